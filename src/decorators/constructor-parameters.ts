@@ -1,0 +1,70 @@
+import { ConfigurationError } from '../errors.js';
+import type { SubscriberClass } from '../runtime/handlers.js';
+import { inheritedMetadata, ownMetadata } from '../runtime/reflect.js';
+
+/** What a compiler emits for types that are no class at run time, and for plain values. */
+const NO_CLASSES = new Set<unknown>([
+  Object,
+  String,
+  Number,
+  Boolean,
+  Array,
+  Function,
+  Promise,
+  Symbol,
+  BigInt,
+  undefined,
+]);
+
+/**
+ * Finds out whether a service's constructor can be called: each parameter has a token in `inject`, or else emitted type
+ * metadata that names a class, or one of tsyringe's parameter decorators.
+ *
+ * @throws ConfigurationError that says which parameter has none, and how to name it.
+ */
+export function checkConstructorParameters(
+  service: string,
+  target: SubscriberClass,
+  inject: readonly unknown[] | undefined,
+): void {
+  const expected = parameterCount(target);
+  if (inject !== undefined) {
+    if (inject.length >= expected) return;
+    throw new ConfigurationError(
+      `Service "${service}": inject names ${inject.length} of the constructor's ${expected} arguments; name them all, in order.`,
+    );
+  }
+  const types = parameterTypes(target);
+  for (let index = 0; index < Math.max(expected, types.length); index += 1) {
+    if (!NO_CLASSES.has(types[index])) continue;
+    throw new ConfigurationError(
+      `Service "${service}": nothing says what to inject as its constructor's argument ${index + 1}: ${reason(types, index)}. ` +
+        'Name all arguments in order, such as `inject: [Logger, Archive]`, or compile with experimentalDecorators and ' +
+        'emitDecoratorMetadata, with the argument typed as a class that is imported as a value.',
+    );
+  }
+}
+
+function reason(types: readonly unknown[], index: number): string {
+  const type = types[index];
+  if (typeof type === 'function') return `its type is ${type.name} at run time, which is nothing to construct`;
+  return types.length === 0 ? 'the compiler emitted no metadata' : 'its type is undefined at run time';
+}
+
+/** As tsyringe reads them. */
+function parameterTypes(target: SubscriberClass): readonly unknown[] {
+  const emitted = inheritedMetadata('design:paramtypes', target);
+  const decorated = ownMetadata('injectionTokens', target);
+  const types: unknown[] = Array.isArray(emitted) ? [...emitted] : [];
+  if (typeof decorated === 'object' && decorated !== null) {
+    for (const [index, token] of Object.entries(decorated)) types[Number(index)] = token;
+  }
+  return types;
+}
+
+/** Parameters before the first optional one; those of the base class where the class has no constructor of its own. */
+function parameterCount(target: { readonly length: number }): number {
+  const base: unknown = Object.getPrototypeOf(target);
+  const hasOwn = target.length > 0 || Function.prototype.toString.call(target).includes('constructor');
+  return hasOwn || typeof base !== 'function' || base === Function.prototype ? target.length : parameterCount(base);
+}

@@ -1,0 +1,48 @@
+import { checkHandlers } from '../runtime/check-handlers.js';
+import { checkServiceConfig } from '../runtime/check-config.js';
+import { define, type ServiceDefinition, type SubscriberDefinition } from '../runtime/definition.js';
+import type { SubscriberClass, SubscriberHandlers } from '../runtime/handlers.js';
+import type { SubscriberServiceConfig } from '../runtime/service-config.js';
+import { declareClass } from './declare-class.js';
+
+/**
+ * Makes a service without a decorator, from a class or from an object with handlers.
+ *
+ * The name is `config.name`, else the class's (the object's own, if it is an instance of one), else `'subscriber'`.
+ *
+ * @example
+ * ```ts
+ * const news = defineSubscriber(
+ *   { target: 'https://example.com/feed' },
+ *   { onEventNotification: (event) => console.log(event.id) },
+ * );
+ * const runtime = await startService(news);
+ * ```
+ *
+ * @throws ConfigurationError for a wrong configuration, handlers that are not functions, or a class whose constructor's
+ *   arguments are not known.
+ */
+export function defineSubscriber(
+  config: SubscriberServiceConfig,
+  handlers: SubscriberClass | SubscriberHandlers,
+): SubscriberDefinition {
+  const definition = typeof handlers === 'function' ? declareClass(handlers, config) : declareObject(handlers, config);
+  const subscriber: SubscriberDefinition = Object.freeze({ kind: 'subscriber', name: definition.name });
+  define(subscriber, definition);
+  return subscriber;
+}
+
+function declareObject(handlers: SubscriberHandlers, config: SubscriberServiceConfig): ServiceDefinition {
+  const checked = checkServiceConfig(classNameOf(handlers) ?? 'subscriber', config);
+  return Object.freeze({
+    name: checked.name,
+    declared: Object.freeze({ ...config }),
+    config: checked,
+    handlers: checkHandlers(checked.name, handlers),
+  });
+}
+
+function classNameOf(handlers: SubscriberHandlers): string | undefined {
+  const { constructor }: { readonly constructor?: unknown } = Object(handlers);
+  return typeof constructor === 'function' && constructor !== Object ? constructor.name || undefined : undefined;
+}

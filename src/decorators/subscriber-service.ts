@@ -1,0 +1,40 @@
+import { ConfigurationError } from '../errors.js';
+import { define, ownDefinition } from '../runtime/definition.js';
+import type { SubscriberClass } from '../runtime/handlers.js';
+import type { SubscriberServiceConfig } from '../runtime/service-config.js';
+import { declareClass } from './declare-class.js';
+
+/**
+ * Makes a class a service that `startService` takes. Works under TypeScript's `experimentalDecorators` and under standard
+ * decorators; a class without `onEventNotification`, or with a handler mistyped, does not compile. A subclass is no
+ * service before it is decorated itself.
+ *
+ * @example
+ * ```ts
+ * @SubscriberService({ target: 'https://example.com/feed' })
+ * class News {
+ *   async onEventNotification(event: ContentDistributionMessage) {}
+ * }
+ * ```
+ *
+ * @throws ConfigurationError, when the class is declared: for a wrong configuration, a constructor whose arguments are
+ *   not known, or a class decorated twice.
+ */
+export function SubscriberService(
+  config: SubscriberServiceConfig = {},
+): <C extends SubscriberClass>(target: C, context?: ClassDecoratorContext<C>) => void {
+  if (typeof config === 'function') {
+    throw new ConfigurationError('@SubscriberService is called to decorate a class: write @SubscriberService().');
+  }
+  return (target, context) => {
+    if (typeof target !== 'function' || (context !== undefined && context.kind !== 'class')) {
+      throw new ConfigurationError('@SubscriberService() decorates classes only.');
+    }
+    if (ownDefinition(target) !== undefined) {
+      throw new ConfigurationError(
+        `Class "${target.name}" is decorated with @SubscriberService() twice; use \`targets\` for several subscriptions.`,
+      );
+    }
+    define(target, declareClass(target, config));
+  };
+}

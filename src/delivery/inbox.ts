@@ -1,0 +1,188 @@
+import type { Engine, Timetable } from '../engine/engine.js';
+import type { Logger } from '../logger.js';
+import type { RecordStore } from '../store/record-store.js';
+import { backoffMs, FAILURE_BACKOFF } from '../subscription/backoff.js';
+import type { HandlerOutcome } from './handler-run.js';
+import { decodeEvent, encodeEvent, type StoredEvent } from './stored-event.js';
+
+const KEPT_ERRORS = 10;
+const STORE_RETRY_MS = 60_000;
+
+/** What the inbox works with. */
+export interface InboxOptions {
+  readonly store: RecordStore;
+  readonly engine: Engine;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** From 0 to 1. */
+  readonly random: () => number;
+  /** Undefined for a service the code no longer has: its events are kept and left alone. */
+  readonly limitsOf: (service: string) => InboxLimits | undefined;
+  /** Runs the handler with a stored event. Does not throw. */
+  readonly run: (event: StoredEvent) => Promise<HandlerOutcome>;
+  /** Told of each event that is given up. */
+  readonly onDeadLetter: (event: StoredEvent) => void;
+}
+
+/** Of a service. */
+export interface InboxLimits {
+  readonly concurrency: number;
+  readonly retryForSeconds: number;
+}
+
+interface Lane {
+  /** Events in the store that are not dead letters. */
+  kept: number;
+  running: number;
+  readonly ready: string[];
+}
+
+/** Events that the hub was told 2xx about and whose handler has not succeeded: kept in the store and tried again. */
+export class Inbox {
+  readonly #options: InboxOptions;
+  readonly #services = new Map<string, string>();
+  readonly #lanes = new Map<string, Lane>();
+  readonly #due: Timetable;
+  readonly #runs = new Set<Promise<void>>();
+  #stopped = false;
+
+  constructor(options: InboxOptions) {
+    this.#options = options;
+    this.#due = options.engine.timetable((id) => this.#ready(id));
+  }
+
+  /** Reads what a previous process left. What cannot be read is logged and left in the store as it is. */
+  async load(): Promise<void> {
+    const { store, logger, limitsOf } = this.#options;
+    const unreadable = (error: unknown): void =>
+      logger.error({ err: error }, 'a stored event cannot be read: left as it is');
+    for await (const [id, raw] of store.entries('event', { onUnreadable: unreadable })) {
+      try {
+        const event = decodeEvent(id, raw);
+        if (event.deadSince !== undefined) continue;
+        if (limitsOf(event.service) === undefined) {
+          logger.warn({ event: id, service: event.service }, 'a stored event waits for a service that is not declared');
+          continue;
+        }
+        this.#track(event);
+        this.#due.set(id, event.nextAttemptAt);
+      } catch (error) {
+        unreadable(error);
+      }
+    }
+  }
+
+  /** How many events of a service are in it, dead letters apart. */
+  size(service: string): number {
+    return this.#lanes.get(service)?.kept ?? 0;
+  }
+
+  /**
+   * Stores an event whose handler is still running; `settle` is to be called when it has ended.
+   *
+   * @throws StoreError where it cannot be stored
+   */
+  async hold(event: StoredEvent): Promise<void> {
+    await this.#options.store.set('event', event.id, encodeEvent(event));
+    this.#track(event);
+  }
+
+  /** Removes an event that was handled, or schedules its next try. Never throws: what fails here is tried again. */
+  async settle(event: StoredEvent, outcome: HandlerOutcome): Promise<void> {
+    const { store, logger, now } = this.#options;
+    try {
+      if (outcome.type === 'failed') {
+        const next = this.#afterFailure(event, outcome.error);
+        await store.set('event', event.id, encodeEvent(next));
+        this.#reschedule(next);
+      } else {
+        await store.delete('event', event.id);
+        this.#forget(event);
+      }
+    } catch (error) {
+      logger.error({ event: event.id, err: error }, 'the inbox cannot be written: the event is tried again in a minute');
+      this.#due.set(event.id, now() + STORE_RETRY_MS);
+    }
+  }
+
+  /** Begins no further run. Resolves when those under way have ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#runs);
+  }
+
+  #track({ id, service }: StoredEvent): void {
+    if (this.#services.has(id)) return;
+    this.#services.set(id, service);
+    this.#lane(service).kept += 1;
+  }
+
+  #forget({ id, service }: StoredEvent): void {
+    if (this.#services.delete(id)) this.#lane(service).kept -= 1;
+  }
+
+  #afterFailure(event: StoredEvent, error: Error): StoredEvent {
+    const { now, random, limitsOf } = this.#options;
+    const attempts = event.attempts + 1;
+    const at = now();
+    const errors = [...event.errors, { message: error.message, at }].slice(-KEPT_ERRORS);
+    const nextAttemptAt = at + backoffMs(attempts, random(), FAILURE_BACKOFF);
+    const retryForSeconds = limitsOf(event.service)?.retryForSeconds ?? 0;
+    const isLast = nextAttemptAt > event.receivedAt + retryForSeconds * 1000;
+    return { ...event, attempts, errors, nextAttemptAt, deadSince: isLast ? at : undefined };
+  }
+
+  #reschedule(event: StoredEvent): void {
+    if (event.deadSince === undefined) {
+      this.#due.set(event.id, event.nextAttemptAt);
+      return;
+    }
+    this.#forget(event);
+    this.#options.onDeadLetter(event);
+  }
+
+  #lane(service: string): Lane {
+    const known = this.#lanes.get(service);
+    if (known !== undefined) return known;
+    const lane: Lane = { kept: 0, running: 0, ready: [] };
+    this.#lanes.set(service, lane);
+    return lane;
+  }
+
+  #ready(id: string): void {
+    const service = this.#services.get(id);
+    if (service === undefined) return;
+    this.#lane(service).ready.push(id);
+    this.#next(service);
+  }
+
+  #next(service: string): void {
+    const lane = this.#lane(service);
+    const concurrency = this.#options.limitsOf(service)?.concurrency ?? 0;
+    while (!this.#stopped && lane.running < concurrency) {
+      const id = lane.ready.shift();
+      if (id === undefined) return;
+      lane.running += 1;
+      const run = this.#run(id).finally(() => {
+        lane.running -= 1;
+        this.#runs.delete(run);
+        this.#next(service);
+      });
+      this.#runs.add(run);
+    }
+  }
+
+  async #run(id: string): Promise<void> {
+    const { store, logger, now, run } = this.#options;
+    let event: StoredEvent;
+    try {
+      event = decodeEvent(id, await store.get('event', id));
+    } catch (error) {
+      logger.error({ event: id, err: error }, 'a stored event cannot be read: tried again in a minute');
+      this.#due.set(id, now() + STORE_RETRY_MS);
+      return;
+    }
+    await this.settle(event, await run(event));
+  }
+}

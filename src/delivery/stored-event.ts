@@ -1,0 +1,60 @@
+import { StoreError } from '../errors.js';
+import { decodeRecord, encodeRecord, type VersionedRecord } from '../store/codec.js';
+
+const VERSION = 1;
+
+/** A run of the handler that failed. */
+export interface FailedRun {
+  readonly message: string;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+/** An event that waits for its handler in the store. Times are epoch milliseconds. */
+export interface StoredEvent {
+  readonly id: string;
+  readonly service: string;
+  readonly subscriptionId: string;
+  readonly grantId: string;
+  readonly receivedAt: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly raw: Uint8Array;
+  readonly decoded?: Uint8Array | undefined;
+  readonly undecodable?: boolean | undefined;
+  /** Runs of the handler that have ended; one that a crash cut off is not among them. */
+  readonly attempts: number;
+  readonly nextAttemptAt: number;
+  /** The errors of the last runs. */
+  readonly errors: readonly FailedRun[];
+  /** Since when it is a dead letter: kept, and not tried again. */
+  readonly deadSince?: number | undefined;
+}
+
+/** An event for the store. */
+export function encodeEvent(event: StoredEvent): VersionedRecord {
+  return encodeRecord(VERSION, event);
+}
+
+/**
+ * An event from the store.
+ *
+ * @throws StoreError for one that is corrupt or of a newer version
+ */
+export function decodeEvent(id: string, raw: unknown): StoredEvent {
+  const data = decodeRecord(VERSION, raw, {}, `event ${id}`);
+  if (isStoredEvent(data)) return data;
+  throw new StoreError(`The record event ${id} is corrupt: it does not hold an event. It was left as it is.`);
+}
+
+function isStoredEvent(data: unknown): data is StoredEvent {
+  return (
+    typeof data === 'object' &&
+    data !== null &&
+    'subscriptionId' in data &&
+    'service' in data &&
+    'headers' in data &&
+    Array.isArray(data.headers) &&
+    'raw' in data &&
+    data.raw instanceof Uint8Array
+  );
+}

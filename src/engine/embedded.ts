@@ -1,0 +1,50 @@
+import { CronJob } from 'cron';
+import { DueHeap } from './due-heap.js';
+import type { Engine, Timetable } from './engine.js';
+import { Turns } from './turns.js';
+
+/** How the embedded engine is set up. */
+export interface EmbeddedEngineOptions {
+  /** The clock, in epoch milliseconds. */
+  readonly now: () => number;
+  /** When due work is looked for. @default every second */
+  readonly tick?: string;
+}
+
+/** The engine of a single process: turns in memory, due times in heaps, driven by cron. */
+export interface EmbeddedEngine extends Engine {
+  /** Runs what is due by now. */
+  tick(): void;
+}
+
+/** An engine that runs nothing before `start()`. */
+export function embeddedEngine({ now, tick: tickTime = '* * * * * *' }: EmbeddedEngineOptions): EmbeddedEngine {
+  const turns = new Turns();
+  const heaps: { readonly heap: DueHeap; readonly run: (key: string) => void }[] = [];
+  const jobs: CronJob[] = [];
+  const job = (cronTime: string, onTick: () => void): void => {
+    // The timers alone do not keep the process up: the listener does.
+    jobs.push(CronJob.from({ cronTime, onTick, start: false, unrefTimeout: true }));
+  };
+  const tick = (): void => {
+    for (const { heap, run } of heaps) for (const key of heap.takeDue(now())) run(key);
+  };
+  job(tickTime, tick);
+  return {
+    tick,
+    inTurn: (key, work) => turns.take(key, work),
+    timetable(run): Timetable {
+      const heap = new DueHeap();
+      heaps.push({ heap, run });
+      return heap;
+    },
+    every: job,
+    start() {
+      for (const each of jobs) each.start();
+    },
+    stop() {
+      // `stop()` answers with a promise only where callbacks are awaited, which ours are not.
+      for (const each of jobs) void each.stop();
+    },
+  };
+}

@@ -1,0 +1,21 @@
+/** A body read to its end, or why it was not. */
+export type BodyRead = { readonly bytes: Uint8Array } | { readonly problem: 'too-large' | 'stalled' | 'aborted' | 'consumed' };
+
+/** How far and how long a body is read. */
+export interface BodyLimits {
+  readonly maxBodyBytes: number;
+  readonly bodyTimeoutMs: number;
+}
+
+/** A request on a callback, whatever server it came through. */
+export interface CallbackRequest {
+  readonly method: string;
+  /** Path and query, as sent. */
+  readonly target: string;
+  /** A header by its lower-case name; several are joined by commas. */
+  header(name: string): string | undefined;
+  /** All headers as sent. */
+  headers(): readonly (readonly [name: string, value: string])[];
+  /** Reads the body within its limits, handing over its bytes as they arrive. */
+  body(limits: BodyLimits, onChunk: (chunk: Uint8Array) => void): Promise<BodyRead>;
+}

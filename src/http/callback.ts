@@ -1,0 +1,70 @@
+import type { Delivery, DeliveryTarget } from '../delivery/delivery.js';
+import type { Hooks } from '../delivery/hooks.js';
+import type { Logger } from '../logger.js';
+import type { SignatureAlgorithm } from '../protocol/signature.js';
+import { lastSegment } from '../subscription/callback-key.js';
+import type { CallbackMatch, Registry } from '../subscription/registry.js';
+import { refusal, unavailable, type CallbackAnswer } from './answer.js';
+import type { BodyLimits, CallbackRequest } from './callback-request.js';
+import { answerDistribution } from './distribution.js';
+import type { IntentHandlers } from './intent-handlers.js';
+import { answerIntent } from './intent.js';
+
+/** A service as its callbacks know it. */
+export interface CallbackService extends DeliveryTarget {
+  readonly intent: IntentHandlers;
+  readonly signature: {
+    readonly algorithms: readonly SignatureAlgorithm[];
+    readonly onFailure: 'reject' | 'acknowledge';
+  };
+}
+
+/** What callbacks work with. */
+export interface CallbackOptions {
+  readonly registry: Registry;
+  readonly delivery: Delivery;
+  readonly hooks: Hooks;
+  readonly logger: Logger;
+  readonly limits: BodyLimits;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly serviceOf: (name: string) => CallbackService | undefined;
+}
+
+/** A match whose service is there. */
+export interface ServedMatch extends CallbackMatch {
+  readonly service: CallbackService;
+}
+
+/** Seconds after which a hub may come again when the code lacks the service, or the store is down. */
+const COME_AGAIN_SECONDS = 120;
+
+/** Whether a request target belongs to a callback that is, or was, known. */
+export function isKnownCallback({ registry }: CallbackOptions, target: string): boolean {
+  return registry.match(lastSegment(target)) !== undefined;
+}
+
+/** Answers a request on a callback. Never throws. */
+export async function answerCallback(options: CallbackOptions, request: CallbackRequest): Promise<CallbackAnswer> {
+  const { method } = request;
+  try {
+    if (method !== 'POST' && method !== 'GET' && method !== 'HEAD') {
+      return refusal(405, 'a callback takes GET and POST', { headers: { allow: 'GET, HEAD, POST' } });
+    }
+    const match = options.registry.match(lastSegment(request.target));
+    if (match === undefined) return refusal(404, 'there is no such callback');
+    const service = options.serviceOf(match.entry.record.service);
+    if (service === undefined) {
+      return method === 'POST'
+        ? unavailable('the service of this subscription is not running', COME_AGAIN_SECONDS)
+        : refusal(404, 'the service of this subscription is not running');
+    }
+    const served = { ...match, service };
+    return method === 'POST'
+      ? await answerDistribution(options, served, request)
+      : await answerIntent(options, served, request);
+  } catch (error) {
+    options.logger.error({ err: error, method }, 'a callback request could not be answered: 503');
+    return unavailable('the request could not be handled now', COME_AGAIN_SECONDS);
+  }
+}

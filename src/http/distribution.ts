@@ -1,0 +1,125 @@
+import { SignatureError } from '../errors.js';
+import { contentCodings, decodeContent } from '../protocol/content-encoding.js';
+import { readSignature, SignatureCheck, type ReadSignature } from '../protocol/signature.js';
+import { failureOf } from '../subscription/failure.js';
+import { acceptedSecrets } from '../subscription/secrets.js';
+import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
+import { isOver } from '../subscription/state.js';
+import { acknowledgement, closingRefusal, refusal, unavailable, type CallbackAnswer } from './answer.js';
+import type { BodyRead, CallbackRequest } from './callback-request.js';
+import type { CallbackOptions, ServedMatch } from './callback.js';
+
+/** Seconds after which a hub may come again when the inbox is full, or the store is down. */
+const COME_AGAIN_SECONDS = 30;
+
+/** Answers a POST: content distribution (WebSub section 7). */
+export async function answerDistribution(
+  options: CallbackOptions,
+  match: ServedMatch,
+  request: CallbackRequest,
+): Promise<CallbackAnswer> {
+  const { entry, grant, service } = match;
+  if (isOver(grant) || entry.record.hold === 'deleted') return refusal(410, 'this subscription has ended');
+  if (options.delivery.isFull(service)) return unavailable('too many events wait for a retry', COME_AGAIN_SECONDS);
+
+  const secrets = acceptedSecrets(grant.secrets, options.now());
+  const signature = readSignature(signatureHeader(request), service.signature.algorithms);
+  const check = 'problem' in signature ? undefined : new SignatureCheck(signature, secrets.values);
+  const read = await request.body(options.limits, (chunk) => check?.update(chunk));
+  if ('problem' in read) return unread(options, match, read.problem);
+
+  const isGenuine = secrets.unsigned || check?.holds() === true;
+  if (!isGenuine) return rejected(options, match, signature);
+
+  const raw = read.bytes;
+  const codings = contentCodings(request.header('content-encoding'));
+  const decoded = codings.length === 0 ? undefined : await decodeContent(raw, codings, options.limits.maxBodyBytes);
+  if (decoded !== undefined && 'problem' in decoded && decoded.problem === 'too-large') {
+    return refusal(413, 'the content is too large when decoded');
+  }
+  const answer = await options.delivery.deliver(service, entry, grant, {
+    headers: request.headers(),
+    raw,
+    decoded: decoded !== undefined && 'bytes' in decoded ? decoded.bytes : undefined,
+    undecodable: decoded !== undefined && 'problem' in decoded,
+  });
+  switch (answer.type) {
+    case 'acknowledged':
+      return acknowledgement(202, answer.acknowledgement);
+    case 'deleted':
+      return refusal(410, answer.error.message, answer.error);
+    case 'unavailable':
+      return unavailable(answer.reason, COME_AGAIN_SECONDS);
+  }
+}
+
+function signatureHeader(request: CallbackRequest): string | undefined {
+  const sha1 = request.header('x-hub-signature');
+  const sha256 = request.header('x-hub-signature-256');
+  if (sha256 === undefined) return sha1;
+  return sha1 === undefined ? sha256 : `${sha1},${sha256}`;
+}
+
+function unread(
+  { logger, limits }: CallbackOptions,
+  { entry }: ServedMatch,
+  problem: Extract<BodyRead, { problem: string }>['problem'],
+): CallbackAnswer {
+  const fields = { subscription: entry.record.id };
+  switch (problem) {
+    case 'too-large':
+      logger.warn(fields, `content over ${limits.maxBodyBytes} bytes was refused: see security.maxBodyBytes`);
+      return closingRefusal(413, 'the content is too large');
+    case 'stalled':
+      logger.warn(fields, `content did not arrive within ${limits.bodyTimeoutMs} ms: see security.bodyTimeoutMs`);
+      return closingRefusal(408, 'the content did not arrive in time');
+    case 'aborted':
+      return closingRefusal(408, 'the content did not arrive whole');
+    case 'consumed':
+      logger.error(
+        fields,
+        'the body was read before it got here, and its bytes are needed to check the signature: mount the runtime before ' +
+          'any body parser, or have the parser keep the bytes as request.rawBody',
+      );
+      return refusal(500, 'the body was read by another part of the server');
+  }
+}
+
+function rejected(
+  { registry, hooks, logger, now }: CallbackOptions,
+  { entry, grant, service }: ServedMatch,
+  signature: ReadSignature,
+): CallbackAnswer {
+  const { record, counters } = entry;
+  const error = new SignatureError(explain(signature, grant.hub));
+  counters.rejected();
+  logger.warn({ subscription: record.id, hub: grant.hub, topic: grant.topic }, error.message);
+  hooks.emit('rejected', () => ({
+    subscription: subscriptionSnapshot(record, counters.stats()),
+    grant: grantSnapshot(grant),
+    error,
+    at: new Date(now()),
+  }));
+  // One note is enough, however often it happens.
+  if (record.lastError?.message !== error.message) {
+    registry
+      .apply(record.id, { type: 'content-rejected', failure: failureOf(error, 'unsigned', now()) })
+      .catch((cause: unknown) => logger.error({ subscription: record.id, err: cause }, 'a failure could not be noted'));
+  }
+  return service.signature.onFailure === 'acknowledge' ? acknowledgement(202, undefined) : refusal(403, error.message);
+}
+
+function explain(signature: ReadSignature, hub: string): string {
+  if (!('problem' in signature)) return 'The content is not signed with the secret of this subscription';
+  switch (signature.problem) {
+    case 'missing':
+      return (
+        `The content is not signed, although hub ${hub} was given a secret. ` +
+        'If this hub does not sign, set secret: false to accept unsigned content'
+      );
+    case 'malformed':
+      return 'The signature of the content is malformed';
+    case 'algorithm':
+      return 'The content is signed with an algorithm that is not accepted';
+  }
+}

@@ -1,0 +1,166 @@
+import { timingSafeEqual } from 'node:crypto';
+import { WebSubError } from '../errors.js';
+import { isTopic, readHubQuery, type HubQuery } from '../protocol/hub-query.js';
+import { mayConfirm } from '../subscription/answering.js';
+import { failureOf } from '../subscription/failure.js';
+import { InternalHubError, SubscriptionDeniedError, type HubMessage } from '../subscription/hub-errors.js';
+import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
+import { acknowledgement, confirmation, refusal, type CallbackAnswer } from './answer.js';
+import type { CallbackRequest } from './callback-request.js';
+import type { CallbackOptions, ServedMatch } from './callback.js';
+import type { Acknowledgement } from '../delivery/event-handler.js';
+
+const LONGEST_CHALLENGE = 4096;
+
+/** Answers a GET: verification of intent, denial, hub error (WebSub sections 5.2 and 5.3). A HEAD changes nothing. */
+export async function answerIntent(
+  options: CallbackOptions,
+  match: ServedMatch,
+  request: CallbackRequest,
+): Promise<CallbackAnswer> {
+  const start = request.target.indexOf('?');
+  const rawQuery = start === -1 ? '' : request.target.slice(start + 1);
+  const query = readHubQuery(rawQuery);
+  if (query === undefined) return refusal(400, 'a hub parameter is not UTF-8');
+  const isProbe = request.method === 'HEAD';
+  switch (query.mode) {
+    case 'subscribe':
+    case 'unsubscribe':
+      return verify(options, match, { query, rawQuery, isProbe, mode: query.mode });
+    case 'denied':
+      if (isForeign(match, query, rawQuery)) return refusal(404, 'this topic was not asked for');
+      return isProbe ? acknowledgement(200, undefined) : deny(options, match, query);
+    case 'hub-error':
+      if (isForeign(match, query, rawQuery)) return refusal(404, 'this topic was not asked for');
+      return isProbe ? acknowledgement(200, undefined) : hubError(options, match, query);
+    case undefined:
+      return refusal(400, 'hub.mode is missing');
+    default:
+      return refusal(400, 'hub.mode is unknown');
+  }
+}
+
+interface VerificationRequest {
+  readonly mode: 'subscribe' | 'unsubscribe';
+  readonly query: HubQuery;
+  readonly rawQuery: string;
+  readonly isProbe: boolean;
+}
+
+async function verify(
+  options: CallbackOptions,
+  match: ServedMatch,
+  { mode, query, rawQuery, isProbe }: VerificationRequest,
+): Promise<CallbackAnswer> {
+  const { entry, grant } = match;
+  const { topic, challenge } = query;
+  if (topic === undefined || topic === '') return refusal(400, 'hub.topic is missing');
+  if (challenge === undefined || challenge === '') return refusal(400, 'hub.challenge is missing');
+  if (Buffer.byteLength(challenge) > LONGEST_CHALLENGE) return refusal(400, 'hub.challenge is too long');
+  if (!isTopic(grant.topic, topic, rawQuery)) return refusal(404, 'this topic was not asked for');
+  if (!mayConfirm(entry.record, grant, mode)) return refusal(404, `this ${mode} was not asked for`);
+  if (!isTokenOf(grant.verifyToken, query.verifyToken)) return refusal(404, 'hub.verify_token is another one');
+  if (isProbe) return confirmation('');
+
+  let headers;
+  try {
+    headers = (await ask(match, mode, challenge, query.leaseSeconds))?.headers;
+  } catch (error) {
+    return refusedByHandler(options, match, mode, error);
+  }
+  const { id } = entry.record;
+  const after = await options.registry.apply(id, {
+    type: 'verified',
+    grantId: grant.id,
+    mode,
+    leaseSeconds: query.leaseSeconds,
+  });
+  const reached = mode === 'subscribe' ? 'active' : 'unsubscribed';
+  const isReached = after.grants.some((each) => each.id === grant.id && each.state === reached);
+  return isReached ? confirmation(challenge, headers) : refusal(404, `this ${mode} is not wanted any more`);
+}
+
+async function ask(
+  { entry, grant, service }: ServedMatch,
+  mode: 'subscribe' | 'unsubscribe',
+  challenge: string,
+  lease: string | undefined,
+): Promise<Pick<Acknowledgement, 'headers'> | void> {
+  const seconds = lease !== undefined && /^\d{1,15}$/.test(lease) ? Number(lease) : 0;
+  const verification = {
+    topic: grant.topic,
+    challenge,
+    ...(seconds > 0 ? { leaseSeconds: seconds } : {}),
+    subscription: subscriptionSnapshot(entry.record, entry.counters.stats()),
+    grant: grantSnapshot(grant),
+  };
+  return mode === 'subscribe'
+    ? service.intent.onSubscriptionVerification?.({ mode, ...verification })
+    : service.intent.onUnsubscriptionVerification?.({ mode, ...verification });
+}
+
+async function refusedByHandler(
+  { registry, logger, now }: CallbackOptions,
+  { entry, grant }: ServedMatch,
+  mode: 'subscribe' | 'unsubscribe',
+  error: unknown,
+): Promise<CallbackAnswer> {
+  const { id } = entry.record;
+  logger.warn({ subscription: id, topic: grant.topic, err: error }, `the service refused the ${mode}`);
+  const failure = failureOf(error, 'handler-refused', now());
+  await registry.apply(id, { type: 'handler-refused', grantId: grant.id, mode, failure });
+  return refusal(404, failure.message, error instanceof WebSubError ? error : {});
+}
+
+async function deny(options: CallbackOptions, match: ServedMatch, query: HubQuery): Promise<CallbackAnswer> {
+  const { entry, grant, service } = match;
+  const reason = query.reason ?? 'the hub gave no reason';
+  const wasDenied = grant.state === 'denied';
+  const error = new SubscriptionDeniedError(reason, hubMessage(match, query));
+  const record = await options.registry.apply(entry.record.id, {
+    type: 'denied',
+    grantId: grant.id,
+    failure: failureOf(error, 'denied', options.now()),
+  });
+  if (wasDenied) return acknowledgement(200, undefined);
+  const denied = record.grants.find(({ id }) => id === grant.id) ?? grant;
+  const told = new SubscriptionDeniedError(reason, hubMessage({ ...match, grant: denied }, query));
+  return tell(options, match, () => service.intent.onSubscriptionValidationDenied?.(told));
+}
+
+async function hubError(options: CallbackOptions, match: ServedMatch, query: HubQuery): Promise<CallbackAnswer> {
+  const error = new InternalHubError(query.reason ?? 'the hub gave no reason', hubMessage(match, query));
+  const { subscription, grant } = error;
+  options.logger.warn({ subscription: subscription.id, hub: grant.hub, topic: grant.topic }, `hub error: ${error.message}`);
+  options.hooks.emit('hub-error', () => ({ subscription, grant, error, at: new Date(options.now()) }));
+  return tell(options, match, () => match.service.intent.onHubError?.(error));
+}
+
+/** The hub is answered 200 whatever the handler does. */
+async function tell(
+  { logger }: CallbackOptions,
+  { entry }: ServedMatch,
+  call: () => Acknowledgement | void | Promise<Acknowledgement | void>,
+): Promise<CallbackAnswer> {
+  try {
+    return acknowledgement(200, (await call()) ?? undefined);
+  } catch (error) {
+    logger.error({ subscription: entry.record.id, err: error }, 'a handler failed');
+    return acknowledgement(200, undefined);
+  }
+}
+
+function hubMessage({ entry, grant }: ServedMatch, { topic }: HubQuery): HubMessage {
+  return { subscription: subscriptionSnapshot(entry.record, entry.counters.stats()), grant: grantSnapshot(grant), topic };
+}
+
+function isForeign({ grant }: ServedMatch, { topic }: HubQuery, rawQuery: string): boolean {
+  return topic !== undefined && topic !== '' && !isTopic(grant.topic, topic, rawQuery);
+}
+
+/** A token that comes back must be ours; one that does not come back is not held against the hub (PROTOCOL S4). */
+function isTokenOf(ours: string | undefined, given: string | undefined): boolean {
+  if (ours === undefined || given === undefined) return true;
+  const [a, b] = [Buffer.from(ours), Buffer.from(given)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}

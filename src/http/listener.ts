@@ -1,0 +1,77 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import { ListenerError } from '../errors.js';
+
+/** A certificate and its key, and what else node:tls takes. */
+export type TlsOptions = SecureContextOptions;
+
+/** Where to listen. */
+export interface ListenOptions {
+  readonly port: number;
+  /** All interfaces where it is undefined. */
+  readonly host: string | undefined;
+  readonly tls: TlsOptions | undefined;
+}
+
+/** A server of our own. */
+export interface Listener {
+  readonly port: number;
+  /** Takes no new connections, and resolves when those there are have ended; `force` ends them. */
+  close(options?: { readonly force: boolean }): Promise<void>;
+}
+
+/**
+ * Listens for callbacks.
+ *
+ * @throws ListenerError that names the port and says what to do
+ */
+export async function listen(handler: RequestListener, { port, host, tls }: ListenOptions): Promise<Listener> {
+  const server = serverFor(handler, tls);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenerError(error, port, host)));
+    server.listen(port, host, resolve);
+  });
+  server.removeAllListeners('error');
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a server that listens on a port has an AddressInfo
+  const address = server.address() as AddressInfo;
+  let closed: Promise<void> | undefined;
+  return {
+    port: address.port,
+    close({ force } = { force: false }) {
+      closed ??= new Promise((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      if (force) server.closeAllConnections();
+      return closed;
+    },
+  };
+}
+
+function serverFor(handler: RequestListener, tls: TlsOptions | undefined): Server {
+  if (tls === undefined) return createServer(handler);
+  try {
+    return createTlsServer(tls, handler);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new ListenerError(`The tls option cannot be used (${message}): give key and cert in PEM`, { cause });
+  }
+}
+
+function listenerError(cause: NodeJS.ErrnoException, port: number, host: string | undefined): ListenerError {
+  const where = `${host ?? 'all interfaces'}, port ${port}`;
+  switch (cause.code) {
+    case 'EADDRINUSE':
+      return new ListenerError(
+        `Cannot listen on ${where}: the port is in use. Stop what uses it, or choose another with the port option or PORT`,
+        { cause },
+      );
+    case 'EACCES':
+      return new ListenerError(
+        `Cannot listen on ${where}: this process may not use that port. Choose one from 1024 on`,
+        { cause },
+      );
+    default:
+      return new ListenerError(`Cannot listen on ${where}: ${cause.message}`, { cause });
+  }
+}

@@ -1,0 +1,110 @@
+import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
+import { lookup as dnsLookupPromise } from 'node:dns/promises';
+import { isIP, type LookupFunction } from 'node:net';
+import ipaddr from 'ipaddr.js';
+import { buildConnector } from 'undici';
+import { hostnameOf, isLocalhostName } from '../protocol/loopback.js';
+
+/** A connection was refused because it would have led to an address that is not public. */
+export class AddressError extends Error {
+  override readonly name = 'AddressError';
+  readonly host: string;
+  /** The address, as text. */
+  readonly address: string;
+  /** The kind of range the address lies in, such as `private`, `loopback` or `linkLocal`. */
+  readonly range: string;
+
+  constructor(host: string, address: string, range: string) {
+    const subject = host === address ? `${address} is` : `${host} resolves to ${address},`;
+    super(
+      `${subject} not a public address (${range}): not connected. ` +
+        'Where such an address is meant to be reached, allow it with security.allowPrivateNetworks',
+    );
+    this.host = host;
+    this.address = address;
+    this.range = range;
+  }
+}
+
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
+const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
+
+/**
+ * The name of the special range an IP address lies in, undefined for a public one. IPv6 that carries an IPv4 address
+ * (mapped, 6to4, Teredo) is never public; but for NAT64's well-known prefix, which is as public as the IPv4 address in it:
+ * a DNS64 network resolves every IPv4-only host to it.
+ */
+export function specialRange(address: string): string | undefined {
+  if (!ipaddr.isValid(address)) return 'unknown';
+  const parsed = ipaddr.parse(address);
+  const range = parsed.range();
+  if (parsed instanceof ipaddr.IPv6) {
+    if (parsed.match(NAT64)) return specialRange(parsed.toByteArray().slice(12).join('.'));
+    if (range === 'unicast' && !parsed.match(GLOBAL_UNICAST)) return 'reserved';
+  }
+  return range === 'unicast' ? undefined : range;
+}
+
+/** Resolves a host name to all its addresses. */
+export type ResolveHost = (host: string) => Promise<readonly string[]>;
+
+const resolveHost: ResolveHost = async (host) =>
+  (await dnsLookupPromise(host, { all: true })).map((entry) => entry.address);
+
+/**
+ * Whether a URL leads to an address that is not public: a literal one, localhost, or a name with any such address.
+ * False for a name that does not resolve.
+ */
+export async function isPrivate(url: string, lookup: ResolveHost = resolveHost): Promise<boolean> {
+  const host = hostnameOf(url);
+  if (isLocalhostName(host)) return true;
+  if (isIP(host) !== 0) return specialRange(host) !== undefined;
+  try {
+    return (await lookup(host)).some((address) => specialRange(address) !== undefined);
+  } catch {
+    return false;
+  }
+}
+
+type LookupAll = (
+  host: string,
+  options: Parameters<LookupFunction>[1] & { all: true },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
+
+/** A lookup for sockets that fails with an `AddressError` when any address of the name is not public. */
+export function guardedLookup(lookup: LookupAll = dnsLookup): LookupFunction {
+  return (host, options, callback) => {
+    lookup(host, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) {
+        callback(error, []);
+        return;
+      }
+      for (const { address } of addresses) {
+        const range = specialRange(address);
+        if (range !== undefined) {
+          callback(new AddressError(host, address, range), []);
+          return;
+        }
+      }
+      const [first] = addresses;
+      if (options.all === true || first === undefined) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+/**
+ * A connector for an undici agent that connects to public addresses only. The check is made on the addresses connected
+ * to, so a name cannot resolve to one address when it is checked and to another when it is used.
+ */
+export function guardedConnector(): buildConnector.connector {
+  const connect = buildConnector({ lookup: guardedLookup() });
+  return (options, callback) => {
+    // A literal address is never looked up.
+    const host = options.hostname.replace(/^\[|\]$/g, '');
+    const range = isIP(host) === 0 ? undefined : specialRange(host);
+    if (range === undefined) connect(options, callback);
+    else callback(new AddressError(host, host, range), null);
+  };
+}

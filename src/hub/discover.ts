@@ -1,0 +1,122 @@
+import type { Logger } from '../logger.js';
+import type { DocumentFormat } from '../protocol/document-format.js';
+import { createDocumentLinkReader } from '../protocol/document-links.js';
+import { linksFromHeaders } from '../protocol/link-header.js';
+import { parseMediaType } from '../protocol/media-type.js';
+import type { TopicLinks } from '../protocol/topic-links.js';
+import { discoveryFailure } from './discovery-failure.js';
+import { discoveryRequest } from './discovery-request.js';
+import { withDocument, type OpenDocument } from './document.js';
+import type { DiscoveryConfig } from './http-config.js';
+
+/** Where hub and topic were found. */
+export type DiscoverySource = 'link-header' | Exclude<DocumentFormat, 'unknown'>;
+
+/** What a resource says of itself. */
+export interface Discovery {
+  /** The topic URL: `rel=self`, or the final URL where there is none. */
+  readonly topic: string;
+  /** At least one, in document order. */
+  readonly hubs: readonly string[];
+  /** The URL that answered, after redirects. */
+  readonly url: string;
+  readonly via: DiscoverySource;
+  /** What is odd but was put up with; absent when nothing is. */
+  readonly warnings?: readonly string[];
+}
+
+/** What the runtime adds to a discovery of its own. */
+export interface DiscoveryContext {
+  /** Whether redirects from a public URL may lead into private networks. @default false */
+  readonly allowPrivateNetworks?: boolean | undefined;
+  /** Gets the warnings. */
+  readonly logger?: Logger | undefined;
+}
+
+/** Read at most of a document, in bytes after `Content-Encoding` is undone. */
+const MAX_DOCUMENT_BYTES = 5 * 1024 * 1024;
+
+/**
+ * Finds out at which hubs a resource can be subscribed to, and as which topic (WebSub section 4): by its HTTP `Link`
+ * headers, and where they name no hub by the links in the document itself: HTML, Atom, RSS, RDF or JSON Feed. Redirects
+ * are followed; of the document no more is read than is needed.
+ *
+ * @example
+ * ```ts
+ * const { topic, hubs } = await discover('https://example.com/feed');
+ * ```
+ * @throws ResourceDiscoveryFailedError when no hub was found; its `reason` tells why
+ * @throws ConfigurationError when the configuration cannot be sent
+ */
+export async function discover(
+  url: string,
+  config: DiscoveryConfig = {},
+  context: DiscoveryContext = {},
+): Promise<Discovery> {
+  const discovery = await withDocument(
+    url,
+    discoveryRequest(config, context.allowPrivateNetworks ?? false),
+    readDiscovery,
+  );
+  for (const warning of discovery.warnings ?? []) context.logger?.warn({ url }, warning);
+  return discovery;
+}
+
+async function readDiscovery(document: OpenDocument): Promise<Discovery> {
+  const { url, status, headers } = document;
+  const inHeaders = linksFromHeaders([headers.get('link') ?? ''], url);
+  if (inHeaders.hubs.length > 0) return discovered(url, 'link-header', inHeaders, []);
+
+  const contentType = headers.get('content-type');
+  const reader = createDocumentLinkReader({ url, contentType });
+  const reading = await document.read((bytes) => reader.write(bytes), MAX_DOCUMENT_BYTES);
+  const { format, ...inDocument } = reader.end();
+  const lookedAt = `${url} (${status}, ${parseMediaType(contentType).type || 'no content type'})`;
+  if (format === 'unknown' || inDocument.hubs.length === 0) {
+    if (reading === 'too-large') {
+      throw discoveryFailure(
+        'too-large',
+        `${lookedAt} names no hub in its Link headers, nor in its first ${MAX_DOCUMENT_BYTES} bytes, after which reading ` +
+          `stopped. ${NAME_THE_HUB}`,
+        { status },
+      );
+    }
+    throw discoveryFailure('no-hub', `No hub is named by ${lookedAt}: ${soughtIn(format, inHeaders, inDocument)}`, {
+      status,
+    });
+  }
+  const links = inDocument.selfs.length > 0 ? inDocument : { ...inDocument, selfs: inHeaders.selfs };
+  const warnings =
+    reading === 'too-large' ? [`Of ${url} only the first ${MAX_DOCUMENT_BYTES} bytes were read for hubs`] : [];
+  return discovered(url, format, links, warnings);
+}
+
+const NAME_THE_HUB = 'If you know its hub, name it: target: { hub, topic }';
+
+const SOUGHT: Readonly<Record<DocumentFormat, string>> = {
+  html: 'the <link> elements of the page',
+  xml: 'the atom:link elements of the feed',
+  'json-feed': 'the hubs of the JSON Feed',
+  unknown: 'no further, as the document is neither HTML nor XML nor JSON',
+};
+
+function soughtIn(format: DocumentFormat, ...found: readonly TopicLinks[]): string {
+  const self = found.flatMap((links) => links.selfs)[0];
+  const hint = self === undefined ? '' : ` It calls itself ${self}; perhaps that names one.`;
+  return `looked at the Link headers and ${SOUGHT[format]}.${hint} ${NAME_THE_HUB}`;
+}
+
+function discovered(url: string, via: DiscoverySource, links: TopicLinks, before: readonly string[]): Discovery {
+  const { hubs, selfs } = links;
+  if (selfs.length > 1) {
+    throw discoveryFailure(
+      'multiple-self',
+      `${url} has several self links (${via}): ${selfs.join(', ')}. Only one can be the topic; if you know which, ` +
+        'name it: target: { hub, topic }',
+    );
+  }
+  const warnings = [...before];
+  if (selfs[0] === undefined)
+    warnings.push(`${url} names a hub but no self link (${via}): its URL is taken as the topic`);
+  return { topic: selfs[0] ?? url, hubs, url, via, ...(warnings.length > 0 ? { warnings } : {}) };
+}

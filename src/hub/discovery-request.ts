@@ -1,0 +1,59 @@
+import { ConfigurationError } from '../errors.js';
+import type { DocumentRequest } from './document.js';
+import type { DiscoveryConfig } from './http-config.js';
+import { requestHeaders } from './request-headers.js';
+
+const DEFAULT_MAX_REDIRECTS = 5;
+
+const DEFAULT_ACCEPT = [
+  'text/html',
+  'application/xhtml+xml',
+  'application/atom+xml',
+  'application/rss+xml',
+  'application/rdf+xml',
+  'application/feed+json',
+  'application/xml;q=0.9',
+  'text/xml;q=0.9',
+  'application/json;q=0.8',
+  '*/*;q=0.5',
+];
+
+/**
+ * The request that a configuration asks for.
+ *
+ * @throws ConfigurationError for what cannot be sent
+ */
+export function discoveryRequest(config: DiscoveryConfig, allowPrivateNetworks: boolean): DocumentRequest {
+  const { httpConfig = {} } = config;
+  const { maxRedirects = DEFAULT_MAX_REDIRECTS } = httpConfig;
+  if (!Number.isSafeInteger(maxRedirects) || maxRedirects < 0) {
+    throw new ConfigurationError(
+      `discoveryConfig.httpConfig.maxRedirects ${maxRedirects} is not a whole number from 0`,
+    );
+  }
+  return {
+    headers: negotiation(config, requestHeaders(httpConfig)),
+    headersForOthers: negotiation(config, new Headers()),
+    timeoutMs: httpConfig.timeoutMs,
+    maxRedirects,
+    dispatcher: httpConfig.dispatcher,
+    allowPrivateNetworks,
+  };
+}
+
+/** Adds what content negotiation asks for; `accept` and `acceptLanguage` win over headers of the same name. */
+function negotiation({ accept, acceptLanguage }: DiscoveryConfig, headers: Headers): Headers {
+  const set = (field: 'accept' | 'acceptLanguage', name: string, value: string | readonly string[]): void => {
+    try {
+      headers.set(name, typeof value === 'string' ? value : value.join(', '));
+    } catch {
+      throw new ConfigurationError(
+        `discoveryConfig.${field} ${JSON.stringify(value)} cannot be sent as the header ${name}`,
+      );
+    }
+  };
+  if (accept !== undefined) set('accept', 'accept', accept);
+  else if (!headers.has('accept')) set('accept', 'accept', DEFAULT_ACCEPT);
+  if (acceptLanguage !== undefined) set('acceptLanguage', 'accept-language', acceptLanguage);
+  return headers;
+}

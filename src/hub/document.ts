@@ -1,0 +1,145 @@
+import type { Dispatcher } from 'undici';
+import { isPrivate } from './address-guard.js';
+import { startDeadline, type Deadline } from './deadline.js';
+import { discoveryFailure, failedTransfer } from './discovery-failure.js';
+import { documentUrl, redirectedUrl } from './document-url.js';
+import { send, type OutboundResponse } from './http.js';
+
+/** How a document is asked for. */
+export interface DocumentRequest {
+  readonly headers: Headers;
+  /** What is left of `headers` once a redirect led to another origin over plain HTTP. */
+  readonly headersForOthers: Headers;
+  /** Milliseconds for all of it: redirects, answer and body. @default 10_000 */
+  readonly timeoutMs?: number | undefined;
+  readonly maxRedirects: number;
+  readonly dispatcher?: Dispatcher | undefined;
+  /** Whether redirects may lead into private networks. They may anyway when the URL asked for lies in one itself. */
+  readonly allowPrivateNetworks: boolean;
+}
+
+/** How a reading ended: the reader had enough, the body was over, or it is longer than allowed. */
+export type ReadingEnd = 'enough' | 'complete' | 'too-large';
+
+/** An answer with a 2xx status, of which nothing but the headers has been read. */
+export interface OpenDocument {
+  /** Where the answer came from, after redirects; without a fragment. */
+  readonly url: string;
+  readonly status: number;
+  readonly headers: Headers;
+  /** Hands over the decoded body piece by piece until `take` returns true, the body ends or `maxBytes` are passed. */
+  read(take: (bytes: Uint8Array) => boolean, maxBytes: number): Promise<ReadingEnd>;
+}
+
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/**
+ * GETs a document, following redirects, and lets `use` read as much of it as it needs; the rest is not transferred.
+ *
+ * @throws ConfigurationError for a `timeoutMs` that is none
+ * @throws ResourceDiscoveryFailedError when there is no 2xx answer, or one that breaks off or takes too long; else
+ *   whatever `use` throws
+ */
+export async function withDocument<T>(
+  target: string,
+  request: DocumentRequest,
+  use: (document: OpenDocument) => Promise<T>,
+): Promise<T> {
+  const url = documentUrl(target);
+  const deadline = startDeadline(request.timeoutMs);
+  try {
+    const { response, reached } = await follow(url, request, deadline);
+    try {
+      requireSuccess(response, reached, request);
+      return await use(openDocument(response, reached));
+    } finally {
+      letGo(response);
+    }
+  } finally {
+    deadline.clear();
+  }
+}
+
+async function follow(
+  url: URL,
+  request: DocumentRequest,
+  deadline: Deadline,
+): Promise<{ response: OutboundResponse; reached: URL }> {
+  const { dispatcher } = request;
+  let reached = url;
+  let withHeaders = true;
+  let guarded = false;
+  try {
+    for (let redirects = 0; ; redirects += 1) {
+      const response = await send(reached.href, {
+        method: 'GET',
+        headers: withHeaders ? request.headers : request.headersForOthers,
+        signal: deadline.signal,
+        guarded,
+        ...(dispatcher === undefined ? {} : { dispatcher }),
+      });
+      if (!REDIRECTS.has(response.status)) return { response, reached };
+      letGo(response);
+      reached = redirectedUrl(response, reached, redirects, request.maxRedirects);
+      // What was left behind once does not come back.
+      withHeaders &&= reached.origin === url.origin || reached.protocol === 'https:';
+      if (redirects === 0) guarded = !request.allowPrivateNetworks && !(await deadline.race(isPrivate(url.href)));
+    }
+  } catch (error) {
+    throw failedTransfer(error, subject(reached, url));
+  }
+}
+
+function openDocument({ status, headers, body }: OutboundResponse, url: URL): OpenDocument {
+  const next = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | undefined> => {
+    try {
+      return (await reader.read()).value;
+    } catch (error) {
+      throw failedTransfer(error, url.href);
+    }
+  };
+  return {
+    url: url.href,
+    status,
+    headers,
+    async read(take, maxBytes) {
+      if (body === null) return 'complete';
+      const reader = body.getReader();
+      try {
+        let left = maxBytes;
+        for (;;) {
+          const bytes = await next(reader);
+          if (bytes === undefined) return 'complete';
+          if (take(bytes.subarray(0, left))) return 'enough';
+          left -= bytes.byteLength;
+          if (left < 0) return 'too-large';
+        }
+      } finally {
+        reader.releaseLock();
+      }
+    },
+  };
+}
+
+/** Ends the transfer of what nobody will read. */
+function letGo({ body }: OutboundResponse): void {
+  body?.cancel().catch(() => undefined);
+}
+
+function requireSuccess({ status }: OutboundResponse, { href }: URL, request: DocumentRequest): void {
+  if (status >= 200 && status < 300) return;
+  if (status !== 406)
+    throw discoveryFailure('http-error', `${href} answered ${status}: nothing to discover from`, { status });
+  const language = request.headers.get('accept-language');
+  throw discoveryFailure(
+    'not-acceptable',
+    `${href} answered 406: it has nothing in the types (${request.headers.get('accept')}) ` +
+      `${language === null ? '' : `and languages (${language}) `}asked for. ` +
+      'Ask for others by discoveryConfig.accept and acceptLanguage',
+    { status },
+  );
+}
+
+function subject(reached: URL, asked: URL): string {
+  return reached.href === asked.href ? asked.href : `${reached.href}, where ${asked.href} redirects,`;
+}

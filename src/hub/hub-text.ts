@@ -1,0 +1,84 @@
+/** How much of a hub's own words is kept, in bytes. */
+const KEPT_BYTES = 1024;
+
+/** Turns what a hub wrote into text that can stand in an error or a log. */
+export type HubWords = (text: string) => string;
+
+/**
+ * Makes a hub's words fit for a message: the secrets given are taken out, also where the hub wrote them encoded, control
+ * and formatting characters become spaces, and what is past 1 KiB is cut.
+ */
+export function hubWords(secrets: readonly string[]): HubWords {
+  const written = secrets.filter((secret) => secret !== '').flatMap(writings);
+  // The longest first, so that no secret that begins with another leaves its end behind.
+  const pattern = written
+    .sort((one, other) => other.length - one.length)
+    .map(escapeForRegExp)
+    .join('|');
+  const secret = pattern === '' ? undefined : new RegExp(pattern, 'gi');
+  return (text) => {
+    const redacted = secret === undefined ? text : text.replace(secret, '[redacted]');
+    return cut(redacted.replace(/[\p{C}\s]+/gu, ' ').trim());
+  };
+}
+
+/** The bytes to read of an answer to see that it is longer than the part kept, and a secret in that part to its end. */
+export function bytesToRead(secrets: readonly string[]): number {
+  // A character takes six bytes at most for each of its own, as HTML or JSON writes it.
+  return KEPT_BYTES + 4 + 6 * Math.max(0, ...secrets.map((secret) => Buffer.byteLength(secret, 'utf8')));
+}
+
+/**
+ * Reads the beginning of a body as UTF-8 and lets go of the rest. A body that breaks off or is aborted counts as far as
+ * it came: what a hub says beside its status never decides anything.
+ */
+export async function readBeginning(body: ReadableStream<Uint8Array> | null, bytes: number): Promise<string> {
+  if (body === null) return '';
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  let left = bytes;
+  try {
+    while (left > 0) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value.subarray(0, left), { stream: true });
+      left -= value.length;
+    }
+    if (left <= 0) await reader.cancel();
+  } catch {
+    return text;
+  }
+  return text;
+}
+
+/** The ways a secret may come back: as it is, form-encoded, percent-encoded, in JSON, in HTML. */
+function writings(secret: string): readonly string[] {
+  return [
+    secret,
+    new URLSearchParams([['', secret]]).toString().slice(1),
+    // Through a buffer, as half a surrogate pair cannot be encoded.
+    encodeURIComponent(Buffer.from(secret, 'utf8').toString('utf8')),
+    JSON.stringify(secret).slice(1, -1),
+    htmlEscaped(secret, '&#39;'),
+    htmlEscaped(secret, '&#x27;'),
+  ];
+}
+
+function htmlEscaped(text: string, apostrophe: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", apostrophe);
+}
+
+const escapeForRegExp = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
+
+function cut(text: string): string {
+  const bytes = Buffer.from(text, 'utf8');
+  if (bytes.length <= KEPT_BYTES) return text;
+  // Streaming, the decoder keeps back the character that the cut goes through.
+  return `${new TextDecoder().decode(bytes.subarray(0, KEPT_BYTES), { stream: true })}…`;
+}

@@ -1,0 +1,175 @@
+import { ConfigurationError } from '../errors.js';
+import { hubVerdict } from '../protocol/hub-status.js';
+import { readHttpUrl } from '../protocol/http-url.js';
+import { requestForm, type HubRequestForm } from '../protocol/request-form.js';
+import { retryAfterSeconds } from '../protocol/retry-after.js';
+import { AddressError, isPrivate } from './address-guard.js';
+import { startDeadline, type Deadline } from './deadline.js';
+import { bytesToRead, hubWords, readBeginning, type HubWords } from './hub-text.js';
+import type { HttpClientConfig } from './http-config.js';
+import { send, type OutboundResponse } from './http.js';
+import { initiationFailure } from './initiation-failure.js';
+import { networkFailure } from './network-failure.js';
+import { firstHop, mayCarrySecret, nextHop, type Hop, type RedirectRules } from './redirects.js';
+import { credentialsOf, requestHeaders } from './request-headers.js';
+
+/** What a hub is asked for, and the headers it is asked with. */
+export interface HubRequest extends HubRequestForm {
+  /** Headers for this request, beside the configuration's. */
+  readonly customHeaders?: Readonly<Record<string, string>> | undefined;
+}
+
+/** How one request to a hub is made. */
+export interface HubRequestOptions {
+  readonly httpConfig?: HttpClientConfig | undefined;
+  /** Send the secret over plain HTTP to a hub on another machine too. @default false */
+  readonly allowInsecureSecret?: boolean | undefined;
+  /**
+   * Where addresses that are not public are refused. `true`: the hub and every redirect, for a hub that a stranger named.
+   * `'redirects'`: redirects alone, and not those of a hub that is itself at such an address, for a hub the user named.
+   * `false`: nowhere. A dispatcher of the user's own is never guarded. @default 'redirects'
+   */
+  readonly guarded?: boolean | 'redirects' | undefined;
+  /** Gives the request up early. */
+  readonly signal?: AbortSignal | undefined;
+  /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
+  readonly now?: (() => number) | undefined;
+}
+
+/** A hub's acceptance. Its verification of intent comes later, or came already. */
+export interface HubAcceptance {
+  /** The hub to remember: as it was given, or where permanent redirects (308) led. */
+  readonly hub: string;
+  /** The status, a 2xx. */
+  readonly status: number;
+  /** Whether permanent redirects led to another hub than was asked. */
+  readonly moved: boolean;
+}
+
+/**
+ * Asks a hub at one URL, once (WebSub section 5.1): 307 and 308 are followed with method and body kept, nothing is
+ * tried again.
+ *
+ * @throws ConfigurationError when what is asked for cannot be sent, before anything is
+ * @throws SubscriptionInitiationError when the hub did not accept, with its own words (cut at 1 KiB) in the message
+ */
+export async function sendHubRequest(
+  hub: string,
+  request: HubRequest,
+  options: HubRequestOptions = {},
+): Promise<HubAcceptance> {
+  const { httpConfig = {} } = options;
+  readHttpUrl('hub', hub);
+  const form = requestForm(request);
+  const headers = requestHeaders(httpConfig, request.customHeaders);
+  const rules: RedirectRules = {
+    hub,
+    maxRedirects: redirectLimit(httpConfig.maxRedirects),
+    hasSecret: form.has('hub.secret'),
+    allowInsecureSecret: options.allowInsecureSecret === true,
+  };
+  if (rules.hasSecret && !mayCarrySecret(hub, rules.allowInsecureSecret)) {
+    throw initiationFailure(hub, request, 'forbidden', INSECURE_SECRET);
+  }
+  const deadline = startDeadline(httpConfig.timeoutMs, options.signal);
+  try {
+    return await follow({ hub, request, body: form.toString(), headers, rules, options, deadline });
+  } finally {
+    deadline.clear();
+  }
+}
+
+const INSECURE_SECRET =
+  'the hub is reached over plain HTTP, where a secret would be read on the way. ' +
+  'Use an https hub, leave the secret out, or allow it with security.allowInsecureSecret';
+
+/** What stays the same from one redirect to the next. */
+interface Attempt {
+  readonly hub: string;
+  readonly request: HubRequest;
+  readonly body: string;
+  /** The caller's own. */
+  readonly headers: Headers;
+  readonly rules: RedirectRules;
+  readonly options: HubRequestOptions;
+  readonly deadline: Deadline;
+}
+
+async function follow(attempt: Attempt): Promise<HubAcceptance> {
+  const { hub, request, options, rules } = attempt;
+  const hidden = hiddenFromMessages(request, options.httpConfig);
+  const words = hubWords(hidden);
+  let hop = firstHop(hub);
+  let guarded = options.guarded === true;
+  for (;;) {
+    const response = await post(attempt, hop, guarded, words);
+    const text = words(await readBeginning(response.body, bytesToRead(hidden)));
+    const { status } = response;
+    const verdict = hubVerdict(status);
+    if (verdict === 'accepted') return { hub: hop.hub, status, moved: hop.hub !== hub };
+    if (verdict !== 'redirected') {
+      throw initiationFailure(
+        hub,
+        request,
+        verdict,
+        `${subject(hop, words)} answered ${status}${text === '' ? '' : `: ${JSON.stringify(text)}`}`,
+        {
+          status,
+          retryAfterSeconds: retryAfterSeconds(response.headers.get('retry-after'), (options.now ?? Date.now)()),
+        },
+      );
+    }
+    const next = nextHop(hop, status, response.headers.get('location'), rules);
+    if ('problem' in next) {
+      throw initiationFailure(hub, request, next.reason, `${subject(hop, words)} ${words(next.problem)}`, { status });
+    }
+    if (hop.redirects === 0) guarded = await guardsRedirects(attempt);
+    hop = next;
+  }
+}
+
+async function post(attempt: Attempt, hop: Hop, guarded: boolean, words: HubWords): Promise<OutboundResponse> {
+  const { hub, request, body, options, deadline } = attempt;
+  const headers = new Headers(hop.withHeaders ? attempt.headers : undefined);
+  headers.set('content-type', 'application/x-www-form-urlencoded');
+  const dispatcher = options.httpConfig?.dispatcher;
+  try {
+    return await send(hop.url, {
+      method: 'POST',
+      headers,
+      body,
+      signal: deadline.signal,
+      guarded,
+      ...(dispatcher === undefined ? {} : { dispatcher }),
+    });
+  } catch (cause) {
+    const reason = cause instanceof AddressError ? 'forbidden' : 'unreachable';
+    throw initiationFailure(
+      hub,
+      request,
+      reason,
+      `${subject(hop, words)} could not be asked: ${networkFailure(cause)}`,
+      { cause },
+    );
+  }
+}
+
+async function guardsRedirects({ hub, options, deadline }: Attempt): Promise<boolean> {
+  const { guarded = 'redirects', httpConfig } = options;
+  if (guarded !== 'redirects' || httpConfig?.dispatcher !== undefined) return guarded === true;
+  // When the time is up meanwhile, the next request says so.
+  return !(await deadline.race(isPrivate(hub)).catch(() => false));
+}
+
+function hiddenFromMessages(request: HubRequest, httpConfig: HttpClientConfig = {}): readonly string[] {
+  const { secret, verifyToken } = request;
+  return [secret, verifyToken, ...credentialsOf(httpConfig)].filter((value) => value !== undefined);
+}
+
+function redirectLimit(maxRedirects = 5): number {
+  if (Number.isSafeInteger(maxRedirects) && maxRedirects >= 0) return maxRedirects;
+  throw new ConfigurationError(`httpConfig.maxRedirects ${maxRedirects} is not a whole number from 0`);
+}
+
+const subject = (hop: Hop, words: HubWords): string =>
+  hop.redirects === 0 ? 'the hub' : `${words(hop.url)}, where the hub redirects,`;

@@ -1,0 +1,66 @@
+export { SubscriberService } from './decorators/subscriber-service.js';
+export { defineSubscriber } from './decorators/define-subscriber.js';
+export { startService } from './runtime/start-service.js';
+export { SubscriberRuntime } from './runtime/subscriber-runtime.js';
+export type {
+  StopOptions,
+  SubscribeOptions,
+  SubscriptionFilter,
+  Subscriptions,
+} from './runtime/subscriber-runtime.js';
+export type { SecurityOptions, StartOptions, Tunnel } from './runtime/start-options.js';
+export type { SignatureConfig, SubscriberServiceConfig } from './runtime/service-config.js';
+export type { ServiceReference, SubscriberDefinition } from './runtime/definition.js';
+export type { SubscriberClass, SubscriberHandlers } from './runtime/handlers.js';
+export { container, delay, inject, injectable, singleton } from './runtime/tsyringe.js';
+export type { DependencyContainer, InjectionToken } from './runtime/tsyringe.js';
+
+export type { Acknowledgement, EventHandler } from './delivery/event-handler.js';
+export { ContentDistributionMessage } from './delivery/message.js';
+export type { ContentLinks, EventSource } from './delivery/message.js';
+export type { DeliveryConfig } from './delivery/delivery-config.js';
+export type { HookListener, HookName, HookPayload } from './delivery/hooks.js';
+export type {
+  IntentHandlers,
+  SubscriptionVerification,
+  SubscriptionVerificationSuccess,
+  UnsubscriptionVerification,
+  UnsubscriptionVerificationSuccess,
+} from './http/intent-handlers.js';
+export type { TlsOptions } from './http/listener.js';
+export { InternalHubError, SubscriptionDeniedError } from './subscription/hub-errors.js';
+export type { HubMessage } from './subscription/hub-errors.js';
+export type {
+  Grant,
+  HubAndTopic,
+  Subscription,
+  SubscriptionFailure,
+  SubscriptionState,
+  SubscriptionStats,
+  SubscriptionTarget,
+} from './subscription/snapshot.js';
+
+export { discover } from './hub/discover.js';
+export type { Discovery, DiscoverySource } from './hub/discover.js';
+export { requestSubscription, requestUnsubscription } from './hub/request-subscription.js';
+export type { SubscriptionRequest, SubscriptionRequestResult } from './hub/request-subscription.js';
+export type { DiscoveryConfig, HttpAuth, HttpClientConfig } from './hub/http-config.js';
+export type { HubProtocol } from './protocol/request-form.js';
+export { verifySignature } from './protocol/signature.js';
+export type { SignatureAlgorithm, VerifySignatureOptions } from './protocol/signature.js';
+
+export { Logger } from './logger.js';
+export type { LogLine } from './logger.js';
+export {
+  ConfigurationError,
+  ListenerError,
+  ResourceDiscoveryFailedError,
+  SignatureError,
+  StoreError,
+  SubscriptionDeletedError,
+  SubscriptionInitiationError,
+  SubscriptionVerificationError,
+  UnsubscriptionVerificationError,
+  WebSubError,
+} from './errors.js';
+export type { DiscoveryFailure, InitiationFailure, WebSubErrorCode, WebSubErrorOptions } from './errors.js';

@@ -1,0 +1,37 @@
+/** How much of a document is looked at for a declaration (HTML, section 13.2.3.2). */
+export const DECLARATION_BYTES = 1024;
+
+const XML_DECLARATION = /^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([^"']+)/i;
+const HTML_META = /<meta\s[^>]*?charset\s*=\s*["']?\s*([^"'\s/>;]+)/i;
+
+/**
+ * The encoding of a text document, as `TextDecoder` names it: by byte order mark, by the zero bytes of UTF-16, by the
+ * `charset` of its `Content-Type`, by XML declaration or HTML `meta`, else UTF-8. A name that `TextDecoder` does not know
+ * is passed over.
+ *
+ * @param head the first bytes, `DECLARATION_BYTES` of them where there are so many
+ * @param headerCharset the `charset` parameter, or empty
+ */
+export function detectEncoding(head: Uint8Array, headerCharset: string): string {
+  const [first, second] = head;
+  if (first === 0xef && second === 0xbb && head[2] === 0xbf) return 'utf-8';
+  if (first === 0xff && second === 0xfe) return 'utf-16le';
+  if (first === 0xfe && second === 0xff) return 'utf-16be';
+  if (first === 0 && second !== 0) return 'utf-16be';
+  if (first !== 0 && second === 0) return 'utf-16le';
+  const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.byteLength, DECLARATION_BYTES)).toString(
+    'latin1',
+  );
+  const declared = XML_DECLARATION.exec(text)?.[1] ?? HTML_META.exec(text)?.[1] ?? '';
+  return asciiCompatible(headerCharset) ?? asciiCompatible(declared) ?? 'utf-8';
+}
+
+/** The canonical name, unless it is unknown or UTF-16, whose zero bytes would have shown. */
+function asciiCompatible(label: string): string | undefined {
+  try {
+    const { encoding } = new TextDecoder(label);
+    return encoding.startsWith('utf-16') ? undefined : encoding;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,99 @@
+import { TextDecoder } from 'node:util';
+import { DECLARATION_BYTES, detectEncoding } from './charset.js';
+import { formatOfType, sniffFormat, type DocumentFormat } from './document-format.js';
+import { createHtmlLinkReader } from './html-links.js';
+import { createJsonFeedLinkReader } from './json-feed-links.js';
+import type { LinkReader } from './link-reader.js';
+import { parseMediaType, type MediaType } from './media-type.js';
+import type { TopicLinks } from './topic-links.js';
+import { createXmlLinkReader } from './xml-links.js';
+
+/** The links of a document, and what it turned out to be. */
+export interface DocumentLinks extends TopicLinks {
+  readonly format: DocumentFormat;
+}
+
+/** Reads links out of a document of any format that arrives as bytes. */
+export interface DocumentLinkReader {
+  /** Takes the next bytes; true once nothing that follows could change the links. */
+  write(bytes: Uint8Array): boolean;
+  /** What was found up to here; to be called once, after the last bytes. */
+  end(): DocumentLinks;
+}
+
+/** A document whose format is known. */
+interface Opened {
+  readonly format: DocumentFormat;
+  readonly reader: LinkReader;
+  /** Whether its beginning was enough. */
+  readonly isDone: boolean;
+}
+
+/**
+ * Finds hub and self links in an HTML page, an Atom, RSS or RDF feed, or a JSON Feed (WebSub section 4), whatever its
+ * encoding and however wrong its `Content-Type`.
+ *
+ * @param document.url where it came from, after redirects
+ * @param document.contentType its `Content-Type` header, where there is one
+ */
+export function createDocumentLinkReader(document: {
+  readonly url: string;
+  readonly contentType?: string | null;
+}): DocumentLinkReader {
+  const media = parseMediaType(document.contentType);
+  const decode = createDecoder(media.charset);
+  let beginning = '';
+  let opened: Opened | undefined;
+
+  function open(format: DocumentFormat): Opened {
+    const reader = createReader(format, document.url, media);
+    return { format, reader, isDone: reader.write(beginning) };
+  }
+
+  return {
+    write(bytes) {
+      const text = decode(bytes);
+      if (opened !== undefined) return opened.reader.write(text);
+      beginning += text;
+      const format = sniffFormat(beginning, media);
+      opened = format === undefined ? undefined : open(format);
+      return opened?.isDone ?? false;
+    },
+    end() {
+      const text = decode(undefined);
+      if (opened === undefined) beginning += text;
+      else opened.reader.write(text);
+      const { format, reader } = opened ?? open(sniffFormat(beginning, media) ?? formatOfType(media));
+      return { ...reader.end(), format };
+    },
+  };
+}
+
+/** Reads nothing out of anything. */
+const NO_READER: LinkReader = { write: () => true, end: () => ({ hubs: [], selfs: [] }) };
+
+function createReader(format: DocumentFormat, url: string, media: MediaType): LinkReader {
+  switch (format) {
+    case 'html':
+      return createHtmlLinkReader(url, { xhtml: /[/+]xml$/.test(media.type) });
+    case 'xml':
+      return createXmlLinkReader(url);
+    case 'json-feed':
+      return createJsonFeedLinkReader(url);
+    default:
+      return NO_READER;
+  }
+}
+
+/** Decodes piece by piece (undefined ends it); holds the first bytes back until they tell the encoding. */
+function createDecoder(headerCharset: string): (bytes: Uint8Array | undefined) => string {
+  let held: Uint8Array = new Uint8Array();
+  let decoder: TextDecoder | undefined;
+  return (bytes) => {
+    if (decoder !== undefined) return decoder.decode(bytes, { stream: bytes !== undefined });
+    held = bytes === undefined ? held : Buffer.concat([held, bytes]);
+    if (bytes !== undefined && held.byteLength < DECLARATION_BYTES) return '';
+    decoder = new TextDecoder(detectEncoding(held, headerCharset));
+    return decoder.decode(held, { stream: bytes !== undefined });
+  };
+}

@@ -1,0 +1,19 @@
+/** What a hub's status says of a subscription request (WebSub section 5.1, and what hubs do beyond it). */
+export type HubVerdict =
+  | 'accepted'
+  /** 307 or 308: the same request belongs elsewhere. */
+  | 'redirected'
+  /** Worth asking again. */
+  | 'temporary'
+  | 'refused';
+
+// 409 and 422 are how Google's hub says that its verification failed.
+const TEMPORARY: ReadonlySet<number> = new Set([408, 409, 422, 425, 429]);
+
+/** The verdict in an HTTP status. */
+export function hubVerdict(status: number): HubVerdict {
+  if (status >= 200 && status < 300) return 'accepted';
+  if (status === 307 || status === 308) return 'redirected';
+  if (TEMPORARY.has(status) || (status >= 500 && status < 600)) return 'temporary';
+  return 'refused';
+}

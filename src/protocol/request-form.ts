@@ -1,0 +1,103 @@
+import { ConfigurationError } from '../errors.js';
+import { readHttpUrl, withoutCredentials } from './http-url.js';
+
+/** Which protocol a hub is spoken to in: WebSub, or its ancestor PubSubHubbub 0.3. */
+export type HubProtocol = 'websub' | 'pubsubhubbub-0.3';
+
+/** What a hub is asked for (WebSub section 5.1). */
+export interface HubRequestForm {
+  readonly mode: 'subscribe' | 'unsubscribe';
+  readonly topic: string;
+  /** The URL the hub verifies intent at and delivers to. */
+  readonly callback: string;
+  /** Seconds asked for; without it the hub decides. Sent with `subscribe` only. */
+  readonly leaseSeconds?: number | undefined;
+  /** The key of the signatures, under 200 bytes of UTF-8. Sent with `subscribe` only. */
+  readonly secret?: string | undefined;
+  /** Parameters of the hub's own, added after the specification's. */
+  readonly customParams?: Readonly<Record<string, string>> | undefined;
+  /** @default 'websub' */
+  readonly protocol?: HubProtocol | undefined;
+  /** Comes back in the hub's verification. Sent in PubSubHubbub 0.3 only. */
+  readonly verifyToken?: string | undefined;
+}
+
+/** A secret is shorter than this many bytes (WebSub section 5.1). */
+export const SECRET_BYTES_LIMIT = 200;
+
+/** The option that sets a parameter which a custom one cannot. */
+const OPTION_OF: Readonly<Record<string, string>> = {
+  'hub.callback': 'callback',
+  'hub.mode': 'requestSubscription or requestUnsubscription',
+  'hub.topic': 'topic',
+  'hub.lease_seconds': 'leaseSeconds',
+  'hub.secret': 'secret',
+  'hub.verify_token': 'verifyToken',
+};
+
+/**
+ * The form of a subscription or unsubscription request; its text is percent-encoded UTF-8.
+ *
+ * @throws ConfigurationError that names the field which cannot be sent
+ */
+export function requestForm(request: HubRequestForm): URLSearchParams {
+  readHttpUrl('callback', request.callback);
+  checkTopic(request.topic);
+  const form = new URLSearchParams([
+    ['hub.callback', request.callback],
+    ['hub.mode', request.mode],
+    ['hub.topic', request.topic],
+  ]);
+  if (request.mode === 'subscribe') {
+    if (request.leaseSeconds !== undefined) form.append('hub.lease_seconds', leaseText(request.leaseSeconds));
+    if (request.secret !== undefined) form.append('hub.secret', checkedSecret(request.secret));
+  }
+  if (request.protocol === 'pubsubhubbub-0.3') {
+    form.append('hub.verify', 'async');
+    form.append('hub.verify', 'sync');
+    if (request.verifyToken !== undefined) form.append('hub.verify_token', request.verifyToken);
+  }
+  for (const [name, value] of Object.entries(request.customParams ?? {})) {
+    checkCustomParam(name, form);
+    form.append(name, value);
+  }
+  return form;
+}
+
+// Some hubs' topics are plain names, so a topic need not be a URL.
+function checkTopic(topic: string): void {
+  if (topic === '' || /[\s\p{Cc}]/u.test(topic)) {
+    throw new ConfigurationError(`topic ${JSON.stringify(topic)} is empty or has white space: give the topic's URL`);
+  }
+  if (withoutCredentials(topic) !== topic) {
+    throw new ConfigurationError(
+      `topic ${JSON.stringify(withoutCredentials(topic))} carries a user name or password (not shown): leave it out`,
+    );
+  }
+}
+
+function leaseText(leaseSeconds: number): string {
+  if (!Number.isSafeInteger(leaseSeconds) || leaseSeconds < 1) {
+    throw new ConfigurationError(`leaseSeconds ${leaseSeconds} is not a whole number of seconds above 0`);
+  }
+  return String(leaseSeconds);
+}
+
+function checkedSecret(secret: string): string {
+  const bytes = Buffer.byteLength(secret, 'utf8');
+  if (bytes === 0) throw new ConfigurationError('secret is empty: leave it out to do without signatures');
+  if (bytes >= SECRET_BYTES_LIMIT) {
+    throw new ConfigurationError(`secret is ${bytes} bytes long (not shown): WebSub wants under ${SECRET_BYTES_LIMIT}`);
+  }
+  return secret;
+}
+
+function checkCustomParam(name: string, form: URLSearchParams): void {
+  const option = OPTION_OF[name];
+  if (option !== undefined) {
+    throw new ConfigurationError(`customParams: ${name} is no custom parameter: it is set by ${option}`);
+  }
+  if (form.has(name)) {
+    throw new ConfigurationError(`customParams: ${name} is already set by protocol 'pubsubhubbub-0.3': leave it out`);
+  }
+}

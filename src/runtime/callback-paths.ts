@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto';
+import { ConfigurationError } from '../errors.js';
+import { callbackKey } from '../subscription/callback-key.js';
+import type { CheckedServiceConfig } from './service-config.js';
+
+/** How a service's callback URLs are made. */
+export interface CallbackPaths {
+  /** The URL of a path, as the hub is to see it. */
+  readonly callbackOf: (path: string) => string;
+  /** A path for one more grant. */
+  readonly newPath: (isTaken: (callback: string) => boolean) => string;
+}
+
+const TOKEN_BYTES = 32;
+
+/** Whether the service's callback is taken literally, so that it can serve one grant only. */
+export function isLiteral({ callback, appendServicePath }: CheckedServiceConfig): boolean {
+  return callback !== undefined && !appendServicePath;
+}
+
+/**
+ * The callbacks of a service: an unguessable token below the base (WebSub section 5: capability URLs), or what the
+ * configuration fixes.
+ *
+ * @param base the public URL with the base path
+ */
+export function callbackPaths(config: CheckedServiceConfig, base: string): CallbackPaths {
+  const { callback, servicePath, targets } = config;
+  if (callback !== undefined && isLiteral(config)) return { callbackOf: () => callback, newPath: () => '' };
+  const prefix = callback === undefined ? base : callback.replace(/\/+$/, '');
+  const callbackOf = (path: string): string => `${prefix}/${path}`;
+  return {
+    callbackOf,
+    newPath(isTaken) {
+      const token = randomBytes(TOKEN_BYTES).toString('base64url');
+      if (servicePath === undefined) return token;
+      const isSingle = targets.length <= 1;
+      return isSingle && !isTaken(callbackOf(servicePath)) ? servicePath : `${servicePath}/${token}`;
+    },
+  };
+}
+
+/**
+ * Requests are told apart by the last segment of their path alone, whatever a proxy put before it: two services may not
+ * fix the same one.
+ *
+ * @throws ConfigurationError naming both
+ */
+export function refuseSharedPaths(configs: readonly CheckedServiceConfig[], base: string): void {
+  const seen = new Map<string, string>();
+  for (const config of configs) {
+    if (!isLiteral(config) && config.servicePath === undefined) continue;
+    const paths = callbackPaths(config, base);
+    const key = callbackKey(paths.callbackOf(paths.newPath(() => false)));
+    const other = seen.get(key);
+    if (other !== undefined) {
+      throw new ConfigurationError(
+        `Services "${other}" and "${config.name}" both have callbacks that end in "${key}", and callbacks are told apart by ` +
+          'their last segment: give one another servicePath or callback.',
+      );
+    }
+    seen.set(key, config.name);
+  }
+}

@@ -1,0 +1,35 @@
+import { ConfigurationError } from '../errors.js';
+import { isRecord, kindOf } from './field-checks.js';
+import type { SubscriberHandlers } from './handlers.js';
+
+const OPTIONAL_HANDLERS = [
+  'onSubscriptionVerification',
+  'onUnsubscriptionVerification',
+  'onSubscriptionValidationDenied',
+  'onHubError',
+  'onStart',
+  'onShutdown',
+] as const satisfies readonly (keyof SubscriberHandlers)[];
+
+/**
+ * The check that the compiler makes of a service's handlers, for who has no compiler.
+ *
+ * @throws ConfigurationError without an `onEventNotification`, or where a handler is not a function.
+ */
+export function checkHandlers(service: string, value: unknown): SubscriberHandlers {
+  if (!isRecord(value)) throw new ConfigurationError(`Service "${service}": its handlers are not an object.`);
+  for (const name of OPTIONAL_HANDLERS) {
+    const handler = value[name];
+    if (handler !== undefined && typeof handler !== 'function') {
+      throw new ConfigurationError(`Service "${service}": ${name} is ${kindOf(handler)}; it must be a method.`);
+    }
+  }
+  if (!receivesNews(value)) {
+    throw new ConfigurationError(`Service "${service}" has no method onEventNotification; add one to receive news.`);
+  }
+  return value;
+}
+
+function receivesNews(value: object): value is SubscriberHandlers {
+  return 'onEventNotification' in value && typeof value.onEventNotification === 'function';
+}

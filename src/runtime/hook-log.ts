@@ -1,0 +1,44 @@
+import type { HookName, Hooks } from '../delivery/hooks.js';
+import type { Logger } from '../logger.js';
+import type { Effect } from '../subscription/events.js';
+import { errorOf } from '../subscription/failure.js';
+import type { Entry } from '../subscription/registry.js';
+import type { SubscriptionRecord } from '../subscription/record.js';
+import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
+
+type HookEffect = Extract<Effect, { type: 'hook' }>;
+
+const SAYINGS: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'warn', what: string]>> = {
+  requested: ['info', 'asking the hub'],
+  verified: ['info', 'subscribed'],
+  renewed: ['info', 'subscription renewed'],
+  denied: ['warn', 'the hub denied the subscription'],
+  expired: ['warn', 'the lease ran out'],
+  unsubscribed: ['info', 'unsubscribed'],
+  failed: ['warn', 'an attempt failed'],
+  'hub-moved': ['info', 'the hub has moved'],
+};
+
+/** Tells the log and the hooks what became of a subscription. */
+export function announce(
+  record: SubscriptionRecord,
+  { name, grantId, failure }: HookEffect,
+  { entry, hooks, logger, now }: { entry: Entry; hooks: Hooks; logger: Logger; now: () => number },
+): void {
+  const grant = record.grants.find(({ id }) => id === grantId);
+  const [level, what] = SAYINGS[name];
+  const fields = {
+    subscription: record.id,
+    service: record.service,
+    ...(grant === undefined ? { target: record.target } : { grant: grant.id, hub: grant.hub, topic: grant.topic }),
+    ...(failure === undefined ? {} : { code: failure.code }),
+  };
+  logger[level](fields, failure === undefined ? what : `${what}: ${failure.message}`);
+  const hook: HookName = name;
+  hooks.emit(hook, () => ({
+    subscription: subscriptionSnapshot(record, entry.counters.stats()),
+    ...(grant === undefined ? {} : { grant: grantSnapshot(grant) }),
+    ...(failure === undefined ? {} : { error: errorOf(failure) }),
+    at: new Date(now()),
+  }));
+}

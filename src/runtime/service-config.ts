@@ -1,0 +1,88 @@
+import type { DeliveryConfig } from '../delivery/delivery-config.js';
+import type { DiscoveryConfig, HttpClientConfig } from '../hub/http-config.js';
+import type { HubProtocol } from '../protocol/request-form.js';
+import type { SignatureAlgorithm } from '../protocol/signature.js';
+import type { SubscriptionTarget } from '../subscription/snapshot.js';
+import type { InjectionToken } from './tsyringe.js';
+
+/** How signed content is judged. */
+export interface SignatureConfig {
+  /** Algorithms that are accepted. @default all four */
+  readonly algorithms?: readonly SignatureAlgorithm[];
+  /** What the hub is told of content that is unsigned or wrongly signed: 403, or 202. @default 'reject' */
+  readonly onFailure?: 'reject' | 'acknowledge';
+}
+
+/** What a service subscribes to, and how. */
+export interface SubscriberServiceConfig {
+  /** The URL to discover a hub from, or a hub and topic. @default none: `runtime.subscribe()` does it later */
+  readonly target?: SubscriptionTarget | readonly [hub: string, topic: string];
+  /** Several subscriptions of one service, in addition to `target`. @default [] */
+  readonly targets?: readonly SubscriptionTarget[];
+  /** The service's stable name in the store. Set it where class names are minified. @default the class name */
+  readonly name?: string;
+  /** What the constructor is called with, in order, where the compiler emits no metadata. @default by metadata */
+  readonly inject?: readonly InjectionToken[];
+  /** The lease asked for, in seconds. @default the hub decides */
+  readonly leaseSeconds?: number;
+  /**
+   * What content is signed with: a string of 1 to 199 bytes, `'auto'` for 256 random bits per grant, or `false` for none.
+   * @default 'auto' where the hub is reached over https, else none; none for `pubsubhubbub-0.3`
+   */
+  readonly secret?: string | false;
+  /** The callback URL as the hub sees it; taken literally without `appendServicePath`. @default made of `publicUrl` */
+  readonly callback?: string;
+  /** Append the service path and a token to `callback`. @default false */
+  readonly appendServicePath?: boolean;
+  /** A fixed path prefix instead of the generated one; the whole path of a single subscription. @default generated */
+  readonly servicePath?: string;
+  /** Unsubscribe at the hub when the runtime stops. @default true */
+  readonly unsubscribeOnShutdown?: boolean;
+  /** Which advertised hubs to use: one, and the next when it fails. @default 'failover' */
+  readonly hubs?: 'failover';
+  /** What the hub speaks. @default 'websub' */
+  readonly protocol?: HubProtocol;
+  /** How hubs are asked. */
+  readonly httpConfig?: HttpClientConfig;
+  /** How the target is asked for its hub. */
+  readonly discoveryConfig?: DiscoveryConfig;
+  /** Form fields added to (un)subscription requests. @default {} */
+  readonly customParams?: Readonly<Record<string, string>>;
+  /** Headers added to (un)subscription requests. @default {} */
+  readonly customHeaders?: Readonly<Record<string, string>>;
+  /** Seconds a hub has for coming back to verify; then the attempt counts as failed. @default 60 */
+  readonly verifyTimeoutSeconds?: number;
+  /** Failed attempts in a row after which asking is given up. @default unlimited */
+  readonly maxAttempts?: number;
+  /** How news is handed to the handler. */
+  readonly delivery?: DeliveryConfig;
+  /** How signed content is judged. */
+  readonly signature?: SignatureConfig;
+}
+
+/** A configuration found right, with its defaults; what has no default is `undefined` where it was not set. */
+export interface CheckedServiceConfig {
+  readonly name: string;
+  /** `target` first, then `targets`. */
+  readonly targets: readonly SubscriptionTarget[];
+  readonly inject: readonly InjectionToken[] | undefined;
+  readonly leaseSeconds: number | undefined;
+  /** `'auto'`, a secret, or `false`; unset, the hub's scheme and the protocol decide. */
+  readonly secret: string | false | undefined;
+  readonly callback: string | undefined;
+  readonly appendServicePath: boolean;
+  /** Segments without a leading or trailing slash. */
+  readonly servicePath: string | undefined;
+  readonly unsubscribeOnShutdown: boolean;
+  readonly hubs: 'failover';
+  readonly protocol: HubProtocol;
+  readonly httpConfig: HttpClientConfig;
+  readonly discoveryConfig: DiscoveryConfig;
+  readonly customParams: Readonly<Record<string, string>>;
+  readonly customHeaders: Readonly<Record<string, string>>;
+  readonly verifyTimeoutSeconds: number;
+  /** `Infinity` where it was not set. */
+  readonly maxAttempts: number;
+  readonly delivery: Required<DeliveryConfig>;
+  readonly signature: Required<SignatureConfig>;
+}

@@ -1,0 +1,63 @@
+import type { Server } from 'node:http';
+import type { Keyv } from 'keyv';
+import type { TlsOptions } from '../http/listener.js';
+import type { Logger } from '../logger.js';
+import type { DependencyContainer } from './tsyringe.js';
+
+/** A public way to this machine. */
+export interface Tunnel {
+  readonly url: string;
+  close(): unknown;
+}
+
+/** Bounds against hubs and strangers that mean harm, or do it without meaning to. */
+export interface SecurityOptions {
+  /** Bytes of content accepted, and of content once decoded; more is answered 413. @default 10_485_760 */
+  readonly maxBodyBytes?: number;
+  /** Milliseconds a body may take to arrive; then it is answered 408. @default 30_000 */
+  readonly bodyTimeoutMs?: number;
+  /** Let public pages lead to hubs in private networks. @default false */
+  readonly allowPrivateNetworks?: boolean;
+  /** Send secrets over plain HTTP to hubs on other machines. @default false */
+  readonly allowInsecureSecret?: boolean;
+  /** Seconds; a longer lease is cut to this. @default 31_536_000 */
+  readonly maxLeaseSeconds?: number;
+  /** Seconds; the lease where the hub names none. @default 86_400 */
+  readonly defaultLeaseSeconds?: number;
+}
+
+/** How a runtime is started. */
+export interface StartOptions {
+  /** The port to listen on; 0 picks a free one. @default 9090, or the environment's `PORT` */
+  readonly port?: number;
+  /** The address to listen on. @default all interfaces */
+  readonly host?: string;
+  /** Somebody else's server to answer callbacks on; it listens and closes by its owner. */
+  readonly server?: Server;
+  /** Serve HTTPS: key and certificate, as node:tls takes them. */
+  readonly tls?: TlsOptions;
+  /** Listen nowhere: `runtime.fetch` or `runtime.nodeHandler` is mounted by hand. Needs `publicUrl`. @default false */
+  readonly manual?: boolean;
+  /** What comes between the public URL and a callback's token. @default '/websub' */
+  readonly basePath?: string;
+  /** This machine as hubs see it. @default `http://localhost:<port>`, or the environment's `WEBSUB_PUBLIC_URL` */
+  readonly publicUrl?: string;
+  /** Opens a public way to a local address, such as `http://localhost:9090`. */
+  readonly tunnel?: (address: string) => Promise<Tunnel>;
+  /**
+   * Where state is kept: a Keyv, a URI (`lmdb://dir`, `redis://`, `postgres://`, `mysql://`, `sqlite://file`) or
+   * `'memory'`. @default 'lmdb://.websub', or the environment's `WEBSUB_STORE`
+   */
+  readonly store?: Keyv | string;
+  /** The tsyringe container whose child constructs the services. @default tsyringe's root container */
+  readonly container?: DependencyContainer;
+  /** A pino-compatible logger, or false for none. @default pino, at the level of the environment's `LOG_LEVEL` */
+  readonly logger?: Logger | false;
+  /** Reject where the first discovery or subscription request fails, instead of trying again. @default false */
+  readonly failFast?: boolean;
+  /** Seconds a stop may take. @default 20 */
+  readonly gracefulShutdownSeconds?: number;
+  /** Stop at SIGINT and SIGTERM, then raise them again. @default true where the runtime listens itself */
+  readonly handleSignals?: boolean;
+  readonly security?: SecurityOptions;
+}

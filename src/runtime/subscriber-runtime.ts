@@ -1,0 +1,84 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HookListener, HookName } from '../delivery/hooks.js';
+import type { Subscription, SubscriptionState, SubscriptionTarget } from '../subscription/snapshot.js';
+import type { ServiceReference } from './definition.js';
+
+/** Which subscriptions are meant; every field that is given must fit. */
+export interface SubscriptionFilter {
+  /** The service's name. */
+  readonly service?: string;
+  readonly state?: SubscriptionState | readonly SubscriptionState[];
+  readonly topic?: string;
+  readonly hub?: string;
+  readonly declared?: boolean;
+}
+
+/** All subscriptions of a runtime, as snapshots; iterating goes over all of them. */
+export interface Subscriptions extends AsyncIterable<Subscription> {
+  get(id: string): Promise<Subscription | undefined>;
+  find(filter?: SubscriptionFilter): Promise<readonly Subscription[]>;
+  count(filter?: SubscriptionFilter): Promise<number>;
+}
+
+/** What to subscribe to, and how it differs from the service's configuration. */
+export interface SubscribeOptions {
+  readonly target: SubscriptionTarget | readonly [hub: string, topic: string];
+  /** The lease asked for, in seconds. @default the service's */
+  readonly leaseSeconds?: number;
+  /** The secret, `'auto'` or `false`. @default the service's */
+  readonly secret?: string | false;
+}
+
+/** How a runtime is stopped. */
+export interface StopOptions {
+  /** Whether hubs are asked to stop sending. @default each service's `unsubscribeOnShutdown` */
+  readonly unsubscribe?: boolean;
+}
+
+/**
+ * A running subscriber, as `startService` returns it. The class is also the token under which a service gets its
+ * runtime injected: `constructor(private readonly runtime: SubscriberRuntime)`.
+ */
+export abstract class SubscriberRuntime implements AsyncDisposable {
+  /** The public URL that callbacks begin with, `basePath` included. */
+  abstract readonly url: string;
+  /** The port that is listened on; undefined where somebody else's server does. */
+  abstract readonly port: number | undefined;
+  /** Answers a fetch request: a callback's, else 404. */
+  abstract readonly fetch: (request: Request) => Promise<Response>;
+  /** Answers a node request on a callback; any other goes to `next`, or is answered 404 without one. */
+  abstract readonly nodeHandler: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    next?: (error?: unknown) => void,
+  ) => void;
+  abstract readonly subscriptions: Subscriptions;
+  /** `on(name, listener)` returns a function that takes the listener off again. */
+  abstract readonly hooks: { on(name: HookName, listener: HookListener): () => void };
+
+  /**
+   * Resolves when every wanted subscription has a grant.
+   *
+   * @throws WebSubError naming those that have none and why: after `timeoutMs` (default 60,000), or at once when one
+   *   will not be asked for again by itself
+   */
+  abstract ready(options?: { readonly timeoutMs?: number }): Promise<void>;
+  /** Wants a topic for a service of this runtime. The same service and target give the same subscription. */
+  abstract subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription>;
+  /** Wants it no more: the hub is asked to stop. Holds through restarts. */
+  abstract unsubscribe(id: string): Promise<Subscription>;
+  /** Tries afresh what was denied, refused or given up; without an id, all of those. */
+  abstract retry(id?: string): Promise<void>;
+  /** Called when the runtime stops, after the services' own `onShutdown`. */
+  abstract onShutdown(listener: () => unknown): void;
+  /**
+   * Unsubscribes, with the callbacks still answered until the hubs have verified it; lets handlers end, or stores their
+   * events; then closes. Bounded by `gracefulShutdownSeconds`; called twice, it stops once. Unsubscribing at a stop is
+   * no change of what is wanted: the next start subscribes again.
+   */
+  abstract stop(options?: StopOptions): Promise<void>;
+  /** Closes without unsubscribing and without waiting for handlers: their events are stored. */
+  abstract stopNow(): Promise<void>;
+  /** `stop()`, at the end of an `await using`. */
+  abstract [Symbol.asyncDispose](): Promise<void>;
+}

@@ -1,0 +1,56 @@
+import type { HubAndTopic, SubscriptionTarget } from '../subscription/snapshot.js';
+import { checkFields, isRecord, within, wrongField, wrongValue, type Check, type Place } from './field-checks.js';
+import { httpUrl, topicOfHub } from './url-checks.js';
+
+const HUB_AND_TOPIC = { hub: httpUrl, topic: topicOfHub };
+
+/** A URL to discover from, or `{ hub, topic }`. */
+export const targetInList: Check<SubscriptionTarget> = (value, place) => {
+  if (typeof value === 'string') return httpUrl(value, place);
+  if (!isRecord(value) || value instanceof URL) {
+    throw wrongValue(place, value, 'a URL as a string, or { hub, topic }');
+  }
+  const { hub, topic } = checkFields(value, place, HUB_AND_TOPIC);
+  return hubAndTopic(hub, topic, place);
+};
+
+/** A URL to discover from, `{ hub, topic }` or `[hub, topic]`. */
+export const singleTarget: Check<SubscriptionTarget> = (value, place) => {
+  if (!Array.isArray(value)) return targetInList(value, place);
+  const [hub, topic, ...rest]: unknown[] = value;
+  if (rest.length > 0) throw wrongField(place, `has ${value.length} items; it must be [hub, topic], or use targets`);
+  return hubAndTopic(
+    hub === undefined ? undefined : httpUrl(hub, within(place, 0)),
+    topic === undefined ? undefined : topicOfHub(topic, within(place, 1)),
+    place,
+  );
+};
+
+function hubAndTopic(hub: string | undefined, topic: string | undefined, place: Place): HubAndTopic {
+  if (hub === undefined || topic === undefined) {
+    throw wrongField(place, `names no ${hub === undefined ? 'hub' : 'topic'}; a known pair has a hub and a topic`);
+  }
+  return Object.freeze({ hub, topic });
+}
+
+/** @throws ConfigurationError when two targets are one: the same subscription would be asked for twice. */
+export function refuseDuplicates(targets: readonly SubscriptionTarget[], subject: string): void {
+  const seen = new Set<string>();
+  for (const target of targets) {
+    const key = sameness(target);
+    if (seen.has(key)) {
+      const named = typeof target === 'string' ? target : `${target.topic} at ${target.hub}`;
+      throw wrongField({ subject, field: 'targets' }, `names ${named} twice, target included; name each once`);
+    }
+    seen.add(key);
+  }
+}
+
+/** Equal for targets that mean the same resource. */
+export function sameness(target: SubscriptionTarget): string {
+  return typeof target === 'string' ? normalized(target) : `${normalized(target.hub)} ${normalized(target.topic)}`;
+}
+
+function normalized(url: string): string {
+  return URL.canParse(url) ? new URL(url).href : url;
+}

@@ -1,0 +1,23 @@
+import type { ServiceTerms } from '../subscription/terms.js';
+import { callbackPaths } from './callback-paths.js';
+import type { CheckedServiceConfig } from './service-config.js';
+import type { SecurityOptions } from './start-options.js';
+
+/** What a service's configuration and the runtime's options come to, for asking hubs. */
+export function termsOf(config: CheckedServiceConfig, security: Required<SecurityOptions>, base: string): ServiceTerms {
+  const { secret, protocol, httpConfig, discoveryConfig, customParams, customHeaders } = config;
+  const { allowPrivateNetworks, allowInsecureSecret, defaultLeaseSeconds, maxLeaseSeconds } = security;
+  const { leaseSeconds, verifyTimeoutSeconds, maxAttempts } = config;
+  return {
+    rules: { leaseSeconds, verifyTimeoutSeconds, maxAttempts, defaultLeaseSeconds, maxLeaseSeconds },
+    secret,
+    protocol,
+    httpConfig,
+    discoveryConfig,
+    customParams,
+    customHeaders,
+    allowPrivateNetworks,
+    allowInsecureSecret,
+    ...callbackPaths(config, base),
+  };
+}

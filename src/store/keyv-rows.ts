@@ -1,0 +1,87 @@
+/** A row as the store's adapter gives it: its key, and what Keyv wrote there. */
+export type AdapterRow = readonly [key: string, raw: unknown];
+
+/** Lists the rows an adapter keeps for a Keyv namespace; undefined where the adapter cannot list. */
+export function listingOf(adapter: unknown): ((namespace?: string) => AsyncIterable<AdapterRow>) | undefined {
+  if (adapter instanceof Map) return () => mapRows(adapter);
+  if (typeof adapter !== 'object' || adapter === null) return undefined;
+  if (isSqlite(adapter)) return (namespace) => sqliteRows(adapter, namespace);
+  if (canIterate(adapter)) return (namespace) => adapterRows(adapter, namespace);
+  return undefined;
+}
+
+async function* mapRows(map: ReadonlyMap<unknown, unknown>): AsyncGenerator<AdapterRow> {
+  const keys = [...map.keys()];
+  for (const key of keys) if (typeof key === 'string') yield [key, map.get(key)];
+}
+
+interface IterableAdapter {
+  iterator(namespace?: string): AsyncIterable<readonly unknown[]>;
+}
+
+interface ErrorEvents {
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  off(event: 'error', listener: (error: unknown) => void): unknown;
+}
+
+/**
+ * What the adapter's own iterator gives. Keyv's PostgreSQL adapter ends its iteration quietly when a query fails and
+ * only emits the error; an error that nothing came after is therefore thrown.
+ */
+async function* adapterRows(adapter: IterableAdapter, namespace: string | undefined): AsyncGenerator<AdapterRow> {
+  let failed: { readonly cause: unknown } | undefined;
+  const listener = (cause: unknown): void => {
+    failed = { cause };
+  };
+  const events = hasEvents(adapter) ? adapter : undefined;
+  events?.on('error', listener);
+  try {
+    for await (const [key, raw] of adapter.iterator(namespace)) {
+      failed = undefined;
+      if (typeof key === 'string') yield [key, raw];
+    }
+  } finally {
+    events?.off('error', listener);
+  }
+  if (failed !== undefined) throw failed.cause;
+}
+
+interface SqliteAdapter {
+  readonly opts: { readonly table: string };
+  query(sql: string, ...values: unknown[]): Promise<readonly { readonly key: string; readonly value: unknown }[]>;
+}
+
+/** By key rather than by offset, as the adapter does it: a row deleted meanwhile would hide another. */
+async function* sqliteRows(adapter: SqliteAdapter, namespace: string | undefined): AsyncGenerator<AdapterRow> {
+  const prefix = namespace === undefined ? '' : `${namespace}:`;
+  const sql = `SELECT key, value FROM ${adapter.opts.table} WHERE key > ? AND substr(key, 1, ?) = ? ORDER BY key LIMIT 500`;
+  let after = prefix;
+  for (;;) {
+    const rows = await adapter.query(sql, after, prefix.length, prefix);
+    for (const row of rows) yield [row.key, row.value];
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    after = last.key;
+  }
+}
+
+function canIterate(adapter: object): adapter is IterableAdapter {
+  return 'iterator' in adapter && typeof adapter.iterator === 'function';
+}
+
+function hasEvents(adapter: object): adapter is ErrorEvents {
+  return 'on' in adapter && typeof adapter.on === 'function' && 'off' in adapter && typeof adapter.off === 'function';
+}
+
+function isSqlite(adapter: object): adapter is SqliteAdapter {
+  if (!('opts' in adapter) || !('query' in adapter) || typeof adapter.query !== 'function') return false;
+  const { opts } = adapter;
+  return (
+    typeof opts === 'object' &&
+    opts !== null &&
+    'dialect' in opts &&
+    opts.dialect === 'sqlite' &&
+    'table' in opts &&
+    typeof opts.table === 'string'
+  );
+}

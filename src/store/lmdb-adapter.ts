@@ -1,0 +1,155 @@
+import { EventEmitter } from 'node:events';
+import type { KeyvStoreAdapter, StoredData } from 'keyv';
+import { type RootDatabase, open } from 'lmdb';
+
+/** A row: what Keyv gave, and when it expires (milliseconds since the epoch) where it does. */
+type Row = [payload: unknown, expires?: number];
+
+/** What an exchange leaves behind: a new payload, nothing, or what was there. */
+export type RowExchange = { readonly set: unknown } | 'delete' | 'keep';
+
+const keysPerRead = 512;
+
+/**
+ * Keyv's storage adapter for LMDB. Values go through MessagePack, so bytes stay bytes when Keyv is told not to
+ * serialize (`serialize: undefined`, `deserialize: undefined`). A write resolves once it is committed and flushed to
+ * disk; writes made at the same time share one commit.
+ */
+export class KeyvLmdb implements KeyvStoreAdapter {
+  readonly opts: { readonly url: string; readonly dialect: string };
+  namespace?: string | undefined;
+  readonly #database: RootDatabase<unknown, string>;
+  readonly #events = new EventEmitter();
+  readonly #now: () => number;
+
+  /**
+   * Opens the database, creating the directory where there is none.
+   *
+   * @param directory where `data.mdb` lies.
+   * @throws whatever the file system or LMDB answers.
+   */
+  constructor(directory: string, now: () => number = Date.now) {
+    this.opts = { url: `lmdb://${directory}`, dialect: 'lmdb' };
+    this.#now = now;
+    // noSubdir is said outright, or a directory with a dot in its name would become a file.
+    this.#database = open<unknown, string>(directory, { noSubdir: false });
+  }
+
+  on(event: string, listener: (...values: unknown[]) => void): this {
+    this.#events.on(event, listener);
+    return this;
+  }
+
+  async get<Value>(key: string): Promise<StoredData<Value> | undefined> {
+    const row = this.#read(key);
+    if (row === undefined) return undefined;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Keyv's interface promises a type no adapter knows.
+    if (!this.#expired(row)) return row[0] as StoredData<Value>;
+    await this.delete(key);
+    return undefined;
+  }
+
+  getMany<Value>(keys: string[]): Promise<StoredData<Value>[]> {
+    return Promise.all(keys.map((key) => this.get<Value>(key)));
+  }
+
+  /** @param ttl milliseconds to live. */
+  async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
+    const row: Row = ttl === undefined ? [value] : [value, this.#now() + ttl];
+    await this.#database.put(key, row);
+    await this.#database.flushed;
+    return true;
+  }
+
+  async delete(key: string): Promise<boolean> {
+    return this.deleteMany([key]);
+  }
+
+  /** Resolves to whether any of the keys was there. */
+  async deleteMany(keys: string[]): Promise<boolean> {
+    const present = keys.filter((key) => this.#database.doesExist(key));
+    await Promise.all(present.map((key) => this.#database.remove(key)));
+    await this.#database.flushed;
+    return present.length > 0;
+  }
+
+  async has(key: string): Promise<boolean> {
+    const row = this.#read(key);
+    return row !== undefined && !this.#expired(row);
+  }
+
+  /** Removes the keys of the namespace; without one, every key. */
+  async clear(): Promise<void> {
+    if (this.namespace === undefined) {
+      await this.#database.clearAsync();
+      await this.#database.flushed;
+      return;
+    }
+    for (const keys of this.#keyPages(`${this.namespace}:`)) await this.deleteMany(keys);
+  }
+
+  /** The keys that begin with a prefix ending in `:`, in order, a page at a time; without one, every key. */
+  *keys(prefix?: string): Generator<string> {
+    for (const keys of this.#keyPages(prefix)) yield* keys;
+  }
+
+  async *iterator<Value>(namespace?: string): AsyncGenerator<(string | Awaited<Value> | undefined)[], void> {
+    for (const key of this.keys(namespace === undefined ? undefined : `${namespace}:`)) {
+      const row = this.#read(key);
+      if (row === undefined) continue;
+      if (this.#expired(row)) this.#forget(key);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above.
+      else yield [key, row[0] as Awaited<Value>];
+    }
+  }
+
+  /** Reads and replaces one payload in a write transaction, which one process at a time can have. */
+  async exchange(key: string, decide: (current: unknown) => RowExchange): Promise<void> {
+    await this.#database.transaction(() => {
+      const row = this.#read(key);
+      const result = decide(row === undefined || this.#expired(row) ? undefined : row[0]);
+      if (result === 'delete') this.#database.removeSync(key);
+      else if (result !== 'keep') this.#database.putSync(key, [result.set]);
+    });
+    await this.#database.flushed;
+  }
+
+  /** Waits for what is being written and closes the database. */
+  async disconnect(): Promise<void> {
+    await this.#database.close();
+  }
+
+  #read(key: string): Row | undefined {
+    const row = this.#database.get(key);
+    if (row === undefined || isRow(row)) return row;
+    throw new TypeError('what is stored there was not written by this adapter');
+  }
+
+  #expired([, expires]: Row): boolean {
+    return expires !== undefined && this.#now() > expires;
+  }
+
+  #forget(key: string): void {
+    this.delete(key).catch((error: unknown) => {
+      if (this.#events.listenerCount('error') > 0) this.#events.emit('error', error);
+    });
+  }
+
+  // Pages rather than one range: an open range keeps a read transaction, which keeps LMDB from reusing space.
+  *#keyPages(prefix: string | undefined): Generator<string[]> {
+    const end = prefix === undefined ? {} : { end: `${prefix.slice(0, -1)};` };
+    let after: string | undefined;
+    for (;;) {
+      const start = after ?? prefix;
+      const range = { ...(start === undefined ? {} : { start }), ...end, exclusiveStart: after !== undefined };
+      const keys = [...this.#database.getKeys({ ...range, limit: keysPerRead })];
+      if (keys.length > 0) yield keys;
+      after = keys.at(-1);
+      if (keys.length < keysPerRead) return;
+    }
+  }
+}
+
+function isRow(value: unknown): value is Row {
+  return Array.isArray(value) && value.length >= 1 && value.length <= 2;
+}

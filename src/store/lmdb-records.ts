@@ -1,0 +1,73 @@
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { Keyv } from 'keyv';
+import { KeyvLmdb } from './lmdb-adapter.js';
+import type { RecordBackend } from './records.js';
+import { storeFailure } from './store-failure.js';
+
+/**
+ * Records in an LMDB directory, which is created where there is none. Objects and bytes are passed through as they are.
+ *
+ * @param directory absolute path.
+ * @param location how the store is named in messages.
+ * @throws StoreError when the directory cannot be made, read or written.
+ */
+export function openLmdb(directory: string, location: string): RecordBackend {
+  const adapter = openAdapter(directory, location);
+  // Keyv neither prefixes keys nor serializes: it would turn bytes into text.
+  const keyv = new Keyv({
+    store: adapter,
+    namespace: undefined,
+    useKeyPrefix: false,
+    serialize: undefined,
+    deserialize: undefined,
+    throwOnErrors: true,
+  });
+  const read = async (key: string): Promise<unknown> => withoutBuffers(await keyv.get<unknown>(key));
+
+  return {
+    location,
+    secrets: [],
+    durable: true,
+    read,
+    async write(key, value) {
+      await keyv.set(key, value);
+    },
+    async remove(key) {
+      await keyv.delete(key);
+    },
+    async *rows(prefix) {
+      for (const key of adapter.keys(prefix)) yield [key, () => read(key)] as const;
+    },
+    exchange: (key, decide) =>
+      adapter.exchange(key, (row) => {
+        const result = decide(withoutBuffers(valueOf(row)));
+        return typeof result === 'string' ? result : { set: { value: result.set } };
+      }),
+    disconnect: () => keyv.disconnect(),
+  };
+}
+
+function openAdapter(directory: string, location: string): KeyvLmdb {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    return new KeyvLmdb(directory);
+  } catch (cause) {
+    throw storeFailure(`The store ${location} could not be opened`, cause);
+  }
+}
+
+/** The value in a row as Keyv writes it. */
+function valueOf(row: unknown): unknown {
+  return typeof row === 'object' && row !== null && 'value' in row ? row.value : undefined;
+}
+
+/** The value just decoded, with plain `Uint8Array`s where MessagePack makes `Buffer`s; changed in place. */
+function withoutBuffers(value: unknown): unknown {
+  if (Buffer.isBuffer(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (typeof value !== 'object' || value === null) return value;
+  for (const [key, item] of Object.entries(value)) {
+    if (typeof item === 'object' && item !== null) Reflect.set(value, key, withoutBuffers(item));
+  }
+  return value;
+}

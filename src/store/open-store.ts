@@ -1,0 +1,94 @@
+import type { Keyv } from 'keyv';
+import { Keyv as MemoryKeyv } from 'keyv';
+import { ConfigurationError } from '../errors.js';
+import { type Logger, silentLogger } from '../logger.js';
+import { givenKeyv } from './given-keyv.js';
+import { openLmdb } from './lmdb-records.js';
+import { mysqlStore } from './mysql-store.js';
+import { postgresStore } from './postgres-store.js';
+import type { RecordStore } from './record-store.js';
+import { recordsIn } from './records.js';
+import { redisStore } from './redis-store.js';
+import { sqliteStore } from './sqlite-store.js';
+import { hideSecrets, reasonOf, storeFailure } from './store-failure.js';
+import { parseStoreLocation } from './store-location.js';
+import { type TextStore, textRecords } from './text-records.js';
+import { within } from './time-limit.js';
+
+/** How a store is opened. */
+export interface OpenStoreOptions {
+  /** What every key begins with. @default 'websub' */
+  readonly namespace?: string | undefined;
+  /** Milliseconds a database server may take to be connected, and to answer one operation. @default 10_000 */
+  readonly timeoutMs?: number | undefined;
+  /** What relative paths are resolved against. @default the working directory */
+  readonly directory?: string | undefined;
+  /** Hears of lost connections. @default nothing */
+  readonly logger?: Logger | undefined;
+}
+
+/**
+ * Opens the store of the `store` option: a Keyv, which is left open at the end, or a URI, whose adapter is loaded now.
+ *
+ * @throws ConfigurationError for what names no store or cannot keep records.
+ * @throws StoreError when it cannot be opened: the adapter is not installed, the directory not writable, the server
+ *   refuses or does not answer in time. Nothing is left open then.
+ */
+export async function openStore(store: Keyv | string, options: OpenStoreOptions = {}): Promise<RecordStore> {
+  const { namespace = 'websub', timeoutMs = 10_000, directory = process.cwd(), logger = silentLogger } = options;
+  if (typeof store !== 'string') {
+    if (!isKeyv(store)) throw new ConfigurationError(`store: ${typeof store} is neither a Keyv nor a URI.`);
+    return recordsIn(textRecords(await connected(givenKeyv(store), timeoutMs), namespace, timeoutMs), namespace);
+  }
+  const location = parseStoreLocation(store, directory);
+  if (location.type === 'memory') return recordsIn(textRecords(memoryStore(), namespace, timeoutMs), namespace);
+  if (location.type === 'lmdb') return recordsIn(openLmdb(location.path, location.label), namespace);
+  const texts = await connected(await textStore(location, timeoutMs), timeoutMs);
+  texts.keyv.on('error', (error: unknown) => {
+    const reason = hideSecrets(reasonOf(error), texts.secrets);
+    logger.warn({ store: texts.location, reason }, 'the store reported an error');
+  });
+  return recordsIn(textRecords(texts, namespace, timeoutMs), namespace);
+}
+
+type ServedLocation = Exclude<ReturnType<typeof parseStoreLocation>, { type: 'memory' | 'lmdb' }>;
+
+function textStore(location: ServedLocation, timeoutMs: number): Promise<TextStore> {
+  switch (location.type) {
+    case 'redis':
+      return redisStore(location, timeoutMs);
+    case 'postgres':
+      return postgresStore(location, timeoutMs);
+    case 'mysql':
+      return mysqlStore(location, timeoutMs);
+    case 'sqlite':
+      return sqliteStore(location.path, location.label, timeoutMs);
+    default:
+      return location satisfies never;
+  }
+}
+
+async function connected(store: TextStore, timeoutMs: number): Promise<TextStore> {
+  try {
+    await within(store.connect(), timeoutMs);
+    return store;
+  } catch (cause) {
+    await within(store.disconnect(), timeoutMs).catch(() => undefined);
+    throw storeFailure(`The store ${store.location} could not be opened`, cause, store.secrets);
+  }
+}
+
+function memoryStore(): TextStore {
+  return { ...givenKeyv(new MemoryKeyv()), location: 'memory', maxTextLength: Infinity };
+}
+
+/** Told by what is used of it: the user's Keyv may come from another copy of the package. */
+function isKeyv(value: unknown): value is Keyv {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'store' in value &&
+    'deserializeData' in value &&
+    'throwOnErrors' in value
+  );
+}

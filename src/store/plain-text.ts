@@ -1,0 +1,65 @@
+const bytesKey = '$bytes';
+const escapedKey = /^\$+bytes$/;
+
+/**
+ * Plain data as text: JSON in ASCII, in which bytes are `{"$bytes": "base64"}`, and a key of that form in the data gets
+ * one more `$`. @throws TypeError naming the path of anything that is not plain data.
+ */
+export function encodePlain(value: unknown): string {
+  const json = JSON.stringify(toJson(value, '')) ?? 'null';
+  // ASCII, so that no database's character set decides what can be stored.
+  return json.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** What {@link encodePlain} was given. @throws SyntaxError or TypeError for any other text. */
+export function decodePlain(text: string): unknown {
+  const json: unknown = JSON.parse(text);
+  return text.includes(`${bytesKey}"`) || text.includes('$$') ? fromJson(json) : json;
+}
+
+function toJson(value: unknown, path: string): unknown {
+  if (value === null || value === undefined) return value;
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value;
+    case 'number':
+      if (Number.isFinite(value)) return value;
+      break;
+    case 'object':
+      return objectToJson(value, path);
+    default:
+  }
+  throw notPlain(typeof value === 'number' ? String(value) : `a ${typeof value}`, path);
+}
+
+function objectToJson(value: object, path: string): unknown {
+  if (value instanceof Uint8Array) {
+    return { [bytesKey]: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') };
+  }
+  if (Array.isArray(value)) return value.map((item: unknown, index) => toJson(item, `${path}[${index}]`));
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && prototype !== Object.prototype) throw notPlain(`a ${value.constructor.name}`, path);
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [
+      escapedKey.test(key) ? `$${key}` : key,
+      toJson(item, `${path}.${key}`),
+    ]),
+  );
+}
+
+function fromJson(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(fromJson);
+  const entries = Object.entries(value);
+  const [first] = entries;
+  if (first?.[0] === bytesKey) {
+    if (typeof first[1] !== 'string' || entries.length > 1) throw new TypeError('Bytes are not written as base64.');
+    return new Uint8Array(Buffer.from(first[1], 'base64'));
+  }
+  return Object.fromEntries(entries.map(([key, item]) => [escapedKey.test(key) ? key.slice(1) : key, fromJson(item)]));
+}
+
+function notPlain(found: string, path: string): TypeError {
+  return new TypeError(`A record holds plain data and bytes only, but the value${path} is ${found}.`);
+}

@@ -1,0 +1,46 @@
+import type { StoreError } from '../errors.js';
+
+/** What a record is about; with its id it makes the key. */
+export type RecordKind = 'subscription' | 'event' | 'owner' | 'meta';
+
+/** What an exchange leaves behind: a new value, nothing, or what was there. */
+export type ExchangeResult = { readonly set: unknown } | 'delete' | 'keep';
+
+/** Where {@link RecordStore.entries} reports what it could not read. */
+export interface EntriesOptions {
+  /**
+   * Called for each record that cannot be read; its message names kind and id. Without it the enumeration still hands
+   * over every other record and then throws.
+   */
+  readonly onUnreadable?: ((error: StoreError) => void) | undefined;
+}
+
+/**
+ * Records by kind and id, whatever store lies underneath. A value is plain data: what JSON can say in well-formed strings,
+ * plus `Uint8Array` anywhere inside; properties that are undefined may be gone when it is read back. Every method rejects with a
+ * `StoreError` when the store fails; an outage never looks like an absent record.
+ */
+export interface RecordStore {
+  /** Where the records lie, for the log: passwords masked, paths absolute. */
+  readonly location: string;
+  /** Whether records survive the process. */
+  readonly durable: boolean;
+  /** The value, or undefined where there is none. */
+  get(kind: RecordKind, id: string): Promise<unknown>;
+  /** Resolves when the value is safe in the store; replaces what was there. */
+  set(kind: RecordKind, id: string, value: unknown): Promise<void>;
+  /** Removes the record; nothing happens where there is none. */
+  delete(kind: RecordKind, id: string): Promise<void>;
+  /**
+   * Every record of a kind, in no particular order, without loading all of them at once where the store can stream.
+   * Records written or deleted meanwhile may or may not be among them.
+   */
+  entries(kind: RecordKind, options?: EntriesOptions): AsyncIterable<readonly [id: string, value: unknown]>;
+  /**
+   * Reads and replaces a record in one transaction, against other processes too. Present only where the store can; a
+   * `StoreError` thrown by `decide` leaves the record as it is and is what the promise rejects with.
+   */
+  readonly exchange?: (kind: RecordKind, id: string, decide: (current: unknown) => ExchangeResult) => Promise<void>;
+  /** Lets go of the store: no open handle is left. Idempotent; everything else rejects from then on. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,96 @@
+import { StoreError } from '../errors.js';
+import { idOfKey, kindPrefix, recordKey } from './record-key.js';
+import type { EntriesOptions, ExchangeResult, RecordKind, RecordStore } from './record-store.js';
+import { storeFailure } from './store-failure.js';
+
+/** What a kind of store has to do, by key; its errors are its own. */
+export interface RecordBackend {
+  /** How it is named in messages and in the log: absolute, passwords masked. */
+  readonly location: string;
+  /** What must not appear in a message. */
+  readonly secrets: readonly string[];
+  readonly durable: boolean;
+  read(key: string): Promise<unknown>;
+  write(key: string, value: unknown): Promise<void>;
+  remove(key: string): Promise<void>;
+  /** Every key that begins with the prefix, each with what reads its value (undefined: gone meanwhile). */
+  rows(prefix: string): AsyncIterable<BackendRow>;
+  /** Present where the store has transactions; an error thrown by `decide` aborts. */
+  readonly exchange?: (key: string, decide: (current: unknown) => ExchangeResult) => Promise<void>;
+  disconnect(): Promise<void>;
+}
+
+/** A row of a listing. */
+export type BackendRow = readonly [key: string, read: () => Promise<unknown>];
+
+/** The records of a namespace in any store: keys, errors and closing, the same everywhere. */
+export function recordsIn(backend: RecordBackend, namespace: string): RecordStore {
+  const { location, secrets, exchange } = backend;
+  let closing: Promise<void> | undefined;
+
+  const failure = (what: string, cause: unknown): StoreError => storeFailure(`${what} in ${location}`, cause, secrets);
+
+  const attempt = async <T>(
+    done: string,
+    kind: RecordKind,
+    id: string,
+    act: (key: string) => Promise<T>,
+  ): Promise<T> => {
+    if (closing !== undefined) {
+      throw new StoreError(`The record ${kind} ${id} could not be ${done}: the store ${location} is closed.`);
+    }
+    const key = recordKey(namespace, kind, id);
+    try {
+      return await act(key);
+    } catch (cause) {
+      throw failure(`The record ${kind} ${id} could not be ${done}`, cause);
+    }
+  };
+
+  async function* rows(kind: RecordKind, prefix: string): AsyncGenerator<BackendRow> {
+    try {
+      if (closing !== undefined) throw new StoreError(`The ${kind} records: the store ${location} is closed.`);
+      yield* backend.rows(prefix);
+    } catch (cause) {
+      throw failure(`The ${kind} records could not be listed`, cause);
+    }
+  }
+
+  return {
+    location,
+    durable: backend.durable,
+    get: (kind, id) => attempt('read', kind, id, (key) => backend.read(key)),
+    set: (kind, id, value) => attempt('written', kind, id, (key) => backend.write(key, value)),
+    delete: (kind, id) => attempt('deleted', kind, id, (key) => backend.remove(key)),
+
+    ...(exchange && {
+      exchange: (kind, id, decide) => attempt('exchanged', kind, id, (key) => exchange(key, decide)),
+    }),
+
+    async *entries(kind: RecordKind, { onUnreadable }: EntriesOptions = {}) {
+      const prefix = kindPrefix(namespace, kind);
+      const unreadable: StoreError[] = [];
+      for await (const [key, read] of rows(kind, prefix)) {
+        const id = idOfKey(key, prefix);
+        let value: unknown;
+        try {
+          value = await read();
+        } catch (cause) {
+          const error = failure(`The record ${kind} ${id} could not be read`, cause);
+          if (onUnreadable === undefined) unreadable.push(error);
+          else onUnreadable(error);
+        }
+        if (value !== undefined) yield [id, value] as const;
+      }
+      if (unreadable.length > 0) throw incomplete(kind, unreadable);
+    },
+
+    close: () => (closing ??= backend.disconnect()),
+  };
+}
+
+function incomplete(kind: RecordKind, unreadable: readonly StoreError[]): StoreError {
+  const [first] = unreadable;
+  const others = unreadable.length === 1 ? '' : ` (and ${unreadable.length - 1} more ${kind} records)`;
+  return new StoreError(`${first?.message}${others}`, { cause: new AggregateError(unreadable) });
+}

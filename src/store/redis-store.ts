@@ -1,0 +1,39 @@
+import { optionalPeer } from './optional-peer.js';
+import { serverStore } from './server-store.js';
+import type { ServerLocation } from './store-location.js';
+import type { TextStore } from './text-records.js';
+import { within } from './time-limit.js';
+
+const closeMs = 2_000;
+
+/** Redis through Keyv's adapter. @throws StoreError without the adapter. */
+export async function redisStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
+  const { default: KeyvRedis, createClient } = await optionalPeer('@keyv/redis', () => import('@keyv/redis'));
+  let connected = false;
+  const client = createClient({
+    url: location.uri,
+    // While Redis is away an operation fails at once rather than waiting in a queue.
+    disableOfflineQueue: true,
+    socket: {
+      connectTimeout: timeoutMs,
+      // A first connection that fails is the caller's to hear of; a lost one is made again.
+      reconnectStrategy: (retries, cause) => (connected ? Math.min(2_000, 50 * 2 ** Math.min(retries, 10)) : cause),
+    },
+  });
+  const adapter = new KeyvRedis(client, { keyPrefixSeparator: ':', throwOnErrors: true });
+
+  return serverStore(location, {
+    adapter,
+    stripsNamespace: true,
+    async connect() {
+      await client.connect();
+      connected = true;
+    },
+    async disconnect() {
+      if (!client.isOpen) return;
+      await within(client.close(), closeMs).catch(() => {
+        client.destroy();
+      });
+    },
+  });
+}

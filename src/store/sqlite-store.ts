@@ -1,0 +1,26 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { KeyvStoreAdapter } from 'keyv';
+import { optionalPeer } from './optional-peer.js';
+import { serverStore } from './server-store.js';
+import { storeFailure } from './store-failure.js';
+import type { TextStore } from './text-records.js';
+
+// Not named in an import, so that types are not needed where the package is not installed.
+const peer: string = '@keyv/sqlite';
+
+interface SqliteModule {
+  readonly KeyvSqlite: new (options: object) => KeyvStoreAdapter & { disconnect(): Promise<void> };
+}
+
+/** A SQLite file through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
+export async function sqliteStore(path: string, label: string, timeoutMs: number): Promise<TextStore> {
+  const { KeyvSqlite } = await optionalPeer<SqliteModule>(peer, () => import(peer));
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (cause) {
+    throw storeFailure(`The store ${label} could not be opened`, cause);
+  }
+  const adapter = new KeyvSqlite({ uri: `sqlite://${path}`, table: 'websub', busyTimeout: timeoutMs });
+  return serverStore({ label, secrets: [] }, { adapter, disconnect: () => adapter.disconnect() });
+}

@@ -1,0 +1,26 @@
+import { StoreError } from '../errors.js';
+
+/** An error's own words; where it has none (several addresses refused), those of its parts, or its code. */
+export function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  if (cause.message !== '') return cause.message;
+  if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ');
+  return 'code' in cause ? String(cause.code) : cause.name;
+}
+
+/** The text with every secret replaced. */
+export function hideSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((hidden, secret) => hidden.replaceAll(secret, '***'), text);
+}
+
+/**
+ * A StoreError that says what failed and why. The cause is kept unless it repeats a secret.
+ *
+ * @param what the sentence's beginning, such as `The store lmdb:///data could not be opened`.
+ */
+export function storeFailure(what: string, cause: unknown, secrets: readonly string[] = []): StoreError {
+  if (cause instanceof StoreError) return cause;
+  const reason = reasonOf(cause);
+  const hidden = hideSecrets(reason, secrets);
+  return new StoreError(`${what}: ${hidden}`, hidden === reason ? { cause } : {});
+}

@@ -1,0 +1,88 @@
+import { isAbsolute, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ConfigurationError } from '../errors.js';
+
+/** Where a store's URI points. `label` is for logs and messages: absolute, passwords masked. */
+export type StoreLocation =
+  | { readonly type: 'memory'; readonly label: string }
+  | { readonly type: 'lmdb'; readonly path: string; readonly label: string }
+  | { readonly type: 'sqlite'; readonly path: string; readonly label: string }
+  | ServerLocation;
+
+/** A database server. */
+export interface ServerLocation {
+  readonly type: 'redis' | 'postgres' | 'mysql';
+  /** As it was given, for the driver. */
+  readonly uri: string;
+  readonly label: string;
+  /** What must not appear in a message. */
+  readonly secrets: readonly string[];
+}
+
+const accepted =
+  "'memory', 'lmdb://directory', 'redis://host', 'rediss://host', 'postgres://host/database', 'mysql://host/database', " +
+  "'sqlite://file', or a Keyv";
+
+/**
+ * Reads a store's URI.
+ *
+ * @param directory what relative paths are resolved against.
+ * @throws ConfigurationError for anything else, naming it with its credentials masked.
+ */
+export function parseStoreLocation(uri: string, directory: string): StoreLocation {
+  if (uri === 'memory') return { type: 'memory', label: 'memory' };
+  const scheme = /^([a-z]+):\/\//i.exec(uri)?.[1]?.toLowerCase();
+  switch (scheme) {
+    case 'lmdb':
+    case 'sqlite':
+      return parsePath(uri, scheme, directory);
+    case 'redis':
+    case 'rediss':
+      return parseServer(uri, 'redis');
+    case 'postgres':
+    case 'postgresql':
+      return parseServer(uri, 'postgres');
+    case 'mysql':
+      return parseServer(uri, 'mysql');
+    default:
+      throw refuse(uri, 'names no kind of store');
+  }
+}
+
+function parsePath(uri: string, type: 'lmdb' | 'sqlite', directory: string): StoreLocation {
+  const encoded = uri.slice(type.length + 3);
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(encoded);
+  } catch {
+    throw refuse(uri, 'is not percent-encoded properly');
+  }
+  if (decoded === '') throw refuse(uri, 'names no path');
+  if (type === 'sqlite' && decoded === ':memory:') throw refuse(uri, "keeps nothing (say 'memory')");
+  const withoutDriveSlash = decoded.replace(/^\/(?=[A-Za-z]:[\\/])/, '');
+  const path = isAbsolute(withoutDriveSlash) ? withoutDriveSlash : resolve(directory, decoded);
+  return { type, path, label: pathToFileURL(path).href.replace(/^file:/, `${type}:`) };
+}
+
+function parseServer(uri: string, type: ServerLocation['type']): ServerLocation {
+  const url = URL.canParse(uri) ? new URL(uri) : undefined;
+  // PostgreSQL's URIs may leave the host out: the driver then asks its environment.
+  if (url === undefined || (url.hostname === '' && type !== 'postgres')) throw refuse(uri, 'is not a URL with a host');
+  const user = url.username + (url.password === '' ? '' : ':***');
+  const label = `${url.protocol}//${user === '' ? '' : `${user}@`}${url.host}${url.pathname}`;
+  const secrets = [url.password, decodeLeniently(url.password), url.searchParams.get('password') ?? ''];
+  return { type, uri, label, secrets: secrets.filter((secret) => secret !== '') };
+}
+
+function decodeLeniently(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function refuse(uri: string, why: string): ConfigurationError {
+  const masked = uri.replace(/^([a-z]+:\/\/)?.*@/is, '$1***@').replace(/\?.*$/s, '?***');
+  return new ConfigurationError(`store: "${masked}" ${why}; it may be ${accepted}.`);
+}

@@ -1,0 +1,16 @@
+/**
+ * The last segment of a path, which identifies a grant whatever a proxy put before it. Trailing slashes do not count.
+ *
+ * @param target a path, or a request target with its query
+ */
+export function lastSegment(target: string): string {
+  const query = target.indexOf('?');
+  let end = query === -1 ? target.length : query;
+  while (end > 0 && target.charCodeAt(end - 1) === 47) end -= 1;
+  return target.slice(target.lastIndexOf('/', end - 1) + 1, end);
+}
+
+/** The key of a callback URL. */
+export function callbackKey(callback: string): string {
+  return lastSegment(new URL(callback).pathname);
+}

@@ -1,0 +1,61 @@
+import type { SubscriptionStats } from './snapshot.js';
+
+/** The stored form of the counters; `lastEventAt` in epoch milliseconds. */
+export type StoredStats = Omit<SubscriptionStats, 'lastEventAt'> & { readonly lastEventAt?: number | undefined };
+
+/** Counters of one subscription, in memory; they are written to the store with the next record, or in a batch. */
+export class Counters {
+  #received: number;
+  #rejected: number;
+  #delivered: number;
+  #failed: number;
+  #lastEventAt: number | undefined;
+  /** Whether they differ from what is stored. */
+  changed = false;
+
+  constructor(stored: StoredStats = { received: 0, rejected: 0, delivered: 0, failed: 0 }) {
+    this.#received = stored.received;
+    this.#rejected = stored.rejected;
+    this.#delivered = stored.delivered;
+    this.#failed = stored.failed;
+    this.#lastEventAt = stored.lastEventAt;
+  }
+
+  received(now: number): void {
+    this.#received += 1;
+    this.#lastEventAt = now;
+    this.changed = true;
+  }
+
+  rejected(): void {
+    this.#rejected += 1;
+    this.changed = true;
+  }
+
+  delivered(): void {
+    this.#delivered += 1;
+    this.changed = true;
+  }
+
+  failed(): void {
+    this.#failed += 1;
+    this.changed = true;
+  }
+
+  /** For the store. */
+  stored(): StoredStats {
+    return {
+      received: this.#received,
+      rejected: this.#rejected,
+      delivered: this.#delivered,
+      failed: this.#failed,
+      lastEventAt: this.#lastEventAt,
+    };
+  }
+
+  /** For the user. */
+  stats(): SubscriptionStats {
+    const { lastEventAt, ...counts } = this.stored();
+    return lastEventAt === undefined ? counts : { ...counts, lastEventAt: new Date(lastEventAt) };
+  }
+}

@@ -1,0 +1,103 @@
+import type { FailureRecord, SubscriptionRecord } from './record.js';
+import type { LeaseBounds } from './lease.js';
+
+/** What happens to a subscription. */
+export type SubscriptionEvent =
+  /** It is wanted: at start, or by `subscribe()`. */
+  | { readonly type: 'wanted' }
+  /** The user wants it tried afresh, whatever held it. */
+  | { readonly type: 'retried' }
+  /** It is not wanted any more: by the user, by `SubscriptionDeletedError`, or only while the process is down. */
+  | { readonly type: 'unwanted'; readonly why: 'unsubscribed' | 'deleted' | 'shutdown' }
+  /** The publisher named a topic and its hubs. */
+  | { readonly type: 'discovered'; readonly topic: string; readonly hubs: readonly string[] }
+  | { readonly type: 'discovery-failed'; readonly failure: FailureRecord }
+  /** A request is about to leave. The secret is null where none is sent, absent where it does not matter. */
+  | {
+      readonly type: 'requested';
+      readonly grantId: string;
+      readonly requestId: string;
+      readonly mode: 'subscribe' | 'unsubscribe';
+      readonly secret?: string | null;
+    }
+  | { readonly type: 'accepted'; readonly grantId: string; readonly requestId: string; readonly hub: string; readonly moved: boolean }
+  /** The hub said no with a status that is final for it. */
+  | { readonly type: 'refused'; readonly grantId: string; readonly requestId: string; readonly failure: FailureRecord }
+  /** The hub could not be asked, or not now. */
+  | {
+      readonly type: 'unreachable';
+      readonly grantId: string;
+      readonly requestId: string;
+      readonly failure: FailureRecord;
+      readonly retryAfterSeconds?: number | undefined;
+    }
+  /** The hub verified the intent, and nothing spoke against it. The lease is `hub.lease_seconds` as it came. */
+  | {
+      readonly type: 'verified';
+      readonly grantId: string;
+      readonly mode: 'subscribe' | 'unsubscribe';
+      readonly leaseSeconds?: string | undefined;
+    }
+  /** The hub verified, and the service's own handler refused. */
+  | {
+      readonly type: 'handler-refused';
+      readonly grantId: string;
+      readonly mode: 'subscribe' | 'unsubscribe';
+      readonly failure: FailureRecord;
+    }
+  | { readonly type: 'denied'; readonly grantId: string; readonly failure: FailureRecord }
+  /** Content came that could not be trusted. */
+  | { readonly type: 'content-rejected'; readonly failure: FailureRecord }
+  /** Time has passed: something that was scheduled may have come due. */
+  | { readonly type: 'due' };
+
+/** The hooks that transitions give rise to. */
+export type TransitionHook =
+  | 'requested'
+  | 'verified'
+  | 'renewed'
+  | 'denied'
+  | 'expired'
+  | 'unsubscribed'
+  | 'failed'
+  | 'hub-moved';
+
+/** What the runtime is to do after a transition was stored. */
+export type Effect =
+  | { readonly type: 'discover' }
+  | { readonly type: 'request'; readonly grantId: string; readonly mode: 'subscribe' | 'unsubscribe' }
+  | { readonly type: 'hook'; readonly name: TransitionHook; readonly grantId?: string; readonly failure?: FailureRecord }
+  | { readonly type: 'warn'; readonly message: string; readonly grantId: string };
+
+/** The service's rules that decide a transition. */
+export interface SubscriptionRules extends LeaseBounds {
+  readonly verifyTimeoutSeconds: number;
+  readonly maxAttempts: number;
+  /** The lease asked for, where one is. */
+  readonly leaseSeconds?: number | undefined;
+}
+
+/** What a grant made now would be called. */
+export interface GrantIdentity {
+  readonly id: string;
+  readonly path: string;
+  readonly verifyToken?: string | undefined;
+}
+
+/** All that a transition depends on besides the record and the event. */
+export interface TransitionContext {
+  /** Epoch milliseconds. */
+  readonly now: number;
+  /** From 0 to 1. */
+  readonly random: number;
+  readonly fresh: GrantIdentity;
+  readonly rules: SubscriptionRules;
+  /** The callback URL of a path, as the hub is to see it. */
+  readonly callbackOf: (path: string) => string;
+}
+
+/** The record after an event, and what is to be done about it. */
+export interface Transition {
+  readonly record: SubscriptionRecord;
+  readonly effects: readonly Effect[];
+}

@@ -1,0 +1,40 @@
+import { WebSubError, type WebSubErrorOptions } from '../errors.js';
+import type { Grant, Subscription } from './snapshot.js';
+
+/** What a hub said, and of which subscription. */
+export interface HubMessage extends WebSubErrorOptions {
+  readonly subscription: Subscription;
+  readonly grant: Grant;
+  /** `hub.topic`, where the hub named one. */
+  readonly topic?: string | undefined;
+}
+
+/** The hub denied the subscription (`hub.mode=denied`, WebSub section 5.2); the message is its `hub.reason`. */
+export class SubscriptionDeniedError extends WebSubError {
+  override readonly code = 'ERR_WEBSUB_DENIED';
+  readonly subscription: Subscription;
+  readonly grant: Grant;
+  readonly topic: string | undefined;
+
+  constructor(reason: string, message: HubMessage) {
+    super(reason, message);
+    this.subscription = message.subscription;
+    this.grant = message.grant;
+    this.topic = message.topic;
+  }
+}
+
+/** The hub reported an error of its own (`hub.mode=hub-error`, Ballerina's extension); the message is its reason. */
+export class InternalHubError extends WebSubError {
+  override readonly code = 'ERR_WEBSUB_HUB_ERROR';
+  readonly subscription: Subscription;
+  readonly grant: Grant;
+  readonly topic: string | undefined;
+
+  constructor(reason: string, message: HubMessage) {
+    super(reason, message);
+    this.subscription = message.subscription;
+    this.grant = message.grant;
+    this.topic = message.topic;
+  }
+}

@@ -1,0 +1,56 @@
+import type { SecretRecord } from './record.js';
+
+const DAY_MS = 86_400_000;
+
+/**
+ * The secrets after a request that carries `value` (null: none): pending, and accepted from now on for a day (PROTOCOL V6).
+ */
+export function withPendingSecret(
+  secrets: readonly SecretRecord[],
+  value: string | null,
+  now: number,
+): readonly SecretRecord[] {
+  const kept = secrets
+    .filter((secret) => secret.role === 'current' || (secret.value !== value && isAccepted(secret, now)))
+    .map((secret): SecretRecord => (secret.role === 'pending' ? { ...secret, role: 'replaced' } : secret));
+  if (kept.some((secret) => secret.role === 'current' && secret.value === value)) return kept;
+  return [...kept, { value, role: 'pending', acceptedUntil: now + DAY_MS }];
+}
+
+/** The secrets after a verification: the pending one is current, the one before it is accepted for another day. */
+export function withVerifiedSecret(secrets: readonly SecretRecord[], now: number): readonly SecretRecord[] {
+  const pending = secrets.find((secret) => secret.role === 'pending');
+  if (pending === undefined) return secrets.filter((secret) => isAccepted(secret, now));
+  const others = secrets
+    .filter((secret) => secret !== pending && isAccepted(secret, now))
+    .map((secret): SecretRecord =>
+      secret.role === 'current' ? { ...secret, role: 'replaced', acceptedUntil: now + DAY_MS } : secret,
+    );
+  return [...others, { value: pending.value, role: 'current' }];
+}
+
+/** Whether content may be signed with it now. */
+export function isAccepted(secret: SecretRecord, now: number): boolean {
+  return secret.acceptedUntil === undefined || secret.acceptedUntil > now;
+}
+
+/**
+ * The values content may be signed with now, newest first. It may come unsigned where that holds for one of them, or
+ * where nothing was ever asked for.
+ */
+export function acceptedSecrets(
+  secrets: readonly SecretRecord[],
+  now: number,
+): { readonly values: readonly string[]; readonly unsigned: boolean } {
+  const accepted = secrets.filter((secret) => isAccepted(secret, now));
+  return {
+    values: accepted.flatMap((secret) => (secret.value === null ? [] : [secret.value])).reverse(),
+    unsigned: accepted.some((secret) => secret.value === null) || secrets.length === 0,
+  };
+}
+
+/** The secret that the hub was last given and that a renewal repeats; undefined where none was. */
+export function latestSecret(secrets: readonly SecretRecord[]): string | undefined {
+  const latest = secrets.find((secret) => secret.role === 'pending') ?? secrets.find((secret) => secret.role === 'current');
+  return latest?.value ?? undefined;
+}

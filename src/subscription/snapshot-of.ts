@@ -1,0 +1,77 @@
+import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
+import type { Grant, Subscription, SubscriptionFailure, SubscriptionStats } from './snapshot.js';
+import { isOver, stateOf } from './state.js';
+
+/** What users see of a grant. */
+export function grantSnapshot(grant: GrantRecord): Grant {
+  return defined({
+    id: grant.id,
+    advertisedHub: grant.advertisedHub,
+    hub: grant.hub,
+    topic: grant.topic,
+    callback: grant.callback,
+    state: grant.state,
+    leaseSeconds: grant.leaseSeconds,
+    verifiedAt: dateOf(grant.verifiedAt),
+    expiresAt: dateOf(grant.expiresAt),
+    renewsAt: grant.state === 'active' ? dateOf(grant.nextAttemptAt ?? grant.renewsAt) : undefined,
+  });
+}
+
+/** What users see of a subscription. */
+export function subscriptionSnapshot(record: SubscriptionRecord, stats: SubscriptionStats): Subscription {
+  const grants = record.grants.toSorted(liveFirst).map(grantSnapshot);
+  const { hub, topic, callback, leaseSeconds, verifiedAt, expiresAt, renewsAt } = grants[0] ?? {};
+  return defined({
+    id: record.id,
+    service: record.service,
+    target: record.target,
+    declared: record.declared,
+    desired: record.desired,
+    state: stateOf(record),
+    grants,
+    createdAt: new Date(record.createdAt),
+    attempts: record.attempts,
+    nextAttemptAt: dateOf(nextAttemptAt(record)),
+    gaveUp: record.hold === 'gave-up' || record.hold === 'handler-refused' ? true : undefined,
+    lastError: record.lastError === undefined ? undefined : failureSnapshot(record.lastError),
+    stats: { ...stats },
+    hub,
+    topic,
+    callback,
+    leaseSeconds,
+    verifiedAt,
+    expiresAt,
+    renewsAt,
+  });
+}
+
+/** What users see of a failure. */
+export function failureSnapshot(failure: FailureRecord): SubscriptionFailure {
+  return { ...failure, at: new Date(failure.at) };
+}
+
+function nextAttemptAt(record: SubscriptionRecord): number | undefined {
+  if (record.hold !== undefined && record.desired === 'subscribed') return undefined;
+  const times = record.grants.flatMap((grant) => (isOver(grant) ? [] : (grant.nextAttemptAt ?? [])));
+  if (record.nextAttemptAt !== undefined) times.push(record.nextAttemptAt);
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
+function liveFirst(a: GrantRecord, b: GrantRecord): number {
+  return Number(isOver(a)) - Number(isOver(b)) || Number(b.state === 'active') - Number(a.state === 'active');
+}
+
+function dateOf(time: number | undefined): Date | undefined {
+  return time === undefined ? undefined : new Date(time);
+}
+
+type Defined<T> = { [Key in keyof T as undefined extends T[Key] ? never : Key]: T[Key] } & {
+  [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined>;
+};
+
+/** Without the fields that are undefined. */
+function defined<T extends object>(fields: T): Defined<T> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is left out is what the type makes optional
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
+}

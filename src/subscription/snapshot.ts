@@ -1,0 +1,101 @@
+/** The resource to discover a hub from, or a hub and topic known beforehand. */
+export type SubscriptionTarget = string | HubAndTopic;
+
+/** A hub and topic known beforehand: nothing is discovered (PROTOCOL D9's "given one"). */
+export interface HubAndTopic {
+  readonly hub: string;
+  readonly topic: string;
+}
+
+/**
+ * Where a subscription, or one of its grants, stands:
+ * `requested` to be asked; `verifying` asked, and the hub has not come back; `active` verified and within its lease;
+ * `expired` the lease ran out, being asked again; `failed` nothing granted and the last try failed; `denied` the hub
+ * said no; `unsubscribing` asked to end; `unsubscribed` ended.
+ */
+export type SubscriptionState =
+  | 'requested'
+  | 'verifying'
+  | 'active'
+  | 'expired'
+  | 'failed'
+  | 'denied'
+  | 'unsubscribing'
+  | 'unsubscribed';
+
+/** What went wrong last. */
+export interface SubscriptionFailure {
+  readonly cause:
+    | 'discovery'
+    | 'unreachable'
+    | 'hub-error'
+    | 'refused'
+    | 'verification-missing'
+    | 'denied'
+    | 'handler-refused'
+    | 'unsigned'
+    | 'configuration';
+  /** The error's stable code. */
+  readonly code: string;
+  readonly message: string;
+  readonly at: Date;
+}
+
+/** Counters of a subscription, since it was created. */
+export interface SubscriptionStats {
+  /** Content distributions accepted for the handler. */
+  readonly received: number;
+  /** Content distributions refused for their signature. */
+  readonly rejected: number;
+  /** Events whose handler succeeded. */
+  readonly delivered: number;
+  /** Runs of the handler that failed. */
+  readonly failed: number;
+  readonly lastEventAt?: Date;
+}
+
+/** What one hub was asked for, or has confirmed. */
+export interface Grant {
+  readonly id: string;
+  /** The hub as the publisher advertised it. */
+  readonly advertisedHub: string;
+  /** The hub that is asked: another one after a 308, or the https form of an advertised http URL. */
+  readonly hub: string;
+  readonly topic: string;
+  /** The callback URL given to the hub. */
+  readonly callback: string;
+  readonly state: SubscriptionState;
+  readonly leaseSeconds?: number;
+  readonly verifiedAt?: Date;
+  readonly expiresAt?: Date;
+  readonly renewsAt?: Date;
+}
+
+/** What is wanted of a topic and how far it got: a read-only snapshot. Secrets are not in it. */
+export interface Subscription {
+  readonly id: string;
+  /** The name of the service its news goes to. */
+  readonly service: string;
+  readonly target: SubscriptionTarget;
+  /** Whether the service's configuration declares it, rather than a call of `subscribe()`. */
+  readonly declared: boolean;
+  readonly desired: 'subscribed' | 'unsubscribed';
+  readonly state: SubscriptionState;
+  readonly grants: readonly Grant[];
+  readonly createdAt: Date;
+  /** Failed attempts in a row. */
+  readonly attempts: number;
+  readonly nextAttemptAt?: Date;
+  /** Set when `maxAttempts` was reached: nothing is asked before `retry(id)`. */
+  readonly gaveUp?: boolean;
+  readonly lastError?: SubscriptionFailure;
+  readonly stats: SubscriptionStats;
+  /** Of the first grant, as are the fields below. */
+  readonly hub?: string;
+  readonly topic?: string;
+  readonly callback?: string;
+  readonly leaseSeconds?: number;
+  readonly verifiedAt?: Date;
+  readonly expiresAt?: Date;
+  readonly renewsAt?: Date;
+}

@@ -1,0 +1,20 @@
+import type { DiscoveryConfig, HttpClientConfig } from '../hub/http-config.js';
+import type { SubscriptionRules } from './events.js';
+
+/** What a service's configuration and the runtime's options say about asking for its subscriptions. */
+export interface ServiceTerms {
+  readonly rules: SubscriptionRules;
+  /** A secret, `'auto'`, or `false`; undefined lets the hub's scheme and the protocol decide. */
+  readonly secret: string | false | undefined;
+  readonly protocol: 'websub' | 'pubsubhubbub-0.3';
+  readonly httpConfig: HttpClientConfig;
+  readonly discoveryConfig: DiscoveryConfig;
+  readonly customParams: Readonly<Record<string, string>>;
+  readonly customHeaders: Readonly<Record<string, string>>;
+  readonly allowPrivateNetworks: boolean;
+  readonly allowInsecureSecret: boolean;
+  /** The callback URL of a path, as the hub is to see it. */
+  readonly callbackOf: (path: string) => string;
+  /** The path of a grant that is made now; told whether a callback URL is in use. */
+  readonly newPath: (isTaken: (callback: string) => boolean) => string;
+}

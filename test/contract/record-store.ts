@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { StoreError } from '../../src/errors.js';
+import type { RecordKind, RecordStore } from '../../src/store/record-store.js';
+
+/** What a store under the contract has to offer. */
+export interface RecordStoreSubject {
+  /** Opens the same records each time. */
+  open(): Promise<RecordStore>;
+  /** Whether records written through one opening are seen by the next. */
+  readonly survivesClose: boolean;
+}
+
+const kinds: readonly RecordKind[] = ['subscription', 'event', 'owner', 'meta'];
+
+/** What every store of records does, whatever lies underneath. */
+export function recordStoreContract(name: string, subject: RecordStoreSubject): void {
+  describe(`records in ${name}`, () => {
+    let store: RecordStore;
+
+    beforeEach(async () => {
+      store = await subject.open();
+    });
+
+    afterEach(async () => {
+      const cleaner = subject.survivesClose ? await subject.open() : store;
+      for (const kind of kinds) {
+        for await (const [id] of cleaner.entries(kind, { onUnreadable: () => undefined }))
+          await cleaner.delete(kind, id);
+      }
+      await cleaner.close();
+      await store.close();
+    });
+
+    test('a record that was never written is undefined', async () => {
+      expect(await store.get('subscription', 'nobody')).toBeUndefined();
+    });
+
+    test('a value comes back as it was, bytes as Uint8Array', async () => {
+      const value = {
+        text: 'día ☃ 🎉 "quoted" \\ \u0000',
+        numbers: [0, -1, 1.5, 2 ** 40, Number.MAX_SAFE_INTEGER],
+        flags: { yes: true, no: false, nothing: null },
+        nested: [{ body: Uint8Array.from([0, 255, 128, 10]) }],
+        empty: { object: {}, array: [], bytes: new Uint8Array(0), text: '' },
+      };
+      await store.set('event', 'e1', value);
+      const found = await store.get('event', 'e1');
+      expect(found).toStrictEqual(value);
+    });
+
+    test('data that looks like written bytes is still data', async () => {
+      const value = { $bytes: 'AAAA', $$bytes: 1, list: [{ $bytes: new Uint8Array([1]) }], type: 'Buffer', data: [1] };
+      await store.set('meta', 'tricky', value);
+      expect(await store.get('meta', 'tricky')).toStrictEqual(value);
+    });
+
+    test('every kind of plain value can be a record', async () => {
+      for (const value of [null, false, 0, '', ':base64:AAAA', '~1.2', [], new Uint8Array([7])]) {
+        await store.set('meta', 'value', value);
+        expect(await store.get('meta', 'value')).toStrictEqual(value);
+      }
+    });
+
+    test('a value handed over is not shared with the store', async () => {
+      const value = { list: [1] };
+      await store.set('meta', 'mine', value);
+      value.list.push(2);
+      const found = await store.get('meta', 'mine');
+      expect(found).toStrictEqual({ list: [1] });
+      expect(await store.get('meta', 'mine')).not.toBe(found);
+    });
+
+    test('writing again replaces the value', async () => {
+      await store.set('subscription', 's', { n: 1, old: true });
+      await store.set('subscription', 's', { n: 2 });
+      expect(await store.get('subscription', 's')).toStrictEqual({ n: 2 });
+    });
+
+    test('a deleted record is gone, and deleting it again is no error', async () => {
+      await store.set('event', 'e', 1);
+      await store.delete('event', 'e');
+      await store.delete('event', 'e');
+      expect(await store.get('event', 'e')).toBeUndefined();
+    });
+
+    test('one id can be a record of every kind', async () => {
+      for (const kind of kinds) await store.set(kind, 'same', kind);
+      await store.delete('event', 'same');
+      for (const kind of kinds) expect(await store.get(kind, 'same')).toBe(kind === 'event' ? undefined : kind);
+    });
+
+    test('ids differing in case, accent or punctuation are different records', async () => {
+      const ids = [
+        'abc',
+        'ABC',
+        'aBc',
+        'ábc',
+        'a:b',
+        'a%3ab',
+        'a_b',
+        'a%b',
+        'a b',
+        ' ',
+        'https://example.com/?q=1&r=é#x',
+      ];
+      for (const id of ids) await store.set('subscription', id, { id });
+      for (const id of ids) expect(await store.get('subscription', id)).toStrictEqual({ id });
+      expect(sorted(await entriesOf(store, 'subscription'))).toStrictEqual(sorted(ids.map((id) => [id, { id }])));
+    });
+
+    test('an id that is empty or over-long is refused with its name', async () => {
+      await expect(store.set('event', '', 1)).rejects.toThrow(StoreError);
+      await expect(store.set('event', 'x'.repeat(300), 1)).rejects.toThrow(/^The event id "x+" cannot be a key/);
+      await expect(store.get('event', 'x'.repeat(300))).rejects.toThrow(StoreError);
+    });
+
+    test('entries are all records of the kind and no other', async () => {
+      expect(await entriesOf(store, 'event')).toStrictEqual([]);
+      const expected = Array.from({ length: 1_200 }, (_, index) => [`e${index}`, { index }] as const);
+      await inParallel(expected, ([id, value]) => store.set('event', id, value));
+      await store.set('subscription', 'e1', 'another kind');
+      expect(sorted(await entriesOf(store, 'event'))).toStrictEqual(sorted(expected));
+    });
+
+    test('records deleted while they are enumerated hide no other', async () => {
+      const ids = Array.from({ length: 1_100 }, (_, index) => `e${index}`);
+      await inParallel(ids, (id) => store.set('event', id, id));
+      const seen: string[] = [];
+      for await (const [id] of store.entries('event')) {
+        seen.push(id);
+        await store.delete('event', id);
+      }
+      expect(seen.sort()).toStrictEqual([...ids].sort());
+      expect(await entriesOf(store, 'event')).toStrictEqual([]);
+    });
+
+    test('an enumeration can be left early', async () => {
+      await store.set('event', 'a', 1);
+      await store.set('event', 'b', 2);
+      for await (const [id] of store.entries('event')) {
+        expect(['a', 'b']).toContain(id);
+        break;
+      }
+      expect(await store.get('event', 'b')).toBe(2);
+    });
+
+    test('a body of 300 kB is kept, listed once, replaced and deleted whole', async () => {
+      const bodyOf = (value: unknown): Buffer => Buffer.from(Object(value).body);
+      const large = { body: new Uint8Array(randomBytes(300_000)), quotes: '"\\'.repeat(50_000) };
+      await store.set('event', 'large', large);
+      const found = await store.get('event', 'large');
+      expect(bodyOf(found).equals(large.body)).toBe(true);
+      expect(Object(found).quotes === large.quotes).toBe(true);
+
+      const larger = { body: new Uint8Array(randomBytes(400_000)) };
+      await store.set('event', 'large', larger);
+      const [entry, ...others] = await entriesOf(store, 'event');
+      expect(others).toStrictEqual([]);
+      expect(bodyOf(entry?.[1]).equals(larger.body)).toBe(true);
+
+      await store.set('event', 'large', 'small');
+      expect(await entriesOf(store, 'event')).toStrictEqual([['large', 'small']]);
+      await store.set('event', 'large', larger);
+      await store.delete('event', 'large');
+      expect(await store.get('event', 'large')).toBeUndefined();
+    });
+
+    test('64 writes in flight are all kept', async () => {
+      const ids = Array.from({ length: 64 }, (_, index) => `p${index}`);
+      await Promise.all(ids.map((id) => store.set('event', id, { id })));
+      expect(await Promise.all(ids.map((id) => store.get('event', id)))).toStrictEqual(ids.map((id) => ({ id })));
+    });
+
+    test('what was written is there when the store is opened again', async ({ skip }) => {
+      if (!subject.survivesClose) skip('this store lives as long as it is open');
+      await store.set('subscription', 's', { bytes: new Uint8Array([1, 2]) });
+      await store.close();
+      const again = await subject.open();
+      expect(await again.get('subscription', 's')).toStrictEqual({ bytes: new Uint8Array([1, 2]) });
+      await again.close();
+    });
+
+    test('two openings see each other, and closing one leaves the other', async ({ skip }) => {
+      if (!subject.survivesClose) skip('this store lives as long as it is open');
+      const other = await subject.open();
+      await store.set('meta', 'shared', 1);
+      expect(await other.get('meta', 'shared')).toBe(1);
+      await other.close();
+      await store.set('meta', 'shared', 2);
+      expect(await store.get('meta', 'shared')).toBe(2);
+    });
+
+    test('an exchange, where there is one, decides on what is there', async () => {
+      if (store.exchange === undefined) return;
+      await store.exchange('meta', 'x', (current) => ({ set: { was: current ?? null, bytes: new Uint8Array([1]) } }));
+      await store.exchange('meta', 'x', (current) => {
+        expect(current).toStrictEqual({ was: null, bytes: new Uint8Array([1]) });
+        return 'keep';
+      });
+      const refusal = new StoreError('no');
+      await expect(
+        store.exchange('meta', 'x', () => {
+          throw refusal;
+        }),
+      ).rejects.toBe(refusal);
+      expect(await store.get('meta', 'x')).toStrictEqual({ was: null, bytes: new Uint8Array([1]) });
+      await store.exchange('meta', 'x', () => 'delete');
+      expect(await store.get('meta', 'x')).toBeUndefined();
+    });
+
+    test('after close everything is refused, and closing again is no error', async () => {
+      const closed = await subject.open();
+      await closed.close();
+      await closed.close();
+      await expect(closed.get('meta', 'x')).rejects.toThrow(
+        /The record meta x could not be read: the store .* is closed/,
+      );
+      await expect(closed.set('meta', 'x', 1)).rejects.toThrow(StoreError);
+      await expect(closed.delete('meta', 'x')).rejects.toThrow(StoreError);
+      await expect(entriesOf(closed, 'meta')).rejects.toThrow(StoreError);
+    });
+  });
+}
+
+/** All entries of a kind. */
+export async function entriesOf(store: RecordStore, kind: RecordKind): Promise<(readonly [string, unknown])[]> {
+  const entries: (readonly [string, unknown])[] = [];
+  for await (const entry of store.entries(kind)) entries.push(entry);
+  return entries;
+}
+
+function sorted<T extends readonly unknown[]>(entries: readonly T[]): T[] {
+  return [...entries].sort(([left], [right]) => (String(left) < String(right) ? -1 : 1));
+}
+
+async function inParallel<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
+  for (let start = 0; start < items.length; start += 100) {
+    await Promise.all(items.slice(start, start + 100).map(act));
+  }
+}

@@ -1,0 +1,290 @@
+import { describe, expect, it, vi } from 'vitest';
+import { SubscriberService } from '../../src/decorators/subscriber-service.js';
+import { ConfigurationError } from '../../src/errors.js';
+// The metadata of constructor arguments needs the classes themselves.
+// oxlint-disable-next-line typescript/consistent-type-imports
+import { Logger } from '../../src/logger.js';
+import { definitionOf } from '../../src/runtime/definition.js';
+// oxlint-disable-next-line typescript/consistent-type-imports
+import { SubscriberRuntime } from '../../src/runtime/subscriber-runtime.js';
+import { delay, inject, injectable } from '../../src/runtime/tsyringe.js';
+import { Archive, idleRuntime, listLogger, started } from './fixtures/running.js';
+
+/** A call as one without a compiler would make it. */
+function untyped(call: unknown, ...args: readonly unknown[]): unknown {
+  if (typeof call !== 'function') throw new TypeError('not a function');
+  return call(...args);
+}
+
+describe('@SubscriberService', () => {
+  it('keeps the checked configuration of a class, under the name of the class', () => {
+    @SubscriberService({ target: 'https://example.com/feed', leaseSeconds: 600 })
+    class News {
+      onEventNotification(): void {}
+    }
+
+    const definition = definitionOf(News);
+    expect(definition.name).toBe('News');
+    expect(definition.handlers).toBe(News);
+    expect(definition.config).toMatchObject({ targets: ['https://example.com/feed'], leaseSeconds: 600 });
+    expect(definition.declared).toEqual({ target: 'https://example.com/feed', leaseSeconds: 600 });
+  });
+
+  it('prefers the configured name to the name of the class', () => {
+    @SubscriberService({ name: 'latest news' })
+    class News {
+      onEventNotification(): void {}
+    }
+
+    expect(definitionOf(News).name).toBe('latest news');
+  });
+
+  it('refuses a wrong configuration when the class is declared, naming the service', () => {
+    expect(() => {
+      @SubscriberService({ leaseSeconds: -5 })
+      class News {
+        onEventNotification(): void {}
+      }
+      return News;
+    }).toThrow(
+      new ConfigurationError('Service "News": leaseSeconds is -5; it must be a whole number of seconds, at least 1.'),
+    );
+  });
+
+  it('leaves a class that it refused undecorated', () => {
+    class News {
+      onEventNotification(): void {}
+    }
+    expect(() => SubscriberService({ servicePath: '..' })(News)).toThrow(ConfigurationError);
+    SubscriberService()(News);
+    expect(definitionOf(News).name).toBe('News');
+  });
+
+  it('refuses to decorate a class twice', () => {
+    expect(() => {
+      @SubscriberService({ target: 'https://example.com/a' })
+      @SubscriberService({ target: 'https://example.com/b' })
+      class News {
+        onEventNotification(): void {}
+      }
+      return News;
+    }).toThrow('Class "News" is decorated with @SubscriberService() twice; use `targets`');
+  });
+
+  it('refuses a class without a name', () => {
+    expect(() =>
+      SubscriberService()(
+        class {
+          onEventNotification(): void {}
+        },
+      ),
+    ).toThrow('A service class without a name needs `name` in its configuration');
+  });
+
+  it('takes a name from the configuration where a static `name` hides that of the class', () => {
+    class News {
+      static readonly name = 5;
+      onEventNotification(): void {}
+    }
+    expect(() => SubscriberService()(News)).toThrow('needs `name`');
+  });
+
+  it('refuses to be used without a call, or on anything but a class', () => {
+    class News {
+      onEventNotification(): void {}
+    }
+    expect(() => untyped(SubscriberService, News)).toThrow('write @SubscriberService()');
+    expect(() => untyped(SubscriberService(), News.prototype)).toThrow('decorates classes only');
+    expect(() => untyped(SubscriberService(), () => {}, { kind: 'method' })).toThrow('decorates classes only');
+  });
+
+  it('does not hand a configuration down to a subclass, which is decorated itself', () => {
+    @SubscriberService({ target: 'https://example.com/feed' })
+    class News {
+      onEventNotification(): void {}
+    }
+    class Sports extends News {}
+
+    expect(() => definitionOf(Sports)).toThrow('Class "Sports" is not a service, though "News", which it extends, is');
+    SubscriberService()(Sports);
+    expect(definitionOf(Sports).config.targets).toEqual([]);
+  });
+});
+
+describe('the constructor of a decorated class', () => {
+  it('is given logger, runtime and other classes by emitted metadata', () => {
+    @SubscriberService()
+    class News {
+      constructor(
+        readonly log: Logger,
+        readonly runtime: SubscriberRuntime,
+        readonly archive: Archive,
+      ) {}
+      onEventNotification(): void {}
+    }
+
+    const logger = listLogger();
+    const runtime = idleRuntime();
+    const news = started(News, logger, runtime);
+    expect(news).toBeInstanceOf(News);
+    expect(news).toMatchObject({ log: logger, runtime, archive: new Archive() });
+  });
+
+  it("is given what tsyringe's parameter decorators name", () => {
+    @SubscriberService()
+    class News {
+      constructor(
+        @inject(delay(() => Later)) readonly later: object,
+        @inject('not registered', { isOptional: true }) readonly region = 'south',
+      ) {}
+      onEventNotification(): void {}
+    }
+    class Later {
+      readonly answer = 42;
+    }
+
+    expect(started(News)).toMatchObject({ later: { answer: 42 }, region: 'south' });
+  });
+
+  it('is given what `inject` names, whatever the metadata says', () => {
+    @SubscriberService({ inject: [Archive] })
+    class News {
+      constructor(
+        readonly archive: object,
+        readonly retries = 3,
+      ) {}
+      onEventNotification(): void {}
+    }
+
+    expect(started(News)).toMatchObject({ archive: new Archive(), retries: 3 });
+  });
+
+  it('is given injected classes that have constructor arguments of their own', () => {
+    @injectable()
+    class Reader {
+      constructor(readonly archive: Archive) {}
+    }
+    @SubscriberService()
+    class News {
+      constructor(readonly reader: Reader) {}
+      onEventNotification(): void {}
+    }
+
+    expect(started(News)).toMatchObject({ reader: { archive: new Archive() } });
+  });
+
+  it('is refused with fewer names in `inject` than arguments', () => {
+    class News {
+      constructor(
+        readonly archive: Archive,
+        readonly log: Logger,
+      ) {}
+      onEventNotification(): void {}
+    }
+    expect(() => SubscriberService({ inject: [Archive] })(News)).toThrow(
+      'Service "News": inject names 1 of the constructor\'s 2 arguments; name them all, in order.',
+    );
+  });
+
+  it('is refused where the compiler emitted no metadata', () => {
+    class News {
+      constructor(readonly archive: Archive) {}
+      onEventNotification(): void {}
+    }
+    expect(() => SubscriberService()(News)).toThrow(
+      /^Service "News": nothing says what to inject as its constructor's argument 1: the compiler emitted no metadata\. .*`inject: \[/,
+    );
+  });
+
+  it('is refused where the metadata of an argument is no class', () => {
+    expect(() => {
+      @SubscriberService()
+      class News {
+        constructor(
+          readonly archive: Archive,
+          readonly options: { readonly region: string },
+        ) {}
+        onEventNotification(): void {}
+      }
+      return News;
+    }).toThrow(/argument 2: its type is Object at run time/);
+  });
+
+  it('is refused where an optional argument has metadata that is no class: tsyringe would construct it', () => {
+    expect(() => {
+      @SubscriberService()
+      class News {
+        constructor(readonly retries: number = 3) {}
+        onEventNotification(): void {}
+      }
+      return News;
+    }).toThrow(/argument 1: its type is Number at run time/);
+  });
+
+  it('is refused where parameter decorators name only some arguments', () => {
+    class News {
+      constructor(
+        readonly archive: Archive,
+        @inject(Archive) readonly other: Archive,
+      ) {}
+      onEventNotification(): void {}
+    }
+    Reflect.deleteMetadata('design:paramtypes', News);
+    expect(() => SubscriberService()(News)).toThrow(/argument 1: its type is undefined at run time/);
+  });
+
+  it('is refused where it is inherited and nothing says what to call it with', () => {
+    class Kept {
+      constructor(readonly archive: Archive) {}
+    }
+    class Read extends Kept {}
+    class News extends Read {
+      onEventNotification(): void {}
+    }
+    expect(() => SubscriberService()(News)).toThrow(/argument 1: the compiler emitted no metadata/);
+  });
+
+  it('is accepted where it has no arguments but calls one that has', () => {
+    class Kept {
+      constructor(readonly archive: Archive) {}
+    }
+    @SubscriberService()
+    class News extends Kept {
+      constructor() {
+        super(new Archive());
+      }
+      onEventNotification(): void {}
+    }
+    expect(started(News)).toMatchObject({ archive: new Archive() });
+  });
+
+  it('is inherited with its metadata by a subclass without one', () => {
+    @SubscriberService()
+    class News {
+      constructor(readonly archive: Archive) {}
+      onEventNotification(): void {}
+    }
+    @SubscriberService()
+    class Sports extends News {}
+
+    expect(started(Sports)).toMatchObject({ archive: new Archive() });
+  });
+});
+
+describe('another copy of this package in the process', () => {
+  it('finds the services that were declared with this one, and checks them itself', async () => {
+    @SubscriberService({ target: 'https://example.com/feed' })
+    class News {
+      onEventNotification(): void {}
+    }
+
+    vi.resetModules();
+    const copy = await import('../../src/runtime/definition.js');
+    const other: unknown = copy.definitionOf;
+    expect(other).not.toBe(definitionOf);
+    const found = copy.definitionOf(News);
+    expect(found).toMatchObject({ name: 'News', handlers: News, config: { targets: ['https://example.com/feed'] } });
+    expect(found.config).not.toBe(definitionOf(News).config);
+    expect(copy.definitionOf(News)).toBe(found);
+  });
+});

@@ -1,0 +1,105 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Agent } from 'undici';
+import { describe, expect, test } from 'vitest';
+import { discover } from '../../src/hub/discover.js';
+import { createDocumentLinkReader } from '../../src/protocol/document-links.js';
+import { linksFromHeaders } from '../../src/protocol/link-header.js';
+import { startServer } from '../hub/recording-server.js';
+
+interface HeaderCase {
+  readonly name: string;
+  readonly headers: readonly string[];
+  readonly base: string;
+  readonly expect: { readonly hubs: readonly string[]; readonly self: string | null; readonly error?: string };
+  readonly advisory?: boolean;
+}
+
+interface DocumentCase {
+  readonly file: string;
+  readonly url: string;
+  readonly contentType: string;
+  readonly headers?: readonly (readonly [string, string])[];
+  readonly expect: { readonly hubs: readonly string[]; readonly topic: string | null; readonly error?: string };
+  readonly advisory?: boolean;
+}
+
+const corpus = fileURLToPath(new URL('../../../shared/corpus/', import.meta.url));
+const isThere = existsSync(corpus);
+
+const load = (file: string): unknown => JSON.parse(readFileSync(corpus + file, 'utf8'));
+
+// The corpus promises their shape in its README.
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion
+const headerCases = isThere ? (load('link-headers.json') as HeaderCase[]) : [];
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion
+const documentCases = isThere ? (load('expected.json') as { discovery: DocumentCase[] }).discovery : [];
+
+/** Expectations held to be wrong, by name or file, each with the argument. None so far. */
+const DISPUTED: ReadonlyMap<string, string> = new Map();
+
+describe.skipIf(!isThere)(`the corpus in ${corpus}`, () => {
+  test('is whole', () => {
+    expect(headerCases).toHaveLength(59);
+    expect(documentCases).toHaveLength(71);
+  });
+
+  test.each(headerCases)('D2 Link header: $name', ({ name, headers, base, expect: expected, advisory }) => {
+    // As they are on the wire, and joined as fetch hands them over.
+    for (const values of [headers, [headers.join(', ')]]) {
+      const { hubs, selfs } = linksFromHeaders(values, base);
+      check(name, advisory, () => {
+        expect(hubs).toEqual(expected.hubs);
+        expect(selfs.length === 1 ? selfs[0] : null).toBe(expected.self);
+        expect(selfs.length > 1).toBe(expected.error === 'multiple-self');
+      });
+    }
+  });
+
+  test.each(documentCases)('D1 to D6 over HTTP: $file', async ({ file, expect: expected, advisory, ...served }) => {
+    await using server = await startServer((_request, response) => {
+      for (const [name, value] of served.headers ?? []) response.appendHeader(name, value);
+      response.setHeader('Content-Type', served.contentType);
+      response.end(readFileSync(corpus + file));
+    });
+    // Every connection goes to the server here, so that the document has the publisher's own URL.
+    const dispatcher = new Agent().compose(
+      (dispatch) => (request, handler) => dispatch({ ...request, origin: server.url }, handler),
+    );
+    const found = await discover(served.url, { httpConfig: { dispatcher } }).catch((error: unknown) => error);
+    const { error, ...links } = expected;
+    check(file, advisory, () => {
+      expect(found).toMatchObject(error === undefined ? { ...links, url: normal(served.url) } : { reason: error });
+    });
+    await dispatcher.close();
+  });
+
+  test.each(documentCases.filter(({ headers }) => headers === undefined))(
+    'D3 to D6 in pieces of any size: $file',
+    ({ file, url, contentType, expect: expected, advisory }) => {
+      const bytes = readFileSync(corpus + file);
+      for (const size of [7, 1000, bytes.length]) {
+        const reader = createDocumentLinkReader({ url: normal(url), contentType });
+        for (let at = 0; at < bytes.length; at += size) if (reader.write(bytes.subarray(at, at + size))) break;
+        const { hubs, selfs } = reader.end();
+        const topic = hubs.length === 0 || selfs.length > 1 ? null : (selfs[0] ?? normal(url));
+        check(file, advisory, () => {
+          expect({ hubs, topic }).toMatchObject({ hubs: expected.hubs, topic: expected.topic });
+        });
+      }
+    },
+  );
+});
+
+const normal = (url: string): string => new URL(url).href;
+
+/** An advisory expectation is reported, not required. */
+function check(name: string, advisory: boolean | undefined, assertions: () => void): void {
+  if (DISPUTED.has(name)) return;
+  try {
+    assertions();
+  } catch (error) {
+    if (advisory !== true) throw error;
+    console.warn(`not as advised: ${name}: ${error instanceof Error ? error.message.split('\n')[0] : ''}`);
+  }
+}

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../src/errors.js';
+import { credentialsOf, requestHeaders } from '../../src/hub/request-headers.js';
+
+describe('the headers of a request', () => {
+  it("S1 are the configuration's, then the request's own", () => {
+    const headers = requestHeaders({ headers: { 'X-A': '1', 'X-B': '1' } }, { 'x-b': '2' });
+    expect(Object.fromEntries(headers)).toEqual({ 'x-a': '1', 'x-b': '2' });
+  });
+
+  it('carry a bearer token, before any other Authorization', () => {
+    const headers = requestHeaders({ auth: { bearer: 'token' }, headers: { authorization: 'other' } });
+    expect(headers.get('authorization')).toBe('Bearer token');
+  });
+
+  it('carry a user name and password as UTF-8 (RFC 7617)', () => {
+    const headers = requestHeaders({ auth: { username: 'test', password: '123£' } });
+    expect(headers.get('authorization')).toBe('Basic dGVzdDoxMjPCow==');
+  });
+
+  it('refuse a user name with a colon', () => {
+    expect(() => requestHeaders({ auth: { username: 'a:b', password: '' } })).toThrow(ConfigurationError);
+  });
+
+  it.each([
+    [{ headers: { 'x y': 'token-1' } }, {}, 'httpConfig.headers: "x y"'],
+    [{}, { 'x-y': 'token-1\nx' }, 'customHeaders: "x-y"'],
+    [{ auth: { bearer: 'token-1\u0001' } }, {}, 'httpConfig.auth: "authorization"'],
+  ])('refuse what a header cannot carry, without showing its value (%#)', (config, added, beginning) => {
+    const set = (): unknown => requestHeaders(config, added);
+    expect(set).toThrow(ConfigurationError);
+    expect(set).toThrow(beginning);
+    expect(set).not.toThrow(/token-1/);
+  });
+
+  it('credentials are known as the wire has them', () => {
+    expect(credentialsOf({})).toEqual([]);
+    expect(credentialsOf({ auth: { bearer: 'token' } })).toEqual(['token']);
+    expect(credentialsOf({ auth: { username: 'test', password: '123£' } })).toEqual(['123£', 'dGVzdDoxMjPCow==']);
+  });
+});

@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest';
+import { hubVerdict } from '../../src/protocol/hub-status.js';
+
+it.each([
+  [200, 'accepted'],
+  [202, 'accepted'],
+  [204, 'accepted'],
+  [299, 'accepted'],
+  [300, 'refused'],
+  [301, 'refused'],
+  [302, 'refused'],
+  [303, 'refused'],
+  [304, 'refused'],
+  [307, 'redirected'],
+  [308, 'redirected'],
+  [400, 'refused'],
+  [401, 'refused'],
+  [403, 'refused'],
+  [404, 'refused'],
+  [408, 'temporary'],
+  [409, 'temporary'],
+  [410, 'refused'],
+  [422, 'temporary'],
+  [425, 'temporary'],
+  [429, 'temporary'],
+  [499, 'refused'],
+  [500, 'temporary'],
+  [503, 'temporary'],
+  [599, 'temporary'],
+  [600, 'refused'],
+] as const)('S3 a hub that answers %i: %s', (status, verdict) => {
+  expect(hubVerdict(status)).toBe(verdict);
+});

@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../src/errors.js';
+import { requestForm, type HubRequestForm } from '../../src/protocol/request-form.js';
+
+const asked: HubRequestForm = {
+  mode: 'subscribe',
+  topic: 'https://example.com/feed?a=1&b=ü',
+  callback: 'https://me.example.com/websub/1?x=y',
+};
+
+const error = (change: Partial<HubRequestForm>): unknown => {
+  try {
+    requestForm({ ...asked, ...change });
+  } catch (thrown) {
+    return thrown;
+  }
+  return undefined;
+};
+
+describe('the form of a subscription request', () => {
+  it('S1 names callback, mode, topic, lease and secret in this order, then custom parameters, as UTF-8', () => {
+    const form = requestForm({ ...asked, leaseSeconds: 864_000, secret: 'sécret', customParams: { 'x-é': 'a b&c' } });
+    expect(form.toString()).toBe(
+      'hub.callback=https%3A%2F%2Fme.example.com%2Fwebsub%2F1%3Fx%3Dy&hub.mode=subscribe' +
+        '&hub.topic=https%3A%2F%2Fexample.com%2Ffeed%3Fa%3D1%26b%3D%C3%BC&hub.lease_seconds=864000' +
+        '&hub.secret=s%C3%A9cret&x-%C3%A9=a+b%26c',
+    );
+  });
+
+  it('S1 leaves out a lease and a secret that are not set', () => {
+    expect([...requestForm(asked).keys()]).toEqual(['hub.callback', 'hub.mode', 'hub.topic']);
+  });
+
+  it('S6 unsubscribes with hub, topic and callback alone', () => {
+    const form = requestForm({ ...asked, mode: 'unsubscribe', leaseSeconds: 10, secret: 'secret' });
+    expect([...form]).toEqual([
+      ['hub.callback', asked.callback],
+      ['hub.mode', 'unsubscribe'],
+      ['hub.topic', asked.topic],
+    ]);
+  });
+
+  it('S4 asks a 0.3 hub to verify later, or else at once, and gives it a token', () => {
+    const form = requestForm({ ...asked, protocol: 'pubsubhubbub-0.3', verifyToken: 'token' });
+    expect([...form].slice(3)).toEqual([
+      ['hub.verify', 'async'],
+      ['hub.verify', 'sync'],
+      ['hub.verify_token', 'token'],
+    ]);
+    expect(requestForm({ ...asked, protocol: 'pubsubhubbub-0.3' }).has('hub.verify_token')).toBe(false);
+  });
+
+  it('S4 sends neither to a WebSub hub', () => {
+    const form = requestForm({ ...asked, verifyToken: 'token' });
+    expect(form.has('hub.verify')).toBe(false);
+    expect(form.has('hub.verify_token')).toBe(false);
+  });
+
+  it('S1 takes a secret of 199 bytes and refuses one of 200, counted in UTF-8, without showing it', () => {
+    expect(requestForm({ ...asked, secret: `${'é'.repeat(99)}e` }).has('hub.secret')).toBe(true);
+    const refused = error({ secret: 'é'.repeat(100) });
+    expect(refused).toBeInstanceOf(ConfigurationError);
+    expect(refused).toMatchObject({ message: expect.stringMatching(/^secret is 200 bytes long.*under 200$/) });
+    expect(String(refused)).not.toContain('é');
+  });
+
+  it('refuses an empty secret', () => {
+    expect(error({ secret: '' })).toMatchObject({
+      code: 'ERR_WEBSUB_CONFIGURATION',
+      message: expect.stringMatching(/^secret is empty/),
+    });
+  });
+
+  it.each([0, -1, 1.5, Number.NaN, Infinity])('refuses a lease of %s seconds', (leaseSeconds) => {
+    expect(error({ leaseSeconds })).toMatchObject({
+      code: 'ERR_WEBSUB_CONFIGURATION',
+      message: `leaseSeconds ${leaseSeconds} is not a whole number of seconds above 0`,
+    });
+  });
+
+  it.each(['hub.callback', 'hub.mode', 'hub.topic', 'hub.lease_seconds', 'hub.secret', 'hub.verify_token'])(
+    'S1 refuses %s as a custom parameter, naming the option that sets it',
+    (name) => {
+      const refused = error({ customParams: { [name]: 'mine' } });
+      expect(refused).toBeInstanceOf(ConfigurationError);
+      expect(refused).toMatchObject({ message: expect.stringMatching(`^customParams: ${name} .* it is set by \\w+`) });
+    },
+  );
+
+  it('S4 takes hub.verify as a custom parameter only where it is not sent already', () => {
+    expect(requestForm({ ...asked, customParams: { 'hub.verify': 'sync' } }).getAll('hub.verify')).toEqual(['sync']);
+    expect(error({ protocol: 'pubsubhubbub-0.3', customParams: { 'hub.verify': 'sync' } })).toMatchObject({
+      message: "customParams: hub.verify is already set by protocol 'pubsubhubbub-0.3': leave it out",
+    });
+  });
+
+  it.each([
+    [
+      'me.example.com/cb',
+      'callback "me.example.com/cb" is not an absolute URL: give one such as https://example.com/path',
+    ],
+    ['ftp://me.example.com/', 'callback "ftp://me.example.com/" is not an http or https URL'],
+    ['https://me.example.com/#a', 'callback "https://me.example.com/#a" has a fragment: leave out # and what follows'],
+    ['https://me.example.com/#', 'callback "https://me.example.com/#" has a fragment: leave out # and what follows'],
+    [
+      'https://user:pass@me.example.com/a@b',
+      'callback "https://me.example.com/a@b" carries a user name or password (not shown): leave it out',
+    ],
+    [
+      'https://user:p@ss@:bad/',
+      'callback "https://:bad/" is not an absolute URL: give one such as https://example.com/path',
+    ],
+  ])('refuses the callback %s', (callback, message) => {
+    expect(error({ callback })).toMatchObject({ code: 'ERR_WEBSUB_CONFIGURATION', message });
+  });
+
+  it('takes a topic that is a plain name', () => {
+    expect(requestForm({ ...asked, topic: 'registrations' }).get('hub.topic')).toBe('registrations');
+  });
+
+  it.each([
+    ['', /^topic "" is empty or has white space/],
+    ['https://example.com/a b', /^topic "https:\/\/example.com\/a b" is empty or has white space/],
+    ['https://user:pass@example.com/', /^topic "https:\/\/example.com\/" carries a user name or password/],
+  ])('refuses the topic %j', (topic, message) => {
+    expect(error({ topic })).toMatchObject({
+      code: 'ERR_WEBSUB_CONFIGURATION',
+      message: expect.stringMatching(message),
+    });
+  });
+});

@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import { StoreError } from '../../src/errors.js';
+import { decodeRecord, encodeRecord } from '../../src/store/codec.js';
+
+const upgrades = {
+  1: (data: unknown) => ({ two: data }),
+  2: (data: unknown) => ({ three: data }),
+};
+
+describe('the record codec', () => {
+  test('a record of this version comes back as it was', () => {
+    expect(decodeRecord(3, encodeRecord(3, { a: 1 }), upgrades, 'event e1')).toEqual({ a: 1 });
+  });
+
+  test('an older record is upgraded one version at a time', () => {
+    expect(decodeRecord(3, encodeRecord(1, 'x'), upgrades, 'event e1')).toEqual({ three: { two: 'x' } });
+  });
+
+  test('a newer record is an error that says who wrote it and which version, and is not changed', () => {
+    const stored = Object.freeze(encodeRecord(4, 'x'));
+    const read = (): unknown => decodeRecord(3, stored, upgrades, 'event e1');
+    expect(read).toThrow(StoreError);
+    expect(read).toThrow(
+      /record event e1 has version 4, written by a newer websub-subscriber; this one reads up to version 3/,
+    );
+  });
+
+  test.each([
+    undefined,
+    null,
+    'text',
+    7,
+    [],
+    {},
+    { v: 1 },
+    { data: 1 },
+    { v: 0, data: 1 },
+    { v: '1', data: 1 },
+    { v: 1.5, data: 1 },
+  ])('what is no versioned record (%j) is an error naming its key', (raw) => {
+    expect(() => decodeRecord(3, raw, upgrades, 'event e1')).toThrow(/^The record event e1 is corrupt: it is not/);
+  });
+
+  test('a version that nothing upgrades is an error naming its key', () => {
+    expect(() => decodeRecord(2, encodeRecord(1, 'x'), {}, 'meta m')).toThrow(
+      'The record meta m is corrupt: nothing upgrades version 1.',
+    );
+  });
+
+  test('an upgrade that fails is an error naming its key, with the cause', () => {
+    const cause = new TypeError('no hub');
+    const failing = {
+      1: () => {
+        throw cause;
+      },
+    };
+    expect(() => decodeRecord(2, encodeRecord(1, 'x'), failing, 'meta m')).toThrow(
+      expect.objectContaining({
+        code: 'ERR_WEBSUB_STORE',
+        cause,
+        message: expect.stringContaining('meta m is corrupt'),
+      }),
+    );
+  });
+});

@@ -1,0 +1,188 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { asBinary, open } from 'lmdb';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ConfigurationError, StoreError } from '../../src/errors.js';
+import { openStore } from '../../src/store/open-store.js';
+
+import { answers, mysql, postgres, redis } from '../contract/servers.js';
+import { failureOf } from './failure-of.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'websub-open-'));
+
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** How many sockets and timers keep the process alive. */
+function handles(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap' || name === 'Timeout').length;
+}
+
+describe('an LMDB store', () => {
+  test('is a directory of its own, private to its user, and says where it lies', async () => {
+    const store = await openStore('lmdb://deep/my%20news', { directory });
+    await store.set('meta', 'a', 1);
+    expect(store.location).toBe(`lmdb://${directory}/deep/my%20news`);
+    expect(store.durable).toBe(true);
+    expect(statSync(join(directory, 'deep/my news')).mode & 0o777).toBe(0o700);
+    await store.close();
+  });
+
+  test('whose path is a file, or lies below one, cannot be opened, and the error says which', async () => {
+    writeFileSync(join(directory, 'file'), 'mine');
+    for (const path of ['file', 'file/below']) {
+      const error = await failureOf(openStore(`lmdb://${path}`, { directory }));
+      expect(error).toBeInstanceOf(StoreError);
+      expect(error.message).toMatch(
+        new RegExp(`^The store lmdb://${directory}/${path} could not be opened: E(EXIST|NOTDIR)`),
+      );
+    }
+    expect(readFileSync(join(directory, 'file'), 'utf8')).toBe('mine');
+  });
+
+  test('whose directory cannot be made is a StoreError', async () => {
+    const error = await failureOf(openStore('lmdb:///proc/websub', { directory }));
+    expect(error).toBeInstanceOf(StoreError);
+    expect(error.message).toMatch(/^The store lmdb:\/\/\/proc\/websub could not be opened: E/);
+  });
+
+  test('with a file that is no database is a StoreError', async () => {
+    const store = await openStore('lmdb://broken', { directory });
+    await store.close();
+    writeFileSync(join(directory, 'broken', 'data.mdb'), 'x'.repeat(10_000));
+    const error = await failureOf(openStore('lmdb://broken', { directory }));
+    expect(error).toBeInstanceOf(StoreError);
+    expect(error.message).toContain(`The store lmdb://${directory}/broken could not be opened: `);
+  });
+
+  test('with a record that cannot be decoded names it and hands over all others', async () => {
+    const store = await openStore('lmdb://corrupt', { directory });
+    await store.set('event', 'a', 1);
+    await store.set('event', 'b', 2);
+    await store.set('event', 'c', 3);
+    const raw = open(join(directory, 'corrupt'), { noSubdir: false });
+    await raw.put('websub:event:b', asBinary(Buffer.from([0xc1])));
+    await raw.put('websub:event:x', 'written by something else');
+    await raw.close();
+
+    const ids: string[] = [];
+    const listing = async (): Promise<void> => {
+      for await (const [id] of store.entries('event')) ids.push(id);
+    };
+    const error = await failureOf(listing());
+    expect(ids).toEqual(['a', 'c']);
+    expect(error).toBeInstanceOf(StoreError);
+    expect(error.message).toMatch(/^The record event b could not be read in lmdb:.*\(and 1 more event records\)$/);
+
+    const reported: string[] = [];
+    for await (const [id] of store.entries('event', { onUnreadable: ({ message }) => reported.push(message) })) {
+      expect(['a', 'c']).toContain(id);
+    }
+    expect(reported).toEqual([
+      expect.stringContaining('The record event b could not be read'),
+      expect.stringContaining('The record event x could not be read'),
+    ]);
+    expect((await failureOf(store.get('event', 'x'))).message).toContain('was not written by this adapter');
+    await store.close();
+  });
+});
+
+describe('a store by URI', () => {
+  test('that names none is a ConfigurationError without its credentials', async () => {
+    const error = await failureOf(openStore('mongodb://me:secret@db/x'));
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect(error.message).not.toContain('secret');
+    expect(await failureOf(openStore(''))).toBeInstanceOf(ConfigurationError);
+  });
+
+  test('of memory is not durable, and each is its own', async () => {
+    const [one, other] = await Promise.all([openStore('memory'), openStore('memory')]);
+    await one.set('meta', 'a', 1);
+    expect(await other.get('meta', 'a')).toBeUndefined();
+    expect([one.durable, one.location]).toEqual([false, 'memory']);
+  });
+
+  test.each(['redis://127.0.0.1:1', 'postgres://me:hush@127.0.0.1:1/x', 'mysql://me:hush@127.0.0.1:1/x'])(
+    'at which nothing listens (%s) is a StoreError soon, and leaves nothing open',
+    async (uri) => {
+      const before = handles();
+      const error = await failureOf(openStore(uri));
+      expect(error).toBeInstanceOf(StoreError);
+      expect(error.message).toMatch(
+        /^The store \w+:\/\/(me:\*\*\*@)?127\.0\.0\.1:1(\/x)? could not be opened: .*ECONNREFUSED/,
+      );
+      expect(error.message).not.toContain('hush');
+      await vi.waitFor(() => {
+        expect(handles()).toBeLessThanOrEqual(before);
+      });
+    },
+  );
+
+  test.each(['ssl=false', 'charset=latin1'])(
+    'of MySQL with a parameter the adapter would ignore (%s) is refused',
+    async (query) => {
+      const error = await failureOf(openStore(`mysql://me:hush@127.0.0.1:1/x?${query}`));
+      expect(error).toBeInstanceOf(ConfigurationError);
+      expect(error.message).toContain(
+        `has the parameter "${query.split('=')[0]}"; a mysql:// URI may have ssl=true only`,
+      );
+    },
+  );
+
+  describe('whose server accepts and says nothing', () => {
+    const sockets = new Set<Socket>();
+    let server: Server;
+    let port: number;
+
+    beforeEach(async () => {
+      server = createServer((socket) => sockets.add(socket));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is one.
+      port = (server.address() as AddressInfo).port;
+    });
+
+    afterEach(async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    });
+
+    test.each(['redis', 'postgres', 'mysql'])('(%s) is a StoreError within the time given', async (scheme) => {
+      const error = await failureOf(openStore(`${scheme}://me:hush@127.0.0.1:${port}/x`, { timeoutMs: 150 }));
+      expect(error).toBeInstanceOf(StoreError);
+      expect(error.message).toMatch(
+        new RegExp(`^The store ${scheme}://me:\\*\\*\\*@127.0.0.1:${port}/x could not be opened: `),
+      );
+      await vi.waitFor(() => {
+        expect([...sockets].every((socket) => socket.destroyed || socket.readableEnded)).toBe(true);
+      });
+    });
+  });
+});
+
+const there = { redis: await answers(redis), postgres: await answers(postgres), mysql: await answers(mysql) };
+
+describe('a server that refuses', () => {
+  test.skipIf(!there.redis)('a password (Redis) is a StoreError that says so', async () => {
+    const uri = redis.uri.replace('//', '//nobody:wr0ng-secret@');
+    const error = await failureOf(openStore(uri));
+    expect(error).toBeInstanceOf(StoreError);
+    expect(error.message).toMatch(/^The store redis:\/\/nobody:\*\*\*@.* could not be opened: (WRONGPASS|ERR)/);
+    expect(JSON.stringify([error.message, String(error.cause)])).not.toContain('wr0ng-secret');
+  });
+
+  test.skipIf(!there.postgres)('a database (PostgreSQL) is a StoreError that says so', async () => {
+    const error = await failureOf(openStore(new URL('/no-such-database', postgres.uri).href));
+    expect(error.message).toMatch(/could not be opened: database "no-such-database" does not exist$/);
+  });
+
+  test.skipIf(!there.mysql)('a password (MariaDB) is a StoreError that says so', async () => {
+    const uri = new URL(mysql.uri);
+    uri.password = 'wr0ng-secret';
+    const error = await failureOf(openStore(uri.href));
+    expect(error.message).toMatch(/could not be opened: Access denied for user/);
+    expect(error.message).not.toContain('wr0ng-secret');
+  });
+});

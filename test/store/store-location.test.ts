@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigurationError } from '../../src/errors.js';
+import { parseStoreLocation } from '../../src/store/store-location.js';
+
+const parse = (uri: string): ReturnType<typeof parseStoreLocation> => parseStoreLocation(uri, '/srv/app');
+
+describe('the URI of a store', () => {
+  test.each([
+    ['lmdb://.websub', '/srv/app/.websub', 'lmdb:///srv/app/.websub'],
+    ['LMDB://data/news', '/srv/app/data/news', 'lmdb:///srv/app/data/news'],
+    ['lmdb:///var/lib/news', '/var/lib/news', 'lmdb:///var/lib/news'],
+    ['lmdb:///var/my%20news/100%25', '/var/my news/100%', 'lmdb:///var/my%20news/100%25'],
+    ['lmdb://../up', '/srv/up', 'lmdb:///srv/up'],
+  ])('%s is a directory, relative to where the process runs or absolute', (uri, path, label) => {
+    expect(parse(uri)).toEqual({ type: 'lmdb', path, label });
+  });
+
+  test('a SQLite file is a path in the same way', () => {
+    expect(parse('sqlite://news.db')).toEqual({
+      type: 'sqlite',
+      path: '/srv/app/news.db',
+      label: 'sqlite:///srv/app/news.db',
+    });
+  });
+
+  test('memory is memory', () => {
+    expect(parse('memory')).toEqual({ type: 'memory', label: 'memory' });
+  });
+
+  test.each([
+    ['redis://127.0.0.1:6379/2', 'redis', 'redis://127.0.0.1:6379/2', []],
+    ['rediss://:s3cret@cache', 'redis', 'rediss://:***@cache', ['s3cret', 's3cret']],
+    ['postgres://me:p%40ss@db/x?sslmode=require', 'postgres', 'postgres://me:***@db/x', ['p%40ss', 'p@ss']],
+    ['postgresql:///x?host=/run/pg&password=hush', 'postgres', 'postgresql:///x', ['hush']],
+    ['mysql://root:50%@db/x', 'mysql', 'mysql://root:***@db/x', ['50%', '50%']],
+    ['mysql://root@db/x', 'mysql', 'mysql://root@db/x', []],
+  ])('%s names a server, its password hidden from the label', (uri, type, label, secrets) => {
+    expect(parse(uri)).toEqual({ type, uri, label, secrets });
+  });
+
+  test.each([
+    ['', 'store: "" names no kind of store'],
+    ['.websub', 'store: ".websub" names no kind of store'],
+    ['Memory', 'store: "Memory" names no kind of store'],
+    ['mongodb://me:secret@db/x', 'store: "mongodb://***@db/x" names no kind of store'],
+    ['me:se/cr@t@db?password=secret', 'store: "***@db?***" names no kind of store'],
+    ['lmdb://', 'store: "lmdb://" names no path'],
+    ['lmdb://%zz', 'store: "lmdb://%zz" is not percent-encoded properly'],
+    ['sqlite://:memory:', 'store: "sqlite://:memory:" keeps nothing'],
+    ['redis://', 'store: "redis://" is not a URL with a host'],
+    ['redis://:pa/ss@host:6379', 'store: "redis://***@host:6379" is not a URL with a host'],
+  ])('%s is refused, masked, with the forms that are accepted', (uri, message) => {
+    expect(() => parse(uri)).toThrow(ConfigurationError);
+    expect(() => parse(uri)).toThrow(message);
+    expect(() => parse(uri)).toThrow("'lmdb://directory', 'redis://host'");
+    expect(() => parse(uri)).not.toThrow(/secret|pa\/ss/);
+  });
+});

@@ -1,0 +1,228 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
+import { Agent, request } from 'undici';
+import { expect, onTestFinished, test } from 'vitest';
+import { ListenerError } from '../../src/errors.js';
+import { TestHub } from '../../src/testing/index.js';
+import { compliant, plainSubscriber, startHub, subscribe } from './plain-subscriber.js';
+
+test('a hub listens on loopback, on a free port', async () => {
+  const hub = await startHub();
+  expect(hub.url).toBe(`http://127.0.0.1:${hub.port}/hub`);
+  expect(hub.port).toBeGreaterThan(0);
+});
+
+test('a port in use is told', async () => {
+  const hub = await startHub();
+  await expect(TestHub.start({ port: hub.port })).rejects.toThrow(ListenerError);
+  await expect(TestHub.start({ port: hub.port })).rejects.toThrow(`127.0.0.1:${hub.port}`);
+});
+
+test('a port can be used again at once', async () => {
+  const first = await startHub();
+  await fetch(first.url);
+  await first.close();
+  const second = await startHub({ port: first.port });
+  expect(second.url).toBe(first.url);
+});
+
+test('closing does not wait for a connection that is kept alive, nor for one that stalls', async () => {
+  const hub = await startHub();
+  const dispatcher = new Agent({ keepAliveTimeout: 60_000 });
+  onTestFinished(() => dispatcher.destroy());
+  await (await request(hub.topic('/feed').url, { dispatcher })).body.dump();
+  const stalled = createConnection(hub.port, '127.0.0.1');
+  stalled.on('error', () => {});
+  await once(stalled, 'connect');
+  stalled.write('POST /hub HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhub.');
+  const before = performance.now();
+  await hub.close();
+  expect(performance.now() - before).toBeLessThan(1_000);
+});
+
+test('closing breaks off verifications, answers and content under way', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const topic = hub.topic('/feed');
+  const subscriber = await plainSubscriber();
+  await subscribe(hub, topic, subscriber.callback);
+  subscriber.answer = () => 'hang';
+  const content = topic.publish('news');
+  await hub.until(() => subscriber.requests.length === 2);
+  hub.configure({ verify: 'async', delayMs: 3_600_000 });
+  const answer = subscribe(hub, topic, subscriber.callback).catch((error: unknown) => error);
+  await hub.until(({ requests }) => requests.length === 2);
+  const late = topic.publish('more');
+  const before = performance.now();
+  await Promise.all([hub.close(), hub.close()]);
+  expect(performance.now() - before).toBeLessThan(1_000);
+  expect(await answer).toBeInstanceOf(Error);
+  expect((await content)[0]?.error).toBeInstanceOf(Error);
+  expect((await late)[0]?.error?.cause).toHaveProperty('name', 'AbortError');
+  expect(await topic.publish('too late')).toEqual([]);
+});
+
+test('a hub is closed at the end of its scope', async () => {
+  let url = '';
+  {
+    await using hub = await TestHub.start();
+    ({ url } = hub);
+    expect((await fetch(url)).status).toBe(405);
+  }
+  await expect(fetch(url)).rejects.toThrow('fetch failed');
+});
+
+test('a request that is broken off leaves nothing under way', async () => {
+  const hub = await startHub({ delayMs: { answer: 5 } });
+  const gone = createConnection(hub.port, '127.0.0.1');
+  await once(gone, 'connect');
+  gone.write('POST /hub HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhub');
+  gone.destroy();
+  const late = createConnection(hub.port, '127.0.0.1');
+  late.write('POST /hub HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n');
+  await hub.until(({ requests }) => requests.length > 0);
+  late.destroy();
+  await hub.settled();
+  expect(hub.requests.map(({ body }) => body.length)).toEqual([0]);
+});
+
+test('V4 a subscription is verified again unasked, and its lease begins anew', async () => {
+  let now = 0;
+  const hub = await startHub({ verify: 'sync', now: () => now });
+  const topic = hub.topic('/feed');
+  const subscriber = await plainSubscriber();
+  await subscribe(hub, topic, subscriber.callback, { 'hub.lease_seconds': '10', 'hub.secret': 's' });
+  const key = { topic: topic.self, callback: subscriber.callback };
+  now = 5_000;
+  expect(await hub.verify(key)).toMatchObject({ kind: 'verification', status: 200 });
+  expect(hub.subscriptions).toMatchObject([{ expiresAt: new Date(15_000), leaseSeconds: 10, secret: 's' }]);
+  await hub.verify(key, { leaseSeconds: 20 });
+  expect(hub.subscriptions).toMatchObject([{ expiresAt: new Date(25_000), secret: 's' }]);
+
+  hub.configure({ verify: 'wrong-topic' });
+  subscriber.answer = () => ({ status: 404 });
+  await hub.verify(key);
+  expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
+  hub.configure({ verify: undefined });
+  await hub.verify(key);
+  expect(hub.subscriptions).toMatchObject([{ state: 'refused' }]);
+});
+
+test('V4 a verification that never came can come late', async () => {
+  const hub = await startHub({ verify: 'never' });
+  const topic = hub.topic('/feed');
+  const { callback, requests } = await plainSubscriber();
+  const form = { 'hub.lease_seconds': '10', 'hub.secret': 's', 'hub.verify_token': 't' };
+  await subscribe(hub, topic, callback, form);
+  await hub.verify({ topic: topic.self, callback });
+  expect(requests[0]?.query.get('hub.verify_token')).toBe('t');
+  expect(hub.subscriptions).toMatchObject([{ state: 'active', leaseSeconds: 10, secret: 's' }]);
+  expect(hub.violations).toEqual([]);
+});
+
+test('V3 a forged unsubscription that is confirmed is found out; one that was asked for is not', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const topic = hub.topic('/feed');
+  const subscriber = await plainSubscriber();
+  const { callback } = subscriber;
+  await subscribe(hub, topic, callback, { 'hub.secret': 's' });
+  const key = { topic: topic.self, callback };
+  subscriber.answer = () => ({ status: 404 });
+  await hub.verify(key, { mode: 'unsubscribe' });
+  expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
+  expect(hub.violations).toEqual([]);
+  subscriber.answer = compliant;
+  hub.configure({ verify: 'never' });
+  await subscribe(hub, topic, callback, { 'hub.mode': 'unsubscribe' });
+  await hub.verify(key);
+  expect(hub.subscriptions).toMatchObject([{ state: 'active', secret: 's' }]);
+  await hub.verify(key, { mode: 'unsubscribe' });
+  expect(hub.violations).toEqual([]);
+  expect(hub.subscriptions).toMatchObject([{ state: 'unsubscribed' }]);
+  await subscribe(hub, topic, callback);
+  await hub.verify(key, { mode: 'unsubscribe' });
+  expect(hub.violations.map(({ code }) => code)).toEqual(['confirmed-unasked-unsubscription']);
+});
+
+test('V1 a subscription that the hub never had can be verified, and does not come to be by it', async () => {
+  const hub = await startHub();
+  const { callback } = await plainSubscriber();
+  expect(await hub.verify({ topic: 'http://example.com/', callback })).toMatchObject({ status: 200 });
+  expect(hub.subscriptions).toEqual([]);
+});
+
+test('until resolves with the first truthy value, also of something the hub has no part in', async () => {
+  const hub = await startHub();
+  let value = '';
+  const found = hub.until(() => value);
+  setImmediate(() => {
+    value = 'there';
+  });
+  expect(await found).toBe('there');
+  expect(await hub.until(({ port }) => port)).toBe(hub.port);
+});
+
+test('until rejects with what the probe throws', async () => {
+  const hub = await startHub();
+  const probe = (): boolean => {
+    throw new TypeError('mistake');
+  };
+  await expect(hub.until(probe)).rejects.toThrow('mistake');
+});
+
+test('a wait that takes too long tells what the hub has seen', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const topic = hub.topic('/feed');
+  await expect(hub.verified(topic, { timeoutMs: 1 })).rejects.toThrow(
+    `A verified subscription of ${topic.self}: not within 1 ms. The hub ${hub.url} received: nothing; sent: nothing; holds: nothing; noted as violations: nothing`,
+  );
+  const subscriber = await plainSubscriber(() => ({ status: 404 }));
+  await subscribe(hub, topic, `${subscriber.origin}/secret-path`);
+  subscriber.answer = () => 'reset';
+  await subscribe(hub, topic, `${subscriber.origin}/secret-path`);
+  for (const _ of Array.from({ length: 9 })) await fetch(hub.url);
+  const error: unknown = await hub.until(() => false, { timeoutMs: 1 }).catch((reason: unknown) => reason);
+  const { message } = error instanceof Error ? error : new Error('no error');
+  expect(message).toContain('what was waited for: not within 1 ms');
+  expect(message).toContain('received: 1 more, then POST /hub, GET /hub');
+  expect(message).toContain(
+    `sent: verification for ${topic.self} -> 404, verification for ${topic.self} -> The callback gave no answer`,
+  );
+  expect(message).toContain(`holds: ${topic.self} refused`);
+  expect(message).toContain('noted as violations: A GET at');
+  expect(message).not.toContain('secret-path');
+});
+
+test('verified and unsubscribed take a topic, its URL, or any', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const [topic, other] = [hub.topic('/feed'), hub.topic('/other')];
+  const { origin } = await plainSubscriber();
+  await subscribe(hub, other, `${origin}/other`);
+  await subscribe(hub, topic, `${origin}/one`);
+  expect(await hub.verified(topic)).toMatchObject({ topic: topic.self });
+  expect(await hub.verified(topic.self)).toMatchObject({ topic: topic.self });
+  expect(await hub.verified()).toMatchObject({ topic: other.self });
+  await expect(hub.unsubscribed(undefined, { timeoutMs: 1 })).rejects.toThrow('An unsubscription of any topic');
+});
+
+test('a wait ends with the hub', async () => {
+  const hub = await startHub();
+  const [ended] = await Promise.allSettled([hub.verified(), hub.close()]);
+  expect(ended.status === 'rejected' && String(ended.reason)).toContain('closed');
+});
+
+test('a process that started and closed 50 hubs, busy ones, ends by itself', async () => {
+  const script = new URL('./fifty-hubs.ts', import.meta.url);
+  const args = ['--import', '@oxc-node/core/register', script.pathname];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => {
+    child.kill();
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const [code] = await once(child, 'exit');
+  expect(output).toBe('50 closed\n');
+  expect(code).toBe(0);
+}, 30_000);

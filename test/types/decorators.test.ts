@@ -1,0 +1,42 @@
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const fileNames = await readdir(here('.'));
+const invalidFiles = fileNames.filter((name) => name.endsWith('.invalid.ts'));
+
+/** Compiles this folder; the error codes of each of its files. */
+async function compile(project: string): Promise<ReadonlyMap<string, readonly string[]>> {
+  const compiler = here('../../node_modules/typescript/bin/tsc');
+  const outcome = promisify(execFile)(process.execPath, [compiler, '-p', here(project), '--pretty', 'false']);
+  const output = await outcome.then(
+    ({ stdout }) => stdout,
+    (error: { readonly stdout: string }) => error.stdout,
+  );
+  const codes = new Map<string, string[]>();
+  for (const [, path = '', code = ''] of output.matchAll(/^([^\s(][^(]*)\(\d+,\d+\): error (TS\d+)/gm)) {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    if (path === `test/types/${name}` || path === name) codes.set(name, [...(codes.get(name) ?? []), code]);
+  }
+  return codes;
+}
+
+describe.each(['experimental', 'standard'])('a class decorated under %s decorators', (setting) => {
+  let errors: ReadonlyMap<string, readonly string[]>;
+
+  beforeAll(async () => {
+    errors = await compile(`tsconfig.${setting}.json`);
+  }, 60_000);
+
+  it('compiles where it is a service', () => {
+    expect(errors.get('valid.ts')).toBeUndefined();
+  });
+
+  it.each(invalidFiles)('does not compile: %s', async (name) => {
+    const [, expected] = /^\/\/ Fails with (TS\d+)\.$/m.exec(await readFile(here(name), 'utf8')) ?? [];
+    expect(errors.get(name)).toEqual([expected]);
+  });
+});

@@ -1,0 +1,10 @@
+// Fails with TS1238.
+import { SubscriberService } from '../../src/decorators/subscriber-service.js';
+import type { ContentDistributionMessage } from '../../src/delivery/message.js';
+
+@SubscriberService()
+export class News {
+  onEventNotification(event: ContentDistributionMessage, archive: string): void {
+    void [event, archive];
+  }
+}

@@ -1,0 +1,7 @@
+// Fails with TS1238.
+import { SubscriberService } from '../../src/decorators/subscriber-service.js';
+
+@SubscriberService()
+export class News {
+  onEventNotification?: () => void;
+}

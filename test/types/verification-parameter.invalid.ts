@@ -1,0 +1,11 @@
+// Fails with TS1238.
+import { SubscriberService } from '../../src/decorators/subscriber-service.js';
+import type { UnsubscriptionVerification } from '../../src/http/intent-handlers.js';
+
+@SubscriberService()
+export class News {
+  onEventNotification(): void {}
+  onSubscriptionVerification(verification: UnsubscriptionVerification): void {
+    void verification;
+  }
+}
