@@ -16,7 +16,7 @@ test('news arrives', async () => {
   const [delivery] = await topic.publish('two');
   expect(delivery?.status).toBe(202);
   expect(got).toEqual(['two']);
-  await runtime.stop();
+  await runtime.stop(); await hub.settled();
   expect(hub.subscriptions.map((s) => s.state)).toEqual(['unsubscribed']);
   expect(hub.violations).toEqual([]);
 });

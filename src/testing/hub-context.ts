@@ -18,6 +18,8 @@ export interface HubContext {
   takeFailure(topic: string): RequestFailure | undefined;
   /** Sends to a callback after a delay. Never rejects: what went wrong is in the delivery. */
   send(kind: Delivery['kind'], to: SubscriptionKey, request: SentRequest, delayMs: number): Promise<Delivery>;
+  /** Verifications under way: content is published after them, so that who has just confirmed gets it. */
+  readonly verifications: Set<Promise<unknown>>;
   /** Waits; rejects when the hub is closed meanwhile. */
   pause(milliseconds: number): Promise<void>;
 }

@@ -28,6 +28,16 @@ export interface VerificationOutcome {
  * stays as it is.
  */
 export async function verifyIntent(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
+  const outcome = verify(context, intent);
+  context.verifications.add(outcome);
+  try {
+    return await outcome;
+  } finally {
+    context.verifications.delete(outcome);
+  }
+}
+
+async function verify(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
   const faults = context.faultsOf(intent.topic);
   const endings = context.subscriptions.endingsOf(intent);
   const lease = faults.leaseSeconds ?? intent.leaseSeconds ?? DEFAULT_LEASE_SECONDS;

@@ -84,6 +84,7 @@ export class TestHub implements Distributor, AsyncDisposable {
       violations: this.#violations,
       faultsOf: (topic) => this.#topics.faultsOf(topic),
       takeFailure: (topic) => this.#topics.takeFailure(topic),
+      verifications: new Set(),
       pause,
       send: (...request) => this.#track(this.#send(request)),
     };
@@ -128,6 +129,8 @@ export class TestHub implements Distributor, AsyncDisposable {
     { contentType = 'text/plain; charset=utf-8' }: { readonly contentType?: string } = {},
   ): Promise<Delivery[]> {
     if (this.#closing) return [];
+    const { verifications } = this.#context;
+    while (verifications.size > 0) await Promise.allSettled(verifications);
     return this.#track(distribute(this.#context, topic, { body: Buffer.from(body), contentType }));
   }
 

@@ -57,7 +57,7 @@ describe('D2 Link headers', () => {
 
   test.each([
     ['words', 'garbage; rel="self"'],
-    ['words with a quoted link', 'garbage "a, <https://evil.example/>; rel=hub" c'],
+    ['words with a quoted link', 'garbage "a, <https://evil.example/>; rel=hub; " c'],
     ['junk behind the brackets', '<x>junk "a, b"; rel=self'],
     ['junk behind a quoted value', '<x>; title="x"junk; rel=self'],
     ['an unclosed bracket', '<https://other.example/; rel="self"'],
