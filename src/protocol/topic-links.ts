@@ -1,7 +1,7 @@
 /** What a resource says of itself: absolute http(s) URLs, in document order, each once. */
 export interface TopicLinks {
   readonly hubs: readonly string[];
-  /** The topic URL is the one there should be (WebSub section 4). */
+  /** The topic URL is the one there should be (WebSub section 4). As written where it is absolute. */
   readonly selfs: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export function resolveHttpUrl(reference: string, base: string): string | undefi
  */
 export function topicLinks(links: Iterable<WrittenLink>): TopicLinks {
   const hubs = new Set<string>();
-  const selfs = new Set<string>();
+  const selfs = new Map<string, string>();
   for (const { rel, href, base } of links) {
     const relations = rel.toLowerCase().split(SPACES);
     const isHub = relations.includes('hub');
@@ -35,9 +35,9 @@ export function topicLinks(links: Iterable<WrittenLink>): TopicLinks {
     const url = resolveHttpUrl(href, base);
     const hub = url === undefined ? undefined : hubUrl(url);
     if (isHub && hub !== undefined) hubs.add(hub);
-    if (isSelf && url !== undefined) selfs.add(url);
+    if (isSelf && url !== undefined && !selfs.has(url)) selfs.set(url, asWritten(href) ?? url);
   }
-  return { hubs: [...hubs], selfs: [...selfs] };
+  return { hubs: [...hubs], selfs: [...selfs.values()] };
 }
 
 /** What can be posted to: a fragment never leaves the client, credentials must not. */
@@ -45,4 +45,10 @@ function hubUrl(href: string): string | undefined {
   const url = new URL(href);
   url.hash = '';
   return url.username === '' && url.password === '' ? url.href : undefined;
+}
+
+/** Publishers announce, and hubs compare, the topic as it is written: `https://example.com` is to keep its missing slash. */
+function asWritten(href: string): string | undefined {
+  const trimmed = href.trim();
+  return /^https?:\/\/[\x21-\x7e]+$/i.test(trimmed) && URL.canParse(trimmed) ? trimmed : undefined;
 }

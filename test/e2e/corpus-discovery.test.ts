@@ -50,7 +50,9 @@ describe.skipIf(!isThere)(`the corpus in ${corpus}`, () => {
       const { hubs, selfs } = linksFromHeaders(values, base);
       check(name, advisory, () => {
         expect(hubs).toEqual(expected.hubs);
-        expect(selfs.length === 1 ? selfs[0] : null).toBe(expected.self);
+        // The corpus has URLs as `new URL()` gives them; a topic is kept as the publisher wrote it.
+        const [self] = selfs;
+        expect(selfs.length === 1 && self !== undefined ? normal(self) : null).toBe(expected.self);
         expect(selfs.length > 1).toBe(expected.error === 'multiple-self');
       });
     }
@@ -82,7 +84,7 @@ describe.skipIf(!isThere)(`the corpus in ${corpus}`, () => {
         const reader = createDocumentLinkReader({ url: normal(url), contentType });
         for (let at = 0; at < bytes.length; at += size) if (reader.write(bytes.subarray(at, at + size))) break;
         const { hubs, selfs } = reader.end();
-        const topic = hubs.length === 0 || selfs.length > 1 ? null : (selfs[0] ?? normal(url));
+        const topic = hubs.length === 0 || selfs.length > 1 ? null : normal(selfs[0] ?? url);
         check(file, advisory, () => {
           expect({ hubs, topic }).toMatchObject({ hubs: expected.hubs, topic: expected.topic });
         });
