@@ -1,0 +1,88 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, posix, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../src/', import.meta.url));
+
+/** From the top down: a folder imports from those after it, and from itself. */
+const LAYERS = [
+  'decorators',
+  'cli',
+  'admin',
+  'testing',
+  'runtime',
+  'http',
+  'delivery',
+  'subscription',
+  'hub',
+  'engine',
+  'store',
+  'feed',
+  'protocol',
+];
+
+/** At the top level: the public surface above all folders, and what all of them may use. */
+const TOP = ['index.ts'];
+const GROUND = ['errors.ts', 'logger.ts', 'version.ts'];
+
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  .map((file) => file.split(sep).join('/'))
+  .filter((file) => file.endsWith('.ts'));
+
+const rank = (file: string): number => {
+  if (TOP.includes(file)) return -1;
+  if (GROUND.includes(file)) return LAYERS.length;
+  return LAYERS.indexOf(file.split('/')[0] ?? '');
+};
+
+const importsOf = (file: string): string[] => {
+  const text = readFileSync(join(root, file), 'utf8');
+  const found = text.matchAll(/(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)\.js'/g);
+  return [...found].map(([, path = '']) => posix.normalize(posix.join(dirname(file), `${path}.ts`)));
+};
+
+describe('the layout of src', () => {
+  it('has no folder and no file that DESIGN does not name', () => {
+    const strangers = files.filter((file) => {
+      const [top = ''] = file.split('/');
+      return file.includes('/') ? !LAYERS.includes(top) : !TOP.includes(top) && !GROUND.includes(top);
+    });
+    expect(strangers).toEqual([]);
+  });
+
+  it('has arrows that point down only', () => {
+    const upward = files.flatMap((file) =>
+      importsOf(file)
+        .filter((target) => rank(target) < rank(file) || rank(target) === -1)
+        .map((target) => `${file} imports ${target}`),
+    );
+    expect(upward).toEqual([]);
+  });
+
+  it('sees the imports it judges', () => {
+    expect(importsOf('index.ts').length).toBeGreaterThan(20);
+    expect(files.filter((file) => importsOf(file).some((target) => !files.includes(target)))).toEqual([]);
+  });
+
+  it('keeps the protocol pure: no clock, network, file, timer or logger in it', () => {
+    const impure = files
+      .filter((file) => file.startsWith('protocol/'))
+      .filter((file) => {
+        // Whether a host is an IP address is arithmetic.
+        const text = readFileSync(join(root, file), 'utf8').replace("import { isIP } from 'node:net';", '');
+        return /node:(fs|net|http|https|dns|timers|tls)|Date\.now|new Date\(\)|Math\.random|setTimeout|logger/.test(text);
+      });
+    expect(impure).toEqual([]);
+  });
+
+  it('has no file over 250 lines', () => {
+    const long = files.filter((file) => readFileSync(join(root, file), 'utf8').split('\n').length > 251);
+    expect(long).toEqual([]);
+  });
+
+  it('knows nothing of test data', () => {
+    const knowing = files.filter((file) => /shared\/|corpus/.test(readFileSync(join(root, file), 'utf8')));
+    expect(knowing.map((file) => relative(root, join(root, file)))).toEqual([]);
+  });
+});

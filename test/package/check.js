@@ -1,0 +1,43 @@
+// Installs the packed package into an empty project, as a user would, and uses it there.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const project = mkdtempSync(join(tmpdir(), 'websub-subscriber-'));
+const run = (command, args, cwd) => execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+
+try {
+  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', project], root));
+  const strangers = packed.files
+    .map(({ path }) => path)
+    .filter((path) => !/^(dist\/.*\.(js|d\.ts)|package\.json|README\.md|LICENSE)$/.test(path));
+  if (strangers.length > 0) throw new Error(`The package holds what it should not: ${strangers.join(', ')}`);
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+  run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', join(project, packed.filename)], project);
+  writeFileSync(
+    join(project, 'use.js'),
+    `
+import { defineSubscriber, startService } from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+const hub = await TestHub.start();
+const topic = hub.topic('/feed', { discovery: 'link-header', body: 'old' });
+const news = [];
+const service = defineSubscriber({ target: topic.url }, { onEventNotification: (event) => void news.push(event.text()) });
+const runtime = await startService(service, { port: 0, logger: false });
+await runtime.ready();
+await topic.publish('new');
+await runtime.stop();
+await hub.close();
+console.log(JSON.stringify(news));
+`,
+  );
+  const news = run(process.execPath, ['use.js'], project).trim();
+  if (news !== '["new"]') throw new Error(`The installed package received ${news}`);
+  const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  console.log(`${name} ${version}: ${packed.files.length} files, ${packed.size} bytes packed; installed and used`);
+} finally {
+  rmSync(project, { recursive: true, force: true });
+}
