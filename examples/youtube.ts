@@ -1,0 +1,26 @@
+/**
+ * New videos of a YouTube channel, without a decorator. Hub and topic are known, so nothing is discovered:
+ * `node --import @oxc-node/core/register examples/youtube.ts`
+ */
+import { defineSubscriber, startService } from 'websub-subscriber';
+
+const { HUB = 'https://pubsubhubbub.appspot.com/subscribe', CHANNEL = 'UC_x5XG1OV2P6uZZ5FSM9Ttw' } = process.env;
+
+const videos = defineSubscriber(
+  {
+    name: 'videos',
+    target: { hub: HUB, topic: `https://www.youtube.com/feeds/videos.xml?channel_id=${CHANNEL}` },
+    leaseSeconds: 432_000,
+  },
+  {
+    onEventNotification(event) {
+      const [, id] = /<yt:videoId>([\w-]+)<\/yt:videoId>/.exec(event.text()) ?? [];
+      if (id !== undefined) console.log(`https://www.youtube.com/watch?v=${id}`);
+    },
+    onSubscriptionValidationDenied(denial) {
+      console.error(`YouTube's hub said no: ${denial.message}`);
+    },
+  },
+);
+
+await startService(videos);

@@ -1,0 +1,113 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it } from 'vitest';
+import { TestHub, type HubSubscription } from 'websub-subscriber/testing';
+import { runExample, type ExampleProcess } from './example-process.js';
+
+const LIMIT_MS = 60_000;
+
+/** A port that is free now: what is mounted by hand has to know its own. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => void server.listen(0, resolve));
+  const address: AddressInfo | string | null = server.address();
+  await new Promise<void>((resolve) => void server.close(() => resolve()));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** Resolves with the subscription the example made; rejects at once where the example ends instead. */
+async function subscribed(example: ExampleProcess, hub: TestHub): Promise<HubSubscription> {
+  const failed = example.ended.then(({ code }) => {
+    throw new Error(`The example ended with ${code}:\n${example.output()}`);
+  });
+  return Promise.race([hub.verified(undefined, { timeoutMs: 30_000 }), failed]);
+}
+
+/** Ctrl-C: unsubscribed at the hub, nothing done against the specification, and the signal is what ended it. */
+async function endsCleanly(example: ExampleProcess, hub: TestHub): Promise<void> {
+  example.interrupt();
+  await hub.unsubscribed();
+  expect(await example.ended).toEqual({ code: null, signal: 'SIGINT' });
+  expect(hub.violations).toEqual([]);
+}
+
+it(
+  'quick-start: a decorated class and startService are enough for news to arrive',
+  async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    await using example = runExample('quick-start', { env: { FEED: topic.url } });
+    await subscribed(example, hub);
+    const [delivery] = await topic.publish('the news');
+    expect(delivery?.status).toBe(202);
+    await example.printed('the news');
+    await endsCleanly(example, hub);
+  },
+  LIMIT_MS,
+);
+
+it.each(['express', 'hono'])(
+  '%s: callbacks and the rest of the application are answered on one port',
+  async (name) => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const port = await freePort();
+    await using example = runExample(name, { env: { FEED: topic.url, PORT: String(port) } });
+    await subscribed(example, hub);
+    const [delivery] = await topic.publish('{"title":"the news"}', { contentType: 'application/json' });
+    expect(delivery?.status).toBe(202);
+    await example.printed('{"title":"the news"}');
+    const rest = await fetch(`http://localhost:${port}/`);
+    expect(await rest.text()).toBe('The rest of the application');
+    await endsCleanly(example, hub);
+  },
+  LIMIT_MS,
+);
+
+it(
+  'youtube: a topic is subscribed at a known hub, and a new video is printed as its URL',
+  async () => {
+    await using hub = await TestHub.start();
+    await using example = runExample('youtube', { env: { HUB: hub.url, CHANNEL: 'UC123' } });
+    const { topic } = await subscribed(example, hub);
+    expect(topic).toBe('https://www.youtube.com/feeds/videos.xml?channel_id=UC123');
+    await hub.distribute(topic, '<feed><entry><yt:videoId>abc-DEF_1</yt:videoId></entry></feed>', {
+      contentType: 'application/atom+xml',
+    });
+    await example.printed('https://www.youtube.com/watch?v=abc-DEF_1');
+    await endsCleanly(example, hub);
+  },
+  LIMIT_MS,
+);
+
+it(
+  'pubsubhubbub-03: hub.verify, credentials and a secret reach the hub, and content signed with sha1 arrives',
+  async () => {
+    await using hub = await TestHub.start({ protocol: 'pubsubhubbub-0.3' });
+    const topic = hub.topic('/feed', { discovery: 'none' });
+    await using example = runExample('pubsubhubbub-03', {
+      env: { FEED: topic.url, HUB: hub.url, HUB_USER: 'ann', HUB_PASSWORD: 'sesame' },
+    });
+    await subscribed(example, hub);
+    const asked = hub.requests.find(({ method }) => method === 'POST');
+    expect(asked?.form.getAll('hub.verify')).toEqual(['async', 'sync']);
+    expect(asked?.headers.get('authorization')).toBe(`Basic ${Buffer.from('ann:sesame').toString('base64')}`);
+    const [delivery] = await topic.publish('the news');
+    expect(delivery?.sent.headers['x-hub-signature']).toMatch(/^sha1=/);
+    expect(delivery?.status).toBe(202);
+    await example.printed('the news');
+    await endsCleanly(example, hub);
+  },
+  LIMIT_MS,
+);
+
+it(
+  'testing: the tests of the example pass',
+  async () => {
+    await using example = runExample('testing', { node: ['--test'] });
+    expect(await example.ended).toEqual({ code: 0, signal: null });
+    expect(example.output()).toMatch(/pass 2\b/);
+  },
+  LIMIT_MS,
+);
