@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { KeyvStoreAdapter, StoredData } from 'keyv';
 import { type RootDatabase, open } from 'lmdb';
+import { commitFailure } from './commit-failure.js';
 
 /** A row: what Keyv gave, and when it expires (milliseconds since the epoch) where it does. */
 type Row = [payload: unknown, expires?: number];
@@ -31,8 +32,12 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   constructor(directory: string, now: () => number = Date.now) {
     this.opts = { url: `lmdb://${directory}`, dialect: 'lmdb' };
     this.#now = now;
-    // noSubdir is said outright, or a directory with a dot in its name would become a file.
-    this.#database = open<unknown, string>(directory, { noSubdir: false });
+    this.#database = open<unknown, string>(directory, {
+      // Said outright, or a directory with a dot in its name would become a file.
+      noSubdir: false,
+      // With it a commit that fails rejects a promise nobody holds, which ends the process. Writes share commits anyway.
+      eventTurnBatching: false,
+    });
   }
 
   on(event: string, listener: (...values: unknown[]) => void): this {
@@ -56,8 +61,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** @param ttl milliseconds to live. */
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
     const row: Row = ttl === undefined ? [value] : [value, this.#now() + ttl];
-    await this.#database.put(key, row);
-    await this.#database.flushed;
+    await this.#safe(this.#database.put(key, row));
     return true;
   }
 
@@ -68,8 +72,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** Resolves to whether any of the keys was there. */
   async deleteMany(keys: string[]): Promise<boolean> {
     const present = keys.filter((key) => this.#database.doesExist(key));
-    await Promise.all(present.map((key) => this.#database.remove(key)));
-    await this.#database.flushed;
+    await this.#safe(Promise.all(present.map((key) => this.#database.remove(key))));
     return present.length > 0;
   }
 
@@ -81,8 +84,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** Removes the keys of the namespace; without one, every key. */
   async clear(): Promise<void> {
     if (this.namespace === undefined) {
-      await this.#database.clearAsync();
-      await this.#database.flushed;
+      await this.#safe(this.#database.clearAsync());
       return;
     }
     for (const keys of this.#keyPages(`${this.namespace}:`)) await this.deleteMany(keys);
@@ -105,18 +107,31 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
   /** Reads and replaces one payload in a write transaction, which one process at a time can have. */
   async exchange(key: string, decide: (current: unknown) => RowExchange): Promise<void> {
-    await this.#database.transaction(() => {
+    const transaction = this.#database.transaction(() => {
       const row = this.#read(key);
       const result = decide(row === undefined || this.#expired(row) ? undefined : row[0]);
       if (result === 'delete') this.#database.removeSync(key);
       else if (result !== 'keep') this.#database.putSync(key, [result.set]);
     });
-    await this.#database.flushed;
+    await this.#safe(transaction);
   }
 
   /** Waits for what is being written and closes the database. */
   async disconnect(): Promise<void> {
     await this.#database.close();
+  }
+
+  /** Waits until what was just written is committed and flushed. @throws the reason why it was not. */
+  async #safe(write: Promise<unknown>): Promise<void> {
+    // Asked for before waiting, so that it stands for this write's commit and not for a later one, which may fail.
+    const flushed = this.#database.flushed.then(() => undefined);
+    flushed.catch(() => undefined);
+    try {
+      await write;
+    } catch (error) {
+      throw await commitFailure(error);
+    }
+    await flushed;
   }
 
   #read(key: string): Row | undefined {

@@ -1,6 +1,6 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
 import { Keyv } from 'keyv';
 import { KeyvLmdb } from './lmdb-adapter.js';
+import { prepareLmdbDirectory } from './lmdb-directory.js';
 import type { RecordBackend } from './records.js';
 import { storeFailure } from './store-failure.js';
 
@@ -49,8 +49,7 @@ export function openLmdb(directory: string, location: string): RecordBackend {
 
 function openAdapter(directory: string, location: string): KeyvLmdb {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    prepareLmdbDirectory(directory);
     return new KeyvLmdb(directory);
   } catch (cause) {
     throw storeFailure(`The store ${location} could not be opened`, cause);

@@ -1,5 +1,4 @@
-import type { Keyv } from 'keyv';
-import { Keyv as MemoryKeyv } from 'keyv';
+import { Keyv } from 'keyv';
 import { ConfigurationError } from '../errors.js';
 import { type Logger, silentLogger } from '../logger.js';
 import { givenKeyv } from './given-keyv.js';
@@ -38,34 +37,43 @@ export async function openStore(store: Keyv | string, options: OpenStoreOptions 
   const { namespace = 'websub', timeoutMs = 10_000, directory = process.cwd(), logger = silentLogger } = options;
   if (typeof store !== 'string') {
     if (!isKeyv(store)) throw new ConfigurationError(`store: ${typeof store} is neither a Keyv nor a URI.`);
-    return recordsIn(textRecords(await connected(givenKeyv(store), timeoutMs), namespace, timeoutMs), namespace);
+    const given = await connected(givenKeyv(store), timeoutMs);
+    return recordsIn(textRecords(given, namespace, timeoutMs), namespace);
   }
   const location = parseStoreLocation(store, directory);
   if (location.type === 'memory') return recordsIn(textRecords(memoryStore(), namespace, timeoutMs), namespace);
   if (location.type === 'lmdb') return recordsIn(openLmdb(location.path, location.label), namespace);
-  const texts = await connected(await textStore(location, timeoutMs), timeoutMs);
-  texts.keyv.on('error', (error: unknown) => {
-    const reason = hideSecrets(reasonOf(error), texts.secrets);
-    logger.warn({ store: texts.location, reason }, 'the store reported an error');
+  const served = await connected(await textStore(location, timeoutMs), timeoutMs);
+  served.keyv.on('error', (error: unknown) => {
+    const reason = hideSecrets(reasonOf(error), served.secrets);
+    logger.warn({ store: served.location, reason }, 'the store reported an error');
   });
-  return recordsIn(textRecords(texts, namespace, timeoutMs), namespace);
+  return recordsIn(textRecords(served, namespace, timeoutMs), namespace);
 }
 
 type ServedLocation = Exclude<ReturnType<typeof parseStoreLocation>, { type: 'memory' | 'lmdb' }>;
 
-function textStore(location: ServedLocation, timeoutMs: number): Promise<TextStore> {
-  switch (location.type) {
-    case 'redis':
-      return redisStore(location, timeoutMs);
-    case 'postgres':
-      return postgresStore(location, timeoutMs);
-    case 'mysql':
-      return mysqlStore(location, timeoutMs);
-    case 'sqlite':
-      return sqliteStore(location.path, location.label, timeoutMs);
-    default:
-      return location satisfies never;
+async function textStore(location: ServedLocation, timeoutMs: number): Promise<TextStore> {
+  try {
+    switch (location.type) {
+      case 'redis':
+        return await redisStore(location, timeoutMs);
+      case 'postgres':
+        return await postgresStore(location, timeoutMs);
+      case 'mysql':
+        return await mysqlStore(location, timeoutMs);
+      case 'sqlite':
+        return await sqliteStore(location.path, location.label, timeoutMs);
+      default:
+        return location satisfies never;
+    }
+  } catch (cause) {
+    throw storeFailure(`The store ${location.label} could not be opened`, cause, secretsOf(location));
   }
+}
+
+function secretsOf(location: ServedLocation): readonly string[] {
+  return 'secrets' in location ? location.secrets : [];
 }
 
 async function connected(store: TextStore, timeoutMs: number): Promise<TextStore> {
@@ -79,7 +87,7 @@ async function connected(store: TextStore, timeoutMs: number): Promise<TextStore
 }
 
 function memoryStore(): TextStore {
-  return { ...givenKeyv(new MemoryKeyv()), location: 'memory', maxTextLength: Infinity };
+  return { ...givenKeyv(new Keyv()), location: 'memory', maxTextLength: Infinity };
 }
 
 /** Told by what is used of it: the user's Keyv may come from another copy of the package. */

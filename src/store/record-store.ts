@@ -1,4 +1,4 @@
-import type { StoreError } from '../errors.js';
+import type { WebSubError } from '../errors.js';
 
 /** What a record is about; with its id it makes the key. */
 export type RecordKind = 'subscription' | 'event' | 'owner' | 'meta';
@@ -12,7 +12,7 @@ export interface EntriesOptions {
    * Called for each record that cannot be read; its message names kind and id. Without it the enumeration still hands
    * over every other record and then throws.
    */
-  readonly onUnreadable?: ((error: StoreError) => void) | undefined;
+  readonly onUnreadable?: ((error: WebSubError) => void) | undefined;
 }
 
 /**

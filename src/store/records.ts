@@ -1,4 +1,4 @@
-import { StoreError } from '../errors.js';
+import { StoreError, type WebSubError } from '../errors.js';
 import { idOfKey, kindPrefix, recordKey } from './record-key.js';
 import type { EntriesOptions, ExchangeResult, RecordKind, RecordStore } from './record-store.js';
 import { storeFailure } from './store-failure.js';
@@ -28,7 +28,7 @@ export function recordsIn(backend: RecordBackend, namespace: string): RecordStor
   const { location, secrets, exchange } = backend;
   let closing: Promise<void> | undefined;
 
-  const failure = (what: string, cause: unknown): StoreError => storeFailure(`${what} in ${location}`, cause, secrets);
+  const failure = (what: string, cause: unknown): WebSubError => storeFailure(`${what} in ${location}`, cause, secrets);
 
   const attempt = async <T>(
     done: string,
@@ -69,7 +69,7 @@ export function recordsIn(backend: RecordBackend, namespace: string): RecordStor
 
     async *entries(kind: RecordKind, { onUnreadable }: EntriesOptions = {}) {
       const prefix = kindPrefix(namespace, kind);
-      const unreadable: StoreError[] = [];
+      const unreadable: WebSubError[] = [];
       for await (const [key, read] of rows(kind, prefix)) {
         const id = idOfKey(key, prefix);
         let value: unknown;
@@ -89,7 +89,7 @@ export function recordsIn(backend: RecordBackend, namespace: string): RecordStor
   };
 }
 
-function incomplete(kind: RecordKind, unreadable: readonly StoreError[]): StoreError {
+function incomplete(kind: RecordKind, unreadable: readonly WebSubError[]): StoreError {
   const [first] = unreadable;
   const others = unreadable.length === 1 ? '' : ` (and ${unreadable.length - 1} more ${kind} records)`;
   return new StoreError(`${first?.message}${others}`, { cause: new AggregateError(unreadable) });

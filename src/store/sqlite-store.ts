@@ -3,7 +3,6 @@ import { dirname } from 'node:path';
 import type { KeyvStoreAdapter } from 'keyv';
 import { optionalPeer } from './optional-peer.js';
 import { serverStore } from './server-store.js';
-import { storeFailure } from './store-failure.js';
 import type { TextStore } from './text-records.js';
 
 // Not named in an import, so that types are not needed where the package is not installed.
@@ -16,11 +15,7 @@ interface SqliteModule {
 /** A SQLite file through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
 export async function sqliteStore(path: string, label: string, timeoutMs: number): Promise<TextStore> {
   const { KeyvSqlite } = await optionalPeer<SqliteModule>(peer, () => import(peer));
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-  } catch (cause) {
-    throw storeFailure(`The store ${label} could not be opened`, cause);
-  }
+  mkdirSync(dirname(path), { recursive: true });
   const adapter = new KeyvSqlite({ uri: `sqlite://${path}`, table: 'websub', busyTimeout: timeoutMs });
   return serverStore({ label, secrets: [] }, { adapter, disconnect: () => adapter.disconnect() });
 }

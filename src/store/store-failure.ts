@@ -1,4 +1,4 @@
-import { StoreError } from '../errors.js';
+import { StoreError, WebSubError } from '../errors.js';
 
 /** An error's own words; where it has none (several addresses refused), those of its parts, or its code. */
 export function reasonOf(cause: unknown): string {
@@ -14,12 +14,12 @@ export function hideSecrets(text: string, secrets: readonly string[]): string {
 }
 
 /**
- * A StoreError that says what failed and why. The cause is kept unless it repeats a secret.
+ * A StoreError that says what failed and why; an error of this package stays as it is. The cause is kept unless it repeats a secret.
  *
  * @param what the sentence's beginning, such as `The store lmdb:///data could not be opened`.
  */
-export function storeFailure(what: string, cause: unknown, secrets: readonly string[] = []): StoreError {
-  if (cause instanceof StoreError) return cause;
+export function storeFailure(what: string, cause: unknown, secrets: readonly string[] = []): WebSubError {
+  if (cause instanceof WebSubError) return cause;
   const reason = reasonOf(cause);
   const hidden = hideSecrets(reason, secrets);
   return new StoreError(`${what}: ${hidden}`, hidden === reason ? { cause } : {});

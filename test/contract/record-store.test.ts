@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Keyv } from 'keyv';
 import { afterAll, describe } from 'vitest';
 import { openStore } from '../../src/store/open-store.js';
 import { recordStoreContract } from './record-store.js';
-import { answers, mysql, postgres, redis } from './servers.js';
+import { answers, isInstalled, mysql, postgres, redis } from './servers.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'websub-records-'));
 const namespace = `websub-${randomBytes(6).toString('hex')}`;
@@ -31,8 +30,8 @@ recordStoreContract("a user's Keyv without a serializer or a namespace", {
 
 for (const server of [redis, postgres, mysql]) {
   const available = await answers(server);
-  describe.skipIf(!available)(server.name, () => {
-    recordStoreContract(`${server.name} by URI`, {
+  describe.skipIf(!available)('by URI', () => {
+    recordStoreContract(server.name, {
       open: () => openStore(server.uri, { namespace }),
       survivesClose: true,
     });
@@ -41,37 +40,30 @@ for (const server of [redis, postgres, mysql]) {
 
 describe.skipIf(!(await answers(redis)))("a user's Keyv over Redis", async () => {
   const { default: KeyvRedis } = await import('@keyv/redis');
-  const adapter = new KeyvRedis(redis.uri);
-  afterAll(() => adapter.disconnect());
+  const keyv = new Keyv(new KeyvRedis(redis.uri), { namespace: `app:${namespace}` });
+  afterAll(() => keyv.disconnect());
   recordStoreContract('Redis', {
-    open: () => openStore(new Keyv(adapter, { namespace: `app:${namespace}` })),
+    open: () => openStore(keyv),
     survivesClose: true,
   });
 });
 
 describe.skipIf(!(await answers(mysql)))("a user's Keyv over MariaDB", async () => {
   const { KeyvMysql } = await import('@keyv/mysql');
-  const adapter = new KeyvMysql(mysql.uri);
-  afterAll(() => adapter.disconnect());
+  const keyv = new Keyv(new KeyvMysql(mysql.uri));
+  afterAll(() => keyv.disconnect());
   recordStoreContract('MariaDB', {
-    open: () => openStore(new Keyv(adapter), { namespace }),
+    open: () => openStore(keyv, { namespace }),
     survivesClose: true,
   });
 });
 
-describe.skipIf(!isInstalled('@keyv/sqlite'))('SQLite', () => {
+const sqlite = isInstalled('@keyv/sqlite');
+if (!sqlite) console.warn('SKIPPED: @keyv/sqlite is not installed.');
+
+describe.skipIf(!sqlite)('SQLite', () => {
   recordStoreContract('SQLite by URI', {
     open: () => openStore('sqlite://records.sqlite', { directory }),
     survivesClose: true,
   });
 });
-
-function isInstalled(name: string): boolean {
-  try {
-    createRequire(import.meta.url).resolve(name);
-    return true;
-  } catch {
-    console.warn(`SKIPPED: ${name} is not installed.`);
-    return false;
-  }
-}

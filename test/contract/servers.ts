@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 
 /** A database server that tests may use, by the environment or where it lies by default. */
@@ -49,4 +50,14 @@ function accepts({ uri }: TestServer): Promise<boolean> {
       settle(false);
     });
   });
+}
+
+/** Whether a package is installed. */
+export function isInstalled(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
 }

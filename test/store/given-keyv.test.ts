@@ -105,6 +105,7 @@ describe("a user's Keyv", () => {
     map.set('keyv:websub:event:bad', 'not JSON');
     map.set('keyv:websub:event:number', '{"value":7}');
     map.set('keyv:websub:event:gone', undefined);
+    map.set('keyv:websub:event:%zz', 'not ours');
     await store.set('event', 'z', 26);
     const reported: string[] = [];
     const ids: string[] = [];
@@ -114,6 +115,7 @@ describe("a user's Keyv", () => {
     expect(reported).toEqual([
       expect.stringContaining('The record event bad could not be read'),
       expect.stringContaining('The record event number could not be read'),
+      expect.stringContaining('The record event %zz could not be read'),
     ]);
     expect((await failureOf(store.get('event', 'number'))).message).toContain('is not the text of a record');
   });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,8 +8,9 @@ import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vit
 import { ConfigurationError, StoreError } from '../../src/errors.js';
 import { openStore } from '../../src/store/open-store.js';
 
-import { answers, mysql, postgres, redis } from '../contract/servers.js';
+import { answers, isInstalled, mysql, postgres, redis } from '../contract/servers.js';
 import { failureOf } from './failure-of.js';
+import { runFixture } from './run-fixture.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'websub-open-'));
 
@@ -43,10 +45,10 @@ describe('an LMDB store', () => {
     expect(readFileSync(join(directory, 'file'), 'utf8')).toBe('mine');
   });
 
-  test('whose directory cannot be made is a StoreError', async () => {
-    const error = await failureOf(openStore('lmdb:///proc/websub', { directory }));
+  test.skipIf(process.platform !== 'linux')('whose directory cannot be made is a StoreError', async () => {
+    const error = await failureOf(openStore('lmdb:///sys/websub', { directory }));
     expect(error).toBeInstanceOf(StoreError);
-    expect(error.message).toMatch(/^The store lmdb:\/\/\/proc\/websub could not be opened: E/);
+    expect(error.message).toMatch(/^The store lmdb:\/\/\/sys\/websub could not be opened: E/);
   });
 
   test('with a file that is no database is a StoreError', async () => {
@@ -105,21 +107,35 @@ describe('a store by URI', () => {
     expect([one.durable, one.location]).toEqual([false, 'memory']);
   });
 
-  test.each(['redis://127.0.0.1:1', 'postgres://me:hush@127.0.0.1:1/x', 'mysql://me:hush@127.0.0.1:1/x'])(
-    'at which nothing listens (%s) is a StoreError soon, and leaves nothing open',
-    async (uri) => {
-      const before = handles();
-      const error = await failureOf(openStore(uri));
-      expect(error).toBeInstanceOf(StoreError);
-      expect(error.message).toMatch(
-        /^The store \w+:\/\/(me:\*\*\*@)?127\.0\.0\.1:1(\/x)? could not be opened: .*ECONNREFUSED/,
-      );
-      expect(error.message).not.toContain('hush');
-      await vi.waitFor(() => {
-        expect(handles()).toBeLessThanOrEqual(before);
-      });
-    },
-  );
+  test.each([
+    'redis://127.0.0.1:1',
+    'postgres://me:hush@127.0.0.1:1/x',
+    'mysql://me:hush@127.0.0.1:1/x',
+    'mysql://me:hush@127.0.0.1:1/x?ssl=true',
+  ])('at which nothing listens (%s) is a StoreError soon, and leaves nothing open', async (uri) => {
+    const before = handles();
+    const error = await failureOf(openStore(uri));
+    expect(error).toBeInstanceOf(StoreError);
+    expect(error.message).toMatch(
+      /^The store \w+:\/\/(me:\*\*\*@)?127\.0\.0\.1:1(\/x)? could not be opened: .*ECONNREFUSED/,
+    );
+    expect(error.message).not.toContain('hush');
+    await vi.waitFor(() => {
+      expect(handles()).toBeLessThanOrEqual(before);
+    });
+  });
+
+  test('that its driver will not have is a StoreError', async () => {
+    const error = await failureOf(openStore('redis://:hush@127.0.0.1:1/not-a-number'));
+    expect(error).toBeInstanceOf(StoreError);
+    expect(error.message).toBe('The store redis://:***@127.0.0.1:1/not-a-number could not be opened: Invalid pathname');
+  });
+
+  test.skipIf(isInstalled('@keyv/sqlite'))('whose adapter cannot be loaded is a StoreError that names it', async () => {
+    const error = await failureOf(openStore('sqlite://news.db', { directory }));
+    expect(error).toBeInstanceOf(StoreError);
+    expect(error.message).toContain('@keyv/sqlite');
+  });
 
   test.each(['ssl=false', 'charset=latin1'])(
     'of MySQL with a parameter the adapter would ignore (%s) is refused',
@@ -132,13 +148,30 @@ describe('a store by URI', () => {
     },
   );
 
+  test.skipIf(isInstalled('@keyv/sqlite'))(
+    'whose adapter is not installed is a StoreError with the command that installs it',
+    { timeout: 20_000 },
+    async () => {
+      // In a process of its own: here the test runner resolves packages in its own way.
+      const { line, ended } = runFixture('use-and-leave.ts', `sqlite://${directory}/news.db`);
+      expect(await line('StoreError: ')).toMatch(
+        /needs the package @keyv\/sqlite, which is not installed: npm install @keyv\/sqlite$/,
+      );
+      expect(await ended).toBe(1);
+    },
+  );
+
   describe('whose server accepts and says nothing', () => {
     const sockets = new Set<Socket>();
     let server: Server;
     let port: number;
 
     beforeEach(async () => {
-      server = createServer((socket) => sockets.add(socket));
+      server = createServer((socket) => {
+        sockets.add(socket);
+        socket.on('error', () => undefined);
+        socket.once('close', () => sockets.delete(socket)).resume();
+      });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is one.
       port = (server.address() as AddressInfo).port;
@@ -150,13 +183,13 @@ describe('a store by URI', () => {
     });
 
     test.each(['redis', 'postgres', 'mysql'])('(%s) is a StoreError within the time given', async (scheme) => {
-      const error = await failureOf(openStore(`${scheme}://me:hush@127.0.0.1:${port}/x`, { timeoutMs: 150 }));
+      const error = await failureOf(openStore(`${scheme}://me:hush@127.0.0.1:${port}/1`, { timeoutMs: 150 }));
       expect(error).toBeInstanceOf(StoreError);
       expect(error.message).toMatch(
-        new RegExp(`^The store ${scheme}://me:\\*\\*\\*@127.0.0.1:${port}/x could not be opened: `),
+        new RegExp(`^The store ${scheme}://me:\\*\\*\\*@127.0.0.1:${port}/1 could not be opened: `),
       );
       await vi.waitFor(() => {
-        expect([...sockets].every((socket) => socket.destroyed || socket.readableEnded)).toBe(true);
+        expect(sockets.size).toBe(0);
       });
     });
   });
@@ -185,4 +218,36 @@ describe('a server that refuses', () => {
     expect(error.message).toMatch(/could not be opened: Access denied for user/);
     expect(error.message).not.toContain('wr0ng-secret');
   });
+});
+
+describe('an LMDB store on a disk that is full', () => {
+  test.runIf(process.platform === 'linux')('says so, keeps what it has, and goes on', { timeout: 20_000 }, async () => {
+    const { line, ended } = runFixture('fill-store.ts', `lmdb://${directory}/full`);
+    expect(await line('failed')).toMatch(
+      /^failed ERR_WEBSUB_STORE The record event e\d+ could not be written in .*: .*too large/,
+    );
+    expect(await line('kept')).toBe('kept true, refused false, deleted undefined');
+    expect(await ended).toBe(0);
+  });
+});
+
+describe('a process that opens a store and closes it', () => {
+  const namespace = `websub-${randomBytes(6).toString('hex')}`;
+  const uris: readonly (readonly [string, string, boolean])[] = [
+    ['memory', 'memory', true],
+    ['LMDB', `lmdb://${directory}/left`, true],
+    [redis.name, redis.uri, there.redis],
+    [postgres.name, postgres.uri, there.postgres],
+    [mysql.name, mysql.uri, there.mysql],
+  ];
+
+  test.each(uris.filter(([, , available]) => available))(
+    '(%s) ends by itself',
+    { timeout: 20_000 },
+    async (_name, uri) => {
+      const { line, ended } = runFixture('use-and-leave.ts', uri, namespace);
+      await line('closed');
+      expect(await ended).toBe(0);
+    },
+  );
 });

@@ -1,0 +1,67 @@
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { open } from 'lmdb';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { prepareLmdbDirectory } from '../../src/store/lmdb-directory.js';
+
+describe('the directory of an LMDB store', () => {
+  let root: string;
+  let directory: string;
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'websub-lmdb-directory-'));
+    directory = join(root, 'store');
+  });
+
+  afterEach(() => {
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  const database = async (): Promise<string> => {
+    const opened = open(directory, { noSubdir: false });
+    await opened.put('key', 'value');
+    await opened.close();
+    return join(directory, 'data.mdb');
+  };
+
+  test('is made, and left empty', () => {
+    prepareLmdbDirectory(directory);
+    prepareLmdbDirectory(directory);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('may hold a database, or an empty file that becomes one', async () => {
+    const path = await database();
+    const before = readFileSync(path);
+    prepareLmdbDirectory(directory);
+    expect(readFileSync(path).equals(before)).toBe(true);
+    writeFileSync(path, '');
+    prepareLmdbDirectory(directory);
+  });
+
+  test.runIf(process.arch.endsWith('64'))('must not hold anything else under that name', async () => {
+    const path = await database();
+    const notWhole = 'data.mdb is not a whole LMDB database; restore it, or move it away to begin anew';
+    const check = (): void => {
+      prepareLmdbDirectory(directory);
+    };
+    const whole = readFileSync(path);
+    truncateSync(path, 5_000);
+    expect(check).toThrow(notWhole);
+    writeFileSync(path, 'x'.repeat(20_000));
+    expect(check).toThrow(notWhole);
+    writeFileSync(path, 'short');
+    expect(check).toThrow(notWhole);
+    whole.writeUInt16LE(1, 28);
+    writeFileSync(path, whole);
+    expect(check).toThrow("data.mdb has LMDB's format 1, and this package reads format 2");
+  });
+
+  test('must not hold directories under the names of its files', () => {
+    mkdirSync(join(directory, 'lock.mdb'), { recursive: true });
+    expect(() => {
+      prepareLmdbDirectory(directory);
+    }).toThrow('lock.mdb is not a file');
+  });
+});
