@@ -1,13 +1,13 @@
-import type { Logger } from '../logger.js';
 import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import type { DeliveryConfig } from './delivery-config.js';
 import type { Acknowledgement, EventHandler } from './event-handler.js';
-import { runHandler, type HandlerOutcome } from './handler-run.js';
-import type { HookName, HookPayload, Hooks } from './hooks.js';
-import type { Inbox } from './inbox.js';
-import { ContentDistributionMessage, type ReceivedContent } from './message.js';
+import { runHandler, type HandlerOutcome, type HandlerRun } from './handler-run.js';
+import type { Inbox, StoredRun } from './inbox.js';
+import { abortSignalOf, ContentDistributionMessage, type ReceivedContent } from './message.js';
+import { Patience, peek } from './patience.js';
+import { emitEvent, reportRun, type Reception, type ReportOptions } from './report.js';
 import type { StoredEvent } from './stored-event.js';
 
 /** Who news is handed to, and how. */
@@ -27,12 +27,8 @@ export type DeliveryAnswer =
   | { readonly type: 'unavailable'; readonly reason: string };
 
 /** What delivery works with. */
-export interface DeliveryOptions {
-  readonly inbox: Pick<Inbox, 'hold' | 'settle' | 'size'>;
-  readonly hooks: Hooks;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
+export interface DeliveryOptions extends ReportOptions {
+  readonly inbox: Pick<Inbox, 'hold' | 'keep' | 'settle' | 'size'>;
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;
   /** A handler ended the subscription. Does not throw. */
@@ -42,11 +38,13 @@ export interface DeliveryOptions {
 /** Hands news to handlers: at once where the hub waits for the answer, or from the inbox. */
 export class Delivery {
   readonly #options: DeliveryOptions;
-  readonly #abort = new AbortController();
-  readonly #hurries = new Set<() => void>();
+  /** Events whose handlers are at work after they have returned. */
+  readonly #running = new Set<ContentDistributionMessage>();
+  readonly #patience = new Patience();
   readonly #late = new Set<Promise<void>>();
   readonly #whenAnswered: (() => void)[] = [];
-  #inHand = 0;
+  #unanswered = 0;
+  #isAborted = false;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -57,193 +55,198 @@ export class Delivery {
     return this.#options.inbox.size(name) >= delivery.maxPending;
   }
 
-  /** Hands over what a hub has just sent. The answer does not wait for a slow handler: the event is stored then. */
-  async deliver(
+  /**
+   * Hands over what a hub has just sent. The answer does not wait for a slow handler: the event is stored then. It is no
+   * promise where the handler has just returned. Never throws, never rejects.
+   */
+  deliver(
     target: DeliveryTarget,
     entry: Entry,
     grant: GrantRecord,
     content: GenuineContent,
-  ): Promise<DeliveryAnswer> {
-    this.#inHand += 1;
-    try {
-      return await this.#deliver(target, entry, grant, content);
-    } finally {
-      this.#inHand -= 1;
-      if (this.#inHand === 0) for (const resolve of this.#whenAnswered.splice(0)) resolve();
-    }
-  }
-
-  async #deliver(
-    target: DeliveryTarget,
-    entry: Entry,
-    grant: GrantRecord,
-    content: GenuineContent,
-  ): Promise<DeliveryAnswer> {
+  ): DeliveryAnswer | Promise<DeliveryAnswer> {
     const receivedAt = this.#options.now();
     entry.counters.received(receivedAt);
-    const event = this.#message(entry, grant, { ...content, receivedAt, attempt: 1 });
-    this.#emit('notification', entry, grant, event);
-    const run = runHandler(target.handler, event);
-    const outcome = run instanceof Promise ? await this.#unlessSlow(run, target.delivery.ackAfterMs) : run;
-    if (outcome !== undefined) this.#count(outcome, entry, grant, event);
-    if (outcome?.type === 'done') return { type: 'acknowledged', acknowledgement: outcome.acknowledgement };
-    if (outcome?.type === 'deleted') {
-      await this.#options.onDeleted(entry.record.id);
-      return outcome;
+    const event = this.#message(entry, grant, content, { receivedAt, attempt: 1 });
+    const reception = { entry, grant, event };
+    emitEvent(this.#options, 'notification', reception);
+    const run = this.#run(target, event);
+    if (!(run instanceof Promise) && run.type === 'done') {
+      reportRun(this.#options, reception, run);
+      return answerTo(run);
     }
-    const stored: StoredEvent = {
-      ...content,
-      id: event.id,
-      service: target.name,
-      subscriptionId: entry.record.id,
-      grantId: grant.id,
-      receivedAt,
-      attempts: 0,
-      nextAttemptAt: receivedAt,
-      errors: [],
-    };
-    try {
-      await this.#options.inbox.hold(stored);
-    } catch (error) {
-      this.#options.logger.error({ subscription: entry.record.id, err: error }, 'an event cannot be stored: 503');
-      return { type: 'unavailable', reason: 'the event could not be stored' };
-    }
-    if (outcome !== undefined) await this.#options.inbox.settle(stored, outcome);
-    else if (run instanceof Promise) this.#follow(run, stored, entry, grant, event);
-    return { type: 'acknowledged' };
+    return this.#counted(this.#conclude(target, reception, run, content));
   }
 
   /** Runs the handler with an event from the inbox. */
-  async redeliver(stored: StoredEvent): Promise<HandlerOutcome> {
+  async redeliver(stored: StoredEvent): Promise<StoredRun> {
     const target = this.#options.targetOf(stored.service);
-    const entry = this.#options.entryOf(stored.subscriptionId);
-    const grant = entry?.record.grants.find(({ id }) => id === stored.grantId) ?? entry?.record.grants[0];
-    if (target === undefined || entry === undefined || grant === undefined) {
-      return { type: 'failed', error: new Error(`Service ${stored.service} or its subscription is not there any more`) };
+    const reception = this.#receptionOf(stored, stored.attempts + 1);
+    if (target === undefined || reception === undefined) {
+      return {
+        type: 'failed',
+        error: new Error(`Service ${stored.service} or its subscription is not there any more`),
+      };
     }
-    const event = this.#message(entry, grant, { ...stored, attempt: stored.attempts + 1 });
-    const outcome = await runHandler(target.handler, event);
-    this.#count(outcome, entry, grant, event);
-    if (outcome.type === 'deleted') await this.#options.onDeleted(entry.record.id);
-    return outcome;
+    const outcome = await this.#run(target, reception.event);
+    return this.#ended(reception, outcome);
   }
 
   /** Tells of an event that is given up. */
   bury(stored: StoredEvent): void {
-    const { logger, entryOf } = this.#options;
     const last = stored.errors.at(-1)?.message ?? '';
-    logger.error(
+    this.#options.logger.error(
       { event: stored.id, subscription: stored.subscriptionId, service: stored.service, attempts: stored.attempts },
       `an event is given up and kept as a dead letter: ${last}`,
     );
-    const entry = entryOf(stored.subscriptionId);
-    const grant = entry?.record.grants.find(({ id }) => id === stored.grantId) ?? entry?.record.grants[0];
-    if (entry === undefined || grant === undefined) return;
-    const event = this.#message(entry, grant, { ...stored, attempt: stored.attempts });
-    this.#emit('dead-letter', entry, grant, event, new Error(last));
+    const reception = this.#receptionOf(stored, stored.attempts);
+    if (reception !== undefined) emitEvent(this.#options, 'dead-letter', reception, new Error(last));
   }
 
-  /** Every hub that still waits is answered as if its handler were slow: the event is in the store then. */
+  /** From now on no hub waits for a handler: it is answered as if the handler were slow, when the event is in the store. */
   hurry(): void {
-    for (const hurry of this.#hurries) hurry();
+    this.#patience.end();
   }
 
   /** Resolves when every hub that delivers has its answer. */
   async answered(): Promise<void> {
-    if (this.#inHand > 0) await new Promise<void>((resolve) => void this.#whenAnswered.push(resolve));
+    if (this.#unanswered > 0) await new Promise<void>((resolve) => void this.#whenAnswered.push(resolve));
   }
 
-  /** Resolves when every handler has ended, also those that hubs were answered before. */
+  /** Resolves when every handler that a hub called has ended, also those that hubs were answered before. */
   async settled(): Promise<void> {
     await this.answered();
     while (this.#late.size > 0) await Promise.all(this.#late);
   }
 
-  /** Tells handlers through their signal that nobody waits for them any longer. */
+  /** Tells handlers through their signal that nobody waits for them any longer. What fails from now on was cut off. */
   abort(): void {
-    this.#abort.abort();
+    this.#isAborted = true;
+    for (const event of this.#running) abortSignalOf(event);
   }
 
-  async #unlessSlow(run: Promise<HandlerOutcome>, ackAfterMs: number): Promise<HandlerOutcome | undefined> {
-    let hurry = (): void => {};
-    const slow = new Promise<undefined>((resolve) => {
-      hurry = () => resolve(undefined);
-    });
-    this.#hurries.add(hurry);
-    const timer = setTimeout(hurry, ackAfterMs);
+  async #counted(answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
+    this.#unanswered += 1;
     try {
-      return await Promise.race([run, slow]);
+      return await answer;
     } finally {
-      clearTimeout(timer);
-      this.#hurries.delete(hurry);
+      this.#unanswered -= 1;
+      if (this.#unanswered === 0) for (const resolve of this.#whenAnswered.splice(0)) resolve();
     }
   }
 
-  #follow(
-    run: Promise<HandlerOutcome>,
-    stored: StoredEvent,
-    entry: Entry,
-    grant: GrantRecord,
-    event: ContentDistributionMessage,
-  ): void {
-    const late = run.then(async (outcome) => {
-      this.#count(outcome, entry, grant, event);
-      if (outcome.type === 'deleted') await this.#options.onDeleted(stored.subscriptionId);
-      await this.#options.inbox.settle(stored, outcome);
-      this.#late.delete(late);
-    });
+  async #conclude(
+    target: DeliveryTarget,
+    reception: Reception,
+    run: HandlerRun,
+    content: GenuineContent,
+  ): Promise<DeliveryAnswer> {
+    const { inbox, logger } = this.#options;
+    const outcome = run instanceof Promise ? await this.#patience.wait(run, target.delivery.ackAfterMs) : run;
+    if (outcome !== undefined) {
+      await this.#ended(reception, outcome);
+      if (outcome.type !== 'failed') return answerTo(outcome);
+    }
+    const stored = storedEvent(target, reception, content);
+    try {
+      await (outcome === undefined ? inbox.hold(stored) : inbox.keep(stored, outcome.error));
+    } catch (error) {
+      logger.error(
+        { event: stored.id, subscription: stored.subscriptionId, err: error },
+        'an event cannot be stored: 503',
+      );
+      return outcome === undefined ? this.#unstored(reception, run) : UNAVAILABLE;
+    }
+    if (outcome === undefined) this.#follow(reception, run, stored);
+    return { type: 'acknowledged' };
+  }
+
+  /** The handler may have ended while the store was being asked; if not, the hub comes again. */
+  async #unstored(reception: Reception, run: HandlerRun): Promise<DeliveryAnswer> {
+    const outcome = await peek(run);
+    if (outcome === undefined) {
+      this.#follow(reception, run);
+      return UNAVAILABLE;
+    }
+    await this.#ended(reception, outcome);
+    return outcome.type === 'failed' ? UNAVAILABLE : answerTo(outcome);
+  }
+
+  #follow(reception: Reception, run: HandlerRun, stored?: StoredEvent): void {
+    const follow = async (): Promise<void> => {
+      const ended = await this.#ended(reception, await run);
+      if (stored !== undefined) await this.#options.inbox.settle(stored, ended);
+    };
+    const late = follow().finally(() => this.#late.delete(late));
     this.#late.add(late);
   }
 
-  #count(outcome: HandlerOutcome, entry: Entry, grant: GrantRecord, event: ContentDistributionMessage): void {
-    if (outcome.type !== 'failed') {
-      entry.counters.delivered();
-      this.#emit('delivered', entry, grant, event);
-      return;
-    }
-    entry.counters.failed();
-    this.#options.logger.warn(
-      { event: event.id, subscription: entry.record.id, attempt: event.attempt, err: outcome.error },
-      'a handler failed: the event is kept and tried again',
-    );
-    this.#emit('handler-error', entry, grant, event, outcome.error);
+  #run(target: DeliveryTarget, event: ContentDistributionMessage): HandlerRun {
+    const run = runHandler(target.handler, event);
+    if (run instanceof Promise) this.#running.add(event);
+    return run;
+  }
+
+  /** Called once for every run that is not over when the handler returns. */
+  async #ended(reception: Reception, outcome: HandlerOutcome): Promise<StoredRun> {
+    const hasWaited = this.#running.delete(reception.event);
+    if (outcome.type === 'failed' && hasWaited && this.#isAborted) return { type: 'cut-off' };
+    reportRun(this.#options, reception, outcome);
+    if (outcome.type === 'deleted') await this.#options.onDeleted(reception.entry.record.id);
+    return outcome;
+  }
+
+  #receptionOf(stored: StoredEvent, attempt: number): Reception | undefined {
+    const entry = this.#options.entryOf(stored.subscriptionId);
+    const grant = entry?.record.grants.find(({ id }) => id === stored.grantId) ?? entry?.record.grants[0];
+    if (entry === undefined || grant === undefined) return undefined;
+    const { id, receivedAt } = stored;
+    return { entry, grant, event: this.#message(entry, grant, stored, { id, receivedAt, attempt }) };
   }
 
   #message(
-    entry: Entry,
+    { record, counters }: Entry,
     grant: GrantRecord,
-    content: GenuineContent & { id?: string; receivedAt: number; attempt: number },
+    { headers, raw, decoded, undecodable }: GenuineContent,
+    { id, receivedAt, attempt }: { readonly id?: string; readonly receivedAt: number; readonly attempt: number },
   ): ContentDistributionMessage {
-    const { record } = entry;
     return new ContentDistributionMessage({
-      id: content.id,
-      headers: content.headers,
-      raw: content.raw,
-      decoded: content.decoded,
-      undecodable: content.undecodable,
-      receivedAt: content.receivedAt,
-      attempt: content.attempt,
-      signal: this.#abort.signal,
+      id,
+      headers,
+      raw,
+      decoded,
+      undecodable,
+      receivedAt,
+      attempt,
+      isAborted: this.#isAborted,
       subscriptionId: record.id,
-      subscription: () => subscriptionSnapshot(record, entry.counters.stats()),
+      subscription: () => subscriptionSnapshot(record, counters.stats()),
       grant: () => grantSnapshot(grant),
     });
   }
+}
 
-  #emit(
-    name: HookName,
-    entry: Entry,
-    grant: GrantRecord,
-    event: ContentDistributionMessage,
-    error?: Error,
-  ): void {
-    const payload = (): HookPayload => ({
-      subscription: subscriptionSnapshot(entry.record, entry.counters.stats()),
-      grant: grantSnapshot(grant),
-      event,
-      error,
-      at: new Date(this.#options.now()),
-    });
-    this.#options.hooks.emit(name, payload);
-  }
+function storedEvent(
+  { name }: DeliveryTarget,
+  { entry, grant, event }: Reception,
+  content: GenuineContent,
+): StoredEvent {
+  const receivedAt = event.receivedAt.getTime();
+  return {
+    ...content,
+    id: event.id,
+    service: name,
+    subscriptionId: entry.record.id,
+    grantId: grant.id,
+    receivedAt,
+    attempts: 0,
+    nextAttemptAt: receivedAt,
+    errors: [],
+  };
+}
+
+const UNAVAILABLE: DeliveryAnswer = { type: 'unavailable', reason: 'the event could not be stored' };
+
+function answerTo(outcome: Exclude<HandlerOutcome, { type: 'failed' }>): DeliveryAnswer {
+  return outcome.type === 'done' ? { type: 'acknowledged', acknowledgement: outcome.acknowledgement } : outcome;
 }

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { Grant, Subscription } from '../subscription/snapshot.js';
 import type { ContentDistributionMessage } from './message.js';
@@ -44,8 +45,16 @@ export class Hooks {
     this.#logger = logger;
   }
 
-  /** @returns a function that takes the listener off again */
+  /**
+   * @returns a function that takes the listener off again
+   * @throws ConfigurationError for a name that no hook has, and for what cannot be called
+   */
   on(name: HookName, listener: HookListener): () => void {
+    if (!HOOK_NAMES.includes(name)) {
+      throw new ConfigurationError(`There is no hook "${name}"; there are ${HOOK_NAMES.join(', ')}.`);
+    }
+    if (typeof listener !== 'function')
+      throw new ConfigurationError(`A listener of the hook "${name}" is no function.`);
     // Two registrations of one function are two listeners.
     const mine: HookListener = (payload) => listener(payload);
     const known = this.#listeners.get(name) ?? new Set();
@@ -53,12 +62,18 @@ export class Hooks {
     return () => void known.delete(mine);
   }
 
+  /** Whether anybody listens. */
+  has(name: HookName): boolean {
+    return (this.#listeners.get(name)?.size ?? 0) > 0;
+  }
+
   /** Calls the listeners; the payload is made only where there are any. */
   emit(name: HookName, payload: () => HookPayload): void {
     const listeners = this.#listeners.get(name);
     if (listeners === undefined || listeners.size === 0) return;
     const made = payload();
-    for (const listener of listeners) void this.#call(name, listener, made);
+    // A listener may add listeners: they are called from the next time on.
+    for (const listener of new Set(listeners)) void this.#call(name, listener, made);
   }
 
   async #call(name: HookName, listener: HookListener, payload: HookPayload): Promise<void> {

@@ -2,11 +2,14 @@ import type { Engine, Timetable } from '../engine/engine.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
 import { backoffMs, FAILURE_BACKOFF } from '../subscription/backoff.js';
-import type { HandlerOutcome } from './handler-run.js';
+import { textOf, type HandlerOutcome } from './handler-run.js';
 import { decodeEvent, encodeEvent, type StoredEvent } from './stored-event.js';
 
 const KEPT_ERRORS = 10;
 const STORE_RETRY_MS = 60_000;
+
+/** How the run of a stored event ended; one that the runtime's end cut off was none. */
+export type StoredRun = HandlerOutcome | { readonly type: 'cut-off' };
 
 /** What the inbox works with. */
 export interface InboxOptions {
@@ -20,7 +23,7 @@ export interface InboxOptions {
   /** Undefined for a service the code no longer has: its events are kept and left alone. */
   readonly limitsOf: (service: string) => InboxLimits | undefined;
   /** Runs the handler with a stored event. Does not throw. */
-  readonly run: (event: StoredEvent) => Promise<HandlerOutcome>;
+  readonly run: (event: StoredEvent) => Promise<StoredRun>;
   /** Told of each event that is given up. */
   readonly onDeadLetter: (event: StoredEvent) => void;
 }
@@ -45,6 +48,8 @@ export class Inbox {
   readonly #lanes = new Map<string, Lane>();
   readonly #due: Timetable;
   readonly #runs = new Set<Promise<void>>();
+  /** What the store did not take when a run had ended: it is written later, and the handler is not run for it. */
+  readonly #unsettled = new Map<string, { readonly event: StoredEvent; readonly outcome: StoredRun }>();
   #stopped = false;
 
   constructor(options: InboxOptions) {
@@ -88,21 +93,39 @@ export class Inbox {
     this.#track(event);
   }
 
-  /** Removes an event that was handled, or schedules its next try. Never throws: what fails here is tried again. */
-  async settle(event: StoredEvent, outcome: HandlerOutcome): Promise<void> {
+  /**
+   * Stores an event whose handler has failed, for its next try.
+   *
+   * @throws StoreError where it cannot be stored
+   */
+  async keep(event: StoredEvent, error: Error): Promise<void> {
+    const next = this.#afterFailure(event, error);
+    await this.#options.store.set('event', event.id, encodeEvent(next));
+    if (next.deadSince === undefined) {
+      this.#track(next);
+      this.#due.set(next.id, next.nextAttemptAt);
+    } else {
+      this.#forget(next.id);
+      this.#options.onDeadLetter(next);
+    }
+  }
+
+  /** Removes a stored event that was handled, or schedules its next try. Never throws: what fails here is done later. */
+  async settle(event: StoredEvent, outcome: StoredRun): Promise<void> {
     const { store, logger, now } = this.#options;
+    if (outcome.type === 'cut-off') return;
     try {
       if (outcome.type === 'failed') {
-        const next = this.#afterFailure(event, outcome.error);
-        await store.set('event', event.id, encodeEvent(next));
-        this.#reschedule(next);
+        await this.keep(event, outcome.error);
       } else {
         await store.delete('event', event.id);
-        this.#forget(event);
+        this.#forget(event.id);
       }
     } catch (error) {
-      logger.error({ event: event.id, err: error }, 'the inbox cannot be written: the event is tried again in a minute');
+      this.#unsettled.set(event.id, { event, outcome });
       this.#due.set(event.id, now() + STORE_RETRY_MS);
+      const next = this.#stopped ? 'the event is handed over again at the next start' : 'tried again in a minute';
+      logger.error({ event: event.id, err: error }, `how a handler ended cannot be stored: ${next}`);
     }
   }
 
@@ -118,28 +141,22 @@ export class Inbox {
     this.#lane(service).kept += 1;
   }
 
-  #forget({ id, service }: StoredEvent): void {
-    if (this.#services.delete(id)) this.#lane(service).kept -= 1;
+  #forget(id: string): void {
+    const service = this.#services.get(id);
+    if (service === undefined) return;
+    this.#services.delete(id);
+    this.#lane(service).kept -= 1;
   }
 
   #afterFailure(event: StoredEvent, error: Error): StoredEvent {
     const { now, random, limitsOf } = this.#options;
     const attempts = event.attempts + 1;
     const at = now();
-    const errors = [...event.errors, { message: error.message, at }].slice(-KEPT_ERRORS);
+    const errors = [...event.errors, { message: textOf(error.message), at }].slice(-KEPT_ERRORS);
     const nextAttemptAt = at + backoffMs(attempts, random(), FAILURE_BACKOFF);
-    const retryForSeconds = limitsOf(event.service)?.retryForSeconds ?? 0;
+    const retryForSeconds = limitsOf(event.service)?.retryForSeconds ?? Number.POSITIVE_INFINITY;
     const isLast = nextAttemptAt > event.receivedAt + retryForSeconds * 1000;
     return { ...event, attempts, errors, nextAttemptAt, deadSince: isLast ? at : undefined };
-  }
-
-  #reschedule(event: StoredEvent): void {
-    if (event.deadSince === undefined) {
-      this.#due.set(event.id, event.nextAttemptAt);
-      return;
-    }
-    this.#forget(event);
-    this.#options.onDeadLetter(event);
   }
 
   #lane(service: string): Lane {
@@ -152,7 +169,13 @@ export class Inbox {
 
   #ready(id: string): void {
     const service = this.#services.get(id);
-    if (service === undefined) return;
+    if (service === undefined || this.#stopped) return;
+    const unsettled = this.#unsettled.get(id);
+    if (unsettled !== undefined) {
+      this.#unsettled.delete(id);
+      void this.settle(unsettled.event, unsettled.outcome);
+      return;
+    }
     this.#lane(service).ready.push(id);
     this.#next(service);
   }
@@ -174,15 +197,26 @@ export class Inbox {
   }
 
   async #run(id: string): Promise<void> {
-    const { store, logger, now, run } = this.#options;
-    let event: StoredEvent;
+    const event = await this.#read(id);
+    if (event !== undefined) await this.settle(event, await this.#options.run(event));
+  }
+
+  async #read(id: string): Promise<StoredEvent | undefined> {
+    const { store, logger, now } = this.#options;
+    let raw: unknown;
     try {
-      event = decodeEvent(id, await store.get('event', id));
+      raw = await store.get('event', id);
     } catch (error) {
-      logger.error({ event: id, err: error }, 'a stored event cannot be read: tried again in a minute');
+      logger.error({ event: id, err: error }, 'a stored event cannot be read now: tried again in a minute');
       this.#due.set(id, now() + STORE_RETRY_MS);
-      return;
+      return undefined;
     }
-    await this.settle(event, await run(event));
+    try {
+      return decodeEvent(id, raw);
+    } catch (error) {
+      this.#forget(id);
+      logger.error({ event: id, err: error }, 'a stored event cannot be read: left as it is');
+      return undefined;
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { DECLARATION_BYTES, detectEncoding } from '../protocol/charset.js';
 import { linksFromHeaders } from '../protocol/link-header.js';
-import { parseMediaType } from '../protocol/media-type.js';
+import { parseMediaType, type MediaType } from '../protocol/media-type.js';
 import type { Grant, Subscription } from '../subscription/snapshot.js';
 
 /** Where news came from. */
@@ -20,7 +20,8 @@ export interface ReceivedContent {
   /** Epoch milliseconds. */
   readonly receivedAt: number;
   readonly attempt: number;
-  readonly signal: AbortSignal;
+  /** Whether the runtime waits for handlers no longer. */
+  readonly isAborted: boolean;
   readonly subscriptionId: string;
   readonly subscription: () => Subscription;
   readonly grant: () => Grant;
@@ -32,22 +33,32 @@ export interface ContentLinks {
   readonly self?: string;
 }
 
+let abortOf: (event: ContentDistributionMessage) => void;
+
 /**
  * One piece of news as the hub sent it (WebSub section 7). Nothing of it is parsed before it is asked for; what does not
  * parse throws where it is asked for.
  */
 export class ContentDistributionMessage {
   readonly #content: ReceivedContent;
+  #raw: Uint8Array | undefined;
   #id: string | undefined;
   #digest: string | undefined;
   #headers: Headers | undefined;
   #subscription: Subscription | undefined;
   #grant: Grant | undefined;
   #text: string | undefined;
+  #controller: AbortController | undefined;
+  #isAborted: boolean;
+
+  static {
+    abortOf = (event) => event.#abort();
+  }
 
   /** @internal */
   constructor(content: ReceivedContent) {
     this.#content = content;
+    this.#isAborted = content.isAborted;
   }
 
   /** Unique per reception, and the same on every retry of it. */
@@ -55,13 +66,17 @@ export class ContentDistributionMessage {
     return (this.#id ??= this.#content.id ?? randomUUID());
   }
 
-  /** SHA-256 of subscription and body, in hex: equal news of one subscription has equal digests. */
+  /** SHA-256 of subscription and body, in hex: equal news of one subscription has equal digests, however it was encoded. */
   get digest(): string {
-    const { subscriptionId, raw } = this.#content;
-    return (this.#digest ??= createHash('sha256').update(subscriptionId).update('\n').update(raw).digest('hex'));
+    const { subscriptionId } = this.#content;
+    return (this.#digest ??= createHash('sha256')
+      .update(subscriptionId)
+      .update('\n')
+      .update(this.bytes())
+      .digest('hex'));
   }
 
-  /** The subscription it came for, as it stood at reception. */
+  /** The subscription it came for, as it stood when the handler was called. */
   get subscription(): Subscription {
     return (this.#subscription ??= this.#content.subscription());
   }
@@ -78,12 +93,12 @@ export class ContentDistributionMessage {
 
   /** The media type alone, lower-case: `application/atom+xml`. Empty where the hub sent none. */
   get contentType(): string {
-    return parseMediaType(this.headers.get('content-type')).type;
+    return this.#mediaType.type;
   }
 
   /** The links of its `Link` headers. They say nothing of which subscription it is for: the callback does. */
   get links(): ContentLinks {
-    const { hubs, selfs } = linksFromHeaders([this.headers.get('link') ?? ''], this.grant.topic);
+    const { hubs, selfs } = linksFromHeaders(this.#values('link'), this.grant.topic);
     const [self] = selfs;
     return self === undefined ? { hub: hubs } : { hub: hubs, self };
   }
@@ -103,14 +118,16 @@ export class ContentDistributionMessage {
     return 'hub';
   }
 
-  /** Aborted when the runtime stops and waits no longer. */
+  /** Aborted when the runtime stops and waits no longer. Each run of the handler has its own. */
   get signal(): AbortSignal {
-    return this.#content.signal;
+    this.#controller ??= new AbortController();
+    if (this.#isAborted) this.#abort();
+    return this.#controller.signal;
   }
 
   /** The bytes as they were sent and signed. */
   get raw(): Uint8Array {
-    return this.#content.raw;
+    return (this.#raw ??= withoutBuffer(this.#content.raw));
   }
 
   /** Whether it has a `Content-Encoding` that could not be undone: `bytes()` are then the bytes as sent. */
@@ -120,7 +137,8 @@ export class ContentDistributionMessage {
 
   /** The bytes without their `Content-Encoding`. */
   bytes(): Uint8Array {
-    return this.#content.decoded ?? this.#content.raw;
+    const { decoded } = this.#content;
+    return decoded === undefined ? this.raw : withoutBuffer(decoded);
   }
 
   /**
@@ -129,7 +147,7 @@ export class ContentDistributionMessage {
    */
   text(): string {
     if (this.#text !== undefined) return this.#text;
-    const { type, charset } = parseMediaType(this.headers.get('content-type'));
+    const { type, charset } = this.#mediaType;
     const bytes = this.bytes();
     const isJson = type === 'application/json' || type.endsWith('+json');
     const encoding = detectEncoding(bytes.subarray(0, DECLARATION_BYTES), isJson ? 'utf-8' : charset);
@@ -167,6 +185,30 @@ export class ContentDistributionMessage {
     }
     return this.bytes();
   }
+
+  get #mediaType(): MediaType {
+    return parseMediaType(this.#values('content-type')[0]);
+  }
+
+  /** Of a header by its lower-case name. */
+  #values(wanted: string): readonly string[] {
+    return this.#content.headers.flatMap(([name, value]) => (name.toLowerCase() === wanted ? value : []));
+  }
+
+  #abort(): void {
+    this.#isAborted = true;
+    this.#controller?.abort();
+  }
+}
+
+/** Aborts the signal of an event. */
+export function abortSignalOf(event: ContentDistributionMessage): void {
+  abortOf(event);
+}
+
+/** A view on the same bytes that behaves as they do when they come from a store. */
+function withoutBuffer(bytes: Uint8Array): Uint8Array {
+  return Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : bytes;
 }
 
 function headersOf(pairs: ReceivedContent['headers']): Headers {

@@ -42,19 +42,34 @@ export function encodeEvent(event: StoredEvent): VersionedRecord {
  */
 export function decodeEvent(id: string, raw: unknown): StoredEvent {
   const data = decodeRecord(VERSION, raw, {}, `event ${id}`);
-  if (isStoredEvent(data)) return data;
+  if (isStoredEvent(data) && data.id === id) return data;
   throw new StoreError(`The record event ${id} is corrupt: it does not hold an event. It was left as it is.`);
 }
 
 function isStoredEvent(data: unknown): data is StoredEvent {
+  if (typeof data !== 'object' || data === null) return false;
+  const fields: { readonly [Field in keyof StoredEvent]?: unknown } = data;
+  const { headers, raw, decoded, undecodable, errors } = fields;
+  const texts = [fields.id, fields.service, fields.subscriptionId, fields.grantId];
+  const numbers = [fields.receivedAt, fields.attempts, fields.nextAttemptAt, fields.deadSince ?? 0];
   return (
-    typeof data === 'object' &&
-    data !== null &&
-    'subscriptionId' in data &&
-    'service' in data &&
-    'headers' in data &&
-    Array.isArray(data.headers) &&
-    'raw' in data &&
-    data.raw instanceof Uint8Array
+    texts.every((field) => typeof field === 'string') &&
+    numbers.every((field) => Number.isFinite(field)) &&
+    raw instanceof Uint8Array &&
+    (decoded === undefined || decoded instanceof Uint8Array) &&
+    (undecodable === undefined || typeof undecodable === 'boolean') &&
+    Array.isArray(headers) &&
+    headers.every(isHeader) &&
+    Array.isArray(errors) &&
+    errors.every(isFailedRun)
   );
+}
+
+function isHeader(header: unknown): boolean {
+  return Array.isArray(header) && header.length === 2 && header.every((part) => typeof part === 'string');
+}
+
+function isFailedRun(run: unknown): boolean {
+  const { message, at }: { readonly message?: unknown; readonly at?: unknown } = Object(run);
+  return typeof message === 'string' && Number.isFinite(at);
 }

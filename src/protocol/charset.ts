@@ -2,6 +2,7 @@
 export const DECLARATION_BYTES = 1024;
 
 const XML_DECLARATION = /^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([^"']+)/i;
+const MARKUP = /^\s*<[a-z!?]/i;
 const HTML_META = /<meta\s[^>]*?charset\s*=\s*["']?\s*([^"'\s/>;]+)/i;
 
 /**
@@ -23,14 +24,15 @@ export function detectEncoding(head: Uint8Array, headerCharset: string): string 
     'latin1',
   );
   const declared = XML_DECLARATION.exec(text)?.[1] ?? HTML_META.exec(text)?.[1] ?? '';
-  return asciiCompatible(headerCharset) ?? asciiCompatible(declared) ?? 'utf-8';
+  const isBytewise = MARKUP.test(text);
+  return encodingOf(headerCharset, isBytewise) ?? encodingOf(declared, true) ?? 'utf-8';
 }
 
-/** The canonical name, unless it is unknown or UTF-16, whose zero bytes would have shown. */
-function asciiCompatible(label: string): string | undefined {
+/** The canonical name, unless it is unknown, or UTF-16 for a text that was just read byte by byte. */
+function encodingOf(label: string, isBytewise: boolean): string | undefined {
   try {
     const { encoding } = new TextDecoder(label);
-    return encoding.startsWith('utf-16') ? undefined : encoding;
+    return isBytewise && encoding.startsWith('utf-16') ? undefined : encoding;
   } catch {
     return undefined;
   }

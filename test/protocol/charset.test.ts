@@ -15,6 +15,7 @@ describe('the encoding of a document', () => {
     ['the XML declaration when the header is nonsense', xml('windows-1251'), 'nonsense', 'windows-1251'],
     ['an XML declaration that cannot be right', xml('UTF-16'), '', 'utf-8'],
     ['a header that cannot be right', '<rss/>', 'utf-16', 'utf-8'],
+    ['the header for UTF-16 that shows no zeros', 'B0D0', 'utf-16be', 'utf-16be'],
     ['HTML meta', '<head><meta charset=shift_jis>', '', 'shift_jis'],
     ['HTML http-equiv', '<meta http-equiv="Content-Type" content="text/html; charset=gb2312">', '', 'gbk'],
     ['nothing', '<rss/>', '', 'utf-8'],

@@ -1,0 +1,55 @@
+import type { Logger } from '../logger.js';
+import type { GrantRecord } from '../subscription/record.js';
+import type { Entry } from '../subscription/registry.js';
+import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
+import type { HandlerOutcome } from './handler-run.js';
+import type { HookName, Hooks } from './hooks.js';
+import type { ContentDistributionMessage } from './message.js';
+
+/** An event, and what it came for. */
+export interface Reception {
+  readonly entry: Entry;
+  readonly grant: GrantRecord;
+  readonly event: ContentDistributionMessage;
+}
+
+/** Who is told. */
+export interface ReportOptions {
+  readonly hooks: Hooks;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/** Tells the listeners of a hook about an event. */
+export function emitEvent(
+  { hooks, now }: ReportOptions,
+  name: HookName,
+  { entry, grant, event }: Reception,
+  error?: Error,
+): void {
+  if (!hooks.has(name)) return;
+  hooks.emit(name, () => ({
+    subscription: subscriptionSnapshot(entry.record, entry.counters.stats()),
+    grant: grantSnapshot(grant),
+    event,
+    error,
+    at: new Date(now()),
+  }));
+}
+
+/** Tells the counters, the log and the hooks how a run of the handler ended. */
+export function reportRun(options: ReportOptions, reception: Reception, outcome: HandlerOutcome): void {
+  const { entry, event } = reception;
+  if (outcome.type !== 'failed') {
+    entry.counters.delivered();
+    emitEvent(options, 'delivered', reception);
+    return;
+  }
+  entry.counters.failed();
+  options.logger.warn(
+    { event: event.id, subscription: entry.record.id, attempt: event.attempt, err: outcome.error },
+    'a handler failed',
+  );
+  emitEvent(options, 'handler-error', reception, outcome.error);
+}

@@ -1,0 +1,183 @@
+import { execFile } from 'node:child_process';
+import { copyFile, mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { coresOf } from './cores.js';
+import { readAnswerHead } from './load/answer-head.js';
+import { readOptions, UsageError } from './options.js';
+import { atom20k, json2k } from './payloads.js';
+import { rowsFor } from './rows.js';
+import { rowName } from './scenario.js';
+import { scenarios } from './scenarios.js';
+import { compareRounds, median, percentile } from './statistics.js';
+
+describe('the statistics', () => {
+  it('the median of an odd number of values is the one in the middle, whatever their order', () => {
+    expect(median([10, 9, 1, 100, 2])).toBe(9);
+    expect(median([7])).toBe(7);
+  });
+
+  it('the median of an even number of values is the mean of the two in the middle', () => {
+    expect(median([4, 1, 3, 100])).toBe(3.5);
+  });
+
+  it('p99 of 1,000 values is the 990th, of few values the largest', () => {
+    const thousand = Float64Array.from({ length: 1000 }, (_, index) => index + 1);
+    expect(percentile(thousand, 0.99)).toBe(990);
+    expect(percentile(thousand, 1)).toBe(1000);
+    expect(percentile([1, 2, 3], 0.99)).toBe(3);
+    expect(percentile([1, 2, 3], 0)).toBe(1);
+  });
+
+  it('of no values there is neither', () => {
+    expect(() => percentile([], 0.99)).toThrow(RangeError);
+    expect(() => median([])).toThrow(RangeError);
+  });
+
+  it('rows are compared round by round: a round that was slow for both does not count against one', () => {
+    expect(compareRounds([9, 45, 9], [10, 50, 10])).toEqual({ median: 0.9, lowest: 0.9, highest: 0.9 });
+    expect(compareRounds([10, 30, 20], [10, 10, 10])).toEqual({ median: 2, lowest: 1, highest: 3 });
+    expect(() => compareRounds([1, 2], [1])).toThrow(RangeError);
+  });
+});
+
+describe('the harness', () => {
+  it('sends bodies of exactly 2 KiB and 20 KiB that are what they say', () => {
+    expect(json2k.bytes.byteLength).toBe(2048);
+    expect(JSON.parse(json2k.bytes.toString())).toHaveProperty('text');
+    expect(atom20k.bytes.byteLength).toBe(20_480);
+    expect(atom20k.bytes.toString()).toMatch(/^<\?xml.*<\/feed>$/s);
+  });
+
+  it('runs what is asked for with what it is compared with, and refuses a name that is none', () => {
+    const names = (...only: string[]): string[] => rowsFor(scenarios, only).map(rowName);
+    expect(names('inline/2k-json')).toEqual(['floor/2k-json', 'inline/2k-json']);
+    expect(names('floor')).toEqual(['floor/2k-json', 'floor/20k-atom']);
+    expect(names()).toHaveLength(scenarios.flatMap(({ payloads }) => payloads).length);
+    expect(() => names('inlien')).toThrow(/There is no "inlien": .*inline/);
+  });
+
+  it('reads its options', () => {
+    expect(readOptions([])).toMatchObject({ rounds: 9, seconds: 3, json: false, only: [], profiles: undefined });
+    expect(readOptions(['--quick', '--json', 'out.json'])).toMatchObject({ rounds: 5, json: 'out.json' });
+    expect(readOptions(['--only', 'a', '--only', 'b', '--json', '--rounds', '2'])).toMatchObject({
+      only: ['a', 'b'],
+      json: true,
+      rounds: 2,
+    });
+    expect(readOptions(['--help'])).toBeUndefined();
+    for (const wrong of [['--rounds', '0'], ['--rounds', '1.5'], ['--seconds', 'x'], ['--fast'], ['out.json']]) {
+      expect(() => readOptions(wrong)).toThrow(UsageError);
+    }
+  });
+
+  it('reads the head of an answer once it is whole', () => {
+    const head = 'HTTP/1.1 202 Accepted\r\ncache-control: no-store\r\nContent-Length: 3\r\n\r\n';
+    expect(readAnswerHead(Buffer.from(head.slice(0, -1)))).toBeUndefined();
+    expect(readAnswerHead(Buffer.from(`${head}abc`))).toEqual({ status: 202, size: head.length + 3 });
+    expect(() => readAnswerHead(Buffer.from('HTTP/1.1 200 OK\r\n\r\n'))).toThrow(/no Content-Length/);
+  });
+
+  it("reads the kernel's lists of cores", () => {
+    expect(coresOf('0-3,8')).toEqual([0, 1, 2, 3, 8]);
+    expect(coresOf('5')).toEqual([5]);
+    expect(coresOf('')).toEqual([]);
+  });
+});
+
+describe('a run of the compiled benchmark', () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const run = promisify(execFile);
+  let folder: string;
+
+  const compile = (project: string, outDir: string): Promise<unknown> =>
+    // Types are checked elsewhere; here the package's own may not have been built.
+    run(process.execPath, [
+      join(root, 'node_modules/typescript/bin/tsc'),
+      '--noCheck',
+      '-p',
+      join(root, project),
+      '--outDir',
+      join(folder, outDir),
+    ]);
+  const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
+    run(process.execPath, [join(folder, 'bench/run.js'), ...args]);
+
+  beforeAll(async () => {
+    folder = await realpath(await mkdtemp(join(tmpdir(), 'websub-bench-test-')));
+    await copyFile(join(root, 'package.json'), join(folder, 'package.json'));
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir');
+    await Promise.all([compile('tsconfig.build.json', 'dist'), compile('test/bench/tsconfig.json', 'bench')]);
+  }, 60_000);
+
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it('prints well-formed JSON: each row, its medians, and its ratios to the floor', async () => {
+    const args = [
+      '--quick',
+      '--json',
+      '--only',
+      'inline/2k-json',
+      '--rounds',
+      '2',
+      '--seconds',
+      '0.1',
+      '--connections',
+      '4',
+    ];
+    const report: unknown = JSON.parse((await bench(...args)).stdout);
+    const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
+    const comparison = { median: positive, lowest: positive, highest: positive };
+    const sample = {
+      requests: positive,
+      rate: positive,
+      cpuMicros: positive,
+      p50Ms: positive,
+      p99Ms: positive,
+      loadBusy: positive,
+    };
+    const row = { ...sample, payload: '2k-json', payloadBytes: 2048, logLines: 0, rounds: [sample, sample] };
+    expect(report).toEqual({
+      machine: {
+        package: expect.stringMatching(/^websub-subscriber \d+\.\d+\.\d+/),
+        node: process.version,
+        cpu: expect.any(String),
+        cores: positive,
+        system: expect.any(String),
+        loadBefore: expect.any(Number),
+      },
+      cores: expect.toBeOneOf([undefined, { server: expect.any(Number), load: expect.any(Number) }]),
+      rounds: 2,
+      seconds: 0.1,
+      connections: 4,
+      profiled: false,
+      scenarios: [
+        { name: 'floor', what: expect.any(String) },
+        { name: 'inline', what: expect.any(String) },
+      ],
+      rows: [
+        { ...row, scenario: 'floor' },
+        { ...row, scenario: 'inline', toFloor: { rate: comparison, cpuMicros: comparison, p99Ms: comparison } },
+      ],
+    });
+  }, 30_000);
+
+  it('prints a table with a line for each row, and says what was measured on what', async () => {
+    const { stdout } = await bench('--only', 'floor', '--rounds', '1', '--seconds', '0.05');
+    expect(stdout).toMatch(/^websub-subscriber \S+, node v\S+, .* cores, /m);
+    expect(stdout).toMatch(/^sent +server +req\/s/m);
+    expect(stdout).toMatch(/^2k-json +floor +[\d,]+ /m);
+    expect(stdout).toMatch(/^20k-atom +floor +[\d,]+ /m);
+    expect(stdout).toMatch(/Fewer than 5 rounds/);
+  }, 30_000);
+
+  it('ends with 2 and tells how it is used when it is used wrongly', async () => {
+    await expect(bench('--only', 'nothing')).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/There is no "nothing"[\s\S]*npm run bench/),
+    });
+  });
+});

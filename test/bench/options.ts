@@ -1,0 +1,83 @@
+import { parseArgs } from 'node:util';
+
+/** How the benchmark is run. */
+export interface BenchOptions {
+  /** Scenarios (`inline`) or rows (`inline/2k-json`); empty: all. */
+  readonly only: readonly string[];
+  readonly rounds: number;
+  /** Of each row in each round. */
+  readonly seconds: number;
+  readonly connections: number;
+  /** False: a table. True: JSON on standard output. A path: both, the JSON in that file. */
+  readonly json: boolean | string;
+  /** Where CPU profiles of the servers are written; undefined: none are made. */
+  readonly profiles: string | undefined;
+}
+
+export const USAGE = `npm run bench -- [options]
+
+  --only NAME        a scenario (inline) or a row (inline/2k-json), several times if need be; what it is compared with is run too
+  --quick            within a minute: 5 rounds of 0.8 s instead of 9 of 3 s
+  --json [FILE]      JSON instead of the table, or beside it in a file (npm run -s keeps npm's own lines out)
+  --rounds N, --seconds N, --connections N
+  --cpu-profile DIR  write a CPU profile of each server: measures less well
+  --help
+`;
+
+/** Wrong usage: the message says what. */
+export class UsageError extends Error {}
+
+/**
+ * Reads the command line; undefined for `--help`.
+ *
+ * @throws UsageError
+ */
+export function readOptions(args: readonly string[]): BenchOptions | undefined {
+  const { values, positionals } = parsed(args);
+  if (values.help === true) return undefined;
+  const [file, ...more] = positionals;
+  if (more.length > 0 || (file !== undefined && values.json !== true)) {
+    throw new UsageError(`What is "${positionals.join(' ')}"? Only --json takes a file`);
+  }
+  const quick = values.quick === true;
+  const rounds = numberOf('rounds', values.rounds, quick ? 5 : 9);
+  const connections = numberOf('connections', values.connections, 64);
+  if (!Number.isInteger(rounds) || !Number.isInteger(connections)) {
+    throw new UsageError('--rounds and --connections are whole numbers');
+  }
+  return {
+    only: values.only ?? [],
+    rounds,
+    seconds: numberOf('seconds', values.seconds, quick ? 0.8 : 3),
+    connections,
+    json: file ?? values.json ?? false,
+    profiles: values['cpu-profile'],
+  };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        only: { type: 'string', multiple: true },
+        quick: { type: 'boolean' },
+        json: { type: 'boolean' },
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
+        connections: { type: 'string' },
+        'cpu-profile': { type: 'string' },
+        help: { type: 'boolean' },
+      },
+    });
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+function numberOf(name: string, given: string | undefined, usual: number): number {
+  const value = given === undefined ? usual : Number(given);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new UsageError(`--${name} is a number above 0, not "${given}"`);
+}

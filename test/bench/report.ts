@@ -1,0 +1,69 @@
+import type { Cores } from './cores.js';
+import type { Machine } from './machine.js';
+import type { RunningRow, Sample } from './rounds.js';
+import { floorOf } from './rows.js';
+import { compareRounds, median, type Comparison } from './statistics.js';
+
+/** Medians of a row's rounds. */
+export interface RowReport extends Omit<Sample, 'requests'> {
+  readonly scenario: string;
+  readonly payload: string;
+  readonly payloadBytes: number;
+  /** Of all rounds together. */
+  readonly requests: number;
+  /** Lines the server logged from its first round to its last. */
+  readonly logLines: number;
+  /** Compared with the floor, round by round; undefined for the floor itself. */
+  readonly toFloor: Readonly<Record<'rate' | 'cpuMicros' | 'p99Ms', Comparison>> | undefined;
+  readonly rounds: readonly Sample[];
+}
+
+/** What a run came to. */
+export interface Report {
+  readonly machine: Machine;
+  /** Undefined where the processes were not kept on cores of their own. */
+  readonly cores: Cores | undefined;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly connections: number;
+  readonly profiled: boolean;
+  readonly scenarios: readonly { readonly name: string; readonly what: string }[];
+  readonly rows: readonly RowReport[];
+}
+
+/** Reports on each row. */
+export function reportRows(
+  samples: ReadonlyMap<RunningRow, readonly Sample[]>,
+  logLines: (row: RunningRow) => number,
+): readonly RowReport[] {
+  const rows = [...samples.keys()].map(({ row }) => row);
+  const ofRow = new Map([...samples].map(([{ row }, rounds]) => [row, rounds]));
+  return [...samples].map(([running, rounds]) => {
+    const { scenario, payload } = running.row;
+    const floor = floorOf(rows, running.row);
+    const base = floor === undefined ? undefined : ofRow.get(floor);
+    const all = (field: keyof Sample): number[] => rounds.map((sample) => sample[field]);
+    const compared = (field: keyof Sample): Comparison =>
+      compareRounds(
+        all(field),
+        (base ?? []).map((sample) => sample[field]),
+      );
+    return {
+      scenario: scenario.name,
+      payload: payload.name,
+      payloadBytes: payload.bytes.byteLength,
+      requests: all('requests').reduce((sum, requests) => sum + requests, 0),
+      rate: median(all('rate')),
+      cpuMicros: median(all('cpuMicros')),
+      p50Ms: median(all('p50Ms')),
+      p99Ms: median(all('p99Ms')),
+      loadBusy: median(all('loadBusy')),
+      logLines: logLines(running),
+      toFloor:
+        base === undefined
+          ? undefined
+          : { rate: compared('rate'), cpuMicros: compared('cpuMicros'), p99Ms: compared('p99Ms') },
+      rounds,
+    };
+  });
+}

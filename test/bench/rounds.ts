@@ -1,0 +1,91 @@
+import { numbersOf } from './calls.js';
+import { deliveryHeaders, requestBytes } from './delivery-request.js';
+import type { BenchOptions } from './options.js';
+import { rowName, type Row } from './scenario.js';
+import type { Worker } from './worker.js';
+
+/** A row whose server runs. */
+export interface RunningRow {
+  readonly row: Row;
+  readonly server: Worker;
+  readonly callback: string;
+}
+
+/** A row in one round. */
+export interface Sample {
+  readonly requests: number;
+  /** Requests per second. */
+  readonly rate: number;
+  /** Microseconds of CPU, user and system, that the server's process used for a request. */
+  readonly cpuMicros: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** The part of the time, from 0 to 1, that the load generator had answers to read: near 1 it measures itself. */
+  readonly loadBusy: number;
+}
+
+/** What deliveries are about and signed with. */
+export type Subject = { readonly hub: string; readonly topic: string; readonly secret: string };
+
+/** Warms every row up, then measures all of them in each round; the samples of each row, in the order of the rounds. */
+export async function runRounds(
+  rows: readonly RunningRow[],
+  load: Worker,
+  subject: Subject,
+  { rounds, seconds, connections }: Pick<BenchOptions, 'rounds' | 'seconds' | 'connections'>,
+  onProgress: (what: string) => void,
+): Promise<ReadonlyMap<RunningRow, readonly Sample[]>> {
+  const samples = new Map<RunningRow, Sample[]>(rows.map((row) => [row, []]));
+  const measure = (row: RunningRow): Promise<Sample> => sample(row, load, subject, seconds, connections);
+  for (const row of rows) {
+    onProgress(`warm-up ${rowName(row.row)}`);
+    await measure(row);
+  }
+  for (let round = 0; round < rounds; round += 1) {
+    onProgress(`round ${round + 1} of ${rounds}`);
+    // Another one begins each time, so that none is always measured in the wake of the same.
+    const first = round % rows.length;
+    for (const row of [...rows.slice(first), ...rows.slice(0, first)]) samples.get(row)?.push(await measure(row));
+  }
+  return samples;
+}
+
+async function sample(
+  { row, server, callback }: RunningRow,
+  load: Worker,
+  subject: Subject,
+  seconds: number,
+  connections: number,
+): Promise<Sample> {
+  const url = new URL(callback);
+  const request = requestBytes(url, deliveryHeaders(row.payload, subject), row.payload.bytes);
+  await load.call('open', { port: Number(url.port), connections, request });
+  // The server idles at both readings, so they are about these requests and no others.
+  const before = await usage(server);
+  const result = numbersOf(await load.call('run', { milliseconds: seconds * 1000 }), [
+    'requests',
+    'seconds',
+    'p50Ms',
+    'p99Ms',
+    'busy',
+  ]);
+  const after = await usage(server);
+  await load.call('close');
+  const { requests, p50Ms, p99Ms } = result;
+  const accepted = after.accepted - before.accepted;
+  if (accepted !== requests) {
+    throw new Error(`${rowName(row)} handled ${accepted} deliveries and answered 202 to ${requests}`);
+  }
+  return {
+    requests,
+    rate: requests / result.seconds,
+    cpuMicros: (after.cpuMicros - before.cpuMicros) / requests,
+    p50Ms,
+    p99Ms,
+    loadBusy: result.busy,
+  };
+}
+
+async function usage(server: Worker): Promise<Record<'cpuMicros' | 'accepted', number>> {
+  return numbersOf(await server.call('usage'), ['cpuMicros', 'accepted']);
+}

@@ -1,0 +1,28 @@
+import { UsageError } from './options.js';
+import { rowName, type Row, type Scenario } from './scenario.js';
+
+/**
+ * The rows to be measured: those asked for, and those they are compared with.
+ *
+ * @throws UsageError for a name that is none
+ */
+export function rowsFor(scenarios: readonly Scenario[], only: readonly string[]): readonly Row[] {
+  const all = scenarios.flatMap((scenario) => scenario.payloads.map((payload) => ({ scenario, payload })));
+  const isNamed = (row: Row, name: string): boolean => row.scenario.name === name || rowName(row) === name;
+  for (const name of only) {
+    if (all.some((row) => isNamed(row, name))) continue;
+    throw new UsageError(
+      `There is no "${name}": --only takes ${scenarios.map((each) => each.name).join(', ')}, or a row such as ${all.map(rowName).join(', ')}`,
+    );
+  }
+  if (only.length === 0) return all;
+  const asked = all.filter((row) => only.some((name) => isNamed(row, name)));
+  return all.filter((row) => asked.includes(row) || asked.some((each) => floorOf(all, each) === row));
+}
+
+/** The row that a row is compared with: the first scenario, sent the same. */
+export function floorOf(rows: readonly Row[], { scenario, payload }: Row): Row | undefined {
+  const [first] = rows;
+  if (first === undefined || first.scenario === scenario) return undefined;
+  return rows.find((row) => row.scenario === first.scenario && row.payload === payload);
+}

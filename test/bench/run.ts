@@ -1,0 +1,104 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { TestHub } from 'websub-subscriber/testing';
+import { stringsOf } from './calls.js';
+import { separateCores } from './cores.js';
+import { deliveryHeaders } from './delivery-request.js';
+import { thisMachine } from './machine.js';
+import { readOptions, USAGE, UsageError, type BenchOptions } from './options.js';
+import { reportRows, type Report } from './report.js';
+import { runRounds, type RunningRow, type Subject } from './rounds.js';
+import { rowsFor } from './rows.js';
+import { checkWork } from './same-work.js';
+import { rowName, type Row } from './scenario.js';
+import { scenarios } from './scenarios.js';
+import { renderTable } from './table.js';
+import { startWorker, type Worker } from './worker.js';
+
+const SECRET = 'what the hub signs with, and nobody else';
+
+/** Starts each row's server, sees that all do the same work, and measures them. */
+async function bench(rows: readonly Row[], options: BenchOptions, onProgress: (what: string) => void): Promise<Report> {
+  const machine = thisMachine();
+  const cores = separateCores();
+  const folder = mkdtempSync(join(tmpdir(), 'websub-bench-'));
+  const workers: Worker[] = [];
+  const start = (module: URL, name: string, core: number | undefined, execArgv: readonly string[]): Worker => {
+    const cwd = join(folder, name);
+    mkdirSync(cwd, { recursive: true });
+    const worker = startWorker(module, { name, cwd, core, execArgv });
+    workers.push(worker);
+    return worker;
+  };
+  await using hub = await TestHub.start();
+  const subject: Subject = { hub: hub.url, topic: hub.topic('/topic').url, secret: SECRET };
+  try {
+    const running: RunningRow[] = [];
+    let sameAnswer: string | undefined;
+    for (const row of rows) {
+      const name = rowName(row);
+      onProgress(`starting ${name}`);
+      const server = start(row.scenario.server, name, cores?.server, profiling(options.profiles, name));
+      const { callback } = stringsOf(await server.call('start', subject), ['callback']);
+      running.push({ row, server, callback });
+      const answer = await checkWork(callback, deliveryHeaders(row.payload, subject), row.payload.bytes);
+      sameAnswer ??= answer;
+      if (answer !== sameAnswer)
+        throw new Error(`${name} answers\n${answer}\nwhere the first row answers\n${sameAnswer}`);
+    }
+    const load = start(new URL('load/process.js', import.meta.url), 'load', cores?.load, []);
+    const linesBefore = new Map(running.map((each) => [each, each.server.lines()]));
+    const samples = await runRounds(running, load, subject, options, onProgress);
+    const report = reportRows(samples, (row) => row.server.lines() - (linesBefore.get(row) ?? 0));
+    for (const { scenario, payload, logLines, requests } of report) {
+      if (logLines > requests / 1000)
+        throw new Error(`${scenario}/${payload} logged ${logLines} lines for ${requests} deliveries`);
+    }
+    onProgress('stopping');
+    for (const worker of workers) await worker.stop();
+    const { rounds, seconds, connections, profiles } = options;
+    const used = new Set(rows.map((row) => row.scenario));
+    return {
+      machine,
+      cores,
+      rounds,
+      seconds,
+      connections,
+      profiled: profiles !== undefined,
+      scenarios: [...used].map(({ name, what }) => ({ name, what })),
+      rows: report,
+    };
+  } finally {
+    for (const worker of workers) worker.kill();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function profiling(folder: string | undefined, name: string): readonly string[] {
+  if (folder === undefined) return [];
+  return ['--cpu-prof', '--cpu-prof-dir', resolve(folder), '--cpu-prof-name', `${name.replace('/', '-')}.cpuprofile`];
+}
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2));
+  if (options === undefined) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const rows = rowsFor(scenarios, options.only);
+  const report = await bench(rows, options, (what) => void process.stderr.write(`… ${what}\n`));
+  const json = `${JSON.stringify(report, undefined, 2)}\n`;
+  if (typeof options.json === 'string') writeFileSync(options.json, json);
+  process.stdout.write(options.json === true ? json : `\n${renderTable(report)}\n`);
+}
+
+try {
+  await main();
+} catch (error) {
+  const isUsage = error instanceof UsageError;
+  process.stderr.write(
+    isUsage ? `${error.message}\n\n${USAGE}` : `${String(error instanceof Error ? error.stack : error)}\n`,
+  );
+  process.exitCode = isUsage ? 2 : 1;
+}

@@ -1,0 +1,6 @@
+import type { Scenario } from './scenario.js';
+import { floor } from './scenarios/floor.js';
+import { inlineAsync, inline } from './scenarios/inline.js';
+
+/** All scenarios, in the order of the table. The first is what the others are compared with. */
+export const scenarios: readonly Scenario[] = [floor, inline, inlineAsync];

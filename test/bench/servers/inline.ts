@@ -1,0 +1,4 @@
+import { serveBench } from '../bench-server.js';
+import { startSubscriber } from './subscriber.js';
+
+serveBench((setup) => startSubscriber(setup, { onEventNotification() {} }));

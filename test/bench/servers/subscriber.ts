@@ -1,0 +1,23 @@
+import { defineSubscriber, startService, type SubscriberHandlers } from 'websub-subscriber';
+import type { BenchServer, BenchSetup } from '../bench-server.js';
+
+/**
+ * A subscriber as a user would start it: default options but for the port, so the store is LMDB in the working folder
+ * (a temporary one) and the logger pino at info. Its subscription is verified by a hub in another process.
+ */
+export async function startSubscriber(
+  { hub, topic, secret }: BenchSetup,
+  handlers: SubscriberHandlers,
+): Promise<BenchServer> {
+  const service = defineSubscriber({ name: 'Bench', target: { hub, topic }, secret }, handlers);
+  const runtime = await startService(service, { port: 0 });
+  await runtime.ready({ timeoutMs: 10_000 });
+  const [subscription] = await runtime.subscriptions.find();
+  if (subscription?.callback === undefined) throw new Error('The subscription has no callback');
+  const { id, callback } = subscription;
+  return {
+    callback,
+    accepted: async () => (await runtime.subscriptions.get(id))?.stats.delivered ?? 0,
+    stop: () => runtime.stop(),
+  };
+}

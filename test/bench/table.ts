@@ -1,0 +1,71 @@
+import type { Report, RowReport } from './report.js';
+import type { Comparison } from './statistics.js';
+
+/** From here on the load generator is what is measured. */
+const BUSY = 0.9;
+
+/** The report for a person. */
+export function renderTable(report: Report): string {
+  const { machine, cores, rounds, seconds, connections, scenarios, rows } = report;
+  return [
+    `${machine.package}, node ${machine.node}, ${machine.cpu}, ${machine.cores} cores, ${machine.system}`,
+    `${rounds} rounds of ${seconds} s, the rows taking turns in each; ${connections} kept-alive connections, one request in flight on each`,
+    cores === undefined
+      ? 'server and load generator NOT kept apart (that takes Linux, taskset and two cores): they may slow each other down'
+      : `server kept on core ${cores.server}, load generator on core ${cores.load}`,
+    '',
+    ...aligned([HEADER, ...rows.map(cells)]),
+    '',
+    'Medians of the rounds. "× floor" is the median of the ratios to the floor in the same round, with the lowest and the highest:',
+    'more is better for the rate, less for CPU (user and system, of the whole server process) and p99 (of a saturated server).',
+    ...scenarios.map(({ name, what }) => `  ${name}: ${what}`),
+    ...notes(report),
+  ].join('\n');
+}
+
+const HEADER = ['sent', 'server', 'req/s', '× floor', 'CPU µs/req', '× floor', 'p99 ms', '× floor', 'generator busy'];
+
+function cells({ scenario, payload, rate, cpuMicros, p99Ms, loadBusy, toFloor }: RowReport): readonly string[] {
+  return [
+    payload,
+    scenario,
+    Math.round(rate).toLocaleString('en'),
+    ratio(toFloor?.rate),
+    cpuMicros.toFixed(1),
+    ratio(toFloor?.cpuMicros),
+    p99Ms.toFixed(2),
+    ratio(toFloor?.p99Ms),
+    `${Math.round(100 * loadBusy)} %`,
+  ];
+}
+
+function ratio(comparison: Comparison | undefined): string {
+  if (comparison === undefined) return '';
+  const { median, lowest, highest } = comparison;
+  return `${median.toFixed(2)} (${lowest.toFixed(2)}-${highest.toFixed(2)})`;
+}
+
+function aligned(lines: readonly (readonly string[])[]): readonly string[] {
+  const width = (column: number): number => Math.max(...lines.map((line) => line[column]?.length ?? 0));
+  const widths = HEADER.map((_, column) => width(column));
+  return lines.map((line) =>
+    line
+      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function notes({ machine, rounds, profiled, rows }: Report): readonly string[] {
+  const busy = rows.filter(({ loadBusy }) => loadBusy > BUSY).map(({ scenario, payload }) => `${scenario}/${payload}`);
+  return [
+    ...(busy.length === 0
+      ? []
+      : [`! The load generator was the limit of ${busy.join(', ')}: their rates are too low.`]),
+    ...(rounds < 5 ? ['! Fewer than 5 rounds: the medians say little.'] : []),
+    ...(machine.loadBefore > machine.cores / 2
+      ? [`! Other work was running before this began (load average ${machine.loadBefore.toFixed(1)}).`]
+      : []),
+    ...(profiled ? ['! CPU profiles were taken, which costs time of its own.'] : []),
+  ];
+}

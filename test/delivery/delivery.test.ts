@@ -1,0 +1,129 @@
+import { describe, expect, test } from 'vitest';
+import { Delivery, type DeliveryTarget } from '../../src/delivery/delivery.js';
+import type { EventHandler } from '../../src/delivery/event-handler.js';
+import { Hooks, type HookPayload } from '../../src/delivery/hooks.js';
+import type { Entry } from '../../src/subscription/registry.js';
+import { deferred, FakeWorld } from '../e2e/fake-world.js';
+import { entryOf, grant, storedEvent } from './reception.js';
+
+const content = { headers: [], raw: new Uint8Array([1]) };
+
+function setUp(
+  onEventNotification: EventHandler['onEventNotification'],
+  { entry = entryOf(), isDeclared = true }: { entry?: Entry | undefined; isDeclared?: boolean } = {},
+) {
+  const world = new FakeWorld();
+  const hooks = new Hooks(world.logger);
+  const calls: string[] = [];
+  const target: DeliveryTarget = {
+    name: 'news',
+    handler: { onEventNotification },
+    delivery: { ackAfterMs: 60_000, retryForSeconds: 1, concurrency: 1, maxPending: 2 },
+  };
+  const record = (call: string) => async () => void calls.push(call);
+  const inbox = { hold: record('hold'), keep: record('keep'), settle: record('settle'), size: () => 2 };
+  const delivery = new Delivery({
+    inbox,
+    hooks,
+    logger: world.logger,
+    now: () => world.now,
+    targetOf: () => (isDeclared ? target : undefined),
+    entryOf: (id) => (id === entry.record.id ? entry : undefined),
+    onDeleted: record('deleted'),
+  });
+  return { delivery, target, entry, hooks, calls, world, inbox };
+}
+
+describe('news that has just come', () => {
+  test('costs no promise where the handler has returned', () => {
+    const { delivery, target, entry, calls } = setUp(() => ({ body: { a: 'b' } }));
+    expect(delivery.deliver(target, entry, grant, content)).toEqual({
+      type: 'acknowledged',
+      acknowledgement: { body: { a: 'b' } },
+    });
+    expect(entry.counters.stats()).toMatchObject({ received: 1, delivered: 1 });
+    expect(calls).toEqual([]);
+  });
+
+  test('C9 is answered at once when patience ends, and the event is held until the handler is done', async () => {
+    const turn = deferred();
+    const { delivery, target, entry, calls } = setUp(() => turn.promise);
+    const answer = delivery.deliver(target, entry, grant, content);
+    let hasSettled = false;
+    const settled = (async () => {
+      await delivery.settled();
+      hasSettled = true;
+    })();
+    delivery.hurry();
+    expect(await answer).toEqual({ type: 'acknowledged' });
+    await delivery.answered();
+    expect([calls, hasSettled]).toEqual([['hold'], false]);
+    turn.resolve();
+    await settled;
+    expect(calls).toEqual(['hold', 'settle']);
+
+    expect(await delivery.deliver(target, entry, grant, content)).toEqual({
+      type: 'acknowledged',
+      acknowledgement: undefined,
+    });
+    expect(calls).toEqual(['hold', 'settle']);
+  });
+
+  test('is no failure of the handler when it was cut off', async () => {
+    const outcomes: unknown[] = [];
+    const set = setUp(({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject)));
+    set.inbox.settle = async (...[, outcome]: unknown[]) => void outcomes.push(outcome);
+    const answer = set.delivery.deliver(set.target, set.entry, grant, content);
+    set.delivery.hurry();
+    await answer;
+    set.delivery.abort();
+    await set.delivery.settled();
+    expect(outcomes).toEqual([{ type: 'cut-off' }]);
+    expect(set.entry.counters.stats()).toMatchObject({ failed: 0, delivered: 0 });
+    expect(set.world.lines).toEqual([]);
+  });
+
+  test('is too much where as many wait as may', () => {
+    const { delivery, target } = setUp(() => {});
+    expect(delivery.isFull(target)).toBe(true);
+    expect(delivery.isFull({ ...target, delivery: { ...target.delivery, maxPending: 3 } })).toBe(false);
+  });
+});
+
+describe('a stored event', () => {
+  test('is handed over with the next attempt', async () => {
+    const attempts: number[] = [];
+    const { delivery } = setUp(({ attempt }) => void attempts.push(attempt));
+    expect(await delivery.redeliver({ ...storedEvent, attempts: 4 })).toMatchObject({ type: 'done' });
+    expect(attempts).toEqual([5]);
+  });
+
+  test('is handed over under another grant where its own is forgotten', async () => {
+    const grants: string[] = [];
+    const { delivery } = setUp((event) => void grants.push(event.grant.id));
+    await delivery.redeliver({ ...storedEvent, grantId: 'gone' });
+    expect(grants).toEqual(['g1']);
+  });
+
+  test.each([
+    ['service', { isDeclared: false }, {}],
+    ['subscription', {}, { subscriptionId: 'gone' }],
+    ['grant', { entry: entryOf([]) }, {}],
+  ])('fails, and is not lost, where there is no %s for it any more', async (_what, options, event) => {
+    const { delivery } = setUp(() => expect.unreachable(), options);
+    expect(await delivery.redeliver({ ...storedEvent, ...event })).toMatchObject({
+      type: 'failed',
+      error: { message: 'Service news or its subscription is not there any more' },
+    });
+  });
+
+  test('that is given up is logged, also where nobody is left to be told', () => {
+    const { delivery, hooks, world } = setUp(() => {});
+    const told: HookPayload[] = [];
+    hooks.on('dead-letter', (payload) => told.push(payload));
+    delivery.bury({ ...storedEvent, attempts: 2, errors: [{ message: 'no', at: 0 }] });
+    delivery.bury({ ...storedEvent, subscriptionId: 'gone' });
+    expect(told.map(({ error, event }) => [error?.message, event?.id, event?.attempt])).toEqual([['no', 'e1', 2]]);
+    expect(world.logged('is given up').map(({ level }) => level)).toEqual(['error', 'error']);
+  });
+});

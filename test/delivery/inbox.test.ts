@@ -1,0 +1,117 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { Inbox, type InboxLimits, type StoredRun } from '../../src/delivery/inbox.js';
+import { decodeEvent, encodeEvent, type StoredEvent } from '../../src/delivery/stored-event.js';
+import { embeddedEngine } from '../../src/engine/embedded.js';
+import { openStore } from '../../src/store/open-store.js';
+import { FakeWorld } from '../e2e/fake-world.js';
+import { storedEvent } from './reception.js';
+
+const LIMITS: InboxLimits = { concurrency: 1, retryForSeconds: 60 };
+
+async function setUp(run: (event: StoredEvent) => Promise<StoredRun>, limits: InboxLimits | undefined = LIMITS) {
+  const world = new FakeWorld(0);
+  const store = await openStore('memory');
+  onTestFinished(() => store.close());
+  const services = new Map([['news', limits]]);
+  const engine = embeddedEngine({ now: () => world.now });
+  const dead: StoredEvent[] = [];
+  const inbox = new Inbox({
+    store,
+    engine,
+    logger: world.logger,
+    now: () => world.now,
+    random: () => 1,
+    limitsOf: (service) => services.get(service),
+    run,
+    onDeadLetter: (event) => void dead.push(event),
+  });
+  const pass = (milliseconds: number): void => {
+    world.pass(milliseconds);
+    engine.tick();
+  };
+  const read = async (id: string): Promise<StoredEvent> => decodeEvent(id, await store.get('event', id));
+  return { inbox, store, world, services, dead, pass, read };
+}
+
+const failed = (message: string): StoredRun => ({ type: 'failed', error: new Error(message) });
+
+test('an event is counted once, however often it is stored, and not any more when it is done', async () => {
+  const { inbox, store } = await setUp(async () => failed('no'));
+  await inbox.hold(storedEvent);
+  await inbox.hold(storedEvent);
+  await inbox.settle(storedEvent, failed('no'));
+  expect([inbox.size('news'), inbox.size('other')]).toEqual([1, 0]);
+  await inbox.settle(storedEvent, { type: 'done', acknowledgement: undefined });
+  await inbox.settle(storedEvent, { type: 'done', acknowledgement: undefined });
+  expect(inbox.size('news')).toBe(0);
+  expect(await store.get('event', 'e1')).toBeUndefined();
+});
+
+test('a run that was cut off leaves the event as it is', async () => {
+  const { inbox, read } = await setUp(async () => failed('no'));
+  await inbox.hold(storedEvent);
+  await inbox.settle(storedEvent, { type: 'cut-off' });
+  expect(await read('e1')).toMatchObject({ attempts: 0, errors: [] });
+  expect(inbox.size('news')).toBe(1);
+});
+
+test('the errors of the last ten runs are kept, in words that can be stored', async () => {
+  const { inbox, read } = await setUp(async () => failed('no'));
+  let event = storedEvent;
+  for (let run = 1; run <= 11; run += 1) {
+    await inbox.keep(event, Object.assign(new Error(), { message: run === 11 ? Symbol('odd') : `run ${run}` }));
+    event = await read('e1');
+  }
+  expect(event.attempts).toBe(11);
+  expect(event.errors).toHaveLength(10);
+  expect([event.errors[0]?.message, event.errors[9]?.message]).toEqual(['run 2', 'Symbol(odd)']);
+});
+
+test('an event of a service that is not declared is never given up', async () => {
+  const { inbox, services, dead, read } = await setUp(async () => failed('no'));
+  services.delete('news');
+  await inbox.keep(storedEvent, new Error('no'));
+  expect(dead).toEqual([]);
+  expect((await read('e1')).deadSince).toBeUndefined();
+});
+
+test('an event whose service is gone when it comes due waits', async () => {
+  const runs: string[] = [];
+  const { inbox, services, pass } = await setUp(async ({ id }) => {
+    runs.push(id);
+    return failed('no');
+  });
+  await inbox.keep(storedEvent, new Error('no'));
+  services.delete('news');
+  pass(10_000);
+  await inbox.stop();
+  expect([runs, inbox.size('news')]).toEqual([[], 1]);
+});
+
+test('dead letters are not read back as events that wait', async () => {
+  const runs: string[] = [];
+  const { inbox, store, pass } = await setUp(async ({ id }) => {
+    runs.push(id);
+    return { type: 'done', acknowledgement: undefined };
+  });
+  await store.set('event', 'e1', encodeEvent({ ...storedEvent, deadSince: 5 }));
+  await store.set('event', 'e2', encodeEvent({ ...storedEvent, id: 'e2' }));
+  await inbox.load();
+  expect(inbox.size('news')).toBe(1);
+  pass(0);
+  await inbox.stop();
+  expect(runs).toEqual(['e2']);
+});
+
+test('after the stop nothing is begun', async () => {
+  const runs: string[] = [];
+  const { inbox, pass } = await setUp(async ({ id }) => {
+    runs.push(id);
+    return failed('no');
+  });
+  await inbox.keep(storedEvent, new Error('no'));
+  await inbox.stop();
+  pass(60_000);
+  await inbox.stop();
+  expect(runs).toEqual([]);
+});

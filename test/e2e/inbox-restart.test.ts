@@ -1,0 +1,240 @@
+import { describe, expect, test } from 'vitest';
+import { defineSubscriber, type SubscriberRuntime } from 'websub-subscriber';
+import { deferred, FakeWorld, type Deferred } from './fake-world.js';
+import { DAY_MS, quiet, Runs, setUp, statsOf } from './news-service.js';
+
+describe('at the next start', () => {
+  test('C7 a corrupt event is logged and left as it is, and the others are handed over', async () => {
+    let isOpen = false;
+    const texts: string[] = [];
+    const set = await setUp((event) => {
+      if (!isOpen) throw new Error('closed');
+      texts.push(event.text());
+    });
+    await set.publish('damaged');
+    const [damaged = ''] = set.store.events;
+    await set.publish('whole');
+    const [, whole = ''] = set.store.events;
+    const newer = `${whole}-newer`;
+    await set.runtime.stop();
+    set.store.set(damaged, 'nonsense');
+    set.store.set(newer, JSON.stringify({ value: JSON.stringify({ v: 99, data: {} }) }));
+    isOpen = true;
+    await set.startAgain();
+    set.world.pass(1_000);
+    await set.hub.until(() => texts.length === 1);
+    await quiet();
+    expect(texts).toEqual(['whole']);
+    expect(set.store.events).toEqual([damaged, newer]);
+    expect(set.store.get(damaged)).toBe('nonsense');
+    const errors = set.world
+      .logged('a stored event cannot be read')
+      .map(({ level, fields }) => [level, String(fields['err'])]);
+    expect(errors).toHaveLength(2);
+    expect(errors).toContainEqual(['error', expect.stringContaining('newer')]);
+  });
+
+  test('C7 a service that is no longer declared keeps its events, until it is declared again', async () => {
+    const attempts: number[] = [];
+    const set = await setUp(({ attempt }) => {
+      attempts.push(attempt);
+      if (attempt === 1) throw new Error('not now');
+    });
+    await set.publish();
+    await set.runtime.stop();
+    const other = defineSubscriber({ name: 'another' }, { onEventNotification: () => {} });
+    const meanwhile = await set.world.start(other, { store: set.store.keyv });
+    set.world.pass(DAY_MS);
+    await quiet();
+    await meanwhile.stop();
+    expect(
+      set.world.logged('service that is not declared').map(({ level, fields }) => [level, fields['service']]),
+    ).toEqual([['warn', 'news']]);
+    expect(set.store.events).toHaveLength(1);
+    await set.startAgain();
+    set.world.pass(0);
+    await set.hub.until(() => set.store.events.length === 0);
+    expect(attempts).toEqual([1, 2]);
+  });
+
+  test('the counters are where they were', async () => {
+    const set = await setUp(({ attempt }) => {
+      if (attempt === 1) throw new Error('not now');
+    });
+    await set.publish('one');
+    const receivedAt = set.world.now;
+    set.world.pass(1_000);
+    await set.hub.until(() => set.store.events.length === 0);
+    set.hub.configure({ signature: 'wrong' });
+    expect((await set.publish('forged')).status).toBe(403);
+    const expected = { received: 1, rejected: 1, delivered: 1, failed: 1, lastEventAt: new Date(receivedAt) };
+    expect(await statsOf(set.runtime)).toEqual(expected);
+    await set.runtime.stop();
+    expect(await statsOf(await set.startAgain())).toEqual(expected);
+  });
+
+  test('the counters are written behind: not with each event, but every ten seconds where they changed', async () => {
+    const set = await setUp(() => {});
+    const stored = (): unknown => {
+      const row = [...set.store].find(([key]) => key.includes(':subscription:'))?.[1];
+      const { data } = JSON.parse(JSON.parse(String(row)).value);
+      return data.stats.received;
+    };
+    await set.publish();
+    await set.publish();
+    expect(stored()).toBe(0);
+    set.world.turn('*/10 * * * * *');
+    await expect.poll(stored).toBe(2);
+    let writes = 0;
+    set.store.onAnyWrite = () => {
+      writes += 1;
+    };
+    set.world.turn('*/10 * * * * *');
+    await quiet();
+    expect(writes).toBe(0);
+  });
+});
+
+describe('at the end', () => {
+  test('stop() waits for the handlers that are at work', async () => {
+    const turn = deferred();
+    const set = await setUp(() => turn.promise, { delivery: { ackAfterMs: 1 } });
+    await set.publish();
+    let hasClosed = false;
+    set.runtime.onShutdown(() => {
+      hasClosed = true;
+    });
+    const stopped = set.runtime.stop();
+    await quiet();
+    expect(hasClosed).toBe(false);
+    turn.resolve();
+    await stopped;
+    expect(hasClosed).toBe(true);
+    expect(set.store.events).toEqual([]);
+    expect(set.world.logged('cannot')).toEqual([]);
+  });
+
+  test('stop() lets a hub that waits have the handler’s own answer', async () => {
+    const turn = deferred();
+    const called = deferred();
+    const set = await setUp(async () => {
+      called.resolve();
+      await turn.promise;
+      return { headers: { 'x-done': 'yes' } };
+    });
+    const published = set.publish();
+    await called.promise;
+    const stopped = set.runtime.stop();
+    await quiet();
+    turn.resolve();
+    const { status, headers } = await published;
+    expect([status, headers.get('x-done')]).toEqual([202, 'yes']);
+    await stopped;
+    expect(set.store.events).toEqual([]);
+  });
+
+  test.each([
+    ['stop(), when its time is up', (runtime: SubscriberRuntime) => runtime.stop(), 5_000],
+    ['stop(), when its time is up and the 202 is out', (runtime: SubscriberRuntime) => runtime.stop(), 1],
+    ['stopNow()', (runtime: SubscriberRuntime) => runtime.stopNow(), 5_000],
+    ['stopNow(), when the 202 is out', (runtime: SubscriberRuntime) => runtime.stopNow(), 1],
+  ] as const)(
+    '%s leaves the event in the store, aborts its signal, and it comes again',
+    async (_what, stop, ackAfterMs) => {
+      const world = new FakeWorld();
+      const runs = new Runs(world);
+      const called = deferred();
+      const set = await setUp(
+        (event) => {
+          runs.note(event);
+          called.resolve();
+          return runs.seen.length === 1
+            ? new Promise<void>((_, reject) => {
+                event.signal.addEventListener('abort', () => reject(new Error('cut off')));
+              })
+            : undefined;
+        },
+        { world, delivery: { ackAfterMs }, options: { gracefulShutdownSeconds: 0.05 } },
+      );
+      const published = set.publish();
+      await called.promise;
+      if (ackAfterMs === 1) await published;
+      await stop(set.runtime);
+      expect((await published).status).toBe(202);
+      await quiet();
+      expect(set.store.events).toHaveLength(1);
+      expect(runs.events[0]?.signal.aborted).toBe(true);
+      await set.startAgain();
+      world.pass(0);
+      await set.hub.until(() => set.store.events.length === 0);
+      expect(runs.seen.map(({ id, attempt }) => [id, attempt])).toEqual([
+        [runs.seen[0]?.id, 1],
+        [runs.seen[0]?.id, 1],
+      ]);
+      expect(runs.events[1]?.signal.aborted).toBe(false);
+    },
+  );
+
+  test('a handler that ends after the stop leaves its event for the next start', async () => {
+    const turn = deferred();
+    let runs = 0;
+    const set = await setUp(
+      () => {
+        runs += 1;
+        return runs === 1 ? turn.promise : undefined;
+      },
+      { delivery: { ackAfterMs: 1 } },
+    );
+    await set.publish();
+    await set.runtime.stopNow();
+    turn.resolve();
+    await set.hub.until(() => set.world.logged('handed over again at the next start').length === 1);
+    await set.startAgain();
+    set.world.pass(0);
+    await set.hub.until(() => set.store.events.length === 0);
+    expect(runs).toBe(2);
+  });
+
+  test('a signal that is asked for after the stop is aborted already', async () => {
+    const world = new FakeWorld();
+    const runs = new Runs(world);
+    const set = await setUp(
+      (event) => {
+        runs.note(event);
+        return new Promise(() => {});
+      },
+      { world, delivery: { ackAfterMs: 1 } },
+    );
+    await set.publish();
+    await set.runtime.stopNow();
+    expect(runs.events[0]?.signal.aborted).toBe(true);
+  });
+
+  test('no stored event is begun while the last handlers end', async () => {
+    const turns: Deferred<void>[] = [];
+    const slow = deferred();
+    const set = await setUp(
+      async (event) => {
+        if (event.text() === 'slow') return slow.promise;
+        if (event.attempt === 1) throw new Error('not now');
+        const turn = deferred();
+        turns.push(turn);
+        return turn.promise;
+      },
+      { delivery: { concurrency: 1, ackAfterMs: 20 } },
+    );
+    for (const body of ['one', 'two', 'slow']) await set.publish(body);
+    set.world.pass(1_000);
+    await set.hub.until(() => turns.length === 1);
+    const stopped = set.runtime.stop();
+    await quiet();
+    turns[0]?.resolve();
+    await set.hub.until(() => set.store.events.length === 2);
+    await quiet();
+    expect(turns).toHaveLength(1);
+    slow.resolve();
+    await stopped;
+    expect(turns).toHaveLength(1);
+    expect(set.store.events).toHaveLength(1);
+  });
+});

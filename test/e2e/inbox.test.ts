@@ -1,0 +1,261 @@
+import { describe, expect, test } from 'vitest';
+import { type ContentDistributionMessage, type HookPayload } from 'websub-subscriber';
+import { deferred, FakeWorld, type Deferred } from './fake-world.js';
+import { DAY_MS, quiet, Runs, setUp, statsOf, temporaryDirectory, throws } from './news-service.js';
+
+describe('an event whose handler fails', () => {
+  test('C7 is in the store before the 202, and is tried again with a growing wait until it succeeds', async () => {
+    const world = new FakeWorld();
+    const begin = world.now;
+    const runs = new Runs(world);
+    const { hub, store, publish, runtime } = await setUp(
+      (event) => {
+        runs.note(event);
+        if (event.attempt < 4) throw new Error(`failure ${event.attempt}`);
+      },
+      { world },
+    );
+    const before = { hasAnswered: false, written: 0 };
+    store.onWrite = () => {
+      before.written += before.hasAnswered ? 0 : 1;
+    };
+    const { status } = await publish('news é');
+    before.hasAnswered = true;
+    expect({ status, written: before.written, kept: store.events.length }).toEqual({
+      status: 202,
+      written: 1,
+      kept: 1,
+    });
+
+    for (const [wait, expected] of [
+      [999, 1],
+      [1, 2],
+      [1_999, 2],
+      [1, 3],
+      [3_999, 3],
+      [1, 4],
+    ] as const) {
+      world.pass(wait);
+      await quiet();
+      expect(runs.seen).toHaveLength(expected);
+    }
+    await hub.until(() => store.events.length === 0);
+    const [first] = runs.seen;
+    expect(runs.seen).toEqual(
+      [0, 1_000, 3_000, 7_000].map((offset, index) => ({
+        ...first,
+        attempt: index + 1,
+        at: begin + offset,
+        text: 'news é',
+      })),
+    );
+    world.pass(DAY_MS);
+    await quiet();
+    expect(runs.seen).toHaveLength(4);
+    expect(await statsOf(runtime)).toMatchObject({ received: 1, delivered: 1, failed: 3 });
+  });
+
+  test('C7 is the same event on every try, but for attempt and signal', async () => {
+    const world = new FakeWorld();
+    const runs = new Runs(world);
+    const { hub, publish } = await setUp(
+      (event) => {
+        runs.note(event);
+        if (event.attempt === 1) throw new Error('not now');
+      },
+      { world },
+    );
+    await publish('{"a":1}');
+    world.pass(1_000);
+    await hub.until(() => runs.events.length === 2);
+    const [first, second] = runs.events;
+    const shown = (event: ContentDistributionMessage | undefined) =>
+      event && {
+        id: event.id,
+        digest: event.digest,
+        headers: [...event.headers],
+        contentType: event.contentType,
+        links: event.links,
+        receivedAt: event.receivedAt,
+        source: event.source,
+        raw: event.raw,
+        grant: event.grant.id,
+        subscription: event.subscription.id,
+      };
+    expect(shown(second)).toEqual(shown(first));
+    expect(second?.raw.constructor).toBe(first?.raw.constructor);
+    expect(second?.receivedAt).toEqual(new Date(world.now - 1_000));
+    expect([first?.attempt, second?.attempt]).toEqual([1, 2]);
+    expect(second?.signal).not.toBe(first?.signal);
+    expect([first?.signal.aborted, second?.signal.aborted]).toEqual([false, false]);
+  });
+
+  test('C7 each reception has an id of its own, and equal news has equal digests', async () => {
+    const world = new FakeWorld();
+    const runs = new Runs(world);
+    const { publish } = await setUp((event) => runs.note(event), { world });
+    await publish('one');
+    await publish('one');
+    await publish('two');
+    expect(new Set(runs.events.map(({ id }) => id)).size).toBe(3);
+    const [one, same, two] = runs.events.map(({ digest }) => digest);
+    expect(one).toMatch(/^[0-9a-f]{64}$/);
+    expect(same).toBe(one);
+    expect(two).not.toBe(one);
+  });
+
+  test('C7 is given up after retryForSeconds: a dead letter, kept, told of once, and not tried again', async () => {
+    const runs: number[] = [];
+    const set = await setUp(
+      ({ attempt }) => {
+        runs.push(attempt);
+        throw new Error(`failure ${attempt}`);
+      },
+      { delivery: { retryForSeconds: 5, maxPending: 1 } },
+    );
+    const told: HookPayload[] = [];
+    set.runtime.hooks.on('dead-letter', (payload) => told.push(payload));
+    await set.publish('the last of its kind');
+    for (const wait of [1_000, 2_000, 4_000]) {
+      set.world.pass(wait);
+      await quiet();
+    }
+    expect(runs).toEqual([1, 2, 3]);
+    expect(told.map(({ event, error }) => [event?.text(), event?.attempt, error?.message])).toEqual([
+      ['the last of its kind', 3, 'failure 3'],
+    ]);
+    expect(told[0]).toMatchObject({ subscription: { service: 'news' }, grant: { topic: set.topic.self } });
+    expect(set.world.logged('dead letter').map(({ level, fields }) => [level, fields['attempts']])).toEqual([
+      ['error', 3],
+    ]);
+    expect(set.store.events).toHaveLength(1);
+
+    expect((await set.publish()).status, 'it takes no place of those that wait').toBe(202);
+    await set.runtime.stop();
+    await set.startAgain();
+    set.world.pass(DAY_MS);
+    await quiet();
+    expect(runs.filter((attempt) => attempt > 3)).toEqual([]);
+    expect(set.store.events).toHaveLength(2);
+  });
+
+  test('C7 is a dead letter at once where retryForSeconds is 0', async () => {
+    const set = await setUp(() => throws(new Error('no')), { delivery: { retryForSeconds: 0 } });
+    expect((await set.publish()).status).toBe(202);
+    expect(set.world.logged('dead letter')).toHaveLength(1);
+    expect(set.store.events).toHaveLength(1);
+  });
+
+  test('C7 comes again after a restart, from disk, with the same bytes', async () => {
+    const directory = await temporaryDirectory();
+    const world = new FakeWorld();
+    const runs = new Runs(world);
+    const set = await setUp(
+      (event) => {
+        runs.note(event);
+        if (event.attempt === 1) throw new Error('not now');
+      },
+      { world, options: { store: `lmdb://${directory}` } },
+    );
+    await set.publish('news é');
+    await set.runtime.stop();
+    await set.startAgain();
+    world.pass(0);
+    await quiet();
+    expect(runs.seen).toHaveLength(1);
+    world.pass(1_000);
+    await set.hub.until(() => runs.seen.length === 2);
+    const [first, second] = runs.events;
+    expect(runs.seen.map(({ id, attempt, text }) => [id, attempt, text])).toEqual([
+      [first?.id, 1, 'news é'],
+      [first?.id, 2, 'news é'],
+    ]);
+    expect(second?.raw).toEqual(first?.raw);
+    expect(second?.digest).toBe(first?.digest);
+    await set.runtime.stop();
+  });
+
+  test('C7 a full inbox is answered 503 with Retry-After, until there is room again', async () => {
+    let isOpen = false;
+    const set = await setUp(
+      () => {
+        if (!isOpen) throw new Error('closed');
+      },
+      { delivery: { maxPending: 2 } },
+    );
+    expect((await set.publish('one')).status).toBe(202);
+    expect((await set.publish('two')).status).toBe(202);
+    const full = await set.publish('three');
+    expect(full.status).toBe(503);
+    expect(Number(full.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(full.body).toMatch(/^reason=/);
+    isOpen = true;
+    set.world.pass(1_000);
+    await set.hub.until(() => set.store.events.length === 0);
+    expect((await set.publish('three')).status).toBe(202);
+  });
+
+  test('C7 no more than `concurrency` are tried at the same time', async () => {
+    const waiting: Deferred<void>[] = [];
+    let most = 0;
+    const set = await setUp(
+      async ({ attempt }) => {
+        if (attempt === 1) throw new Error('not now');
+        const turn = deferred();
+        waiting.push(turn);
+        most = Math.max(most, waiting.length);
+        await turn.promise;
+      },
+      { delivery: { concurrency: 2 } },
+    );
+    for (const body of ['one', 'two', 'three', 'four', 'five']) await set.publish(body);
+    set.world.pass(1_000);
+    while (set.store.events.length > 0) {
+      await set.hub.until(() => waiting.length === Math.min(2, set.store.events.length));
+      await quiet();
+      const before = set.store.events.length;
+      waiting.shift()?.resolve();
+      await set.hub.until(() => set.store.events.length === before - 1);
+    }
+    expect(most).toBe(2);
+  });
+});
+
+describe('hooks', () => {
+  test('tell of reception, of each failed run, and of the delivery, until taken off', async () => {
+    const set = await setUp(({ attempt }) => {
+      if (attempt === 1) throw new Error('not now');
+    });
+    const told: string[] = [];
+    const note = (name: string) => (payload: HookPayload) =>
+      told.push(
+        `${name} ${payload.event?.text()} ${payload.event?.attempt} ${payload.error?.message} ${payload.at.getTime() - begin}`,
+      );
+    const begin = set.world.now;
+    const offs = (['notification', 'handler-error', 'delivered'] as const).map((name) =>
+      set.runtime.hooks.on(name, note(name)),
+    );
+    await set.publish();
+    set.world.pass(1_000);
+    await set.hub.until(() => set.store.events.length === 0);
+    expect(told).toEqual([
+      'notification news 1 undefined 0',
+      'handler-error news 1 not now 0',
+      'delivered news 2 undefined 1000',
+    ]);
+    for (const off of offs) off();
+    await set.publish();
+    expect(told).toHaveLength(3);
+  });
+
+  test('rejected tells why content was not handed over', async () => {
+    let runs = 0;
+    const set = await setUp(() => void (runs += 1));
+    const told: HookPayload[] = [];
+    set.runtime.hooks.on('rejected', (payload) => told.push(payload));
+    set.hub.configure({ signature: 'missing' });
+    expect((await set.publish()).status).toBe(403);
+    expect(told.map(({ error, event }) => [error?.name, event])).toEqual([['SignatureError', undefined]]);
+    expect(runs).toBe(0);
+  });
+});
