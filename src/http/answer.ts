@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { Acknowledgement } from '../delivery/event-handler.js';
 import { FORM_TYPE, formBody } from '../protocol/form-body.js';
 
@@ -23,13 +24,18 @@ const ALWAYS: AnswerHeaders = { 'cache-control': 'no-store' };
 
 /** Headers that would make the answer a redirect, a cookie or another message than it is. */
 const NEVER: ReadonlySet<string> = new Set([
-  'location',
-  'set-cookie',
+  'cache-control',
   'connection',
+  'content-encoding',
   'content-length',
   'content-type',
+  'keep-alive',
+  'location',
+  'refresh',
+  'set-cookie',
+  'trailer',
   'transfer-encoding',
-  'cache-control',
+  'upgrade',
 ]);
 
 const PLAIN_ACKNOWLEDGEMENT: CallbackAnswer = { status: 202, headers: ALWAYS, body: '' };
@@ -57,13 +63,20 @@ export function acknowledgement(status: 200 | 202, given: Acknowledgement | unde
 }
 
 /** A refusal: `reason=…` and what the service adds, form-encoded. */
-export function refusal(status: number, reason: string, { headers = {}, body = {} }: RefusalDetails = {}): CallbackAnswer {
+export function refusal(
+  status: number,
+  reason: string,
+  { headers = {}, body = {} }: RefusalDetails = {},
+): CallbackAnswer {
   return {
     status,
     headers: { ...added(headers), ...ALWAYS, 'content-type': FORM_TYPE },
     body: formBody({ reason, ...body }),
   };
 }
+
+/** What is answered to requests that are nobody's. */
+export const NOTHING_HERE: CallbackAnswer = refusal(404, 'there is nothing here');
 
 /** A refusal after which the connection is of no more use: part of the request was not read. */
 export function closingRefusal(status: 408 | 413, reason: string): CallbackAnswer {
@@ -75,18 +88,24 @@ export function unavailable(reason: string, retryAfterSeconds: number): Callback
   return refusal(503, reason, { headers: { 'retry-after': String(retryAfterSeconds) } });
 }
 
+/** What cannot be sent as a header is left out: it must not cost the hub its answer. */
 function added(headers: AnswerHeaders): AnswerHeaders {
   const valid: Record<string, string | readonly string[]> = {};
   for (const [name, value] of Object.entries(headers)) {
     const lower = name.toLowerCase();
-    if (NEVER.has(lower)) continue;
-    try {
-      for (const each of [value].flat()) new Headers().append(lower, each);
-    } catch {
-      // What cannot be sent as a header must not cost the hub its answer.
-      continue;
-    }
-    valid[lower] = value;
+    if (!NEVER.has(lower) && isSendable(lower, value)) valid[lower] = value;
   }
   return valid;
+}
+
+function isSendable(name: string, value: string | readonly string[]): boolean {
+  try {
+    validateHeaderName(name);
+    return [value].flat().every((each) => {
+      validateHeaderValue(name, each);
+      return typeof each === 'string';
+    });
+  } catch {
+    return false;
+  }
 }

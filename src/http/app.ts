@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { H3 } from 'h3';
 import { toNodeHandler } from 'h3/node';
-import { refusal, type CallbackAnswer } from './answer.js';
+import { NOTHING_HERE, type CallbackAnswer } from './answer.js';
 import { readWebBody } from './body.js';
 import { answerCallback, isKnownCallback, type CallbackOptions } from './callback.js';
 import { answerNode } from './node.js';
@@ -17,38 +17,43 @@ export interface CallbackApp {
 }
 
 /**
- * The callbacks as an application: on h3 for fetch and for everything that is not a callback, straight on node:http for
- * callbacks.
+ * The callbacks as an application: h3 has what is not a callback. Callbacks go straight to their answer, as h3 would refuse
+ * odd paths before we see them.
  *
- * @param basePath what callbacks of ours are expected under: below it an unknown path is ours to refuse
+ * @param basePath what callbacks of ours are expected under: below it an unknown path is ours to refuse; '' for none
  */
 export function callbackApp(options: CallbackOptions, basePath: string): CallbackApp {
   const app = new H3();
-  app.all('/**', async ({ req }) => {
-    const { pathname, search } = new URL(req.url);
-    const target = pathname + search;
-    if (!isOurs(target)) return toResponse(refusal(404, 'there is nothing here'), req.method);
-    const answer = await answerCallback(options, {
-      method: req.method,
-      target,
-      header: (name) => req.headers.get(name) ?? undefined,
-      headers: () => [...req.headers],
-      body: (limits, onChunk) => readWebBody(req, limits, onChunk),
-    });
-    return toResponse(answer, req.method);
-  });
+  app.all('/**', ({ req }) => toResponse(NOTHING_HERE, req.method));
   const rest = toNodeHandler(app);
-  const isOurs = (target: string): boolean =>
-    target.startsWith(`${basePath}/`) || isKnownCallback(options, target);
+  // Without a base path everything would be ours, and nothing be left for whoever shares the server.
+  const isBelow = (target: string): boolean => basePath !== '' && target.startsWith(`${basePath}/`);
+  const isOurs = (target: string): boolean => isBelow(target) || isKnownCallback(options, target);
   return {
-    fetch: async (request) => app.fetch(request),
     isOurs,
+    async fetch(request) {
+      const { pathname, search } = new URL(request.url);
+      const target = pathname + search;
+      return isOurs(target) ? answerWeb(options, request, target) : app.fetch(request);
+    },
     nodeHandler(request, response, next) {
       if (isOurs(request.url ?? '')) void answerNode(options, request, response);
       else if (next === undefined) void rest(request, response);
       else next();
     },
   };
+}
+
+async function answerWeb(options: CallbackOptions, request: Request, target: string): Promise<Response> {
+  const { method, headers } = request;
+  const answer = await answerCallback(options, {
+    method,
+    target,
+    header: (name) => headers.get(name) ?? undefined,
+    headers: () => [...headers],
+    body: (limits, onChunk) => readWebBody(request, limits, onChunk),
+  });
+  return toResponse(answer, method);
 }
 
 function toResponse({ status, headers, body }: CallbackAnswer, method: string): Response {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { refusal } from './answer.js';
+import { NOTHING_HERE } from './answer.js';
 import type { CallbackApp } from './app.js';
+import { sendAnswer } from './node-answer.js';
 
 /**
  * Answers our callbacks on a server that is somebody else's; its own listeners, also those added later, get everything
@@ -11,16 +12,20 @@ import type { CallbackApp } from './app.js';
 export function attach(server: Server, app: CallbackApp): () => void {
   let attached = true;
   const had = Object.getOwnPropertyDescriptor(server, 'emit');
-  const emit: unknown = server.emit;
+  const emit: unknown = Reflect.get(server, 'emit');
   const handOn = (to: Server, values: unknown[]): boolean =>
     typeof emit === 'function' && Reflect.apply(emit, to, values) === true;
   function ours(this: Server, event: string | symbol, ...values: unknown[]): boolean {
     const [request, response] = values;
-    if (!attached || event !== 'request' || !isRequest(request) || !isResponse(response)) {
-      return handOn(this, [event, ...values]);
+    // Where somebody listens to it, checkContinue comes instead of a request that expects a 100 before its body.
+    const isAsked = event === 'request' || event === 'checkContinue';
+    if (!attached || !isAsked || !isRequest(request) || !isResponse(response)) return handOn(this, [event, ...values]);
+    if (app.isOurs(request.url ?? '')) {
+      if (event === 'checkContinue') response.writeContinue();
+      app.nodeHandler(request, response);
+    } else if (!handOn(this, [event, ...values])) {
+      sendAnswer(request, response, NOTHING_HERE);
     }
-    if (app.isOurs(request.url ?? '')) app.nodeHandler(request, response);
-    else if (!handOn(this, [event, ...values])) notFound(response);
     return true;
   }
   Object.defineProperty(server, 'emit', { value: ours, configurable: true, writable: true });
@@ -31,12 +36,6 @@ export function attach(server: Server, app: CallbackApp): () => void {
     Reflect.deleteProperty(server, 'emit');
     if (had !== undefined) Object.defineProperty(server, 'emit', had);
   };
-}
-
-function notFound(response: ServerResponse): void {
-  const { status, headers, body } = refusal(404, 'there is nothing here');
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  response.writeHead(status).end(body);
 }
 
 function isRequest(value: unknown): value is IncomingMessage {

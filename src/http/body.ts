@@ -1,17 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { BodyLimits, BodyRead } from './callback-request.js';
+import { CollectedBytes } from './collected-bytes.js';
 
 type OnChunk = (chunk: Uint8Array) => void;
 
 /** Reads a node request's body, or takes what a body parser before us has kept of it. */
 export function readNodeBody(request: IncomingMessage, limits: BodyLimits, onChunk: OnChunk): Promise<BodyRead> {
-  if (request.readableEnded) return Promise.resolve(keptBody(request, limits, onChunk));
-  if (Number(request.headers['content-length'] ?? 0) > limits.maxBodyBytes) {
-    return Promise.resolve({ problem: 'too-large' });
-  }
+  if (request.readableEnded || request.readableDidRead) return Promise.resolve(keptBody(request, limits, onChunk));
+  // Gone before we came to it: none of the events below would tell.
+  if (request.destroyed) return Promise.resolve({ problem: 'aborted' });
+  if (isDeclaredTooLarge(request.headers['content-length'], limits)) return Promise.resolve({ problem: 'too-large' });
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const body = new CollectedBytes();
     const end = (read: BodyRead): void => {
       clearTimeout(timer);
       request.off('data', onData).off('end', onEnd).off('error', onAborted).off('close', onAborted);
@@ -20,18 +20,14 @@ export function readNodeBody(request: IncomingMessage, limits: BodyLimits, onChu
       resolve(read);
     };
     const onData = (chunk: Buffer): void => {
-      size += chunk.length;
-      if (size > limits.maxBodyBytes) {
+      if (body.size + chunk.length > limits.maxBodyBytes) {
         end({ problem: 'too-large' });
         return;
       }
-      chunks.push(chunk);
+      body.add(chunk);
       onChunk(chunk);
     };
-    const onEnd = (): void => {
-      const [only] = chunks;
-      end({ bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size) });
-    };
+    const onEnd = (): void => end({ bytes: body.bytes() });
     const onAborted = (): void => end({ problem: 'aborted' });
     const timer = setTimeout(() => end({ problem: 'stalled' }), limits.bodyTimeoutMs);
     request.on('data', onData).on('end', onEnd).on('error', onAborted).on('close', onAborted);
@@ -43,6 +39,7 @@ function keptBody(request: IncomingMessage, { maxBodyBytes }: BodyLimits, onChun
   const candidates = [
     'rawBody' in request ? request.rawBody : undefined,
     'body' in request ? request.body : undefined,
+    request.headers['content-length'] === '0' ? new Uint8Array() : undefined,
   ];
   const bytes = candidates.find((candidate): candidate is Uint8Array => candidate instanceof Uint8Array);
   if (bytes === undefined) return { problem: 'consumed' };
@@ -54,38 +51,32 @@ function keptBody(request: IncomingMessage, { maxBodyBytes }: BodyLimits, onChun
 /** Reads a fetch request's body. */
 export async function readWebBody(request: Request, limits: BodyLimits, onChunk: OnChunk): Promise<BodyRead> {
   if (request.bodyUsed) return { problem: 'consumed' };
-  if (Number(request.headers.get('content-length') ?? 0) > limits.maxBodyBytes) return { problem: 'too-large' };
-  const reader = request.body?.getReader();
-  if (reader === undefined) return { bytes: new Uint8Array() };
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  let timer: NodeJS.Timeout | undefined;
-  const stalled = new Promise<'stalled'>((resolve) => {
-    timer = setTimeout(() => resolve('stalled'), limits.bodyTimeoutMs);
-  });
+  if (isDeclaredTooLarge(request.headers.get('content-length'), limits)) return { problem: 'too-large' };
+  if (request.body === null) return { bytes: new Uint8Array() };
+  const reader = request.body.getReader();
+  const body = new CollectedBytes();
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    // A read that waits is rejected by this. Cancelling would close the connection before the answer.
+    reader.releaseLock();
+  }, limits.bodyTimeoutMs);
   try {
     for (;;) {
-      const next = await Promise.race([reader.read(), stalled]);
-      if (next === 'stalled') return given(reader, 'stalled');
-      if (next.done) return { bytes: Buffer.concat(chunks, size) };
-      size += next.value.byteLength;
-      if (size > limits.maxBodyBytes) return given(reader, 'too-large');
-      chunks.push(next.value);
-      onChunk(next.value);
+      const { done, value } = await reader.read();
+      if (done) return { bytes: body.bytes() };
+      if (body.size + value.byteLength > limits.maxBodyBytes) return { problem: 'too-large' };
+      body.add(value);
+      onChunk(value);
     }
   } catch {
-    return { problem: 'aborted' };
+    return { problem: isLate ? 'stalled' : 'aborted' };
   } finally {
     clearTimeout(timer);
+    reader.releaseLock();
   }
 }
 
-/** The rest is not read. */
-function given(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  problem: 'stalled' | 'too-large',
-): BodyRead {
-  // Cancelling waits for the sender where there is one that never answers.
-  void reader.cancel().catch(() => {});
-  return { problem };
+function isDeclaredTooLarge(contentLength: string | null | undefined, { maxBodyBytes }: BodyLimits): boolean {
+  return Number(contentLength ?? 0) > maxBodyBytes;
 }

@@ -1,5 +1,7 @@
 /** A body read to its end, or why it was not. */
-export type BodyRead = { readonly bytes: Uint8Array } | { readonly problem: 'too-large' | 'stalled' | 'aborted' | 'consumed' };
+export type BodyRead =
+  | { readonly bytes: Uint8Array }
+  | { readonly problem: 'too-large' | 'stalled' | 'aborted' | 'consumed' };
 
 /** How far and how long a body is read. */
 export interface BodyLimits {

@@ -59,7 +59,7 @@ export async function answerCallback(options: CallbackOptions, request: Callback
         ? unavailable('the service of this subscription is not running', COME_AGAIN_SECONDS)
         : refusal(404, 'the service of this subscription is not running');
     }
-    const served = { ...match, service };
+    const served = { entry: match.entry, grant: match.grant, service };
     return method === 'POST'
       ? await answerDistribution(options, served, request)
       : await answerIntent(options, served, request);

@@ -43,14 +43,9 @@ export async function answerDistribution(
     decoded: decoded !== undefined && 'bytes' in decoded ? decoded.bytes : undefined,
     undecodable: decoded !== undefined && 'problem' in decoded,
   });
-  switch (answer.type) {
-    case 'acknowledged':
-      return acknowledgement(202, answer.acknowledgement);
-    case 'deleted':
-      return refusal(410, answer.error.message, answer.error);
-    case 'unavailable':
-      return unavailable(answer.reason, COME_AGAIN_SECONDS);
-  }
+  if (answer.type === 'deleted') return refusal(410, answer.error.message, answer.error);
+  if (answer.type === 'unavailable') return unavailable(answer.reason, COME_AGAIN_SECONDS);
+  return acknowledgement(202, answer.acknowledgement);
 }
 
 function signatureHeader(request: CallbackRequest): string | undefined {
@@ -66,23 +61,21 @@ function unread(
   problem: Extract<BodyRead, { problem: string }>['problem'],
 ): CallbackAnswer {
   const fields = { subscription: entry.record.id };
-  switch (problem) {
-    case 'too-large':
-      logger.warn(fields, `content over ${limits.maxBodyBytes} bytes was refused: see security.maxBodyBytes`);
-      return closingRefusal(413, 'the content is too large');
-    case 'stalled':
-      logger.warn(fields, `content did not arrive within ${limits.bodyTimeoutMs} ms: see security.bodyTimeoutMs`);
-      return closingRefusal(408, 'the content did not arrive in time');
-    case 'aborted':
-      return closingRefusal(408, 'the content did not arrive whole');
-    case 'consumed':
-      logger.error(
-        fields,
-        'the body was read before it got here, and its bytes are needed to check the signature: mount the runtime before ' +
-          'any body parser, or have the parser keep the bytes as request.rawBody',
-      );
-      return refusal(500, 'the body was read by another part of the server');
+  if (problem === 'too-large') {
+    logger.warn(fields, `content over ${limits.maxBodyBytes} bytes was refused: see security.maxBodyBytes`);
+    return closingRefusal(413, 'the content is too large');
   }
+  if (problem === 'stalled') {
+    logger.warn(fields, `content did not arrive within ${limits.bodyTimeoutMs} ms: see security.bodyTimeoutMs`);
+    return closingRefusal(408, 'the content did not arrive in time');
+  }
+  if (problem === 'aborted') return closingRefusal(408, 'the content did not arrive whole');
+  logger.error(
+    fields,
+    'the body was read before it got here, and its bytes are needed to check the signature: mount the runtime before ' +
+      'any body parser, or have the parser keep the bytes as request.rawBody',
+  );
+  return refusal(500, 'the body was read by another part of the server');
 }
 
 function rejected(
@@ -106,20 +99,17 @@ function rejected(
       .apply(record.id, { type: 'content-rejected', failure: failureOf(error, 'unsigned', now()) })
       .catch((cause: unknown) => logger.error({ subscription: record.id, err: cause }, 'a failure could not be noted'));
   }
-  return service.signature.onFailure === 'acknowledge' ? acknowledgement(202, undefined) : refusal(403, error.message);
+  return service.signature.onFailure === 'acknowledge'
+    ? acknowledgement(202, undefined)
+    : refusal(403, 'the content is not signed as it has to be');
 }
 
 function explain(signature: ReadSignature, hub: string): string {
   if (!('problem' in signature)) return 'The content is not signed with the secret of this subscription';
-  switch (signature.problem) {
-    case 'missing':
-      return (
-        `The content is not signed, although hub ${hub} was given a secret. ` +
-        'If this hub does not sign, set secret: false to accept unsigned content'
-      );
-    case 'malformed':
-      return 'The signature of the content is malformed';
-    case 'algorithm':
-      return 'The content is signed with an algorithm that is not accepted';
-  }
+  if (signature.problem === 'malformed') return 'The signature of the content is malformed';
+  if (signature.problem === 'algorithm') return 'The content is signed with an algorithm that is not accepted';
+  return (
+    `The content is not signed, although hub ${hub} was given a secret. ` +
+    'If this hub does not sign, set secret: false to accept unsigned content'
+  );
 }

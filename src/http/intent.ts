@@ -5,6 +5,7 @@ import { mayConfirm } from '../subscription/answering.js';
 import { failureOf } from '../subscription/failure.js';
 import { InternalHubError, SubscriptionDeniedError, type HubMessage } from '../subscription/hub-errors.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
+import { isOver } from '../subscription/state.js';
 import { acknowledgement, confirmation, refusal, type CallbackAnswer } from './answer.js';
 import type { CallbackRequest } from './callback-request.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
@@ -21,7 +22,7 @@ export async function answerIntent(
   const start = request.target.indexOf('?');
   const rawQuery = start === -1 ? '' : request.target.slice(start + 1);
   const query = readHubQuery(rawQuery);
-  if (query === undefined) return refusal(400, 'a hub parameter is not UTF-8');
+  if (query === undefined) return refusal(400, 'hub.challenge is not UTF-8');
   const isProbe = request.method === 'HEAD';
   switch (query.mode) {
     case 'subscribe':
@@ -115,14 +116,14 @@ async function refusedByHandler(
 async function deny(options: CallbackOptions, match: ServedMatch, query: HubQuery): Promise<CallbackAnswer> {
   const { entry, grant, service } = match;
   const reason = query.reason ?? 'the hub gave no reason';
-  const wasDenied = grant.state === 'denied';
+  // It has ended already, and there is nobody to tell.
+  if (isOver(grant)) return acknowledgement(200, undefined);
   const error = new SubscriptionDeniedError(reason, hubMessage(match, query));
   const record = await options.registry.apply(entry.record.id, {
     type: 'denied',
     grantId: grant.id,
     failure: failureOf(error, 'denied', options.now()),
   });
-  if (wasDenied) return acknowledgement(200, undefined);
   const denied = record.grants.find(({ id }) => id === grant.id) ?? grant;
   const told = new SubscriptionDeniedError(reason, hubMessage({ ...match, grant: denied }, query));
   return tell(options, match, () => service.intent.onSubscriptionValidationDenied?.(told));
@@ -131,7 +132,10 @@ async function deny(options: CallbackOptions, match: ServedMatch, query: HubQuer
 async function hubError(options: CallbackOptions, match: ServedMatch, query: HubQuery): Promise<CallbackAnswer> {
   const error = new InternalHubError(query.reason ?? 'the hub gave no reason', hubMessage(match, query));
   const { subscription, grant } = error;
-  options.logger.warn({ subscription: subscription.id, hub: grant.hub, topic: grant.topic }, `hub error: ${error.message}`);
+  options.logger.warn(
+    { subscription: subscription.id, hub: grant.hub, topic: grant.topic },
+    `hub error: ${error.message}`,
+  );
   options.hooks.emit('hub-error', () => ({ subscription, grant, error, at: new Date(options.now()) }));
   return tell(options, match, () => match.service.intent.onHubError?.(error));
 }
@@ -151,7 +155,11 @@ async function tell(
 }
 
 function hubMessage({ entry, grant }: ServedMatch, { topic }: HubQuery): HubMessage {
-  return { subscription: subscriptionSnapshot(entry.record, entry.counters.stats()), grant: grantSnapshot(grant), topic };
+  return {
+    subscription: subscriptionSnapshot(entry.record, entry.counters.stats()),
+    grant: grantSnapshot(grant),
+    topic,
+  };
 }
 
 function isForeign({ grant }: ServedMatch, { topic }: HubQuery, rawQuery: string): boolean {

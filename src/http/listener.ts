@@ -4,6 +4,9 @@ import type { AddressInfo } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { ListenerError } from '../errors.js';
 
+/** Milliseconds between looks at which connections have become idle, while closing. */
+const IDLE_CHECK_MS = 20;
+
 /** A certificate and its key, and what else node:tls takes. */
 export type TlsOptions = SecureContextOptions;
 
@@ -13,6 +16,8 @@ export interface ListenOptions {
   /** All interfaces where it is undefined. */
   readonly host: string | undefined;
   readonly tls: TlsOptions | undefined;
+  /** Told of what goes wrong while it listens: a connection that could not be accepted. */
+  readonly onError: (error: Error) => void;
 }
 
 /** A server of our own. */
@@ -27,34 +32,33 @@ export interface Listener {
  *
  * @throws ListenerError that names the port and says what to do
  */
-export async function listen(handler: RequestListener, { port, host, tls }: ListenOptions): Promise<Listener> {
-  const server = serverFor(handler, tls);
+export async function listen(handler: RequestListener, { port, host, tls, onError }: ListenOptions): Promise<Listener> {
+  const server = tls === undefined ? createServer(handler) : createTlsServer(tls, handler);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenerError(error, port, host)));
     server.listen(port, host, resolve);
   });
-  server.removeAllListeners('error');
+  server.removeAllListeners('error').on('error', onError);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a server that listens on a port has an AddressInfo
   const address = server.address() as AddressInfo;
   let closed: Promise<void> | undefined;
   return {
     port: address.port,
     close({ force } = { force: false }) {
-      closed ??= new Promise((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      closed ??= closeGently(server);
       if (force) server.closeAllConnections();
       return closed;
     },
   };
 }
 
-function serverFor(handler: RequestListener, tls: TlsOptions | undefined): Server {
-  if (tls === undefined) return createServer(handler);
+/** A connection kept alive is closed when its last answer has left, not when it times out. */
+async function closeGently(server: Server): Promise<void> {
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
   try {
-    return createTlsServer(tls, handler);
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new ListenerError(`The tls option cannot be used (${message}): give key and cert in PEM`, { cause });
+    await new Promise<void>((resolve) => void server.close(() => resolve()));
+  } finally {
+    clearInterval(idle);
   }
 }
 

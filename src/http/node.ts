@@ -1,21 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { CallbackAnswer } from './answer.js';
 import { readNodeBody } from './body.js';
 import { answerCallback, type CallbackOptions } from './callback.js';
 import type { CallbackRequest } from './callback-request.js';
-
-/** Milliseconds a sender gets to notice the answer, when we read its request no further. */
-const LINGER_MS = 1_000;
+import { sendAnswer } from './node-answer.js';
 
 /** A node request as callbacks see it. */
 function nodeRequest(request: IncomingMessage): CallbackRequest {
   return {
     method: request.method ?? '',
     target: request.url ?? '',
-    header(name) {
-      const value = request.headers[name];
-      return Array.isArray(value) ? value.join(', ') : value;
-    },
+    header: (name) => request.headers[name]?.toString(),
     headers() {
       const { rawHeaders } = request;
       const pairs: [string, string][] = [];
@@ -34,19 +28,11 @@ export async function answerNode(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const answer = await answerCallback(options, nodeRequest(request));
-  if (response.headersSent || response.destroyed) return;
-  response.writeHead(answer.status, nodeHeaders(answer));
-  response.end(answer.body);
-  if (answer.close !== true) return;
-  // Closing at once would reset the connection, and the sender might never read the answer. What still comes is dropped.
-  setTimeout(() => {
-    if (!request.complete) request.destroy();
-  }, LINGER_MS).unref();
-}
-
-function nodeHeaders({ headers, body }: CallbackAnswer): Record<string, string | string[]> {
-  const all: Record<string, string | string[]> = { 'content-length': String(Buffer.byteLength(body)) };
-  for (const [name, value] of Object.entries(headers)) all[name] = typeof value === 'string' ? value : [...value];
-  return all;
+  try {
+    const answer = await answerCallback(options, nodeRequest(request));
+    if (!response.headersSent && !response.destroyed) sendAnswer(request, response, answer);
+  } catch (error) {
+    options.logger.error({ err: error }, 'an answer could not be sent: the connection is closed');
+    response.destroy();
+  }
 }

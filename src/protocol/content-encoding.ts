@@ -19,11 +19,9 @@ export function contentCodings(header: string | undefined): readonly string[] {
 }
 
 /** Undoes gzip, deflate and br, the last one applied first, each within the cap. */
-export async function decodeContent(
-  body: Uint8Array,
-  codings: readonly string[],
-  maxBytes: number,
-): Promise<Decoded> {
+export async function decodeContent(body: Uint8Array, codings: readonly string[], maxBytes: number): Promise<Decoded> {
+  // A ping without content, whatever its headers say.
+  if (body.byteLength === 0) return { bytes: body };
   let bytes = body;
   // Each layer can blow up by a factor of a thousand: nobody honest sends more than two.
   if (codings.length > 2) return { problem: 'undecodable' };

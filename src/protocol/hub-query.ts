@@ -12,7 +12,8 @@ export interface HubQuery {
  * Reads the query of a hub's GET.
  *
  * @param query without its question mark
- * @returns undefined where one of the parameters is not UTF-8: its bytes could not be sent back as they came
+ * @returns undefined where the challenge is not UTF-8: its bytes could not be sent back as they came. Elsewhere what is not
+ * stands as U+FFFD: a denial counts, however its reason is spelled
  */
 export function readHubQuery(query: string): HubQuery | undefined {
   const last = new Map<string, string>();
@@ -20,9 +21,10 @@ export function readHubQuery(query: string): HubQuery | undefined {
     const equals = pair.indexOf('=');
     const name = decode(equals === -1 ? pair : pair.slice(0, equals));
     if (name?.startsWith('hub.') !== true) continue;
-    const value = decode(equals === -1 ? '' : pair.slice(equals + 1));
-    if (value === undefined) return undefined;
-    last.set(name, value);
+    const sent = equals === -1 ? '' : pair.slice(equals + 1);
+    const value = decode(sent);
+    if (value === undefined && name === 'hub.challenge') return undefined;
+    last.set(name, value ?? decodeLeniently(sent));
   }
   return {
     mode: last.get('hub.mode'),
@@ -42,7 +44,8 @@ export function isTopic(expected: string, named: string, query: string): boolean
   if (named === expected) return true;
   if (!URL.canParse(expected)) return rawTopic(query) === expected;
   const { href } = new URL(expected);
-  const isSame = (topic: string): boolean => topic === expected || (URL.canParse(topic) && new URL(topic).href === href);
+  const isSame = (topic: string): boolean =>
+    topic === expected || (URL.canParse(topic) && new URL(topic).href === href);
   return isSame(named) || isSame(rawTopic(query));
 }
 
@@ -61,4 +64,8 @@ function decode(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function decodeLeniently(text: string): string {
+  return new URLSearchParams(`_=${text}`).get('_') ?? '';
 }

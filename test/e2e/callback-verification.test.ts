@@ -1,0 +1,395 @@
+import { describe, expect, test } from 'vitest';
+import { SubscriptionVerificationError, UnsubscriptionVerificationError } from 'websub-subscriber';
+import type { SubscriptionVerification, UnsubscriptionVerification } from 'websub-subscriber';
+import { manualClock } from '../http/manual-clock.js';
+import { fieldsOf, SECRET, signatureOf, subscribed, verification, type Subscribed } from '../http/subscribed.js';
+import { exchange, request } from '../http/wire.js';
+
+const DAY_MS = 86_400_000;
+
+describe('V1 a verification', () => {
+  test('of the topic asked for is answered with the challenge and nothing else', async () => {
+    const { ask, topic } = await subscribed();
+    const answer = await ask(verification(topic.url, { 'hub.challenge': 'c9+/= ü' }));
+    expect(answer).toMatchObject({ status: 200, body: 'c9+/= ü' });
+    expect(answer.headers).toEqual({
+      'content-length': '8',
+      'content-type': 'text/plain; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      date: expect.any(String),
+      connection: 'keep-alive',
+      'keep-alive': 'timeout=5',
+    });
+  });
+
+  test('of another topic is refused with 404', async () => {
+    const { ask, topic } = await subscribed();
+    const answer = await ask(verification(`${topic.url}2`));
+    expect(answer.status).toBe(404);
+    expect(answer.headers).toMatchObject({ 'cache-control': 'no-store' });
+    expect(fieldsOf(answer)).toEqual({ reason: 'this topic was not asked for' });
+  });
+
+  test('on an unknown callback is refused with 404', async () => {
+    const { port, topic } = await subscribed();
+    const query = new URLSearchParams(verification(topic.url)).toString();
+    expect((await exchange(port, request('GET', `/websub/AAAA?${query}`))).status).toBe(404);
+  });
+
+  test('of a subscription that is not wanted any more is refused with 404', async () => {
+    const { ask, topic, runtime, snapshot, hub } = await subscribed();
+    await runtime.unsubscribe((await snapshot()).id);
+    expect((await ask(verification(topic.url))).status).toBe(404);
+    await hub.unsubscribed(topic);
+    expect((await ask(verification(topic.url))).status).toBe(404);
+  });
+
+  test.each([
+    ['a topic', { 'hub.topic': '' }, 'hub.topic is missing'],
+    ['a challenge', { 'hub.challenge': '' }, 'hub.challenge is missing'],
+    ['a mode', { 'hub.mode': '' }, 'hub.mode is unknown'],
+    ['a mode of WebSub', { 'hub.mode': 'Subscribe' }, 'hub.mode is unknown'],
+    ['a challenge within 4 KiB', { 'hub.challenge': 'x'.repeat(4097) }, 'hub.challenge is too long'],
+  ])('without %s is answered 400', async (_what, changes, reason) => {
+    const { ask, topic, events, post } = await subscribed();
+    const answer = await ask(verification(topic.url, changes));
+    expect(answer.status).toBe(400);
+    expect(fieldsOf(answer)).toEqual({ reason });
+    expect((await post('still there')).status).toBe(202);
+    expect(events).toHaveLength(1);
+  });
+
+  test('with no parameters at all is answered 400', async () => {
+    const { port, path } = await subscribed();
+    for (const target of [path, `${path}?`, `${path}?id=1`]) {
+      const answer = await exchange(port, request('GET', target));
+      expect(answer.status).toBe(400);
+      expect(fieldsOf(answer)).toEqual({ reason: 'hub.mode is missing' });
+    }
+  });
+
+  test('may have a challenge of 4 KiB', async () => {
+    const { ask, topic } = await subscribed();
+    const challenge = 'x'.repeat(4096);
+    expect(await ask(verification(topic.url, { 'hub.challenge': challenge }))).toMatchObject({
+      status: 200,
+      body: challenge,
+    });
+  });
+
+  test('is found with a topic the hub did not percent-encode', async () => {
+    const { port, path, topic } = await subscribed({ topic: '/feed?a=1&b=caf%C3%A9' });
+    const target = `${path}?hub.mode=subscribe&hub.topic=${topic.url}&hub.challenge=c&hub.lease_seconds=60`;
+    expect(await exchange(port, request('GET', target))).toMatchObject({ status: 200, body: 'c' });
+  });
+});
+
+describe('V2 the lease', () => {
+  test.each([
+    ['is the one of the verification', '7200', 7_200, 0],
+    ['is the default where it is not a number', 'soon', 86_400, 1],
+    ['is the default where it is zero', '0', 86_400, 1],
+    ['is the default where it is negative', '-60', 86_400, 1],
+    ['is the default where it is empty', '', 86_400, 1],
+    ['is the cap where it is over it', '999999999', 31_536_000, 1],
+  ])('%s', async (_what, lease, seconds, warnings) => {
+    const { ask, topic, snapshot, logger } = await subscribed();
+    const before = Date.now();
+    expect((await ask(verification(topic.url, { 'hub.lease_seconds': lease }))).status).toBe(200);
+    const { leaseSeconds, expiresAt, verifiedAt } = await snapshot();
+    expect(leaseSeconds).toBe(seconds);
+    expect(logger.said('warn').filter((message) => message.includes('hub.lease_seconds'))).toHaveLength(warnings);
+    expect(verifiedAt?.getTime()).toBeGreaterThanOrEqual(before);
+    expect(Number(expiresAt) - Number(verifiedAt)).toBe(seconds * 1000);
+  });
+
+  test('is the default where there is none', async () => {
+    const { ask, topic, snapshot } = await subscribed({ options: { security: { defaultLeaseSeconds: 500 } } });
+    const { 'hub.lease_seconds': _, ...without } = verification(topic.url);
+    expect((await ask(without)).status).toBe(200);
+    expect((await snapshot()).leaseSeconds).toBe(500);
+  });
+});
+
+describe('V3 an unsubscription', () => {
+  test('that nobody asked for is refused with 404', async () => {
+    const { hub, topic, callback, snapshot, post } = await subscribed();
+    const { status } = await hub.verify({ topic: topic.url, callback }, { mode: 'unsubscribe' });
+    expect(status).toBe(404);
+    expect((await snapshot()).state).toBe('active');
+    expect((await post('news')).status).toBe(202);
+    expect(hub.violations).toEqual([]);
+  });
+
+  test('that was asked for is confirmed, the lease being of no account, and confirmed again', async () => {
+    const { ask, topic, runtime, snapshot, hub } = await subscribed();
+    hub.configure({ verify: 'never' });
+    await runtime.unsubscribe((await snapshot()).id);
+    await hub.until(() => hub.requests.length >= 2);
+    const asked = verification(topic.url, { 'hub.mode': 'unsubscribe', 'hub.lease_seconds': '-1' });
+    expect((await ask({ ...asked, 'hub.topic': 'http://127.0.0.1/other' })).status).toBe(404);
+    expect(await ask(asked)).toMatchObject({ status: 200, body: 'c9+/=' });
+    expect((await snapshot()).state).toBe('unsubscribed');
+    expect((await ask(asked)).status).toBe(200);
+  });
+});
+
+describe('V4 a verification at any time', () => {
+  test('moves the expiry, but does not put off a renewal', async () => {
+    const { hub, topic, callback, snapshot } = await subscribed({ hub: { leaseSeconds: 3600 } });
+    const before = await snapshot();
+    hub.configure({ leaseSeconds: 864_000 });
+    expect((await hub.verify({ topic: topic.url, callback }, { leaseSeconds: 864_000 })).status).toBe(200);
+    const after = await snapshot();
+    expect(Number(after.expiresAt) - Number(before.expiresAt)).toBeGreaterThan(9 * DAY_MS);
+    expect(after.renewsAt).toEqual(before.renewsAt);
+  });
+
+  test('is welcome after it was given up waiting for', async () => {
+    const clock = manualClock();
+    const { hub, topic, callback, snapshot } = await subscribed({
+      hub: { verify: 'never' },
+      config: { maxAttempts: 1, verifyTimeoutSeconds: 60 },
+      unverified: true,
+      seams: clock.seams,
+    });
+    clock.pass(61_000);
+    await expect.poll(async () => (await snapshot()).gaveUp).toBe(true);
+    hub.configure({ verify: 'async' });
+    expect((await hub.verify({ topic: topic.url, callback })).status).toBe(200);
+    expect((await snapshot()).state).toBe('active');
+  });
+});
+
+test('V5 the parameters are the last of their name, among others of the callback', async () => {
+  const { port, path, topic } = await subscribed();
+  const query = new URLSearchParams(verification(topic.url, { 'hub.challenge': 'theirs' })).toString();
+  const target = `${path}?id=42&%FF=%FF&hub.mode=denied&hub.topic=http%3A%2F%2Fother.test%2F&hub.challenge=ours&${query}`;
+  expect(await exchange(port, request('GET', target))).toMatchObject({ status: 200, body: 'theirs' });
+});
+
+/** A subscription whose next renewal the hub accepts and does not verify. */
+async function renewing(): Promise<Subscribed & { readonly renew: () => Promise<void> }> {
+  const clock = manualClock();
+  const given = await subscribed({ hub: { leaseSeconds: 36_000 }, seams: clock.seams });
+  const { hub } = given;
+  return {
+    ...given,
+    async renew() {
+      hub.configure({ verify: 'never' });
+      const { length } = hub.requests;
+      clock.pass(34_000_000);
+      await hub.until(() => hub.requests.length > length);
+      await hub.settled();
+    },
+  };
+}
+
+describe('V6 a renewal', () => {
+  test('leaves what works as it is until it is verified', async () => {
+    const { hub, topic, callback, snapshot, post, events, renew } = await renewing();
+    const before = await snapshot();
+    await renew();
+    expect(await snapshot()).toMatchObject({ state: 'active', expiresAt: before.expiresAt, callback: before.callback });
+    expect((await post('old')).status).toBe(202);
+    hub.configure({ verify: 'async' });
+    expect((await hub.verify({ topic: topic.url, callback })).status).toBe(200);
+    expect(Number((await snapshot()).expiresAt)).toBeGreaterThan(Number(before.expiresAt));
+    expect((await post('new')).status).toBe(202);
+    expect(events.map((event) => event.text())).toEqual(['old', 'new']);
+  });
+
+  test('that is refused to the hub leaves what works as it is', async () => {
+    const { ask, snapshot, post, renew } = await renewing();
+    const before = await snapshot();
+    await renew();
+    expect((await ask(verification('http://127.0.0.1/other'))).status).toBe(404);
+    expect(await snapshot()).toMatchObject({ state: 'active', expiresAt: before.expiresAt });
+    expect((await post('old', { 'X-Hub-Signature': signatureOf('old', 'sha1', SECRET) })).status).toBe(202);
+  });
+});
+
+describe('V7 the service', () => {
+  test('is asked with what the hub said', async () => {
+    const asked: SubscriptionVerification[] = [];
+    const { topic, callback } = await subscribed({
+      handlers: { onSubscriptionVerification: (verification) => void asked.push(verification) },
+      hub: { leaseSeconds: 777 },
+    });
+    expect(asked).toEqual([
+      {
+        mode: 'subscribe',
+        topic: topic.url,
+        challenge: expect.stringMatching(/^.{40,}$/),
+        leaseSeconds: 777,
+        subscription: expect.objectContaining({ state: 'verifying', service: 'News' }),
+        grant: expect.objectContaining({ callback, topic: topic.url }),
+      },
+    ]);
+  });
+
+  test.each(['perpetual', 0, -5] as const)('is told of no lease where it is %s', async (leaseSeconds) => {
+    const asked: SubscriptionVerification[] = [];
+    await subscribed({
+      handlers: { onSubscriptionVerification: (verification) => void asked.push(verification) },
+      hub: { leaseSeconds },
+    });
+    expect(asked[0]).not.toHaveProperty('leaseSeconds');
+  });
+
+  test('adds headers to the confirmation, but cannot make it another answer', async () => {
+    const { ask, topic } = await subscribed({
+      handlers: {
+        onSubscriptionVerification: async () => ({
+          headers: {
+            'X-One': 'one',
+            'X-Two': ['two', 'three'],
+            'Set-Cookie': 'a=b',
+            Location: 'http://elsewhere.test/',
+            'Content-Type': 'text/html',
+            'Content-Length': '1',
+            'Transfer-Encoding': 'chunked',
+            'Cache-Control': 'public',
+            'X-Control': 'a\u0001b',
+            'X-Split': 'a\r\nb: c',
+            'X-Wide': '潮',
+            'X Name': 'space',
+          },
+        }),
+      },
+    });
+    const answer = await ask(verification(topic.url));
+    expect(answer).toMatchObject({ status: 200, body: 'c9+/=' });
+    expect(answer.headers).toEqual({
+      'x-one': 'one',
+      'x-two': 'two, three',
+      'content-length': '5',
+      'content-type': 'text/plain; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      date: expect.any(String),
+      connection: 'keep-alive',
+      'keep-alive': 'timeout=5',
+    });
+  });
+
+  test('refuses by throwing: 404, not subscribed, and not asked again', async () => {
+    const refuse = (): never => {
+      throw new SubscriptionVerificationError('not & never', { headers: { 'X-Why': 'because' }, body: { more: 'ü' } });
+    };
+    const { hub, ask, topic, snapshot, post } = await subscribed({
+      handlers: { onSubscriptionVerification: refuse },
+      unverified: true,
+    });
+    await hub.until(() => hub.subscriptions[0]?.state === 'refused');
+    expect(hub.deliveries).toHaveLength(1);
+    expect(hub.deliveries[0]).toMatchObject({ status: 404, body: 'reason=not+%26+never&more=%C3%BC' });
+    expect(hub.deliveries[0]?.headers.get('x-why')).toBe('because');
+    expect(await snapshot()).toMatchObject({
+      state: 'failed',
+      gaveUp: true,
+      lastError: { cause: 'handler-refused', message: 'not & never', code: 'ERR_WEBSUB_SUBSCRIPTION_VERIFICATION' },
+    });
+    expect((await snapshot()).nextAttemptAt).toBeUndefined();
+    expect((await ask(verification(topic.url))).status).toBe(404);
+    expect(hub.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
+    expect((await post('news')).status).toBe(202);
+  });
+
+  test('may throw anything', async () => {
+    const { hub } = await subscribed({
+      handlers: {
+        onSubscriptionVerification: async () => {
+          throw 'a word';
+        },
+      },
+      unverified: true,
+    });
+    await hub.until(() => hub.subscriptions[0]?.state === 'refused');
+    expect(hub.deliveries[0]).toMatchObject({ status: 404, body: 'reason=a+word' });
+  });
+
+  test('is not asked about what is refused already', async () => {
+    const asked: unknown[] = [];
+    const { ask, topic } = await subscribed({
+      handlers: {
+        onSubscriptionVerification: (verification) => void asked.push(verification),
+        onUnsubscriptionVerification: (verification) => void asked.push(verification),
+      },
+    });
+    asked.length = 0;
+    expect((await ask(verification(`${topic.url}2`))).status).toBe(404);
+    expect((await ask(verification(topic.url, { 'hub.mode': 'unsubscribe' }))).status).toBe(404);
+    expect((await ask(verification(topic.url, { 'hub.challenge': '' }))).status).toBe(400);
+    expect(asked).toEqual([]);
+  });
+
+  test('keeps a subscription by refusing its unsubscription', async () => {
+    const asked: UnsubscriptionVerification[] = [];
+    const { hub, topic, snapshot, runtime, post } = await subscribed({
+      config: { unsubscribeOnShutdown: false },
+      handlers: {
+        onUnsubscriptionVerification: (verification) => {
+          asked.push(verification);
+          throw new UnsubscriptionVerificationError('stay', { body: { more: 'news' } });
+        },
+      },
+    });
+    await runtime.unsubscribe((await snapshot()).id);
+    await hub.until(() => hub.deliveries.length === 2);
+    expect(hub.deliveries[1]).toMatchObject({ status: 404, body: 'reason=stay&more=news' });
+    expect(asked).toEqual([expect.objectContaining({ mode: 'unsubscribe', topic: topic.url })]);
+    expect(asked[0]).not.toHaveProperty('leaseSeconds');
+    expect((await snapshot()).state).toBe('active');
+    expect((await post('news')).status).toBe(202);
+  });
+
+  test('adds headers to the confirmation of an unsubscription', async () => {
+    const { hub, snapshot, runtime, topic } = await subscribed({
+      handlers: { onUnsubscriptionVerification: () => ({ headers: { 'x-bye': 'bye' } }) },
+    });
+    await runtime.unsubscribe((await snapshot()).id);
+    await hub.unsubscribed(topic);
+    expect(hub.deliveries.at(-1)?.headers.get('x-bye')).toBe('bye');
+  });
+});
+
+describe('C8 a HEAD', () => {
+  test('is answered as a GET would be, without a body and without effect', async () => {
+    const asked: unknown[] = [];
+    const { port, path, topic, snapshot } = await subscribed({
+      handlers: { onSubscriptionVerification: (verification) => void asked.push(verification) },
+    });
+    const head = async (changes: Readonly<Record<string, string>>): Promise<number> => {
+      const query = new URLSearchParams(verification(topic.url, changes)).toString();
+      const answer = await exchange(port, request('HEAD', `${path}?${query}`), { toHead: true });
+      expect(answer.body).toBe('');
+      return answer.status;
+    };
+    const before = await snapshot();
+    asked.length = 0;
+    expect(await head({})).toBe(200);
+    expect(await head({ 'hub.mode': 'denied' })).toBe(200);
+    expect(await head({ 'hub.mode': 'hub-error' })).toBe(200);
+    expect(await head({ 'hub.topic': 'http://127.0.0.1/other' })).toBe(404);
+    expect(await head({ 'hub.mode': 'denied', 'hub.topic': 'http://127.0.0.1/other' })).toBe(404);
+    expect(await head({ 'hub.mode': 'unsubscribe' })).toBe(404);
+    expect(await head({ 'hub.mode': 'something' })).toBe(400);
+    expect(asked).toEqual([]);
+    expect(await snapshot()).toEqual(before);
+  });
+});
+
+test('S4 a verify token that comes back must be ours', async () => {
+  const { ask, hub, topic } = await subscribed({
+    config: { protocol: 'pubsubhubbub-0.3' },
+    hub: { protocol: 'pubsubhubbub-0.3' },
+  });
+  const { 'hub.verify_token': token = '' } = Object.fromEntries(new URLSearchParams(hub.requests[0]?.body.toString()));
+  expect(token).not.toBe('');
+  expect((await ask(verification(topic.url, { 'hub.verify_token': token }))).status).toBe(200);
+  expect((await ask(verification(topic.url))).status).toBe(200);
+  expect((await ask(verification(topic.url, { 'hub.verify_token': 'another' }))).status).toBe(404);
+  expect((await ask(verification(topic.url, { 'hub.verify_token': token.replace(/.$/, '!') }))).status).toBe(404);
+});

@@ -1,0 +1,497 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { serve } from '@hono/node-server';
+import express from 'express';
+import { Hono } from 'hono';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { ConfigurationError, ListenerError } from 'websub-subscriber';
+import {
+  fieldsOf,
+  signatureOf,
+  signedPost,
+  subscribed,
+  verification,
+  type Subscribed,
+  type SubscribedOptions,
+} from '../http/subscribed.js';
+import { exchange, openWire, request } from '../http/wire.js';
+
+const fixture = (name: string): Buffer =>
+  readFileSync(fileURLToPath(new URL(`../fixtures/tls/${name}`, import.meta.url)));
+const TLS = { key: fixture('key.pem'), cert: fixture('certificate.pem') };
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** A runtime mounted by hand in a server that takes its handler later. */
+async function mounted(
+  mount: (given: Pick<Subscribed, 'runtime'>) => RequestListener | Promise<RequestListener>,
+  { publicPath = '', ...options }: SubscribedOptions & { readonly publicPath?: string } = {},
+): Promise<Subscribed> {
+  let handler: RequestListener = (_request, response) => void response.writeHead(500).end();
+  const server = createServer((incoming, response) => handler(incoming, response));
+  const port = await listening(server);
+  const given = await subscribed({
+    ...options,
+    port,
+    unverified: true,
+    config: { unsubscribeOnShutdown: false, ...options.config },
+    options: { manual: true, publicUrl: `http://127.0.0.1:${port}${publicPath}`, ...options.options },
+    hub: { verify: 'never' },
+  });
+  handler = await mount(given);
+  given.hub.configure({ verify: 'async' });
+  await given.hub.verify({ topic: given.topic.url, callback: given.callback });
+  expect((await given.snapshot()).state).toBe('active');
+  return given;
+}
+
+describe('in Express', () => {
+  test('before a body parser: callbacks are ours, the rest is the app’s', async () => {
+    const { post, port, events, topic } = await mounted(({ runtime }) => {
+      const app = express();
+      app.use(runtime.nodeHandler);
+      app.use(express.json());
+      app.post('/api', (incoming, response) => void response.json({ got: incoming.body as unknown }));
+      return app;
+    });
+    const body = JSON.stringify({ news: 'ü' });
+    expect((await post(body, { 'Content-Type': 'application/json' })).status).toBe(202);
+    expect(events[0]?.json()).toEqual({ news: 'ü' });
+    expect((await topic.publish('more')).map(({ status }) => status)).toEqual([202]);
+    const answer = await exchange(port, request('POST', '/api', { 'Content-Type': 'application/json' }, '{"a":1}'));
+    expect(answer).toMatchObject({ status: 200, body: '{"got":{"a":1}}' });
+    const unknown = await exchange(port, signedPost('/websub/unknown', 'news'));
+    expect(fieldsOf(unknown)).toEqual({ reason: 'there is no such callback' });
+  });
+
+  test('below a path that it strips', async () => {
+    const { post, events, port, path } = await mounted(
+      ({ runtime }) => express().use('/hooks/websub', runtime.nodeHandler),
+      {
+        publicPath: '/hooks',
+      },
+    );
+    expect(path).toMatch(/^\/hooks\/websub\/[\w-]{43}$/);
+    expect((await post('news')).status).toBe(202);
+    expect(events).toHaveLength(1);
+    expect((await exchange(port, request('GET', '/hooks/websub/unknown'))).status).toBe(404);
+  });
+
+  test('after express.json() the bytes are gone: 500, and a log line that says what to do', async () => {
+    const given = await mounted(({ runtime }) => express().use(express.json(), runtime.nodeHandler));
+    const answer = await given.post('{"a":1}', { 'Content-Type': 'application/json' });
+    expect(answer.status).toBe(500);
+    expect(fieldsOf(answer)).toEqual({ reason: 'the body was read by another part of the server' });
+    expect(given.events).toEqual([]);
+    expect(given.logger.said('error')).toEqual([
+      'the body was read before it got here, and its bytes are needed to check the signature: mount the runtime before ' +
+        'any body parser, or have the parser keep the bytes as request.rawBody',
+    ]);
+    expect((await given.post('<feed/>', { 'Content-Type': 'application/atom+xml' })).status).toBe(202);
+    expect((await given.post('', { 'Content-Type': 'application/json' })).status).toBe(202);
+  });
+
+  test('after express.raw(), and after a parser that keeps the bytes', async () => {
+    const keep = express.json({
+      verify: (incoming, _response, bytes) => void Object.assign(incoming, { rawBody: bytes }),
+    });
+    const raw = express.raw({ type: '*/*', limit: 200_000 });
+    for (const parser of [keep, raw]) {
+      const given = await mounted(({ runtime }) => express().use(parser, runtime.nodeHandler), {
+        options: { security: { maxBodyBytes: 1000 } },
+      });
+      expect((await given.post('{"a":1}', { 'Content-Type': 'application/json' })).status).toBe(202);
+      expect(
+        (await given.post('{"a":2}', { 'Content-Type': 'application/json', 'X-Hub-Signature': 'sha1=00' })).status,
+      ).toBe(403);
+      const long = JSON.stringify({ long: 'x'.repeat(2000) });
+      expect((await given.post(long, { 'Content-Type': 'application/json' })).status).toBe(413);
+      expect(given.events.map((event) => event.text())).toEqual(['{"a":1}']);
+    }
+  });
+
+  test('behind something that has read a part: the rest is not taken for the whole', async () => {
+    const given = await mounted(
+      ({ runtime }) =>
+        express().use((incoming, _response, next) => {
+          if (incoming.method !== 'POST') {
+            next();
+            return;
+          }
+          incoming.once('data', () => {
+            incoming.pause();
+            next();
+          });
+        }, runtime.nodeHandler),
+      { config: { secret: false } },
+    );
+    const wire = await openWire(given.port);
+    wire.send(request('POST', given.path, { 'Content-Length': '8' }));
+    wire.send('half');
+    expect((await wire.answer()).status).toBe(500);
+    expect(given.events).toEqual([]);
+  });
+
+  test('behind something slow, the sender being gone by then', async () => {
+    const held: (() => void)[] = [];
+    const given = await mounted(({ runtime }) =>
+      express().use((incoming, _response, next) => {
+        if (incoming.headers['x-slow'] === undefined) next();
+        else incoming.on('close', () => void held.push(next));
+      }, runtime.nodeHandler),
+    );
+    const wire = await openWire(given.port);
+    wire.send(request('POST', given.path, { 'X-Slow': '1', 'Content-Length': '8' }));
+    wire.send('half');
+    await expect.poll(async () => (await given.post('news')).status).toBe(202);
+    wire.socket.resetAndDestroy();
+    await expect.poll(() => held.length).toBe(1);
+    for (const goOn of held) goOn();
+    expect((await given.post('more')).status).toBe(202);
+    expect(given.logger.said('error')).toEqual([]);
+    await given.runtime.stop();
+    expect(given.events.map((event) => event.text())).toEqual(['news', 'more']);
+  });
+
+  test('behind something that has answered already', async () => {
+    const given = await mounted(({ runtime }) =>
+      express().use((incoming, response, next) => {
+        if (incoming.method === 'POST') response.status(418).end();
+        next();
+      }, runtime.nodeHandler),
+    );
+    expect((await given.post('news')).status).toBe(418);
+    expect(given.logger.said('error')).toEqual([]);
+  });
+
+  test('with something that breaks the answer: the connection is closed, and all goes on', async () => {
+    const given = await mounted(({ runtime }) =>
+      express().use((incoming, response, next) => {
+        if (incoming.headers['x-break'] !== undefined) {
+          response.writeHead = () => {
+            throw new Error('broken');
+          };
+        }
+        next();
+      }, runtime.nodeHandler),
+    );
+    await expect(given.post('news', { 'X-Break': '1' })).rejects.toThrow('the connection ended');
+    expect(given.logger.said('error')).toEqual(['an answer could not be sent: the connection is closed']);
+    expect((await given.post('news')).status).toBe(202);
+  });
+});
+
+describe('in Hono', () => {
+  const hono = (given: Pick<Subscribed, 'runtime'>): Hono => {
+    const app = new Hono();
+    app.all('/websub/*', (context) => given.runtime.fetch(context.req.raw));
+    app.get('/', (context) => context.text('the app'));
+    return app;
+  };
+
+  /** Hono's own server, in front of a port that is known before. */
+  async function inHono(options: SubscribedOptions = {}): Promise<Subscribed> {
+    return mounted(
+      async (given) =>
+        new Promise<RequestListener>((resolve) => {
+          const server = serve({ fetch: hono(given).fetch, port: 0, hostname: '127.0.0.1' }, () => {
+            const [listener] = server.listeners('request');
+            resolve((incoming, response) => void listener?.call(server, incoming, response));
+          });
+          onTestFinished(() => void server.close());
+        }),
+      options,
+    );
+  }
+
+  test('callbacks are ours, the rest is the app’s', async () => {
+    const given = await inHono();
+    const { post, port, path, events, topic } = given;
+    expect((await post('news')).status).toBe(202);
+    expect((await post('news', { 'X-Hub-Signature': signatureOf('newt') })).status).toBe(403);
+    expect((await post('')).status).toBe(202);
+    expect(events.map((event) => event.text())).toEqual(['news', '']);
+    expect(events[0]?.headers.get('x-hub-signature')).toBe(signatureOf('news'));
+    const answer = await given.ask(verification(topic.url));
+    expect(answer).toMatchObject({ status: 200, body: 'c9+/=', headers: { 'x-content-type-options': 'nosniff' } });
+    expect((await exchange(port, request('GET', '/'))).body).toBe('the app');
+    expect((await exchange(port, request('PUT', path, {}, 'x'))).headers).toMatchObject({ allow: 'GET, HEAD, POST' });
+    const query = new URLSearchParams(verification(topic.url)).toString();
+    const head = async (more: string): Promise<number> =>
+      (await exchange(port, request('HEAD', `${path}?${query}${more}`), { toHead: true })).status;
+    expect([await head(''), await head('&hub.topic=other'), await head('&hub.mode=other')]).toEqual([200, 404, 400]);
+    expect((await exchange(port, request('GET', '/websub/unknown'))).status).toBe(404);
+  });
+
+  test('C6 a body over the cap is answered 413, with and without a Content-Length', async () => {
+    const given = await inHono({ options: { security: { maxBodyBytes: 100_000 } } });
+    expect((await given.post(Buffer.alloc(200_000))).status).toBe(413);
+    const wire = await openWire(given.port);
+    wire.send(request('POST', given.path, { 'Transfer-Encoding': 'chunked' }));
+    wire.send(Buffer.concat([Buffer.from('30d40\r\n'), Buffer.alloc(200_000), Buffer.from('\r\n')]));
+    expect((await wire.answer()).status).toBe(413);
+    expect((await given.post('good news')).status).toBe(202);
+  });
+
+  test('C6 a body that stalls is answered 408, and one that breaks off reaches nobody', async () => {
+    const given = await inHono({ options: { security: { bodyTimeoutMs: 100 } } });
+    const wire = await openWire(given.port);
+    wire.send(request('POST', given.path, { 'Content-Length': '10' }));
+    wire.send('half');
+    expect((await wire.answer()).status).toBe(408);
+    const broken = await openWire(given.port);
+    broken.send(request('POST', given.path, { 'Content-Length': '10' }));
+    broken.send('half');
+    broken.socket.resetAndDestroy();
+    await broken.closed;
+    expect((await given.post('good news')).status).toBe(202);
+    expect(given.events).toHaveLength(1);
+  });
+});
+
+describe('as fetch', () => {
+  const post = (path: string, body: NonNullable<RequestInit['body']>, headers: Record<string, string> = {}): Request =>
+    new Request(`https://any.test${path}`, { method: 'POST', body, headers, duplex: 'half' });
+
+  test('answers what is a callback’s, else 404', async () => {
+    const { runtime, path, events, topic } = await subscribed();
+    const signed = { 'X-Hub-Signature': signatureOf('news') };
+    const answer = await runtime.fetch(post(path, 'news', signed));
+    expect([answer.status, await answer.text(), answer.headers.get('cache-control')]).toEqual([202, '', 'no-store']);
+    expect((await runtime.fetch(post(`/a/proxy${path}/`, 'news', signed))).status).toBe(202);
+    expect((await runtime.fetch(post('/websub/unknown', 'news', signed))).status).toBe(404);
+    expect((await runtime.fetch(post('/', 'news', signed))).status).toBe(404);
+    expect((await runtime.fetch(new Request('https://any.test/other', { method: 'HEAD' }))).status).toBe(404);
+    expect((await runtime.fetch(new Request('https://any.test/websub/%'))).status).toBe(404);
+    expect((await runtime.fetch(post(`/%zz${path}`, 'news', signed))).status).toBe(202);
+    const query = new URLSearchParams(verification(topic.url)).toString();
+    expect(await (await runtime.fetch(new Request(`https://any.test${path}?${query}`))).text()).toBe('c9+/=');
+    expect(events).toHaveLength(3);
+  });
+
+  test('sends headers of several values', async () => {
+    const { runtime, path } = await subscribed({
+      handlers: { onHubError: () => ({ headers: { 'x-seen': ['1', '2'] }, body: { a: 'ü' } }) },
+    });
+    const answer = await runtime.fetch(new Request(`https://any.test${path}?hub.mode=hub-error`));
+    expect([answer.headers.get('x-seen'), await answer.text()]).toEqual(['1, 2', 'a=%C3%BC']);
+  });
+
+  test('says so where the body was read before', async () => {
+    const { runtime, path, logger } = await subscribed();
+    const used = post(path, 'news');
+    await used.text();
+    // A request that was read cannot be handed to anybody but as it is.
+    expect((await runtime.fetch(used)).status).toBe(500);
+    expect(logger.said('error')).toHaveLength(1);
+  });
+
+  test('C6 a body over the cap, one that stalls and one that breaks off', async () => {
+    const { runtime, path, events } = await subscribed({
+      options: { security: { maxBodyBytes: 10, bodyTimeoutMs: 50 } },
+    });
+    const stream = (...chunks: readonly string[]): ReadableStream<Uint8Array> => {
+      const rest = [...chunks];
+      return new ReadableStream({
+        pull(controller) {
+          const next = rest.shift();
+          if (next === undefined) controller.close();
+          else if (next === 'break') controller.error(new Error('broken'));
+          else if (next !== 'stall') controller.enqueue(Buffer.from(next));
+          return next === 'stall' ? new Promise(() => {}) : undefined;
+        },
+      });
+    };
+    const send = async (body: ReadableStream<Uint8Array> | string, headers = {}): Promise<number> =>
+      (await runtime.fetch(post(path, body, headers))).status;
+    expect(await send(stream('01234', '56789', 'x'))).toBe(413);
+    expect(await send('x', { 'Content-Length': '11' })).toBe(413);
+    expect(await send(stream('01', 'stall'))).toBe(408);
+    expect(await send(stream('01', 'break'))).toBe(408);
+    expect(events).toEqual([]);
+    const signed = { 'X-Hub-Signature': signatureOf('0123456789') };
+    expect(await send(stream('01234', '56789'), signed)).toBe(202);
+    expect(Buffer.from(events[0]?.raw ?? []).toString()).toBe('0123456789');
+  });
+});
+
+describe('on somebody else’s server', () => {
+  const emitOf = (server: Server): unknown => Reflect.get(server, 'emit');
+  const theirs: RequestListener = (incoming, response) => void response.end(`theirs: ${incoming.url}`);
+
+  test('callbacks are ours, everything else is its listeners’, also of those added later', async () => {
+    const server = createServer();
+    const port = await listening(server);
+    const given = await subscribed({ port, options: { server } });
+    expect((await exchange(port, request('GET', '/other'))).status).toBe(404);
+    server.on('request', theirs);
+    let seen = 0;
+    server.on('request', () => void (seen += 1));
+    expect((await given.post('news')).status).toBe(202);
+    expect((await exchange(port, request('GET', '/websub/unknown'))).status).toBe(404);
+    expect(seen).toBe(0);
+    expect((await exchange(port, request('GET', '/other'))).body).toBe('theirs: /other');
+    expect(seen).toBe(1);
+    expect(given.runtime.url).toBe(`http://localhost:${port}/websub`);
+  });
+
+  test('is left as it was found', async () => {
+    const server = createServer(theirs);
+    const port = await listening(server);
+    const before = { emit: emitOf(server), own: Object.getOwnPropertyNames(server), listeners: server.eventNames() };
+    const given = await subscribed({ port, options: { server } });
+    expect((await given.post('news')).status).toBe(202);
+    await given.runtime.stop();
+    await given.hub.settled();
+    expect(given.hub.subscriptions[0]?.state).toBe('unsubscribed');
+    expect({ emit: emitOf(server), own: Object.getOwnPropertyNames(server), listeners: server.eventNames() }).toEqual(
+      before,
+    );
+    expect((await exchange(port, signedPost(given.path, 'news'))).body).toBe(`theirs: ${given.path}`);
+    expect(server.listening).toBe(true);
+  });
+
+  test('that listens later is subscribed then', async () => {
+    const server = createServer(theirs);
+    const reserved = createServer();
+    const port = await listening(reserved);
+    reserved.close();
+    await once(reserved, 'close');
+    const begun = subscribed({ port, options: { server, publicUrl: `http://127.0.0.1:${port}` } });
+    await expect.poll(() => Object.hasOwn(server, 'emit')).toBe(true);
+    server.listen(port, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    const given = await begun;
+    expect((await given.post('news')).status).toBe(202);
+  });
+
+  test('that handles Expect itself still has our callbacks answered', async () => {
+    const server = createServer(theirs);
+    server.on('checkContinue', (_request, response) => void response.writeHead(417).end());
+    const port = await listening(server);
+    const given = await subscribed({ port, options: { server } });
+    const expecting = { Expect: '100-continue', 'Content-Length': '4', 'X-Hub-Signature': signatureOf('news') };
+    const wire = await openWire(port);
+    wire.send(request('POST', given.path, expecting));
+    expect((await wire.answer()).status).toBe(100);
+    wire.send('news');
+    expect((await wire.answer()).status).toBe(202);
+    expect((await exchange(port, request('POST', '/other', expecting))).status).toBe(417);
+  });
+
+  test('of https is reached over https', async () => {
+    const server = createTlsServer(TLS, theirs);
+    const port = await listening(server);
+    const given = await subscribed({ port, options: { server }, hub: { ca: TLS.cert } });
+    expect(given.callback).toMatch(/^https:\/\/localhost:/);
+    expect((await given.topic.publish('news')).map(({ status }) => status)).toEqual([202]);
+    await given.runtime.stop();
+  });
+
+  test('without a base path, what is not a callback is its listeners’', async () => {
+    const server = createServer(theirs);
+    const port = await listening(server);
+    const given = await subscribed({ port, options: { server, basePath: '/' } });
+    expect(given.path).toMatch(/^\/[\w-]{43}$/);
+    expect((await given.post('news')).status).toBe(202);
+    expect((await exchange(port, request('GET', '/other'))).body).toBe('theirs: /other');
+  });
+});
+
+describe('a server of its own', () => {
+  test('over TLS', async () => {
+    const given = await subscribed({ options: { tls: TLS }, hub: { ca: TLS.cert } });
+    expect(given.callback).toMatch(/^https:\/\/localhost:\d+\/websub\/[\w-]{43}$/);
+    const [delivery] = await given.topic.publish('news');
+    expect(delivery?.status).toBe(202);
+    expect(given.events.map((event) => event.text())).toEqual(['news']);
+    await given.runtime.stop();
+  });
+
+  test.each([
+    ['is not PEM', { key: 'nonsense', cert: 'nonsense' }],
+    ['lacks its certificate', { key: TLS.key }],
+    ['is empty', {}],
+  ])('with a TLS option that %s does not start', async (_what, tls) => {
+    const failed = subscribed({ options: { tls } });
+    await expect(failed).rejects.toThrow(ConfigurationError);
+    await expect(failed).rejects.toThrow(/^startService: tls .*key and cert/);
+  });
+
+  test('with a port in use does not start', async () => {
+    const port = await listening(createServer());
+    const failed = subscribed({ options: { port, host: '127.0.0.1' } });
+    await expect(failed).rejects.toThrow(ListenerError);
+    await expect(failed).rejects.toThrow(`Cannot listen on 127.0.0.1, port ${port}: the port is in use`);
+  });
+
+  test.each([
+    ['/', /^\/[\w-]{43}$/],
+    ['', /^\/[\w-]{43}$/],
+    ['/a/b/', /^\/a\/b\/[\w-]{43}$/],
+    ['c', /^\/c\/[\w-]{43}$/],
+  ])('with base path %j', async (basePath, expected) => {
+    const given = await subscribed({ options: { basePath } });
+    expect(given.path).toMatch(expected);
+    expect((await given.post('news')).status).toBe(202);
+    expect((await exchange(given.port, signedPost('/unknown', 'news'))).status).toBe(404);
+  });
+
+  test('behind a proxy that puts a prefix before, or strips the base path', async () => {
+    const given = await subscribed();
+    for (const target of [
+      `/prefix${given.path}`,
+      given.path.replace('/websub', ''),
+      given.path.replace('websub', 'a/b'),
+    ]) {
+      expect((await exchange(given.port, signedPost(target, 'news'))).status).toBe(202);
+    }
+    const forwarded = { 'X-Forwarded-Host': 'evil.test', 'X-Forwarded-Proto': 'https', 'X-Forwarded-Prefix': '/evil' };
+    const query = new URLSearchParams(verification(given.topic.url)).toString();
+    expect((await exchange(given.port, request('GET', `${given.path}?${query}`, forwarded))).status).toBe(200);
+    expect((await given.snapshot()).callback).toBe(given.callback);
+  });
+
+  test('with a public URL that has a path of its own', async () => {
+    const given = await mounted(({ runtime }) => runtime.nodeHandler, { publicPath: '/public/path' });
+    expect(given.path).toMatch(/^\/public\/path\/websub\/[\w-]{43}$/);
+    expect((await given.post('news')).status).toBe(202);
+    expect((await exchange(given.port, request('GET', '/elsewhere'))).status).toBe(404);
+  });
+
+  test('with a fixed service path', async () => {
+    const given = await subscribed({ config: { servicePath: 'news/of~today' } });
+    expect(given.path).toBe('/websub/news/of~today');
+    expect((await given.post('news')).status).toBe(202);
+    expect((await exchange(given.port, signedPost(given.path.replace('~', '%7e'), 'news'))).status).toBe(202);
+  });
+
+  test('with a callback taken literally, its own query and all', async () => {
+    const callback = 'http://127.0.0.1:1/caf%C3%A9?id=42&hub.topic=http%3A%2F%2Fother.test%2F';
+    const given = await subscribed({ config: { callback }, hub: { verify: 'never' }, unverified: true });
+    expect(given.callback).toBe(callback);
+    const query = new URLSearchParams(verification(given.topic.url)).toString();
+    const target = `${given.path}?${new URL(callback).searchParams.toString()}&${query}`;
+    expect(await exchange(given.port, request('GET', target))).toMatchObject({ status: 200, body: 'c9+/=' });
+    expect((await exchange(given.port, signedPost('/caf%c3%a9', 'news'))).status).toBe(202);
+  });
+
+  test('with a callback that is appended to', async () => {
+    const config = { callback: 'http://127.0.0.1:1/hooks/', appendServicePath: true, servicePath: 'news' };
+    const given = await subscribed({ config, hub: { verify: 'never' }, unverified: true });
+    expect(given.callback).toBe('http://127.0.0.1:1/hooks/news');
+    expect((await given.post('news')).status).toBe(202);
+  });
+});

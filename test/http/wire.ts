@@ -1,0 +1,118 @@
+import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { onTestFinished } from 'vitest';
+
+/** An answer as it stood on the wire. */
+export interface WireAnswer {
+  readonly status: number;
+  /** By lower-case name; what came several times is joined by commas. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** A connection of one's own: what is sent is what is written, what comes back is read answer by answer. */
+export interface Wire {
+  readonly socket: Socket;
+  readonly send: (bytes: string | Uint8Array) => void;
+  /** The next answer. Rejects where the connection ends before it is whole, or after five seconds. */
+  readonly answer: (options?: { readonly toHead?: boolean }) => Promise<WireAnswer>;
+  /** Resolves when the other side has closed, or reset. */
+  readonly closed: Promise<void>;
+}
+
+const LIMIT_MS = 5_000;
+
+export async function openWire(port: number): Promise<Wire> {
+  const socket = connect({ port, host: '127.0.0.1' });
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  socket.setNoDelay(true);
+  let received = Buffer.alloc(0);
+  let wake = (): void => {};
+  let isClosed = false;
+  socket.on('data', (chunk) => {
+    received = Buffer.concat([received, chunk]);
+    wake();
+  });
+  socket.on('error', () => {});
+  const closed = new Promise<void>((resolve) => {
+    socket.on('close', () => {
+      isClosed = true;
+      wake();
+      resolve();
+    });
+  });
+
+  const take = (toHead: boolean): WireAnswer | undefined => {
+    const head = received.indexOf('\r\n\r\n');
+    if (head === -1) return undefined;
+    const [first = '', ...lines] = received.subarray(0, head).toString('latin1').split('\r\n');
+    const headers: Record<string, string> = {};
+    for (const line of lines) {
+      const [, name = '', value = ''] = /^([^:]+):\s*(.*)$/.exec(line) ?? [];
+      const lower = name.toLowerCase();
+      headers[lower] = lower in headers ? `${headers[lower]}, ${value}` : value;
+    }
+    const status = Number(first.split(' ')[1]);
+    const hasBody = !toHead && status >= 200 && status !== 204;
+    const length = hasBody ? Number(headers['content-length'] ?? 0) : 0;
+    const start = head + 4;
+    if (received.length < start + length) return undefined;
+    const body = received.subarray(start, start + length).toString();
+    received = received.subarray(start + length);
+    return { status, headers, body };
+  };
+
+  return {
+    socket,
+    closed,
+    send: (bytes) => void socket.write(bytes),
+    async answer({ toHead = false } = {}) {
+      const timeUp = Date.now() + LIMIT_MS;
+      for (;;) {
+        const answer = take(toHead);
+        if (answer !== undefined) return answer;
+        if (isClosed) throw new Error(`the connection ended with ${JSON.stringify(received.toString('latin1'))}`);
+        await new Promise<void>((resolve, reject) => {
+          const timer = setTimeout(
+            () => reject(new Error(`no whole answer, only ${JSON.stringify(received.toString('latin1'))}`)),
+            Math.max(0, timeUp - Date.now()),
+          );
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+    },
+  };
+}
+
+/** One request on a connection of its own. */
+export async function exchange(
+  port: number,
+  request: string | Uint8Array,
+  options?: { readonly toHead?: boolean },
+): Promise<WireAnswer> {
+  const wire = await openWire(port);
+  wire.send(request);
+  const answer = await wire.answer(options);
+  wire.socket.destroy();
+  return answer;
+}
+
+/** A request's bytes: a body gets its `Content-Length`, unless the headers have their own framing. */
+export function request(
+  method: string,
+  target: string,
+  headers: Readonly<Record<string, string>> = {},
+  body: string | Uint8Array = '',
+): Buffer {
+  const names = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+  const framed = names.has('content-length') || names.has('transfer-encoding');
+  const all: Record<string, string> = { Host: 'callback.test', ...headers };
+  const bytes = Buffer.from(body);
+  if (!framed && (method === 'POST' || bytes.length > 0)) all['Content-Length'] = String(bytes.length);
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.concat([Buffer.from(`${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1'), bytes]);
+}

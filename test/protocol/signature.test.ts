@@ -1,0 +1,87 @@
+import { createHmac } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { readSignature, SIGNATURE_ALGORITHMS, SignatureCheck, verifySignature } from '../../src/protocol/signature.js';
+
+const SECRET = 'a long one that nobody guesses';
+const BODY = 'news';
+const hexOf = (method: string, secret = SECRET): string => createHmac(method, secret).update(BODY).digest('hex');
+const signed = (method: string, secret?: string): string => `${method}=${hexOf(method, secret)}`;
+
+describe('C2 a signature', () => {
+  test.each(SIGNATURE_ALGORITHMS)('of %s holds, and holds no more when the body is another', (method) => {
+    expect(verifySignature(BODY, signed(method), SECRET)).toBe(true);
+    expect(verifySignature(Buffer.from(BODY), signed(method), SECRET)).toBe(true);
+    expect(verifySignature('newt', signed(method), SECRET)).toBe(false);
+    expect(verifySignature(BODY, signed(method, 'another secret'), SECRET)).toBe(false);
+  });
+
+  test('has hex and method in either case, with space around it', () => {
+    expect(verifySignature(BODY, signed('sha256').toUpperCase(), SECRET)).toBe(true);
+    expect(verifySignature(BODY, ` ${signed('sha256')}\t`, SECRET)).toBe(true);
+  });
+
+  test('is over the bytes: RFC 2202, test case 2', () => {
+    const header = 'sha1=effcdf6ae5eb2fa2d27416d5f184df9c259a7c79';
+    expect(verifySignature('what do ya want for nothing?', header, 'Jefe')).toBe(true);
+  });
+
+  test.each([
+    ['missing', undefined, 'missing'],
+    ['empty', '  ', 'missing'],
+    ['a word', 'nonsense', 'malformed'],
+    ['a digest without its method', hexOf('sha256'), 'malformed'],
+    ['a method without a digest', 'sha256=', 'malformed'],
+    ['not hex', `sha256=${'g'.repeat(64)}`, 'malformed'],
+    ['one digit short', signed('sha256').slice(0, -1), 'malformed'],
+    ['two digits short', signed('sha256').slice(0, -2), 'malformed'],
+    ['the right one with four digits appended', `${signed('sha256')}abcd`, 'malformed'],
+    ['the right digest under a longer method', `sha512=${hexOf('sha256')}`, 'malformed'],
+    ['3 KiB long', `${signed('sha256')}${','.repeat(3072)}`, 'malformed'],
+    ['1 MiB of digits', `sha256=${'a'.repeat(1 << 20)}`, 'malformed'],
+    ['of an unknown method', signed('md5'), 'algorithm'],
+    ['of a name every object has', 'constructor=abcdef', 'algorithm'],
+  ])('that is %s is none', (_what, header, problem) => {
+    expect(readSignature(header)).toEqual({ problem });
+    expect(verifySignature(BODY, header, SECRET)).toBe(false);
+    expect(verifySignature(BODY, header ?? null, SECRET)).toBe(false);
+  });
+
+  test('of a method that is not in the list is none', () => {
+    expect(readSignature(signed('sha1'), ['sha256'])).toEqual({ problem: 'algorithm' });
+    expect(verifySignature(BODY, signed('sha1'), SECRET, { algorithms: ['sha256', 'sha512'] })).toBe(false);
+    expect(verifySignature(BODY, signed('sha512'), SECRET, { algorithms: ['sha256', 'sha512'] })).toBe(true);
+  });
+});
+
+describe('C2 of several signatures', () => {
+  const wrong = `sha512=${'0'.repeat(128)}`;
+
+  test('the strongest decides, in whatever order they come', () => {
+    expect(verifySignature(BODY, `${signed('sha1')}, ${signed('sha512')}`, SECRET)).toBe(true);
+    expect(verifySignature(BODY, `${signed('sha256')},${wrong}`, SECRET)).toBe(false);
+    expect(verifySignature(BODY, `${wrong},${signed('sha256')}`, SECRET)).toBe(false);
+  });
+
+  test('the strongest that is allowed decides', () => {
+    expect(verifySignature(BODY, `${wrong},${signed('sha256')}`, SECRET, { algorithms: ['sha256'] })).toBe(true);
+  });
+
+  test('what cannot be read is passed over', () => {
+    expect(verifySignature(BODY, `nonsense, md5=00, ${signed('sha384')}`, SECRET)).toBe(true);
+  });
+});
+
+test('V6 one of several secrets is enough, whichever it is', () => {
+  const signature = readSignature(signed('sha256', 'old'));
+  if ('problem' in signature) throw new Error(signature.problem);
+  for (const secrets of [['old'], ['new', 'old'], ['old', 'new', 'newer']]) {
+    const check = new SignatureCheck(signature, secrets);
+    check.update(Buffer.from('ne'));
+    check.update(Buffer.from('ws'));
+    expect(check.holds()).toBe(true);
+  }
+  const check = new SignatureCheck(signature, ['new', 'newer']);
+  check.update(Buffer.from(BODY));
+  expect(check.holds()).toBe(false);
+  expect(new SignatureCheck(signature, []).holds()).toBe(false);
+});
