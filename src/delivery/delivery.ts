@@ -8,7 +8,7 @@ import type { Inbox, StoredRun } from './inbox.js';
 import { abortSignalOf, ContentDistributionMessage, type ReceivedContent } from './message.js';
 import { Patience, peek } from './patience.js';
 import { emitEvent, reportRun, type Reception, type ReportOptions } from './report.js';
-import type { StoredEvent } from './stored-event.js';
+import { newStoredEvent, type StoredEvent } from './stored-event.js';
 
 /** Who news is handed to, and how. */
 export interface DeliveryTarget {
@@ -147,7 +147,7 @@ export class Delivery {
       await this.#ended(reception, outcome);
       if (outcome.type !== 'failed') return answerTo(outcome);
     }
-    const stored = storedEvent(target, reception, content);
+    const stored = newStoredEvent(target.name, reception, content);
     try {
       await (outcome === undefined ? inbox.hold(stored) : inbox.keep(stored, outcome.error));
     } catch (error) {
@@ -224,25 +224,6 @@ export class Delivery {
       grant: () => grantSnapshot(grant),
     });
   }
-}
-
-function storedEvent(
-  { name }: DeliveryTarget,
-  { entry, grant, event }: Reception,
-  content: GenuineContent,
-): StoredEvent {
-  const receivedAt = event.receivedAt.getTime();
-  return {
-    ...content,
-    id: event.id,
-    service: name,
-    subscriptionId: entry.record.id,
-    grantId: grant.id,
-    receivedAt,
-    attempts: 0,
-    nextAttemptAt: receivedAt,
-    errors: [],
-  };
 }
 
 const UNAVAILABLE: DeliveryAnswer = { type: 'unavailable', reason: 'the event could not be stored' };

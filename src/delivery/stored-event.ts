@@ -1,4 +1,5 @@
 import { StoreError } from '../errors.js';
+import type { Reception } from './report.js';
 import { decodeRecord, encodeRecord, type VersionedRecord } from '../store/codec.js';
 
 const VERSION = 1;
@@ -28,6 +29,26 @@ export interface StoredEvent {
   readonly errors: readonly FailedRun[];
   /** Since when it is a dead letter: kept, and not tried again. */
   readonly deadSince?: number | undefined;
+}
+
+/** An event that was received and not yet handled, as it is first stored. */
+export function newStoredEvent(
+  service: string,
+  { entry, grant, event }: Reception,
+  content: Pick<StoredEvent, 'headers' | 'raw' | 'decoded' | 'undecodable'>,
+): StoredEvent {
+  const receivedAt = event.receivedAt.getTime();
+  return {
+    ...content,
+    id: event.id,
+    service,
+    subscriptionId: entry.record.id,
+    grantId: grant.id,
+    receivedAt,
+    attempts: 0,
+    nextAttemptAt: receivedAt,
+    errors: [],
+  };
 }
 
 /** An event for the store. */

@@ -14,7 +14,7 @@ export interface Conditions {
   /** Looks again at what is waited for. */
   check(): void;
   /** Resolves with the first truthy value of the probe. Rejects when that takes too long, or the probe throws. */
-  until<Value>(probe: () => Value, options?: WaitOptions): Promise<Truthy<Value>>;
+  until<Value>(probe: () => Value | Promise<Value>, options?: WaitOptions): Promise<Truthy<Value>>;
   /** Rejects whatever is still waited for. */
   close(): void;
 }
@@ -40,15 +40,20 @@ export function createConditions(describe: () => string): Conditions {
           waiting.delete(one);
           act();
         };
+        let isLooking = false;
+        const look = async (): Promise<void> => {
+          if (isLooking) return;
+          isLooking = true;
+          try {
+            const value = await probe();
+            if (isTruthy(value)) finish(() => resolve(value));
+          } catch (error) {
+            finish(() => reject(error));
+          }
+          isLooking = false;
+        };
         const one = {
-          check: () => {
-            try {
-              const value = probe();
-              if (isTruthy(value)) finish(() => resolve(value));
-            } catch (error) {
-              finish(() => reject(error));
-            }
-          },
+          check: () => void look(),
           stop: (reason: Error) => finish(() => reject(reason)),
         };
         const timeout = setTimeout(

@@ -180,7 +180,7 @@ export class TestHub implements Distributor, AsyncDisposable {
    * every 20 ms. Rejects when that takes too long, telling what the hub has seen; when the probe throws; and when the hub is
    * closed.
    */
-  until<Value>(probe: (hub: TestHub) => Value, options?: WaitOptions): Promise<Truthy<Value>> {
+  until<Value>(probe: (hub: TestHub) => Value | Promise<Value>, options?: WaitOptions): Promise<Truthy<Value>> {
     return this.#conditions.until(() => probe(this), options);
   }
 

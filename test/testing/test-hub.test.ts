@@ -226,3 +226,13 @@ test('a process that started and closed 50 hubs, busy ones, ends by itself', asy
   expect(output).toBe('50 closed\n');
   expect(code).toBe(0);
 }, 30_000);
+
+test('waits for what a probe promises, not for the promise', async () => {
+  await using hub = await TestHub.start();
+  let looks = 0;
+  const seen = await hub.until(async () => {
+    looks += 1;
+    return looks > 2 && looks;
+  });
+  expect(seen).toBe(3);
+});
