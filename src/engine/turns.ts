@@ -3,17 +3,23 @@ export class Turns {
   readonly #last = new Map<string, Promise<unknown>>();
 
   async take<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(key);
-    const mine = before === undefined ? work() : before.then(work);
-    const settled = mine.then(
-      () => {},
-      () => {},
-    );
+    const before = this.#last.get(key) ?? Promise.resolve();
+    const mine = before.then(work);
+    const settled = ending(mine);
     this.#last.set(key, settled);
     try {
       return await mine;
     } finally {
       if (this.#last.get(key) === settled) this.#last.delete(key);
     }
+  }
+}
+
+/** Resolves when the work has ended, however it did. */
+async function ending(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch {
+    // Whoever gave the work is told.
   }
 }

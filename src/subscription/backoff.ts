@@ -10,6 +10,9 @@ export const FAILURE_BACKOFF: Backoff = { baseMs: 2_000, capMs: 3_600_000 };
 /** For a hub that refuses: slowly, up to a day (PROTOCOL S3). */
 export const REFUSAL_BACKOFF: Backoff = { baseMs: 60_000, capMs: 86_400_000 };
 
+/** Failures in a row at one hub after which another advertised one is tried (PROTOCOL D8). */
+export const FAILOVER_AFTER = 3;
+
 const FASTEST_MS = 1_000;
 
 /**

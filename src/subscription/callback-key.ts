@@ -1,5 +1,6 @@
 /**
- * The last segment of a path, which identifies a grant whatever a proxy put before it. Trailing slashes do not count.
+ * The last segment of a path, which identifies a grant whatever a proxy put before it. Trailing slashes do not count, nor
+ * does it matter which characters are percent-encoded.
  *
  * @param target a path, or a request target with its query
  */
@@ -7,7 +8,16 @@ export function lastSegment(target: string): string {
   const query = target.indexOf('?');
   let end = query === -1 ? target.length : query;
   while (end > 0 && target.charCodeAt(end - 1) === 47) end -= 1;
-  return target.slice(target.lastIndexOf('/', end - 1) + 1, end);
+  const segment = target.slice(target.lastIndexOf('/', end - 1) + 1, end);
+  return segment.includes('%') ? decoded(segment) : segment;
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 /** The key of a callback URL. */

@@ -1,7 +1,8 @@
-import { discover, isAsking, request, requestFailed, withGrant } from './asking.js';
+import { andThen, discover, ended, request, unchanged, withGrant } from './changes.js';
 import type { Effect, Transition, TransitionContext } from './events.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { isHeld } from './state.js';
+import { requestFailed } from './requesting.js';
+import { isAsking, isCovered, isHeld, isOver } from './state.js';
 
 /** When something is next to be done about a subscription, in epoch milliseconds; undefined where nothing is. */
 export function dueAt(record: SubscriptionRecord): number | undefined {
@@ -20,25 +21,25 @@ function grantTimes(record: SubscriptionRecord, grant: GrantRecord): number[] {
 
 function nextRequestAt(record: SubscriptionRecord, grant: GrantRecord): number | undefined {
   if (grant.state === 'unsubscribing') return grant.nextAttemptAt;
-  if (!isAsking(record)) return undefined;
+  if (!isAsking(record) || isOver(grant)) return undefined;
   return grant.nextAttemptAt ?? (grant.state === 'active' ? grant.renewsAt : undefined);
 }
 
 /** Does what has come due: gives up waiting for a verification, ends leases, renews, asks again. */
 export function due(record: SubscriptionRecord, context: TransitionContext): Transition {
-  let current: Transition = { record, effects: [] };
+  let current = unchanged(record);
   for (const { id } of record.grants) {
     for (const step of [verificationMissing, leaseEnded, requestDue]) {
-      const grant = current.record.grants.find((each) => each.id === id);
-      if (grant === undefined) continue;
-      const next = step(current.record, grant, context);
-      if (next !== undefined) current = { record: next.record, effects: [...current.effects, ...next.effects] };
+      current = andThen(current, (reached) => {
+        const grant = reached.grants.find((each) => each.id === id);
+        return (grant && step(reached, grant, context)) ?? unchanged(reached);
+      });
     }
   }
-  const { nextAttemptAt } = current.record;
-  if (nextAttemptAt === undefined || nextAttemptAt > context.now || !isAsking(current.record)) return current;
-  const next = discover(current.record, context.now);
-  return { record: next.record, effects: [...current.effects, ...next.effects] };
+  return andThen(current, (reached) => {
+    const isDue = reached.nextAttemptAt !== undefined && reached.nextAttemptAt <= context.now;
+    return isDue && isAsking(reached) ? discover(reached, context.now) : unchanged(reached);
+  });
 }
 
 function verificationMissing(
@@ -48,41 +49,46 @@ function verificationMissing(
 ): Transition | undefined {
   const { pending } = grant;
   if (pending === undefined || pending.deadline > context.now) return undefined;
-  const asked = pending.mode === 'subscribe' ? 'subscription' : 'unsubscription';
+  const isSubscribing = pending.mode === 'subscribe';
   const failure = {
     cause: 'verification-missing',
-    code:
-      pending.mode === 'subscribe'
-        ? 'ERR_WEBSUB_SUBSCRIPTION_VERIFICATION'
-        : 'ERR_WEBSUB_UNSUBSCRIPTION_VERIFICATION',
+    code: isSubscribing ? 'ERR_WEBSUB_SUBSCRIPTION_VERIFICATION' : 'ERR_WEBSUB_UNSUBSCRIPTION_VERIFICATION',
     message:
-      `Hub ${grant.hub} ${pending.accepted ? 'accepted' : 'was sent'} the ${asked} to ${grant.topic} but did not verify it in time. ` +
-      'Check that the hub can reach the callback: publicUrl, proxy, firewall.',
+      `Hub ${grant.hub} ${pending.accepted ? 'accepted' : 'was sent'} the ${isSubscribing ? 'subscription' : 'unsubscription'} ` +
+      `to ${grant.topic} but did not verify it in time. Check that the hub can reach the callback: publicUrl, proxy, firewall.`,
     at: context.now,
   } as const;
   return requestFailed(record, grant.id, { failure }, context);
 }
 
-function leaseEnded(record: SubscriptionRecord, grant: GrantRecord, { now }: TransitionContext): Transition | undefined {
+function leaseEnded(
+  record: SubscriptionRecord,
+  grant: GrantRecord,
+  { now }: TransitionContext,
+): Transition | undefined {
   if (!isHeld(grant) || grant.expiresAt === undefined || grant.expiresAt > now) return undefined;
   if (record.desired === 'unsubscribed') {
-    const over = withGrant(record, grant.id, () => ({
-      ...grant,
-      state: 'unsubscribed',
-      pending: undefined,
-      nextAttemptAt: undefined,
-      endedAt: now,
-    }));
+    const over = withGrant(record, grant.id, () => ended(grant, 'unsubscribed', now));
     return { record: over, effects: [{ type: 'hook', name: 'unsubscribed', grantId: grant.id }] };
   }
+  const pending = grant.pending?.mode === 'subscribe' ? grant.pending : undefined;
   const hook: Effect = { type: 'hook', name: 'expired', grantId: grant.id };
-  const expired = withGrant(record, grant.id, () => ({ ...grant, state: 'expired', nextAttemptAt: undefined }));
-  if (!isAsking(expired) || grant.pending?.mode === 'subscribe') return { record: expired, effects: [hook] };
-  const next = discover(expired, now);
-  return { record: next.record, effects: [hook, ...next.effects] };
+  const expired = withGrant(record, grant.id, () => ({
+    ...grant,
+    state: 'expired',
+    pending,
+    nextAttemptAt: undefined,
+  }));
+  return andThen({ record: expired, effects: [hook] }, (reached) =>
+    isAsking(reached) && !isCovered(reached) ? discover(reached, now) : unchanged(reached),
+  );
 }
 
-function requestDue(record: SubscriptionRecord, grant: GrantRecord, { now }: TransitionContext): Transition | undefined {
+function requestDue(
+  record: SubscriptionRecord,
+  grant: GrantRecord,
+  { now }: TransitionContext,
+): Transition | undefined {
   if (grant.pending !== undefined) return undefined;
   const at = nextRequestAt(record, grant);
   if (at === undefined || at > now) return undefined;

@@ -1,12 +1,12 @@
-import type { FailureRecord, SubscriptionRecord } from './record.js';
+import type { FailureRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
 import type { LeaseBounds } from './lease.js';
 
 /** What happens to a subscription. */
 export type SubscriptionEvent =
   /** It is wanted: at start, or by `subscribe()`. */
   | { readonly type: 'wanted' }
-  /** The user wants it tried afresh, whatever held it. */
-  | { readonly type: 'retried' }
+  /** The user wants it tried afresh, whatever held it; with other overrides where they are given. */
+  | { readonly type: 'retried'; readonly overrides?: SubscriptionOverrides | undefined }
   /** It is not wanted any more: by the user, by `SubscriptionDeletedError`, or only while the process is down. */
   | { readonly type: 'unwanted'; readonly why: 'unsubscribed' | 'deleted' | 'shutdown' }
   /** The publisher named a topic and its hubs. */
@@ -18,11 +18,25 @@ export type SubscriptionEvent =
       readonly grantId: string;
       readonly requestId: string;
       readonly mode: 'subscribe' | 'unsubscribe';
-      readonly secret?: string | null;
+      readonly secret?: string | null | undefined;
+      /** The request it takes the place of, at another form of the hub's URL: only while that one is open. */
+      readonly insteadOf?: string | undefined;
     }
-  | { readonly type: 'accepted'; readonly grantId: string; readonly requestId: string; readonly hub: string; readonly moved: boolean }
+  | {
+      readonly type: 'accepted';
+      readonly grantId: string;
+      readonly requestId: string;
+      readonly hub: string;
+      readonly moved: boolean;
+    }
   /** The hub said no with a status that is final for it. */
-  | { readonly type: 'refused'; readonly grantId: string; readonly requestId: string; readonly failure: FailureRecord }
+  | {
+      readonly type: 'refused';
+      readonly grantId: string;
+      readonly requestId: string;
+      readonly failure: FailureRecord;
+      readonly retryAfterSeconds?: number | undefined;
+    }
   /** The hub could not be asked, or not now. */
   | {
       readonly type: 'unreachable';
@@ -66,7 +80,12 @@ export type TransitionHook =
 export type Effect =
   | { readonly type: 'discover' }
   | { readonly type: 'request'; readonly grantId: string; readonly mode: 'subscribe' | 'unsubscribe' }
-  | { readonly type: 'hook'; readonly name: TransitionHook; readonly grantId?: string; readonly failure?: FailureRecord }
+  | {
+      readonly type: 'hook';
+      readonly name: TransitionHook;
+      readonly grantId?: string;
+      readonly failure?: FailureRecord;
+    }
   | { readonly type: 'warn'; readonly message: string; readonly grantId: string };
 
 /** The service's rules that decide a transition. */

@@ -3,14 +3,18 @@ import { SubscriptionInitiationError } from '../errors.js';
 import { isPrivate } from '../hub/address-guard.js';
 import { discover } from '../hub/discover.js';
 import { hubCandidates, isNoHubHere } from '../hub/hub-candidates.js';
-import { sendHubRequest } from '../hub/request.js';
+import { sendHubRequest, type HubAcceptance } from '../hub/request.js';
 import type { Logger } from '../logger.js';
 import { isLoopback } from '../protocol/loopback.js';
 import type { SubscriptionEvent } from './events.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
 import { failureOf } from './failure.js';
 import { latestSecret } from './secrets.js';
+import type { SubscriptionTarget } from './snapshot.js';
 import type { ServiceTerms } from './terms.js';
+
+/** As long as requests take where `httpConfig.timeoutMs` says nothing. */
+const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** What asking a hub on behalf of a subscription works with. */
 export interface HubClientOptions {
@@ -34,6 +38,18 @@ export interface HubClient {
   ): Promise<void>;
 }
 
+/** A request at one form of a hub's URL. */
+interface Asking {
+  readonly record: SubscriptionRecord;
+  readonly grant: GrantRecord;
+  readonly mode: 'subscribe' | 'unsubscribe';
+  readonly terms: ServiceTerms;
+  readonly url: string;
+  /** Whether the hub is not to be tried at another form of its URL. */
+  readonly isLast: boolean;
+  readonly insteadOf?: string;
+}
+
 /** The network side of subscriptions. */
 export function hubClient({ apply, logger, now, signal }: HubClientOptions): HubClient {
   return {
@@ -46,12 +62,13 @@ export function hubClient({ apply, logger, now, signal }: HubClientOptions): Hub
       const { allowPrivateNetworks } = terms;
       let found;
       try {
-        found = await discover(target, terms.discoveryConfig, { allowPrivateNetworks });
+        found = await discover(target, terms.discoveryConfig, { allowPrivateNetworks, signal });
       } catch (error) {
         if (signal.aborted) return;
         await apply(id, { type: 'discovery-failed', failure: failureOf(error, 'discovery', now()) });
         return;
       }
+      if (signal.aborted) return;
       for (const warning of found.warnings ?? []) logger.warn({ subscription: id, target }, warning);
       await apply(id, { type: 'discovered', topic: found.topic, hubs: found.hubs });
     },
@@ -60,66 +77,52 @@ export function hubClient({ apply, logger, now, signal }: HubClientOptions): Hub
       const grant = record.grants.find((each) => each.id === grantId);
       if (grant === undefined) return;
       const [first, fallback] = grant.hubSettled ? [grant.hub] : hubCandidates(grant.hub);
-      const outcome = await ask(record, grant, first, mode, terms, fallback === undefined);
-      if (outcome === 'next' && fallback !== undefined) await ask(record, grant, fallback, mode, terms, true);
+      const open = await ask({ record, grant, mode, terms, url: first, isLast: fallback === undefined });
+      if (open === undefined || fallback === undefined) return;
+      await ask({ record, grant, mode, terms, url: fallback, isLast: true, insteadOf: open });
     },
   };
 
-  async function ask(
-    record: SubscriptionRecord,
-    grant: GrantRecord,
-    url: string,
-    mode: 'subscribe' | 'unsubscribe',
-    terms: ServiceTerms,
-    last: boolean,
-  ): Promise<'settled' | 'next'> {
+  /** @returns the request that was in vain at this URL, where the hub is to be tried at its other one */
+  async function ask(asking: Asking): Promise<string | undefined> {
+    const { record, grant, mode, terms, url, isLast, insteadOf } = asking;
     const { id } = record;
-    const requestId = randomUUID();
     const grantId = grant.id;
-    // The pending request is in the store before it leaves: many hubs verify while it is still open.
+    const requestId = randomUUID();
     const secret = mode === 'subscribe' ? secretFor(record, grant, url, terms) : undefined;
-    const before = await apply(id, {
-      type: 'requested',
-      grantId,
-      requestId,
-      mode,
-      ...(secret === undefined ? {} : { secret }),
-    });
+    // The pending request is in the store before it leaves: many hubs verify while it is still open.
+    const before = await apply(id, { type: 'requested', grantId, requestId, mode, secret, insteadOf });
     const asked = before.grants.find((each) => each.id === grantId);
-    if (asked?.pending?.id !== requestId) return 'settled';
+    if (asked?.pending?.id !== requestId) return undefined;
+    const sent = await send(asking, before, asked, secret);
+    if (signal.aborted) return undefined;
+    if ('hub' in sent) await apply(id, { type: 'accepted', grantId, requestId, hub: sent.hub, moved: sent.moved });
+    else if (!isLast && isNoHubHere(sent.error)) return requestId;
+    else await apply(id, outcome(sent.error, grantId, requestId, now()));
+    return undefined;
+  }
+
+  async function send(
+    { mode, terms, url }: Asking,
+    { target, overrides }: SubscriptionRecord,
+    { topic, callback, verifyToken, pending }: GrantRecord,
+    secret: string | null | undefined,
+  ): Promise<HubAcceptance | { readonly error: unknown }> {
+    const { protocol, customParams, customHeaders, httpConfig, allowPrivateNetworks, allowInsecureSecret, rules } =
+      terms;
+    const leaseSeconds = overrides?.leaseSeconds ?? rules.leaseSeconds;
+    const wanted = mode === 'subscribe' ? { leaseSeconds, secret: secret ?? undefined } : {};
+    const form = { mode, topic, callback, protocol, verifyToken, customParams, customHeaders, ...wanted };
+    // A request that is open for longer than the hub has for verifying would be in the way of the next try.
+    const patienceMs = Math.max(1, (pending?.deadline ?? Infinity) - now());
+    const timeoutMs = Math.min(httpConfig.timeoutMs ?? DEFAULT_TIMEOUT_MS, patienceMs);
     try {
-      const { allowInsecureSecret } = terms;
-      const guarded = !terms.allowPrivateNetworks && !(await isPrivate(givenBy(before, url)));
-      const leaseSeconds = before.overrides?.leaseSeconds ?? terms.rules.leaseSeconds;
-      const form = {
-        mode,
-        topic: asked.topic,
-        callback: asked.callback,
-        protocol: terms.protocol,
-        verifyToken: asked.verifyToken,
-        customParams: terms.customParams,
-        customHeaders: terms.customHeaders,
-        ...(mode === 'subscribe' ? { leaseSeconds, secret: secret ?? undefined } : {}),
-      };
-      const { hub, moved } = await sendHubRequest(url, form, {
-        httpConfig: terms.httpConfig,
-        allowInsecureSecret,
-        guarded,
-        signal,
-        now,
-      });
-      await apply(id, { type: 'accepted', grantId, requestId, hub, moved });
+      const guarded = !allowPrivateNetworks && !(await isPrivate(givenBy(target, url)));
+      const options = { httpConfig: { ...httpConfig, timeoutMs }, allowInsecureSecret, guarded, signal, now };
+      return await sendHubRequest(url, form, options);
     } catch (error) {
-      if (signal.aborted) return 'settled';
-      if (!(error instanceof SubscriptionInitiationError)) {
-        const failure = failureOf(error, 'configuration', now());
-        await apply(id, { type: 'refused', grantId, requestId, failure });
-        return 'settled';
-      }
-      if (!last && isNoHubHere(error)) return 'next';
-      await apply(id, outcome(error, grantId, requestId, now()));
+      return { error };
     }
-    return 'settled';
   }
 
   function secretFor(
@@ -145,27 +148,16 @@ export function hubClient({ apply, logger, now, signal }: HubClientOptions): Hub
 }
 
 /** The URL that the user vouches for: what it leads to may lie in a private network if it does. */
-function givenBy({ target }: SubscriptionRecord, hub: string): string {
+function givenBy(target: SubscriptionTarget, hub: string): string {
   if (typeof target === 'string') return target;
   return new URL(target.hub).host === new URL(hub).host ? hub : target.hub;
 }
 
-function outcome(
-  error: SubscriptionInitiationError,
-  grantId: string,
-  requestId: string,
-  now: number,
-): SubscriptionEvent {
-  switch (error.reason) {
-    case 'unreachable':
-      return { type: 'unreachable', grantId, requestId, failure: failureOf(error, 'unreachable', now) };
-    case 'temporary': {
-      const failure = failureOf(error, 'hub-error', now);
-      return { type: 'unreachable', grantId, requestId, failure, retryAfterSeconds: error.retryAfterSeconds };
-    }
-    case 'refused':
-      return { type: 'refused', grantId, requestId, failure: failureOf(error, 'refused', now) };
-    case 'forbidden':
-      return { type: 'refused', grantId, requestId, failure: failureOf(error, 'configuration', now) };
-  }
+function outcome(error: unknown, grantId: string, requestId: string, now: number): SubscriptionEvent {
+  const failed = (cause: FailureRecord['cause']) => ({ grantId, requestId, failure: failureOf(error, cause, now) });
+  if (!(error instanceof SubscriptionInitiationError)) return { type: 'refused', ...failed('configuration') };
+  const { reason, retryAfterSeconds } = error;
+  if (reason === 'unreachable') return { type: 'unreachable', ...failed('unreachable') };
+  if (reason === 'temporary') return { type: 'unreachable', ...failed('hub-error'), retryAfterSeconds };
+  return { type: 'refused', ...failed(reason === 'refused' ? 'refused' : 'configuration'), retryAfterSeconds };
 }

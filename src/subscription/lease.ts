@@ -18,12 +18,12 @@ export interface GrantedLease {
  * @param given the parameter as it stands in the query
  */
 export function grantedLease(given: string | undefined, bounds: LeaseBounds): GrantedLease {
-  if (given === undefined) return { seconds: bounds.defaultLeaseSeconds };
-  const seconds = /^\d+$/.test(given) ? Number(given) : 0;
+  const seconds = given !== undefined && /^\d+$/.test(given) ? Number(given) : 0;
   if (seconds <= 0) {
+    const what = given === undefined ? 'missing' : `${JSON.stringify(given.slice(0, 40))}, not a positive number`;
     return {
       seconds: bounds.defaultLeaseSeconds,
-      warning: `hub.lease_seconds is ${JSON.stringify(given.slice(0, 40))}, not a positive number: taken as ${bounds.defaultLeaseSeconds}`,
+      warning: `hub.lease_seconds is ${what}: taken as ${bounds.defaultLeaseSeconds}`,
     };
   }
   if (seconds > bounds.maxLeaseSeconds) {

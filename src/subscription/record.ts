@@ -46,6 +46,8 @@ export interface GrantRecord {
   /** Failures in a row at this hub. */
   readonly attempts: number;
   readonly nextAttemptAt?: number | undefined;
+  /** The hub wants to be left alone until then (`Retry-After`). */
+  readonly notBefore?: number | undefined;
   /** When it ended; it is kept as a tombstone for a while (410). */
   readonly endedAt?: number | undefined;
 }
@@ -88,7 +90,10 @@ export interface SubscriptionRecord {
 }
 
 /** What a new subscription starts from. */
-export type NewSubscription = Pick<SubscriptionRecord, 'id' | 'service' | 'target' | 'declared' | 'createdAt' | 'overrides'>;
+export type NewSubscription = Pick<
+  SubscriptionRecord,
+  'id' | 'service' | 'target' | 'declared' | 'createdAt' | 'overrides'
+>;
 
 /** A subscription that is wanted and for which nothing has been done yet. */
 export function newSubscription(wanted: NewSubscription): SubscriptionRecord {

@@ -9,6 +9,7 @@ import type { Effect, SubscriptionEvent, TransitionContext } from './events.js';
 import { callbackKey } from './callback-key.js';
 import { SUBSCRIPTION_RECORD_VERSION, type GrantRecord, type SubscriptionRecord } from './record.js';
 import { Counters, type StoredStats } from './counters.js';
+import { isOver } from './state.js';
 import type { ServiceTerms } from './terms.js';
 import { transition } from './transition.js';
 
@@ -49,7 +50,8 @@ interface Stored {
 function readStored(id: string, raw: unknown): Stored {
   const key = `subscription ${id}`;
   const data = decodeRecord(SUBSCRIPTION_RECORD_VERSION, raw, {}, key);
-  if (!isStored(data)) throw new StoreError(`The record ${key} is corrupt: it does not hold a subscription. It was left as it is.`);
+  if (!isStored(data))
+    throw new StoreError(`The record ${key} is corrupt: it does not hold a subscription. It was left as it is.`);
   return data;
 }
 
@@ -57,7 +59,9 @@ function isStored(data: unknown): data is Stored {
   if (typeof data !== 'object' || data === null || !('record' in data) || !('stats' in data)) return false;
   const { record, stats } = data;
   if (typeof record !== 'object' || record === null || typeof stats !== 'object' || stats === null) return false;
-  return 'id' in record && 'service' in record && 'grants' in record && Array.isArray(record.grants) && 'received' in stats;
+  return (
+    'id' in record && 'service' in record && 'grants' in record && Array.isArray(record.grants) && 'received' in stats
+  );
 }
 
 /** All subscriptions: applies events to them, one at a time for each, storing a record before its effects begin. */
@@ -138,12 +142,22 @@ export class Registry {
     });
   }
 
-  /** Stores the counters that changed since they were last stored. */
+  /**
+   * Stores the counters that changed since they were last stored.
+   *
+   * @throws StoreError of the first that could not be stored; the others are stored all the same
+   */
   async flush(): Promise<void> {
+    let failure: { readonly error: unknown } | undefined;
     for (const entry of this.#entries.values()) {
       if (!entry.counters.changed) continue;
-      await this.#options.engine.inTurn(entry.record.id, () => this.#save(entry, entry.record));
+      try {
+        await this.#options.engine.inTurn(entry.record.id, () => this.#save(entry, entry.record));
+      } catch (error) {
+        failure ??= { error };
+      }
     }
+    if (failure !== undefined) throw failure.error;
   }
 
   /** Forgets grants that ended before a time, and with them the answer 410. */
@@ -198,8 +212,14 @@ export class Registry {
     }
     entry.keys = record.grants.map((grant) => {
       const key = callbackKey(grant.callback);
-      this.#byKey.set(key, { entry, grantId: grant.id });
+      // A callback that the configuration fixes may have served another subscription before.
+      if (!isOver(grant) || !this.#servesAnother(key, entry)) this.#byKey.set(key, { entry, grantId: grant.id });
       return key;
     });
+  }
+
+  #servesAnother(key: string, entry: Entry): boolean {
+    const match = this.match(key);
+    return match !== undefined && match.entry !== entry && !isOver(match.grant);
   }
 }

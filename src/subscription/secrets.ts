@@ -3,7 +3,8 @@ import type { SecretRecord } from './record.js';
 const DAY_MS = 86_400_000;
 
 /**
- * The secrets after a request that carries `value` (null: none): pending, and accepted from now on for a day (PROTOCOL V6).
+ * The secrets after a request that carries `value` (null: none): pending, and accepted from now on for a day; so is the
+ * one that was pending before, which a hub may have taken already (PROTOCOL V6).
  */
 export function withPendingSecret(
   secrets: readonly SecretRecord[],
@@ -12,7 +13,9 @@ export function withPendingSecret(
 ): readonly SecretRecord[] {
   const kept = secrets
     .filter((secret) => secret.role === 'current' || (secret.value !== value && isAccepted(secret, now)))
-    .map((secret): SecretRecord => (secret.role === 'pending' ? { ...secret, role: 'replaced' } : secret));
+    .map((secret): SecretRecord =>
+      secret.role === 'pending' ? { ...secret, role: 'replaced', acceptedUntil: now + DAY_MS } : secret,
+    );
   if (kept.some((secret) => secret.role === 'current' && secret.value === value)) return kept;
   return [...kept, { value, role: 'pending', acceptedUntil: now + DAY_MS }];
 }
@@ -44,13 +47,14 @@ export function acceptedSecrets(
 ): { readonly values: readonly string[]; readonly unsigned: boolean } {
   const accepted = secrets.filter((secret) => isAccepted(secret, now));
   return {
-    values: accepted.flatMap((secret) => (secret.value === null ? [] : [secret.value])).reverse(),
+    values: accepted.flatMap((secret) => (secret.value === null ? [] : [secret.value])).toReversed(),
     unsigned: accepted.some((secret) => secret.value === null) || secrets.length === 0,
   };
 }
 
-/** The secret that the hub was last given and that a renewal repeats; undefined where none was. */
+/** The secret that the hub was last given and that a request repeats; undefined where none was. */
 export function latestSecret(secrets: readonly SecretRecord[]): string | undefined {
-  const latest = secrets.find((secret) => secret.role === 'pending') ?? secrets.find((secret) => secret.role === 'current');
-  return latest?.value ?? undefined;
+  const given = (role: SecretRecord['role']): string | undefined =>
+    secrets.findLast((secret) => secret.role === role && secret.value !== null)?.value ?? undefined;
+  return given('pending') ?? given('current') ?? given('replaced');
 }

@@ -31,7 +31,7 @@ export function subscriptionSnapshot(record: SubscriptionRecord, stats: Subscrip
     state: stateOf(record),
     grants,
     createdAt: new Date(record.createdAt),
-    attempts: record.attempts,
+    attempts: record.grants.find(({ state }) => state === 'unsubscribing')?.attempts ?? record.attempts,
     nextAttemptAt: dateOf(nextAttemptAt(record)),
     gaveUp: record.hold === 'gave-up' || record.hold === 'handler-refused' ? true : undefined,
     lastError: record.lastError === undefined ? undefined : failureSnapshot(record.lastError),

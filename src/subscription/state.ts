@@ -1,17 +1,35 @@
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import type { SubscriptionState } from './snapshot.js';
 
-const BY_PRECEDENCE: readonly SubscriptionState[] = ['active', 'unsubscribing', 'expired', 'verifying'];
-
 /** Where a subscription stands: follows from its grants, and from what is wanted of it. */
 export function stateOf(record: SubscriptionRecord): SubscriptionState {
-  for (const state of BY_PRECEDENCE) if (record.grants.some((grant) => grant.state === state)) return state;
-  if (record.hold === 'denied') return 'denied';
-  if (record.hold === 'handler-refused' || record.hold === 'gave-up') return 'failed';
+  const has = (state: SubscriptionState): boolean => record.grants.some((grant) => grant.state === state);
+  if (has('active')) return 'active';
+  if (has('unsubscribing')) return 'unsubscribing';
   if (record.desired === 'unsubscribed') return 'unsubscribed';
+  if (record.hold === 'denied') return 'denied';
+  if (record.hold !== undefined) return 'failed';
+  if (has('expired')) return 'expired';
+  if (has('verifying')) return 'verifying';
   if (record.attempts > 0) return 'failed';
-  const last = record.grants.at(-1);
-  return last?.state === 'unsubscribed' ? 'unsubscribed' : 'requested';
+  const isLeft = has('unsubscribed') && record.grants.every(isOver) && record.nextAttemptAt === undefined;
+  return isLeft ? 'unsubscribed' : 'requested';
+}
+
+/** Whether anything may be asked for on its behalf. */
+export function isAsking(record: SubscriptionRecord): boolean {
+  return record.desired === 'subscribed' && record.hold === undefined;
+}
+
+/** Whether a hub has granted it, or is being asked to. */
+export function isCovered(record: SubscriptionRecord): boolean {
+  return record.grants.some((grant) => isHeld(grant) || (grant.pending?.mode === 'subscribe' && !isOver(grant)));
+}
+
+/** Whether something is to be done about it at some time, other than ending a lease or giving up a wait. */
+export function isScheduled(record: SubscriptionRecord): boolean {
+  const isGrantScheduled = (grant: GrantRecord): boolean => grant.nextAttemptAt !== undefined && !isOver(grant);
+  return record.nextAttemptAt !== undefined || record.grants.some(isGrantScheduled);
 }
 
 /** Whether a hub may deliver under this grant at this moment, as far as we know. */

@@ -1,0 +1,117 @@
+import { andThen, discover, ended, request, SAFETY_MS, unchanged, withGrant } from './changes.js';
+import { due } from './due.js';
+import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
+import type { GrantRecord, SubscriptionRecord } from './record.js';
+import { isAsking, isCovered, isHeld, isOver, isScheduled } from './state.js';
+
+/** Renewals that came due while the process was down are spread over at most this long, in milliseconds. */
+const LONGEST_SPREAD_MS = 30_000;
+
+type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
+
+/** Makes what is wanted happen, unless it is held, under way, or scheduled. */
+export function wanted(record: SubscriptionRecord, context: TransitionContext): Transition {
+  if (!isAsking(record)) return unchanged(record);
+  const isLate = record.grants.some((grant) => isOverdue(grant, context));
+  return andThen(caughtUp(isLate ? spread(record, context) : record, context), unanswered);
+}
+
+/** A request without an answer may not have left before its process ended. */
+function unanswered(record: SubscriptionRecord): Transition {
+  const open = record.grants.find(({ pending }) => pending?.mode === 'subscribe' && !pending.accepted);
+  return open === undefined
+    ? unchanged(record)
+    : { record, effects: [{ type: 'request', grantId: open.id, mode: 'subscribe' }] };
+}
+
+/** Nothing holds it any more, and it starts afresh. */
+export function retried(
+  record: SubscriptionRecord,
+  { overrides = record.overrides }: Of<'retried'>,
+  context: TransitionContext,
+): Transition {
+  const released: SubscriptionRecord = {
+    ...record,
+    overrides,
+    desired: 'subscribed',
+    hold: undefined,
+    deniedBy: [],
+    passedOver: [],
+    attempts: 0,
+    nextAttemptAt: undefined,
+    grants: record.grants.map((grant) => ({ ...grant, attempts: 0, nextAttemptAt: undefined, notBefore: undefined })),
+  };
+  return caughtUp(released, context);
+}
+
+/** What has come due is done, and what then is neither under way nor scheduled is begun. */
+function caughtUp(record: SubscriptionRecord, context: TransitionContext): Transition {
+  const { now } = context;
+  const leaving = record.grants.find((grant) => grant.state === 'unsubscribing');
+  if (leaving !== undefined) return resumed(record, leaving, now);
+  const done = due(record, context);
+  if (done.effects.some(({ type }) => type === 'discover' || type === 'request')) return done;
+  // Without a failure the schedule is a safety net only: what it was set for was lost with its process.
+  const isWaiting = done.record.attempts > 0 && isScheduled(done.record);
+  if (!isAsking(done.record) || isCovered(done.record) || isWaiting) return done;
+  return andThen(done, (reached) => discover(reached, now));
+}
+
+function isOverdue(
+  { state, pending, nextAttemptAt, renewsAt, expiresAt = 0 }: GrantRecord,
+  { now }: TransitionContext,
+): boolean {
+  return state === 'active' && pending === undefined && (nextAttemptAt ?? renewsAt ?? now) <= now && expiresAt > now;
+}
+
+/** Not every renewal that came due meanwhile is to be asked for at the same moment (PROTOCOL L4). */
+function spread(record: SubscriptionRecord, context: TransitionContext): SubscriptionRecord {
+  const { now, random } = context;
+  return {
+    ...record,
+    grants: record.grants.map((grant) => {
+      if (!isOverdue(grant, context)) return grant;
+      const room = Math.min(LONGEST_SPREAD_MS, ((grant.expiresAt ?? now) - now) / 4);
+      return { ...grant, nextAttemptAt: now + Math.floor(random * room) };
+    }),
+  };
+}
+
+/** An unsubscription that was not finished is taken back by subscribing again under the same callback. */
+function resumed(record: SubscriptionRecord, leaving: GrantRecord, now: number): Transition {
+  const isLeased = leaving.expiresAt !== undefined && leaving.expiresAt > now;
+  const back = withGrant(record, leaving.id, (grant) => ({
+    ...grant,
+    state: isLeased ? 'active' : 'expired',
+    pending: undefined,
+    attempts: 0,
+    nextAttemptAt: undefined,
+  }));
+  return isLeased ? request(back, leaving.id, 'subscribe', now) : discover(back, now);
+}
+
+/** Ends what is held by asking its hub; what is not held ends by itself. At a shutdown only what is held ends. */
+export function unwanted(record: SubscriptionRecord, { why }: Of<'unwanted'>, { now }: TransitionContext): Transition {
+  const effects: Effect[] = [];
+  const grants = record.grants.map((grant): GrantRecord => {
+    if (grant.state === 'active') {
+      effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
+      return { ...grant, state: 'unsubscribing', pending: undefined, attempts: 0, nextAttemptAt: now + SAFETY_MS };
+    }
+    return why === 'shutdown' || isHeld(grant) || isOver(grant) ? grant : ended(grant, 'unsubscribed', now);
+  });
+  if (why === 'shutdown') return { record: { ...record, grants }, effects };
+  const next: SubscriptionRecord = {
+    ...record,
+    grants,
+    desired: 'unsubscribed',
+    hold: why,
+    attempts: 0,
+    nextAttemptAt: undefined,
+  };
+  if (record.desired === 'subscribed' && !grants.some(isHeld)) {
+    const last = grants.findLast((grant, index) => grant !== record.grants[index]);
+    effects.push({ type: 'hook', name: 'unsubscribed', ...(last === undefined ? {} : { grantId: last.id }) });
+  }
+  return { record: next, effects };
+}

@@ -1,0 +1,94 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { DueHeap } from '../../src/engine/due-heap.js';
+
+test('what is due is taken off once, the earliest first', () => {
+  const heap = new DueHeap();
+  heap.set('noon', 12);
+  heap.set('night', 24);
+  heap.set('morning', 8);
+  expect(heap.size).toBe(3);
+  expect(heap.takeDue(7)).toEqual([]);
+  expect(heap.takeDue(12)).toEqual(['morning', 'noon']);
+  expect(heap.takeDue(12)).toEqual([]);
+  expect(heap.size).toBe(1);
+});
+
+test('a new due time replaces the one before, in either direction', () => {
+  const heap = new DueHeap();
+  heap.set('a', 10);
+  heap.set('a', 20);
+  heap.set('b', 20);
+  heap.set('b', 10);
+  heap.set('b', 10);
+  expect(heap.size).toBe(2);
+  expect(heap.takeDue(15)).toEqual(['b']);
+  expect(heap.takeDue(25)).toEqual(['a']);
+});
+
+test('a key that was taken off its time is not due any more, and may be set again', () => {
+  const heap = new DueHeap();
+  heap.set('a', 10);
+  heap.set('a', undefined);
+  heap.set('unknown', undefined);
+  expect(heap.size).toBe(0);
+  expect(heap.takeDue(100)).toEqual([]);
+  heap.set('a', 10);
+  expect(heap.takeDue(100)).toEqual(['a']);
+});
+
+type Operation = { readonly key: string; readonly at: number | undefined } | { readonly now: number };
+
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      key: fc.constantFrom(...Array.from({ length: 12 }, (_, index) => `key ${index}`)),
+      at: fc.option(fc.nat(100), { nil: undefined }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ now: fc.nat(100) }) },
+);
+
+test('it takes off the same keys as a sorted list, whatever was set before', () => {
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 600 }), (operations) => {
+      const heap = new DueHeap();
+      const list = new Map<string, number>();
+      const [taken, expected]: [unknown[], unknown[]] = [[], []];
+      for (const each of operations) {
+        if ('key' in each) {
+          heap.set(each.key, each.at);
+          if (each.at === undefined) list.delete(each.key);
+          else list.set(each.key, each.at);
+        } else {
+          const keys = heap.takeDue(each.now);
+          const due = [...list].filter(([, at]) => at <= each.now).sort(([, a], [, b]) => a - b);
+          // Which of several that are due at the same time comes first is open.
+          taken.push(
+            keys.map((key) => list.get(key)),
+            keys.toSorted(),
+          );
+          expected.push(
+            due.map(([, at]) => at),
+            due.map(([key]) => key).toSorted(),
+          );
+          for (const key of keys) list.delete(key);
+        }
+        taken.push(heap.size);
+        expected.push(list.size);
+      }
+      expect(taken).toEqual(expected);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('times that are set again and again do not pile up', () => {
+  const heap = new DueHeap();
+  for (let index = 0; index < 100_000; index += 1) heap.set(`${index % 10}`, 1_000_000 - index);
+  const started = process.hrtime.bigint();
+  expect(heap.takeDue(1_000_000)).toHaveLength(10);
+  // Ten entries, not a hundred thousand, are looked at.
+  expect(Number(process.hrtime.bigint() - started)).toBeLessThan(20_000_000);
+});

@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { embeddedEngine } from '../../src/engine/embedded.js';
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('work that comes due is run once, each timetable with its own keys', () => {
+  let now = 0;
+  const engine = embeddedEngine({ now: () => now });
+  const run: string[] = [];
+  const subscriptions = engine.timetable((key) => run.push(`subscription ${key}`));
+  const events = engine.timetable((key) => run.push(`event ${key}`));
+  subscriptions.set('a', 10);
+  events.set('a', 20);
+  engine.tick();
+  expect(run).toEqual([]);
+  now = 10;
+  engine.tick();
+  engine.tick();
+  expect(run).toEqual(['subscription a']);
+  expect([subscriptions.size, events.size]).toEqual([0, 1]);
+  now = 20;
+  engine.tick();
+  expect(run).toEqual(['subscription a', 'event a']);
+});
+
+test('due work is looked for every second, from the start to the stop', () => {
+  const engine = embeddedEngine({ now: Date.now });
+  const run: string[] = [];
+  const due = engine.timetable((key) => run.push(key));
+  due.set('before the start', Date.now());
+  vi.advanceTimersByTime(5_000);
+  expect(run).toEqual([]);
+  engine.start();
+  vi.advanceTimersByTime(1_000);
+  expect(run).toEqual(['before the start']);
+  due.set('in ten seconds', Date.now() + 10_000);
+  vi.advanceTimersByTime(9_000);
+  expect(run).toHaveLength(1);
+  vi.advanceTimersByTime(2_000);
+  expect(run).toEqual(['before the start', 'in ten seconds']);
+  due.set('after the stop', Date.now() + 1_000);
+  engine.stop();
+  vi.advanceTimersByTime(60_000);
+  expect(run).toHaveLength(2);
+});
+
+test('what is run by a cron expression is run while the engine is', () => {
+  const engine = embeddedEngine({ now: Date.now });
+  const ran = vi.fn<() => void>();
+  engine.every('*/10 * * * * *', ran);
+  vi.advanceTimersByTime(60_000);
+  expect(ran).not.toHaveBeenCalled();
+  engine.start();
+  vi.advanceTimersByTime(60_000);
+  expect(ran).toHaveBeenCalledTimes(6);
+  engine.stop();
+  vi.advanceTimersByTime(60_000);
+  expect(ran).toHaveBeenCalledTimes(6);
+});
+
+test('work is done in turn', async () => {
+  const engine = embeddedEngine({ now: Date.now });
+  const done: number[] = [];
+  const first = engine.inTurn('a', async () => {
+    await Promise.resolve();
+    done.push(1);
+  });
+  await Promise.all([first, engine.inTurn('a', async () => void done.push(2))]);
+  expect(done).toEqual([1, 2]);
+});

@@ -1,0 +1,31 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { backoffMs, FAILURE_BACKOFF, REFUSAL_BACKOFF } from '../../src/subscription/backoff.js';
+
+test('L2 the wait doubles with each failure, and chance takes any part of it', () => {
+  expect([1, 2, 3, 4].map((failures) => backoffMs(failures, 1, FAILURE_BACKOFF))).toEqual([
+    2_000, 4_000, 8_000, 16_000,
+  ]);
+  expect(backoffMs(4, 0.5, FAILURE_BACKOFF)).toBe(8_000);
+});
+
+test('L2 the wait is never under a second and never over an hour', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 100_000 }),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      (failures, chance) => {
+        const wait = backoffMs(failures, chance, FAILURE_BACKOFF);
+        expect(wait).toBeGreaterThanOrEqual(1_000);
+        expect(wait).toBeLessThanOrEqual(3_600_000);
+      },
+    ),
+  );
+  expect(backoffMs(1, 0, FAILURE_BACKOFF)).toBe(1_000);
+  expect(backoffMs(1_000, 1, FAILURE_BACKOFF)).toBe(3_600_000);
+});
+
+test('S3 after refusals the wait grows to a day', () => {
+  expect(backoffMs(1, 1, REFUSAL_BACKOFF)).toBe(60_000);
+  expect(backoffMs(1_000, 1, REFUSAL_BACKOFF)).toBe(86_400_000);
+});

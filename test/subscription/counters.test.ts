@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { Counters } from '../../src/subscription/counters.js';
+import { START } from './life.js';
+
+test('counters begin at nothing and tell no last event', () => {
+  expect(new Counters().stats()).toEqual({ received: 0, rejected: 0, delivered: 0, failed: 0 });
+});
+
+test('each counter counts for itself, and the last event is a date to the user', () => {
+  const counters = new Counters();
+  counters.received(START);
+  counters.received(START + 1);
+  counters.rejected();
+  counters.delivered();
+  counters.failed();
+  expect(counters.stats()).toEqual({
+    received: 2,
+    rejected: 1,
+    delivered: 1,
+    failed: 1,
+    lastEventAt: new Date(START + 1),
+  });
+});
+
+test('what is stored goes on counting after it is read back', () => {
+  const before = new Counters();
+  before.received(START);
+  const counters = new Counters(before.stored());
+  counters.delivered();
+  expect(counters.stored()).toEqual({ received: 1, rejected: 0, delivered: 1, failed: 0, lastEventAt: START });
+});
+
+test.each(['rejected', 'delivered', 'failed'] as const)('a %s makes them worth storing', (what) => {
+  const counters = new Counters();
+  expect(counters.changed).toBe(false);
+  counters[what]();
+  expect(counters.changed).toBe(true);
+});

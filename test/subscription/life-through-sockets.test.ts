@@ -1,0 +1,158 @@
+import { afterEach, expect, test } from 'vitest';
+import {
+  defineSubscriber,
+  startService,
+  SubscriptionVerificationError,
+  type HookName,
+  type Subscription,
+  type SubscriberDefinition,
+  type SubscriberHandlers,
+  type SubscriberRuntime,
+} from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+
+const opened: AsyncDisposable[] = [];
+
+afterEach(async () => {
+  for (const each of opened.splice(0).toReversed()) await each[Symbol.asyncDispose]();
+});
+
+async function startHub(options: Parameters<typeof TestHub.start>[0] = {}): Promise<TestHub> {
+  const hub = await TestHub.start(options);
+  opened.push(hub);
+  return hub;
+}
+
+const news = (handlers: Partial<SubscriberHandlers> = {}): SubscriberDefinition =>
+  defineSubscriber({ name: 'News', secret: false }, { onEventNotification: () => {}, ...handlers });
+
+async function start(service: SubscriberDefinition): Promise<SubscriberRuntime> {
+  const runtime = await startService(service, { port: 0, store: 'memory', logger: false, handleSignals: false });
+  opened.push(runtime);
+  return runtime;
+}
+
+const told = (runtime: SubscriberRuntime, name: HookName): Promise<Subscription> =>
+  new Promise((resolve) => {
+    const off = runtime.hooks.on(name, ({ subscription }) => {
+      off();
+      resolve(subscription);
+    });
+  });
+
+const requests = (hub: TestHub): readonly (string | null)[] =>
+  hub.requests
+    .filter(({ method }) => method === 'POST')
+    .map(({ body }) => new URLSearchParams(body.toString()).get('hub.mode'));
+
+test('D8 S8 the second hub is asked where the first refuses, under another callback', async () => {
+  const [first, second] = [await startHub(), await startHub()];
+  first.fail(403);
+  const topic = first.topic('/feed', { body: 'news', hubs: [first, second] });
+  const service = news();
+  const runtime = await start(service);
+  await runtime.subscribe(service, { target: topic.url });
+  await runtime.ready({ timeoutMs: 5_000 });
+  const [subscription] = await runtime.subscriptions.find();
+  expect(subscription).toMatchObject({ state: 'active', hub: second.url, attempts: 0 });
+  const callbacks = [first, second].map((hub) =>
+    new URLSearchParams(hub.requests.at(-1)?.body.toString()).get('hub.callback'),
+  );
+  expect(new Set(callbacks).size).toBe(2);
+});
+
+test('N2 the second hub is asked where the first denies, and both have denied until it is retried', async () => {
+  const [first, second] = [await startHub({ deny: 'not you' }), await startHub({ deny: 'nor here' })];
+  const topic = first.topic('/feed', { body: 'news', hubs: [first, second] });
+  const service = news();
+  const runtime = await start(service);
+  const { id } = await runtime.subscribe(service, { target: topic.url });
+  await expect.poll(async () => (await runtime.subscriptions.get(id))?.state).toBe('denied');
+  expect(await runtime.subscriptions.get(id)).toMatchObject({ lastError: { cause: 'denied', message: 'nor here' } });
+  for (const hub of [first, second]) hub.configure({ deny: false });
+  await runtime.retry(id);
+  await runtime.ready({ timeoutMs: 5_000 });
+  expect(requests(first)).toEqual(['subscribe', 'subscribe']);
+  expect(requests(second)).toEqual(['subscribe']);
+});
+
+test('S3 a hub that moved for good is the one that is unsubscribed from', async () => {
+  const [first, second] = [await startHub(), await startHub({ verify: 'sync' })];
+  first.redirect(308, second.url);
+  const service = news();
+  const runtime = await start(service);
+  const moved = told(runtime, 'hub-moved');
+  const { id } = await runtime.subscribe(service, { target: first.topic('/feed', { body: 'news' }).url });
+  expect(await moved).toMatchObject({ hub: second.url });
+  await runtime.ready({ timeoutMs: 5_000 });
+  const gone = told(runtime, 'unsubscribed');
+  await runtime.unsubscribe(id);
+  expect((await gone).state).toBe('unsubscribed');
+  expect(requests(first)).toEqual(['subscribe']);
+  expect(requests(second)).toEqual(['subscribe', 'unsubscribe']);
+  expect(second.violations).toEqual([]);
+});
+
+test('V7 what a handler refused while the request was open may be retried at once', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  let refusals = 1;
+  const service = news({
+    onSubscriptionVerification: () => {
+      refusals -= 1;
+      if (refusals >= 0) throw new SubscriptionVerificationError('not yet');
+    },
+  });
+  const runtime = await start(service);
+  const refused = told(runtime, 'failed');
+  const { id } = await runtime.subscribe(service, { target: hub.topic('/feed', { body: 'news' }).url });
+  expect(await refused).toMatchObject({ state: 'failed', gaveUp: true, lastError: { cause: 'handler-refused' } });
+  await runtime.retry(id);
+  await runtime.ready({ timeoutMs: 5_000 });
+  expect(requests(hub)).toEqual(['subscribe', 'subscribe']);
+});
+
+test('V1 what is unsubscribed while it is verified is not confirmed, and may be wanted again at once', async () => {
+  const hub = await startHub({ delayMs: { answer: 100 } });
+  const service = news();
+  const runtime = await start(service);
+  const target = hub.topic('/feed', { body: 'news' }).url;
+  const { id } = await runtime.subscribe(service, { target });
+  await hub.until(() => requests(hub).length === 1);
+  const gone = told(runtime, 'unsubscribed');
+  await runtime.unsubscribe(id);
+  expect(await gone).toMatchObject({ desired: 'unsubscribed', state: 'unsubscribed' });
+  await runtime.subscribe(service, { target });
+  await runtime.ready({ timeoutMs: 5_000 });
+  await hub.settled();
+  expect(hub.subscriptions.map(({ state }) => state).toSorted()).toEqual(['active', 'refused']);
+});
+
+test('V4 a verification that comes when nobody waits for it any more is welcome', async () => {
+  const hub = await startHub({ verify: 'never' });
+  const service = defineSubscriber(
+    { name: 'News', secret: false, verifyTimeoutSeconds: 0.1, maxAttempts: 1 },
+    { onEventNotification: () => {} },
+  );
+  const runtime = await start(service);
+  const gaveUp = told(runtime, 'failed');
+  const { id } = await runtime.subscribe(service, { target: hub.topic('/feed', { body: 'news' }).url });
+  expect(await gaveUp).toMatchObject({ state: 'failed', gaveUp: true, lastError: { cause: 'verification-missing' } });
+  const [pending] = hub.subscriptions;
+  if (pending === undefined) throw new Error('the hub was not asked');
+  expect((await hub.verify(pending)).status).toBe(200);
+  expect(await runtime.subscriptions.get(id)).toMatchObject({ state: 'active', attempts: 0 });
+});
+
+test('L1 a lease of ten seconds is renewed before it ends, under the same callback', { timeout: 12_000 }, async () => {
+  const hub = await startHub({ leaseSeconds: 10 });
+  const service = news();
+  const runtime = await start(service);
+  const renewed = told(runtime, 'renewed');
+  const { id } = await runtime.subscribe(service, { target: hub.topic('/feed', { body: 'news' }).url });
+  await runtime.ready({ timeoutMs: 5_000 });
+  const { callback, verifiedAt } = (await runtime.subscriptions.get(id)) ?? {};
+  const again = await renewed;
+  expect(again.callback).toBe(callback);
+  expect(Number(again.verifiedAt) - Number(verifiedAt)).toBeLessThan(9_000);
+  expect(hub.subscriptions).toHaveLength(1);
+});

@@ -1,0 +1,245 @@
+/* oxlint-disable vitest/no-conditional-expect, vitest/expect-expect -- `always` runs each check, which speaks of what it applies to */
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { mayConfirm } from '../../src/subscription/answering.js';
+import { dueAt } from '../../src/subscription/due.js';
+import type { SubscriptionEvent } from '../../src/subscription/events.js';
+import type { GrantRecord, SubscriptionRecord } from '../../src/subscription/record.js';
+import { subscriptionSnapshot } from '../../src/subscription/snapshot-of.js';
+import { isAsking, isHeld, isOver } from '../../src/subscription/state.js';
+import { DAY, failure, HUB, Life, SECOND_HUB, TOPIC } from './life.js';
+
+const THIRD_HUB = 'https://third-hub.example/';
+
+/** A step: time passes, then something happens to one of the grants there are. */
+interface Step {
+  readonly kind: (typeof KINDS)[number];
+  readonly seconds: number;
+  readonly which: number;
+  readonly random: number;
+  readonly hubs: readonly string[];
+  readonly secret: string | null;
+  readonly lease: string | undefined;
+}
+
+const KINDS = [
+  'due',
+  'due',
+  'due',
+  'discovered',
+  'discovered',
+  'discovery-failed',
+  'requested',
+  'requested',
+  'requested',
+  'accepted',
+  'refused',
+  'unreachable',
+  'verified',
+  'verified',
+  'verified',
+  'late answer',
+  'handler-refused',
+  'denied',
+  'retried',
+  'wanted',
+  'unwanted',
+  'shutdown',
+] as const;
+
+const step: fc.Arbitrary<Step> = fc.record({
+  kind: fc.constantFrom(...KINDS),
+  seconds: fc.oneof(fc.constant(0), fc.nat(5), fc.nat(100), fc.nat(400_000)),
+  which: fc.nat(3),
+  random: fc.double({ min: 0, max: 0.999, noNaN: true }),
+  hubs: fc.uniqueArray(fc.constantFrom(HUB, SECOND_HUB, THIRD_HUB), { minLength: 1 }),
+  secret: fc.option(fc.constantFrom('secret-one', 'secret-two', 'secret-three')),
+  lease: fc.constantFrom(undefined, '10', '600', '864000', '-1'),
+});
+
+function eventOf(life: Life, { kind, which, hubs, secret, lease }: Step, requestId: string): SubscriptionEvent {
+  const grants = life.record.grants;
+  const { id: grantId = 'none', pending, state } = grants[which % Math.max(1, grants.length)] ?? {};
+  const told = { grantId, requestId: pending?.id ?? 'none', failure: failure('unreachable', life.now) };
+  const mode = pending?.mode ?? (state === 'unsubscribing' ? 'unsubscribe' : 'subscribe');
+  switch (kind) {
+    case 'discovered':
+      return { type: 'discovered', topic: which === 3 ? `${TOPIC}/moved` : TOPIC, hubs };
+    case 'discovery-failed':
+      return { type: 'discovery-failed', failure: told.failure };
+    case 'requested':
+      return { type: 'requested', grantId, requestId, mode, secret: mode === 'subscribe' ? secret : undefined };
+    case 'accepted':
+      return { type: 'accepted', ...told, hub: 'https://moved.example/', moved: true };
+    case 'refused':
+    case 'unreachable':
+      return { type: kind, ...told, retryAfterSeconds: which === 2 ? 7200 : undefined };
+    case 'late answer':
+      return { type: 'refused', ...told, requestId: 'an old one' };
+    case 'verified':
+      return { type: 'verified', grantId, mode, leaseSeconds: lease };
+    case 'handler-refused':
+      return { type: 'handler-refused', grantId, mode, failure: told.failure };
+    case 'denied':
+      return { type: 'denied', grantId, failure: told.failure };
+    case 'unwanted':
+      return { type: 'unwanted', why: which === 0 ? 'deleted' : 'unsubscribed' };
+    case 'shutdown':
+      return { type: 'unwanted', why: 'shutdown' };
+    default:
+      return { type: kind };
+  }
+}
+
+const held = (record: SubscriptionRecord): readonly GrantRecord[] => record.grants.filter(isHeld);
+const same = (record: SubscriptionRecord, { id }: GrantRecord): GrantRecord | undefined =>
+  record.grants.find((grant) => grant.id === id);
+const renewal = (grant: GrantRecord): number => grant.nextAttemptAt ?? grant.renewsAt ?? Infinity;
+
+/** Runs a life step by step; the check is told what was before, what happened, and sees what is. */
+function always(
+  check: (before: SubscriptionRecord, event: SubscriptionEvent, life: Life, isDown: boolean) => void,
+): void {
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), fc.boolean(), (steps, isLimited) => {
+      const life = new Life();
+      if (isLimited) life.rules = { ...life.rules, maxAttempts: 4 };
+      life.apply({ type: 'wanted' });
+      let isDown = false;
+      for (const [index, each] of steps.entries()) {
+        life.after(each.seconds * 1000);
+        life.random = each.random;
+        const event = eventOf(life, each, `r${index}`);
+        const before = life.record;
+        life.apply(event);
+        if (event.type === 'unwanted' && event.why === 'shutdown') isDown = true;
+        if (event.type === 'wanted' || event.type === 'retried') isDown = false;
+        check(before, event, life, isDown);
+      }
+    }),
+    { numRuns: 1_500 },
+  );
+}
+
+test('what is wanted and not held always has something scheduled, but between a stop and the next start', () => {
+  always((_before, _event, { record }, isDown) => {
+    if (!isDown && isAsking(record)) expect(dueAt(record)).toBeDefined();
+  });
+});
+
+test('what is unwanted and still held is let go at the end of its lease at the latest', () => {
+  always((_before, _event, { record }) => {
+    for (const grant of held(record)) expect(dueAt(record)).toBeLessThanOrEqual(grant.expiresAt ?? 0);
+  });
+});
+
+test('what is done when it is due is done: the next thing lies in the future', () => {
+  always((_before, event, { record, now }) => {
+    if (event.type === 'due') expect(dueAt(record) ?? Infinity).toBeGreaterThan(now);
+  });
+});
+
+test('S8 no two grants are held, and no two are being asked for, at the same time', () => {
+  always((_before, _event, { record }) => {
+    expect(held(record).length).toBeLessThanOrEqual(1);
+    const asked = record.grants.filter(
+      (grant) => !isOver(grant) && (grant.pending !== undefined || grant.nextAttemptAt !== undefined),
+    );
+    expect(asked.length).toBeLessThanOrEqual(1);
+  });
+});
+
+test('V6 an active grant stays active until its lease ends, unless it is denied or unwanted', () => {
+  always((before, event, { record, now }) => {
+    for (const grant of before.grants) {
+      if (grant.state !== 'active' || (grant.expiresAt ?? 0) <= now) continue;
+      if (event.type === 'unwanted' || (event.type === 'denied' && event.grantId === grant.id)) continue;
+      expect(same(record, grant)?.state).toBe('active');
+    }
+  });
+});
+
+test('V4 an unasked verification never puts a renewal off', () => {
+  always((before, event, { record }) => {
+    if (event.type !== 'verified') return;
+    const grant = before.grants.find(({ id }) => id === event.grantId);
+    if (grant?.state !== 'active' || grant.pending !== undefined) return;
+    const after = same(record, grant);
+    expect(after === undefined ? Infinity : renewal(after)).toBeLessThanOrEqual(renewal(grant));
+  });
+});
+
+test('V6 a secret stays acceptable for a day after it is replaced, and a pending one for a day after its request', () => {
+  always((before, event, { record, now }) => {
+    for (const grant of before.grants) {
+      const after = same(record, grant);
+      if (after === undefined) continue;
+      for (const { value, acceptedUntil = Infinity, role } of grant.secrets) {
+        if (acceptedUntil <= now) continue;
+        const kept = after.secrets.filter((secret) => secret.value === value);
+        const until = Math.max(...kept.map((secret) => secret.acceptedUntil ?? Infinity));
+        const isReplaced = role !== 'replaced' && kept.every((secret) => secret.role === 'replaced');
+        expect(until).toBeGreaterThanOrEqual(isReplaced ? now + DAY : Math.min(acceptedUntil, now + DAY));
+      }
+    }
+    if (event.type !== 'requested' || event.secret === undefined) return;
+    const asked = record.grants.find(({ id, pending }) => id === event.grantId && pending?.id === event.requestId);
+    if (asked === undefined) return;
+    const taken = asked.secrets.filter(({ value }) => value === event.secret);
+    expect(taken.some(({ acceptedUntil = Infinity }) => acceptedUntil >= now + DAY)).toBe(true);
+  });
+});
+
+test('secrets do not pile up', () => {
+  always((_before, _event, { record }) => {
+    for (const { secrets } of record.grants) {
+      expect(new Set(secrets.map(({ value }) => value)).size).toBe(secrets.length);
+      for (const role of ['current', 'pending']) {
+        expect(secrets.filter((secret) => secret.role === role).length).toBeLessThanOrEqual(1);
+      }
+    }
+  });
+});
+
+test('N2 a hub that denied is not asked again by itself', () => {
+  always((_before, _event, { record, effects }) => {
+    for (const effect of effects) {
+      if (effect.type !== 'request' || effect.mode !== 'subscribe') continue;
+      const grant = record.grants.find(({ id }) => id === effect.grantId);
+      expect(grant).toBeDefined();
+      expect(record.deniedBy).not.toContain(grant?.advertisedHub);
+      expect(isAsking(record)).toBe(true);
+    }
+  });
+});
+
+test('L2 after a failure nothing is asked again within a second, and nothing later than a day', () => {
+  always((before, event, { record, now, effects }) => {
+    if (event.type !== 'refused' && event.type !== 'unreachable') return;
+    // Another hub is asked at once.
+    if (effects.some(({ type }) => type === 'request')) return;
+    const grant = before.grants.find(({ id }) => id === event.grantId);
+    if (grant?.pending?.id !== event.requestId || grant.id === undefined) return;
+    const again = same(record, grant)?.nextAttemptAt ?? record.nextAttemptAt;
+    if (again === undefined) return;
+    expect(again - now).toBeGreaterThanOrEqual(event.retryAfterSeconds === undefined ? 1_000 : 7_200_000);
+    expect(again - now).toBeLessThanOrEqual(DAY);
+  });
+});
+
+test('V1 V3 nothing is confirmed that is unwanted, nor an unsubscription that nobody asked for', () => {
+  always((_before, _event, { record }) => {
+    for (const grant of record.grants) {
+      if (mayConfirm(record, grant, 'subscribe')) expect(record.desired).toBe('subscribed');
+      if (mayConfirm(record, grant, 'unsubscribe')) expect(['unsubscribing', 'unsubscribed']).toContain(grant.state);
+    }
+  });
+});
+
+test('a snapshot never holds a secret or a verify token', () => {
+  always((_before, _event, { record }) => {
+    const grants = record.grants.map((grant) => ({ ...grant, verifyToken: 'secret-token' }));
+    const stats = { received: 0, rejected: 0, delivered: 0, failed: 0 };
+    expect(JSON.stringify(subscriptionSnapshot({ ...record, grants }, stats))).not.toContain('secret-');
+  });
+});

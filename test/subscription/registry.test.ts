@@ -1,0 +1,247 @@
+import { describe, expect, test } from 'vitest';
+import { callbackKey } from '../../src/subscription/callback-key.js';
+import type { SubscriptionEvent } from '../../src/subscription/events.js';
+import { stateOf } from '../../src/subscription/state.js';
+import { DAY, failure, HUB, START, TOPIC } from './life.js';
+import { subscription, TERMS, world, type World } from './registry-world.js';
+
+const discovered: SubscriptionEvent = { type: 'discovered', topic: TOPIC, hubs: [HUB] };
+
+async function granted(here: World, id = 's'): Promise<string> {
+  await here.registry.add(subscription(id));
+  await here.registry.apply(id, { type: 'wanted' });
+  const { grants } = await here.registry.apply(id, discovered);
+  const grantId = grants[0]?.id ?? '';
+  await here.registry.apply(id, { type: 'requested', grantId, requestId: 'r', mode: 'subscribe', secret: null });
+  await here.registry.apply(id, { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '864000' });
+  return grantId;
+}
+
+const keyOf = ({ registry }: World, id: string): string =>
+  callbackKey(registry.get(id)?.record.grants[0]?.callback ?? 'http://no.example/callback');
+
+describe('S2 the store comes first', () => {
+  test('a record is in the store before its effects begin', async () => {
+    const here = await world();
+    await here.registry.add(subscription('s'));
+    await here.registry.apply('s', { type: 'wanted' });
+    await here.registry.apply('s', discovered);
+    const [discover, request] = here.performed;
+    expect(discover?.effect.type).toBe('discover');
+    expect(await discover?.stored).toMatchObject({ data: { record: { id: 's', nextAttemptAt: START + 60_000 } } });
+    expect(request?.effect).toMatchObject({ type: 'request', mode: 'subscribe' });
+    expect(await request?.stored).toMatchObject({ data: { record: { grants: [{ state: 'requested' }] } } });
+  });
+
+  test('what cannot be stored has not happened: nothing changes, and nothing begins', async () => {
+    const here = await world();
+    await granted(here);
+    const before = here.registry.get('s')?.record;
+    here.performed.length = 0;
+    here.isFailing = true;
+    await expect(here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' })).rejects.toThrow(
+      'the store is down',
+    );
+    expect(here.registry.get('s')?.record).toBe(before);
+    expect(here.performed).toEqual([]);
+    await expect(here.registry.add(subscription('other'))).rejects.toThrow('the store is down');
+    expect(here.registry.get('other')).toBeUndefined();
+    here.isFailing = false;
+    await here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    expect(here.performed).toHaveLength(1);
+  });
+
+  test('what changes nothing is not stored', async () => {
+    const here = await world();
+    await granted(here);
+    here.isFailing = true;
+    await expect(here.registry.apply('s', { type: 'wanted' })).resolves.toBe(here.registry.get('s')?.record);
+  });
+
+  test('due work that cannot be stored is logged and tried again in a minute', async () => {
+    const here = await world();
+    await granted(here);
+    here.isFailing = true;
+    here.now += 9 * DAY;
+    here.engine.tick();
+    await expect.poll(() => here.lines).toHaveLength(1);
+    expect(here.lines[0]).toMatchObject({ level: 'error', fields: { subscription: 's' } });
+    here.isFailing = false;
+    here.performed.length = 0;
+    here.now += 60_000;
+    here.engine.tick();
+    await expect.poll(() => here.performed.map(({ effect }) => effect.type)).toEqual(['request']);
+  });
+});
+
+describe('events of one subscription', () => {
+  test('are applied one at a time, each to what the one before has left', async () => {
+    const here = await world();
+    await here.registry.add(subscription('s'));
+    const all = await Promise.all([
+      here.registry.apply('s', { type: 'wanted' }),
+      here.registry.apply('s', discovered),
+      here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' }),
+    ]);
+    expect(all.map(stateOf)).toEqual(['requested', 'requested', 'unsubscribed']);
+  });
+
+  test('may have effects that are events of it', async () => {
+    const here = await world();
+    let applied: Promise<unknown> = Promise.resolve();
+    here.perform = (_record, { type }) => {
+      if (type === 'discover') applied = here.registry.apply('s', discovered);
+    };
+    await here.registry.add(subscription('s'));
+    await here.registry.apply('s', { type: 'wanted' });
+    await applied;
+    expect(here.registry.get('s')?.record.grants).toHaveLength(1);
+  });
+
+  test('of one that is not there are an error', async () => {
+    const here = await world();
+    await expect(here.registry.apply('nobody', { type: 'wanted' })).rejects.toThrow('There is no subscription nobody');
+  });
+
+  test('of a service that the code no longer has change nothing', async () => {
+    const here = await world();
+    await granted(here);
+    const before = here.registry.get('s')?.record;
+    here.terms = undefined;
+    await expect(here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' })).resolves.toBe(before);
+  });
+});
+
+describe('a restart', () => {
+  test('L4 finds subscriptions, their callbacks and their counters again', async () => {
+    const here = await world();
+    const grantId = await granted(here);
+    here.registry.get('s')?.counters.received(START);
+    await here.registry.flush();
+    const again = await world(here.store);
+    await again.registry.load();
+    expect([...again.registry.entries()].map(({ record }) => record)).toEqual([here.registry.get('s')?.record]);
+    expect(again.registry.match(keyOf(here, 's'))?.grant.id).toBe(grantId);
+    expect(again.registry.get('s')?.counters.stats().received).toBe(1);
+  });
+
+  test('L1 has due work in its timetable again', async () => {
+    const here = await world();
+    await granted(here);
+    const again = await world(here.store);
+    await again.registry.load();
+    again.now += 9 * DAY;
+    again.engine.tick();
+    await expect.poll(() => again.performed.map(({ effect }) => effect.type)).toEqual(['request']);
+  });
+
+  test('leaves what belongs to no service alone, and knows its callback', async () => {
+    const here = await world();
+    await granted(here);
+    const again = await world(here.store);
+    again.terms = undefined;
+    await again.registry.load();
+    again.now += 20 * DAY;
+    again.engine.tick();
+    await again.registry.flush();
+    expect(again.performed).toEqual([]);
+    expect(again.registry.match(keyOf(here, 's'))?.entry.record.id).toBe('s');
+  });
+
+  test.each([
+    ['is no record of ours', 'garbage'],
+    ['is of a newer version', { v: 99, data: {} }],
+    ['holds nothing', { v: 1, data: null }],
+    ['holds something else', { v: 1, data: { record: { id: 'x' }, stats: {} } }],
+    ['lacks its counters', { v: 1, data: { record: { id: 'x', service: 'News', grants: [] }, stats: null } }],
+  ])('logs a record that %s, leaves it, and goes on', async (_what, value) => {
+    const here = await world();
+    await granted(here);
+    await here.store.set('subscription', 'bad', value);
+    const again = await world(here.store);
+    await again.registry.load();
+    expect([...again.registry.entries()]).toHaveLength(1);
+    expect(again.lines).toMatchObject([{ level: 'error', message: expect.stringMatching(/left as it is/) }]);
+    expect(await here.store.get('subscription', 'bad')).toEqual(value);
+  });
+});
+
+describe('counters', () => {
+  test('are stored with the next record, or in a batch, and not where nothing changed', async () => {
+    const here = await world();
+    await granted(here);
+    here.registry.get('s')?.counters.delivered();
+    await here.registry.flush();
+    expect(await here.store.get('subscription', 's')).toMatchObject({ data: { stats: { delivered: 1 } } });
+    here.isFailing = true;
+    await here.registry.flush();
+  });
+
+  test('that cannot be stored are stored the next time, and those of others meanwhile', async () => {
+    const here = await world();
+    await granted(here, 's');
+    await granted(here, 't');
+    for (const { counters } of here.registry.entries()) counters.delivered();
+    here.isFailing = true;
+    await expect(here.registry.flush()).rejects.toThrow('the store is down');
+    expect([...here.registry.entries()].map(({ counters }) => counters.changed)).toEqual([true, true]);
+    here.isFailing = false;
+    await here.registry.flush();
+    expect(await here.store.get('subscription', 't')).toMatchObject({ data: { stats: { delivered: 1 } } });
+  });
+});
+
+describe('a tombstone', () => {
+  test('C1 is known by its callback until it is swept', async () => {
+    const here = await world();
+    const grantId = await granted(here);
+    const key = keyOf(here, 's');
+    await here.registry.apply('s', { type: 'denied', grantId, failure: failure('denied') });
+    await here.registry.sweep(START);
+    expect(here.registry.match(key)?.grant.state).toBe('denied');
+    await here.registry.sweep(START + 1);
+    expect(here.registry.match(key)).toBeUndefined();
+    expect(here.registry.get('s')?.record).toMatchObject({ grants: [], hold: 'denied' });
+    expect(await here.store.get('subscription', 's')).toMatchObject({ data: { record: { grants: [] } } });
+  });
+
+  test('sweeping leaves what is in use', async () => {
+    const here = await world();
+    await granted(here);
+    here.isFailing = true;
+    await here.registry.sweep(START + 365 * DAY);
+    expect(here.registry.match(keyOf(here, 's'))?.grant.state).toBe('active');
+  });
+});
+
+test('S8 a callback that can serve one grant only is taken over by the next', async () => {
+  const here = await world();
+  here.terms = { ...TERMS, newPath: () => 'only' };
+  const first = await granted(here);
+  await here.registry.apply('s', { type: 'denied', grantId: first, failure: failure('denied') });
+  await here.registry.apply('s', { type: 'retried' });
+  const { grants } = await here.registry.apply('s', discovered);
+  expect(grants).toHaveLength(1);
+  expect(here.registry.match('only')?.grant).toBe(grants[0]);
+  expect(grants[0]?.id).not.toBe(first);
+});
+
+test('S4 a verify token is made for PubSubHubbub 0.3 alone', async () => {
+  const here = await world();
+  await granted(here, 'websub');
+  here.terms = { ...TERMS, protocol: 'pubsubhubbub-0.3' };
+  await granted(here, 'old');
+  const tokens = ['websub', 'old'].map((id) => here.registry.get(id)?.record.grants[0]?.verifyToken);
+  expect(tokens).toEqual([undefined, expect.stringMatching(/^[\w-]{22}$/)]);
+});
+
+test('the lease asked for with a subscription is used instead of its service’s', async () => {
+  const here = await world();
+  here.terms = { ...TERMS, rules: { ...TERMS.rules, leaseSeconds: 864_000 } };
+  await here.registry.add({ ...subscription('s'), overrides: { leaseSeconds: 20 } });
+  await here.registry.apply('s', { type: 'wanted' });
+  const { grants } = await here.registry.apply('s', discovered);
+  const grantId = grants[0]?.id ?? '';
+  const asked = await here.registry.apply('s', { type: 'requested', grantId, requestId: 'r', mode: 'subscribe' });
+  expect(asked.grants[0]?.pending?.deadline).toBe(START + 2_000);
+});

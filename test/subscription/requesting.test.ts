@@ -1,0 +1,148 @@
+import { describe, expect, test } from 'vitest';
+import { dueAt } from '../../src/subscription/due.js';
+import { acceptedSecrets } from '../../src/subscription/secrets.js';
+import { active, DAY, Life, SECOND_HUB, HUB, TOPIC, verifying } from './life.js';
+
+describe('S2 a request', () => {
+  test('is pending before it leaves, so that a verification that comes first is confirmed', () => {
+    const life = verifying();
+    expect(life.grant.pending).toMatchObject({ id: 'r1', mode: 'subscribe', accepted: false });
+    expect(life.verified().asked).toEqual(['tell verified']);
+  });
+
+  test('that is accepted after it was verified changes nothing but what is known of the hub', () => {
+    const life = verifying().verified();
+    const before = life.grant;
+    life.accepted({ hub: 'https://moved.example/', moved: true });
+    expect(life.asked).toEqual(['tell hub-moved']);
+    expect(life.grant).toEqual({ ...before, hub: 'https://moved.example/', hubSettled: true });
+  });
+
+  test.each(['unreachable', 'refused'] as const)('that is %s after it was verified has succeeded', (how) => {
+    const life = verifying().verified();
+    const before = life.record;
+    expect(life[how]().record).toEqual(before);
+    expect(life.asked).toEqual([]);
+  });
+
+  test('that was given up does not count when it is answered after all', () => {
+    const life = verifying().due(60_000);
+    const before = life.record;
+    expect(life.refused().record).toEqual(before);
+  });
+
+  test('may be verified by a hub that has not answered in time', () => {
+    const life = verifying().due(60_000);
+    expect(life.verified().asked).toEqual(['tell verified']);
+  });
+
+  test('has as long to be verified from its acceptance as from its leaving', () => {
+    const life = verifying().after(9_000).accepted();
+    expect(life.grant.pending).toMatchObject({ accepted: true, deadline: life.now + 60_000 });
+  });
+
+  test('does not leave for a grant that was denied or ended meanwhile', () => {
+    const life = new Life().apply({ type: 'wanted' }).discovered(HUB, SECOND_HUB);
+    const { id } = life.grant;
+    life.denied(id).requested({ grantId: id });
+    expect(life.grantAt(HUB)).toMatchObject({ state: 'denied', pending: undefined });
+  });
+
+  test('does not leave for a hub whose turn is over', () => {
+    const life = verifying(HUB, SECOND_HUB);
+    const { id } = life.grant;
+    life.refused().requested({ grantId: id, requestId: 'r2' });
+    expect(life.grantAt(HUB).pending).toBeUndefined();
+  });
+
+  test('S7 leaves for the other form of a URL only while the first is not answered', () => {
+    const life = verifying().requested({ requestId: 'r2', insteadOf: 'r1' });
+    expect(life.grant.pending?.id).toBe('r2');
+    life.verified();
+    expect(life.requested({ requestId: 'r3', insteadOf: 'r2' }).asked).toEqual([]);
+  });
+
+  test('V6 makes its secret acceptable, and leaves the one that holds', () => {
+    const life = active()
+      .due(9 * DAY)
+      .requested({ secret: 'another' });
+    expect(acceptedSecrets(life.grant.secrets, life.now).values).toEqual(['another', 'a secret']);
+    life.unreachable();
+    expect(acceptedSecrets(life.grant.secrets, life.now).values).toEqual(['another', 'a secret']);
+  });
+});
+
+describe('V6 a renewal that fails', () => {
+  test('leaves the grant as it is, and is tried again', () => {
+    const life = active().due(9 * DAY);
+    const { state, expiresAt, verifiedAt } = life.grant;
+    life.requested().unreachable();
+    expect(life.grant).toMatchObject({ state, expiresAt, verifiedAt, attempts: 1 });
+    expect(dueAt(life.record)).toBe(life.now + 1_000);
+  });
+
+  test('is tried again at the same hub, also where it refuses and another is advertised', () => {
+    const life = verifying(HUB, SECOND_HUB)
+      .verified()
+      .due(9 * DAY)
+      .requested()
+      .refused();
+    expect(life.asked).toEqual(['tell failed']);
+    expect(life.record.grants).toHaveLength(1);
+  });
+
+  test('counts no more once one succeeds', () => {
+    const life = active()
+      .due(9 * DAY)
+      .requested()
+      .unreachable()
+      .due(1_000)
+      .requested()
+      .verified();
+    expect(life.record).toMatchObject({ attempts: 0, lastError: undefined });
+    expect(life.grant.attempts).toBe(0);
+  });
+});
+
+describe('an unsubscription that fails', () => {
+  test('is tried again until the lease ends, and then is one by itself', () => {
+    const life = active().unwanted('unsubscribed');
+    for (let time = 1; time <= 5; time += 1) {
+      life.requested().unreachable();
+      expect(life.grant).toMatchObject({ state: 'unsubscribing', attempts: time });
+      life.due((dueAt(life.record) ?? 0) - life.now);
+      expect(life.asked).toEqual(['unsubscribe']);
+    }
+    life.requested().due(11 * DAY);
+    expect(life.asked).toEqual(['tell failed', 'tell unsubscribed']);
+    expect(dueAt(life.record)).toBeUndefined();
+  });
+
+  test('at a shutdown does not count against what is wanted', () => {
+    const life = active();
+    life.rules = { ...life.rules, maxAttempts: 1 };
+    life.unwanted('shutdown').requested().unreachable();
+    expect(life.record).toMatchObject({ desired: 'subscribed', hold: undefined, attempts: 0 });
+    expect(life.apply({ type: 'wanted' }).asked).toEqual(['subscribe']);
+  });
+
+  test('S6 is asked of the hub, topic and callback that were subscribed', () => {
+    const life = active();
+    const { hub, topic, callback } = life.grant;
+    life.unwanted('unsubscribed');
+    expect(life.grant).toMatchObject({ hub, topic, callback });
+    expect(topic).toBe(TOPIC);
+  });
+});
+
+test('what concerns a grant that is not there any more changes nothing', () => {
+  const life = active();
+  const before = life.record;
+  for (const type of ['refused', 'unreachable'] as const) {
+    const failure = { cause: 'refused', code: 'x', message: 'x', at: 0 } as const;
+    expect(life.apply({ type, grantId: 'gone', requestId: 'r1', failure }).record).toBe(before);
+  }
+  expect(life.apply({ type: 'verified', grantId: 'gone', mode: 'subscribe' }).record).toBe(before);
+  expect(life.denied('gone').record).toBe(before);
+  expect(life.accepted({ grantId: 'gone', moved: true }).effects).toEqual([]);
+});

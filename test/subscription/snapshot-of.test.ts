@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { grantSnapshot, subscriptionSnapshot } from '../../src/subscription/snapshot-of.js';
+import type { Subscription } from '../../src/subscription/snapshot.js';
+import { active, DAY, failure, HUB, Life, SECOND_HUB, START, TOPIC, verifying } from './life.js';
+
+const STATS = { received: 1, rejected: 2, delivered: 3, failed: 4 };
+
+const snapshot = ({ record }: Life): Subscription => subscriptionSnapshot(record, STATS);
+
+describe('a snapshot', () => {
+  test('of an active subscription has its times as dates, and its grant at hand', () => {
+    const life = active();
+    const { callback, renewsAt = 0 } = life.grant;
+    const grant = {
+      id: life.grant.id,
+      advertisedHub: HUB,
+      hub: HUB,
+      topic: TOPIC,
+      callback,
+      state: 'active',
+      leaseSeconds: 864_000,
+      verifiedAt: new Date(START),
+      expiresAt: new Date(START + 10 * DAY),
+      renewsAt: new Date(renewsAt),
+    };
+    const { id: _id, advertisedHub: _advertisedHub, state: _state, ...first } = grant;
+    expect(snapshot(life)).toStrictEqual({
+      id: 's',
+      service: 'News',
+      target: TOPIC,
+      declared: true,
+      desired: 'subscribed',
+      state: 'active',
+      grants: [grant],
+      createdAt: new Date(START),
+      attempts: 0,
+      stats: STATS,
+      ...first,
+    });
+  });
+
+  test('of a new subscription has nothing that is not known yet, not even as undefined', () => {
+    expect(Object.keys(snapshot(new Life()))).toEqual(
+      'id service target declared desired state grants createdAt attempts stats'.split(' '),
+    );
+  });
+
+  test('after a failure tells when it is asked again, and why', () => {
+    const life = verifying().unreachable();
+    expect(snapshot(life)).toMatchObject({
+      state: 'failed',
+      attempts: 1,
+      nextAttemptAt: new Date(START + 1_000),
+      lastError: { ...failure('unreachable'), at: new Date(START) },
+    });
+    expect(snapshot(life)).not.toHaveProperty('gaveUp');
+  });
+
+  test('tells when a renewal is tried again', () => {
+    const life = active()
+      .due(9 * DAY)
+      .requested()
+      .unreachable();
+    expect(snapshot(life).renewsAt).toEqual(new Date(life.now + 1_000));
+  });
+
+  test.each(['gave-up', 'handler-refused'] as const)('says that it gave up: %s', (hold) => {
+    const life = verifying().unreachable();
+    life.record = { ...life.record, hold };
+    expect(snapshot(life)).toMatchObject({ state: 'failed', gaveUp: true });
+    expect(snapshot(life)).not.toHaveProperty('nextAttemptAt');
+  });
+
+  test('counts the failures of an unsubscription', () => {
+    const life = active().unwanted('unsubscribed').requested().unreachable();
+    expect(snapshot(life)).toMatchObject({
+      state: 'unsubscribing',
+      attempts: 1,
+      nextAttemptAt: new Date(START + 1_000),
+    });
+  });
+
+  test('has the grant that works first, and those that are over last', () => {
+    const life = active()
+      .due(10 * DAY)
+      .discovered(SECOND_HUB, HUB)
+      .requested()
+      .verified();
+    expect(snapshot(life).grants.map(({ advertisedHub, state }) => [advertisedHub, state])).toEqual([
+      [SECOND_HUB, 'active'],
+      [HUB, 'unsubscribed'],
+    ]);
+    expect(snapshot(life).hub).toBe(SECOND_HUB);
+  });
+
+  test('has neither secret nor verify token in it', () => {
+    const life = verifying();
+    const json = JSON.stringify([snapshot(life), grantSnapshot({ ...life.grant, verifyToken: 'a secret token' })]);
+    expect(life.grant.secrets).toMatchObject([{ value: 'a secret' }]);
+    expect(json).not.toContain('a secret');
+  });
+});

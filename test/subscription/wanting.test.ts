@@ -1,0 +1,199 @@
+import { describe, expect, test } from 'vitest';
+import { dueAt } from '../../src/subscription/due.js';
+import { stateOf } from '../../src/subscription/state.js';
+import { active, DAY, failure, Life, TOPIC, verifying } from './life.js';
+
+const started = (life: Life, milliseconds = 0): Life => life.after(milliseconds).apply({ type: 'wanted' });
+
+describe('a start finds', () => {
+  test('L4 what is leased, and leaves it alone', () => {
+    const life = active();
+    const before = life.record;
+    expect(started(life, DAY).record).toBe(before);
+    expect(life.asked).toEqual([]);
+  });
+
+  test('L4 renewals that came due meanwhile, and spreads them', () => {
+    const spread = [0, 0.5, 0.999].map((random) => {
+      const life = active();
+      life.after(9 * DAY).random = random;
+      started(life);
+      return (dueAt(life.record) ?? 0) - life.now;
+    });
+    expect(spread[1]).toBe(15_000);
+    expect(spread[2]).toBeLessThan(30_000);
+  });
+
+  test('L4 a renewal that came due meanwhile, early enough for its lease', () => {
+    const life = active('10');
+    life.random = 0.999;
+    started(life, 6_000);
+    expect((dueAt(life.record) ?? 0) - life.now).toBeLessThan(1_000);
+    expect(life.due(1_000).asked).toEqual(['subscribe']);
+  });
+
+  test('L3 a lease that ran out meanwhile, and subscribes again at once', () => {
+    const life = started(active(), 11 * DAY);
+    expect(life.asked).toEqual(['tell expired', 'discover']);
+    expect(stateOf(life.record)).toBe('expired');
+  });
+
+  test('a discovery that was cut off, and begins again', () => {
+    expect(started(new Life().apply({ type: 'wanted' }), 2_000).asked).toEqual(['discover']);
+  });
+
+  test('a grant whose request did not get as far as being stored, and asks for it', () => {
+    const life = new Life().apply({ type: 'wanted' }).discovered();
+    expect(started(life, 2_000).asked).toEqual(['discover']);
+    expect(life.discovered().asked).toEqual(['subscribe']);
+  });
+
+  test('S2 a request without an answer, and sends it again; it may not have left', () => {
+    const life = started(verifying(), 2_000);
+    expect(life.asked).toEqual(['subscribe']);
+    expect(life.requested({ requestId: 'r2' }).grant.pending).toMatchObject({ id: 'r2', deadline: life.now + 60_000 });
+  });
+
+  test('a request that was accepted, and waits for its verification', () => {
+    const life = started(verifying().accepted(), 2_000);
+    expect(life.asked).toEqual([]);
+    expect(life.due(60_000).asked).toEqual(['tell failed']);
+  });
+
+  test('a request whose time ran out meanwhile, and counts it', () => {
+    const life = started(verifying().accepted(), DAY);
+    expect(life.asked).toEqual(['tell failed']);
+    expect(dueAt(life.record)).toBe(life.now + 1_000);
+  });
+
+  test('L2 a wait after a failure, and goes on waiting', () => {
+    const life = verifying().unreachable(3_600);
+    const again = dueAt(life.record);
+    expect(started(life, 60_000).asked).toEqual([]);
+    expect(dueAt(life.record)).toBe(again);
+  });
+
+  test('L2 a wait that is over, and asks', () => {
+    expect(started(verifying().unreachable(), DAY).asked).toEqual(['subscribe']);
+  });
+
+  test('S6 an unsubscription that was cut off by the stop, and subscribes again under the same callback', () => {
+    const life = active();
+    const { id, callback } = life.grant;
+    started(life.unwanted('shutdown').requested(), 2_000);
+    expect(life.asked).toEqual(['subscribe']);
+    expect(life.grant).toMatchObject({ id, callback, state: 'active', pending: undefined });
+    expect(life.requested({ requestId: 'r2' }).verified().asked).toEqual(['tell renewed']);
+  });
+
+  test('an unsubscription that was cut off by the stop, its lease over, and begins again', () => {
+    const life = started(active().unwanted('shutdown').requested(), 11 * DAY);
+    expect(life.asked).toEqual(['discover']);
+    expect(stateOf(life.record)).toBe('expired');
+  });
+
+  test('what was unsubscribed by the stop, and subscribes again under the same callback', () => {
+    const life = active();
+    const { callback } = life.grant;
+    life.unwanted('shutdown').requested();
+    life.apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
+    expect(stateOf(life.record)).toBe('unsubscribed');
+    expect(started(life, DAY).asked).toEqual(['discover']);
+    expect(stateOf(life.record)).toBe('requested');
+    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.grant).toMatchObject({ callback, endedAt: undefined });
+  });
+
+  test.each(['unsubscribed', 'deleted'] as const)('what was %s, and leaves it so', (why) => {
+    expect(started(active().unwanted(why).requested(), 2_000).asked).toEqual([]);
+    expect(started(verifying().unwanted(why), 2_000).asked).toEqual([]);
+  });
+});
+
+describe('what is not wanted any more', () => {
+  test.each(['unsubscribed', 'deleted'] as const)(
+    'is asked to end where it is held, and told once it has: %s',
+    (why) => {
+      const life = active().unwanted(why);
+      expect(life.asked).toEqual(['unsubscribe']);
+      life.requested().apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
+      expect(life.asked).toEqual(['tell unsubscribed']);
+      expect(life.record).toMatchObject({ desired: 'unsubscribed', hold: why });
+      expect(dueAt(life.record)).toBeUndefined();
+    },
+  );
+
+  test('ends by itself where nothing is held, and is told at once, and once', () => {
+    const life = verifying().unwanted('unsubscribed');
+    expect(life.effects).toEqual([{ type: 'hook', name: 'unsubscribed', grantId: life.grant.id }]);
+    expect(life.grant).toMatchObject({ state: 'unsubscribed', pending: undefined, endedAt: life.now });
+    expect(life.unwanted('unsubscribed').asked).toEqual([]);
+    expect(new Life().unwanted('unsubscribed').effects).toEqual([{ type: 'hook', name: 'unsubscribed' }]);
+  });
+
+  test('may be wanted again, while the hub is asked to end it and after', () => {
+    const leaving = active().unwanted('unsubscribed').requested();
+    expect(leaving.apply({ type: 'retried' }).asked).toEqual(['subscribe']);
+    const left = active().unwanted('unsubscribed').requested();
+    left.apply({ type: 'verified', grantId: left.grant.id, mode: 'unsubscribe' });
+    expect(left.apply({ type: 'retried' }).asked).toEqual(['discover']);
+  });
+
+  test('S8 gets another callback when it is wanted again before a hub ever granted it', () => {
+    const life = verifying();
+    const { callback } = life.grant;
+    life.unwanted('unsubscribed').apply({ type: 'retried' }).discovered();
+    expect(life.grant.callback).not.toBe(callback);
+    expect(life.record.grants).toHaveLength(2);
+  });
+
+  test('at a shutdown is so only until the next start', () => {
+    const life = active().unwanted('shutdown');
+    expect(life.asked).toEqual(['unsubscribe']);
+    expect(life.record).toMatchObject({ desired: 'subscribed', hold: undefined });
+    expect(verifying().unwanted('shutdown').grant.state).toBe('verifying');
+  });
+
+  test('counts the failures of its unsubscription from nothing', () => {
+    const life = active()
+      .due(9 * DAY)
+      .requested()
+      .unreachable()
+      .unwanted('shutdown');
+    expect(life.grant.attempts).toBe(0);
+  });
+});
+
+describe('a retry', () => {
+  test('L1 renews at once what waits after a renewal that failed', () => {
+    const life = active()
+      .due(9 * DAY)
+      .requested()
+      .unreachable(3_600);
+    expect(life.after(1_000).apply({ type: 'retried' }).asked).toEqual(['subscribe']);
+  });
+
+  test('S3 does not wait for a Retry-After', () => {
+    const life = verifying().unreachable(3_600).apply({ type: 'retried' });
+    expect(life.asked).toEqual(['discover']);
+    expect(life.discovered().asked).toEqual(['subscribe']);
+  });
+
+  test('leaves alone what is being asked', () => {
+    expect(verifying().apply({ type: 'retried' }).asked).toEqual([]);
+  });
+
+  test('takes other terms where they are given, and keeps those it has', () => {
+    const life = verifying().apply({ type: 'retried', overrides: { leaseSeconds: 60 } });
+    expect(life.record.overrides).toEqual({ leaseSeconds: 60 });
+    expect(life.apply({ type: 'retried' }).record.overrides).toEqual({ leaseSeconds: 60 });
+  });
+});
+
+test('what could not be trusted is noted, and changes nothing else', () => {
+  const life = active();
+  life.apply({ type: 'content-rejected', failure: failure('unsigned') });
+  expect(life.record.lastError?.cause).toBe('unsigned');
+  expect(stateOf(life.record)).toBe('active');
+  expect(life.grant.topic).toBe(TOPIC);
+});
