@@ -31,6 +31,8 @@ export interface DiscoveryContext {
   readonly allowPrivateNetworks?: boolean | undefined;
   /** Gets the warnings. */
   readonly logger?: Logger | undefined;
+  /** Gives it up early. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Read at most of a document, in bytes after `Content-Encoding` is undone. */
@@ -55,7 +57,7 @@ export async function discover(
 ): Promise<Discovery> {
   const discovery = await withDocument(
     url,
-    discoveryRequest(config, context.allowPrivateNetworks ?? false),
+    { ...discoveryRequest(config, context.allowPrivateNetworks ?? false), signal: context.signal },
     readDiscovery,
   );
   for (const warning of discovery.warnings ?? []) context.logger?.warn({ url }, warning);

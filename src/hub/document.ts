@@ -12,6 +12,8 @@ export interface DocumentRequest {
   readonly headersForOthers: Headers;
   /** Milliseconds for all of it: redirects, answer and body. @default 10_000 */
   readonly timeoutMs?: number | undefined;
+  /** Gives it up early. */
+  readonly signal?: AbortSignal | undefined;
   readonly maxRedirects: number;
   readonly dispatcher?: Dispatcher | undefined;
   /** Whether redirects may lead into private networks. They may anyway when the URL asked for lies in one itself. */
@@ -46,7 +48,7 @@ export async function withDocument<T>(
   use: (document: OpenDocument) => Promise<T>,
 ): Promise<T> {
   const url = documentUrl(target);
-  const deadline = startDeadline(request.timeoutMs);
+  const deadline = startDeadline(request.timeoutMs, request.signal);
   try {
     const { response, reached } = await follow(url, request, deadline);
     try {

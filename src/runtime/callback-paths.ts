@@ -46,11 +46,12 @@ export function callbackPaths(config: CheckedServiceConfig, base: string): Callb
  *
  * @throws ConfigurationError naming both
  */
-export function refuseSharedPaths(configs: readonly CheckedServiceConfig[], base: string): void {
+export function refuseSharedPaths(configs: readonly CheckedServiceConfig[]): void {
   const seen = new Map<string, string>();
   for (const config of configs) {
     if (!isLiteral(config) && config.servicePath === undefined) continue;
-    const paths = callbackPaths(config, base);
+    // The base does not matter: it comes before the last segment.
+    const paths = callbackPaths(config, 'http://localhost');
     const key = callbackKey(paths.callbackOf(paths.newPath(() => false)));
     const other = seen.get(key);
     if (other !== undefined) {

@@ -1,5 +1,16 @@
+import { createSecureContext } from 'node:tls';
 import { ConfigurationError } from '../errors.js';
-import { checkFields, flag, isRecord, numberOf, wrongField, wrongValue, type Check } from './field-checks.js';
+import {
+  checkFields,
+  flag,
+  isRecord,
+  numberOf,
+  wrongField,
+  wrongSecret,
+  wrongValue,
+  type Check,
+  type Place,
+} from './field-checks.js';
 import { LONGEST_TIMER_MS } from './request-checks.js';
 import type { SecurityOptions, StartOptions } from './start-options.js';
 import { httpUrl, servicePath } from './url-checks.js';
@@ -43,12 +54,27 @@ const security: Check<Required<SecurityOptions>> = (value, place) => ({
   ...checkFields(value, place, SECURITY),
 });
 
-const basePath: Check<string> = (value, place) => (value === '/' || value === '' ? '' : `/${servicePath(value, place)}`);
+const basePath: Check<string> = (value, place) =>
+  value === '/' || value === '' ? '' : `/${servicePath(value, place)}`;
 
 const publicUrl: Check<string> = (value, place) => {
   const url = httpUrl(value, place);
   if (url.includes('?')) throw wrongField(place, 'has a query, to which no path can be appended');
   return url.replace(/\/+$/, '');
+};
+
+const isTls = (value: unknown): value is NonNullable<StartOptions['tls']> =>
+  isRecord(value) && (value['pfx'] !== undefined || (value['key'] !== undefined && value['cert'] !== undefined));
+
+const tls: Check<NonNullable<StartOptions['tls']>> = (value, place) => {
+  if (!isTls(value)) throw wrongSecret(place, value, 'an object with key and cert, or with pfx');
+  try {
+    createSecureContext(value);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw wrongField(place, `cannot be used (${reason}); give key and cert in PEM`);
+  }
+  return value;
 };
 
 const OPTIONS = {
@@ -57,7 +83,7 @@ const OPTIONS = {
   server: given('a node:http or node:https server', (value): value is NonNullable<StartOptions['server']> =>
     hasMethods(value, 'listen', 'emit', 'address'),
   ),
-  tls: given('an object with key and cert', (value): value is NonNullable<StartOptions['tls']> => isRecord(value)),
+  tls,
   manual: flag,
   basePath,
   publicUrl,
@@ -70,9 +96,8 @@ const OPTIONS = {
     (value): value is NonNullable<StartOptions['store']> =>
       typeof value === 'string' || hasMethods(value, 'get', 'set', 'delete'),
   ),
-  container: given(
-    'a tsyringe container',
-    (value): value is NonNullable<StartOptions['container']> => hasMethods(value, 'resolve', 'createChildContainer'),
+  container: given('a tsyringe container', (value): value is NonNullable<StartOptions['container']> =>
+    hasMethods(value, 'resolve', 'createChildContainer'),
   ),
   logger: given(
     'a logger with debug, info, warn, error and fatal, such as pino, or false',
@@ -93,7 +118,6 @@ const OPTIONS = {
 export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): CheckedOptions {
   const place = { subject: 'startService', field: '' };
   const { security: bounds, ...checked } = checkFields(options, place, OPTIONS);
-  const fromEnv = environment(env);
   const all: CheckedOptions = {
     port: 9090,
     manual: false,
@@ -101,10 +125,22 @@ export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): Che
     store: 'lmdb://.websub',
     failFast: false,
     gracefulShutdownSeconds: 20,
-    ...fromEnv,
+    ...environment(env, checked),
     ...checked,
     security: bounds ?? security({}, { ...place, field: 'security' }),
   };
+  refuseContradictions(all);
+  return all;
+}
+
+/** Options that are right by themselves and wrong together. */
+function refuseContradictions(all: CheckedOptions): void {
+  const { defaultLeaseSeconds, maxLeaseSeconds } = all.security;
+  if (defaultLeaseSeconds > maxLeaseSeconds) {
+    throw new ConfigurationError(
+      `startService: security.defaultLeaseSeconds is ${defaultLeaseSeconds}, more than maxLeaseSeconds, ${maxLeaseSeconds}.`,
+    );
+  }
   if (all.manual && all.publicUrl === undefined) {
     throw new ConfigurationError(
       'startService: manual needs publicUrl, as nothing listens whose address could be taken instead.',
@@ -119,17 +155,36 @@ export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): Che
   if (other === 'manual' && all.tunnel !== undefined) {
     throw new ConfigurationError('startService: tunnel needs an address to lead to, which manual rules out.');
   }
-  return all;
+  const notYet = all.manual ? 'manual' : all.server?.listening === false ? 'a server that does not listen yet' : '';
+  if (all.failFast && notYet !== '') {
+    throw new ConfigurationError(
+      `startService: failFast cannot be had with ${notYet}: hubs are asked when their verification can be answered.`,
+    );
+  }
 }
 
-function environment(env: NodeJS.ProcessEnv): Pick<StartOptions, 'port' | 'publicUrl' | 'store'> {
-  const { PORT, WEBSUB_PUBLIC_URL, WEBSUB_STORE } = env;
+type FromEnvironment = Pick<StartOptions, 'port' | 'publicUrl' | 'store'>;
+
+/** What the options leave open; of the environment no more is looked at than that. */
+function environment(env: NodeJS.ProcessEnv, options: Omit<StartOptions, 'security'>): FromEnvironment {
   const subject = 'The environment';
-  return {
-    ...(PORT === undefined || PORT === '' ? {} : { port: port(Number(PORT), { subject, field: 'PORT' }) }),
-    ...(WEBSUB_PUBLIC_URL === undefined || WEBSUB_PUBLIC_URL === ''
-      ? {}
-      : { publicUrl: publicUrl(WEBSUB_PUBLIC_URL, { subject, field: 'WEBSUB_PUBLIC_URL' }) }),
-    ...(WEBSUB_STORE === undefined || WEBSUB_STORE === '' ? {} : { store: WEBSUB_STORE }),
+  const read = <Field extends keyof FromEnvironment>(
+    field: Field,
+    name: string,
+    check: (text: string, place: Place) => FromEnvironment[Field],
+  ): FromEnvironment => {
+    const text = env[name] ?? '';
+    return text === '' || options[field] !== undefined ? {} : { [field]: check(text, { subject, field: name }) };
   };
+  const listens = options.manual !== true && options.server === undefined;
+  return {
+    ...(listens ? read('port', 'PORT', portText) : {}),
+    ...read('publicUrl', 'WEBSUB_PUBLIC_URL', publicUrl),
+    ...read('store', 'WEBSUB_STORE', (text) => text),
+  };
+}
+
+function portText(text: string, place: Place): number {
+  // Number('') and Number(' ') are 0, which would be taken for any free port.
+  return port(/^\d+$/.test(text) ? Number(text) : text, place);
 }

@@ -1,27 +1,27 @@
-import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { Delivery } from '../delivery/delivery.js';
 import { Hooks } from '../delivery/hooks.js';
 import { Inbox } from '../delivery/inbox.js';
 import type { Engine } from '../engine/engine.js';
-import { ConfigurationError, WebSubError } from '../errors.js';
+import { WebSubError } from '../errors.js';
 import { callbackApp, type CallbackApp } from '../http/app.js';
 import type { CallbackService } from '../http/callback.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
-import { hubClient, type HubClient } from '../subscription/hub-client.js';
-import type { Effect } from '../subscription/events.js';
-import { newSubscription, type SubscriptionOverrides, type SubscriptionRecord } from '../subscription/record.js';
+import { hubClient } from '../subscription/hub-client.js';
+import type { SubscriptionOverrides } from '../subscription/record.js';
 import { Registry } from '../subscription/registry.js';
 import type { Subscription, SubscriptionTarget } from '../subscription/snapshot.js';
 import { subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import type { ServiceTerms } from '../subscription/terms.js';
-import { isLiteral } from './callback-paths.js';
+import { perform, type EffectOptions } from './effects.js';
 import type { SubscriberHandlers } from './handlers.js';
-import { announce } from './hook-log.js';
+import { latch } from './latch.js';
 import type { CheckedServiceConfig } from './service-config.js';
 import type { SecurityOptions } from './start-options.js';
-import { sameness } from './target-checks.js';
 import { termsOf } from './terms-of.js';
+import { UnderWay } from './under-way.js';
+import { WantedSubscriptions } from './wanted-subscriptions.js';
 
 const TOMBSTONE_MS = 30 * 86_400_000;
 const FLUSH_TIME = '*/10 * * * * *';
@@ -51,20 +51,39 @@ export class Core {
   readonly delivery: Delivery;
   readonly inbox: Inbox;
   readonly app: CallbackApp;
+  /** Open when the declared subscriptions exist and are being asked for. */
+  readonly reconciled = latch();
   readonly #options: CoreOptions;
-  readonly #client: HubClient;
   readonly #abort = new AbortController();
   readonly #services = new Map<string, RunningService & { readonly callback: CallbackService }>();
   readonly #terms = new Map<string, ServiceTerms>();
-  readonly #byTarget = new Map<string, string>();
+  readonly #wanted: WantedSubscriptions;
   /** What is being asked on the network, by subscription and purpose. */
-  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #underWay: UnderWay;
+  #reconciling = Promise.resolve();
   #closing = false;
 
   constructor(options: CoreOptions) {
     const { store, engine, logger, now, random } = options;
     this.#options = options;
     this.hooks = new Hooks(logger);
+    this.#underWay = new UnderWay(logger);
+    const client = hubClient({
+      apply: (id, event) => this.registry.apply(id, event),
+      logger,
+      now,
+      signal: this.#abort.signal,
+    });
+    const effects: EffectOptions = {
+      client,
+      underWay: this.#underWay,
+      hooks: this.hooks,
+      logger,
+      now,
+      termsOf: (service) => this.#terms.get(service),
+      entryOf: (id) => this.registry.get(id),
+      isClosing: () => this.#closing,
+    };
     const serviceOf = (name: string): CallbackService | undefined => this.#services.get(name)?.callback;
     this.registry = new Registry({
       store,
@@ -72,8 +91,16 @@ export class Core {
       logger,
       now,
       random,
-      termsOf: (service) => this.#terms.get(service),
-      perform: (record, effect) => this.#perform(record, effect),
+      termsOf: effects.termsOf,
+      perform: (record, effect) => perform(effects, record, effect),
+    });
+    this.#wanted = new WantedSubscriptions({
+      registry: this.registry,
+      engine,
+      logger,
+      now,
+      configOf: (name) => this.#services.get(name)?.config,
+      isClosing: effects.isClosing,
     });
     this.inbox = new Inbox({
       store,
@@ -94,16 +121,12 @@ export class Core {
       entryOf: (id) => this.registry.get(id),
       onDeleted: (id) => this.#deleted(id),
     });
+    // Every request to a hub listens to it, and there may be many.
+    setMaxListeners(0, this.#abort.signal);
     const { maxBodyBytes, bodyTimeoutMs } = options.security;
     const limits = { maxBodyBytes, bodyTimeoutMs };
     const { registry, delivery, hooks } = this;
     this.app = callbackApp({ registry, delivery, hooks, logger, limits, now, serviceOf }, options.basePath);
-    this.#client = hubClient({
-      apply: (id, event) => this.registry.apply(id, event),
-      logger,
-      now,
-      signal: this.#abort.signal,
-    });
   }
 
   /** Takes the services in, and reads what the store has of them. */
@@ -116,7 +139,7 @@ export class Core {
       this.#terms.set(name, termsOf(config, this.#options.security, base));
     }
     await this.registry.load();
-    for (const { record } of this.registry.entries()) this.#byTarget.set(targetKey(record.service, record.target), record.id);
+    this.#wanted.load();
     await this.inbox.load();
     const { engine } = this.#options;
     engine.every(FLUSH_TIME, () => this.#inBackground('flush', () => this.registry.flush()));
@@ -129,21 +152,24 @@ export class Core {
   }
 
   /** Every declared target gets its subscription, and every subscription that is wanted is asked for. */
-  async reconcile(): Promise<void> {
-    for (const { config } of this.#services.values()) {
-      for (const target of config.targets) {
-        if (!this.#byTarget.has(targetKey(config.name, target))) await this.#add(config.name, target, true, undefined);
-      }
-    }
-    for (const { record } of this.registry.entries()) {
-      if (this.serves(record.service)) await this.registry.apply(record.id, { type: 'wanted' });
-      else this.#options.logger.warn({ subscription: record.id, service: record.service }, 'no such service is declared');
-    }
+  reconcile(): Promise<void> {
+    const reconcile = async (): Promise<void> => {
+      await this.#wanted.reconcile(this.services.map(({ config }) => config));
+      this.reconciled.open();
+    };
+    const reconciled = reconcile();
+    this.#reconciling = reconciled.catch(() => {});
+    return reconciled;
+  }
+
+  /** Resolves when no declaration is under way. */
+  get reconciling(): Promise<void> {
+    return this.#reconciling;
   }
 
   /** Resolves when nothing is being asked on the network. */
-  async idle(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay.values());
+  idle(): Promise<void> {
+    return this.#underWay.idle();
   }
 
   serves(service: string): boolean {
@@ -160,34 +186,19 @@ export class Core {
     target: SubscriptionTarget,
     overrides: SubscriptionOverrides | undefined,
   ): Promise<Subscription> {
-    const running = this.#services.get(service);
-    if (running === undefined) throw new ConfigurationError(`Service "${service}" is not one of this runtime's services.`);
-    const known = this.#byTarget.get(targetKey(service, target));
-    if (known !== undefined) {
-      await this.registry.apply(known, { type: 'retried' });
-      return this.snapshot(known);
-    }
-    const others = [...this.registry.entries()].some(({ record }) => record.service === service);
-    if (others && isLiteral(running.config)) {
-      throw new ConfigurationError(
-        `Service "${service}": callback is taken literally and serves one subscription already; set appendServicePath.`,
-      );
-    }
-    const id = await this.#add(service, target, false, overrides);
-    await this.registry.apply(id, { type: 'wanted' });
-    return this.snapshot(id);
+    return this.snapshot(await this.#wanted.subscribe(service, target, overrides));
   }
 
   async unsubscribe(id: string): Promise<Subscription> {
-    await this.registry.apply(id, { type: 'unwanted', why: 'unsubscribed' });
+    await this.#wanted.unsubscribe(id);
     return this.snapshot(id);
   }
 
   async retry(id: string | undefined): Promise<void> {
-    const ids = id === undefined ? this.#stuck() : [id];
-    for (const each of ids) await this.registry.apply(each, { type: 'retried' });
+    await this.#wanted.retry(id);
   }
 
+  /** What users see of a subscription. */
   snapshot(id: string): Subscription {
     const entry = this.registry.get(id);
     if (entry === undefined) throw new WebSubError(`There is no subscription ${id}`);
@@ -204,85 +215,14 @@ export class Core {
     this.#abort.abort();
   }
 
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-
-  #stuck(): readonly string[] {
-    return [...this.registry.entries()].flatMap(({ record }) =>
-      record.desired === 'subscribed' && (record.hold !== undefined || record.attempts > 0) ? record.id : [],
-    );
-  }
-
-  async #add(
-    service: string,
-    target: SubscriptionTarget,
-    declared: boolean,
-    overrides: SubscriptionOverrides | undefined,
-  ): Promise<string> {
-    const id = randomUUID();
-    const createdAt = this.#options.now();
-    const key = targetKey(service, target);
-    // Taken before the store is asked: a second call meanwhile is about the same subscription.
-    this.#byTarget.set(key, id);
-    try {
-      await this.registry.add(newSubscription({ id, service, target, declared, createdAt, overrides }));
-    } catch (error) {
-      this.#byTarget.delete(key);
-      throw error;
-    }
-    return id;
-  }
-
-  #perform(record: SubscriptionRecord, effect: Effect): void {
-    const { logger, now } = this.#options;
-    const terms = this.#terms.get(record.service);
-    const entry = this.registry.get(record.id);
-    if (terms === undefined || entry === undefined) return;
-    switch (effect.type) {
-      case 'discover':
-        if (!this.#closing) this.#once(`${record.id} discover`, () => this.#client.discover(record, terms));
-        return;
-      case 'request': {
-        const { grantId, mode } = effect;
-        if (this.#closing && mode === 'subscribe') return;
-        this.#once(`${grantId} ${mode}`, () => this.#client.request(record, grantId, mode, terms));
-        return;
-      }
-      case 'warn':
-        logger.warn({ subscription: record.id, grant: effect.grantId }, effect.message);
-        return;
-      case 'hook':
-        announce(record, effect, { entry, hooks: this.hooks, logger, now });
-        return;
-    }
-  }
-
-  #once(key: string, work: () => Promise<void>): void {
-    if (this.#underWay.has(key)) return;
-    const run = this.#logged(work, 'a subscription could not be worked on').finally(() => this.#underWay.delete(key));
-    this.#underWay.set(key, run);
-  }
-
-  async #deleted(id: string): Promise<void> {
-    await this.#logged(async () => {
+  #deleted(id: string): Promise<void> {
+    const end = async (): Promise<void> => {
       await this.registry.apply(id, { type: 'unwanted', why: 'deleted' });
-    }, 'a subscription could not be ended');
+    };
+    return this.#underWay.logged(end, 'a subscription could not be ended');
   }
 
   #inBackground(what: string, work: () => Promise<void>): void {
-    void this.#logged(work, `the ${what} failed`);
+    void this.#underWay.logged(work, `the ${what} failed`);
   }
-
-  async #logged(work: () => Promise<void>, message: string): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.#options.logger.error({ err: error }, message);
-    }
-  }
-}
-
-function targetKey(service: string, target: SubscriptionTarget): string {
-  return `${service}\n${sameness(target)}`;
 }

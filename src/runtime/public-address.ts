@@ -27,12 +27,17 @@ export async function publicAddress(
     const tunnel = await openTunnel(options.tunnel, local);
     return { url: options.publicUrl ?? tunnel.url.replace(/\/+$/, ''), tunnel };
   }
-  const url = options.publicUrl ?? local;
-  if (url === undefined) {
-    throw new ConfigurationError('startService: server does not listen yet, so publicUrl must be set, or listen first.');
+  const unknown = 'startService: server listens on no port yet';
+  if (options.tunnel !== undefined) {
+    throw new ConfigurationError(`${unknown}, so there is nothing for tunnel to lead to: listen first.`);
   }
+  const url = options.publicUrl ?? local;
+  if (url === undefined) throw new ConfigurationError(`${unknown}: set publicUrl, or listen first.`);
   if (isLoopback(url)) {
-    logger.warn({ publicUrl: url }, 'only hubs on this machine can reach the callbacks: set publicUrl, or use a tunnel');
+    logger.warn(
+      { publicUrl: url },
+      'only hubs on this machine can reach the callbacks: set publicUrl, or use a tunnel',
+    );
   }
   return { url };
 }
@@ -48,16 +53,32 @@ function isSecure({ tls, server }: Pick<CheckedOptions, 'tls' | 'server'>): bool
 }
 
 async function openTunnel(open: NonNullable<CheckedOptions['tunnel']>, local: string): Promise<Tunnel> {
-  let tunnel: Tunnel;
+  let tunnel: unknown;
   try {
     tunnel = await open(local);
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new ListenerError(`The tunnel to ${local} could not be opened: ${message}`, { cause });
   }
-  const { url }: { readonly url?: unknown } = Object(tunnel);
-  if (typeof url !== 'string' || !/^https?:\/\//.test(url) || !URL.canParse(url)) {
-    throw new ListenerError('The tunnel option gave no http or https URL: it is to resolve to { url, close() }.');
+  if (isTunnel(tunnel)) return tunnel;
+  await closeAnyhow(tunnel);
+  throw new ListenerError(
+    'The tunnel option gave no http or https URL, or no close(): it is to resolve to { url, close() }.',
+  );
+}
+
+function isTunnel(value: unknown): value is Tunnel {
+  const { url, close }: { readonly url?: unknown; readonly close?: unknown } = Object(value);
+  return typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url) && typeof close === 'function';
+}
+
+/** What cannot be used is not left open. */
+async function closeAnyhow(tunnel: unknown): Promise<void> {
+  const { close }: { readonly close?: unknown } = Object(tunnel);
+  if (typeof close !== 'function') return;
+  try {
+    await Reflect.apply(close, tunnel, []);
+  } catch {
+    // It is reported that the tunnel cannot be used.
   }
-  return tunnel;
 }

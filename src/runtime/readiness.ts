@@ -3,61 +3,68 @@ import { WebSubError } from '../errors.js';
 import type { Registry } from '../subscription/registry.js';
 import type { SubscriptionRecord } from '../subscription/record.js';
 import { stateOf } from '../subscription/state.js';
+import type { Latch } from './latch.js';
 
 /** What readiness works with. */
 export interface ReadinessOptions {
   readonly registry: Registry;
   readonly hooks: Hooks;
   /** Whether the code has the service: others are left alone. */
-  readonly isServed: (service: string) => boolean;
+  readonly serves: (service: string) => boolean;
+  /** Open when the declared subscriptions are there. */
+  readonly reconciled: Latch;
   /** Rejects what waits when the runtime stops. */
-  readonly signal: AbortSignal;
+  readonly stopping: AbortSignal;
 }
+
+/** The longest a timer of Node.js can run. */
+const LONGEST_TIMER_MS = 2_147_483_647;
 
 /** Resolves when every wanted subscription has a grant; rejects naming those without, after a time or when it is in vain. */
 export async function whenReady(options: ReadinessOptions, timeoutMs: number): Promise<void> {
-  const { hooks, signal } = options;
+  const { hooks, reconciled, stopping } = options;
   await new Promise<void>((resolve, reject) => {
     const end = (settle: () => void): void => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      stopping.removeEventListener('abort', onStop);
       for (const off of offs) off();
       settle();
     };
+    const fail = (problem: string): void => end(() => reject(notReady(options, problem)));
     const check = (): void => {
+      if (stopping.aborted) return onStop();
+      if (!reconciled.isOpen) return;
       const missing = withoutGrant(options);
+      const inVain = missing.filter((record) => record.hold !== undefined).length;
       if (missing.length === 0) end(resolve);
-      else if (missing.some(isInVain)) end(() => reject(notReady(missing, 'will not be asked for again by themselves')));
+      else if (inVain > 0) fail(`: ${inVain} will not be asked for again before retry()`);
     };
-    const timer = setTimeout(
-      () => end(() => reject(notReady(withoutGrant(options), `are not granted after ${timeoutMs} ms`))),
-      timeoutMs,
-    );
-    const onAbort = (): void => end(() => reject(notReady(withoutGrant(options), 'are not granted at the stop')));
-    // A hook is called before the registry has indexed the record it tells of.
+    const timer = setTimeout(() => fail(` after ${timeoutMs} ms`), Math.min(Math.max(timeoutMs, 0), LONGEST_TIMER_MS));
+    const onStop = (): void => fail(', and the runtime stops');
+    // When a hook is called, not all that the event led to may have happened.
     const soon = (): void => void setImmediate(check);
     const offs = (['verified', 'failed', 'denied', 'unsubscribed'] as const).map((name) => hooks.on(name, soon));
-    signal.addEventListener('abort', onAbort);
-    if (signal.aborted) onAbort();
-    else check();
+    stopping.addEventListener('abort', onStop);
+    void reconciled.opened.then(check);
+    check();
   });
 }
 
-function withoutGrant({ registry, isServed }: ReadinessOptions): readonly SubscriptionRecord[] {
+function withoutGrant({ registry, serves }: ReadinessOptions): readonly SubscriptionRecord[] {
   return [...registry.entries()]
     .map(({ record }) => record)
-    .filter((record) => record.desired === 'subscribed' && isServed(record.service) && stateOf(record) !== 'active');
+    .filter((record) => record.desired === 'subscribed' && serves(record.service) && stateOf(record) !== 'active');
 }
 
-function isInVain(record: SubscriptionRecord): boolean {
-  return record.hold !== undefined;
-}
-
-function notReady(missing: readonly SubscriptionRecord[], problem: string): WebSubError {
+function notReady(options: ReadinessOptions, problem: string): WebSubError {
+  const missing = withoutGrant(options);
+  if (!options.reconciled.isOpen && missing.length === 0) {
+    return new WebSubError('Nothing has been asked for yet: that begins when the given server listens.');
+  }
   const lines = missing.map((record) => {
-    const target = typeof record.target === 'string' ? record.target : record.target.topic;
+    const target = typeof record.target === 'string' ? record.target : `${record.target.topic} at ${record.target.hub}`;
     const why = record.lastError?.message ?? 'the hub has not verified it yet';
     return `${target} for ${record.service} is ${stateOf(record)}: ${why}`;
   });
-  return new WebSubError(`${missing.length} wanted subscription(s) ${problem}. ${lines.join('; ')}`);
+  return new WebSubError([`Not ready${problem}`, ...lines].join('; '));
 }

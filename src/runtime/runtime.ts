@@ -1,20 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HookListener, HookName } from '../delivery/hooks.js';
 import type { Engine } from '../engine/engine.js';
+import { WebSubError } from '../errors.js';
 import type { Listener } from '../http/listener.js';
 import type { Logger } from '../logger.js';
 import type { Subscription } from '../subscription/snapshot.js';
-import { checkServiceConfig } from './check-config.js';
+import { timeLimit } from './bounded.js';
 import type { Core } from './core.js';
 import { definitionOf, type ServiceReference } from './definition.js';
+import type { SubscriberHandlers } from './handlers.js';
 import { whenReady } from './readiness.js';
-import { reportLeftovers, runAll, unsubscribeAll, within } from './shutdown.js';
+import { shutDown } from './shutdown.js';
+import { checkSubscribeOptions } from './subscribe-options.js';
 import { subscriptionList } from './subscription-list.js';
 import type { StopOptions, SubscribeOptions, SubscriberRuntime, Subscriptions } from './subscriber-runtime.js';
 
 const READY_MS = 60_000;
-/** Milliseconds that a stop without patience still gives answers to leave and the store to take events. */
-const STOP_NOW_MS = 2_000;
+
+/** Milliseconds of a stop that are kept for shutdown listeners, however long hubs and handlers take. */
+const RESERVE_MS = 2_000;
 
 /** What a runtime is made of. */
 export interface RuntimeOptions {
@@ -24,11 +28,8 @@ export interface RuntimeOptions {
   readonly url: string;
   readonly port: number | undefined;
   readonly graceSeconds: number;
-}
-
-/** What a runtime has opened and closes at its end, the last first. */
-export interface Opened {
   readonly listener: Listener | undefined;
+  /** Closes what was opened, in the order of opening. */
   readonly opened: readonly (() => unknown)[];
 }
 
@@ -37,19 +38,17 @@ export class Runtime implements SubscriberRuntime {
   readonly url: string;
   readonly port: number | undefined;
   readonly fetch: (request: Request) => Promise<Response>;
-  readonly nodeHandler: (
-    request: IncomingMessage,
-    response: ServerResponse,
-    next?: (error?: unknown) => void,
-  ) => void;
+  readonly nodeHandler: (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void;
   readonly subscriptions: Subscriptions;
   readonly hooks: { on(name: HookName, listener: HookListener): () => void };
   readonly #options: RuntimeOptions;
-  #opened: Opened = { listener: undefined, opened: [] };
+  readonly #started: SubscriberHandlers[] = [];
   readonly #listeners: (() => unknown)[] = [];
-  readonly #ends: (() => void)[] = [];
-  #stopping: Promise<void> | undefined;
-  readonly #patience = new AbortController();
+  readonly #beginnings: (() => void)[] = [];
+  readonly #stop = new AbortController();
+  #stopped: Promise<void> | undefined;
+  #hasten = (): void => {};
+  #ownsStore = true;
 
   constructor(options: RuntimeOptions) {
     const { core, url, port } = options;
@@ -62,41 +61,52 @@ export class Runtime implements SubscriberRuntime {
     this.hooks = { on: (name, listener) => core.hooks.on(name, listener) };
   }
 
-  /** Told when everything is open. */
-  began(opened: Opened): void {
-    this.#opened = opened;
+  /** Whether it stops, or has stopped. */
+  get isStopping(): boolean {
+    return this.#stop.signal.aborted;
   }
 
-  /** Called when the stop begins. */
-  onEnd(end: () => void): void {
-    this.#ends.push(end);
+  /** Lets the services begin. Those that have are told of the end, also when another one fails here. */
+  async startServices(): Promise<void> {
+    for (const { handlers } of this.#options.core.services) {
+      await handlers.onStart?.(this);
+      this.#started.push(handlers);
+    }
   }
 
-  /** What is declared could not be subscribed after `startService` had resolved. */
-  failed(error: unknown): void {
-    this.#options.logger.fatal({ err: error }, 'the declared subscriptions could not be stored: stopping');
+  /** Called when a stop begins; at once when it has begun already. */
+  onStop(begin: () => void): void {
+    if (this.isStopping) begin();
+    else this.#beginnings.push(begin);
+  }
+
+  /** Another process owns the store: nothing more is written to it. */
+  lost(): void {
+    this.#ownsStore = false;
     void this.stopNow();
   }
 
   async ready({ timeoutMs = READY_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
     const { core } = this.#options;
-    const isServed = (service: string): boolean => core.serves(service);
-    await whenReady({ registry: core.registry, hooks: core.hooks, isServed, signal: core.signal }, timeoutMs);
+    const { registry, hooks, reconciled } = core;
+    const serves = (service: string): boolean => core.serves(service);
+    await whenReady({ registry, hooks, reconciled, serves, stopping: this.#stop.signal }, timeoutMs);
   }
 
-  async subscribe(service: ServiceReference, { target, ...overrides }: SubscribeOptions): Promise<Subscription> {
-    const { name, declared } = definitionOf(service);
-    const checked = checkServiceConfig(name, { ...declared, ...overrides, target, targets: undefined });
-    const [checkedTarget = ''] = checked.targets;
-    const given = Object.values(overrides).some((value) => value !== undefined);
-    return this.#options.core.subscribe(name, checkedTarget, given ? overrides : undefined);
+  async subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription> {
+    const { name } = definitionOf(service);
+    const { target, overrides } = checkSubscribeOptions(name, options);
+    this.#refuseWhenStopping();
+    return this.#options.core.subscribe(name, target, overrides);
   }
 
   async unsubscribe(id: string): Promise<Subscription> {
+    this.#refuseWhenStopping();
     return this.#options.core.unsubscribe(id);
   }
 
   async retry(id?: string): Promise<void> {
+    this.#refuseWhenStopping();
     await this.#options.core.retry(id);
   }
 
@@ -105,51 +115,37 @@ export class Runtime implements SubscriberRuntime {
   }
 
   stop(options: StopOptions = {}): Promise<void> {
-    return (this.#stopping ??= this.#stop(options, this.#options.graceSeconds * 1000));
+    return (this.#stopped ??= this.#shutDown(options, this.#options.graceSeconds * 1000));
   }
 
   stopNow(): Promise<void> {
-    this.#patience.abort();
-    return (this.#stopping ??= this.#stop({ unsubscribe: false }, 0));
+    this.#stopped ??= this.#shutDown({ unsubscribe: false }, RESERVE_MS);
+    this.#hasten();
+    return this.#stopped;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
 
-  async #stop(options: StopOptions, graceMs: number): Promise<void> {
-    const { core, engine, logger } = this.#options;
-    const patience = AbortSignal.any([AbortSignal.timeout(graceMs), this.#patience.signal]);
-    for (const end of this.#ends) end();
-    core.close();
-    await unsubscribeAll(core, options, patience);
-    reportLeftovers(core, logger);
-    engine.stop();
-    await this.#settleHandlers(patience);
-    const services = core.services.map(
-      ({ handlers }) =>
-        () =>
-          handlers.onShutdown?.(this),
-    );
-    await within(runAll([...services, ...this.#listeners], logger, 'a shutdown listener failed'), patience);
-    core.abort();
-    const { listener, opened } = this.#opened;
-    if (listener !== undefined) await within(listener.close(), AbortSignal.any([patience, AbortSignal.timeout(STOP_NOW_MS)]));
-    await runAll([() => core.registry.flush()], logger, 'counters could not be stored');
-    await runAll(opened.toReversed(), logger, 'something could not be closed');
-    logger.info('stopped');
+  #shutDown(options: StopOptions, graceMs: number): Promise<void> {
+    const patience = timeLimit(graceMs - Math.min(RESERVE_MS, graceMs / 4));
+    const end = timeLimit(graceMs);
+    this.#hasten = () => {
+      patience.end();
+      end.end(RESERVE_MS);
+    };
+    for (const begin of this.#beginnings) begin();
+    this.#stop.abort();
+    const endings = (): readonly (() => unknown)[] => [
+      ...this.#started.map((handlers) => () => handlers.onShutdown?.(this)),
+      ...this.#listeners,
+    ];
+    const ownsStore = (): boolean => this.#ownsStore;
+    return shutDown({ ...this.#options, ownsStore, endings, patience, end }, options);
   }
 
-  /** Handlers end by themselves, or their events are in the store for the next start. */
-  async #settleHandlers(patience: AbortSignal): Promise<void> {
-    const { core } = this.#options;
-    const quiet = async (): Promise<void> => {
-      await core.delivery.settled();
-      await core.inbox.stop();
-    };
-    await within(quiet(), patience);
-    core.delivery.hurry();
-    core.delivery.abort();
-    await within(core.delivery.answered(), AbortSignal.timeout(STOP_NOW_MS));
+  #refuseWhenStopping(): void {
+    if (this.isStopping) throw new WebSubError('The runtime stops, or has stopped: start the service anew.');
   }
 }

@@ -1,74 +1,70 @@
+import type { Engine } from '../engine/engine.js';
+import type { Listener } from '../http/listener.js';
 import type { Logger } from '../logger.js';
+import { runAll, within, withinMs, type TimeLimit } from './bounded.js';
 import type { Core } from './core.js';
 import type { StopOptions } from './subscriber-runtime.js';
+import { reportLeftovers, unsubscribeAll } from './unsubscribe-all.js';
 
-/** Asks hubs to stop, and waits until each has verified or failed, or the signal says that time is up. */
-export async function unsubscribeAll(core: Core, { unsubscribe }: StopOptions, signal: AbortSignal): Promise<void> {
-  const leaving = new Set<string>();
-  for (const { record } of core.registry.entries()) {
-    const service = core.services.find(({ config }) => config.name === record.service);
-    if (service === undefined || !(unsubscribe ?? service.config.unsubscribeOnShutdown)) continue;
-    if (record.grants.some((grant) => grant.state === 'active' || grant.state === 'unsubscribing')) leaving.add(record.id);
-  }
-  if (leaving.size === 0) return;
-  const isLeaving = (id: string): boolean =>
-    core.registry.get(id)?.record.grants.some((grant) => grant.state === 'unsubscribing' && grant.attempts === 0) === true;
-  await new Promise<void>((resolve) => {
-    const check = (): void => {
-      if (!signal.aborted && [...leaving].some(isLeaving)) return;
-      for (const off of offs) off();
-      signal.removeEventListener('abort', check);
-      resolve();
-    };
-    // A hook is called before the registry has indexed the record it tells of.
-    const soon = (): void => void setImmediate(check);
-    const offs = (['unsubscribed', 'failed'] as const).map((name) => core.hooks.on(name, soon));
-    signal.addEventListener('abort', check);
-    const asked = [...leaving].map((id) => core.registry.apply(id, { type: 'unwanted', why: 'shutdown' }));
-    void Promise.allSettled(asked).then(check);
-  });
+/** Milliseconds for each of the last steps, which take none unless something hangs. */
+const LAST_STEP_MS = 2_000;
+
+/** What is shut down. */
+export interface Shutdown {
+  readonly core: Core;
+  readonly engine: Engine;
+  readonly logger: Logger;
+  readonly listener: Listener | undefined;
+  /** Closes what was opened, in the order of opening. */
+  readonly opened: readonly (() => unknown)[];
+  /** Whether the store is still ours to write to. */
+  readonly ownsStore: () => boolean;
+  /** The services' and the user's own endings. */
+  readonly endings: () => readonly (() => unknown)[];
+  /** How long hubs and handlers are waited for. */
+  readonly patience: TimeLimit;
+  /** How long the endings are waited for. */
+  readonly end: TimeLimit;
 }
 
-/** Says which hubs may go on sending, and until when. */
-export function reportLeftovers(core: Core, logger: Logger): void {
-  for (const { record } of core.registry.entries()) {
-    for (const grant of record.grants) {
-      if (grant.state !== 'unsubscribing') continue;
-      const until = grant.expiresAt === undefined ? 'its lease ends' : new Date(grant.expiresAt).toISOString();
-      logger.warn(
-        { subscription: record.id, hub: grant.hub, topic: grant.topic },
-        `hub ${grant.hub} did not verify the unsubscription: it may go on sending until ${until}`,
-      );
-    }
-  }
+/** Ends a runtime: unsubscribes, lets handlers end or stores their events, and closes. Never rejects. */
+export async function shutDown(shutdown: Shutdown, options: StopOptions): Promise<void> {
+  const { core, engine, logger, listener, opened, ownsStore, endings, patience, end } = shutdown;
+  core.close();
+  await runAll([() => leaveHubs(shutdown, options)], logger, 'unsubscribing failed');
+  engine.stop();
+  const closed = listener?.close();
+  await runAll([() => settleHandlers(core, patience)], logger, 'handlers could not be waited for');
+  await within(runAll(endings(), logger, 'a shutdown listener failed'), end.signal);
+  core.abort();
+  await withinMs(core.idle(), LAST_STEP_MS);
+  // Connections that were busy before are idle now.
+  void listener?.close();
+  await withinMs(Promise.resolve(closed), LAST_STEP_MS);
+  if (ownsStore()) await runAll([() => core.registry.flush()], logger, 'counters could not be stored');
+  const closing = opened.toReversed().map((close) => () => withinMs(ended(close), LAST_STEP_MS));
+  await runAll(closing, logger, 'something could not be closed');
+  patience.end();
+  end.end();
+  logger.info('stopped');
 }
 
-/** Runs every task, one after the other; what fails is logged and the rest goes on. */
-export async function runAll(
-  tasks: readonly (() => unknown)[],
-  logger: Logger,
-  message: string,
-): Promise<void> {
-  for (const task of tasks) {
-    try {
-      await task();
-    } catch (error) {
-      logger.error({ err: error }, message);
-    }
-  }
+async function leaveHubs({ core, logger, patience }: Shutdown, options: StopOptions): Promise<void> {
+  // What is being declared at this moment is left as well.
+  await within(core.reconciling, patience.signal);
+  await unsubscribeAll(core, options, { signal: patience.signal, logger });
+  reportLeftovers(core, logger);
 }
 
-/** Resolves when the work does, or when the signal says that time is up; what fails is logged. */
-export async function within(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  let onAbort = (): void => {};
-  const timeUp = new Promise<void>((resolve) => {
-    onAbort = resolve;
-    signal.addEventListener('abort', onAbort);
-  });
-  try {
-    await Promise.race([work, timeUp]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+async function ended(close: () => unknown): Promise<void> {
+  await close();
+}
+
+/** Handlers end by themselves, or their events are in the store for the next start. */
+async function settleHandlers(core: Core, patience: TimeLimit): Promise<void> {
+  const stopped = core.inbox.stop();
+  await within(Promise.all([core.delivery.settled(), stopped]), patience.signal);
+  core.delivery.hurry();
+  core.delivery.abort();
+  await withinMs(core.delivery.answered(), LAST_STEP_MS);
 }

@@ -1,31 +1,41 @@
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
+/** What stops at a signal: several runtimes may share the process, and the last of them to stop ends it. */
+const stops = new Set<() => Promise<void>>();
+let stopping = false;
+
 /**
  * Stops at SIGINT and SIGTERM and then raises the signal again, so that the process ends as it would have; a second one
  * ends it at once.
  *
- * @returns a function that takes the handlers off again
+ * @param stop does not reject
+ * @returns a function that takes it off again; while a signal is being handled the handlers stay, for the second one
  */
 export function handleSignals(stop: () => Promise<void>): () => void {
-  let stopping = false;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (stopping) {
-      raise(signal);
-      return;
-    }
-    stopping = true;
-    void stop().finally(() => raise(signal));
-  };
-  const off = (): void => {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
-  };
-  const raise = (signal: NodeJS.Signals): void => {
-    off();
-    process.kill(process.pid, signal);
-  };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
-  // While a stop is under way the handlers stay, for the second signal.
+  if (stops.size === 0 && !stopping) for (const signal of SIGNALS) process.on(signal, onSignal);
+  stops.add(stop);
   return () => {
-    if (!stopping) off();
+    stops.delete(stop);
+    if (stops.size === 0 && !stopping) off();
   };
+}
+
+function onSignal(signal: NodeJS.Signals): void {
+  if (stopping) {
+    raise(signal);
+    return;
+  }
+  stopping = true;
+  void Promise.allSettled([...stops].map((stop) => stop())).then(() => raise(signal));
+}
+
+function raise(signal: NodeJS.Signals): void {
+  off();
+  stops.clear();
+  stopping = false;
+  process.kill(process.pid, signal);
+}
+
+function off(): void {
+  for (const signal of SIGNALS) process.off(signal, onSignal);
 }

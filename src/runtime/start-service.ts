@@ -1,29 +1,25 @@
-import { setImmediate as macrotask } from 'node:timers/promises';
 import { embeddedEngine, type EmbeddedEngineOptions } from '../engine/embedded.js';
 import type { Engine } from '../engine/engine.js';
-import type { HookPayload } from '../delivery/hooks.js';
-import { ResourceDiscoveryFailedError, SubscriptionInitiationError } from '../errors.js';
+import { WebSubError, type StoreError } from '../errors.js';
 import { attach } from '../http/attach.js';
 import { listen, type Listener } from '../http/listener.js';
+import type { Logger } from '../logger.js';
 import { acquireOwner } from '../store/owner-lock.js';
 import { openStore } from '../store/open-store.js';
-import { checkOptions, type CheckedOptions } from './check-options.js';
+import { runAll } from './bounded.js';
 import { refuseSharedPaths } from './callback-paths.js';
+import { checkOptions, type CheckedOptions } from './check-options.js';
 import { resolveServices } from './container.js';
 import { Core, type RunningService } from './core.js';
 import { loggerFrom } from './default-logger.js';
 import { definitionsOf, type ServiceDefinition, type ServiceReference } from './definition.js';
+import { sendFirstRequests } from './first-requests.js';
+import { gate, type Gate } from './gate.js';
 import { portOf, publicAddress } from './public-address.js';
 import { Runtime } from './runtime.js';
 import { handleSignals } from './signals.js';
 import type { StartOptions } from './start-options.js';
 import type { SubscriberRuntime } from './subscriber-runtime.js';
-
-/** Milliseconds that `startService` waits for first requests to leave; those that take longer go on by themselves. */
-const FIRST_REQUESTS_MS = 5_000;
-
-/** Milliseconds for whoever mounts the callbacks by hand to do so, before a hub is told of them. */
-const MOUNTING_MS = 100;
 
 /** What tests put in the place of the world. */
 export interface Seams {
@@ -63,57 +59,76 @@ export async function start(
   { now, random, engine: makeEngine, env }: Seams,
 ): Promise<SubscriberRuntime> {
   const definitions = definitionsOf(services);
+  refuseSharedPaths(definitions.map(({ config }) => config));
   const checked = checkOptions(options, env);
   const logger = loggerFrom(checked.logger, env['LOG_LEVEL']);
   const opened: (() => unknown)[] = [];
+  let runtime: Runtime | undefined;
   try {
     const store = await openStore(checked.store, { logger });
     opened.push(() => store.close());
-    let lost: (error: Error) => void = (error) => logger.fatal({ err: error }, 'the store was taken over');
-    const owner = await acquireOwner(store, { now, onLost: (error) => lost(error) });
+    const onLost = (error: StoreError): void => {
+      logger.fatal({ err: error }, 'another process has taken the store over: stopping');
+      runtime?.lost();
+    };
+    const owner = await acquireOwner(store, { now, onLost });
     opened.push(() => owner.release());
     logger.info({ store: store.location, durable: store.durable }, 'state is kept here');
 
     const engine = makeEngine({ now });
-    const core = new Core({ store, engine, logger, now, random, security: checked.security, basePath: checked.basePath });
-    const listener = await listenFor(core, checked, opened);
+    const core = new Core({
+      store,
+      engine,
+      logger,
+      now,
+      random,
+      security: checked.security,
+      basePath: checked.basePath,
+    });
+    const way = gate(core.app.nodeHandler);
+    const listener = await listenFor(way, checked, opened, logger);
     const port = listener?.port ?? (checked.server === undefined ? undefined : portOf(checked.server));
-    const address = await publicAddress(checked, port, logger);
-    const { tunnel } = address;
+    const { url: publicUrl, tunnel } = await publicAddress(checked, port, logger);
     if (tunnel !== undefined) opened.push(() => tunnel.close());
-    const base = address.url + checked.basePath;
+    const url = publicUrl + checked.basePath;
 
-    const runtime = new Runtime({ core, engine, logger, url: base, port, graceSeconds: checked.gracefulShutdownSeconds });
-    const running = instantiate(definitions, checked, runtime, logger);
-    refuseSharedPaths(running.map(({ config }) => config), base);
-    await core.load(running, base);
-    for (const { handlers } of running) await handlers.onStart?.(runtime);
-
-    runtime.began({ listener, opened });
-    lost = (error) => {
-      logger.fatal({ err: error }, 'another process has taken the store over: stopping');
-      void runtime.stopNow();
-    };
-    if (checked.handleSignals ?? listener !== undefined) runtime.onEnd(handleSignals(() => runtime.stop()));
-    await subscribeAll(core, engine, runtime, checked);
+    runtime = new Runtime({
+      core,
+      engine,
+      logger,
+      url,
+      port,
+      listener,
+      opened,
+      graceSeconds: checked.gracefulShutdownSeconds,
+    });
+    await core.load(instantiate(definitions, checked, runtime, logger), url);
+    if (checked.server !== undefined)
+      opened.push(attach(checked.server, { ...core.app, nodeHandler: way.nodeHandler }));
+    way.loaded();
+    await runtime.startServices();
+    if (runtime.isStopping) throw new WebSubError('The runtime was stopped before it had started.');
+    way.started();
+    const running = runtime;
+    if (checked.handleSignals ?? listener !== undefined) running.onStop(handleSignals(() => running.stop()));
+    await sendFirstRequests({ core, engine, runtime, logger }, checked);
     return runtime;
   } catch (error) {
-    for (const close of opened.reverse()) await Promise.resolve(close()).catch(() => {});
+    if (runtime === undefined) await runAll(opened.toReversed(), logger, 'something could not be closed');
+    else await runtime.stopNow();
     throw error;
   }
 }
 
 async function listenFor(
-  core: Core,
+  { nodeHandler }: Gate,
   { manual, server, port, host, tls }: CheckedOptions,
   opened: (() => unknown)[],
+  logger: Logger,
 ): Promise<Listener | undefined> {
-  if (manual) return undefined;
-  if (server !== undefined) {
-    opened.push(attach(server, core.app));
-    return undefined;
-  }
-  const listener = await listen(core.app.nodeHandler, { port, host, tls });
+  if (manual || server !== undefined) return undefined;
+  const onError = (error: Error): void => logger.error({ err: error }, 'a connection could not be accepted');
+  const listener = await listen(nodeHandler, { port, host, tls, onError });
   opened.push(() => listener.close({ force: true }));
   return listener;
 }
@@ -122,59 +137,11 @@ function instantiate(
   definitions: readonly ServiceDefinition[],
   { container }: CheckedOptions,
   runtime: SubscriberRuntime,
-  logger: Parameters<typeof resolveServices>[2]['logger'],
+  logger: Logger,
 ): readonly RunningService[] {
   const instances = resolveServices(definitions, container, { logger, runtime });
   return definitions.flatMap(({ name, config }) => {
     const handlers = instances.get(name);
     return handlers === undefined ? [] : [{ config, handlers }];
   });
-}
-
-async function subscribeAll(core: Core, engine: Engine, runtime: Runtime, options: CheckedOptions): Promise<void> {
-  const begin = async (): Promise<void> => {
-    await core.reconcile();
-    engine.start();
-  };
-  const { server, manual, failFast } = options;
-  if (manual || (server !== undefined && !server.listening)) {
-    // A hub that verifies at once would find nobody: it is told of the callbacks when they are answered.
-    const soon = (): void => void begin().catch((error: unknown) => runtime.failed(error));
-    if (server === undefined) {
-      const timer = setTimeout(soon, MOUNTING_MS);
-      runtime.onEnd(() => clearTimeout(timer));
-    } else {
-      server.once('listening', soon);
-      runtime.onEnd(() => server.off('listening', soon));
-    }
-    return;
-  }
-  let first: Error | undefined;
-  const off = core.hooks.on('failed', ({ error }: HookPayload) => {
-    if (error instanceof SubscriptionInitiationError || error instanceof ResourceDiscoveryFailedError) first ??= error;
-  });
-  try {
-    await begin();
-    await (failFast ? core.idle() : settledWithin(core.idle(), FIRST_REQUESTS_MS));
-    // Listeners of hooks are called in turn: the last of them now.
-    await macrotask();
-  } finally {
-    off();
-  }
-  if (failFast && first !== undefined) {
-    await runtime.stop();
-    throw first;
-  }
-}
-
-async function settledWithin(work: Promise<void>, milliseconds: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeUp = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds);
-  });
-  try {
-    await Promise.race([work, timeUp]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -42,7 +42,7 @@ export interface StopOptions {
 export abstract class SubscriberRuntime implements AsyncDisposable {
   /** The public URL that callbacks begin with, `basePath` included. */
   abstract readonly url: string;
-  /** The port that is listened on; undefined where somebody else's server does. */
+  /** The port that callbacks are answered on; undefined where it is not known: `manual`, or a server that does not listen yet. */
   abstract readonly port: number | undefined;
   /** Answers a fetch request: a callback's, else 404. */
   abstract readonly fetch: (request: Request) => Promise<Response>;

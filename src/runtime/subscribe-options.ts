@@ -1,0 +1,30 @@
+import type { SubscriptionOverrides } from '../subscription/record.js';
+import type { SubscriptionTarget } from '../subscription/snapshot.js';
+import { checkFields, numberOf, wrongField, type Check } from './field-checks.js';
+import { secret } from './service-checks.js';
+import type { SubscribeOptions } from './subscriber-runtime.js';
+import { singleTarget } from './target-checks.js';
+
+const SUBSCRIBE = {
+  target: singleTarget,
+  leaseSeconds: numberOf('seconds', { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true }),
+  secret,
+} satisfies Record<keyof SubscribeOptions, Check<unknown>>;
+
+/** What is to be subscribed to; `overrides` are undefined where none is given. */
+export interface CheckedSubscribeOptions {
+  readonly target: SubscriptionTarget;
+  readonly overrides: SubscriptionOverrides | undefined;
+}
+
+/**
+ * Checks what `subscribe()` was called with.
+ *
+ * @throws ConfigurationError that names the field, its value (never a secret) and what would be right
+ */
+export function checkSubscribeOptions(service: string, options: SubscribeOptions): CheckedSubscribeOptions {
+  const place = { subject: `subscribe() for service "${service}"`, field: '' };
+  const { target, ...overrides } = checkFields(options, place, SUBSCRIBE);
+  if (target === undefined) throw wrongField({ ...place, field: 'target' }, 'is missing: name what to subscribe to');
+  return { target, overrides: Object.keys(overrides).length === 0 ? undefined : overrides };
+}

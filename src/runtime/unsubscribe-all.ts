@@ -1,0 +1,74 @@
+import type { Logger } from '../logger.js';
+import type { SubscriptionRecord } from '../subscription/record.js';
+import type { Core } from './core.js';
+import type { StopOptions } from './subscriber-runtime.js';
+
+/**
+ * Asks hubs to stop sending, and waits until each has verified or failed, or the signal says that time is up. What is
+ * wanted stays as it is.
+ */
+export async function unsubscribeAll(
+  core: Core,
+  { unsubscribe }: StopOptions,
+  { signal, logger }: { readonly signal: AbortSignal; readonly logger: Logger },
+): Promise<void> {
+  const leaves = new Set(
+    core.services.flatMap(({ config }) => ((unsubscribe ?? config.unsubscribeOnShutdown) ? config.name : [])),
+  );
+  const leaving = (): readonly SubscriptionRecord[] =>
+    [...core.registry.entries()].flatMap(({ record }) => (leaves.has(record.service) ? record : []));
+  const leave = async ({ id }: { readonly id: string }): Promise<void> => {
+    try {
+      await core.registry.apply(id, { type: 'unwanted', why: 'shutdown' });
+    } catch (error) {
+      logger.error({ subscription: id, err: error }, 'a subscription could not be ended at its hub');
+    }
+  };
+  // A hub may verify what it was asked for just before; only those are left again, not what a handler wants to keep.
+  const onVerified = ({ subscription }: { readonly subscription: { id: string; service: string } }): void => {
+    if (leaves.has(subscription.service)) void leave(subscription);
+  };
+  let begun = false;
+  let finish = (): void => {};
+  const done = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const check = (): void => {
+    if (signal.aborted || (begun && !leaving().some(isUnderWay))) finish();
+  };
+  // When a hook is called, its effects may not have begun.
+  const soon = (): void => void setImmediate(check);
+  const offs = [
+    ...(['verified', 'renewed'] as const).map((name) => core.hooks.on(name, onVerified)),
+    ...(['unsubscribed', 'denied', 'expired', 'failed'] as const).map((name) => core.hooks.on(name, soon)),
+  ];
+  signal.addEventListener('abort', check);
+  try {
+    await Promise.all(leaving().map(leave));
+    begun = true;
+    check();
+    await done;
+  } finally {
+    for (const off of offs) off();
+    signal.removeEventListener('abort', check);
+  }
+}
+
+/** Whether a hub was asked to stop and has neither verified nor failed. */
+function isUnderWay({ grants }: SubscriptionRecord): boolean {
+  return grants.some(({ state, attempts }) => state === 'unsubscribing' && attempts === 0);
+}
+
+/** Says which hubs may go on sending, and until when. */
+export function reportLeftovers(core: Core, logger: Logger): void {
+  for (const { record } of core.registry.entries()) {
+    for (const grant of record.grants) {
+      if (grant.state !== 'unsubscribing') continue;
+      const until = grant.expiresAt === undefined ? 'its lease ends' : new Date(grant.expiresAt).toISOString();
+      logger.warn(
+        { subscription: record.id, hub: grant.hub, topic: grant.topic },
+        `hub ${grant.hub} did not verify the unsubscription: it may go on sending until ${until}`,
+      );
+    }
+  }
+}

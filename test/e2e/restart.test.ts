@@ -1,0 +1,288 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Keyv } from 'keyv';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { startService, StoreError, type StartOptions, type SubscriberRuntime } from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { runExample, type ExampleProcess } from './example-process.js';
+import { FakeWorld } from './fake-world.js';
+import { deadPort, failureOf, reader } from './world.js';
+
+const LONG = 60_000;
+const directories: string[] = [];
+let options: StartOptions & { readonly store: string };
+
+beforeEach(async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'websub-restart-'));
+  directories.push(directory);
+  options = { store: `lmdb://${directory}`, port: await deadPort(), logger: false, handleSignals: false };
+});
+
+afterAll(async () => {
+  for (const directory of directories) await rm(directory, { recursive: true });
+});
+
+function modes(hub: TestHub): readonly (string | null)[] {
+  return hub.requests.filter(({ method }) => method === 'POST').map(({ form }) => form.get('hub.mode'));
+}
+
+async function only(runtime: SubscriberRuntime): Promise<{ id: string; callback: string | undefined; state: string }> {
+  const [first, ...others] = await runtime.subscriptions.find();
+  if (first === undefined || others.length > 0) throw new Error(`there are ${others.length + 1}, or none`);
+  return { id: first.id, callback: first.callback, state: first.state };
+}
+
+describe('a restart', () => {
+  it('L4 finds its subscriptions and callbacks again, and subscribes nothing that is leased', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const { service, got } = reader({ target: topic.url, unsubscribeOnShutdown: false });
+    const first = await startService(service, options);
+    await first.ready();
+    await topic.publish('one');
+    const before = await only(first);
+    await first.stop();
+
+    await using second = await startService(service, options);
+    await second.ready({ timeoutMs: 100 });
+    expect(await only(second)).toEqual(before);
+    expect((await topic.publish('two'))[0]?.status).toBe(202);
+    expect(got).toEqual(['one', 'two']);
+    expect(modes(hub)).toEqual(['subscribe']);
+    const [{ stats } = {}] = await second.subscriptions.find();
+    expect(stats).toMatchObject({ received: 2, delivered: 2 });
+  });
+
+  it('subscribes again, under the same callback, what was unsubscribed only for the stop', async () => {
+    await using hub = await TestHub.start();
+    const [declared, dynamic] = [hub.topic('/declared'), hub.topic('/dynamic')];
+    const { service, got } = reader({ target: declared.url });
+    const first = await startService(service, options);
+    await first.subscribe(service, { target: dynamic.url });
+    await first.ready();
+    const callbacks = async (runtime: SubscriberRuntime): Promise<string[]> =>
+      (await runtime.subscriptions.find()).map(({ id, callback }) => `${id} ${callback}`).toSorted();
+    const before = await callbacks(first);
+    await first.stop();
+    await hub.settled();
+    expect(hub.subscriptions.map(({ state }) => state)).toEqual(['unsubscribed', 'unsubscribed']);
+
+    await using second = await startService(service, options);
+    await second.ready();
+    await hub.settled();
+    expect(await callbacks(second)).toEqual(before);
+    expect(hub.subscriptions.map(({ state }) => state)).toEqual(['active', 'active']);
+    await Promise.all([declared.publish('declared'), dynamic.publish('dynamic')]);
+    expect(got.toSorted()).toEqual(['declared', 'dynamic']);
+    expect(hub.violations).toEqual([]);
+  });
+
+  it('subscribes again also where the hub never verified that it was left', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const { service, got } = reader({ target: topic.url });
+    const first = await startService(service, { ...options, gracefulShutdownSeconds: 0.3 });
+    await first.ready();
+    const { callback } = await only(first);
+    topic.configure({ verify: 'never' });
+    await first.stop();
+    topic.configure({ verify: undefined });
+
+    await using second = await startService(service, options);
+    await hub.until(() => modes(hub).length === 3);
+    await hub.settled();
+    expect(await only(second)).toMatchObject({ callback, state: 'active' });
+    await topic.publish('news');
+    expect(got).toEqual(['news']);
+  });
+
+  it('leaves alone what the user unsubscribed, until subscribe() asks for it', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const { service } = reader({ target: topic.url });
+    const first = await startService(service, options);
+    await first.ready();
+    const { id } = await only(first);
+    await first.unsubscribe(id);
+    await hub.unsubscribed(topic);
+    await first.stop();
+
+    await using second = await startService(service, options);
+    await second.ready({ timeoutMs: 1_000 });
+    expect(await only(second)).toMatchObject({ state: 'unsubscribed' });
+    await second.subscribe(service, { target: topic.url });
+    await second.ready();
+    expect(await only(second)).toMatchObject({ id, state: 'active' });
+    expect(modes(hub)).toEqual(['subscribe', 'unsubscribe', 'subscribe']);
+  });
+
+  it('N2 leaves a denial standing', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed', { deny: 'no' });
+    const { service } = reader({ target: topic.url });
+    const first = await startService(service, options);
+    await failureOf(first.ready());
+    await first.stop();
+    await using second = await startService(service, options);
+    expect((await failureOf(second.ready())).message).toMatch(/is denied: no/);
+    expect(modes(hub)).toEqual(['subscribe']);
+  });
+
+  it('asks at once for what was only being discovered when the process ended', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed', { delayMs: { topic: 60_000 } });
+    const world = new FakeWorld();
+    const { service } = reader({ target: topic.url });
+    const first = await world.start(service, options);
+    await first.stopNow();
+    expect(hub.requests).toHaveLength(1);
+    topic.configure({ delayMs: 0 });
+    await using second = await world.start(service, options);
+    await second.ready({ timeoutMs: 2_000 });
+    expect(modes(hub)).toEqual(['subscribe']);
+  }, 15_000);
+
+  it('renews after the restart what became due while the process was down', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed', { leaseSeconds: 1000 });
+    const world = new FakeWorld();
+    const { service } = reader({ target: topic.url, unsubscribeOnShutdown: false });
+    const first = await world.start(service, options);
+    await first.ready();
+    await first.stop();
+    world.pass(900_000);
+    await using second = await world.start(service, options);
+    const renewed = new Promise<void>((resolve) => void second.hooks.on('renewed', () => resolve()));
+    world.pass(30_000);
+    await renewed;
+    expect(modes(hub)).toEqual(['subscribe', 'subscribe']);
+    expect(new Set(hub.requests.flatMap(({ form }) => form.get('hub.callback') ?? [])).size).toBe(1);
+  });
+
+  it('keeps subscriptions of a service that the code no longer has, and answers their hubs 503', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const first = await startService(
+      reader({ name: 'Old', target: topic.url, unsubscribeOnShutdown: false }).service,
+      options,
+    );
+    await first.ready();
+    const { id } = await only(first);
+    await first.stop();
+
+    const world = new FakeWorld();
+    const { logger } = world;
+    await using second = await world.start(reader({ name: 'New' }).service, { ...options, logger });
+    await second.ready({ timeoutMs: 100 });
+    expect(world.logged('no such service is declared')).toMatchObject([{ level: 'warn', fields: { service: 'Old' } }]);
+    expect(await topic.publish('news')).toMatchObject([{ status: 503 }]);
+    for (const call of [second.unsubscribe(id), second.retry(id)]) {
+      expect((await failureOf(call)).message).toMatch(/belongs to service "Old", which this runtime does not run/);
+    }
+  });
+});
+
+describe('a literal callback', () => {
+  it('serves what is declared now, and what it served before gives way', async () => {
+    await using hub = await TestHub.start();
+    const [a, b] = [hub.topic('/a'), hub.topic('/b')];
+    const callback = `http://localhost:${options.port}/in`;
+    const first = await startService(reader({ target: a.url, callback }).service, options);
+    await first.ready();
+    await first.stop();
+
+    const world = new FakeWorld();
+    const { service, got } = reader({ target: b.url, callback });
+    const second = await world.start(service, { ...options, logger: world.logger });
+    await second.ready();
+    expect(world.logged('serves another target now')).toMatchObject([{ level: 'warn' }]);
+    await b.publish('for b');
+    expect(got).toEqual(['for b']);
+    expect(await second.subscriptions.count({ state: 'active' })).toBe(1);
+    await second.stop();
+
+    await using third = await startService(service, options);
+    await third.ready();
+    await b.publish('again for b');
+    expect(got).toEqual(['for b', 'again for b']);
+    expect(hub.requests.filter(({ form }) => form.get('hub.topic') === a.url)).toHaveLength(2);
+  });
+});
+
+describe('a store that is owned', () => {
+  it('is written to no more once another process has taken it over', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const keyv = new Keyv();
+    const { service } = reader({ target: topic.url });
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    const world = new FakeWorld();
+    const { logger } = world;
+    const runtime = await world.start(service, { ...options, store: keyv, logger });
+    await runtime.ready();
+    await topic.publish('counted, but not written');
+    const rows = new Map<string, unknown>();
+    for await (const [key, value] of keyv.iterator?.({}) ?? []) rows.set(key, value);
+    const ownerKey = [...rows.keys()].find((key) => key.includes('owner')) ?? '';
+    await keyv.set(ownerKey, String(rows.get(ownerKey)).replaceAll(/"id":"[^"]+"/g, '"id":"another"'));
+    const set = vi.spyOn(keyv, 'set');
+    const stopped = new Promise<void>((resolve) => runtime.onShutdown(resolve));
+    vi.advanceTimersByTime(10_000);
+    vi.useRealTimers();
+    await stopped;
+    await runtime.stop();
+    expect(world.logged('another process has taken the store over: stopping')).toMatchObject([{ level: 'fatal' }]);
+    expect(set).not.toHaveBeenCalled();
+    expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
+  });
+
+  it('refuses a second runtime in the same process, naming the first', async () => {
+    const { service } = reader();
+    await using _first = await startService(service, options);
+    const failure = await failureOf(startService(service, { ...options, port: 0 }));
+    expect(failure).toBeInstanceOf(StoreError);
+    expect(failure.message).toMatch(new RegExp(`in use by this very process ${process.pid}`));
+  });
+
+  it('is free again after a start that failed', async () => {
+    const { service } = reader();
+    await using _stranger = await startService(service, { ...options, store: 'memory' });
+    expect((await failureOf(startService(service, options))).message).toMatch(/the port is in use/);
+    await using _again = await startService(service, { ...options, port: 0 });
+  });
+
+  it('cannot be opened: a StoreError says so, and nothing stays open', async () => {
+    const failure = await failureOf(startService(reader().service, { ...options, store: 'lmdb:///dev/null/here' }));
+    expect(failure).toBeInstanceOf(StoreError);
+    expect(failure.message).toMatch(/\/dev\/null\/here could not be opened/);
+  });
+
+  it(
+    'L4 refuses a second process, and is free at once when the first was killed',
+    async () => {
+      await using hub = await TestHub.start();
+      const topic = hub.topic('/feed');
+      const start = (): ExampleProcess =>
+        runExample('../test/e2e/fixtures/service-process', {
+          env: { TARGET: topic.url, OPTIONS: JSON.stringify({ store: options.store, port: options.port }) },
+        });
+      await using first = start();
+      await first.printed('ready:');
+      await using second = start();
+      expect(await second.ended).toEqual({ code: 1, signal: null });
+      expect(second.output()).toMatch(/StoreError: .* is in use by process \d+ on /);
+
+      const identity = /ready: .*/.exec(first.output())?.[0];
+      first.kill('SIGKILL');
+      await first.ended;
+      await using third = start();
+      await third.printed('ready:');
+      expect(/ready: .*/.exec(third.output())?.[0]).toBe(identity);
+      await topic.publish('after the crash');
+      await third.printed('news: after the crash');
+      expect(modes(hub)).toEqual(['subscribe']);
+    },
+    LONG,
+  );
+});

@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { startService } from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { runExample, type ExampleProcess } from './example-process.js';
+import { reader } from './world.js';
+
+const LONG = 60_000;
+
+function runService(target: string, options: object = {}): ExampleProcess {
+  return runExample('../test/e2e/fixtures/service-process', {
+    env: { TARGET: target, OPTIONS: JSON.stringify(options) },
+  });
+}
+
+describe('a process with a service', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'unsubscribes at %s, and then ends by that signal',
+    async (signal) => {
+      await using hub = await TestHub.start({ delayMs: { verification: 50 } });
+      const topic = hub.topic('/feed');
+      await using child = runService(topic.url);
+      await child.printed('ready:');
+      child.kill(signal);
+      expect(await child.ended).toEqual({ code: null, signal });
+      expect(child.output()).toMatch(/shutting down/);
+      await hub.unsubscribed(topic);
+    },
+    LONG,
+  );
+
+  it(
+    'ends at once at the second signal',
+    async () => {
+      await using hub = await TestHub.start();
+      await using child = runService(hub.topic('/feed').url);
+      await child.printed('ready:');
+      hub.configure({ delayMs: 60_000 });
+      child.kill('SIGTERM');
+      await hub.until(() => hub.requests.some(({ form }) => form.get('hub.mode') === 'unsubscribe'));
+      child.kill('SIGINT');
+      expect(await child.ended).toEqual({ code: null, signal: 'SIGINT' });
+      expect(child.output()).not.toMatch(/shutting down/);
+    },
+    LONG,
+  );
+
+  it(
+    'is ended by a signal as any other where handleSignals is false',
+    async () => {
+      await using hub = await TestHub.start();
+      const topic = hub.topic('/feed');
+      await using child = runService(topic.url, { handleSignals: false });
+      await child.printed('ready:');
+      child.kill('SIGTERM');
+      expect(await child.ended).toEqual({ code: null, signal: 'SIGTERM' });
+      expect(child.output()).not.toMatch(/shutting down/);
+      expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
+    },
+    LONG,
+  );
+
+  it(
+    'starts and stops fifty times on each store, and has nothing left that would keep it up',
+    async () => {
+      await using child = runExample('../test/e2e/fixtures/fifty-times');
+      expect(await child.ended).toEqual({ code: 0, signal: null });
+      expect(child.output().trim()).toBe('stopped');
+    },
+    LONG,
+  );
+});
+
+describe('signal handlers', () => {
+  const count = (): number => process.listenerCount('SIGTERM') + process.listenerCount('SIGINT');
+  const quiet = { store: 'memory', logger: false } as const;
+
+  it('are there while a runtime listens by itself, once for all runtimes', async () => {
+    const before = count();
+    const first = await startService(reader().service, { ...quiet, port: 0 });
+    const second = await startService(reader().service, { ...quiet, port: 0 });
+    expect(count()).toBe(before + 2);
+    await first.stop();
+    expect(count()).toBe(before + 2);
+    await second.stop();
+    expect(count()).toBe(before);
+  });
+
+  it('are not installed for a runtime that is mounted, unless asked for', async () => {
+    const before = count();
+    const mounted = { ...quiet, manual: true, publicUrl: 'https://me.example.com' };
+    await using mountedOne = await startService(reader().service, mounted);
+    expect(count()).toBe(before);
+    await using mountedTwo = await startService(reader({ name: 'Other' }).service, { ...mounted, handleSignals: true });
+    expect(count()).toBe(before + 2);
+    expect([mountedOne.port, mountedTwo.port]).toEqual([undefined, undefined]);
+  });
+});

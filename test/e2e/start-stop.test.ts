@@ -1,0 +1,501 @@
+import { EventEmitter, once } from 'node:events';
+import { Keyv } from 'keyv';
+import { describe, expect, it, vi } from 'vitest';
+import {
+  ConfigurationError,
+  defineSubscriber,
+  ListenerError,
+  startService,
+  StoreError,
+  SubscriptionVerificationError,
+  type SubscriberRuntime,
+} from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { recordingLogger } from '../http/recording-logger.js';
+import { deadPort, failureOf, portOf, reader, strangersServer, until } from './world.js';
+
+const sockets = new EventEmitter();
+const QUIET = { port: 0, store: 'memory', logger: false } as const;
+
+describe('startService', () => {
+  it('resolves when callbacks are answered and the first requests have left', async () => {
+    await using hub = await TestHub.start({ verify: 'never' });
+    const topic = hub.topic('/feed');
+    await using runtime = await startService(reader({ target: topic.url }).service, {
+      ...QUIET,
+      gracefulShutdownSeconds: 0,
+    });
+    expect(hub.requests.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /feed', 'POST /hub']);
+    const [subscription] = await runtime.subscriptions.find();
+    expect((await fetch(subscription?.callback ?? '', { method: 'HEAD' })).status).toBe(400);
+  });
+
+  it('goes on when a hub is dead, and asks again', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed', { hubs: [`http://127.0.0.1:${await deadPort()}/`] });
+    await using runtime = await startService(reader({ target: topic.url }).service, QUIET);
+    const [subscription] = await runtime.subscriptions.find();
+    expect(subscription).toMatchObject({
+      state: 'failed',
+      attempts: 1,
+      nextAttemptAt: expect.any(Date),
+      lastError: {
+        cause: 'unreachable',
+        code: 'ERR_WEBSUB_INITIATION',
+        message: expect.stringMatching(/ECONNREFUSED/),
+      },
+    });
+  });
+
+  const BAD_TARGETS: readonly [what: string, serve: Parameters<typeof strangersServer>[0], message: RegExp][] = [
+    ['answers 404', (_, response) => void response.writeHead(404).end(), /answered 404/],
+    ['answers 406', (_, response) => void response.writeHead(406).end(), /answered 406.*discoveryConfig\.accept/],
+    ['answers 500', (_, response) => void response.writeHead(500).end(), /answered 500/],
+    ['answers nothing', () => {}, /took too long: no complete answer within 150 ms/],
+    ['redirects for ever', (_, response) => void response.writeHead(302, { location: '/' }).end(), /redirect/],
+    ['closes the connection', ({ socket }) => void socket.destroy(), /could not be read/],
+    [
+      'answers 100 MB',
+      (_, response) => {
+        response.writeHead(200, { 'content-type': 'text/html' });
+        const chunk = Buffer.alloc(1024 * 1024, ' ');
+        let left = 100;
+        const write = (): void => {
+          while (left > 0 && !response.destroyed) {
+            left -= 1;
+            if (!response.write(chunk)) return void response.once('drain', write);
+          }
+          response.end();
+        };
+        write();
+      },
+      /first 5242880 bytes/,
+    ],
+  ];
+  it.each(BAD_TARGETS)('goes on when a target %s, says so, and asks again', async (_what, serve, message) => {
+    await using stranger = await strangersServer(serve);
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/good');
+    const { service, got } = reader({
+      targets: [stranger.url, topic.url],
+      discoveryConfig: { httpConfig: { timeoutMs: message.source.includes('150') ? 150 : 5_000 } },
+    });
+    await using runtime = await startService(service, QUIET);
+    await hub.verified(topic);
+    const subscription = await until(async () => (await runtime.subscriptions.find({ state: 'failed' }))[0]);
+    expect(subscription).toMatchObject({
+      target: stranger.url,
+      nextAttemptAt: expect.any(Date),
+      lastError: { cause: 'discovery', code: 'ERR_WEBSUB_DISCOVERY', message: expect.stringMatching(message) },
+    });
+    await topic.publish('the other one works');
+    expect(got).toEqual(['the other one works']);
+  });
+
+  it('rejects with what onStart throws, and closes everything again', async () => {
+    const closed: string[] = [];
+    const first = defineSubscriber(
+      { name: 'First' },
+      { onEventNotification() {}, onStart() {}, onShutdown: () => void closed.push('First') },
+    );
+    const broken = defineSubscriber(
+      { name: 'Broken' },
+      {
+        onEventNotification() {},
+        onStart(runtime) {
+          runtime.onShutdown(() => closed.push('what it had opened'));
+          throw new TypeError('no database');
+        },
+        onShutdown: () => void closed.push('Broken'),
+      },
+    );
+    const port = await deadPort();
+    const failed = startService([first, broken], { ...QUIET, port });
+    expect(await failureOf(failed)).toMatchObject({ name: 'TypeError', message: 'no database' });
+    expect(closed).toEqual(['First', 'what it had opened']);
+    await using again = await startService(first, { ...QUIET, port });
+    expect(again.port).toBe(port);
+  });
+
+  it('rejects when onStart stops the runtime', async () => {
+    const service = defineSubscriber(
+      { name: 'Fickle' },
+      { onEventNotification() {}, onStart: (runtime) => runtime.stop() },
+    );
+    const port = await deadPort();
+    const failure = await failureOf(startService(service, { ...QUIET, port }));
+    expect(failure).toMatchObject({ code: 'ERR_WEBSUB', message: 'The runtime was stopped before it had started.' });
+    await (await startService(reader().service, { ...QUIET, port })).stop();
+  });
+
+  it('hands no content to a service that has not started, and answers it when it has', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const order: string[] = [];
+    const publishing: Promise<unknown>[] = [];
+    const service = defineSubscriber(
+      { name: 'Slow', secret: false },
+      {
+        onEventNotification: () => void order.push('content'),
+        async onStart(runtime) {
+          await runtime.subscribe(service, { target: topic.url });
+          await hub.verified(topic);
+          publishing.push(topic.publish('early'));
+          await hub.until(() => runtime.subscriptions.count({ state: 'active' }));
+          order.push('started');
+        },
+      },
+    );
+    await using runtime = await startService(service, QUIET);
+    expect(await publishing[0]).toMatchObject([{ status: 202 }]);
+    expect(order).toEqual(['started', 'content']);
+    await runtime.stop();
+  });
+
+  it('closes everything again when the port is in use', async () => {
+    await using stranger = await strangersServer(() => {});
+    const port = portOf(stranger.server);
+    const failure = await failureOf(startService(reader().service, { ...QUIET, port }));
+    expect(failure).toBeInstanceOf(ListenerError);
+    expect(failure.message).toMatch(new RegExp(`port ${port}: the port is in use`));
+  });
+
+  it('closes the tunnel again when a service cannot be constructed', async () => {
+    const close = vi.fn<() => void>();
+    const Broken = class {
+      constructor() {
+        throw new Error('no');
+      }
+      onEventNotification(): void {}
+    };
+    const service = defineSubscriber({ name: 'Broken' }, Broken);
+    const port = await deadPort();
+    const tunnel = async (): Promise<{ url: string; close: () => void }> => ({ url: 'https://me.example.com', close });
+    const failure = await failureOf(startService(service, { ...QUIET, port, tunnel }));
+    expect(failure).toBeInstanceOf(ConfigurationError);
+    expect(close).toHaveBeenCalledOnce();
+    await (await startService(reader().service, { ...QUIET, port })).stop();
+  });
+});
+
+describe('a store that fails', () => {
+  it('makes the start reject when what is declared cannot be stored, and closes everything again', async () => {
+    const keyv = new Keyv();
+    const port = await deadPort();
+    const service = defineSubscriber(
+      { name: 'News', target: 'https://example.com/never-asked' },
+      { onEventNotification() {}, onStart: () => void vi.spyOn(keyv, 'set').mockResolvedValue(false) },
+    );
+    const before = process.listenerCount('SIGTERM');
+    const failure = await failureOf(startService(service, { ...QUIET, port, store: keyv }));
+    expect(failure).toBeInstanceOf(StoreError);
+    expect(process.listenerCount('SIGTERM')).toBe(before);
+    await (await startService(reader().service, { ...QUIET, port })).stop();
+  });
+
+  it('does not keep the runtime from stopping, which says what could not be done', async () => {
+    await using hub = await TestHub.start();
+    const keyv = new Keyv();
+    const logger = recordingLogger();
+    const { service } = reader({ target: hub.topic('/feed').url });
+    const runtime = await startService(service, { ...QUIET, logger, store: keyv });
+    await runtime.ready();
+    vi.spyOn(keyv, 'set').mockResolvedValue(false);
+    await runtime.stop();
+    expect(logger.said('error')).toContain('a subscription could not be ended at its hub');
+    expect(logger.said('info').at(-1)).toBe('stopped');
+  });
+});
+
+describe('ready()', () => {
+  it('resolves when every wanted subscription has a grant', async () => {
+    await using hub = await TestHub.start({ delayMs: { verification: 100 } });
+    const topics = [hub.topic('/a'), hub.topic('/b')];
+    await using runtime = await startService(reader({ targets: topics.map(({ url }) => url) }).service, QUIET);
+    expect(await runtime.subscriptions.count({ state: 'active' })).toBe(0);
+    await runtime.ready();
+    expect(await runtime.subscriptions.count({ state: 'active' })).toBe(2);
+  });
+
+  it('rejects after its time, naming those without a grant and why', async () => {
+    await using hub = await TestHub.start();
+    const [good, bad, slow] = [
+      hub.topic('/good'),
+      hub.topic('/bad', { fail: { status: 500 } }),
+      hub.topic('/slow', { verify: 'never' }),
+    ];
+    const { service } = reader({ targets: [good.url, bad.url, slow.url] });
+    await using runtime = await startService(service, { ...QUIET, gracefulShutdownSeconds: 1 });
+    const failure = await failureOf(runtime.ready({ timeoutMs: 200 }));
+    expect(failure).toMatchObject({ code: 'ERR_WEBSUB' });
+    expect(failure.message).toMatch(/^Not ready after 200 ms; /);
+    expect(failure.message).toMatch(/\/bad for News is failed: .*500/);
+    expect(failure.message).toMatch(/\/slow for News is verifying: the hub has not verified it yet/);
+    expect(failure.message).not.toMatch(/\/good/);
+  });
+
+  it('N2 rejects at once when one will not be asked for again', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed', { deny: 'members only' });
+    await using runtime = await startService(reader({ target: topic.url }).service, QUIET);
+    const failure = await failureOf(runtime.ready());
+    expect(failure.message).toMatch(/1 will not be asked for again before retry\(\); .*is denied: members only/);
+    expect((await failureOf(runtime.ready())).message).toBe(failure.message);
+  });
+
+  it('V7 rejects at once when the service itself refused', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const service = defineSubscriber(
+      { name: 'Picky', target: topic.url, secret: false },
+      {
+        onEventNotification() {},
+        onSubscriptionVerification() {
+          throw new SubscriptionVerificationError('not this one');
+        },
+      },
+    );
+    await using runtime = await startService(service, QUIET);
+    expect((await failureOf(runtime.ready())).message).toMatch(/is failed: not this one/);
+  });
+
+  it('rejects when the runtime stops, and ever after', async () => {
+    await using hub = await TestHub.start({ verify: 'never' });
+    const runtime = await startService(reader({ target: hub.topic('/feed').url }).service, {
+      ...QUIET,
+      gracefulShutdownSeconds: 1,
+    });
+    const waiting = failureOf(runtime.ready());
+    await runtime.stop();
+    expect((await waiting).message).toMatch(/^Not ready, and the runtime stops; /);
+    expect((await failureOf(runtime.ready())).message).toMatch(/and the runtime stops/);
+  });
+
+  it('waits for ever when told so', async () => {
+    await using hub = await TestHub.start({ delayMs: { verification: 50 } });
+    await using runtime = await startService(reader({ target: hub.topic('/feed').url }).service, QUIET);
+    await runtime.ready({ timeoutMs: Infinity });
+    expect(await runtime.subscriptions.count({ state: 'active' })).toBe(1);
+  });
+});
+
+describe('stop()', () => {
+  it('S6 unsubscribes, with the callbacks answered until the hub has verified', async () => {
+    await using hub = await TestHub.start({ delayMs: { verification: 100 } });
+    const topic = hub.topic('/feed');
+    const runtime = await startService(reader({ target: topic.url }).service, QUIET);
+    await runtime.ready();
+    const [stopping, again] = [runtime.stop(), runtime.stop()];
+    expect(again).toBe(stopping);
+    await stopping;
+    await hub.settled();
+    expect(hub.subscriptions).toMatchObject([{ state: 'unsubscribed' }]);
+    expect(hub.violations).toEqual([]);
+    await expect(fetch(runtime.url)).rejects.toThrow('fetch failed');
+    expect(runtime.stop()).toBe(stopping);
+  });
+
+  const BAD_HUBS: readonly [what: string, spoil: (hub: TestHub) => unknown][] = [
+    ['never verifies', (hub) => hub.configure({ verify: 'never' })],
+    ['is dead', (hub) => hub.close()],
+    ['does not answer', (hub) => hub.configure({ delayMs: 60_000 })],
+    ['answers 500', (hub) => hub.fail(500)],
+    ['denies', (hub) => hub.configure({ deny: 'no' })],
+    ['verifies with another topic', (hub) => hub.configure({ verify: 'wrong-topic' })],
+  ];
+  it.each(BAD_HUBS)('is bounded when a hub %s, and runs shutdown listeners all the same', async (_what, spoil) => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const logger = recordingLogger();
+    let cleaned = false;
+    const service = defineSubscriber(
+      { name: 'News', target: topic.url, secret: false },
+      {
+        onEventNotification() {},
+        async onShutdown() {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          cleaned = true;
+        },
+      },
+    );
+    const runtime = await startService(service, { ...QUIET, logger, gracefulShutdownSeconds: 1 });
+    await runtime.ready();
+    await spoil(hub);
+    const before = performance.now();
+    await runtime.stop();
+    expect(performance.now() - before).toBeLessThan(1_500);
+    expect(cleaned).toBe(true);
+    expect(logger.said('error')).toEqual([]);
+    const leftovers = logger.said('warn').filter((message) => /did not verify the unsubscription/.test(message));
+    expect(leftovers).toHaveLength(_what === 'denies' ? 0 : 1);
+  });
+
+  it('waits for verification also after renewals that failed', async () => {
+    await using hub = await TestHub.start({ delayMs: { verification: 50 } });
+    const topic = hub.topic('/feed');
+    const runtime = await startService(reader({ target: topic.url, leaseSeconds: 2 }).service, QUIET);
+    await runtime.ready();
+    hub.fail(503, { times: 1 });
+    await until(async () => (await runtime.subscriptions.find())[0]?.attempts === 1);
+    await runtime.stop();
+    await hub.settled();
+    expect(hub.subscriptions).toMatchObject([{ state: 'unsubscribed' }]);
+  });
+
+  it('leaves a hub also when it verifies only while the runtime stops', async () => {
+    await using hub = await TestHub.start();
+    const [early, late] = [
+      hub.topic('/early', { delayMs: { verification: 0 } }),
+      hub.topic('/late', { verify: 'never' }),
+    ];
+    const runtime = await startService(reader({ targets: [early.url, late.url] }).service, QUIET);
+    await hub.verified(early);
+    early.configure({ delayMs: { answer: 200 } });
+    const stopping = runtime.stop();
+    const pending = hub.subscriptions.find(({ topic }) => topic === late.url);
+    if (pending === undefined) throw new Error('the late one was not asked for');
+    late.configure({ verify: 'async' });
+    await hub.verify(pending);
+    await stopping;
+    await hub.settled();
+    expect(hub.subscriptions).toMatchObject([{ state: 'unsubscribed' }, { state: 'unsubscribed' }]);
+  });
+
+  it('gives up a discovery that is under way', async () => {
+    const asked = once(sockets, 'asked');
+    await using stranger = await strangersServer(({ socket }) => void sockets.emit('asked', socket));
+    let runtime: SubscriberRuntime | undefined;
+    const service = defineSubscriber(
+      { name: 'News', target: stranger.url },
+      { onEventNotification() {}, onStart: (started) => void (runtime = started) },
+    );
+    const starting = startService(service, QUIET);
+    const [socket] = await asked;
+    const closed = once(socket, 'close', { signal: AbortSignal.timeout(4_000) });
+    await runtime?.stop();
+    await closed;
+    expect(await starting).toBe(runtime);
+    const [subscription] = await starting.then(({ subscriptions }) => subscriptions.find());
+    expect(subscription).toMatchObject({ attempts: 0, state: 'requested' });
+  });
+
+  it('asks no hub when told not to, or when the service says so', async () => {
+    await using hub = await TestHub.start();
+    const [a, b] = [hub.topic('/a'), hub.topic('/b')];
+    const told = await startService(reader({ target: a.url }).service, QUIET);
+    const configured = await startService(reader({ target: b.url, unsubscribeOnShutdown: false }).service, QUIET);
+    await Promise.all([told.ready(), configured.ready()]);
+    await hub.settled();
+    await Promise.all([told.stop({ unsubscribe: false }), configured.stop()]);
+    expect(hub.subscriptions.map(({ state }) => state)).toEqual(['active', 'active']);
+  });
+
+  it('asks also for a service that says not to, when told so', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const runtime = await startService(reader({ target: topic.url, unsubscribeOnShutdown: false }).service, QUIET);
+    await runtime.ready();
+    await runtime.stop({ unsubscribe: true });
+    await expect(hub.unsubscribed(topic)).resolves.toMatchObject({ topic: topic.url });
+  });
+
+  it('stopNow() neither unsubscribes nor waits for handlers, and hastens a stop under way', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const signals: boolean[] = [];
+    const service = defineSubscriber(
+      { name: 'Slow', target: topic.url, secret: false, delivery: { ackAfterMs: 0 } },
+      {
+        onEventNotification: (event) =>
+          new Promise((resolve) => {
+            event.signal.addEventListener('abort', () => {
+              signals.push(event.signal.aborted);
+              resolve();
+            });
+          }),
+      },
+    );
+    const runtime = await startService(service, QUIET);
+    await runtime.ready();
+    expect(await topic.publish('news')).toMatchObject([{ status: 202 }]);
+    const stopping = runtime.stop({ unsubscribe: false });
+    const before = performance.now();
+    expect(runtime.stopNow()).toBe(stopping);
+    await stopping;
+    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(signals).toEqual([true]);
+    expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
+  });
+
+  it('runs the shutdown listeners in order, whatever each throws', async () => {
+    const order: string[] = [];
+    const logger = recordingLogger();
+    const listening = (name: string): ReturnType<typeof defineSubscriber> =>
+      defineSubscriber(
+        { name },
+        {
+          onEventNotification() {},
+          onShutdown(runtime) {
+            order.push(`${name} ${runtime.url.startsWith('http')}`);
+            throw new Error(`${name} fails`);
+          },
+        },
+      );
+    const runtime = await startService([listening('A'), listening('B')], { ...QUIET, logger });
+    runtime.onShutdown(async () => Promise.reject(new Error('so does this')));
+    runtime.onShutdown(() => order.push('last'));
+    await runtime[Symbol.asyncDispose]();
+    expect(order).toEqual(['A true', 'B true', 'last']);
+    const errors = logger.lines.filter(({ level }) => level === 'error').map(({ fields }) => fields);
+    expect(errors).toMatchObject([
+      { err: { message: 'A fails' } },
+      { err: { message: 'B fails' } },
+      { err: { message: 'so does this' } },
+    ]);
+  });
+
+  it('is bounded when a shutdown listener, or the tunnel, never ends', async () => {
+    const never = (): Promise<void> => new Promise(() => {});
+    const tunnel = async (): Promise<{ url: string; close: () => Promise<void> }> => ({
+      url: 'https://me.example.com',
+      close: never,
+    });
+    const runtime = await startService(reader().service, { ...QUIET, tunnel, gracefulShutdownSeconds: 0.2 });
+    runtime.onShutdown(never);
+    const before = performance.now();
+    await runtime.stop();
+    expect(performance.now() - before).toBeLessThan(3_000);
+  });
+
+  it('refuses to subscribe, unsubscribe and retry from then on', async () => {
+    const { service } = reader();
+    const runtime = await startService(service, QUIET);
+    await runtime.stop();
+    for (const call of [
+      runtime.subscribe(service, { target: 'https://example.com/feed' }),
+      runtime.unsubscribe('some'),
+      runtime.retry(),
+    ]) {
+      expect((await failureOf(call)).message).toMatch(/^The runtime stops, or has stopped/);
+    }
+  });
+
+  it('takes a stop in the middle of a start, and the store is closed when it ends', async () => {
+    await using hub = await TestHub.start({ delayMs: { answer: 300 } });
+    const targets = Array.from({ length: 20 }, (_, index) => hub.topic(`/${index}`).url);
+    let started: SubscriberRuntime | undefined;
+    const stops: Promise<void>[] = [];
+    const service = defineSubscriber(
+      { name: 'News', targets, secret: false },
+      { onEventNotification() {}, onStart: (runtime) => void (started = runtime) },
+    );
+    const logger = recordingLogger();
+    const starting = startService(service, { ...QUIET, logger });
+    await hub.until(() => hub.requests.length > 3);
+    if (started !== undefined) stops.push(started.stop());
+    await Promise.all(stops);
+    expect(await starting).toBe(started);
+    expect(logger.said('error')).toEqual([]);
+    await expect(fetch(started?.url ?? '')).rejects.toThrow('fetch failed');
+  });
+});

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { UnderWay } from '../../src/runtime/under-way.js';
+import { deferred } from '../e2e/fake-world.js';
+import { recordingLogger } from '../http/recording-logger.js';
+
+describe('UnderWay', () => {
+  it('once() begins nothing while a run of that key is under way', async () => {
+    const underWay = new UnderWay(recordingLogger());
+    const first = deferred();
+    const runs: string[] = [];
+    const run = (name: string, until: Promise<void>) => async (): Promise<void> => {
+      runs.push(name);
+      await until;
+    };
+    underWay.once('a', run('first', first.promise), '');
+    underWay.once('a', run('second', Promise.resolve()), '');
+    underWay.once('b', run('other', Promise.resolve()), '');
+    first.resolve();
+    await underWay.idle();
+    underWay.once('a', run('third', Promise.resolve()), '');
+    await underWay.idle();
+    expect(runs).toEqual(['first', 'other', 'third']);
+  });
+
+  it('next() begins when what is under way has ended, and what fails is logged', async () => {
+    const logger = recordingLogger();
+    const underWay = new UnderWay(logger);
+    const runs: string[] = [];
+    const first = deferred();
+    const fail = async (): Promise<void> => {
+      await first.promise;
+      throw new Error('no');
+    };
+    underWay.next('a', fail, 'it failed');
+    underWay.next('a', async () => void runs.push('second'), '');
+    await Promise.resolve();
+    expect(runs).toEqual([]);
+    first.resolve();
+    await underWay.idle();
+    expect(runs).toEqual(['second']);
+    expect(logger.lines).toMatchObject([{ level: 'error', message: 'it failed', fields: { err: { message: 'no' } } }]);
+  });
+});
