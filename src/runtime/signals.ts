@@ -3,6 +3,13 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** What stops at a signal: several runtimes may share the process, and the last of them to stop ends it. */
 const stops = new Set<() => Promise<void>>();
 let stopping = false;
+let first: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
+
+/**
+ * Milliseconds in which a signal that comes again is the same one: npm hands on the Ctrl-C that its child has already got
+ * from the terminal.
+ */
+const ECHO_MS = 100;
 
 /**
  * Stops at SIGINT and SIGTERM and then raises the signal again, so that the process ends as it would have; a second one
@@ -22,10 +29,12 @@ export function handleSignals(stop: () => Promise<void>): () => void {
 
 function onSignal(signal: NodeJS.Signals): void {
   if (stopping) {
-    raise(signal);
+    const isEcho = first?.signal === signal && performance.now() - first.at < ECHO_MS;
+    if (!isEcho) raise(signal);
     return;
   }
   stopping = true;
+  first = { signal, at: performance.now() };
   void Promise.allSettled([...stops].map((stop) => stop())).then(() => raise(signal));
 }
 

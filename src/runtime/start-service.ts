@@ -71,7 +71,7 @@ export async function start(
       logger.fatal({ err: error }, 'another process has taken the store over: stopping');
       runtime?.lost();
     };
-    const owner = await acquireOwner(store, { now, onLost });
+    const owner = await acquireOwner(store, { now, onLost, ...(checked.store === 'memory' ? { settleMs: 0 } : {}) });
     opened.push(() => owner.release());
     logger.info({ store: store.location, durable: store.durable }, 'state is kept here');
 
@@ -88,9 +88,8 @@ export async function start(
     const way = gate(core.app.nodeHandler);
     const listener = await listenFor(way, checked, opened, logger);
     const port = listener?.port ?? (checked.server === undefined ? undefined : portOf(checked.server));
-    const { url: publicUrl, tunnel } = await publicAddress(checked, port, logger);
+    const { url, tunnel } = await publicAddress(checked, port, logger);
     if (tunnel !== undefined) opened.push(() => tunnel.close());
-    const url = publicUrl + checked.basePath;
 
     runtime = new Runtime({
       core,
@@ -102,15 +101,17 @@ export async function start(
       opened,
       graceSeconds: checked.gracefulShutdownSeconds,
     });
-    await core.load(instantiate(definitions, checked, runtime, logger), url);
+    const running = instantiate(definitions, checked, runtime, logger);
+    if (store.durable) mention(running, logger);
+    await core.load(running, url + checked.basePath);
     if (checked.server !== undefined)
       opened.push(attach(checked.server, { ...core.app, nodeHandler: way.nodeHandler }));
     way.loaded();
     await runtime.startServices();
     if (runtime.isStopping) throw new WebSubError('The runtime was stopped before it had started.');
     way.started();
-    const running = runtime;
-    if (checked.handleSignals ?? listener !== undefined) running.onStop(handleSignals(() => running.stop()));
+    const started = runtime;
+    if (checked.handleSignals ?? listener !== undefined) started.onStop(handleSignals(() => started.stop()));
     await sendFirstRequests({ core, engine, runtime, logger }, checked);
     return runtime;
   } catch (error) {
@@ -144,4 +145,15 @@ function instantiate(
     const handlers = instances.get(name);
     return handlers === undefined ? [] : [{ config, handlers }];
   });
+}
+
+/** What the default costs, said once where it could be otherwise. */
+function mention(services: readonly RunningService[], logger: Logger): void {
+  const leaving = services.filter(({ config }) => config.unsubscribeOnShutdown).map(({ config }) => config.name);
+  if (leaving.length === 0) return;
+  logger.info(
+    { services: leaving },
+    'hubs are asked to stop sending at a stop, and what is published until the next start is missed: ' +
+      'set unsubscribeOnShutdown: false to have it sent',
+  );
 }

@@ -40,7 +40,7 @@ export interface StopOptions {
  * runtime injected: `constructor(private readonly runtime: SubscriberRuntime)`.
  */
 export abstract class SubscriberRuntime implements AsyncDisposable {
-  /** The public URL that callbacks begin with, `basePath` included. */
+  /** The public URL, without a trailing slash; callbacks are `url` + `basePath` + a token. */
   abstract readonly url: string;
   /** The port that callbacks are answered on; undefined where it is not known: `manual`, or a server that does not listen yet. */
   abstract readonly port: number | undefined;

@@ -10,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const { R_OK, W_OK, X_OK } = constants;
 
@@ -27,7 +27,7 @@ const formatVersion = 2;
  * @throws whatever the file system answers, or an Error that says what the files are not.
  */
 export function prepareLmdbDirectory(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
   accessSync(directory, R_OK | W_OK | X_OK);
   for (const name of ['data.mdb', 'lock.mdb']) {
     const path = join(directory, name);
@@ -37,6 +37,20 @@ export function prepareLmdbDirectory(directory: string): void {
   }
   checkHeader(join(directory, 'data.mdb'));
   checkSpace(join(directory, `space-${process.pid}.tmp`));
+}
+
+/** Node 20's own recursive mkdir never returns where the file system refuses in its way, as below /proc. */
+function makeDirectory(directory: string): void {
+  if (!existsSync(directory)) {
+    makeDirectory(dirname(directory));
+    try {
+      mkdirSync(directory, { mode: 0o700 });
+    } catch (error) {
+      // Another process may have made it meanwhile.
+      if (!existsSync(directory)) throw error;
+    }
+  }
+  if (!statSync(directory).isDirectory()) throw new Error(`${directory} is not a directory`);
 }
 
 function checkHeader(path: string): void {

@@ -344,7 +344,7 @@ describe('on somebody else’s server', () => {
     expect(seen).toBe(0);
     expect((await exchange(port, request('GET', '/other'))).body).toBe('theirs: /other');
     expect(seen).toBe(1);
-    expect(given.runtime.url).toBe(`http://localhost:${port}/websub`);
+    expect(given.runtime.url).toBe(`http://localhost:${port}`);
   });
 
   test('is left as it was found', async () => {

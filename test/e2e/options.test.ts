@@ -47,7 +47,7 @@ describe('where it listens', () => {
     };
     const { service } = reader({ target: hub.topic('/feed').url });
     await using runtime = await start(service, { gracefulShutdownSeconds: 0, handleSignals: false }, seams(env));
-    expect(runtime).toMatchObject({ port, url: 'https://me.example.com/here/websub' });
+    expect(runtime).toMatchObject({ port, url: 'https://me.example.com/here' });
     expect(await callbackOf(runtime)).toMatch(/^https:\/\/me\.example\.com\/here\/websub\/[\w-]{43}$/);
   });
 
@@ -60,7 +60,7 @@ describe('where it listens', () => {
   it('is localhost for hubs where nothing is said, with a warning', async () => {
     const logger = recordingLogger();
     await using runtime = await startService(reader().service, { ...QUIET, logger });
-    expect(runtime.url).toBe(`http://localhost:${runtime.port}/websub`);
+    expect(runtime.url).toBe(`http://localhost:${runtime.port}`);
     expect(logger.said('warn')).toEqual([expect.stringMatching(/only hubs on this machine.*set publicUrl/)]);
   });
 

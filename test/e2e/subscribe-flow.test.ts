@@ -271,7 +271,7 @@ describe('D8 failover to the next advertised hub', () => {
     await using runtime = await startService(service, QUIET);
     await runtime.ready();
     const callbackAtFirst = first.requests[0]?.form.get('hub.callback');
-    expect(callbackAtFirst).toBe(`${runtime.url}/news`);
+    expect(callbackAtFirst).toBe(`${runtime.url}/websub/news`);
     expect((await only(runtime)).callback).toMatch(/\/news\/[\w-]{43}$/);
     await topic.publish('news');
     expect(got).toEqual(['news']);

@@ -42,6 +42,19 @@ describe('handleSignals', () => {
     expect(raised()).toEqual(['SIGTERM']);
   });
 
+  it('takes a signal that npm hands on once more for the same one', () => {
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(1_000);
+    handleSignals(() => new Promise(() => {}));
+    process.emit('SIGINT', 'SIGINT');
+    clock.mockReturnValue(1_002);
+    process.emit('SIGINT', 'SIGINT');
+    expect(raised()).toEqual([]);
+    clock.mockReturnValue(1_500);
+    process.emit('SIGINT', 'SIGINT');
+    expect(raised()).toEqual(['SIGINT']);
+    clock.mockRestore();
+  });
+
   it('leaves nothing behind when it is taken off', () => {
     const before = process.listenerCount('SIGINT');
     const offs = [handleSignals(async () => {}), handleSignals(async () => {})];

@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
@@ -29,6 +38,21 @@ describe('the directory of an LMDB store', () => {
     prepareLmdbDirectory(directory);
     prepareLmdbDirectory(directory);
     expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('is made below others that are not there, for its user alone', () => {
+    const deep = join(directory, 'a', 'b');
+    prepareLmdbDirectory(deep);
+    expect(statSync(deep).mode & 0o777).toBe(0o700);
+  });
+
+  test('is refused where a file stands in its way', () => {
+    writeFileSync(directory, '');
+    expect(() => prepareLmdbDirectory(join(directory, 'below'))).toThrow(`${directory} is not a directory`);
+  });
+
+  test.runIf(process.platform === 'linux')('is refused where the file system makes none', () => {
+    expect(() => prepareLmdbDirectory('/proc/websub/store')).toThrow('ENOENT');
   });
 
   test('may hold a database, or an empty file that becomes one', async () => {
