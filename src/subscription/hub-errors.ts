@@ -9,9 +9,8 @@ export interface HubMessage extends WebSubErrorOptions {
   readonly topic?: string | undefined;
 }
 
-/** The hub denied the subscription (`hub.mode=denied`, WebSub section 5.2); the message is its `hub.reason`. */
-export class SubscriptionDeniedError extends WebSubError {
-  override readonly code = 'ERR_WEBSUB_DENIED';
+/** Something a hub said of its own accord; the message is its `hub.reason`. */
+class HubMessageError extends WebSubError {
   readonly subscription: Subscription;
   readonly grant: Grant;
   readonly topic: string | undefined;
@@ -24,17 +23,12 @@ export class SubscriptionDeniedError extends WebSubError {
   }
 }
 
-/** The hub reported an error of its own (`hub.mode=hub-error`, Ballerina's extension); the message is its reason. */
-export class InternalHubError extends WebSubError {
-  override readonly code = 'ERR_WEBSUB_HUB_ERROR';
-  readonly subscription: Subscription;
-  readonly grant: Grant;
-  readonly topic: string | undefined;
+/** The hub denied the subscription (`hub.mode=denied`, WebSub section 5.2). */
+export class SubscriptionDeniedError extends HubMessageError {
+  override readonly code = 'ERR_WEBSUB_DENIED';
+}
 
-  constructor(reason: string, message: HubMessage) {
-    super(reason, message);
-    this.subscription = message.subscription;
-    this.grant = message.grant;
-    this.topic = message.topic;
-  }
+/** The hub reported an error of its own (`hub.mode=hub-error`, Ballerina's extension). */
+export class InternalHubError extends HubMessageError {
+  override readonly code = 'ERR_WEBSUB_HUB_ERROR';
 }
