@@ -60,7 +60,10 @@ export type DiscoveryFailure =
   | 'forbidden-address'
   | 'invalid-url';
 
-/** Discovery failed (WebSub section 4); `reason` tells how, `status` is the HTTP status where there was one. */
+/**
+ * Discovery failed (WebSub section 4); `reason` tells how (`'no-hub'` where it was made without one), `status` is the HTTP
+ * status where there was one.
+ */
 export class ResourceDiscoveryFailedError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_DISCOVERY';
   readonly reason: DiscoveryFailure;
@@ -68,10 +71,13 @@ export class ResourceDiscoveryFailedError extends WebSubError {
 
   constructor(
     message: string,
-    options: WebSubErrorOptions & { readonly reason: DiscoveryFailure; readonly status?: number | undefined },
+    options: WebSubErrorOptions & {
+      readonly reason?: DiscoveryFailure | undefined;
+      readonly status?: number | undefined;
+    } = {},
   ) {
     super(message, options);
-    this.reason = options.reason;
+    this.reason = options.reason ?? 'no-hub';
     this.status = options.status;
   }
 }
@@ -87,12 +93,15 @@ export type InitiationFailure =
   /** Never sent: a secret over plain HTTP, an address that is not allowed. */
   | 'forbidden';
 
-/** A hub did not accept a subscription or unsubscription request (WebSub section 5.1). */
+/**
+ * A hub did not accept a subscription or unsubscription request (WebSub section 5.1); `reason` is `'refused'` where it was
+ * made without one. Those that this package throws name `hub` and `topic`.
+ */
 export class SubscriptionInitiationError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_INITIATION';
   readonly reason: InitiationFailure;
-  readonly hub: string;
-  readonly topic: string;
+  readonly hub: string | undefined;
+  readonly topic: string | undefined;
   readonly status: number | undefined;
   /** Seconds the hub asked to wait before the next try. */
   readonly retryAfterSeconds: number | undefined;
@@ -100,15 +109,15 @@ export class SubscriptionInitiationError extends WebSubError {
   constructor(
     message: string,
     options: WebSubErrorOptions & {
-      readonly reason: InitiationFailure;
-      readonly hub: string;
-      readonly topic: string;
+      readonly reason?: InitiationFailure | undefined;
+      readonly hub?: string | undefined;
+      readonly topic?: string | undefined;
       readonly status?: number | undefined;
       readonly retryAfterSeconds?: number | undefined;
-    },
+    } = {},
   ) {
     super(message, options);
-    this.reason = options.reason;
+    this.reason = options.reason ?? 'refused';
     this.hub = options.hub;
     this.topic = options.topic;
     this.status = options.status;

@@ -1,11 +1,11 @@
 /** How news is handed to the handler. */
 export interface DeliveryConfig {
   /** Milliseconds after which the hub is answered whatever the handler does; the event is stored first. @default 5_000 */
-  readonly ackAfterMs?: number;
+  readonly ackAfterMs?: number | undefined;
   /** Seconds for which a failed event is tried again, with exponential backoff from 1 s to 1 h. @default 259_200 */
-  readonly retryForSeconds?: number;
+  readonly retryForSeconds?: number | undefined;
   /** Stored events handed to the service's handler at the same time. @default 16 */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
   /** Events waiting for a retry, per service; past that the hub is answered 503 with `Retry-After`. @default 10_000 */
-  readonly maxPending?: number;
+  readonly maxPending?: number | undefined;
 }

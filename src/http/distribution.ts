@@ -4,7 +4,7 @@ import { readSignature, SignatureCheck, type ReadSignature } from '../protocol/s
 import { failureOf } from '../subscription/failure.js';
 import { acceptedSecrets } from '../subscription/secrets.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
-import { isOver } from '../subscription/state.js';
+import { isOver, isUnasked } from '../subscription/state.js';
 import { acknowledgement, closingRefusal, refusal, unavailable, type CallbackAnswer } from './answer.js';
 import type { BodyRead, CallbackRequest } from './callback-request.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
@@ -19,6 +19,7 @@ export async function answerDistribution(
   request: CallbackRequest,
 ): Promise<CallbackAnswer> {
   const { entry, grant, service } = match;
+  if (isUnasked(grant)) return refusal(404, 'there is no such subscription yet');
   if (isOver(grant) || entry.record.hold === 'deleted') return refusal(410, 'this subscription has ended');
   if (options.delivery.isFull(service)) return unavailable('too many events wait for a retry', COME_AGAIN_SECONDS);
 

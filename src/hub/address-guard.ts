@@ -52,17 +52,23 @@ const resolveHost: ResolveHost = async (host) =>
   (await dnsLookupPromise(host, { all: true })).map((entry) => entry.address);
 
 /**
- * Whether a URL leads to an address that is not public: a literal one, localhost, or a name with any such address.
- * False for a name that does not resolve.
+ * What makes a URL lead to addresses that are not public: its own text (`literal`: such an address, or localhost), or
+ * that every address of its name is one (`resolved`). A name with public addresses too is `public`, as is one that does
+ * not resolve: whoever answers for a name could add any address to the answer.
  */
-export async function isPrivate(url: string, lookup: ResolveHost = resolveHost): Promise<boolean> {
+export type Privacy = 'literal' | 'resolved' | 'public';
+
+/** Judges a URL by its host; only a name is looked up. */
+export async function privacyOf(url: string, lookup: ResolveHost = resolveHost): Promise<Privacy> {
   const host = hostnameOf(url);
-  if (isLocalhostName(host)) return true;
-  if (isIP(host) !== 0) return specialRange(host) !== undefined;
+  if (isLocalhostName(host)) return 'literal';
+  if (isIP(host) !== 0) return specialRange(host) === undefined ? 'public' : 'literal';
   try {
-    return (await lookup(host)).some((address) => specialRange(address) !== undefined);
+    const addresses = await lookup(host);
+    const isInternal = addresses.length > 0 && addresses.every((address) => specialRange(address) !== undefined);
+    return isInternal ? 'resolved' : 'public';
   } catch {
-    return false;
+    return 'public';
   }
 }
 

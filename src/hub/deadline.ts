@@ -16,7 +16,7 @@ export interface Deadline {
 }
 
 /** The longest a timer of Node.js can run. */
-const LONGEST_TIMEOUT_MS = 2_147_483_647;
+export const LONGEST_TIMER_MS = 2_147_483_647;
 
 /**
  * Starts the time of one request.
@@ -26,9 +26,9 @@ const LONGEST_TIMEOUT_MS = 2_147_483_647;
  * @throws ConfigurationError when no timer can run that long
  */
 export function startDeadline(timeoutMs = 10_000, signal?: AbortSignal): Deadline {
-  if (!(timeoutMs >= 1 && timeoutMs <= LONGEST_TIMEOUT_MS)) {
+  if (!(timeoutMs >= 1 && timeoutMs <= LONGEST_TIMER_MS)) {
     throw new ConfigurationError(
-      `httpConfig.timeoutMs ${timeoutMs} is not a number of milliseconds from 1 to ${LONGEST_TIMEOUT_MS}`,
+      `httpConfig.timeoutMs ${timeoutMs} is not a number of milliseconds from 1 to ${LONGEST_TIMER_MS}`,
     );
   }
   const controller = new AbortController();

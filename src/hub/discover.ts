@@ -1,4 +1,3 @@
-import type { Logger } from '../logger.js';
 import type { DocumentFormat } from '../protocol/document-format.js';
 import { createDocumentLinkReader } from '../protocol/document-links.js';
 import { linksFromHeaders } from '../protocol/link-header.js';
@@ -16,7 +15,7 @@ export type DiscoverySource = 'link-header' | Exclude<DocumentFormat, 'unknown'>
 export interface Discovery {
   /** The topic URL: `rel=self`, or the final URL where there is none. */
   readonly topic: string;
-  /** At least one, in document order. */
+  /** One to ten, in document order. */
   readonly hubs: readonly string[];
   /** The URL that answered, after redirects. */
   readonly url: string;
@@ -27,13 +26,14 @@ export interface Discovery {
 
 /** What the runtime adds to a discovery of its own. */
 export interface DiscoveryContext {
-  /** Whether redirects from a public URL may lead into private networks. @default false */
+  /** Whether a public URL and its redirects may lead into private networks. @default false */
   readonly allowPrivateNetworks?: boolean | undefined;
-  /** Gets the warnings. */
-  readonly logger?: Logger | undefined;
   /** Gives it up early. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Taken at most of the hubs that one resource names: each of them is asked. */
+const MAX_HUBS = 10;
 
 /** Read at most of a document, in bytes after `Content-Encoding` is undone. */
 const MAX_DOCUMENT_BYTES = 5 * 1024 * 1024;
@@ -55,13 +55,11 @@ export async function discover(
   config: DiscoveryConfig = {},
   context: DiscoveryContext = {},
 ): Promise<Discovery> {
-  const discovery = await withDocument(
+  return withDocument(
     url,
     { ...discoveryRequest(config, context.allowPrivateNetworks ?? false), signal: context.signal },
     readDiscovery,
   );
-  for (const warning of discovery.warnings ?? []) context.logger?.warn({ url }, warning);
-  return discovery;
 }
 
 async function readDiscovery(document: OpenDocument): Promise<Discovery> {
@@ -120,5 +118,10 @@ function discovered(url: string, via: DiscoverySource, links: TopicLinks, before
   const warnings = [...before];
   if (selfs[0] === undefined)
     warnings.push(`${url} names a hub but no self link (${via}): its URL is taken as the topic`);
-  return { topic: selfs[0] ?? url, hubs, url, via, ...(warnings.length > 0 ? { warnings } : {}) };
+  if (hubs.length > MAX_HUBS) {
+    warnings.push(
+      `${url} names ${hubs.length} hubs (${via}): the first ${MAX_HUBS} are taken, ${hubs.length - MAX_HUBS} left out`,
+    );
+  }
+  return { topic: selfs[0] ?? url, hubs: hubs.slice(0, MAX_HUBS), url, via, ...(warnings.length > 0 ? { warnings } : {}) };
 }

@@ -1,9 +1,8 @@
 import { ConfigurationError } from '../errors.js';
 import type { DocumentRequest } from './document.js';
 import type { DiscoveryConfig } from './http-config.js';
+import { redirectLimit } from './redirect-limit.js';
 import { requestHeaders } from './request-headers.js';
-
-const DEFAULT_MAX_REDIRECTS = 5;
 
 const DEFAULT_ACCEPT = [
   'text/html',
@@ -25,17 +24,11 @@ const DEFAULT_ACCEPT = [
  */
 export function discoveryRequest(config: DiscoveryConfig, allowPrivateNetworks: boolean): DocumentRequest {
   const { httpConfig = {} } = config;
-  const { maxRedirects = DEFAULT_MAX_REDIRECTS } = httpConfig;
-  if (!Number.isSafeInteger(maxRedirects) || maxRedirects < 0) {
-    throw new ConfigurationError(
-      `discoveryConfig.httpConfig.maxRedirects ${maxRedirects} is not a whole number from 0`,
-    );
-  }
   return {
     headers: negotiation(config, requestHeaders(httpConfig)),
     headersForOthers: negotiation(config, new Headers()),
     timeoutMs: httpConfig.timeoutMs,
-    maxRedirects,
+    maxRedirects: redirectLimit('discoveryConfig.httpConfig.maxRedirects', httpConfig.maxRedirects),
     dispatcher: httpConfig.dispatcher,
     allowPrivateNetworks,
   };

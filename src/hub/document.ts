@@ -1,9 +1,9 @@
 import type { Dispatcher } from 'undici';
-import { isPrivate } from './address-guard.js';
 import { startDeadline, type Deadline } from './deadline.js';
 import { discoveryFailure, failedTransfer } from './discovery-failure.js';
 import { documentUrl, redirectedUrl } from './document-url.js';
 import { send, type OutboundResponse } from './http.js';
+import { vouchedBy, type IsGuarded } from './private-reach.js';
 
 /** How a document is asked for. */
 export interface DocumentRequest {
@@ -16,7 +16,7 @@ export interface DocumentRequest {
   readonly signal?: AbortSignal | undefined;
   readonly maxRedirects: number;
   readonly dispatcher?: Dispatcher | undefined;
-  /** Whether redirects may lead into private networks. They may anyway when the URL asked for lies in one itself. */
+  /** Whether all may lead into private networks. It may anyway as far as the URL asked for vouches (`vouchedBy`). */
   readonly allowPrivateNetworks: boolean;
 }
 
@@ -70,14 +70,14 @@ async function follow(
   const { dispatcher } = request;
   let reached = url;
   let withHeaders = true;
-  let guarded = false;
   try {
+    const isGuarded = await deadline.race(guardOf(url, request));
     for (let redirects = 0; ; redirects += 1) {
       const response = await send(reached.href, {
         method: 'GET',
         headers: withHeaders ? request.headers : request.headersForOthers,
         signal: deadline.signal,
-        guarded,
+        guarded: isGuarded(reached.href),
         ...(dispatcher === undefined ? {} : { dispatcher }),
       });
       if (!REDIRECTS.has(response.status)) return { response, reached };
@@ -85,11 +85,14 @@ async function follow(
       reached = redirectedUrl(response, reached, redirects, request.maxRedirects);
       // What was left behind once does not come back.
       withHeaders &&= reached.origin === url.origin || reached.protocol === 'https:';
-      if (redirects === 0) guarded = !request.allowPrivateNetworks && !(await deadline.race(isPrivate(url.href)));
     }
   } catch (error) {
     throw failedTransfer(error, subject(reached, url));
   }
+}
+
+async function guardOf(url: URL, { allowPrivateNetworks, dispatcher }: DocumentRequest): Promise<IsGuarded> {
+  return allowPrivateNetworks || dispatcher !== undefined ? () => false : vouchedBy(url.href);
 }
 
 function openDocument({ status, headers, body }: OutboundResponse, url: URL): OpenDocument {

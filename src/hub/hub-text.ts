@@ -1,6 +1,9 @@
 /** How much of a hub's own words is kept, in bytes. */
 const KEPT_BYTES = 1024;
 
+/** A last path segment shorter than this is a name rather than a token, in characters. */
+const SHORTEST_TOKEN = 16;
+
 /** Turns what a hub wrote into text that can stand in an error or a log. */
 export type HubWords = (text: string) => string;
 
@@ -20,6 +23,15 @@ export function hubWords(secrets: readonly string[]): HubWords {
     const redacted = secret === undefined ? text : text.replace(secret, '[redacted]');
     return cut(redacted.replace(/[\p{C}\s]+/gu, ' ').trim());
   };
+}
+
+/**
+ * What a callback is reached by, for keeping it out of messages: its URL, and the token that ends its path. A short path
+ * of the user's own is no token: taking out `/1` would spoil every number.
+ */
+export function capabilityOf(callback: string): readonly string[] {
+  const token = new URL(callback).pathname.split('/').findLast((segment) => segment !== '') ?? '';
+  return token.length < SHORTEST_TOKEN ? [callback] : [callback, token];
 }
 
 /** The bytes to read of an answer to see that it is longer than the part kept, and a secret in that part to its end. */

@@ -1,7 +1,7 @@
-/** What a network error says, its parts included: `connect ECONNREFUSED 127.0.0.1:80`. */
+import { reasonOf } from '../store/store-failure.js';
+
+/** What a network error says, its parts first: `connect ECONNREFUSED 127.0.0.1:80`. */
 export function networkFailure(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(networkFailure).join(', ');
-  if (!(error instanceof Error)) return String(error);
-  if (error.message !== '') return error.message;
-  return 'code' in error ? String(error.code) : error.name;
+  return reasonOf(error);
 }

@@ -55,7 +55,7 @@ export function nextHop(
     };
   }
   const sameOrigin = new URL(url).origin === new URL(rules.hub).origin;
-  if (rules.hasSecret && !mayCarrySecret(url, rules.allowInsecureSecret && sameOrigin)) {
+  if (rules.hasSecret && !(sameOrigin ? mayCarrySecret(url, rules.allowInsecureSecret) : isHttps(url))) {
     return { reason: 'forbidden', problem: `answered ${status}, but a secret does not follow to plain HTTP: ${url}` };
   }
   const permanent = hop.permanent && status === 308;
@@ -64,14 +64,16 @@ export function nextHop(
     redirects: hop.redirects + 1,
     hub: permanent ? url : hop.hub,
     permanent,
-    withHeaders: hop.withHeaders && (sameOrigin || url.startsWith('https:')),
+    withHeaders: hop.withHeaders && (sameOrigin || isHttps(url)),
   };
 }
 
-/** Whether a secret may be sent to a URL: over https, to this machine, or anywhere if that is allowed. */
+/** Whether a secret may be sent to a hub: over https, to one on this machine, or to any if that is allowed. */
 export function mayCarrySecret(url: string, allowInsecureSecret: boolean): boolean {
-  return allowInsecureSecret || new URL(url).protocol === 'https:' || isLoopback(url);
+  return allowInsecureSecret || isHttps(url) || isLoopback(url);
 }
+
+const isHttps = (url: string): boolean => new URL(url).protocol === 'https:';
 
 function redirectTarget(location: string | null, from: string): string | undefined {
   if (location === null || !URL.canParse(location, from)) return undefined;

@@ -1,15 +1,16 @@
-import { ConfigurationError } from '../errors.js';
 import { hubVerdict } from '../protocol/hub-status.js';
 import { readHttpUrl } from '../protocol/http-url.js';
 import { requestForm, type HubRequestForm } from '../protocol/request-form.js';
 import { retryAfterSeconds } from '../protocol/retry-after.js';
-import { AddressError, isPrivate } from './address-guard.js';
+import { AddressError } from './address-guard.js';
 import { startDeadline, type Deadline } from './deadline.js';
-import { bytesToRead, hubWords, readBeginning, type HubWords } from './hub-text.js';
+import { bytesToRead, capabilityOf, hubWords, readBeginning, type HubWords } from './hub-text.js';
 import type { HttpClientConfig } from './http-config.js';
 import { send, type OutboundResponse } from './http.js';
 import { initiationFailure } from './initiation-failure.js';
 import { networkFailure } from './network-failure.js';
+import { vouchedBy, type IsGuarded } from './private-reach.js';
+import { redirectLimit } from './redirect-limit.js';
 import { firstHop, mayCarrySecret, nextHop, type Hop, type RedirectRules } from './redirects.js';
 import { credentialsOf, requestHeaders } from './request-headers.js';
 
@@ -26,7 +27,7 @@ export interface HubRequestOptions {
   readonly allowInsecureSecret?: boolean | undefined;
   /**
    * Where addresses that are not public are refused. `true`: the hub and every redirect, for a hub that a stranger named.
-   * `'redirects'`: redirects alone, and not those of a hub that is itself at such an address, for a hub the user named.
+   * `'redirects'`: redirects alone, as far as the hub does not vouch for them (`vouchedBy`), for a hub the user named.
    * `false`: nowhere. A dispatcher of the user's own is never guarded. @default 'redirects'
    */
   readonly guarded?: boolean | 'redirects' | undefined;
@@ -64,7 +65,7 @@ export async function sendHubRequest(
   const headers = requestHeaders(httpConfig, request.customHeaders);
   const rules: RedirectRules = {
     hub,
-    maxRedirects: redirectLimit(httpConfig.maxRedirects),
+    maxRedirects: redirectLimit('httpConfig.maxRedirects', httpConfig.maxRedirects),
     hasSecret: form.has('hub.secret'),
     allowInsecureSecret: options.allowInsecureSecret === true,
   };
@@ -100,9 +101,9 @@ async function follow(attempt: Attempt): Promise<HubAcceptance> {
   const hidden = hiddenFromMessages(request, options.httpConfig);
   const words = hubWords(hidden);
   let hop = firstHop(hub);
-  let guarded = options.guarded === true;
+  let isGuarded: IsGuarded = () => options.guarded === true;
   for (;;) {
-    const response = await post(attempt, hop, guarded, words);
+    const response = await post(attempt, hop, isGuarded(hop.url), words);
     const text = words(await readBeginning(response.body, bytesToRead(hidden)));
     const { status } = response;
     const verdict = hubVerdict(status);
@@ -123,7 +124,7 @@ async function follow(attempt: Attempt): Promise<HubAcceptance> {
     if ('problem' in next) {
       throw initiationFailure(hub, request, next.reason, `${subject(hop, words)} ${words(next.problem)}`, { status });
     }
-    if (hop.redirects === 0) guarded = await guardsRedirects(attempt);
+    if (hop.redirects === 0) isGuarded = await redirectGuard(attempt);
     hop = next;
   }
 }
@@ -154,21 +155,16 @@ async function post(attempt: Attempt, hop: Hop, guarded: boolean, words: HubWord
   }
 }
 
-async function guardsRedirects({ hub, options, deadline }: Attempt): Promise<boolean> {
+async function redirectGuard({ hub, options, deadline }: Attempt): Promise<IsGuarded> {
   const { guarded = 'redirects', httpConfig } = options;
-  if (guarded !== 'redirects' || httpConfig?.dispatcher !== undefined) return guarded === true;
+  if (guarded !== 'redirects' || httpConfig?.dispatcher !== undefined) return () => guarded === true;
   // When the time is up meanwhile, the next request says so.
-  return !(await deadline.race(isPrivate(hub)).catch(() => false));
+  return deadline.race(vouchedBy(hub)).catch(() => () => true);
 }
 
 function hiddenFromMessages(request: HubRequest, httpConfig: HttpClientConfig = {}): readonly string[] {
-  const { secret, verifyToken } = request;
-  return [secret, verifyToken, ...credentialsOf(httpConfig)].filter((value) => value !== undefined);
-}
-
-function redirectLimit(maxRedirects = 5): number {
-  if (Number.isSafeInteger(maxRedirects) && maxRedirects >= 0) return maxRedirects;
-  throw new ConfigurationError(`httpConfig.maxRedirects ${maxRedirects} is not a whole number from 0`);
+  const { secret, verifyToken, callback } = request;
+  return [secret, verifyToken, ...capabilityOf(callback), ...credentialsOf(httpConfig)].filter((value) => value !== undefined);
 }
 
 const subject = (hop: Hop, words: HubWords): string =>

@@ -1,10 +1,9 @@
+import { createMemberFinder } from './json-member.js';
 import type { LinkReader } from './link-reader.js';
 import { topicLinks, type TopicLinks, type WrittenLink } from './topic-links.js';
 
 /** How far `items` is looked for, in characters. */
 const HEAD_LENGTH = 65_536;
-
-const STRINGS_AND_BRACKETS = /"(?:[^"\\]|\\.)*"|[{}[\]]/g;
 
 /**
  * Reads `hubs` of type WebSub and `feed_url`, which is a JSON Feed's self link (JSON Feed 1.1, "hubs"). Done at `items`
@@ -14,6 +13,7 @@ const STRINGS_AND_BRACKETS = /"(?:[^"\\]|\\.)*"|[{}[\]]/g;
  */
 export function createJsonFeedLinkReader(url: string): LinkReader {
   const pieces: string[] = [];
+  const findItems = createMemberFinder('items');
   let length = 0;
   let isHeadRead = false;
   let head: TopicLinks | undefined;
@@ -21,12 +21,12 @@ export function createJsonFeedLinkReader(url: string): LinkReader {
   return {
     write(text) {
       pieces.push(text);
-      length += text.length;
       if (isHeadRead) return head !== undefined;
-      const beforeItems = partBeforeItems(pieces.join('').slice(0, HEAD_LENGTH));
-      isHeadRead = beforeItems !== undefined || length >= HEAD_LENGTH;
-      if (beforeItems === undefined) return false;
-      const links = jsonFeedLinks(parseJson(`${beforeItems}}`), url);
+      const itemsAt = findItems(text.slice(0, HEAD_LENGTH - length));
+      length += text.length;
+      isHeadRead = itemsAt !== undefined || length >= HEAD_LENGTH;
+      if (itemsAt === undefined) return false;
+      const links = jsonFeedLinks(parseJson(closed(pieces.join('').slice(0, itemsAt))), url);
       if (links.hubs.length > 0) head = links;
       return head !== undefined;
     },
@@ -36,21 +36,9 @@ export function createJsonFeedLinkReader(url: string): LinkReader {
   };
 }
 
-/** The members of the top object that come before `items`, without the comma; undefined where there is no `items`. */
-function partBeforeItems(json: string): string | undefined {
-  let depth = 0;
-  for (const { 0: token, index } of json.matchAll(STRINGS_AND_BRACKETS)) {
-    if (token === '{' || token === '[') depth += 1;
-    else if (token === '}' || token === ']') depth -= 1;
-    else if (
-      depth === 1 &&
-      token === '"items"' &&
-      /^\s*:/.test(json.slice(index + token.length, index + HEAD_LENGTH))
-    ) {
-      return json.slice(0, index).replace(/,\s*$/, '');
-    }
-  }
-  return undefined;
+/** The beginning of a JSON object as an object of its own. */
+function closed(members: string): string {
+  return `${members.trimEnd().replace(/,$/, '')}}`;
 }
 
 function jsonFeedLinks(feed: unknown, base: string): TopicLinks {

@@ -35,11 +35,16 @@ function parseValue(value: string, base: string): WrittenLink[] {
       const parameters = takeParameters(cursor);
       const rel = parameters.get('rel');
       const anchor = parameters.get('anchor');
-      const isOurs = anchor === undefined || resolveHttpUrl(anchor, base) === resolveHttpUrl('', base);
-      if (rel !== undefined && isOurs) links.push({ rel, href, base });
+      if (rel !== undefined && (anchor === undefined || isAbout(anchor, base))) links.push({ rel, href, base });
     }
     take(cursor, REST_OF_LINK);
   }
+}
+
+/** Whether an anchor is the resource itself, whose name need not be a URL. */
+function isAbout(anchor: string, base: string): boolean {
+  const resource = resolveHttpUrl('', base);
+  return resource === undefined ? anchor === '' || anchor === base : resolveHttpUrl(anchor, base) === resource;
 }
 
 function takeTarget(cursor: Cursor): string | undefined {

@@ -14,9 +14,10 @@ export interface WrittenLink {
 
 const SPACES = /[\t\n\f\r ]+/;
 
-/** Resolves a reference to an absolute URL; undefined when that is no http(s) URL. */
+/** Resolves a reference to an absolute URL; undefined when that is no http(s) URL. A base that is no URL, as a topic may be, resolves absolute ones only. */
 export function resolveHttpUrl(reference: string, base: string): string | undefined {
-  const url = URL.canParse(reference, base) ? new URL(reference, base) : undefined;
+  const from = URL.canParse(base) ? base : undefined;
+  const url = URL.canParse(reference, from) ? new URL(reference, from) : undefined;
   return url?.protocol === 'https:' || url?.protocol === 'http:' ? url.href : undefined;
 }
 

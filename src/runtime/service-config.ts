@@ -8,56 +8,56 @@ import type { InjectionToken } from './tsyringe.js';
 /** How signed content is judged. */
 export interface SignatureConfig {
   /** Algorithms that are accepted. @default all four */
-  readonly algorithms?: readonly SignatureAlgorithm[];
+  readonly algorithms?: readonly SignatureAlgorithm[] | undefined;
   /** What the hub is told of content that is unsigned or wrongly signed: 403, or 202. @default 'reject' */
-  readonly onFailure?: 'reject' | 'acknowledge';
+  readonly onFailure?: 'reject' | 'acknowledge' | undefined;
 }
 
 /** What a service subscribes to, and how. */
 export interface SubscriberServiceConfig {
   /** The URL to discover a hub from, or a hub and topic. @default none: `runtime.subscribe()` does it later */
-  readonly target?: SubscriptionTarget | readonly [hub: string, topic: string];
+  readonly target?: SubscriptionTarget | readonly [hub: string, topic: string] | undefined;
   /** Several subscriptions of one service, in addition to `target`. @default [] */
-  readonly targets?: readonly SubscriptionTarget[];
+  readonly targets?: readonly SubscriptionTarget[] | undefined;
   /** The service's stable name in the store. Set it where class names are minified. @default the class name */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** What the constructor is called with, in order, where the compiler emits no metadata. @default by metadata */
-  readonly inject?: readonly InjectionToken[];
+  readonly inject?: readonly InjectionToken[] | undefined;
   /** The lease asked for, in seconds. @default the hub decides */
-  readonly leaseSeconds?: number;
+  readonly leaseSeconds?: number | undefined;
   /**
    * What content is signed with: a string of 1 to 199 bytes, `'auto'` for 256 random bits per grant, or `false` for none.
    * @default 'auto' where the hub is reached over https, else none; none for `pubsubhubbub-0.3`
    */
-  readonly secret?: string | false;
+  readonly secret?: string | false | undefined;
   /** The callback URL as the hub sees it; taken literally without `appendServicePath`. @default made of `publicUrl` */
-  readonly callback?: string;
+  readonly callback?: string | undefined;
   /** Append the service path and a token to `callback`. @default false */
-  readonly appendServicePath?: boolean;
+  readonly appendServicePath?: boolean | undefined;
   /** A fixed path prefix instead of the generated one; the whole path of a single subscription. @default generated */
-  readonly servicePath?: string;
+  readonly servicePath?: string | undefined;
   /** Unsubscribe at the hub when the runtime stops. @default true */
-  readonly unsubscribeOnShutdown?: boolean;
+  readonly unsubscribeOnShutdown?: boolean | undefined;
   /** Which advertised hubs to use: one, and the next when it fails. @default 'failover' */
-  readonly hubs?: 'failover';
+  readonly hubs?: 'failover' | undefined;
   /** What the hub speaks. @default 'websub' */
-  readonly protocol?: HubProtocol;
+  readonly protocol?: HubProtocol | undefined;
   /** How hubs are asked. */
-  readonly httpConfig?: HttpClientConfig;
+  readonly httpConfig?: HttpClientConfig | undefined;
   /** How the target is asked for its hub. */
-  readonly discoveryConfig?: DiscoveryConfig;
+  readonly discoveryConfig?: DiscoveryConfig | undefined;
   /** Form fields added to (un)subscription requests. @default {} */
-  readonly customParams?: Readonly<Record<string, string>>;
+  readonly customParams?: Readonly<Record<string, string>> | undefined;
   /** Headers added to (un)subscription requests. @default {} */
-  readonly customHeaders?: Readonly<Record<string, string>>;
+  readonly customHeaders?: Readonly<Record<string, string>> | undefined;
   /** Seconds a hub has for coming back to verify; then the attempt counts as failed. @default 60 */
-  readonly verifyTimeoutSeconds?: number;
+  readonly verifyTimeoutSeconds?: number | undefined;
   /** Failed attempts in a row after which asking is given up. @default unlimited */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
   /** How news is handed to the handler. */
-  readonly delivery?: DeliveryConfig;
+  readonly delivery?: DeliveryConfig | undefined;
   /** How signed content is judged. */
-  readonly signature?: SignatureConfig;
+  readonly signature?: SignatureConfig | undefined;
 }
 
 /** A configuration found right, with its defaults; what has no default is `undefined` where it was not set. */

@@ -13,51 +13,51 @@ export interface Tunnel {
 /** Bounds against hubs and strangers that mean harm, or do it without meaning to. */
 export interface SecurityOptions {
   /** Bytes of content accepted, and of content once decoded; more is answered 413. @default 10_485_760 */
-  readonly maxBodyBytes?: number;
+  readonly maxBodyBytes?: number | undefined;
   /** Milliseconds a body may take to arrive; then it is answered 408. @default 30_000 */
-  readonly bodyTimeoutMs?: number;
+  readonly bodyTimeoutMs?: number | undefined;
   /** Let public pages lead to hubs in private networks. @default false */
-  readonly allowPrivateNetworks?: boolean;
+  readonly allowPrivateNetworks?: boolean | undefined;
   /** Send secrets over plain HTTP to hubs on other machines. @default false */
-  readonly allowInsecureSecret?: boolean;
+  readonly allowInsecureSecret?: boolean | undefined;
   /** Seconds; a longer lease is cut to this. @default 31_536_000 */
-  readonly maxLeaseSeconds?: number;
+  readonly maxLeaseSeconds?: number | undefined;
   /** Seconds; the lease where the hub names none. @default 86_400 */
-  readonly defaultLeaseSeconds?: number;
+  readonly defaultLeaseSeconds?: number | undefined;
 }
 
 /** How a runtime is started. */
 export interface StartOptions {
   /** The port to listen on; 0 picks a free one. @default 9090, or the environment's `PORT` */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** The address to listen on. @default all interfaces */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Somebody else's server to answer callbacks on; it listens and closes by its owner. */
-  readonly server?: Server;
+  readonly server?: Server | undefined;
   /** Serve HTTPS: key and certificate, as node:tls takes them. */
-  readonly tls?: TlsOptions;
+  readonly tls?: TlsOptions | undefined;
   /** Listen nowhere: `runtime.fetch` or `runtime.nodeHandler` is mounted by hand. Needs `publicUrl`. @default false */
-  readonly manual?: boolean;
+  readonly manual?: boolean | undefined;
   /** What comes between the public URL and a callback's token. @default '/websub' */
-  readonly basePath?: string;
+  readonly basePath?: string | undefined;
   /** This machine as hubs see it. @default `http://localhost:<port>`, or the environment's `WEBSUB_PUBLIC_URL` */
-  readonly publicUrl?: string;
+  readonly publicUrl?: string | undefined;
   /** Opens a public way to a local address, such as `http://localhost:9090`. */
-  readonly tunnel?: (address: string) => Promise<Tunnel>;
+  readonly tunnel?: ((address: string) => Promise<Tunnel>) | undefined;
   /**
    * Where state is kept: a Keyv, a URI (`lmdb://dir`, `redis://`, `postgres://`, `mysql://`, `sqlite://file`) or
    * `'memory'`. @default 'lmdb://.websub', or the environment's `WEBSUB_STORE`
    */
-  readonly store?: Keyv | string;
+  readonly store?: Keyv | string | undefined;
   /** The tsyringe container whose child constructs the services. @default tsyringe's root container */
-  readonly container?: DependencyContainer;
+  readonly container?: DependencyContainer | undefined;
   /** A pino-compatible logger, or false for none. @default pino, at the level of the environment's `LOG_LEVEL` */
-  readonly logger?: Logger | false;
+  readonly logger?: Logger | false | undefined;
   /** Reject where the first discovery or subscription request fails, instead of trying again. @default false */
-  readonly failFast?: boolean;
+  readonly failFast?: boolean | undefined;
   /** Seconds a stop may take. @default 20 */
-  readonly gracefulShutdownSeconds?: number;
+  readonly gracefulShutdownSeconds?: number | undefined;
   /** Stop at SIGINT and SIGTERM, then raise them again. @default true where the runtime listens itself */
-  readonly handleSignals?: boolean;
-  readonly security?: SecurityOptions;
+  readonly handleSignals?: boolean | undefined;
+  readonly security?: SecurityOptions | undefined;
 }

@@ -26,10 +26,12 @@ interface ErrorEvents {
 
 /**
  * What the adapter's own iterator gives. Keyv's PostgreSQL adapter ends its iteration quietly when a query fails and
- * only emits the error; an error that nothing came after is therefore thrown.
+ * only emits the error; an error that nothing came after is therefore thrown. Redis may give a row more than once, when its
+ * table grows or shrinks meanwhile: each is handed on once.
  */
 async function* adapterRows(adapter: IterableAdapter, namespace: string | undefined): AsyncGenerator<AdapterRow> {
   let failed: { readonly cause: unknown } | undefined;
+  const seen = new Set<string>();
   const listener = (cause: unknown): void => {
     failed = { cause };
   };
@@ -38,7 +40,9 @@ async function* adapterRows(adapter: IterableAdapter, namespace: string | undefi
   try {
     for await (const [key, raw] of adapter.iterator(namespace)) {
       failed = undefined;
-      if (typeof key === 'string') yield [key, raw];
+      if (typeof key !== 'string' || seen.has(key)) continue;
+      seen.add(key);
+      yield [key, raw];
     }
   } finally {
     events?.off('error', listener);

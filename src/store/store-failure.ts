@@ -4,7 +4,7 @@ import { StoreError, WebSubError } from '../errors.js';
 export function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   if (cause.message !== '') return cause.message;
-  if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ');
+  if (cause instanceof AggregateError && cause.errors.length > 0) return cause.errors.map(reasonOf).join('; ');
   return 'code' in cause ? String(cause.code) : cause.name;
 }
 

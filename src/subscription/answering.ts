@@ -50,7 +50,9 @@ function granted(
     renewsAt: asked ? planned : Math.min(grant.renewsAt ?? planned, planned),
     nextAttemptAt: asked ? undefined : grant.nextAttemptAt,
     notBefore: undefined,
-    secrets: withVerifiedSecret(grant.secrets, now),
+    // What nobody asked for does not tell whether the hub took the pending secret: a renewal may have been refused, or be
+    // verified late. Both stay accepted, and the next try, within a day, tells.
+    secrets: asked ? withVerifiedSecret(grant.secrets, now) : grant.secrets,
     pending: undefined,
     attempts: 0,
     endedAt: undefined,

@@ -42,8 +42,9 @@ export function isDeniedByAll({ hubs, deniedBy }: SubscriptionRecord): boolean {
  * begins again later. Holds where all have denied.
  */
 export function askNext(record: SubscriptionRecord, context: TransitionContext): Transition {
-  const { now } = context;
+  const { now, callbackHeldUntil } = context;
   if (isDeniedByAll(record)) return unchanged({ ...record, hold: 'denied', nextAttemptAt: undefined });
+  if (callbackHeldUntil !== undefined) return unchanged({ ...record, nextAttemptAt: callbackHeldUntil });
   const hubs = hubsLeft(record);
   const isReady = (hub: string): boolean => (grantAt(record, hub)?.notBefore ?? now) <= now;
   const hub = hubs.find(isReady) ?? hubs[0];

@@ -13,6 +13,9 @@ export const REFUSAL_BACKOFF: Backoff = { baseMs: 60_000, capMs: 86_400_000 };
 /** Failures in a row at one hub after which another advertised one is tried (PROTOCOL D8). */
 export const FAILOVER_AFTER = 3;
 
+/** How many hubs of one round are asked right after the one before came to nothing; the further ones wait. */
+export const FAILOVERS_AT_ONCE = 2;
+
 const FASTEST_MS = 1_000;
 
 /**

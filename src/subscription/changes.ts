@@ -1,4 +1,4 @@
-import type { SubscriptionRules, Transition } from './events.js';
+import type { SubscriptionRules, Transition, TransitionContext } from './events.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
 import { isAsking } from './state.js';
 
@@ -30,8 +30,9 @@ export function ended(grant: GrantRecord, state: 'denied' | 'unsubscribed', now:
   return { ...grant, state, pending: undefined, attempts: 0, nextAttemptAt: undefined, endedAt: now };
 }
 
-/** Begin with discovery. */
-export function discover(record: SubscriptionRecord, now: number): Transition {
+/** Begin with discovery, once the callback is free: a hub that is to deliver elsewhere would be heard for this one. */
+export function discover(record: SubscriptionRecord, { now, callbackHeldUntil }: TransitionContext): Transition {
+  if (callbackHeldUntil !== undefined) return unchanged({ ...record, nextAttemptAt: callbackHeldUntil });
   return { record: { ...record, nextAttemptAt: now + SAFETY_MS }, effects: [{ type: 'discover' }] };
 }
 

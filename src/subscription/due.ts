@@ -38,7 +38,7 @@ export function due(record: SubscriptionRecord, context: TransitionContext): Tra
   }
   return andThen(current, (reached) => {
     const isDue = reached.nextAttemptAt !== undefined && reached.nextAttemptAt <= context.now;
-    return isDue && isAsking(reached) ? discover(reached, context.now) : unchanged(reached);
+    return isDue && isAsking(reached) ? discover(reached, context) : unchanged(reached);
   });
 }
 
@@ -64,8 +64,9 @@ function verificationMissing(
 function leaseEnded(
   record: SubscriptionRecord,
   grant: GrantRecord,
-  { now }: TransitionContext,
+  context: TransitionContext,
 ): Transition | undefined {
+  const { now } = context;
   if (!isHeld(grant) || grant.expiresAt === undefined || grant.expiresAt > now) return undefined;
   if (record.desired === 'unsubscribed') {
     const over = withGrant(record, grant.id, () => ended(grant, 'unsubscribed', now));
@@ -80,7 +81,7 @@ function leaseEnded(
     nextAttemptAt: undefined,
   }));
   return andThen({ record: expired, effects: [hook] }, (reached) =>
-    isAsking(reached) && !isCovered(reached) ? discover(reached, now) : unchanged(reached),
+    isAsking(reached) && !isCovered(reached) ? discover(reached, context) : unchanged(reached),
   );
 }
 

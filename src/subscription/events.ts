@@ -113,6 +113,11 @@ export interface TransitionContext {
   readonly rules: SubscriptionRules;
   /** The callback URL of a path, as the hub is to see it. */
   readonly callbackOf: (path: string) => string;
+  /**
+   * When to look again whether the callback is free (epoch milliseconds): there is only one to give, and another
+   * subscription has it still.
+   */
+  readonly callbackHeldUntil?: number | undefined;
 }
 
 /** The record after an event, and what is to be done about it. */

@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { SubscriptionInitiationError } from '../errors.js';
-import { isPrivate } from '../hub/address-guard.js';
 import { discover } from '../hub/discover.js';
 import { hubCandidates, isNoHubHere } from '../hub/hub-candidates.js';
+import { hubGuard } from '../hub/private-reach.js';
 import { sendHubRequest, type HubAcceptance } from '../hub/request.js';
 import type { Logger } from '../logger.js';
 import { isLoopback } from '../protocol/loopback.js';
@@ -117,7 +117,7 @@ export function hubClient({ apply, logger, now, signal }: HubClientOptions): Hub
     const patienceMs = Math.max(1, (pending?.deadline ?? Infinity) - now());
     const timeoutMs = Math.min(httpConfig.timeoutMs ?? DEFAULT_TIMEOUT_MS, patienceMs);
     try {
-      const guarded = !allowPrivateNetworks && !(await isPrivate(givenBy(target, url)));
+      const guarded = allowPrivateNetworks ? false : await hubGuard(givenBy(target), url);
       const options = { httpConfig: { ...httpConfig, timeoutMs }, allowInsecureSecret, guarded, signal, now };
       return await sendHubRequest(url, form, options);
     } catch (error) {
@@ -147,10 +147,9 @@ export function hubClient({ apply, logger, now, signal }: HubClientOptions): Hub
   }
 }
 
-/** The URL that the user vouches for: what it leads to may lie in a private network if it does. */
-function givenBy(target: SubscriptionTarget, hub: string): string {
-  if (typeof target === 'string') return target;
-  return new URL(target.hub).host === new URL(hub).host ? hub : target.hub;
+/** The URL that the user vouches for. */
+function givenBy(target: SubscriptionTarget): string {
+  return typeof target === 'string' ? target : target.hub;
 }
 
 function outcome(error: unknown, grantId: string, requestId: string, now: number): SubscriptionEvent {

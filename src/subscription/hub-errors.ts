@@ -1,25 +1,37 @@
 import { WebSubError, type WebSubErrorOptions } from '../errors.js';
 import type { Grant, Subscription } from './snapshot.js';
 
-/** What a hub said, and of which subscription. */
-export interface HubMessage extends WebSubErrorOptions {
+/** Of which subscription a hub said something: on every error that a handler is called with. */
+export interface HubMessage {
   readonly subscription: Subscription;
   readonly grant: Grant;
+}
+
+/** What an error may carry that tells what a hub said. */
+export interface HubMessageOptions extends WebSubErrorOptions {
+  readonly subscription?: Subscription | undefined;
+  readonly grant?: Grant | undefined;
   /** `hub.topic`, where the hub named one. */
   readonly topic?: string | undefined;
 }
 
 /** Something a hub said of its own accord; the message is its `hub.reason`. */
 class HubMessageError extends WebSubError {
-  readonly subscription: Subscription;
-  readonly grant: Grant;
+  /** Absent only where the error was made without it. */
+  declare readonly subscription: Subscription | undefined;
+  /** Absent only where the error was made without it. */
+  declare readonly grant: Grant | undefined;
   readonly topic: string | undefined;
 
-  constructor(reason: string, message: HubMessage) {
-    super(reason, message);
-    this.subscription = message.subscription;
-    this.grant = message.grant;
-    this.topic = message.topic;
+  constructor(reason: string, options: HubMessageOptions = {}) {
+    super(reason, options);
+    this.topic = options.topic;
+    const { subscription, grant } = options;
+    // Loggers write out what they can enumerate of an error, and these hold callbacks, which only the hub may know.
+    Object.defineProperties(this, {
+      subscription: { value: subscription, enumerable: false },
+      grant: { value: grant, enumerable: false },
+    });
   }
 }
 

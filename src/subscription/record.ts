@@ -95,7 +95,17 @@ export type NewSubscription = Pick<
   'id' | 'service' | 'target' | 'declared' | 'createdAt' | 'overrides'
 >;
 
-/** A subscription that is wanted and for which nothing has been done yet. */
+/** A subscription that is wanted and for which nothing has been done yet: it is due at once. */
 export function newSubscription(wanted: NewSubscription): SubscriptionRecord {
-  return { ...wanted, desired: 'subscribed', hubs: [], deniedBy: [], passedOver: [], grants: [], attempts: 0 };
+  const nextAttemptAt = wanted.createdAt;
+  return {
+    ...wanted,
+    desired: 'subscribed',
+    hubs: [],
+    deniedBy: [],
+    passedOver: [],
+    grants: [],
+    attempts: 0,
+    nextAttemptAt,
+  };
 }

@@ -1,15 +1,16 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Engine, Timetable } from '../engine/engine.js';
-import { StoreError, WebSubError } from '../errors.js';
+import { WebSubError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import { decodeRecord, encodeRecord } from '../store/codec.js';
 import type { RecordStore } from '../store/record-store.js';
 import { dueAt } from './due.js';
 import type { Effect, SubscriptionEvent, TransitionContext } from './events.js';
+import { heldUntil, makesWay } from './callback-hold.js';
 import { callbackKey } from './callback-key.js';
-import { SUBSCRIPTION_RECORD_VERSION, type GrantRecord, type SubscriptionRecord } from './record.js';
-import { Counters, type StoredStats } from './counters.js';
+import { Counters } from './counters.js';
+import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { isOver } from './state.js';
+import { readStored, writeStored } from './stored-subscription.js';
 import type { ServiceTerms } from './terms.js';
 import { transition } from './transition.js';
 
@@ -42,33 +43,13 @@ export interface RegistryOptions {
   readonly perform: (record: SubscriptionRecord, effect: Effect) => void;
 }
 
-interface Stored {
-  readonly record: SubscriptionRecord;
-  readonly stats: StoredStats;
-}
-
-function readStored(id: string, raw: unknown): Stored {
-  const key = `subscription ${id}`;
-  const data = decodeRecord(SUBSCRIPTION_RECORD_VERSION, raw, {}, key);
-  if (!isStored(data))
-    throw new StoreError(`The record ${key} is corrupt: it does not hold a subscription. It was left as it is.`);
-  return data;
-}
-
-function isStored(data: unknown): data is Stored {
-  if (typeof data !== 'object' || data === null || !('record' in data) || !('stats' in data)) return false;
-  const { record, stats } = data;
-  if (typeof record !== 'object' || record === null || typeof stats !== 'object' || stats === null) return false;
-  return (
-    'id' in record && 'service' in record && 'grants' in record && Array.isArray(record.grants) && 'received' in stats
-  );
-}
-
 /** All subscriptions: applies events to them, one at a time for each, storing a record before its effects begin. */
 export class Registry {
   readonly #options: RegistryOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #byKey = new Map<string, { readonly entry: Entry; readonly grantId: string }>();
+  /** The callback keys of grants that are being stored: they are in use, and nothing answers there yet. */
+  readonly #reserved = new Set<string>();
   readonly #due: Timetable;
 
   constructor(options: RegistryOptions) {
@@ -131,12 +112,10 @@ export class Registry {
       if (entry === undefined) throw new WebSubError(`There is no subscription ${id}`);
       const terms = this.#options.termsOf(entry.record.service);
       if (terms === undefined) return entry.record;
-      const { record, effects } = transition(entry.record, event, this.#context(entry.record, terms));
-      if (record !== entry.record) {
-        await this.#save(entry, record);
-        entry.record = record;
-      }
-      this.#index(entry);
+      const context = this.#context(entry, terms);
+      const { record, effects } = transition(entry.record, event, context);
+      if (record !== entry.record) await this.#replace(entry, record, context.fresh.id);
+      else this.#index(entry);
       for (const effect of effects) this.#options.perform(record, effect);
       return record;
     });
@@ -160,18 +139,55 @@ export class Registry {
     if (failure !== undefined) throw failure.error;
   }
 
-  /** Forgets grants that ended before a time, and with them the answer 410. */
+  /**
+   * Notes whether the code declares a subscription.
+   *
+   * @throws StoreError when it cannot be stored; nothing has changed then
+   */
+  async setDeclared(id: string, declared: boolean): Promise<void> {
+    await this.#options.engine.inTurn(id, async () => {
+      const entry = this.#entries.get(id);
+      if (entry === undefined || entry.record.declared === declared) return;
+      await this.#replace(entry, { ...entry.record, declared });
+    });
+  }
+
+  /**
+   * Forgets grants that ended before a time, and with them the answer 410; and subscriptions that nobody wants or declares
+   * any more, once none of their grants is left.
+   */
   async sweep(endedBefore: number): Promise<void> {
     for (const entry of this.#entries.values()) {
       const isOld = (grant: GrantRecord): boolean => grant.endedAt !== undefined && grant.endedAt < endedBefore;
-      if (!entry.record.grants.some(isOld)) continue;
+      if (!entry.record.grants.some(isOld) && !isForgettable(entry.record)) continue;
       await this.#options.engine.inTurn(entry.record.id, async () => {
         const record = { ...entry.record, grants: entry.record.grants.filter((grant) => !isOld(grant)) };
-        await this.#save(entry, record);
-        entry.record = record;
-        this.#index(entry);
+        if (isForgettable(record)) await this.#forget(entry);
+        else await this.#replace(entry, record);
       });
     }
+  }
+
+  async #replace(entry: Entry, record: SubscriptionRecord, freshId?: string): Promise<void> {
+    const made = record.grants.find(({ id }) => id === freshId);
+    const key = made === undefined ? undefined : callbackKey(made.callback);
+    if (key !== undefined) this.#reserved.add(key);
+    try {
+      await this.#save(entry, record);
+      entry.record = record;
+      this.#index(entry);
+    } finally {
+      if (key !== undefined) this.#reserved.delete(key);
+    }
+  }
+
+  async #forget(entry: Entry): Promise<void> {
+    const { id } = entry.record;
+    await this.#options.store.delete('subscription', id);
+    entry.record = { ...entry.record, grants: [] };
+    this.#index(entry);
+    this.#due.set(id, undefined);
+    this.#entries.delete(id);
   }
 
   async #save(entry: Entry, record: SubscriptionRecord): Promise<void> {
@@ -179,22 +195,26 @@ export class Registry {
     const stats = entry.counters.stored();
     entry.counters.changed = false;
     try {
-      await store.set('subscription', record.id, encodeRecord(SUBSCRIPTION_RECORD_VERSION, { record, stats }));
+      await store.set('subscription', record.id, writeStored({ record, stats }));
     } catch (error) {
       entry.counters.changed = true;
       throw error;
     }
   }
 
-  #context(record: SubscriptionRecord, terms: ServiceTerms): TransitionContext {
+  #context(entry: Entry, terms: ServiceTerms): TransitionContext {
+    const { record } = entry;
+    const now = this.#options.now();
+    const path = terms.newPath((callback) => this.#isTaken(callbackKey(callback)));
     return {
-      now: this.#options.now(),
+      now,
       random: this.#options.random(),
       rules: { ...terms.rules, leaseSeconds: record.overrides?.leaseSeconds ?? terms.rules.leaseSeconds },
       callbackOf: terms.callbackOf,
+      callbackHeldUntil: this.#heldUntil(callbackKey(terms.callbackOf(path)), entry, now),
       fresh: {
         id: randomUUID(),
-        path: terms.newPath((callback) => this.#byKey.has(callbackKey(callback))),
+        path,
         verifyToken: terms.protocol === 'pubsubhubbub-0.3' ? randomBytes(16).toString('base64url') : undefined,
       },
     };
@@ -212,14 +232,33 @@ export class Registry {
     }
     entry.keys = record.grants.map((grant) => {
       const key = callbackKey(grant.callback);
-      // A callback that the configuration fixes may have served another subscription before.
-      if (!isOver(grant) || !this.#servesAnother(key, entry)) this.#byKey.set(key, { entry, grantId: grant.id });
+      // A callback that the configuration fixes may have served another subscription before, or serve it still.
+      const isHeld = this.#heldUntil(key, entry, this.#options.now()) !== undefined;
+      if (!isHeld && !(makesWay(grant) && this.#servesAnother(key, entry))) {
+        this.#byKey.set(key, { entry, grantId: grant.id });
+      }
       return key;
     });
+  }
+
+  #isTaken(key: string): boolean {
+    return this.#byKey.has(key) || this.#reserved.has(key);
+  }
+
+  /** Until when another subscription of the same service keeps a callback; nobody ends what other services left behind. */
+  #heldUntil(key: string, entry: Entry, now: number): number | undefined {
+    const match = this.match(key);
+    if (match === undefined || match.entry === entry) return undefined;
+    return match.entry.record.service === entry.record.service ? heldUntil(match.grant, now) : undefined;
   }
 
   #servesAnother(key: string, entry: Entry): boolean {
     const match = this.match(key);
     return match !== undefined && match.entry !== entry && !isOver(match.grant);
   }
+}
+
+/** Whether nothing is lost with it: neither code nor user wants it, and no callback is known for it. */
+function isForgettable({ declared, desired, grants }: SubscriptionRecord): boolean {
+  return !declared && desired === 'unsubscribed' && grants.length === 0;
 }

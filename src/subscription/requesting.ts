@@ -1,5 +1,5 @@
 import { askNext, hubsLeft } from './asking.js';
-import { backoffMs, FAILOVER_AFTER, FAILURE_BACKOFF, REFUSAL_BACKOFF } from './backoff.js';
+import { backoffMs, FAILOVER_AFTER, FAILOVERS_AT_ONCE, FAILURE_BACKOFF, REFUSAL_BACKOFF } from './backoff.js';
 import { andThen, counted, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { verifyTimeoutMs } from './lease.js';
@@ -114,5 +114,19 @@ export function requestFailed(
   if (hubsLeft(passed).length === 0) {
     return { record: { ...passed, passedOver: [], nextAttemptAt }, effects: [hook] };
   }
-  return andThen({ record: passed, effects: [hook] }, (next) => askNext(next, context));
+  const grants = passed.grants.filter((one) => one.id === grantId || !isSpent(one, passed));
+  const further = passed.passedOver.length - FAILOVERS_AT_ONCE;
+  if (further > 0) {
+    // A long list of hubs that refuse is not gone through in one go: the publisher may have written anything into it.
+    const pause = now + backoffMs(further, random, FAILURE_BACKOFF);
+    return { record: { ...passed, grants, nextAttemptAt: pause }, effects: [hook] };
+  }
+  return andThen({ record: { ...passed, grants }, effects: [hook] }, (next) => askNext(next, context));
+}
+
+/** A hub that refused has nothing to come back to. One that did not answer may verify late (PROTOCOL V4). */
+function isSpent(grant: GrantRecord, { passedOver }: SubscriptionRecord): boolean {
+  const { state, verifiedAt, pending, notBefore, attempts, advertisedHub } = grant;
+  const isRefused = state === 'failed' && attempts < FAILOVER_AFTER && passedOver.includes(advertisedHub);
+  return isRefused && verifiedAt === undefined && pending === undefined && notBefore === undefined;
 }

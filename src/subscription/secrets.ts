@@ -33,7 +33,7 @@ export function withVerifiedSecret(secrets: readonly SecretRecord[], now: number
 }
 
 /** Whether content may be signed with it now. */
-export function isAccepted(secret: SecretRecord, now: number): boolean {
+function isAccepted(secret: SecretRecord, now: number): boolean {
   return secret.acceptedUntil === undefined || secret.acceptedUntil > now;
 }
 

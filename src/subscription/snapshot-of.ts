@@ -46,8 +46,7 @@ export function subscriptionSnapshot(record: SubscriptionRecord, stats: Subscrip
   });
 }
 
-/** What users see of a failure. */
-export function failureSnapshot(failure: FailureRecord): SubscriptionFailure {
+function failureSnapshot(failure: FailureRecord): SubscriptionFailure {
   return { ...failure, at: new Date(failure.at) };
 }
 

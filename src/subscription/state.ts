@@ -41,3 +41,8 @@ export function isHeld(grant: GrantRecord): boolean {
 export function isOver(grant: GrantRecord): boolean {
   return grant.state === 'denied' || grant.state === 'unsubscribed';
 }
+
+/** Whether no hub was ever told of the grant's callback: nothing is to be expected there yet. */
+export function isUnasked(grant: GrantRecord): boolean {
+  return grant.state === 'requested' && grant.verifiedAt === undefined;
+}

@@ -1,4 +1,5 @@
 import type { DiscoveryConfig, HttpClientConfig } from '../hub/http-config.js';
+import type { HubProtocol } from '../protocol/request-form.js';
 import type { SubscriptionRules } from './events.js';
 
 /** What a service's configuration and the runtime's options say about asking for its subscriptions. */
@@ -6,7 +7,7 @@ export interface ServiceTerms {
   readonly rules: SubscriptionRules;
   /** A secret, `'auto'`, or `false`; undefined lets the hub's scheme and the protocol decide. */
   readonly secret: string | false | undefined;
-  readonly protocol: 'websub' | 'pubsubhubbub-0.3';
+  readonly protocol: HubProtocol;
   readonly httpConfig: HttpClientConfig;
   readonly discoveryConfig: DiscoveryConfig;
   readonly customParams: Readonly<Record<string, string>>;

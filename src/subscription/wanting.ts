@@ -1,7 +1,7 @@
 import { andThen, discover, ended, request, SAFETY_MS, unchanged, withGrant } from './changes.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
-import type { GrantRecord, SubscriptionRecord } from './record.js';
+import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
 import { isAsking, isCovered, isHeld, isOver, isScheduled } from './state.js';
 
 /** Renewals that came due while the process was down are spread over at most this long, in milliseconds. */
@@ -41,20 +41,32 @@ export function retried(
     nextAttemptAt: undefined,
     grants: record.grants.map((grant) => ({ ...grant, attempts: 0, nextAttemptAt: undefined, notBefore: undefined })),
   };
-  return caughtUp(released, context);
+  const done = caughtUp(released, context);
+  if (!isOtherwise(overrides, record.overrides)) return done;
+  return andThen(done, (reached) => renewed(reached, done.effects, context));
+}
+
+/** The hub is to know at once what is asked of it otherwise, not at the next renewal. */
+function renewed(record: SubscriptionRecord, effects: readonly Effect[], { now }: TransitionContext): Transition {
+  const grant = record.grants.find(({ state }) => state === 'active');
+  const isBegun = effects.some(({ type }) => type === 'request');
+  return grant === undefined || isBegun ? unchanged(record) : request(record, grant.id, 'subscribe', now);
+}
+
+function isOtherwise(a: SubscriptionOverrides | undefined, b: SubscriptionOverrides | undefined): boolean {
+  return a?.leaseSeconds !== b?.leaseSeconds || a?.secret !== b?.secret;
 }
 
 /** What has come due is done, and what then is neither under way nor scheduled is begun. */
 function caughtUp(record: SubscriptionRecord, context: TransitionContext): Transition {
-  const { now } = context;
   const leaving = record.grants.find((grant) => grant.state === 'unsubscribing');
-  if (leaving !== undefined) return resumed(record, leaving, now);
+  if (leaving !== undefined) return resumed(record, leaving, context);
   const done = due(record, context);
   if (done.effects.some(({ type }) => type === 'discover' || type === 'request')) return done;
   // Without a failure the schedule is a safety net only: what it was set for was lost with its process.
   const isWaiting = done.record.attempts > 0 && isScheduled(done.record);
   if (!isAsking(done.record) || isCovered(done.record) || isWaiting) return done;
-  return andThen(done, (reached) => discover(reached, now));
+  return andThen(done, (reached) => discover(reached, context));
 }
 
 function isOverdue(
@@ -78,7 +90,8 @@ function spread(record: SubscriptionRecord, context: TransitionContext): Subscri
 }
 
 /** An unsubscription that was not finished is taken back by subscribing again under the same callback. */
-function resumed(record: SubscriptionRecord, leaving: GrantRecord, now: number): Transition {
+function resumed(record: SubscriptionRecord, leaving: GrantRecord, context: TransitionContext): Transition {
+  const { now } = context;
   const isLeased = leaving.expiresAt !== undefined && leaving.expiresAt > now;
   const back = withGrant(record, leaving.id, (grant) => ({
     ...grant,
@@ -87,7 +100,7 @@ function resumed(record: SubscriptionRecord, leaving: GrantRecord, now: number):
     attempts: 0,
     nextAttemptAt: undefined,
   }));
-  return isLeased ? request(back, leaving.id, 'subscribe', now) : discover(back, now);
+  return isLeased ? request(back, leaving.id, 'subscribe', now) : discover(back, context);
 }
 
 /** Ends what is held by asking its hub; what is not held ends by itself. At a shutdown only what is held ends. */

@@ -11,7 +11,7 @@ export interface RecordStoreSubject {
   readonly survivesClose: boolean;
 }
 
-const kinds: readonly RecordKind[] = ['subscription', 'event', 'owner', 'meta'];
+const kinds: readonly RecordKind[] = ['subscription', 'event', 'owner'];
 
 /** What every store of records does, whatever lies underneath. */
 export function recordStoreContract(name: string, subject: RecordStoreSubject): void {
@@ -51,24 +51,24 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
 
     test('data that looks like written bytes is still data', async () => {
       const value = { $bytes: 'AAAA', $$bytes: 1, list: [{ $bytes: new Uint8Array([1]) }], type: 'Buffer', data: [1] };
-      await store.set('meta', 'tricky', value);
-      expect(await store.get('meta', 'tricky')).toStrictEqual(value);
+      await store.set('subscription', 'tricky', value);
+      expect(await store.get('subscription', 'tricky')).toStrictEqual(value);
     });
 
     test('every kind of plain value can be a record', async () => {
       for (const value of [null, false, 0, '', ':base64:AAAA', '~1.2', [], new Uint8Array([7])]) {
-        await store.set('meta', 'value', value);
-        expect(await store.get('meta', 'value')).toStrictEqual(value);
+        await store.set('subscription', 'value', value);
+        expect(await store.get('subscription', 'value')).toStrictEqual(value);
       }
     });
 
     test('a value handed over is not shared with the store', async () => {
       const value = { list: [1] };
-      await store.set('meta', 'mine', value);
+      await store.set('subscription', 'mine', value);
       value.list.push(2);
-      const found = await store.get('meta', 'mine');
+      const found = await store.get('subscription', 'mine');
       expect(found).toStrictEqual({ list: [1] });
-      expect(await store.get('meta', 'mine')).not.toBe(found);
+      expect(await store.get('subscription', 'mine')).not.toBe(found);
     });
 
     test('writing again replaces the value', async () => {
@@ -184,41 +184,41 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
     test('two openings see each other, and closing one leaves the other', async ({ skip }) => {
       if (!subject.survivesClose) skip('this store lives as long as it is open');
       const other = await subject.open();
-      await store.set('meta', 'shared', 1);
-      expect(await other.get('meta', 'shared')).toBe(1);
+      await store.set('subscription', 'shared', 1);
+      expect(await other.get('subscription', 'shared')).toBe(1);
       await other.close();
-      await store.set('meta', 'shared', 2);
-      expect(await store.get('meta', 'shared')).toBe(2);
+      await store.set('subscription', 'shared', 2);
+      expect(await store.get('subscription', 'shared')).toBe(2);
     });
 
     test('an exchange, where there is one, decides on what is there', async () => {
       if (store.exchange === undefined) return;
-      await store.exchange('meta', 'x', (current) => ({ set: { was: current ?? null, bytes: new Uint8Array([1]) } }));
-      await store.exchange('meta', 'x', (current) => {
+      await store.exchange('subscription', 'x', (current) => ({ set: { was: current ?? null, bytes: new Uint8Array([1]) } }));
+      await store.exchange('subscription', 'x', (current) => {
         expect(current).toStrictEqual({ was: null, bytes: new Uint8Array([1]) });
         return 'keep';
       });
       const refusal = new StoreError('no');
       await expect(
-        store.exchange('meta', 'x', () => {
+        store.exchange('subscription', 'x', () => {
           throw refusal;
         }),
       ).rejects.toBe(refusal);
-      expect(await store.get('meta', 'x')).toStrictEqual({ was: null, bytes: new Uint8Array([1]) });
-      await store.exchange('meta', 'x', () => 'delete');
-      expect(await store.get('meta', 'x')).toBeUndefined();
+      expect(await store.get('subscription', 'x')).toStrictEqual({ was: null, bytes: new Uint8Array([1]) });
+      await store.exchange('subscription', 'x', () => 'delete');
+      expect(await store.get('subscription', 'x')).toBeUndefined();
     });
 
     test('after close everything is refused, and closing again is no error', async () => {
       const closed = await subject.open();
       await closed.close();
       await closed.close();
-      await expect(closed.get('meta', 'x')).rejects.toThrow(
+      await expect(closed.get('subscription', 'x')).rejects.toThrow(
         /The record meta x could not be read: the store .* is closed/,
       );
-      await expect(closed.set('meta', 'x', 1)).rejects.toThrow(StoreError);
-      await expect(closed.delete('meta', 'x')).rejects.toThrow(StoreError);
-      await expect(entriesOf(closed, 'meta')).rejects.toThrow(StoreError);
+      await expect(closed.set('subscription', 'x', 1)).rejects.toThrow(StoreError);
+      await expect(closed.delete('subscription', 'x')).rejects.toThrow(StoreError);
+      await expect(entriesOf(closed, 'subscription')).rejects.toThrow(StoreError);
     });
   });
 }

@@ -125,13 +125,15 @@ describe('what goes along', () => {
   it.each([
     ['https', hub, 'https://other.example.com/', false],
     ['plain HTTP at the hub itself, allowed', insecure, '/b', true],
-    ['this machine', 'http://localhost:1/', 'http://127.0.0.1:2/', false],
+    ['a hub on this machine itself', 'http://localhost:1/', '/b', false],
   ])('S5 a secret goes to %s', (_name, from, to, allowInsecureSecret) => {
     expect(secretly(from, to, allowInsecureSecret)).toMatchObject({ redirects: 1 });
   });
 
   it.each([
     ['plain HTTP', hub, 'http://hub.example.com/', false],
+    ['another server on this machine', 'http://localhost:1/', 'http://localhost:2/', false],
+    ['this machine from another', hub, 'http://127.0.0.1:2/', false],
     ['plain HTTP elsewhere, though allowed at the hub', insecure, 'http://other.example.com/', true],
   ])('S5 a secret does not go to %s', (_name, from, to, allowInsecureSecret) => {
     expect(secretly(from, to, allowInsecureSecret)).toEqual({

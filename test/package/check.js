@@ -37,6 +37,30 @@ console.log(JSON.stringify(news));
   );
   const news = run(process.execPath, ['use.js'], project).trim();
   if (news !== '["new"]') throw new Error(`The installed package received ${news}`);
+  // The strictest settings a new TypeScript project has: options taken from the environment must do.
+  writeFileSync(
+    join(project, 'use.ts'),
+    `
+import { defineSubscriber, startService, type SubscriberRuntime } from 'websub-subscriber';
+const service = defineSubscriber(
+  { target: 'https://example.com/feed', secret: process.env['SECRET'], delivery: { ackAfterMs: undefined } },
+  { onEventNotification: (event) => console.log(event.text()) },
+);
+export const started: Promise<SubscriberRuntime> = startService(service, { publicUrl: process.env['URL'], port: undefined });
+`,
+  );
+  const compilerOptions = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    module: 'nodenext',
+    target: 'es2022',
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules/@types')],
+    skipLibCheck: true,
+    noEmit: true,
+  };
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }));
+  run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], project);
   const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   console.log(`${name} ${version}: ${packed.files.length} files, ${packed.size} bytes packed; installed and used`);
 } finally {
