@@ -24,7 +24,7 @@ export type {
 } from './http/intent-handlers.js';
 export type { TlsOptions } from './http/listener.js';
 export { InternalHubError, SubscriptionDeniedError } from './subscription/hub-errors.js';
-export type { HubMessage } from './subscription/hub-errors.js';
+export type { HubMessageOptions } from './subscription/hub-errors.js';
 export type {
   Grant,
   HubAndTopic,

@@ -1,4 +1,5 @@
 import { SubscriptionDeletedError } from '../errors.js';
+import { acknowledgementOf } from './acknowledgement.js';
 import type { Acknowledgement, EventHandler } from './event-handler.js';
 import type { ContentDistributionMessage } from './message.js';
 
@@ -23,10 +24,9 @@ export function runHandler(handler: EventHandler, event: ContentDistributionMess
   }
 }
 
-/** What a handler returns counts as far as it is an acknowledgement: an accident of its last line must not cost the hub its answer. */
 function returned(result: unknown): HandlerOutcome {
-  if (typeof result !== 'object' || result === null) return PLAINLY_DONE;
-  return isAcknowledgement(result) ? { type: 'done', acknowledgement: result } : PLAINLY_DONE;
+  const acknowledgement = acknowledgementOf(result);
+  return acknowledgement === undefined ? PLAINLY_DONE : { type: 'done', acknowledgement };
 }
 
 function failed(error: unknown): HandlerOutcome {
@@ -41,20 +41,6 @@ export function textOf(thrown: unknown): string {
   } catch {
     return 'something that is no error';
   }
-}
-
-function isAcknowledgement(result: object): result is Acknowledgement {
-  const headers = 'headers' in result ? result.headers : undefined;
-  const body = 'body' in result ? result.body : undefined;
-  const isText = (value: unknown): boolean => typeof value === 'string';
-  return (
-    (headers === undefined || isRecordOf(headers, (value) => [value].flat().every(isText))) &&
-    (body === undefined || isRecordOf(body, isText))
-  );
-}
-
-function isRecordOf(value: unknown, isValue: (value: unknown) => boolean): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isValue);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

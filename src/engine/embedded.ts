@@ -24,7 +24,12 @@ export function embeddedEngine({ now, tick: tickTime = '* * * * * *' }: Embedded
   const jobs: CronJob[] = [];
   const job = (cronTime: string, onTick: () => void): void => {
     // The timers alone do not keep the process up: the listener does.
-    jobs.push(CronJob.from({ cronTime, onTick, start: false, unrefTimeout: true }));
+    const made = CronJob.from({ cronTime, onTick, start: false, unrefTimeout: true });
+    const time = made.cronTime;
+    const getTimeout = time.getTimeout.bind(time);
+    // A moment that has just gone by is taken at once. Cron would do the same, and write to the console about it.
+    time.getTimeout = () => Math.max(0, getTimeout());
+    jobs.push(made);
   };
   const tick = (): void => {
     for (const { heap, run } of heaps) for (const key of heap.takeDue(now())) run(key);

@@ -1,4 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { acknowledgementOf } from '../delivery/acknowledgement.js';
 import type { Acknowledgement } from '../delivery/event-handler.js';
 import { FORM_TYPE, formBody } from '../protocol/form-body.js';
 
@@ -63,11 +64,9 @@ export function acknowledgement(status: 200 | 202, given: Acknowledgement | unde
 }
 
 /** A refusal: `reason=…` and what the service adds, form-encoded. */
-export function refusal(
-  status: number,
-  reason: string,
-  { headers = {}, body = {} }: RefusalDetails = {},
-): CallbackAnswer {
+export function refusal(status: number, reason: string, details: RefusalDetails = {}): CallbackAnswer {
+  // They may be those of an error that a handler without a compiler has made.
+  const { headers = {}, body = {} } = acknowledgementOf(details) ?? {};
   return {
     status,
     headers: { ...added(headers), ...ALWAYS, 'content-type': FORM_TYPE },
@@ -87,6 +86,9 @@ export function closingRefusal(status: 408 | 413, reason: string): CallbackAnswe
 export function unavailable(reason: string, retryAfterSeconds: number): CallbackAnswer {
   return refusal(503, reason, { headers: { 'retry-after': String(retryAfterSeconds) } });
 }
+
+/** What a hub is told that comes when the runtime has ended: the next one may be there in two minutes. */
+export const STOPPED: CallbackAnswer = unavailable('the subscriber stops, or has stopped', 120);
 
 /** What cannot be sent as a header is left out: it must not cost the hub its answer. */
 function added(headers: AnswerHeaders): AnswerHeaders {

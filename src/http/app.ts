@@ -5,6 +5,7 @@ import { NOTHING_HERE, type CallbackAnswer } from './answer.js';
 import { readWebBody } from './body.js';
 import { answerCallback, isKnownCallback, type CallbackOptions } from './callback.js';
 import { answerNode } from './node.js';
+import { isForCallback } from './own-requests.js';
 
 /** What the runtime is mounted as. */
 export interface CallbackApp {
@@ -12,8 +13,8 @@ export interface CallbackApp {
   readonly fetch: (request: Request) => Promise<Response>;
   /** Answers a callback's request; any other is handed to `next`, or answered 404 without one. */
   readonly nodeHandler: (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void;
-  /** Whether a request target is ours to answer. */
-  readonly isOurs: (target: string) => boolean;
+  /** Whether a request is ours to answer, where others answer requests as well. */
+  readonly isOurs: (method: string, target: string) => boolean;
 }
 
 /**
@@ -28,20 +29,34 @@ export function callbackApp(options: CallbackOptions, basePath: string): Callbac
   const rest = toNodeHandler(app);
   // Without a base path everything would be ours, and nothing be left for whoever shares the server.
   const isBelow = (target: string): boolean => basePath !== '' && target.startsWith(`${basePath}/`);
-  const isOurs = (target: string): boolean => isBelow(target) || isKnownCallback(options, target);
+  const isOurs = (method: string, target: string): boolean =>
+    isBelow(target) || isForCallback(options.registry, method, target);
+  // Where nobody else could answer, a proxy may have left nothing of the callback but its end.
+  const isKnown = (target: string): boolean => isBelow(target) || isKnownCallback(options, target);
   return {
     isOurs,
     async fetch(request) {
       const { pathname, search } = new URL(request.url);
       const target = pathname + search;
-      return isOurs(target) ? answerWeb(options, request, target) : app.fetch(request);
+      return isKnown(target) ? answerWeb(options, request, target) : app.fetch(request);
     },
     nodeHandler(request, response, next) {
-      if (isOurs(request.url ?? '')) void answerNode(options, request, response);
+      const { method = '', url = '' } = request;
+      const isForUs =
+        next === undefined
+          ? isKnown(url)
+          : isOurs(method, url) || isForCallback(options.registry, method, whole(request));
+      if (isForUs) void answerNode(options, request, response);
       else if (next === undefined) void rest(request, response);
       else next();
     },
   };
+}
+
+/** A request target before a framework took the path off that we are mounted at. */
+function whole(request: IncomingMessage): string {
+  const given = 'originalUrl' in request ? request.originalUrl : undefined;
+  return typeof given === 'string' ? given : (request.url ?? '');
 }
 
 async function answerWeb(options: CallbackOptions, request: Request, target: string): Promise<Response> {

@@ -20,7 +20,7 @@ export function attach(server: Server, app: CallbackApp): () => void {
     // Where somebody listens to it, checkContinue comes instead of a request that expects a 100 before its body.
     const isAsked = event === 'request' || event === 'checkContinue';
     if (!attached || !isAsked || !isRequest(request) || !isResponse(response)) return handOn(this, [event, ...values]);
-    if (app.isOurs(request.url ?? '')) {
+    if (app.isOurs(request.method ?? '', request.url ?? '')) {
       if (event === 'checkContinue') response.writeContinue();
       app.nodeHandler(request, response);
     } else if (!handOn(this, [event, ...values])) {

@@ -4,7 +4,7 @@ import type { Logger } from '../logger.js';
 import type { SignatureAlgorithm } from '../protocol/signature.js';
 import { lastSegment } from '../subscription/callback-key.js';
 import type { CallbackMatch, Registry } from '../subscription/registry.js';
-import { refusal, unavailable, type CallbackAnswer } from './answer.js';
+import { refusal, STOPPED, unavailable, type CallbackAnswer } from './answer.js';
 import type { BodyLimits, CallbackRequest } from './callback-request.js';
 import { answerDistribution } from './distribution.js';
 import type { IntentHandlers } from './intent-handlers.js';
@@ -29,6 +29,8 @@ export interface CallbackOptions {
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly serviceOf: (name: string) => CallbackService | undefined;
+  /** Whether the runtime has ended: no handler is called any more. */
+  readonly isClosed: () => boolean;
 }
 
 /** A match whose service is there. */
@@ -53,6 +55,7 @@ export async function answerCallback(options: CallbackOptions, request: Callback
     }
     const match = options.registry.match(lastSegment(request.target));
     if (match === undefined) return refusal(404, 'there is no such callback');
+    if (options.isClosed()) return STOPPED;
     const service = options.serviceOf(match.entry.record.service);
     if (service === undefined) {
       return method === 'POST'

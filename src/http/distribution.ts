@@ -5,7 +5,7 @@ import { failureOf } from '../subscription/failure.js';
 import { acceptedSecrets } from '../subscription/secrets.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import { isOver, isUnasked } from '../subscription/state.js';
-import { acknowledgement, closingRefusal, refusal, unavailable, type CallbackAnswer } from './answer.js';
+import { acknowledgement, closingRefusal, refusal, STOPPED, unavailable, type CallbackAnswer } from './answer.js';
 import type { BodyRead, CallbackRequest } from './callback-request.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
 
@@ -38,6 +38,8 @@ export async function answerDistribution(
   if (decoded !== undefined && 'problem' in decoded && decoded.problem === 'too-large') {
     return refusal(413, 'the content is too large when decoded');
   }
+  // The content may have taken its time.
+  if (options.isClosed()) return STOPPED;
   const answer = await options.delivery.deliver(service, entry, grant, {
     headers: request.headers(),
     raw,

@@ -1,5 +1,5 @@
 import type { Acknowledgement } from '../delivery/event-handler.js';
-import type { HubMessage, InternalHubError, SubscriptionDeniedError } from '../subscription/hub-errors.js';
+import type { InternalHubError, SubscriptionDeniedError } from '../subscription/hub-errors.js';
 import type { Grant, Subscription } from '../subscription/snapshot.js';
 
 /** A hub's question whether a subscription was meant (WebSub section 5.3). */
@@ -46,9 +46,7 @@ export interface IntentHandlers {
     verification: UnsubscriptionVerification,
   ) => MaybePromise<UnsubscriptionVerificationSuccess | void>;
   /** Called when a hub denies a subscription. The hub gets 200 whatever happens here, after `ackAfterMs` at the latest. */
-  readonly onSubscriptionValidationDenied?: (
-    denial: SubscriptionDeniedError & HubMessage,
-  ) => MaybePromise<Acknowledgement | void>;
+  readonly onSubscriptionValidationDenied?: (denial: SubscriptionDeniedError) => MaybePromise<Acknowledgement | void>;
   /** Called when a hub reports an error of its own. The hub gets 200 whatever happens here, after `ackAfterMs` at the latest. */
-  readonly onHubError?: (error: InternalHubError & HubMessage) => MaybePromise<Acknowledgement | void>;
+  readonly onHubError?: (error: InternalHubError) => MaybePromise<Acknowledgement | void>;
 }

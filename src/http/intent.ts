@@ -1,15 +1,15 @@
 import { timingSafeEqual } from 'node:crypto';
+import { acknowledgementOf } from '../delivery/acknowledgement.js';
+import type { Acknowledgement } from '../delivery/event-handler.js';
 import { WebSubError } from '../errors.js';
 import { isTopic, readHubQuery, type HubQuery } from '../protocol/hub-query.js';
 import { mayConfirm } from '../subscription/answering.js';
 import { failureOf } from '../subscription/failure.js';
-import { InternalHubError, SubscriptionDeniedError, type HubMessage } from '../subscription/hub-errors.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
-import { isOver } from '../subscription/state.js';
 import { acknowledgement, confirmation, refusal, type CallbackAnswer } from './answer.js';
 import type { CallbackRequest } from './callback-request.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
-import type { Acknowledgement } from '../delivery/event-handler.js';
+import { deny, hubError } from './hub-notice.js';
 
 const LONGEST_CHALLENGE = 4096;
 
@@ -65,7 +65,7 @@ async function verify(
 
   let headers;
   try {
-    headers = (await ask(match, mode, challenge, query.leaseSeconds))?.headers;
+    headers = acknowledgementOf(await ask(match, mode, challenge, query.leaseSeconds))?.headers;
   } catch (error) {
     return refusedByHandler(options, match, mode, error);
   }
@@ -111,55 +111,6 @@ async function refusedByHandler(
   const failure = failureOf(error, 'handler-refused', now());
   await registry.apply(id, { type: 'handler-refused', grantId: grant.id, mode, failure });
   return refusal(404, failure.message, error instanceof WebSubError ? error : {});
-}
-
-async function deny(options: CallbackOptions, match: ServedMatch, query: HubQuery): Promise<CallbackAnswer> {
-  const { entry, grant, service } = match;
-  const reason = query.reason ?? 'the hub gave no reason';
-  // It has ended already, and there is nobody to tell.
-  if (isOver(grant)) return acknowledgement(200, undefined);
-  const error = new SubscriptionDeniedError(reason, hubMessage(match, query));
-  const record = await options.registry.apply(entry.record.id, {
-    type: 'denied',
-    grantId: grant.id,
-    failure: failureOf(error, 'denied', options.now()),
-  });
-  const denied = record.grants.find(({ id }) => id === grant.id) ?? grant;
-  const told = new SubscriptionDeniedError(reason, hubMessage({ ...match, grant: denied }, query));
-  return tell(options, match, () => service.intent.onSubscriptionValidationDenied?.(told));
-}
-
-async function hubError(options: CallbackOptions, match: ServedMatch, query: HubQuery): Promise<CallbackAnswer> {
-  const error = new InternalHubError(query.reason ?? 'the hub gave no reason', hubMessage(match, query));
-  const { subscription, grant } = error;
-  options.logger.warn(
-    { subscription: subscription.id, hub: grant.hub, topic: grant.topic },
-    `hub error: ${error.message}`,
-  );
-  options.hooks.emit('hub-error', () => ({ subscription, grant, error, at: new Date(options.now()) }));
-  return tell(options, match, () => match.service.intent.onHubError?.(error));
-}
-
-/** The hub is answered 200 whatever the handler does. */
-async function tell(
-  { logger }: CallbackOptions,
-  { entry }: ServedMatch,
-  call: () => Acknowledgement | void | Promise<Acknowledgement | void>,
-): Promise<CallbackAnswer> {
-  try {
-    return acknowledgement(200, (await call()) ?? undefined);
-  } catch (error) {
-    logger.error({ subscription: entry.record.id, err: error }, 'a handler failed');
-    return acknowledgement(200, undefined);
-  }
-}
-
-function hubMessage({ entry, grant }: ServedMatch, { topic }: HubQuery): HubMessage {
-  return {
-    subscription: subscriptionSnapshot(entry.record, entry.counters.stats()),
-    grant: grantSnapshot(grant),
-    topic,
-  };
 }
 
 function isForeign({ grant }: ServedMatch, { topic }: HubQuery, rawQuery: string): boolean {

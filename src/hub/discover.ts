@@ -123,5 +123,11 @@ function discovered(url: string, via: DiscoverySource, links: TopicLinks, before
       `${url} names ${hubs.length} hubs (${via}): the first ${MAX_HUBS} are taken, ${hubs.length - MAX_HUBS} left out`,
     );
   }
-  return { topic: selfs[0] ?? url, hubs: hubs.slice(0, MAX_HUBS), url, via, ...(warnings.length > 0 ? { warnings } : {}) };
+  return {
+    topic: selfs[0] ?? url,
+    hubs: hubs.slice(0, MAX_HUBS),
+    url,
+    via,
+    ...(warnings.length > 0 ? { warnings } : {}),
+  };
 }

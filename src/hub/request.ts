@@ -164,7 +164,9 @@ async function redirectGuard({ hub, options, deadline }: Attempt): Promise<IsGua
 
 function hiddenFromMessages(request: HubRequest, httpConfig: HttpClientConfig = {}): readonly string[] {
   const { secret, verifyToken, callback } = request;
-  return [secret, verifyToken, ...capabilityOf(callback), ...credentialsOf(httpConfig)].filter((value) => value !== undefined);
+  return [secret, verifyToken, ...capabilityOf(callback), ...credentialsOf(httpConfig)].filter(
+    (value) => value !== undefined,
+  );
 }
 
 const subject = (hop: Hop, words: HubWords): string =>

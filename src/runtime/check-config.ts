@@ -1,8 +1,9 @@
 import { ConfigurationError } from '../errors.js';
 import { requestForm } from '../protocol/request-form.js';
 import type { SubscriptionTarget } from '../subscription/snapshot.js';
+import { LONGEST_TIMER_MS } from './bounded.js';
 import { checkFields, flag, isRecord, listOf, numberOf, oneOf, wrongField, type Check } from './field-checks.js';
-import { discovery, httpClient, LONGEST_TIMER_MS, headersToAdd, paramsToAdd } from './request-checks.js';
+import { discovery, httpClient, headersToAdd, paramsToAdd } from './request-checks.js';
 import { delivery, hubs, injectionToken, isServiceName, secret, serviceName, signature } from './service-checks.js';
 import type { CheckedServiceConfig, SubscriberServiceConfig } from './service-config.js';
 import { refuseDuplicates, singleTarget, targetInList } from './target-checks.js';

@@ -11,7 +11,7 @@ import {
   type Check,
   type Place,
 } from './field-checks.js';
-import { LONGEST_TIMER_MS } from './request-checks.js';
+import { LONGEST_TIMER_MS } from './bounded.js';
 import type { SecurityOptions, StartOptions } from './start-options.js';
 import { httpUrl, servicePath } from './url-checks.js';
 

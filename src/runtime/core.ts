@@ -62,6 +62,7 @@ export class Core {
   readonly #underWay: UnderWay;
   #reconciling = Promise.resolve();
   #closing = false;
+  #isClosed = false;
 
   constructor(options: CoreOptions) {
     const { store, engine, logger, now, random } = options;
@@ -126,7 +127,8 @@ export class Core {
     const { maxBodyBytes, bodyTimeoutMs } = options.security;
     const limits = { maxBodyBytes, bodyTimeoutMs };
     const { registry, delivery, hooks } = this;
-    this.app = callbackApp({ registry, delivery, hooks, logger, limits, now, serviceOf }, options.basePath);
+    const isClosed = (): boolean => this.#isClosed;
+    this.app = callbackApp({ registry, delivery, hooks, logger, limits, now, serviceOf, isClosed }, options.basePath);
   }
 
   /** Takes the services in, and reads what the store has of them. */
@@ -208,6 +210,11 @@ export class Core {
   /** From now on nothing is subscribed any more; unsubscribing goes on. */
   close(): void {
     this.#closing = true;
+  }
+
+  /** From now on hubs that come are told to come again, and no handler is called for them. */
+  closeCallbacks(): void {
+    this.#isClosed = true;
   }
 
   /** Gives up what is being asked on the network. */

@@ -26,7 +26,8 @@ export function announce(
   { entry, hooks, logger, now }: { entry: Entry; hooks: Hooks; logger: Logger; now: () => number },
 ): void {
   const grant = record.grants.find(({ id }) => id === grantId);
-  const [level, what] = SAYINGS[name];
+  const [level, saying] = SAYINGS[name];
+  const what = name === 'requested' ? `${saying} to ${grant?.pending?.mode ?? 'subscribe'}` : saying;
   const fields = {
     subscription: record.id,
     service: record.service,

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { isIPv6 } from 'node:net';
 import { ConfigurationError, ListenerError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { isLoopback } from '../protocol/loopback.js';
@@ -13,16 +14,17 @@ export interface PublicAddress {
 }
 
 /**
- * The public URL: the option's, a tunnel's, or localhost with a warning.
+ * The public URL: the option's, a tunnel's, or that of the address listened on, with a warning where it is this machine's.
  *
  * @param port what is listened on; undefined where nothing is known to listen
  */
 export async function publicAddress(
-  options: Pick<CheckedOptions, 'publicUrl' | 'tunnel' | 'tls' | 'server'>,
+  options: Pick<CheckedOptions, 'publicUrl' | 'tunnel' | 'tls' | 'server' | 'host'>,
   port: number | undefined,
   logger: Logger,
 ): Promise<PublicAddress> {
-  const local = port === undefined ? undefined : `${isSecure(options) ? 'https' : 'http'}://localhost:${port}`;
+  const scheme = isSecure(options) ? 'https' : 'http';
+  const local = port === undefined ? undefined : `${scheme}://${localHost(options.host)}:${port}`;
   if (options.tunnel !== undefined && local !== undefined) {
     const tunnel = await openTunnel(options.tunnel, local);
     return { url: options.publicUrl ?? tunnel.url.replace(/\/+$/, ''), tunnel };
@@ -40,6 +42,12 @@ export async function publicAddress(
     );
   }
   return { url };
+}
+
+/** How this machine reaches what listens on a host: by localhost where that is every address. */
+function localHost(host: string | undefined): string {
+  if (host === undefined || host === '0.0.0.0' || host === '::') return 'localhost';
+  return isIPv6(host) ? `[${host}]` : host;
 }
 
 /** The port of a server that listens. */

@@ -3,7 +3,9 @@ import { WebSubError } from '../errors.js';
 import type { Registry } from '../subscription/registry.js';
 import type { SubscriptionRecord } from '../subscription/record.js';
 import { stateOf } from '../subscription/state.js';
+import { LONGEST_TIMER_MS } from './bounded.js';
 import type { Latch } from './latch.js';
+import { targetName } from './target-checks.js';
 
 /** What readiness works with. */
 export interface ReadinessOptions {
@@ -16,9 +18,6 @@ export interface ReadinessOptions {
   /** Rejects what waits when the runtime stops. */
   readonly stopping: AbortSignal;
 }
-
-/** The longest a timer of Node.js can run. */
-const LONGEST_TIMER_MS = 2_147_483_647;
 
 /** Resolves when every wanted subscription has a grant; rejects naming those without, after a time or when it is in vain. */
 export async function whenReady(options: ReadinessOptions, timeoutMs: number): Promise<void> {
@@ -62,9 +61,8 @@ function notReady(options: ReadinessOptions, problem: string): WebSubError {
     return new WebSubError('Nothing has been asked for yet: that begins when the given server listens.');
   }
   const lines = missing.map((record) => {
-    const target = typeof record.target === 'string' ? record.target : `${record.target.topic} at ${record.target.hub}`;
     const why = record.lastError?.message ?? 'the hub has not verified it yet';
-    return `${target} for ${record.service} is ${stateOf(record)}: ${why}`;
+    return `${targetName(record.target)} for ${record.service} is ${stateOf(record)}: ${why}`;
   });
   return new WebSubError([`Not ready${problem}`, ...lines].join('; '));
 }

@@ -1,5 +1,6 @@
 import type { DiscoveryConfig, HttpAuth, HttpClientConfig } from '../hub/http-config.js';
 import { requestHeaders } from '../hub/request-headers.js';
+import { LONGEST_TIMER_MS } from './bounded.js';
 import {
   checkFields,
   isRecord,
@@ -12,9 +13,6 @@ import {
   type Check,
   type Place,
 } from './field-checks.js';
-
-/** The longest delay a timer takes. */
-export const LONGEST_TIMER_MS = 2_147_483_647;
 
 /** Set by the request itself. */
 const REQUEST_HEADERS = new Set(['connection', 'content-length', 'content-type', 'host', 'transfer-encoding']);

@@ -10,7 +10,7 @@ import type { Core } from './core.js';
 import { definitionOf, type ServiceReference } from './definition.js';
 import type { SubscriberHandlers } from './handlers.js';
 import { whenReady } from './readiness.js';
-import { shutDown } from './shutdown.js';
+import { LAST_STEP_MS, shutDown } from './shutdown.js';
 import { checkSubscribeOptions } from './subscribe-options.js';
 import { subscriptionList } from './subscription-list.js';
 import type { StopOptions, SubscribeOptions, SubscriberRuntime, Subscriptions } from './subscriber-runtime.js';
@@ -49,6 +49,7 @@ export class Runtime implements SubscriberRuntime {
   #stopped: Promise<void> | undefined;
   #hasten = (): void => {};
   #ownsStore = true;
+  #isBeginning = false;
 
   constructor(options: RuntimeOptions) {
     const { core, url, port } = options;
@@ -68,9 +69,14 @@ export class Runtime implements SubscriberRuntime {
 
   /** Lets the services begin. Those that have are told of the end, also when another one fails here. */
   async startServices(): Promise<void> {
-    for (const { handlers } of this.#options.core.services) {
-      await handlers.onStart?.(this);
-      this.#started.push(handlers);
+    this.#isBeginning = true;
+    try {
+      for (const { handlers } of this.#options.core.services) {
+        await handlers.onStart?.(this);
+        this.#started.push(handlers);
+      }
+    } finally {
+      this.#isBeginning = false;
     }
   }
 
@@ -87,6 +93,9 @@ export class Runtime implements SubscriberRuntime {
   }
 
   async ready({ timeoutMs = READY_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    if (this.#isBeginning) {
+      throw new WebSubError('ready() waits for what begins after onStart: call it where startService has resolved.');
+    }
     const { core } = this.#options;
     const { registry, hooks, reconciled } = core;
     const serves = (service: string): boolean => core.serves(service);
@@ -131,9 +140,11 @@ export class Runtime implements SubscriberRuntime {
   #shutDown(options: StopOptions, graceMs: number): Promise<void> {
     const patience = timeLimit(graceMs - Math.min(RESERVE_MS, graceMs / 4));
     const end = timeLimit(graceMs);
+    const last = timeLimit(graceMs + LAST_STEP_MS);
     this.#hasten = () => {
       patience.end();
       end.end(RESERVE_MS);
+      last.end(RESERVE_MS + LAST_STEP_MS);
     };
     for (const begin of this.#beginnings) begin();
     this.#stop.abort();
@@ -142,7 +153,7 @@ export class Runtime implements SubscriberRuntime {
       ...this.#listeners,
     ];
     const ownsStore = (): boolean => this.#ownsStore;
-    return shutDown({ ...this.#options, ownsStore, endings, patience, end }, options);
+    return shutDown({ ...this.#options, ownsStore, endings, patience, end, last }, options);
   }
 
   #refuseWhenStopping(): void {

@@ -6,8 +6,8 @@ import type { Core } from './core.js';
 import type { StopOptions } from './subscriber-runtime.js';
 import { reportLeftovers, unsubscribeAll } from './unsubscribe-all.js';
 
-/** Milliseconds for each of the last steps, which take none unless something hangs. */
-const LAST_STEP_MS = 2_000;
+/** Milliseconds for each of the last steps, which take none unless something hangs, and for all of them past the end. */
+export const LAST_STEP_MS = 2_000;
 
 /** What is shut down. */
 export interface Shutdown {
@@ -25,27 +25,32 @@ export interface Shutdown {
   readonly patience: TimeLimit;
   /** How long the endings are waited for. */
   readonly end: TimeLimit;
+  /** How long the last steps are waited for, all of them together. */
+  readonly last: TimeLimit;
 }
 
 /** Ends a runtime: unsubscribes, lets handlers end or stores their events, and closes. Never rejects. */
 export async function shutDown(shutdown: Shutdown, options: StopOptions): Promise<void> {
-  const { core, engine, logger, listener, opened, ownsStore, endings, patience, end } = shutdown;
+  const { core, engine, logger, listener, opened, ownsStore, endings, patience, end, last } = shutdown;
+  const step = (work: Promise<unknown>): Promise<void> => within(withinMs(work, LAST_STEP_MS), last.signal);
   core.close();
   await runAll([() => leaveHubs(shutdown, options)], logger, 'unsubscribing failed');
   engine.stop();
+  core.closeCallbacks();
   const closed = listener?.close();
-  await runAll([() => settleHandlers(core, patience)], logger, 'handlers could not be waited for');
+  await runAll([() => settleHandlers(core, patience, step)], logger, 'handlers could not be waited for');
   await within(runAll(endings(), logger, 'a shutdown listener failed'), end.signal);
   core.abort();
-  await withinMs(core.idle(), LAST_STEP_MS);
+  await step(core.idle());
   // Connections that were busy before are idle now.
   void listener?.close();
-  await withinMs(Promise.resolve(closed), LAST_STEP_MS);
-  if (ownsStore()) await runAll([() => core.registry.flush()], logger, 'counters could not be stored');
-  const closing = opened.toReversed().map((close) => () => withinMs(ended(close), LAST_STEP_MS));
+  await step(Promise.resolve(closed));
+  if (ownsStore()) await runAll([() => step(core.registry.flush())], logger, 'counters could not be stored');
+  const closing = opened.toReversed().map((close) => () => step(ended(close)));
   await runAll(closing, logger, 'something could not be closed');
   patience.end();
   end.end();
+  last.end();
   logger.info('stopped');
 }
 
@@ -61,10 +66,14 @@ async function ended(close: () => unknown): Promise<void> {
 }
 
 /** Handlers end by themselves, or their events are in the store for the next start. */
-async function settleHandlers(core: Core, patience: TimeLimit): Promise<void> {
+async function settleHandlers(
+  core: Core,
+  patience: TimeLimit,
+  step: (work: Promise<unknown>) => Promise<void>,
+): Promise<void> {
   const stopped = core.inbox.stop();
   await within(Promise.all([core.delivery.settled(), stopped]), patience.signal);
   core.delivery.hurry();
   core.delivery.abort();
-  await withinMs(core.delivery.answered(), LAST_STEP_MS);
+  await step(core.delivery.answered());
 }

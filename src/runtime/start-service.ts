@@ -64,10 +64,16 @@ export async function start(
   const logger = loggerFrom(checked.logger, env['LOG_LEVEL']);
   const opened: (() => unknown)[] = [];
   let runtime: Runtime | undefined;
+  let way: Gate | undefined;
+  let lost: StoreError | undefined;
+  const refuseLost = (): void => {
+    if (lost !== undefined) throw lost;
+  };
   try {
     const store = await openStore(checked.store, { logger });
     opened.push(() => store.close());
     const onLost = (error: StoreError): void => {
+      lost = error;
       logger.fatal({ err: error }, 'another process has taken the store over: stopping');
       runtime?.lost();
     };
@@ -85,12 +91,13 @@ export async function start(
       security: checked.security,
       basePath: checked.basePath,
     });
-    const way = gate(core.app.nodeHandler);
+    way = gate(core.app.nodeHandler);
     const listener = await listenFor(way, checked, opened, logger);
     const port = listener?.port ?? (checked.server === undefined ? undefined : portOf(checked.server));
     const { url, tunnel } = await publicAddress(checked, port, logger);
     if (tunnel !== undefined) opened.push(() => tunnel.close());
 
+    refuseLost();
     runtime = new Runtime({
       core,
       engine,
@@ -104,10 +111,11 @@ export async function start(
     const running = instantiate(definitions, checked, runtime, logger);
     if (store.durable) mention(running, logger);
     await core.load(running, url + checked.basePath);
-    if (checked.server !== undefined)
-      opened.push(attach(checked.server, { ...core.app, nodeHandler: way.nodeHandler }));
+    const { nodeHandler } = way;
+    if (checked.server !== undefined) opened.push(attach(checked.server, { ...core.app, nodeHandler }));
     way.loaded();
     await runtime.startServices();
+    refuseLost();
     if (runtime.isStopping) throw new WebSubError('The runtime was stopped before it had started.');
     way.started();
     const started = runtime;
@@ -115,6 +123,7 @@ export async function start(
     await sendFirstRequests({ core, engine, runtime, logger }, checked);
     return runtime;
   } catch (error) {
+    await way?.fail();
     if (runtime === undefined) await runAll(opened.toReversed(), logger, 'something could not be closed');
     else await runtime.stopNow();
     throw error;

@@ -39,11 +39,18 @@ export function refuseDuplicates(targets: readonly SubscriptionTarget[], subject
   for (const target of targets) {
     const key = sameness(target);
     if (seen.has(key)) {
-      const named = typeof target === 'string' ? target : `${target.topic} at ${target.hub}`;
-      throw wrongField({ subject, field: 'targets' }, `names ${named} twice, target included; name each once`);
+      throw wrongField(
+        { subject, field: 'targets' },
+        `names ${targetName(target)} twice, target included; name each once`,
+      );
     }
     seen.add(key);
   }
+}
+
+/** A target in words. */
+export function targetName(target: SubscriptionTarget): string {
+  return typeof target === 'string' ? target : `${target.topic} at ${target.hub}`;
 }
 
 /** Equal for targets that mean the same resource. */

@@ -1,5 +1,6 @@
 import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record.js';
+import { within } from './bounded.js';
 import type { Core } from './core.js';
 import type { StopOptions } from './subscriber-runtime.js';
 
@@ -44,7 +45,8 @@ export async function unsubscribeAll(
   ];
   signal.addEventListener('abort', check);
   try {
-    await Promise.all(leaving().map(leave));
+    // A store that hangs is waited for no longer than the hubs.
+    await within(Promise.all(leaving().map(leave)), signal);
     begun = true;
     check();
     await done;

@@ -67,18 +67,12 @@ export class WantedSubscriptions {
     }
     // One at a time for each service: two calls with one target are about one subscription.
     return this.#inTurn(service, async () => {
-      const known = this.#byTarget.get(targetKey(service, target));
+      const known = this.#known(service, target);
+      this.#refuseSecond(config, known);
       if (known !== undefined) {
         this.#begun.add(known);
         await registry.apply(known, { type: 'retried', overrides });
         return known;
-      }
-      const [other] = isLiteral(config) ? this.#wantedOf(service) : [];
-      if (other !== undefined) {
-        throw new ConfigurationError(
-          `Service "${service}": callback is taken literally and serves ${named(other.target)} already; set ` +
-            'appendServicePath, or leave callback out.',
-        );
       }
       const id = await this.#add(service, target, false, overrides);
       this.#begun.add(id);
@@ -93,20 +87,51 @@ export class WantedSubscriptions {
     await this.#options.registry.apply(id, { type: 'unwanted', why: 'unsubscribed' });
   }
 
-  /** @throws WebSubError for a subscription that is not there, or whose service is not */
+  /**
+   * @throws WebSubError for a subscription that is not there, or whose service is not
+   * @throws ConfigurationError where its callback serves another subscription by now
+   */
   async retry(id: string | undefined): Promise<void> {
-    if (id !== undefined) this.#require(id);
-    for (const each of id === undefined ? this.#stuck() : [id]) {
-      await this.#options.registry.apply(each, { type: 'retried' });
+    const { registry } = this.#options;
+    if (id === undefined) {
+      for (const each of this.#stuck()) await registry.apply(each, { type: 'retried' });
+      return;
     }
+    const { record, config } = this.#require(id);
+    await this.#inTurn(record.service, async () => {
+      this.#refuseSecond(config, id);
+      await registry.apply(id, { type: 'retried' });
+    });
   }
 
   async #declare(config: CheckedServiceConfig): Promise<void> {
     if (isLiteral(config) && config.targets.length > 0) await this.#giveWay(config);
+    const declared = new Set<string>();
     for (const target of config.targets) {
       if (this.#options.isClosing()) return;
-      if (!this.#byTarget.has(targetKey(config.name, target))) await this.#add(config.name, target, true, undefined);
+      declared.add(this.#known(config.name, target) ?? (await this.#add(config.name, target, true, undefined)));
     }
+    for (const { record } of this.#options.registry.entries()) {
+      if (record.service !== config.name) continue;
+      await this.#options.registry.setDeclared(record.id, declared.has(record.id));
+    }
+  }
+
+  /** The id of what is stored for a target; what was swept away is not there any more. */
+  #known(service: string, target: SubscriptionTarget): string | undefined {
+    const id = this.#byTarget.get(targetKey(service, target));
+    return id !== undefined && this.#options.registry.get(id) !== undefined ? id : undefined;
+  }
+
+  /** @throws ConfigurationError where the service's callback serves another wanted subscription */
+  #refuseSecond(config: CheckedServiceConfig, id: string | undefined): void {
+    if (!isLiteral(config)) return;
+    const other = this.#wantedOf(config.name).find((record) => record.id !== id);
+    if (other === undefined) return;
+    throw new ConfigurationError(
+      `Service "${config.name}": callback is taken literally and serves ${named(other.target)} already; set ` +
+        'appendServicePath, or leave callback out.',
+    );
   }
 
   /** A literal callback serves what is declared now; what it served before has to go. */
@@ -152,14 +177,18 @@ export class WantedSubscriptions {
     );
   }
 
-  #require(id: string): void {
+  #require(id: string): { readonly record: SubscriptionRecord; readonly config: CheckedServiceConfig } {
     const { registry, configOf } = this.#options;
     const entry = registry.get(id);
     if (entry === undefined) throw new WebSubError(`There is no subscription ${id}.`);
-    const { service } = entry.record;
-    if (configOf(service) === undefined) {
-      throw new WebSubError(`Subscription ${id} belongs to service "${service}", which this runtime does not run.`);
+    const { record } = entry;
+    const config = configOf(record.service);
+    if (config === undefined) {
+      throw new WebSubError(
+        `Subscription ${id} belongs to service "${record.service}", which this runtime does not run.`,
+      );
     }
+    return { record, config };
   }
 }
 

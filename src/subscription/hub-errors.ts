@@ -1,12 +1,6 @@
 import { WebSubError, type WebSubErrorOptions } from '../errors.js';
 import type { Grant, Subscription } from './snapshot.js';
 
-/** Of which subscription a hub said something: on every error that a handler is called with. */
-export interface HubMessage {
-  readonly subscription: Subscription;
-  readonly grant: Grant;
-}
-
 /** What an error may carry that tells what a hub said. */
 export interface HubMessageOptions extends WebSubErrorOptions {
   readonly subscription?: Subscription | undefined;
@@ -17,10 +11,10 @@ export interface HubMessageOptions extends WebSubErrorOptions {
 
 /** Something a hub said of its own accord; the message is its `hub.reason`. */
 class HubMessageError extends WebSubError {
-  /** Absent only where the error was made without it. */
-  declare readonly subscription: Subscription | undefined;
-  /** Absent only where the error was made without it. */
-  declare readonly grant: Grant | undefined;
+  /** Always there on an error that a handler is called with; undefined on one made without it. */
+  declare readonly subscription: Subscription;
+  /** Always there on an error that a handler is called with; undefined on one made without it. */
+  declare readonly grant: Grant;
   readonly topic: string | undefined;
 
   constructor(reason: string, options: HubMessageOptions = {}) {

@@ -5,28 +5,15 @@ import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
 import { dueAt } from './due.js';
 import type { Effect, SubscriptionEvent, TransitionContext } from './events.js';
-import { heldUntil, makesWay } from './callback-hold.js';
+import { CallbackIndex, type CallbackMatch, type Entry } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
 import { Counters } from './counters.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { isOver } from './state.js';
 import { readStored, writeStored } from './stored-subscription.js';
 import type { ServiceTerms } from './terms.js';
 import { transition } from './transition.js';
 
-/** A subscription as the registry holds it: its record, which is replaced and never changed, and its counters. */
-export interface Entry {
-  record: SubscriptionRecord;
-  readonly counters: Counters;
-  /** The callback keys it is found by. */
-  keys: readonly string[];
-}
-
-/** What a callback path stands for. */
-export interface CallbackMatch {
-  readonly entry: Entry;
-  readonly grant: GrantRecord;
-}
+export type { CallbackMatch, Entry } from './callback-index.js';
 
 /** What the registry works with. */
 export interface RegistryOptions {
@@ -47,9 +34,7 @@ export interface RegistryOptions {
 export class Registry {
   readonly #options: RegistryOptions;
   readonly #entries = new Map<string, Entry>();
-  readonly #byKey = new Map<string, { readonly entry: Entry; readonly grantId: string }>();
-  /** The callback keys of grants that are being stored: they are in use, and nothing answers there yet. */
-  readonly #reserved = new Set<string>();
+  readonly #callbacks = new CallbackIndex();
   readonly #due: Timetable;
 
   constructor(options: RegistryOptions) {
@@ -87,10 +72,7 @@ export class Registry {
 
   /** What the last segment of a callback's path stands for. */
   match(key: string): CallbackMatch | undefined {
-    const known = this.#byKey.get(key);
-    if (known === undefined) return undefined;
-    const grant = known.entry.record.grants.find(({ id }) => id === known.grantId);
-    return grant === undefined ? undefined : { entry: known.entry, grant };
+    return this.#callbacks.match(key);
   }
 
   /** Stores a new subscription. */
@@ -127,16 +109,12 @@ export class Registry {
    * @throws StoreError of the first that could not be stored; the others are stored all the same
    */
   async flush(): Promise<void> {
-    let failure: { readonly error: unknown } | undefined;
-    for (const entry of this.#entries.values()) {
-      if (!entry.counters.changed) continue;
-      try {
-        await this.#options.engine.inTurn(entry.record.id, () => this.#save(entry, entry.record));
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-    if (failure !== undefined) throw failure.error;
+    const changed = [...this.#entries.values()].filter(({ counters }) => counters.changed);
+    const stored = await Promise.allSettled(
+      changed.map((entry) => this.#options.engine.inTurn(entry.record.id, () => this.#save(entry, entry.record))),
+    );
+    const failure = stored.find((each) => each.status === 'rejected');
+    if (failure !== undefined) throw failure.reason;
   }
 
   /**
@@ -170,15 +148,11 @@ export class Registry {
 
   async #replace(entry: Entry, record: SubscriptionRecord, freshId?: string): Promise<void> {
     const made = record.grants.find(({ id }) => id === freshId);
-    const key = made === undefined ? undefined : callbackKey(made.callback);
-    if (key !== undefined) this.#reserved.add(key);
-    try {
+    await this.#callbacks.reserving(made && callbackKey(made.callback), async () => {
       await this.#save(entry, record);
       entry.record = record;
       this.#index(entry);
-    } finally {
-      if (key !== undefined) this.#reserved.delete(key);
-    }
+    });
   }
 
   async #forget(entry: Entry): Promise<void> {
@@ -205,13 +179,13 @@ export class Registry {
   #context(entry: Entry, terms: ServiceTerms): TransitionContext {
     const { record } = entry;
     const now = this.#options.now();
-    const path = terms.newPath((callback) => this.#isTaken(callbackKey(callback)));
+    const path = terms.newPath((callback) => this.#callbacks.isTaken(callbackKey(callback)));
     return {
       now,
       random: this.#options.random(),
       rules: { ...terms.rules, leaseSeconds: record.overrides?.leaseSeconds ?? terms.rules.leaseSeconds },
       callbackOf: terms.callbackOf,
-      callbackHeldUntil: this.#heldUntil(callbackKey(terms.callbackOf(path)), entry, now),
+      callbackHeldUntil: this.#callbacks.heldUntil(callbackKey(terms.callbackOf(path)), entry, now),
       fresh: {
         id: randomUUID(),
         path,
@@ -225,36 +199,7 @@ export class Registry {
     this.#entries.set(record.id, entry);
     const served = this.#options.termsOf(record.service) !== undefined;
     this.#due.set(record.id, served ? dueAt(record) : undefined);
-    const grants = new Set(record.grants.map(({ id }) => id));
-    for (const key of entry.keys) {
-      const known = this.#byKey.get(key);
-      if (known?.entry === entry && !grants.has(known.grantId)) this.#byKey.delete(key);
-    }
-    entry.keys = record.grants.map((grant) => {
-      const key = callbackKey(grant.callback);
-      // A callback that the configuration fixes may have served another subscription before, or serve it still.
-      const isHeld = this.#heldUntil(key, entry, this.#options.now()) !== undefined;
-      if (!isHeld && !(makesWay(grant) && this.#servesAnother(key, entry))) {
-        this.#byKey.set(key, { entry, grantId: grant.id });
-      }
-      return key;
-    });
-  }
-
-  #isTaken(key: string): boolean {
-    return this.#byKey.has(key) || this.#reserved.has(key);
-  }
-
-  /** Until when another subscription of the same service keeps a callback; nobody ends what other services left behind. */
-  #heldUntil(key: string, entry: Entry, now: number): number | undefined {
-    const match = this.match(key);
-    if (match === undefined || match.entry === entry) return undefined;
-    return match.entry.record.service === entry.record.service ? heldUntil(match.grant, now) : undefined;
-  }
-
-  #servesAnother(key: string, entry: Entry): boolean {
-    const match = this.match(key);
-    return match !== undefined && match.entry !== entry && !isOver(match.grant);
+    this.#callbacks.update(entry, this.#options.now());
   }
 }
 

@@ -12,8 +12,37 @@ type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { t
 /** Makes what is wanted happen, unless it is held, under way, or scheduled. */
 export function wanted(record: SubscriptionRecord, context: TransitionContext): Transition {
   if (!isAsking(record)) return unchanged(record);
-  const isLate = record.grants.some((grant) => isOverdue(grant, context));
-  return andThen(caughtUp(isLate ? spread(record, context) : record, context), unanswered);
+  return andThen(underPresentCallbacks(record, context), (present) => {
+    const isLate = present.grants.some((grant) => isOverdue(grant, context));
+    return andThen(caughtUp(isLate ? spread(present, context) : present, context), unanswered);
+  });
+}
+
+/** A hub that was given a callback which is not ours any more (another public URL, say) has to be asked again. */
+function underPresentCallbacks(record: SubscriptionRecord, { callbackOf }: TransitionContext): Transition {
+  const moved = record.grants.filter((grant) => !isOver(grant) && grant.callback !== callbackOf(grant.path));
+  if (moved.length === 0) return unchanged(record);
+  return {
+    record: {
+      ...record,
+      grants: record.grants.map((grant) =>
+        moved.includes(grant)
+          ? {
+              ...grant,
+              callback: callbackOf(grant.path),
+              state: grant.verifiedAt === undefined ? 'requested' : 'expired',
+              pending: undefined,
+              nextAttemptAt: undefined,
+            }
+          : grant,
+      ),
+    },
+    effects: moved.map(({ id, hub }) => ({
+      type: 'warn',
+      grantId: id,
+      message: `the callback is another one than hub ${hub} was given: asking again; to the old one it may send until its lease ends`,
+    })),
+  };
 }
 
 /** A request without an answer may not have left before its process ended. */

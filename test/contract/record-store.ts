@@ -193,7 +193,9 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
 
     test('an exchange, where there is one, decides on what is there', async () => {
       if (store.exchange === undefined) return;
-      await store.exchange('subscription', 'x', (current) => ({ set: { was: current ?? null, bytes: new Uint8Array([1]) } }));
+      await store.exchange('subscription', 'x', (current) => ({
+        set: { was: current ?? null, bytes: new Uint8Array([1]) },
+      }));
       await store.exchange('subscription', 'x', (current) => {
         expect(current).toStrictEqual({ was: null, bytes: new Uint8Array([1]) });
         return 'keep';
@@ -214,7 +216,7 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       await closed.close();
       await closed.close();
       await expect(closed.get('subscription', 'x')).rejects.toThrow(
-        /The record meta x could not be read: the store .* is closed/,
+        /The record subscription x could not be read: the store .* is closed/,
       );
       await expect(closed.set('subscription', 'x', 1)).rejects.toThrow(StoreError);
       await expect(closed.delete('subscription', 'x')).rejects.toThrow(StoreError);

@@ -29,6 +29,8 @@ import { deadPort, failureOf, portOf, reader, strangersServer, until } from './w
 const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
 const seams = (env: NodeJS.ProcessEnv) => ({ now: Date.now, random: Math.random, engine: embeddedEngine, env });
 
+const pem = (name: string): string => readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
+
 async function callbackOf(runtime: SubscriberRuntime): Promise<string> {
   const [{ callback } = {}] = await runtime.subscriptions.find();
   if (callback === undefined) throw new Error('nothing was asked for');
@@ -65,7 +67,6 @@ describe('where it listens', () => {
   });
 
   it('is HTTPS with tls', async () => {
-    const pem = (name: string): string => readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
     const [key, cert] = [pem('key'), pem('certificate')];
     await using hub = await TestHub.start({ ca: cert });
     const topic = hub.topic('/feed');
@@ -322,12 +323,15 @@ describe('secrets', () => {
 describe('hooks', () => {
   it('tell of everything that happens to a subscription, each with its payload', async () => {
     await using first = await TestHub.start();
-    await using second = await TestHub.start({ leaseSeconds: 1000 });
+    // A secret follows to another origin over https only.
+    const [key, cert] = [pem('key'), pem('certificate')];
+    await using second = await TestHub.start({ leaseSeconds: 1000, tls: { key, cert } });
+    const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
     first.redirect(308, second.url);
     const topic = first.topic('/feed');
     const heard: (HookPayload & { readonly name: HookName })[] = [];
     const service = defineSubscriber(
-      { name: 'News', target: topic.url, secret: 'shh', delivery: { retryForSeconds: 0 } },
+      { name: 'News', target: topic.url, secret: 'shh', httpConfig: { dispatcher }, delivery: { retryForSeconds: 0 } },
       {
         onEventNotification(event) {
           if (event.text() === 'bad') throw new Error('the handler fails');

@@ -183,7 +183,43 @@ describe('a restart', () => {
   });
 });
 
+describe('what the code declares', () => {
+  it('is said of a subscription as the code is now', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const declared: boolean[] = [];
+    for (const target of [undefined, topic.url, undefined]) {
+      const { service } = reader(target === undefined ? {} : { target });
+      await using runtime = await startService(service, options);
+      if (declared.length === 0) await runtime.subscribe(service, { target: topic.url });
+      await runtime.ready();
+      declared.push(...(await runtime.subscriptions.find()).map((one) => one.declared));
+    }
+    expect(declared).toEqual([false, true, false]);
+  });
+});
+
 describe('a literal callback', () => {
+  it('S6 is given up by its old target before the new one gets it', async () => {
+    await using hub = await TestHub.start();
+    const [a, b] = [hub.topic('/a'), hub.topic('/b')];
+    const config = { callback: `http://localhost:${options.port}/in`, unsubscribeOnShutdown: false };
+    const first = await startService(reader({ target: a.url, ...config }).service, options);
+    await first.ready();
+    await first.stop();
+
+    const { service, got } = reader({ target: b.url, ...config });
+    await using second = await startService(service, options);
+    await second.ready();
+    await hub.settled();
+    expect(hub.subscriptions.map(({ topic, state }) => `${topic} ${state}`)).toEqual([
+      `${a.url} unsubscribed`,
+      `${b.url} active`,
+    ]);
+    await Promise.all([a.publish('for a'), b.publish('for b')]);
+    expect(got).toEqual(['for b']);
+  });
+
   it('serves what is declared now, and what it served before gives way', async () => {
     await using hub = await TestHub.start();
     const [a, b] = [hub.topic('/a'), hub.topic('/b')];

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { LookupFunction } from 'node:net';
+import { Keyv } from 'keyv';
 import { Agent } from 'undici';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
@@ -7,6 +8,7 @@ import {
   defineSubscriber,
   ResourceDiscoveryFailedError,
   startService,
+  StoreError,
   SubscriptionInitiationError,
   WebSubError,
   type HookPayload,
@@ -43,6 +45,24 @@ describe('subscribe()', () => {
     await topic.publish('news');
     expect(got).toEqual(['news']);
     expect(asked(hub)).toBe(1);
+  });
+
+  it('goes on by itself where the store failed right after the subscription was stored', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const store = new Map<string, unknown>();
+    let writes = 0;
+    const set = store.set.bind(store);
+    store.set = (key, value) => {
+      writes += key.includes(':subscription:') ? 1 : 0;
+      if (writes === 2) throw new Error('the disk is full');
+      return set(key, value);
+    };
+    const { service } = reader();
+    await using runtime = await startService(service, { ...QUIET, store: new Keyv({ store }) });
+    expect(await failureOf(runtime.subscribe(service, { target: topic.url }))).toBeInstanceOf(StoreError);
+    await runtime.ready();
+    expect(await only(runtime)).toMatchObject({ target: topic.url, state: 'active' });
   });
 
   it('gives the same subscription to calls at the same moment', async () => {
@@ -83,7 +103,7 @@ describe('subscribe()', () => {
     expect(hub.violations).toEqual([]);
   });
 
-  it('asks for what it is told beyond the configuration, and for that again at a renewal', async () => {
+  it('asks for what it is told beyond the configuration, at once, and for that again at a renewal', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const { service } = reader({ leaseSeconds: 100, secret: 'the service’s' });
@@ -92,10 +112,11 @@ describe('subscribe()', () => {
     await runtime.subscribe(service, { target: topic.url, leaseSeconds: 500, secret: 'its own' });
     await runtime.ready();
     await runtime.subscribe(service, { target: topic.url, leaseSeconds: 600 });
-    world.pass(499_000);
-    await hub.until(() => asked(hub) === 2);
+    await until(async () => (await only(runtime)).leaseSeconds === 600);
+    world.pass(599_000);
+    await hub.until(() => asked(hub) === 3);
     const forms = hub.requests.filter(({ method }) => method === 'POST').map(({ form }) => form);
-    expect(forms.map((form) => form.get('hub.lease_seconds'))).toEqual(['500', '600']);
+    expect(forms.map((form) => form.get('hub.lease_seconds'))).toEqual(['500', '600', '600']);
     expect(forms[0]?.get('hub.secret')).toBe('its own');
   });
 
@@ -139,6 +160,25 @@ describe('unsubscribe() and retry()', () => {
     await runtime.retry(id);
     await runtime.ready();
     expect(await only(runtime)).toMatchObject({ desired: 'subscribed', state: 'active' });
+  });
+
+  it('C1 leave nothing behind of what was asked for at runtime, a month after it has ended', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const { service } = reader();
+    const world = new FakeWorld();
+    await using runtime = await world.start(service);
+    const { id } = await runtime.subscribe(service, { target: topic.url });
+    await runtime.ready();
+    await runtime.unsubscribe(id);
+    await until(async () => (await only(runtime)).state === 'unsubscribed');
+    world.pass(31 * 86_400_000);
+    world.turn('0 3 * * *');
+    await until(async () => (await runtime.subscriptions.count()) === 0);
+    const again = await runtime.subscribe(service, { target: topic.url });
+    await runtime.ready();
+    expect(await only(runtime)).toMatchObject({ id: again.id, state: 'active' });
+    expect(again.id).not.toBe(id);
   });
 
   it('name a subscription that is not there', async () => {
@@ -313,6 +353,25 @@ describe('a callback as the service configures it', () => {
     await runtime.ready();
     await b.publish('for b');
     expect(got).toEqual(['for b']);
+  });
+
+  it('literal, takes up an earlier subscription only when it serves no other', async () => {
+    await using hub = await TestHub.start();
+    const [a, b] = [hub.topic('/a'), hub.topic('/b')];
+    const port = await deadPort();
+    const { service } = reader({ callback: `http://localhost:${port}/in` });
+    await using runtime = await startService(service, { ...QUIET, port });
+    const { id } = await runtime.subscribe(service, { target: a.url });
+    await runtime.ready();
+    await runtime.unsubscribe(id);
+    await runtime.subscribe(service, { target: b.url });
+    for (const again of [runtime.subscribe(service, { target: a.url }), runtime.retry(id)]) {
+      const failure = await failureOf(again);
+      expect(failure).toBeInstanceOf(ConfigurationError);
+      expect(failure.message).toMatch(/callback is taken literally and serves http.*\/b already/);
+    }
+    await runtime.ready();
+    expect(await runtime.subscriptions.find({ state: 'active' })).toMatchObject([{ target: b.url }]);
   });
 
   it('with appendServicePath, gets path and token behind it', async () => {

@@ -1,3 +1,4 @@
+import { CronTime } from 'cron';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { embeddedEngine } from '../../src/engine/embedded.js';
 
@@ -73,4 +74,19 @@ test('work is done in turn', async () => {
   });
   await Promise.all([first, engine.inTurn('a', async () => void done.push(2))]);
   expect(done).toEqual([1, 2]);
+});
+
+test('a moment that was missed is made up for, and nothing is written to the console', () => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const getTimeout = vi.spyOn(CronTime.prototype, 'getTimeout').mockReturnValueOnce(-1);
+  const engine = embeddedEngine({ now: Date.now });
+  const run: string[] = [];
+  engine.timetable((key) => run.push(key)).set('due', Date.now());
+  engine.start();
+  vi.advanceTimersByTime(1);
+  engine.stop();
+  expect(run).toEqual(['due']);
+  expect(warn).not.toHaveBeenCalled();
+  getTimeout.mockRestore();
+  warn.mockRestore();
 });

@@ -6,7 +6,7 @@ import { attach } from '../../src/http/attach.js';
 import { exchange, request } from './wire.js';
 
 const appAt = (prefix: string): CallbackApp => ({
-  isOurs: (target) => target.startsWith(prefix),
+  isOurs: (_method, target) => target.startsWith(prefix),
   fetch: () => Promise.resolve(new Response(prefix)),
   nodeHandler: (_request, response) => void response.setHeader('Content-Length', prefix.length).end(prefix),
 });

@@ -1,6 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { describe, expect, it } from 'vitest';
-import { AddressError, guardedLookup, isPrivate, specialRange } from '../../src/hub/address-guard.js';
+import { AddressError, guardedLookup, privacyOf, specialRange } from '../../src/hub/address-guard.js';
 
 const special: readonly (readonly [string, string])[] = [
   ['0.0.0.0', 'unspecified'],
@@ -49,7 +49,7 @@ describe('addresses that are not public', () => {
   );
 });
 
-describe('isPrivate', () => {
+describe('what makes a URL lead to them', () => {
   const never = (): Promise<never> => Promise.reject(new Error('looked up'));
 
   it.each([
@@ -60,30 +60,35 @@ describe('isPrivate', () => {
     'http://localhost/',
     'http://a.localhost/',
     'http://169.254.169.254/latest',
-  ])('%s is, without a lookup', async (url) => {
-    expect(await isPrivate(url, never)).toBe(true);
+  ])('%s: its text, without a lookup', async (url) => {
+    expect(await privacyOf(url, never)).toBe('literal');
   });
 
-  it('a public address is not, without a lookup', async () => {
-    expect(await isPrivate('https://8.8.8.8/', never)).toBe(false);
+  it('a public address is public, without a lookup', async () => {
+    const unasked = (): Promise<string[]> => Promise.resolve(['10.0.0.1']);
+    expect(await privacyOf('https://8.8.8.8/', unasked)).toBe('public');
   });
 
-  it('a name with one such address is', async () => {
+  it.each([
+    [['10.0.0.1'], 'resolved'],
+    [['10.0.0.1', 'fd00::1'], 'resolved'],
+    [['8.8.8.8', '10.0.0.1'], 'public'],
+    [['10.0.0.1', '8.8.8.8'], 'public'],
+    [['8.8.8.8'], 'public'],
+    [[], 'public'],
+  ])('a name with the addresses %j: %s', async (addresses, privacy) => {
     const asked: string[] = [];
     const lookup = (host: string): Promise<string[]> => {
       asked.push(host);
-      return Promise.resolve(['8.8.8.8', '10.0.0.1']);
+      return Promise.resolve(addresses);
     };
-    expect(await isPrivate('https://hub.example.com:8443/path', lookup)).toBe(true);
+    expect(await privacyOf('https://hub.example.com:8443/path', lookup)).toBe(privacy);
     expect(asked).toEqual(['hub.example.com']);
   });
 
-  it('a name with public addresses alone is not', async () => {
-    expect(await isPrivate('https://hub.example.com/', () => Promise.resolve(['8.8.8.8']))).toBe(false);
-  });
-
-  it('a name that does not resolve is not', async () => {
-    expect(await isPrivate('https://hub.invalid/')).toBe(false);
+  it('a name that does not resolve is public', async () => {
+    expect(await privacyOf('https://hub.example.com/', never)).toBe('public');
+    expect(await privacyOf('https://hub.invalid/')).toBe('public');
   });
 });
 

@@ -4,7 +4,6 @@ import { describe, expect, test } from 'vitest';
 import { ConfigurationError, ResourceDiscoveryFailedError, type DiscoveryFailure } from '../../src/errors.js';
 import { discover, type DiscoveryContext } from '../../src/hub/discover.js';
 import type { DiscoveryConfig } from '../../src/hub/http-config.js';
-import { silentLogger } from '../../src/logger.js';
 import { startServer, status, type Answer } from './recording-server.js';
 
 const hub = 'https://hub.example/';
@@ -75,13 +74,9 @@ describe('where hub and topic are found', () => {
 
   test('D6 without a self link the final URL is the topic, with a warning', async () => {
     await using server = await startServer(status(200, html, `<link rel=hub href=${hub}>`));
-    const warned: unknown[] = [];
-    const { debug, info, error, fatal } = silentLogger;
-    const logger = { debug, info, error, fatal, warn: (...line: unknown[]) => void warned.push(line) };
-    const found = await discover(server.url, {}, { logger });
+    const found = await discover(server.url);
     expect(found).toMatchObject({ topic: `${server.url}/`, url: `${server.url}/` });
     expect(found.warnings).toEqual([expect.stringContaining('no self link')]);
-    expect(warned).toEqual([[{ url: server.url }, found.warnings?.[0]]]);
   });
 
   test('D6 the self link of the headers is the topic when the document with the hub has none', async () => {
@@ -98,6 +93,18 @@ describe('where hub and topic are found', () => {
   test('D8 all hubs in document order', async () => {
     await using server = await startServer(status(200, html, '<link rel=hub href=/b><link rel=hub href=/a>'));
     expect((await discover(server.url)).hubs).toEqual([`${server.url}/b`, `${server.url}/a`]);
+  });
+
+  test.each([
+    [10, undefined],
+    [25, [expect.stringMatching(/names 25 hubs \(html\): the first 10 are taken, 15 left out$/)]],
+  ])('D8 of %d hubs no more than the first ten', async (count, warnings) => {
+    const paths = Array.from({ length: count }, (_, index) => `/${index}`);
+    const links = paths.map((path) => `<link rel=hub href=${path}>`).join('');
+    await using server = await startServer(status(200, html, `<link rel=self href=/topic>${links}`));
+    const found = await discover(server.url);
+    expect(found.hubs).toEqual(paths.slice(0, 10).map((path) => `${server.url}${path}`));
+    expect(found.warnings).toEqual(warnings);
   });
 });
 

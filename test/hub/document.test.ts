@@ -3,14 +3,14 @@ import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { Agent } from 'undici';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { isPrivate } from '../../src/hub/address-guard.js';
+import { privacyOf } from '../../src/hub/address-guard.js';
 import { discover } from '../../src/hub/discover.js';
 import { certificate, startServer, status, type Answer } from './recording-server.js';
 
 // The only stand-in: a URL that is not private cannot be had without a network.
 vi.mock(import('../../src/hub/address-guard.js'), async (importOriginal) => {
   const original = await importOriginal();
-  return { ...original, isPrivate: vi.fn<typeof isPrivate>(original.isPrivate) };
+  return { ...original, privacyOf: vi.fn<typeof privacyOf>(original.privacyOf) };
 });
 
 const found: Answer = status(200, { Link: '<https://hub.example/>; rel=hub, </topic>; rel=self' });
@@ -108,26 +108,45 @@ describe('credentials and headers of the user', () => {
 
 describe('addresses that are not public', () => {
   beforeEach(() => {
-    vi.mocked(isPrivate).mockClear();
+    vi.mocked(privacyOf).mockClear();
   });
 
   test('may be redirected to from a URL that is not public itself', async () => {
     await using server = await startServer(redirecting([302, 302]));
     expect(await discover(`${server.url}/0`)).toMatchObject({ url: `${server.url}/2` });
-    expect(isPrivate).toHaveBeenCalledExactlyOnceWith(`${server.url}/0`);
+    expect(privacyOf).toHaveBeenCalledExactlyOnceWith(`${server.url}/0`);
   });
 
-  test('may not be redirected to from a public one', async () => {
-    vi.mocked(isPrivate).mockResolvedValueOnce(false);
+  test('may not be asked, nor redirected to, under a name that is public when it is judged', async () => {
+    vi.mocked(privacyOf).mockResolvedValueOnce('public');
     await using server = await startServer(redirecting([302]));
     await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'forbidden-address' });
-    expect(server.requests).toHaveLength(1);
+    expect(server.requests).toHaveLength(0);
+  });
+
+  test('may be asked under a private name, and redirected to at its own host and port alone', async () => {
+    vi.mocked(privacyOf).mockResolvedValueOnce('resolved');
+    await using inner = await startServer(found);
+    await using server = await startServer(({ path }, response) => {
+      response.writeHead(302, { Location: path === '/0' ? '/1' : inner.url }).end();
+    });
+    await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'forbidden-address' });
+    expect(server.requests.map(({ path }) => path)).toEqual(['/0', '/1']);
+    expect(inner.requests).toHaveLength(0);
+  });
+
+  test('are the business of a dispatcher of the user’s own', async () => {
+    await using server = await startServer(found);
+    const dispatcher = new Agent();
+    await discover(server.url, { httpConfig: { dispatcher } });
+    expect(privacyOf).not.toHaveBeenCalled();
+    await dispatcher.close();
   });
 
   test('unless allowed', async () => {
     await using server = await startServer(redirecting([302]));
     await discover(`${server.url}/0`, {}, { allowPrivateNetworks: true });
-    expect(isPrivate).not.toHaveBeenCalled();
+    expect(privacyOf).not.toHaveBeenCalled();
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytesToRead, hubWords, readBeginning } from '../../src/hub/hub-text.js';
+import { bytesToRead, capabilityOf, hubWords, readBeginning } from '../../src/hub/hub-text.js';
 
 const streamOf = (...chunks: readonly (string | Uint8Array | Error)[]): ReadableStream<Uint8Array> => {
   const left = [...chunks];
@@ -52,6 +52,24 @@ describe("a hub's own words", () => {
   it('may have half of a surrogate pair in a secret', () => {
     expect(hubWords(['a\ud800'])('x%61%ef%bf%bd a%EF%BF%BD')).toBe('x%61%ef%bf%bd [redacted]');
   });
+});
+
+describe('what a callback is reached by', () => {
+  const token = 'abcdefghijklmnop';
+
+  it.each([
+    [`https://me.example.com/websub/${token}`, token],
+    [`https://me.example.com/websub/${token}/?x=1`, token],
+  ])('%s is its URL and its token', (callback, last) => {
+    expect(capabilityOf(callback)).toEqual([callback, last]);
+  });
+
+  it.each(['https://me.example.com/', 'https://me.example.com/websub/1', 'https://me.example.com/abcdefghijklmno'])(
+    '%s is its URL alone',
+    (callback) => {
+      expect(capabilityOf(callback)).toEqual([callback]);
+    },
+  );
 });
 
 describe('the beginning of a body', () => {

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { AddressError, isPrivate } from '../../src/hub/address-guard.js';
+import { AddressError, privacyOf } from '../../src/hub/address-guard.js';
 import { sendHubRequest, type HubRequest } from '../../src/hub/request.js';
 import { everyHostHere, rejection, startServer, status } from './recording-server.js';
 
 // No public address can be had in a test: whether the hub counts as one is decided here instead.
 vi.mock(import('../../src/hub/address-guard.js'), async (importOriginal) => {
   const original = await importOriginal();
-  return { ...original, isPrivate: vi.fn<typeof original.isPrivate>() };
+  return { ...original, privacyOf: vi.fn<typeof original.privacyOf>() };
 });
 
 const asked: HubRequest = {
@@ -17,17 +17,17 @@ const asked: HubRequest = {
 
 describe('the address guard', () => {
   beforeEach(() => {
-    vi.mocked(isPrivate).mockReset();
+    vi.mocked(privacyOf).mockReset();
   });
 
   it('lets a hub that the user named be anywhere', async () => {
-    vi.mocked(isPrivate).mockResolvedValue(false);
+    vi.mocked(privacyOf).mockResolvedValue('public');
     await using server = await startServer(status(202));
     expect(await sendHubRequest(server.url, asked)).toMatchObject({ status: 202 });
   });
 
   it('refuses the redirect of a public hub to an address that is not', async () => {
-    vi.mocked(isPrivate).mockResolvedValue(false);
+    vi.mocked(privacyOf).mockResolvedValue('public');
     await using inner = await startServer(status(202));
     await using server = await startServer(status(307, { location: inner.url }));
     const error = await rejection(sendHubRequest(server.url, asked));
@@ -42,11 +42,22 @@ describe('the address guard', () => {
   });
 
   it('follows the redirect of a hub that is not public itself', async () => {
-    vi.mocked(isPrivate).mockResolvedValue(true);
+    vi.mocked(privacyOf).mockResolvedValue('literal');
     await using inner = await startServer(status(202));
     await using server = await startServer(status(307, { location: inner.url }));
     expect(await sendHubRequest(server.url, asked)).toMatchObject({ status: 202 });
-    expect(isPrivate).toHaveBeenCalledExactlyOnceWith(server.url);
+    expect(privacyOf).toHaveBeenCalledExactlyOnceWith(server.url);
+  });
+
+  it('follows the redirect of a hub with a private name to its own host and port alone', async () => {
+    vi.mocked(privacyOf).mockResolvedValue('resolved');
+    await using inner = await startServer(status(202));
+    await using server = await startServer(({ path }, response) => {
+      response.writeHead(307, { location: path === '/' ? '/again' : inner.url }).end();
+    });
+    expect(await rejection(sendHubRequest(server.url, asked))).toMatchObject({ reason: 'forbidden' });
+    expect(server.requests.map(({ path }) => path)).toEqual(['/', '/again']);
+    expect(inner.requests).toHaveLength(0);
   });
 
   it('refuses a hub that a stranger named', async () => {
@@ -67,12 +78,12 @@ describe('the address guard', () => {
     const redirecting = everyHostHere({ http: server.port, https: 1 });
     const loop = { httpConfig: { dispatcher: redirecting, maxRedirects: 1 } };
     expect(await rejection(sendHubRequest('http://hub.test/', asked, loop))).toMatchObject({ reason: 'refused' });
-    expect(isPrivate).not.toHaveBeenCalled();
+    expect(privacyOf).not.toHaveBeenCalled();
     await Promise.all([dispatcher.destroy(), redirecting.destroy()]);
   });
 
   it('does not let a slow lookup outlast the time-out', async () => {
-    vi.mocked(isPrivate).mockReturnValue(new Promise(() => {}));
+    vi.mocked(privacyOf).mockReturnValue(new Promise(() => {}));
     await using server = await startServer(status(307, { location: '/again' }));
     const error = await rejection(sendHubRequest(server.url, asked, { httpConfig: { timeoutMs: 200 } }));
     expect(error).toMatchObject({ reason: 'unreachable', message: expect.stringContaining('no complete answer') });

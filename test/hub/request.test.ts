@@ -138,6 +138,25 @@ describe('a request to a hub', () => {
     expect(error).toMatchObject({ reason: 'unreachable', cause: { message: 'stopping' } });
   });
 
+  it('never shows the callback or its token that the hub echoes', async () => {
+    const token = 'LMJbBvNQ7l-6kZ_zcWdtT0';
+    const callback = `https://me.example.com/websub/${token}`;
+    const echo: Answer = ({ body }, response) =>
+      void response.writeHead(400).end(`${callback} ${body} /websub/${token} ${encodeURIComponent(callback)} is bad`);
+    const { error } = await refusalBy(echo, { callback });
+    expect(error).toMatchObject({ message: expect.stringMatching(/\[redacted\].* is bad/) });
+    expect(error).toMatchObject({ message: expect.not.stringContaining(token) });
+  });
+
+  it('never shows the callback in a URL that the hub redirects to', async () => {
+    const token = 'LMJbBvNQ7l-6kZ_zcWdtT0';
+    const callback = `https://me.example.com/websub/${token}`;
+    const location = `/?back=${encodeURIComponent(callback)}`;
+    const { error } = await refusalBy(status(307, { location }), { callback });
+    expect(error).toMatchObject({ message: expect.stringMatching(/maxRedirects.*\[redacted\]/) });
+    expect(error).toMatchObject({ message: expect.not.stringContaining(token) });
+  });
+
   it.each([
     ['secret', { secret: 's3cret+&' }, {}],
     ['verify token', { verifyToken: 's3cret+&', protocol: 'pubsubhubbub-0.3' }, {}],
@@ -222,16 +241,26 @@ describe('redirects', () => {
     });
   });
 
-  it('S5 to another http origin lose headers and credentials, on this machine not the secret', async () => {
+  it('S5 to another http origin lose headers and credentials', async () => {
     await using other = await startServer(status(202));
     await using server = await startServer(status(308, { location: other.url }));
-    const request = { ...asked, customHeaders: { 'x-own': '1' }, secret: 'secret' };
+    const request = { ...asked, customHeaders: { 'x-own': '1' } };
     const httpConfig = { headers: { 'x-all': '2' }, auth: { bearer: 'token' } };
     expect(await sendHubRequest(server.url, request, { httpConfig })).toMatchObject({ hub: `${other.url}/` });
     expect(other.requests[0]?.body).toBe(server.requests[0]?.body);
     const { headers } = other.requests[0] ?? {};
     expect(headers).toMatchObject({ 'content-type': 'application/x-www-form-urlencoded' });
     for (const name of ['x-own', 'x-all', 'authorization']) expect(headers).not.toHaveProperty(name);
+  });
+
+  it('S5 to another http origin are not followed with a secret, on this machine neither', async () => {
+    await using other = await startServer(status(202));
+    const { error } = await refusalBy(status(307, { location: other.url }), { secret: 's3cret' });
+    expect(error).toMatchObject({
+      reason: 'forbidden',
+      message: expect.stringContaining(`a secret does not follow to plain HTTP: ${other.url}/`),
+    });
+    expect(other.requests).toHaveLength(0);
   });
 });
 

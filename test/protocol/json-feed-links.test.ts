@@ -40,6 +40,15 @@ describe('D5 links in JSON Feed', () => {
     expect(read(json)).toEqual({ hubs: [], selfs: [] });
   });
 
+  test.each(['\\"', '"', '{"', ', ', ',', '["items" ', '"items",', '\\'])('a megabyte of %s takes no time', (part) => {
+    const feed = `{"a":"${part.repeat(1_000_000 / part.length)}`;
+    const reader = createJsonFeedLinkReader(url);
+    const before = process.cpuUsage();
+    for (let at = 0; at < feed.length; at += 2000) reader.write(feed.slice(at, at + 2000));
+    expect(reader.end()).toEqual({ hubs: [], selfs: [] });
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000);
+  });
+
   describe('reading stops at items once a hub is known', () => {
     const head =
       '{"title": "items", "x": ["items", {"items": 1}], "hubs": [{"type":"WebSub","url":"/hub"}], "feed_url": "/a"';

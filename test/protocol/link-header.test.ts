@@ -73,6 +73,20 @@ describe('D2 Link headers', () => {
     expect(found('<../hub>; rel=hub, <>; rel=self')).toEqual({ hubs: ['https://example.com/hub'], selfs: [base] });
   });
 
+  test('absolute links are found where the resource is named by no URL', () => {
+    const named = (value: string) => linksFromHeaders([value], 'plain-topic');
+    expect(named(`<${hub}>; rel=hub, </hub>; rel=hub, <https://example.com/feed>; rel=self`)).toEqual({
+      hubs: [hub],
+      selfs: ['https://example.com/feed'],
+    });
+    for (const anchor of ['', 'plain-topic']) {
+      expect(named(`<${hub}>; rel=hub; anchor="${anchor}"`).hubs).toEqual([hub]);
+    }
+    for (const anchor of ['#part', 'other', 'https://example.com/']) {
+      expect(named(`<${hub}>; rel=hub; anchor="${anchor}"`).hubs).toEqual([]);
+    }
+  });
+
   test('raw UTF-8, which arrives as one character a byte', () => {
     const raw = Buffer.from('<https://hub.example/é>; rel=hub').toString('latin1');
     expect(found(raw).hubs).toEqual(['https://hub.example/%C3%A9']);

@@ -1,6 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { describe, expect, it, vi } from 'vitest';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { gate } from '../../src/runtime/gate.js';
+import { exchange, request } from '../http/wire.js';
 
 /** What the handler behind a gate gets of requests with these methods, after each step. */
 function through(): {
@@ -32,5 +34,24 @@ describe('gate', () => {
     await vi.waitFor(() => expect(handled).toEqual(['GET', 'HEAD', 'POST', 'POST']));
     send('POST');
     expect(handled).toHaveLength(5);
+  });
+
+  it('answers 503 what it holds when the start fails, and what comes after that', async () => {
+    const reached: string[] = [];
+    const way = gate(({ method = '' }) => void reached.push(method));
+    const server = createServer(way.nodeHandler);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const held = exchange(port, request('POST', '/websub/a', {}, 'news'));
+    await once(server, 'request');
+    await way.fail();
+    const late = exchange(port, request('GET', '/websub/a'));
+    for (const answer of [await held, await late]) {
+      expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
+    }
+    expect(reached).toEqual([]);
   });
 });

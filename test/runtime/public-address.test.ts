@@ -86,4 +86,18 @@ describe('publicAddress', () => {
     }
     expect(close).toHaveBeenCalledTimes(2);
   });
+
+  it('is the address listened on, where that is one alone', async () => {
+    const urls = ['0.0.0.0', '::', '127.0.0.2', '::1', 'box.example'].map(async (host) => {
+      const { url } = await publicAddress({ host }, 9090, logger);
+      return url;
+    });
+    expect(await Promise.all(urls)).toEqual([
+      'http://localhost:9090',
+      'http://localhost:9090',
+      'http://127.0.0.2:9090',
+      'http://[::1]:9090',
+      'http://box.example:9090',
+    ]);
+  });
 });

@@ -120,6 +120,26 @@ describe("a user's Keyv", () => {
     expect((await failureOf(store.get('event', 'number'))).message).toContain('is not the text of a record');
   });
 
+  test('whose listing repeats itself has each record listed once', async () => {
+    const { adapter } = failingAdapter();
+    const store = await openStore(new Keyv({ store: adapter }));
+    for (const id of ['a', 'b']) await store.set('event', id, id);
+    adapter.iterator = async function* () {
+      for (const key of ['a', 'b', 'a', 'b', 'a']) {
+        const row = `keyv:websub:event:${key}`;
+        yield [row, await adapter.get(row)];
+      }
+    };
+    for (let listing = 0; listing < 2; listing += 1) {
+      const entries = [];
+      for await (const entry of store.entries('event')) entries.push(entry);
+      expect(entries).toEqual([
+        ['a', 'a'],
+        ['b', 'b'],
+      ]);
+    }
+  });
+
   test('that never answers fails within the time given, when it is opened, read and listed', async () => {
     const { adapter } = failingAdapter();
     const store = await openStore(new Keyv({ store: adapter }), { timeoutMs: 30 });

@@ -26,7 +26,7 @@ function handles(): number {
 describe('an LMDB store', () => {
   test('is a directory of its own, private to its user, and says where it lies', async () => {
     const store = await openStore('lmdb://deep/my%20news', { directory });
-    await store.set('meta', 'a', 1);
+    await store.set('subscription', 'a', 1);
     expect(store.location).toBe(`lmdb://${directory}/deep/my%20news`);
     expect(store.durable).toBe(true);
     expect(statSync(join(directory, 'deep/my news')).mode & 0o777).toBe(0o700);
@@ -102,8 +102,8 @@ describe('a store by URI', () => {
 
   test('of memory is not durable, and each is its own', async () => {
     const [one, other] = await Promise.all([openStore('memory'), openStore('memory')]);
-    await one.set('meta', 'a', 1);
-    expect(await other.get('meta', 'a')).toBeUndefined();
+    await one.set('subscription', 'a', 1);
+    expect(await other.get('subscription', 'a')).toBeUndefined();
     expect([one.durable, one.location]).toEqual([false, 'memory']);
   });
 

@@ -7,6 +7,7 @@ import { hubClient } from '../../src/subscription/hub-client.js';
 import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from '../../src/subscription/record.js';
 import type { SubscriptionTarget } from '../../src/subscription/snapshot.js';
 import type { ServiceTerms } from '../../src/subscription/terms.js';
+import { startServer } from '../hub/recording-server.js';
 import { START } from './life.js';
 import { recordingLogger, subscription, TERMS, world, type World } from './registry-world.js';
 
@@ -354,6 +355,21 @@ describe('a request', () => {
 });
 
 describe('addresses that are not public', () => {
+  test('are not asked where a page under a public name leads there', async () => {
+    const hub = await startHub();
+    await using publisher = await startServer((_request, response) => {
+      const link = `<${hub.url}>; rel=hub, <http://publisher.example/feed>; rel=self`;
+      response.writeHead(200, { link }).end();
+    });
+    const terms = { allowPrivateNetworks: false, discoveryConfig: overHttps };
+    const here = await wanted(`http://publisher.example:${publisher.port}/feed`, terms);
+    await here.idle();
+    expect(publisher.requests).toHaveLength(1);
+    expect(here.grant()).toMatchObject({ hub: hub.url, attempts: 1 });
+    expect(here.record().lastError?.message).toMatch(/127\.0\.0\.1 is not a public address.*allowPrivateNetworks/);
+    expect(hub.requests).toEqual([]);
+  });
+
   test('are asked where the target itself is at one, or where it is allowed', async () => {
     const hub = await startHub();
     const topic = hub.topic('/feed', { body: 'news', discovery: 'link-header' });

@@ -36,6 +36,7 @@ export class Life {
   now = START;
   random = 0.5;
   rules = RULES;
+  callbackOf = (path: string): string => `https://me.example/websub/${path}`;
   /** What the last event asked for. */
   effects: readonly Effect[] = [];
   #ids = 0;
@@ -48,8 +49,7 @@ export class Life {
   get context(): TransitionContext {
     this.#ids += 1;
     const fresh = { id: `g${this.#ids}`, path: `path-${this.#ids}`, verifyToken: undefined };
-    const callbackOf = (path: string): string => `https://me.example/websub/${path}`;
-    return { now: this.now, random: this.random, rules: this.rules, fresh, callbackOf };
+    return { now: this.now, random: this.random, rules: this.rules, fresh, callbackOf: this.callbackOf };
   }
 
   apply(event: SubscriptionEvent): this {

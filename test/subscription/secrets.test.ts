@@ -6,7 +6,7 @@ import {
   withPendingSecret,
   withVerifiedSecret,
 } from '../../src/subscription/secrets.js';
-import { DAY, START } from './life.js';
+import { active, DAY, START, type Life } from './life.js';
 
 const HOUR = 3_600_000;
 
@@ -103,5 +103,39 @@ describe('the secret that a request repeats', () => {
     const secrets = secretsAfter('a', null, 'a', null);
     expect(latestSecret(secrets)).toBe('a');
     expect(secrets).toHaveLength(2);
+  });
+});
+
+describe('V4 a verification that nobody asked for', () => {
+  const renewing = (): Life =>
+    active()
+      .due(9 * DAY)
+      .requested({ requestId: 'r2', secret: 'another' });
+
+  test('does not make current what a refused renewal carried: the hub may never have taken it', () => {
+    const life = renewing();
+    life.apply({
+      type: 'refused',
+      grantId: life.grant.id,
+      requestId: 'r2',
+      failure: { cause: 'refused', code: 'ERR_WEBSUB', message: 'no', at: life.now },
+    });
+    const { secrets } = life.grant;
+    life.after(HOUR).verified();
+    expect(life.asked).toEqual(['tell renewed']);
+    expect(life.grant.secrets).toEqual(secrets);
+    expect(values(life.grant.secrets, life.now + 5 * DAY)).toEqual(['a secret']);
+  });
+
+  test('leaves both acceptable where it is late, and the next try makes the new one current', () => {
+    const life = renewing().accepted({ requestId: 'r2' }).due(60_000);
+    expect(life.asked).toEqual(['tell failed']);
+    life.verified();
+    expect(values(life.grant.secrets, life.now + DAY - 2 * 60_000)).toEqual(['another', 'a secret']);
+    life.due(1_000);
+    expect(life.asked).toEqual(['subscribe']);
+    life.requested({ requestId: 'r3', secret: latestSecret(life.grant.secrets) ?? null }).verified();
+    expect(values(life.grant.secrets, life.now + DAY - 1)).toEqual(['another', 'a secret']);
+    expect(values(life.grant.secrets, life.now + 5 * DAY)).toEqual(['another']);
   });
 });

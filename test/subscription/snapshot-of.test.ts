@@ -41,7 +41,7 @@ describe('a snapshot', () => {
 
   test('of a new subscription has nothing that is not known yet, not even as undefined', () => {
     expect(Object.keys(snapshot(new Life()))).toEqual(
-      'id service target declared desired state grants createdAt attempts stats'.split(' '),
+      'id service target declared desired state grants createdAt attempts nextAttemptAt stats'.split(' '),
     );
   });
 

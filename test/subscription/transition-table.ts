@@ -188,8 +188,11 @@ export const TRANSITIONS: Readonly<Record<Happening, Partial<Readonly<Record<Sit
     unsubscribed: 'unsubscribed [unsubscribed]',
     left: 'unsubscribed [unsubscribed]',
   },
-  'due: nothing yet': {},
+  'due: nothing yet': {
+    new: 'requested []: discover',
+  },
   'due: what is next': {
+    new: 'requested []: discover',
     discovering: 'requested []: discover',
     'discovery failed': 'failed []: discover',
     requested: 'requested [requested]: subscribe',
@@ -203,6 +206,7 @@ export const TRANSITIONS: Readonly<Record<Happening, Partial<Readonly<Record<Sit
     leaving: 'unsubscribing [unsubscribing]: tell failed',
   },
   'due: after a year': {
+    new: 'requested []: discover',
     discovering: 'requested []: discover',
     'discovery failed': 'failed []: discover',
     requested: 'requested [requested]: subscribe',

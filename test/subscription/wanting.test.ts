@@ -188,6 +188,25 @@ describe('a retry', () => {
     expect(life.record.overrides).toEqual({ leaseSeconds: 60 });
     expect(life.apply({ type: 'retried' }).record.overrides).toEqual({ leaseSeconds: 60 });
   });
+
+  test.each([{ leaseSeconds: 60 }, { secret: 'another' }, { secret: false as const }])(
+    'with other terms for what is held tells the hub at once: %j',
+    (overrides) => {
+      const life = active().after(DAY).apply({ type: 'retried', overrides });
+      expect(life.asked).toEqual(['subscribe']);
+      expect(life.grant.state).toBe('active');
+      life.requested({ requestId: 'r2' }).verified();
+      expect(life.apply({ type: 'retried', overrides }).asked).toEqual([]);
+    },
+  );
+
+  test('with other terms for what is renewed at the same time asks once', () => {
+    const life = active()
+      .due(9 * DAY)
+      .requested()
+      .unreachable(3_600);
+    expect(life.apply({ type: 'retried', overrides: { leaseSeconds: 60 } }).asked).toEqual(['subscribe']);
+  });
 });
 
 test('what could not be trusted is noted, and changes nothing else', () => {
@@ -196,4 +215,26 @@ test('what could not be trusted is noted, and changes nothing else', () => {
   expect(life.record.lastError?.cause).toBe('unsigned');
   expect(stateOf(life.record)).toBe('active');
   expect(life.grant.topic).toBe(TOPIC);
+});
+
+describe('a start under another public URL', () => {
+  const moved = (life: Life): Life => {
+    life.callbackOf = (path) => `https://elsewhere.example/websub/${path}`;
+    return started(life, 1_000);
+  };
+
+  test('L6 asks again with the present callback, and claims no grant before the hub has verified it', () => {
+    const life = moved(active());
+    expect(life.asked).toEqual(['warn', 'discover']);
+    expect(stateOf(life.record)).toBe('expired');
+    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.grant.callback).toMatch(/^https:\/\/elsewhere\.example\//);
+    expect(life.requested().verified().grant.state).toBe('active');
+  });
+
+  test('L6 does so for what was not verified yet, and not for what is over', () => {
+    expect(moved(verifying()).grant).toMatchObject({ state: 'requested', pending: undefined });
+    const over = active().apply({ type: 'denied', grantId: active().grant.id, failure: failure('denied') });
+    expect(moved(over).asked).toEqual([]);
+  });
 });

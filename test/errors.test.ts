@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'vitest';
+import {
+  InternalHubError,
+  ResourceDiscoveryFailedError,
+  SubscriptionDeniedError,
+  SubscriptionInitiationError,
+  WebSubError,
+} from '../src/index.js';
+
+describe('an error that is made with its message alone', () => {
+  test.each([
+    [SubscriptionDeniedError, 'ERR_WEBSUB_DENIED', { subscription: undefined, grant: undefined, topic: undefined }],
+    [InternalHubError, 'ERR_WEBSUB_HUB_ERROR', { subscription: undefined, grant: undefined, topic: undefined }],
+    [ResourceDiscoveryFailedError, 'ERR_WEBSUB_DISCOVERY', { reason: 'no-hub', status: undefined }],
+    [SubscriptionInitiationError, 'ERR_WEBSUB_INITIATION', { reason: 'refused', hub: undefined, topic: undefined }],
+  ])('%o is one of ours, and says what is known', (Made, code, fields) => {
+    const error = new Made('no');
+    expect(error).toBeInstanceOf(WebSubError);
+    expect(error.message).toBe('no');
+    expect(error.code).toBe(code);
+    expect(error).toMatchObject(fields);
+  });
+
+  test.each([SubscriptionDeniedError, InternalHubError, ResourceDiscoveryFailedError, SubscriptionInitiationError])(
+    '%o carries a cause, headers and a body',
+    (Made) => {
+      const cause = new Error('why');
+      const error = new Made('no', { cause, headers: { 'x-a': 'b' }, body: { c: 'd' } });
+      expect(error).toMatchObject({ cause, headers: { 'x-a': 'b' }, body: { c: 'd' } });
+    },
+  );
+});
