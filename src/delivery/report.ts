@@ -42,6 +42,10 @@ export function emitEvent(
 export function reportRun(options: ReportOptions, reception: Reception, outcome: HandlerOutcome): void {
   const { entry, event } = reception;
   if (outcome.type !== 'failed') {
+    if (outcome.type === 'deleted') {
+      const fields = { event: event.id, subscription: entry.record.id };
+      options.logger.info(fields, `the service ended the subscription: ${outcome.error.message}`);
+    }
     entry.counters.delivered();
     emitEvent(options, 'delivered', reception);
     return;

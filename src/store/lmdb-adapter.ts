@@ -1,4 +1,6 @@
 import { EventEmitter } from 'node:events';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import type { KeyvStoreAdapter, StoredData } from 'keyv';
 import { type RootDatabase, open } from 'lmdb';
 import { commitFailure } from './commit-failure.js';
@@ -38,6 +40,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
       // With it a commit that fails rejects a promise nobody holds, which ends the process. Writes share commits anyway.
       eventTurnBatching: false,
     });
+    keepToOwner(directory);
   }
 
   on(event: string, listener: (...values: unknown[]) => void): this {
@@ -167,4 +170,15 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
 function isRow(value: unknown): value is Row {
   return Array.isArray(value) && value.length >= 1 && value.length <= 2;
+}
+
+/** Secrets lie in the files in clear: a directory that others may read, because the user made it, is not to show them. */
+function keepToOwner(directory: string): void {
+  for (const name of ['data.mdb', 'lock.mdb']) {
+    try {
+      chmodSync(join(directory, name), 0o600);
+    } catch {
+      // Not ours, or a file system without modes: whoever owns it has decided.
+    }
+  }
 }

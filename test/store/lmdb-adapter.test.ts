@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import keyvTestSuite, { keyvIteratorTests } from '@keyv/test-suite';
@@ -150,4 +150,11 @@ describe('the LMDB adapter', () => {
     expect(await heard).toEqual(new Error('disk full'));
     await closing.disconnect();
   });
+});
+
+test('keeps its files to their owner, in a directory that others may read', () => {
+  mkdirSync(join(root, 'shared'), { mode: 0o755 });
+  openIn('shared');
+  const modes = ['data.mdb', 'lock.mdb'].map((name) => statSync(join(root, 'shared', name)).mode & 0o777);
+  expect(modes).toEqual([0o600, 0o600]);
 });
