@@ -207,6 +207,7 @@ describe('onEventNotification', () => {
     const { method, url, body: content } = sent;
     const again = await fetch(url, { method, headers: sent.headers, body: new Uint8Array(content ?? []) });
     expect([again.status, runs]).toEqual([410, 1]);
+    expect(set.world.logged('the service ended the subscription')).toHaveLength(1);
   });
 
   test('C7 throws SubscriptionDeletedError: 410 before the hub has verified anything, and no handler until then', async () => {
