@@ -1,8 +1,5 @@
 import type { Logger } from '../logger.js';
 
-/** The longest delay a timer of Node.js takes. */
-export const LONGEST_TIMER_MS = 2_147_483_647;
-
 /** A moment by which something has to be over. */
 export interface TimeLimit {
   readonly signal: AbortSignal;

@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../errors.js';
 import { requestForm } from '../protocol/request-form.js';
 import type { SubscriptionTarget } from '../subscription/snapshot.js';
-import { LONGEST_TIMER_MS } from './bounded.js';
+import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import { checkFields, flag, isRecord, listOf, numberOf, oneOf, wrongField, type Check } from './field-checks.js';
 import { discovery, httpClient, headersToAdd, paramsToAdd } from './request-checks.js';
 import { delivery, hubs, injectionToken, isServiceName, secret, serviceName, signature } from './service-checks.js';

@@ -11,7 +11,7 @@ import {
   type Check,
   type Place,
 } from './field-checks.js';
-import { LONGEST_TIMER_MS } from './bounded.js';
+import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import type { SecurityOptions, StartOptions } from './start-options.js';
 import { httpUrl, servicePath } from './url-checks.js';
 

@@ -3,7 +3,7 @@ import { WebSubError } from '../errors.js';
 import type { Registry } from '../subscription/registry.js';
 import type { SubscriptionRecord } from '../subscription/record.js';
 import { stateOf } from '../subscription/state.js';
-import { LONGEST_TIMER_MS } from './bounded.js';
+import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import type { Latch } from './latch.js';
 import { targetName } from './target-checks.js';
 

@@ -1,6 +1,6 @@
 import type { DiscoveryConfig, HttpAuth, HttpClientConfig } from '../hub/http-config.js';
 import { requestHeaders } from '../hub/request-headers.js';
-import { LONGEST_TIMER_MS } from './bounded.js';
+import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import {
   checkFields,
   isRecord,

@@ -13,7 +13,7 @@ import {
   wrongValue,
   type Check,
 } from './field-checks.js';
-import { LONGEST_TIMER_MS } from './bounded.js';
+import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import type { SignatureConfig } from './service-config.js';
 import type { InjectionToken } from './tsyringe.js';
 
