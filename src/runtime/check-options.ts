@@ -23,7 +23,10 @@ type WithDefault = 'port' | 'manual' | 'basePath' | 'store' | 'failFast' | 'grac
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
-const port = numberOf('a TCP port', { least: 0, most: 65_535, whole: true });
+const port: Check<number> = (value, place) => {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
+  throw wrongValue(place, value, 'a TCP port, a whole number from 0 to 65535');
+};
 
 const given =
   <T>(expected: string, isRight: (value: unknown) => value is T): Check<T> =>

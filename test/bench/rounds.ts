@@ -27,42 +27,47 @@ export interface Sample {
 /** What deliveries are about and signed with. */
 export type Subject = { readonly hub: string; readonly topic: string; readonly secret: string };
 
-/** Warms every row up, then measures all of them in each round; the samples of each row, in the order of the rounds. */
+/** What every round has in common. */
+export interface Load extends Pick<BenchOptions, 'seconds' | 'connections'> {
+  readonly generator: Worker;
+  readonly subject: Subject;
+  readonly onProgress: (what: string) => void;
+}
+
+/** Puts each row under its load once, so that code is compiled and what the start had to say is said. */
+export async function warmUp(rows: readonly RunningRow[], load: Load): Promise<void> {
+  for (const row of rows) {
+    load.onProgress(`warm-up ${rowName(row.row)}`);
+    await sample(row, load);
+  }
+}
+
+/** Measures all rows in each round; the samples of each row, in the order of the rounds. */
 export async function runRounds(
   rows: readonly RunningRow[],
-  load: Worker,
-  subject: Subject,
-  { rounds, seconds, connections }: Pick<BenchOptions, 'rounds' | 'seconds' | 'connections'>,
-  onProgress: (what: string) => void,
+  rounds: number,
+  load: Load,
 ): Promise<ReadonlyMap<RunningRow, readonly Sample[]>> {
   const samples = new Map<RunningRow, Sample[]>(rows.map((row) => [row, []]));
-  const measure = (row: RunningRow): Promise<Sample> => sample(row, load, subject, seconds, connections);
-  for (const row of rows) {
-    onProgress(`warm-up ${rowName(row.row)}`);
-    await measure(row);
-  }
   for (let round = 0; round < rounds; round += 1) {
-    onProgress(`round ${round + 1} of ${rounds}`);
+    load.onProgress(`round ${round + 1} of ${rounds}`);
     // Another one begins each time, so that none is always measured in the wake of the same.
     const first = round % rows.length;
-    for (const row of [...rows.slice(first), ...rows.slice(0, first)]) samples.get(row)?.push(await measure(row));
+    for (const row of [...rows.slice(first), ...rows.slice(0, first)]) samples.get(row)?.push(await sample(row, load));
   }
   return samples;
 }
 
 async function sample(
   { row, server, callback }: RunningRow,
-  load: Worker,
-  subject: Subject,
-  seconds: number,
-  connections: number,
+  { generator, subject, seconds, connections }: Load,
 ): Promise<Sample> {
   const url = new URL(callback);
   const request = requestBytes(url, deliveryHeaders(row.payload, subject), row.payload.bytes);
-  await load.call('open', { port: Number(url.port), connections, request });
+  await generator.call('open', { port: Number(url.port), connections, request });
   // The server idles at both readings, so they are about these requests and no others.
   const before = await usage(server);
-  const result = numbersOf(await load.call('run', { milliseconds: seconds * 1000 }), [
+  const result = numbersOf(await generator.call('run', { milliseconds: seconds * 1000 }), [
     'requests',
     'seconds',
     'p50Ms',
@@ -70,7 +75,7 @@ async function sample(
     'busy',
   ]);
   const after = await usage(server);
-  await load.call('close');
+  await generator.call('close');
   const { requests, p50Ms, p99Ms } = result;
   const accepted = after.accepted - before.accepted;
   if (accepted !== requests) {

@@ -8,7 +8,7 @@ import { deliveryHeaders } from './delivery-request.js';
 import { thisMachine } from './machine.js';
 import { readOptions, USAGE, UsageError, type BenchOptions } from './options.js';
 import { reportRows, type Report } from './report.js';
-import { runRounds, type RunningRow, type Subject } from './rounds.js';
+import { runRounds, warmUp, type Load, type RunningRow, type Subject } from './rounds.js';
 import { rowsFor } from './rows.js';
 import { checkWork } from './same-work.js';
 import { rowName, type Row } from './scenario.js';
@@ -47,9 +47,12 @@ async function bench(rows: readonly Row[], options: BenchOptions, onProgress: (w
       if (answer !== sameAnswer)
         throw new Error(`${name} answers\n${answer}\nwhere the first row answers\n${sameAnswer}`);
     }
-    const load = start(new URL('load/process.js', import.meta.url), 'load', cores?.load, []);
+    const { rounds, seconds, connections, profiles } = options;
+    const generator = start(new URL('load/process.js', import.meta.url), 'load', cores?.load, []);
+    const load: Load = { generator, subject, seconds, connections, onProgress };
+    await warmUp(running, load);
     const linesBefore = new Map(running.map((each) => [each, each.server.lines()]));
-    const samples = await runRounds(running, load, subject, options, onProgress);
+    const samples = await runRounds(running, rounds, load);
     const report = reportRows(samples, (row) => row.server.lines() - (linesBefore.get(row) ?? 0));
     for (const { scenario, payload, logLines, requests } of report) {
       if (logLines > requests / 1000)
@@ -57,7 +60,6 @@ async function bench(rows: readonly Row[], options: BenchOptions, onProgress: (w
     }
     onProgress('stopping');
     for (const worker of workers) await worker.stop();
-    const { rounds, seconds, connections, profiles } = options;
     const used = new Set(rows.map((row) => row.scenario));
     return {
       machine,

@@ -71,7 +71,7 @@ describe('checkOptions', () => {
   const WRONG: readonly [options: unknown, message: RegExp][] = [
     [undefined, /the configuration is undefined; it must be an object/],
     [{ prot: 1 }, /startService: prot is not a known field \(did you mean port\?\)/],
-    [{ port: 65_536 }, /port is 65536; it must be a whole number of a TCP port, from 0 to 65535/],
+    [{ port: 65_536 }, /port is 65536; it must be a TCP port, a whole number from 0 to 65535/],
     [{ port: '9090' }, /port is "9090"/],
     [{ host: '' }, /host is ""; it must be a host name or an address/],
     [{ server: {} }, /server is an object; it must be a node:http or node:https server/],
@@ -120,7 +120,7 @@ describe('checkOptions', () => {
   });
 
   it.each([
-    [{ PORT: 'http' }, /^The environment: PORT is "http"; it must be a whole number of a TCP port/],
+    [{ PORT: 'http' }, /^The environment: PORT is "http"; it must be a TCP port/],
     [{ PORT: ' ' }, /^The environment: PORT is " "/],
     [{ PORT: '70000' }, /^The environment: PORT is 70000/],
     [{ WEBSUB_PUBLIC_URL: 'here' }, /^The environment: WEBSUB_PUBLIC_URL "here" is not an absolute URL/],
