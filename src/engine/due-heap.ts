@@ -12,6 +12,11 @@ export class DueHeap {
     return this.#current.size;
   }
 
+  /** Places in the heap, those of times that were replaced included: at most twice as many as keys, or 64. */
+  get places(): number {
+    return this.#entries.length;
+  }
+
   set(key: string, at: number | undefined): void {
     const known = this.#current.get(key);
     if (known?.at === at) return;

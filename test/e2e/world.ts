@@ -49,13 +49,13 @@ export async function failureOf(work: Promise<unknown>): Promise<Error> {
   throw new Error('it succeeded');
 }
 
-/** Waits until something is true, for 5 seconds at most. */
+/** Waits until something is true, for 15 seconds at most. */
 export async function until<T>(probe: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
-  const end = Date.now() + 5_000;
+  const end = Date.now() + 15_000;
   for (;;) {
     const value = await probe();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > end) throw new Error(`not within 5 s: ${probe.toString()}`);
+    if (Date.now() > end) throw new Error(`not within 15 s: ${probe.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
