@@ -92,6 +92,7 @@ async function demonstrate(): Promise<void> {
 }
 
 async function goOn(): Promise<void> {
+  if (interrupted.signal.aborted) return;
   say('demo', 'That was it. More news comes every few seconds; Ctrl-C unsubscribes and ends the demo.');
   for (let count = 1; !interrupted.signal.aborted; count += 1) {
     await pause(SLOW_PAUSE_MS);

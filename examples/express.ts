@@ -3,7 +3,7 @@ import express from 'express';
 import { type ContentDistributionMessage, startService, SubscriberService } from 'websub-subscriber';
 
 const { FEED = 'https://security.googleblog.com/feeds/posts/default', PORT = '3000' } = process.env;
-const { PUBLIC_URL = `http://localhost:${PORT}` } = process.env;
+const { WEBSUB_PUBLIC_URL = `http://localhost:${PORT}` } = process.env;
 
 @SubscriberService({ target: FEED })
 class News {
@@ -12,7 +12,12 @@ class News {
   }
 }
 
-const runtime = await startService(News, { manual: true, publicUrl: PUBLIC_URL, handleSignals: true });
+const runtime = await startService(News, {
+  manual: true,
+  publicUrl: WEBSUB_PUBLIC_URL,
+  store: 'lmdb://.websub/express',
+  handleSignals: true,
+});
 
 const app = express();
 // Before any body parser: signatures are over the bytes as they were sent. What is not a callback goes on to the rest.

@@ -4,7 +4,7 @@ import { Hono } from 'hono';
 import { type ContentDistributionMessage, startService, SubscriberService } from 'websub-subscriber';
 
 const { FEED = 'https://security.googleblog.com/feeds/posts/default', PORT = '3000' } = process.env;
-const { PUBLIC_URL = `http://localhost:${PORT}` } = process.env;
+const { WEBSUB_PUBLIC_URL = `http://localhost:${PORT}` } = process.env;
 
 @SubscriberService({ target: FEED })
 class News {
@@ -13,7 +13,12 @@ class News {
   }
 }
 
-const runtime = await startService(News, { manual: true, publicUrl: PUBLIC_URL, handleSignals: true });
+const runtime = await startService(News, {
+  manual: true,
+  publicUrl: WEBSUB_PUBLIC_URL,
+  store: 'lmdb://.websub/hono',
+  handleSignals: true,
+});
 
 const app = new Hono();
 app.all('/websub/*', (context) => runtime.fetch(context.req.raw));

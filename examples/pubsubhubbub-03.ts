@@ -19,4 +19,4 @@ const news = defineSubscriber(
   { onEventNotification: (event) => console.log(event.text()) },
 );
 
-await startService(news);
+await startService(news, { store: 'lmdb://.websub/pubsubhubbub-03' });

@@ -23,4 +23,4 @@ const videos = defineSubscriber(
   },
 );
 
-await startService(videos);
+await startService(videos, { store: 'lmdb://.websub/youtube' });

@@ -26,14 +26,15 @@ export interface WebSubErrorOptions {
 /** The base of every error this package throws; `code` tells which one it is. */
 export class WebSubError extends Error {
   readonly code: WebSubErrorCode = 'ERR_WEBSUB';
-  readonly headers: Readonly<Record<string, string | readonly string[]>> | undefined;
-  readonly body: Readonly<Record<string, string>> | undefined;
+  // Declared only, as fields that are undefined would be printed with every error.
+  declare readonly headers: Readonly<Record<string, string | readonly string[]>> | undefined;
+  declare readonly body: Readonly<Record<string, string>> | undefined;
 
   constructor(message: string, options: WebSubErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.name = new.target.name;
-    this.headers = options.headers;
-    this.body = options.body;
+    const { headers, body } = options;
+    Object.assign(this, headers === undefined ? {} : { headers }, body === undefined ? {} : { body });
   }
 }
 

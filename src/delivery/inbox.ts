@@ -104,6 +104,10 @@ export class Inbox {
     if (next.deadSince === undefined) {
       this.#track(next);
       this.#due.set(next.id, next.nextAttemptAt);
+      this.#options.logger.info(
+        { event: next.id, subscription: next.subscriptionId, attempts: next.attempts },
+        `the event is kept (next try: ${new Date(next.nextAttemptAt).toISOString()})`,
+      );
     } else {
       this.#forget(next.id);
       this.#options.onDeadLetter(next);

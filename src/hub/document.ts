@@ -134,7 +134,12 @@ function letGo({ body }: OutboundResponse): void {
 function requireSuccess({ status }: OutboundResponse, { href }: URL, request: DocumentRequest): void {
   if (status >= 200 && status < 300) return;
   if (status !== 406)
-    throw discoveryFailure('http-error', `${href} answered ${status}: nothing to discover from`, { status });
+    throw discoveryFailure(
+      'http-error',
+      `${href} answered ${status}, so there is nothing to discover a hub from. Check the URL; if you know its hub, name it: ` +
+        'target: { hub, topic }',
+      { status },
+    );
   const language = request.headers.get('accept-language');
   throw discoveryFailure(
     'not-acceptable',

@@ -20,9 +20,11 @@ export function loggerFrom(option: Logger | false | undefined, level: string | u
       `The environment: LOG_LEVEL is ${JSON.stringify(level)}; it must be one of ${levels}.`,
     );
   }
-  return pino({
+  const options = {
     name: 'websub-subscriber',
     level: known,
     redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[redacted]' },
-  });
+  };
+  // Written at once: a signal that is raised again ends the process before anything could be flushed.
+  return pino(options, pino.destination({ dest: 1, sync: true }));
 }

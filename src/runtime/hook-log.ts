@@ -19,6 +19,16 @@ const SAYINGS: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'wa
   'hub-moved': ['info', 'the hub has moved'],
 };
 
+/** When a failed attempt is made up for, for whoever waits in front of the log. */
+function nextTry(record: SubscriptionRecord): string {
+  const { gaveUp, nextAttemptAt, state } = subscriptionSnapshot(record, NO_STATS);
+  if (gaveUp === true) return ' (not tried again before retry())';
+  if (state === 'denied') return '';
+  return nextAttemptAt === undefined ? '' : ` (next try: ${nextAttemptAt.toISOString()})`;
+}
+
+const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0 };
+
 /** Tells the log and the hooks what became of a subscription. */
 export function announce(
   record: SubscriptionRecord,
@@ -34,7 +44,8 @@ export function announce(
     ...(grant === undefined ? { target: record.target } : { grant: grant.id, hub: grant.hub, topic: grant.topic }),
     ...(failure === undefined ? {} : { code: failure.code }),
   };
-  logger[level](fields, failure === undefined ? what : `${what}: ${failure.message}`);
+  const again = failure === undefined ? '' : nextTry(record);
+  logger[level](fields, failure === undefined ? what : `${what}: ${failure.message}${again}`);
   const hook: HookName = name;
   hooks.emit(hook, () => ({
     subscription: subscriptionSnapshot(record, entry.counters.stats()),

@@ -35,10 +35,10 @@ export async function publicAddress(
   }
   const url = options.publicUrl ?? local;
   if (url === undefined) throw new ConfigurationError(`${unknown}: set publicUrl, or listen first.`);
-  if (isLoopback(url)) {
+  if (options.publicUrl === undefined && isLoopback(url)) {
     logger.warn(
       { publicUrl: url },
-      'only hubs on this machine can reach the callbacks: set publicUrl, or use a tunnel',
+      "only hubs on this machine can reach the callbacks: set publicUrl (or the environment's WEBSUB_PUBLIC_URL), or use a tunnel",
     );
   }
   return { url };

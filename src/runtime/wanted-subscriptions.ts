@@ -47,7 +47,13 @@ export class WantedSubscriptions {
       if (isClosing()) return;
       if (this.#begun.has(record.id)) continue;
       if (configOf(record.service) !== undefined) await registry.apply(record.id, { type: 'wanted' });
-      else logger.warn({ subscription: record.id, service: record.service }, 'no such service is declared');
+      else {
+        logger.warn(
+          { subscription: record.id, service: record.service },
+          `the store holds a subscription to ${named(record.target)} of service "${record.service}", which is not started here: ` +
+            'it is kept and left alone; start that service as well, or give this one a store of its own',
+        );
+      }
     }
   }
 

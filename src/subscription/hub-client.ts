@@ -52,6 +52,8 @@ interface Asking {
 
 /** The network side of subscriptions. */
 export function hubClient({ apply, logger, now, signal }: HubClientOptions): HubClient {
+  /** Hubs that were warned about: once is enough, however often they are asked. */
+  const unsafe = new Set<string>();
   return {
     async discover(record, terms) {
       const { id, target } = record;
@@ -138,12 +140,17 @@ export function hubClient({ apply, logger, now, signal }: HubClientOptions): Hub
     if (secret === 'auto') return automatic();
     if (protocol === 'pubsubhubbub-0.3') return null;
     if (url.startsWith('https:')) return automatic();
+    if (!unsafe.has(url)) warnOfPlainHttp(url, grant);
+    return null;
+  }
+
+  function warnOfPlainHttp(url: string, grant: GrantRecord): void {
+    unsafe.add(url);
     logger.warn(
       { grant: grant.id, hub: url },
       `hub ${url} is reached over plain HTTP, so no secret is used and anybody who learns the callback can send content. ` +
         `Set secret${isLoopback(url) ? '' : ' and security.allowInsecureSecret'} to have it signed, or secret: false to accept that`,
     );
-    return null;
   }
 }
 

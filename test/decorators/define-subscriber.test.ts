@@ -74,6 +74,29 @@ describe('defineSubscriber', () => {
     );
   });
 
+  it('refuses a handler that is misspelt, its own or its class’s, and says what was meant', () => {
+    const misspelt = { onEventNotification: () => {}, onSubscriptionVerfication: () => {} };
+    expect(() => untyped({ name: 'x' }, misspelt)).toThrow(
+      'Service "x": onSubscriptionVerfication is no handler; did you mean onSubscriptionVerification?',
+    );
+    class Misspelt extends News {
+      onHubErrors(): void {}
+    }
+    expect(() => untyped({ name: 'x' }, new Misspelt())).toThrow('did you mean onHubError?');
+    expect(() => untyped({ name: 'x' }, { onEventNotificaton: () => {} })).toThrow('did you mean onEventNotification?');
+  });
+
+  it('leaves methods of its own to a service, whatever they begin with', () => {
+    const own = {
+      onEventNotification: () => {},
+      onStop: () => {},
+      once: () => {},
+      onStarts: () => {},
+      onStart: () => {},
+    };
+    expect(started(defineSubscriber({ name: 'x' }, own))).toBe(own);
+  });
+
   it('refuses handlers that are none', () => {
     expect(() => untyped({ name: 'x' }, {})).toThrow('Service "x" has no method onEventNotification');
     expect(() => untyped({ name: 'x' }, null)).toThrow('Service "x": its handlers are not an object');

@@ -175,7 +175,7 @@ describe('a restart', () => {
     const { logger } = world;
     await using second = await world.start(reader({ name: 'New' }).service, { ...options, logger });
     await second.ready({ timeoutMs: 100 });
-    expect(world.logged('no such service is declared')).toMatchObject([{ level: 'warn', fields: { service: 'Old' } }]);
+    expect(world.logged('which is not started here')).toMatchObject([{ level: 'warn', fields: { service: 'Old' } }]);
     expect(await topic.publish('news')).toMatchObject([{ status: 503 }]);
     for (const call of [second.unsubscribe(id), second.retry(id)]) {
       expect((await failureOf(call)).message).toMatch(/belongs to service "Old", which this runtime does not run/);

@@ -29,6 +29,22 @@ describe('a process with a service', () => {
   );
 
   it(
+    'has told the log how it ended before the signal ends it',
+    async () => {
+      await using hub = await TestHub.start();
+      const topic = hub.topic('/feed');
+      await using child = runService(topic.url, { hasLog: true, gracefulShutdownSeconds: 1 });
+      await child.printed('ready:');
+      topic.configure({ verify: 'never' });
+      child.kill('SIGTERM');
+      await child.ended;
+      expect(child.output()).toMatch(/did not verify the unsubscription: it may go on sending until/);
+      expect(child.output()).toMatch(/"stopped"/);
+    },
+    LONG,
+  );
+
+  it(
     'ends at once at the second signal',
     async () => {
       await using hub = await TestHub.start();

@@ -11,7 +11,7 @@ const run = (command, args, cwd) =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 
 try {
-  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', project], root));
+  const [packed] = JSON.parse(run('npm', ['pack', '--silent', '--json', '--pack-destination', project], root));
   const strangers = packed.files
     .map(({ path }) => path)
     .filter((path) => !/^(dist\/.*\.(js|d\.ts)|package\.json|README\.md|LICENSE)$/.test(path));

@@ -17,7 +17,9 @@ describe('publicAddress', () => {
   it('is localhost with a warning where nothing is said', async () => {
     const logger = recordingLogger();
     expect(await publicAddress({}, 9090, logger)).toEqual({ url: 'http://localhost:9090' });
-    expect(logger.said('warn')).toEqual([expect.stringMatching(/set publicUrl, or use a tunnel/)]);
+    expect(logger.said('warn')).toEqual([
+      expect.stringMatching(/set publicUrl .*WEBSUB_PUBLIC_URL.*, or use a tunnel/),
+    ]);
   });
 
   it('is https where the runtime or the server speaks it', async () => {

@@ -197,6 +197,17 @@ describe('a request', () => {
     expect(lines).toMatchObject([{ level: 'warn', message: expect.stringMatching(/Set secret to have it signed/) }]);
   });
 
+  test('warns of that once, however often the hub is asked', async () => {
+    const hub = await startHub();
+    hub.fail(503);
+    const here = await ask(hub);
+    here.now += 60_000;
+    here.engine.tick();
+    await expect.poll(() => bodies(hub).length).toBe(2);
+    await here.idle();
+    expect(here.lines.filter(({ message }) => message.includes('plain HTTP'))).toHaveLength(1);
+  });
+
   test('an automatic secret is repeated at the next request', async () => {
     const hub = await startHub();
     const here = await ask(hub, { secret: 'auto' });
