@@ -31,7 +31,7 @@ export interface DeliveryOptions extends ReportOptions {
   readonly inbox: Pick<Inbox, 'hold' | 'keep' | 'settle' | 'size'>;
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;
-  /** A handler ended the subscription. Does not throw. */
+  /** A handler ended the subscription. Rejects where that could not be stored. */
   readonly onDeleted: (subscriptionId: string) => Promise<void>;
 }
 
@@ -89,7 +89,7 @@ export class Delivery {
       };
     }
     const outcome = await this.#run(target, reception.event);
-    return this.#ended(reception, outcome);
+    return this.#endedForGood(reception, outcome);
   }
 
   /** Tells of an event that is given up. */
@@ -144,8 +144,14 @@ export class Delivery {
     const { inbox, logger } = this.#options;
     const outcome = run instanceof Promise ? await this.#patience.wait(run, target.delivery.ackAfterMs) : run;
     if (outcome !== undefined) {
-      await this.#ended(reception, outcome);
+      const ended = await this.#endedForGood(reception, outcome);
+      // What the handler has decided could not be stored: the hub is to come again, and the handler to decide again.
+      if (outcome.type === 'deleted' && ended.type === 'failed') return UNAVAILABLE;
       if (outcome.type !== 'failed') return answerTo(outcome);
+    }
+    if (this.isFull(target)) {
+      if (outcome === undefined) this.#follow(reception, run);
+      return FULL;
     }
     const stored = newStoredEvent(target.name, reception, content);
     try {
@@ -168,13 +174,13 @@ export class Delivery {
       this.#follow(reception, run);
       return UNAVAILABLE;
     }
-    await this.#ended(reception, outcome);
-    return outcome.type === 'failed' ? UNAVAILABLE : answerTo(outcome);
+    const ended = await this.#endedForGood(reception, outcome);
+    return outcome.type === 'failed' || ended.type === 'failed' ? UNAVAILABLE : answerTo(outcome);
   }
 
   #follow(reception: Reception, run: HandlerRun, stored?: StoredEvent): void {
     const follow = async (): Promise<void> => {
-      const ended = await this.#ended(reception, await run);
+      const ended = await this.#endedForGood(reception, await run);
       if (stored !== undefined) await this.#options.inbox.settle(stored, ended);
     };
     const late = follow().finally(() => this.#late.delete(late));
@@ -185,6 +191,17 @@ export class Delivery {
     const run = runHandler(target.handler, event);
     if (run instanceof Promise) this.#running.add(event);
     return run;
+  }
+
+  /** As {@link Delivery.#ended}; an end of the subscription that could not be stored is a run that failed. */
+  async #endedForGood(reception: Reception, outcome: HandlerOutcome): Promise<StoredRun> {
+    try {
+      return await this.#ended(reception, outcome);
+    } catch (cause) {
+      const { id } = reception.entry.record;
+      this.#options.logger.error({ subscription: id, err: cause }, 'a subscription could not be ended: tried again');
+      return { type: 'failed', error: new Error('the end of the subscription could not be stored', { cause }) };
+    }
   }
 
   /** Called once for every run that is not over when the handler returns. */
@@ -227,6 +244,7 @@ export class Delivery {
 }
 
 const UNAVAILABLE: DeliveryAnswer = { type: 'unavailable', reason: 'the event could not be stored' };
+const FULL: DeliveryAnswer = { type: 'unavailable', reason: 'too many events wait for a retry' };
 
 function answerTo(outcome: Exclude<HandlerOutcome, { type: 'failed' }>): DeliveryAnswer {
   return outcome.type === 'done' ? { type: 'acknowledged', acknowledgement: outcome.acknowledgement } : outcome;

@@ -89,8 +89,7 @@ export class Inbox {
    * @throws StoreError where it cannot be stored
    */
   async hold(event: StoredEvent): Promise<void> {
-    await this.#options.store.set('event', event.id, encodeEvent(event));
-    this.#track(event);
+    await this.#store(event);
   }
 
   /**
@@ -100,9 +99,8 @@ export class Inbox {
    */
   async keep(event: StoredEvent, error: Error): Promise<void> {
     const next = this.#afterFailure(event, error);
-    await this.#options.store.set('event', event.id, encodeEvent(next));
+    await this.#store(next);
     if (next.deadSince === undefined) {
-      this.#track(next);
       this.#due.set(next.id, next.nextAttemptAt);
       this.#options.logger.info(
         { event: next.id, subscription: next.subscriptionId, attempts: next.attempts },
@@ -139,6 +137,18 @@ export class Inbox {
     await Promise.all(this.#runs);
   }
 
+  /** It counts from now on, so that those that come meanwhile find the room it takes. */
+  async #store(event: StoredEvent): Promise<void> {
+    const isNew = !this.#services.has(event.id);
+    this.#track(event);
+    try {
+      await this.#options.store.set('event', event.id, encodeEvent(event));
+    } catch (error) {
+      if (isNew) this.#forget(event.id);
+      throw error;
+    }
+  }
+
   #track({ id, service }: StoredEvent): void {
     if (this.#services.has(id)) return;
     this.#services.set(id, service);
@@ -157,10 +167,11 @@ export class Inbox {
     const attempts = event.attempts + 1;
     const at = now();
     const errors = [...event.errors, { message: textOf(error.message), at }].slice(-KEPT_ERRORS);
-    const nextAttemptAt = at + backoffMs(attempts, random(), FAILURE_BACKOFF);
     const retryForSeconds = limitsOf(event.service)?.retryForSeconds ?? Number.POSITIVE_INFINITY;
-    const isLast = nextAttemptAt > event.receivedAt + retryForSeconds * 1000;
-    return { ...event, attempts, errors, nextAttemptAt, deadSince: isLast ? at : undefined };
+    const end = event.receivedAt + retryForSeconds * 1000;
+    // The last try is at the end of the time, not before it.
+    const nextAttemptAt = Math.min(at + backoffMs(attempts, random(), FAILURE_BACKOFF), Math.max(at, end));
+    return { ...event, attempts, errors, nextAttemptAt, deadSince: at >= end ? at : undefined };
   }
 
   #lane(service: string): Lane {

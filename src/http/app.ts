@@ -21,14 +21,15 @@ export interface CallbackApp {
  * The callbacks as an application: h3 has what is not a callback. Callbacks go straight to their answer, as h3 would refuse
  * odd paths before we see them.
  *
- * @param basePath what callbacks of ours are expected under: below it an unknown path is ours to refuse; '' for none
+ * @param basePaths what callbacks of ours are expected under: below it an unknown path is ours to refuse; '' for none
  */
-export function callbackApp(options: CallbackOptions, basePath: string): CallbackApp {
+export function callbackApp(options: CallbackOptions, basePaths: () => readonly string[]): CallbackApp {
   const app = new H3();
   app.all('/**', ({ req }) => toResponse(NOTHING_HERE, req.method));
   const rest = toNodeHandler(app);
   // Without a base path everything would be ours, and nothing be left for whoever shares the server.
-  const isBelow = (target: string): boolean => basePath !== '' && target.startsWith(`${basePath}/`);
+  const isBelow = (target: string): boolean =>
+    basePaths().some((basePath) => basePath !== '' && target.startsWith(`${basePath}/`));
   const isOurs = (method: string, target: string): boolean =>
     isBelow(target) || isForCallback(options.registry, method, target);
   // Where nobody else could answer, a proxy may have left nothing of the callback but its end.

@@ -20,6 +20,9 @@ export async function answerDistribution(
 ): Promise<CallbackAnswer> {
   const { entry, grant, service } = match;
   if (isUnasked(grant)) return refusal(404, 'there is no such subscription yet');
+  if (entry.record.hold === 'handler-refused' && grant.verifiedAt === undefined) {
+    return refusal(404, 'this subscription was refused');
+  }
   if (isOver(grant) || entry.record.hold === 'deleted') return refusal(410, 'this subscription has ended');
   if (options.delivery.isFull(service)) return unavailable('too many events wait for a retry', COME_AGAIN_SECONDS);
 

@@ -1,6 +1,6 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { ListenerError } from '../errors.js';
 
@@ -34,6 +34,7 @@ export interface Listener {
  */
 export async function listen(handler: RequestListener, { port, host, tls, onError }: ListenOptions): Promise<Listener> {
   const server = tls === undefined ? createServer(handler) : createTlsServer(tls, handler);
+  const silent = silentConnections(server, tls === undefined ? 'connection' : 'secureConnection');
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenerError(error, port, host)));
     server.listen(port, host, resolve);
@@ -46,10 +47,24 @@ export async function listen(handler: RequestListener, { port, host, tls, onErro
     port: address.port,
     close({ force } = { force: false }) {
       closed ??= closeGently(server);
+      // Whoever has not asked for anything yet, such as a balancer that connects in advance, is not waited for.
+      for (const socket of silent) socket.destroy();
       if (force) server.closeAllConnections();
       return closed;
     },
   };
+}
+
+/** Connections on which no request has come yet: node does not count them as idle. */
+function silentConnections(server: Server, event: 'connection' | 'secureConnection'): ReadonlySet<Socket> {
+  const silent = new Set<Socket>();
+  const onConnection = (socket: Socket): void => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  };
+  server.on(event, onConnection);
+  server.prependListener('request', ({ socket }: IncomingMessage) => silent.delete(socket));
+  return silent;
 }
 
 /** A connection kept alive is closed when its last answer has left, not when it times out. */

@@ -6,6 +6,9 @@ const LINGER_IDLE_MS = 1_000;
 /** Milliseconds a sender that was answered early may go on sending. */
 const LINGER_MS = 30_000;
 
+/** Bytes a sender that was answered early may go on sending. */
+const LINGER_BYTES = 64 << 20;
+
 /** Sends an answer through a node response. */
 export function sendAnswer(request: IncomingMessage, response: ServerResponse, answer: CallbackAnswer): void {
   const headers = nodeHeaders(answer);
@@ -19,7 +22,7 @@ export function sendAnswer(request: IncomingMessage, response: ServerResponse, a
 
 /**
  * Closing the connection under a sender that is still sending would reset it, and the answer might never be read: what
- * still comes is dropped until the sender is done, falls silent, or takes too long.
+ * still comes is dropped until the sender is done, falls silent, takes too long, or sends too much.
  */
 function sendAndLinger(
   request: IncomingMessage,
@@ -36,7 +39,12 @@ function sendAndLinger(
     // Only this closes the connection.
     response.end();
   };
-  const onData = (): void => void idle.refresh();
+  let dropped = 0;
+  const onData = (chunk: Buffer): void => {
+    dropped += chunk.length;
+    if (dropped > LINGER_BYTES) end();
+    else idle.refresh();
+  };
   const idle = setTimeout(end, LINGER_IDLE_MS);
   const last = setTimeout(end, LINGER_MS);
   request.on('data', onData).on('end', end).on('close', end).resume();

@@ -24,16 +24,20 @@ export function timeLimit(milliseconds: number): TimeLimit {
   return { signal: controller.signal, end };
 }
 
-/** Resolves when the work does, or when the signal says that time is up. Rejects as the work does. */
-export async function within(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves when the work does, or when the signal says that time is up. Rejects as the work does.
+ *
+ * @returns whether the work was done in time
+ */
+export async function within(work: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
   let onAbort = (): void => {};
-  const timeUp = new Promise<void>((resolve) => {
-    onAbort = resolve;
-    if (signal.aborted) resolve();
+  const timeUp = new Promise<false>((resolve) => {
+    onAbort = () => resolve(false);
+    if (signal.aborted) resolve(false);
     else signal.addEventListener('abort', onAbort);
   });
   try {
-    await Promise.race([work, timeUp]);
+    return await Promise.race([work.then(() => true), timeUp]);
   } finally {
     signal.removeEventListener('abort', onAbort);
   }

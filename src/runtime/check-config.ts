@@ -92,7 +92,11 @@ function checkCallback(
   targets: readonly SubscriptionTarget[],
   subject: string,
 ): void {
-  if (callback === undefined) return;
+  if (callback === undefined) {
+    if (appendServicePath)
+      throw wrongField({ subject, field: 'appendServicePath' }, 'needs a callback to append to: set callback too');
+    return;
+  }
   if (appendServicePath && callback.includes('?')) {
     throw wrongField({ subject, field: 'callback' }, 'has a query, to which appendServicePath can append no path');
   }

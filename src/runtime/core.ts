@@ -60,6 +60,8 @@ export class Core {
   readonly #wanted: WantedSubscriptions;
   /** What is being asked on the network, by subscription and purpose. */
   readonly #underWay: UnderWay;
+  /** What callbacks are expected under: as we see it, and as hubs do where no proxy takes the difference off. */
+  #basePaths: readonly string[];
   #reconciling = Promise.resolve();
   #closing = false;
   #isClosed = false;
@@ -67,6 +69,7 @@ export class Core {
   constructor(options: CoreOptions) {
     const { store, engine, logger, now, random } = options;
     this.#options = options;
+    this.#basePaths = [options.basePath];
     this.hooks = new Hooks(logger);
     this.#underWay = new UnderWay(logger);
     const client = hubClient({
@@ -128,11 +131,15 @@ export class Core {
     const limits = { maxBodyBytes, bodyTimeoutMs };
     const { registry, delivery, hooks } = this;
     const isClosed = (): boolean => this.#isClosed;
-    this.app = callbackApp({ registry, delivery, hooks, logger, limits, now, serviceOf, isClosed }, options.basePath);
+    this.app = callbackApp(
+      { registry, delivery, hooks, logger, limits, now, serviceOf, isClosed },
+      () => this.#basePaths,
+    );
   }
 
   /** Takes the services in, and reads what the store has of them. */
   async load(services: readonly RunningService[], base: string): Promise<void> {
+    this.#basePaths = [this.#options.basePath, new URL(base).pathname.replace(/\/+$/, '')];
     for (const service of services) {
       const { config, handlers } = service;
       const { name, delivery, signature } = config;
@@ -222,11 +229,8 @@ export class Core {
     this.#abort.abort();
   }
 
-  #deleted(id: string): Promise<void> {
-    const end = async (): Promise<void> => {
-      await this.registry.apply(id, { type: 'unwanted', why: 'deleted' });
-    };
-    return this.#underWay.logged(end, 'a subscription could not be ended');
+  async #deleted(id: string): Promise<void> {
+    await this.registry.apply(id, { type: 'unwanted', why: 'deleted' });
   }
 
   #inBackground(what: string, work: () => Promise<void>): void {

@@ -32,14 +32,17 @@ export interface Shutdown {
 /** Ends a runtime: unsubscribes, lets handlers end or stores their events, and closes. Never rejects. */
 export async function shutDown(shutdown: Shutdown, options: StopOptions): Promise<void> {
   const { core, engine, logger, listener, opened, ownsStore, endings, patience, end, last } = shutdown;
-  const step = (work: Promise<unknown>): Promise<void> => within(withinMs(work, LAST_STEP_MS), last.signal);
+  const step = async (work: Promise<unknown>): Promise<void> => {
+    await within(withinMs(work, LAST_STEP_MS), last.signal);
+  };
   core.close();
   await runAll([() => leaveHubs(shutdown, options)], logger, 'unsubscribing failed');
   engine.stop();
   core.closeCallbacks();
   const closed = listener?.close();
-  await runAll([() => settleHandlers(core, patience, step)], logger, 'handlers could not be waited for');
-  await within(runAll(endings(), logger, 'a shutdown listener failed'), end.signal);
+  await runAll([() => settleHandlers(shutdown, step)], logger, 'handlers could not be waited for');
+  const inTime = await within(runAll(endings(), logger, 'a shutdown listener failed'), end.signal);
+  if (!inTime) logger.warn('onShutdown, or a shutdown listener, took too long and was not waited for');
   core.abort();
   await step(core.idle());
   // Connections that were busy before are idle now.
@@ -67,12 +70,13 @@ async function ended(close: () => unknown): Promise<void> {
 
 /** Handlers end by themselves, or their events are in the store for the next start. */
 async function settleHandlers(
-  core: Core,
-  patience: TimeLimit,
+  { core, logger, patience }: Shutdown,
   step: (work: Promise<unknown>) => Promise<void>,
 ): Promise<void> {
   const stopped = core.inbox.stop();
-  await within(Promise.all([core.delivery.settled(), stopped]), patience.signal);
+  const settled = await within(Promise.all([core.delivery.settled(), stopped]), patience.signal);
+  if (!settled)
+    logger.warn('handlers that were still at work were cut off: their events are handed over again at the next start');
   core.delivery.hurry();
   core.delivery.abort();
   await step(core.delivery.answered());

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Delivery, type DeliveryTarget } from '../../src/delivery/delivery.js';
+import { SubscriptionDeletedError } from '../../src/errors.js';
 import type { EventHandler } from '../../src/delivery/event-handler.js';
 import { Hooks, type HookPayload } from '../../src/delivery/hooks.js';
 import type { Entry } from '../../src/subscription/registry.js';
@@ -10,9 +11,14 @@ const content = { headers: [], raw: new Uint8Array([1]) };
 
 function setUp(
   onEventNotification: EventHandler['onEventNotification'],
-  { entry = entryOf(), isDeclared = true }: { entry?: Entry | undefined; isDeclared?: boolean } = {},
+  {
+    entry = entryOf(),
+    isDeclared = true,
+    waiting = 0,
+  }: { entry?: Entry | undefined; isDeclared?: boolean; waiting?: number } = {},
 ) {
   const world = new FakeWorld();
+  let isFailing = false;
   const hooks = new Hooks(world.logger);
   const calls: string[] = [];
   const target: DeliveryTarget = {
@@ -21,7 +27,7 @@ function setUp(
     delivery: { ackAfterMs: 60_000, retryForSeconds: 1, concurrency: 1, maxPending: 2 },
   };
   const record = (call: string) => async () => void calls.push(call);
-  const inbox = { hold: record('hold'), keep: record('keep'), settle: record('settle'), size: () => 2 };
+  const inbox = { hold: record('hold'), keep: record('keep'), settle: record('settle'), size: () => waiting };
   const delivery = new Delivery({
     inbox,
     hooks,
@@ -29,9 +35,13 @@ function setUp(
     now: () => world.now,
     targetOf: () => (isDeclared ? target : undefined),
     entryOf: (id) => (id === entry.record.id ? entry : undefined),
-    onDeleted: record('deleted'),
+    onDeleted: async () => {
+      if (isFailing) throw new Error('the store is down');
+      calls.push('deleted');
+    },
   });
-  return { delivery, target, entry, hooks, calls, world, inbox };
+  const fail = (): void => void (isFailing = true);
+  return { delivery, target, entry, hooks, calls, world, inbox, fail };
 }
 
 describe('news that has just come', () => {
@@ -83,10 +93,34 @@ describe('news that has just come', () => {
     expect(set.world.lines).toEqual([]);
   });
 
-  test('is too much where as many wait as may', () => {
-    const { delivery, target } = setUp(() => {});
+  test('is too much where as many wait as may', async () => {
+    const { delivery, target, entry, calls } = setUp(() => Promise.reject(new Error('not now')), { waiting: 2 });
+    expect(await delivery.deliver(target, entry, grant, content)).toMatchObject({ type: 'unavailable' });
+    expect(calls).toEqual([]);
     expect(delivery.isFull(target)).toBe(true);
     expect(delivery.isFull({ ...target, delivery: { ...target.delivery, maxPending: 3 } })).toBe(false);
+  });
+});
+
+describe('C7 an end of the subscription that cannot be stored', () => {
+  const gone = new SubscriptionDeletedError('no more');
+  const cannotEnd = () => {
+    const set = setUp(() => {
+      throw gone;
+    });
+    set.fail();
+    return set;
+  };
+
+  test('is no answer: the hub is to come again', async () => {
+    const { delivery, target, entry, world } = cannotEnd();
+    expect(await delivery.deliver(target, entry, grant, content)).toMatchObject({ type: 'unavailable' });
+    expect(world.logged('could not be ended')).toHaveLength(1);
+  });
+
+  test('leaves a stored event to be handed over again', async () => {
+    const { delivery } = cannotEnd();
+    expect(await delivery.redeliver(storedEvent)).toMatchObject({ type: 'failed' });
   });
 });
 

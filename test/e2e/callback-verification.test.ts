@@ -294,7 +294,9 @@ describe('V7 the service', () => {
     expect((await snapshot()).nextAttemptAt).toBeUndefined();
     expect((await ask(verification(topic.url))).status).toBe(404);
     expect(hub.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
-    expect((await post('news')).status).toBe(202);
+    const news = await post('news');
+    expect(news.status).toBe(404);
+    expect(fieldsOf(news)).toEqual({ reason: 'this subscription was refused' });
   });
 
   test('may throw anything', async () => {

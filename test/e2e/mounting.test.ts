@@ -57,6 +57,25 @@ async function mounted(
   return given;
 }
 
+test('C8 C1 below a path of the public URL a server’s own listener is asked nothing that is ours', async () => {
+  const server = createServer((_request, response) => void response.setHeader('Content-Length', 6).end('theirs'));
+  const port = await listening(server);
+  const { callback, post } = await subscribed({
+    port,
+    options: { server, publicUrl: `http://127.0.0.1:${port}/app` },
+  });
+  const { pathname } = new URL(callback);
+  expect(pathname).toMatch(/^\/app\/websub\//);
+  expect((await post('news')).status).toBe(202);
+  const statusOf = async (method: string, target: string): Promise<number> =>
+    (await exchange(port, request(method, target))).status;
+  expect(await statusOf('PUT', pathname)).toBe(405);
+  expect(await statusOf('GET', pathname)).toBe(400);
+  expect(await statusOf('POST', '/app/websub/unknown')).toBe(404);
+  expect(await statusOf('GET', '/app/websub/unknown?hub.mode=subscribe')).toBe(404);
+  expect(await statusOf('GET', '/app/other')).toBe(200);
+});
+
 describe('in Express', () => {
   test('before a body parser: callbacks are ours, the rest is the app’s', async () => {
     const { post, port, events, topic } = await mounted(({ runtime }) => {

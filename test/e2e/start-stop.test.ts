@@ -12,6 +12,7 @@ import {
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { recordingLogger } from '../http/recording-logger.js';
+import { FakeWorld } from './fake-world.js';
 import { deadPort, failureOf, portOf, reader, strangersServer, until } from './world.js';
 
 const sockets = new EventEmitter();
@@ -460,11 +461,14 @@ describe('stop()', () => {
       url: 'https://me.example.com',
       close: never,
     });
-    const runtime = await startService(reader().service, { ...QUIET, tunnel, gracefulShutdownSeconds: 0.2 });
+    const world = new FakeWorld();
+    const options = { ...QUIET, logger: world.logger, tunnel, gracefulShutdownSeconds: 0.2 };
+    const runtime = await startService(reader().service, options);
     runtime.onShutdown(never);
     const before = performance.now();
     await runtime.stop();
     expect(performance.now() - before).toBeLessThan(3_000);
+    expect(world.logged('took too long and was not waited for')).toMatchObject([{ level: 'warn' }]);
   });
 
   it('refuses to subscribe, unsubscribe and retry from then on', async () => {

@@ -38,6 +38,17 @@ test('an error while it listens is told, and does not end the process', async ()
   expect(told).toEqual([exhausted]);
 });
 
+test('closing does not wait for whoever has connected and asked for nothing', async () => {
+  const listener = await listen((_request, response) => void response.end(), HERE);
+  const silent = await openWire(listener.port);
+  const half = await openWire(listener.port);
+  half.send('POST / HTTP/1.1\r\nHost: here\r\n');
+  // Answered after both have connected.
+  expect((await exchange(listener.port, request('GET', '/'))).status).toBe(200);
+  await listener.close();
+  await Promise.all([silent.closed, half.closed]);
+});
+
 test('closing lets answers leave, and by force does not', async () => {
   const answers: (() => void)[] = [];
   const listener = await listen((_request, response) => void answers.push(() => response.end('late')), HERE);

@@ -19,7 +19,8 @@ describe('within', () => {
     limit.end();
     limit.end();
     await waiting;
-    await expect(within(never, limit.signal)).resolves.toBeUndefined();
+    await expect(within(never, limit.signal)).resolves.toBe(false);
+    await expect(within(Promise.resolve(), new AbortController().signal)).resolves.toBe(true);
   });
 });
 

@@ -138,6 +138,7 @@ describe('a wrong value is refused, with what would be right:', () => {
     [{ leaseSeconds: '864000' }, 'leaseSeconds is "864000"; it must be'],
     [{ leaseSeconds: 10n }, 'leaseSeconds is a bigint; it must be'],
     [{ leaseSeconds: null }, 'leaseSeconds is null; it must be'],
+    [{ appendServicePath: true }, 'appendServicePath needs a callback to append to: set callback too.'],
     [{ appendServicePath: 'yes' }, 'appendServicePath is "yes"; it must be true or false.'],
     [{ unsubscribeOnShutdown: 1 }, 'unsubscribeOnShutdown is 1; it must be true or false.'],
     [{ hubs: 'all' }, 'hubs is "all", which is not available in this version; leave it out.'],
