@@ -2,7 +2,8 @@ import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import type { DeliveryConfig } from './delivery-config.js';
-import type { Acknowledgement, EventHandler } from './event-handler.js';
+import { answerTo, FULL, UNSTORED, type DeliveryAnswer } from './delivery-answer.js';
+import type { EventHandler } from './event-handler.js';
 import { runHandler, type HandlerOutcome, type HandlerRun } from './handler-run.js';
 import type { Inbox, StoredRun } from './inbox.js';
 import { abortSignalOf, ContentDistributionMessage, type ReceivedContent } from './message.js';
@@ -19,12 +20,6 @@ export interface DeliveryTarget {
 
 /** What was received and found genuine. */
 export type GenuineContent = Pick<ReceivedContent, 'headers' | 'raw' | 'decoded' | 'undecodable'>;
-
-/** What the hub is to be told. */
-export type DeliveryAnswer =
-  | { readonly type: 'acknowledged'; readonly acknowledgement?: Acknowledgement | undefined }
-  | { readonly type: 'deleted'; readonly error: Extract<HandlerOutcome, { type: 'deleted' }>['error'] }
-  | { readonly type: 'unavailable'; readonly reason: string };
 
 /** What delivery works with. */
 export interface DeliveryOptions extends ReportOptions {
@@ -89,7 +84,7 @@ export class Delivery {
       };
     }
     const outcome = await this.#run(target, reception.event);
-    return this.#endedForGood(reception, outcome);
+    return this.#ended(reception, outcome);
   }
 
   /** Tells of an event that is given up. */
@@ -144,9 +139,9 @@ export class Delivery {
     const { inbox, logger } = this.#options;
     const outcome = run instanceof Promise ? await this.#patience.wait(run, target.delivery.ackAfterMs) : run;
     if (outcome !== undefined) {
-      const ended = await this.#endedForGood(reception, outcome);
+      const ended = await this.#ended(reception, outcome);
       // What the handler has decided could not be stored: the hub is to come again, and the handler to decide again.
-      if (outcome.type === 'deleted' && ended.type === 'failed') return UNAVAILABLE;
+      if (outcome.type === 'deleted' && ended.type === 'failed') return UNSTORED;
       if (outcome.type !== 'failed') return answerTo(outcome);
     }
     if (this.isFull(target)) {
@@ -161,7 +156,7 @@ export class Delivery {
         { event: stored.id, subscription: stored.subscriptionId, err: error },
         'an event cannot be stored: 503',
       );
-      return outcome === undefined ? this.#unstored(reception, run) : UNAVAILABLE;
+      return outcome === undefined ? this.#unstored(reception, run) : UNSTORED;
     }
     if (outcome === undefined) this.#follow(reception, run, stored);
     return { type: 'acknowledged' };
@@ -172,15 +167,15 @@ export class Delivery {
     const outcome = await peek(run);
     if (outcome === undefined) {
       this.#follow(reception, run);
-      return UNAVAILABLE;
+      return UNSTORED;
     }
-    const ended = await this.#endedForGood(reception, outcome);
-    return outcome.type === 'failed' || ended.type === 'failed' ? UNAVAILABLE : answerTo(outcome);
+    const ended = await this.#ended(reception, outcome);
+    return outcome.type === 'failed' || ended.type === 'failed' ? UNSTORED : answerTo(outcome);
   }
 
   #follow(reception: Reception, run: HandlerRun, stored?: StoredEvent): void {
     const follow = async (): Promise<void> => {
-      const ended = await this.#endedForGood(reception, await run);
+      const ended = await this.#ended(reception, await run);
       if (stored !== undefined) await this.#options.inbox.settle(stored, ended);
     };
     const late = follow().finally(() => this.#late.delete(late));
@@ -193,24 +188,23 @@ export class Delivery {
     return run;
   }
 
-  /** As {@link Delivery.#ended}; an end of the subscription that could not be stored is a run that failed. */
-  async #endedForGood(reception: Reception, outcome: HandlerOutcome): Promise<StoredRun> {
-    try {
-      return await this.#ended(reception, outcome);
-    } catch (cause) {
-      const { id } = reception.entry.record;
-      this.#options.logger.error({ subscription: id, err: cause }, 'a subscription could not be ended: tried again');
-      return { type: 'failed', error: new Error('the end of the subscription could not be stored', { cause }) };
-    }
-  }
-
-  /** Called once for every run that is not over when the handler returns. */
+  /**
+   * Called once for every run that is not over when the handler returns. An end of the subscription that cannot be stored is
+   * a run that failed.
+   */
   async #ended(reception: Reception, outcome: HandlerOutcome): Promise<StoredRun> {
     const hasWaited = this.#running.delete(reception.event);
     if (outcome.type === 'failed' && hasWaited && this.#isAborted) return { type: 'cut-off' };
     reportRun(this.#options, reception, outcome);
-    if (outcome.type === 'deleted') await this.#options.onDeleted(reception.entry.record.id);
-    return outcome;
+    if (outcome.type !== 'deleted') return outcome;
+    const { id } = reception.entry.record;
+    try {
+      await this.#options.onDeleted(id);
+      return outcome;
+    } catch (cause) {
+      this.#options.logger.error({ subscription: id, err: cause }, 'a subscription could not be ended: tried again');
+      return { type: 'failed', error: new Error('the end of the subscription could not be stored', { cause }) };
+    }
   }
 
   #receptionOf(stored: StoredEvent, attempt: number): Reception | undefined {
@@ -241,11 +235,4 @@ export class Delivery {
       grant: () => grantSnapshot(grant),
     });
   }
-}
-
-const UNAVAILABLE: DeliveryAnswer = { type: 'unavailable', reason: 'the event could not be stored' };
-const FULL: DeliveryAnswer = { type: 'unavailable', reason: 'too many events wait for a retry' };
-
-function answerTo(outcome: Exclude<HandlerOutcome, { type: 'failed' }>): DeliveryAnswer {
-  return outcome.type === 'done' ? { type: 'acknowledged', acknowledgement: outcome.acknowledgement } : outcome;
 }

@@ -1,0 +1,19 @@
+import type { Acknowledgement } from './event-handler.js';
+import type { HandlerOutcome } from './handler-run.js';
+
+/** What the hub is to be told. */
+export type DeliveryAnswer =
+  | { readonly type: 'acknowledged'; readonly acknowledgement?: Acknowledgement | undefined }
+  | { readonly type: 'deleted'; readonly error: Extract<HandlerOutcome, { type: 'deleted' }>['error'] }
+  | { readonly type: 'unavailable'; readonly reason: string };
+
+/** The hub is to come again: what it sent could not be kept. */
+export const UNSTORED: DeliveryAnswer = { type: 'unavailable', reason: 'the event could not be stored' };
+
+/** The hub is to come again: there is no room for what it sent. */
+export const FULL: DeliveryAnswer = { type: 'unavailable', reason: 'too many events wait for a retry' };
+
+/** What a handler that has not failed has decided. */
+export function answerTo(outcome: Exclude<HandlerOutcome, { type: 'failed' }>): DeliveryAnswer {
+  return outcome.type === 'done' ? { type: 'acknowledged', acknowledgement: outcome.acknowledgement } : outcome;
+}
