@@ -103,6 +103,11 @@ export class Delivery {
     this.#patience.end();
   }
 
+  /** Whether a handler is at work. */
+  get isAtWork(): boolean {
+    return this.#running.size > 0;
+  }
+
   /** Resolves when every hub that delivers has its answer. */
   async answered(): Promise<void> {
     if (this.#unanswered > 0) await new Promise<void>((resolve) => void this.#whenAnswered.push(resolve));
@@ -195,14 +200,16 @@ export class Delivery {
   async #ended(reception: Reception, outcome: HandlerOutcome): Promise<StoredRun> {
     const hasWaited = this.#running.delete(reception.event);
     if (outcome.type === 'failed' && hasWaited && this.#isAborted) return { type: 'cut-off' };
-    reportRun(this.#options, reception, outcome);
-    if (outcome.type !== 'deleted') return outcome;
-    const { id } = reception.entry.record;
+    const settled = outcome.type === 'deleted' ? await this.#endSubscription(reception, outcome) : outcome;
+    reportRun(this.#options, reception, settled);
+    return settled;
+  }
+
+  async #endSubscription({ entry }: Reception, outcome: HandlerOutcome): Promise<HandlerOutcome> {
     try {
-      await this.#options.onDeleted(id);
+      await this.#options.onDeleted(entry.record.id);
       return outcome;
     } catch (cause) {
-      this.#options.logger.error({ subscription: id, err: cause }, 'a subscription could not be ended: tried again');
       return { type: 'failed', error: new Error('the end of the subscription could not be stored', { cause }) };
     }
   }

@@ -24,20 +24,16 @@ export function timeLimit(milliseconds: number): TimeLimit {
   return { signal: controller.signal, end };
 }
 
-/**
- * Resolves when the work does, or when the signal says that time is up. Rejects as the work does.
- *
- * @returns whether the work was done in time
- */
-export async function within(work: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
+/** Resolves when the work does, or when the signal says that time is up. Rejects as the work does. */
+export async function within(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
   let onAbort = (): void => {};
-  const timeUp = new Promise<false>((resolve) => {
-    onAbort = () => resolve(false);
-    if (signal.aborted) resolve(false);
+  const timeUp = new Promise<void>((resolve) => {
+    onAbort = resolve;
+    if (signal.aborted) resolve();
     else signal.addEventListener('abort', onAbort);
   });
   try {
-    return await Promise.race([work.then(() => true), timeUp]);
+    await Promise.race([work, timeUp]);
   } finally {
     signal.removeEventListener('abort', onAbort);
   }

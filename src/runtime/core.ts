@@ -139,7 +139,9 @@ export class Core {
 
   /** Takes the services in, and reads what the store has of them. */
   async load(services: readonly RunningService[], base: string): Promise<void> {
-    this.#basePaths = [this.#options.basePath, new URL(base).pathname.replace(/\/+$/, '')];
+    const { basePath } = this.#options;
+    // Without a base path all that is below the public URL would be ours, and nothing be left for whoever shares the server.
+    if (basePath !== '') this.#basePaths = [basePath, new URL(base).pathname];
     for (const service of services) {
       const { config, handlers } = service;
       const { name, delivery, signature } = config;

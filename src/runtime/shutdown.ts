@@ -31,18 +31,15 @@ export interface Shutdown {
 
 /** Ends a runtime: unsubscribes, lets handlers end or stores their events, and closes. Never rejects. */
 export async function shutDown(shutdown: Shutdown, options: StopOptions): Promise<void> {
-  const { core, engine, logger, listener, opened, ownsStore, endings, patience, end, last } = shutdown;
-  const step = async (work: Promise<unknown>): Promise<void> => {
-    await within(withinMs(work, LAST_STEP_MS), last.signal);
-  };
+  const { core, engine, logger, listener, opened, ownsStore, patience, end, last } = shutdown;
+  const step = (work: Promise<unknown>): Promise<void> => within(withinMs(work, LAST_STEP_MS), last.signal);
   core.close();
   await runAll([() => leaveHubs(shutdown, options)], logger, 'unsubscribing failed');
   engine.stop();
   core.closeCallbacks();
   const closed = listener?.close();
   await runAll([() => settleHandlers(shutdown, step)], logger, 'handlers could not be waited for');
-  const inTime = await within(runAll(endings(), logger, 'a shutdown listener failed'), end.signal);
-  if (!inTime) logger.warn('onShutdown, or a shutdown listener, took too long and was not waited for');
+  await within(runEndings(shutdown), end.signal);
   core.abort();
   await step(core.idle());
   // Connections that were busy before are idle now.
@@ -68,15 +65,27 @@ async function ended(close: () => unknown): Promise<void> {
   await close();
 }
 
+/** Says which of the endings are not over when their time is: also where there was none, those that need none are run. */
+async function runEndings({ endings, end, logger }: Shutdown): Promise<void> {
+  let isOver = false;
+  const onTimeUp = (): void =>
+    void setImmediate(() => {
+      if (!isOver) logger.warn('onShutdown, or a shutdown listener, takes too long and is not waited for');
+    });
+  if (end.signal.aborted) onTimeUp();
+  else end.signal.addEventListener('abort', onTimeUp, { once: true });
+  await runAll(endings(), logger, 'a shutdown listener failed');
+  isOver = true;
+}
+
 /** Handlers end by themselves, or their events are in the store for the next start. */
 async function settleHandlers(
   { core, logger, patience }: Shutdown,
   step: (work: Promise<unknown>) => Promise<void>,
 ): Promise<void> {
   const stopped = core.inbox.stop();
-  const settled = await within(Promise.all([core.delivery.settled(), stopped]), patience.signal);
-  if (!settled)
-    logger.warn('handlers that were still at work were cut off: their events are handed over again at the next start');
+  await within(Promise.all([core.delivery.settled(), stopped]), patience.signal);
+  if (core.delivery.isAtWork) logger.warn('handlers are still at work, and are not waited for any longer');
   core.delivery.hurry();
   core.delivery.abort();
   await step(core.delivery.answered());

@@ -33,8 +33,8 @@ export interface StartOptions {
   /** The address to listen on. @default all interfaces */
   readonly host?: string | undefined;
   /**
-   * Somebody else's server to answer callbacks on; it listens and closes by its owner. Outside `basePath` its own pages stay
-   * its own: a GET is ours only with a `hub.mode`, a POST only where its path ends in a callback's token or whole path.
+   * Somebody else's server to answer callbacks on; it listens and closes by its owner. Outside `basePath`, alone and below the
+   * public URL's path, its own pages stay its own: a GET is ours only with a `hub.mode`, a POST only where its path ends in a callback's token or whole path.
    */
   readonly server?: Server | undefined;
   /** Serve HTTPS: key and certificate, as node:tls takes them. */

@@ -115,7 +115,11 @@ describe('C7 an end of the subscription that cannot be stored', () => {
   test('is no answer: the hub is to come again', async () => {
     const { delivery, target, entry, world } = cannotEnd();
     expect(await delivery.deliver(target, entry, grant, content)).toMatchObject({ type: 'unavailable' });
-    expect(world.logged('could not be ended')).toHaveLength(1);
+    expect(world.logged('a handler failed')).toMatchObject([
+      { fields: { err: { cause: new Error('the store is down') } } },
+    ]);
+    expect(world.logged('ended the subscription')).toEqual([]);
+    expect(entry.counters.stats()).toMatchObject({ failed: 1, delivered: 0 });
   });
 
   test('leaves a stored event to be handed over again', async () => {

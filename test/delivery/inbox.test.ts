@@ -47,6 +47,21 @@ test('an event is counted once, however often it is stored, and not any more whe
   expect(await store.get('event', 'e1')).toBeUndefined();
 });
 
+test('an event takes its place while it is being stored, and gives it back where it could not be', async () => {
+  const { inbox, store } = await setUp(async () => failed('no'));
+  const holding = inbox.hold(storedEvent);
+  expect(inbox.size('news')).toBe(1);
+  await holding;
+  await store.close();
+  const other = { ...storedEvent, id: 'e2' };
+  const refused = inbox.hold(other);
+  expect(inbox.size('news')).toBe(2);
+  await expect(refused).rejects.toThrow('is closed');
+  expect(inbox.size('news')).toBe(1);
+  await expect(inbox.keep(storedEvent, new Error('no'))).rejects.toThrow('is closed');
+  expect(inbox.size('news'), 'what is in the store stays counted').toBe(1);
+});
+
 test('a run that was cut off leaves the event as it is', async () => {
   const { inbox, read } = await setUp(async () => failed('no'));
   await inbox.hold(storedEvent);

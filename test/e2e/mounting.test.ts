@@ -76,6 +76,17 @@ test('C8 C1 below a path of the public URL a server’s own listener is asked no
   expect(await statusOf('GET', '/app/other')).toBe(200);
 });
 
+test('below a path of the public URL, without a base path, what is no callback is the server’s own', async () => {
+  const server = createServer((_request, response) => void response.setHeader('Content-Length', 6).end('theirs'));
+  const port = await listening(server);
+  const { post } = await subscribed({
+    port,
+    options: { server, publicUrl: `http://127.0.0.1:${port}/app`, basePath: '/' },
+  });
+  expect((await post('news')).status).toBe(202);
+  expect(await exchange(port, request('GET', '/app/page'))).toMatchObject({ status: 200, body: 'theirs' });
+});
+
 describe('in Express', () => {
   test('before a body parser: callbacks are ours, the rest is the app’s', async () => {
     const { post, port, events, topic } = await mounted(({ runtime }) => {

@@ -12,7 +12,6 @@ import {
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { recordingLogger } from '../http/recording-logger.js';
-import { FakeWorld } from './fake-world.js';
 import { deadPort, failureOf, portOf, reader, strangersServer, until } from './world.js';
 
 const sockets = new EventEmitter();
@@ -416,7 +415,8 @@ describe('stop()', () => {
           }),
       },
     );
-    const runtime = await startService(service, QUIET);
+    const logger = recordingLogger();
+    const runtime = await startService(service, { ...QUIET, logger });
     await runtime.ready();
     expect(await topic.publish('news')).toMatchObject([{ status: 202 }]);
     const stopping = runtime.stop({ unsubscribe: false });
@@ -426,6 +426,16 @@ describe('stop()', () => {
     expect(performance.now() - before).toBeLessThan(2_000);
     expect(signals).toEqual([true]);
     expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
+    expect(logger.said('warn')).toContain('handlers are still at work, and are not waited for any longer');
+  });
+
+  it.each([0, 1])('with a grace of %i s warns of nothing where nothing takes time', async (gracefulShutdownSeconds) => {
+    const logger = recordingLogger();
+    const options = { ...QUIET, logger, publicUrl: 'https://me.example.com', gracefulShutdownSeconds };
+    const runtime = await startService(reader().service, options);
+    runtime.onShutdown(() => {});
+    await (gracefulShutdownSeconds === 0 ? runtime.stop() : runtime.stopNow());
+    expect(logger.said('warn')).toEqual([]);
   });
 
   it('runs the shutdown listeners in order, whatever each throws', async () => {
@@ -461,14 +471,14 @@ describe('stop()', () => {
       url: 'https://me.example.com',
       close: never,
     });
-    const world = new FakeWorld();
-    const options = { ...QUIET, logger: world.logger, tunnel, gracefulShutdownSeconds: 0.2 };
+    const logger = recordingLogger();
+    const options = { ...QUIET, logger, tunnel, gracefulShutdownSeconds: 0.2 };
     const runtime = await startService(reader().service, options);
     runtime.onShutdown(never);
     const before = performance.now();
     await runtime.stop();
     expect(performance.now() - before).toBeLessThan(3_000);
-    expect(world.logged('took too long and was not waited for')).toMatchObject([{ level: 'warn' }]);
+    expect(logger.said('warn')).toEqual([expect.stringMatching(/takes too long and is not waited for/)]);
   });
 
   it('refuses to subscribe, unsubscribe and retry from then on', async () => {
