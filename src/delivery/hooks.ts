@@ -13,6 +13,7 @@ export const HOOK_NAMES = [
   'unsubscribed',
   'failed',
   'hub-moved',
+  'topic-moved',
   'hub-error',
   'notification',
   'rejected',

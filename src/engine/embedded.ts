@@ -11,6 +11,9 @@ export interface EmbeddedEngineOptions {
   readonly tick?: string;
 }
 
+/** Clocks are put right by so much without anything to be done about it, in milliseconds. */
+const TOLERANCE_MS = 1_000;
+
 /** The engine of a single process: turns in memory, due times in heaps, driven by cron. */
 export interface EmbeddedEngine extends Engine {
   /** Runs what is due by now. */
@@ -22,6 +25,8 @@ export function embeddedEngine({ now, tick: tickTime = '* * * * * *' }: Embedded
   const turns = new Turns();
   const heaps: { readonly heap: DueHeap; readonly run: (key: string) => void }[] = [];
   const jobs: CronJob[] = [];
+  const onSetBack: (() => void)[] = [];
+  let latest = -Infinity;
   const job = (cronTime: string, onTick: () => void): void => {
     // The timers alone do not keep the process up: the listener does.
     const made = CronJob.from({ cronTime, onTick, start: false, unrefTimeout: true });
@@ -32,7 +37,10 @@ export function embeddedEngine({ now, tick: tickTime = '* * * * * *' }: Embedded
     jobs.push(made);
   };
   const tick = (): void => {
-    for (const { heap, run } of heaps) for (const key of heap.takeDue(now())) run(key);
+    const time = now();
+    if (time < latest - TOLERANCE_MS) for (const run of onSetBack) run();
+    latest = time;
+    for (const { heap, run } of heaps) for (const key of heap.takeDue(time)) run(key);
   };
   job(tickTime, tick);
   return {
@@ -44,6 +52,7 @@ export function embeddedEngine({ now, tick: tickTime = '* * * * * *' }: Embedded
       return heap;
     },
     every: job,
+    onSetBack: (run) => void onSetBack.push(run),
     start() {
       for (const each of jobs) each.start();
     },

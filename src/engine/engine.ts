@@ -12,6 +12,8 @@ export interface Engine {
   inTurn<T>(key: string, work: () => Promise<T>): Promise<T>;
   /** A timetable whose keys are handed to `run` once when they come due. `run` does not throw. */
   timetable(run: (key: string) => void): Timetable;
+  /** Calls `run` when the clock was found to have been set back. `run` does not throw. */
+  onSetBack(run: () => void): void;
   /** Runs on every turn of a cron expression. `run` does not throw. */
   every(cronTime: string, run: () => void): void;
   /** From now on due work is run. */

@@ -3,7 +3,6 @@ import { acknowledgementOf } from '../delivery/acknowledgement.js';
 import type { Acknowledgement } from '../delivery/event-handler.js';
 import { WebSubError } from '../errors.js';
 import { isTopic, readHubQuery, type HubQuery } from '../protocol/hub-query.js';
-import { mayConfirm } from '../subscription/answering.js';
 import { failureOf } from '../subscription/failure.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import { acknowledgement, confirmation, refusal, type CallbackAnswer } from './answer.js';
@@ -59,7 +58,7 @@ async function verify(
   if (challenge === undefined || challenge === '') return refusal(400, 'hub.challenge is missing');
   if (Buffer.byteLength(challenge) > LONGEST_CHALLENGE) return refusal(400, 'hub.challenge is too long');
   if (!isTopic(grant.topic, topic, rawQuery)) return refusal(404, 'this topic was not asked for');
-  if (!mayConfirm(entry.record, grant, mode)) return refusal(404, `this ${mode} was not asked for`);
+  if (!options.registry.mayConfirm(match, mode)) return refusal(404, `this ${mode} was not asked for`);
   if (!isTokenOf(grant.verifyToken, query.verifyToken)) return refusal(404, 'hub.verify_token is another one');
   if (isProbe) return confirmation('');
 

@@ -7,6 +7,8 @@ import type { CheckedServiceConfig } from './service-config.js';
 export interface CallbackPaths {
   /** The URL of a path, as the hub is to see it. */
   readonly callbackOf: (path: string) => string;
+  /** Whether every grant would have the same callback. */
+  readonly hasOneCallback: boolean;
   /** A path for one more grant. */
   readonly newPath: (isTaken: (callback: string) => boolean) => string;
 }
@@ -26,11 +28,13 @@ export function isLiteral({ callback, appendServicePath }: CheckedServiceConfig)
  */
 export function callbackPaths(config: CheckedServiceConfig, base: string): CallbackPaths {
   const { callback, servicePath, targets } = config;
-  if (callback !== undefined && isLiteral(config)) return { callbackOf: () => callback, newPath: () => '' };
+  if (callback !== undefined && isLiteral(config))
+    return { callbackOf: () => callback, hasOneCallback: true, newPath: () => '' };
   const prefix = callback === undefined ? base : callback.replace(/\/+$/, '');
   const callbackOf = (path: string): string => `${prefix}/${path}`;
   return {
     callbackOf,
+    hasOneCallback: false,
     newPath(isTaken) {
       const token = randomBytes(TOKEN_BYTES).toString('base64url');
       if (servicePath === undefined) return token;

@@ -17,6 +17,7 @@ const SAYINGS: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'wa
   unsubscribed: ['info', 'unsubscribed'],
   failed: ['warn', 'an attempt failed'],
   'hub-moved': ['info', 'the hub has moved'],
+  'topic-moved': ['info', 'the topic has moved'],
 };
 
 /** When a failed attempt is made up for, for whoever waits in front of the log. */

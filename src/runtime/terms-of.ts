@@ -7,9 +7,9 @@ import type { SecurityOptions } from './start-options.js';
 export function termsOf(config: CheckedServiceConfig, security: Required<SecurityOptions>, base: string): ServiceTerms {
   const { secret, protocol, httpConfig, discoveryConfig, customParams, customHeaders } = config;
   const { allowPrivateNetworks, allowInsecureSecret, defaultLeaseSeconds, maxLeaseSeconds } = security;
-  const { leaseSeconds, verifyTimeoutSeconds, maxAttempts } = config;
+  const { leaseSeconds, verifyTimeoutSeconds, maxAttempts, hubs } = config;
   return {
-    rules: { leaseSeconds, verifyTimeoutSeconds, maxAttempts, defaultLeaseSeconds, maxLeaseSeconds },
+    rules: { leaseSeconds, verifyTimeoutSeconds, maxAttempts, hubs, defaultLeaseSeconds, maxLeaseSeconds },
     secret,
     protocol,
     httpConfig,

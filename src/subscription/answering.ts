@@ -1,33 +1,46 @@
-import { askNext, isDeniedByAll } from './asking.js';
-import { andThen, ended, unchanged, withGrant } from './changes.js';
+import { askForMissing, heldAsDenied } from './asking.js';
+import { andThen, ended, noted, SAFETY_MS, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { grantedLease, renewalTime } from './lease.js';
+import { hubsWanted, isPresent, isTired } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { withVerifiedSecret } from './secrets.js';
-import { isCovered, isHeld, isScheduled } from './state.js';
+import { isAsked, isHeld, isOver, isScheduled, isWorking } from './state.js';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
+type Here = Pick<TransitionContext, 'callbackOf' | 'rules'>;
+
+/** Grants that are over are kept for their answer, 410: so many of one subscription, the latest. */
+const MOST_TOMBSTONES = 16;
 
 /**
  * Whether a verification by the hub of this grant may be confirmed: a subscription that is still wanted, also late
  * (PROTOCOL V4), or an unsubscription that was asked for (V3).
  */
-export function mayConfirm(record: SubscriptionRecord, grant: GrantRecord, mode: 'subscribe' | 'unsubscribe'): boolean {
+export function mayConfirm(
+  record: SubscriptionRecord,
+  grant: GrantRecord,
+  mode: 'subscribe' | 'unsubscribe',
+  here: Here,
+): boolean {
   if (mode === 'unsubscribe') return grant.state === 'unsubscribing' || grant.state === 'unsubscribed';
   if (record.desired !== 'subscribed' || (record.hold !== undefined && record.hold !== 'gave-up')) return false;
-  if (grant.state === 'active') return true;
-  const asked =
-    grant.state === 'verifying' ||
-    grant.state === 'failed' ||
-    grant.state === 'expired' ||
-    grant.pending?.mode === 'subscribe';
-  return asked && !record.grants.some((other) => other.id !== grant.id && isHeld(other));
+  if (grant.state === 'active' || isAsked(grant)) return true;
+  const wasAsked = grant.state === 'verifying' || grant.state === 'failed' || grant.state === 'expired';
+  return wasAsked && !record.grants.some((other) => other.id !== grant.id && isBetter(record, other, grant, here));
+}
+
+/** Whether another grant works in the place of one whose hub comes late. */
+function isBetter(record: SubscriptionRecord, other: GrantRecord, grant: GrantRecord, here: Here): boolean {
+  if (!isHeld(other) || other.superseded === true) return false;
+  if (here.rules.hubs === 'all' && other.advertisedHub !== grant.advertisedHub) return false;
+  return isPresent(record, other, here) ? !isTired(record, other) : !isPresent(record, grant, here);
 }
 
 /** The hub verified, and the answer is the challenge. */
 export function verified(record: SubscriptionRecord, event: Of<'verified'>, context: TransitionContext): Transition {
   const grant = record.grants.find(({ id }) => id === event.grantId);
-  if (grant === undefined || !mayConfirm(record, grant, event.mode)) return unchanged(record);
+  if (grant === undefined || !mayConfirm(record, grant, event.mode, context)) return unchanged(record);
   return event.mode === 'subscribe' ? granted(record, grant, event, context) : left(record, grant, context.now);
 }
 
@@ -35,8 +48,9 @@ function granted(
   record: SubscriptionRecord,
   grant: GrantRecord,
   event: Of<'verified'>,
-  { now, random, rules }: TransitionContext,
+  context: TransitionContext,
 ): Transition {
+  const { now, random, rules } = context;
   const lease = grantedLease(event.leaseSeconds, rules);
   const planned = renewalTime(now, lease.seconds, rules.verifyTimeoutSeconds, random);
   const asked = grant.state !== 'active' || grant.pending?.mode === 'subscribe';
@@ -49,6 +63,7 @@ function granted(
     // A renewal that is planned is not put off by a verification nobody asked for: it may be forged.
     renewsAt: asked ? planned : Math.min(grant.renewsAt ?? planned, planned),
     nextAttemptAt: asked ? undefined : grant.nextAttemptAt,
+    renewalDue: asked ? undefined : grant.renewalDue,
     notBefore: undefined,
     // What nobody asked for does not tell whether the hub took the pending secret: a renewal may have been refused, or be
     // verified late. Both stay accepted, and the next try, within a day, tells.
@@ -58,24 +73,70 @@ function granted(
     endedAt: undefined,
   };
   const hook: Effect = { type: 'hook', name: grant.state === 'active' ? 'renewed' : 'verified', grantId: grant.id };
+  const effects: readonly Effect[] =
+    lease.warning === undefined ? [hook] : [hook, { type: 'warn', message: lease.warning, grantId: grant.id }];
+  const reached = withGrant(record, grant.id, () => active);
+  // What is not what would be asked for today says nothing of what is.
+  if (grant.superseded === true || !isPresent(reached, active, context)) return { record: reached, effects };
+  const settled: SubscriptionRecord = {
+    ...reached,
+    hold: undefined,
+    attempts: 0,
+    // With several hubs, each has a schedule of its own.
+    nextAttemptAt: rules.hubs === 'all' ? reached.nextAttemptAt : undefined,
+    lastError: undefined,
+    passedOver: [],
+  };
+  return andThen({ record: settled, effects }, (next) => leaveOthers(next, active, context));
+}
+
+/**
+ * One grant is enough, at each hub with `hubs: 'all'`: those that work are left by asking their hub, those that never
+ * worked are forgotten, and those that did are kept as tombstones.
+ */
+function leaveOthers(record: SubscriptionRecord, active: GrantRecord, context: TransitionContext): Transition {
+  const { now, rules } = context;
+  const effects: Effect[] = [];
+  const leave = (grant: GrantRecord): readonly GrantRecord[] => {
+    if (grant.id === active.id || isOver(grant) || grant.superseded === true) return [grant];
+    if (rules.hubs === 'all' && !isReplaced(record, grant, active, context)) return [grant];
+    if (!isWorking(grant) && grant.state !== 'unsubscribing') {
+      return grant.verifiedAt === undefined ? [] : [ended(grant, 'unsubscribed', now)];
+    }
+    effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
+    return [leaving(grant, now, true)];
+  };
+  const grants = record.grants.flatMap(leave);
+  const tombstones = grants.filter(isOver).slice(0, -MOST_TOMBSTONES);
+  return { record: { ...record, grants: grants.filter((grant) => !tombstones.includes(grant)) }, effects };
+}
+
+/** Whether a grant at one of several hubs has had its day: the same hub has granted another, or it is no longer advertised. */
+function isReplaced(record: SubscriptionRecord, grant: GrantRecord, active: GrantRecord, here: Here): boolean {
+  if (grant.advertisedHub === active.advertisedHub) return true;
+  return !isPresent(record, grant, here) && !record.hubs.includes(grant.advertisedHub);
+}
+
+/** A grant whose hub is to be asked to stop. */
+export function leaving(grant: GrantRecord, now: number, superseded: boolean): GrantRecord {
   return {
-    record: {
-      ...record,
-      hold: undefined,
-      attempts: 0,
-      nextAttemptAt: undefined,
-      lastError: undefined,
-      passedOver: [],
-      grants: record.grants.flatMap((other) => (other.id === grant.id ? [active] : superseded(other, now))),
-    },
-    effects: lease.warning === undefined ? [hook] : [hook, { type: 'warn', message: lease.warning, grantId: grant.id }],
+    ...grant,
+    state: 'unsubscribing',
+    pending: undefined,
+    attempts: 0,
+    renewalDue: undefined,
+    nextAttemptAt: now + SAFETY_MS,
+    superseded: superseded || grant.superseded,
   };
 }
 
-/** One grant is enough: those that never worked are forgotten, those that did are kept as tombstones. */
-function superseded(grant: GrantRecord, now: number): readonly GrantRecord[] {
-  if (grant.endedAt !== undefined) return [grant];
-  return grant.verifiedAt === undefined ? [] : [ended(grant, 'unsubscribed', now)];
+/** A verification came that could not be confirmed: should no other come, that is why. */
+export function verificationWrong(record: SubscriptionRecord, event: Of<'verification-wrong'>): Transition {
+  const { grantId, problem } = event;
+  const grant = record.grants.find(({ id }) => id === grantId);
+  if (grant?.pending === undefined || grant.pending.wrong !== undefined) return unchanged(record);
+  const pending = { ...grant.pending, wrong: problem };
+  return unchanged(withGrant(record, grantId, () => ({ ...grant, pending })));
 }
 
 function left(record: SubscriptionRecord, grant: GrantRecord, now: number): Transition {
@@ -90,40 +151,50 @@ function left(record: SubscriptionRecord, grant: GrantRecord, now: number): Tran
  * The service's handler refused. A subscription is not asked for any more, and a grant that works goes on until its lease
  * ends; where it was about to end, it stays.
  */
-export function handlerRefused(record: SubscriptionRecord, event: Of<'handler-refused'>): Transition {
+export function handlerRefused(
+  record: SubscriptionRecord,
+  event: Of<'handler-refused'>,
+  context: TransitionContext,
+): Transition {
   const { failure, grantId, mode } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
   // While the handler thought about it, something else may have been decided.
-  if (grant === undefined || grant.state === 'unsubscribed' || !mayConfirm(record, grant, mode))
+  if (grant === undefined || grant.state === 'unsubscribed' || !mayConfirm(record, grant, mode, context))
     return unchanged(record);
   const isKept = mode === 'unsubscribe';
   const stopped = withGrant(record, grantId, () => ({
     ...grant,
     pending: undefined,
     nextAttemptAt: undefined,
+    renewalDue: undefined,
     state: isKept ? 'active' : grant.state === 'verifying' ? 'failed' : grant.state,
   }));
+  const effects: readonly Effect[] = [{ type: 'hook', name: 'failed', grantId, failure }];
+  // What another grant has replaced goes on until its lease ends, and nothing else changes.
+  if (isKept && grant.superseded === true) return { record: noted(stopped, failure), effects };
   const hold = isKept ? (record.desired === 'subscribed' ? record.hold : undefined) : 'handler-refused';
-  return {
-    record: { ...stopped, desired: 'subscribed', hold, lastError: failure, nextAttemptAt: undefined },
-    effects: [{ type: 'hook', name: 'failed', grantId, failure }],
-  };
+  return { record: { ...noted(stopped, failure), desired: 'subscribed', hold, nextAttemptAt: undefined }, effects };
 }
 
 /** The hub denied: this grant is over, at any time. Another advertised hub is asked where there is one. */
 export function denied(record: SubscriptionRecord, event: Of<'denied'>, context: TransitionContext): Transition {
   const grant = record.grants.find(({ id }) => id === event.grantId);
   if (grant === undefined || grant.state === 'denied') return unchanged(record);
-  const over: SubscriptionRecord = {
-    ...withGrant(record, grant.id, () => ended(grant, 'denied', context.now)),
-    deniedBy: [...new Set([...record.deniedBy, grant.advertisedHub])],
-    lastError: event.failure,
-  };
+  const over = withGrant(noted(record, event.failure), grant.id, () => ended(grant, 'denied', context.now));
   const hook: Effect = { type: 'hook', name: 'denied', grantId: grant.id, failure: event.failure };
-  return andThen({ record: over, effects: [hook] }, (reached) => {
-    if (reached.desired === 'unsubscribed' || isCovered(reached)) return unchanged(reached);
-    if (isDeniedByAll(reached)) return unchanged({ ...reached, hold: 'denied', nextAttemptAt: undefined });
+  // A hub that was left says nothing of what is wanted there now.
+  if (grant.superseded === true) return { record: over, effects: [hook] };
+  // Nor does one say that of a topic which it was not asked for yet.
+  const isOfToday = record.topic === undefined || grant.topic === record.topic;
+  const deniedBy = isOfToday ? [...new Set([...record.deniedBy, grant.advertisedHub])] : record.deniedBy;
+  const barred = { ...over, deniedBy };
+  return andThen({ record: barred, effects: [hook] }, (reached) => {
+    if (reached.desired === 'unsubscribed') return unchanged(reached);
+    const isByAll = reached.hubs.length > 0 && hubsWanted(reached).length === 0;
+    if (isByAll && !reached.grants.some(isAsked)) return heldAsDenied(reached);
     // Another hub that waits for its turn is not to be asked before it.
-    return reached.hold !== undefined || isScheduled(reached) ? unchanged(reached) : askNext(reached, context);
+    return context.rules.hubs === 'failover' && isScheduled(reached)
+      ? unchanged(reached)
+      : askForMissing(reached, context);
   });
 }

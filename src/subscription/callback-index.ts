@@ -35,14 +35,13 @@ export class CallbackIndex {
     return this.#byKey.has(key) || this.#reserved.has(key);
   }
 
-  /** Keeps a key for a grant while that is being stored; nothing answers there yet. */
-  async reserving(key: string | undefined, work: () => Promise<void>): Promise<void> {
-    if (key === undefined) return work();
-    this.#reserved.add(key);
+  /** Keeps keys for grants while these are being stored; nothing answers there yet. */
+  async reserving(keys: readonly string[], work: () => Promise<void>): Promise<void> {
+    for (const key of keys) this.#reserved.add(key);
     try {
       await work();
     } finally {
-      this.#reserved.delete(key);
+      for (const key of keys) this.#reserved.delete(key);
     }
   }
 

@@ -24,3 +24,11 @@ function decoded(segment: string): string {
 export function callbackKey(callback: string): string {
   return lastSegment(new URL(callback).pathname);
 }
+
+/** As long as 32 random bytes are in base64url. */
+const TOKEN = /^[\w-]{43}$/;
+
+/** Whether a path ends in a token that was made for one grant, so that another grant gets another path. */
+export function hasPathOfItsOwn(path: string): boolean {
+  return TOKEN.test(lastSegment(path));
+}

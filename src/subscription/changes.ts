@@ -1,6 +1,7 @@
-import type { SubscriptionRules, Transition, TransitionContext } from './events.js';
+import type { Effect, SubscriptionRules, Transition, TransitionContext } from './events.js';
+import { verifyTimeoutMs } from './lease.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
-import { isAsking } from './state.js';
+import { isAsking, isWorking } from './state.js';
 
 /** If what a transition asked for is lost in a crash, it is asked for again after this long, in milliseconds. */
 export const SAFETY_MS = 60_000;
@@ -10,10 +11,19 @@ export function unchanged(record: SubscriptionRecord): Transition {
   return { record, effects: [] };
 }
 
-/** What a further step makes of the record, and the effects of both. */
+/** What a further step makes of the record, and the effects of both; one discovery is enough. */
 export function andThen({ record, effects }: Transition, step: (record: SubscriptionRecord) => Transition): Transition {
   const next = step(record);
-  return { record: next.record, effects: [...effects, ...next.effects] };
+  const isBegun = effects.some(isDiscovery);
+  return {
+    record: next.record,
+    effects: [...effects, ...(isBegun ? next.effects.filter((effect) => !isDiscovery(effect)) : next.effects)],
+  };
+}
+
+/** Whether an effect is the beginning of a discovery. */
+export function isDiscovery({ type }: Effect): boolean {
+  return type === 'discover';
 }
 
 /** The record with one grant changed. */
@@ -27,13 +37,36 @@ export function withGrant(
 
 /** The grant as it is kept when it is over. */
 export function ended(grant: GrantRecord, state: 'denied' | 'unsubscribed', now: number): GrantRecord {
-  return { ...grant, state, pending: undefined, attempts: 0, nextAttemptAt: undefined, endedAt: now };
+  return {
+    ...grant,
+    state,
+    pending: undefined,
+    attempts: 0,
+    nextAttemptAt: undefined,
+    renewalDue: undefined,
+    endedAt: now,
+  };
 }
 
 /** Begin with discovery, once the callback is free: a hub that is to deliver elsewhere would be heard for this one. */
 export function discover(record: SubscriptionRecord, { now, callbackHeldUntil }: TransitionContext): Transition {
   if (callbackHeldUntil !== undefined) return unchanged({ ...record, nextAttemptAt: callbackHeldUntil });
   return { record: { ...record, nextAttemptAt: now + SAFETY_MS }, effects: [{ type: 'discover' }] };
+}
+
+/**
+ * Renew a grant that works: where it is renewed is for discovery to say (PROTOCOL D10). It has as long for that as a hub has
+ * for verifying; then the grant is renewed where it is.
+ */
+export function renew(record: SubscriptionRecord, grantId: string, { now, rules }: TransitionContext): Transition {
+  const waiting = (grant: GrantRecord): GrantRecord => {
+    const patience = Math.min(SAFETY_MS, verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds));
+    return { ...grant, renewalDue: true, nextAttemptAt: now + patience };
+  };
+  return {
+    record: withGrant(record, grantId, waiting),
+    effects: [{ type: 'discover' }],
+  };
 }
 
 /** Send a request for one grant. */
@@ -44,18 +77,34 @@ export function request(
   now: number,
 ): Transition {
   return {
-    record: withGrant(record, grantId, (grant) => ({ ...grant, nextAttemptAt: now + SAFETY_MS })),
+    record: withGrant(record, grantId, (grant) => ({
+      ...grant,
+      renewalDue: undefined,
+      nextAttemptAt: now + SAFETY_MS,
+    })),
     effects: [{ type: 'request', grantId, mode }],
   };
 }
 
-/** The record after one more failed attempt at what is wanted; held where that was the last one allowed. */
+/** The record with a failure noted, that does not count as an attempt at what is wanted. */
+export function noted(record: SubscriptionRecord, failure: FailureRecord): SubscriptionRecord {
+  const { cause, at, message } = failure;
+  const count = (record.failures?.[cause]?.count ?? 0) + 1;
+  return { ...record, lastError: failure, failures: { ...record.failures, [cause]: { count, lastAt: at, message } } };
+}
+
+/**
+ * The record after one more failed attempt at what is wanted, at a grant where one was asked for; held where that was the
+ * last one allowed and no other grant works.
+ */
 export function counted(
   record: SubscriptionRecord,
   failure: FailureRecord,
   { maxAttempts }: SubscriptionRules,
+  grantId?: string,
 ): SubscriptionRecord {
   const attempts = record.attempts + 1;
-  const gaveUp = isAsking(record) && attempts >= maxAttempts;
-  return { ...record, attempts, lastError: failure, hold: gaveUp ? 'gave-up' : record.hold };
+  const isServed = record.grants.some((grant) => grant.id !== grantId && isWorking(grant));
+  const gaveUp = isAsking(record) && attempts >= maxAttempts && !isServed;
+  return { ...noted(record, failure), attempts, hold: gaveUp ? 'gave-up' : record.hold };
 }

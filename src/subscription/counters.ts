@@ -10,10 +10,20 @@ export class Counters {
   #delivered: number;
   #failed: number;
   #lastEventAt: number | undefined;
-  /** Whether they differ from what is stored. */
-  changed = false;
+  readonly #id: string;
+  readonly #unstored: Set<string>;
 
-  constructor(stored: StoredStats = { received: 0, rejected: 0, delivered: 0, failed: 0 }) {
+  /**
+   * @param id the subscription's
+   * @param unstored takes the id in when the counters begin to differ from what is stored
+   */
+  constructor(
+    id: string,
+    unstored: Set<string>,
+    stored: StoredStats = { received: 0, rejected: 0, delivered: 0, failed: 0 },
+  ) {
+    this.#id = id;
+    this.#unstored = unstored;
     this.#received = stored.received;
     this.#rejected = stored.rejected;
     this.#delivered = stored.delivered;
@@ -24,22 +34,22 @@ export class Counters {
   received(now: number): void {
     this.#received += 1;
     this.#lastEventAt = now;
-    this.changed = true;
+    this.#unstored.add(this.#id);
   }
 
   rejected(): void {
     this.#rejected += 1;
-    this.changed = true;
+    this.#unstored.add(this.#id);
   }
 
   delivered(): void {
     this.#delivered += 1;
-    this.changed = true;
+    this.#unstored.add(this.#id);
   }
 
   failed(): void {
     this.#failed += 1;
-    this.changed = true;
+    this.#unstored.add(this.#id);
   }
 
   /** For the store. */

@@ -1,8 +1,10 @@
-import { andThen, discover, ended, request, unchanged, withGrant } from './changes.js';
+import { andThen, discover, ended, renew, request, unchanged, withGrant } from './changes.js';
+import { byThisClock } from './clock-jump.js';
 import type { Effect, Transition, TransitionContext } from './events.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
+import { isServed } from './presence.js';
 import { requestFailed } from './requesting.js';
-import { isAsking, isCovered, isHeld, isOver } from './state.js';
+import { isAsking, isHeld, isOver, isWorking } from './state.js';
 
 /** When something is next to be done about a subscription, in epoch milliseconds; undefined where nothing is. */
 export function dueAt(record: SubscriptionRecord): number | undefined {
@@ -21,12 +23,13 @@ function grantTimes(record: SubscriptionRecord, grant: GrantRecord): number[] {
 
 function nextRequestAt(record: SubscriptionRecord, grant: GrantRecord): number | undefined {
   if (grant.state === 'unsubscribing') return grant.nextAttemptAt;
-  if (!isAsking(record) || isOver(grant)) return undefined;
+  if (!isAsking(record) || isOver(grant) || grant.superseded === true) return undefined;
   return grant.nextAttemptAt ?? (grant.state === 'active' ? grant.renewsAt : undefined);
 }
 
 /** Does what has come due: gives up waiting for a verification, ends leases, renews, asks again. */
-export function due(record: SubscriptionRecord, context: TransitionContext): Transition {
+export function due(given: SubscriptionRecord, context: TransitionContext): Transition {
+  const record = byThisClock(given, context);
   let current = unchanged(record);
   for (const { id } of record.grants) {
     for (const step of [verificationMissing, leaseEnded, requestDue]) {
@@ -50,12 +53,14 @@ function verificationMissing(
   const { pending } = grant;
   if (pending === undefined || pending.deadline > context.now) return undefined;
   const isSubscribing = pending.mode === 'subscribe';
+  const asked = `${pending.accepted ? 'accepted' : 'was sent'} the ${isSubscribing ? 'subscription' : 'unsubscription'} to ${grant.topic}`;
   const failure = {
-    cause: 'verification-missing',
+    cause: pending.wrong === undefined ? 'verification-missing' : 'verification-wrong',
     code: isSubscribing ? 'ERR_WEBSUB_SUBSCRIPTION_VERIFICATION' : 'ERR_WEBSUB_UNSUBSCRIPTION_VERIFICATION',
     message:
-      `Hub ${grant.hub} ${pending.accepted ? 'accepted' : 'was sent'} the ${isSubscribing ? 'subscription' : 'unsubscription'} ` +
-      `to ${grant.topic} but did not verify it in time. Check that the hub can reach the callback: publicUrl, proxy, firewall.`,
+      pending.wrong === undefined
+        ? `Hub ${grant.hub} ${asked} but did not verify it in time. Check that the hub can reach the callback: publicUrl, proxy, firewall.`
+        : `Hub ${grant.hub} ${asked} but what it came back with could not be confirmed: ${pending.wrong}.`,
     at: context.now,
   } as const;
   return requestFailed(record, grant.id, { failure }, context);
@@ -68,7 +73,7 @@ function leaseEnded(
 ): Transition | undefined {
   const { now } = context;
   if (!isHeld(grant) || grant.expiresAt === undefined || grant.expiresAt > now) return undefined;
-  if (record.desired === 'unsubscribed') {
+  if (record.desired === 'unsubscribed' || grant.superseded === true) {
     const over = withGrant(record, grant.id, () => ended(grant, 'unsubscribed', now));
     return { record: over, effects: [{ type: 'hook', name: 'unsubscribed', grantId: grant.id }] };
   }
@@ -79,19 +84,22 @@ function leaseEnded(
     state: 'expired',
     pending,
     nextAttemptAt: undefined,
+    renewalDue: undefined,
   }));
   return andThen({ record: expired, effects: [hook] }, (reached) =>
-    isAsking(reached) && !isCovered(reached) ? discover(reached, context) : unchanged(reached),
+    isAsking(reached) && !isServed(reached, context) ? discover(reached, context) : unchanged(reached),
   );
 }
 
 function requestDue(
   record: SubscriptionRecord,
   grant: GrantRecord,
-  { now }: TransitionContext,
+  context: TransitionContext,
 ): Transition | undefined {
+  const { now } = context;
   if (grant.pending !== undefined) return undefined;
   const at = nextRequestAt(record, grant);
   if (at === undefined || at > now) return undefined;
+  if (isWorking(grant) && grant.renewalDue !== true) return renew(record, grant.id, context);
   return request(record, grant.id, grant.state === 'unsubscribing' ? 'unsubscribe' : 'subscribe', now);
 }

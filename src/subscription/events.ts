@@ -8,7 +8,11 @@ export type SubscriptionEvent =
   /** The user wants it tried afresh, whatever held it; with other overrides where they are given. */
   | { readonly type: 'retried'; readonly overrides?: SubscriptionOverrides | undefined }
   /** It is not wanted any more: by the user, by `SubscriptionDeletedError`, or only while the process is down. */
-  | { readonly type: 'unwanted'; readonly why: 'unsubscribed' | 'deleted' | 'shutdown' }
+  | { readonly type: 'unwanted'; readonly why: 'unsubscribed' | 'deleted' | 'pruned' | 'shutdown' }
+  /** What works is to be renewed now, whenever that was planned. */
+  | { readonly type: 'renewal-wanted' }
+  /** Failures are counted from zero again, and what waits because of them is tried now. */
+  | { readonly type: 'counters-reset' }
   /** The publisher named a topic and its hubs. */
   | { readonly type: 'discovered'; readonly topic: string; readonly hubs: readonly string[] }
   | { readonly type: 'discovery-failed'; readonly failure: FailureRecord }
@@ -52,6 +56,8 @@ export type SubscriptionEvent =
       readonly mode: 'subscribe' | 'unsubscribe';
       readonly leaseSeconds?: string | undefined;
     }
+  /** A verification came for a request that is open, and could not be confirmed. */
+  | { readonly type: 'verification-wrong'; readonly grantId: string; readonly problem: string }
   /** The hub verified, and the service's own handler refused. */
   | {
       readonly type: 'handler-refused';
@@ -74,7 +80,8 @@ export type TransitionHook =
   | 'expired'
   | 'unsubscribed'
   | 'failed'
-  | 'hub-moved';
+  | 'hub-moved'
+  | 'topic-moved';
 
 /** What the runtime is to do after a transition was stored. */
 export type Effect =
@@ -92,6 +99,8 @@ export type Effect =
 export interface SubscriptionRules extends LeaseBounds {
   readonly verifyTimeoutSeconds: number;
   readonly maxAttempts: number;
+  /** Whether one advertised hub is used, and the next when it fails, or each of them. */
+  readonly hubs: 'failover' | 'all';
   /** The lease asked for, where one is. */
   readonly leaseSeconds?: number | undefined;
 }
@@ -109,7 +118,8 @@ export interface TransitionContext {
   readonly now: number;
   /** From 0 to 1. */
   readonly random: number;
-  readonly fresh: GrantIdentity;
+  /** Who the next new grant is: another one at every call. */
+  readonly fresh: () => GrantIdentity;
   readonly rules: SubscriptionRules;
   /** The callback URL of a path, as the hub is to see it. */
   readonly callbackOf: (path: string) => string;
@@ -118,6 +128,8 @@ export interface TransitionContext {
    * subscription has it still.
    */
   readonly callbackHeldUntil?: number | undefined;
+  /** Whether there is one callback to give, ever. */
+  readonly hasOneCallback?: boolean | undefined;
 }
 
 /** The record after an event, and what is to be done about it. */

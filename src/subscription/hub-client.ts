@@ -57,10 +57,7 @@ export function hubClient({ apply, logger, now, signal }: HubClientOptions): Hub
   return {
     async discover(record, terms) {
       const { id, target } = record;
-      if (typeof target !== 'string') {
-        await apply(id, { type: 'discovered', topic: target.topic, hubs: [target.hub] });
-        return;
-      }
+      if (typeof target !== 'string') return;
       const { allowPrivateNetworks } = terms;
       let found;
       try {

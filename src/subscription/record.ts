@@ -1,4 +1,4 @@
-import type { SubscriptionFailure, SubscriptionState, SubscriptionTarget } from './snapshot.js';
+import type { FailureTally, SubscriptionFailure, SubscriptionState, SubscriptionTarget } from './snapshot.js';
 
 /** The version that records are written with. */
 export const SUBSCRIPTION_RECORD_VERSION = 1;
@@ -22,6 +22,8 @@ export interface PendingRequest {
   readonly deadline: number;
   /** Whether the hub has answered with a 2xx. */
   readonly accepted: boolean;
+  /** What was wrong with the verification that came for it, if one came. */
+  readonly wrong?: string | undefined;
 }
 
 /** What one hub was asked for or has confirmed, as stored. Times are epoch milliseconds. */
@@ -41,6 +43,10 @@ export interface GrantRecord {
   readonly verifiedAt?: number | undefined;
   readonly expiresAt?: number | undefined;
   readonly renewsAt?: number | undefined;
+  /** Its renewal has come due and begun with discovery: asked for when that has ended. */
+  readonly renewalDue?: boolean | undefined;
+  /** Another grant has taken its place: it is left, and never asked for again. */
+  readonly superseded?: boolean | undefined;
   readonly secrets: readonly SecretRecord[];
   readonly pending?: PendingRequest | undefined;
   /** Failures in a row at this hub. */
@@ -53,10 +59,13 @@ export interface GrantRecord {
 }
 
 /** Why nothing is asked for, although it might be: holds until `retry` or `subscribe`. */
-export type Hold = 'denied' | 'handler-refused' | 'deleted' | 'unsubscribed' | 'gave-up';
+export type Hold = 'denied' | 'handler-refused' | 'deleted' | 'unsubscribed' | 'pruned' | 'gave-up';
 
 /** The stored form of a failure. */
 export type FailureRecord = Omit<SubscriptionFailure, 'at'> & { readonly at: number };
+
+/** How often something went wrong for one cause, and what was said of it last. */
+export type TallyRecord = Omit<FailureTally, 'lastAt'> & { readonly lastAt: number };
 
 /** What was asked of a single subscription beyond its service's configuration. */
 export interface SubscriptionOverrides {
@@ -87,6 +96,8 @@ export interface SubscriptionRecord {
   /** When to begin again with discovery. */
   readonly nextAttemptAt?: number | undefined;
   readonly lastError?: FailureRecord | undefined;
+  /** Failures by cause, since they were last reset. */
+  readonly failures?: Readonly<Partial<Record<FailureRecord['cause'], TallyRecord>>> | undefined;
 }
 
 /** What a new subscription starts from. */

@@ -1,15 +1,19 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import type { Engine, Timetable } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
+import { mayConfirm } from './answering.js';
+import { isScheduledByAnotherClock } from './clock-jump.js';
 import { dueAt } from './due.js';
-import type { Effect, SubscriptionEvent, TransitionContext } from './events.js';
+import { entryContext, type EntryContext } from './entry-context.js';
+import type { Effect, SubscriptionEvent } from './events.js';
 import { CallbackIndex, type CallbackMatch, type Entry } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
 import { Counters } from './counters.js';
+import { isPresent } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { readStored, writeStored } from './stored-subscription.js';
+import { isWorking } from './state.js';
 import type { ServiceTerms } from './terms.js';
 import { transition } from './transition.js';
 
@@ -36,15 +40,13 @@ export class Registry {
   readonly #entries = new Map<string, Entry>();
   readonly #callbacks = new CallbackIndex();
   readonly #due: Timetable;
+  /** Whose counters differ from what is stored. */
+  readonly #unstored = new Set<string>();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
-    this.#due = options.engine.timetable((id) => {
-      this.apply(id, { type: 'due' }).catch((error: unknown) => {
-        options.logger.error({ subscription: id, err: error }, 'due work could not be done: tried again in a minute');
-        this.#due.set(id, options.now() + 60_000);
-      });
-    });
+    this.#due = options.engine.timetable((id) => this.#doDue(id));
+    options.engine.onSetBack(() => this.#onSetBack());
   }
 
   /** Reads the stored subscriptions. One that cannot be read is logged and left in the store as it is. */
@@ -55,7 +57,7 @@ export class Registry {
     for await (const [id, raw] of store.entries('subscription', { onUnreadable: unreadable })) {
       try {
         const { record, stats } = readStored(id, raw);
-        this.#index({ record, counters: new Counters(stats), keys: [] });
+        this.#index({ record, counters: new Counters(id, this.#unstored, stats), keys: [] });
       } catch (error) {
         unreadable(error);
       }
@@ -75,9 +77,21 @@ export class Registry {
     return this.#callbacks.match(key);
   }
 
+  /** Whether a verification on a callback may be confirmed, as far as the subscription itself is concerned. */
+  mayConfirm({ entry, grant }: CallbackMatch, mode: 'subscribe' | 'unsubscribe'): boolean {
+    const terms = this.#options.termsOf(entry.record.service);
+    return terms !== undefined && mayConfirm(entry.record, grant, mode, terms);
+  }
+
+  /** Whether a hub has granted a subscription as it is wanted today: its topic, its hub, under our callback. */
+  isReady(record: SubscriptionRecord): boolean {
+    const terms = this.#options.termsOf(record.service);
+    return terms !== undefined && record.grants.some((grant) => isWorking(grant) && isPresent(record, grant, terms));
+  }
+
   /** Stores a new subscription. */
   async add(record: SubscriptionRecord): Promise<void> {
-    const entry = { record, counters: new Counters(), keys: [] };
+    const entry = { record, counters: new Counters(record.id, this.#unstored), keys: [] };
     await this.#save(entry, record);
     this.#index(entry);
   }
@@ -96,7 +110,7 @@ export class Registry {
       if (terms === undefined) return entry.record;
       const context = this.#context(entry, terms);
       const { record, effects } = transition(entry.record, event, context);
-      if (record !== entry.record) await this.#replace(entry, record, context.fresh.id);
+      if (record !== entry.record) await this.#replace(entry, record, context);
       else this.#index(entry);
       for (const effect of effects) this.#options.perform(record, effect);
       return record;
@@ -109,7 +123,7 @@ export class Registry {
    * @throws StoreError of the first that could not be stored; the others are stored all the same
    */
   async flush(): Promise<void> {
-    const changed = [...this.#entries.values()].filter(({ counters }) => counters.changed);
+    const changed = [...this.#unstored].flatMap((id) => this.#entries.get(id) ?? []);
     const stored = await Promise.allSettled(
       changed.map((entry) => this.#options.engine.inTurn(entry.record.id, () => this.#save(entry, entry.record))),
     );
@@ -146,9 +160,29 @@ export class Registry {
     }
   }
 
-  async #replace(entry: Entry, record: SubscriptionRecord, freshId?: string): Promise<void> {
-    const made = record.grants.find(({ id }) => id === freshId);
-    await this.#callbacks.reserving(made && callbackKey(made.callback), async () => {
+  #doDue(id: string): void {
+    this.apply(id, { type: 'due' }).catch((error: unknown) => {
+      this.#options.logger.error(
+        { subscription: id, err: error },
+        'due work could not be done: tried again in a minute',
+      );
+      this.#due.set(id, this.#options.now() + 60_000);
+    });
+  }
+
+  /** The clock was set back: what was to be done by then is not to wait for the same hour to come again. */
+  #onSetBack(): void {
+    for (const { record } of this.#entries.values()) {
+      const terms = this.#options.termsOf(record.service);
+      const clock = terms && { now: this.#options.now(), rules: terms.rules };
+      if (clock !== undefined && isScheduledByAnotherClock(record, clock)) this.#doDue(record.id);
+    }
+  }
+
+  async #replace(entry: Entry, record: SubscriptionRecord, context?: EntryContext): Promise<void> {
+    const made = new Set(context?.made.map(({ id }) => id));
+    const keys = record.grants.flatMap(({ id, callback }) => (made.has(id) ? callbackKey(callback) : []));
+    await this.#callbacks.reserving(keys, async () => {
       await this.#save(entry, record);
       entry.record = record;
       this.#index(entry);
@@ -162,36 +196,24 @@ export class Registry {
     this.#index(entry);
     this.#due.set(id, undefined);
     this.#entries.delete(id);
+    this.#unstored.delete(id);
   }
 
   async #save(entry: Entry, record: SubscriptionRecord): Promise<void> {
     const { store } = this.#options;
     const stats = entry.counters.stored();
-    entry.counters.changed = false;
+    this.#unstored.delete(record.id);
     try {
       await store.set('subscription', record.id, writeStored({ record, stats }));
     } catch (error) {
-      entry.counters.changed = true;
+      this.#unstored.add(record.id);
       throw error;
     }
   }
 
-  #context(entry: Entry, terms: ServiceTerms): TransitionContext {
-    const { record } = entry;
-    const now = this.#options.now();
-    const path = terms.newPath((callback) => this.#callbacks.isTaken(callbackKey(callback)));
-    return {
-      now,
-      random: this.#options.random(),
-      rules: { ...terms.rules, leaseSeconds: record.overrides?.leaseSeconds ?? terms.rules.leaseSeconds },
-      callbackOf: terms.callbackOf,
-      callbackHeldUntil: this.#callbacks.heldUntil(callbackKey(terms.callbackOf(path)), entry, now),
-      fresh: {
-        id: randomUUID(),
-        path,
-        verifyToken: terms.protocol === 'pubsubhubbub-0.3' ? randomBytes(16).toString('base64url') : undefined,
-      },
-    };
+  #context(entry: Entry, terms: ServiceTerms): EntryContext {
+    const { now, random } = this.#options;
+    return entryContext(entry, { terms, callbacks: this.#callbacks, now: now(), random: random() });
   }
 
   #index(entry: Entry): void {

@@ -1,11 +1,12 @@
 import { askNext, hubsLeft } from './asking.js';
 import { backoffMs, FAILOVER_AFTER, FAILOVERS_AT_ONCE, FAILURE_BACKOFF, REFUSAL_BACKOFF } from './backoff.js';
-import { andThen, counted, unchanged, withGrant } from './changes.js';
+import { andThen, counted, noted, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { verifyTimeoutMs } from './lease.js';
+import { isPresent, isServed } from './presence.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
 import { withPendingSecret } from './secrets.js';
-import { isAsking, isHeld, isOver } from './state.js';
+import { isAsking, isHeld, isOver, isWorking } from './state.js';
 
 const LONGEST_RETRY_AFTER_MS = 86_400_000;
 
@@ -20,6 +21,7 @@ export function requested(record: SubscriptionRecord, event: Of<'requested'>, co
     ...grant,
     state: grant.state === 'requested' || grant.state === 'failed' ? 'verifying' : grant.state,
     nextAttemptAt: undefined,
+    renewalDue: undefined,
     notBefore: undefined,
     secrets: event.secret === undefined ? grant.secrets : withPendingSecret(grant.secrets, event.secret, now),
     pending: { id: event.requestId, mode: event.mode, deadline: deadlineOf(grant, context), accepted: false },
@@ -36,7 +38,7 @@ function mayLeave(record: SubscriptionRecord, grant: GrantRecord, { mode, instea
   if (mode === 'unsubscribe') return isLeaving;
   // Neither scheduled nor open: it was withdrawn, and another hub may be asked by now.
   const isWithdrawn = grant.nextAttemptAt === undefined && grant.pending === undefined;
-  return isAsking(record) && !isLeaving && !isOver(grant) && !isWithdrawn;
+  return isAsking(record) && !isLeaving && !isOver(grant) && grant.superseded !== true && !isWithdrawn;
 }
 
 function deadlineOf(grant: GrantRecord, { rules, now }: TransitionContext): number {
@@ -87,41 +89,89 @@ export function requestFailed(
 ): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined) return unchanged(record);
-  const { now, random, rules } = context;
-  const leaving = grant.state === 'unsubscribing';
+  const { now } = context;
   const retryAfterMs = Math.min(retryAfterSeconds * 1000, LONGEST_RETRY_AFTER_MS);
-  const attempts = grant.attempts + 1;
-  const changed = withGrant(record, grantId, () => ({
+  const failed: GrantRecord = {
     ...grant,
-    attempts,
+    attempts: grant.attempts + 1,
     pending: undefined,
     nextAttemptAt: undefined,
     notBefore: retryAfterMs > 0 ? now + retryAfterMs : undefined,
     state: grant.state === 'verifying' || grant.state === 'requested' ? 'failed' : grant.state,
-  }));
-  // How often a hub would not let go says nothing of how often it was asked for what is wanted.
-  const failed = leaving ? { ...changed, lastError: failure } : counted(changed, failure, rules);
+  };
+  const next = withGrant(record, grantId, () => failed);
   const hook: Effect = { type: 'hook', name: 'failed', grantId, failure };
-  if (!leaving && !isAsking(failed)) return { record: failed, effects: [hook] };
+  const told = (reached: SubscriptionRecord): Transition => ({ record: reached, effects: [hook] });
+  const ask = { failure, refused, retryAfterMs };
+  if (grant.state === 'unsubscribing') return told(stillLeaving(next, failed, ask, context));
+  if (!isHeld(grant) && !isPresent(record, grant, context) && isServed(next, context))
+    return told(noted(next, failure));
+  const reached = counted(next, failure, context.rules, grantId);
+  return isAsking(reached) ? andThen(told(reached), (at) => askAgain(at, failed, ask, context)) : told(reached);
+}
 
-  const failures = leaving ? attempts : failed.attempts;
-  const backoff = backoffMs(failures, random, refused ? REFUSAL_BACKOFF : FAILURE_BACKOFF);
+interface Attempt {
+  readonly failure: FailureRecord;
+  readonly refused: boolean;
+  readonly retryAfterMs: number;
+}
+
+/** How often a hub would not let go says nothing of how often it was asked for what is wanted. */
+function stillLeaving(
+  record: SubscriptionRecord,
+  { id, superseded, attempts }: GrantRecord,
+  { failure, refused, retryAfterMs }: Attempt,
+  { now, random }: TransitionContext,
+): SubscriptionRecord {
+  // What is left behind hurts nobody, and its hub may be gone for good.
+  const backoff = refused || superseded === true ? REFUSAL_BACKOFF : FAILURE_BACKOFF;
+  const nextAttemptAt = now + Math.max(backoffMs(attempts, random, backoff), retryAfterMs);
+  const scheduled = withGrant(record, id, (grant) => ({ ...grant, nextAttemptAt }));
+  return superseded === true ? scheduled : noted(scheduled, failure);
+}
+
+/** The same hub is asked again later, or the next advertised one now, by the service's rule. */
+function askAgain(
+  record: SubscriptionRecord,
+  grant: GrantRecord,
+  { refused, retryAfterMs }: Attempt,
+  context: TransitionContext,
+): Transition {
+  const { now, random, rules } = context;
+  const isAll = rules.hubs === 'all';
+  const isWorn = refused || grant.attempts >= FAILOVER_AFTER;
+  const backoff = backoffMs(
+    isAll ? grant.attempts : record.attempts,
+    random,
+    refused ? REFUSAL_BACKOFF : FAILURE_BACKOFF,
+  );
   const nextAttemptAt = now + Math.max(backoff, retryAfterMs);
-  if (isHeld(grant) || (!refused && attempts < FAILOVER_AFTER)) {
-    return { record: withGrant(failed, grantId, (one) => ({ ...one, nextAttemptAt })), effects: [hook] };
-  }
-  const passed = { ...failed, passedOver: [...failed.passedOver, grant.advertisedHub] };
-  if (hubsLeft(passed).length === 0) {
-    return { record: { ...passed, passedOver: [], nextAttemptAt }, effects: [hook] };
-  }
-  const grants = passed.grants.filter((one) => one.id === grantId || !isSpent(one, passed));
+  const again = withGrant(record, grant.id, (one) => ({ ...one, nextAttemptAt }));
+  if (isAll || !isWorn) return unchanged(again);
+  if (isHeld(grant)) return askBeside(again, grant, context);
+
+  const passed = { ...record, passedOver: [...record.passedOver, grant.advertisedHub] };
+  if (hubsLeft(passed).length === 0) return unchanged({ ...passed, passedOver: [], nextAttemptAt });
+  const grants = passed.grants.filter((one) => one.id === grant.id || !isSpent(one, passed));
   const further = passed.passedOver.length - FAILOVERS_AT_ONCE;
   if (further > 0) {
     // A long list of hubs that refuse is not gone through in one go: the publisher may have written anything into it.
-    const pause = now + backoffMs(further, random, FAILURE_BACKOFF);
-    return { record: { ...passed, grants, nextAttemptAt: pause }, effects: [hook] };
+    return unchanged({ ...passed, grants, nextAttemptAt: now + backoffMs(further, random, FAILURE_BACKOFF) });
   }
-  return andThen({ record: { ...passed, grants }, effects: [hook] }, (next) => askNext(next, context));
+  return askNext({ ...passed, grants }, context);
+}
+
+/** A hub does not renew what works: another one is asked meanwhile, under a callback of its own. */
+function askBeside(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
+  const { advertisedHub } = grant;
+  const isOnItsWay = record.grants.some((one) => one.id !== grant.id && (isWorking(one) || isWaiting(one)));
+  if (context.hasOneCallback === true || isOnItsWay || record.nextAttemptAt !== undefined) return unchanged(record);
+  const passed = { ...record, passedOver: [...new Set([...record.passedOver, advertisedHub])] };
+  return hubsLeft(passed).length === 0 ? unchanged({ ...record, passedOver: [] }) : askNext(passed, context);
+}
+
+function isWaiting(grant: GrantRecord): boolean {
+  return !isHeld(grant) && !isOver(grant) && (grant.pending !== undefined || grant.nextAttemptAt !== undefined);
 }
 
 /** A hub that refused has nothing to come back to. One that did not answer may verify late (PROTOCOL V4). */

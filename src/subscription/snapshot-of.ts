@@ -1,5 +1,13 @@
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
-import type { Grant, Subscription, SubscriptionFailure, SubscriptionStats } from './snapshot.js';
+import {
+  FAILURE_CAUSES,
+  type FailureCause,
+  type FailureTally,
+  type Grant,
+  type Subscription,
+  type SubscriptionFailure,
+  type SubscriptionStats,
+} from './snapshot.js';
 import { isOver, stateOf } from './state.js';
 
 /** What users see of a grant. */
@@ -31,10 +39,11 @@ export function subscriptionSnapshot(record: SubscriptionRecord, stats: Subscrip
     state: stateOf(record),
     grants,
     createdAt: new Date(record.createdAt),
-    attempts: record.grants.find(({ state }) => state === 'unsubscribing')?.attempts ?? record.attempts,
+    attempts: record.grants.find(isBeingLeft)?.attempts ?? record.attempts,
     nextAttemptAt: dateOf(nextAttemptAt(record)),
     gaveUp: record.hold === 'gave-up' || record.hold === 'handler-refused' ? true : undefined,
     lastError: record.lastError === undefined ? undefined : failureSnapshot(record.lastError),
+    failures: failuresSnapshot(record.failures),
     stats: { ...stats },
     hub,
     topic,
@@ -46,19 +55,41 @@ export function subscriptionSnapshot(record: SubscriptionRecord, stats: Subscrip
   });
 }
 
+function isBeingLeft({ state, superseded }: GrantRecord): boolean {
+  return state === 'unsubscribing' && superseded !== true;
+}
+
 function failureSnapshot(failure: FailureRecord): SubscriptionFailure {
   return { ...failure, at: new Date(failure.at) };
 }
 
+function failuresSnapshot(failures: SubscriptionRecord['failures'] = {}): Subscription['failures'] {
+  const shown: Partial<Record<FailureCause, FailureTally>> = {};
+  for (const cause of FAILURE_CAUSES) {
+    const tally = failures[cause];
+    if (tally !== undefined) shown[cause] = { ...tally, lastAt: new Date(tally.lastAt) };
+  }
+  return shown;
+}
+
 function nextAttemptAt(record: SubscriptionRecord): number | undefined {
   if (record.hold !== undefined && record.desired === 'subscribed') return undefined;
-  const times = record.grants.flatMap((grant) => (isOver(grant) ? [] : (grant.nextAttemptAt ?? [])));
+  const times = record.grants.flatMap((grant) =>
+    isOver(grant) || grant.superseded === true ? [] : (grant.nextAttemptAt ?? []),
+  );
   if (record.nextAttemptAt !== undefined) times.push(record.nextAttemptAt);
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
+/** What works comes first, then what is asked for, what is left, and what is over. */
 function liveFirst(a: GrantRecord, b: GrantRecord): number {
-  return Number(isOver(a)) - Number(isOver(b)) || Number(b.state === 'active') - Number(a.state === 'active');
+  return rank(a) - rank(b);
+}
+
+function rank(grant: GrantRecord): number {
+  if (isOver(grant)) return 3;
+  if (grant.superseded === true) return 2;
+  return grant.state === 'active' ? 0 : 1;
 }
 
 function dateOf(time: number | undefined): Date | undefined {

@@ -23,22 +23,44 @@ export type SubscriptionState =
   | 'unsubscribing'
   | 'unsubscribed';
 
+/**
+ * Why an attempt came to nothing: `discovery` the target named no hub; `unreachable` the hub did not answer; `hub-error` it
+ * answered with a status that passes; `refused` with one that does not; `verification-missing` it accepted and did not come
+ * back; `verification-wrong` it came back for another topic or with another token; `denied` it said no on the callback;
+ * `handler-refused` the service's handler did; `unsigned` content came without a signature; `configuration` what was asked
+ * cannot be.
+ */
+export type FailureCause = (typeof FAILURE_CAUSES)[number];
+
+/** Every cause of a failure. */
+export const FAILURE_CAUSES = [
+  'discovery',
+  'unreachable',
+  'hub-error',
+  'refused',
+  'verification-missing',
+  'verification-wrong',
+  'denied',
+  'handler-refused',
+  'unsigned',
+  'configuration',
+] as const;
+
 /** What went wrong last. */
 export interface SubscriptionFailure {
-  readonly cause:
-    | 'discovery'
-    | 'unreachable'
-    | 'hub-error'
-    | 'refused'
-    | 'verification-missing'
-    | 'denied'
-    | 'handler-refused'
-    | 'unsigned'
-    | 'configuration';
+  readonly cause: FailureCause;
   /** The error's stable code. */
   readonly code: string;
   readonly message: string;
   readonly at: Date;
+}
+
+/** How often something went wrong for one cause. */
+export interface FailureTally {
+  readonly count: number;
+  readonly lastAt: Date;
+  /** The last one's message: the hub's own words, where it had any. */
+  readonly message: string;
 }
 
 /** Counters of a subscription, since it was created. */
@@ -86,9 +108,11 @@ export interface Subscription {
   /** Failed attempts in a row. */
   readonly attempts: number;
   readonly nextAttemptAt?: Date;
-  /** Set when `maxAttempts` was reached: nothing is asked before `retry(id)`. */
+  /** Set when `maxAttempts` was reached, or a handler refused: nothing is asked before `retry(id)`. */
   readonly gaveUp?: boolean;
   readonly lastError?: SubscriptionFailure;
+  /** What went wrong so far, by cause, since `retry` or `resetCounters`. */
+  readonly failures: Readonly<Partial<Record<FailureCause, FailureTally>>>;
   readonly stats: SubscriptionStats;
   /** Of the first grant, as are the fields below. */
   readonly hub?: string;

@@ -3,16 +3,19 @@ import type { SubscriptionState } from './snapshot.js';
 
 /** Where a subscription stands: follows from its grants, and from what is wanted of it. */
 export function stateOf(record: SubscriptionRecord): SubscriptionState {
-  const has = (state: SubscriptionState): boolean => record.grants.some((grant) => grant.state === state);
+  const isWanted = record.desired === 'subscribed';
+  // What another grant has taken the place of says nothing of what is wanted; it does of what still ends.
+  const grants = isWanted ? record.grants.filter(({ superseded }) => superseded !== true) : record.grants;
+  const has = (state: SubscriptionState): boolean => grants.some((grant) => grant.state === state);
   if (has('active')) return 'active';
   if (has('unsubscribing')) return 'unsubscribing';
-  if (record.desired === 'unsubscribed') return 'unsubscribed';
+  if (!isWanted) return 'unsubscribed';
   if (record.hold === 'denied') return 'denied';
   if (record.hold !== undefined) return 'failed';
   if (has('expired')) return 'expired';
   if (has('verifying')) return 'verifying';
   if (record.attempts > 0) return 'failed';
-  const isLeft = has('unsubscribed') && record.grants.every(isOver) && record.nextAttemptAt === undefined;
+  const isLeft = has('unsubscribed') && grants.every(isOver) && record.nextAttemptAt === undefined;
   return isLeft ? 'unsubscribed' : 'requested';
 }
 
@@ -21,14 +24,20 @@ export function isAsking(record: SubscriptionRecord): boolean {
   return record.desired === 'subscribed' && record.hold === undefined;
 }
 
-/** Whether a hub has granted it, or is being asked to. */
-export function isCovered(record: SubscriptionRecord): boolean {
-  return record.grants.some((grant) => isHeld(grant) || (grant.pending?.mode === 'subscribe' && !isOver(grant)));
+/** Whether a hub is being asked to subscribe, and has not come back. */
+export function isAsked(grant: GrantRecord): boolean {
+  return grant.pending?.mode === 'subscribe' && !isOver(grant);
 }
 
-/** Whether something is to be done about it at some time, other than ending a lease or giving up a wait. */
+/** Whether a hub delivers under the grant, and it is to go on. */
+export function isWorking(grant: GrantRecord): boolean {
+  return grant.state === 'active' && grant.superseded !== true;
+}
+
+/** Whether something is to be asked at some time for what does not work yet. */
 export function isScheduled(record: SubscriptionRecord): boolean {
-  const isGrantScheduled = (grant: GrantRecord): boolean => grant.nextAttemptAt !== undefined && !isOver(grant);
+  const isGrantScheduled = (grant: GrantRecord): boolean =>
+    grant.nextAttemptAt !== undefined && !isOver(grant) && !isHeld(grant);
   return record.nextAttemptAt !== undefined || record.grants.some(isGrantScheduled);
 }
 

@@ -16,6 +16,8 @@ export interface ServiceTerms {
   readonly allowInsecureSecret: boolean;
   /** The callback URL of a path, as the hub is to see it. */
   readonly callbackOf: (path: string) => string;
+  /** Whether every grant would have the same callback, so that there can be one alone. */
+  readonly hasOneCallback: boolean;
   /** The path of a grant that is made now; told whether a callback URL is in use. */
   readonly newPath: (isTaken: (callback: string) => boolean) => string;
 }

@@ -1,10 +1,11 @@
-import { denied, handlerRefused, verified } from './answering.js';
+import { denied, handlerRefused, verificationWrong, verified } from './answering.js';
 import { discovered, discoveryFailed } from './asking.js';
+import { andThen, isDiscovery } from './changes.js';
 import { due } from './due.js';
 import type { SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import type { SubscriptionRecord } from './record.js';
 import { accepted, answeredBadly, requested } from './requesting.js';
-import { retried, unwanted, wanted } from './wanting.js';
+import { countersReset, renewalWanted, retried, unwanted, wanted } from './wanting.js';
 
 /**
  * The life of a subscription: what a record becomes by an event, and what is to be done about it. The only place where
@@ -15,6 +16,16 @@ export function transition(
   event: SubscriptionEvent,
   context: TransitionContext,
 ): Transition {
+  const { target } = record;
+  const next = step(record, event, context);
+  if (typeof target === 'string' || !next.effects.some(isDiscovery)) return next;
+  // With a hub and topic given there is nothing to discover (PROTOCOL D9).
+  const known = { type: 'discovered', topic: target.topic, hubs: [target.hub] } as const;
+  const others = next.effects.filter((effect) => !isDiscovery(effect));
+  return andThen({ record: next.record, effects: others }, (reached) => discovered(reached, known, context));
+}
+
+function step(record: SubscriptionRecord, event: SubscriptionEvent, context: TransitionContext): Transition {
   switch (event.type) {
     case 'wanted':
       return wanted(record, context);
@@ -22,6 +33,10 @@ export function transition(
       return retried(record, event, context);
     case 'unwanted':
       return unwanted(record, event, context);
+    case 'renewal-wanted':
+      return renewalWanted(record, context);
+    case 'counters-reset':
+      return countersReset(record, context);
     case 'discovered':
       return discovered(record, event, context);
     case 'discovery-failed':
@@ -36,7 +51,9 @@ export function transition(
     case 'verified':
       return verified(record, event, context);
     case 'handler-refused':
-      return handlerRefused(record, event);
+      return handlerRefused(record, event, context);
+    case 'verification-wrong':
+      return verificationWrong(record, event);
     case 'denied':
       return denied(record, event, context);
     case 'content-rejected':

@@ -1,8 +1,11 @@
-import { andThen, discover, ended, request, SAFETY_MS, unchanged, withGrant } from './changes.js';
+import { leaving } from './answering.js';
+import { hasPathOfItsOwn } from './callback-key.js';
+import { andThen, discover, ended, renew, SAFETY_MS, unchanged } from './changes.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
+import { isServed } from './presence.js';
 import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
-import { isAsking, isCovered, isHeld, isOver, isScheduled } from './state.js';
+import { isAsking, isHeld, isOver, isScheduled, isWorking } from './state.js';
 
 /** Renewals that came due while the process was down are spread over at most this long, in milliseconds. */
 const LONGEST_SPREAD_MS = 30_000;
@@ -18,39 +21,48 @@ export function wanted(record: SubscriptionRecord, context: TransitionContext): 
   });
 }
 
-/** A hub that was given a callback which is not ours any more (another public URL, say) has to be asked again. */
-function underPresentCallbacks(record: SubscriptionRecord, { callbackOf }: TransitionContext): Transition {
-  const moved = record.grants.filter((grant) => !isOver(grant) && grant.callback !== callbackOf(grant.path));
-  if (moved.length === 0) return unchanged(record);
-  return {
-    record: {
-      ...record,
-      grants: record.grants.map((grant) =>
-        moved.includes(grant)
-          ? {
-              ...grant,
-              callback: callbackOf(grant.path),
-              state: grant.verifiedAt === undefined ? 'requested' : 'expired',
-              pending: undefined,
-              nextAttemptAt: undefined,
-            }
-          : grant,
-      ),
-    },
-    effects: moved.map(({ id, hub }) => ({
-      type: 'warn',
-      grantId: id,
-      message: `the callback is another one than hub ${hub} was given: asking again; to the old one it may send until its lease ends`,
-    })),
+/**
+ * A hub that was given a callback which is not ours any more (another public URL, say) has to be asked again. What works
+ * goes on meanwhile, and is left when another grant has taken its place (PROTOCOL L6), unless its callback is fixed: there
+ * can be no second one beside it.
+ */
+function underPresentCallbacks(record: SubscriptionRecord, context: TransitionContext): Transition {
+  const { callbackOf, hasOneCallback = false } = context;
+  const foreign = record.grants.filter((grant) => {
+    const isEnding = isOver(grant) || grant.superseded === true;
+    return !isEnding && grant.callback !== callbackOf(grant.path);
+  });
+  if (foreign.length === 0) return unchanged(record);
+  const isKept = (grant: GrantRecord): boolean => isHeld(grant) && !hasOneCallback && hasPathOfItsOwn(grant.path);
+  const rewritten = (grant: GrantRecord): GrantRecord => ({
+    ...grant,
+    callback: callbackOf(grant.path),
+    state: grant.verifiedAt === undefined ? 'requested' : 'expired',
+    pending: undefined,
+    renewalDue: undefined,
+    nextAttemptAt: undefined,
+  });
+  const change = (grant: GrantRecord): GrantRecord => {
+    if (!foreign.includes(grant)) return grant;
+    if (!isKept(grant)) return rewritten(grant);
+    return grant.state === 'unsubscribing' ? { ...grant, superseded: true } : grant;
   };
+  const effects = foreign.map((grant): Effect => ({
+    type: 'warn',
+    grantId: grant.id,
+    message: isKept(grant)
+      ? `the callback is another one than hub ${grant.hub} was given: asking again; what it sends to the old one is accepted until that has been left`
+      : `the callback is another one than hub ${grant.hub} was given: asking again; to the old one it may send until its lease ends`,
+  }));
+  return andThen({ record: { ...record, grants: record.grants.map(change) }, effects }, (next) =>
+    isServed(next, context) ? unchanged(next) : discover(next, context),
+  );
 }
 
 /** A request without an answer may not have left before its process ended. */
 function unanswered(record: SubscriptionRecord): Transition {
-  const open = record.grants.find(({ pending }) => pending?.mode === 'subscribe' && !pending.accepted);
-  return open === undefined
-    ? unchanged(record)
-    : { record, effects: [{ type: 'request', grantId: open.id, mode: 'subscribe' }] };
+  const open = record.grants.filter(({ pending }) => pending?.mode === 'subscribe' && !pending.accepted);
+  return { record, effects: open.map(({ id }): Effect => ({ type: 'request', grantId: id, mode: 'subscribe' })) };
 }
 
 /** Nothing holds it any more, and it starts afresh. */
@@ -59,27 +71,49 @@ export function retried(
   { overrides = record.overrides }: Of<'retried'>,
   context: TransitionContext,
 ): Transition {
-  const released: SubscriptionRecord = {
-    ...record,
-    overrides,
-    desired: 'subscribed',
-    hold: undefined,
-    deniedBy: [],
-    passedOver: [],
-    attempts: 0,
-    nextAttemptAt: undefined,
-    grants: record.grants.map((grant) => ({ ...grant, attempts: 0, nextAttemptAt: undefined, notBefore: undefined })),
-  };
+  const released = { ...afresh(record), overrides, desired: 'subscribed' as const, hold: undefined, deniedBy: [] };
   const done = caughtUp(released, context);
   if (!isOtherwise(overrides, record.overrides)) return done;
-  return andThen(done, (reached) => renewed(reached, done.effects, context));
+  // The hub is to know at once what is asked of it otherwise, not at the next renewal.
+  return andThen(done, (reached) => renewedNow(reached, done.effects, context));
 }
 
-/** The hub is to know at once what is asked of it otherwise, not at the next renewal. */
-function renewed(record: SubscriptionRecord, effects: readonly Effect[], { now }: TransitionContext): Transition {
-  const grant = record.grants.find(({ state }) => state === 'active');
-  const isBegun = effects.some(({ type }) => type === 'request');
-  return grant === undefined || isBegun ? unchanged(record) : request(record, grant.id, 'subscribe', now);
+/** What works is renewed now; what is being asked already is not asked twice. */
+export function renewalWanted(record: SubscriptionRecord, context: TransitionContext): Transition {
+  return isAsking(record) ? renewedNow(record, [], context) : unchanged(record);
+}
+
+function renewedNow(record: SubscriptionRecord, begun: readonly Effect[], context: TransitionContext): Transition {
+  let current = unchanged(record);
+  for (const grant of record.grants) {
+    const isOnItsWay = begun.some((effect) => effect.type === 'request' && effect.grantId === grant.id);
+    const isBegun = isOnItsWay || grant.pending !== undefined || grant.renewalDue === true;
+    if (isWorking(grant) && !isBegun) current = andThen(current, (reached) => renew(reached, grant.id, context));
+  }
+  return current;
+}
+
+/** Failures are counted from nothing, and what waits because of them is tried now; what holds for other reasons still does. */
+export function countersReset(record: SubscriptionRecord, context: TransitionContext): Transition {
+  const hold = record.hold === 'gave-up' ? undefined : record.hold;
+  const released = { ...afresh(record), hold };
+  return isAsking(released) ? caughtUp(released, context) : unchanged(released);
+}
+
+/** Nothing has failed so far, and no hub is left alone for it. */
+function afresh(record: SubscriptionRecord): SubscriptionRecord {
+  return {
+    ...record,
+    passedOver: [],
+    attempts: 0,
+    failures: undefined,
+    nextAttemptAt: undefined,
+    grants: record.grants.map((grant) =>
+      grant.superseded === true
+        ? grant
+        : { ...grant, attempts: 0, nextAttemptAt: undefined, notBefore: undefined, renewalDue: undefined },
+    ),
+  };
 }
 
 function isOtherwise(a: SubscriptionOverrides | undefined, b: SubscriptionOverrides | undefined): boolean {
@@ -88,14 +122,18 @@ function isOtherwise(a: SubscriptionOverrides | undefined, b: SubscriptionOverri
 
 /** What has come due is done, and what then is neither under way nor scheduled is begun. */
 function caughtUp(record: SubscriptionRecord, context: TransitionContext): Transition {
-  const leaving = record.grants.find((grant) => grant.state === 'unsubscribing');
-  if (leaving !== undefined) return resumed(record, leaving, context);
+  const isLeaving = record.grants.some(({ state, superseded }) => state === 'unsubscribing' && superseded !== true);
+  if (isLeaving) return resumed(record, context);
   const done = due(record, context);
-  if (done.effects.some(({ type }) => type === 'discover' || type === 'request')) return done;
+  if (done.effects.some(isSubscribing)) return done;
   // Without a failure the schedule is a safety net only: what it was set for was lost with its process.
   const isWaiting = done.record.attempts > 0 && isScheduled(done.record);
-  if (!isAsking(done.record) || isCovered(done.record) || isWaiting) return done;
+  if (!isAsking(done.record) || isServed(done.record, context) || isWaiting) return done;
   return andThen(done, (reached) => discover(reached, context));
+}
+
+function isSubscribing(effect: Effect): boolean {
+  return effect.type === 'discover' || (effect.type === 'request' && effect.mode === 'subscribe');
 }
 
 function isOverdue(
@@ -119,17 +157,20 @@ function spread(record: SubscriptionRecord, context: TransitionContext): Subscri
 }
 
 /** An unsubscription that was not finished is taken back by subscribing again under the same callback. */
-function resumed(record: SubscriptionRecord, leaving: GrantRecord, context: TransitionContext): Transition {
+function resumed(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now } = context;
-  const isLeased = leaving.expiresAt !== undefined && leaving.expiresAt > now;
-  const back = withGrant(record, leaving.id, (grant) => ({
-    ...grant,
-    state: isLeased ? 'active' : 'expired',
-    pending: undefined,
-    attempts: 0,
-    nextAttemptAt: undefined,
-  }));
-  return isLeased ? request(back, leaving.id, 'subscribe', now) : discover(back, context);
+  const effects: Effect[] = [];
+  const grants = record.grants.map((grant): GrantRecord => {
+    if (grant.state !== 'unsubscribing' || grant.superseded === true) return grant;
+    const isLeased = grant.expiresAt !== undefined && grant.expiresAt > now;
+    const back = { ...grant, pending: undefined, attempts: 0, notBefore: undefined };
+    if (!isLeased) return { ...back, state: 'expired', nextAttemptAt: undefined };
+    effects.push({ type: 'request', grantId: grant.id, mode: 'subscribe' });
+    return { ...back, state: 'active', nextAttemptAt: now + SAFETY_MS };
+  });
+  return andThen({ record: { ...record, grants }, effects }, (reached) =>
+    isServed(reached, context) ? unchanged(reached) : discover(reached, context),
+  );
 }
 
 /** Ends what is held by asking its hub; what is not held ends by itself. At a shutdown only what is held ends. */
@@ -138,7 +179,7 @@ export function unwanted(record: SubscriptionRecord, { why }: Of<'unwanted'>, { 
   const grants = record.grants.map((grant): GrantRecord => {
     if (grant.state === 'active') {
       effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
-      return { ...grant, state: 'unsubscribing', pending: undefined, attempts: 0, nextAttemptAt: now + SAFETY_MS };
+      return leaving(grant, now, false);
     }
     return why === 'shutdown' || isHeld(grant) || isOver(grant) ? grant : ended(grant, 'unsubscribed', now);
   });

@@ -18,7 +18,7 @@ export const grant: GrantRecord = {
 
 export function entryOf(grants: readonly GrantRecord[] = [grant]): Entry {
   const wanted = { id: 's1', service: 'news', target: 'https://example.com/feed', declared: true, createdAt: 0 };
-  return { record: { ...newSubscription(wanted), grants }, counters: new Counters(), keys: [] };
+  return { record: { ...newSubscription(wanted), grants }, counters: new Counters(wanted.id, new Set()), keys: [] };
 }
 
 export const storedEvent: StoredEvent = {

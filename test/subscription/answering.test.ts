@@ -39,6 +39,7 @@ describe('a verification', () => {
   test('V4 that nobody asked for does not put off a renewal that is tried again', () => {
     const life = active()
       .due(9 * DAY)
+      .discovered()
       .requested()
       .unreachable();
     const again = dueAt(life.record);
@@ -77,20 +78,20 @@ describe('a verification', () => {
       .verified();
     const [old] = expired.record.grants;
     expect(old).toMatchObject({ advertisedHub: HUB, state: 'unsubscribed', endedAt: life.now });
-    expect(mayConfirm(expired.record, expired.grantAt(HUB), 'subscribe')).toBe(false);
+    expect(mayConfirm(expired.record, expired.grantAt(HUB), 'subscribe', expired)).toBe(false);
   });
 
   test('V1 while another grant is being unsubscribed is refused', () => {
     const life = verifying(HUB, SECOND_HUB).refused().requested().verified().unwanted('shutdown');
     const failed = { ...life.grantAt(SECOND_HUB), id: 'other', state: 'failed' } as const;
     const record = { ...life.record, grants: [...life.record.grants, failed] };
-    expect(mayConfirm(record, failed, 'subscribe')).toBe(false);
+    expect(mayConfirm(record, failed, 'subscribe', life)).toBe(false);
   });
 
   test('V3 of an unsubscription that is repeated is confirmed again, and changes nothing', () => {
     const life = unsubscriptionVerified(active().unwanted('unsubscribed').requested());
     const before = life.record;
-    expect(mayConfirm(life.record, life.grant, 'unsubscribe')).toBe(true);
+    expect(mayConfirm(life.record, life.grant, 'unsubscribe', life)).toBe(true);
     expect(unsubscriptionVerified(life).record).toBe(before);
   });
 });
@@ -102,7 +103,7 @@ describe('V7 a handler that refuses a subscription', () => {
     expect(life.record).toMatchObject({ hold: 'handler-refused', lastError: { cause: 'handler-refused' } });
     expect(dueAt(life.record)).toBeUndefined();
     expect(life.apply({ type: 'wanted' }).asked).toEqual([]);
-    expect(mayConfirm(life.record, life.grant, 'subscribe')).toBe(false);
+    expect(mayConfirm(life.record, life.grant, 'subscribe', life)).toBe(false);
     expect(life.apply({ type: 'retried' }).asked).toEqual(['discover']);
   });
 
@@ -110,6 +111,7 @@ describe('V7 a handler that refuses a subscription', () => {
     const life = handlerRefuses(
       active()
         .due(9 * DAY)
+        .discovered()
         .requested(),
       'subscribe',
     );
@@ -157,6 +159,7 @@ describe('a denial', () => {
       active(),
       active()
         .due(9 * DAY)
+        .discovered()
         .requested(),
       active().due(10 * DAY),
     ]) {

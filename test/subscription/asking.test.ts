@@ -183,6 +183,7 @@ test('V6 maxAttempts of a renewal leaves the grant active until its lease ends',
   life.rules = { ...life.rules, maxAttempts: 1 };
   life
     .due(9 * DAY)
+    .discovered()
     .requested()
     .unreachable();
   expect(stateOf(life.record)).toBe('active');
@@ -206,7 +207,7 @@ test('where there is one callback only, a new grant takes it over', () => {
   const life = verifying(HUB, SECOND_HUB);
   const { path } = life.grant;
   Object.defineProperty(life, 'context', {
-    value: { ...life.context, fresh: { id: 'second', path } },
+    value: { ...life.context, hasOneCallback: true, fresh: () => ({ id: 'second', path }) },
   });
   life.refused();
   expect(life.record.grants.map(({ id }) => id)).toEqual(['second']);

@@ -3,11 +3,11 @@ import { Counters } from '../../src/subscription/counters.js';
 import { START } from './life.js';
 
 test('counters begin at nothing and tell no last event', () => {
-  expect(new Counters().stats()).toEqual({ received: 0, rejected: 0, delivered: 0, failed: 0 });
+  expect(new Counters('s', new Set()).stats()).toEqual({ received: 0, rejected: 0, delivered: 0, failed: 0 });
 });
 
 test('each counter counts for itself, and the last event is a date to the user', () => {
-  const counters = new Counters();
+  const counters = new Counters('s', new Set());
   counters.received(START);
   counters.received(START + 1);
   counters.rejected();
@@ -23,16 +23,17 @@ test('each counter counts for itself, and the last event is a date to the user',
 });
 
 test('what is stored goes on counting after it is read back', () => {
-  const before = new Counters();
+  const before = new Counters('s', new Set());
   before.received(START);
-  const counters = new Counters(before.stored());
+  const counters = new Counters('s', new Set(), before.stored());
   counters.delivered();
   expect(counters.stored()).toEqual({ received: 1, rejected: 0, delivered: 1, failed: 0, lastEventAt: START });
 });
 
 test.each(['rejected', 'delivered', 'failed'] as const)('a %s makes them worth storing', (what) => {
-  const counters = new Counters();
-  expect(counters.changed).toBe(false);
+  const unstored = new Set<string>();
+  const counters = new Counters('s', unstored);
+  expect(unstored.size).toBe(0);
   counters[what]();
-  expect(counters.changed).toBe(true);
+  expect([...unstored]).toEqual(['s']);
 });

@@ -9,15 +9,16 @@ describe('L1 a lease of ten seconds', () => {
     for (let time = 0; time < 100; time += 1) {
       const at = dueAt(life.record) ?? Infinity;
       expect(at - life.now).toBe(5_000);
-      expect(life.due(5_000).asked).toEqual(['subscribe']);
+      expect(life.due(5_000).asked).toEqual(['discover']);
+      expect(life.discovered().asked).toEqual(['subscribe']);
       expect(life.requested().accepted().after(500).verified('10').asked).toEqual(['tell renewed']);
     }
   });
 
   test('leaves time for a second and a third try', () => {
-    const life = active('10').due(5_000).requested().accepted();
+    const life = active('10').due(5_000).discovered().requested().accepted();
     expect(dueAt(life.record)).toBe(life.now + 1_000);
-    life.due(1_000).due(1_000).requested().accepted().due(1_000);
+    life.due(1_000).due(1_000).discovered().requested().accepted().due(1_000);
     expect(life.asked).toEqual(['tell failed']);
     expect(stateOf(life.record)).toBe('active');
   });

@@ -1,4 +1,10 @@
-import type { Effect, SubscriptionEvent, SubscriptionRules, TransitionContext } from '../../src/subscription/events.js';
+import type {
+  Effect,
+  GrantIdentity,
+  SubscriptionEvent,
+  SubscriptionRules,
+  TransitionContext,
+} from '../../src/subscription/events.js';
 import {
   newSubscription,
   type FailureRecord,
@@ -15,6 +21,7 @@ export const SECOND_HUB = 'https://second-hub.example/';
 
 export const RULES: SubscriptionRules = {
   verifyTimeoutSeconds: 60,
+  hubs: 'failover',
   maxAttempts: Infinity,
   leaseSeconds: undefined,
   defaultLeaseSeconds: 86_400,
@@ -37,6 +44,7 @@ export class Life {
   random = 0.5;
   rules = RULES;
   callbackOf = (path: string): string => `https://me.example/websub/${path}`;
+  hasOneCallback = false;
   /** What the last event asked for. */
   effects: readonly Effect[] = [];
   #ids = 0;
@@ -47,9 +55,12 @@ export class Life {
   }
 
   get context(): TransitionContext {
-    this.#ids += 1;
-    const fresh = { id: `g${this.#ids}`, path: `path-${this.#ids}`, verifyToken: undefined };
-    return { now: this.now, random: this.random, rules: this.rules, fresh, callbackOf: this.callbackOf };
+    const fresh = (): GrantIdentity => {
+      this.#ids += 1;
+      return { id: `g${this.#ids}`, path: `path-${this.#ids}`.padEnd(43, '_'), verifyToken: undefined };
+    };
+    const { now, random, rules, callbackOf, hasOneCallback } = this;
+    return { now, random, rules, fresh, callbackOf, hasOneCallback };
   }
 
   apply(event: SubscriptionEvent): this {
@@ -83,7 +94,18 @@ export class Life {
   }
 
   discovered(...hubs: readonly string[]): this {
-    return this.apply({ type: 'discovered', topic: TOPIC, hubs: hubs.length === 0 ? [HUB] : hubs });
+    return this.discoveredAs(TOPIC, ...hubs);
+  }
+
+  discoveredAs(topic: string, ...hubs: readonly string[]): this {
+    return this.apply({ type: 'discovered', topic, hubs: hubs.length === 0 ? [HUB] : hubs });
+  }
+
+  /** The request for one grant of several leaves. */
+  requestedAt(hub: string, change: Partial<EventOf<'requested'>> = {}): this {
+    const { id, state } = this.grantAt(hub);
+    const mode = state === 'unsubscribing' ? 'unsubscribe' : 'subscribe';
+    return this.apply({ type: 'requested', grantId: id, requestId: `at ${hub}`, mode, secret: null, ...change });
   }
 
   requested(change: Partial<EventOf<'requested'>> = {}): this {

@@ -20,6 +20,7 @@ export const TERMS: ServiceTerms = {
   customHeaders: {},
   allowPrivateNetworks: true,
   allowInsecureSecret: false,
+  hasOneCallback: false,
   callbackOf: (path) => `http://127.0.0.1/websub/${path}`,
   newPath: () => crypto.randomUUID(),
 };

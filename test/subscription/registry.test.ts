@@ -70,7 +70,7 @@ describe('S2 the store comes first', () => {
     here.performed.length = 0;
     here.now += 60_000;
     here.engine.tick();
-    await expect.poll(() => here.performed.map(({ effect }) => effect.type)).toEqual(['request']);
+    await expect.poll(() => here.performed.map(({ effect }) => effect.type)).toEqual(['discover']);
   });
 });
 
@@ -132,7 +132,7 @@ describe('a restart', () => {
     await again.registry.load();
     again.now += 9 * DAY;
     again.engine.tick();
-    await expect.poll(() => again.performed.map(({ effect }) => effect.type)).toEqual(['request']);
+    await expect.poll(() => again.performed.map(({ effect }) => effect.type)).toEqual(['discover']);
   });
 
   test('leaves what belongs to no service alone, and knows its callback', async () => {
@@ -184,7 +184,6 @@ describe('counters', () => {
     for (const { counters } of here.registry.entries()) counters.delivered();
     here.isFailing = true;
     await expect(here.registry.flush()).rejects.toThrow('the store is down');
-    expect([...here.registry.entries()].map(({ counters }) => counters.changed)).toEqual([true, true]);
     here.isFailing = false;
     await here.registry.flush();
     expect(await here.store.get('subscription', 't')).toMatchObject({ data: { stats: { delivered: 1 } } });

@@ -65,6 +65,7 @@ describe('S2 a request', () => {
   test('V6 makes its secret acceptable, and leaves the one that holds', () => {
     const life = active()
       .due(9 * DAY)
+      .discovered()
       .requested({ secret: 'another' });
     expect(acceptedSecrets(life.grant.secrets, life.now).values).toEqual(['another', 'a secret']);
     life.unreachable();
@@ -81,19 +82,45 @@ describe('V6 a renewal that fails', () => {
     expect(dueAt(life.record)).toBe(life.now + 1_000);
   });
 
-  test('is tried again at the same hub, also where it refuses and another is advertised', () => {
-    const life = verifying(HUB, SECOND_HUB)
-      .verified()
+  test('is tried again at the same hub, where no other one is advertised', () => {
+    const life = active()
       .due(9 * DAY)
+      .discovered()
       .requested()
       .refused();
     expect(life.asked).toEqual(['tell failed']);
+    expect(life.record.grants).toMatchObject([{ state: 'active', nextAttemptAt: life.now + 30_000 }]);
+  });
+
+  test('D8 has another advertised hub asked beside it where it is refused, and not where it only fails', () => {
+    const renewing = (): Life =>
+      verifying(HUB, SECOND_HUB)
+        .verified()
+        .due(9 * DAY)
+        .discovered(HUB, SECOND_HUB)
+        .requested();
+    expect(renewing().unreachable().asked).toEqual(['tell failed']);
+    const life = renewing().refused();
+    expect(life.asked).toEqual(['tell failed', 'subscribe']);
+    expect(life.record.grants).toMatchObject([{ state: 'active' }, { advertisedHub: SECOND_HUB, state: 'requested' }]);
+    expect(new Set(life.record.grants.map(({ callback }) => callback)).size).toBe(2);
+  });
+
+  test('D8 has no other hub asked beside it where there is one callback to give', () => {
+    const life = verifying(HUB, SECOND_HUB)
+      .verified()
+      .due(9 * DAY)
+      .discovered(HUB, SECOND_HUB)
+      .requested();
+    life.hasOneCallback = true;
+    expect(life.refused().asked).toEqual(['tell failed']);
     expect(life.record.grants).toHaveLength(1);
   });
 
   test('counts no more once one succeeds', () => {
     const life = active()
       .due(9 * DAY)
+      .discovered()
       .requested()
       .unreachable()
       .due(1_000)

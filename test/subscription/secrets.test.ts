@@ -110,6 +110,7 @@ describe('V4 a verification that nobody asked for', () => {
   const renewing = (): Life =>
     active()
       .due(9 * DAY)
+      .discovered()
       .requested({ requestId: 'r2', secret: 'another' });
 
   test('does not make current what a refused renewal carried: the hub may never have taken it', () => {
@@ -132,7 +133,7 @@ describe('V4 a verification that nobody asked for', () => {
     expect(life.asked).toEqual(['tell failed']);
     life.verified();
     expect(values(life.grant.secrets, life.now + DAY - 2 * 60_000)).toEqual(['another', 'a secret']);
-    life.due(1_000);
+    life.due(1_000).discovered();
     expect(life.asked).toEqual(['subscribe']);
     life.requested({ requestId: 'r3', secret: latestSecret(life.grant.secrets) ?? null }).verified();
     expect(values(life.grant.secrets, life.now + DAY - 1)).toEqual(['another', 'a secret']);

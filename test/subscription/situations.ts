@@ -15,19 +15,17 @@ export const SITUATIONS = {
   renewing: () =>
     active()
       .due(9 * DAY)
+      .discovered()
       .requested({ requestId: 'r1', secret: 'another' }),
   expired: () =>
     active()
       .after(3 * DAY)
       .due(8 * DAY),
   denied: () => active().denied(),
-  'refused by handler': () =>
-    verifying().apply({
-      type: 'handler-refused',
-      grantId: 'g2',
-      mode: 'subscribe',
-      failure: failure('handler-refused'),
-    }),
+  'refused by handler': () => {
+    const life = verifying();
+    return life.apply(refusedByHandler(life, 'subscribe'));
+  },
   'gave up': () => {
     const life = verifying();
     life.rules = { ...life.rules, maxAttempts: 1 };

@@ -34,6 +34,7 @@ describe('a snapshot', () => {
       grants: [grant],
       createdAt: new Date(START),
       attempts: 0,
+      failures: {},
       stats: STATS,
       ...first,
     });
@@ -41,7 +42,7 @@ describe('a snapshot', () => {
 
   test('of a new subscription has nothing that is not known yet, not even as undefined', () => {
     expect(Object.keys(snapshot(new Life()))).toEqual(
-      'id service target declared desired state grants createdAt attempts nextAttemptAt stats'.split(' '),
+      'id service target declared desired state grants createdAt attempts nextAttemptAt failures stats'.split(' '),
     );
   });
 
@@ -52,6 +53,7 @@ describe('a snapshot', () => {
       attempts: 1,
       nextAttemptAt: new Date(START + 1_000),
       lastError: { ...failure('unreachable'), at: new Date(START) },
+      failures: { unreachable: { count: 1, lastAt: new Date(START), message: 'because of unreachable' } },
     });
     expect(snapshot(life)).not.toHaveProperty('gaveUp');
   });
@@ -59,6 +61,7 @@ describe('a snapshot', () => {
   test('tells when a renewal is tried again', () => {
     const life = active()
       .due(9 * DAY)
+      .discovered()
       .requested()
       .unreachable();
     expect(snapshot(life).renewsAt).toEqual(new Date(life.now + 1_000));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../src/subscription/due.js';
 import { stateOf } from '../../src/subscription/state.js';
-import { active, DAY, failure, Life, TOPIC, verifying } from './life.js';
+import { active, DAY, failure, HUB, Life, TOPIC, verifying } from './life.js';
 
 const started = (life: Life, milliseconds = 0): Life => life.after(milliseconds).apply({ type: 'wanted' });
 
@@ -29,7 +29,7 @@ describe('a start finds', () => {
     life.random = 0.999;
     started(life, 6_000);
     expect((dueAt(life.record) ?? 0) - life.now).toBeLessThan(1_000);
-    expect(life.due(1_000).asked).toEqual(['subscribe']);
+    expect(life.due(1_000).asked).toEqual(['discover']);
   });
 
   test('L3 a lease that ran out meanwhile, and subscribes again at once', () => {
@@ -157,6 +157,7 @@ describe('what is not wanted any more', () => {
   test('counts the failures of its unsubscription from nothing', () => {
     const life = active()
       .due(9 * DAY)
+      .discovered()
       .requested()
       .unreachable()
       .unwanted('shutdown');
@@ -168,9 +169,10 @@ describe('a retry', () => {
   test('L1 renews at once what waits after a renewal that failed', () => {
     const life = active()
       .due(9 * DAY)
+      .discovered()
       .requested()
       .unreachable(3_600);
-    expect(life.after(1_000).apply({ type: 'retried' }).asked).toEqual(['subscribe']);
+    expect(life.after(1_000).apply({ type: 'retried' }).asked).toEqual(['discover']);
   });
 
   test('S3 does not wait for a Retry-After', () => {
@@ -193,9 +195,9 @@ describe('a retry', () => {
     'with other terms for what is held tells the hub at once: %j',
     (overrides) => {
       const life = active().after(DAY).apply({ type: 'retried', overrides });
-      expect(life.asked).toEqual(['subscribe']);
+      expect(life.asked).toEqual(['discover']);
       expect(life.grant.state).toBe('active');
-      life.requested({ requestId: 'r2' }).verified();
+      life.discovered().requested({ requestId: 'r2' }).verified();
       expect(life.apply({ type: 'retried', overrides }).asked).toEqual([]);
     },
   );
@@ -203,9 +205,54 @@ describe('a retry', () => {
   test('with other terms for what is renewed at the same time asks once', () => {
     const life = active()
       .due(9 * DAY)
+      .discovered()
       .requested()
       .unreachable(3_600);
-    expect(life.apply({ type: 'retried', overrides: { leaseSeconds: 60 } }).asked).toEqual(['subscribe']);
+    expect(life.apply({ type: 'retried', overrides: { leaseSeconds: 60 } }).asked).toEqual(['discover']);
+  });
+});
+
+describe('a renewal that is wanted', () => {
+  test('D10 begins at once, with discovery', () => {
+    const life = active().after(DAY).apply({ type: 'renewal-wanted' });
+    expect(life.asked).toEqual(['discover']);
+    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.requested({ requestId: 'r2' }).verified().asked).toEqual(['tell renewed']);
+  });
+
+  test('is not begun twice, nor for what is not held', () => {
+    const life = active().after(DAY).apply({ type: 'renewal-wanted' });
+    expect(life.apply({ type: 'renewal-wanted' }).asked).toEqual([]);
+    expect(life.discovered().requested().apply({ type: 'renewal-wanted' }).asked).toEqual([]);
+    for (const other of [verifying(), active().denied(), active().unwanted('unsubscribed')]) {
+      const { record } = other;
+      expect(other.apply({ type: 'renewal-wanted' }).record).toBe(record);
+    }
+  });
+});
+
+describe('a reset of the counters', () => {
+  test('forgets what went wrong, by cause, and tries at once what waits because of it', () => {
+    const life = verifying().unreachable(3_600);
+    expect(life.record.failures).toMatchObject({ unreachable: { count: 1 } });
+    life.apply({ type: 'counters-reset' });
+    expect(life.record).toMatchObject({ attempts: 0, failures: undefined, grants: [{ attempts: 0 }] });
+    expect(life.asked).toEqual(['discover']);
+  });
+
+  test('releases what was given up, and nothing that was said', () => {
+    const gaveUp = verifying();
+    gaveUp.rules = { ...gaveUp.rules, maxAttempts: 1 };
+    expect(gaveUp.unreachable().record.hold).toBe('gave-up');
+    expect(gaveUp.apply({ type: 'counters-reset' }).record.hold).toBeUndefined();
+    expect(gaveUp.asked).toEqual(['discover']);
+    const denied = active().denied().apply({ type: 'counters-reset' });
+    expect(denied.record.hold).toBe('denied');
+    expect(denied.asked).toEqual([]);
+  });
+
+  test('leaves what works and is not due as it is', () => {
+    expect(active().after(DAY).apply({ type: 'counters-reset' }).asked).toEqual([]);
   });
 });
 
@@ -223,13 +270,38 @@ describe('a start under another public URL', () => {
     return started(life, 1_000);
   };
 
-  test('L6 asks again with the present callback, and claims no grant before the hub has verified it', () => {
-    const life = moved(active());
+  test('L6 asks with the present callback, leaves what works as it is meanwhile, and the old callback afterwards', () => {
+    const life = active();
+    const [before] = life.record.grants;
+    moved(life);
+    expect(life.asked).toEqual(['warn', 'discover']);
+    expect(life.record.grants).toEqual([before]);
+    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.grant.callback).toMatch(/^https:\/\/elsewhere\.example\//);
+    expect(life.requested().verified().asked).toEqual(['tell verified', 'unsubscribe']);
+    expect(life.record.grants).toMatchObject([
+      { callback: before?.callback, topic: TOPIC, hub: HUB, state: 'unsubscribing', superseded: true },
+      { state: 'active' },
+    ]);
+  });
+
+  test('L6 where the callback is fixed, claims no grant before the hub has verified it', () => {
+    const life = active();
+    life.record = { ...life.record, grants: life.record.grants.map((grant) => ({ ...grant, path: 'news' })) };
+    moved(life);
     expect(life.asked).toEqual(['warn', 'discover']);
     expect(stateOf(life.record)).toBe('expired');
     expect(life.discovered().asked).toEqual(['subscribe']);
-    expect(life.grant.callback).toMatch(/^https:\/\/elsewhere\.example\//);
+    expect(life.grant.callback).toBe('https://elsewhere.example/websub/news');
     expect(life.requested().verified().grant.state).toBe('active');
+  });
+
+  test('L6 finds what was being unsubscribed only for the stop, and leaves that to its end', () => {
+    const life = moved(active().unwanted('shutdown').requested());
+    expect(life.asked).toEqual(['warn', 'discover']);
+    expect(life.discovered().asked).toEqual(['subscribe']);
+    life.requested().verified();
+    expect(life.record.grants.map(({ state }) => state)).toEqual(['unsubscribing', 'active']);
   });
 
   test('L6 does so for what was not verified yet, and not for what is over', () => {

@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest';
+import { dueAt } from '../../src/subscription/due.js';
+import { stateOf } from '../../src/subscription/state.js';
+import { DAY, failure, HUB, Life, RULES, SECOND_HUB } from './life.js';
+
+const THIRD_HUB = 'https://third-hub.example/';
+
+/** A subscription that is to be had from every advertised hub. */
+function everywhere(...hubs: readonly string[]): Life {
+  const life = new Life();
+  life.rules = { ...RULES, hubs: 'all' };
+  return life.apply({ type: 'wanted' }).discovered(...hubs);
+}
+
+const both = (): Life => {
+  const life = everywhere(HUB, SECOND_HUB);
+  for (const hub of [HUB, SECOND_HUB]) life.requestedAt(hub).verified('864000', life.grantAt(hub).id);
+  return life;
+};
+
+const failed = (life: Life, hub: string): Life => {
+  const { id } = life.grantAt(hub);
+  return life.apply({ type: 'unreachable', grantId: id, requestId: `at ${hub}`, failure: failure('unreachable') });
+};
+
+describe('D8 with several hubs', () => {
+  test('S8 each is asked, and each with a callback of its own', () => {
+    const life = everywhere(HUB, SECOND_HUB, THIRD_HUB);
+    expect(life.asked).toEqual(['subscribe', 'subscribe', 'subscribe']);
+    expect(new Set(life.record.grants.map(({ callback }) => callback)).size).toBe(3);
+    expect(life.record.grants.map(({ advertisedHub }) => advertisedHub)).toEqual([HUB, SECOND_HUB, THIRD_HUB]);
+  });
+
+  test('all that verify are kept', () => {
+    const life = both();
+    expect(life.record.grants.map(({ state }) => state)).toEqual(['active', 'active']);
+    expect(life.asked).toEqual(['tell verified']);
+  });
+
+  test('each is renewed in its own time', () => {
+    const life = both();
+    life.due(9 * DAY);
+    expect(life.asked).toEqual(['discover']);
+    expect(life.discovered(HUB, SECOND_HUB).asked).toEqual(['subscribe', 'subscribe']);
+  });
+
+  test('L2 one that fails is asked again by a schedule of its own, which the others do not change', () => {
+    const life = everywhere(HUB, SECOND_HUB);
+    life.requestedAt(HUB).requestedAt(SECOND_HUB);
+    failed(life, HUB);
+    expect(life.asked).toEqual(['tell failed']);
+    const again = life.grantAt(HUB).nextAttemptAt;
+    expect(again).toBe(life.now + 1_000);
+    life.verified('864000', life.grantAt(SECOND_HUB).id);
+    expect(life.grantAt(HUB)).toMatchObject({ state: 'failed', nextAttemptAt: again });
+    expect(stateOf(life.record)).toBe('active');
+    expect(dueAt(life.record)).toBe(again);
+    expect(life.due(1_000).asked).toEqual(['subscribe']);
+  });
+
+  test('N2 one that denies is not asked again, and the others go on', () => {
+    const life = both().denied();
+    expect(life.asked).toEqual(['tell denied']);
+    expect(life.record).toMatchObject({ hold: undefined, deniedBy: [SECOND_HUB] });
+    expect(stateOf(life.record)).toBe('active');
+    life.denied(life.grantAt(HUB).id);
+    expect(stateOf(life.record)).toBe('denied');
+  });
+
+  test('D10 one that is advertised from now on is asked as well, and one no longer is left', () => {
+    const life = both();
+    life.due(9 * DAY).discovered(SECOND_HUB, THIRD_HUB);
+    expect(life.effects).toContainEqual({ type: 'request', grantId: life.grantAt(THIRD_HUB).id, mode: 'subscribe' });
+    life.requestedAt(THIRD_HUB).verified('864000', life.grantAt(THIRD_HUB).id);
+    expect(life.asked).toEqual(['tell verified', 'unsubscribe']);
+    expect(life.grantAt(HUB)).toMatchObject({ state: 'unsubscribing', superseded: true });
+    expect(life.grantAt(SECOND_HUB).state).toBe('active');
+  });
+
+  test('S6 each is asked to stop when it is wanted no more, and told when it has', () => {
+    const life = both().unwanted('unsubscribed');
+    expect(life.asked).toEqual(['unsubscribe', 'unsubscribe']);
+    expect(stateOf(life.record)).toBe('unsubscribing');
+  });
+
+  test('each is asked again after a stop', () => {
+    const life = both().unwanted('shutdown');
+    expect(life.apply({ type: 'wanted' }).asked).toEqual(['subscribe', 'subscribe']);
+  });
+
+  test('one is enough again when the service says so', () => {
+    const life = both();
+    life.rules = RULES;
+    life.due(9 * DAY).discovered(HUB, SECOND_HUB);
+    life.requestedAt(HUB).verified('864000', life.grantAt(HUB).id);
+    expect(life.grantAt(HUB).state).toBe('active');
+    expect(life.grantAt(SECOND_HUB)).toMatchObject({ state: 'unsubscribing', superseded: true });
+  });
+});
