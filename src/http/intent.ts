@@ -4,6 +4,7 @@ import type { Acknowledgement } from '../delivery/event-handler.js';
 import { WebSubError } from '../errors.js';
 import { isTopic, readHubQuery, type HubQuery } from '../protocol/hub-query.js';
 import { failureOf } from '../subscription/failure.js';
+import type { GrantRecord } from '../subscription/record.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import { acknowledgement, confirmation, refusal, type CallbackAnswer } from './answer.js';
 import type { CallbackRequest } from './callback-request.js';
@@ -53,13 +54,13 @@ async function verify(
   { mode, query, rawQuery, isProbe }: VerificationRequest,
 ): Promise<CallbackAnswer> {
   const { entry, grant } = match;
-  const { topic, challenge } = query;
-  if (topic === undefined || topic === '') return refusal(400, 'hub.topic is missing');
-  if (challenge === undefined || challenge === '') return refusal(400, 'hub.challenge is missing');
-  if (Buffer.byteLength(challenge) > LONGEST_CHALLENGE) return refusal(400, 'hub.challenge is too long');
-  if (!isTopic(grant.topic, topic, rawQuery)) return refusal(404, 'this topic was not asked for');
+  const { challenge = '' } = query;
+  const misfit = misfitOf(grant, query, rawQuery);
+  if (misfit !== undefined) return isProbe ? refusal(...misfit) : wrong(options, match, mode, misfit);
   if (!options.registry.mayConfirm(match, mode)) return refusal(404, `this ${mode} was not asked for`);
-  if (!isTokenOf(grant.verifyToken, query.verifyToken)) return refusal(404, 'hub.verify_token is another one');
+  if (!isTokenOf(grant.verifyToken, query.verifyToken)) {
+    return isProbe ? refusal(...OTHER_TOKEN) : wrong(options, match, mode, OTHER_TOKEN);
+  }
   if (isProbe) return confirmation('');
 
   let headers;
@@ -78,6 +79,30 @@ async function verify(
   const reached = mode === 'subscribe' ? 'active' : 'unsubscribed';
   const isReached = after.grants.some((each) => each.id === grant.id && each.state === reached);
   return isReached ? confirmation(challenge, headers) : refusal(404, `this ${mode} is not wanted any more`);
+}
+
+type Misfit = readonly [status: 400 | 404, problem: string];
+
+const OTHER_TOKEN: Misfit = [404, 'hub.verify_token is another one'];
+
+/** What is wrong with a verification, whatever it verifies. */
+function misfitOf(grant: GrantRecord, { topic, challenge }: HubQuery, rawQuery: string): Misfit | undefined {
+  if (topic === undefined || topic === '') return [400, 'hub.topic is missing'];
+  if (challenge === undefined || challenge === '') return [400, 'hub.challenge is missing'];
+  if (Buffer.byteLength(challenge) > LONGEST_CHALLENGE) return [400, 'hub.challenge is too long'];
+  return isTopic(grant.topic, topic, rawQuery) ? undefined : [404, 'this topic was not asked for'];
+}
+
+/** A verification that cannot be confirmed: should the hub come with no other, that is why the attempt failed. */
+async function wrong(
+  { registry }: CallbackOptions,
+  { entry, grant }: ServedMatch,
+  mode: 'subscribe' | 'unsubscribe',
+  [status, problem]: Misfit,
+): Promise<CallbackAnswer> {
+  const isOpen = grant.pending?.mode === mode && grant.pending.wrong === undefined;
+  if (isOpen) await registry.apply(entry.record.id, { type: 'verification-wrong', grantId: grant.id, problem });
+  return refusal(status, problem);
 }
 
 async function ask(
