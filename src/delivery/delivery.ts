@@ -1,14 +1,15 @@
 import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
-import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import type { DeliveryConfig } from './delivery-config.js';
 import { answerTo, FULL, UNSTORED, type DeliveryAnswer } from './delivery-answer.js';
 import type { EventHandler } from './event-handler.js';
 import { runHandler, type HandlerOutcome, type HandlerRun } from './handler-run.js';
 import type { Inbox, StoredRun } from './inbox.js';
-import { abortSignalOf, ContentDistributionMessage, type ReceivedContent } from './message.js';
+import { abortSignalOf, digestOf, type ContentDistributionMessage } from './message.js';
+import { messageOf, type GenuineContent } from './message-of.js';
 import { Patience, peek } from './patience.js';
 import { emitEvent, reportRun, type Reception, type ReportOptions } from './report.js';
+import type { SeenNews } from './seen-news.js';
 import { newStoredEvent, type StoredEvent } from './stored-event.js';
 
 /** Who news is handed to, and how. */
@@ -18,12 +19,10 @@ export interface DeliveryTarget {
   readonly delivery: Required<DeliveryConfig>;
 }
 
-/** What was received and found genuine. */
-export type GenuineContent = Pick<ReceivedContent, 'headers' | 'raw' | 'decoded' | 'undecodable'>;
-
 /** What delivery works with. */
 export interface DeliveryOptions extends ReportOptions {
   readonly inbox: Pick<Inbox, 'hold' | 'keep' | 'settle' | 'size'>;
+  readonly seen: Pick<SeenNews, 'answerTo' | 'handing' | 'handled' | 'givenUp'>;
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;
   /** A handler ended the subscription. Rejects where that could not be stored. */
@@ -60,17 +59,22 @@ export class Delivery {
     grant: GrantRecord,
     content: GenuineContent,
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
-    const receivedAt = this.#options.now();
+    const { now, seen } = this.#options;
+    const { dedupe, dedupeWindowSeconds } = target.delivery;
+    const receivedAt = now();
+    const event = messageOf(entry, grant, content, { receivedAt, attempt: 1, isAborted: this.#isAborted });
+    const known = dedupe === 'body' ? seen.answerTo(event.digest, dedupeWindowSeconds * 1000) : undefined;
+    if (known !== undefined) return known;
     entry.counters.received(receivedAt);
-    const event = this.#message(entry, grant, content, { receivedAt, attempt: 1 });
     const reception = { entry, grant, event };
     emitEvent(this.#options, 'notification', reception);
     const run = this.#run(target, event);
-    if (!(run instanceof Promise) && run.type === 'done') {
+    if (!(run instanceof Promise) && run.type === 'done' && dedupe === false) {
       reportRun(this.#options, reception, run);
       return answerTo(run);
     }
-    return this.#counted(this.#conclude(target, reception, run, content));
+    const answer = this.#counted(this.#conclude(target, reception, run, content));
+    return dedupe === false ? answer : seen.handing(event.digest, answer);
   }
 
   /** Runs the handler with an event from the inbox. */
@@ -94,6 +98,7 @@ export class Delivery {
       { event: stored.id, subscription: stored.subscriptionId, service: stored.service, attempts: stored.attempts },
       `an event is given up and kept as a dead letter: ${last}`,
     );
+    this.#options.seen.givenUp(digestOf(stored.subscriptionId, stored.decoded ?? stored.raw));
     const reception = this.#receptionOf(stored, stored.attempts);
     if (reception !== undefined) emitEvent(this.#options, 'dead-letter', reception, new Error(last));
   }
@@ -202,6 +207,9 @@ export class Delivery {
     if (outcome.type === 'failed' && hasWaited && this.#isAborted) return { type: 'cut-off' };
     const settled = outcome.type === 'deleted' ? await this.#endSubscription(reception, outcome) : outcome;
     reportRun(this.#options, reception, settled);
+    const { entry, event } = reception;
+    const isNoted = this.#options.targetOf(entry.record.service)?.delivery.dedupe === 'body';
+    if (isNoted && settled.type === 'done') await this.#options.seen.handled(event.digest);
     return settled;
   }
 
@@ -219,27 +227,7 @@ export class Delivery {
     const grant = entry?.record.grants.find(({ id }) => id === stored.grantId) ?? entry?.record.grants[0];
     if (entry === undefined || grant === undefined) return undefined;
     const { id, receivedAt } = stored;
-    return { entry, grant, event: this.#message(entry, grant, stored, { id, receivedAt, attempt }) };
-  }
-
-  #message(
-    { record, counters }: Entry,
-    grant: GrantRecord,
-    { headers, raw, decoded, undecodable }: GenuineContent,
-    { id, receivedAt, attempt }: { readonly id?: string; readonly receivedAt: number; readonly attempt: number },
-  ): ContentDistributionMessage {
-    return new ContentDistributionMessage({
-      id,
-      headers,
-      raw,
-      decoded,
-      undecodable,
-      receivedAt,
-      attempt,
-      isAborted: this.#isAborted,
-      subscriptionId: record.id,
-      subscription: () => subscriptionSnapshot(record, counters.stats()),
-      grant: () => grantSnapshot(grant),
-    });
+    const isAborted = this.#isAborted;
+    return { entry, grant, event: messageOf(entry, grant, stored, { id, receivedAt, attempt, isAborted }) };
   }
 }

@@ -24,6 +24,8 @@ export interface InboxOptions {
   readonly limitsOf: (service: string) => InboxLimits | undefined;
   /** Runs the handler with a stored event. Does not throw. */
   readonly run: (event: StoredEvent) => Promise<StoredRun>;
+  /** Told of each event that a previous process left. */
+  readonly onFound: (event: StoredEvent) => void;
   /** Told of each event that is given up. */
   readonly onDeadLetter: (event: StoredEvent) => void;
 }
@@ -54,7 +56,10 @@ export class Inbox {
 
   constructor(options: InboxOptions) {
     this.#options = options;
-    this.#due = options.engine.timetable((id) => this.#ready(id));
+    const { engine, now } = options;
+    this.#due = engine.timetable((id) => this.#ready(id));
+    // No wait is longer than that: by a clock that was set back it would be.
+    engine.onSetBack(() => this.#due.noLaterThan(now() + FAILURE_BACKOFF.capMs));
   }
 
   /** Reads what a previous process left. What cannot be read is logged and left in the store as it is. */
@@ -72,6 +77,7 @@ export class Inbox {
         }
         this.#track(event);
         this.#due.set(id, event.nextAttemptAt);
+        this.#options.onFound(event);
       } catch (error) {
         unreadable(error);
       }

@@ -30,6 +30,10 @@ export class DueHeap {
     this.#compact();
   }
 
+  noLaterThan(at: number): void {
+    for (const [key, entry] of this.#current) if (entry.at > at) this.set(key, at);
+  }
+
   /** Takes off what is due and returns its keys, the earliest first. */
   takeDue(now: number): string[] {
     const due: string[] = [];

@@ -2,6 +2,8 @@
 export interface Timetable {
   /** Replaces the key's due time (epoch milliseconds); undefined takes it off. */
   set(key: string, at: number | undefined): void;
+  /** Brings due times that lie after a time (epoch milliseconds) forward to it. */
+  noLaterThan(at: number): void;
   /** How many keys have a due time. */
   readonly size: number;
 }

@@ -4,7 +4,16 @@ import type { SubscriptionTarget } from '../subscription/snapshot.js';
 import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import { checkFields, flag, isRecord, listOf, numberOf, oneOf, wrongField, type Check } from './field-checks.js';
 import { discovery, httpClient, headersToAdd, paramsToAdd } from './request-checks.js';
-import { delivery, hubs, injectionToken, isServiceName, secret, serviceName, signature } from './service-checks.js';
+import {
+  delivery,
+  deliveryOf,
+  hubs,
+  injectionToken,
+  isServiceName,
+  secret,
+  serviceName,
+  signature,
+} from './service-checks.js';
 import type { CheckedServiceConfig, SubscriberServiceConfig } from './service-config.js';
 import { refuseDuplicates, singleTarget, targetInList } from './target-checks.js';
 import { httpUrl, servicePath } from './url-checks.js';
@@ -62,9 +71,9 @@ export function checkServiceConfig(service: string, config: SubscriberServiceCon
     customHeaders: {},
     verifyTimeoutSeconds: 60,
     maxAttempts: Number.POSITIVE_INFINITY,
-    delivery: delivery({}, place),
     signature: signature({}, place),
     ...given,
+    delivery: deliveryOf(given.delivery ?? {}, given.hubs ?? 'failover'),
     name: given.name ?? defaultName(service, subject),
     targets: all,
   };
@@ -88,7 +97,7 @@ function nameForErrors(service: string, config: unknown): string {
 }
 
 function checkCallback(
-  { callback, appendServicePath }: CheckedServiceConfig,
+  { callback, appendServicePath, hubs }: CheckedServiceConfig,
   targets: readonly SubscriptionTarget[],
   subject: string,
 ): void {
@@ -96,6 +105,12 @@ function checkCallback(
     if (appendServicePath)
       throw wrongField({ subject, field: 'appendServicePath' }, 'needs a callback to append to: set callback too');
     return;
+  }
+  if (hubs === 'all' && !appendServicePath) {
+    throw wrongField(
+      { subject, field: 'hubs' },
+      "is 'all', which needs a callback for each: set appendServicePath too",
+    );
   }
   if (appendServicePath && callback.includes('?')) {
     throw wrongField({ subject, field: 'callback' }, 'has a query, to which appendServicePath can append no path');

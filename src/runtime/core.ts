@@ -2,6 +2,8 @@ import { setMaxListeners } from 'node:events';
 import { Delivery } from '../delivery/delivery.js';
 import { Hooks } from '../delivery/hooks.js';
 import { Inbox } from '../delivery/inbox.js';
+import { digestOf } from '../delivery/message.js';
+import { SeenNews } from '../delivery/seen-news.js';
 import type { Engine } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
 import { callbackApp, type CallbackApp } from '../http/app.js';
@@ -58,6 +60,7 @@ export class Core {
   readonly #services = new Map<string, RunningService & { readonly callback: CallbackService }>();
   readonly #terms = new Map<string, ServiceTerms>();
   readonly #wanted: WantedSubscriptions;
+  readonly #seen: SeenNews;
   /** What is being asked on the network, by subscription and purpose. */
   readonly #underWay: UnderWay;
   /** What callbacks are expected under: as we see it, and as hubs do where no proxy takes the difference off. */
@@ -106,6 +109,7 @@ export class Core {
       configOf: (name) => this.#services.get(name)?.config,
       isClosing: effects.isClosing,
     });
+    this.#seen = new SeenNews({ store, logger, now });
     this.inbox = new Inbox({
       store,
       engine,
@@ -114,6 +118,7 @@ export class Core {
       random,
       limitsOf: (service) => serviceOf(service)?.delivery,
       run: (event) => this.delivery.redeliver(event),
+      onFound: ({ subscriptionId, decoded, raw }) => this.#seen.waits(digestOf(subscriptionId, decoded ?? raw)),
       onDeadLetter: (event) => this.delivery.bury(event),
     });
     this.delivery = new Delivery({
@@ -121,6 +126,7 @@ export class Core {
       hooks: this.hooks,
       logger,
       now,
+      seen: this.#seen,
       targetOf: serviceOf,
       entryOf: (id) => this.registry.get(id),
       onDeleted: (id) => this.#deleted(id),
@@ -151,6 +157,7 @@ export class Core {
     }
     await this.registry.load();
     this.#wanted.load();
+    await this.#seen.load();
     await this.inbox.load();
     const { engine } = this.#options;
     engine.every(FLUSH_TIME, () => this.#inBackground('flush', () => this.registry.flush()));
@@ -159,7 +166,9 @@ export class Core {
 
   /** Forgets tombstones that are old enough. */
   async sweep(): Promise<void> {
-    await this.registry.sweep(this.#options.now() - TOMBSTONE_MS);
+    const now = this.#options.now();
+    await this.registry.sweep(now - TOMBSTONE_MS);
+    await this.#seen.sweep(now - this.#longestWindowMs());
   }
 
   /** Every declared target gets its subscription, and every subscription that is wanted is asked for. */
@@ -229,6 +238,11 @@ export class Core {
   /** Gives up what is being asked on the network. */
   abort(): void {
     this.#abort.abort();
+  }
+
+  /** For how long some service remembers what it was handed over. */
+  #longestWindowMs(): number {
+    return Math.max(0, ...this.services.map(({ config }) => config.delivery.dedupeWindowSeconds * 1000));
   }
 
   async #deleted(id: string): Promise<void> {

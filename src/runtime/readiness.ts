@@ -52,7 +52,7 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
 function withoutGrant({ registry, serves }: ReadinessOptions): readonly SubscriptionRecord[] {
   return [...registry.entries()]
     .map(({ record }) => record)
-    .filter((record) => record.desired === 'subscribed' && serves(record.service) && stateOf(record) !== 'active');
+    .filter((record) => record.desired === 'subscribed' && serves(record.service) && !registry.isReady(record));
 }
 
 function notReady(options: ReadinessOptions, problem: string): WebSubError {

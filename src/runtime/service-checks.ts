@@ -14,7 +14,7 @@ import {
   type Check,
 } from './field-checks.js';
 import { LONGEST_TIMER_MS } from '../hub/deadline.js';
-import type { SignatureConfig } from './service-config.js';
+import type { CheckedServiceConfig, SignatureConfig } from './service-config.js';
 import type { InjectionToken } from './tsyringe.js';
 
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
@@ -55,10 +55,7 @@ function isInjectionToken(value: unknown): value is InjectionToken {
 }
 
 /** Which advertised hubs are used. */
-export const hubs: Check<'failover'> = (value, place) => {
-  if (value === 'all') throw wrongField(place, `is "all", which is not available in this version; leave it out`);
-  return oneOf('failover')(value, place);
-};
+export const hubs = oneOf('failover', 'all');
 
 const signatureAlgorithms: Check<Required<SignatureConfig>['algorithms']> = (value, place) => {
   const expected = "a list of 'sha1', 'sha256', 'sha384' or 'sha512'";
@@ -68,11 +65,19 @@ const signatureAlgorithms: Check<Required<SignatureConfig>['algorithms']> = (val
   return algorithms;
 };
 
+const dedupeKind: Check<false | 'body'> = (value, place) => {
+  if (value === false || value === 'body') return value;
+  const hint = value === 'entries' ? "; 'entries' is not available in this version" : '';
+  throw wrongValue(place, value, `'body' or false${hint}`);
+};
+
 const DELIVERY = {
   ackAfterMs: numberOf('milliseconds', { least: 0, most: LONGEST_TIMER_MS, whole: true }),
   retryForSeconds: numberOf('seconds', { least: 0, most: UNLIMITED, whole: false }),
   concurrency: numberOf('events', { least: 1, most: UNLIMITED, whole: true }),
   maxPending: numberOf('events', { least: 1, most: UNLIMITED, whole: true }),
+  dedupe: dedupeKind,
+  dedupeWindowSeconds: numberOf('seconds', { least: 1, most: UNLIMITED, whole: false }),
 } satisfies Record<keyof DeliveryConfig, Check<unknown>>;
 
 const SIGNATURE = {
@@ -80,15 +85,21 @@ const SIGNATURE = {
   onFailure: oneOf('reject', 'acknowledge'),
 } satisfies Record<keyof SignatureConfig, Check<unknown>>;
 
-/** Delivery's fields, defaults filled in. */
-export const delivery: Check<Required<DeliveryConfig>> = (value, place) =>
-  Object.freeze({
+/** Delivery's fields, those that were set. */
+export const delivery: Check<DeliveryConfig> = (value, place) => checkFields(value, place, DELIVERY);
+
+/** Delivery with its defaults filled in; what comes from several hubs comes several times. */
+export function deliveryOf(given: DeliveryConfig, hubs: CheckedServiceConfig['hubs']): Required<DeliveryConfig> {
+  return Object.freeze({
     ackAfterMs: 5_000,
     retryForSeconds: 259_200,
     concurrency: 16,
     maxPending: 10_000,
-    ...checkFields(value, place, DELIVERY),
+    dedupe: hubs === 'all' ? 'body' : false,
+    dedupeWindowSeconds: 86_400,
+    ...given,
   });
+}
 
 /** Signature's fields, defaults filled in. */
 export const signature: Check<Required<SignatureConfig>> = (value, place) =>

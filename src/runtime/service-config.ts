@@ -38,8 +38,8 @@ export interface SubscriberServiceConfig {
   readonly servicePath?: string | undefined;
   /** Unsubscribe at the hub when the runtime stops. @default true */
   readonly unsubscribeOnShutdown?: boolean | undefined;
-  /** Which advertised hubs to use: one, and the next when it fails. @default 'failover' */
-  readonly hubs?: 'failover' | undefined;
+  /** Which advertised hubs to use: one, and the next when it fails, or all of them. @default 'failover' */
+  readonly hubs?: 'failover' | 'all' | undefined;
   /** What the hub speaks. @default 'websub' */
   readonly protocol?: HubProtocol | undefined;
   /** How hubs are asked. */
@@ -74,7 +74,7 @@ export interface CheckedServiceConfig {
   /** Segments without a leading or trailing slash. */
   readonly servicePath: string | undefined;
   readonly unsubscribeOnShutdown: boolean;
-  readonly hubs: 'failover';
+  readonly hubs: 'failover' | 'all';
   readonly protocol: HubProtocol;
   readonly httpConfig: HttpClientConfig;
   readonly discoveryConfig: DiscoveryConfig;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Delivery, type DeliveryTarget } from '../../src/delivery/delivery.js';
+import { Delivery, type DeliveryOptions, type DeliveryTarget } from '../../src/delivery/delivery.js';
 import { SubscriptionDeletedError } from '../../src/errors.js';
 import type { EventHandler } from '../../src/delivery/event-handler.js';
 import { Hooks, type HookPayload } from '../../src/delivery/hooks.js';
@@ -24,12 +24,26 @@ function setUp(
   const target: DeliveryTarget = {
     name: 'news',
     handler: { onEventNotification },
-    delivery: { ackAfterMs: 60_000, retryForSeconds: 1, concurrency: 1, maxPending: 2 },
+    delivery: {
+      ackAfterMs: 60_000,
+      retryForSeconds: 1,
+      concurrency: 1,
+      maxPending: 2,
+      dedupe: false,
+      dedupeWindowSeconds: 60,
+    },
   };
   const record = (call: string) => async () => void calls.push(call);
   const inbox = { hold: record('hold'), keep: record('keep'), settle: record('settle'), size: () => waiting };
+  const seen: DeliveryOptions['seen'] = {
+    answerTo: () => undefined,
+    handing: (_digest, answer) => answer,
+    handled: async () => {},
+    givenUp: () => {},
+  };
   const delivery = new Delivery({
     inbox,
+    seen,
     hooks,
     logger: world.logger,
     now: () => world.now,

@@ -23,6 +23,7 @@ async function setUp(run: (event: StoredEvent) => Promise<StoredRun>, limits: In
     random: () => 1,
     limitsOf: (service) => services.get(service),
     run,
+    onFound: () => {},
     onDeadLetter: (event) => void dead.push(event),
   });
   const pass = (milliseconds: number): void => {
@@ -129,4 +130,18 @@ test('after the stop nothing is begun', async () => {
   pass(60_000);
   await inbox.stop();
   expect(runs).toEqual([]);
+});
+
+test('a clock that was set back puts no try off for longer than the longest wait', async () => {
+  const runs: string[] = [];
+  const { inbox, world, pass } = await setUp(async ({ id }) => {
+    runs.push(id);
+    return { type: 'done', acknowledgement: undefined };
+  });
+  world.pass(86_400_000);
+  pass(0);
+  await inbox.keep({ ...storedEvent, receivedAt: world.now }, new Error('no'));
+  pass(-86_400_000);
+  pass(3_600_000);
+  await expect.poll(() => runs).toEqual(['e1']);
 });

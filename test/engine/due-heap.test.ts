@@ -96,3 +96,13 @@ test('times that are set again and again do not pile up', () => {
   }
   expect(heap.takeDue(1_000_000)).toHaveLength(100);
 });
+
+test('what lies too far ahead is brought forward, and nothing else', () => {
+  const heap = new DueHeap();
+  heap.set('soon', 5);
+  heap.set('far', 100);
+  heap.noLaterThan(10);
+  expect(heap.takeDue(9)).toEqual(['soon']);
+  expect(heap.takeDue(10)).toEqual(['far']);
+  expect(heap.size).toBe(0);
+});

@@ -90,3 +90,21 @@ test('a moment that was missed is made up for, and nothing is written to the con
   getTimeout.mockRestore();
   warn.mockRestore();
 });
+
+test('a clock that was set back is noticed at the next tick, once, and not when it was put right by less than a second', () => {
+  let now = 100_000;
+  const engine = embeddedEngine({ now: () => now });
+  let noticed = 0;
+  engine.onSetBack(() => void (noticed += 1));
+  engine.tick();
+  now -= 900;
+  engine.tick();
+  expect(noticed).toBe(0);
+  now -= 50_000;
+  engine.tick();
+  engine.tick();
+  expect(noticed).toBe(1);
+  now += 86_400_000;
+  engine.tick();
+  expect(noticed).toBe(1);
+});

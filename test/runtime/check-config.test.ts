@@ -42,7 +42,14 @@ describe('a service configuration', () => {
       customHeaders: {},
       verifyTimeoutSeconds: 60,
       maxAttempts: Number.POSITIVE_INFINITY,
-      delivery: { ackAfterMs: 5_000, retryForSeconds: 259_200, concurrency: 16, maxPending: 10_000 },
+      delivery: {
+        ackAfterMs: 5_000,
+        retryForSeconds: 259_200,
+        concurrency: 16,
+        maxPending: 10_000,
+        dedupe: false,
+        dedupeWindowSeconds: 86_400,
+      },
       signature: { algorithms: ['sha1', 'sha256', 'sha384', 'sha512'], onFailure: 'reject' },
     });
   });
@@ -71,7 +78,14 @@ describe('a service configuration', () => {
       customHeaders: { 'X-Tenant': 'a', authorization: 'Bearer x' },
       verifyTimeoutSeconds: 0.2,
       maxAttempts: 1,
-      delivery: { ackAfterMs: 0, retryForSeconds: 0, concurrency: 1, maxPending: 1 },
+      delivery: {
+        ackAfterMs: 0,
+        retryForSeconds: 0,
+        concurrency: 1,
+        maxPending: 1,
+        dedupe: 'body',
+        dedupeWindowSeconds: 60,
+      },
       signature: { algorithms: ['sha512'], onFailure: 'acknowledge' },
     } as const satisfies SubscriberServiceConfig;
     expect(checkServiceConfig('News', config)).toEqual({ ...config, targets: [] });
@@ -100,10 +114,15 @@ describe('a service configuration', () => {
     expect(problem([])).toMatch('the configuration is an array');
   });
 
+  it("remembers what was handed over where hubs is 'all', unless it is told not to", () => {
+    expect(checkServiceConfig('News', { hubs: 'all' }).delivery.dedupe).toBe('body');
+    expect(checkServiceConfig('News', { hubs: 'all', delivery: { dedupe: false } }).delivery.dedupe).toBe(false);
+  });
+
   it('names a field that it does not know, the nearest one, and never its value', () => {
     expect(problem({ secrets: 'hush' })).toBe('Service "News": secrets is not a known field (did you mean secret?).');
     expect(problem({ delivery: { mode: 'queued' } })).toBe(
-      'Service "News": delivery.mode is not a known field (the fields here are ackAfterMs, retryForSeconds, concurrency, maxPending).',
+      'Service "News": delivery.mode is not a known field (the fields here are ackAfterMs, retryForSeconds, concurrency, maxPending, dedupe, dedupeWindowSeconds).',
     );
     expect(problem({ toString: 1 })).toMatch('toString is not a known field');
   });
@@ -141,8 +160,17 @@ describe('a wrong value is refused, with what would be right:', () => {
     [{ appendServicePath: true }, 'appendServicePath needs a callback to append to: set callback too.'],
     [{ appendServicePath: 'yes' }, 'appendServicePath is "yes"; it must be true or false.'],
     [{ unsubscribeOnShutdown: 1 }, 'unsubscribeOnShutdown is 1; it must be true or false.'],
-    [{ hubs: 'all' }, 'hubs is "all", which is not available in this version; leave it out.'],
-    [{ hubs: 'first' }, `hubs is "first"; it must be 'failover'.`],
+    [{ hubs: 'first' }, `hubs is "first"; it must be 'failover' or 'all'.`],
+    [
+      { hubs: 'all', callback: 'https://me.example/news' },
+      `hubs is 'all', which needs a callback for each: set appendServicePath too.`,
+    ],
+    [{ delivery: { dedupe: true } }, `delivery.dedupe is true; it must be 'body' or false.`],
+    [
+      { delivery: { dedupe: 'entries' } },
+      `delivery.dedupe is "entries"; it must be 'body' or false; 'entries' is not available in this version.`,
+    ],
+    [{ delivery: { dedupeWindowSeconds: 0 } }, 'delivery.dedupeWindowSeconds is 0; it must be a number of seconds'],
     [{ protocol: 'pshb' }, `protocol is "pshb"; it must be 'websub' or 'pubsubhubbub-0.3'.`],
     [
       { verifyTimeoutSeconds: 0 },

@@ -1,7 +1,7 @@
 // Fails with TS2322.
 import { SubscriberService } from '../../src/decorators/subscriber-service.js';
 
-@SubscriberService({ hubs: 'all' })
+@SubscriberService({ hubs: 'first' })
 export class News {
   onEventNotification(): void {}
 }

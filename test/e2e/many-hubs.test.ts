@@ -1,0 +1,128 @@
+import { onTestFinished, describe, expect, it } from 'vitest';
+import type { SubscriberRuntime, SubscriberServiceConfig } from 'websub-subscriber';
+import { TestHub, type HubTopic } from 'websub-subscriber/testing';
+import { FakeWorld } from './fake-world.js';
+import { DAY_MS, quiet } from './news-service.js';
+import { reader, until } from './world.js';
+
+interface Place {
+  readonly world: FakeWorld;
+  readonly hub: TestHub;
+  readonly other: TestHub;
+  readonly topic: HubTopic;
+}
+
+/** A topic that two hubs are advertised for. */
+async function place(): Promise<Place> {
+  const world = new FakeWorld();
+  const hub = await TestHub.start({ now: () => world.now });
+  const other = await TestHub.start({ now: () => world.now });
+  onTestFinished(async () => void (await Promise.all([hub.close(), other.close()])));
+  return { world, hub, other, topic: hub.topic('/feed', { hubs: [hub, other] }) };
+}
+
+async function started(
+  { world, topic }: Place,
+  config: SubscriberServiceConfig = {},
+): Promise<{ runtime: SubscriberRuntime; got: string[] }> {
+  const { service, got } = reader({ target: topic.url, unsubscribeOnShutdown: false, ...config });
+  const runtime = await world.start(service);
+  onTestFinished(() => runtime.stopNow());
+  await runtime.ready({ timeoutMs: 5_000 });
+  return { runtime, got };
+}
+
+const isActive = (hub: TestHub): boolean => hub.subscriptions.some(({ state }) => state === 'active');
+
+describe("D8 with hubs: 'all'", () => {
+  it('S8 each hub grants it under a callback of its own, and each piece of news is handed over once', async () => {
+    const at = await place();
+    const { runtime, got } = await started(at, { hubs: 'all' });
+    await until(() => isActive(at.hub) && isActive(at.other));
+    const [subscription] = await runtime.subscriptions.find();
+    expect(subscription?.grants.map(({ hub, state }) => [hub, state])).toEqual([
+      [at.hub.url, 'active'],
+      [at.other.url, 'active'],
+    ]);
+    expect(new Set(subscription?.grants.map(({ callback }) => callback)).size).toBe(2);
+    for (const news of ['one', 'two', 'three']) {
+      const deliveries = await at.topic.publish(news);
+      expect(deliveries.map(({ status }) => status)).toEqual([202, 202]);
+    }
+    expect(got).toEqual(['one', 'two', 'three']);
+    const [{ stats } = {}] = await runtime.subscriptions.find();
+    expect(stats).toMatchObject({ received: 3, delivered: 3 });
+  });
+
+  it('one that is away is made up for by the other, and asked again', async () => {
+    const at = await place();
+    at.hub.fail(503);
+    const { runtime, got } = await started(at, { hubs: 'all' });
+    await until(() => isActive(at.other));
+    await at.topic.publish('through the other');
+    expect(got).toEqual(['through the other']);
+    at.hub.configure({ fail: false });
+    at.world.pass(2_000);
+    await until(() => isActive(at.hub));
+    expect((await runtime.subscriptions.find())[0]?.grants).toHaveLength(2);
+  });
+
+  it('each is renewed, and asked to stop at the end', async () => {
+    const at = await place();
+    const { runtime } = await started(at, { hubs: 'all' });
+    await until(() => isActive(at.hub) && isActive(at.other));
+    at.world.pass(9 * DAY_MS);
+    const renewed = (hub: TestHub): boolean => hub.subscriptions[0]?.verifiedAt?.getTime() === at.world.now;
+    await until(() => renewed(at.hub) && renewed(at.other));
+    const [{ id = '' } = {}] = await runtime.subscriptions.find();
+    await runtime.unsubscribe(id);
+    await Promise.all([at.hub.unsubscribed(), at.other.unsubscribed()]);
+    expect([...at.hub.violations, ...at.other.violations]).toEqual([]);
+  });
+
+  it('one callback for all of them is a ConfigurationError that says what to do', async () => {
+    expect(() => reader({ hubs: 'all', callback: 'https://me.example/news' })).toThrow(
+      'Service "News": hubs is \'all\', which needs a callback for each: set appendServicePath too.',
+    );
+  });
+});
+
+describe("D8 with hubs: 'failover'", () => {
+  it('one hub is asked, and the next after a denial', async () => {
+    const at = await place();
+    const { got } = await started(at);
+    await until(() => isActive(at.hub));
+    expect(isActive(at.other)).toBe(false);
+    await at.hub.deny('not here');
+    await until(() => isActive(at.other));
+    await at.topic.publish('through the next');
+    expect(got).toEqual(['through the next']);
+  });
+
+  it('the next is asked beside the one that does not renew, and the first again when that one fails', async () => {
+    const at = await place();
+    const { runtime, got } = await started(at);
+    at.hub.fail(503);
+    at.world.pass(9 * DAY_MS);
+    for (let time = 0; time < 40 && !isActive(at.other); time += 1) {
+      await quiet();
+      await at.hub.settled();
+      at.world.pass(5_000);
+    }
+    await until(() => isActive(at.other));
+    await until(async () => (await runtime.subscriptions.find())[0]?.hub === at.other.url);
+    await at.other.distribute(at.topic.url, 'through the next');
+    expect(got).toEqual(['through the next']);
+
+    at.hub.configure({ fail: false });
+    at.other.fail(503);
+    at.world.pass(9 * DAY_MS);
+    for (let time = 0; time < 40 && (await runtime.subscriptions.find())[0]?.hub !== at.hub.url; time += 1) {
+      await quiet();
+      await at.other.settled();
+      at.world.pass(5_000);
+    }
+    await until(async () => (await runtime.subscriptions.find())[0]?.hub === at.hub.url);
+    expect((await runtime.subscriptions.find())[0]?.state).toBe('active');
+  });
+});
