@@ -26,6 +26,8 @@ export type { TlsOptions } from './http/listener.js';
 export { InternalHubError, SubscriptionDeniedError } from './subscription/hub-errors.js';
 export type { HubMessageOptions } from './subscription/hub-errors.js';
 export type {
+  FailureCause,
+  FailureTally,
   Grant,
   HubAndTopic,
   Subscription,

@@ -353,8 +353,11 @@ describe('hooks', () => {
     await second.error('a hiccup');
     world.pass(899_000);
     await hear('renewed');
-    world.pass(1_000_000);
+    topic.configure({ self: first.topic('/moved').url });
+    world.pass(899_000);
     await hear('verified', 2);
+    world.pass(1_000_000);
+    await hear('verified', 3);
     second.fail(500, { times: 1 });
     await runtime.subscribe(service, { target: { hub: second.url, topic: 'https://example.com/other' } });
     await hear('failed');
