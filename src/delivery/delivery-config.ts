@@ -8,8 +8,11 @@ export interface DeliveryConfig {
   readonly concurrency?: number | undefined;
   /** Events waiting for a retry, per service; past that the hub is answered 503 with `Retry-After`. @default 10_000 */
   readonly maxPending?: number | undefined;
-  /** Whether what was handed over is not handed over again when it comes once more. @default 'body' with `hubs: 'all'`, else false */
-  readonly dedupe?: false | 'body' | undefined;
+  /**
+   * What is not handed over again when it comes once more: a body that was, or a feed without an entry that was not.
+   * @default 'entries' with `hubs: 'all'`, else false
+   */
+  readonly dedupe?: false | 'body' | 'entries' | undefined;
   /** Seconds for which `dedupe` remembers what was handed over. @default 86_400 */
   readonly dedupeWindowSeconds?: number | undefined;
 }

@@ -5,11 +5,11 @@ import { answerTo, FULL, UNSTORED, type DeliveryAnswer } from './delivery-answer
 import type { EventHandler } from './event-handler.js';
 import { runHandler, type HandlerOutcome, type HandlerRun } from './handler-run.js';
 import type { Inbox, StoredRun } from './inbox.js';
-import { abortSignalOf, digestOf, type ContentDistributionMessage } from './message.js';
+import { abortSignalOf, type ContentDistributionMessage } from './message.js';
 import { messageOf, type GenuineContent } from './message-of.js';
 import { Patience, peek } from './patience.js';
 import { emitEvent, reportRun, type Reception, type ReportOptions } from './report.js';
-import type { SeenNews } from './seen-news.js';
+import { OnceOnly, type OnceOnlyOptions } from './once-only.js';
 import { newStoredEvent, type StoredEvent } from './stored-event.js';
 
 /** Who news is handed to, and how. */
@@ -20,10 +20,8 @@ export interface DeliveryTarget {
 }
 
 /** What delivery works with. */
-export interface DeliveryOptions extends ReportOptions {
+export interface DeliveryOptions extends ReportOptions, OnceOnlyOptions {
   readonly inbox: Pick<Inbox, 'hold' | 'keep' | 'settle' | 'size'>;
-  readonly seen: Pick<SeenNews, 'answerTo' | 'handing' | 'handled' | 'givenUp'>;
-  readonly targetOf: (service: string) => DeliveryTarget | undefined;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;
   /** A handler ended the subscription. Rejects where that could not be stored. */
   readonly onDeleted: (subscriptionId: string) => Promise<void>;
@@ -32,6 +30,7 @@ export interface DeliveryOptions extends ReportOptions {
 /** Hands news to handlers: at once where the hub waits for the answer, or from the inbox. */
 export class Delivery {
   readonly #options: DeliveryOptions;
+  readonly #once: OnceOnly;
   /** Events whose handlers are at work after they have returned. */
   readonly #running = new Set<ContentDistributionMessage>();
   readonly #patience = new Patience();
@@ -42,6 +41,7 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    this.#once = new OnceOnly(options);
   }
 
   /** Whether the service takes no more: its inbox is full. */
@@ -59,22 +59,11 @@ export class Delivery {
     grant: GrantRecord,
     content: GenuineContent,
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
-    const { now, seen } = this.#options;
-    const { dedupe, dedupeWindowSeconds } = target.delivery;
-    const receivedAt = now();
+    const receivedAt = this.#options.now();
     const event = messageOf(entry, grant, content, { receivedAt, attempt: 1, isAborted: this.#isAborted });
-    const known = dedupe === 'body' ? seen.answerTo(event.digest, dedupeWindowSeconds * 1000) : undefined;
-    if (known !== undefined) return known;
-    entry.counters.received(receivedAt);
     const reception = { entry, grant, event };
-    emitEvent(this.#options, 'notification', reception);
-    const run = this.#run(target, event);
-    if (!(run instanceof Promise) && run.type === 'done' && dedupe === false) {
-      reportRun(this.#options, reception, run);
-      return answerTo(run);
-    }
-    const answer = this.#counted(this.#conclude(target, reception, run, content));
-    return dedupe === false ? answer : seen.handing(event.digest, answer);
+    const hand = (): DeliveryAnswer | Promise<DeliveryAnswer> => this.#hand(target, reception, content);
+    return target.delivery.dedupe === false ? hand() : this.#counted(this.#once.deliver(target, reception, hand));
   }
 
   /** Runs the handler with an event from the inbox. */
@@ -98,9 +87,16 @@ export class Delivery {
       { event: stored.id, subscription: stored.subscriptionId, service: stored.service, attempts: stored.attempts },
       `an event is given up and kept as a dead letter: ${last}`,
     );
-    this.#options.seen.givenUp(digestOf(stored.subscriptionId, stored.decoded ?? stored.raw));
     const reception = this.#receptionOf(stored, stored.attempts);
-    if (reception !== undefined) emitEvent(this.#options, 'dead-letter', reception, new Error(last));
+    if (reception === undefined) return;
+    emitEvent(this.#options, 'dead-letter', reception, new Error(last));
+    void this.#once.givenUp(reception);
+  }
+
+  /** Takes note of an event that a previous process left: it is not to be handed over beside that. */
+  async found(stored: StoredEvent): Promise<void> {
+    const reception = this.#receptionOf(stored, stored.attempts + 1);
+    if (reception !== undefined) await this.#once.found(reception);
   }
 
   /** From now on no hub waits for a handler: it is answered as if the handler were slow, when the event is in the store. */
@@ -128,6 +124,22 @@ export class Delivery {
   abort(): void {
     this.#isAborted = true;
     for (const event of this.#running) abortSignalOf(event);
+  }
+
+  #hand(
+    target: DeliveryTarget,
+    reception: Reception,
+    content: GenuineContent,
+  ): DeliveryAnswer | Promise<DeliveryAnswer> {
+    const { entry, event } = reception;
+    entry.counters.received(event.receivedAt.getTime());
+    emitEvent(this.#options, 'notification', reception);
+    const run = this.#run(target, event);
+    if (!(run instanceof Promise) && run.type === 'done' && target.delivery.dedupe === false) {
+      reportRun(this.#options, reception, run);
+      return answerTo(run);
+    }
+    return this.#counted(this.#conclude(target, reception, run, content));
   }
 
   async #counted(answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
@@ -207,9 +219,7 @@ export class Delivery {
     if (outcome.type === 'failed' && hasWaited && this.#isAborted) return { type: 'cut-off' };
     const settled = outcome.type === 'deleted' ? await this.#endSubscription(reception, outcome) : outcome;
     reportRun(this.#options, reception, settled);
-    const { entry, event } = reception;
-    const isNoted = this.#options.targetOf(entry.record.service)?.delivery.dedupe === 'body';
-    if (isNoted && settled.type === 'done') await this.#options.seen.handled(event.digest);
+    if (settled.type === 'done') await this.#once.handled(reception);
     return settled;
   }
 

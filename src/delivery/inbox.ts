@@ -25,7 +25,7 @@ export interface InboxOptions {
   /** Runs the handler with a stored event. Does not throw. */
   readonly run: (event: StoredEvent) => Promise<StoredRun>;
   /** Told of each event that a previous process left. */
-  readonly onFound: (event: StoredEvent) => void;
+  readonly onFound: (event: StoredEvent) => Promise<void>;
   /** Told of each event that is given up. */
   readonly onDeadLetter: (event: StoredEvent) => void;
 }
@@ -77,7 +77,7 @@ export class Inbox {
         }
         this.#track(event);
         this.#due.set(id, event.nextAttemptAt);
-        this.#options.onFound(event);
+        await this.#options.onFound(event);
       } catch (error) {
         unreadable(error);
       }

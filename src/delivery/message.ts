@@ -33,11 +33,6 @@ export interface ContentLinks {
   readonly self?: string;
 }
 
-/** SHA-256, in hex, of a subscription's id and a body without its `Content-Encoding`. */
-export function digestOf(subscriptionId: string, bytes: Uint8Array): string {
-  return createHash('sha256').update(subscriptionId).update('\n').update(bytes).digest('hex');
-}
-
 let abortOf: (event: ContentDistributionMessage) => void;
 
 /**
@@ -73,7 +68,12 @@ export class ContentDistributionMessage {
 
   /** SHA-256 of subscription and body, in hex: equal news of one subscription has equal digests, however it was encoded. */
   get digest(): string {
-    return (this.#digest ??= digestOf(this.#content.subscriptionId, this.bytes()));
+    const { subscriptionId } = this.#content;
+    return (this.#digest ??= createHash('sha256')
+      .update(subscriptionId)
+      .update('\n')
+      .update(this.bytes())
+      .digest('hex'));
   }
 
   /** The subscription it came for, as it stood when the handler was called. */

@@ -50,40 +50,50 @@ export class SeenNews {
   }
 
   /**
-   * What a hub is answered that sends what was seen within the window, or is in hand; undefined for news.
+   * What a hub is answered that sends nothing but what was seen within the window, or is in hand; undefined for news.
    *
    * @param windowMs milliseconds
    */
-  answerTo(digest: string, windowMs: number): DeliveryAnswer | Promise<DeliveryAnswer> | undefined {
-    const at = this.#seen.get(digest);
-    if (at !== undefined && at > this.#options.now() - windowMs) return ACKNOWLEDGED;
-    return this.#inHand.get(digest);
+  answerTo(digests: readonly string[], windowMs: number): DeliveryAnswer | Promise<DeliveryAnswer> | undefined {
+    const since = this.#options.now() - windowMs;
+    const given: (DeliveryAnswer | Promise<DeliveryAnswer>)[] = [];
+    for (const digest of digests) {
+      if ((this.#seen.get(digest) ?? -Infinity) > since) continue;
+      const answer = this.#inHand.get(digest);
+      if (answer === undefined) return undefined;
+      given.push(answer);
+    }
+    return given.length === 0 ? ACKNOWLEDGED : worst(given);
   }
 
   /** The news is in hand until it was seen or given up; where it could not be kept, its hub is to come again. */
-  async handing(digest: string, answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
-    this.#inHand.set(digest, answer);
+  async handing(digests: readonly string[], answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
+    for (const digest of digests) this.#inHand.set(digest, answer);
     const given = await answer;
-    if (this.#inHand.get(digest) !== answer) return given;
-    if (given.type === 'acknowledged') this.#inHand.set(digest, ACKNOWLEDGED);
-    else this.#inHand.delete(digest);
+    for (const digest of digests) {
+      if (this.#inHand.get(digest) !== answer) continue;
+      if (given.type === 'acknowledged') this.#inHand.set(digest, ACKNOWLEDGED);
+      else this.#inHand.delete(digest);
+    }
     return given;
   }
 
   /** The news waits in the store for its handler. */
-  waits(digest: string): void {
-    this.#inHand.set(digest, ACKNOWLEDGED);
+  waits(digests: readonly string[]): void {
+    for (const digest of digests) this.#inHand.set(digest, ACKNOWLEDGED);
   }
 
   /** The handler has succeeded. Never rejects: what cannot be stored is remembered by this process alone. */
-  async handled(digest: string): Promise<void> {
+  async handled(digests: readonly string[]): Promise<void> {
     const { store, logger, now } = this.#options;
     const at = now();
-    this.#inHand.delete(digest);
-    this.#seen.delete(digest);
-    this.#seen.set(digest, at);
+    for (const digest of digests) {
+      this.#inHand.delete(digest);
+      this.#seen.delete(digest);
+      this.#seen.set(digest, at);
+    }
     try {
-      await store.set('seen', digest, encodeRecord(VERSION, { at }));
+      await Promise.all(digests.map((digest) => store.set('seen', digest, encodeRecord(VERSION, { at }))));
       for (const oldest of this.#seen.keys()) {
         if (this.#seen.size <= MOST_SEEN) break;
         await this.#forget(oldest);
@@ -97,8 +107,8 @@ export class SeenNews {
   }
 
   /** The news is given up: should it come again, it is handed over. */
-  givenUp(digest: string): void {
-    this.#inHand.delete(digest);
+  givenUp(digests: readonly string[]): void {
+    for (const digest of digests) this.#inHand.delete(digest);
   }
 
   /** Forgets what was seen before a time, in epoch milliseconds. */
@@ -116,4 +126,10 @@ function timeOf(data: unknown): number {
   const at: unknown = typeof data === 'object' && data !== null && 'at' in data ? data.at : undefined;
   if (typeof at === 'number' && Number.isFinite(at)) return at;
   throw new Error('The record does not say when the news was seen.');
+}
+
+/** What was not kept has to come again, whatever became of the rest. */
+async function worst(answers: readonly (DeliveryAnswer | Promise<DeliveryAnswer>)[]): Promise<DeliveryAnswer> {
+  const given = await Promise.all(answers.map(async (answer) => answer));
+  return given.find(({ type }) => type !== 'acknowledged') ?? ACKNOWLEDGED;
 }

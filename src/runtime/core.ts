@@ -2,7 +2,6 @@ import { setMaxListeners } from 'node:events';
 import { Delivery } from '../delivery/delivery.js';
 import { Hooks } from '../delivery/hooks.js';
 import { Inbox } from '../delivery/inbox.js';
-import { digestOf } from '../delivery/message.js';
 import { SeenNews } from '../delivery/seen-news.js';
 import type { Engine } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
@@ -118,7 +117,7 @@ export class Core {
       random,
       limitsOf: (service) => serviceOf(service)?.delivery,
       run: (event) => this.delivery.redeliver(event),
-      onFound: ({ subscriptionId, decoded, raw }) => this.#seen.waits(digestOf(subscriptionId, decoded ?? raw)),
+      onFound: (event) => this.delivery.found(event),
       onDeadLetter: (event) => this.delivery.bury(event),
     });
     this.delivery = new Delivery({

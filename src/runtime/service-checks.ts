@@ -65,10 +65,9 @@ const signatureAlgorithms: Check<Required<SignatureConfig>['algorithms']> = (val
   return algorithms;
 };
 
-const dedupeKind: Check<false | 'body'> = (value, place) => {
-  if (value === false || value === 'body') return value;
-  const hint = value === 'entries' ? "; 'entries' is not available in this version" : '';
-  throw wrongValue(place, value, `'body' or false${hint}`);
+const dedupeKind: Check<false | 'body' | 'entries'> = (value, place) => {
+  if (value === false || value === 'body' || value === 'entries') return value;
+  throw wrongValue(place, value, "'body', 'entries' or false");
 };
 
 const DELIVERY = {
@@ -95,7 +94,7 @@ export function deliveryOf(given: DeliveryConfig, hubs: CheckedServiceConfig['hu
     retryForSeconds: 259_200,
     concurrency: 16,
     maxPending: 10_000,
-    dedupe: hubs === 'all' ? 'body' : false,
+    dedupe: hubs === 'all' ? 'entries' : false,
     dedupeWindowSeconds: 86_400,
     ...given,
   });

@@ -37,7 +37,8 @@ function setUp(
   const inbox = { hold: record('hold'), keep: record('keep'), settle: record('settle'), size: () => waiting };
   const seen: DeliveryOptions['seen'] = {
     answerTo: () => undefined,
-    handing: (_digest, answer) => answer,
+    handing: (_digests, answer) => answer,
+    waits: () => {},
     handled: async () => {},
     givenUp: () => {},
   };

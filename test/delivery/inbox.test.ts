@@ -23,7 +23,7 @@ async function setUp(run: (event: StoredEvent) => Promise<StoredRun>, limits: In
     random: () => 1,
     limitsOf: (service) => services.get(service),
     run,
-    onFound: () => {},
+    onFound: async () => {},
     onDeadLetter: (event) => void dead.push(event),
   });
   const pass = (milliseconds: number): void => {

@@ -54,6 +54,22 @@ describe("D8 with hubs: 'all'", () => {
     expect(stats).toMatchObject({ received: 3, delivered: 3 });
   });
 
+  it('a feed is handed over for an entry that is new, though the hubs send it beside others', async () => {
+    const at = await place();
+    const { got } = await started(at, { hubs: 'all' });
+    await until(() => isActive(at.hub) && isActive(at.other));
+    const contentType = 'application/atom+xml';
+    const feed = (...ids: readonly string[]): string =>
+      `<feed xmlns="http://www.w3.org/2005/Atom"><id>f</id><title>F</title>${ids.map((id) => `<entry><id>${id}</id></entry>`).join('')}</feed>`;
+    await at.hub.distribute(at.topic.url, feed('1', '2'), { contentType });
+    await at.other.distribute(at.topic.url, feed('2'), { contentType });
+    await at.other.distribute(at.topic.url, feed('1'), { contentType });
+    expect(got).toEqual([feed('1', '2')]);
+    await at.other.distribute(at.topic.url, feed('2', '3'), { contentType });
+    await at.hub.distribute(at.topic.url, feed('3', '2', '1'), { contentType });
+    expect(got).toEqual([feed('1', '2'), feed('2', '3')]);
+  });
+
   it('one that is away is made up for by the other, and asked again', async () => {
     const at = await place();
     at.hub.fail(503);
@@ -74,8 +90,8 @@ describe("D8 with hubs: 'all'", () => {
     at.world.pass(9 * DAY_MS);
     const renewed = (hub: TestHub): boolean => hub.subscriptions[0]?.verifiedAt?.getTime() === at.world.now;
     await until(() => renewed(at.hub) && renewed(at.other));
-    const [{ id = '' } = {}] = await runtime.subscriptions.find();
-    await runtime.unsubscribe(id);
+    const [subscription] = await runtime.subscriptions.find();
+    await runtime.unsubscribe(subscription?.id ?? '');
     await Promise.all([at.hub.unsubscribed(), at.other.unsubscribed()]);
     expect([...at.hub.violations, ...at.other.violations]).toEqual([]);
   });

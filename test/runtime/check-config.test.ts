@@ -115,7 +115,7 @@ describe('a service configuration', () => {
   });
 
   it("remembers what was handed over where hubs is 'all', unless it is told not to", () => {
-    expect(checkServiceConfig('News', { hubs: 'all' }).delivery.dedupe).toBe('body');
+    expect(checkServiceConfig('News', { hubs: 'all' }).delivery.dedupe).toBe('entries');
     expect(checkServiceConfig('News', { hubs: 'all', delivery: { dedupe: false } }).delivery.dedupe).toBe(false);
   });
 
@@ -165,11 +165,7 @@ describe('a wrong value is refused, with what would be right:', () => {
       { hubs: 'all', callback: 'https://me.example/news' },
       `hubs is 'all', which needs a callback for each: set appendServicePath too.`,
     ],
-    [{ delivery: { dedupe: true } }, `delivery.dedupe is true; it must be 'body' or false.`],
-    [
-      { delivery: { dedupe: 'entries' } },
-      `delivery.dedupe is "entries"; it must be 'body' or false; 'entries' is not available in this version.`,
-    ],
+    [{ delivery: { dedupe: true } }, `delivery.dedupe is true; it must be 'body', 'entries' or false.`],
     [{ delivery: { dedupeWindowSeconds: 0 } }, 'delivery.dedupeWindowSeconds is 0; it must be a number of seconds'],
     [{ protocol: 'pshb' }, `protocol is "pshb"; it must be 'websub' or 'pubsubhubbub-0.3'.`],
     [
