@@ -356,6 +356,7 @@ describe('hooks', () => {
     topic.configure({ self: first.topic('/moved').url });
     world.pass(899_000);
     await hear('verified', 2);
+    await hear('unsubscribed');
     world.pass(1_000_000);
     await hear('verified', 3);
     second.fail(500, { times: 1 });
@@ -363,7 +364,7 @@ describe('hooks', () => {
     await hear('failed');
     const [one] = await runtime.subscriptions.find({ state: 'active' });
     await runtime.unsubscribe(one?.id ?? '');
-    await hear('unsubscribed');
+    await hear('unsubscribed', 2);
     second.configure({ deny: 'over' });
     await runtime.retry(one?.id ?? '');
     await hear('denied');
