@@ -43,6 +43,7 @@ const SECURITY = {
   bodyTimeoutMs: numberOf('milliseconds', { least: 1, most: LONGEST_TIMER_MS, whole: true }),
   allowPrivateNetworks: flag,
   allowInsecureSecret: flag,
+  hubConcurrency: numberOf('requests', { least: 1, most: MOST, whole: true }),
   maxLeaseSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
   defaultLeaseSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
 } satisfies Record<keyof SecurityOptions, Check<unknown>>;
@@ -52,6 +53,7 @@ const security: Check<Required<SecurityOptions>> = (value, place) => ({
   bodyTimeoutMs: 30_000,
   allowPrivateNetworks: false,
   allowInsecureSecret: false,
+  hubConcurrency: 8,
   maxLeaseSeconds: 31_536_000,
   defaultLeaseSeconds: 86_400,
   ...checkFields(value, place, SECURITY),

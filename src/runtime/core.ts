@@ -6,6 +6,7 @@ import { digestOf } from '../delivery/message.js';
 import { SeenNews } from '../delivery/seen-news.js';
 import type { Engine } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
+import { Pacing } from '../hub/pacing.js';
 import { callbackApp, type CallbackApp } from '../http/app.js';
 import type { CallbackService } from '../http/callback.js';
 import type { Logger } from '../logger.js';
@@ -84,6 +85,7 @@ export class Core {
     const effects: EffectOptions = {
       client,
       underWay: this.#underWay,
+      pacing: new Pacing(options.security.hubConcurrency, this.#abort.signal),
       hooks: this.hooks,
       logger,
       now,
@@ -187,9 +189,14 @@ export class Core {
     return this.#reconciling;
   }
 
-  /** Resolves when nothing is being asked on the network. */
+  /** Resolves when nothing is being asked on the network, nor waits for its turn. */
   idle(): Promise<void> {
     return this.#underWay.idle();
+  }
+
+  /** Resolves when nothing is being asked but what had to wait for its turn. */
+  sent(): Promise<void> {
+    return this.#underWay.sent();
   }
 
   serves(service: string): boolean {

@@ -38,7 +38,7 @@ export async function sendFirstRequests(
   const { core, runtime } = beginning;
   if (!failFast) {
     await begin(beginning);
-    await withinMs(core.idle(), FIRST_REQUESTS_MS);
+    await withinMs(core.sent(), FIRST_REQUESTS_MS);
     return;
   }
   const failed = await firstFailure(core, async () => {

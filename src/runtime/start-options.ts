@@ -20,6 +20,8 @@ export interface SecurityOptions {
   readonly allowPrivateNetworks?: boolean | undefined;
   /** Send secrets over plain HTTP to hubs on other machines. @default false */
   readonly allowInsecureSecret?: boolean | undefined;
+  /** Requests in flight per hub, or publisher, by the origin of its URL; further ones wait. @default 8 */
+  readonly hubConcurrency?: number | undefined;
   /** Seconds; a longer lease is cut to this. @default 31_536_000 */
   readonly maxLeaseSeconds?: number | undefined;
   /** Seconds; the lease where the hub names none. @default 86_400 */

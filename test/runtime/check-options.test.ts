@@ -33,6 +33,7 @@ describe('checkOptions', () => {
         bodyTimeoutMs: 30_000,
         allowPrivateNetworks: false,
         allowInsecureSecret: false,
+        hubConcurrency: 8,
         maxLeaseSeconds: 31_536_000,
         defaultLeaseSeconds: 86_400,
       },
@@ -108,6 +109,11 @@ describe('checkOptions', () => {
     [{ security: { bodyTimeoutMs: 0.5 } }, /security\.bodyTimeoutMs is 0\.5/],
     [{ security: { allowPrivateNetworks: 'no' } }, /security\.allowPrivateNetworks is "no"/],
     [{ security: { allowInsecureSecret: null } }, /security\.allowInsecureSecret is null/],
+    [
+      { security: { hubConcurrency: 0 } },
+      /security\.hubConcurrency is 0; it must be a whole number of requests, at least 1/,
+    ],
+    [{ security: { hubConcurrency: 1.5 } }, /security\.hubConcurrency is 1\.5/],
     [{ security: { maxLeaseSeconds: 60 } }, /defaultLeaseSeconds is 86400, more than maxLeaseSeconds, 60/],
     [
       { security: { maxLeaseSecs: 60 } },
