@@ -28,6 +28,18 @@ export interface SecurityOptions {
   readonly defaultLeaseSeconds?: number | undefined;
 }
 
+/**
+ * When to look after what was lost, as cron expressions. Whatever comes due is done to the second: these are a safety net.
+ */
+export interface ScheduleOptions {
+  /** Any subscription about which something should have been done by now. @default '0 * * * *' */
+  readonly refresh?: string | undefined;
+  /** Those of them that failed, or wait to be tried. @default '*\/10 * * * *' */
+  readonly retry?: string | undefined;
+  /** What ended thirty days ago is forgotten. @default '0 3 * * *' */
+  readonly sweep?: string | undefined;
+}
+
 /** How a runtime is started. */
 export interface StartOptions {
   /** The port to listen on; 0 picks a free one. @default 9090, or the environment's `PORT` */
@@ -58,6 +70,7 @@ export interface StartOptions {
   readonly container?: DependencyContainer | undefined;
   /** A pino-compatible logger, or false for none. @default pino, at the level of the environment's `LOG_LEVEL` */
   readonly logger?: Logger | false | undefined;
+  readonly schedule?: ScheduleOptions | undefined;
   /** Reject where the first discovery or subscription request fails, instead of trying again. @default false */
   readonly failFast?: boolean | undefined;
   /** Seconds a stop may take. @default 20 */
