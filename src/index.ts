@@ -3,7 +3,7 @@ export { defineSubscriber } from './decorators/define-subscriber.js';
 export { startService } from './runtime/start-service.js';
 export { SubscriberRuntime } from './runtime/subscriber-runtime.js';
 export type { StopOptions, SubscribeOptions, SubscriptionFilter, Subscriptions } from './runtime/subscriber-runtime.js';
-export type { SecurityOptions, StartOptions, Tunnel } from './runtime/start-options.js';
+export type { ScheduleOptions, SecurityOptions, StartOptions, Tunnel } from './runtime/start-options.js';
 export type { SignatureConfig, SubscriberServiceConfig } from './runtime/service-config.js';
 export type { ServiceReference, SubscriberDefinition } from './runtime/definition.js';
 export type { SubscriberClass, SubscriberHandlers } from './runtime/handlers.js';

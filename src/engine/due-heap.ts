@@ -17,6 +17,10 @@ export class DueHeap {
     return this.#entries.length;
   }
 
+  has(key: string): boolean {
+    return this.#current.has(key);
+  }
+
   set(key: string, at: number | undefined): void {
     const known = this.#current.get(key);
     if (known?.at === at) return;

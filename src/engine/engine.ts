@@ -4,6 +4,8 @@ export interface Timetable {
   set(key: string, at: number | undefined): void;
   /** Brings due times that lie after a time (epoch milliseconds) forward to it. */
   noLaterThan(at: number): void;
+  /** Whether the key has a due time. */
+  has(key: string): boolean;
   /** How many keys have a due time. */
   readonly size: number;
 }

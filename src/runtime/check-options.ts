@@ -11,15 +11,27 @@ import {
   type Check,
   type Place,
 } from './field-checks.js';
+import { cronProblem } from '../engine/cron-expression.js';
 import { LONGEST_TIMER_MS } from '../hub/deadline.js';
-import type { SecurityOptions, StartOptions } from './start-options.js';
+import type { ScheduleOptions, SecurityOptions, StartOptions } from './start-options.js';
 import { httpUrl, servicePath } from './url-checks.js';
 
 /** Options found right, with their defaults. */
 export type CheckedOptions = Omit<StartOptions, WithDefault> &
-  Required<Pick<StartOptions, Exclude<WithDefault, 'security'>>> & { readonly security: Required<SecurityOptions> };
+  Required<Pick<StartOptions, Exclude<WithDefault, 'schedule' | 'security'>>> & {
+    readonly schedule: Required<ScheduleOptions>;
+    readonly security: Required<SecurityOptions>;
+  };
 
-type WithDefault = 'port' | 'manual' | 'basePath' | 'store' | 'failFast' | 'gracefulShutdownSeconds' | 'security';
+type WithDefault =
+  | 'port'
+  | 'manual'
+  | 'basePath'
+  | 'store'
+  | 'schedule'
+  | 'failFast'
+  | 'gracefulShutdownSeconds'
+  | 'security';
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
@@ -38,11 +50,33 @@ const given =
 const hasMethods = (value: unknown, ...methods: readonly string[]): boolean =>
   isRecord(value) && methods.every((method) => typeof value[method] === 'function');
 
+const cronExpression: Check<string> = (value, place) => {
+  const expected = "a cron expression such as '0 * * * *'";
+  if (typeof value !== 'string') throw wrongValue(place, value, expected);
+  const problem = cronProblem(value);
+  if (problem !== undefined) throw wrongValue(place, value, `${expected} (${problem})`);
+  return value;
+};
+
+const SCHEDULE = {
+  refresh: cronExpression,
+  retry: cronExpression,
+  sweep: cronExpression,
+} satisfies Record<keyof ScheduleOptions, Check<unknown>>;
+
+const schedule: Check<Required<ScheduleOptions>> = (value, place) => ({
+  refresh: '0 * * * *',
+  retry: '*/10 * * * *',
+  sweep: '0 3 * * *',
+  ...checkFields(value, place, SCHEDULE),
+});
+
 const SECURITY = {
   maxBodyBytes: numberOf('bytes', { least: 1, most: MOST, whole: true }),
   bodyTimeoutMs: numberOf('milliseconds', { least: 1, most: LONGEST_TIMER_MS, whole: true }),
   allowPrivateNetworks: flag,
   allowInsecureSecret: flag,
+  hubConcurrency: numberOf('requests', { least: 1, most: MOST, whole: true }),
   maxLeaseSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
   defaultLeaseSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
 } satisfies Record<keyof SecurityOptions, Check<unknown>>;
@@ -52,6 +86,7 @@ const security: Check<Required<SecurityOptions>> = (value, place) => ({
   bodyTimeoutMs: 30_000,
   allowPrivateNetworks: false,
   allowInsecureSecret: false,
+  hubConcurrency: 8,
   maxLeaseSeconds: 31_536_000,
   defaultLeaseSeconds: 86_400,
   ...checkFields(value, place, SECURITY),
@@ -107,6 +142,7 @@ const OPTIONS = {
     (value): value is NonNullable<StartOptions['logger']> =>
       value === false || hasMethods(value, 'debug', 'info', 'warn', 'error', 'fatal'),
   ),
+  schedule,
   failFast: flag,
   gracefulShutdownSeconds: numberOf('seconds', { least: 0, most: LONGEST_TIMER_MS / 1000, whole: false }),
   handleSignals: flag,
@@ -120,7 +156,7 @@ const OPTIONS = {
  */
 export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): CheckedOptions {
   const place = { subject: 'startService', field: '' };
-  const { security: bounds, ...checked } = checkFields(options, place, OPTIONS);
+  const { schedule: times, security: bounds, ...checked } = checkFields(options, place, OPTIONS);
   const all: CheckedOptions = {
     port: 9090,
     manual: false,
@@ -130,6 +166,7 @@ export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): Che
     gracefulShutdownSeconds: 20,
     ...environment(env, checked),
     ...checked,
+    schedule: times ?? schedule({}, { ...place, field: 'schedule' }),
     security: bounds ?? security({}, { ...place, field: 'security' }),
   };
   refuseContradictions(all);
@@ -169,7 +206,7 @@ function refuseContradictions(all: CheckedOptions): void {
 type FromEnvironment = Pick<StartOptions, 'port' | 'publicUrl' | 'store'>;
 
 /** What the options leave open; of the environment no more is looked at than that. */
-function environment(env: NodeJS.ProcessEnv, options: Omit<StartOptions, 'security'>): FromEnvironment {
+function environment(env: NodeJS.ProcessEnv, options: Omit<StartOptions, 'schedule' | 'security'>): FromEnvironment {
   const subject = 'The environment';
   const read = <Field extends keyof FromEnvironment>(
     field: Field,

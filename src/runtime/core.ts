@@ -5,28 +5,25 @@ import { Inbox } from '../delivery/inbox.js';
 import { SeenNews } from '../delivery/seen-news.js';
 import type { Engine } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
+import { Pacing } from '../hub/pacing.js';
 import { callbackApp, type CallbackApp } from '../http/app.js';
 import type { CallbackService } from '../http/callback.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
 import { hubClient } from '../subscription/hub-client.js';
-import type { SubscriptionOverrides } from '../subscription/record.js';
 import { Registry } from '../subscription/registry.js';
-import type { Subscription, SubscriptionTarget } from '../subscription/snapshot.js';
+import type { Subscription } from '../subscription/snapshot.js';
 import { subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import type { ServiceTerms } from '../subscription/terms.js';
 import { perform, type EffectOptions } from './effects.js';
 import type { SubscriberHandlers } from './handlers.js';
 import { latch } from './latch.js';
 import type { CheckedServiceConfig } from './service-config.js';
-import type { SecurityOptions } from './start-options.js';
+import type { ScheduleOptions, SecurityOptions } from './start-options.js';
+import { scheduleSweeps } from './sweeps.js';
 import { termsOf } from './terms-of.js';
 import { UnderWay } from './under-way.js';
 import { WantedSubscriptions } from './wanted-subscriptions.js';
-
-const TOMBSTONE_MS = 30 * 86_400_000;
-const FLUSH_TIME = '*/10 * * * * *';
-const SWEEP_TIME = '0 3 * * *';
 
 /** A service whose configuration was checked and whose handlers exist. */
 export interface RunningService {
@@ -41,6 +38,7 @@ export interface CoreOptions {
   readonly logger: Logger;
   readonly now: () => number;
   readonly random: () => number;
+  readonly schedule: Required<ScheduleOptions>;
   readonly security: Required<SecurityOptions>;
   readonly basePath: string;
 }
@@ -52,16 +50,16 @@ export class Core {
   readonly delivery: Delivery;
   readonly inbox: Inbox;
   readonly app: CallbackApp;
+  readonly wanted: WantedSubscriptions;
+  /** What is being asked on the network, or waits for its turn, by subscription and purpose. */
+  readonly underWay: UnderWay;
   /** Open when the declared subscriptions exist and are being asked for. */
   readonly reconciled = latch();
   readonly #options: CoreOptions;
   readonly #abort = new AbortController();
   readonly #services = new Map<string, RunningService & { readonly callback: CallbackService }>();
   readonly #terms = new Map<string, ServiceTerms>();
-  readonly #wanted: WantedSubscriptions;
   readonly #seen: SeenNews;
-  /** What is being asked on the network, by subscription and purpose. */
-  readonly #underWay: UnderWay;
   /** What callbacks are expected under: as we see it, and as hubs do where no proxy takes the difference off. */
   #basePaths: readonly string[];
   #reconciling = Promise.resolve();
@@ -73,7 +71,7 @@ export class Core {
     this.#options = options;
     this.#basePaths = [options.basePath];
     this.hooks = new Hooks(logger);
-    this.#underWay = new UnderWay(logger);
+    this.underWay = new UnderWay(logger);
     const client = hubClient({
       apply: (id, event) => this.registry.apply(id, event),
       logger,
@@ -82,7 +80,8 @@ export class Core {
     });
     const effects: EffectOptions = {
       client,
-      underWay: this.#underWay,
+      underWay: this.underWay,
+      pacing: new Pacing(options.security.hubConcurrency, this.#abort.signal),
       hooks: this.hooks,
       logger,
       now,
@@ -100,7 +99,7 @@ export class Core {
       termsOf: effects.termsOf,
       perform: (record, effect) => perform(effects, record, effect),
     });
-    this.#wanted = new WantedSubscriptions({
+    this.wanted = new WantedSubscriptions({
       registry: this.registry,
       engine,
       logger,
@@ -155,25 +154,23 @@ export class Core {
       this.#terms.set(name, termsOf(config, this.#options.security, base));
     }
     await this.registry.load();
-    this.#wanted.load();
+    this.wanted.load();
     await this.#seen.load();
     await this.inbox.load();
-    const { engine } = this.#options;
-    engine.every(FLUSH_TIME, () => this.#inBackground('flush', () => this.registry.flush()));
-    engine.every(SWEEP_TIME, () => this.#inBackground('sweep', () => this.sweep()));
-  }
-
-  /** Forgets tombstones that are old enough. */
-  async sweep(): Promise<void> {
-    const now = this.#options.now();
-    await this.registry.sweep(now - TOMBSTONE_MS);
-    await this.#seen.sweep(now - this.#longestWindowMs());
+    const windows = services.map(({ config }) => config.delivery.dedupeWindowSeconds * 1000);
+    scheduleSweeps({
+      ...this.#options,
+      registry: this.registry,
+      seen: this.#seen,
+      longestWindowMs: Math.max(0, ...windows),
+      isClosing: () => this.#closing,
+    });
   }
 
   /** Every declared target gets its subscription, and every subscription that is wanted is asked for. */
   reconcile(): Promise<void> {
     const reconcile = async (): Promise<void> => {
-      await this.#wanted.reconcile(this.services.map(({ config }) => config));
+      await this.wanted.reconcile(this.services.map(({ config }) => config));
       this.reconciled.open();
     };
     const reconciled = reconcile();
@@ -186,35 +183,12 @@ export class Core {
     return this.#reconciling;
   }
 
-  /** Resolves when nothing is being asked on the network. */
-  idle(): Promise<void> {
-    return this.#underWay.idle();
-  }
-
   serves(service: string): boolean {
     return this.#services.has(service);
   }
 
   get services(): readonly RunningService[] {
     return [...this.#services.values()];
-  }
-
-  /** @throws ConfigurationError where the service's callback can serve no second subscription */
-  async subscribe(
-    service: string,
-    target: SubscriptionTarget,
-    overrides: SubscriptionOverrides | undefined,
-  ): Promise<Subscription> {
-    return this.snapshot(await this.#wanted.subscribe(service, target, overrides));
-  }
-
-  async unsubscribe(id: string): Promise<Subscription> {
-    await this.#wanted.unsubscribe(id);
-    return this.snapshot(id);
-  }
-
-  async retry(id: string | undefined): Promise<void> {
-    await this.#wanted.retry(id);
   }
 
   /** What users see of a subscription. */
@@ -239,16 +213,7 @@ export class Core {
     this.#abort.abort();
   }
 
-  /** For how long some service remembers what it was handed over. */
-  #longestWindowMs(): number {
-    return Math.max(0, ...this.services.map(({ config }) => config.delivery.dedupeWindowSeconds * 1000));
-  }
-
   async #deleted(id: string): Promise<void> {
     await this.registry.apply(id, { type: 'unwanted', why: 'deleted' });
-  }
-
-  #inBackground(what: string, work: () => Promise<void>): void {
-    void this.#underWay.logged(work, `the ${what} failed`);
   }
 }

@@ -1,4 +1,5 @@
 import type { Hooks } from '../delivery/hooks.js';
+import type { Pacing } from '../hub/pacing.js';
 import type { Logger } from '../logger.js';
 import type { Effect } from '../subscription/events.js';
 import type { HubClient } from '../subscription/hub-client.js';
@@ -6,12 +7,13 @@ import type { SubscriptionRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import type { ServiceTerms } from '../subscription/terms.js';
 import { announce } from './hook-log.js';
-import type { UnderWay } from './under-way.js';
+import type { Turn, UnderWay } from './under-way.js';
 
 /** What carrying out effects works with. */
 export interface EffectOptions {
   readonly client: HubClient;
   readonly underWay: UnderWay;
+  readonly pacing: Pacing;
   readonly hooks: Hooks;
   readonly logger: Logger;
   /** Epoch milliseconds. */
@@ -28,18 +30,27 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
   const terms = termsOf(record.service);
   const entry = entryOf(record.id);
   if (terms === undefined || entry === undefined) return;
+  // When its turn has come, which may be much later, it may be another, or gone.
+  const presentRecord = (): SubscriptionRecord | undefined => entryOf(record.id)?.record;
   switch (effect.type) {
-    case 'discover':
-      if (isClosing()) return;
-      underWay.once(`${record.id} discover`, () => client.discover(record, terms), 'a discovery failed');
+    case 'discover': {
+      const look = async (): Promise<void> => {
+        const present = presentRecord();
+        if (present !== undefined && !isClosing()) await client.discover(present, terms);
+      };
+      underWay.once(`${record.id} discover`, look, 'a discovery failed', turnAt(placeOf(record), options));
       return;
+    }
     case 'request': {
       const { grantId, mode } = effect;
+      const hub = record.grants.find(({ id }) => id === grantId)?.hub;
       const ask = async (): Promise<void> => {
-        if (mode === 'unsubscribe' || !isClosing()) await client.request(record, grantId, mode, terms);
+        const present = presentRecord();
+        if (present === undefined || (mode === 'subscribe' && isClosing())) return;
+        await client.request(present, grantId, mode, terms);
       };
       // A second one is another request: what the first was for may be over by now, and its answer does not count.
-      underWay.next(`${grantId} ${mode}`, ask, 'a hub could not be asked');
+      underWay.next(`${grantId} ${mode}`, ask, 'a hub could not be asked', turnAt(hub, options));
       return;
     }
     case 'warn':
@@ -49,4 +60,14 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
       announce(record, effect, { entry, hooks, logger, now });
       return;
   }
+}
+
+/** Where a discovery begins; nowhere, where hub and topic are given. */
+function placeOf({ target }: SubscriptionRecord): string | undefined {
+  return typeof target === 'string' ? target : undefined;
+}
+
+/** A turn at a server (PROTOCOL L5). */
+function turnAt(url: string | undefined, { pacing }: EffectOptions): Turn | undefined {
+  return url === undefined ? undefined : (work) => pacing.inTurn(url, work);
 }

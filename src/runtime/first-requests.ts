@@ -38,12 +38,12 @@ export async function sendFirstRequests(
   const { core, runtime } = beginning;
   if (!failFast) {
     await begin(beginning);
-    await withinMs(core.idle(), FIRST_REQUESTS_MS);
+    await withinMs(core.underWay.sent(), FIRST_REQUESTS_MS);
     return;
   }
   const failed = await firstFailure(core, async () => {
     await begin(beginning);
-    await core.idle();
+    await core.underWay.idle();
   });
   if (failed === undefined) return;
   await runtime.stop();

@@ -106,17 +106,20 @@ export class Runtime implements SubscriberRuntime {
     const { name } = definitionOf(service);
     const { target, overrides } = checkSubscribeOptions(name, options);
     this.#refuseWhenStopping();
-    return this.#options.core.subscribe(name, target, overrides);
+    const { core } = this.#options;
+    return core.snapshot(await core.wanted.subscribe(name, target, overrides));
   }
 
   async unsubscribe(id: string): Promise<Subscription> {
     this.#refuseWhenStopping();
-    return this.#options.core.unsubscribe(id);
+    const { core } = this.#options;
+    await core.wanted.unsubscribe(id);
+    return core.snapshot(id);
   }
 
   async retry(id?: string): Promise<void> {
     this.#refuseWhenStopping();
-    await this.#options.core.retry(id);
+    await this.#options.core.wanted.retry(id);
   }
 
   onShutdown(listener: () => unknown): void {

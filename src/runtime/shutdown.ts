@@ -41,7 +41,7 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   await runAll([() => settleHandlers(shutdown, step)], logger, 'handlers could not be waited for');
   await within(runEndings(shutdown), end.signal);
   core.abort();
-  await step(core.idle());
+  await step(core.underWay.idle());
   // Connections that were busy before are idle now.
   void listener?.close();
   await step(Promise.resolve(closed));

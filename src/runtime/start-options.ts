@@ -20,10 +20,24 @@ export interface SecurityOptions {
   readonly allowPrivateNetworks?: boolean | undefined;
   /** Send secrets over plain HTTP to hubs on other machines. @default false */
   readonly allowInsecureSecret?: boolean | undefined;
+  /** Requests in flight per hub, or publisher, by the origin of its URL; further ones wait. @default 8 */
+  readonly hubConcurrency?: number | undefined;
   /** Seconds; a longer lease is cut to this. @default 31_536_000 */
   readonly maxLeaseSeconds?: number | undefined;
   /** Seconds; the lease where the hub names none. @default 86_400 */
   readonly defaultLeaseSeconds?: number | undefined;
+}
+
+/**
+ * When to look after what was lost, as cron expressions. Whatever comes due is done to the second: these are a safety net.
+ */
+export interface ScheduleOptions {
+  /** Any subscription about which something should have been done by now. @default '0 * * * *' */
+  readonly refresh?: string | undefined;
+  /** Those of them that failed, or wait to be tried. @default '*\/10 * * * *' */
+  readonly retry?: string | undefined;
+  /** What ended thirty days ago is forgotten. @default '0 3 * * *' */
+  readonly sweep?: string | undefined;
 }
 
 /** How a runtime is started. */
@@ -56,6 +70,7 @@ export interface StartOptions {
   readonly container?: DependencyContainer | undefined;
   /** A pino-compatible logger, or false for none. @default pino, at the level of the environment's `LOG_LEVEL` */
   readonly logger?: Logger | false | undefined;
+  readonly schedule?: ScheduleOptions | undefined;
   /** Reject where the first discovery or subscription request fails, instead of trying again. @default false */
   readonly failFast?: boolean | undefined;
   /** Seconds a stop may take. @default 20 */

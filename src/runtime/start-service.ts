@@ -88,6 +88,7 @@ export async function start(
       logger,
       now,
       random,
+      schedule: checked.schedule,
       security: checked.security,
       basePath: checked.basePath,
     });

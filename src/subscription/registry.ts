@@ -89,6 +89,12 @@ export class Registry {
     return terms !== undefined && record.grants.some((grant) => isWorking(grant) && isPresent(record, grant, terms));
   }
 
+  /** Whether the time has come for something to be done about a subscription, and nothing is to remind of it. */
+  isLost(record: SubscriptionRecord): boolean {
+    if (this.#options.termsOf(record.service) === undefined || this.#due.has(record.id)) return false;
+    return (dueAt(record) ?? Infinity) <= this.#options.now();
+  }
+
   /** Stores a new subscription. */
   async add(record: SubscriptionRecord): Promise<void> {
     const entry = { record, counters: new Counters(record.id, this.#unstored), keys: [] };

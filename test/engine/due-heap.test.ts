@@ -8,9 +8,11 @@ test('what is due is taken off once, the earliest first', () => {
   heap.set('night', 24);
   heap.set('morning', 8);
   expect(heap.size).toBe(3);
+  expect(heap.has('noon')).toBe(true);
   expect(heap.takeDue(7)).toEqual([]);
   expect(heap.takeDue(12)).toEqual(['morning', 'noon']);
   expect(heap.takeDue(12)).toEqual([]);
+  expect([heap.has('noon'), heap.has('night')]).toEqual([false, true]);
   expect(heap.size).toBe(1);
 });
 

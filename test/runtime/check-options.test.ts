@@ -28,11 +28,13 @@ describe('checkOptions', () => {
       store: 'lmdb://.websub',
       failFast: false,
       gracefulShutdownSeconds: 20,
+      schedule: { refresh: '0 * * * *', retry: '*/10 * * * *', sweep: '0 3 * * *' },
       security: {
         maxBodyBytes: 10_485_760,
         bodyTimeoutMs: 30_000,
         allowPrivateNetworks: false,
         allowInsecureSecret: false,
+        hubConcurrency: 8,
         maxLeaseSeconds: 31_536_000,
         defaultLeaseSeconds: 86_400,
       },
@@ -103,11 +105,24 @@ describe('checkOptions', () => {
     [{ failFast: 1 }, /failFast is 1/],
     [{ gracefulShutdownSeconds: -1 }, /gracefulShutdownSeconds is -1; it must be a number of seconds, from 0 to/],
     [{ handleSignals: 'SIGTERM' }, /handleSignals is "SIGTERM"/],
+    [{ schedule: 'hourly' }, /schedule is a string; it must be an object/],
+    [
+      { schedule: { refresh: 'hourly' } },
+      /schedule\.refresh is "hourly"; it must be a cron expression such as '0 \* \* \* \*' \(Unknown alias: hou\)/,
+    ],
+    [{ schedule: { sweep: '0 0 30 2 *' } }, /schedule\.sweep is "0 0 30 2 \*".*\(there is no such day\)/],
+    [{ schedule: { retry: 10 } }, /schedule\.retry is 10; it must be a cron expression/],
+    [{ schedule: { retri: '* * * * *' } }, /schedule\.retri is not a known field \(did you mean retry\?\)/],
     [{ security: [] }, /security is an array; it must be an object/],
     [{ security: { maxBodyBytes: 0 } }, /security\.maxBodyBytes is 0; it must be a whole number of bytes, at least 1/],
     [{ security: { bodyTimeoutMs: 0.5 } }, /security\.bodyTimeoutMs is 0\.5/],
     [{ security: { allowPrivateNetworks: 'no' } }, /security\.allowPrivateNetworks is "no"/],
     [{ security: { allowInsecureSecret: null } }, /security\.allowInsecureSecret is null/],
+    [
+      { security: { hubConcurrency: 0 } },
+      /security\.hubConcurrency is 0; it must be a whole number of requests, at least 1/,
+    ],
+    [{ security: { hubConcurrency: 1.5 } }, /security\.hubConcurrency is 1\.5/],
     [{ security: { maxLeaseSeconds: 60 } }, /defaultLeaseSeconds is 86400, more than maxLeaseSeconds, 60/],
     [
       { security: { maxLeaseSecs: 60 } },
@@ -126,6 +141,11 @@ describe('checkOptions', () => {
     [{ WEBSUB_PUBLIC_URL: 'here' }, /^The environment: WEBSUB_PUBLIC_URL "here" is not an absolute URL/],
   ])('refuses the environment %j, naming it', (env, message) => {
     expect(refusal({}, env)).toMatch(message);
+  });
+
+  it('fills in what a schedule leaves open', () => {
+    const { schedule } = checkOptions({ schedule: { retry: '@hourly', sweep: undefined } }, {});
+    expect(schedule).toEqual({ refresh: '0 * * * *', retry: '@hourly', sweep: '0 3 * * *' });
   });
 
   it('takes a certificate with its key', () => {

@@ -40,4 +40,52 @@ describe('UnderWay', () => {
     expect(runs).toEqual(['second']);
     expect(logger.lines).toMatchObject([{ level: 'error', message: 'it failed', fields: { err: { message: 'no' } } }]);
   });
+
+  /** Turns that are given one by one. */
+  function turns() {
+    const waiting: (() => void)[] = [];
+    const turn = async (work: () => Promise<void>): Promise<void> => {
+      await new Promise<void>((resolve) => void waiting.push(resolve));
+      await work();
+    };
+    return { turn, give: () => waiting.shift()?.() };
+  }
+
+  it('next() queues nothing behind what waits for its turn, but one behind what is under way', async () => {
+    const underWay = new UnderWay(recordingLogger());
+    const { turn, give } = turns();
+    const runs: string[] = [];
+    const first = deferred();
+    const begun = deferred();
+    const run = (name: string) => async (): Promise<void> => {
+      runs.push(name);
+      begun.resolve();
+      await first.promise;
+    };
+    for (const name of ['first', 'too many']) underWay.next('a', run(name), '', turn);
+    give();
+    await begun.promise;
+    for (const name of ['second', 'too many']) underWay.next('a', run(name), '');
+    underWay.once('a', run('too many'), '');
+    first.resolve();
+    await underWay.idle();
+    expect(runs).toEqual(['first', 'second']);
+  });
+
+  it('sent() waits for what is under way, not for what had to wait for its turn', async () => {
+    const underWay = new UnderWay(recordingLogger());
+    const { turn, give } = turns();
+    const [sending, scheduled] = [deferred(), deferred()];
+    const done: string[] = [];
+    underWay.next('sending', () => sending.promise, '');
+    underWay.next('scheduled', () => scheduled.promise, '', turn);
+    const sent = underWay.sent().then(() => done.push('sent'));
+    const idle = underWay.idle().then(() => done.push('idle'));
+    sending.resolve();
+    await sent;
+    give();
+    scheduled.resolve();
+    await idle;
+    expect(done).toEqual(['sent', 'idle']);
+  });
 });

@@ -34,7 +34,7 @@ class Smallest {
   appendServicePath: true,
   servicePath: 'news/latest',
   unsubscribeOnShutdown: false,
-  hubs: 'failover',
+  hubs: 'all',
   protocol: 'pubsubhubbub-0.3',
   httpConfig: { timeoutMs: 5_000, headers: { 'x-key': 'k' }, auth: { bearer: 'token' }, maxRedirects: 2 },
   discoveryConfig: { accept: ['text/html', '*/*'], acceptLanguage: 'nl', httpConfig: {} },
