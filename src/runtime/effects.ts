@@ -3,10 +3,10 @@ import type { Pacing } from '../hub/pacing.js';
 import type { Logger } from '../logger.js';
 import type { Effect } from '../subscription/events.js';
 import type { HubClient } from '../subscription/hub-client.js';
-import type { SubscriptionRecord } from '../subscription/record.js';
+import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import type { ServiceTerms } from '../subscription/terms.js';
-import { announce } from './hook-log.js';
+import { announce, placeOf } from './hook-log.js';
 import type { Turn, UnderWay } from './under-way.js';
 
 /** What carrying out effects works with. */
@@ -38,12 +38,12 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
         const present = presentRecord();
         if (present !== undefined && !isClosing()) await client.discover(present, terms);
       };
-      underWay.once(`${record.id} discover`, look, 'a discovery failed', turnAt(placeOf(record), options));
+      underWay.once(`${record.id} discover`, look, 'a discovery failed', turnAt(originOf(record), options));
       return;
     }
     case 'request': {
       const { grantId, mode } = effect;
-      const hub = record.grants.find(({ id }) => id === grantId)?.hub;
+      const hub = grantOf(record, grantId)?.hub;
       const ask = async (): Promise<void> => {
         const present = presentRecord();
         if (present === undefined || (mode === 'subscribe' && isClosing())) return;
@@ -54,7 +54,7 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
       return;
     }
     case 'warn':
-      logger.warn({ subscription: record.id, grant: effect.grantId }, effect.message);
+      logger.warn(placeOf(record, grantOf(record, effect.grantId)), effect.message);
       return;
     case 'hook':
       announce(record, effect, { entry, hooks, logger, now });
@@ -62,8 +62,12 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
   }
 }
 
+function grantOf({ grants }: SubscriptionRecord, grantId: string): GrantRecord | undefined {
+  return grants.find(({ id }) => id === grantId);
+}
+
 /** Where a discovery begins; nowhere, where hub and topic are given. */
-function placeOf({ target }: SubscriptionRecord): string | undefined {
+function originOf({ target }: SubscriptionRecord): string | undefined {
   return typeof target === 'string' ? target : undefined;
 }
 

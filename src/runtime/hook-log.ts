@@ -3,7 +3,7 @@ import type { Logger } from '../logger.js';
 import type { Effect } from '../subscription/events.js';
 import { errorOf } from '../subscription/failure.js';
 import type { Entry } from '../subscription/registry.js';
-import type { SubscriptionRecord } from '../subscription/record.js';
+import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 
 type HookEffect = Extract<Effect, { type: 'hook' }>;
@@ -28,6 +28,15 @@ function nextTry(record: SubscriptionRecord): string {
   return nextAttemptAt === undefined ? '' : ` (next try: ${nextAttemptAt.toISOString()})`;
 }
 
+/** What a line about a subscription is about; callbacks are not in it, as who knows one may send there. */
+export function placeOf(record: SubscriptionRecord, grant: GrantRecord | undefined): object {
+  const { id, service, target, topic, hubs } = record;
+  const of = { subscription: id, service };
+  if (grant !== undefined) return { ...of, grant: grant.id, hub: grant.hub, topic: grant.topic };
+  if (typeof target !== 'string') return { ...of, ...target };
+  return { ...of, target, ...(topic === undefined ? {} : { topic, hubs }) };
+}
+
 const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0 };
 
 /** Tells the log and the hooks what became of a subscription. */
@@ -39,12 +48,7 @@ export function announce(
   const grant = record.grants.find(({ id }) => id === grantId);
   const [level, saying] = SAYINGS[name];
   const what = name === 'requested' ? `${saying} to ${grant?.pending?.mode ?? 'subscribe'}` : saying;
-  const fields = {
-    subscription: record.id,
-    service: record.service,
-    ...(grant === undefined ? { target: record.target } : { grant: grant.id, hub: grant.hub, topic: grant.topic }),
-    ...(failure === undefined ? {} : { code: failure.code }),
-  };
+  const fields = { ...placeOf(record, grant), ...(failure === undefined ? {} : { code: failure.code }) };
   const again = failure === undefined ? '' : nextTry(record);
   logger[level](fields, failure === undefined ? what : `${what}: ${failure.message}${again}`);
   const hook: HookName = name;

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { HOOK_NAMES, Hooks, type HookPayload } from '../../src/delivery/hooks.js';
+import { announce } from '../../src/runtime/hook-log.js';
+import { Counters } from '../../src/subscription/counters.js';
+import type { TransitionHook } from '../../src/subscription/events.js';
+import type { SubscriptionRecord } from '../../src/subscription/record.js';
+import { recordingLogger, type RecordingLogger } from '../http/recording-logger.js';
+import { active, failure, HUB, START, TOPIC } from '../subscription/life.js';
+
+/** A record with everything in it that is not to be told. */
+function telltale(): SubscriptionRecord {
+  const { record } = active();
+  const grants = record.grants.map((grant) => ({
+    ...grant,
+    path: 'the-token-of-the-callback',
+    callback: 'https://me.example/websub/the-token-of-the-callback',
+    verifyToken: 'the-verify-token',
+    secrets: [{ value: 'the-secret', role: 'current' as const }],
+  }));
+  return { ...record, grants, overrides: { secret: 'the-secret' } };
+}
+
+function announced(
+  record: SubscriptionRecord,
+  effect: Parameters<typeof announce>[1],
+): { readonly logger: RecordingLogger; readonly heard: readonly HookPayload[] } {
+  const logger = recordingLogger();
+  const hooks = new Hooks(logger);
+  const heard: HookPayload[] = [];
+  hooks.on(effect.name, (payload) => void heard.push(payload));
+  const entry = { record, counters: new Counters(record.id, new Set()), keys: [] };
+  announce(record, effect, { entry, hooks, logger, now: () => START });
+  return { logger, heard };
+}
+
+const NAMES: readonly (readonly [TransitionHook, string])[] = [
+  ['requested', 'asking the hub to subscribe'],
+  ['verified', 'subscribed'],
+  ['renewed', 'subscription renewed'],
+  ['denied', 'the hub denied the subscription'],
+  ['expired', 'the lease ran out'],
+  ['unsubscribed', 'unsubscribed'],
+  ['failed', 'an attempt failed'],
+  ['hub-moved', 'the hub has moved'],
+  ['topic-moved', 'the topic has moved'],
+];
+
+describe('what becomes of a subscription', () => {
+  it.each(NAMES)('is logged with its id, hub and topic, and heard: %s', (name, saying) => {
+    const record = telltale();
+    const grantId = record.grants[0]?.id ?? '';
+    const { logger, heard } = announced(record, { type: 'hook', name, grantId, failure: failure('hub-error') });
+    expect(logger.lines).toHaveLength(1);
+    expect(logger.lines[0]?.fields).toEqual({
+      subscription: record.id,
+      service: 'News',
+      grant: grantId,
+      hub: HUB,
+      topic: TOPIC,
+      code: 'ERR_WEBSUB',
+    });
+    expect(logger.lines[0]?.message).toMatch(new RegExp(`^${saying}: because of hub-error`));
+    expect(JSON.stringify(logger.lines)).not.toMatch(/the-secret|the-token|the-verify-token/);
+    expect(heard).toMatchObject([{ subscription: { id: record.id }, grant: { id: grantId }, at: new Date(START) }]);
+    expect(JSON.stringify(heard)).not.toMatch(/the-secret|the-verify-token/);
+    expect(HOOK_NAMES).toContain(name);
+  });
+
+  it('is logged with its target where no hub is concerned', () => {
+    const { grants: _, ...rest } = telltale();
+    const record = { ...rest, grants: [] };
+    const fieldsOf = (of: SubscriptionRecord): object | undefined =>
+      announced(of, { type: 'hook', name: 'failed', failure: failure('discovery') }).logger.lines[0]?.fields;
+    const about = { subscription: record.id, service: 'News', code: 'ERR_WEBSUB' };
+    expect(fieldsOf(record)).toEqual({ ...about, target: TOPIC, topic: TOPIC, hubs: [HUB] });
+    expect(fieldsOf({ ...record, topic: undefined, hubs: [] })).toEqual({ ...about, target: TOPIC });
+    expect(fieldsOf({ ...record, target: { hub: HUB, topic: TOPIC } })).toEqual({ ...about, hub: HUB, topic: TOPIC });
+  });
+});

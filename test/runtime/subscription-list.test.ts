@@ -1,0 +1,62 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { Subscription, SubscriptionFilter } from 'websub-subscriber';
+import { subscriptionList } from '../../src/runtime/subscription-list.js';
+import type { SubscriptionRecord } from '../../src/subscription/record.js';
+import { HUB, START, TOPIC } from '../subscription/life.js';
+import { subscription, world } from '../subscription/registry-world.js';
+import { SITUATIONS } from '../subscription/situations.js';
+
+async function listOf(records: readonly SubscriptionRecord[]) {
+  const { registry } = await world();
+  for (const record of records) await registry.add(record);
+  const stats = [...registry.entries()].map(({ counters }) => vi.spyOn(counters, 'stats'));
+  const snapshots = (): number => stats.reduce((count, spy) => count + spy.mock.calls.length, 0);
+  return { registry, list: subscriptionList(registry), snapshots };
+}
+
+/** A subscription in every situation there is. */
+const everywhere = (): SubscriptionRecord[] =>
+  Object.entries(SITUATIONS).map(([id, reach], index) => ({ ...reach().record, id, declared: index % 2 === 0 }));
+
+describe('the list of subscriptions', () => {
+  const FILTERS: readonly (readonly [SubscriptionFilter, (one: Subscription) => boolean])[] = [
+    [{ state: 'active' }, ({ state }) => state === 'active'],
+    [{ state: ['failed', 'denied'] }, ({ state }) => state === 'failed' || state === 'denied'],
+    [{ topic: TOPIC }, ({ grants }) => grants.some(({ topic }) => topic === TOPIC)],
+    [{ hub: HUB, declared: true }, ({ grants, declared }) => declared && grants.some(({ hub }) => hub === HUB)],
+    [{ declared: false }, ({ declared }) => !declared],
+    [{ service: 'Other' }, () => false],
+  ];
+  it.each(FILTERS)('finds by %j those that look like it, and makes no other snapshot', async (filter, fits) => {
+    const { list, snapshots } = await listOf(everywhere());
+    const expected = (await list.find()).filter(fits).map(({ id }) => id);
+    const before = snapshots();
+    expect((await list.find(filter)).map(({ id }) => id)).toEqual(expected);
+    expect(snapshots() - before).toBe(expected.length);
+    expect(await list.count(filter)).toBe(expected.length);
+    expect(snapshots() - before).toBe(expected.length);
+  });
+
+  it('goes through those that are there when it begins, and still are: each once, as it is by then', async () => {
+    const ids = Array.from({ length: 2_500 }, (_, index) => `s${index}`);
+    const gone = {
+      ...subscription('s2000'),
+      declared: false,
+      desired: 'unsubscribed' as const,
+      nextAttemptAt: undefined,
+    };
+    const { registry, list } = await listOf(ids.map((id) => (id === gone.id ? gone : subscription(id))));
+    const seen: Subscription[] = [];
+    for await (const one of list) {
+      seen.push(one);
+      await registry.add(subscription(`more ${seen.length}`));
+      if (seen.length === 1) {
+        await registry.sweep(START);
+        await registry.apply('s1', { type: 'unwanted', why: 'unsubscribed' });
+      }
+    }
+    expect(seen.map(({ id }) => id)).toEqual(ids.filter((id) => id !== gone.id));
+    expect(seen[1]).toMatchObject({ desired: 'unsubscribed' });
+    expect(await list.count()).toBe(2 * ids.length - 2);
+  });
+});
