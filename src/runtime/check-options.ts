@@ -30,6 +30,7 @@ type WithDefault =
   | 'store'
   | 'schedule'
   | 'failFast'
+  | 'pruneDeclared'
   | 'gracefulShutdownSeconds'
   | 'security';
 
@@ -144,6 +145,7 @@ const OPTIONS = {
   ),
   schedule,
   failFast: flag,
+  pruneDeclared: flag,
   gracefulShutdownSeconds: numberOf('seconds', { least: 0, most: LONGEST_TIMER_MS / 1000, whole: false }),
   handleSignals: flag,
   security,
@@ -163,6 +165,7 @@ export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): Che
     basePath: '/websub',
     store: 'lmdb://.websub',
     failFast: false,
+    pruneDeclared: false,
     gracefulShutdownSeconds: 20,
     ...environment(env, checked),
     ...checked,

@@ -39,6 +39,7 @@ export interface CoreOptions {
   readonly now: () => number;
   readonly random: () => number;
   readonly schedule: Required<ScheduleOptions>;
+  readonly pruneDeclared: boolean;
   readonly security: Required<SecurityOptions>;
   readonly basePath: string;
 }
@@ -105,6 +106,7 @@ export class Core {
       logger,
       now,
       configOf: (name) => this.#services.get(name)?.config,
+      pruneDeclared: options.pruneDeclared,
       isClosing: effects.isClosing,
     });
     this.#seen = new SeenNews({ store, logger, now });

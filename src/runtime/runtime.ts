@@ -122,6 +122,16 @@ export class Runtime implements SubscriberRuntime {
     await this.#options.core.wanted.retry(id);
   }
 
+  async renew(id: string): Promise<void> {
+    this.#refuseWhenStopping();
+    await this.#options.core.wanted.renew(id);
+  }
+
+  async resetCounters(id?: string): Promise<void> {
+    this.#refuseWhenStopping();
+    await this.#options.core.wanted.resetCounters(id);
+  }
+
   onShutdown(listener: () => unknown): void {
     this.#listeners.push(listener);
   }

@@ -73,6 +73,8 @@ export interface StartOptions {
   readonly schedule?: ScheduleOptions | undefined;
   /** Reject where the first discovery or subscription request fails, instead of trying again. @default false */
   readonly failFast?: boolean | undefined;
+  /** Unsubscribe what is stored as declared and the code no longer declares. @default false */
+  readonly pruneDeclared?: boolean | undefined;
   /** Seconds a stop may take. @default 20 */
   readonly gracefulShutdownSeconds?: number | undefined;
   /** Stop at SIGINT and SIGTERM, then raise them again. @default true where the runtime listens itself */

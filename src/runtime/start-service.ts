@@ -89,6 +89,7 @@ export async function start(
       now,
       random,
       schedule: checked.schedule,
+      pruneDeclared: checked.pruneDeclared,
       security: checked.security,
       basePath: checked.basePath,
     });

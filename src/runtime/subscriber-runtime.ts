@@ -69,6 +69,14 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
   abstract unsubscribe(id: string): Promise<Subscription>;
   /** Tries afresh what was denied, refused or given up; without an id, all of those. */
   abstract retry(id?: string): Promise<void>;
+  /**
+   * Renews a subscription now, whenever that was planned; resolves when that is begun.
+   *
+   * @throws WebSubError where it is not active: `retry(id)` asks for it
+   */
+  abstract renew(id: string): Promise<void>;
+  /** Counts failures from zero again and tries at once what waits because of them; without an id, for all subscriptions. */
+  abstract resetCounters(id?: string): Promise<void>;
   /** Called when the runtime stops, after the services' own `onShutdown`. */
   abstract onShutdown(listener: () => unknown): void;
   /**

@@ -3,7 +3,7 @@ import type { Engine } from '../engine/engine.js';
 import type { Logger } from '../logger.js';
 import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js';
 import type { Registry } from '../subscription/registry.js';
-import { applyToEach } from './apply-to-each.js';
+import { forEachSubscription } from './each-subscription.js';
 import type { ScheduleOptions } from './start-options.js';
 
 const FLUSH_TIME = '*/10 * * * * *';
@@ -58,10 +58,15 @@ async function doWhatIsLost(
   { registry, logger, isClosing }: SweepOptions,
   isMeant: (record: SubscriptionRecord) => boolean,
 ): Promise<void> {
-  const onFailure = (id: string, error: unknown): void =>
-    logger.error({ subscription: id, err: error }, 'due work could not be done: the next sweep tries again');
-  await applyToEach({ registry, isClosing, onFailure }, (record) =>
-    isMeant(record) && registry.isLost(record) ? { type: 'due' } : undefined,
+  const doDue = async (id: string): Promise<void> => {
+    try {
+      await registry.apply(id, { type: 'due' });
+    } catch (error) {
+      logger.error({ subscription: id, err: error }, 'due work could not be done: the next sweep tries again');
+    }
+  };
+  await forEachSubscription({ registry, isClosing }, (record) =>
+    isMeant(record) && registry.isLost(record) ? doDue(record.id) : undefined,
   );
 }
 

@@ -1,60 +1,45 @@
-import { randomUUID } from 'node:crypto';
 import type { Engine } from '../engine/engine.js';
 import { ConfigurationError, WebSubError } from '../errors.js';
-import type { Logger } from '../logger.js';
-import { newSubscription, type SubscriptionOverrides, type SubscriptionRecord } from '../subscription/record.js';
-import type { Registry } from '../subscription/registry.js';
+import type { SubscriptionOverrides, SubscriptionRecord } from '../subscription/record.js';
 import type { SubscriptionTarget } from '../subscription/snapshot.js';
+import { isAsking, stateOf } from '../subscription/state.js';
 import { isLiteral } from './callback-paths.js';
+import { forEachSubscription } from './each-subscription.js';
+import { KnownTargets } from './known-targets.js';
+import { compare, declare, type ReconcileOptions } from './reconcile.js';
 import type { CheckedServiceConfig } from './service-config.js';
-import { sameness } from './target-checks.js';
+import { targetName } from './target-checks.js';
 
 /** What deciding about subscriptions works with. */
-export interface WantedOptions {
-  readonly registry: Registry;
+export interface WantedOptions extends Omit<ReconcileOptions, 'known' | 'isBegun'> {
   readonly engine: Engine;
-  readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  readonly configOf: (service: string) => CheckedServiceConfig | undefined;
-  /** Whether the runtime stops: nothing is begun any more. */
-  readonly isClosing: () => boolean;
 }
 
 /** Which subscriptions there are to be: one for each service and target, declared or asked for. */
 export class WantedSubscriptions {
   readonly #options: WantedOptions;
-  readonly #byTarget = new Map<string, string>();
+  readonly #known: KnownTargets;
   /** Asked for by this process already. */
   readonly #begun = new Set<string>();
 
   constructor(options: WantedOptions) {
     this.#options = options;
+    this.#known = new KnownTargets(options.registry, options.now);
   }
 
   /** Takes in what the registry has read from the store. */
   load(): void {
-    for (const { record } of this.#options.registry.entries()) {
-      this.#byTarget.set(targetKey(record.service, record.target), record.id);
-    }
+    this.#known.load();
   }
 
   /** Every declared target of these services gets its subscription, and every subscription that is wanted is asked for. */
   async reconcile(configs: readonly CheckedServiceConfig[]): Promise<void> {
-    const { registry, logger, configOf, isClosing } = this.#options;
-    for (const config of configs) await this.#inTurn(config.name, () => this.#declare(config));
-    for (const { record } of registry.entries()) {
-      if (isClosing()) return;
-      if (this.#begun.has(record.id)) continue;
-      if (configOf(record.service) !== undefined) await registry.apply(record.id, { type: 'wanted' });
-      else {
-        logger.warn(
-          { subscription: record.id, service: record.service },
-          `the store holds a subscription to ${named(record.target)} of service "${record.service}", which is not started here: ` +
-            'it is kept and left alone; start that service as well, or give this one a store of its own',
-        );
-      }
-    }
+    const options = { ...this.#options, known: this.#known, isBegun: (id: string) => this.#begun.has(id) };
+    const declared = new Set<string>();
+    for (const config of configs) await this.#inTurn(config.name, () => declare(options, config, declared));
+    if (!options.isClosing()) await compare(options, declared);
   }
 
   /**
@@ -73,14 +58,16 @@ export class WantedSubscriptions {
     }
     // One at a time for each service: two calls with one target are about one subscription.
     return this.#inTurn(service, async () => {
-      const known = this.#known(service, target);
+      const known = this.#known.idOf(service, target);
       this.#refuseSecond(config, known);
       if (known !== undefined) {
         this.#begun.add(known);
+        const { declared = false, orphaned } = registry.get(known)?.record ?? {};
+        if (orphaned === true) await registry.setDeclared(known, declared);
         await registry.apply(known, { type: 'retried', overrides });
         return known;
       }
-      const id = await this.#add(service, target, false, overrides);
+      const id = await this.#known.add({ service, target, declared: false, overrides });
       this.#begun.add(id);
       await registry.apply(id, { type: 'wanted' });
       return id;
@@ -100,7 +87,9 @@ export class WantedSubscriptions {
   async retry(id: string | undefined): Promise<void> {
     const { registry } = this.#options;
     if (id === undefined) {
-      for (const each of this.#stuck()) await registry.apply(each, { type: 'retried' });
+      await forEachSubscription(this.#options, (record) =>
+        isStuck(record) ? registry.apply(record.id, { type: 'retried' }) : undefined,
+      );
       return;
     }
     const { record, config } = this.#require(id);
@@ -110,77 +99,46 @@ export class WantedSubscriptions {
     });
   }
 
-  async #declare(config: CheckedServiceConfig): Promise<void> {
-    if (isLiteral(config) && config.targets.length > 0) await this.#giveWay(config);
-    const declared = new Set<string>();
-    for (const target of config.targets) {
-      if (this.#options.isClosing()) return;
-      declared.add(this.#known(config.name, target) ?? (await this.#add(config.name, target, true, undefined)));
+  /** @throws WebSubError for a subscription that is not there or not active, or whose service is not there */
+  async renew(id: string): Promise<void> {
+    const { record } = this.#require(id);
+    const state = stateOf(record);
+    if (state !== 'active' || !isAsking(record)) {
+      const what = state === 'active' ? `held (${record.hold})` : state;
+      throw new WebSubError(
+        `Subscription ${id} is ${what}: there is nothing to renew; use retry(id) to have it asked for.`,
+      );
     }
-    for (const { record } of this.#options.registry.entries()) {
-      if (record.service !== config.name) continue;
-      await this.#options.registry.setDeclared(record.id, declared.has(record.id));
-    }
+    await this.#options.registry.apply(id, { type: 'renewal-wanted' });
   }
 
-  /** The id of what is stored for a target; what was swept away is not there any more. */
-  #known(service: string, target: SubscriptionTarget): string | undefined {
-    const id = this.#byTarget.get(targetKey(service, target));
-    return id !== undefined && this.#options.registry.get(id) !== undefined ? id : undefined;
+  /** @throws WebSubError for a subscription that is not there, or whose service is not */
+  async resetCounters(id: string | undefined): Promise<void> {
+    const { registry } = this.#options;
+    if (id !== undefined) {
+      this.#require(id);
+      await registry.apply(id, { type: 'counters-reset' });
+      return;
+    }
+    await forEachSubscription(this.#options, (record) =>
+      hasCounted(record) ? registry.apply(record.id, { type: 'counters-reset' }) : undefined,
+    );
   }
 
   /** @throws ConfigurationError where the service's callback serves another wanted subscription */
   #refuseSecond(config: CheckedServiceConfig, id: string | undefined): void {
     if (!isLiteral(config)) return;
-    const other = this.#wantedOf(config.name).find((record) => record.id !== id);
-    if (other === undefined) return;
-    throw new ConfigurationError(
-      `Service "${config.name}": callback is taken literally and serves ${named(other.target)} already; set ` +
-        'appendServicePath, or leave callback out.',
-    );
-  }
-
-  /** A literal callback serves what is declared now; what it served before has to go. */
-  async #giveWay({ name, targets }: CheckedServiceConfig): Promise<void> {
-    const { registry, logger } = this.#options;
-    const declared = new Set(targets.map((target) => targetKey(name, target)));
-    for (const record of this.#wantedOf(name)) {
-      if (declared.has(targetKey(name, record.target))) continue;
-      logger.warn(
-        { subscription: record.id, service: name },
-        `the callback is taken literally and serves another target now: ${named(record.target)} is unsubscribed`,
+    for (const { record } of this.#options.registry.entries()) {
+      if (record.service !== config.name || record.desired !== 'subscribed' || record.id === id) continue;
+      throw new ConfigurationError(
+        `Service "${config.name}": callback is taken literally and serves ${targetName(record.target)} already; set ` +
+          'appendServicePath, or leave callback out.',
       );
-      await registry.apply(record.id, { type: 'unwanted', why: 'unsubscribed' });
     }
-  }
-
-  async #add(
-    service: string,
-    target: SubscriptionTarget,
-    declared: boolean,
-    overrides: SubscriptionOverrides | undefined,
-  ): Promise<string> {
-    const id = randomUUID();
-    const createdAt = this.#options.now();
-    await this.#options.registry.add(newSubscription({ id, service, target, declared, createdAt, overrides }));
-    this.#byTarget.set(targetKey(service, target), id);
-    return id;
   }
 
   #inTurn<T>(service: string, work: () => Promise<T>): Promise<T> {
     return this.#options.engine.inTurn(`subscriptions of ${service}`, work);
-  }
-
-  #wantedOf(service: string): readonly SubscriptionRecord[] {
-    return [...this.#options.registry.entries()].flatMap(({ record }) =>
-      record.service === service && record.desired === 'subscribed' ? record : [],
-    );
-  }
-
-  #stuck(): readonly string[] {
-    return [...this.#options.registry.entries()].flatMap(({ record }) =>
-      record.desired === 'subscribed' && (record.hold !== undefined || record.attempts > 0) ? record.id : [],
-    );
   }
 
   #require(id: string): { readonly record: SubscriptionRecord; readonly config: CheckedServiceConfig } {
@@ -198,10 +156,13 @@ export class WantedSubscriptions {
   }
 }
 
-function targetKey(service: string, target: SubscriptionTarget): string {
-  return `${service}\n${sameness(target)}`;
+/** Whether it is wanted, and does not come about as it should. */
+function isStuck({ desired, hold, attempts }: SubscriptionRecord): boolean {
+  return desired === 'subscribed' && (hold !== undefined || attempts > 0);
 }
 
-function named(target: SubscriptionTarget): string {
-  return typeof target === 'string' ? target : `${target.topic} at ${target.hub}`;
+/** Whether any failure is counted, or waited for. */
+function hasCounted({ attempts, failures, hold, passedOver, grants }: SubscriptionRecord): boolean {
+  const counts = attempts > 0 || failures !== undefined || passedOver.length > 0 || hold === 'gave-up';
+  return counts || grants.some((grant) => grant.attempts > 0 || grant.notBefore !== undefined);
 }

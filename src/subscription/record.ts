@@ -81,6 +81,8 @@ export interface SubscriptionRecord {
   readonly service: string;
   readonly target: SubscriptionTarget;
   readonly declared: boolean;
+  /** The code declared it once and does no more, and nobody has asked for it since. */
+  readonly orphaned?: boolean | undefined;
   readonly overrides?: SubscriptionOverrides | undefined;
   readonly desired: 'subscribed' | 'unsubscribed';
   readonly hold?: Hold | undefined;

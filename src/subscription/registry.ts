@@ -123,6 +123,15 @@ export class Registry {
     });
   }
 
+  /** Whether an event would change a subscription, or lead to anything. */
+  isAffected(id: string, event: SubscriptionEvent): boolean {
+    const entry = this.#entries.get(id);
+    const terms = entry && this.#options.termsOf(entry.record.service);
+    if (entry === undefined || terms === undefined) return false;
+    const { record, effects } = transition(entry.record, event, this.#context(entry, terms));
+    return record !== entry.record || effects.length > 0;
+  }
+
   /**
    * Stores the counters that changed since they were last stored.
    *
@@ -138,15 +147,17 @@ export class Registry {
   }
 
   /**
-   * Notes whether the code declares a subscription.
+   * Notes whether the code declares a subscription, or did once.
    *
    * @throws StoreError when it cannot be stored; nothing has changed then
    */
-  async setDeclared(id: string, declared: boolean): Promise<void> {
+  async setDeclared(id: string, declared: boolean, { orphaned = false } = {}): Promise<void> {
     await this.#options.engine.inTurn(id, async () => {
       const entry = this.#entries.get(id);
-      if (entry === undefined || entry.record.declared === declared) return;
-      await this.#replace(entry, { ...entry.record, declared });
+      if (entry === undefined) return;
+      const { record } = entry;
+      if (record.declared === declared && (record.orphaned ?? false) === orphaned) return;
+      await this.#replace(entry, { ...record, declared, orphaned: orphaned ? true : undefined });
     });
   }
 

@@ -27,6 +27,7 @@ describe('checkOptions', () => {
       basePath: '/websub',
       store: 'lmdb://.websub',
       failFast: false,
+      pruneDeclared: false,
       gracefulShutdownSeconds: 20,
       schedule: { refresh: '0 * * * *', retry: '*/10 * * * *', sweep: '0 3 * * *' },
       security: {
@@ -103,6 +104,7 @@ describe('checkOptions', () => {
     [{ logger: true }, /logger is true; it must be a logger with debug, info, warn, error and fatal/],
     [{ logger: { info() {} } }, /logger is an object/],
     [{ failFast: 1 }, /failFast is 1/],
+    [{ pruneDeclared: 'yes' }, /pruneDeclared is "yes"; it must be true or false/],
     [{ gracefulShutdownSeconds: -1 }, /gracefulShutdownSeconds is -1; it must be a number of seconds, from 0 to/],
     [{ handleSignals: 'SIGTERM' }, /handleSignals is "SIGTERM"/],
     [{ schedule: 'hourly' }, /schedule is a string; it must be an object/],

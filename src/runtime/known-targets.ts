@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto';
+import { newSubscription, type NewSubscription } from '../subscription/record.js';
+import type { Registry } from '../subscription/registry.js';
+import type { SubscriptionTarget } from '../subscription/snapshot.js';
+import { sameness } from './target-checks.js';
+
+/** What makes a subscription: the rest of it follows. */
+export type WantedTarget = Omit<NewSubscription, 'id' | 'createdAt'>;
+
+/** Which subscription a service has for a target: one for each. */
+export class KnownTargets {
+  readonly #registry: Registry;
+  readonly #now: () => number;
+  readonly #ids = new Map<string, string>();
+
+  /** @param now epoch milliseconds */
+  constructor(registry: Registry, now: () => number) {
+    this.#registry = registry;
+    this.#now = now;
+  }
+
+  /** Takes in what the registry has read from the store. */
+  load(): void {
+    for (const { record } of this.#registry.entries()) this.#ids.set(keyOf(record.service, record.target), record.id);
+  }
+
+  /** The id of what is stored for a target; what was swept away is not there any more. */
+  idOf(service: string, target: SubscriptionTarget): string | undefined {
+    const id = this.#ids.get(keyOf(service, target));
+    return id !== undefined && this.#registry.get(id) !== undefined ? id : undefined;
+  }
+
+  /**
+   * Stores a new subscription.
+   *
+   * @returns its id
+   */
+  async add(wanted: WantedTarget): Promise<string> {
+    const id = randomUUID();
+    await this.#registry.add(newSubscription({ ...wanted, id, createdAt: this.#now() }));
+    this.#ids.set(keyOf(wanted.service, wanted.target), id);
+    return id;
+  }
+}
+
+function keyOf(service: string, target: SubscriptionTarget): string {
+  return `${service}\n${sameness(target)}`;
+}

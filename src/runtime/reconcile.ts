@@ -1,0 +1,132 @@
+import { slices } from '../engine/slices.js';
+import type { Logger } from '../logger.js';
+import type { SubscriptionRecord } from '../subscription/record.js';
+import type { Registry } from '../subscription/registry.js';
+import { isOver } from '../subscription/state.js';
+import { isLiteral } from './callback-paths.js';
+import { forEachSubscription } from './each-subscription.js';
+import type { KnownTargets } from './known-targets.js';
+import type { CheckedServiceConfig } from './service-config.js';
+import { targetName } from './target-checks.js';
+
+/** What comparing the code with the store works with. */
+export interface ReconcileOptions {
+  readonly registry: Registry;
+  readonly known: KnownTargets;
+  readonly logger: Logger;
+  readonly configOf: (service: string) => CheckedServiceConfig | undefined;
+  /** Whether this process has asked for it already. */
+  readonly isBegun: (id: string) => boolean;
+  /** Whether the runtime stops: nothing is begun any more. */
+  readonly isClosing: () => boolean;
+  /** Whether what the code no longer declares is unsubscribed. */
+  readonly pruneDeclared: boolean;
+}
+
+/** So many are named in a line of the log. */
+const MOST_NAMED = 10;
+
+/** Every declared target of a service gets its subscription. */
+export async function declare(
+  { registry, known, isClosing, logger }: ReconcileOptions,
+  config: CheckedServiceConfig,
+  declared: Set<string>,
+): Promise<void> {
+  const { name: service, targets } = config;
+  for await (const slice of slices(targets)) {
+    if (isClosing()) return;
+    const ids = slice.map(
+      async (target) =>
+        known.idOf(service, target) ?? (await known.add({ service, target, declared: true, overrides: undefined })),
+    );
+    for (const id of await Promise.all(ids)) declared.add(id);
+  }
+  if (!isLiteral(config) || targets.length === 0) return;
+  await forEachSubscription({ registry, isClosing }, (record) => {
+    const { id, target, desired } = record;
+    if (record.service !== service || desired === 'unsubscribed' || declared.has(id)) return undefined;
+    // A literal callback serves what is declared now; what it served before has to go.
+    logger.warn(
+      { subscription: id, service },
+      `the callback is taken literally and serves another target now: ${targetName(target)} is unsubscribed`,
+    );
+    return registry.apply(id, { type: 'unwanted', why: 'pruned' });
+  });
+}
+
+/**
+ * Compares what is stored with what the code declares: notes what differs, and asks for whatever is wanted and not under
+ * way. About most subscriptions nothing is to be done, and nothing is written.
+ */
+export async function compare(options: ReconcileOptions, declared: ReadonlySet<string>): Promise<void> {
+  const { logger, pruneDeclared } = options;
+  const orphans: SubscriptionRecord[] = [];
+  const strangers = new Map<string, SubscriptionRecord[]>();
+  await forEachSubscription(options, (record) => {
+    if (options.configOf(record.service) === undefined) {
+      if (isAlive(record)) listIn(strangers, record.service).push(record);
+      return undefined;
+    }
+    const isOrphan = !declared.has(record.id) && isOrphaned(record, options);
+    if (isOrphan && record.desired === 'subscribed') orphans.push(record);
+    return settle(record, { isDeclared: declared.has(record.id), isOrphan }, options);
+  });
+  if (orphans.length > 0) {
+    logger.info(
+      { subscriptions: orphans.slice(0, MOST_NAMED).map(({ id }) => id) },
+      `the code no longer declares ${namesOf(orphans)}: ` +
+        (pruneDeclared ? 'unsubscribed' : 'still subscribed; pruneDeclared, or runtime.unsubscribe(id), ends that'),
+    );
+  }
+  for (const [service, records] of strangers) {
+    logger.warn(
+      { service, subscriptions: records.slice(0, MOST_NAMED).map(({ id }) => id) },
+      `the store holds subscriptions of service "${service}", which is not started here (${namesOf(records)}): they are kept ` +
+        'and left alone; start that service as well, or give this one a store of its own',
+    );
+  }
+}
+
+/** What is to be done about a subscription; undefined where nothing is. */
+function settle(
+  record: SubscriptionRecord,
+  { isDeclared, isOrphan }: { readonly isDeclared: boolean; readonly isOrphan: boolean },
+  { registry, isBegun, pruneDeclared }: ReconcileOptions,
+): Promise<unknown> | undefined {
+  const { id, hold, desired } = record;
+  const isNoted = record.declared === isDeclared && (record.orphaned ?? false) === isOrphan;
+  const note = (): Promise<void> => registry.setDeclared(id, isDeclared, { orphaned: isOrphan });
+  if (isOrphan && pruneDeclared && desired === 'subscribed') {
+    return after(registry.apply(id, { type: 'unwanted', why: 'pruned' }), isNoted ? undefined : note);
+  }
+  const event = isDeclared && hold === 'pruned' ? ({ type: 'retried' } as const) : ({ type: 'wanted' } as const);
+  const ask = isBegun(id) || !registry.isAffected(id, event) ? undefined : () => registry.apply(id, event);
+  if (isNoted) return ask?.();
+  return after(note(), ask);
+}
+
+async function after(first: Promise<unknown>, then: (() => Promise<unknown>) | undefined): Promise<void> {
+  await first;
+  await then?.();
+}
+
+/** Whether the code declared it once, and nobody has asked for it since. */
+function isOrphaned({ id, declared, orphaned }: SubscriptionRecord, { isBegun }: ReconcileOptions): boolean {
+  return !isBegun(id) && (declared || orphaned === true);
+}
+
+function isAlive({ desired, grants }: SubscriptionRecord): boolean {
+  return desired === 'subscribed' || !grants.every(isOver);
+}
+
+function listIn<T>(lists: Map<string, T[]>, key: string): T[] {
+  const list = lists.get(key) ?? [];
+  lists.set(key, list);
+  return list;
+}
+
+function namesOf(records: readonly SubscriptionRecord[]): string {
+  const names = records.slice(0, MOST_NAMED).map(({ target }) => targetName(target));
+  const further = records.length - names.length;
+  return further > 0 ? `${names.join(', ')} and ${further} more` : names.join(', ');
+}
