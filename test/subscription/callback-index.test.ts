@@ -26,6 +26,7 @@ async function granted(here: World, id: string): Promise<string> {
   const grantId = grants[0]?.id ?? '';
   await here.registry.apply(id, { type: 'requested', grantId, requestId: 'r', mode: 'subscribe', secret: null });
   await here.registry.apply(id, { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '864000' });
+  await here.registry.apply(id, { type: 'answered', grantId });
   return grantId;
 }
 

@@ -14,6 +14,7 @@ async function granted(here: World, id = 's'): Promise<string> {
   const grantId = grants[0]?.id ?? '';
   await here.registry.apply(id, { type: 'requested', grantId, requestId: 'r', mode: 'subscribe', secret: null });
   await here.registry.apply(id, { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '864000' });
+  await here.registry.apply(id, { type: 'answered', grantId });
   return grantId;
 }
 
