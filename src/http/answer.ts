@@ -13,6 +13,8 @@ export interface CallbackAnswer {
   readonly body: string;
   /** Whether the rest of the request is not read: the connection has to be closed then. */
   readonly close?: boolean;
+  /** Called when it has left this process. */
+  readonly onSent?: () => void;
 }
 
 /** What a service may add to a refusal. */

@@ -69,6 +69,8 @@ async function answerWeb(options: CallbackOptions, request: Request, target: str
     headers: () => [...headers],
     body: (limits, onChunk) => readWebBody(request, limits, onChunk),
   });
+  // Whoever has the response sends it; of that nothing is heard.
+  if (answer.onSent !== undefined) setImmediate(answer.onSent);
   return toResponse(answer, method);
 }
 

@@ -78,7 +78,18 @@ async function verify(
   });
   const reached = mode === 'subscribe' ? 'active' : 'unsubscribed';
   const isReached = after.grants.some((each) => each.id === grant.id && each.state === reached);
-  return isReached ? confirmation(challenge, headers) : refusal(404, `this ${mode} is not wanted any more`);
+  if (!isReached) return refusal(404, `this ${mode} is not wanted any more`);
+  return { ...confirmation(challenge, headers), onSent: () => void answered(options, match) };
+}
+
+/** The hub knows. Should that not be noted, it is asked once more. */
+async function answered({ registry, logger }: CallbackOptions, { entry, grant }: ServedMatch): Promise<void> {
+  const { id } = entry.record;
+  try {
+    await registry.apply(id, { type: 'answered', grantId: grant.id });
+  } catch (error) {
+    logger.warn({ subscription: id, err: error }, 'that a hub was answered could not be noted: it is asked once more');
+  }
 }
 
 type Misfit = readonly [status: 400 | 404, problem: string];

@@ -12,6 +12,7 @@ const LINGER_BYTES = 64 << 20;
 /** Sends an answer through a node response. */
 export function sendAnswer(request: IncomingMessage, response: ServerResponse, answer: CallbackAnswer): void {
   const headers = nodeHeaders(answer);
+  if (answer.onSent !== undefined) response.once('finish', answer.onSent);
   if (answer.close === true && !request.complete) {
     sendAndLinger(request, response, answer, headers);
     return;

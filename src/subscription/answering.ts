@@ -62,7 +62,9 @@ function granted(
     expiresAt: now + lease.seconds * 1000,
     // A renewal that is planned is not put off by a verification nobody asked for: it may be forged.
     renewsAt: asked ? planned : Math.min(grant.renewsAt ?? planned, planned),
-    nextAttemptAt: asked ? undefined : grant.nextAttemptAt,
+    // If the process ends before the answer has left, the hub does not know, and has to be asked again.
+    unanswered: asked ? true : grant.unanswered,
+    nextAttemptAt: asked ? now + SAFETY_MS : grant.nextAttemptAt,
     renewalDue: asked ? undefined : grant.renewalDue,
     notBefore: undefined,
     // What nobody asked for does not tell whether the hub took the pending secret: a renewal may have been refused, or be
@@ -128,6 +130,15 @@ export function leaving(grant: GrantRecord, now: number, superseded: boolean): G
     nextAttemptAt: now + SAFETY_MS,
     superseded: superseded || grant.superseded,
   };
+}
+
+/** The hub knows what it was answered: the next thing is the renewal as it was planned. */
+export function answered(record: SubscriptionRecord, { grantId }: Of<'answered'>): Transition {
+  const grant = record.grants.find(({ id }) => id === grantId);
+  if (grant?.unanswered !== true) return unchanged(record);
+  const isWaiting = isWorking(grant) && grant.pending === undefined && grant.renewalDue !== true;
+  const nextAttemptAt = isWaiting ? undefined : grant.nextAttemptAt;
+  return unchanged(withGrant(record, grantId, () => ({ ...grant, unanswered: undefined, nextAttemptAt })));
 }
 
 /** A verification came that could not be confirmed: should no other come, that is why. */

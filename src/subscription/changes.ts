@@ -44,6 +44,7 @@ export function ended(grant: GrantRecord, state: 'denied' | 'unsubscribed', now:
     attempts: 0,
     nextAttemptAt: undefined,
     renewalDue: undefined,
+    unanswered: undefined,
     endedAt: now,
   };
 }

@@ -56,6 +56,8 @@ export type SubscriptionEvent =
       readonly mode: 'subscribe' | 'unsubscribe';
       readonly leaseSeconds?: string | undefined;
     }
+  /** The hub has been sent the answer to its verification. */
+  | { readonly type: 'answered'; readonly grantId: string }
   /** A verification came for a request that is open, and could not be confirmed. */
   | { readonly type: 'verification-wrong'; readonly grantId: string; readonly problem: string }
   /** The hub verified, and the service's own handler refused. */

@@ -45,6 +45,8 @@ export interface GrantRecord {
   readonly renewsAt?: number | undefined;
   /** Its renewal has come due and begun with discovery: asked for when that has ended. */
   readonly renewalDue?: boolean | undefined;
+  /** Its verification is stored, and the answer to that may not have left: the hub may not know. */
+  readonly unanswered?: boolean | undefined;
   /** Another grant has taken its place: it is left, and never asked for again. */
   readonly superseded?: boolean | undefined;
   readonly secrets: readonly SecretRecord[];

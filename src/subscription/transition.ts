@@ -1,4 +1,4 @@
-import { denied, handlerRefused, verificationWrong, verified } from './answering.js';
+import { answered, denied, handlerRefused, verificationWrong, verified } from './answering.js';
 import { discovered, discoveryFailed } from './asking.js';
 import { andThen, isDiscovery } from './changes.js';
 import { due } from './due.js';
@@ -52,6 +52,8 @@ function step(record: SubscriptionRecord, event: SubscriptionEvent, context: Tra
       return verified(record, event, context);
     case 'handler-refused':
       return handlerRefused(record, event, context);
+    case 'answered':
+      return answered(record, event);
     case 'verification-wrong':
       return verificationWrong(record, event);
     case 'denied':

@@ -17,7 +17,9 @@ export function wanted(record: SubscriptionRecord, context: TransitionContext): 
   if (!isAsking(record)) return unchanged(record);
   return andThen(underPresentCallbacks(record, context), (present) => {
     const isLate = present.grants.some((grant) => isOverdue(grant, context));
-    return andThen(caughtUp(isLate ? spread(present, context) : present, context), unanswered);
+    return andThen(caughtUp(isLate ? spread(present, context) : present, context), (reached) =>
+      cutOff(reached, context),
+    );
   });
 }
 
@@ -59,10 +61,16 @@ function underPresentCallbacks(record: SubscriptionRecord, context: TransitionCo
   );
 }
 
-/** A request without an answer may not have left before its process ended. */
-function unanswered(record: SubscriptionRecord): Transition {
+/** A request without an answer, and an answer to a verification, may not have left before the process ended. */
+function cutOff(record: SubscriptionRecord, context: TransitionContext): Transition {
   const open = record.grants.filter(({ pending }) => pending?.mode === 'subscribe' && !pending.accepted);
-  return { record, effects: open.map(({ id }): Effect => ({ type: 'request', grantId: id, mode: 'subscribe' })) };
+  const asked = open.map(({ id }): Effect => ({ type: 'request', grantId: id, mode: 'subscribe' }));
+  let current: Transition = { record, effects: asked };
+  for (const grant of record.grants) {
+    const isUnknown = isWorking(grant) && grant.unanswered === true && grant.pending === undefined;
+    if (isUnknown) current = andThen(current, (reached) => renew(reached, grant.id, context));
+  }
+  return current;
 }
 
 /** Nothing holds it any more, and it starts afresh. */

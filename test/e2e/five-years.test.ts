@@ -1,4 +1,5 @@
-import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { Keyv } from 'keyv';
 import { expect, onTestFinished, test } from 'vitest';
 import type { HookName, Subscription, SubscriberRuntime } from 'websub-subscriber';
@@ -17,23 +18,18 @@ const SECRET = 'one that no log may hold';
 async function hubBehindALine(world: FakeWorld) {
   const hub = await TestHub.start({ now: () => world.now });
   const line = { isCut: false, seen: [] as number[] };
-  const proxy = await strangersServer(async (request, response) => {
+  const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     line.seen.push(world.now);
     if (line.isCut) {
       request.socket.destroy();
       return;
     }
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => void chunks.push(chunk));
-    await once(request, 'end');
-    const { 'content-type': type = '' } = request.headers;
-    const answer = await fetch(hub.url, {
-      method: 'POST',
-      body: new Uint8Array(Buffer.concat(chunks)),
-      headers: { 'content-type': type, 'user-agent': 'line' },
-    });
+    const body = await text(request);
+    const headers = { 'content-type': request.headers['content-type'] ?? '', 'user-agent': 'line' };
+    const answer = await fetch(hub.url, { method: 'POST', body, headers });
     response.writeHead(answer.status).end(await answer.text());
-  });
+  };
+  const proxy = await strangersServer((request, response) => void pass(request, response));
   onTestFinished(async () => {
     await proxy[Symbol.asyncDispose]();
     await hub.close();

@@ -245,3 +245,28 @@ describe('a denial', () => {
     expect(dueAt(life.record)).toBeUndefined();
   });
 });
+
+describe('V1 an answer to a verification', () => {
+  const confirmed = (): Life => {
+    const life = verifying();
+    return life.apply({ type: 'verified', grantId: life.grant.id, mode: 'subscribe', leaseSeconds: '864000' });
+  };
+
+  test('that has left lets the renewal be as it was planned', () => {
+    const life = confirmed().apply({ type: 'answered', grantId: 'g1' });
+    expect(life.grant).toMatchObject({ unanswered: undefined, nextAttemptAt: undefined });
+    expect(dueAt(life.record)).toBe(life.grant.renewsAt);
+    const { record } = life;
+    expect(life.apply({ type: 'answered', grantId: 'g1' }).record).toBe(record);
+  });
+
+  test('of which nothing is known has the hub asked again within a minute', () => {
+    expect(confirmed().due(60_000).asked).toEqual(['discover']);
+  });
+
+  test('that has left late does not put off what has begun meanwhile', () => {
+    const life = confirmed().due(60_000).discovered().requested({ requestId: 'r2' });
+    life.apply({ type: 'answered', grantId: 'g1' });
+    expect(life.grant.pending).toMatchObject({ id: 'r2' });
+  });
+});

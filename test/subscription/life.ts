@@ -121,7 +121,11 @@ export class Life {
   }
 
   verified(leaseSeconds: string | undefined = '864000', grantId = this.grant.id): this {
-    return this.apply({ type: 'verified', grantId, mode: 'subscribe', leaseSeconds });
+    this.apply({ type: 'verified', grantId, mode: 'subscribe', leaseSeconds });
+    const { effects } = this;
+    this.apply({ type: 'answered', grantId });
+    this.effects = effects;
+    return this;
   }
 
   unreachable(retryAfterSeconds?: number): this {

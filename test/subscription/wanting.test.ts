@@ -13,6 +13,14 @@ describe('a start finds', () => {
     expect(life.asked).toEqual([]);
   });
 
+  test('L4 a verification whose answer may not have left, and asks again', () => {
+    const life = verifying();
+    life.apply({ type: 'verified', grantId: life.grant.id, mode: 'subscribe', leaseSeconds: '864000' });
+    expect(started(life, 1_000).asked).toEqual(['discover']);
+    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.grant.state).toBe('active');
+  });
+
   test('L4 renewals that came due meanwhile, and spreads them', () => {
     const spread = [0, 0.5, 0.999].map((random) => {
       const life = active();
