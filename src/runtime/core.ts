@@ -156,7 +156,7 @@ export class Core {
       this.#terms.set(name, termsOf(config, this.#options.security, base));
     }
     await this.registry.load();
-    this.wanted.load();
+    await this.wanted.load();
     await this.#seen.load();
     await this.inbox.load();
     const windows = services.map(({ config }) => config.delivery.dedupeWindowSeconds * 1000);

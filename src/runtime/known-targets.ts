@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { slices } from '../engine/slices.js';
 import { newSubscription, type NewSubscription } from '../subscription/record.js';
 import type { Registry } from '../subscription/registry.js';
 import type { SubscriptionTarget } from '../subscription/snapshot.js';
@@ -20,8 +21,10 @@ export class KnownTargets {
   }
 
   /** Takes in what the registry has read from the store. */
-  load(): void {
-    for (const { record } of this.#registry.entries()) this.#ids.set(keyOf(record.service, record.target), record.id);
+  async load(): Promise<void> {
+    for await (const slice of slices(this.#registry.entries())) {
+      for (const { record } of slice) this.#ids.set(keyOf(record.service, record.target), record.id);
+    }
   }
 
   /** The id of what is stored for a target; what was swept away is not there any more. */

@@ -1,11 +1,15 @@
-import type { Hooks } from '../delivery/hooks.js';
+import type { HookPayload, Hooks } from '../delivery/hooks.js';
 import { WebSubError } from '../errors.js';
 import type { Registry } from '../subscription/registry.js';
 import type { SubscriptionRecord } from '../subscription/record.js';
 import { stateOf } from '../subscription/state.js';
 import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import type { Latch } from './latch.js';
+import { Outstanding } from './outstanding.js';
 import { targetName } from './target-checks.js';
+
+/** So many are named in an error. */
+const MOST_NAMED = 20;
 
 /** What readiness works with. */
 export interface ReadinessOptions {
@@ -21,7 +25,8 @@ export interface ReadinessOptions {
 
 /** Resolves when every wanted subscription has a grant; rejects naming those without, after a time or when it is in vain. */
 export async function whenReady(options: ReadinessOptions, timeoutMs: number): Promise<void> {
-  const { hooks, reconciled, stopping } = options;
+  const { registry, hooks, reconciled, stopping } = options;
+  const missing = new Outstanding(registry, (record) => isMissing(record, options));
   await new Promise<void>((resolve, reject) => {
     const end = (settle: () => void): void => {
       clearTimeout(timer);
@@ -33,15 +38,18 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
     const check = (): void => {
       if (stopping.aborted) return onStop();
       if (!reconciled.isOpen) return;
-      const missing = withoutGrant(options);
-      const inVain = missing.filter((record) => record.hold !== undefined).length;
-      if (missing.length === 0) end(resolve);
+      const inVain = missing.lookAtAll().filter((record) => record.hold !== undefined).length;
+      if (missing.isEmpty) end(resolve);
       else if (inVain > 0) fail(`: ${inVain} will not be asked for again before retry()`);
+    };
+    const checkOne = (id: string): void => {
+      if (!reconciled.isOpen) return;
+      if (missing.lookAt(id)?.hold !== undefined || missing.isEmpty) check();
     };
     const timer = setTimeout(() => fail(` after ${timeoutMs} ms`), Math.min(Math.max(timeoutMs, 0), LONGEST_TIMER_MS));
     const onStop = (): void => fail(', and the runtime stops');
     // When a hook is called, not all that the event led to may have happened.
-    const soon = (): void => void setImmediate(check);
+    const soon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
     const offs = (['verified', 'failed', 'denied', 'unsubscribed'] as const).map((name) => hooks.on(name, soon));
     stopping.addEventListener('abort', onStop);
     void reconciled.opened.then(check);
@@ -49,20 +57,19 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
   });
 }
 
-function withoutGrant({ registry, serves }: ReadinessOptions): readonly SubscriptionRecord[] {
-  return [...registry.entries()]
-    .map(({ record }) => record)
-    .filter((record) => record.desired === 'subscribed' && serves(record.service) && !registry.isReady(record));
+function isMissing(record: SubscriptionRecord, { registry, serves }: ReadinessOptions): boolean {
+  return record.desired === 'subscribed' && serves(record.service) && !registry.isReady(record);
 }
 
 function notReady(options: ReadinessOptions, problem: string): WebSubError {
-  const missing = withoutGrant(options);
+  const missing = new Outstanding(options.registry, (record) => isMissing(record, options)).lookAtAll();
   if (!options.reconciled.isOpen && missing.length === 0) {
     return new WebSubError('Nothing has been asked for yet: that begins when the given server listens.');
   }
-  const lines = missing.map((record) => {
+  const lines = missing.slice(0, MOST_NAMED).map((record) => {
     const why = record.lastError?.message ?? 'the hub has not verified it yet';
     return `${targetName(record.target)} for ${record.service} is ${stateOf(record)}: ${why}`;
   });
-  return new WebSubError([`Not ready${problem}`, ...lines].join('; '));
+  const further = missing.length - lines.length;
+  return new WebSubError([`Not ready${problem}`, ...lines, ...(further > 0 ? [`and ${further} more`] : [])].join('; '));
 }

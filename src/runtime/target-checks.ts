@@ -59,5 +59,9 @@ export function sameness(target: SubscriptionTarget): string {
 }
 
 function normalized(url: string): string {
-  return URL.canParse(url) ? new URL(url).href : url;
+  try {
+    return new URL(url).href;
+  } catch {
+    return url;
+  }
 }

@@ -1,7 +1,9 @@
+import type { HookPayload } from '../delivery/hooks.js';
 import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record.js';
 import { within } from './bounded.js';
 import type { Core } from './core.js';
+import { Outstanding } from './outstanding.js';
 import type { StopOptions } from './subscriber-runtime.js';
 
 /**
@@ -26,7 +28,7 @@ export async function unsubscribeAll(
     }
   };
   // A hub may verify what it was asked for just before; only those are left again, not what a handler wants to keep.
-  const onVerified = ({ subscription }: { readonly subscription: { id: string; service: string } }): void => {
+  const onVerified = ({ subscription }: HookPayload): void => {
     if (leaves.has(subscription.service)) void leave(subscription);
   };
   let begun = false;
@@ -34,11 +36,16 @@ export async function unsubscribeAll(
   const done = new Promise<void>((resolve) => {
     finish = resolve;
   });
+  const open = new Outstanding(core.registry, (record) => leaves.has(record.service) && isUnderWay(record));
   const check = (): void => {
-    if (signal.aborted || (begun && !leaving().some(isUnderWay))) finish();
+    if (signal.aborted || (begun && open.lookAtAll().length === 0)) finish();
+  };
+  const checkOne = (id: string): void => {
+    open.lookAt(id);
+    if (open.isEmpty) check();
   };
   // When a hook is called, its effects may not have begun.
-  const soon = (): void => void setImmediate(check);
+  const soon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
   const offs = [
     ...(['verified', 'renewed'] as const).map((name) => core.hooks.on(name, onVerified)),
     ...(['unsubscribed', 'denied', 'expired', 'failed'] as const).map((name) => core.hooks.on(name, soon)),

@@ -30,8 +30,8 @@ export class WantedSubscriptions {
   }
 
   /** Takes in what the registry has read from the store. */
-  load(): void {
-    this.#known.load();
+  async load(): Promise<void> {
+    await this.#known.load();
   }
 
   /** Every declared target of these services gets its subscription, and every subscription that is wanted is asked for. */

@@ -12,7 +12,7 @@ import { callbackKey } from './callback-key.js';
 import { Counters } from './counters.js';
 import { isPresent } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { readStored, writeStored } from './stored-subscription.js';
+import { storedSubscriptions, writeStored } from './stored-subscription.js';
 import { isWorking } from './state.js';
 import type { ServiceTerms } from './terms.js';
 import { transition } from './transition.js';
@@ -54,12 +54,9 @@ export class Registry {
     const { store, logger } = this.#options;
     const unreadable = (error: unknown): void =>
       logger.error({ err: error }, 'a stored subscription cannot be read: left as it is');
-    for await (const [id, raw] of store.entries('subscription', { onUnreadable: unreadable })) {
-      try {
-        const { record, stats } = readStored(id, raw);
-        this.#index({ record, counters: new Counters(id, this.#unstored, stats), keys: [] });
-      } catch (error) {
-        unreadable(error);
+    for await (const slice of storedSubscriptions(store, unreadable)) {
+      for (const { record, stats } of slice) {
+        this.#index({ record, counters: new Counters(record.id, this.#unstored, stats), keys: [] });
       }
     }
   }

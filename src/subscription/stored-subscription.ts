@@ -1,5 +1,7 @@
+import { slices } from '../engine/slices.js';
 import { StoreError } from '../errors.js';
 import { decodeRecord, encodeRecord } from '../store/codec.js';
+import type { RecordStore } from '../store/record-store.js';
 import type { StoredStats } from './counters.js';
 import { SUBSCRIPTION_RECORD_VERSION, type SubscriptionRecord } from './record.js';
 
@@ -12,6 +14,23 @@ export interface StoredSubscription {
 /** What is written for a subscription. */
 export function writeStored(stored: StoredSubscription): unknown {
   return encodeRecord(SUBSCRIPTION_RECORD_VERSION, stored);
+}
+
+/** Everything that was written, in slices; what cannot be read is told of and left as it is. */
+export async function* storedSubscriptions(
+  store: RecordStore,
+  onUnreadable: (error: unknown) => void,
+): AsyncGenerator<readonly StoredSubscription[]> {
+  for await (const slice of slices(store.entries('subscription', { onUnreadable }))) {
+    yield slice.flatMap(([id, raw]) => {
+      try {
+        return readStored(id, raw);
+      } catch (error) {
+        onUnreadable(error);
+        return [];
+      }
+    });
+  }
 }
 
 /**

@@ -134,6 +134,24 @@ describe('what the code no longer declares', () => {
 });
 
 describe('L4 a start', () => {
+  it('says once of a service that is not there what is kept of it, and names no more than ten', async () => {
+    const { hub, store, run } = await setUp();
+    const targets = Array.from({ length: 12 }, (_, index) => hub.topic(`/${index}`).url);
+    const first = await run(targets);
+    const ended = (await first.runtime.subscriptions.find({ topic: targets[0] ?? '' }))[0];
+    await first.runtime.unsubscribe(ended?.id ?? '');
+    await until(async () => (await first.runtime.subscriptions.count({ state: 'unsubscribed' })) === 1);
+    await first.runtime.stop();
+    const world = new FakeWorld();
+    const runtime = await world.start(reader({ name: 'Other' }).service, { store });
+    onTestFinished(() => runtime.stopNow());
+    const [line, ...others] = world.logged('which is not started here');
+    expect(others).toEqual([]);
+    expect(line).toMatchObject({ level: 'warn', fields: { service: 'News' } });
+    expect(line?.message).toMatch(/\(\S+( \S+){9} and 1 more\)/);
+    expect(line?.message).not.toContain(`${targets[0]},`);
+  });
+
   it('writes nothing about subscriptions of which nothing has changed', async () => {
     const { hub, run, written } = await setUp();
     const targets = Array.from({ length: 30 }, (_, index) => hub.topic(`/${index}`).url);

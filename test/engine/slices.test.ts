@@ -13,6 +13,15 @@ test('every item is in one slice, in order', async () => {
   expect(await all([], 2)).toEqual([]);
 });
 
+test('what comes one by one is sliced as well', async () => {
+  async function* oneByOne(): AsyncGenerator<number> {
+    yield* [1, 2, 3];
+  }
+  const found: (readonly number[])[] = [];
+  for await (const slice of slices(oneByOne(), 2)) found.push(slice);
+  expect(found).toEqual([[1, 2], [3]]);
+});
+
 test('whatever came meanwhile gets its turn between two slices', async () => {
   const done: string[] = [];
   for await (const slice of slices([1, 2, 3], 1)) {
