@@ -3,7 +3,7 @@ import { slices } from '../engine/slices.js';
 import { newSubscription, type NewSubscription } from '../subscription/record.js';
 import type { Registry } from '../subscription/registry.js';
 import type { SubscriptionTarget } from '../subscription/snapshot.js';
-import { sameness } from './target-checks.js';
+import { samenessOf } from './target-checks.js';
 
 /** What makes a subscription: the rest of it follows. */
 export type WantedTarget = Omit<NewSubscription, 'id' | 'createdAt'>;
@@ -12,7 +12,8 @@ export type WantedTarget = Omit<NewSubscription, 'id' | 'createdAt'>;
 export class KnownTargets {
   readonly #registry: Registry;
   readonly #now: () => number;
-  readonly #ids = new Map<string, string>();
+  /** By service, hub where it is given, and topic or URL: with a hundred thousand of them, keys of their own would add up. */
+  readonly #ids = new Map<string, Map<string, Map<string, string>>>();
 
   /** @param now epoch milliseconds */
   constructor(registry: Registry, now: () => number) {
@@ -23,13 +24,14 @@ export class KnownTargets {
   /** Takes in what the registry has read from the store. */
   async load(): Promise<void> {
     for await (const slice of slices(this.#registry.entries())) {
-      for (const { record } of slice) this.#ids.set(keyOf(record.service, record.target), record.id);
+      for (const { record } of slice) this.#note(record.service, record.target, record.id);
     }
   }
 
   /** The id of what is stored for a target; what was swept away is not there any more. */
   idOf(service: string, target: SubscriptionTarget): string | undefined {
-    const id = this.#ids.get(keyOf(service, target));
+    const { hub, name } = samenessOf(target);
+    const id = this.#ids.get(service)?.get(hub)?.get(name);
     return id !== undefined && this.#registry.get(id) !== undefined ? id : undefined;
   }
 
@@ -41,11 +43,14 @@ export class KnownTargets {
   async add(wanted: WantedTarget): Promise<string> {
     const id = randomUUID();
     await this.#registry.add(newSubscription({ ...wanted, id, createdAt: this.#now() }));
-    this.#ids.set(keyOf(wanted.service, wanted.target), id);
+    this.#note(wanted.service, wanted.target, id);
     return id;
   }
-}
 
-function keyOf(service: string, target: SubscriptionTarget): string {
-  return `${service}\n${sameness(target)}`;
+  #note(service: string, target: SubscriptionTarget, id: string): void {
+    const { hub, name } = samenessOf(target);
+    const ofService = this.#ids.get(service) ?? new Map<string, Map<string, string>>();
+    const atHub = ofService.get(hub) ?? new Map<string, string>();
+    this.#ids.set(service, ofService.set(hub, atHub.set(name, id)));
+  }
 }

@@ -37,7 +37,8 @@ function hubAndTopic(hub: string | undefined, topic: string | undefined, place: 
 export function refuseDuplicates(targets: readonly SubscriptionTarget[], subject: string): void {
   const seen = new Set<string>();
   for (const target of targets) {
-    const key = sameness(target);
+    const { hub, name } = samenessOf(target);
+    const key = `${hub} ${name}`;
     if (seen.has(key)) {
       throw wrongField(
         { subject, field: 'targets' },
@@ -53,14 +54,16 @@ export function targetName(target: SubscriptionTarget): string {
   return typeof target === 'string' ? target : `${target.topic} at ${target.hub}`;
 }
 
-/** Equal for targets that mean the same resource. */
-export function sameness(target: SubscriptionTarget): string {
-  return typeof target === 'string' ? normalized(target) : `${normalized(target.hub)} ${normalized(target.topic)}`;
+/** Equal for targets that mean the same resource: the hub where one is given, and the URL that is discovered or asked for. */
+export function samenessOf(target: SubscriptionTarget): { readonly hub: string; readonly name: string } {
+  if (typeof target === 'string') return { hub: '', name: normalized(target) };
+  return { hub: normalized(target.hub), name: normalized(target.topic) };
 }
 
 function normalized(url: string): string {
   try {
-    return new URL(url).href;
+    const { href } = new URL(url);
+    return href === url ? url : href;
   } catch {
     return url;
   }

@@ -98,6 +98,16 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     for (const keys of this.#keyPages(prefix)) yield* keys;
   }
 
+  /** The payloads whose keys begin with a prefix ending in `:`, in order, a page at a time. */
+  *rows(prefix: string): Generator<readonly [key: string, payload: unknown]> {
+    for (const keys of this.#keyPages(prefix)) {
+      for (const key of keys) {
+        const row = this.#read(key);
+        if (row !== undefined && !this.#expired(row)) yield [key, row[0]];
+      }
+    }
+  }
+
   async *iterator<Value>(namespace?: string): AsyncGenerator<(string | Awaited<Value> | undefined)[], void> {
     for (const key of this.keys(namespace === undefined ? undefined : `${namespace}:`)) {
       const row = this.#read(key);

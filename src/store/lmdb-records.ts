@@ -36,7 +36,8 @@ export function openLmdb(directory: string, location: string): RecordBackend {
       await keyv.delete(key);
     },
     async *rows(prefix) {
-      for (const key of adapter.keys(prefix)) yield [key, () => read(key)] as const;
+      // What Keyv would do for each key: its value is in the row that the listing has read anyway.
+      for (const [key, row] of adapter.rows(prefix)) yield [key, async () => withoutBuffers(valueOf(row))] as const;
     },
     exchange: (key, decide) =>
       adapter.exchange(key, (row) => {
@@ -65,8 +66,11 @@ function valueOf(row: unknown): unknown {
 function withoutBuffers(value: unknown): unknown {
   if (Buffer.isBuffer(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   if (typeof value !== 'object' || value === null) return value;
-  for (const [key, item] of Object.entries(value)) {
-    if (typeof item === 'object' && item !== null) Reflect.set(value, key, withoutBuffers(item));
+  for (const key of Object.keys(value)) {
+    const item: unknown = Reflect.get(value, key);
+    if (typeof item !== 'object' || item === null) continue;
+    const plain = withoutBuffers(item);
+    if (plain !== item) Reflect.set(value, key, plain);
   }
   return value;
 }

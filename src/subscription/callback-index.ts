@@ -1,5 +1,5 @@
 import { heldUntil, makesWay } from './callback-hold.js';
-import { callbackKey } from './callback-key.js';
+import { callbackKey, isToken } from './callback-key.js';
 import type { Counters } from './counters.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { isOver } from './state.js';
@@ -64,7 +64,7 @@ export class CallbackIndex {
       if (known?.entry === entry && !grants.has(known.grantId)) this.#byKey.delete(key);
     }
     entry.keys = record.grants.map((grant) => {
-      const key = callbackKey(grant.callback);
+      const key = keyOf(grant);
       // A callback that the configuration fixes may have served another subscription before, or serve it still.
       const isHeld = this.heldUntil(key, entry, now) !== undefined;
       if (!isHeld && !(makesWay(grant) && this.#servesAnother(key, entry))) {
@@ -78,4 +78,9 @@ export class CallbackIndex {
     const match = this.match(key);
     return match !== undefined && match.entry !== entry && !isOver(match.grant);
   }
+}
+
+/** A token is what its callback ends in; anything else has to be looked at. */
+function keyOf({ path, callback }: GrantRecord): string {
+  return isToken(path) ? path : callbackKey(callback);
 }

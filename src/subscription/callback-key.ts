@@ -28,7 +28,12 @@ export function callbackKey(callback: string): string {
 /** As long as 32 random bytes are in base64url. */
 const TOKEN = /^[\w-]{43}$/;
 
+/** Whether a path is a token that was made for one grant. */
+export function isToken(path: string): boolean {
+  return TOKEN.test(path);
+}
+
 /** Whether a path ends in a token that was made for one grant, so that another grant gets another path. */
 export function hasPathOfItsOwn(path: string): boolean {
-  return TOKEN.test(lastSegment(path));
+  return isToken(lastSegment(path));
 }

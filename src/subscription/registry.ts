@@ -13,6 +13,7 @@ import { Counters } from './counters.js';
 import { isPresent } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { storedSubscriptions, writeStored } from './stored-subscription.js';
+import { SharedParts } from './shared-parts.js';
 import { isWorking } from './state.js';
 import type { ServiceTerms } from './terms.js';
 import { transition } from './transition.js';
@@ -54,8 +55,10 @@ export class Registry {
     const { store, logger } = this.#options;
     const unreadable = (error: unknown): void =>
       logger.error({ err: error }, 'a stored subscription cannot be read: left as it is');
+    const shared = new SharedParts();
     for await (const slice of storedSubscriptions(store, unreadable)) {
-      for (const { record, stats } of slice) {
+      for (const { record: stored, stats } of slice) {
+        const record = shared.of(stored);
         this.#index({ record, counters: new Counters(record.id, this.#unstored, stats), keys: [] });
       }
     }
