@@ -1,0 +1,72 @@
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { checkServiceConfig } from '../../src/runtime/check-config.js';
+import { KnownTargets } from '../../src/runtime/known-targets.js';
+import { compare, declare, type ReconcileOptions } from '../../src/runtime/reconcile.js';
+import type { SubscriptionRecord } from '../../src/subscription/record.js';
+import { recordingLogger } from '../http/recording-logger.js';
+import { START, TOPIC } from '../subscription/life.js';
+import { subscription, world } from '../subscription/registry-world.js';
+import { SITUATIONS } from '../subscription/situations.js';
+
+async function setUp(records: readonly SubscriptionRecord[], targets: readonly string[] = []) {
+  const { registry } = await world();
+  for (const record of records) await registry.add(record);
+  const known = new KnownTargets(registry, () => START);
+  await known.load();
+  const config = checkServiceConfig('News', { targets });
+  const options: ReconcileOptions = {
+    registry,
+    known,
+    logger: recordingLogger(),
+    configOf: (name) => (name === 'News' ? config : undefined),
+    isBegun: () => false,
+    isClosing: () => false,
+    pruneDeclared: true,
+  };
+  const apply = vi.spyOn(registry, 'apply');
+  onTestFinished(() => apply.mockRestore());
+  const reconcile = async (): Promise<void> => {
+    const declared = new Set<string>();
+    await declare(options, config, declared);
+    await compare(options, declared);
+  };
+  const recordOf = (id: string): SubscriptionRecord | undefined => registry.get(id)?.record;
+  return { registry, apply, reconcile, recordOf };
+}
+
+it('L4 takes no turn for a subscription of which nothing is to be done', async () => {
+  const active = { ...SITUATIONS.active().record, id: 'active', declared: false };
+  const callback = (path: string): string => `http://127.0.0.1/websub/${path}`;
+  const ours = { ...active, grants: active.grants.map((grant) => ({ ...grant, callback: callback(grant.path) })) };
+  const { apply, reconcile } = await setUp([ours, { ...subscription('new', `${TOPIC}/new`), declared: false }]);
+  await reconcile();
+  expect(apply.mock.calls).toEqual([['new', { type: 'wanted' }]]);
+});
+
+it('prunes first and notes it then, so that a process that ends in between leaves it to be pruned', async () => {
+  const { registry, reconcile, recordOf } = await setUp([subscription('dropped')]);
+  const note = vi.spyOn(registry, 'setDeclared').mockRejectedValueOnce(new Error('the process ends'));
+  await expect(reconcile()).rejects.toThrow('the process ends');
+  expect(recordOf('dropped')).toMatchObject({ hold: 'pruned', declared: true });
+  note.mockRestore();
+  await reconcile();
+  expect(recordOf('dropped')).toMatchObject({ hold: 'pruned', declared: false, orphaned: true });
+});
+
+it('keeps as pruned what is declared anew only when that could be stored', async () => {
+  const pruned = {
+    ...subscription('s'),
+    declared: false,
+    orphaned: true,
+    desired: 'unsubscribed',
+    hold: 'pruned',
+  } as const;
+  const { registry, reconcile, recordOf } = await setUp([pruned], [TOPIC]);
+  const note = vi.spyOn(registry, 'setDeclared').mockRejectedValueOnce(new Error('the store is down'));
+  await expect(reconcile()).rejects.toThrow('the store is down');
+  expect(recordOf('s')).toMatchObject({ hold: 'pruned', desired: 'unsubscribed' });
+  note.mockRestore();
+  await reconcile();
+  expect(recordOf('s')).toMatchObject({ desired: 'subscribed', declared: true });
+  expect(recordOf('s')).toMatchObject({ hold: undefined, orphaned: undefined });
+});
