@@ -12,17 +12,24 @@ export type HubWords = (text: string) => string;
  * and formatting characters become spaces, and what is past 1 KiB is cut.
  */
 export function hubWords(secrets: readonly string[]): HubWords {
+  // Most hubs say nothing, and need no pattern.
+  let pattern: RegExp | 'none' | undefined;
+  return (text) => {
+    if (text === '') return '';
+    pattern ??= patternOf(secrets);
+    const redacted = pattern === 'none' ? text : text.replace(pattern, '[redacted]');
+    return cut(redacted.replace(/[\p{C}\s]+/gu, ' ').trim());
+  };
+}
+
+function patternOf(secrets: readonly string[]): RegExp | 'none' {
   const written = secrets.filter((secret) => secret !== '').flatMap(writings);
   // The longest first, so that no secret that begins with another leaves its end behind.
   const pattern = written
     .sort((one, other) => other.length - one.length)
     .map(escapeForRegExp)
     .join('|');
-  const secret = pattern === '' ? undefined : new RegExp(pattern, 'gi');
-  return (text) => {
-    const redacted = secret === undefined ? text : text.replace(secret, '[redacted]');
-    return cut(redacted.replace(/[\p{C}\s]+/gu, ' ').trim());
-  };
+  return pattern === '' ? 'none' : new RegExp(pattern, 'gi');
 }
 
 /**

@@ -13,6 +13,7 @@ import type { Turn, UnderWay } from './under-way.js';
 export interface EffectOptions {
   readonly client: HubClient;
   readonly underWay: UnderWay;
+  /** Turns at servers. */
   readonly pacing: Pacing;
   readonly hooks: Hooks;
   readonly logger: Logger;

@@ -10,6 +10,7 @@ import type { Effect, SubscriptionEvent } from './events.js';
 import { CallbackIndex, type CallbackMatch, type Entry } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
 import { Counters } from './counters.js';
+import { isFoundAgain } from './found-again.js';
 import { isPresent } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { storedSubscriptions, writeStored } from './stored-subscription.js';
@@ -41,7 +42,7 @@ export class Registry {
   readonly #entries = new Map<string, Entry>();
   readonly #callbacks = new CallbackIndex();
   readonly #due: Timetable;
-  /** Whose counters differ from what is stored. */
+  /** Who is kept here otherwise than in the store: counters, and what would be found again. */
   readonly #unstored = new Set<string>();
 
   constructor(options: RegistryOptions) {
@@ -103,7 +104,8 @@ export class Registry {
   }
 
   /**
-   * Applies an event: the record is stored, then its effects begin.
+   * Applies an event: the record is stored, then its effects begin. What would be found again without is stored with the
+   * next change, or in a batch.
    *
    * @returns the record after it
    * @throws StoreError when it cannot be stored; nothing has changed then
@@ -116,7 +118,8 @@ export class Registry {
       if (terms === undefined) return entry.record;
       const context = this.#context(entry, terms);
       const { record, effects } = transition(entry.record, event, context);
-      if (record !== entry.record) await this.#replace(entry, record, context);
+      if (isFoundAgain(entry.record, event, effects)) this.#take(entry, record);
+      else if (record !== entry.record) await this.#replace(entry, record, context);
       else this.#index(entry);
       for (const effect of effects) this.#options.perform(record, effect);
       return record;
@@ -133,7 +136,7 @@ export class Registry {
   }
 
   /**
-   * Stores the counters that changed since they were last stored.
+   * Stores the counters that changed since they were last stored, and what was not worth a write of its own.
    *
    * @throws StoreError of the first that could not be stored; the others are stored all the same
    */
@@ -175,6 +178,13 @@ export class Registry {
         else await this.#replace(entry, record);
       });
     }
+  }
+
+  /** The record is written with the next change, or in a batch. */
+  #take(entry: Entry, record: SubscriptionRecord): void {
+    entry.record = record;
+    this.#index(entry);
+    this.#unstored.add(record.id);
   }
 
   #doDue(id: string): void {

@@ -90,7 +90,7 @@ describe('the sweeps', () => {
         { ...granted('failing'), attempts: 1 },
       ],
     });
-    expect(await turn('retry')).toEqual(['failing renewal', 'unsubscribing', 'new', 'failing']);
+    expect((await turn('retry')).toSorted()).toEqual(['failing', 'failing renewal', 'new', 'unsubscribing']);
     expect(await turn('refresh')).toEqual(['renewal']);
   });
 

@@ -24,14 +24,32 @@ const keyOf = ({ registry }: World, id: string): string =>
 describe('S2 the store comes first', () => {
   test('a record is in the store before its effects begin', async () => {
     const here = await world();
+    const grantId = await granted(here);
+    const [requested, verified] = here.performed.filter(({ effect }) => effect.type === 'hook');
+    expect(requested?.effect).toMatchObject({ name: 'requested' });
+    expect(await requested?.stored).toMatchObject({ data: { record: { grants: [{ pending: { id: 'r' } }] } } });
+    expect(verified?.effect).toMatchObject({ name: 'verified' });
+    expect(await verified?.stored).toMatchObject({ data: { record: { grants: [{ state: 'active' }] } } });
+    await here.registry.apply('s', { type: 'denied', grantId, failure: failure('denied') });
+    expect(await here.performed.at(-1)?.stored).toMatchObject({ data: { record: { hold: 'denied' } } });
+  });
+
+  test('what would be found again is stored with the next change, or in a batch', async () => {
+    const here = await world();
     await here.registry.add(subscription('s'));
-    await here.registry.apply('s', { type: 'wanted' });
-    await here.registry.apply('s', discovered);
-    const [discover, request] = here.performed;
-    expect(discover?.effect.type).toBe('discover');
-    expect(await discover?.stored).toMatchObject({ data: { record: { id: 's', nextAttemptAt: START + 60_000 } } });
-    expect(request?.effect).toMatchObject({ type: 'request', mode: 'subscribe' });
-    expect(await request?.stored).toMatchObject({ data: { record: { grants: [{ state: 'requested' }] } } });
+    await here.registry.add(subscription('t'));
+    const before = await here.store.get('subscription', 's');
+    for (const id of ['s', 't']) {
+      await here.registry.apply(id, { type: 'wanted' });
+      await here.registry.apply(id, discovered);
+    }
+    expect(here.performed.map(({ effect }) => effect.type)).toEqual(['discover', 'request', 'discover', 'request']);
+    expect(await here.store.get('subscription', 's')).toEqual(before);
+    const grantId = here.registry.get('s')?.record.grants[0]?.id ?? '';
+    await here.registry.apply('s', { type: 'requested', grantId, requestId: 'r', mode: 'subscribe', secret: null });
+    expect(await here.store.get('subscription', 's')).toMatchObject({ data: { record: { hubs: [HUB] } } });
+    await here.registry.flush();
+    expect(await here.store.get('subscription', 't')).toMatchObject({ data: { record: { hubs: [HUB] } } });
   });
 
   test('what cannot be stored has not happened: nothing changes, and nothing begins', async () => {
@@ -63,7 +81,7 @@ describe('S2 the store comes first', () => {
     const here = await world();
     await granted(here);
     here.isFailing = true;
-    here.now += 9 * DAY;
+    here.now += 11 * DAY;
     here.engine.tick();
     await expect.poll(() => here.lines).toHaveLength(1);
     expect(here.lines[0]).toMatchObject({ level: 'error', fields: { subscription: 's' } });
@@ -71,7 +89,7 @@ describe('S2 the store comes first', () => {
     here.performed.length = 0;
     here.now += 60_000;
     here.engine.tick();
-    await expect.poll(() => here.performed.map(({ effect }) => effect.type)).toEqual(['discover']);
+    await expect.poll(() => here.performed.map(({ effect }) => effect.type)).toEqual(['hook', 'discover']);
   });
 });
 

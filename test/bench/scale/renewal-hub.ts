@@ -1,0 +1,63 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { Agent, request } from 'undici';
+import { answerCalls } from '../calls.js';
+
+/**
+ * The least a hub has to do: it takes a request, answers 202, and verifies it at the callback. It counts how many requests
+ * it has in hand at most, and notes when the first came and the last was verified.
+ */
+const agent = new Agent({ connections: 64, pipelining: 1 });
+let inHand = 0;
+let most = 0;
+let verified = 0;
+let first = 0;
+let last = 0;
+
+async function verify(form: URLSearchParams): Promise<void> {
+  const url = new URL(form.get('hub.callback') ?? '');
+  const challenge = String(Math.random());
+  for (const [name, value] of [
+    ['hub.mode', form.get('hub.mode') ?? ''],
+    ['hub.topic', form.get('hub.topic') ?? ''],
+    ['hub.challenge', challenge],
+    ['hub.lease_seconds', '864000'],
+  ] as const) {
+    url.searchParams.set(name, value);
+  }
+  const { statusCode, body } = await request(url, { dispatcher: agent });
+  if (statusCode !== 200 || (await body.text()) !== challenge) throw new Error(`a callback answered ${statusCode}`);
+  verified += 1;
+  last = performance.now();
+}
+
+async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (first === 0) first = performance.now();
+  inHand += 1;
+  most = Math.max(most, inHand);
+  const form = new URLSearchParams(await text(message));
+  response.writeHead(202, { 'content-length': 0 }).end();
+  inHand -= 1;
+  await verify(form);
+}
+
+const server = createServer((message, response) => void serve(message, response));
+
+answerCalls({
+  async start() {
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    return { hub: typeof address === 'object' ? `http://127.0.0.1:${address?.port}/hub` : '' };
+  },
+  begin() {
+    [most, verified, first, last] = [0, 0, 0, 0];
+    return {};
+  },
+  seen: () => ({ verified, most, milliseconds: last - first }),
+  async stop() {
+    server.closeAllConnections();
+    server.close();
+    await agent.close();
+    return {};
+  },
+});

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { isFoundAgain } from '../../src/subscription/found-again.js';
+import type { SubscriptionEvent } from '../../src/subscription/events.js';
+import { active, DAY, failure, HUB, Life, verifying } from './life.js';
+
+/** Whether what an event makes of a life need not be stored at once. */
+function mayWait(life: Life, event: SubscriptionEvent): boolean {
+  const { record } = life;
+  life.apply(event);
+  return isFoundAgain(record, event, life.effects);
+}
+
+test.each([
+  ['a discovery that begins', new Life(), { type: 'wanted' }],
+  [
+    'what it found',
+    new Life().apply({ type: 'wanted' }),
+    { type: 'discovered', topic: 'https://t.example/', hubs: [HUB] },
+  ],
+  ['a renewal that begins', active().after(9 * DAY), { type: 'due' }],
+] as const)('%s would be found again', (_what, life, event) => {
+  expect(mayWait(life, event)).toBe(true);
+});
+
+test('that a hub took a request would be found again, but not that it moved, or is known by now', () => {
+  const accepted = { type: 'accepted', grantId: 'g1', requestId: 'r1', hub: HUB, moved: false } as const;
+  expect(mayWait(verifying(), accepted)).toBe(false);
+  expect(mayWait(verifying().accepted(), accepted)).toBe(true);
+  expect(mayWait(verifying().accepted(), { ...accepted, hub: 'https://moved.example/', moved: true })).toBe(false);
+});
+
+test.each([
+  ['nothing at all', active(), { type: 'due' }],
+  [
+    'a request that leaves',
+    new Life().apply({ type: 'wanted' }).discovered(),
+    { type: 'requested', grantId: 'g1', requestId: 'r', mode: 'subscribe', secret: null },
+  ],
+  ['a verification', verifying(), { type: 'verified', grantId: 'g1', mode: 'subscribe' }],
+  ['that the time for one is over', verifying().after(DAY), { type: 'due' }],
+  ['that a lease has ended', active().after(11 * DAY), { type: 'due' }],
+  ['a denial', active(), { type: 'denied', grantId: 'g1', failure: failure('denied') }],
+  ['what the user wants', active(), { type: 'unwanted', why: 'unsubscribed' }],
+  ['what the user wants again', active().denied(), { type: 'retried' }],
+] as const)('%s is stored at once', (_what, life, event) => {
+  expect(mayWait(life, event)).toBe(false);
+});
