@@ -1,5 +1,5 @@
 import type { RequestListener, ServerResponse } from 'node:http';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startService, type HubAndTopic } from 'websub-subscriber';
 import { FakeWorld } from './fake-world.js';
 import { reader, strangersServer, until } from './world.js';
@@ -60,7 +60,7 @@ describe('L5 the pacing of what is asked', () => {
       const security = limit === 8 ? {} : { hubConcurrency: limit };
       const runtime = await startService(service, { ...QUIET, security });
       onTestFinished(() => runtime.stopNow());
-      await until(() => hub.asked.length >= count);
+      await vi.waitFor(() => expect(hub.asked.length).toBeGreaterThanOrEqual(count), { timeout: 55_000, interval: 50 });
       expect(most).toBe(limit);
       expect(new Set(hub.asked).size).toBe(count);
       expect(hub.asked).toHaveLength(count);
