@@ -2,7 +2,7 @@ import { askForMissing, heldAsDenied } from './asking.js';
 import { andThen, ended, noted, SAFETY_MS, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { grantedLease, renewalTime } from './lease.js';
-import { hubsWanted, isPresent, isTired } from './presence.js';
+import { hubsWanted, isBarred, isPresent, isTired } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { withVerifiedSecret } from './secrets.js';
 import { isAsked, isHeld, isOver, isScheduled, isWorking } from './state.js';
@@ -86,6 +86,8 @@ function granted(
     nextAttemptAt: rules.hubs === 'all' ? reached.nextAttemptAt : undefined,
     lastError: undefined,
     passedOver: [],
+    // It denied another callback before, and what it says last counts.
+    deniedBy: reached.deniedBy.filter((hub) => hub !== grant.advertisedHub),
   };
   return andThen({ record: settled, effects }, (next) => leaveOthers(next, active, context));
 }
@@ -187,7 +189,7 @@ export function denied(record: SubscriptionRecord, event: Of<'denied'>, context:
   // Nor does one say that of a topic which it was not asked for yet.
   const isOfToday = record.topic === undefined || grant.topic === record.topic;
   const deniedBy = isOfToday ? [...new Set([...record.deniedBy, grant.advertisedHub])] : record.deniedBy;
-  const barred = { ...over, deniedBy };
+  const barred = withoutBarred({ ...over, deniedBy });
   return andThen({ record: barred, effects: [hook] }, (reached) => {
     if (reached.desired === 'unsubscribed') return unchanged(reached);
     const isByAll = reached.hubs.length > 0 && hubsWanted(reached).length === 0;
@@ -197,4 +199,13 @@ export function denied(record: SubscriptionRecord, event: Of<'denied'>, context:
       ? unchanged(reached)
       : askForMissing(reached, context);
   });
+}
+
+/** What is scheduled at a hub that has denied is not to be asked for: others may be in its place. */
+function withoutBarred(record: SubscriptionRecord): SubscriptionRecord {
+  const withdrawn = (grant: GrantRecord): GrantRecord =>
+    isOver(grant) || grant.state === 'unsubscribing' || !isBarred(record, grant)
+      ? grant
+      : { ...grant, nextAttemptAt: undefined, renewalDue: undefined };
+  return { ...record, grants: record.grants.map(withdrawn) };
 }

@@ -3,7 +3,7 @@ import { andThen, counted, noted, request, unchanged, withGrant } from './change
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { grantAt, takenOver } from './grant-at.js';
 import { verifyTimeoutMs } from './lease.js';
-import { hubsWanted, isPresent, isServed, isTaken } from './presence.js';
+import { hubsWanted, isBarred, isPresent, isServed, isTaken } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { isAsking, isHeld, isOver, isWorking } from './state.js';
 
@@ -104,7 +104,7 @@ function renewDue(record: SubscriptionRecord, context: TransitionContext): Trans
   for (const { id } of record.grants.filter(isRenewalDue)) {
     current = andThen(current, (reached) => {
       const grant = reached.grants.find((each) => each.id === id);
-      if (grant === undefined || !isWorking(grant)) return unchanged(reached);
+      if (grant === undefined || !isWorking(grant) || isBarred(reached, grant)) return unchanged(reached);
       const isMoving = !isPresent(reached, grant, context) && isFirstTry(reached, context);
       if (!isMoving) return request(asAdvertised(reached, grant), id, 'subscribe', now);
       const nextAttemptAt = now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds);

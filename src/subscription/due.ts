@@ -2,7 +2,7 @@ import { andThen, discover, ended, renew, request, unchanged, withGrant } from '
 import { byThisClock } from './clock-jump.js';
 import type { Effect, Transition, TransitionContext } from './events.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { isServed } from './presence.js';
+import { isBarred, isServed } from './presence.js';
 import { requestFailed } from './requesting.js';
 import { isAsking, isHeld, isOver, isWorking } from './state.js';
 
@@ -23,7 +23,7 @@ function grantTimes(record: SubscriptionRecord, grant: GrantRecord): number[] {
 
 function nextRequestAt(record: SubscriptionRecord, grant: GrantRecord): number | undefined {
   if (grant.state === 'unsubscribing') return grant.nextAttemptAt;
-  if (!isAsking(record) || isOver(grant) || grant.superseded === true) return undefined;
+  if (!isAsking(record) || isOver(grant) || grant.superseded === true || isBarred(record, grant)) return undefined;
   return grant.nextAttemptAt ?? (grant.state === 'active' ? grant.renewsAt : undefined);
 }
 

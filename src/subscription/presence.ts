@@ -52,6 +52,12 @@ export function hubsWanted({ hubs, deniedBy }: SubscriptionRecord): readonly str
   return hubs.filter((hub) => !deniedBy.includes(hub));
 }
 
+/** Whether a grant's hub denied the same topic at another callback: it is not to be asked for it at this one either (PROTOCOL N2). */
+export function isBarred({ grants, deniedBy }: SubscriptionRecord, { advertisedHub, topic }: GrantRecord): boolean {
+  const isSame = (other: GrantRecord): boolean => other.advertisedHub === advertisedHub && other.topic === topic;
+  return deniedBy.includes(advertisedHub) && grants.some((other) => other.state === 'denied' && isSame(other));
+}
+
 /** Whether its hub is being asked, or will be when it has been left alone for long enough. */
 function isUnderWay(grant: GrantRecord, now: number): boolean {
   if (isAsked(grant)) return true;

@@ -1,9 +1,9 @@
-import { askNext, hubsLeft } from './asking.js';
+import { askForMissing, askNext, hubsLeft } from './asking.js';
 import { backoffMs, FAILOVER_AFTER, FAILOVERS_AT_ONCE, FAILURE_BACKOFF, REFUSAL_BACKOFF } from './backoff.js';
 import { andThen, counted, noted, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { verifyTimeoutMs } from './lease.js';
-import { isPresent, isServed } from './presence.js';
+import { isBarred, isPresent, isServed } from './presence.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
 import { withPendingSecret } from './secrets.js';
 import { isAsking, isHeld, isOver, isWorking } from './state.js';
@@ -36,6 +36,7 @@ function mayLeave(record: SubscriptionRecord, grant: GrantRecord, { mode, instea
   if (insteadOf !== undefined && grant.pending?.id !== insteadOf) return false;
   const isLeaving = grant.state === 'unsubscribing';
   if (mode === 'unsubscribe') return isLeaving;
+  if (isBarred(record, grant)) return false;
   // Neither scheduled nor open: it was withdrawn, and another hub may be asked by now.
   const isWithdrawn = grant.nextAttemptAt === undefined && grant.pending === undefined;
   return isAsking(record) && !isLeaving && !isOver(grant) && grant.superseded !== true && !isWithdrawn;
@@ -138,6 +139,8 @@ function askAgain(
   context: TransitionContext,
 ): Transition {
   const { now, random, rules } = context;
+  // It was asked before it denied another callback.
+  if (isBarred(record, grant)) return askForMissing(record, context);
   const isAll = rules.hubs === 'all';
   const isWorn = refused || grant.attempts >= FAILOVER_AFTER;
   const backoff = backoffMs(

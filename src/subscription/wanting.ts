@@ -3,7 +3,7 @@ import { hasPathOfItsOwn } from './callback-key.js';
 import { andThen, discover, ended, renew, SAFETY_MS, unchanged } from './changes.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
-import { isServed } from './presence.js';
+import { isBarred, isServed } from './presence.js';
 import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
 import { isAsking, isHeld, isOver, isScheduled, isWorking } from './state.js';
 
@@ -87,7 +87,7 @@ function renewedNow(record: SubscriptionRecord, begun: readonly Effect[], contex
   let current = unchanged(record);
   for (const grant of record.grants) {
     const isOnItsWay = begun.some((effect) => effect.type === 'request' && effect.grantId === grant.id);
-    const isBegun = isOnItsWay || grant.pending !== undefined || grant.renewalDue === true;
+    const isBegun = isOnItsWay || grant.pending !== undefined || grant.renewalDue === true || isBarred(record, grant);
     if (isWorking(grant) && !isBegun) current = andThen(current, (reached) => renew(reached, grant.id, context));
   }
   return current;

@@ -147,3 +147,35 @@ describe('what has been left', () => {
     expect(life.grant.state).toBe('active');
   });
 });
+
+describe('N2 a hub that was asked under another public URL', () => {
+  const elsewhere = (): Life => {
+    const life = active();
+    life.callbackOf = (path) => `https://other.example/${path}`;
+    return life.apply({ type: 'wanted' }).discovered().requested();
+  };
+
+  test('and denied is not asked to renew what it granted under the old one, which works on until its lease ends', () => {
+    const life = elsewhere().denied();
+    expect(stateOf(life.record)).toBe('active');
+    expect(life.due(9 * DAY).asked).toEqual([]);
+    expect(life.apply({ type: 'renewal-wanted' }).asked).toEqual([]);
+    expect(life.due(DAY).asked).toEqual(['tell expired', 'discover']);
+    expect(life.discovered().asked).toEqual([]);
+    expect(life.record.hold).toBe('denied');
+  });
+
+  test('and denied the old one is not asked again when it does not answer', () => {
+    const life = elsewhere();
+    life.denied(life.record.grants[0]?.id).unreachable();
+    expect(life.asked).toEqual(['tell failed']);
+    expect(life.record.hold).toBe('denied');
+  });
+
+  test('and denied the old one denies no more once it grants the new one', () => {
+    const life = elsewhere();
+    life.denied(life.record.grants[0]?.id).verified();
+    expect(life.record).toMatchObject({ deniedBy: [], hold: undefined });
+    expect(life.due(9 * DAY).discovered().asked).toEqual(['subscribe']);
+  });
+});
