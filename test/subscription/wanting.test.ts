@@ -310,3 +310,26 @@ describe('a start under another public URL', () => {
     expect(moved(over).asked).toEqual([]);
   });
 });
+
+describe('S8 of several grants at one hub', () => {
+  const asked = ({ effects }: Life): readonly string[] =>
+    effects.flatMap((effect) => (effect.type === 'request' ? effect.grantId : []));
+
+  test('the one that was to be asked for is, and one that has ended is not', () => {
+    const life = active();
+    life.callbackOf = (path) => `https://other.example/${path}`;
+    started(life).unwanted('shutdown').discovered();
+    const { id } = life.grant;
+    life.apply({ type: 'verified', grantId: life.record.grants[0]?.id ?? '', mode: 'unsubscribe' });
+    expect(asked(started(life, 1_000).discovered())).toEqual([id]);
+  });
+
+  test('of those that have ended the latest is asked for again', () => {
+    const life = active().unwanted('shutdown');
+    life.apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
+    const earlier = { ...life.grant, id: 'earlier', path: 'earlier', callback: life.callbackOf('earlier') };
+    const { id } = life.grant;
+    life.record = { ...life.record, grants: [earlier, ...life.record.grants] };
+    expect(asked(started(life).discovered())).toEqual([id]);
+  });
+});
