@@ -1,5 +1,5 @@
 import { askForMissing, heldAsDenied } from './asking.js';
-import { andThen, ended, noted, SAFETY_MS, unchanged, withGrant } from './changes.js';
+import { andThen, ended, leaving, noted, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { grantedLease, renewalTime } from './lease.js';
 import { hubsWanted, isBarred, isPresent, isTired } from './presence.js';
@@ -117,19 +117,6 @@ function leaveOthers(record: SubscriptionRecord, active: GrantRecord, context: T
 function isReplaced(record: SubscriptionRecord, grant: GrantRecord, active: GrantRecord, here: Here): boolean {
   if (grant.advertisedHub === active.advertisedHub) return true;
   return !isPresent(record, grant, here) && !record.hubs.includes(grant.advertisedHub);
-}
-
-/** A grant whose hub is to be asked to stop. */
-export function leaving(grant: GrantRecord, now: number, superseded: boolean): GrantRecord {
-  return {
-    ...grant,
-    state: 'unsubscribing',
-    pending: undefined,
-    attempts: 0,
-    renewalDue: undefined,
-    nextAttemptAt: now + SAFETY_MS,
-    superseded: superseded || grant.superseded,
-  };
 }
 
 /** A verification came that could not be confirmed: should no other come, that is why. */

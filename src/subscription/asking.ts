@@ -1,9 +1,9 @@
 import { backoffMs, FAILOVER_AFTER, FAILURE_BACKOFF } from './backoff.js';
-import { andThen, counted, noted, request, unchanged, withGrant } from './changes.js';
+import { andThen, counted, leaving, noted, request, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { grantAt, takenOver } from './grant-at.js';
 import { verifyTimeoutMs } from './lease.js';
-import { hubsWanted, isBarred, isPresent, isServed, isTaken } from './presence.js';
+import { hubsWanted, isBarred, isHad, isPresent, isServed, isTaken } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { isAsking, isHeld, isOver, isWorking } from './state.js';
 
@@ -97,7 +97,10 @@ function askAll(record: SubscriptionRecord, context: TransitionContext): Transit
   return current;
 }
 
-/** Renewals that came due are asked for. What has moved is renewed where it was only if it cannot be had at its new place. */
+/**
+ * Renewals that came due are asked for. What has moved is renewed where it was only if it cannot be had at its new place,
+ * and left where it is had there already.
+ */
 function renewDue(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   let current = unchanged(record);
@@ -105,7 +108,12 @@ function renewDue(record: SubscriptionRecord, context: TransitionContext): Trans
     current = andThen(current, (reached) => {
       const grant = reached.grants.find((each) => each.id === id);
       if (grant === undefined || !isWorking(grant) || isBarred(reached, grant)) return unchanged(reached);
-      const isMoving = !isPresent(reached, grant, context) && isFirstTry(reached, context);
+      const isElsewhere = !isPresent(reached, grant, context);
+      if (isElsewhere && isHad(reached, context)) {
+        const left = withGrant(reached, id, () => leaving(grant, now, true));
+        return { record: left, effects: [{ type: 'request', grantId: id, mode: 'unsubscribe' }] };
+      }
+      const isMoving = isElsewhere && isFirstTry(reached, context);
       if (!isMoving) return request(asAdvertised(reached, grant), id, 'subscribe', now);
       const nextAttemptAt = now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds);
       return unchanged(withGrant(reached, id, (one) => ({ ...one, renewalDue: undefined, nextAttemptAt })));

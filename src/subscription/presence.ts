@@ -1,7 +1,7 @@
 import { FAILOVER_AFTER } from './backoff.js';
 import type { TransitionContext } from './events.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { isAsked, isHeld } from './state.js';
+import { isAsked, isHeld, isWorking } from './state.js';
 
 type Place = Pick<TransitionContext, 'callbackOf'>;
 type Here = Pick<TransitionContext, 'callbackOf' | 'now' | 'rules'>;
@@ -35,6 +35,15 @@ export function isServed(record: SubscriptionRecord, here: Here): boolean {
     hubs.length > 0 &&
     hubs.every((hub) => present.some((grant) => grant.advertisedHub === hub && isTaken(grant, here.now)))
   );
+}
+
+/** Whether all that is wanted works, and is likely to go on. */
+export function isHad(record: SubscriptionRecord, here: Here): boolean {
+  const working = record.grants.filter((grant) => isWorking(grant) && isPresent(record, grant, here));
+  const fresh = working.filter((grant) => !isTired(record, grant));
+  if (here.rules.hubs === 'failover') return fresh.length > 0;
+  const hubs = hubsWanted(record);
+  return hubs.length > 0 && hubs.every((hub) => fresh.some(({ advertisedHub }) => advertisedHub === hub));
 }
 
 /** Whether nothing is to be asked on behalf of a present grant: it works, or is being asked for. */

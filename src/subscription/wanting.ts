@@ -1,6 +1,5 @@
-import { leaving } from './answering.js';
 import { hasPathOfItsOwn } from './callback-key.js';
-import { andThen, discover, ended, renew, SAFETY_MS, unchanged } from './changes.js';
+import { andThen, discover, ended, leaving, renew, SAFETY_MS, unchanged } from './changes.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { isBarred, isServed } from './presence.js';

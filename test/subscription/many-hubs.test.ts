@@ -77,6 +77,16 @@ describe('D8 with several hubs', () => {
     expect(life.grantAt(SECOND_HUB).state).toBe('active');
   });
 
+  test('D10 one no longer advertised is left, not renewed, when the others work', () => {
+    const life = both();
+    life.due(9 * DAY).discovered(HUB, SECOND_HUB);
+    life.requestedAt(HUB).verified('864000', life.grantAt(HUB).id);
+    failed(life.requestedAt(SECOND_HUB), SECOND_HUB);
+    life.due(1_000).discovered(HUB);
+    expect(life.asked).toEqual(['tell hub-moved', 'unsubscribe']);
+    expect(life.grantAt(SECOND_HUB)).toMatchObject({ state: 'unsubscribing', superseded: true });
+  });
+
   test('S6 each is asked to stop when it is wanted no more, and told when it has', () => {
     const life = both().unwanted('unsubscribed');
     expect(life.asked).toEqual(['unsubscribe', 'unsubscribe']);
