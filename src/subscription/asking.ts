@@ -124,9 +124,11 @@ function renewDue(record: SubscriptionRecord, context: TransitionContext): Trans
 
 /** Whether a present grant is being asked for, and nothing speaks against it yet. */
 function isFirstTry(record: SubscriptionRecord, context: TransitionContext): boolean {
-  const isBegun = ({ pending, nextAttemptAt }: GrantRecord): boolean =>
-    pending !== undefined || nextAttemptAt !== undefined;
-  return record.attempts === 0 && record.grants.some((grant) => isPresent(record, grant, context) && isBegun(grant));
+  // With several hubs, a success at one of them says nothing of the others.
+  if (context.rules.hubs === 'failover' && record.attempts > 0) return false;
+  const isBegun = ({ attempts, pending, nextAttemptAt }: GrantRecord): boolean =>
+    attempts === 0 && (pending !== undefined || nextAttemptAt !== undefined);
+  return record.grants.some((grant) => isPresent(record, grant, context) && isBegun(grant));
 }
 
 function isRenewalDue({ renewalDue }: GrantRecord): boolean {

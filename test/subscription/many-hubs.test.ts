@@ -87,6 +87,18 @@ describe('D8 with several hubs', () => {
     expect(life.grantAt(SECOND_HUB)).toMatchObject({ state: 'unsubscribing', superseded: true });
   });
 
+  test('D10 a topic that has moved and is not to be had at one of them is renewed there as it was', () => {
+    const life = both();
+    const old = life.grantAt(HUB).id;
+    life.due(9 * DAY).discoveredAs('https://publisher.example/moved', HUB, SECOND_HUB);
+    life.requestedAt(HUB).requestedAt(SECOND_HUB);
+    const refusal = { grantId: life.grantAt(HUB).id, requestId: `at ${HUB}`, retryAfterSeconds: 7_200 };
+    life.apply({ type: 'refused', failure: failure('refused'), ...refusal });
+    life.verified('864000', life.grantAt(SECOND_HUB).id);
+    life.due(60_000).discoveredAs('https://publisher.example/moved', HUB, SECOND_HUB);
+    expect(life.effects).toContainEqual({ type: 'request', grantId: old, mode: 'subscribe' });
+  });
+
   test('S6 each is asked to stop when it is wanted no more, and told when it has', () => {
     const life = both().unwanted('unsubscribed');
     expect(life.asked).toEqual(['unsubscribe', 'unsubscribe']);
