@@ -154,7 +154,11 @@ function askAgain(
   if (isHeld(grant)) return askBeside(again, grant, context);
 
   const passed = { ...record, passedOver: [...record.passedOver, grant.advertisedHub] };
-  if (hubsLeft(passed).length === 0) return unchanged({ ...passed, passedOver: [], nextAttemptAt });
+  if (hubsLeft(passed).length === 0) {
+    // A discovery that something else needs is not to have it asked sooner.
+    const waiting = withGrant(passed, grant.id, (one) => ({ ...one, notBefore: nextAttemptAt }));
+    return unchanged({ ...waiting, passedOver: [], nextAttemptAt });
+  }
   const grants = passed.grants.filter((one) => one.id === grant.id || !isSpent(one, passed));
   const further = passed.passedOver.length - FAILOVERS_AT_ONCE;
   if (further > 0) {

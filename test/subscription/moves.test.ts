@@ -9,6 +9,8 @@ const MOVED = `${TOPIC}/moved`;
 /** A renewal that is due, its discovery under way. */
 const due = (): Life => active().due(9 * DAY);
 
+const dueIn = (life: Life): number => (dueAt(life.record) ?? Infinity) - life.now;
+
 const states = (life: Life): readonly string[] => life.record.grants.map(({ state }) => state);
 
 describe('D10 a renewal', () => {
@@ -102,6 +104,17 @@ describe.each([
     expect(old && mayConfirm(life.record, old, 'subscribe', life)).toBe(false);
     expect(old && mayConfirm(life.record, old, 'unsubscribe', life)).toBe(true);
   });
+});
+
+test('L2 a hub that failed time and again is not asked sooner because a renewal looks for it', () => {
+  const life = due().discovered(SECOND_HUB).requested().unreachable();
+  for (let time = 1; time < 3; time += 1)
+    life.due(dueIn(life)).requestedAt(SECOND_HUB, { requestId: 'r1' }).unreachable();
+  const at = dueAt(life.record);
+  expect(life.record.nextAttemptAt).toBe(at);
+  expect(life.discovered(SECOND_HUB).asked).toEqual([]);
+  expect(life.record.nextAttemptAt).toBe(at);
+  expect(life.due(dueIn(life)).discovered(SECOND_HUB).asked).toContain('subscribe');
 });
 
 describe('what has been left', () => {
