@@ -53,7 +53,7 @@ function granted(
   const { now, random, rules } = context;
   const lease = grantedLease(event.leaseSeconds, rules);
   const planned = renewalTime(now, lease.seconds, rules.verifyTimeoutSeconds, random);
-  const asked = grant.state !== 'active' || grant.pending?.mode === 'subscribe';
+  const asked = isAnswer(record, grant, now);
   const active: GrantRecord = {
     ...grant,
     state: 'active',
@@ -65,11 +65,12 @@ function granted(
     nextAttemptAt: asked ? undefined : grant.nextAttemptAt,
     renewalDue: asked ? undefined : grant.renewalDue,
     notBefore: undefined,
+    lateUntil: undefined,
     // What nobody asked for does not tell whether the hub took the pending secret: a renewal may have been refused, or be
     // verified late. Both stay accepted, and the next try, within a day, tells.
     secrets: asked ? withVerifiedSecret(grant.secrets, now) : grant.secrets,
     pending: undefined,
-    attempts: 0,
+    attempts: asked ? 0 : grant.attempts,
     endedAt: undefined,
   };
   const hook: Effect = { type: 'hook', name: grant.state === 'active' ? 'renewed' : 'verified', grantId: grant.id };
@@ -81,7 +82,7 @@ function granted(
   const settled: SubscriptionRecord = {
     ...reached,
     hold: undefined,
-    attempts: 0,
+    attempts: asked ? 0 : reached.attempts,
     // With several hubs, each has a schedule of its own.
     nextAttemptAt: rules.hubs === 'all' ? reached.nextAttemptAt : undefined,
     lastError: undefined,
@@ -90,6 +91,11 @@ function granted(
     deniedBy: reached.deniedBy.filter((hub) => hub !== grant.advertisedHub),
   };
   return andThen({ record: settled, effects }, (next) => leaveOthers(next, active, context));
+}
+
+/** Whether a verification is the answer to a request, be it a late one, rather than one that nobody asked for. */
+function isAnswer(record: SubscriptionRecord, { state, pending, lateUntil = 0 }: GrantRecord, now: number): boolean {
+  return state !== 'active' || pending?.mode === 'subscribe' || lateUntil > now || record.hold === 'gave-up';
 }
 
 /**

@@ -1,6 +1,7 @@
 import { andThen, discover, ended, renew, request, unchanged, withGrant } from './changes.js';
 import { byThisClock } from './clock-jump.js';
 import type { Effect, Transition, TransitionContext } from './events.js';
+import { lateVerificationMs } from './lease.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { isBarred, isServed } from './presence.js';
 import { requestFailed } from './requesting.js';
@@ -63,7 +64,12 @@ function verificationMissing(
         : `Hub ${grant.hub} ${asked} but what it came back with could not be confirmed: ${pending.wrong}.`,
     at: context.now,
   } as const;
-  return requestFailed(record, grant.id, { failure }, context);
+  const isExpected = isSubscribing && pending.accepted;
+  const lateUntil = isExpected
+    ? context.now + lateVerificationMs(context.rules.verifyTimeoutSeconds, grant.leaseSeconds)
+    : undefined;
+  const waiting = withGrant(record, grant.id, (one) => ({ ...one, lateUntil }));
+  return requestFailed(waiting, grant.id, { failure }, context);
 }
 
 function leaseEnded(

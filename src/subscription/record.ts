@@ -45,6 +45,8 @@ export interface GrantRecord {
   readonly renewsAt?: number | undefined;
   /** Its renewal has come due and begun with discovery: asked for when that has ended. */
   readonly renewalDue?: boolean | undefined;
+  /** A hub that accepted a request, and was given up on, may verify it until then (epoch milliseconds). */
+  readonly lateUntil?: number | undefined;
   /** Another grant has taken its place: it is left, and never asked for again. */
   readonly superseded?: boolean | undefined;
   readonly secrets: readonly SecretRecord[];
