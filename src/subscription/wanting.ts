@@ -1,8 +1,8 @@
 import { hasPathOfItsOwn } from './callback-key.js';
-import { andThen, discover, ended, leaving, renew, SAFETY_MS, unchanged } from './changes.js';
+import { andThen, discover, ended, isDiscovery, leaving, renew, SAFETY_MS, unchanged } from './changes.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
-import { isBarred, isServed } from './presence.js';
+import { hubsWanted, isBarred, isPresent, isServed, isTaken } from './presence.js';
 import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
 import { isAsking, isHeld, isOver, isScheduled, isWorking } from './state.js';
 
@@ -124,15 +124,25 @@ function caughtUp(record: SubscriptionRecord, context: TransitionContext): Trans
   const isLeaving = record.grants.some(({ state, superseded }) => state === 'unsubscribing' && superseded !== true);
   if (isLeaving) return resumed(record, context);
   const done = due(record, context);
-  if (done.effects.some(isSubscribing)) return done;
-  // Without a failure the schedule is a safety net only: what it was set for was lost with its process.
-  const isWaiting = done.record.attempts > 0 && isScheduled(done.record);
-  if (!isAsking(done.record) || isServed(done.record, context) || isWaiting) return done;
+  if (!isAsking(done.record) || isBegun(done, context) || isServed(done.record, context)) return done;
+  // Without a failure the schedule is a safety net only: what it was set for was lost with its process. With several hubs,
+  // that one of them waits says nothing of the others.
+  const isScheduledNow =
+    context.rules.hubs === 'all' ? done.record.nextAttemptAt !== undefined : isScheduled(done.record);
+  if (done.record.attempts > 0 && isScheduledNow) return done;
   return andThen(done, (reached) => discover(reached, context));
 }
 
-function isSubscribing(effect: Effect): boolean {
-  return effect.type === 'discover' || (effect.type === 'request' && effect.mode === 'subscribe');
+/** Whether what was due has begun all that is to be asked for. */
+function isBegun({ record, effects }: Transition, context: TransitionContext): boolean {
+  if (effects.some(isDiscovery)) return true;
+  const begun = effects.flatMap((effect) =>
+    effect.type === 'request' && effect.mode === 'subscribe' ? effect.grantId : [],
+  );
+  if (context.rules.hubs === 'failover') return begun.length > 0;
+  const isSeenTo = (grant: GrantRecord): boolean => begun.includes(grant.id) || isTaken(grant, context.now);
+  const present = record.grants.filter((grant) => isPresent(record, grant, context) && isSeenTo(grant));
+  return begun.length > 0 && hubsWanted(record).every((hub) => present.some((grant) => grant.advertisedHub === hub));
 }
 
 function isOverdue(

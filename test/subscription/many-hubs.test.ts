@@ -110,6 +110,22 @@ describe('D8 with several hubs', () => {
     expect(life.apply({ type: 'wanted' }).asked).toEqual(['subscribe', 'subscribe']);
   });
 
+  test('L4 one that was left by a stop is asked again, also while another one waits after a failure', () => {
+    const life = failed(everywhere(HUB, SECOND_HUB).requestedAt(HUB).requestedAt(SECOND_HUB), HUB);
+    const { id } = life.grantAt(SECOND_HUB);
+    life.verified('864000', id).unwanted('shutdown').apply({ type: 'verified', grantId: id, mode: 'unsubscribe' });
+    failed(life.due(1_000).requestedAt(HUB), HUB);
+    expect(life.apply({ type: 'wanted' }).asked).toEqual(['discover']);
+    expect(life.discovered(HUB, SECOND_HUB).effects).toEqual([{ type: 'request', grantId: id, mode: 'subscribe' }]);
+  });
+
+  test('L4 one that was left by a stop is asked again, also where another one is due', () => {
+    const life = failed(everywhere(HUB, SECOND_HUB).requestedAt(HUB).requestedAt(SECOND_HUB), HUB);
+    const { id } = life.grantAt(SECOND_HUB);
+    life.verified('864000', id).unwanted('shutdown').apply({ type: 'verified', grantId: id, mode: 'unsubscribe' });
+    expect(life.after(1_000).apply({ type: 'wanted' }).asked).toEqual(['subscribe', 'discover']);
+  });
+
   test('one is enough again when the service says so', () => {
     const life = both();
     life.rules = RULES;
