@@ -1,10 +1,10 @@
 import { askForMissing, heldAsDenied } from './asking.js';
-import { andThen, ended, noted, SAFETY_MS, unchanged, withGrant } from './changes.js';
+import { andThen, ended, leaving, noted, SAFETY_MS, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { grantedLease, renewalTime } from './lease.js';
-import { hubsWanted, isPresent, isTired } from './presence.js';
+import { hubsWanted, isBarred, isPresent, isTired } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { withVerifiedSecret } from './secrets.js';
+import { beforeLapse, withVerifiedSecret } from './secrets.js';
 import { isAsked, isHeld, isOver, isScheduled, isWorking } from './state.js';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
@@ -53,7 +53,7 @@ function granted(
   const { now, random, rules } = context;
   const lease = grantedLease(event.leaseSeconds, rules);
   const planned = renewalTime(now, lease.seconds, rules.verifyTimeoutSeconds, random);
-  const asked = grant.state !== 'active' || grant.pending?.mode === 'subscribe';
+  const asked = isAnswer(record, grant, now);
   const active: GrantRecord = {
     ...grant,
     state: 'active',
@@ -61,17 +61,18 @@ function granted(
     verifiedAt: now,
     expiresAt: now + lease.seconds * 1000,
     // A renewal that is planned is not put off by a verification nobody asked for: it may be forged.
-    renewsAt: asked ? planned : Math.min(grant.renewsAt ?? planned, planned),
+    renewsAt: asked ? planned : Math.min(grant.renewsAt ?? planned, planned, beforeLapse(grant.secrets, now)),
     // If the process ends before the answer has left, the hub does not know, and has to be asked again.
     unanswered: asked ? true : grant.unanswered,
     nextAttemptAt: asked ? now + SAFETY_MS : grant.nextAttemptAt,
     renewalDue: asked ? undefined : grant.renewalDue,
     notBefore: undefined,
+    lateUntil: undefined,
     // What nobody asked for does not tell whether the hub took the pending secret: a renewal may have been refused, or be
-    // verified late. Both stay accepted, and the next try, within a day, tells.
+    // verified late. Both stay accepted, and the next try tells, before they are not any more.
     secrets: asked ? withVerifiedSecret(grant.secrets, now) : grant.secrets,
     pending: undefined,
-    attempts: 0,
+    attempts: asked ? 0 : grant.attempts,
     endedAt: undefined,
   };
   const hook: Effect = { type: 'hook', name: grant.state === 'active' ? 'renewed' : 'verified', grantId: grant.id };
@@ -83,13 +84,20 @@ function granted(
   const settled: SubscriptionRecord = {
     ...reached,
     hold: undefined,
-    attempts: 0,
+    attempts: asked ? 0 : reached.attempts,
     // With several hubs, each has a schedule of its own.
     nextAttemptAt: rules.hubs === 'all' ? reached.nextAttemptAt : undefined,
     lastError: undefined,
     passedOver: [],
+    // It denied another callback before, and what it says last counts.
+    deniedBy: reached.deniedBy.filter((hub) => hub !== grant.advertisedHub),
   };
   return andThen({ record: settled, effects }, (next) => leaveOthers(next, active, context));
+}
+
+/** Whether a verification is the answer to a request, be it a late one, rather than one that nobody asked for. */
+function isAnswer(record: SubscriptionRecord, { state, pending, lateUntil = 0 }: GrantRecord, now: number): boolean {
+  return state !== 'active' || pending?.mode === 'subscribe' || lateUntil > now || record.hold === 'gave-up';
 }
 
 /**
@@ -117,19 +125,6 @@ function leaveOthers(record: SubscriptionRecord, active: GrantRecord, context: T
 function isReplaced(record: SubscriptionRecord, grant: GrantRecord, active: GrantRecord, here: Here): boolean {
   if (grant.advertisedHub === active.advertisedHub) return true;
   return !isPresent(record, grant, here) && !record.hubs.includes(grant.advertisedHub);
-}
-
-/** A grant whose hub is to be asked to stop. */
-export function leaving(grant: GrantRecord, now: number, superseded: boolean): GrantRecord {
-  return {
-    ...grant,
-    state: 'unsubscribing',
-    pending: undefined,
-    attempts: 0,
-    renewalDue: undefined,
-    nextAttemptAt: now + SAFETY_MS,
-    superseded: superseded || grant.superseded,
-  };
 }
 
 /** The hub knows what it was answered: the next thing is the renewal as it was planned. */
@@ -198,7 +193,7 @@ export function denied(record: SubscriptionRecord, event: Of<'denied'>, context:
   // Nor does one say that of a topic which it was not asked for yet.
   const isOfToday = record.topic === undefined || grant.topic === record.topic;
   const deniedBy = isOfToday ? [...new Set([...record.deniedBy, grant.advertisedHub])] : record.deniedBy;
-  const barred = { ...over, deniedBy };
+  const barred = withoutBarred({ ...over, deniedBy });
   return andThen({ record: barred, effects: [hook] }, (reached) => {
     if (reached.desired === 'unsubscribed') return unchanged(reached);
     const isByAll = reached.hubs.length > 0 && hubsWanted(reached).length === 0;
@@ -208,4 +203,13 @@ export function denied(record: SubscriptionRecord, event: Of<'denied'>, context:
       ? unchanged(reached)
       : askForMissing(reached, context);
   });
+}
+
+/** What is scheduled at a hub that has denied is not to be asked for: others may be in its place. */
+function withoutBarred(record: SubscriptionRecord): SubscriptionRecord {
+  const withdrawn = (grant: GrantRecord): GrantRecord =>
+    isOver(grant) || grant.state === 'unsubscribing' || !isBarred(record, grant)
+      ? grant
+      : { ...grant, nextAttemptAt: undefined, renewalDue: undefined };
+  return { ...record, grants: record.grants.map(withdrawn) };
 }

@@ -1,9 +1,9 @@
 import { backoffMs, FAILOVER_AFTER, FAILURE_BACKOFF } from './backoff.js';
-import { andThen, counted, noted, request, unchanged, withGrant } from './changes.js';
+import { andThen, counted, leaving, noted, request, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { grantAt, takenOver } from './grant-at.js';
 import { verifyTimeoutMs } from './lease.js';
-import { hubsWanted, isPresent, isServed, isTaken } from './presence.js';
+import { hubsWanted, isBarred, isHad, isPresent, isServed, isTaken } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { isAsking, isHeld, isOver, isWorking } from './state.js';
 
@@ -59,7 +59,9 @@ export function askNext(record: SubscriptionRecord, context: TransitionContext):
   const { now, callbackHeldUntil } = context;
   if (hubsWanted(record).length === 0 && record.hubs.length > 0) return heldAsDenied(record);
   if (callbackHeldUntil !== undefined) return unchanged({ ...record, nextAttemptAt: callbackHeldUntil });
-  const hubs = hubsLeft(record);
+  const hubs = hubsToAsk(record, context);
+  // What works, if badly, is renewed by its own schedule.
+  if (hubs.length === 0 && hubsLeft(record).length > 0) return unchanged({ ...record, passedOver: [] });
   const isReady = (hub: string): boolean => (grantAt(record, hub, context)?.notBefore ?? now) <= now;
   const hub = hubs.find(isReady) ?? hubs[0];
   if (hub === undefined) return later({ ...record, passedOver: [] }, context);
@@ -71,6 +73,14 @@ export function askNext(record: SubscriptionRecord, context: TransitionContext):
 /** The advertised hubs that may be asked in this round, in their order. */
 export function hubsLeft(record: SubscriptionRecord): readonly string[] {
   return hubsWanted(record).filter((hub) => !record.passedOver.includes(hub));
+}
+
+/** Those of them where nothing works that is renewed by its own schedule. */
+export function hubsToAsk(record: SubscriptionRecord, context: TransitionContext): readonly string[] {
+  return hubsLeft(record).filter((hub) => {
+    const known = grantAt(record, hub, context);
+    return known === undefined || !isWorking(known);
+  });
 }
 
 /** All advertised hubs have denied: that is held, unless news still comes from one that was advertised before. */
@@ -97,15 +107,23 @@ function askAll(record: SubscriptionRecord, context: TransitionContext): Transit
   return current;
 }
 
-/** Renewals that came due are asked for. What has moved is renewed where it was only if it cannot be had at its new place. */
+/**
+ * Renewals that came due are asked for. What has moved is renewed where it was only if it cannot be had at its new place,
+ * and left where it is had there already.
+ */
 function renewDue(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   let current = unchanged(record);
   for (const { id } of record.grants.filter(isRenewalDue)) {
     current = andThen(current, (reached) => {
       const grant = reached.grants.find((each) => each.id === id);
-      if (grant === undefined || !isWorking(grant)) return unchanged(reached);
-      const isMoving = !isPresent(reached, grant, context) && isFirstTry(reached, context);
+      if (grant === undefined || !isWorking(grant) || isBarred(reached, grant)) return unchanged(reached);
+      const isElsewhere = !isPresent(reached, grant, context);
+      if (isElsewhere && isHad(reached, context)) {
+        const left = withGrant(reached, id, () => leaving(grant, now, true));
+        return { record: left, effects: [{ type: 'request', grantId: id, mode: 'unsubscribe' }] };
+      }
+      const isMoving = isElsewhere && isFirstTry(reached, context);
       if (!isMoving) return request(asAdvertised(reached, grant), id, 'subscribe', now);
       const nextAttemptAt = now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds);
       return unchanged(withGrant(reached, id, (one) => ({ ...one, renewalDue: undefined, nextAttemptAt })));
@@ -116,9 +134,11 @@ function renewDue(record: SubscriptionRecord, context: TransitionContext): Trans
 
 /** Whether a present grant is being asked for, and nothing speaks against it yet. */
 function isFirstTry(record: SubscriptionRecord, context: TransitionContext): boolean {
-  const isBegun = ({ pending, nextAttemptAt }: GrantRecord): boolean =>
-    pending !== undefined || nextAttemptAt !== undefined;
-  return record.attempts === 0 && record.grants.some((grant) => isPresent(record, grant, context) && isBegun(grant));
+  // With several hubs, a success at one of them says nothing of the others.
+  if (context.rules.hubs === 'failover' && record.attempts > 0) return false;
+  const isBegun = ({ attempts, pending, nextAttemptAt }: GrantRecord): boolean =>
+    attempts === 0 && (pending !== undefined || nextAttemptAt !== undefined);
+  return record.grants.some((grant) => isPresent(record, grant, context) && isBegun(grant));
 }
 
 function isRenewalDue({ renewalDue }: GrantRecord): boolean {

@@ -49,6 +49,19 @@ export function ended(grant: GrantRecord, state: 'denied' | 'unsubscribed', now:
   };
 }
 
+/** A grant whose hub is to be asked to stop. */
+export function leaving(grant: GrantRecord, now: number, superseded: boolean): GrantRecord {
+  return {
+    ...grant,
+    state: 'unsubscribing',
+    pending: undefined,
+    attempts: 0,
+    renewalDue: undefined,
+    nextAttemptAt: now + SAFETY_MS,
+    superseded: superseded || grant.superseded,
+  };
+}
+
 /** Begin with discovery, once the callback is free: a hub that is to deliver elsewhere would be heard for this one. */
 export function discover(record: SubscriptionRecord, { now, callbackHeldUntil }: TransitionContext): Transition {
   if (callbackHeldUntil !== undefined) return unchanged({ ...record, nextAttemptAt: callbackHeldUntil });

@@ -1,8 +1,9 @@
 import { andThen, discover, ended, renew, request, unchanged, withGrant } from './changes.js';
 import { byThisClock } from './clock-jump.js';
 import type { Effect, Transition, TransitionContext } from './events.js';
+import { lateVerificationMs } from './lease.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { isServed } from './presence.js';
+import { isBarred, isServed } from './presence.js';
 import { requestFailed } from './requesting.js';
 import { isAsking, isHeld, isOver, isWorking } from './state.js';
 
@@ -23,7 +24,7 @@ function grantTimes(record: SubscriptionRecord, grant: GrantRecord): number[] {
 
 function nextRequestAt(record: SubscriptionRecord, grant: GrantRecord): number | undefined {
   if (grant.state === 'unsubscribing') return grant.nextAttemptAt;
-  if (!isAsking(record) || isOver(grant) || grant.superseded === true) return undefined;
+  if (!isAsking(record) || isOver(grant) || grant.superseded === true || isBarred(record, grant)) return undefined;
   return grant.nextAttemptAt ?? (grant.state === 'active' ? grant.renewsAt : undefined);
 }
 
@@ -63,7 +64,12 @@ function verificationMissing(
         : `Hub ${grant.hub} ${asked} but what it came back with could not be confirmed: ${pending.wrong}.`,
     at: context.now,
   } as const;
-  return requestFailed(record, grant.id, { failure }, context);
+  const isExpected = isSubscribing && pending.accepted;
+  const lateUntil = isExpected
+    ? context.now + lateVerificationMs(context.rules.verifyTimeoutSeconds, grant.leaseSeconds)
+    : undefined;
+  const waiting = withGrant(record, grant.id, (one) => ({ ...one, lateUntil }));
+  return requestFailed(waiting, grant.id, { failure }, context);
 }
 
 function leaseEnded(

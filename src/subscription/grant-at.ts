@@ -14,7 +14,9 @@ export function grantAt(
     if (isHeld(grant)) return grant.callback === callbackOf(grant.path);
     return state !== 'unsubscribed' || verifiedAt !== undefined;
   };
-  return grants.find((grant) => grant.advertisedHub === hub && grant.topic === topic && isUsable(grant));
+  const usable = grants.filter((grant) => grant.advertisedHub === hub && grant.topic === topic && isUsable(grant));
+  // One that has ended is taken up again only where there is no other: both would be asked for.
+  return usable.findLast((grant) => !isOver(grant)) ?? usable.at(-1);
 }
 
 /** A new grant under a callback that another one had: what the hub of that one still sends is heard. */

@@ -46,6 +46,14 @@ export function verifyTimeoutMs(verifyTimeoutSeconds: number, leaseSeconds: numb
 }
 
 /**
+ * How long after it was given up on a verification is still taken for the answer to its request, in milliseconds: some
+ * hubs are slower than they are given time, every time.
+ */
+export function lateVerificationMs(verifyTimeoutSeconds: number, leaseSeconds: number | undefined): number {
+  return 10 * verifyTimeoutMs(verifyTimeoutSeconds, leaseSeconds);
+}
+
+/**
  * When to renew a lease that begins at `from`: a random point between 70 and 90 % of it, early enough for several tries.
  *
  * @param from epoch milliseconds

@@ -1,7 +1,7 @@
 import { FAILOVER_AFTER } from './backoff.js';
 import type { TransitionContext } from './events.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { isAsked, isHeld } from './state.js';
+import { isAsked, isHeld, isWorking } from './state.js';
 
 type Place = Pick<TransitionContext, 'callbackOf'>;
 type Here = Pick<TransitionContext, 'callbackOf' | 'now' | 'rules'>;
@@ -37,6 +37,15 @@ export function isServed(record: SubscriptionRecord, here: Here): boolean {
   );
 }
 
+/** Whether all that is wanted works, and is likely to go on. */
+export function isHad(record: SubscriptionRecord, here: Here): boolean {
+  const working = record.grants.filter((grant) => isWorking(grant) && isPresent(record, grant, here));
+  const fresh = working.filter((grant) => !isTired(record, grant));
+  if (here.rules.hubs === 'failover') return fresh.length > 0;
+  const hubs = hubsWanted(record);
+  return hubs.length > 0 && hubs.every((hub) => fresh.some(({ advertisedHub }) => advertisedHub === hub));
+}
+
 /** Whether nothing is to be asked on behalf of a present grant: it works, or is being asked for. */
 export function isTaken(grant: GrantRecord, now: number): boolean {
   return isHeld(grant) || isUnderWay(grant, now);
@@ -50,6 +59,12 @@ function isLasting(record: SubscriptionRecord, grant: GrantRecord): boolean {
 /** The advertised hubs that have not denied (PROTOCOL N2). */
 export function hubsWanted({ hubs, deniedBy }: SubscriptionRecord): readonly string[] {
   return hubs.filter((hub) => !deniedBy.includes(hub));
+}
+
+/** Whether a grant's hub denied the same topic at another callback: it is not to be asked for it at this one either (PROTOCOL N2). */
+export function isBarred({ grants, deniedBy }: SubscriptionRecord, { advertisedHub, topic }: GrantRecord): boolean {
+  const isSame = (other: GrantRecord): boolean => other.advertisedHub === advertisedHub && other.topic === topic;
+  return deniedBy.includes(advertisedHub) && grants.some((other) => other.state === 'denied' && isSame(other));
 }
 
 /** Whether its hub is being asked, or will be when it has been left alone for long enough. */

@@ -47,6 +47,8 @@ export interface GrantRecord {
   readonly renewalDue?: boolean | undefined;
   /** Its verification is stored, and the answer to that may not have left: the hub may not know. */
   readonly unanswered?: boolean | undefined;
+  /** A hub that accepted a request, and was given up on, may verify it until then (epoch milliseconds). */
+  readonly lateUntil?: number | undefined;
   /** Another grant has taken its place: it is left, and never asked for again. */
   readonly superseded?: boolean | undefined;
   readonly secrets: readonly SecretRecord[];

@@ -1,9 +1,9 @@
-import { askNext, hubsLeft } from './asking.js';
+import { askForMissing, askNext, hubsLeft, hubsToAsk } from './asking.js';
 import { backoffMs, FAILOVER_AFTER, FAILOVERS_AT_ONCE, FAILURE_BACKOFF, REFUSAL_BACKOFF } from './backoff.js';
 import { andThen, counted, noted, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { verifyTimeoutMs } from './lease.js';
-import { isPresent, isServed } from './presence.js';
+import { isBarred, isPresent, isServed } from './presence.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
 import { withPendingSecret } from './secrets.js';
 import { isAsking, isHeld, isOver, isWorking } from './state.js';
@@ -33,9 +33,12 @@ export function requested(record: SubscriptionRecord, event: Of<'requested'>, co
 }
 
 function mayLeave(record: SubscriptionRecord, grant: GrantRecord, { mode, insteadOf }: Of<'requested'>): boolean {
-  if (insteadOf !== undefined && grant.pending?.id !== insteadOf) return false;
+  // One that had to wait for its turn may be overtaken by another one, which will do.
+  const isOpen = grant.pending !== undefined && grant.pending.mode === mode;
+  if (insteadOf === undefined ? isOpen : grant.pending?.id !== insteadOf) return false;
   const isLeaving = grant.state === 'unsubscribing';
   if (mode === 'unsubscribe') return isLeaving;
+  if (isBarred(record, grant)) return false;
   // Neither scheduled nor open: it was withdrawn, and another hub may be asked by now.
   const isWithdrawn = grant.nextAttemptAt === undefined && grant.pending === undefined;
   return isAsking(record) && !isLeaving && !isOver(grant) && grant.superseded !== true && !isWithdrawn;
@@ -138,6 +141,8 @@ function askAgain(
   context: TransitionContext,
 ): Transition {
   const { now, random, rules } = context;
+  // It was asked before it denied another callback.
+  if (isBarred(record, grant)) return askForMissing(record, context);
   const isAll = rules.hubs === 'all';
   const isWorn = refused || grant.attempts >= FAILOVER_AFTER;
   const backoff = backoffMs(
@@ -151,7 +156,11 @@ function askAgain(
   if (isHeld(grant)) return askBeside(again, grant, context);
 
   const passed = { ...record, passedOver: [...record.passedOver, grant.advertisedHub] };
-  if (hubsLeft(passed).length === 0) return unchanged({ ...passed, passedOver: [], nextAttemptAt });
+  if (hubsToAsk(passed, context).length === 0) {
+    // A discovery that something else needs is not to have it asked sooner.
+    const waiting = withGrant(passed, grant.id, (one) => ({ ...one, notBefore: nextAttemptAt }));
+    return unchanged({ ...waiting, passedOver: [], nextAttemptAt });
+  }
   const grants = passed.grants.filter((one) => one.id === grant.id || !isSpent(one, passed));
   const further = passed.passedOver.length - FAILOVERS_AT_ONCE;
   if (further > 0) {

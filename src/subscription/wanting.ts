@@ -1,9 +1,19 @@
-import { leaving } from './answering.js';
 import { hasPathOfItsOwn } from './callback-key.js';
-import { andThen, discover, ended, renew, SAFETY_MS, unchanged } from './changes.js';
+import {
+  andThen,
+  discover,
+  ended,
+  isDiscovery,
+  leaving,
+  renew,
+  request,
+  SAFETY_MS,
+  unchanged,
+  withGrant,
+} from './changes.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
-import { isServed } from './presence.js';
+import { hubsWanted, isBarred, isPresent, isServed, isTaken } from './presence.js';
 import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
 import { isAsking, isHeld, isOver, isScheduled, isWorking } from './state.js';
 
@@ -17,9 +27,8 @@ export function wanted(record: SubscriptionRecord, context: TransitionContext): 
   if (!isAsking(record)) return unchanged(record);
   return andThen(underPresentCallbacks(record, context), (present) => {
     const isLate = present.grants.some((grant) => isOverdue(grant, context));
-    return andThen(caughtUp(isLate ? spread(present, context) : present, context), (reached) =>
-      cutOff(reached, context),
-    );
+    const done = caughtUp(isLate ? spread(present, context) : present, context);
+    return andThen(done, (reached) => cutOff(reached, context));
   });
 }
 
@@ -63,12 +72,19 @@ function underPresentCallbacks(record: SubscriptionRecord, context: TransitionCo
 
 /** A request without an answer, and an answer to a verification, may not have left before the process ended. */
 function cutOff(record: SubscriptionRecord, context: TransitionContext): Transition {
-  const open = record.grants.filter(({ pending }) => pending?.mode === 'subscribe' && !pending.accepted);
-  const asked = open.map(({ id }): Effect => ({ type: 'request', grantId: id, mode: 'subscribe' }));
-  let current: Transition = { record, effects: asked };
+  const { now } = context;
+  let current = unchanged(record);
   for (const grant of record.grants) {
-    const isUnknown = isWorking(grant) && grant.unanswered === true && grant.pending === undefined;
-    if (isUnknown) current = andThen(current, (reached) => renew(reached, grant.id, context));
+    const { id, pending } = grant;
+    if (isBarred(record, grant)) continue;
+    if (pending?.mode === 'subscribe' && !pending.accepted) {
+      current = andThen(current, (reached) => {
+        const closed = withGrant(reached, id, (one) => ({ ...one, pending: undefined }));
+        return request(closed, id, 'subscribe', now);
+      });
+    } else if (isWorking(grant) && grant.unanswered === true && pending === undefined) {
+      current = andThen(current, (reached) => renew(reached, id, context));
+    }
   }
   return current;
 }
@@ -79,7 +95,13 @@ export function retried(
   { overrides = record.overrides }: Of<'retried'>,
   context: TransitionContext,
 ): Transition {
-  const released = { ...afresh(record), overrides, desired: 'subscribed' as const, hold: undefined, deniedBy: [] };
+  const released = {
+    ...afresh(record, context.now),
+    overrides,
+    desired: 'subscribed' as const,
+    hold: undefined,
+    deniedBy: [],
+  };
   const done = caughtUp(released, context);
   if (!isOtherwise(overrides, record.overrides)) return done;
   // The hub is to know at once what is asked of it otherwise, not at the next renewal.
@@ -95,7 +117,7 @@ function renewedNow(record: SubscriptionRecord, begun: readonly Effect[], contex
   let current = unchanged(record);
   for (const grant of record.grants) {
     const isOnItsWay = begun.some((effect) => effect.type === 'request' && effect.grantId === grant.id);
-    const isBegun = isOnItsWay || grant.pending !== undefined || grant.renewalDue === true;
+    const isBegun = isOnItsWay || grant.pending !== undefined || grant.renewalDue === true || isBarred(record, grant);
     if (isWorking(grant) && !isBegun) current = andThen(current, (reached) => renew(reached, grant.id, context));
   }
   return current;
@@ -104,24 +126,29 @@ function renewedNow(record: SubscriptionRecord, begun: readonly Effect[], contex
 /** Failures are counted from nothing, and what waits because of them is tried now; what holds for other reasons still does. */
 export function countersReset(record: SubscriptionRecord, context: TransitionContext): Transition {
   const hold = record.hold === 'gave-up' ? undefined : record.hold;
-  const released = { ...afresh(record), hold };
+  const released = { ...afresh(record, context.now), hold };
   return isAsking(released) ? caughtUp(released, context) : unchanged(released);
 }
 
 /** Nothing has failed so far, and no hub is left alone for it. */
-function afresh(record: SubscriptionRecord): SubscriptionRecord {
+function afresh(record: SubscriptionRecord, now: number): SubscriptionRecord {
   return {
     ...record,
     passedOver: [],
     attempts: 0,
     failures: undefined,
     nextAttemptAt: undefined,
-    grants: record.grants.map((grant) =>
-      grant.superseded === true
-        ? grant
-        : { ...grant, attempts: 0, nextAttemptAt: undefined, notBefore: undefined, renewalDue: undefined },
-    ),
+    grants: record.grants.map((grant) => {
+      if (grant.superseded === true) return grant;
+      return { ...grant, attempts: 0, nextAttemptAt: nextOf(grant, now), notBefore: undefined };
+    }),
   };
+}
+
+/** A renewal that has begun goes on, and what a hub would not end is asked for again. */
+function nextOf({ state, renewalDue, nextAttemptAt }: GrantRecord, now: number): number | undefined {
+  if (state === 'unsubscribing' && nextAttemptAt !== undefined) return now;
+  return renewalDue === true ? nextAttemptAt : undefined;
 }
 
 function isOtherwise(a: SubscriptionOverrides | undefined, b: SubscriptionOverrides | undefined): boolean {
@@ -133,15 +160,25 @@ function caughtUp(record: SubscriptionRecord, context: TransitionContext): Trans
   const isLeaving = record.grants.some(({ state, superseded }) => state === 'unsubscribing' && superseded !== true);
   if (isLeaving) return resumed(record, context);
   const done = due(record, context);
-  if (done.effects.some(isSubscribing)) return done;
-  // Without a failure the schedule is a safety net only: what it was set for was lost with its process.
-  const isWaiting = done.record.attempts > 0 && isScheduled(done.record);
-  if (!isAsking(done.record) || isServed(done.record, context) || isWaiting) return done;
+  if (!isAsking(done.record) || isBegun(done, context) || isServed(done.record, context)) return done;
+  // Without a failure the schedule is a safety net only: what it was set for was lost with its process. With several hubs,
+  // that one of them waits says nothing of the others.
+  const isScheduledNow =
+    context.rules.hubs === 'all' ? done.record.nextAttemptAt !== undefined : isScheduled(done.record);
+  if (done.record.attempts > 0 && isScheduledNow) return done;
   return andThen(done, (reached) => discover(reached, context));
 }
 
-function isSubscribing(effect: Effect): boolean {
-  return effect.type === 'discover' || (effect.type === 'request' && effect.mode === 'subscribe');
+/** Whether what was due has begun all that is to be asked for. */
+function isBegun({ record, effects }: Transition, context: TransitionContext): boolean {
+  if (effects.some(isDiscovery)) return true;
+  const begun = effects.flatMap((effect) =>
+    effect.type === 'request' && effect.mode === 'subscribe' ? effect.grantId : [],
+  );
+  if (context.rules.hubs === 'failover') return begun.length > 0;
+  const isSeenTo = (grant: GrantRecord): boolean => begun.includes(grant.id) || isTaken(grant, context.now);
+  const present = record.grants.filter((grant) => isPresent(record, grant, context) && isSeenTo(grant));
+  return begun.length > 0 && hubsWanted(record).every((hub) => present.some((grant) => grant.advertisedHub === hub));
 }
 
 function isOverdue(

@@ -46,6 +46,58 @@ describe('a verification', () => {
     expect(dueAt(life.verified('31536000').record)).toBe(again);
   });
 
+  test('V4 that is late every time is the answer to the renewal all the same', () => {
+    const life = active()
+      .due(9 * DAY)
+      .discovered()
+      .requested()
+      .accepted()
+      .due(60_000);
+    expect(life.asked).toEqual(['tell failed']);
+    life.after(500).verified();
+    expect(life.asked).toEqual(['tell renewed']);
+    expect(life.grant).toMatchObject({ attempts: 0, nextAttemptAt: undefined });
+    expect(dueAt(life.record)).toBe(life.now + 8 * DAY);
+  });
+
+  test('V4 that nobody asked for puts off no renewal because one was late, hours ago', () => {
+    const life = active()
+      .due(9 * DAY)
+      .discovered()
+      .requested()
+      .accepted()
+      .due(60_000);
+    const again = dueAt(life.record);
+    expect(dueAt(life.after(3_600_000).verified().record)).toBe(again);
+  });
+
+  test('L2 that nobody asked for leaves the failures counted: what fails is not to be tried faster for it', () => {
+    const life = active()
+      .due(9 * DAY)
+      .discovered()
+      .requested()
+      .unreachable();
+    life.verified();
+    expect(life.grant.attempts).toBe(1);
+    expect(life.record.attempts).toBe(1);
+  });
+
+  test('V4 that comes after renewing was given up is the answer to it', () => {
+    const life = active();
+    life.rules = { ...life.rules, maxAttempts: 1 };
+    life
+      .due(9 * DAY)
+      .discovered()
+      .requested({ secret: 'another' })
+      .accepted()
+      .due(60_000);
+    expect(life.record.hold).toBe('gave-up');
+    life.after(3_600_000).verified();
+    expect(life.record.hold).toBeUndefined();
+    expect(life.grant.secrets.at(-1)).toEqual({ value: 'another', role: 'current' });
+    expect(dueAt(life.record)).toBeGreaterThan(life.now + DAY);
+  });
+
   test('V4 that nobody asked for may bring the renewal forward, where its lease is shorter', () => {
     const life = active().after(DAY).verified('600');
     expect(life.grant).toMatchObject({ renewsAt: life.now + 300_000, expiresAt: life.now + 600_000 });

@@ -77,6 +77,28 @@ describe('D8 with several hubs', () => {
     expect(life.grantAt(SECOND_HUB).state).toBe('active');
   });
 
+  test('D10 one no longer advertised is left, not renewed, when the others work', () => {
+    const life = both();
+    life.due(9 * DAY).discovered(HUB, SECOND_HUB);
+    life.requestedAt(HUB).verified('864000', life.grantAt(HUB).id);
+    failed(life.requestedAt(SECOND_HUB), SECOND_HUB);
+    life.due(1_000).discovered(HUB);
+    expect(life.asked).toEqual(['tell hub-moved', 'unsubscribe']);
+    expect(life.grantAt(SECOND_HUB)).toMatchObject({ state: 'unsubscribing', superseded: true });
+  });
+
+  test('D10 a topic that has moved and is not to be had at one of them is renewed there as it was', () => {
+    const life = both();
+    const old = life.grantAt(HUB).id;
+    life.due(9 * DAY).discoveredAs('https://publisher.example/moved', HUB, SECOND_HUB);
+    life.requestedAt(HUB).requestedAt(SECOND_HUB);
+    const refusal = { grantId: life.grantAt(HUB).id, requestId: `at ${HUB}`, retryAfterSeconds: 7_200 };
+    life.apply({ type: 'refused', failure: failure('refused'), ...refusal });
+    life.verified('864000', life.grantAt(SECOND_HUB).id);
+    life.due(60_000).discoveredAs('https://publisher.example/moved', HUB, SECOND_HUB);
+    expect(life.effects).toContainEqual({ type: 'request', grantId: old, mode: 'subscribe' });
+  });
+
   test('S6 each is asked to stop when it is wanted no more, and told when it has', () => {
     const life = both().unwanted('unsubscribed');
     expect(life.asked).toEqual(['unsubscribe', 'unsubscribe']);
@@ -86,6 +108,22 @@ describe('D8 with several hubs', () => {
   test('each is asked again after a stop', () => {
     const life = both().unwanted('shutdown');
     expect(life.apply({ type: 'wanted' }).asked).toEqual(['subscribe', 'subscribe']);
+  });
+
+  test('L4 one that was left by a stop is asked again, also while another one waits after a failure', () => {
+    const life = failed(everywhere(HUB, SECOND_HUB).requestedAt(HUB).requestedAt(SECOND_HUB), HUB);
+    const { id } = life.grantAt(SECOND_HUB);
+    life.verified('864000', id).unwanted('shutdown').apply({ type: 'verified', grantId: id, mode: 'unsubscribe' });
+    failed(life.due(1_000).requestedAt(HUB), HUB);
+    expect(life.apply({ type: 'wanted' }).asked).toEqual(['discover']);
+    expect(life.discovered(HUB, SECOND_HUB).effects).toEqual([{ type: 'request', grantId: id, mode: 'subscribe' }]);
+  });
+
+  test('L4 one that was left by a stop is asked again, also where another one is due', () => {
+    const life = failed(everywhere(HUB, SECOND_HUB).requestedAt(HUB).requestedAt(SECOND_HUB), HUB);
+    const { id } = life.grantAt(SECOND_HUB);
+    life.verified('864000', id).unwanted('shutdown').apply({ type: 'verified', grantId: id, mode: 'unsubscribe' });
+    expect(life.after(1_000).apply({ type: 'wanted' }).asked).toEqual(['subscribe', 'discover']);
   });
 
   test('one is enough again when the service says so', () => {

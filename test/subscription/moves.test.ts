@@ -9,6 +9,8 @@ const MOVED = `${TOPIC}/moved`;
 /** A renewal that is due, its discovery under way. */
 const due = (): Life => active().due(9 * DAY);
 
+const dueIn = (life: Life): number => (dueAt(life.record) ?? Infinity) - life.now;
+
 const states = (life: Life): readonly string[] => life.record.grants.map(({ state }) => state);
 
 describe('D10 a renewal', () => {
@@ -104,6 +106,17 @@ describe.each([
   });
 });
 
+test('L2 a hub that failed time and again is not asked sooner because a renewal looks for it', () => {
+  const life = due().discovered(SECOND_HUB).requested().unreachable();
+  for (let time = 1; time < 3; time += 1)
+    life.due(dueIn(life)).requestedAt(SECOND_HUB, { requestId: 'r1' }).unreachable();
+  const at = dueAt(life.record);
+  expect(life.record.nextAttemptAt).toBe(at);
+  expect(life.discovered(SECOND_HUB).asked).toEqual([]);
+  expect(life.record.nextAttemptAt).toBe(at);
+  expect(life.due(dueIn(life)).discovered(SECOND_HUB).asked).toContain('subscribe');
+});
+
 describe('what has been left', () => {
   const left = (): Life => due().discovered(SECOND_HUB).requested().verified();
 
@@ -145,5 +158,45 @@ describe('what has been left', () => {
     }
     expect(life.record.grants.length).toBeLessThanOrEqual(18);
     expect(life.grant.state).toBe('active');
+  });
+});
+
+describe('N2 a hub that was asked under another public URL', () => {
+  const elsewhere = (): Life => {
+    const life = active();
+    life.callbackOf = (path) => `https://other.example/${path}`;
+    return life.apply({ type: 'wanted' }).discovered().requested();
+  };
+
+  test('and denied is not asked to renew what it granted under the old one, which works on until its lease ends', () => {
+    const life = elsewhere().denied();
+    expect(stateOf(life.record)).toBe('active');
+    expect(life.due(9 * DAY).asked).toEqual([]);
+    expect(life.apply({ type: 'renewal-wanted' }).asked).toEqual([]);
+    expect(life.due(DAY).asked).toEqual(['tell expired', 'discover']);
+    expect(life.discovered().asked).toEqual([]);
+    expect(life.record.hold).toBe('denied');
+  });
+
+  test('and denied the old one is not asked again when it does not answer', () => {
+    const life = elsewhere();
+    life.denied(life.record.grants[0]?.id).unreachable();
+    expect(life.asked).toEqual(['tell failed']);
+    expect(life.record.hold).toBe('denied');
+  });
+
+  test('and denied the old one is not asked again after a start, and given the time it has', () => {
+    const life = elsewhere();
+    life.denied(life.record.grants[0]?.id).apply({ type: 'wanted' });
+    expect(life.asked).toEqual([]);
+    expect(life.due(60_000).asked).toEqual(['tell failed']);
+    expect(life.record.hold).toBe('denied');
+  });
+
+  test('and denied the old one denies no more once it grants the new one', () => {
+    const life = elsewhere();
+    life.denied(life.record.grants[0]?.id).verified();
+    expect(life.record).toMatchObject({ deniedBy: [], hold: undefined });
+    expect(life.due(9 * DAY).discovered().asked).toEqual(['subscribe']);
   });
 });

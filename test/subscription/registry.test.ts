@@ -77,6 +77,25 @@ describe('S2 the store comes first', () => {
     await expect(here.registry.apply('s', { type: 'wanted' })).resolves.toBe(here.registry.get('s')?.record);
   });
 
+  test('due work that could not be stored does not wait for the same hour again when the clock is set back', async () => {
+    const here = await world();
+    const grantId = await granted(here);
+    here.engine.tick();
+    here.now += 11 * DAY;
+    here.isFailing = true;
+    here.engine.tick();
+    await expect.poll(() => here.lines.length).toBe(1);
+    here.isFailing = false;
+    here.now -= 4 * DAY;
+    here.engine.tick();
+    const renewsAt = here.registry.get('s')?.record.grants.find(({ id }) => id === grantId)?.renewsAt ?? 0;
+    here.now = renewsAt;
+    here.performed.length = 0;
+    here.engine.tick();
+    await expect.poll(() => here.performed.length).toBe(1);
+    expect(here.performed[0]?.effect.type).toBe('discover');
+  });
+
   test('due work that cannot be stored is logged and tried again in a minute', async () => {
     const here = await world();
     await granted(here);
@@ -142,6 +161,20 @@ describe('a restart', () => {
     expect([...again.registry.entries()].map(({ record }) => record)).toEqual([here.registry.get('s')?.record]);
     expect(again.registry.match(keyOf(here, 's'))?.grant.id).toBe(grantId);
     expect(again.registry.get('s')?.counters.stats().received).toBe(1);
+  });
+
+  test('has due at once what was put off by a clock that has been set back since, also where it is not wanted', async () => {
+    const before = await world();
+    const grantId = await granted(before);
+    await before.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    const after = await world(before.store);
+    after.now -= 4 * DAY;
+    await after.registry.load();
+    await after.registry.apply('s', { type: 'wanted' });
+    after.engine.tick();
+    await expect
+      .poll(() => after.performed.map(({ effect }) => effect))
+      .toEqual([{ type: 'request', grantId, mode: 'unsubscribe' }]);
   });
 
   test('L1 has due work in its timetable again', async () => {

@@ -189,6 +189,13 @@ describe('a retry', () => {
     expect(life.discovered().asked).toEqual(['subscribe']);
   });
 
+  test('lets a renewal go on that has begun: its hub is to know what is asked of it otherwise', () => {
+    const life = active().apply({ type: 'retried', overrides: { secret: 'another' } });
+    expect(life.asked).toEqual(['discover']);
+    life.apply({ type: 'retried' });
+    expect(life.discovered().asked).toEqual(['subscribe']);
+  });
+
   test('leaves alone what is being asked', () => {
     expect(verifying().apply({ type: 'retried' }).asked).toEqual([]);
   });
@@ -246,6 +253,12 @@ describe('a reset of the counters', () => {
     life.apply({ type: 'counters-reset' });
     expect(life.record).toMatchObject({ attempts: 0, failures: undefined, grants: [{ attempts: 0 }] });
     expect(life.asked).toEqual(['discover']);
+  });
+
+  test('S6 has a hub asked again at once to end what is not wanted', () => {
+    const life = active().unwanted('unsubscribed').requested().refused();
+    expect(life.apply({ type: 'counters-reset' }).grant.attempts).toBe(0);
+    expect(life.due().asked).toEqual(['unsubscribe']);
   });
 
   test('releases what was given up, and nothing that was said', () => {
@@ -316,5 +329,28 @@ describe('a start under another public URL', () => {
     expect(moved(verifying()).grant).toMatchObject({ state: 'requested', pending: undefined });
     const over = active().apply({ type: 'denied', grantId: active().grant.id, failure: failure('denied') });
     expect(moved(over).asked).toEqual([]);
+  });
+});
+
+describe('S8 of several grants at one hub', () => {
+  const asked = ({ effects }: Life): readonly string[] =>
+    effects.flatMap((effect) => (effect.type === 'request' ? effect.grantId : []));
+
+  test('the one that was to be asked for is, and one that has ended is not', () => {
+    const life = active();
+    life.callbackOf = (path) => `https://other.example/${path}`;
+    started(life).unwanted('shutdown').discovered();
+    const { id } = life.grant;
+    life.apply({ type: 'verified', grantId: life.record.grants[0]?.id ?? '', mode: 'unsubscribe' });
+    expect(asked(started(life, 1_000).discovered())).toEqual([id]);
+  });
+
+  test('of those that have ended the latest is asked for again', () => {
+    const life = active().unwanted('shutdown');
+    life.apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
+    const earlier = { ...life.grant, id: 'earlier', path: 'earlier', callback: life.callbackOf('earlier') };
+    const { id } = life.grant;
+    life.record = { ...life.record, grants: [earlier, ...life.record.grants] };
+    expect(asked(started(life).discovered())).toEqual([id]);
   });
 });
