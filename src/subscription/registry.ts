@@ -12,11 +12,13 @@ import { callbackKey } from './callback-key.js';
 import { Counters } from './counters.js';
 import { isFoundAgain } from './found-again.js';
 import { isPresent } from './presence.js';
-import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { storedSubscriptions, writeStored } from './stored-subscription.js';
+import type { SubscriptionRecord } from './record.js';
+import { RecordWriter } from './record-writer.js';
 import { SharedParts } from './shared-parts.js';
 import { isWorking } from './state.js';
+import { storedSubscriptions } from './stored-subscription.js';
 import type { ServiceTerms } from './terms.js';
+import { isToBeSwept, swept } from './tombstones.js';
 import { transition } from './transition.js';
 
 export type { CallbackMatch, Entry } from './callback-index.js';
@@ -42,11 +44,11 @@ export class Registry {
   readonly #entries = new Map<string, Entry>();
   readonly #callbacks = new CallbackIndex();
   readonly #due: Timetable;
-  /** Who is kept here otherwise than in the store: counters, and what would be found again. */
-  readonly #unstored = new Set<string>();
+  readonly #writer: RecordWriter;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+    this.#writer = new RecordWriter(options.store);
     this.#due = options.engine.timetable((id) => this.#doDue(id));
     options.engine.onSetBack(() => this.#onSetBack());
   }
@@ -60,7 +62,7 @@ export class Registry {
     for await (const slice of storedSubscriptions(store, unreadable)) {
       for (const { record: stored, stats } of slice) {
         const record = shared.of(stored);
-        this.#index({ record, counters: new Counters(record.id, this.#unstored, stats), keys: [] });
+        this.#index({ record, counters: new Counters(record.id, this.#writer.unstored, stats), keys: [] });
       }
     }
   }
@@ -98,8 +100,8 @@ export class Registry {
 
   /** Stores a new subscription. */
   async add(record: SubscriptionRecord): Promise<void> {
-    const entry = { record, counters: new Counters(record.id, this.#unstored), keys: [] };
-    await this.#save(entry, record);
+    const entry = { record, counters: new Counters(record.id, this.#writer.unstored), keys: [] };
+    await this.#writer.write(entry, record);
     this.#index(entry);
   }
 
@@ -141,9 +143,11 @@ export class Registry {
    * @throws StoreError of the first that could not be stored; the others are stored all the same
    */
   async flush(): Promise<void> {
-    const changed = [...this.#unstored].flatMap((id) => this.#entries.get(id) ?? []);
+    const changed = [...this.#writer.unstored].flatMap((id) => this.#entries.get(id) ?? []);
     const stored = await Promise.allSettled(
-      changed.map((entry) => this.#options.engine.inTurn(entry.record.id, () => this.#save(entry, entry.record))),
+      changed.map((entry) =>
+        this.#options.engine.inTurn(entry.record.id, () => this.#writer.write(entry, entry.record)),
+      ),
     );
     const failure = stored.find((each) => each.status === 'rejected');
     if (failure !== undefined) throw failure.reason;
@@ -170,11 +174,10 @@ export class Registry {
    */
   async sweep(endedBefore: number): Promise<void> {
     for (const entry of this.#entries.values()) {
-      const isOld = (grant: GrantRecord): boolean => grant.endedAt !== undefined && grant.endedAt < endedBefore;
-      if (!entry.record.grants.some(isOld) && !isForgettable(entry.record)) continue;
+      if (!isToBeSwept(entry.record, endedBefore)) continue;
       await this.#options.engine.inTurn(entry.record.id, async () => {
-        const record = { ...entry.record, grants: entry.record.grants.filter((grant) => !isOld(grant)) };
-        if (isForgettable(record)) await this.#forget(entry);
+        const record = swept(entry.record, endedBefore);
+        if (record === undefined) await this.#forget(entry);
         else await this.#replace(entry, record);
       });
     }
@@ -184,7 +187,7 @@ export class Registry {
   #take(entry: Entry, record: SubscriptionRecord): void {
     entry.record = record;
     this.#index(entry);
-    this.#unstored.add(record.id);
+    this.#writer.unstored.add(record.id);
   }
 
   #doDue(id: string): void {
@@ -217,7 +220,7 @@ export class Registry {
     const made = new Set(context?.made.map(({ id }) => id));
     const keys = record.grants.flatMap(({ id, callback }) => (made.has(id) ? callbackKey(callback) : []));
     await this.#callbacks.reserving(keys, async () => {
-      await this.#save(entry, record);
+      await this.#writer.write(entry, record);
       entry.record = record;
       this.#index(entry);
     });
@@ -225,24 +228,11 @@ export class Registry {
 
   async #forget(entry: Entry): Promise<void> {
     const { id } = entry.record;
-    await this.#options.store.delete('subscription', id);
+    await this.#writer.remove(id);
     entry.record = { ...entry.record, grants: [] };
     this.#index(entry);
     this.#due.set(id, undefined);
     this.#entries.delete(id);
-    this.#unstored.delete(id);
-  }
-
-  async #save(entry: Entry, record: SubscriptionRecord): Promise<void> {
-    const { store } = this.#options;
-    const stats = entry.counters.stored();
-    this.#unstored.delete(record.id);
-    try {
-      await store.set('subscription', record.id, writeStored({ record, stats }));
-    } catch (error) {
-      this.#unstored.add(record.id);
-      throw error;
-    }
   }
 
   #context(entry: Entry, terms: ServiceTerms): EntryContext {
@@ -260,9 +250,4 @@ export class Registry {
     this.#due.set(record.id, served ? at : undefined);
     this.#callbacks.update(entry, now);
   }
-}
-
-/** Whether nothing is lost with it: neither code nor user wants it, and no callback is known for it. */
-function isForgettable({ declared, desired, grants }: SubscriptionRecord): boolean {
-  return !declared && desired === 'unsubscribed' && grants.length === 0;
 }
