@@ -53,9 +53,12 @@ describe('the harness', () => {
   });
 
   it('runs what is asked for with what it is compared with, and refuses a name that is none', () => {
-    const names = (...only: string[]): string[] => rowsFor(scenarios, only).map(rowName);
+    const names = (...only: string[]): string[] => rowsFor(scenarios, only).rows.map(rowName);
     expect(names('inline/2k-json')).toEqual(['floor/2k-json', 'inline/2k-json']);
     expect(names('floor')).toEqual(['floor/2k-json', 'floor/20k-atom']);
+    expect(names('start')).toEqual([]);
+    expect([...rowsFor(scenarios, ['start', 'floor']).scale]).toEqual(['start']);
+    expect([...rowsFor(scenarios, []).scale]).toEqual(['start', 'idle', 'renewal']);
     expect(names()).toHaveLength(scenarios.flatMap(({ payloads }) => payloads).length);
     expect(() => names('inlien')).toThrow(/There is no "inlien": .*inline/);
   });
@@ -153,6 +156,7 @@ describe('a run of the compiled benchmark', () => {
       rounds: 2,
       seconds: 0.1,
       connections: 4,
+      scale: [],
       profiled: false,
       scenarios: [
         { name: 'floor', what: expect.any(String) },
@@ -164,6 +168,21 @@ describe('a run of the compiled benchmark', () => {
       ],
     });
   }, 30_000);
+
+  it('tells what many subscriptions cost, beside what it would cost at the least', async () => {
+    const sizes = ['--many', '50', '--renewals', '20', '--rounds', '1', '--json'];
+    const { stdout } = await bench('--only', 'start', '--only', 'renewal', ...sizes);
+    const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
+    const comparison = { median: positive, lowest: positive, highest: positive };
+    expect(JSON.parse(stdout)).toMatchObject({
+      rows: [],
+      scale: [
+        { name: 'start', unit: 'ms', value: positive, floor: positive, toFloor: comparison, rounds: [positive] },
+        { name: 'start-heap', unit: 'bytes' },
+        { name: 'renewal', unit: '/s', value: positive, floor: positive, toFloor: comparison, rounds: [positive] },
+      ],
+    });
+  }, 60_000);
 
   it('prints a table with a line for each row, and says what was measured on what', async () => {
     const { stdout } = await bench('--only', 'floor', '--rounds', '1', '--seconds', '0.05');

@@ -8,6 +8,12 @@ export interface BenchOptions {
   /** Of each row in each round. */
   readonly seconds: number;
   readonly connections: number;
+  /** Of the rows about many subscriptions. */
+  readonly scaleRounds: number;
+  /** Subscriptions of the rows `start` and `idle`. */
+  readonly many: number;
+  /** Of the row `renewal`. */
+  readonly renewals: number;
   /** False: a table. True: JSON on standard output. A path: both, the JSON in that file. */
   readonly json: boolean | string;
   /** Where CPU profiles of the servers are written; undefined: none are made. */
@@ -16,10 +22,12 @@ export interface BenchOptions {
 
 export const USAGE = `npm run bench -- [options]
 
-  --only NAME        a scenario (inline) or a row (inline/2k-json), several times if need be; what it is compared with is run too
-  --quick            within a minute: 5 rounds of 0.8 s instead of 9 of 3 s
+  --only NAME        a scenario (inline), a row (inline/2k-json), or of many subscriptions start, idle, renewal; several
+                     times if need be; what it is compared with is run too
+  --quick            5 rounds of 0.8 s instead of 9 of 3 s, and 3 instead of 5 of what many subscriptions cost
   --json [FILE]      JSON instead of the table, or beside it in a file (npm run -s keeps npm's own lines out)
   --rounds N, --seconds N, --connections N
+  --many N, --renewals N   instead of 100,000 subscriptions and 10,000 renewals
   --cpu-profile DIR  write a CPU profile of each server: measures less well
   --help
 `;
@@ -42,14 +50,19 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
   const quick = values.quick === true;
   const rounds = numberOf('rounds', values.rounds, quick ? 5 : 9);
   const connections = numberOf('connections', values.connections, 64);
-  if (!Number.isInteger(rounds) || !Number.isInteger(connections)) {
-    throw new UsageError('--rounds and --connections are whole numbers');
+  const many = numberOf('many', values.many, 100_000);
+  const renewals = numberOf('renewals', values.renewals, 10_000);
+  if (![rounds, connections, many, renewals].every(Number.isInteger)) {
+    throw new UsageError('--rounds, --connections, --many and --renewals are whole numbers');
   }
   return {
     only: values.only ?? [],
     rounds,
     seconds: numberOf('seconds', values.seconds, quick ? 0.8 : 3),
     connections,
+    scaleRounds: values.rounds === undefined ? (quick ? 3 : 5) : rounds,
+    many,
+    renewals,
     json: file ?? values.json ?? false,
     profiles: values['cpu-profile'],
   };
@@ -67,6 +80,8 @@ function parsed(args: readonly string[]) {
         rounds: { type: 'string' },
         seconds: { type: 'string' },
         connections: { type: 'string' },
+        many: { type: 'string' },
+        renewals: { type: 'string' },
         'cpu-profile': { type: 'string' },
         help: { type: 'boolean' },
       },

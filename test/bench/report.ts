@@ -2,6 +2,7 @@ import type { Cores } from './cores.js';
 import type { Machine } from './machine.js';
 import type { RunningRow, Sample } from './rounds.js';
 import { floorOf } from './rows.js';
+import type { ScaleReport } from './scale/scale.js';
 import { compareRounds, median, type Comparison } from './statistics.js';
 
 /** Medians of a row's rounds. */
@@ -29,6 +30,8 @@ export interface Report {
   readonly profiled: boolean;
   readonly scenarios: readonly { readonly name: string; readonly what: string }[];
   readonly rows: readonly RowReport[];
+  /** What many subscriptions cost. */
+  readonly scale: readonly ScaleReport[];
 }
 
 /** Reports on each row. */

@@ -1,4 +1,5 @@
 import { UsageError } from './options.js';
+import { SCALE_ROWS, type ScaleRow } from './scale/scale.js';
 import { rowName, type Row, type Scenario } from './scenario.js';
 
 /**
@@ -6,13 +7,23 @@ import { rowName, type Row, type Scenario } from './scenario.js';
  *
  * @throws UsageError for a name that is none
  */
-export function rowsFor(scenarios: readonly Scenario[], only: readonly string[]): readonly Row[] {
+export function rowsFor(
+  scenarios: readonly Scenario[],
+  only: readonly string[],
+): { readonly rows: readonly Row[]; readonly scale: ReadonlySet<ScaleRow> } {
+  const scale = SCALE_ROWS.filter((name) => only.length === 0 || only.includes(name));
+  const deliveries = only.filter((name) => !scale.some((each) => each === name));
+  const isEmpty = only.length > 0 && deliveries.length === 0;
+  return { rows: isEmpty ? [] : deliveryRows(scenarios, deliveries), scale: new Set(scale) };
+}
+
+function deliveryRows(scenarios: readonly Scenario[], only: readonly string[]): readonly Row[] {
   const all = scenarios.flatMap((scenario) => scenario.payloads.map((payload) => ({ scenario, payload })));
   const isNamed = (row: Row, name: string): boolean => row.scenario.name === name || rowName(row) === name;
   for (const name of only) {
     if (all.some((row) => isNamed(row, name))) continue;
     throw new UsageError(
-      `There is no "${name}": --only takes ${scenarios.map((each) => each.name).join(', ')}, or a row such as ${all.map(rowName).join(', ')}`,
+      `There is no "${name}": --only takes ${[...scenarios.map((each) => each.name), ...SCALE_ROWS].join(', ')}, or a row such as ${all.map(rowName).join(', ')}`,
     );
   }
   if (only.length === 0) return all;

@@ -8,10 +8,11 @@ import { deliveryHeaders } from './delivery-request.js';
 import { thisMachine } from './machine.js';
 import { readOptions, USAGE, UsageError, type BenchOptions } from './options.js';
 import { reportRows, type Report } from './report.js';
-import { runRounds, warmUp, type Load, type RunningRow, type Subject } from './rounds.js';
+import { runRounds, warmUp, type Load, type RunningRow, type Sample, type Subject } from './rounds.js';
 import { rowsFor } from './rows.js';
 import { checkWork } from './same-work.js';
-import { rowName, type Row } from './scenario.js';
+import { measureScale } from './scale/scale.js';
+import { rowName } from './scenario.js';
 import { scenarios } from './scenarios.js';
 import { renderTable } from './table.js';
 import { startWorker, type Worker } from './worker.js';
@@ -19,7 +20,11 @@ import { startWorker, type Worker } from './worker.js';
 const SECRET = 'what the hub signs with, and nobody else';
 
 /** Starts each row's server, sees that all do the same work, and measures them. */
-async function bench(rows: readonly Row[], options: BenchOptions, onProgress: (what: string) => void): Promise<Report> {
+async function bench(
+  { rows, scale }: ReturnType<typeof rowsFor>,
+  options: BenchOptions,
+  onProgress: (what: string) => void,
+): Promise<Report> {
   const machine = thisMachine();
   const cores = separateCores();
   const folder = mkdtempSync(join(tmpdir(), 'websub-bench-'));
@@ -48,11 +53,15 @@ async function bench(rows: readonly Row[], options: BenchOptions, onProgress: (w
         throw new Error(`${name} answers\n${answer}\nwhere the first row answers\n${sameAnswer}`);
     }
     const { rounds, seconds, connections, profiles } = options;
-    const generator = start(new URL('load/process.js', import.meta.url), 'load', cores?.load, []);
-    const load: Load = { generator, subject, seconds, connections, onProgress };
-    await warmUp(running, load);
-    const linesBefore = new Map(running.map((each) => [each, each.server.lines()]));
-    const samples = await runRounds(running, rounds, load);
+    const samples = new Map<RunningRow, readonly Sample[]>();
+    const linesBefore = new Map<RunningRow, number>();
+    if (running.length > 0) {
+      const generator = start(new URL('load/process.js', import.meta.url), 'load', cores?.load, []);
+      const load: Load = { generator, subject, seconds, connections, onProgress };
+      await warmUp(running, load);
+      for (const each of running) linesBefore.set(each, each.server.lines());
+      for (const [row, taken] of await runRounds(running, rounds, load)) samples.set(row, taken);
+    }
     const report = reportRows(samples, (row) => row.server.lines() - (linesBefore.get(row) ?? 0));
     for (const { scenario, payload, logLines, requests } of report) {
       if (logLines > requests / 1000)
@@ -60,6 +69,15 @@ async function bench(rows: readonly Row[], options: BenchOptions, onProgress: (w
     }
     onProgress('stopping');
     for (const worker of workers) await worker.stop();
+    const { many, renewals } = options;
+    const atScale = await measureScale(scale, {
+      folder,
+      cores,
+      rounds: options.scaleRounds,
+      many,
+      renewals,
+      onProgress,
+    });
     const used = new Set(rows.map((row) => row.scenario));
     return {
       machine,
@@ -70,6 +88,7 @@ async function bench(rows: readonly Row[], options: BenchOptions, onProgress: (w
       profiled: profiles !== undefined,
       scenarios: [...used].map(({ name, what }) => ({ name, what })),
       rows: report,
+      scale: atScale,
     };
   } finally {
     for (const worker of workers) worker.kill();
@@ -88,8 +107,11 @@ async function main(): Promise<void> {
     process.stdout.write(USAGE);
     return;
   }
-  const rows = rowsFor(scenarios, options.only);
-  const report = await bench(rows, options, (what) => void process.stderr.write(`… ${what}\n`));
+  const report = await bench(
+    rowsFor(scenarios, options.only),
+    options,
+    (what) => void process.stderr.write(`… ${what}\n`),
+  );
   const json = `${JSON.stringify(report, undefined, 2)}\n`;
   if (typeof options.json === 'string') writeFileSync(options.json, json);
   process.stdout.write(options.json === true ? json : `\n${renderTable(report)}\n`);

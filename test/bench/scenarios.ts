@@ -1,6 +1,6 @@
 import type { Scenario } from './scenario.js';
 import { floor } from './scenarios/floor.js';
-import { inlineAsync, inline } from './scenarios/inline.js';
+import { inline10, inline100k, inlineAsync, inline } from './scenarios/inline.js';
 
 /** All scenarios, in the order of the table. The first is what the others are compared with. */
-export const scenarios: readonly Scenario[] = [floor, inline, inlineAsync];
+export const scenarios: readonly Scenario[] = [floor, inline, inlineAsync, inline10, inline100k];

@@ -1,4 +1,5 @@
 import type { Report, RowReport } from './report.js';
+import type { ScaleReport } from './scale/scale.js';
 import type { Comparison } from './statistics.js';
 
 /** From here on the load generator is what is measured. */
@@ -6,7 +7,7 @@ const BUSY = 0.9;
 
 /** The report for a person. */
 export function renderTable(report: Report): string {
-  const { machine, cores, rounds, seconds, connections, scenarios, rows } = report;
+  const { machine, cores, rounds, seconds, connections, scenarios, rows, scale } = report;
   return [
     `${machine.package}, node ${machine.node}, ${machine.cpu}, ${machine.cores} cores, ${machine.system}`,
     `${rounds} rounds of ${seconds} s, the rows taking turns in each; ${connections} kept-alive connections, one request in flight on each`,
@@ -14,8 +15,8 @@ export function renderTable(report: Report): string {
       ? 'server and load generator NOT kept apart (that takes Linux, taskset and two cores): they may slow each other down'
       : `server kept on core ${cores.server}, load generator on core ${cores.load}`,
     '',
-    ...aligned([HEADER, ...rows.map(cells)]),
-    '',
+    ...(rows.length === 0 ? [] : [...aligned([HEADER, ...rows.map(cells)]), '']),
+    ...scaleLines(scale),
     'Medians of the rounds. "× floor" is the median of the ratios to the floor in the same round, with the lowest and the highest:',
     'more is better for the rate, less for CPU (user and system, of the whole server process) and p99 (of a saturated server).',
     ...scenarios.map(({ name, what }) => `  ${name}: ${what}`),
@@ -37,6 +38,18 @@ function cells({ scenario, payload, rate, cpuMicros, p99Ms, loadBusy, toFloor }:
     ratio(toFloor?.p99Ms),
     `${Math.round(100 * loadBusy)} %`,
   ];
+}
+
+/** What many subscriptions cost, a line each. */
+function scaleLines(scale: readonly ScaleReport[]): readonly string[] {
+  if (scale.length === 0) return [];
+  const line = ({ name, what, value, unit, floor, toFloor }: ScaleReport): string => {
+    const shown = (number: number): string =>
+      `${number.toLocaleString('en', { maximumFractionDigits: number < 100 ? 2 : 0 })} ${unit}`;
+    const beside = floor === undefined ? '' : `, floor ${shown(floor)}: × ${ratio(toFloor)}`;
+    return `${name.padEnd(11)} ${shown(value)}${beside}  (${what})`;
+  };
+  return [...scale.map(line), ''];
 }
 
 function ratio(comparison: Comparison | undefined): string {

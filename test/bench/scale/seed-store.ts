@@ -40,7 +40,9 @@ export async function seedStore({ directory, hub, topic, secret, count, renewsAt
     return subscription?.renewsAt !== undefined && subscription.renewsAt.getTime() > Date.now() + 3_600_000;
   };
   while (!(await settled())) await new Promise((resolve) => setTimeout(resolve, 10));
-  const [{ id = '', callback = '', grants = [] } = {}] = await runtime.subscriptions.find();
+  const [granted] = await runtime.subscriptions.find();
+  if (granted?.callback === undefined) throw new Error('The subscription to be written many times was not granted');
+  const { id, callback, grants } = granted;
   const { port = 0 } = runtime;
   await runtime.stopNow();
 

@@ -14,3 +14,17 @@ export const inlineAsync: Scenario = {
   server: new URL('../servers/inline-async.js', import.meta.url),
   payloads: [json2k, atom20k],
 };
+
+export const inline10: Scenario = {
+  name: 'inline-10',
+  what: 'as inline, with 10 subscriptions in the store, one of which is delivered to',
+  server: new URL('../servers/inline-10.js', import.meta.url),
+  payloads: [json2k],
+};
+
+export const inline100k: Scenario = {
+  name: 'inline-100k',
+  what: 'the same with 100,000 subscriptions',
+  server: new URL('../servers/inline-100k.js', import.meta.url),
+  payloads: [json2k],
+};

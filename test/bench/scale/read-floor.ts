@@ -1,0 +1,16 @@
+import { open } from 'lmdb';
+import { answerCalls, stringsOf } from '../calls.js';
+
+/** The least that a start has to do: bare lmdb reads and decodes each row, and keeps it. */
+const kept: unknown[] = [];
+
+answerCalls({
+  start(setup) {
+    const { directory } = stringsOf(setup, ['directory']);
+    const before = performance.now();
+    const database = open(directory, { noSubdir: false, readOnly: true });
+    for (const { value } of database.getRange()) kept.push(value);
+    return { milliseconds: performance.now() - before, rows: kept.length };
+  },
+  stop: () => ({}),
+});

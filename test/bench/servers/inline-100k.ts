@@ -1,0 +1,4 @@
+import { serveBench } from '../bench-server.js';
+import { startMany } from './many.js';
+
+serveBench((setup) => startMany(setup, 100_000));
