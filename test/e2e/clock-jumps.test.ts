@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DAY_MS } from './news-service.js';
-import { HOUR_MS, MINUTE_MS, SECOND_MS, Travel, waitsBetween } from './time-travel.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS, subscribed, Travel, waitsBetween } from './time-travel.js';
 import { reader } from './world.js';
 
 const LEASES = {
@@ -15,17 +15,6 @@ const named = (milliseconds: number): string => {
   const [unit, ms] = size < DAY_MS ? ['seconds', SECOND_MS] : ['days', DAY_MS];
   return `${milliseconds < 0 ? 'back' : 'forth'} by ${size / ms} ${unit}`;
 };
-
-/** A subscription at a hub whose clock is right. */
-async function subscribed(leaseMs: number) {
-  const travel = await Travel.begin({ hub: { leaseSeconds: leaseMs / SECOND_MS } });
-  const topic = travel.hub.topic('/feed');
-  const { service, got } = reader({ target: topic.url, unsubscribeOnShutdown: false });
-  await travel.start(service);
-  const patienceMs = Math.max(SECOND_MS, Math.min(MINUTE_MS, leaseMs / 10));
-  const pass = (milliseconds: number): Promise<void> => travel.pass(milliseconds, patienceMs);
-  return { travel, topic, service, got, pass };
-}
 
 /** For how long the hub had no lease to deliver by, at most, by its own clock. */
 function longestGap({ hub, trueTime }: Travel, leaseMs: number): number {

@@ -6,7 +6,7 @@ import type { ServiceReference, StartOptions, Subscription, SubscriberRuntime } 
 import { TestHub, type TestHubOptions } from 'websub-subscriber/testing';
 import { FakeWorld } from './fake-world.js';
 import { quiet } from './news-service.js';
-import { deadPort } from './world.js';
+import { deadPort, reader } from './world.js';
 
 export const SECOND_MS = 1_000;
 export const MINUTE_MS = 60_000;
@@ -176,6 +176,17 @@ export class Travel {
   hasLogged(text: string): boolean {
     return this.world.lines.some((line) => inspect(line, WHOLE).includes(text));
   }
+}
+
+/** A journey with one subscription, at a hub that grants a lease of this length. */
+export async function subscribed(leaseMs: number) {
+  const travel = await Travel.begin({ hub: { leaseSeconds: leaseMs / SECOND_MS } });
+  const topic = travel.hub.topic('/feed');
+  const { service, got } = reader({ target: topic.url, unsubscribeOnShutdown: false });
+  await travel.start(service);
+  const patienceMs = Math.max(SECOND_MS, Math.min(MINUTE_MS, leaseMs / 10));
+  const pass = (milliseconds: number): Promise<void> => travel.pass(milliseconds, patienceMs);
+  return { travel, topic, service, got, pass };
 }
 
 function comesDueAt({ state, renewsAt, nextAttemptAt, expiresAt }: Subscription): number[] {
