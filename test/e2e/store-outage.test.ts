@@ -26,49 +26,51 @@ async function twoSubscriptions(leaseMs: number, config: SubscriberServiceConfig
   return { travel, rows, topic, other, service, got, before, untouched, isOurs, minutes, complaints };
 }
 
-describe('L1 a store that fails in the middle of a renewal', () => {
-  const writes = [1, 2, 3, 4, 5, 6];
+/** A renewal whose nth write fails, and all others for a while. @returns how many writes there were by then, if it got so far */
+async function renewedThrough(nth: number, forMs: number): Promise<number> {
+  const { travel, rows, topic, other, got, before, untouched, isOurs, minutes } = await twoSubscriptions(10 * DAY_MS);
+  const dueAt = before.renewsAt?.getTime() ?? 0;
+  await travel.pass(dueAt - travel.world.now - SECOND_MS);
+  let count = 0;
+  let failedAt: number | undefined;
+  rows.fails = (operation, key) => {
+    if (!isOurs(operation, key)) return false;
+    count += 1;
+    if (count === nth) failedAt = travel.world.now;
+    return count === nth || (failedAt !== undefined && travel.world.now < failedAt + forMs);
+  };
+  await travel.pass(SECOND_MS);
+  if (failedAt === undefined) return count;
+  expect(failedAt).toBe(dueAt);
+  const lines = travel.world.lines.filter(({ level }) => level === 'error' || level === 'warn');
+  expect(inspect(lines, { depth: 9 })).toMatch(new RegExp(`The record subscription ${before.id} could not be written`));
+  await topic.publish('during');
+  await minutes(forMs / MINUTE_MS + 3);
+  await topic.publish('after');
+  await other.publish('at the other');
+  expect(got).toEqual(['during', 'after', 'at the other']);
+  const { verifiedAt, ...after } = await travel.seen('/feed');
+  expect(after).toMatchObject({ id: before.id, callback: before.callback, state: 'active', attempts: 0 });
+  expect(verifiedAt?.getTime()).toBeGreaterThanOrEqual(dueAt);
+  expect(travel.asked('/feed').length).toBeLessThanOrEqual(4);
+  expect(Math.min(...waitsBetween(travel.asked('/feed')))).toBeGreaterThanOrEqual(SECOND_MS);
+  expect(travel.asked('/other')).toHaveLength(1);
+  const { stats: _stats, ...same } = await travel.seen('/other');
+  expect(untouched).toMatchObject(same);
+  expect(travel.hub.violations).toEqual([]);
+  return count;
+}
 
+describe('L1 a store that fails in the middle of a renewal', () => {
   it.each([
-    ...writes.map((nth) => ['once', nth, 0] as const),
-    ...writes.map((nth) => ['for ten minutes', nth, 10 * MINUTE_MS] as const),
+    ['once', 0],
+    ['for ten minutes', 10 * MINUTE_MS],
   ])(
-    '%s, from write %i on, puts it off and loses nothing, and the other subscription is not touched',
-    async (_, nth, forMs) => {
-      const { travel, rows, topic, other, got, before, untouched, isOurs, minutes } = await twoSubscriptions(
-        10 * DAY_MS,
-      );
-      const dueAt = before.renewsAt?.getTime() ?? 0;
-      await travel.pass(dueAt - travel.world.now - SECOND_MS);
-      let count = 0;
-      let failedAt: number | undefined;
-      rows.fails = (operation, key) => {
-        if (!isOurs(operation, key)) return false;
-        count += 1;
-        if (count === nth) failedAt = travel.world.now;
-        return count === nth || (failedAt !== undefined && travel.world.now < failedAt + forMs);
-      };
-      await travel.pass(SECOND_MS);
-      // Or else there are not as many writes as this.
-      expect(failedAt).toBe(dueAt);
-      const lines = travel.world.lines.filter(({ level }) => level === 'error' || level === 'warn').slice(1);
-      expect(inspect(lines, { depth: 9 })).toMatch(
-        new RegExp(`The record subscription ${before.id} could not be written`),
-      );
-      await topic.publish('during');
-      await minutes(forMs / MINUTE_MS + 3);
-      await topic.publish('after');
-      await other.publish('at the other');
-      expect(got).toEqual(['during', 'after', 'at the other']);
-      const { verifiedAt, ...after } = await travel.seen('/feed');
-      expect(after).toMatchObject({ id: before.id, callback: before.callback, state: 'active', attempts: 0 });
-      expect(verifiedAt?.getTime()).toBeGreaterThanOrEqual(dueAt);
-      expect(travel.asked('/feed').length).toBeLessThanOrEqual(4);
-      expect(Math.min(...waitsBetween(travel.asked('/feed')))).toBeGreaterThanOrEqual(SECOND_MS);
-      expect(travel.asked('/other')).toHaveLength(1);
-      const { stats: _stats, ...same } = await travel.seen('/other');
-      expect(untouched).toMatchObject(same);
-      expect(travel.hub.violations).toEqual([]);
+    '%s, at whichever of its writes, puts it off and loses nothing, and the other subscription is not touched',
+    async (_, forMs) => {
+      const writes = await renewedThrough(Infinity, 0);
+      expect(writes).toBeGreaterThanOrEqual(2);
+      for (let nth = 1; nth <= writes; nth += 1) await renewedThrough(nth, forMs);
     },
   );
 });
