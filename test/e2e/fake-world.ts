@@ -20,6 +20,8 @@ export class FakeWorld {
     error: this.#record('error'),
     fatal: this.#record('fatal'),
   };
+  /** Where chance has a say: from 0 to 1. */
+  random = (): number => 0.5;
   #now: number;
   #engine: EmbeddedEngine | undefined;
   readonly #jobs = new Map<string, () => void>();
@@ -43,7 +45,7 @@ export class FakeWorld {
       { port: 0, store: 'memory', logger: this.logger, handleSignals: false, ...options },
       {
         now: () => this.#now,
-        random: () => 0.5,
+        random: () => this.random(),
         engine: (given) => this.#engineOf(given.now),
         env: {},
       },

@@ -1,22 +1,19 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { Keyv } from 'keyv';
 import { expect, onTestFinished, test } from 'vitest';
-import type { HookName, Subscription, SubscriberRuntime } from 'websub-subscriber';
-import { TestHub, type HubTopic } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { DAY_MS, quiet } from './news-service.js';
-import { deadPort, reader, strangersServer } from './world.js';
+import type { SubscriberDefinition } from 'websub-subscriber';
+import type { HubTopic } from 'websub-subscriber/testing';
+import { DAY_MS } from './news-service.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS, Travel, waitsBetween, type Heard } from './time-travel.js';
+import { portOf, reader, strangersServer } from './world.js';
 
-const HOUR_MS = 3_600_000;
-const MINUTE_MS = 60_000;
 const YEAR_MS = 365 * DAY_MS;
 const LEASE_MS = 10 * DAY_MS;
 const SECRET = 'one that no log may hold';
 
-/** A hub behind a line that can be cut, and a publisher that advertises it. */
-async function hubBehindALine(world: FakeWorld) {
-  const hub = await TestHub.start({ now: () => world.now });
+/** The line to a hub: it can be cut, so that requests get no answer, and nothing can listen at its end. */
+async function lineTo({ hub, world }: Travel) {
   const line = { isCut: false, seen: [] as number[] };
   const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     line.seen.push(world.now);
@@ -29,169 +26,163 @@ async function hubBehindALine(world: FakeWorld) {
     const answer = await fetch(hub.url, { method: 'POST', body, headers });
     response.writeHead(answer.status).end(await answer.text());
   };
-  const proxy = await strangersServer((request, response) => void pass(request, response));
-  onTestFinished(async () => {
-    await proxy[Symbol.asyncDispose]();
-    await hub.close();
+  const { server, url, ...proxy } = await strangersServer((request, response) => void pass(request, response));
+  onTestFinished(() => proxy[Symbol.asyncDispose]());
+  const port = portOf(server);
+  return Object.assign(line, {
+    url: `${url}/hub`,
+    async refuse() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+    async listen() {
+      server.listen(port, '127.0.0.1');
+      await once(server, 'listening');
+    },
   });
-  const topic = hub.topic('/feed', { hubs: [`${proxy.url}/hub`] });
-  return { hub, topic, line };
 }
 
 class FiveYears {
-  readonly got: string[] = [];
-  readonly heard: { readonly name: HookName; readonly at: number }[] = [];
-  readonly renewals: number[] = [];
-  #runtime: SubscriberRuntime | undefined;
-  readonly #rows = new Map<string, unknown>();
-  #port = 0;
+  readonly service: SubscriberDefinition;
+  readonly got: string[];
+  readonly began: number;
 
   constructor(
-    readonly world: FakeWorld,
-    readonly hub: TestHub,
+    readonly travel: Travel,
     readonly topic: HubTopic,
-  ) {}
-
-  get runtime(): SubscriberRuntime {
-    if (this.#runtime === undefined) throw new Error('it is not running');
-    return this.#runtime;
+  ) {
+    const config = { target: topic.url, secret: SECRET, unsubscribeOnShutdown: false };
+    ({ service: this.service, got: this.got } = reader(config));
+    this.began = travel.world.now;
   }
 
-  /** Starts the service, anew where it runs already: another process on the same store, as it were. */
-  async start(): Promise<void> {
-    await this.#runtime?.stop();
-    this.#port ||= await deadPort();
-    const { service, got } = reader({ target: this.topic.url, secret: SECRET, unsubscribeOnShutdown: false });
-    got.push = (...news) => this.got.push(...news);
-    const runtime = await this.world.start(service, { port: this.#port, store: new Keyv({ store: this.#rows }) });
-    this.#runtime = runtime;
-    onTestFinished(() => runtime.stopNow());
-    for (const name of ['verified', 'renewed', 'failed', 'expired', 'requested'] as const) {
-      runtime.hooks.on(name, () => void this.heard.push({ name, at: this.world.now }));
-    }
-    await this.settle();
+  start = async (): Promise<void> => void (await this.travel.start(this.service));
+
+  /** Waits for the next renewal to be near. */
+  async untilRenewal(): Promise<void> {
+    const { renewsAt } = await this.travel.seen();
+    await this.travel.pass(Math.max(1, (renewsAt?.getTime() ?? 0) - this.travel.world.now - MINUTE_MS));
   }
 
-  async seen(): Promise<Subscription> {
-    const [subscription] = await this.runtime.subscriptions.find();
-    if (subscription === undefined) throw new Error('there is no subscription');
-    return subscription;
-  }
-
-  /** What is under way in this process is done: hub, subscriber and the line between them share it. */
-  async settle(): Promise<void> {
-    const marks = (): string => [this.hub.requests.length, this.heard.length, this.hub.deliveries.length].join();
-    for (let calm = 0, last = marks(); calm < 4; calm += 1) {
-      await quiet();
-      await this.hub.settled();
-      if (marks() !== last) calm = -1;
-      last = marks();
-    }
-  }
-
-  /** Lets time pass from one thing that comes due to the next. */
-  async pass(milliseconds: number): Promise<void> {
-    const end = this.world.now + milliseconds;
-    while (this.world.now < end) {
-      const { state, expiresAt, renewsAt, nextAttemptAt } = await this.seen();
-      const times = [state === 'active' ? renewsAt : undefined, nextAttemptAt, expiresAt]
-        .flatMap((date) => (date === undefined ? [] : date.getTime()))
-        .filter((time) => time > this.world.now);
-      const { heard } = this;
-      // A request that is open tells of no time: the hub gets a minute.
-      const isOpen = heard.at(-1)?.name === 'requested' || heard.at(-1)?.name === 'expired';
-      const next = Math.min(end, ...times, isOpen ? this.world.now + MINUTE_MS : Infinity);
-      this.world.pass(Math.max(1_000, next - this.world.now));
-      await this.settle();
-    }
-  }
-
-  async publish(): Promise<string> {
-    const news = `news of ${new Date(this.world.now).toISOString()}`;
-    await this.topic.publish(news);
-    await this.settle();
-    return news;
-  }
-
-  /** Publishes each day, and says what arrived how often. */
-  async days(count: number): Promise<readonly number[]> {
-    const times: number[] = [];
+  /** Publishes each day, and says how often each piece of news arrived, at how many subscriptions. */
+  async days(count: number): Promise<readonly string[]> {
+    const times: string[] = [];
     for (let day = 0; day < count; day += 1) {
-      await this.pass(DAY_MS);
-      const news = await this.publish();
-      times.push(this.got.filter((one) => one === news).length);
+      await this.travel.pass(DAY_MS);
+      const news = `news of ${new Date(this.travel.world.now).toISOString()}`;
+      await this.topic.publish(news);
+      await this.travel.settle();
+      const active = this.travel.hub.subscriptions.filter(({ state }) => state === 'active').length;
+      times.push(`${this.got.filter((one) => one === news).length} of ${active}`);
+      for (const turn of ['*/10 * * * * *', '0 * * * *', '*/10 * * * *', '0 3 * * *']) this.travel.world.turn(turn);
     }
     return times;
   }
+
+  /** What was heard of one kind since some moment. */
+  heard(name: Heard['name'], since = this.began): number[] {
+    return this.travel.heard.flatMap((one) => (one.name === name && one.at >= since ? one.at : []));
+  }
 }
 
-const arrivedOnce = (count: number): readonly number[] => Array.from({ length: count }, () => 1);
+const arrivedOnce = (count: number): readonly string[] => Array.from({ length: count }, () => '1 of 1');
 
-test('L1 L2 L3 a subscription with a lease of ten days lives for five years, through outages of an hour, a day and a month', async () => {
-  const world = new FakeWorld(Date.parse('2030-01-01T00:00:00Z'));
-  const began = world.now;
-  const { hub, topic, line } = await hubBehindALine(world);
-  const life = new FiveYears(world, hub, topic);
+test('L1 L2 L3 D10 a subscription with a lease of ten days lives for five years, through outages of an hour, a day and a month', async () => {
+  const travel = await Travel.begin();
+  const { world, hub } = travel;
+  const line = await lineTo(travel);
+  const topic = hub.topic('/feed', { hubs: [line.url] });
+  const life = new FiveYears(travel, topic);
   await life.start();
-  const { id, callback, expiresAt } = await life.seen();
+  const { id, callback, expiresAt } = await travel.seen();
   expect(expiresAt?.getTime()).toBe(world.now + LEASE_MS);
+  const sound = { id, callback, state: 'active', attempts: 0 };
 
-  // A year of peace: renewed between 70 and 90 % of each lease, and nothing is missed.
+  // A year of peace: renewed between 70 and 90 % of each lease, not always at the same point, and nothing is missed.
   expect(await life.days(365)).toEqual(arrivedOnce(365));
-  const renewed = [began, ...life.heard.filter(({ name }) => name === 'renewed').map(({ at }) => at)];
-  const gaps = renewed.slice(1).map((at, index) => at - (renewed[index] ?? 0));
+  const gaps = waitsBetween([life.began, ...life.heard('renewed')]);
   expect(gaps.length).toBeGreaterThan(40);
   expect(Math.min(...gaps)).toBeGreaterThanOrEqual(0.7 * LEASE_MS);
-  expect(Math.max(...gaps)).toBeLessThanOrEqual(0.9 * LEASE_MS + 1_000);
-  expect(life.heard.filter(({ name }) => name === 'failed')).toEqual([]);
+  expect(Math.max(...gaps)).toBeLessThanOrEqual(0.9 * LEASE_MS + SECOND_MS);
+  expect(Math.max(...gaps) - Math.min(...gaps)).toBeGreaterThan(0.1 * LEASE_MS);
+  expect(life.heard('failed')).toEqual([]);
+  expect(travel.asked()).toHaveLength(gaps.length + 1);
   await life.start();
 
   // The hub is out of order for the hour in which a renewal comes due: nobody notices.
-  await life.pass(Math.max(0, ((await life.seen()).renewsAt?.getTime() ?? 0) - world.now - MINUTE_MS));
+  await life.untilRenewal();
   hub.fail(503);
-  await life.pass(HOUR_MS);
-  expect(await life.seen()).toMatchObject({ state: 'active', lastError: { cause: 'hub-error' } });
-  const duringTheHour = await life.publish();
-  expect(life.got.filter((news) => news === duringTheHour)).toHaveLength(1);
+  await travel.pass(HOUR_MS);
+  expect(await travel.seen()).toMatchObject({ state: 'active', lastError: { cause: 'hub-error' } });
+  await topic.publish('during the hour');
+  expect(life.got.filter((news) => news === 'during the hour')).toHaveLength(1);
   hub.configure({ fail: false });
-  await life.pass(2 * HOUR_MS);
-  expect(await life.seen()).toMatchObject({ state: 'active', attempts: 0, callback });
+  await travel.pass(2 * HOUR_MS);
+  expect(await travel.seen()).toMatchObject(sound);
   expect(await life.days(330)).toEqual(arrivedOnce(330));
   await life.start();
 
   // It takes requests for a day, and verifies none.
-  await life.pass(Math.max(0, ((await life.seen()).renewsAt?.getTime() ?? 0) - world.now - MINUTE_MS));
+  await life.untilRenewal();
   hub.configure({ verify: 'never' });
-  expect(await life.days(1)).toEqual([1]);
-  expect((await life.seen()).lastError?.cause).toBe('verification-missing');
+  expect(await life.days(1)).toEqual(arrivedOnce(1));
+  expect((await travel.seen()).lastError?.cause).toBe('verification-missing');
   hub.configure({ verify: 'async' });
-  await life.pass(2 * HOUR_MS);
-  expect(await life.seen()).toMatchObject({ state: 'active', attempts: 0, callback });
+  await travel.pass(2 * HOUR_MS);
+  expect(await travel.seen()).toMatchObject(sound);
   expect(await life.days(330)).toEqual(arrivedOnce(330));
   await life.start();
 
   // It is away for a month: the lease runs out, it is asked at least every hour, and then all is as before.
+  const renewals = life.heard('renewed').length;
   line.isCut = true;
   line.seen.length = 0;
-  await life.pass(30 * DAY_MS);
-  expect(await life.seen()).toMatchObject({ state: 'expired', lastError: { cause: 'unreachable' } });
+  await travel.pass(30 * DAY_MS);
+  expect(await travel.seen()).toMatchObject({ id, callback, state: 'expired', lastError: { cause: 'unreachable' } });
+  expect(life.heard('expired')).toHaveLength(1);
   expect(hub.subscriptions).toMatchObject([{ state: 'lapsed' }]);
-  const waits = line.seen.slice(1).map((at, index) => at - (line.seen[index] ?? 0));
+  const waits = waitsBetween(line.seen);
   expect(waits.length).toBeGreaterThan(700);
-  expect(Math.min(...waits)).toBeGreaterThanOrEqual(1_000);
-  expect(Math.max(...waits)).toBeLessThanOrEqual(HOUR_MS + 1_000);
+  expect(Math.min(...waits)).toBeGreaterThanOrEqual(SECOND_MS);
+  expect(Math.max(...waits)).toBeLessThanOrEqual(HOUR_MS + SECOND_MS);
   line.isCut = false;
-  await life.pass(HOUR_MS + MINUTE_MS);
-  expect(await life.seen()).toMatchObject({ id, callback, state: 'active', attempts: 0 });
-  expect(await life.days(300)).toEqual(arrivedOnce(300));
+  await travel.pass(HOUR_MS + MINUTE_MS);
+  expect(life.heard('renewed')).toHaveLength(renewals);
+  expect(await travel.seen()).toMatchObject(sound);
+  expect(await life.days(150)).toEqual(arrivedOnce(150));
+
+  // The publisher's page is gone for a month: the hub that is known does.
+  topic.configure({ status: 500 });
+  expect(await life.days(30)).toEqual(arrivedOnce(30));
+  expect(await travel.seen()).toMatchObject({ callback, state: 'active' });
+  topic.configure({ status: undefined });
+  expect(await life.days(120)).toEqual(arrivedOnce(120));
+  expect(await travel.seen()).toMatchObject(sound);
   await life.start();
 
-  const left = Math.ceil((began + 5 * YEAR_MS - world.now) / DAY_MS);
+  // Nothing listens where the hub was, for a day.
+  await life.untilRenewal();
+  await line.refuse();
+  const refusedFrom = world.now;
+  expect(await life.days(1)).toEqual(arrivedOnce(1));
+  const tries = life.heard('requested', refusedFrom);
+  expect(tries.length).toBeGreaterThan(24);
+  expect(Math.min(...waitsBetween(tries))).toBeGreaterThanOrEqual(SECOND_MS);
+  expect(Math.max(...waitsBetween(tries))).toBeLessThanOrEqual(HOUR_MS + SECOND_MS);
+  await line.listen();
+  await travel.pass(HOUR_MS + MINUTE_MS);
+  expect(await travel.seen()).toMatchObject(sound);
+
+  const left = Math.ceil((life.began + 5 * YEAR_MS - world.now) / DAY_MS);
+  expect(left).toBeGreaterThan(300);
   expect(await life.days(left)).toEqual(arrivedOnce(left));
-  expect(world.now - began).toBeGreaterThanOrEqual(5 * YEAR_MS);
-  expect(await life.seen()).toMatchObject({ id, callback, state: 'active', attempts: 0 });
-  // One subscription at the hub, under the one callback it ever heard of.
+  expect(await travel.seen()).toMatchObject(sound);
+  // Under the one callback that the hub ever heard of; the lease ran out once, in the month.
   expect(hub.subscriptions).toMatchObject([{ callback, state: 'active' }]);
+  expect(life.heard('expired')).toHaveLength(1);
   expect(hub.violations).toEqual([]);
-  expect(JSON.stringify(world.lines)).not.toContain(SECRET);
+  expect(travel.hasLogged('asking the hub')).toBe(true);
+  expect(travel.hasLogged(SECRET)).toBe(false);
 }, 120_000);

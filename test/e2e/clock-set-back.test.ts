@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { DAY_MS } from './news-service.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS, subscribed, Travel, waitsBetween } from './time-travel.js';
+import { reader } from './world.js';
+
+const BACK = [
+  ['a minute', MINUTE_MS],
+  ['an hour', HOUR_MS],
+  ['twelve hours', 12 * HOUR_MS],
+  ['23 hours', 23 * HOUR_MS],
+  ['a day', DAY_MS],
+  ['ten days', 10 * DAY_MS],
+] as const;
+
+describe('L2 while a hub is out of order, a clock set back', () => {
+  it.each(BACK)('by %s lets a renewal wait for no longer than an hour', async (_, backMs) => {
+    const { travel, topic } = await subscribed(10 * DAY_MS);
+    const { renewsAt } = await travel.seen();
+    await travel.pass((renewsAt?.getTime() ?? 0) - travel.world.now - MINUTE_MS);
+    topic.fail(503);
+    await travel.pass(6 * HOUR_MS);
+    await travel.jump(-backMs);
+    topic.configure({ fail: false });
+    await travel.pass(HOUR_MS + SECOND_MS);
+    expect(await travel.seen()).toMatchObject({ state: 'active', attempts: 0 });
+    expect(Math.min(...waitsBetween(travel.asked()))).toBeGreaterThanOrEqual(SECOND_MS);
+  });
+
+  it.each(BACK)('by %s lets a first request wait for no longer than an hour', async (_, backMs) => {
+    const travel = await Travel.begin();
+    const topic = travel.hub.topic('/feed', { fail: { status: 503 } });
+    await travel.start(reader({ target: topic.url }).service);
+    await travel.pass(6 * HOUR_MS);
+    await travel.jump(-backMs);
+    topic.configure({ fail: false });
+    await travel.pass(HOUR_MS + SECOND_MS);
+    expect(await travel.seen()).toMatchObject({ state: 'active', attempts: 0 });
+  });
+
+  it.each(BACK)('by %s while nobody runs lets it wait for no longer than an hour', async (_, backMs) => {
+    const travel = await Travel.begin();
+    const topic = travel.hub.topic('/feed', { fail: { status: 503 } });
+    const { service } = reader({ target: topic.url });
+    await travel.start(service);
+    await travel.pass(6 * HOUR_MS);
+    await travel.stop();
+    await travel.jump(-backMs);
+    topic.configure({ fail: false });
+    await travel.start(service);
+    await travel.pass(HOUR_MS + SECOND_MS);
+    expect(await travel.seen()).toMatchObject({ state: 'active', attempts: 0 });
+  });
+});
+
+describe('L1 a clock set back by less than a minute', () => {
+  it.each([
+    ['5 seconds', 'ten seconds', 5, 10],
+    ['30 seconds', 'ten seconds', 30, 10],
+    ['59 seconds', 'ten seconds', 59, 10],
+    ['59 seconds', 'a minute', 59, 60],
+    ['59 seconds', 'five minutes', 59, 300],
+  ])('%s leaves no gap in a lease of %s', async (_back, _lease, backSeconds, leaseSeconds) => {
+    const leaseMs = leaseSeconds * SECOND_MS;
+    const { travel, pass } = await subscribed(leaseMs);
+    await pass(0.3 * leaseMs);
+    await travel.jump(-backSeconds * SECOND_MS);
+    await pass(3 * leaseMs);
+    const verified = travel.hub.deliveries.flatMap(({ kind, at }) => (kind === 'verification' ? at.getTime() : []));
+    expect(Math.max(...waitsBetween([...verified, travel.trueTime]))).toBeLessThanOrEqual(leaseMs);
+    expect(Math.min(...waitsBetween(travel.asked()))).toBeGreaterThanOrEqual(SECOND_MS);
+  });
+});

@@ -1,0 +1,70 @@
+import { expect, it } from 'vitest';
+import { StoreError } from 'websub-subscriber';
+import { FailingRows } from './failing-rows.js';
+import { DAY_MS } from './news-service.js';
+import { Travel } from './time-travel.js';
+import { reader } from './world.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A record whose subscription, or whose first grant, has these fields instead; undefined takes one away. */
+const changed = (text: string, { record = {}, grant }: { record?: Fields; grant?: Fields | null }): string => {
+  const { v, data } = JSON.parse(text);
+  const grants: unknown[] = grant === null ? [null] : [{ ...data.record.grants[0], ...grant }];
+  return JSON.stringify({ v, data: { ...data, record: { ...data.record, grants, ...record } } });
+};
+
+it.each([
+  ['a grant that is null', { grant: null }],
+  ['a grant without a callback', { grant: { callback: undefined } }],
+  ['a callback that is no URL', { grant: { callback: 'nowhere' } }],
+  ['a grant without secrets', { grant: { secrets: undefined } }],
+  ['a grant in no state', { grant: { state: undefined } }],
+  ['times that are none', { grant: { renewsAt: 'soon', expiresAt: 'later' } }],
+  ['no target', { record: { target: undefined } }],
+  ['no hubs', { record: { hubs: undefined } }],
+  ['no word of what is wanted', { record: { desired: undefined } }],
+  ['another id', { record: { id: 'another' } }],
+])('L4 a record with %s is told of and left as it is, and the other subscription lives on', async (_, change) => {
+  const rows = new FailingRows();
+  const travel = await Travel.begin({ rows });
+  const [spoilt, sound] = [travel.hub.topic('/spoilt'), travel.hub.topic('/sound')];
+  const { service, got } = reader({ target: sound.url, unsubscribeOnShutdown: false });
+  await travel.start(service);
+  const { id } = await travel.runtime.subscribe(service, { target: spoilt.url });
+  await travel.settle();
+  await travel.stop();
+  const key = rows.subscriptions.find((each) => each.endsWith(id)) ?? '';
+  const row = JSON.stringify({ value: changed(JSON.parse(String(rows.get(key))).value, change) });
+  rows.set(key, row);
+
+  await travel.start(service);
+  const [told] = travel.world.logged('a stored subscription cannot be read: left as it is');
+  expect(told?.fields['err']).toBeInstanceOf(StoreError);
+  expect(told?.fields['err']).toMatchObject({ message: expect.stringContaining(id) });
+  await travel.pass(20 * DAY_MS);
+  await sound.publish('news');
+  expect(got).toEqual(['news']);
+  expect(await travel.runtime.subscriptions.count()).toBe(1);
+  expect(rows.get(key)).toBe(row);
+});
+
+it('one subscription is left to a declared target, when the record that could not be read is back', async () => {
+  const rows = new FailingRows();
+  const travel = await Travel.begin({ rows });
+  const topic = travel.hub.topic('/feed');
+  const { service, got } = reader({ target: topic.url, unsubscribeOnShutdown: false });
+  await travel.start(service);
+  await travel.stop();
+  const [key = ''] = rows.subscriptions;
+  const row = String(rows.get(key));
+  rows.set(key, row.replace('\\"v\\":1,', '\\"v\\":99,'));
+  await travel.start(service);
+  await travel.stop();
+  rows.set(key, row);
+  await travel.start(service);
+  expect(travel.world.logged('no longer declares')).toEqual([]);
+  await travel.pass(DAY_MS);
+  await topic.publish('news');
+  expect(got).toEqual(['news']);
+});
