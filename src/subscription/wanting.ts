@@ -70,7 +70,10 @@ function underPresentCallbacks(record: SubscriptionRecord, context: TransitionCo
   );
 }
 
-/** A request without an answer, and an answer to a verification, may not have left before the process ended. */
+/**
+ * A request without an answer, and an answer to a verification, may not have left before the process ended; and what was
+ * being discovered for a renewal is not known.
+ */
 function cutOff(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now } = context;
   let current = unchanged(record);
@@ -82,7 +85,7 @@ function cutOff(record: SubscriptionRecord, context: TransitionContext): Transit
         const closed = withGrant(reached, id, (one) => ({ ...one, pending: undefined }));
         return request(closed, id, 'subscribe', now);
       });
-    } else if (isWorking(grant) && grant.unanswered === true && pending === undefined) {
+    } else if (isWorking(grant) && (grant.unanswered ?? grant.renewalDue) === true && pending === undefined) {
       current = andThen(current, (reached) => renew(reached, id, context));
     }
   }
@@ -196,7 +199,7 @@ function spread(record: SubscriptionRecord, context: TransitionContext): Subscri
     grants: record.grants.map((grant) => {
       if (!isOverdue(grant, context)) return grant;
       const room = Math.min(LONGEST_SPREAD_MS, ((grant.expiresAt ?? now) - now) / 4);
-      return { ...grant, nextAttemptAt: now + Math.floor(random * room) };
+      return { ...grant, renewalDue: undefined, nextAttemptAt: now + Math.floor(random * room) };
     }),
   };
 }
