@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { slices } from '../engine/slices.js';
-import { newSubscription, type NewSubscription } from '../subscription/record.js';
+import { newSubscription, type NewSubscription, type SubscriptionRecord } from '../subscription/record.js';
 import type { Registry } from '../subscription/registry.js';
 import type { SubscriptionTarget } from '../subscription/snapshot.js';
 import { samenessOf } from './target-checks.js';
@@ -21,11 +21,24 @@ export class KnownTargets {
     this.#now = now;
   }
 
-  /** Takes in what the registry has read from the store. */
-  async load(): Promise<void> {
+  /**
+   * Takes in what the registry has read from the store. Of two for one target the older one is it: the other was made while
+   * that could not be read.
+   *
+   * @returns the others
+   */
+  async load(): Promise<readonly SubscriptionRecord[]> {
+    const others: SubscriptionRecord[] = [];
     for await (const slice of slices(this.#registry.entries())) {
-      for (const { record } of slice) this.#note(record.service, record.target, record.id);
+      for (const { record } of slice) {
+        const known = this.idOf(record.service, record.target);
+        const other = known === undefined ? undefined : this.#registry.get(known)?.record;
+        const isIt = other === undefined || record.createdAt < other.createdAt;
+        if (isIt) this.#note(record.service, record.target, record.id);
+        if (other !== undefined) others.push(isIt ? other : record);
+      }
     }
+    return others;
   }
 
   /** The id of what is stored for a target; what was swept away is not there any more. */

@@ -21,6 +21,8 @@ export interface WantedOptions extends Omit<ReconcileOptions, 'known' | 'isBegun
 export class WantedSubscriptions {
   readonly #options: WantedOptions;
   readonly #known: KnownTargets;
+  /** Those that another one for the same target stands for. */
+  #doubles: readonly SubscriptionRecord[] = [];
   /** Asked for by this process already. */
   readonly #begun = new Set<string>();
 
@@ -31,13 +33,21 @@ export class WantedSubscriptions {
 
   /** Takes in what the registry has read from the store. */
   async load(): Promise<void> {
-    await this.#known.load();
+    this.#doubles = await this.#known.load();
   }
 
   /** Every declared target of these services gets its subscription, and every subscription that is wanted is asked for. */
   async reconcile(configs: readonly CheckedServiceConfig[]): Promise<void> {
     const options = { ...this.#options, known: this.#known, isBegun: (id: string) => this.#begun.has(id) };
     const declared = new Set<string>();
+    for (const { id, service, target } of this.#doubles) {
+      if (options.isClosing() || this.#begun.has(id) || options.configOf(service) === undefined) continue;
+      options.logger.warn(
+        { subscription: id, service },
+        `the store holds two subscriptions to ${targetName(target)}, as one could not be read for a while: the younger one is unsubscribed`,
+      );
+      await options.registry.apply(id, { type: 'unwanted', why: 'pruned' });
+    }
     for (const config of configs) await this.#inTurn(config.name, () => declare(options, config, declared));
     if (!options.isClosing()) await compare(options, declared);
   }

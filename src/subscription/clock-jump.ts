@@ -15,16 +15,22 @@ type Clock = Pick<TransitionContext, 'now' | 'rules'>;
  */
 export function isScheduledByAnotherClock(record: SubscriptionRecord, clock: Clock): boolean {
   const { grants, nextAttemptAt } = record;
-  return isTooFar(nextAttemptAt, clock) || grants.some((grant) => isAhead(grant, clock) || waitsTooLong(grant, clock));
+  const isPutOff = grants.some((grant) => isAhead(grant, clock) || waitsTooLong(grant, clock));
+  return isPutOff || hasFailedAhead(record, clock) || isTooFar(nextAttemptAt, clock);
 }
 
 /** The record with what a clock that was set back has put off due now. */
 export function byThisClock(record: SubscriptionRecord, clock: Clock): SubscriptionRecord {
   if (!isScheduledByAnotherClock(record, clock)) return record;
   const { now } = clock;
-  const sooner = (at: number | undefined): number | undefined => (isTooFar(at, clock) ? now : at);
+  const { lastError } = record;
+  const isFailedAhead = hasFailedAhead(record, clock);
+  const isOff = (at: number): boolean => at > now && (isFailedAhead || isTooFar(at, clock));
+  const sooner = (at: number | undefined): number | undefined => (at !== undefined && isOff(at) ? now : at);
   return {
     ...record,
+    // What it made wait is not made to wait by it twice.
+    lastError: isFailedAhead && lastError !== undefined ? { ...lastError, at: now } : lastError,
     nextAttemptAt: sooner(record.nextAttemptAt),
     grants: record.grants.map((grant) => ({
       ...grant,
@@ -37,8 +43,15 @@ export function byThisClock(record: SubscriptionRecord, clock: Clock): Subscript
   };
 }
 
-function isAhead({ state, verifiedAt = 0, renewsAt = 0 }: GrantRecord, { now }: Clock): boolean {
-  return state === 'active' && verifiedAt > now + TOLERANCE_MS && renewsAt > now;
+function isAhead({ state, leaseSeconds = 0, verifiedAt = 0, renewsAt = 0 }: GrantRecord, { now }: Clock): boolean {
+  // A tenth of a lease: less than is kept for further tries.
+  const tolerance = Math.min(TOLERANCE_MS, leaseSeconds * 100);
+  return state === 'active' && verifiedAt > now + tolerance && renewsAt > now;
+}
+
+/** Whether the last failure, which the wait for the next try counts from, lies in what is the future now. */
+function hasFailedAhead({ lastError }: SubscriptionRecord, { now }: Clock): boolean {
+  return lastError !== undefined && lastError.at > now + TOLERANCE_MS;
 }
 
 function waitsTooLong(grant: GrantRecord, clock: Clock): boolean {

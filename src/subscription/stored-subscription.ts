@@ -11,6 +11,12 @@ export interface StoredSubscription {
   readonly stats: StoredStats;
 }
 
+const STRINGS = ['service', 'desired'];
+const NUMBERS = ['createdAt', 'attempts'];
+const LISTS = ['hubs', 'deniedBy', 'passedOver'];
+const GRANT_STRINGS = ['id', 'advertisedHub', 'hub', 'topic', 'callback', 'path', 'state'];
+const GRANT_TIMES = ['leaseSeconds', 'verifiedAt', 'expiresAt', 'renewsAt', 'nextAttemptAt'];
+
 /** What is written for a subscription. */
 export function writeStored(stored: StoredSubscription): unknown {
   return encodeRecord(SUBSCRIPTION_RECORD_VERSION, stored);
@@ -41,16 +47,46 @@ export async function* storedSubscriptions(
 export function readStored(id: string, raw: unknown): StoredSubscription {
   const key = `subscription ${id}`;
   const data = decodeRecord(SUBSCRIPTION_RECORD_VERSION, raw, {}, key);
-  if (!isStored(data))
+  if (!isStored(data, id))
     throw new StoreError(`The record ${key} is corrupt: it does not hold a subscription. It was left as it is.`);
   return data;
 }
 
-function isStored(data: unknown): data is StoredSubscription {
-  if (typeof data !== 'object' || data === null || !('record' in data) || !('stats' in data)) return false;
+function isStored(data: unknown, id: string): data is StoredSubscription {
+  if (!isObject(data) || !isObject(data['record']) || !isObject(data['stats'])) return false;
   const { record, stats } = data;
-  if (typeof record !== 'object' || record === null || typeof stats !== 'object' || stats === null) return false;
+  const { target, grants } = record;
+  const isTarget = typeof target === 'string' || (isObject(target) && areStrings(target, ['hub', 'topic']));
   return (
-    'id' in record && 'service' in record && 'grants' in record && Array.isArray(record.grants) && 'received' in stats
+    record['id'] === id &&
+    areStrings(record, STRINGS) &&
+    areNumbers(record, NUMBERS) &&
+    isTarget &&
+    LISTS.every((name) => Array.isArray(record[name])) &&
+    Array.isArray(grants) &&
+    grants.every(isGrant) &&
+    'received' in stats
   );
+}
+
+function isGrant(grant: unknown): boolean {
+  return (
+    isObject(grant) &&
+    areStrings(grant, GRANT_STRINGS) &&
+    URL.canParse(String(grant['callback'])) &&
+    Array.isArray(grant['secrets']) &&
+    GRANT_TIMES.every((name) => grant[name] === undefined || typeof grant[name] === 'number')
+  );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function areStrings(object: Readonly<Record<string, unknown>>, names: readonly string[]): boolean {
+  return names.every((name) => typeof object[name] === 'string');
+}
+
+function areNumbers(object: Readonly<Record<string, unknown>>, names: readonly string[]): boolean {
+  return names.every((name) => typeof object[name] === 'number');
 }

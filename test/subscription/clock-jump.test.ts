@@ -42,3 +42,10 @@ test('L3 a clock that was set forth renews what has come due by it, and no more'
   expect(active().due(DAY).asked).toEqual([]);
   expect(active().due(9 * DAY).asked).toEqual(['discover']);
 });
+
+test('L2 a failure in what is the future now lets nothing wait for it, and once', () => {
+  const life = verifying().after(3_600_000).unreachable(3_600).due(-3_600_000);
+  expect(life.asked).toEqual(['subscribe']);
+  expect(life.record.lastError?.at).toBe(life.now);
+  expect(isScheduledByAnotherClock(life.record, life)).toBe(false);
+});
