@@ -33,7 +33,9 @@ export function requested(record: SubscriptionRecord, event: Of<'requested'>, co
 }
 
 function mayLeave(record: SubscriptionRecord, grant: GrantRecord, { mode, insteadOf }: Of<'requested'>): boolean {
-  if (insteadOf !== undefined && grant.pending?.id !== insteadOf) return false;
+  // One that had to wait for its turn may be overtaken by another one, which will do.
+  const isOpen = grant.pending !== undefined && grant.pending.mode === mode;
+  if (insteadOf === undefined ? isOpen : grant.pending?.id !== insteadOf) return false;
   const isLeaving = grant.state === 'unsubscribing';
   if (mode === 'unsubscribe') return isLeaving;
   if (isBarred(record, grant)) return false;

@@ -1,5 +1,16 @@
 import { hasPathOfItsOwn } from './callback-key.js';
-import { andThen, discover, ended, isDiscovery, leaving, renew, SAFETY_MS, unchanged } from './changes.js';
+import {
+  andThen,
+  discover,
+  ended,
+  isDiscovery,
+  leaving,
+  renew,
+  request,
+  SAFETY_MS,
+  unchanged,
+  withGrant,
+} from './changes.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { hubsWanted, isBarred, isPresent, isServed, isTaken } from './presence.js';
@@ -16,7 +27,8 @@ export function wanted(record: SubscriptionRecord, context: TransitionContext): 
   if (!isAsking(record)) return unchanged(record);
   return andThen(underPresentCallbacks(record, context), (present) => {
     const isLate = present.grants.some((grant) => isOverdue(grant, context));
-    return andThen(caughtUp(isLate ? spread(present, context) : present, context), unanswered);
+    const done = caughtUp(isLate ? spread(present, context) : present, context);
+    return andThen(done, (reached) => unanswered(reached, context));
   });
 }
 
@@ -59,9 +71,17 @@ function underPresentCallbacks(record: SubscriptionRecord, context: TransitionCo
 }
 
 /** A request without an answer may not have left before its process ended. */
-function unanswered(record: SubscriptionRecord): Transition {
-  const open = record.grants.filter(({ pending }) => pending?.mode === 'subscribe' && !pending.accepted);
-  return { record, effects: open.map(({ id }): Effect => ({ type: 'request', grantId: id, mode: 'subscribe' })) };
+function unanswered(record: SubscriptionRecord, { now }: TransitionContext): Transition {
+  let current = unchanged(record);
+  for (const grant of record.grants) {
+    const { id, pending } = grant;
+    if (pending?.mode !== 'subscribe' || pending.accepted || isBarred(record, grant)) continue;
+    current = andThen(current, (reached) => {
+      const closed = withGrant(reached, id, (one) => ({ ...one, pending: undefined }));
+      return request(closed, id, 'subscribe', now);
+    });
+  }
+  return current;
 }
 
 /** Nothing holds it any more, and it starts afresh. */

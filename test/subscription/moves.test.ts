@@ -185,6 +185,14 @@ describe('N2 a hub that was asked under another public URL', () => {
     expect(life.record.hold).toBe('denied');
   });
 
+  test('and denied the old one is not asked again after a start, and given the time it has', () => {
+    const life = elsewhere();
+    life.denied(life.record.grants[0]?.id).apply({ type: 'wanted' });
+    expect(life.asked).toEqual([]);
+    expect(life.due(60_000).asked).toEqual(['tell failed']);
+    expect(life.record.hold).toBe('denied');
+  });
+
   test('and denied the old one denies no more once it grants the new one', () => {
     const life = elsewhere();
     life.denied(life.record.grants[0]?.id).verified();

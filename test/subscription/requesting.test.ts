@@ -48,6 +48,12 @@ describe('S2 a request', () => {
     expect(life.grantAt(HUB)).toMatchObject({ state: 'denied', pending: undefined });
   });
 
+  test('does not leave beside one that is open: it waited for its turn, and was overtaken', () => {
+    const life = verifying().requested({ requestId: 'r2' });
+    expect(life.asked).toEqual([]);
+    expect(life.grant.pending).toMatchObject({ id: 'r1' });
+  });
+
   test('does not leave for a hub whose turn is over', () => {
     const life = verifying(HUB, SECOND_HUB);
     const { id } = life.grant;

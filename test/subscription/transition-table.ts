@@ -9,7 +9,7 @@ export const TRANSITIONS: Readonly<Record<Happening, Partial<Readonly<Record<Sit
     new: 'requested []: discover',
     discovering: 'requested []: discover',
     requested: 'requested [requested]: discover',
-    renewing: 'active [active…]: subscribe',
+    renewing: 'active [active]: subscribe',
     expired: 'expired [expired]: discover',
     leaving: 'active [active]: subscribe',
     left: 'requested [unsubscribed]: discover',
@@ -87,15 +87,9 @@ export const TRANSITIONS: Readonly<Record<Happening, Partial<Readonly<Record<Sit
   },
   'requested: subscribe': {
     requested: 'verifying [verifying…]: tell requested',
-    verifying: 'verifying [verifying…]: tell requested',
     failed: 'verifying [verifying…]: tell requested',
-    renewing: 'active [active…]: tell requested',
   },
-  'requested: unsubscribe': {
-    unsubscribing: 'unsubscribing [unsubscribing…]: tell requested',
-    deleting: 'unsubscribing [unsubscribing…]: tell requested',
-    leaving: 'unsubscribing [unsubscribing…]: tell requested',
-  },
+  'requested: unsubscribe': {},
   accepted: {
     requested: 'requested [requested]: tell hub-moved',
     verifying: 'verifying [verifying…]: tell hub-moved',
