@@ -4,7 +4,7 @@ import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '.
 import { grantedLease, renewalTime } from './lease.js';
 import { hubsWanted, isBarred, isPresent, isTired } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { withVerifiedSecret } from './secrets.js';
+import { beforeLapse, withVerifiedSecret } from './secrets.js';
 import { isAsked, isHeld, isOver, isScheduled, isWorking } from './state.js';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
@@ -61,13 +61,13 @@ function granted(
     verifiedAt: now,
     expiresAt: now + lease.seconds * 1000,
     // A renewal that is planned is not put off by a verification nobody asked for: it may be forged.
-    renewsAt: asked ? planned : Math.min(grant.renewsAt ?? planned, planned),
+    renewsAt: asked ? planned : Math.min(grant.renewsAt ?? planned, planned, beforeLapse(grant.secrets, now)),
     nextAttemptAt: asked ? undefined : grant.nextAttemptAt,
     renewalDue: asked ? undefined : grant.renewalDue,
     notBefore: undefined,
     lateUntil: undefined,
     // What nobody asked for does not tell whether the hub took the pending secret: a renewal may have been refused, or be
-    // verified late. Both stay accepted, and the next try, within a day, tells.
+    // verified late. Both stay accepted, and the next try tells, before they are not any more.
     secrets: asked ? withVerifiedSecret(grant.secrets, now) : grant.secrets,
     pending: undefined,
     attempts: asked ? 0 : grant.attempts,

@@ -32,6 +32,16 @@ export function withVerifiedSecret(secrets: readonly SecretRecord[], now: number
   return [...others, { value: pending.value, role: 'current' }];
 }
 
+/**
+ * By when a hub is to be asked again, if it may have taken a secret that is still pending; Infinity where there is none.
+ *
+ * @returns epoch milliseconds
+ */
+export function beforeLapse(secrets: readonly SecretRecord[], now: number): number {
+  const pending = secrets.find((secret) => secret.role === 'pending' && isAccepted(secret, now));
+  return pending?.acceptedUntil === undefined ? Infinity : Math.max(now, pending.acceptedUntil - DAY_MS / 2);
+}
+
 /** Whether content may be signed with it now. */
 function isAccepted(secret: SecretRecord, now: number): boolean {
   return secret.acceptedUntil === undefined || secret.acceptedUntil > now;

@@ -128,6 +128,16 @@ describe('V4 a verification that nobody asked for', () => {
     expect(values(life.grant.secrets, life.now + 5 * DAY)).toEqual(['a secret']);
   });
 
+  test('has the hub asked again before a secret is not accepted any more that it may have taken', () => {
+    const life = active().after(DAY).apply({ type: 'renewal-wanted' }).discovered().requested({ secret: 'another' });
+    life.unwanted('unsubscribed');
+    const failure = { cause: 'handler-refused', code: 'ERR_WEBSUB', message: 'no', at: life.now } as const;
+    life.apply({ type: 'handler-refused', grantId: life.grant.id, mode: 'unsubscribe', failure });
+    life.verified();
+    expect(life.due(DAY / 2).asked).toEqual(['discover']);
+    expect(values(life.grant.secrets, life.now)).toEqual(['another', 'a secret']);
+  });
+
   test('leaves both acceptable where it is hours late, and the next try makes the new one current', () => {
     const life = renewing().accepted({ requestId: 'r2' }).due(60_000);
     expect(life.asked).toEqual(['tell failed']);
