@@ -127,11 +127,12 @@ function afresh(record: SubscriptionRecord): SubscriptionRecord {
     attempts: 0,
     failures: undefined,
     nextAttemptAt: undefined,
-    grants: record.grants.map((grant) =>
-      grant.superseded === true
-        ? grant
-        : { ...grant, attempts: 0, nextAttemptAt: undefined, notBefore: undefined, renewalDue: undefined },
-    ),
+    grants: record.grants.map((grant) => {
+      if (grant.superseded === true) return grant;
+      // A renewal that has begun goes on.
+      const nextAttemptAt = grant.renewalDue === true ? grant.nextAttemptAt : undefined;
+      return { ...grant, attempts: 0, nextAttemptAt, notBefore: undefined };
+    }),
   };
 }
 

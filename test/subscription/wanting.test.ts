@@ -181,6 +181,13 @@ describe('a retry', () => {
     expect(life.discovered().asked).toEqual(['subscribe']);
   });
 
+  test('lets a renewal go on that has begun: its hub is to know what is asked of it otherwise', () => {
+    const life = active().apply({ type: 'retried', overrides: { secret: 'another' } });
+    expect(life.asked).toEqual(['discover']);
+    life.apply({ type: 'retried' });
+    expect(life.discovered().asked).toEqual(['subscribe']);
+  });
+
   test('leaves alone what is being asked', () => {
     expect(verifying().apply({ type: 'retried' }).asked).toEqual([]);
   });
