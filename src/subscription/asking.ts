@@ -59,7 +59,9 @@ export function askNext(record: SubscriptionRecord, context: TransitionContext):
   const { now, callbackHeldUntil } = context;
   if (hubsWanted(record).length === 0 && record.hubs.length > 0) return heldAsDenied(record);
   if (callbackHeldUntil !== undefined) return unchanged({ ...record, nextAttemptAt: callbackHeldUntil });
-  const hubs = hubsLeft(record);
+  const hubs = hubsToAsk(record, context);
+  // What works, if badly, is renewed by its own schedule.
+  if (hubs.length === 0 && hubsLeft(record).length > 0) return unchanged({ ...record, passedOver: [] });
   const isReady = (hub: string): boolean => (grantAt(record, hub, context)?.notBefore ?? now) <= now;
   const hub = hubs.find(isReady) ?? hubs[0];
   if (hub === undefined) return later({ ...record, passedOver: [] }, context);
@@ -71,6 +73,14 @@ export function askNext(record: SubscriptionRecord, context: TransitionContext):
 /** The advertised hubs that may be asked in this round, in their order. */
 export function hubsLeft(record: SubscriptionRecord): readonly string[] {
   return hubsWanted(record).filter((hub) => !record.passedOver.includes(hub));
+}
+
+/** Those of them where nothing works that is renewed by its own schedule. */
+export function hubsToAsk(record: SubscriptionRecord, context: TransitionContext): readonly string[] {
+  return hubsLeft(record).filter((hub) => {
+    const known = grantAt(record, hub, context);
+    return known === undefined || !isWorking(known);
+  });
 }
 
 /** All advertised hubs have denied: that is held, unless news still comes from one that was advertised before. */

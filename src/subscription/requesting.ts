@@ -1,4 +1,4 @@
-import { askForMissing, askNext, hubsLeft } from './asking.js';
+import { askForMissing, askNext, hubsLeft, hubsToAsk } from './asking.js';
 import { backoffMs, FAILOVER_AFTER, FAILOVERS_AT_ONCE, FAILURE_BACKOFF, REFUSAL_BACKOFF } from './backoff.js';
 import { andThen, counted, noted, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
@@ -156,7 +156,7 @@ function askAgain(
   if (isHeld(grant)) return askBeside(again, grant, context);
 
   const passed = { ...record, passedOver: [...record.passedOver, grant.advertisedHub] };
-  if (hubsLeft(passed).length === 0) {
+  if (hubsToAsk(passed, context).length === 0) {
     // A discovery that something else needs is not to have it asked sooner.
     const waiting = withGrant(passed, grant.id, (one) => ({ ...one, notBefore: nextAttemptAt }));
     return unchanged({ ...waiting, passedOver: [], nextAttemptAt });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../src/subscription/due.js';
 import { acceptedSecrets } from '../../src/subscription/secrets.js';
-import { active, DAY, Life, SECOND_HUB, HUB, TOPIC, verifying } from './life.js';
+import { active, DAY, failure, Life, SECOND_HUB, HUB, TOPIC, verifying } from './life.js';
 
 describe('S2 a request', () => {
   test('is pending before it leaves, so that a verification that comes first is confirmed', () => {
@@ -110,6 +110,31 @@ describe('V6 a renewal that fails', () => {
     expect(life.asked).toEqual(['tell failed', 'subscribe']);
     expect(life.record.grants).toMatchObject([{ state: 'active' }, { advertisedHub: SECOND_HUB, state: 'requested' }]);
     expect(new Set(life.record.grants.map(({ callback }) => callback)).size).toBe(2);
+  });
+
+  test('L2 is tried again by its own schedule, also when the hub asked beside it fails', () => {
+    const life = verifying(HUB, SECOND_HUB).verified();
+    const at = (hub: string) => ({
+      grantId: life.grantAt(hub).id,
+      requestId: `at ${hub}`,
+      failure: failure('unreachable'),
+    });
+    const fails = (hub: string): Life => life.requestedAt(hub).apply({ type: 'unreachable', ...at(hub) });
+    life.due(9 * DAY).discovered(HUB, SECOND_HUB);
+    for (let time = 0; time < 3; time += 1) {
+      life.random = time === 2 ? 1 : 0;
+      fails(HUB);
+      if (time < 2) life.due(60_000).discovered(HUB, SECOND_HUB);
+    }
+    expect(life.asked).toEqual(['tell failed', 'subscribe']);
+    life.random = 0;
+    for (let time = 0; time < 3; time += 1) {
+      fails(SECOND_HUB);
+      if (time < 2) life.due((dueAt(life.record) ?? 0) - life.now);
+    }
+    life.discovered(HUB, SECOND_HUB);
+    const { id } = life.grantAt(HUB);
+    expect(life.effects).not.toContainEqual({ type: 'request', grantId: id, mode: 'subscribe' });
   });
 
   test('D8 has no other hub asked beside it where there is one callback to give', () => {
