@@ -175,7 +175,10 @@ export class Registry {
     for (const { record } of this.#entries.values()) {
       const terms = this.#options.termsOf(record.service);
       const clock = terms && { now: this.#options.now(), rules: terms.rules };
-      if (clock !== undefined && isScheduledByAnotherClock(record, clock)) this.#doDue(record.id);
+      if (clock === undefined) continue;
+      // What was put off because it could not be stored was so by another clock, too.
+      this.#due.set(record.id, dueAt(record));
+      if (isScheduledByAnotherClock(record, clock)) this.#doDue(record.id);
     }
   }
 

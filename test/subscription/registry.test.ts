@@ -58,6 +58,25 @@ describe('S2 the store comes first', () => {
     await expect(here.registry.apply('s', { type: 'wanted' })).resolves.toBe(here.registry.get('s')?.record);
   });
 
+  test('due work that could not be stored does not wait for the same hour again when the clock is set back', async () => {
+    const here = await world();
+    const grantId = await granted(here);
+    here.engine.tick();
+    here.now += 9 * DAY;
+    here.isFailing = true;
+    here.engine.tick();
+    await expect.poll(() => here.lines.length).toBe(1);
+    here.isFailing = false;
+    here.now -= 4 * DAY;
+    here.engine.tick();
+    const renewsAt = here.registry.get('s')?.record.grants.find(({ id }) => id === grantId)?.renewsAt ?? 0;
+    here.now = renewsAt;
+    here.performed.length = 0;
+    here.engine.tick();
+    await expect.poll(() => here.performed.length).toBe(1);
+    expect(here.performed[0]?.effect.type).toBe('discover');
+  });
+
   test('due work that cannot be stored is logged and tried again in a minute', async () => {
     const here = await world();
     await granted(here);
