@@ -173,13 +173,17 @@ export class Registry {
   /** The clock was set back: what was to be done by then is not to wait for the same hour to come again. */
   #onSetBack(): void {
     for (const { record } of this.#entries.values()) {
-      const terms = this.#options.termsOf(record.service);
-      const clock = terms && { now: this.#options.now(), rules: terms.rules };
-      if (clock === undefined) continue;
+      if (this.#options.termsOf(record.service) === undefined) continue;
       // What was put off because it could not be stored was so by another clock, too.
       this.#due.set(record.id, dueAt(record));
-      if (isScheduledByAnotherClock(record, clock)) this.#doDue(record.id);
+      if (this.#isByAnotherClock(record)) this.#doDue(record.id);
     }
+  }
+
+  #isByAnotherClock(record: SubscriptionRecord): boolean {
+    const { now, termsOf } = this.#options;
+    const rules = termsOf(record.service)?.rules;
+    return rules !== undefined && isScheduledByAnotherClock(record, { now: now(), rules });
   }
 
   async #replace(entry: Entry, record: SubscriptionRecord, context?: EntryContext): Promise<void> {
@@ -222,9 +226,12 @@ export class Registry {
   #index(entry: Entry): void {
     const { record } = entry;
     this.#entries.set(record.id, entry);
+    const now = this.#options.now();
     const served = this.#options.termsOf(record.service) !== undefined;
-    this.#due.set(record.id, served ? dueAt(record) : undefined);
-    this.#callbacks.update(entry, this.#options.now());
+    // What a clock has put off that was set back, maybe while the process was down, is due now.
+    const at = this.#isByAnotherClock(record) ? now : dueAt(record);
+    this.#due.set(record.id, served ? at : undefined);
+    this.#callbacks.update(entry, now);
   }
 }
 

@@ -144,6 +144,20 @@ describe('a restart', () => {
     expect(again.registry.get('s')?.counters.stats().received).toBe(1);
   });
 
+  test('has due at once what was put off by a clock that has been set back since, also where it is not wanted', async () => {
+    const before = await world();
+    const grantId = await granted(before);
+    await before.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    const after = await world(before.store);
+    after.now -= 4 * DAY;
+    await after.registry.load();
+    await after.registry.apply('s', { type: 'wanted' });
+    after.engine.tick();
+    await expect
+      .poll(() => after.performed.map(({ effect }) => effect))
+      .toEqual([{ type: 'request', grantId, mode: 'unsubscribe' }]);
+  });
+
   test('L1 has due work in its timetable again', async () => {
     const here = await world();
     await granted(here);
