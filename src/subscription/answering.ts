@@ -115,8 +115,8 @@ function leaveOthers(record: SubscriptionRecord, active: GrantRecord, context: T
     return [leaving(grant, now, true)];
   };
   const grants = record.grants.flatMap(leave);
-  const tombstones = grants.filter(isOver).slice(0, -MOST_TOMBSTONES);
-  return { record: { ...record, grants: grants.filter((grant) => !tombstones.includes(grant)) }, effects };
+  const forgotten = new Set(grants.filter(isOver).slice(0, -MOST_TOMBSTONES));
+  return { record: { ...record, grants: grants.filter((grant) => !forgotten.has(grant)) }, effects };
 }
 
 /** Whether a grant at one of several hubs has had its day: the same hub has granted another, or it is no longer advertised. */
