@@ -1,0 +1,18 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { command, run, setup } from './model-commands.js';
+
+const RUNS = Number(process.env['RUNS'] ?? 10_000);
+
+const commands = fc.array(command, { minLength: 5, maxLength: 34, size: 'max' });
+
+test('whatever hubs, publishers, users, clocks and crashes do, what is wanted comes about, and what works goes on until then', async () => {
+  await fc.assert(
+    fc.asyncProperty(setup, commands, async (given, happenings) => {
+      const { watch, trace } = await run(given, happenings);
+      // What led there, and what is wrong then.
+      expect(watch.wrong.length === 0 ? [] : trace).toEqual([]);
+    }),
+    { numRuns: RUNS },
+  );
+}, 600_000);
