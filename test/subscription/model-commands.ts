@@ -286,6 +286,8 @@ async function settle(world: ModelWorld): Promise<void> {
   ];
   const longest = Math.max(0, ...ends.map((end) => end - timeline.now));
   const most = 300;
-  const events = await world.pass(longest + 10 * DAY, most);
+  const first = await world.pass(2 * DAY, most);
+  world.watch.checkLeft();
+  const events = first + (await world.pass(longest + 8 * DAY, most - first));
   if (events >= most) world.watch.wrong.push(`L2 nothing has settled after ${most} events`);
 }
