@@ -90,7 +90,13 @@ export function retried(
   { overrides = record.overrides }: Of<'retried'>,
   context: TransitionContext,
 ): Transition {
-  const released = { ...afresh(record), overrides, desired: 'subscribed' as const, hold: undefined, deniedBy: [] };
+  const released = {
+    ...afresh(record, context.now),
+    overrides,
+    desired: 'subscribed' as const,
+    hold: undefined,
+    deniedBy: [],
+  };
   const done = caughtUp(released, context);
   if (!isOtherwise(overrides, record.overrides)) return done;
   // The hub is to know at once what is asked of it otherwise, not at the next renewal.
@@ -115,12 +121,12 @@ function renewedNow(record: SubscriptionRecord, begun: readonly Effect[], contex
 /** Failures are counted from nothing, and what waits because of them is tried now; what holds for other reasons still does. */
 export function countersReset(record: SubscriptionRecord, context: TransitionContext): Transition {
   const hold = record.hold === 'gave-up' ? undefined : record.hold;
-  const released = { ...afresh(record), hold };
+  const released = { ...afresh(record, context.now), hold };
   return isAsking(released) ? caughtUp(released, context) : unchanged(released);
 }
 
 /** Nothing has failed so far, and no hub is left alone for it. */
-function afresh(record: SubscriptionRecord): SubscriptionRecord {
+function afresh(record: SubscriptionRecord, now: number): SubscriptionRecord {
   return {
     ...record,
     passedOver: [],
@@ -129,11 +135,15 @@ function afresh(record: SubscriptionRecord): SubscriptionRecord {
     nextAttemptAt: undefined,
     grants: record.grants.map((grant) => {
       if (grant.superseded === true) return grant;
-      // A renewal that has begun goes on.
-      const nextAttemptAt = grant.renewalDue === true ? grant.nextAttemptAt : undefined;
-      return { ...grant, attempts: 0, nextAttemptAt, notBefore: undefined };
+      return { ...grant, attempts: 0, nextAttemptAt: nextOf(grant, now), notBefore: undefined };
     }),
   };
+}
+
+/** A renewal that has begun goes on, and what a hub would not end is asked for again. */
+function nextOf({ state, renewalDue, nextAttemptAt }: GrantRecord, now: number): number | undefined {
+  if (state === 'unsubscribing' && nextAttemptAt !== undefined) return now;
+  return renewalDue === true ? nextAttemptAt : undefined;
 }
 
 function isOtherwise(a: SubscriptionOverrides | undefined, b: SubscriptionOverrides | undefined): boolean {

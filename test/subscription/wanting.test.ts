@@ -247,6 +247,12 @@ describe('a reset of the counters', () => {
     expect(life.asked).toEqual(['discover']);
   });
 
+  test('S6 has a hub asked again at once to end what is not wanted', () => {
+    const life = active().unwanted('unsubscribed').requested().refused();
+    expect(life.apply({ type: 'counters-reset' }).grant.attempts).toBe(0);
+    expect(life.due().asked).toEqual(['unsubscribe']);
+  });
+
   test('releases what was given up, and nothing that was said', () => {
     const gaveUp = verifying();
     gaveUp.rules = { ...gaveUp.rules, maxAttempts: 1 };
