@@ -266,6 +266,8 @@ export class ModelWatch {
       this.#leases.set(callbackKey(callback), this.#world.now + leaseMs(lease));
       this.#denied.delete(callbackKey(callback));
       this.#leaving.delete(callbackKey(callback));
+      // What was given up is taken up again, as if nothing had been asked for.
+      if (before.hold === 'gave-up') this.#asking.clear();
       // A hub that denied another callback, and grants this one, does not deny.
       if (before.topic === grant.topic && before.hubs.includes(grant.advertisedHub) && this.#isOurs(grant)) {
         this.barred.delete(grant.advertisedHub);
