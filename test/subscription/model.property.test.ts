@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { command, run, setup } from './model-commands.js';
 
+/** More of them look further: `RUNS=100000 npx vitest run …`. */
 const RUNS = Number(process.env['RUNS'] ?? 10_000);
 
 const commands = fc.array(command, { minLength: 5, maxLength: 34, size: 'max' });
