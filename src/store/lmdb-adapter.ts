@@ -98,14 +98,10 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     for (const keys of this.#keyPages(prefix)) yield* keys;
   }
 
-  /** The payloads whose keys begin with a prefix ending in `:`, in order, a page at a time. */
-  *rows(prefix: string): Generator<readonly [key: string, payload: unknown]> {
-    for (const keys of this.#keyPages(prefix)) {
-      for (const key of keys) {
-        const row = this.#read(key);
-        if (row !== undefined && !this.#expired(row)) yield [key, row[0]];
-      }
-    }
+  /** The payload at a key, without a promise for it; undefined where there is none. */
+  payload(key: string): unknown {
+    const row = this.#read(key);
+    return row === undefined || this.#expired(row) ? undefined : row[0];
   }
 
   async *iterator<Value>(namespace?: string): AsyncGenerator<(string | Awaited<Value> | undefined)[], void> {

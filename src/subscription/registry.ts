@@ -1,19 +1,18 @@
-import type { Engine, Timetable } from '../engine/engine.js';
+import type { Timetable } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
-import type { Logger } from '../logger.js';
-import type { RecordStore } from '../store/record-store.js';
 import { mayConfirm } from './answering.js';
 import { isScheduledByAnotherClock } from './clock-jump.js';
 import { dueAt } from './due.js';
 import { entryContext, type EntryContext } from './entry-context.js';
-import type { Effect, SubscriptionEvent } from './events.js';
+import type { SubscriptionEvent } from './events.js';
 import { CallbackIndex, type CallbackMatch, type Entry } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
-import { Counters } from './counters.js';
+import { Counters, type StoredStats } from './counters.js';
 import { isFoundAgain } from './found-again.js';
 import { isPresent } from './presence.js';
 import type { SubscriptionRecord } from './record.js';
 import { RecordWriter } from './record-writer.js';
+import type { RegistryOptions } from './registry-options.js';
 import { SharedParts } from './shared-parts.js';
 import { isWorking } from './state.js';
 import { storedSubscriptions } from './stored-subscription.js';
@@ -22,21 +21,6 @@ import { isToBeSwept, swept } from './tombstones.js';
 import { transition } from './transition.js';
 
 export type { CallbackMatch, Entry } from './callback-index.js';
-
-/** What the registry works with. */
-export interface RegistryOptions {
-  readonly store: RecordStore;
-  readonly engine: Engine;
-  readonly logger: Logger;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  /** From 0 to 1. */
-  readonly random: () => number;
-  /** Undefined for a service that the code no longer has: its subscriptions are kept and left alone. */
-  readonly termsOf: (service: string) => ServiceTerms | undefined;
-  /** Carries out what a transition asks for, after the record was stored. Does not throw. */
-  readonly perform: (record: SubscriptionRecord, effect: Effect) => void;
-}
 
 /** All subscriptions: applies events to them, one at a time for each, storing a record before its effects begin. */
 export class Registry {
@@ -60,9 +44,9 @@ export class Registry {
       logger.error({ err: error }, 'a stored subscription cannot be read: left as it is');
     const shared = new SharedParts();
     for await (const slice of storedSubscriptions(store, unreadable)) {
-      for (const { record: stored, stats } of slice) {
-        const record = shared.of(stored);
-        this.#index({ record, counters: new Counters(record.id, this.#writer.unstored, stats), keys: [] });
+      for (const { record, stats } of slice) {
+        const kept = shared.of(record);
+        this.#index({ record: kept, counters: this.#counters(kept.id, stats), keys: [] });
       }
     }
   }
@@ -100,7 +84,7 @@ export class Registry {
 
   /** Stores a new subscription. */
   async add(record: SubscriptionRecord): Promise<void> {
-    const entry = { record, counters: new Counters(record.id, this.#writer.unstored), keys: [] };
+    const entry = { record, counters: this.#counters(record.id), keys: [] };
     await this.#writer.write(entry, record);
     this.#index(entry);
   }
@@ -190,13 +174,15 @@ export class Registry {
     this.#writer.unstored.add(record.id);
   }
 
+  #counters(id: string, stats?: StoredStats): Counters {
+    return new Counters(id, this.#writer.unstored, stats);
+  }
+
   #doDue(id: string): void {
+    const { logger, now } = this.#options;
     this.apply(id, { type: 'due' }).catch((error: unknown) => {
-      this.#options.logger.error(
-        { subscription: id, err: error },
-        'due work could not be done: tried again in a minute',
-      );
-      this.#due.set(id, this.#options.now() + 60_000);
+      logger.error({ subscription: id, err: error }, 'due work could not be done: tried again in a minute');
+      this.#due.set(id, now() + 60_000);
     });
   }
 

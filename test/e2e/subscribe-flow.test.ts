@@ -8,7 +8,6 @@ import {
   defineSubscriber,
   ResourceDiscoveryFailedError,
   startService,
-  StoreError,
   SubscriptionInitiationError,
   WebSubError,
   type HookPayload,
@@ -59,8 +58,13 @@ describe('subscribe()', () => {
       return set(key, value);
     };
     const { service } = reader();
-    await using runtime = await startService(service, { ...QUIET, store: new Keyv({ store }) });
-    expect(await failureOf(runtime.subscribe(service, { target: topic.url }))).toBeInstanceOf(StoreError);
+    const world = new FakeWorld();
+    await using runtime = await world.start(service, { store: new Keyv({ store }) });
+    await runtime.subscribe(service, { target: topic.url });
+    // The request has not left, as that it leaves could not be stored.
+    await until(() => world.logged('a hub could not be asked').length === 1);
+    expect(asked(hub)).toBe(0);
+    world.pass(60_000);
     await runtime.ready();
     expect(await only(runtime)).toMatchObject({ target: topic.url, state: 'active' });
   });
