@@ -1,89 +1,96 @@
-interface Entry {
-  readonly key: string;
-  readonly at: number;
-}
-
-/** Due times in a binary heap: to set one costs the logarithm of their number, to look for due ones what is due. */
+/**
+ * Due times in a binary heap: to set one costs the logarithm of their number, to look for due ones what is due. Keys and
+ * times lie in lists side by side, without an object for each: there may be many.
+ */
 export class DueHeap {
-  readonly #entries: Entry[] = [];
-  readonly #current = new Map<string, Entry>();
+  readonly #keys: string[] = [];
+  readonly #times: number[] = [];
+  readonly #places = new Map<string, number>();
 
   get size(): number {
-    return this.#current.size;
-  }
-
-  /** Places in the heap, those of times that were replaced included: at most twice as many as keys, or 64. */
-  get places(): number {
-    return this.#entries.length;
+    return this.#keys.length;
   }
 
   has(key: string): boolean {
-    return this.#current.has(key);
+    return this.#places.has(key);
   }
 
   set(key: string, at: number | undefined): void {
-    const known = this.#current.get(key);
-    if (known?.at === at) return;
+    const place = this.#places.get(key);
     if (at === undefined) {
-      this.#current.delete(key);
-    } else {
-      const entry = { key, at };
-      this.#current.set(key, entry);
-      this.#push(entry);
+      if (place !== undefined) this.#remove(place);
+    } else if (place === undefined) {
+      this.#rise(this.#keys.length, key, at);
+    } else if (at !== this.#times[place]) {
+      this.#settle(place, key, at);
     }
-    this.#compact();
   }
 
   noLaterThan(at: number): void {
-    for (const [key, entry] of this.#current) if (entry.at > at) this.set(key, at);
+    const later = this.#keys.filter((_key, place) => this.#timeAt(place) > at);
+    for (const key of later) this.set(key, at);
   }
 
   /** Takes off what is due and returns its keys, the earliest first. */
   takeDue(now: number): string[] {
     const due: string[] = [];
-    for (let first = this.#entries[0]; first !== undefined && first.at <= now; first = this.#entries[0]) {
-      this.#pop();
-      if (this.#current.get(first.key) !== first) continue;
-      this.#current.delete(first.key);
-      due.push(first.key);
+    for (let key = this.#keys[0]; key !== undefined && this.#timeAt(0) <= now; key = this.#keys[0]) {
+      this.#remove(0);
+      due.push(key);
     }
     return due;
   }
 
-  // Replaced entries stay in the heap until they surface, or until they are most of it.
-  #compact(): void {
-    if (this.#entries.length < 64 || this.#entries.length < 2 * this.#current.size) return;
-    const live = [...this.#current.values()].sort((a, b) => a.at - b.at);
-    this.#entries.splice(0, this.#entries.length, ...live);
+  #remove(place: number): void {
+    const removed = this.#keys[place];
+    const key = this.#keys.pop();
+    const at = this.#times.pop();
+    if (removed === undefined || key === undefined || at === undefined) return;
+    this.#places.delete(removed);
+    if (key !== removed) this.#settle(place, key, at);
   }
 
-  #push(entry: Entry): void {
-    const entries = this.#entries;
-    let index = entries.length;
-    entries.push(entry);
-    while (index > 0) {
-      const above = (index - 1) >> 1;
-      const parent = entries[above];
-      if (parent === undefined || parent.at <= entry.at) break;
-      entries[index] = parent;
-      index = above;
+  /** Puts a key in a place that is free, or in one that its time leads to from there. */
+  #settle(place: number, key: string, at: number): void {
+    if (place > 0 && this.#timeAt((place - 1) >> 1) > at) this.#rise(place, key, at);
+    else this.#sink(place, key, at);
+  }
+
+  #rise(from: number, key: string, at: number): void {
+    let place = from;
+    while (place > 0) {
+      const above = (place - 1) >> 1;
+      if (this.#timeAt(above) <= at) break;
+      this.#move(above, place);
+      place = above;
     }
-    entries[index] = entry;
+    this.#put(place, key, at);
   }
 
-  #pop(): void {
-    const entries = this.#entries;
-    const last = entries.pop();
-    if (last === undefined || entries.length === 0) return;
-    let index = 0;
+  #sink(from: number, key: string, at: number): void {
+    let place = from;
     for (;;) {
-      const left = entries[2 * index + 1];
-      const right = entries[2 * index + 2];
-      const smaller = right !== undefined && left !== undefined && right.at < left.at ? right : left;
-      if (smaller === undefined || smaller.at >= last.at) break;
-      entries[index] = smaller;
-      index = 2 * index + (smaller === right ? 2 : 1);
+      const left = 2 * place + 1;
+      const smaller = this.#timeAt(left + 1) < this.#timeAt(left) ? left + 1 : left;
+      if (this.#timeAt(smaller) >= at) break;
+      this.#move(smaller, place);
+      place = smaller;
     }
-    entries[index] = last;
+    this.#put(place, key, at);
+  }
+
+  #timeAt(place: number): number {
+    return this.#times[place] ?? Infinity;
+  }
+
+  #move(from: number, to: number): void {
+    const key = this.#keys[from];
+    if (key !== undefined) this.#put(to, key, this.#timeAt(from));
+  }
+
+  #put(place: number, key: string, at: number): void {
+    this.#keys[place] = key;
+    this.#times[place] = at;
+    this.#places.set(key, place);
   }
 }
