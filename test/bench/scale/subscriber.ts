@@ -1,9 +1,9 @@
-import { defineSubscriber, startService, type SubscriberRuntime } from 'websub-subscriber';
+import { defineSubscriber, startService } from 'websub-subscriber';
 import { answerCalls, numbersOf, stringsOf } from '../calls.js';
 import { SEEDED_SERVICE } from './seed-store.js';
 
 /** A subscriber with what a store holds, as a user would start it; with `--expose-gc` it knows what it keeps. */
-let runtime: SubscriberRuntime | undefined;
+let stop = async (): Promise<void> => {};
 
 answerCalls({
   async start(setup) {
@@ -14,8 +14,15 @@ answerCalls({
       { onEventNotification() {} },
     );
     const before = performance.now();
-    runtime = await startService(service, { port, store: `lmdb://${directory}`, logger: false, handleSignals: false });
-    return { milliseconds: performance.now() - before };
+    const runtime = await startService(service, {
+      port,
+      store: `lmdb://${directory}`,
+      logger: false,
+      handleSignals: false,
+    });
+    const milliseconds = performance.now() - before;
+    stop = () => runtime.stopNow();
+    return { milliseconds };
   },
   heap() {
     for (let time = 0; time < 3; time += 1) globalThis.gc?.();
@@ -26,7 +33,7 @@ answerCalls({
     return { cpuMicros: user + system };
   },
   async stop() {
-    await runtime?.stopNow();
+    await stop();
     return {};
   },
 });
