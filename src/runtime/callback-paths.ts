@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ConfigurationError } from '../errors.js';
-import { callbackKey } from '../subscription/callback-key.js';
+import { callbackKey, isToken, lastSegment } from '../subscription/callback-key.js';
 import type { CheckedServiceConfig } from './service-config.js';
 
 /** How a service's callback URLs are made. */
@@ -31,7 +31,7 @@ export function callbackPaths(config: CheckedServiceConfig, base: string): Callb
   if (callback !== undefined && isLiteral(config))
     return { callbackOf: () => callback, hasOneCallback: true, newPath: () => '' };
   const prefix = callback === undefined ? base : callback.replace(/\/+$/, '');
-  const callbackOf = (path: string): string => `${prefix}/${path}`;
+  const callbackOf = (path: string): string => `${prefix}/${placed(path, servicePath)}`;
   return {
     callbackOf,
     hasOneCallback: false,
@@ -42,6 +42,14 @@ export function callbackPaths(config: CheckedServiceConfig, base: string): Callb
       return isSingle && !isTaken(callbackOf(servicePath)) ? servicePath : `${servicePath}/${token}`;
     },
   };
+}
+
+/** Where a path would be today, if it was made under another service path. */
+function placed(path: string, servicePath: string | undefined): string {
+  if (path === servicePath) return path;
+  const token = lastSegment(path);
+  if (servicePath === undefined) return isToken(token) ? token : path;
+  return isToken(token) ? `${servicePath}/${token}` : servicePath;
 }
 
 /**

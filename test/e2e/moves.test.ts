@@ -1,3 +1,4 @@
+import { Keyv } from 'keyv';
 import { onTestFinished, describe, expect, it } from 'vitest';
 import type { StartOptions, Subscription, SubscriberRuntime, SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
@@ -151,7 +152,6 @@ describe('L6 a changed public URL or path', () => {
     const topic = at.hub.topic('/feed');
     const port = await deadPort();
     const store = new Map<string, unknown>();
-    const { Keyv } = await import('keyv');
     const options = { store: new Keyv({ store }), port };
     const first = await started(at, { target: topic.url }, options);
     const { callback, id } = await only(first.runtime);
@@ -183,5 +183,23 @@ describe('L6 a changed public URL or path', () => {
     await runtime.ready({ timeoutMs: 5_000 });
     expect(await only(runtime)).toMatchObject({ id, state: 'active' });
     expect((await only(runtime)).callback).toContain('/moved/');
+  });
+
+  it('is the same for a service path that has changed', async () => {
+    const at = await place();
+    const topic = at.hub.topic('/feed');
+    const store = new Map<string, unknown>();
+    const options = { port: await deadPort() };
+    const start = (config: SubscriberServiceConfig): ReturnType<typeof started> =>
+      started(at, { target: topic.url, ...config }, { ...options, store: new Keyv({ store }) });
+    const first = await start({});
+    const { callback, id } = await only(first.runtime);
+    await first.runtime.stop();
+    const second = await start({ servicePath: 'stories' });
+    await ended(second.runtime, at.hub);
+    expect(await only(second.runtime)).toMatchObject({ id, callback: expect.stringMatching(/\/websub\/stories$/) });
+    expect(at.hub.subscriptions.find((one) => one.callback === callback)?.state).toBe('unsubscribed');
+    await topic.publish('to the new path alone');
+    expect(second.got).toEqual(['to the new path alone']);
   });
 });

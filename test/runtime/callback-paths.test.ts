@@ -29,6 +29,17 @@ describe('a callback', () => {
     expect(callback({ callback: literal }, [literal])).toBe(literal);
   });
 
+  it('L6 of a path that was made under another service path is where that would be today', () => {
+    const token = 'A'.repeat(43);
+    const placed = (servicePath: string | undefined, path: string): string =>
+      callbackPaths(config(servicePath === undefined ? {} : { servicePath }), BASE).callbackOf(path);
+    expect(placed('news', token)).toBe(`${BASE}/news/${token}`);
+    expect(placed('news', `stories/${token}`)).toBe(`${BASE}/news/${token}`);
+    expect(placed('news', 'stories')).toBe(`${BASE}/news`);
+    expect(placed(undefined, `stories/${token}`)).toBe(`${BASE}/${token}`);
+    expect(placed(token, token)).toBe(`${BASE}/${token}`);
+  });
+
   it('gets the token appended with appendServicePath', () => {
     const given = { callback: 'https://proxy.example.com/in/', appendServicePath: true };
     expect(callback(given)).toMatch(new RegExp(`^https://proxy\\.example\\.com/in/${TOKEN}$`));
