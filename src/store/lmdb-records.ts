@@ -35,11 +35,9 @@ export function openLmdb(directory: string, location: string): RecordBackend {
     async remove(key) {
       await keyv.delete(key);
     },
-    async *rows(prefix) {
+    *rows(prefix) {
       // Past Keyv, which would take its time for each: a start reads all there are.
-      for (const key of adapter.keys(prefix)) {
-        yield [key, async () => withoutBuffers(valueOf(adapter.payload(key)))] as const;
-      }
+      for (const key of adapter.keys(prefix)) yield [key, () => withoutBuffers(valueOf(adapter.payload(key)))] as const;
     },
     exchange: (key, decide) =>
       adapter.exchange(key, (row) => {

@@ -14,14 +14,14 @@ export interface RecordBackend {
   write(key: string, value: unknown): Promise<void>;
   remove(key: string): Promise<void>;
   /** Every key that begins with the prefix, each with what reads its value (undefined: gone meanwhile). */
-  rows(prefix: string): AsyncIterable<BackendRow>;
+  rows(prefix: string): AsyncIterable<BackendRow> | Iterable<BackendRow>;
   /** Present where the store has transactions; an error thrown by `decide` aborts. */
   readonly exchange?: (key: string, decide: (current: unknown) => ExchangeResult) => Promise<void>;
   disconnect(): Promise<void>;
 }
 
-/** A row of a listing. */
-export type BackendRow = readonly [key: string, read: () => Promise<unknown>];
+/** A row of a listing; a promise of its value where the store has to be waited for. */
+export type BackendRow = readonly [key: string, read: () => unknown];
 
 /** The records of a namespace in any store: keys, errors and closing, the same everywhere. */
 export function recordsIn(backend: RecordBackend, namespace: string): RecordStore {
@@ -47,15 +47,6 @@ export function recordsIn(backend: RecordBackend, namespace: string): RecordStor
     }
   };
 
-  async function* rows(kind: RecordKind, prefix: string): AsyncGenerator<BackendRow> {
-    try {
-      if (closing !== undefined) throw new StoreError(`The ${kind} records: the store ${location} is closed.`);
-      yield* backend.rows(prefix);
-    } catch (cause) {
-      throw failure(`The ${kind} records could not be listed`, cause);
-    }
-  }
-
   return {
     location,
     durable: backend.durable,
@@ -70,17 +61,22 @@ export function recordsIn(backend: RecordBackend, namespace: string): RecordStor
     async *entries(kind: RecordKind, { onUnreadable }: EntriesOptions = {}) {
       const prefix = kindPrefix(namespace, kind);
       const unreadable: WebSubError[] = [];
-      for await (const [key, read] of rows(kind, prefix)) {
-        const id = idOfKey(key, prefix);
-        let value: unknown;
-        try {
-          value = await read();
-        } catch (cause) {
-          const error = failure(`The record ${kind} ${id} could not be read`, cause);
-          if (onUnreadable === undefined) unreadable.push(error);
-          else onUnreadable(error);
+      try {
+        if (closing !== undefined) throw new StoreError(`The ${kind} records: the store ${location} is closed.`);
+        for await (const [key, read] of backend.rows(prefix)) {
+          const id = idOfKey(key, prefix);
+          let value: unknown;
+          try {
+            value = await read();
+          } catch (cause) {
+            const error = failure(`The record ${kind} ${id} could not be read`, cause);
+            if (onUnreadable === undefined) unreadable.push(error);
+            else onUnreadable(error);
+          }
+          if (value !== undefined) yield [id, value] as const;
         }
-        if (value !== undefined) yield [id, value] as const;
+      } catch (cause) {
+        throw failure(`The ${kind} records could not be listed`, cause);
       }
       if (unreadable.length > 0) throw incomplete(kind, unreadable);
     },
