@@ -27,7 +27,7 @@ export async function* storedSubscriptions(
   store: RecordStore,
   onUnreadable: (error: unknown) => void,
 ): AsyncGenerator<readonly StoredSubscription[]> {
-  for await (const slice of slices(store.entries('subscription', { onUnreadable }))) {
+  for await (const slice of slices(store.entries('subscription', { onUnreadable }), 100)) {
     yield slice.flatMap(([id, raw]) => {
       try {
         return readStored(id, raw);
