@@ -16,6 +16,7 @@ const ROLES = new Map((['current', 'pending', 'replaced'] as const).map((role) =
 export class SharedParts {
   readonly #texts = new Map<string, string>();
   readonly #lists = new Map<string, readonly string[]>();
+  #lastSecret = '';
 
   /** The same record, with its parts shared. */
   of(record: SubscriptionRecord): SubscriptionRecord {
@@ -54,7 +55,9 @@ export class SharedParts {
 
   #secret(secret: SecretRecord): SecretRecord {
     const { value, role } = secret;
-    return { ...secret, role: ROLES.get(role) ?? role, value: value === null ? null : this.#text(value) };
+    // A service's own secret is that of the record before; those that were drawn are each another.
+    this.#lastSecret = value === this.#lastSecret || value === null ? this.#lastSecret : own(value);
+    return { ...secret, role: ROLES.get(role) ?? role, value: value === null ? null : this.#lastSecret };
   }
 
   #target(target: SubscriptionTarget): SubscriptionTarget {
