@@ -180,6 +180,8 @@ describe('a run of the compiled benchmark', () => {
         { name: 'start', unit: 'ms', value: positive, floor: positive, toFloor: comparison, rounds: [positive] },
         { name: 'start-heap', unit: 'bytes' },
         { name: 'renewal', unit: '/s', value: positive, floor: positive, toFloor: comparison, rounds: [positive] },
+        { name: 'renewal-far', unit: '/s', value: positive, floor: positive, toFloor: comparison, rounds: [positive] },
+        { name: 'renewal-open', value: expect.toSatisfy((open) => open >= 1 && open <= 8) },
       ],
     });
   }, 60_000);

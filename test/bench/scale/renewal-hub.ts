@@ -1,13 +1,17 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, request } from 'undici';
-import { answerCalls } from '../calls.js';
+import { answerCalls, numbersOf } from '../calls.js';
 
 /**
- * The least a hub has to do: it takes a request, answers 202, and verifies it at the callback. It notes when the first
- * came and the last was verified.
+ * The least a hub has to do: it takes a request, answers 202 after as long as the way there takes, and verifies it at the
+ * callback. It notes when the first came and the last was verified, and how many requests were open at once.
  */
 const agent = new Agent({ connections: 64, pipelining: 1 });
+let answerMs = 0;
+let open = 0;
+let mostOpen = 0;
 let verified = 0;
 let first = 0;
 let last = 0;
@@ -31,7 +35,11 @@ async function verify(form: URLSearchParams): Promise<void> {
 
 async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
   if (first === 0) first = performance.now();
+  open += 1;
+  mostOpen = Math.max(mostOpen, open);
   const form = new URLSearchParams(await text(message));
+  if (answerMs > 0) await delay(answerMs);
+  open -= 1;
   response.writeHead(202, { 'content-length': 0 }).end();
   await verify(form);
 }
@@ -44,11 +52,12 @@ answerCalls({
     const address = server.address();
     return { hub: typeof address === 'object' ? `http://127.0.0.1:${address?.port}/hub` : '' };
   },
-  begin() {
-    [verified, first, last] = [0, 0, 0];
+  begin(setup) {
+    ({ answerMs } = numbersOf(setup, ['answerMs']));
+    [verified, first, last, mostOpen] = [0, 0, 0, 0];
     return {};
   },
-  seen: () => ({ verified, milliseconds: last - first }),
+  seen: () => ({ verified, milliseconds: last - first, mostOpen }),
   async stop() {
     server.closeAllConnections();
     server.close();

@@ -44,6 +44,9 @@ const DAY_MS = 86_400_000;
 /** Requests in flight at a hub: the package's default, and so many are the floor's. */
 const CONCURRENCY = 8;
 
+/** Milliseconds that a hub takes to answer that is not on this machine. */
+const FAR_MS = 25;
+
 /** Milliseconds in which a start with the renewals to be measured is over. */
 const START_MS = 3_000;
 
@@ -54,9 +57,10 @@ export async function measureScale(
 ): Promise<readonly ScaleReport[]> {
   if (rows.size === 0) return [];
   const workers: Worker[] = [];
-  const start = (name: string, core: 'server' | 'load', execArgv: readonly string[] = []): Worker => {
+  const start = (name: string, core: 'server' | 'load' | 'any', execArgv: readonly string[] = []): Worker => {
     const module = new URL(`${name}.js`, import.meta.url);
-    const worker = startWorker(module, { name, cwd: options.folder, core: options.cores?.[core], execArgv });
+    const on = core === 'any' ? undefined : options.cores?.[core];
+    const worker = startWorker(module, { name, cwd: options.folder, core: on, execArgv });
     workers.push(worker);
     return worker;
   };
@@ -66,7 +70,7 @@ export async function measureScale(
     const world = { ...options, start, hub, url };
     const reports: ScaleReport[] = [];
     if (rows.has('start') || rows.has('idle')) reports.push(...(await starts(world, rows)));
-    if (rows.has('renewal')) reports.push(await renewals(world));
+    if (rows.has('renewal')) reports.push(...(await renewals(world)));
     await hub.stop();
     return reports;
   } finally {
@@ -75,7 +79,7 @@ export async function measureScale(
 }
 
 interface World extends ScaleOptions {
-  readonly start: (name: string, core: 'server' | 'load', execArgv?: readonly string[]) => Worker;
+  readonly start: (name: string, core: 'server' | 'load' | 'any', execArgv?: readonly string[]) => Worker;
   readonly hub: Worker;
   readonly url: string;
 }
@@ -127,39 +131,68 @@ async function idle(worker: Worker): Promise<number> {
   return ((await usage()) - before) / 1_000 / seconds;
 }
 
-async function renewals(world: World): Promise<ScaleReport> {
-  const { folder, renewals: count, rounds, url, hub, start, onProgress } = world;
-  const [rates, floors]: [number[], number[]] = [[], []];
-  const floor = start('renewal-floor', 'server');
+/** A hub whose answers take no time shows the work of a renewal; one that is away, what is in the way of the next request. */
+async function renewals(world: World): Promise<readonly ScaleReport[]> {
+  const { renewals: count } = world;
+  const far = Math.max(1, Math.round(count / 10));
+  const atOnce = `${count.toLocaleString('en')} renewals due at once at one hub, ${CONCURRENCY} in flight, beside a bare undici loop`;
+  const away = `${far.toLocaleString('en')} of them at a hub that answers after ${FAR_MS} ms`;
+  const near = await renewalsAt(world, { count, answerMs: 0 });
+  const afar = await renewalsAt(world, { count: far, answerMs: FAR_MS });
+  return [
+    report('renewal', atOnce, '/s', near.rates, near.floors),
+    report('renewal-far', away, '/s', afar.rates, afar.floors),
+    report('renewal-open', `requests open at that hub at once, at most`, '', afar.open),
+  ];
+}
+
+interface RenewalRounds {
+  readonly rates: readonly number[];
+  readonly floors: readonly number[];
+  readonly open: readonly number[];
+}
+
+async function renewalsAt(
+  { folder, rounds, url, hub, start, onProgress }: World,
+  { count, answerMs }: { readonly count: number; readonly answerMs: number },
+): Promise<RenewalRounds> {
+  const [rates, floors, open]: [number[], number[], number[]] = [[], [], []];
+  // On any core: the store writes in threads of its own, which would wait for the one that has to go on meanwhile.
+  const floor = start('renewal-floor', 'any');
   await floor.call('start');
-  await hub.call('begin');
-  await floor.call('renew', { hub: url, topic: TOPIC, count, concurrency: CONCURRENCY });
-  await verified(hub, count);
-  for (let round = 0; round < rounds; round += 1) {
-    onProgress(`renewal, round ${round + 1} of ${rounds}`);
-    await hub.call('begin');
+  const atFloor = async (): Promise<number> => {
+    await hub.call('begin', { answerMs });
     await floor.call('renew', { hub: url, topic: TOPIC, count, concurrency: CONCURRENCY });
-    floors.push(await verified(hub, count));
+    return (await verified(hub, count)).rate;
+  };
+  await atFloor();
+  for (let round = 0; round < rounds; round += 1) {
+    onProgress(`renewal at a hub that answers after ${answerMs} ms, round ${round + 1} of ${rounds}`);
+    floors.push(await atFloor());
     const directory = join(mkdtempSync(join(folder, 'due-')), 'store');
     const seed = { directory, hub: url, topic: TOPIC, secret: SECRET, count };
+    await hub.call('begin', { answerMs: 0 });
     const port = await seedStore({ ...seed, renewsAt: Date.now() + START_MS + count / 2 });
-    await hub.call('begin');
-    const subscriber = start('subscriber', 'server');
+    await hub.call('begin', { answerMs });
+    const subscriber = start('subscriber', 'any');
     await subscriber.call('start', { directory, port });
-    rates.push(await verified(hub, count));
+    const seen = await verified(hub, count);
+    rates.push(seen.rate);
+    open.push(seen.mostOpen);
     await subscriber.stop();
     rmSync(directory, { recursive: true });
   }
   await floor.stop();
-  const what = `${count.toLocaleString('en')} renewals due at once at one hub, ${CONCURRENCY} in flight, beside a bare undici loop`;
-  return report('renewal', what, '/s', rates, floors);
+  return { rates, floors, open };
 }
 
-/** Waits until the hub has verified so many requests; how many it did in a second. */
-async function verified(hub: Worker, count: number): Promise<number> {
+/** Waits until the hub has verified so many requests; how many it did in a second, and had open at once. */
+async function verified(hub: Worker, count: number): Promise<{ readonly rate: number; readonly mostOpen: number }> {
   for (;;) {
-    const seen = numbersOf(await hub.call('seen'), ['verified', 'milliseconds']);
-    if (seen.verified >= count) return (seen.verified / seen.milliseconds) * 1_000;
+    const seen = numbersOf(await hub.call('seen'), ['verified', 'milliseconds', 'mostOpen']);
+    if (seen.verified >= count) {
+      return { rate: (seen.verified / seen.milliseconds) * 1_000, mostOpen: seen.mostOpen };
+    }
     await wait(50);
   }
 }
