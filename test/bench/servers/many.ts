@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import { defineSubscriber, startService } from 'websub-subscriber';
 import type { BenchServer, BenchSetup } from '../bench-server.js';
-import { SEEDED_SERVICE, seedStore } from '../scale/seed-store.js';
+import { seedElsewhere } from '../scale/seed-elsewhere.js';
+import { SEEDED_SERVICE } from '../scale/seed-store.js';
 
 /** A subscriber as a user would start it, with so many subscriptions of which one is delivered to. */
 export async function startMany({ hub, topic, secret }: BenchSetup, count: number): Promise<BenchServer> {
   const directory = join(process.cwd(), 'store');
   const renewsAt = Date.now() + 8 * 86_400_000;
-  const port = await seedStore({ directory, hub, topic, secret, count, renewsAt });
+  const port = await seedElsewhere({ directory, hub, topic, secret, count, renewsAt });
   const service = defineSubscriber(
     { name: SEEDED_SERVICE, secret, unsubscribeOnShutdown: false },
     { onEventNotification() {} },

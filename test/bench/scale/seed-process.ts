@@ -1,0 +1,11 @@
+import { answerCalls, numbersOf, stringsOf } from '../calls.js';
+import { seedStore } from './seed-store.js';
+
+/** Fills a store for the process that started this one. */
+answerCalls({
+  async seed(argument) {
+    const texts = stringsOf(argument, ['directory', 'hub', 'topic', 'secret']);
+    return { port: await seedStore({ ...texts, ...numbersOf(argument, ['count', 'renewsAt']) }) };
+  },
+  stop: () => ({}),
+});
