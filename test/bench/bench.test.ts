@@ -55,6 +55,7 @@ describe('the harness', () => {
   it('runs what is asked for with what it is compared with, and refuses a name that is none', () => {
     const names = (...only: string[]): string[] => rowsFor(scenarios, only).rows.map(rowName);
     expect(names('inline/2k-json')).toEqual(['floor/2k-json', 'inline/2k-json']);
+    expect(names('inline-100k')).toEqual(['inline-10/2k-json', 'inline-100k/2k-json']);
     expect(names('floor')).toEqual(['floor/2k-json', 'floor/20k-atom']);
     expect(names('start')).toEqual([]);
     expect([...rowsFor(scenarios, ['start', 'floor']).scale]).toEqual(['start']);

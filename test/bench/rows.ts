@@ -31,9 +31,9 @@ function deliveryRows(scenarios: readonly Scenario[], only: readonly string[]): 
   return all.filter((row) => asked.includes(row) || asked.some((each) => floorOf(all, each) === row));
 }
 
-/** The row that a row is compared with: the first scenario, sent the same. */
+/** The row that a row is compared with, sent the same: the first scenario, if not another one. */
 export function floorOf(rows: readonly Row[], { scenario, payload }: Row): Row | undefined {
-  const [first] = rows;
-  if (first === undefined || first.scenario === scenario) return undefined;
-  return rows.find((row) => row.scenario === first.scenario && row.payload === payload);
+  const base = scenario.comparedWith ?? rows[0]?.scenario.name;
+  if (base === scenario.name) return undefined;
+  return rows.find((row) => row.scenario.name === base && row.payload === payload);
 }

@@ -13,6 +13,8 @@ export interface Scenario {
   /** The module that is run in a process of its own; it calls `serveBench`. */
   readonly server: URL;
   readonly payloads: readonly Payload[];
+  /** The name of the scenario that it is compared with. @default the first one, the floor */
+  readonly comparedWith?: string;
 }
 
 /** One row of the table: a server and what it is sent. */

@@ -100,7 +100,7 @@ export class ModelWatch {
     this.logger = { debug: line, info: line, warn: line, error: line, fatal: line };
   }
 
-  /** @param isUnsure whether the process before died at a write, or one that failed was done all the same */
+  /** @param isUnsure whether the process before died at a write, or one that failed was done all the same: what it last stored may not have been answered */
   onStart(isUnsure: boolean): void {
     const { record } = this.#world;
     this.#asking.clear();

@@ -236,6 +236,8 @@ export class ModelWorld implements Watched {
         if (faults.dyingAt === 0) {
           faults.dyingAt = undefined;
           if (faults.isKept) keep(value);
+          // What was stored before may have been answered by then, or not.
+          this.#isUnsure = true;
           this.note(`dying with a write that is ${faults.isKept ? 'kept' : 'lost'}`);
           if (this.process !== undefined) this.process.isDead = true;
           await never();

@@ -24,7 +24,8 @@ export const inline10: Scenario = {
 
 export const inline100k: Scenario = {
   name: 'inline-100k',
-  what: 'the same with 100,000 subscriptions',
+  what: 'the same with 100,000 subscriptions, compared with inline-10 and not with the floor',
+  comparedWith: 'inline-10',
   server: new URL('../servers/inline-100k.js', import.meta.url),
   payloads: [json2k],
 };
