@@ -28,6 +28,7 @@ export class OnceOnly {
   ): Promise<DeliveryAnswer> {
     const { seen, logger } = this.#options;
     const digests = await digestsOf(delivery.dedupe, entry.record.id, event);
+    if (digests.length === 0) return hand();
     const known = seen.answerTo(digests, delivery.dedupeWindowSeconds * 1000);
     if (known === undefined) return seen.handing(digests, Promise.resolve(hand()));
     logger.debug({ subscription: entry.record.id, event: event.id }, 'what came was handed over before');

@@ -41,6 +41,7 @@ export function emitEvent(
 /** Tells the counters, the log and the hooks how a run of the handler ended. */
 export function reportRun(options: ReportOptions, reception: Reception, outcome: HandlerOutcome): void {
   const { entry, event } = reception;
+  const { hub, topic } = reception.grant;
   if (outcome.type !== 'failed') {
     if (outcome.type === 'deleted') {
       const fields = { event: event.id, subscription: entry.record.id };
@@ -52,7 +53,7 @@ export function reportRun(options: ReportOptions, reception: Reception, outcome:
   }
   entry.counters.failed();
   options.logger.warn(
-    { event: event.id, subscription: entry.record.id, attempt: event.attempt, err: outcome.error },
+    { event: event.id, subscription: entry.record.id, hub, topic, attempt: event.attempt, err: outcome.error },
     'a handler failed',
   );
   emitEvent(options, 'handler-error', reception, outcome.error);

@@ -84,6 +84,9 @@ const INSECURE_SECRET =
   'the hub is reached over plain HTTP, where a secret would be read on the way. ' +
   'Use an https hub, leave the secret out, or allow it with security.allowInsecureSecret';
 
+/** Characters from which on a custom parameter or header may be a key. */
+const SHORTEST_CUSTOM = 8;
+
 /** What stays the same from one redirect to the next. */
 interface Attempt {
   readonly hub: string;
@@ -163,8 +166,12 @@ async function redirectGuard({ hub, options, deadline }: Attempt): Promise<IsGua
 }
 
 function hiddenFromMessages(request: HubRequest, httpConfig: HttpClientConfig = {}): readonly string[] {
-  const { secret, verifyToken, callback } = request;
-  return [secret, verifyToken, ...capabilityOf(callback), ...credentialsOf(httpConfig)].filter(
+  const { secret, verifyToken, callback, customParams = {}, customHeaders = {} } = request;
+  // A short one is a word such as `async`, and taking it out would spoil what the hub says.
+  const custom = [...Object.values(customParams), ...Object.values(customHeaders)].filter(
+    ({ length }) => length >= SHORTEST_CUSTOM,
+  );
+  return [secret, verifyToken, ...capabilityOf(callback), ...credentialsOf(httpConfig), ...custom].filter(
     (value) => value !== undefined,
   );
 }

@@ -52,7 +52,7 @@ export interface SubscriberServiceConfig {
   readonly customHeaders?: Readonly<Record<string, string>> | undefined;
   /** Seconds a hub has for coming back to verify; then the attempt counts as failed. @default 60 */
   readonly verifyTimeoutSeconds?: number | undefined;
-  /** Failed attempts in a row after which asking is given up. @default unlimited */
+  /** Failed attempts in a row after which asking is given up, where no hub has granted it. @default unlimited */
   readonly maxAttempts?: number | undefined;
   /** How news is handed to the handler. */
   readonly delivery?: DeliveryConfig | undefined;

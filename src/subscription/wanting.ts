@@ -98,13 +98,8 @@ export function retried(
   { overrides = record.overrides }: Of<'retried'>,
   context: TransitionContext,
 ): Transition {
-  const released = {
-    ...afresh(record, context.now),
-    overrides,
-    desired: 'subscribed' as const,
-    hold: undefined,
-    deniedBy: [],
-  };
+  const begun = { desired: 'subscribed', hold: undefined, deniedBy: [] } as const;
+  const released: SubscriptionRecord = { ...afresh(record, context.now), overrides, ...begun };
   const done = caughtUp(released, context);
   if (!isOtherwise(overrides, record.overrides)) return done;
   // The hub is to know at once what is asked of it otherwise, not at the next renewal.
@@ -148,9 +143,10 @@ function afresh(record: SubscriptionRecord, now: number): SubscriptionRecord {
   };
 }
 
-/** A renewal that has begun goes on, and what a hub would not end is asked for again. */
-function nextOf({ state, renewalDue, nextAttemptAt }: GrantRecord, now: number): number | undefined {
-  if (state === 'unsubscribing' && nextAttemptAt !== undefined) return now;
+/** A renewal that has begun goes on; one that failed, and what a hub would not end, is asked for again. */
+function nextOf({ state, renewalDue, nextAttemptAt, attempts }: GrantRecord, now: number): number | undefined {
+  const isFailed = state === 'unsubscribing' || (state === 'active' && attempts > 0);
+  if (isFailed && nextAttemptAt !== undefined && renewalDue !== true) return now;
   return renewalDue === true ? nextAttemptAt : undefined;
 }
 
@@ -226,6 +222,11 @@ export function unwanted(record: SubscriptionRecord, { why }: Of<'unwanted'>, { 
   const effects: Effect[] = [];
   const grants = record.grants.map((grant): GrantRecord => {
     if (grant.state === 'active') {
+      effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
+      return leaving(grant, now, false);
+    }
+    // What its hub would not end before is asked for once more: after the stop there may be nobody who does.
+    if (why === 'shutdown' && grant.state === 'unsubscribing' && grant.pending === undefined && !grant.superseded) {
       effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
       return leaving(grant, now, false);
     }

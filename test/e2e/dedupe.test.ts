@@ -100,3 +100,11 @@ it('news that could not be kept is news when it comes again', async () => {
   expect((await set.publish('one')).status).toBe(202);
   expect(got).toEqual(['one']);
 });
+
+it('C5 an empty body says each time that there is news', async () => {
+  let pings = 0;
+  const set = await setUp(() => void (pings += 1), { delivery });
+  await set.publish('');
+  await set.publish('');
+  expect(pings).toBe(2);
+});

@@ -155,6 +155,14 @@ describe('what is not wanted any more', () => {
     expect(life.record.grants).toHaveLength(2);
   });
 
+  test('S6 is asked to end once more at a shutdown, where its hub would not before', () => {
+    const life = active().unwanted('unsubscribed').requested().unreachable();
+    expect(life.asked).toEqual(['tell failed']);
+    expect(life.unwanted('shutdown').asked).toEqual(['unsubscribe']);
+    expect(life.grant.attempts).toBe(0);
+    expect(life.requested().unwanted('shutdown').asked).toEqual([]);
+  });
+
   test('at a shutdown is so only until the next start', () => {
     const life = active().unwanted('shutdown');
     expect(life.asked).toEqual(['unsubscribe']);
@@ -181,6 +189,11 @@ describe('a retry', () => {
       .requested()
       .unreachable(3_600);
     expect(life.after(1_000).apply({ type: 'retried' }).asked).toEqual(['discover']);
+  });
+
+  test.each(['retried', 'counters-reset'] as const)('%s takes up a renewal that was wanted and failed', (type) => {
+    const life = active().after(DAY).apply({ type: 'renewal-wanted' }).discovered().requested({ requestId: 'r1' });
+    expect(life.unreachable(3_600).apply({ type }).asked).toEqual(['discover']);
   });
 
   test('S3 does not wait for a Retry-After', () => {
