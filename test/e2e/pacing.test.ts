@@ -135,7 +135,8 @@ describe('L5 the pacing of what is asked', () => {
     });
     hub.onAsked(hub.answer);
     hub.answer();
-    await until(async () => (await runtime.subscriptions.get(other.id))?.state === 'verifying');
+    await until(() => hub.asked.length === 3);
+    expect((await runtime.subscriptions.get(other.id))?.state).toBe('verifying');
     expect(hub.asked).toEqual(['https://example.com/0', 'https://example.com/1', 'https://example.com/x']);
     expect(waiting).toMatchObject({ target: third });
   });
