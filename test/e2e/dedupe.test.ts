@@ -108,3 +108,14 @@ it('C5 an empty body says each time that there is news', async () => {
   await set.publish('');
   expect(pings).toBe(2);
 });
+
+it('C4 what is no text is told from other news by its bytes', async () => {
+  let runs = 0;
+  const set = await setUp(() => void (runs += 1), { delivery: { dedupe: 'entries' } });
+  const contentType = 'application/atom+xml; charset=no-such-charset';
+  for (const body of ['one', 'one', 'two']) {
+    const [delivery] = await set.topic.publish(body, { contentType });
+    expect(delivery?.status).toBe(202);
+  }
+  expect(runs).toBe(2);
+});
