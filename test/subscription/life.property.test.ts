@@ -10,6 +10,9 @@ import { subscriptionSnapshot } from '../../src/subscription/snapshot-of.js';
 import { isAsking, isHeld, isOver, isWorking } from '../../src/subscription/state.js';
 import { DAY, failure, HUB, Life, SECOND_HUB, TOPIC } from './life.js';
 
+/** The same lives at every run, so that a change is what makes it fail; `SEED=… npx vitest run …` looks at others. */
+const SEED = Number(process.env['SEED'] ?? 20_260_101);
+
 const THIRD_HUB = 'https://third-hub.example/';
 
 /** A step: time passes, then something happens to one of the grants there are. */
@@ -129,7 +132,7 @@ function always(
         }
       },
     ),
-    { numRuns: 1_500 },
+    { numRuns: 1_500, seed: SEED },
   );
 }
 

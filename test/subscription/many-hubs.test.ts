@@ -44,6 +44,14 @@ describe('D8 with several hubs', () => {
     expect(life.discovered(HUB, SECOND_HUB).asked).toEqual(['subscribe', 'subscribe']);
   });
 
+  test('no hub is asked at the moment another one makes it give up', () => {
+    const life = everywhere(HUB, SECOND_HUB);
+    life.rules = { ...life.rules, maxAttempts: 1 };
+    life.requestedAt(SECOND_HUB).due(60_000);
+    expect(life.record.hold).toBe('gave-up');
+    expect(life.asked).toEqual(['tell failed']);
+  });
+
   test('L2 one that fails is asked again by a schedule of its own, which the others do not change', () => {
     const life = everywhere(HUB, SECOND_HUB);
     life.requestedAt(HUB).requestedAt(SECOND_HUB);
