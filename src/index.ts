@@ -2,7 +2,13 @@ export { SubscriberService } from './decorators/subscriber-service.js';
 export { defineSubscriber } from './decorators/define-subscriber.js';
 export { startService } from './runtime/start-service.js';
 export { SubscriberRuntime } from './runtime/subscriber-runtime.js';
-export type { StopOptions, SubscribeOptions, SubscriptionFilter, Subscriptions } from './runtime/subscriber-runtime.js';
+export type {
+  DeadLetterList,
+  StopOptions,
+  SubscribeOptions,
+  SubscriptionFilter,
+  Subscriptions,
+} from './runtime/subscriber-runtime.js';
 export type { ScheduleOptions, SecurityOptions, StartOptions, Tunnel } from './runtime/start-options.js';
 export type { SignatureConfig, SubscriberServiceConfig } from './runtime/service-config.js';
 export type { ServiceReference, SubscriberDefinition } from './runtime/definition.js';
@@ -13,7 +19,8 @@ export type { DependencyContainer, InjectionToken } from './runtime/tsyringe.js'
 export type { Acknowledgement, EventHandler } from './delivery/event-handler.js';
 export { ContentDistributionMessage } from './delivery/message.js';
 export type { ContentLinks, EventSource } from './delivery/message.js';
-export type { DeliveryConfig } from './delivery/delivery-config.js';
+export type { DeadLetter } from './delivery/dead-letters.js';
+export type { DeadLetterConfig, DeliveryConfig } from './delivery/delivery-config.js';
 export type { HookListener, HookName, HookPayload } from './delivery/hooks.js';
 export type {
   IntentHandlers,

@@ -1,3 +1,11 @@
+/** How long events are kept that were given up. */
+export interface DeadLetterConfig {
+  /** Seconds after which a dead letter is removed. @default 2_592_000 */
+  readonly keepSeconds?: number | undefined;
+  /** Dead letters kept, per service; past that the oldest is removed. @default 10_000 */
+  readonly keepCount?: number | undefined;
+}
+
 /** How news is handed to the handler. */
 export interface DeliveryConfig {
   /** Milliseconds after which the hub is answered whatever the handler does; the event is stored first. @default 5_000 */
@@ -15,4 +23,11 @@ export interface DeliveryConfig {
   readonly dedupe?: false | 'body' | 'entries' | undefined;
   /** Seconds for which `dedupe` remembers what was handed over. @default 86_400 */
   readonly dedupeWindowSeconds?: number | undefined;
+  /** Events that were given up: `runtime.deadLetters`. */
+  readonly deadLetters?: DeadLetterConfig | undefined;
+}
+
+/** How news is handed to the handler, defaults filled in. */
+export interface CheckedDeliveryConfig extends Required<DeliveryConfig> {
+  readonly deadLetters: Required<DeadLetterConfig>;
 }

@@ -93,6 +93,11 @@ export class Delivery {
     void this.#once.givenUp(reception);
   }
 
+  /** A stored event as its handler would get it; undefined where its subscription is gone. */
+  messageOf(stored: StoredEvent): ContentDistributionMessage | undefined {
+    return this.#receptionOf(stored, stored.attempts)?.event;
+  }
+
   /** Takes note of an event that a previous process left: it is not to be handed over beside that. */
   async found(stored: StoredEvent): Promise<void> {
     const reception = this.#receptionOf(stored, stored.attempts + 1);

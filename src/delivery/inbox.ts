@@ -1,11 +1,11 @@
 import type { Engine, Timetable } from '../engine/engine.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
-import { backoffMs, FAILURE_BACKOFF } from '../subscription/backoff.js';
-import { textOf, type HandlerOutcome } from './handler-run.js';
+import { FAILURE_BACKOFF } from '../subscription/backoff.js';
+import { failedEvent } from './failed-event.js';
+import type { HandlerOutcome } from './handler-run.js';
 import { decodeEvent, encodeEvent, type StoredEvent } from './stored-event.js';
 
-const KEPT_ERRORS = 10;
 const STORE_RETRY_MS = 60_000;
 
 /** How the run of a stored event ended; one that the runtime's end cut off was none. */
@@ -26,6 +26,8 @@ export interface InboxOptions {
   readonly run: (event: StoredEvent) => Promise<StoredRun>;
   /** Told of each event that a previous process left. */
   readonly onFound: (event: StoredEvent) => Promise<void>;
+  /** Told of each event that a previous process gave up. */
+  readonly onFoundDead: (event: StoredEvent) => void;
   /** Told of each event that is given up. */
   readonly onDeadLetter: (event: StoredEvent) => void;
 }
@@ -64,20 +66,21 @@ export class Inbox {
 
   /** Reads what a previous process left. What cannot be read is logged and left in the store as it is. */
   async load(): Promise<void> {
-    const { store, logger, limitsOf } = this.#options;
+    const { store, logger, limitsOf, onFound, onFoundDead } = this.#options;
     const unreadable = (error: unknown): void =>
       logger.error({ err: error }, 'a stored event cannot be read: left as it is');
     for await (const [id, raw] of store.entries('event', { onUnreadable: unreadable })) {
       try {
         const event = decodeEvent(id, raw);
-        if (event.deadSince !== undefined) continue;
-        if (limitsOf(event.service) === undefined) {
+        if (event.deadSince !== undefined) {
+          onFoundDead(event);
+        } else if (limitsOf(event.service) === undefined) {
           logger.warn({ event: id, service: event.service }, 'a stored event waits for a service that is not declared');
-          continue;
+        } else {
+          this.#track(event);
+          this.#due.set(id, event.nextAttemptAt);
+          await onFound(event);
         }
-        this.#track(event);
-        this.#due.set(id, event.nextAttemptAt);
-        await this.#options.onFound(event);
       } catch (error) {
         unreadable(error);
       }
@@ -104,7 +107,9 @@ export class Inbox {
    * @throws StoreError where it cannot be stored
    */
   async keep(event: StoredEvent, error: Error): Promise<void> {
-    const next = this.#afterFailure(event, error);
+    const { now, random, limitsOf } = this.#options;
+    const { retryForSeconds = Infinity } = limitsOf(event.service) ?? {};
+    const next = failedEvent(event, error, { at: now(), random: random(), retryForSeconds });
     await this.#store(next);
     if (next.deadSince === undefined) {
       this.#due.set(next.id, next.nextAttemptAt);
@@ -116,6 +121,19 @@ export class Inbox {
       this.#forget(next.id);
       this.#options.onDeadLetter(next);
     }
+  }
+
+  /**
+   * Stores an event that was given up as one that waits: it is run at the next tick, and tried for its time from now on.
+   *
+   * @throws StoreError where it cannot be stored
+   */
+  async revive(event: StoredEvent): Promise<void> {
+    const at = this.#options.now();
+    const next = { ...event, attempts: 0, deadSince: undefined, triedSince: at, nextAttemptAt: at };
+    await this.#store(next);
+    await this.#options.onFound(next);
+    this.#due.set(next.id, at);
   }
 
   /** Removes a stored event that was handled, or schedules its next try. Never throws: what fails here is done later. */
@@ -166,18 +184,6 @@ export class Inbox {
     if (service === undefined) return;
     this.#services.delete(id);
     this.#lane(service).kept -= 1;
-  }
-
-  #afterFailure(event: StoredEvent, error: Error): StoredEvent {
-    const { now, random, limitsOf } = this.#options;
-    const attempts = event.attempts + 1;
-    const at = now();
-    const errors = [...event.errors, { message: textOf(error.message), at }].slice(-KEPT_ERRORS);
-    const retryForSeconds = limitsOf(event.service)?.retryForSeconds ?? Number.POSITIVE_INFINITY;
-    const end = event.receivedAt + retryForSeconds * 1000;
-    // The last try is at the end of the time, not before it.
-    const nextAttemptAt = Math.min(at + backoffMs(attempts, random(), FAILURE_BACKOFF), Math.max(at, end));
-    return { ...event, attempts, errors, nextAttemptAt, deadSince: at >= end ? at : undefined };
   }
 
   #lane(service: string): Lane {

@@ -27,6 +27,8 @@ export interface StoredEvent {
   readonly nextAttemptAt: number;
   /** The errors of the last runs. */
   readonly errors: readonly FailedRun[];
+  /** Since when it is tried, where that is later than it was received: it was replayed. */
+  readonly triedSince?: number | undefined;
   /** Since when it is a dead letter: kept, and not tried again. */
   readonly deadSince?: number | undefined;
 }
@@ -72,7 +74,13 @@ function isStoredEvent(data: unknown): data is StoredEvent {
   const fields: { readonly [Field in keyof StoredEvent]?: unknown } = data;
   const { headers, raw, decoded, undecodable, errors } = fields;
   const texts = [fields.id, fields.service, fields.subscriptionId, fields.grantId];
-  const numbers = [fields.receivedAt, fields.attempts, fields.nextAttemptAt, fields.deadSince ?? 0];
+  const numbers = [
+    fields.receivedAt,
+    fields.attempts,
+    fields.nextAttemptAt,
+    fields.triedSince ?? 0,
+    fields.deadSince ?? 0,
+  ];
   return (
     texts.every((field) => typeof field === 'string') &&
     numbers.every((field) => Number.isFinite(field)) &&

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { DeadLetters } from '../delivery/dead-letters.js';
 import { Delivery } from '../delivery/delivery.js';
 import { Hooks } from '../delivery/hooks.js';
 import { Inbox } from '../delivery/inbox.js';
@@ -50,6 +51,7 @@ export class Core {
   readonly registry: Registry;
   readonly delivery: Delivery;
   readonly inbox: Inbox;
+  readonly deadLetters: DeadLetters;
   readonly app: CallbackApp;
   readonly wanted: WantedSubscriptions;
   /** What is being asked on the network, or waits for its turn, by subscription and purpose. */
@@ -119,7 +121,20 @@ export class Core {
       limitsOf: (service) => serviceOf(service)?.delivery,
       run: (event) => this.delivery.redeliver(event),
       onFound: (event) => this.delivery.found(event),
-      onDeadLetter: (event) => this.delivery.bury(event),
+      onFoundDead: (event) => this.deadLetters.found(event),
+      onDeadLetter: (event) => {
+        this.delivery.bury(event);
+        void this.deadLetters.buried(event);
+      },
+    });
+    this.deadLetters = new DeadLetters({
+      store,
+      engine,
+      logger,
+      now,
+      retentionOf: (service) => this.#services.get(service)?.config.delivery.deadLetters,
+      revive: (event) => this.inbox.revive(event),
+      eventOf: (event) => this.delivery.messageOf(event),
     });
     this.delivery = new Delivery({
       inbox: this.inbox,
@@ -159,11 +174,13 @@ export class Core {
     await this.wanted.load();
     await this.#seen.load();
     await this.inbox.load();
+    this.deadLetters.loaded();
     const windows = services.map(({ config }) => config.delivery.dedupeWindowSeconds * 1000);
     scheduleSweeps({
       ...this.#options,
       registry: this.registry,
       seen: this.#seen,
+      deadLetters: this.deadLetters,
       longestWindowMs: Math.max(0, ...windows),
       isClosing: () => this.#closing,
     });

@@ -13,7 +13,13 @@ import { whenReady } from './readiness.js';
 import { LAST_STEP_MS, shutDown } from './shutdown.js';
 import { checkSubscribeOptions } from './subscribe-options.js';
 import { subscriptionList } from './subscription-list.js';
-import type { StopOptions, SubscribeOptions, SubscriberRuntime, Subscriptions } from './subscriber-runtime.js';
+import type {
+  DeadLetterList,
+  StopOptions,
+  SubscribeOptions,
+  SubscriberRuntime,
+  Subscriptions,
+} from './subscriber-runtime.js';
 
 const READY_MS = 60_000;
 
@@ -40,6 +46,7 @@ export class Runtime implements SubscriberRuntime {
   readonly fetch: (request: Request) => Promise<Response>;
   readonly nodeHandler: (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void;
   readonly subscriptions: Subscriptions;
+  readonly deadLetters: DeadLetterList;
   readonly hooks: { on(name: HookName, listener: HookListener): () => void };
   readonly #options: RuntimeOptions;
   readonly #started: SubscriberHandlers[] = [];
@@ -59,6 +66,17 @@ export class Runtime implements SubscriberRuntime {
     this.fetch = core.app.fetch;
     this.nodeHandler = core.app.nodeHandler;
     this.subscriptions = subscriptionList(core.registry);
+    this.deadLetters = {
+      replay: async (id) => {
+        this.#refuseWhenStopping();
+        await core.deadLetters.replay(id);
+      },
+      discard: async (id) => {
+        this.#refuseWhenStopping();
+        await core.deadLetters.discard(id);
+      },
+      [Symbol.asyncIterator]: () => core.deadLetters.list(),
+    };
     this.hooks = { on: (name, listener) => core.hooks.on(name, listener) };
   }
 

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { DeliveryConfig } from '../delivery/delivery-config.js';
+import type { CheckedDeliveryConfig, DeadLetterConfig, DeliveryConfig } from '../delivery/delivery-config.js';
 import { SECRET_BYTES_LIMIT } from '../protocol/request-form.js';
 import { SIGNATURE_ALGORITHMS } from '../protocol/signature.js';
 import {
@@ -12,6 +12,7 @@ import {
   wrongField,
   wrongValue,
   type Check,
+  type Place,
 } from './field-checks.js';
 import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import type { CheckedServiceConfig, SignatureConfig } from './service-config.js';
@@ -70,6 +71,11 @@ const dedupeKind: Check<false | 'body' | 'entries'> = (value, place) => {
   throw wrongValue(place, value, "'body', 'entries' or false");
 };
 
+const DEAD_LETTERS = {
+  keepSeconds: numberOf('seconds', { least: 0, most: UNLIMITED, whole: false }),
+  keepCount: numberOf('dead letters', { least: 0, most: UNLIMITED, whole: true }),
+} satisfies Record<keyof DeadLetterConfig, Check<unknown>>;
+
 const DELIVERY = {
   ackAfterMs: numberOf('milliseconds', { least: 0, most: LONGEST_TIMER_MS, whole: true }),
   retryForSeconds: numberOf('seconds', { least: 0, most: UNLIMITED, whole: false }),
@@ -77,6 +83,7 @@ const DELIVERY = {
   maxPending: numberOf('events', { least: 1, most: UNLIMITED, whole: true }),
   dedupe: dedupeKind,
   dedupeWindowSeconds: numberOf('seconds', { least: 1, most: UNLIMITED, whole: false }),
+  deadLetters: (value: unknown, place: Place) => checkFields(value, place, DEAD_LETTERS),
 } satisfies Record<keyof DeliveryConfig, Check<unknown>>;
 
 const SIGNATURE = {
@@ -88,7 +95,7 @@ const SIGNATURE = {
 export const delivery: Check<DeliveryConfig> = (value, place) => checkFields(value, place, DELIVERY);
 
 /** Delivery with its defaults filled in; what comes from several hubs comes several times. */
-export function deliveryOf(given: DeliveryConfig, hubs: CheckedServiceConfig['hubs']): Required<DeliveryConfig> {
+export function deliveryOf(given: DeliveryConfig, hubs: CheckedServiceConfig['hubs']): CheckedDeliveryConfig {
   return Object.freeze({
     ackAfterMs: 5_000,
     retryForSeconds: 259_200,
@@ -97,6 +104,7 @@ export function deliveryOf(given: DeliveryConfig, hubs: CheckedServiceConfig['hu
     dedupe: hubs === 'all' ? 'entries' : false,
     dedupeWindowSeconds: 86_400,
     ...given,
+    deadLetters: Object.freeze({ keepSeconds: 2_592_000, keepCount: 10_000, ...given.deadLetters }),
   });
 }
 

@@ -1,4 +1,4 @@
-import type { DeliveryConfig } from '../delivery/delivery-config.js';
+import type { CheckedDeliveryConfig, DeliveryConfig } from '../delivery/delivery-config.js';
 import type { DiscoveryConfig, HttpClientConfig } from '../hub/http-config.js';
 import type { HubProtocol } from '../protocol/request-form.js';
 import type { SignatureAlgorithm } from '../protocol/signature.js';
@@ -83,6 +83,6 @@ export interface CheckedServiceConfig {
   readonly verifyTimeoutSeconds: number;
   /** `Infinity` where it was not set. */
   readonly maxAttempts: number;
-  readonly delivery: Required<DeliveryConfig>;
+  readonly delivery: CheckedDeliveryConfig;
   readonly signature: Required<SignatureConfig>;
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { DeadLetter } from '../delivery/dead-letters.js';
 import type { HookListener, HookName } from '../delivery/hooks.js';
 import type { Subscription, SubscriptionState, SubscriptionTarget } from '../subscription/snapshot.js';
 import type { ServiceReference } from './definition.js';
@@ -18,6 +19,22 @@ export interface Subscriptions extends AsyncIterable<Subscription> {
   get(id: string): Promise<Subscription | undefined>;
   find(filter?: SubscriptionFilter): Promise<readonly Subscription[]>;
   count(filter?: SubscriptionFilter): Promise<number>;
+}
+
+/** Events that were given up, the oldest first of each service; iterating reads them one by one. */
+export interface DeadLetterList extends AsyncIterable<DeadLetter> {
+  /**
+   * Has the handler run again, and tried again for `delivery.retryForSeconds` from now on.
+   *
+   * @throws WebSubError where there is no dead letter of that id, or its service is not started
+   */
+  replay(id: string): Promise<void>;
+  /**
+   * Removes it for good.
+   *
+   * @throws WebSubError where there is no dead letter of that id
+   */
+  discard(id: string): Promise<void>;
 }
 
 /** What to subscribe to, and how it differs from the service's configuration. */
@@ -53,6 +70,7 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
     next?: (error?: unknown) => void,
   ) => void;
   abstract readonly subscriptions: Subscriptions;
+  abstract readonly deadLetters: DeadLetterList;
   /** `on(name, listener)` returns a function that takes the listener off again. */
   abstract readonly hooks: { on(name: HookName, listener: HookListener): () => void };
 

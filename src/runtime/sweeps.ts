@@ -1,3 +1,4 @@
+import type { DeadLetters } from '../delivery/dead-letters.js';
 import type { SeenNews } from '../delivery/seen-news.js';
 import type { Engine } from '../engine/engine.js';
 import type { Logger } from '../logger.js';
@@ -17,6 +18,7 @@ export interface SweepOptions {
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly seen: Pick<SeenNews, 'sweep'>;
+  readonly deadLetters: Pick<DeadLetters, 'sweep'>;
   /** For how long some service remembers what it was handed over, in milliseconds. */
   readonly longestWindowMs: number;
   readonly schedule: Required<ScheduleOptions>;
@@ -29,7 +31,7 @@ export interface SweepOptions {
  * as a safety net under the due times; what ended long ago is forgotten.
  */
 export function scheduleSweeps(options: SweepOptions): void {
-  const { registry, seen, longestWindowMs, engine, logger, now, schedule } = options;
+  const { registry, seen, deadLetters, longestWindowMs, engine, logger, now, schedule } = options;
   const every = (cronTime: string, what: string, work: () => Promise<void>): void => {
     let isRunning = false;
     const run = async (): Promise<void> => {
@@ -51,6 +53,7 @@ export function scheduleSweeps(options: SweepOptions): void {
   every(schedule.sweep, 'sweep', async () => {
     await registry.sweep(now() - TOMBSTONE_MS);
     await seen.sweep(now() - longestWindowMs);
+    await deadLetters.sweep();
   });
 }
 

@@ -31,6 +31,7 @@ function setUp(
       maxPending: 2,
       dedupe: false,
       dedupeWindowSeconds: 60,
+      deadLetters: {},
     },
   };
   const record = (call: string) => async () => void calls.push(call);

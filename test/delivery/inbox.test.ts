@@ -15,6 +15,7 @@ async function setUp(run: (event: StoredEvent) => Promise<StoredRun>, limits: In
   const services = new Map([['news', limits]]);
   const engine = embeddedEngine({ now: () => world.now });
   const dead: StoredEvent[] = [];
+  const foundDead: string[] = [];
   const inbox = new Inbox({
     store,
     engine,
@@ -24,6 +25,7 @@ async function setUp(run: (event: StoredEvent) => Promise<StoredRun>, limits: In
     limitsOf: (service) => services.get(service),
     run,
     onFound: async () => {},
+    onFoundDead: ({ id }) => void foundDead.push(id),
     onDeadLetter: (event) => void dead.push(event),
   });
   const pass = (milliseconds: number): void => {
@@ -31,7 +33,7 @@ async function setUp(run: (event: StoredEvent) => Promise<StoredRun>, limits: In
     engine.tick();
   };
   const read = async (id: string): Promise<StoredEvent> => decodeEvent(id, await store.get('event', id));
-  return { inbox, store, world, services, dead, pass, read };
+  return { inbox, store, world, services, dead, foundDead, pass, read };
 }
 
 const failed = (message: string): StoredRun => ({ type: 'failed', error: new Error(message) });
@@ -71,16 +73,16 @@ test('a run that was cut off leaves the event as it is', async () => {
   expect(inbox.size('news')).toBe(1);
 });
 
-test('the errors of the last ten runs are kept, in words that can be stored', async () => {
+test('the errors of the last two hundred runs are kept, in words that can be stored', async () => {
   const { inbox, read } = await setUp(async () => failed('no'));
   let event = storedEvent;
-  for (let run = 1; run <= 11; run += 1) {
-    await inbox.keep(event, Object.assign(new Error(), { message: run === 11 ? Symbol('odd') : `run ${run}` }));
+  for (let run = 1; run <= 201; run += 1) {
+    await inbox.keep(event, Object.assign(new Error(), { message: run === 201 ? Symbol('odd') : `run ${run}` }));
     event = await read('e1');
   }
-  expect(event.attempts).toBe(11);
-  expect(event.errors).toHaveLength(10);
-  expect([event.errors[0]?.message, event.errors[9]?.message]).toEqual(['run 2', 'Symbol(odd)']);
+  expect(event.attempts).toBe(201);
+  expect(event.errors).toHaveLength(200);
+  expect([event.errors[0]?.message, event.errors[199]?.message]).toEqual(['run 2', 'Symbol(odd)']);
 });
 
 test('an event of a service that is not declared is never given up', async () => {
@@ -106,14 +108,14 @@ test('an event whose service is gone when it comes due waits', async () => {
 
 test('dead letters are not read back as events that wait', async () => {
   const runs: string[] = [];
-  const { inbox, store, pass } = await setUp(async ({ id }) => {
+  const { inbox, store, foundDead, pass } = await setUp(async ({ id }) => {
     runs.push(id);
     return { type: 'done', acknowledgement: undefined };
   });
   await store.set('event', 'e1', encodeEvent({ ...storedEvent, deadSince: 5 }));
   await store.set('event', 'e2', encodeEvent({ ...storedEvent, id: 'e2' }));
   await inbox.load();
-  expect(inbox.size('news')).toBe(1);
+  expect([inbox.size('news'), foundDead]).toEqual([1, ['e1']]);
   pass(0);
   await inbox.stop();
   expect(runs).toEqual(['e2']);

@@ -49,6 +49,7 @@ describe('a service configuration', () => {
         maxPending: 10_000,
         dedupe: false,
         dedupeWindowSeconds: 86_400,
+        deadLetters: { keepSeconds: 2_592_000, keepCount: 10_000 },
       },
       signature: { algorithms: ['sha1', 'sha256', 'sha384', 'sha512'], onFailure: 'reject' },
     });
@@ -85,6 +86,7 @@ describe('a service configuration', () => {
         maxPending: 1,
         dedupe: 'body',
         dedupeWindowSeconds: 60,
+        deadLetters: { keepSeconds: 60, keepCount: 0 },
       },
       signature: { algorithms: ['sha512'], onFailure: 'acknowledge' },
     } as const satisfies SubscriberServiceConfig;
@@ -122,7 +124,7 @@ describe('a service configuration', () => {
   it('names a field that it does not know, the nearest one, and never its value', () => {
     expect(problem({ secrets: 'hush' })).toBe('Service "News": secrets is not a known field (did you mean secret?).');
     expect(problem({ delivery: { mode: 'queued' } })).toBe(
-      'Service "News": delivery.mode is not a known field (the fields here are ackAfterMs, retryForSeconds, concurrency, maxPending, dedupe, dedupeWindowSeconds).',
+      'Service "News": delivery.mode is not a known field (the fields here are ackAfterMs, retryForSeconds, concurrency, maxPending, dedupe, dedupeWindowSeconds, deadLetters).',
     );
     expect(problem({ toString: 1 })).toMatch('toString is not a known field');
   });
@@ -184,6 +186,11 @@ describe('a wrong value is refused, with what would be right:', () => {
       'delivery.retryForSeconds is -1; it must be a number of seconds, at least 0.',
     ],
     [{ delivery: { concurrency: 0 } }, 'delivery.concurrency is 0; it must be a whole number of events, at least 1.'],
+    [
+      { delivery: { deadLetters: { keepCount: 0.5 } } },
+      'delivery.deadLetters.keepCount is 0.5; it must be a whole number of dead letters, at least 0.',
+    ],
+    [{ delivery: { deadLetters: { keepDays: 3 } } }, 'delivery.deadLetters.keepDays is not a known field'],
     [{ delivery: { maxPending: 0.5 } }, 'delivery.maxPending is 0.5; it must be a whole number of events, at least 1.'],
     [
       { signature: { algorithms: ['sha256', 'md5'] } },

@@ -42,9 +42,11 @@ async function setUp({ lost = [], kept = [] }: { lost?: SubscriptionRecord[]; ke
   let isClosing = false;
   const engine = { ...here.engine, every: (time: string, run: () => void) => void jobs.set(time, run) };
   const swept: number[] = [];
+  let letters = 0;
   scheduleSweeps({
     registry: here.registry,
     seen: { sweep: async (before) => void swept.push(before) },
+    deadLetters: { sweep: async () => void (letters += 1) },
     longestWindowMs: DAY,
     engine,
     logger,
@@ -67,7 +69,7 @@ async function setUp({ lost = [], kept = [] }: { lost?: SubscriptionRecord[]; ke
     await quiet();
     return seenTo.splice(0);
   };
-  return { ...here, here, swept, logger, turn, close: () => void (isClosing = true) };
+  return { ...here, here, swept, letters: () => letters, logger, turn, close: () => void (isClosing = true) };
 }
 
 describe('the sweeps', () => {
@@ -96,7 +98,7 @@ describe('the sweeps', () => {
 
   it('sweep forgets what ended thirty days ago, and what was seen before the longest window', async () => {
     const over = granted('over', { state: 'unsubscribed', endedAt: START });
-    const { here, turn, registry, swept } = await setUp({ kept: [over] });
+    const { here, turn, registry, swept, letters } = await setUp({ kept: [over] });
     here.now = START + 30 * DAY;
     await turn('sweep');
     expect(registry.get('over')?.record.grants).toHaveLength(1);
@@ -104,6 +106,7 @@ describe('the sweeps', () => {
     await turn('sweep');
     expect(registry.get('over')?.record.grants).toHaveLength(0);
     expect(swept.at(-1)).toBe(here.now - DAY);
+    expect(letters(), 'dead letters past their time, at each of the two sweeps').toBe(2);
   });
 
   it('see to the others when one cannot be stored, and to that one at the next turn', async () => {

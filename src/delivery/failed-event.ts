@@ -1,0 +1,31 @@
+import { backoffMs, FAILURE_BACKOFF } from '../subscription/backoff.js';
+import { textOf } from './handler-run.js';
+import type { StoredEvent } from './stored-event.js';
+
+/** More than three days of tries have. */
+const KEPT_ERRORS = 200;
+const LONGEST_ERROR = 1_000;
+
+/** When an event is tried, and for how long. */
+export interface RetryTerms {
+  /** When its handler failed, in epoch milliseconds. */
+  readonly at: number;
+  /** From 0 to 1. */
+  readonly random: number;
+  readonly retryForSeconds: number;
+}
+
+/** An event after one more run of its handler that failed: with its next try, or as a dead letter when its time is over. */
+export function failedEvent(
+  event: StoredEvent,
+  error: Error,
+  { at, random, retryForSeconds }: RetryTerms,
+): StoredEvent {
+  const attempts = event.attempts + 1;
+  const message = textOf(error.message).slice(0, LONGEST_ERROR);
+  const errors = [...event.errors, { message, at }].slice(-KEPT_ERRORS);
+  const end = (event.triedSince ?? event.receivedAt) + retryForSeconds * 1000;
+  // The last try is at the end of the time, not before it.
+  const nextAttemptAt = Math.min(at + backoffMs(attempts, random, FAILURE_BACKOFF), Math.max(at, end));
+  return { ...event, attempts, errors, nextAttemptAt, deadSince: at >= end ? at : undefined };
+}
