@@ -7,11 +7,14 @@ export type DeliveryAnswer =
   | { readonly type: 'deleted'; readonly error: Extract<HandlerOutcome, { type: 'deleted' }>['error'] }
   | { readonly type: 'unavailable'; readonly reason: string };
 
+/** The hub need not come again. */
+export const ACKNOWLEDGED: DeliveryAnswer = { type: 'acknowledged' };
+
 /** The hub is to come again: what it sent could not be kept. */
 export const UNSTORED: DeliveryAnswer = { type: 'unavailable', reason: 'the event could not be stored' };
 
 /** The hub is to come again: there is no room for what it sent. */
-export const FULL: DeliveryAnswer = { type: 'unavailable', reason: 'too many events wait for a retry' };
+export const FULL: DeliveryAnswer = { type: 'unavailable', reason: 'too many events wait' };
 
 /** What a handler that has not failed has decided. */
 export function answerTo(outcome: Exclude<HandlerOutcome, { type: 'failed' }>): DeliveryAnswer {

@@ -8,13 +8,18 @@ export interface DeadLetterConfig {
 
 /** How news is handed to the handler. */
 export interface DeliveryConfig {
+  /**
+   * `'inline'`: the handler is run while the hub waits for its answer. `'queued'`: the hub is answered when the event is in
+   * the store, and the handler is run then. @default 'inline'
+   */
+  readonly mode?: 'inline' | 'queued' | undefined;
   /** Milliseconds after which the hub is answered whatever the handler does; the event is stored first. @default 5_000 */
   readonly ackAfterMs?: number | undefined;
   /** Seconds for which a failed event is tried again, with exponential backoff from 1 s to 1 h. @default 259_200 */
   readonly retryForSeconds?: number | undefined;
   /** Stored events handed to the service's handler at the same time. @default 16 */
   readonly concurrency?: number | undefined;
-  /** Events waiting for a retry, per service; past that the hub is answered 503 with `Retry-After`. @default 10_000 */
+  /** Events waiting for their handler, per service; past that the hub is answered 503 with `Retry-After`. @default 10_000 */
   readonly maxPending?: number | undefined;
   /**
    * What is not handed over again when it comes once more: a body that was, or a feed without an entry that was not.

@@ -1,31 +1,16 @@
 import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
-import type { DeliveryConfig } from './delivery-config.js';
-import { answerTo, FULL, UNSTORED, type DeliveryAnswer } from './delivery-answer.js';
-import type { EventHandler } from './event-handler.js';
+import { ACKNOWLEDGED, answerTo, FULL, UNSTORED, type DeliveryAnswer } from './delivery-answer.js';
+import type { DeliveryOptions } from './delivery-options.js';
+import type { DeliveryTarget } from './delivery-target.js';
 import { runHandler, type HandlerOutcome, type HandlerRun } from './handler-run.js';
-import type { Inbox, StoredRun } from './inbox.js';
+import type { StoredRun } from './inbox-options.js';
 import { abortSignalOf, type ContentDistributionMessage } from './message.js';
 import { messageOf, type GenuineContent } from './message-of.js';
 import { Patience, peek } from './patience.js';
-import { emitEvent, reportRun, type Reception, type ReportOptions } from './report.js';
-import { OnceOnly, type OnceOnlyOptions } from './once-only.js';
+import { emitEvent, reportRun, type Reception } from './report.js';
+import { OnceOnly } from './once-only.js';
 import { newStoredEvent, type StoredEvent } from './stored-event.js';
-
-/** Who news is handed to, and how. */
-export interface DeliveryTarget {
-  readonly name: string;
-  readonly handler: EventHandler;
-  readonly delivery: Required<DeliveryConfig>;
-}
-
-/** What delivery works with. */
-export interface DeliveryOptions extends ReportOptions, OnceOnlyOptions {
-  readonly inbox: Pick<Inbox, 'hold' | 'keep' | 'settle' | 'size'>;
-  readonly entryOf: (subscriptionId: string) => Entry | undefined;
-  /** A handler ended the subscription. Rejects where that could not be stored. */
-  readonly onDeleted: (subscriptionId: string) => Promise<void>;
-}
 
 /** Hands news to handlers: at once where the hub waits for the answer, or from the inbox. */
 export class Delivery {
@@ -139,6 +124,7 @@ export class Delivery {
     const { entry, event } = reception;
     entry.counters.received(event.receivedAt.getTime());
     emitEvent(this.#options, 'notification', reception);
+    if (target.delivery.mode === 'queued') return this.#counted(this.#queue(target, reception, content));
     const run = this.#run(target, event);
     if (!(run instanceof Promise) && run.type === 'done' && target.delivery.dedupe === false) {
       reportRun(this.#options, reception, run);
@@ -163,7 +149,7 @@ export class Delivery {
     run: HandlerRun,
     content: GenuineContent,
   ): Promise<DeliveryAnswer> {
-    const { inbox, logger } = this.#options;
+    const { inbox } = this.#options;
     const outcome = run instanceof Promise ? await this.#patience.wait(run, target.delivery.ackAfterMs) : run;
     if (outcome !== undefined) {
       const ended = await this.#ended(reception, outcome);
@@ -176,17 +162,32 @@ export class Delivery {
       return FULL;
     }
     const stored = newStoredEvent(target.name, reception, content);
-    try {
-      await (outcome === undefined ? inbox.hold(stored) : inbox.keep(stored, outcome.error));
-    } catch (error) {
-      logger.error(
-        { event: stored.id, subscription: stored.subscriptionId, err: error },
-        'an event cannot be stored: 503',
-      );
+    const storing = outcome === undefined ? inbox.hold(stored) : inbox.keep(stored, outcome.error);
+    if (!(await this.#isStored(stored, storing))) {
       return outcome === undefined ? this.#unstored(reception, run) : UNSTORED;
     }
     if (outcome === undefined) this.#follow(reception, run, stored);
-    return { type: 'acknowledged' };
+    return ACKNOWLEDGED;
+  }
+
+  /** The hub is answered when the event is in the store; its handler is run by the inbox. */
+  async #queue(target: DeliveryTarget, reception: Reception, content: GenuineContent): Promise<DeliveryAnswer> {
+    if (this.isFull(target)) return FULL;
+    const stored = newStoredEvent(target.name, reception, content);
+    return (await this.#isStored(stored, this.#options.inbox.enqueue(stored))) ? ACKNOWLEDGED : UNSTORED;
+  }
+
+  async #isStored({ id, subscriptionId }: StoredEvent, storing: Promise<void>): Promise<boolean> {
+    try {
+      await storing;
+      return true;
+    } catch (error) {
+      this.#options.logger.error(
+        { event: id, subscription: subscriptionId, err: error },
+        'an event cannot be stored: 503',
+      );
+      return false;
+    }
   }
 
   /** The handler may have ended while the store was being asked; if not, the hub comes again. */

@@ -1,6 +1,6 @@
 import type { Logger } from '../logger.js';
 import type { DeliveryAnswer } from './delivery-answer.js';
-import type { DeliveryTarget } from './delivery.js';
+import type { DeliveryTarget } from './delivery-target.js';
 import type { Reception } from './report.js';
 import { digestsOf } from './sameness.js';
 import type { SeenNews } from './seen-news.js';

@@ -1,14 +1,12 @@
 import type { Logger } from '../logger.js';
 import { decodeRecord, encodeRecord } from '../store/codec.js';
 import type { RecordStore } from '../store/record-store.js';
-import type { DeliveryAnswer } from './delivery-answer.js';
+import { ACKNOWLEDGED, type DeliveryAnswer } from './delivery-answer.js';
 
 const VERSION = 1;
 
 /** What was handed over is remembered by its digest, so much of it at most; the oldest is forgotten first. */
 const MOST_SEEN = 100_000;
-
-const ACKNOWLEDGED: DeliveryAnswer = { type: 'acknowledged' };
 
 /** What remembering works with. */
 export interface SeenNewsOptions {

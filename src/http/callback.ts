@@ -1,4 +1,5 @@
-import type { Delivery, DeliveryTarget } from '../delivery/delivery.js';
+import type { Delivery } from '../delivery/delivery.js';
+import type { DeliveryTarget } from '../delivery/delivery-target.js';
 import type { Hooks } from '../delivery/hooks.js';
 import type { Logger } from '../logger.js';
 import type { SignatureAlgorithm } from '../protocol/signature.js';

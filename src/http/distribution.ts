@@ -24,7 +24,7 @@ export async function answerDistribution(
     return refusal(404, 'this subscription was refused');
   }
   if (isOver(grant) || entry.record.hold === 'deleted') return refusal(410, 'this subscription has ended');
-  if (options.delivery.isFull(service)) return unavailable('too many events wait for a retry', COME_AGAIN_SECONDS);
+  if (options.delivery.isFull(service)) return unavailable('too many events wait', COME_AGAIN_SECONDS);
 
   const secrets = acceptedSecrets(grant.secrets, options.now());
   const signature = readSignature(signatureHeader(request), service.signature.algorithms);

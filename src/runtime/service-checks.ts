@@ -77,6 +77,7 @@ const DEAD_LETTERS = {
 } satisfies Record<keyof DeadLetterConfig, Check<unknown>>;
 
 const DELIVERY = {
+  mode: oneOf('inline', 'queued'),
   ackAfterMs: numberOf('milliseconds', { least: 0, most: LONGEST_TIMER_MS, whole: true }),
   retryForSeconds: numberOf('seconds', { least: 0, most: UNLIMITED, whole: false }),
   concurrency: numberOf('events', { least: 1, most: UNLIMITED, whole: true }),
@@ -97,6 +98,7 @@ export const delivery: Check<DeliveryConfig> = (value, place) => checkFields(val
 /** Delivery with its defaults filled in; what comes from several hubs comes several times. */
 export function deliveryOf(given: DeliveryConfig, hubs: CheckedServiceConfig['hubs']): CheckedDeliveryConfig {
   return Object.freeze({
+    mode: 'inline',
     ackAfterMs: 5_000,
     retryForSeconds: 259_200,
     concurrency: 16,

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Delivery, type DeliveryOptions, type DeliveryTarget } from '../../src/delivery/delivery.js';
+import { Delivery } from '../../src/delivery/delivery.js';
+import type { DeliveryOptions } from '../../src/delivery/delivery-options.js';
+import type { DeliveryTarget } from '../../src/delivery/delivery-target.js';
 import { SubscriptionDeletedError } from '../../src/errors.js';
 import type { EventHandler } from '../../src/delivery/event-handler.js';
 import { Hooks, type HookPayload } from '../../src/delivery/hooks.js';
@@ -25,6 +27,7 @@ function setUp(
     name: 'news',
     handler: { onEventNotification },
     delivery: {
+      mode: 'inline',
       ackAfterMs: 60_000,
       retryForSeconds: 1,
       concurrency: 1,
@@ -35,7 +38,13 @@ function setUp(
     },
   };
   const record = (call: string) => async () => void calls.push(call);
-  const inbox = { hold: record('hold'), keep: record('keep'), settle: record('settle'), size: () => waiting };
+  const inbox = {
+    enqueue: record('enqueue'),
+    hold: record('hold'),
+    keep: record('keep'),
+    settle: record('settle'),
+    size: () => waiting,
+  };
   const seen: DeliveryOptions['seen'] = {
     answerTo: () => undefined,
     handing: (_digests, answer) => answer,

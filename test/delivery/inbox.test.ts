@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { Inbox, type InboxLimits, type StoredRun } from '../../src/delivery/inbox.js';
+import { Inbox } from '../../src/delivery/inbox.js';
+import type { InboxLimits, StoredRun } from '../../src/delivery/inbox-options.js';
 import { decodeEvent, encodeEvent, type StoredEvent } from '../../src/delivery/stored-event.js';
 import { embeddedEngine } from '../../src/engine/embedded.js';
 import { openStore } from '../../src/store/open-store.js';

@@ -354,7 +354,7 @@ describe('C7 the answer', () => {
     expect((await post('one')).status).toBe(202);
     const answer = await post('two');
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '30', 'cache-control': 'no-store' } });
-    expect(fieldsOf(answer)).toEqual({ reason: 'too many events wait for a retry' });
+    expect(fieldsOf(answer)).toEqual({ reason: 'too many events wait' });
   });
 });
 

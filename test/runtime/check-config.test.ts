@@ -43,6 +43,7 @@ describe('a service configuration', () => {
       verifyTimeoutSeconds: 60,
       maxAttempts: Number.POSITIVE_INFINITY,
       delivery: {
+        mode: 'inline',
         ackAfterMs: 5_000,
         retryForSeconds: 259_200,
         concurrency: 16,
@@ -80,6 +81,7 @@ describe('a service configuration', () => {
       verifyTimeoutSeconds: 0.2,
       maxAttempts: 1,
       delivery: {
+        mode: 'queued',
         ackAfterMs: 0,
         retryForSeconds: 0,
         concurrency: 1,
@@ -123,8 +125,8 @@ describe('a service configuration', () => {
 
   it('names a field that it does not know, the nearest one, and never its value', () => {
     expect(problem({ secrets: 'hush' })).toBe('Service "News": secrets is not a known field (did you mean secret?).');
-    expect(problem({ delivery: { mode: 'queued' } })).toBe(
-      'Service "News": delivery.mode is not a known field (the fields here are ackAfterMs, retryForSeconds, concurrency, maxPending, dedupe, dedupeWindowSeconds, deadLetters).',
+    expect(problem({ delivery: { pollSeconds: 60 } })).toBe(
+      'Service "News": delivery.pollSeconds is not a known field (the fields here are mode, ackAfterMs, retryForSeconds, concurrency, maxPending, dedupe, dedupeWindowSeconds, deadLetters).',
     );
     expect(problem({ toString: 1 })).toMatch('toString is not a known field');
   });
@@ -191,6 +193,7 @@ describe('a wrong value is refused, with what would be right:', () => {
       'delivery.deadLetters.keepCount is 0.5; it must be a whole number of dead letters, at least 0.',
     ],
     [{ delivery: { deadLetters: { keepDays: 3 } } }, 'delivery.deadLetters.keepDays is not a known field'],
+    [{ delivery: { mode: 'fast' } }, "delivery.mode is \"fast\"; it must be 'inline' or 'queued'."],
     [{ delivery: { maxPending: 0.5 } }, 'delivery.maxPending is 0.5; it must be a whole number of events, at least 1.'],
     [
       { signature: { algorithms: ['sha256', 'md5'] } },

@@ -1,0 +1,12 @@
+import type { Entry } from '../subscription/registry.js';
+import type { Inbox } from './inbox.js';
+import type { OnceOnlyOptions } from './once-only.js';
+import type { ReportOptions } from './report.js';
+
+/** What delivery works with. */
+export interface DeliveryOptions extends ReportOptions, OnceOnlyOptions {
+  readonly inbox: Pick<Inbox, 'enqueue' | 'hold' | 'keep' | 'settle' | 'size'>;
+  readonly entryOf: (subscriptionId: string) => Entry | undefined;
+  /** A handler ended the subscription. Rejects where that could not be stored. */
+  readonly onDeleted: (subscriptionId: string) => Promise<void>;
+}

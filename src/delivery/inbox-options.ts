@@ -1,0 +1,35 @@
+import type { Engine } from '../engine/engine.js';
+import type { Logger } from '../logger.js';
+import type { RecordStore } from '../store/record-store.js';
+import type { HandlerOutcome } from './handler-run.js';
+import type { StoredEvent } from './stored-event.js';
+
+/** How the run of a stored event ended; one that the runtime's end cut off was none. */
+export type StoredRun = HandlerOutcome | { readonly type: 'cut-off' };
+
+/** What the inbox works with. */
+export interface InboxOptions {
+  readonly store: RecordStore;
+  readonly engine: Engine;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** From 0 to 1. */
+  readonly random: () => number;
+  /** Undefined for a service the code no longer has: its events are kept and left alone. */
+  readonly limitsOf: (service: string) => InboxLimits | undefined;
+  /** Runs the handler with a stored event. Does not throw. */
+  readonly run: (event: StoredEvent) => Promise<StoredRun>;
+  /** Told of each event that a previous process left. */
+  readonly onFound: (event: StoredEvent) => Promise<void>;
+  /** Told of each event that a previous process gave up. */
+  readonly onFoundDead: (event: StoredEvent) => void;
+  /** Told of each event that is given up. */
+  readonly onDeadLetter: (event: StoredEvent) => void;
+}
+
+/** Of a service. */
+export interface InboxLimits {
+  readonly concurrency: number;
+  readonly retryForSeconds: number;
+}
