@@ -13,7 +13,7 @@ export interface DeliveryConfig {
    * the store, and the handler is run then. @default 'inline'
    */
   readonly mode?: 'inline' | 'queued' | undefined;
-  /** Milliseconds after which the hub is answered whatever the handler does; the event is stored first. @default 5_000 */
+  /** With `'inline'`, milliseconds after which the hub is answered whatever the handler does; the event is stored first. @default 5_000 */
   readonly ackAfterMs?: number | undefined;
   /** Seconds for which a failed event is tried again, with exponential backoff from 1 s to 1 h. @default 259_200 */
   readonly retryForSeconds?: number | undefined;

@@ -22,7 +22,10 @@ export function failedEvent(
   { at, random, retryForSeconds }: RetryTerms,
 ): StoredEvent {
   const attempts = event.attempts + 1;
-  const message = textOf(error.message).slice(0, LONGEST_ERROR);
+  // A character that the cut has halved could not be stored.
+  const message = textOf(error.message)
+    .slice(0, LONGEST_ERROR)
+    .replace(/\p{Cs}$/u, '');
   const errors = [...event.errors, { message, at }].slice(-KEPT_ERRORS);
   const end = (event.triedSince ?? event.receivedAt) + retryForSeconds * 1000;
   // The last try is at the end of the time, not before it.

@@ -12,7 +12,6 @@ import {
   wrongField,
   wrongValue,
   type Check,
-  type Place,
 } from './field-checks.js';
 import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import type { CheckedServiceConfig, SignatureConfig } from './service-config.js';
@@ -76,6 +75,8 @@ const DEAD_LETTERS = {
   keepCount: numberOf('dead letters', { least: 0, most: UNLIMITED, whole: true }),
 } satisfies Record<keyof DeadLetterConfig, Check<unknown>>;
 
+const deadLetters: Check<DeadLetterConfig> = (value, place) => checkFields(value, place, DEAD_LETTERS);
+
 const DELIVERY = {
   mode: oneOf('inline', 'queued'),
   ackAfterMs: numberOf('milliseconds', { least: 0, most: LONGEST_TIMER_MS, whole: true }),
@@ -84,7 +85,7 @@ const DELIVERY = {
   maxPending: numberOf('events', { least: 1, most: UNLIMITED, whole: true }),
   dedupe: dedupeKind,
   dedupeWindowSeconds: numberOf('seconds', { least: 1, most: UNLIMITED, whole: false }),
-  deadLetters: (value: unknown, place: Place) => checkFields(value, place, DEAD_LETTERS),
+  deadLetters,
 } satisfies Record<keyof DeliveryConfig, Check<unknown>>;
 
 const SIGNATURE = {

@@ -1,4 +1,4 @@
-import { andThen, discover, ended, isDiscovery, renew, request, unchanged, withGrant } from './changes.js';
+import { andThen, discover, ended, renew, request, unchanged, withGrant } from './changes.js';
 import { byThisClock } from './clock-jump.js';
 import type { Effect, Transition, TransitionContext } from './events.js';
 import { lateVerificationMs } from './lease.js';
@@ -40,18 +40,10 @@ export function due(given: SubscriptionRecord, context: TransitionContext): Tran
       });
     }
   }
-  if (!isAsking(current.record)) return withoutAsking(current);
   return andThen(current, (reached) => {
     const isDue = reached.nextAttemptAt !== undefined && reached.nextAttemptAt <= context.now;
-    return isDue ? discover(reached, context) : unchanged(reached);
+    return isDue && isAsking(reached) ? discover(reached, context) : unchanged(reached);
   });
-}
-
-/** One hub's failure may be the last one allowed: what was to be asked of others a moment before is not asked any more. */
-function withoutAsking({ record, effects }: Transition): Transition {
-  const isToAsk = (effect: Effect): boolean =>
-    isDiscovery(effect) || (effect.type === 'request' && effect.mode === 'subscribe');
-  return { record, effects: effects.filter((effect) => !isToAsk(effect)) };
 }
 
 function verificationMissing(

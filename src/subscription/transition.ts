@@ -2,9 +2,10 @@ import { answered, denied, handlerRefused, verificationWrong, verified } from '.
 import { discovered, discoveryFailed } from './asking.js';
 import { andThen, isDiscovery } from './changes.js';
 import { due } from './due.js';
-import type { SubscriptionEvent, Transition, TransitionContext } from './events.js';
+import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import type { SubscriptionRecord } from './record.js';
 import { accepted, answeredBadly, requested } from './requesting.js';
+import { isAsking } from './state.js';
 import { countersReset, renewalWanted, retried, unwanted, wanted } from './wanting.js';
 
 /**
@@ -17,12 +18,20 @@ export function transition(
   context: TransitionContext,
 ): Transition {
   const { target } = record;
-  const next = step(record, event, context);
+  const next = asFarAsAsking(step(record, event, context));
   if (typeof target === 'string' || !next.effects.some(isDiscovery)) return next;
   // With a hub and topic given there is nothing to discover (PROTOCOL D9).
   const known = { type: 'discovered', topic: target.topic, hubs: [target.hub] } as const;
   const others = next.effects.filter((effect) => !isDiscovery(effect));
   return andThen({ record: next.record, effects: others }, (reached) => discovered(reached, known, context));
+}
+
+/** One hub's failure may be the last one allowed: what was to be asked of others a moment before is not asked any more. */
+function asFarAsAsking(next: Transition): Transition {
+  if (isAsking(next.record)) return next;
+  const isToAsk = (effect: Effect): boolean =>
+    isDiscovery(effect) || (effect.type === 'request' && effect.mode === 'subscribe');
+  return { record: next.record, effects: next.effects.filter((effect) => !isToAsk(effect)) };
 }
 
 function step(record: SubscriptionRecord, event: SubscriptionEvent, context: TransitionContext): Transition {

@@ -86,6 +86,12 @@ test('the errors of the last two hundred runs are kept, in words that can be sto
   expect([event.errors[0]?.message, event.errors[199]?.message]).toEqual(['run 2', 'Symbol(odd)']);
 });
 
+test('a long error is cut, and no character in two', async () => {
+  const { inbox, read } = await setUp(async () => failed('no'));
+  await inbox.keep(storedEvent, new Error(`x${'😀'.repeat(600)}`));
+  expect((await read('e1')).errors[0]?.message).toBe(`x${'😀'.repeat(499)}`);
+});
+
 test('an event of a service that is not declared is never given up', async () => {
   const { inbox, services, dead, read } = await setUp(async () => failed('no'));
   services.delete('news');

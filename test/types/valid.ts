@@ -42,7 +42,14 @@ class Smallest {
   customHeaders: { 'x-tenant': 'a' },
   verifyTimeoutSeconds: 30,
   maxAttempts: 10,
-  delivery: { ackAfterMs: 1_000, retryForSeconds: 60, concurrency: 2, maxPending: 5 },
+  delivery: {
+    mode: 'queued',
+    deadLetters: { keepCount: 10 },
+    ackAfterMs: 1_000,
+    retryForSeconds: 60,
+    concurrency: 2,
+    maxPending: 5,
+  },
   signature: { algorithms: ['sha256', 'sha512'], onFailure: 'acknowledge' },
 })
 class Whole {
