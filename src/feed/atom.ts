@@ -1,0 +1,66 @@
+import { authorOf, firstFilled, parsedEntry, present } from './entry.js';
+import { readDate } from './entry-date.js';
+import { innerBase, resolveUrl } from './entry-url.js';
+import type { FeedAuthor, ParsedEntry, ParsedFeed } from './feed.js';
+import type { AtomDocument } from './feedsmith.js';
+import { collapsed, plainText } from './plain-text.js';
+import { youtubeVideo } from './youtube.js';
+
+type AtomEntry = NonNullable<AtomDocument['entries']>[number];
+type Links = AtomEntry['links'];
+type Persons = AtomEntry['authors'];
+type Text = AtomEntry['title'];
+
+/** Reads what feedsmith made of an Atom feed (RFC 4287). */
+export function atomFeed(document: AtomDocument, baseUrl: string): ParsedFeed {
+  const base = innerBase(document.xml?.base, baseUrl);
+  const authors = authorsOf(document.authors, base);
+  return present({
+    format: 'atom' as const,
+    title: textOf(document.title),
+    id: document.id,
+    url: alternate(document.links, base),
+    updated: readDate(document.updated),
+    authors,
+    entries: (document.entries ?? []).map((entry) => atomEntry(entry, base, authors)),
+    raw: document,
+  });
+}
+
+/** @param feedAuthors who wrote it where it names nobody (RFC 4287, section 4.2.1) */
+function atomEntry(entry: AtomEntry, feedBase: string, feedAuthors: readonly FeedAuthor[]): ParsedEntry {
+  const base = innerBase(entry.xml?.base, feedBase);
+  return parsedEntry({
+    id: entry.id,
+    url: alternate(entry.links, base),
+    title: textOf(entry.title),
+    published: readDate(entry.published),
+    updated: readDate(entry.updated),
+    authors: firstFilled(authorsOf(entry.authors, base), authorsOf(entry.source?.authors, base), feedAuthors),
+    summary: entry.summary?.value,
+    content: entry.content?.value,
+    youtube: youtubeVideo(entry.yt),
+    raw: entry,
+  });
+}
+
+/**
+ * Where an entry is to be read: its link `alternate`, which a link without a relation is (RFC 4287, section 4.2.7.2); of
+ * several the first in HTML.
+ */
+export function alternate(links: Links, base: string): string | undefined {
+  const alternates = (links ?? []).filter(({ rel = 'alternate' }) =>
+    /^(?:http:\/\/www\.iana\.org\/assignments\/relation\/)?alternate$/i.test(rel),
+  );
+  const preferred = alternates.find(({ type = 'text/html' }) => type.startsWith('text/html')) ?? alternates[0];
+  return resolveUrl(preferred?.href, base);
+}
+
+export function authorsOf(persons: Persons, base: string): readonly FeedAuthor[] {
+  return (persons ?? []).flatMap(({ name, uri, email }) => authorOf(name, uri, email, base));
+}
+
+/** A text construct as text (RFC 4287, section 3.1). */
+function textOf(text: Text): string | undefined {
+  return /html/i.test(text?.type ?? '') ? plainText(text?.value) : collapsed(text?.value);
+}

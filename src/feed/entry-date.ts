@@ -1,0 +1,73 @@
+/** RFC 3339 and the parts of W3C's date and time formats that it leaves out: a year, a month, no seconds, no zone. */
+const ISO =
+  /^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T\s]\s*(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*(z|[+-]\d\d(?::?\d\d)?)?)?)?)?$/i;
+
+/** RFC 822, with the long years and names seen in feeds. */
+const RFC_822 =
+  /^(?:[a-z]+\.?,?\s*)?(\d{1,2})[\s-]([a-z]{3})[a-z]*\.?,?[\s-](\d{4}|\d\d)(?:,?\s+(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?(?:\s*([a-z]+|(?:gmt|utc)?[+-]\d\d:?\d\d))?)?(?:\s*\([^)]*\))?$/i;
+
+const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+
+/** Hours ahead of UTC: RFC 822, section 5.1, and names of European zones; any other is taken for UTC, as section 5.2 has it. */
+const ZONES: Readonly<Record<string, number>> = {
+  edt: -4,
+  est: -5,
+  cdt: -5,
+  cst: -6,
+  mdt: -6,
+  mst: -7,
+  pdt: -7,
+  pst: -8,
+  bst: 1,
+  cet: 1,
+  cest: 2,
+  eet: 2,
+  eest: 3,
+  msk: 3,
+};
+
+const LONGEST = 100;
+const MINUTE = 60_000;
+
+/** A date of a feed; undefined where it is none. Without a zone it is taken for UTC. */
+export function readDate(text: string | undefined): Date | undefined {
+  const written = text?.trim();
+  if (written === undefined || written.length > LONGEST) return undefined;
+  const iso = ISO.exec(written);
+  if (iso) {
+    const [, year, month = '1', day = '1', hour, minute, second, fraction = '', zone] = iso;
+    return dateOf([year, month, day, hour, minute, second], fraction, zone);
+  }
+  const [, day, name = '', year = '', hour, minute, second, zone] = RFC_822.exec(written) ?? [];
+  if (day === undefined) return undefined;
+  const month = MONTHS.indexOf(name.toLowerCase()) + 1;
+  return dateOf([fullYear(year), String(month), day, hour, minute, second], '', zone);
+}
+
+function dateOf(
+  written: readonly (string | undefined)[],
+  fraction: string,
+  zone: string | undefined,
+): Date | undefined {
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = written.map((part) => Number(part ?? 0));
+  const milliseconds = Number(fraction.slice(0, 3).padEnd(3, '0'));
+  const local = new Date(0);
+  local.setUTCFullYear(year, month - 1, day);
+  // Otherwise it is one that no calendar has.
+  if (local.getUTCMonth() !== month - 1 || hour > 24 || minute > 59 || second > 60) return undefined;
+  local.setUTCHours(hour, minute, second, milliseconds);
+  const date = new Date(local.getTime() - minutesAhead(zone) * MINUTE);
+  return Number.isNaN(date.getTime()) ? undefined : date;
+}
+
+function minutesAhead(zone = ''): number {
+  const [, sign, hours = '0', minutes = '0'] = /([+-])(\d\d):?(\d\d)?$/.exec(zone) ?? [];
+  if (sign === undefined) return (ZONES[zone.toLowerCase()] ?? 0) * 60;
+  return (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1);
+}
+
+/** RFC 2822, section 4.3. */
+function fullYear(year: string): string {
+  if (year.length > 2) return year;
+  return `${Number(year) < 50 ? '20' : '19'}${year}`;
+}

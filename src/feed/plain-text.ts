@@ -1,0 +1,54 @@
+import { Tokenizer } from 'htmlparser2';
+
+/** Elements that do not end a word. */
+const INLINE =
+  /^(?:a|abbr|acronym|b|bdi|bdo|big|cite|code|data|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|time|tt|u|var|wbr)$/i;
+
+/** Elements whose content is no text. */
+const NO_TEXT = /^(?:script|style)$/i;
+
+/** A text on one line; undefined where nothing is left. */
+export function collapsed(text: string | undefined): string | undefined {
+  const line = text?.replace(/\s+/g, ' ').trim();
+  return line === '' ? undefined : line;
+}
+
+/** The text of HTML, on one line; undefined where there is none. */
+export function plainText(html: string | undefined): string | undefined {
+  if (html === undefined || !/[<&]/.test(html)) return collapsed(html);
+  const parts: string[] = [];
+  let isText = true;
+
+  function startTag(name: string): void {
+    if (!INLINE.test(name)) parts.push(' ');
+    isText = !NO_TEXT.test(name);
+  }
+
+  // The tokenizer alone keeps no open elements: its cost does not grow with their number.
+  const tokenizer = new Tokenizer(
+    { decodeEntities: true },
+    {
+      ontext: (start, end) => void (isText && parts.push(html.slice(start, end))),
+      ontextentity: (codepoint) => void parts.push(String.fromCodePoint(codepoint)),
+      onopentagname: (start, end) => startTag(html.slice(start, end)),
+      onclosetag(start, end) {
+        if (!INLINE.test(html.slice(start, end))) parts.push(' ');
+        isText = true;
+      },
+      oncdata: (start, end, offset) => void parts.push(html.slice(start, end - offset)),
+      onattribdata() {},
+      onattribentity() {},
+      onattribend() {},
+      onattribname() {},
+      oncomment() {},
+      ondeclaration() {},
+      onopentagend() {},
+      onprocessinginstruction() {},
+      onselfclosingtag() {},
+      onend() {},
+    },
+  );
+  tokenizer.write(html);
+  tokenizer.end();
+  return collapsed(parts.join(''));
+}

@@ -1,0 +1,59 @@
+/** How an XML or HTML document begins. */
+export interface Prolog {
+  /** Where the root begins; the length of the text where there is none. */
+  readonly rootAt: number;
+  /** The root's name as written; empty where there is no element. */
+  readonly root: string;
+  /** The name of its document type, lower-case; empty without one. */
+  readonly doctype: string;
+}
+
+const BLANK = /[\s\uFEFF]*/y;
+const ROOT = /<([^\s<>/!?]+)/y;
+const DOCTYPE = /<!doctype\s+([^\s>[]*)/iy;
+
+/**
+ * Finds the root of a document behind white space, XML declaration, comments and document type (XML 1.0, section 2.8).
+ *
+ * @throws SyntaxError where one of them does not end
+ */
+export function readProlog(text: string): Prolog {
+  let at = 0;
+  let doctype = '';
+  for (;;) {
+    at += match(BLANK, text, at)?.[0].length ?? 0;
+    const declared = match(DOCTYPE, text, at);
+    if (text.startsWith('<!--', at)) at = after('-->', text, at + '<!--'.length, 'a comment');
+    else if (text.startsWith('<?', at)) at = after('?>', text, at, 'a processing instruction');
+    else if (declared) {
+      doctype = declared[1]?.toLowerCase() ?? '';
+      at = endOfDoctype(text, at + declared[0].length);
+    } else return { rootAt: at, root: match(ROOT, text, at)?.[1] ?? '', doctype };
+  }
+}
+
+/** Behind its `>`: one that is in no literal, comment, instruction or internal subset. */
+function endOfDoctype(text: string, start: number): number {
+  let isInSubset = false;
+  for (let at = start; at < text.length; at += 1) {
+    const character = text.charAt(at);
+    if (character === '"' || character === "'") at = after(character, text, at + 1, 'a literal') - 1;
+    else if (text.startsWith('<!--', at)) at = after('-->', text, at + '<!--'.length, 'a comment') - 1;
+    else if (text.startsWith('<?', at)) at = after('?>', text, at, 'a processing instruction') - 1;
+    else if (character === '[') isInSubset = true;
+    else if (character === ']') isInSubset = false;
+    else if (character === '>' && !isInSubset) return at + 1;
+  }
+  throw new SyntaxError('The document type does not end');
+}
+
+function after(end: string, text: string, from: number, what: string): number {
+  const at = text.indexOf(end, from);
+  if (at === -1) throw new SyntaxError(`Before the root ${what} does not end`);
+  return at + end.length;
+}
+
+function match(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
+  pattern.lastIndex = at;
+  return pattern.exec(text);
+}

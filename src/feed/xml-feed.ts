@@ -1,0 +1,76 @@
+import { atomFeed } from './atom.js';
+import type { FeedFormat, ParsedEntry, ParsedFeed } from './feed.js';
+import { feedsmith } from './feedsmith.js';
+import { rdfFeed } from './rdf.js';
+import { rssFeed } from './rss.js';
+import { safeXml } from './safe-xml.js';
+import { readTombstones, type Tombstone } from './tombstones.js';
+
+/** Formats by the local name of the root, lower-case: it is found in all cases. */
+const FORMATS: ReadonlyMap<string, FeedFormat> = new Map([
+  ['feed', 'atom'],
+  ['entry', 'atom'],
+  ['deleted-entry', 'atom'],
+  ['rss', 'rss'],
+  ['rdf', 'rdf'],
+]);
+
+/**
+ * Reads a feed in XML.
+ *
+ * @param text from where the root begins
+ * @param root its name
+ * @throws SyntaxError where it is no feed or is not well-formed
+ */
+export function readXmlFeed(text: string, root: string, baseUrl: string): ParsedFeed {
+  const localName = root.slice(root.indexOf(':') + 1).toLowerCase();
+  const format = FORMATS.get(localName);
+  if (format === undefined || format === 'json-feed') throw noFeed(root);
+  const xml = safeXml(text, format);
+  if (format === 'rss') return rssFeed(parsed(() => feedsmith().parseRssFeed(xml), root) ?? {}, baseUrl);
+  if (format === 'atom') return readAtom(xml, localName, root, baseUrl);
+  const document = parsed(() => feedsmith().parseRdfFeed(xml), root);
+  // Most of RDF is about something else.
+  if (document === undefined) throw noFeed(root);
+  return rdfFeed(document, baseUrl);
+}
+
+function readAtom(xml: string, localName: string, root: string, baseUrl: string): ParsedFeed {
+  const tombstones = xml.includes('deleted-entry') ? readTombstones(xml, baseUrl) : [];
+  const isFeed = localName === 'feed';
+  // Feedsmith reads feeds alone.
+  const feedXml = isFeed ? xml : `<feed xmlns="http://www.w3.org/2005/Atom">${xml}</feed>`;
+  const feed = atomFeed(parsed(() => feedsmith().parseAtomFeed(feedXml), root) ?? {}, baseUrl);
+  const entries = inPlace(feed.entries, tombstones);
+  // Elements of other XML are named so as well.
+  if (!isFeed && entries.length === 0) throw noFeed(root);
+  return { ...feed, entries };
+}
+
+/** Undefined where feedsmith found nothing in it that it knows: it is empty. */
+function parsed<T>(parse: () => T, root: string): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    const { ParseError, DetectError } = feedsmith();
+    if (error instanceof ParseError) return undefined;
+    if (error instanceof DetectError) throw noFeed(root);
+    const { message } = error instanceof Error && error.cause instanceof Error ? error.cause : new Error(String(error));
+    throw new SyntaxError(`Broken XML in <${root}>: ${message}`, { cause: error });
+  }
+}
+
+function noFeed(root: string): SyntaxError {
+  return new SyntaxError(root === '' ? 'No feed: there is no element' : `No feed, but XML: its root is <${root}>`);
+}
+
+/** Each tombstone behind the entries it stands behind in the document. */
+function inPlace(entries: readonly ParsedEntry[], tombstones: readonly Tombstone[]): readonly ParsedEntry[] {
+  const merged: ParsedEntry[] = [];
+  let placed = 0;
+  for (const { entry, entriesBefore } of tombstones) {
+    merged.push(...entries.slice(placed, entriesBefore), entry);
+    placed = Math.max(placed, entriesBefore);
+  }
+  return [...merged, ...entries.slice(placed)];
+}
