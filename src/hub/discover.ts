@@ -55,11 +55,11 @@ export async function discover(
   config: DiscoveryConfig = {},
   context: DiscoveryContext = {},
 ): Promise<Discovery> {
-  return withDocument(
-    url,
-    { ...discoveryRequest(config, context.allowPrivateNetworks ?? false), signal: context.signal },
-    readDiscovery,
-  );
+  const request = discoveryRequest(config, context.allowPrivateNetworks ?? false);
+  return withDocument(url, { ...request, signal: context.signal }, (document) => {
+    requireSuccess(document, request.headers);
+    return readDiscovery(document);
+  });
 }
 
 async function readDiscovery(document: OpenDocument): Promise<Discovery> {
@@ -89,6 +89,25 @@ async function readDiscovery(document: OpenDocument): Promise<Discovery> {
   const warnings =
     reading === 'too-large' ? [`Of ${url} only the first ${MAX_DOCUMENT_BYTES} bytes were read for hubs`] : [];
   return discovered(url, format, links, warnings);
+}
+
+function requireSuccess({ status, url }: OpenDocument, asked: Headers): void {
+  if (status >= 200 && status < 300) return;
+  if (status !== 406)
+    throw discoveryFailure(
+      'http-error',
+      `${url} answered ${status}, so there is nothing to discover a hub from. Check the URL; if you know its hub, name it: ` +
+        'target: { hub, topic }',
+      { status },
+    );
+  const language = asked.get('accept-language');
+  throw discoveryFailure(
+    'not-acceptable',
+    `${url} answered 406: it has nothing in the types (${asked.get('accept')}) ` +
+      `${language === null ? '' : `and languages (${language}) `}asked for. ` +
+      'Ask for others by discoveryConfig.accept and acceptLanguage',
+    { status },
+  );
 }
 
 const NAME_THE_HUB = 'If you know its hub, name it: target: { hub, topic }';

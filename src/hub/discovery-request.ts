@@ -4,7 +4,8 @@ import type { DiscoveryConfig } from './http-config.js';
 import { redirectLimit } from './redirect-limit.js';
 import { requestHeaders } from './request-headers.js';
 
-const DEFAULT_ACCEPT = [
+/** What a page or a feed that names a hub may be. */
+const ACCEPT_PAGES = [
   'text/html',
   'application/xhtml+xml',
   'application/atom+xml',
@@ -20,13 +21,18 @@ const DEFAULT_ACCEPT = [
 /**
  * The request that a configuration asks for.
  *
+ * @param wanted media types, where the configuration does not say
  * @throws ConfigurationError for what cannot be sent
  */
-export function discoveryRequest(config: DiscoveryConfig, allowPrivateNetworks: boolean): DocumentRequest {
+export function discoveryRequest(
+  config: DiscoveryConfig,
+  allowPrivateNetworks: boolean,
+  wanted: readonly string[] = ACCEPT_PAGES,
+): DocumentRequest {
   const { httpConfig = {} } = config;
   return {
-    headers: negotiation(config, requestHeaders(httpConfig)),
-    headersForOthers: negotiation(config, new Headers()),
+    headers: negotiation(config, requestHeaders(httpConfig), wanted),
+    headersForOthers: negotiation(config, new Headers(), wanted),
     timeoutMs: httpConfig.timeoutMs,
     maxRedirects: redirectLimit('discoveryConfig.httpConfig.maxRedirects', httpConfig.maxRedirects),
     dispatcher: httpConfig.dispatcher,
@@ -35,7 +41,11 @@ export function discoveryRequest(config: DiscoveryConfig, allowPrivateNetworks: 
 }
 
 /** Adds what content negotiation asks for; `accept` and `acceptLanguage` win over headers of the same name. */
-function negotiation({ accept, acceptLanguage }: DiscoveryConfig, headers: Headers): Headers {
+function negotiation(
+  { accept, acceptLanguage }: DiscoveryConfig,
+  headers: Headers,
+  wanted: readonly string[],
+): Headers {
   const set = (field: 'accept' | 'acceptLanguage', name: string, value: string | readonly string[]): void => {
     try {
       headers.set(name, typeof value === 'string' ? value : value.join(', '));
@@ -46,7 +56,7 @@ function negotiation({ accept, acceptLanguage }: DiscoveryConfig, headers: Heade
     }
   };
   if (accept !== undefined) set('accept', 'accept', accept);
-  else if (!headers.has('accept')) set('accept', 'accept', DEFAULT_ACCEPT);
+  else if (!headers.has('accept')) set('accept', 'accept', wanted);
   if (acceptLanguage !== undefined) set('acceptLanguage', 'accept-language', acceptLanguage);
   return headers;
 }

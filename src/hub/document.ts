@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { startDeadline, type Deadline } from './deadline.js';
-import { discoveryFailure, failedTransfer } from './discovery-failure.js';
+import { failedTransfer } from './discovery-failure.js';
 import { documentUrl, redirectedUrl } from './document-url.js';
 import { send, type OutboundResponse } from './http.js';
 import { vouchedBy, type IsGuarded } from './private-reach.js';
@@ -16,14 +16,16 @@ export interface DocumentRequest {
   readonly signal?: AbortSignal | undefined;
   readonly maxRedirects: number;
   readonly dispatcher?: Dispatcher | undefined;
-  /** Whether all may lead into private networks. It may anyway as far as the URL asked for vouches (`vouchedBy`). */
+  /** The URL that the user gave, where it is not the one asked for. */
+  readonly givenBy?: string | undefined;
+  /** Whether all may lead into private networks. It may anyway as far as the URL given vouches (`vouchedBy`). */
   readonly allowPrivateNetworks: boolean;
 }
 
 /** How a reading ended: the reader had enough, the body was over, or it is longer than allowed. */
 export type ReadingEnd = 'enough' | 'complete' | 'too-large';
 
-/** An answer with a 2xx status, of which nothing but the headers has been read. */
+/** An answer of which nothing but the headers has been read; a redirect is none. */
 export interface OpenDocument {
   /** Where the answer came from, after redirects; without a fragment. */
   readonly url: string;
@@ -39,8 +41,8 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * GETs a document, following redirects, and lets `use` read as much of it as it needs; the rest is not transferred.
  *
  * @throws ConfigurationError for a `timeoutMs` that is none
- * @throws ResourceDiscoveryFailedError when there is no 2xx answer, or one that breaks off or takes too long; else
- *   whatever `use` throws
+ * @throws ResourceDiscoveryFailedError when there is no answer, or one that breaks off or takes too long; else whatever
+ *   `use` throws
  */
 export async function withDocument<T>(
   target: string,
@@ -52,7 +54,6 @@ export async function withDocument<T>(
   try {
     const { response, reached } = await follow(url, request, deadline);
     try {
-      requireSuccess(response, reached, request);
       return await use(openDocument(response, reached));
     } finally {
       letGo(response);
@@ -91,8 +92,11 @@ async function follow(
   }
 }
 
-async function guardOf(url: URL, { allowPrivateNetworks, dispatcher }: DocumentRequest): Promise<IsGuarded> {
-  return allowPrivateNetworks || dispatcher !== undefined ? () => false : vouchedBy(url.href);
+async function guardOf(
+  { href }: URL,
+  { allowPrivateNetworks, dispatcher, givenBy = href }: DocumentRequest,
+): Promise<IsGuarded> {
+  return allowPrivateNetworks || dispatcher !== undefined ? () => false : vouchedBy(givenBy);
 }
 
 function openDocument({ status, headers, body }: OutboundResponse, url: URL): OpenDocument {
@@ -129,25 +133,6 @@ function openDocument({ status, headers, body }: OutboundResponse, url: URL): Op
 /** Ends the transfer of what nobody will read. */
 function letGo({ body }: OutboundResponse): void {
   body?.cancel().catch(() => undefined);
-}
-
-function requireSuccess({ status }: OutboundResponse, { href }: URL, request: DocumentRequest): void {
-  if (status >= 200 && status < 300) return;
-  if (status !== 406)
-    throw discoveryFailure(
-      'http-error',
-      `${href} answered ${status}, so there is nothing to discover a hub from. Check the URL; if you know its hub, name it: ` +
-        'target: { hub, topic }',
-      { status },
-    );
-  const language = request.headers.get('accept-language');
-  throw discoveryFailure(
-    'not-acceptable',
-    `${href} answered 406: it has nothing in the types (${request.headers.get('accept')}) ` +
-      `${language === null ? '' : `and languages (${language}) `}asked for. ` +
-      'Ask for others by discoveryConfig.accept and acceptLanguage',
-    { status },
-  );
 }
 
 function subject(reached: URL, asked: URL): string {

@@ -1,0 +1,105 @@
+import { ResourceDiscoveryFailedError } from '../errors.js';
+import { discoveryFailure } from './discovery-failure.js';
+import { discoveryRequest } from './discovery-request.js';
+import { withDocument, type OpenDocument } from './document.js';
+import type { DiscoveryConfig } from './http-config.js';
+
+/** What a publisher gave with a document, to be asked by whether it has changed since (RFC 9110 section 8.8). */
+export interface Validators {
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+}
+
+/** How a topic is asked for. */
+export interface TopicRequest {
+  readonly config: DiscoveryConfig;
+  /** Those of the content that is known: it is not transferred again. */
+  readonly known?: Validators | undefined;
+  /** The URL that the user gave, which may vouch for private networks (`vouchedBy`). */
+  readonly givenBy: string;
+  readonly allowPrivateNetworks: boolean;
+  /** Bytes taken, after `Content-Encoding` is undone. */
+  readonly maxBytes: number;
+  /** Gives it up early. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The present content of a topic. */
+export interface TopicContent {
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
+  readonly validators: Validators;
+}
+
+/** Feeds first: a page and its feed may share a URL. */
+const ACCEPT_FEEDS = [
+  'application/atom+xml',
+  'application/rss+xml',
+  'application/rdf+xml',
+  'application/feed+json',
+  'application/xml;q=0.9',
+  'text/xml;q=0.9',
+  'application/json;q=0.8',
+  '*/*;q=0.5',
+];
+
+/** They are about the bytes as they were transferred, or about the connection, or for a browser. */
+const NOT_OF_THE_CONTENT: ReadonlySet<string> = new Set([
+  'content-encoding',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'set-cookie',
+]);
+
+/** Statuses after which it makes sense to ask again soon. */
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
+
+/**
+ * Fetches a topic, following redirects.
+ *
+ * @returns undefined where it is what is known
+ * @throws ResourceDiscoveryFailedError where there is no 2xx answer, or one that breaks off, is too long or takes too long
+ */
+export async function fetchTopic(topic: string, request: TopicRequest): Promise<TopicContent | undefined> {
+  const { config, known = {}, givenBy, allowPrivateNetworks, maxBytes, signal } = request;
+  const asked = discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS);
+  for (const headers of [asked.headers, asked.headersForOthers]) addConditions(headers, known);
+  return withDocument(topic, { ...asked, givenBy, signal }, (document) => contentOf(document, maxBytes));
+}
+
+/** Whether a topic that could not be fetched may be had soon. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof ResourceDiscoveryFailedError)) return false;
+  const { reason, status = 0 } = error;
+  return reason === 'timeout' || reason === 'unreachable' || status >= 500 || PASSING.has(status);
+}
+
+function addConditions(headers: Headers, { etag, lastModified }: Validators): void {
+  if (etag !== undefined) headers.set('if-none-match', etag);
+  if (lastModified !== undefined) headers.set('if-modified-since', lastModified);
+}
+
+async function contentOf(document: OpenDocument, maxBytes: number): Promise<TopicContent | undefined> {
+  const { url, status, headers } = document;
+  if (status === 304) return undefined;
+  if (status < 200 || status > 299) {
+    throw discoveryFailure('http-error', `${url} answered ${status}, so its content cannot be had`, { status });
+  }
+  const chunks: Uint8Array[] = [];
+  const take = (bytes: Uint8Array): boolean => {
+    chunks.push(bytes);
+    return false;
+  };
+  if ((await document.read(take, maxBytes)) === 'too-large') {
+    throw discoveryFailure('too-large', `${url} is longer than ${maxBytes} bytes (security.maxBodyBytes)`, { status });
+  }
+  const etag = headers.get('etag') ?? undefined;
+  const lastModified = headers.get('last-modified') ?? undefined;
+  return {
+    headers: [...headers].filter(([name]) => !NOT_OF_THE_CONTENT.has(name)),
+    body: Buffer.concat(chunks),
+    validators: { etag, lastModified },
+  };
+}
