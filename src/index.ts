@@ -18,7 +18,8 @@ export type { DependencyContainer, InjectionToken } from './runtime/tsyringe.js'
 
 export type { Acknowledgement, EventHandler } from './delivery/event-handler.js';
 export { ContentDistributionMessage } from './delivery/message.js';
-export type { ContentLinks, EventSource } from './delivery/message.js';
+export type { ContentLinks, EventSource } from './delivery/received-content.js';
+export type { FeedAuthor, FeedEntry, FeedFormat, ParsedEntry, ParsedFeed, YoutubeVideo } from './feed/feed.js';
 export type { DeadLetter } from './delivery/dead-letters.js';
 export type { DeadLetterConfig, DeliveryConfig } from './delivery/delivery-config.js';
 export type { HookListener, HookName, HookPayload } from './delivery/hooks.js';

@@ -26,8 +26,23 @@ export interface DeliveryConfig {
    * @default 'entries' with `hubs: 'all'`, else false
    */
   readonly dedupe?: false | 'body' | 'entries' | undefined;
-  /** Seconds for which `dedupe` remembers what was handed over. @default 86_400 */
+  /** Seconds for which `dedupe: 'body'` remembers what was handed over; entries are remembered for longer. @default 86_400 */
   readonly dedupeWindowSeconds?: number | undefined;
+  /**
+   * Whether a notification without content, which says only that there is news, is handed over with the topic's content,
+   * fetched before each run of the handler. @default false
+   */
+  readonly fetchThinPings?: boolean | undefined;
+  /**
+   * Whether the topic is fetched after a gap (a lease that ran out, a process that was down, a hub that failed), and what is
+   * new in it handed over, where it is a feed. @default true
+   */
+  readonly catchUp?: boolean | undefined;
+  /**
+   * Seconds after which the topic is fetched each time, as a safety net: an entry that its hub does not deliver within
+   * five minutes, or within that time where it is shorter, is handed over. 0: never. @default 0
+   */
+  readonly pollSeconds?: number | undefined;
   /** Events that were given up: `runtime.deadLetters`. */
   readonly deadLetters?: DeadLetterConfig | undefined;
 }

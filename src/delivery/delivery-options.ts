@@ -1,11 +1,15 @@
+import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import type { Inbox } from './inbox.js';
+import type { GenuineContent } from './message-of.js';
 import type { OnceOnlyOptions } from './once-only.js';
 import type { ReportOptions } from './report.js';
 
 /** What delivery works with. */
 export interface DeliveryOptions extends ReportOptions, OnceOnlyOptions {
   readonly inbox: Pick<Inbox, 'enqueue' | 'hold' | 'keep' | 'settle' | 'size'>;
+  /** The present content of a grant's topic, or why it cannot be had. */
+  readonly fetchPinged: (entry: Entry, grant: GrantRecord) => Promise<GenuineContent | Error>;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;
   /** A handler ended the subscription. Rejects where that could not be stored. */
   readonly onDeleted: (subscriptionId: string) => Promise<void>;

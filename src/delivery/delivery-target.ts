@@ -1,9 +1,9 @@
-import type { DeliveryConfig } from './delivery-config.js';
+import type { CheckedDeliveryConfig } from './delivery-config.js';
 import type { EventHandler } from './event-handler.js';
 
 /** Who news is handed to, and how. */
 export interface DeliveryTarget {
   readonly name: string;
   readonly handler: EventHandler;
-  readonly delivery: Required<DeliveryConfig>;
+  readonly delivery: CheckedDeliveryConfig;
 }

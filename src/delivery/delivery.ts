@@ -5,17 +5,22 @@ import type { DeliveryOptions } from './delivery-options.js';
 import type { DeliveryTarget } from './delivery-target.js';
 import { runHandler, type HandlerOutcome, type HandlerRun } from './handler-run.js';
 import type { StoredRun } from './inbox-options.js';
+import { Keeping } from './keeping.js';
 import { abortSignalOf, type ContentDistributionMessage } from './message.js';
-import { messageOf, type GenuineContent } from './message-of.js';
-import { Patience, peek } from './patience.js';
-import { emitEvent, reportRun, type Reception } from './report.js';
+import type { GenuineContent } from './message-of.js';
 import { OnceOnly } from './once-only.js';
+import { Patience, peek } from './patience.js';
+import { Receptions, type NewContent } from './receptions.js';
+import { emitEvent, reportRun, type Reception } from './report.js';
+import { isTracked } from './sameness.js';
 import { newStoredEvent, type StoredEvent } from './stored-event.js';
 
 /** Hands news to handlers: at once where the hub waits for the answer, or from the inbox. */
 export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #once: OnceOnly;
+  readonly #keeping: Keeping;
+  readonly #receptions: Receptions;
   /** Events whose handlers are at work after they have returned. */
   readonly #running = new Set<ContentDistributionMessage>();
   readonly #patience = new Patience();
@@ -27,11 +32,13 @@ export class Delivery {
   constructor(options: DeliveryOptions) {
     this.#options = options;
     this.#once = new OnceOnly(options);
+    this.#keeping = new Keeping(options);
+    this.#receptions = new Receptions({ ...options, isAborted: () => this.#isAborted });
   }
 
   /** Whether the service takes no more: its inbox is full. */
-  isFull({ name, delivery }: DeliveryTarget): boolean {
-    return this.#options.inbox.size(name) >= delivery.maxPending;
+  isFull(target: DeliveryTarget): boolean {
+    return this.#keeping.isFull(target);
   }
 
   /**
@@ -44,22 +51,34 @@ export class Delivery {
     grant: GrantRecord,
     content: GenuineContent,
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
-    const receivedAt = this.#options.now();
-    const event = messageOf(entry, grant, content, { receivedAt, attempt: 1, isAborted: this.#isAborted });
-    const reception = { entry, grant, event };
+    const reception = this.#receptions.of(entry, grant, content, this.#options.now());
     const hand = (): DeliveryAnswer | Promise<DeliveryAnswer> => this.#hand(target, reception, content);
-    return target.delivery.dedupe === false ? hand() : this.#counted(this.#once.deliver(target, reception, hand));
+    return isTracked(target.delivery) ? this.#counted(this.#once.deliver(target, reception, hand)) : hand();
+  }
+
+  /** Keeps what was fetched from a topic for its handler. Resolves to whether there was room, and it is stored. */
+  async offer(target: DeliveryTarget, entry: Entry, grant: GrantRecord, content: NewContent): Promise<boolean> {
+    const reception = this.#receptions.of(entry, grant, content, this.#options.now());
+    entry.counters.received(reception.event.receivedAt.getTime());
+    emitEvent(this.#options, 'notification', reception);
+    const store = (): Promise<DeliveryAnswer> => this.#keeping.queue(target, reception, content);
+    return (await this.#once.keep(reception, store)).type === 'acknowledged';
   }
 
   /** Runs the handler with an event from the inbox. */
   async redeliver(stored: StoredEvent): Promise<StoredRun> {
     const target = this.#options.targetOf(stored.service);
-    const reception = this.#receptionOf(stored, stored.attempts + 1);
+    let reception = this.#receptions.ofStored(stored, stored.attempts + 1);
     if (target === undefined || reception === undefined) {
       return {
         type: 'failed',
         error: new Error(`Service ${stored.service} or its subscription is not there any more`),
       };
+    }
+    if (stored.isPing === true) {
+      const content = await this.#options.fetchPinged(reception.entry, reception.grant);
+      if (content instanceof Error) return this.#ended(reception, { type: 'failed', error: content });
+      reception = this.#receptions.ofStored(stored, stored.attempts + 1, content) ?? reception;
     }
     const outcome = await this.#run(target, reception.event);
     return this.#ended(reception, outcome);
@@ -72,21 +91,21 @@ export class Delivery {
       { event: stored.id, subscription: stored.subscriptionId, service: stored.service, attempts: stored.attempts },
       `an event is given up and kept as a dead letter: ${last}`,
     );
-    const reception = this.#receptionOf(stored, stored.attempts);
+    const reception = this.#receptions.ofStored(stored, stored.attempts);
     if (reception === undefined) return;
     emitEvent(this.#options, 'dead-letter', reception, new Error(last));
-    void this.#once.givenUp(reception);
+    this.#once.givenUp(reception);
   }
 
   /** A stored event as its handler would get it; undefined where its subscription is gone. */
   messageOf(stored: StoredEvent): ContentDistributionMessage | undefined {
-    return this.#receptionOf(stored, stored.attempts)?.event;
+    return this.#receptions.ofStored(stored, stored.attempts)?.event;
   }
 
   /** Takes note of an event that a previous process left: it is not to be handed over beside that. */
-  async found(stored: StoredEvent): Promise<void> {
-    const reception = this.#receptionOf(stored, stored.attempts + 1);
-    if (reception !== undefined) await this.#once.found(reception);
+  found(stored: StoredEvent): void {
+    const reception = this.#receptions.ofStored(stored, stored.attempts + 1);
+    if (reception !== undefined) this.#once.found(reception);
   }
 
   /** From now on no hub waits for a handler: it is answered as if the handler were slow, when the event is in the store. */
@@ -108,6 +127,7 @@ export class Delivery {
   async settled(): Promise<void> {
     await this.answered();
     while (this.#late.size > 0) await Promise.all(this.#late);
+    await this.#once.settled();
   }
 
   /** Tells handlers through their signal that nobody waits for them any longer. What fails from now on was cut off. */
@@ -122,11 +142,14 @@ export class Delivery {
     content: GenuineContent,
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
     const { entry, event } = reception;
+    const { mode, fetchThinPings } = target.delivery;
     entry.counters.received(event.receivedAt.getTime());
     emitEvent(this.#options, 'notification', reception);
-    if (target.delivery.mode === 'queued') return this.#counted(this.#queue(target, reception, content));
+    const isPing = fetchThinPings && event.bytes().byteLength === 0;
+    if (mode === 'queued' || isPing)
+      return this.#counted(this.#keeping.queue(target, reception, { ...content, isPing }));
     const run = this.#run(target, event);
-    if (!(run instanceof Promise) && run.type === 'done' && target.delivery.dedupe === false) {
+    if (!(run instanceof Promise) && run.type === 'done' && !this.#once.isNoting(target, event)) {
       reportRun(this.#options, reception, run);
       return answerTo(run);
     }
@@ -163,31 +186,11 @@ export class Delivery {
     }
     const stored = newStoredEvent(target.name, reception, content);
     const storing = outcome === undefined ? inbox.hold(stored) : inbox.keep(stored, outcome.error);
-    if (!(await this.#isStored(stored, storing))) {
+    if (!(await this.#keeping.isStored(stored, storing))) {
       return outcome === undefined ? this.#unstored(reception, run) : UNSTORED;
     }
     if (outcome === undefined) this.#follow(reception, run, stored);
     return ACKNOWLEDGED;
-  }
-
-  /** The hub is answered when the event is in the store; its handler is run by the inbox. */
-  async #queue(target: DeliveryTarget, reception: Reception, content: GenuineContent): Promise<DeliveryAnswer> {
-    if (this.isFull(target)) return FULL;
-    const stored = newStoredEvent(target.name, reception, content);
-    return (await this.#isStored(stored, this.#options.inbox.enqueue(stored))) ? ACKNOWLEDGED : UNSTORED;
-  }
-
-  async #isStored({ id, subscriptionId }: StoredEvent, storing: Promise<void>): Promise<boolean> {
-    try {
-      await storing;
-      return true;
-    } catch (error) {
-      this.#options.logger.error(
-        { event: id, subscription: subscriptionId, err: error },
-        'an event cannot be stored: 503',
-      );
-      return false;
-    }
   }
 
   /** The handler may have ended while the store was being asked; if not, the hub comes again. */
@@ -225,7 +228,7 @@ export class Delivery {
     if (outcome.type === 'failed' && hasWaited && this.#isAborted) return { type: 'cut-off' };
     const settled = outcome.type === 'deleted' ? await this.#endSubscription(reception, outcome) : outcome;
     reportRun(this.#options, reception, settled);
-    if (settled.type === 'done') await this.#once.handled(reception);
+    if (settled.type === 'done') this.#once.handled(reception);
     return settled;
   }
 
@@ -236,14 +239,5 @@ export class Delivery {
     } catch (cause) {
       return { type: 'failed', error: new Error('the end of the subscription could not be stored', { cause }) };
     }
-  }
-
-  #receptionOf(stored: StoredEvent, attempt: number): Reception | undefined {
-    const entry = this.#options.entryOf(stored.subscriptionId);
-    const grant = entry?.record.grants.find(({ id }) => id === stored.grantId) ?? entry?.record.grants[0];
-    if (entry === undefined || grant === undefined) return undefined;
-    const { id, receivedAt } = stored;
-    const isAborted = this.#isAborted;
-    return { entry, grant, event: messageOf(entry, grant, stored, { id, receivedAt, attempt, isAborted }) };
   }
 }

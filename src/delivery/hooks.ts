@@ -14,6 +14,7 @@ export const HOOK_NAMES = [
   'failed',
   'hub-moved',
   'topic-moved',
+  'hub-silent',
   'hub-error',
   'notification',
   'rejected',

@@ -21,7 +21,7 @@ export interface InboxOptions {
   /** Runs the handler with a stored event. Does not throw. */
   readonly run: (event: StoredEvent) => Promise<StoredRun>;
   /** Told of each event that a previous process left. */
-  readonly onFound: (event: StoredEvent) => Promise<void>;
+  readonly onFound: (event: StoredEvent) => void;
   /** Told of each event that a previous process gave up. */
   readonly onFoundDead: (event: StoredEvent) => void;
   /** Told of each event that is given up. */

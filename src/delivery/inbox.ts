@@ -47,7 +47,7 @@ export class Inbox {
         } else {
           this.#track(event);
           this.#due.set(id, event.nextAttemptAt);
-          await onFound(event);
+          onFound(event);
         }
       } catch (error) {
         unreadable(error);
@@ -110,7 +110,7 @@ export class Inbox {
     const at = this.#options.now();
     const next = { ...event, attempts: 0, deadSince: undefined, triedSince: at, nextAttemptAt: at };
     await this.#store(next);
-    await this.#options.onFound(next);
+    this.#options.onFound(next);
     this.#due.set(next.id, at);
   }
 

@@ -1,39 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { DECLARATION_BYTES, detectEncoding } from '../protocol/charset.js';
+import type { FeedEntry, ParsedFeed } from '../feed/feed.js';
+import { readFeed } from '../feed/read-feed.js';
+import { decodeText } from '../protocol/charset.js';
 import { linksFromHeaders } from '../protocol/link-header.js';
-import { parseMediaType, type MediaType } from '../protocol/media-type.js';
+import { parseMediaType } from '../protocol/media-type.js';
 import type { Grant, Subscription } from '../subscription/snapshot.js';
-
-/** Where news came from. */
-export type EventSource = 'hub';
-
-/** What an event is made from; everything else is worked out when it is asked for. */
-export interface ReceivedContent {
-  /** Where it was stored before: the id it has. */
-  readonly id?: string | undefined;
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly raw: Uint8Array;
-  /** The bytes without their `Content-Encoding`, where they had one that could be undone. */
-  readonly decoded?: Uint8Array | undefined;
-  /** Whether there is a `Content-Encoding` that could not be undone. */
-  readonly undecodable?: boolean | undefined;
-  /** Epoch milliseconds. */
-  readonly receivedAt: number;
-  readonly attempt: number;
-  /** Whether the runtime waits for handlers no longer. */
-  readonly isAborted: boolean;
-  readonly subscriptionId: string;
-  readonly subscription: () => Subscription;
-  readonly grant: () => Grant;
-}
-
-/** The hub and topic links a content distribution carries (WebSub section 7). */
-export interface ContentLinks {
-  readonly hub: readonly string[];
-  readonly self?: string;
-}
+import { eventEntries, type EventEntries } from './event-entries.js';
+import type { Piece } from './piece.js';
+import type { ContentLinks, EventSource, ReceivedContent } from './received-content.js';
 
 let abortOf: (event: ContentDistributionMessage) => void;
+let entriesOf: (event: ContentDistributionMessage) => EventEntries;
+let readOf: (event: ContentDistributionMessage) => EventEntries | undefined;
 
 /**
  * One piece of news as the hub sent it (WebSub section 7). Nothing of it is parsed before it is asked for; what does not
@@ -48,11 +26,14 @@ export class ContentDistributionMessage {
   #subscription: Subscription | undefined;
   #grant: Grant | undefined;
   #text: string | undefined;
+  #entries: EventEntries | undefined;
   #controller: AbortController | undefined;
   #isAborted: boolean;
 
   static {
     abortOf = (event) => event.#abort();
+    entriesOf = (event) => event.#readEntries();
+    readOf = (event) => event.#entries;
   }
 
   /** @internal */
@@ -93,7 +74,7 @@ export class ContentDistributionMessage {
 
   /** The media type alone, lower-case: `application/atom+xml`. Empty where the hub sent none. */
   get contentType(): string {
-    return this.#mediaType.type;
+    return parseMediaType(this.#values('content-type')[0]).type;
   }
 
   /** The links of its `Link` headers. They say nothing of which subscription it is for: the callback does. */
@@ -113,9 +94,9 @@ export class ContentDistributionMessage {
     return this.#content.attempt;
   }
 
-  /** Where it came from. */
+  /** Where it came from. What was fetched from the topic has its present content, whole; `entries()` are what is news of it. */
   get source(): EventSource {
-    return 'hub';
+    return this.#content.source;
   }
 
   /** Aborted when the runtime stops and waits no longer. Each run of the handler has its own. */
@@ -146,12 +127,7 @@ export class ContentDistributionMessage {
    * the mark.
    */
   text(): string {
-    if (this.#text !== undefined) return this.#text;
-    const { type, charset } = this.#mediaType;
-    const bytes = this.bytes();
-    const isJson = type === 'application/json' || type.endsWith('+json');
-    const encoding = detectEncoding(bytes.subarray(0, DECLARATION_BYTES), isJson ? 'utf-8' : charset);
-    return (this.#text = new TextDecoder(encoding).decode(bytes));
+    return (this.#text ??= decodeText(this.bytes(), this.#values('content-type')[0]));
   }
 
   /**
@@ -171,6 +147,29 @@ export class ContentDistributionMessage {
   }
 
   /**
+   * The body as a feed: Atom (RFC 4287), RSS 0.9x and 2.0, RSS 1.0 and 0.90 in RDF, or JSON Feed, whatever its type says.
+   *
+   * @throws SyntaxError where it is none
+   */
+  feed(): ParsedFeed {
+    return readFeed(this.text(), this.grant.topic);
+  }
+
+  /**
+   * The entries of the body, and how each compares with what the handler had of it before (`change`). None where the body is
+   * no feed: JSON of another kind, a page, text.
+   *
+   * @example
+   * ```ts
+   * for (const { title, url, change } of event.entries()) console.log(change, title, url);
+   * ```
+   * @throws SyntaxError where it is broken, or XML that is no feed
+   */
+  entries(): readonly FeedEntry[] {
+    return this.#readEntries().entries;
+  }
+
+  /**
    * The body by its type: JSON as a value, a form as a record (a repeated field's last value), text and XML as a string,
    * anything else as bytes.
    *
@@ -186,13 +185,13 @@ export class ContentDistributionMessage {
     return this.bytes();
   }
 
-  get #mediaType(): MediaType {
-    return parseMediaType(this.#values('content-type')[0]);
-  }
-
   /** Of a header by its lower-case name. */
   #values(wanted: string): readonly string[] {
     return this.#content.headers.flatMap(([name, value]) => (name.toLowerCase() === wanted ? value : []));
+  }
+
+  #readEntries(): EventEntries {
+    return (this.#entries ??= eventEntries(this.text(), { ...this.#content, topic: this.grant.topic }));
   }
 
   #abort(): void {
@@ -204,6 +203,20 @@ export class ContentDistributionMessage {
 /** Aborts the signal of an event. */
 export function abortSignalOf(event: ContentDistributionMessage): void {
   abortOf(event);
+}
+
+/**
+ * What tells the entries of an event from others.
+ *
+ * @throws SyntaxError where they cannot be read
+ */
+export function piecesIn(event: ContentDistributionMessage): readonly Piece[] {
+  return entriesOf(event).pieces;
+}
+
+/** The same, where the handler has asked for the entries; undefined where it has not. */
+export function readPiecesOf(event: ContentDistributionMessage): readonly Piece[] | undefined {
+  return readOf(event)?.pieces;
 }
 
 /** A view on the same bytes that behaves as they do when they come from a store. */

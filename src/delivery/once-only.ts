@@ -1,18 +1,20 @@
 import type { Logger } from '../logger.js';
 import type { DeliveryAnswer } from './delivery-answer.js';
 import type { DeliveryTarget } from './delivery-target.js';
+import { readPiecesOf, type ContentDistributionMessage } from './message.js';
+import type { Piece } from './piece.js';
 import type { Reception } from './report.js';
-import { digestsOf } from './sameness.js';
+import { decisive, isTracked, piecesOf } from './sameness.js';
 import type { SeenNews } from './seen-news.js';
 
 /** What handing over once works with. */
 export interface OnceOnlyOptions {
-  readonly seen: Pick<SeenNews, 'answerTo' | 'handing' | 'waits' | 'handled' | 'givenUp'>;
+  readonly seen: Pick<SeenNews, 'answerTo' | 'changeOf' | 'handing' | 'waits' | 'handled' | 'givenUp' | 'settled'>;
   readonly logger: Logger;
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
 }
 
-/** Keeps what was handed over from being handed over again, for the services that want that (`delivery.dedupe`). */
+/** Knows what was handed over, and keeps it from being handed over again where a service wants that (`delivery.dedupe`). */
 export class OnceOnly {
   readonly #options: OnceOnlyOptions;
 
@@ -27,38 +29,46 @@ export class OnceOnly {
     hand: () => DeliveryAnswer | Promise<DeliveryAnswer>,
   ): Promise<DeliveryAnswer> {
     const { seen, logger } = this.#options;
-    const digests = await digestsOf(delivery.dedupe, entry.record.id, event);
-    if (digests.length === 0) return hand();
-    const known = seen.answerTo(digests, delivery.dedupeWindowSeconds * 1000);
-    if (known === undefined) return seen.handing(digests, Promise.resolve(hand()));
+    const pieces = piecesOf(delivery, event);
+    if (pieces.length === 0) return hand();
+    const known = seen.answerTo(decisive(delivery, pieces), delivery.dedupeWindowSeconds * 1000);
+    if (known === undefined) return seen.handing(pieces, hand);
     logger.debug({ subscription: entry.record.id, event: event.id }, 'what came was handed over before');
     return known;
   }
 
-  /** The handler has succeeded. Never rejects. */
-  async handled(reception: Reception): Promise<void> {
-    if (this.#isWanted(reception)) await this.#options.seen.handled(await this.#digestsOf(reception));
+  /** Whether a handler's success is to be noted: its service wants that, or it has compared entries with those before. */
+  isNoting({ delivery }: DeliveryTarget, event: ContentDistributionMessage): boolean {
+    return isTracked(delivery) || readPiecesOf(event) !== undefined;
+  }
+
+  /** What was fetched is in hand from now on. */
+  keep(reception: Reception, store: () => Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
+    return this.#options.seen.handing(this.#trackedOf(reception) ?? [], store);
+  }
+
+  /** The handler has succeeded. */
+  handled(reception: Reception): void {
+    this.#options.seen.handled(this.#trackedOf(reception) ?? readPiecesOf(reception.event) ?? []);
   }
 
   /** A previous process left it to be tried again. */
-  async found(reception: Reception): Promise<void> {
-    if (this.#isWanted(reception)) this.#options.seen.waits(await this.#digestsOf(reception));
+  found(reception: Reception): void {
+    this.#options.seen.waits(this.#trackedOf(reception) ?? []);
   }
 
   /** It is not tried again. */
-  async givenUp(reception: Reception): Promise<void> {
-    if (this.#isWanted(reception)) this.#options.seen.givenUp(await this.#digestsOf(reception));
+  givenUp(reception: Reception): void {
+    this.#options.seen.givenUp(this.#trackedOf(reception) ?? []);
   }
 
-  #isWanted(reception: Reception): boolean {
-    return this.#dedupeOf(reception) !== false;
+  /** Resolves when all that was handed over is noted. */
+  settled(): Promise<void> {
+    return this.#options.seen.settled();
   }
 
-  #dedupeOf({ entry }: Reception): DeliveryTarget['delivery']['dedupe'] {
-    return this.#options.targetOf(entry.record.service)?.delivery.dedupe ?? false;
-  }
-
-  async #digestsOf(reception: Reception): Promise<readonly string[]> {
-    return digestsOf(this.#dedupeOf(reception), reception.entry.record.id, reception.event);
+  #trackedOf({ entry, event }: Reception): readonly Piece[] | undefined {
+    const delivery = this.#options.targetOf(entry.record.service)?.delivery;
+    return delivery !== undefined && isTracked(delivery) ? piecesOf(delivery, event) : undefined;
   }
 }

@@ -1,23 +1,43 @@
-import { createHash } from 'node:crypto';
-import { entryVersions } from '../feed/entry-versions.js';
-import type { DeliveryConfig } from './delivery-config.js';
-import type { ContentDistributionMessage } from './message.js';
+import type { CheckedDeliveryConfig } from './delivery-config.js';
+import { piecesIn, type ContentDistributionMessage } from './message.js';
+import { isWhole, type Piece } from './piece.js';
 
 /** A longer body is told from others as a whole: to parse it would keep every hub waiting. */
 const LONGEST_FEED_BYTES = 1024 * 1024;
 
+/** Whether a service wants to know what it was handed before. */
+export function isTracked({ dedupe, pollSeconds }: CheckedDeliveryConfig): boolean {
+  return dedupe !== false || pollSeconds > 0;
+}
+
 /**
- * What makes two pieces of news of one subscription the same, in hex: their bodies, or, of a feed, each entry as it stands.
- * Nothing where nobody wants to know; nor of an empty body, which says each time that there is news (PROTOCOL C5).
+ * The pieces of an event that a service wants to know again. None of an empty body, which says each time that there is news
+ * (PROTOCOL C5).
  */
-export async function digestsOf(
-  dedupe: Required<DeliveryConfig>['dedupe'],
-  subscriptionId: string,
+export function piecesOf(
+  { dedupe, pollSeconds }: CheckedDeliveryConfig,
   event: ContentDistributionMessage,
-): Promise<readonly string[]> {
-  if (dedupe === false || event.bytes().byteLength === 0) return [];
-  const isParsed = dedupe === 'entries' && event.bytes().byteLength <= LONGEST_FEED_BYTES;
-  const versions = isParsed ? await entryVersions(event.text()) : undefined;
-  if (versions === undefined) return [event.digest];
-  return versions.map((version) => createHash('sha256').update(`${subscriptionId}\n${version}`).digest('hex'));
+): readonly Piece[] {
+  const size = event.bytes().byteLength;
+  if (size === 0) return [];
+  const isFeedWanted = (dedupe === 'entries' || pollSeconds > 0) && size <= LONGEST_FEED_BYTES;
+  const entries = isFeedWanted ? entriesIn(event) : [];
+  const isBodyWanted = dedupe === 'body' || (dedupe === 'entries' && entries.length === 0);
+  return isBodyWanted ? [{ key: event.digest, version: '' }, ...entries] : entries;
+}
+
+/** Those by which a service drops what comes once more. */
+export function decisive({ dedupe }: CheckedDeliveryConfig, pieces: readonly Piece[]): readonly Piece[] {
+  if (dedupe === false) return [];
+  return dedupe === 'body' ? pieces.filter(isWhole) : pieces;
+}
+
+function entriesIn(event: ContentDistributionMessage): readonly Piece[] {
+  try {
+    return piecesIn(event);
+  } catch (error) {
+    // What does not parse is told from others as a whole.
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
 }

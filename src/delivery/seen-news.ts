@@ -2,11 +2,16 @@ import type { Logger } from '../logger.js';
 import { decodeRecord, encodeRecord } from '../store/codec.js';
 import type { RecordStore } from '../store/record-store.js';
 import { ACKNOWLEDGED, type DeliveryAnswer } from './delivery-answer.js';
+import { NewsInHand, worstOf, type PendingAnswer } from './news-in-hand.js';
+import { isWhole, type Piece } from './piece.js';
 
 const VERSION = 1;
 
-/** What was handed over is remembered by its digest, so much of it at most; the oldest is forgotten first. */
-const MOST_SEEN = 100_000;
+/** So many pieces of news are remembered at most; what was seen longest ago is forgotten first. */
+const MOST_SEEN = 250_000;
+
+/** What is seen again and again, as all that a feed still has is, is noted in the store so seldom. */
+const NOTED_EVERY_MS = 86_400_000;
 
 /** What remembering works with. */
 export interface SeenNewsOptions {
@@ -16,19 +21,36 @@ export interface SeenNewsOptions {
   readonly now: () => number;
 }
 
+/** The version of a piece that was seen last, and when. Times are epoch milliseconds. */
+interface Seen {
+  readonly at: number;
+  readonly version: string;
+  readonly updated?: number | undefined;
+  /** When it was written to the store. */
+  readonly notedAt: number;
+}
+
 /**
- * News that a handler has had, or has in hand, by digest: what comes a second time, from another hub or again from the same
- * one, is acknowledged and not handed over. Nothing counts as seen before its handler has succeeded.
+ * News that a handler has had, or has in hand: what comes a second time, from another hub or again from the same one, is
+ * known. Nothing counts as seen before its handler has succeeded.
  */
 export class SeenNews {
   readonly #options: SeenNewsOptions;
-  /** When each was seen, the oldest first; epoch milliseconds. */
-  readonly #seen = new Map<string, number>();
-  /** What a handler is at work with, or is to be tried again with, and what its hub is answered. */
-  readonly #inHand = new Map<string, DeliveryAnswer | Promise<DeliveryAnswer>>();
+  /** By key, what was seen longest ago first. */
+  readonly #seen = new Map<string, Seen>();
+  readonly #inHand = new NewsInHand();
+  /** What lies with the dead letters, by key. */
+  readonly #givenUp = new Map<string, Pick<Seen, 'updated'>>();
+  readonly #writes = new Set<Promise<void>>();
+  #isFull = false;
 
   constructor(options: SeenNewsOptions) {
     this.#options = options;
+  }
+
+  /** Whether it has had to forget what feeds may still have. */
+  get isFull(): boolean {
+    return this.#isFull;
   }
 
   /** Reads what a previous process saw. What cannot be read is logged: at worst that news is handed over once more. */
@@ -36,98 +58,160 @@ export class SeenNews {
     const { store, logger } = this.#options;
     const unreadable = (error: unknown): void =>
       logger.error({ err: error }, 'what was seen before cannot be read: it may be handed over once more');
-    const read: [digest: string, at: number][] = [];
-    for await (const [digest, raw] of store.entries('seen', { onUnreadable: unreadable })) {
+    const read: [key: string, seen: Seen][] = [];
+    for await (const [key, raw] of store.entries('seen', { onUnreadable: unreadable })) {
       try {
-        read.push([digest, timeOf(decodeRecord(VERSION, raw, {}, `seen ${digest}`))]);
+        read.push([key, seenOf(decodeRecord(VERSION, raw, {}, `seen ${key}`))]);
       } catch (error) {
         unreadable(error);
       }
     }
-    for (const [digest, at] of read.toSorted(([, a], [, b]) => a - b)) this.#seen.set(digest, at);
+    for (const [key, seen] of read.toSorted(([, a], [, b]) => a.at - b.at)) this.#seen.set(key, seen);
+  }
+
+  /** How an entry compares with what was seen of it. One that is older than that has been on its way for long. */
+  changeOf({ key, version, updated }: Piece): 'new' | 'updated' | 'unchanged' {
+    const seen = this.#seen.get(key);
+    if (seen === undefined) return 'new';
+    const isOlder = updated !== undefined && seen.updated !== undefined && updated < seen.updated;
+    return seen.version === version || isOlder ? 'unchanged' : 'updated';
   }
 
   /**
-   * What a hub is answered that sends nothing but what was seen within the window, or is in hand; undefined for news.
-   *
-   * @param windowMs milliseconds
+   * Whether no handler has had an entry that the topic has, or only an older one, and none has it in hand. A hub may write
+   * the same entry otherwise than its topic does, so that only the times it gives say whether one is older.
    */
-  answerTo(digests: readonly string[], windowMs: number): DeliveryAnswer | Promise<DeliveryAnswer> | undefined {
+  isMissing({ key, updated }: Piece): boolean {
+    if (this.#inHand.hasSome(key)) return false;
+    const had = this.#seen.get(key) ?? this.#givenUp.get(key);
+    if (had === undefined) return true;
+    return updated !== undefined && had.updated !== undefined && updated > had.updated;
+  }
+
+  /**
+   * What a hub is answered that sends nothing but what was seen, or is in hand; undefined for news.
+   *
+   * @param windowMs milliseconds for which a whole body counts as seen
+   */
+  answerTo(pieces: readonly Piece[], windowMs: number): PendingAnswer | undefined {
+    if (pieces.length === 0) return undefined;
     const since = this.#options.now() - windowMs;
-    const given: (DeliveryAnswer | Promise<DeliveryAnswer>)[] = [];
-    for (const digest of digests) {
-      if ((this.#seen.get(digest) ?? -Infinity) > since) continue;
-      const answer = this.#inHand.get(digest);
+    const given: PendingAnswer[] = [];
+    for (const piece of pieces) {
+      const isRecent = !isWhole(piece) || (this.#seen.get(piece.key)?.at ?? -Infinity) > since;
+      if (isRecent && this.changeOf(piece) === 'unchanged') continue;
+      const answer = this.#inHand.answerTo(piece);
       if (answer === undefined) return undefined;
       given.push(answer);
     }
-    return given.length === 0 ? ACKNOWLEDGED : worst(given);
+    return given.length === 0 ? ACKNOWLEDGED : worstOf(given);
   }
 
   /** The news is in hand until it was seen or given up; where it could not be kept, its hub is to come again. */
-  async handing(digests: readonly string[], answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
-    for (const digest of digests) this.#inHand.set(digest, answer);
+  async handing(pieces: readonly Piece[], hand: () => PendingAnswer): Promise<DeliveryAnswer> {
+    // In hand before it is handed over: a handler may be done with it at once.
+    const answer = Promise.resolve().then(hand);
+    for (const piece of pieces) this.#inHand.set(piece, answer);
     const given = await answer;
-    for (const digest of digests) {
-      if (this.#inHand.get(digest) !== answer) continue;
-      if (given.type === 'acknowledged') this.#inHand.set(digest, ACKNOWLEDGED);
-      else this.#inHand.delete(digest);
+    for (const piece of pieces) {
+      if (this.#inHand.answerTo(piece) !== answer) continue;
+      if (given.type === 'acknowledged') this.#inHand.set(piece, ACKNOWLEDGED);
+      else this.#inHand.delete(piece);
     }
     return given;
   }
 
   /** The news waits in the store for its handler. */
-  waits(digests: readonly string[]): void {
-    for (const digest of digests) this.#inHand.set(digest, ACKNOWLEDGED);
+  waits(pieces: readonly Piece[]): void {
+    for (const piece of pieces) {
+      this.#givenUp.delete(piece.key);
+      this.#inHand.set(piece, ACKNOWLEDGED);
+    }
   }
 
-  /** The handler has succeeded. Never rejects: what cannot be stored is remembered by this process alone. */
-  async handled(digests: readonly string[]): Promise<void> {
-    const { store, logger, now } = this.#options;
-    const at = now();
-    for (const digest of digests) {
-      this.#inHand.delete(digest);
-      this.#seen.delete(digest);
-      this.#seen.set(digest, at);
+  /** The handler has succeeded, or need not have it. What cannot be stored is remembered by this process alone. */
+  handled(pieces: readonly Piece[]): void {
+    const at = this.#options.now();
+    for (const piece of pieces) {
+      const { key, version, updated } = piece;
+      this.#inHand.delete(piece);
+      this.#givenUp.delete(key);
+      const before = this.#seen.get(key);
+      // An older version that comes late takes the place of none.
+      const kept = before !== undefined && this.changeOf(piece) === 'unchanged' ? before : { version, updated };
+      const isNoted = kept === before && at - before.notedAt < NOTED_EVERY_MS && !isWhole(piece);
+      this.#seen.delete(key);
+      this.#seen.set(key, { ...kept, at, notedAt: isNoted ? before.notedAt : at });
+      if (!isNoted) this.#write('set', key);
     }
-    try {
-      await Promise.all(digests.map((digest) => store.set('seen', digest, encodeRecord(VERSION, { at }))));
-      for (const oldest of this.#seen.keys()) {
-        if (this.#seen.size <= MOST_SEEN) break;
-        await this.#forget(oldest);
+    for (const oldest of this.#seen.keys()) {
+      if (this.#seen.size <= MOST_SEEN) break;
+      this.#isFull = true;
+      this.#forget(oldest);
+    }
+  }
+
+  /** What a topic still has is not to be forgotten before what it has no more. */
+  touch(pieces: readonly Piece[]): void {
+    const at = this.#options.now();
+    for (const { key } of pieces) {
+      const seen = this.#seen.get(key);
+      if (seen === undefined) continue;
+      const isNoted = at - seen.notedAt < NOTED_EVERY_MS;
+      this.#seen.delete(key);
+      this.#seen.set(key, { ...seen, at, notedAt: isNoted ? seen.notedAt : at });
+      if (!isNoted) this.#write('set', key);
+    }
+  }
+
+  /** The news is given up: should a hub send it again, it is handed over. */
+  givenUp(pieces: readonly Piece[]): void {
+    for (const piece of pieces) {
+      this.#inHand.delete(piece);
+      this.#givenUp.set(piece.key, { updated: piece.updated });
+    }
+  }
+
+  /** Forgets the bodies that were seen before a time, in epoch milliseconds. */
+  sweep(before: number): void {
+    for (const [key, { at, version }] of this.#seen) {
+      if (at < before && isWhole({ key, version })) this.#forget(key);
+    }
+  }
+
+  /** Resolves when what was seen is in the store, or could not be stored. */
+  async settled(): Promise<void> {
+    while (this.#writes.size > 0) await Promise.all(this.#writes);
+  }
+
+  #forget(key: string): void {
+    this.#seen.delete(key);
+    this.#write('delete', key);
+  }
+
+  /** Behind the answer to the hub: at worst, news is handed over once more. */
+  #write(what: 'set' | 'delete', key: string): void {
+    const { store, logger } = this.#options;
+    const write = async (): Promise<void> => {
+      const { notedAt: _notedAt, ...seen } = this.#seen.get(key) ?? { notedAt: 0 };
+      try {
+        if (what === 'set') await store.set('seen', key, encodeRecord(VERSION, seen));
+        else await store.delete('seen', key);
+      } catch (error) {
+        const told = 'what was handed over could not be noted: after a restart it may be handed over again';
+        logger.warn({ err: error }, told);
       }
-    } catch (error) {
-      logger.warn(
-        { err: error },
-        'what was handed over could not be noted: after a restart it may be handed over again',
-      );
-    }
-  }
-
-  /** The news is given up: should it come again, it is handed over. */
-  givenUp(digests: readonly string[]): void {
-    for (const digest of digests) this.#inHand.delete(digest);
-  }
-
-  /** Forgets what was seen before a time, in epoch milliseconds. */
-  async sweep(before: number): Promise<void> {
-    for (const [digest, at] of this.#seen) if (at < before) await this.#forget(digest);
-  }
-
-  async #forget(digest: string): Promise<void> {
-    await this.#options.store.delete('seen', digest);
-    this.#seen.delete(digest);
+    };
+    const writing = write().finally(() => this.#writes.delete(writing));
+    this.#writes.add(writing);
   }
 }
 
-function timeOf(data: unknown): number {
-  const at: unknown = typeof data === 'object' && data !== null && 'at' in data ? data.at : undefined;
-  if (typeof at === 'number' && Number.isFinite(at)) return at;
-  throw new Error('The record does not say when the news was seen.');
-}
-
-/** What was not kept has to come again, whatever became of the rest. */
-async function worst(answers: readonly (DeliveryAnswer | Promise<DeliveryAnswer>)[]): Promise<DeliveryAnswer> {
-  const given = await Promise.all(answers.map(async (answer) => answer));
-  return given.find(({ type }) => type !== 'acknowledged') ?? ACKNOWLEDGED;
+function seenOf(data: unknown): Seen {
+  const fields: { readonly at?: unknown; readonly version?: unknown; readonly updated?: unknown } = Object(data);
+  const { at, version = '', updated } = fields;
+  if (typeof at !== 'number' || !Number.isFinite(at) || typeof version !== 'string') {
+    throw new Error('The record does not say what was seen, and when.');
+  }
+  return { at, version, updated: typeof updated === 'number' ? updated : undefined, notedAt: at };
 }

@@ -1,4 +1,5 @@
 import { StoreError } from '../errors.js';
+import type { EventSource } from './received-content.js';
 import type { Reception } from './report.js';
 import { decodeRecord, encodeRecord, type VersionedRecord } from '../store/codec.js';
 
@@ -22,6 +23,12 @@ export interface StoredEvent {
   readonly raw: Uint8Array;
   readonly decoded?: Uint8Array | undefined;
   readonly undecodable?: boolean | undefined;
+  /** Where it was fetched from the topic. */
+  readonly source?: Exclude<EventSource, 'hub'> | undefined;
+  /** Of the entries it has, those that are news, by their key in the feed. */
+  readonly only?: readonly string[] | undefined;
+  /** Whether it says only that there is news: the topic is fetched for its handler. */
+  readonly isPing?: boolean | undefined;
   /** Runs of the handler that have ended; one that a crash cut off is not among them. */
   readonly attempts: number;
   readonly nextAttemptAt: number;
@@ -37,7 +44,7 @@ export interface StoredEvent {
 export function newStoredEvent(
   service: string,
   { entry, grant, event }: Reception,
-  content: Pick<StoredEvent, 'headers' | 'raw' | 'decoded' | 'undecodable'>,
+  content: Pick<StoredEvent, 'headers' | 'raw' | 'decoded' | 'undecodable' | 'source' | 'only' | 'isPing'>,
 ): StoredEvent {
   const receivedAt = event.receivedAt.getTime();
   return {
@@ -72,7 +79,7 @@ export function decodeEvent(id: string, raw: unknown): StoredEvent {
 function isStoredEvent(data: unknown): data is StoredEvent {
   if (typeof data !== 'object' || data === null) return false;
   const fields: { readonly [Field in keyof StoredEvent]?: unknown } = data;
-  const { headers, raw, decoded, undecodable, errors } = fields;
+  const { headers, raw, decoded, undecodable, errors, source, only, isPing } = fields;
   const texts = [fields.id, fields.service, fields.subscriptionId, fields.grantId];
   const numbers = [
     fields.receivedAt,
@@ -86,7 +93,9 @@ function isStoredEvent(data: unknown): data is StoredEvent {
     numbers.every((field) => Number.isFinite(field)) &&
     raw instanceof Uint8Array &&
     (decoded === undefined || decoded instanceof Uint8Array) &&
-    (undecodable === undefined || typeof undecodable === 'boolean') &&
+    [undecodable, isPing].every((flag) => flag === undefined || typeof flag === 'boolean') &&
+    (source === undefined || source === 'catch-up' || source === 'poll') &&
+    (only === undefined || (Array.isArray(only) && only.every((key) => typeof key === 'string'))) &&
     Array.isArray(headers) &&
     headers.every(isHeader) &&
     Array.isArray(errors) &&

@@ -1,3 +1,5 @@
+import { parseMediaType } from './media-type.js';
+
 /** How much of a document is looked at for a declaration (HTML, section 13.2.3.2). */
 export const DECLARATION_BYTES = 1024;
 
@@ -36,4 +38,15 @@ function encodingOf(label: string, isBytewise: boolean): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * A text from its bytes, without a byte order mark: decoded as `detectEncoding` says, but JSON, which is UTF-8 whatever its
+ * type's parameter says (RFC 8259 section 8.1), by its bytes alone.
+ */
+export function decodeText(bytes: Uint8Array, contentType: string | undefined): string {
+  const { type, charset } = parseMediaType(contentType);
+  const isJson = type === 'application/json' || type.endsWith('+json');
+  const encoding = detectEncoding(bytes.subarray(0, DECLARATION_BYTES), isJson ? 'utf-8' : charset);
+  return new TextDecoder(encoding).decode(bytes);
 }

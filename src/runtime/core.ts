@@ -1,9 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { DeadLetters } from '../delivery/dead-letters.js';
-import { Delivery } from '../delivery/delivery.js';
 import { Hooks } from '../delivery/hooks.js';
-import { Inbox } from '../delivery/inbox.js';
-import { SeenNews } from '../delivery/seen-news.js';
 import type { Engine } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
 import { Pacing } from '../hub/pacing.js';
@@ -19,6 +15,7 @@ import type { ServiceTerms } from '../subscription/terms.js';
 import { perform, type EffectOptions } from './effects.js';
 import type { SubscriberHandlers } from './handlers.js';
 import { latch } from './latch.js';
+import { News } from './news.js';
 import type { CheckedServiceConfig } from './service-config.js';
 import type { ScheduleOptions, SecurityOptions } from './start-options.js';
 import { scheduleSweeps } from './sweeps.js';
@@ -49,9 +46,7 @@ export interface CoreOptions {
 export class Core {
   readonly hooks: Hooks;
   readonly registry: Registry;
-  readonly delivery: Delivery;
-  readonly inbox: Inbox;
-  readonly deadLetters: DeadLetters;
+  readonly news: News;
   readonly app: CallbackApp;
   readonly wanted: WantedSubscriptions;
   /** What is being asked on the network, or waits for its turn, by subscription and purpose. */
@@ -62,7 +57,6 @@ export class Core {
   readonly #abort = new AbortController();
   readonly #services = new Map<string, RunningService & { readonly callback: CallbackService }>();
   readonly #terms = new Map<string, ServiceTerms>();
-  readonly #seen: SeenNews;
   /** What callbacks are expected under: as we see it, and as hubs do where no proxy takes the difference off. */
   #basePaths: readonly string[];
   #reconciling = Promise.resolve();
@@ -81,10 +75,11 @@ export class Core {
       now,
       signal: this.#abort.signal,
     });
-    const effects: EffectOptions = {
+    const pacing = new Pacing(options.security.hubConcurrency, this.#abort.signal);
+    const effects: Omit<EffectOptions, 'news'> = {
       client,
       underWay: this.underWay,
-      pacing: new Pacing(options.security.hubConcurrency, this.#abort.signal),
+      pacing,
       hooks: this.hooks,
       logger,
       now,
@@ -100,7 +95,7 @@ export class Core {
       now,
       random,
       termsOf: effects.termsOf,
-      perform: (record, effect) => perform(effects, record, effect),
+      perform: (record, effect) => perform({ ...effects, news: this.news }, record, effect),
     });
     this.wanted = new WantedSubscriptions({
       registry: this.registry,
@@ -111,46 +106,20 @@ export class Core {
       pruneDeclared: options.pruneDeclared,
       isClosing: effects.isClosing,
     });
-    this.#seen = new SeenNews({ store, logger, now });
-    this.inbox = new Inbox({
-      store,
-      engine,
-      logger,
-      now,
-      random,
-      limitsOf: (service) => serviceOf(service)?.delivery,
-      run: (event) => this.delivery.redeliver(event),
-      onFound: (event) => this.delivery.found(event),
-      onFoundDead: (event) => this.deadLetters.found(event),
-      onDeadLetter: (event) => {
-        this.delivery.bury(event);
-        void this.deadLetters.buried(event);
-      },
-    });
-    this.deadLetters = new DeadLetters({
-      store,
-      engine,
-      logger,
-      now,
-      retentionOf: (service) => this.#services.get(service)?.config.delivery.deadLetters,
-      revive: (event) => this.inbox.revive(event),
-      eventOf: (event) => this.delivery.messageOf(event),
-    });
-    this.delivery = new Delivery({
-      inbox: this.inbox,
-      hooks: this.hooks,
-      logger,
-      now,
-      seen: this.#seen,
+    this.news = new News({
+      ...options,
+      ...effects,
+      registry: this.registry,
+      maxBodyBytes: options.security.maxBodyBytes,
+      signal: this.#abort.signal,
       targetOf: serviceOf,
-      entryOf: (id) => this.registry.get(id),
-      onDeleted: (id) => this.#deleted(id),
     });
     // Every request to a hub listens to it, and there may be many.
     setMaxListeners(0, this.#abort.signal);
     const { maxBodyBytes, bodyTimeoutMs } = options.security;
     const limits = { maxBodyBytes, bodyTimeoutMs };
-    const { registry, delivery, hooks } = this;
+    const { registry, hooks } = this;
+    const { delivery } = this.news;
     const isClosed = (): boolean => this.#isClosed;
     this.app = callbackApp(
       { registry, delivery, hooks, logger, limits, now, serviceOf, isClosed },
@@ -172,15 +141,13 @@ export class Core {
     }
     await this.registry.load();
     await this.wanted.load();
-    await this.#seen.load();
-    await this.inbox.load();
-    this.deadLetters.loaded();
+    await this.news.load();
     const windows = services.map(({ config }) => config.delivery.dedupeWindowSeconds * 1000);
     scheduleSweeps({
       ...this.#options,
       registry: this.registry,
-      seen: this.#seen,
-      deadLetters: this.deadLetters,
+      seen: this.news.seen,
+      deadLetters: this.news.deadLetters,
       longestWindowMs: Math.max(0, ...windows),
       isClosing: () => this.#closing,
     });
@@ -230,9 +197,5 @@ export class Core {
   /** Gives up what is being asked on the network. */
   abort(): void {
     this.#abort.abort();
-  }
-
-  async #deleted(id: string): Promise<void> {
-    await this.registry.apply(id, { type: 'unwanted', why: 'deleted' });
   }
 }

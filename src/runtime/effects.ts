@@ -7,11 +7,13 @@ import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js'
 import type { Entry } from '../subscription/registry.js';
 import type { ServiceTerms } from '../subscription/terms.js';
 import { announce, placeOf } from './hook-log.js';
+import type { News } from './news.js';
 import type { Turn, UnderWay } from './under-way.js';
 
 /** What carrying out effects works with. */
 export interface EffectOptions {
   readonly client: HubClient;
+  readonly news: Pick<News, 'catchUp' | 'watch'>;
   readonly underWay: UnderWay;
   /** Turns at servers. */
   readonly pacing: Pacing;
@@ -27,7 +29,7 @@ export interface EffectOptions {
 
 /** Carries out what a transition asked for: on the network in the background, in the log and the hooks at once. */
 export function perform(options: EffectOptions, record: SubscriptionRecord, effect: Effect): void {
-  const { client, underWay, hooks, logger, now, termsOf, entryOf, isClosing } = options;
+  const { client, news, underWay, hooks, logger, now, termsOf, entryOf, isClosing } = options;
   const terms = termsOf(record.service);
   const entry = entryOf(record.id);
   if (terms === undefined || entry === undefined) return;
@@ -44,6 +46,7 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
     }
     case 'request': {
       const { grantId, mode } = effect;
+      if (mode === 'subscribe') news.watch(record);
       const hub = grantOf(record, grantId)?.hub;
       const ask = async (): Promise<void> => {
         const present = presentRecord();
@@ -54,6 +57,9 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
       underWay.next(`${grantId} ${mode}`, ask, 'a hub could not be asked', turnAt(hub, options));
       return;
     }
+    case 'catch-up':
+      news.catchUp(record);
+      return;
     case 'warn':
       logger.warn(placeOf(record, grantOf(record, effect.grantId)), effect.message);
       return;

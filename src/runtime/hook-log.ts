@@ -37,7 +37,7 @@ export function placeOf(record: SubscriptionRecord, grant: GrantRecord | undefin
   return { ...of, target, ...(topic === undefined ? {} : { topic, hubs }) };
 }
 
-const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0 };
+const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 };
 
 /** Tells the log and the hooks what became of a subscription. */
 export function announce(

@@ -69,13 +69,13 @@ export class Runtime implements SubscriberRuntime {
     this.deadLetters = {
       replay: async (id) => {
         this.#refuseWhenStopping();
-        await core.deadLetters.replay(id);
+        await core.news.deadLetters.replay(id);
       },
       discard: async (id) => {
         this.#refuseWhenStopping();
-        await core.deadLetters.discard(id);
+        await core.news.deadLetters.discard(id);
       },
-      [Symbol.asyncIterator]: () => core.deadLetters.list(),
+      [Symbol.asyncIterator]: () => core.news.deadLetters.list(),
     };
     this.hooks = { on: (name, listener) => core.hooks.on(name, listener) };
   }

@@ -4,6 +4,7 @@ import { SECRET_BYTES_LIMIT } from '../protocol/request-form.js';
 import { SIGNATURE_ALGORITHMS } from '../protocol/signature.js';
 import {
   checkFields,
+  flag,
   isRecord,
   kindOf,
   listOf,
@@ -85,6 +86,9 @@ const DELIVERY = {
   maxPending: numberOf('events', { least: 1, most: UNLIMITED, whole: true }),
   dedupe: dedupeKind,
   dedupeWindowSeconds: numberOf('seconds', { least: 1, most: UNLIMITED, whole: false }),
+  fetchThinPings: flag,
+  catchUp: flag,
+  pollSeconds: numberOf('seconds', { least: 0, most: LONGEST_TIMER_MS / 1000, whole: false }),
   deadLetters,
 } satisfies Record<keyof DeliveryConfig, Check<unknown>>;
 
@@ -106,6 +110,9 @@ export function deliveryOf(given: DeliveryConfig, hubs: CheckedServiceConfig['hu
     maxPending: 10_000,
     dedupe: hubs === 'all' ? 'entries' : false,
     dedupeWindowSeconds: 86_400,
+    fetchThinPings: false,
+    catchUp: true,
+    pollSeconds: 0,
     ...given,
     deadLetters: Object.freeze({ keepSeconds: 2_592_000, keepCount: 10_000, ...given.deadLetters }),
   });

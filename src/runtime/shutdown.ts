@@ -45,7 +45,10 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   // Connections that were busy before are idle now.
   void listener?.close();
   await step(Promise.resolve(closed));
-  if (ownsStore()) await runAll([() => step(core.registry.flush())], logger, 'counters could not be stored');
+  if (ownsStore()) {
+    await runAll([() => step(core.registry.flush())], logger, 'counters could not be stored');
+    await step(core.news.absence.note());
+  }
   const closing = opened.toReversed().map((close) => () => step(ended(close)));
   await runAll(closing, logger, 'something could not be closed');
   patience.end();
@@ -83,10 +86,11 @@ async function settleHandlers(
   { core, logger, patience }: Shutdown,
   step: (work: Promise<unknown>) => Promise<void>,
 ): Promise<void> {
-  const stopped = core.inbox.stop();
-  await within(Promise.all([core.delivery.settled(), stopped]), patience.signal);
-  if (core.delivery.isAtWork) logger.warn('handlers are still at work, and are not waited for any longer');
-  core.delivery.hurry();
-  core.delivery.abort();
-  await step(core.delivery.answered());
+  const { delivery, inbox } = core.news;
+  const stopped = inbox.stop();
+  await within(Promise.all([delivery.settled(), stopped]), patience.signal);
+  if (delivery.isAtWork) logger.warn('handlers are still at work, and are not waited for any longer');
+  delivery.hurry();
+  delivery.abort();
+  await step(delivery.answered());
 }

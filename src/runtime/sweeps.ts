@@ -52,7 +52,7 @@ export function scheduleSweeps(options: SweepOptions): void {
   every(schedule.retry, 'retry', () => doWhatIsLost(options, (record) => isRetried(record, now())));
   every(schedule.sweep, 'sweep', async () => {
     await registry.sweep(now() - TOMBSTONE_MS);
-    await seen.sweep(now() - longestWindowMs);
+    seen.sweep(now() - longestWindowMs);
     await deadLetters.sweep();
   });
 }

@@ -8,8 +8,9 @@ export function termsOf(config: CheckedServiceConfig, security: Required<Securit
   const { secret, protocol, httpConfig, discoveryConfig, customParams, customHeaders } = config;
   const { allowPrivateNetworks, allowInsecureSecret, defaultLeaseSeconds, maxLeaseSeconds } = security;
   const { leaseSeconds, verifyTimeoutSeconds, maxAttempts, hubs } = config;
+  const { catchUp } = config.delivery;
   return {
-    rules: { leaseSeconds, verifyTimeoutSeconds, maxAttempts, hubs, defaultLeaseSeconds, maxLeaseSeconds },
+    rules: { leaseSeconds, verifyTimeoutSeconds, maxAttempts, hubs, catchUp, defaultLeaseSeconds, maxLeaseSeconds },
     secret,
     protocol,
     httpConfig,

@@ -1,7 +1,7 @@
 import type { WebSubError } from '../errors.js';
 
 /** What a record is about; with its id it makes the key. */
-export type RecordKind = 'subscription' | 'event' | 'seen' | 'owner';
+export type RecordKind = 'subscription' | 'event' | 'seen' | 'alive' | 'owner';
 
 /** What an exchange leaves behind: a new value, nothing, or what was there. */
 export type ExchangeResult = { readonly set: unknown } | 'delete' | 'keep';

@@ -1,7 +1,10 @@
 import type { SubscriptionStats } from './snapshot.js';
 
 /** The stored form of the counters; `lastEventAt` in epoch milliseconds. */
-export type StoredStats = Omit<SubscriptionStats, 'lastEventAt'> & { readonly lastEventAt?: number | undefined };
+export type StoredStats = Omit<SubscriptionStats, 'lastEventAt' | 'missed'> & {
+  readonly missed?: number | undefined;
+  readonly lastEventAt?: number | undefined;
+};
 
 /** Counters of one subscription, in memory; they are written to the store with the next record, or in a batch. */
 export class Counters {
@@ -9,6 +12,7 @@ export class Counters {
   #rejected: number;
   #delivered: number;
   #failed: number;
+  #missed: number;
   #lastEventAt: number | undefined;
   readonly #id: string;
   readonly #unstored: Set<string>;
@@ -28,6 +32,7 @@ export class Counters {
     this.#rejected = stored.rejected;
     this.#delivered = stored.delivered;
     this.#failed = stored.failed;
+    this.#missed = stored.missed ?? 0;
     this.#lastEventAt = stored.lastEventAt;
   }
 
@@ -52,13 +57,19 @@ export class Counters {
     this.#unstored.add(this.#id);
   }
 
+  missed(entries: number): void {
+    this.#missed += entries;
+    this.#unstored.add(this.#id);
+  }
+
   /** For the store. */
-  stored(): StoredStats {
+  stored(): StoredStats & Pick<SubscriptionStats, 'missed'> {
     return {
       received: this.#received,
       rejected: this.#rejected,
       delivered: this.#delivered,
       failed: this.#failed,
+      missed: this.#missed,
       lastEventAt: this.#lastEventAt,
     };
   }

@@ -1,4 +1,4 @@
-import type { FailureRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
+import type { FailureRecord, FetchedRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
 import type { LeaseBounds } from './lease.js';
 
 /** What happens to a subscription. */
@@ -68,6 +68,16 @@ export type SubscriptionEvent =
       readonly failure: FailureRecord;
     }
   | { readonly type: 'denied'; readonly grantId: string; readonly failure: FailureRecord }
+  /** News may have been missed since then (epoch milliseconds), and cannot be fetched now. */
+  | { readonly type: 'missed'; readonly since: number }
+  /** The topic was fetched, and what was missed since then is kept for the handler; no `since` where nothing was looked for. */
+  | {
+      readonly type: 'fetched';
+      /** Epoch milliseconds, as is the next. */
+      readonly since?: number | undefined;
+      readonly beganAt: number;
+      readonly of: FetchedRecord;
+    }
   /** Content came that could not be trusted. */
   | { readonly type: 'content-rejected'; readonly failure: FailureRecord }
   /** Time has passed: something that was scheduled may have come due. */
@@ -95,6 +105,8 @@ export type Effect =
       readonly grantId?: string;
       readonly failure?: FailureRecord;
     }
+  /** Fetch the topic, and hand over what was missed. */
+  | { readonly type: 'catch-up' }
   | { readonly type: 'warn'; readonly message: string; readonly grantId: string };
 
 /** The service's rules that decide a transition. */
@@ -103,6 +115,8 @@ export interface SubscriptionRules extends LeaseBounds {
   readonly maxAttempts: number;
   /** Whether one advertised hub is used, and the next when it fails, or each of them. */
   readonly hubs: 'failover' | 'all';
+  /** Whether what may have been missed is made up for; absent where it is. */
+  readonly catchUp?: boolean | undefined;
   /** The lease asked for, where one is. */
   readonly leaseSeconds?: number | undefined;
 }

@@ -77,6 +77,15 @@ export interface SubscriptionOverrides {
   readonly secret?: string | false | undefined;
 }
 
+/** The topic's content as it was fetched last. */
+export interface FetchedRecord {
+  readonly topic: string;
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+  /** Since when polling knows what the topic has, in epoch milliseconds. */
+  readonly polledAt?: number | undefined;
+}
+
 /** What is wanted and how far it got, as stored. Times are epoch milliseconds. */
 export interface SubscriptionRecord {
   readonly id: string;
@@ -102,6 +111,9 @@ export interface SubscriptionRecord {
   /** When to begin again with discovery. */
   readonly nextAttemptAt?: number | undefined;
   readonly lastError?: FailureRecord | undefined;
+  /** Since when news may have been missed that is not made up for yet. */
+  readonly gapSince?: number | undefined;
+  readonly fetched?: FetchedRecord | undefined;
   /** Failures by cause, since they were last reset. */
   readonly failures?: Readonly<Partial<Record<FailureRecord['cause'], TallyRecord>>> | undefined;
 }

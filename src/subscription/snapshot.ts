@@ -73,6 +73,8 @@ export interface SubscriptionStats {
   readonly delivered: number;
   /** Runs of the handler that failed. */
   readonly failed: number;
+  /** Entries that polling found and the hub had not delivered (`delivery.pollSeconds`). */
+  readonly missed: number;
   readonly lastEventAt?: Date;
 }
 

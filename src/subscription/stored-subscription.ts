@@ -61,6 +61,8 @@ function isStored(data: unknown, id: string): data is StoredSubscription {
     record['id'] === id &&
     areStrings(record, STRINGS) &&
     areNumbers(record, NUMBERS) &&
+    (record['gapSince'] === undefined || typeof record['gapSince'] === 'number') &&
+    (record['fetched'] === undefined || (isObject(record['fetched']) && areStrings(record['fetched'], ['topic']))) &&
     isTarget &&
     LISTS.every((name) => Array.isArray(record[name])) &&
     Array.isArray(grants) &&

@@ -3,6 +3,7 @@ import { discovered, discoveryFailed } from './asking.js';
 import { andThen, isDiscovery } from './changes.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
+import { fetched, missed, withGap } from './gap.js';
 import type { SubscriptionRecord } from './record.js';
 import { accepted, answeredBadly, requested } from './requesting.js';
 import { isAsking } from './state.js';
@@ -17,8 +18,11 @@ export function transition(
   event: SubscriptionEvent,
   context: TransitionContext,
 ): Transition {
-  const { target } = record;
-  const next = asFarAsAsking(step(record, event, context));
+  return withGap(record, event, withKnownHub(asFarAsAsking(step(record, event, context)), context), context);
+}
+
+function withKnownHub(next: Transition, context: TransitionContext): Transition {
+  const { target } = next.record;
   if (typeof target === 'string' || !next.effects.some(isDiscovery)) return next;
   // With a hub and topic given there is nothing to discover (PROTOCOL D9).
   const known = { type: 'discovered', topic: target.topic, hubs: [target.hub] } as const;
@@ -67,6 +71,10 @@ function step(record: SubscriptionRecord, event: SubscriptionEvent, context: Tra
       return verificationWrong(record, event);
     case 'denied':
       return denied(record, event, context);
+    case 'missed':
+      return missed(record, event);
+    case 'fetched':
+      return fetched(record, event);
     case 'content-rejected':
       return { record: { ...record, lastError: event.failure }, effects: [] };
     case 'due':

@@ -34,7 +34,10 @@ function setUp(
       maxPending: 2,
       dedupe: false,
       dedupeWindowSeconds: 60,
-      deadLetters: {},
+      fetchThinPings: false,
+      catchUp: true,
+      pollSeconds: 0,
+      deadLetters: { keepSeconds: 1, keepCount: 1 },
     },
   };
   const record = (call: string) => async () => void calls.push(call);
@@ -47,10 +50,12 @@ function setUp(
   };
   const seen: DeliveryOptions['seen'] = {
     answerTo: () => undefined,
-    handing: (_digests, answer) => answer,
+    handing: async (_pieces, hand) => hand(),
     waits: () => {},
-    handled: async () => {},
+    changeOf: () => 'new',
+    handled: () => {},
     givenUp: () => {},
+    settled: async () => {},
   };
   const delivery = new Delivery({
     inbox,
@@ -59,6 +64,7 @@ function setUp(
     logger: world.logger,
     now: () => world.now,
     targetOf: () => (isDeclared ? target : undefined),
+    fetchPinged: async () => new Error('nothing is to be fetched'),
     entryOf: (id) => (id === entry.record.id ? entry : undefined),
     onDeleted: async () => {
       if (isFailing) throw new Error('the store is down');

@@ -25,7 +25,7 @@ async function setUp(run: (event: StoredEvent) => Promise<StoredRun>, limits: In
     random: () => 1,
     limitsOf: (service) => services.get(service),
     run,
-    onFound: async () => {},
+    onFound: () => {},
     onFoundDead: ({ id }) => void foundDead.push(id),
     onDeadLetter: (event) => void dead.push(event),
   });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { abortSignalOf, ContentDistributionMessage, type ReceivedContent } from '../../src/delivery/message.js';
+import { abortSignalOf, ContentDistributionMessage } from '../../src/delivery/message.js';
+import type { ReceivedContent } from '../../src/delivery/received-content.js';
 import { newSubscription } from '../../src/subscription/record.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../src/subscription/snapshot-of.js';
 
@@ -34,8 +35,10 @@ function message(
     receivedAt: 1_000,
     attempt: 1,
     isAborted: false,
+    source: 'hub',
+    changeOf: () => 'new',
     subscriptionId: 's1',
-    subscription: () => subscriptionSnapshot(record, { received: 1, rejected: 0, delivered: 0, failed: 0 }),
+    subscription: () => subscriptionSnapshot(record, { received: 1, rejected: 0, delivered: 0, failed: 0, missed: 0 }),
     grant: () => grant,
     ...more,
   });

@@ -67,7 +67,14 @@ describe('at the next start', () => {
     await set.hub.until(() => set.store.events.length === 0);
     set.hub.configure({ signature: 'wrong' });
     expect((await set.publish('forged')).status).toBe(403);
-    const expected = { received: 1, rejected: 1, delivered: 1, failed: 1, lastEventAt: new Date(receivedAt) };
+    const expected = {
+      received: 1,
+      rejected: 1,
+      delivered: 1,
+      failed: 1,
+      missed: 0,
+      lastEventAt: new Date(receivedAt),
+    };
     expect(await statsOf(set.runtime)).toEqual(expected);
     await set.runtime.stop();
     expect(await statsOf(await set.startAgain())).toEqual(expected);

@@ -50,6 +50,9 @@ describe('a service configuration', () => {
         maxPending: 10_000,
         dedupe: false,
         dedupeWindowSeconds: 86_400,
+        fetchThinPings: false,
+        catchUp: true,
+        pollSeconds: 0,
         deadLetters: { keepSeconds: 2_592_000, keepCount: 10_000 },
       },
       signature: { algorithms: ['sha1', 'sha256', 'sha384', 'sha512'], onFailure: 'reject' },
@@ -88,6 +91,9 @@ describe('a service configuration', () => {
         maxPending: 1,
         dedupe: 'body',
         dedupeWindowSeconds: 60,
+        fetchThinPings: true,
+        catchUp: false,
+        pollSeconds: 600,
         deadLetters: { keepSeconds: 60, keepCount: 0 },
       },
       signature: { algorithms: ['sha512'], onFailure: 'acknowledge' },
@@ -125,8 +131,8 @@ describe('a service configuration', () => {
 
   it('names a field that it does not know, the nearest one, and never its value', () => {
     expect(problem({ secrets: 'hush' })).toBe('Service "News": secrets is not a known field (did you mean secret?).');
-    expect(problem({ delivery: { pollSeconds: 60 } })).toBe(
-      'Service "News": delivery.pollSeconds is not a known field (the fields here are mode, ackAfterMs, retryForSeconds, concurrency, maxPending, dedupe, dedupeWindowSeconds, deadLetters).',
+    expect(problem({ delivery: { frequency: 60 } })).toBe(
+      'Service "News": delivery.frequency is not a known field (the fields here are mode, ackAfterMs, retryForSeconds, concurrency, maxPending, dedupe, dedupeWindowSeconds, fetchThinPings, catchUp, pollSeconds, deadLetters).',
     );
     expect(problem({ toString: 1 })).toMatch('toString is not a known field');
   });
@@ -170,6 +176,9 @@ describe('a wrong value is refused, with what would be right:', () => {
       `hubs is 'all', which needs a callback for each: set appendServicePath too.`,
     ],
     [{ delivery: { dedupe: true } }, `delivery.dedupe is true; it must be 'body', 'entries' or false.`],
+    [{ delivery: { pollSeconds: -1 } }, 'delivery.pollSeconds is -1; it must be a number of seconds, from 0 to'],
+    [{ delivery: { catchUp: 'yes' } }, 'delivery.catchUp is "yes"; it must be true or false.'],
+    [{ delivery: { fetchThinPings: 1 } }, 'delivery.fetchThinPings is 1; it must be true or false.'],
     [{ delivery: { dedupeWindowSeconds: 0 } }, 'delivery.dedupeWindowSeconds is 0; it must be a number of seconds'],
     [{ protocol: 'pshb' }, `protocol is "pshb"; it must be 'websub' or 'pubsubhubbub-0.3'.`],
     [

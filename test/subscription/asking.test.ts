@@ -120,7 +120,7 @@ describe('the wait after a failure', () => {
   test('S3 Retry-After is waited for where no other hub is left', () => {
     const life = active('600').due(300_000).requested().unreachable(7_200);
     life.due(300_000);
-    expect(life.asked).toEqual(['tell expired', 'discover']);
+    expect(life.asked).toEqual(['tell expired', 'discover', 'catch up']);
     expect(life.discovered().asked).toEqual([]);
     expect(dueIn(life)).toBe(7_200_000 - 300_000);
     expect(life.due(dueIn(life)).discovered().asked).toEqual(['subscribe']);

@@ -29,10 +29,10 @@ describe('L3 a lease that ran out', () => {
     const life = active();
     const { callback } = life.grant;
     life.due(10 * DAY);
-    expect(life.asked).toEqual(['tell expired', 'discover']);
+    expect(life.asked).toEqual(['tell expired', 'discover', 'catch up']);
     expect(life.discovered().asked).toEqual(['subscribe']);
     expect(life.grant.callback).toBe(callback);
-    expect(life.requested().accepted().verified().asked).toEqual(['tell verified']);
+    expect(life.requested().accepted().verified().asked).toEqual(['tell verified', 'catch up']);
   });
 
   test('while a renewal is asked for waits for that', () => {
@@ -42,9 +42,9 @@ describe('L3 a lease that ran out', () => {
       .requested()
       .accepted()
       .due(5_000);
-    expect(life.asked).toEqual(['tell expired']);
+    expect(life.asked).toEqual(['tell expired', 'catch up']);
     expect(life.grant).toMatchObject({ state: 'expired', pending: { accepted: true } });
-    expect(life.verified().asked).toEqual(['tell verified']);
+    expect(life.verified().asked).toEqual(['tell verified', 'catch up']);
   });
 
   test('is asked for again after a wait, where that fails', () => {

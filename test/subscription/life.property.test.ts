@@ -281,7 +281,7 @@ test('V1 V3 nothing is confirmed that is unwanted, nor an unsubscription that no
 test('a snapshot never holds a secret or a verify token', () => {
   always((_before, _event, { record }) => {
     const grants = record.grants.map((grant) => ({ ...grant, verifyToken: 'secret-token' }));
-    const stats = { received: 0, rejected: 0, delivered: 0, failed: 0 };
+    const stats = { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 };
     expect(JSON.stringify(subscriptionSnapshot({ ...record, grants }, stats))).not.toContain('secret-');
   });
 });

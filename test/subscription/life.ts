@@ -162,6 +162,8 @@ function inWords(effect: Effect): string {
       return effect.mode;
     case 'hook':
       return `tell ${effect.name}`;
+    case 'catch-up':
+      return 'catch up';
     default:
       return 'warn';
   }

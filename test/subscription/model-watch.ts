@@ -46,7 +46,7 @@ const SAFETY_MS = 61_000;
 /** More requests than this in a day, but for those that a verification followed, are a storm. */
 export const MOST_REQUESTS_A_DAY = 150;
 
-const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0 };
+const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 };
 
 const isLeft = ({ superseded }: GrantRecord): boolean => superseded === true;
 const isOver = ({ state }: GrantRecord): boolean => state === 'denied' || state === 'unsubscribed';

@@ -173,7 +173,7 @@ describe('N2 a hub that was asked under another public URL', () => {
     expect(stateOf(life.record)).toBe('active');
     expect(life.due(9 * DAY).asked).toEqual([]);
     expect(life.apply({ type: 'renewal-wanted' }).asked).toEqual([]);
-    expect(life.due(DAY).asked).toEqual(['tell expired', 'discover']);
+    expect(life.due(DAY).asked).toEqual(['tell expired', 'discover', 'catch up']);
     expect(life.discovered().asked).toEqual([]);
     expect(life.record.hold).toBe('denied');
   });

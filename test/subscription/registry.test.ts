@@ -108,7 +108,7 @@ describe('S2 the store comes first', () => {
     here.performed.length = 0;
     here.now += 60_000;
     here.engine.tick();
-    await expect.poll(() => here.performed.map(({ effect }) => effect.type)).toEqual(['hook', 'discover']);
+    await expect.poll(() => here.performed.map(({ effect }) => effect.type)).toEqual(['hook', 'discover', 'catch-up']);
   });
 });
 

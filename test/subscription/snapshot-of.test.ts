@@ -3,7 +3,7 @@ import { grantSnapshot, subscriptionSnapshot } from '../../src/subscription/snap
 import type { Subscription } from '../../src/subscription/snapshot.js';
 import { active, DAY, failure, HUB, Life, SECOND_HUB, START, TOPIC, verifying } from './life.js';
 
-const STATS = { received: 1, rejected: 2, delivered: 3, failed: 4 };
+const STATS = { received: 1, rejected: 2, delivered: 3, failed: 4, missed: 5 };
 
 const snapshot = ({ record }: Life): Subscription => subscriptionSnapshot(record, STATS);
 

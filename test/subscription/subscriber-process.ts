@@ -71,7 +71,10 @@ export class SubscriberProcess {
         if (this.isDead) return;
         const entryOf = (id: string) => this.registry.get(id);
         const isClosing = (): boolean => this.isClosing;
-        perform({ client, underWay: running, pacing, hooks, logger, now, termsOf, entryOf, isClosing }, record, effect);
+        // What may have been missed, no hub of the model has to do with.
+        const news = { catchUp: () => {}, watch: () => {} };
+        const options = { client, news, underWay: running, pacing, hooks, logger, now, termsOf, entryOf, isClosing };
+        perform(options, record, effect);
       },
     });
   }

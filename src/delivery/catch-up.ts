@@ -1,0 +1,144 @@
+import type { Timetable } from '../engine/engine.js';
+import { isPassing, type TopicContent } from '../hub/fetch-topic.js';
+import { backoffMs, FAILURE_BACKOFF } from '../subscription/backoff.js';
+import type { FetchedRecord, GrantRecord } from '../subscription/record.js';
+import type { Entry } from '../subscription/registry.js';
+import { isAsking } from '../subscription/state.js';
+import type { DeliveryTarget } from './delivery-target.js';
+import type { FetchingOptions } from './fetching-options.js';
+import { newAfter, topicEntries } from './topic-entries.js';
+import { isFetchable, readableGrant } from './topic-reader.js';
+
+/** A topic that cannot be had for so long is not tried any more, in milliseconds. */
+const GIVE_UP_AFTER_MS = 86_400_000;
+
+/** A gap that is to be made up for. Times are epoch milliseconds. */
+interface Gap {
+  readonly since: number;
+  readonly wantedAt: number;
+  readonly attempts: number;
+}
+
+/** What a topic had. */
+interface Found {
+  readonly entry: Entry;
+  readonly grant: GrantRecord;
+  readonly content: TopicContent;
+}
+
+/** Fetches topics after gaps, and hands over what was missed of them (PROTOCOL L3). */
+export class CatchUp {
+  readonly #options: FetchingOptions;
+  readonly #due: Timetable;
+  readonly #gaps = new Map<string, Gap>();
+
+  constructor(options: FetchingOptions) {
+    this.#options = options;
+    const { engine, now, begin } = options;
+    this.#due = engine.timetable((id) => {
+      begin(`${id} catch-up`, () => this.#run(id), 'what was missed could not be fetched');
+    });
+    engine.onSetBack(() => this.#due.noLaterThan(now() + FAILURE_BACKOFF.capMs));
+  }
+
+  /**
+   * Has the topic of a subscription fetched for what was missed.
+   *
+   * @param since since when, in epoch milliseconds
+   * @param at when to fetch it
+   */
+  want(subscriptionId: string, since: number, at: number): void {
+    const before = this.#gaps.get(subscriptionId);
+    const earliest = Math.min(since, before?.since ?? since);
+    this.#gaps.set(subscriptionId, { since: earliest, wantedAt: this.#options.now(), attempts: 0 });
+    this.#due.set(subscriptionId, at);
+  }
+
+  /** Whether a subscription has a gap that is not made up for. */
+  isWanted(subscriptionId: string): boolean {
+    return this.#gaps.has(subscriptionId);
+  }
+
+  /** Since when some news may be missing that nobody has tried to fetch; undefined where none is. */
+  get behindSince(): number | undefined {
+    let earliest: number | undefined;
+    for (const { since, attempts } of this.#gaps.values()) {
+      if (attempts === 0) earliest = Math.min(since, earliest ?? since);
+    }
+    return earliest;
+  }
+
+  async #run(id: string): Promise<void> {
+    const { entryOf, targetOf, isClosing } = this.#options;
+    const gap = this.#gaps.get(id);
+    if (gap === undefined || isClosing()) return;
+    const entry = entryOf(id);
+    const target = entry && targetOf(entry.record.service);
+    const grant = entry && readableGrant(entry.record);
+    const isMeant = target?.delivery.catchUp === true && entry !== undefined && isAsking(entry.record);
+    if (!isMeant || grant === undefined || !isFetchable(grant.topic)) {
+      this.#gaps.delete(id);
+      return;
+    }
+    await this.#fetch(gap, target, entry, grant);
+  }
+
+  async #fetch(gap: Gap, target: DeliveryTarget, entry: Entry, grant: GrantRecord): Promise<void> {
+    const { now, reader, logger, apply } = this.#options;
+    const { id, fetched } = entry.record;
+    const { topic } = grant;
+    const known = fetched?.topic === topic ? fetched : undefined;
+    const beganAt = now();
+    let of: FetchedRecord = { topic, polledAt: fetched?.polledAt };
+    try {
+      const content = await reader.read(entry.record, grant, known);
+      if (content === undefined) of = known ?? of;
+      else of = { ...of, ...content.validators };
+      if (content !== undefined && !(await this.#offer(gap, target, { entry, grant, content }))) {
+        return this.#later(id, gap);
+      }
+    } catch (error) {
+      if (this.#options.isClosing()) return;
+      const isWorthwhile = isPassing(error) && now() - gap.wantedAt < GIVE_UP_AFTER_MS;
+      const fields = { subscription: id, topic, err: error };
+      const since = new Date(gap.since).toISOString();
+      if (isWorthwhile) {
+        logger.info(fields, `what was published since ${since} cannot be fetched now: tried again later`);
+        return this.#later(id, gap);
+      }
+      logger.warn(fields, `what was published since ${since} cannot be fetched: what no hub sent is missing`);
+    }
+    if (this.#gaps.get(id) === gap) this.#gaps.delete(id);
+    await apply(id, { type: 'fetched', since: gap.since, beganAt, of });
+  }
+
+  /** Resolves to whether what is new, if anything, is kept for the handler. */
+  async #offer({ since }: Gap, target: DeliveryTarget, { entry, grant, content }: Found): Promise<boolean> {
+    const { seen, delivery, logger } = this.#options;
+    const { id, createdAt } = entry.record;
+    const { topic } = grant;
+    const { dedupe, pollSeconds } = target.delivery;
+    const keepsSeen = dedupe === 'entries' || pollSeconds > 0;
+    const isMissing = seen.isMissing.bind(seen);
+    const entries = topicEntries(content, { subscriptionId: id, topic });
+    const news = newAfter(entries, { since, createdAt, keepsSeen, isMissing });
+    logger.info(
+      { subscription: id, topic, entries: entries.length, new: news.length },
+      `what was published since ${new Date(since).toISOString()} was fetched from the topic`,
+    );
+    if (news.length === 0) return true;
+    const { headers, body } = content;
+    const only = news.map(({ key }) => key);
+    return delivery.offer(target, entry, grant, { headers, raw: body, source: 'catch-up', only });
+  }
+
+  /** What cannot be fetched now is noted with its subscription, and no other is fetched for it after a restart. */
+  async #later(id: string, gap: Gap): Promise<void> {
+    if (this.#gaps.get(id) !== gap) return;
+    const { now, random, apply } = this.#options;
+    const attempts = gap.attempts + 1;
+    this.#gaps.set(id, { ...gap, attempts });
+    this.#due.set(id, now() + backoffMs(attempts, random(), FAILURE_BACKOFF));
+    await apply(id, { type: 'missed', since: gap.since });
+  }
+}

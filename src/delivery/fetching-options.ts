@@ -1,0 +1,28 @@
+import type { Engine } from '../engine/engine.js';
+import type { Logger } from '../logger.js';
+import type { SubscriptionEvent } from '../subscription/events.js';
+import type { Entry } from '../subscription/registry.js';
+import type { Delivery } from './delivery.js';
+import type { DeliveryTarget } from './delivery-target.js';
+import type { SeenNews } from './seen-news.js';
+import type { TopicReader } from './topic-reader.js';
+
+/** What making up for gaps, and polling, work with. */
+export interface FetchingOptions {
+  readonly engine: Engine;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** From 0 to 1. */
+  readonly random: () => number;
+  readonly reader: Pick<TopicReader, 'read'>;
+  readonly seen: Pick<SeenNews, 'changeOf' | 'isMissing' | 'isFull' | 'touch' | 'handled'>;
+  readonly delivery: Pick<Delivery, 'offer'>;
+  readonly targetOf: (service: string) => DeliveryTarget | undefined;
+  readonly entryOf: (subscriptionId: string) => Entry | undefined;
+  readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
+  /** Begins a piece of work in the background, unless one of that key is under way. */
+  readonly begin: (key: string, work: () => Promise<void>, failed: string) => void;
+  /** Whether the runtime stops: nothing is begun any more. */
+  readonly isClosing: () => boolean;
+}

@@ -1,0 +1,48 @@
+import type { Logger } from '../logger.js';
+import { ACKNOWLEDGED, FULL, UNSTORED, type DeliveryAnswer } from './delivery-answer.js';
+import type { DeliveryTarget } from './delivery-target.js';
+import type { Inbox } from './inbox.js';
+import type { NewContent } from './receptions.js';
+import type { Reception } from './report.js';
+import { newStoredEvent, type StoredEvent } from './stored-event.js';
+
+/** What keeping events works with. */
+export interface KeepingOptions {
+  readonly inbox: Pick<Inbox, 'enqueue' | 'size'>;
+  readonly logger: Logger;
+}
+
+/** Keeps events in the inbox, and says what that comes to for whoever brought them. */
+export class Keeping {
+  readonly #options: KeepingOptions;
+
+  constructor(options: KeepingOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the service takes no more: its inbox is full. */
+  isFull({ name, delivery }: DeliveryTarget): boolean {
+    return this.#options.inbox.size(name) >= delivery.maxPending;
+  }
+
+  /** Acknowledged when the event is in the store; its handler is run by the inbox. */
+  async queue(target: DeliveryTarget, reception: Reception, content: NewContent): Promise<DeliveryAnswer> {
+    if (this.isFull(target)) return FULL;
+    const stored = newStoredEvent(target.name, reception, content);
+    return (await this.isStored(stored, this.#options.inbox.enqueue(stored))) ? ACKNOWLEDGED : UNSTORED;
+  }
+
+  /** Whether an event that is being stored is; what fails is logged. */
+  async isStored({ id, subscriptionId }: StoredEvent, storing: Promise<void>): Promise<boolean> {
+    try {
+      await storing;
+      return true;
+    } catch (error) {
+      this.#options.logger.error(
+        { event: id, subscription: subscriptionId, err: error },
+        'an event cannot be stored: 503',
+      );
+      return false;
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import { createHash } from 'node:crypto';
+import type { EntryVersion } from '../feed/entry-version.js';
+
+/** What tells one piece of news from another: an entry of a feed as it stands, or a whole body. */
+export interface Piece {
+  /** Which entry of which subscription; of a body, its digest. */
+  readonly key: string;
+  /** One version of an entry from another; empty for a body, which has no other. */
+  readonly version: string;
+  /** When the entry was updated, in epoch milliseconds, where it says so. */
+  readonly updated?: number | undefined;
+}
+
+/** The piece that an entry of a subscription's topic is. */
+export function entryPiece(subscriptionId: string, { key, version, updated }: EntryVersion): Piece {
+  const digest = createHash('sha256').update(`${subscriptionId}\n${key}`).digest();
+  return { key: digest.subarray(0, 16).toString('base64url'), version, updated };
+}
+
+/** Whether a piece stands for a whole body. */
+export function isWhole({ version }: Piece): boolean {
+  return version === '';
+}

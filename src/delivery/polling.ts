@@ -1,0 +1,172 @@
+import type { Timetable } from '../engine/engine.js';
+import { WebSubError } from '../errors.js';
+import type { TopicContent } from '../hub/fetch-topic.js';
+import type { FetchedRecord, GrantRecord, SubscriptionRecord } from '../subscription/record.js';
+import type { Entry } from '../subscription/registry.js';
+import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
+import { isAsking, isWorking } from '../subscription/state.js';
+import type { DeliveryTarget } from './delivery-target.js';
+import type { FetchingOptions } from './fetching-options.js';
+import type { Hooks } from './hooks.js';
+import { topicEntries, type TopicEntry } from './topic-entries.js';
+import { isFetchable, readableGrant } from './topic-reader.js';
+
+/** A hub may take so long to deliver what its topic has, in milliseconds; less where the topic is polled more often. */
+const LONGEST_GRACE_MS = 300_000;
+
+/** A hub is asked to subscribe again for its silence so often at most, in milliseconds. */
+const RESUBSCRIBED_EVERY_MS = 3_600_000;
+
+/** What is known of a topic is noted again when it is so old, in milliseconds. */
+const NOTED_EVERY_MS = 86_400_000;
+
+/** What polling works with. */
+export interface PollingOptions extends FetchingOptions {
+  readonly hooks: Hooks;
+  /** Whether a gap is to be made up for first. */
+  readonly isCatchingUp: (subscriptionId: string) => boolean;
+}
+
+/** A subscription that is polled. */
+interface Polled {
+  readonly entry: Entry;
+  readonly target: DeliveryTarget;
+  readonly grant: GrantRecord;
+}
+
+/** Fetches topics at intervals, whatever hubs deliver meanwhile, and hands over what their hub has not delivered in time. */
+export class Polling {
+  readonly #options: PollingOptions;
+  readonly #due: Timetable;
+  /** Since when entries of a subscription's topic are missing, by key; epoch milliseconds. */
+  readonly #missing = new Map<string, ReadonlyMap<string, number>>();
+  readonly #resubscribedAt = new Map<string, number>();
+
+  constructor(options: PollingOptions) {
+    this.#options = options;
+    const { engine, now, begin } = options;
+    this.#due = engine.timetable((id) => {
+      begin(`${id} poll`, () => this.#run(id), 'a topic could not be polled');
+    });
+    // By a clock that was set back, no wait is longer than it was meant to be.
+    engine.onSetBack(() => this.#due.noLaterThan(now()));
+  }
+
+  /** Begins to poll a subscription whose service wants that, at some time within its interval; at once where it is new. */
+  plan({ id, service, fetched }: SubscriptionRecord): void {
+    const { targetOf, now, random } = this.#options;
+    const intervalMs = (targetOf(service)?.delivery.pollSeconds ?? 0) * 1000;
+    if (intervalMs === 0 || this.#due.has(id)) return;
+    this.#due.set(id, now() + (fetched?.polledAt === undefined ? 0 : Math.floor(random() * intervalMs)));
+  }
+
+  async #run(id: string): Promise<void> {
+    const { entryOf, targetOf, isCatchingUp, isClosing, now, random, logger } = this.#options;
+    const entry = entryOf(id);
+    const target = entry && targetOf(entry.record.service);
+    if (entry === undefined || target === undefined || isClosing() || !isAsking(entry.record)) return this.#end(id);
+    const intervalMs = target.delivery.pollSeconds * 1000;
+    const grant = readableGrant(entry.record);
+    // Whoever is not known to any hub yet, and whoever is caught up with, is polled a little later.
+    if (grant === undefined || isCatchingUp(id)) return this.#due.set(id, now() + Math.min(intervalMs, 10_000));
+    if (!isFetchable(grant.topic)) return this.#end(id);
+    this.#due.set(id, now() + Math.floor(intervalMs * (0.9 + random() / 5)));
+    try {
+      await this.#poll({ entry, target, grant });
+    } catch (error) {
+      if (isClosing()) return;
+      logger.warn({ subscription: id, topic: grant.topic, err: error }, 'a topic could not be polled');
+    }
+  }
+
+  async #poll({ entry, target, grant }: Polled): Promise<void> {
+    const { reader, seen, now } = this.#options;
+    const { id, fetched } = entry.record;
+    const known = fetched?.topic === grant.topic && !this.#missing.has(id) ? fetched : undefined;
+    const content = await reader.read(entry.record, grant, known);
+    if (content === undefined) return this.#note(id, { ...fetched, topic: grant.topic });
+    const entries = topicEntries(content, { subscriptionId: id, topic: grant.topic });
+    const missing = entries.filter((each) => this.#isMissing(each, fetched));
+    seen.touch(entries.map(({ piece }) => piece));
+    const isFirst = (fetched?.polledAt ?? -Infinity) < now() - this.#memoryMs(target);
+    // What was there before nobody looked is no news.
+    if (isFirst) seen.handled(missing.map(({ piece }) => piece));
+    const open = isFirst ? [] : await this.#handOver({ entry, target, grant }, content, missing);
+    if (open.length > 0) return;
+    this.#missing.delete(id);
+    await this.#note(id, { topic: grant.topic, ...content.validators, polledAt: fetched?.polledAt });
+  }
+
+  /** Hands over what is missing for longer than hubs may take. Resolves to what is missing still. */
+  async #handOver(
+    polled: Polled,
+    content: TopicContent,
+    missing: readonly TopicEntry[],
+  ): Promise<readonly TopicEntry[]> {
+    const { entry, target, grant } = polled;
+    const { now, delivery, seen } = this.#options;
+    const { id } = entry.record;
+    const graceMs = Math.min(LONGEST_GRACE_MS, target.delivery.pollSeconds * 1000);
+    const before = this.#missing.get(id);
+    const since = new Map(missing.map(({ piece: { key } }) => [key, before?.get(key) ?? now()]));
+    const isLate = ({ piece }: TopicEntry): boolean => (since.get(piece.key) ?? now()) + graceMs <= now();
+    const late = missing.filter(isLate);
+    // One that has changed since it was delivered may have done so in a way that its hub thinks nothing of.
+    const unknown = late.filter(({ piece }) => seen.changeOf(piece) === 'new');
+    const { headers, body } = content;
+    const only = late.map(({ key }) => key);
+    const isOffered =
+      late.length > 0 && (await delivery.offer(target, entry, grant, { headers, raw: body, source: 'poll', only }));
+    if (isOffered && unknown.length > 0) await this.#blame(polled, unknown.length);
+    const open = isOffered ? missing.filter((each) => !late.includes(each)) : missing;
+    if (open.length > 0) {
+      this.#missing.set(id, since);
+      this.#due.set(id, now() + graceMs);
+    }
+    return open;
+  }
+
+  /** A hub that does not deliver is asked to subscribe again. */
+  async #blame({ entry, grant }: Polled, missed: number): Promise<void> {
+    const { hooks, logger, now, apply } = this.#options;
+    const { record, counters } = entry;
+    const { hub, topic } = grant;
+    if (!isWorking(grant)) return;
+    counters.missed(missed);
+    const what = `${hub} did not deliver ${missed} of the entries of ${topic}: handed over as they were polled`;
+    logger.warn({ subscription: record.id, hub, topic, missed }, `hub ${what}`);
+    hooks.emit('hub-silent', () => ({
+      subscription: subscriptionSnapshot(record, counters.stats()),
+      grant: grantSnapshot(grant),
+      error: new WebSubError(`Hub ${what}.`),
+      at: new Date(now()),
+    }));
+    if (now() - (this.#resubscribedAt.get(record.id) ?? -Infinity) < RESUBSCRIBED_EVERY_MS) return;
+    this.#resubscribedAt.set(record.id, now());
+    await apply(record.id, { type: 'renewal-wanted' });
+  }
+
+  #isMissing({ piece, at }: TopicEntry, fetched: FetchedRecord | undefined): boolean {
+    const { seen } = this.#options;
+    // An entry that was had to be forgotten is not missed again for that.
+    const isForgotten = seen.isFull && at !== undefined && at < (fetched?.polledAt ?? 0) - 2 * NOTED_EVERY_MS;
+    return !isForgotten && seen.isMissing(piece);
+  }
+
+  /** For how long it is known what a topic has, without a look at it. */
+  #memoryMs({ delivery }: DeliveryTarget): number {
+    return Math.max(2 * NOTED_EVERY_MS, 3000 * delivery.pollSeconds);
+  }
+
+  async #note(id: string, found: FetchedRecord): Promise<void> {
+    const { now, apply } = this.#options;
+    const isOld = (found.polledAt ?? -Infinity) < now() - NOTED_EVERY_MS;
+    const of = { ...found, polledAt: isOld ? now() : found.polledAt };
+    await apply(id, { type: 'fetched', beganAt: now(), of });
+  }
+
+  #end(id: string): void {
+    this.#missing.delete(id);
+    this.#resubscribedAt.delete(id);
+  }
+}

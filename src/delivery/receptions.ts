@@ -1,0 +1,62 @@
+import type { GrantRecord } from '../subscription/record.js';
+import type { Entry } from '../subscription/registry.js';
+import type { ContentDistributionMessage } from './message.js';
+import { messageOf, type GenuineContent, type ReceptionFacts } from './message-of.js';
+import type { Reception } from './report.js';
+import type { SeenNews } from './seen-news.js';
+import type { StoredEvent } from './stored-event.js';
+
+/** What making events works with. */
+export interface ReceptionsOptions {
+  readonly seen: Pick<SeenNews, 'changeOf'>;
+  readonly entryOf: (subscriptionId: string) => Entry | undefined;
+  /** Whether the runtime waits for handlers no longer. */
+  readonly isAborted: () => boolean;
+}
+
+/** Content that came, or that was fetched. */
+export interface NewContent extends GenuineContent, Partial<Pick<StoredEvent, 'source' | 'only' | 'isPing'>> {}
+
+/** Makes events of what has come, and of what was stored. */
+export class Receptions {
+  readonly #options: ReceptionsOptions;
+  readonly #changeOf: ReceptionFacts['changeOf'];
+
+  constructor(options: ReceptionsOptions) {
+    const { seen } = options;
+    this.#options = options;
+    this.#changeOf = (piece) => seen.changeOf(piece);
+  }
+
+  /** @param receivedAt epoch milliseconds */
+  of(entry: Entry, grant: GrantRecord, content: NewContent, receivedAt: number): Reception {
+    return { entry, grant, event: this.#message(entry, grant, content, { receivedAt, attempt: 1 }) };
+  }
+
+  /** Undefined where its subscription is gone. */
+  ofStored(stored: StoredEvent, attempt: number, content: GenuineContent = stored): Reception | undefined {
+    const entry = this.#options.entryOf(stored.subscriptionId);
+    const grant = entry?.record.grants.find(({ id }) => id === stored.grantId) ?? entry?.record.grants[0];
+    if (entry === undefined || grant === undefined) return undefined;
+    const { id, receivedAt, source, only } = stored;
+    const event = this.#message(entry, grant, { ...content, source, only }, { id, receivedAt, attempt });
+    return { entry, grant, event };
+  }
+
+  #message(
+    entry: Entry,
+    grant: GrantRecord,
+    content: NewContent,
+    facts: Pick<ReceptionFacts, 'id' | 'receivedAt' | 'attempt'>,
+  ): ContentDistributionMessage {
+    return messageOf(entry, grant, content, {
+      id: facts.id,
+      receivedAt: facts.receivedAt,
+      attempt: facts.attempt,
+      source: content.source ?? 'hub',
+      only: content.only,
+      isAborted: this.#options.isAborted(),
+      changeOf: this.#changeOf,
+    });
+  }
+}

@@ -1,0 +1,58 @@
+import { entryVersions } from '../feed/entry-version.js';
+import { readEntries } from '../feed/read-feed.js';
+import { decodeText } from '../protocol/charset.js';
+import type { TopicContent } from '../hub/fetch-topic.js';
+import { entryPiece, type Piece } from './piece.js';
+
+/** An entry that a topic has. */
+export interface TopicEntry {
+  /** Its key in the feed. */
+  readonly key: string;
+  readonly piece: Piece;
+  /** When it was published or updated, whichever is later, in epoch milliseconds; undefined where it does not say. */
+  readonly at: number | undefined;
+}
+
+/**
+ * The entries of a topic that was fetched; none where it is no feed.
+ *
+ * @throws SyntaxError where it is broken, or XML that is no feed
+ */
+export function topicEntries(
+  { headers, body }: TopicContent,
+  { subscriptionId, topic }: { readonly subscriptionId: string; readonly topic: string },
+): readonly TopicEntry[] {
+  const contentType = headers.find(([name]) => name === 'content-type')?.[1];
+  const entries = readEntries(decodeText(body, contentType), topic);
+  return entryVersions(entries).map((version, index) => {
+    const { published, updated } = entries[index] ?? {};
+    const times = [published, updated].flatMap((date) => date?.getTime() ?? []);
+    const at = times.length === 0 ? undefined : Math.max(...times);
+    return { key: version.key, piece: entryPiece(subscriptionId, version), at };
+  });
+}
+
+/** Clocks differ, and what is published takes its time to appear, in milliseconds. */
+const SLACK_MS = 3_600_000;
+
+/** What is new after a gap. Times are epoch milliseconds. */
+export interface GapRule {
+  /** Since when news may have been missed. */
+  readonly since: number;
+  /** When the subscription was created. */
+  readonly createdAt: number;
+  /** Whether all that was handed over is remembered. */
+  readonly keepsSeen: boolean;
+  /** Whether no handler has had an entry, as far as is remembered. */
+  readonly isMissing: (piece: Piece) => boolean;
+}
+
+/**
+ * The entries that are news after a gap: those of its time, those that do not say of which time they are, and, where all
+ * that was handed over is remembered, whatever else was not.
+ */
+export function newAfter(entries: readonly TopicEntry[], rule: GapRule): readonly TopicEntry[] {
+  const { since, createdAt, keepsSeen, isMissing } = rule;
+  const earliest = (keepsSeen ? Math.min(since, createdAt) : since) - SLACK_MS;
+  return entries.filter(({ piece, at = Infinity }) => at >= earliest && isMissing(piece));
+}

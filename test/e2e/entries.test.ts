@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import type { ContentDistributionMessage, DeliveryConfig } from 'websub-subscriber';
+import { quiet, setUp, throws } from './news-service.js';
+import { atom, type Written } from './publisher.js';
+
+const AT = Date.parse('2030-01-01T00:00:00Z');
+const one: Written = { id: 'one', at: AT };
+const two: Written = { id: 'two', at: AT };
+
+/** A service that notes how the entries it gets compare with those before. */
+async function noting(delivery: DeliveryConfig = {}, handle: (event: ContentDistributionMessage) => void = () => {}) {
+  const got: string[][] = [];
+  const set = await setUp(
+    (event) => {
+      got.push(event.entries().map(({ id, change }) => `${id} ${change}`));
+      handle(event);
+    },
+    { delivery },
+  );
+  const publish = async (entries: readonly Written[]) => {
+    const { status } = await set.publish(atom(entries));
+    await quiet();
+    return status;
+  };
+  return { ...set, got, publish };
+}
+
+describe('event.entries()', () => {
+  it('says what is new, what has changed and what has not since the handler had it, also after a restart', async () => {
+    const set = await noting();
+    await set.publish([one]);
+    await set.publish([two, one]);
+    await set.runtime.stop();
+    await set.startAgain();
+    await set.publish([two, { ...one, updated: AT + 1, title: 'corrected' }]);
+    expect(set.got).toEqual([['one new'], ['two new', 'one unchanged'], ['two unchanged', 'one updated']]);
+  });
+
+  it('says what is deleted', async () => {
+    const set = await noting();
+    await set.publish([one]);
+    await set.topic.publish(
+      '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0">' +
+        '<at:deleted-entry ref="one" when="2030-01-02T00:00:00Z"/></feed>',
+    );
+    expect(set.got).toEqual([['one new'], ['one deleted']]);
+  });
+
+  it('takes nothing for seen before a handler has succeeded with it', async () => {
+    let isBroken = true;
+    const set = await noting({}, () => {
+      if (isBroken) throws(new Error('not now'));
+    });
+    await set.publish([one]);
+    isBroken = false;
+    set.world.pass(5_000);
+    await quiet();
+    await set.publish([one]);
+    expect(set.got).toEqual([['one new'], ['one new'], ['one unchanged']]);
+  });
+
+  it('takes an older version that comes late for one that was seen', async () => {
+    const set = await noting();
+    await set.publish([{ ...one, updated: AT + 2, title: 'corrected' }]);
+    await set.publish([one]);
+    await set.publish([{ ...one, updated: AT + 2, title: 'corrected' }]);
+    expect(set.got).toEqual([['one new'], ['one unchanged'], ['one unchanged']]);
+  });
+
+  it('is none for what is no feed, and throws for what is broken', async () => {
+    const seen: unknown[] = [];
+    const { topic } = await setUp((event) => {
+      try {
+        seen.push(event.entries().length);
+      } catch (error) {
+        seen.push(error instanceof SyntaxError ? 'SyntaxError' : error);
+      }
+    });
+    await topic.publish('{"event": "patient-open"}', { contentType: 'application/json' });
+    await topic.publish('<!doctype html><title>a page</title>', { contentType: 'text/html' });
+    await topic.publish('<opml/>', { contentType: 'text/xml' });
+    await topic.publish('{"event": ', { contentType: 'application/json' });
+    expect(seen).toEqual([0, 0, 'SyntaxError', 'SyntaxError']);
+  });
+});
+
+describe("delivery.dedupe: 'entries'", () => {
+  it('drops a feed without an entry that is new, also after a restart and after any time', async () => {
+    const set = await noting({ dedupe: 'entries' });
+    await set.publish([one, two]);
+    expect(await set.publish([two])).toBe(202);
+    await set.runtime.stop();
+    set.world.pass(400 * 86_400_000);
+    await set.startAgain();
+    expect(await set.publish([one])).toBe(202);
+    await set.publish([{ id: 'three', at: AT }, one]);
+    expect(set.got).toEqual([
+      ['one new', 'two new'],
+      ['three new', 'one unchanged'],
+    ]);
+  });
+
+  it('hands over an entry that is set back to what it was: that is news', async () => {
+    const set = await noting({ dedupe: 'entries' });
+    const plain = { id: 'one' };
+    await set.publish([plain]);
+    await set.publish([{ ...plain, title: 'other' }]);
+    await set.publish([plain]);
+    expect(set.got).toEqual([['one new'], ['one updated'], ['one updated']]);
+  });
+
+  it('marks nothing of a feed whose handler fails', async () => {
+    const set = await noting({ dedupe: 'entries', retryForSeconds: 0 }, () => throws(new Error('never')));
+    await set.publish([one]);
+    await quiet();
+    await set.publish([one]);
+    expect(set.got).toEqual([['one new'], ['one new']]);
+  });
+});

@@ -1,0 +1,236 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { defineSubscriber, type ContentDistributionMessage, type HookPayload } from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { FakeWorld } from './fake-world.js';
+import { FaultyStore } from './faulty-store.js';
+import { quiet, throws } from './news-service.js';
+import { atom, publisherAt, type Written } from './publisher.js';
+import { until } from './world.js';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+interface Options {
+  readonly pollSeconds?: number;
+  readonly handle?: (event: ContentDistributionMessage) => unknown;
+  readonly entries?: readonly Written[];
+}
+
+/** A service that polls every ten minutes, and notes what it is handed. */
+async function setUp({ pollSeconds = 600, handle = () => {}, entries }: Options = {}) {
+  const world = new FakeWorld();
+  const hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
+  onTestFinished(() => hub.close());
+  const old: Written = { id: 'old', at: world.now - DAY };
+  const publisher = await publisherAt(hub, atom(entries ?? [old]));
+  const store = new FaultyStore();
+  const got: string[] = [];
+  const silences: HookPayload[] = [];
+  const config = { name: 'news', target: publisher.url, secret: false, unsubscribeOnShutdown: false } as const;
+  const service = defineSubscriber(
+    { ...config, delivery: { pollSeconds } },
+    {
+      onEventNotification: async (event) => {
+        await handle(event);
+        got.push(...event.entries().map(({ id, change }) => `${event.source}: ${id} ${change}`));
+      },
+    },
+  );
+  let port = 0;
+  const start = async () => {
+    const runtime = await world.start(service, { store: store.keyv, port });
+    onTestFinished(() => runtime.stopNow());
+    port = runtime.port ?? 0;
+    runtime.hooks.on('hub-silent', (payload) => void silences.push(payload));
+    await runtime.ready({ timeoutMs: 5_000 });
+    await settle();
+    return runtime;
+  };
+  const settle = async (): Promise<void> => {
+    await quiet();
+    await hub.settled();
+    await quiet();
+  };
+  /** Time passes in steps, and each poll that comes due ends. */
+  const pass = async (milliseconds: number, step = 30 * SECOND): Promise<void> => {
+    for (let left = milliseconds; left > 0; left -= step) {
+      const { length } = publisher.asked;
+      world.pass(Math.min(step, left));
+      await settle();
+      await until(() => publisher.answered.length >= publisher.asked.length);
+      if (publisher.asked.length > length) await settle();
+    }
+  };
+  const runtime = await start();
+  await pass(MINUTE);
+  const news = (id: string, at = world.now): Written => ({ id, at });
+  const deliver = (written: readonly Written[]) =>
+    hub.distribute(publisher.url, atom(written), { contentType: 'application/atom+xml' });
+  const asks = (): number => hub.requests.filter(({ form }) => form.get('hub.mode') === 'subscribe').length;
+  const missed = async () => (await runtime.subscriptions.find())[0]?.stats.missed;
+  return {
+    world,
+    hub,
+    publisher,
+    store,
+    got,
+    silences,
+    old,
+    runtime,
+    start,
+    pass,
+    settle,
+    news,
+    deliver,
+    asks,
+    missed,
+  };
+}
+
+describe('delivery.pollSeconds', () => {
+  it('what was there before is no news', async () => {
+    const set = await setUp();
+    await set.pass(HOUR);
+    expect(set.publisher.asked.length).toBeGreaterThan(4);
+    expect(set.got).toEqual([]);
+    expect(set.silences).toEqual([]);
+  });
+
+  it('what the hub delivers is not handed over a second time, and the hub is not blamed', async () => {
+    const set = await setUp();
+    await set.pass(5 * MINUTE);
+    const first = set.news('first');
+    set.publisher.body = atom([first, set.old]);
+    await set.deliver([first]);
+    await set.pass(HOUR);
+    expect(set.got).toEqual(['hub: first new']);
+    expect(set.silences).toEqual([]);
+    expect(await set.missed()).toBe(0);
+  });
+
+  it('what the hub does not deliver in five minutes is handed over with source poll, counted, told and answered by asking again', async () => {
+    const set = await setUp();
+    const asked = set.asks();
+    set.publisher.body = atom([set.news('silent'), set.old]);
+    await set.pass(25 * MINUTE);
+    expect(set.got).toEqual(['poll: silent new']);
+    expect(await set.missed()).toBe(1);
+    expect(set.silences).toMatchObject([
+      {
+        subscription: { state: 'active', stats: { missed: 1 } },
+        grant: { hub: set.hub.url },
+        error: {
+          message: `Hub ${set.hub.url} did not deliver 1 of the entries of ${set.publisher.url}: handed over as they were polled.`,
+        },
+      },
+    ]);
+    expect(set.asks()).toBe(asked + 1);
+    // Later silences within the hour are told, and not answered by asking again.
+    set.publisher.body = atom([set.news('again'), set.old]);
+    await set.pass(25 * MINUTE);
+    expect(set.got).toEqual(['poll: silent new', 'poll: again new']);
+    expect(set.asks()).toBe(asked + 1);
+    await set.pass(HOUR);
+    set.publisher.body = atom([set.news('much later'), set.old]);
+    await set.pass(25 * MINUTE);
+    expect(set.asks()).toBe(asked + 2);
+  });
+
+  it('a hub that is late, but not too late, is not blamed', async () => {
+    const set = await setUp();
+    const late = set.news('late');
+    set.publisher.body = atom([late, set.old]);
+    const { length } = set.publisher.asked;
+    for (let waited = 0; set.publisher.asked.length === length && waited < 30; waited += 1) await set.pass(30 * SECOND);
+    await set.pass(2 * MINUTE);
+    await set.deliver([late]);
+    await set.pass(HOUR);
+    expect(set.got).toEqual(['hub: late new']);
+    expect(set.silences).toEqual([]);
+  });
+
+  it('a push never postpones the poll', async () => {
+    const quietly = await setUp();
+    await quietly.pass(HOUR);
+    const set = await setUp();
+    for (let minute = 0; minute < 60; minute += 1) {
+      await set.deliver([set.news(`push ${minute}`)]);
+      await set.pass(MINUTE);
+    }
+    expect(set.publisher.asked).toHaveLength(quietly.publisher.asked.length);
+  });
+
+  it('what a slow handler is at work with, or is tried again with, is not missing', async () => {
+    let runs = 0;
+    const set = await setUp({
+      handle: () => {
+        runs += 1;
+        if (runs < 12) throws(new Error('not now'));
+      },
+    });
+    const first = set.news('first');
+    set.publisher.body = atom([first, set.old]);
+    await set.deliver([first]);
+    await set.pass(3 * HOUR, MINUTE);
+    expect(set.got).toEqual(['hub: first new']);
+    expect(set.silences).toEqual([]);
+  });
+
+  it('an entry that has changed since is handed over; its hub is not blamed for it', async () => {
+    const set = await setUp();
+    set.publisher.body = atom([{ ...set.old, updated: set.world.now, title: 'corrected' }]);
+    await set.pass(25 * MINUTE);
+    expect(set.got).toEqual(['poll: old updated']);
+    expect(set.silences).toEqual([]);
+  });
+
+  it('a hub that writes an entry otherwise than its topic does is not blamed', async () => {
+    const set = await setUp();
+    const first = set.news('first');
+    set.publisher.body = atom([{ ...first, title: 'with 17 views' }, set.old]);
+    await set.deliver([first]);
+    await set.pass(HOUR);
+    expect(set.got).toEqual(['hub: first new']);
+    expect(set.silences).toEqual([]);
+  });
+
+  it('is conditional, and what could not be stored is handed over at a later poll', async () => {
+    const set = await setUp();
+    await set.pass(HOUR);
+    expect(set.publisher.answered.slice(-3)).toEqual([304, 304, 304]);
+    set.publisher.body = atom([set.news('silent'), set.old]);
+    set.store.faults = new Set(['set']);
+    await set.pass(25 * MINUTE);
+    expect(set.got).toEqual([]);
+    set.store.faults = new Set();
+    await set.pass(25 * MINUTE);
+    expect(set.got).toEqual(['poll: silent new']);
+  });
+
+  it('goes on after a restart, knowing what was handed over', async () => {
+    const set = await setUp();
+    const silent = set.news('silent');
+    set.publisher.body = atom([silent, set.old]);
+    await set.pass(25 * MINUTE);
+    await set.runtime.stop();
+    set.world.pass(HOUR);
+    await set.start();
+    await set.pass(HOUR);
+    expect(set.got).toEqual(['poll: silent new']);
+    set.publisher.body = atom([set.news('later'), silent, set.old]);
+    await set.pass(25 * MINUTE);
+    expect(set.got).toEqual(['poll: silent new', 'poll: later new']);
+  });
+
+  it('a topic that is no feed, or cannot be had, is no more than logged', async () => {
+    const set = await setUp();
+    set.publisher.body = '<feed xmlns="http://www.w3.org/2005/Atom"><entry>';
+    await set.pass(25 * MINUTE);
+    set.publisher.status = 500;
+    await set.pass(25 * MINUTE);
+    expect(set.world.logged('a topic could not be polled').length).toBeGreaterThan(1);
+    expect(set.got).toEqual([]);
+  });
+});

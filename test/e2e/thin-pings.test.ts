@@ -1,0 +1,96 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { defineSubscriber, type ContentDistributionMessage, type DeliveryConfig } from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { FakeWorld } from './fake-world.js';
+import { FaultyStore } from './faulty-store.js';
+import { quiet, throws } from './news-service.js';
+import { atom, publisherAt } from './publisher.js';
+import { until } from './world.js';
+
+/** A service whose hub only says that there is news. */
+async function setUp(delivery: DeliveryConfig, handle: (event: ContentDistributionMessage) => void = () => {}) {
+  const world = new FakeWorld();
+  const hub = await TestHub.start();
+  onTestFinished(() => hub.close());
+  const publisher = await publisherAt(hub, atom([{ id: 'one', at: world.now }]));
+  const store = new FaultyStore();
+  const got: (Pick<ContentDistributionMessage, 'source' | 'attempt' | 'contentType'> & { readonly text: string })[] =
+    [];
+  const config = { name: 'news', target: publisher.url, secret: 'a shared one', unsubscribeOnShutdown: false } as const;
+  const service = defineSubscriber(
+    { ...config, delivery },
+    {
+      onEventNotification: (event) => {
+        const { source, attempt, contentType } = event;
+        got.push({ source, attempt, contentType, text: event.text() });
+        handle(event);
+      },
+    },
+  );
+  const runtime = await world.start(service, { store: store.keyv });
+  onTestFinished(() => runtime.stopNow());
+  await runtime.ready({ timeoutMs: 5_000 });
+  await hub.settled();
+  const ping = async () => (await hub.distribute(publisher.url, ''))[0]?.status;
+  const pass = async (milliseconds: number): Promise<void> => {
+    world.pass(milliseconds);
+    await quiet();
+  };
+  return { world, publisher, store, runtime, got, ping, pass };
+}
+
+it('C5 a notification without content is handed over as it is', async () => {
+  const { got, ping } = await setUp({});
+  expect(await ping()).toBe(202);
+  expect(got).toMatchObject([{ source: 'hub', attempt: 1, text: '' }]);
+});
+
+it.each(['inline', 'queued'] as const)(
+  'C5 with fetchThinPings (%s), the topic is fetched and handed over in its place',
+  async (mode) => {
+    const { got, ping, publisher } = await setUp({ fetchThinPings: true, mode });
+    expect(await ping()).toBe(202);
+    await until(() => got.length > 0);
+    expect(got).toEqual([{ source: 'hub', attempt: 1, contentType: 'application/atom+xml', text: publisher.body }]);
+    expect(publisher.asked.at(-1)).not.toHaveProperty('if-none-match');
+  },
+);
+
+it('C5 a topic that cannot be fetched is a try that failed, and the next one fetches again', async () => {
+  const { world, got, ping, pass, publisher, runtime } = await setUp({ fetchThinPings: true });
+  publisher.status = 503;
+  expect(await ping()).toBe(202);
+  await until(() => world.logged('a handler failed').length > 0);
+  expect(got).toEqual([]);
+  publisher.status = 200;
+  publisher.body = atom([{ id: 'two', at: world.now }]);
+  await pass(5_000);
+  await until(() => got.length > 0);
+  expect(got).toMatchObject([{ attempt: 2, text: publisher.body }]);
+  const [subscription] = await runtime.subscriptions.find();
+  expect(subscription?.stats).toMatchObject({ received: 1, delivered: 1, failed: 1 });
+});
+
+it('C5 a handler that fails gets what the topic has by then, and the event is given up when its time is over', async () => {
+  const { world, got, ping, pass, publisher, runtime } = await setUp(
+    { fetchThinPings: true, retryForSeconds: 60 },
+    () => throws(new Error('not now')),
+  );
+  expect(await ping()).toBe(202);
+  await until(() => world.logged('a handler failed').length > 0);
+  publisher.body = atom([{ id: 'two', at: world.now }]);
+  await pass(61_000);
+  await until(() => world.logged('kept as a dead letter').length > 0);
+  expect(got.map(({ attempt }) => attempt)).toEqual([1, 2]);
+  expect(got.at(-1)?.text).toBe(publisher.body);
+  for await (const { errors } of runtime.deadLetters) {
+    expect(errors.map(({ message }) => message)).toEqual(['not now', 'not now']);
+  }
+});
+
+it('C5 a ping that cannot be stored is answered 503', async () => {
+  const { ping, store, got } = await setUp({ fetchThinPings: true });
+  store.faults = new Set(['set']);
+  expect(await ping()).toBe(503);
+  expect(got).toEqual([]);
+});
