@@ -19,6 +19,12 @@ export interface DeliveryConfig {
   readonly retryForSeconds?: number | undefined;
   /** Stored events handed to the service's handler at the same time. @default 16 */
   readonly concurrency?: number | undefined;
+  /**
+   * `'subscription'`: the events of a subscription are handed over one after another, in the order in which they were
+   * received, the next one when the one before has succeeded or is a dead letter: one that fails holds back those after it,
+   * whose `retryForSeconds` go on meanwhile. Other subscriptions go on. Needs `mode: 'queued'`. @default 'none'
+   */
+  readonly order?: 'none' | 'subscription' | undefined;
   /** Events waiting for their handler, per service; past that the hub is answered 503 with `Retry-After`. @default 10_000 */
   readonly maxPending?: number | undefined;
   /**

@@ -32,4 +32,5 @@ export interface InboxOptions {
 export interface InboxLimits {
   readonly concurrency: number;
   readonly retryForSeconds: number;
+  readonly order: 'none' | 'subscription';
 }

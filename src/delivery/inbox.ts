@@ -2,34 +2,37 @@ import type { Timetable } from '../engine/engine.js';
 import { FAILURE_BACKOFF } from '../subscription/backoff.js';
 import { failedEvent } from './failed-event.js';
 import type { InboxOptions, StoredRun } from './inbox-options.js';
+import { Lanes } from './lanes.js';
+import { Lines, type Place } from './lines.js';
 import { decodeEvent, encodeEvent, type StoredEvent } from './stored-event.js';
 
 const STORE_RETRY_MS = 60_000;
 
-interface Lane {
-  /** Events in the store that are not dead letters. */
-  kept: number;
-  running: number;
-  readonly ready: string[];
-}
-
 /** Events that the hub was told 2xx about and whose handler has not succeeded: kept in the store and tried again. */
 export class Inbox {
   readonly #options: InboxOptions;
-  readonly #services = new Map<string, string>();
-  readonly #lanes = new Map<string, Lane>();
   readonly #due: Timetable;
-  readonly #runs = new Set<Promise<void>>();
+  readonly #lanes: Lanes;
+  /** The service of each event that is not a dead letter. */
+  readonly #services = new Map<string, string>();
+  /** How many those are, by service. */
+  readonly #sizes = new Map<string, number>();
+  /** They once more where they go in order, a line for each subscription. */
+  readonly #lines = new Lines();
   /** What the store did not take when a run had ended: it is written later, and the handler is not run for it. */
   readonly #unsettled = new Map<string, { readonly event: StoredEvent; readonly outcome: StoredRun }>();
-  #stopped = false;
+  /** Also across restarts: what is stored has a lower position. */
+  #nextPosition = 0;
 
   constructor(options: InboxOptions) {
     this.#options = options;
-    const { engine, now } = options;
+    const { engine, limitsOf } = options;
     this.#due = engine.timetable((id) => this.#ready(id));
-    // No wait is longer than that: by a clock that was set back it would be.
-    engine.onSetBack(() => this.#due.noLaterThan(now() + FAILURE_BACKOFF.capMs));
+    engine.onSetBack(() => this.#due.noLaterThan(this.#latest()));
+    this.#lanes = new Lanes({
+      concurrencyOf: (service) => limitsOf(service)?.concurrency ?? 0,
+      run: (id) => this.#run(id),
+    });
   }
 
   /** Reads what a previous process left. What cannot be read is logged and left in the store as it is. */
@@ -37,27 +40,32 @@ export class Inbox {
     const { store, logger, limitsOf, onFound, onFoundDead } = this.#options;
     const unreadable = (error: unknown): void =>
       logger.error({ err: error }, 'a stored event cannot be read: left as it is');
+    const places: Place[] = [];
     for await (const [id, raw] of store.entries('event', { onUnreadable: unreadable })) {
       try {
         const event = decodeEvent(id, raw);
+        const { position, receivedAt, subscriptionId: line } = event;
+        this.#nextPosition = Math.max(this.#nextPosition, (position ?? -1) + 1);
         if (event.deadSince !== undefined) {
           onFoundDead(event);
         } else if (limitsOf(event.service) === undefined) {
           logger.warn({ event: id, service: event.service }, 'a stored event waits for a service that is not declared');
         } else {
           this.#track(event);
-          this.#due.set(id, event.nextAttemptAt);
+          if (this.#isInOrder(event)) places.push({ id, line, position, receivedAt });
+          this.#due.set(id, Math.min(event.nextAttemptAt, this.#latest()));
           onFound(event);
         }
       } catch (error) {
         unreadable(error);
       }
     }
+    this.#lines.joinInOrder(places);
   }
 
   /** How many events of a service are in it, dead letters apart. */
   size(service: string): number {
-    return this.#lanes.get(service)?.kept ?? 0;
+    return this.#sizes.get(service) ?? 0;
   }
 
   /**
@@ -90,7 +98,7 @@ export class Inbox {
     const next = failedEvent(event, error, { at: now(), random: random(), retryForSeconds });
     await this.#store(next);
     if (next.deadSince === undefined) {
-      this.#due.set(next.id, next.nextAttemptAt);
+      this.#due.set(next.id, Math.min(next.nextAttemptAt, this.#latest()));
       this.#options.logger.info(
         { event: next.id, subscription: next.subscriptionId, attempts: next.attempts },
         `the event is kept (next try: ${new Date(next.nextAttemptAt).toISOString()})`,
@@ -102,16 +110,24 @@ export class Inbox {
   }
 
   /**
-   * Stores an event that was given up as one that waits: it is run at the next tick, and tried for its time from now on.
+   * Stores an event that was given up as one that waits: it is run at the next tick, and tried for its time from now on. It
+   * comes after all that its subscription has received by then.
    *
    * @throws StoreError where it cannot be stored
    */
   async revive(event: StoredEvent): Promise<void> {
     const at = this.#options.now();
-    const next = { ...event, attempts: 0, deadSince: undefined, triedSince: at, nextAttemptAt: at };
+    const next = {
+      ...event,
+      position: undefined,
+      attempts: 0,
+      deadSince: undefined,
+      triedSince: at,
+      nextAttemptAt: at,
+    };
     await this.#store(next);
     this.#options.onFound(next);
-    this.#due.set(next.id, at);
+    this.#due.set(next.id, this.#options.now());
   }
 
   /** Removes a stored event that was handled, or schedules its next try. Never throws: what fails here is done later. */
@@ -128,25 +144,28 @@ export class Inbox {
     } catch (error) {
       this.#unsettled.set(event.id, { event, outcome });
       this.#due.set(event.id, now() + STORE_RETRY_MS);
-      const next = this.#stopped ? 'the event is handed over again at the next start' : 'tried again in a minute';
+      const next = this.#lanes.isStopped
+        ? 'the event is handed over again at the next start'
+        : 'tried again in a minute';
       logger.error({ event: event.id, err: error }, `how a handler ended cannot be stored: ${next}`);
     }
   }
 
   /** Begins no further run. Resolves when those under way have ended. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    await Promise.all(this.#runs);
+    await this.#lanes.stop();
   }
 
-  /** It counts from now on, so that those that come meanwhile find the room it takes. */
+  /** It counts from now on, so that those that come meanwhile find the room it takes, and come after it. */
   async #store(event: StoredEvent): Promise<void> {
-    const isNew = !this.#services.has(event.id);
+    const { id, subscriptionId, position = this.#nextPosition++ } = event;
+    const isNew = !this.#services.has(id);
     this.#track(event);
+    if (isNew && this.#isInOrder(event)) this.#lines.join(subscriptionId, id);
     try {
-      await this.#options.store.set('event', event.id, encodeEvent(event));
+      await this.#options.store.set('event', id, encodeEvent({ ...event, position }));
     } catch (error) {
-      if (isNew) this.#forget(event.id);
+      if (isNew) this.#forget(id);
       throw error;
     }
   }
@@ -154,51 +173,37 @@ export class Inbox {
   #track({ id, service }: StoredEvent): void {
     if (this.#services.has(id)) return;
     this.#services.set(id, service);
-    this.#lane(service).kept += 1;
+    this.#sizes.set(service, this.size(service) + 1);
   }
 
   #forget(id: string): void {
     const service = this.#services.get(id);
     if (service === undefined) return;
     this.#services.delete(id);
-    this.#lane(service).kept -= 1;
+    this.#sizes.set(service, this.size(service) - 1);
+    const next = this.#lines.leave(id);
+    if (next !== undefined) this.#ready(next);
   }
 
-  #lane(service: string): Lane {
-    const known = this.#lanes.get(service);
-    if (known !== undefined) return known;
-    const lane: Lane = { kept: 0, running: 0, ready: [] };
-    this.#lanes.set(service, lane);
-    return lane;
+  #isInOrder({ service }: StoredEvent): boolean {
+    return this.#options.limitsOf(service)?.order === 'subscription';
+  }
+
+  /** No wait is longer than that: by a clock that was set back meanwhile it would be. */
+  #latest(): number {
+    return this.#options.now() + FAILURE_BACKOFF.capMs;
   }
 
   #ready(id: string): void {
     const service = this.#services.get(id);
-    if (service === undefined || this.#stopped) return;
+    if (service === undefined || this.#lanes.isStopped) return;
     const unsettled = this.#unsettled.get(id);
     if (unsettled !== undefined) {
       this.#unsettled.delete(id);
       void this.settle(unsettled.event, unsettled.outcome);
       return;
     }
-    this.#lane(service).ready.push(id);
-    this.#next(service);
-  }
-
-  #next(service: string): void {
-    const lane = this.#lane(service);
-    const concurrency = this.#options.limitsOf(service)?.concurrency ?? 0;
-    while (!this.#stopped && lane.running < concurrency) {
-      const id = lane.ready.shift();
-      if (id === undefined) return;
-      lane.running += 1;
-      const run = this.#run(id).finally(() => {
-        lane.running -= 1;
-        this.#runs.delete(run);
-        this.#next(service);
-      });
-      this.#runs.add(run);
-    }
+    if (this.#lines.isTurn(id)) this.#lanes.push(service, id);
   }
 
   async #run(id: string): Promise<void> {

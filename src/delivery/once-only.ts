@@ -30,7 +30,6 @@ export class OnceOnly {
   ): Promise<DeliveryAnswer> {
     const { seen, logger } = this.#options;
     const pieces = piecesOf(delivery, event);
-    if (pieces.length === 0) return hand();
     const known = seen.answerTo(decisive(delivery, pieces), delivery.dedupeWindowSeconds * 1000);
     if (known === undefined) return seen.handing(pieces, hand);
     logger.debug({ subscription: entry.record.id, event: event.id }, 'what came was handed over before');

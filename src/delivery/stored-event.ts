@@ -19,6 +19,8 @@ export interface StoredEvent {
   readonly subscriptionId: string;
   readonly grantId: string;
   readonly receivedAt: number;
+  /** Its place in the order of reception, which no clock disturbs; the inbox gives it. */
+  readonly position?: number | undefined;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly raw: Uint8Array;
   readonly decoded?: Uint8Array | undefined;
@@ -83,6 +85,7 @@ function isStoredEvent(data: unknown): data is StoredEvent {
   const texts = [fields.id, fields.service, fields.subscriptionId, fields.grantId];
   const numbers = [
     fields.receivedAt,
+    fields.position ?? 0,
     fields.attempts,
     fields.nextAttemptAt,
     fields.triedSince ?? 0,

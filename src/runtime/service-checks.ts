@@ -10,6 +10,7 @@ import {
   listOf,
   numberOf,
   oneOf,
+  within,
   wrongField,
   wrongValue,
   type Check,
@@ -83,6 +84,7 @@ const DELIVERY = {
   ackAfterMs: numberOf('milliseconds', { least: 0, most: LONGEST_TIMER_MS, whole: true }),
   retryForSeconds: numberOf('seconds', { least: 0, most: UNLIMITED, whole: false }),
   concurrency: numberOf('events', { least: 1, most: UNLIMITED, whole: true }),
+  order: oneOf('none', 'subscription'),
   maxPending: numberOf('events', { least: 1, most: UNLIMITED, whole: true }),
   dedupe: dedupeKind,
   dedupeWindowSeconds: numberOf('seconds', { least: 1, most: UNLIMITED, whole: false }),
@@ -98,7 +100,16 @@ const SIGNATURE = {
 } satisfies Record<keyof SignatureConfig, Check<unknown>>;
 
 /** Delivery's fields, those that were set. */
-export const delivery: Check<DeliveryConfig> = (value, place) => checkFields(value, place, DELIVERY);
+export const delivery: Check<DeliveryConfig> = (value, place) => {
+  const given = checkFields(value, place, DELIVERY);
+  if (given.order === 'subscription' && given.mode !== 'queued') {
+    throw wrongField(
+      within(place, 'order'),
+      "is 'subscription', which needs delivery.mode: 'queued': set mode too, or leave order out",
+    );
+  }
+  return given;
+};
 
 /** Delivery with its defaults filled in; what comes from several hubs comes several times. */
 export function deliveryOf(given: DeliveryConfig, hubs: CheckedServiceConfig['hubs']): CheckedDeliveryConfig {
@@ -107,6 +118,7 @@ export function deliveryOf(given: DeliveryConfig, hubs: CheckedServiceConfig['hu
     ackAfterMs: 5_000,
     retryForSeconds: 259_200,
     concurrency: 16,
+    order: 'none',
     maxPending: 10_000,
     dedupe: hubs === 'all' ? 'entries' : false,
     dedupeWindowSeconds: 86_400,

@@ -24,7 +24,8 @@ export interface Subscriptions extends AsyncIterable<Subscription> {
 /** Events that were given up, the oldest first of each service; iterating reads them one by one. */
 export interface DeadLetterList extends AsyncIterable<DeadLetter> {
   /**
-   * Has the handler run again, and tried again for `delivery.retryForSeconds` from now on.
+   * Has the handler run again, and tried again for `delivery.retryForSeconds` from now on. With `delivery.order:
+   * 'subscription'` it joins the end of its subscription's line: what was received before the replay comes first.
    *
    * @throws WebSubError where there is no dead letter of that id, or its service is not started
    */

@@ -31,6 +31,7 @@ function setUp(
       ackAfterMs: 60_000,
       retryForSeconds: 1,
       concurrency: 1,
+      order: 'none',
       maxPending: 2,
       dedupe: false,
       dedupeWindowSeconds: 60,

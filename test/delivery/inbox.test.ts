@@ -1,43 +1,7 @@
-import { expect, onTestFinished, test } from 'vitest';
-import { Inbox } from '../../src/delivery/inbox.js';
-import type { InboxLimits, StoredRun } from '../../src/delivery/inbox-options.js';
-import { decodeEvent, encodeEvent, type StoredEvent } from '../../src/delivery/stored-event.js';
-import { embeddedEngine } from '../../src/engine/embedded.js';
-import { openStore } from '../../src/store/open-store.js';
-import { FakeWorld } from '../e2e/fake-world.js';
+import { expect, test } from 'vitest';
+import { encodeEvent } from '../../src/delivery/stored-event.js';
+import { failed, setUp } from './inbox-set-up.js';
 import { storedEvent } from './reception.js';
-
-const LIMITS: InboxLimits = { concurrency: 1, retryForSeconds: 60 };
-
-async function setUp(run: (event: StoredEvent) => Promise<StoredRun>, limits: InboxLimits | undefined = LIMITS) {
-  const world = new FakeWorld(0);
-  const store = await openStore('memory');
-  onTestFinished(() => store.close());
-  const services = new Map([['news', limits]]);
-  const engine = embeddedEngine({ now: () => world.now });
-  const dead: StoredEvent[] = [];
-  const foundDead: string[] = [];
-  const inbox = new Inbox({
-    store,
-    engine,
-    logger: world.logger,
-    now: () => world.now,
-    random: () => 1,
-    limitsOf: (service) => services.get(service),
-    run,
-    onFound: () => {},
-    onFoundDead: ({ id }) => void foundDead.push(id),
-    onDeadLetter: (event) => void dead.push(event),
-  });
-  const pass = (milliseconds: number): void => {
-    world.pass(milliseconds);
-    engine.tick();
-  };
-  const read = async (id: string): Promise<StoredEvent> => decodeEvent(id, await store.get('event', id));
-  return { inbox, store, world, services, dead, foundDead, pass, read };
-}
-
-const failed = (message: string): StoredRun => ({ type: 'failed', error: new Error(message) });
 
 test('an event is counted once, however often it is stored, and not any more when it is done', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));
@@ -153,4 +117,21 @@ test('a clock that was set back puts no try off for longer than the longest wait
   pass(-86_400_000);
   pass(3_600_000);
   await expect.poll(() => runs).toEqual(['e1']);
+});
+
+test('nor does one that is set back while the failure is being stored, or between two processes', async () => {
+  const runs: string[] = [];
+  const { inbox, store, world, pass } = await setUp(async ({ id }) => {
+    runs.push(id);
+    return { type: 'done', acknowledgement: undefined };
+  });
+  world.pass(86_400_000);
+  await store.set('event', 'e2', encodeEvent({ ...storedEvent, id: 'e2', nextAttemptAt: world.now }));
+  pass(0);
+  const kept = inbox.keep({ ...storedEvent, receivedAt: world.now }, new Error('no'));
+  pass(-86_400_000);
+  await kept;
+  await inbox.load();
+  pass(3_600_000);
+  await expect.poll(() => runs.toSorted()).toEqual(['e1', 'e2']);
 });

@@ -17,7 +17,10 @@ const event: StoredEvent = {
 
 test.each<[string, StoredEvent]>([
   ['that waits', event],
-  ['with all it can have', { ...event, decoded: new Uint8Array([2]), undecodable: false, deadSince: 3_000 }],
+  [
+    'with all it can have',
+    { ...event, decoded: new Uint8Array([2]), undecodable: false, deadSince: 3_000, position: 7 },
+  ],
   ['that was never tried', { ...event, attempts: 0, errors: [], headers: [] }],
 ])('an event %s is read back as it was written', (_what, given) => {
   expect(decodeEvent('e1', encodeEvent(given))).toEqual(given);
@@ -31,6 +34,7 @@ test.each<[string, object | null]>([
   ['no subscription', { ...event, subscriptionId: 5 }],
   ['no grant', { ...event, grantId: undefined }],
   ['no time of reception', { ...event, receivedAt: undefined }],
+  ['a position that is no number', { ...event, position: '7' }],
   ['attempts that are no number', { ...event, attempts: '1' }],
   ['a next attempt that is no number', { ...event, nextAttemptAt: Number.NaN }],
   ['an end that is no number', { ...event, deadSince: 'yes' }],

@@ -10,6 +10,9 @@ export class FaultyStore extends Map<string, unknown> {
   /** Called before anything is written. */
   onAnyWrite = (): void => {};
 
+  /** Called before an event is read, written or deleted. */
+  onAccess = (): void => {};
+
   override get(key: string): unknown {
     this.#fail('get', key);
     return super.get(key);
@@ -33,6 +36,7 @@ export class FaultyStore extends Map<string, unknown> {
   }
 
   #fail(operation: 'get' | 'set' | 'delete', key: string): void {
+    if (isEvent(key)) this.onAccess();
     if (this.faults.has(operation) && isEvent(key)) throw new Error(`out of order: ${operation}`);
   }
 }

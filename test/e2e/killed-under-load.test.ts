@@ -1,13 +1,7 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { TestHub } from 'websub-subscriber/testing';
-import { temporaryDirectory } from './news-service.js';
+import { mortal } from './mortal.js';
 
 /** More of them look further: `KILLS=200 npx vitest run …`. */
 const KILLS = Number(process.env['KILLS'] ?? 5);
@@ -15,46 +9,7 @@ const KILLS = Number(process.env['KILLS'] ?? 5);
 const SENDERS = 8;
 const LONGEST_LIFE_MS = 1_500;
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  await new Promise((resolve) => void server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('there is no port');
-  return address.port;
-}
-
-/** A subscriber that is started anew whenever it was killed. */
-async function mortal(target: string, mode: string) {
-  const directory = await temporaryDirectory();
-  const file = join(directory, 'handled');
-  const path = fileURLToPath(new URL('fixtures/mortal-subscriber.ts', import.meta.url));
-  const given = [target, `lmdb://${join(directory, 'store')}`, String(await freePort()), mode, file];
-  let child: ChildProcess | undefined;
-  onTestFinished(() => void child?.kill('SIGKILL'));
-  return {
-    async start(): Promise<void> {
-      child = fork(path, given, { execArgv: ['--import', '@oxc-node/core/register'] });
-      await once(child, 'message');
-    },
-    async kill(): Promise<void> {
-      if (child === undefined) return;
-      const exited = once(child, 'exit');
-      child.kill('SIGKILL');
-      await exited;
-    },
-    async letters(): Promise<unknown> {
-      if (child === undefined) return undefined;
-      const told = once(child, 'message');
-      child.send('how many');
-      return (await told)[0];
-    },
-    handled: async (): Promise<readonly string[]> =>
-      (await readFile(file, 'utf8').catch(() => '')).split('\n').filter((line) => line !== ''),
-  };
-}
-
-test.each(['inline', 'queued'])(
+test.each(['inline', 'queued'] as const)(
   'C7 C9 what was acknowledged reaches the handler, however often the process is killed under load: %s',
   async (mode) => {
     await using hub = await TestHub.start();

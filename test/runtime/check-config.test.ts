@@ -47,6 +47,7 @@ describe('a service configuration', () => {
         ackAfterMs: 5_000,
         retryForSeconds: 259_200,
         concurrency: 16,
+        order: 'none',
         maxPending: 10_000,
         dedupe: false,
         dedupeWindowSeconds: 86_400,
@@ -88,6 +89,7 @@ describe('a service configuration', () => {
         ackAfterMs: 0,
         retryForSeconds: 0,
         concurrency: 1,
+        order: 'subscription',
         maxPending: 1,
         dedupe: 'body',
         dedupeWindowSeconds: 60,
@@ -132,7 +134,7 @@ describe('a service configuration', () => {
   it('names a field that it does not know, the nearest one, and never its value', () => {
     expect(problem({ secrets: 'hush' })).toBe('Service "News": secrets is not a known field (did you mean secret?).');
     expect(problem({ delivery: { frequency: 60 } })).toBe(
-      'Service "News": delivery.frequency is not a known field (the fields here are mode, ackAfterMs, retryForSeconds, concurrency, maxPending, dedupe, dedupeWindowSeconds, fetchThinPings, catchUp, pollSeconds, deadLetters).',
+      'Service "News": delivery.frequency is not a known field (the fields here are mode, ackAfterMs, retryForSeconds, concurrency, order, maxPending, dedupe, dedupeWindowSeconds, fetchThinPings, catchUp, pollSeconds, deadLetters).',
     );
     expect(problem({ toString: 1 })).toMatch('toString is not a known field');
   });
@@ -203,6 +205,15 @@ describe('a wrong value is refused, with what would be right:', () => {
     ],
     [{ delivery: { deadLetters: { keepDays: 3 } } }, 'delivery.deadLetters.keepDays is not a known field'],
     [{ delivery: { mode: 'fast' } }, "delivery.mode is \"fast\"; it must be 'inline' or 'queued'."],
+    [{ delivery: { order: 'strict' } }, "delivery.order is \"strict\"; it must be 'none' or 'subscription'."],
+    [
+      { delivery: { order: 'subscription' } },
+      "delivery.order is 'subscription', which needs delivery.mode: 'queued': set mode too, or leave order out.",
+    ],
+    [
+      { delivery: { order: 'subscription', mode: 'inline' } },
+      "delivery.order is 'subscription', which needs delivery.mode: 'queued': set mode too, or leave order out.",
+    ],
     [{ delivery: { maxPending: 0.5 } }, 'delivery.maxPending is 0.5; it must be a whole number of events, at least 1.'],
     [
       { signature: { algorithms: ['sha256', 'md5'] } },

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { ACKNOWLEDGED } from '../../src/delivery/delivery-answer.js';
+import type { DeliveryTarget } from '../../src/delivery/delivery-target.js';
+import { messageOf } from '../../src/delivery/message-of.js';
+import { OnceOnly } from '../../src/delivery/once-only.js';
+import { deliveryOf } from '../../src/runtime/service-checks.js';
+import { FakeWorld } from '../e2e/fake-world.js';
+import { entryOf, grant } from './reception.js';
+
+const FEED = `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><title>one</title></entry></feed>`;
+
+test('news in order keeps it, whatever is in it', async () => {
+  const target: DeliveryTarget = {
+    name: 'news',
+    handler: { onEventNotification: () => {} },
+    delivery: deliveryOf({ mode: 'queued', order: 'subscription', dedupe: 'entries' }, 'failover'),
+  };
+  const once = new OnceOnly({
+    seen: {
+      answerTo: () => undefined,
+      handing: async (_pieces, hand) => Promise.resolve().then(hand),
+      waits: () => {},
+      changeOf: () => 'new',
+      settled: async () => {},
+      handled: () => {},
+      givenUp: () => {},
+    },
+    logger: new FakeWorld().logger,
+    targetOf: () => target,
+  });
+  const entry = entryOf();
+  const handed: string[] = [];
+  const bodies = [FEED, '', 'no feed', FEED, ''];
+  await Promise.all(
+    bodies.map((body, place) => {
+      const content = { headers: [], raw: new TextEncoder().encode(body) };
+      const event = messageOf(entry, grant, content, {
+        receivedAt: 0,
+        attempt: 1,
+        isAborted: false,
+        source: 'hub',
+        changeOf: () => 'new',
+      });
+      return once.deliver(target, { entry, grant, event }, () => {
+        handed.push(`${place} ${body}`);
+        return ACKNOWLEDGED;
+      });
+    }),
+  );
+  expect(handed).toEqual(bodies.map((body, place) => `${place} ${body}`));
+});

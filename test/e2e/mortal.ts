@@ -1,0 +1,47 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { temporaryDirectory } from './news-service.js';
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  await new Promise((resolve) => void server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('there is no port');
+  return address.port;
+}
+
+/** A subscriber that is started anew whenever it was killed. */
+export async function mortal(target: string, mode: 'inline' | 'queued' | 'in order') {
+  const directory = await temporaryDirectory();
+  const file = join(directory, 'handled');
+  const path = fileURLToPath(new URL('fixtures/mortal-subscriber.ts', import.meta.url));
+  const given = [target, `lmdb://${join(directory, 'store')}`, String(await freePort()), mode, file];
+  let child: ChildProcess | undefined;
+  onTestFinished(() => void child?.kill('SIGKILL'));
+  return {
+    async start(): Promise<void> {
+      child = fork(path, given, { execArgv: ['--import', '@oxc-node/core/register'] });
+      await once(child, 'message');
+    },
+    async kill(): Promise<void> {
+      if (child === undefined) return;
+      const exited = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exited;
+    },
+    async letters(): Promise<unknown> {
+      if (child === undefined) return undefined;
+      const told = once(child, 'message');
+      child.send('how many');
+      return (await told)[0];
+    },
+    handled: async (): Promise<readonly string[]> =>
+      (await readFile(file, 'utf8').catch(() => '')).split('\n').filter((line) => line !== ''),
+  };
+}
