@@ -15,16 +15,18 @@ type Text = AtomEntry['title'];
 export function atomFeed(document: AtomDocument, baseUrl: string): ParsedFeed {
   const base = innerBase(document.xml?.base, baseUrl);
   const authors = authorsOf(document.authors, base);
-  return present({
-    format: 'atom' as const,
-    title: textOf(document.title),
-    id: document.id,
-    url: alternate(document.links, base),
-    updated: readDate(document.updated),
+  return {
+    format: 'atom',
+    ...present({
+      title: textOf(document.title),
+      id: document.id,
+      url: alternate(document.links, base),
+      updated: readDate(document.updated),
+    }),
     authors,
     entries: (document.entries ?? []).map((entry) => atomEntry(entry, base, authors)),
     raw: document,
-  });
+  };
 }
 
 /** @param feedAuthors who wrote it where it names nobody (RFC 4287, section 4.2.1) */

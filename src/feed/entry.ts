@@ -8,7 +8,7 @@ export type ReadEntry = { readonly [Field in keyof ParsedEntry]: ParsedEntry[Fie
 /** The entry that was read: with an id in any case, without fields that are undefined. */
 export function parsedEntry(read: Partial<ReadEntry>): ParsedEntry {
   const { id, url, raw, authors = [], deleted = false } = read;
-  return present({ ...read, id: id ?? url ?? digestOf(raw), authors, deleted, raw });
+  return { ...present(read), id: id ?? url ?? digestOf(raw), authors, deleted, raw };
 }
 
 /** Of a person, with no author where it says nothing. */
@@ -27,8 +27,9 @@ export function firstFilled<T>(...lists: readonly (readonly T[] | undefined)[]):
   return lists.find((list) => list !== undefined && list.length > 0) ?? [];
 }
 
-/** The same object, without members that are undefined. */
-export function present<T extends object>(object: T): T {
-  for (const [name, value] of Object.entries(object)) if (value === undefined) Reflect.deleteProperty(object, name);
-  return object;
+/** What an object says, without members that are undefined. */
+export function present<T extends object>(object: T): Partial<T> {
+  const said: Partial<T> = {};
+  for (const name in object) if (object[name] !== undefined) said[name] = object[name];
+  return said;
 }

@@ -18,17 +18,19 @@ export function isJsonFeed(value: unknown): value is Json {
 /** Reads a JSON Feed, 1.0 or 1.1. What is of another type than it should be is passed over. */
 export function jsonFeed(feed: Json, baseUrl: string): ParsedFeed {
   const authors = authorsOf(feed, baseUrl);
-  return present({
-    format: 'json-feed' as const,
-    title: collapsed(stringOf(feed['title'])),
-    id: stringOf(feed['feed_url']),
-    url: resolveUrl(stringOf(feed['home_page_url']), baseUrl),
+  return {
+    format: 'json-feed',
+    ...present({
+      title: collapsed(stringOf(feed['title'])),
+      id: stringOf(feed['feed_url']),
+      url: resolveUrl(stringOf(feed['home_page_url']), baseUrl),
+    }),
     authors,
     entries: listOf(feed['items'])
       .filter(isObject)
       .map((item) => jsonItem(item, baseUrl, authors)),
     raw: feed,
-  });
+  };
 }
 
 /** @param feedAuthors who wrote it where it names nobody */

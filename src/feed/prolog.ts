@@ -8,7 +8,7 @@ export interface Prolog {
   readonly doctype: string;
 }
 
-const BLANK = /[\s\uFEFF]*/y;
+const BLANK = /\s*/y;
 const ROOT = /<([^\s<>/!?]+)/y;
 const DOCTYPE = /<!doctype\s+([^\s>[]*)/iy;
 

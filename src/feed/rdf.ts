@@ -11,16 +11,18 @@ type RdfItem = NonNullable<RdfDocument['items']>[number];
 /** Reads what feedsmith made of RSS 1.0 or 0.90, which are RDF. */
 export function rdfFeed(document: RdfDocument, baseUrl: string): ParsedFeed {
   const base = innerBase(document.xml?.base, baseUrl);
-  return present({
-    format: 'rdf' as const,
-    title: plainText(document.title),
-    id: document.rdf?.about,
-    url: resolveUrl(document.link, base) ?? alternate(document.atom?.links, base),
-    updated: readDate(document.dc?.dates?.[0]),
+  return {
+    format: 'rdf',
+    ...present({
+      title: plainText(document.title),
+      id: document.rdf?.about,
+      url: resolveUrl(document.link, base) ?? alternate(document.atom?.links, base),
+      updated: readDate(document.dc?.dates?.[0]),
+    }),
     authors: creatorsOf(document, base),
     entries: (document.items ?? []).map((item) => rdfItem(item, base)),
     raw: document,
-  });
+  };
 }
 
 function rdfItem(item: RdfItem, feedBase: string): ParsedEntry {

@@ -33,7 +33,7 @@ export function readEntries(text: string, baseUrl: string): readonly ParsedEntry
 
 /** The feed, or what the text is instead, in words. */
 function readDocument(text: string, baseUrl: string): ParsedFeed | string {
-  const start = /[^\s\uFEFF]/.exec(text)?.[0];
+  const start = /\S/.exec(text)?.[0];
   if (start === undefined) return 'an empty text';
   if (start === '{' || start === '[') {
     const value = parseJson(text);

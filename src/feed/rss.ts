@@ -12,12 +12,14 @@ type RssItem = NonNullable<RssDocument['items']>[number];
 export function rssFeed(document: RssDocument, baseUrl: string): ParsedFeed {
   const base = innerBase(document.xml?.base, baseUrl);
   const { name, link, email } = document.managingEditor ?? {};
-  return present({
-    format: 'rss' as const,
-    title: plainText(document.title),
-    id: document.atom?.id,
-    url: resolveUrl(document.link, base) ?? alternate(document.atom?.links, base),
-    updated: readDate(document.lastBuildDate ?? document.pubDate ?? document.atom?.updated),
+  return {
+    format: 'rss',
+    ...present({
+      title: plainText(document.title),
+      id: document.atom?.id,
+      url: resolveUrl(document.link, base) ?? alternate(document.atom?.links, base),
+      updated: readDate(document.lastBuildDate ?? document.pubDate ?? document.atom?.updated),
+    }),
     authors: firstFilled(
       authorOf(name, link, email, base),
       authorsOf(document.atom?.authors, base),
@@ -25,7 +27,7 @@ export function rssFeed(document: RssDocument, baseUrl: string): ParsedFeed {
     ),
     entries: (document.items ?? []).map((item) => rssItem(item, base)),
     raw: document,
-  });
+  };
 }
 
 function rssItem(item: RssItem, feedBase: string): ParsedEntry {

@@ -27,7 +27,7 @@ export function readXmlFeed(text: string, root: string, baseUrl: string): Parsed
   const format = FORMATS.get(localName);
   if (format === undefined || format === 'json-feed') throw noFeed(root);
   const xml = safeXml(text, format);
-  if (format === 'rss') return rssFeed(parsed(() => feedsmith().parseRssFeed(xml), root) ?? {}, baseUrl);
+  if (format === 'rss') return rssFeed(parsed(() => feedsmith().parseRssFeed(inNoNamespace(xml)), root) ?? {}, baseUrl);
   if (format === 'atom') return readAtom(xml, localName, root, baseUrl);
   const document = parsed(() => feedsmith().parseRdfFeed(xml), root);
   // Most of RDF is about something else.
@@ -45,6 +45,11 @@ function readAtom(xml: string, localName: string, root: string, baseUrl: string)
   // Elements of other XML are named so as well.
   if (!isFeed && entries.length === 0) throw noFeed(root);
   return { ...feed, entries };
+}
+
+/** RSS names are in no namespace; where a feed says otherwise, feedsmith believes it and finds nothing. */
+function inNoNamespace(xml: string): string {
+  return xml.replace(/^(<[^>]*?\s)xmlns(?=\s*=)/, '$1unread-xmlns');
 }
 
 /** Undefined where feedsmith found nothing in it that it knows: it is empty. */

@@ -4,6 +4,9 @@ import { MAX_DEPTH } from '../protocol/link-reader.js';
 /** More attributes than an element of any feed has; what reads them next makes several objects of each. */
 const MAX_ATTRIBUTES = 1_000;
 
+/** More elements than 10 MiB of any feed has; each is several objects at the end. */
+const MAX_ELEMENTS = 500_000;
+
 /** Where something lies in the text: from `start` up to, not with, `end`. */
 export interface Span {
   readonly start: number;
@@ -39,8 +42,8 @@ const NO_NAME = /[\s"'<>=&`/]/;
  *
  * @param xml from where the root begins
  * @returns where the root ends
- * @throws SyntaxError where the root is not well-formed in that sense, lies deeper than `MAX_DEPTH`, or an element has
- *   more attributes than any feed needs
+ * @throws SyntaxError where the root is not well-formed in that sense, lies deeper than `MAX_DEPTH`, or it has more
+ *   elements, or an element more attributes, than any feed needs
  */
 export function readXml(xml: string, visitor: XmlVisitor): number {
   const stack: XmlElement[] = [];
@@ -49,8 +52,10 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
   let attributes = new Map<string, string>();
   let attributeName = '';
   let attributeValue = '';
+  let elements = 0;
 
-  const broken = (what: string, at: number): SyntaxError => new SyntaxError(`Broken XML at character ${at}: ${what}`);
+  const broken = (what: string, at: number): SyntaxError =>
+    new SyntaxError(`Broken XML, ${at} characters into the root: ${what}`);
 
   function nameOf({ start, end }: Span): string {
     const text = xml.slice(start, end);
@@ -61,6 +66,8 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
   function openElement(): XmlElement {
     const element = { name: nameOf(name), nameAt: name, attributes, depth: stack.length + 1 };
     if (element.depth > MAX_DEPTH) throw new SyntaxError(`The XML is nested more than ${MAX_DEPTH} deep`);
+    elements += 1;
+    if (elements > MAX_ELEMENTS) throw new SyntaxError(`The XML has more than ${MAX_ELEMENTS} elements`);
     visitor.open?.(element);
     return element;
   }
@@ -98,6 +105,7 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
         stack.push(openElement());
       },
       onselfclosingtag(end) {
+        if (!xml.endsWith('/', end)) throw broken('there is a / that ends nothing', end);
         closeElement(openElement(), undefined, end + 1);
       },
       onclosetag(start, end) {
@@ -106,7 +114,9 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
         if (element?.name !== closed) {
           throw broken(`</${closed}> ends ${element === undefined ? 'nothing' : `<${element.name}>`}`, start);
         }
-        closeElement(element, { start, end }, xml.indexOf('>', end) + 1);
+        const tagEnd = xml.indexOf('>', end);
+        if (xml.slice(end, tagEnd).trim() !== '') throw broken(`</${closed}> holds more than its name`, end);
+        closeElement(element, { start, end }, tagEnd + 1);
       },
       ontext(start, end) {
         const text = xml.slice(start, end);
@@ -122,9 +132,10 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
       },
       oncomment(start, end, offset) {
         if (offset !== 2 || !xml.startsWith('-->', end - 2)) throw broken('a comment does not end', start);
+        // Some take <!--> and <!---> for whole comments.
+        if (/^-?>/.test(xml.slice(start, start + 2))) throw broken('a comment begins with its end', start);
       },
       onprocessinginstruction(start, end) {
-        if (!xml.startsWith('?>', end)) throw broken('a processing instruction does not end', start);
         visitor.instruction?.({ start: start - 2, end: end + 2 });
       },
       ondeclaration(start) {
