@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { collapsed, plainText } from '../../src/feed/plain-text.js';
+
+test.each([
+  ['text as it is', 'a  b\n\u00a0c ', 'a b c'],
+  ['markup within a word', 'un<b>believ</b>able', 'unbelievable'],
+  ['markup between words', '<p>a</p><p>b</p>c<br/>d<img alt="x">e', 'a b c d e'],
+  ['references', 'R&amp;D &lt;b&gt; &#x41;&nbsp;&copy; &unknown; &', 'R&D <b> A © &unknown; &'],
+  ['attributes with markup in them', '<a title="<b>x</b>">y</a>', 'y'],
+  ['comments, scripts and styles', 'a<!-- b --><script>c<d></script><style>e</style>f', 'a f'],
+  ['a title in a title', '<title>a &amp; <b>b</title>', 'a & <b>b'],
+  ['what only looks like markup', '1 < 2 <3 > 2', '1 < 2 <3 > 2'],
+  ['a tag that does not end', 'a <b', 'a'],
+  ['nothing', '<p> &nbsp;</p>', undefined],
+  ['an empty text', '', undefined],
+])('%s', (_what, html, text) => {
+  expect(plainText(html)).toBe(text);
+});
+
+test('what is absent stays absent', () => {
+  expect([plainText(undefined), collapsed(undefined), collapsed(' ')]).toEqual([undefined, undefined, undefined]);
+});
