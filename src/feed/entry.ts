@@ -3,7 +3,7 @@ import type { FeedAuthor, ParsedEntry } from './feed.js';
 import { resolveUrl } from './entry-url.js';
 
 /** What was read of an entry; undefined where the document says nothing. */
-export type ReadEntry = { readonly [Field in keyof ParsedEntry]: ParsedEntry[Field] | undefined };
+type ReadEntry = { readonly [Field in keyof ParsedEntry]: ParsedEntry[Field] | undefined };
 
 /** The entry that was read: with an id in any case, without fields that are undefined. */
 export function parsedEntry(read: Partial<ReadEntry>): ParsedEntry {

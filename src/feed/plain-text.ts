@@ -35,7 +35,7 @@ export function plainText(html: string | undefined): string | undefined {
         if (!INLINE.test(html.slice(start, end))) parts.push(' ');
         isText = true;
       },
-      oncdata: (start, end, offset) => void parts.push(html.slice(start, end - offset)),
+      oncdata() {},
       onattribdata() {},
       onattribentity() {},
       onattribend() {},
