@@ -15,6 +15,11 @@ export interface BenchServer {
   readonly callback: string;
   /** Deliveries that were found genuine and handled: they are compared with those that were sent. */
   accepted(): number | Promise<number>;
+  /**
+   * Resolves when all that was acknowledged is handled, to how much of it was not when this was called. @default none ever
+   * waits
+   */
+  settle?(): Promise<number>;
   /** Closes everything: the process has to end by itself. */
   stop(): Promise<void>;
 }
@@ -30,6 +35,9 @@ export function serveBench(start: (setup: BenchSetup) => Promise<BenchServer>): 
     async start(setup) {
       server = await start(stringsOf(setup, ['hub', 'topic', 'secret']));
       return { callback: server.callback };
+    },
+    async settle() {
+      return { waiting: (await started().settle?.()) ?? 0 };
     },
     async usage() {
       const { user, system } = process.cpuUsage();

@@ -9,7 +9,7 @@ import { coresOf } from './cores.js';
 import { readAnswerHead } from './load/answer-head.js';
 import { readOptions, UsageError } from './options.js';
 import { atom20k, json2k } from './payloads.js';
-import { rowsFor } from './rows.js';
+import { floorOf, rowsFor } from './rows.js';
 import { rowName } from './scenario.js';
 import { scenarios } from './scenarios.js';
 import { compareRounds, median, percentile } from './statistics.js';
@@ -57,6 +57,13 @@ describe('the harness', () => {
     expect(names('inline/2k-json')).toEqual(['floor/2k-json', 'inline/2k-json']);
     expect(names('inline-100k')).toEqual(['inline-10/2k-json', 'inline-100k/2k-json']);
     expect(names('floor')).toEqual(['floor/2k-json', 'floor/20k-atom']);
+    expect(names('queued')).toEqual(['floor/2k-json', 'queued/2k-json']);
+    expect(names('queued-1', 'queued-256')).toEqual([
+      'floor-1/2k-json',
+      'queued-1/2k-json',
+      'floor-256/2k-json',
+      'queued-256/2k-json',
+    ]);
     expect(names('start')).toEqual([]);
     expect([...rowsFor(scenarios, ['start', 'floor']).scale]).toEqual(['start']);
     expect([...rowsFor(scenarios, []).scale]).toEqual(['start', 'idle', 'renewal']);
@@ -76,6 +83,12 @@ describe('the harness', () => {
     for (const wrong of [['--rounds', '0'], ['--rounds', '1.5'], ['--seconds', 'x'], ['--fast'], ['out.json']]) {
       expect(() => readOptions(wrong)).toThrow(UsageError);
     }
+  });
+
+  it('compares servers with as many requests in flight only', () => {
+    const { rows } = rowsFor(scenarios, []);
+    const pairs = rows.map((row) => [row, floorOf(rows, row) ?? row] as const);
+    expect(pairs.filter(([row, floor]) => row.scenario.connections !== floor.scenario.connections)).toEqual([]);
   });
 
   it('reads the head of an answer once it is whole', () => {
@@ -142,8 +155,16 @@ describe('a run of the compiled benchmark', () => {
       p50Ms: positive,
       p99Ms: positive,
       loadBusy: positive,
+      waiting: 0,
     };
-    const row = { ...sample, payload: '2k-json', payloadBytes: 2048, logLines: 0, rounds: [sample, sample] };
+    const row = {
+      ...sample,
+      payload: '2k-json',
+      payloadBytes: 2048,
+      connections: 4,
+      logLines: 0,
+      rounds: [sample, sample],
+    };
     expect(report).toEqual({
       machine: {
         package: expect.stringMatching(/^websub-subscriber \d+\.\d+\.\d+/),
@@ -161,11 +182,22 @@ describe('a run of the compiled benchmark', () => {
       profiled: false,
       scenarios: [
         { name: 'floor', what: expect.any(String) },
-        { name: 'inline', what: expect.any(String) },
+        { name: 'inline', what: expect.any(String), aim: expect.stringMatching(/0\.95/) },
       ],
       rows: [
         { ...row, scenario: 'floor' },
         { ...row, scenario: 'inline', toFloor: { rate: comparison, cpuMicros: comparison, p99Ms: comparison } },
+      ],
+    });
+  }, 30_000);
+
+  it('counts a queued delivery when it was handled, and compares it with as many requests in flight', async () => {
+    const { stdout } = await bench('--only', 'queued-1', '--rounds', '2', '--seconds', '0.1', '--json');
+    const handled = { connections: 1, rate: expect.any(Number), waiting: expect.toBeOneOf([0, 0.5, 1]) };
+    expect(JSON.parse(stdout)).toMatchObject({
+      rows: [
+        { scenario: 'floor-1', connections: 1 },
+        { scenario: 'queued-1', ...handled, toFloor: { rate: { median: expect.any(Number) } } },
       ],
     });
   }, 30_000);
@@ -190,9 +222,9 @@ describe('a run of the compiled benchmark', () => {
   it('prints a table with a line for each row, and says what was measured on what', async () => {
     const { stdout } = await bench('--only', 'floor', '--rounds', '1', '--seconds', '0.05');
     expect(stdout).toMatch(/^websub-subscriber \S+, node v\S+, .* cores, /m);
-    expect(stdout).toMatch(/^sent +server +req\/s/m);
-    expect(stdout).toMatch(/^2k-json +floor +[\d,]+ /m);
-    expect(stdout).toMatch(/^20k-atom +floor +[\d,]+ /m);
+    expect(stdout).toMatch(/^sent +server +in flight +req\/s/m);
+    expect(stdout).toMatch(/^2k-json +floor +64 +[\d,]+ /m);
+    expect(stdout).toMatch(/^20k-atom +floor +64 +[\d,]+ /m);
     expect(stdout).toMatch(/Fewer than 5 rounds/);
   }, 30_000);
 

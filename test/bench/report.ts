@@ -3,6 +3,7 @@ import type { Machine } from './machine.js';
 import type { RunningRow, Sample } from './rounds.js';
 import { floorOf } from './rows.js';
 import type { ScaleReport } from './scale/scale.js';
+import type { Scenario } from './scenario.js';
 import { compareRounds, median, type Comparison } from './statistics.js';
 
 /** Medians of a row's rounds. */
@@ -10,6 +11,8 @@ export interface RowReport extends Omit<Sample, 'requests'> {
   readonly scenario: string;
   readonly payload: string;
   readonly payloadBytes: number;
+  /** Requests in flight. */
+  readonly connections: number;
   /** Of all rounds together. */
   readonly requests: number;
   /** Lines the server logged from its first round to its last. */
@@ -28,7 +31,7 @@ export interface Report {
   readonly seconds: number;
   readonly connections: number;
   readonly profiled: boolean;
-  readonly scenarios: readonly { readonly name: string; readonly what: string }[];
+  readonly scenarios: readonly Pick<Scenario, 'name' | 'what' | 'aim'>[];
   readonly rows: readonly RowReport[];
   /** What many subscriptions cost. */
   readonly scale: readonly ScaleReport[];
@@ -37,6 +40,7 @@ export interface Report {
 /** Reports on each row. */
 export function reportRows(
   samples: ReadonlyMap<RunningRow, readonly Sample[]>,
+  connections: number,
   logLines: (row: RunningRow) => number,
 ): readonly RowReport[] {
   const rows = [...samples.keys()].map(({ row }) => row);
@@ -55,12 +59,14 @@ export function reportRows(
       scenario: scenario.name,
       payload: payload.name,
       payloadBytes: payload.bytes.byteLength,
+      connections: scenario.connections ?? connections,
       requests: all('requests').reduce((sum, requests) => sum + requests, 0),
       rate: median(all('rate')),
       cpuMicros: median(all('cpuMicros')),
       p50Ms: median(all('p50Ms')),
       p99Ms: median(all('p99Ms')),
       loadBusy: median(all('loadBusy')),
+      waiting: median(all('waiting')),
       logLines: logLines(running),
       toFloor:
         base === undefined

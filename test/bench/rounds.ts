@@ -14,7 +14,7 @@ export interface RunningRow {
 /** A row in one round. */
 export interface Sample {
   readonly requests: number;
-  /** Requests per second. */
+  /** Requests per second, until the last of them was handled. */
   readonly rate: number;
   /** Microseconds of CPU, user and system, that the server's process used for a request. */
   readonly cpuMicros: number;
@@ -22,6 +22,8 @@ export interface Sample {
   readonly p99Ms: number;
   /** The part of the time, from 0 to 1, that the load generator had answers to read: near 1 it measures itself. */
   readonly loadBusy: number;
+  /** Deliveries that were acknowledged, but not handled yet, when the last was acknowledged. */
+  readonly waiting: number;
 }
 
 /** What deliveries are about and signed with. */
@@ -64,7 +66,11 @@ async function sample(
 ): Promise<Sample> {
   const url = new URL(callback);
   const request = requestBytes(url, deliveryHeaders(row.payload, subject), row.payload.bytes);
-  await generator.call('open', { port: Number(url.port), connections, request });
+  await generator.call('open', {
+    port: Number(url.port),
+    connections: row.scenario.connections ?? connections,
+    request,
+  });
   // The server idles at both readings, so they are about these requests and no others.
   const before = await usage(server);
   const result = numbersOf(await generator.call('run', { milliseconds: seconds * 1000 }), [
@@ -74,6 +80,10 @@ async function sample(
     'p99Ms',
     'busy',
   ]);
+  const answeredAt = performance.now();
+  const { waiting } = numbersOf(await server.call('settle'), ['waiting']);
+  // What is put off is work all the same: a queue that only grows would flatter the rate.
+  const putOffMs = waiting === 0 ? 0 : performance.now() - answeredAt;
   const after = await usage(server);
   await generator.call('close');
   const { requests, p50Ms, p99Ms } = result;
@@ -83,11 +93,12 @@ async function sample(
   }
   return {
     requests,
-    rate: requests / result.seconds,
+    rate: requests / (result.seconds + putOffMs / 1000),
     cpuMicros: (after.cpuMicros - before.cpuMicros) / requests,
     p50Ms,
     p99Ms,
     loadBusy: result.busy,
+    waiting,
   };
 }
 

@@ -62,7 +62,7 @@ async function bench(
       for (const each of running) linesBefore.set(each, each.server.lines());
       for (const [row, taken] of await runRounds(running, rounds, load)) samples.set(row, taken);
     }
-    const report = reportRows(samples, (row) => row.server.lines() - (linesBefore.get(row) ?? 0));
+    const report = reportRows(samples, connections, (row) => row.server.lines() - (linesBefore.get(row) ?? 0));
     for (const { scenario, payload, logLines, requests } of report) {
       if (logLines > requests / 1000)
         throw new Error(`${scenario}/${payload} logged ${logLines} lines for ${requests} deliveries`);
@@ -86,7 +86,7 @@ async function bench(
       seconds,
       connections,
       profiled: profiles !== undefined,
-      scenarios: [...used].map(({ name, what }) => ({ name, what })),
+      scenarios: [...used].map(({ name, what, aim }) => ({ name, what, aim })),
       rows: report,
       scale: atScale,
     };

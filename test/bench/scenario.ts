@@ -13,8 +13,12 @@ export interface Scenario {
   /** The module that is run in a process of its own; it calls `serveBench`. */
   readonly server: URL;
   readonly payloads: readonly Payload[];
-  /** The name of the scenario that it is compared with. @default the first one, the floor */
+  /** The name of the scenario that it is compared with. Its own: with none. @default the first one, the floor */
   readonly comparedWith?: string;
+  /** Requests in flight. @default as many as the run has connections */
+  readonly connections?: number;
+  /** What it is to come to, for the reader of the table. */
+  readonly aim?: string;
 }
 
 /** One row of the table: a server and what it is sent. */

@@ -7,10 +7,10 @@ const BUSY = 0.9;
 
 /** The report for a person. */
 export function renderTable(report: Report): string {
-  const { machine, cores, rounds, seconds, connections, scenarios, rows, scale } = report;
+  const { machine, cores, rounds, seconds, scenarios, rows, scale } = report;
   return [
     `${machine.package}, node ${machine.node}, ${machine.cpu}, ${machine.cores} cores, ${machine.system}`,
-    `${rounds} rounds of ${seconds} s, the rows taking turns in each; ${connections} kept-alive connections, one request in flight on each`,
+    `${rounds} rounds of ${seconds} s, the rows taking turns in each; kept-alive connections, one request in flight on each`,
     cores === undefined
       ? 'server and load generator NOT kept apart (that takes Linux, taskset and two cores): they may slow each other down'
       : `server kept on core ${cores.server}, load generator on core ${cores.load}`,
@@ -19,17 +19,38 @@ export function renderTable(report: Report): string {
     ...scaleLines(scale),
     'Medians of the rounds. "× floor" is the median of the ratios to the floor in the same round, with the lowest and the highest:',
     'more is better for the rate, less for CPU (user and system, of the whole server process) and p99 (of a saturated server).',
-    ...scenarios.map(({ name, what }) => `  ${name}: ${what}`),
+    ...scenarios.map(({ name, what, aim }) => `  ${name}: ${what}${aimed(aim)}`),
     ...notes(report),
   ].join('\n');
 }
 
-const HEADER = ['sent', 'server', 'req/s', '× floor', 'CPU µs/req', '× floor', 'p99 ms', '× floor', 'generator busy'];
+const HEADER = [
+  'sent',
+  'server',
+  'in flight',
+  'req/s',
+  '× floor',
+  'CPU µs/req',
+  '× floor',
+  'p99 ms',
+  '× floor',
+  'generator busy',
+];
 
-function cells({ scenario, payload, rate, cpuMicros, p99Ms, loadBusy, toFloor }: RowReport): readonly string[] {
+function cells({
+  scenario,
+  payload,
+  connections,
+  rate,
+  cpuMicros,
+  p99Ms,
+  loadBusy,
+  toFloor,
+}: RowReport): readonly string[] {
   return [
     payload,
     scenario,
+    String(connections),
     Math.round(rate).toLocaleString('en'),
     ratio(toFloor?.rate),
     cpuMicros.toFixed(1),
@@ -52,6 +73,10 @@ function scaleLines(scale: readonly ScaleReport[]): readonly string[] {
   return [...scale.map(line), ''];
 }
 
+function aimed(aim: string | undefined): string {
+  return aim === undefined ? '' : `; aim: ${aim}`;
+}
+
 function ratio(comparison: Comparison | undefined): string {
   if (comparison === undefined) return '';
   const { median, lowest, highest } = comparison;
@@ -70,11 +95,16 @@ function aligned(lines: readonly (readonly string[])[]): readonly string[] {
 }
 
 function notes({ machine, rounds, profiled, rows }: Report): readonly string[] {
-  const busy = rows.filter(({ loadBusy }) => loadBusy > BUSY).map(({ scenario, payload }) => `${scenario}/${payload}`);
+  const nameOf = ({ scenario, payload }: RowReport): string => `${scenario}/${payload}`;
+  const busy = rows.filter(({ loadBusy }) => loadBusy > BUSY).map(nameOf);
+  const late = rows.filter(({ waiting, connections }) => waiting > connections).map(nameOf);
   return [
     ...(busy.length === 0
       ? []
       : [`! The load generator was the limit of ${busy.join(', ')}: their rates are too low.`]),
+    ...(late.length === 0
+      ? []
+      : [`! Handlers fell behind in ${late.join(', ')}: these rates count the time until all was handled.`]),
     ...(rounds < 5 ? ['! Fewer than 5 rounds: the medians say little.'] : []),
     ...(machine.loadBefore > machine.cores / 2
       ? [`! Other work was running before this began (load average ${machine.loadBefore.toFixed(1)}).`]

@@ -7,3 +7,21 @@ export const floor: Scenario = {
   server: new URL('../servers/floor.js', import.meta.url),
   payloads: [json2k, atom20k],
 };
+
+export const floor1: Scenario = {
+  name: 'floor-1',
+  what: 'the floor with one request in flight',
+  server: floor.server,
+  payloads: [json2k],
+  comparedWith: 'floor-1',
+  connections: 1,
+};
+
+export const floor256: Scenario = {
+  name: 'floor-256',
+  what: 'the floor with 256 requests in flight',
+  server: floor.server,
+  payloads: [json2k],
+  comparedWith: 'floor-256',
+  connections: 256,
+};

@@ -6,6 +6,7 @@ export const inline: Scenario = {
   what: 'this package, default options (embedded LMDB store, pino at info), a handler that returns at once',
   server: new URL('../servers/inline.js', import.meta.url),
   payloads: [json2k, atom20k],
+  aim: "at least 0.95 of the floor's rate and at most 1.10 of its CPU",
 };
 
 export const inlineAsync: Scenario = {
@@ -26,6 +27,7 @@ export const inline100k: Scenario = {
   name: 'inline-100k',
   what: 'the same with 100,000 subscriptions, compared with inline-10 and not with the floor',
   comparedWith: 'inline-10',
+  aim: 'at most 1.10 of the CPU of inline-10',
   server: new URL('../servers/inline-100k.js', import.meta.url),
   payloads: [json2k],
 };

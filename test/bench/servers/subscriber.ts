@@ -1,5 +1,18 @@
-import { defineSubscriber, startService, type SubscriberHandlers } from 'websub-subscriber';
+import { defineSubscriber, startService, type DeliveryConfig, type SubscriberHandlers } from 'websub-subscriber';
 import type { BenchServer, BenchSetup } from '../bench-server.js';
+
+/** What is not as it is by default. */
+export interface SubscriberVariant {
+  readonly delivery?: DeliveryConfig;
+  /** A URI. */
+  readonly store?: string;
+}
+
+/** A subscriber under measurement. */
+export interface BenchSubscriber extends BenchServer {
+  /** Deliveries that were found genuine, handled or not. */
+  received(): Promise<number>;
+}
 
 /**
  * A subscriber as a user would start it: default options but for the port, so the store is LMDB in the working folder
@@ -8,9 +21,10 @@ import type { BenchServer, BenchSetup } from '../bench-server.js';
 export async function startSubscriber(
   { hub, topic, secret }: BenchSetup,
   handlers: SubscriberHandlers,
-): Promise<BenchServer> {
-  const service = defineSubscriber({ name: 'Bench', target: { hub, topic }, secret }, handlers);
-  const runtime = await startService(service, { port: 0 });
+  { delivery, store }: SubscriberVariant = {},
+): Promise<BenchSubscriber> {
+  const service = defineSubscriber({ name: 'Bench', target: { hub, topic }, secret, delivery }, handlers);
+  const runtime = await startService(service, { port: 0, ...(store === undefined ? {} : { store }) });
   await runtime.ready({ timeoutMs: 10_000 });
   const [subscription] = await runtime.subscriptions.find();
   if (subscription?.callback === undefined) throw new Error('The subscription has no callback');
@@ -18,6 +32,7 @@ export async function startSubscriber(
   return {
     callback,
     accepted: async () => (await runtime.subscriptions.get(id))?.stats.delivered ?? 0,
+    received: async () => (await runtime.subscriptions.get(id))?.stats.received ?? 0,
     stop: () => runtime.stop(),
   };
 }
