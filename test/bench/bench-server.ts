@@ -1,4 +1,5 @@
 import { answerCalls, stringsOf } from './calls.js';
+import { heapUsed } from './heap/heap-used.js';
 
 /** What a server under measurement is given. */
 export interface BenchSetup {
@@ -39,6 +40,7 @@ export function serveBench(start: (setup: BenchSetup) => Promise<BenchServer>): 
     async settle() {
       return { waiting: (await started().settle?.()) ?? 0 };
     },
+    heap: () => ({ bytes: heapUsed() }),
     async usage() {
       const { user, system } = process.cpuUsage();
       return { cpuMicros: user + system, accepted: await started().accepted() };

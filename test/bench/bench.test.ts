@@ -1,10 +1,4 @@
-import { execFile } from 'node:child_process';
-import { copyFile, mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { coresOf } from './cores.js';
 import { readAnswerHead } from './load/answer-head.js';
 import { readOptions, UsageError } from './options.js';
@@ -65,8 +59,8 @@ describe('the harness', () => {
       'queued-256/2k-json',
     ]);
     expect(names('start')).toEqual([]);
-    expect([...rowsFor(scenarios, ['start', 'floor']).scale]).toEqual(['start']);
-    expect([...rowsFor(scenarios, []).scale]).toEqual(['start', 'idle', 'renewal']);
+    expect([...rowsFor(scenarios, ['start', 'floor']).figures]).toEqual(['start']);
+    expect([...rowsFor(scenarios, []).figures]).toEqual(['start', 'idle', 'renewal', 'heap']);
     expect(names()).toHaveLength(scenarios.flatMap(({ payloads }) => payloads).length);
     expect(() => names('inlien')).toThrow(/There is no "inlien": .*inline/);
   });
@@ -102,136 +96,5 @@ describe('the harness', () => {
     expect(coresOf('0-3,8')).toEqual([0, 1, 2, 3, 8]);
     expect(coresOf('5')).toEqual([5]);
     expect(coresOf('')).toEqual([]);
-  });
-});
-
-describe('a run of the compiled benchmark', () => {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
-  const run = promisify(execFile);
-  let folder: string;
-
-  const compile = (project: string, outDir: string): Promise<unknown> =>
-    // Types are checked elsewhere; here the package's own may not have been built.
-    run(process.execPath, [
-      join(root, 'node_modules/typescript/bin/tsc'),
-      '--noCheck',
-      '-p',
-      join(root, project),
-      '--outDir',
-      join(folder, outDir),
-    ]);
-  const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
-    run(process.execPath, [join(folder, 'bench/run.js'), ...args]);
-
-  beforeAll(async () => {
-    folder = await realpath(await mkdtemp(join(tmpdir(), 'websub-bench-test-')));
-    await copyFile(join(root, 'package.json'), join(folder, 'package.json'));
-    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir');
-    await Promise.all([compile('tsconfig.build.json', 'dist'), compile('test/bench/tsconfig.json', 'bench')]);
-  }, 60_000);
-
-  afterAll(() => rm(folder, { recursive: true, force: true }));
-
-  it('prints well-formed JSON: each row, its medians, and its ratios to the floor', async () => {
-    const args = [
-      '--quick',
-      '--json',
-      '--only',
-      'inline/2k-json',
-      '--rounds',
-      '2',
-      '--seconds',
-      '0.1',
-      '--connections',
-      '4',
-    ];
-    const report: unknown = JSON.parse((await bench(...args)).stdout);
-    const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
-    const comparison = { median: positive, lowest: positive, highest: positive };
-    const sample = {
-      requests: positive,
-      rate: positive,
-      cpuMicros: positive,
-      p50Ms: positive,
-      p99Ms: positive,
-      loadBusy: positive,
-      waiting: 0,
-    };
-    const row = {
-      ...sample,
-      payload: '2k-json',
-      payloadBytes: 2048,
-      connections: 4,
-      logLines: 0,
-      rounds: [sample, sample],
-    };
-    expect(report).toEqual({
-      machine: {
-        package: expect.stringMatching(/^websub-subscriber \d+\.\d+\.\d+/),
-        node: process.version,
-        cpu: expect.any(String),
-        cores: positive,
-        system: expect.any(String),
-        loadBefore: expect.any(Number),
-      },
-      cores: expect.toBeOneOf([undefined, { server: expect.any(Number), load: expect.any(Number) }]),
-      rounds: 2,
-      seconds: 0.1,
-      connections: 4,
-      scale: [],
-      profiled: false,
-      scenarios: [
-        { name: 'floor', what: expect.any(String) },
-        { name: 'inline', what: expect.any(String), aim: expect.stringMatching(/0\.95/) },
-      ],
-      rows: [
-        { ...row, scenario: 'floor' },
-        { ...row, scenario: 'inline', toFloor: { rate: comparison, cpuMicros: comparison, p99Ms: comparison } },
-      ],
-    });
-  }, 30_000);
-
-  it('counts a queued delivery when it was handled, and compares it with as many requests in flight', async () => {
-    const { stdout } = await bench('--only', 'queued-1', '--rounds', '2', '--seconds', '0.1', '--json');
-    const handled = { connections: 1, rate: expect.any(Number), waiting: expect.toBeOneOf([0, 0.5, 1]) };
-    expect(JSON.parse(stdout)).toMatchObject({
-      rows: [
-        { scenario: 'floor-1', connections: 1 },
-        { scenario: 'queued-1', ...handled, toFloor: { rate: { median: expect.any(Number) } } },
-      ],
-    });
-  }, 30_000);
-
-  it('tells what many subscriptions cost, beside what it would cost at the least', async () => {
-    const sizes = ['--many', '50', '--renewals', '20', '--rounds', '1', '--json'];
-    const { stdout } = await bench('--only', 'start', '--only', 'renewal', ...sizes);
-    const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
-    const comparison = { median: positive, lowest: positive, highest: positive };
-    expect(JSON.parse(stdout)).toMatchObject({
-      rows: [],
-      scale: [
-        { name: 'start', unit: 'ms', value: positive, floor: positive, toFloor: comparison, rounds: [positive] },
-        { name: 'start-heap', unit: 'bytes' },
-        { name: 'renewal', unit: '/s', value: positive, floor: positive, toFloor: comparison, rounds: [positive] },
-        { name: 'renewal-far', unit: '/s', value: positive, floor: positive, toFloor: comparison, rounds: [positive] },
-        { name: 'renewal-open', value: expect.toSatisfy((open) => open >= 1 && open <= 8) },
-      ],
-    });
-  }, 60_000);
-
-  it('prints a table with a line for each row, and says what was measured on what', async () => {
-    const { stdout } = await bench('--only', 'floor', '--rounds', '1', '--seconds', '0.05');
-    expect(stdout).toMatch(/^websub-subscriber \S+, node v\S+, .* cores, /m);
-    expect(stdout).toMatch(/^sent +server +in flight +req\/s/m);
-    expect(stdout).toMatch(/^2k-json +floor +64 +[\d,]+ /m);
-    expect(stdout).toMatch(/^20k-atom +floor +64 +[\d,]+ /m);
-    expect(stdout).toMatch(/Fewer than 5 rounds/);
-  }, 30_000);
-
-  it('ends with 2 and tells how it is used when it is used wrongly', async () => {
-    await expect(bench('--only', 'nothing')).rejects.toMatchObject({
-      code: 2,
-      stderr: expect.stringMatching(/There is no "nothing"[\s\S]*npm run bench/),
-    });
   });
 });

@@ -8,12 +8,14 @@ export interface BenchOptions {
   /** Of each row in each round. */
   readonly seconds: number;
   readonly connections: number;
-  /** Of the rows about many subscriptions. */
-  readonly scaleRounds: number;
+  /** Of what is measured otherwise than by requests to a server. */
+  readonly figureRounds: number;
   /** Subscriptions of the rows `start` and `idle`. */
   readonly many: number;
   /** Of the row `renewal`. */
   readonly renewals: number;
+  /** Of the row `heap`. */
+  readonly deliveries: number;
   /** False: a table. True: JSON on standard output. A path: both, the JSON in that file. */
   readonly json: boolean | string;
   /** Where CPU profiles of the servers are written; undefined: none are made. */
@@ -22,12 +24,13 @@ export interface BenchOptions {
 
 export const USAGE = `npm run bench -- [options]
 
-  --only NAME        a scenario (inline), a row (inline/2k-json), or of many subscriptions start, idle, renewal; several
-                     times if need be; what it is compared with is run too
-  --quick            5 rounds of 0.8 s instead of 9 of 3 s, and 3 instead of 5 of what many subscriptions cost
+  --only NAME        a scenario (inline), a row (inline/2k-json), or start, idle, renewal, heap; several times if need be;
+                     what it is compared with is run too
+  --quick            5 rounds of 0.8 s instead of 9 of 3 s, and 3 instead of 5 of the others
   --json [FILE]      JSON instead of the table, or beside it in a file (npm run -s keeps npm's own lines out)
   --rounds N, --seconds N, --connections N
-  --many N, --renewals N   instead of 100,000 subscriptions and 10,000 renewals
+  --many N, --renewals N, --deliveries N
+                     instead of 100,000 subscriptions, 10,000 renewals, and 1,000,000 deliveries (heap)
   --cpu-profile DIR  write a CPU profile of each server: measures less well
   --help
 `;
@@ -52,17 +55,19 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
   const connections = numberOf('connections', values.connections, 64);
   const many = numberOf('many', values.many, 100_000);
   const renewals = numberOf('renewals', values.renewals, 10_000);
-  if (![rounds, connections, many, renewals].every(Number.isInteger)) {
-    throw new UsageError('--rounds, --connections, --many and --renewals are whole numbers');
+  const deliveries = numberOf('deliveries', values.deliveries, quick ? 200_000 : 1_000_000);
+  if (![rounds, connections, many, renewals, deliveries].every(Number.isInteger)) {
+    throw new UsageError('--rounds, --connections, --many, --renewals and --deliveries are whole numbers');
   }
   return {
     only: values.only ?? [],
     rounds,
     seconds: numberOf('seconds', values.seconds, quick ? 0.8 : 3),
     connections,
-    scaleRounds: values.rounds === undefined ? (quick ? 3 : 5) : rounds,
+    figureRounds: values.rounds === undefined ? (quick ? 3 : 5) : rounds,
     many,
     renewals,
+    deliveries,
     json: file ?? values.json ?? false,
     profiles: values['cpu-profile'],
   };
@@ -82,6 +87,7 @@ function parsed(args: readonly string[]) {
         connections: { type: 'string' },
         many: { type: 'string' },
         renewals: { type: 'string' },
+        deliveries: { type: 'string' },
         'cpu-profile': { type: 'string' },
         help: { type: 'boolean' },
       },

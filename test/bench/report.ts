@@ -1,8 +1,8 @@
 import type { Cores } from './cores.js';
+import type { Figure } from './figure.js';
 import type { Machine } from './machine.js';
 import type { RunningRow, Sample } from './rounds.js';
 import { floorOf } from './rows.js';
-import type { ScaleReport } from './scale/scale.js';
 import type { Scenario } from './scenario.js';
 import { compareRounds, median, type Comparison } from './statistics.js';
 
@@ -33,8 +33,7 @@ export interface Report {
   readonly profiled: boolean;
   readonly scenarios: readonly Pick<Scenario, 'name' | 'what' | 'aim'>[];
   readonly rows: readonly RowReport[];
-  /** What many subscriptions cost. */
-  readonly scale: readonly ScaleReport[];
+  readonly figures: readonly Figure[];
 }
 
 /** Reports on each row. */

@@ -73,7 +73,7 @@ async function sample(
   });
   // The server idles at both readings, so they are about these requests and no others.
   const before = await usage(server);
-  const result = numbersOf(await generator.call('run', { milliseconds: seconds * 1000 }), [
+  const result = numbersOf(await generator.call('run', { milliseconds: seconds * 1000, requests: Infinity }), [
     'requests',
     'seconds',
     'p50Ms',

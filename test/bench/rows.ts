@@ -1,5 +1,5 @@
+import { FIGURES, type FigureName } from './figures.js';
 import { UsageError } from './options.js';
-import { SCALE_ROWS, type ScaleRow } from './scale/scale.js';
 import { rowName, type Row, type Scenario } from './scenario.js';
 
 /**
@@ -10,11 +10,11 @@ import { rowName, type Row, type Scenario } from './scenario.js';
 export function rowsFor(
   scenarios: readonly Scenario[],
   only: readonly string[],
-): { readonly rows: readonly Row[]; readonly scale: ReadonlySet<ScaleRow> } {
-  const scale = SCALE_ROWS.filter((name) => only.length === 0 || only.includes(name));
-  const deliveries = only.filter((name) => !scale.some((each) => each === name));
+): { readonly rows: readonly Row[]; readonly figures: ReadonlySet<FigureName> } {
+  const figures = FIGURES.filter((name) => only.length === 0 || only.includes(name));
+  const deliveries = only.filter((name) => !figures.some((each) => each === name));
   const isEmpty = only.length > 0 && deliveries.length === 0;
-  return { rows: isEmpty ? [] : deliveryRows(scenarios, deliveries), scale: new Set(scale) };
+  return { rows: isEmpty ? [] : deliveryRows(scenarios, deliveries), figures: new Set(figures) };
 }
 
 function deliveryRows(scenarios: readonly Scenario[], only: readonly string[]): readonly Row[] {
@@ -23,7 +23,7 @@ function deliveryRows(scenarios: readonly Scenario[], only: readonly string[]): 
   for (const name of only) {
     if (all.some((row) => isNamed(row, name))) continue;
     throw new UsageError(
-      `There is no "${name}": --only takes ${[...scenarios.map((each) => each.name), ...SCALE_ROWS].join(', ')}, or a row such as ${all.map(rowName).join(', ')}`,
+      `There is no "${name}": --only takes ${[...scenarios.map((each) => each.name), ...FIGURES].join(', ')}, or a row such as ${all.map(rowName).join(', ')}`,
     );
   }
   if (only.length === 0) return all;

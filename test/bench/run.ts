@@ -5,13 +5,13 @@ import { TestHub } from 'websub-subscriber/testing';
 import { stringsOf } from './calls.js';
 import { separateCores } from './cores.js';
 import { deliveryHeaders } from './delivery-request.js';
+import { measureFigures } from './figures.js';
 import { thisMachine } from './machine.js';
 import { readOptions, USAGE, UsageError, type BenchOptions } from './options.js';
 import { reportRows, type Report } from './report.js';
 import { runRounds, warmUp, type Load, type RunningRow, type Sample, type Subject } from './rounds.js';
 import { rowsFor } from './rows.js';
 import { checkWork } from './same-work.js';
-import { measureScale } from './scale/scale.js';
 import { rowName } from './scenario.js';
 import { scenarios } from './scenarios.js';
 import { renderTable } from './table.js';
@@ -21,7 +21,7 @@ const SECRET = 'what the hub signs with, and nobody else';
 
 /** Starts each row's server, sees that all do the same work, and measures them. */
 async function bench(
-  { rows, scale }: ReturnType<typeof rowsFor>,
+  { rows, figures }: ReturnType<typeof rowsFor>,
   options: BenchOptions,
   onProgress: (what: string) => void,
 ): Promise<Report> {
@@ -69,13 +69,15 @@ async function bench(
     }
     onProgress('stopping');
     for (const worker of workers) await worker.stop();
-    const { many, renewals } = options;
-    const atScale = await measureScale(scale, {
+    const { many, renewals, deliveries } = options;
+    const measured = await measureFigures(figures, {
       folder,
       cores,
-      rounds: options.scaleRounds,
+      rounds: options.figureRounds,
       many,
       renewals,
+      deliveries,
+      subject,
       onProgress,
     });
     const used = new Set(rows.map((row) => row.scenario));
@@ -88,7 +90,7 @@ async function bench(
       profiled: profiles !== undefined,
       scenarios: [...used].map(({ name, what, aim }) => ({ name, what, aim })),
       rows: report,
-      scale: atScale,
+      figures: measured,
     };
   } finally {
     for (const worker of workers) worker.kill();

@@ -1,5 +1,5 @@
+import type { Figure } from './figure.js';
 import type { Report, RowReport } from './report.js';
-import type { ScaleReport } from './scale/scale.js';
 import type { Comparison } from './statistics.js';
 
 /** From here on the load generator is what is measured. */
@@ -7,7 +7,7 @@ const BUSY = 0.9;
 
 /** The report for a person. */
 export function renderTable(report: Report): string {
-  const { machine, cores, rounds, seconds, scenarios, rows, scale } = report;
+  const { machine, cores, rounds, seconds, scenarios, rows, figures } = report;
   return [
     `${machine.package}, node ${machine.node}, ${machine.cpu}, ${machine.cores} cores, ${machine.system}`,
     `${rounds} rounds of ${seconds} s, the rows taking turns in each; kept-alive connections, one request in flight on each`,
@@ -16,7 +16,7 @@ export function renderTable(report: Report): string {
       : `server kept on core ${cores.server}, load generator on core ${cores.load}`,
     '',
     ...(rows.length === 0 ? [] : [...aligned([HEADER, ...rows.map(cells)]), '']),
-    ...scaleLines(scale),
+    ...figureLines(figures),
     'Medians of the rounds. "× floor" is the median of the ratios to the floor in the same round, with the lowest and the highest:',
     'more is better for the rate, less for CPU (user and system, of the whole server process) and p99 (of a saturated server).',
     ...scenarios.map(({ name, what, aim }) => `  ${name}: ${what}${aimed(aim)}`),
@@ -61,16 +61,15 @@ function cells({
   ];
 }
 
-/** What many subscriptions cost, a line each. */
-function scaleLines(scale: readonly ScaleReport[]): readonly string[] {
-  if (scale.length === 0) return [];
-  const line = ({ name, what, value, unit, floor, toFloor }: ScaleReport): string => {
+function figureLines(figures: readonly Figure[]): readonly string[] {
+  if (figures.length === 0) return [];
+  const line = ({ name, what, aim, value, unit, floor, toFloor }: Figure): string => {
     const shown = (number: number): string =>
       `${number.toLocaleString('en', { maximumFractionDigits: number < 100 ? 2 : 0 })} ${unit}`;
     const beside = floor === undefined ? '' : `, floor ${shown(floor)}: × ${ratio(toFloor)}`;
-    return `${name.padEnd(11)} ${shown(value)}${beside}  (${what})`;
+    return `${name.padEnd(11)} ${shown(value)}${beside}  (${what}${aimed(aim)})`;
   };
-  return [...scale.map(line), ''];
+  return [...figures.map(line), ''];
 }
 
 function aimed(aim: string | undefined): string {

@@ -11,6 +11,12 @@ export interface Target {
   readonly connections: number;
 }
 
+/** How much is sent: whichever comes first. */
+export interface Stretch {
+  readonly milliseconds: number;
+  readonly requests: number;
+}
+
 /** What a stretch of load came to. */
 export interface LoadResult {
   readonly requests: number;
@@ -25,11 +31,12 @@ export interface LoadResult {
 /** Connections that are open and idle. */
 export interface Load {
   /**
-   * Sends on every connection, the next request with each answer, for so long and until what is in flight is answered.
+   * Sends on every connection, the next request with each answer, for so long or so often, and until what is in flight is
+   * answered.
    *
    * @throws Error when a single request was not answered 202
    */
-  run(milliseconds: number): Promise<LoadResult>;
+  run(stretch: Stretch): Promise<LoadResult>;
   close(): void;
 }
 
@@ -49,14 +56,15 @@ export async function openLoad({ port, request, connections }: Target): Promise<
     ),
   );
 
-  function run(milliseconds: number): Promise<LoadResult> {
+  function run({ milliseconds, requests }: Stretch): Promise<LoadResult> {
     const latencies = new Latencies();
     const sentAt = new Float64Array(connections);
     const failures = new Map<string, number>();
     const fail = (what: string): void => void failures.set(what, (failures.get(what) ?? 0) + 1);
     const startedAt = performance.now();
     const endsAt = startedAt + milliseconds;
-    let inFlight = connections;
+    let inFlight = Math.min(connections, requests);
+    let sent = inFlight;
     let answers = 0;
     let idleMs = 0;
 
@@ -108,10 +116,12 @@ export async function openLoad({ port, request, connections }: Target): Promise<
         answers += 1;
         if (status === 202) latencies.add(now - (sentAt[index] ?? now));
         else fail(`answered ${status}`);
-        if (now < endsAt) send(index, now);
-        else ended();
+        if (now < endsAt && sent < requests) {
+          sent += 1;
+          send(index, now);
+        } else ended();
       };
-      for (let index = 0; index < connections; index += 1) send(index, performance.now());
+      for (let index = 0; index < inFlight; index += 1) send(index, performance.now());
     });
   }
 

@@ -10,9 +10,9 @@ answerCalls({
     return {};
   },
   run(argument) {
-    const { milliseconds } = numbersOf(argument, ['milliseconds']);
+    const stretch = numbersOf(argument, ['milliseconds', 'requests']);
     if (load === undefined) throw new Error('There are no connections');
-    return load.run(milliseconds);
+    return load.run(stretch);
   },
   close() {
     load?.close();

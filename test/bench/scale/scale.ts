@@ -1,44 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { numbersOf, stringsOf } from '../calls.js';
-import type { Cores } from '../cores.js';
-import { compareRounds, median, type Comparison } from '../statistics.js';
+import { figureOf, type Figure } from '../figure.js';
+import type { FigureName, FigureOptions } from '../figures.js';
 import { startWorker, type Worker } from '../worker.js';
 import { seedStore } from './seed-store.js';
 
-/** What many subscriptions cost, in one respect. */
-export interface ScaleReport {
-  readonly name: string;
-  readonly what: string;
-  /** Median of the rounds, in `unit`. */
-  readonly value: number;
-  readonly unit: string;
-  /** What it is compared with, in the same unit; undefined where it stands for itself. */
-  readonly floor: number | undefined;
-  /** Compared with the floor, round by round. */
-  readonly toFloor: Comparison | undefined;
-  readonly rounds: readonly number[];
-}
-
-/** How the rows of many subscriptions are measured. */
-export interface ScaleOptions {
-  /** Where stores are written. */
-  readonly folder: string;
-  readonly cores: Cores | undefined;
-  readonly rounds: number;
-  /** Subscriptions of the rows `start` and `idle`. */
-  readonly many: number;
-  /** Renewals of the row `renewal`. */
-  readonly renewals: number;
-  readonly onProgress: (what: string) => void;
-}
-
-export const SCALE_ROWS = ['start', 'idle', 'renewal'] as const;
-
-export type ScaleRow = (typeof SCALE_ROWS)[number];
-
 const TOPIC = 'https://publisher.example/feeds/of/something';
 const SECRET = 'what the hub signs with';
+const RENEWAL_AIM = "at least 0.7 of the loop's rate";
 const DAY_MS = 86_400_000;
 
 /** Requests in flight at a hub: the package's default, and so many are the floor's. */
@@ -50,12 +20,9 @@ const FAR_MS = 25;
 /** Milliseconds in which a start with the renewals to be measured is over. */
 const START_MS = 3_000;
 
-/** Measures the rows that are asked for. */
-export async function measureScale(
-  rows: ReadonlySet<ScaleRow>,
-  options: ScaleOptions,
-): Promise<readonly ScaleReport[]> {
-  if (rows.size === 0) return [];
+/** Measures what many subscriptions cost, in the respects that are asked for. */
+export async function measureScale(rows: ReadonlySet<FigureName>, options: FigureOptions): Promise<readonly Figure[]> {
+  if (!rows.has('start') && !rows.has('idle') && !rows.has('renewal')) return [];
   const workers: Worker[] = [];
   const start = (name: string, core: 'server' | 'load' | 'any', execArgv: readonly string[] = []): Worker => {
     const module = new URL(`${name}.js`, import.meta.url);
@@ -68,7 +35,7 @@ export async function measureScale(
     const hub = start('renewal-hub', 'load');
     const { hub: url } = stringsOf(await hub.call('start'), ['hub']);
     const world = { ...options, start, hub, url };
-    const reports: ScaleReport[] = [];
+    const reports: Figure[] = [];
     if (rows.has('start') || rows.has('idle')) reports.push(...(await starts(world, rows)));
     if (rows.has('renewal')) reports.push(...(await renewals(world)));
     await hub.stop();
@@ -78,13 +45,13 @@ export async function measureScale(
   }
 }
 
-interface World extends ScaleOptions {
+interface World extends FigureOptions {
   readonly start: (name: string, core: 'server' | 'load' | 'any', execArgv?: readonly string[]) => Worker;
   readonly hub: Worker;
   readonly url: string;
 }
 
-async function starts(world: World, rows: ReadonlySet<ScaleRow>): Promise<readonly ScaleReport[]> {
+async function starts(world: World, rows: ReadonlySet<FigureName>): Promise<readonly Figure[]> {
   const { folder, many, rounds, url, start, onProgress } = world;
   onProgress(`writing a store of ${many} subscriptions`);
   const directory = join(mkdtempSync(join(folder, 'many-')), 'store');
@@ -111,12 +78,26 @@ async function starts(world: World, rows: ReadonlySet<ScaleRow>): Promise<readon
   return [
     ...(rows.has('start')
       ? [
-          report('start', what, 'ms', milliseconds, floors),
-          report('start-heap', 'heap for each of them, after garbage collection', 'bytes', heaps),
+          figureOf({ name: 'start', what, aim: 'under 3 s', unit: 'ms', rounds: milliseconds, floors }),
+          figureOf({
+            name: 'start-heap',
+            what: 'heap for each of them, after garbage collection',
+            aim: 'under 1,536 bytes',
+            unit: 'bytes',
+            rounds: heaps,
+          }),
         ]
       : []),
     ...(rows.has('idle')
-      ? [report('idle', 'CPU of a second in which nothing is due for any of them', 'ms', idles)]
+      ? [
+          figureOf({
+            name: 'idle',
+            what: 'CPU of a second in which nothing is due for any of them',
+            aim: 'under 1 ms',
+            unit: 'ms',
+            rounds: idles,
+          }),
+        ]
       : []),
   ];
 }
@@ -132,7 +113,7 @@ async function idle(worker: Worker): Promise<number> {
 }
 
 /** A hub whose answers take no time shows the work of a renewal; one that is away, what is in the way of the next request. */
-async function renewals(world: World): Promise<readonly ScaleReport[]> {
+async function renewals(world: World): Promise<readonly Figure[]> {
   const { renewals: count } = world;
   const far = Math.max(1, Math.round(count / 10));
   const atOnce = `${count.toLocaleString('en')} renewals due at once at one hub, ${CONCURRENCY} in flight, beside a bare undici loop`;
@@ -140,9 +121,16 @@ async function renewals(world: World): Promise<readonly ScaleReport[]> {
   const near = await renewalsAt(world, { count, answerMs: 0 });
   const afar = await renewalsAt(world, { count: far, answerMs: FAR_MS });
   return [
-    report('renewal', atOnce, '/s', near.rates, near.floors),
-    report('renewal-far', away, '/s', afar.rates, afar.floors),
-    report('renewal-open', `requests open at that hub at once, at most`, '', afar.open),
+    figureOf({ name: 'renewal', what: atOnce, aim: RENEWAL_AIM, unit: '/s', rounds: near.rates, floors: near.floors }),
+    figureOf({
+      name: 'renewal-far',
+      what: away,
+      aim: RENEWAL_AIM,
+      unit: '/s',
+      rounds: afar.rates,
+      floors: afar.floors,
+    }),
+    figureOf({ name: 'renewal-open', what: 'requests open at that hub at once, at most', unit: '', rounds: afar.open }),
   ];
 }
 
@@ -195,24 +183,6 @@ async function verified(hub: Worker, count: number): Promise<{ readonly rate: nu
     }
     await wait(50);
   }
-}
-
-function report(
-  name: string,
-  what: string,
-  unit: string,
-  rounds: readonly number[],
-  floors?: readonly number[],
-): ScaleReport {
-  return {
-    name,
-    what,
-    value: median(rounds),
-    unit,
-    floor: floors && median(floors),
-    toFloor: floors && compareRounds(rounds, floors),
-    rounds,
-  };
 }
 
 const wait = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));

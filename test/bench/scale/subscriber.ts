@@ -1,5 +1,6 @@
 import { defineSubscriber, startService } from 'websub-subscriber';
 import { answerCalls, numbersOf, stringsOf } from '../calls.js';
+import { heapUsed } from '../heap/heap-used.js';
 import { SEEDED_SERVICE } from './seed-store.js';
 
 /** A subscriber with what a store holds, as a user would start it; with `--expose-gc` it knows what it keeps. */
@@ -25,8 +26,7 @@ answerCalls({
     return { milliseconds };
   },
   heap() {
-    for (let time = 0; time < 3; time += 1) globalThis.gc?.();
-    return { bytes: process.memoryUsage().heapUsed };
+    return { bytes: heapUsed() };
   },
   usage() {
     const { user, system } = process.cpuUsage();

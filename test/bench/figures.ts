@@ -1,0 +1,29 @@
+import type { Cores } from './cores.js';
+import type { Figure } from './figure.js';
+import { measureHeap } from './heap/heap.js';
+import type { BenchOptions } from './options.js';
+import type { Subject } from './rounds.js';
+import { measureScale } from './scale/scale.js';
+
+/** How figures are measured. */
+export interface FigureOptions extends Pick<BenchOptions, 'many' | 'renewals' | 'deliveries'> {
+  /** Where stores are written. */
+  readonly folder: string;
+  readonly cores: Cores | undefined;
+  readonly rounds: number;
+  /** What deliveries are about. */
+  readonly subject: Subject;
+  readonly onProgress: (what: string) => void;
+}
+
+export const FIGURES = ['start', 'idle', 'renewal', 'heap'] as const;
+
+export type FigureName = (typeof FIGURES)[number];
+
+/** Measures what is asked for. */
+export async function measureFigures(
+  names: ReadonlySet<FigureName>,
+  options: FigureOptions,
+): Promise<readonly Figure[]> {
+  return [...(await measureScale(names, options)), ...(names.has('heap') ? await measureHeap(options) : [])];
+}

@@ -1,0 +1,61 @@
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { numbersOf, stringsOf } from '../calls.js';
+import { deliveryHeaders, requestBytes } from '../delivery-request.js';
+import { figureOf, type Figure } from '../figure.js';
+import type { FigureOptions } from '../figures.js';
+import { json2k } from '../payloads.js';
+import { startWorker, type Worker } from '../worker.js';
+
+const CONNECTIONS = 64;
+
+/** Milliseconds that deliveries may take: what is slower than that hangs. */
+const LONGEST_MS = 30 * 60_000;
+
+/** What one process keeps after many deliveries, beside what it kept after a tenth of them. */
+export async function measureHeap(options: FigureOptions): Promise<readonly Figure[]> {
+  const { folder, cores, deliveries, subject, onProgress } = options;
+  const few = Math.ceil(deliveries / 10);
+  const cwd = mkdtempSync(join(folder, 'heap-'));
+  const at = (path: string): URL => new URL(`../${path}.js`, import.meta.url);
+  const execArgv = ['--expose-gc'];
+  const server = startWorker(at('servers/inline'), { name: 'heap', cwd, core: cores?.server, execArgv });
+  const generator = startWorker(at('load/process'), { name: 'heap-load', cwd, core: cores?.load });
+  try {
+    const { callback } = stringsOf(await server.call('start', subject), ['callback']);
+    const url = new URL(callback);
+    const request = requestBytes(url, deliveryHeaders(json2k, subject), json2k.bytes);
+    const heapAfter = async (requests: number): Promise<number> => {
+      onProgress(`${requests} deliveries to one process`);
+      // Closed again before the heap is read, or it would hold what connections keep.
+      await generator.call('open', { port: Number(url.port), connections: CONNECTIONS, request });
+      await generator.call('run', { milliseconds: LONGEST_MS, requests });
+      await generator.call('close');
+      return heapOf(server);
+    };
+    const before = await heapAfter(few);
+    const after = await heapAfter(deliveries - few);
+    const { accepted } = numbersOf(await server.call('usage'), ['accepted']);
+    if (accepted !== deliveries) throw new Error(`${accepted} of ${deliveries} deliveries were handled`);
+    await server.stop();
+    await generator.stop();
+    const [many, tenth] = [deliveries, few].map((count) => count.toLocaleString('en'));
+    return [
+      figureOf({
+        name: 'heap',
+        what: `heap of one process after ${many} inline deliveries, beside the same process after ${tenth}; garbage collected`,
+        aim: 'within 5 %, for 1,000,000 beside 100,000',
+        unit: 'bytes',
+        rounds: [after],
+        floors: [before],
+      }),
+    ];
+  } finally {
+    server.kill();
+    generator.kill();
+  }
+}
+
+async function heapOf(server: Worker): Promise<number> {
+  return numbersOf(await server.call('heap'), ['bytes']).bytes;
+}
