@@ -1,8 +1,9 @@
+import { parseFeed } from 'feedsmith';
 import { describe, expect, it } from 'vitest';
 import { coresOf } from './cores.js';
 import { readAnswerHead } from './load/answer-head.js';
 import { readOptions, UsageError } from './options.js';
-import { atom20k, json2k } from './payloads.js';
+import { atom20k, feed20k, json2k, youtube2k } from './payloads.js';
 import { floorOf, rowsFor } from './rows.js';
 import { rowName } from './scenario.js';
 import { scenarios } from './scenarios.js';
@@ -44,6 +45,11 @@ describe('the harness', () => {
     expect(JSON.parse(json2k.bytes.toString())).toHaveProperty('text');
     expect(atom20k.bytes.byteLength).toBe(20_480);
     expect(atom20k.bytes.toString()).toMatch(/^<\?xml.*<\/feed>$/s);
+    expect(youtube2k.bytes.byteLength).toBe(2048);
+    expect(feed20k.bytes.byteLength).toBe(20_480);
+    for (const { bytes, entries } of [youtube2k, feed20k]) {
+      expect(parseFeed(bytes.toString())).toMatchObject({ format: 'atom', feed: { entries: { length: entries } } });
+    }
   });
 
   it('runs what is asked for with what it is compared with, and refuses a name that is none', () => {
@@ -60,7 +66,7 @@ describe('the harness', () => {
     ]);
     expect(names('start')).toEqual([]);
     expect([...rowsFor(scenarios, ['start', 'floor']).figures]).toEqual(['start']);
-    expect([...rowsFor(scenarios, []).figures]).toEqual(['start', 'idle', 'renewal', 'heap']);
+    expect([...rowsFor(scenarios, []).figures]).toEqual(['start', 'idle', 'renewal', 'heap', 'entries']);
     expect(names()).toHaveLength(scenarios.flatMap(({ payloads }) => payloads).length);
     expect(() => names('inlien')).toThrow(/There is no "inlien": .*inline/);
   });

@@ -1,4 +1,5 @@
 import type { Cores } from './cores.js';
+import { measureEntries } from './entries/entries.js';
 import type { Figure } from './figure.js';
 import { measureHeap } from './heap/heap.js';
 import type { BenchOptions } from './options.js';
@@ -6,7 +7,7 @@ import type { Subject } from './rounds.js';
 import { measureScale } from './scale/scale.js';
 
 /** How figures are measured. */
-export interface FigureOptions extends Pick<BenchOptions, 'many' | 'renewals' | 'deliveries'> {
+export interface FigureOptions extends Pick<BenchOptions, 'seconds' | 'many' | 'renewals' | 'deliveries'> {
   /** Where stores are written. */
   readonly folder: string;
   readonly cores: Cores | undefined;
@@ -16,7 +17,7 @@ export interface FigureOptions extends Pick<BenchOptions, 'many' | 'renewals' | 
   readonly onProgress: (what: string) => void;
 }
 
-export const FIGURES = ['start', 'idle', 'renewal', 'heap'] as const;
+export const FIGURES = ['start', 'idle', 'renewal', 'heap', 'entries'] as const;
 
 export type FigureName = (typeof FIGURES)[number];
 
@@ -25,5 +26,9 @@ export async function measureFigures(
   names: ReadonlySet<FigureName>,
   options: FigureOptions,
 ): Promise<readonly Figure[]> {
-  return [...(await measureScale(names, options)), ...(names.has('heap') ? await measureHeap(options) : [])];
+  return [
+    ...(await measureScale(names, options)),
+    ...(names.has('heap') ? await measureHeap(options) : []),
+    ...(names.has('entries') ? await measureEntries(options) : []),
+  ];
 }

@@ -24,7 +24,7 @@ export interface BenchOptions {
 
 export const USAGE = `npm run bench -- [options]
 
-  --only NAME        a scenario (inline), a row (inline/2k-json), or start, idle, renewal, heap; several times if need be;
+  --only NAME        a scenario (inline), a row (inline/2k-json), or start, idle, renewal, heap, entries; several times if need be;
                      what it is compared with is run too
   --quick            5 rounds of 0.8 s instead of 9 of 3 s, and 3 instead of 5 of the others
   --json [FILE]      JSON instead of the table, or beside it in a file (npm run -s keeps npm's own lines out)

@@ -130,6 +130,20 @@ describe('a run of the compiled benchmark', () => {
     });
   }, 30_000);
 
+  it('tells how fast entries are read, beside a bare parser', async () => {
+    const { stdout } = await bench('--only', 'entries', '--rounds', '2', '--seconds', '0.05', '--json');
+    const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
+    const rate = { value: positive, floor: positive, toFloor: { median: positive }, rounds: [positive, positive] };
+    expect(JSON.parse(stdout)).toMatchObject({
+      rows: [],
+      figures: [
+        { name: 'entries/2k-youtube', unit: 'documents/s', ...rate },
+        { name: 'entries/20k-blog', unit: 'documents/s', ...rate },
+        { name: 'entries/20k-blog/each', unit: 'entries/s', ...rate },
+      ],
+    });
+  }, 30_000);
+
   it('prints a table with a line for each row, and says what was measured on what', async () => {
     const { stdout } = await bench('--only', 'floor', '--rounds', '1', '--seconds', '0.05');
     expect(stdout).toMatch(/^websub-subscriber \S+, node v\S+, .* cores, /m);

@@ -74,6 +74,7 @@ async function bench(
       folder,
       cores,
       rounds: options.figureRounds,
+      seconds,
       many,
       renewals,
       deliveries,
