@@ -74,6 +74,8 @@ describe('the harness', () => {
   it('reads its options', () => {
     expect(readOptions([])).toMatchObject({ rounds: 9, seconds: 3, json: false, only: [], profiles: undefined });
     expect(readOptions(['--quick', '--json', 'out.json'])).toMatchObject({ rounds: 5, json: 'out.json' });
+    expect(readOptions([])).toMatchObject({ many: 100_000, renewals: 10_000, deliveries: 1_000_000 });
+    expect(readOptions(['--quick'])).toMatchObject({ many: 20_000, renewals: 1_000, deliveries: 200_000 });
     expect(readOptions(['--only', 'a', '--only', 'b', '--json', '--rounds', '2'])).toMatchObject({
       only: ['a', 'b'],
       json: true,
