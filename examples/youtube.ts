@@ -14,8 +14,9 @@ const videos = defineSubscriber(
   },
   {
     onEventNotification(event) {
-      const [, id] = /<yt:videoId>([\w-]+)<\/yt:videoId>/.exec(event.text()) ?? [];
-      if (id !== undefined) console.log(`https://www.youtube.com/watch?v=${id}`);
+      for (const { change, title = '', url = '', youtube } of event.entries()) {
+        if (change !== 'unchanged') console.log(`${change}: ${youtube?.videoId} ${title} ${url}`);
+      }
     },
     onSubscriptionValidationDenied(denial) {
       console.error(`YouTube's hub said no: ${denial.message}`);

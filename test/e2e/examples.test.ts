@@ -66,16 +66,18 @@ it.each(['express', 'hono'])(
 );
 
 it(
-  'youtube: a topic is subscribed at a known hub, and a new video is printed as its URL',
+  'youtube: a topic is subscribed at a known hub, and a new video is printed with its URL',
   async () => {
     await using hub = await TestHub.start();
     await using example = runExample('youtube', { env: { HUB: hub.url, CHANNEL: 'UC123' } });
     const { topic } = await subscribed(example, hub);
     expect(topic).toBe('https://www.youtube.com/feeds/videos.xml?channel_id=UC123');
-    await hub.distribute(topic, '<feed><entry><yt:videoId>abc-DEF_1</yt:videoId></entry></feed>', {
-      contentType: 'application/atom+xml',
-    });
-    await example.printed('https://www.youtube.com/watch?v=abc-DEF_1');
+    const video =
+      '<entry><id>yt:video:abc-DEF_1</id><yt:videoId>abc-DEF_1</yt:videoId><title>A video</title>' +
+      '<link rel="alternate" href="https://www.youtube.com/watch?v=abc-DEF_1"/></entry>';
+    const spaces = 'xmlns="http://www.w3.org/2005/Atom" xmlns:yt="http://www.youtube.com/xml/schemas/2015"';
+    await hub.distribute(topic, `<feed ${spaces}>${video}</feed>`, { contentType: 'application/atom+xml' });
+    await example.printed('new: abc-DEF_1 A video https://www.youtube.com/watch?v=abc-DEF_1');
     await endsCleanly(example, hub);
   },
   LIMIT_MS,
