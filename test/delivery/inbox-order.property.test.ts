@@ -53,7 +53,7 @@ class Life {
       random: () => 0.5,
       limitsOf: () => ({ concurrency: 3, retryForSeconds: RETRY_FOR_SECONDS, order: 'subscription' }),
       run: (event) => this.#run(process, event),
-      onFound: async () => {},
+      onFound: () => {},
       onFoundDead: (event) => void this.#dead.push(event),
       onDeadLetter: (event) => void this.#dead.push(event),
     });
