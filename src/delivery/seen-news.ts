@@ -7,7 +7,6 @@ import { isWhole, type Piece } from './piece.js';
 
 const VERSION = 1;
 
-/** So many pieces of news are remembered at most; what was seen longest ago is forgotten first. */
 const MOST_SEEN = 250_000;
 
 /** What is seen again and again, as all that a feed still has is, is noted in the store so seldom. */
@@ -19,6 +18,8 @@ export interface SeenNewsOptions {
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  /** So many pieces are remembered; what was seen longest ago is forgotten first. @default 250_000 */
+  readonly most?: number | undefined;
 }
 
 /** The version of a piece that was seen last, and when. Times are epoch milliseconds. */
@@ -144,8 +145,9 @@ export class SeenNews {
       this.#seen.set(key, { ...kept, at, notedAt: isNoted ? before.notedAt : at });
       if (!isNoted) this.#write('set', key);
     }
+    const { most = MOST_SEEN } = this.#options;
     for (const oldest of this.#seen.keys()) {
-      if (this.#seen.size <= MOST_SEEN) break;
+      if (this.#seen.size <= most) break;
       this.#isFull = true;
       this.#forget(oldest);
     }

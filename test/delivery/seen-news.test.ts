@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { DeliveryAnswer } from '../../src/delivery/delivery-answer.js';
 import type { Piece } from '../../src/delivery/piece.js';
 import { SeenNews } from '../../src/delivery/seen-news.js';
@@ -12,7 +12,7 @@ async function setUp() {
   const world = new FakeWorld();
   const store = await openStore('memory');
   onTestFinished(() => store.close());
-  const open = (): SeenNews => new SeenNews({ store, logger: world.logger, now: () => world.now });
+  const open = (most?: number): SeenNews => new SeenNews({ store, logger: world.logger, now: () => world.now, most });
   return { world, store, seen: open(), open };
 }
 
@@ -94,4 +94,83 @@ test('of several entries, all have to be seen or in hand', async () => {
   expect(seen.answerTo(bodies('a', 'c'), MINUTE)).toBeUndefined();
   seen.waits(bodies('c'));
   expect(await seen.answerTo(bodies('a', 'c'), MINUTE)).toEqual(ACKNOWLEDGED);
+});
+
+describe('an entry', () => {
+  const entry = (version: string, updated?: number): Piece => ({ key: 'e', version, updated });
+
+  test('is new, then unchanged, then updated', async () => {
+    const { seen, open } = await setUp();
+    expect(seen.changeOf(entry('1'))).toBe('new');
+    await handled(seen, [entry('1')]);
+    const again = open();
+    await again.load();
+    for (const each of [seen, again]) {
+      expect(each.changeOf(entry('1'))).toBe('unchanged');
+      expect(each.changeOf(entry('2'))).toBe('updated');
+    }
+  });
+
+  test('is remembered for longer than a window, and not swept', async () => {
+    const { world, seen } = await setUp();
+    await handled(seen, [entry('1')]);
+    world.pass(1_000 * MINUTE);
+    seen.sweep(world.now);
+    expect(seen.answerTo([entry('1')], MINUTE)).toEqual(ACKNOWLEDGED);
+    expect(seen.answerTo([entry('2')], MINUTE)).toBeUndefined();
+  });
+
+  test('of an older version that comes late takes the place of none', async () => {
+    const { seen } = await setUp();
+    await handled(seen, [entry('2', 20)]);
+    expect(seen.changeOf(entry('1', 10))).toBe('unchanged');
+    await handled(seen, [entry('1', 10)]);
+    expect(seen.changeOf(entry('2', 20))).toBe('unchanged');
+  });
+
+  test('of a topic is missing where no handler had it or has it in hand, or only one that says it is older', async () => {
+    const { seen } = await setUp();
+    expect(seen.isMissing(entry('1', 10))).toBe(true);
+    seen.waits([entry('1', 10)]);
+    expect(seen.isMissing(entry('as the topic has it', 10))).toBe(false);
+    await handled(seen, [entry('1', 10)]);
+    expect(seen.isMissing(entry('as the topic has it', 10))).toBe(false);
+    expect(seen.isMissing(entry('2'))).toBe(false);
+    expect(seen.isMissing(entry('2', 20))).toBe(true);
+    seen.givenUp([entry('2', 20)]);
+    expect(seen.isMissing({ key: 'given up', version: '1' })).toBe(true);
+    seen.givenUp([{ key: 'given up', version: '1' }]);
+    expect(seen.isMissing({ key: 'given up', version: '1' })).toBe(false);
+  });
+
+  test('that is seen day after day is written once a day', async () => {
+    const { world, store, seen } = await setUp();
+    let writes = 0;
+    const set = store.set.bind(store);
+    store.set = async (...given) => {
+      writes += 1;
+      return set(...given);
+    };
+    for (let hour = 0; hour < 48; hour += 1) {
+      await handled(seen, [entry('1')]);
+      seen.touch([entry('1'), { key: 'never seen', version: '1' }]);
+      world.pass(60 * MINUTE);
+    }
+    expect(writes).toBe(2);
+  });
+
+  test('that was seen longest ago is forgotten first, where there are too many', async () => {
+    const { store, open } = await setUp();
+    const seen = open(100);
+    await handled(seen, [entry('1')]);
+    const others = Array.from({ length: 100 }, (_none, index) => ({ key: `k${index}`, version: '1' }));
+    await handled(seen, others.slice(0, 50));
+    expect(seen.isFull).toBe(false);
+    seen.touch([entry('1')]);
+    await handled(seen, others.slice(50));
+    expect(seen.isFull).toBe(true);
+    expect(seen.changeOf(entry('1'))).toBe('unchanged');
+    expect(seen.changeOf({ key: 'k0', version: '1' })).toBe('new');
+    expect(await store.get('seen', 'k0')).toBeUndefined();
+  });
 });

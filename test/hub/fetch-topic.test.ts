@@ -1,0 +1,111 @@
+import { gzipSync } from 'node:zlib';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { privacyOf } from '../../src/hub/address-guard.js';
+import { fetchTopic, isPassing, type TopicRequest } from '../../src/hub/fetch-topic.js';
+import { startServer, status, type Answer } from './recording-server.js';
+
+// The only stand-in: a URL that is not private cannot be had without a network.
+vi.mock(import('../../src/hub/address-guard.js'), async (importOriginal) => {
+  const original = await importOriginal();
+  return { ...original, privacyOf: vi.fn<typeof privacyOf>(original.privacyOf) };
+});
+
+beforeEach(() => void vi.mocked(privacyOf).mockReset().mockResolvedValue('literal'));
+
+const request = (change: Partial<TopicRequest> = {}): TopicRequest => ({
+  config: {},
+  givenBy: 'http://127.0.0.1/',
+  allowPrivateNetworks: false,
+  maxBytes: 1_000,
+  ...change,
+});
+
+const feed: Answer = (_request, response) => {
+  response.writeHead(200, {
+    'Content-Type': 'application/atom+xml',
+    ETag: '"one"',
+    'Last-Modified': 'Thu, 01 Jan 2026 00:00:00 GMT',
+    'Set-Cookie': 'a=b',
+  });
+  response.end('<feed/>');
+};
+
+describe('a topic that is fetched', () => {
+  test('comes with its bytes, what describes them, and what to ask by next time', async () => {
+    await using server = await startServer(feed);
+    const content = await fetchTopic(`${server.url}/feed`, request());
+    expect(Buffer.from(content?.body ?? []).toString()).toBe('<feed/>');
+    expect(content?.validators).toEqual({ etag: '"one"', lastModified: 'Thu, 01 Jan 2026 00:00:00 GMT' });
+    expect(content?.headers).toContainEqual(['content-type', 'application/atom+xml']);
+    expect(content?.headers.map(([name]) => name)).not.toContain('set-cookie');
+    expect(server.requests[0]?.headers).not.toHaveProperty('if-none-match');
+    expect(server.requests[0]?.headers.accept).toMatch(/^application\/atom\+xml, application\/rss\+xml/);
+  });
+
+  test('is asked for by what is known, and is nothing where it is that', async () => {
+    await using server = await startServer(status(304));
+    const known = { etag: '"one"', lastModified: 'Thu, 01 Jan 2026 00:00:00 GMT' };
+    expect(await fetchTopic(`${server.url}/feed`, request({ known }))).toBeUndefined();
+    expect(server.requests[0]?.headers).toMatchObject({
+      'if-none-match': '"one"',
+      'if-modified-since': 'Thu, 01 Jan 2026 00:00:00 GMT',
+    });
+  });
+
+  test('is decoded, and does not say that it is encoded', async () => {
+    await using server = await startServer((_request, response) => {
+      response.writeHead(200, { 'Content-Encoding': 'gzip' });
+      response.end(gzipSync('<feed/>'));
+    });
+    const content = await fetchTopic(`${server.url}/feed`, request());
+    expect(Buffer.from(content?.body ?? []).toString()).toBe('<feed/>');
+    expect(content?.headers.map(([name]) => name)).not.toContain('content-encoding');
+  });
+
+  test("is asked for as the service's discovery is", async () => {
+    await using server = await startServer(feed);
+    const config = { accept: 'text/csv', httpConfig: { headers: { 'X-Key': 'k' }, auth: { bearer: 't' } } };
+    await fetchTopic(`${server.url}/feed`, request({ config }));
+    expect(server.requests[0]?.headers).toMatchObject({ accept: 'text/csv', 'x-key': 'k', authorization: 'Bearer t' });
+  });
+});
+
+describe('a topic that cannot be fetched', () => {
+  test.each([
+    [200, 'is longer than 5 bytes', false],
+    [404, 'answered 404, so its content cannot be had', false],
+    [410, 'answered 410', false],
+    [429, 'answered 429', true],
+    [500, 'answered 500', true],
+    [503, 'answered 503', true],
+  ])('%i: %s', async (code, message, isSoon) => {
+    await using server = await startServer(code === 200 ? feed : status(code));
+    const error: unknown = await fetchTopic(`${server.url}/feed`, request({ maxBytes: 5 })).catch(
+      (one: unknown) => one,
+    );
+    expect(error).toMatchObject({ code: 'ERR_WEBSUB_DISCOVERY', message: expect.stringContaining(message) });
+    expect(isPassing(error)).toBe(isSoon);
+  });
+
+  test('as nobody answers, may be had soon', async () => {
+    const server = await startServer(feed);
+    await server[Symbol.asyncDispose]();
+    const error: unknown = await fetchTopic(`${server.url}/feed`, request()).catch((one: unknown) => one);
+    expect(error).toMatchObject({ reason: 'unreachable' });
+    expect(isPassing(error)).toBe(true);
+    expect(isPassing(new Error('a store'))).toBe(false);
+  });
+
+  test('as a public page named one in a private network', async () => {
+    vi.mocked(privacyOf).mockImplementation(async (url) => (url.includes('public') ? 'public' : 'literal'));
+    await using server = await startServer(feed);
+    const error: unknown = await fetchTopic(
+      `${server.url}/feed`,
+      request({ givenBy: 'https://public.example/' }),
+    ).catch((one: unknown) => one);
+    expect(error).toMatchObject({ reason: 'forbidden-address' });
+    expect(server.requests).toEqual([]);
+    const allowed = request({ givenBy: 'https://public.example/', allowPrivateNetworks: true });
+    expect(await fetchTopic(`${server.url}/feed`, allowed)).toBeDefined();
+  });
+});
