@@ -16,6 +16,47 @@ export abstract class Logger {
   abstract readonly fatal: LogLine;
 }
 
+/**
+ * A logger that throws nothing at whoever logs: pino throws at an error that is frozen or cannot be read, and any logger may
+ * where its disk is full. What cannot be logged as it is, is put in words.
+ */
+export function unfailing(logger: Logger): Logger {
+  const lineOf =
+    (level: keyof Logger): LogLine =>
+    (fields: object | string, message?: string): void => {
+      if (typeof fields === 'string') isDone(() => logger[level](fields));
+      else if (!isDone(() => logger[level](fields, message))) isDone(() => logger[level](inWords(fields), message));
+    };
+  return {
+    debug: lineOf('debug'),
+    info: lineOf('info'),
+    warn: lineOf('warn'),
+    error: lineOf('error'),
+    fatal: lineOf('fatal'),
+  };
+}
+
+function isDone(act: () => void): boolean {
+  try {
+    act();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function inWords(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, wordsOf(value)]));
+}
+
+function wordsOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return 'something that cannot be logged';
+  }
+}
+
 const nothing: LogLine = () => {};
 
 /** The logger behind `logger: false`. */

@@ -1,3 +1,4 @@
+import { reasonOf } from '../store/store-failure.js';
 import { backoffMs, FAILURE_BACKOFF } from '../subscription/backoff.js';
 import { textOf } from './handler-run.js';
 import type { StoredEvent } from './stored-event.js';
@@ -23,7 +24,7 @@ export function failedEvent(
 ): StoredEvent {
   const attempts = event.attempts + 1;
   // A character that the cut has halved could not be stored.
-  const message = textOf(error.message)
+  const message = textOf(reasonOf(error))
     .slice(0, LONGEST_ERROR)
     .replace(/\p{Cs}$/u, '');
   const errors = [...event.errors, { message, at }].slice(-KEPT_ERRORS);

@@ -12,13 +12,23 @@ export type HandlerOutcome =
 /** Only a handler that waits makes a promise, which never rejects. */
 export type HandlerRun = HandlerOutcome | Promise<HandlerOutcome>;
 
+const NO_ERROR = 'something that is no error';
+
 const PLAINLY_DONE: HandlerOutcome = { type: 'done', acknowledgement: undefined };
 
 /** Runs the handler. Never throws: whatever the handler throws, at once or later, is an outcome. */
 export function runHandler(handler: EventHandler, event: ContentDistributionMessage): HandlerRun {
   try {
     const result: unknown = handler.onEventNotification(event);
-    return isThenable(result) ? Promise.resolve(result).then(returned, failed) : returned(result);
+    return isThenable(result) ? ending(result) : returned(result);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+async function ending(result: PromiseLike<unknown>): Promise<HandlerOutcome> {
+  try {
+    return returned(await result);
   } catch (error) {
     return failed(error);
   }
@@ -29,9 +39,16 @@ function returned(result: unknown): HandlerOutcome {
   return acknowledgement === undefined ? PLAINLY_DONE : { type: 'done', acknowledgement };
 }
 
-function failed(error: unknown): HandlerOutcome {
-  if (error instanceof SubscriptionDeletedError) return { type: 'deleted', error };
-  return { type: 'failed', error: error instanceof Error ? error : new Error(textOf(error), { cause: error }) };
+function failed(thrown: unknown): HandlerOutcome {
+  try {
+    if (thrown instanceof SubscriptionDeletedError) return { type: 'deleted', error: thrown };
+    if (thrown instanceof Error && typeof thrown.message === 'string') return { type: 'failed', error: thrown };
+    const said: unknown = thrown instanceof Error ? thrown.message : thrown;
+    return { type: 'failed', error: new Error(textOf(said), { cause: thrown }) };
+  } catch (cause) {
+    // It threw when it was looked at.
+    return { type: 'failed', error: new Error(NO_ERROR, { cause }) };
+  }
 }
 
 /** What was thrown, in words, also where it cannot be made a string. */
@@ -39,7 +56,7 @@ export function textOf(thrown: unknown): string {
   try {
     return String(thrown);
   } catch {
-    return 'something that is no error';
+    return NO_ERROR;
   }
 }
 

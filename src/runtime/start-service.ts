@@ -3,7 +3,7 @@ import type { Engine } from '../engine/engine.js';
 import { WebSubError, type StoreError } from '../errors.js';
 import { attach } from '../http/attach.js';
 import { listen, type Listener } from '../http/listener.js';
-import type { Logger } from '../logger.js';
+import { unfailing, type Logger } from '../logger.js';
 import { acquireOwner } from '../store/owner-lock.js';
 import { openStore } from '../store/open-store.js';
 import { runAll } from './bounded.js';
@@ -61,7 +61,8 @@ export async function start(
   const definitions = definitionsOf(services);
   refuseSharedPaths(definitions.map(({ config }) => config));
   const checked = checkOptions(options, env);
-  const logger = loggerFrom(checked.logger, env['LOG_LEVEL']);
+  const given = loggerFrom(checked.logger, env['LOG_LEVEL']);
+  const logger = unfailing(given);
   const opened: (() => unknown)[] = [];
   let runtime: Runtime | undefined;
   let way: Gate | undefined;
@@ -110,7 +111,7 @@ export async function start(
       opened,
       graceSeconds: checked.gracefulShutdownSeconds,
     });
-    const running = instantiate(definitions, checked, runtime, logger);
+    const running = instantiate(definitions, checked, runtime, given);
     if (store.durable) mention(running, logger);
     await core.load(running, url + checked.basePath);
     const { nodeHandler } = way;

@@ -1,0 +1,123 @@
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { DeadLetter, SubscriberHandlers } from 'websub-subscriber';
+import { FakeWorld } from './fake-world.js';
+import { quiet, setUp, throws } from './news-service.js';
+
+const revoked = (): object => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+};
+const withGetter = (field: string): Error =>
+  Object.defineProperty(new Error('out of paper'), field, { enumerable: true, get: () => throws(new Error('hush')) });
+/** What is awaited by way of a `then` of its own. */
+// oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+const withThen = (target: object, then: PropertyDescriptor): object => Object.defineProperty(target, 'then', then);
+const out = (): never => throws(new Error('out of paper'));
+
+/** What handlers in JavaScript do, and what of it is to be read in the end; undefined where it is no failure. */
+const ODD: readonly (readonly [what: string, run: () => unknown, message: string | undefined])[] = [
+  ['throws an error', () => throws(new Error('out of paper')), 'out of paper'],
+  ['rejects with an error', () => Promise.reject(new Error('out of paper')), 'out of paper'],
+  ['throws text', () => throws('out of paper'), 'out of paper'],
+  ['throws undefined', () => throws(undefined), 'undefined'],
+  ['rejects with null', () => Promise.reject(null), 'null'],
+  ['throws a symbol', () => throws(Symbol('paper')), 'Symbol(paper)'],
+  ['throws an error without a word', () => throws(new TypeError()), 'TypeError'],
+  ['throws several errors', () => throws(new AggregateError([new Error('paper'), new Error('ink')])), 'paper; ink'],
+  [
+    'throws an error whose message is no text',
+    () => throws(Object.assign(new Error('no'), { message: Symbol('paper') })),
+    'Symbol(paper)',
+  ],
+  [
+    'throws an object whose toString throws',
+    () => throws({ toString: () => throws(new Error('hush')) }),
+    'something that is no error',
+  ],
+  ['throws a frozen object', () => throws(Object.freeze({ paper: 0 })), '[object Object]'],
+  ['throws a frozen error', () => throws(Object.freeze(new Error('out of paper'))), 'out of paper'],
+  ['rejects with a frozen error', () => Promise.reject(Object.freeze(new Error('out of paper'))), 'out of paper'],
+  ['throws an error with a field that throws', () => throws(withGetter('paper')), 'out of paper'],
+  ['throws an error whose stack throws', () => throws(withGetter('stack')), 'out of paper'],
+  ['throws an error whose message throws', () => throws(withGetter('message')), 'something that is no error'],
+  ['throws a proxy that was revoked', () => throws(revoked()), 'something that is no error'],
+  [
+    'returns a thenable that rejects',
+    () => withThen({}, { value: (_done: unknown, fail: (error: Error) => void) => fail(new Error('out of paper')) }),
+    'out of paper',
+  ],
+  ['returns a thenable whose then throws', () => withThen({}, { value: out }), 'out of paper'],
+  ['returns an object whose then cannot be read', () => withThen({}, { get: out }), 'out of paper'],
+  ['returns a promise with a then that throws', () => withThen(Promise.resolve(), { value: out }), undefined],
+  [
+    'returns a promise with a then that does nothing',
+    () => withThen(Promise.resolve(), { value: () => {} }),
+    undefined,
+  ],
+  ['returns a proxy that was revoked', revoked, "Cannot perform 'has' on a proxy that has been revoked"],
+  ['returns a function', () => () => throws(new Error('hush')), undefined],
+  ['returns text', () => 'done', undefined],
+  ['returns an object that is no acknowledgement', () => ({ headers: 7, body: [Symbol('a')] }), undefined],
+  ['returns an error', () => new Error('hush'), undefined],
+];
+
+/** A logger as it is used, which reads what it is given. */
+function pinoInto(lines: string[]) {
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk));
+      done();
+    },
+  });
+  return pino({ level: 'warn' }, stream);
+}
+
+describe.each(['inline', 'queued'] as const)('a handler, %s, that', (mode) => {
+  test.each(ODD)('C7 %s: 202, and what failed is tried again and can be read when it is given up', async (...odd) => {
+    const [, run, message] = odd;
+    const lines: string[] = [];
+    const attempts: number[] = [];
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.on('unhandledRejection', note);
+    onTestFinished(() => void process.off('unhandledRejection', note));
+    // A handler in JavaScript, which no type keeps from anything.
+    const handlers: Pick<SubscriberHandlers, 'onEventNotification'> = Object.assign(
+      { onEventNotification: () => {} },
+      {
+        onEventNotification: ({ attempt }: { attempt: number }) => {
+          attempts.push(attempt);
+          return run();
+        },
+      },
+    );
+    const world = new FakeWorld();
+    const set = await setUp((event) => handlers.onEventNotification(event), {
+      world,
+      delivery: { mode, retryForSeconds: 1 },
+      options: { logger: pinoInto(lines) },
+    });
+    const told: unknown[] = [];
+    set.runtime.hooks.on('handler-error', ({ error }) => void told.push(error));
+    expect((await set.publish()).status).toBe(202);
+    await quiet();
+    world.pass(1_000);
+    await quiet();
+    const letters: DeadLetter[] = [];
+    for await (const letter of set.runtime.deadLetters) letters.push(letter);
+    const isFailure = message !== undefined;
+    expect(attempts).toEqual(isFailure ? [1, 2] : [1]);
+    expect(letters.map(({ errors }) => errors.map((error) => error.message))).toEqual(
+      isFailure ? [[message, message]] : [],
+    );
+    expect(set.store.events).toHaveLength(isFailure ? 1 : 0);
+    expect(told.map((error) => error instanceof Error)).toEqual(isFailure ? [true, true] : []);
+    expect(lines.filter((line) => line.includes('a handler failed'))).toHaveLength(isFailure ? 2 : 0);
+    expect((await set.publish()).status, 'all goes on').toBe(202);
+    await quiet();
+    expect(unhandled).toEqual([]);
+  });
+});

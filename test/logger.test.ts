@@ -1,0 +1,59 @@
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import { unfailing, type Logger } from '../src/logger.js';
+import { throws } from './e2e/news-service.js';
+
+function pinoInto(lines: unknown[]): Logger {
+  return unfailing(pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) }));
+}
+
+test('a logger gets what it is given, as it is', () => {
+  const calls: unknown[] = [];
+  const line =
+    (level: string) =>
+    (...given: unknown[]): void =>
+      void calls.push([level, ...given]);
+  const logger = unfailing({
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
+    fatal: line('fatal'),
+  });
+  const fields = { a: 1 };
+  for (const level of ['debug', 'info', 'warn', 'error', 'fatal'] as const) logger[level](fields, 'what');
+  logger.info('alone');
+  expect(calls).toEqual([
+    ['debug', fields, 'what'],
+    ['info', fields, 'what'],
+    ['warn', fields, 'what'],
+    ['error', fields, 'what'],
+    ['fatal', fields, 'what'],
+    ['info', 'alone'],
+  ]);
+});
+
+test.each<[string, unknown, string]>([
+  ['is frozen', Object.freeze(new TypeError('no paper')), 'TypeError: no paper'],
+  [
+    'has a field that throws',
+    Object.defineProperty(new Error('no paper'), 'size', { enumerable: true, get: () => throws(new Error('hush')) }),
+    'Error: no paper',
+  ],
+  [
+    'cannot be read at all',
+    Object.defineProperty(new Error(), 'message', { get: () => throws(new Error('hush')) }),
+    'something that cannot be logged',
+  ],
+])('an error that %s is logged in words', (_what, err, words) => {
+  const lines: unknown[] = [];
+  pinoInto(lines).error({ event: 'e1', err }, 'a handler failed');
+  expect(lines).toMatchObject([{ level: 50, event: 'e1', err: words, msg: 'a handler failed' }]);
+});
+
+test('a logger that takes nothing, as on a full disk, is no reason to fail', () => {
+  const full = (): never => throws(new Error('ENOSPC: no space left on device, write'));
+  const logger = unfailing({ debug: full, info: full, warn: full, error: full, fatal: full });
+  expect(() => logger.error({ err: new Error('no') }, 'lost')).not.toThrow();
+  expect(() => logger.info('lost')).not.toThrow();
+});
