@@ -5,6 +5,7 @@ import type { InboxOptions, StoredRun } from './inbox-options.js';
 import { Lanes } from './lanes.js';
 import { Lines, type Place } from './lines.js';
 import { decodeEvent, encodeEvent, type StoredEvent } from './stored-event.js';
+import { Withdrawals } from './withdrawals.js';
 
 const STORE_RETRY_MS = 60_000;
 
@@ -12,6 +13,7 @@ const STORE_RETRY_MS = 60_000;
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #due: Timetable;
+  readonly #withdrawals: Withdrawals;
   readonly #lanes: Lanes;
   /** The service of each event that is not a dead letter. */
   readonly #services = new Map<string, string>();
@@ -28,6 +30,7 @@ export class Inbox {
     this.#options = options;
     const { engine, limitsOf } = options;
     this.#due = engine.timetable((id) => this.#ready(id));
+    this.#withdrawals = new Withdrawals(options);
     engine.onSetBack(() => this.#due.noLaterThan(this.#latest()));
     this.#lanes = new Lanes({
       concurrencyOf: (service) => limitsOf(service)?.concurrency ?? 0,
@@ -165,7 +168,11 @@ export class Inbox {
     try {
       await this.#options.store.set('event', id, encodeEvent({ ...event, position }));
     } catch (error) {
-      if (isNew) this.#forget(id);
+      if (isNew) {
+        this.#forget(id);
+        // What was replayed is a dead letter still.
+        if (event.triedSince === undefined) this.#withdrawals.add(id);
+      }
       throw error;
     }
   }
