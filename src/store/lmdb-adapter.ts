@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { KeyvStoreAdapter, StoredData } from 'keyv';
 import { type RootDatabase, open } from 'lmdb';
 import { commitFailure } from './commit-failure.js';
+import { DiskSpace, roughSize } from './disk-space.js';
 
 /** A row: what Keyv gave, and when it expires (milliseconds since the epoch) where it does. */
 type Row = [payload: unknown, expires?: number];
@@ -12,6 +13,8 @@ type Row = [payload: unknown, expires?: number];
 export type RowExchange = { readonly set: unknown } | 'delete' | 'keep';
 
 const keysPerRead = 512;
+/** What is exchanged is not known before; it is short. */
+const EXCHANGE_BYTES = 4_096;
 
 /**
  * Keyv's storage adapter for LMDB. Values go through MessagePack, so bytes stay bytes when Keyv is told not to
@@ -22,6 +25,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   readonly opts: { readonly url: string; readonly dialect: string };
   namespace?: string | undefined;
   readonly #database: RootDatabase<unknown, string>;
+  readonly #space: DiskSpace;
   readonly #events = new EventEmitter();
   readonly #now: () => number;
 
@@ -41,6 +45,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
       eventTurnBatching: false,
     });
     keepToOwner(directory);
+    this.#space = new DiskSpace(directory);
   }
 
   on(event: string, listener: (...values: unknown[]) => void): this {
@@ -64,7 +69,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** @param ttl milliseconds to live. */
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
     const row: Row = ttl === undefined ? [value] : [value, this.#now() + ttl];
-    await this.#safe(this.#database.put(key, row));
+    await this.#safe(roughSize(value), () => this.#database.put(key, row));
     return true;
   }
 
@@ -75,7 +80,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** Resolves to whether any of the keys was there. */
   async deleteMany(keys: string[]): Promise<boolean> {
     const present = keys.filter((key) => this.#database.doesExist(key));
-    await this.#safe(Promise.all(present.map((key) => this.#database.remove(key))));
+    if (present.length > 0) await this.#safe(0, () => Promise.all(present.map((key) => this.#database.remove(key))));
     return present.length > 0;
   }
 
@@ -87,7 +92,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** Removes the keys of the namespace; without one, every key. */
   async clear(): Promise<void> {
     if (this.namespace === undefined) {
-      await this.#safe(this.#database.clearAsync());
+      await this.#safe(0, () => this.#database.clearAsync());
       return;
     }
     for (const keys of this.#keyPages(`${this.namespace}:`)) await this.deleteMany(keys);
@@ -116,13 +121,14 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
   /** Reads and replaces one payload in a write transaction, which one process at a time can have. */
   async exchange(key: string, decide: (current: unknown) => RowExchange): Promise<void> {
-    const transaction = this.#database.transaction(() => {
-      const row = this.#read(key);
-      const result = decide(row === undefined || this.#expired(row) ? undefined : row[0]);
-      if (result === 'delete') this.#database.removeSync(key);
-      else if (result !== 'keep') this.#database.putSync(key, [result.set]);
-    });
-    await this.#safe(transaction);
+    await this.#safe(EXCHANGE_BYTES, () =>
+      this.#database.transaction(() => {
+        const row = this.#read(key);
+        const result = decide(row === undefined || this.#expired(row) ? undefined : row[0]);
+        if (result === 'delete') this.#database.removeSync(key);
+        else if (result !== 'keep') this.#database.putSync(key, [result.set]);
+      }),
+    );
   }
 
   /** Waits for what is being written and closes the database. */
@@ -130,17 +136,24 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     await this.#database.close();
   }
 
-  /** Waits until what was just written is committed and flushed. @throws the reason why it was not. */
-  async #safe(write: Promise<unknown>): Promise<void> {
-    // Asked for before waiting, so that it stands for this write's commit and not for a later one, which may fail.
-    const flushed = this.#database.flushed.then(() => undefined);
-    flushed.catch(() => undefined);
-    try {
-      await write;
-    } catch (error) {
-      throw await commitFailure(error);
-    }
-    await flushed;
+  /**
+   * Writes about so many bytes where there is room for them (none: removes), and waits until that is committed and flushed.
+   *
+   * @throws the reason why it was not
+   */
+  async #safe(bytes: number, write: () => Promise<unknown>): Promise<void> {
+    await this.#space.take(bytes, async () => {
+      const writing = write();
+      // Asked for before waiting, so that it stands for this write's commit and not for a later one, which may fail.
+      const flushed = this.#database.flushed.then(() => undefined);
+      flushed.catch(() => undefined);
+      try {
+        await writing;
+      } catch (error) {
+        throw await commitFailure(error);
+      }
+      await flushed;
+    });
   }
 
   #read(key: string): Row | undefined {

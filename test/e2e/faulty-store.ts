@@ -5,6 +5,8 @@ export class FaultyStore extends Map<string, unknown> {
   readonly keyv = new Keyv({ store: this });
   /** What fails. */
   faults: ReadonlySet<'get' | 'set' | 'delete'> = new Set();
+  /** What it fails with. */
+  failure = (operation: string): Error => new Error(`out of order: ${operation}`);
   /** Called before an event is written. */
   onWrite = (): void => {};
   /** Called before anything is written. */
@@ -37,7 +39,7 @@ export class FaultyStore extends Map<string, unknown> {
 
   #fail(operation: 'get' | 'set' | 'delete', key: string): void {
     if (isEvent(key)) this.onAccess();
-    if (this.faults.has(operation) && isEvent(key)) throw new Error(`out of order: ${operation}`);
+    if (this.faults.has(operation) && isEvent(key)) throw this.failure(operation);
   }
 }
 
