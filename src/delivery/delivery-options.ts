@@ -7,7 +7,7 @@ import type { ReportOptions } from './report.js';
 
 /** What delivery works with. */
 export interface DeliveryOptions extends ReportOptions, OnceOnlyOptions {
-  readonly inbox: Pick<Inbox, 'enqueue' | 'hold' | 'keep' | 'settle' | 'size'>;
+  readonly inbox: Pick<Inbox, 'enqueue' | 'newPosition' | 'hold' | 'keep' | 'settle' | 'size'>;
   /** The present content of a grant's topic, or why it cannot be had. */
   readonly fetchPinged: (entry: Entry, grant: GrantRecord) => Promise<GenuineContent | Error>;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;

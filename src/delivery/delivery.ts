@@ -145,9 +145,10 @@ export class Delivery {
     const { mode, fetchThinPings } = target.delivery;
     entry.counters.received(event.receivedAt.getTime());
     emitEvent(this.#options, 'notification', reception);
-    const isPing = fetchThinPings && event.bytes().byteLength === 0;
-    if (mode === 'queued' || isPing)
-      return this.#counted(this.#keeping.queue(target, reception, { ...content, isPing }));
+    const isPing = fetchThinPings && event.bytes().byteLength === 0 ? true : undefined;
+    if (mode === 'queued' || isPing === true) {
+      return this.#counted(this.#keeping.queue(target, reception, content, isPing));
+    }
     const run = this.#run(target, event);
     if (!(run instanceof Promise) && run.type === 'done' && !this.#once.isNoting(target, event)) {
       reportRun(this.#options, reception, run);
@@ -184,7 +185,7 @@ export class Delivery {
       if (outcome === undefined) this.#follow(reception, run);
       return FULL;
     }
-    const stored = newStoredEvent(target.name, reception, content);
+    const stored = newStoredEvent(target.name, reception, content, { position: inbox.newPosition() });
     const storing = outcome === undefined ? inbox.hold(stored) : inbox.keep(stored, outcome.error);
     if (!(await this.#keeping.isStored(stored, storing))) {
       return outcome === undefined ? this.#unstored(reception, run) : UNSTORED;

@@ -4,7 +4,7 @@ import { failedEvent } from './failed-event.js';
 import type { InboxOptions, StoredRun } from './inbox-options.js';
 import { Lanes } from './lanes.js';
 import { Lines, type Place } from './lines.js';
-import { decodeEvent, encodeEvent, type StoredEvent } from './stored-event.js';
+import { decodeEvent, encodeEvent, readEvent, type StoredEvent } from './stored-event.js';
 import { Withdrawals } from './withdrawals.js';
 
 const STORE_RETRY_MS = 60_000;
@@ -23,6 +23,8 @@ export class Inbox {
   readonly #lines = new Lines();
   /** What the store did not take when a run had ended: it is written later, and the handler is not run for it. */
   readonly #unsettled = new Map<string, { readonly event: StoredEvent; readonly outcome: StoredRun }>();
+  /** What has just been stored: if it is its turn at once, it need not be read for that. */
+  #fresh: StoredEvent | undefined;
   /** Also across restarts: what is stored has a lower position. */
   #nextPosition = 0;
 
@@ -34,7 +36,7 @@ export class Inbox {
     engine.onSetBack(() => this.#due.noLaterThan(this.#latest()));
     this.#lanes = new Lanes({
       concurrencyOf: (service) => limitsOf(service)?.concurrency ?? 0,
-      run: (id) => this.#run(id),
+      run: (id, free) => this.#run(id, free),
     });
   }
 
@@ -66,6 +68,11 @@ export class Inbox {
     this.#lines.joinInOrder(places);
   }
 
+  /** The place of an event that has just been received in the order of all. */
+  newPosition(): number {
+    return this.#nextPosition++;
+  }
+
   /** How many events of a service are in it, dead letters apart. */
   size(service: string): number {
     return this.#sizes.get(service) ?? 0;
@@ -86,8 +93,9 @@ export class Inbox {
    * @throws StoreError where it cannot be stored
    */
   async enqueue(event: StoredEvent): Promise<void> {
-    await this.#store(event);
+    this.#fresh = await this.#store(event);
     this.#ready(event.id);
+    this.#fresh = undefined;
   }
 
   /**
@@ -160,13 +168,15 @@ export class Inbox {
   }
 
   /** It counts from now on, so that those that come meanwhile find the room it takes, and come after it. */
-  async #store(event: StoredEvent): Promise<void> {
-    const { id, subscriptionId, position = this.#nextPosition++ } = event;
+  async #store(event: StoredEvent): Promise<StoredEvent> {
+    const { id, subscriptionId, position } = event;
+    const placed = position === undefined ? { ...event, position: this.newPosition() } : event;
     const isNew = !this.#services.has(id);
     this.#track(event);
     if (isNew && this.#isInOrder(event)) this.#lines.join(subscriptionId, id);
     try {
-      await this.#options.store.set('event', id, encodeEvent({ ...event, position }));
+      await this.#options.store.set('event', id, encodeEvent(placed));
+      return placed;
     } catch (error) {
       if (isNew) {
         this.#forget(id);
@@ -213,26 +223,26 @@ export class Inbox {
     if (this.#lines.isTurn(id)) this.#lanes.push(service, id);
   }
 
-  async #run(id: string): Promise<void> {
-    const event = await this.#read(id);
-    if (event !== undefined) await this.settle(event, await this.#options.run(event));
+  async #run(id: string, free: () => void): Promise<void> {
+    const event = this.#fresh?.id === id ? this.#fresh : await this.#read(id);
+    if (event === undefined) return;
+    const outcome = await this.#options.run(event);
+    // The next handler need not wait until the store has taken how this one ended.
+    free();
+    await this.settle(event, outcome);
   }
 
   async #read(id: string): Promise<StoredEvent | undefined> {
     const { store, logger, now } = this.#options;
-    let raw: unknown;
+    const unreadable = (error: unknown): void => {
+      this.#forget(id);
+      logger.error({ event: id, err: error }, 'a stored event cannot be read: left as it is');
+    };
     try {
-      raw = await store.get('event', id);
+      return await readEvent(store, id, unreadable);
     } catch (error) {
       logger.error({ event: id, err: error }, 'a stored event cannot be read now: tried again in a minute');
       this.#due.set(id, now() + STORE_RETRY_MS);
-      return undefined;
-    }
-    try {
-      return decodeEvent(id, raw);
-    } catch (error) {
-      this.#forget(id);
-      logger.error({ event: id, err: error }, 'a stored event cannot be read: left as it is');
       return undefined;
     }
   }

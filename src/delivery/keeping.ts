@@ -8,7 +8,7 @@ import { newStoredEvent, type StoredEvent } from './stored-event.js';
 
 /** What keeping events works with. */
 export interface KeepingOptions {
-  readonly inbox: Pick<Inbox, 'enqueue' | 'size'>;
+  readonly inbox: Pick<Inbox, 'enqueue' | 'newPosition' | 'size'>;
   readonly logger: Logger;
 }
 
@@ -26,10 +26,16 @@ export class Keeping {
   }
 
   /** Acknowledged when the event is in the store; its handler is run by the inbox. */
-  async queue(target: DeliveryTarget, reception: Reception, content: NewContent): Promise<DeliveryAnswer> {
+  async queue(
+    target: DeliveryTarget,
+    reception: Reception,
+    content: NewContent,
+    isPing?: boolean,
+  ): Promise<DeliveryAnswer> {
     if (this.isFull(target)) return FULL;
-    const stored = newStoredEvent(target.name, reception, content);
-    return (await this.isStored(stored, this.#options.inbox.enqueue(stored))) ? ACKNOWLEDGED : UNSTORED;
+    const { inbox } = this.#options;
+    const stored = newStoredEvent(target.name, reception, content, { position: inbox.newPosition(), isPing });
+    return (await this.isStored(stored, inbox.enqueue(stored))) ? ACKNOWLEDGED : UNSTORED;
   }
 
   /** Whether an event that is being stored is; what fails is logged. */

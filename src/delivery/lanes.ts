@@ -2,8 +2,8 @@
 export interface LanesOptions {
   /** How many of a service's are run at the same time. */
   readonly concurrencyOf: (service: string) => number;
-  /** Does not reject. */
-  readonly run: (id: string) => Promise<void>;
+  /** Calls `free` when another one may be run in its place. Does not reject. */
+  readonly run: (id: string, free: () => void) => Promise<void>;
 }
 
 interface Lane {
@@ -45,10 +45,16 @@ export class Lanes {
       const id = lane.ready.shift();
       if (id === undefined) return;
       lane.running += 1;
-      const run = this.#options.run(id).finally(() => {
+      let isFree = false;
+      const free = (): void => {
+        if (isFree) return;
+        isFree = true;
         lane.running -= 1;
-        this.#runs.delete(run);
         this.#next(service, lane);
+      };
+      const run = this.#options.run(id, free).finally(() => {
+        free();
+        this.#runs.delete(run);
       });
       this.#runs.add(run);
     }

@@ -15,7 +15,7 @@ export interface ReceptionsOptions {
 }
 
 /** Content that came, or that was fetched. */
-export interface NewContent extends GenuineContent, Partial<Pick<StoredEvent, 'source' | 'only' | 'isPing'>> {}
+export interface NewContent extends GenuineContent, Partial<Pick<StoredEvent, 'source' | 'only'>> {}
 
 /** Makes events of what has come, and of what was stored. */
 export class Receptions {

@@ -2,6 +2,7 @@ import { StoreError } from '../errors.js';
 import type { EventSource } from './received-content.js';
 import type { Reception } from './report.js';
 import { decodeRecord, encodeRecord, type VersionedRecord } from '../store/codec.js';
+import type { RecordStore } from '../store/record-store.js';
 
 const VERSION = 1;
 
@@ -46,16 +47,25 @@ export interface StoredEvent {
 export function newStoredEvent(
   service: string,
   { entry, grant, event }: Reception,
-  content: Pick<StoredEvent, 'headers' | 'raw' | 'decoded' | 'undecodable' | 'source' | 'only' | 'isPing'>,
+  content: Pick<StoredEvent, 'headers' | 'raw' | 'decoded' | 'undecodable' | 'source' | 'only'>,
+  { position, isPing }: Pick<StoredEvent, 'position' | 'isPing'>,
 ): StoredEvent {
   const receivedAt = event.receivedAt.getTime();
+  // Each by its name: properties after a spread are slow on Node 20, as is what they make: a sixth of a delivery's CPU.
   return {
-    ...content,
     id: event.id,
     service,
     subscriptionId: entry.record.id,
     grantId: grant.id,
+    position,
     receivedAt,
+    headers: content.headers,
+    raw: content.raw,
+    decoded: content.decoded,
+    undecodable: content.undecodable,
+    source: content.source,
+    only: content.only,
+    isPing,
     attempts: 0,
     nextAttemptAt: receivedAt,
     errors: [],
@@ -76,6 +86,25 @@ export function decodeEvent(id: string, raw: unknown): StoredEvent {
   const data = decodeRecord(VERSION, raw, {}, `event ${id}`);
   if (isStoredEvent(data) && data.id === id) return data;
   throw new StoreError(`The record event ${id} is corrupt: it does not hold an event. It was left as it is.`);
+}
+
+/**
+ * Reads an event back; undefined where the record holds none, which `onUnreadable` is told of.
+ *
+ * @throws StoreError where the store fails
+ */
+export async function readEvent(
+  store: Pick<RecordStore, 'get'>,
+  id: string,
+  onUnreadable: (error: unknown) => void,
+): Promise<StoredEvent | undefined> {
+  const raw = await store.get('event', id);
+  try {
+    return decodeEvent(id, raw);
+  } catch (error) {
+    onUnreadable(error);
+    return undefined;
+  }
 }
 
 function isStoredEvent(data: unknown): data is StoredEvent {

@@ -34,6 +34,8 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   const { core, engine, logger, listener, opened, ownsStore, patience, end, last } = shutdown;
   const step = (work: Promise<unknown>): Promise<void> => within(withinMs(work, LAST_STEP_MS), last.signal);
   core.close();
+  // No stored event is begun with any more, however long hubs take.
+  void core.news.inbox.stop();
   await runAll([() => leaveHubs(shutdown, options)], logger, 'unsubscribing failed');
   engine.stop();
   core.closeCallbacks();

@@ -48,6 +48,7 @@ function setUp(
     keep: record('keep'),
     settle: record('settle'),
     size: () => waiting,
+    newPosition: () => 0,
   };
   const seen: DeliveryOptions['seen'] = {
     answerTo: () => undefined,

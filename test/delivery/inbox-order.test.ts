@@ -117,12 +117,16 @@ test('an event that was handled and cannot be removed yet holds back the next: i
 });
 
 test('an event that cannot be read now is waited for', async () => {
-  const { inbox, fault, runs, pass } = await inOrder();
+  const { inbox, store, fault, runs, pass } = await inOrder();
+  for (const [position, id] of ['one', 'two'].entries()) {
+    await store.set('event', id, encodeEvent(event(id, { position })));
+  }
   const { before } = fault;
   fault.before = async (operation, id) => {
     if (operation === 'get' && id === 'one') throw new Error('no');
   };
-  for (const id of ['one', 'two']) await inbox.enqueue(event(id));
+  await inbox.load();
+  pass(1_000);
   await quiet();
   expect(runs).toEqual([]);
   fault.before = before;

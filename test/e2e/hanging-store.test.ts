@@ -126,16 +126,17 @@ describe('a store that does not answer', () => {
 
   test('C7 when an event is to be read: it is tried again in a minute, and is not lost', async () => {
     const { publish, store, rows, runs, pass, world } = await standstill({ delivery: { mode: 'queued' } });
-    rows.onWrite = () => void store.hangs.add('get');
-    expect((await publish()).status).toBe(202);
+    expect((await publish('fails')).status).toBe(202);
+    await expect.poll(() => world.logged('the event is kept').length).toBe(1);
+    store.hangs.add('get');
+    world.pass(5_000);
     await expect.poll(() => store.waiting).toBe(1);
     await pass(STORE_MS);
     expect(world.logged('a stored event cannot be read now')).toHaveLength(1);
-    rows.onWrite = () => {};
     await store.end();
     world.pass(60_000);
     await expect.poll(() => rows.events.length).toBe(0);
-    expect(runs).toEqual(['news 1']);
+    expect(runs).toEqual(['fails 1', 'fails 2']);
   });
 
   test('C9 when a handled event is to be removed: it is removed later, and not handed over again', async () => {

@@ -370,7 +370,9 @@ describe('hooks', () => {
     await hear('denied');
 
     const payloads = new Map(heard.map(({ name, ...payload }) => [name, payload]));
-    expect([...payloads.keys()].toSorted()).toEqual(HOOK_NAMES.toSorted());
+    // What polling finds is told where polling is shown.
+    const all = HOOK_NAMES.filter((name) => name !== 'hub-silent');
+    expect([...payloads.keys()].toSorted()).toEqual(all.toSorted());
     for (const [name, payload] of payloads) {
       expect({ name, ...payload }).toMatchObject({
         at: new Date(payload.at),
