@@ -5,6 +5,7 @@ import type { KeyvStoreAdapter, StoredData } from 'keyv';
 import { type RootDatabase, open } from 'lmdb';
 import { commitFailure } from './commit-failure.js';
 import { DiskSpace, roughSize } from './disk-space.js';
+import { GroupCommit } from './group-commit.js';
 
 /** A row: what Keyv gave, and when it expires (milliseconds since the epoch) where it does. */
 type Row = [payload: unknown, expires?: number];
@@ -26,6 +27,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   namespace?: string | undefined;
   readonly #database: RootDatabase<unknown, string>;
   readonly #space: DiskSpace;
+  readonly #commits = new GroupCommit((writes) => this.#commit(writes));
   readonly #events = new EventEmitter();
   readonly #now: () => number;
 
@@ -69,7 +71,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** @param ttl milliseconds to live. */
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
     const row: Row = ttl === undefined ? [value] : [value, this.#now() + ttl];
-    await this.#safe(roughSize(value), () => this.#database.put(key, row));
+    await this.#write(roughSize(value), () => this.#database.putSync(key, row));
     return true;
   }
 
@@ -80,7 +82,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** Resolves to whether any of the keys was there. */
   async deleteMany(keys: string[]): Promise<boolean> {
     const present = keys.filter((key) => this.#database.doesExist(key));
-    if (present.length > 0) await this.#safe(0, () => Promise.all(present.map((key) => this.#database.remove(key))));
+    if (present.length > 0) await this.#write(0, () => present.forEach((key) => this.#database.removeSync(key)));
     return present.length > 0;
   }
 
@@ -92,7 +94,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** Removes the keys of the namespace; without one, every key. */
   async clear(): Promise<void> {
     if (this.namespace === undefined) {
-      await this.#safe(0, () => this.#database.clearAsync());
+      await this.#write(0, () => this.#database.clearSync());
       return;
     }
     for (const keys of this.#keyPages(`${this.namespace}:`)) await this.deleteMany(keys);
@@ -121,18 +123,17 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
   /** Reads and replaces one payload in a write transaction, which one process at a time can have. */
   async exchange(key: string, decide: (current: unknown) => RowExchange): Promise<void> {
-    await this.#safe(EXCHANGE_BYTES, () =>
-      this.#database.transaction(() => {
-        const row = this.#read(key);
-        const result = decide(row === undefined || this.#expired(row) ? undefined : row[0]);
-        if (result === 'delete') this.#database.removeSync(key);
-        else if (result !== 'keep') this.#database.putSync(key, [result.set]);
-      }),
-    );
+    await this.#write(EXCHANGE_BYTES, () => {
+      const row = this.#read(key);
+      const result = decide(row === undefined || this.#expired(row) ? undefined : row[0]);
+      if (result === 'delete') this.#database.removeSync(key);
+      else if (result !== 'keep') this.#database.putSync(key, [result.set]);
+    });
   }
 
   /** Waits for what is being written and closes the database. */
   async disconnect(): Promise<void> {
+    await this.#commits.idle();
     await this.#database.close();
   }
 
@@ -141,19 +142,21 @@ export class KeyvLmdb implements KeyvStoreAdapter {
    *
    * @throws the reason why it was not
    */
-  async #safe(bytes: number, write: () => Promise<unknown>): Promise<void> {
-    await this.#space.take(bytes, async () => {
-      const writing = write();
-      // Asked for before waiting, so that it stands for this write's commit and not for a later one, which may fail.
-      const flushed = this.#database.flushed.then(() => undefined);
-      flushed.catch(() => undefined);
-      try {
-        await writing;
-      } catch (error) {
-        throw await commitFailure(error);
-      }
-      await flushed;
-    });
+  #write(bytes: number, write: () => unknown): Promise<void> {
+    return this.#space.take(bytes, () => this.#commits.write(write));
+  }
+
+  async #commit(writes: () => void): Promise<{ readonly flushed: Promise<void> }> {
+    const committing = this.#database.transaction(writes);
+    // Asked for before waiting, so that it stands for this commit and not for a later one, which may fail.
+    const flushed = this.#database.flushed.then(() => undefined);
+    flushed.catch(() => undefined);
+    try {
+      await committing;
+    } catch (error) {
+      throw await commitFailure(error);
+    }
+    return { flushed };
   }
 
   #read(key: string): Row | undefined {

@@ -1,0 +1,120 @@
+import { expect, test } from 'vitest';
+import { GroupCommit } from '../../src/store/group-commit.js';
+import { deferred } from '../e2e/fake-world.js';
+
+interface Made {
+  readonly committed: ReturnType<typeof deferred<void>>;
+  readonly flushed: ReturnType<typeof deferred<void>>;
+}
+
+/** A store whose commits end when they are told to. */
+function setUp() {
+  const done: string[] = [];
+  const commits: Made[] = [];
+  const group = new GroupCommit(async (writes) => {
+    const made = { committed: deferred(), flushed: deferred() };
+    commits.push(made);
+    writes();
+    done.push('|');
+    await made.committed.promise;
+    return { flushed: made.flushed.promise };
+  });
+  const write = (name: string): Promise<void> => group.write(() => void done.push(name));
+  return { group, write, done, commits };
+}
+
+const turns = async (): Promise<void> => {
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+};
+
+test('what is written in one turn shares a commit, and what comes meanwhile the next', async () => {
+  const { write, done, commits } = setUp();
+  const first = [write('a'), write('b')];
+  await turns();
+  const second = [write('c'), write('d')];
+  await turns();
+  expect(done).toEqual(['a', 'b', '|']);
+  commits[0]?.committed.resolve();
+  await turns();
+  expect(done).toEqual(['a', 'b', '|', 'c', 'd', '|']);
+  commits[1]?.committed.resolve();
+  for (const { flushed } of commits) flushed.resolve();
+  await Promise.all([...first, ...second]);
+});
+
+test('a write has ended when it is on the disk, and the next commit does not wait for that', async () => {
+  const { write, done, commits } = setUp();
+  let hasEnded = false;
+  const first = write('a').then(() => (hasEnded = true));
+  await turns();
+  commits[0]?.committed.resolve();
+  void write('b');
+  await turns();
+  expect([done, hasEnded]).toEqual([['a', '|', 'b', '|'], false]);
+  commits[0]?.flushed.resolve();
+  await first;
+  expect(hasEnded).toBe(true);
+});
+
+test('it is idle when nothing waits to be committed', async () => {
+  const { group, write, commits } = setUp();
+  await group.idle();
+  const written = [write('a')];
+  await turns();
+  written.push(write('b'));
+  let isIdle = false;
+  const idle = group.idle().then(() => (isIdle = true));
+  commits[0]?.committed.resolve();
+  await turns();
+  expect(isIdle).toBe(false);
+  commits[1]?.committed.resolve();
+  await idle;
+  for (const { flushed } of commits) flushed.resolve();
+  await Promise.all(written);
+});
+
+test('none is left behind, at whichever moment it comes', async () => {
+  const group = new GroupCommit(async (writes) => {
+    writes();
+    return { flushed: Promise.resolve() };
+  });
+  let written = 0;
+  const write = (): Promise<void> => group.write(() => void (written += 1));
+  for (let wait = 0; wait < 20; wait += 1) {
+    const first = write();
+    for (let turn = 0; turn < wait; turn += 1) await Promise.resolve();
+    await Promise.all([first, write()]);
+  }
+  expect(written).toBe(40);
+});
+
+test('a write that throws fails alone', async () => {
+  const { group, write, done, commits } = setUp();
+  const bad = group.write(() => {
+    throw new Error('no such thing');
+  });
+  const good = write('a');
+  await expect(bad).rejects.toThrow('no such thing');
+  commits[0]?.committed.resolve();
+  commits[0]?.flushed.resolve();
+  await good;
+  expect(done).toEqual(['a', '|']);
+});
+
+test('a commit that fails, or does not reach the disk, fails all of its writes and no later one', async () => {
+  const { write, commits } = setUp();
+  const first = [write('a'), write('b')];
+  await turns();
+  const second = [write('c')];
+  commits[0]?.committed.reject(new Error('no commit'));
+  for (const each of first) await expect(each).rejects.toThrow('no commit');
+  await turns();
+  commits[1]?.committed.resolve();
+  commits[1]?.flushed.reject(new Error('no disk'));
+  await expect(second[0]).rejects.toThrow('no disk');
+  const third = write('d');
+  await turns();
+  commits[2]?.committed.resolve();
+  commits[2]?.flushed.resolve();
+  await third;
+});
