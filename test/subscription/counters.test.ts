@@ -3,7 +3,13 @@ import { Counters } from '../../src/subscription/counters.js';
 import { START } from './life.js';
 
 test('counters begin at nothing and tell no last event', () => {
-  expect(new Counters('s', new Set()).stats()).toEqual({ received: 0, rejected: 0, delivered: 0, failed: 0 });
+  expect(new Counters('s', new Set()).stats()).toEqual({
+    received: 0,
+    rejected: 0,
+    delivered: 0,
+    failed: 0,
+    missed: 0,
+  });
 });
 
 test('each counter counts for itself, and the last event is a date to the user', () => {
@@ -13,11 +19,13 @@ test('each counter counts for itself, and the last event is a date to the user',
   counters.rejected();
   counters.delivered();
   counters.failed();
+  counters.missed(3);
   expect(counters.stats()).toEqual({
     received: 2,
     rejected: 1,
     delivered: 1,
     failed: 1,
+    missed: 3,
     lastEventAt: new Date(START + 1),
   });
 });
@@ -27,7 +35,16 @@ test('what is stored goes on counting after it is read back', () => {
   before.received(START);
   const counters = new Counters('s', new Set(), before.stored());
   counters.delivered();
-  expect(counters.stored()).toEqual({ received: 1, rejected: 0, delivered: 1, failed: 0, lastEventAt: START });
+  expect(counters.stored()).toEqual({
+    received: 1,
+    rejected: 0,
+    delivered: 1,
+    failed: 0,
+    missed: 0,
+    lastEventAt: START,
+  });
+  const { missed: _before, ...older } = before.stored();
+  expect(new Counters('s', new Set(), older).stats().missed).toBe(0);
 });
 
 test.each(['rejected', 'delivered', 'failed'] as const)('a %s makes them worth storing', (what) => {
@@ -35,5 +52,11 @@ test.each(['rejected', 'delivered', 'failed'] as const)('a %s makes them worth s
   const counters = new Counters('s', unstored);
   expect(unstored.size).toBe(0);
   counters[what]();
+  expect([...unstored]).toEqual(['s']);
+});
+
+test('entries that were missed make them worth storing', () => {
+  const unstored = new Set<string>();
+  new Counters('s', unstored).missed(1);
   expect([...unstored]).toEqual(['s']);
 });
