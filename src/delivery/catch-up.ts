@@ -49,8 +49,10 @@ export class CatchUp {
    */
   want(subscriptionId: string, since: number, at: number): void {
     const before = this.#gaps.get(subscriptionId);
-    const earliest = Math.min(since, before?.since ?? since);
-    this.#gaps.set(subscriptionId, { since: earliest, wantedAt: this.#options.now(), attempts: 0 });
+    const now = this.#options.now();
+    // A clock that was set back has not been there yet.
+    const earliest = Math.min(since, before?.since ?? since, now);
+    this.#gaps.set(subscriptionId, { since: earliest, wantedAt: now, attempts: 0 });
     this.#due.set(subscriptionId, at);
   }
 

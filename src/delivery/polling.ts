@@ -80,7 +80,7 @@ export class Polling {
   }
 
   async #poll({ entry, target, grant }: Polled): Promise<void> {
-    const { reader, seen, now } = this.#options;
+    const { reader, seen } = this.#options;
     const { id, fetched } = entry.record;
     const known = fetched?.topic === grant.topic && !this.#missing.has(id) ? fetched : undefined;
     const content = await reader.read(entry.record, grant, known);
@@ -88,10 +88,9 @@ export class Polling {
     const entries = topicEntries(content, { subscriptionId: id, topic: grant.topic });
     const missing = entries.filter((each) => this.#isMissing(each, fetched));
     seen.touch(entries.map(({ piece }) => piece));
-    const isFirst = (fetched?.polledAt ?? -Infinity) < now() - this.#memoryMs(target);
-    // What was there before nobody looked is no news.
-    if (isFirst) seen.handled(missing.map(({ piece }) => piece));
-    const open = isFirst ? [] : await this.#handOver({ entry, target, grant }, content, missing);
+    const { old, news } = sorted(missing, this.#lookedSince(target, fetched));
+    seen.handled(old.map(({ piece }) => piece));
+    const open = await this.#handOver({ entry, target, grant }, content, news);
     if (open.length > 0) return;
     this.#missing.delete(id);
     await this.#note(id, { topic: grant.topic, ...content.validators, polledAt: fetched?.polledAt });
@@ -153,9 +152,14 @@ export class Polling {
     return !isForgotten && seen.isMissing(piece);
   }
 
-  /** For how long it is known what a topic has, without a look at it. */
-  #memoryMs({ delivery }: DeliveryTarget): number {
-    return Math.max(2 * NOTED_EVERY_MS, 3000 * delivery.pollSeconds);
+  /**
+   * Since when what a topic has is known, where not all of it is: since now, at the first look; since the last look, where
+   * that was so long ago that hubs have delivered what nobody noted. Undefined where all that is missing is news.
+   */
+  #lookedSince({ delivery }: DeliveryTarget, fetched: FetchedRecord | undefined): number | undefined {
+    const { polledAt = Infinity } = fetched ?? {};
+    const memoryMs = Math.max(2 * NOTED_EVERY_MS, 3000 * delivery.pollSeconds);
+    return polledAt < this.#options.now() - memoryMs || polledAt === Infinity ? polledAt : undefined;
   }
 
   async #note(id: string, found: FetchedRecord): Promise<void> {
@@ -169,4 +173,14 @@ export class Polling {
     this.#missing.delete(id);
     this.#resubscribedAt.delete(id);
   }
+}
+
+/** What was there before anybody looked is no news; of what does not say when it came, nobody knows. */
+function sorted(
+  missing: readonly TopicEntry[],
+  lookedSince: number | undefined,
+): { readonly old: readonly TopicEntry[]; readonly news: readonly TopicEntry[] } {
+  if (lookedSince === undefined) return { old: [], news: missing };
+  const isOld = ({ at = -Infinity }: TopicEntry): boolean => at < lookedSince;
+  return { old: missing.filter(isOld), news: missing.filter((each) => !isOld(each)) };
 }

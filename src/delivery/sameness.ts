@@ -20,7 +20,9 @@ export function piecesOf(
 ): readonly Piece[] {
   const size = event.bytes().byteLength;
   if (size === 0) return [];
-  const isFeedWanted = (dedupe === 'entries' || pollSeconds > 0) && size <= LONGEST_FEED_BYTES;
+  // What polling finds has to be known again, and no hub waits for what was fetched.
+  const isLong = size > LONGEST_FEED_BYTES && pollSeconds === 0 && event.source === 'hub';
+  const isFeedWanted = (dedupe === 'entries' || pollSeconds > 0) && !isLong;
   const entries = isFeedWanted ? entriesIn(event) : [];
   const isBodyWanted = dedupe === 'body' || (dedupe === 'entries' && entries.length === 0);
   return isBodyWanted ? [{ key: event.digest, version: '' }, ...entries] : entries;

@@ -172,6 +172,11 @@ export class SeenNews {
       this.#inHand.delete(piece);
       this.#givenUp.set(piece.key, { updated: piece.updated });
     }
+    const { most = MOST_SEEN } = this.#options;
+    for (const oldest of this.#givenUp.keys()) {
+      if (this.#givenUp.size <= most) break;
+      this.#givenUp.delete(oldest);
+    }
   }
 
   /** Forgets the bodies that were seen before a time, in epoch milliseconds. */

@@ -32,7 +32,9 @@ export class Absence {
     const { store, logger } = this.#options;
     try {
       const raw = await store.get('alive', ID);
-      return raw === undefined ? undefined : timeOf(decodeRecord(VERSION, raw, {}, `alive ${ID}`));
+      return raw === undefined
+        ? undefined
+        : Math.min(this.#options.now(), timeOf(decodeRecord(VERSION, raw, {}, `alive ${ID}`)));
     } catch (error) {
       logger.error(
         { err: error },
@@ -43,9 +45,10 @@ export class Absence {
   }
 
   /** There is somebody from now on. */
-  begin(): void {
+  async begin(): Promise<void> {
     this.#hasBegun = true;
     this.#options.engine.every(EVERY_MINUTE, () => void this.note());
+    await this.note();
   }
 
   /** Notes that there still is. Never rejects. */
@@ -61,7 +64,8 @@ export class Absence {
   }
 }
 
-function timeOf(data: unknown): number | undefined {
+function timeOf(data: unknown): number {
   const { since }: { readonly since?: unknown } = Object(data);
-  return typeof since === 'number' && Number.isFinite(since) ? since : undefined;
+  if (typeof since === 'number' && Number.isFinite(since)) return since;
+  throw new Error('The record does not say since when.');
 }

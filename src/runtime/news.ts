@@ -137,7 +137,7 @@ export class News {
       const patience = record.grants.some(isWorking) ? 0 : PATIENCE_MS;
       this.#catchUp.want(record.id, since, now() + Math.floor(spread) + patience);
     }
-    this.absence.begin();
+    await this.absence.begin();
   }
 
   /** News of a subscription may have been missed. */

@@ -159,6 +159,20 @@ describe('after a time in which the process was down', () => {
     expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
+  it('also where it ended a moment after its first start, without a word', async () => {
+    const set = await setUp();
+    const left = new Map(set.store);
+    await set.stop();
+    set.store.clear();
+    for (const [key, row] of left) set.store.set(key, row);
+    set.world.pass(DAY);
+    set.publisher.body = atom([set.news('missed'), set.old]);
+    await set.start();
+    await set.pass(MINUTE);
+    await until(() => set.got.length > 0);
+    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+  });
+
   it('entries without a time are handed over, as they may be of it', async () => {
     const set = await setUp();
     await set.stop();

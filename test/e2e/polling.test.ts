@@ -233,4 +233,28 @@ describe('delivery.pollSeconds', () => {
     expect(set.world.logged('a topic could not be polled').length).toBeGreaterThan(1);
     expect(set.got).toEqual([]);
   });
+
+  it('knows what it handed over of a feed of more than a mebibyte', async () => {
+    const set = await setUp();
+    const long = { ...set.news('long'), title: 'x'.repeat(1_200_000) };
+    set.publisher.body = atom([long, set.old]);
+    set.publisher.hasEtag = false;
+    await set.pass(HOUR);
+    expect(set.got).toEqual(['poll: long new']);
+    expect(set.silences).toHaveLength(1);
+  });
+
+  it('after days in which the topic could not be had, what came since the last look is news, and what is older is not', async () => {
+    const set = await setUp();
+    await set.pass(HOUR);
+    set.publisher.status = 500;
+    await set.pass(4 * DAY, HOUR);
+    set.publisher.status = 200;
+    set.publisher.body = atom([
+      set.news('since', set.world.now - 3 * DAY),
+      set.news('before', set.world.now - 9 * DAY),
+    ]);
+    await set.pass(HOUR);
+    expect(set.got).toEqual(['poll: since new']);
+  });
 });

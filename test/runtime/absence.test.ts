@@ -29,7 +29,7 @@ test('nobody was ever there', async () => {
 test('who was there was so until the last time it was noted', async () => {
   const { world, open, turns } = await setUp();
   const absence = open();
-  absence.begin();
+  await absence.begin();
   world.pass(60_000);
   for (const turn of turns) turn();
   await expect.poll(() => open().load()).toBe(61_000);
@@ -41,7 +41,7 @@ test('who was there was so until the last time it was noted', async () => {
 test('what is not made up for yet is missing since then', async () => {
   const { world, open, fallBehind } = await setUp();
   const absence = open();
-  absence.begin();
+  await absence.begin();
   fallBehind(500);
   world.pass(60_000);
   await absence.note();
@@ -60,7 +60,7 @@ test('a store that fails, or holds something else, is logged', async () => {
   expect(await open().load()).toBeUndefined();
   expect(world.logged('is not known')).toMatchObject([{ level: 'error' }]);
   const absence = open();
-  absence.begin();
+  await absence.begin();
   await store.close();
   await absence.note();
   expect(world.logged('could not be noted')).toMatchObject([{ level: 'warn' }]);
