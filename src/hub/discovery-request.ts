@@ -4,10 +4,8 @@ import type { DiscoveryConfig } from './http-config.js';
 import { redirectLimit } from './redirect-limit.js';
 import { requestHeaders } from './request-headers.js';
 
-/** What a page or a feed that names a hub may be. */
-const ACCEPT_PAGES = [
-  'text/html',
-  'application/xhtml+xml',
+/** What a feed may be. */
+export const ACCEPT_FEEDS = [
   'application/atom+xml',
   'application/rss+xml',
   'application/rdf+xml',
@@ -17,6 +15,9 @@ const ACCEPT_PAGES = [
   'application/json;q=0.8',
   '*/*;q=0.5',
 ];
+
+/** What a page or a feed that names a hub may be. */
+const ACCEPT_PAGES = ['text/html', 'application/xhtml+xml', ...ACCEPT_FEEDS];
 
 /**
  * The request that a configuration asks for.

@@ -1,6 +1,6 @@
 import { ResourceDiscoveryFailedError } from '../errors.js';
 import { discoveryFailure } from './discovery-failure.js';
-import { discoveryRequest } from './discovery-request.js';
+import { ACCEPT_FEEDS, discoveryRequest } from './discovery-request.js';
 import { withDocument, type OpenDocument } from './document.js';
 import type { DiscoveryConfig } from './http-config.js';
 
@@ -31,18 +31,6 @@ export interface TopicContent {
   readonly validators: Validators;
 }
 
-/** Feeds first: a page and its feed may share a URL. */
-const ACCEPT_FEEDS = [
-  'application/atom+xml',
-  'application/rss+xml',
-  'application/rdf+xml',
-  'application/feed+json',
-  'application/xml;q=0.9',
-  'text/xml;q=0.9',
-  'application/json;q=0.8',
-  '*/*;q=0.5',
-];
-
 /** They are about the bytes as they were transferred, or about the connection, or for a browser. */
 const NOT_OF_THE_CONTENT: ReadonlySet<string> = new Set([
   'content-encoding',
@@ -64,6 +52,7 @@ const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
  */
 export async function fetchTopic(topic: string, request: TopicRequest): Promise<TopicContent | undefined> {
   const { config, known = {}, givenBy, allowPrivateNetworks, maxBytes, signal } = request;
+  // Feeds first: a page and its feed may share a URL.
   const asked = discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS);
   for (const headers of [asked.headers, asked.headersForOthers]) addConditions(headers, known);
   return withDocument(topic, { ...asked, givenBy, signal }, (document) => contentOf(document, maxBytes));
