@@ -37,7 +37,7 @@ export function eventEntries(text: string, { subscriptionId, topic, only, change
   for (const [index, version] of versions.entries()) {
     const entry = parsed[index];
     if (entry === undefined || wanted?.has(version.key) === false) continue;
-    const piece = entryPiece(subscriptionId, version);
+    const piece = entryPiece(subscriptionId, entry, version);
     entries.push({ ...entry, change: entry.deleted ? 'deleted' : changeOf(piece) });
     pieces.push(piece);
   }

@@ -21,7 +21,7 @@ export interface FetchingOptions {
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;
   readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
-  /** Begins a piece of work in the background, unless one of that key is under way. */
+  /** Begins a piece of work in the background, when what is under way for that key has ended. */
   readonly begin: (key: string, work: () => Promise<void>, failed: string) => void;
   /** Whether the runtime stops: nothing is begun any more. */
   readonly isClosing: () => boolean;

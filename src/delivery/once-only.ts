@@ -48,7 +48,9 @@ export class OnceOnly {
 
   /** The handler has succeeded. */
   handled(reception: Reception): void {
-    this.#options.seen.handled(this.#trackedOf(reception) ?? readPiecesOf(reception.event) ?? []);
+    const tracked = this.#trackedOf(reception) ?? [];
+    const others = readPiecesOf(reception.event)?.filter(({ key }) => !tracked.some((piece) => piece.key === key));
+    this.#options.seen.handled([...tracked, ...(others ?? [])]);
   }
 
   /** A previous process left it to be tried again. */

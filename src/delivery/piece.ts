@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EntryVersion } from '../feed/entry-version.js';
+import type { ParsedEntry } from '../feed/feed.js';
 
 /** What tells one piece of news from another: an entry of a feed as it stands, or a whole body. */
 export interface Piece {
@@ -9,12 +10,18 @@ export interface Piece {
   readonly version: string;
   /** When the entry was updated, in epoch milliseconds, where it says so. */
   readonly updated?: number | undefined;
+  /** Whether it says that the entry is gone; `updated` is then when that was. */
+  readonly deleted?: boolean | undefined;
 }
 
 /** The piece that an entry of a subscription's topic is. */
-export function entryPiece(subscriptionId: string, { key, version, updated }: EntryVersion): Piece {
+export function entryPiece(
+  subscriptionId: string,
+  { deleted }: Pick<ParsedEntry, 'deleted'>,
+  { key, version, updated }: EntryVersion,
+): Piece {
   const digest = createHash('sha256').update(`${subscriptionId}\n${key}`).digest();
-  return { key: digest.subarray(0, 16).toString('base64url'), version, updated };
+  return { key: digest.subarray(0, 16).toString('base64url'), version, updated, deleted: deleted ? true : undefined };
 }
 
 /** Whether a piece stands for a whole body. */

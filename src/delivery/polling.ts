@@ -70,30 +70,37 @@ export class Polling {
     // Whoever is not known to any hub yet, and whoever is caught up with, is polled a little later.
     if (grant === undefined || isCatchingUp(id)) return this.#due.set(id, now() + Math.min(intervalMs, 10_000));
     if (!isFetchable(grant.topic)) return this.#end(id);
-    this.#due.set(id, now() + Math.floor(intervalMs * (0.9 + random() / 5)));
+    let next = now() + Math.floor(intervalMs * (0.9 + random() / 5));
     try {
-      await this.#poll({ entry, target, grant });
+      if (await this.#poll({ entry, target, grant })) next = now() + graceMs(target);
     } catch (error) {
       if (isClosing()) return;
       logger.warn({ subscription: id, topic: grant.topic, err: error }, 'a topic could not be polled');
     }
+    // Not before it has ended: what comes due while it is under way would not be begun.
+    this.#due.set(id, next);
   }
 
-  async #poll({ entry, target, grant }: Polled): Promise<void> {
+  /** Resolves to whether something is missing for which its hub is given time. */
+  async #poll({ entry, target, grant }: Polled): Promise<boolean> {
     const { reader, seen } = this.#options;
     const { id, fetched } = entry.record;
     const known = fetched?.topic === grant.topic && !this.#missing.has(id) ? fetched : undefined;
     const content = await reader.read(entry.record, grant, known);
-    if (content === undefined) return this.#note(id, { ...fetched, topic: grant.topic });
+    if (content === undefined) {
+      await this.#note(id, { ...fetched, topic: grant.topic });
+      return false;
+    }
     const entries = topicEntries(content, { subscriptionId: id, topic: grant.topic });
     const missing = entries.filter((each) => this.#isMissing(each, fetched));
     seen.touch(entries.map(({ piece }) => piece));
     const { old, news } = sorted(missing, this.#lookedSince(target, fetched));
     seen.handled(old.map(({ piece }) => piece));
     const open = await this.#handOver({ entry, target, grant }, content, news);
-    if (open.length > 0) return;
+    if (open.length > 0) return true;
     this.#missing.delete(id);
     await this.#note(id, { topic: grant.topic, ...content.validators, polledAt: fetched?.polledAt });
+    return false;
   }
 
   /** Hands over what is missing for longer than hubs may take. Resolves to what is missing still. */
@@ -105,10 +112,9 @@ export class Polling {
     const { entry, target, grant } = polled;
     const { now, delivery, seen } = this.#options;
     const { id } = entry.record;
-    const graceMs = Math.min(LONGEST_GRACE_MS, target.delivery.pollSeconds * 1000);
     const before = this.#missing.get(id);
     const since = new Map(missing.map(({ piece: { key } }) => [key, before?.get(key) ?? now()]));
-    const isLate = ({ piece }: TopicEntry): boolean => (since.get(piece.key) ?? now()) + graceMs <= now();
+    const isLate = ({ piece }: TopicEntry): boolean => (since.get(piece.key) ?? now()) + graceMs(target) <= now();
     const late = missing.filter(isLate);
     // One that has changed since it was delivered may have done so in a way that its hub thinks nothing of.
     const unknown = late.filter(({ piece }) => seen.changeOf(piece) === 'new');
@@ -118,10 +124,7 @@ export class Polling {
       late.length > 0 && (await delivery.offer(target, entry, grant, { headers, raw: body, source: 'poll', only }));
     if (isOffered && unknown.length > 0) await this.#blame(polled, unknown.length);
     const open = isOffered ? missing.filter((each) => !late.includes(each)) : missing;
-    if (open.length > 0) {
-      this.#missing.set(id, since);
-      this.#due.set(id, now() + graceMs);
-    }
+    if (open.length > 0) this.#missing.set(id, since);
     return open;
   }
 
@@ -173,6 +176,10 @@ export class Polling {
     this.#missing.delete(id);
     this.#resubscribedAt.delete(id);
   }
+}
+
+function graceMs({ delivery }: DeliveryTarget): number {
+  return Math.min(LONGEST_GRACE_MS, delivery.pollSeconds * 1000);
 }
 
 /** What was there before anybody looked is no news; of what does not say when it came, nobody knows. */

@@ -27,6 +27,7 @@ interface Seen {
   readonly at: number;
   readonly version: string;
   readonly updated?: number | undefined;
+  readonly deleted?: boolean | undefined;
   /** When it was written to the store. */
   readonly notedAt: number;
 }
@@ -41,7 +42,7 @@ export class SeenNews {
   readonly #seen = new Map<string, Seen>();
   readonly #inHand = new NewsInHand();
   /** What lies with the dead letters, by key. */
-  readonly #givenUp = new Map<string, Pick<Seen, 'updated'>>();
+  readonly #givenUp = new Map<string, Pick<Seen, 'updated' | 'deleted'>>();
   readonly #writes = new Set<Promise<void>>();
   #isFull = false;
 
@@ -71,22 +72,24 @@ export class SeenNews {
   }
 
   /** How an entry compares with what was seen of it. One that is older than that has been on its way for long. */
-  changeOf({ key, version, updated }: Piece): 'new' | 'updated' | 'unchanged' {
-    const seen = this.#seen.get(key);
+  changeOf(piece: Piece): 'new' | 'updated' | 'unchanged' {
+    const seen = this.#seen.get(piece.key);
     if (seen === undefined) return 'new';
-    const isOlder = updated !== undefined && seen.updated !== undefined && updated < seen.updated;
-    return seen.version === version || isOlder ? 'unchanged' : 'updated';
+    // When an entry was deleted says nothing of when it was written, nor the other way round.
+    const isOlder = seen.deleted === piece.deleted && isBefore(piece, seen);
+    return seen.version === piece.version || isOlder ? 'unchanged' : 'updated';
   }
 
   /**
    * Whether no handler has had an entry that the topic has, or only an older one, and none has it in hand. A hub may write
    * the same entry otherwise than its topic does, so that only the times it gives say whether one is older.
    */
-  isMissing({ key, updated }: Piece): boolean {
-    if (this.#inHand.hasSome(key)) return false;
-    const had = this.#seen.get(key) ?? this.#givenUp.get(key);
+  isMissing(piece: Piece): boolean {
+    if (this.#inHand.hasSome(piece.key)) return false;
+    const had = this.#seen.get(piece.key) ?? this.#givenUp.get(piece.key);
     if (had === undefined) return true;
-    return updated !== undefined && had.updated !== undefined && updated > had.updated;
+    const isNowDeleted = piece.deleted === true && had.deleted !== true;
+    return isNowDeleted || isBefore(had, piece);
   }
 
   /**
@@ -134,12 +137,13 @@ export class SeenNews {
   handled(pieces: readonly Piece[]): void {
     const at = this.#options.now();
     for (const piece of pieces) {
-      const { key, version, updated } = piece;
+      const { key, version, updated, deleted } = piece;
       this.#inHand.delete(piece);
       this.#givenUp.delete(key);
       const before = this.#seen.get(key);
       // An older version that comes late takes the place of none.
-      const kept = before !== undefined && this.changeOf(piece) === 'unchanged' ? before : { version, updated };
+      const kept =
+        before !== undefined && this.changeOf(piece) === 'unchanged' ? before : { version, updated, deleted };
       const isNoted = kept === before && at - before.notedAt < NOTED_EVERY_MS && !isWhole(piece);
       this.#seen.delete(key);
       this.#seen.set(key, { ...kept, at, notedAt: isNoted ? before.notedAt : at });
@@ -170,7 +174,7 @@ export class SeenNews {
   givenUp(pieces: readonly Piece[]): void {
     for (const piece of pieces) {
       this.#inHand.delete(piece);
-      this.#givenUp.set(piece.key, { updated: piece.updated });
+      this.#givenUp.set(piece.key, { updated: piece.updated, deleted: piece.deleted });
     }
     const { most = MOST_SEEN } = this.#options;
     for (const oldest of this.#givenUp.keys()) {
@@ -215,10 +219,21 @@ export class SeenNews {
 }
 
 function seenOf(data: unknown): Seen {
-  const fields: { readonly at?: unknown; readonly version?: unknown; readonly updated?: unknown } = Object(data);
-  const { at, version = '', updated } = fields;
+  const fields: { readonly [Field in keyof Seen]?: unknown } = Object(data);
+  const { at, version = '', updated, deleted } = fields;
   if (typeof at !== 'number' || !Number.isFinite(at) || typeof version !== 'string') {
     throw new Error('The record does not say what was seen, and when.');
   }
-  return { at, version, updated: typeof updated === 'number' ? updated : undefined, notedAt: at };
+  return {
+    at,
+    version,
+    updated: typeof updated === 'number' ? updated : undefined,
+    deleted: deleted === true ? true : undefined,
+    notedAt: at,
+  };
+}
+
+/** Whether both say when they are of, and the one is the older. */
+function isBefore(one: Pick<Seen, 'updated'>, other: Pick<Seen, 'updated'>): boolean {
+  return one.updated !== undefined && other.updated !== undefined && one.updated < other.updated;
 }

@@ -24,11 +24,13 @@ export function topicEntries(
 ): readonly TopicEntry[] {
   const contentType = headers.find(([name]) => name === 'content-type')?.[1];
   const entries = readEntries(decodeText(body, contentType), topic);
-  return entryVersions(entries).map((version, index) => {
-    const { published, updated } = entries[index] ?? {};
-    const times = [published, updated].flatMap((date) => date?.getTime() ?? []);
+  const versions = entryVersions(entries);
+  return entries.flatMap((entry, index) => {
+    const version = versions[index];
+    if (version === undefined) return [];
+    const times = [entry.published, entry.updated].flatMap((date) => date?.getTime() ?? []);
     const at = times.length === 0 ? undefined : Math.max(...times);
-    return { key: version.key, piece: entryPiece(subscriptionId, version), at };
+    return { key: version.key, piece: entryPiece(subscriptionId, entry, version), at };
   });
 }
 

@@ -110,7 +110,7 @@ export class News {
       targetOf,
       entryOf,
       apply: (id, event) => registry.apply(id, event),
-      begin: (key, work, failed) => underWay.once(key, work, failed),
+      begin: (key, work, failed) => underWay.next(key, work, failed),
       isClosing,
     };
     this.#catchUp = new CatchUp(fetching);

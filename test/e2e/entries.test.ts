@@ -84,6 +84,34 @@ describe('event.entries()', () => {
   });
 });
 
+const deletion = (when: number): string =>
+  `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0">` +
+  `<at:deleted-entry ref="one" when="${new Date(when).toISOString()}"/></feed>`;
+
+describe.each([false, 'body', 'entries'] as const)('with dedupe: %s', (dedupe) => {
+  it('entries are compared with those before', async () => {
+    const set = await noting({ dedupe });
+    await set.publish([one]);
+    await set.publish([two, one]);
+    expect(set.got).toEqual([['one new'], ['two new', 'one unchanged']]);
+  });
+
+  it('an entry may be deleted before it was updated, and come back as it was', async () => {
+    const set = await noting({ dedupe });
+    await set.publish([{ ...one, title: 'as it was' }]);
+    await set.topic.publish(deletion(AT - 1_000));
+    await set.publish([one]);
+    await set.topic.publish(deletion(AT + 1_000));
+    await set.publish([{ ...one, title: 'as it was' }]);
+    expect(set.got).toEqual(
+      [['one new'], ['one deleted'], ['one updated'], ['one deleted'], ['one updated']].slice(
+        0,
+        dedupe === 'body' ? 4 : 5,
+      ),
+    );
+  });
+});
+
 describe("delivery.dedupe: 'entries'", () => {
   it('drops a feed without an entry that is new, also after a restart and after any time', async () => {
     const set = await noting({ dedupe: 'entries' });

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type ContentDistributionMessage, type HookPayload } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
+import { deferred, FakeWorld } from './fake-world.js';
 import { FaultyStore } from './faulty-store.js';
 import { quiet, throws } from './news-service.js';
 import { atom, publisherAt, type Written } from './publisher.js';
@@ -256,5 +256,34 @@ describe('delivery.pollSeconds', () => {
     ]);
     await set.pass(HOUR);
     expect(set.got).toEqual(['poll: since new']);
+  });
+
+  it('goes on when a topic takes longer than its interval', async () => {
+    const set = await setUp();
+    const turn = deferred();
+    set.publisher.turn = turn.promise;
+    const { length } = set.publisher.answered;
+    for (let minute = 0; minute < 60; minute += 1) {
+      set.world.pass(MINUTE);
+      await quiet();
+    }
+    expect(set.publisher.answered).toHaveLength(length);
+    turn.resolve();
+    await until(() => set.publisher.answered.length > length);
+    await set.settle();
+    set.publisher.body = atom([set.news('later'), set.old]);
+    await set.pass(25 * MINUTE);
+    expect(set.got).toEqual(['poll: later new']);
+  });
+
+  it('finds what the topic says is deleted', async () => {
+    const set = await setUp();
+    await set.pass(HOUR);
+    set.publisher.body = atom([]).replace(
+      '</feed>',
+      '<at:deleted-entry xmlns:at="http://purl.org/atompub/tombstones/1.0" ref="old" when="2020-01-01T00:00:00Z"/></feed>',
+    );
+    await set.pass(HOUR);
+    expect(set.got).toEqual(['poll: old deleted']);
   });
 });

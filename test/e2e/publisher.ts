@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { onTestFinished } from 'vitest';
 import type { TestHub } from 'websub-subscriber/testing';
 import { strangersServer } from './world.js';
@@ -26,7 +26,7 @@ export function atom(entries: readonly Written[]): string {
 
 /** A publisher of one feed, on a server of its own, that can do without its hub. */
 export interface Publisher {
-  readonly url: string;
+  url: string;
   /** The headers of each GET of the feed. */
   readonly asked: readonly IncomingHttpHeaders[];
   /** What each GET was answered. */
@@ -37,27 +37,40 @@ export interface Publisher {
   status: number;
   /** Whether it sends an ETag, and answers 304 to who has it. */
   hasEtag: boolean;
+  /** Nothing is answered before it. */
+  turn: Promise<void> | undefined;
 }
 
 /** Starts a publisher that names a hub. */
 export async function publisherAt(hub: Pick<TestHub, 'url'>, body = atom([])): Promise<Publisher> {
   const asked: IncomingHttpHeaders[] = [];
   const answered: number[] = [];
-  const publisher = { url: '', asked, answered, body, contentType: 'application/atom+xml', status: 200, hasEtag: true };
-  const server = await strangersServer((request, response) => {
-    const { body: text, contentType, status, hasEtag } = publisher;
+  const publisher: Publisher = {
+    url: '',
+    asked,
+    answered,
+    body,
+    contentType: 'application/atom+xml',
+    status: 200,
+    hasEtag: true,
+    turn: undefined,
+  };
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     asked.push(request.headers);
+    await publisher.turn;
+    const { body: text, contentType, status, hasEtag } = publisher;
     const etag = `"${createHash('sha1').update(text).digest('hex')}"`;
     const isKnown = hasEtag && request.headers['if-none-match'] === etag;
-    const answer = status === 200 && isKnown ? 304 : status;
-    answered.push(answer);
-    response.writeHead(answer, {
+    const code = status === 200 && isKnown ? 304 : status;
+    answered.push(code);
+    response.writeHead(code, {
       'content-type': contentType,
       link: `<${hub.url}>; rel="hub", <${publisher.url}>; rel="self"`,
       ...(hasEtag ? { etag } : {}),
     });
-    response.end(answer === 200 ? text : '');
-  });
+    response.end(code === 200 ? text : '');
+  };
+  const server = await strangersServer((request, response) => void answer(request, response));
   onTestFinished(() => server[Symbol.asyncDispose]());
   publisher.url = `${server.url}/feed`;
   return publisher;
