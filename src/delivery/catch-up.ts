@@ -124,7 +124,7 @@ export class CatchUp {
     const isMissing = seen.isMissing.bind(seen);
     const entries = topicEntries(content, { subscriptionId: id, topic });
     const news = newAfter(entries, { since, createdAt, keepsSeen, isMissing });
-    logger.info(
+    logger[news.length > 0 ? 'info' : 'debug'](
       { subscription: id, topic, entries: entries.length, new: news.length },
       `what was published since ${new Date(since).toISOString()} was fetched from the topic`,
     );

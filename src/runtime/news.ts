@@ -42,7 +42,7 @@ export interface NewsOptions {
 
 /** After a start, topics are fetched one by one, so many milliseconds apart, and all of them within the longest spread. */
 const SPREAD_EACH_MS = 20;
-const LONGEST_SPREAD_MS = 60_000;
+const LONGEST_SPREAD_MS = 1_800_000;
 
 /** What no hub delivers yet after a start is fetched after so many milliseconds, should none have come back by then. */
 const PATIENCE_MS = 60_000;
