@@ -1,5 +1,5 @@
 import type { Timetable } from '../engine/engine.js';
-import { isPassing, type TopicContent } from '../hub/fetch-topic.js';
+import { isFinal, type TopicContent } from '../hub/fetch-topic.js';
 import { backoffMs, FAILURE_BACKOFF } from '../subscription/backoff.js';
 import type { FetchedRecord, GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
@@ -94,14 +94,13 @@ export class CatchUp {
     let of: FetchedRecord = { topic, polledAt: fetched?.polledAt };
     try {
       const content = await reader.read(entry.record, grant, known);
-      if (content === undefined) of = known ?? of;
-      else of = { ...of, ...content.validators };
       if (content !== undefined && !(await this.#offer(gap, target, { entry, grant, content }))) {
         return this.#later(id, gap);
       }
+      of = content === undefined ? (known ?? of) : { ...of, ...content.validators };
     } catch (error) {
       if (this.#options.isClosing()) return;
-      const isWorthwhile = isPassing(error) && now() - gap.wantedAt < GIVE_UP_AFTER_MS;
+      const isWorthwhile = !isFinal(error) && now() - gap.wantedAt < GIVE_UP_AFTER_MS;
       const fields = { subscription: id, topic, err: error };
       const since = new Date(gap.since).toISOString();
       if (isWorthwhile) {
@@ -114,24 +113,26 @@ export class CatchUp {
     await apply(id, { type: 'fetched', since: gap.since, beganAt, of });
   }
 
-  /** Resolves to whether what is new, if anything, is kept for the handler. */
+  /** Resolves to whether what is new, if anything, is kept for the handler, and will not be lost by what is in hand. */
   async #offer({ since }: Gap, target: DeliveryTarget, { entry, grant, content }: Found): Promise<boolean> {
     const { seen, delivery, logger } = this.#options;
     const { id, createdAt } = entry.record;
     const { topic } = grant;
     const { dedupe, pollSeconds } = target.delivery;
     const keepsSeen = dedupe === 'entries' || pollSeconds > 0;
-    const isMissing = seen.isMissing.bind(seen);
+    const isMissing = seen.isMissingOrOld.bind(seen);
     const entries = topicEntries(content, { subscriptionId: id, topic });
+    const isSure = !entries.some(({ piece }) => seen.isUncertain(piece));
     const news = newAfter(entries, { since, createdAt, keepsSeen, isMissing });
     logger[news.length > 0 ? 'info' : 'debug'](
       { subscription: id, topic, entries: entries.length, new: news.length },
       `what was published since ${new Date(since).toISOString()} was fetched from the topic`,
     );
-    if (news.length === 0) return true;
+    if (news.length === 0) return isSure;
     const { headers, body } = content;
     const only = news.map(({ key }) => key);
-    return delivery.offer(target, entry, grant, { headers, raw: body, source: 'catch-up', only });
+    const isKept = await delivery.offer(target, entry, grant, { headers, raw: body, source: 'catch-up', only });
+    return isKept && isSure;
   }
 
   /** What cannot be fetched now is noted with its subscription, and no other is fetched for it after a restart. */
@@ -139,8 +140,8 @@ export class CatchUp {
     if (this.#gaps.get(id) !== gap) return;
     const { now, random, apply } = this.#options;
     const attempts = gap.attempts + 1;
-    this.#gaps.set(id, { ...gap, attempts });
     this.#due.set(id, now() + backoffMs(attempts, random(), FAILURE_BACKOFF));
     await apply(id, { type: 'missed', since: gap.since });
+    if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts });
   }
 }

@@ -58,6 +58,7 @@ export class Delivery {
 
   /** Keeps what was fetched from a topic for its handler. Resolves to whether there was room, and it is stored. */
   async offer(target: DeliveryTarget, entry: Entry, grant: GrantRecord, content: NewContent): Promise<boolean> {
+    if (this.isFull(target)) return false;
     const reception = this.#receptions.of(entry, grant, content, this.#options.now());
     entry.counters.received(reception.event.receivedAt.getTime());
     emitEvent(this.#options, 'notification', reception);
@@ -77,6 +78,7 @@ export class Delivery {
     }
     if (stored.isPing === true) {
       const content = await this.#options.fetchPinged(reception.entry, reception.grant);
+      if (content instanceof Error && this.#isAborted) return { type: 'cut-off' };
       if (content instanceof Error) return this.#ended(reception, { type: 'failed', error: content });
       reception = this.#receptions.ofStored(stored, stored.attempts + 1, content) ?? reception;
     }
@@ -102,10 +104,13 @@ export class Delivery {
     return this.#receptions.ofStored(stored, stored.attempts)?.event;
   }
 
-  /** Takes note of an event that a previous process left: it is not to be handed over beside that. */
+  /** Takes note of an event that a previous process left or gave up: it is not to be handed over beside that. */
   found(stored: StoredEvent): void {
-    const reception = this.#receptions.ofStored(stored, stored.attempts + 1);
-    if (reception !== undefined) this.#once.found(reception);
+    const isDead = stored.deadSince !== undefined;
+    const reception = this.#receptions.ofStored(stored, stored.attempts + (isDead ? 0 : 1));
+    if (reception === undefined) return;
+    if (isDead) this.#once.givenUp(reception);
+    else this.#once.found(reception);
   }
 
   /** From now on no hub waits for a handler: it is answered as if the handler were slow, when the event is in the store. */

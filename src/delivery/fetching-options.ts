@@ -16,7 +16,10 @@ export interface FetchingOptions {
   /** From 0 to 1. */
   readonly random: () => number;
   readonly reader: Pick<TopicReader, 'read'>;
-  readonly seen: Pick<SeenNews, 'changeOf' | 'isMissing' | 'isFull' | 'touch' | 'handled'>;
+  readonly seen: Pick<
+    SeenNews,
+    'isMissing' | 'isMissingOrOld' | 'isUnknown' | 'isUncertain' | 'isFull' | 'touch' | 'foundOld'
+  >;
   readonly delivery: Pick<Delivery, 'offer'>;
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;

@@ -13,6 +13,11 @@ export class NewsInHand {
     return this.#byKey.has(key);
   }
 
+  /** Whether some version of it is in hand that is not in the store, and may come to nothing. */
+  isUncertain(key: string): boolean {
+    return [...(this.#byKey.get(key)?.values() ?? [])].some((answer) => answer !== ACKNOWLEDGED);
+  }
+
   answerTo({ key, version }: Piece): PendingAnswer | undefined {
     return this.#byKey.get(key)?.get(version);
   }

@@ -95,12 +95,14 @@ export class Polling {
     const missing = entries.filter((each) => this.#isMissing(each, fetched));
     seen.touch(entries.map(({ piece }) => piece));
     const { old, news } = sorted(missing, this.#lookedSince(target, fetched));
-    seen.handled(old.map(({ piece }) => piece));
+    seen.foundOld(old.map(({ piece }) => piece));
+    const isSure = !entries.some(({ piece }) => seen.isUncertain(piece));
     const open = await this.#handOver({ entry, target, grant }, content, news);
-    if (open.length > 0) return true;
-    this.#missing.delete(id);
-    await this.#note(id, { topic: grant.topic, ...content.validators, polledAt: fetched?.polledAt });
-    return false;
+    if (open.length === 0) this.#missing.delete(id);
+    // What is missing still, or in hand and may come to nothing, is not what was had: it is fetched once more.
+    const validators = open.length === 0 && isSure ? content.validators : {};
+    await this.#note(id, { topic: grant.topic, ...validators, polledAt: fetched?.polledAt });
+    return open.length > 0;
   }
 
   /** Hands over what is missing for longer than hubs may take. Resolves to what is missing still. */
@@ -113,11 +115,13 @@ export class Polling {
     const { now, delivery, seen } = this.#options;
     const { id } = entry.record;
     const before = this.#missing.get(id);
-    const since = new Map(missing.map(({ piece: { key } }) => [key, before?.get(key) ?? now()]));
+    const since = new Map(missing.map(({ piece: { key } }) => [key, Math.min(before?.get(key) ?? now(), now())]));
     const isLate = ({ piece }: TopicEntry): boolean => (since.get(piece.key) ?? now()) + graceMs(target) <= now();
     const late = missing.filter(isLate);
-    // One that has changed since it was delivered may have done so in a way that its hub thinks nothing of.
-    const unknown = late.filter(({ piece }) => seen.changeOf(piece) === 'new');
+    // One that has changed since it was delivered may have done so in a way that its hub thinks nothing of, and what came
+    // out before the hub had verified was not for it to deliver.
+    const { verifiedAt = 0 } = grant;
+    const unknown = late.filter(({ piece, at = verifiedAt }) => seen.isUnknown(piece) && at >= verifiedAt);
     const { headers, body } = content;
     const only = late.map(({ key }) => key);
     const isOffered =
@@ -143,7 +147,9 @@ export class Polling {
       error: new WebSubError(`Hub ${what}.`),
       at: new Date(now()),
     }));
-    if (now() - (this.#resubscribedAt.get(record.id) ?? -Infinity) < RESUBSCRIBED_EVERY_MS) return;
+    const sinceThen = now() - (this.#resubscribedAt.get(record.id) ?? -Infinity);
+    // By a clock that was set back it was not yet.
+    if (sinceThen >= 0 && sinceThen < RESUBSCRIBED_EVERY_MS) return;
     this.#resubscribedAt.set(record.id, now());
     await apply(record.id, { type: 'renewal-wanted' });
   }
@@ -182,12 +188,12 @@ function graceMs({ delivery }: DeliveryTarget): number {
   return Math.min(LONGEST_GRACE_MS, delivery.pollSeconds * 1000);
 }
 
-/** What was there before anybody looked is no news; of what does not say when it came, nobody knows. */
+/** What was there before anybody looked is no news. What does not say when it came may have come since the last look. */
 function sorted(
   missing: readonly TopicEntry[],
   lookedSince: number | undefined,
 ): { readonly old: readonly TopicEntry[]; readonly news: readonly TopicEntry[] } {
   if (lookedSince === undefined) return { old: [], news: missing };
-  const isOld = ({ at = -Infinity }: TopicEntry): boolean => at < lookedSince;
+  const isOld = ({ at = Infinity }: TopicEntry): boolean => lookedSince === Infinity || at < lookedSince;
   return { old: missing.filter(isOld), news: missing.filter((each) => !isOld(each)) };
 }

@@ -2,7 +2,7 @@ import type { CheckedDeliveryConfig } from './delivery-config.js';
 import { piecesIn, type ContentDistributionMessage } from './message.js';
 import { isWhole, type Piece } from './piece.js';
 
-/** A longer body is told from others as a whole: to parse it would keep every hub waiting. */
+/** A longer body that a hub sent is told from others as a whole, unless its service polls: to parse it keeps every hub waiting. */
 const LONGEST_FEED_BYTES = 1024 * 1024;
 
 /** Whether a service wants to know what it was handed before. */

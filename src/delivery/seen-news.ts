@@ -4,6 +4,7 @@ import type { RecordStore } from '../store/record-store.js';
 import { ACKNOWLEDGED, type DeliveryAnswer } from './delivery-answer.js';
 import { NewsInHand, worstOf, type PendingAnswer } from './news-in-hand.js';
 import { isWhole, type Piece } from './piece.js';
+import { isBefore, seenOf, type Seen } from './seen-piece.js';
 
 const VERSION = 1;
 
@@ -20,16 +21,6 @@ export interface SeenNewsOptions {
   readonly now: () => number;
   /** So many pieces are remembered; what was seen longest ago is forgotten first. @default 250_000 */
   readonly most?: number | undefined;
-}
-
-/** The version of a piece that was seen last, and when. Times are epoch milliseconds. */
-interface Seen {
-  readonly at: number;
-  readonly version: string;
-  readonly updated?: number | undefined;
-  readonly deleted?: boolean | undefined;
-  /** When it was written to the store. */
-  readonly notedAt: number;
 }
 
 /**
@@ -72,9 +63,10 @@ export class SeenNews {
   }
 
   /** How an entry compares with what was seen of it. One that is older than that has been on its way for long. */
-  changeOf(piece: Piece): 'new' | 'updated' | 'unchanged' {
+  changeOf(given: Piece): 'new' | 'updated' | 'unchanged' {
+    const piece = this.#dated(given);
     const seen = this.#seen.get(piece.key);
-    if (seen === undefined) return 'new';
+    if (seen === undefined || seen.isOld === true) return 'new';
     // When an entry was deleted says nothing of when it was written, nor the other way round.
     const isOlder = seen.deleted === piece.deleted && isBefore(piece, seen);
     return seen.version === piece.version || isOlder ? 'unchanged' : 'updated';
@@ -84,12 +76,29 @@ export class SeenNews {
    * Whether no handler has had an entry that the topic has, or only an older one, and none has it in hand. A hub may write
    * the same entry otherwise than its topic does, so that only the times it gives say whether one is older.
    */
-  isMissing(piece: Piece): boolean {
+  isMissing(given: Piece): boolean {
+    const piece = this.#dated(given);
     if (this.#inHand.hasSome(piece.key)) return false;
     const had = this.#seen.get(piece.key) ?? this.#givenUp.get(piece.key);
     if (had === undefined) return true;
     const isNowDeleted = piece.deleted === true && had.deleted !== true;
     return isNowDeleted || isBefore(had, piece);
+  }
+
+  /** The same, where its topic had it before anybody looked and no handler has had it since: it may be of a gap. */
+  isMissingOrOld(piece: Piece): boolean {
+    const isOld = this.#seen.get(piece.key)?.isOld === true && !this.#inHand.hasSome(piece.key);
+    return isOld || this.isMissing(piece);
+  }
+
+  /** Whether nobody knows anything of an entry: no handler had it, and its topic did not have it before. */
+  isUnknown({ key }: Piece): boolean {
+    return !this.#seen.has(key) && !this.#givenUp.has(key);
+  }
+
+  /** Whether an entry is in hand and may come to nothing: neither handled nor stored. */
+  isUncertain({ key }: Piece): boolean {
+    return this.#inHand.isUncertain(key);
   }
 
   /**
@@ -137,7 +146,7 @@ export class SeenNews {
   handled(pieces: readonly Piece[]): void {
     const at = this.#options.now();
     for (const piece of pieces) {
-      const { key, version, updated, deleted } = piece;
+      const { key, version, updated, deleted } = this.#dated(piece);
       this.#inHand.delete(piece);
       this.#givenUp.delete(key);
       const before = this.#seen.get(key);
@@ -149,12 +158,18 @@ export class SeenNews {
       this.#seen.set(key, { ...kept, at, notedAt: isNoted ? before.notedAt : at });
       if (!isNoted) this.#write('set', key);
     }
-    const { most = MOST_SEEN } = this.#options;
-    for (const oldest of this.#seen.keys()) {
-      if (this.#seen.size <= most) break;
-      this.#isFull = true;
-      this.#forget(oldest);
+    this.#forgetOldest();
+  }
+
+  /** Its topic had them before anybody looked: they are not missing, and are news all the same should a hub deliver them. */
+  foundOld(pieces: readonly Piece[]): void {
+    const at = this.#options.now();
+    for (const { key, version, updated, deleted } of pieces.map((piece) => this.#dated(piece))) {
+      if (this.#seen.has(key)) continue;
+      this.#seen.set(key, { at, version, updated, deleted, isOld: true, notedAt: at });
+      this.#write('set', key);
     }
+    this.#forgetOldest();
   }
 
   /** What a topic still has is not to be forgotten before what it has no more. */
@@ -173,8 +188,9 @@ export class SeenNews {
   /** The news is given up: should a hub send it again, it is handed over. */
   givenUp(pieces: readonly Piece[]): void {
     for (const piece of pieces) {
+      const { key, updated, deleted } = this.#dated(piece);
       this.#inHand.delete(piece);
-      this.#givenUp.set(piece.key, { updated: piece.updated, deleted: piece.deleted });
+      this.#givenUp.set(key, { updated, deleted });
     }
     const { most = MOST_SEEN } = this.#options;
     for (const oldest of this.#givenUp.keys()) {
@@ -193,6 +209,21 @@ export class SeenNews {
   /** Resolves when what was seen is in the store, or could not be stored. */
   async settled(): Promise<void> {
     while (this.#writes.size > 0) await Promise.all(this.#writes);
+  }
+
+  /** A time that is yet to come is none: what is corrected later would be taken for older. */
+  #dated(piece: Piece): Piece {
+    const { updated = -Infinity } = piece;
+    return updated > this.#options.now() ? { ...piece, updated: undefined } : piece;
+  }
+
+  #forgetOldest(): void {
+    const { most = MOST_SEEN } = this.#options;
+    for (const oldest of this.#seen.keys()) {
+      if (this.#seen.size <= most) break;
+      this.#isFull = true;
+      this.#forget(oldest);
+    }
   }
 
   #forget(key: string): void {
@@ -216,24 +247,4 @@ export class SeenNews {
     const writing = write().finally(() => this.#writes.delete(writing));
     this.#writes.add(writing);
   }
-}
-
-function seenOf(data: unknown): Seen {
-  const fields: { readonly [Field in keyof Seen]?: unknown } = Object(data);
-  const { at, version = '', updated, deleted } = fields;
-  if (typeof at !== 'number' || !Number.isFinite(at) || typeof version !== 'string') {
-    throw new Error('The record does not say what was seen, and when.');
-  }
-  return {
-    at,
-    version,
-    updated: typeof updated === 'number' ? updated : undefined,
-    deleted: deleted === true ? true : undefined,
-    notedAt: at,
-  };
-}
-
-/** Whether both say when they are of, and the one is the older. */
-function isBefore(one: Pick<Seen, 'updated'>, other: Pick<Seen, 'updated'>): boolean {
-  return one.updated !== undefined && other.updated !== undefined && one.updated < other.updated;
 }

@@ -69,8 +69,10 @@ async function follow(
   deadline: Deadline,
 ): Promise<{ response: OutboundResponse; reached: URL }> {
   const { dispatcher } = request;
+  const { origin } = new URL(request.givenBy ?? url);
   let reached = url;
-  let withHeaders = true;
+  // They are for the URL that the user gave, wherever a page may have led from there.
+  let withHeaders = url.origin === origin || url.protocol === 'https:';
   try {
     const isGuarded = await deadline.race(guardOf(url, request));
     for (let redirects = 0; ; redirects += 1) {
@@ -85,7 +87,7 @@ async function follow(
       letGo(response);
       reached = redirectedUrl(response, reached, redirects, request.maxRedirects);
       // What was left behind once does not come back.
-      withHeaders &&= reached.origin === url.origin || reached.protocol === 'https:';
+      withHeaders &&= reached.origin === origin || reached.protocol === 'https:';
     }
   } catch (error) {
     throw failedTransfer(error, subject(reached, url));

@@ -41,9 +41,6 @@ const NOT_OF_THE_CONTENT: ReadonlySet<string> = new Set([
   'set-cookie',
 ]);
 
-/** Statuses after which it makes sense to ask again soon. */
-const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
-
 /**
  * Fetches a topic, following redirects.
  *
@@ -58,11 +55,11 @@ export async function fetchTopic(topic: string, request: TopicRequest): Promise<
   return withDocument(topic, { ...asked, givenBy, signal }, (document) => contentOf(document, maxBytes));
 }
 
-/** Whether a topic that could not be fetched may be had soon. */
-export function isPassing(error: unknown): boolean {
+/** Whether a topic that could not be fetched will not be had by asking again: it is gone for good, or must not be asked for. */
+export function isFinal(error: unknown): boolean {
   if (!(error instanceof ResourceDiscoveryFailedError)) return false;
-  const { reason, status = 0 } = error;
-  return reason === 'timeout' || reason === 'unreachable' || status >= 500 || PASSING.has(status);
+  const { reason, status } = error;
+  return status === 410 || reason === 'forbidden-address' || reason === 'invalid-url';
 }
 
 function addConditions(headers: Headers, { etag, lastModified }: Validators): void {

@@ -7,6 +7,9 @@ const VERSION = 1;
 const ID = 'runtime';
 const EVERY_MINUTE = '30 * * * * *';
 
+/** Whoever has not been noted for so long was not there: the machine slept, or the process stood still. In milliseconds. */
+const LONGEST_SILENCE_MS = 180_000;
+
 /** What knowing of an absence works with. */
 export interface AbsenceOptions {
   readonly store: RecordStore;
@@ -14,58 +17,82 @@ export interface AbsenceOptions {
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  /** The services that receive. */
+  readonly services: () => readonly string[];
+  /** Told when nobody was there although the process was, since when in epoch milliseconds. */
+  readonly onAway: (since: number) => void;
   /** Since when some news may be missing that is not made up for; undefined where none is. */
   readonly behindSince: () => number | undefined;
 }
 
-/** Notes in the store that there is somebody to receive, so that the next process knows for how long there was nobody. */
+/**
+ * Notes in the store which services receive, so that the next process knows for how long each did not: one that a process
+ * leaves out is away as well.
+ */
 export class Absence {
   readonly #options: AbsenceOptions;
-  #hasBegun = false;
+  /** Until when each service received and missed nothing, in epoch milliseconds. */
+  #received = new Map<string, number>();
+  #notedAt: number | undefined;
 
   constructor(options: AbsenceOptions) {
     this.#options = options;
   }
 
-  /** Since when there was nobody, or news was missing, in epoch milliseconds; undefined where there never was anybody. */
-  async load(): Promise<number | undefined> {
+  /** Reads what a previous process noted. */
+  async load(): Promise<void> {
     const { store, logger } = this.#options;
     try {
       const raw = await store.get('alive', ID);
-      return raw === undefined
-        ? undefined
-        : Math.min(this.#options.now(), timeOf(decodeRecord(VERSION, raw, {}, `alive ${ID}`)));
+      if (raw !== undefined) this.#received = new Map(servicesOf(decodeRecord(VERSION, raw, {}, `alive ${ID}`)));
     } catch (error) {
       logger.error(
         { err: error },
         'since when nobody was there to receive is not known: what was missed then is missing',
       );
-      return undefined;
     }
   }
 
-  /** There is somebody from now on. */
+  /** Since when a service was away, or news of it was missing, in epoch milliseconds; undefined where it never received. */
+  since(service: string): number | undefined {
+    const until = this.#received.get(service);
+    // A clock that was set back has not been there yet.
+    return until === undefined ? undefined : Math.min(this.#options.now(), until);
+  }
+
+  /** The services receive from now on. */
   async begin(): Promise<void> {
-    this.#hasBegun = true;
-    this.#options.engine.every(EVERY_MINUTE, () => void this.note());
+    this.#options.engine.every(EVERY_MINUTE, () => {
+      const { now, onAway } = this.#options;
+      if (this.#notedAt !== undefined && now() - this.#notedAt > LONGEST_SILENCE_MS) onAway(this.#notedAt);
+      void this.note();
+    });
+    this.#notedAt = this.#options.now();
     await this.note();
   }
 
-  /** Notes that there still is. Never rejects. */
+  /** Notes that they still do. Never rejects. */
   async note(): Promise<void> {
-    if (!this.#hasBegun) return;
-    const { store, logger, now, behindSince } = this.#options;
+    if (this.#notedAt === undefined) return;
+    const { store, logger, now, behindSince, services } = this.#options;
     const at = now();
+    this.#notedAt = at;
+    const until = Math.min(at, behindSince() ?? at);
+    for (const service of services()) this.#received.set(service, until);
     try {
-      await store.set('alive', ID, encodeRecord(VERSION, { since: Math.min(at, behindSince() ?? at) }));
+      await store.set('alive', ID, encodeRecord(VERSION, { services: [...this.#received] }));
     } catch (error) {
       logger.warn({ err: error }, 'that there is somebody to receive could not be noted: tried again in a minute');
     }
   }
 }
 
-function timeOf(data: unknown): number {
-  const { since }: { readonly since?: unknown } = Object(data);
-  if (typeof since === 'number' && Number.isFinite(since)) return since;
-  throw new Error('The record does not say since when.');
+function servicesOf(data: unknown): readonly (readonly [service: string, until: number])[] {
+  const { services }: { readonly services?: unknown } = Object(data);
+  if (Array.isArray(services) && services.every(isNote)) return services;
+  throw new Error('The record does not say who received, and until when.');
+}
+
+function isNote(note: unknown): note is [service: string, until: number] {
+  return Array.isArray(note) && typeof note[0] === 'string' && Number.isFinite(note[1]);
 }

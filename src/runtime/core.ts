@@ -113,6 +113,7 @@ export class Core {
       maxBodyBytes: options.security.maxBodyBytes,
       signal: this.#abort.signal,
       targetOf: serviceOf,
+      services: () => [...this.#services.keys()],
     });
     // Every request to a hub listens to it, and there may be many.
     setMaxListeners(0, this.#abort.signal);

@@ -37,6 +37,7 @@ export interface NewsOptions {
   readonly signal: AbortSignal;
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
   readonly termsOf: (service: string) => ServiceTerms | undefined;
+  readonly services: () => readonly string[];
   readonly isClosing: () => boolean;
 }
 
@@ -71,7 +72,10 @@ export class News {
       limitsOf: (service) => targetOf(service)?.delivery,
       run: (event) => this.delivery.redeliver(event),
       onFound: (event) => this.delivery.found(event),
-      onFoundDead: (event) => this.deadLetters.found(event),
+      onFoundDead: (event) => {
+        this.deadLetters.found(event);
+        this.delivery.found(event);
+      },
       onDeadLetter: (event) => {
         this.delivery.bury(event);
         void this.deadLetters.buried(event);
@@ -115,29 +119,47 @@ export class News {
     };
     this.#catchUp = new CatchUp(fetching);
     this.#polling = new Polling({ ...fetching, hooks, isCatchingUp: (id) => this.#catchUp.isWanted(id) });
-    this.absence = new Absence({ store, engine, logger, now, behindSince: () => this.#catchUp.behindSince });
+    this.absence = new Absence({
+      store,
+      engine,
+      logger,
+      now,
+      services: options.services,
+      onAway: (since) => {
+        const at = new Date(since).toISOString();
+        logger.warn(`nobody was there to receive since ${at}: the machine slept, or the process stood still`);
+        this.#planCatchUp(() => since);
+      },
+      behindSince: () => this.#catchUp.behindSince,
+    });
   }
 
   /** Reads what a previous process left, and plans what it missed. */
   async load(): Promise<void> {
-    const { registry, now, random, targetOf } = this.#options;
     await this.seen.load();
     await this.inbox.load();
     this.deadLetters.loaded();
-    const awaySince = await this.absence.load();
+    await this.absence.load();
+    for (const { record } of this.#options.registry.entries()) {
+      if (record.grants.length > 0 && isAsking(record)) this.#polling.plan(record);
+    }
+    this.#planCatchUp((service) => this.absence.since(service));
+    await this.absence.begin();
+  }
+
+  /** Has topics fetched one by one whose services were away. */
+  #planCatchUp(awaySince: (service: string) => number | undefined): void {
+    const { registry, now, random, targetOf } = this.#options;
     let behind = 0;
     for (const { record } of registry.entries()) {
-      const delivery = targetOf(record.service)?.delivery;
-      if (delivery === undefined || !isAsking(record)) continue;
-      if (record.grants.length > 0) this.#polling.plan(record);
-      const since = delivery.catchUp ? missingSince(record, awaySince) : undefined;
+      if (targetOf(record.service)?.delivery.catchUp !== true || !isAsking(record)) continue;
+      const since = missingSince(record, awaySince(record.service));
       if (since === undefined) continue;
       behind += 1;
       const spread = random() * Math.min(LONGEST_SPREAD_MS, behind * SPREAD_EACH_MS);
       const patience = record.grants.some(isWorking) ? 0 : PATIENCE_MS;
       this.#catchUp.want(record.id, since, now() + Math.floor(spread) + patience);
     }
-    await this.absence.begin();
   }
 
   /** News of a subscription may have been missed. */

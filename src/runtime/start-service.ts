@@ -165,7 +165,7 @@ function mention(services: readonly RunningService[], logger: Logger): void {
   if (leaving.length === 0) return;
   logger.info(
     { services: leaving },
-    'hubs are asked to stop sending at a stop, and what is published until the next start is missed: ' +
-      'set unsubscribeOnShutdown: false to have it sent',
+    'hubs are asked to stop sending at a stop; what is published until the next start is fetched then where the topic is a ' +
+      'feed, and missed where it is not: set unsubscribeOnShutdown: false to have it sent',
   );
 }

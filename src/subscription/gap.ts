@@ -51,8 +51,10 @@ function gapAfter(record: SubscriptionRecord, since: number | undefined, beganAt
   const { gapSince } = record;
   if (gapSince === undefined || since === undefined || since > gapSince) return gapSince;
   const verifiedAt = record.grants.flatMap((grant) => (isWorking(grant) ? (grant.verifiedAt ?? 0) : []));
-  // What came out between the fetch and the moment a hub was to deliver is not in either.
-  return verifiedAt.some((at) => at <= beganAt) ? undefined : beganAt;
+  // What came out between the fetch and the moment a hub was to deliver is not in either; nor is what a hub that fails still
+  // does not deliver.
+  const isOver = record.attempts === 0 && verifiedAt.some((at) => at <= beganAt);
+  return isOver ? undefined : Math.max(gapSince, beganAt);
 }
 
 /** A hub delivers again. */

@@ -288,4 +288,69 @@ describe('after a time in which the process was down', () => {
     await until(() => set.got.length > 0);
     expect(set.got).toMatchObject([{ entries: ['missed new'] }]);
   });
+
+  it.each(['broken', 404] as const)('a topic that is %s at that moment is fetched again', async (how) => {
+    const set = await setUp();
+    await set.stop();
+    set.world.pass(DAY);
+    const whole = atom([set.news('missed'), set.old]);
+    set.publisher.body = how === 'broken' ? whole.slice(0, -20) : whole;
+    set.publisher.status = how === 'broken' ? 200 : how;
+    await set.start();
+    await set.pass(MINUTE);
+    await until(() => set.world.logged('cannot be fetched now').length === 1);
+    await set.settle();
+    set.publisher.status = 200;
+    set.publisher.body = whole;
+    await set.pass(MINUTE);
+    await until(() => set.got.length > 0);
+    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+  });
+
+  it('what came out while a service was not declared is handed over when it is again', async () => {
+    const set = await setUp();
+    await set.stop();
+    const other = defineSubscriber({ name: 'other' }, { onEventNotification: () => {} });
+    const between = await set.world.start(other, { store: set.store.keyv });
+    set.world.pass(5 * HOUR);
+    const missed = set.news('missed');
+    set.world.pass(DAY);
+    await between.stop();
+    set.publisher.body = atom([missed, set.old]);
+    await set.start();
+    await set.pass(MINUTE);
+    await until(() => set.got.length > 0);
+    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+  });
+
+  it('what came out while the machine slept is handed over when it wakes', async () => {
+    const set = await setUp();
+    set.publisher.body = atom([set.news('missed', set.world.now + HOUR), set.old]);
+    set.world.pass(5 * HOUR);
+    set.world.turn('30 * * * * *');
+    await set.pass(MINUTE);
+    await until(() => set.got.length > 0);
+    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
+  });
+});
+
+it('L3 what comes out while a hub fails, after a restart in the middle of that, is handed over when it is back', async () => {
+  const set = await setUp();
+  set.hub.fail(503, { times: 1_000 });
+  await set.pass(9 * DAY);
+  await until(async () => ((await set.seen())?.attempts ?? 0) > 0);
+  await set.stop();
+  await set.start();
+  await set.pass(5 * MINUTE);
+  await set.settle();
+  expect(await set.seen()).toMatchObject({ state: 'active' });
+  const missed = set.news('missed');
+  set.publisher.body = atom([missed, set.old]);
+  await set.pass(HOUR);
+  set.hub.configure({ fail: undefined });
+  for (let hour = 0; hour < 3; hour += 1) await set.pass(HOUR);
+  expect(await set.seen()).toMatchObject({ state: 'active', attempts: 0 });
+  await set.pass(MINUTE);
+  await until(() => set.got.length > 0);
+  expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
 });

@@ -3,7 +3,7 @@ import type { ContentDistributionMessage, DeliveryConfig } from 'websub-subscrib
 import { quiet, setUp, throws } from './news-service.js';
 import { atom, type Written } from './publisher.js';
 
-const AT = Date.parse('2030-01-01T00:00:00Z');
+const AT = Date.parse('2029-12-31T00:00:00Z');
 const one: Written = { id: 'one', at: AT };
 const two: Written = { id: 'two', at: AT };
 
@@ -135,6 +135,14 @@ describe("delivery.dedupe: 'entries'", () => {
     await set.publish([{ ...plain, title: 'other' }]);
     await set.publish([plain]);
     expect(set.got).toEqual([['one new'], ['one updated'], ['one updated']]);
+  });
+
+  it('hands over what is corrected after a date that was yet to come', async () => {
+    const set = await noting({ dedupe: 'entries' });
+    await set.publish([{ id: 'one', at: AT, updated: set.world.now + 365 * 86_400_000, title: 'a typo' }]);
+    set.world.pass(60_000);
+    await set.publish([{ id: 'one', at: AT, updated: set.world.now }]);
+    expect(set.got).toEqual([['one new'], ['one updated']]);
   });
 
   it('marks nothing of a feed whose handler fails', async () => {

@@ -1,5 +1,10 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { defineSubscriber, type ContentDistributionMessage, type HookPayload } from 'websub-subscriber';
+import {
+  defineSubscriber,
+  type ContentDistributionMessage,
+  type DeliveryConfig,
+  type HookPayload,
+} from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { deferred, FakeWorld } from './fake-world.js';
 import { FaultyStore } from './faulty-store.js';
@@ -15,11 +20,12 @@ const DAY = 24 * HOUR;
 interface Options {
   readonly pollSeconds?: number;
   readonly handle?: (event: ContentDistributionMessage) => unknown;
+  readonly delivery?: DeliveryConfig;
   readonly entries?: readonly Written[];
 }
 
 /** A service that polls every ten minutes, and notes what it is handed. */
-async function setUp({ pollSeconds = 600, handle = () => {}, entries }: Options = {}) {
+async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery = {} }: Options = {}) {
   const world = new FakeWorld();
   const hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
   onTestFinished(() => hub.close());
@@ -30,7 +36,7 @@ async function setUp({ pollSeconds = 600, handle = () => {}, entries }: Options 
   const silences: HookPayload[] = [];
   const config = { name: 'news', target: publisher.url, secret: false, unsubscribeOnShutdown: false } as const;
   const service = defineSubscriber(
-    { ...config, delivery: { pollSeconds } },
+    { ...config, delivery: { pollSeconds, ...delivery } },
     {
       onEventNotification: async (event) => {
         await handle(event);
@@ -178,11 +184,11 @@ describe('delivery.pollSeconds', () => {
     expect(set.silences).toEqual([]);
   });
 
-  it('an entry that has changed since is handed over; its hub is not blamed for it', async () => {
+  it('an entry that was there before, and has changed since, is handed over; its hub is not blamed for it', async () => {
     const set = await setUp();
     set.publisher.body = atom([{ ...set.old, updated: set.world.now, title: 'corrected' }]);
     await set.pass(25 * MINUTE);
-    expect(set.got).toEqual(['poll: old updated']);
+    expect(set.got).toEqual(['poll: old new']);
     expect(set.silences).toEqual([]);
   });
 
@@ -285,5 +291,91 @@ describe('delivery.pollSeconds', () => {
     );
     await set.pass(HOUR);
     expect(set.got).toEqual(['poll: old deleted']);
+  });
+
+  it('what the first look found is news all the same when its hub delivers it', async () => {
+    const fresh = { id: 'fresh', at: Date.parse('2030-01-01T00:00:00Z') };
+    const set = await setUp({ delivery: { dedupe: 'entries' }, entries: [fresh] });
+    const [delivery] = await set.deliver([fresh]);
+    expect(delivery?.status).toBe(202);
+    await set.pass(HOUR);
+    expect(set.got).toEqual(['hub: fresh new']);
+    expect(set.silences).toEqual([]);
+  });
+
+  it('a dead letter is not missing, also after a restart', async () => {
+    let tries = 0;
+    const set = await setUp({
+      delivery: { retryForSeconds: 0, catchUp: false },
+      handle: () => {
+        tries += 1;
+        throws(new Error('never'));
+      },
+    });
+    const bad = set.news('bad');
+    set.publisher.body = atom([bad, set.old]);
+    await set.deliver([bad]);
+    await set.pass(HOUR);
+    await set.runtime.stop();
+    await set.start();
+    set.publisher.body = atom([bad]);
+    await set.pass(HOUR);
+    expect([tries, set.silences]).toEqual([1, []]);
+  });
+
+  it('undated news is found however long each poll finds some', { timeout: 60_000 }, async () => {
+    const set = await setUp({ pollSeconds: 3_600 });
+    const all: Written[] = [set.old];
+    for (let hour = 0; hour < 60; hour += 0.1) {
+      all.unshift({ id: `n${all.length}` });
+      set.publisher.body = atom(all);
+      await set.pass(6 * MINUTE, 6 * MINUTE);
+    }
+    await set.pass(3 * HOUR, 3 * MINUTE);
+    expect(all.map(({ id }) => id).filter((id) => id !== 'old' && !set.got.includes(`poll: ${id} new`))).toEqual([]);
+  });
+
+  it('what is in hand while polled, and comes to nothing, is found later', async () => {
+    let turn: Promise<void> | undefined;
+    let isBroken = false;
+    const set = await setUp({
+      handle: async () => {
+        await turn;
+        if (isBroken) throws(new Error('not now'));
+      },
+    });
+    const fresh = set.news('fresh');
+    set.publisher.body = atom([fresh, set.old]);
+    const held = deferred();
+    turn = held.promise;
+    const delivering = set.deliver([fresh]);
+    await quiet();
+    const { length } = set.publisher.answered;
+    for (let step = 0; step < 40 && set.publisher.answered.length === length; step += 1) {
+      set.world.pass(30 * SECOND);
+      await until(() => set.publisher.answered.length >= set.publisher.asked.length);
+      await quiet();
+    }
+    await until(() => set.publisher.answered.length > length);
+    await quiet();
+    set.store.faults = new Set(['set']);
+    isBroken = true;
+    held.resolve();
+    expect((await delivering)[0]?.status).toBe(503);
+    set.store.faults = new Set();
+    isBroken = false;
+    await set.pass(HOUR);
+    expect(set.got).toEqual(['poll: fresh new']);
+  });
+
+  it('a clock that is set back while the hub has its time holds nothing back', async () => {
+    const set = await setUp();
+    set.publisher.body = atom([set.news('silent'), set.old]);
+    const { length } = set.publisher.asked;
+    for (let step = 0; step < 40 && set.publisher.asked.length === length; step += 1) await set.pass(30 * SECOND);
+    set.world.pass(-DAY);
+    await set.settle();
+    await set.pass(HOUR);
+    expect(set.got).toEqual(['poll: silent new']);
   });
 });

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { privacyOf } from '../../src/hub/address-guard.js';
-import { fetchTopic, isPassing, type TopicRequest } from '../../src/hub/fetch-topic.js';
+import { fetchTopic, isFinal, type TopicRequest } from '../../src/hub/fetch-topic.js';
 import { startServer, status, type Answer } from './recording-server.js';
 
 // The only stand-in: a URL that is not private cannot be had without a network.
@@ -65,8 +65,27 @@ describe('a topic that is fetched', () => {
   test("is asked for as the service's discovery is", async () => {
     await using server = await startServer(feed);
     const config = { accept: 'text/csv', httpConfig: { headers: { 'X-Key': 'k' }, auth: { bearer: 't' } } };
-    await fetchTopic(`${server.url}/feed`, request({ config }));
+    await fetchTopic(`${server.url}/feed`, request({ config, givenBy: `${server.url}/page` }));
     expect(server.requests[0]?.headers).toMatchObject({ accept: 'text/csv', 'x-key': 'k', authorization: 'Bearer t' });
+  });
+});
+
+describe('S5 credentials and headers of discovery', () => {
+  const config = { httpConfig: { auth: { bearer: 't' }, headers: { 'X-Key': 'k' } } };
+
+  test('are for the URL that the user gave, and go to no topic of another origin over plain http', async () => {
+    await using server = await startServer(feed);
+    await fetchTopic(`${server.url}/feed`, request({ config, givenBy: 'https://publisher.example/page' }));
+    expect(server.requests[0]?.headers).not.toHaveProperty('authorization');
+    expect(server.requests[0]?.headers).not.toHaveProperty('x-key');
+  });
+
+  test('do not come back once they were left behind', async () => {
+    await using server = await startServer(feed);
+    await using other = await startServer(status(302, { Location: `${server.url}/feed` }));
+    await fetchTopic(`${other.url}/feed`, request({ config, givenBy: `${server.url}/page` }));
+    expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
+    expect(server.requests[0]?.headers).not.toHaveProperty('authorization');
   });
 });
 
@@ -74,17 +93,17 @@ describe('a topic that cannot be fetched', () => {
   test.each([
     [200, 'is longer than 5 bytes', false],
     [404, 'answered 404, so its content cannot be had', false],
-    [410, 'answered 410', false],
-    [429, 'answered 429', true],
-    [500, 'answered 500', true],
-    [503, 'answered 503', true],
-  ])('%i: %s', async (code, message, isSoon) => {
+    [410, 'answered 410', true],
+    [429, 'answered 429', false],
+    [500, 'answered 500', false],
+    [503, 'answered 503', false],
+  ])('%i: %s, for good: %s', async (code, message, isForGood) => {
     await using server = await startServer(code === 200 ? feed : status(code));
     const error: unknown = await fetchTopic(`${server.url}/feed`, request({ maxBytes: 5 })).catch(
       (one: unknown) => one,
     );
     expect(error).toMatchObject({ code: 'ERR_WEBSUB_DISCOVERY', message: expect.stringContaining(message) });
-    expect(isPassing(error)).toBe(isSoon);
+    expect(isFinal(error)).toBe(isForGood);
   });
 
   test('as nobody answers, may be had soon', async () => {
@@ -92,8 +111,8 @@ describe('a topic that cannot be fetched', () => {
     await server[Symbol.asyncDispose]();
     const error: unknown = await fetchTopic(`${server.url}/feed`, request()).catch((one: unknown) => one);
     expect(error).toMatchObject({ reason: 'unreachable' });
-    expect(isPassing(error)).toBe(true);
-    expect(isPassing(new Error('a store'))).toBe(false);
+    expect(isFinal(error)).toBe(false);
+    expect(isFinal(new SyntaxError('a feed that is being written'))).toBe(false);
   });
 
   test('as a public page named one in a private network', async () => {
@@ -104,6 +123,7 @@ describe('a topic that cannot be fetched', () => {
       request({ givenBy: 'https://public.example/' }),
     ).catch((one: unknown) => one);
     expect(error).toMatchObject({ reason: 'forbidden-address' });
+    expect(isFinal(error)).toBe(true);
     expect(server.requests).toEqual([]);
     const allowed = request({ givenBy: 'https://public.example/', allowPrivateNetworks: true });
     expect(await fetchTopic(`${server.url}/feed`, allowed)).toBeDefined();

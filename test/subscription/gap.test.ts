@@ -30,6 +30,16 @@ describe('L3 news may have been missed', () => {
     expect(fetched(life, { since, beganAt }).record.gapSince).toBe(beganAt);
   });
 
+  test('while a hub fails, also where its lease runs on and the topic was fetched meanwhile', () => {
+    const life = active()
+      .due(8 * DAY)
+      .discovered()
+      .requested()
+      .unreachable();
+    fetched(life.after(60_000));
+    expect(life.record.gapSince).toBe(life.now);
+  });
+
   test('since a stop unsubscribed it, and not once it is back and was caught up with', () => {
     const life = active().after(5_000).unwanted('shutdown');
     const stopped = life.now;
