@@ -3,11 +3,13 @@ import type { Entry } from '../subscription/registry.js';
 import type { Inbox } from './inbox.js';
 import type { GenuineContent } from './message-of.js';
 import type { OnceOnlyOptions } from './once-only.js';
+import type { ReceptionsOptions } from './receptions.js';
 import type { ReportOptions } from './report.js';
 
 /** What delivery works with. */
 export interface DeliveryOptions extends ReportOptions, OnceOnlyOptions {
   readonly inbox: Pick<Inbox, 'enqueue' | 'newPosition' | 'hold' | 'keep' | 'settle' | 'size'>;
+  readonly seen: OnceOnlyOptions['seen'] & ReceptionsOptions['seen'];
   /** The present content of a grant's topic, or why it cannot be had. */
   readonly fetchPinged: (entry: Entry, grant: GrantRecord) => Promise<GenuineContent | Error>;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;

@@ -9,7 +9,7 @@ import type { SeenNews } from './seen-news.js';
 
 /** What handing over once works with. */
 export interface OnceOnlyOptions {
-  readonly seen: Pick<SeenNews, 'answerTo' | 'changeOf' | 'handing' | 'waits' | 'handled' | 'givenUp' | 'settled'>;
+  readonly seen: Pick<SeenNews, 'answerTo' | 'handing' | 'waits' | 'handled' | 'givenUp' | 'settled'>;
   readonly logger: Logger;
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
 }
@@ -48,9 +48,8 @@ export class OnceOnly {
 
   /** The handler has succeeded. */
   handled(reception: Reception): void {
-    const tracked = this.#trackedOf(reception) ?? [];
-    const others = readPiecesOf(reception.event)?.filter(({ key }) => !tracked.some((piece) => piece.key === key));
-    this.#options.seen.handled([...tracked, ...(others ?? [])]);
+    const pieces = [...(this.#trackedOf(reception) ?? []), ...(readPiecesOf(reception.event) ?? [])];
+    this.#options.seen.handled([...new Map(pieces.map((piece) => [piece.key, piece])).values()]);
   }
 
   /** A previous process left it to be tried again. */

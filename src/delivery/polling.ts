@@ -77,7 +77,6 @@ export class Polling {
       if (isClosing()) return;
       logger.warn({ subscription: id, topic: grant.topic, err: error }, 'a topic could not be polled');
     }
-    // Not before it has ended: what comes due while it is under way would not be begun.
     this.#due.set(id, next);
   }
 

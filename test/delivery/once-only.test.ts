@@ -20,7 +20,6 @@ test('news in order keeps it, whatever is in it', async () => {
       answerTo: () => undefined,
       handing: async (_pieces, hand) => Promise.resolve().then(hand),
       waits: () => {},
-      changeOf: () => 'new',
       settled: async () => {},
       handled: () => {},
       givenUp: () => {},
