@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { createXmlLinkReader } from '../../src/protocol/xml-links.js';
+import { elementsIn } from './counted-parser.js';
 
 const url = 'https://example.com/feed.xml';
 const ATOM = 'http://www.w3.org/2005/Atom';
@@ -16,25 +17,10 @@ function read(xml: string) {
 const atom = (content: string) => `<?xml version="1.0"?><feed xmlns="${ATOM}">${content}</feed>`;
 const rss = (content: string) => `<rss xmlns:a="${ATOM}"><channel>${content}</channel></rss>`;
 
-const parsed = { elements: 0 };
-
-// What reading a document costs is told by what the parser makes of it: a clock would tell of the machine.
 vi.mock(import('htmlparser2'), async (importOriginal) => {
-  const original = await importOriginal();
-  class CountingParser extends original.Parser {
-    override onopentagname(start: number, end: number): void {
-      parsed.elements += 1;
-      super.onopentagname(start, end);
-    }
-  }
-  return { ...original, Parser: CountingParser };
+  const { counted } = await import('./counted-parser.js');
+  return counted(await importOriginal());
 });
-
-function elementsIn(work: () => unknown): number {
-  const before = parsed.elements;
-  work();
-  return parsed.elements - before;
-}
 
 /** Milliseconds of this process's time. */
 function cpuMs(work: () => unknown): number {
