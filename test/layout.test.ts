@@ -24,7 +24,7 @@ const LAYERS = [
 
 /** At the top level: the public surface above all folders, and what all of them may use. */
 const TOP = new Set(['index.ts']);
-const GROUND = new Set(['errors.ts', 'logger.ts', 'version.ts']);
+const GROUND = new Set(['errors.ts', 'logger.ts', 'on-demand.ts', 'version.ts']);
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .map((file) => file.split(sep).join('/'))
@@ -63,6 +63,20 @@ describe('the layout of src', () => {
   it('sees the imports it judges', () => {
     expect(importsOf('index.ts').length).toBeGreaterThan(20);
     expect(files.filter((file) => importsOf(file).some((target) => !files.includes(target)))).toEqual([]);
+  });
+
+  it('loads no package at the start that it loads on demand', () => {
+    const onDemand = readFileSync(join(root, 'on-demand.ts'), 'utf8');
+    const names = [...onDemand.matchAll(/^import type .* from '([^']+)'/gm)].map(([, name = '']) => name);
+    expect(names).toContain('undici');
+    const loading = files
+      .filter((file) => !file.startsWith('testing/'))
+      .filter((file) => {
+        const text = readFileSync(join(root, file), 'utf8');
+        const statements = text.matchAll(/^(?:import|export) (?!type\b)[^;]*?(?:from )?'([^']+)';/gm);
+        return [...statements].some(([, name = '']) => names.includes(name) || name === 'reflect-metadata');
+      });
+    expect(loading).toEqual([]);
   });
 
   it('keeps the protocol pure: no clock, network, file, timer or logger in it', () => {

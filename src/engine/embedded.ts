@@ -1,4 +1,5 @@
-import { CronJob } from 'cron';
+import type { CronJob } from 'cron';
+import { onDemand } from '../on-demand.js';
 import { DueHeap } from './due-heap.js';
 import type { Engine, Timetable } from './engine.js';
 import { Turns } from './turns.js';
@@ -14,6 +15,9 @@ export interface EmbeddedEngineOptions {
 /** Clocks are put right by so much without anything to be done about it, in milliseconds. */
 const TOLERANCE_MS = 1_000;
 
+/** Until cron is loaded, in milliseconds after the start, which is not kept waiting for it: no turn comes much sooner. */
+const CRON_AFTER_MS = 250;
+
 /** The engine of a single process: turns in memory, due times in heaps, driven by cron. */
 export interface EmbeddedEngine extends Engine {
   /** Runs what is due by now. */
@@ -24,17 +28,20 @@ export interface EmbeddedEngine extends Engine {
 export function embeddedEngine({ now, tick: tickTime = '* * * * * *' }: EmbeddedEngineOptions): EmbeddedEngine {
   const turns = new Turns();
   const heaps: { readonly heap: DueHeap; readonly run: (key: string) => void }[] = [];
-  const jobs: CronJob[] = [];
+  const planned: { readonly cronTime: string; readonly onTick: () => void }[] = [];
+  let jobs: readonly CronJob[] = [];
+  let starting: NodeJS.Timeout | undefined;
   const onSetBack: (() => void)[] = [];
   let latest = -Infinity;
-  const job = (cronTime: string, onTick: () => void): void => {
+  const job = (cronTime: string, onTick: () => void): CronJob => {
     // The timers alone do not keep the process up: the listener does.
-    const made = CronJob.from({ cronTime, onTick, start: false, unrefTimeout: true });
+    const made = onDemand('cron').CronJob.from({ cronTime, onTick, start: false, unrefTimeout: true });
     const time = made.cronTime;
     const getTimeout = time.getTimeout.bind(time);
     // A moment that has just gone by is taken at once. Cron would do the same, and write to the console about it.
     time.getTimeout = () => Math.max(0, getTimeout());
-    jobs.push(made);
+    made.start();
+    return made;
   };
   const tick = (): void => {
     const time = now();
@@ -42,7 +49,8 @@ export function embeddedEngine({ now, tick: tickTime = '* * * * * *' }: Embedded
     latest = time;
     for (const { heap, run } of heaps) for (const key of heap.takeDue(time)) run(key);
   };
-  job(tickTime, tick);
+  const every = (cronTime: string, onTick: () => void): void => void planned.push({ cronTime, onTick });
+  every(tickTime, tick);
   return {
     tick,
     inTurn: (key, work) => turns.take(key, work),
@@ -51,12 +59,15 @@ export function embeddedEngine({ now, tick: tickTime = '* * * * * *' }: Embedded
       heaps.push({ heap, run });
       return heap;
     },
-    every: job,
+    every,
     onSetBack: (run) => void onSetBack.push(run),
     start() {
-      for (const each of jobs) each.start();
+      starting = setTimeout(() => {
+        jobs = planned.map(({ cronTime, onTick }) => job(cronTime, onTick));
+      }, CRON_AFTER_MS).unref();
     },
     stop() {
+      clearTimeout(starting);
       // `stop()` answers with a promise only where callbacks are awaited, which ours are not.
       for (const each of jobs) void each.stop();
     },

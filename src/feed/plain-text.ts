@@ -1,4 +1,4 @@
-import { Tokenizer } from 'htmlparser2';
+import { onDemand } from '../on-demand.js';
 
 /** Elements that do not end a word. */
 const INLINE =
@@ -25,6 +25,7 @@ export function plainText(html: string | undefined): string | undefined {
   }
 
   // The tokenizer alone keeps no open elements: its cost does not grow with their number.
+  const { Tokenizer } = onDemand('htmlparser2');
   const tokenizer = new Tokenizer(
     { decodeEntities: true },
     {

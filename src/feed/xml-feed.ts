@@ -1,6 +1,6 @@
 import { atomFeed } from './atom.js';
 import type { FeedFormat, ParsedEntry, ParsedFeed } from './feed.js';
-import { feedsmith } from './feedsmith.js';
+import { onDemand } from '../on-demand.js';
 import { rdfFeed } from './rdf.js';
 import { rssFeed } from './rss.js';
 import { safeXml } from './safe-xml.js';
@@ -27,9 +27,10 @@ export function readXmlFeed(text: string, root: string, baseUrl: string): Parsed
   const format = FORMATS.get(localName);
   if (format === undefined || format === 'json-feed') throw noFeed(root);
   const xml = safeXml(text, format);
-  if (format === 'rss') return rssFeed(parsed(() => feedsmith().parseRssFeed(inNoNamespace(xml)), root) ?? {}, baseUrl);
+  if (format === 'rss')
+    return rssFeed(parsed(() => onDemand('feedsmith').parseRssFeed(inNoNamespace(xml)), root) ?? {}, baseUrl);
   if (format === 'atom') return readAtom(xml, localName, root, baseUrl);
-  const document = parsed(() => feedsmith().parseRdfFeed(xml), root);
+  const document = parsed(() => onDemand('feedsmith').parseRdfFeed(xml), root);
   // Most of RDF is about something else.
   if (document === undefined) throw noFeed(root);
   return rdfFeed(document, baseUrl);
@@ -40,7 +41,7 @@ function readAtom(xml: string, localName: string, root: string, baseUrl: string)
   const isFeed = localName === 'feed';
   // Feedsmith reads feeds alone.
   const feedXml = isFeed ? xml : `<feed xmlns="http://www.w3.org/2005/Atom">${xml}</feed>`;
-  const feed = atomFeed(parsed(() => feedsmith().parseAtomFeed(feedXml), root) ?? {}, baseUrl);
+  const feed = atomFeed(parsed(() => onDemand('feedsmith').parseAtomFeed(feedXml), root) ?? {}, baseUrl);
   const entries = inPlace(feed.entries, tombstones);
   // Elements of other XML are named so as well.
   if (!isFeed && entries.length === 0) throw noFeed(root);
@@ -57,7 +58,7 @@ function parsed<T>(parse: () => T, root: string): T | undefined {
   try {
     return parse();
   } catch (error) {
-    const { ParseError, DetectError } = feedsmith();
+    const { ParseError, DetectError } = onDemand('feedsmith');
     if (error instanceof ParseError) return undefined;
     if (error instanceof DetectError) throw noFeed(root);
     const { message } = error instanceof Error && error.cause instanceof Error ? error.cause : new Error(String(error));

@@ -1,4 +1,4 @@
-import { QuoteType, Tokenizer } from 'htmlparser2';
+import { onDemand } from '../on-demand.js';
 import { MAX_DEPTH } from '../protocol/link-reader.js';
 
 /** More attributes than an element of any feed has; what reads them next makes several objects of each. */
@@ -79,6 +79,7 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
     tokenizer.pause();
   }
 
+  const { QuoteType, Tokenizer } = onDemand('htmlparser2');
   const tokenizer = new Tokenizer(
     { xmlMode: true, decodeEntities: true },
     {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { H3 } from 'h3';
-import { toNodeHandler } from 'h3/node';
+import type { H3 } from 'h3';
+import type { NodeHandler } from 'h3/node';
+import { onDemand } from '../on-demand.js';
 import { NOTHING_HERE, type CallbackAnswer } from './answer.js';
 import { readWebBody } from './body.js';
 import { answerCallback, isKnownCallback, type CallbackOptions } from './callback.js';
@@ -24,9 +25,7 @@ export interface CallbackApp {
  * @param basePaths what callbacks of ours are expected under: below it an unknown path is ours to refuse; '' for none
  */
 export function callbackApp(options: CallbackOptions, basePaths: () => readonly string[]): CallbackApp {
-  const app = new H3();
-  app.all('/**', ({ req }) => toResponse(NOTHING_HERE, req.method));
-  const rest = toNodeHandler(app);
+  const rest = restApp();
   // Without a base path everything would be ours, and nothing be left for whoever shares the server.
   const isBelow = (target: string): boolean =>
     basePaths().some((basePath) => basePath !== '' && target.startsWith(`${basePath}/`));
@@ -39,7 +38,7 @@ export function callbackApp(options: CallbackOptions, basePaths: () => readonly 
     async fetch(request) {
       const { pathname, search } = new URL(request.url);
       const target = pathname + search;
-      return isKnown(target) ? answerWeb(options, request, target) : app.fetch(request);
+      return isKnown(target) ? answerWeb(options, request, target) : rest().app.fetch(request);
     },
     nodeHandler(request, response, next) {
       const { method = '', url = '' } = request;
@@ -48,10 +47,28 @@ export function callbackApp(options: CallbackOptions, basePaths: () => readonly 
           ? isKnown(url)
           : isOurs(method, url) || isForCallback(options.registry, method, whole(request));
       if (isForUs) void answerNode(options, request, response);
-      else if (next === undefined) void rest(request, response);
+      else if (next === undefined) void rest().nodeHandler(request, response);
       else next();
     },
   };
+}
+
+interface Rest {
+  readonly app: H3;
+  readonly nodeHandler: NodeHandler;
+}
+
+/** What answers whatever is not a callback; made when something first asks for that, which hubs do not. */
+function restApp(): () => Rest {
+  let made: Rest | undefined;
+  return () => (made ??= makeRest());
+}
+
+function makeRest(): Rest {
+  const { H3 } = onDemand('h3');
+  const app = new H3();
+  app.all('/**', ({ req }) => toResponse(NOTHING_HERE, req.method));
+  return { app, nodeHandler: onDemand('h3/node').toNodeHandler(app) };
 }
 
 /** A request target before a framework took the path off that we are mounted at. */

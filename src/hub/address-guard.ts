@@ -1,8 +1,8 @@
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
 import { lookup as dnsLookupPromise } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
-import ipaddr from 'ipaddr.js';
-import { buildConnector } from 'undici';
+import type { buildConnector } from 'undici';
+import { onDemand } from '../on-demand.js';
 import { hostnameOf, isLocalhostName } from '../protocol/loopback.js';
 
 /** A connection was refused because it would have led to an address that is not public. */
@@ -26,8 +26,8 @@ export class AddressError extends Error {
   }
 }
 
-const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
-const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
+const GLOBAL_UNICAST = '2000::/3';
+const NAT64 = '64:ff9b::/96';
 
 /**
  * The name of the special range an IP address lies in, undefined for a public one. IPv6 that carries an IPv4 address
@@ -35,12 +35,13 @@ const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
  * a DNS64 network resolves every IPv4-only host to it.
  */
 export function specialRange(address: string): string | undefined {
-  if (!ipaddr.isValid(address)) return 'unknown';
-  const parsed = ipaddr.parse(address);
+  const { IPv6, isValid, parse } = onDemand('ipaddr.js');
+  if (!isValid(address)) return 'unknown';
+  const parsed = parse(address);
   const range = parsed.range();
-  if (parsed instanceof ipaddr.IPv6) {
-    if (parsed.match(NAT64)) return specialRange(parsed.toByteArray().slice(12).join('.'));
-    if (range === 'unicast' && !parsed.match(GLOBAL_UNICAST)) return 'reserved';
+  if (parsed instanceof IPv6) {
+    if (parsed.match(IPv6.parseCIDR(NAT64))) return specialRange(parsed.toByteArray().slice(12).join('.'));
+    if (range === 'unicast' && !parsed.match(IPv6.parseCIDR(GLOBAL_UNICAST))) return 'reserved';
   }
   return range === 'unicast' ? undefined : range;
 }
@@ -105,7 +106,7 @@ export function guardedLookup(lookup: LookupAll = dnsLookup): LookupFunction {
  * to, so a name cannot resolve to one address when it is checked and to another when it is used.
  */
 export function guardedConnector(): buildConnector.connector {
-  const connect = buildConnector({ lookup: guardedLookup() });
+  const connect = onDemand('undici').buildConnector({ lookup: guardedLookup() });
   return (options, callback) => {
     // A literal address is never looked up.
     const host = options.hostname.replace(/^\[|\]$/g, '');

@@ -1,5 +1,6 @@
-import { createFetch, FetchError } from 'ofetch';
-import { Agent, fetch as undiciFetch, type Dispatcher } from 'undici';
+import type { $Fetch } from 'ofetch';
+import type { Agent, Dispatcher } from 'undici';
+import { onDemand } from '../on-demand.js';
 import { version } from '../version.js';
 import { guardedConnector } from './address-guard.js';
 
@@ -26,13 +27,19 @@ export interface OutboundResponse {
 const agents: { open?: Agent; guarded?: Agent } = {};
 
 function agentFor(guarded: boolean): Agent {
+  const { Agent } = onDemand('undici');
   if (guarded) return (agents.guarded ??= new Agent({ connect: guardedConnector() }));
   return (agents.open ??= new Agent());
 }
 
-// Node's built-in fetch belongs to another undici, which may refuse these dispatchers; the global typings are that one's.
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion
-const outboundFetch = createFetch({ fetch: undiciFetch as typeof globalThis.fetch });
+let outboundFetch: $Fetch | undefined;
+
+function makeFetch(): $Fetch {
+  // Node's built-in fetch belongs to another undici, which may refuse these dispatchers; the global typings are that one's.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  const fetch = onDemand('undici').fetch as typeof globalThis.fetch;
+  return onDemand('ofetch').createFetch({ fetch });
+}
 
 /**
  * Sends one request: no redirect is followed and no status is an error.
@@ -46,6 +53,7 @@ export async function send(url: string, outbound: OutboundRequest): Promise<Outb
   // ofetch would ask for JSON in the answer to a text body.
   if (!headers.has('accept')) headers.set('accept', '*/*');
   try {
+    outboundFetch ??= makeFetch();
     const response = await outboundFetch.raw<unknown, 'stream'>(url, {
       method: outbound.method,
       headers,
@@ -65,6 +73,7 @@ export async function send(url: string, outbound: OutboundRequest): Promise<Outb
 
 /** The error beneath ofetch's and fetch's own, which say no more than that something failed. */
 function networkError(error: unknown): unknown {
-  const wraps = error instanceof FetchError || (error instanceof TypeError && error.message === 'fetch failed');
+  const wraps =
+    error instanceof onDemand('ofetch').FetchError || (error instanceof TypeError && error.message === 'fetch failed');
   return wraps && error.cause !== undefined ? networkError(error.cause) : error;
 }

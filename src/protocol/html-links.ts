@@ -1,4 +1,4 @@
-import { Parser } from 'htmlparser2';
+import { onDemand } from '../on-demand.js';
 import { MAX_DEPTH, type LinkReader } from './link-reader.js';
 import { resolveHttpUrl, topicLinks, type TopicLinks } from './topic-links.js';
 
@@ -48,6 +48,7 @@ export function createHtmlLinkReader(url: string, options: { readonly xhtml?: bo
     if (head.hubs.length > 0) finish();
   }
 
+  const { Parser } = onDemand('htmlparser2');
   const parser = new Parser(
     {
       onopentag(name, { rel, href }) {

@@ -1,4 +1,4 @@
-import { Parser } from 'htmlparser2';
+import { onDemand } from '../on-demand.js';
 import { MAX_DEPTH, type LinkReader } from './link-reader.js';
 import { topicLinks, type WrittenLink } from './topic-links.js';
 
@@ -62,6 +62,7 @@ export function createXmlLinkReader(url: string): LinkReader {
     }
   }
 
+  const { Parser } = onDemand('htmlparser2');
   const parser = new Parser(
     {
       onopentag(name, attributes) {

@@ -1,6 +1,6 @@
-import { pino } from 'pino';
 import { ConfigurationError } from '../errors.js';
 import { silentLogger, type Logger } from '../logger.js';
+import { onDemand } from '../on-demand.js';
 
 /** Keys whose values are secrets, wherever they stand in what is logged. */
 const SECRET_KEYS = ['secret', 'secrets', 'verifyToken', 'auth', 'authorization', 'password', 'bearer', 'token'];
@@ -13,6 +13,7 @@ const SECRET_KEYS = ['secret', 'secrets', 'verifyToken', 'auth', 'authorization'
 export function loggerFrom(option: Logger | false | undefined, level: string | undefined): Logger {
   if (option === false) return silentLogger;
   if (option !== undefined) return option;
+  const { pino } = onDemand('pino');
   const known = level === undefined || level === '' ? 'info' : level.toLowerCase();
   if (known !== 'silent' && !Object.hasOwn(pino.levels.values, known)) {
     const levels = [...Object.keys(pino.levels.values), 'silent'].join(', ');

@@ -1,6 +1,8 @@
+/// <reference types="reflect-metadata" />
+import { onDemand } from '../on-demand.js';
+
 // Keeps a copy that was loaded before it.
-// oxlint-disable-next-line import/no-unassigned-import
-import 'reflect-metadata';
+onDemand('reflect-metadata');
 
 /** Metadata of a class or object itself. */
 export function ownMetadata(key: string | symbol, target: object): unknown {

@@ -1,9 +1,11 @@
-// tsyringe refuses to load before it: whoever needs tsyringe, a user of this package too, may take it from here.
-// oxlint-disable-next-line import/no-unassigned-import
-import 'reflect-metadata';
 import type { InjectionToken as TsyringeToken } from 'tsyringe';
+import { onDemand } from '../on-demand.js';
 
-export { container, delay, inject, injectable, instanceCachingFactory, Lifecycle, singleton } from 'tsyringe';
+// tsyringe refuses to load before it: whoever needs tsyringe, a user of this package too, may take it from here.
+onDemand('reflect-metadata');
+
+export const { container, delay, inject, injectable, instanceCachingFactory, Lifecycle, singleton } =
+  onDemand('tsyringe');
 export type { DependencyContainer } from 'tsyringe';
 
 /** Any class, abstract ones such as `Logger` and `SubscriberRuntime` too. */

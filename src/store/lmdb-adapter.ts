@@ -2,9 +2,10 @@ import { EventEmitter } from 'node:events';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KeyvStoreAdapter, StoredData } from 'keyv';
-import { type RootDatabase, open } from 'lmdb';
+import type { RootDatabase } from 'lmdb';
 import { commitFailure } from './commit-failure.js';
 import { DiskSpace, roughSize } from './disk-space.js';
+import { onDemand } from '../on-demand.js';
 import { GroupCommit } from './group-commit.js';
 
 /** A row: what Keyv gave, and when it expires (milliseconds since the epoch) where it does. */
@@ -40,7 +41,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   constructor(directory: string, now: () => number = Date.now) {
     this.opts = { url: `lmdb://${directory}`, dialect: 'lmdb' };
     this.#now = now;
-    this.#database = open<unknown, string>(directory, {
+    this.#database = onDemand('lmdb').open<unknown, string>(directory, {
       // Said outright, or a directory with a dot in its name would become a file.
       noSubdir: false,
       // With it a commit that fails rejects a promise nobody holds, which ends the process. Writes share commits anyway.

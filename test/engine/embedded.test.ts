@@ -1,4 +1,4 @@
-import { CronTime } from 'cron';
+import { CronJob, CronTime } from 'cron';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { embeddedEngine } from '../../src/engine/embedded.js';
 
@@ -76,6 +76,23 @@ test('work is done in turn', async () => {
   expect(done).toEqual([1, 2]);
 });
 
+test('a start does not wait for cron, and a stop that comes sooner lets nothing begin', () => {
+  const made = vi.spyOn(CronJob, 'from');
+  const engine = embeddedEngine({ now: Date.now });
+  engine.every('* * * * * *', () => {});
+  engine.start();
+  engine.stop();
+  vi.advanceTimersByTime(60_000);
+  expect(made).not.toHaveBeenCalled();
+  engine.start();
+  expect(made).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(250);
+  expect(made).toHaveBeenCalledTimes(2);
+  engine.stop();
+  expect(vi.getTimerCount()).toBe(0);
+  made.mockRestore();
+});
+
 test('a moment that was missed is made up for, and nothing is written to the console', () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
   const getTimeout = vi.spyOn(CronTime.prototype, 'getTimeout').mockReturnValueOnce(-1);
@@ -83,7 +100,7 @@ test('a moment that was missed is made up for, and nothing is written to the con
   const run: string[] = [];
   engine.timetable((key) => run.push(key)).set('due', Date.now());
   engine.start();
-  vi.advanceTimersByTime(1);
+  vi.advanceTimersByTime(251);
   engine.stop();
   expect(run).toEqual(['due']);
   expect(warn).not.toHaveBeenCalled();

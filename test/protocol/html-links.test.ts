@@ -1,11 +1,6 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createHtmlLinkReader } from '../../src/protocol/html-links.js';
 import { elementsIn } from './counted-parser.js';
-
-vi.mock(import('htmlparser2'), async (importOriginal) => {
-  const { counted } = await import('./counted-parser.js');
-  return counted(await importOriginal());
-});
 
 const url = 'https://example.com/blog/';
 const hub = '<link rel=hub href=https://hub.example/>';

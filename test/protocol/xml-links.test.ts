@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createXmlLinkReader } from '../../src/protocol/xml-links.js';
 import { elementsIn } from './counted-parser.js';
 
@@ -16,11 +16,6 @@ function read(xml: string) {
 
 const atom = (content: string) => `<?xml version="1.0"?><feed xmlns="${ATOM}">${content}</feed>`;
 const rss = (content: string) => `<rss xmlns:a="${ATOM}"><channel>${content}</channel></rss>`;
-
-vi.mock(import('htmlparser2'), async (importOriginal) => {
-  const { counted } = await import('./counted-parser.js');
-  return counted(await importOriginal());
-});
 
 /** Milliseconds of this process's time. */
 function cpuMs(work: () => unknown): number {
