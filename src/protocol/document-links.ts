@@ -21,6 +21,12 @@ export interface DocumentLinkReader {
   end(): DocumentLinks;
 }
 
+/**
+ * Bytes decoded first, and then twice as many each time: links are at the beginning of what comes off a socket, and many
+ * small parts cost more.
+ */
+const FIRST_PART_BYTES = 4_096;
+
 /** A document whose format is known. */
 interface Opened {
   readonly format: DocumentFormat;
@@ -43,6 +49,7 @@ export function createDocumentLinkReader(document: {
   const media = parseMediaType(document.contentType);
   const decode = createDecoder(media.charset);
   let beginning = '';
+  let partBytes = FIRST_PART_BYTES;
   let opened: Opened | undefined;
 
   function open(format: DocumentFormat): Opened {
@@ -50,14 +57,24 @@ export function createDocumentLinkReader(document: {
     return { format, reader, isDone: reader.write(beginning) };
   }
 
+  function writePart(bytes: Uint8Array): boolean {
+    const text = decode(bytes);
+    if (opened !== undefined) return opened.reader.write(text);
+    beginning += text;
+    const format = sniffFormat(beginning, media);
+    opened = format === undefined ? undefined : open(format);
+    return opened?.isDone ?? false;
+  }
+
   return {
     write(bytes) {
-      const text = decode(bytes);
-      if (opened !== undefined) return opened.reader.write(text);
-      beginning += text;
-      const format = sniffFormat(beginning, media);
-      opened = format === undefined ? undefined : open(format);
-      return opened?.isDone ?? false;
+      for (let at = 0; at < bytes.byteLength;) {
+        const part = bytes.subarray(at, at + partBytes);
+        if (writePart(part)) return true;
+        at += part.byteLength;
+        partBytes *= 2;
+      }
+      return false;
     },
     end() {
       const text = decode(undefined);

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest';
+import { Parser } from 'htmlparser2';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createDocumentLinkReader } from '../../src/protocol/document-links.js';
 
 const url = 'https://example.com/feed';
@@ -60,4 +61,16 @@ describe('links of a document', () => {
     expect(read(page, 'application/xhtml+xml').hubs).toEqual(['https://example.com/a']);
     expect(read(page, 'text/html').hubs).toEqual([]);
   });
+});
+
+test('D3 of a piece as sockets give it, 64 KiB, no more is decoded than its head is long, twice at most', () => {
+  const written = vi.spyOn(Parser.prototype, 'write');
+  onTestFinished(() => written.mockRestore());
+  const head = `<html><head><style>${' '.repeat(10_000)}</style><link rel=hub href=/hub><link rel=self href=/self></head><body>`;
+  const reader = createDocumentLinkReader({ url: 'https://example.com/', contentType: 'text/html' });
+  expect(reader.write(Buffer.from(head.padEnd(65_536, '<p>Hello')))).toBe(true);
+  expect(reader.end()).toMatchObject({ hubs: ['https://example.com/hub'] });
+  const characters = written.mock.calls.reduce((sum, [text]) => sum + text.length, 0);
+  expect(characters).toBeGreaterThan(head.length - 1);
+  expect(characters).toBeLessThan(2 * head.length);
 });
