@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Subscription, SubscriberRuntime } from 'websub-subscriber';
 import { TestHub, type HubFaults, type HubTopic } from 'websub-subscriber/testing';
-import { runExample } from './example-process.js';
+import { compiledFixture } from '../compiled-fixture.js';
+import { runFile } from './example-process.js';
 import { FakeWorld } from './fake-world.js';
 import { DAY_MS, quiet } from './news-service.js';
 import { deadPort, reader, until } from './world.js';
+
+const dyingProcess = await compiledFixture('e2e/fixtures/dying-process.ts');
 
 /** How a walk begins, and what is done on the way. */
 interface Walk {
@@ -76,7 +79,7 @@ async function die(
   step: number,
 ): Promise<{ at: string; whole?: number; resolved: boolean }> {
   const ahead = what === 'renew' ? 8 * DAY_MS + 1_000 : 0;
-  await using child = runExample('../test/e2e/fixtures/dying-process', {
+  await using child = runFile(dyingProcess, {
     env: {
       TARGET: scene.topic.url,
       STORE: scene.store,

@@ -7,7 +7,7 @@ export interface ExampleEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** An example in a process of its own, as a reader starts it. */
+/** An example, or a fixture, in a process of its own. */
 export interface ExampleProcess extends AsyncDisposable {
   /** Both outputs so far. */
   output(): string;
@@ -21,20 +21,28 @@ export interface ExampleProcess extends AsyncDisposable {
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const LONGEST_WAIT_MS = 30_000;
 
-/** Starts `examples/<name>.ts` without a build, state in memory, on a free port; `env` is added to that. */
-export function runExample(
-  name: string,
-  { args = [], env = {}, node = [] }: { args?: string[]; env?: NodeJS.ProcessEnv; node?: string[] } = {},
-): ExampleProcess {
-  const child = spawn(
-    process.execPath,
-    ['--import', '@oxc-node/core/register', ...node, `examples/${name}.ts`, ...args],
-    {
-      cwd: root,
-      env: { ...process.env, PORT: '0', WEBSUB_STORE: 'memory', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+/** How a process is started. */
+export interface ProcessOptions {
+  readonly args?: readonly string[];
+  /** Added to that of this process. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Options of Node.js itself. */
+  readonly node?: readonly string[];
+}
+
+/** Starts `examples/<name>.ts` without a build. */
+export function runExample(name: string, options: ProcessOptions = {}): ExampleProcess {
+  const node = ['--import', '@oxc-node/core/register', ...(options.node ?? [])];
+  return runFile(`examples/${name}.ts`, { ...options, node });
+}
+
+/** Starts a file, state in memory, on a free port. */
+export function runFile(file: string, { args = [], env = {}, node = [] }: ProcessOptions = {}): ExampleProcess {
+  const child = spawn(process.execPath, [...node, file, ...args], {
+    cwd: root,
+    env: { ...process.env, PORT: '0', WEBSUB_STORE: 'memory', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   const waiting = new Set<() => void>();
   const note = (text: string): void => {

@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { compiledFixture } from '../compiled-fixture.js';
 import { temporaryDirectory } from './news-service.js';
+
+const mortalSubscriber = await compiledFixture('e2e/fixtures/mortal-subscriber.ts');
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -20,13 +22,12 @@ async function freePort(): Promise<number> {
 export async function mortal(target: string, mode: 'inline' | 'queued' | 'in order') {
   const directory = await temporaryDirectory();
   const file = join(directory, 'handled');
-  const path = fileURLToPath(new URL('fixtures/mortal-subscriber.ts', import.meta.url));
   const given = [target, `lmdb://${join(directory, 'store')}`, String(await freePort()), mode, file];
   let child: ChildProcess | undefined;
   onTestFinished(() => void child?.kill('SIGKILL'));
   return {
     async start(): Promise<void> {
-      child = fork(path, given, { execArgv: ['--import', '@oxc-node/core/register'] });
+      child = fork(mortalSubscriber, given);
       await once(child, 'message');
     },
     async kill(): Promise<void> {

@@ -1,13 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { startService } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { runExample, type ExampleProcess } from './example-process.js';
+import { compiledFixture } from '../compiled-fixture.js';
+import { runExample, runFile, type ExampleProcess } from './example-process.js';
 import { reader } from './world.js';
 
 const LONG = 60_000;
 
+const serviceProcess = await compiledFixture('e2e/fixtures/service-process.ts');
+
 function runService(target: string, options: object = {}): ExampleProcess {
-  return runExample('../test/e2e/fixtures/service-process', {
+  return runFile(serviceProcess, {
     env: { TARGET: target, OPTIONS: JSON.stringify(options) },
   });
 }
