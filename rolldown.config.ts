@@ -5,6 +5,7 @@ import manifest from './package.json' with { type: 'json' };
 export default defineConfig({
   input: { index: 'src/index.ts', 'testing/index': 'src/testing/index.ts' },
   platform: 'node',
+  transform: { target: 'node20.19' },
   external: [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)],
   output: { dir: 'dist', cleanDir: true, chunkFileNames: '[name].js' },
 });
