@@ -1,7 +1,7 @@
 import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import type { Inbox } from './inbox.js';
-import type { GenuineContent } from './message-of.js';
+import type { GenuineContent } from './received-content.js';
 import type { OnceOnlyOptions } from './once-only.js';
 import type { ReceptionsOptions } from './receptions.js';
 import type { ReportOptions } from './report.js';

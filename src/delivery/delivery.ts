@@ -7,7 +7,7 @@ import { runHandler, type HandlerOutcome, type HandlerRun } from './handler-run.
 import type { StoredRun } from './inbox-options.js';
 import { Keeping } from './keeping.js';
 import { abortSignalOf, type ContentDistributionMessage } from './message.js';
-import type { GenuineContent } from './message-of.js';
+import type { GenuineContent } from './received-content.js';
 import { OnceOnly } from './once-only.js';
 import { Patience, peek } from './patience.js';
 import { Receptions, type NewContent } from './receptions.js';
@@ -60,7 +60,7 @@ export class Delivery {
   async offer(target: DeliveryTarget, entry: Entry, grant: GrantRecord, content: NewContent): Promise<boolean> {
     if (this.isFull(target)) return false;
     const reception = this.#receptions.of(entry, grant, content, this.#options.now());
-    entry.counters.received(reception.event.receivedAt.getTime());
+    entry.counters.received(reception.receivedAt);
     emitEvent(this.#options, 'notification', reception);
     const store = (): Promise<DeliveryAnswer> => this.#keeping.queue(target, reception, content);
     return (await this.#once.keep(reception, store)).type === 'acknowledged';
@@ -146,9 +146,9 @@ export class Delivery {
     reception: Reception,
     content: GenuineContent,
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
-    const { entry, event } = reception;
+    const { entry, event, receivedAt } = reception;
     const { mode, fetchThinPings } = target.delivery;
-    entry.counters.received(event.receivedAt.getTime());
+    entry.counters.received(receivedAt);
     emitEvent(this.#options, 'notification', reception);
     const isPing = fetchThinPings && event.bytes().byteLength === 0 ? true : undefined;
     if (mode === 'queued' || isPing === true) {

@@ -7,7 +7,7 @@ import { parseMediaType } from '../protocol/media-type.js';
 import type { Grant, Subscription } from '../subscription/snapshot.js';
 import { eventEntries, type EventEntries } from './event-entries.js';
 import type { Piece } from './piece.js';
-import type { ContentLinks, EventSource, ReceivedContent } from './received-content.js';
+import type { ContentLinks, EventSource, GenuineContent, ReceptionContext } from './received-content.js';
 
 let abortOf: (event: ContentDistributionMessage) => void;
 let entriesOf: (event: ContentDistributionMessage) => EventEntries;
@@ -18,7 +18,8 @@ let readOf: (event: ContentDistributionMessage) => EventEntries | undefined;
  * parse throws where it is asked for.
  */
 export class ContentDistributionMessage {
-  readonly #content: ReceivedContent;
+  readonly #content: GenuineContent;
+  readonly #reception: ReceptionContext;
   #raw: Uint8Array | undefined;
   #id: string | undefined;
   #digest: string | undefined;
@@ -37,19 +38,20 @@ export class ContentDistributionMessage {
   }
 
   /** @internal */
-  constructor(content: ReceivedContent) {
+  constructor(content: GenuineContent, reception: ReceptionContext) {
     this.#content = content;
-    this.#isAborted = content.isAborted;
+    this.#reception = reception;
+    this.#isAborted = reception.isAborted;
   }
 
   /** Unique per reception, and the same on every retry of it. */
   get id(): string {
-    return (this.#id ??= this.#content.id ?? randomUUID());
+    return (this.#id ??= this.#reception.id ?? randomUUID());
   }
 
   /** SHA-256 of subscription and body, in hex: equal news of one subscription has equal digests, however it was encoded. */
   get digest(): string {
-    const { subscriptionId } = this.#content;
+    const { subscriptionId } = this.#reception;
     return (this.#digest ??= createHash('sha256')
       .update(subscriptionId)
       .update('\n')
@@ -59,12 +61,12 @@ export class ContentDistributionMessage {
 
   /** The subscription it came for, as it stood when the handler was called. */
   get subscription(): Subscription {
-    return (this.#subscription ??= this.#content.subscription());
+    return (this.#subscription ??= this.#reception.subscription());
   }
 
   /** The grant it came under. */
   get grant(): Grant {
-    return (this.#grant ??= this.#content.grant());
+    return (this.#grant ??= this.#reception.grant());
   }
 
   /** The headers it was sent with. */
@@ -86,17 +88,17 @@ export class ContentDistributionMessage {
 
   /** When it was received. */
   get receivedAt(): Date {
-    return new Date(this.#content.receivedAt);
+    return new Date(this.#reception.receivedAt);
   }
 
   /** Which run of the handler this is, from 1. */
   get attempt(): number {
-    return this.#content.attempt;
+    return this.#reception.attempt;
   }
 
   /** Where it came from. What was fetched from the topic has its present content, whole; `entries()` are what is news of it. */
   get source(): EventSource {
-    return this.#content.source;
+    return this.#reception.source;
   }
 
   /** Aborted when the runtime stops and waits no longer. Each run of the handler has its own. */
@@ -191,7 +193,7 @@ export class ContentDistributionMessage {
   }
 
   #readEntries(): EventEntries {
-    return (this.#entries ??= eventEntries(this.text(), { ...this.#content, topic: this.grant.topic }));
+    return (this.#entries ??= eventEntries(this.text(), { ...this.#reception, topic: this.grant.topic }));
   }
 
   #abort(): void {
@@ -224,7 +226,7 @@ function withoutBuffer(bytes: Uint8Array): Uint8Array {
   return Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : bytes;
 }
 
-function headersOf(pairs: ReceivedContent['headers']): Headers {
+function headersOf(pairs: GenuineContent['headers']): Headers {
   const headers = new Headers();
   for (const [name, value] of pairs) headers.append(name, value);
   return headers;

@@ -7,16 +7,20 @@ import type { EntriesContext } from './event-entries.js';
  */
 export type EventSource = 'hub' | 'catch-up' | 'poll';
 
-/** What an event is made from; everything else is worked out when it is asked for. */
-export interface ReceivedContent extends Pick<EntriesContext, 'subscriptionId' | 'only' | 'changeOf'> {
-  /** Where it was stored before: the id it has. */
-  readonly id?: string | undefined;
+/** What was received and found genuine. */
+export interface GenuineContent {
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly raw: Uint8Array;
   /** The bytes without their `Content-Encoding`, where they had one that could be undone. */
   readonly decoded?: Uint8Array | undefined;
   /** Whether there is a `Content-Encoding` that could not be undone. */
   readonly undecodable?: boolean | undefined;
+}
+
+/** How content was received. Beside it an event is made from nothing: everything else is worked out when it is asked for. */
+export interface ReceptionContext extends Pick<EntriesContext, 'subscriptionId' | 'only' | 'changeOf'> {
+  /** Where it was stored before: the id it has. */
+  readonly id?: string | undefined;
   /** Epoch milliseconds. */
   readonly receivedAt: number;
   readonly attempt: number;

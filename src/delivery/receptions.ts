@@ -1,7 +1,8 @@
 import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import type { ContentDistributionMessage } from './message.js';
-import { messageOf, type GenuineContent, type ReceptionFacts } from './message-of.js';
+import { messageOf, type ReceptionFacts } from './message-of.js';
+import type { GenuineContent } from './received-content.js';
 import type { Reception } from './report.js';
 import type { SeenNews } from './seen-news.js';
 import type { StoredEvent } from './stored-event.js';
@@ -30,7 +31,7 @@ export class Receptions {
 
   /** @param receivedAt epoch milliseconds */
   of(entry: Entry, grant: GrantRecord, content: NewContent, receivedAt: number): Reception {
-    return { entry, grant, event: this.#message(entry, grant, content, { receivedAt, attempt: 1 }) };
+    return { entry, grant, receivedAt, event: this.#message(entry, grant, content, { receivedAt, attempt: 1 }) };
   }
 
   /** Undefined where its subscription is gone. */
@@ -40,7 +41,7 @@ export class Receptions {
     if (entry === undefined || grant === undefined) return undefined;
     const { id, receivedAt, source, only } = stored;
     const event = this.#message(entry, grant, { ...content, source, only }, { id, receivedAt, attempt });
-    return { entry, grant, event };
+    return { entry, grant, receivedAt, event };
   }
 
   #message(

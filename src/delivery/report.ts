@@ -11,6 +11,8 @@ export interface Reception {
   readonly entry: Entry;
   readonly grant: GrantRecord;
   readonly event: ContentDistributionMessage;
+  /** Epoch milliseconds. */
+  readonly receivedAt: number;
 }
 
 /** Who is told. */

@@ -46,11 +46,10 @@ export interface StoredEvent {
 /** An event that was received and not yet handled, as it is first stored. */
 export function newStoredEvent(
   service: string,
-  { entry, grant, event }: Reception,
+  { entry, grant, event, receivedAt }: Reception,
   content: Pick<StoredEvent, 'headers' | 'raw' | 'decoded' | 'undecodable' | 'source' | 'only'>,
   { position, isPing }: Pick<StoredEvent, 'position' | 'isPing'>,
 ): StoredEvent {
-  const receivedAt = event.receivedAt.getTime();
   // Each by its name: properties after a spread are slow on Node 20, as is what they make: a sixth of a delivery's CPU.
   return {
     id: event.id,

@@ -3,7 +3,7 @@ import type { Pacing } from '../hub/pacing.js';
 import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js';
 import { isOver, isWorking } from '../subscription/state.js';
 import type { ServiceTerms } from '../subscription/terms.js';
-import type { GenuineContent } from './message-of.js';
+import type { GenuineContent } from './received-content.js';
 
 /** What reading topics works with. */
 export interface TopicReaderOptions {

@@ -41,7 +41,8 @@ const NEVER: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-const PLAIN_ACKNOWLEDGEMENT: CallbackAnswer = { status: 202, headers: ALWAYS, body: '' };
+/** An acknowledgement to which the service adds nothing. */
+export const PLAIN_ACKNOWLEDGEMENT: CallbackAnswer = { status: 202, headers: ALWAYS, body: '' };
 
 /** The challenge, and nothing but the challenge (WebSub section 5.3.1). */
 export function confirmation(challenge: string, headers: AnswerHeaders = {}): CallbackAnswer {

@@ -3,8 +3,10 @@ import type { H3 } from 'h3';
 import type { NodeHandler } from 'h3/node';
 import { onDemand } from '../on-demand.js';
 import { NOTHING_HERE, type CallbackAnswer } from './answer.js';
+import type { CallbackMatch } from '../subscription/registry.js';
 import { readWebBody } from './body.js';
-import { answerCallback, isKnownCallback, type CallbackOptions } from './callback.js';
+import type { CallbackRequest } from './callback-request.js';
+import { answerCallback, matchCallback, type CallbackOptions } from './callback.js';
 import { answerNode } from './node.js';
 import { isForCallback } from './own-requests.js';
 
@@ -31,22 +33,24 @@ export function callbackApp(options: CallbackOptions, basePaths: () => readonly 
     basePaths().some((basePath) => basePath !== '' && target.startsWith(`${basePath}/`));
   const isOurs = (method: string, target: string): boolean =>
     isBelow(target) || isForCallback(options.registry, method, target);
-  // Where nobody else could answer, a proxy may have left nothing of the callback but its end.
-  const isKnown = (target: string): boolean => isBelow(target) || isKnownCallback(options, target);
   return {
     isOurs,
     async fetch(request) {
       const { pathname, search } = new URL(request.url);
       const target = pathname + search;
-      return isKnown(target) ? answerWeb(options, request, target) : rest().app.fetch(request);
+      const match = matchCallback(options, target);
+      const isForUs = match !== undefined || isBelow(target);
+      return isForUs ? answerWeb(options, request, target, match) : rest().app.fetch(request);
     },
     nodeHandler(request, response, next) {
       const { method = '', url = '' } = request;
+      const match = matchCallback(options, url);
+      // Where nobody else could answer, a proxy may have left nothing of the callback but its end.
       const isForUs =
         next === undefined
-          ? isKnown(url)
+          ? match !== undefined || isBelow(url)
           : isOurs(method, url) || isForCallback(options.registry, method, whole(request));
-      if (isForUs) void answerNode(options, request, response);
+      if (isForUs) answerNode(options, request, response, match);
       else if (next === undefined) void rest().nodeHandler(request, response);
       else next();
     },
@@ -77,15 +81,21 @@ function whole(request: IncomingMessage): string {
   return typeof given === 'string' ? given : (request.url ?? '');
 }
 
-async function answerWeb(options: CallbackOptions, request: Request, target: string): Promise<Response> {
+async function answerWeb(
+  options: CallbackOptions,
+  request: Request,
+  target: string,
+  match: CallbackMatch | undefined,
+): Promise<Response> {
   const { method, headers } = request;
-  const answer = await answerCallback(options, {
+  const asked: CallbackRequest = {
     method,
     target,
     header: (name) => headers.get(name) ?? undefined,
-    headers: () => [...headers],
+    headers: () => () => [...headers],
     body: (limits, onChunk) => readWebBody(request, limits, onChunk),
-  });
+  };
+  const answer = await answerCallback(options, asked, match);
   // Whoever has the response sends it; of that nothing is heard.
   if (answer.onSent !== undefined) setImmediate(answer.onSent);
   return toResponse(answer, method);

@@ -11,12 +11,15 @@ export function readNodeBody(request: IncomingMessage, limits: BodyLimits, onChu
   if (request.destroyed) return Promise.resolve({ problem: 'aborted' });
   if (isDeclaredTooLarge(request.headers['content-length'], limits)) return Promise.resolve({ problem: 'too-large' });
   return new Promise((resolve) => {
-    const body = new CollectedBytes();
+    const body = new CollectedBytes(Number(request.headers['content-length'] ?? 0));
+    let isOver = false;
+    let timer: NodeJS.Timeout | undefined;
     const end = (read: BodyRead): void => {
+      if (isOver) return;
+      isOver = true;
       clearTimeout(timer);
-      request.off('data', onData).off('end', onEnd).off('error', onAborted).off('close', onAborted);
-      // An error after we stopped listening must not end the process.
-      if ('problem' in read) request.on('error', () => {});
+      // What still comes is for whoever answers. An error from now on must not end the process: that listener stays.
+      if ('problem' in read) request.off('data', onData).off('end', onEnd);
       resolve(read);
     };
     const onData = (chunk: Buffer): void => {
@@ -29,8 +32,11 @@ export function readNodeBody(request: IncomingMessage, limits: BodyLimits, onChu
     };
     const onEnd = (): void => end({ bytes: body.bytes() });
     const onAborted = (): void => end({ problem: 'aborted' });
-    const timer = setTimeout(() => end({ problem: 'stalled' }), limits.bodyTimeoutMs);
     request.on('data', onData).on('end', onEnd).on('error', onAborted).on('close', onAborted);
+    // What has come with its head, as most do, can no longer be late: that spares a timer for each delivery.
+    setImmediate(() => {
+      if (!isOver && !request.complete) timer = setTimeout(() => end({ problem: 'stalled' }), limits.bodyTimeoutMs);
+    });
   });
 }
 

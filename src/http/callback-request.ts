@@ -9,6 +9,9 @@ export interface BodyLimits {
   readonly bodyTimeoutMs: number;
 }
 
+/** Headers as they were sent. */
+export type HeaderPairs = readonly (readonly [name: string, value: string])[];
+
 /** A request on a callback, whatever server it came through. */
 export interface CallbackRequest {
   readonly method: string;
@@ -16,8 +19,8 @@ export interface CallbackRequest {
   readonly target: string;
   /** A header by its lower-case name; several are joined by commas. */
   header(name: string): string | undefined;
-  /** All headers as sent. */
-  headers(): readonly (readonly [name: string, value: string])[];
+  /** All headers as sent, made pairs of when they are asked for. */
+  headers(): () => HeaderPairs;
   /** Reads the body within its limits, handing over its bytes as they arrive. */
   body(limits: BodyLimits, onChunk: (chunk: Uint8Array) => void): Promise<BodyRead>;
 }

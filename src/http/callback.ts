@@ -42,33 +42,47 @@ export interface ServedMatch extends CallbackMatch {
 /** Seconds after which a hub may come again when the code lacks the service, or the store is down. */
 const COME_AGAIN_SECONDS = 120;
 
-/** Whether a request target belongs to a callback that is, or was, known. */
-export function isKnownCallback({ registry }: CallbackOptions, target: string): boolean {
-  return registry.match(lastSegment(target)) !== undefined;
+/** What a request target stands for; undefined where it is no callback that is, or was, known. */
+export function matchCallback({ registry }: CallbackOptions, target: string): CallbackMatch | undefined {
+  return registry.match(lastSegment(target));
 }
 
-/** Answers a request on a callback. Never throws. */
-export async function answerCallback(options: CallbackOptions, request: CallbackRequest): Promise<CallbackAnswer> {
-  const { method } = request;
+/** Answers a request on a callback; `match` is what its target stands for. Never rejects. */
+export async function answerCallback(
+  options: CallbackOptions,
+  request: CallbackRequest,
+  match: CallbackMatch | undefined,
+): Promise<CallbackAnswer> {
   try {
-    if (method !== 'POST' && method !== 'GET' && method !== 'HEAD') {
-      return refusal(405, 'a callback takes GET and POST', { headers: { allow: 'GET, HEAD, POST' } });
-    }
-    const match = options.registry.match(lastSegment(request.target));
-    if (match === undefined) return refusal(404, 'there is no such callback');
-    if (options.isClosed()) return STOPPED;
-    const service = options.serviceOf(match.entry.record.service);
-    if (service === undefined) {
-      return method === 'POST'
-        ? unavailable('the service of this subscription is not running', COME_AGAIN_SECONDS)
-        : refusal(404, 'the service of this subscription is not running');
-    }
-    const served = { entry: match.entry, grant: match.grant, service };
-    return method === 'POST'
-      ? await answerDistribution(options, served, request)
-      : await answerIntent(options, served, request);
+    return await callbackAnswer(options, request, match);
   } catch (error) {
-    options.logger.error({ err: error, method }, 'a callback request could not be answered: 503');
-    return unavailable('the request could not be handled now', COME_AGAIN_SECONDS);
+    return unanswerable(options, request, error);
   }
+}
+
+/** The same. One that cannot be answered throws, or rejects: `unanswerable` is the answer then. */
+export function callbackAnswer(
+  options: CallbackOptions,
+  request: CallbackRequest,
+  match: CallbackMatch | undefined,
+): CallbackAnswer | Promise<CallbackAnswer> {
+  const { method } = request;
+  if (method !== 'POST' && method !== 'GET' && method !== 'HEAD') {
+    return refusal(405, 'a callback takes GET and POST', { headers: { allow: 'GET, HEAD, POST' } });
+  }
+  if (match === undefined) return refusal(404, 'there is no such callback');
+  if (options.isClosed()) return STOPPED;
+  const service = options.serviceOf(match.entry.record.service);
+  if (service === undefined) {
+    return method === 'POST'
+      ? unavailable('the service of this subscription is not running', COME_AGAIN_SECONDS)
+      : refusal(404, 'the service of this subscription is not running');
+  }
+  const served = { entry: match.entry, grant: match.grant, service };
+  return (method === 'POST' ? answerDistribution : answerIntent)(options, served, request);
+}
+
+export function unanswerable({ logger }: CallbackOptions, { method }: CallbackRequest, error: unknown): CallbackAnswer {
+  logger.error({ err: error, method }, 'a callback request could not be answered: 503');
+  return unavailable('the request could not be handled now', COME_AGAIN_SECONDS);
 }

@@ -1,10 +1,19 @@
+/** Room is made for so many times what has come, as far as that much is announced: an empty promise is not to take room. */
+const TRUST = 32;
+
 /**
  * Bytes that arrive in pieces, as one. Ten million pieces of a byte take no more room than one piece of ten million: each
- * is copied, into room that doubles as it fills. A single piece is kept as it is.
+ * is copied, into room for what was announced, which doubles where that is not known. A single piece is kept as it is.
  */
 export class CollectedBytes {
+  readonly #announced: number;
   #room: Uint8Array = new Uint8Array();
   #size = 0;
+
+  /** @param announced how many there are to be, as their sender says; 0 where it does not */
+  constructor(announced = 0) {
+    this.#announced = announced;
+  }
 
   get size(): number {
     return this.#size;
@@ -26,7 +35,8 @@ export class CollectedBytes {
   }
 
   #grow(least: number): void {
-    const room = Buffer.allocUnsafe(Math.max(least, 2 * this.#room.byteLength));
+    const likely = Math.min(this.#announced, TRUST * least);
+    const room = Buffer.allocUnsafe(Math.max(least, likely >= least ? likely : 2 * this.#room.byteLength));
     room.set(this.#room.subarray(0, this.#size));
     this.#room = room;
   }

@@ -2,12 +2,13 @@ import { SignatureError } from '../errors.js';
 import { contentCodings, decodeContent } from '../protocol/content-encoding.js';
 import { readSignature, SignatureCheck, type ReadSignature } from '../protocol/signature.js';
 import { failureOf } from '../subscription/failure.js';
-import { acceptedSecrets } from '../subscription/secrets.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import { isOver, isUnasked } from '../subscription/state.js';
 import { acknowledgement, closingRefusal, refusal, STOPPED, unavailable, type CallbackAnswer } from './answer.js';
+import { acceptedKeys } from './accepted-keys.js';
 import type { BodyRead, CallbackRequest } from './callback-request.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
+import { SentContent } from './sent-content.js';
 
 /** Seconds after which a hub may come again when the inbox is full, or the store is down. */
 const COME_AGAIN_SECONDS = 30;
@@ -26,13 +27,13 @@ export async function answerDistribution(
   if (isOver(grant) || entry.record.hold === 'deleted') return refusal(410, 'this subscription has ended');
   if (options.delivery.isFull(service)) return unavailable('too many events wait', COME_AGAIN_SECONDS);
 
-  const secrets = acceptedSecrets(grant.secrets, options.now());
+  const { keys, unsigned } = acceptedKeys(grant.secrets, options.now());
   const signature = readSignature(signatureHeader(request), service.signature.algorithms);
-  const check = 'problem' in signature ? undefined : new SignatureCheck(signature, secrets.values);
+  const check = 'problem' in signature ? undefined : new SignatureCheck(signature, keys);
   const read = await request.body(options.limits, (chunk) => check?.update(chunk));
   if ('problem' in read) return unread(options, match, read.problem);
 
-  const isGenuine = secrets.unsigned || check?.holds() === true;
+  const isGenuine = unsigned || check?.holds() === true;
   if (!isGenuine) return rejected(options, match, signature);
 
   const raw = read.bytes;
@@ -43,12 +44,14 @@ export async function answerDistribution(
   }
   // The content may have taken its time.
   if (options.isClosed()) return STOPPED;
-  const answer = await options.delivery.deliver(service, entry, grant, {
-    headers: request.headers(),
+  const content = new SentContent(
+    request.headers(),
     raw,
-    decoded: decoded !== undefined && 'bytes' in decoded ? decoded.bytes : undefined,
-    undecodable: decoded !== undefined && 'problem' in decoded,
-  });
+    decoded && ('bytes' in decoded ? decoded.bytes : 'undecodable'),
+  );
+  const delivered = options.delivery.deliver(service, entry, grant, content);
+  // Where the handler has just returned, nothing is to be waited for.
+  const answer = delivered instanceof Promise ? await delivered : delivered;
   if (answer.type === 'deleted') return refusal(410, answer.error.message, answer.error);
   if (answer.type === 'unavailable') return unavailable(answer.reason, COME_AGAIN_SECONDS);
   return acknowledgement(202, answer.acknowledgement);

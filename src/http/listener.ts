@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
@@ -33,8 +33,13 @@ export interface Listener {
  * @throws ListenerError that names the port and says what to do
  */
 export async function listen(handler: RequestListener, { port, host, tls, onError }: ListenOptions): Promise<Listener> {
-  const server = tls === undefined ? createServer(handler) : createTlsServer(tls, handler);
-  const silent = silentConnections(server, tls === undefined ? 'connection' : 'secureConnection');
+  const silent = new Set<Socket>();
+  const onRequest: RequestListener = (request, response) => {
+    if (silent.size > 0) silent.delete(request.socket);
+    handler(request, response);
+  };
+  const server = tls === undefined ? createServer(onRequest) : createTlsServer(tls, onRequest);
+  server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => watchSilent(silent, socket));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenerError(error, port, host)));
     server.listen(port, host, resolve);
@@ -55,16 +60,10 @@ export async function listen(handler: RequestListener, { port, host, tls, onErro
   };
 }
 
-/** Connections on which no request has come yet: node does not count them as idle. */
-function silentConnections(server: Server, event: 'connection' | 'secureConnection'): ReadonlySet<Socket> {
-  const silent = new Set<Socket>();
-  const onConnection = (socket: Socket): void => {
-    silent.add(socket);
-    socket.once('close', () => silent.delete(socket));
-  };
-  server.on(event, onConnection);
-  server.prependListener('request', ({ socket }: IncomingMessage) => silent.delete(socket));
-  return silent;
+/** Counts a connection among those on which no request has come yet: node does not count them as idle. */
+function watchSilent(silent: Set<Socket>, socket: Socket): void {
+  silent.add(socket);
+  socket.once('close', () => silent.delete(socket));
 }
 
 /** A connection kept alive is closed when its last answer has left, not when it times out. */

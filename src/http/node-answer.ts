@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { CallbackAnswer } from './answer.js';
+import { PLAIN_ACKNOWLEDGEMENT, type CallbackAnswer } from './answer.js';
 
 /** Milliseconds of silence after which a sender that was answered early is not waited for. */
 const LINGER_IDLE_MS = 1_000;
@@ -51,7 +51,14 @@ function sendAndLinger(
   request.on('data', onData).on('end', end).on('close', end).resume();
 }
 
-function nodeHeaders({ headers, body }: CallbackAnswer): Record<string, string | string[]> {
+/** What nearly every delivery is answered with: not made anew each time. */
+const PLAIN_HEADERS = madeHeaders(PLAIN_ACKNOWLEDGEMENT);
+
+function nodeHeaders(answer: CallbackAnswer): Record<string, string | string[]> {
+  return answer === PLAIN_ACKNOWLEDGEMENT ? PLAIN_HEADERS : madeHeaders(answer);
+}
+
+function madeHeaders({ headers, body }: CallbackAnswer): Record<string, string | string[]> {
   const all: Record<string, string | string[]> = { 'content-length': String(Buffer.byteLength(body)) };
   for (const [name, value] of Object.entries(headers)) all[name] = typeof value === 'string' ? value : [...value];
   return all;

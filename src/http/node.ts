@@ -1,38 +1,73 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { CallbackMatch } from '../subscription/registry.js';
 import { readNodeBody } from './body.js';
-import { answerCallback, type CallbackOptions } from './callback.js';
-import type { CallbackRequest } from './callback-request.js';
+import type { CallbackAnswer } from './answer.js';
+import { callbackAnswer, unanswerable, type CallbackOptions } from './callback.js';
+import type { BodyLimits, BodyRead, CallbackRequest, HeaderPairs } from './callback-request.js';
 import { sendAnswer } from './node-answer.js';
 
 /** A node request as callbacks see it. */
-function nodeRequest(request: IncomingMessage): CallbackRequest {
-  return {
-    method: request.method ?? '',
-    target: request.url ?? '',
-    header: (name) => request.headers[name]?.toString(),
-    headers() {
-      const { rawHeaders } = request;
-      const pairs: [string, string][] = [];
-      for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-        pairs.push([rawHeaders[index] ?? '', rawHeaders[index + 1] ?? '']);
-      }
-      return pairs;
-    },
-    body: (limits, onChunk) => readNodeBody(request, limits, onChunk),
-  };
+class NodeRequest implements CallbackRequest {
+  readonly #request: IncomingMessage;
+
+  constructor(request: IncomingMessage) {
+    this.#request = request;
+  }
+
+  get method(): string {
+    return this.#request.method ?? '';
+  }
+
+  get target(): string {
+    return this.#request.url ?? '';
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#request.headers[name];
+    return typeof value === 'string' ? value : value?.toString();
+  }
+
+  headers(): () => HeaderPairs {
+    // Not the request itself, which would be kept as long as the event.
+    const { rawHeaders } = this.#request;
+    return () => pairsOf(rawHeaders);
+  }
+
+  body(limits: BodyLimits, onChunk: (chunk: Uint8Array) => void): Promise<BodyRead> {
+    return readNodeBody(this.#request, limits, onChunk);
+  }
 }
 
-/** Answers a node request on a callback. Never throws. */
-export async function answerNode(
+function pairsOf(rawHeaders: readonly string[]): HeaderPairs {
+  const pairs: [string, string][] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    pairs.push([rawHeaders[index] ?? '', rawHeaders[index + 1] ?? '']);
+  }
+  return pairs;
+}
+
+/** Answers a node request on a callback; `match` is what its path stands for. Never throws. */
+export function answerNode(
   options: CallbackOptions,
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<void> {
+  match: CallbackMatch | undefined,
+): void {
+  const asked = new NodeRequest(request);
+  const send = (answer: CallbackAnswer): void => {
+    try {
+      if (!response.headersSent && !response.destroyed) sendAnswer(request, response, answer);
+    } catch (error) {
+      options.logger.error({ err: error }, 'an answer could not be sent: the connection is closed');
+      response.destroy();
+    }
+  };
+  const fail = (error: unknown): void => send(unanswerable(options, asked, error));
   try {
-    const answer = await answerCallback(options, nodeRequest(request));
-    if (!response.headersSent && !response.destroyed) sendAnswer(request, response, answer);
+    const answer = callbackAnswer(options, asked, match);
+    if (answer instanceof Promise) answer.then(send, fail);
+    else send(answer);
   } catch (error) {
-    options.logger.error({ err: error }, 'an answer could not be sent: the connection is closed');
-    response.destroy();
+    fail(error);
   }
 }

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual, type Hmac } from 'node:crypto';
+import { createHmac, timingSafeEqual, type Hmac, type KeyObject } from 'node:crypto';
 
 /** Algorithms of `X-Hub-Signature` (WebSub section 7.1), the weakest first. */
 export const SIGNATURE_ALGORITHMS = ['sha1', 'sha256', 'sha384', 'sha512'] as const;
@@ -12,6 +12,7 @@ export type ReadSignature =
   | { readonly problem: 'missing' | 'malformed' | 'algorithm' };
 
 const DIGEST_BYTES: Readonly<Record<SignatureAlgorithm, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
+const METHODS: ReadonlyMap<string, SignatureAlgorithm> = new Map(SIGNATURE_ALGORITHMS.map((name) => [name, name]));
 const SIGNATURE = /^\s*([A-Za-z0-9-]{1,16})=([0-9A-Fa-f]{1,256})\s*$/;
 const LONGEST_HEADER = 2048;
 
@@ -24,23 +25,28 @@ export function readSignature(
 ): ReadSignature {
   if (header === undefined || header.trim() === '') return { problem: 'missing' };
   if (header.length > LONGEST_HEADER) return { problem: 'malformed' };
-  let best: { algorithm: SignatureAlgorithm; digest: Buffer } | undefined;
-  let problem: 'malformed' | 'algorithm' = 'malformed';
-  for (const part of header.split(',')) {
-    const [, method, hex] = SIGNATURE.exec(part) ?? [];
-    if (method === undefined || hex === undefined) continue;
-    const algorithm = SIGNATURE_ALGORITHMS.find((known) => known === method.toLowerCase());
-    if (algorithm === undefined || !allowed.includes(algorithm)) {
-      problem = 'algorithm';
-    } else if (hex.length === 2 * DIGEST_BYTES[algorithm] && isStronger(algorithm, best?.algorithm)) {
-      best = { algorithm, digest: Buffer.from(hex, 'hex') };
-    }
-  }
-  return best ?? { problem };
+  if (!header.includes(',')) return readOne(header, allowed);
+  let best: ReadSignature = { problem: 'malformed' };
+  for (const part of header.split(',')) best = stronger(best, readOne(part, allowed));
+  return best;
 }
 
-function isStronger(algorithm: SignatureAlgorithm, than: SignatureAlgorithm | undefined): boolean {
-  return than === undefined || DIGEST_BYTES[algorithm] > DIGEST_BYTES[than];
+function readOne(part: string, allowed: readonly SignatureAlgorithm[]): ReadSignature {
+  const match = SIGNATURE.exec(part);
+  if (match === null) return { problem: 'malformed' };
+  const { 1: method = '', 2: hex = '' } = match;
+  const algorithm = METHODS.get(method) ?? METHODS.get(method.toLowerCase());
+  if (algorithm === undefined || !allowed.includes(algorithm)) return { problem: 'algorithm' };
+  return hex.length === 2 * DIGEST_BYTES[algorithm]
+    ? { algorithm, digest: Buffer.from(hex, 'hex') }
+    : { problem: 'malformed' };
+}
+
+/** The first of two that are as strong. That an algorithm is not accepted says more than that a part is malformed. */
+function stronger(one: ReadSignature, other: ReadSignature): ReadSignature {
+  if ('problem' in other) return 'problem' in one && other.problem === 'algorithm' ? other : one;
+  if ('problem' in one) return other;
+  return DIGEST_BYTES[other.algorithm] > DIGEST_BYTES[one.algorithm] ? other : one;
 }
 
 /** Takes in a body as it arrives and tells at its end whether one of the secrets signed it. */
@@ -48,7 +54,10 @@ export class SignatureCheck {
   readonly #digest: Buffer;
   readonly #hmacs: readonly Hmac[];
 
-  constructor({ algorithm, digest }: Exclude<ReadSignature, { problem: string }>, secrets: readonly string[]) {
+  constructor(
+    { algorithm, digest }: Exclude<ReadSignature, { problem: string }>,
+    secrets: readonly (KeyObject | string)[],
+  ) {
     this.#digest = digest;
     this.#hmacs = secrets.map((secret) => createHmac(algorithm, secret));
   }

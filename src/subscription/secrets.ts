@@ -62,6 +62,16 @@ export function acceptedSecrets(
   };
 }
 
+/**
+ * Until when the same secrets are accepted as now.
+ *
+ * @returns epoch milliseconds; Infinity where none of them lapses
+ */
+export function acceptedUntil(secrets: readonly SecretRecord[], now: number): number {
+  const lapses = secrets.map((secret) => (isAccepted(secret, now) ? (secret.acceptedUntil ?? Infinity) : Infinity));
+  return Math.min(...lapses);
+}
+
 /** The secret that the hub was last given and that a request repeats; undefined where none was. */
 export function latestSecret(secrets: readonly SecretRecord[]): string | undefined {
   const given = (role: SecretRecord['role']): string | undefined =>

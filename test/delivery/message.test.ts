@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { abortSignalOf, ContentDistributionMessage } from '../../src/delivery/message.js';
-import type { ReceivedContent } from '../../src/delivery/received-content.js';
+import type { GenuineContent, ReceptionContext } from '../../src/delivery/received-content.js';
 import { newSubscription } from '../../src/subscription/record.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../src/subscription/snapshot-of.js';
 
@@ -27,21 +27,24 @@ const grant = grantSnapshot({
 function message(
   body: string | Uint8Array,
   contentType?: string,
-  more: Partial<ReceivedContent> = {},
+  more: Partial<GenuineContent & ReceptionContext> = {},
 ): ContentDistributionMessage {
-  return new ContentDistributionMessage({
-    headers: contentType === undefined ? [] : [['Content-Type', contentType]],
-    raw: Buffer.from(body),
-    receivedAt: 1_000,
-    attempt: 1,
-    isAborted: false,
-    source: 'hub',
-    changeOf: () => 'new',
-    subscriptionId: 's1',
-    subscription: () => subscriptionSnapshot(record, { received: 1, rejected: 0, delivered: 0, failed: 0, missed: 0 }),
-    grant: () => grant,
-    ...more,
-  });
+  const headers: GenuineContent['headers'] = contentType === undefined ? [] : [['Content-Type', contentType]];
+  return new ContentDistributionMessage(
+    { headers, raw: Buffer.from(body), ...more },
+    {
+      receivedAt: 1_000,
+      attempt: 1,
+      isAborted: false,
+      source: 'hub',
+      changeOf: () => 'new',
+      subscriptionId: 's1',
+      subscription: () =>
+        subscriptionSnapshot(record, { received: 1, rejected: 0, delivered: 0, failed: 0, missed: 0 }),
+      grant: () => grant,
+      ...more,
+    },
+  );
 }
 
 const latin1 = (text: string): Uint8Array => Buffer.from(text, 'latin1');

@@ -40,7 +40,7 @@ test('news in order keeps it, whatever is in it', async () => {
         source: 'hub',
         changeOf: () => 'new',
       });
-      return once.deliver(target, { entry, grant, event }, () => {
+      return once.deliver(target, { entry, grant, event, receivedAt: 0 }, () => {
         handed.push(`${place} ${body}`);
         return ACKNOWLEDGED;
       });
