@@ -7,6 +7,7 @@ import type { CallbackMatch } from '../subscription/registry.js';
 import { readWebBody } from './body.js';
 import type { CallbackRequest } from './callback-request.js';
 import { answerCallback, matchCallback, type CallbackOptions } from './callback.js';
+import { Exchange } from './exchange.js';
 import { answerNode } from './node.js';
 import { isForCallback } from './own-requests.js';
 
@@ -93,9 +94,11 @@ async function answerWeb(
     target,
     header: (name) => headers.get(name) ?? undefined,
     headers: () => () => [...headers],
-    body: (limits, onChunk) => readWebBody(request, limits, onChunk),
+    read: (limits, onChunk, onRead) => void readWebBody(request, limits, onChunk).then(onRead),
   };
-  const answer = await answerCallback(options, asked, match);
+  const answer = await new Promise<CallbackAnswer>((resolve) => {
+    answerCallback(options, new Exchange(options.logger, asked, resolve), match);
+  });
   // Whoever has the response sends it; of that nothing is heard.
   if (answer.onSent !== undefined) setImmediate(answer.onSent);
   return toResponse(answer, method);

@@ -1,42 +1,54 @@
 import type { IncomingMessage } from 'node:http';
-import type { BodyLimits, BodyRead } from './callback-request.js';
+import type { BodyLimits, BodyRead, OnChunk, OnRead } from './callback-request.js';
 import { CollectedBytes } from './collected-bytes.js';
 
-type OnChunk = (chunk: Uint8Array) => void;
+/** Who is told what of a body. */
+export interface BodyEvents {
+  readonly onChunk: OnChunk;
+  readonly onRead: OnRead;
+}
 
 /** Reads a node request's body, or takes what a body parser before us has kept of it. */
-export function readNodeBody(request: IncomingMessage, limits: BodyLimits, onChunk: OnChunk): Promise<BodyRead> {
-  if (request.readableEnded || request.readableDidRead) return Promise.resolve(keptBody(request, limits, onChunk));
+export function readNodeBody(request: IncomingMessage, limits: BodyLimits, { onChunk, onRead }: BodyEvents): void {
+  if (request.readableEnded || request.readableDidRead) {
+    onRead(keptBody(request, limits, onChunk));
+    return;
+  }
   // Gone before we came to it: none of the events below would tell.
-  if (request.destroyed) return Promise.resolve({ problem: 'aborted' });
-  if (isDeclaredTooLarge(request.headers['content-length'], limits)) return Promise.resolve({ problem: 'too-large' });
-  return new Promise((resolve) => {
-    const body = new CollectedBytes(Number(request.headers['content-length'] ?? 0));
-    let isOver = false;
-    let timer: NodeJS.Timeout | undefined;
-    const end = (read: BodyRead): void => {
-      if (isOver) return;
-      isOver = true;
-      clearTimeout(timer);
-      // What still comes is for whoever answers. An error from now on must not end the process: that listener stays.
-      if ('problem' in read) request.off('data', onData).off('end', onEnd);
-      resolve(read);
-    };
-    const onData = (chunk: Buffer): void => {
-      if (body.size + chunk.length > limits.maxBodyBytes) {
-        end({ problem: 'too-large' });
-        return;
-      }
-      body.add(chunk);
-      onChunk(chunk);
-    };
-    const onEnd = (): void => end({ bytes: body.bytes() });
-    const onAborted = (): void => end({ problem: 'aborted' });
-    request.on('data', onData).on('end', onEnd).on('error', onAborted).on('close', onAborted);
-    // What has come with its head, as most do, can no longer be late: that spares a timer for each delivery.
-    setImmediate(() => {
-      if (!isOver && !request.complete) timer = setTimeout(() => end({ problem: 'stalled' }), limits.bodyTimeoutMs);
-    });
+  if (request.destroyed) {
+    onRead({ problem: 'aborted' });
+    return;
+  }
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > limits.maxBodyBytes) {
+    onRead({ problem: 'too-large' });
+    return;
+  }
+  const body = new CollectedBytes(announced);
+  let isOver = false;
+  let timer: NodeJS.Timeout | undefined;
+  const end = (read: BodyRead): void => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(timer);
+    // What still comes is for whoever answers. An error from now on must not end the process: that listener stays.
+    if ('problem' in read) request.off('data', onData).off('end', onEnd);
+    onRead(read);
+  };
+  const onData = (chunk: Buffer): void => {
+    if (body.size + chunk.length > limits.maxBodyBytes) {
+      end({ problem: 'too-large' });
+      return;
+    }
+    body.add(chunk);
+    onChunk(chunk);
+  };
+  const onEnd = (): void => end({ bytes: body.bytes() });
+  const onAborted = (): void => end({ problem: 'aborted' });
+  request.on('data', onData).on('end', onEnd).on('error', onAborted).on('close', onAborted);
+  // What has come with its head, as most do, can no longer be late: that spares a timer for each delivery.
+  setImmediate(() => {
+    if (!isOver && !request.complete) timer = setTimeout(() => end({ problem: 'stalled' }), limits.bodyTimeoutMs);
   });
 }
 
@@ -57,7 +69,7 @@ function keptBody(request: IncomingMessage, { maxBodyBytes }: BodyLimits, onChun
 /** Reads a fetch request's body. */
 export async function readWebBody(request: Request, limits: BodyLimits, onChunk: OnChunk): Promise<BodyRead> {
   if (request.bodyUsed) return { problem: 'consumed' };
-  if (isDeclaredTooLarge(request.headers.get('content-length'), limits)) return { problem: 'too-large' };
+  if (Number(request.headers.get('content-length') ?? 0) > limits.maxBodyBytes) return { problem: 'too-large' };
   if (request.body === null) return { bytes: new Uint8Array() };
   const reader = request.body.getReader();
   const body = new CollectedBytes();
@@ -81,8 +93,4 @@ export async function readWebBody(request: Request, limits: BodyLimits, onChunk:
     clearTimeout(timer);
     reader.releaseLock();
   }
-}
-
-function isDeclaredTooLarge(contentLength: string | null | undefined, { maxBodyBytes }: BodyLimits): boolean {
-  return Number(contentLength ?? 0) > maxBodyBytes;
 }

@@ -9,6 +9,9 @@ export interface BodyLimits {
   readonly bodyTimeoutMs: number;
 }
 
+export type OnChunk = (chunk: Uint8Array) => void;
+export type OnRead = (read: BodyRead) => void;
+
 /** Headers as they were sent. */
 export type HeaderPairs = readonly (readonly [name: string, value: string])[];
 
@@ -21,6 +24,6 @@ export interface CallbackRequest {
   header(name: string): string | undefined;
   /** All headers as sent, made pairs of when they are asked for. */
   headers(): () => HeaderPairs;
-  /** Reads the body within its limits, handing over its bytes as they arrive. */
-  body(limits: BodyLimits, onChunk: (chunk: Uint8Array) => void): Promise<BodyRead>;
+  /** Reads the body within its limits, handing over its bytes as they arrive, and in the end what it came to. */
+  read(limits: BodyLimits, onChunk: OnChunk, onRead: OnRead): void;
 }

@@ -10,6 +10,7 @@ import type { BodyLimits, CallbackRequest } from './callback-request.js';
 import { answerDistribution } from './distribution.js';
 import type { IntentHandlers } from './intent-handlers.js';
 import { answerIntent } from './intent.js';
+import type { Exchange } from './exchange.js';
 
 /** A service as its callbacks know it. */
 export interface CallbackService extends DeliveryTarget {
@@ -39,7 +40,7 @@ export interface ServedMatch extends CallbackMatch {
   readonly service: CallbackService;
 }
 
-/** Seconds after which a hub may come again when the code lacks the service, or the store is down. */
+/** Seconds after which a hub may come again when the code lacks the service. */
 const COME_AGAIN_SECONDS = 120;
 
 /** What a request target stands for; undefined where it is no callback that is, or was, known. */
@@ -47,24 +48,26 @@ export function matchCallback({ registry }: CallbackOptions, target: string): Ca
   return registry.match(lastSegment(target));
 }
 
-/** Answers a request on a callback; `match` is what its target stands for. Never rejects. */
-export async function answerCallback(
-  options: CallbackOptions,
-  request: CallbackRequest,
-  match: CallbackMatch | undefined,
-): Promise<CallbackAnswer> {
-  try {
-    return await callbackAnswer(options, request, match);
-  } catch (error) {
-    return unanswerable(options, request, error);
-  }
+/** Answers a request on a callback; `match` is what its target stands for. Never throws. */
+export function answerCallback(options: CallbackOptions, exchange: Exchange, match: CallbackMatch | undefined): void {
+  exchange.begin(() => {
+    const { method } = exchange.request;
+    const served = match && servedMatch(options, match);
+    if (method === 'POST' && served !== undefined && !options.isClosed()) answerDistribution(options, served, exchange);
+    else exchange.answer(() => otherAnswer(options, exchange.request, { match, served }));
+  });
 }
 
-/** The same. One that cannot be answered throws, or rejects: `unanswerable` is the answer then. */
-export function callbackAnswer(
+function servedMatch({ serviceOf }: CallbackOptions, { entry, grant }: CallbackMatch): ServedMatch | undefined {
+  const service = serviceOf(entry.record.service);
+  return service && { entry, grant, service };
+}
+
+/** The answer to whatever is no content for a service that runs. */
+function otherAnswer(
   options: CallbackOptions,
   request: CallbackRequest,
-  match: CallbackMatch | undefined,
+  { match, served }: { readonly match: CallbackMatch | undefined; readonly served: ServedMatch | undefined },
 ): CallbackAnswer | Promise<CallbackAnswer> {
   const { method } = request;
   if (method !== 'POST' && method !== 'GET' && method !== 'HEAD') {
@@ -72,17 +75,8 @@ export function callbackAnswer(
   }
   if (match === undefined) return refusal(404, 'there is no such callback');
   if (options.isClosed()) return STOPPED;
-  const service = options.serviceOf(match.entry.record.service);
-  if (service === undefined) {
-    return method === 'POST'
-      ? unavailable('the service of this subscription is not running', COME_AGAIN_SECONDS)
-      : refusal(404, 'the service of this subscription is not running');
-  }
-  const served = { entry: match.entry, grant: match.grant, service };
-  return (method === 'POST' ? answerDistribution : answerIntent)(options, served, request);
-}
-
-export function unanswerable({ logger }: CallbackOptions, { method }: CallbackRequest, error: unknown): CallbackAnswer {
-  logger.error({ err: error, method }, 'a callback request could not be answered: 503');
-  return unavailable('the request could not be handled now', COME_AGAIN_SECONDS);
+  if (served !== undefined) return answerIntent(options, served, request);
+  return method === 'POST'
+    ? unavailable('the service of this subscription is not running', COME_AGAIN_SECONDS)
+    : refusal(404, 'the service of this subscription is not running');
 }

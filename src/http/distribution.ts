@@ -1,3 +1,4 @@
+import type { DeliveryAnswer } from '../delivery/delivery-answer.js';
 import { SignatureError } from '../errors.js';
 import { contentCodings, decodeContent } from '../protocol/content-encoding.js';
 import { readSignature, SignatureCheck, type ReadSignature } from '../protocol/signature.js';
@@ -8,50 +9,80 @@ import { acknowledgement, closingRefusal, refusal, STOPPED, unavailable, type Ca
 import { acceptedKeys } from './accepted-keys.js';
 import type { BodyRead, CallbackRequest } from './callback-request.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
+import type { Exchange } from './exchange.js';
 import { SentContent } from './sent-content.js';
 
 /** Seconds after which a hub may come again when the inbox is full, or the store is down. */
 const COME_AGAIN_SECONDS = 30;
 
 /** Answers a POST: content distribution (WebSub section 7). */
-export async function answerDistribution(
-  options: CallbackOptions,
-  match: ServedMatch,
-  request: CallbackRequest,
-): Promise<CallbackAnswer> {
-  const { entry, grant, service } = match;
-  if (isUnasked(grant)) return refusal(404, 'there is no such subscription yet');
-  if (entry.record.hold === 'handler-refused' && grant.verifiedAt === undefined) {
-    return refusal(404, 'this subscription was refused');
+export function answerDistribution(options: CallbackOptions, match: ServedMatch, exchange: Exchange): void {
+  const refused = refusedOutright(options, match);
+  if (refused !== undefined) {
+    exchange.answer(() => refused);
+    return;
   }
-  if (isOver(grant) || entry.record.hold === 'deleted') return refusal(410, 'this subscription has ended');
-  if (options.delivery.isFull(service)) return unavailable('too many events wait', COME_AGAIN_SECONDS);
-
+  const { request } = exchange;
+  const { grant, service } = match;
   const { keys, unsigned } = acceptedKeys(grant.secrets, options.now());
   const signature = readSignature(signatureHeader(request), service.signature.algorithms);
   const check = 'problem' in signature ? undefined : new SignatureCheck(signature, keys);
-  const read = await request.body(options.limits, (chunk) => check?.update(chunk));
-  if ('problem' in read) return unread(options, match, read.problem);
-
-  const isGenuine = unsigned || check?.holds() === true;
-  if (!isGenuine) return rejected(options, match, signature);
-
-  const raw = read.bytes;
-  const codings = contentCodings(request.header('content-encoding'));
-  const decoded = codings.length === 0 ? undefined : await decodeContent(raw, codings, options.limits.maxBodyBytes);
-  if (decoded !== undefined && 'problem' in decoded && decoded.problem === 'too-large') {
-    return refusal(413, 'the content is too large when decoded');
-  }
-  // The content may have taken its time.
-  if (options.isClosed()) return STOPPED;
-  const content = new SentContent(
-    request.headers(),
-    raw,
-    decoded && ('bytes' in decoded ? decoded.bytes : 'undecodable'),
+  request.read(
+    options.limits,
+    (chunk) => check?.update(chunk),
+    (read) =>
+      exchange.answer(() => {
+        if ('problem' in read) return unread(options, match, read.problem);
+        const isGenuine = unsigned || check?.holds() === true;
+        return isGenuine ? received(options, match, request, read.bytes) : rejected(options, match, signature);
+      }),
   );
-  const delivered = options.delivery.deliver(service, entry, grant, content);
-  // Where the handler has just returned, nothing is to be waited for.
-  const answer = delivered instanceof Promise ? await delivered : delivered;
+}
+
+/** The answer to content that is not to be read at all. */
+function refusedOutright(
+  { delivery }: CallbackOptions,
+  { entry: { record }, grant, service }: ServedMatch,
+): CallbackAnswer | undefined {
+  if (isUnasked(grant)) return refusal(404, 'there is no such subscription yet');
+  if (record.hold === 'handler-refused' && grant.verifiedAt === undefined) {
+    return refusal(404, 'this subscription was refused');
+  }
+  if (isOver(grant) || record.hold === 'deleted') return refusal(410, 'this subscription has ended');
+  return delivery.isFull(service) ? unavailable('too many events wait', COME_AGAIN_SECONDS) : undefined;
+}
+
+/** The answer to genuine content. */
+function received(
+  options: CallbackOptions,
+  match: ServedMatch,
+  request: CallbackRequest,
+  raw: Uint8Array,
+): CallbackAnswer | Promise<CallbackAnswer> {
+  const headers = request.headers();
+  const codings = contentCodings(request.header('content-encoding'));
+  if (codings.length === 0) return handOver(options, match, new SentContent(headers, raw));
+  return decodeContent(raw, codings, options.limits.maxBodyBytes).then((decoded) => {
+    if ('bytes' in decoded) return handOver(options, match, new SentContent(headers, raw, decoded.bytes));
+    return decoded.problem === 'too-large'
+      ? refusal(413, 'the content is too large when decoded')
+      : handOver(options, match, new SentContent(headers, raw, 'undecodable'));
+  });
+}
+
+/** Nothing is waited for where the handler has just returned. */
+function handOver(
+  { delivery, isClosed }: CallbackOptions,
+  { entry, grant, service }: ServedMatch,
+  content: SentContent,
+): CallbackAnswer | Promise<CallbackAnswer> {
+  // The content may have taken its time.
+  if (isClosed()) return STOPPED;
+  const answer = delivery.deliver(service, entry, grant, content);
+  return answer instanceof Promise ? answer.then(toCallbackAnswer) : toCallbackAnswer(answer);
+}
+
+function toCallbackAnswer(answer: DeliveryAnswer): CallbackAnswer {
   if (answer.type === 'deleted') return refusal(410, answer.error.message, answer.error);
   if (answer.type === 'unavailable') return unavailable(answer.reason, COME_AGAIN_SECONDS);
   return acknowledgement(202, answer.acknowledgement);

@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CallbackMatch } from '../subscription/registry.js';
 import { readNodeBody } from './body.js';
 import type { CallbackAnswer } from './answer.js';
-import { callbackAnswer, unanswerable, type CallbackOptions } from './callback.js';
-import type { BodyLimits, BodyRead, CallbackRequest, HeaderPairs } from './callback-request.js';
+import { answerCallback, type CallbackOptions } from './callback.js';
+import type { BodyLimits, CallbackRequest, HeaderPairs, OnChunk, OnRead } from './callback-request.js';
+import { Exchange } from './exchange.js';
 import { sendAnswer } from './node-answer.js';
 
 /** A node request as callbacks see it. */
@@ -33,8 +34,8 @@ class NodeRequest implements CallbackRequest {
     return () => pairsOf(rawHeaders);
   }
 
-  body(limits: BodyLimits, onChunk: (chunk: Uint8Array) => void): Promise<BodyRead> {
-    return readNodeBody(this.#request, limits, onChunk);
+  read(limits: BodyLimits, onChunk: OnChunk, onRead: OnRead): void {
+    readNodeBody(this.#request, limits, { onChunk, onRead });
   }
 }
 
@@ -53,7 +54,6 @@ export function answerNode(
   response: ServerResponse,
   match: CallbackMatch | undefined,
 ): void {
-  const asked = new NodeRequest(request);
   const send = (answer: CallbackAnswer): void => {
     try {
       if (!response.headersSent && !response.destroyed) sendAnswer(request, response, answer);
@@ -62,12 +62,5 @@ export function answerNode(
       response.destroy();
     }
   };
-  const fail = (error: unknown): void => send(unanswerable(options, asked, error));
-  try {
-    const answer = callbackAnswer(options, asked, match);
-    if (answer instanceof Promise) answer.then(send, fail);
-    else send(answer);
-  } catch (error) {
-    fail(error);
-  }
+  answerCallback(options, new Exchange(options.logger, new NodeRequest(request), send), match);
 }

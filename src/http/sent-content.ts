@@ -10,7 +10,7 @@ export class SentContent implements GenuineContent {
   #pairs: HeaderPairs | undefined;
 
   /** @param decoded without its `Content-Encoding`, where that could be undone; 'undecodable' where it could not */
-  constructor(headers: () => HeaderPairs, raw: Uint8Array, decoded: Uint8Array | 'undecodable' | undefined) {
+  constructor(headers: () => HeaderPairs, raw: Uint8Array, decoded?: Uint8Array | 'undecodable') {
     this.#headers = headers;
     this.raw = raw;
     this.decoded = decoded === 'undecodable' ? undefined : decoded;

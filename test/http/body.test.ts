@@ -21,7 +21,8 @@ async function readOf(pieces: readonly (string | Uint8Array)[], seen: Uint8Array
         seen.push(chunk);
         onPiece();
       };
-      resolve(readNodeBody(request, { maxBodyBytes: 4 << 20, bodyTimeoutMs: BODY_TIMEOUT_MS }, onChunk));
+      const limits = { maxBodyBytes: 4 << 20, bodyTimeoutMs: BODY_TIMEOUT_MS };
+      readNodeBody(request, limits, { onChunk, onRead: resolve });
       request.once('end', () => response.end());
       onPiece();
     });

@@ -1,0 +1,49 @@
+import type { Logger } from '../logger.js';
+import { unavailable, type CallbackAnswer } from './answer.js';
+import type { CallbackRequest } from './callback-request.js';
+
+/** Seconds after which a hub may come again when its request could not be handled: the store is down. */
+const COME_AGAIN_SECONDS = 120;
+
+/** A request on a callback, and where its answer goes. */
+export class Exchange {
+  readonly request: CallbackRequest;
+  readonly #logger: Logger;
+  readonly #send: (answer: CallbackAnswer) => void;
+
+  constructor(logger: Logger, request: CallbackRequest, send: (answer: CallbackAnswer) => void) {
+    this.request = request;
+    this.#logger = logger;
+    this.#send = send;
+  }
+
+  /**
+   * Sends what `work` comes to, in this very turn where nothing has to be waited for, as with most deliveries. What it throws,
+   * or rejects with, is logged and answered 503. To be called once. Never throws.
+   */
+  answer(work: () => CallbackAnswer | Promise<CallbackAnswer>): void {
+    let answer: CallbackAnswer | Promise<CallbackAnswer>;
+    try {
+      answer = work();
+    } catch (error) {
+      answer = this.#failed(error);
+    }
+    if (answer instanceof Promise) answer.then(this.#send, (error: unknown) => this.#send(this.#failed(error)));
+    else this.#send(answer);
+  }
+
+  /** Does what leads to an answer later. Where it throws, that is answered 503. Never throws. */
+  begin(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#send(this.#failed(error));
+    }
+  }
+
+  #failed(error: unknown): CallbackAnswer {
+    const { method } = this.request;
+    this.#logger.error({ err: error, method }, 'a callback request could not be answered: 503');
+    return unavailable('the request could not be handled now', COME_AGAIN_SECONDS);
+  }
+}
