@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { coresOf } from './cores.js';
 import { readAnswerHead } from './load/answer-head.js';
 import { readOptions, UsageError } from './options.js';
-import { atom20k, feed20k, json2k, youtube2k } from './payloads.js';
-import { floorOf, rowsFor } from './rows.js';
-import { rowName } from './scenario.js';
+import { atom20k, feed20k, json1m, json2k, youtube2k } from './payloads.js';
+import { floorOf, rowsFor, type Chosen } from './rows.js';
+import { connectionsOf, rowName } from './scenario.js';
 import { scenarios } from './scenarios.js';
 import { compareRounds, median, percentile } from './statistics.js';
 
@@ -40,9 +40,13 @@ describe('the statistics', () => {
 });
 
 describe('the harness', () => {
-  it('sends bodies of exactly 2 KiB and 20 KiB that are what they say', () => {
+  const choose = (only: readonly string[], options: { quick?: boolean; peers?: boolean } = {}): Chosen =>
+    rowsFor(scenarios, { only, quick: false, peers: true, ...options });
+
+  it('sends bodies of exactly 2 KiB, 20 KiB and 1 MiB that are what they say', () => {
     expect(json2k.bytes.byteLength).toBe(2048);
-    expect(JSON.parse(json2k.bytes.toString())).toHaveProperty('text');
+    expect(json1m.bytes.byteLength).toBe(1_048_576);
+    for (const { bytes } of [json2k, json1m]) expect(JSON.parse(bytes.toString())).toHaveProperty('text');
     expect(atom20k.bytes.byteLength).toBe(20_480);
     expect(atom20k.bytes.toString()).toMatch(/^<\?xml.*<\/feed>$/s);
     expect(youtube2k.bytes.byteLength).toBe(2048);
@@ -53,10 +57,10 @@ describe('the harness', () => {
   });
 
   it('runs what is asked for with what it is compared with, and refuses a name that is none', () => {
-    const names = (...only: string[]): string[] => rowsFor(scenarios, only).rows.map(rowName);
+    const names = (...only: string[]): string[] => choose(only).rows.map(rowName);
     expect(names('inline/2k-json')).toEqual(['floor/2k-json', 'inline/2k-json']);
     expect(names('inline-100k')).toEqual(['inline-10/2k-json', 'inline-100k/2k-json']);
-    expect(names('floor')).toEqual(['floor/2k-json', 'floor/20k-atom']);
+    expect(names('floor')).toEqual(['floor/2k-json', 'floor/20k-atom', 'floor/1m-json']);
     expect(names('queued')).toEqual(['floor/2k-json', 'queued/2k-json']);
     expect(names('queued-1', 'queued-256')).toEqual([
       'floor-1/2k-json',
@@ -65,10 +69,49 @@ describe('the harness', () => {
       'queued-256/2k-json',
     ]);
     expect(names('start')).toEqual([]);
-    expect([...rowsFor(scenarios, ['start', 'floor']).figures]).toEqual(['start']);
-    expect([...rowsFor(scenarios, []).figures]).toEqual(['start', 'idle', 'renewal', 'heap', 'entries']);
+    expect([...choose(['start', 'floor']).figures]).toEqual(['start']);
+    expect([...choose([]).figures]).toEqual(['start', 'idle', 'renewal', 'heap', 'entries']);
     expect(names()).toHaveLength(scenarios.flatMap(({ payloads }) => payloads).length);
     expect(() => names('inlien')).toThrow(/There is no "inlien": .*inline/);
+  });
+
+  it('says what a quick run leaves out, and leaves nothing out that is named', () => {
+    const { rows, figures, leftOut } = choose([], { quick: true });
+    const left = new Set<string>([...rows.map(rowName), ...figures]);
+    const all = choose([]);
+    expect(leftOut).toEqual([...all.rows.map(rowName), ...all.figures].filter((name) => !left.has(name)));
+    expect(leftOut).toEqual(expect.arrayContaining(['inline-100k/2k-json', 'renewal']));
+    for (const row of rows)
+      expect(row.scenario.comparedWith ?? 'floor').toBeOneOf(rows.map((each) => each.scenario.name));
+    expect(choose(['inline-100k', 'renewal'], { quick: true })).toMatchObject({
+      rows: [{ scenario: { name: 'inline-10' } }, { scenario: { name: 'inline-100k' } }],
+      leftOut: [],
+    });
+  });
+
+  it("measures others' packages unless it is told not to, and says so", () => {
+    const peers = ['h3', 'fastify', 'pubsubhubbub', 'express'].map((name) => `${name}/2k-json`);
+    expect(choose([]).rows.map(rowName)).toEqual(expect.arrayContaining(peers));
+    const without = choose([], { peers: false });
+    expect(without.rows.filter(({ scenario }) => scenario.isPeer)).toEqual([]);
+    expect(without.leftOut).toEqual(expect.arrayContaining(peers));
+    expect(choose(['inline/2k-json', 'express/2k-json'], { peers: false })).toMatchObject({
+      rows: [{ scenario: { name: 'floor' } }, { scenario: { name: 'inline' } }],
+      leftOut: ['express/2k-json'],
+    });
+  });
+
+  it('puts together what is compared: by what is sent, then by the requests in flight', () => {
+    const groups = choose([]).rows.map((row) => `${row.payload.name}, ${connectionsOf(row, 64)}`);
+    expect(groups.filter((group, index) => group !== groups[index - 1])).toEqual([
+      '2k-json, 64',
+      '2k-json, 1',
+      '2k-json, 8',
+      '2k-json, 256',
+      '2k-json, 512',
+      '20k-atom, 64',
+      '1m-json, 8',
+    ]);
   });
 
   it('reads its options', () => {
@@ -88,15 +131,16 @@ describe('the harness', () => {
   });
 
   it('compares servers with as many requests in flight only', () => {
-    const { rows } = rowsFor(scenarios, []);
-    const pairs = rows.map((row) => [row, floorOf(rows, row) ?? row] as const);
-    expect(pairs.filter(([row, floor]) => row.scenario.connections !== floor.scenario.connections)).toEqual([]);
+    const { rows } = choose([]);
+    for (const row of rows) expect(connectionsOf(floorOf(rows, row) ?? row, 64)).toBe(connectionsOf(row, 64));
   });
 
   it('reads the head of an answer once it is whole', () => {
     const head = 'HTTP/1.1 202 Accepted\r\ncache-control: no-store\r\nContent-Length: 3\r\n\r\n';
     expect(readAnswerHead(Buffer.from(head.slice(0, -1)))).toBeUndefined();
     expect(readAnswerHead(Buffer.from(`${head}abc`))).toEqual({ status: 202, size: head.length + 3 });
+    const empty = 'HTTP/1.1 204 No Content\r\n\r\n';
+    expect(readAnswerHead(Buffer.from(empty))).toEqual({ status: 204, size: empty.length });
     expect(() => readAnswerHead(Buffer.from('HTTP/1.1 200 OK\r\n\r\n'))).toThrow(/no Content-Length/);
   });
 

@@ -21,6 +21,9 @@ export const FIGURES = ['start', 'idle', 'renewal', 'heap', 'entries'] as const;
 
 export type FigureName = (typeof FIGURES)[number];
 
+/** What `--quick` leaves out: it says nothing when it is small, or waits for seconds to pass. */
+export const LONG_FIGURES: ReadonlySet<FigureName> = new Set(['start', 'idle', 'renewal', 'heap']);
+
 /** Measures what is asked for. */
 export async function measureFigures(
   names: ReadonlySet<FigureName>,

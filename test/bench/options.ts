@@ -4,6 +4,10 @@ import { parseArgs } from 'node:util';
 export interface BenchOptions {
   /** Scenarios (`inline`) or rows (`inline/2k-json`); empty: all. */
   readonly only: readonly string[];
+  /** Leaves out what takes long, unless it is named. */
+  readonly quick: boolean;
+  /** Whether others' packages are measured too. */
+  readonly peers: boolean;
   readonly rounds: number;
   /** Of each row in each round. */
   readonly seconds: number;
@@ -24,10 +28,11 @@ export interface BenchOptions {
 
 export const USAGE = `npm run bench -- [options]
 
-  --only NAME        a scenario (inline), a row (inline/2k-json), or start, idle, renewal, heap, entries; several times if need be;
-                     what it is compared with is run too
-  --quick            5 rounds of 0.4 s instead of 9 of 3 s, and one instead of 5 of the others, which are smaller: 20,000
-                     subscriptions, 1,000 renewals, 200,000 deliveries; what it measures is less certain
+  --only NAME        a scenario (inline), a row (inline/2k-json), or a figure: start, idle, renewal, heap, entries; several times if need be; what it is compared with is run too
+  --quick            within a minute: 5 rounds of 0.1 s instead of 9 of 3 s, and one instead of 5 of the figures, which are
+                     smaller (20,000 subscriptions, 1,000 renewals, 200,000 deliveries); leaves out what takes long,
+                     unless it is named. What it measures is less certain
+  --no-peers         without the packages of others that npm installs into test/bench/peers at the first run
   --json [FILE]      JSON instead of the table, or beside it in a file (npm run -s keeps npm's own lines out)
   --rounds N, --seconds N, --connections N
   --many N, --renewals N, --deliveries N
@@ -62,8 +67,10 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
   }
   return {
     only: values.only ?? [],
+    quick,
+    peers: values['no-peers'] !== true,
     rounds,
-    seconds: numberOf('seconds', values.seconds, quick ? 0.4 : 3),
+    seconds: numberOf('seconds', values.seconds, quick ? 0.1 : 3),
     connections,
     figureRounds: values.rounds === undefined ? (quick ? 1 : 5) : rounds,
     many,
@@ -82,6 +89,7 @@ function parsed(args: readonly string[]) {
       options: {
         only: { type: 'string', multiple: true },
         quick: { type: 'boolean' },
+        'no-peers': { type: 'boolean' },
         json: { type: 'boolean' },
         rounds: { type: 'string' },
         seconds: { type: 'string' },

@@ -9,16 +9,22 @@ function sized(size: number, document: (padding: string) => string): Buffer {
 }
 
 /** 2 KiB of JSON: a typical event. */
-export const json2k: Payload = {
-  name: '2k-json',
-  contentType: 'application/json',
-  bytes: sized(2 * KIB, (text) =>
-    JSON.stringify({ id: 'b9c1', kind: 'article.updated', at: '2025-01-01T00:00:00Z', tags: ['a', 'b'], text }),
-  ),
-};
+export const json2k: Payload = { name: '2k-json', contentType: 'application/json', bytes: sized(2 * KIB, json) };
 
 /** 20 KiB of Atom: a typical feed. */
 export const atom20k: Payload = { name: '20k-atom', contentType: 'application/atom+xml', bytes: sized(20 * KIB, atom) };
+
+/** 1 MiB of JSON: what a hub sends that lets publishers put everything into one event. */
+export const json1m: Payload = {
+  name: '1m-json',
+  contentType: 'application/json',
+  bytes: sized(KIB * KIB, json),
+  mostConnections: 8,
+};
+
+function json(text: string): string {
+  return JSON.stringify({ id: 'b9c1', kind: 'article.updated', at: '2025-01-01T00:00:00Z', tags: ['a', 'b'], text });
+}
 
 function atom(padding: string): string {
   const entries = 10;

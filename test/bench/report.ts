@@ -3,7 +3,7 @@ import type { Figure } from './figure.js';
 import type { Machine } from './machine.js';
 import type { RunningRow, Sample } from './rounds.js';
 import { floorOf } from './rows.js';
-import type { Scenario } from './scenario.js';
+import { connectionsOf, type Scenario } from './scenario.js';
 import { compareRounds, median, type Comparison } from './statistics.js';
 
 /** Medians of a row's rounds. */
@@ -15,7 +15,7 @@ export interface RowReport extends Omit<Sample, 'requests'> {
   readonly connections: number;
   /** Of all rounds together. */
   readonly requests: number;
-  /** Lines the server logged from its first round to its last. */
+  /** Of all rounds together. */
   readonly logLines: number;
   /** Compared with the floor, round by round; undefined for the floor itself. */
   readonly toFloor: Readonly<Record<'rate' | 'cpuMicros' | 'p99Ms', Comparison>> | undefined;
@@ -31,6 +31,8 @@ export interface Report {
   readonly seconds: number;
   readonly connections: number;
   readonly profiled: boolean;
+  /** Rows and figures that `--quick` or `--no-peers` left out. */
+  readonly leftOut: readonly string[];
   readonly scenarios: readonly Pick<Scenario, 'name' | 'what' | 'aim'>[];
   readonly rows: readonly RowReport[];
   readonly figures: readonly Figure[];
@@ -40,7 +42,6 @@ export interface Report {
 export function reportRows(
   samples: ReadonlyMap<RunningRow, readonly Sample[]>,
   connections: number,
-  logLines: (row: RunningRow) => number,
 ): readonly RowReport[] {
   const rows = [...samples.keys()].map(({ row }) => row);
   const ofRow = new Map([...samples].map(([{ row }, rounds]) => [row, rounds]));
@@ -58,15 +59,15 @@ export function reportRows(
       scenario: scenario.name,
       payload: payload.name,
       payloadBytes: payload.bytes.byteLength,
-      connections: scenario.connections ?? connections,
-      requests: all('requests').reduce((sum, requests) => sum + requests, 0),
+      connections: connectionsOf(running.row, connections),
+      requests: sum(all('requests')),
       rate: median(all('rate')),
       cpuMicros: median(all('cpuMicros')),
       p50Ms: median(all('p50Ms')),
       p99Ms: median(all('p99Ms')),
       loadBusy: median(all('loadBusy')),
       waiting: median(all('waiting')),
-      logLines: logLines(running),
+      logLines: sum(all('logLines')),
       toFloor:
         base === undefined
           ? undefined
@@ -74,4 +75,8 @@ export function reportRows(
       rounds,
     };
   });
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((before, number) => before + number, 0);
 }

@@ -1,10 +1,11 @@
 import { numbersOf } from './calls.js';
 import { deliveryHeaders, requestBytes } from './delivery-request.js';
 import type { BenchOptions } from './options.js';
-import { rowName, type Row } from './scenario.js';
+import { FLOOR_ANSWERS } from './same-work.js';
+import { connectionsOf, rowName, type Row } from './scenario.js';
 import type { Worker } from './worker.js';
 
-/** A row whose server runs. */
+/** A row whose server runs, perhaps with other rows. */
 export interface RunningRow {
   readonly row: Row;
   readonly server: Worker;
@@ -24,6 +25,8 @@ export interface Sample {
   readonly loadBusy: number;
   /** Deliveries that were acknowledged, but not handled yet, when the last was acknowledged. */
   readonly waiting: number;
+  /** Lines the server logged. */
+  readonly logLines: number;
 }
 
 /** What deliveries are about and signed with. */
@@ -36,11 +39,17 @@ export interface Load extends Pick<BenchOptions, 'seconds' | 'connections'> {
   readonly onProgress: (what: string) => void;
 }
 
-/** Puts each row under its load once, so that code is compiled and what the start had to say is said. */
+/** Seconds after which the code of a server is compiled as it stays. */
+const WARM_SECONDS = 0.8;
+
+/** Puts each row under its load once, and each server for long enough that code is compiled and all that a start says is said. */
 export async function warmUp(rows: readonly RunningRow[], load: Load): Promise<void> {
+  const warm = new Set<Worker>();
   for (const row of rows) {
     load.onProgress(`warm-up ${rowName(row.row)}`);
-    await sample(row, load);
+    const seconds = warm.has(row.server) ? load.seconds : Math.max(load.seconds, WARM_SECONDS);
+    await sample(row, { ...load, seconds });
+    warm.add(row.server);
   }
 }
 
@@ -68,9 +77,11 @@ async function sample(
   const request = requestBytes(url, deliveryHeaders(row.payload, subject), row.payload.bytes);
   await generator.call('open', {
     port: Number(url.port),
-    connections: row.scenario.connections ?? connections,
+    connections: connectionsOf(row, connections),
     request,
+    status: (row.scenario.answers ?? FLOOR_ANSWERS).genuine,
   });
+  const linesBefore = server.lines();
   // The server idles at both readings, so they are about these requests and no others.
   const before = await usage(server);
   const result = numbersOf(await generator.call('run', { milliseconds: seconds * 1000, requests: Infinity }), [
@@ -89,7 +100,7 @@ async function sample(
   const { requests, p50Ms, p99Ms } = result;
   const accepted = after.accepted - before.accepted;
   if (accepted !== requests) {
-    throw new Error(`${rowName(row)} handled ${accepted} deliveries and answered 202 to ${requests}`);
+    throw new Error(`${rowName(row)} handled ${accepted} deliveries and acknowledged ${requests}`);
   }
   return {
     requests,
@@ -99,6 +110,7 @@ async function sample(
     p99Ms,
     loadBusy: result.busy,
     waiting,
+    logLines: server.lines() - linesBefore,
   };
 }
 

@@ -1,14 +1,16 @@
 import { execFile } from 'node:child_process';
 import { copyFile, mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { areInstalled } from './peers/install.js';
 
 describe('a run of the compiled benchmark', () => {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const run = promisify(execFile);
+  const peers = join(root, 'test/bench/peers');
   let folder: string;
 
   const compile = (project: string, outDir: string): Promise<unknown> =>
@@ -28,6 +30,7 @@ describe('a run of the compiled benchmark', () => {
     folder = await realpath(await mkdtemp(join(tmpdir(), 'websub-bench-test-')));
     await copyFile(join(root, 'package.json'), join(folder, 'package.json'));
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir');
+    await symlink(peers, join(folder, 'peers'), 'dir');
     await Promise.all([compile('tsconfig.build.json', 'dist'), compile('test/bench/tsconfig.json', 'bench')]);
   }, 60_000);
 
@@ -57,13 +60,13 @@ describe('a run of the compiled benchmark', () => {
       p99Ms: positive,
       loadBusy: positive,
       waiting: 0,
+      logLines: 0,
     };
     const row = {
       ...sample,
       payload: '2k-json',
       payloadBytes: 2048,
       connections: 4,
-      logLines: 0,
       rounds: [sample, sample],
     };
     expect(report).toEqual({
@@ -81,6 +84,7 @@ describe('a run of the compiled benchmark', () => {
       connections: 4,
       figures: [],
       profiled: false,
+      leftOut: [],
       scenarios: [
         { name: 'floor', what: expect.any(String) },
         { name: 'inline', what: expect.any(String), aim: expect.stringMatching(/0\.95/) },
@@ -143,6 +147,21 @@ describe('a run of the compiled benchmark', () => {
       ],
     });
   }, 30_000);
+
+  it.skipIf(!areInstalled(pathToFileURL(peers + sep)))(
+    "measures others' packages where they are installed (by a run of the benchmark, which asks npm)",
+    async () => {
+      const names = ['h3', 'fastify', 'pubsubhubbub', 'express'];
+      const only = names.flatMap((name) => ['--only', `${name}/2k-json`]);
+      const { stdout, stderr } = await bench(...only, '--rounds', '1', '--seconds', '0.05', '--json');
+      expect(stderr).not.toMatch(/installing/);
+      const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
+      expect(JSON.parse(stdout)).toMatchObject({
+        rows: ['floor', ...names].map((scenario) => ({ scenario, rate: positive, cpuMicros: positive })),
+      });
+    },
+    30_000,
+  );
 
   it('prints a table with a line for each row, and says what was measured on what', async () => {
     const { stdout } = await bench('--only', 'floor', '--rounds', '1', '--seconds', '0.05');

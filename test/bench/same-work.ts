@@ -1,3 +1,8 @@
+import type { Answers } from './scenario.js';
+
+/** How the floor answers, and whoever is not said to answer otherwise. */
+export const FLOOR_ANSWERS: Answers = { genuine: 202, forged: 403, unknownPath: 404 };
+
 /** A delivery that was answered. */
 interface Answer {
   readonly status: number;
@@ -6,27 +11,38 @@ interface Answer {
   readonly body: string;
 }
 
+/** A server whose work is checked. */
+export interface Worked {
+  readonly callback: string;
+  readonly answers: Answers;
+  /** Deliveries that it found genuine and handled so far. */
+  readonly accepted: () => Promise<number>;
+}
+
 /**
- * Sees that a server does the work that is compared: it accepts what is signed, refuses what is not, and knows one path.
+ * Sees that a server does the work that is compared: it accepts what is signed and hands it on, refuses what is not and
+ * hands it to nobody, and knows one path.
  *
  * @returns the answer to what is signed, which has to be the same for all servers
  */
 export async function checkWork(
-  callback: string,
+  { callback, answers, accepted }: Worked,
   headers: Readonly<Record<string, string>>,
   body: Uint8Array,
 ): Promise<string> {
   const forged = { ...headers, 'x-hub-signature': `sha256=${'0'.repeat(64)}` };
-  const accepted = await post(callback, headers, body);
-  expectStatus('A signed delivery', accepted, 202);
-  expectStatus('A delivery with a wrong signature', await post(callback, forged, body), 403);
-  expectStatus(
-    'A delivery that was changed',
-    await post(callback, headers, Buffer.concat([body, Buffer.from(' ')])),
-    403,
-  );
-  expectStatus('A delivery on an unknown path', await post(`${callback}x`, headers, body), 404);
-  return `${accepted.status}\n${accepted.headers}\n${accepted.body}`;
+  const changed = Buffer.concat([body, Buffer.from(' ')]);
+  const before = await accepted();
+  const answer = await post(callback, headers, body);
+  expectStatus('A signed delivery', answer, answers.genuine);
+  expectStatus('A delivery with a wrong signature', await post(callback, forged, body), answers.forged);
+  expectStatus('A delivery that was changed', await post(callback, headers, changed), answers.forged);
+  const handled = (await accepted()) - before;
+  if (handled !== 1) throw new Error(`Of a signed delivery and two forged ones ${handled} were handled instead of 1`);
+  if (answers.unknownPath !== undefined) {
+    expectStatus('A delivery on an unknown path', await post(`${callback}x`, headers, body), answers.unknownPath);
+  }
+  return `${answer.status}\n${answer.headers}\n${answer.body}`;
 }
 
 async function post(url: string, headers: Readonly<Record<string, string>>, body: Uint8Array): Promise<Answer> {

@@ -15,7 +15,7 @@ export function renderTable(report: Report): string {
       ? 'server and load generator NOT kept apart (that takes Linux, taskset and two cores): they may slow each other down'
       : `server kept on core ${cores.server}, load generator on core ${cores.load}`,
     '',
-    ...(rows.length === 0 ? [] : [...aligned([HEADER, ...rows.map(cells)]), '']),
+    ...(rows.length === 0 ? [] : [...tableLines(rows), '']),
     ...figureLines(figures),
     'Medians of the rounds. "× floor" is the median of the ratios to the floor in the same round, with the lowest and the highest:',
     'more is better for the rate, less for CPU (user and system, of the whole server process) and p99 (of a saturated server).',
@@ -61,13 +61,24 @@ function cells({
   ];
 }
 
+/** A line for each row, and an empty one between groups: what was sent, and with how many requests in flight. */
+function tableLines(rows: readonly RowReport[]): readonly string[] {
+  const [header = '', ...lines] = aligned([HEADER, ...rows.map(cells)]);
+  const group = (row: RowReport | undefined): string => `${row?.payload} ${row?.connections}`;
+  return [
+    header,
+    ...lines.flatMap((line, index) => (group(rows[index]) === group(rows[index - 1]) ? [line] : ['', line])),
+  ];
+}
+
 function figureLines(figures: readonly Figure[]): readonly string[] {
   if (figures.length === 0) return [];
+  const width = Math.max(...figures.map(({ name }) => name.length));
   const line = ({ name, what, aim, value, unit, floor, toFloor }: Figure): string => {
     const shown = (number: number): string =>
       `${number.toLocaleString('en', { maximumFractionDigits: number < 100 ? 2 : 0 })} ${unit}`;
     const beside = floor === undefined ? '' : `, floor ${shown(floor)}: × ${ratio(toFloor)}`;
-    return `${name.padEnd(11)} ${shown(value)}${beside}  (${what}${aimed(aim)})`;
+    return `${name.padEnd(width)}  ${shown(value)}${beside}  (${what}${aimed(aim)})`;
   };
   return [...figures.map(line), ''];
 }
@@ -93,7 +104,7 @@ function aligned(lines: readonly (readonly string[])[]): readonly string[] {
   );
 }
 
-function notes({ machine, rounds, profiled, rows }: Report): readonly string[] {
+function notes({ machine, rounds, profiled, rows, leftOut }: Report): readonly string[] {
   const nameOf = ({ scenario, payload }: RowReport): string => `${scenario}/${payload}`;
   const busy = rows.filter(({ loadBusy }) => loadBusy > BUSY).map(nameOf);
   const late = rows.filter(({ waiting, connections }) => waiting > connections).map(nameOf);
@@ -104,6 +115,7 @@ function notes({ machine, rounds, profiled, rows }: Report): readonly string[] {
     ...(late.length === 0
       ? []
       : [`! Handlers fell behind in ${late.join(', ')}: these rates count the time until all was handled.`]),
+    ...(leftOut.length === 0 ? [] : [`! Left out, to be named by --only: ${leftOut.join(', ')}.`]),
     ...(rounds < 5 ? ['! Fewer than 5 rounds: the medians say little.'] : []),
     ...(machine.loadBefore > machine.cores / 2
       ? [`! Other work was running before this began (load average ${machine.loadBefore.toFixed(1)}).`]

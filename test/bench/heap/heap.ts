@@ -28,7 +28,7 @@ export async function measureHeap(options: FigureOptions): Promise<readonly Figu
     const heapAfter = async (requests: number): Promise<number> => {
       onProgress(`${requests} deliveries to one process`);
       // Closed again before the heap is read, or it would hold what connections keep.
-      await generator.call('open', { port: Number(url.port), connections: CONNECTIONS, request });
+      await generator.call('open', { port: Number(url.port), connections: CONNECTIONS, request, status: 202 });
       await generator.call('run', { milliseconds: LONGEST_MS, requests });
       await generator.call('close');
       return heapOf(server);

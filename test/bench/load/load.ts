@@ -1,15 +1,10 @@
-import { percentile } from '../statistics.js';
-import { openConnection, type Connection } from './connection.js';
+import { openConnections, type Target } from './connections.js';
+import { Failures } from './failures.js';
+import { Latencies } from './latencies.js';
+import { keepPace, type Pace } from './pace.js';
 
 /** Milliseconds that what is in flight at the end gets to be answered. */
 const DRAIN_MS = 10_000;
-
-/** What to send, and where. */
-export interface Target {
-  readonly port: number;
-  readonly request: Uint8Array;
-  readonly connections: number;
-}
 
 /** How much is sent: whichever comes first. */
 export interface Stretch {
@@ -34,33 +29,22 @@ export interface Load {
    * Sends on every connection, the next request with each answer, for so long or so often, and until what is in flight is
    * answered.
    *
-   * @throws Error when a single request was not answered 202
+   * @throws Error when a single request was not answered as it should be
    */
   run(stretch: Stretch): Promise<LoadResult>;
+  /** Sends so many requests in a second, however long the answers take. */
+  pace(pace: Pace): Promise<Omit<LoadResult, 'busy'>>;
   close(): void;
 }
 
-/**
- * Opens the connections. By hand on node:net, since a load generator that builds a request and parses an answer each time
- * takes about the CPU that the floor takes, and would be the limit on a machine of two cores.
- */
-export async function openLoad({ port, request, connections }: Target): Promise<Load> {
-  let onAnswer: (connection: number, status: number) => void = () => {};
-  let onBroken: (error: Error) => void = () => {};
-  const opened: Connection[] = await Promise.all(
-    Array.from({ length: connections }, (_, index) =>
-      openConnection(port, request, {
-        onAnswer: (status) => onAnswer(index, status),
-        onBroken: (error) => onBroken(error),
-      }),
-    ),
-  );
+export async function openLoad(target: Target): Promise<Load> {
+  const opened = await openConnections(target);
+  const connections = opened.all.length;
 
   function run({ milliseconds, requests }: Stretch): Promise<LoadResult> {
     const latencies = new Latencies();
+    const failures = new Failures();
     const sentAt = new Float64Array(connections);
-    const failures = new Map<string, number>();
-    const fail = (what: string): void => void failures.set(what, (failures.get(what) ?? 0) + 1);
     const startedAt = performance.now();
     const endsAt = startedAt + milliseconds;
     let inFlight = Math.min(connections, requests);
@@ -80,23 +64,16 @@ export async function openLoad({ port, request, connections }: Target): Promise<
     return new Promise((resolve, reject) => {
       const finish = (): void => {
         clearTimeout(drain);
-        if (failures.size > 0) {
-          const what = [...failures].map(([failure, times]) => `${times} times "${failure}"`).join(', ');
-          reject(new Error(`Not every request was answered 202, so there is no result: ${what}`));
+        const error = failures.error();
+        if (error !== undefined) {
+          reject(error);
           return;
         }
         const elapsedMs = performance.now() - startedAt;
-        const ascending = latencies.ascending();
-        resolve({
-          requests: ascending.length,
-          seconds: elapsedMs / 1000,
-          p50Ms: percentile(ascending, 0.5),
-          p99Ms: percentile(ascending, 0.99),
-          busy: 1 - idleMs / elapsedMs,
-        });
+        resolve({ ...latencies.summary(), seconds: elapsedMs / 1000, busy: 1 - idleMs / elapsedMs });
       };
       const drain = setTimeout(() => {
-        fail(`${inFlight} requests unanswered for ${DRAIN_MS} ms`);
+        failures.add(`${inFlight} requests unanswered for ${DRAIN_MS} ms`);
         finish();
       }, milliseconds + DRAIN_MS);
       const ended = (): void => {
@@ -105,50 +82,33 @@ export async function openLoad({ port, request, connections }: Target): Promise<
       };
       const send = (index: number, now: number): void => {
         sentAt[index] = now;
-        opened[index]?.send();
+        opened.all[index]?.send();
       };
-      onBroken = (error) => {
-        fail(error.message);
-        ended();
-      };
-      onAnswer = (index, status) => {
-        const now = performance.now();
-        answers += 1;
-        if (status === 202) latencies.add(now - (sentAt[index] ?? now));
-        else fail(`answered ${status}`);
-        if (now < endsAt && sent < requests) {
-          sent += 1;
-          send(index, now);
-        } else ended();
-      };
+      opened.listen({
+        onBroken(error) {
+          failures.add(error.message);
+          ended();
+        },
+        onAnswer(index, status) {
+          const now = performance.now();
+          answers += 1;
+          if (status === target.status) latencies.add(now - (sentAt[index] ?? now));
+          else failures.add(`answered ${status}`);
+          if (now < endsAt && sent < requests) {
+            sent += 1;
+            send(index, now);
+          } else ended();
+        },
+      });
       for (let index = 0; index < inFlight; index += 1) send(index, performance.now());
     });
   }
 
   return {
     run,
+    pace: (pace) => keepPace(opened, target.status, pace),
     close() {
-      for (const connection of opened) connection.close();
+      for (const connection of opened.all) connection.close();
     },
   };
-}
-
-/** Every latency, in milliseconds: percentiles of these are exact. */
-class Latencies {
-  #values = new Float64Array(1 << 16);
-  #length = 0;
-
-  add(value: number): void {
-    if (this.#length === this.#values.length) {
-      const larger = new Float64Array(2 * this.#length);
-      larger.set(this.#values);
-      this.#values = larger;
-    }
-    this.#values[this.#length] = value;
-    this.#length += 1;
-  }
-
-  ascending(): Float64Array {
-    return this.#values.slice(0, this.#length).sort();
-  }
 }

@@ -5,14 +5,15 @@ let load: Load | undefined;
 
 answerCalls({
   async open(target) {
-    const { port, connections } = numbersOf(target, ['port', 'connections']);
-    load = await openLoad({ port, connections, request: requestOf(target) });
+    const numbers = numbersOf(target, ['port', 'connections', 'status']);
+    load = await openLoad({ ...numbers, request: requestOf(target) });
     return {};
   },
   run(argument) {
-    const stretch = numbersOf(argument, ['milliseconds', 'requests']);
-    if (load === undefined) throw new Error('There are no connections');
-    return load.run(stretch);
+    return opened().run(numbersOf(argument, ['milliseconds', 'requests']));
+  },
+  pace(argument) {
+    return opened().pace(numbersOf(argument, ['milliseconds', 'rate']));
   },
   close() {
     load?.close();
@@ -21,6 +22,11 @@ answerCalls({
   },
   stop: () => ({}),
 });
+
+function opened(): Load {
+  if (load === undefined) throw new Error('There are no connections');
+  return load;
+}
 
 function requestOf(target: unknown): Uint8Array {
   if (typeof target === 'object' && target !== null && 'request' in target && target.request instanceof Uint8Array) {

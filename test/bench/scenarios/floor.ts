@@ -1,27 +1,27 @@
-import { atom20k, json2k } from '../payloads.js';
+import { atom20k, json1m, json2k } from '../payloads.js';
 import type { Scenario } from '../scenario.js';
 
 export const floor: Scenario = {
   name: 'floor',
   what: 'bare node:http that does the same work by hand: whole body, HMAC-SHA256, constant-time compare, 202',
   server: new URL('../servers/floor.js', import.meta.url),
-  payloads: [json2k, atom20k],
+  payloads: [json2k, atom20k, json1m],
 };
 
-export const floor1: Scenario = {
-  name: 'floor-1',
-  what: 'the floor with one request in flight',
-  server: floor.server,
-  payloads: [json2k],
-  comparedWith: 'floor-1',
-  connections: 1,
-};
+export const floor1 = floorWith(1);
+export const floor8 = floorWith(8, { isLong: true });
+export const floor256 = floorWith(256, { isLong: true });
+export const floor512 = floorWith(512);
 
-export const floor256: Scenario = {
-  name: 'floor-256',
-  what: 'the floor with 256 requests in flight',
-  server: floor.server,
-  payloads: [json2k],
-  comparedWith: 'floor-256',
-  connections: 256,
-};
+function floorWith(connections: number, rest: Pick<Scenario, 'isLong'> = {}): Scenario {
+  const name = `floor-${connections}`;
+  return {
+    name,
+    what: `the floor with ${connections === 1 ? 'one request' : `${connections} requests`} in flight`,
+    server: floor.server,
+    payloads: [json2k],
+    comparedWith: name,
+    connections,
+    ...rest,
+  };
+}

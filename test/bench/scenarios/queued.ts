@@ -16,6 +16,7 @@ export const queued1: Scenario = {
   payloads: [json2k],
   comparedWith: 'floor-1',
   connections: 1,
+  isLong: true,
 };
 
 export const queued256: Scenario = {
@@ -25,4 +26,5 @@ export const queued256: Scenario = {
   payloads: [json2k],
   comparedWith: 'floor-256',
   connections: 256,
+  isLong: true,
 };

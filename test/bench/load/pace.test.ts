@@ -1,0 +1,53 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, it } from 'vitest';
+import { openLoad, type Load } from './load.js';
+
+let server: Server;
+let load: Load;
+
+afterEach(() => {
+  load.close();
+  server.close();
+});
+
+async function openTo(answer: (count: number) => number, connections: number): Promise<void> {
+  let count = 0;
+  server = createServer((_request, response) => {
+    count += 1;
+    response.writeHead(answer(count), { 'content-length': 0 }).end();
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
+  const { port } = server.address() as AddressInfo;
+  const request = Buffer.from('POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n');
+  load = await openLoad({ port, request, connections, status: 202 });
+}
+
+/** Keeps this process, and so the server in it, from doing anything. */
+function block(milliseconds: number): void {
+  const endsAt = performance.now() + milliseconds;
+  while (performance.now() < endsAt);
+}
+
+it('sends as many requests as the rate asks for, whether or not they are answered in time', async () => {
+  await openTo(() => 202, 4);
+  expect(await load.pace({ milliseconds: 100, rate: 500 })).toMatchObject({ requests: 50 });
+});
+
+it('counts a latency from when a request was due, so that a stall counts for all that came meanwhile', async () => {
+  await openTo((count) => {
+    if (count === 1) block(200);
+    return 202;
+  }, 1);
+  const { requests, p50Ms, p99Ms } = await load.pace({ milliseconds: 100, rate: 500 });
+  expect(requests).toBe(50);
+  // Due from 0 to 98 ms, and none answered before 200: had it counted from when it was sent, one alone would be slow.
+  expect(p50Ms).toBeGreaterThan(100);
+  expect(p99Ms).toBeGreaterThan(195);
+});
+
+it('has no result where a request is answered otherwise', async () => {
+  await openTo((count) => (count === 3 ? 500 : 202), 1);
+  await expect(load.pace({ milliseconds: 50, rate: 200 })).rejects.toThrow(/1 times "answered 500"/);
+});

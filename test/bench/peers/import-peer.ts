@@ -1,0 +1,18 @@
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { PEERS } from './folder.js';
+
+/**
+ * A package of the peers' own folder, where it is no dependency of ours. Of its types nothing is known here: the checks
+ * that all servers do the same work tell whether it was called as it wants to be.
+ */
+export async function importPeer<Peer>(
+  name: string,
+  isPeer: (module: Readonly<Record<string, unknown>>) => boolean,
+): Promise<Peer> {
+  const path = createRequire(new URL('package.json', PEERS)).resolve(name);
+  const module: Record<string, unknown> = await import(pathToFileURL(path).href);
+  if (!isPeer(module)) throw new Error(`${name} is not what the benchmark was written for`);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is called was just seen to be there
+  return module as Peer;
+}

@@ -1,0 +1,54 @@
+import { basename } from 'node:path';
+import { numbersOf, stringsOf } from './calls.js';
+import { deliveryHeaders } from './delivery-request.js';
+import type { RunningRow, Subject } from './rounds.js';
+import { checkWork, FLOOR_ANSWERS } from './same-work.js';
+import { rowName, type Row } from './scenario.js';
+import type { Worker } from './worker.js';
+
+/** What starting rows takes. */
+export interface RowStart {
+  readonly subject: Subject;
+  /** Starts a module's process, by its name. */
+  readonly start: (module: URL, name: string) => Worker;
+  readonly onProgress: (what: string) => void;
+}
+
+/**
+ * Starts the server of each row, one for all rows of a module, and sees that all do the same work.
+ *
+ * @throws Error where one does not
+ */
+export async function startRows(
+  rows: readonly Row[],
+  { subject, start, onProgress }: RowStart,
+): Promise<readonly RunningRow[]> {
+  const servers = new Map<string, Pick<RunningRow, 'server' | 'callback'>>();
+  const running: RunningRow[] = [];
+  let sameAnswer: string | undefined;
+  for (const row of rows) {
+    const { server: module, answers } = row.scenario;
+    let started = servers.get(module.href);
+    if (started === undefined) {
+      const name = basename(module.pathname, '.js');
+      onProgress(`starting ${name}`);
+      const server = start(module, name);
+      started = { server, ...stringsOf(await server.call('start', subject), ['callback']) };
+      servers.set(module.href, started);
+    }
+    const { server, callback } = started;
+    running.push({ row, server, callback });
+    const accepted = async (): Promise<number> => {
+      await server.call('settle');
+      return numbersOf(await server.call('usage'), ['accepted']).accepted;
+    };
+    const worked = { callback, answers: answers ?? FLOOR_ANSWERS, accepted };
+    const answer = await checkWork(worked, deliveryHeaders(row.payload, subject), row.payload.bytes);
+    if (answers !== undefined) continue;
+    sameAnswer ??= answer;
+    if (answer !== sameAnswer) {
+      throw new Error(`${rowName(row)} answers\n${answer}\nwhere the first row answers\n${sameAnswer}`);
+    }
+  }
+  return running;
+}
