@@ -19,7 +19,7 @@ export function renderTable(report: Report): string {
     ...figureLines(figures),
     'Medians of the rounds. "× floor" is the median of the ratios to the floor in the same round, with the lowest and the highest:',
     'more is better for the rate, less for CPU (user and system, of the whole server process) and p99 (of a saturated server).',
-    ...scenarios.map(({ name, what, aim }) => `  ${name}: ${what}${aimed(aim)}`),
+    ...[...scenarios, ...figures].map(({ name, what, aim }) => `  ${name}: ${what}${aimed(aim)}`),
     ...notes(report),
   ].join('\n');
 }
@@ -63,7 +63,7 @@ function cells({
 
 /** A line for each row, and an empty one between groups: what was sent, and with how many requests in flight. */
 function tableLines(rows: readonly RowReport[]): readonly string[] {
-  const [header = '', ...lines] = aligned([HEADER, ...rows.map(cells)]);
+  const [header = '', ...lines] = aligned([HEADER, ...rows.map(cells)], 2);
   const group = (row: RowReport | undefined): string => `${row?.payload} ${row?.connections}`;
   return [
     header,
@@ -71,16 +71,16 @@ function tableLines(rows: readonly RowReport[]): readonly string[] {
   ];
 }
 
+const FIGURE_HEADER = ['figure', 'value', 'floor', '× floor'];
+
 function figureLines(figures: readonly Figure[]): readonly string[] {
   if (figures.length === 0) return [];
-  const width = Math.max(...figures.map(({ name }) => name.length));
-  const line = ({ name, what, aim, value, unit, floor, toFloor }: Figure): string => {
+  const line = ({ name, value, unit, floor, toFloor }: Figure): readonly string[] => {
     const shown = (number: number): string =>
-      `${number.toLocaleString('en', { maximumFractionDigits: number < 100 ? 2 : 0 })} ${unit}`;
-    const beside = floor === undefined ? '' : `, floor ${shown(floor)}: × ${ratio(toFloor)}`;
-    return `${name.padEnd(width)}  ${shown(value)}${beside}  (${what}${aimed(aim)})`;
+      `${number.toLocaleString('en', { maximumFractionDigits: number < 100 ? 2 : 0 })} ${unit}`.trimEnd();
+    return [name, shown(value), floor === undefined ? '' : shown(floor), ratio(toFloor)];
   };
-  return [...figures.map(line), ''];
+  return [...aligned([FIGURE_HEADER, ...figures.map(line)], 1), ''];
 }
 
 function aimed(aim: string | undefined): string {
@@ -93,18 +93,19 @@ function ratio(comparison: Comparison | undefined): string {
   return `${median.toFixed(2)} (${lowest.toFixed(2)}-${highest.toFixed(2)})`;
 }
 
-function aligned(lines: readonly (readonly string[])[]): readonly string[] {
+/** Columns as wide as what is in them; the first few begin at the left, the others end at the right. */
+function aligned(lines: readonly (readonly string[])[], left: number): readonly string[] {
   const width = (column: number): number => Math.max(...lines.map((line) => line[column]?.length ?? 0));
-  const widths = HEADER.map((_, column) => width(column));
+  const widths = lines[0]?.map((_, column) => width(column)) ?? [];
   return lines.map((line) =>
     line
-      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .map((cell, column) => (column < left ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
       .join('  ')
       .trimEnd(),
   );
 }
 
-function notes({ machine, rounds, profiled, rows, leftOut }: Report): readonly string[] {
+function notes({ machine, rounds, profiled, rows, figures, leftOut }: Report): readonly string[] {
   const nameOf = ({ scenario, payload }: RowReport): string => `${scenario}/${payload}`;
   const busy = rows.filter(({ loadBusy }) => loadBusy > BUSY).map(nameOf);
   const late = rows.filter(({ waiting, connections }) => waiting > connections).map(nameOf);
@@ -116,7 +117,9 @@ function notes({ machine, rounds, profiled, rows, leftOut }: Report): readonly s
       ? []
       : [`! Handlers fell behind in ${late.join(', ')}: these rates count the time until all was handled.`]),
     ...(leftOut.length === 0 ? [] : [`! Left out, to be named by --only: ${leftOut.join(', ')}.`]),
-    ...(rounds < 5 ? ['! Fewer than 5 rounds: the medians say little.'] : []),
+    ...(Math.min(rounds, ...figures.map((figure) => figure.rounds.length)) < 5
+      ? ['! Fewer than 5 rounds, of the rows or of the figures: their medians say little.']
+      : []),
     ...(machine.loadBefore > machine.cores / 2
       ? [`! Other work was running before this began (load average ${machine.loadBefore.toFixed(1)}).`]
       : []),
