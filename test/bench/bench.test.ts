@@ -70,7 +70,17 @@ describe('the harness', () => {
     ]);
     expect(names('start')).toEqual([]);
     expect([...choose(['start', 'floor']).figures]).toEqual(['start']);
-    expect([...choose([]).figures]).toEqual(['start', 'idle', 'renewal', 'heap', 'entries']);
+    expect([...choose([]).figures]).toEqual([
+      'start',
+      'idle',
+      'renewal',
+      'heap',
+      'memory',
+      'paced',
+      'first-start',
+      'discovery',
+      'entries',
+    ]);
     expect(names()).toHaveLength(scenarios.flatMap(({ payloads }) => payloads).length);
     expect(() => names('inlien')).toThrow(/There is no "inlien": .*inline/);
   });

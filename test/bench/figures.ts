@@ -1,7 +1,11 @@
 import type { Cores } from './cores.js';
 import { measureEntries } from './entries/entries.js';
 import type { Figure } from './figure.js';
+import { measureDiscovery } from './discovery/discovery.js';
+import { measureFirstStart } from './first-start/first-start.js';
 import { measureHeap } from './heap/heap.js';
+import { measureMemory } from './memory/memory.js';
+import { measurePaced } from './paced/paced.js';
 import type { BenchOptions } from './options.js';
 import type { Subject } from './rounds.js';
 import { measureScale } from './scale/scale.js';
@@ -17,7 +21,17 @@ export interface FigureOptions extends Pick<BenchOptions, 'seconds' | 'many' | '
   readonly onProgress: (what: string) => void;
 }
 
-export const FIGURES = ['start', 'idle', 'renewal', 'heap', 'entries'] as const;
+export const FIGURES = [
+  'start',
+  'idle',
+  'renewal',
+  'heap',
+  'memory',
+  'paced',
+  'first-start',
+  'discovery',
+  'entries',
+] as const;
 
 export type FigureName = (typeof FIGURES)[number];
 
@@ -32,6 +46,10 @@ export async function measureFigures(
   return [
     ...(await measureScale(names, options)),
     ...(names.has('heap') ? await measureHeap(options) : []),
+    ...(names.has('memory') ? await measureMemory(options) : []),
+    ...(names.has('paced') ? await measurePaced(options) : []),
+    ...(names.has('first-start') ? await measureFirstStart(options) : []),
+    ...(names.has('discovery') ? await measureDiscovery(options) : []),
     ...(names.has('entries') ? await measureEntries(options) : []),
   ];
 }

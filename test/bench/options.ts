@@ -28,7 +28,8 @@ export interface BenchOptions {
 
 export const USAGE = `npm run bench -- [options]
 
-  --only NAME        a scenario (inline), a row (inline/2k-json), or a figure: start, idle, renewal, heap, entries; several times if need be; what it is compared with is run too
+  --only NAME        a scenario (inline), a row (inline/2k-json), or a figure: start, idle, renewal, heap, memory, paced,
+                     first-start, discovery, entries; several times if need be; what it is compared with is run too
   --quick            within a minute: 5 rounds of 0.1 s instead of 9 of 3 s, and one instead of 5 of the figures, which are
                      smaller (20,000 subscriptions, 1,000 renewals, 200,000 deliveries); leaves out what takes long,
                      unless it is named. What it measures is less certain

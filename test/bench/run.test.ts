@@ -125,7 +125,7 @@ describe('a run of the compiled benchmark', () => {
   }, 60_000);
 
   it('tells what deliveries leave in the heap', async () => {
-    const { stdout } = await bench('--only', 'heap', '--deliveries', '200', '--json');
+    const { stdout } = await bench('--only', 'heap', '--deliveries', '200', '--rounds', '1', '--json');
     const bytes = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 1_000_000);
     const what = expect.stringContaining('after 200 inline deliveries, beside the same process after 20;');
     expect(JSON.parse(stdout)).toMatchObject({
@@ -134,19 +134,34 @@ describe('a run of the compiled benchmark', () => {
     });
   }, 30_000);
 
-  it('tells how fast entries are read, beside a bare parser', async () => {
-    const { stdout } = await bench('--only', 'entries', '--rounds', '2', '--seconds', '0.05', '--json');
+  it('tells what large bodies, latencies, a first start, discovery and entries cost, beside what they would at the least', async () => {
+    const only = ['memory', 'paced', 'first-start', 'discovery', 'entries'].flatMap((name) => ['--only', name]);
+    const { stdout } = await bench(...only, '--rounds', '1', '--seconds', '0.1', '--json');
     const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
-    const rate = { value: positive, floor: positive, toFloor: { median: positive }, rounds: [positive, positive] };
+    const beside = { value: positive, floor: positive, toFloor: { median: positive }, rounds: [positive] };
+    // A whole body is kept of each, by whoever is asked to hand over a whole body.
+    const bodies = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0.95 && value < 4);
+    const inBodies = { ...beside, unit: 'bodies', value: bodies, floor: bodies };
     expect(JSON.parse(stdout)).toMatchObject({
       rows: [],
       figures: [
-        { name: 'entries/2k-youtube', unit: 'documents/s', ...rate },
-        { name: 'entries/20k-blog', unit: 'documents/s', ...rate },
-        { name: 'entries/20k-blog/each', unit: 'entries/s', ...rate },
+        { name: 'memory', ...inBodies },
+        { name: 'memory-handled', ...inBodies },
+        { name: 'memory-peak', ...inBodies },
+        { name: 'paced-p50', unit: 'ms', ...beside },
+        { name: 'paced-p99', unit: 'ms', ...beside },
+        { name: 'first-start', unit: 'ms', ...beside },
+        { name: 'first-start-own', unit: 'ms', ...beside },
+        { name: 'discovery/page', unit: 'µs', ...beside },
+        { name: 'discovery/page/bytes', unit: 'bytes', ...beside },
+        { name: 'discovery/feed', unit: 'µs', ...beside },
+        { name: 'discovery/feed/bytes', unit: 'bytes', ...beside },
+        { name: 'entries/2k-youtube', unit: 'documents/s', ...beside },
+        { name: 'entries/20k-blog', unit: 'documents/s', ...beside },
+        { name: 'entries/20k-blog/each', unit: 'entries/s', ...beside },
       ],
     });
-  }, 30_000);
+  }, 60_000);
 
   it.skipIf(!areInstalled(pathToFileURL(peers + sep)))(
     "measures others' packages where they are installed (by a run of the benchmark, which asks npm)",

@@ -1,0 +1,20 @@
+import type { Server } from 'node:http';
+import { answerCalls } from '../calls.js';
+
+/** Node has started: from here on the time is that of what is imported. */
+const startedAt = performance.now();
+let server: Server | undefined;
+
+answerCalls({
+  async start() {
+    const [{ createServer }, { H3, toNodeHandler }] = await Promise.all([import('node:http'), import('h3')]);
+    const listening = createServer(toNodeHandler(new H3().post('/', () => '')));
+    server = listening;
+    await new Promise<void>((resolve) => void listening.listen(0, resolve));
+    return { milliseconds: performance.now() - startedAt };
+  },
+  stop() {
+    server?.close();
+    return {};
+  },
+});

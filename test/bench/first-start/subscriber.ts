@@ -1,0 +1,21 @@
+import { answerCalls, stringsOf } from '../calls.js';
+
+/** Node has started: from here on the time is that of what is imported. */
+const startedAt = performance.now();
+let stop = async (): Promise<void> => {};
+
+answerCalls({
+  async start(subject) {
+    const { hub, topic, secret } = stringsOf(subject, ['hub', 'topic', 'secret']);
+    const { defineSubscriber, startService } = await import('websub-subscriber');
+    const service = defineSubscriber({ name: 'First', target: { hub, topic }, secret }, { onEventNotification() {} });
+    const runtime = await startService(service, { port: 0 });
+    const milliseconds = performance.now() - startedAt;
+    stop = () => runtime.stop();
+    return { milliseconds };
+  },
+  async stop() {
+    await stop();
+    return {};
+  },
+});

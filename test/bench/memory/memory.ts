@@ -1,0 +1,151 @@
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { numbersOf, stringsOf } from '../calls.js';
+import { deliveryHeaders, requestBytes } from '../delivery-request.js';
+import { figureOf, type Figure } from '../figure.js';
+import type { FigureOptions } from '../figures.js';
+import { json1m, json2k } from '../payloads.js';
+import { startWorker, type Worker } from '../worker.js';
+
+/** Requests in flight at once: so many that what the process needs besides hardly counts. */
+const IN_FLIGHT = 64;
+
+/** Milliseconds that a server may take to get to where it is looked at. */
+const PATIENCE_MS = 30_000;
+
+const AIM = 'at most 1.2';
+
+/** Memory of each request in flight, in bodies of 1 MiB. */
+interface InFlight {
+  /** Just before its last byte has come; garbage collected. */
+  readonly arriving: number;
+  /** While its handler has it; garbage collected. */
+  readonly handled: number;
+  /** At most until its handler has it, as the machine sees it: with all that was not collected. */
+  readonly peak: number;
+}
+
+/** What a request with a large body takes of the process's memory. */
+export async function measureMemory(options: FigureOptions): Promise<readonly Figure[]> {
+  const [ours, floors]: [InFlight[], InFlight[]] = [[], []];
+  for (let round = 1; round <= options.rounds; round += 1) {
+    options.onProgress(`memory of ${IN_FLIGHT} requests of 1 MiB, round ${round} of ${options.rounds}`);
+    floors.push(await inFlight('floor', options));
+    ours.push(await inFlight('inline', options));
+  }
+  const figure = (name: string, what: string, field: keyof InFlight): Figure =>
+    figureOf({
+      name,
+      what: `${what}, beside bare node:http`,
+      aim: AIM,
+      unit: 'bodies',
+      rounds: ours.map((each) => each[field]),
+      floors: floors.map((each) => each[field]),
+    });
+  return [
+    figure(
+      'memory',
+      `allocated for each of ${IN_FLIGHT} bodies of 1 MiB just before its last byte comes, garbage collected`,
+      'arriving',
+    ),
+    figure('memory-handled', 'allocated for each while all their handlers have them, garbage collected', 'handled'),
+    figure('memory-peak', 'the most that was resident for each until then, garbage and all', 'peak'),
+  ];
+}
+
+/** Each time in a new process: what a process once took, it keeps. */
+async function inFlight(
+  name: 'floor' | 'inline',
+  { folder, cores, subject }: Pick<FigureOptions, 'folder' | 'cores' | 'subject'>,
+): Promise<InFlight> {
+  const cwd = mkdtempSync(join(folder, 'memory-'));
+  const module = new URL(`${name}.js`, import.meta.url);
+  const server = startWorker(module, { name: `memory/${name}`, cwd, core: cores?.server, execArgv: ['--expose-gc'] });
+  const sockets: Socket[] = [];
+  try {
+    const { callback } = stringsOf(await server.call('start', subject), ['callback']);
+    const url = new URL(callback);
+    for (let index = 0; index < IN_FLIGHT; index += 1) sockets.push(await connected(Number(url.port)));
+    const small = requestBytes(url, deliveryHeaders(json2k, subject), json2k.bytes);
+    const large = requestBytes(url, deliveryHeaders(json1m, subject), json1m.bytes);
+    // Small ones first, on the same connections: what code and connections need is not of a body.
+    await sendAll(sockets, small);
+    await until(server, 'held', 'bodies', IN_FLIGHT);
+    const answered = sockets.map((socket) => once(socket, 'data'));
+    await server.call('release');
+    await Promise.all(answered);
+    const before = await memory(server);
+    const { bytes: resident } = numbersOf(await server.call('resident'), ['bytes']);
+    const { bytes: readBefore } = numbersOf(await server.call('read'), ['bytes']);
+
+    await sendAll(sockets, large.subarray(0, -1));
+    await until(server, 'read', 'bytes', readBefore + IN_FLIGHT * (large.byteLength - 1));
+    // The peak is to be the process's own, so nothing is collected for it: that is looked at in a second pass.
+    await sendAll(sockets, large.subarray(-1));
+    await until(server, 'held', 'bodies', IN_FLIGHT);
+    const handled = await memory(server);
+    if (handled.peak <= before.peak)
+      throw new Error(`memory/${name}: the process had been larger before the bodies came`);
+    const again = sockets.map((socket) => once(socket, 'data'));
+    await server.call('release');
+    await Promise.all(again);
+
+    const { kept } = await memory(server);
+    await sendAll(sockets, large.subarray(0, -1));
+    await until(server, 'read', 'bytes', readBefore + IN_FLIGHT * (2 * large.byteLength - 1));
+    const arriving = await memory(server);
+    const answeredLast = sockets.map((socket) => once(socket, 'data'));
+    await sendAll(sockets, large.subarray(-1));
+    await until(server, 'held', 'bodies', IN_FLIGHT);
+    await server.call('release');
+    await Promise.all(answeredLast);
+    for (const socket of sockets) socket.destroy();
+    await server.stop();
+    const each = (bytes: number): number => bytes / IN_FLIGHT / json1m.bytes.byteLength;
+    return {
+      arriving: each(arriving.kept - kept),
+      handled: each(handled.kept - before.kept),
+      peak: each(handled.peak - resident),
+    };
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.kill();
+  }
+}
+
+async function connected(port: number): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
+async function sendAll(sockets: readonly Socket[], bytes: Uint8Array): Promise<void> {
+  await Promise.all(
+    sockets.map(
+      (socket) =>
+        new Promise<void>(
+          (resolve, reject) => void socket.write(bytes, (error) => (error ? reject(error) : resolve())),
+        ),
+    ),
+  );
+}
+
+async function memory(server: Worker): Promise<Record<'kept' | 'peak', number>> {
+  return numbersOf(await server.call('memory'), ['kept', 'peak']);
+}
+
+/** Waits until a server has come so far. */
+async function until(server: Worker, method: string, field: string, wanted: number): Promise<void> {
+  const endsAt = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const { [field]: seen = 0 } = numbersOf(await server.call(method), [field]);
+    if (seen === wanted) return;
+    if (seen > wanted || performance.now() > endsAt) {
+      throw new Error(`${field} of ${method} came to ${seen} instead of ${wanted}`);
+    }
+    // Each question is work for it, and garbage.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

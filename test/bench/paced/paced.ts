@@ -1,0 +1,92 @@
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { numbersOf, stringsOf } from '../calls.js';
+import { deliveryHeaders, requestBytes } from '../delivery-request.js';
+import { figureOf, type Figure } from '../figure.js';
+import type { FigureOptions } from '../figures.js';
+import { json2k } from '../payloads.js';
+import { WARM_SECONDS } from '../rounds.js';
+import { median } from '../statistics.js';
+import { startWorker, type Worker } from '../worker.js';
+
+/** More than are ever in flight while a server keeps up. */
+const CONNECTIONS = 64;
+
+/** Of the floor's rate. */
+const SHARE = 0.5;
+
+const AIM = 'within 2 times the floor';
+
+interface Paced {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/**
+ * Latencies at a fixed rate: half of what the floor did at most in the same round. The same rate for both, so that both
+ * are asked for the same; half of its own would ask less of who does less, and make up for it.
+ */
+export async function measurePaced(options: FigureOptions): Promise<readonly Figure[]> {
+  const { folder, cores, rounds, seconds, subject, onProgress } = options;
+  const workers: Worker[] = [];
+  const start = (path: string, core: number | undefined): Worker => {
+    const module = new URL(`../${path}.js`, import.meta.url);
+    const worker = startWorker(module, { name: `paced: ${path}`, cwd: mkdtempSync(join(folder, 'paced-')), core });
+    workers.push(worker);
+    return worker;
+  };
+  try {
+    const generator = start('load/process', cores?.load);
+    const open = async (server: Worker): Promise<string> =>
+      stringsOf(await server.call('start', subject), ['callback']).callback;
+    const [floorServer, inlineServer] = [start('servers/floor', cores?.server), start('servers/inline', cores?.server)];
+    const [floor, inline] = [await open(floorServer), await open(inlineServer)];
+    const withConnections = async <Result>(callback: string, load: () => Promise<Result>): Promise<Result> => {
+      const url = new URL(callback);
+      const request = requestBytes(url, deliveryHeaders(json2k, subject), json2k.bytes);
+      await generator.call('open', { port: Number(url.port), connections: CONNECTIONS, request, status: 202 });
+      const result = await load();
+      await generator.call('close');
+      return result;
+    };
+    const milliseconds = seconds * 1000;
+    const highest = (callback: string, forMs = milliseconds): Promise<number> =>
+      withConnections(callback, async () => {
+        const ran = await generator.call('run', { milliseconds: forMs, requests: Infinity });
+        const result = numbersOf(ran, ['requests', 'seconds']);
+        return result.requests / result.seconds;
+      });
+    const pacedAt = (callback: string, rate: number): Promise<Paced> =>
+      withConnections(callback, async () =>
+        numbersOf(await generator.call('pace', { milliseconds, rate }), ['p50Ms', 'p99Ms']),
+      );
+    const [floors, ours, rates]: [Paced[], Paced[], number[]] = [[], [], []];
+    onProgress('paced, warm-up');
+    for (const callback of [floor, inline]) {
+      await pacedAt(callback, SHARE * (await highest(callback, Math.max(seconds, WARM_SECONDS) * 1000)));
+    }
+    for (let round = 1; round <= rounds; round += 1) {
+      onProgress(`paced, round ${round} of ${rounds}`);
+      const rate = SHARE * (await highest(floor));
+      rates.push(rate);
+      const ofFloor = async (): Promise<unknown> => floors.push(await pacedAt(floor, rate));
+      const ofInline = async (): Promise<unknown> => ours.push(await pacedAt(inline, rate));
+      // By turns, so that neither is always the second.
+      for (const measure of round % 2 === 0 ? [ofInline, ofFloor] : [ofFloor, ofInline]) await measure();
+    }
+    for (const worker of workers) await worker.stop();
+    const rate = Math.round(median(rates)).toLocaleString('en');
+    const what = `from when each of ${rate} requests/s of 2 KiB is due: half of the floor's highest rate in the same round, for both`;
+    const figure = (field: keyof Paced): Pick<Figure, 'unit' | 'rounds'> & { readonly floors: readonly number[] } => ({
+      unit: 'ms',
+      rounds: ours.map((each) => each[field]),
+      floors: floors.map((each) => each[field]),
+    });
+    return [
+      figureOf({ name: 'paced-p50', what: `median latency of inline ${what}`, ...figure('p50Ms') }),
+      figureOf({ name: 'paced-p99', what: 'the 99th percentile of the same', aim: AIM, ...figure('p99Ms') }),
+    ];
+  } finally {
+    for (const worker of workers) worker.kill();
+  }
+}
