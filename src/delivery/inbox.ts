@@ -1,5 +1,6 @@
 import type { Timetable } from '../engine/engine.js';
 import { FAILURE_BACKOFF } from '../subscription/backoff.js';
+import { AtHand } from './at-hand.js';
 import { failedEvent } from './failed-event.js';
 import type { InboxOptions, StoredRun } from './inbox-options.js';
 import { Lanes } from './lanes.js';
@@ -23,8 +24,7 @@ export class Inbox {
   readonly #lines = new Lines();
   /** What the store did not take when a run had ended: it is written later, and the handler is not run for it. */
   readonly #unsettled = new Map<string, { readonly event: StoredEvent; readonly outcome: StoredRun }>();
-  /** What has just been stored: if it is its turn at once, it need not be read for that. */
-  #fresh: StoredEvent | undefined;
+  readonly #atHand = new AtHand();
   /** Also across restarts: what is stored has a lower position. */
   #nextPosition = 0;
 
@@ -93,9 +93,8 @@ export class Inbox {
    * @throws StoreError where it cannot be stored
    */
   async enqueue(event: StoredEvent): Promise<void> {
-    this.#fresh = await this.#store(event);
+    this.#atHand.keep(await this.#store(event));
     this.#ready(event.id);
-    this.#fresh = undefined;
   }
 
   /**
@@ -149,7 +148,8 @@ export class Inbox {
       if (outcome.type === 'failed') {
         await this.keep(event, outcome.error);
       } else {
-        await store.delete('event', event.id);
+        // Where the next one of its line waits for that, it is in a hurry.
+        await store.delete('event', event.id, this.#isInOrder(event) ? 'now' : 'soon');
         this.#forget(event.id);
       }
     } catch (error) {
@@ -224,7 +224,7 @@ export class Inbox {
   }
 
   async #run(id: string, free: () => void): Promise<void> {
-    const event = this.#fresh?.id === id ? this.#fresh : await this.#read(id);
+    const event = this.#atHand.take(id) ?? (await this.#read(id));
     if (event === undefined) return;
     const outcome = await this.#options.run(event);
     // The next handler need not wait until the store has taken how this one ended.

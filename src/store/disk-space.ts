@@ -62,6 +62,11 @@ export function roughSize(value: unknown): number {
   if (value instanceof Uint8Array) return value.byteLength + 9;
   if (typeof value !== 'object' || value === null) return 9;
   let size = 9;
-  for (const [name, part] of Object.entries(value)) size += 3 * name.length + 5 + roughSize(part);
+  if (Array.isArray(value)) {
+    for (const part of value) size += roughSize(part);
+    return size;
+  }
+  const fields: Readonly<Record<string, unknown>> = Object(value);
+  for (const name of Object.keys(fields)) size += 3 * name.length + 5 + roughSize(fields[name]);
   return size;
 }

@@ -1,3 +1,9 @@
+/** How long a write waits that is in no hurry, in milliseconds, where none comes that it could share a commit with. */
+const SOON_MS = 20;
+
+/** `'soon'`: it is in no hurry, and comes along with the next write that is. */
+export type Urgency = 'now' | 'soon';
+
 /** A write that waits for its commit. */
 interface Waiting {
   readonly write: () => void;
@@ -14,11 +20,16 @@ export type Commit = (writes: () => void) => Promise<{ readonly flushed: Promise
  */
 export class GroupCommit {
   readonly #commit: Commit;
+  readonly #soonMs: number;
   #waiting: Waiting[] = [];
+  /** Whether one of those that wait is in a hurry. */
+  #isUrgent = false;
   #running: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(commit: Commit) {
+  constructor(commit: Commit, soonMs = SOON_MS) {
     this.#commit = commit;
+    this.#soonMs = soonMs;
   }
 
   /**
@@ -26,41 +37,56 @@ export class GroupCommit {
    *
    * @throws what `write` threw, or why there was no commit
    */
-  write(write: () => void): Promise<void> {
+  write(write: () => void, urgency: Urgency = 'now'): Promise<void> {
     return new Promise((done, fail) => {
       this.#waiting.push({ write, done, fail });
-      this.#running ??= this.#run();
+      if (urgency === 'now') this.#begin();
+      else this.#timer ??= setTimeout(() => this.#begin(), this.#soonMs);
     });
   }
 
-  /** Resolves when nothing waits to be committed. */
+  /** Resolves when nothing waits to be committed: what was in no hurry is now. */
   async idle(): Promise<void> {
+    if (this.#waiting.length > 0) this.#begin();
     while (this.#running !== undefined) await this.#running;
+  }
+
+  #begin(): void {
+    this.#isUrgent = true;
+    this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
     // Whatever else this turn has to write comes along.
     await Promise.resolve();
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting;
-      this.#waiting = [];
-      await this.#together(group);
-    }
+    while (this.#isUrgent) await this.#together();
     // In this very turn: what comes a moment later begins anew.
     this.#running = undefined;
   }
 
   /** The next group need not wait for the disk: only whoever has written does. */
-  async #together(group: readonly Waiting[]): Promise<void> {
+  async #together(): Promise<void> {
+    let group: readonly Waiting[] | undefined;
     const written: Waiting[] = [];
     try {
       const { flushed } = await this.#commit(() => {
+        // Not before: what comes until there is a transaction shares it.
+        group = this.#take();
         for (const each of group) if (isDone(each)) written.push(each);
       });
       void settle(written, flushed);
     } catch (error) {
-      for (const { fail } of group) fail(error);
+      for (const { fail } of group ?? this.#take()) fail(error);
     }
+  }
+
+  #take(): readonly Waiting[] {
+    const group = this.#waiting;
+    this.#waiting = [];
+    this.#isUrgent = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    return group;
   }
 }
 

@@ -6,7 +6,7 @@ import type { RootDatabase } from 'lmdb';
 import { commitFailure } from './commit-failure.js';
 import { DiskSpace, roughSize } from './disk-space.js';
 import { onDemand } from '../on-demand.js';
-import { GroupCommit } from './group-commit.js';
+import { GroupCommit, type Urgency } from './group-commit.js';
 
 /** A row: what Keyv gave, and when it expires (milliseconds since the epoch) where it does. */
 type Row = [payload: unknown, expires?: number];
@@ -87,6 +87,11 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     return present.length > 0;
   }
 
+  /** Removes a key, if it is there, together with the next write. */
+  async deleteSoon(key: string): Promise<void> {
+    await this.#write(0, () => this.#database.removeSync(key), 'soon');
+  }
+
   async has(key: string): Promise<boolean> {
     const row = this.#read(key);
     return row !== undefined && !this.#expired(row);
@@ -143,8 +148,8 @@ export class KeyvLmdb implements KeyvStoreAdapter {
    *
    * @throws the reason why it was not
    */
-  #write(bytes: number, write: () => unknown): Promise<void> {
-    return this.#space.take(bytes, () => this.#commits.write(write));
+  #write(bytes: number, write: () => unknown, urgency?: Urgency): Promise<void> {
+    return this.#space.take(bytes, () => this.#commits.write(write, urgency));
   }
 
   async #commit(writes: () => void): Promise<{ readonly flushed: Promise<void> }> {

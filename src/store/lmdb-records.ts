@@ -1,4 +1,3 @@
-import { Keyv } from 'keyv';
 import { KeyvLmdb } from './lmdb-adapter.js';
 import { prepareLmdbDirectory } from './lmdb-directory.js';
 import type { RecordBackend } from './records.js';
@@ -13,38 +12,30 @@ import { storeFailure } from './store-failure.js';
  */
 export function openLmdb(directory: string, location: string): RecordBackend {
   const adapter = openAdapter(directory, location);
-  // Keyv neither prefixes keys nor serializes: it would turn bytes into text.
-  const keyv = new Keyv({
-    store: adapter,
-    namespace: undefined,
-    useKeyPrefix: false,
-    serialize: undefined,
-    deserialize: undefined,
-    throwOnErrors: true,
-  });
-  const read = async (key: string): Promise<unknown> => withoutBuffers(await keyv.get<unknown>(key));
+  const read = (key: string): unknown => withoutBuffers(valueOf(adapter.payload(key)));
 
   return {
     location,
     secrets: [],
     durable: true,
-    read,
+    // Past Keyv, which would take its time for each: the rows are as it writes them.
+    read: async (key) => read(key),
     async write(key, value) {
-      await keyv.set(key, value);
+      await adapter.set(key, { value });
     },
-    async remove(key) {
-      await keyv.delete(key);
+    async remove(key, urgency) {
+      if (urgency === 'soon') await adapter.deleteSoon(key);
+      else await adapter.delete(key);
     },
     *rows(prefix) {
-      // Past Keyv, which would take its time for each: a start reads all there are.
-      for (const key of adapter.keys(prefix)) yield [key, () => withoutBuffers(valueOf(adapter.payload(key)))] as const;
+      for (const key of adapter.keys(prefix)) yield [key, () => read(key)] as const;
     },
     exchange: (key, decide) =>
       adapter.exchange(key, (row) => {
         const result = decide(withoutBuffers(valueOf(row)));
         return typeof result === 'string' ? result : { set: { value: result.set } };
       }),
-    disconnect: () => keyv.disconnect(),
+    disconnect: () => adapter.disconnect(),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { WebSubError } from '../errors.js';
+import type { Urgency } from './group-commit.js';
 
 /** What a record is about; with its id it makes the key. */
 export type RecordKind = 'subscription' | 'event' | 'seen' | 'alive' | 'owner';
@@ -29,8 +30,13 @@ export interface RecordStore {
   get(kind: RecordKind, id: string): Promise<unknown>;
   /** Resolves when the value is safe in the store; replaces what was there. */
   set(kind: RecordKind, id: string, value: unknown): Promise<void>;
-  /** Removes the record; nothing happens where there is none. */
-  delete(kind: RecordKind, id: string): Promise<void>;
+  /**
+   * Removes the record; nothing happens where there is none.
+   *
+   * @param urgency `'soon'`: not for itself alone, where the store can have it come along with the next write, or within a
+   *   few milliseconds. A crash until then leaves the record. @default 'now'
+   */
+  delete(kind: RecordKind, id: string, urgency?: Urgency): Promise<void>;
   /**
    * Every record of a kind, in no particular order, without loading all of them at once where the store can stream.
    * Records written or deleted meanwhile may or may not be among them.

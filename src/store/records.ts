@@ -1,4 +1,5 @@
 import { StoreError, type WebSubError } from '../errors.js';
+import type { Urgency } from './group-commit.js';
 import { idOfKey, kindPrefix, recordKey } from './record-key.js';
 import type { EntriesOptions, ExchangeResult, RecordKind, RecordStore } from './record-store.js';
 import { storeFailure } from './store-failure.js';
@@ -12,7 +13,8 @@ export interface RecordBackend {
   readonly durable: boolean;
   read(key: string): Promise<unknown>;
   write(key: string, value: unknown): Promise<void>;
-  remove(key: string): Promise<void>;
+  /** @param urgency `'soon'`: it may come along with the next write. */
+  remove(key: string, urgency?: Urgency): Promise<void>;
   /** Every key that begins with the prefix, each with what reads its value (undefined: gone meanwhile). */
   rows(prefix: string): AsyncIterable<BackendRow> | Iterable<BackendRow>;
   /** Present where the store has transactions; an error thrown by `decide` aborts. */
@@ -52,7 +54,7 @@ export function recordsIn(backend: RecordBackend, namespace: string): RecordStor
     durable: backend.durable,
     get: (kind, id) => attempt('read', kind, id, (key) => backend.read(key)),
     set: (kind, id, value) => attempt('written', kind, id, (key) => backend.write(key, value)),
-    delete: (kind, id) => attempt('deleted', kind, id, (key) => backend.remove(key)),
+    delete: (kind, id, urgency) => attempt('deleted', kind, id, (key) => backend.remove(key, urgency)),
 
     ...(exchange && {
       exchange: (kind, id, decide) => attempt('exchanged', kind, id, (key) => exchange(key, decide)),

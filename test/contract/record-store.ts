@@ -77,6 +77,18 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       expect(await store.get('subscription', 's')).toStrictEqual({ n: 2 });
     });
 
+    test('what is deleted soon is gone when that has ended, and what is written after it stays', async () => {
+      await Promise.all(['a', 'b', 'c'].map((id) => store.set('event', id, { id })));
+      const deleted = ['a', 'b', 'none'].map((id) => store.delete('event', id, 'soon'));
+      const written = store.set('event', 'b', { id: 'new' });
+      await Promise.all([...deleted, written]);
+      const found = ['a', 'b', 'c'].map((id) => store.get('event', id));
+      expect(await Promise.all(found)).toStrictEqual([undefined, { id: 'new' }, { id: 'c' }]);
+      await store.delete('event', 'b', 'soon');
+      await store.delete('event', 'b', 'soon');
+      expect(await store.get('event', 'b')).toBeUndefined();
+    });
+
     test('a deleted record is gone, and deleting it again is no error', async () => {
       await store.set('event', 'e', 1);
       await store.delete('event', 'e');

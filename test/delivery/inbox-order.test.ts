@@ -91,9 +91,13 @@ test('a failing event is tried after its backoff, before what came later, which 
 
 test('what ends the subscription, and what cannot be read, holds back nobody', async () => {
   const turn = deferred<StoredRun>();
-  const { inbox, store, runs, world } = await inOrder({ one: turn.promise });
-  for (const id of ['one', 'two', 'three']) await inbox.enqueue(event(id));
+  const { inbox, store, runs, world, pass } = await inOrder({ one: turn.promise });
+  for (const [position, id] of ['one', 'two', 'three'].entries()) {
+    await store.set('event', id, encodeEvent(event(id, { position })));
+  }
+  await inbox.load();
   await store.set('event', 'two', { v: 1, data: {} });
+  pass(0);
   turn.resolve({ type: 'deleted', error: new SubscriptionDeletedError('gone') });
   await quiet();
   expect(runs).toEqual(['one', 'three']);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { encodeEvent } from '../../src/delivery/stored-event.js';
+import { deferred } from '../e2e/fake-world.js';
 import { failed, setUp } from './inbox-set-up.js';
 import { storedEvent } from './reception.js';
 
@@ -28,6 +29,35 @@ test('an event takes its place while it is being stored, and gives it back where
   expect(inbox.size('news')).toBe(1);
   await expect(inbox.keep(storedEvent, new Error('no'))).rejects.toThrow('is closed');
   expect(inbox.size('news'), 'what is in the store stays counted').toBe(1);
+});
+
+test('an event that has just been stored is not read for its turn, also where it has to wait for that', async () => {
+  const runs: string[] = [];
+  const over = deferred();
+  const { inbox, store } = await setUp(async ({ id }) => {
+    runs.push(id);
+    await over.promise;
+    return { type: 'done', acknowledgement: undefined };
+  });
+  store.get = () => Promise.reject(new Error('nothing is to be read'));
+  for (const id of ['e1', 'e2', 'e3']) await inbox.enqueue({ ...storedEvent, id });
+  expect(runs).toEqual(['e1']);
+  over.resolve();
+  await expect.poll(() => inbox.size('news')).toBe(0);
+  expect(runs).toEqual(['e1', 'e2', 'e3']);
+});
+
+test.each([
+  ['none', 'soon'],
+  ['subscription', 'now'],
+] as const)('with the order %s a handled event is removed %s', async (order, urgency) => {
+  const limits = { concurrency: 1, retryForSeconds: 60, order };
+  const { inbox, store } = await setUp(async () => ({ type: 'done', acknowledgement: undefined }), limits);
+  const deleted: unknown[] = [];
+  store.delete = async (...given) => void deleted.push(given);
+  await inbox.enqueue(storedEvent);
+  await inbox.stop();
+  expect(deleted).toEqual([['event', 'e1', urgency]]);
 });
 
 test('a run that was cut off leaves the event as it is', async () => {

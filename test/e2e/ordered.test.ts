@@ -170,14 +170,19 @@ test('C7 after a restart, by a clock that was set back, what was cut off comes f
 });
 
 test('C7 an event that has become unreadable is passed over', async () => {
-  const { store, world, runs, waiting, publish, wait, hub } = await setUp();
+  const { store, world, runs, waiting, runtime, startAgain, publish, wait, pass, hub } = await setUp();
   wait('a1');
   for (const body of ['a1', 'a2', 'a3']) await publish('a', body);
+  // The process that has just stored them need not read them.
+  await runtime.stop();
+  await startAgain();
+  await pass(1_000);
+  expect(runs).toEqual(['a1', 'a1']);
   const damaged = store.events[1] ?? '';
   store.set(damaged, JSON.stringify({ value: JSON.stringify({ v: 1, data: {} }) }));
   waiting.get('a1')?.resolve();
   await hub.until(() => runs.includes('a3'));
-  expect(runs).toEqual(['a1', 'a3']);
+  expect(runs.slice(2)).toEqual(['a3']);
   await hub.until(() => store.events.length === 1);
   expect([store.events, world.logged('cannot be read').length]).toEqual([[damaged], 1]);
 });

@@ -118,3 +118,68 @@ test('a commit that fails, or does not reach the disk, fails all of its writes a
   commits[2]?.flushed.resolve();
   await third;
 });
+
+test('what is in no hurry comes along with the next write, and is not committed for itself alone', async () => {
+  const { group, write, done, commits } = setUp();
+  let hasEnded = false;
+  const later = group.write(() => void done.push('later'), 'soon').then(() => (hasEnded = true));
+  await turns();
+  expect(commits).toHaveLength(0);
+  const first = write('a');
+  await turns();
+  expect(done).toEqual(['later', 'a', '|']);
+  void group.write(() => void done.push('after'), 'soon');
+  commits[0]?.committed.resolve();
+  await turns();
+  expect([commits.length, hasEnded], 'nor when the one before has ended').toEqual([1, false]);
+  commits[0]?.flushed.resolve();
+  await Promise.all([first, later]);
+  const idle = group.idle();
+  await turns();
+  expect(done).toEqual(['later', 'a', '|', 'after', '|']);
+  commits[1]?.committed.resolve();
+  commits[1]?.flushed.resolve();
+  await idle;
+});
+
+test('where nothing else is written it is committed in a moment', async () => {
+  const group = new GroupCommit(async (writes) => {
+    writes();
+    return { flushed: Promise.resolve() };
+  }, 1);
+  let written = 0;
+  await Promise.all([1, 2].map(() => group.write(() => void (written += 1), 'soon')));
+  await group.write(() => void (written += 1), 'soon');
+  expect(written).toBe(3);
+});
+
+test('what comes until the transaction has begun shares it', async () => {
+  const begun = deferred();
+  const commits: string[][] = [];
+  const group = new GroupCommit(async (writes) => {
+    commits.push([]);
+    await begun.promise;
+    writes();
+    return { flushed: Promise.resolve() };
+  });
+  const write = (name: string): Promise<void> => group.write(() => void commits.at(-1)?.push(name));
+  const first = write('a');
+  await turns();
+  const second = write('b');
+  begun.resolve();
+  await Promise.all([first, second]);
+  expect(commits).toEqual([['a', 'b']]);
+});
+
+test('where no transaction can be begun, all that wait for it fail', async () => {
+  let fails = true;
+  const group = new GroupCommit(async (writes) => {
+    if (fails) throw new Error('no transaction');
+    writes();
+    return { flushed: Promise.resolve() };
+  });
+  const refused = [group.write(() => {}), group.write(() => {}, 'soon')];
+  for (const each of refused) await expect(each).rejects.toThrow('no transaction');
+  fails = false;
+  await group.write(() => {});
+});

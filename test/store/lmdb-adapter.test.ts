@@ -102,6 +102,18 @@ describe('the LMDB adapter', () => {
     expect(await adapter.get('b')).toBe(2);
   });
 
+  test('what is deleted soon is gone with the next write, and at the end at the latest', async () => {
+    await Promise.all(['a', 'b', 'c'].map((key) => adapter.set(key, key)));
+    const removed = adapter.deleteSoon('a');
+    await adapter.set('d', 'd');
+    expect([...adapter.keys()]).toEqual(['b', 'c', 'd']);
+    await removed;
+    const last = ['b', 'none'].map((key) => adapter.deleteSoon(key));
+    await adapter.disconnect();
+    await Promise.all(last);
+    expect([...openIn('plain').keys()]).toEqual(['c', 'd']);
+  });
+
   test('more keys than one page holds are listed in order, those of the prefix only', async () => {
     const keys = Array.from({ length: 1_300 }, (_, index) => `n:${String(index).padStart(4, '0')}`);
     await Promise.all([...keys, 'n', 'm:1', 'n;1', 'o:1'].map((key) => adapter.set(key, 1)));

@@ -1,0 +1,36 @@
+import type { StoredEvent } from './stored-event.js';
+
+/** Bytes of content that are kept at most. */
+const MOST_BYTES = 8 * 1024 * 1024;
+
+/** Events that have just been stored and wait for their turn: so many of them as fit need not be read for it. */
+export class AtHand {
+  readonly #mostBytes: number;
+  readonly #events = new Map<string, StoredEvent>();
+  #bytes = 0;
+
+  constructor(mostBytes = MOST_BYTES) {
+    this.#mostBytes = mostBytes;
+  }
+
+  /** Keeps an event as it was stored, if there is room for it. */
+  keep(event: StoredEvent): void {
+    const bytes = this.#bytes + sizeOf(event);
+    if (bytes > this.#mostBytes || this.#events.has(event.id)) return;
+    this.#events.set(event.id, event);
+    this.#bytes = bytes;
+  }
+
+  /** Hands out an event and keeps it no longer. */
+  take(id: string): StoredEvent | undefined {
+    const event = this.#events.get(id);
+    if (event === undefined) return undefined;
+    this.#events.delete(id);
+    this.#bytes -= sizeOf(event);
+    return event;
+  }
+}
+
+function sizeOf({ raw, decoded }: StoredEvent): number {
+  return raw.byteLength + (decoded?.byteLength ?? 0);
+}
