@@ -40,7 +40,7 @@ export interface Load extends Pick<BenchOptions, 'seconds' | 'connections'> {
 }
 
 /** Seconds after which the code of a server is compiled as it stays. */
-export const WARM_SECONDS = 0.8;
+export const WARM_SECONDS = 0.5;
 
 /** Puts each row under its load once, and each server for long enough that code is compiled and all that a start says is said. */
 export async function warmUp(rows: readonly RunningRow[], load: Load): Promise<void> {
