@@ -94,7 +94,7 @@ describe('a run of the compiled benchmark', () => {
         { ...row, scenario: 'inline', toFloor: { rate: comparison, cpuMicros: comparison, p99Ms: comparison } },
       ],
     });
-  }, 30_000);
+  }, 60_000);
 
   it('counts a queued delivery when it was handled, and compares it with as many requests in flight', async () => {
     const { stdout } = await bench('--only', 'queued-1', '--rounds', '2', '--seconds', '0.1', '--json');
@@ -105,7 +105,7 @@ describe('a run of the compiled benchmark', () => {
         { scenario: 'queued-1', ...handled, toFloor: { rate: { median: expect.any(Number) } } },
       ],
     });
-  }, 30_000);
+  }, 60_000);
 
   it('tells what many subscriptions cost, beside what it would cost at the least', async () => {
     const sizes = ['--many', '50', '--renewals', '20', '--rounds', '1', '--json'];
@@ -132,7 +132,7 @@ describe('a run of the compiled benchmark', () => {
       rows: [],
       figures: [{ name: 'heap', what, unit: 'bytes', value: bytes, floor: bytes, rounds: [bytes] }],
     });
-  }, 30_000);
+  }, 60_000);
 
   it('tells what large bodies, latencies, a first start, discovery and entries cost, beside what they would at the least', async () => {
     const only = ['memory', 'paced', 'first-start', 'discovery', 'entries'].flatMap((name) => ['--only', name]);
@@ -175,7 +175,7 @@ describe('a run of the compiled benchmark', () => {
         rows: ['floor', ...names].map((scenario) => ({ scenario, rate: positive, cpuMicros: positive })),
       });
     },
-    30_000,
+    60_000,
   );
 
   it('prints a table with a line for each row, and says what was measured on what', async () => {
@@ -185,7 +185,7 @@ describe('a run of the compiled benchmark', () => {
     expect(stdout).toMatch(/^2k-json +floor +64 +[\d,]+ /m);
     expect(stdout).toMatch(/^20k-atom +floor +64 +[\d,]+ /m);
     expect(stdout).toMatch(/Fewer than 5 rounds/);
-  }, 30_000);
+  }, 60_000);
 
   it('ends with 2 and tells how it is used when it is used wrongly', async () => {
     await expect(bench('--only', 'nothing')).rejects.toMatchObject({
