@@ -1,20 +1,9 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
 import { TestHub, type HubSubscription } from 'websub-subscriber/testing';
 import { runExample, type ExampleProcess } from './example-process.js';
+import { deadPort } from './world.js';
 
 const LIMIT_MS = 60_000;
-
-/** A port that is free now: what is mounted by hand has to know its own. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => void server.listen(0, resolve));
-  const address: AddressInfo | string | null = server.address();
-  await new Promise<void>((resolve) => void server.close(() => resolve()));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
 
 /** Resolves with the subscription the example made; rejects at once where the example ends instead. */
 async function subscribed(example: ExampleProcess, hub: TestHub): Promise<HubSubscription> {
@@ -52,7 +41,7 @@ it.each(['express', 'hono'])(
   async (name) => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const port = await freePort();
+    const port = await deadPort();
     await using example = runExample(name, { env: { FEED: topic.url, PORT: String(port) } });
     await subscribed(example, hub);
     const [delivery] = await topic.publish('{"title":"the news"}', { contentType: 'application/json' });

@@ -1,28 +1,19 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { compiledFixture } from '../compiled-fixture.js';
 import { temporaryDirectory } from './news-service.js';
+import { deadPort } from './world.js';
 
 const mortalSubscriber = await compiledFixture('e2e/fixtures/mortal-subscriber.ts');
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  await new Promise((resolve) => void server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('there is no port');
-  return address.port;
-}
 
 /** A subscriber that is started anew whenever it was killed. */
 export async function mortal(target: string, mode: 'inline' | 'queued' | 'in order') {
   const directory = await temporaryDirectory();
   const file = join(directory, 'handled');
-  const given = [target, `lmdb://${join(directory, 'store')}`, String(await freePort()), mode, file];
+  const given = [target, `lmdb://${join(directory, 'store')}`, String(await deadPort()), mode, file];
   let child: ChildProcess | undefined;
   onTestFinished(() => void child?.kill('SIGKILL'));
   return {

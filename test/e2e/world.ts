@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -60,10 +61,21 @@ export async function until<T>(probe: () => T | undefined | false | Promise<T | 
   }
 }
 
-/** A port that nothing listens on. */
+/**
+ * A port that nothing listens on. From below those that the system gives away by itself (32,768 and up, on Linux), so that it
+ * stays dead, or ours from one start to the next, whatever is tested beside it.
+ */
 export async function deadPort(): Promise<number> {
-  const { server, ...stranger } = await strangersServer(() => {});
-  const port = portOf(server);
-  await stranger[Symbol.asyncDispose]();
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, () => void server.close(() => resolve(true)));
+  });
 }

@@ -108,6 +108,9 @@ describe('the LMDB adapter', () => {
     await adapter.set('d', 'd');
     expect([...adapter.keys()]).toEqual(['b', 'c', 'd']);
     await removed;
+    // In the order they were asked for, also where they share a commit.
+    await Promise.all([adapter.deleteSoon('c'), adapter.set('c', 'new')]);
+    expect(await adapter.get('c')).toBe('new');
     const last = ['b', 'none'].map((key) => adapter.deleteSoon(key));
     await adapter.disconnect();
     await Promise.all(last);
