@@ -66,9 +66,10 @@ function keptBody(request: IncomingMessage, { maxBodyBytes }: BodyLimits, onChun
   return { bytes };
 }
 
-/** Reads a fetch request's body. */
+/** Reads a fetch request's body. Never rejects. */
 export async function readWebBody(request: Request, limits: BodyLimits, onChunk: OnChunk): Promise<BodyRead> {
-  if (request.bodyUsed) return { problem: 'consumed' };
+  // Whoever holds a reader of it reads it, or will.
+  if (request.bodyUsed || request.body?.locked === true) return { problem: 'consumed' };
   if (Number(request.headers.get('content-length') ?? 0) > limits.maxBodyBytes) return { problem: 'too-large' };
   if (request.body === null) return { bytes: new Uint8Array() };
   const reader = request.body.getReader();

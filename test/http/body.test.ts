@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { readNodeBody } from '../../src/http/body.js';
+import { readNodeBody, readWebBody } from '../../src/http/body.js';
 import type { BodyRead } from '../../src/http/callback-request.js';
 
 /** A time that nothing else waits for. */
@@ -74,5 +74,19 @@ describe('the body of a request', () => {
     expect(body.bytes.buffer.byteLength).toBe(size);
     expect(seen.length).toBeGreaterThan(1);
     expect(Buffer.concat(seen).equals(content)).toBe(true);
+  });
+});
+
+describe('the body of a fetch request', () => {
+  test('that somebody else reads, or has read, is consumed', async () => {
+    const limits = { maxBodyBytes: 100, bodyTimeoutMs: BODY_TIMEOUT_MS };
+    const [held, read] = [0, 1].map(() => new Request('http://me.example/', { method: 'POST', body: 'news' }));
+    const reader = held?.body?.getReader();
+    await read?.text();
+    for (const request of [held, read]) {
+      if (request === undefined) throw new Error('There is no request');
+      expect(await readWebBody(request, limits, () => {})).toEqual({ problem: 'consumed' });
+    }
+    await reader?.cancel();
   });
 });
