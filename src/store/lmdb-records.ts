@@ -1,3 +1,4 @@
+import { Keyv } from 'keyv';
 import { KeyvLmdb } from './lmdb-adapter.js';
 import { prepareLmdbDirectory } from './lmdb-directory.js';
 import type { RecordBackend } from './records.js';
@@ -12,30 +13,39 @@ import { storeFailure } from './store-failure.js';
  */
 export function openLmdb(directory: string, location: string): RecordBackend {
   const adapter = openAdapter(directory, location);
-  const read = (key: string): unknown => withoutBuffers(valueOf(adapter.payload(key)));
+  // Keyv neither prefixes keys nor serializes: it would turn bytes into text.
+  const keyv = new Keyv({
+    store: adapter,
+    namespace: undefined,
+    useKeyPrefix: false,
+    serialize: undefined,
+    deserialize: undefined,
+    throwOnErrors: true,
+  });
 
   return {
     location,
     secrets: [],
     durable: true,
-    // Past Keyv, which would take its time for each: the rows are as it writes them.
-    read: async (key) => read(key),
+    read: async (key) => withoutBuffers(await keyv.get<unknown>(key)),
     async write(key, value) {
-      await adapter.set(key, { value });
+      await keyv.set(key, value);
     },
     async remove(key, urgency) {
+      // Keyv knows of no urgency.
       if (urgency === 'soon') await adapter.deleteSoon(key);
-      else await adapter.delete(key);
+      else await keyv.delete(key);
     },
     *rows(prefix) {
-      for (const key of adapter.keys(prefix)) yield [key, () => read(key)] as const;
+      // Past Keyv, which would take its time for each: a start reads all there are.
+      for (const key of adapter.keys(prefix)) yield [key, () => withoutBuffers(valueOf(adapter.payload(key)))] as const;
     },
     exchange: (key, decide) =>
       adapter.exchange(key, (row) => {
         const result = decide(withoutBuffers(valueOf(row)));
         return typeof result === 'string' ? result : { set: { value: result.set } };
       }),
-    disconnect: () => adapter.disconnect(),
+    disconnect: () => keyv.disconnect(),
   };
 }
 
