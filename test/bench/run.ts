@@ -41,7 +41,8 @@ async function bench(
     if (rows.some(({ scenario }) => scenario.isPeer)) installPeers(PEERS, onProgress);
     const running = await startRows(rows, {
       subject,
-      start: (module, name) => start(module, name, cores?.server, profiling(options.profiles, name)),
+      start: (module, name, nodeOptions) =>
+        start(module, name, cores?.server, [...nodeOptions, ...profiling(options.profiles, name)]),
       onProgress,
     });
     const { rounds, seconds, connections, profiles } = options;

@@ -22,8 +22,10 @@ export interface Scenario {
   readonly name: string;
   /** What it is, for the reader of the table. */
   readonly what: string;
-  /** The module that is run in a process of its own; it calls `serveBench`. Scenarios of one module share the process. */
+  /** The module that is run in a process of its own; it calls `serveBench`. Scenarios of one module and the same options share the process. */
   readonly server: URL;
+  /** Options of Node.js that it is run with. @default none */
+  readonly nodeOptions?: readonly string[];
   readonly payloads: readonly Payload[];
   /** The name of the scenario that it is compared with. Its own: with none. @default the first one, the floor */
   readonly comparedWith?: string;

@@ -1,6 +1,15 @@
 import type { Scenario } from './scenario.js';
 import { floor1, floor256, floor512, floor8, floor } from './scenarios/floor.js';
-import { inline1, inline10, inline100k, inline512, inline8, inlineAsync, inline } from './scenarios/inline.js';
+import {
+  inline1,
+  inline10,
+  inline100k,
+  inline512,
+  inline8,
+  inlineAsync,
+  inlineRoomy,
+  inline,
+} from './scenarios/inline.js';
 import { express, fastify, h3, pubsubhubbub } from './scenarios/peers.js';
 import { queued1, queued256, queued } from './scenarios/queued.js';
 
@@ -8,6 +17,7 @@ import { queued1, queued256, queued } from './scenarios/queued.js';
 export const scenarios: readonly Scenario[] = [
   floor,
   inline,
+  inlineRoomy,
   inlineAsync,
   h3,
   fastify,

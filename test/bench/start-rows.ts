@@ -9,13 +9,13 @@ import type { Worker } from './worker.js';
 /** What starting rows takes. */
 export interface RowStart {
   readonly subject: Subject;
-  /** Starts a module's process, by its name. */
-  readonly start: (module: URL, name: string) => Worker;
+  /** Starts a module's process, by a name of its own. */
+  readonly start: (module: URL, name: string, nodeOptions: readonly string[]) => Worker;
   readonly onProgress: (what: string) => void;
 }
 
 /**
- * Starts the server of each row, one for all rows of a module, and sees that all do the same work.
+ * Starts the server of each row, one for all rows of a module that are run alike, and sees that all do the same work.
  *
  * @throws Error where one does not
  */
@@ -27,14 +27,14 @@ export async function startRows(
   const running: RunningRow[] = [];
   let sameAnswer: string | undefined;
   for (const row of rows) {
-    const { server: module, answers } = row.scenario;
-    let started = servers.get(module.href);
+    const { server: module, nodeOptions = [], answers } = row.scenario;
+    const name = [basename(module.pathname, '.js'), ...nodeOptions].join(' ');
+    let started = servers.get(name);
     if (started === undefined) {
-      const name = basename(module.pathname, '.js');
       onProgress(`starting ${name}`);
-      const server = start(module, name);
+      const server = start(module, name, nodeOptions);
       started = { server, ...stringsOf(await server.call('start', subject), ['callback']) };
-      servers.set(module.href, started);
+      servers.set(name, started);
     }
     const { server, callback } = started;
     running.push({ row, server, callback });

@@ -13,6 +13,15 @@ export const inline1 = inlineWith(1);
 export const inline8 = inlineWith(8, { isLong: true });
 export const inline512 = inlineWith(512);
 
+export const inlineRoomy: Scenario = {
+  name: 'inline-roomy',
+  what: 'inline in a process begun with --initial-old-space-size=256, in which V8 collects its old generation less often',
+  server: inline.server,
+  nodeOptions: ['--initial-old-space-size=256'],
+  payloads: [json2k, atom20k, json1m],
+  isLong: true,
+};
+
 export const inlineAsync: Scenario = {
   name: 'inline-async',
   what: 'the same with an async handler, which is timed: the answer waits for it, but not for ever',
