@@ -1,10 +1,10 @@
 type ReadEntries = (text: string, baseUrl: string) => readonly unknown[];
 
-/** What an event's entries are read with, from the built package, which does not export it. */
+/** What an event's entries are read with; the package does not export it, so it is built for this. */
 export const readEntries = await load();
 
 async function load(): Promise<ReadEntries> {
-  const module: unknown = await import(new URL('feed/read-feed.js', import.meta.resolve('websub-subscriber')).href);
+  const module: unknown = await import(new URL('../read-feed.js', import.meta.url).href);
   if (typeof module === 'object' && module !== null && 'readEntries' in module && isReader(module.readEntries)) {
     return module.readEntries;
   }
