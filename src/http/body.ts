@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { BodyLimits, BodyRead, OnChunk, OnRead } from './callback-request.js';
+import { afterTurn } from './after-turn.js';
 import { CollectedBytes } from './collected-bytes.js';
 
 /** Who is told what of a body. */
@@ -45,10 +46,16 @@ export function readNodeBody(request: IncomingMessage, limits: BodyLimits, { onC
   };
   const onEnd = (): void => end({ bytes: body.bytes() });
   const onAborted = (): void => end({ problem: 'aborted' });
-  request.on('data', onData).on('end', onEnd).on('error', onAborted).on('close', onAborted);
-  // What has come with its head, as most do, can no longer be late: that spares a timer for each delivery.
-  setImmediate(() => {
-    if (!isOver && !request.complete) timer = setTimeout(() => end({ problem: 'stalled' }), limits.bodyTimeoutMs);
+  request.on('data', onData).on('end', onEnd).on('error', onAborted);
+  // What has come with its head, as most do, can neither be late nor break off any more.
+  afterTurn(() => {
+    if (isOver) return;
+    if (request.destroyed) {
+      onAborted();
+      return;
+    }
+    request.on('close', onAborted);
+    if (!request.complete) timer = setTimeout(() => end({ problem: 'stalled' }), limits.bodyTimeoutMs);
   });
 }
 

@@ -1,13 +1,15 @@
 /** Room is made for so many times what has come, as far as that much is announced: an empty promise is not to take room. */
 const TRUST = 32;
 
+const NOTHING = new Uint8Array();
+
 /**
  * Bytes that arrive in pieces, as one. Ten million pieces of a byte take no more room than one piece of ten million: each
  * is copied, into room for what was announced, which doubles where that is not known. A single piece is kept as it is.
  */
 export class CollectedBytes {
   readonly #announced: number;
-  #room: Uint8Array = new Uint8Array();
+  #room: Uint8Array = NOTHING;
   #size = 0;
 
   /** @param announced how many there are to be, as their sender says; 0 where it does not */

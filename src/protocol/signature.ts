@@ -8,7 +8,7 @@ export type SignatureAlgorithm = (typeof SIGNATURE_ALGORITHMS)[number];
 
 /** What a signature header amounts to: the signature that decides, or why there is none. */
 export type ReadSignature =
-  | { readonly algorithm: SignatureAlgorithm; readonly digest: Buffer }
+  | { readonly algorithm: SignatureAlgorithm; readonly hex: string }
   | { readonly problem: 'missing' | 'malformed' | 'algorithm' };
 
 const DIGEST_BYTES: Readonly<Record<SignatureAlgorithm, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
@@ -37,9 +37,7 @@ function readOne(part: string, allowed: readonly SignatureAlgorithm[]): ReadSign
   const { 1: method = '', 2: hex = '' } = match;
   const algorithm = METHODS.get(method) ?? METHODS.get(method.toLowerCase());
   if (algorithm === undefined || !allowed.includes(algorithm)) return { problem: 'algorithm' };
-  return hex.length === 2 * DIGEST_BYTES[algorithm]
-    ? { algorithm, digest: Buffer.from(hex, 'hex') }
-    : { problem: 'malformed' };
+  return hex.length === 2 * DIGEST_BYTES[algorithm] ? { algorithm, hex } : { problem: 'malformed' };
 }
 
 /** The first of two that are as strong. That an algorithm is not accepted says more than that a part is malformed. */
@@ -49,17 +47,33 @@ function stronger(one: ReadSignature, other: ReadSignature): ReadSignature {
   return DIGEST_BYTES[other.algorithm] > DIGEST_BYTES[one.algorithm] ? other : one;
 }
 
+/** Room for two digests that are compared. */
+interface Compared {
+  readonly sent: Buffer;
+  readonly own: Buffer;
+}
+
+/** Kept, and written anew for each comparison: to make room costs more than to compare. */
+const COMPARED: Readonly<Record<SignatureAlgorithm, Compared>> = {
+  sha1: compared('sha1'),
+  sha256: compared('sha256'),
+  sha384: compared('sha384'),
+  sha512: compared('sha512'),
+};
+
+function compared(algorithm: SignatureAlgorithm): Compared {
+  const bytes = DIGEST_BYTES[algorithm];
+  return { sent: Buffer.alloc(bytes), own: Buffer.alloc(bytes) };
+}
+
 /** Takes in a body as it arrives and tells at its end whether one of the secrets signed it. */
 export class SignatureCheck {
-  readonly #digest: Buffer;
+  readonly #signature: Exclude<ReadSignature, { problem: string }>;
   readonly #hmacs: readonly Hmac[];
 
-  constructor(
-    { algorithm, digest }: Exclude<ReadSignature, { problem: string }>,
-    secrets: readonly (KeyObject | string)[],
-  ) {
-    this.#digest = digest;
-    this.#hmacs = secrets.map((secret) => createHmac(algorithm, secret));
+  constructor(signature: Exclude<ReadSignature, { problem: string }>, secrets: readonly (KeyObject | string)[]) {
+    this.#signature = signature;
+    this.#hmacs = secrets.map((secret) => createHmac(signature.algorithm, secret));
   }
 
   update(chunk: Uint8Array): void {
@@ -68,8 +82,15 @@ export class SignatureCheck {
 
   /** Compares in constant time; to be called once. */
   holds(): boolean {
+    const { algorithm, hex } = this.#signature;
+    const { sent, own } = COMPARED[algorithm];
+    sent.write(hex, 'hex');
     let held = false;
-    for (const hmac of this.#hmacs) held = timingSafeEqual(hmac.digest(), this.#digest) || held;
+    for (const hmac of this.#hmacs) {
+      // As a string, which costs less than the buffer that would be made for it.
+      own.write(hmac.digest('binary'), 'latin1');
+      held = timingSafeEqual(own, sent) || held;
+    }
     return held;
   }
 }
