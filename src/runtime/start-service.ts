@@ -15,7 +15,6 @@ import { loggerFrom } from './default-logger.js';
 import { definitionsOf, type ServiceDefinition, type ServiceReference } from './definition.js';
 import { sendFirstRequests } from './first-requests.js';
 import { gate, type Gate } from './gate.js';
-import { loadAhead } from './load-ahead.js';
 import { portOf, publicAddress } from './public-address.js';
 import { Runtime } from './runtime.js';
 import { handleSignals } from './signals.js';
@@ -125,7 +124,6 @@ export async function start(
     const started = runtime;
     if (checked.handleSignals ?? listener !== undefined) started.onStop(handleSignals(() => started.stop()));
     await sendFirstRequests({ core, engine, runtime, logger }, checked);
-    runtime.onStop(loadAhead());
     return runtime;
   } catch (error) {
     await way?.fail();
