@@ -22,7 +22,10 @@ export interface Scenario {
   readonly name: string;
   /** What it is, for the reader of the table. */
   readonly what: string;
-  /** The module that is run in a process of its own; it calls `serveBench`. Scenarios of one module and the same options share the process. */
+  /**
+   * The module that is run in a process of its own; it calls `serveBench`. Scenarios of one module and the same options share
+   * the process, as far as they are sent the same.
+   */
   readonly server: URL;
   /** Options of Node.js that it is run with. @default none */
   readonly nodeOptions?: readonly string[];

@@ -1,5 +1,5 @@
 import type { Scenario } from './scenario.js';
-import { floor1, floor256, floor512, floor8, floor } from './scenarios/floor.js';
+import { floor1, floor256, floor512, floor8, floorLaden, floor } from './scenarios/floor.js';
 import {
   inline1,
   inline10,
@@ -16,6 +16,7 @@ import { queued1, queued256, queued } from './scenarios/queued.js';
 /** All scenarios, in the order of the table. The first is what the others are compared with. */
 export const scenarios: readonly Scenario[] = [
   floor,
+  floorLaden,
   inline,
   inlineRoomy,
   inlineAsync,

@@ -15,7 +15,8 @@ export interface RowStart {
 }
 
 /**
- * Starts the server of each row, one for all rows of a module that are run alike, and sees that all do the same work.
+ * Starts the server of each row and sees that all do the same work. Rows of a module that are run alike and sent the same
+ * share one. What is sent something else does not: how V8 collects garbage depends on all that a process was sent before.
  *
  * @throws Error where one does not
  */
@@ -28,7 +29,7 @@ export async function startRows(
   let sameAnswer: string | undefined;
   for (const row of rows) {
     const { server: module, nodeOptions = [], answers } = row.scenario;
-    const name = [basename(module.pathname, '.js'), ...nodeOptions].join(' ');
+    const name = [basename(module.pathname, '.js'), ...nodeOptions, row.payload.name].join(' ');
     let started = servers.get(name);
     if (started === undefined) {
       onProgress(`starting ${name}`);

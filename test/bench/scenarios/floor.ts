@@ -8,6 +8,14 @@ export const floor: Scenario = {
   payloads: [json2k, atom20k, json1m],
 };
 
+export const floorLaden: Scenario = {
+  name: 'floor-laden',
+  what: 'the floor in a process whose heap holds 15 MB, as that of inline does, and not 4 MB: what V8 charges for that',
+  server: new URL('../servers/floor-laden.js', import.meta.url),
+  payloads: [json2k, atom20k, json1m],
+  isLong: true,
+};
+
 export const floor1 = floorWith(1);
 export const floor8 = floorWith(8, { isLong: true });
 export const floor256 = floorWith(256, { isLong: true });
