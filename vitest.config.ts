@@ -1,7 +1,17 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** What kills processes by the hundred, or measures: it has the machine to itself, after all else. */
+const ALONE = [
+  'test/bench/run.test.ts',
+  'test/e2e/crash-walk.test.ts',
+  'test/e2e/cut-off.test.ts',
+  'test/e2e/killed-under-load.test.ts',
+  'test/e2e/ordered.test.ts',
+];
 
 export default defineConfig({
   resolve: {
@@ -11,7 +21,6 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
     // What waits, waits for something that happens; this is for a machine that is busy with other work.
     testTimeout: 20_000,
     hookTimeout: 20_000,
@@ -22,5 +31,22 @@ export default defineConfig({
       reporter: ['text', 'json-summary'],
       thresholds: { lines: 95, branches: 95 },
     },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: ['**/node_modules/**', ...ALONE],
+          // Much of the time is spent waiting.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

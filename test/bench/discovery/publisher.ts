@@ -5,7 +5,9 @@ import { linkedDocuments } from './documents.js';
 /** Answers with the documents, at `/page/whole` and the like. */
 const server = createServer((request, response) => {
   const found = documents.get(request.url ?? '');
-  response.writeHead(found === undefined ? 404 : 200, { 'content-type': found?.contentType ?? 'text/plain' });
+  const type = found?.contentType ?? 'text/plain';
+  // A subscriber asks a publisher once in days: each time it connects anew, whatever is read of the document.
+  response.writeHead(found === undefined ? 404 : 200, { 'content-type': type, connection: 'close' });
   response.end(found?.bytes);
 });
 const documents = new Map<string, { readonly contentType: string; readonly bytes: Buffer }>();
