@@ -1,4 +1,6 @@
+import type * as Https from 'node:https';
 import { createRequire } from 'node:module';
+import type * as Tls from 'node:tls';
 import type * as Cron from 'cron';
 import type * as Feedsmith from 'feedsmith';
 import type * as H3 from 'h3';
@@ -11,7 +13,7 @@ import type * as Pino from 'pino';
 import type * as Tsyringe from 'tsyringe';
 import type * as Undici from 'undici';
 
-/** The packages that take their time to load, by name. */
+/** The packages that take their time to load, by name; so do two modules of Node.js. */
 interface Packages {
   readonly cron: typeof Cron;
   readonly feedsmith: typeof Feedsmith;
@@ -20,6 +22,8 @@ interface Packages {
   readonly htmlparser2: typeof Htmlparser2;
   readonly 'ipaddr.js': typeof Ipaddr;
   readonly lmdb: typeof Lmdb;
+  readonly 'node:https': typeof Https;
+  readonly 'node:tls': typeof Tls;
   readonly ofetch: typeof Ofetch;
   readonly pino: typeof Pino;
   readonly 'reflect-metadata': unknown;

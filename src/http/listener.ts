@@ -1,8 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { ListenerError } from '../errors.js';
+import { onDemand } from '../on-demand.js';
 
 /** Milliseconds between looks at which connections have become idle, while closing. */
 const IDLE_CHECK_MS = 20;
@@ -38,7 +38,7 @@ export async function listen(handler: RequestListener, { port, host, tls, onErro
     if (silent.size > 0) silent.delete(request.socket);
     handler(request, response);
   };
-  const server = tls === undefined ? createServer(onRequest) : createTlsServer(tls, onRequest);
+  const server = tls === undefined ? createServer(onRequest) : onDemand('node:https').createServer(tls, onRequest);
   server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => watchSilent(silent, socket));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenerError(error, port, host)));

@@ -1,4 +1,3 @@
-import { createSecureContext } from 'node:tls';
 import { ConfigurationError } from '../errors.js';
 import {
   checkFields,
@@ -13,6 +12,7 @@ import {
 } from './field-checks.js';
 import { cronProblem } from '../engine/cron-expression.js';
 import { LONGEST_TIMER_MS } from '../hub/deadline.js';
+import { onDemand } from '../on-demand.js';
 import type { ScheduleOptions, SecurityOptions, StartOptions } from './start-options.js';
 import { httpUrl, servicePath } from './url-checks.js';
 
@@ -108,7 +108,7 @@ const isTls = (value: unknown): value is NonNullable<StartOptions['tls']> =>
 const tls: Check<NonNullable<StartOptions['tls']>> = (value, place) => {
   if (!isTls(value)) throw wrongSecret(place, value, 'an object with key and cert, or with pfx');
   try {
-    createSecureContext(value);
+    onDemand('node:tls').createSecureContext(value);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw wrongField(place, `cannot be used (${reason}); give key and cert in PEM`);
