@@ -52,8 +52,8 @@ export class Delivery {
     content: GenuineContent,
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
     const reception = this.#receptions.of(entry, grant, content, this.#options.now());
-    const hand = (): DeliveryAnswer | Promise<DeliveryAnswer> => this.#hand(target, reception, content);
-    return isTracked(target.delivery) ? this.#counted(this.#once.deliver(target, reception, hand)) : hand();
+    if (!isTracked(target.delivery)) return this.#hand(target, reception, content);
+    return this.#counted(this.#once.deliver(target, reception, () => this.#hand(target, reception, content)));
   }
 
   /** Keeps what was fetched from a topic for its handler. Resolves to whether there was room, and it is stored. */
