@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers';
+
 const waiting: (() => void)[] = [];
 
 /** Calls `work`, which must not throw, when the events of this turn have been handled. One immediate serves them all. */
