@@ -46,16 +46,10 @@ export function readNodeBody(request: IncomingMessage, limits: BodyLimits, { onC
   };
   const onEnd = (): void => end({ bytes: body.bytes() });
   const onAborted = (): void => end({ problem: 'aborted' });
-  request.on('data', onData).on('end', onEnd).on('error', onAborted);
-  // What has come with its head, as most do, can neither be late nor break off any more.
+  request.on('data', onData).on('end', onEnd).on('error', onAborted).on('close', onAborted);
+  // What has come with its head, as most do, can no longer be late: that spares a timer for each delivery.
   afterTurn(() => {
-    if (isOver) return;
-    if (request.destroyed) {
-      onAborted();
-      return;
-    }
-    request.on('close', onAborted);
-    if (!request.complete) timer = setTimeout(() => end({ problem: 'stalled' }), limits.bodyTimeoutMs);
+    if (!isOver && !request.complete) timer = setTimeout(() => end({ problem: 'stalled' }), limits.bodyTimeoutMs);
   });
 }
 

@@ -8,7 +8,7 @@ const { cache } = createRequire(import.meta.url);
 const loadedOf = (...names: string[]): string[] =>
   names.filter((name) => Object.keys(cache).some((path) => path.includes(`/node_modules/${name}/`)));
 
-test('a start loads no package that it does without, and each is loaded when it is used', async () => {
+test('a start loads no package that it does without: what answers strangers and asks hubs comes with the first of them', async () => {
   const service = defineSubscriber({ name: 'News' }, { onEventNotification: () => {} });
   const runtime = await startService(service, { port: 0, store: 'memory', logger: false });
   onTestFinished(() => runtime.stop());

@@ -52,6 +52,8 @@ describe('the body of a request', () => {
   test('that comes with its head is read without a limit to its time: it has come', async () => {
     const timers = vi.spyOn(globalThis, 'setTimeout');
     expect(await readOf([`${head(4)}news`])).toEqual({ bytes: Buffer.from('news') });
+    // Whether it has come is looked at when the turn of its head is over.
+    await new Promise((resolve) => void setImmediate(resolve));
     expect(timers.mock.calls.filter(([, wait]) => wait === BODY_TIMEOUT_MS)).toEqual([]);
   });
 
