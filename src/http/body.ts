@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import type { BodyLimits, BodyRead, OnChunk, OnRead } from './callback-request.js';
-import { afterTurn } from './after-turn.js';
 import { CollectedBytes } from './collected-bytes.js';
 
 /** Who is told what of a body. */
@@ -48,7 +47,7 @@ export function readNodeBody(request: IncomingMessage, limits: BodyLimits, { onC
   const onAborted = (): void => end({ problem: 'aborted' });
   request.on('data', onData).on('end', onEnd).on('error', onAborted).on('close', onAborted);
   // What has come with its head, as most do, can no longer be late: that spares a timer for each delivery.
-  afterTurn(() => {
+  setImmediate(() => {
     if (!isOver && !request.complete) timer = setTimeout(() => end({ problem: 'stalled' }), limits.bodyTimeoutMs);
   });
 }

@@ -6,10 +6,14 @@ export const SIGNATURE_ALGORITHMS = ['sha1', 'sha256', 'sha384', 'sha512'] as co
 /** One of them. */
 export type SignatureAlgorithm = (typeof SIGNATURE_ALGORITHMS)[number];
 
+/** A signature as it was sent; its digest is as long as its algorithm makes them. */
+interface SentSignature {
+  readonly algorithm: SignatureAlgorithm;
+  readonly hex: string;
+}
+
 /** What a signature header amounts to: the signature that decides, or why there is none. */
-export type ReadSignature =
-  | { readonly algorithm: SignatureAlgorithm; readonly hex: string }
-  | { readonly problem: 'missing' | 'malformed' | 'algorithm' };
+export type ReadSignature = SentSignature | { readonly problem: 'missing' | 'malformed' | 'algorithm' };
 
 const DIGEST_BYTES: Readonly<Record<SignatureAlgorithm, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
 const METHODS: ReadonlyMap<string, SignatureAlgorithm> = new Map(SIGNATURE_ALGORITHMS.map((name) => [name, name]));
@@ -68,10 +72,10 @@ function compared(algorithm: SignatureAlgorithm): Compared {
 
 /** Takes in a body as it arrives and tells at its end whether one of the secrets signed it. */
 export class SignatureCheck {
-  readonly #signature: Exclude<ReadSignature, { problem: string }>;
+  readonly #signature: SentSignature;
   readonly #hmacs: readonly Hmac[];
 
-  constructor(signature: Exclude<ReadSignature, { problem: string }>, secrets: readonly (KeyObject | string)[]) {
+  constructor(signature: SentSignature, secrets: readonly (KeyObject | string)[]) {
     this.#signature = signature;
     this.#hmacs = secrets.map((secret) => createHmac(signature.algorithm, secret));
   }

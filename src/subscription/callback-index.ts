@@ -26,9 +26,8 @@ export class CallbackIndex {
   match(key: string): CallbackMatch | undefined {
     const known = this.#byKey.get(key);
     if (known === undefined) return undefined;
-    const { entry, grantId } = known;
-    for (const grant of entry.record.grants) if (grant.id === grantId) return { entry, grant };
-    return undefined;
+    const grant = known.entry.record.grants.find(({ id }) => id === known.grantId);
+    return grant === undefined ? undefined : { entry: known.entry, grant };
   }
 
   /** Whether a key is not to be given to another grant. */

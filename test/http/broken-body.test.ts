@@ -61,42 +61,43 @@ test('an error that a request emits when its body has been read ends no process'
   expect(() => read?.emit('error', new Error('late'))).not.toThrow();
 });
 
-test('bodies that stall in the same turn all do, and none as the work of another request', async () => {
+test('bodies that stall in the same turn all do, each as the work of its own request', async () => {
   const requests = new AsyncLocalStorage<number>();
   const found: unknown[] = [];
+  let last = 0;
   const server = createServer((request, response) => {
+    last += 1;
     const onRead = (read: BodyRead): void => {
       found.push([read, requests.getStore()]);
       response.end();
     };
     const limits = { maxBodyBytes: 100, bodyTimeoutMs: 50 };
-    requests.run(1, () => readNodeBody(request, limits, { onChunk: () => {}, onRead }));
+    requests.run(last, () => readNodeBody(request, limits, { onChunk: () => {}, onRead }));
   });
   const port = await listening(server);
   const sockets = [0, 1, 2].map(() => connect(port, '127.0.0.1'));
   for (const socket of sockets) await opened(socket);
   for (const socket of sockets) socket.write(partial);
-  await expect.poll(() => found).toEqual([1, 2, 3].map(() => [{ problem: 'stalled' }, undefined]));
+  await expect.poll(() => found).toEqual([1, 2, 3].map((request) => [{ problem: 'stalled' }, request]));
 });
 
-test.each(['an announced length', undefined])(
-  'over HTTP/2, with %s, a body that breaks off is aborted',
-  async (length) => {
-    const aborted = deferred<BodyRead>();
-    const server = createHttp2Server((request, response) => {
-      response.on('error', () => {});
-      const limits = { maxBodyBytes: 100, bodyTimeoutMs: NEVER_MS };
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- node's own layer of compatibility
-      readNodeBody(request as never, limits, { onChunk: () => {}, onRead: aborted.resolve });
-    });
-    const client = connectHttp2(`http://127.0.0.1:${await listening(server)}`);
-    onTestFinished(() => client.destroy());
-    await once(client, 'connect');
-    const headers = { ':method': 'POST', ...(length === undefined ? {} : { 'content-length': '100' }) };
-    const stream = client.request(headers, { endStream: false });
-    stream.on('error', () => {});
-    stream.write('half');
-    stream.close(constants.NGHTTP2_CANCEL);
-    expect(await aborted.promise).toEqual({ problem: 'aborted' });
-  },
-);
+test.each<[length: string, headers: Record<string, string>]>([
+  ['an announced length', { 'content-length': '100' }],
+  ['no announced length', {}],
+])('over HTTP/2, with %s, a body that breaks off is aborted', async (_, length) => {
+  const aborted = deferred<BodyRead>();
+  const server = createHttp2Server((request, response) => {
+    response.on('error', () => {});
+    const limits = { maxBodyBytes: 100, bodyTimeoutMs: NEVER_MS };
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- node's own layer of compatibility
+    readNodeBody(request as never, limits, { onChunk: () => {}, onRead: aborted.resolve });
+  });
+  const client = connectHttp2(`http://127.0.0.1:${await listening(server)}`);
+  onTestFinished(() => client.destroy());
+  await once(client, 'connect');
+  const stream = client.request({ ':method': 'POST', ...length }, { endStream: false });
+  stream.on('error', () => {});
+  stream.write('half');
+  stream.close(constants.NGHTTP2_CANCEL);
+  expect(await aborted.promise).toEqual({ problem: 'aborted' });
+});
