@@ -11,6 +11,7 @@ const ALONE = [
   'test/e2e/cut-off.test.ts',
   'test/e2e/killed-under-load.test.ts',
   'test/e2e/ordered.test.ts',
+  'test/hostile/hostile.test.ts',
 ];
 
 export default defineConfig({
@@ -21,6 +22,9 @@ export default defineConfig({
     ],
   },
   test: {
+    // Loaded into worker threads by the first, into child processes by the second.
+    execArgv: ['--require', here('./test/set-up/loopback-only.cjs')],
+    setupFiles: [here('./test/set-up/loopback-only.ts')],
     // What waits, waits for something that happens; this is for a machine that is busy with other work.
     testTimeout: 20_000,
     hookTimeout: 20_000,

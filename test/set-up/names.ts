@@ -1,0 +1,18 @@
+import { createRequire } from 'node:module';
+import { onTestFinished } from 'vitest';
+
+interface Guard {
+  readonly names: Map<string, readonly string[]>;
+}
+
+const { names }: Guard = createRequire(import.meta.url)('./loopback-only.cjs');
+
+/**
+ * Answers look-ups of a host name by node:dns, in place of a name server, until the test has finished.
+ *
+ * @param addresses none: the name does not resolve
+ */
+export function stubName(name: string, ...addresses: readonly string[]): void {
+  names.set(name, addresses);
+  onTestFinished(() => void names.delete(name));
+}
