@@ -9,25 +9,25 @@ export interface CallbackClientOptions {
   /** What to trust over https instead of the usual authorities. */
   readonly ca: string | Buffer | undefined;
   readonly now: () => number;
-  readonly pause: (milliseconds: number) => Promise<void>;
 }
 
 /** Sends to callbacks. Redirects are not followed: to a hub they are failures (WebSub sections 5.3.1 and 7). */
 export interface CallbackClient {
-  send(kind: Delivery['kind'], to: SubscriptionKey, sent: SentRequest, delayMs: number): Promise<Delivery>;
+  /** @param wait what to wait for before it is sent */
+  send(kind: Delivery['kind'], to: SubscriptionKey, sent: SentRequest, wait: () => Promise<void>): Promise<Delivery>;
   /** Breaks off what is under way. */
   close(): Promise<void>;
 }
 
-export function createCallbackClient({ timeoutMs, ca, now, pause }: CallbackClientOptions): CallbackClient {
+export function createCallbackClient({ timeoutMs, ca, now }: CallbackClientOptions): CallbackClient {
   // No keep-alive: a subscriber that stops must not find an idle connection of the hub still open.
   const agent = new Agent({ pipelining: 0, connect: ca === undefined ? {} : { ca } });
 
   const exchange = async (
     sent: SentRequest,
-    delayMs: number,
+    wait: () => Promise<void>,
   ): Promise<Pick<Delivery, 'status' | 'headers' | 'body'>> => {
-    if (delayMs > 0) await pause(delayMs);
+    await wait();
     const signal = AbortSignal.timeout(timeoutMs);
     const { method, headers, body: content } = sent;
     const answer = await request(sent.url, { method, headers, body: content ?? null, dispatcher: agent, signal });
@@ -35,10 +35,10 @@ export function createCallbackClient({ timeoutMs, ca, now, pause }: CallbackClie
   };
 
   return {
-    async send(kind, { topic, callback }, sent, delayMs) {
+    async send(kind, { topic, callback }, sent, wait) {
       const about = { kind, callback, topic, sent };
       try {
-        return { ...about, ...(await exchange(sent, delayMs)), error: undefined, at: new Date(now()) };
+        return { ...about, ...(await exchange(sent, wait)), error: undefined, at: new Date(now()) };
       } catch (cause) {
         const error = new WebSubError(`The callback gave no answer: ${String(cause)}`, { cause });
         return { ...about, status: undefined, headers: new Headers(), body: '', error, at: new Date(now()) };

@@ -1,21 +1,40 @@
-import type { HubDelays, HubFaults, RequestFailure } from './hub-faults.js';
+import { createRateWindow } from './rate-window.js';
+import type { HubDelays, HubFaults, VerifyMode } from './hub-faults.js';
+import type { RequestDenial, RequestFailure, RequestKind, RequestLimits, RequestRedirect } from './request-faults.js';
+
+/** The faults that apply to single requests and are counted down. */
+export interface CountedFaults {
+  readonly fail: RequestFailure;
+  readonly redirect: RequestRedirect;
+  readonly deny: RequestDenial;
+}
 
 /** The faults set on a hub or on one topic, changeable while the hub runs. */
 export interface FaultLayer {
   readonly faults: HubFaults;
-  /** Sets what is given; a field given as `undefined` is unset. A `fail` counts anew. */
+  /** Sets what is given; a field given as `undefined` is unset. `fail`, `redirect` and `deny` count anew. */
   change(faults: HubFaults): void;
-  /** The failure due now, counted down; `false` where failing is switched off here. */
-  takeFailure(): RequestFailure | false | undefined;
+  /** The fault due for a request, counted down; `false` where it is switched off here. */
+  take<Name extends keyof CountedFaults>(name: Name, kind: RequestKind): CountedFaults[Name] | false | undefined;
+  /** Counts a request. Above the rate limit, returns the seconds to wait; `false` where no limit applies. */
+  excess(now: number): number | false | undefined;
 }
+
+const COUNTED = ['fail', 'redirect', 'deny'] as const;
 
 export function createFaultLayer(initial: HubFaults): FaultLayer {
   let faults: HubFaults = {};
-  let failuresLeft = 0;
+  const left = new Map<keyof CountedFaults, number>();
+  let window = createRateWindow();
 
   const change = (changed: HubFaults): void => {
     faults = { ...faults, ...changed };
-    if (changed.fail) failuresLeft = changed.fail.times ?? Number.POSITIVE_INFINITY;
+    const counted = countedOf(changed);
+    for (const name of COUNTED) {
+      const fault = counted[name];
+      if (fault) left.set(name, fault.times ?? Number.POSITIVE_INFINITY);
+    }
+    if (changed.rateLimit) window = createRateWindow();
   };
   change(initial);
 
@@ -24,13 +43,31 @@ export function createFaultLayer(initial: HubFaults): FaultLayer {
       return faults;
     },
     change,
-    takeFailure() {
-      if (!faults.fail) return faults.fail;
-      if (failuresLeft <= 0) return undefined;
-      failuresLeft -= 1;
-      return faults.fail;
+    take(name, kind) {
+      const fault = countedOf(faults)[name];
+      if (!fault) return fault;
+      const timesLeft = left.get(name) ?? 0;
+      if (timesLeft <= 0 || !appliesTo(fault, kind)) return undefined;
+      left.set(name, timesLeft - 1);
+      return fault;
+    },
+    excess(now) {
+      const { rateLimit } = faults;
+      return rateLimit ? (window.count(rateLimit, now) ?? false) : rateLimit;
     },
   };
+}
+
+function countedOf({ fail, redirect, deny }: HubFaults): {
+  readonly [Name in keyof CountedFaults]: CountedFaults[Name] | false | undefined;
+} {
+  const denial: RequestDenial | false | undefined = typeof deny === 'string' ? { reason: deny } : deny;
+  return { fail, redirect, deny: denial && { ...denial, only: denial.only ?? 'subscriptions' } };
+}
+
+function appliesTo({ only }: RequestLimits, kind: RequestKind): boolean {
+  if (only === 'subscriptions') return kind !== 'unsubscriptions';
+  return only === undefined || only === kind;
 }
 
 /** One set of faults out of several layers: for each field, the first layer that sets it decides. */
@@ -39,21 +76,41 @@ export function mergedFaults(layers: readonly FaultLayer[]): HubFaults {
     layers.map((layer) => layer.faults[name]).find((value) => value !== undefined);
   return {
     verify: first('verify'),
+    verifyTimes: first('verifyTimes'),
     leaseSeconds: first('leaseSeconds'),
+    announcedLease: first('announcedLease'),
+    requires: first('requires'),
+    accept: first('accept'),
+    deny: first('deny'),
+    secretFrom: first('secretFrom'),
     algorithm: first('algorithm'),
     signature: first('signature'),
+    silent: first('silent'),
+    retries: first('retries'),
+    dropOnFailure: first('dropOnFailure'),
     delayMs: first('delayMs'),
-    deny: first('deny'),
-    redirect: first('redirect'),
   };
 }
 
-/** The first failure due in the layers; a layer that says `false` shields those after it. */
-export function takeFailure(layers: readonly FaultLayer[]): RequestFailure | undefined {
+/** The first fault of a name due in the layers; a layer that says `false` shields those after it. */
+export function takeFault<Name extends keyof CountedFaults>(
+  layers: readonly FaultLayer[],
+  name: Name,
+  kind: RequestKind,
+): CountedFaults[Name] | undefined {
   for (const layer of layers) {
-    const failure = layer.takeFailure();
-    if (failure === false) return undefined;
-    if (failure) return failure;
+    const fault = layer.take(name, kind);
+    if (fault === false) return undefined;
+    if (fault) return fault;
+  }
+  return undefined;
+}
+
+/** The seconds to wait by the first layer that sets a rate limit, where the request is above it. */
+export function takeExcess(layers: readonly FaultLayer[], now: number): number | undefined {
+  for (const layer of layers) {
+    const excess = layer.excess(now);
+    if (excess !== undefined) return excess || undefined;
   }
   return undefined;
 }
@@ -62,4 +119,10 @@ export function takeFailure(layers: readonly FaultLayer[]): RequestFailure | und
 export function delayOf(faults: HubFaults, what: keyof HubDelays): number {
   const { delayMs = 0 } = faults;
   return typeof delayMs === 'number' ? delayMs : (delayMs[what] ?? 0);
+}
+
+/** How requests of a mode are verified, where a fault says so. */
+export function verifyModeOf({ verify }: HubFaults, mode: 'subscribe' | 'unsubscribe'): VerifyMode | undefined {
+  if (typeof verify !== 'object') return verify;
+  return mode === 'subscribe' ? verify.subscriptions : verify.unsubscriptions;
 }

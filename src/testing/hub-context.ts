@@ -1,5 +1,8 @@
 import type { Delivery, SentRequest } from './delivery.js';
-import type { HubFaults, RequestFailure } from './hub-faults.js';
+import type { CountedFaults } from './fault-layer.js';
+import type { HoldBacks } from './hold-backs.js';
+import type { HubFaults } from './hub-faults.js';
+import type { RequestKind } from './request-faults.js';
 import type { HubProtocol } from './request-violations.js';
 import type { SubscriptionKey, SubscriptionTable } from './subscription-table.js';
 import type { Violation } from './violation.js';
@@ -14,12 +17,17 @@ export interface HubContext {
   readonly violations: Violation[];
   /** The faults in force for a topic. */
   readonly faultsOf: (topic: string) => HubFaults;
-  /** The failure due for a request about a topic, counted down. */
-  takeFailure(topic: string): RequestFailure | undefined;
-  /** Sends to a callback after a delay. Never rejects: what went wrong is in the delivery. */
-  send(kind: Delivery['kind'], to: SubscriptionKey, request: SentRequest, delayMs: number): Promise<Delivery>;
+  /** The fault due for a request about a topic, counted down. */
+  takeFault<Name extends keyof CountedFaults>(
+    name: Name,
+    topic: string,
+    kind: RequestKind,
+  ): CountedFaults[Name] | undefined;
+  /** Counts a request about a topic. Above the rate limit, returns the seconds to wait. */
+  takeExcess(topic: string): number | undefined;
+  /** Sends to a callback once nothing holds that back. Never rejects: what went wrong is in the delivery. */
+  send(kind: Delivery['kind'], to: SubscriptionKey, request: SentRequest): Promise<Delivery>;
   /** Verifications under way: content is published after them, so that who has just confirmed gets it. */
   readonly verifications: Set<Promise<unknown>>;
-  /** Waits; rejects when the hub is closed meanwhile. */
-  pause(milliseconds: number): Promise<void>;
+  readonly holdBacks: HoldBacks;
 }

@@ -1,9 +1,17 @@
 import { ConfigurationError } from '../errors.js';
-import { createFaultLayer, delayOf, mergedFaults, takeFailure, type FaultLayer } from './fault-layer.js';
+import {
+  createFaultLayer,
+  mergedFaults,
+  takeExcess,
+  takeFault,
+  type CountedFaults,
+  type FaultLayer,
+} from './fault-layer.js';
 import { createTopicResource, type TopicResource } from './topic-resource.js';
-import type { HubFaults, RequestFailure } from './hub-faults.js';
+import type { HubFaults } from './hub-faults.js';
 import type { Answer } from './loopback-server.js';
 import type { ReceivedRequest } from './received-request.js';
+import type { RequestKind } from './request-faults.js';
 import type { Distributor, TopicOptions } from './topic-options.js';
 
 /** A topic with its document and its faults. */
@@ -37,11 +45,11 @@ export class HubTopics {
     return entry;
   }
 
-  /** Answers a request for a topic. */
-  async answer(request: ReceivedRequest, pause: (milliseconds: number) => Promise<void>): Promise<Answer> {
+  /** Answers a request for a topic, after waiting by its faults. */
+  async answer(request: ReceivedRequest, wait: (faults: HubFaults) => Promise<void>): Promise<Answer> {
     const topic = this.#byPath.get(request.path);
     if (!topic) return { status: 404, body: 'There is no such topic here' };
-    await pause(delayOf(mergedFaults([topic.faults, this.#hubFaults]), 'topic'));
+    await wait(mergedFaults([topic.faults, this.#hubFaults]));
     return topic.resource.answer(request);
   }
 
@@ -50,13 +58,24 @@ export class HubTopics {
     return mergedFaults(this.#layersOf(topic));
   }
 
-  /** The failure due for a request about the topic, counted down. */
-  takeFailure(topic: string): RequestFailure | undefined {
-    return takeFailure(this.#layersOf(topic));
+  /** The fault due for a request about the topic, counted down. */
+  takeFault<Name extends keyof CountedFaults>(
+    name: Name,
+    topic: string,
+    kind: RequestKind,
+  ): CountedFaults[Name] | undefined {
+    return takeFault(this.#layersOf(topic), name, kind);
+  }
+
+  /** Counts a request about the topic. Above the rate limit, returns the seconds to wait. */
+  takeExcess(topic: string, now: number): number | undefined {
+    return takeExcess(this.#layersOf(topic), now);
   }
 
   #layersOf(topic: string): FaultLayer[] {
-    const own = [...this.#byPath.values()].find(({ resource }) => resource.self === topic);
-    return own ? [own.faults, this.#hubFaults] : [this.#hubFaults];
+    for (const { resource, faults } of this.#byPath.values()) {
+      if (resource.self === topic) return [faults, this.#hubFaults];
+    }
+    return [this.#hubFaults];
   }
 }

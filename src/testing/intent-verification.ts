@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { isSuccess } from './callback-client.js';
 import { callbackGet } from './callback-query.js';
-import { delayOf } from './fault-layer.js';
+import { verifyModeOf } from './fault-layer.js';
 import type { Delivery } from './delivery.js';
 import type { HubContext } from './hub-context.js';
-import type { HubFaults } from './hub-faults.js';
+import type { HubFaults, VerifyMode } from './hub-faults.js';
 import type { SubscriptionRequest } from './subscription-request.js';
 import type { AnswerViolationCode } from './violation.js';
 
@@ -28,7 +28,10 @@ export interface VerificationOutcome {
  * stays as it is.
  */
 export async function verifyIntent(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
-  const outcome = verify(context, intent);
+  // A verification that the test holds back does not hold back content too.
+  const { holdBacks } = context;
+  if (holdBacks.holds('verification')) await holdBacks.released('verification');
+  const outcome = verifyRepeatedly(context, intent);
   context.verifications.add(outcome);
   try {
     return await outcome;
@@ -37,35 +40,64 @@ export async function verifyIntent(context: HubContext, intent: Intent): Promise
   }
 }
 
+/** Resolves with the first outcome that is confirmed, else with the last one. */
+async function verifyRepeatedly(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
+  const { verifyTimes = 1 } = context.faultsOf(intent.topic);
+  let outcome = await verify(context, intent);
+  for (let time = 1; time < verifyTimes; time += 1) {
+    const next = await verify(context, intent);
+    if (!outcome.confirmed) outcome = next;
+  }
+  return outcome;
+}
+
+/** Seconds granted by the faults, else as the intent asks for, else ten days; undefined for ever. */
+export function grantedLease({ leaseSeconds }: HubFaults, intent: Pick<Intent, 'leaseSeconds'>): number | undefined {
+  const lease = leaseSeconds ?? intent.leaseSeconds ?? DEFAULT_LEASE_SECONDS;
+  return lease === 'perpetual' ? undefined : lease;
+}
+
 async function verify(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
   const faults = context.faultsOf(intent.topic);
+  const mode = verifyModeOf(faults, intent.mode);
   const endings = context.subscriptions.endingsOf(intent);
-  const lease = faults.leaseSeconds ?? intent.leaseSeconds ?? DEFAULT_LEASE_SECONDS;
+  const leaseSeconds = grantedLease(faults, intent);
   // Base64 with its +, / and =: a conforming challenge that does not survive careless decoding.
   const challenge = randomBytes(32).toString('base64');
   const sent = callbackGet(intent.callback, {
-    'hub.mode': intent.mode,
-    'hub.topic': faults.verify === 'wrong-topic' ? wrongTopic(intent.topic) : intent.topic,
+    'hub.mode': mode === 'wrong-mode' ? otherMode(intent.mode) : intent.mode,
+    'hub.topic': mode === 'wrong-topic' ? wrongTopic(intent.topic) : intent.topic,
     'hub.challenge': challenge,
-    'hub.lease_seconds': intent.mode === 'unsubscribe' || lease === 'perpetual' ? undefined : String(lease),
+    'hub.lease_seconds': intent.mode === 'unsubscribe' ? undefined : announcedLease(faults, leaseSeconds),
     'hub.verify_token': intent.verifyToken,
   });
-  const delivery = await context.send('verification', intent, sent, delayOf(faults, 'verification'));
+  const delivery = await context.send('verification', intent, sent);
   const echoed = isSuccess(delivery) && delivery.body === challenge;
-  noteViolation(context, intent, faults, delivery, echoed);
+  noteViolation(context, intent, mode, delivery, echoed);
 
-  const confirmed = echoed && faults.verify !== 'wrong-topic' && faults.verify !== 'wrong-challenge';
+  const confirmed = echoed && !isMisleading(mode);
   if (confirmed && intent.mode === 'unsubscribe') {
     context.subscriptions.ended(intent, 'unsubscribed');
   } else if (confirmed) {
     const { secret } = intent;
-    const leaseSeconds = lease === 'perpetual' ? undefined : lease;
     context.subscriptions.verified(intent, { leaseSeconds, secret, endings });
   } else if (context.subscriptions.find(intent)?.state === 'pending') {
     context.subscriptions.ended(intent, 'refused');
   }
   return { confirmed, delivery };
 }
+
+/** Whether a verification in this mode never counts. */
+export function isMisleading(mode: VerifyMode | undefined): boolean {
+  return mode === 'wrong-topic' || mode === 'wrong-mode' || mode === 'wrong-challenge';
+}
+
+function announcedLease({ announcedLease: announced }: HubFaults, granted: number | undefined): string | undefined {
+  if (announced === false) return undefined;
+  return (announced ?? granted)?.toString();
+}
+
+const otherMode = (mode: Intent['mode']): Intent['mode'] => (mode === 'subscribe' ? 'unsubscribe' : 'subscribe');
 
 function wrongTopic(topic: string): string {
   return new URL('/a-topic-nobody-asked-for', topic).href;
@@ -74,7 +106,7 @@ function wrongTopic(topic: string): string {
 function noteViolation(
   { violations }: HubContext,
   { mode, topic, unasked }: Intent,
-  { verify }: HubFaults,
+  verifyMode: VerifyMode | undefined,
   delivery: Delivery,
   echoed: boolean,
 ): void {
@@ -88,8 +120,10 @@ function noteViolation(
         `The answer ${delivery.status} for ${topic} does not have the challenge as its body`,
       );
     }
-  } else if (verify === 'wrong-topic') {
+  } else if (verifyMode === 'wrong-topic') {
     note('confirmed-wrong-topic', `A topic nobody asked for was confirmed in place of ${topic}`);
+  } else if (verifyMode === 'wrong-mode') {
+    note('confirmed-wrong-mode', `hub.mode=${otherMode(mode)} was confirmed for ${topic} in place of ${mode}`);
   } else if (unasked && mode === 'unsubscribe') {
     note('confirmed-unasked-unsubscription', `An unsubscription from ${topic} that nobody asked for was confirmed`);
   }

@@ -9,6 +9,8 @@ export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
+  /** Whether the connection is cut instead of answered. @default false */
+  readonly isReset?: boolean;
   /** Done once the answer has left. */
   readonly afterwards?: () => Promise<unknown>;
 }
@@ -51,8 +53,9 @@ export async function listenOnLoopback({ port, tls }: LoopbackServerOptions): Pr
 async function respond(response: ServerResponse, answer: () => Promise<Answer>): Promise<void> {
   try {
     const closed = new Promise((resolve) => response.once('close', resolve));
-    const { status, headers, body = '', afterwards } = await answer();
-    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...headers }).end(body);
+    const { status, headers, body = '', isReset = false, afterwards } = await answer();
+    if (isReset) response.destroy();
+    else response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...headers }).end(body);
     await closed;
     await afterwards?.();
   } finally {

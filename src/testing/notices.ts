@@ -1,12 +1,21 @@
 import { callbackGet } from './callback-query.js';
-import { delayOf } from './fault-layer.js';
 import type { Delivery } from './delivery.js';
 import type { HubContext } from './hub-context.js';
+import type { DenyOptions } from './request-faults.js';
 import type { SubscriptionKey } from './subscription-table.js';
 
-/** Denies a subscription, asked for or active: it is over at once, and the subscriber is told (WebSub section 5.2). */
-export function deny(context: HubContext, key: SubscriptionKey, reason: string): Promise<Delivery> {
-  context.subscriptions.ended(key, 'denied');
+/**
+ * Denies a subscription, asked for or active: it is over at once, and the subscriber is told (WebSub section 5.2). With
+ * `keep` one that is active stays active.
+ */
+export function deny(
+  context: HubContext,
+  key: SubscriptionKey,
+  reason: string,
+  { keep = false }: DenyOptions = {},
+): Promise<Delivery> {
+  const isKept = keep && context.subscriptions.find(key)?.state === 'active';
+  if (!isKept) context.subscriptions.ended(key, 'denied');
   return sendNotice(context, 'denial', 'denied', key, reason);
 }
 
@@ -27,5 +36,5 @@ function sendNotice(
     'hub.topic': key.topic,
     'hub.reason': reason === '' ? undefined : reason,
   });
-  return context.send(kind, key, sent, delayOf(context.faultsOf(key.topic), 'verification'));
+  return context.send(kind, key, sent);
 }

@@ -33,6 +33,7 @@ export function createPendingTasks(onSettled: () => void): PendingTasks {
       running.add(promise);
     },
     async pause(milliseconds) {
+      aborted.signal.throwIfAborted();
       if (milliseconds > 0) await delay(milliseconds, undefined, { signal: aborted.signal });
     },
     async settled() {

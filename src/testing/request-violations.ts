@@ -149,7 +149,7 @@ function subscriptionFindings(form: URLSearchParams, subscriptions: Subscription
   const callback = form.get('hub.callback');
   if (!topic || !callback) return [];
   if (form.get('hub.mode') === 'unsubscribe') {
-    return subscriptions.find({ topic, callback })
+    return subscriptions.wasAskedFor({ topic, callback })
       ? []
       : [['unsubscribe-unknown', `Unsubscribing from ${topic}, which was never subscribed with this callback`]];
   }

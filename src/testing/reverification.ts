@@ -1,4 +1,5 @@
-import { verifyIntent } from './intent-verification.js';
+import { verifyModeOf } from './fault-layer.js';
+import { isMisleading, verifyIntent } from './intent-verification.js';
 import type { Delivery } from './delivery.js';
 import type { HubContext } from './hub-context.js';
 import type { SubscriptionKey } from './subscription-table.js';
@@ -32,8 +33,8 @@ export async function reverify(
     verifyToken: asked?.verifyToken,
     unasked: asked === undefined,
   });
-  const { verify } = context.faultsOf(topic);
-  const refused = delivery.status !== undefined && verify !== 'wrong-topic' && verify !== 'wrong-challenge';
+  const isFair = !isMisleading(verifyModeOf(context.faultsOf(topic), mode));
+  const refused = delivery.status !== undefined && isFair;
   if (!confirmed && refused && mode === 'subscribe') context.subscriptions.ended(key, 'refused');
   return delivery;
 }

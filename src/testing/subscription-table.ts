@@ -2,7 +2,8 @@ import type { SubscriptionRequest } from './subscription-request.js';
 
 /**
  * Where a subscription stands at the hub: `pending` asked for, not verified; `active`; `lapsed` its lease ran out;
- * `refused` the subscriber did not confirm it; `denied` by the hub; `unsubscribed`; `gone` the callback answered 410.
+ * `refused` the subscriber did not confirm it; `denied` by the hub; `unsubscribed`; `gone` the callback answered 410, or did
+ * not accept content of a hub with `dropOnFailure`.
  */
 export type HubSubscriptionState = 'pending' | 'active' | 'lapsed' | 'refused' | 'denied' | 'unsubscribed' | 'gone';
 
@@ -45,6 +46,7 @@ type EndState = Exclude<HubSubscriptionState, 'pending' | 'active' | 'lapsed'>;
 /** The hub's subscriptions, kept also after they ended. */
 export class SubscriptionTable {
   readonly #entries = new Map<string, Entry>();
+  readonly #everAskedFor = new Set<string>();
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -72,15 +74,26 @@ export class SubscriptionTable {
     );
   }
 
+  /** Notes that a subscription was asked for, whatever becomes of the request. */
+  askedFor(key: SubscriptionKey): void {
+    this.#everAskedFor.add(keyOf(key));
+  }
+
+  wasAskedFor(key: SubscriptionKey): boolean {
+    return this.#everAskedFor.has(keyOf(key));
+  }
+
   /**
-   * Notes a request. A subscription that is active stays as it is until the request is verified, and so does one to be
-   * unsubscribed.
+   * Notes a request that is served. A subscription that is active stays as it is until the request is verified, and so does one to be
+   * unsubscribed. With `takesSecret` content is signed with the request's secret at once.
    */
-  requested(asked: SubscriptionRequest): void {
+  requested(asked: SubscriptionRequest, { takesSecret = false }: { readonly takesSecret?: boolean } = {}): void {
     const before = this.#entries.get(keyOf(asked));
     const requestedAt = new Date(this.#now());
     if (before && (asked.mode === 'unsubscribe' || this.#stateOf(before) === 'active')) {
-      this.#put({ ...before, asked, requestedAt });
+      const { secret, ...kept } = before;
+      const signing = takesSecret && asked.mode === 'subscribe' ? asked.secret : secret;
+      this.#put({ ...kept, ...(signing !== undefined && { secret: signing }), asked, requestedAt });
     } else {
       const { topic, callback } = asked;
       this.#put({ topic, callback, state: 'pending', requestedAt, asked, endings: before?.endings ?? 0 });

@@ -1,29 +1,21 @@
-import { createCallbackClient, type CallbackClient } from './callback-client.js';
-import { createConditions, type Conditions, type Truthy, type WaitOptions } from './conditions.js';
+import { denyAll } from './denied-request.js';
 import { distribute } from './content-distribution.js';
-import { createFaultLayer, type FaultLayer } from './fault-layer.js';
-import { hubSummary } from './hub-summary.js';
-import { HubTopics } from './hub-topics.js';
+import { createHubParts, type HubParts } from './hub-parts.js';
 import { listenOnLoopback, type Answer, type LoopbackServer } from './loopback-server.js';
 import { deny, reportError } from './notices.js';
-import { createPendingTasks, type PendingTasks } from './pending-tasks.js';
 import { readRequest, type ReceivedRequest } from './received-request.js';
 import { reverify, type ReverifyOptions } from './reverification.js';
 import { answerSubscriptionRequest } from './subscription-endpoint.js';
-import {
-  SubscriptionTable,
-  type HubSubscription,
-  type HubSubscriptionState,
-  type SubscriptionKey,
-} from './subscription-table.js';
 import { createTopicHandle } from './topic-handle.js';
 import type { IncomingMessage } from 'node:http';
+import type { Truthy, WaitOptions } from './conditions.js';
 import type { Delivery } from './delivery.js';
-import type { HubContext } from './hub-context.js';
-import type { HubFaults, RequestFailure } from './hub-faults.js';
+import type { HubDelays, HubFaults } from './hub-faults.js';
 import type { HubTopic } from './hub-topic.js';
+import type { DenyOptions, RequestFailure, RequestRedirect } from './request-faults.js';
+import type { HubSubscription, HubSubscriptionState, SubscriptionKey } from './subscription-table.js';
 import type { TestHubOptions } from './test-hub-options.js';
-import type { Distributor, TopicOptions } from './topic-options.js';
+import type { Distributor, PublishOptions, TopicOptions } from './topic-options.js';
 import type { Violation } from './violation.js';
 
 const HUB_PATH = '/hub';
@@ -46,17 +38,8 @@ export class TestHub implements Distributor, AsyncDisposable {
   /** Where subscription requests go. */
   readonly url: string;
   readonly port: number;
-  readonly #requests: ReceivedRequest[] = [];
-  readonly #deliveries: Delivery[] = [];
-  readonly #violations: Violation[] = [];
-  readonly #now: () => number;
-  readonly #faults: FaultLayer;
-  readonly #topics: HubTopics;
-  readonly #context: HubContext;
-  readonly #client: CallbackClient;
-  readonly #tasks: PendingTasks;
-  readonly #conditions: Conditions;
   readonly #server: LoopbackServer;
+  readonly #parts: HubParts;
   #closing: Promise<void> | undefined;
 
   /** Starts a hub. Throws `ListenerError` when it cannot listen. */
@@ -65,50 +48,32 @@ export class TestHub implements Distributor, AsyncDisposable {
   }
 
   private constructor(options: TestHubOptions, server: LoopbackServer) {
-    const { hostname = '127.0.0.1', tls, ca, protocol = 'websub', timeoutMs = 10_000, now = Date.now } = options;
+    const { hostname = '127.0.0.1', tls } = options;
     this.url = `${tls ? 'https' : 'http'}://${hostname}:${server.port}${HUB_PATH}`;
     this.port = server.port;
-    this.#now = now;
     this.#server = server;
-    this.#faults = createFaultLayer(options);
-    this.#topics = new HubTopics(this, this.#faults);
-    this.#conditions = createConditions(() => hubSummary(this));
-    this.#tasks = createPendingTasks(() => this.#conditions.check());
-    const { pause } = this.#tasks;
-    this.#client = createCallbackClient({ timeoutMs, ca, now, pause });
-    this.#context = {
-      url: this.url,
-      protocol,
-      secure: tls !== undefined,
-      subscriptions: new SubscriptionTable(now),
-      violations: this.#violations,
-      faultsOf: (topic) => this.#topics.faultsOf(topic),
-      takeFailure: (topic) => this.#topics.takeFailure(topic),
-      verifications: new Set(),
-      pause,
-      send: (...request) => this.#track(this.#send(request)),
-    };
-    server.serve(this.#tasks, (message) => this.#answer(message));
+    this.#parts = createHubParts(this, options);
+    server.serve(this.#parts.tasks, (message) => this.#answer(message));
   }
 
   /** Everything received, for the hub and for its topics, in the order it arrived in full. */
   get requests(): readonly ReceivedRequest[] {
-    return this.#requests;
+    return this.#parts.requests;
   }
 
   /** Everything sent to callbacks, in the order it was answered: verifications, denials, errors, content. */
   get deliveries(): readonly Delivery[] {
-    return this.#deliveries;
+    return this.#parts.deliveries;
   }
 
   /** What subscribers did against the specification, in the order it was seen. */
   get violations(): readonly Violation[] {
-    return this.#violations;
+    return this.#parts.violations;
   }
 
   /** The subscriptions as they stand now, also those that are over. */
   get subscriptions(): readonly HubSubscription[] {
-    return this.#context.subscriptions.all();
+    return this.#parts.context.subscriptions.all();
   }
 
   /**
@@ -116,7 +81,7 @@ export class TestHub implements Distributor, AsyncDisposable {
    * is taken.
    */
   topic(path: string, options: TopicOptions = {}): HubTopic {
-    return createTopicHandle(this, this.#context, this.#topics.add(path, options));
+    return createTopicHandle(this, this.#parts.context, this.#parts.topics.add(path, options));
   }
 
   /**
@@ -126,45 +91,55 @@ export class TestHub implements Distributor, AsyncDisposable {
   async distribute(
     topic: string,
     body: string | Uint8Array,
-    { contentType = 'text/plain; charset=utf-8' }: { readonly contentType?: string } = {},
+    { contentType = 'text/plain; charset=utf-8', headers = {} }: PublishOptions = {},
   ): Promise<Delivery[]> {
     if (this.#closing) return [];
-    const { verifications } = this.#context;
+    const { verifications } = this.#parts.context;
     while (verifications.size > 0) await Promise.allSettled(verifications);
-    return this.#track(distribute(this.#context, topic, { body: Buffer.from(body), contentType }));
+    return this.#parts.track(distribute(this.#parts.context, topic, { body: Buffer.from(body), contentType, headers }));
   }
 
   /** Changes any fault; one given as `undefined` is back at its default. */
   configure(faults: HubFaults): void {
-    this.#faults.change(faults);
+    this.#parts.faults.change(faults);
   }
 
   /**
-   * With a subscription: ends it with a denial. Without: ends all with a denial, and denies those asked for from now on
-   * (`configure({ deny: false })` stops that), except for topics that have set `deny` themselves.
+   * Denies all subscriptions and those asked for from now on (`configure({ deny: false })` stops that), except for topics that
+   * have set `deny` themselves. A denial ends a subscription; with `keep` an active one stays active.
    */
-  async deny(reason = '', subscription?: SubscriptionKey): Promise<Delivery[]> {
-    if (subscription) return [await deny(this.#context, subscription, reason)];
-    this.configure({ deny: reason });
-    const { faultsOf, subscriptions } = this.#context;
-    const ended = subscriptions.live().filter(({ topic }) => faultsOf(topic).deny === reason);
-    return Promise.all(ended.map((one) => deny(this.#context, one, reason)));
+  deny(reason?: string, options?: DenyOptions): Promise<Delivery[]>;
+  /** Denies one subscription. Sent also when the hub knows no such subscription. */
+  deny(reason: string, subscription: SubscriptionKey, options?: DenyOptions): Promise<Delivery[]>;
+  async deny(reason = '', about: DenyOptions | SubscriptionKey = {}, one: DenyOptions = {}): Promise<Delivery[]> {
+    if ('callback' in about) return [await deny(this.#parts.context, about, reason, one)];
+    const denial = { reason, ...about };
+    this.configure({ deny: denial });
+    return denyAll(this.#parts.context, denial);
   }
 
-  /** Answers subscription requests with a status instead of serving them. */
-  fail(status: number, options: Omit<RequestFailure, 'status'> = {}): void {
+  /** Answers subscription requests with a status instead of serving them; `'reset'` cuts the connection. */
+  fail(status: RequestFailure['status'], options: Omit<RequestFailure, 'status'> = {}): void {
     this.configure({ fail: { status, ...options } });
   }
 
   /** Redirects subscription requests. */
-  redirect(status: 307 | 308, to: string): void {
-    this.configure({ redirect: { status, to } });
+  redirect(status: RequestRedirect['status'], to: string, options: Omit<RequestRedirect, 'status' | 'to'> = {}): void {
+    this.configure({ redirect: { status, to, ...options } });
+  }
+
+  /**
+   * Holds back answers to subscription requests, verifications and denials, content, or answers to a GET of a topic, until the
+   * function it returns is called. They wait in the state they have then: content is already signed.
+   */
+  holdBack(what: keyof HubDelays): () => void {
+    return this.#parts.holdBacks.hold(what);
   }
 
   /** Sends `hub.mode=hub-error` to all subscribers. */
   async error(reason = ''): Promise<Delivery[]> {
-    const told = this.#context.subscriptions.active();
-    return Promise.all(told.map((one) => reportError(this.#context, one, reason)));
+    const told = this.#parts.context.subscriptions.active();
+    return Promise.all(told.map((one) => reportError(this.#parts.context, one, reason)));
   }
 
   /**
@@ -172,7 +147,7 @@ export class TestHub implements Distributor, AsyncDisposable {
    * refused, it ends. Sent also when the hub knows no such subscription.
    */
   verify(subscription: SubscriptionKey, options: ReverifyOptions = {}): Promise<Delivery> {
-    return this.#track(reverify(this.#context, subscription, options));
+    return this.#parts.track(reverify(this.#parts.context, subscription, options));
   }
 
   /**
@@ -181,7 +156,7 @@ export class TestHub implements Distributor, AsyncDisposable {
    * closed.
    */
   until<Value>(probe: (hub: TestHub) => Value | Promise<Value>, options?: WaitOptions): Promise<Truthy<Value>> {
-    return this.#conditions.until(() => probe(this), options);
+    return this.#parts.conditions.until(() => probe(this), options);
   }
 
   /** Resolves with the first subscription (to this topic) that is verified and within its lease, waiting for one if need be. */
@@ -196,7 +171,7 @@ export class TestHub implements Distributor, AsyncDisposable {
 
   /** Resolves once nothing is under way: every request is answered, every verification, denial and delivery is over. */
   settled(): Promise<void> {
-    return this.#tasks.settled();
+    return this.#parts.tasks.settled();
   }
 
   /** Closes at once, breaking off what is under way; nothing keeps the process alive then. May be called again. */
@@ -210,18 +185,16 @@ export class TestHub implements Distributor, AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#conditions.close();
-    this.#tasks.abort();
-    await Promise.all([this.#client.close(), this.#server.close()]);
-    await this.#tasks.settled();
+    await Promise.all([this.#parts.close(), this.#server.close()]);
+    await this.#parts.tasks.settled();
   }
 
   async #answer(message: IncomingMessage): Promise<Answer> {
-    const request = await readRequest(message, this.#now);
-    this.#requests.push(request);
-    this.#conditions.check();
-    if (request.path.split('?')[0] === HUB_PATH) return answerSubscriptionRequest(this.#context, request);
-    return this.#topics.answer(request, this.#tasks.pause);
+    const request = await readRequest(message, this.#parts.now);
+    this.#parts.requests.push(request);
+    this.#parts.conditions.check();
+    if (request.path.split('?')[0] === HUB_PATH) return answerSubscriptionRequest(this.#parts.context, request);
+    return this.#parts.topics.answer(request, (faults) => this.#parts.holdBacks.wait('topic', faults));
   }
 
   #reached(
@@ -233,17 +206,6 @@ export class TestHub implements Distributor, AsyncDisposable {
     const url = typeof topic === 'object' ? topic.self : topic;
     const reached = (): HubSubscription | undefined =>
       this.subscriptions.find((one) => one.state === state && (url === undefined || one.topic === url));
-    return this.#conditions.until(reached, { what: `${what} of ${url ?? 'any topic'}`, ...options });
-  }
-
-  async #send(request: Parameters<CallbackClient['send']>): Promise<Delivery> {
-    const delivery = await this.#client.send(...request);
-    this.#deliveries.push(delivery);
-    return delivery;
-  }
-
-  async #track<Value>(work: Promise<Value>): Promise<Value> {
-    this.#tasks.run(() => work);
-    return work;
+    return this.#parts.conditions.until(reached, { what: `${what} of ${url ?? 'any topic'}`, ...options });
   }
 }

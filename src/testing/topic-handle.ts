@@ -12,22 +12,24 @@ export function createTopicHandle(hub: Distributor, context: HubContext, entry: 
     get self() {
       return resource.self;
     },
-    async publish(body, { contentType = resource.contentType } = {}) {
+    async publish(body, { contentType = resource.contentType, headers = {} } = {}) {
       resource.show(body, contentType);
       const hubs = [hub, ...resource.distributors];
-      return (await Promise.all(hubs.map((one) => one.distribute(resource.self, body, { contentType })))).flat();
+      return (
+        await Promise.all(hubs.map((one) => one.distribute(resource.self, body, { contentType, headers })))
+      ).flat();
     },
     configure(options) {
       resource.change(options);
       faults.change(options);
     },
-    deny(reason = '') {
-      faults.change({ deny: reason });
+    deny(reason = '', options = {}) {
+      faults.change({ deny: { reason, ...options } });
       const ended = context.subscriptions.live(resource.self);
-      return Promise.all(ended.map((one) => deny(context, one, reason)));
+      return Promise.all(ended.map((one) => deny(context, one, reason, options)));
     },
     fail: (status, options) => faults.change({ fail: { status, ...options } }),
-    redirect: (status, to) => faults.change({ redirect: { status, to } }),
+    redirect: (status, to, options) => faults.change({ redirect: { status, to, ...options } }),
     error(reason = '') {
       const told = context.subscriptions.active(resource.self);
       return Promise.all(told.map((one) => reportError(context, one, reason)));

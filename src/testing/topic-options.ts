@@ -1,15 +1,23 @@
 import type { DiscoveryMethod } from './discovery-document.js';
 import type { HubFaults } from './hub-faults.js';
+import type { ContentHeaders } from './content-distribution.js';
 import type { Delivery } from './delivery.js';
+
+/** How content is sent. */
+export interface PublishOptions {
+  /** @default the topic's */
+  readonly contentType?: string;
+  /**
+   * Sent besides the hub's own headers, and in place of one with the same name: `link`, `x-hub-signature`. `undefined` leaves
+   * that one out.
+   */
+  readonly headers?: ContentHeaders;
+}
 
 /** Something that distributes content: another `TestHub`. */
 export interface Distributor {
   readonly url: string;
-  distribute(
-    topic: string,
-    body: string | Uint8Array,
-    options?: { readonly contentType?: string },
-  ): Promise<Delivery[]>;
+  distribute(topic: string, body: string | Uint8Array, options?: PublishOptions): Promise<Delivery[]>;
 }
 
 /** A topic that has moved: what a GET of it answers. */
@@ -42,6 +50,8 @@ export interface TopicOptions extends HubFaults {
   readonly self?: string | false | undefined;
   /** What a GET is answered with. Others than 200 name no links. @default 200 */
   readonly status?: number | undefined;
+  /** `Retry-After` of a `status` other than 200: seconds, or a date. @default none */
+  readonly retryAfter?: number | Date | undefined;
   /** Where a GET is redirected to. @default nowhere */
   readonly moved?: TopicMove | undefined;
 }

@@ -1,4 +1,5 @@
 import { DEFAULT_CONTENT_TYPE, documentWithLinks } from './discovery-document.js';
+import { retryAfterHeader } from './retry-after.js';
 import type { DiscoveryLinks } from './discovery-document.js';
 import type { Answer } from './loopback-server.js';
 import type { ReceivedRequest } from './received-request.js';
@@ -29,7 +30,7 @@ export function createTopicResource(hub: Distributor, url: string, initial: Topi
 
   return {
     get self() {
-      return links().self ?? url;
+      return options.self === false ? url : (options.self ?? url);
     },
     get distributors() {
       return hubs()
@@ -47,10 +48,12 @@ export function createTopicResource(hub: Distributor, url: string, initial: Topi
       published = { body, contentType: type };
     },
     answer({ method }): Answer {
-      const { status = 200, moved, discovery = 'link-header', body = '' } = options;
+      const { status = 200, retryAfter, moved, discovery = 'link-header', body = '' } = options;
       if (method !== 'GET' && method !== 'HEAD') return { status: 405, headers: { allow: 'GET, HEAD' } };
       if (moved) return { status: moved.status ?? 301, headers: { location: moved.to } };
-      if (status !== 200) return { status, body: `This topic was told to answer ${status}` };
+      if (status !== 200) {
+        return { status, headers: retryAfterHeader(retryAfter), body: `This topic was told to answer ${status}` };
+      }
       const shown = published ?? { body, contentType: contentType() };
       const document = documentWithLinks(discovery, { ...shown, body: Buffer.from(shown.body) }, links());
       const link = discovery === 'link-header' ? linkHeader(links()) : '';

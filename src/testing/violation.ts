@@ -39,6 +39,8 @@ export type RequestViolationCode =
 export type AnswerViolationCode =
   /** A topic nobody asked for was confirmed. */
   | 'confirmed-wrong-topic'
+  /** A verification with the other `hub.mode` than asked for was confirmed. */
+  | 'confirmed-wrong-mode'
   /** An unsubscription nobody asked for was confirmed. */
   | 'confirmed-unasked-unsubscription'
   /** A 2xx answer whose body is not the challenge. */

@@ -178,3 +178,65 @@ test('callbacks over https are verified and delivered to where their certificate
   const wary = await startHub({ verify: 'sync' });
   expect((await subscribe(wary, topic, callback)).status).toBe(409);
 });
+
+test('L7 a silent hub verifies and delivers nothing, and a GET shows what was published', async () => {
+  const hub = await startHub({ verify: 'sync', silent: true });
+  const topic = hub.topic('/feed', { body: 'first' });
+  const { callback, requests } = await plainSubscriber();
+  await subscribe(hub, topic, callback);
+  expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
+  expect(await topic.publish('second')).toEqual([]);
+  expect(content(requests)).toEqual([]);
+  expect(await (await fetch(topic.url)).text()).toBe('second');
+  topic.configure({ silent: false });
+  expect(await topic.publish('third')).toMatchObject([{ status: 202 }]);
+});
+
+test('L7 content can name another hub and topic, and have headers of its own', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const topic = hub.topic('/feed');
+  const { callback, requests } = await plainSubscriber();
+  await subscribe(hub, topic, callback, { 'hub.secret': 's' });
+  const link = '<https://new.example/hub>; rel="hub", <https://new.example/feed>; rel="self"';
+  await topic.publish('news', { headers: { Link: link, 'X-Custom': 'c', ETag: '"1"' } });
+  await topic.publish('news', {
+    headers: { link: undefined, 'Content-Type': 'text/html', 'X-Hub-Signature': 'sha1=0' },
+  });
+  await hub.distribute(topic.self, 'news', { headers: { link } });
+  const [first, second, third] = content(requests).map(({ headers }) => headers);
+  expect(first).toMatchObject({ link, 'x-custom': 'c', etag: '"1"', 'content-type': 'text/plain; charset=utf-8' });
+  expect(first?.['x-hub-signature']).toBe(`sha256=${hmac('sha256', 's', 'news')}`);
+  expect(second).toMatchObject({ 'content-type': 'text/html', 'x-hub-signature': 'sha1=0' });
+  expect(second?.['link']).toBeUndefined();
+  expect(third?.['link']).toBe(link);
+});
+
+test('C7 content is sent again as often as it is told to, until it is accepted', async () => {
+  const hub = await startHub({ verify: 'sync', retries: 3 });
+  const topic = hub.topic('/feed');
+  const subscriber = await plainSubscriber();
+  await subscribe(hub, topic, subscriber.callback);
+  const answered = async (...statuses: number[]): Promise<number> => {
+    const before = subscriber.requests.length;
+    subscriber.answer = () => ({ status: statuses.shift() ?? 500 });
+    await topic.publish('news');
+    return subscriber.requests.length - before;
+  };
+  expect(await answered(503, 503, 202)).toBe(3);
+  expect(await answered()).toBe(4);
+  expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
+  expect(await answered(503, 410)).toBe(2);
+  expect(hub.subscriptions).toMatchObject([{ state: 'gone' }]);
+});
+
+test('C7 a hub can drop the subscription at the first failure, as PuSHPress does', async () => {
+  const hub = await startHub({ verify: 'sync', dropOnFailure: true });
+  const topic = hub.topic('/feed');
+  const subscriber = await plainSubscriber();
+  await subscribe(hub, topic, subscriber.callback);
+  expect(await topic.publish('news')).toMatchObject([{ status: 202 }]);
+  subscriber.answer = () => ({ status: 503 });
+  await topic.publish('news');
+  expect(hub.subscriptions).toMatchObject([{ state: 'gone' }]);
+  expect(await topic.publish('news')).toEqual([]);
+});

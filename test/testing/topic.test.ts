@@ -154,6 +154,19 @@ test('D7 a topic answers what it is told to', async () => {
   expect(response.headers.get('link')).toBeNull();
 });
 
+test.each([
+  [120, '120'],
+  [new Date(Date.UTC(2030, 0, 1)), 'Tue, 01 Jan 2030 00:00:00 GMT'],
+  [undefined, null],
+] as const)('D13 a topic answers 503 with Retry-After %s', async (retryAfter, header) => {
+  const hub = await startHub();
+  const topic = hub.topic('/feed', { status: 503, retryAfter });
+  const response = await fetch(topic.url);
+  expect([response.status, response.headers.get('retry-after')]).toEqual([503, header]);
+  topic.configure({ status: undefined });
+  expect((await fetch(topic.url)).headers.get('retry-after')).toBeNull();
+});
+
 test('HEAD is answered without a body, other methods not at all, other paths with 404', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed', { body: 'x' });

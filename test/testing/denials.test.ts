@@ -1,0 +1,149 @@
+import { expect, test } from 'vitest';
+import { compliant, plainSubscriber, startHub, subscribe, type PlainSubscriber } from './plain-subscriber.js';
+import type { TestHub } from '../../src/testing/index.js';
+
+const modes = ({ requests }: PlainSubscriber): Array<string | null> =>
+  requests.map(({ query }) => query.get('hub.mode'));
+
+const states = (hub: TestHub): string[] => hub.subscriptions.map(({ state }) => state);
+
+test('N1 a denial with keep leaves an active subscription active, and the hub goes on delivering', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const topic = hub.topic('/feed');
+  const subscriber = await plainSubscriber();
+  await subscribe(hub, topic, `${subscriber.origin}/one`);
+  expect(await hub.deny('already registered', { keep: true })).toMatchObject([{ kind: 'denial', status: 202 }]);
+  expect(states(hub)).toEqual(['active']);
+  await subscribe(hub, topic, `${subscriber.origin}/one`);
+  await subscribe(hub, topic, `${subscriber.origin}/two`);
+  expect(modes(subscriber)).toEqual(['subscribe', 'denied', 'denied', 'denied']);
+  expect(states(hub)).toEqual(['active', 'denied']);
+  expect(await topic.publish('news')).toMatchObject([{ callback: `${subscriber.origin}/one`, status: 202 }]);
+});
+
+test('N1 keep works for one topic and for one subscription', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const [topic, other] = [hub.topic('/feed'), hub.topic('/other')];
+  const subscriber = await plainSubscriber();
+  await subscribe(hub, topic, `${subscriber.origin}/one`);
+  await subscribe(hub, other, `${subscriber.origin}/two`);
+  expect(await topic.deny('not now', { keep: true })).toMatchObject([{ topic: topic.self }]);
+  const second = { topic: other.self, callback: `${subscriber.origin}/two` };
+  expect(await hub.deny('not now', second, { keep: true })).toMatchObject([{ topic: other.self }]);
+  expect(states(hub)).toEqual(['active', 'active']);
+  await hub.deny('over', second);
+  expect(states(hub)).toEqual(['active', 'denied']);
+});
+
+test('N1 keep does not keep a lease that ran out, nor a subscription that is not verified', async () => {
+  let now = 0;
+  const hub = await startHub({ verify: 'sync', leaseSeconds: 10, now: () => now });
+  const topic = hub.topic('/feed');
+  const { origin } = await plainSubscriber();
+  await subscribe(hub, topic, `${origin}/lapsed`);
+  now = 20_000;
+  hub.configure({ verify: 'never' });
+  await subscribe(hub, topic, `${origin}/pending`);
+  for (const { callback } of hub.subscriptions) await hub.deny('no', { topic: topic.self, callback }, { keep: true });
+  expect(states(hub)).toEqual(['denied', 'denied']);
+});
+
+test("N1 a hub that denies renewals only, as Ballerina's does, keeps the subscription", async () => {
+  const deny = { reason: 'already registered', only: 'renewals', keep: true } as const;
+  const hub = await startHub({ verify: 'sync', deny });
+  const topic = hub.topic('/feed');
+  const subscriber = await plainSubscriber();
+  const { callback } = subscriber;
+  expect((await subscribe(hub, topic, callback)).status).toBe(202);
+  expect((await subscribe(hub, topic, callback)).status).toBe(202);
+  expect(modes(subscriber)).toEqual(['subscribe', 'denied']);
+  expect(subscriber.requests[1]?.query.get('hub.reason')).toBe('already registered');
+  expect(await topic.publish('news')).toMatchObject([{ status: 202 }]);
+  await subscribe(hub, topic, callback, { 'hub.mode': 'unsubscribe' });
+  expect(states(hub)).toEqual(['unsubscribed']);
+});
+
+test('N1 a denied renewal ends the subscription where keep is not set', async () => {
+  const hub = await startHub({ verify: 'sync', deny: { only: 'renewals' } });
+  const topic = hub.topic('/feed');
+  const subscriber = await plainSubscriber();
+  await subscribe(hub, topic, subscriber.callback);
+  await subscribe(hub, topic, subscriber.callback);
+  expect(subscriber.requests[1]?.query.has('hub.reason')).toBe(false);
+  expect(states(hub)).toEqual(['denied']);
+});
+
+test('N2 a topic can be denied so many times, and granted then', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const topic = hub.topic('/feed', { deny: { reason: 'not registered', times: 2 } });
+  const subscriber = await plainSubscriber();
+  for (const _ of [1, 2, 3]) await subscribe(hub, topic, subscriber.callback);
+  expect(modes(subscriber)).toEqual(['denied', 'denied', 'subscribe']);
+  expect(states(hub)).toEqual(['active']);
+});
+
+test('V9 thenVerify verifies after the denial, and the subscription is active', async () => {
+  const hub = await startHub({ deny: { reason: 'awaiting approval', thenVerify: true } });
+  const topic = hub.topic('/feed');
+  const subscriber = await plainSubscriber();
+  expect((await subscribe(hub, topic, subscriber.callback, { 'hub.secret': 's' })).status).toBe(202);
+  expect(await hub.verified(topic)).toMatchObject({ secret: 's' });
+  expect(modes(subscriber)).toEqual(['denied', 'subscribe']);
+});
+
+test('V9 a denied subscription can be approved by hand', async () => {
+  const hub = await startHub({ deny: 'awaiting approval' });
+  const topic = hub.topic('/feed');
+  const subscriber = await plainSubscriber();
+  await subscribe(hub, topic, subscriber.callback, { 'hub.lease_seconds': '60', 'hub.secret': 's' });
+  const denied = await hub.until(() => hub.subscriptions.find(({ state }) => state === 'denied'));
+  expect(await hub.verify(denied)).toMatchObject({ kind: 'verification', status: 200 });
+  expect(hub.subscriptions).toMatchObject([{ state: 'active', leaseSeconds: 60, secret: 's' }]);
+});
+
+test('N1 unlessConfirmed verifies first, and denies what was not confirmed', async () => {
+  const hub = await startHub({ verify: 'sync', deny: { reason: 'verification failed', unlessConfirmed: true } });
+  const topic = hub.topic('/feed');
+  const subscriber = await plainSubscriber(() => ({ status: 502 }));
+  await subscribe(hub, topic, subscriber.callback);
+  expect(modes(subscriber)).toEqual(['subscribe', 'denied']);
+  expect(states(hub)).toEqual(['denied']);
+  subscriber.answer = compliant;
+  await subscribe(hub, topic, subscriber.callback);
+  expect(modes(subscriber)).toEqual(['subscribe', 'denied', 'subscribe']);
+  expect(states(hub)).toEqual(['active']);
+});
+
+test('N1 an unsubscription can be denied before it is verified', async () => {
+  const hub = await startHub({ verify: 'sync', deny: { only: 'unsubscriptions', thenVerify: true } });
+  const topic = hub.topic('/feed');
+  const subscriber = await plainSubscriber();
+  await subscribe(hub, topic, subscriber.callback);
+  const response = await subscribe(hub, topic, subscriber.callback, { 'hub.mode': 'unsubscribe' });
+  expect(response.status).toBe(202);
+  expect(modes(subscriber)).toEqual(['subscribe', 'denied', 'unsubscribe']);
+  expect(states(hub)).toEqual(['unsubscribed']);
+  expect(hub.violations).toEqual([]);
+});
+
+test('N1 sync: the denial comes while the request is open', async () => {
+  const hub = await startHub({ verify: 'sync', deny: 'no' });
+  let answered = false;
+  const { callback } = await plainSubscriber(() => {
+    expect(answered).toBe(false);
+    return { status: 200 };
+  });
+  const response = await subscribe(hub, hub.topic('/feed'), callback);
+  answered = true;
+  expect(response.status).toBe(202);
+  expect(states(hub)).toEqual(['denied']);
+});
+
+test('N1 a denial of all leaves topics alone that set deny themselves, also with the same reason', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const own = hub.topic('/own', { deny: { only: 'unsubscriptions', reason: 'no' } });
+  const { callback } = await plainSubscriber();
+  await subscribe(hub, own, callback);
+  expect(await hub.deny('no')).toEqual([]);
+  expect(states(hub)).toEqual(['active']);
+});
