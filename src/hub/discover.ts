@@ -7,6 +7,7 @@ import { discoveryFailure } from './discovery-failure.js';
 import { discoveryRequest } from './discovery-request.js';
 import { withDocument, type OpenDocument } from './document.js';
 import type { DiscoveryConfig } from './http-config.js';
+import { withheldFrom } from './withheld-credentials.js';
 
 /** Where hub and topic were found. */
 export type DiscoverySource = 'link-header' | Exclude<DocumentFormat, 'unknown'>;
@@ -28,6 +29,8 @@ export interface Discovery {
 export interface DiscoveryContext {
   /** Whether a public URL and its redirects may lead into private networks. @default false */
   readonly allowPrivateNetworks?: boolean | undefined;
+  /** Told which URL is asked without the headers and credentials that are configured. @default a warning tells it */
+  readonly onWithheld?: ((url: string) => void) | undefined;
   /** Gives it up early. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -55,17 +58,25 @@ export async function discover(
   config: DiscoveryConfig = {},
   context: DiscoveryContext = {},
 ): Promise<Discovery> {
-  const request = discoveryRequest(config, context.allowPrivateNetworks ?? false);
-  return withDocument(url, { ...request, signal: context.signal }, (document) => {
-    requireSuccess(document, request.headers);
-    return readDiscovery(document);
+  const { allowPrivateNetworks = false, signal } = context;
+  const withheld = new Set<string>();
+  const onWithheld = (asked: string): void => {
+    withheld.add(withheldFrom(asked, url));
+    context.onWithheld?.(asked);
+  };
+  const request = discoveryRequest(config, allowPrivateNetworks);
+  return withDocument(url, { ...request, signal, onWithheld }, async (document) => {
+    requireSuccess(document, request.headers, [...withheld]);
+    const found = await readDiscovery(document);
+    if (withheld.size === 0 || context.onWithheld !== undefined) return found;
+    return { ...found, warnings: [...(found.warnings ?? []), ...withheld] };
   });
 }
 
 async function readDiscovery(document: OpenDocument): Promise<Discovery> {
   const { url, status, headers } = document;
   const inHeaders = linksFromHeaders([headers.get('link') ?? ''], url);
-  if (inHeaders.hubs.length > 0) return discovered(url, 'link-header', inHeaders, []);
+  if (inHeaders.hubs.length > 0) return discovered(document, 'link-header', inHeaders, []);
 
   const contentType = headers.get('content-type');
   const reader = createDocumentLinkReader({ url, contentType });
@@ -88,18 +99,21 @@ async function readDiscovery(document: OpenDocument): Promise<Discovery> {
   const links = inDocument.selfs.length > 0 ? inDocument : { ...inDocument, selfs: inHeaders.selfs };
   const warnings =
     reading === 'too-large' ? [`Of ${url} only the first ${MAX_DOCUMENT_BYTES} bytes were read for hubs`] : [];
-  return discovered(url, format, links, warnings);
+  return discovered(document, format, links, warnings);
 }
 
-function requireSuccess({ status, url }: OpenDocument, asked: Headers): void {
+function requireSuccess({ status, url }: OpenDocument, asked: Headers, withheld: readonly string[]): void {
   if (status >= 200 && status < 300) return;
-  if (status !== 406)
+  if (status !== 406) {
+    const isUnauthorized = status === 401 || status === 403;
+    const hint = isUnauthorized ? withheld.map((told) => ` ${told}.`).join('') : '';
     throw discoveryFailure(
       'http-error',
-      `${url} answered ${status}, so there is nothing to discover a hub from. Check the URL; if you know its hub, name it: ` +
-        'target: { hub, topic }',
+      `${url} answered ${status}, so there is nothing to discover a hub from.${hint} Check the URL; if you know its hub, ` +
+        'name it: target: { hub, topic }',
       { status },
     );
+  }
   const language = asked.get('accept-language');
   throw discoveryFailure(
     'not-acceptable',
@@ -125,7 +139,12 @@ function soughtIn(format: DocumentFormat, ...found: readonly TopicLinks[]): stri
   return `looked at the Link headers and ${SOUGHT[format]}.${hint} ${NAME_THE_HUB}`;
 }
 
-function discovered(url: string, via: DiscoverySource, links: TopicLinks, before: readonly string[]): Discovery {
+function discovered(
+  { url, hide }: OpenDocument,
+  via: DiscoverySource,
+  links: TopicLinks,
+  before: readonly string[],
+): Discovery {
   const { hubs, selfs } = links;
   if (selfs.length > 1) {
     throw discoveryFailure(
@@ -147,6 +166,6 @@ function discovered(url: string, via: DiscoverySource, links: TopicLinks, before
     hubs: hubs.slice(0, MAX_HUBS),
     url,
     via,
-    ...(warnings.length > 0 ? { warnings } : {}),
+    ...(warnings.length > 0 ? { warnings: warnings.map(hide) } : {}),
   };
 }

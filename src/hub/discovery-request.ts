@@ -1,8 +1,9 @@
 import { ConfigurationError } from '../errors.js';
+import { tokenSource } from './bearer-token.js';
 import type { DocumentRequest } from './document.js';
 import type { DiscoveryConfig } from './http-config.js';
 import { redirectLimit } from './redirect-limit.js';
-import { requestHeaders } from './request-headers.js';
+import { hasCredentials, requestHeaders } from './request-headers.js';
 
 /** What a feed may be. */
 export const ACCEPT_FEEDS = [
@@ -34,6 +35,8 @@ export function discoveryRequest(
   return {
     headers: negotiation(config, requestHeaders(httpConfig), wanted),
     headersForOthers: negotiation(config, new Headers(), wanted),
+    hasCredentials: hasCredentials(httpConfig),
+    tokenSource: tokenSource(httpConfig),
     timeoutMs: httpConfig.timeoutMs,
     maxRedirects: redirectLimit('discoveryConfig.httpConfig.maxRedirects', httpConfig.maxRedirects),
     dispatcher: httpConfig.dispatcher,

@@ -1,15 +1,26 @@
 import type { Dispatcher } from 'undici';
+import { giveToken } from './bearer-token.js';
 import { startDeadline, type Deadline } from './deadline.js';
 import { failedTransfer } from './discovery-failure.js';
 import { documentUrl, redirectedUrl } from './document-url.js';
 import { send, type OutboundResponse } from './http.js';
+import type { BearerToken } from './http-config.js';
+import { mayCarryCredentials } from './own-origin.js';
 import { vouchedBy, type IsGuarded } from './private-reach.js';
+import { withToken } from './request-headers.js';
+import { credentialRedactor, withoutCredentials } from './sent-credentials.js';
 
 /** How a document is asked for. */
 export interface DocumentRequest {
   readonly headers: Headers;
-  /** What is left of `headers` once a redirect led to another origin over plain HTTP. */
+  /** The headers for any origin but that of the URL that the user gave. */
   readonly headersForOthers: Headers;
+  /** Whether `headers` has some that others are not sent. */
+  readonly hasCredentials?: boolean | undefined;
+  /** Gives the bearer token of a request to the user's own origin. */
+  readonly tokenSource?: Exclude<BearerToken, string> | undefined;
+  /** Told which URL is asked without the headers and credentials that are configured. */
+  readonly onWithheld?: ((url: string) => void) | undefined;
   /** Milliseconds for all of it: redirects, answer and body. @default 10_000 */
   readonly timeoutMs?: number | undefined;
   /** Gives it up early. */
@@ -33,6 +44,8 @@ export interface OpenDocument {
   readonly headers: Headers;
   /** Hands over the decoded body piece by piece until `take` returns true, the body ends or `maxBytes` are passed. */
   read(take: (bytes: Uint8Array) => boolean, maxBytes: number): Promise<ReadingEnd>;
+  /** Takes the credentials that were sent out of a text. */
+  readonly hide: (text: string) => string;
 }
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
@@ -51,13 +64,20 @@ export async function withDocument<T>(
 ): Promise<T> {
   const url = documentUrl(target);
   const deadline = startDeadline(request.timeoutMs, request.signal);
+  let hide = credentialRedactor(request.headers);
+  // A token that is given for this request is as secret as the headers that are configured.
+  const hideSent = (headers: Headers): void => {
+    hide = credentialRedactor(headers);
+  };
   try {
-    const { response, reached } = await follow(url, request, deadline);
+    const { response, reached } = await follow(url, request, deadline, hideSent);
     try {
-      return await use(openDocument(response, reached));
+      return await use({ ...openDocument(response, reached), hide });
     } finally {
       letGo(response);
     }
+  } catch (error) {
+    throw withoutCredentials(error, hide);
   } finally {
     deadline.clear();
   }
@@ -67,18 +87,21 @@ async function follow(
   url: URL,
   request: DocumentRequest,
   deadline: Deadline,
+  onHeaders: (headers: Headers) => void,
 ): Promise<{ response: OutboundResponse; reached: URL }> {
-  const { dispatcher } = request;
-  const { origin } = new URL(request.givenBy ?? url);
+  const { dispatcher, givenBy = url.href } = request;
   let reached = url;
-  // They are for the URL that the user gave, wherever a page may have led from there.
-  let withHeaders = url.origin === origin || url.protocol === 'https:';
+  // They are for the origin of the URL that the user gave, wherever a page may have led from there.
+  let withHeaders = mayCarryCredentials(url.href, givenBy);
   try {
+    const headers = withHeaders ? await authorized(request, deadline) : request.headersForOthers;
+    onHeaders(headers);
     const isGuarded = await deadline.race(guardOf(url, request));
     for (let redirects = 0; ; redirects += 1) {
+      if (!withHeaders && request.hasCredentials === true) request.onWithheld?.(reached.href);
       const response = await send(reached.href, {
         method: 'GET',
-        headers: withHeaders ? request.headers : request.headersForOthers,
+        headers: withHeaders ? headers : request.headersForOthers,
         signal: deadline.signal,
         guarded: isGuarded(reached.href),
         ...(dispatcher === undefined ? {} : { dispatcher }),
@@ -87,11 +110,16 @@ async function follow(
       letGo(response);
       reached = redirectedUrl(response, reached, redirects, request.maxRedirects);
       // What was left behind once does not come back.
-      withHeaders &&= reached.origin === origin || reached.protocol === 'https:';
+      withHeaders &&= mayCarryCredentials(reached.href, givenBy);
     }
   } catch (error) {
     throw failedTransfer(error, subject(reached, url));
   }
+}
+
+async function authorized({ headers, tokenSource }: DocumentRequest, deadline: Deadline): Promise<Headers> {
+  if (tokenSource === undefined) return headers;
+  return withToken(headers, await giveToken(tokenSource, 'discoveryConfig.httpConfig.auth.bearer', deadline));
 }
 
 async function guardOf(
@@ -101,7 +129,7 @@ async function guardOf(
   return allowPrivateNetworks || dispatcher !== undefined ? () => false : vouchedBy(givenBy);
 }
 
-function openDocument({ status, headers, body }: OutboundResponse, url: URL): OpenDocument {
+function openDocument({ status, headers, body }: OutboundResponse, url: URL): Omit<OpenDocument, 'hide'> {
   const next = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | undefined> => {
     try {
       return (await reader.read()).value;

@@ -20,6 +20,8 @@ export interface TopicRequest {
   readonly allowPrivateNetworks: boolean;
   /** Bytes taken, after `Content-Encoding` is undone. */
   readonly maxBytes: number;
+  /** Told which URL is asked without the headers and credentials that are configured. */
+  readonly onWithheld?: ((url: string) => void) | undefined;
   /** Gives it up early. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -48,11 +50,11 @@ const NOT_OF_THE_CONTENT: ReadonlySet<string> = new Set([
  * @throws ResourceDiscoveryFailedError where there is no 2xx answer, or one that breaks off, is too long or takes too long
  */
 export async function fetchTopic(topic: string, request: TopicRequest): Promise<TopicContent | undefined> {
-  const { config, known = {}, givenBy, allowPrivateNetworks, maxBytes, signal } = request;
+  const { config, known = {}, givenBy, allowPrivateNetworks, maxBytes, signal, onWithheld } = request;
   // Feeds first: a page and its feed may share a URL.
   const asked = discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS);
   for (const headers of [asked.headers, asked.headersForOthers]) addConditions(headers, known);
-  return withDocument(topic, { ...asked, givenBy, signal }, (document) => contentOf(document, maxBytes));
+  return withDocument(topic, { ...asked, givenBy, signal, onWithheld }, (document) => contentOf(document, maxBytes));
 }
 
 /** Whether a topic that could not be fetched will not be had by asking again: it is gone for good, or must not be asked for. */

@@ -1,15 +1,21 @@
 import type { Dispatcher } from 'undici';
 
+/**
+ * A bearer token, or a function that gives it. The function is called for each request that carries credentials; where it
+ * throws or rejects, the request is not sent and counts as a failed attempt.
+ */
+export type BearerToken = string | (() => string | Promise<string>);
+
 /** Credentials sent with a request. */
-export type HttpAuth = { readonly bearer: string } | { readonly username: string; readonly password: string };
+export type HttpAuth = { readonly bearer: BearerToken } | { readonly username: string; readonly password: string };
 
 /** How requests to hubs and publishers are made. */
 export interface HttpClientConfig {
   /** Milliseconds until a request without a complete answer is given up. @default 10_000 */
   readonly timeoutMs?: number | undefined;
-  /** Headers added to every request; not sent on to another origin over plain HTTP. */
+  /** Headers added to every request to the origin of the hub or target that was given; never sent to another origin. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Credentials; not sent on to another origin over plain HTTP. */
+  /** Credentials for the origin of the hub or target that was given; never sent to another origin. */
   readonly auth?: HttpAuth | undefined;
   /** Redirects followed at most. @default 5 */
   readonly maxRedirects?: number | undefined;

@@ -1,5 +1,6 @@
 import { SubscriptionInitiationError } from '../errors.js';
 import { isLoopback } from '../protocol/loopback.js';
+import { httpsForm } from './own-origin.js';
 
 /**
  * The URLs a hub is tried at, in order: the https form of an http URL first, unless the hub is on this machine
@@ -8,10 +9,8 @@ import { isLoopback } from '../protocol/loopback.js';
  * A port that is spelled out is kept, http's own becomes https's own.
  */
 export function hubCandidates(hub: string): readonly [first: string, fallback?: string] {
-  const url = new URL(hub);
-  if (url.protocol !== 'http:' || isLoopback(hub)) return [hub];
-  url.protocol = 'https:';
-  return [url.href, hub];
+  if (new URL(hub).protocol !== 'http:' || isLoopback(hub)) return [hub];
+  return [httpsForm(hub), hub];
 }
 
 /** What a server answers that has something else, or nothing, at the https form; or that leads back to http. */

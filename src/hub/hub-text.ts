@@ -1,3 +1,5 @@
+import { redacted, runFinder, type Range } from './secret-runs.js';
+
 /** How much of a hub's own words is kept, in bytes. */
 const KEPT_BYTES = 1024;
 
@@ -8,19 +10,66 @@ const SHORTEST_TOKEN = 16;
 export type HubWords = (text: string) => string;
 
 /**
- * Makes a hub's words fit for a message: the secrets given are taken out, also where the hub wrote them encoded, control
- * and formatting characters become spaces, and what is past 1 KiB is cut.
+ * Makes a hub's words fit for a message. The secrets given are taken out, and so is every run of eight characters or more of
+ * them, also where the hub wrote them encoded (`runFinder`). Control and formatting characters become spaces, and what is past
+ * 1 KiB is cut.
  */
 export function hubWords(secrets: readonly string[]): HubWords {
+  const longest = bytesToRead(secrets);
+  const runsIn = runFinder(secrets);
+  const redact = redactorOf(secrets, runsIn);
+  return (text) => {
+    if (text === '') return '';
+    const clean = redact(text.slice(0, longest))
+      .replace(/[\p{C}\s]+/gu, ' ')
+      .trim();
+    // Once more, as what was written within a secret is gone.
+    return cut(redacted(clean, runsIn(clean)));
+  };
+}
+
+/** What a message shows of `hub.reason`, in characters (PROTOCOL N1). */
+const KEPT_OF_REASON = 256;
+
+/** As `hubWords`, for a `hub.reason`: control and formatting characters are escaped, and what is past 256 characters is cut. */
+export function reasonWords(secrets: readonly string[]): HubWords {
+  const redact = secretRedactor(secrets);
+  const longest = bytesToRead(secrets);
+  return (text) => {
+    const plain = redact(text.slice(0, longest)).replaceAll(/^[\p{C}\s]+|[\p{C}\s]+$/gu, '');
+    const characters = Array.from(plain);
+    const kept = characters.length > KEPT_OF_REASON ? `${characters.slice(0, KEPT_OF_REASON).join('')}…` : plain;
+    return kept.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, escapedCharacter);
+  };
+}
+
+const SHORT_ESCAPES: Readonly<Record<string, string>> = {
+  '\n': String.raw`\n`,
+  '\r': String.raw`\r`,
+  '\t': String.raw`\t`,
+};
+
+function escapedCharacter(character: string): string {
+  const number = (character.codePointAt(0) ?? 0).toString(16);
+  return SHORT_ESCAPES[character] ?? (number.length > 4 ? `\\u{${number}}` : `\\u${number.padStart(4, '0')}`);
+}
+
+/** Takes secrets out of texts, and runs of them, and leaves all else as it is. */
+export function secretRedactor(secrets: readonly string[]): (text: string) => string {
+  return redactorOf(secrets, runFinder(secrets));
+}
+
+function redactorOf(secrets: readonly string[], runsIn: ReturnType<typeof runFinder>): (text: string) => string {
   // Most hubs say nothing, and need no pattern.
   let pattern: RegExp | 'none' | undefined;
   return (text) => {
-    if (text === '') return '';
     pattern ??= patternOf(secrets);
-    const redacted = pattern === 'none' ? text : text.replace(pattern, '[redacted]');
-    return cut(redacted.replace(/[\p{C}\s]+/gu, ' ').trim());
+    const whole = pattern === 'none' ? [] : [...text.matchAll(pattern)].map(rangeOf);
+    return redacted(text, [...runsIn(text), ...whole]);
   };
 }
+
+const rangeOf = ({ index, 0: { length } }: RegExpExecArray): Range => [index, index + length];
 
 function patternOf(secrets: readonly string[]): RegExp | 'none' {
   const written = secrets.filter((secret) => secret !== '').flatMap(writings);

@@ -1,3 +1,5 @@
+import { originOf } from './own-origin.js';
+
 interface Waiting {
   readonly go: (mayBegin: boolean) => void;
   next?: Waiting;
@@ -79,9 +81,4 @@ function turnIn(lane: Lane): Promise<boolean> {
     else lane.last.next = waiting;
     lane.last = waiting;
   });
-}
-
-/** What is no URL is a server of its own: that it cannot be asked is for the asking to say. */
-function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : url;
 }

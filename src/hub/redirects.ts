@@ -1,4 +1,7 @@
+import { withoutCredentials } from '../protocol/http-url.js';
 import { isLoopback } from '../protocol/loopback.js';
+import type { HubWords } from './hub-text.js';
+import { mayCarryCredentials } from './own-origin.js';
 
 /** One of the URLs that a request went to: the hub, or where it redirected. */
 export interface Hop {
@@ -23,20 +26,25 @@ export interface RedirectProblem {
 export interface RedirectRules {
   /** The hub's URL as asked first. */
   readonly hub: string;
+  /** The hub as it was advertised or given: headers and credentials are for its origin. */
+  readonly credentialsFor: string;
   readonly maxRedirects: number;
-  /** Whether the body has a secret in it. */
-  readonly hasSecret: boolean;
+  /** What the form has that must not be read on the way, by its name in the options. */
+  readonly confidential: readonly Confidential[];
   readonly allowInsecureSecret: boolean;
 }
 
-/** The first hop, at the hub itself. */
-export function firstHop(hub: string): Hop {
-  return { url: hub, redirects: 0, hub, permanent: true, withHeaders: true };
+/** Form fields that are sent on over https only. */
+export type Confidential = 'secret' | 'verifyToken' | 'customParams';
+
+/** The first hop: where the hub was last found. */
+export function firstHop({ hub, credentialsFor }: Pick<RedirectRules, 'hub' | 'credentialsFor'>): Hop {
+  return { url: hub, redirects: 0, hub, permanent: true, withHeaders: mayCarryCredentials(hub, credentialsFor) };
 }
 
 /**
- * Where a 307 or 308 leads. What the caller added to the request follows to the hub's own origin and over https; once it
- * was left behind it does not come back.
+ * Where a 307 or 308 leads. Headers and credentials follow to the origin they are for; once they were left behind they do
+ * not come back. Secrets, verify tokens and custom parameters follow over https and to this machine.
  */
 export function nextHop(
   hop: Hop,
@@ -54,9 +62,9 @@ export function nextHop(
       problem: `answered ${status} once more than httpConfig.maxRedirects (${rules.maxRedirects}) allows, to ${url}`,
     };
   }
-  const sameOrigin = new URL(url).origin === new URL(rules.hub).origin;
-  if (rules.hasSecret && !(sameOrigin ? mayCarrySecret(url, rules.allowInsecureSecret) : isHttps(url))) {
-    return { reason: 'forbidden', problem: `answered ${status}, but a secret does not follow to plain HTTP: ${url}` };
+  const unsafe = rules.confidential.find((what) => !mayFollow(what, url, rules));
+  if (unsafe !== undefined) {
+    return { reason: 'forbidden', problem: `answered ${status}, but ${unsafe} must not follow to plain HTTP: ${url}` };
   }
   const permanent = hop.permanent && status === 308;
   return {
@@ -64,8 +72,24 @@ export function nextHop(
     redirects: hop.redirects + 1,
     hub: permanent ? url : hop.hub,
     permanent,
-    withHeaders: hop.withHeaders && (sameOrigin || isHttps(url)),
+    withHeaders: hop.withHeaders && mayCarryCredentials(url, rules.credentialsFor),
   };
+}
+
+/** What a message says of a 301, 302 or 303, which is not followed; nothing of another status. */
+export function unfollowed(hop: Hop, status: number, location: string | null, words: HubWords): string {
+  if (status < 301 || status > 303) return '';
+  return ` with ${location === null ? 'no Location' : `the Location ${words(locationOf(location, hop.url))}`}; only 307 and 308 are followed`;
+}
+
+function locationOf(location: string, from: string): string {
+  return withoutCredentials(URL.canParse(location, from) ? new URL(location, from).href : location);
+}
+
+function mayFollow(what: Confidential, url: string, { hub, allowInsecureSecret }: RedirectRules): boolean {
+  if (isHttps(url) || isLoopback(url)) return true;
+  // The hub's own origin has been sent them already.
+  return new URL(url).origin === new URL(hub).origin && (what !== 'secret' || allowInsecureSecret);
 }
 
 /** Whether a secret may be sent to a hub: over https, to one on this machine, or to any if that is allowed. */

@@ -6,7 +6,7 @@ import type { HttpClientConfig } from './http-config.js';
 import { sendHubRequest, type HubAcceptance, type HubRequest } from './request.js';
 
 /** What to ask a hub for. */
-export interface SubscriptionRequest extends Omit<HubRequestForm, 'mode'> {
+export interface SubscriptionRequest extends Omit<HubRequestForm, 'mode' | 'verify'> {
   /** Headers for this request, beside `httpConfig.headers`. */
   readonly customHeaders?: Readonly<Record<string, string>> | undefined;
 }
@@ -22,6 +22,7 @@ export interface SubscriptionRequestResult extends HubAcceptance {
  * A hub given as http, other than on this machine, is asked over https first, and over http only when there proves to be
  * no hub at the https form (no connection, a TLS error or no answer in time; 301, 302, 303, 404, 405, 421 or 501). The
  * time-out counts for each of the two. The `hub` that accepted is in the result: unsubscribe and renew at that one.
+ * Headers and credentials go to the origin of `hub` only, wherever it redirects.
  *
  * @example
  * await requestSubscription('https://hub.example.com', {
@@ -63,7 +64,7 @@ async function requestAtCandidates(
 ): Promise<SubscriptionRequestResult> {
   readHttpUrl('hub', hub);
   const ask = async (candidate: string): Promise<SubscriptionRequestResult> => ({
-    ...(await sendHubRequest(candidate, request, { httpConfig })),
+    ...(await sendHubRequest(candidate, request, { httpConfig, credentialsFor: hub })),
     topic: request.topic,
   });
   const [first, fallback] = hubCandidates(hub);

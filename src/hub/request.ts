@@ -3,16 +3,26 @@ import { readHttpUrl } from '../protocol/http-url.js';
 import { requestForm, type HubRequestForm } from '../protocol/request-form.js';
 import { retryAfterSeconds } from '../protocol/retry-after.js';
 import { AddressError } from './address-guard.js';
+import { giveToken, tokenSource } from './bearer-token.js';
 import { startDeadline, type Deadline } from './deadline.js';
 import { bytesToRead, capabilityOf, hubWords, readBeginning, type HubWords } from './hub-text.js';
 import type { HttpClientConfig } from './http-config.js';
 import { send, type OutboundResponse } from './http.js';
 import { initiationFailure } from './initiation-failure.js';
 import { networkFailure } from './network-failure.js';
+import { HeldOriginError } from './origin-holds.js';
 import { vouchedBy, type IsGuarded } from './private-reach.js';
 import { redirectLimit } from './redirect-limit.js';
-import { firstHop, mayCarrySecret, nextHop, type Hop, type RedirectRules } from './redirects.js';
-import { credentialsOf, requestHeaders } from './request-headers.js';
+import {
+  firstHop,
+  mayCarrySecret,
+  nextHop,
+  unfollowed,
+  type Confidential,
+  type Hop,
+  type RedirectRules,
+} from './redirects.js';
+import { configuredSecrets, hasCredentials, requestHeaders, withToken } from './request-headers.js';
 
 /** What a hub is asked for, and the headers it is asked with. */
 export interface HubRequest extends HubRequestForm {
@@ -31,10 +41,29 @@ export interface HubRequestOptions {
    * `false`: nowhere. A dispatcher of the user's own is never guarded. @default 'redirects'
    */
   readonly guarded?: boolean | 'redirects' | undefined;
+  /** The hub as it was advertised or given: headers and credentials go to its origin only. @default the hub that is asked */
+  readonly credentialsFor?: string | undefined;
+  /** Told where a request goes without the headers and credentials that are configured. */
+  readonly onWithheld?: ((url: string) => void) | undefined;
+  /** Told which URL answered, and how. */
+  readonly onAnswer?: ((answer: HubAnswer) => void) | undefined;
+  /**
+   * Asked before a redirect is followed: when to make the request again (epoch milliseconds), where that URL wants to be left
+   * alone.
+   */
+  readonly putOff?: ((url: string) => number | undefined) | undefined;
   /** Gives the request up early. */
   readonly signal?: AbortSignal | undefined;
   /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
   readonly now?: (() => number) | undefined;
+}
+
+/** What one URL answered to a request, or a redirect on its way. */
+export interface HubAnswer {
+  readonly url: string;
+  readonly status: number;
+  /** As `Retry-After` asks, where it does. */
+  readonly retryAfterSeconds: number | undefined;
 }
 
 /** A hub's acceptance. Its verification of intent comes later, or came already. */
@@ -53,6 +82,7 @@ export interface HubAcceptance {
  *
  * @throws ConfigurationError when what is asked for cannot be sent, before anything is
  * @throws SubscriptionInitiationError when the hub did not accept, with its own words (cut at 1 KiB) in the message
+ * @throws HeldOriginError when a redirect is put off
  */
 export async function sendHubRequest(
   hub: string,
@@ -65,11 +95,12 @@ export async function sendHubRequest(
   const headers = requestHeaders(httpConfig, request.customHeaders);
   const rules: RedirectRules = {
     hub,
+    credentialsFor: options.credentialsFor ?? hub,
     maxRedirects: redirectLimit('httpConfig.maxRedirects', httpConfig.maxRedirects),
-    hasSecret: form.has('hub.secret'),
+    confidential: confidentialIn(form, request),
     allowInsecureSecret: options.allowInsecureSecret === true,
   };
-  if (rules.hasSecret && !mayCarrySecret(hub, rules.allowInsecureSecret)) {
+  if (form.has('hub.secret') && !mayCarrySecret(hub, rules.allowInsecureSecret)) {
     throw initiationFailure(hub, request, 'forbidden', INSECURE_SECRET);
   }
   const deadline = startDeadline(httpConfig.timeoutMs, options.signal);
@@ -84,8 +115,13 @@ const INSECURE_SECRET =
   'the hub is reached over plain HTTP, where a secret would be read on the way. ' +
   'Use an https hub, leave the secret out, or allow it with security.allowInsecureSecret';
 
-/** Characters from which on a custom parameter or header may be a key. */
-const SHORTEST_CUSTOM = 8;
+function confidentialIn(form: URLSearchParams, { customParams = {} }: HubRequest): readonly Confidential[] {
+  return [
+    ...(form.has('hub.secret') ? (['secret'] as const) : []),
+    ...(form.has('hub.verify_token') ? (['verifyToken'] as const) : []),
+    ...(Object.keys(customParams).length > 0 ? (['customParams'] as const) : []),
+  ];
+}
 
 /** What stays the same from one redirect to the next. */
 interface Attempt {
@@ -99,41 +135,68 @@ interface Attempt {
   readonly deadline: Deadline;
 }
 
-async function follow(attempt: Attempt): Promise<HubAcceptance> {
-  const { hub, request, options, rules } = attempt;
-  const hidden = hiddenFromMessages(request, options.httpConfig);
+async function follow(given: Attempt): Promise<HubAcceptance> {
+  const { hub, request, options, rules } = given;
+  let hop = firstHop(rules);
+  const token = hop.withHeaders ? await bearerToken(given) : undefined;
+  const attempt = token === undefined ? given : { ...given, headers: withToken(given.headers, token) };
+  const hidden = [...hiddenFromMessages(request, options.httpConfig), ...(token === undefined ? [] : [token])];
   const words = hubWords(hidden);
-  let hop = firstHop(hub);
   let isGuarded: IsGuarded = () => options.guarded === true;
   for (;;) {
     const response = await post(attempt, hop, isGuarded(hop.url), words);
     const text = words(await readBeginning(response.body, bytesToRead(hidden)));
-    const { status } = response;
+    const { status, headers } = response;
+    const waitSeconds = retryAfterSeconds(headers.get('retry-after'), (options.now ?? Date.now)());
+    options.onAnswer?.({ url: hop.url, status, retryAfterSeconds: waitSeconds });
     const verdict = hubVerdict(status);
     if (verdict === 'accepted') return { hub: hop.hub, status, moved: hop.hub !== hub };
     if (verdict !== 'redirected') {
+      const said = text === '' ? '' : `: ${JSON.stringify(text)}`;
+      const led = unfollowed(hop, status, headers.get('location'), words);
       throw initiationFailure(
         hub,
         request,
         verdict,
-        `${subject(hop, words)} answered ${status}${text === '' ? '' : `: ${JSON.stringify(text)}`}`,
-        {
-          status,
-          retryAfterSeconds: retryAfterSeconds(response.headers.get('retry-after'), (options.now ?? Date.now)()),
-        },
+        `${subject(hop, words)} answered ${status}${led}${said}${lacksCredentials(attempt, hop, status)}`,
+        { status, retryAfterSeconds: waitSeconds },
       );
     }
-    const next = nextHop(hop, status, response.headers.get('location'), rules);
+    const next = nextHop(hop, status, headers.get('location'), rules);
     if ('problem' in next) {
       throw initiationFailure(hub, request, next.reason, `${subject(hop, words)} ${words(next.problem)}`, { status });
     }
+    const until = options.putOff?.(next.url);
+    if (until !== undefined) throw new HeldOriginError(next.url, until);
     if (hop.redirects === 0) isGuarded = await redirectGuard(attempt);
     hop = next;
   }
 }
 
+async function bearerToken({ hub, request, options, deadline }: Attempt): Promise<string | undefined> {
+  const source = tokenSource(options.httpConfig ?? {});
+  if (source === undefined) return undefined;
+  try {
+    return await giveToken(source, 'httpConfig.auth.bearer', deadline);
+  } catch (cause) {
+    throw initiationFailure(hub, request, 'temporary', `the hub was not asked: ${networkFailure(cause)}`, { cause });
+  }
+}
+
+/** Whether a URL is not sent the headers and credentials that are configured. */
+function isWithheld({ request, options }: Attempt, hop: Hop): boolean {
+  return !hop.withHeaders && hasCredentials(options.httpConfig ?? {}, request.customHeaders);
+}
+
+/** Why a URL may have refused that was not sent what is configured. */
+function lacksCredentials(attempt: Attempt, hop: Hop, status: number): string {
+  if (!isWithheld(attempt, hop) || (status !== 401 && status !== 403)) return '';
+  return `. No credentials were sent there: they are for ${new URL(attempt.rules.credentialsFor).origin} only`;
+}
+
 async function post(attempt: Attempt, hop: Hop, guarded: boolean, words: HubWords): Promise<OutboundResponse> {
   const { hub, request, body, options, deadline } = attempt;
+  if (isWithheld(attempt, hop)) options.onWithheld?.(hop.url);
   const headers = new Headers(hop.withHeaders ? attempt.headers : undefined);
   headers.set('content-type', 'application/x-www-form-urlencoded');
   const dispatcher = options.httpConfig?.dispatcher;
@@ -148,12 +211,15 @@ async function post(attempt: Attempt, hop: Hop, guarded: boolean, words: HubWord
     });
   } catch (cause) {
     const reason = cause instanceof AddressError ? 'forbidden' : 'unreachable';
+    const failure = networkFailure(cause);
+    const told = words(failure);
     throw initiationFailure(
       hub,
       request,
       reason,
-      `${subject(hop, words)} could not be asked: ${networkFailure(cause)}`,
-      { cause },
+      `${subject(hop, words)} could not be asked: ${told}`,
+      // A redirect may lead to a host whose name has a secret in it.
+      told === failure ? { cause } : {},
     );
   }
 }
@@ -166,14 +232,9 @@ async function redirectGuard({ hub, options, deadline }: Attempt): Promise<IsGua
 }
 
 function hiddenFromMessages(request: HubRequest, httpConfig: HttpClientConfig = {}): readonly string[] {
-  const { secret, verifyToken, callback, customParams = {}, customHeaders = {} } = request;
-  // A short one is a word such as `async`, and taking it out would spoil what the hub says.
-  const custom = [...Object.values(customParams), ...Object.values(customHeaders)].filter(
-    ({ length }) => length >= SHORTEST_CUSTOM,
-  );
-  return [secret, verifyToken, ...capabilityOf(callback), ...credentialsOf(httpConfig), ...custom].filter(
-    (value) => value !== undefined,
-  );
+  const { secret, verifyToken, callback } = request;
+  const own = configuredSecrets({ ...request, httpConfig });
+  return [secret, verifyToken, ...capabilityOf(callback), ...own].filter((value) => value !== undefined);
 }
 
 const subject = (hop: Hop, words: HubWords): string =>

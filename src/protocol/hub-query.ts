@@ -41,12 +41,30 @@ export function readHubQuery(query: string): HubQuery | undefined {
  * topic's own `&` and `%` as they are, so that it arrives in pieces: the query as it was sent is looked at as well.
  */
 export function isTopic(expected: string, named: string, query: string): boolean {
-  if (named === expected) return true;
-  if (!URL.canParse(expected)) return rawTopic(query) === expected;
-  const { href } = new URL(expected);
-  const isSame = (topic: string): boolean =>
-    topic === expected || (URL.canParse(topic) && new URL(topic).href === href);
-  return isSame(named) || isSame(rawTopic(query));
+  return isSameTopic(expected, named) || isSameTopic(expected, rawTopic(query));
+}
+
+/** As `isTopic`, for a denial: some hubs percent-encode its topic twice (PROTOCOL V10). */
+export function isDeniedTopic(expected: string, named: string, query: string): boolean {
+  if (isTopic(expected, named, query)) return true;
+  const decoded = decode(named.replaceAll('+', '%2B'));
+  return decoded !== undefined && isSameTopic(expected, decoded);
+}
+
+/**
+ * Whether two topics are the same: as strings, or as URLs once their percent-encoding is normalised (RFC 3986, section
+ * 6.2.2: the case of its digits, and characters that need none).
+ */
+export function isSameTopic(a: string, b: string): boolean {
+  if (a === b) return true;
+  return URL.canParse(a) && URL.canParse(b) && normalised(a) === normalised(b);
+}
+
+function normalised(url: string): string {
+  return new URL(url).href.replaceAll(/%[\da-f]{2}/gi, (encoded) => {
+    const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
+    return /[\w.~-]/.test(character) ? character : encoded.toUpperCase();
+  });
 }
 
 /** What stands between the last `hub.topic=` and the next parameter of the hub's. */

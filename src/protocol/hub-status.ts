@@ -17,3 +17,14 @@ export function hubVerdict(status: number): HubVerdict {
   if (TEMPORARY.has(status) || (status >= 500 && status < 600)) return 'temporary';
   return 'refused';
 }
+
+/**
+ * Whether the answer to an unsubscription says that there is nothing left to end: 204, 404 and 410, and any other final 4xx
+ * where the hub had reason to end it before.
+ *
+ * @param hadReason whether the hub was answered 410, or denied the subscription
+ */
+export function saysEnded(status: number, hadReason: boolean): boolean {
+  if (status === 204 || status === 404 || status === 410) return true;
+  return hadReason && status >= 400 && status < 500 && hubVerdict(status) === 'refused';
+}

@@ -20,6 +20,8 @@ export interface HubRequestForm {
   readonly protocol?: HubProtocol | undefined;
   /** Comes back in the hub's verification. Sent in PubSubHubbub 0.3 only. */
   readonly verifyToken?: string | undefined;
+  /** Adds `hub.verify` to a WebSub request, for a hub that answers 400 without; `customParams` wins over it. */
+  readonly verify?: 'async' | undefined;
 }
 
 /** A secret is shorter than this many bytes (WebSub section 5.1). */
@@ -56,6 +58,8 @@ export function requestForm(request: HubRequestForm): URLSearchParams {
     form.append('hub.verify', 'async');
     form.append('hub.verify', 'sync');
     if (request.verifyToken !== undefined) form.append('hub.verify_token', request.verifyToken);
+  } else if (request.verify !== undefined && request.customParams?.['hub.verify'] === undefined) {
+    form.append('hub.verify', request.verify);
   }
   for (const [name, value] of Object.entries(request.customParams ?? {})) {
     checkCustomParam(name, form);

@@ -1,6 +1,7 @@
 import type { LookupAddress } from 'node:dns';
 import { describe, expect, it } from 'vitest';
 import { AddressError, guardedLookup, privacyOf, specialRange } from '../../src/hub/address-guard.js';
+import { stubName } from '../set-up/names.js';
 
 const special: readonly (readonly [string, string])[] = [
   ['0.0.0.0', 'unspecified'],
@@ -88,7 +89,10 @@ describe('what makes a URL lead to them', () => {
 
   it('a name that does not resolve is public', async () => {
     expect(await privacyOf('https://hub.example.com/', never)).toBe('public');
+    stubName('hub.invalid');
     expect(await privacyOf('https://hub.invalid/')).toBe('public');
+    stubName('hub.internal', '10.0.0.1');
+    expect(await privacyOf('https://hub.internal/')).toBe('resolved');
   });
 });
 

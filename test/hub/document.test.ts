@@ -5,7 +5,7 @@ import { Agent } from 'undici';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { privacyOf } from '../../src/hub/address-guard.js';
 import { discover } from '../../src/hub/discover.js';
-import { certificate, startServer, status, type Answer } from './recording-server.js';
+import { certificate, everyHostHere, startServer, status, type Answer } from './recording-server.js';
 
 // The only stand-in: a URL that is not private cannot be had without a network.
 vi.mock(import('../../src/hub/address-guard.js'), async (importOriginal) => {
@@ -96,13 +96,80 @@ describe('credentials and headers of the user', () => {
     }
   });
 
-  test('follow to another origin over https', async () => {
+  test('S5 do not follow to another origin over https, which a warning says', async () => {
     await using other = await startServer(found, { tls: true });
     await using server = await startServer(status(302, { Location: `${other.url}/` }));
     const dispatcher = new Agent({ connect: { ca: certificate, rejectUnauthorized: false } });
-    await discover(server.url, { httpConfig: { ...httpConfig, dispatcher } });
-    expect(other.requests[0]?.headers).toMatchObject(sensitive);
+    const { warnings } = await discover(server.url, { httpConfig: { ...httpConfig, dispatcher } });
+    expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
+    expect(other.requests[0]?.headers).not.toHaveProperty('x-key');
+    expect(warnings).toEqual([
+      `Credentials and configured headers are not sent to ${other.url}: they are for ${server.url} only`,
+    ]);
     await dispatcher.close();
+  });
+
+  test('S5 follow to the https form of the same host', async () => {
+    await using secure = await startServer(found, { tls: true });
+    await using plain = await startServer(status(301, { Location: 'https://hub.test/' }));
+    const dispatcher = everyHostHere({ http: plain.port, https: secure.port });
+    const { warnings } = await discover('http://hub.test/', { httpConfig: { ...httpConfig, dispatcher } });
+    expect(secure.requests[0]?.headers).toMatchObject(sensitive);
+    expect(warnings).toBeUndefined();
+    await dispatcher.destroy();
+  });
+
+  test('S5 that a refusing origin was not sent are named in the error', async () => {
+    await using other = await startServer(status(401));
+    await using server = await startServer(status(302, { Location: `${other.url}/` }));
+    await expect(discover(server.url, { httpConfig })).rejects.toThrow(
+      `answered 401, so there is nothing to discover a hub from. Credentials and configured headers are not sent to ${other.url}`,
+    );
+  });
+});
+
+describe('a bearer token that a function gives', () => {
+  test('is asked for once a discovery, and sent to the target’s own origin only', async () => {
+    await using other = await startServer(found);
+    await using server = await startServer((request, response) => {
+      const location = request.path === '/0' ? '/1' : `${other.url}/`;
+      status(302, { Location: location })(request, response);
+    });
+    let calls = 0;
+    const bearer = async (): Promise<string> => `token-${(calls += 1)}`;
+    for (const expected of ['token-1', 'token-2']) {
+      server.requests.length = 0;
+      await discover(`${server.url}/0`, { httpConfig: { auth: { bearer } } });
+      expect(server.requests.map(({ headers }) => headers.authorization)).toEqual([
+        `Bearer ${expected}`,
+        `Bearer ${expected}`,
+      ]);
+    }
+    expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
+  });
+
+  test('is not quoted where a redirect says it back', async () => {
+    await using server = await startServer(({ path }, response) => {
+      if (path === '/0') response.writeHead(302, { Location: '/told?token=given-for-now' }).end();
+      else response.writeHead(410).end();
+    });
+    const bearer = (): Promise<string> => Promise.resolve('given-for-now');
+    await expect(discover(`${server.url}/0`, { httpConfig: { auth: { bearer } } })).rejects.toThrow(
+      /\/told\?token=\[redacted\]/,
+    );
+  });
+
+  test('that cannot be had is a discovery that failed, with its reason', async () => {
+    await using server = await startServer(found);
+    const bearer = async (): Promise<string> => {
+      throw new Error('the token service is down');
+    };
+    await expect(discover(server.url, { httpConfig: { auth: { bearer } } })).rejects.toMatchObject({
+      code: 'ERR_WEBSUB_DISCOVERY',
+      reason: 'unreachable',
+      message: `${server.url}/ could not be read: discoveryConfig.httpConfig.auth.bearer failed: the token service is down`,
+    });
+    expect(server.requests).toEqual([]);
   });
 });
 

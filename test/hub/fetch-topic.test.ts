@@ -1,4 +1,5 @@
 import { gzipSync } from 'node:zlib';
+import { Agent } from 'undici';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { privacyOf } from '../../src/hub/address-guard.js';
 import { fetchTopic, isFinal, type TopicRequest } from '../../src/hub/fetch-topic.js';
@@ -78,6 +79,20 @@ describe('S5 credentials and headers of discovery', () => {
     await fetchTopic(`${server.url}/feed`, request({ config, givenBy: 'https://publisher.example/page' }));
     expect(server.requests[0]?.headers).not.toHaveProperty('authorization');
     expect(server.requests[0]?.headers).not.toHaveProperty('x-key');
+  });
+
+  test('go to no topic of another origin over https either, which is told', async () => {
+    await using server = await startServer(feed, { tls: true });
+    const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
+    const withheld: string[] = [];
+    const onWithheld = (url: string): void => void withheld.push(url);
+    const httpConfig = { ...config.httpConfig, dispatcher };
+    const givenBy = 'https://publisher.example/page';
+    await fetchTopic(`${server.url}/feed`, request({ config: { httpConfig }, givenBy, onWithheld }));
+    expect(server.requests[0]?.headers).not.toHaveProperty('authorization');
+    expect(server.requests[0]?.headers).not.toHaveProperty('x-key');
+    expect(withheld).toEqual([`${server.url}/feed`]);
+    await dispatcher.close();
   });
 
   test('do not come back once they were left behind', async () => {

@@ -11,6 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { AddressError } from '../../src/hub/address-guard.js';
 import { send } from '../../src/hub/http.js';
 import { version } from '../../src/version.js';
+import { stubName } from '../set-up/names.js';
 import { closedPort, rejection, startServer, status } from './recording-server.js';
 
 const get = { method: 'GET', headers: {}, guarded: false } as const;
@@ -82,6 +83,7 @@ describe('one outbound request', () => {
   });
 
   it('guarded, reports a name that does not resolve as such', async () => {
+    stubName('hub.invalid');
     const error = await rejection(send('http://hub.invalid/', { ...get, guarded: true }));
     expect(error).not.toBeInstanceOf(AddressError);
     expect(error).toMatchObject({ message: expect.stringContaining('hub.invalid') });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/errors.js';
-import { credentialsOf, requestHeaders } from '../../src/hub/request-headers.js';
+import { credentialsOf, hasCredentials, requestHeaders, withToken } from '../../src/hub/request-headers.js';
 
 describe('the headers of a request', () => {
   it("S1 are the configuration's, then the request's own", () => {
@@ -31,6 +31,23 @@ describe('the headers of a request', () => {
     expect(set).toThrow(ConfigurationError);
     expect(set).toThrow(beginning);
     expect(set).not.toThrow(/token-1/);
+  });
+
+  it('carry the token that a function gives when it has been given', () => {
+    const headers = requestHeaders({ auth: { bearer: () => 'later' }, headers: { 'x-a': '1' } });
+    expect(headers.has('authorization')).toBe(false);
+    expect(Object.fromEntries(withToken(headers, 'now'))).toEqual({ 'x-a': '1', authorization: 'Bearer now' });
+    expect(credentialsOf({ auth: { bearer: () => 'later' } })).toEqual([]);
+  });
+
+  it.each([
+    [{}, {}, false],
+    [{ headers: {}, timeoutMs: 5 }, {}, false],
+    [{ headers: { cookie: 'a=b' } }, {}, true],
+    [{ auth: { bearer: 'token' } }, {}, true],
+    [{}, { 'x-own': '1' }, true],
+  ])('S5 of %j and %j are for one origin alone: %s', (config, added, expected) => {
+    expect(hasCredentials(config, added)).toBe(expected);
   });
 
   it('credentials are known as the wire has them', () => {

@@ -66,9 +66,8 @@ describe('a request to a hub', () => {
     [429, 'temporary'],
     [500, 'temporary'],
     [503, 'temporary'],
-    [301, 'refused'],
-    [302, 'refused'],
-    [303, 'refused'],
+    [300, 'refused'],
+    [305, 'refused'],
   ] as const)('S3 that is answered %i is %s, asked once, with the hub named', async (code, reason) => {
     const { error, hub, requests } = await refusalBy(status(code, { location: '/elsewhere' }, 'no\nway'));
     expect(error).toBeInstanceOf(SubscriptionInitiationError);
@@ -81,6 +80,28 @@ describe('a request to a hub', () => {
       message: `Cannot subscribe to ${asked.topic} at ${hub}: the hub answered ${code}: "no way"`,
     });
     expect(requests).toHaveLength(1);
+  });
+
+  it.each([301, 302, 303])('S3 that is answered %i is refused, with the Location named', async (code) => {
+    const { error, hub, requests } = await refusalBy(status(code, { location: '/elsewhere' }, 'moved'));
+    expect(error).toMatchObject({
+      reason: 'refused',
+      status: code,
+      message: expect.stringMatching(
+        `the hub answered ${code} with the Location ${hub}/elsewhere; only 307 and 308 are followed: "moved"$`,
+      ),
+    });
+    expect(requests).toHaveLength(1);
+  });
+
+  it.each([
+    [undefined, 'with no Location;'],
+    ['https://me:hush@hub.example.com/', 'with the Location https://hub.example.com/;'],
+    ['http://[', 'with the Location http://[;'],
+  ])('S3 that is answered 302 with the Location %s says so, without credentials', async (location, told) => {
+    const { error } = await refusalBy(status(302, location === undefined ? {} : { location }));
+    expect(error).toMatchObject({ reason: 'refused', message: expect.stringContaining(told) });
+    expect(String(error)).not.toContain('hush');
   });
 
   it('S6 says when it was for unsubscribing', async () => {
@@ -253,14 +274,51 @@ describe('redirects', () => {
     for (const name of ['x-own', 'x-all', 'authorization']) expect(headers).not.toHaveProperty(name);
   });
 
-  it('S5 to another http origin are not followed with a secret, on this machine neither', async () => {
+  it('S5 to another server on this machine take secret and parameters along, and no credentials', async () => {
     await using other = await startServer(status(202));
-    const { error } = await refusalBy(status(307, { location: other.url }), { secret: 's3cret' });
-    expect(error).toMatchObject({
-      reason: 'forbidden',
-      message: expect.stringContaining(`a secret does not follow to plain HTTP: ${other.url}/`),
+    await using server = await startServer(status(307, { location: other.url }));
+    const request = { ...asked, secret: 's3cret', customParams: { tenant: 'a' }, customHeaders: { cookie: 'a=b' } };
+    const withheld: string[] = [];
+    const onWithheld = (url: string): void => void withheld.push(url);
+    await sendHubRequest(server.url, request, {
+      httpConfig: { auth: { username: 'me', password: 'hush' } },
+      onWithheld,
     });
-    expect(other.requests).toHaveLength(0);
+    expect(server.requests[0]?.headers).toMatchObject({ cookie: 'a=b', authorization: 'Basic bWU6aHVzaA==' });
+    expect(other.requests[0]?.body).toMatch(/hub\.secret=s3cret&tenant=a$/);
+    expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
+    expect(other.requests[0]?.headers).not.toHaveProperty('cookie');
+    expect(withheld).toEqual([`${other.url}/`]);
+  });
+
+  it('S5 that end at a 401 tell that no credentials were sent there', async () => {
+    await using other = await startServer(status(401, {}, 'who are you?'));
+    const { error, hub } = await refusalBy(
+      status(308, { location: other.url }),
+      {},
+      { httpConfig: { auth: { bearer: 'token' } } },
+    );
+    expect(error).toMatchObject({
+      message: expect.stringMatching(
+        `answered 401: "who are you\\?"\\. No credentials were sent there: they are for ${hub} only$`,
+      ),
+    });
+  });
+
+  it('S5 of a hub that a 308 led to before get no credentials either', async () => {
+    await using moved = await startServer(status(202));
+    const httpConfig = { auth: { bearer: 'token' }, headers: { 'x-all': '2' } };
+    await sendHubRequest(
+      moved.url,
+      { ...asked, customHeaders: { 'x-own': '1' } },
+      {
+        httpConfig,
+        credentialsFor: 'https://hub.example.com/',
+      },
+    );
+    for (const name of ['x-own', 'x-all', 'authorization']) {
+      expect(moved.requests[0]?.headers).not.toHaveProperty(name);
+    }
   });
 });
 
@@ -300,10 +358,23 @@ describe('a secret', async () => {
     expect(plain.requests).toHaveLength(0);
   });
 
-  it('S5 goes over https, with headers to another origin too', async () => {
-    await sendHubRequest(redirecting('https://other.test/'), request, { httpConfig: { dispatcher } });
-    expect(secure.requests.at(-1)).toMatchObject({ path: '/', headers: { host: 'other.test', 'x-own': '1' } });
-    expect(secure.requests.at(-1)?.body).toContain('hub.secret=s3cret');
+  it('S5 goes over https to another origin, with custom parameters and without credentials', async () => {
+    const httpConfig = { dispatcher, auth: { bearer: 'token' }, headers: { cookie: 'a=b' } };
+    await sendHubRequest(
+      redirecting('https://other.test/'),
+      { ...request, customParams: { tenant: 'a' } },
+      { httpConfig },
+    );
+    expect(secure.requests.at(-2)?.headers).toMatchObject({
+      'x-own': '1',
+      authorization: 'Bearer token',
+      cookie: 'a=b',
+    });
+    expect(secure.requests.at(-1)).toMatchObject({ path: '/', headers: { host: 'other.test' } });
+    expect(secure.requests.at(-1)?.body).toMatch(/hub\.secret=s3cret&tenant=a$/);
+    for (const name of ['x-own', 'authorization', 'cookie']) {
+      expect(secure.requests.at(-1)?.headers).not.toHaveProperty(name);
+    }
   });
 
   it('S5 goes over plain HTTP where that is allowed', async () => {
@@ -315,5 +386,53 @@ describe('a secret', async () => {
   it('S3 a certificate that is not trusted is an unreachable hub', async () => {
     const error = await refusal(secure.url, { secret: 's3cret' });
     expect(error).toMatchObject({ reason: 'unreachable', message: expect.stringContaining('certificate') });
+  });
+});
+
+describe('a bearer token that a function gives', () => {
+  it('is asked for once a request, redirects included, and hidden from messages', async () => {
+    await using server = await startServer(({ path, headers }, response) => {
+      if (path === '/') response.writeHead(307, { location: '/b' }).end();
+      else response.writeHead(400).end(`bad: ${headers.authorization}`);
+    });
+    let calls = 0;
+    const bearer = (): string => `s3cret-${(calls += 1)}`;
+    const error = await refusal(server.url, {}, { httpConfig: { auth: { bearer } } });
+    expect(server.requests.map(({ headers }) => headers.authorization)).toEqual(['Bearer s3cret-1', 'Bearer s3cret-1']);
+    expect(error).toMatchObject({ message: expect.stringMatching(/answered 400: "bad: Bearer \[redacted\]"$/) });
+    await refusal(server.url, {}, { httpConfig: { auth: { bearer } } });
+    expect(calls).toBe(2);
+  });
+
+  it('is not asked for where it is not sent', async () => {
+    await using server = await startServer(status(202));
+    const bearer = (): string => {
+      throw new Error('not to be called');
+    };
+    const options = { httpConfig: { auth: { bearer } }, credentialsFor: 'https://hub.example.com/' };
+    expect(await sendHubRequest(server.url, asked, options)).toMatchObject({ status: 202 });
+  });
+
+  it.each<readonly [string, () => string | Promise<string>, string]>([
+    ['rejects', () => Promise.reject(new Error('no network')), 'failed: no network'],
+    [
+      'throws',
+      () => {
+        throw new Error('no key');
+      },
+      'failed: no key',
+    ],
+    ['hangs', () => new Promise(() => {}), 'failed: no complete answer within 100 ms'],
+    ['gives nothing', () => '', 'gave no token that a header can carry (not shown)'],
+    ['gives what no header can carry', () => 'to\nken', 'gave no token that a header can carry (not shown)'],
+  ])('leads to a failed attempt where it %s: nothing is sent', async (_how, bearer, told) => {
+    const { error, requests } = await refusalBy(status(202), {}, { httpConfig: { auth: { bearer }, timeoutMs: 100 } });
+    expect(error).toBeInstanceOf(SubscriptionInitiationError);
+    expect(error).toMatchObject({
+      reason: 'temporary',
+      status: undefined,
+      message: expect.stringContaining(`the hub was not asked: httpConfig.auth.bearer ${told}`),
+    });
+    expect(requests).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isTopic, readHubQuery } from '../../src/protocol/hub-query.js';
+import { isDeniedTopic, isSameTopic, isTopic, readHubQuery } from '../../src/protocol/hub-query.js';
 
 describe('the query of a hub', () => {
   test('has its parameters decoded', () => {
@@ -111,5 +111,76 @@ describe('V1 the topic named', () => {
       false,
     );
     expect(isTopic('http://a.test/', '', 'id=http://a.test/')).toBe(false);
+  });
+});
+
+describe('V10 topics are equal under RFC 3986 6.2.2', () => {
+  test.each([
+    ['the case of percent-encoding', 'http://a.test/caf%C3%A9', 'http://a.test/caf%c3%a9'],
+    ['unreserved characters, encoded', 'http://a.test/~user/a-b_c.d', 'http://a.test/%7Euser/%61%2Db%5Fc%2ed'],
+    ['in the query as well', 'http://a.test/?q=%2F~', 'http://a.test/?q=%2f%7e'],
+    ['scheme, host, default port and dot segments', 'https://a.test/b', 'HTTPS://A.test:443/x/../b'],
+    ['strings that are no URLs', 'a name', 'a name'],
+  ])('%s', (_what, a, b) => {
+    expect(isSameTopic(a, b)).toBe(true);
+    expect(isSameTopic(b, a)).toBe(true);
+    expect(isTopic(a, b, `hub.topic=${encodeURIComponent(b)}`)).toBe(true);
+  });
+
+  test.each([
+    ['a reserved character, encoded', 'http://a.test/a/b', 'http://a.test/a%2Fb'],
+    ['a percent sign, encoded', 'http://a.test/%41', 'http://a.test/%2541'],
+    ['another case', 'http://a.test/Feed', 'http://a.test/feed'],
+    ['a slash at the end', 'http://a.test/feed', 'http://a.test/feed/'],
+    ['strings that are no URLs', 'caf%c3%a9', 'caf%C3%A9'],
+  ])('and not otherwise: %s', (_what, a, b) => {
+    expect(isSameTopic(a, b)).toBe(false);
+    expect(isSameTopic(b, a)).toBe(false);
+  });
+
+  const TOPIC = 'https://publisher.example/feed?a=1&b=caf%C3%A9';
+  const named = (topic: string): string => readHubQuery(`hub.mode=denied&hub.topic=${topic}`)?.topic ?? '';
+  const once = encodeURIComponent(TOPIC);
+  const twice = encodeURIComponent(once);
+
+  test('for a denial also after one more decoding, and no more', () => {
+    for (const topic of [once, twice]) {
+      expect(isDeniedTopic(TOPIC, named(topic), `hub.topic=${topic}`)).toBe(true);
+    }
+    const thrice = encodeURIComponent(twice);
+    expect(isDeniedTopic(TOPIC, named(thrice), `hub.topic=${thrice}`)).toBe(false);
+    expect(isTopic(TOPIC, named(twice), `hub.topic=${twice}`)).toBe(false);
+  });
+
+  test('for a denial also where a hub encodes nothing', () => {
+    const query = `hub.mode=denied&hub.topic=${TOPIC}&hub.reason=no`;
+    expect(isDeniedTopic(TOPIC, readHubQuery(query)?.topic ?? '', query)).toBe(true);
+  });
+
+  test.each([
+    ['another topic', 'https://publisher.example/other'],
+    ['another topic, encoded twice', encodeURIComponent('https://publisher.example/other')],
+    ['what cannot be decoded', 'https://publisher.example/%zz'],
+    ['nothing', ''],
+  ])('for a denial not where it names %s', (_what, topic) => {
+    expect(isDeniedTopic(TOPIC, topic, `hub.topic=${encodeURIComponent(topic)}`)).toBe(false);
+  });
+
+  test('for a denial a plus sign of the topic stays one', () => {
+    const plus = 'https://publisher.example/?q=a+b';
+    const sent = encodeURIComponent(encodeURIComponent(plus));
+    expect(isDeniedTopic(plus, named(sent), `hub.topic=${sent}`)).toBe(true);
+    expect(isDeniedTopic('a name+more', named(encodeURIComponent('a name+more')), '')).toBe(true);
+    const half = encodeURIComponent('https%3A%2F%2Fpublisher.example%2F%3Fq=a+b');
+    expect(isDeniedTopic(plus, named(half), `hub.topic=${half}`)).toBe(true);
+  });
+
+  test('never throws', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (topic, query) => {
+        expect(() => isDeniedTopic('http://a.test/', topic, query)).not.toThrow();
+        expect(isSameTopic(topic, topic)).toBe(true);
+      }),
+    );
   });
 });

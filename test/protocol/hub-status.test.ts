@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { hubVerdict } from '../../src/protocol/hub-status.js';
+import { hubVerdict, saysEnded } from '../../src/protocol/hub-status.js';
 
 it.each([
   [200, 'accepted'],
@@ -30,4 +30,23 @@ it.each([
   [600, 'refused'],
 ] as const)('S3 a hub that answers %i: %s', (status, verdict) => {
   expect(hubVerdict(status)).toBe(verdict);
+});
+
+it.each([
+  [202, false, false],
+  [204, true, true],
+  [301, false, false],
+  [400, false, true],
+  [401, false, true],
+  [404, true, true],
+  [408, false, false],
+  [409, false, false],
+  [410, true, true],
+  [422, false, false],
+  [429, false, false],
+  [451, false, true],
+  [500, false, false],
+  [503, false, false],
+])('S3 an unsubscription that is answered %i has ended: %s; after our 410 or a denial: %s', (status, ever, after) => {
+  expect([saysEnded(status, false), saysEnded(status, true)]).toEqual([ever, after]);
 });

@@ -56,6 +56,15 @@ describe('the form of a subscription request', () => {
     expect(form.has('hub.verify_token')).toBe(false);
   });
 
+  it('S3 adds hub.verify for a WebSub hub that wants it, with no token, and leaves a custom one alone', () => {
+    const form = requestForm({ ...asked, verify: 'async', verifyToken: 'token' });
+    expect([...form].slice(3)).toEqual([['hub.verify', 'async']]);
+    const custom = requestForm({ ...asked, verify: 'async', customParams: { 'hub.verify': 'sync' } });
+    expect(custom.getAll('hub.verify')).toEqual(['sync']);
+    const old = requestForm({ ...asked, verify: 'async', protocol: 'pubsubhubbub-0.3' });
+    expect(old.getAll('hub.verify')).toEqual(['async', 'sync']);
+  });
+
   it('S1 takes a secret of 199 bytes and refuses one of 200, counted in UTF-8, without showing it', () => {
     expect(requestForm({ ...asked, secret: `${'é'.repeat(99)}e` }).has('hub.secret')).toBe(true);
     const refused = error({ secret: 'é'.repeat(100) });

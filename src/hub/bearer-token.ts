@@ -1,0 +1,38 @@
+import type { Deadline } from './deadline.js';
+import type { BearerToken, HttpClientConfig } from './http-config.js';
+import { networkFailure } from './network-failure.js';
+
+// A header can carry more by the letter of fetch than undici then sends.
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** Whether a header can carry the value. */
+export function isHeaderValue(value: string): boolean {
+  return HEADER_VALUE.test(value);
+}
+
+/** The function that gives the bearer token, where the configuration has one. */
+export function tokenSource({ auth }: HttpClientConfig): Exclude<BearerToken, string> | undefined {
+  if (auth === undefined || !('bearer' in auth) || typeof auth.bearer === 'string') return undefined;
+  return auth.bearer;
+}
+
+/**
+ * Calls the function that gives the bearer token of one request.
+ *
+ * @param field the option that the function was given as, for the error
+ * @throws Error that says what went wrong; a token is not in it
+ */
+export async function giveToken(
+  source: Exclude<BearerToken, string>,
+  field: string,
+  { race }: Pick<Deadline, 'race'>,
+): Promise<string> {
+  let token: unknown;
+  try {
+    token = await race((async () => source())());
+  } catch (cause) {
+    throw new Error(`${field} failed: ${networkFailure(cause)}`, { cause });
+  }
+  if (typeof token === 'string' && token !== '' && isHeaderValue(token)) return token;
+  throw new Error(`${field} gave no token that a header can carry (not shown)`);
+}

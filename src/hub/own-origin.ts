@@ -1,0 +1,20 @@
+/** The origin of a URL. An unparsable URL is an origin of its own: the request itself reports the error. */
+export function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url;
+}
+
+/** The https form of an http URL: a port that is spelled out is kept, http's own becomes https's own. */
+export function httpsForm(url: string): string {
+  const form = new URL(url);
+  form.protocol = 'https:';
+  return form.href;
+}
+
+/**
+ * Whether credentials that were configured for one URL may go to another: to the same origin, or to the https form of it
+ * (PROTOCOL S5).
+ */
+export function mayCarryCredentials(url: string, givenFor: string): boolean {
+  const { origin } = new URL(url);
+  return origin === new URL(givenFor).origin || origin === new URL(httpsForm(givenFor)).origin;
+}

@@ -1,0 +1,42 @@
+import { ResourceDiscoveryFailedError } from '../errors.js';
+import { discoveryFailure } from './discovery-failure.js';
+import { secretRedactor } from './hub-text.js';
+
+/** Names of headers that carry a credential. */
+const CREDENTIAL = /auth|cookie|credential|key|passw|secret|session|signature|token/i;
+
+/** Characters from which on a value other than of an authorization may be a credential: a short one is a word. */
+const SHORTEST = 8;
+
+/** Takes the credentials in headers that are sent out of texts: a publisher may send them back, in a redirect for instance. */
+export function credentialRedactor(headers: Headers): (text: string) => string {
+  const credentials = [...headers]
+    .filter(([name]) => CREDENTIAL.test(name))
+    .flatMap(([name, value]) => {
+      const values = credentialsIn(name, value);
+      return /authorization$/i.test(name) ? values : values.filter(({ length }) => length >= SHORTEST);
+    });
+  return credentials.length === 0 ? (text) => text : secretRedactor(credentials);
+}
+
+/** What is secret in the value of a header: not a cookie's name, nor the scheme of an authorization. */
+export function credentialsIn(name: string, value: string): readonly string[] {
+  const header = name.toLowerCase();
+  if (header === 'cookie') return value.split(';').map((cookie) => cookie.slice(cookie.indexOf('=') + 1).trim());
+  const [, scheme, credential] = /^(\S+) +(\S.*)$/.exec(value) ?? [];
+  if (scheme === undefined || credential === undefined) return [value];
+  return scheme.toLowerCase() === 'basic' ? [credential, passwordOf(credential)] : [credential];
+}
+
+function passwordOf(credential: string): string {
+  const pair = Buffer.from(credential, 'base64').toString('utf8');
+  return pair.slice(pair.indexOf(':') + 1);
+}
+
+/** A failure whose message has no credential in it. Its cause is left out where it may have one. */
+export function withoutCredentials(error: unknown, hide: (text: string) => string): unknown {
+  if (!(error instanceof ResourceDiscoveryFailedError)) return error;
+  const { message, reason, status } = error;
+  const hidden = hide(message);
+  return hidden === message ? error : discoveryFailure(reason, hidden, { status });
+}

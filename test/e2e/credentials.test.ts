@@ -1,0 +1,111 @@
+import type { IncomingHttpHeaders, RequestListener } from 'node:http';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { SubscriberServiceConfig } from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { FakeWorld } from './fake-world.js';
+import { atom } from './publisher.js';
+import { reader, strangersServer, until } from './world.js';
+
+/** A server that keeps the headers it is sent. */
+async function server(answer: RequestListener): Promise<{ url: string; got: IncomingHttpHeaders[] }> {
+  const got: IncomingHttpHeaders[] = [];
+  const { url, ...running } = await strangersServer((request, response) => {
+    got.push(request.headers);
+    request.resume();
+    answer(request, response);
+  });
+  onTestFinished(() => running[Symbol.asyncDispose]());
+  return { url, got };
+}
+
+async function begin(config: SubscriberServiceConfig) {
+  const world = new FakeWorld();
+  const { service, got } = reader({ unsubscribeOnShutdown: false, ...config });
+  const runtime = await world.start(service);
+  onTestFinished(() => runtime.stopNow());
+  return { world, runtime, got };
+}
+
+const CREDENTIALS = ['authorization', 'cookie', 'x-key', 'x-own'];
+
+function expectNone(got: readonly IncomingHttpHeaders[]): void {
+  expect(got.length).toBeGreaterThan(0);
+  for (const headers of got) for (const name of CREDENTIALS) expect(headers).not.toHaveProperty(name);
+}
+
+describe('S5 credentials for a hub', () => {
+  const config = {
+    httpConfig: { auth: { bearer: 'token' }, headers: { cookie: 'a=b', 'x-key': 'k' } },
+    customHeaders: { 'x-own': '1' },
+  } as const;
+  const sent = { authorization: 'Bearer token', cookie: 'a=b', 'x-key': 'k', 'x-own': '1' };
+
+  it.each([307, 308] as const)('are not sent where a %i leads, and a warning says so once', async (status) => {
+    const second = await TestHub.start();
+    onTestFinished(() => second.close());
+    const hub = await server((_request, response) => void response.writeHead(status, { location: second.url }).end());
+    const topic = second.topic('/feed');
+    const { world, runtime } = await begin({ target: { hub: hub.url, topic: topic.url }, ...config });
+    await runtime.ready({ timeoutMs: 5_000 });
+    const [{ id } = { id: '' }] = await runtime.subscriptions.find();
+    const renewed = new Promise((resolve) => runtime.hooks.on('renewed', resolve));
+    await runtime.renew(id);
+    await renewed;
+    // A hub that moved for good is asked at its new place.
+    expect(hub.got).toHaveLength(status === 308 ? 1 : 2);
+    for (const headers of hub.got) expect(headers).toMatchObject(sent);
+    const asked = second.requests.filter(({ method }) => method === 'POST');
+    expect(asked).toHaveLength(2);
+    for (const { headers } of asked) for (const name of CREDENTIALS) expect(headers.has(name)).toBe(false);
+    const { origin } = new URL(second.url);
+    expect(world.logged('Credentials and configured headers are not sent to')).toMatchObject([
+      { level: 'warn', fields: { service: 'News', origin } },
+    ]);
+  });
+});
+
+describe('S5 credentials for a target', () => {
+  const httpConfig = { auth: { username: 'me', password: 'hush' }, headers: { cookie: 'a=b', 'x-key': 'k' } };
+
+  it('are not sent to a foreign rel=self that is read for a thin ping, and a warning says so once', async () => {
+    const hub = await TestHub.start();
+    onTestFinished(() => hub.close());
+    const feed = await server((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/atom+xml' }).end(atom([]));
+    });
+    const page = await server((_request, response) => {
+      response.writeHead(200, { link: `<${hub.url}>; rel=hub, <${feed.url}/feed>; rel=self` }).end();
+    });
+    const { world, runtime, got } = await begin({
+      target: `${page.url}/`,
+      discoveryConfig: { httpConfig },
+      delivery: { fetchThinPings: true },
+    });
+    await runtime.ready({ timeoutMs: 5_000 });
+    await hub.settled();
+    for (const count of [1, 2]) {
+      expect((await hub.distribute(`${feed.url}/feed`, ''))[0]?.status).toBe(202);
+      await until(() => got.length === count);
+    }
+    expect(page.got[0]).toMatchObject({ authorization: expect.stringMatching(/^Basic /), cookie: 'a=b', 'x-key': 'k' });
+    expectNone(feed.got);
+    expect(world.logged('Credentials and configured headers are not sent to')).toMatchObject([
+      { fields: { service: 'News', origin: feed.url } },
+    ]);
+    // Those for the target are none for its hub.
+    expect(hub.requests.some(({ headers }) => CREDENTIALS.some((name) => headers.has(name)))).toBe(false);
+  });
+
+  it('are not sent where discovery is redirected to another origin', async () => {
+    const hub = await TestHub.start();
+    onTestFinished(() => hub.close());
+    const feed = await server((_request, response) => {
+      response.writeHead(200, { link: `<${hub.url}>; rel=hub` }).end();
+    });
+    const page = await server((_request, response) => void response.writeHead(302, { location: `${feed.url}/` }).end());
+    const { world, runtime } = await begin({ target: `${page.url}/`, discoveryConfig: { httpConfig } });
+    await runtime.ready({ timeoutMs: 5_000 });
+    expectNone(feed.got);
+    expect(world.logged('Credentials and configured headers are not sent to')).toHaveLength(1);
+  });
+});

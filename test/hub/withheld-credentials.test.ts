@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { WithheldCredentials } from '../../src/hub/withheld-credentials.js';
+import { recordingLogger, type Line } from '../subscription/registry-world.js';
+
+it('S5 a warning says once for each service and origin that no credentials are sent', () => {
+  const lines: Line[] = [];
+  const withheld = new WithheldCredentials(recordingLogger(lines));
+  for (const service of ['News', 'News', 'Other']) {
+    withheld.warn(service, 'https://other.example/a', 'https://hub.example/');
+    withheld.warn(service, 'https://other.example/b', 'https://hub.example/');
+  }
+  withheld.warn('News', 'https://third.example/', 'https://hub.example/');
+  expect(lines.map(({ fields }) => fields)).toEqual([
+    { service: 'News', origin: 'https://other.example' },
+    { service: 'Other', origin: 'https://other.example' },
+    { service: 'News', origin: 'https://third.example' },
+  ]);
+  expect(lines[0]).toMatchObject({
+    level: 'warn',
+    message: expect.stringMatching(/not sent to https:\/\/other\.example: they are for https:\/\/hub\.example only/),
+  });
+});
