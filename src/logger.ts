@@ -17,6 +17,12 @@ export abstract class Logger {
 }
 
 /**
+ * Names the kind of a line, as a field of it that is not written: lines of one kind for one subscription are bounded. Without it
+ * the kind is taken from the message.
+ */
+export const KIND: unique symbol = Symbol('kind');
+
+/**
  * A logger that throws nothing at whoever logs: pino throws at an error that is frozen or cannot be read, and any logger may
  * where its disk is full. What cannot be logged as it is, is put in words.
  */

@@ -1,6 +1,10 @@
+import { hostname } from 'node:os';
 import { ConfigurationError } from '../errors.js';
 import { silentLogger, type Logger } from '../logger.js';
 import { onDemand } from '../on-demand.js';
+import { standardOutput } from './log-output.js';
+
+const NAME = 'websub-subscriber';
 
 /** Keys whose values are secrets, wherever they stand in what is logged. */
 const SECRET_KEYS = ['secret', 'secrets', 'verifyToken', 'auth', 'authorization', 'password', 'bearer', 'token'];
@@ -22,10 +26,15 @@ export function loggerFrom(option: Logger | false | undefined, level: string | u
     );
   }
   const options = {
-    name: 'websub-subscriber',
+    name: NAME,
     level: known,
     redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[redacted]' },
   };
-  // Written at once: a signal that is raised again ends the process before anything could be flushed.
-  return pino(options, pino.destination({ dest: 1, sync: true }));
+  return pino(options, standardOutput(droppedLine));
+}
+
+/** As pino writes a warning. */
+function droppedLine(dropped: number): string {
+  const msg = `${dropped} log ${dropped === 1 ? 'line was' : 'lines were'} dropped: the standard output was not read in time`;
+  return `${JSON.stringify({ level: 40, time: Date.now(), pid: process.pid, hostname: hostname(), name: NAME, dropped, msg })}\n`;
 }

@@ -1,3 +1,5 @@
+import { flushStandardOutput } from './log-output.js';
+
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** What stops at a signal: several runtimes may share the process, and the last of them to stop ends it. */
@@ -42,6 +44,7 @@ function raise(signal: NodeJS.Signals): void {
   off();
   stops.clear();
   stopping = false;
+  flushStandardOutput();
   process.kill(process.pid, signal);
 }
 
