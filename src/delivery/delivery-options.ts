@@ -8,7 +8,9 @@ import type { ReportOptions } from './report.js';
 
 /** What delivery works with. */
 export interface DeliveryOptions extends ReportOptions, OnceOnlyOptions {
-  readonly inbox: Pick<Inbox, 'enqueue' | 'newPosition' | 'hold' | 'keep' | 'settle' | 'size'>;
+  readonly inbox: Pick<Inbox, 'enqueue' | 'newPosition' | 'hold' | 'keep' | 'settle' | 'loadOf'>;
+  /** Milliseconds the store has while a hub waits. */
+  readonly storeTimeoutMs: number;
   readonly seen: OnceOnlyOptions['seen'] & ReceptionsOptions['seen'];
   /** The present content of a grant's topic, or why it cannot be had. */
   readonly fetchPinged: (entry: Entry, grant: GrantRecord) => Promise<GenuineContent | Error>;

@@ -1,14 +1,18 @@
 import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
+import { AnswerTime } from './answer-time.js';
 import { ACKNOWLEDGED, answerTo, FULL, UNSTORED, type DeliveryAnswer } from './delivery-answer.js';
 import type { DeliveryOptions } from './delivery-options.js';
 import type { DeliveryTarget } from './delivery-target.js';
-import { runHandler, type HandlerOutcome, type HandlerRun } from './handler-run.js';
+import { endSubscription } from './end-subscription.js';
+import { runHandler, type AnsweredRun, type HandlerOutcome, type HandlerRun } from './handler-run.js';
 import type { StoredRun } from './inbox-options.js';
 import { Keeping } from './keeping.js';
+import type { PendingAnswer } from './news-in-hand.js';
 import { abortSignalOf, type ContentDistributionMessage } from './message.js';
 import type { GenuineContent } from './received-content.js';
 import { OnceOnly } from './once-only.js';
+import { OpenAnswers } from './open-answers.js';
 import { Patience, peek } from './patience.js';
 import { Receptions, type NewContent } from './receptions.js';
 import { emitEvent, reportRun, type Reception } from './report.js';
@@ -25,8 +29,7 @@ export class Delivery {
   readonly #running = new Set<ContentDistributionMessage>();
   readonly #patience = new Patience();
   readonly #late = new Set<Promise<void>>();
-  readonly #whenAnswered: (() => void)[] = [];
-  #unanswered = 0;
+  readonly #answers = new OpenAnswers();
   #isAborted = false;
 
   constructor(options: DeliveryOptions) {
@@ -44,16 +47,20 @@ export class Delivery {
   /**
    * Hands over what a hub has just sent. The answer does not wait for a slow handler: the event is stored then. It is no
    * promise where the handler has just returned. Never throws, never rejects.
+   *
+   * @param spentMs milliseconds since its last byte came
    */
   deliver(
     target: DeliveryTarget,
     entry: Entry,
     grant: GrantRecord,
     content: GenuineContent,
+    spentMs = 0,
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
     const reception = this.#receptions.of(entry, grant, content, this.#options.now());
-    if (!isTracked(target.delivery)) return this.#hand(target, reception, content);
-    return this.#counted(this.#once.deliver(target, reception, () => this.#hand(target, reception, content)));
+    if (!isTracked(target.delivery)) return this.#hand(target, reception, content, spentMs);
+    const hand = (): PendingAnswer => this.#hand(target, reception, content, spentMs);
+    return this.#answers.counted(this.#once.deliver(target, reception, hand));
   }
 
   /** Keeps what was fetched from a topic for its handler. Resolves to whether there was room, and it is stored. */
@@ -124,8 +131,8 @@ export class Delivery {
   }
 
   /** Resolves when every hub that delivers has its answer. */
-  async answered(): Promise<void> {
-    if (this.#unanswered > 0) await new Promise<void>((resolve) => void this.#whenAnswered.push(resolve));
+  answered(): Promise<void> {
+    return this.#answers.none();
   }
 
   /** Resolves when every handler that a hub called has ended, also those that hubs were answered before. */
@@ -141,47 +148,43 @@ export class Delivery {
     for (const event of this.#running) abortSignalOf(event);
   }
 
-  #hand(
-    target: DeliveryTarget,
-    reception: Reception,
-    content: GenuineContent,
-  ): DeliveryAnswer | Promise<DeliveryAnswer> {
+  #hand(target: DeliveryTarget, reception: Reception, content: GenuineContent, spentMs: number): PendingAnswer {
     const { entry, event, receivedAt } = reception;
     const { mode, fetchThinPings } = target.delivery;
     entry.counters.received(receivedAt);
     emitEvent(this.#options, 'notification', reception);
     const isPing = fetchThinPings && event.bytes().byteLength === 0 ? true : undefined;
     if (mode === 'queued' || isPing === true) {
-      return this.#counted(this.#keeping.queue(target, reception, content, isPing));
+      const withinMs = this.#timeOf(target, reception, spentMs).forStore;
+      return this.#answers.counted(this.#keeping.queue(target, reception, content, { isPing, withinMs }));
     }
     const run = this.#run(target, event);
     if (!(run instanceof Promise) && run.type === 'done' && !this.#once.isNoting(target, event)) {
       reportRun(this.#options, reception, run);
       return answerTo(run);
     }
-    return this.#counted(this.#conclude(target, reception, run, content));
+    const time = this.#timeOf(target, reception, spentMs);
+    return this.#answers.counted(this.#conclude(target, reception, { run, time }, content));
   }
 
-  async #counted(answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
-    this.#unanswered += 1;
-    try {
-      return await answer;
-    } finally {
-      this.#unanswered -= 1;
-      if (this.#unanswered === 0) for (const resolve of this.#whenAnswered.splice(0)) resolve();
-    }
+  /** The time the hub still waits. */
+  #timeOf({ delivery }: DeliveryTarget, { receivedAt }: Reception, spentMs: number): AnswerTime {
+    const { now, storeTimeoutMs } = this.#options;
+    // The handler may have taken its time before it returned.
+    const gone = spentMs + Math.max(0, now() - receivedAt);
+    return new AnswerTime({ ackAfterMs: delivery.ackAfterMs, storeTimeoutMs }, gone);
   }
 
   async #conclude(
     target: DeliveryTarget,
     reception: Reception,
-    run: HandlerRun,
+    { run, time }: AnsweredRun,
     content: GenuineContent,
   ): Promise<DeliveryAnswer> {
     const { inbox } = this.#options;
-    const outcome = run instanceof Promise ? await this.#patience.wait(run, target.delivery.ackAfterMs) : run;
+    const outcome = run instanceof Promise ? await this.#patience.wait(run, time.forHandler) : run;
     if (outcome !== undefined) {
-      const ended = await this.#ended(reception, outcome);
+      const ended = await this.#ended(reception, outcome, time);
       // What the handler has decided could not be stored: the hub is to come again, and the handler to decide again.
       if (outcome.type === 'deleted' && ended.type === 'failed') return UNSTORED;
       if (outcome.type !== 'failed') return answerTo(outcome);
@@ -191,22 +194,23 @@ export class Delivery {
       return FULL;
     }
     const stored = newStoredEvent(target.name, reception, content, { position: inbox.newPosition() });
-    const storing = outcome === undefined ? inbox.hold(stored) : inbox.keep(stored, outcome.error);
+    const withinMs = time.forStore;
+    const storing = outcome === undefined ? inbox.hold(stored, withinMs) : inbox.keep(stored, outcome.error, withinMs);
     if (!(await this.#keeping.isStored(stored, storing))) {
-      return outcome === undefined ? this.#unstored(reception, run) : UNSTORED;
+      return outcome === undefined ? this.#unstored(reception, { run, time }) : UNSTORED;
     }
     if (outcome === undefined) this.#follow(reception, run, stored);
     return ACKNOWLEDGED;
   }
 
   /** The handler may have ended while the store was being asked; if not, the hub comes again. */
-  async #unstored(reception: Reception, run: HandlerRun): Promise<DeliveryAnswer> {
+  async #unstored(reception: Reception, { run, time }: AnsweredRun): Promise<DeliveryAnswer> {
     const outcome = await peek(run);
     if (outcome === undefined) {
       this.#follow(reception, run);
       return UNSTORED;
     }
-    const ended = await this.#ended(reception, outcome);
+    const ended = await this.#ended(reception, outcome, time);
     return outcome.type === 'failed' || ended.type === 'failed' ? UNSTORED : answerTo(outcome);
   }
 
@@ -228,22 +232,16 @@ export class Delivery {
   /**
    * Called once for every run that is not over when the handler returns. An end of the subscription that cannot be stored is
    * a run that failed.
+   *
+   * @param time what the hub waits, where it does
    */
-  async #ended(reception: Reception, outcome: HandlerOutcome): Promise<StoredRun> {
+  async #ended(reception: Reception, outcome: HandlerOutcome, time?: AnswerTime): Promise<StoredRun> {
     const hasWaited = this.#running.delete(reception.event);
     if (outcome.type === 'failed' && hasWaited && this.#isAborted) return { type: 'cut-off' };
-    const settled = outcome.type === 'deleted' ? await this.#endSubscription(reception, outcome) : outcome;
+    const end = (): Promise<void> => this.#options.onDeleted(reception.entry.record.id);
+    const settled = outcome.type === 'deleted' ? await endSubscription(outcome, end, time) : outcome;
     reportRun(this.#options, reception, settled);
     if (settled.type === 'done') this.#once.handled(reception);
     return settled;
-  }
-
-  async #endSubscription({ entry }: Reception, outcome: HandlerOutcome): Promise<HandlerOutcome> {
-    try {
-      await this.#options.onDeleted(entry.record.id);
-      return outcome;
-    } catch (cause) {
-      return { type: 'failed', error: new Error('the end of the subscription could not be stored', { cause }) };
-    }
   }
 }

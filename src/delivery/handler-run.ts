@@ -1,5 +1,6 @@
 import { SubscriptionDeletedError } from '../errors.js';
 import { acknowledgementOf } from './acknowledgement.js';
+import type { AnswerTime } from './answer-time.js';
 import type { Acknowledgement, EventHandler } from './event-handler.js';
 import type { ContentDistributionMessage } from './message.js';
 
@@ -11,6 +12,12 @@ export type HandlerOutcome =
 
 /** Only a handler that waits makes a promise, which never rejects. */
 export type HandlerRun = HandlerOutcome | Promise<HandlerOutcome>;
+
+/** A run of the handler that a hub waits for. */
+export interface AnsweredRun {
+  readonly run: HandlerRun;
+  readonly time: AnswerTime;
+}
 
 const NO_ERROR = 'something that is no error';
 

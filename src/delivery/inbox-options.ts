@@ -34,3 +34,9 @@ export interface InboxLimits {
   readonly retryForSeconds: number;
   readonly order: 'none' | 'subscription';
 }
+
+/** The events that wait in the inbox for a service. */
+export interface InboxLoad {
+  readonly events: number;
+  readonly bytes: number;
+}

@@ -1,11 +1,14 @@
 import type { Timetable } from '../engine/engine.js';
+import { storeFailure } from '../store/store-failure.js';
+import { within } from '../store/time-limit.js';
 import { FAILURE_BACKOFF } from '../subscription/backoff.js';
 import { AtHand } from './at-hand.js';
 import { failedEvent } from './failed-event.js';
-import type { InboxOptions, StoredRun } from './inbox-options.js';
+import type { InboxLoad, InboxOptions, StoredRun } from './inbox-options.js';
 import { Lanes } from './lanes.js';
 import { Lines, type Place } from './lines.js';
 import { decodeEvent, encodeEvent, readEvent, type StoredEvent } from './stored-event.js';
+import { WaitingEvents } from './waiting-events.js';
 import { Withdrawals } from './withdrawals.js';
 
 const STORE_RETRY_MS = 60_000;
@@ -16,11 +19,8 @@ export class Inbox {
   readonly #due: Timetable;
   readonly #withdrawals: Withdrawals;
   readonly #lanes: Lanes;
-  /** The service of each event that is not a dead letter. */
-  readonly #services = new Map<string, string>();
-  /** How many those are, by service. */
-  readonly #sizes = new Map<string, number>();
-  /** They once more where they go in order, a line for each subscription. */
+  readonly #waiting = new WaitingEvents();
+  /** Those that go in order, a line for each subscription. */
   readonly #lines = new Lines();
   /** What the store did not take when a run had ended: it is written later, and the handler is not run for it. */
   readonly #unsettled = new Map<string, { readonly event: StoredEvent; readonly outcome: StoredRun }>();
@@ -56,7 +56,7 @@ export class Inbox {
         } else if (limitsOf(event.service) === undefined) {
           logger.warn({ event: id, service: event.service }, 'a stored event waits for a service that is not declared');
         } else {
-          this.#track(event);
+          this.#waiting.add(event);
           if (this.#isInOrder(event)) places.push({ id, line, position, receivedAt });
           this.#due.set(id, Math.min(event.nextAttemptAt, this.#latest()));
           onFound(event);
@@ -75,38 +75,46 @@ export class Inbox {
 
   /** How many events of a service are in it, dead letters apart. */
   size(service: string): number {
-    return this.#sizes.get(service) ?? 0;
+    return this.loadOf(service).events;
+  }
+
+  /** How many events of a service are in it, and their bytes, dead letters apart. */
+  loadOf(service: string): InboxLoad {
+    return this.#waiting.loadOf(service);
   }
 
   /**
    * Stores an event whose handler is still running; `settle` is to be called when it has ended.
    *
+   * @param withinMs milliseconds the store has
    * @throws StoreError where it cannot be stored
    */
-  async hold(event: StoredEvent): Promise<void> {
-    await this.#store(event);
+  async hold(event: StoredEvent, withinMs?: number): Promise<void> {
+    await this.#store(event, withinMs);
   }
 
   /**
    * Stores an event whose handler has not run, for its turn.
    *
+   * @param withinMs milliseconds the store has
    * @throws StoreError where it cannot be stored
    */
-  async enqueue(event: StoredEvent): Promise<void> {
-    this.#atHand.keep(await this.#store(event));
+  async enqueue(event: StoredEvent, withinMs?: number): Promise<void> {
+    this.#atHand.keep(await this.#store(event, withinMs));
     this.#ready(event.id);
   }
 
   /**
    * Stores an event whose handler has failed, for its next try.
    *
+   * @param withinMs milliseconds the store has
    * @throws StoreError where it cannot be stored
    */
-  async keep(event: StoredEvent, error: Error): Promise<void> {
+  async keep(event: StoredEvent, error: Error, withinMs?: number): Promise<void> {
     const { now, random, limitsOf } = this.#options;
     const { retryForSeconds = Infinity } = limitsOf(event.service) ?? {};
     const next = failedEvent(event, error, { at: now(), random: random(), retryForSeconds });
-    await this.#store(next);
+    await this.#store(next, withinMs);
     if (next.deadSince === undefined) {
       this.#due.set(next.id, Math.min(next.nextAttemptAt, this.#latest()));
       this.#options.logger.info(
@@ -168,36 +176,28 @@ export class Inbox {
   }
 
   /** It counts from now on, so that those that come meanwhile find the room it takes, and come after it. */
-  async #store(event: StoredEvent): Promise<StoredEvent> {
+  async #store(event: StoredEvent, withinMs?: number): Promise<StoredEvent> {
     const { id, subscriptionId, position } = event;
     const placed = position === undefined ? { ...event, position: this.newPosition() } : event;
-    const isNew = !this.#services.has(id);
-    this.#track(event);
+    const isNew = !this.#waiting.has(id);
+    this.#waiting.add(event);
     if (isNew && this.#isInOrder(event)) this.#lines.join(subscriptionId, id);
     try {
-      await this.#options.store.set('event', id, encodeEvent(placed));
+      const writing = this.#options.store.set('event', id, encodeEvent(placed));
+      await (withinMs === undefined ? writing : within(writing, withinMs));
       return placed;
-    } catch (error) {
+    } catch (cause) {
       if (isNew) {
         this.#forget(id);
         // What was replayed is a dead letter still.
         if (event.triedSince === undefined) this.#withdrawals.add(id);
       }
-      throw error;
+      throw storeFailure(`The event ${id} could not be stored`, cause);
     }
   }
 
-  #track({ id, service }: StoredEvent): void {
-    if (this.#services.has(id)) return;
-    this.#services.set(id, service);
-    this.#sizes.set(service, this.size(service) + 1);
-  }
-
   #forget(id: string): void {
-    const service = this.#services.get(id);
-    if (service === undefined) return;
-    this.#services.delete(id);
-    this.#sizes.set(service, this.size(service) - 1);
+    if (!this.#waiting.delete(id)) return;
     const next = this.#lines.leave(id);
     if (next !== undefined) this.#ready(next);
   }
@@ -212,7 +212,7 @@ export class Inbox {
   }
 
   #ready(id: string): void {
-    const service = this.#services.get(id);
+    const service = this.#waiting.serviceOf(id);
     if (service === undefined || this.#lanes.isStopped) return;
     const unsettled = this.#unsettled.get(id);
     if (unsettled !== undefined) {

@@ -8,7 +8,7 @@ import { newStoredEvent, type StoredEvent } from './stored-event.js';
 
 /** What keeping events works with. */
 export interface KeepingOptions {
-  readonly inbox: Pick<Inbox, 'enqueue' | 'newPosition' | 'size'>;
+  readonly inbox: Pick<Inbox, 'enqueue' | 'newPosition' | 'loadOf'>;
   readonly logger: Logger;
 }
 
@@ -22,20 +22,25 @@ export class Keeping {
 
   /** Whether the service takes no more: its inbox is full. */
   isFull({ name, delivery }: DeliveryTarget): boolean {
-    return this.#options.inbox.size(name) >= delivery.maxPending;
+    const { events, bytes } = this.#options.inbox.loadOf(name);
+    return events >= delivery.maxPending || bytes >= delivery.maxPendingBytes;
   }
 
-  /** Acknowledged when the event is in the store; its handler is run by the inbox. */
+  /**
+   * Acknowledged when the event is in the store; its handler is run by the inbox.
+   *
+   * @param withinMs milliseconds the store has, where a hub waits
+   */
   async queue(
     target: DeliveryTarget,
     reception: Reception,
     content: NewContent,
-    isPing?: boolean,
+    { isPing, withinMs }: { readonly isPing?: true | undefined; readonly withinMs?: number } = {},
   ): Promise<DeliveryAnswer> {
     if (this.isFull(target)) return FULL;
     const { inbox } = this.#options;
     const stored = newStoredEvent(target.name, reception, content, { position: inbox.newPosition(), isPing });
-    return (await this.isStored(stored, inbox.enqueue(stored))) ? ACKNOWLEDGED : UNSTORED;
+    return (await this.isStored(stored, inbox.enqueue(stored, withinMs))) ? ACKNOWLEDGED : UNSTORED;
   }
 
   /** Whether an event that is being stored is; what fails is logged. */

@@ -33,7 +33,9 @@ export class OnceOnly {
     const known = seen.answerTo(decisive(delivery, pieces), delivery.dedupeWindowSeconds * 1000);
     if (known === undefined) return seen.handing(pieces, hand);
     logger.debug({ subscription: entry.record.id, event: event.id }, 'what came was handed over before');
-    return known;
+    const answer = await known;
+    if (answer.type === 'acknowledged') entry.counters.duplicate();
+    return answer;
   }
 
   /** Whether a handler's success is to be noted: its service wants that, or it has compared entries with those before. */

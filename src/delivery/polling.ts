@@ -146,6 +146,7 @@ export class Polling {
       error: new WebSubError(`Hub ${what}.`),
       at: new Date(now()),
     }));
+    await apply(record.id, { type: 'hub-silent', grantId: grant.id });
     const sinceThen = now() - (this.#resubscribedAt.get(record.id) ?? -Infinity);
     // By a clock that was set back it was not yet.
     if (sinceThen >= 0 && sinceThen < RESUBSCRIBED_EVERY_MS) return;

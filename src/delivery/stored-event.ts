@@ -71,6 +71,13 @@ export function newStoredEvent(
   };
 }
 
+/** Bytes an event takes in the store, near enough: its content and headers. */
+export function bytesOf({ raw, decoded, headers }: StoredEvent): number {
+  let bytes = raw.byteLength + (decoded?.byteLength ?? 0);
+  for (const [name, value] of headers) bytes += name.length + value.length;
+  return bytes;
+}
+
 /** An event for the store. */
 export function encodeEvent(event: StoredEvent): VersionedRecord {
   return encodeRecord(VERSION, event);

@@ -1,5 +1,6 @@
 import { fetchTopic, type TopicContent, type Validators } from '../hub/fetch-topic.js';
 import type { Pacing } from '../hub/pacing.js';
+import type { WithheldCredentials } from '../hub/withheld-credentials.js';
 import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js';
 import { isOver, isWorking } from '../subscription/state.js';
 import type { ServiceTerms } from '../subscription/terms.js';
@@ -11,6 +12,7 @@ export interface TopicReaderOptions {
   readonly pacing: Pick<Pacing, 'inTurn'>;
   readonly termsOf: (service: string) => ServiceTerms | undefined;
   readonly maxBytes: number;
+  readonly withheld: Pick<WithheldCredentials, 'warn'>;
   /** Gives up what is being read. */
   readonly signal: AbortSignal;
 }
@@ -33,12 +35,13 @@ export class TopicReader {
     { topic }: GrantRecord,
     known?: Validators,
   ): Promise<TopicContent | undefined> {
-    const { pacing, termsOf, maxBytes, signal } = this.#options;
+    const { pacing, termsOf, maxBytes, withheld, signal } = this.#options;
     const terms = termsOf(service);
     if (terms === undefined) throw new Error(`Service ${service} is not there`);
     const { discoveryConfig: config, allowPrivateNetworks } = terms;
     const givenBy = typeof target === 'string' ? target : target.topic;
-    const request = { config, known, givenBy, allowPrivateNetworks, maxBytes, signal };
+    const onWithheld = (url: string): void => withheld.warn(service, url, givenBy);
+    const request = { config, known, givenBy, allowPrivateNetworks, maxBytes, onWithheld, signal };
     let content: TopicContent | undefined;
     let hasBegun = false;
     await pacing.inTurn(topic, async () => {

@@ -11,7 +11,7 @@ export interface CallbackAnswer {
   readonly status: number;
   readonly headers: AnswerHeaders;
   readonly body: string;
-  /** Whether the rest of the request is not read: the connection has to be closed then. */
+  /** Whether the rest of the request is known not to be read: the connection has to be closed then. */
   readonly close?: boolean;
   /** Called when it has left this process. */
   readonly onSent?: () => void;
@@ -31,6 +31,7 @@ const NEVER: ReadonlySet<string> = new Set([
   'connection',
   'content-encoding',
   'content-length',
+  'content-security-policy',
   'content-type',
   'keep-alive',
   'location',
@@ -39,6 +40,7 @@ const NEVER: ReadonlySet<string> = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
+  'x-content-type-options',
 ]);
 
 /** An acknowledgement to which the service adds nothing. */
@@ -52,6 +54,7 @@ export function confirmation(challenge: string, headers: AnswerHeaders = {}): Ca
       ...added(headers),
       ...ALWAYS,
       'content-type': 'text/plain; charset=utf-8',
+      'content-security-policy': "default-src 'none'",
       'x-content-type-options': 'nosniff',
     },
     body: challenge,

@@ -94,7 +94,7 @@ async function answerWeb(
     target,
     header: (name) => headers.get(name) ?? undefined,
     headers: () => () => [...headers],
-    read: (limits, onChunk, onRead) => void readWebBody(request, limits, onChunk).then(onRead),
+    read: (limits, grantId, onChunk, onRead) => void readWebBody(request, limits, grantId, onChunk).then(onRead),
   };
   const answer = await new Promise<CallbackAnswer>((resolve) => {
     answerCallback(options, new Exchange(options.logger, asked, resolve), match);

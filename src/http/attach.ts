@@ -1,7 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { NOTHING_HERE } from './answer.js';
 import type { CallbackApp } from './app.js';
+import { deferContinue } from './expect-continue.js';
 import { sendAnswer } from './node-answer.js';
+
+/** Marks our own listeners, also those of another copy of this package: with one, node leaves it to listeners to send a 100. */
+const OWN = Symbol.for('websub-subscriber checkContinue');
 
 /**
  * Answers our callbacks on a server that is somebody else's; its own listeners, also those added later, get everything
@@ -15,13 +19,21 @@ export function attach(server: Server, app: CallbackApp): () => void {
   const emit: unknown = Reflect.get(server, 'emit');
   const handOn = (to: Server, values: unknown[]): boolean =>
     typeof emit === 'function' && Reflect.apply(emit, to, values) === true;
+  const onContinue = (request: IncomingMessage, response: ServerResponse): void => {
+    const listeners = server.listeners('checkContinue');
+    // Node does this by itself where nobody listens. The first of several runtimes does it here.
+    if (listeners[0] !== onContinue || !listeners.every((listener) => OWN in listener)) return;
+    response.writeContinue();
+    server.emit('request', request, response);
+  };
+  Object.defineProperty(onContinue, OWN, { value: true });
   function ours(this: Server, event: string | symbol, ...values: unknown[]): boolean {
     const [request, response] = values;
-    // Where somebody listens to it, checkContinue comes instead of a request that expects a 100 before its body.
+    // As somebody listens to it, checkContinue comes instead of a request that expects a 100 before its body.
     const isAsked = event === 'request' || event === 'checkContinue';
     if (!attached || !isAsked || !isRequest(request) || !isResponse(response)) return handOn(this, [event, ...values]);
     if (app.isOurs(request.method ?? '', request.url ?? '')) {
-      if (event === 'checkContinue') response.writeContinue();
+      if (event === 'checkContinue') deferContinue(request, response);
       app.nodeHandler(request, response);
     } else if (!handOn(this, [event, ...values])) {
       sendAnswer(request, response, NOTHING_HERE);
@@ -29,8 +41,10 @@ export function attach(server: Server, app: CallbackApp): () => void {
     return true;
   }
   Object.defineProperty(server, 'emit', { value: ours, configurable: true, writable: true });
+  server.on('checkContinue', onContinue);
   return () => {
     attached = false;
+    server.off('checkContinue', onContinue);
     // Somebody may have wrapped it once more since: then it only hands on.
     if (Object.getOwnPropertyDescriptor(server, 'emit')?.value !== ours) return;
     Reflect.deleteProperty(server, 'emit');

@@ -1,15 +1,22 @@
 import type { IncomingMessage } from 'node:http';
-import type { BodyLimits, BodyRead, OnChunk, OnRead } from './callback-request.js';
+import type { BodyLimits, BodyProblem, BodyRead, OnChunk, OnRead } from './callback-request.js';
 import { CollectedBytes } from './collected-bytes.js';
+import { sendContinue } from './expect-continue.js';
+import type { Hold } from './in-flight-bytes.js';
 
-/** Who is told what of a body. */
+/** Who is told what of a body, and whom its bytes are counted for. */
 export interface BodyEvents {
+  readonly grantId: string;
   readonly onChunk: OnChunk;
   readonly onRead: OnRead;
 }
 
 /** Reads a node request's body, or takes what a body parser before us has kept of it. */
-export function readNodeBody(request: IncomingMessage, limits: BodyLimits, { onChunk, onRead }: BodyEvents): void {
+export function readNodeBody(
+  request: IncomingMessage,
+  limits: BodyLimits,
+  { grantId, onChunk, onRead }: BodyEvents,
+): void {
   if (request.readableEnded || request.readableDidRead) {
     onRead(keptBody(request, limits, onChunk));
     return;
@@ -24,15 +31,22 @@ export function readNodeBody(request: IncomingMessage, limits: BodyLimits, { onC
     onRead({ problem: 'too-large' });
     return;
   }
-  const body = new CollectedBytes(announced);
+  if (request.headers.expect !== undefined) sendContinue(request);
+  const body = new CollectedBytes(announced, limits.maxBodyBytes);
+  let hold: Hold | undefined;
   let isOver = false;
   let timer: NodeJS.Timeout | undefined;
   const end = (read: BodyRead): void => {
     if (isOver) return;
     isOver = true;
     clearTimeout(timer);
-    // What still comes is for whoever answers. An error from now on must not end the process: that listener stays.
-    if ('problem' in read) request.off('data', onData).off('end', onEnd);
+    hold?.release();
+    if ('problem' in read) {
+      // What still comes is for whoever answers. An error from now on must not end the process: that listener stays.
+      request.off('data', onData).off('end', onEnd);
+      // It would be kept for as long as the request.
+      body.drop();
+    }
     onRead(read);
   };
   const onData = (chunk: Buffer): void => {
@@ -41,6 +55,11 @@ export function readNodeBody(request: IncomingMessage, limits: BodyLimits, { onC
       return;
     }
     body.add(chunk);
+    // One that came whole, as most do, is read in this very turn: counting it would cost more than it holds.
+    if (body.size !== announced) {
+      hold ??= limits.inFlight.hold(grantId, () => end({ problem: 'crowded-out' }));
+      hold.progress(body.room);
+    }
     onChunk(chunk);
   };
   const onEnd = (): void => end({ bytes: body.bytes() });
@@ -67,31 +86,40 @@ function keptBody(request: IncomingMessage, { maxBodyBytes }: BodyLimits, onChun
 }
 
 /** Reads a fetch request's body. Never rejects. */
-export async function readWebBody(request: Request, limits: BodyLimits, onChunk: OnChunk): Promise<BodyRead> {
+export async function readWebBody(
+  request: Request,
+  limits: BodyLimits,
+  grantId: string,
+  onChunk: OnChunk,
+): Promise<BodyRead> {
   // Whoever holds a reader of it reads it, or will.
   if (request.bodyUsed || request.body?.locked === true) return { problem: 'consumed' };
   if (Number(request.headers.get('content-length') ?? 0) > limits.maxBodyBytes) return { problem: 'too-large' };
   if (request.body === null) return { bytes: new Uint8Array() };
   const reader = request.body.getReader();
-  const body = new CollectedBytes();
-  let isLate = false;
-  const timer = setTimeout(() => {
-    isLate = true;
+  const body = new CollectedBytes(0, limits.maxBodyBytes);
+  let problem: BodyProblem = 'aborted';
+  const giveUp = (why: BodyProblem): void => {
+    problem = why;
     // A read that waits is rejected by this. Cancelling would close the connection before the answer.
     reader.releaseLock();
-  }, limits.bodyTimeoutMs);
+  };
+  const timer = setTimeout(giveUp, limits.bodyTimeoutMs, 'stalled');
+  const hold = limits.inFlight.hold(grantId, () => giveUp('crowded-out'));
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return { bytes: body.bytes() };
       if (body.size + value.byteLength > limits.maxBodyBytes) return { problem: 'too-large' };
       body.add(value);
+      hold.progress(body.room);
       onChunk(value);
     }
   } catch {
-    return { problem: isLate ? 'stalled' : 'aborted' };
+    return { problem };
   } finally {
     clearTimeout(timer);
+    hold.release();
     reader.releaseLock();
   }
 }

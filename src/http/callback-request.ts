@@ -1,12 +1,17 @@
+import type { InFlightBytes } from './in-flight-bytes.js';
+
+/** Why a body was not read to its end; `crowded-out`: others needed the room it held. */
+export type BodyProblem = 'too-large' | 'stalled' | 'crowded-out' | 'aborted' | 'consumed';
+
 /** A body read to its end, or why it was not. */
-export type BodyRead =
-  | { readonly bytes: Uint8Array }
-  | { readonly problem: 'too-large' | 'stalled' | 'aborted' | 'consumed' };
+export type BodyRead = { readonly bytes: Uint8Array } | { readonly problem: BodyProblem };
 
 /** How far and how long a body is read. */
 export interface BodyLimits {
   readonly maxBodyBytes: number;
   readonly bodyTimeoutMs: number;
+  /** The bytes that all bodies hold. */
+  readonly inFlight: InFlightBytes;
 }
 
 export type OnChunk = (chunk: Uint8Array) => void;
@@ -24,6 +29,10 @@ export interface CallbackRequest {
   header(name: string): string | undefined;
   /** All headers as sent, made pairs of when they are asked for. */
   headers(): () => HeaderPairs;
-  /** Reads the body within its limits, handing over its bytes as they arrive, and in the end what it came to. */
-  read(limits: BodyLimits, onChunk: OnChunk, onRead: OnRead): void;
+  /**
+   * Reads the body within its limits, handing over its bytes as they arrive, and in the end what it came to.
+   *
+   * @param grantId whom the bytes are counted for
+   */
+  read(limits: BodyLimits, grantId: string, onChunk: OnChunk, onRead: OnRead): void;
 }

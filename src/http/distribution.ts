@@ -1,23 +1,25 @@
 import type { DeliveryAnswer } from '../delivery/delivery-answer.js';
-import { SignatureError } from '../errors.js';
-import { contentCodings, decodeContent } from '../protocol/content-encoding.js';
+import { contentCodings } from '../protocol/content-encoding.js';
 import { readSignature, SignatureCheck, type ReadSignature } from '../protocol/signature.js';
-import { failureOf } from '../subscription/failure.js';
-import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import { isOver, isUnasked } from '../subscription/state.js';
 import { acknowledgement, closingRefusal, refusal, STOPPED, unavailable, type CallbackAnswer } from './answer.js';
 import { acceptedKeys } from './accepted-keys.js';
-import type { BodyRead, CallbackRequest } from './callback-request.js';
+import type { BodyProblem, CallbackRequest, HeaderPairs } from './callback-request.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
+import { decodeBody } from './decoding.js';
 import type { Exchange } from './exchange.js';
+import { heardFromHub } from './heard-from-hub.js';
 import { SentContent } from './sent-content.js';
 
 /** Seconds after which a hub may come again when the inbox is full, or the store is down. */
 const COME_AGAIN_SECONDS = 30;
 
-/** Answers a POST: content distribution (WebSub section 7). */
+/**
+ * Answers a POST: content distribution (WebSub section 7). Refusals that need only the headers come before the body is asked for
+ * (PROTOCOL C6).
+ */
 export function answerDistribution(options: CallbackOptions, match: ServedMatch, exchange: Exchange): void {
-  const refused = refusedOutright(options, match);
+  const refused = refusedOutright(match);
   if (refused !== undefined) {
     exchange.answer(() => refused);
     return;
@@ -26,30 +28,45 @@ export function answerDistribution(options: CallbackOptions, match: ServedMatch,
   const { grant, service } = match;
   const { keys, unsigned } = acceptedKeys(grant.secrets, options.now());
   const signature = readSignature(signatureHeader(request), service.signature.algorithms);
+  if (!unsigned && 'problem' in signature) {
+    exchange.answer(() => rejected(options, match, signature));
+    return;
+  }
+  if (options.delivery.isFull(service)) {
+    exchange.answer(() => full(options, match));
+    return;
+  }
   const check = 'problem' in signature ? undefined : new SignatureCheck(signature, keys);
   request.read(
     options.limits,
+    grant.id,
     (chunk) => check?.update(chunk),
     (read) =>
       exchange.answer(() => {
         if ('problem' in read) return unread(options, match, read.problem);
-        const isGenuine = unsigned || check?.holds() === true;
-        return isGenuine ? received(options, match, request, read.bytes) : rejected(options, match, signature);
+        const isSigned = check?.holds() === true;
+        if (!isSigned && !unsigned) return rejected(options, match, signature);
+        heardFromHub(options, match, request, isSigned);
+        return received(options, match, request, read.bytes);
       }),
   );
 }
 
 /** The answer to content that is not to be read at all. */
-function refusedOutright(
-  { delivery }: CallbackOptions,
-  { entry: { record }, grant, service }: ServedMatch,
-): CallbackAnswer | undefined {
+function refusedOutright({ entry: { record }, grant }: ServedMatch): CallbackAnswer | undefined {
   if (isUnasked(grant)) return refusal(404, 'there is no such subscription yet');
   if (record.hold === 'handler-refused' && grant.verifiedAt === undefined) {
     return refusal(404, 'this subscription was refused');
   }
   if (isOver(grant) || record.hold === 'deleted') return refusal(410, 'this subscription has ended');
-  return delivery.isFull(service) ? unavailable('too many events wait', COME_AGAIN_SECONDS) : undefined;
+  return undefined;
+}
+
+/** The answer to content that there is no room for. Nobody knows whether it is genuine. */
+function full({ refused }: CallbackOptions, match: ServedMatch): CallbackAnswer {
+  const reason = 'too many events wait';
+  refused.noteUnread(match, reason);
+  return unavailable(reason, COME_AGAIN_SECONDS);
 }
 
 /** The answer to genuine content. */
@@ -61,31 +78,58 @@ function received(
 ): CallbackAnswer | Promise<CallbackAnswer> {
   const headers = request.headers();
   const codings = contentCodings(request.header('content-encoding'));
-  if (codings.length === 0) return handOver(options, match, new SentContent(headers, raw));
-  return decodeContent(raw, codings, options.limits.maxBodyBytes).then((decoded) => {
-    if ('bytes' in decoded) return handOver(options, match, new SentContent(headers, raw, decoded.bytes));
-    return decoded.problem === 'too-large'
-      ? refusal(413, 'the content is too large when decoded')
-      : handOver(options, match, new SentContent(headers, raw, 'undecodable'));
-  });
+  if (codings.length === 0) return handOver(options, match, new SentContent(headers, raw), 0);
+  return receivedCoded(options, match, headers, { raw, codings });
 }
 
-/** Nothing is waited for where the handler has just returned. */
+/** The answer to genuine content that has a `Content-Encoding`. */
+async function receivedCoded(
+  options: CallbackOptions,
+  match: ServedMatch,
+  headers: () => HeaderPairs,
+  { raw, codings }: { readonly raw: Uint8Array; readonly codings: readonly string[] },
+): Promise<CallbackAnswer> {
+  const begun = performance.now();
+  const decoded = await decodeBody(raw, codings, options.limits, match.grant.id);
+  const spentMs = performance.now() - begun;
+  if ('bytes' in decoded) return handOver(options, match, new SentContent(headers, raw, decoded.bytes), spentMs);
+  if (decoded.problem === 'too-large') return refusal(413, 'the content is too large when decoded');
+  if (decoded.problem === 'given-up') {
+    return unavailableFor(options, match, 'there is no room to decode the content now');
+  }
+  return handOver(options, match, new SentContent(headers, raw, 'undecodable'), spentMs);
+}
+
+/**
+ * Nothing is waited for where the handler has just returned.
+ *
+ * @param spentMs milliseconds since the last byte came
+ */
 function handOver(
-  { delivery, isClosed }: CallbackOptions,
-  { entry, grant, service }: ServedMatch,
+  options: CallbackOptions,
+  match: ServedMatch,
   content: SentContent,
+  spentMs: number,
 ): CallbackAnswer | Promise<CallbackAnswer> {
   // The content may have taken its time.
-  if (isClosed()) return STOPPED;
-  const answer = delivery.deliver(service, entry, grant, content);
-  return answer instanceof Promise ? answer.then(toCallbackAnswer) : toCallbackAnswer(answer);
+  if (options.isClosed()) return STOPPED;
+  const { entry, grant, service } = match;
+  const answer = options.delivery.deliver(service, entry, grant, content, spentMs);
+  return answer instanceof Promise
+    ? answer.then((given) => toCallbackAnswer(options, match, given))
+    : toCallbackAnswer(options, match, answer);
 }
 
-function toCallbackAnswer(answer: DeliveryAnswer): CallbackAnswer {
+function toCallbackAnswer(options: CallbackOptions, match: ServedMatch, answer: DeliveryAnswer): CallbackAnswer {
   if (answer.type === 'deleted') return refusal(410, answer.error.message, answer.error);
-  if (answer.type === 'unavailable') return unavailable(answer.reason, COME_AGAIN_SECONDS);
+  if (answer.type === 'unavailable') return unavailableFor(options, match, answer.reason);
   return acknowledgement(202, answer.acknowledgement);
+}
+
+/** Genuine content that cannot be taken now: what hubs that do not come again would lose is made up for (PROTOCOL C7). */
+function unavailableFor({ refused }: CallbackOptions, match: ServedMatch, reason: string): CallbackAnswer {
+  refused.note(match, reason);
+  return unavailable(reason, COME_AGAIN_SECONDS);
 }
 
 function signatureHeader(request: CallbackRequest): string | undefined {
@@ -95,11 +139,7 @@ function signatureHeader(request: CallbackRequest): string | undefined {
   return sha1 === undefined ? sha256 : `${sha1},${sha256}`;
 }
 
-function unread(
-  { logger, limits }: CallbackOptions,
-  { entry }: ServedMatch,
-  problem: Extract<BodyRead, { problem: string }>['problem'],
-): CallbackAnswer {
+function unread({ logger, limits }: CallbackOptions, { entry }: ServedMatch, problem: BodyProblem): CallbackAnswer {
   const fields = { subscription: entry.record.id };
   if (problem === 'too-large') {
     logger.warn(fields, `content over ${limits.maxBodyBytes} bytes was refused: see security.maxBodyBytes`);
@@ -108,6 +148,10 @@ function unread(
   if (problem === 'stalled') {
     logger.warn(fields, `content did not arrive within ${limits.bodyTimeoutMs} ms: see security.bodyTimeoutMs`);
     return closingRefusal(408, 'the content did not arrive in time');
+  }
+  if (problem === 'crowded-out') {
+    logger.warn(fields, 'content was cut off, as too much was arriving at once: see security.maxInFlightBytes');
+    return closingRefusal(408, 'too much content is arriving at once');
   }
   if (problem === 'aborted') return closingRefusal(408, 'the content did not arrive whole');
   logger.error(
@@ -118,38 +162,10 @@ function unread(
   return refusal(500, 'the body was read by another part of the server');
 }
 
-function rejected(
-  { registry, hooks, logger, now }: CallbackOptions,
-  { entry, grant, service }: ServedMatch,
-  signature: ReadSignature,
-): CallbackAnswer {
-  const { record, counters } = entry;
-  const error = new SignatureError(explain(signature, grant.hub));
-  counters.rejected();
-  logger.warn({ subscription: record.id, hub: grant.hub, topic: grant.topic }, error.message);
-  hooks.emit('rejected', () => ({
-    subscription: subscriptionSnapshot(record, counters.stats()),
-    grant: grantSnapshot(grant),
-    error,
-    at: new Date(now()),
-  }));
-  // One note is enough, however often it happens.
-  if (record.lastError?.message !== error.message) {
-    registry
-      .apply(record.id, { type: 'content-rejected', failure: failureOf(error, 'unsigned', now()) })
-      .catch((cause: unknown) => logger.error({ subscription: record.id, err: cause }, 'a failure could not be noted'));
-  }
-  return service.signature.onFailure === 'acknowledge'
+/** The answer to content that is not signed as it has to be. */
+function rejected({ rejections }: CallbackOptions, match: ServedMatch, signature: ReadSignature): CallbackAnswer {
+  rejections.note(match, signature);
+  return match.service.signature.onFailure === 'acknowledge'
     ? acknowledgement(202, undefined)
     : refusal(403, 'the content is not signed as it has to be');
-}
-
-function explain(signature: ReadSignature, hub: string): string {
-  if (!('problem' in signature)) return 'The content is not signed with the secret of this subscription';
-  if (signature.problem === 'malformed') return 'The signature of the content is malformed';
-  if (signature.problem === 'algorithm') return 'The content is signed with an algorithm that is not accepted';
-  return (
-    `The content is not signed, although hub ${hub} was given a secret. ` +
-    'If this hub does not sign, set secret: false to accept unsigned content'
-  );
 }

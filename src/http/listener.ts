@@ -1,8 +1,9 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { ListenerError } from '../errors.js';
 import { onDemand } from '../on-demand.js';
+import { deferContinue } from './expect-continue.js';
 
 /** Milliseconds between looks at which connections have become idle, while closing. */
 const IDLE_CHECK_MS = 20;
@@ -16,6 +17,10 @@ export interface ListenOptions {
   /** All interfaces where it is undefined. */
   readonly host: string | undefined;
   readonly tls: TlsOptions | undefined;
+  /** Connections taken at the same time; further ones are closed at once. */
+  readonly maxConnections: number;
+  /** Told of each connection that was closed for that. */
+  readonly onDrop?: () => void;
   /** Told of what goes wrong while it listens: a connection that could not be accepted. */
   readonly onError: (error: Error) => void;
 }
@@ -32,13 +37,22 @@ export interface Listener {
  *
  * @throws ListenerError that names the port and says what to do
  */
-export async function listen(handler: RequestListener, { port, host, tls, onError }: ListenOptions): Promise<Listener> {
+export async function listen(
+  handler: RequestListener,
+  { port, host, tls, maxConnections, onDrop = () => {}, onError }: ListenOptions,
+): Promise<Listener> {
   const silent = new Set<Socket>();
   const onRequest: RequestListener = (request, response) => {
     if (silent.size > 0) silent.delete(request.socket);
     handler(request, response);
   };
   const server = tls === undefined ? createServer(onRequest) : onDemand('node:https').createServer(tls, onRequest);
+  server.maxConnections = maxConnections;
+  server.on('drop', onDrop);
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    deferContinue(request, response);
+    onRequest(request, response);
+  });
   server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => watchSilent(silent, socket));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenerError(error, port, host)));

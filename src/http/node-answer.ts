@@ -6,33 +6,66 @@ const LINGER_IDLE_MS = 1_000;
 /** Milliseconds a sender that was answered early may go on sending. */
 const LINGER_MS = 30_000;
 
-/** Bytes a sender that was answered early may go on sending. */
-const LINGER_BYTES = 64 << 20;
+/** How much of a body is dropped whose sender was answered early. */
+export interface DropLimit {
+  readonly maxBodyBytes: number;
+}
 
-/** Sends an answer through a node response. */
-export function sendAnswer(request: IncomingMessage, response: ServerResponse, answer: CallbackAnswer): void {
-  const headers = nodeHeaders(answer);
+/** The default, for callers that do not know the runtime's limit. */
+const USUAL: DropLimit = { maxBodyBytes: 10 * 1024 * 1024 };
+
+/**
+ * Sends an answer through a node response. One given from the headers alone ends the connection, unless the body has come by
+ * the end of this turn (PROTOCOL C6).
+ */
+export function sendAnswer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: CallbackAnswer,
+  limit: DropLimit = USUAL,
+): void {
   if (answer.onSent !== undefined) response.once('finish', answer.onSent);
-  if (answer.close === true && !request.complete) {
-    sendAndLinger(request, response, answer, headers);
-    return;
-  }
-  response.writeHead(answer.status, headers);
+  if (request.complete || !mayStillCome(request)) send(response, answer);
+  else if (answer.close === true) sendAndLinger(request, response, answer, limit);
+  // Whether the body came with its head is known when all that was received has been looked at.
+  else setImmediate(sendEarly, request, response, answer, limit);
+}
+
+function send(response: ServerResponse, answer: CallbackAnswer): void {
+  response.writeHead(answer.status, nodeHeaders(answer));
   response.end(answer.body);
+}
+
+function sendEarly(request: IncomingMessage, response: ServerResponse, answer: CallbackAnswer, limit: DropLimit): void {
+  if (response.headersSent || response.destroyed) return;
+  try {
+    if (request.complete) send(response, answer);
+    else sendAndLinger(request, response, answer, limit);
+  } catch {
+    // Nobody is left who could be told.
+    response.destroy();
+  }
+}
+
+/** Whether a request has a body. Over HTTP/2 a request may be ended without its connection. */
+function mayStillCome({ headers, httpVersionMajor }: IncomingMessage): boolean {
+  if (httpVersionMajor > 1) return false;
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /**
  * Closing the connection under a sender that is still sending would reset it, and the answer might never be read: what
- * still comes is dropped until the sender is done, falls silent, takes too long, or sends too much.
+ * still comes is dropped until the sender is done, falls silent, or takes too long. Past the limit nothing more is read.
  */
 function sendAndLinger(
   request: IncomingMessage,
   response: ServerResponse,
-  { status, body }: CallbackAnswer,
-  headers: Record<string, string | string[]>,
+  answer: CallbackAnswer,
+  { maxBodyBytes }: DropLimit,
 ): void {
-  response.writeHead(status, { ...headers, connection: 'close' });
-  response.write(body);
+  response.writeHead(answer.status, { ...nodeHeaders(answer), connection: 'close' });
+  response.flushHeaders();
+  response.write(answer.body);
   const end = (): void => {
     clearTimeout(idle);
     clearTimeout(last);
@@ -43,7 +76,8 @@ function sendAndLinger(
   let dropped = 0;
   const onData = (chunk: Buffer): void => {
     dropped += chunk.length;
-    if (dropped > LINGER_BYTES) end();
+    // The sender has the second of silence to read the answer.
+    if (dropped > maxBodyBytes) request.off('data', onData).pause();
     else idle.refresh();
   };
   const idle = setTimeout(end, LINGER_IDLE_MS);

@@ -34,8 +34,8 @@ class NodeRequest implements CallbackRequest {
     return () => pairsOf(rawHeaders);
   }
 
-  read(limits: BodyLimits, onChunk: OnChunk, onRead: OnRead): void {
-    readNodeBody(this.#request, limits, { onChunk, onRead });
+  read(limits: BodyLimits, grantId: string, onChunk: OnChunk, onRead: OnRead): void {
+    readNodeBody(this.#request, limits, { grantId, onChunk, onRead });
   }
 }
 
@@ -56,7 +56,7 @@ export function answerNode(
 ): void {
   const send = (answer: CallbackAnswer): void => {
     try {
-      if (!response.headersSent && !response.destroyed) sendAnswer(request, response, answer);
+      if (!response.headersSent && !response.destroyed) sendAnswer(request, response, answer, options.limits);
     } catch (error) {
       options.logger.error({ err: error }, 'an answer could not be sent: the connection is closed');
       response.destroy();

@@ -18,8 +18,10 @@ import { within } from './time-limit.js';
 export interface OpenStoreOptions {
   /** What every key begins with. @default 'websub' */
   readonly namespace?: string | undefined;
-  /** Milliseconds a database server may take to be connected, and to answer one operation. @default 10_000 */
+  /** Milliseconds a database server may take to answer one operation. @default 10_000 */
   readonly timeoutMs?: number | undefined;
+  /** Milliseconds a database server may take to be connected. @default timeoutMs */
+  readonly connectTimeoutMs?: number | undefined;
   /** What relative paths are resolved against. @default the working directory */
   readonly directory?: string | undefined;
   /** Hears of lost connections. @default nothing */
@@ -35,15 +37,16 @@ export interface OpenStoreOptions {
  */
 export async function openStore(store: Keyv | string, options: OpenStoreOptions = {}): Promise<RecordStore> {
   const { namespace = 'websub', timeoutMs = 10_000, directory = process.cwd(), logger = silentLogger } = options;
+  const { connectTimeoutMs = timeoutMs } = options;
   if (typeof store !== 'string') {
     if (!isKeyv(store)) throw new ConfigurationError(`store: ${typeof store} is neither a Keyv nor a URI.`);
-    const given = await connected(givenKeyv(store), timeoutMs);
+    const given = await connected(givenKeyv(store), connectTimeoutMs);
     return recordsIn(textRecords(given, namespace, timeoutMs), namespace);
   }
   const location = parseStoreLocation(store, directory);
   if (location.type === 'memory') return recordsIn(textRecords(memoryStore(), namespace, timeoutMs), namespace);
   if (location.type === 'lmdb') return recordsIn(openLmdb(location.path, location.label), namespace);
-  const served = await connected(await textStore(location, timeoutMs), timeoutMs);
+  const served = await connected(await textStore(location, connectTimeoutMs), connectTimeoutMs);
   served.keyv.on('error', (error: unknown) => {
     const reason = hideSecrets(reasonOf(error), served.secrets);
     logger.warn({ store: served.location, reason }, 'the store reported an error');

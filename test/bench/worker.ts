@@ -29,15 +29,16 @@ export interface Worker {
 /**
  * Starts a compiled module in a process of its own. No loader runs in it, for what is measured has to be what users run: a
  * loader stays in the process, and changes what the code compiles to. Nor does it inherit options, log levels or a
- * coverage recorder from our environment.
+ * coverage recorder from our environment. In a run of the tests it inherits their guard against connections beyond loopback.
  */
 export function startWorker(module: URL, { name, cwd, core, execArgv = [] }: WorkerOptions): Worker {
   const node = [process.execPath, ...execArgv, fileURLToPath(module)];
   const [command = '', ...args] = core === undefined ? node : ['taskset', '-c', String(core), ...node];
-  const { PATH, HOME, TMPDIR } = process.env;
+  const { PATH, HOME, TMPDIR, WEBSUB_TEST_ATTEMPTS, NODE_OPTIONS } = process.env;
+  const guard = WEBSUB_TEST_ATTEMPTS === undefined ? {} : { WEBSUB_TEST_ATTEMPTS, NODE_OPTIONS };
   const child = spawn(command, args, {
     cwd,
-    env: { PATH, HOME, TMPDIR },
+    env: { PATH, HOME, TMPDIR, ...guard },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     serialization: 'advanced',
   });

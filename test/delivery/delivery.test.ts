@@ -33,6 +33,7 @@ function setUp(
       concurrency: 1,
       order: 'none',
       maxPending: 2,
+      maxPendingBytes: 1_000,
       dedupe: false,
       dedupeWindowSeconds: 60,
       fetchThinPings: false,
@@ -47,7 +48,7 @@ function setUp(
     hold: record('hold'),
     keep: record('keep'),
     settle: record('settle'),
-    size: () => waiting,
+    loadOf: () => ({ events: waiting, bytes: waiting * 100 }),
     newPosition: () => 0,
   };
   const seen: DeliveryOptions['seen'] = {
@@ -63,6 +64,7 @@ function setUp(
     inbox,
     seen,
     hooks,
+    storeTimeoutMs: 5_000,
     logger: world.logger,
     now: () => world.now,
     targetOf: () => (isDeclared ? target : undefined),
@@ -131,7 +133,9 @@ describe('news that has just come', () => {
     expect(await delivery.deliver(target, entry, grant, content)).toMatchObject({ type: 'unavailable' });
     expect(calls).toEqual([]);
     expect(delivery.isFull(target)).toBe(true);
-    expect(delivery.isFull({ ...target, delivery: { ...target.delivery, maxPending: 3 } })).toBe(false);
+    const roomier = { ...target.delivery, maxPending: 3 };
+    expect(delivery.isFull({ ...target, delivery: roomier })).toBe(false);
+    expect(delivery.isFull({ ...target, delivery: { ...roomier, maxPendingBytes: 200 } })).toBe(true);
   });
 });
 

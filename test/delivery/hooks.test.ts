@@ -7,7 +7,15 @@ import { FakeWorld } from '../e2e/fake-world.js';
 
 const record = newSubscription({ id: 's', service: 'a', target: 'https://a.example', declared: true, createdAt: 0 });
 const payload: HookPayload = {
-  subscription: subscriptionSnapshot(record, { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 }),
+  subscription: subscriptionSnapshot(record, {
+    received: 0,
+    rejected: 0,
+    delivered: 0,
+    failed: 0,
+    refused: 0,
+    duplicates: 0,
+    missed: 0,
+  }),
   at: new Date(0),
 };
 

@@ -31,6 +31,51 @@ test('an event takes its place while it is being stored, and gives it back where
   expect(inbox.size('news'), 'what is in the store stays counted').toBe(1);
 });
 
+test('C7 the bytes of events are counted, headers and all, until they are done or cannot be stored', async () => {
+  const { inbox, store } = await setUp(async () => failed('no'));
+  const event = { ...storedEvent, headers: [['link', 'x'.repeat(96)]], raw: new Uint8Array(50) } as const;
+  await inbox.hold(event);
+  await inbox.hold({ ...event, id: 'e2', decoded: new Uint8Array(100) });
+  await inbox.hold(event);
+  expect([inbox.loadOf('news'), inbox.loadOf('other')]).toEqual([
+    { events: 2, bytes: 400 },
+    { events: 0, bytes: 0 },
+  ]);
+  await inbox.settle(event, { type: 'done', acknowledgement: undefined });
+  expect(inbox.loadOf('news')).toEqual({ events: 1, bytes: 250 });
+  await store.close();
+  await expect(inbox.hold(event)).rejects.toThrow('is closed');
+  expect(inbox.loadOf('news')).toEqual({ events: 1, bytes: 250 });
+});
+
+test('C7 what a previous process left is counted when it is read', async () => {
+  const { inbox, store } = await setUp(async () => failed('no'));
+  await store.set('event', 'e1', encodeEvent({ ...storedEvent, raw: new Uint8Array(50) }));
+  await store.set('event', 'e2', encodeEvent({ ...storedEvent, id: 'e2', raw: new Uint8Array(70), deadSince: 1 }));
+  await inbox.load();
+  expect(inbox.loadOf('news')).toEqual({ events: 1, bytes: 50 });
+});
+
+test.each(['hold', 'enqueue', 'keep'] as const)(
+  'C9 the store has no longer than it is given to %s an event; what it takes later is taken back',
+  async (how) => {
+    const { inbox, store, pass } = await setUp(async () => failed('no'));
+    const set = store.set.bind(store);
+    const turn = deferred();
+    store.set = async (...given) => {
+      await turn.promise;
+      await set(...given);
+    };
+    const storing = how === 'keep' ? inbox.keep(storedEvent, new Error('no'), 5) : inbox[how](storedEvent, 5);
+    await expect(storing).rejects.toThrow('The event e1 could not be stored: no answer within 5 ms');
+    expect(inbox.size('news')).toBe(0);
+    turn.resolve();
+    await expect.poll(() => store.get('event', 'e1')).toBeDefined();
+    pass(60_000);
+    await expect.poll(() => store.get('event', 'e1')).toBeUndefined();
+  },
+);
+
 test('an event that has just been stored is not read for its turn, also where it has to wait for that', async () => {
   const runs: string[] = [];
   const over = deferred();

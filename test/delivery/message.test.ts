@@ -40,7 +40,15 @@ function message(
       changeOf: () => 'new',
       subscriptionId: 's1',
       subscription: () =>
-        subscriptionSnapshot(record, { received: 1, rejected: 0, delivered: 0, failed: 0, missed: 0 }),
+        subscriptionSnapshot(record, {
+          received: 1,
+          rejected: 0,
+          delivered: 0,
+          failed: 0,
+          refused: 0,
+          duplicates: 0,
+          missed: 0,
+        }),
       grant: () => grant,
       ...more,
     },

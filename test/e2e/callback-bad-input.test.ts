@@ -10,6 +10,9 @@ const CAP = 100_000;
 const capped = (more: Parameters<typeof subscribed>[0] = {}): Promise<Subscribed> =>
   subscribed({ ...more, options: { security: { maxBodyBytes: CAP, bodyTimeoutMs: 150 }, ...more.options } });
 
+/** What has to be there for a body to be read. */
+const SIGNED = { 'X-Hub-Signature': `sha256=${'0'.repeat(64)}` };
+
 /** A good delivery still arrives. */
 async function goesOn({ post, events, logger }: Subscribed): Promise<void> {
   const before = events.length;
@@ -30,7 +33,7 @@ describe('C6 a body over the cap', () => {
   test('with a Content-Length is answered 413 before it is sent', async () => {
     const given = await capped();
     const wire = await openWire(given.port);
-    wire.send(request('POST', given.path, { 'Content-Length': String(CAP + 1) }));
+    wire.send(request('POST', given.path, { ...SIGNED, 'Content-Length': String(CAP + 1) }));
     const answer = await wire.answer();
     expect(answer).toMatchObject({ status: 413, headers: { connection: 'close', 'cache-control': 'no-store' } });
     expect(fieldsOf(answer)).toEqual({ reason: 'the content is too large' });
@@ -42,7 +45,8 @@ describe('C6 a body over the cap', () => {
     const given = await capped();
     const wire = await openWire(given.port);
     wire.socket.pause();
-    const body = Buffer.alloc(20 << 20);
+    // Up to the cap is dropped, and the rest fits between the two.
+    const body = Buffer.alloc(2 * CAP);
     const sent = new Promise<void>((resolve) => void wire.socket.write(signedPost(given.path, body), () => resolve()));
     await sent;
     wire.socket.resume();
@@ -54,14 +58,14 @@ describe('C6 a body over the cap', () => {
   test('without a Content-Length is answered 413 as soon as it is passed, and what follows is not kept', async () => {
     const given = await capped();
     const wire = await openWire(given.port);
-    wire.send(request('POST', given.path, { 'Transfer-Encoding': 'chunked' }));
+    wire.send(request('POST', given.path, { ...SIGNED, 'Transfer-Encoding': 'chunked' }));
     const chunk = Buffer.concat([Buffer.from('10000\r\n'), Buffer.alloc(0x1_0000), Buffer.from('\r\n')]);
     wire.send(chunk);
     wire.send(chunk);
     expect((await wire.answer()).status).toBe(413);
     const before = keptBytes();
     for (let count = 0; count < 768; count += 1) {
-      if (!wire.socket.write(chunk)) await Promise.race([once(wire.socket, 'drain'), wire.closed]);
+      if (!wire.socket.write(chunk)) await Promise.race([once(wire.socket, 'drain'), wire.closed]).catch(() => {});
     }
     // Buffers that were collected are freed by a thread that may take its time; what is kept stays, however long one waits.
     await expect.poll(() => keptBytes() - before, { timeout: 10_000 }).toBeLessThan(8 << 20);
@@ -73,7 +77,7 @@ describe('C6 a body over the cap', () => {
   test('is let go when the sender falls silent', async () => {
     const given = await capped();
     const wire = await openWire(given.port);
-    wire.send(request('POST', given.path, { 'Content-Length': String(CAP + 1) }));
+    wire.send(request('POST', given.path, { ...SIGNED, 'Content-Length': String(CAP + 1) }));
     expect((await wire.answer()).status).toBe(413);
     const begun = Date.now();
     await wire.closed;
@@ -84,33 +88,35 @@ describe('C6 a body over the cap', () => {
   test('is let go when the sender goes on and on', async () => {
     const given = await capped();
     const wire = await openWire(given.port);
-    wire.send(request('POST', given.path, { 'Content-Length': String(1 << 30) }));
+    wire.send(request('POST', given.path, { ...SIGNED, 'Content-Length': String(1 << 30) }));
     expect((await wire.answer()).status).toBe(413);
     const chunk = Buffer.alloc(1 << 20);
     let sent = 0;
-    for (; sent < 256 && !wire.socket.closed; sent += 1) {
+    // More than is dropped, and than two buffers of the system hold.
+    for (; sent < 64 && !wire.socket.closed; sent += 1) {
       if (!wire.socket.write(chunk)) await Promise.race([once(wire.socket, 'drain'), wire.closed]).catch(() => {});
     }
     await wire.closed;
-    expect(sent).toBeLessThan(128);
+    expect(sent).toBeLessThan(32);
     await goesOn(given);
   });
 
   test('is let go when the sender is gone', async () => {
     const given = await capped();
     const wire = await openWire(given.port);
-    wire.send(request('POST', given.path, { 'Content-Length': String(CAP + 1) }));
+    wire.send(request('POST', given.path, { ...SIGNED, 'Content-Length': String(CAP + 1) }));
     expect((await wire.answer()).status).toBe(413);
     wire.socket.resetAndDestroy();
     await wire.closed;
     await goesOn(given);
   });
 
-  test('is refused after a 100, where the sender waits for one', async () => {
+  test('gets no 100, where the sender waits for one', async () => {
     const given = await capped();
     const wire = await openWire(given.port);
-    wire.send(request('POST', given.path, { 'Content-Length': String(CAP + 1), Expect: '100-continue' }));
-    expect([(await wire.answer()).status, (await wire.answer()).status]).toEqual([100, 413]);
+    wire.send(request('POST', given.path, { ...SIGNED, 'Content-Length': String(CAP + 1), Expect: '100-continue' }));
+    expect(await wire.answer()).toMatchObject({ status: 413, headers: { connection: 'close' } });
+    await wire.closed;
     await goesOn(given);
   });
 
@@ -131,7 +137,7 @@ describe('C6 a body that stalls', () => {
   test('is cut off with 408', async () => {
     const given = await capped();
     const wire = await openWire(given.port);
-    wire.send(request('POST', given.path, { 'Content-Length': '10' }));
+    wire.send(request('POST', given.path, { ...SIGNED, 'Content-Length': '10' }));
     wire.send('half');
     const answer = await wire.answer();
     expect(answer).toMatchObject({ status: 408, headers: { connection: 'close' } });
@@ -145,7 +151,7 @@ describe('C6 a body that stalls', () => {
   test('is cut off although bytes trickle in', async () => {
     const given = await capped();
     const wire = await openWire(given.port);
-    wire.send(request('POST', given.path, { 'Content-Length': '1000' }));
+    wire.send(request('POST', given.path, { ...SIGNED, 'Content-Length': '1000' }));
     const trickle = setInterval(() => wire.send('x'), 20);
     const answer = await wire.answer();
     clearInterval(trickle);
@@ -277,7 +283,7 @@ describe('a connection', () => {
       request('GET', `${given.path}?${query}`),
       request('POST', given.path, {}, 'unsigned'),
       request('PUT', given.path, {}, 'a body that nobody reads'),
-      signedPost('/websub/unknown', Buffer.alloc(300_000)),
+      signedPost('/websub/unknown', 'a body that nobody reads'),
       signedPost(given.path, 'two'),
     ]) {
       wire.send(bytes);

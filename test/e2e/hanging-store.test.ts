@@ -1,23 +1,26 @@
 import type { Keyv } from 'keyv';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { SubscriptionDeletedError } from 'websub-subscriber';
 import { FakeWorld } from './fake-world.js';
 import { again, DAY_MS, quiet, setUp, type SetUp } from './news-service.js';
 
 /** What one operation of a store may take. */
-const STORE_MS = 10_000;
+const STORE_MS = 5_000;
 
 type Operation = 'get' | 'set' | 'delete';
 
 /** Operations on events that do not answer, and are not done, before they are let go. */
 class Standstill {
   readonly hangs = new Set<Operation>();
+  /** Those on keys with this in them. */
+  hangsAt = 'event:';
   readonly #waiting: (() => void)[] = [];
 
   constructor(keyv: Keyv) {
     for (const name of ['get', 'set', 'delete'] as const) {
       const done: unknown = keyv[name];
       const act = async (key: string, value: unknown): Promise<unknown> => {
-        if (this.hangs.has(name) && key.includes('event:')) {
+        if (this.hangs.has(name) && key.includes(this.hangsAt)) {
           await new Promise<void>((resolve) => void this.#waiting.push(resolve));
         }
         return typeof done === 'function' ? done.call(keyv, key, value) : undefined;
@@ -41,7 +44,7 @@ class Standstill {
 afterEach(() => void vi.useRealTimers());
 
 /** A service whose handler fails the first time, hangs until it is let go, or succeeds, by what it gets. */
-async function standstill(given: SetUp) {
+async function standstill({ ends = false, ...given }: SetUp & { readonly ends?: boolean }) {
   const world = new FakeWorld();
   const runs: string[] = [];
   const released: (() => void)[] = [];
@@ -49,13 +52,14 @@ async function standstill(given: SetUp) {
     async (event) => {
       const text = event.text();
       runs.push(`${text} ${event.attempt}`);
+      if (ends) throw new SubscriptionDeletedError('enough');
       if (text === 'fails' && event.attempt === 1) throw new Error('not now');
       if (text === 'slow') await new Promise<void>((resolve) => void released.push(resolve));
     },
     { world, ...given },
   );
   const store = new Standstill(set.store.keyv);
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   const pass = async (milliseconds: number): Promise<void> => {
     await quiet();
     await vi.advanceTimersByTimeAsync(milliseconds);
@@ -98,6 +102,51 @@ describe('a store that does not answer', () => {
       expect(runs).toEqual(expected);
     },
   );
+
+  test.each([
+    ['queued: the store has its five seconds', { mode: 'queued' }, 'news', 0, 5_000],
+    ['inline, when the handler fails: the store has its five seconds', { mode: 'inline' }, 'fails', 0, 5_000],
+    ['inline, when the handler is slow: the store has what is left of nine', { mode: 'inline' }, 'slow', 5_000, 9_000],
+    ['inline, when the handler has eight seconds', { mode: 'inline', ackAfterMs: 8_000 }, 'slow', 8_000, 9_000],
+    ['inline, when it has twenty: one more', { mode: 'inline', ackAfterMs: 20_000 }, 'slow', 20_000, 21_000],
+  ] as const)('C9 %s', async (_what, delivery, body, ackAfterMs, answeredAfterMs) => {
+    const { publish, store, runs, pass, release } = await standstill({ delivery });
+    store.hangs.add('set');
+    let status: number | undefined = 0;
+    const refused = publish(body).then((answer) => (status = answer.status));
+    await expect.poll(() => runs.length).toBe(delivery.mode === 'queued' ? 0 : 1);
+    await pass(ackAfterMs);
+    await expect.poll(() => store.waiting).toBe(1);
+    // Polling lets a little time pass as well.
+    await pass(answeredAfterMs - ackAfterMs - 500);
+    expect(status).toBe(0);
+    await pass(500);
+    expect(await refused).toBe(503);
+    await store.end();
+    release();
+  });
+
+  test('C9 the store has no longer than `security.storeTimeoutMs`', async () => {
+    const options = { security: { storeTimeoutMs: 100 } };
+    const { publish, store, pass } = await standstill({ delivery: { mode: 'queued' }, options });
+    store.hangs.add('set');
+    const refused = publish();
+    await expect.poll(() => store.waiting).toBe(1);
+    await pass(100);
+    expect((await refused).status).toBe(503);
+    await store.end();
+  });
+
+  test('C9 the end of a subscription that hangs is answered in time, too', async () => {
+    const { publish, store, pass } = await standstill({ delivery: {}, ends: true });
+    store.hangsAt = 'subscription:';
+    store.hangs.add('set');
+    const refused = publish();
+    await expect.poll(() => store.waiting).toBe(1);
+    await pass(STORE_MS);
+    expect((await refused).status).toBe(503);
+    await store.end();
+  });
 
   test('C7 what it took later than it was waited for is taken back: it would come after what the hub sent instead', async () => {
     const set = await standstill({ delivery: { mode: 'queued', order: 'subscription' } });

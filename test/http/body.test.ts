@@ -4,6 +4,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { readNodeBody, readWebBody } from '../../src/http/body.js';
 import type { BodyRead } from '../../src/http/callback-request.js';
+import { bodyLimits } from './body-limits.js';
 
 /** A time that nothing else waits for. */
 const BODY_TIMEOUT_MS = 12_345;
@@ -21,8 +22,7 @@ async function readOf(pieces: readonly (string | Uint8Array)[], seen: Uint8Array
         seen.push(chunk);
         onPiece();
       };
-      const limits = { maxBodyBytes: 4 << 20, bodyTimeoutMs: BODY_TIMEOUT_MS };
-      readNodeBody(request, limits, { onChunk, onRead: resolve });
+      readNodeBody(request, bodyLimits(4 << 20, BODY_TIMEOUT_MS), { grantId: 'g', onChunk, onRead: resolve });
       request.once('end', () => response.end());
       onPiece();
     });
@@ -81,13 +81,13 @@ describe('the body of a request', () => {
 
 describe('the body of a fetch request', () => {
   test('that somebody else reads, or has read, is consumed', async () => {
-    const limits = { maxBodyBytes: 100, bodyTimeoutMs: BODY_TIMEOUT_MS };
+    const limits = bodyLimits(100, BODY_TIMEOUT_MS);
     const [held, read] = [0, 1].map(() => new Request('http://me.example/', { method: 'POST', body: 'news' }));
     const reader = held?.body?.getReader();
     await read?.text();
     for (const request of [held, read]) {
       if (request === undefined) throw new Error('There is no request');
-      expect(await readWebBody(request, limits, () => {})).toEqual({ problem: 'consumed' });
+      expect(await readWebBody(request, limits, 'g', () => {})).toEqual({ problem: 'consumed' });
     }
     await reader?.cancel();
   });

@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { readNodeBody } from '../../src/http/body.js';
 import type { BodyRead } from '../../src/http/callback-request.js';
 import { deferred } from '../e2e/fake-world.js';
+import { bodyLimits } from './body-limits.js';
 
 /** Longer than a test may take: nothing ends by it. */
 const NEVER_MS = 60_000;
@@ -22,7 +23,7 @@ async function readOf(sent: string, meanwhile: (request: IncomingMessage) => voi
       response.end();
       read.resolve(body);
     };
-    readNodeBody(request, { maxBodyBytes: 100, bodyTimeoutMs: NEVER_MS }, { onChunk: () => {}, onRead });
+    readNodeBody(request, bodyLimits(100, NEVER_MS), { grantId: 'g', onChunk: () => {}, onRead });
     meanwhile(request);
   });
   const socket = connect(await listening(server), '127.0.0.1');
@@ -71,8 +72,8 @@ test('bodies that stall in the same turn all do, each as the work of its own req
       found.push([read, requests.getStore()]);
       response.end();
     };
-    const limits = { maxBodyBytes: 100, bodyTimeoutMs: 50 };
-    requests.run(last, () => readNodeBody(request, limits, { onChunk: () => {}, onRead }));
+    const limits = bodyLimits(100, 50);
+    requests.run(last, () => readNodeBody(request, limits, { grantId: 'g', onChunk: () => {}, onRead }));
   });
   const port = await listening(server);
   const sockets = [0, 1, 2].map(() => connect(port, '127.0.0.1'));
@@ -88,9 +89,9 @@ test.each<[length: string, headers: Record<string, string>]>([
   const aborted = deferred<BodyRead>();
   const server = createHttp2Server((request, response) => {
     response.on('error', () => {});
-    const limits = { maxBodyBytes: 100, bodyTimeoutMs: NEVER_MS };
+    const limits = bodyLimits(100, NEVER_MS);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- node's own layer of compatibility
-    readNodeBody(request as never, limits, { onChunk: () => {}, onRead: aborted.resolve });
+    readNodeBody(request as never, limits, { grantId: 'g', onChunk: () => {}, onRead: aborted.resolve });
   });
   const client = connectHttp2(`http://127.0.0.1:${await listening(server)}`);
   onTestFinished(() => client.destroy());

@@ -34,6 +34,8 @@ describe('a subscription whose service the code does not have', () => {
     const query = new URLSearchParams(verification(before.topic.url)).toString();
     expect((await exchange(port, request('GET', `${before.path}?${query}`))).status).toBe(404);
     expect((await exchange(port, request('DELETE', before.path))).status).toBe(405);
+    // A service that does not run refuses nothing.
+    expect((await runtime.subscriptions.find())[0]?.stats.refused).toBe(0);
   });
 });
 
@@ -69,12 +71,13 @@ describe('a store that fails', () => {
     expect((await post('bad')).status).toBe(202);
   });
 
-  test('does not keep content that is not genuine from being refused', async () => {
+  test('does not keep content that is not genuine from being refused, and that is noted all the same', async () => {
     const { keyv, fail } = failingKeyv();
-    const { post, logger } = await subscribed({ options: { store: keyv } });
+    const { post, logger, snapshot } = await subscribed({ options: { store: keyv } });
     fail(true);
     expect((await post('news', { 'X-Hub-Signature': 'sha1=00' })).status).toBe(403);
-    await expect.poll(() => logger.said('error')).toEqual(['a failure could not be noted']);
+    await expect.poll(async () => (await snapshot()).lastError?.cause).toBe('unsigned');
+    expect(logger.said('error')).toEqual([]);
     fail(false);
   });
 });

@@ -30,10 +30,13 @@ describe('what a hub says', () => {
     });
     const token = callbackKey(callback);
     const reason = `gone\r\n{"level":60}\u001B[31m ${callback} ${SECRET} ${'y'.repeat(8_000)}`;
+    const shown = String.raw`gone\r\n{"level":60}\u001b[31m `;
     await ask({ 'hub.mode': mode, 'hub.reason': reason });
     const message = told[0]?.message ?? '';
-    expect(message).toMatch(/^gone \{"level":60\} ?\[31m .*\/\[redacted\] \[redacted\] y+…$/);
-    expect(Buffer.byteLength(message)).toBeLessThan(1_100);
+    expect(message.slice(0, shown.length)).toBe(shown);
+    expect(message.slice(shown.length)).toMatch(/^.*\/\[redacted\] \[redacted\] y+…$/);
+    // 256 characters and the dots; the line break takes two more, and ESC five.
+    expect(message.length).toBe(256 + 1 + 2 + 5);
     const kept = mode === 'denied' ? (await snapshot()).lastError?.message : message;
     expect(kept).toBe(message);
     const lines = logger.lines.map((line) => line.message).join('\n');
@@ -46,6 +49,31 @@ describe('what a hub says', () => {
     const { ask } = await subscribed({ handlers: { onHubError: ({ message }) => void told.push(message) } });
     await ask({ 'hub.mode': 'hub-error', 'hub.reason': '\n\u0000 ' });
     expect(told).toEqual(['the hub gave no reason']);
+  });
+});
+
+describe('a hub that says back what a service sent it', () => {
+  const config = {
+    httpConfig: { auth: { username: 'me', password: 'open sesame' }, headers: { 'X-Header': 'header-value' } },
+    discoveryConfig: { httpConfig: { auth: { bearer: 'bearer-token' }, headers: { Cookie: 'session=cookie-value' } } },
+    customHeaders: { 'X-Custom': 'custom-header' },
+    customParams: { key: 'custom-param', mode: 'fast' },
+  };
+  const said = ['open sesame', 'header-value', 'bearer-token', 'cookie-value', 'custom-header', 'custom-param'];
+  const basic = Buffer.from('me:open sesame').toString('base64');
+
+  test.each(TOLD)('is not quoted on it (%s)', async (mode, handler) => {
+    const told: Error[] = [];
+    const { ask, logger, snapshot } = await subscribed({
+      config,
+      handlers: { [handler]: (error: Error) => void told.push(error) },
+    });
+    const encoded = [basic, encodeURIComponent('open sesame'), Buffer.from('custom-param').toString('hex')];
+    const reason = `fast: ${[...said, ...encoded].join(' | ')}`;
+    expect((await ask({ 'hub.mode': mode, 'hub.reason': reason })).status).toBe(200);
+    expect(told[0]?.message).toBe(`fast: ${'[redacted] | '.repeat(8)}[redacted]`);
+    const kept = JSON.stringify([await snapshot(), logger.lines]);
+    for (const value of [...said, ...encoded]) expect(kept).not.toContain(value);
   });
 });
 

@@ -4,7 +4,7 @@ import { ListenerError } from '../../src/errors.js';
 import { listen } from '../../src/http/listener.js';
 import { exchange, openWire, request } from './wire.js';
 
-const HERE = { port: 0, host: '127.0.0.1', tls: undefined, onError: () => {} };
+const HERE = { port: 0, host: '127.0.0.1', tls: undefined, maxConnections: 10_000, onError: () => {} };
 
 test('a port that needs privileges is refused with an error that says so', async () => {
   const denied = Object.assign(new Error('listen EACCES'), { code: 'EACCES' });
@@ -69,4 +69,23 @@ test('closing lets answers leave, and by force does not', async () => {
   expect(other.close({ force: true })).toBe(first);
   await first;
   await wire.closed;
+});
+
+test('C6 past the number of connections another one is closed at once, and taken when one has ended', async () => {
+  let dropped = 0;
+  const few = { ...HERE, maxConnections: 2, onDrop: () => void (dropped += 1) };
+  const listener = await listen((_request, response) => void response.end('here'), few);
+  onTestFinished(() => listener.close({ force: true }));
+  const [first, second] = [await openWire(listener.port), await openWire(listener.port)];
+  for (const wire of [first, second]) {
+    wire.send(request('GET', '/'));
+    expect((await wire.answer()).status).toBe(200);
+  }
+  const third = await openWire(listener.port);
+  await third.closed;
+  expect(dropped).toBe(1);
+  first.socket.destroy();
+  await expect
+    .poll(async () => (await exchange(listener.port, request('GET', '/')).catch(() => undefined))?.status)
+    .toBe(200);
 });

@@ -13,8 +13,9 @@ afterEach(() => {
 
 function answeredEarly(): { readonly request: IncomingMessage; readonly response: ServerResponse } {
   const request = new IncomingMessage(new Socket());
+  request.headers['content-length'] = '1000000';
   const response = new ServerResponse(request);
-  sendAnswer(request, response, closingRefusal(413, 'too large'));
+  sendAnswer(request, response, closingRefusal(413, 'too large'), { maxBodyBytes: 100 });
   return { request, response };
 }
 
@@ -44,6 +45,20 @@ test('C6 a sender that falls silent is waited for a second', () => {
 test.each(['end', 'close'])('C6 a sender that is done is not waited for: %s', (event) => {
   const { request, response } = answeredEarly();
   request.emit(event);
+  expect(response.writableEnded).toBe(true);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('C6 of a sender that goes on past the limit nothing more is read, and it has a second to read the answer', () => {
+  const { request, response } = answeredEarly();
+  request.emit('data', Buffer.alloc(100));
+  expect(request.isPaused()).toBe(false);
+  vi.advanceTimersByTime(900);
+  request.emit('data', Buffer.alloc(1));
+  expect(request.isPaused()).toBe(true);
+  vi.advanceTimersByTime(99);
+  expect(response.writableEnded).toBe(false);
+  vi.advanceTimersByTime(1);
   expect(response.writableEnded).toBe(true);
   expect(vi.getTimerCount()).toBe(0);
 });

@@ -26,6 +26,8 @@ export function installPeers(folder: URL, onProgress: (what: string) => void): v
     ['ci', '--prefix', cwd, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'],
     {
       cwd,
+      // npm needs its registry. Without these options the tests' guard, which refuses all but loopback, is not in its way.
+      env: { ...process.env, NODE_OPTIONS: undefined },
       // Its own output is none of ours, which may be JSON.
       stdio: ['ignore', 2, 2],
       shell: process.platform === 'win32',

@@ -1,4 +1,10 @@
-import { defineSubscriber, startService, type DeliveryConfig, type SubscriberHandlers } from 'websub-subscriber';
+import {
+  defineSubscriber,
+  startService,
+  type DeliveryConfig,
+  type SecurityOptions,
+  type SubscriberHandlers,
+} from 'websub-subscriber';
 import type { BenchServer, BenchSetup } from '../bench-server.js';
 
 /** What is not as it is by default. */
@@ -6,6 +12,7 @@ export interface SubscriberVariant {
   readonly delivery?: DeliveryConfig;
   /** A URI. */
   readonly store?: string;
+  readonly security?: SecurityOptions;
 }
 
 /** A subscriber under measurement. */
@@ -21,10 +28,10 @@ export interface BenchSubscriber extends BenchServer {
 export async function startSubscriber(
   { hub, topic, secret }: BenchSetup,
   handlers: SubscriberHandlers,
-  { delivery, store }: SubscriberVariant = {},
+  { delivery, store, security }: SubscriberVariant = {},
 ): Promise<BenchSubscriber> {
   const service = defineSubscriber({ name: 'Bench', target: { hub, topic }, secret, delivery }, handlers);
-  const runtime = await startService(service, { port: 0, ...(store === undefined ? {} : { store }) });
+  const runtime = await startService(service, { port: 0, security, ...(store === undefined ? {} : { store }) });
   await runtime.ready({ timeoutMs: 10_000 });
   const [subscription] = await runtime.subscriptions.find();
   if (subscription?.callback === undefined) throw new Error('The subscription has no callback');
