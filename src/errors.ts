@@ -87,7 +87,7 @@ export class ResourceDiscoveryFailedError extends WebSubError {
 export type InitiationFailure =
   /** No answer: a connection error or a time-out. Worth a retry. */
   | 'unreachable'
-  /** A status that asks for a retry: 408, 409, 422, 425, 429, 5xx. */
+  /** A status that asks for a retry: 408, 409, 422, 425, 429, 5xx. Without a status: `httpConfig.auth.bearer` failed. */
   | 'temporary'
   /** Any other 4xx, or a redirect that cannot be followed. */
   | 'refused'

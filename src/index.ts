@@ -49,7 +49,7 @@ export { discover } from './hub/discover.js';
 export type { Discovery, DiscoverySource } from './hub/discover.js';
 export { requestSubscription, requestUnsubscription } from './hub/request-subscription.js';
 export type { SubscriptionRequest, SubscriptionRequestResult } from './hub/request-subscription.js';
-export type { DiscoveryConfig, HttpAuth, HttpClientConfig } from './hub/http-config.js';
+export type { BearerToken, DiscoveryConfig, HttpAuth, HttpClientConfig } from './hub/http-config.js';
 export type { HubProtocol } from './protocol/request-form.js';
 export { verifySignature } from './protocol/signature.js';
 export type { SignatureAlgorithm, VerifySignatureOptions } from './protocol/signature.js';

@@ -1,6 +1,7 @@
 import type { Delivery } from '../delivery/delivery.js';
 import type { DeliveryTarget } from '../delivery/delivery-target.js';
 import type { Hooks } from '../delivery/hooks.js';
+import type { RefusedContent } from '../delivery/refused-content.js';
 import type { Logger } from '../logger.js';
 import type { SignatureAlgorithm } from '../protocol/signature.js';
 import { lastSegment } from '../subscription/callback-key.js';
@@ -9,8 +10,10 @@ import { refusal, STOPPED, unavailable, type CallbackAnswer } from './answer.js'
 import type { BodyLimits, CallbackRequest } from './callback-request.js';
 import { answerDistribution } from './distribution.js';
 import type { IntentHandlers } from './intent-handlers.js';
-import { answerIntent } from './intent.js';
+import { answerIntent, type Verdicts } from './intent.js';
+import type { OncePerMinute } from './recent-answers.js';
 import type { Exchange } from './exchange.js';
+import type { Rejections } from './rejections.js';
 
 /** A service as its callbacks know it. */
 export interface CallbackService extends DeliveryTarget {
@@ -19,6 +22,8 @@ export interface CallbackService extends DeliveryTarget {
     readonly algorithms: readonly SignatureAlgorithm[];
     readonly onFailure: 'reject' | 'acknowledge';
   };
+  /** What the service's requests carry that no message may show: credentials, and values of its own headers and parameters. */
+  readonly hidden: readonly string[];
 }
 
 /** What callbacks work with. */
@@ -28,9 +33,15 @@ export interface CallbackOptions {
   readonly hooks: Hooks;
   readonly logger: Logger;
   readonly limits: BodyLimits;
+  readonly rejections: Pick<Rejections, 'note'>;
+  readonly refused: Pick<RefusedContent, 'note' | 'noteUnread'>;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly serviceOf: (name: string) => CallbackService | undefined;
+  /** What verifications were answered lately. */
+  readonly verdicts: Verdicts;
+  /** What hubs told of their own accord lately. */
+  readonly notices: OncePerMinute;
   /** Whether the runtime has ended: no handler is called any more. */
   readonly isClosed: () => boolean;
 }

@@ -1,46 +1,77 @@
 import { acknowledgementOf } from '../delivery/acknowledgement.js';
 import type { Acknowledgement } from '../delivery/event-handler.js';
 import { Patience } from '../delivery/patience.js';
-import { hubWords } from '../hub/hub-text.js';
+import { reasonWords } from '../hub/hub-text.js';
 import type { HubQuery } from '../protocol/hub-query.js';
+import { isNewDenial } from '../subscription/denial.js';
 import { failureOf } from '../subscription/failure.js';
+import { undoesVerification } from '../subscription/hub-error.js';
 import { InternalHubError, SubscriptionDeniedError } from '../subscription/hub-errors.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
-import { isOver } from '../subscription/state.js';
+import { isDeniedUnasked } from '../subscription/state.js';
 import { acknowledgement, type CallbackAnswer } from './answer.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
 import { secretOfCallback } from './own-requests.js';
 
-/** The hub denies the subscription (WebSub section 5.2). */
+/** The hub denies the subscription (WebSub section 5.2). The service is told once a minute. */
 export async function deny(options: CallbackOptions, match: ServedMatch, query: HubQuery): Promise<CallbackAnswer> {
   const { entry, grant, service } = match;
-  // It has ended already, and there is nobody to tell.
-  if (isOver(grant)) return acknowledgement(200, undefined);
+  const now = options.now();
+  if (!isNewDenial(grant, now) || !isFirstDenial(options, match, now)) return acknowledgement(200, undefined);
   const { topic } = query;
-  const reason = reasonOf(match, query);
+  const reason = hubReason(match, query.reason);
   const error = new SubscriptionDeniedError(reason, { ...hubMessage(match), topic });
   const record = await options.registry.apply(entry.record.id, {
     type: 'denied',
     grantId: grant.id,
-    failure: failureOf(error, 'denied', options.now()),
+    failure: failureOf(error, 'denied', now),
   });
   const denied = record.grants.find(({ id }) => id === grant.id) ?? grant;
   const about = hubMessage({ ...match, grant: denied });
   const told = new SubscriptionDeniedError(reason, { ...about, topic });
-  return tell(options, match, () => service.intent.onSubscriptionValidationDenied?.(told));
+  const answer = await tell(options, match, () => service.intent.onSubscriptionValidationDenied?.(told));
+  return isDeniedUnasked(denied) ? { ...answer, onSent: () => void denialAnswered(options, match) } : answer;
 }
 
-/** The hub reports an error of its own. */
+/** Whether no denial came for a grant in the last minute, or none for its open request. */
+function isFirstDenial({ notices }: CallbackOptions, { entry, grant }: ServedMatch, now: number): boolean {
+  const ofGrant = `denied ${grant.id}`;
+  if (grant.pending === undefined || !notices.claim(entry, `${ofGrant} ${grant.pending.id}`, now)) {
+    return notices.claim(entry, ofGrant, now);
+  }
+  notices.note(entry, ofGrant, now);
+  return true;
+}
+
+/** Content that comes from now on, signed, says that the hub has not ended the subscription. */
+async function denialAnswered({ registry, logger }: CallbackOptions, { entry, grant }: ServedMatch): Promise<void> {
+  const { id } = entry.record;
+  try {
+    await registry.apply(id, { type: 'denial-answered', grantId: grant.id });
+  } catch (error) {
+    logger.warn({ subscription: id, err: error }, 'the answer to a denial could not be noted');
+  }
+}
+
+/** The hub reports an error of its own. The service is told once a minute. */
 export async function hubError(options: CallbackOptions, match: ServedMatch, query: HubQuery): Promise<CallbackAnswer> {
-  const about = hubMessage(match);
-  const error = new InternalHubError(reasonOf(match, query), { ...about, topic: query.topic });
-  const { subscription, grant } = about;
+  const { entry, grant } = match;
+  const now = options.now();
+  const reason = hubReason(match, query.reason);
+  const error = new InternalHubError(reason, { ...hubMessage(match), topic: query.topic });
+  if (undoesVerification(grant, now)) {
+    const failure = failureOf(error, 'hub-error', now);
+    await options.registry.apply(entry.record.id, { type: 'hub-error', grantId: grant.id, failure });
+  }
+  if (!options.notices.claim(entry, `hub-error ${grant.id}`, now)) return acknowledgement(200, undefined);
+  const about = hubMessage({ entry, grant: entry.record.grants.find(({ id }) => id === grant.id) ?? grant });
+  const told = new InternalHubError(reason, { ...about, topic: query.topic });
   options.logger.warn(
-    { subscription: subscription.id, hub: grant.hub, topic: grant.topic },
-    `hub error: ${error.message}`,
+    { subscription: about.subscription.id, hub: grant.hub, topic: grant.topic },
+    `hub error: ${told.message}`,
   );
-  options.hooks.emit('hub-error', () => ({ subscription, grant, error, at: new Date(options.now()) }));
-  return tell(options, match, () => match.service.intent.onHubError?.(error));
+  options.hooks.emit('hub-error', () => ({ ...about, error: told, at: new Date(now) }));
+  return tell(options, match, () => match.service.intent.onHubError?.(told));
 }
 
 /** The hub is answered 200 whatever the handler does, and when it has had its time. */
@@ -61,9 +92,10 @@ async function tell(
 }
 
 /** The hub's words, fit for a message, the store and the log. */
-function reasonOf({ grant }: ServedMatch, { reason = '' }: HubQuery): string {
-  const hidden = [...secretOfCallback(grant.callback), ...grant.secrets.flatMap(({ value }) => value ?? [])];
-  const words = hubWords(grant.verifyToken === undefined ? hidden : [...hidden, grant.verifyToken])(reason);
+export function hubReason({ grant, service }: Pick<ServedMatch, 'grant' | 'service'>, reason = ''): string {
+  const secrets = grant.secrets.flatMap(({ value }) => value ?? []);
+  const hidden = [...secretOfCallback(grant.callback), ...secrets, ...service.hidden];
+  const words = reasonWords(grant.verifyToken === undefined ? hidden : [...hidden, grant.verifyToken])(reason);
   return words === '' ? 'the hub gave no reason' : words;
 }
 

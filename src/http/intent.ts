@@ -1,17 +1,25 @@
-import { timingSafeEqual } from 'node:crypto';
 import { acknowledgementOf } from '../delivery/acknowledgement.js';
 import type { Acknowledgement } from '../delivery/event-handler.js';
 import { WebSubError } from '../errors.js';
-import { isTopic, readHubQuery, type HubQuery } from '../protocol/hub-query.js';
+import { isDeniedTopic, isTopic, readHubQuery, type HubQuery } from '../protocol/hub-query.js';
 import { failureOf } from '../subscription/failure.js';
-import type { GrantRecord } from '../subscription/record.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
+import { isOpen, isOver } from '../subscription/state.js';
 import { acknowledgement, confirmation, refusal, type CallbackAnswer } from './answer.js';
 import type { CallbackRequest } from './callback-request.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
-import { deny, hubError } from './hub-notice.js';
+import { deny, hubError, hubReason } from './hub-notice.js';
+import { misfitOf, quoted, tokenMisfit, unaskedFor } from './misfit.js';
+import type { RecentAnswers } from './recent-answers.js';
 
-const LONGEST_CHALLENGE = 4096;
+/** The answer to a denial or an error for another topic. */
+const FOREIGN_TOPIC = refusal(404, 'this topic was not asked for');
+
+/** What verifications were answered in the last minute, by whoever asks. */
+export type Verdicts = RecentAnswers<Verdict | Promise<Verdict>>;
+
+/** What a verification came to, apart from its challenge. */
+type Verdict = { readonly headers: Acknowledgement['headers'] } | { readonly refusal: CallbackAnswer };
 
 /** Answers a GET: verification of intent, denial, hub error (WebSub sections 5.2 and 5.3). A HEAD changes nothing. */
 export async function answerIntent(
@@ -29,11 +37,13 @@ export async function answerIntent(
     case 'unsubscribe':
       return verify(options, match, { query, rawQuery, isProbe, mode: query.mode });
     case 'denied':
-      if (isForeign(match, query, rawQuery)) return refusal(404, 'this topic was not asked for');
-      return isProbe ? acknowledgement(200, undefined) : deny(options, match, query);
-    case 'hub-error':
-      if (isForeign(match, query, rawQuery)) return refusal(404, 'this topic was not asked for');
-      return isProbe ? acknowledgement(200, undefined) : hubError(options, match, query);
+    case 'hub-error': {
+      const isSame = query.mode === 'denied' ? isDeniedTopic : isTopic;
+      const isForeign = !isEmpty(query.topic) && !isSame(match.grant.topic, query.topic ?? '', rawQuery);
+      if (isForeign) return isProbe ? FOREIGN_TOPIC : foreignNotice(options, match, query);
+      if (isProbe) return acknowledgement(200, undefined);
+      return query.mode === 'denied' ? deny(options, match, query) : hubError(options, match, query);
+    }
     case undefined:
       return refusal(400, 'hub.mode is missing');
     default:
@@ -53,38 +63,85 @@ async function verify(
   match: ServedMatch,
   { mode, query, rawQuery, isProbe }: VerificationRequest,
 ): Promise<CallbackAnswer> {
-  const { entry, grant } = match;
+  const { grant } = match;
   const { challenge = '' } = query;
-  const misfit = misfitOf(grant, query, rawQuery);
-  if (misfit !== undefined) return isProbe ? refusal(...misfit) : wrong(options, match, mode, misfit);
-  if (!options.registry.mayConfirm(match, mode)) return refusal(404, `this ${mode} was not asked for`);
-  if (!isTokenOf(grant.verifyToken, query.verifyToken)) {
-    return isProbe ? refusal(...OTHER_TOKEN) : wrong(options, match, mode, OTHER_TOKEN);
+  const misfit =
+    misfitOf(grant, query, rawQuery) ??
+    (options.registry.mayConfirm(match, mode) ? undefined : unaskedFor(grant, mode)) ??
+    tokenMisfit(grant, query);
+  if (misfit !== undefined) {
+    if (!isProbe) await noteMisfit(options, match, misfit.problem);
+    return refusal(misfit.status, misfit.said);
   }
   if (isProbe) return confirmation('');
+  const verdict = await verdictOn(options, match, { mode, challenge, lease: query.leaseSeconds });
+  if ('refusal' in verdict) return verdict.refusal;
+  // Whether it is noted is of no matter where it was before.
+  return { ...confirmation(challenge, verdict.headers), onSent: () => void answered(options, match) };
+}
 
+interface Question {
+  readonly mode: 'subscribe' | 'unsubscribe';
+  readonly challenge: string;
+  readonly lease: string | undefined;
+}
+
+/**
+ * The verdict on a verification. While one is being found it holds for all that come meanwhile; for a minute, also for all
+ * that nobody asked for (PROTOCOL V9).
+ */
+function verdictOn(options: CallbackOptions, match: ServedMatch, question: Question): Verdict | Promise<Verdict> {
+  const { entry, grant } = match;
+  const { mode } = question;
+  const { verdicts } = options;
+  const now = options.now();
+  const { pending } = grant;
+  const isAsked = pending?.verified !== true && (mode === 'subscribe' ? isOpen(grant, now) : !isOver(grant));
+  const key = `${mode} ${grant.id}`;
+  const round = isAsked ? `${key} ${pending?.id ?? ''}` : key;
+  const known = verdicts.get(entry, round, now);
+  // A later answer to the same request may be another one.
+  if (known !== undefined && (!isAsked || known instanceof Promise)) return known;
+  const find = async (): Promise<Verdict> => {
+    try {
+      const verdict = await findVerdict(options, match, { ...question, isAsked });
+      if (isAsked) verdicts.delete(entry, round);
+      else verdicts.set(entry, round, verdict, options.now());
+      return verdict;
+    } catch (error) {
+      verdicts.delete(entry, round);
+      throw error;
+    }
+  };
+  const finding = find();
+  verdicts.set(entry, round, finding, now);
+  return finding;
+}
+
+async function findVerdict(
+  options: CallbackOptions,
+  match: ServedMatch,
+  { mode, challenge, lease, isAsked }: Question & { readonly isAsked: boolean },
+): Promise<Verdict> {
+  const { entry, grant } = match;
   let headers;
   try {
-    headers = acknowledgementOf(await ask(match, mode, challenge, query.leaseSeconds))?.headers;
+    headers = acknowledgementOf(await ask(match, mode, challenge, lease))?.headers;
   } catch (error) {
-    return refusedByHandler(options, match, mode, error);
+    return { refusal: await refusedByHandler(options, match, { mode, isAsked }, error) };
   }
   const { id } = entry.record;
-  const after = await options.registry.apply(id, {
-    type: 'verified',
-    grantId: grant.id,
-    mode,
-    leaseSeconds: query.leaseSeconds,
-  });
+  const after = await options.registry.apply(id, { type: 'verified', grantId: grant.id, mode, leaseSeconds: lease });
   const reached = mode === 'subscribe' ? 'active' : 'unsubscribed';
   const isReached = after.grants.some((each) => each.id === grant.id && each.state === reached);
-  if (!isReached) return refusal(404, `this ${mode} is not wanted any more`);
-  return { ...confirmation(challenge, headers), onSent: () => void answered(options, match) };
+  if (!isReached) return { refusal: refusal(404, `this ${mode} is not wanted any more`) };
+  return { headers };
 }
 
 /** The hub knows. Should that not be noted, it is asked once more. */
 async function answered({ registry, logger }: CallbackOptions, { entry, grant }: ServedMatch): Promise<void> {
-  const { id } = entry.record;
+  const { id, grants } = entry.record;
+  if (grants.find((each) => each.id === grant.id)?.unanswered !== true) return;
   try {
     await registry.apply(id, { type: 'answered', grantId: grant.id });
   } catch (error) {
@@ -92,28 +149,31 @@ async function answered({ registry, logger }: CallbackOptions, { entry, grant }:
   }
 }
 
-type Misfit = readonly [status: 400 | 404, problem: string];
-
-const OTHER_TOKEN: Misfit = [404, 'hub.verify_token is another one'];
-
-/** What is wrong with a verification, whatever it verifies. */
-function misfitOf(grant: GrantRecord, { topic, challenge }: HubQuery, rawQuery: string): Misfit | undefined {
-  if (topic === undefined || topic === '') return [400, 'hub.topic is missing'];
-  if (challenge === undefined || challenge === '') return [400, 'hub.challenge is missing'];
-  if (Buffer.byteLength(challenge) > LONGEST_CHALLENGE) return [400, 'hub.challenge is too long'];
-  return isTopic(grant.topic, topic, rawQuery) ? undefined : [404, 'this topic was not asked for'];
+/** A denial or an error for another topic than was asked for. */
+async function foreignNotice(options: CallbackOptions, match: ServedMatch, query: HubQuery): Promise<CallbackAnswer> {
+  const { entry, grant } = match;
+  const { mode = '', topic = '', reason = '' } = query;
+  const problem = `a hub.mode=${mode} came for ${quoted(topic)}, not ${quoted(grant.topic)}`;
+  options.logger.warn(
+    { subscription: entry.record.id, hub: grant.hub, topic: grant.topic },
+    `${problem}: answered 404 (reason: ${quoted(hubReason(match, reason))})`,
+  );
+  await noteMisfit(options, match, problem);
+  return FOREIGN_TOPIC;
 }
 
-/** A verification that cannot be confirmed: should the hub come with no other, that is why the attempt failed. */
-async function wrong(
+/** Should the hub come with nothing better, this is why the attempt failed. */
+async function noteMisfit(
   { registry }: CallbackOptions,
   { entry, grant }: ServedMatch,
-  mode: 'subscribe' | 'unsubscribe',
-  [status, problem]: Misfit,
-): Promise<CallbackAnswer> {
-  const isOpen = grant.pending?.mode === mode && grant.pending.wrong === undefined;
-  if (isOpen) await registry.apply(entry.record.id, { type: 'verification-wrong', grantId: grant.id, problem });
-  return refusal(status, problem);
+  problem: string,
+): Promise<void> {
+  const isOpenStill = grant.pending !== undefined && grant.pending.wrong === undefined;
+  if (isOpenStill) await registry.apply(entry.record.id, { type: 'verification-wrong', grantId: grant.id, problem });
+}
+
+function isEmpty(text: string | undefined): boolean {
+  return text === undefined || text === '';
 }
 
 async function ask(
@@ -138,23 +198,13 @@ async function ask(
 async function refusedByHandler(
   { registry, logger, now }: CallbackOptions,
   { entry, grant }: ServedMatch,
-  mode: 'subscribe' | 'unsubscribe',
+  { mode, isAsked }: { readonly mode: 'subscribe' | 'unsubscribe'; readonly isAsked: boolean },
   error: unknown,
 ): Promise<CallbackAnswer> {
   const { id } = entry.record;
   logger.warn({ subscription: id, topic: grant.topic, err: error }, `the service refused the ${mode}`);
   const failure = failureOf(error, 'handler-refused', now());
-  await registry.apply(id, { type: 'handler-refused', grantId: grant.id, mode, failure });
+  // What nobody asked for changes nothing (PROTOCOL V9).
+  if (isAsked) await registry.apply(id, { type: 'handler-refused', grantId: grant.id, mode, failure });
   return refusal(404, failure.message, error instanceof WebSubError ? error : {});
-}
-
-function isForeign({ grant }: ServedMatch, { topic }: HubQuery, rawQuery: string): boolean {
-  return topic !== undefined && topic !== '' && !isTopic(grant.topic, topic, rawQuery);
-}
-
-/** A token that comes back must be ours; one that does not come back is not held against the hub (PROTOCOL S4). */
-function isTokenOf(ours: string | undefined, given: string | undefined): boolean {
-  if (ours === undefined || given === undefined) return true;
-  const [a, b] = [Buffer.from(ours), Buffer.from(given)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }

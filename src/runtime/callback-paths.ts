@@ -16,7 +16,10 @@ export interface CallbackPaths {
 const TOKEN_BYTES = 32;
 
 /** Whether the service's callback is taken literally, so that it can serve one grant only. */
-export function isLiteral({ callback, appendServicePath }: CheckedServiceConfig): boolean {
+export function isLiteral({
+  callback,
+  appendServicePath,
+}: Pick<CheckedServiceConfig, 'callback' | 'appendServicePath'>): boolean {
   return callback !== undefined && !appendServicePath;
 }
 

@@ -15,6 +15,7 @@ import {
   signature,
 } from './service-checks.js';
 import type { CheckedServiceConfig, SubscriberServiceConfig } from './service-config.js';
+import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
 import { refuseDuplicates, singleTarget, targetInList } from './target-checks.js';
 import { httpUrl, servicePath } from './url-checks.js';
 
@@ -39,6 +40,9 @@ const SERVICE = {
   customHeaders: headersToAdd,
   verifyTimeoutSeconds: numberOf('seconds', { least: 0.001, most: LONGEST_TIMER_MS / 1000, whole: false }),
   maxAttempts: numberOf('attempts', { least: 1, most: UNLIMITED, whole: true }),
+  afterDenial: oneOf('retry', 'stop'),
+  rotateSecret: oneOf('never', 'renewal'),
+  rotateCallback: oneOf('never', 'renewal'),
   delivery,
   signature,
 } satisfies Record<keyof SubscriberServiceConfig, Check<unknown>>;
@@ -71,6 +75,9 @@ export function checkServiceConfig(service: string, config: SubscriberServiceCon
     customHeaders: {},
     verifyTimeoutSeconds: 60,
     maxAttempts: Number.POSITIVE_INFINITY,
+    afterDenial: 'retry',
+    rotateSecret: 'never',
+    rotateCallback: 'never',
     signature: signature({}, place),
     ...given,
     delivery: deliveryOf(given.delivery ?? {}, given.hubs ?? 'failover'),
@@ -78,6 +85,10 @@ export function checkServiceConfig(service: string, config: SubscriberServiceCon
     targets: all,
   };
   checkCallback(checked, all, subject);
+  const problem =
+    (checked.rotateSecret === 'renewal' ? secretRotationProblem(checked) : undefined) ??
+    (checked.rotateCallback === 'renewal' ? callbackRotationProblem(checked) : undefined);
+  if (problem !== undefined) throw new ConfigurationError(`${subject}: ${problem}`);
   checkRequestForm(checked, subject);
   return Object.freeze(checked);
 }

@@ -75,21 +75,29 @@ const schedule: Check<Required<ScheduleOptions>> = (value, place) => ({
 const SECURITY = {
   maxBodyBytes: numberOf('bytes', { least: 1, most: MOST, whole: true }),
   bodyTimeoutMs: numberOf('milliseconds', { least: 1, most: LONGEST_TIMER_MS, whole: true }),
+  maxInFlightBytes: numberOf('bytes', { least: 1, most: MOST, whole: true }),
+  maxConnections: numberOf('connections', { least: 1, most: MOST, whole: true }),
+  storeTimeoutMs: numberOf('milliseconds', { least: 1, most: LONGEST_TIMER_MS, whole: true }),
   allowPrivateNetworks: flag,
   allowInsecureSecret: flag,
   hubConcurrency: numberOf('requests', { least: 1, most: MOST, whole: true }),
   maxLeaseSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
   defaultLeaseSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
+  maxRenewalSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
 } satisfies Record<keyof SecurityOptions, Check<unknown>>;
 
 const security: Check<Required<SecurityOptions>> = (value, place) => ({
   maxBodyBytes: 10 * 1024 * 1024,
   bodyTimeoutMs: 30_000,
+  maxInFlightBytes: 64 * 1024 * 1024,
+  maxConnections: 10_000,
+  storeTimeoutMs: 5_000,
   allowPrivateNetworks: false,
   allowInsecureSecret: false,
   hubConcurrency: 8,
   maxLeaseSeconds: 31_536_000,
   defaultLeaseSeconds: 86_400,
+  maxRenewalSeconds: 864_000,
   ...checkFields(value, place, SECURITY),
 });
 
@@ -178,7 +186,12 @@ export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): Che
 
 /** Options that are right by themselves and wrong together. */
 function refuseContradictions(all: CheckedOptions): void {
-  const { defaultLeaseSeconds, maxLeaseSeconds } = all.security;
+  const { defaultLeaseSeconds, maxLeaseSeconds, maxInFlightBytes, maxBodyBytes } = all.security;
+  if (maxInFlightBytes < maxBodyBytes) {
+    throw new ConfigurationError(
+      `startService: security.maxInFlightBytes is ${maxInFlightBytes}, less than maxBodyBytes, ${maxBodyBytes}: no such body could be received.`,
+    );
+  }
   if (defaultLeaseSeconds > maxLeaseSeconds) {
     throw new ConfigurationError(
       `startService: security.defaultLeaseSeconds is ${defaultLeaseSeconds}, more than maxLeaseSeconds, ${maxLeaseSeconds}.`,

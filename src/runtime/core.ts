@@ -2,9 +2,15 @@ import { setMaxListeners } from 'node:events';
 import { Hooks } from '../delivery/hooks.js';
 import type { Engine } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
+import { OriginHolds } from '../hub/origin-holds.js';
 import { Pacing } from '../hub/pacing.js';
+import { configuredSecrets } from '../hub/request-headers.js';
+import { WithheldCredentials } from '../hub/withheld-credentials.js';
 import { callbackApp, type CallbackApp } from '../http/app.js';
 import type { CallbackService } from '../http/callback.js';
+import { InFlightBytes } from '../http/in-flight-bytes.js';
+import { OncePerMinute, RecentAnswers } from '../http/recent-answers.js';
+import { Rejections } from '../http/rejections.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
 import { hubClient } from '../subscription/hub-client.js';
@@ -69,10 +75,14 @@ export class Core {
     this.#basePaths = [options.basePath];
     this.hooks = new Hooks(logger);
     this.underWay = new UnderWay(logger);
+    const holds = new OriginHolds({ now, random });
+    const withheld = new WithheldCredentials(logger);
     const client = hubClient({
       apply: (id, event) => this.registry.apply(id, event),
       logger,
       now,
+      holds,
+      withheld,
       signal: this.#abort.signal,
     });
     const pacing = new Pacing(options.security.hubConcurrency, this.#abort.signal);
@@ -80,6 +90,7 @@ export class Core {
       client,
       underWay: this.underWay,
       pacing,
+      holds,
       hooks: this.hooks,
       logger,
       now,
@@ -110,7 +121,9 @@ export class Core {
       ...options,
       ...effects,
       registry: this.registry,
+      withheld,
       maxBodyBytes: options.security.maxBodyBytes,
+      storeTimeoutMs: options.security.storeTimeoutMs,
       signal: this.#abort.signal,
       targetOf: serviceOf,
       services: () => [...this.#services.keys()],
@@ -118,12 +131,26 @@ export class Core {
     // Every request to a hub listens to it, and there may be many.
     setMaxListeners(0, this.#abort.signal);
     const { maxBodyBytes, bodyTimeoutMs } = options.security;
-    const limits = { maxBodyBytes, bodyTimeoutMs };
+    const limits = { maxBodyBytes, bodyTimeoutMs, inFlight: new InFlightBytes(options.security) };
     const { registry, hooks } = this;
-    const { delivery } = this.news;
+    const { delivery, refused } = this.news;
+    const rejections = new Rejections({ registry, hooks, logger, now });
     const isClosed = (): boolean => this.#isClosed;
     this.app = callbackApp(
-      { registry, delivery, hooks, logger, limits, now, serviceOf, isClosed },
+      {
+        registry,
+        delivery,
+        hooks,
+        logger,
+        limits,
+        rejections,
+        refused,
+        now,
+        serviceOf,
+        isClosed,
+        verdicts: new RecentAnswers(),
+        notices: new OncePerMinute(),
+      },
       () => this.#basePaths,
     );
   }
@@ -136,7 +163,9 @@ export class Core {
     for (const service of services) {
       const { config, handlers } = service;
       const { name, delivery, signature } = config;
-      const callback = { name, handler: handlers, intent: handlers, delivery, signature };
+      const { httpConfig = {} } = config.discoveryConfig;
+      const hidden = [...configuredSecrets(config), ...configuredSecrets({ httpConfig })];
+      const callback = { name, handler: handlers, intent: handlers, delivery, signature, hidden };
       this.#services.set(name, { ...service, callback });
       this.#terms.set(name, termsOf(config, this.#options.security, base));
     }

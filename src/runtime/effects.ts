@@ -1,4 +1,5 @@
 import type { Hooks } from '../delivery/hooks.js';
+import type { OriginHolds } from '../hub/origin-holds.js';
 import type { Pacing } from '../hub/pacing.js';
 import type { Logger } from '../logger.js';
 import type { Effect } from '../subscription/events.js';
@@ -17,6 +18,8 @@ export interface EffectOptions {
   readonly underWay: UnderWay;
   /** Turns at servers. */
   readonly pacing: Pacing;
+  /** Origins that are left alone. */
+  readonly holds: Pick<OriginHolds, 'release'>;
   readonly hooks: Hooks;
   readonly logger: Logger;
   /** Epoch milliseconds. */
@@ -29,7 +32,7 @@ export interface EffectOptions {
 
 /** Carries out what a transition asked for: on the network in the background, in the log and the hooks at once. */
 export function perform(options: EffectOptions, record: SubscriptionRecord, effect: Effect): void {
-  const { client, news, underWay, hooks, logger, now, termsOf, entryOf, isClosing } = options;
+  const { client, news, underWay, holds, hooks, logger, now, termsOf, entryOf, isClosing } = options;
   const terms = termsOf(record.service);
   const entry = entryOf(record.id);
   if (terms === undefined || entry === undefined) return;
@@ -53,10 +56,17 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
         if (present === undefined || (mode === 'subscribe' && isClosing())) return;
         await client.request(present, grantId, mode, terms);
       };
+      const inTurn = turnAt(hub, options);
+      // A request that will be put off takes no turn: discovery shares them. The request looks again when it leaves.
+      const isPutOff = (): boolean => mode === 'subscribe' && client.wouldHold(record, grantId);
+      const turn: Turn | undefined = inTurn && ((work) => (isPutOff() ? work() : inTurn(work)));
       // A second one is another request: what the first was for may be over by now, and its answer does not count.
-      underWay.next(`${grantId} ${mode}`, ask, 'a hub could not be asked', turnAt(hub, options));
+      underWay.next(`${grantId} ${mode}`, ask, 'a hub could not be asked', turn);
       return;
     }
+    case 'release':
+      holds.release(record.id);
+      return;
     case 'catch-up':
       news.catchUp(record);
       return;
@@ -64,7 +74,7 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
       logger.warn(placeOf(record, grantOf(record, effect.grantId)), effect.message);
       return;
     case 'hook':
-      announce(record, effect, { entry, hooks, logger, now });
+      announce(record, effect, { entry, hooks, logger, now, isClosing });
       return;
   }
 }

@@ -21,10 +21,11 @@ const SAYINGS: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'wa
 };
 
 /** When a failed attempt is made up for, for whoever waits in front of the log. */
-function nextTry(record: SubscriptionRecord): string {
-  const { gaveUp, nextAttemptAt, state } = subscriptionSnapshot(record, NO_STATS);
-  if (gaveUp === true) return ' (not tried again before retry())';
-  if (state === 'denied') return '';
+function nextTry(record: SubscriptionRecord, nextHub: string | undefined, isClosing: boolean): string {
+  const { gaveUp, nextAttemptAt } = subscriptionSnapshot(record, NO_STATS);
+  if (isClosing) return '';
+  if (nextHub !== undefined) return ` (asking hub ${nextHub} now)`;
+  if (gaveUp === true || record.hold === 'denied') return ' (not tried again before retry())';
   return nextAttemptAt === undefined ? '' : ` (next try: ${nextAttemptAt.toISOString()})`;
 }
 
@@ -37,19 +38,25 @@ export function placeOf(record: SubscriptionRecord, grant: GrantRecord | undefin
   return { ...of, target, ...(topic === undefined ? {} : { topic, hubs }) };
 }
 
-const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 };
+const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, refused: 0, duplicates: 0, missed: 0 };
 
 /** Tells the log and the hooks what became of a subscription. */
 export function announce(
   record: SubscriptionRecord,
-  { name, grantId, failure }: HookEffect,
-  { entry, hooks, logger, now }: { entry: Entry; hooks: Hooks; logger: Logger; now: () => number },
+  { name, grantId, failure, nextHub }: HookEffect,
+  {
+    entry,
+    hooks,
+    logger,
+    now,
+    isClosing,
+  }: { entry: Entry; hooks: Hooks; logger: Logger; now: () => number; isClosing: () => boolean },
 ): void {
   const grant = record.grants.find(({ id }) => id === grantId);
   const [level, saying] = SAYINGS[name];
   const what = name === 'requested' ? `${saying} to ${grant?.pending?.mode ?? 'subscribe'}` : saying;
   const fields = { ...placeOf(record, grant), ...(failure === undefined ? {} : { code: failure.code }) };
-  const again = failure === undefined ? '' : nextTry(record);
+  const again = failure === undefined ? '' : nextTry(record, nextHub, isClosing());
   logger[level](fields, failure === undefined ? what : `${what}: ${failure.message}${again}`);
   const hook: HookName = name;
   hooks.emit(hook, () => ({

@@ -6,10 +6,12 @@ import type { FetchingOptions } from '../delivery/fetching-options.js';
 import type { Hooks } from '../delivery/hooks.js';
 import { Inbox } from '../delivery/inbox.js';
 import { Polling } from '../delivery/polling.js';
+import { RefusedContent } from '../delivery/refused-content.js';
 import { SeenNews } from '../delivery/seen-news.js';
 import { TopicReader } from '../delivery/topic-reader.js';
 import type { Engine } from '../engine/engine.js';
 import type { Pacing } from '../hub/pacing.js';
+import type { WithheldCredentials } from '../hub/withheld-credentials.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
 import type { SubscriptionRecord } from '../subscription/record.js';
@@ -32,7 +34,9 @@ export interface NewsOptions {
   readonly hooks: Hooks;
   readonly underWay: UnderWay;
   readonly pacing: Pacing;
+  readonly withheld: WithheldCredentials;
   readonly maxBodyBytes: number;
+  readonly storeTimeoutMs: number;
   /** Gives up what is being fetched. */
   readonly signal: AbortSignal;
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
@@ -55,6 +59,7 @@ export class News {
   readonly deadLetters: DeadLetters;
   readonly seen: SeenNews;
   readonly absence: Absence;
+  readonly refused: RefusedContent;
   readonly #options: NewsOptions;
   readonly #catchUp: CatchUp;
   readonly #polling: Polling;
@@ -98,6 +103,7 @@ export class News {
       logger,
       now,
       seen: this.seen,
+      storeTimeoutMs: options.storeTimeoutMs,
       targetOf,
       entryOf,
       fetchPinged: (entry, grant) => reader.pinged(entry.record, grant),
@@ -119,6 +125,11 @@ export class News {
     };
     this.#catchUp = new CatchUp(fetching);
     this.#polling = new Polling({ ...fetching, hooks, isCatchingUp: (id) => this.#catchUp.isWanted(id) });
+    this.refused = new RefusedContent({
+      ...fetching,
+      isFull: (target) => this.delivery.isFull(target),
+      catchUp: (id, since) => this.#catchUp.want(id, since, now()),
+    });
     this.absence = new Absence({
       store,
       engine,
@@ -130,7 +141,7 @@ export class News {
         logger.warn(`nobody was there to receive since ${at}: the machine slept, or the process stood still`);
         this.#planCatchUp(() => since);
       },
-      behindSince: () => this.#catchUp.behindSince,
+      behindSince: () => earlier(this.#catchUp.behindSince, this.refused.behindSince),
     });
   }
 
@@ -176,7 +187,10 @@ export class News {
 
 /** Since when news of a subscription may be missing, once a process is back. */
 function missingSince({ grants, gapSince }: SubscriptionRecord, awaySince: number | undefined): number | undefined {
-  const away = grants.some(isWorking) ? awaySince : undefined;
-  if (gapSince === undefined || away === undefined) return gapSince ?? away;
-  return Math.min(gapSince, away);
+  return earlier(gapSince, grants.some(isWorking) ? awaySince : undefined);
+}
+
+function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return Math.min(one, other);
 }

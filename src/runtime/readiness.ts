@@ -1,5 +1,6 @@
 import type { HookPayload, Hooks } from '../delivery/hooks.js';
 import { WebSubError } from '../errors.js';
+import { nextAskAt } from '../subscription/due.js';
 import type { Registry } from '../subscription/registry.js';
 import type { SubscriptionRecord } from '../subscription/record.js';
 import { stateOf } from '../subscription/state.js';
@@ -19,6 +20,10 @@ export interface ReadinessOptions {
   readonly serves: (service: string) => boolean;
   /** Open when the declared subscriptions are there. */
   readonly reconciled: Latch;
+  /** Whether a hub, or the publisher, is being asked on behalf of a subscription. */
+  readonly isUnderWay: (record: SubscriptionRecord) => boolean;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
   /** Rejects what waits when the runtime stops. */
   readonly stopping: AbortSignal;
 }
@@ -26,6 +31,8 @@ export interface ReadinessOptions {
 /** Resolves when every wanted subscription has a grant; rejects naming those without, after a time or when it is in vain. */
 export async function whenReady(options: ReadinessOptions, timeoutMs: number): Promise<void> {
   const { registry, hooks, reconciled, stopping } = options;
+  const endAt = options.now() + timeoutMs;
+  const isInVain = (record: SubscriptionRecord): boolean => !isHopeful(record, endAt, options);
   const missing = new Outstanding(registry, (record) => isMissing(record, options));
   await new Promise<void>((resolve, reject) => {
     const end = (settle: () => void): void => {
@@ -38,13 +45,14 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
     const check = (): void => {
       if (stopping.aborted) return onStop();
       if (!reconciled.isOpen) return;
-      const inVain = missing.lookAtAll().filter((record) => record.hold !== undefined).length;
+      const inVain = missing.lookAtAll().filter(isInVain);
       if (missing.isEmpty) end(resolve);
-      else if (inVain > 0) fail(`: ${inVain} will not be asked for again before retry()`);
+      else if (inVain.length > 0) fail(`: ${inVain.length} will not be asked for again ${untilWhen(inVain)}`);
     };
     const checkOne = (id: string): void => {
       if (!reconciled.isOpen) return;
-      if (missing.lookAt(id)?.hold !== undefined || missing.isEmpty) check();
+      const record = missing.lookAt(id);
+      if ((record !== undefined && isInVain(record)) || missing.isEmpty) check();
     };
     const timer = setTimeout(() => fail(` after ${timeoutMs} ms`), Math.min(Math.max(timeoutMs, 0), LONGEST_TIMER_MS));
     const onStop = (): void => fail(', and the runtime stops');
@@ -59,6 +67,17 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
 
 function isMissing(record: SubscriptionRecord, { registry, serves }: ReadinessOptions): boolean {
   return record.desired === 'subscribed' && serves(record.service) && !registry.isReady(record);
+}
+
+/** Whether a hub is, or will be, asked for it before a time, so that it may be granted by then. */
+function isHopeful(record: SubscriptionRecord, endAt: number, { isUnderWay }: ReadinessOptions): boolean {
+  if (record.hold !== undefined) return false;
+  return isUnderWay(record) || (nextAskAt(record) ?? Infinity) <= endAt;
+}
+
+function untilWhen(inVain: readonly SubscriptionRecord[]): string {
+  const times = inVain.flatMap((record) => (record.hold === undefined ? (nextAskAt(record) ?? []) : []));
+  return times.length === 0 ? 'before retry()' : `before ${new Date(Math.min(...times)).toISOString()}, or retry()`;
 }
 
 function notReady(options: ReadinessOptions, problem: string): WebSubError {

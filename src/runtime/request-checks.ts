@@ -1,4 +1,4 @@
-import type { DiscoveryConfig, HttpAuth, HttpClientConfig } from '../hub/http-config.js';
+import type { BearerToken, DiscoveryConfig, HttpAuth, HttpClientConfig } from '../hub/http-config.js';
 import { requestHeaders } from '../hub/request-headers.js';
 import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import {
@@ -55,13 +55,25 @@ function stringsByName(
   };
 }
 
+/** A token, or a function that gives it; neither is shown. */
+const bearerToken: Check<BearerToken> = (value, place) => {
+  if (isTokenSource(value)) return value;
+  if (typeof value !== 'string' || value === '') {
+    throw wrongSecret(place, value, 'a string that is not empty, or a function that gives one');
+  }
+  if (!isHeader('authorization', value)) throw wrongField(place, 'has characters that a header cannot carry');
+  return value;
+};
+
+function isTokenSource(value: unknown): value is Exclude<BearerToken, string> {
+  return typeof value === 'function';
+}
+
 const authorization: Check<HttpAuth> = (value, place) => {
   const expected = '{ bearer } or { username, password }';
-  const { bearer, username, password } = checkFields(value, place, { bearer: text, username: text, password: text });
+  const fields = { bearer: bearerToken, username: text, password: text };
+  const { bearer, username, password } = checkFields(value, place, fields);
   if (bearer !== undefined && username === undefined && password === undefined) {
-    if (!isHeader('authorization', bearer)) {
-      throw wrongField(within(place, 'bearer'), 'has characters that a header cannot carry');
-    }
     return Object.freeze({ bearer });
   }
   if (bearer !== undefined || username === undefined || password === undefined) {

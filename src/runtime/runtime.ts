@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
 import type { Listener } from '../http/listener.js';
 import type { Logger } from '../logger.js';
+import type { SubscriptionRecord } from '../subscription/record.js';
 import type { Subscription } from '../subscription/snapshot.js';
 import { timeLimit } from './bounded.js';
 import type { Core } from './core.js';
@@ -33,6 +34,8 @@ export interface RuntimeOptions {
   readonly logger: Logger;
   readonly url: string;
   readonly port: number | undefined;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
   readonly graceSeconds: number;
   readonly listener: Listener | undefined;
   /** Closes what was opened, in the order of opening. */
@@ -117,7 +120,12 @@ export class Runtime implements SubscriberRuntime {
     const { core } = this.#options;
     const { registry, hooks, reconciled } = core;
     const serves = (service: string): boolean => core.serves(service);
-    await whenReady({ registry, hooks, reconciled, serves, stopping: this.#stop.signal }, timeoutMs);
+    const isUnderWay = ({ id, grants }: SubscriptionRecord): boolean =>
+      core.underWay.has(`${id} discover`) ||
+      grants.some((grant) => grant.pending?.denied !== true && core.underWay.has(`${grant.id} subscribe`));
+    const { now } = this.#options;
+    const stopping = this.#stop.signal;
+    await whenReady({ registry, hooks, reconciled, serves, isUnderWay, now, stopping }, timeoutMs);
   }
 
   async subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription> {
@@ -143,6 +151,16 @@ export class Runtime implements SubscriberRuntime {
   async renew(id: string): Promise<void> {
     this.#refuseWhenStopping();
     await this.#options.core.wanted.renew(id);
+  }
+
+  async rotateSecret(id: string): Promise<void> {
+    this.#refuseWhenStopping();
+    await this.#options.core.wanted.rotate(id, 'secret');
+  }
+
+  async rotateCallback(id: string): Promise<void> {
+    this.#refuseWhenStopping();
+    await this.#options.core.wanted.rotate(id, 'callback');
   }
 
   async resetCounters(id?: string): Promise<void> {

@@ -54,6 +54,15 @@ export interface SubscriberServiceConfig {
   readonly verifyTimeoutSeconds?: number | undefined;
   /** Failed attempts in a row after which asking is given up, where no hub has granted it. @default unlimited */
   readonly maxAttempts?: number | undefined;
+  /**
+   * Whether a hub that denied a request is asked again, slowly. With `'stop'` nothing is asked before `retry(id)` once
+   * every advertised hub has denied. @default 'retry'
+   */
+  readonly afterDenial?: 'retry' | 'stop' | undefined;
+  /** `'renewal'`: each renewal gives the hub another secret. @default 'never' */
+  readonly rotateSecret?: 'never' | 'renewal' | undefined;
+  /** `'renewal'`: each renewal gives the hub another callback. @default 'never' */
+  readonly rotateCallback?: 'never' | 'renewal' | undefined;
   /** How news is handed to the handler. */
   readonly delivery?: DeliveryConfig | undefined;
   /** How signed content is judged. */
@@ -83,6 +92,9 @@ export interface CheckedServiceConfig {
   readonly verifyTimeoutSeconds: number;
   /** `Infinity` where it was not set. */
   readonly maxAttempts: number;
+  readonly afterDenial: 'retry' | 'stop';
+  readonly rotateSecret: 'never' | 'renewal';
+  readonly rotateCallback: 'never' | 'renewal';
   readonly delivery: CheckedDeliveryConfig;
   readonly signature: Required<SignatureConfig>;
 }

@@ -34,9 +34,11 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   const { core, engine, logger, listener, opened, ownsStore, patience, end, last } = shutdown;
   const step = (work: Promise<unknown>): Promise<void> => within(withinMs(work, LAST_STEP_MS), last.signal);
   core.close();
-  // No stored event is begun with any more, however long hubs take.
-  void core.news.inbox.stop();
+  // No stored event is begun with any more, however long hubs take. Hubs and handlers are waited for at the same time.
+  const handled = Promise.all([core.news.delivery.settled(), core.news.inbox.stop()]);
+  const waited = within(handled, patience.signal).catch(() => {});
   await runAll([() => leaveHubs(shutdown, options)], logger, 'unsubscribing failed');
+  await waited;
   engine.stop();
   core.closeCallbacks();
   const closed = listener?.close();

@@ -16,6 +16,18 @@ export interface SecurityOptions {
   readonly maxBodyBytes?: number | undefined;
   /** Milliseconds a body may take to arrive; then it is answered 408. @default 30_000 */
   readonly bodyTimeoutMs?: number | undefined;
+  /**
+   * Bytes that all bodies hold while they are received and decoded; past that the one without progress for longest is cut off
+   * with 408. One grant holds a quarter at most, but always one body of `maxBodyBytes`. @default 67_108_864
+   */
+  readonly maxInFlightBytes?: number | undefined;
+  /**
+   * Connections taken at the same time, where the runtime listens itself; at most the process's limit of open files less 512.
+   * @default 10_000
+   */
+  readonly maxConnections?: number | undefined;
+  /** Milliseconds the store has for one operation; less where a hub would wait for too long. @default 5_000 */
+  readonly storeTimeoutMs?: number | undefined;
   /** Let public pages lead to hubs in private networks. @default false */
   readonly allowPrivateNetworks?: boolean | undefined;
   /** Send secrets over plain HTTP to hubs on other machines. @default false */
@@ -26,6 +38,8 @@ export interface SecurityOptions {
   readonly maxLeaseSeconds?: number | undefined;
   /** Seconds; the lease where the hub names none. @default 86_400 */
   readonly defaultLeaseSeconds?: number | undefined;
+  /** Seconds; a longer lease is renewed as if it were this long, so that a hub that forgot us is noticed. @default 864_000 */
+  readonly maxRenewalSeconds?: number | undefined;
 }
 
 /**

@@ -2,11 +2,11 @@ import { embeddedEngine, type EmbeddedEngineOptions } from '../engine/embedded.j
 import type { Engine } from '../engine/engine.js';
 import { WebSubError, type StoreError } from '../errors.js';
 import { attach } from '../http/attach.js';
-import { listen, type Listener } from '../http/listener.js';
 import { unfailing, type Logger } from '../logger.js';
 import { acquireOwner } from '../store/owner-lock.js';
 import { openStore } from '../store/open-store.js';
 import { runAll } from './bounded.js';
+import { bounded } from './bounded-log.js';
 import { refuseSharedPaths } from './callback-paths.js';
 import { checkOptions, type CheckedOptions } from './check-options.js';
 import { resolveServices } from './container.js';
@@ -15,6 +15,7 @@ import { loggerFrom } from './default-logger.js';
 import { definitionsOf, type ServiceDefinition, type ServiceReference } from './definition.js';
 import { sendFirstRequests } from './first-requests.js';
 import { gate, type Gate } from './gate.js';
+import { ownListener } from './own-listener.js';
 import { portOf, publicAddress } from './public-address.js';
 import { Runtime } from './runtime.js';
 import { handleSignals } from './signals.js';
@@ -28,6 +29,9 @@ export interface Seams {
   readonly engine: (options: EmbeddedEngineOptions) => Engine;
   readonly env: NodeJS.ProcessEnv;
 }
+
+/** Milliseconds a database server may take to be connected: it may just be starting. */
+const STORE_CONNECT_MS = 10_000;
 
 const WORLD: Seams = { now: Date.now, random: Math.random, engine: embeddedEngine, env: process.env };
 
@@ -62,8 +66,9 @@ export async function start(
   refuseSharedPaths(definitions.map(({ config }) => config));
   const checked = checkOptions(options, env);
   const given = loggerFrom(checked.logger, env['LOG_LEVEL']);
-  const logger = unfailing(given);
-  const opened: (() => unknown)[] = [];
+  const logger = bounded(unfailing(given), { now });
+  // Closed last: the lines left out are counted to the end.
+  const opened: (() => unknown)[] = [() => logger.flush()];
   let runtime: Runtime | undefined;
   let way: Gate | undefined;
   let lost: StoreError | undefined;
@@ -71,7 +76,12 @@ export async function start(
     if (lost !== undefined) throw lost;
   };
   try {
-    const store = await openStore(checked.store, { logger });
+    const { storeTimeoutMs } = checked.security;
+    const store = await openStore(checked.store, {
+      logger,
+      timeoutMs: storeTimeoutMs,
+      connectTimeoutMs: Math.max(STORE_CONNECT_MS, storeTimeoutMs),
+    });
     opened.push(() => store.close());
     const onLost = (error: StoreError): void => {
       lost = error;
@@ -95,7 +105,8 @@ export async function start(
       basePath: checked.basePath,
     });
     way = gate(core.app.nodeHandler);
-    const listener = await listenFor(way, checked, opened, logger);
+    const listener = await ownListener(way.nodeHandler, checked, logger);
+    if (listener !== undefined) opened.push(() => listener.close({ force: true }));
     const port = listener?.port ?? (checked.server === undefined ? undefined : portOf(checked.server));
     const { url, tunnel } = await publicAddress(checked, port, logger);
     if (tunnel !== undefined) opened.push(() => tunnel.close());
@@ -109,6 +120,7 @@ export async function start(
       port,
       listener,
       opened,
+      now,
       graceSeconds: checked.gracefulShutdownSeconds,
     });
     const running = instantiate(definitions, checked, runtime, given);
@@ -131,19 +143,6 @@ export async function start(
     else await runtime.stopNow();
     throw error;
   }
-}
-
-async function listenFor(
-  { nodeHandler }: Gate,
-  { manual, server, port, host, tls }: CheckedOptions,
-  opened: (() => unknown)[],
-  logger: Logger,
-): Promise<Listener | undefined> {
-  if (manual || server !== undefined) return undefined;
-  const onError = (error: Error): void => logger.error({ err: error }, 'a connection could not be accepted');
-  const listener = await listen(nodeHandler, { port, host, tls, onError });
-  opened.push(() => listener.close({ force: true }));
-  return listener;
 }
 
 function instantiate(

@@ -94,6 +94,21 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
    * @throws WebSubError where it is not active: `retry(id)` asks for it
    */
   abstract renew(id: string): Promise<void>;
+  /**
+   * Gives the hub another secret; resolves when that is begun. Content signed with the old one is accepted for a day.
+   *
+   * @throws ConfigurationError where the secret is a fixed string, or there is none
+   * @throws WebSubError where the subscription is not active
+   */
+  abstract rotateSecret(id: string): Promise<void>;
+  /**
+   * Gives the hub another callback; resolves when that is begun. The old one is answered until the hub has verified the
+   * new one and was asked to leave the old one; then it answers 410.
+   *
+   * @throws ConfigurationError where the callback is fixed
+   * @throws WebSubError where the subscription is not active
+   */
+  abstract rotateCallback(id: string): Promise<void>;
   /** Counts failures from zero again and tries at once what waits because of them; without an id, for all subscriptions. */
   abstract resetCounters(id?: string): Promise<void>;
   /** Called when the runtime stops, after the services' own `onShutdown`. */

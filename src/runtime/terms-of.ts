@@ -6,11 +6,24 @@ import type { SecurityOptions } from './start-options.js';
 /** What a service's configuration and the runtime's options come to, for asking hubs. */
 export function termsOf(config: CheckedServiceConfig, security: Required<SecurityOptions>, base: string): ServiceTerms {
   const { secret, protocol, httpConfig, discoveryConfig, customParams, customHeaders } = config;
-  const { allowPrivateNetworks, allowInsecureSecret, defaultLeaseSeconds, maxLeaseSeconds } = security;
-  const { leaseSeconds, verifyTimeoutSeconds, maxAttempts, hubs } = config;
+  const { allowPrivateNetworks, allowInsecureSecret, defaultLeaseSeconds, maxLeaseSeconds, maxRenewalSeconds } =
+    security;
+  const { leaseSeconds, verifyTimeoutSeconds, maxAttempts, hubs, afterDenial, rotateSecret, rotateCallback } = config;
   const { catchUp } = config.delivery;
   return {
-    rules: { leaseSeconds, verifyTimeoutSeconds, maxAttempts, hubs, catchUp, defaultLeaseSeconds, maxLeaseSeconds },
+    rules: {
+      leaseSeconds,
+      verifyTimeoutSeconds,
+      maxAttempts,
+      afterDenial,
+      rotateSecret,
+      rotateCallback,
+      hubs,
+      catchUp,
+      defaultLeaseSeconds,
+      maxLeaseSeconds,
+      maxRenewalSeconds,
+    },
     secret,
     protocol,
     httpConfig,

@@ -51,6 +51,20 @@ export class UnderWay {
     }
   }
 
+  /** Whether a run of that key is under way, or waits. */
+  has(key: string): boolean {
+    return this.#runs.has(key);
+  }
+
+  /** Resolves when no run is left whose key is among those meant. */
+  async ended(isMeant: (key: string) => boolean): Promise<void> {
+    for (;;) {
+      const meant = [...this.#runs].flatMap(([key, { ended }]) => (isMeant(key) ? ended : []));
+      if (meant.length === 0) return;
+      await Promise.all(meant);
+    }
+  }
+
   /** Resolves when nothing is under way, and nothing waits. */
   async idle(): Promise<void> {
     while (this.#runs.size > 0) await Promise.all([...this.#runs.values()].map(({ ended }) => ended));

@@ -1,12 +1,14 @@
 import type { Engine } from '../engine/engine.js';
 import { ConfigurationError, WebSubError } from '../errors.js';
-import type { SubscriptionOverrides, SubscriptionRecord } from '../subscription/record.js';
+import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from '../subscription/record.js';
 import type { SubscriptionTarget } from '../subscription/snapshot.js';
-import { isAsking, stateOf } from '../subscription/state.js';
+import { latestSecret } from '../subscription/secrets.js';
+import { isAsking, isWorking, stateOf } from '../subscription/state.js';
 import { isLiteral } from './callback-paths.js';
 import { forEachSubscription } from './each-subscription.js';
 import { KnownTargets } from './known-targets.js';
 import { compare, declare, type ReconcileOptions } from './reconcile.js';
+import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
 import type { CheckedServiceConfig } from './service-config.js';
 import { targetName } from './target-checks.js';
 
@@ -105,7 +107,7 @@ export class WantedSubscriptions {
     const { record, config } = this.#require(id);
     await this.#inTurn(record.service, async () => {
       this.#refuseSecond(config, id);
-      await registry.apply(id, { type: 'retried' });
+      await registry.apply(id, { type: 'retried', atOnce: true });
     });
   }
 
@@ -120,6 +122,34 @@ export class WantedSubscriptions {
       );
     }
     await this.#options.registry.apply(id, { type: 'renewal-wanted' });
+  }
+
+  /**
+   * @throws WebSubError for a subscription that is not there or not active, or whose service is not there
+   * @throws ConfigurationError where its secret or callback is fixed
+   */
+  async rotate(id: string, what: 'secret' | 'callback'): Promise<void> {
+    const { record, config } = this.#require(id);
+    const problem =
+      what === 'secret'
+        ? secretRotationProblem({ secret: record.overrides?.secret ?? config.secret })
+        : callbackRotationProblem(config);
+    if (problem !== undefined)
+      throw new ConfigurationError(`Subscription ${id} of service "${config.name}": ${problem}`);
+    if (stateOf(record) !== 'active' || !isAsking(record)) {
+      throw new WebSubError(
+        `Subscription ${id} is ${stateOf(record)}, so its ${what} cannot be rotated: use retry(id) to subscribe again.`,
+      );
+    }
+    if (
+      what === 'secret' &&
+      !record.grants.some((grant) => isWorking(grant) && latestSecret(grant.secrets) !== undefined)
+    ) {
+      throw new ConfigurationError(
+        `Subscription ${id} of service "${config.name}" has no secret to rotate: set secret to 'auto', and renew(id).`,
+      );
+    }
+    await this.#options.registry.apply(id, { type: 'rotation-wanted', what });
   }
 
   /** @throws WebSubError for a subscription that is not there, or whose service is not */
@@ -167,12 +197,17 @@ export class WantedSubscriptions {
 }
 
 /** Whether it is wanted, and does not come about as it should. */
-function isStuck({ desired, hold, attempts }: SubscriptionRecord): boolean {
-  return desired === 'subscribed' && (hold !== undefined || attempts > 0);
+function isStuck(record: SubscriptionRecord): boolean {
+  const { desired, hold, attempts } = record;
+  return desired === 'subscribed' && (hold !== undefined || attempts > 0 || stateOf(record) === 'denied');
+}
+
+function hasFailed({ attempts, refusals = 0, notBefore }: GrantRecord): boolean {
+  return attempts + refusals > 0 || notBefore !== undefined;
 }
 
 /** Whether any failure is counted, or waited for. */
 function hasCounted({ attempts, failures, hold, passedOver, grants }: SubscriptionRecord): boolean {
   const counts = attempts > 0 || failures !== undefined || passedOver.length > 0 || hold === 'gave-up';
-  return counts || grants.some((grant) => grant.attempts > 0 || grant.notBefore !== undefined);
+  return counts || grants.some(hasFailed);
 }

@@ -1,17 +1,22 @@
-import { askForMissing, heldAsDenied } from './asking.js';
+import { extended, type Lease, verifiedUnasked } from './unasked-verification.js';
 import { andThen, ended, leaving, noted, SAFETY_MS, unchanged, withGrant } from './changes.js';
+import { undenied } from './denial-undone.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { grantedLease, renewalTime } from './lease.js';
-import { hubsWanted, isBarred, isPresent, isTired } from './presence.js';
+import { isPresent, isTired } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { beforeLapse, withVerifiedSecret } from './secrets.js';
-import { isAsked, isHeld, isOver, isScheduled, isWorking } from './state.js';
+import { resting, withoutRefusals } from './rest.js';
+import { withVerifiedSecret } from './secrets.js';
+import { holdOnceVerified, isAsked, isDeniedUnasked, isHeld, isOpen, isOver, isWorking } from './state.js';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 type Here = Pick<TransitionContext, 'callbackOf' | 'rules'>;
 
 /** Grants that are over are kept for their answer, 410: so many of one subscription, the latest. */
 const MOST_TOMBSTONES = 16;
+
+/** For how long a hub's error after a verification is remembered, in milliseconds (PROTOCOL N3). */
+const HUB_ERROR_MEMORY_MS = 3_600_000;
 
 /**
  * Whether a verification by the hub of this grant may be confirmed: a subscription that is still wanted, also late
@@ -24,7 +29,7 @@ export function mayConfirm(
   here: Here,
 ): boolean {
   if (mode === 'unsubscribe') return grant.state === 'unsubscribing' || grant.state === 'unsubscribed';
-  if (record.desired !== 'subscribed' || (record.hold !== undefined && record.hold !== 'gave-up')) return false;
+  if (record.desired !== 'subscribed' || holdOnceVerified(record) !== undefined) return false;
   if (grant.state === 'active' || isAsked(grant)) return true;
   const wasAsked = grant.state === 'verifying' || grant.state === 'failed' || grant.state === 'expired';
   return wasAsked && !record.grants.some((other) => other.id !== grant.id && isBetter(record, other, grant, here));
@@ -32,7 +37,8 @@ export function mayConfirm(
 
 /** Whether another grant works in the place of one whose hub comes late. */
 function isBetter(record: SubscriptionRecord, other: GrantRecord, grant: GrantRecord, here: Here): boolean {
-  if (!isHeld(other) || other.superseded === true) return false;
+  if (!isHeld(other) || other.superseded === true || isDeniedUnasked(other) || grant.replaces === other.id)
+    return false;
   if (here.rules.hubs === 'all' && other.advertisedHub !== grant.advertisedHub) return false;
   return isPresent(record, other, here) ? !isTired(record, other) : !isPresent(record, grant, here);
 }
@@ -41,63 +47,93 @@ function isBetter(record: SubscriptionRecord, other: GrantRecord, grant: GrantRe
 export function verified(record: SubscriptionRecord, event: Of<'verified'>, context: TransitionContext): Transition {
   const grant = record.grants.find(({ id }) => id === event.grantId);
   if (grant === undefined || !mayConfirm(record, grant, event.mode, context)) return unchanged(record);
-  return event.mode === 'subscribe' ? granted(record, grant, event, context) : left(record, grant, context.now);
+  if (event.mode === 'unsubscribe') return left(record, grant, context.now);
+  return isOpen(grant, context.now)
+    ? granted(record, grant, event, context)
+    : verifiedUnasked(record, grant, event, context);
 }
 
+/**
+ * The hub verified a request of ours. Where that is still open the grant works at once, and how the request ends decides
+ * the rest: the verification may be forged (PROTOCOL V9).
+ */
 function granted(
   record: SubscriptionRecord,
   grant: GrantRecord,
   event: Of<'verified'>,
   context: TransitionContext,
 ): Transition {
-  const { now, random, rules } = context;
-  const lease = grantedLease(event.leaseSeconds, rules);
-  const planned = renewalTime(now, lease.seconds, rules.verifyTimeoutSeconds, random);
-  const asked = isAnswer(record, grant, now);
+  const { now, rules } = context;
+  const leaseSeconds = grantedLease(event.leaseSeconds, rules.leaseSeconds, rules);
+  const { pending } = grant;
+  const isRequestOpen = pending !== undefined && !pending.accepted;
+  const isGoingOn = isRequestOpen && grant.state === 'active';
+  const lease = isGoingOn
+    ? extended(grant, leaseSeconds, context)
+    : { ...leaseFrom(now, leaseSeconds, context), provisional: isRequestOpen };
   const active: GrantRecord = {
-    ...grant,
+    ...undenied(grant, now),
+    ...lease,
     state: 'active',
-    leaseSeconds: lease.seconds,
     verifiedAt: now,
-    expiresAt: now + lease.seconds * 1000,
-    // A renewal that is planned is not put off by a verification nobody asked for: it may be forged.
-    renewsAt: asked ? planned : Math.min(grant.renewsAt ?? planned, planned, beforeLapse(grant.secrets, now)),
     // If the process ends before the answer has left, the hub does not know, and has to be asked again.
-    unanswered: asked ? true : grant.unanswered,
-    nextAttemptAt: asked ? now + SAFETY_MS : grant.nextAttemptAt,
-    renewalDue: asked ? undefined : grant.renewalDue,
+    unanswered: true,
+    nextAttemptAt: now + SAFETY_MS,
+    renewalDue: undefined,
     notBefore: undefined,
     lateUntil: undefined,
-    // What nobody asked for does not tell whether the hub took the pending secret: a renewal may have been refused, or be
-    // verified late. Both stay accepted, and the next try tells, before they are not any more.
-    secrets: asked ? withVerifiedSecret(grant.secrets, now) : grant.secrets,
-    pending: undefined,
-    attempts: asked ? 0 : grant.attempts,
+    pending: isRequestOpen ? { ...pending, verified: true, leaseSeconds, denied: undefined } : undefined,
     endedAt: undefined,
   };
-  const hook: Effect = { type: 'hook', name: grant.state === 'active' ? 'renewed' : 'verified', grantId: grant.id };
-  const effects: readonly Effect[] =
-    lease.warning === undefined ? [hook] : [hook, { type: 'warn', message: lease.warning, grantId: grant.id }];
   const reached = withGrant(record, grant.id, () => active);
-  // What is not what would be asked for today says nothing of what is.
-  if (grant.superseded === true || !isPresent(reached, active, context)) return { record: reached, effects };
-  const settled: SubscriptionRecord = {
-    ...reached,
-    hold: undefined,
-    attempts: asked ? 0 : reached.attempts,
-    // With several hubs, each has a schedule of its own.
-    nextAttemptAt: rules.hubs === 'all' ? reached.nextAttemptAt : undefined,
-    lastError: undefined,
-    passedOver: [],
-    // It denied another callback before, and what it says last counts.
-    deniedBy: reached.deniedBy.filter((hub) => hub !== grant.advertisedHub),
-  };
-  return andThen({ record: settled, effects }, (next) => leaveOthers(next, active, context));
+  const effects: readonly Effect[] = [
+    { type: 'hook', name: isWorking(grant) ? 'renewed' : 'verified', grantId: grant.id },
+  ];
+  if (isRequestOpen) return { record: { ...reached, hold: holdOnceVerified(record) }, effects };
+  return andThen({ record: reached, effects }, (next) => settled(next, active, context));
 }
 
-/** Whether a verification is the answer to a request, be it a late one, rather than one that nobody asked for. */
-function isAnswer(record: SubscriptionRecord, { state, pending, lateUntil = 0 }: GrantRecord, now: number): boolean {
-  return state !== 'active' || pending?.mode === 'subscribe' || lateUntil > now || record.hold === 'gave-up';
+/** A lease that a hub grants, from when it verified. */
+function leaseFrom(at: number, leaseSeconds: number, { random, rules }: TransitionContext): Lease {
+  return { leaseSeconds, expiresAt: at + leaseSeconds * 1000, renewsAt: renewalTime(at, leaseSeconds, rules, random) };
+}
+
+/** The hub took the request and verified it: nothing is open any more, and one grant is enough. */
+export function settled(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
+  const { now, rules } = context;
+  const { pending, verifiedAt = now } = grant;
+  // A hub that verifies and then reports errors, time and again, is not to begin from nothing each time (PROTOCOL N3).
+  const sinceError = now - (grant.hubErrorAt ?? -Infinity);
+  const isHubFailing = sinceError >= 0 && sinceError < HUB_ERROR_MEMORY_MS;
+  const known: GrantRecord =
+    pending?.leaseSeconds === undefined ? grant : { ...grant, ...leaseFrom(verifiedAt, pending.leaseSeconds, context) };
+  const active: GrantRecord = {
+    ...known,
+    grantedAt: verifiedAt,
+    provisional: undefined,
+    pending: undefined,
+    refusals: undefined,
+    attempts: isHubFailing ? grant.attempts : 0,
+    // Another secret was wanted while the request was open.
+    renewsAt: grant.freshSecret === true ? now : known.renewsAt,
+    secrets: withVerifiedSecret(grant.secrets, now),
+  };
+  const reached = withoutRefusals(
+    withGrant(record, grant.id, () => active),
+    active,
+  );
+  // What is not what would be asked for today says nothing of what is.
+  if (grant.superseded === true || !isPresent(reached, active, context)) return unchanged(reached);
+  const next: SubscriptionRecord = {
+    ...reached,
+    hold: holdOnceVerified(reached),
+    attempts: active.attempts,
+    // With several hubs, each has a schedule of its own.
+    nextAttemptAt: rules.hubs === 'all' ? reached.nextAttemptAt : undefined,
+    lastError: holdOnceVerified(reached) === undefined ? undefined : reached.lastError,
+    passedOver: [],
+  };
+  return leaveOthers(next, active, context);
 }
 
 /**
@@ -109,9 +145,14 @@ function leaveOthers(record: SubscriptionRecord, active: GrantRecord, context: T
   const effects: Effect[] = [];
   const leave = (grant: GrantRecord): readonly GrantRecord[] => {
     if (grant.id === active.id || isOver(grant) || grant.superseded === true) return [grant];
+    // Its hub is asked to deliver there instead: that goes on.
+    if (grant.replaces === active.id && (grant.pending ?? grant.nextAttemptAt) !== undefined) return [grant];
     if (rules.hubs === 'all' && !isReplaced(record, grant, active, context)) return [grant];
-    if (!isWorking(grant) && grant.state !== 'unsubscribing') {
-      return grant.verifiedAt === undefined ? [] : [ended(grant, 'unsubscribed', now)];
+    if (grant.state !== 'active' && grant.state !== 'unsubscribing') {
+      // Where there is one callback for them all, it is the active one's now.
+      const rest = grant.path === active.path ? undefined : resting(grant);
+      const kept = grant.verifiedAt === undefined ? rest : ended(grant, now);
+      return kept === undefined ? [] : [kept];
     }
     effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
     return [leaving(grant, now, true)];
@@ -148,7 +189,7 @@ export function verificationWrong(record: SubscriptionRecord, event: Of<'verific
 function left(record: SubscriptionRecord, grant: GrantRecord, now: number): Transition {
   if (grant.state === 'unsubscribed') return unchanged(record);
   return {
-    record: withGrant(record, grant.id, () => ended(grant, 'unsubscribed', now)),
+    record: withGrant(record, grant.id, () => ended(grant, now)),
     effects: [{ type: 'hook', name: 'unsubscribed', grantId: grant.id }],
   };
 }
@@ -165,9 +206,10 @@ export function handlerRefused(
   const { failure, grantId, mode } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
   // While the handler thought about it, something else may have been decided.
-  if (grant === undefined || grant.state === 'unsubscribed' || !mayConfirm(record, grant, mode, context))
-    return unchanged(record);
+  if (grant === undefined || isOver(grant) || !mayConfirm(record, grant, mode, context)) return unchanged(record);
   const isKept = mode === 'unsubscribe';
+  // Nobody asked for it: anybody may have sent it (PROTOCOL V9).
+  if (!isKept && !isOpen(grant, context.now)) return unchanged(record);
   const stopped = withGrant(record, grantId, () => ({
     ...grant,
     pending: undefined,
@@ -180,36 +222,4 @@ export function handlerRefused(
   if (isKept && grant.superseded === true) return { record: noted(stopped, failure), effects };
   const hold = isKept ? (record.desired === 'subscribed' ? record.hold : undefined) : 'handler-refused';
   return { record: { ...noted(stopped, failure), desired: 'subscribed', hold, nextAttemptAt: undefined }, effects };
-}
-
-/** The hub denied: this grant is over, at any time. Another advertised hub is asked where there is one. */
-export function denied(record: SubscriptionRecord, event: Of<'denied'>, context: TransitionContext): Transition {
-  const grant = record.grants.find(({ id }) => id === event.grantId);
-  if (grant === undefined || grant.state === 'denied') return unchanged(record);
-  const over = withGrant(noted(record, event.failure), grant.id, () => ended(grant, 'denied', context.now));
-  const hook: Effect = { type: 'hook', name: 'denied', grantId: grant.id, failure: event.failure };
-  // A hub that was left says nothing of what is wanted there now.
-  if (grant.superseded === true) return { record: over, effects: [hook] };
-  // Nor does one say that of a topic which it was not asked for yet.
-  const isOfToday = record.topic === undefined || grant.topic === record.topic;
-  const deniedBy = isOfToday ? [...new Set([...record.deniedBy, grant.advertisedHub])] : record.deniedBy;
-  const barred = withoutBarred({ ...over, deniedBy });
-  return andThen({ record: barred, effects: [hook] }, (reached) => {
-    if (reached.desired === 'unsubscribed') return unchanged(reached);
-    const isByAll = reached.hubs.length > 0 && hubsWanted(reached).length === 0;
-    if (isByAll && !reached.grants.some(isAsked)) return heldAsDenied(reached);
-    // Another hub that waits for its turn is not to be asked before it.
-    return context.rules.hubs === 'failover' && isScheduled(reached)
-      ? unchanged(reached)
-      : askForMissing(reached, context);
-  });
-}
-
-/** What is scheduled at a hub that has denied is not to be asked for: others may be in its place. */
-function withoutBarred(record: SubscriptionRecord): SubscriptionRecord {
-  const withdrawn = (grant: GrantRecord): GrantRecord =>
-    isOver(grant) || grant.state === 'unsubscribing' || !isBarred(record, grant)
-      ? grant
-      : { ...grant, nextAttemptAt: undefined, renewalDue: undefined };
-  return { ...record, grants: record.grants.map(withdrawn) };
 }

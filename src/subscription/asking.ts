@@ -1,10 +1,12 @@
-import { backoffMs, FAILOVER_AFTER, FAILURE_BACKOFF } from './backoff.js';
+import { askAfresh, mayAskAfresh } from './fresh-grant.js';
+import { backoffMs, FAILOVER_AFTER, FAILOVERS_AT_ONCE, FAILURE_BACKOFF } from './backoff.js';
 import { andThen, counted, leaving, noted, request, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
-import { grantAt, takenOver } from './grant-at.js';
+import { grantAt } from './grant-at.js';
 import { verifyTimeoutMs } from './lease.js';
-import { hubsWanted, isBarred, isHad, isPresent, isServed, isTaken } from './presence.js';
+import { isHad, isPresent, isServed, isTaken, silentHubs, withoutPastSilence } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
+import { restOf } from './rest.js';
 import { isAsking, isHeld, isOver, isWorking } from './state.js';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
@@ -15,7 +17,7 @@ export function discovered(
   { topic, hubs }: Of<'discovered'>,
   context: TransitionContext,
 ): Transition {
-  const found = { ...record, topic, hubs, nextAttemptAt: undefined };
+  const found = { ...withoutPastSilence(record, context.now), topic, hubs, nextAttemptAt: undefined };
   if (!isAsking(found)) return unchanged(found);
   const told = { record: found, effects: moves(record, found, context) };
   return andThen(
@@ -52,27 +54,51 @@ export function askForMissing(record: SubscriptionRecord, context: TransitionCon
 }
 
 /**
- * Asks the next advertised hub that has neither denied nor been passed over in this round; when the round is over, it
- * begins again later. Holds where all have denied.
+ * Asks the next advertised hub that has not been passed over in this round, nor is to be left alone; when the round is
+ * over, it begins again later.
  */
 export function askNext(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, callbackHeldUntil } = context;
-  if (hubsWanted(record).length === 0 && record.hubs.length > 0) return heldAsDenied(record);
   if (callbackHeldUntil !== undefined) return unchanged({ ...record, nextAttemptAt: callbackHeldUntil });
   const hubs = hubsToAsk(record, context);
   // What works, if badly, is renewed by its own schedule.
   if (hubs.length === 0 && hubsLeft(record).length > 0) return unchanged({ ...record, passedOver: [] });
-  const isReady = (hub: string): boolean => (grantAt(record, hub, context)?.notBefore ?? now) <= now;
-  const hub = hubs.find(isReady) ?? hubs[0];
-  if (hub === undefined) return later({ ...record, passedOver: [] }, context);
-  const notBefore = grantAt(record, hub, context)?.notBefore ?? now;
-  if (notBefore > now) return unchanged({ ...record, nextAttemptAt: notBefore });
+  if (hubs.length === 0) return later({ ...record, passedOver: [] }, context);
+  const hub = hubs.find((each) => (readyAt(record, each, context) ?? now) <= now);
+  if (hub === undefined) return nextRound(record, context);
   return ask({ ...record, grants: record.grants.map(withoutSchedule) }, hub, context);
+}
+
+/** When a hub may be asked again, by what it answered last (epoch milliseconds); undefined where nothing speaks against it. */
+function readyAt(record: SubscriptionRecord, hub: string, context: TransitionContext): number | undefined {
+  const { notBefore = 0 } = grantAt(record, hub, context) ?? {};
+  const at = Math.max(notBefore, restOf(record, { advertisedHub: hub, topic: record.topic ?? '' }, context).until);
+  return at === 0 ? undefined : at;
+}
+
+/** Whether another hub may be asked again before a time. */
+export function isOtherSooner(
+  record: SubscriptionRecord,
+  hub: string,
+  at: number,
+  context: TransitionContext,
+): boolean {
+  return record.hubs.some((other) => other !== hub && (readyAt(record, other, context) ?? Infinity) < at);
+}
+
+/** No hub is left to ask in this round: the next one begins when the first of them may be asked again. */
+function nextRound(record: SubscriptionRecord, context: TransitionContext): Transition {
+  const hubs = hubsToAsk({ ...record, passedOver: [] }, context);
+  const begun = { ...record, passedOver: record.passedOver.filter((hub) => !hubs.includes(hub)) };
+  const waits = hubs.flatMap((hub) => readyAt(record, hub, context) ?? []);
+  if (waits.length === 0) return later(begun, context);
+  return unchanged({ ...begun, nextAttemptAt: Math.max(context.now, Math.min(...waits)) });
 }
 
 /** The advertised hubs that may be asked in this round, in their order. */
 export function hubsLeft(record: SubscriptionRecord): readonly string[] {
-  return hubsWanted(record).filter((hub) => !record.passedOver.includes(hub));
+  const silent = silentHubs(record);
+  return record.hubs.filter((hub) => !record.passedOver.includes(hub) && !silent.includes(hub));
 }
 
 /** Those of them where nothing works that is renewed by its own schedule. */
@@ -83,25 +109,35 @@ export function hubsToAsk(record: SubscriptionRecord, context: TransitionContext
   });
 }
 
-/** All advertised hubs have denied: that is held, unless news still comes from one that was advertised before. */
-export function heldAsDenied(record: SubscriptionRecord): Transition {
-  const isEnd = !record.grants.some(isWorking);
-  return unchanged({ ...record, hold: isEnd ? 'denied' : record.hold, nextAttemptAt: undefined });
+/**
+ * A hub is not to be asked now: the next advertised one is. Where there is none in this round, the first of them that may be
+ * asked again is waited for.
+ */
+export function toNextHub(record: SubscriptionRecord, hub: string, context: TransitionContext): Transition {
+  const { now, random } = context;
+  const passed = { ...record, passedOver: [...new Set([...record.passedOver, hub])] };
+  if (hubsToAsk(passed, context).length === 0) return nextRound(passed, context);
+  const further = passed.passedOver.length - FAILOVERS_AT_ONCE;
+  if (further > 0) {
+    // A long list of hubs that refuse is not gone through in one go: the publisher may have written anything into it.
+    return unchanged({ ...passed, nextAttemptAt: now + backoffMs(further, random, FAILURE_BACKOFF) });
+  }
+  return askNext(passed, context);
 }
 
 /** Asks every advertised hub that neither grants it nor is being asked; each is asked again by its own schedule. */
 function askAll(record: SubscriptionRecord, context: TransitionContext): Transition {
-  const hubs = hubsWanted(record);
-  if (record.hubs.length > 0 && hubs.length === 0) return heldAsDenied(record);
   let current = unchanged(record);
-  for (const hub of hubs) {
+  for (const hub of record.hubs) {
     current = andThen(current, (reached) => {
       const known = grantAt(reached, hub, context);
-      if (known === undefined) return ask(reached, hub, context);
-      if (isTaken(known, context.now)) return unchanged(reached);
-      const { notBefore = 0 } = known;
-      if (notBefore <= context.now) return ask(reached, hub, context);
-      return unchanged(withGrant(reached, known.id, (grant) => ({ ...grant, nextAttemptAt: notBefore })));
+      if (known !== undefined && isTaken(known, context.now)) return unchanged(reached);
+      const notBefore = readyAt(reached, hub, context);
+      if (notBefore === undefined || notBefore <= context.now) return ask(reached, hub, context);
+      // What is over is not asked again by a schedule of its own.
+      if (known !== undefined && !isOver(known))
+        return unchanged(withGrant(reached, known.id, (grant) => ({ ...grant, nextAttemptAt: notBefore })));
+      return unchanged({ ...reached, nextAttemptAt: Math.min(reached.nextAttemptAt ?? Infinity, notBefore) });
     });
   }
   return current;
@@ -117,14 +153,17 @@ function renewDue(record: SubscriptionRecord, context: TransitionContext): Trans
   for (const { id } of record.grants.filter(isRenewalDue)) {
     current = andThen(current, (reached) => {
       const grant = reached.grants.find((each) => each.id === id);
-      if (grant === undefined || !isWorking(grant) || isBarred(reached, grant)) return unchanged(reached);
+      if (grant === undefined || !isWorking(grant)) return unchanged(reached);
       const isElsewhere = !isPresent(reached, grant, context);
       if (isElsewhere && isHad(reached, context)) {
         const left = withGrant(reached, id, () => leaving(grant, now, true));
         return { record: left, effects: [{ type: 'request', grantId: id, mode: 'unsubscribe' }] };
       }
       const isMoving = isElsewhere && isFirstTry(reached, context);
-      if (!isMoving) return request(asAdvertised(reached, grant), id, 'subscribe', now);
+      const isRotating = !isElsewhere && rules.rotateCallback === 'renewal' && hasNotFailed(grant);
+      if (isRotating && mayAskAfresh(reached, grant, context)) return rotated(reached, grant, context);
+      if (!isMoving)
+        return request(withFreshSecret(asAdvertised(reached, grant), grant, context), id, 'subscribe', now);
       const nextAttemptAt = now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds);
       return unchanged(withGrant(reached, id, (one) => ({ ...one, renewalDue: undefined, nextAttemptAt })));
     });
@@ -132,12 +171,27 @@ function renewDue(record: SubscriptionRecord, context: TransitionContext): Trans
   return current;
 }
 
+/** Whether this is the first try of a renewal: further ones ask for no more than the hub granted before. */
+function hasNotFailed({ attempts, refusals = 0 }: GrantRecord): boolean {
+  return attempts + refusals === 0;
+}
+
+/** `rotateSecret: 'renewal'`: the first request of each renewal carries another secret, further ones repeat it. */
+function withFreshSecret(
+  record: SubscriptionRecord,
+  known: GrantRecord,
+  { rules }: TransitionContext,
+): SubscriptionRecord {
+  if (rules.rotateSecret !== 'renewal' || !hasNotFailed(known)) return record;
+  return withGrant(record, known.id, (grant) => ({ ...grant, freshSecret: true }));
+}
+
 /** Whether a present grant is being asked for, and nothing speaks against it yet. */
 function isFirstTry(record: SubscriptionRecord, context: TransitionContext): boolean {
   // With several hubs, a success at one of them says nothing of the others.
   if (context.rules.hubs === 'failover' && record.attempts > 0) return false;
-  const isBegun = ({ attempts, pending, nextAttemptAt }: GrantRecord): boolean =>
-    attempts === 0 && (pending !== undefined || nextAttemptAt !== undefined);
+  const isBegun = (grant: GrantRecord): boolean =>
+    hasNotFailed(grant) && grant.heldUntil === undefined && (grant.pending ?? grant.nextAttemptAt) !== undefined;
   return record.grants.some((grant) => isPresent(record, grant, context) && isBegun(grant));
 }
 
@@ -162,7 +216,8 @@ function moves(before: SubscriptionRecord, after: SubscriptionRecord, context: T
 
 function ask(record: SubscriptionRecord, hub: string, context: TransitionContext): Transition {
   const known = grantAt(record, hub, context);
-  if (known === undefined) return askAfresh(record, hub, context);
+  const served = record.grants.findLast(({ path }) => path === known?.path);
+  if (known === undefined || served !== known) return askAfresh(record, hub, context);
   const again = withGrant(record, known.id, (grant) => ({
     ...grant,
     state: isOver(grant) ? 'requested' : grant.state,
@@ -172,29 +227,12 @@ function ask(record: SubscriptionRecord, hub: string, context: TransitionContext
   return request(asAdvertised(again, known), known.id, 'subscribe', context.now);
 }
 
-function askAfresh(record: SubscriptionRecord, hub: string, context: TransitionContext): Transition {
-  const { topic = '' } = record;
-  const { id, path, verifyToken } = context.fresh();
-  const grant: GrantRecord = {
-    id,
-    advertisedHub: hub,
-    hub,
-    hubSettled: false,
-    topic,
-    callback: context.callbackOf(path),
-    path,
-    verifyToken,
-    state: 'requested',
-    secrets: [],
-    attempts: 0,
-  };
-  const isStale = (other: GrantRecord): boolean =>
-    other.verifiedAt === undefined && !isOver(other) && !isPresent(record, other, context);
-  // A callback serves one grant: where there is only one to give, the new grant takes it over.
-  const before = record.grants.find((other) => other.path === path);
-  const others = record.grants.filter((other) => other !== before && !isStale(other));
-  const grants = [...others, before === undefined ? grant : takenOver(grant, before)];
-  return request({ ...record, grants }, id, 'subscribe', context.now);
+/** The hub is asked to deliver to another callback; should it not verify that in time, the grant is renewed as it is. */
+function rotated(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
+  const { now, rules } = context;
+  const nextAttemptAt = now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds);
+  const waiting = withGrant(record, grant.id, (one) => ({ ...one, renewalDue: undefined, nextAttemptAt, attempts: 0 }));
+  return askAfresh(waiting, grant.advertisedHub, context, grant);
 }
 
 function withoutSchedule(grant: GrantRecord): GrantRecord {

@@ -1,6 +1,7 @@
 import type { Effect, SubscriptionRules, Transition, TransitionContext } from './events.js';
 import { verifyTimeoutMs } from './lease.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
+import { denialCounted } from './rest.js';
 import { isAsking, isWorking } from './state.js';
 
 /** If what a transition asked for is lost in a crash, it is asked for again after this long, in milliseconds. */
@@ -36,15 +37,16 @@ export function withGrant(
 }
 
 /** The grant as it is kept when it is over. */
-export function ended(grant: GrantRecord, state: 'denied' | 'unsubscribed', now: number): GrantRecord {
+export function ended(grant: GrantRecord, now: number): GrantRecord {
   return {
-    ...grant,
-    state,
+    ...denialCounted(grant),
+    state: 'unsubscribed',
     pending: undefined,
     attempts: 0,
     nextAttemptAt: undefined,
     renewalDue: undefined,
     unanswered: undefined,
+    askAfreshAt: undefined,
     endedAt: now,
   };
 }
@@ -52,11 +54,13 @@ export function ended(grant: GrantRecord, state: 'denied' | 'unsubscribed', now:
 /** A grant whose hub is to be asked to stop. */
 export function leaving(grant: GrantRecord, now: number, superseded: boolean): GrantRecord {
   return {
-    ...grant,
+    ...denialCounted(grant),
     state: 'unsubscribing',
     pending: undefined,
     attempts: 0,
     renewalDue: undefined,
+    askAfreshAt: undefined,
+    deniedUnasked: undefined,
     nextAttemptAt: now + SAFETY_MS,
     superseded: superseded || grant.superseded,
   };
@@ -114,11 +118,20 @@ export function noted(record: SubscriptionRecord, failure: FailureRecord): Subsc
 export function counted(
   record: SubscriptionRecord,
   failure: FailureRecord,
+  rules: SubscriptionRules,
+  grantId?: string,
+): SubscriptionRecord {
+  return attempted(noted(record, failure), rules, grantId);
+}
+
+/** As `counted`, where the failure was noted before. */
+export function attempted(
+  record: SubscriptionRecord,
   { maxAttempts }: SubscriptionRules,
   grantId?: string,
 ): SubscriptionRecord {
   const attempts = record.attempts + 1;
   const isServed = record.grants.some((grant) => grant.id !== grantId && isWorking(grant));
   const gaveUp = isAsking(record) && attempts >= maxAttempts && !isServed;
-  return { ...noted(record, failure), attempts, hold: gaveUp ? 'gave-up' : record.hold };
+  return { ...record, attempts, hold: gaveUp ? 'gave-up' : record.hold };
 }

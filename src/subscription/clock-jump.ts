@@ -1,11 +1,18 @@
 import type { TransitionContext } from './events.js';
+import { lateVerificationMs } from './lease.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 
 /** Clocks are put right by so much without anything to be done about it, in milliseconds. */
 const TOLERANCE_MS = 60_000;
 
+/** No hub is asked later under another callback than so long after an unasked denial (PROTOCOL N1), in milliseconds. */
+const LONGEST_QUESTION_MS = 120_000;
+
 /** No try waits for longer (PROTOCOL L2, S3), in milliseconds. */
 const LONGEST_WAIT_MS = 86_400_000;
+
+/** What happened at these times lies in the past, by whatever clock. */
+const MARKS = ['askedAt', 'deniedAt', 'grantedAt', 'questionedAt', 'broughtForwardAt', 'hubErrorAt'] as const;
 
 type Clock = Pick<TransitionContext, 'now' | 'rules'>;
 
@@ -15,7 +22,10 @@ type Clock = Pick<TransitionContext, 'now' | 'rules'>;
  */
 export function isScheduledByAnotherClock(record: SubscriptionRecord, clock: Clock): boolean {
   const { grants, nextAttemptAt } = record;
-  const isPutOff = grants.some((grant) => isAhead(grant, clock) || waitsTooLong(grant, clock));
+  const isPutOff = grants.some(
+    (grant) =>
+      isAhead(grant, clock) || waitsTooLong(grant, clock) || MARKS.some((mark) => isMarkAhead(grant[mark], clock)),
+  );
   return isPutOff || hasFailedAhead(record, clock) || isTooFar(nextAttemptAt, clock);
 }
 
@@ -34,6 +44,9 @@ export function byThisClock(record: SubscriptionRecord, clock: Clock): Subscript
     nextAttemptAt: sooner(record.nextAttemptAt),
     grants: record.grants.map((grant) => ({
       ...grant,
+      ...Object.fromEntries(MARKS.flatMap((mark) => (isMarkAhead(grant[mark], clock) ? [[mark, now]] : []))),
+      askAfreshAt: isQuestionLate(grant, clock) ? now : grant.askAfreshAt,
+      lateUntil: isOpenTooLong(grant, clock) ? now + lateMs(clock) : grant.lateUntil,
       // Its lease began in what is the future now: only its hub can say how long it lasts.
       renewsAt: isAhead(grant, clock) ? now : grant.renewsAt,
       nextAttemptAt: sooner(grant.nextAttemptAt),
@@ -55,7 +68,25 @@ function hasFailedAhead({ lastError }: SubscriptionRecord, { now }: Clock): bool
 }
 
 function waitsTooLong(grant: GrantRecord, clock: Clock): boolean {
-  return isTooFar(grant.nextAttemptAt, clock) || isTooFar(grant.notBefore, clock) || isLate(grant, clock);
+  const isPutOff = isTooFar(grant.nextAttemptAt, clock) || isTooFar(grant.notBefore, clock);
+  return isPutOff || isLate(grant, clock) || isQuestionLate(grant, clock) || isOpenTooLong(grant, clock);
+}
+
+function isMarkAhead(at: number | undefined, { now }: Clock): boolean {
+  return at !== undefined && at > now + TOLERANCE_MS;
+}
+
+function isQuestionLate({ askAfreshAt }: GrantRecord, { now }: Clock): boolean {
+  return askAfreshAt !== undefined && askAfreshAt > now + LONGEST_QUESTION_MS + TOLERANCE_MS;
+}
+
+/** Whether a verification would be taken for the late answer to a request for longer than it ever is. */
+function isOpenTooLong({ lateUntil }: GrantRecord, clock: Clock): boolean {
+  return lateUntil !== undefined && lateUntil > clock.now + lateMs(clock) + TOLERANCE_MS;
+}
+
+function lateMs({ rules }: Clock): number {
+  return lateVerificationMs(rules.verifyTimeoutSeconds, undefined);
 }
 
 /** Whether a hub would be given longer to verify than it ever is. */

@@ -1,8 +1,12 @@
 import type { SubscriptionStats } from './snapshot.js';
 
+/** Counters that records of earlier versions lack. */
+type Later = 'missed' | 'refused' | 'duplicates';
+
 /** The stored form of the counters; `lastEventAt` in epoch milliseconds. */
-export type StoredStats = Omit<SubscriptionStats, 'lastEventAt' | 'missed'> & {
-  readonly missed?: number | undefined;
+export type StoredStats = Omit<SubscriptionStats, 'lastEventAt' | Later> & {
+  readonly [Counter in Later]?: number | undefined;
+} & {
   readonly lastEventAt?: number | undefined;
 };
 
@@ -10,8 +14,10 @@ export type StoredStats = Omit<SubscriptionStats, 'lastEventAt' | 'missed'> & {
 export class Counters {
   #received: number;
   #rejected: number;
+  #refused: number;
   #delivered: number;
   #failed: number;
+  #duplicates: number;
   #missed: number;
   #lastEventAt: number | undefined;
   readonly #id: string;
@@ -30,8 +36,10 @@ export class Counters {
     this.#unstored = unstored;
     this.#received = stored.received;
     this.#rejected = stored.rejected;
+    this.#refused = stored.refused ?? 0;
     this.#delivered = stored.delivered;
     this.#failed = stored.failed;
+    this.#duplicates = stored.duplicates ?? 0;
     this.#missed = stored.missed ?? 0;
     this.#lastEventAt = stored.lastEventAt;
   }
@@ -47,6 +55,11 @@ export class Counters {
     this.#unstored.add(this.#id);
   }
 
+  refused(): void {
+    this.#refused += 1;
+    this.#unstored.add(this.#id);
+  }
+
   delivered(): void {
     this.#delivered += 1;
     this.#unstored.add(this.#id);
@@ -57,18 +70,25 @@ export class Counters {
     this.#unstored.add(this.#id);
   }
 
+  duplicate(): void {
+    this.#duplicates += 1;
+    this.#unstored.add(this.#id);
+  }
+
   missed(entries: number): void {
     this.#missed += entries;
     this.#unstored.add(this.#id);
   }
 
   /** For the store. */
-  stored(): StoredStats & Pick<SubscriptionStats, 'missed'> {
+  stored(): StoredStats & Pick<SubscriptionStats, Later> {
     return {
       received: this.#received,
       rejected: this.#rejected,
+      refused: this.#refused,
       delivered: this.#delivered,
       failed: this.#failed,
+      duplicates: this.#duplicates,
       missed: this.#missed,
       lastEventAt: this.#lastEventAt,
     };

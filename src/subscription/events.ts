@@ -6,7 +6,12 @@ export type SubscriptionEvent =
   /** It is wanted: at start, or by `subscribe()`. */
   | { readonly type: 'wanted' }
   /** The user wants it tried afresh, whatever held it; with other overrides where they are given. */
-  | { readonly type: 'retried'; readonly overrides?: SubscriptionOverrides | undefined }
+  | {
+      readonly type: 'retried';
+      readonly overrides?: SubscriptionOverrides | undefined;
+      /** The user asked for this very one: its requests are not held back, whatever hubs said. */
+      readonly atOnce?: boolean | undefined;
+    }
   /** It is not wanted any more: by the user, by `SubscriptionDeletedError`, or only while the process is down. */
   | { readonly type: 'unwanted'; readonly why: 'unsubscribed' | 'deleted' | 'pruned' | 'shutdown' }
   /** What works is to be renewed now, whenever that was planned. */
@@ -32,6 +37,19 @@ export type SubscriptionEvent =
       readonly requestId: string;
       readonly hub: string;
       readonly moved: boolean;
+      /** How the hub was asked: with `hub.verify=async`, or without. */
+      readonly verifyForm?: 'async' | 'none' | undefined;
+      /** Whether a 204 says that it is done, where no verification decided it. */
+      readonly isDone?: boolean | undefined;
+    }
+  /** A request that has not left, or was redirected to where none may go now, is put off. */
+  | {
+      readonly type: 'held-back';
+      readonly grantId: string;
+      /** Epoch milliseconds. */
+      readonly until: number;
+      /** The request that is open, where one is. */
+      readonly requestId?: string | undefined;
     }
   /** The hub said no with a status that is final for it. */
   | {
@@ -40,6 +58,8 @@ export type SubscriptionEvent =
       readonly requestId: string;
       readonly failure: FailureRecord;
       readonly retryAfterSeconds?: number | undefined;
+      /** The HTTP status, where there was an answer. */
+      readonly status?: number | undefined;
     }
   /** The hub could not be asked, or not now. */
   | {
@@ -48,6 +68,8 @@ export type SubscriptionEvent =
       readonly requestId: string;
       readonly failure: FailureRecord;
       readonly retryAfterSeconds?: number | undefined;
+      /** The HTTP status, where there was an answer. */
+      readonly status?: number | undefined;
     }
   /** The hub verified the intent, and nothing spoke against it. The lease is `hub.lease_seconds` as it came. */
   | {
@@ -68,6 +90,18 @@ export type SubscriptionEvent =
       readonly failure: FailureRecord;
     }
   | { readonly type: 'denied'; readonly grantId: string; readonly failure: FailureRecord }
+  /** The hub has been sent the answer to its denial. */
+  | { readonly type: 'denial-answered'; readonly grantId: string }
+  /** Genuine content came from a hub that was silent, or signed content after an unasked denial was answered. */
+  | { readonly type: 'delivers'; readonly grantId: string; readonly isSigned: boolean }
+  /** Polling found entries that the hub had not delivered. */
+  | { readonly type: 'hub-silent'; readonly grantId: string }
+  /** Pushed content named another hub or topic than is known. */
+  | { readonly type: 'links-differ' }
+  /** The hub reported an error of its own right after it had verified. */
+  | { readonly type: 'hub-error'; readonly grantId: string; readonly failure: FailureRecord }
+  /** What works is to be renewed with another secret, or to move to another callback. */
+  | { readonly type: 'rotation-wanted'; readonly what: 'secret' | 'callback' }
   /** News may have been missed since then (epoch milliseconds), and cannot be fetched now. */
   | { readonly type: 'missed'; readonly since: number }
   /** The topic was fetched, and what was missed since then is kept for the handler; no `since` where nothing was looked for. */
@@ -104,7 +138,11 @@ export type Effect =
       readonly name: TransitionHook;
       readonly grantId?: string;
       readonly failure?: FailureRecord;
+      /** Another hub that is asked at once, because of the failure. */
+      readonly nextHub?: string;
     }
+  /** Do not hold back what the subscription asks for next. */
+  | { readonly type: 'release' }
   /** Fetch the topic, and hand over what was missed. */
   | { readonly type: 'catch-up' }
   | { readonly type: 'warn'; readonly message: string; readonly grantId: string };
@@ -113,6 +151,12 @@ export type Effect =
 export interface SubscriptionRules extends LeaseBounds {
   readonly verifyTimeoutSeconds: number;
   readonly maxAttempts: number;
+  /** Whether a hub that denied is asked again. */
+  readonly afterDenial: 'retry' | 'stop';
+  /** Whether each renewal carries another secret. */
+  readonly rotateSecret: 'never' | 'renewal';
+  /** Whether each renewal moves to another callback. */
+  readonly rotateCallback: 'never' | 'renewal';
   /** Whether one advertised hub is used, and the next when it fails, or each of them. */
   readonly hubs: 'failover' | 'all';
   /** Whether what may have been missed is made up for; absent where it is. */

@@ -3,7 +3,8 @@ import type { SubscriptionRecord } from './record.js';
 
 /**
  * Whether a change may be written with the next one: a process that dies before comes to it again by itself, as what is
- * stored still says that it is due, or that its hub has to be asked. What a hub or the user has said is never among it.
+ * stored still says that it is due, or that its hub has to be asked. What a hub or the user has said is never among it. A
+ * rejection of content may wait as well: strangers can cause any number of them.
  */
 export function isFoundAgain(
   { grants }: SubscriptionRecord,
@@ -17,8 +18,10 @@ export function isFoundAgain(
       return effects.length > 0 && effects.every(isAsking);
     case 'accepted': {
       const grant = grants.find(({ id }) => id === event.grantId);
-      return grant?.hub === event.hub && grant.hubSettled;
+      return event.isDone !== true && grant?.hub === event.hub && grant.hubSettled;
     }
+    case 'content-rejected':
+      return true;
     default:
       return false;
   }

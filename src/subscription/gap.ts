@@ -24,7 +24,7 @@ export function withGap(
     return record.gapSince === undefined ? next : { ...next, record: withoutGap(record) };
   }
   const wasReceiving = isReceiving(before);
-  if (event.type === 'verified' && event.mode === 'subscribe') return caughtUpWith(before, next, context);
+  if (isVerification(before, event, next, context)) return caughtUpWith(before, next, context);
   const gapSince = record.gapSince ?? gapBetween(before, record, context);
   if (gapSince === undefined) return next;
   const hasLapsed = event.type === 'due' && wasReceiving && !isReceiving(record) && isAsking(record);
@@ -32,6 +32,20 @@ export function withGap(
     record: gapSince === record.gapSince ? record : { ...record, gapSince },
     effects: hasLapsed ? [...next.effects, { type: 'catch-up' }] : next.effects,
   };
+}
+
+/** Whether a hub said that it delivers from now on: on the callback, or by its answer to the request (PROTOCOL S4). */
+function isVerification(
+  before: SubscriptionRecord,
+  event: SubscriptionEvent,
+  { record }: Transition,
+  { now }: TransitionContext,
+): boolean {
+  if (event.type === 'verified') return event.mode === 'subscribe';
+  if (event.type !== 'accepted') return false;
+  if (wasVerifiedBefore(before, event)) return true;
+  if (event.isDone !== true) return false;
+  return record.grants.some((grant) => grant.id === event.grantId && isWorking(grant) && grant.verifiedAt === now);
 }
 
 /** What may have been missed is to be made up for, whatever becomes of this process. */
@@ -57,10 +71,17 @@ function gapAfter(record: SubscriptionRecord, since: number | undefined, beganAt
   return isOver ? undefined : Math.max(gapSince, beganAt);
 }
 
+/** Whether the request that was accepted had been verified while it was open. */
+function wasVerifiedBefore({ grants }: SubscriptionRecord, { grantId, requestId }: Of<'accepted'>): boolean {
+  return grants.some(({ id, pending }) => id === grantId && pending?.id === requestId && pending.verified === true);
+}
+
 /** A hub delivers again. */
 function caughtUpWith(before: SubscriptionRecord, next: Transition, { now }: TransitionContext): Transition {
   const { record, effects } = next;
-  if (record.gapSince === undefined || record.attempts > 0 || !isReceiving(record)) return next;
+  if (record.gapSince === undefined || !isReceiving(record)) return next;
+  const isSettled = record.attempts === 0 || record.grants.some(({ pending }) => pending?.verified === true);
+  if (!isSettled) return next;
   const hasLapsed = !isReceiving(before) && before.grants.some(({ verifiedAt }) => verifiedAt !== undefined);
   if (hasLapsed || now - record.gapSince >= SHORTEST_OUTAGE_MS) {
     return { record, effects: [...effects, { type: 'catch-up' }] };

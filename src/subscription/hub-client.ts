@@ -1,26 +1,35 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { SubscriptionInitiationError } from '../errors.js';
+import { randomUUID } from 'node:crypto';
 import { discover } from '../hub/discover.js';
 import { hubCandidates, isNoHubHere } from '../hub/hub-candidates.js';
+import { HeldOriginError, type LeavingRequest, type OriginHolds } from '../hub/origin-holds.js';
+import { originOf } from '../hub/own-origin.js';
 import { hubGuard } from '../hub/private-reach.js';
-import { sendHubRequest, type HubAcceptance } from '../hub/request.js';
+import { sendHubRequest, type HubAcceptance, type HubAnswer } from '../hub/request.js';
+import type { WithheldCredentials } from '../hub/withheld-credentials.js';
 import type { Logger } from '../logger.js';
-import { isLoopback } from '../protocol/loopback.js';
 import type { SubscriptionEvent } from './events.js';
-import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
 import { failureOf } from './failure.js';
-import { latestSecret } from './secrets.js';
+import type { GrantRecord, SubscriptionRecord } from './record.js';
+import { requestOutcome, withTopicsOrigin } from './request-outcome.js';
+import { requestSecrets } from './request-secret.js';
 import type { SubscriptionTarget } from './snapshot.js';
+import { isWorking } from './state.js';
 import type { ServiceTerms } from './terms.js';
+import { rememberedForm, wantsVerify } from './verify-form.js';
 
 /** As long as requests take where `httpConfig.timeoutMs` says nothing. */
 const DEFAULT_TIMEOUT_MS = 10_000;
+
+type Mode = 'subscribe' | 'unsubscribe';
 
 /** What asking a hub on behalf of a subscription works with. */
 export interface HubClientOptions {
   readonly apply: (id: string, event: SubscriptionEvent) => Promise<SubscriptionRecord>;
   readonly logger: Logger;
   readonly now: () => number;
+  /** Origins that answered 429 to one request: others wait as well. */
+  readonly holds: OriginHolds;
+  readonly withheld: WithheldCredentials;
   /** Gives up what is under way. */
   readonly signal: AbortSignal;
 }
@@ -29,39 +38,45 @@ export interface HubClientOptions {
 export interface HubClient {
   /** Finds the hubs of the subscription's target. */
   discover(record: SubscriptionRecord, terms: ServiceTerms): Promise<void>;
-  /** Asks the grant's hub. */
-  request(
-    record: SubscriptionRecord,
-    grantId: string,
-    mode: 'subscribe' | 'unsubscribe',
-    terms: ServiceTerms,
-  ): Promise<void>;
+  /** Asks the grant's hub, or puts the request off where its origin is held. */
+  request(record: SubscriptionRecord, grantId: string, mode: Mode, terms: ServiceTerms): Promise<void>;
+  /** Whether a subscribe request would be put off. */
+  wouldHold(record: SubscriptionRecord, grantId: string): boolean;
 }
 
 /** A request at one form of a hub's URL. */
 interface Asking {
   readonly record: SubscriptionRecord;
   readonly grant: GrantRecord;
-  readonly mode: 'subscribe' | 'unsubscribe';
+  readonly mode: Mode;
   readonly terms: ServiceTerms;
   readonly url: string;
   /** Whether the hub is not to be tried at another form of its URL. */
   readonly isLast: boolean;
-  readonly insteadOf?: string;
+  /** The request that is open already, made in another way. */
+  readonly insteadOf?: string | undefined;
+  /** Set where the hub answered 400 to the same request without `hub.verify`. */
+  readonly first?: Failed | undefined;
+}
+
+/** A request that came to nothing. */
+interface Failed {
+  readonly error: unknown;
+  readonly secret: string | null | undefined;
 }
 
 /** The network side of subscriptions. */
-export function hubClient({ apply, logger, now, signal }: HubClientOptions): HubClient {
-  /** Hubs that were warned about: once is enough, however often they are asked. */
-  const unsafe = new Set<string>();
+export function hubClient({ apply, logger, now, holds, withheld, signal }: HubClientOptions): HubClient {
+  const secretFor = requestSecrets(logger);
   return {
     async discover(record, terms) {
-      const { id, target } = record;
+      const { id, target, service } = record;
       if (typeof target !== 'string') return;
       const { allowPrivateNetworks } = terms;
+      const onWithheld = (url: string): void => withheld.warn(service, url, target);
       let found;
       try {
-        found = await discover(target, terms.discoveryConfig, { allowPrivateNetworks, signal });
+        found = await discover(target, terms.discoveryConfig, { allowPrivateNetworks, onWithheld, signal });
       } catch (error) {
         if (signal.aborted) return;
         await apply(id, { type: 'discovery-failed', failure: failureOf(error, 'discovery', now()) });
@@ -73,94 +88,128 @@ export function hubClient({ apply, logger, now, signal }: HubClientOptions): Hub
     },
 
     async request(record, grantId, mode, terms) {
-      const grant = record.grants.find((each) => each.id === grantId);
+      const grant = grantOf(record, grantId);
       if (grant === undefined) return;
-      const [first, fallback] = grant.hubSettled ? [grant.hub] : hubCandidates(grant.hub);
-      const open = await ask({ record, grant, mode, terms, url: first, isLast: fallback === undefined });
+      const [url, fallback] = urlsOf(grant);
+      const open = await ask({ record, grant, mode, terms, url, isLast: fallback === undefined });
       if (open === undefined || fallback === undefined) return;
       await ask({ record, grant, mode, terms, url: fallback, isLast: true, insteadOf: open });
+    },
+
+    wouldHold(record, grantId) {
+      const grant = grantOf(record, grantId);
+      return grant !== undefined && holds.wouldHold(urlsOf(grant)[0], leaving(record, grant));
     },
   };
 
   /** @returns the request that was in vain at this URL, where the hub is to be tried at its other one */
   async function ask(asking: Asking): Promise<string | undefined> {
-    const { record, grant, mode, terms, url, isLast, insteadOf } = asking;
+    const { record, grant, mode, terms, url, isLast, insteadOf, first } = asking;
+    const outcomeOf = (failure: unknown, request: string): SubscriptionEvent => {
+      const explained = mode === 'subscribe' ? withTopicsOrigin(failure, record.target) : failure;
+      return requestOutcome(explained, grant.id, request, now());
+    };
     const { id } = record;
     const grantId = grant.id;
+    if (mode === 'subscribe' && first === undefined) {
+      const until = holds.putOff(url, leaving(record, grant));
+      if (until !== undefined) {
+        await apply(id, { type: 'held-back', grantId, until, requestId: insteadOf });
+        return undefined;
+      }
+    }
     const requestId = randomUUID();
-    const secret = mode === 'subscribe' ? secretFor(record, grant, url, terms) : undefined;
+    const secret = mode === 'unsubscribe' ? undefined : first ? first.secret : secretFor(record, grant, url, terms);
     // The pending request is in the store before it leaves: many hubs verify while it is still open.
     const before = await apply(id, { type: 'requested', grantId, requestId, mode, secret, insteadOf });
-    const asked = before.grants.find((each) => each.id === grantId);
+    const asked = grantOf(before, grantId);
     if (asked?.pending?.id !== requestId) return undefined;
-    const sent = await send(asking, before, asked, secret);
+    const verify = first === undefined ? rememberedForm(asked, terms) : 'async';
+    const sent = await send(asking, before, asked, { secret, verify });
     if (signal.aborted) return undefined;
-    if ('hub' in sent) await apply(id, { type: 'accepted', grantId, requestId, hub: sent.hub, moved: sent.moved });
-    else if (!isLast && isNoHubHere(sent.error)) return requestId;
-    else await apply(id, outcome(sent.error, grantId, requestId, now()));
+    if ('hub' in sent) {
+      const { hub, moved, status } = sent;
+      const isDone = status === 204 && (mode === 'unsubscribe' || verify === 'async' || terms.protocol !== 'websub');
+      await apply(id, { type: 'accepted', grantId, requestId, hub, moved, isDone, verifyForm: verify ?? 'none' });
+      return undefined;
+    }
+    const { error } = sent;
+    if (first !== undefined) {
+      await apply(id, outcomeOf(first.error, requestId));
+    } else if (error instanceof HeldOriginError) {
+      await apply(id, { type: 'held-back', grantId, until: error.until, requestId });
+    } else if (!isLast && isNoHubHere(error)) {
+      return requestId;
+    } else if (mode === 'subscribe' && wantsVerify(error, asked, terms)) {
+      await ask({ ...asking, insteadOf: requestId, first: { error, secret } });
+    } else {
+      await apply(id, outcomeOf(error, requestId));
+    }
     return undefined;
   }
 
   async function send(
-    { mode, terms, url }: Asking,
-    { target, overrides }: SubscriptionRecord,
-    { topic, callback, verifyToken, pending }: GrantRecord,
-    secret: string | null | undefined,
+    { record, grant, mode, terms, url }: Asking,
+    { service, target, overrides }: SubscriptionRecord,
+    { advertisedHub, topic, callback, verifyToken, pending }: GrantRecord,
+    { secret, verify }: { readonly secret: string | null | undefined; readonly verify: 'async' | undefined },
   ): Promise<HubAcceptance | { readonly error: unknown }> {
     const { protocol, customParams, customHeaders, httpConfig, allowPrivateNetworks, allowInsecureSecret, rules } =
       terms;
     const leaseSeconds = overrides?.leaseSeconds ?? rules.leaseSeconds;
     const wanted = mode === 'subscribe' ? { leaseSeconds, secret: secret ?? undefined } : {};
-    const form = { mode, topic, callback, protocol, verifyToken, customParams, customHeaders, ...wanted };
+    const form = { mode, topic, callback, protocol, verifyToken, verify, customParams, customHeaders, ...wanted };
     // A request that is open for longer than the hub has for verifying would be in the way of the next try.
-    const patienceMs = Math.max(1, (pending?.deadline ?? Infinity) - now());
+    const deadline = mode === 'unsubscribe' ? Infinity : (pending?.deadline ?? Infinity);
+    const patienceMs = Math.max(1, deadline - now());
     const timeoutMs = Math.min(httpConfig.timeoutMs ?? DEFAULT_TIMEOUT_MS, patienceMs);
+    const passed = new Set([originOf(url)]);
+    const putOff = (reached: string): number | undefined => {
+      const isPassed = mode === 'unsubscribe' || passed.has(originOf(reached));
+      passed.add(originOf(reached));
+      return isPassed ? undefined : holds.putOff(reached, leaving(record, grant));
+    };
     try {
       const guarded = allowPrivateNetworks ? false : await hubGuard(givenBy(target), url);
-      const options = { httpConfig: { ...httpConfig, timeoutMs }, allowInsecureSecret, guarded, signal, now };
-      return await sendHubRequest(url, form, options);
+      return await sendHubRequest(url, form, {
+        httpConfig: { ...httpConfig, timeoutMs },
+        credentialsFor: advertisedHub,
+        onWithheld: (reached) => withheld.warn(service, reached, advertisedHub),
+        onAnswer: noteHold,
+        putOff,
+        allowInsecureSecret,
+        guarded,
+        signal,
+        now,
+      });
     } catch (error) {
       return { error };
     }
   }
 
-  function secretFor(
-    { overrides }: SubscriptionRecord,
-    grant: GrantRecord,
-    url: string,
-    { secret: configured, protocol }: ServiceTerms,
-  ): string | null {
-    const secret = overrides?.secret ?? configured;
-    if (secret === false) return null;
-    if (typeof secret === 'string' && secret !== 'auto') return secret;
-    const automatic = (): string => latestSecret(grant.secrets) ?? randomBytes(32).toString('hex');
-    if (secret === 'auto') return automatic();
-    if (protocol === 'pubsubhubbub-0.3') return null;
-    if (url.startsWith('https:')) return automatic();
-    if (!unsafe.has(url)) warnOfPlainHttp(url, grant);
-    return null;
+  function noteHold({ url, status, retryAfterSeconds = 0 }: HubAnswer): void {
+    if (status !== 429) return;
+    const until = holds.hold(url, retryAfterSeconds);
+    if (until === undefined) return;
+    const [hub, wait] = [originOf(url), new Date(until).toISOString()];
+    logger.warn({ hub, until: wait }, `hub ${hub} answered 429: subscribe requests to it wait until ${wait}`);
   }
+}
 
-  function warnOfPlainHttp(url: string, grant: GrantRecord): void {
-    unsafe.add(url);
-    logger.warn(
-      { grant: grant.id, hub: url },
-      `hub ${url} is reached over plain HTTP, so no secret is used and anybody who learns the callback can send content. ` +
-        `Set secret${isLoopback(url) ? '' : ' and security.allowInsecureSecret'} to have it signed, or secret: false to accept that`,
-    );
-  }
+function grantOf({ grants }: SubscriptionRecord, grantId: string): GrantRecord | undefined {
+  return grants.find(({ id }) => id === grantId);
+}
+
+/** The URLs to ask a grant's hub at, in order (PROTOCOL S7). */
+function urlsOf({ hub, hubSettled }: GrantRecord): readonly [first: string, fallback?: string] {
+  return hubSettled ? [hub] : hubCandidates(hub);
+}
+
+function leaving({ id }: SubscriptionRecord, grant: GrantRecord): LeavingRequest {
+  return { subscriptionId: id, grantId: grant.id, expiresAt: isWorking(grant) ? grant.expiresAt : undefined };
 }
 
 /** The URL that the user vouches for. */
 function givenBy(target: SubscriptionTarget): string {
   return typeof target === 'string' ? target : target.hub;
-}
-
-function outcome(error: unknown, grantId: string, requestId: string, now: number): SubscriptionEvent {
-  const failed = (cause: FailureRecord['cause']) => ({ grantId, requestId, failure: failureOf(error, cause, now) });
-  if (!(error instanceof SubscriptionInitiationError)) return { type: 'refused', ...failed('configuration') };
-  const { reason, retryAfterSeconds } = error;
-  if (reason === 'unreachable') return { type: 'unreachable', ...failed('unreachable') };
-  if (reason === 'temporary') return { type: 'unreachable', ...failed('hub-error'), retryAfterSeconds };
-  return { type: 'refused', ...failed(reason === 'refused' ? 'refused' : 'configuration'), retryAfterSeconds };
 }

@@ -1,38 +1,29 @@
 /** The bounds a granted lease is kept within, in seconds. */
 export interface LeaseBounds {
-  /** Taken where the hub names none, or none that makes sense. */
+  /** Taken where the hub names no lease, or none that makes sense, and a shorter one was not asked for. */
   readonly defaultLeaseSeconds: number;
   /** A longer lease is cut to this. */
   readonly maxLeaseSeconds: number;
-}
-
-/** A lease as it is kept, and what was wrong with the one that came. */
-export interface GrantedLease {
-  readonly seconds: number;
-  readonly warning?: string;
+  /** A longer lease is renewed as if it were this long. */
+  readonly maxRenewalSeconds: number;
 }
 
 /**
- * The lease that `hub.lease_seconds` of a verification grants (WebSub section 5.3).
+ * A shorter lease counts as this long, in seconds (PROTOCOL L1): whoever knows a callback can answer a request before its
+ * hub does, and would have the hub asked without end.
+ */
+const SHORTEST_LEASE_SECONDS = 10;
+
+/**
+ * The lease that `hub.lease_seconds` of a verification grants (WebSub section 5.3, PROTOCOL V2), in seconds.
  *
  * @param given the parameter as it stands in the query
+ * @param asked what was asked for, in seconds
  */
-export function grantedLease(given: string | undefined, bounds: LeaseBounds): GrantedLease {
+export function grantedLease(given: string | undefined, asked: number | undefined, bounds: LeaseBounds): number {
   const seconds = given !== undefined && /^\d+$/.test(given) ? Number(given) : 0;
-  if (seconds <= 0) {
-    const what = given === undefined ? 'missing' : `${JSON.stringify(given.slice(0, 40))}, not a positive number`;
-    return {
-      seconds: bounds.defaultLeaseSeconds,
-      warning: `hub.lease_seconds is ${what}: taken as ${bounds.defaultLeaseSeconds}`,
-    };
-  }
-  if (seconds > bounds.maxLeaseSeconds) {
-    return {
-      seconds: bounds.maxLeaseSeconds,
-      warning: `hub.lease_seconds is ${seconds}, more than the ${bounds.maxLeaseSeconds} allowed: cut to that`,
-    };
-  }
-  return { seconds };
+  if (seconds <= 0) return Math.min(asked ?? bounds.defaultLeaseSeconds, bounds.defaultLeaseSeconds);
+  return Math.min(Math.max(seconds, SHORTEST_LEASE_SECONDS), bounds.maxLeaseSeconds);
 }
 
 /**
@@ -53,15 +44,24 @@ export function lateVerificationMs(verifyTimeoutSeconds: number, leaseSeconds: n
   return 10 * verifyTimeoutMs(verifyTimeoutSeconds, leaseSeconds);
 }
 
+/** What decides when a lease is renewed. */
+export type RenewalRules = Pick<LeaseBounds, 'maxRenewalSeconds'> & { readonly verifyTimeoutSeconds: number };
+
 /**
- * When to renew a lease that begins at `from`: a random point between 70 and 90 % of it, early enough for several tries.
+ * When to renew a lease that begins at `from`: a random point between 70 and 90 % of it, early enough for several tries. A
+ * long lease counts as `maxRenewalSeconds`: a hub that forgot us is noticed by that.
  *
  * @param from epoch milliseconds
  * @param random from 0 to 1
  * @returns epoch milliseconds
  */
-export function renewalTime(from: number, leaseSeconds: number, verifyTimeoutSeconds: number, random: number): number {
-  const lease = leaseSeconds * 1000;
+export function renewalTime(
+  from: number,
+  leaseSeconds: number,
+  { verifyTimeoutSeconds, maxRenewalSeconds }: RenewalRules,
+  random: number,
+): number {
+  const lease = Math.min(leaseSeconds, maxRenewalSeconds) * 1000;
   const spread = lease * (0.7 + 0.2 * random);
   const reserve = Math.min(lease / 2, 5 * verifyTimeoutSeconds * 1000);
   return Math.floor(from + Math.min(spread, lease - reserve));

@@ -1,7 +1,7 @@
 import { FAILOVER_AFTER } from './backoff.js';
 import type { TransitionContext } from './events.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { isAsked, isHeld, isWorking } from './state.js';
+import { isAsked, isDeniedUnasked, isHeld, isQuestioned, isWorking } from './state.js';
 
 type Place = Pick<TransitionContext, 'callbackOf'>;
 type Here = Pick<TransitionContext, 'callbackOf' | 'now' | 'rules'>;
@@ -19,36 +19,52 @@ export function isPresent(record: SubscriptionRecord, grant: GrantRecord, { call
   );
 }
 
-/** Whether a working grant's hub did not renew it time and again, or refused to. */
-export function isTired({ passedOver }: SubscriptionRecord, { attempts, advertisedHub }: GrantRecord): boolean {
-  return attempts >= FAILOVER_AFTER || passedOver.includes(advertisedHub);
+/** Whether a working grant's hub did not renew it time and again, refused to, or does not deliver. */
+export function isTired(record: SubscriptionRecord, { attempts, advertisedHub }: GrantRecord): boolean {
+  const isPassedOver = record.passedOver.includes(advertisedHub) || silentHubs(record).includes(advertisedHub);
+  return attempts >= FAILOVER_AFTER || isPassedOver;
+}
+
+/** Advertised hubs that others are used instead of because they do not deliver; none where that holds for all of them. */
+export function silentHubs({ hubs, silent = [] }: SubscriptionRecord): readonly string[] {
+  const found = hubs.filter((hub) => silent.some((each) => each.hub === hub));
+  return found.length === hubs.length ? [] : found;
+}
+
+/** The record without hubs that may be used again. */
+export function withoutPastSilence(record: SubscriptionRecord, now: number): SubscriptionRecord {
+  const silent = record.silent?.filter(({ until }) => until > now);
+  if (silent === undefined || silent.length === record.silent?.length) return record;
+  return { ...record, silent: silent.length === 0 ? undefined : silent };
 }
 
 /** Whether what is wanted is there, under way, or about to be tried again, so that no hub need be asked. */
 export function isServed(record: SubscriptionRecord, here: Here): boolean {
   const present = record.grants.filter((grant) => isPresent(record, grant, here));
   if (here.rules.hubs === 'failover') {
-    return present.some((grant) => (isHeld(grant) ? isLasting(record, grant) : isUnderWay(grant, here.now)));
+    return present.some((grant) =>
+      isHeld(grant) && !isDeniedUnasked(grant) ? isLasting(record, grant) : isUnderWay(grant, here.now),
+    );
   }
-  const hubs = hubsWanted(record);
+  const { hubs } = record;
   return (
     hubs.length > 0 &&
     hubs.every((hub) => present.some((grant) => grant.advertisedHub === hub && isTaken(grant, here.now)))
   );
 }
 
-/** Whether all that is wanted works, and is likely to go on. */
+/** Whether all that is wanted works, and is likely to go on: verifications that may be forged do not count. */
 export function isHad(record: SubscriptionRecord, here: Here): boolean {
   const working = record.grants.filter((grant) => isWorking(grant) && isPresent(record, grant, here));
-  const fresh = working.filter((grant) => !isTired(record, grant));
+  const fresh = working.filter((grant) => grant.provisional !== true && !isTired(record, grant));
   if (here.rules.hubs === 'failover') return fresh.length > 0;
-  const hubs = hubsWanted(record);
+  const { hubs } = record;
   return hubs.length > 0 && hubs.every((hub) => fresh.some(({ advertisedHub }) => advertisedHub === hub));
 }
 
 /** Whether nothing is to be asked on behalf of a present grant: it works, or is being asked for. */
 export function isTaken(grant: GrantRecord, now: number): boolean {
-  return isHeld(grant) || isUnderWay(grant, now);
+  return (isHeld(grant) && !isDeniedUnasked(grant)) || isUnderWay(grant, now);
 }
 
 /** Whether what is held will do: it is being ended or renewed, or its hub is not known to refuse that. */
@@ -56,20 +72,11 @@ function isLasting(record: SubscriptionRecord, grant: GrantRecord): boolean {
   return grant.state === 'unsubscribing' || isAsked(grant) || !isTired(record, grant);
 }
 
-/** The advertised hubs that have not denied (PROTOCOL N2). */
-export function hubsWanted({ hubs, deniedBy }: SubscriptionRecord): readonly string[] {
-  return hubs.filter((hub) => !deniedBy.includes(hub));
-}
-
-/** Whether a grant's hub denied the same topic at another callback: it is not to be asked for it at this one either (PROTOCOL N2). */
-export function isBarred({ grants, deniedBy }: SubscriptionRecord, { advertisedHub, topic }: GrantRecord): boolean {
-  const isSame = (other: GrantRecord): boolean => other.advertisedHub === advertisedHub && other.topic === topic;
-  return deniedBy.includes(advertisedHub) && grants.some((other) => other.state === 'denied' && isSame(other));
-}
-
 /** Whether its hub is being asked, or will be when it has been left alone for long enough. */
 function isUnderWay(grant: GrantRecord, now: number): boolean {
-  if (isAsked(grant)) return true;
-  const { state, attempts, nextAttemptAt = 0 } = grant;
-  return (state === 'failed' || state === 'expired') && attempts > 0 && nextAttemptAt > now;
+  // Where the hub has denied, what is open is left open, and others may be asked meanwhile.
+  if (isAsked(grant)) return grant.pending?.denied !== true;
+  if (isQuestioned(grant)) return true;
+  const { state, attempts, refusals = 0, nextAttemptAt = 0 } = grant;
+  return (state === 'failed' || state === 'expired') && attempts + refusals > 0 && nextAttemptAt > now;
 }

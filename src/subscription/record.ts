@@ -1,7 +1,7 @@
 import type { FailureTally, SubscriptionFailure, SubscriptionState, SubscriptionTarget } from './snapshot.js';
 
 /** The version that records are written with. */
-export const SUBSCRIPTION_RECORD_VERSION = 1;
+export const SUBSCRIPTION_RECORD_VERSION = 2;
 
 /**
  * A secret the hub may sign with. `current` since the last verification; `pending` from a request on; `replaced` by a
@@ -24,6 +24,12 @@ export interface PendingRequest {
   readonly accepted: boolean;
   /** What was wrong with the verification that came for it, if one came. */
   readonly wrong?: string | undefined;
+  /** Whether a verification was confirmed while the request was still open: how the request ends decides the rest. */
+  readonly verified?: boolean | undefined;
+  /** The lease that verification gave, in seconds; it counts once the hub has taken the request. */
+  readonly leaseSeconds?: number | undefined;
+  /** Whether the hub denied it: unless a verification comes, it fails at its deadline. */
+  readonly denied?: boolean | undefined;
 }
 
 /** What one hub was asked for or has confirmed, as stored. Times are epoch milliseconds. */
@@ -33,12 +39,47 @@ export interface GrantRecord {
   readonly hub: string;
   /** Whether the hub once accepted a request at `hub`: then the https form is no longer tried first. */
   readonly hubSettled: boolean;
+  /** How the hub once accepted a request: with `hub.verify=async`, or without. Absent while it has accepted none. */
+  readonly verifyForm?: 'async' | 'none' | undefined;
   readonly topic: string;
   readonly callback: string;
   /** What follows the callback's base; its last segment identifies the grant in a request. */
   readonly path: string;
   readonly verifyToken?: string | undefined;
+  /** Never `denied`: that follows from `deniedAt`. */
   readonly state: SubscriptionState;
+  /** When its hub was last asked to subscribe. */
+  readonly askedAt?: number | undefined;
+  /** When its hub last denied it, if that still stands. */
+  readonly deniedAt?: number | undefined;
+  /** Whether the denial came while no request of ours was open: anyone who knows the callback may have sent it. */
+  readonly deniedUnasked?: boolean | undefined;
+  /** Whether an unasked denial was answered: signed content that comes later proves that the hub still delivers. */
+  readonly denialAnswered?: boolean | undefined;
+  /** Denials and refusals in a row: the wait before the next request grows with them. */
+  readonly refusals?: number | undefined;
+  /** When its hub is to be asked under a callback of another grant. */
+  readonly askAfreshAt?: number | undefined;
+  /** When its hub was last asked because of an unasked denial, where there is no other callback to ask with. */
+  readonly questionedAt?: number | undefined;
+  /** The grant whose place it is to take at the same hub, under another callback. */
+  readonly replaces?: string | undefined;
+  /** The next request carries a new secret. */
+  readonly freshSecret?: boolean | undefined;
+  /** When the hub last verified a request of ours, which it took. */
+  readonly grantedAt?: number | undefined;
+  /**
+   * Its lease comes from a verification that answers no request its hub is known to have taken: at its end the hub is asked
+   * when that was planned, not at once.
+   */
+  readonly provisional?: boolean | undefined;
+  /** When a verification that nobody asked for last brought the renewal forward. */
+  readonly broughtForwardAt?: number | undefined;
+  /** When polling found that the hub had not delivered, if it has not delivered since. */
+  readonly silentAt?: number | undefined;
+  /** When a hub error last undid a verification. */
+  readonly hubErrorAt?: number | undefined;
+  /** The lease the hub last granted to a request of ours. */
   readonly leaseSeconds?: number | undefined;
   readonly verifiedAt?: number | undefined;
   readonly expiresAt?: number | undefined;
@@ -58,8 +99,16 @@ export interface GrantRecord {
   readonly nextAttemptAt?: number | undefined;
   /** The hub wants to be left alone until then (`Retry-After`). */
   readonly notBefore?: number | undefined;
+  /** Its request was put off until then, as the hub's origin answered 429 to another one. */
+  readonly heldUntil?: number | undefined;
   /** When it ended; it is kept as a tombstone for a while (410). */
   readonly endedAt?: number | undefined;
+}
+
+/** A hub that is passed over until a time, in epoch milliseconds, because it did not deliver. */
+export interface SilentHub {
+  readonly hub: string;
+  readonly until: number;
 }
 
 /** Why nothing is asked for, although it might be: holds until `retry` or `subscribe`. */
@@ -97,12 +146,16 @@ export interface SubscriptionRecord {
   readonly overrides?: SubscriptionOverrides | undefined;
   readonly desired: 'subscribed' | 'unsubscribed';
   readonly hold?: Hold | undefined;
+  /** Whether a record of version 1 held it as denied: it is asked for again after a start. */
+  readonly heldByVersion1?: boolean | undefined;
   readonly createdAt: number;
   /** The hubs advertised at the last discovery, in document order. */
   readonly hubs: readonly string[];
   readonly topic?: string | undefined;
-  /** Hubs that denied: not asked again before `retry`. */
-  readonly deniedBy: readonly string[];
+  /** Hubs that were found silent twice: others are used until then. */
+  readonly silent?: readonly SilentHub[] | undefined;
+  /** When links of pushed content last led to discovery. */
+  readonly linksFollowedAt?: number | undefined;
   /** Hubs given up on in the present round over the advertised ones. */
   readonly passedOver: readonly string[];
   readonly grants: readonly GrantRecord[];
@@ -131,7 +184,6 @@ export function newSubscription(wanted: NewSubscription): SubscriptionRecord {
     ...wanted,
     desired: 'subscribed',
     hubs: [],
-    deniedBy: [],
     passedOver: [],
     grants: [],
     attempts: 0,

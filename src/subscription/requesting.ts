@@ -1,14 +1,21 @@
-import { askForMissing, askNext, hubsLeft, hubsToAsk } from './asking.js';
-import { backoffMs, FAILOVER_AFTER, FAILOVERS_AT_ONCE, FAILURE_BACKOFF, REFUSAL_BACKOFF } from './backoff.js';
-import { andThen, counted, noted, unchanged, withGrant } from './changes.js';
+import { settled } from './answering.js';
+import { askNext, hubsLeft, isOtherSooner, toNextHub } from './asking.js';
+import { backoffMs, FAILOVER_AFTER, FAILURE_BACKOFF, REFUSAL_BACKOFF, refusalWaitMs } from './backoff.js';
+import { andThen, counted, discover, noted, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { verifyTimeoutMs } from './lease.js';
-import { isBarred, isPresent, isServed } from './presence.js';
+import { isPresent, isServed } from './presence.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
+import { oneMore, restOf } from './rest.js';
+import { predecessorOf, withoutSuccessor } from './successor.js';
 import { withPendingSecret } from './secrets.js';
+import { doneByAnswer, endedByRefusal } from './settled-by-status.js';
 import { isAsking, isHeld, isOver, isWorking } from './state.js';
 
 const LONGEST_RETRY_AFTER_MS = 86_400_000;
+
+/** Requests that were answered 429 are spread over so many milliseconds when they may leave again. */
+const SPREAD_MS = 60_000;
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 
@@ -17,12 +24,18 @@ export function requested(record: SubscriptionRecord, event: Of<'requested'>, co
   const grant = record.grants.find(({ id }) => id === event.grantId);
   if (grant === undefined || !mayLeave(record, grant, event)) return unchanged(record);
   const { now } = context;
+  const { until } = restOf(record, grant, context);
+  if (event.mode === 'subscribe' && until > now && event.insteadOf === undefined) {
+    // Its hub denied or refused another callback meanwhile.
+    return unchanged(withGrant(record, grant.id, (one) => ({ ...one, renewalDue: undefined, nextAttemptAt: until })));
+  }
   const asked: GrantRecord = {
     ...grant,
     state: grant.state === 'requested' || grant.state === 'failed' ? 'verifying' : grant.state,
+    ...(event.mode === 'subscribe' ? { askedAt: now, freshSecret: undefined, notBefore: undefined } : {}),
     nextAttemptAt: undefined,
     renewalDue: undefined,
-    notBefore: undefined,
+    heldUntil: undefined,
     secrets: event.secret === undefined ? grant.secrets : withPendingSecret(grant.secrets, event.secret, now),
     pending: { id: event.requestId, mode: event.mode, deadline: deadlineOf(grant, context), accepted: false },
   };
@@ -38,26 +51,55 @@ function mayLeave(record: SubscriptionRecord, grant: GrantRecord, { mode, instea
   if (insteadOf === undefined ? isOpen : grant.pending?.id !== insteadOf) return false;
   const isLeaving = grant.state === 'unsubscribing';
   if (mode === 'unsubscribe') return isLeaving;
-  if (isBarred(record, grant)) return false;
   // Neither scheduled nor open: it was withdrawn, and another hub may be asked by now.
   const isWithdrawn = grant.nextAttemptAt === undefined && grant.pending === undefined;
   return isAsking(record) && !isLeaving && !isOver(grant) && grant.superseded !== true && !isWithdrawn;
 }
 
 function deadlineOf(grant: GrantRecord, { rules, now }: TransitionContext): number {
-  return now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds ?? rules.leaseSeconds);
+  // An unsubscription has as long as is configured, however short the lease (PROTOCOL L8).
+  if (grant.state === 'unsubscribing') return now + verifyTimeoutMs(rules.verifyTimeoutSeconds, undefined);
+  return now + verifyTimeoutMs(rules.verifyTimeoutSeconds, leaseToFitInto(grant, rules));
+}
+
+/** The lease that several tries are to fit into. One that has run out hurries nobody: a slow hub would never be in time. */
+export function leaseToFitInto(
+  { state, leaseSeconds }: GrantRecord,
+  { leaseSeconds: asked }: Pick<TransitionContext['rules'], 'leaseSeconds'>,
+): number | undefined {
+  return state === 'active' ? (leaseSeconds ?? asked) : asked;
 }
 
 /** The hub took the request; its verification may have come before, or is yet to come. */
 export function accepted(record: SubscriptionRecord, event: Of<'accepted'>, context: TransitionContext): Transition {
-  const { grantId, requestId, hub, moved } = event;
+  const { grantId, requestId, hub, moved, verifyForm } = event;
   if (!record.grants.some(({ id }) => id === grantId)) return unchanged(record);
   const next = withGrant(record, grantId, (grant) => {
-    const settled = { ...grant, hub, hubSettled: true };
-    if (grant.pending?.id !== requestId) return settled;
-    return { ...settled, pending: { ...grant.pending, accepted: true, deadline: deadlineOf(grant, context) } };
+    const known = { ...grant, hub, hubSettled: true, verifyForm: verifyForm ?? grant.verifyForm };
+    if (grant.pending?.id !== requestId) return known;
+    // A request that was denied fails when it was to, and is asked again after that.
+    const deadline = grant.pending.denied === true ? grant.pending.deadline : deadlineOf(grant, context);
+    return { ...known, pending: { ...grant.pending, accepted: true, deadline } };
   });
-  return { record: next, effects: moved ? [{ type: 'hook', name: 'hub-moved', grantId }] : [] };
+  const told: Transition = { record: next, effects: moved ? [{ type: 'hook', name: 'hub-moved', grantId }] : [] };
+  const grant = next.grants.find(({ id }) => id === grantId);
+  // The hub has denied it since: the request fails at its deadline (PROTOCOL N1).
+  const isVerified = grant?.pending?.verified === true && grant.pending.denied !== true;
+  if (grant?.pending?.id !== requestId || !isVerified) {
+    return andThen(told, (reached) => doneByAnswer(reached, event, context));
+  }
+  // It was verified while the request was open: nothing else is to come.
+  const isAnswered = grant.unanswered !== true;
+  const done = { ...grant, nextAttemptAt: isAnswered ? undefined : grant.nextAttemptAt };
+  return andThen(
+    andThen(told, (reached) => settled(reached, done, context)),
+    (next) => {
+      const verified = next.grants.find(({ id }) => id === grantId);
+      // Its lease may have ended by now.
+      const isServedAlready = verified?.state !== 'expired' || !isAsking(next) || isServed(next, context);
+      return isServedAlready ? unchanged(next) : discover(next, context);
+    },
+  );
 }
 
 /** How a request came to nothing. */
@@ -66,6 +108,8 @@ export interface RequestFailure {
   /** The hub said no for good, rather than not now. */
   readonly refused?: boolean;
   readonly retryAfterSeconds?: number | undefined;
+  /** The HTTP status, where there was an answer. */
+  readonly status?: number | undefined;
 }
 
 /** An answer counts for the request it belongs to; one that was verified or given up meanwhile is settled already. */
@@ -74,10 +118,14 @@ export function answeredBadly(
   event: Of<'refused'> | Of<'unreachable'>,
   context: TransitionContext,
 ): Transition {
-  const { grantId, requestId, failure, retryAfterSeconds } = event;
+  const { grantId, requestId, failure, retryAfterSeconds, status } = event;
   const isOpen = record.grants.some((grant) => grant.id === grantId && grant.pending?.id === requestId);
   if (!isOpen) return unchanged(record);
-  return requestFailed(record, grantId, { failure, retryAfterSeconds, refused: event.type === 'refused' }, context);
+  const refused = event.type === 'refused';
+  return (
+    endedByRefusal(record, event, context) ??
+    requestFailed(record, grantId, { failure, retryAfterSeconds, refused, status }, context)
+  );
 }
 
 /**
@@ -87,30 +135,44 @@ export function answeredBadly(
 export function requestFailed(
   record: SubscriptionRecord,
   grantId: string,
-  { failure, refused = false, retryAfterSeconds = 0 }: RequestFailure,
+  { failure, refused = false, retryAfterSeconds = 0, status }: RequestFailure,
   context: TransitionContext,
 ): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined) return unchanged(record);
-  const { now } = context;
+  const { now, random } = context;
   const retryAfterMs = Math.min(retryAfterSeconds * 1000, LONGEST_RETRY_AFTER_MS);
   const failed: GrantRecord = {
     ...grant,
     attempts: grant.attempts + 1,
+    refusals: refused && grant.state !== 'unsubscribing' ? oneMore(record, grant, context) : grant.refusals,
+    // A hub that cannot be reached did not deny: that was somebody else.
+    deniedAt: grant.pending?.denied === true || refused ? undefined : grant.deniedAt,
     pending: undefined,
+    // It is asked again, whether or not it was told that its verification was confirmed.
+    unanswered: undefined,
     nextAttemptAt: undefined,
-    notBefore: retryAfterMs > 0 ? now + retryAfterMs : undefined,
+    notBefore: retryAfterMs > 0 ? now + retryAfterMs : grant.state === 'unsubscribing' ? grant.notBefore : undefined,
     state: grant.state === 'verifying' || grant.state === 'requested' ? 'failed' : grant.state,
   };
   const next = withGrant(record, grantId, () => failed);
   const hook: Effect = { type: 'hook', name: 'failed', grantId, failure };
   const told = (reached: SubscriptionRecord): Transition => ({ record: reached, effects: [hook] });
-  const ask = { failure, refused, retryAfterMs };
+  const isSpread = status === 429 && retryAfterMs > 0 && grant.state !== 'unsubscribing';
+  const spreadMs = isSpread ? Math.floor(random * SPREAD_MS) : 0;
+  const ask = { failure, refused, retryAfterMs: retryAfterMs + spreadMs };
   if (grant.state === 'unsubscribing') return told(stillLeaving(next, failed, ask, context));
   if (!isHeld(grant) && !isPresent(record, grant, context) && isServed(next, context))
     return told(noted(next, failure));
+  const predecessor = predecessorOf(next, failed);
+  if (predecessor !== undefined) return told(stillWithout(noted(next, failure), failed, predecessor, ask, context));
   const reached = counted(next, failure, context.rules, grantId);
-  return isAsking(reached) ? andThen(told(reached), (at) => askAgain(at, failed, ask, context)) : told(reached);
+  if (isAsking(reached)) return andThen(told(reached), (at) => askAgain(at, failed, ask, context));
+  // It was given up. Should somebody verify it all the same, its hub is left alone for as long as it would have been.
+  const again = refused ? now + refusalWaitMs(failed.refusals ?? 1, random) : 0;
+  return told(
+    withGrant(reached, grantId, (one) => ({ ...one, notBefore: Math.max(again, one.notBefore ?? 0) || undefined })),
+  );
 }
 
 interface Attempt {
@@ -133,6 +195,21 @@ function stillLeaving(
   return superseded === true ? scheduled : noted(scheduled, failure);
 }
 
+/** What works goes on, and no other hub is asked: only that it was to be had under another callback has failed. */
+function stillWithout(
+  record: SubscriptionRecord,
+  failed: GrantRecord,
+  predecessor: GrantRecord,
+  { refused, retryAfterMs }: Attempt,
+  { now, random }: TransitionContext,
+): SubscriptionRecord {
+  const { id, attempts, refusals = 1 } = failed;
+  const backoff = refused ? refusalWaitMs(refusals, random) : backoffMs(attempts, random, FAILURE_BACKOFF);
+  const again = now + Math.max(backoff, retryAfterMs);
+  if (refused) return withoutSuccessor(record, failed, predecessor, again);
+  return withGrant(record, id, (grant) => ({ ...grant, nextAttemptAt: again }));
+}
+
 /** The same hub is asked again later, or the next advertised one now, by the service's rule. */
 function askAgain(
   record: SubscriptionRecord,
@@ -141,33 +218,20 @@ function askAgain(
   context: TransitionContext,
 ): Transition {
   const { now, random, rules } = context;
-  // It was asked before it denied another callback.
-  if (isBarred(record, grant)) return askForMissing(record, context);
   const isAll = rules.hubs === 'all';
-  const isWorn = refused || grant.attempts >= FAILOVER_AFTER;
-  const backoff = backoffMs(
-    isAll ? grant.attempts : record.attempts,
-    random,
-    refused ? REFUSAL_BACKOFF : FAILURE_BACKOFF,
-  );
+  const backoff = refused
+    ? refusalWaitMs(grant.refusals ?? 1, random)
+    : backoffMs(isAll ? grant.attempts : record.attempts, random, FAILURE_BACKOFF);
   const nextAttemptAt = now + Math.max(backoff, retryAfterMs);
+  // A hub that wants to be left alone is not waited for where another one may be asked before.
+  const isLeftAlone = retryAfterMs > 0 && isOtherSooner(record, grant.advertisedHub, nextAttemptAt, context);
+  const isWorn = refused || isLeftAlone || grant.attempts >= FAILOVER_AFTER;
   const again = withGrant(record, grant.id, (one) => ({ ...one, nextAttemptAt }));
+  const waiting = withGrant(record, grant.id, (one) => ({ ...one, notBefore: nextAttemptAt }));
+  // It denied before its request failed, and another one is being asked since.
+  if (!isAll && !isHeld(grant) && isServed(record, context)) return unchanged(waiting);
   if (isAll || !isWorn) return unchanged(again);
-  if (isHeld(grant)) return askBeside(again, grant, context);
-
-  const passed = { ...record, passedOver: [...record.passedOver, grant.advertisedHub] };
-  if (hubsToAsk(passed, context).length === 0) {
-    // A discovery that something else needs is not to have it asked sooner.
-    const waiting = withGrant(passed, grant.id, (one) => ({ ...one, notBefore: nextAttemptAt }));
-    return unchanged({ ...waiting, passedOver: [], nextAttemptAt });
-  }
-  const grants = passed.grants.filter((one) => one.id === grant.id || !isSpent(one, passed));
-  const further = passed.passedOver.length - FAILOVERS_AT_ONCE;
-  if (further > 0) {
-    // A long list of hubs that refuse is not gone through in one go: the publisher may have written anything into it.
-    return unchanged({ ...passed, grants, nextAttemptAt: now + backoffMs(further, random, FAILURE_BACKOFF) });
-  }
-  return askNext({ ...passed, grants }, context);
+  return isHeld(grant) ? askBeside(again, grant, context) : toNextHub(waiting, grant.advertisedHub, context);
 }
 
 /** A hub does not renew what works: another one is asked meanwhile, under a callback of its own. */
@@ -181,11 +245,4 @@ function askBeside(record: SubscriptionRecord, grant: GrantRecord, context: Tran
 
 function isWaiting(grant: GrantRecord): boolean {
   return !isHeld(grant) && !isOver(grant) && (grant.pending !== undefined || grant.nextAttemptAt !== undefined);
-}
-
-/** A hub that refused has nothing to come back to. One that did not answer may verify late (PROTOCOL V4). */
-function isSpent(grant: GrantRecord, { passedOver }: SubscriptionRecord): boolean {
-  const { state, verifiedAt, pending, notBefore, attempts, advertisedHub } = grant;
-  const isRefused = state === 'failed' && attempts < FAILOVER_AFTER && passedOver.includes(advertisedHub);
-  return isRefused && verifiedAt === undefined && pending === undefined && notBefore === undefined;
 }

@@ -2,6 +2,9 @@ import type { SecretRecord } from './record.js';
 
 const DAY_MS = 86_400_000;
 
+/** How soon a hub is asked for a secret that is accepted, in milliseconds: whoever verified may not be the hub. */
+const ASKED_AGAIN_MS = 60_000;
+
 /**
  * The secrets after a request that carries `value` (null: none): pending, and accepted from now on for a day; so is the
  * one that was pending before, which a hub may have taken already (PROTOCOL V6).
@@ -33,11 +36,13 @@ export function withVerifiedSecret(secrets: readonly SecretRecord[], now: number
 }
 
 /**
- * By when a hub is to be asked again, if it may have taken a secret that is still pending; Infinity where there is none.
+ * By when a hub is to be asked again, if it may have taken a secret that is still pending; Infinity where there is none. Where
+ * no secret is accepted any more, that is in a minute: what its hub sends is refused until then.
  *
  * @returns epoch milliseconds
  */
 export function beforeLapse(secrets: readonly SecretRecord[], now: number): number {
+  if (secrets.length > 0 && !secrets.some((secret) => isAccepted(secret, now))) return now + ASKED_AGAIN_MS;
   const pending = secrets.find((secret) => secret.role === 'pending' && isAccepted(secret, now));
   return pending?.acceptedUntil === undefined ? Infinity : Math.max(now, pending.acceptedUntil - DAY_MS / 2);
 }

@@ -30,7 +30,6 @@ export class SharedParts {
       service: this.#text(record.service),
       desired: record.desired === 'subscribed' ? 'subscribed' : 'unsubscribed',
       hubs: this.#list(record.hubs),
-      deniedBy: this.#list(record.deniedBy),
       passedOver: this.#list(record.passedOver),
       grants: record.grants.length === 0 ? NOTHING : record.grants.map((grant) => this.#grant(grant, topic)),
     };
@@ -44,6 +43,7 @@ export class SharedParts {
       id: own(grant.id),
       callback,
       state: STATES.get(grant.state) ?? grant.state,
+      ...(grant.verifyForm === 'none' ? { verifyForm: 'none' } : {}),
       advertisedHub: this.#text(grant.advertisedHub),
       hub: this.#text(grant.hub),
       topic: sameOr(topic, grant.topic) ?? '',

@@ -8,7 +8,7 @@ import {
   type SubscriptionFailure,
   type SubscriptionStats,
 } from './snapshot.js';
-import { isOver, stateOf } from './state.js';
+import { grantStateOf, isOver, isWorking, stateOf } from './state.js';
 
 /** What users see of a grant. */
 export function grantSnapshot(grant: GrantRecord): Grant {
@@ -18,11 +18,11 @@ export function grantSnapshot(grant: GrantRecord): Grant {
     hub: grant.hub,
     topic: grant.topic,
     callback: grant.callback,
-    state: grant.state,
+    state: grantStateOf(grant),
     leaseSeconds: grant.leaseSeconds,
     verifiedAt: dateOf(grant.verifiedAt),
     expiresAt: dateOf(grant.expiresAt),
-    renewsAt: grant.state === 'active' ? dateOf(grant.nextAttemptAt ?? grant.renewsAt) : undefined,
+    renewsAt: isWorking(grant) ? dateOf(grant.nextAttemptAt ?? grant.renewsAt) : undefined,
   });
 }
 
@@ -75,10 +75,16 @@ function failuresSnapshot(failures: SubscriptionRecord['failures'] = {}): Subscr
 function nextAttemptAt(record: SubscriptionRecord): number | undefined {
   if (record.hold !== undefined && record.desired === 'subscribed') return undefined;
   const times = record.grants.flatMap((grant) =>
-    isOver(grant) || grant.superseded === true ? [] : (grant.nextAttemptAt ?? []),
+    isOver(grant) || grant.superseded === true ? [] : attemptTimes(grant),
   );
   if (record.nextAttemptAt !== undefined) times.push(record.nextAttemptAt);
   return times.length === 0 ? undefined : Math.min(...times);
+}
+
+/** A request that was denied fails first, and its hub is asked after that. */
+function attemptTimes({ nextAttemptAt, askAfreshAt, pending, notBefore }: GrantRecord): readonly number[] {
+  const again = pending?.denied === true ? notBefore : nextAttemptAt;
+  return [again, askAfreshAt].filter((at) => at !== undefined);
 }
 
 /** What works comes first, then what is asked for, what is left, and what is over. */
@@ -89,7 +95,7 @@ function liveFirst(a: GrantRecord, b: GrantRecord): number {
 function rank(grant: GrantRecord): number {
   if (isOver(grant)) return 3;
   if (grant.superseded === true) return 2;
-  return grant.state === 'active' ? 0 : 1;
+  return isWorking(grant) ? 0 : 1;
 }
 
 function dateOf(time: number | undefined): Date | undefined {

@@ -28,7 +28,7 @@ export type SubscriptionState =
  * answered with a status that passes; `refused` with one that does not; `verification-missing` it accepted and did not come
  * back; `verification-wrong` it came back for another topic or with another token; `denied` it said no on the callback;
  * `handler-refused` the service's handler did; `unsigned` content came without a signature; `configuration` what was asked
- * cannot be.
+ * cannot be sent, or the function of `auth.bearer` gave no token.
  */
 export type FailureCause = (typeof FAILURE_CAUSES)[number];
 
@@ -69,10 +69,14 @@ export interface SubscriptionStats {
   readonly received: number;
   /** Content distributions refused for their signature. */
   readonly rejected: number;
+  /** Genuine content distributions answered 503: no room, or no store. Of those not read, one a minute counts. */
+  readonly refused: number;
   /** Events whose handler succeeded. */
   readonly delivered: number;
   /** Runs of the handler that failed. */
   readonly failed: number;
+  /** Content distributions acknowledged and dropped, as the handler had them before (`delivery.dedupe`). */
+  readonly duplicates: number;
   /** Entries that polling found and the hub had not delivered (`delivery.pollSeconds`). */
   readonly missed: number;
   readonly lastEventAt?: Date;

@@ -4,6 +4,7 @@ import { decodeRecord, encodeRecord } from '../store/codec.js';
 import type { RecordStore } from '../store/record-store.js';
 import type { StoredStats } from './counters.js';
 import { SUBSCRIPTION_RECORD_VERSION, type SubscriptionRecord } from './record.js';
+import { fromVersion1 } from './record-version-1.js';
 
 /** A subscription as it lies in the store. */
 export interface StoredSubscription {
@@ -13,7 +14,7 @@ export interface StoredSubscription {
 
 const STRINGS = ['service', 'desired'];
 const NUMBERS = ['createdAt', 'attempts'];
-const LISTS = ['hubs', 'deniedBy', 'passedOver'];
+const LISTS = ['hubs', 'passedOver'];
 const GRANT_STRINGS = ['id', 'advertisedHub', 'hub', 'topic', 'callback', 'path', 'state'];
 const GRANT_TIMES = ['leaseSeconds', 'verifiedAt', 'expiresAt', 'renewsAt', 'nextAttemptAt'];
 
@@ -46,7 +47,7 @@ export async function* storedSubscriptions(
  */
 export function readStored(id: string, raw: unknown): StoredSubscription {
   const key = `subscription ${id}`;
-  const data = decodeRecord(SUBSCRIPTION_RECORD_VERSION, raw, {}, key);
+  const data = decodeRecord(SUBSCRIPTION_RECORD_VERSION, raw, { 1: fromVersion1 }, key);
   if (!isStored(data, id))
     throw new StoreError(`The record ${key} is corrupt: it does not hold a subscription. It was left as it is.`);
   return data;

@@ -1,13 +1,19 @@
-import { answered, denied, handlerRefused, verificationWrong, verified } from './answering.js';
+import { answered, handlerRefused, verificationWrong, verified } from './answering.js';
 import { discovered, discoveryFailed } from './asking.js';
 import { andThen, isDiscovery } from './changes.js';
+import { delivers, denialAnswered } from './denial-undone.js';
+import { denied } from './denial.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { fetched, missed, withGap } from './gap.js';
+import { heldBack, released, stillHeldBack } from './holding.js';
 import type { SubscriptionRecord } from './record.js';
+import { hubErrorReported } from './hub-error.js';
 import { accepted, answeredBadly, requested } from './requesting.js';
+import { hubSilent, linksDiffer } from './silence.js';
 import { isAsking } from './state.js';
-import { countersReset, renewalWanted, retried, unwanted, wanted } from './wanting.js';
+import { countersReset, renewalWanted, retried, rotationWanted } from './retrying.js';
+import { unwanted, wanted } from './wanting.js';
 
 /**
  * The life of a subscription: what a record becomes by an event, and what is to be done about it. The only place where
@@ -18,7 +24,8 @@ export function transition(
   event: SubscriptionEvent,
   context: TransitionContext,
 ): Transition {
-  return withGap(record, event, withKnownHub(asFarAsAsking(step(record, event, context)), context), context);
+  const next = withKnownHub(asFarAsAsking(step(record, event, context)), context);
+  return withGap(record, event, withNextHub(stillHeldBack(next, context)), context);
 }
 
 function withKnownHub(next: Transition, context: TransitionContext): Transition {
@@ -38,12 +45,26 @@ function asFarAsAsking(next: Transition): Transition {
   return { record: next.record, effects: next.effects.filter((effect) => !isToAsk(effect)) };
 }
 
+/** Whoever is told of a failure is told which other hub is asked instead. */
+function withNextHub({ record, effects }: Transition): Transition {
+  if (!effects.some((effect) => effect.type === 'hook' && effect.failure !== undefined)) return { record, effects };
+  const asked = effects.find((effect) => effect.type === 'request' && effect.mode === 'subscribe');
+  const grant = asked?.type === 'request' ? record.grants.find(({ id }) => id === asked.grantId) : undefined;
+  if (grant === undefined) return { record, effects };
+  const told = effects.map((effect): Effect => {
+    const isOther = effect.type === 'hook' && effect.failure !== undefined && effect.grantId !== grant.id;
+    return isOther ? { ...effect, nextHub: grant.hub } : effect;
+  });
+  return { record, effects: told };
+}
+
 function step(record: SubscriptionRecord, event: SubscriptionEvent, context: TransitionContext): Transition {
   switch (event.type) {
     case 'wanted':
       return wanted(record, context);
     case 'retried':
-      return retried(record, event, context);
+      if (event.atOnce !== true) return retried(record, event, context);
+      return released(record, context.now, (free) => retried(free, event, context));
     case 'unwanted':
       return unwanted(record, event, context);
     case 'renewal-wanted':
@@ -58,6 +79,8 @@ function step(record: SubscriptionRecord, event: SubscriptionEvent, context: Tra
       return requested(record, event, context);
     case 'accepted':
       return accepted(record, event, context);
+    case 'held-back':
+      return heldBack(record, event);
     case 'refused':
     case 'unreachable':
       return answeredBadly(record, event, context);
@@ -71,6 +94,18 @@ function step(record: SubscriptionRecord, event: SubscriptionEvent, context: Tra
       return verificationWrong(record, event);
     case 'denied':
       return denied(record, event, context);
+    case 'denial-answered':
+      return denialAnswered(record, event);
+    case 'delivers':
+      return delivers(record, event, context);
+    case 'hub-silent':
+      return hubSilent(record, event, context);
+    case 'links-differ':
+      return linksDiffer(record, context);
+    case 'hub-error':
+      return hubErrorReported(record, event, context);
+    case 'rotation-wanted':
+      return rotationWanted(record, event, context);
     case 'missed':
       return missed(record, event);
     case 'fetched':

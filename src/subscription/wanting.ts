@@ -1,3 +1,5 @@
+import { isOverdue, spread, withinRenewal } from './overdue.js';
+import { refusalWaitMs } from './backoff.js';
 import { hasPathOfItsOwn } from './callback-key.js';
 import {
   andThen,
@@ -11,25 +13,39 @@ import {
   unchanged,
   withGrant,
 } from './changes.js';
+import { question } from './denial.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
-import { hubsWanted, isBarred, isPresent, isServed, isTaken } from './presence.js';
-import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
-import { isAsking, isHeld, isOver, isScheduled, isWorking } from './state.js';
-
-/** Renewals that came due while the process was down are spread over at most this long, in milliseconds. */
-const LONGEST_SPREAD_MS = 30_000;
+import { isPresent, isServed, isTaken } from './presence.js';
+import type { GrantRecord, SubscriptionRecord } from './record.js';
+import { withoutRest } from './rest.js';
+import { isAsking, isDeniedUnasked, isHeld, isOver, isScheduled, isWorking } from './state.js';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 
 /** Makes what is wanted happen, unless it is held, under way, or scheduled. */
-export function wanted(record: SubscriptionRecord, context: TransitionContext): Transition {
+export function wanted(given: SubscriptionRecord, context: TransitionContext): Transition {
+  const record = released(given, context);
   if (!isAsking(record)) return unchanged(record);
   return andThen(underPresentCallbacks(record, context), (present) => {
-    const isLate = present.grants.some((grant) => isOverdue(grant, context));
-    const done = caughtUp(isLate ? spread(present, context) : present, context);
+    const known = withinRenewal(present, context);
+    const isLate = known.grants.some((grant) => isOverdue(known, grant, context));
+    const done = caughtUp(isLate ? spread(known, context) : known, context);
     return andThen(done, (reached) => cutOff(reached, context));
   });
+}
+
+/** What version 1 held as denied is asked for again, as after a denial now (PROTOCOL N2). */
+function released(record: SubscriptionRecord, context: TransitionContext): SubscriptionRecord {
+  if (record.heldByVersion1 !== true || record.hold !== 'denied') return record;
+  const at = context.now + refusalWaitMs(1, context.random);
+  const grants = record.grants.map((grant) => {
+    if (isDeniedUnasked(grant)) return { ...grant, ...question(record, grant, context) };
+    return grant.deniedAt === undefined ? grant : { ...grant, notBefore: at };
+  });
+  const isQuestion = grants.some(isDeniedUnasked);
+  const nextAttemptAt = isQuestion ? undefined : at;
+  return { ...record, grants, hold: undefined, heldByVersion1: undefined, attempts: 1, nextAttemptAt };
 }
 
 /**
@@ -52,6 +68,14 @@ function underPresentCallbacks(record: SubscriptionRecord, context: TransitionCo
     pending: undefined,
     renewalDue: undefined,
     nextAttemptAt: undefined,
+    // What the hub said of another callback says nothing of this one.
+    attempts: 0,
+    refusals: undefined,
+    notBefore: undefined,
+    deniedAt: undefined,
+    deniedUnasked: undefined,
+    denialAnswered: undefined,
+    askAfreshAt: undefined,
   });
   const change = (grant: GrantRecord): GrantRecord => {
     if (!foreign.includes(grant)) return grant;
@@ -79,8 +103,7 @@ function cutOff(record: SubscriptionRecord, context: TransitionContext): Transit
   let current = unchanged(record);
   for (const grant of record.grants) {
     const { id, pending } = grant;
-    if (isBarred(record, grant)) continue;
-    if (pending?.mode === 'subscribe' && !pending.accepted) {
+    if (pending?.mode === 'subscribe' && !pending.accepted && pending.denied !== true) {
       current = andThen(current, (reached) => {
         const closed = withGrant(reached, id, (one) => ({ ...one, pending: undefined }));
         return request(closed, id, 'subscribe', now);
@@ -92,70 +115,8 @@ function cutOff(record: SubscriptionRecord, context: TransitionContext): Transit
   return current;
 }
 
-/** Nothing holds it any more, and it starts afresh. */
-export function retried(
-  record: SubscriptionRecord,
-  { overrides = record.overrides }: Of<'retried'>,
-  context: TransitionContext,
-): Transition {
-  const begun = { desired: 'subscribed', hold: undefined, deniedBy: [] } as const;
-  const released: SubscriptionRecord = { ...afresh(record, context.now), overrides, ...begun };
-  const done = caughtUp(released, context);
-  if (!isOtherwise(overrides, record.overrides)) return done;
-  // The hub is to know at once what is asked of it otherwise, not at the next renewal.
-  return andThen(done, (reached) => renewedNow(reached, done.effects, context));
-}
-
-/** What works is renewed now; what is being asked already is not asked twice. */
-export function renewalWanted(record: SubscriptionRecord, context: TransitionContext): Transition {
-  return isAsking(record) ? renewedNow(record, [], context) : unchanged(record);
-}
-
-function renewedNow(record: SubscriptionRecord, begun: readonly Effect[], context: TransitionContext): Transition {
-  let current = unchanged(record);
-  for (const grant of record.grants) {
-    const isOnItsWay = begun.some((effect) => effect.type === 'request' && effect.grantId === grant.id);
-    const isBegun = isOnItsWay || grant.pending !== undefined || grant.renewalDue === true || isBarred(record, grant);
-    if (isWorking(grant) && !isBegun) current = andThen(current, (reached) => renew(reached, grant.id, context));
-  }
-  return current;
-}
-
-/** Failures are counted from nothing, and what waits because of them is tried now; what holds for other reasons still does. */
-export function countersReset(record: SubscriptionRecord, context: TransitionContext): Transition {
-  const hold = record.hold === 'gave-up' ? undefined : record.hold;
-  const released = { ...afresh(record, context.now), hold };
-  return isAsking(released) ? caughtUp(released, context) : unchanged(released);
-}
-
-/** Nothing has failed so far, and no hub is left alone for it. */
-function afresh(record: SubscriptionRecord, now: number): SubscriptionRecord {
-  return {
-    ...record,
-    passedOver: [],
-    attempts: 0,
-    failures: undefined,
-    nextAttemptAt: undefined,
-    grants: record.grants.map((grant) => {
-      if (grant.superseded === true) return grant;
-      return { ...grant, attempts: 0, nextAttemptAt: nextOf(grant, now), notBefore: undefined };
-    }),
-  };
-}
-
-/** A renewal that has begun goes on; one that failed, and what a hub would not end, is asked for again. */
-function nextOf({ state, renewalDue, nextAttemptAt, attempts }: GrantRecord, now: number): number | undefined {
-  const isFailed = state === 'unsubscribing' || (state === 'active' && attempts > 0);
-  if (isFailed && nextAttemptAt !== undefined && renewalDue !== true) return now;
-  return renewalDue === true ? nextAttemptAt : undefined;
-}
-
-function isOtherwise(a: SubscriptionOverrides | undefined, b: SubscriptionOverrides | undefined): boolean {
-  return a?.leaseSeconds !== b?.leaseSeconds || a?.secret !== b?.secret;
-}
-
 /** What has come due is done, and what then is neither under way nor scheduled is begun. */
-function caughtUp(record: SubscriptionRecord, context: TransitionContext): Transition {
+export function caughtUp(record: SubscriptionRecord, context: TransitionContext): Transition {
   const isLeaving = record.grants.some(({ state, superseded }) => state === 'unsubscribing' && superseded !== true);
   if (isLeaving) return resumed(record, context);
   const done = due(record, context);
@@ -177,27 +138,7 @@ function isBegun({ record, effects }: Transition, context: TransitionContext): b
   if (context.rules.hubs === 'failover') return begun.length > 0;
   const isSeenTo = (grant: GrantRecord): boolean => begun.includes(grant.id) || isTaken(grant, context.now);
   const present = record.grants.filter((grant) => isPresent(record, grant, context) && isSeenTo(grant));
-  return begun.length > 0 && hubsWanted(record).every((hub) => present.some((grant) => grant.advertisedHub === hub));
-}
-
-function isOverdue(
-  { state, pending, nextAttemptAt, renewsAt, expiresAt = 0 }: GrantRecord,
-  { now }: TransitionContext,
-): boolean {
-  return state === 'active' && pending === undefined && (nextAttemptAt ?? renewsAt ?? now) <= now && expiresAt > now;
-}
-
-/** Not every renewal that came due meanwhile is to be asked for at the same moment (PROTOCOL L4). */
-function spread(record: SubscriptionRecord, context: TransitionContext): SubscriptionRecord {
-  const { now, random } = context;
-  return {
-    ...record,
-    grants: record.grants.map((grant) => {
-      if (!isOverdue(grant, context)) return grant;
-      const room = Math.min(LONGEST_SPREAD_MS, ((grant.expiresAt ?? now) - now) / 4);
-      return { ...grant, renewalDue: undefined, nextAttemptAt: now + Math.floor(random * room) };
-    }),
-  };
+  return begun.length > 0 && record.hubs.every((hub) => present.some((grant) => grant.advertisedHub === hub));
 }
 
 /** An unsubscription that was not finished is taken back by subscribing again under the same callback. */
@@ -212,7 +153,9 @@ function resumed(record: SubscriptionRecord, context: TransitionContext): Transi
     effects.push({ type: 'request', grantId: grant.id, mode: 'subscribe' });
     return { ...back, state: 'active', nextAttemptAt: now + SAFETY_MS };
   });
-  return andThen({ record: { ...record, grants }, effects }, (reached) =>
+  const left = record.grants.filter(({ state }) => state === 'unsubscribing');
+  const free = left.reduce(withoutRest, { ...record, grants });
+  return andThen({ record: free, effects }, (reached) =>
     isServed(reached, context) ? unchanged(reached) : discover(reached, context),
   );
 }
@@ -230,7 +173,7 @@ export function unwanted(record: SubscriptionRecord, { why }: Of<'unwanted'>, { 
       effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
       return leaving(grant, now, false);
     }
-    return why === 'shutdown' || isHeld(grant) || isOver(grant) ? grant : ended(grant, 'unsubscribed', now);
+    return why === 'shutdown' || isHeld(grant) || isOver(grant) ? grant : ended(grant, now);
   });
   if (why === 'shutdown') return { record: { ...record, grants }, effects };
   const next: SubscriptionRecord = {

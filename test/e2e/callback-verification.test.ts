@@ -10,11 +10,12 @@ const DAY_MS = 86_400_000;
 describe('V1 a verification', () => {
   test('of the topic asked for is answered with the challenge and nothing else', async () => {
     const { ask, topic } = await subscribed();
-    const answer = await ask(verification(topic.url, { 'hub.challenge': 'c9+/= ü' }));
-    expect(answer).toMatchObject({ status: 200, body: 'c9+/= ü' });
+    const answer = await ask(verification(topic.url, { 'hub.challenge': 'c9+/=~!#' }));
+    expect(answer).toMatchObject({ status: 200, body: 'c9+/=~!#' });
     expect(answer.headers).toEqual({
       'content-length': '8',
       'content-type': 'text/plain; charset=utf-8',
+      'content-security-policy': "default-src 'none'",
       'x-content-type-options': 'nosniff',
       'cache-control': 'no-store',
       date: expect.any(String),
@@ -87,28 +88,31 @@ describe('V1 a verification', () => {
 
 describe('V2 the lease', () => {
   test.each([
-    ['is the one of the verification', '7200', 7_200, 0],
-    ['is the default where it is not a number', 'soon', 86_400, 1],
-    ['is the default where it is zero', '0', 86_400, 1],
-    ['is the default where it is negative', '-60', 86_400, 1],
-    ['is the default where it is empty', '', 86_400, 1],
-    ['is the cap where it is over it', '999999999', 31_536_000, 1],
-  ])('%s', async (_what, lease, seconds, warnings) => {
-    const { ask, topic, snapshot, logger } = await subscribed();
+    ['is the one of the verification', 7_200, undefined, 7_200],
+    ['is the default where it is not a number', 'soon', undefined, 86_400],
+    ['is the default where it is zero', 0, undefined, 86_400],
+    ['is the default where it is negative', -60, undefined, 86_400],
+    ['is the default where it is empty', '', undefined, 86_400],
+    ['is the default where there is none', false, undefined, 86_400],
+    ['is what was asked for where it is zero and that is shorter', 0, 60, 60],
+    ['is the default where it is zero and more was asked for', 0, 864_000, 86_400],
+    ['is the cap where it is over it', 999_999_999, undefined, 31_536_000],
+  ] as const)('%s', async (_what, announcedLease, leaseSeconds, seconds) => {
     const before = Date.now();
-    expect((await ask(verification(topic.url, { 'hub.lease_seconds': lease }))).status).toBe(200);
-    const { leaseSeconds, expiresAt, verifiedAt } = await snapshot();
-    expect(leaseSeconds).toBe(seconds);
-    expect(logger.said('warn').filter((message) => message.includes('hub.lease_seconds'))).toHaveLength(warnings);
-    expect(verifiedAt?.getTime()).toBeGreaterThanOrEqual(before);
-    expect(Number(expiresAt) - Number(verifiedAt)).toBe(seconds * 1000);
+    const { snapshot, logger } = await subscribed({ hub: { announcedLease }, config: { leaseSeconds } });
+    const seen = await snapshot();
+    expect(seen.leaseSeconds).toBe(seconds);
+    expect(logger.said('warn').filter((message) => message.includes('lease'))).toEqual([]);
+    expect(seen.verifiedAt?.getTime()).toBeGreaterThanOrEqual(before);
+    expect(Number(seen.expiresAt) - Number(seen.verifiedAt)).toBe(seconds * 1000);
   });
 
-  test('is the default where there is none', async () => {
-    const { ask, topic, snapshot } = await subscribed({ options: { security: { defaultLeaseSeconds: 500 } } });
-    const { 'hub.lease_seconds': _, ...without } = verification(topic.url);
-    expect((await ask(without)).status).toBe(200);
-    expect((await snapshot()).leaseSeconds).toBe(500);
+  test('is renewed within ten days, however long it is', async () => {
+    const { snapshot } = await subscribed({ hub: { leaseSeconds: 10 * 365 * 86_400 } });
+    const { renewsAt, verifiedAt, leaseSeconds } = await snapshot();
+    expect(leaseSeconds).toBe(31_536_000);
+    expect(Number(renewsAt) - Number(verifiedAt)).toBeGreaterThanOrEqual(7 * DAY_MS);
+    expect(Number(renewsAt) - Number(verifiedAt)).toBeLessThanOrEqual(9 * DAY_MS);
   });
 });
 
@@ -135,17 +139,95 @@ describe('V3 an unsubscription', () => {
   });
 });
 
-describe('V4 a verification at any time', () => {
-  test('moves the expiry, but does not put off a renewal', async () => {
-    const { hub, topic, callback, snapshot } = await subscribed({ hub: { leaseSeconds: 3600 } });
+describe('V4 a verification that nobody asked for', () => {
+  test('moves the expiry by the lease last granted to a request of ours at most, and puts no renewal off', async () => {
+    const clock = manualClock();
+    const { hub, topic, callback, snapshot } = await subscribed({ hub: { leaseSeconds: 3_600 }, seams: clock.seams });
     const before = await snapshot();
-    hub.configure({ leaseSeconds: 864_000 });
-    expect((await hub.verify({ topic: topic.url, callback }, { leaseSeconds: 864_000 })).status).toBe(200);
+    clock.pass(600_000);
+    hub.configure({ leaseSeconds: 31_536_000 });
+    expect((await hub.verify({ topic: topic.url, callback })).status).toBe(200);
     const after = await snapshot();
-    expect(Number(after.expiresAt) - Number(before.expiresAt)).toBeGreaterThan(9 * DAY_MS);
+    expect(Number(after.expiresAt) - Number(before.expiresAt)).toBe(600_000);
     expect(after.renewsAt).toEqual(before.renewsAt);
   });
 
+  test('never moves the expiry earlier, and brings the renewal forward at most once an hour', async () => {
+    const clock = manualClock();
+    const { hub, topic, callback, snapshot } = await subscribed({ hub: { leaseSeconds: 864_000 }, seams: clock.seams });
+    const before = await snapshot();
+    const verify = (leaseSeconds: number) => {
+      hub.configure({ leaseSeconds });
+      return hub.verify({ topic: topic.url, callback });
+    };
+    expect((await verify(7_200)).status).toBe(200);
+    const after = await snapshot();
+    expect(after.expiresAt).toEqual(before.expiresAt);
+    expect(Number(after.renewsAt)).toBeLessThan(Number(before.renewsAt));
+    clock.pass(120_000);
+    expect((await verify(600)).status).toBe(200);
+    expect((await snapshot()).renewsAt).toEqual(after.renewsAt);
+  });
+
+  test('V9 costs a handler call once a minute; in between the last answer is repeated', async () => {
+    const clock = manualClock();
+    let calls = 0;
+    const { ask, topic } = await subscribed({
+      seams: clock.seams,
+      handlers: { onSubscriptionVerification: () => void (calls += 1) },
+    });
+    calls = 0;
+    const asking = (challenge: string) => ask(verification(topic.url, { 'hub.challenge': challenge }));
+    const answers = await Promise.all(Array.from({ length: 50 }, (_each, index) => asking(`c${index}`)));
+    expect(answers.map(({ status, body }) => [status, body])).toEqual(
+      answers.map((_each, index) => [200, `c${index}`]),
+    );
+    expect(calls).toBe(1);
+    clock.pass(60_000);
+    expect((await asking('later')).body).toBe('later');
+    expect(calls).toBe(2);
+  });
+
+  test('V9 and that the handler refuses is answered 404, again and again, and changes nothing', async () => {
+    let isRefusing = false;
+    let calls = 0;
+    const { ask, topic, snapshot, post } = await subscribed({
+      handlers: {
+        onSubscriptionVerification() {
+          calls += 1;
+          if (isRefusing) throw new Error('not this one');
+        },
+      },
+    });
+    calls = 0;
+    isRefusing = true;
+    const before = await snapshot();
+    for (let time = 0; time < 3; time += 1) expect((await ask(verification(topic.url))).status).toBe(404);
+    expect(calls).toBe(1);
+    expect(await snapshot()).toEqual(before);
+    expect((await post('news')).status).toBe(202);
+  });
+});
+
+describe('V9 a verification that comes while the request is still open', () => {
+  test('counts at once, and is asked for again where the request then fails', async () => {
+    const clock = manualClock();
+    const { hub, snapshot, post } = await subscribed({
+      hub: { fail: { status: 500, verifyFirst: true } },
+      seams: clock.seams,
+    });
+    expect((await post('news')).status).toBe(202);
+    await hub.settled();
+    await expect.poll(async () => (await snapshot()).attempts).toBe(1);
+    expect(await snapshot()).toMatchObject({ state: 'active', lastError: { cause: 'hub-error' } });
+    hub.configure({ fail: false });
+    clock.pass(2_000);
+    await hub.until(() => hub.requests.length === 2);
+    await expect.poll(async () => (await snapshot()).attempts).toBe(0);
+  });
+});
+
+describe('V4 a verification at any time', () => {
   test('is welcome after it was given up waiting for', async () => {
     const clock = manualClock();
     const { hub, topic, callback, snapshot } = await subscribed({
@@ -264,6 +346,7 @@ describe('V7 the service', () => {
     expect(answer.headers).toEqual({
       'x-one': 'one',
       'x-two': 'two, three',
+      'content-security-policy': "default-src 'none'",
       'content-length': '5',
       'content-type': 'text/plain; charset=utf-8',
       'x-content-type-options': 'nosniff',

@@ -217,13 +217,18 @@ export async function only(runtime: SubscriberRuntime): Promise<Subscription | u
 
 async function seen(place: Place, runtime: SubscriberRuntime, since: number) {
   const { desired = 'unsubscribed', grants = [] } = (await only(runtime)) ?? {};
+  const isServed = grants.some(({ state }) => state === 'active');
+  const idle = new Set<string>(['active', 'unsubscribed', ...(isServed ? ['failed'] : [])]);
   return {
     desired,
     active: activeAt(place),
     /** Those that were verified since something began. */
     verified: activeAt(place, since),
-    /** The states of grants that are neither over nor at work: of those that wait for something. */
-    waiting: grants.flatMap(({ state }) => (state === 'active' || state === 'unsubscribed' ? [] : state)),
+    /**
+     * The states of grants that are neither over nor at work: of those that wait for something. A hub that refused is
+     * remembered beside one that works, and not asked.
+     */
+    waiting: grants.flatMap(({ state }) => (idle.has(state) ? [] : state)),
     callbacks: callbacksAt(place),
     violations: [...place.hub.violations, ...place.other.violations],
   };

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { deferred, FakeWorld } from './fake-world.js';
-import { again, quiet, setUp, type SetUp } from './news-service.js';
+import { again, quiet, setUp, statsOf, type SetUp } from './news-service.js';
 
 /** Undefined where a file system can be mounted, which needs root; else why not. */
 const refusal = ((): string | undefined => {
@@ -151,7 +151,7 @@ describe.skipIf(refusal !== undefined)(
       await expect.poll(() => world.logged('the event is kept').length).toBe(1);
       disk.fill();
       world.pass(1_000);
-      await expect.poll(() => world.logged('a handler failed').length).toBe(2);
+      await expect.poll(async () => (await statsOf(set.runtime))?.failed).toBe(2);
       await expect
         .poll(() => world.logged('how a handler ended cannot be stored').length + world.logged('is kept').length)
         .toBeGreaterThan(1);

@@ -71,7 +71,9 @@ describe('at the next start', () => {
       received: 1,
       rejected: 1,
       delivered: 1,
+      refused: 0,
       failed: 1,
+      duplicates: 0,
       missed: 0,
       lastEventAt: new Date(receivedAt),
     };

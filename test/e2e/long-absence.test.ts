@@ -14,7 +14,8 @@ async function manySubscriptions() {
   );
   const targets = topics.map(({ url }) => url);
   const { service, got } = reader({ targets, unsubscribeOnShutdown: false });
-  const security = { maxLeaseSeconds: (3 * YEAR_MS) / SECOND_MS };
+  const threeYears = (3 * YEAR_MS) / SECOND_MS;
+  const security = { maxLeaseSeconds: threeYears, maxRenewalSeconds: threeYears };
   const start = (): Promise<unknown> => travel.start(service, { security });
   await start();
   await travel.runtime.ready({ timeoutMs: 10_000 });

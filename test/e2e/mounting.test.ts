@@ -87,6 +87,9 @@ test('below a path of the public URL, without a base path, what is no callback i
   expect(await exchange(port, request('GET', '/app/page'))).toMatchObject({ status: 200, body: 'theirs' });
 });
 
+/** What has to be there for a body to be read. */
+const SIGNED = { 'X-Hub-Signature': `sha256=${'0'.repeat(64)}` };
+
 describe('in Express', () => {
   test('before a body parser: callbacks are ours, the rest is the app’s', async () => {
     const { post, port, events, topic } = await mounted(({ runtime }) => {
@@ -150,6 +153,15 @@ describe('in Express', () => {
       expect((await given.post(long, { 'Content-Type': 'application/json' })).status).toBe(413);
       expect(given.events.map((event) => event.text())).toEqual(['{"a":1}']);
     }
+  });
+
+  test('C6 a body that has to be signed and is not is refused before it comes, and the connection closed', async () => {
+    const given = await mounted(({ runtime }) => express().use(runtime.nodeHandler));
+    const wire = await openWire(given.port);
+    wire.send(request('POST', given.path, { 'Content-Length': '1000000' }));
+    expect(await wire.answer()).toMatchObject({ status: 403, headers: { connection: 'close' } });
+    await wire.closed;
+    expect((await given.post('good news')).status).toBe(202);
   });
 
   test('behind something that has read a part: the rest is not taken for the whole', async () => {
@@ -269,20 +281,28 @@ describe('in Hono', () => {
     const given = await inHono({ options: { security: { maxBodyBytes: 100_000 } } });
     expect((await given.post(Buffer.alloc(200_000))).status).toBe(413);
     const wire = await openWire(given.port);
-    wire.send(request('POST', given.path, { 'Transfer-Encoding': 'chunked' }));
+    wire.send(request('POST', given.path, { ...SIGNED, 'Transfer-Encoding': 'chunked' }));
     wire.send(Buffer.concat([Buffer.from('30d40\r\n'), Buffer.alloc(200_000), Buffer.from('\r\n')]));
     expect((await wire.answer()).status).toBe(413);
+    expect((await given.post('good news')).status).toBe(202);
+  });
+
+  test('C6 a body that has to be signed and is not is refused before it comes', async () => {
+    const given = await inHono();
+    const wire = await openWire(given.port);
+    wire.send(request('POST', given.path, { 'Content-Length': '1000000' }));
+    expect((await wire.answer()).status).toBe(403);
     expect((await given.post('good news')).status).toBe(202);
   });
 
   test('C6 a body that stalls is answered 408, and one that breaks off reaches nobody', async () => {
     const given = await inHono({ options: { security: { bodyTimeoutMs: 100 } } });
     const wire = await openWire(given.port);
-    wire.send(request('POST', given.path, { 'Content-Length': '10' }));
+    wire.send(request('POST', given.path, { ...SIGNED, 'Content-Length': '10' }));
     wire.send('half');
     expect((await wire.answer()).status).toBe(408);
     const broken = await openWire(given.port);
-    broken.send(request('POST', given.path, { 'Content-Length': '10' }));
+    broken.send(request('POST', given.path, { ...SIGNED, 'Content-Length': '10' }));
     broken.send('half');
     broken.socket.resetAndDestroy();
     await broken.closed;
@@ -321,7 +341,7 @@ describe('as fetch', () => {
 
   test('says so where the body was read before', async () => {
     const { runtime, path, logger } = await subscribed();
-    const used = post(path, 'news');
+    const used = post(path, 'news', SIGNED);
     await used.text();
     // A request that was read cannot be handed to anybody but as it is.
     expect((await runtime.fetch(used)).status).toBe(500);
@@ -345,7 +365,7 @@ describe('as fetch', () => {
       });
     };
     const send = async (body: ReadableStream<Uint8Array> | string, headers = {}): Promise<number> =>
-      (await runtime.fetch(post(path, body, headers))).status;
+      (await runtime.fetch(post(path, body, { ...SIGNED, ...headers }))).status;
     expect(await send(stream('01234', '56789', 'x'))).toBe(413);
     expect(await send('x', { 'Content-Length': '11' })).toBe(413);
     expect(await send(stream('01', 'stall'))).toBe(408);

@@ -23,6 +23,7 @@ import { HOOK_NAMES } from '../../src/delivery/hooks.js';
 import { embeddedEngine } from '../../src/engine/embedded.js';
 import { start } from '../../src/runtime/start-service.js';
 import { recordingLogger } from '../http/recording-logger.js';
+import { stubName } from '../set-up/names.js';
 import { FakeWorld } from './fake-world.js';
 import { deadPort, failureOf, portOf, reader, strangersServer, until } from './world.js';
 
@@ -244,6 +245,7 @@ describe('other options', () => {
   });
 
   it('S5 security.allowInsecureSecret decides whether a secret leaves over plain HTTP', async () => {
+    stubName('hub.test');
     await using hub = await TestHub.start({ hostname: 'hub.test' });
     const topic = hub.topic('/feed');
     const dispatcher = new Agent({
@@ -392,6 +394,7 @@ describe('hooks', () => {
       'handler-error: Error',
       'dead-letter: Error',
       'rejected: SignatureError',
+      'failed: InternalHubError',
       'hub-error: InternalHubError',
       'failed: SubscriptionInitiationError',
       'denied: SubscriptionDeniedError',

@@ -117,16 +117,18 @@ describe('a restart', () => {
     expect(modes(hub)).toEqual(['subscribe', 'unsubscribe', 'subscribe']);
   });
 
-  it('N2 leaves a denial standing', async () => {
+  it('N2 leaves a denial standing, and does not have its hub asked sooner', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed', { deny: 'no' });
     const { service } = reader({ target: topic.url });
     const first = await startService(service, options);
-    await failureOf(first.ready());
+    await failureOf(first.ready({ timeoutMs: 30_000 }));
+    const [before] = await first.subscriptions.find();
     await first.stop();
     await using second = await startService(service, options);
-    expect((await failureOf(second.ready())).message).toMatch(/is denied: no/);
+    expect((await failureOf(second.ready({ timeoutMs: 30_000 }))).message).toMatch(/is denied: no/);
     expect(modes(hub)).toEqual(['subscribe']);
+    expect((await second.subscriptions.find())[0]?.nextAttemptAt).toEqual(before?.nextAttemptAt);
   });
 
   it('asks at once for what was only being discovered when the process ended', async () => {

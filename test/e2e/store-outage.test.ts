@@ -6,6 +6,9 @@ import { DAY_MS } from './news-service.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS, Travel, waitsBetween } from './time-travel.js';
 import { failureOf, reader } from './world.js';
 
+/** A lease of a year is not renewed before most of it is over. */
+const OPTIONS = { security: { maxRenewalSeconds: 365 * 86_400 } };
+
 /** Two subscriptions: the store of one fails, the other one is leased for a year. */
 async function twoSubscriptions(leaseMs: number, config: SubscriberServiceConfig = {}) {
   const rows = new FailingRows();
@@ -14,7 +17,7 @@ async function twoSubscriptions(leaseMs: number, config: SubscriberServiceConfig
   const other = travel.hub.topic('/other', { leaseSeconds: (365 * DAY_MS) / SECOND_MS });
   const targets = [topic.url, other.url];
   const { service, got } = reader({ targets, unsubscribeOnShutdown: false, ...config });
-  await travel.start(service);
+  await travel.start(service, OPTIONS);
   const before = await travel.seen('/feed');
   const untouched = await travel.seen('/other');
   const isOurs = (operation: string, key: string): boolean => operation === 'set' && key.endsWith(before.id);
@@ -116,7 +119,7 @@ describe('a store that takes nothing', () => {
   it('L4 does not hinder a start where nothing is to be done', async () => {
     const { travel, rows, topic, service, got, before } = await twoSubscriptions(10 * DAY_MS);
     rows.fails = (operation, key) => operation === 'set' && key.includes(':subscription:');
-    await travel.start(service);
+    await travel.start(service, OPTIONS);
     expect(await travel.seen('/feed')).toMatchObject({ id: before.id, callback: before.callback, state: 'active' });
     await topic.publish('news');
     expect(got).toEqual(['news']);
@@ -126,11 +129,11 @@ describe('a store that takes nothing', () => {
     const { travel, rows, service, before, isOurs } = await twoSubscriptions(10 * DAY_MS);
     await travel.sleep(20 * DAY_MS);
     rows.fails = isOurs;
-    const failure = await failureOf(travel.start(service));
+    const failure = await failureOf(travel.start(service, OPTIONS));
     expect(failure).toBeInstanceOf(StoreError);
     expect(failure.message).toMatch(new RegExp(`The record subscription ${before.id} could not be written`));
     rows.fails = () => false;
-    await travel.start(service);
+    await travel.start(service, OPTIONS);
     expect(await travel.seen('/feed')).toMatchObject({ id: before.id, callback: before.callback, state: 'active' });
     expect(travel.asked('/other')).toHaveLength(1);
   });

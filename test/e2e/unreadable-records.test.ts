@@ -27,11 +27,11 @@ async function twoStored() {
 const rowOf = (text: string): string => JSON.stringify({ value: text });
 
 it.each([
-  ['of a newer version', (row: string) => row.replace('\\"v\\":1,', '\\"v\\":99,'), /version 99, written by a newer/],
-  ['of no version', (row: string) => row.replace('\\"v\\":1,', ''), /is corrupt: it is not a versioned record/],
-  ['that is cut off', () => rowOf('{"v":1,"data":{"record":{"id":"'), /could not be read in a Keyv over FailingRows/],
+  ['of a newer version', (row: string) => row.replace('\\"v\\":2,', '\\"v\\":99,'), /version 99, written by a newer/],
+  ['of no version', (row: string) => row.replace('\\"v\\":2,', ''), /is corrupt: it is not a versioned record/],
+  ['that is cut off', () => rowOf('{"v":2,"data":{"record":{"id":"'), /could not be read in a Keyv over FailingRows/],
   ['that is no record', () => rowOf('null'), /is corrupt: it is not a versioned record/],
-  ['that is something else', () => rowOf('{"v":1,"data":{"stats":{}}}'), /does not hold a subscription/],
+  ['that is something else', () => rowOf('{"v":2,"data":{"stats":{}}}'), /does not hold a subscription/],
 ] as const)(
   'L4 a record %s is told of and left as it is, and the other subscriptions live on',
   async (_, spoil, message) => {
@@ -85,7 +85,7 @@ it('L4 a store that cannot be read is told of by the start, and nothing in it is
 it('L4 a declared target whose record cannot be read is subscribed to all the same', async () => {
   const { travel, rows, untouched, declared, service, got } = await twoStored();
   const key = rows.subscriptions.find((each) => each.endsWith(untouched.id)) ?? '';
-  const spoilt = String(rows.get(key)).replace('\\"v\\":1,', '\\"v\\":99,');
+  const spoilt = String(rows.get(key)).replace('\\"v\\":2,', '\\"v\\":99,');
   rows.set(key, spoilt);
   await travel.start(service);
   const { id, state, callback } = await travel.seen('/declared');

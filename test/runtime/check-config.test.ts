@@ -42,6 +42,9 @@ describe('a service configuration', () => {
       customHeaders: {},
       verifyTimeoutSeconds: 60,
       maxAttempts: Number.POSITIVE_INFINITY,
+      afterDenial: 'retry',
+      rotateSecret: 'never',
+      rotateCallback: 'never',
       delivery: {
         mode: 'inline',
         ackAfterMs: 5_000,
@@ -49,6 +52,7 @@ describe('a service configuration', () => {
         concurrency: 16,
         order: 'none',
         maxPending: 10_000,
+        maxPendingBytes: 268_435_456,
         dedupe: false,
         dedupeWindowSeconds: 86_400,
         fetchThinPings: false,
@@ -84,6 +88,9 @@ describe('a service configuration', () => {
       customHeaders: { 'X-Tenant': 'a', authorization: 'Bearer x' },
       verifyTimeoutSeconds: 0.2,
       maxAttempts: 1,
+      afterDenial: 'stop',
+      rotateSecret: 'renewal',
+      rotateCallback: 'never',
       delivery: {
         mode: 'queued',
         ackAfterMs: 0,
@@ -91,6 +98,7 @@ describe('a service configuration', () => {
         concurrency: 1,
         order: 'subscription',
         maxPending: 1,
+        maxPendingBytes: 1_000_000,
         dedupe: 'body',
         dedupeWindowSeconds: 60,
         fetchThinPings: true,
@@ -134,7 +142,7 @@ describe('a service configuration', () => {
   it('names a field that it does not know, the nearest one, and never its value', () => {
     expect(problem({ secrets: 'hush' })).toBe('Service "News": secrets is not a known field (did you mean secret?).');
     expect(problem({ delivery: { frequency: 60 } })).toBe(
-      'Service "News": delivery.frequency is not a known field (the fields here are mode, ackAfterMs, retryForSeconds, concurrency, order, maxPending, dedupe, dedupeWindowSeconds, fetchThinPings, catchUp, pollSeconds, deadLetters).',
+      'Service "News": delivery.frequency is not a known field (the fields here are mode, ackAfterMs, retryForSeconds, concurrency, order, maxPending, maxPendingBytes, dedupe, dedupeWindowSeconds, fetchThinPings, catchUp, pollSeconds, deadLetters).',
     );
     expect(problem({ toString: 1 })).toMatch('toString is not a known field');
   });
@@ -215,6 +223,10 @@ describe('a wrong value is refused, with what would be right:', () => {
       "delivery.order is 'subscription', which needs delivery.mode: 'queued': set mode too, or leave order out.",
     ],
     [{ delivery: { maxPending: 0.5 } }, 'delivery.maxPending is 0.5; it must be a whole number of events, at least 1.'],
+    [
+      { delivery: { maxPendingBytes: 0 } },
+      'delivery.maxPendingBytes is 0; it must be a whole number of bytes, at least 1.',
+    ],
     [
       { signature: { algorithms: ['sha256', 'md5'] } },
       `signature.algorithms[1] is "md5"; it must be 'sha1' or 'sha256'`,

@@ -23,13 +23,14 @@ function telltale(): SubscriptionRecord {
 function announced(
   record: SubscriptionRecord,
   effect: Parameters<typeof announce>[1],
+  isClosing = false,
 ): { readonly logger: RecordingLogger; readonly heard: readonly HookPayload[] } {
   const logger = recordingLogger();
   const hooks = new Hooks(logger);
   const heard: HookPayload[] = [];
   hooks.on(effect.name, (payload) => void heard.push(payload));
   const entry = { record, counters: new Counters(record.id, new Set()), keys: [] };
-  announce(record, effect, { entry, hooks, logger, now: () => START });
+  announce(record, effect, { entry, hooks, logger, now: () => START, isClosing: () => isClosing });
   return { logger, heard };
 }
 
@@ -64,6 +65,17 @@ describe('what becomes of a subscription', () => {
     expect(heard).toMatchObject([{ subscription: { id: record.id }, grant: { id: grantId }, at: new Date(START) }]);
     expect(JSON.stringify(heard)).not.toMatch(/the-secret|the-verify-token/);
     expect(HOOK_NAMES).toContain(name);
+  });
+
+  it('names the next try, or the other hub that is asked now; nothing of that during a stop', () => {
+    const record = { ...telltale(), attempts: 1, nextAttemptAt: START + 60_000 };
+    const grantId = record.grants[0]?.id ?? '';
+    const effect = { type: 'hook', name: 'failed', grantId, failure: failure('hub-error') } as const;
+    const said = (of: Parameters<typeof announce>[1], isClosing = false): string | undefined =>
+      announced(record, of, isClosing).logger.lines[0]?.message;
+    expect(said(effect)).toMatch(/\(next try: \d{4}-.*Z\)$/);
+    expect(said({ ...effect, nextHub: 'https://b.example/' })).toMatch(/\(asking hub https:\/\/b\.example\/ now\)$/);
+    expect(said(effect, true)).toBe('an attempt failed: because of hub-error');
   });
 
   it('is logged with its target where no hub is concerned', () => {

@@ -42,7 +42,7 @@ describe('what is wrong with a request is refused, and may be a credential, so t
     ],
     [
       { httpConfig: { auth: { bearer: 7 } } },
-      'httpConfig.auth.bearer is a number; it must be a string that is not empty',
+      'httpConfig.auth.bearer is a number; it must be a string that is not empty, or a function that gives one.',
     ],
     [
       { httpConfig: { auth: { bearer: 'hu\nsh' } } },

@@ -88,17 +88,19 @@ describe('the wait after a failure', () => {
     expect(waits.at(-1)).toBe(3_600_000);
   });
 
-  test('S3 grows to a day where the hub refuses', () => {
+  test('S3 N2 grows to a day where the hub refuses, also through other failures', () => {
     const life = verifying();
     life.random = 1;
     const waits: number[] = [];
-    for (let time = 0; time < 15; time += 1) {
+    for (let time = 0; time < 12; time += 1) {
       life.refused();
-      waits.push(dueIn(life));
+      waits.push(dueIn(life) / 60_000);
       life.due(dueIn(life)).discovered().requested();
+      life.unreachable().due(dueIn(life));
+      if (life.asked.includes('discover')) life.discovered();
+      life.requested();
     }
-    expect(waits.slice(0, 3)).toEqual([60_000, 120_000, 240_000]);
-    expect(waits.at(-1)).toBe(DAY);
+    expect(waits).toEqual([2, 15, 30, 60, 120, 240, 480, 960, 1440, 1440, 1440, 1440]);
   });
 
   test.each(['unreachable', 'refused'] as const)('S3 is never shorter than Retry-After: %s', (how) => {
@@ -110,7 +112,7 @@ describe('the wait after a failure', () => {
   test('S3 Retry-After holds for its hub while another is asked', () => {
     const life = verifying(HUB, SECOND_HUB).refused(7_200).requested().refused();
     // Not later than the second hub is worth a try, and then it is that one.
-    expect(dueIn(life)).toBeLessThanOrEqual(60_000 * 2);
+    expect(dueIn(life)).toBe(90_000);
     life.due(dueIn(life)).discovered(HUB, SECOND_HUB);
     expect(life.asked).toEqual(['subscribe']);
     expect(life.grantAt(SECOND_HUB).nextAttemptAt).toBeDefined();
@@ -147,14 +149,26 @@ describe('discovery that fails', () => {
   });
 
   test('V6 does not touch a grant that came meanwhile', () => {
-    const life = verifying().refused();
-    life.due(dueIn(life));
+    const life = verifying().accepted().due(60_000).due(DAY).requested().accepted().due(60_000);
+    life.due(dueIn(life)).requested().accepted().due(60_000).due(DAY);
     expect(life.asked).toEqual(['discover']);
-    life.verified();
+    life.after(-DAY).verified().after(DAY);
     life.apply({ type: 'discovery-failed', failure: failure('discovery') });
     expect(life.asked).toEqual([]);
     expect(life.record).toMatchObject({ attempts: 0, lastError: undefined, nextAttemptAt: undefined });
     expect(life.grant.state).toBe('active');
+  });
+
+  test('V9 has the hub asked all the same that verified meanwhile what it had refused', () => {
+    const life = verifying().refused();
+    life.due(dueIn(life));
+    expect(life.asked).toEqual(['discover']);
+    life.verified();
+    expect(stateOf(life.record)).toBe('active');
+    life.apply({ type: 'discovery-failed', failure: failure('discovery') });
+    expect(life.asked).toEqual([]);
+    expect(life.record).toMatchObject({ attempts: 1, lastError: { cause: 'refused' } });
+    expect(dueIn(life)).toBeLessThanOrEqual(60_000);
   });
 
   test('is of no interest to what is unwanted', () => {
@@ -210,5 +224,6 @@ test('where there is one callback only, a new grant takes it over', () => {
     value: { ...life.context, hasOneCallback: true, fresh: () => ({ id: 'second', path }) },
   });
   life.refused();
-  expect(life.record.grants.map(({ id }) => id)).toEqual(['second']);
+  // Of the one before is known how long its hub is left alone.
+  expect(life.record.grants).toMatchObject([{ id: 'g1', advertisedHub: HUB, refusals: 1 }, { id: 'second' }]);
 });

@@ -31,6 +31,62 @@ describe('a clock that was set back by a day', () => {
   });
 });
 
+describe('a clock that was set back by a day, after a denial', () => {
+  test('N1 has the hub asked what it means at once, not a day later', () => {
+    const life = active().after(DAY).denied().after(-DAY);
+    life.record = { ...life.record, lastError: undefined };
+    expect(isScheduledByAnotherClock(life.record, life)).toBe(true);
+    expect(life.due().asked).toContain('subscribe');
+    expect(isScheduledByAnotherClock(life.record, life)).toBe(false);
+  });
+
+  test('N1 takes the next denial for a new one, and no other one within the minute', () => {
+    const life = active().after(DAY).denied().after(-DAY).due();
+    const { record } = life;
+    expect(record.grants[0]?.deniedAt).toBe(life.now);
+    expect(life.denied('g1').record).toBe(record);
+    expect(life.after(60_000).denied('g1').asked).toEqual(['tell denied']);
+  });
+
+  test('N1 lets a question under the one callback wait for an hour at most', () => {
+    const life = new Life();
+    life.hasOneCallback = true;
+    life.apply({ type: 'wanted' }).discovered().requested().accepted().verified();
+    life
+      .after(2 * DAY)
+      .denied()
+      .due(90_000)
+      .requested({ requestId: 'r2' })
+      .accepted({ requestId: 'r2' })
+      .verified();
+    life.after(-DAY).due();
+    expect(life.grant.questionedAt).toBe(life.now);
+    life.discovered().requested({ requestId: 'r3' }).accepted({ requestId: 'r3' }).verified().denied();
+    expect(soon(life)).toBe(3_600_000);
+  });
+
+  test('V9 takes a verification for a late answer for no longer than ever', () => {
+    const life = verifying().accepted().due(60_000);
+    life.after(-DAY).due();
+    expect(life.grant.lateUntil).toBe(life.now + 600_000);
+  });
+});
+
+describe('a clock that was set back by two hours', () => {
+  test('V4 lets a shorter lease bring a renewal forward again after an hour', () => {
+    const life = active().after(DAY).verified('600');
+    expect(life.grant.broughtForwardAt).toBe(life.now);
+    life.after(-7_200_000).due();
+    expect(life.grant.broughtForwardAt).toBe(life.now);
+  });
+
+  test('N3 counts the hour without a hub error by the new clock', () => {
+    const life = active().hubError().after(-7_200_000).due();
+    expect(life.grant).toMatchObject({ hubErrorAt: life.now, grantedAt: life.now });
+    expect(isScheduledByAnotherClock(life.record, life)).toBe(false);
+  });
+});
+
 test('a clock that was put right by seconds changes nothing', () => {
   const life = active().after(-30_000);
   const { record } = life;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FAILOVER_AFTER } from '../../src/subscription/backoff.js';
 import { dueAt } from '../../src/subscription/due.js';
-import { HUB, SECOND_HUB, verifying, type Life } from './life.js';
+import { failure, HUB, SECOND_HUB, verifying, type Life } from './life.js';
 
 const dueIn = (life: Life): number => (dueAt(life.record) ?? Infinity) - life.now;
 
@@ -23,13 +23,23 @@ describe('S3 a long list of hubs that refuse', () => {
     expect(life.grant.advertisedHub).toBe(HUBS[5]);
   });
 
-  test('does not leave a grant for each of them', () => {
+  test('N2 leaves one grant for each of them, which knows how long its hub is left alone', () => {
     const life = verifying(...HUBS);
-    for (let time = 0; time < 20; time += 1) {
-      life.refused();
-      if (!life.asked.includes('subscribe')) life.due(dueIn(life)).discovered(...HUBS);
-      life.requested();
-      expect(life.record.grants.length).toBeLessThanOrEqual(4);
+    let { id } = life.grant;
+    for (let time = 0; time < 40; time += 1) {
+      const told = { grantId: id, requestId: 'r1', failure: failure('refused', life.now) };
+      life.apply({ type: 'refused', ...told });
+      const refused = life.record.grants.find((grant) => grant.id === id);
+      expect(refused?.refusals).toBe(1 + Math.floor(time / HUBS.length));
+      expect(refused?.notBefore).toBeGreaterThanOrEqual(life.now + 60_000);
+      for (let step = 0; step < 5 && !life.asked.includes('subscribe'); step += 1) {
+        life.due(dueIn(life));
+        if (life.asked.includes('discover')) life.discovered(...HUBS);
+      }
+      id = life.effects.flatMap((effect) => (effect.type === 'request' ? effect.grantId : []))[0] ?? 'none';
+      expect(life.record.grants.find((grant) => grant.id === id)?.notBefore ?? 0).toBeLessThanOrEqual(life.now);
+      life.requested({ grantId: id });
+      expect(life.record.grants.length).toBeLessThanOrEqual(HUBS.length);
     }
   });
 

@@ -84,11 +84,41 @@ describe('L3 news may have been missed', () => {
     expect(life.record.gapSince).toBe(START);
   });
 
-  test('since a hub denied, once it grants again', () => {
+  test('since a hub denied unasked, once it grants again', () => {
     const life = active().after(DAY).denied();
-    life.after(DAY).apply({ type: 'retried' }).discovered().requested().verified();
-    expect(life.asked).toEqual(['tell verified', 'catch up']);
+    expect(life.record.gapSince).toBe(life.now);
+    life.due(90_000).requested().accepted().verified();
+    expect(life.asked).toEqual(['tell verified', 'unsubscribe', 'catch up']);
     expect(life.record.gapSince).toBe(START + DAY);
+  });
+
+  test('but not while a denied renewal leaves what works', () => {
+    const life = active()
+      .due(8 * DAY)
+      .discovered()
+      .requested()
+      .accepted()
+      .denied()
+      .due(60_000);
+    expect(life.record).not.toHaveProperty('gapSince');
+    life.due(30_000).discovered().requested().accepted().verified();
+    expect(life.asked).toEqual(['tell renewed']);
+  });
+
+  test('is made up for at once where the hub verified while its POST is open', () => {
+    const life = active()
+      .due(10 * DAY)
+      .discovered()
+      .requested()
+      .verifiedInPost();
+    expect(life.asked).toEqual(['tell verified', 'catch up']);
+    expect(fetched(life).record.gapSince).toBeUndefined();
+    expect(life.accepted().asked).toEqual([]);
+  });
+
+  test('since a hub error undid a verification, for a minute or more', () => {
+    const life = active().hubError();
+    expect(life.record.gapSince).toBe(life.now);
   });
 });
 

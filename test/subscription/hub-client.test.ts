@@ -3,11 +3,14 @@ import type { LookupFunction } from 'node:net';
 import { Agent } from 'undici';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { TestHub } from 'websub-subscriber/testing';
+import { OriginHolds } from '../../src/hub/origin-holds.js';
+import { WithheldCredentials } from '../../src/hub/withheld-credentials.js';
 import { hubClient } from '../../src/subscription/hub-client.js';
 import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from '../../src/subscription/record.js';
 import type { SubscriptionTarget } from '../../src/subscription/snapshot.js';
 import type { ServiceTerms } from '../../src/subscription/terms.js';
-import { startServer } from '../hub/recording-server.js';
+import { closedPort, everyHostHere, startServer, status, type Answer } from '../hub/recording-server.js';
+import { stubName } from '../set-up/names.js';
 import { START } from './life.js';
 import { recordingLogger, subscription, TERMS, world, type World } from './registry-world.js';
 
@@ -56,10 +59,13 @@ async function wanted(
   const mine = { ...TERMS, ...terms };
   here.terms = mine;
   const abort = new AbortController();
+  const holds = new OriginHolds({ now: () => here.now, random: () => 0.5 });
   const client = hubClient({
     apply: (id, event) => here.registry.apply(id, event),
     logger: recordingLogger(here.lines),
     now: () => here.now,
+    holds,
+    withheld: new WithheldCredentials(recordingLogger(here.lines)),
     signal: abort.signal,
   });
   const work = new Set<Promise<void>>();
@@ -72,6 +78,7 @@ async function wanted(
   here.perform = (record, effect) => {
     if (effect.type === 'discover') run(client.discover(record, mine));
     if (effect.type === 'request') run(client.request(record, effect.grantId, effect.mode, mine));
+    if (effect.type === 'release') holds.release(record.id);
     if (effect.type === 'hook') here.performed.push({ effect, stored: Promise.resolve() });
   };
   const record = (): SubscriptionRecord => here.registry.get('s')?.record ?? subscription('missing');
@@ -367,6 +374,7 @@ describe('a request', () => {
 
 describe('addresses that are not public', () => {
   test('are not asked where a page under a public name leads there', async () => {
+    stubName('publisher.example', '8.8.8.8');
     const hub = await startHub();
     await using publisher = await startServer((_request, response) => {
       const link = `<${hub.url}>; rel=hub, <http://publisher.example/feed>; rel=self`;
@@ -389,5 +397,345 @@ describe('addresses that are not public', () => {
       await here.idle();
       expect(here.grant().state).toBe('verifying');
     }
+  });
+});
+
+/** A hub at which each answer is for one request more, the last one for all that follow. */
+function inOrder(...answers: readonly Answer[]): Answer {
+  let count = 0;
+  return (request, response) => {
+    const answer = answers[Math.min(count, answers.length - 1)];
+    count += 1;
+    answer?.(request, response);
+  };
+}
+
+const TOPIC_OF_HUB = 'https://publisher.example/feed';
+
+/** What servers were sent, as forms. */
+const forms = (server: { readonly requests: readonly { readonly body: string }[] }): URLSearchParams[] =>
+  server.requests.map(({ body }) => new URLSearchParams(body));
+
+describe('a hub that wants hub.verify', () => {
+  const old: Answer = ({ body }, response) => {
+    const wants = !new URLSearchParams(body).has('hub.verify');
+    response.writeHead(wants ? 400 : 202).end(wants ? 'hub.verify is missing' : '');
+  };
+
+  test('S3 is asked once more at once, with the same secret and no token, and gets that form from then on', async () => {
+    await using hub = await startServer(old);
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB }, { secret: 'auto' });
+    await here.idle();
+    expect(here.record()).toMatchObject({ attempts: 0 });
+    expect(here.grant()).toMatchObject({ state: 'verifying', verifyForm: 'async', pending: { accepted: true } });
+    const [first, second] = forms(hub);
+    expect(first?.has('hub.verify')).toBe(false);
+    expect(second?.getAll('hub.verify')).toEqual(['async']);
+    expect(second?.has('hub.verify_token')).toBe(false);
+    expect(second?.get('hub.secret')).toBe(first?.get('hub.secret'));
+
+    const grantId = here.grant().id;
+    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await here.registry.apply('s', { type: 'renewal-wanted' });
+    await here.idle();
+    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await here.idle();
+    const later = forms(hub).slice(2);
+    expect(later.map((form) => [form.get('hub.mode'), form.getAll('hub.verify')])).toEqual([
+      ['subscribe', ['async']],
+      ['unsubscribe', ['async']],
+    ]);
+  });
+
+  test('S3 that refuses all the same counts once, with its first answer', async () => {
+    await using hub = await startServer(
+      inOrder(status(400, {}, 'no such topic'), status(503, { 'retry-after': '60' }, 'busy')),
+    );
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await here.idle();
+    expect(hub.requests).toHaveLength(2);
+    expect(here.record()).toMatchObject({
+      attempts: 1,
+      lastError: { cause: 'refused', message: expect.stringMatching(/answered 400: "no such topic"$/) },
+    });
+    expect(here.record().failures).toMatchObject({ refused: { count: 1 } });
+    expect(here.grant().verifyForm).toBeUndefined();
+  });
+
+  test('S3 is not asked once more where customParams has hub.verify', async () => {
+    await using hub = await startServer(status(400));
+    const customParams = { 'hub.verify': 'sync' };
+    await (await wanted({ hub: hub.url, topic: TOPIC_OF_HUB }, { customParams })).idle();
+    expect(forms(hub).map((form) => form.getAll('hub.verify'))).toEqual([['sync']]);
+  });
+
+  test('S3 is not asked once more in PubSubHubbub 0.3, which has it anyway', async () => {
+    await using hub = await startServer(status(400));
+    await (await wanted({ hub: hub.url, topic: TOPIC_OF_HUB }, { protocol: 'pubsubhubbub-0.3' })).idle();
+    expect(hub.requests).toHaveLength(1);
+  });
+
+  test.each([401, 404, 422])('S3 is not asked once more after %i', async (code) => {
+    await using hub = await startServer(status(code));
+    await (await wanted({ hub: hub.url, topic: TOPIC_OF_HUB })).idle();
+    expect(hub.requests).toHaveLength(1);
+  });
+
+  test('S3 is not asked once more once a request of the grant was accepted, though it was never verified', async () => {
+    await using hub = await startServer(inOrder(status(202), status(503), status(503), status(503), status(400)));
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await here.idle();
+    for (let count = 2; count <= 5; count += 1) {
+      for (const end = here.now + 600_000; hub.requests.length < count && here.now < end;) {
+        here.now += 10_000;
+        here.engine.tick();
+        await here.idle();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+    expect(forms(hub).filter((form) => form.has('hub.verify'))).toEqual([]);
+    expect(hub.requests).toHaveLength(5);
+  });
+
+  test('S3 is not asked once more to end a subscription', async () => {
+    await using hub = await startServer(inOrder(status(202), status(400)));
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await here.idle();
+    const grantId = here.grant().id;
+    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await here.idle();
+    expect(hub.requests).toHaveLength(2);
+    expect(here.grant()).toMatchObject({ state: 'unsubscribing', attempts: 1 });
+  });
+
+  test('S7 is asked once more at the form of its URL that answered 400', async () => {
+    await using hub = await startServer(old);
+    const dispatcher = everyHostHere({ http: hub.port, https: await closedPort() });
+    const here = await wanted({ hub: 'http://hub.test/', topic: TOPIC_OF_HUB }, { httpConfig: { dispatcher } });
+    await here.idle();
+    expect(hub.requests).toHaveLength(2);
+    expect(here.grant()).toMatchObject({
+      state: 'verifying',
+      hub: 'http://hub.test/',
+      verifyForm: 'async',
+      attempts: 0,
+    });
+    await dispatcher.destroy();
+  });
+});
+
+describe('S4 a 204', () => {
+  test.each([
+    ['in PubSubHubbub 0.3', { protocol: 'pubsubhubbub-0.3' } as const, [status(204)], 'active'],
+    ['after a 400', {}, [status(400), status(204)], 'active'],
+    ['in WebSub’s form', {}, [status(204)], 'verifying'],
+  ])('%s', async (_how, terms, answers, state) => {
+    await using hub = await startServer(inOrder(...answers));
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB }, terms);
+    await here.idle();
+    expect(here.grant().state).toBe(state);
+  });
+
+  test('is stored at once', async () => {
+    await using hub = await startServer(status(204));
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB }, { protocol: 'pubsubhubbub-0.3' });
+    await here.idle();
+    await here.registry.apply('s', { type: 'renewal-wanted' });
+    here.now += 1_000;
+    await here.idle();
+    const stored = JSON.stringify(await here.store.get('subscription', 's'));
+    expect(stored).toContain(`"verifiedAt":${here.grant().verifiedAt}`);
+  });
+});
+
+describe('S3 the end of a subscription', () => {
+  test.each([
+    ['unsubscribed', 204, 'unsubscribed'],
+    ['unsubscribed', 404, 'unsubscribed'],
+    ['unsubscribed', 410, 'unsubscribed'],
+    ['unsubscribed', 400, 'unsubscribing'],
+    ['deleted', 400, 'unsubscribed'],
+    ['deleted', 503, 'unsubscribing'],
+  ] as const)('that is wanted as it was %s, answered %i: %s', async (why, code, state) => {
+    await using hub = await startServer(inOrder(status(202), status(code)));
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await here.idle();
+    const grantId = here.grant().id;
+    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await here.registry.apply('s', { type: 'unwanted', why });
+    await here.idle();
+    expect(here.grant().state).toBe(state);
+  });
+});
+
+describe('S3 a hub that answers 429 with Retry-After', () => {
+  const busy = status(429, { 'retry-after': '600' }, 'too many');
+
+  /** Another subscription at the same hub. */
+  async function another(here: Asked, hub: string, topic = 'https://publisher.example/other'): Promise<void> {
+    await here.registry.add({ ...subscription('other'), target: { hub, topic } });
+    await here.registry.apply('other', { type: 'wanted' });
+    await here.idle();
+  }
+  const grantOfOther = (here: Asked): GrantRecord | undefined => here.registry.get('other')?.record.grants[0];
+
+  test('gets no subscribe request of others before, which count no failure', async () => {
+    await using hub = await startServer(busy);
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await here.idle();
+    expect(here.grant()).toMatchObject({ attempts: 1, notBefore: START + 600_000, nextAttemptAt: START + 630_000 });
+    await another(here, `${hub.url}/elsewhere`);
+    expect(hub.requests).toHaveLength(1);
+    expect(here.registry.get('other')?.record.attempts).toBe(0);
+    expect(grantOfOther(here)).toMatchObject({ state: 'requested', attempts: 0, nextAttemptAt: START + 630_000 });
+    const lines = here.lines.filter(({ message }) => message.includes('answered 429: subscribe requests'));
+    expect(lines).toMatchObject([{ level: 'warn', fields: { hub: hub.url } }]);
+  });
+
+  test('gets unsubscriptions', async () => {
+    await using hub = await startServer(inOrder(status(202), busy, status(202)));
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await here.idle();
+    const grantId = here.grant().id;
+    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '86400' });
+    await another(here, hub.url);
+    await here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
+    await here.idle();
+    expect(forms(hub).map((form) => form.get('hub.mode'))).toEqual(['subscribe', 'subscribe', 'unsubscribe']);
+  });
+
+  test('gets what the user retries, once', async () => {
+    await using hub = await startServer(busy);
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await here.idle();
+    await another(here, hub.url);
+    await here.registry.apply('other', { type: 'retried', atOnce: true });
+    await here.idle();
+    expect(forms(hub).map((form) => form.get('hub.topic'))).toEqual([TOPIC_OF_HUB, 'https://publisher.example/other']);
+    expect(grantOfOther(here)).toMatchObject({ attempts: 1 });
+    await here.registry.apply('other', { type: 'retried' });
+    await here.idle();
+    expect(hub.requests).toHaveLength(2);
+  });
+
+  test('gets a renewal of a lease that would run out before', async () => {
+    await using hub = await startServer(inOrder(status(202), busy, status(202)));
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await here.idle();
+    const grantId = here.grant().id;
+    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '300' });
+    await another(here, hub.url);
+    await here.registry.apply('s', { type: 'renewal-wanted' });
+    await here.idle();
+    expect(hub.requests).toHaveLength(3);
+  });
+
+  test('at another origin, where a redirect leads, gets none either', async () => {
+    await using moved = await startServer(busy);
+    await using hub = await startServer(status(307, { location: moved.url }));
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB });
+    await here.idle();
+    await another(here, hub.url);
+    expect(hub.requests).toHaveLength(2);
+    expect(moved.requests).toHaveLength(1);
+    expect(grantOfOther(here)).toMatchObject({
+      state: 'requested',
+      attempts: 0,
+      pending: undefined,
+      nextAttemptAt: START + 630_000,
+    });
+    // A redirect that stays at its origin is followed where the request was let through.
+    await here.registry.apply('other', { type: 'retried', atOnce: true });
+    await here.idle();
+    expect(moved.requests).toHaveLength(2);
+  });
+
+  test('S7 at http, where its https form is none, gets none either', async () => {
+    await using hub = await startServer(busy);
+    await using secure = await startServer(status(404), { tls: true });
+    const dispatcher = everyHostHere({ http: hub.port, https: secure.port });
+    const here = await wanted({ hub: 'http://hub.test/', topic: TOPIC_OF_HUB }, { httpConfig: { dispatcher } });
+    await here.idle();
+    await another(here, 'http://hub.test/');
+    expect(hub.requests).toHaveLength(1);
+    expect(secure.requests).toHaveLength(2);
+    expect(grantOfOther(here)).toMatchObject({ attempts: 0, pending: undefined, nextAttemptAt: START + 630_000 });
+    await dispatcher.destroy();
+  });
+
+  test('holds nothing back with 503, and nothing without Retry-After', async () => {
+    for (const answer of [status(503, { 'retry-after': '600' }), status(429)]) {
+      await using hub = await startServer(answer);
+      const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB });
+      await here.idle();
+      await another(here, hub.url);
+      expect(hub.requests).toHaveLength(2);
+    }
+  });
+});
+
+describe('S5 credentials', () => {
+  const terms = {
+    httpConfig: { auth: { bearer: 'token' }, headers: { cookie: 'a=b' } },
+    customHeaders: { 'x-own': '1' },
+  };
+
+  test('go to the hub as it was advertised, and not where a 308 leads, then and later', async () => {
+    await using moved = await startServer(status(202));
+    await using hub = await startServer(status(308, { location: moved.url }));
+    const here = await wanted({ hub: hub.url, topic: TOPIC_OF_HUB }, terms);
+    await here.idle();
+    expect(hub.requests[0]?.headers).toMatchObject({ authorization: 'Bearer token', cookie: 'a=b', 'x-own': '1' });
+    expect(here.grant()).toMatchObject({ hub: `${moved.url}/`, advertisedHub: hub.url });
+    const grantId = here.grant().id;
+    await here.registry.apply('s', { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '600' });
+    await here.registry.apply('s', { type: 'renewal-wanted' });
+    await here.idle();
+    expect(hub.requests).toHaveLength(1);
+    expect(moved.requests).toHaveLength(2);
+    for (const { headers } of moved.requests) {
+      for (const name of ['authorization', 'cookie', 'x-own']) expect(headers).not.toHaveProperty(name);
+    }
+    const told = here.lines.filter(({ message }) => message.includes('not sent to'));
+    expect(told).toMatchObject([{ level: 'warn', fields: { service: 'News', origin: moved.url } }]);
+  });
+
+  test('S7 go to the https form of a hub that was given as http', async () => {
+    await using secure = await startServer(status(202), { tls: true });
+    const dispatcher = everyHostHere({ http: await closedPort(), https: secure.port });
+    const httpConfig = { ...terms.httpConfig, dispatcher };
+    const here = await wanted({ hub: 'http://hub.test/', topic: TOPIC_OF_HUB }, { ...terms, httpConfig });
+    await here.idle();
+    expect(here.grant().hub).toBe('https://hub.test/');
+    expect(secure.requests[0]?.headers).toMatchObject({ authorization: 'Bearer token', 'x-own': '1' });
+    await dispatcher.destroy();
+  });
+
+  test('whose token cannot be had make an attempt fail, at the https form of a hub alone', async () => {
+    await using plain = await startServer(status(202));
+    const dispatcher = everyHostHere({ http: plain.port, https: await closedPort() });
+    let calls = 0;
+    const bearer = async (): Promise<string> => {
+      calls += 1;
+      throw new Error('the token service is down');
+    };
+    const httpConfig = { auth: { bearer }, dispatcher };
+    const here = await wanted({ hub: 'http://hub.test/', topic: TOPIC_OF_HUB }, { httpConfig });
+    await here.idle();
+    expect(calls).toBe(1);
+    expect(plain.requests).toEqual([]);
+    expect(here.record()).toMatchObject({
+      attempts: 1,
+      lastError: {
+        cause: 'configuration',
+        message: expect.stringMatching(
+          /the hub was not asked: httpConfig\.auth\.bearer failed: the token service is down$/,
+        ),
+      },
+    });
+    expect(here.grant().nextAttemptAt).toBe(START + 1_000);
+    await dispatcher.destroy();
   });
 });

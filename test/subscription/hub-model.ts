@@ -1,17 +1,25 @@
 import { DAY } from './life.js';
 import type { Timeline } from './timeline.js';
 
+/**
+ * How a hub denies: it forgets what it had, keeps it and delivers on, denies only what it has already, or approves half a
+ * minute later.
+ */
+export type Denies = 'nothing' | 'and forgets' | 'and keeps' | 'renewals' | 'and verifies later';
+
 /** How a hub behaves, for better or worse. */
 export interface HubManners {
-  readonly answer: 'accepts' | 'loses the answer' | 'refuses' | 'is busy' | 'is down' | 'moves';
+  readonly answer: 'accepts' | 'loses the answer' | 'breaks' | 'refuses' | 'is busy' | 'is down' | 'moves';
   readonly answerSeconds: number;
   /** When it verifies, counted from the request: before its answer even, or never. */
   readonly verifySeconds: number | undefined;
   readonly verifications: 1 | 2;
   /** `hub.lease_seconds` as it stands in its verification. */
   readonly lease: string | undefined;
-  /** Whether it denies instead of verifying. */
-  readonly denies: boolean;
+  /** How it answers subscribe requests with a denial, if it does. */
+  readonly denies: Denies;
+  /** Whether it reports an error of its own a second after a verification. */
+  readonly errs: boolean;
   /** When what it signs with changes: real hubs do either. */
   readonly takesSecretAt: 'request' | 'verification';
   readonly retryAfterSeconds: number;
@@ -24,7 +32,8 @@ export const GOOD_MANNERS: HubManners = {
   verifySeconds: 2,
   verifications: 1,
   lease: '864000',
-  denies: false,
+  denies: 'nothing',
+  errs: false,
   takesSecretAt: 'verification',
   retryAfterSeconds: 0,
 };
@@ -47,10 +56,11 @@ export type HubAnswer =
 
 /** A hub's GET on a callback. */
 export interface Intent {
-  readonly mode: 'subscribe' | 'unsubscribe' | 'denied';
+  readonly mode: 'subscribe' | 'unsubscribe' | 'denied' | 'hub-error';
   readonly topic: string;
   readonly callback: string;
   readonly lease?: string | undefined;
+  readonly challenge?: string | undefined;
 }
 
 /** What a hub holds under a topic and a callback. Times are those of the timeline. */
@@ -71,7 +81,7 @@ interface AskedSecret {
   readonly askedAt: number;
 }
 
-/** How hubs reach whoever listens at a callback: true where the answer is the challenge, or 200 to a denial. */
+/** How hubs reach whoever listens at a callback: true where the answer is the challenge. */
 export type Callbacks = (intent: Intent) => Promise<boolean>;
 
 /** As long as a subscriber's HTTP client waits. */
@@ -125,6 +135,7 @@ export class HubModel {
         return { type: 'refused' };
       case 'is busy':
         return { type: 'unreachable', retryAfterSeconds };
+      case 'breaks':
       case 'loses the answer':
         return { type: 'unreachable' };
       default: {
@@ -154,24 +165,40 @@ export class HubModel {
     this.entries.set(key, entry);
   }
 
-  /** Says no, and forgets what it had. */
-  async deny(topic: string, callback: string): Promise<void> {
-    this.entries.delete(keyOf({ topic, callback }));
+  /** Says no, and forgets what it had, or goes on delivering. */
+  async deny(topic: string, callback: string, isKept = false): Promise<void> {
+    if (!isKept) this.entries.delete(keyOf({ topic, callback }));
     await this.#callbacks({ mode: 'denied', topic, callback });
   }
 
-  #verifyLater({ mode, topic, callback, secret }: HubRequest): void {
-    const { verifySeconds, verifications, lease, denies } = this.manners;
+  #verifyLater(request: HubRequest): void {
+    const { verifySeconds, verifications, denies, errs } = this.manners;
+    const { mode, topic, callback } = request;
     if (verifySeconds === undefined) return;
+    const isApprovedLater = denies === 'and verifies later';
+    const at = (seconds: number, work: () => Promise<void>): void => this.#later(verifySeconds + seconds, work);
+    if (isApprovedLater) at(0, () => this.deny(topic, callback, true));
+    const verify = this.#verifying(request);
+    const decide = async (): Promise<void> => {
+      const isKnown = this.live.some((entry) => entry.topic === topic && entry.callback === callback);
+      const isDenied = denies === 'and forgets' || denies === 'and keeps' || (denies === 'renewals' && isKnown);
+      await (isDenied && mode === 'subscribe' ? this.deny(topic, callback, denies !== 'and forgets') : verify());
+    };
+    for (let time = 0; time < verifications; time += 1) at((isApprovedLater ? 30 : 0) + time * 3, decide);
+    if (errs) at(1, async () => void (await this.#callbacks({ mode: 'hub-error', topic, callback })));
+  }
+
+  #verifying({ mode, topic, callback, secret }: HubRequest): () => Promise<void> {
+    const { lease } = this.manners;
     const asked = mode === 'subscribe' ? { secret, askedAt: this.#timeline.now } : undefined;
+    return () => this.verify({ mode, topic, callback, lease }, asked);
+  }
+
+  #later(seconds: number, work: () => Promise<void>): void {
     const age = this.#age;
-    for (let time = 0; time < verifications; time += 1) {
-      this.#timeline.after(verifySeconds * 1000 + time * 3_000, () => {
-        if (age !== this.#age) return;
-        const isDenied = denies && mode === 'subscribe';
-        void (isDenied ? this.deny(topic, callback) : this.verify({ mode, topic, callback, lease }, asked));
-      });
-    }
+    this.#timeline.after(seconds * 1000, () => {
+      if (age === this.#age) void work();
+    });
   }
 
   #signWith(entry: HubEntry, { secret, askedAt }: AskedSecret, isVerified: boolean): void {

@@ -1,3 +1,4 @@
+import { dueAt } from '../../src/subscription/due.js';
 import type {
   Effect,
   GrantIdentity,
@@ -24,7 +25,11 @@ export const RULES: SubscriptionRules = {
   hubs: 'failover',
   maxAttempts: Infinity,
   leaseSeconds: undefined,
+  afterDenial: 'retry',
+  rotateSecret: 'never',
+  rotateCallback: 'never',
   defaultLeaseSeconds: 86_400,
+  maxRenewalSeconds: 864_000,
   maxLeaseSeconds: 31_536_000,
 };
 
@@ -57,7 +62,8 @@ export class Life {
   get context(): TransitionContext {
     const fresh = (): GrantIdentity => {
       this.#ids += 1;
-      return { id: `g${this.#ids}`, path: `path-${this.#ids}`.padEnd(43, '_'), verifyToken: undefined };
+      const path = hasOneCallback ? 'news' : `path-${this.#ids}`.padEnd(43, '_');
+      return { id: `g${this.#ids}`, path, verifyToken: undefined };
     };
     const { now, random, rules, callbackOf, hasOneCallback } = this;
     return { now, random, rules, fresh, callbackOf, hasOneCallback };
@@ -121,6 +127,17 @@ export class Life {
   }
 
   verified(leaseSeconds: string | undefined = '864000', grantId = this.grant.id): this {
+    const { pending } = this.record.grants.find(({ id }) => id === grantId) ?? {};
+    // Most hubs verify once they have answered the request.
+    if (pending?.mode === 'subscribe' && !pending.accepted) {
+      const { hub = '' } = this.record.grants.find(({ id }) => id === grantId) ?? {};
+      this.apply({ type: 'accepted', grantId, requestId: pending.id, hub, moved: false });
+    }
+    return this.verifiedInPost(leaseSeconds, grantId);
+  }
+
+  /** Verified whether or not the request was answered. */
+  verifiedInPost(leaseSeconds: string | undefined = '864000', grantId = this.grant.id): this {
     this.apply({ type: 'verified', grantId, mode: 'subscribe', leaseSeconds });
     const { effects } = this;
     this.apply({ type: 'answered', grantId });
@@ -142,6 +159,16 @@ export class Life {
 
   denied(grantId = this.grant.id): this {
     return this.apply({ type: 'denied', grantId, failure: failure('denied', this.now) });
+  }
+
+  /** The hub reports an error of its own. */
+  hubError(grantId = this.grant.id): this {
+    return this.apply({ type: 'hub-error', grantId, failure: failure('hub-error', this.now) });
+  }
+
+  /** Signed content comes after the answer to a denial has left. */
+  delivers(grantId = this.grant.id): this {
+    return this.apply({ type: 'denial-answered', grantId }).apply({ type: 'delivers', grantId, isSigned: true });
   }
 
   unwanted(why: EventOf<'unwanted'>['why']): this {
@@ -168,6 +195,9 @@ function inWords(effect: Effect): string {
       return 'warn';
   }
 }
+
+/** Milliseconds until something is to be done about it. */
+export const dueIn = (life: Life): number => (dueAt(life.record) ?? Infinity) - life.now;
 
 /** A life that has come as far as its request being stored. */
 export const verifying = (...hubs: readonly string[]): Life =>

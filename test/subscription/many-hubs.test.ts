@@ -66,13 +66,59 @@ describe('D8 with several hubs', () => {
     expect(life.due(1_000).asked).toEqual(['subscribe']);
   });
 
-  test('N2 one that denies is not asked again, and the others go on', () => {
+  test('N1 one that denies unasked is asked what it means, and the others go on', () => {
     const life = both().denied();
     expect(life.asked).toEqual(['tell denied']);
-    expect(life.record).toMatchObject({ hold: undefined, deniedBy: [SECOND_HUB] });
     expect(stateOf(life.record)).toBe('active');
-    life.denied(life.grantAt(HUB).id);
+    life.after(10_000).denied(life.grantAt(HUB).id);
     expect(stateOf(life.record)).toBe('denied');
+    const second = life.grantAt(SECOND_HUB).id;
+    expect(life.due(80_000).asked).toEqual(['subscribe']);
+    expect(life.grant).toMatchObject({ advertisedHub: SECOND_HUB, replaces: second });
+    life.requestedAt(SECOND_HUB).verified('864000', life.grant.id);
+    expect(life.effects).toContainEqual({ type: 'request', grantId: second, mode: 'unsubscribe' });
+    expect(life.grantAt(HUB).state).toBe('active');
+    expect(life.due(10_000).asked).toEqual(['subscribe']);
+  });
+
+  test('N2 one that denies is asked again by its own schedule, which the others do not change', () => {
+    const life = everywhere(HUB, SECOND_HUB, THIRD_HUB);
+    for (const hub of [HUB, SECOND_HUB, THIRD_HUB]) life.requestedAt(hub);
+    failed(life, SECOND_HUB);
+    const again = life.grantAt(SECOND_HUB).nextAttemptAt;
+    life.denied(life.grantAt(HUB).id);
+    // Neither the one that waits is asked sooner, nor the one that is being asked twice.
+    expect(life.asked).toEqual(['tell denied']);
+    expect(life.record).toMatchObject({ passedOver: [], nextAttemptAt: undefined });
+    expect(life.grantAt(SECOND_HUB).nextAttemptAt).toBe(again);
+    life.verified('864000', life.grantAt(THIRD_HUB).id);
+    expect(stateOf(life.record)).toBe('active');
+    life.due(60_000);
+    expect(life.grantAt(HUB)).toMatchObject({ state: 'failed', refusals: 1, nextAttemptAt: life.now + 30_000 });
+    expect(life.discovered(HUB, SECOND_HUB, THIRD_HUB).effects).not.toContainEqual({
+      type: 'request',
+      grantId: life.grantAt(HUB).id,
+      mode: 'subscribe',
+    });
+    life.requestedAt(SECOND_HUB).verified('864000', life.grantAt(SECOND_HUB).id);
+    expect(life.due(30_000).effects).toEqual([{ type: 'request', grantId: life.grantAt(HUB).id, mode: 'subscribe' }]);
+  });
+
+  test("N2 afterDenial: 'stop' holds when all have denied, and not before", () => {
+    const life = everywhere(HUB, SECOND_HUB);
+    life.rules = { ...life.rules, afterDenial: 'stop' };
+    life.requestedAt(HUB).requestedAt(SECOND_HUB).denied(life.grantAt(HUB).id).due(60_000);
+    expect(life.record.hold).toBeUndefined();
+    const other = both();
+    other.rules = { ...other.rules, afterDenial: 'stop' };
+    other
+      .due(9 * DAY)
+      .discovered(HUB, SECOND_HUB)
+      .requestedAt(HUB)
+      .requestedAt(SECOND_HUB);
+    other.denied(other.grantAt(HUB).id).denied(other.grantAt(SECOND_HUB).id).due(60_000);
+    expect(other.record.hold).toBe('denied');
+    expect(stateOf(other.record)).toBe('active');
   });
 
   test('D10 one that is advertised from now on is asked as well, and one no longer is left', () => {

@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import type { SubscriptionEvent } from '../../src/subscription/events.js';
+import { forge, salvo, type Salvo } from './forger.js';
 import { GOOD_MANNERS, type HubManners } from './hub-model.js';
 import { DAY } from './life.js';
-import { LONGEST_LEASE_MS, type Setup } from './model-watch.js';
+import { LONGEST_LEASE_MS, type Setup } from './model-setup.js';
 import { HUBS, ModelWorld, TOPICS, type Publisher } from './model-world.js';
 import { settled } from './timeline.js';
 
@@ -14,8 +15,10 @@ export type Command =
   | { readonly what: 'a hub behaves'; readonly hub: number; readonly manners: HubManners }
   | { readonly what: 'the publisher says'; readonly publisher: Publisher }
   | { readonly what: 'a hub verifies unasked'; readonly which: number; readonly lease: string | undefined }
-  | { readonly what: 'somebody would unsubscribe us'; readonly which: number }
-  | { readonly what: 'a hub denies'; readonly which: number }
+  | { readonly what: 'a hub unsubscribes us'; readonly which: number }
+  | { readonly what: 'a hub denies'; readonly which: number; readonly isKept: boolean }
+  | { readonly what: 'a hub delivers' | 'a hub errs'; readonly which: number }
+  | { readonly what: 'a forger sends'; readonly salvo: Salvo }
   | { readonly what: 'the handler refuses'; readonly mode: 'subscribe' | 'unsubscribe' | undefined }
   | { readonly what: 'the user'; readonly calls: UserCall; readonly secret: string; readonly lease: number | undefined }
   | { readonly what: 'the runtime stops'; readonly seconds: number; readonly down: number }
@@ -31,7 +34,15 @@ export type Command =
   | { readonly what: 'the store fails'; readonly writes: number; readonly isKept: boolean }
   | { readonly what: 'old ends are forgotten' };
 
-type UserCall = 'subscribe' | 'retry' | 'unsubscribe' | 'delete' | 'renew' | 'reset counters';
+type UserCall =
+  | 'subscribe'
+  | 'retry'
+  | 'unsubscribe'
+  | 'delete'
+  | 'renew'
+  | 'rotate secret'
+  | 'rotate callback'
+  | 'reset counters';
 
 const lease = fc.constantFrom('864000', '864000', '86400', '600', '10', undefined, '-1', 'soon', '99999999');
 const which = fc.nat(5);
@@ -53,6 +64,7 @@ const manners: fc.Arbitrary<HubManners> = fc.oneof(
         'accepts',
         'accepts',
         'loses the answer',
+        'breaks',
         'refuses',
         'is busy',
         'is down',
@@ -62,7 +74,17 @@ const manners: fc.Arbitrary<HubManners> = fc.oneof(
       verifySeconds: fc.constantFrom(0, 0, 2, 30, 70, 400, 5_000, undefined),
       verifications: fc.constantFrom(1, 1, 2),
       lease,
-      denies: fc.constantFrom(false, false, false, false, true),
+      denies: fc.constantFrom(
+        'nothing',
+        'nothing',
+        'nothing',
+        'nothing',
+        'and forgets',
+        'and keeps',
+        'renewals',
+        'and verifies later',
+      ),
+      errs: fc.constantFrom(false, false, false, true),
       takesSecretAt: fc.constantFrom('request', 'verification'),
       retryAfterSeconds: fc.constantFrom(0, 120, 7_200),
     }),
@@ -80,8 +102,10 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ what: fc.constant('a hub behaves'), hub: fc.nat(2), manners }) },
   { weight: 3, arbitrary: fc.record({ what: fc.constant('the publisher says'), publisher }) },
   { weight: 2, arbitrary: fc.record({ what: fc.constant('a hub verifies unasked'), which, lease }) },
-  { weight: 1, arbitrary: fc.record({ what: fc.constant('somebody would unsubscribe us'), which }) },
-  { weight: 1, arbitrary: fc.record({ what: fc.constant('a hub denies'), which }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('a hub unsubscribes us'), which }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('a hub denies'), which, isKept: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constantFrom('a hub delivers', 'a hub errs'), which }) },
+  { weight: 6, arbitrary: fc.record({ what: fc.constant('a forger sends'), salvo }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -101,6 +125,8 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
         'delete',
         'renew',
         'renew',
+        'rotate secret',
+        'rotate callback',
         'reset counters',
       ),
       secret: fc.constantFrom('', '', 'secret-one', 'secret-two'),
@@ -146,6 +172,10 @@ export const setup: fc.Arbitrary<Setup> = fc.record({
   maxAttempts: fc.constantFrom(Infinity, Infinity, Infinity, 4),
   protocol: fc.constantFrom('websub', 'websub', 'pubsubhubbub-0.3'),
   isGiven: fc.constantFrom(false, false, false, false, false, true),
+  afterDenial: fc.constantFrom('retry', 'retry', 'retry', 'stop'),
+  rotateSecret: fc.constantFrom('never', 'never', 'never', 'renewal'),
+  rotateCallback: fc.constantFrom('never', 'never', 'never', 'renewal'),
+  forgerStays: fc.boolean(),
 });
 
 /** Carries out a command; afterwards all is checked. */
@@ -164,9 +194,14 @@ export async function carryOut(world: ModelWorld, command: Command): Promise<voi
       world.publisher = command.publisher;
       break;
     case 'a hub verifies unasked':
-    case 'somebody would unsubscribe us':
+    case 'a hub unsubscribes us':
     case 'a hub denies':
+    case 'a hub delivers':
+    case 'a hub errs':
       saidByHub(world, command);
+      break;
+    case 'a forger sends':
+      forge(world, command.salvo);
       break;
     case 'the handler refuses':
       world.refusing = command.mode;
@@ -186,11 +221,14 @@ export async function carryOut(world: ModelWorld, command: Command): Promise<voi
       }
       world.kill();
       await world.pass(command.down * 1000);
-      world.base = command.base === '' ? world.base : `${command.base}/websub`;
+      if (command.base !== '') {
+        world.base = `${command.base}/websub`;
+        world.watch.onUpset();
+      }
       await world.start();
       break;
     case 'the clock is off by':
-      world.watch.onClockSet();
+      world.watch.onUpset();
       world.skew = command.milliseconds;
       break;
     case 'the store fails':
@@ -203,20 +241,25 @@ export async function carryOut(world: ModelWorld, command: Command): Promise<voi
   await world.look();
 }
 
-function saidByHub(world: ModelWorld, { what, which, ...said }: Extract<Command, { which: number }>): void {
-  const { grants } = world.record ?? { grants: [] };
-  const grant = grants[which % Math.max(1, grants.length)];
-  if (grant === undefined) return;
-  const { topic, callback } = grant;
-  const hub = world.hubOf(grant.hub);
-  if (what === 'a hub denies') void hub.deny(topic, callback);
-  else {
-    const mode = what === 'a hub verifies unasked' ? 'subscribe' : 'unsubscribe';
-    const isThere = hub.live.some((entry) => entry.callback === callback);
-    // A hub verifies what it has; of anything else, somebody pretends to be one.
-    const lease = 'lease' in said ? said.lease : undefined;
-    if (isThere) void hub.verify({ mode, topic, callback, lease });
-    else void world.process?.answer({ mode, topic, callback, lease });
+/** What a hub says of its own accord, about one of the callbacks it has. */
+function saidByHub(world: ModelWorld, said: Extract<Command, { which: number }>): void {
+  const { what, which } = said;
+  const known = world.hubs.flatMap((hub) => hub.live.map((entry) => ({ hub, entry })));
+  const one = known[which % Math.max(1, known.length)];
+  if (one === undefined) return;
+  const { hub, entry } = one;
+  const { topic, callback, secret } = entry;
+  switch (what) {
+    case 'a hub verifies unasked':
+      return void hub.verify({ mode: 'subscribe', topic, callback, lease: said.lease });
+    case 'a hub unsubscribes us':
+      return void hub.verify({ mode: 'unsubscribe', topic, callback });
+    case 'a hub denies':
+      return void hub.deny(topic, callback, said.isKept);
+    case 'a hub errs':
+      return void world.process?.answer({ mode: 'hub-error', topic, callback });
+    case 'a hub delivers':
+      world.note(`content is answered ${world.process?.content(callback, secret)}`);
   }
 }
 
@@ -225,7 +268,8 @@ async function userCall(
   { calls, secret, lease }: Extract<Command, { calls: UserCall }>,
 ): Promise<void> {
   const { watch } = world;
-  watch.onUserCall();
+  if (calls === 'reset counters') watch.onReset();
+  else watch.onUserCall();
   const overrides = { secret: secret === '' ? undefined : secret, leaseSeconds: lease };
   const events: Readonly<Record<UserCall, SubscriptionEvent>> = {
     subscribe: { type: 'retried', overrides },
@@ -233,6 +277,8 @@ async function userCall(
     unsubscribe: { type: 'unwanted', why: 'unsubscribed' },
     delete: { type: 'unwanted', why: 'deleted' },
     renew: { type: 'renewal-wanted' },
+    'rotate secret': { type: 'rotation-wanted', what: 'secret' },
+    'rotate callback': { type: 'rotation-wanted', what: 'callback' },
     'reset counters': { type: 'counters-reset' },
   };
   if (calls === 'subscribe' || calls === 'retry') {
@@ -277,6 +323,28 @@ export async function run(setup: Setup, commands: readonly Command[]): Promise<M
   return world;
 }
 
+/** So many events are enough for all to come about, and go on for a while. */
+const MOST_EVENTS = 300;
+
+/** What a forger sends when all else is well. */
+const LAST_SALVOS: readonly Salvo[] = [
+  { sends: [{ kind: 'denied' }], atOnce: 3, times: 1, everySeconds: 1, which: 99 },
+  {
+    sends: [{ kind: 'subscribe', lease: '1' }, { kind: 'hub-error' }],
+    atOnce: 2,
+    times: 1,
+    everySeconds: 1,
+    which: 99,
+  },
+  {
+    sends: [{ kind: 'denied' }, { kind: 'subscribe', lease: '31536000' }],
+    atOnce: 1,
+    times: 1,
+    everySeconds: 1,
+    which: 99,
+  },
+];
+
 /** Until every lease there is now has ended or been renewed, and what was renewed has been so again. */
 async function settle(world: ModelWorld): Promise<void> {
   const { timeline, record, hubs, skew } = world;
@@ -285,9 +353,19 @@ async function settle(world: ModelWorld): Promise<void> {
     ...hubs.flatMap((hub) => hub.live.map(({ leaseEnd }) => leaseEnd)),
   ];
   const longest = Math.max(0, ...ends.map((end) => end - timeline.now));
-  const most = 300;
-  const first = await world.pass(2 * DAY, most);
-  world.watch.checkLeft();
-  const events = first + (await world.pass(longest + 8 * DAY, most - first));
-  if (events >= most) world.watch.wrong.push(`L2 nothing has settled after ${most} events`);
+  let left = MOST_EVENTS;
+  const pass = async (milliseconds: number): Promise<void> => void (left -= await world.pass(milliseconds, left));
+  await pass(2 * DAY);
+  world.watch.checkCome();
+  if (world.setup.forgerStays) {
+    for (const salvo of LAST_SALVOS) {
+      forge(world, salvo);
+      await world.look();
+      await pass(HOUR / 6);
+      world.watch.checkUndone();
+      await pass(HOUR);
+    }
+  }
+  await pass(longest + 8 * DAY);
+  if (left <= 0) world.watch.wrong.push(`L2 nothing has settled after ${MOST_EVENTS} events`);
 }

@@ -1,63 +1,25 @@
 import type { Logger } from '../../src/logger.js';
-import { callbackKey } from '../../src/subscription/callback-key.js';
 import type { GrantRecord, SubscriptionRecord } from '../../src/subscription/record.js';
-import { acceptedSecrets } from '../../src/subscription/secrets.js';
 import { subscriptionSnapshot } from '../../src/subscription/snapshot-of.js';
-import { stateOf } from '../../src/subscription/state.js';
-import type { HubEntry, HubModel, HubRequest, Intent } from './hub-model.js';
-import { DAY } from './life.js';
-import type { CallbackAnswer, SubscriberProcess } from './subscriber-process.js';
-import type { Timeline } from './timeline.js';
-
-/** The subscription there is. */
-export const ID = 'the subscription';
-
-/** The longest lease that is taken as it is. */
-export const LONGEST_LEASE_MS = 12 * DAY;
-
-/** What stays as it is for a whole run. */
-export interface Setup {
-  readonly seed: number;
-  readonly hubs: 'failover' | 'all';
-  readonly maxAttempts: number;
-  readonly protocol: 'websub' | 'pubsubhubbub-0.3';
-  /** Whether hub and topic are given, so that nothing is discovered. */
-  readonly isGiven: boolean;
-}
-
-/** What is looked at. */
-export interface Watched {
-  readonly setup: Setup;
-  readonly timeline: Timeline;
-  readonly hubs: readonly HubModel[];
-  readonly process: SubscriberProcess | undefined;
-  readonly record: SubscriptionRecord | undefined;
-  /** The subscriber's time, and how far it is off. */
-  readonly now: number;
-  readonly skew: number;
-  /** What its callbacks begin with. */
-  readonly base: string;
-  readonly note: (what: string) => void;
-}
+import { isAsking, isDeniedUnasked, isOpen, isOver, isWorking, stateOf } from '../../src/subscription/state.js';
+import type { Forged } from './forger.js';
+import type { HubAnswer, HubModel, HubRequest, Intent } from './hub-model.js';
+import { AskingWatch } from './model-asking.js';
+import { ContentWatch } from './model-content.js';
+import { ForgeryWatch, type Meanwhile } from './model-forgery.js';
+import { HandlerWatch } from './model-handlers.js';
+import { ID, type Watched } from './model-setup.js';
+import type { Answered } from './subscriber-process.js';
 
 /** What is written before a request leaves is made up for after so long, should the process die; clocks are a little off. */
 const SAFETY_MS = 61_000;
 
-/** More requests than this in a day, but for those that a verification followed, are a storm. */
-export const MOST_REQUESTS_A_DAY = 150;
+/** A request is open for so long at most: until it is answered, until its deadline, and for ten times as long (PROTOCOL V9). */
+const LONGEST_OPEN_MS = 10_000 + 60_000 + 600_000 + 1_000;
 
-const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 };
+const NO_STATS = { received: 0, rejected: 0, refused: 0, delivered: 0, failed: 0, duplicates: 0, missed: 0 };
 
 const isLeft = ({ superseded }: GrantRecord): boolean => superseded === true;
-const isOver = ({ state }: GrantRecord): boolean => state === 'denied' || state === 'unsubscribed';
-const isWorking = (grant: GrantRecord): boolean => grant.state === 'active' && !isLeft(grant);
-
-/** A request as it left. Times are those of hubs. */
-interface Sent {
-  readonly at: number;
-  readonly grantId: string;
-  readonly mode: 'subscribe' | 'unsubscribe';
-}
 
 /** Keeps, apart from the record, what the user wants and what hubs were told; and notes what is wrong. */
 export class ModelWatch {
@@ -68,25 +30,19 @@ export class ModelWatch {
   isWanted = true;
   /** The service's handler refused, and nobody has said otherwise since. */
   isRefused = false;
-  /** Hubs that denied since the user last asked. */
-  readonly barred = new Set<string>();
-  readonly #barredFor = new Set<string>();
   readonly #world: Watched;
-  /** By callback key: when its lease ends as its verifications said, in the subscriber's time. */
-  readonly #leases = new Map<string, number>();
-  /** Keys of callbacks that ended by a denial, or that the subscriber asked to end. */
-  readonly #denied = new Set<string>();
-  readonly #leaving = new Set<string>();
+  readonly #asking: AskingWatch;
+  readonly #content: ContentWatch;
+  readonly #forgery: ForgeryWatch;
+  readonly #handlers: HandlerWatch;
   /** What each callback was first given to. */
   readonly #places = new Map<string, string>();
-  /** By callback key: the secret that was last asked for, and since when it counts as verified. */
-  readonly #secrets = new Map<string, { readonly value: string | null; verifiedAt: number | undefined }>();
+  /** By grant: when it was last asked for, in the time of hubs. */
+  readonly #askedAt = new Map<string, number>();
+  /** Requests and discoveries since a hub last granted what it was asked for. */
+  #attempts = 0;
+  #writes = 0;
   #before: SubscriptionRecord | undefined;
-  #sent: Sent[] = [];
-  /** What explains that a hub is asked again at once: the user, or a new process. */
-  #asking = new Set<string>();
-  #userAt = -Infinity;
-  #startedAt = -Infinity;
   #isEnding = false;
   #lastJump = -Infinity;
   #seen: SubscriptionRecord | undefined;
@@ -94,6 +50,11 @@ export class ModelWatch {
 
   constructor(world: Watched) {
     this.#world = world;
+    const expect = (isRight: boolean, what: string): void => this.#expect(isRight, what);
+    this.#asking = new AskingWatch(world, expect);
+    this.#content = new ContentWatch(world, expect);
+    this.#forgery = new ForgeryWatch(world, expect);
+    this.#handlers = new HandlerWatch(world, expect);
     const line = (fields: object | string, message = ''): void => {
       this.#hides(typeof fields === 'string' ? fields : `${Object.values(fields).map(String).join(' ')} ${message}`);
     };
@@ -103,28 +64,18 @@ export class ModelWatch {
   /** @param isUnsure whether the process before died at a write, or one that failed was done all the same: what it last stored may not have been answered */
   onStart(isUnsure: boolean): void {
     const { record } = this.#world;
-    this.#asking.clear();
-    this.#startedAt = this.#world.timeline.now;
+    this.#asking.explained();
+    this.#content.onStart();
+    this.#handlers.onStart();
     this.#isEnding = false;
     this.#before = record;
+    // A request that was stored and never left has failed as well.
+    this.#attempts += record?.grants.filter(({ pending }) => pending !== undefined).length ?? 0;
     if (!isUnsure || record === undefined) return;
     // Whoever saw no answer cannot tell whether it was done.
     this.isWanted = record.desired === 'subscribed';
     this.isRefused = record.hold === 'handler-refused';
-    const denied = record.grants.flatMap(({ state, callback }) => (state === 'denied' ? callback : []));
-    for (const callback of denied) this.#denied.add(callbackKey(callback));
-    for (const { callback, expiresAt, state, verifiedAt } of record.grants) {
-      const secret = this.#secrets.get(callbackKey(callback));
-      if (secret !== undefined && verifiedAt !== undefined) secret.verifiedAt ??= verifiedAt - this.#world.skew;
-      if (state === 'expired') this.#leases.delete(callbackKey(callback));
-      else if (expiresAt !== undefined && (state === 'active' || state === 'unsubscribing'))
-        this.#leases.set(callbackKey(callback), expiresAt);
-    }
-    this.barred.clear();
-    for (const hub of record.deniedBy) this.barred.add(hub);
-    for (const place of this.#barredFor) {
-      if (!record.deniedBy.some((hub) => place.startsWith(hub))) this.#barredFor.delete(place);
-    }
+    this.#content.onUnsureStart(record);
   }
 
   /** Nothing waits for a request that never left. */
@@ -132,19 +83,21 @@ export class ModelWatch {
     const { record, process, now } = this.#world;
     if (record === undefined || process === undefined) return;
     const due = process.dueTimes.get(ID) ?? Infinity;
-    const isAsking = record.desired === 'subscribed' && record.hold === undefined;
-    for (const grant of record.grants) {
-      if (grant.pending === undefined || grant.pending.accepted) continue;
-      const isSent = process.underWay.has(`${grant.pending.mode} ${grant.id}`);
-      const isToBeSent = grant.pending.mode === 'subscribe' && isAsking && !this.barred.has(grant.advertisedHub);
+    for (const { id, pending } of record.grants) {
+      if (pending === undefined || pending.accepted || pending.denied === true) continue;
+      const isSent = process.underWay.has(`${pending.mode} ${id}`);
+      const isToBeSent = pending.mode === 'subscribe' && isAsking(record);
+      const isIdle = pending.mode === 'subscribe' && !isAsking(record);
       this.#expect(
-        isSent || (!isToBeSent && due <= now + SAFETY_MS) || (grant.pending.mode === 'subscribe' && !isAsking),
-        `S2 after a crash ${grant.id} waits for a request that may never have left`,
+        isSent || (!isToBeSent && due <= now + SAFETY_MS) || isIdle,
+        `S2 after a crash ${id} waits for a request that may never have left`,
       );
     }
     const isIdle = !record.grants.some((grant) => isWorking(grant) || grant.pending !== undefined);
-    const isWaiting = record.attempts > 0 || record.grants.some(({ attempts }) => attempts > 0);
-    if (!isAsking || !isIdle || isWaiting || process.underWay.size > 0) return;
+    const hasFailed = ({ attempts, refusals = 0, deniedAt }: GrantRecord): boolean =>
+      attempts + refusals > 0 || deniedAt !== undefined;
+    const isWaiting = record.attempts > 0 || record.grants.some(hasFailed);
+    if (!isAsking(record) || !isIdle || isWaiting || process.underWay.size > 0) return;
     this.#expect(due <= now + SAFETY_MS, 'L4 after a start nothing works and nothing is asked within a minute');
   }
 
@@ -165,31 +118,52 @@ export class ModelWatch {
   /** @returns takes it back, where nothing came of it */
   onRetry(): () => void {
     const { isWanted, isRefused } = this;
-    const [barred, barredFor] = [[...this.barred], [...this.#barredFor]];
     this.isWanted = true;
     this.isRefused = false;
-    this.barred.clear();
-    this.#barredFor.clear();
+    this.#asking.forgetWaits();
     return () => {
       this.isWanted = isWanted;
       this.isRefused = isRefused;
-      for (const hub of barred) this.barred.add(hub);
-      for (const place of barredFor) this.#barredFor.add(place);
     };
   }
 
   onUserCall(): void {
-    this.#asking.clear();
-    this.#userAt = this.#world.timeline.now;
+    this.#asking.onUserCall();
   }
 
-  /** The clock is about to be set. */
-  onClockSet(): void {
-    const { now, timeline } = this.#world;
-    this.#lastJump = timeline.now;
-    // What has ended by the clock until now has, whatever the next one says.
-    for (const [key, end] of this.#leases) if (end <= now) this.#leases.delete(key);
-    this.#asking.clear();
+  /** Failures are counted anew. */
+  onReset(): void {
+    this.#asking.onReset();
+  }
+
+  /** The clock is about to be set, or the callbacks begin with something else. */
+  onUpset(): void {
+    this.#lastJump = this.#world.timeline.now;
+    this.#content.onClockSet();
+    this.#forgery.onClockSet();
+    this.#asking.explained();
+    this.#asking.forgetWaits();
+  }
+
+  onWrite(): void {
+    this.#writes += 1;
+  }
+
+  onDiscovery(): void {
+    this.#attempts += 1;
+  }
+
+  onHandler(call: Intent['mode'], grant: GrantRecord): void {
+    this.#handlers.onCall(call, grant);
+  }
+
+  beforeForgery(sends: readonly Forged[]): void {
+    this.#forgery.before(sends, { requests: this.#asking.requests, writes: this.#writes });
+  }
+
+  afterForgery(refusing: Meanwhile['refusing']): void {
+    const isSettled = (grant: GrantRecord): boolean => this.#content.isSettled(grant);
+    this.#forgery.after({ requests: this.#asking.requests, writes: this.#writes, isSettled, refusing });
   }
 
   onRequest(hub: HubModel, request: HubRequest, grant: GrantRecord, record: SubscriptionRecord): void {
@@ -198,99 +172,84 @@ export class ModelWatch {
     const place = `${hub.url} ${topic}`;
     const before = this.#places.get(callback);
     this.#expect(before === undefined || before === place, `S8 the callback of ${before} is given to ${place}`);
-    if (before === undefined && mode === 'subscribe') this.#newCallback(place, callback, record);
+    if (before === undefined && mode === 'subscribe') this.#newCallback(place, grant, record);
     this.#places.set(callback, place);
+    this.#asking.onRequest(hub, request, grant);
     if (mode === 'subscribe') {
-      const known = this.#secrets.get(callbackKey(callback));
-      if (known?.value !== request.secret) {
-        this.#secrets.set(callbackKey(callback), { value: request.secret, verifiedAt: undefined });
-      }
+      this.#attempts += 1;
+      this.#askedAt.set(grant.id, timeline.now);
       this.#expect(this.isWanted && !this.isRefused, `what is not wanted is asked for at ${hub.url}`);
-      this.#expect(!this.#barredFor.has(place), `N2 ${hub.url} has denied ${topic} and is asked again`);
       this.#expect(!isLeft(grant), `S6 ${grant.id} has been left, and is asked for again`);
       this.#expect(topic === grant.topic, `S1 ${topic} is asked for instead of ${grant.topic}`);
     } else {
-      this.#leaving.add(callbackKey(callback));
-      this.#expect(
-        before === place || this.#leases.has(callbackKey(callback)),
-        'S6 what was never subscribed is unsubscribed',
-      );
+      const isKnown = before === place || this.#content.isVerified(callback);
+      this.#expect(isKnown, 'S6 what was never subscribed is unsubscribed');
     }
-    const key = `${mode} ${grant.id}`;
-    const last = this.#sent.findLast((sent) => sent.grantId === grant.id && sent.mode === mode);
-    // A lease that ran out is asked for again at once (L3).
-    // What was to be asked for, twice over, may have had to wait for a request that was open.
-    const isQueued = this.#sent.some(
-      (sent) => sent !== last && sent.grantId === grant.id && timeline.now - sent.at <= 10_000,
-    );
-    const isUsers = timeline.now - this.#userAt <= 10_000;
-    const isExpired = grant.state === 'expired' && (grant.expiresAt ?? 0) - this.#world.skew > (last?.at ?? 0);
-    this.#expect(
-      last === undefined ||
-        isExpired ||
-        isUsers ||
-        isQueued ||
-        !this.#asking.has(key) ||
-        timeline.now - last.at >= 1_000,
-      `L2 ${hub.url} is asked twice within a second for one grant`,
-    );
-    this.#asking.add(key);
-    this.#sent = this.#sent.filter(({ at }) => at > timeline.now - DAY);
-    this.#sent.push({ at: timeline.now, grantId: grant.id, mode });
-    this.#expect(
-      this.#sent.length <= MOST_REQUESTS_A_DAY,
-      `L2 a storm: more than ${MOST_REQUESTS_A_DAY} requests in a day`,
-    );
+    this.#content.onRequest(request);
   }
 
-  /** No callback changes but by a move, a denial, or where the one before was never granted. */
-  #newCallback(place: string, callback: string, record: SubscriptionRecord): void {
+  /** No callback changes but by a move, a denial, a rotation, or where the one before was never granted. */
+  #newCallback(place: string, { id, callback, replaces }: GrantRecord, record: SubscriptionRecord): void {
+    if (replaces !== undefined) return;
     const other = record.grants.find(
       (grant) =>
         grant.callback !== callback &&
         this.#places.get(grant.callback) === place &&
         this.#isOurs(grant) &&
         grant.verifiedAt !== undefined &&
-        grant.state !== 'denied' &&
+        grant.deniedAt === undefined &&
+        grant.replaces !== id &&
         !isLeft(grant),
     );
     this.#expect(other === undefined, `S8 ${place} is given another callback than ${other?.id} has there`);
   }
 
-  onAnswer(intent: Intent, answer: CallbackAnswer, grant: GrantRecord, before: SubscriptionRecord): void {
-    const { mode, callback, lease } = intent;
+  onOutcome(answer: HubAnswer, mode: 'subscribe' | 'unsubscribe', grant: GrantRecord): void {
+    this.#asking.onOutcome(answer, mode, grant);
+    if (mode === 'unsubscribe' || answer.type !== 'accepted' || grant.pending?.verified !== true) return;
+    this.#settled(grant);
+    if (grant.pending.denied === true) this.#content.onDeniedUnasked(grant.callback);
+  }
+
+  #settled(grant: GrantRecord): void {
+    const { record } = this.#world;
+    this.#content.onSettled(grant);
+    if (record !== undefined && this.#isPresent(record, grant)) this.#attempts = 0;
+  }
+
+  onAnswer(intent: Intent, answer: Answered, grant: GrantRecord, before: SubscriptionRecord): void {
+    const { mode, callback } = intent;
+    const { now, record } = this.#world;
+    const isRequestOpen = isOpen(grant, now);
+    const isAsked = isRequestOpen && grant.pending?.verified !== true;
+    if (answer === 'not now') this.#handlers.onNotNow(mode, grant);
+    // It counts as an attempt that failed.
+    if (mode === 'hub-error' && answer === 'acknowledged') this.#attempts += 1;
     if (mode === 'denied') {
-      if (isOver(grant) || answer === 'not now') return;
-      this.#denied.add(callbackKey(callback));
-      if (isLeft(grant) || (before.topic !== undefined && before.topic !== grant.topic)) return;
-      this.barred.add(grant.advertisedHub);
-      this.#barredFor.add(`${grant.advertisedHub} ${grant.topic}`);
+      const after = record?.grants.find(({ id }) => id === grant.id);
+      if (answer !== 'acknowledged' || after?.deniedAt !== now || grant.deniedAt === now) return;
+      if (isLeft(grant) || grant.state === 'unsubscribing') return;
+      this.#asking.onDenied(grant, isRequestOpen);
+      if (!isRequestOpen) this.#content.onDeniedUnasked(callback);
     } else if (answer === 'refused by the handler') {
-      this.#asking.clear();
+      if (mode === 'subscribe' ? !isAsked : isOver(grant)) return;
+      this.#asking.explained();
       if (mode === 'subscribe') this.isRefused = true;
-      else if (grant.state !== 'unsubscribed' && !isLeft(grant)) this.isWanted = true;
+      else if (!isLeft(grant)) this.isWanted = true;
     } else if (answer === 'confirmed' && mode === 'subscribe') {
       this.#expect(this.isWanted && !this.isRefused, 'V1 a subscription is confirmed that is not wanted');
-      this.#leases.set(callbackKey(callback), this.#world.now + leaseMs(lease));
-      this.#denied.delete(callbackKey(callback));
-      this.#leaving.delete(callbackKey(callback));
+      this.#content.onVerified(callback, isAsked);
       // What was given up is taken up again, as if nothing had been asked for.
-      if (before.hold === 'gave-up') this.#asking.clear();
-      // A hub that denied another callback, and grants this one, does not deny.
-      if (before.topic === grant.topic && before.hubs.includes(grant.advertisedHub) && this.#isOurs(grant)) {
-        this.barred.delete(grant.advertisedHub);
-        this.#barredFor.delete(`${grant.advertisedHub} ${grant.topic}`);
-      }
-      const secret = this.#secrets.get(callbackKey(callback));
-      if (secret !== undefined) secret.verifiedAt ??= this.#world.timeline.now;
-      // What a verification followed is no storm.
-      this.#sent = this.#sent.filter(({ grantId }) => grantId !== grant.id);
+      if (before.hold === 'gave-up' || before.hold === 'denied') this.#asking.explained();
+      const isDeniedStill = record?.grants.find(({ id }) => id === grant.id)?.pending?.denied === true;
+      if (isRequestOpen && !isDeniedStill) this.#asking.onVerified(grant, isAsked);
+      if (isAsked && grant.pending?.accepted !== false) this.#settled(grant);
     } else if (answer === 'confirmed') {
       this.#expect(
-        this.#leaving.has(callbackKey(callback)) || grant.state === 'unsubscribed' || grant.state === 'unsubscribing',
+        this.#content.isLeft(callback) || grant.state === 'unsubscribed' || grant.state === 'unsubscribing',
         'V3 an unsubscription is confirmed that nobody asked for',
       );
-      this.#sent = this.#sent.filter(({ grantId }) => grantId !== grant.id);
+      this.#asking.onLeft(grant);
     }
   }
 
@@ -303,7 +262,8 @@ export class ModelWatch {
     this.#areSingle(record);
     this.#goesOn(record);
     this.#isHeld(record);
-    for (const hub of this.#world.hubs) for (const entry of hub.live) this.#isAccepted(entry, record);
+    this.#areOpenRightly(record);
+    this.#content.check(record, this.isWanted, this.isRefused);
     this.#before = record;
     this.#isEnding = process.isClosing;
   }
@@ -318,44 +278,44 @@ export class ModelWatch {
   #isScheduled(record: SubscriptionRecord): void {
     const { process } = this.#world;
     if (process?.isClosing === true) return;
-    const isAsking = record.desired === 'subscribed' && record.hold === undefined;
     const isHolding = record.grants.some(({ state }) => state === 'active' || state === 'unsubscribing');
     const isDue = process?.dueTimes.has(ID) === true;
-    this.#expect(isDue || !isAsking, 'L2 what is wanted has nothing scheduled');
+    this.#expect(isDue || !isAsking(record), 'L2 what is wanted has nothing scheduled');
     this.#expect(isDue || !isHolding, 'L3 what is held has no end');
     if (this.isWanted && !this.isRefused && record.hold === undefined)
-      this.#expect(isAsking, 'L2 what is wanted is not asked for');
+      this.#expect(isAsking(record), 'L2 what is wanted is not asked for');
   }
 
+  /** D8, S8: of what its hubs took and verified, one grant works at each place where one is wanted. */
   #areSingle(record: SubscriptionRecord): void {
     const { hubs } = this.#world.setup;
     const callbacks = record.grants.map(({ callback }) => callback);
     this.#expect(new Set(callbacks).size === callbacks.length, 'S8 two grants have one callback');
-    const present = record.grants.filter((grant) => isWorking(grant) && this.#isPresent(record, grant));
+    const settled = record.grants.filter((grant) => isWorking(grant) && this.#content.isSettled(grant));
+    const present = settled.filter((grant) => this.#isPresent(record, grant));
     const places = present.map(({ advertisedHub }) => (hubs === 'all' ? advertisedHub : 'anywhere'));
     this.#expect(new Set(places).size === places.length, 'D8 two grants work where one is wanted');
     for (const hub of this.#world.hubs) {
-      const working = hub.live.filter((entry) => {
-        const grant = record.grants.find(({ callback }) => callback === entry.callback);
-        // What has moved away altogether is left as soon as it is had at its new place.
-        return grant !== undefined && isWorking(grant) && record.hubs.includes(grant.advertisedHub);
-      });
+      // What has moved is left as soon as it is had at its new place.
+      const working = hub.live.filter((entry) => present.some(({ callback }) => callback === entry.callback));
       const topics = working.map(({ topic }) => topic);
       this.#expect(new Set(topics).size === topics.length, `S8 ${hub.url} delivers one topic to two working callbacks`);
     }
   }
 
-  /** V6: what works goes on until its own lease ends. */
+  /** V6, N1: what is active goes on until its own lease ends, whoever denies it. */
   #goesOn(record: SubscriptionRecord): void {
     const { now } = this.#world;
     if (this.#isEnding) return;
     for (const grant of this.#before?.grants ?? []) {
-      if (!isWorking(grant) || (grant.expiresAt ?? 0) <= now || this.#denied.has(callbackKey(grant.callback))) continue;
+      if (grant.state !== 'active' || isLeft(grant) || (grant.expiresAt ?? 0) <= now) continue;
       const after = record.grants.find(({ id }) => id === grant.id);
       const isReplaced =
         after?.state === 'unsubscribing' &&
         isLeft(after) &&
-        record.grants.some((other) => other.id !== grant.id && isWorking(other) && this.#isPresent(record, other));
+        record.grants.some(
+          (other) => other.id !== grant.id && this.#isGranted(other) && this.#isPresent(record, other),
+        );
       this.#expect(
         after?.state === 'active' || isReplaced,
         `V6 ${grant.id} worked and is ${after?.state ?? 'gone'} before its lease ends`,
@@ -363,65 +323,63 @@ export class ModelWatch {
     }
   }
 
+  #isGranted(grant: GrantRecord): boolean {
+    return grant.state === 'active' && this.#content.isSettled(grant);
+  }
+
   /** What holds a subscription holds until the user says otherwise. */
-  #isHeld({ hold, desired, hubs }: SubscriptionRecord): void {
+  #isHeld({ hold, desired, hubs, grants }: SubscriptionRecord): void {
     const before = this.#before;
     this.#expect(
       (desired === 'subscribed') === this.isWanted,
       `it is ${desired}, which is not what the user wants, or the handler`,
     );
     if (!this.isWanted) return;
-    const isRight = this.isRefused ? hold === 'handler-refused' || hold === 'denied' : hold !== 'handler-refused';
+    const { setup } = this.#world;
+    const isRight = this.isRefused ? hold === 'handler-refused' : hold !== 'handler-refused';
     this.#expect(isRight, `V7 the hold is ${hold}, and the handler refused: ${this.isRefused}`);
-    if (hold === 'denied' && before?.hold !== 'denied' && before !== undefined) {
-      this.#expect(
-        hubs.every((hub) => this.barred.has(hub)),
-        'N2 held as denied although not all hubs denied',
-      );
+    if (before === undefined || hold === before.hold) return;
+    if (hold === 'denied') {
+      this.#expect(setup.afterDenial === 'stop', 'N2 held as denied, although hubs are to be asked again');
+      const isDenied = (hub: string): boolean =>
+        grants.some(({ advertisedHub, deniedAt }) => advertisedHub === hub && deniedAt !== undefined);
+      this.#expect(hubs.every(isDenied), 'N2 held as denied although not all hubs denied');
     }
-    if (before?.hold === 'denied' && this.barred.size > 0) {
-      this.#expect(
-        hold === 'denied' || hold === 'handler-refused',
-        `N2 what was held as denied is ${hold} without a retry`,
-      );
+    if (hold === 'gave-up') {
+      this.#expect(this.#attempts >= setup.maxAttempts, `L2 given up after ${this.#attempts} attempts`);
     }
-    this.#expect(hold !== 'gave-up' || Number.isFinite(this.#world.setup.maxAttempts), 'L2 given up without a limit');
   }
 
-  /** V6, C1: what a hub sends within its lease is accepted, signed as it signs. */
-  #isAccepted({ topic, callback, secret, secretAskedAt, isVerified }: HubEntry, record: SubscriptionRecord): void {
-    const { now, timeline, process } = this.#world;
-    if (record.hold === 'deleted' || this.#denied.has(callbackKey(callback))) return;
-    // What has ended has, also when the clock is set back.
-    if ((this.#leases.get(callbackKey(callback)) ?? 0) <= now) return void this.#leases.delete(callbackKey(callback));
-    const grant = process?.registry.match(callbackKey(callback))?.grant;
-    const isEnding = this.#leaving.has(callbackKey(callback)) || !this.isWanted;
-    if (isEnding && (grant === undefined || isOver(grant))) return;
-    this.#expect(grant !== undefined, `C1 ${topic} is delivered to a callback that is not known any more`);
-    if (grant === undefined) return;
-    this.#expect(!isOver(grant), `C1 ${topic} is delivered within its lease to ${grant.id}, which is ${grant.state}`);
-    const asked = this.#secrets.get(callbackKey(callback));
-    // A hub that verifies while it is asked for another secret is taken to have verified that one.
-    const isReplaced = asked !== undefined && asked.value !== secret && asked.verifiedAt !== undefined;
-    if (isReplaced && timeline.now - (asked.verifiedAt ?? 0) >= DAY) return;
-    // Nor can a process that was down have had it told again before it lapsed.
-    if (this.#startedAt - secretAskedAt > DAY / 2) return;
-    const isPromised = isVerified && !isEnding && !this.isRefused && record.hold === undefined && !isLeft(grant);
-    if (secretAskedAt <= this.#lastJump || (!isPromised && timeline.now - secretAskedAt >= DAY)) return;
-    const { values, unsigned } = acceptedSecrets(grant.secrets, now);
-    this.#expect(
-      secret === null ? unsigned : unsigned || values.includes(secret),
-      `V6 ${topic} is signed with a secret that is not accepted any more at ${grant.id}`,
-    );
+  /** V9: what counts as open was asked for, and not long ago. */
+  #areOpenRightly({ grants }: SubscriptionRecord): void {
+    const { now, timeline } = this.#world;
+    for (const grant of grants) {
+      if (grant.lateUntil === undefined || grant.lateUntil <= now) continue;
+      const askedAt = this.#askedAt.get(grant.id) ?? -Infinity;
+      if (askedAt <= this.#lastJump) continue;
+      this.#expect(timeline.now - askedAt <= LONGEST_OPEN_MS, `V9 a request for ${grant.id} is open for too long`);
+    }
   }
 
   /** After two days without faults: no wait is longer than one. */
-  checkLeft(): void {
-    const leaving = this.#world.record?.grants.find(({ state }) => state === 'unsubscribing');
+  checkCome(): void {
+    const { record } = this.#world;
+    const leaving = record?.grants.find(({ state }) => state === 'unsubscribing');
     this.#expect(
       leaving === undefined,
       `S6 ${leaving?.id} has not been left, although its hub has done all it is asked`,
     );
+    if (record === undefined || !isAsking(record)) return;
+    this.#expect(stateOf(record) === 'active', `N2 after two days what is wanted is ${stateOf(record)}`);
+  }
+
+  /** Ten minutes after a forger came, where all else is well. */
+  checkUndone(): void {
+    const { record } = this.#world;
+    if (record === undefined || !isAsking(record)) return;
+    const denied = record.grants.find((grant) => !isOver(grant) && !isLeft(grant) && isDeniedUnasked(grant));
+    const isActive = stateOf(record) === 'active' && denied === undefined;
+    this.#expect(isActive, `N1 ten minutes after a forger it is ${stateOf(record)}, and ${denied?.id} denied`);
   }
 
   /** After a time without faults. */
@@ -441,13 +399,11 @@ export class ModelWatch {
       return;
     }
     if (record.hold !== undefined) return;
-    const advertised = record.hubs.filter((hub) => !this.barred.has(hub));
-    const present = record.grants.filter((grant) => isWorking(grant) && this.#isPresent(record, grant));
-    const wanted = setup.hubs === 'all' ? advertised.length : Math.min(1, advertised.length);
+    const working = record.grants.filter((grant) => isWorking(grant) && this.#isPresent(record, grant));
+    const wanted = setup.hubs === 'all' ? record.hubs.length : 1;
     this.#expect(state === 'active', `L2 at the end what is wanted is ${state}`);
-    this.#expect(wanted === 0 || record.attempts === 0, `L2 at the end ${record.attempts} attempts are counted`);
-    this.#expect(present.length === wanted, `D8 at the end ${present.length} grants work where ${wanted} are wanted`);
-    const working = wanted === 0 ? record.grants.filter(isWorking) : present;
+    this.#expect(record.attempts === 0, `L2 at the end ${record.attempts} attempts are counted`);
+    this.#expect(working.length === wanted, `D8 at the end ${working.length} grants work where ${wanted} are wanted`);
     for (const { callback, advertisedHub } of working) {
       const here = live.filter(({ entry }) => entry.callback === callback);
       this.#expect(here.length === 1, `L2 at the end ${advertisedHub} has nothing of what works there`);
@@ -476,9 +432,4 @@ export class ModelWatch {
     this.#world.note(`WRONG: ${what}`);
     this.wrong.push(what);
   }
-}
-
-function leaseMs(given: string | undefined): number {
-  const seconds = Number(given ?? 0);
-  return seconds > 0 ? Math.min(seconds * 1000, LONGEST_LEASE_MS) : DAY;
 }

@@ -5,7 +5,8 @@ import { newSubscription, type SubscriptionRecord } from '../../src/subscription
 import type { ServiceTerms } from '../../src/subscription/terms.js';
 import { HubModel } from './hub-model.js';
 import { RULES } from './life.js';
-import { ID, LONGEST_LEASE_MS, ModelWatch, type Setup, type Watched } from './model-watch.js';
+import { ID, LONGEST_LEASE_MS, type Setup, type Watched } from './model-setup.js';
+import { ModelWatch } from './model-watch.js';
 import { TERMS } from './registry-world.js';
 import { SubscriberProcess, type Advertised } from './subscriber-process.js';
 import { randomNumbers, settled, Timeline } from './timeline.js';
@@ -100,7 +101,9 @@ export class ModelWorld implements Watched {
         this.watch.onRequest(this.hubOf(request.url), request, grant, record);
         return this.hubOf(request.url).request(request);
       },
+      onOutcome: (answer, mode, grant) => this.watch.onOutcome(answer, mode, grant),
       refuses: (mode) => this.refusing === mode,
+      onHandler: (call, grant) => this.watch.onHandler(call, grant),
       onAnswer: (intent, answer, grant, before) => {
         this.note(`${intent.mode} at ${intent.callback.slice(0, 40)} with ${intent.lease ?? 'no lease'}: ${answer}`);
         this.watch.onAnswer(intent, answer, grant, before);
@@ -157,6 +160,8 @@ export class ModelWorld implements Watched {
   /** What is due is done, and all is checked. */
   async look(): Promise<void> {
     await settled();
+    this.#bury();
+    this.watch.afterForgery(this.refusing);
     this.process?.tick();
     await settled();
     this.#bury();
@@ -186,6 +191,7 @@ export class ModelWorld implements Watched {
     await this.timeline.passed((answers ?? 10) * 1000);
     const { topic, hubs } = this.publisher;
     const isFound = answers !== undefined && this.publisher.answers !== undefined;
+    this.watch.onDiscovery();
     this.note(isFound ? `found ${topic} at ${hubs.join(' ')}` : 'nothing found');
     return isFound ? { topic, hubs } : undefined;
   }
@@ -196,13 +202,13 @@ export class ModelWorld implements Watched {
   }
 
   #terms(): ServiceTerms {
-    const { hubs, maxAttempts, protocol } = this.setup;
+    const { hubs, maxAttempts, protocol, afterDenial, rotateSecret, rotateCallback } = this.setup;
     const { base } = this;
     const maxLeaseSeconds = LONGEST_LEASE_MS / 1000;
     return {
       ...TERMS,
       protocol,
-      rules: { ...RULES, hubs, maxAttempts, maxLeaseSeconds },
+      rules: { ...RULES, hubs, maxAttempts, maxLeaseSeconds, afterDenial, rotateSecret, rotateCallback },
       callbackOf: (path) => `${base}/${path}`,
       newPath: () => `path-${this.#newId()}`.padEnd(43, '_'),
     };
@@ -242,6 +248,7 @@ export class ModelWorld implements Watched {
           if (this.process !== undefined) this.process.isDead = true;
           await never();
         }
+        this.watch.onWrite();
         this.#unwritten = value;
       },
       delete: async (_kind, id) => void stored.delete(id),

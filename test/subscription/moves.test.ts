@@ -142,12 +142,15 @@ describe('what has been left', () => {
     expect(states(life)).toEqual(['unsubscribing', 'active']);
   });
 
-  test('N2 may deny without an end of what is wanted, or of asking that hub', () => {
+  test('N1 may deny without an end of what is wanted, or of asking that hub', () => {
     const life = left();
+    const { lastError } = life.record;
     life.denied(life.record.grants[0]?.id);
-    expect(life.asked).toEqual(['tell denied']);
-    expect(life.record).toMatchObject({ deniedBy: [], hold: undefined });
+    expect(life.asked).toEqual([]);
+    expect(life.record).toMatchObject({ hold: undefined });
+    expect(life.record.lastError).toEqual(lastError);
     expect(stateOf(life.record)).toBe('active');
+    expect(life.due(60_000).effects).toEqual([{ type: 'request', grantId: 'g1', mode: 'unsubscribe' }]);
   });
 
   test('is one of sixteen at most that are remembered', () => {
@@ -168,35 +171,45 @@ describe('N2 a hub that was asked under another public URL', () => {
     return life.apply({ type: 'wanted' }).discovered().requested();
   };
 
-  test('and denied is not asked to renew what it granted under the old one, which works on until its lease ends', () => {
+  const [OLD, NEW] = ['g1', 'g2'];
+
+  test('and denies is asked again by N2, while what it granted under the old one works and is renewed', () => {
     const life = elsewhere().denied();
+    expect(life.asked).toEqual(['tell denied']);
     expect(stateOf(life.record)).toBe('active');
-    expect(life.due(9 * DAY).asked).toEqual([]);
-    expect(life.apply({ type: 'renewal-wanted' }).asked).toEqual([]);
-    expect(life.due(DAY).asked).toEqual(['tell expired', 'discover', 'catch up']);
-    expect(life.discovered().asked).toEqual([]);
-    expect(life.record.hold).toBe('denied');
-  });
-
-  test('and denied the old one is not asked again when it does not answer', () => {
-    const life = elsewhere();
-    life.denied(life.record.grants[0]?.id).unreachable();
-    expect(life.asked).toEqual(['tell failed']);
-    expect(life.record.hold).toBe('denied');
-  });
-
-  test('and denied the old one is not asked again after a start, and given the time it has', () => {
-    const life = elsewhere();
-    life.denied(life.record.grants[0]?.id).apply({ type: 'wanted' });
+    life.due(60_000);
     expect(life.asked).toEqual([]);
-    expect(life.due(60_000).asked).toEqual(['tell failed']);
-    expect(life.record.hold).toBe('denied');
+    expect(dueAt(life.record)).toBe(life.now + 30_000);
+    life.due(30_000).discovered();
+    expect(life.effects).toEqual([{ type: 'request', grantId: NEW, mode: 'subscribe' }]);
+    life.requested({ grantId: NEW, requestId: 'r2' }).verified('864000', NEW);
+    expect(states(life)).toEqual(['unsubscribing', 'active']);
   });
 
-  test('and denied the old one denies no more once it grants the new one', () => {
-    const life = elsewhere();
-    life.denied(life.record.grants[0]?.id).verified();
-    expect(life.record).toMatchObject({ deniedBy: [], hold: undefined });
-    expect(life.due(9 * DAY).discovered().asked).toEqual(['subscribe']);
+  test('and denies is not asked again by a start', () => {
+    const life = elsewhere().denied().due(60_000);
+    const at = dueAt(life.record);
+    life.apply({ type: 'wanted' });
+    expect(life.asked).not.toContain('subscribe');
+    expect(life.discovered().asked).toEqual([]);
+    expect(dueAt(life.record)).toBe(at);
+  });
+
+  test('and denies the old one unasked is being asked under the new one already', () => {
+    const life = elsewhere().denied(OLD);
+    expect(life.asked).toEqual(['tell denied']);
+    expect(stateOf(life.record)).toBe('verifying');
+    expect(dueAt(life.record)).toBe(life.grant.pending?.deadline);
+    life.unreachable();
+    expect(life.asked).toEqual(['tell failed']);
+    expect(life.record.hold).toBeUndefined();
+    expect(dueIn(life)).toBe(1_000);
+  });
+
+  test('and denies the old one is asked to end that once it grants the new one', () => {
+    const life = elsewhere().denied(OLD).verified();
+    expect(life.asked).toEqual(['tell verified', 'unsubscribe', 'catch up']);
+    expect(stateOf(life.record)).toBe('active');
+    expect(life.due(9 * DAY).discovered().effects).toContainEqual({ type: 'request', grantId: NEW, mode: 'subscribe' });
   });
 });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { embeddedEngine, type EmbeddedEngine } from '../../src/engine/embedded.js';
 import type { Logger } from '../../src/logger.js';
 import { openStore } from '../../src/store/open-store.js';
@@ -22,7 +23,7 @@ export const TERMS: ServiceTerms = {
   allowInsecureSecret: false,
   hasOneCallback: false,
   callbackOf: (path) => `http://127.0.0.1/websub/${path}`,
-  newPath: () => crypto.randomUUID(),
+  newPath: () => randomBytes(32).toString('base64url'),
 };
 
 /** A line of the log: its level, its fields and its message. */

@@ -13,6 +13,7 @@ async function granted(here: World, id = 's'): Promise<string> {
   const { grants } = await here.registry.apply(id, discovered);
   const grantId = grants[0]?.id ?? '';
   await here.registry.apply(id, { type: 'requested', grantId, requestId: 'r', mode: 'subscribe', secret: null });
+  await here.registry.apply(id, { type: 'accepted', grantId, requestId: 'r', hub: HUB, moved: false });
   await here.registry.apply(id, { type: 'verified', grantId, mode: 'subscribe', leaseSeconds: '864000' });
   await here.registry.apply(id, { type: 'answered', grantId });
   return grantId;
@@ -31,7 +32,9 @@ describe('S2 the store comes first', () => {
     expect(verified?.effect).toMatchObject({ name: 'verified' });
     expect(await verified?.stored).toMatchObject({ data: { record: { grants: [{ state: 'active' }] } } });
     await here.registry.apply('s', { type: 'denied', grantId, failure: failure('denied') });
-    expect(await here.performed.at(-1)?.stored).toMatchObject({ data: { record: { hold: 'denied' } } });
+    expect(await here.performed.at(-1)?.stored).toMatchObject({
+      data: { record: { grants: [{ state: 'active', deniedAt: START, askAfreshAt: START + 90_000 }] } },
+    });
   });
 
   test('what would be found again is stored with the next change, or in a batch', async () => {
@@ -247,13 +250,29 @@ describe('a tombstone', () => {
     const here = await world();
     const grantId = await granted(here);
     const key = keyOf(here, 's');
-    await here.registry.apply('s', { type: 'denied', grantId, failure: failure('denied') });
+    await here.registry.apply('s', { type: 'unwanted', why: 'shutdown' });
+    await here.registry.apply('s', { type: 'verified', grantId, mode: 'unsubscribe' });
     await here.registry.sweep(START);
-    expect(here.registry.match(key)?.grant.state).toBe('denied');
+    expect(here.registry.match(key)?.grant.state).toBe('unsubscribed');
     await here.registry.sweep(START + 1);
     expect(here.registry.match(key)).toBeUndefined();
-    expect(here.registry.get('s')?.record).toMatchObject({ grants: [], hold: 'denied' });
+    expect(here.registry.get('s')?.record).toMatchObject({ grants: [], desired: 'subscribed' });
     expect(await here.store.get('subscription', 's')).toMatchObject({ data: { record: { grants: [] } } });
+  });
+
+  test('C1 N1 is what was denied unasked, once its lease has ended, and not before', async () => {
+    const here = await world();
+    const grantId = await granted(here);
+    const key = keyOf(here, 's');
+    here.now += 10 * DAY - 1_000;
+    await here.registry.apply('s', { type: 'denied', grantId, failure: failure('denied', here.now) });
+    await here.registry.sweep(here.now + 1);
+    expect(here.registry.match(key)?.grant.state).toBe('active');
+    here.now += 1_000;
+    await here.registry.apply('s', { type: 'due' });
+    expect(here.registry.match(key)?.grant).toMatchObject({ state: 'unsubscribed', endedAt: here.now });
+    await here.registry.sweep(here.now + 1);
+    expect(here.registry.match(key)).toBeUndefined();
   });
 
   test('sweeping leaves what is in use', async () => {
@@ -269,9 +288,7 @@ test('S8 a callback that can serve one grant only is taken over by the next', as
   const here = await world();
   here.terms = { ...TERMS, newPath: () => 'only' };
   const first = await granted(here);
-  await here.registry.apply('s', { type: 'denied', grantId: first, failure: failure('denied') });
-  await here.registry.apply('s', { type: 'retried' });
-  const { grants } = await here.registry.apply('s', discovered);
+  const { grants } = await here.registry.apply('s', { ...discovered, hubs: ['https://second-hub.example/'] });
   expect(grants).toHaveLength(1);
   expect(here.registry.match('only')?.grant).toBe(grants[0]);
   expect(grants[0]?.id).not.toBe(first);
@@ -295,4 +312,44 @@ test('the lease asked for with a subscription is used instead of its service’s
   const grantId = grants[0]?.id ?? '';
   const asked = await here.registry.apply('s', { type: 'requested', grantId, requestId: 'r', mode: 'subscribe' });
   expect(asked.grants[0]?.pending?.deadline).toBe(START + 2_000);
+});
+
+test('N1 the question after an unasked denial has a callback of its own, and the old one is still known', async () => {
+  const here = await world();
+  const first = await granted(here);
+  const key = keyOf(here, 's');
+  await here.registry.apply('s', { type: 'denied', grantId: first, failure: failure('denied') });
+  here.now += 90_000;
+  const { grants } = await here.registry.apply('s', { type: 'due' });
+  expect(grants).toMatchObject([{ id: first }, { replaces: first, state: 'requested' }]);
+  expect(here.registry.match(callbackKey(grants[1]?.callback ?? ''))?.grant.id).toBe(grants[1]?.id);
+  expect(here.registry.match(key)?.grant.id).toBe(first);
+  expect(here.performed.at(-1)?.effect).toEqual({ type: 'request', grantId: grants[1]?.id, mode: 'subscribe' });
+});
+
+test('N1 the question under the one callback there is to give keeps it', async () => {
+  const here = await world();
+  here.terms = { ...TERMS, newPath: () => 'only', hasOneCallback: true };
+  const first = await granted(here);
+  await here.registry.apply('s', { type: 'denied', grantId: first, failure: failure('denied') });
+  here.now += 90_000;
+  const { grants } = await here.registry.apply('s', { type: 'due' });
+  expect(grants).toMatchObject([{ id: first, questionedAt: here.now }]);
+  expect(here.registry.match('only')?.grant.id).toBe(first);
+});
+
+test('N2 a denial is still known after a restart, and neither it nor a sweep has the hub asked sooner', async () => {
+  const here = await world();
+  const grantId = await granted(here);
+  await here.registry.apply('s', { type: 'denied', grantId, failure: failure('denied') });
+  const again = await world(here.store);
+  again.now += 10_000;
+  await again.registry.load();
+  await again.registry.apply('s', { type: 'wanted' });
+  await again.registry.sweep(again.now);
+  again.engine.tick();
+  expect(again.performed).toEqual([]);
+  again.now += 80_000;
+  again.engine.tick();
+  await expect.poll(() => again.performed.map(({ effect }) => effect.type)).toEqual(['request']);
 });

@@ -41,11 +41,18 @@ describe('S2 a request', () => {
     expect(life.grant.pending).toMatchObject({ accepted: true, deadline: life.now + 60_000 });
   });
 
-  test('does not leave for a grant that was denied or ended meanwhile', () => {
+  test('does not leave for a grant that ended meanwhile', () => {
     const life = new Life().apply({ type: 'wanted' }).discovered(HUB, SECOND_HUB);
     const { id } = life.grant;
-    life.denied(id).requested({ grantId: id });
-    expect(life.grantAt(HUB)).toMatchObject({ state: 'denied', pending: undefined });
+    life.unwanted('unsubscribed').requested({ grantId: id });
+    expect(life.grantAt(HUB)).toMatchObject({ state: 'unsubscribed', pending: undefined });
+  });
+
+  test('N1 does not leave while one that was denied is open: that may be verified still', () => {
+    const life = verifying(HUB, SECOND_HUB);
+    const { id } = life.grant;
+    life.denied().requested({ grantId: id, requestId: 'r2' });
+    expect(life.grantAt(HUB).pending).toMatchObject({ id: 'r1', denied: true });
   });
 
   test('does not leave beside one that is open: it waited for its turn, and was overtaken', () => {
@@ -95,7 +102,7 @@ describe('V6 a renewal that fails', () => {
       .requested()
       .refused();
     expect(life.asked).toEqual(['tell failed']);
-    expect(life.record.grants).toMatchObject([{ state: 'active', nextAttemptAt: life.now + 30_000 }]);
+    expect(life.record.grants).toMatchObject([{ state: 'active', nextAttemptAt: life.now + 90_000 }]);
   });
 
   test('D8 has another advertised hub asked beside it where it is refused, and not where it only fails', () => {
@@ -163,6 +170,12 @@ describe('V6 a renewal that fails', () => {
 });
 
 describe('an unsubscription that fails', () => {
+  test('N2 has as long as is configured, however short the lease, and is no refusal of what is wanted', () => {
+    const life = active('20').unwanted('shutdown').requested();
+    expect(life.grant.pending?.deadline).toBe(life.now + 60_000);
+    expect(life.refused().grant.refusals).toBeUndefined();
+  });
+
   test('is tried again until the lease ends, and then is one by itself', () => {
     const life = active().unwanted('unsubscribed');
     for (let time = 1; time <= 5; time += 1) {

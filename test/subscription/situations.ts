@@ -21,7 +21,22 @@ export const SITUATIONS = {
     active()
       .after(3 * DAY)
       .due(8 * DAY),
+  'verified before the answer': () => verifying().verifiedInPost(),
   denied: () => active().denied(),
+  'request denied': () => verifying().accepted().denied(),
+  'renewal denied': () =>
+    active()
+      .due(9 * DAY)
+      .discovered()
+      .requested()
+      .accepted()
+      .denied(),
+  'waiting after a denial': () => verifying().accepted().denied().due(60_000),
+  'held as denied': () => {
+    const life = verifying().accepted();
+    life.rules = { ...life.rules, afterDenial: 'stop' };
+    return life.denied().due(60_000);
+  },
   'refused by handler': () => {
     const life = verifying();
     return life.apply(refusedByHandler(life, 'subscribe'));
@@ -78,6 +93,13 @@ export const HAPPENINGS = {
   'handler-refused: subscribe': (life) => refusedByHandler(life, 'subscribe'),
   'handler-refused: unsubscribe': (life) => refusedByHandler(life, 'unsubscribe'),
   denied: (life) => ({ type: 'denied', grantId: grantId(life), failure: failure('denied') }),
+  'denial-answered': (life) => ({ type: 'denial-answered', grantId: grantId(life) }),
+  delivers: (life) => ({ type: 'delivers', grantId: grantId(life), isSigned: true }),
+  'hub-error': (life) => ({ type: 'hub-error', grantId: grantId(life), failure: failure('hub-error') }),
+  'renewal-wanted': () => ({ type: 'renewal-wanted' }),
+  'rotation-wanted: secret': () => ({ type: 'rotation-wanted', what: 'secret' }),
+  'rotation-wanted: callback': () => ({ type: 'rotation-wanted', what: 'callback' }),
+  'counters-reset': () => ({ type: 'counters-reset' }),
   'content-rejected': () => ({ type: 'content-rejected', failure: failure('unsigned') }),
   'due: nothing yet': () => ({ type: 'due' }),
   'due: what is next': (life) => {

@@ -3,7 +3,7 @@ import { grantSnapshot, subscriptionSnapshot } from '../../src/subscription/snap
 import type { Subscription } from '../../src/subscription/snapshot.js';
 import { active, DAY, failure, HUB, Life, SECOND_HUB, START, TOPIC, verifying } from './life.js';
 
-const STATS = { received: 1, rejected: 2, delivered: 3, failed: 4, missed: 5 };
+const STATS = { received: 1, rejected: 2, delivered: 3, failed: 4, refused: 0, duplicates: 0, missed: 5 };
 
 const snapshot = ({ record }: Life): Subscription => subscriptionSnapshot(record, STATS);
 
@@ -72,6 +72,45 @@ describe('a snapshot', () => {
     life.record = { ...life.record, hold };
     expect(snapshot(life)).toMatchObject({ state: 'failed', gaveUp: true });
     expect(snapshot(life)).not.toHaveProperty('nextAttemptAt');
+  });
+
+  test('N2 after a denial tells when the hub is asked again, not when it will have been given up', () => {
+    const life = verifying().accepted().denied();
+    const again = new Date(START + 90_000);
+    const { grants } = snapshot(life);
+    expect(snapshot(life)).toMatchObject({ state: 'denied', attempts: 0, nextAttemptAt: again });
+    expect(grants).toMatchObject([{ state: 'denied' }]);
+    expect(snapshot(life.due(60_000))).toMatchObject({ state: 'denied', attempts: 1, nextAttemptAt: again });
+  });
+
+  test('N1 after an unasked denial tells when the hub is asked what it means, and no renewal', () => {
+    const life = active().after(DAY).denied();
+    const snap = snapshot(life);
+    expect(snap).toMatchObject({ state: 'denied', nextAttemptAt: new Date(life.now + 90_000) });
+    expect(snap.grants).toMatchObject([{ state: 'denied', expiresAt: new Date(START + 10 * DAY) }]);
+    expect(snap).not.toHaveProperty('renewsAt');
+  });
+
+  test('N1 of what works is active where its renewal was denied', () => {
+    const life = active()
+      .due(8 * DAY)
+      .discovered()
+      .requested()
+      .accepted()
+      .denied()
+      .due(60_000);
+    expect(snapshot(life)).toMatchObject({
+      state: 'active',
+      renewsAt: new Date(life.now + 30_000),
+      grants: [{ state: 'active' }],
+    });
+    expect(snapshot(life).lastError).toMatchObject({ cause: 'denied' });
+  });
+
+  test('N2 says that it gave up, and that a denial was the last word', () => {
+    const life = verifying().accepted();
+    life.rules = { ...life.rules, maxAttempts: 1 };
+    expect(snapshot(life.denied().due(60_000))).toMatchObject({ state: 'denied', gaveUp: true });
   });
 
   test('counts the failures of an unsubscription', () => {

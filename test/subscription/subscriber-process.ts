@@ -1,21 +1,29 @@
 import { Hooks } from '../../src/delivery/hooks.js';
+import type { CallbackOptions, CallbackService } from '../../src/http/callback.js';
+import type { CallbackRequest } from '../../src/http/callback-request.js';
+import type { IntentHandlers } from '../../src/http/intent-handlers.js';
+import { answerIntent, type Verdicts } from '../../src/http/intent.js';
+import { OncePerMinute, RecentAnswers } from '../../src/http/recent-answers.js';
 import { embeddedEngine, type EmbeddedEngine } from '../../src/engine/embedded.js';
 import type { Engine } from '../../src/engine/engine.js';
 import { perform } from '../../src/runtime/effects.js';
+import { OriginHolds } from '../../src/hub/origin-holds.js';
 import { Pacing } from '../../src/hub/pacing.js';
 import { UnderWay } from '../../src/runtime/under-way.js';
 import type { Logger } from '../../src/logger.js';
 import type { RecordStore } from '../../src/store/record-store.js';
 import { callbackKey } from '../../src/subscription/callback-key.js';
 import type { SubscriptionEvent } from '../../src/subscription/events.js';
+import { isNews } from '../../src/subscription/denial-undone.js';
 import { failureOf } from '../../src/subscription/failure.js';
 import type { HubClient } from '../../src/subscription/hub-client.js';
 import type { GrantRecord, SubscriptionRecord } from '../../src/subscription/record.js';
-import { Registry } from '../../src/subscription/registry.js';
-import { latestSecret } from '../../src/subscription/secrets.js';
-import { isOver } from '../../src/subscription/state.js';
+import { Registry, type CallbackMatch } from '../../src/subscription/registry.js';
+import { acceptedSecrets, latestSecret } from '../../src/subscription/secrets.js';
+import { isOver, isUnasked } from '../../src/subscription/state.js';
 import type { ServiceTerms } from '../../src/subscription/terms.js';
 import type { HubAnswer, HubRequest, Intent } from './hub-model.js';
+import { ID } from './model-setup.js';
 
 /** What discovery came to: undefined where the publisher did not answer. */
 export type Advertised = { readonly topic: string; readonly hubs: readonly string[] } | undefined;
@@ -30,14 +38,18 @@ export interface Surroundings {
   readonly newId: () => string;
   readonly discover: () => Promise<Advertised>;
   readonly request: (request: HubRequest, grant: GrantRecord, record: SubscriptionRecord) => Promise<HubAnswer>;
+  /** Told how a request ended, once that is noted, with the grant as it was before. */
+  readonly onOutcome: (answer: HubAnswer, mode: 'subscribe' | 'unsubscribe', grant: GrantRecord) => void;
   /** Whether the service's handler refuses what a hub wants verified. */
   readonly refuses: (mode: 'subscribe' | 'unsubscribe') => boolean;
+  /** Told when a handler of the service is called, with its subscription as it was then. */
+  readonly onHandler: (call: Intent['mode'], grant: GrantRecord) => void;
   /** Told what a callback answered, with the grant and the subscription as they were before. */
-  readonly onAnswer: (intent: Intent, answer: CallbackAnswer, grant: GrantRecord, before: SubscriptionRecord) => void;
+  readonly onAnswer: (intent: Intent, answer: Answered, grant: GrantRecord, before: SubscriptionRecord) => void;
 }
 
 /** What came of a GET on a callback. */
-export type CallbackAnswer = 'confirmed' | 'acknowledged' | 'refused by the handler' | 'unknown' | 'not now';
+export type Answered = 'confirmed' | 'acknowledged' | 'refused by the handler' | 'unknown' | 'not now';
 
 /** A process with a registry in it. When it dies, nothing that was under way goes on. */
 export class SubscriberProcess {
@@ -50,6 +62,10 @@ export class SubscriberProcess {
   isDead = false;
   readonly #engine: EmbeddedEngine;
   readonly #around: Surroundings;
+  readonly #callbacks: CallbackOptions;
+  readonly #service: CallbackService;
+  /** What the handler refused, and whoever asked has not been told. */
+  readonly #refusals = new Set<string>();
 
   constructor(around: Surroundings) {
     this.#around = around;
@@ -59,6 +75,7 @@ export class SubscriberProcess {
     const pacing = new Pacing(8, new AbortController().signal);
     const hooks = new Hooks(logger);
     const client = this.#client();
+    const holds = new OriginHolds({ now, random });
     const termsOf = (): ServiceTerms => terms;
     this.registry = new Registry({
       store,
@@ -73,10 +90,42 @@ export class SubscriberProcess {
         const isClosing = (): boolean => this.isClosing;
         // What may have been missed, no hub of the model has to do with.
         const news = { catchUp: () => {}, watch: () => {} };
-        const options = { client, news, underWay: running, pacing, hooks, logger, now, termsOf, entryOf, isClosing };
-        perform(options, record, effect);
+        const common = {
+          client,
+          news,
+          underWay: running,
+          pacing,
+          holds,
+          hooks,
+          logger,
+          now,
+          termsOf,
+          entryOf,
+          isClosing,
+        };
+        perform(common, record, effect);
       },
     });
+    const { registry } = this;
+    const verdicts: Verdicts = new RecentAnswers();
+    const notices = new OncePerMinute();
+    this.#callbacks = {
+      registry,
+      ...nothingOf<Pick<CallbackOptions, 'delivery' | 'limits' | 'rejections' | 'refused'>>(),
+      hooks,
+      logger,
+      now,
+      serviceOf: () => this.#service,
+      verdicts,
+      notices,
+      isClosed: () => false,
+    };
+    this.#service = {
+      ...nothingOf<CallbackService>(),
+      name: 'News',
+      intent: this.#handlers(),
+      delivery: { ...nothingOf<CallbackService['delivery']>(), ackAfterMs: 5_000 },
+    };
   }
 
   /** Applies an event; never resolves where the process died meanwhile. */
@@ -96,55 +145,83 @@ export class SubscriberProcess {
     if (!this.isDead) this.#engine.tick();
   }
 
-  /** Answers a hub's GET as the callback does. */
+  /** Answers a GET as the callback does. Resolves to whether the answer is the challenge. */
   async answer(intent: Intent): Promise<boolean> {
     const match = this.isDead ? undefined : this.registry.match(callbackKey(intent.callback));
-    if (match === undefined || match.grant.topic !== intent.topic) return false;
+    if (match === undefined) return false;
     const { record } = match.entry;
-    let answer: CallbackAnswer;
-    try {
-      answer = intent.mode === 'denied' ? await this.#denied(match) : await this.#verified(match, intent);
-    } catch {
-      answer = 'not now';
-    }
+    const answered = await this.#answered(intent, match);
     if (this.isDead) return never();
-    this.#around.onAnswer(intent, answer, match.grant, record);
-    if (answer === 'confirmed' && intent.mode === 'subscribe') void this.#sent(record.id, match.grant.id);
-    return answer === 'confirmed';
+    this.#around.onAnswer(intent, answered, match.grant, record);
+    return answered === 'confirmed';
   }
 
-  /** The answer has left. */
-  async #sent(id: string, grantId: string): Promise<void> {
+  async #answered(intent: Intent, match: CallbackMatch): Promise<Answered> {
+    const { mode } = intent;
+    const refusal = `${mode} ${match.grant.id}`;
     try {
-      await this.apply(id, { type: 'answered', grantId });
+      const { status, onSent } = await answerIntent(
+        this.#callbacks,
+        { ...match, service: this.#service },
+        asked(intent),
+      );
+      if (this.isDead) return await never<Answered>();
+      if (status === 200) {
+        onSent?.();
+        return mode === 'subscribe' || mode === 'unsubscribe' ? 'confirmed' : 'acknowledged';
+      }
+      return this.#refusals.delete(refusal) ? 'refused by the handler' : 'unknown';
     } catch {
-      // It is asked once more.
+      this.#refusals.delete(refusal);
+      return 'not now';
     }
   }
 
-  async #denied({ entry, grant }: NonNullable<ReturnType<Registry['match']>>): Promise<CallbackAnswer> {
-    if (isOver(grant)) return 'acknowledged';
-    const failure = failureOf(new Error('the hub said no'), 'denied', this.#around.now());
-    await this.apply(entry.record.id, { type: 'denied', grantId: grant.id, failure });
-    return 'acknowledged';
+  /** Answers content that is signed with a secret, or not at all where that is null, and notes what follows from it. */
+  content(callback: string, secret: string | null): number {
+    const match = this.isDead ? undefined : this.registry.match(callbackKey(callback));
+    const status = contentStatus(match, secret, this.#around.now());
+    if (match === undefined || (status !== 202 && status !== 403)) return status;
+    const { entry, grant } = match;
+    const { id } = entry.record;
+    const isSigned = secret !== null;
+    if (status === 202 && isNews(grant, isSigned)) {
+      this.#inBackground(id, { type: 'delivers', grantId: grant.id, isSigned });
+    }
+    // One rejection a minute is noted.
+    if (status === 403 && this.#callbacks.notices.claim(entry, 'rejected', this.#around.now())) {
+      const failure = failureOf(new Error(UNSIGNED), 'unsigned', this.#around.now());
+      this.#inBackground(id, { type: 'content-rejected', failure });
+    }
+    return status;
   }
 
-  async #verified(match: NonNullable<ReturnType<Registry['match']>>, { mode, lease }: Intent): Promise<CallbackAnswer> {
-    if (mode === 'denied' || !this.registry.mayConfirm(match, mode)) return 'unknown';
-    const { id } = match.entry.record;
-    const grantId = match.grant.id;
-    if (this.#around.refuses(mode)) {
-      const failure = failureOf(new Error('the handler refused'), 'handler-refused', this.#around.now());
-      await this.apply(id, { type: 'handler-refused', grantId, mode, failure });
-      return 'refused by the handler';
-    }
-    const after = await this.apply(id, { type: 'verified', grantId, mode, leaseSeconds: lease });
-    const reached = mode === 'subscribe' ? 'active' : 'unsubscribed';
-    return after.grants.some((each) => each.id === grantId && each.state === reached) ? 'confirmed' : 'unknown';
+  #inBackground(id: string, event: SubscriptionEvent): void {
+    // Should it not be stored, it comes again with the next content.
+    this.apply(id, event).catch(() => undefined);
+  }
+
+  #handlers(): IntentHandlers {
+    const called = (mode: Intent['mode'], { id }: { readonly id: string }): void => {
+      const grant = this.registry.get(ID)?.record.grants.find((each) => each.id === id);
+      if (grant !== undefined && !this.isDead) this.#around.onHandler(mode, grant);
+    };
+    const verify = (mode: 'subscribe' | 'unsubscribe', grant: { readonly id: string }): void => {
+      called(mode, grant);
+      if (!this.#around.refuses(mode)) return;
+      this.#refusals.add(`${mode} ${grant.id}`);
+      throw new Error('the handler refused');
+    };
+    return {
+      onSubscriptionVerification: ({ grant }) => verify('subscribe', grant),
+      onUnsubscriptionVerification: ({ grant }) => verify('unsubscribe', grant),
+      onSubscriptionValidationDenied: ({ grant }) => called('denied', grant),
+      onHubError: ({ grant }) => called('hub-error', grant),
+    };
   }
 
   #client(): HubClient {
-    const { discover, now, request } = this.#around;
+    const { discover, now, onOutcome, request } = this.#around;
     return {
       discover: ({ id }) =>
         this.#tracked('discovery', async () => {
@@ -152,6 +229,7 @@ export class SubscriberProcess {
           const failure = failureOf(new Error('the publisher did not answer'), 'discovery', now());
           await this.apply(id, found ? { type: 'discovered', ...found } : { type: 'discovery-failed', failure });
         }),
+      wouldHold: () => false,
       request: (record, grantId, mode, { rules }) =>
         this.#tracked(`${mode} ${grantId}`, async () => {
           const grant = record.grants.find((each) => each.id === grantId);
@@ -165,21 +243,24 @@ export class SubscriberProcess {
           const { hub: url, topic, callback } = asked;
           const answer = await request({ url, mode, topic, callback, secret: secret ?? null }, asked, before);
           const told = { grantId, requestId };
+          const present = this.registry.get(id)?.record.grants.find((each) => each.id === grantId) ?? asked;
           if (answer.type === 'accepted') {
             await this.apply(id, { ...told, ...answer });
-            return;
+          } else {
+            const cause = answer.type === 'refused' ? 'refused' : 'unreachable';
+            const failure = failureOf(new Error(`the hub at ${url} was asked for ${rules.hubs}`), cause, now());
+            await this.apply(id, { ...told, ...answer, failure });
           }
-          const cause = answer.type === 'refused' ? 'refused' : 'unreachable';
-          const failure = failureOf(new Error(`the hub at ${url} was asked for ${rules.hubs}`), cause, now());
-          await this.apply(id, { ...told, ...answer, failure });
+          if (present.pending?.id === requestId) onOutcome(answer, mode, present);
         }),
     };
   }
 
-  #secretFor({ overrides }: SubscriptionRecord, { secrets }: GrantRecord): string | null {
+  #secretFor({ overrides }: SubscriptionRecord, { secrets, freshSecret }: GrantRecord): string | null {
     const secret = overrides?.secret;
     if (secret === false) return null;
-    return secret ?? latestSecret(secrets) ?? `secret-${this.#around.newId()}`;
+    const known = freshSecret === true ? undefined : latestSecret(secrets);
+    return secret ?? known ?? `secret-${this.#around.newId()}`;
   }
 
   async #tracked(what: string, work: () => Promise<void>): Promise<void> {
@@ -217,6 +298,35 @@ export class SubscriberProcess {
       },
     };
   }
+}
+
+/** What content is answered, as `http/distribution` does, whatever becomes of it. */
+export function contentStatus(match: CallbackMatch | undefined, secret: string | null, now: number): number {
+  if (match === undefined) return 404;
+  const { entry, grant } = match;
+  const { hold } = entry.record;
+  if (isUnasked(grant) || (hold === 'handler-refused' && grant.verifiedAt === undefined)) return 404;
+  if (isOver(grant) || hold === 'deleted') return 410;
+  const { values, unsigned } = acceptedSecrets(grant.secrets, now);
+  return unsigned || (secret !== null && values.includes(secret)) ? 202 : 403;
+}
+
+const UNSIGNED = 'the content is not signed as it has to be';
+
+/** A GET as it comes in. */
+function asked({ mode, topic, callback, lease, challenge = 'challenge' }: Intent): CallbackRequest {
+  const parts = [`hub.mode=${mode}`, `hub.topic=${encodeURIComponent(topic)}`];
+  if (mode === 'subscribe' || mode === 'unsubscribe') parts.push(`hub.challenge=${challenge}`);
+  if (lease !== undefined) parts.push(`hub.lease_seconds=${lease}`);
+  const target = `${new URL(callback).pathname}?${parts.join('&')}`;
+  return { ...nothingOf<CallbackRequest>(), method: 'GET', target };
+}
+
+/** Stands for what a GET does not look at. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says of what
+function nothingOf<T>(): T {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing of it is looked at
+  return {} as T;
 }
 
 /** What a dead process would have gone on with. */

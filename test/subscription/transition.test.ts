@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { stateOf } from '../../src/subscription/state.js';
+import { grantStateOf, stateOf } from '../../src/subscription/state.js';
 import type { SubscriptionEvent } from '../../src/subscription/events.js';
 import { HAPPENINGS, SITUATIONS, type Happening, type Situation } from './situations.js';
 import type { Life } from './life.js';
@@ -10,7 +10,12 @@ const keys = <Key extends string>(object: Readonly<Record<Key, unknown>>): reado
   Object.keys(object) as Key[];
 
 function inWords({ record, asked }: Life): string {
-  const grants = record.grants.map(({ state, pending }) => (pending === undefined ? state : `${state}…`));
+  const grants = record.grants.map((grant) => {
+    const { state, pending } = grant;
+    // A denial that does not end what works is seen nowhere else.
+    const shown = grantStateOf(grant) === state && grant.deniedAt !== undefined ? `${state}!` : grantStateOf(grant);
+    return pending === undefined ? shown : `${shown}…`;
+  });
   return `${stateOf(record)} [${grants.join(' ')}]${asked.length === 0 ? '' : `: ${asked.join(', ')}`}`;
 }
 
@@ -40,7 +45,12 @@ test('the situations are what they are called', () => {
     active: 'active [active]',
     renewing: 'active [active…]',
     expired: 'expired [expired]',
+    'verified before the answer': 'active [active…]',
     denied: 'denied [denied]',
+    'request denied': 'denied [denied…]',
+    'renewal denied': 'active [active!…]',
+    'waiting after a denial': 'denied [denied]',
+    'held as denied': 'denied [denied]',
     'refused by handler': 'failed [failed]',
     'gave up': 'failed [failed]',
     unsubscribing: 'unsubscribing [unsubscribing…]',

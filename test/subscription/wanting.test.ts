@@ -3,6 +3,14 @@ import { dueAt } from '../../src/subscription/due.js';
 import { stateOf } from '../../src/subscription/state.js';
 import { active, DAY, failure, HUB, Life, TOPIC, verifying } from './life.js';
 
+const handlerRefused = (life: Life): Life =>
+  life.apply({
+    type: 'handler-refused',
+    grantId: life.grant.id,
+    mode: 'subscribe',
+    failure: failure('handler-refused'),
+  });
+
 const started = (life: Life, milliseconds = 0): Life => life.after(milliseconds).apply({ type: 'wanted' });
 
 describe('a start finds', () => {
@@ -14,7 +22,7 @@ describe('a start finds', () => {
   });
 
   test('L4 a verification whose answer may not have left, and asks again', () => {
-    const life = verifying();
+    const life = verifying().accepted();
     life.apply({ type: 'verified', grantId: life.grant.id, mode: 'subscribe', leaseSeconds: '864000' });
     expect(started(life, 1_000).asked).toEqual(['discover']);
     expect(life.discovered().asked).toEqual(['subscribe']);
@@ -280,9 +288,27 @@ describe('a reset of the counters', () => {
     expect(gaveUp.unreachable().record.hold).toBe('gave-up');
     expect(gaveUp.apply({ type: 'counters-reset' }).record.hold).toBeUndefined();
     expect(gaveUp.asked).toEqual(['discover']);
-    const denied = active().denied().apply({ type: 'counters-reset' });
-    expect(denied.record.hold).toBe('denied');
-    expect(denied.asked).toEqual([]);
+    const refused = handlerRefused(verifying());
+    expect(refused.apply({ type: 'counters-reset' }).record.hold).toBe('handler-refused');
+    expect(refused.asked).toEqual([]);
+  });
+
+  test.each(['denied', 'refused'] as const)('N2 does not have a hub asked sooner that has %s', (how) => {
+    const life = verifying().accepted()[how]();
+    const at = life.grant.notBefore ?? life.record.nextAttemptAt ?? 0;
+    life.after(1_000).apply({ type: 'counters-reset' });
+    expect(life.asked).toEqual(['discover']);
+    expect(life.discovered().asked).toEqual([]);
+    expect(life.record.nextAttemptAt).toBe(at);
+    const renewal = active()
+      .due(9 * DAY)
+      .discovered()
+      .requested()
+      .accepted();
+    renewal[how]();
+    const next = dueAt(renewal.record);
+    expect(dueAt(renewal.apply({ type: 'counters-reset' }).record)).toBe(next);
+    expect(renewal.asked).toEqual([]);
   });
 
   test('leaves what works and is not due as it is', () => {
@@ -340,8 +366,12 @@ describe('a start under another public URL', () => {
 
   test('L6 does so for what was not verified yet, and not for what is over', () => {
     expect(moved(verifying()).grant).toMatchObject({ state: 'requested', pending: undefined });
-    const over = active().apply({ type: 'denied', grantId: active().grant.id, failure: failure('denied') });
-    expect(moved(over).asked).toEqual([]);
+    const over = active()
+      .after(9 * DAY)
+      .denied()
+      .due(DAY);
+    const [ended] = over.record.grants;
+    expect(moved(over.discovered()).record.grants[0]).toEqual(ended);
   });
 });
 

@@ -37,7 +37,7 @@ class Smallest {
   hubs: 'all',
   protocol: 'pubsubhubbub-0.3',
   httpConfig: { timeoutMs: 5_000, headers: { 'x-key': 'k' }, auth: { bearer: 'token' }, maxRedirects: 2 },
-  discoveryConfig: { accept: ['text/html', '*/*'], acceptLanguage: 'nl', httpConfig: {} },
+  discoveryConfig: { accept: ['*/*'], acceptLanguage: 'nl', httpConfig: { auth: { bearer: async () => 'token' } } },
   customParams: { 'hub.events': 'patient-open' },
   customHeaders: { 'x-tenant': 'a' },
   verifyTimeoutSeconds: 30,

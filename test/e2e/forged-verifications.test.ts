@@ -1,0 +1,149 @@
+import { Keyv } from 'keyv';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { defineSubscriber, type Subscription } from 'websub-subscriber';
+import { TestHub, type HubFaults, type ReceivedRequest } from 'websub-subscriber/testing';
+import { verification } from '../http/subscribed.js';
+import { exchange, request } from '../http/wire.js';
+import { FakeWorld } from './fake-world.js';
+import { DAY_MS, quiet } from './news-service.js';
+
+const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
+  method === 'POST' && form.get('hub.mode') === 'subscribe';
+
+/** Counts what is written for subscriptions. */
+class CountedRows extends Map<string, unknown> {
+  writes = 0;
+  bytes = 0;
+
+  override set(key: string, value: unknown): this {
+    if (key.includes('subscription')) {
+      this.writes += 1;
+      this.bytes += String(value).length;
+    }
+    return super.set(key, value);
+  }
+}
+
+/** A subscription at a hub, and somebody else who knows its callback. */
+async function place(faults: HubFaults = {}) {
+  const world = new FakeWorld();
+  const hub = await TestHub.start({ now: () => world.now, leaseSeconds: 864_000, ...faults });
+  onTestFinished(() => hub.close());
+  const topic = hub.topic('/feed');
+  const calls = { count: 0 };
+  const rows = new CountedRows();
+  const service = defineSubscriber(
+    {
+      name: 'News',
+      target: { hub: hub.url, topic: topic.url },
+      secret: 'a shared one that is long',
+      unsubscribeOnShutdown: false,
+    },
+    { onEventNotification() {}, onSubscriptionVerification: () => void (calls.count += 1) },
+  );
+  const runtime = await world.start(service, { store: new Keyv({ store: rows }) });
+  onTestFinished(() => runtime.stopNow());
+  const seen = async (): Promise<Subscription> => {
+    const [only] = await runtime.subscriptions.find();
+    if (only === undefined) throw new Error('there is no subscription');
+    return only;
+  };
+  const settle = async (): Promise<void> => {
+    await quiet();
+    await hub.settled();
+    await quiet();
+  };
+  await hub.until(() => hub.requests.some(isSubscribing));
+  await settle();
+  const forge = async (changes: Readonly<Record<string, string>> = {}) => {
+    const { callback = '' } = await seen();
+    const query = new URLSearchParams(verification(topic.url, changes)).toString();
+    return exchange(runtime.port ?? 0, request('GET', `${new URL(callback).pathname}?${query}`));
+  };
+  const asked = (): number => hub.requests.filter(isSubscribing).length;
+  return { world, hub, topic, runtime, seen, settle, forge, asked, calls, rows };
+}
+
+describe('V9 a forged verification', () => {
+  it('with a lease of a year while the hub is down changes nothing in what is asked', async () => {
+    /** When the hub is asked in the first hour, with somebody who verifies all the time and without. */
+    const times = async (isForged: boolean): Promise<number[]> => {
+      const { world, hub, forge, settle, asked, seen } = await place({ fail: { status: 503 } });
+      const began = world.now;
+      const at: number[] = [];
+      const answers = new Set<number>();
+      let before = asked();
+      while (world.now - began < 3_600_000) {
+        if (isForged) answers.add((await forge({ 'hub.lease_seconds': '31536000' })).status);
+        world.pass(1_000);
+        await settle();
+        if (asked() > before) at.push(world.now - began);
+        before = asked();
+      }
+      expect([...answers]).toEqual(isForged ? [200] : []);
+      expect((await seen()).state).toBe(isForged ? 'active' : 'failed');
+      hub.configure({ fail: false });
+      for (let hour = 0; hour < 2; hour += 1) {
+        world.pass(3_600_000);
+        await settle();
+      }
+      expect(await seen()).toMatchObject({ state: 'active', attempts: 0, leaseSeconds: 864_000 });
+      return at;
+    };
+    const [honest, forged] = [await times(false), await times(true)];
+    expect(honest.length).toBeGreaterThan(5);
+    expect(forged).toEqual(honest);
+  }, 60_000);
+
+  it('V4 with a lease of a second brings the renewal forward once an hour, and does not end the lease', async () => {
+    const { world, forge, settle, asked, seen } = await place();
+    const { expiresAt } = await seen();
+    for (let second = 0; second < 1_800; second += 1) {
+      expect((await forge({ 'hub.lease_seconds': '1' })).status).toBe(200);
+      world.pass(1_000);
+      await settle();
+    }
+    expect(asked()).toBeLessThanOrEqual(2);
+    expect((await seen()).state).toBe('active');
+    expect(Number((await seen()).expiresAt)).toBeGreaterThanOrEqual(Number(expiresAt));
+  }, 60_000);
+
+  it.each([
+    ['after the hub has verified', {}],
+    ['while the request is open', { delayMs: { answer: 3_000 }, verify: 'never' }],
+    ['while the hub, which has accepted, does not verify', { verify: 'never' }],
+  ] as const)('costs a handler call and a write at most once a minute, by the thousand, %s', async (_when, faults) => {
+    const { forge, calls, rows, settle } = await place(faults);
+    const before = { calls: calls.count, writes: rows.writes };
+    for (let round = 0; round < 20; round += 1) {
+      const answers = await Promise.all(Array.from({ length: 100 }, () => forge()));
+      expect(answers.every(({ status }) => status === 200)).toBe(true);
+    }
+    await settle();
+    // One that answers the open request, where there is one, and one that nobody asked for.
+    expect(calls.count - before.calls).toBeLessThanOrEqual(2);
+    expect(rows.writes - before.writes).toBeLessThanOrEqual(5);
+    expect(rows.bytes).toBeLessThan(20_000);
+  });
+
+  it('of an unsubscription is refused, and costs nothing', async () => {
+    const { forge, rows, seen, settle } = await place();
+    const before = rows.writes;
+    for (let time = 0; time < 200; time += 1) {
+      expect((await forge({ 'hub.mode': 'unsubscribe' })).status).toBe(404);
+    }
+    await settle();
+    expect(rows.writes).toBe(before);
+    expect((await seen()).state).toBe('active');
+  });
+
+  it('does not keep a hub that was forgotten from being asked within ten days', async () => {
+    const { world, forge, settle, asked } = await place({ leaseSeconds: 31_536_000 });
+    for (let day = 0; day < 10; day += 1) {
+      await forge({ 'hub.lease_seconds': '31536000' });
+      world.pass(DAY_MS);
+      await settle();
+    }
+    expect(asked()).toBe(2);
+  });
+});

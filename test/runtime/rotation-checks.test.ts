@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../src/errors.js';
+import { checkServiceConfig } from '../../src/runtime/check-config.js';
+
+describe('what is fixed cannot be rotated:', () => {
+  it.each([
+    [
+      { rotateSecret: 'renewal', secret: 'a fixed one' },
+      /secret is a fixed string \(not shown\).*set secret to 'auto'/,
+    ],
+    [{ rotateSecret: 'renewal', secret: false }, /secret is false.*set secret to 'auto'/],
+    [{ rotateCallback: 'renewal', callback: 'https://me.example/cb' }, /taken literally.*appendServicePath/],
+    [{ rotateCallback: 'renewal', servicePath: 'news' }, /servicePath "news" is the whole path.*leave servicePath out/],
+  ] as const)('%o', (config, message) => {
+    const check = () => checkServiceConfig('News', config);
+    expect(check).toThrow(ConfigurationError);
+    expect(check).toThrow(message);
+    expect(check).not.toThrow(/a fixed one/);
+  });
+
+  it('what is not fixed can', () => {
+    const targets = ['https://example.com/a', 'https://example.com/b'];
+    for (const config of [
+      { rotateSecret: 'renewal' },
+      { rotateSecret: 'renewal', secret: 'auto' },
+      { rotateCallback: 'renewal' },
+      { rotateCallback: 'renewal', servicePath: 'news', targets },
+      { rotateCallback: 'renewal', callback: 'https://me.example/cb', appendServicePath: true },
+    ] as const) {
+      expect(checkServiceConfig('News', config)).toMatchObject(config);
+    }
+  });
+});

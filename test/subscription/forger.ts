@@ -1,0 +1,91 @@
+import * as fc from 'fast-check';
+import type { Intent } from './hub-model.js';
+import type { ModelWorld } from './model-world.js';
+
+/** What a stranger who knows a callback can send there; the topic is the right one where none is given. */
+export interface Forged {
+  readonly kind: 'subscribe' | 'unsubscribe' | 'denied' | 'hub-error' | 'unsigned content';
+  readonly lease?: string | undefined;
+  readonly topic?: string;
+  readonly challenge?: string;
+}
+
+/** So much of it, so often. */
+export interface Salvo {
+  readonly sends: readonly Forged[];
+  /** How many of each at the same moment. */
+  readonly atOnce: number;
+  readonly times: number;
+  readonly everySeconds: number;
+  /** To which of the callbacks there are: with a number past the last one, to each. */
+  readonly which: number;
+}
+
+const YEAR = '31536000';
+const FOREIGN = 'https://publisher.example/other';
+
+const verification: fc.Arbitrary<Forged> = fc.record({
+  kind: fc.constant('subscribe'),
+  lease: fc.constantFrom('1', '1', '10', '600', '86400', '864000', YEAR, YEAR, '0', '-1', 'soon', undefined),
+});
+
+const forged: fc.Arbitrary<Forged> = fc.oneof(
+  { weight: 6, arbitrary: verification },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('denied', 'denied', 'denied', 'hub-error', 'unsubscribe', 'unsigned content'),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constantFrom('subscribe', 'denied', 'hub-error'), topic: fc.constant(FOREIGN) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('subscribe'), challenge: fc.constantFrom('', '%3Cb%3E') }) },
+);
+
+export const salvo: fc.Arbitrary<Salvo> = fc.record({
+  sends: fc.array(forged, { minLength: 1, maxLength: 3 }),
+  atOnce: fc.constantFrom(1, 1, 1, 5),
+  times: fc.constantFrom(1, 1, 1, 3, 20),
+  everySeconds: fc.constantFrom(1, 5, 61, 130, 3_601),
+  which: fc.nat(5),
+});
+
+/** Only verifications, of leases that are not shorter than any hub's. */
+export const verifications: fc.Arbitrary<Salvo> = fc.record({
+  sends: fc.array(verification, { minLength: 1, maxLength: 2 }),
+  atOnce: fc.constantFrom(1, 3),
+  times: fc.constantFrom(1, 3, 20),
+  everySeconds: fc.constantFrom(1, 5, 61, 600),
+  which: fc.constant(9),
+});
+
+/** The forger begins; the first of it is sent at once. */
+export function forge(world: ModelWorld, { sends, atOnce, times, everySeconds, which }: Salvo): void {
+  const send = (): void => {
+    const { grants } = world.record ?? { grants: [] };
+    const one = grants[which];
+    const known = one === undefined ? grants : [one];
+    world.watch.beforeForgery(sends);
+    for (const { callback, topic } of known) {
+      for (const each of sends) {
+        for (let count = 0; count < atOnce; count += 1) sendOne(world, each, { callback, topic });
+      }
+    }
+  };
+  send();
+  for (let time = 1; time < times; time += 1) world.timeline.after(time * everySeconds * 1000, send);
+}
+
+function sendOne(world: ModelWorld, forgery: Forged, place: Pick<Intent, 'callback' | 'topic'>): void {
+  const { process } = world;
+  if (process === undefined) return;
+  const { kind } = forgery;
+  if (kind === 'unsigned content') {
+    process.content(place.callback, null);
+    return;
+  }
+  const { lease, topic = place.topic, challenge } = forgery;
+  void process.answer({ callback: place.callback, topic, lease, challenge, mode: kind });
+}
