@@ -1,0 +1,18 @@
+import type { Scenario } from './scenario.js';
+import { badSignatures } from './scenarios/bad-signatures.js';
+import { forgedVerifications } from './scenarios/forged-verifications.js';
+import { stalledSigned, stalledUnsigned } from './scenarios/stalled-bodies.js';
+import { storeOutages } from './scenarios/store-outages.js';
+import { unreadPipe } from './scenarios/unread-pipe.js';
+import { unsignedFlood } from './scenarios/unsigned-flood.js';
+
+/** All scenarios, in the order of the table. */
+export const scenarios: readonly Scenario[] = [
+  badSignatures,
+  storeOutages,
+  unreadPipe,
+  forgedVerifications,
+  unsignedFlood,
+  stalledUnsigned,
+  stalledSigned,
+];

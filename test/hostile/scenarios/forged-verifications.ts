@@ -1,0 +1,42 @@
+import { flood } from '../flood.js';
+import { SECRET, verification } from '../requests.js';
+import { fixed, MIB, PROCESS_BOUNDS, processFigures, scaled, type Scenario } from '../scenario.js';
+import { withVictim } from '../with-victim.js';
+
+const YEAR_SECONDS = 31_536_000;
+
+/** Milliseconds for a write, as on a disk. */
+const DISK_MS = 2;
+
+export const forgedVerifications: Scenario = {
+  name: 'forged-verifications',
+  what: '20,000 verifications that nobody asked for, with leases of a year and of a second',
+  bounds: [
+    ...PROCESS_BOUNDS,
+    { figure: 'handler calls', unit: '', most: fixed(2) },
+    // Five a minute, and the flood may take longer than one.
+    { figure: 'writes', unit: '/min', most: fixed(5) },
+    { figure: 'written', unit: 'MiB', most: fixed(1) },
+    { figure: 'lines', unit: '', most: fixed(10) },
+  ],
+  run: (attack) =>
+    withVictim(attack, { secret: SECRET, writeMs: DISK_MS }, async ({ victim, port, callback, topics }) => {
+      const [topic = ''] = topics;
+      const requests = [YEAR_SECONDS, 1].map((seconds) => verification(callback, topic, seconds));
+      const request = (index: number): Uint8Array => requests[index % 2] ?? new Uint8Array();
+      const before = await victim.counts();
+      const begun = performance.now();
+      await flood({ port, count: scaled(20_000, attack.scale), connections: 64, request });
+      const minutes = Math.max(1, (performance.now() - begun) / 60_000);
+      const after = await victim.counts();
+      const worst = await victim.worst();
+      await victim.stop();
+      return {
+        ...processFigures(worst),
+        'handler calls': (after.verifications - before.verifications) / minutes,
+        writes: (after.writes - before.writes) / minutes,
+        written: (after.bytes - before.bytes) / MIB,
+        lines: victim.lines(),
+      };
+    }),
+};

@@ -1,0 +1,42 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { flood } from '../flood.js';
+import { genuine, SECRET } from '../requests.js';
+import { fixed, PROCESS_BOUNDS, processFigures, scaled, type Scenario } from '../scenario.js';
+import { withVictim } from '../with-victim.js';
+
+const OUTAGES = 5;
+
+/** Three things fail for each of the subscriptions: 24 lines of each at first, then one a minute; and what else is said. */
+const MOST_LINES = 100;
+
+export const storeOutages: Scenario = {
+  name: 'store-outages',
+  what: 'five outages of the store, of 2 s each, while 1,000 subscriptions are delivered to without a pause',
+  bounds: [...PROCESS_BOUNDS, { figure: 'lines', unit: '', most: fixed(MOST_LINES) }],
+  run: (attack) =>
+    withVictim(
+      attack,
+      { secret: SECRET, mode: 'queued', topics: scaled(1_000, attack.scale) },
+      async ({ victim, port }) => {
+        const requests = victim.callbacks.map(genuine);
+        const request = (index: number): Uint8Array => requests[index % requests.length] ?? new Uint8Array();
+        const over = new AbortController();
+        const deliver = async (): Promise<void> => {
+          while (!over.signal.aborted) await flood({ port, count: 500, connections: 16, request });
+        };
+        const delivering = deliver();
+        for (let outage = 0; outage < OUTAGES; outage += 1) {
+          await pause(2_000 * attack.scale);
+          await victim.setStore(false);
+          await pause(2_000 * attack.scale);
+          await victim.setStore(true);
+          await victim.collect();
+        }
+        over.abort();
+        await delivering;
+        const worst = await victim.worst();
+        await victim.stop();
+        return { ...processFigures(worst), lines: victim.lines() };
+      },
+    ),
+};

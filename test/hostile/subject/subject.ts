@@ -1,0 +1,83 @@
+import { defineSubscriber, Logger, startService, type SubscriberRuntime } from '../../../src/index.js';
+import { answerCalls } from '../../bench/calls.js';
+import { CountingRows } from './counting-rows.js';
+import { SlowKeyv } from './slow-keyv.js';
+import { Watch } from './watch.js';
+
+/** How the service under attack is set up. */
+export interface Setup {
+  readonly targets: readonly string[];
+  /** What content is signed with; none where it is missing. */
+  readonly secret?: string;
+  readonly mode?: 'inline' | 'queued';
+  /** Milliseconds that the store takes for a write. @default 0 */
+  readonly writeMs?: number;
+  /** Whether the handler writes a line for each event. */
+  readonly isTalkative?: boolean;
+}
+
+const rows = new CountingRows();
+const watch = new Watch();
+let setup: Setup = { targets: [] };
+let runtime: SubscriberRuntime | undefined;
+let events = 0;
+let verifications = 0;
+
+class Service {
+  constructor(private readonly logger: Logger) {}
+
+  onEventNotification(): void {
+    events += 1;
+    if (setup.isTalkative === true) this.logger.info({ filling: 'x'.repeat(1_000) }, 'an event');
+  }
+
+  onSubscriptionVerification(): void {
+    verifications += 1;
+  }
+}
+
+/** Starts the service, and says where each topic's callback is. */
+async function start(): Promise<object> {
+  const { targets, secret = false, mode = 'inline', writeMs = 0 } = setup;
+  const service = defineSubscriber(
+    { name: 'Attacked', targets, secret, delivery: { mode }, unsubscribeOnShutdown: false, inject: [Logger] },
+    Service,
+  );
+  const store = new SlowKeyv({ store: rows });
+  store.writeMs = writeMs;
+  runtime = await startService(service, { port: 0, store, handleSignals: false });
+  await runtime.ready({ timeoutMs: 60_000 });
+  const callbacks: string[] = [];
+  for await (const { callback } of runtime.subscriptions) if (callback !== undefined) callbacks.push(callback);
+  return { callbacks: callbacks.join(' ') };
+}
+
+answerCalls({
+  start(given) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- sent by the scenario as it is
+    setup = given as Setup;
+    return start();
+  },
+  begin() {
+    watch.begin();
+    return {};
+  },
+  collect() {
+    watch.collect();
+    return {};
+  },
+  end: () => watch.end(),
+  counts: () => ({ events, verifications, writes: rows.writes, bytes: rows.bytes }),
+  break() {
+    rows.isDown = true;
+    return {};
+  },
+  mend() {
+    rows.isDown = false;
+    return {};
+  },
+  async stop() {
+    await runtime?.stopNow();
+    return {};
+  },
+});

@@ -1,0 +1,58 @@
+import { getHeapStatistics } from 'node:v8';
+
+const TICK_MS = 5;
+
+/** Ticks between two looks at the memory. */
+const LOOK_TICKS = 4;
+
+/** The worst that was seen since the last {@link Watch.begin}. */
+export interface Seen {
+  /** The longest time between two ticks of a timer of 5 ms, beyond those 5. */
+  readonly gapMs: number;
+  /** The most memory of the machine, in bytes. */
+  readonly resident: number;
+  /** The most heap after a collection, in bytes. */
+  readonly heap: number;
+}
+
+/** Watches how long this process stands still, and what memory it takes. */
+export class Watch {
+  #ticked = 0;
+  #ticks = 0;
+  #gapMs = 0;
+  #resident = 0;
+  #heap = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  begin(): void {
+    this.end();
+    this.#gapMs = 0;
+    this.#resident = process.memoryUsage.rss();
+    this.#heap = 0;
+    this.collect();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** Collects garbage, and sees what is left. The time that takes does not count. */
+  collect(): void {
+    if (globalThis.gc === undefined) throw new Error('This process was not started with --expose-gc');
+    // What one collection finalizes is garbage for the next.
+    globalThis.gc();
+    globalThis.gc();
+    this.#heap = Math.max(this.#heap, getHeapStatistics().used_heap_size);
+    this.#ticked = performance.now();
+  }
+
+  end(): Seen {
+    clearInterval(this.#timer);
+    return { gapMs: this.#gapMs, resident: this.#resident, heap: this.#heap };
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    this.#gapMs = Math.max(this.#gapMs, now - this.#ticked - TICK_MS);
+    this.#ticked = now;
+    this.#ticks += 1;
+    if (this.#ticks % LOOK_TICKS === 0) this.#resident = Math.max(this.#resident, process.memoryUsage.rss());
+  }
+}
