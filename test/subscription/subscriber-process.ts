@@ -10,6 +10,7 @@ import { perform } from '../../src/runtime/effects.js';
 import { OriginHolds } from '../../src/hub/origin-holds.js';
 import { Pacing } from '../../src/hub/pacing.js';
 import { UnderWay } from '../../src/runtime/under-way.js';
+import { StoreError } from '../../src/errors.js';
 import type { Logger } from '../../src/logger.js';
 import type { RecordStore } from '../../src/store/record-store.js';
 import { callbackKey } from '../../src/subscription/callback-key.js';
@@ -123,6 +124,7 @@ export class SubscriberProcess {
     this.#service = {
       ...nothingOf<CallbackService>(),
       name: 'News',
+      hidden: [],
       intent: this.#handlers(),
       delivery: { ...nothingOf<CallbackService['delivery']>(), ackAfterMs: 5_000 },
     };
@@ -171,7 +173,9 @@ export class SubscriberProcess {
         return mode === 'subscribe' || mode === 'unsubscribe' ? 'confirmed' : 'acknowledged';
       }
       return this.#refusals.delete(refusal) ? 'refused by the handler' : 'unknown';
-    } catch {
+    } catch (error) {
+      // Anything else would be answered 503 as well, and is a fault of this model, or of what it runs.
+      if (!(error instanceof StoreError)) throw error;
       this.#refusals.delete(refusal);
       return 'not now';
     }
