@@ -1,6 +1,7 @@
 import type {
   ServiceReference,
   StartOptions,
+  Grant,
   Subscription,
   SubscriberRuntime,
   SubscriberServiceConfig,
@@ -216,19 +217,20 @@ export async function only(runtime: SubscriberRuntime): Promise<Subscription | u
 }
 
 async function seen(place: Place, runtime: SubscriberRuntime, since: number) {
-  const { desired = 'unsubscribed', grants = [] } = (await only(runtime)) ?? {};
-  const isServed = grants.some(({ state }) => state === 'active');
-  const idle = new Set<string>(['active', 'unsubscribed', ...(isServed ? ['failed'] : [])]);
+  const { desired = 'unsubscribed', grants = [], nextAttemptAt } = (await only(runtime)) ?? {};
+  const isServed = grants.some(({ state }) => state === 'active') && nextAttemptAt === undefined;
+  const isIdle = ({ state, verifiedAt }: Grant): boolean =>
+    state === 'active' || state === 'unsubscribed' || (isServed && state === 'failed' && verifiedAt === undefined);
   return {
     desired,
     active: activeAt(place),
     /** Those that were verified since something began. */
     verified: activeAt(place, since),
     /**
-     * The states of grants that are neither over nor at work: of those that wait for something. A hub that refused is
-     * remembered beside one that works, and not asked.
+     * The states of grants that are neither over nor at work: of those that wait for something. A hub that refused, and
+     * never granted anything, is remembered beside one that works; it is not to be asked.
      */
-    waiting: grants.flatMap(({ state }) => (idle.has(state) ? [] : state)),
+    waiting: grants.filter((grant) => !isIdle(grant)).map(({ state }) => state),
     callbacks: callbacksAt(place),
     violations: [...place.hub.violations, ...place.other.violations],
   };
