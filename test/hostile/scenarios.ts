@@ -1,5 +1,6 @@
 import type { Scenario } from './scenario.js';
 import { badSignatures } from './scenarios/bad-signatures.js';
+import { decodedBodies } from './scenarios/decoded-bodies.js';
 import { forgedVerifications } from './scenarios/forged-verifications.js';
 import { stalledSigned, stalledUnsigned } from './scenarios/stalled-bodies.js';
 import { storeOutages } from './scenarios/store-outages.js';
@@ -15,4 +16,5 @@ export const scenarios: readonly Scenario[] = [
   unsignedFlood,
   stalledUnsigned,
   stalledSigned,
+  decodedBodies,
 ];
