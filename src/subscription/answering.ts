@@ -6,7 +6,7 @@ import { grantedLease, renewalTime } from './lease.js';
 import { isPresent, isTired } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { resting, withoutRefusals } from './rest.js';
-import { withVerifiedSecret } from './secrets.js';
+import { withLeasedSecret, withVerifiedSecret } from './secrets.js';
 import { holdOnceVerified, isAsked, isDeniedUnasked, isHeld, isOpen, isOver, isWorking } from './state.js';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
@@ -82,6 +82,7 @@ function granted(
     renewalDue: undefined,
     notBefore: undefined,
     lateUntil: undefined,
+    secrets: isRequestOpen ? withLeasedSecret(grant.secrets, lease.expiresAt ?? now) : grant.secrets,
     pending: isRequestOpen ? { ...pending, verified: true, leaseSeconds, denied: undefined } : undefined,
     endedAt: undefined,
   };
@@ -128,6 +129,7 @@ export function settled(record: SubscriptionRecord, grant: GrantRecord, context:
     ...reached,
     hold: holdOnceVerified(reached),
     attempts: active.attempts,
+    attemptsKept: active.attempts === 0 ? undefined : active.attempts,
     // With several hubs, each has a schedule of its own.
     nextAttemptAt: rules.hubs === 'all' ? reached.nextAttemptAt : undefined,
     lastError: holdOnceVerified(reached) === undefined ? undefined : reached.lastError,
@@ -149,11 +151,13 @@ function leaveOthers(record: SubscriptionRecord, active: GrantRecord, context: T
     if (grant.replaces === active.id && (grant.pending ?? grant.nextAttemptAt) !== undefined) return [grant];
     if (rules.hubs === 'all' && !isReplaced(record, grant, active, context)) return [grant];
     if (grant.state !== 'active' && grant.state !== 'unsubscribing') {
-      // Where there is one callback for them all, it is the active one's now.
+      // With a single callback for all grants, the active grant has it now.
       const rest = grant.path === active.path ? undefined : resting(grant);
       const kept = grant.verifiedAt === undefined ? rest : ended(grant, now);
       return kept === undefined ? [] : [kept];
     }
+    // Its hub is being asked already.
+    if (grant.state === 'unsubscribing') return [{ ...grant, superseded: true }];
     effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
     return [leaving(grant, now, true)];
   };

@@ -131,10 +131,11 @@ function askAll(record: SubscriptionRecord, context: TransitionContext): Transit
   for (const hub of record.hubs) {
     current = andThen(current, (reached) => {
       const known = grantAt(reached, hub, context);
-      if (known !== undefined && isTaken(known, context.now)) return unchanged(reached);
+      const isHere = (grant: GrantRecord): boolean => grant.advertisedHub === hub && isPresent(reached, grant, context);
+      if (reached.grants.some((grant) => isHere(grant) && isTaken(grant, context.now))) return unchanged(reached);
       const notBefore = readyAt(reached, hub, context);
       if (notBefore === undefined || notBefore <= context.now) return ask(reached, hub, context);
-      // What is over is not asked again by a schedule of its own.
+      // A grant that is over has no schedule of its own.
       if (known !== undefined && !isOver(known))
         return unchanged(withGrant(reached, known.id, (grant) => ({ ...grant, nextAttemptAt: notBefore })));
       return unchanged({ ...reached, nextAttemptAt: Math.min(reached.nextAttemptAt ?? Infinity, notBefore) });

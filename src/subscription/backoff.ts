@@ -16,7 +16,8 @@ export const FAILOVER_AFTER = 3;
 /** How many hubs of one round are asked right after the one before came to nothing; the further ones wait. */
 export const FAILOVERS_AT_ONCE = 2;
 
-const FASTEST_MS = 1_000;
+/** No hub is asked sooner after a failure, in milliseconds (PROTOCOL L2). */
+export const FASTEST_MS = 1_000;
 
 /** The ceilings of the waits after a hub's denials and refusals in a row (PROTOCOL N2), in milliseconds. */
 const FIRST_REFUSAL_MS = 120_000;

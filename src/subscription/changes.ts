@@ -2,7 +2,7 @@ import type { Effect, SubscriptionRules, Transition, TransitionContext } from '.
 import { verifyTimeoutMs } from './lease.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
 import { denialCounted } from './rest.js';
-import { isAsking, isWorking } from './state.js';
+import { isAsking } from './state.js';
 
 /** If what a transition asked for is lost in a crash, it is asked for again after this long, in milliseconds. */
 export const SAFETY_MS = 60_000;
@@ -113,7 +113,7 @@ export function noted(record: SubscriptionRecord, failure: FailureRecord): Subsc
 
 /**
  * The record after one more failed attempt at what is wanted, at a grant where one was asked for; held where that was the
- * last one allowed and no other grant works.
+ * last one allowed and no other grant is active.
  */
 export function counted(
   record: SubscriptionRecord,
@@ -131,7 +131,10 @@ export function attempted(
   grantId?: string,
 ): SubscriptionRecord {
   const attempts = record.attempts + 1;
-  const isServed = record.grants.some((grant) => grant.id !== grantId && isWorking(grant));
-  const gaveUp = isAsking(record) && attempts >= maxAttempts && !isServed;
+  // An unasked denial, which anyone may send, ends no grant.
+  const isServed = record.grants.some(
+    ({ id, state, superseded }) => id !== grantId && state === 'active' && superseded !== true,
+  );
+  const gaveUp = isAsking(record) && attempts - (record.attemptsKept ?? 0) >= maxAttempts && !isServed;
   return { ...record, attempts, hold: gaveUp ? 'gave-up' : record.hold };
 }

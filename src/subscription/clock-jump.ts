@@ -11,7 +11,7 @@ const LONGEST_QUESTION_MS = 120_000;
 /** No try waits for longer (PROTOCOL L2, S3), in milliseconds. */
 const LONGEST_WAIT_MS = 86_400_000;
 
-/** What happened at these times lies in the past, by whatever clock. */
+/** Times of past events: none of them can lie in the future. */
 const MARKS = ['askedAt', 'deniedAt', 'grantedAt', 'questionedAt', 'broughtForwardAt', 'hubErrorAt'] as const;
 
 type Clock = Pick<TransitionContext, 'now' | 'rules'>;

@@ -14,7 +14,7 @@ type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { t
 /** Within so many milliseconds of a denial, another one for the same grant changes nothing. */
 const SAME_DENIAL_MS = 60_000;
 
-/** Where there is no other callback to ask with, an unasked denial leads to a request once in so many milliseconds. */
+/** With a single callback, unasked denials lead to at most one request per this many milliseconds. */
 const QUESTIONED_EVERY_MS = 3_600_000;
 
 /** How long content is accepted after an unasked denial where the grant has no lease, in milliseconds. */
@@ -87,16 +87,22 @@ function deniedLate(
   const { askedAt = 0, deniedAt = -Infinity } = grant;
   // It has said so of this request before.
   if (deniedAt >= askedAt) return unchanged(withGrant(record, grant.id, () => ({ ...grant, deniedAt: now })));
-  const refused = { ...grant, deniedAt: now, refusals: oneMore(record, grant, context), unanswered: undefined };
+  const refused = {
+    ...grant,
+    deniedAt: now,
+    refusals: oneMore(record, grant, context),
+    unanswered: undefined,
+    notBefore: Math.max(grant.notBefore ?? 0, again),
+  };
   const reached = withGrant(record, grant.id, () => refused);
   const predecessor = predecessorOf(reached, refused);
-  if (predecessor !== undefined) return unchanged(withoutSuccessor(reached, refused, predecessor, again));
-  if (rules.afterDenial === 'stop' && isDeniedByAll(reached, context)) return unchanged(heldAsDenied(reached));
+  if (predecessor !== undefined) return unchanged(withoutSuccessor(reached, refused, predecessor, again, context));
+  if (isToStop(reached, context)) return unchanged(heldAsDenied(reached));
   if (isWorking(refused) || rules.hubs === 'all') {
     const { nextAttemptAt = 0 } = refused;
     return unchanged(scheduled(reached, refused, Math.max(nextAttemptAt, again)));
   }
-  const askedAgainAt = Math.max(refused.notBefore ?? 0, refused.nextAttemptAt ?? 0, again);
+  const askedAgainAt = Math.max(refused.notBefore, refused.nextAttemptAt ?? 0);
   const waiting = withGrant(reached, grant.id, (one) => ({
     ...one,
     notBefore: askedAgainAt,
@@ -125,8 +131,8 @@ export function deniedAttemptFailed(
   };
   const reached = withGrant(record, grant.id, () => failed);
   const predecessor = predecessorOf(reached, failed);
-  if (predecessor !== undefined) return unchanged(withoutSuccessor(reached, failed, predecessor, again));
-  if (rules.afterDenial === 'stop' && isDeniedByAll(reached, context)) {
+  if (predecessor !== undefined) return unchanged(withoutSuccessor(reached, failed, predecessor, again, context));
+  if (isToStop(reached, context)) {
     return unchanged(heldAsDenied(attempted(reached, { ...rules, maxAttempts: Infinity })));
   }
   // A denied renewal neither counts nor has another hub asked.
@@ -149,8 +155,9 @@ function scheduled(record: SubscriptionRecord, { id }: GrantRecord, nextAttemptA
   }));
 }
 
-/** Whether each advertised hub answered its last request with a denial. */
-function isDeniedByAll(record: SubscriptionRecord, context: TransitionContext): boolean {
+/** `afterDenial: 'stop'`: whether each advertised hub answered its last request with a denial, and nothing else holds it. */
+function isToStop(record: SubscriptionRecord, context: TransitionContext): boolean {
+  if (context.rules.afterDenial !== 'stop' || !isAsking(record)) return false;
   const isDenied = (hub: string): boolean => {
     const { deniedAt, pending, refusals = 0 } = grantAt(record, hub, context) ?? {};
     return deniedAt !== undefined && refusals > 0 && pending === undefined;
@@ -189,8 +196,14 @@ export function deniedUnasked(record: SubscriptionRecord, grant: GrantRecord, co
     expiresAt: grant.expiresAt ?? now + WITHOUT_LEASE_MS,
     ...asked,
   }));
+  const again = now + refusalWaitMs(1, random);
+  const predecessor = record.grants.find(({ id }) => id === grant.replaces);
+  if (predecessor !== undefined && isWorking(predecessor)) {
+    // Its renewal waited for this grant, and may be overdue.
+    return unchanged(notBefore(reached, predecessor, again));
+  }
   return isAsking(reached) && !isQuestionable && !isServed(reached, context)
-    ? unchanged({ ...reached, nextAttemptAt: reached.nextAttemptAt ?? now + refusalWaitMs(1, random) })
+    ? unchanged({ ...reached, nextAttemptAt: reached.nextAttemptAt ?? Math.max(again, backoffUntil(record, grant)) })
     : unchanged(reached);
 }
 
@@ -201,17 +214,25 @@ export function question(
   context: TransitionContext,
 ): Partial<GrantRecord> | undefined {
   const { now, random } = context;
-  const { attempts, refusals = 0, nextAttemptAt = 0 } = grant;
   // A hub that fails or refuses is not asked sooner because somebody denied.
-  const ownWait = attempts + refusals > 0 ? nextAttemptAt : 0;
-  const waitsUntil = Math.max(ownWait, restOf(record, grant, context).until);
+  const waitsUntil = Math.max(backoffUntil(record, grant), restOf(record, grant, context).until);
   const at = Math.max(now + refusalWaitMs(1, random), waitsUntil);
   if (keepsItsCallback(grant, context)) {
     const questionAt = Math.max(at, (grant.questionedAt ?? -Infinity) + QUESTIONED_EVERY_MS);
-    // What was to be asked anyway is not put off.
+    // A request that was planned earlier is not put off.
     return { nextAttemptAt: Math.min(questionAt, grant.nextAttemptAt ?? grant.renewsAt ?? Infinity) };
   }
   return isAskedBeside(record, grant, context) ? undefined : { askAfreshAt: grant.askAfreshAt ?? at };
+}
+
+/** When a hub that fails or refuses was to be asked next, by any of its grants (epoch milliseconds); 0 where it does neither. */
+function backoffUntil({ grants }: SubscriptionRecord, { advertisedHub }: GrantRecord): number {
+  const failing = grants.filter((grant) => {
+    const isHere = grant.advertisedHub === advertisedHub;
+    const isWanted = !isOver(grant) && grant.superseded !== true && grant.state !== 'unsubscribing';
+    return isHere && isWanted && grant.attempts + (grant.refusals ?? 0) > 0;
+  });
+  return Math.max(0, ...failing.flatMap(({ nextAttemptAt = 0, notBefore = 0 }) => [nextAttemptAt, notBefore]));
 }
 
 /** Whether its hub grants, or is being asked, under another callback already. */

@@ -8,6 +8,7 @@ import { keepsItsCallback } from './grant-at.js';
 import type { FailureRecord, GrantRecord, PendingRequest, SubscriptionRecord } from './record.js';
 import { isServed } from './presence.js';
 import { withoutRest } from './rest.js';
+import { notBefore } from './successor.js';
 import { leaseToFitInto, requestFailed } from './requesting.js';
 import {
   isAsked,
@@ -39,10 +40,12 @@ function grantTimes(record: SubscriptionRecord, grant: GrantRecord): number[] {
 function nextRequestAt(record: SubscriptionRecord, grant: GrantRecord): number | undefined {
   if (grant.state === 'unsubscribing') return grant.nextAttemptAt;
   if (!isAsking(record) || isOver(grant) || grant.superseded === true) return undefined;
-  // What an unasked denial stands against is not renewed: its hub is asked what it means, also where it was refuted.
+  // A grant with an unasked denial is not renewed: its hub is asked under a fresh callback, also after a refutation.
   const isQuestioned = grant.askAfreshAt !== undefined || isBeingReplaced(record, grant);
   if (isDeniedUnasked(grant) || isQuestioned) return grant.nextAttemptAt;
-  return grant.nextAttemptAt ?? (grant.state === 'active' ? grant.renewsAt : undefined);
+  if (grant.nextAttemptAt !== undefined) return grant.nextAttemptAt;
+  if (grant.state !== 'active' || grant.renewsAt === undefined) return undefined;
+  return Math.max(grant.renewsAt, grant.notBefore ?? 0);
 }
 
 /**
@@ -139,7 +142,7 @@ function leaseEnded(
     return { record: over, effects: [{ type: 'hook', name: 'unsubscribed', grantId: grant.id }] };
   }
   const hook: Effect = { type: 'hook', name: 'expired', grantId: grant.id };
-  // Where nobody has said otherwise since a denial, the hub has ended it (PROTOCOL N1).
+  // No word since the denial: the hub has ended the grant (PROTOCOL N1).
   const isEnded = isDeniedUnasked(grant) && !isAsked(grant) && !keepsItsCallback(grant, context);
   const planned = plannedAttempt(record, grant, now);
   const isWaiting = grant.provisional === true && planned !== undefined;
@@ -184,16 +187,13 @@ function questionDue(
   context: TransitionContext,
 ): Transition | undefined {
   const { now, rules } = context;
-  const { askAfreshAt, renewsAt, leaseSeconds } = grant;
+  const { askAfreshAt, leaseSeconds } = grant;
   if (askAfreshAt === undefined || askAfreshAt > now || !isAsking(record)) return undefined;
-  // Should that not be verified in time, a renewal that has been waiting for it begins.
+  const asked = withGrant(record, grant.id, (one) => ({ ...one, askAfreshAt: undefined }));
+  // Its own renewal begins only if the other callback is not verified in time.
   const patience = verifyTimeoutMs(rules.verifyTimeoutSeconds, leaseSeconds);
-  const nextAttemptAt = (renewsAt ?? Infinity) < now + patience ? now + patience : undefined;
-  const reached = withGrant(record, grant.id, (one) => ({
-    ...one,
-    askAfreshAt: undefined,
-    nextAttemptAt: one.nextAttemptAt ?? (isWorking(one) ? nextAttemptAt : undefined),
-  }));
+  const isRenewed = isWorking(grant) && grant.pending === undefined;
+  const reached = isRenewed ? notBefore(asked, { ...grant, askAfreshAt: undefined }, now + patience) : asked;
   if (mayAskAfresh(reached, grant, context)) return askAfresh(reached, grant.advertisedHub, context, grant);
   return isServed(reached, context) ? unchanged(reached) : discover(reached, context);
 }

@@ -100,7 +100,7 @@ export type SubscriptionEvent =
   | { readonly type: 'links-differ' }
   /** The hub reported an error of its own right after it had verified. */
   | { readonly type: 'hub-error'; readonly grantId: string; readonly failure: FailureRecord }
-  /** What works is to be renewed with another secret, or to move to another callback. */
+  /** Working grants are renewed with another secret, or move to another callback. */
   | { readonly type: 'rotation-wanted'; readonly what: 'secret' | 'callback' }
   /** News may have been missed since then (epoch milliseconds), and cannot be fetched now. */
   | { readonly type: 'missed'; readonly since: number }

@@ -23,6 +23,8 @@ export function askAfresh(
   const { refusals = 0 } = successorOf ?? grantAt(record, hub, context) ?? {};
   const known = successorOf === undefined ? restOf(record, { advertisedHub: hub, topic }, context).refusals : 0;
   const { id, path, verifyToken } = context.fresh();
+  // Leaving a hub and coming back does not free what forged verifications may bring forward.
+  const last = record.grants.findLast((other) => other.advertisedHub === hub && other.topic === topic);
   const grant: GrantRecord = {
     id,
     advertisedHub: hub,
@@ -35,6 +37,7 @@ export function askAfresh(
     state: 'requested',
     secrets: [],
     attempts: 0,
+    broughtForwardAt: (successorOf ?? last)?.broughtForwardAt,
     refusals: Math.max(refusals, known) || undefined,
     ...(successorOf === undefined
       ? {}
@@ -43,7 +46,6 @@ export function askAfresh(
           hubSettled: successorOf.hubSettled,
           replaces: successorOf.id,
           attempts: successorOf.attempts,
-          broughtForwardAt: successorOf.broughtForwardAt,
         }),
   };
   const isStale = (other: GrantRecord): boolean =>

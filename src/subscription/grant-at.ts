@@ -39,7 +39,7 @@ export function takenOver(grant: GrantRecord, before: GrantRecord): GrantRecord 
   return { ...grant, state: 'expired', verifiedAt, expiresAt, secrets };
 }
 
-/** What is still to be known of a grant whose callback another hub is given: how long its hub is to be left alone. */
+/** The rest of a grant whose callback another hub is given: how long its hub is not to be asked. */
 export function remembered(
   record: SubscriptionRecord,
   before: GrantRecord,

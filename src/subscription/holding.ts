@@ -43,8 +43,7 @@ function isHeldBack({ heldUntil = 0 }: GrantRecord, now: number): boolean {
 }
 
 /**
- * What was put off stays so until its time has come, whatever else would have it asked for: a restart, a sweep, another
- * discovery.
+ * Keeps requests that were put off waiting until their time, also through a restart, a sweep and another discovery.
  */
 export function stillHeldBack(next: Transition, { now }: TransitionContext): Transition {
   const { record, effects } = next;

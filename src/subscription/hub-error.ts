@@ -1,3 +1,4 @@
+import { FASTEST_MS } from './backoff.js';
 import { unchanged, withGrant } from './changes.js';
 import type { SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
@@ -28,14 +29,19 @@ export function hubErrorReported(
 ): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined || !undoesVerification(grant, context.now)) return unchanged(record);
-  const noted = withGrant(record, grantId, (one) => ({ ...one, hubErrorAt: context.now }));
-  // Anyone who knows the callback may have sent it: that is no reason to give up.
-  const rules = { ...context.rules, maxAttempts: Infinity };
-  const { record: failed, effects } = requestFailed(noted, grantId, { failure }, { ...context, rules });
-  // What was put off for longer, as a renewal that was refused, is not asked for sooner.
-  const putOff = isPutOff(grant) ? (grant.nextAttemptAt ?? 0) : 0;
+  const reported = withGrant(record, grantId, (one) => ({ ...one, hubErrorAt: context.now }));
+  // Anyone who knows the callback may have sent it: that is no reason to give up, now or later.
+  const attemptsKept = (record.attemptsKept ?? 0) + 1;
+  const endless = { ...context, rules: { ...context.rules, maxAttempts: Infinity } };
+  const { record: failed, effects } = requestFailed({ ...reported, attemptsKept }, grantId, { failure }, endless);
+  // A longer wait, as after a refused renewal, is kept; nor is a planned renewal put off.
+  const earliest = isPutOff(grant) ? (grant.nextAttemptAt ?? 0) : 0;
+  const isPlanned = grant.nextAttemptAt === undefined && grant.askAfreshAt === undefined;
+  const latest = isPlanned ? Math.max(grant.renewsAt ?? Infinity, context.now + FASTEST_MS) : Infinity;
   const reached = withGrant(failed, grantId, (one) =>
-    one.nextAttemptAt === undefined ? one : { ...one, nextAttemptAt: Math.max(one.nextAttemptAt, putOff) },
+    one.nextAttemptAt === undefined
+      ? one
+      : { ...one, nextAttemptAt: Math.max(Math.min(one.nextAttemptAt, latest), earliest) },
   );
   return { record: reached, effects };
 }

@@ -44,7 +44,7 @@ export function lateVerificationMs(verifyTimeoutSeconds: number, leaseSeconds: n
   return 10 * verifyTimeoutMs(verifyTimeoutSeconds, leaseSeconds);
 }
 
-/** What decides when a lease is renewed. */
+/** The options that decide when a lease is renewed. */
 export type RenewalRules = Pick<LeaseBounds, 'maxRenewalSeconds'> & { readonly verifyTimeoutSeconds: number };
 
 /**

@@ -8,7 +8,7 @@ const LONGEST_SPREAD_MS = 30_000;
 
 export function isOverdue(record: SubscriptionRecord, grant: GrantRecord, { now }: TransitionContext): boolean {
   const { pending, nextAttemptAt, renewsAt, expiresAt = 0, askAfreshAt } = grant;
-  // Where its hub is asked under another callback, it is not renewed meanwhile.
+  // Its hub is being asked under another callback: no renewal meanwhile.
   const isReplaced = isDeniedUnasked(grant) || askAfreshAt !== undefined || isBeingReplaced(record, grant);
   const at = nextAttemptAt ?? (isReplaced ? Infinity : (renewsAt ?? now));
   return grant.state === 'active' && pending === undefined && at <= now && expiresAt > now;

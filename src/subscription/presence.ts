@@ -53,10 +53,13 @@ export function isServed(record: SubscriptionRecord, here: Here): boolean {
   );
 }
 
-/** Whether all that is wanted works, and is likely to go on: verifications that may be forged do not count. */
+/** Whether all that is wanted was granted and is likely to go on: verifications that may be forged do not count. */
 export function isHad(record: SubscriptionRecord, here: Here): boolean {
   const working = record.grants.filter((grant) => isWorking(grant) && isPresent(record, grant, here));
-  const fresh = working.filter((grant) => grant.provisional !== true && !isTired(record, grant));
+  // A hub that was asked since may have ended it meanwhile, because of an unsubscription that was taken back.
+  const isGranted = ({ askedAt = 0, grantedAt = 0, provisional }: GrantRecord): boolean =>
+    provisional !== true && grantedAt >= askedAt;
+  const fresh = working.filter((grant) => isGranted(grant) && !isTired(record, grant));
   if (here.rules.hubs === 'failover') return fresh.length > 0;
   const { hubs } = record;
   return hubs.length > 0 && hubs.every((hub) => fresh.some(({ advertisedHub }) => advertisedHub === hub));
@@ -74,7 +77,7 @@ function isLasting(record: SubscriptionRecord, grant: GrantRecord): boolean {
 
 /** Whether its hub is being asked, or will be when it has been left alone for long enough. */
 function isUnderWay(grant: GrantRecord, now: number): boolean {
-  // Where the hub has denied, what is open is left open, and others may be asked meanwhile.
+  // A denied request stays open, and other hubs may be asked meanwhile.
   if (isAsked(grant)) return grant.pending?.denied !== true;
   if (isQuestioned(grant)) return true;
   const { state, attempts, refusals = 0, nextAttemptAt = 0 } = grant;

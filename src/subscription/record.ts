@@ -161,6 +161,8 @@ export interface SubscriptionRecord {
   readonly grants: readonly GrantRecord[];
   /** Failed attempts in a row, whatever their cause. */
   readonly attempts: number;
+  /** How many of them were not reset by a verification, as its hub reports errors: nothing is given up because of these. */
+  readonly attemptsKept?: number | undefined;
   /** When to begin again with discovery. */
   readonly nextAttemptAt?: number | undefined;
   readonly lastError?: FailureRecord | undefined;

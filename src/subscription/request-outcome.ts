@@ -5,7 +5,7 @@ import { failureOf } from './failure.js';
 import type { FailureRecord } from './record.js';
 import type { SubscriptionTarget } from './snapshot.js';
 
-/** What a request that came to nothing means for its subscription. */
+/** The consequences of a failed request for its subscription. */
 export function requestOutcome(error: unknown, grantId: string, requestId: string, now: number): SubscriptionEvent {
   const failed = (cause: FailureRecord['cause']) => ({ grantId, requestId, failure: failureOf(error, cause, now) });
   if (!(error instanceof SubscriptionInitiationError)) return { type: 'refused', ...failed('configuration') };

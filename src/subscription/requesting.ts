@@ -1,7 +1,7 @@
 import { settled } from './answering.js';
 import { askNext, hubsLeft, isOtherSooner, toNextHub } from './asking.js';
 import { backoffMs, FAILOVER_AFTER, FAILURE_BACKOFF, REFUSAL_BACKOFF, refusalWaitMs } from './backoff.js';
-import { andThen, counted, discover, noted, unchanged, withGrant } from './changes.js';
+import { andThen, counted, noted, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { verifyTimeoutMs } from './lease.js';
 import { isPresent, isServed } from './presence.js';
@@ -79,11 +79,11 @@ export function accepted(record: SubscriptionRecord, event: Of<'accepted'>, cont
     if (grant.pending?.id !== requestId) return known;
     // A request that was denied fails when it was to, and is asked again after that.
     const deadline = grant.pending.denied === true ? grant.pending.deadline : deadlineOf(grant, context);
-    return { ...known, pending: { ...grant.pending, accepted: true, deadline } };
+    const verified = hasLapsed(grant, context.now) ? undefined : grant.pending.verified;
+    return { ...known, pending: { ...grant.pending, accepted: true, deadline, verified } };
   });
   const told: Transition = { record: next, effects: moved ? [{ type: 'hook', name: 'hub-moved', grantId }] : [] };
   const grant = next.grants.find(({ id }) => id === grantId);
-  // The hub has denied it since: the request fails at its deadline (PROTOCOL N1).
   const isVerified = grant?.pending?.verified === true && grant.pending.denied !== true;
   if (grant?.pending?.id !== requestId || !isVerified) {
     return andThen(told, (reached) => doneByAnswer(reached, event, context));
@@ -91,15 +91,13 @@ export function accepted(record: SubscriptionRecord, event: Of<'accepted'>, cont
   // It was verified while the request was open: nothing else is to come.
   const isAnswered = grant.unanswered !== true;
   const done = { ...grant, nextAttemptAt: isAnswered ? undefined : grant.nextAttemptAt };
-  return andThen(
-    andThen(told, (reached) => settled(reached, done, context)),
-    (next) => {
-      const verified = next.grants.find(({ id }) => id === grantId);
-      // Its lease may have ended by now.
-      const isServedAlready = verified?.state !== 'expired' || !isAsking(next) || isServed(next, context);
-      return isServedAlready ? unchanged(next) : discover(next, context);
-    },
-  );
+  return andThen(told, (reached) => settled(reached, done, context));
+}
+
+/** Whether the lease has ended that a verification gave while the request was open: another one is waited for. */
+function hasLapsed({ pending, verifiedAt = 0 }: GrantRecord, now: number): boolean {
+  const { leaseSeconds = Infinity } = pending ?? {};
+  return verifiedAt + leaseSeconds * 1000 <= now;
 }
 
 /** How a request came to nothing. */
@@ -141,18 +139,25 @@ export function requestFailed(
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined) return unchanged(record);
   const { now, random } = context;
-  const retryAfterMs = Math.min(retryAfterSeconds * 1000, LONGEST_RETRY_AFTER_MS);
+  const isDenied = grant.pending?.denied === true;
+  // Another callback was refused while the request was open; its own denial was somebody else's.
+  const stillMs = isDenied ? 0 : Math.max(0, (grant.notBefore ?? 0) - now);
+  const retryAfterMs = Math.max(stillMs, Math.min(retryAfterSeconds * 1000, LONGEST_RETRY_AFTER_MS));
+  const refusals = refused && grant.state !== 'unsubscribing' ? oneMore(record, grant, context) : grant.refusals;
+  const restMs = refused && grant.state !== 'unsubscribing' ? refusalWaitMs(refusals ?? 1, random) : 0;
+  const waitMs = Math.max(retryAfterMs, restMs);
   const failed: GrantRecord = {
     ...grant,
     attempts: grant.attempts + 1,
-    refusals: refused && grant.state !== 'unsubscribing' ? oneMore(record, grant, context) : grant.refusals,
+    refusals,
     // A hub that cannot be reached did not deny: that was somebody else.
-    deniedAt: grant.pending?.denied === true || refused ? undefined : grant.deniedAt,
+    deniedAt: isDenied || refused ? undefined : grant.deniedAt,
     pending: undefined,
     // It is asked again, whether or not it was told that its verification was confirmed.
     unanswered: undefined,
     nextAttemptAt: undefined,
-    notBefore: retryAfterMs > 0 ? now + retryAfterMs : grant.state === 'unsubscribing' ? grant.notBefore : undefined,
+    // Also kept if it is given up: should somebody verify it all the same, its hub is not asked sooner.
+    notBefore: waitMs > 0 ? now + waitMs : undefined,
     state: grant.state === 'verifying' || grant.state === 'requested' ? 'failed' : grant.state,
   };
   const next = withGrant(record, grantId, () => failed);
@@ -167,12 +172,7 @@ export function requestFailed(
   const predecessor = predecessorOf(next, failed);
   if (predecessor !== undefined) return told(stillWithout(noted(next, failure), failed, predecessor, ask, context));
   const reached = counted(next, failure, context.rules, grantId);
-  if (isAsking(reached)) return andThen(told(reached), (at) => askAgain(at, failed, ask, context));
-  // It was given up. Should somebody verify it all the same, its hub is left alone for as long as it would have been.
-  const again = refused ? now + refusalWaitMs(failed.refusals ?? 1, random) : 0;
-  return told(
-    withGrant(reached, grantId, (one) => ({ ...one, notBefore: Math.max(again, one.notBefore ?? 0) || undefined })),
-  );
+  return isAsking(reached) ? andThen(told(reached), (at) => askAgain(at, failed, ask, context)) : told(reached);
 }
 
 interface Attempt {
@@ -195,18 +195,19 @@ function stillLeaving(
   return superseded === true ? scheduled : noted(scheduled, failure);
 }
 
-/** What works goes on, and no other hub is asked: only that it was to be had under another callback has failed. */
+/** Only the move to another callback has failed: the working grant goes on, and no other hub is asked. */
 function stillWithout(
   record: SubscriptionRecord,
   failed: GrantRecord,
   predecessor: GrantRecord,
   { refused, retryAfterMs }: Attempt,
-  { now, random }: TransitionContext,
+  context: TransitionContext,
 ): SubscriptionRecord {
+  const { now, random } = context;
   const { id, attempts, refusals = 1 } = failed;
   const backoff = refused ? refusalWaitMs(refusals, random) : backoffMs(attempts, random, FAILURE_BACKOFF);
   const again = now + Math.max(backoff, retryAfterMs);
-  if (refused) return withoutSuccessor(record, failed, predecessor, again);
+  if (refused) return withoutSuccessor(record, failed, predecessor, again, context);
   return withGrant(record, id, (grant) => ({ ...grant, nextAttemptAt: again }));
 }
 

@@ -9,12 +9,12 @@ export interface Rest {
   readonly refusals: number;
 }
 
-/** What may be asked for, and where. */
+/** A hub and a topic. */
 type Place = Pick<GrantRecord, 'advertisedHub' | 'topic'>;
 
 /**
- * What a hub's denials and refusals say of the next request, whichever grant they were for (PROTOCOL N2). What it said of
- * callbacks that are not ours any more does not count.
+ * How long a hub is not to be asked after its denials and refusals, for whichever grant they came (PROTOCOL N2). Answers for
+ * callbacks that are no longer ours do not count.
  */
 export function restOf(
   { grants }: SubscriptionRecord,
@@ -25,7 +25,8 @@ export function restOf(
     (grant) => isAt(grant, place) && hasRefused(grant) && grant.callback === callbackOf(grant.path),
   );
   return {
-    until: Math.max(0, ...refused.map(({ notBefore = 0 }) => notBefore)),
+    // A hub that is being left may put off the unsubscription alone.
+    until: Math.max(0, ...refused.map(({ state, notBefore = 0 }) => (state === 'unsubscribing' ? 0 : notBefore))),
     refusals: Math.max(0, ...refused.map(refusalsOf)),
   };
 }

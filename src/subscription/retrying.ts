@@ -1,9 +1,10 @@
 import { caughtUp } from './wanting.js';
-import { andThen, renew, unchanged } from './changes.js';
+import { andThen, renew, unchanged, withGrant } from './changes.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
-import { isAsking, isDeniedUnasked, isWorking } from './state.js';
+import { withoutRest } from './rest.js';
+import { isAsking, isDeniedUnasked, isOver, isWorking } from './state.js';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 
@@ -21,12 +22,25 @@ export function retried(
   return andThen(done, (reached) => renewedNow(reached, done.effects, context));
 }
 
-/** What works is renewed now; what is being asked already is not asked twice. */
+/** Renews working grants now, but for those with a request in flight. */
 export function renewalWanted(record: SubscriptionRecord, context: TransitionContext): Transition {
-  return isAsking(record) ? renewedNow(record, [], context) : unchanged(record);
+  return isAsking(record) ? renewedNow(atLiberty(record), [], context) : unchanged(record);
 }
 
-/** What works is renewed with another secret, or its hub asked to deliver to another callback. */
+/** The record when the user wants the hubs of what works asked now, whatever these said before. */
+function atLiberty(record: SubscriptionRecord): SubscriptionRecord {
+  const idle = record.grants.filter((grant) => isWorking(grant) && grant.pending === undefined);
+  const free = (reached: SubscriptionRecord, grant: GrantRecord): SubscriptionRecord =>
+    withoutRest(
+      grant.notBefore === undefined
+        ? reached
+        : withGrant(reached, grant.id, (one) => ({ ...one, notBefore: undefined })),
+      grant,
+    );
+  return idle.reduce(free, record);
+}
+
+/** Renews working grants with another secret, or asks their hubs to deliver to another callback. */
 export function rotationWanted(
   record: SubscriptionRecord,
   { what }: Of<'rotation-wanted'>,
@@ -37,7 +51,7 @@ export function rotationWanted(
     if (!isWorking(grant)) return grant;
     return what === 'secret' ? { ...grant, freshSecret: true } : { ...grant, askAfreshAt: context.now };
   });
-  const reached = { ...record, grants: marked };
+  const reached = atLiberty({ ...record, grants: marked });
   return what === 'secret' ? renewedNow(reached, [], context) : due(reached, context);
 }
 
@@ -60,7 +74,7 @@ export function countersReset(record: SubscriptionRecord, context: TransitionCon
 
 const isReleased = (): boolean => true;
 
-/** What a hub refused or denied is not asked for sooner because of what else failed (PROTOCOL N2). */
+/** Whether a grant waits for no denial or refusal: those waits outlast a reset of the counters (PROTOCOL N2). */
 function hasNotRefused({ state, deniedAt, refusals = 0 }: GrantRecord): boolean {
   return state === 'unsubscribing' || (deniedAt === undefined && refusals === 0);
 }
@@ -71,6 +85,7 @@ function afresh(record: SubscriptionRecord, now: number, isFreed: (grant: GrantR
     ...record,
     passedOver: [],
     attempts: 0,
+    attemptsKept: undefined,
     failures: undefined,
     nextAttemptAt: undefined,
     grants: record.grants.map((grant) => {
@@ -82,8 +97,9 @@ function afresh(record: SubscriptionRecord, now: number, isFreed: (grant: GrantR
         ...grant,
         attempts: 0,
         refusals: undefined,
-        deniedAt: isDenied ? grant.deniedAt : undefined,
-        // What is to be asked because of a denial is asked now.
+        // Somebody who should not may know the callback of what a denial ended: it is not given to a hub again.
+        deniedAt: isDenied || isOver(grant) ? grant.deniedAt : undefined,
+        // A question that a denial led to is asked now.
         askAfreshAt: grant.askAfreshAt === undefined ? undefined : now,
         nextAttemptAt: isDenied && grant.nextAttemptAt !== undefined ? now : nextOf(grant, now),
         notBefore: undefined,
@@ -94,11 +110,12 @@ function afresh(record: SubscriptionRecord, now: number, isFreed: (grant: GrantR
   };
 }
 
-/** A renewal that has begun goes on; one that failed, and what a hub would not end, is asked for again. */
+/** A renewal that has begun goes on; one that failed or was denied, and what a hub would not end, is asked for again. */
 function nextOf(
-  { state, renewalDue, nextAttemptAt, attempts, refusals = 0 }: GrantRecord,
+  { state, pending, renewalDue, nextAttemptAt, attempts, refusals = 0 }: GrantRecord,
   now: number,
 ): number | undefined {
+  if (state === 'active' && pending?.denied === true) return now;
   const isFailed = state === 'unsubscribing' || (state === 'active' && attempts + refusals > 0);
   if (isFailed && nextAttemptAt !== undefined && renewalDue !== true) return now;
   return renewalDue === true ? nextAttemptAt : undefined;

@@ -20,7 +20,20 @@ export function withPendingSecret(
       secret.role === 'pending' ? { ...secret, role: 'replaced', acceptedUntil: now + DAY_MS } : secret,
     );
   if (kept.some((secret) => secret.role === 'current' && secret.value === value)) return kept;
-  return [...kept, { value, role: 'pending', acceptedUntil: now + DAY_MS }];
+  const { acceptedUntil = 0 } = secrets.find((secret) => secret.value === value) ?? {};
+  return [...kept, { value, role: 'pending', acceptedUntil: Math.max(now + DAY_MS, acceptedUntil) }];
+}
+
+/**
+ * The secrets after a verification whose request is still open: if that fails, the hub may sign with the pending secret all
+ * the same, so it is accepted until the lease ends.
+ *
+ * @param expiresAt epoch milliseconds
+ */
+export function withLeasedSecret(secrets: readonly SecretRecord[], expiresAt: number): readonly SecretRecord[] {
+  return secrets.map((secret) =>
+    secret.role === 'pending' ? { ...secret, acceptedUntil: Math.max(secret.acceptedUntil ?? 0, expiresAt) } : secret,
+  );
 }
 
 /** The secrets after a verification: the pending one is current, the one before it is accepted for another day. */

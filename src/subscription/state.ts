@@ -21,7 +21,7 @@ export function stateOf(record: SubscriptionRecord): SubscriptionState {
   return isLeft ? 'unsubscribed' : 'requested';
 }
 
-/** Where a grant stands: `denied` where it does not work and its hub last said no. */
+/** The state of a grant: `denied` if it does not work and its hub's last word was a denial. */
 export function grantStateOf(grant: GrantRecord): SubscriptionState {
   const { state, deniedAt } = grant;
   if (isOver(grant)) return isDeniedUnasked(grant) ? 'denied' : state;
@@ -39,7 +39,7 @@ function lastAsked(grants: readonly GrantRecord[]): GrantRecord | undefined {
     );
 }
 
-/** What still holds a subscription when a hub has verified it: after the last try, or after it said no, that may come late. */
+/** The hold that is left after a verification: one that comes late ends `gave-up` and `denied`. */
 export function holdOnceVerified({ hold }: SubscriptionRecord): SubscriptionRecord['hold'] {
   return hold === 'gave-up' || hold === 'denied' ? undefined : hold;
 }
@@ -111,10 +111,13 @@ export function isBeingReplaced({ grants }: SubscriptionRecord, grant: GrantReco
       other.topic === grant.topic &&
       !isOver(other) &&
       !isDeniedUnasked(other) &&
-      // Between two tries of what its hub does not verify, it is renewed: nothing else may ever come of that.
-      other.state !== 'failed' &&
-      (other.pending ?? other.nextAttemptAt) !== undefined,
+      (other.pending !== undefined || (other.nextAttemptAt !== undefined && !isBetweenTries(other))),
   );
+}
+
+/** Whether a hub was asked for a grant and did not grant it. Meanwhile the grant it was to replace is renewed. */
+function isBetweenTries({ state, provisional }: GrantRecord): boolean {
+  return state === 'failed' || provisional === true;
 }
 
 /** Whether a hub may deliver under this grant at this moment, as far as we know. */

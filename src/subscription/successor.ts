@@ -1,5 +1,7 @@
 import { withGrant } from './changes.js';
+import type { TransitionContext } from './events.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
+import { resting } from './rest.js';
 import { isWorking } from './state.js';
 
 /** The grant that works and whose place another one was to take, where that one was never verified. */
@@ -19,13 +21,18 @@ export function withoutSuccessor(
   successor: GrantRecord,
   predecessor: GrantRecord,
   again: number,
+  { callbackOf }: Pick<TransitionContext, 'callbackOf'>,
 ): SubscriptionRecord {
-  const grants = record.grants.filter(({ id }) => id !== successor.id);
-  const { refusals } = successor;
-  return notBefore({ ...record, grants }, { ...predecessor, refusals }, again);
+  // The refusals for a callback that is no longer ours do not count: the successor keeps them then.
+  const isOurs = predecessor.callback === callbackOf(predecessor.path);
+  const kept = isOurs ? undefined : resting({ ...successor, notBefore: again, replaces: undefined });
+  const grants = record.grants.flatMap((grant) => (grant.id === successor.id ? (kept ?? []) : grant));
+  const refusals = Math.max(successor.refusals ?? 0, predecessor.refusals ?? 0) || undefined;
+  const until = Math.max(again, predecessor.notBefore ?? 0);
+  return notBefore({ ...record, grants }, { ...predecessor, refusals, notBefore: until }, until);
 }
 
-/** What works is not renewed before a time. */
+/** Puts the renewal of a working grant off until a time. */
 export function notBefore(record: SubscriptionRecord, working: GrantRecord, time: number): SubscriptionRecord {
   const planned = working.nextAttemptAt ?? working.renewsAt ?? time;
   const nextAttemptAt = planned < time ? time : working.nextAttemptAt;

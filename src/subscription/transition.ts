@@ -24,7 +24,7 @@ export function transition(
   event: SubscriptionEvent,
   context: TransitionContext,
 ): Transition {
-  const next = withKnownHub(asFarAsAsking(step(record, event, context)), context);
+  const next = withoutRepeats(withKnownHub(asFarAsAsking(step(record, event, context)), context));
   return withGap(record, event, withNextHub(stillHeldBack(next, context)), context);
 }
 
@@ -37,6 +37,16 @@ function withKnownHub(next: Transition, context: TransitionContext): Transition 
   return andThen({ record: next.record, effects: others }, (reached) => discovered(reached, known, context));
 }
 
+/** One request for a grant is enough, whatever had it asked for. */
+function withoutRepeats({ record, effects }: Transition): Transition {
+  const isFirst = (effect: Effect, index: number): boolean =>
+    effect.type !== 'request' ||
+    effects.findIndex(
+      (other) => other.type === 'request' && other.grantId === effect.grantId && other.mode === effect.mode,
+    ) === index;
+  return { record, effects: effects.filter(isFirst) };
+}
+
 /** One hub's failure may be the last one allowed: what was to be asked of others a moment before is not asked any more. */
 function asFarAsAsking(next: Transition): Transition {
   if (isAsking(next.record)) return next;
@@ -45,7 +55,7 @@ function asFarAsAsking(next: Transition): Transition {
   return { record: next.record, effects: next.effects.filter((effect) => !isToAsk(effect)) };
 }
 
-/** Whoever is told of a failure is told which other hub is asked instead. */
+/** Adds to a failure's hook the hub that is asked instead. */
 function withNextHub({ record, effects }: Transition): Transition {
   if (!effects.some((effect) => effect.type === 'hook' && effect.failure !== undefined)) return { record, effects };
   const asked = effects.find((effect) => effect.type === 'request' && effect.mode === 'subscribe');

@@ -3,8 +3,10 @@ import { undenied } from './denial-undone.js';
 import type { SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { grantedLease, renewalTime } from './lease.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
+import { restOf } from './rest.js';
 import { beforeLapse } from './secrets.js';
-import { holdOnceVerified, isOver, isWorking, plannedAttempt } from './state.js';
+import { predecessorOf } from './successor.js';
+import { holdOnceVerified, isDeniedUnasked, isOver, isWorking, plannedAttempt } from './state.js';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 
@@ -43,19 +45,20 @@ export function verifiedUnasked(
   const mayRenewSooner = isActive && !wasLately && successor === undefined;
   const isSooner = mayRenewSooner && planned < (grant.renewsAt ?? Infinity) && given < leaseSeconds;
   const goingOn = isSooner ? planned : (grant.renewsAt ?? planned);
-  // What is taken up again is not renewed at once: that may have been the aim.
-  const renewsAt = isActive ? goingOn : Math.max(planned, now + SAFETY_MS);
+  // A grant that works again is not renewed at once, nor before the one whose place it was to take: a forger may want that.
+  const { renewsAt: notSooner = 0 } = predecessorOf(record, { ...grant, verifiedAt: undefined }) ?? {};
+  const renewsAt = isActive ? goingOn : Math.max(planned, now + SAFETY_MS, notSooner);
   const active: GrantRecord = {
     ...undenied(grant, now),
     ...lease,
     state: 'active',
     provisional: isActive ? grant.provisional : true,
     verifiedAt: now,
-    // What the hub may take for the secret may be a pending one: it is asked before that is not accepted any more.
+    // The hub may sign with a pending secret: it is asked before that lapses.
     renewsAt: Math.min(renewsAt, beforeLapse(grant.secrets, now)),
     broughtForwardAt: isSooner ? now : grant.broughtForwardAt,
     nextAttemptAt: isActive
-      ? goneOnWith(record, grant, now)
+      ? goneOnWith(record, grant, context)
       : (plannedAttempt(record, grant, now) ?? successor?.nextAttemptAt),
     endedAt: undefined,
   };
@@ -65,9 +68,15 @@ export function verifiedUnasked(
   };
 }
 
-/** When what works is asked for next. Where it was given up, its hub is left alone for as long as it wanted, and a minute. */
-function goneOnWith(record: SubscriptionRecord, grant: GrantRecord, now: number): number | undefined {
+/**
+ * When the hub of an active grant is asked next; undefined if that is the renewal as planned. After a denial that is a minute
+ * later at the earliest, and after a refusal when its wait is over. A grant that was given up waits a minute as well.
+ */
+function goneOnWith(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): number | undefined {
+  const { now } = context;
   const { nextAttemptAt } = undenied(grant, now);
-  if (record.hold === undefined) return nextAttemptAt;
-  return Math.max(now + SAFETY_MS, nextAttemptAt ?? 0, grant.notBefore ?? 0);
+  if (record.hold !== undefined) return Math.max(now + SAFETY_MS, nextAttemptAt ?? 0, grant.notBefore ?? 0);
+  if (!isDeniedUnasked(grant)) return nextAttemptAt;
+  const until = Math.max((grant.deniedAt ?? now) + SAFETY_MS, restOf(record, grant, context).until);
+  return (nextAttemptAt ?? grant.renewsAt ?? Infinity) < until ? until : nextAttemptAt;
 }

@@ -35,7 +35,7 @@ export function wanted(given: SubscriptionRecord, context: TransitionContext): T
   });
 }
 
-/** What version 1 held as denied is asked for again, as after a denial now (PROTOCOL N2). */
+/** Asks again for subscriptions that version 1 held as denied, as after a denial now (PROTOCOL N2). */
 function released(record: SubscriptionRecord, context: TransitionContext): SubscriptionRecord {
   if (record.heldByVersion1 !== true || record.hold !== 'denied') return record;
   const at = context.now + refusalWaitMs(1, context.random);
@@ -68,7 +68,7 @@ function underPresentCallbacks(record: SubscriptionRecord, context: TransitionCo
     pending: undefined,
     renewalDue: undefined,
     nextAttemptAt: undefined,
-    // What the hub said of another callback says nothing of this one.
+    // The hub's answers for another callback do not count for this one.
     attempts: 0,
     refusals: undefined,
     notBefore: undefined,
@@ -182,6 +182,7 @@ export function unwanted(record: SubscriptionRecord, { why }: Of<'unwanted'>, { 
     desired: 'unsubscribed',
     hold: why,
     attempts: 0,
+    attemptsKept: undefined,
     nextAttemptAt: undefined,
   };
   if (record.desired === 'subscribed' && !grants.some(isHeld)) {

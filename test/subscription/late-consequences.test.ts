@@ -117,3 +117,96 @@ describe('a denial that comes late', () => {
     expect(life.record.hubs).not.toContain(SECOND_HUB);
   });
 });
+
+describe('N3 hub errors, which anyone may send who knows the callback', () => {
+  test('do not count towards maxAttempts, also where real failures follow', () => {
+    const life = active();
+    life.rules = { ...life.rules, maxAttempts: 2 };
+    for (let time = 0; time < 3; time += 1) {
+      life.after(1_000).hubError();
+      life.due(dueIn(life)).discovered().requested().accepted().verified();
+    }
+    expect(life.record.attempts).toBe(3);
+    life.apply({ type: 'renewal-wanted' }).discovered().requested().unreachable();
+    expect(life.record).toMatchObject({ attempts: 4, hold: undefined });
+    life.due(dueIn(life)).discovered().requested().unreachable();
+    expect(life.record).toMatchObject({ attempts: 5, hold: 'gave-up' });
+  });
+});
+
+describe('N2 the wait after a refused move to another callback', () => {
+  test('does not shorten a longer wait of the grant that works', () => {
+    const life = active();
+    const { id } = life.grant;
+    life.apply({ type: 'rotation-wanted', what: 'callback' }).requested();
+    const until = life.now + 7_200_000;
+    const grants = life.record.grants.map((one) => (one.id === id ? { ...one, refusals: 4, notBefore: until } : one));
+    life.record = { ...life.record, grants };
+    life.refused();
+    expect(life.record.grants).toHaveLength(1);
+    expect(life.grant).toMatchObject({ id, refusals: 5, notBefore: until });
+  });
+
+  test('is kept through an unasked denial', () => {
+    const life = active().apply({ type: 'rotation-wanted', what: 'callback' }).requested().refused();
+    const { notBefore = 0 } = life.grant;
+    expect(notBefore).toBeGreaterThan(life.now);
+    expect(life.denied().grant.askAfreshAt).toBeGreaterThanOrEqual(notBefore);
+  });
+});
+
+describe('N1 an unasked denial of a grant that is to take the place of another', () => {
+  test('does not have the other one renewed at once, however overdue it is', () => {
+    const life = active();
+    const { id } = life.grant;
+    life.apply({ type: 'rotation-wanted', what: 'callback' }).requested().verifiedInPost();
+    const second = life.grant.id;
+    life.due(60_000);
+    life.now = life.record.grants.find((grant) => grant.id === id)?.renewsAt ?? 0;
+    life.denied(second);
+    expect(dueIn(life)).toBeGreaterThanOrEqual(60_000);
+  });
+});
+
+describe('what the user asks for, where a hub has refused', () => {
+  test.each([
+    ['renew', { type: 'renewal-wanted' }],
+    ['rotateSecret', { type: 'rotation-wanted', what: 'secret' }],
+  ] as const)('%s asks at once, and the next wait is longer', (_what, event) => {
+    const life = active();
+    life.apply({ type: 'renewal-wanted' }).discovered().requested().refused();
+    expect(dueIn(life)).toBeGreaterThanOrEqual(60_000);
+    expect(life.apply(event).discovered().asked).toEqual(['subscribe']);
+    life.requested();
+    expect(life.grant.pending).toBeDefined();
+    life.refused();
+    expect(dueIn(life)).toBeGreaterThanOrEqual(450_000);
+  });
+
+  test('rotateCallback asks at once', () => {
+    const life = active().apply({ type: 'renewal-wanted' }).discovered().requested().refused();
+    expect(life.apply({ type: 'rotation-wanted', what: 'callback' }).asked).toEqual(['subscribe']);
+    expect(life.requested().grant.pending).toBeDefined();
+  });
+
+  test('retry asks at once also while a renewal is open that was denied', () => {
+    const life = active().apply({ type: 'renewal-wanted' }).discovered().requested().accepted().denied();
+    life.apply({ type: 'retried' });
+    expect(life.discovered().asked).toContain('subscribe');
+  });
+});
+
+describe('V7 a subscription that its handler refused', () => {
+  test("stays so, whatever denials come after it with afterDenial: 'stop'", () => {
+    const life = verifying().accepted();
+    life.rules = { ...life.rules, afterDenial: 'stop' };
+    life.due(60_000).apply({
+      type: 'handler-refused',
+      grantId: life.grant.id,
+      mode: 'subscribe',
+      failure: { cause: 'handler-refused', code: 'ERR_WEBSUB', message: 'no', at: life.now },
+    });
+    expect(life.record.hold).toBe('handler-refused');
+    expect(life.after(1_000).denied().record.hold).toBe('handler-refused');
+  });
+});

@@ -15,6 +15,7 @@ const REQUESTS_PER_DENIAL = 4;
 interface Sent {
   readonly at: number;
   readonly grantId: string;
+  readonly callback: string;
   readonly mode: 'subscribe' | 'unsubscribe';
 }
 
@@ -71,11 +72,13 @@ export class AskingWatch {
     this.#denied.clear();
   }
 
-  onRequest(hub: HubModel, { mode }: HubRequest, grant: GrantRecord): void {
+  onRequest(hub: HubModel, { mode, callback }: HubRequest, grant: GrantRecord): void {
     const { now } = this.#world.timeline;
     this.requests += 1;
     const key = `${mode} ${grant.id}`;
-    const last = this.#sent.findLast((sent) => sent.grantId === grant.id && sent.mode === mode);
+    const last = this.#sent.findLast(
+      (sent) => sent.grantId === grant.id && sent.mode === mode && sent.callback === callback,
+    );
     // What was to be asked for, twice over, may have had to wait for a request that was open.
     const isQueued = this.#sent.some((sent) => sent !== last && sent.grantId === grant.id && now - sent.at <= 10_000);
     const isUsers = now - this.#userAt <= 10_000;
@@ -89,10 +92,15 @@ export class AskingWatch {
     if (mode === 'subscribe') this.#waited(place, grant);
     else this.#forget(place, grant.id);
     this.#sent = this.#sent.filter(({ at }) => at > now - DAY);
-    this.#sent.push({ at: now, grantId: grant.id, mode });
+    this.#sent.push({ at: now, grantId: grant.id, callback, mode });
     this.#denials = this.#denials.filter((at) => at > now - DAY);
     const most = MOST_REQUESTS_A_DAY + REQUESTS_PER_DENIAL * this.#denials.length;
     this.#expect(this.#sent.length <= most, `L2 a storm: more than ${most} requests in a day`);
+  }
+
+  /** Its hub was being left, and is asked again. */
+  onTakenBack(grant: GrantRecord): void {
+    this.#forget(placeOf(grant), grant.id);
   }
 
   #forget(place: string, grantId: string): void {
@@ -110,7 +118,10 @@ export class AskingWatch {
     }
     for (const key of [place, grant.id]) {
       const { until, since, refusals } = this.#waits.get(key) ?? { until: 0, since: 0, refusals: 0 };
-      const isExplained = now - this.#userAt <= 100_000 || this.#hasEnded(grant, since);
+      const isUsers = now - this.#userAt <= 100_000;
+      const isExplained = isUsers || this.#hasEnded(grant, since);
+      // The user had its hub asked before that: the wait is over, and the next one is longer all the same.
+      if (isUsers && now < until) this.#waits.set(key, { refusals, since, until: now });
       const early = Math.round((until - now) / 1000);
       this.#expect(
         now >= until || isExplained,
@@ -122,10 +133,14 @@ export class AskingWatch {
   /** Whether a lease that a hub granted to a request of ours has ended there since. */
   #hasEnded(grant: GrantRecord, since: number): boolean {
     const { record, skew, timeline } = this.#world;
-    return [grant, ...(record?.grants ?? [])].some(({ state, expiresAt = 0, grantedAt, ...place }) => {
+    return [grant, ...(record?.grants ?? [])].some((other) => {
+      const { state, expiresAt = 0, grantedAt, leaseSeconds = 0, provisional } = other;
+      if (grantedAt === undefined || !isSamePlace(other, grant)) return false;
       const hasLapsed = state === 'expired' || state === 'unsubscribed';
-      const at = expiresAt - skew;
-      return hasLapsed && grantedAt !== undefined && at > since && at <= timeline.now && isSamePlace(place, grant);
+      // A verification may have come since, that answers no request: what was asked for at the end still waits to leave.
+      const isTakenUp = state === 'active' && provisional === true;
+      const at = (isTakenUp ? grantedAt + leaseSeconds * 1000 : expiresAt) - skew;
+      return (hasLapsed || isTakenUp) && at >= since && at <= timeline.now;
     });
   }
 
@@ -143,7 +158,7 @@ export class AskingWatch {
     if (mode === 'unsubscribe') return;
     const place = placeOf(grant);
     if (answer.type === 'accepted') {
-      if (grant.pending?.verified !== true) return;
+      if (!wasVerified(grant, this.#world.now)) return;
       this.#settled(grant);
       if (this.#denied.delete(grant.id)) this.#denials.push(now);
       return;
@@ -185,6 +200,12 @@ export class AskingWatch {
   onLeft({ id }: GrantRecord): void {
     this.#sent = this.#sent.filter(({ grantId }) => grantId !== id);
   }
+}
+
+/** Whether an open request was verified, by a lease that still runs. */
+export function wasVerified({ pending, verifiedAt = 0 }: GrantRecord, now: number): boolean {
+  const { verified, leaseSeconds = Infinity } = pending ?? {};
+  return verified === true && verifiedAt + leaseSeconds * 1000 > now;
 }
 
 /** A hub, a topic, and where callbacks are: what still works under other callbacks is renewed, whatever its hub says of these. */

@@ -15,6 +15,8 @@ interface AskedSecret {
 /** What is known of a callback, apart from the record. */
 interface Callback {
   secret?: AskedSecret;
+  /** The last of them that was verified. */
+  verified?: AskedSecret;
   /** The subscriber asked its hub to end it. */
   isLeft: boolean;
   /** When somebody denied it unasked, in the time of hubs. */
@@ -26,6 +28,8 @@ interface Callback {
   wasSettled: boolean;
   /** It is over, and that was right. */
   isOver: boolean;
+  /** Its last request was denied after it had been verified: either may be forged. */
+  isDoubtful?: boolean;
 }
 
 /** Keeps what hubs were told of each callback, and notes where what they send there would be turned away. */
@@ -36,6 +40,8 @@ export class ContentWatch {
   /** When a request of each grant was last taken and verified, in the time of hubs. */
   readonly #settled = new Map<string, number>();
   #startedAt = -Infinity;
+  /** When nothing was asked for last, because it had been given up. */
+  #heldAt = -Infinity;
   #lastJump = -Infinity;
 
   constructor(world: Watched, expect: Expect) {
@@ -75,13 +81,22 @@ export class ContentWatch {
     const { now } = this.#world.timeline;
     known.verifiedAt = now;
     // Who verifies unasked while a request with another secret is under way may be taken for the hub that answers it.
-    if (known.secret !== undefined) known.secret.verifiedAt ??= now;
+    verifySecret(known, now);
     if (isAsked) Object.assign(known, { isLeft: false, isOver: false, deniedAt: undefined });
   }
 
-  onSettled({ id, callback }: GrantRecord): void {
+  onSettled({ id, callback, pending }: GrantRecord): void {
     this.#settled.set(id, this.#world.timeline.now);
-    this.#at(callback).wasSettled = true;
+    Object.assign(this.#at(callback), { wasSettled: true, isDoubtful: pending?.denied === true });
+  }
+
+  /** What was to be left is not. */
+  onKept({ id }: GrantRecord): void {
+    this.#settled.set(id, this.#world.timeline.now);
+  }
+
+  isDoubtful({ callback }: GrantRecord): boolean {
+    return this.#at(callback).isDoubtful === true;
   }
 
   onDeniedUnasked(callback: string): void {
@@ -90,16 +105,21 @@ export class ContentWatch {
 
   /** What a process stored before it died may have been verified without an answer. */
   onUnsureStart({ grants }: SubscriptionRecord): void {
-    for (const { callback, verifiedAt, state } of grants) {
+    for (const grant of grants) {
+      const { id, callback, verifiedAt, grantedAt, state, provisional, deniedUnasked, deniedAt } = grant;
       const known = this.#at(callback);
       if (verifiedAt === undefined) continue;
-      if (known.secret !== undefined) known.secret.verifiedAt ??= verifiedAt - this.#world.skew;
+      const isGranted = state === 'active' && grantedAt !== undefined && provisional !== true;
+      if (isGranted && grant.pending === undefined) this.#settled.set(id, grantedAt);
+      if (deniedUnasked === true) known.deniedAt = deniedAt;
+      verifySecret(known, verifiedAt - this.#world.skew);
       if (state === 'unsubscribed' || state === 'unsubscribing') known.isLeft = true;
     }
   }
 
   /** V6, C1: what a hub sends is accepted, signed as it signs, for as long as it has the subscription. */
   check(record: SubscriptionRecord, isWanted: boolean, isRefused: boolean): void {
+    if (record.hold !== undefined) this.#heldAt = this.#world.timeline.now;
     for (const grant of record.grants) {
       const known = this.#at(grant.callback);
       known.expiresAt = grant.expiresAt;
@@ -117,10 +137,13 @@ export class ContentWatch {
     { isWanted, isRefused }: { isWanted: boolean; isRefused: boolean },
   ): void {
     const { now, timeline, process } = this.#world;
-    if (record.hold === 'deleted') return;
     const { topic, callback, secret, secretAskedAt, isVerified } = entry;
     const match = process?.registry.match(callbackKey(callback));
     const known = this.#at(callback);
+    if (record.hold === 'deleted') {
+      known.isOver ||= match === undefined || isOver(match.grant);
+      return;
+    }
     const isEnding = known.isLeft || !isWanted;
     if (match === undefined || isOver(match.grant)) {
       known.isOver ||= isEnding || this.#mayBeOver(known, match?.grant);
@@ -133,14 +156,19 @@ export class ContentWatch {
     const { grant } = match;
     const status = contentStatus(match, secret, now);
     this.#expect(status === 202 || status === 403, `C1 ${topic} is delivered to ${grant.id} and answered ${status}`);
-    const asked = known.secret;
+    const { verified } = known;
     // A hub that verifies while it is asked for another secret is taken to have verified that one.
-    const isReplaced = asked !== undefined && asked.value !== secret && asked.verifiedAt !== undefined;
-    if (isReplaced && timeline.now - (asked.verifiedAt ?? 0) >= DAY) return;
-    // Nor can a process that was down have had it told again before it lapsed.
-    if (this.#startedAt - secretAskedAt > DAY / 2 || secretAskedAt <= this.#lastJump) return;
+    const isReplaced = verified !== undefined && verified.value !== secret;
+    if (isReplaced && timeline.now - (verified.verifiedAt ?? 0) >= DAY) return;
+    // Nor can a process that was down, or had given up, have had it told again before it lapsed.
+    if (Math.max(this.#startedAt, this.#heldAt) - secretAskedAt > DAY / 2 || secretAskedAt <= this.#lastJump) return;
     const isGoingOn = !isEnding && !isRefused && record.hold === undefined && grant.superseded !== true;
-    const isPromised = isVerified && known.wasSettled && isGoingOn;
+    // Of two that have run out at one hub, one is asked for again.
+    const isOneOfTwo = record.grants.some(
+      (other) => other !== grant && other.advertisedHub === grant.advertisedHub && !isOver(other),
+    );
+    const isAskedAgain = grant.state !== 'expired' || !isOneOfTwo;
+    const isPromised = isVerified && known.wasSettled && isGoingOn && isAskedAgain;
     if (!isPromised && timeline.now - secretAskedAt >= DAY) return;
     this.#expect(status === 202, `V6 ${topic} is signed with a secret that is not accepted any more at ${grant.id}`);
   }
@@ -163,4 +191,11 @@ export class ContentWatch {
     this.#callbacks.set(key, known);
     return known;
   }
+}
+
+/** The secret that was asked for last counts as verified, from its first verification on. */
+function verifySecret(known: Callback, at: number): void {
+  if (known.secret === undefined) return;
+  known.secret.verifiedAt ??= at;
+  known.verified = known.secret;
 }

@@ -62,18 +62,26 @@ export class ForgeryWatch {
     if (meanwhile.refusing === 'unsubscribe' && before.grants.some(({ state }) => state === 'unsubscribing')) return;
     const hasOpen = before.grants.some((grant) => isOpen(grant, now));
     this.#expect(record.desired === before.desired, 'V3 a forger changed what is wanted');
-    this.#isHeldAsBefore(before, record, hasOpen && meanwhile.refusing === 'subscribe');
+    // A denial that answers a request of ours ends it, if that is what the service wants (N2).
+    const mayBeDenied = this.#world.setup.afterDenial === 'stop' && forgery.sends.some(({ kind }) => kind === 'denied');
+    this.#isHeldAsBefore(before, record, {
+      'handler-refused': hasOpen && meanwhile.refusing === 'subscribe',
+      denied: hasOpen && mayBeDenied,
+    });
     const writes = meanwhile.writes - forgery.writes;
     const most = MOST_WRITES * Math.max(1, before.grants.length);
     this.#expect(writes <= most, `V9 forged requests at once had ${writes} records written`);
+    const mayFailOver =
+      forgery.sends.some(({ kind }) => kind === 'hub-error') && before.grants.some((grant) => wasVerified(grant, now));
     for (const grant of before.grants) {
       const after = record.grants.find(({ id }) => id === grant.id);
       if (!isOver(grant)) this.#goesOn(grant, after, hasOpen);
-      if (after !== undefined && !hasOpen) this.#isUnchanged(grant, after, forgery);
+      // A hub error, time and again, has another hub asked beside the one that works (N3).
+      const isAskedBeside =
+        mayFailOver && !isHeld(grant) && (after?.pending !== undefined || after?.state === 'requested');
+      if (after !== undefined && !hasOpen && !isAskedBeside) this.#isUnchanged(grant, after, forgery);
     }
     if (hasOpen) return;
-    const mayFailOver =
-      forgery.sends.some(({ kind }) => kind === 'hub-error') && before.grants.some((grant) => wasVerified(grant, now));
     const requests = meanwhile.requests - forgery.requests;
     this.#expect(requests === 0 || (mayFailOver && requests === 1), `V9 a forger had hubs asked at once: ${requests}`);
     if (!isAsking(before)) return;
@@ -81,11 +89,16 @@ export class ForgeryWatch {
     for (const place of places) this.#isPlannedAsBefore(place, forgery, record, meanwhile);
   }
 
-  #isHeldAsBefore(before: SubscriptionRecord, after: SubscriptionRecord, mayBeRefused: boolean): void {
-    if (after.hold === before.hold) return;
-    const isFreed = after.hold === undefined && (before.hold === 'gave-up' || before.hold === 'denied');
-    const isRefused = mayBeRefused && after.hold === 'handler-refused';
-    this.#expect(isFreed || isRefused, `a forger had it held: ${before.hold} became ${after.hold}`);
+  #isHeldAsBefore(
+    before: SubscriptionRecord,
+    after: SubscriptionRecord,
+    may: Readonly<Record<'handler-refused' | 'denied', boolean>>,
+  ): void {
+    const { hold } = after;
+    if (hold === before.hold) return;
+    const isFreed = hold === undefined && (before.hold === 'gave-up' || before.hold === 'denied');
+    const isRight = hold === 'handler-refused' || hold === 'denied' ? may[hold] : isFreed;
+    this.#expect(isRight, `a forger had it held: ${before.hold} became ${hold}`);
   }
 
   /** No grant ends by what a forger says, but what we asked to end, and what a request that is open takes the place of. */
@@ -163,8 +176,9 @@ export class ForgeryWatch {
     const isPlanned = isAt >= now + MINUTE || grants.some(({ askAfreshAt }) => askAfreshAt === isAt);
     const mayAsk = isDenied && !isWaiting && isPlanned;
     const mayAskAgain = hasErred && isAt >= now + 1_000;
-    // What nothing was planned for is renewed as its lease says.
-    const mayBegin = kinds.has('subscribe') && wasAt === Infinity && isAt >= now + MINUTE;
+    // What nothing was planned for, or is taken up again, is renewed as its lease says.
+    const isTakenUp = wasAt === Infinity || here.some(({ state }) => state !== 'active');
+    const mayBegin = kinds.has('subscribe') && isTakenUp && isAt >= now + MINUTE;
     // What was denied, and is verified, is renewed as it would have been, but a minute after the denial at the earliest.
     const mayGoOn = here.some(({ deniedAt = 0, deniedUnasked }) => deniedUnasked === true && isAt >= deniedAt + MINUTE);
     if (mayAsk || mayAskAgain || mayBegin || (kinds.has('subscribe') && mayGoOn)) return;
@@ -197,10 +211,10 @@ function plannedAt(
 ): number {
   const times = record.grants.flatMap((grant) => {
     if (!isToGoOn(grant) || !isHere(grant)) return [];
-    const { state, nextAttemptAt, renewsAt, askAfreshAt, expiresAt, pending } = grant;
+    const { state, nextAttemptAt, renewsAt = Infinity, notBefore = 0, askAfreshAt, expiresAt, pending } = grant;
     const isQuestioned = isDeniedUnasked(grant) || askAfreshAt !== undefined || isBeingReplaced(record, grant);
     const isToBeRenewed = state === 'active' && !isQuestioned;
-    const next = pending?.deadline ?? nextAttemptAt ?? (isToBeRenewed ? renewsAt : undefined);
+    const next = pending?.deadline ?? nextAttemptAt ?? (isToBeRenewed ? Math.max(renewsAt, notBefore) : undefined);
     return [next, askAfreshAt, state === 'active' && isSettled(grant) ? expiresAt : undefined];
   });
   return Math.min(Infinity, ...[...times, record.nextAttemptAt].filter((at) => at !== undefined));

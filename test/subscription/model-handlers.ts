@@ -17,7 +17,7 @@ export class HandlerWatch {
     this.#expect = expect;
   }
 
-  /** What was answered lately is not known to a new process. */
+  /** What was answered lately is not known to a new process, nor by a clock that was set. */
   onStart(): void {
     this.#calls.clear();
   }
@@ -32,7 +32,9 @@ export class HandlerWatch {
     const { now } = this.#world;
     const key = `${call} ${grant.id}`;
     const last = this.#calls.get(key);
-    const request = grant.pending?.verified === true ? undefined : grant.pending?.id;
+    // A denial may well come after a verification that was forged.
+    const isHeard = call === 'denied' || grant.pending?.verified !== true;
+    const request = isHeard ? grant.pending?.id : undefined;
     const isOther = request !== undefined && request !== last?.request;
     const isLeaving = call === 'unsubscribe' && grant.state === 'unsubscribing';
     const isLate = isLeaving || (call === 'subscribe' && request === undefined && isOpen(grant, now));

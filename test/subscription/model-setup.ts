@@ -13,6 +13,8 @@ export const LONGEST_LEASE_MS = 12 * DAY;
 /** What stays as it is for a whole run. */
 export interface Setup {
   readonly seed: number;
+  /** Every random number, if all are the same: two runs can then be compared. */
+  readonly random?: number;
   readonly hubs: 'failover' | 'all';
   readonly maxAttempts: number;
   readonly protocol: 'websub' | 'pubsubhubbub-0.3';

@@ -4,7 +4,7 @@ import { subscriptionSnapshot } from '../../src/subscription/snapshot-of.js';
 import { isAsking, isDeniedUnasked, isOpen, isOver, isWorking, stateOf } from '../../src/subscription/state.js';
 import type { Forged } from './forger.js';
 import type { HubAnswer, HubModel, HubRequest, Intent } from './hub-model.js';
-import { AskingWatch } from './model-asking.js';
+import { AskingWatch, wasVerified } from './model-asking.js';
 import { ContentWatch } from './model-content.js';
 import { ForgeryWatch, type Meanwhile } from './model-forgery.js';
 import { HandlerWatch } from './model-handlers.js';
@@ -69,6 +69,8 @@ export class ModelWatch {
     this.#handlers.onStart();
     this.#isEnding = false;
     this.#before = record;
+    // What is being left is taken back by asking at once.
+    for (const grant of record?.grants ?? []) if (grant.state === 'unsubscribing') this.#asking.onTakenBack(grant);
     // A request that was stored and never left has failed as well.
     this.#attempts += record?.grants.filter(({ pending }) => pending !== undefined).length ?? 0;
     if (!isUnsure || record === undefined) return;
@@ -108,6 +110,7 @@ export class ModelWatch {
 
   /** The user, or the end of the process, changed what is wanted. */
   onUnwanted(isForGood: boolean): void {
+    this.#asking.explained();
     if (isForGood) {
       this.isWanted = false;
       this.isRefused = false;
@@ -139,6 +142,7 @@ export class ModelWatch {
   /** The clock is about to be set, or the callbacks begin with something else. */
   onUpset(): void {
     this.#lastJump = this.#world.timeline.now;
+    this.#handlers.onStart();
     this.#content.onClockSet();
     this.#forgery.onClockSet();
     this.#asking.explained();
@@ -189,8 +193,10 @@ export class ModelWatch {
   }
 
   /** No callback changes but by a move, a denial, a rotation, or where the one before was never granted. */
-  #newCallback(place: string, { id, callback, replaces }: GrantRecord, record: SubscriptionRecord): void {
-    if (replaces !== undefined) return;
+  #newCallback(place: string, asked: GrantRecord, record: SubscriptionRecord): void {
+    const { id, callback, replaces, verifiedAt } = asked;
+    // Under another public URL it goes on until it has been asked for under the present one, itself or another grant.
+    if (replaces !== undefined || verifiedAt !== undefined || !this.#isOurs(asked)) return;
     const other = record.grants.find(
       (grant) =>
         grant.callback !== callback &&
@@ -206,15 +212,17 @@ export class ModelWatch {
 
   onOutcome(answer: HubAnswer, mode: 'subscribe' | 'unsubscribe', grant: GrantRecord): void {
     this.#asking.onOutcome(answer, mode, grant);
-    if (mode === 'unsubscribe' || answer.type !== 'accepted' || grant.pending?.verified !== true) return;
+    if (mode === 'unsubscribe' || answer.type !== 'accepted' || !wasVerified(grant, this.#world.now)) return;
     this.#settled(grant);
-    if (grant.pending.denied === true) this.#content.onDeniedUnasked(grant.callback);
+    if (grant.pending?.denied === true) this.#content.onDeniedUnasked(grant.callback);
   }
 
   #settled(grant: GrantRecord): void {
     const { record } = this.#world;
     this.#content.onSettled(grant);
-    if (record !== undefined && this.#isPresent(record, grant)) this.#attempts = 0;
+    if (record === undefined || !this.#isPresent(record, grant)) return;
+    // Other requests that are open may fail yet.
+    this.#attempts = record.grants.filter(({ id, pending }) => id !== grant.id && pending?.mode === 'subscribe').length;
   }
 
   onAnswer(intent: Intent, answer: Answered, grant: GrantRecord, before: SubscriptionRecord): void {
@@ -223,8 +231,6 @@ export class ModelWatch {
     const isRequestOpen = isOpen(grant, now);
     const isAsked = isRequestOpen && grant.pending?.verified !== true;
     if (answer === 'not now') this.#handlers.onNotNow(mode, grant);
-    // It counts as an attempt that failed.
-    if (mode === 'hub-error' && answer === 'acknowledged') this.#attempts += 1;
     if (mode === 'denied') {
       const after = record?.grants.find(({ id }) => id === grant.id);
       if (answer !== 'acknowledged' || after?.deniedAt !== now || grant.deniedAt === now) return;
@@ -235,7 +241,11 @@ export class ModelWatch {
       if (mode === 'subscribe' ? !isAsked : isOver(grant)) return;
       this.#asking.explained();
       if (mode === 'subscribe') this.isRefused = true;
-      else if (!isLeft(grant)) this.isWanted = true;
+      else {
+        // Its hub was told not to end it.
+        if (grant.grantedAt !== undefined && grant.provisional !== true) this.#content.onKept(grant);
+        if (!isLeft(grant)) this.isWanted = true;
+      }
     } else if (answer === 'confirmed' && mode === 'subscribe') {
       this.#expect(this.isWanted && !this.isRefused, 'V1 a subscription is confirmed that is not wanted');
       this.#content.onVerified(callback, isAsked);
@@ -243,7 +253,9 @@ export class ModelWatch {
       if (before.hold === 'gave-up' || before.hold === 'denied') this.#asking.explained();
       const isDeniedStill = record?.grants.find(({ id }) => id === grant.id)?.pending?.denied === true;
       if (isRequestOpen && !isDeniedStill) this.#asking.onVerified(grant, isAsked);
-      if (isAsked && grant.pending?.accepted !== false) this.#settled(grant);
+      // Something else may have been granted at the same moment: then it answers nothing any more.
+      const isTaken = record?.grants.find(({ id }) => id === grant.id)?.provisional !== true;
+      if (isAsked && isTaken && grant.pending?.accepted !== false) this.#settled(grant);
     } else if (answer === 'confirmed') {
       this.#expect(
         this.#content.isLeft(callback) || grant.state === 'unsubscribed' || grant.state === 'unsubscribing',
@@ -292,7 +304,7 @@ export class ModelWatch {
     const callbacks = record.grants.map(({ callback }) => callback);
     this.#expect(new Set(callbacks).size === callbacks.length, 'S8 two grants have one callback');
     const settled = record.grants.filter((grant) => isWorking(grant) && this.#content.isSettled(grant));
-    const present = settled.filter((grant) => this.#isPresent(record, grant));
+    const present = settled.filter((grant) => this.#isPresent(record, grant) && !this.#content.isDoubtful(grant));
     const places = present.map(({ advertisedHub }) => (hubs === 'all' ? advertisedHub : 'anywhere'));
     this.#expect(new Set(places).size === places.length, 'D8 two grants work where one is wanted');
     for (const hub of this.#world.hubs) {

@@ -57,7 +57,8 @@ export class ModelWorld implements Watched {
 
   constructor(setup: Setup) {
     this.setup = setup;
-    this.#random = randomNumbers(setup.seed);
+    const { random, seed } = setup;
+    this.#random = random === undefined ? randomNumbers(seed) : () => random;
     this.hubs = HUBS.map(
       (url) => new HubModel(url, this.timeline, (intent) => this.process?.answer(intent) ?? Promise.resolve(false)),
     );

@@ -8,6 +8,7 @@ import { embeddedEngine, type EmbeddedEngine } from '../../src/engine/embedded.j
 import type { Engine } from '../../src/engine/engine.js';
 import { perform } from '../../src/runtime/effects.js';
 import { OriginHolds } from '../../src/hub/origin-holds.js';
+import { formBody } from '../../src/protocol/form-body.js';
 import { Pacing } from '../../src/hub/pacing.js';
 import { UnderWay } from '../../src/runtime/under-way.js';
 import { StoreError } from '../../src/errors.js';
@@ -65,8 +66,6 @@ export class SubscriberProcess {
   readonly #around: Surroundings;
   readonly #callbacks: CallbackOptions;
   readonly #service: CallbackService;
-  /** What the handler refused, and whoever asked has not been told. */
-  readonly #refusals = new Set<string>();
 
   constructor(around: Surroundings) {
     this.#around = around;
@@ -160,9 +159,8 @@ export class SubscriberProcess {
 
   async #answered(intent: Intent, match: CallbackMatch): Promise<Answered> {
     const { mode } = intent;
-    const refusal = `${mode} ${match.grant.id}`;
     try {
-      const { status, onSent } = await answerIntent(
+      const { status, body, onSent } = await answerIntent(
         this.#callbacks,
         { ...match, service: this.#service },
         asked(intent),
@@ -172,11 +170,10 @@ export class SubscriberProcess {
         onSent?.();
         return mode === 'subscribe' || mode === 'unsubscribe' ? 'confirmed' : 'acknowledged';
       }
-      return this.#refusals.delete(refusal) ? 'refused by the handler' : 'unknown';
+      return body === REFUSED ? 'refused by the handler' : 'unknown';
     } catch (error) {
       // Anything else would be answered 503 as well, and is a fault of this model, or of what it runs.
       if (!(error instanceof StoreError)) throw error;
-      this.#refusals.delete(refusal);
       return 'not now';
     }
   }
@@ -212,9 +209,7 @@ export class SubscriberProcess {
     };
     const verify = (mode: 'subscribe' | 'unsubscribe', grant: { readonly id: string }): void => {
       called(mode, grant);
-      if (!this.#around.refuses(mode)) return;
-      this.#refusals.add(`${mode} ${grant.id}`);
-      throw new Error('the handler refused');
+      if (this.#around.refuses(mode)) throw new Error(REASON);
     };
     return {
       onSubscriptionVerification: ({ grant }) => verify('subscribe', grant),
@@ -247,7 +242,8 @@ export class SubscriberProcess {
           const { hub: url, topic, callback } = asked;
           const answer = await request({ url, mode, topic, callback, secret: secret ?? null }, asked, before);
           const told = { grantId, requestId };
-          const present = this.registry.get(id)?.record.grants.find((each) => each.id === grantId) ?? asked;
+          // What was forgotten meanwhile is of no matter.
+          const present = this.registry.get(id)?.record.grants.find((each) => each.id === grantId);
           if (answer.type === 'accepted') {
             await this.apply(id, { ...told, ...answer });
           } else {
@@ -255,7 +251,7 @@ export class SubscriberProcess {
             const failure = failureOf(new Error(`the hub at ${url} was asked for ${rules.hubs}`), cause, now());
             await this.apply(id, { ...told, ...answer, failure });
           }
-          if (present.pending?.id === requestId) onOutcome(answer, mode, present);
+          if (present?.pending?.id === requestId) onOutcome(answer, mode, present);
         }),
     };
   }
@@ -314,6 +310,9 @@ export function contentStatus(match: CallbackMatch | undefined, secret: string |
   const { values, unsigned } = acceptedSecrets(grant.secrets, now);
   return unsigned || (secret !== null && values.includes(secret)) ? 202 : 403;
 }
+
+const REASON = 'the handler refused';
+const REFUSED = formBody({ reason: REASON });
 
 const UNSIGNED = 'the content is not signed as it has to be';
 
