@@ -4,7 +4,7 @@ import { CollectedBytes } from './collected-bytes.js';
 import { sendContinue } from './expect-continue.js';
 import type { Hold } from './in-flight-bytes.js';
 
-/** Who is told what of a body, and whom its bytes are counted for. */
+/** The callbacks for a body being read, and the grant its bytes are counted for. */
 export interface BodyEvents {
   readonly grantId: string;
   readonly onChunk: OnChunk;
@@ -42,7 +42,7 @@ export function readNodeBody(
     clearTimeout(timer);
     hold?.release();
     if ('problem' in read) {
-      // What still comes is for whoever answers. An error from now on must not end the process: that listener stays.
+      // The code that answers handles the rest of the body. The error listener stays: a late error must not end the process.
       request.off('data', onData).off('end', onEnd);
       // It would be kept for as long as the request.
       body.drop();

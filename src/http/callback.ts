@@ -22,7 +22,7 @@ export interface CallbackService extends DeliveryTarget {
     readonly algorithms: readonly SignatureAlgorithm[];
     readonly onFailure: 'reject' | 'acknowledge';
   };
-  /** What the service's requests carry that no message may show: credentials, and values of its own headers and parameters. */
+  /** Values of the service's requests that no message may show: credentials, custom headers and custom parameters. */
   readonly hidden: readonly string[];
 }
 
@@ -38,9 +38,9 @@ export interface CallbackOptions {
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly serviceOf: (name: string) => CallbackService | undefined;
-  /** What verifications were answered lately. */
+  /** Recent answers to verifications. */
   readonly verdicts: Verdicts;
-  /** What hubs told of their own accord lately. */
+  /** Recent denials and hub errors. */
   readonly notices: OncePerMinute;
   /** Whether the runtime has ended: no handler is called any more. */
   readonly isClosed: () => boolean;

@@ -15,10 +15,10 @@ import type { RecentAnswers } from './recent-answers.js';
 /** The answer to a denial or an error for another topic. */
 const FOREIGN_TOPIC = refusal(404, 'this topic was not asked for');
 
-/** What verifications were answered in the last minute, by whoever asks. */
+/** Answers to verifications of the last minute. */
 export type Verdicts = RecentAnswers<Verdict | Promise<Verdict>>;
 
-/** What a verification came to, apart from its challenge. */
+/** The outcome of a verification, apart from its challenge. */
 type Verdict = { readonly headers: Acknowledgement['headers'] } | { readonly refusal: CallbackAnswer };
 
 /** Answers a GET: verification of intent, denial, hub error (WebSub sections 5.2 and 5.3). A HEAD changes nothing. */
@@ -204,7 +204,7 @@ async function refusedByHandler(
   const { id } = entry.record;
   logger.warn({ subscription: id, topic: grant.topic, err: error }, `the service refused the ${mode}`);
   const failure = failureOf(error, 'handler-refused', now());
-  // What nobody asked for changes nothing (PROTOCOL V9).
+  // A refused verification that answers no request of ours changes nothing (PROTOCOL V9).
   if (isAsked) await registry.apply(id, { type: 'handler-refused', grantId: grant.id, mode, failure });
   return refusal(404, failure.message, error instanceof WebSubError ? error : {});
 }

@@ -4,7 +4,7 @@ import type { GrantRecord } from '../subscription/record.js';
 
 const LONGEST_CHALLENGE = 4096;
 
-/** What may be sent back as it came: no character of it means anything to a browser (PROTOCOL V8). */
+/** A challenge that is safe to echo: no character has a meaning to a browser (PROTOCOL V8). */
 const ECHOED = /^[!#-%(-;=?-[\]-_a-~]+$/;
 
 /** Characters of a hub's parameter that a message quotes. */
@@ -13,9 +13,9 @@ const MOST_QUOTED = 200;
 /** Why a verification is not confirmed. */
 export interface Misfit {
   readonly status: 400 | 404;
-  /** What whoever asks is told. */
+  /** The reason in the answer. */
   readonly said: string;
-  /** What the log and `lastError` say: what came, and what was expected. */
+  /** The reason in the log and in `lastError`: the value received and the value expected. */
   readonly problem: string;
 }
 
@@ -23,7 +23,7 @@ const misfit = (status: 400 | 404, said: string, problem = said): Misfit => ({ s
 
 const OTHER_TOKEN = misfit(404, 'hub.verify_token is another one', 'its hub.verify_token is not the one it was given');
 
-/** What is wrong with a verification, whatever it verifies. */
+/** The fault of a verification of either mode; undefined without one. */
 export function misfitOf(grant: GrantRecord, { topic, challenge }: HubQuery, rawQuery: string): Misfit | undefined {
   if (topic === undefined || topic === '') return misfit(400, 'hub.topic is missing');
   if (challenge === undefined || challenge === '') return misfit(400, 'hub.challenge is missing');
@@ -40,14 +40,14 @@ export function misfitOf(grant: GrantRecord, { topic, challenge }: HubQuery, raw
     : misfit(404, 'this topic was not asked for', `its hub.topic is ${quoted(topic)}, not ${quoted(grant.topic)}`);
 }
 
-/** What is wrong with a verification that nobody asked for. */
+/** The fault of a verification that answers no request of ours. */
 export function unaskedFor({ pending }: GrantRecord, mode: 'subscribe' | 'unsubscribe'): Misfit {
   const isOther = pending !== undefined && pending.mode !== mode;
   const problem = isOther ? `its hub.mode is ${mode}, not ${pending.mode}` : undefined;
   return misfit(404, `this ${mode} was not asked for`, problem);
 }
 
-/** What is wrong with the token of a verification; one that does not come back is not held against the hub (PROTOCOL S4). */
+/** The fault of a verification's token. A missing token is none: several hubs leave it out (PROTOCOL S4). */
 export function tokenMisfit({ verifyToken }: GrantRecord, query: HubQuery): Misfit | undefined {
   return isTokenOf(verifyToken, query.verifyToken) ? undefined : OTHER_TOKEN;
 }

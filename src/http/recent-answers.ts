@@ -12,8 +12,8 @@ interface Recent<T> {
 }
 
 /**
- * What a subscription's callbacks were answered in the last minute, in memory: a stranger who knows a callback can have it
- * asked any number of times, and neither the handler nor the store is to pay for that.
+ * Answers of a subscription's callbacks in the last minute, in memory. A stranger who knows a callback can send any number
+ * of requests; repeats cost neither a handler call nor a write.
  */
 export class RecentAnswers<T> {
   readonly #byEntry = new WeakMap<Entry, Map<string, Recent<T>>>();
@@ -39,7 +39,7 @@ export class RecentAnswers<T> {
   }
 }
 
-/** What happens once a minute at most. */
+/** Limits an action to once a minute. */
 export class OncePerMinute {
   readonly #recent = new RecentAnswers<true>();
 

@@ -28,7 +28,7 @@ export function hubWords(secrets: readonly string[]): HubWords {
   };
 }
 
-/** What a message shows of `hub.reason`, in characters (PROTOCOL N1). */
+/** Messages cut `hub.reason` at this many characters (PROTOCOL N1). */
 const KEPT_OF_REASON = 256;
 
 /** As `hubWords`, for a `hub.reason`: control and formatting characters are escaped, and what is past 256 characters is cut. */

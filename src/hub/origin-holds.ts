@@ -49,7 +49,7 @@ interface Release {
   readonly passed: Set<string>;
 }
 
-/** What holds are made of. */
+/** The options of the holds. */
 export interface OriginHoldsOptions {
   /** Epoch milliseconds. */
   readonly now: () => number;

@@ -29,7 +29,7 @@ export interface RedirectRules {
   /** The hub as it was advertised or given: headers and credentials are for its origin. */
   readonly credentialsFor: string;
   readonly maxRedirects: number;
-  /** What the form has that must not be read on the way, by its name in the options. */
+  /** Secret form fields, by the name of their option. */
   readonly confidential: readonly Confidential[];
   readonly allowInsecureSecret: boolean;
 }
@@ -43,8 +43,8 @@ export function firstHop({ hub, credentialsFor }: Pick<RedirectRules, 'hub' | 'c
 }
 
 /**
- * Where a 307 or 308 leads. Headers and credentials follow to the origin they are for; once they were left behind they do
- * not come back. Secrets, verify tokens and custom parameters follow over https and to this machine.
+ * The next hop of a 307 or 308. Headers and credentials are sent to their own origin only; once dropped they stay dropped.
+ * Secrets, verify tokens and custom parameters are sent over https and to loopback.
  */
 export function nextHop(
   hop: Hop,
@@ -76,7 +76,7 @@ export function nextHop(
   };
 }
 
-/** What a message says of a 301, 302 or 303, which is not followed; nothing of another status. */
+/** The part of a message that names the `Location` of a 301, 302 or 303, which is not followed; empty for other statuses. */
 export function unfollowed(hop: Hop, status: number, location: string | null, words: HubWords): string {
   if (status < 301 || status > 303) return '';
   return ` with ${location === null ? 'no Location' : `the Location ${words(locationOf(location, hop.url))}`}; only 307 and 308 are followed`;

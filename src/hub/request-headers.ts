@@ -35,7 +35,7 @@ export function credentialsOf(config: HttpClientConfig): readonly string[] {
 /** Characters from which on a custom parameter or header may be a key. A short one is a word such as `async`. */
 const SHORTEST_CUSTOM = 8;
 
-/** What requests carry that no message may show: credentials, and the values of headers and parameters of the user's own. */
+/** Values of requests that no message may show: credentials, custom headers and custom parameters. */
 export function configuredSecrets({
   httpConfig,
   customParams = {},

@@ -58,7 +58,7 @@ export interface HubRequestOptions {
   readonly now?: (() => number) | undefined;
 }
 
-/** What one URL answered to a request, or a redirect on its way. */
+/** The answer of one URL to a request: final, or a redirect. */
 export interface HubAnswer {
   readonly url: string;
   readonly status: number;

@@ -19,7 +19,7 @@ export function credentialRedactor(headers: Headers): (text: string) => string {
   return credentials.length === 0 ? (text) => text : secretRedactor(credentials);
 }
 
-/** What is secret in the value of a header: not a cookie's name, nor the scheme of an authorization. */
+/** The secret part of a header's value: without a cookie's name or the scheme of an authorization. */
 export function credentialsIn(name: string, value: string): readonly string[] {
   const header = name.toLowerCase();
   if (header === 'cookie') return value.split(';').map((cookie) => cookie.slice(cookie.indexOf('=') + 1).trim());

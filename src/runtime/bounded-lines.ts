@@ -39,7 +39,7 @@ interface Subject {
 export class BoundedLines {
   readonly #logger: Logger;
   readonly #now: () => number;
-  // What waits to be told of a kind is told, also when the kind is dropped.
+  // A kind that is dropped still logs its pending count.
   readonly #kinds = new RecentMap<Kind>(MOST_KINDS, () => {});
   readonly #subjects = new RecentMap<Subject>(MOST_SUBJECTS, (subject) => this.#pass(subject, this.#now()));
   /** Those of which lines were left out. */

@@ -39,7 +39,7 @@ export interface RequestRedirect extends RequestLimits {
   readonly to: string;
 }
 
-/** What a denial leaves as it is. */
+/** Options of a denial. */
 export interface DenyOptions {
   /** Whether an active subscription stays active, so that the hub goes on delivering. @default false */
   readonly keep?: boolean;
