@@ -27,7 +27,7 @@ export interface DeliveryConfig {
   readonly order?: 'none' | 'subscription' | undefined;
   /** Events waiting for their handler, per service; past that the hub is answered 503 with `Retry-After`. @default 10_000 */
   readonly maxPending?: number | undefined;
-  /** Their bytes, per service, likewise. @default 268_435_456 */
+  /** Bytes of events (content and headers) waiting for their handler, per service. Above it hubs get 503. @default 268_435_456 */
   readonly maxPendingBytes?: number | undefined;
   /**
    * What is not handed over again when it comes once more: a body that was, or a feed without an entry that was not.

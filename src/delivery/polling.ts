@@ -151,7 +151,7 @@ export class Polling {
     // By a clock that was set back it was not yet.
     if (sinceThen >= 0 && sinceThen < RESUBSCRIBED_EVERY_MS) return;
     this.#resubscribedAt.set(record.id, now());
-    await apply(record.id, { type: 'renewal-wanted' });
+    await apply(record.id, { type: 'renewal-wanted', isOwed: true });
   }
 
   #isMissing({ piece, at }: TopicEntry, fetched: FetchedRecord | undefined): boolean {

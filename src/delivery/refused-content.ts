@@ -119,12 +119,15 @@ export class RefusedContent {
   }
 
   async #makeUpFor(id: string, { since }: Refused): Promise<void> {
-    const { apply, catchUp, logger } = this.#options;
+    const { apply, catchUp, logger, now } = this.#options;
     this.#refused.delete(id);
     catchUp(id, since);
     try {
-      await apply(id, { type: 'renewal-wanted' });
+      await apply(id, { type: 'renewal-wanted', isOwed: true });
     } catch (error) {
+      // The store knows what is owed; it is tried again here as long as this process runs.
+      this.#refused.set(id, { since, isNoted: true, isPlanned: true });
+      this.#due.set(id, now() + STORE_RETRY_MS);
       logger.error({ subscription: id, err: error }, 'a subscription could not be renewed after content was refused');
     }
   }
@@ -133,7 +136,7 @@ export class RefusedContent {
   async #isNoted(id: string, refused: Refused): Promise<boolean> {
     if (refused.isNoted) return true;
     try {
-      await this.#options.apply(id, { type: 'missed', since: refused.since });
+      await this.#options.apply(id, { type: 'missed', since: refused.since, isRenewalOwed: true });
       refused.isNoted = true;
     } catch (error) {
       this.#options.logger.error({ subscription: id, err: error }, 'that content is missing could not be noted');

@@ -93,6 +93,9 @@ export function unavailable(reason: string, retryAfterSeconds: number): Callback
   return refusal(503, reason, { headers: { 'retry-after': String(retryAfterSeconds) } });
 }
 
+/** The answer to a hub's GET where the handler or the store takes longer than a hub waits (PROTOCOL C9). */
+export const TOO_LATE: CallbackAnswer = unavailable('the answer was not ready in time', 30);
+
 /** What a hub is told that comes when the runtime has ended: the next one may be there in two minutes. */
 export const STOPPED: CallbackAnswer = unavailable('the subscriber stops, or has stopped', 120);
 

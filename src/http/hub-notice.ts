@@ -1,7 +1,8 @@
 import { acknowledgementOf } from '../delivery/acknowledgement.js';
 import type { Acknowledgement } from '../delivery/event-handler.js';
+import type { AnswerTime } from '../delivery/answer-time.js';
 import { Patience } from '../delivery/patience.js';
-import { reasonWords } from '../hub/hub-text.js';
+import { capabilityOf, reasonWords } from '../hub/hub-text.js';
 import type { HubQuery } from '../protocol/hub-query.js';
 import { isNewDenial } from '../subscription/denial.js';
 import { failureOf } from '../subscription/failure.js';
@@ -9,27 +10,35 @@ import { undoesVerification } from '../subscription/hub-error.js';
 import { InternalHubError, SubscriptionDeniedError } from '../subscription/hub-errors.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import { isDeniedUnasked } from '../subscription/state.js';
-import { acknowledgement, type CallbackAnswer } from './answer.js';
+import { acknowledgement, TOO_LATE, type CallbackAnswer } from './answer.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
-import { secretOfCallback } from './own-requests.js';
+
+/** What a hub says of its own accord, and the time it waits for the answer. */
+export interface HubNotice {
+  readonly query: HubQuery;
+  readonly time: AnswerTime;
+}
 
 /** The hub denies the subscription (WebSub section 5.2). The service is told once a minute. */
-export async function deny(options: CallbackOptions, match: ServedMatch, query: HubQuery): Promise<CallbackAnswer> {
+export async function deny(
+  options: CallbackOptions,
+  match: ServedMatch,
+  { query, time }: HubNotice,
+): Promise<CallbackAnswer> {
   const { entry, grant, service } = match;
   const now = options.now();
   if (!isNewDenial(grant, now) || !isFirstDenial(options, match, now)) return acknowledgement(200, undefined);
   const { topic } = query;
   const reason = hubReason(match, query.reason);
   const error = new SubscriptionDeniedError(reason, { ...hubMessage(match), topic });
-  const record = await options.registry.apply(entry.record.id, {
-    type: 'denied',
-    grantId: grant.id,
-    failure: failureOf(error, 'denied', now),
-  });
+  const failure = failureOf(error, 'denied', now);
+  const noted = options.registry.apply(entry.record.id, { type: 'denied', grantId: grant.id, failure });
+  const record = await new Patience().wait(noted, time.forStore);
+  if (record === undefined) return TOO_LATE;
   const denied = record.grants.find(({ id }) => id === grant.id) ?? grant;
   const about = hubMessage({ ...match, grant: denied });
   const told = new SubscriptionDeniedError(reason, { ...about, topic });
-  const answer = await tell(options, match, () => service.intent.onSubscriptionValidationDenied?.(told));
+  const answer = await tell(options, match, time, () => service.intent.onSubscriptionValidationDenied?.(told));
   return isDeniedUnasked(denied) ? { ...answer, onSent: () => void denialAnswered(options, match) } : answer;
 }
 
@@ -54,16 +63,23 @@ async function denialAnswered({ registry, logger }: CallbackOptions, { entry, gr
 }
 
 /** The hub reports an error of its own. The service is told once a minute. */
-export async function hubError(options: CallbackOptions, match: ServedMatch, query: HubQuery): Promise<CallbackAnswer> {
+export async function hubError(
+  options: CallbackOptions,
+  match: ServedMatch,
+  { query, time }: HubNotice,
+): Promise<CallbackAnswer> {
   const { entry, grant } = match;
   const now = options.now();
+  const isFirst = options.notices.claim(entry, `hub-error ${grant.id}`, now);
+  if (!isFirst && !undoesVerification(grant, now)) return acknowledgement(200, undefined);
   const reason = hubReason(match, query.reason);
   const error = new InternalHubError(reason, { ...hubMessage(match), topic: query.topic });
   if (undoesVerification(grant, now)) {
     const failure = failureOf(error, 'hub-error', now);
-    await options.registry.apply(entry.record.id, { type: 'hub-error', grantId: grant.id, failure });
+    const noted = options.registry.apply(entry.record.id, { type: 'hub-error', grantId: grant.id, failure });
+    if ((await new Patience().wait(noted, time.forStore)) === undefined) return TOO_LATE;
   }
-  if (!options.notices.claim(entry, `hub-error ${grant.id}`, now)) return acknowledgement(200, undefined);
+  if (!isFirst) return acknowledgement(200, undefined);
   const about = hubMessage({ entry, grant: entry.record.grants.find(({ id }) => id === grant.id) ?? grant });
   const told = new InternalHubError(reason, { ...about, topic: query.topic });
   options.logger.warn(
@@ -71,13 +87,14 @@ export async function hubError(options: CallbackOptions, match: ServedMatch, que
     `hub error: ${told.message}`,
   );
   options.hooks.emit('hub-error', () => ({ ...about, error: told, at: new Date(now) }));
-  return tell(options, match, () => match.service.intent.onHubError?.(told));
+  return tell(options, match, time, () => match.service.intent.onHubError?.(told));
 }
 
 /** The hub is answered 200 whatever the handler does, and when it has had its time. */
 async function tell(
   { logger }: CallbackOptions,
-  { entry, service }: ServedMatch,
+  { entry }: ServedMatch,
+  time: AnswerTime,
   call: () => Acknowledgement | void | Promise<Acknowledgement | void>,
 ): Promise<CallbackAnswer> {
   const told = async (): Promise<Acknowledgement | undefined> => {
@@ -88,13 +105,13 @@ async function tell(
       return undefined;
     }
   };
-  return acknowledgement(200, await new Patience().wait(told(), service.delivery.ackAfterMs));
+  return acknowledgement(200, await new Patience().wait(told(), time.forHandler));
 }
 
 /** The hub's words, fit for a message, the store and the log. */
 export function hubReason({ grant, service }: Pick<ServedMatch, 'grant' | 'service'>, reason = ''): string {
   const secrets = grant.secrets.flatMap(({ value }) => value ?? []);
-  const hidden = [...secretOfCallback(grant.callback), ...secrets, ...service.hidden];
+  const hidden = [...capabilityOf(grant.callback), ...secrets, ...service.hidden];
   const words = reasonWords(grant.verifyToken === undefined ? hidden : [...hidden, grant.verifyToken])(reason);
   return words === '' ? 'the hub gave no reason' : words;
 }

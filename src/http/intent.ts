@@ -1,11 +1,15 @@
 import { acknowledgementOf } from '../delivery/acknowledgement.js';
 import type { Acknowledgement } from '../delivery/event-handler.js';
+import { AnswerTime } from '../delivery/answer-time.js';
+import { Patience } from '../delivery/patience.js';
 import { WebSubError } from '../errors.js';
 import { isDeniedTopic, isTopic, readHubQuery, type HubQuery } from '../protocol/hub-query.js';
+import { isNewProblem } from '../subscription/answering.js';
 import { failureOf } from '../subscription/failure.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
+import type { GrantRecord } from '../subscription/record.js';
 import { isOpen, isOver } from '../subscription/state.js';
-import { acknowledgement, confirmation, refusal, type CallbackAnswer } from './answer.js';
+import { acknowledgement, confirmation, refusal, TOO_LATE, type CallbackAnswer } from './answer.js';
 import type { CallbackRequest } from './callback-request.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
 import { deny, hubError, hubReason } from './hub-notice.js';
@@ -32,17 +36,21 @@ export async function answerIntent(
   const query = readHubQuery(rawQuery);
   if (query === undefined) return refusal(400, 'hub.challenge is not UTF-8');
   const isProbe = request.method === 'HEAD';
+  const { ackAfterMs } = match.service.delivery;
+  const time = new AnswerTime({ ackAfterMs, storeTimeoutMs: Infinity }, 0);
   switch (query.mode) {
     case 'subscribe':
     case 'unsubscribe':
-      return verify(options, match, { query, rawQuery, isProbe, mode: query.mode });
+      return verify(options, match, { query, rawQuery, isProbe, mode: query.mode, time });
     case 'denied':
     case 'hub-error': {
       const isSame = query.mode === 'denied' ? isDeniedTopic : isTopic;
       const isForeign = !isEmpty(query.topic) && !isSame(match.grant.topic, query.topic ?? '', rawQuery);
       if (isForeign) return isProbe ? FOREIGN_TOPIC : foreignNotice(options, match, query);
       if (isProbe) return acknowledgement(200, undefined);
-      return query.mode === 'denied' ? deny(options, match, query) : hubError(options, match, query);
+      return query.mode === 'denied'
+        ? deny(options, match, { query, time })
+        : hubError(options, match, { query, time });
     }
     case undefined:
       return refusal(400, 'hub.mode is missing');
@@ -56,12 +64,13 @@ interface VerificationRequest {
   readonly query: HubQuery;
   readonly rawQuery: string;
   readonly isProbe: boolean;
+  readonly time: AnswerTime;
 }
 
 async function verify(
   options: CallbackOptions,
   match: ServedMatch,
-  { mode, query, rawQuery, isProbe }: VerificationRequest,
+  { mode, query, rawQuery, isProbe, time }: VerificationRequest,
 ): Promise<CallbackAnswer> {
   const { grant } = match;
   const { challenge = '' } = query;
@@ -70,11 +79,17 @@ async function verify(
     (options.registry.mayConfirm(match, mode) ? undefined : unaskedFor(grant, mode)) ??
     tokenMisfit(grant, query);
   if (misfit !== undefined) {
-    if (!isProbe) await noteMisfit(options, match, misfit.problem);
+    if (!isProbe) await noteMisfit(options, match, { problem: misfit.problem });
     return refusal(misfit.status, misfit.said);
   }
   if (isProbe) return confirmation('');
-  const verdict = await verdictOn(options, match, { mode, challenge, lease: query.leaseSeconds });
+  const question = { mode, challenge, lease: query.leaseSeconds };
+  const verdict = await new Patience().wait(Promise.resolve(verdictOn(options, match, question)), time.forStore);
+  if (verdict === undefined) {
+    // The handler or the store hangs: the hub's next try calls the handler again.
+    options.verdicts.delete(match.entry, roundOf(grant, mode, options.now()).key);
+    return TOO_LATE;
+  }
   if ('refusal' in verdict) return verdict.refusal;
   // Whether it is noted is of no matter where it was before.
   return { ...confirmation(challenge, verdict.headers), onSent: () => void answered(options, match) };
@@ -92,13 +107,9 @@ interface Question {
  */
 function verdictOn(options: CallbackOptions, match: ServedMatch, question: Question): Verdict | Promise<Verdict> {
   const { entry, grant } = match;
-  const { mode } = question;
   const { verdicts } = options;
   const now = options.now();
-  const { pending } = grant;
-  const isAsked = pending?.verified !== true && (mode === 'subscribe' ? isOpen(grant, now) : !isOver(grant));
-  const key = `${mode} ${grant.id}`;
-  const round = isAsked ? `${key} ${pending?.id ?? ''}` : key;
+  const { key: round, isAsked } = roundOf(grant, question.mode, now);
   const known = verdicts.get(entry, round, now);
   // A later answer to the same request may be another one.
   if (known !== undefined && (!isAsked || known instanceof Promise)) return known;
@@ -116,6 +127,17 @@ function verdictOn(options: CallbackOptions, match: ServedMatch, question: Quest
   const finding = find();
   verdicts.set(entry, round, finding, now);
   return finding;
+}
+
+/** The key that verdicts on a verification are shared by, and whether it answers a request of ours. */
+function roundOf(
+  grant: GrantRecord,
+  mode: 'subscribe' | 'unsubscribe',
+  now: number,
+): { readonly key: string; readonly isAsked: boolean } {
+  const { id, pending } = grant;
+  const isAsked = pending?.verified !== true && (mode === 'subscribe' ? isOpen(grant, now) : !isOver(grant));
+  return { key: isAsked ? `${mode} ${id} ${pending?.id ?? ''}` : `${mode} ${id}`, isAsked };
 }
 
 async function findVerdict(
@@ -154,11 +176,11 @@ async function foreignNotice(options: CallbackOptions, match: ServedMatch, query
   const { entry, grant } = match;
   const { mode = '', topic = '', reason = '' } = query;
   const problem = `a hub.mode=${mode} came for ${quoted(topic)}, not ${quoted(grant.topic)}`;
-  options.logger.warn(
-    { subscription: entry.record.id, hub: grant.hub, topic: grant.topic },
-    `${problem}: answered 404 (reason: ${quoted(hubReason(match, reason))})`,
-  );
-  await noteMisfit(options, match, problem);
+  const { id } = entry.record;
+  const level = options.notices.claim(entry, `foreign ${mode} ${grant.id}`, options.now()) ? 'warn' : 'debug';
+  const said = level === 'warn' ? ` (reason: ${quoted(hubReason(match, reason))})` : '';
+  options.logger[level]({ subscription: id, hub: grant.hub, topic: grant.topic }, `${problem}: answered 404${said}`);
+  await noteMisfit(options, match, { problem, isNotice: true });
   return FOREIGN_TOPIC;
 }
 
@@ -166,10 +188,11 @@ async function foreignNotice(options: CallbackOptions, match: ServedMatch, query
 async function noteMisfit(
   { registry }: CallbackOptions,
   { entry, grant }: ServedMatch,
-  problem: string,
+  said: { readonly problem: string; readonly isNotice?: boolean },
 ): Promise<void> {
-  const isOpenStill = grant.pending !== undefined && grant.pending.wrong === undefined;
-  if (isOpenStill) await registry.apply(entry.record.id, { type: 'verification-wrong', grantId: grant.id, problem });
+  if (isNewProblem(grant, said)) {
+    await registry.apply(entry.record.id, { type: 'verification-wrong', grantId: grant.id, ...said });
+  }
 }
 
 function isEmpty(text: string | undefined): boolean {

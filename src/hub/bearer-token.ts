@@ -16,6 +16,16 @@ export function tokenSource({ auth }: HttpClientConfig): Exclude<BearerToken, st
   return auth.bearer;
 }
 
+/** Tokens of one function that are remembered, so that no message shows them. */
+const MOST_REMEMBERED = 4;
+
+const remembered = new WeakMap<Exclude<BearerToken, string>, readonly string[]>();
+
+/** The tokens that a function gave last. */
+export function recentTokens(source: Exclude<BearerToken, string>): readonly string[] {
+  return remembered.get(source) ?? [];
+}
+
 /**
  * Calls the function that gives the bearer token of one request.
  *
@@ -33,6 +43,10 @@ export async function giveToken(
   } catch (cause) {
     throw new Error(`${field} failed: ${networkFailure(cause)}`, { cause });
   }
-  if (typeof token === 'string' && token !== '' && isHeaderValue(token)) return token;
+  if (typeof token === 'string' && token !== '' && isHeaderValue(token)) {
+    const others = recentTokens(source).filter((other) => other !== token);
+    remembered.set(source, [token, ...others].slice(0, MOST_REMEMBERED));
+    return token;
+  }
   throw new Error(`${field} gave no token that a header can carry (not shown)`);
 }

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 
 /**
- * A bearer token, or a function that gives it. The function is called for each request that carries credentials; where it
+ * A bearer token, or a function that returns one. The function runs before each request that carries credentials. If it
  * throws or rejects, the request is not sent and counts as a failed attempt.
  */
 export type BearerToken = string | (() => string | Promise<string>);
@@ -13,9 +13,9 @@ export type HttpAuth = { readonly bearer: BearerToken } | { readonly username: s
 export interface HttpClientConfig {
   /** Milliseconds until a request without a complete answer is given up. @default 10_000 */
   readonly timeoutMs?: number | undefined;
-  /** Headers added to every request to the origin of the hub or target that was given; never sent to another origin. */
+  /** Headers for requests to the hub (given or advertised) or to the target. Requests to other origins do not carry them. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Credentials for the origin of the hub or target that was given; never sent to another origin. */
+  /** Credentials for requests to the hub (given or advertised) or to the target. Requests to other origins do not carry them. */
   readonly auth?: HttpAuth | undefined;
   /** Redirects followed at most. @default 5 */
   readonly maxRedirects?: number | undefined;

@@ -18,10 +18,13 @@ const NO_HUB_HERE: ReadonlySet<number> = new Set([301, 302, 303, 404, 405, 421, 
 
 /**
  * Whether a failure at the https form of an http hub says that there is no hub at it, so that the next candidate is to
- * be tried: no connection or TLS error or no answer in time, a 301, 302 or 303, a 404, 405, 421 or 501. Anything else
+ * be tried: no connection or TLS error or no answer in time, a 301, 302 or 303, a 307 or 308 to plain HTTP, a 404, 405, 421 or 501. Anything else
  * is the hub's own answer and stands.
  */
 export function isNoHubHere(failure: unknown): failure is SubscriptionInitiationError {
   if (!(failure instanceof SubscriptionInitiationError)) return false;
-  return failure.reason === 'unreachable' || (failure.status !== undefined && NO_HUB_HERE.has(failure.status));
+  const { reason, status = 0 } = failure;
+  // A 307 or 308 back to http, where secrets and parameters are not sent on.
+  const leadsBack = reason === 'forbidden' && (status === 307 || status === 308);
+  return reason === 'unreachable' || leadsBack || NO_HUB_HERE.has(status);
 }

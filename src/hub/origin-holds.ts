@@ -99,7 +99,7 @@ export class OriginHolds {
   wouldHold(url: string, request: LeavingRequest): boolean {
     if (this.#holds.size === 0) return false;
     const hold = this.#heldAt(originOf(url));
-    return hold !== undefined && !this.#isReleased(request) && this.#slotOf(hold, request) > this.#options.now();
+    return hold !== undefined && !this.#isReleased(url, request) && this.#slotOf(hold, request) > this.#options.now();
   }
 
   /**
@@ -111,8 +111,8 @@ export class OriginHolds {
     if (this.#holds.size === 0) return undefined;
     const hold = this.#heldAt(originOf(url));
     if (hold === undefined) return undefined;
-    if (this.#isReleased(request)) {
-      this.#released.get(request.subscriptionId)?.passed.add(request.grantId);
+    if (this.#isReleased(url, request)) {
+      this.#released.get(request.subscriptionId)?.passed.add(passOf(url, request));
       return undefined;
     }
     const slot = this.#slotOf(hold, request);
@@ -143,11 +143,12 @@ export class OriginHolds {
     return undefined;
   }
 
-  #isReleased({ subscriptionId, grantId }: LeavingRequest): boolean {
+  #isReleased(url: string, request: LeavingRequest): boolean {
+    const { subscriptionId } = request;
     const release = this.#released.get(subscriptionId);
     if (release === undefined) return false;
     const age = this.#options.now() - release.at;
-    if (age >= 0 && age < RELEASE_MS) return !release.passed.has(grantId);
+    if (age >= 0 && age < RELEASE_MS) return !release.passed.has(passOf(url, request));
     this.#released.delete(subscriptionId);
     return false;
   }
@@ -164,4 +165,9 @@ function remember<T>(entries: Map<string, T>, key: string, entry: T): void {
   if (entries.size <= MOST_REMEMBERED) return;
   const [oldest] = entries.keys();
   if (oldest !== undefined) entries.delete(oldest);
+}
+
+/** A release passes each origin once for each grant: a hub and where it redirects may both be held. */
+function passOf(url: string, { grantId }: LeavingRequest): string {
+  return `${grantId} ${originOf(url)}`;
 }

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors.js';
-import { isHeaderValue } from './bearer-token.js';
+import { isHeaderValue, recentTokens } from './bearer-token.js';
 import type { HttpAuth, HttpClientConfig } from './http-config.js';
 
 /**
@@ -28,7 +28,7 @@ export function withToken(headers: Headers, token: string): Headers {
 export function credentialsOf(config: HttpClientConfig): readonly string[] {
   const { auth } = config;
   if (auth === undefined) return [];
-  if ('bearer' in auth) return typeof auth.bearer === 'string' ? [auth.bearer] : [];
+  if ('bearer' in auth) return typeof auth.bearer === 'string' ? [auth.bearer] : recentTokens(auth.bearer);
   return [auth.password, basicCredentials(auth.username, auth.password)];
 }
 

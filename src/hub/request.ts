@@ -52,6 +52,8 @@ export interface HubRequestOptions {
    * alone.
    */
   readonly putOff?: ((url: string) => number | undefined) | undefined;
+  /** More secrets that no message may show. */
+  readonly hidden?: readonly string[] | undefined;
   /** Gives the request up early. */
   readonly signal?: AbortSignal | undefined;
   /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
@@ -140,7 +142,8 @@ async function follow(given: Attempt): Promise<HubAcceptance> {
   let hop = firstHop(rules);
   const token = hop.withHeaders ? await bearerToken(given) : undefined;
   const attempt = token === undefined ? given : { ...given, headers: withToken(given.headers, token) };
-  const hidden = [...hiddenFromMessages(request, options.httpConfig), ...(token === undefined ? [] : [token])];
+  const { httpConfig, hidden: more = [] } = options;
+  const hidden = [...hiddenFromMessages(request, httpConfig), ...more, ...(token === undefined ? [] : [token])];
   const words = hubWords(hidden);
   let isGuarded: IsGuarded = () => options.guarded === true;
   for (;;) {

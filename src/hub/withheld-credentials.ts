@@ -1,4 +1,4 @@
-import type { Logger } from '../logger.js';
+import { KIND, type Logger } from '../logger.js';
 
 /** Origins that were warned about, remembered at most. */
 const MOST_REMEMBERED = 1_000;
@@ -28,7 +28,8 @@ export class WithheldCredentials {
     if (this.#told.size >= MOST_REMEMBERED) this.#told.clear();
     this.#told.add(key);
     this.#logger.warn(
-      { service, origin },
+      // Each origin is told of once, so its line is a kind of its own.
+      { [KIND]: `credentials not sent to ${origin}`, service, origin },
       `${withheldFrom(url, givenFor)}. To send them there, give that URL as hub or target`,
     );
   }

@@ -59,7 +59,7 @@ export class BoundedLines {
     const [fields, named = kindOf(message)] = apart(given);
     const key = `${level} ${named}`;
     const kind = this.#kinds.get(key, () => ({ level, budget: new LineBudget(BURST, now) }));
-    const about = subjectOf(fields, { withEvent: level === 'info' });
+    const about = subjectOf(fields);
     const burst = about === '' ? NAMELESS_BURST : 1;
     const subject = this.#subjects.get(`${about} ${key}`, () => ({ kind, budget: new LineBudget(burst, now) }));
     const line = { count: 1, since: now, fields, message };

@@ -164,8 +164,17 @@ export class Core {
       const { config, handlers } = service;
       const { name, delivery, signature } = config;
       const { httpConfig = {} } = config.discoveryConfig;
-      const hidden = [...configuredSecrets(config), ...configuredSecrets({ httpConfig })];
-      const callback = { name, handler: handlers, intent: handlers, delivery, signature, hidden };
+      const callback = {
+        name,
+        handler: handlers,
+        intent: handlers,
+        delivery,
+        signature,
+        // Bearer tokens may change at each request.
+        get hidden() {
+          return [...configuredSecrets(config), ...configuredSecrets({ httpConfig })];
+        },
+      };
       this.#services.set(name, { ...service, callback });
       this.#terms.set(name, termsOf(config, this.#options.security, base));
     }

@@ -26,13 +26,10 @@ function stable(word: string): string {
   return /\d|:\/\//.test(word) ? '…' : word;
 }
 
-/**
- * The subscription, grant or service that a line is about; empty where it names none. An event counts only where a line about it
- * is ordinary life: in a failure each event is a new one, and the lines about them are the same.
- */
-export function subjectOf(fields: object, { withEvent }: { readonly withEvent: boolean }): string {
+/** The subscription, grant or service that a line is about; empty where it names none. */
+export function subjectOf(fields: object): string {
   const about = fieldOf(fields, 'subscription') || fieldOf(fields, 'service');
-  return `${about} ${fieldOf(fields, 'grant')} ${withEvent ? fieldOf(fields, 'event') : ''}`.trim();
+  return `${about} ${fieldOf(fields, 'grant')}`.trim();
 }
 
 function fieldOf(fields: object, name: string): string {

@@ -48,7 +48,7 @@ export interface SubscriberServiceConfig {
   readonly discoveryConfig?: DiscoveryConfig | undefined;
   /** Form fields added to (un)subscription requests. @default {} */
   readonly customParams?: Readonly<Record<string, string>> | undefined;
-  /** Headers added to (un)subscription requests. @default {} */
+  /** Headers added to (un)subscription requests. Only the hub's own origin gets them. @default {} */
   readonly customHeaders?: Readonly<Record<string, string>> | undefined;
   /** Seconds a hub has for coming back to verify; then the attempt counts as failed. @default 60 */
   readonly verifyTimeoutSeconds?: number | undefined;
@@ -59,9 +59,12 @@ export interface SubscriberServiceConfig {
    * every advertised hub has denied. @default 'retry'
    */
   readonly afterDenial?: 'retry' | 'stop' | undefined;
-  /** `'renewal'`: each renewal gives the hub another secret. @default 'never' */
+  /** `'renewal'`: each renewal uses a new secret. The old one is accepted for a day. Needs `secret: 'auto'`. @default 'never' */
   readonly rotateSecret?: 'never' | 'renewal' | undefined;
-  /** `'renewal'`: each renewal gives the hub another callback. @default 'never' */
+  /**
+   * `'renewal'`: each renewal uses a new callback. The old one is accepted until the hub has been asked to leave it. Not for a
+   * fixed callback. @default 'never'
+   */
   readonly rotateCallback?: 'never' | 'renewal' | undefined;
   /** How news is handed to the handler. */
   readonly delivery?: DeliveryConfig | undefined;

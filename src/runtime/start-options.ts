@@ -17,16 +17,20 @@ export interface SecurityOptions {
   /** Milliseconds a body may take to arrive; then it is answered 408. @default 30_000 */
   readonly bodyTimeoutMs?: number | undefined;
   /**
-   * Bytes that all bodies hold while they are received and decoded; past that the one without progress for longest is cut off
-   * with 408. One grant holds a quarter at most, but always one body of `maxBodyBytes`. @default 67_108_864
+   * Memory limit in bytes for all bodies being received or decoded. Above it, the body that has been idle longest is dropped:
+   * 408 while it is received, 503 while it is decoded. One grant may use a quarter, or `maxBodyBytes` if that is more.
+   * @default 67_108_864
    */
   readonly maxInFlightBytes?: number | undefined;
   /**
-   * Connections taken at the same time, where the runtime listens itself; at most the process's limit of open files less 512.
-   * @default 10_000
+   * Open connections on the runtime's own server. On Linux at most the open-files limit less 512, or a quarter of that limit if
+   * that is more. @default 10_000
    */
   readonly maxConnections?: number | undefined;
-  /** Milliseconds the store has for one operation; less where a hub would wait for too long. @default 5_000 */
+  /**
+   * Milliseconds an operation of a database may take, and any store while content is answered. It is less if the hub's answer
+   * is due sooner: 9 s after the request. @default 5_000
+   */
   readonly storeTimeoutMs?: number | undefined;
   /** Let public pages lead to hubs in private networks. @default false */
   readonly allowPrivateNetworks?: boolean | undefined;
@@ -36,7 +40,7 @@ export interface SecurityOptions {
   readonly hubConcurrency?: number | undefined;
   /** Seconds; a longer lease is cut to this. @default 31_536_000 */
   readonly maxLeaseSeconds?: number | undefined;
-  /** Seconds; the lease where the hub names none. @default 86_400 */
+  /** Seconds. Used if the hub sends no valid lease. If you asked for a shorter lease, that one is used. @default 86_400 */
   readonly defaultLeaseSeconds?: number | undefined;
   /** Seconds; a longer lease is renewed as if it were this long, so that a hub that forgot us is noticed. @default 864_000 */
   readonly maxRenewalSeconds?: number | undefined;

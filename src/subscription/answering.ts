@@ -114,6 +114,7 @@ export function settled(record: SubscriptionRecord, grant: GrantRecord, context:
     provisional: undefined,
     pending: undefined,
     refusals: undefined,
+    isDenied: undefined,
     attempts: isHubFailing ? grant.attempts : 0,
     // Another secret was wanted while the request was open.
     renewsAt: grant.freshSecret === true ? now : known.renewsAt,
@@ -156,7 +157,7 @@ function leaveOthers(record: SubscriptionRecord, active: GrantRecord, context: T
       const kept = grant.verifiedAt === undefined ? rest : ended(grant, now);
       return kept === undefined ? [] : [kept];
     }
-    // Its hub is being asked already.
+    // Its unsubscription is under way already: it is only marked as replaced.
     if (grant.state === 'unsubscribing') return [{ ...grant, superseded: true }];
     effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
     return [leaving(grant, now, true)];
@@ -181,12 +182,18 @@ export function answered(record: SubscriptionRecord, { grantId }: Of<'answered'>
   return unchanged(withGrant(record, grantId, () => ({ ...grant, unanswered: undefined, nextAttemptAt })));
 }
 
+/** Whether the open request of a grant is not known to have met a problem of the same weight. */
+export function isNewProblem({ pending }: GrantRecord, { isNotice = false }: { readonly isNotice?: boolean }): boolean {
+  if (pending === undefined) return false;
+  return pending.wrong === undefined || (!isNotice && pending.cameBack !== true);
+}
+
 /** A verification came that could not be confirmed: should no other come, that is why. */
 export function verificationWrong(record: SubscriptionRecord, event: Of<'verification-wrong'>): Transition {
-  const { grantId, problem } = event;
+  const { grantId, problem, isNotice = false } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant?.pending === undefined || grant.pending.wrong !== undefined) return unchanged(record);
-  const pending = { ...grant.pending, wrong: problem };
+  if (grant?.pending === undefined || !isNewProblem(grant, event)) return unchanged(record);
+  const pending = { ...grant.pending, wrong: problem, cameBack: isNotice ? grant.pending.cameBack : true };
   return unchanged(withGrant(record, grantId, () => ({ ...grant, pending })));
 }
 

@@ -131,7 +131,7 @@ export function attempted(
   grantId?: string,
 ): SubscriptionRecord {
   const attempts = record.attempts + 1;
-  // An unasked denial, which anyone may send, ends no grant.
+  // A grant with an unasked denial still counts as active: anyone may have sent that.
   const isServed = record.grants.some(
     ({ id, state, superseded }) => id !== grantId && state === 'active' && superseded !== true,
   );

@@ -24,7 +24,9 @@ export function isScheduledByAnotherClock(record: SubscriptionRecord, clock: Clo
   const { grants, nextAttemptAt } = record;
   const isPutOff = grants.some(
     (grant) =>
-      isAhead(grant, clock) || waitsTooLong(grant, clock) || MARKS.some((mark) => isMarkAhead(grant[mark], clock)),
+      isAhead(grant, clock) ||
+      waitsTooLong(record, grant, clock) ||
+      MARKS.some((mark) => isMarkAhead(grant[mark], clock)),
   );
   return isPutOff || hasFailedAhead(record, clock) || isTooFar(nextAttemptAt, clock);
 }
@@ -45,7 +47,7 @@ export function byThisClock(record: SubscriptionRecord, clock: Clock): Subscript
     grants: record.grants.map((grant) => ({
       ...grant,
       ...Object.fromEntries(MARKS.flatMap((mark) => (isMarkAhead(grant[mark], clock) ? [[mark, now]] : []))),
-      askAfreshAt: isQuestionLate(grant, clock) ? now : grant.askAfreshAt,
+      askAfreshAt: isQuestionLate(record, grant, clock) ? now : grant.askAfreshAt,
       lateUntil: isOpenTooLong(grant, clock) ? now + lateMs(clock) : grant.lateUntil,
       // Its lease began in what is the future now: only its hub can say how long it lasts.
       renewsAt: isAhead(grant, clock) ? now : grant.renewsAt,
@@ -67,17 +69,27 @@ function hasFailedAhead({ lastError }: SubscriptionRecord, { now }: Clock): bool
   return lastError !== undefined && lastError.at > now + TOLERANCE_MS;
 }
 
-function waitsTooLong(grant: GrantRecord, clock: Clock): boolean {
+function waitsTooLong(record: SubscriptionRecord, grant: GrantRecord, clock: Clock): boolean {
   const isPutOff = isTooFar(grant.nextAttemptAt, clock) || isTooFar(grant.notBefore, clock);
-  return isPutOff || isLate(grant, clock) || isQuestionLate(grant, clock) || isOpenTooLong(grant, clock);
+  return isPutOff || isLate(grant, clock) || isQuestionLate(record, grant, clock) || isOpenTooLong(grant, clock);
 }
 
 function isMarkAhead(at: number | undefined, { now }: Clock): boolean {
   return at !== undefined && at > now + TOLERANCE_MS;
 }
 
-function isQuestionLate({ askAfreshAt }: GrantRecord, { now }: Clock): boolean {
-  return askAfreshAt !== undefined && askAfreshAt > now + LONGEST_QUESTION_MS + TOLERANCE_MS;
+/** Whether a hub would be asked under another callback later than after a denial, or after a wait of its own. */
+function isQuestionLate(
+  record: SubscriptionRecord,
+  { askAfreshAt, advertisedHub }: GrantRecord,
+  clock: Clock,
+): boolean {
+  const waits = hasFailedAhead(record, clock)
+    ? []
+    : record.grants.filter((grant) => grant.advertisedHub === advertisedHub);
+  const waitsUntil = waits.map(({ nextAttemptAt = 0, notBefore = 0 }) => Math.max(nextAttemptAt, notBefore));
+  const latest = Math.max(clock.now + LONGEST_QUESTION_MS, ...waitsUntil) + TOLERANCE_MS;
+  return askAfreshAt !== undefined && askAfreshAt > latest;
 }
 
 /** Whether a verification would be taken for the late answer to a request for longer than it ever is. */

@@ -35,12 +35,15 @@ function isDenialRefuted({ denialAnswered, state }: GrantRecord, isSigned: boole
 
 /** The grant as it was before an unasked denial: its hub is left alone for as long as it was to be. */
 export function undenied(grant: GrantRecord, now: number): GrantRecord {
-  const { nextAttemptAt, notBefore = 0 } = grant;
+  const { nextAttemptAt, notBefore = 0, refusals = 0 } = grant;
+  const isPutOff = isDeniedUnasked(grant) && nextAttemptAt === undefined && notBefore > now;
   return {
     ...grant,
     deniedAt: undefined,
     deniedUnasked: undefined,
     denialAnswered: undefined,
-    nextAttemptAt: nextAttemptAt ?? (isDeniedUnasked(grant) && notBefore > now ? notBefore : undefined),
+    nextAttemptAt: isPutOff ? notBefore : nextAttemptAt,
+    // The wait after a failure ends with the lease, the one after a refusal with the lease or a grant.
+    notBefore: isPutOff && refusals === 0 ? undefined : grant.notBefore,
   };
 }

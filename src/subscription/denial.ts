@@ -90,6 +90,7 @@ function deniedLate(
   const refused = {
     ...grant,
     deniedAt: now,
+    isDenied: true,
     refusals: oneMore(record, grant, context),
     unanswered: undefined,
     notBefore: Math.max(grant.notBefore ?? 0, again),
@@ -102,12 +103,8 @@ function deniedLate(
     const { nextAttemptAt = 0 } = refused;
     return unchanged(scheduled(reached, refused, Math.max(nextAttemptAt, again)));
   }
-  const askedAgainAt = Math.max(refused.notBefore, refused.nextAttemptAt ?? 0);
-  const waiting = withGrant(reached, grant.id, (one) => ({
-    ...one,
-    notBefore: askedAgainAt,
-    nextAttemptAt: undefined,
-  }));
+  const until = Math.max(refused.notBefore, refused.nextAttemptAt ?? 0);
+  const waiting = withGrant(reached, grant.id, (one) => ({ ...one, notBefore: until, nextAttemptAt: undefined }));
   if (!isAsking(waiting) || isServed(waiting, context)) return unchanged(waiting);
   return toNextHub(waiting, grant.advertisedHub, context);
 }
@@ -126,6 +123,7 @@ export function deniedAttemptFailed(
     ...grant,
     pending: undefined,
     unanswered: undefined,
+    isDenied: true,
     refusals,
     state: state === 'verifying' || state === 'requested' ? 'failed' : state,
   };
@@ -155,14 +153,14 @@ function scheduled(record: SubscriptionRecord, { id }: GrantRecord, nextAttemptA
   }));
 }
 
-/** `afterDenial: 'stop'`: whether each advertised hub answered its last request with a denial, and nothing else holds it. */
+/** `afterDenial: 'stop'`: whether every advertised hub has denied, and the subscription is not held for another reason. */
 function isToStop(record: SubscriptionRecord, context: TransitionContext): boolean {
   if (context.rules.afterDenial !== 'stop' || !isAsking(record)) return false;
-  const isDenied = (hub: string): boolean => {
-    const { deniedAt, pending, refusals = 0 } = grantAt(record, hub, context) ?? {};
-    return deniedAt !== undefined && refusals > 0 && pending === undefined;
+  const hasDenied = (hub: string): boolean => {
+    const { isDenied = false, pending } = grantAt(record, hub, context) ?? {};
+    return isDenied && pending === undefined;
   };
-  return record.hubs.length > 0 && record.hubs.every(isDenied);
+  return record.hubs.length > 0 && record.hubs.every(hasDenied);
 }
 
 /** `afterDenial: 'stop'`: nothing is asked before `retry(id)`. What works goes on until its lease ends. */
@@ -189,7 +187,8 @@ export function deniedUnasked(record: SubscriptionRecord, grant: GrantRecord, co
     deniedAt: now,
     deniedUnasked: true,
     denialAnswered: undefined,
-    renewalDue: undefined,
+    // Without another callback the renewal is the question.
+    renewalDue: keepsItsCallback(grant, context) ? grant.renewalDue : undefined,
     // How long its hub is left alone is to be known should the denial be undone.
     notBefore: isPutOff(grant) ? grant.nextAttemptAt : grant.notBefore,
     nextAttemptAt: undefined,
@@ -199,8 +198,9 @@ export function deniedUnasked(record: SubscriptionRecord, grant: GrantRecord, co
   const again = now + refusalWaitMs(1, random);
   const predecessor = record.grants.find(({ id }) => id === grant.replaces);
   if (predecessor !== undefined && isWorking(predecessor)) {
-    // Its renewal waited for this grant, and may be overdue.
-    return unchanged(notBefore(reached, predecessor, again));
+    // The predecessor's renewal waited for this grant, and may be overdue. It is put off once.
+    const isPlanned = predecessor.nextAttemptAt !== undefined;
+    return unchanged(isPlanned ? reached : notBefore(reached, predecessor, again));
   }
   return isAsking(reached) && !isQuestionable && !isServed(reached, context)
     ? unchanged({ ...reached, nextAttemptAt: reached.nextAttemptAt ?? Math.max(again, backoffUntil(record, grant)) })
@@ -225,7 +225,7 @@ export function question(
   return isAskedBeside(record, grant, context) ? undefined : { askAfreshAt: grant.askAfreshAt ?? at };
 }
 
-/** When a hub that fails or refuses was to be asked next, by any of its grants (epoch milliseconds); 0 where it does neither. */
+/** The latest time at which a grant at this hub was to be tried after failures or refusals (epoch milliseconds); 0 if there is none. */
 function backoffUntil({ grants }: SubscriptionRecord, { advertisedHub }: GrantRecord): number {
   const failing = grants.filter((grant) => {
     const isHere = grant.advertisedHub === advertisedHub;
@@ -241,6 +241,7 @@ function isAskedBeside(record: SubscriptionRecord, grant: GrantRecord, context: 
   return record.grants.some((other) => {
     if (other.id === id || other.advertisedHub !== advertisedHub || isOver(other)) return false;
     if (isDeniedUnasked(other) || !isPresent(record, other, context)) return false;
-    return other.state === 'active' || (other.pending ?? other.nextAttemptAt) !== undefined;
+    const isGranted = other.state === 'active' && other.provisional !== true;
+    return isGranted || (other.pending ?? other.nextAttemptAt) !== undefined;
   });
 }

@@ -40,7 +40,7 @@ function grantTimes(record: SubscriptionRecord, grant: GrantRecord): number[] {
 function nextRequestAt(record: SubscriptionRecord, grant: GrantRecord): number | undefined {
   if (grant.state === 'unsubscribing') return grant.nextAttemptAt;
   if (!isAsking(record) || isOver(grant) || grant.superseded === true) return undefined;
-  // A grant with an unasked denial is not renewed: its hub is asked under a fresh callback, also after a refutation.
+  // A grant with an unasked denial is not renewed: its hub is asked under a fresh callback, also if signed content has refuted the denial since.
   const isQuestioned = grant.askAfreshAt !== undefined || isBeingReplaced(record, grant);
   if (isDeniedUnasked(grant) || isQuestioned) return grant.nextAttemptAt;
   if (grant.nextAttemptAt !== undefined) return grant.nextAttemptAt;
@@ -142,17 +142,26 @@ function leaseEnded(
     return { record: over, effects: [{ type: 'hook', name: 'unsubscribed', grantId: grant.id }] };
   }
   const hook: Effect = { type: 'hook', name: 'expired', grantId: grant.id };
-  // No word since the denial: the hub has ended the grant (PROTOCOL N1).
+  // The hub sent nothing after the denial, so the denial was true: the grant has ended (PROTOCOL N1).
   const isEnded = isDeniedUnasked(grant) && !isAsked(grant) && !keepsItsCallback(grant, context);
   const planned = plannedAttempt(record, grant, now);
   const isWaiting = grant.provisional === true && planned !== undefined;
   const over = (): GrantRecord => (isEnded ? ended(grant, now) : isWaiting ? waiting(grant, planned) : lapsed(grant));
-  const freed = isWaiting ? record : withoutRest(record, grant);
+  const freed = isWaiting ? record : withoutRest(withoutWaits(record, grant), grant);
   const next = isEnded && isWaiting ? { nextAttemptAt: freed.nextAttemptAt ?? grant.askAfreshAt ?? planned } : {};
   const expired = { ...withGrant(freed, grant.id, over), ...next };
   return andThen({ record: expired, effects: [hook] }, (reached) =>
     isAsking(reached) && !isWaiting && !isServed(reached, context) ? discover(reached, context) : unchanged(reached),
   );
+}
+
+/** The record with no wait left of grants that were to take the place of one that has run out: its hub is asked at once. */
+function withoutWaits(record: SubscriptionRecord, { id }: GrantRecord): SubscriptionRecord {
+  const isIdle = (grant: GrantRecord): boolean =>
+    grant.replaces === id && grant.pending === undefined && !isHeld(grant) && !isOver(grant);
+  if (!record.grants.some(isIdle)) return record;
+  const free = { nextAttemptAt: undefined, notBefore: undefined, heldUntil: undefined };
+  return { ...record, grants: record.grants.map((grant) => (isIdle(grant) ? { ...grant, ...free } : grant)) };
 }
 
 /** The hub of a grant that ran out is asked at once, whatever it said before (PROTOCOL N2). */

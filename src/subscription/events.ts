@@ -14,8 +14,12 @@ export type SubscriptionEvent =
     }
   /** It is not wanted any more: by the user, by `SubscriptionDeletedError`, or only while the process is down. */
   | { readonly type: 'unwanted'; readonly why: 'unsubscribed' | 'deleted' | 'pruned' | 'shutdown' }
-  /** What works is to be renewed now, whenever that was planned. */
-  | { readonly type: 'renewal-wanted' }
+  /** Working grants are to be renewed now, whenever that was planned. */
+  | {
+      readonly type: 'renewal-wanted';
+      /** Not the user wants it: hubs that refused or denied are not asked sooner. @default false */
+      readonly isOwed?: boolean | undefined;
+    }
   /** Failures are counted from zero again, and what waits because of them is tried now. */
   | { readonly type: 'counters-reset' }
   /** The publisher named a topic and its hubs. */
@@ -81,7 +85,13 @@ export type SubscriptionEvent =
   /** The hub has been sent the answer to its verification. */
   | { readonly type: 'answered'; readonly grantId: string }
   /** A verification came for a request that is open, and could not be confirmed. */
-  | { readonly type: 'verification-wrong'; readonly grantId: string; readonly problem: string }
+  | {
+      readonly type: 'verification-wrong';
+      readonly grantId: string;
+      readonly problem: string;
+      /** It was no verification, but a denial or an error for another topic. @default false */
+      readonly isNotice?: boolean | undefined;
+    }
   /** The hub verified, and the service's own handler refused. */
   | {
       readonly type: 'handler-refused';
@@ -103,7 +113,12 @@ export type SubscriptionEvent =
   /** Working grants are renewed with another secret, or move to another callback. */
   | { readonly type: 'rotation-wanted'; readonly what: 'secret' | 'callback' }
   /** News may have been missed since then (epoch milliseconds), and cannot be fetched now. */
-  | { readonly type: 'missed'; readonly since: number }
+  | {
+      readonly type: 'missed';
+      readonly since: number;
+      /** A hub may have dropped us for it: what works is to be renewed when there is room again. @default false */
+      readonly isRenewalOwed?: boolean | undefined;
+    }
   /** The topic was fetched, and what was missed since then is kept for the handler; no `since` where nothing was looked for. */
   | {
       readonly type: 'fetched';

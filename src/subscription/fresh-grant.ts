@@ -4,11 +4,15 @@ import { grantAt, keepsItsCallback, remembered, takenOver } from './grant-at.js'
 import { isPresent } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { restOf } from './rest.js';
-import { isOver } from './state.js';
+import { isOver, isWorking } from './state.js';
 
 /** Whether a grant's hub can be asked under another callback, and is not yet. */
 export function mayAskAfresh(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): boolean {
-  const isUnderWay = record.grants.some((other) => other.replaces === grant.id && !isOver(other));
+  const isUnderWay = record.grants.some((other) => {
+    if (other.replaces !== grant.id || isOver(other)) return false;
+    const isGranted = isWorking(other) && other.provisional !== true;
+    return isGranted || (other.pending ?? other.nextAttemptAt) !== undefined;
+  });
   return !keepsItsCallback(grant, context) && !isUnderWay && isPresent(record, grant, context);
 }
 
@@ -23,7 +27,7 @@ export function askAfresh(
   const { refusals = 0 } = successorOf ?? grantAt(record, hub, context) ?? {};
   const known = successorOf === undefined ? restOf(record, { advertisedHub: hub, topic }, context).refusals : 0;
   const { id, path, verifyToken } = context.fresh();
-  // Leaving a hub and coming back does not free what forged verifications may bring forward.
+  // The limit on renewals that verifications bring forward also holds after a hub was left and is used again.
   const last = record.grants.findLast((other) => other.advertisedHub === hub && other.topic === topic);
   const grant: GrantRecord = {
     id,

@@ -49,9 +49,15 @@ function isVerification(
 }
 
 /** What may have been missed is to be made up for, whatever becomes of this process. */
-export function missed(record: SubscriptionRecord, { since }: Of<'missed'>): Transition {
-  const { gapSince = Infinity } = record;
-  return unchanged(since >= gapSince ? record : { ...record, gapSince: since });
+export function missed(record: SubscriptionRecord, { since, isRenewalOwed = false }: Of<'missed'>): Transition {
+  const { gapSince = Infinity, renewalOwed = false } = record;
+  const isNoted = since >= gapSince && (renewalOwed || !isRenewalOwed);
+  if (isNoted) return unchanged(record);
+  return unchanged({
+    ...record,
+    gapSince: Math.min(since, gapSince),
+    renewalOwed: isRenewalOwed ? true : record.renewalOwed,
+  });
 }
 
 /** The topic was fetched, and what is new of it is kept for the handler: nothing before that is missing. */

@@ -39,7 +39,7 @@ export function takenOver(grant: GrantRecord, before: GrantRecord): GrantRecord 
   return { ...grant, state: 'expired', verifiedAt, expiresAt, secrets };
 }
 
-/** The rest of a grant whose callback another hub is given: how long its hub is not to be asked. */
+/** What is kept of a grant when its callback is given to another hub: until when its own hub is not to be asked. */
 export function remembered(
   record: SubscriptionRecord,
   before: GrantRecord,
@@ -57,6 +57,7 @@ export function remembered(
       nextAttemptAt: undefined,
       deniedUnasked: undefined,
       refusals: pending?.denied === true ? refusals + 1 : before.refusals,
+      isDenied: pending?.denied === true ? true : before.isDenied,
     },
   ];
 }

@@ -6,7 +6,7 @@ import { originOf } from '../hub/own-origin.js';
 import { hubGuard } from '../hub/private-reach.js';
 import { sendHubRequest, type HubAcceptance, type HubAnswer } from '../hub/request.js';
 import type { WithheldCredentials } from '../hub/withheld-credentials.js';
-import type { Logger } from '../logger.js';
+import { KIND, type Logger } from '../logger.js';
 import type { SubscriptionEvent } from './events.js';
 import { failureOf } from './failure.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
@@ -151,7 +151,7 @@ export function hubClient({ apply, logger, now, holds, withheld, signal }: HubCl
   async function send(
     { record, grant, mode, terms, url }: Asking,
     { service, target, overrides }: SubscriptionRecord,
-    { advertisedHub, topic, callback, verifyToken, pending }: GrantRecord,
+    { advertisedHub, topic, callback, verifyToken, pending, secrets }: GrantRecord,
     { secret, verify }: { readonly secret: string | null | undefined; readonly verify: 'async' | undefined },
   ): Promise<HubAcceptance | { readonly error: unknown }> {
     const { protocol, customParams, customHeaders, httpConfig, allowPrivateNetworks, allowInsecureSecret, rules } =
@@ -177,6 +177,7 @@ export function hubClient({ apply, logger, now, holds, withheld, signal }: HubCl
         onWithheld: (reached) => withheld.warn(service, reached, advertisedHub),
         onAnswer: noteHold,
         putOff,
+        hidden: secrets.flatMap(({ value }) => value ?? []),
         allowInsecureSecret,
         guarded,
         signal,
@@ -192,7 +193,10 @@ export function hubClient({ apply, logger, now, holds, withheld, signal }: HubCl
     const until = holds.hold(url, retryAfterSeconds);
     if (until === undefined) return;
     const [hub, wait] = [originOf(url), new Date(until).toISOString()];
-    logger.warn({ hub, until: wait }, `hub ${hub} answered 429: subscribe requests to it wait until ${wait}`);
+    logger.warn(
+      { [KIND]: `429 from ${hub}`, hub, until: wait },
+      `hub ${hub} answered 429: subscribe requests to it wait until ${wait}`,
+    );
   }
 }
 

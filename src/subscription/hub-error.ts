@@ -34,7 +34,7 @@ export function hubErrorReported(
   const attemptsKept = (record.attemptsKept ?? 0) + 1;
   const endless = { ...context, rules: { ...context.rules, maxAttempts: Infinity } };
   const { record: failed, effects } = requestFailed({ ...reported, attemptsKept }, grantId, { failure }, endless);
-  // A longer wait, as after a refused renewal, is kept; nor is a planned renewal put off.
+  // A longer wait, as after a refused renewal, is kept. A planned renewal is not put off.
   const earliest = isPutOff(grant) ? (grant.nextAttemptAt ?? 0) : 0;
   const isPlanned = grant.nextAttemptAt === undefined && grant.askAfreshAt === undefined;
   const latest = isPlanned ? Math.max(grant.renewsAt ?? Infinity, context.now + FASTEST_MS) : Infinity;

@@ -1,7 +1,7 @@
 import { renewalTime } from './lease.js';
 import type { TransitionContext } from './events.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
-import { isBeingReplaced, isDeniedUnasked } from './state.js';
+import { isBeingReplaced, isDeniedUnasked, isWorking } from './state.js';
 
 /** Renewals that came due while the process was down are spread over at most this long, in milliseconds. */
 const LONGEST_SPREAD_MS = 30_000;
@@ -37,4 +37,22 @@ export function spread(record: SubscriptionRecord, context: TransitionContext): 
       return { ...grant, renewalDue: undefined, nextAttemptAt: now + Math.floor(random * room) };
     }),
   };
+}
+
+/** Renewals that were owed when the process ended are spread over this many milliseconds (PROTOCOL C7). */
+const OWED_SPREAD_MS = 600_000;
+
+/** The record with the renewals scheduled that are owed for refused content, where none comes sooner. */
+export function withOwedRenewal(
+  record: SubscriptionRecord,
+  { now, random }: Pick<TransitionContext, 'now' | 'random'>,
+): SubscriptionRecord {
+  if (record.renewalOwed !== true) return record;
+  const at = now + Math.floor(random * OWED_SPREAD_MS);
+  const grants = record.grants.map((grant) => {
+    const isPlannedSooner = (grant.nextAttemptAt ?? grant.renewsAt ?? Infinity) <= at;
+    const isIdle = isWorking(grant) && grant.pending === undefined && grant.nextAttemptAt === undefined;
+    return isIdle && !isPlannedSooner ? { ...grant, nextAttemptAt: at } : grant;
+  });
+  return { ...record, renewalOwed: undefined, grants };
 }

@@ -56,7 +56,7 @@ export function isServed(record: SubscriptionRecord, here: Here): boolean {
 /** Whether all that is wanted was granted and is likely to go on: verifications that may be forged do not count. */
 export function isHad(record: SubscriptionRecord, here: Here): boolean {
   const working = record.grants.filter((grant) => isWorking(grant) && isPresent(record, grant, here));
-  // A hub that was asked since may have ended it meanwhile, because of an unsubscription that was taken back.
+  // A hub that was asked again has to verify again: an unsubscription that was taken back may have ended the grant.
   const isGranted = ({ askedAt = 0, grantedAt = 0, provisional }: GrantRecord): boolean =>
     provisional !== true && grantedAt >= askedAt;
   const fresh = working.filter((grant) => isGranted(grant) && !isTired(record, grant));

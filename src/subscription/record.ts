@@ -24,6 +24,8 @@ export interface PendingRequest {
   readonly accepted: boolean;
   /** What was wrong with the verification that came for it, if one came. */
   readonly wrong?: string | undefined;
+  /** Whether a verification came for it that could not be confirmed: then a 204 does not mean success. */
+  readonly cameBack?: boolean | undefined;
   /** Whether a verification was confirmed while the request was still open: how the request ends decides the rest. */
   readonly verified?: boolean | undefined;
   /** The lease that verification gave, in seconds; it counts once the hub has taken the request. */
@@ -54,6 +56,8 @@ export interface GrantRecord {
   readonly deniedAt?: number | undefined;
   /** Whether the denial came while no request of ours was open: anyone who knows the callback may have sent it. */
   readonly deniedUnasked?: boolean | undefined;
+  /** Whether its hub answered its last request with a denial. */
+  readonly isDenied?: boolean | undefined;
   /** Whether an unasked denial was answered: signed content that comes later proves that the hub still delivers. */
   readonly denialAnswered?: boolean | undefined;
   /** Denials and refusals in a row: the wait before the next request grows with them. */
@@ -161,13 +165,15 @@ export interface SubscriptionRecord {
   readonly grants: readonly GrantRecord[];
   /** Failed attempts in a row, whatever their cause. */
   readonly attempts: number;
-  /** How many of them were not reset by a verification, as its hub reports errors: nothing is given up because of these. */
+  /** How many of `attempts` a verification left standing because its hub reports errors. `maxAttempts` does not count them. */
   readonly attemptsKept?: number | undefined;
   /** When to begin again with discovery. */
   readonly nextAttemptAt?: number | undefined;
   readonly lastError?: FailureRecord | undefined;
   /** Since when news may have been missed that is not made up for yet. */
   readonly gapSince?: number | undefined;
+  /** Content was refused for lack of room, and the renewal that makes up for it has not begun. */
+  readonly renewalOwed?: boolean | undefined;
   readonly fetched?: FetchedRecord | undefined;
   /** Failures by cause, since they were last reset. */
   readonly failures?: Readonly<Partial<Record<FailureRecord['cause'], TallyRecord>>> | undefined;

@@ -10,7 +10,7 @@ import { oneMore, restOf } from './rest.js';
 import { predecessorOf, withoutSuccessor } from './successor.js';
 import { withPendingSecret } from './secrets.js';
 import { doneByAnswer, endedByRefusal } from './settled-by-status.js';
-import { isAsking, isHeld, isOver, isWorking } from './state.js';
+import { hasLapsed, isAsking, isHeld, isOver, isWorking } from './state.js';
 
 const LONGEST_RETRY_AFTER_MS = 86_400_000;
 
@@ -24,9 +24,9 @@ export function requested(record: SubscriptionRecord, event: Of<'requested'>, co
   const grant = record.grants.find(({ id }) => id === event.grantId);
   if (grant === undefined || !mayLeave(record, grant, event)) return unchanged(record);
   const { now } = context;
-  const { until } = restOf(record, grant, context);
+  const until = Math.max(restOf(record, grant, context).until, grant.notBefore ?? 0);
   if (event.mode === 'subscribe' && until > now && event.insteadOf === undefined) {
-    // Its hub denied or refused another callback meanwhile.
+    // Its hub refused another callback meanwhile, or this request waited in a queue while one before it failed.
     return unchanged(withGrant(record, grant.id, (one) => ({ ...one, renewalDue: undefined, nextAttemptAt: until })));
   }
   const asked: GrantRecord = {
@@ -94,12 +94,6 @@ export function accepted(record: SubscriptionRecord, event: Of<'accepted'>, cont
   return andThen(told, (reached) => settled(reached, done, context));
 }
 
-/** Whether the lease has ended that a verification gave while the request was open: another one is waited for. */
-function hasLapsed({ pending, verifiedAt = 0 }: GrantRecord, now: number): boolean {
-  const { leaseSeconds = Infinity } = pending ?? {};
-  return verifiedAt + leaseSeconds * 1000 <= now;
-}
-
 /** How a request came to nothing. */
 export interface RequestFailure {
   readonly failure: FailureRecord;
@@ -140,11 +134,13 @@ export function requestFailed(
   if (grant === undefined) return unchanged(record);
   const { now, random } = context;
   const isDenied = grant.pending?.denied === true;
-  // Another callback was refused while the request was open; its own denial was somebody else's.
-  const stillMs = isDenied ? 0 : Math.max(0, (grant.notBefore ?? 0) - now);
+  const isLeaving = grant.state === 'unsubscribing';
+  // `notBefore` was set while the request was open. It holds if another callback was refused, but not if this request was
+  // denied: a hub that cannot be reached did not deny.
+  const stillMs = isDenied || isLeaving ? 0 : Math.max(0, (grant.notBefore ?? 0) - now);
   const retryAfterMs = Math.max(stillMs, Math.min(retryAfterSeconds * 1000, LONGEST_RETRY_AFTER_MS));
-  const refusals = refused && grant.state !== 'unsubscribing' ? oneMore(record, grant, context) : grant.refusals;
-  const restMs = refused && grant.state !== 'unsubscribing' ? refusalWaitMs(refusals ?? 1, random) : 0;
+  const refusals = refused && !isLeaving ? oneMore(record, grant, context) : grant.refusals;
+  const restMs = refused && !isLeaving ? refusalWaitMs(refusals ?? 1, random) : 0;
   const waitMs = Math.max(retryAfterMs, restMs);
   const failed: GrantRecord = {
     ...grant,
@@ -153,20 +149,21 @@ export function requestFailed(
     // A hub that cannot be reached did not deny: that was somebody else.
     deniedAt: isDenied || refused ? undefined : grant.deniedAt,
     pending: undefined,
+    isDenied: undefined,
     // It is asked again, whether or not it was told that its verification was confirmed.
     unanswered: undefined,
     nextAttemptAt: undefined,
     // Also kept if it is given up: should somebody verify it all the same, its hub is not asked sooner.
-    notBefore: waitMs > 0 ? now + waitMs : undefined,
+    notBefore: isLeaving ? grant.notBefore : waitMs > 0 ? now + waitMs : undefined,
     state: grant.state === 'verifying' || grant.state === 'requested' ? 'failed' : grant.state,
   };
   const next = withGrant(record, grantId, () => failed);
   const hook: Effect = { type: 'hook', name: 'failed', grantId, failure };
   const told = (reached: SubscriptionRecord): Transition => ({ record: reached, effects: [hook] });
-  const isSpread = status === 429 && retryAfterMs > 0 && grant.state !== 'unsubscribing';
+  const isSpread = status === 429 && retryAfterMs > 0 && !isLeaving;
   const spreadMs = isSpread ? Math.floor(random * SPREAD_MS) : 0;
   const ask = { failure, refused, retryAfterMs: retryAfterMs + spreadMs };
-  if (grant.state === 'unsubscribing') return told(stillLeaving(next, failed, ask, context));
+  if (isLeaving) return told(stillLeaving(next, failed, ask, context));
   if (!isHeld(grant) && !isPresent(record, grant, context) && isServed(next, context))
     return told(noted(next, failure));
   const predecessor = predecessorOf(next, failed);

@@ -25,8 +25,7 @@ export function restOf(
     (grant) => isAt(grant, place) && hasRefused(grant) && grant.callback === callbackOf(grant.path),
   );
   return {
-    // A hub that is being left may put off the unsubscription alone.
-    until: Math.max(0, ...refused.map(({ state, notBefore = 0 }) => (state === 'unsubscribing' ? 0 : notBefore))),
+    until: Math.max(0, ...refused.map(({ notBefore = 0 }) => notBefore)),
     refusals: Math.max(0, ...refused.map(refusalsOf)),
   };
 }
@@ -43,7 +42,7 @@ export function oneMore(
 
 /** The grant with a denial counted that its open request was to fail by. */
 export function denialCounted(grant: GrantRecord): GrantRecord {
-  return grant.pending?.denied === true ? { ...grant, refusals: refusalsOf(grant) } : grant;
+  return grant.pending?.denied === true ? { ...grant, refusals: refusalsOf(grant), isDenied: true } : grant;
 }
 
 /** A grant that never worked, as it is kept because its hub denied or refused it; undefined where it did neither. */

@@ -23,11 +23,17 @@ export function retried(
 }
 
 /** Renews working grants now, but for those with a request in flight. */
-export function renewalWanted(record: SubscriptionRecord, context: TransitionContext): Transition {
-  return isAsking(record) ? renewedNow(atLiberty(record), [], context) : unchanged(record);
+export function renewalWanted(
+  given: SubscriptionRecord,
+  { isOwed = false }: Of<'renewal-wanted'>,
+  context: TransitionContext,
+): Transition {
+  const record = given.renewalOwed === undefined ? given : { ...given, renewalOwed: undefined };
+  if (!isAsking(record)) return unchanged(record);
+  return renewedNow(isOwed ? record : atLiberty(record), [], context);
 }
 
-/** The record when the user wants the hubs of what works asked now, whatever these said before. */
+/** The record without the waits at the hubs of working grants: the user wants them asked now. */
 function atLiberty(record: SubscriptionRecord): SubscriptionRecord {
   const idle = record.grants.filter((grant) => isWorking(grant) && grant.pending === undefined);
   const free = (reached: SubscriptionRecord, grant: GrantRecord): SubscriptionRecord =>
@@ -97,7 +103,7 @@ function afresh(record: SubscriptionRecord, now: number, isFreed: (grant: GrantR
         ...grant,
         attempts: 0,
         refusals: undefined,
-        // Somebody who should not may know the callback of what a denial ended: it is not given to a hub again.
+        // A stranger may know the callback of a grant that a denial ended: no hub is given it again.
         deniedAt: isDenied || isOver(grant) ? grant.deniedAt : undefined,
         // A question that a denial led to is asked now.
         askAfreshAt: grant.askAfreshAt === undefined ? undefined : now,

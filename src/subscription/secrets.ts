@@ -17,7 +17,9 @@ export function withPendingSecret(
   const kept = secrets
     .filter((secret) => secret.role === 'current' || (secret.value !== value && isAccepted(secret, now)))
     .map((secret): SecretRecord =>
-      secret.role === 'pending' ? { ...secret, role: 'replaced', acceptedUntil: now + DAY_MS } : secret,
+      secret.role === 'pending'
+        ? { ...secret, role: 'replaced', acceptedUntil: Math.max(now + DAY_MS, secret.acceptedUntil ?? 0) }
+        : secret,
     );
   if (kept.some((secret) => secret.role === 'current' && secret.value === value)) return kept;
   const { acceptedUntil = 0 } = secrets.find((secret) => secret.value === value) ?? {};

@@ -42,8 +42,8 @@ export function doneByAnswer(
 }
 
 /** Whether the hub came to the callback for it, and what it was told counts. */
-function isDecided({ wrong, verified, denied }: PendingRequest): boolean {
-  return wrong !== undefined || verified === true || denied === true;
+function isDecided({ cameBack, verified, denied }: PendingRequest): boolean {
+  return cameBack === true || verified === true || denied === true;
 }
 
 /** A refusal to end a subscription says that there is none where the hub has reason to think so (PROTOCOL S3). */

@@ -115,9 +115,9 @@ export function isBeingReplaced({ grants }: SubscriptionRecord, grant: GrantReco
   );
 }
 
-/** Whether a hub was asked for a grant and did not grant it. Meanwhile the grant it was to replace is renewed. */
-function isBetweenTries({ state, provisional }: GrantRecord): boolean {
-  return state === 'failed' || provisional === true;
+/** Whether a hub did not grant what it was asked for, or is not asked yet. Meanwhile the grant to be replaced is renewed. */
+function isBetweenTries({ state, provisional, heldUntil }: GrantRecord): boolean {
+  return state === 'failed' || state === 'expired' || provisional === true || heldUntil !== undefined;
 }
 
 /** Whether a hub may deliver under this grant at this moment, as far as we know. */
@@ -133,4 +133,10 @@ export function isOver(grant: GrantRecord): boolean {
 /** Whether no hub was ever told of the grant's callback: nothing is to be expected there yet. */
 export function isUnasked(grant: GrantRecord): boolean {
   return grant.state === 'requested' && grant.verifiedAt === undefined;
+}
+
+/** Whether the lease given by a verification during the open request has ended: the hub has to verify again. */
+export function hasLapsed({ pending, verifiedAt = 0 }: GrantRecord, now: number): boolean {
+  const { leaseSeconds = Infinity } = pending ?? {};
+  return verifiedAt + leaseSeconds * 1000 <= now;
 }

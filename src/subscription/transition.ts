@@ -78,7 +78,7 @@ function step(record: SubscriptionRecord, event: SubscriptionEvent, context: Tra
     case 'unwanted':
       return unwanted(record, event, context);
     case 'renewal-wanted':
-      return renewalWanted(record, context);
+      return renewalWanted(record, event, context);
     case 'counters-reset':
       return countersReset(record, context);
     case 'discovered':

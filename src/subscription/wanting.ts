@@ -1,4 +1,4 @@
-import { isOverdue, spread, withinRenewal } from './overdue.js';
+import { isOverdue, spread, withinRenewal, withOwedRenewal } from './overdue.js';
 import { refusalWaitMs } from './backoff.js';
 import { hasPathOfItsOwn } from './callback-key.js';
 import {
@@ -28,7 +28,7 @@ export function wanted(given: SubscriptionRecord, context: TransitionContext): T
   const record = released(given, context);
   if (!isAsking(record)) return unchanged(record);
   return andThen(underPresentCallbacks(record, context), (present) => {
-    const known = withinRenewal(present, context);
+    const known = withOwedRenewal(withinRenewal(present, context), context);
     const isLate = known.grants.some((grant) => isOverdue(known, grant, context));
     const done = caughtUp(isLate ? spread(known, context) : known, context);
     return andThen(done, (reached) => cutOff(reached, context));
@@ -65,6 +65,7 @@ function underPresentCallbacks(record: SubscriptionRecord, context: TransitionCo
     ...grant,
     callback: callbackOf(grant.path),
     state: grant.verifiedAt === undefined ? 'requested' : 'expired',
+    replaces: undefined,
     pending: undefined,
     renewalDue: undefined,
     nextAttemptAt: undefined,

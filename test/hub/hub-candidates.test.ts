@@ -33,6 +33,10 @@ it.each([[undefined], [304], [400], [401], [403], [409], [410], [422], [429], [5
   },
 );
 
+it.each([[307], [308]])('S7 a %s that leads back to plain HTTP means that there is no hub', (status) => {
+  expect(isNoHubHere(failure('forbidden', status))).toBe(true);
+});
+
 it('S7 an error of another kind says nothing of the hub', () => {
   expect(isNoHubHere(new Error('another'))).toBe(false);
 });

@@ -110,6 +110,15 @@ describe('S3 a retry of the user', () => {
     expect(holds.putOff(HUB, request('b'))).toBeGreaterThan(now);
   });
 
+  test('goes at once also where the hub redirects to another origin that is held', () => {
+    const other = 'https://other.example/';
+    for (const url of [HUB, other]) holds.hold(url, 600);
+    holds.release('s-a');
+    expect(holds.putOff(HUB, request('a'))).toBeUndefined();
+    expect(holds.putOff(other, request('a'))).toBeUndefined();
+    expect(holds.putOff(other, request('a'))).toBeGreaterThan(now);
+  });
+
   test('is good for ten minutes', () => {
     holds.hold(HUB, 3_600);
     holds.release('s-a');

@@ -383,6 +383,13 @@ describe('a secret', async () => {
     expect(plain.requests.at(-1)?.body).toContain('hub.secret=s3cret');
   });
 
+  it('never shows further secrets of the grant, which the request does not carry', async () => {
+    const echo: Answer = (_request, response) => void response.writeHead(400).end('{"hub.secret":"an-older-s3cret"}');
+    const { error } = await refusalBy(echo, {}, { hidden: ['an-older-s3cret'] });
+    expect(error).toMatchObject({ message: expect.stringContaining('[redacted]') });
+    expect(String(error)).not.toContain('s3cret');
+  });
+
   it('S3 a certificate that is not trusted is an unreachable hub', async () => {
     const error = await refusal(secure.url, { secret: 's3cret' });
     expect(error).toMatchObject({ reason: 'unreachable', message: expect.stringContaining('certificate') });

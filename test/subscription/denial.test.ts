@@ -461,7 +461,8 @@ describe('N1 a denial while nothing is open', () => {
       if (undo === 'content') life.delivers();
       else life.verified();
       expect(life.grant.nextAttemptAt).toBe(at);
-      life.due(120_000);
+      expect(life.due(120_000).asked).toEqual([]);
+      life.due(at - life.now);
       // Under the fresh callback alone.
       expect(life.asked).toEqual(['subscribe']);
       expect(life.grant.replaces).toBe('g1');

@@ -147,7 +147,8 @@ export class ForgeryWatch {
     const kinds = new Set(sends.map(({ kind }) => kind));
     const grants = record.grants.filter(isToGoOn);
     const here = grants.filter((grant) => placeOf(grant) === place);
-    const hubs = this.#world.setup.hubs === 'all' ? new Set(here.map(({ advertisedHub }) => advertisedHub)) : undefined;
+    const isAll = this.#world.setup.hubs === 'all' && here.some((grant) => this.#isPresent(record, grant));
+    const hubs = isAll ? new Set(here.map(({ advertisedHub }) => advertisedHub)) : undefined;
     const isHere = (grant: GrantRecord): boolean => placeOf(grant) === place;
     const wasAt = plannedAt(record, isHere, isSettled);
     const isAt = plannedAt(after, isHere, isSettled);

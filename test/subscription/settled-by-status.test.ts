@@ -43,6 +43,13 @@ describe('S4 a 204 to a subscribe request', () => {
     expect(life.grant).toMatchObject({ state: 'verifying', pending: { accepted: true } });
   });
 
+  test('means verified although a denial or an error came for another topic, which anyone may send', () => {
+    const life = verifying();
+    life.apply({ type: 'verification-wrong', grantId: life.grant.id, problem: 'another topic', isNotice: true });
+    life.accepted(DONE);
+    expect(life.grant.state).toBe('active');
+  });
+
   test('renews, and tells nobody once more that the callback was not called', () => {
     const life = verifying().accepted(DONE).due(DAY).discovered().requested();
     life.accepted(DONE);

@@ -25,7 +25,6 @@ import { acceptedSecrets, latestSecret } from '../../src/subscription/secrets.js
 import { isOver, isUnasked } from '../../src/subscription/state.js';
 import type { ServiceTerms } from '../../src/subscription/terms.js';
 import type { HubAnswer, HubRequest, Intent } from './hub-model.js';
-import { ID } from './model-setup.js';
 
 /** What discovery came to: undefined where the publisher did not answer. */
 export type Advertised = { readonly topic: string; readonly hubs: readonly string[] } | undefined;
@@ -66,6 +65,8 @@ export class SubscriberProcess {
   readonly #around: Surroundings;
   readonly #callbacks: CallbackOptions;
   readonly #service: CallbackService;
+  /** Grants as they were when a GET came for them last. */
+  readonly #matched = new Map<string, GrantRecord>();
 
   constructor(around: Surroundings) {
     this.#around = around;
@@ -151,6 +152,7 @@ export class SubscriberProcess {
     const match = this.isDead ? undefined : this.registry.match(callbackKey(intent.callback));
     if (match === undefined) return false;
     const { record } = match.entry;
+    this.#matched.set(match.grant.id, match.grant);
     const answered = await this.#answered(intent, match);
     if (this.isDead) return never();
     this.#around.onAnswer(intent, answered, match.grant, record);
@@ -204,7 +206,7 @@ export class SubscriberProcess {
 
   #handlers(): IntentHandlers {
     const called = (mode: Intent['mode'], { id }: { readonly id: string }): void => {
-      const grant = this.registry.get(ID)?.record.grants.find((each) => each.id === id);
+      const grant = this.#matched.get(id);
       if (grant !== undefined && !this.isDead) this.#around.onHandler(mode, grant);
     };
     const verify = (mode: 'subscribe' | 'unsubscribe', grant: { readonly id: string }): void => {
