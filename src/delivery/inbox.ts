@@ -179,8 +179,7 @@ export class Inbox {
   async #store(event: StoredEvent, withinMs?: number): Promise<StoredEvent> {
     const { id, subscriptionId, position } = event;
     const placed = position === undefined ? { ...event, position: this.newPosition() } : event;
-    const isNew = !this.#waiting.has(id);
-    this.#waiting.add(event);
+    const isNew = this.#waiting.add(event);
     if (isNew && this.#isInOrder(event)) this.#lines.join(subscriptionId, id);
     try {
       const writing = this.#options.store.set('event', id, encodeEvent(placed));

@@ -5,15 +5,16 @@ export class OpenAnswers {
   #open = 0;
   readonly #waiting: (() => void)[] = [];
 
+  readonly #done = (): void => {
+    this.#open -= 1;
+    if (this.#open === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+  };
+
   /** Counts an answer until it is there. */
-  async counted(answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
+  counted(answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
     this.#open += 1;
-    try {
-      return await answer;
-    } finally {
-      this.#open -= 1;
-      if (this.#open === 0) for (const resolve of this.#waiting.splice(0)) resolve();
-    }
+    answer.then(this.#done, this.#done);
+    return answer;
   }
 
   /** Resolves when no hub waits for one. */

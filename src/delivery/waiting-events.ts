@@ -3,14 +3,16 @@ import { bytesOf, type StoredEvent } from './stored-event.js';
 
 const NOTHING: InboxLoad = { events: 0, bytes: 0 };
 
+/** What the waiting events of one service come to. */
+interface Load {
+  events: number;
+  bytes: number;
+}
+
 /** Which events wait in the inbox, dead letters apart, and what they come to for each service. */
 export class WaitingEvents {
-  readonly #events = new Map<string, { readonly service: string; readonly bytes: number }>();
-  readonly #loads = new Map<string, { events: number; bytes: number }>();
-
-  has(id: string): boolean {
-    return this.#events.has(id);
-  }
+  readonly #events = new Map<string, { readonly service: string; readonly load: Load; readonly bytes: number }>();
+  readonly #loads = new Map<string, Load>();
 
   serviceOf(id: string): string | undefined {
     return this.#events.get(id)?.service;
@@ -20,13 +22,17 @@ export class WaitingEvents {
     return this.#loads.get(service) ?? NOTHING;
   }
 
-  /** Counts an event, once however often it is stored. */
-  add(event: StoredEvent): void {
+  /** Counts an event, once however often it is stored. Whether it was not counted before. */
+  add(event: StoredEvent): boolean {
     const { id, service } = event;
-    if (this.#events.has(id)) return;
+    if (this.#events.has(id)) return false;
+    const load = this.#loads.get(service) ?? { events: 0, bytes: 0 };
+    if (load.events === 0) this.#loads.set(service, load);
     const bytes = bytesOf(event);
-    this.#events.set(id, { service, bytes });
-    this.#grow(service, 1, bytes);
+    this.#events.set(id, { service, load, bytes });
+    load.events += 1;
+    load.bytes += bytes;
+    return true;
   }
 
   /** Counts an event no longer. Whether it was counted. */
@@ -34,14 +40,8 @@ export class WaitingEvents {
     const event = this.#events.get(id);
     if (event === undefined) return false;
     this.#events.delete(id);
-    this.#grow(event.service, -1, -event.bytes);
+    event.load.events -= 1;
+    event.load.bytes -= event.bytes;
     return true;
-  }
-
-  #grow(service: string, moreEvents: number, moreBytes: number): void {
-    const load = this.#loads.get(service) ?? { events: 0, bytes: 0 };
-    load.events += moreEvents;
-    load.bytes += moreBytes;
-    this.#loads.set(service, load);
   }
 }
