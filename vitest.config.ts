@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -14,6 +15,28 @@ const ALONE = [
   'test/hostile/hostile.test.ts',
 ];
 
+/** They take longest, so they begin first: at the end nothing waits for one of them alone. */
+const LONGEST: ReadonlySet<string> = new Set(
+  [
+    'test/subscription/model.property.test.ts',
+    'test/e2e/polling.test.ts',
+    'test/subscription/life-through-sockets.test.ts',
+    'test/e2e/pacing.test.ts',
+    'test/contract/record-store.test.ts',
+    'test/e2e/log-pipe.test.ts',
+    'test/e2e/five-years.test.ts',
+    'test/subscription/dead-hub.property.test.ts',
+  ].map(here),
+);
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification): boolean => LONGEST.has(moduleId);
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -26,6 +49,7 @@ export default defineConfig({
     execArgv: ['--require', here('./test/set-up/loopback-only.cjs')],
     setupFiles: [here('./test/set-up/loopback-only.ts')],
     // What waits, waits for something that happens; this is for a machine that is busy with other work.
+    sequence: { sequencer: LongestFirst },
     testTimeout: 20_000,
     hookTimeout: 20_000,
     expect: { poll: { timeout: 10_000 } },
