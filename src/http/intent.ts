@@ -12,7 +12,7 @@ import { isOpen, isOver } from '../subscription/state.js';
 import { acknowledgement, confirmation, refusal, TOO_LATE, type CallbackAnswer } from './answer.js';
 import type { CallbackRequest } from './callback-request.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
-import { deny, hubError, hubReason } from './hub-notice.js';
+import { deny, hubError, hubReason, type HubNotice } from './hub-notice.js';
 import { misfitOf, quoted, tokenMisfit, unaskedFor } from './misfit.js';
 import type { RecentAnswers } from './recent-answers.js';
 
@@ -46,7 +46,7 @@ export async function answerIntent(
     case 'hub-error': {
       const isSame = query.mode === 'denied' ? isDeniedTopic : isTopic;
       const isForeign = !isEmpty(query.topic) && !isSame(match.grant.topic, query.topic ?? '', rawQuery);
-      if (isForeign) return isProbe ? FOREIGN_TOPIC : foreignNotice(options, match, query);
+      if (isForeign) return isProbe ? FOREIGN_TOPIC : foreignNotice(options, match, { query, time });
       if (isProbe) return acknowledgement(200, undefined);
       return query.mode === 'denied'
         ? deny(options, match, { query, time })
@@ -79,15 +79,16 @@ async function verify(
     (options.registry.mayConfirm(match, mode) ? undefined : unaskedFor(grant, mode)) ??
     tokenMisfit(grant, query);
   if (misfit !== undefined) {
-    if (!isProbe) await noteMisfit(options, match, { problem: misfit.problem });
+    if (!isProbe) await new Patience().wait(noteMisfit(options, match, { problem: misfit.problem }), time.forStore);
     return refusal(misfit.status, misfit.said);
   }
   if (isProbe) return confirmation('');
   const question = { mode, challenge, lease: query.leaseSeconds };
   const verdict = await new Patience().wait(Promise.resolve(verdictOn(options, match, question)), time.forStore);
   if (verdict === undefined) {
-    // The handler or the store hangs: the hub's next try calls the handler again.
-    options.verdicts.delete(match.entry, roundOf(grant, mode, options.now()).key);
+    // The handler or the store hangs. The next try for a request of ours calls the handler again.
+    const { key, isAsked } = roundOf(grant, mode, options.now());
+    if (isAsked) options.verdicts.delete(match.entry, key);
     return TOO_LATE;
   }
   if ('refusal' in verdict) return verdict.refusal;
@@ -172,7 +173,11 @@ async function answered({ registry, logger }: CallbackOptions, { entry, grant }:
 }
 
 /** A denial or an error for another topic than was asked for. */
-async function foreignNotice(options: CallbackOptions, match: ServedMatch, query: HubQuery): Promise<CallbackAnswer> {
+async function foreignNotice(
+  options: CallbackOptions,
+  match: ServedMatch,
+  { query, time }: HubNotice,
+): Promise<CallbackAnswer> {
   const { entry, grant } = match;
   const { mode = '', topic = '', reason = '' } = query;
   const problem = `a hub.mode=${mode} came for ${quoted(topic)}, not ${quoted(grant.topic)}`;
@@ -180,7 +185,7 @@ async function foreignNotice(options: CallbackOptions, match: ServedMatch, query
   const level = options.notices.claim(entry, `foreign ${mode} ${grant.id}`, options.now()) ? 'warn' : 'debug';
   const said = level === 'warn' ? ` (reason: ${quoted(hubReason(match, reason))})` : '';
   options.logger[level]({ subscription: id, hub: grant.hub, topic: grant.topic }, `${problem}: answered 404${said}`);
-  await noteMisfit(options, match, { problem, isNotice: true });
+  await new Patience().wait(noteMisfit(options, match, { problem, isNotice: true }), time.forStore);
   return FOREIGN_TOPIC;
 }
 

@@ -1,4 +1,4 @@
-import { callbackKey, lastSegment } from '../subscription/callback-key.js';
+import { lastSegment } from '../subscription/callback-key.js';
 import type { Registry } from '../subscription/registry.js';
 
 /** What random callbacks end in: 32 bytes in base64url. */
@@ -23,12 +23,6 @@ export function isForCallback(registry: Registry, method: string, target: string
   const [path, query] = split(target);
   if (method === 'GET' || method === 'HEAD') return new URLSearchParams(query).has('hub.mode');
   return method === 'POST' && (isToken(key) || plain(path).endsWith(plain(new URL(match.grant.callback).pathname)));
-}
-
-/** The part of a callback that only its hub may know, where it has one. */
-export function secretOfCallback(callback: string): readonly string[] {
-  const key = callbackKey(callback);
-  return isToken(key) ? [key] : [];
 }
 
 function split(target: string): readonly [path: string, query: string] {

@@ -17,9 +17,9 @@ export function hubCandidates(hub: string): readonly [first: string, fallback?: 
 const NO_HUB_HERE: ReadonlySet<number> = new Set([301, 302, 303, 404, 405, 421, 501]);
 
 /**
- * Whether a failure at the https form of an http hub says that there is no hub at it, so that the next candidate is to
- * be tried: no connection or TLS error or no answer in time, a 301, 302 or 303, a 307 or 308 to plain HTTP, a 404, 405, 421 or 501. Anything else
- * is the hub's own answer and stands.
+ * Whether a failure at the https form of an http hub says that there is no hub at it, so that the next candidate is to be
+ * tried: no connection, a TLS error, no answer in time, a 301, 302 or 303, a 307 or 308 to plain HTTP, a 404, 405, 421 or 501.
+ * Anything else is the hub's own answer and stands.
  */
 export function isNoHubHere(failure: unknown): failure is SubscriptionInitiationError {
   if (!(failure instanceof SubscriptionInitiationError)) return false;

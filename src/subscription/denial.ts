@@ -225,7 +225,7 @@ export function question(
   return isAskedBeside(record, grant, context) ? undefined : { askAfreshAt: grant.askAfreshAt ?? at };
 }
 
-/** The latest time at which a grant at this hub was to be tried after failures or refusals (epoch milliseconds); 0 if there is none. */
+/** The latest time at which a grant at this hub was to be tried again after failures (epoch milliseconds); 0 if none was. */
 function backoffUntil({ grants }: SubscriptionRecord, { advertisedHub }: GrantRecord): number {
   const failing = grants.filter((grant) => {
     const isHere = grant.advertisedHub === advertisedHub;

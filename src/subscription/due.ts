@@ -40,7 +40,8 @@ function grantTimes(record: SubscriptionRecord, grant: GrantRecord): number[] {
 function nextRequestAt(record: SubscriptionRecord, grant: GrantRecord): number | undefined {
   if (grant.state === 'unsubscribing') return grant.nextAttemptAt;
   if (!isAsking(record) || isOver(grant) || grant.superseded === true) return undefined;
-  // A grant with an unasked denial is not renewed: its hub is asked under a fresh callback, also if signed content has refuted the denial since.
+  // A grant with an unasked denial is not renewed: its hub is asked under a fresh callback, also if signed content has refuted
+  // the denial since.
   const isQuestioned = grant.askAfreshAt !== undefined || isBeingReplaced(record, grant);
   if (isDeniedUnasked(grant) || isQuestioned) return grant.nextAttemptAt;
   if (grant.nextAttemptAt !== undefined) return grant.nextAttemptAt;
