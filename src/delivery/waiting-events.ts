@@ -3,7 +3,7 @@ import { bytesOf, type StoredEvent } from './stored-event.js';
 
 const NOTHING: InboxLoad = { events: 0, bytes: 0 };
 
-/** What the waiting events of one service come to. */
+/** Number and size of one service's waiting events. */
 interface Load {
   events: number;
   bytes: number;
