@@ -51,7 +51,9 @@ test('what was announced is the room that is made, once a part of it has come', 
 test('what was announced and does not come takes no room', () => {
   const collected = new CollectedBytes(1 << 30);
   for (let count = 0; count < 100; count += 1) collected.add(Buffer.of(count));
-  expect(collected.bytes().buffer.byteLength).toBeLessThanOrEqual(Math.max(32 * 100, Buffer.poolSize));
+  // Small buffers share a pool, which some versions of Node.js make a little larger than Buffer.poolSize.
+  const pool = Buffer.allocUnsafe(1).buffer.byteLength;
+  expect(collected.bytes().buffer.byteLength).toBeLessThanOrEqual(Math.max(32 * 100, pool));
 });
 
 test.each([Number.NaN, -1, 3])('a length that is not true (%s) does no harm', (announced) => {
