@@ -121,13 +121,15 @@ export class RefusedContent {
   async #makeUpFor(id: string, { since }: Refused): Promise<void> {
     const { apply, catchUp, logger, now } = this.#options;
     this.#refused.delete(id);
-    catchUp(id, since);
     try {
       await apply(id, { type: 'renewal-wanted', isOwed: true });
+      catchUp(id, since);
     } catch (error) {
-      // The store knows what is owed; it is tried again here as long as this process runs.
-      this.#refused.set(id, { since, isNoted: true, isPlanned: true });
-      this.#due.set(id, now() + STORE_RETRY_MS);
+      // What is owed is stored. Content that was refused meanwhile has an entry of its own.
+      if (!this.#refused.has(id)) {
+        this.#refused.set(id, { since, isNoted: true, isPlanned: true });
+        this.#due.set(id, now() + STORE_RETRY_MS);
+      }
       logger.error({ subscription: id, err: error }, 'a subscription could not be renewed after content was refused');
     }
   }

@@ -13,7 +13,7 @@ import { isDeniedUnasked } from '../subscription/state.js';
 import { acknowledgement, TOO_LATE, type CallbackAnswer } from './answer.js';
 import type { CallbackOptions, ServedMatch } from './callback.js';
 
-/** What a hub says of its own accord, and the time it waits for the answer. */
+/** A denial or hub error, and the time left for its answer. */
 export interface HubNotice {
   readonly query: HubQuery;
   readonly time: AnswerTime;
@@ -70,16 +70,18 @@ export async function hubError(
 ): Promise<CallbackAnswer> {
   const { entry, grant } = match;
   const now = options.now();
-  const isFirst = options.notices.claim(entry, `hub-error ${grant.id}`, now);
-  if (!isFirst && !undoesVerification(grant, now)) return acknowledgement(200, undefined);
+  const claim = (): boolean => options.notices.claim(entry, `hub-error ${grant.id}`, now);
+  const undoes = undoesVerification(grant, now);
+  if (!undoes && !claim()) return acknowledgement(200, undefined);
   const reason = hubReason(match, query.reason);
   const error = new InternalHubError(reason, { ...hubMessage(match), topic: query.topic });
-  if (undoesVerification(grant, now)) {
+  if (undoes) {
     const failure = failureOf(error, 'hub-error', now);
     const noted = options.registry.apply(entry.record.id, { type: 'hub-error', grantId: grant.id, failure });
     if ((await new Patience().wait(noted, time.forStore)) === undefined) return TOO_LATE;
   }
-  if (!isFirst) return acknowledgement(200, undefined);
+  // Once it is stored: a hub that was answered 503 sends it again.
+  if (undoes && !claim()) return acknowledgement(200, undefined);
   const about = hubMessage({ entry, grant: entry.record.grants.find(({ id }) => id === grant.id) ?? grant });
   const told = new InternalHubError(reason, { ...about, topic: query.topic });
   options.logger.warn(

@@ -182,9 +182,10 @@ async function foreignNotice(
   const { mode = '', topic = '', reason = '' } = query;
   const problem = `a hub.mode=${mode} came for ${quoted(topic)}, not ${quoted(grant.topic)}`;
   const { id } = entry.record;
-  const level = options.notices.claim(entry, `foreign ${mode} ${grant.id}`, options.now()) ? 'warn' : 'debug';
-  const said = level === 'warn' ? ` (reason: ${quoted(hubReason(match, reason))})` : '';
-  options.logger[level]({ subscription: id, hub: grant.hub, topic: grant.topic }, `${problem}: answered 404${said}`);
+  // The logger counts the repeated lines: only the first of a minute pays for hiding secrets.
+  const isFirst = options.notices.claim(entry, `foreign ${mode} ${grant.id}`, options.now());
+  const said = isFirst ? ` (reason: ${quoted(hubReason(match, reason))})` : '';
+  options.logger.warn({ subscription: id, hub: grant.hub, topic: grant.topic }, `${problem}: answered 404${said}`);
   await new Patience().wait(noteMisfit(options, match, { problem, isNotice: true }), time.forStore);
   return FOREIGN_TOPIC;
 }
