@@ -70,10 +70,7 @@ export function resealing(sealed: SealedStore, options: ResealingOptions): Resea
     };
     while (!(await isDone())) await wait(RETRY_MS, signal);
     const { subscription: subscriptions, event: events, unreadable } = counts;
-    logger.info(
-      { sealedWith: key.id, subscriptions, events, unreadable },
-      'the stored records are sealed; those that cannot be read are left as they are',
-    );
+    logger.info({ sealedWith: key.id, subscriptions, events, unreadable }, 'the stored records are sealed');
   };
 
   return {
