@@ -13,14 +13,18 @@ import {
 import { cronProblem } from '../engine/cron-expression.js';
 import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import { onDemand } from '../on-demand.js';
-import type { ScheduleOptions, SecurityOptions, StartOptions } from './start-options.js';
+import { sealKeysFrom, security, type CheckedSecurity } from './security-checks.js';
+import type { SealKey } from '../store/seal-key.js';
+import type { ScheduleOptions, StartOptions } from './start-options.js';
 import { httpUrl, servicePath } from './url-checks.js';
 
 /** Options found right, with their defaults. */
 export type CheckedOptions = Omit<StartOptions, WithDefault> &
   Required<Pick<StartOptions, Exclude<WithDefault, 'schedule' | 'security'>>> & {
     readonly schedule: Required<ScheduleOptions>;
-    readonly security: Required<SecurityOptions>;
+    readonly security: CheckedSecurity;
+    /** The first seals what is stored, each opens; none: records are stored as they are. */
+    readonly sealKeys: readonly SealKey[];
   };
 
 type WithDefault =
@@ -33,8 +37,6 @@ type WithDefault =
   | 'pruneDeclared'
   | 'gracefulShutdownSeconds'
   | 'security';
-
-const MOST = Number.MAX_SAFE_INTEGER;
 
 const port: Check<number> = (value, place) => {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
@@ -70,35 +72,6 @@ const schedule: Check<Required<ScheduleOptions>> = (value, place) => ({
   retry: '*/10 * * * *',
   sweep: '0 3 * * *',
   ...checkFields(value, place, SCHEDULE),
-});
-
-const SECURITY = {
-  maxBodyBytes: numberOf('bytes', { least: 1, most: MOST, whole: true }),
-  bodyTimeoutMs: numberOf('milliseconds', { least: 1, most: LONGEST_TIMER_MS, whole: true }),
-  maxInFlightBytes: numberOf('bytes', { least: 1, most: MOST, whole: true }),
-  maxConnections: numberOf('connections', { least: 1, most: MOST, whole: true }),
-  storeTimeoutMs: numberOf('milliseconds', { least: 1, most: LONGEST_TIMER_MS, whole: true }),
-  allowPrivateNetworks: flag,
-  allowInsecureSecret: flag,
-  hubConcurrency: numberOf('requests', { least: 1, most: MOST, whole: true }),
-  maxLeaseSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
-  defaultLeaseSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
-  maxRenewalSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
-} satisfies Record<keyof SecurityOptions, Check<unknown>>;
-
-const security: Check<Required<SecurityOptions>> = (value, place) => ({
-  maxBodyBytes: 10 * 1024 * 1024,
-  bodyTimeoutMs: 30_000,
-  maxInFlightBytes: 64 * 1024 * 1024,
-  maxConnections: 10_000,
-  storeTimeoutMs: 5_000,
-  allowPrivateNetworks: false,
-  allowInsecureSecret: false,
-  hubConcurrency: 8,
-  maxLeaseSeconds: 31_536_000,
-  defaultLeaseSeconds: 86_400,
-  maxRenewalSeconds: 864_000,
-  ...checkFields(value, place, SECURITY),
 });
 
 const basePath: Check<string> = (value, place) =>
@@ -166,7 +139,8 @@ const OPTIONS = {
  */
 export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): CheckedOptions {
   const place = { subject: 'startService', field: '' };
-  const { schedule: times, security: bounds, ...checked } = checkFields(options, place, OPTIONS);
+  const { schedule: times, security: given, ...checked } = checkFields(options, place, OPTIONS);
+  const { sealKey, ...bounds } = given ?? security({}, { ...place, field: 'security' });
   const all: CheckedOptions = {
     port: 9090,
     manual: false,
@@ -178,7 +152,8 @@ export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): Che
     ...environment(env, checked),
     ...checked,
     schedule: times ?? schedule({}, { ...place, field: 'schedule' }),
-    security: bounds ?? security({}, { ...place, field: 'security' }),
+    security: bounds,
+    sealKeys: sealKey ?? sealKeysFrom(env['WEBSUB_SEAL_KEY'] ?? ''),
   };
   refuseContradictions(all);
   return all;

@@ -23,7 +23,8 @@ import type { SubscriberHandlers } from './handlers.js';
 import { latch } from './latch.js';
 import { News } from './news.js';
 import type { CheckedServiceConfig } from './service-config.js';
-import type { ScheduleOptions, SecurityOptions } from './start-options.js';
+import type { CheckedSecurity } from './security-checks.js';
+import type { ScheduleOptions } from './start-options.js';
 import { scheduleSweeps } from './sweeps.js';
 import { termsOf } from './terms-of.js';
 import { UnderWay } from './under-way.js';
@@ -44,7 +45,7 @@ export interface CoreOptions {
   readonly random: () => number;
   readonly schedule: Required<ScheduleOptions>;
   readonly pruneDeclared: boolean;
-  readonly security: Required<SecurityOptions>;
+  readonly security: CheckedSecurity;
   readonly basePath: string;
 }
 

@@ -7,7 +7,18 @@ import { standardOutput } from './log-output.js';
 const NAME = 'websub-subscriber';
 
 /** Keys whose values are secrets, wherever they stand in what is logged. */
-const SECRET_KEYS = ['secret', 'secrets', 'verifyToken', 'auth', 'authorization', 'password', 'bearer', 'token'];
+const SECRET_KEYS = [
+  'secret',
+  'secrets',
+  'verifyToken',
+  'auth',
+  'authorization',
+  'password',
+  'bearer',
+  'token',
+  'sealKey',
+  'WEBSUB_SEAL_KEY',
+];
 
 /**
  * The logger of the `logger` option: the user's own, none, or pino at the level of `LOG_LEVEL`, with secrets redacted.

@@ -44,6 +44,11 @@ export interface SecurityOptions {
   readonly defaultLeaseSeconds?: number | undefined;
   /** Seconds; a longer lease is renewed as if it were this long, so that a hub that forgot us is noticed. @default 864_000 */
   readonly maxRenewalSeconds?: number | undefined;
+  /**
+   * Encrypts stored secrets and callbacks with AES-256-GCM. A key is 32 random bytes in base64 or base64url. Of several keys the
+   * first seals and each opens, so that a key can be replaced. @default the environment's `WEBSUB_SEAL_KEY`, else nothing is sealed
+   */
+  readonly sealKey?: string | readonly string[] | undefined;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { decodeEvent } from '../delivery/stored-event.js';
 import { embeddedEngine, type EmbeddedEngineOptions } from '../engine/embedded.js';
 import type { Engine } from '../engine/engine.js';
 import { WebSubError, type StoreError } from '../errors.js';
@@ -5,6 +6,9 @@ import { attach } from '../http/attach.js';
 import { unfailing, type Logger } from '../logger.js';
 import { acquireOwner } from '../store/owner-lock.js';
 import { openStore } from '../store/open-store.js';
+import { resealing } from '../store/resealing.js';
+import { sealedStore } from '../store/sealed-store.js';
+import { readStored } from '../subscription/stored-subscription.js';
 import { runAll } from './bounded.js';
 import { bounded } from './bounded-log.js';
 import { refuseSharedPaths } from './callback-paths.js';
@@ -45,7 +49,7 @@ const WORLD: Seams = { now: Date.now, random: Math.random, engine: embeddedEngin
  *
  * @returns when callbacks are answered and every first request has left or is scheduled
  * @throws ConfigurationError for services or options that are wrong
- * @throws StoreError when the store cannot be opened, or another process owns it
+ * @throws StoreError when the store cannot be opened, another process owns it, or it is sealed with a key that was not given
  * @throws ListenerError when the port cannot be listened on, or the tunnel not opened
  * @throws ResourceDiscoveryFailedError and SubscriptionInitiationError, with `failFast`
  */
@@ -77,20 +81,26 @@ export async function start(
   };
   try {
     const { storeTimeoutMs } = checked.security;
-    const store = await openStore(checked.store, {
+    const plain = await openStore(checked.store, {
       logger,
       timeoutMs: storeTimeoutMs,
       connectTimeoutMs: Math.max(STORE_CONNECT_MS, storeTimeoutMs),
     });
-    opened.push(() => store.close());
+    opened.push(() => plain.close());
+    const sealed = sealedStore(plain, checked.sealKeys);
+    const store = sealed.records;
+    const sealing = resealing(sealed, { logger, check: { subscription: readStored, event: decodeEvent } });
     const onLost = (error: StoreError): void => {
       lost = error;
       logger.fatal({ err: error }, 'another process has taken the store over: stopping');
+      void sealing.stop();
       runtime?.lost();
     };
     const owner = await acquireOwner(store, { now, onLost, ...(checked.store === 'memory' ? { settleMs: 0 } : {}) });
     opened.push(() => owner.release());
-    logger.info({ store: store.location, durable: store.durable }, 'state is kept here');
+    opened.push(() => sealing.stop());
+    const sealedWith = sealed.key === undefined ? {} : { sealedWith: sealed.key.id };
+    logger.info({ store: store.location, durable: store.durable, ...sealedWith }, 'state is kept here');
 
     const engine = makeEngine({ now });
     const core = new Core({
@@ -133,6 +143,7 @@ export async function start(
     refuseLost();
     if (runtime.isStopping) throw new WebSubError('The runtime was stopped before it had started.');
     way.started();
+    sealing.begin();
     const started = runtime;
     if (checked.handleSignals ?? listener !== undefined) started.onStop(handleSignals(() => started.stop()));
     await sendFirstRequests({ core, engine, runtime, logger }, checked);

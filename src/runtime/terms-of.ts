@@ -1,10 +1,10 @@
 import type { ServiceTerms } from '../subscription/terms.js';
 import { callbackPaths } from './callback-paths.js';
 import type { CheckedServiceConfig } from './service-config.js';
-import type { SecurityOptions } from './start-options.js';
+import type { CheckedSecurity } from './security-checks.js';
 
 /** What a service's configuration and the runtime's options come to, for asking hubs. */
-export function termsOf(config: CheckedServiceConfig, security: Required<SecurityOptions>, base: string): ServiceTerms {
+export function termsOf(config: CheckedServiceConfig, security: CheckedSecurity, base: string): ServiceTerms {
   const { secret, protocol, httpConfig, discoveryConfig, customParams, customHeaders } = config;
   const { allowPrivateNetworks, allowInsecureSecret, defaultLeaseSeconds, maxLeaseSeconds, maxRenewalSeconds } =
     security;

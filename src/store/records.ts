@@ -87,7 +87,8 @@ export function recordsIn(backend: RecordBackend, namespace: string): RecordStor
   };
 }
 
-function incomplete(kind: RecordKind, unreadable: readonly WebSubError[]): StoreError {
+/** The error at the end of an enumeration that left records out. */
+export function incomplete(kind: RecordKind, unreadable: readonly WebSubError[]): StoreError {
   const [first] = unreadable;
   const others = unreadable.length === 1 ? '' : ` (and ${unreadable.length - 1} more ${kind} records)`;
   return new StoreError(`${first?.message}${others}`, { cause: new AggregateError(unreadable) });

@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { Keyv } from 'keyv';
 import { afterAll, describe } from 'vitest';
 import { openStore } from '../../src/store/open-store.js';
+import type { RecordStore } from '../../src/store/record-store.js';
+import { sealedStore } from '../../src/store/sealed-store.js';
+import { sealKey } from '../store/seal-keys.js';
 import { recordStoreContract } from './record-store.js';
 import { answers, isInstalled, mysql, postgres, redis } from './servers.js';
 
@@ -18,6 +21,16 @@ afterAll(() => {
 recordStoreContract('memory', { open: () => openStore('memory'), survivesClose: false });
 
 recordStoreContract('LMDB', { open: () => openStore('lmdb://records.d', { directory }), survivesClose: true });
+
+const sealedBy = (opening: Promise<RecordStore>): Promise<RecordStore> =>
+  opening.then((store) => sealedStore(store, [sealKey(1), sealKey(2)]).records);
+
+recordStoreContract('memory, sealed', { open: () => sealedBy(openStore('memory')), survivesClose: false });
+
+recordStoreContract('LMDB, sealed', {
+  open: () => sealedBy(openStore('lmdb://sealed.d', { directory })),
+  survivesClose: true,
+});
 
 const map = new Map<string, unknown>();
 recordStoreContract("a user's Keyv over a Map", { open: () => openStore(new Keyv(map)), survivesClose: true });
@@ -39,6 +52,14 @@ for (const server of [redis, postgres, mysql]) {
 }
 
 const redisAnswers = await answers(redis);
+
+describe.skipIf(!redisAnswers)('sealed, by URI', () => {
+  recordStoreContract('Redis, sealed', {
+    open: () => sealedBy(openStore(redis.uri, { namespace: `${namespace}-sealed` })),
+    survivesClose: true,
+  });
+});
+
 const mysqlAnswers = await answers(mysql);
 
 // What a skipped suite makes is made all the same, and these adapters connect when they are made.

@@ -43,6 +43,7 @@ describe('checkOptions', () => {
         maxRenewalSeconds: 864_000,
         defaultLeaseSeconds: 86_400,
       },
+      sealKeys: [],
     });
   });
 

@@ -11,6 +11,7 @@ import type {
 import { Logger } from '../../src/logger.js';
 import { definitionsOf } from '../../src/runtime/definition.js';
 import type { SubscriberHandlers } from '../../src/runtime/handlers.js';
+import type { StartOptions } from '../../src/runtime/start-options.js';
 import { SubscriberRuntime } from '../../src/runtime/subscriber-runtime.js';
 import type { InternalHubError, SubscriptionDeniedError } from '../../src/subscription/hub-errors.js';
 
@@ -114,3 +115,6 @@ export const definitions = definitionsOf([
   defineSubscriber({ name: 'again', inject: [Archive] }, Whole),
   defineSubscriber({ name: 'an instance' }, new Smallest()),
 ]);
+
+export const withKey: StartOptions = { security: { sealKey: 'MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=' } };
+export const withKeys: StartOptions = { security: { sealKey: Object.freeze(['one', 'two']) } };

@@ -4,6 +4,7 @@ import {
   defineSubscriber,
   type ContentDistributionMessage,
   type SubscriberDefinition,
+  type StartOptions,
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import type { TestHub } from 'websub-subscriber/testing';
@@ -26,6 +27,10 @@ const PORTS = { hub: 18931, denying: 18932 } as const;
 export interface OldWorld {
   readonly runtime: SubscriberRuntime;
   readonly world: FakeWorld;
+  /** The URI of the store. */
+  readonly store: string;
+  /** Starts the services again, when the runtime has stopped. */
+  readonly startAgain: (options: StartOptions) => Promise<SubscriberRuntime>;
   readonly expected: Expected;
   /** What handlers were called with. */
   readonly events: ContentDistributionMessage[];
@@ -48,10 +53,15 @@ export interface OldWorldOptions {
   readonly later?: number;
   /** What stands where each hub of the fixture was. @default nothing */
   readonly hubs?: { readonly [Hub in keyof typeof PORTS]?: TestHub };
+  /** Of the start. */
+  readonly options?: StartOptions;
 }
 
 /** Starts the services of the fixture with the present code. */
-export async function openOld(kind: StoreKind, { later = 0, hubs = {} }: OldWorldOptions = {}): Promise<OldWorld> {
+export async function openOld(
+  kind: StoreKind,
+  { later = 0, hubs = {}, options = {} }: OldWorldOptions = {},
+): Promise<OldWorld> {
   const { hub, denying } = hubs;
   const moved = movedTo([
     [PORTS.hub, hub?.port],
@@ -61,12 +71,22 @@ export async function openOld(kind: StoreKind, { later = 0, hubs = {} }: OldWorl
   const store = await load[kind](moved);
   const world = new FakeWorld(expected.now + later);
   const events: ContentDistributionMessage[] = [];
-  const runtime = await world.start(services(events, moved), { store, publicUrl: 'http://127.0.0.1:18930' });
-  onTestFinished(() => runtime.stopNow());
+  const start = async (given: StartOptions): Promise<SubscriberRuntime> => {
+    const started = await world.start(services(events, moved), {
+      store,
+      publicUrl: 'http://127.0.0.1:18930',
+      ...given,
+    });
+    onTestFinished(() => started.stopNow());
+    return started;
+  };
+  const runtime = await start(options);
   const url = (callback: string): string => `http://127.0.0.1:${runtime.port}${new URL(callback).pathname}`;
   return {
     runtime,
     world,
+    store,
+    startAgain: start,
     expected,
     events,
     async post({ callback }, body, secret, contentType = 'text/plain; charset=utf-8') {

@@ -1,0 +1,62 @@
+import { open, seal, type Opened } from './seal.js';
+import type { SealKey } from './seal-key.js';
+
+/**
+ * The version of every sealed record, above that of any kind: a websub-subscriber that cannot open seals says that a newer one
+ * wrote the record.
+ */
+const SEALED_VERSION = 1_000_000;
+
+/** A kind of record that is sealed. */
+export type SealedKind = 'subscription' | 'event';
+
+/**
+ * A subscription is sealed as a whole: it holds secrets, callbacks and tokens, and whoever could change its hub would be sent
+ * them. Of an event only the headers are: a proxy may have noted the callback there, and a hub its credentials. Every other kind
+ * holds neither.
+ */
+export function isSealedKind(kind: string): kind is SealedKind {
+  return kind === 'subscription' || kind === 'event';
+}
+
+/** The record as it lies in the store. */
+export function sealRecord(key: SealKey, kind: SealedKind, id: string, record: unknown): unknown {
+  const event = kind === 'event' ? eventIn(record) : undefined;
+  if (event === undefined) {
+    return { v: SEALED_VERSION, data: { sealed: seal(key, { kind, id, field: 'record' }, record) } };
+  }
+  const { headers, ...rest } = event.data;
+  const sealed = seal(key, { kind, id, field: 'headers' }, headers);
+  return { v: SEALED_VERSION, data: { sealed, rest: { v: event.v, data: rest } } };
+}
+
+/** Opens a record that was found in the store; undefined where it is not sealed. */
+export function openRecord(
+  keys: ReadonlyMap<string, SealKey>,
+  kind: SealedKind,
+  id: string,
+  raw: unknown,
+): Opened | undefined {
+  if (!isFields(raw) || raw['v'] !== SEALED_VERSION) return undefined;
+  const { data } = raw;
+  if (!isFields(data)) return { type: 'broken', why: 'its sealed part is missing' };
+  const { sealed, rest } = data;
+  if (rest === undefined) return open(keys, { kind, id, field: 'record' }, sealed);
+  const opened = open(keys, { kind, id, field: 'headers' }, sealed);
+  if (opened.type !== 'opened') return opened;
+  if (!isFields(rest) || !isFields(rest['data'])) return { type: 'broken', why: 'its open part is missing' };
+  return { ...opened, value: { v: rest['v'], data: { ...rest['data'], headers: opened.value } } };
+}
+
+/** An event's record, if it is one. */
+function eventIn(record: unknown): { readonly v: unknown; readonly data: Fields } | undefined {
+  if (!isFields(record) || Object.keys(record).join() !== 'v,data') return undefined;
+  const { v, data } = record;
+  return isFields(data) && data['headers'] !== undefined ? { v, data } : undefined;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,259 @@
+import { execFile } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { mkdir, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { pino } from 'pino';
+import { describe, expect, it, vi } from 'vitest';
+import {
+  defineSubscriber,
+  startService,
+  StoreError,
+  type StartOptions,
+  type SubscriberRuntime,
+} from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { keyText, sealKey } from '../store/seal-keys.js';
+import { FailingRows } from './failing-rows.js';
+import { DAY_MS, temporaryDirectory } from './news-service.js';
+import { Travel } from './time-travel.js';
+import { deadPort, failureOf, reader, until } from './world.js';
+
+const SECRET = 'what the hub signs with';
+
+const sealedWith = (...bytes: readonly number[]): StartOptions => ({ security: { sealKey: bytes.map(keyText) } });
+
+/** A service of a 0.3 hub, whose events wait in the store under headers that name the callback. */
+async function subscriber() {
+  const written: string[] = [];
+  const hub = await TestHub.start({ protocol: 'pubsubhubbub-0.3' });
+  const topic = hub.topic('/feed');
+  const directory = await temporaryDirectory();
+  const port = await deadPort();
+  const service = defineSubscriber(
+    {
+      name: 'Sealed',
+      target: topic.url,
+      protocol: 'pubsubhubbub-0.3',
+      secret: SECRET,
+      unsubscribeOnShutdown: false,
+    },
+    {
+      onEventNotification() {
+        throw new Error('not now');
+      },
+    },
+  );
+  const logger = pino({ level: 'trace' }, { write: (line) => void written.push(line) });
+  const start = (options: StartOptions = {}): Promise<SubscriberRuntime> =>
+    startService(service, { port, store: `lmdb://${directory}`, logger, handleSignals: false, ...options });
+  return {
+    hub,
+    topic,
+    directory,
+    port,
+    written,
+    start,
+    /** Has it subscribed, and an event put by. */
+    live: async (options: StartOptions = {}) => {
+      const runtime = await start(options);
+      await runtime.ready();
+      const [{ callback = '' } = {}] = await runtime.subscriptions.find();
+      await topic.publish('news', { headers: { 'x-original-uri': new URL(callback).pathname } });
+      const seen = await runtime.subscriptions.find();
+      await runtime.stop();
+      const verifyToken = hub.requests.find(({ form }) => form.has('hub.verify_token'))?.form.get('hub.verify_token');
+      const token = callback.slice(callback.lastIndexOf('/') + 1);
+      expect([token.length, verifyToken?.length]).toEqual([43, 22]);
+      return { seen, callback, hidden: [SECRET, token, verifyToken ?? ''] };
+    },
+    /** Those of the texts that can be read in the store's file. */
+    readable: async (texts: readonly string[]): Promise<readonly string[]> => {
+      const bytes = await readFile(join(directory, 'data.mdb'));
+      return texts.filter((text) => bytes.includes(text));
+    },
+  };
+}
+
+const wasSealed = (written: readonly string[]): boolean =>
+  written.some((line) => line.includes('the stored records are sealed'));
+
+describe('a store that is sealed from its beginning', () => {
+  it('has no secret, callback token or verify token in its file, and is the same at the next start', async () => {
+    const { live, start, readable, written, hub, topic } = await subscriber();
+    const { seen, callback, hidden } = await live(sealedWith(1));
+    expect(await readable(hidden)).toEqual([]);
+    const runtime = await start(sealedWith(1));
+    const [{ stats, ...subscription } = {}] = await runtime.subscriptions.find();
+    expect(subscription).toMatchObject({ callback, state: 'active' });
+    expect(stats?.received).toBe(1);
+    const [delivery] = await topic.publish('more');
+    expect(delivery?.status).toBe(202);
+    await runtime.stop();
+    expect(await readable(hidden)).toEqual([]);
+    // Neither is the key in anything that was said.
+    expect(written.length).toBeGreaterThan(5);
+    const said = `${written.join('')}${JSON.stringify(seen)}`;
+    for (const text of [keyText(1), SECRET]) expect(said).not.toContain(text);
+    expect(said).toContain(`"sealedWith":"${sealKey(1).id}"`);
+    expect(wasSealed(written)).toBe(false);
+    await hub.close();
+  });
+
+  it('shows them in its file without a key, so that the test before can fail', async () => {
+    const { live, readable, hub } = await subscriber();
+    const { hidden } = await live();
+    expect(await readable(hidden)).toEqual(hidden);
+    await hub.close();
+  });
+});
+
+describe('a store that was not sealed', () => {
+  it('is sealed in the background; a compacted copy, made as the README says, has nothing in clear', async () => {
+    const { live, start, readable, directory, written, hub } = await subscriber();
+    const { hidden, callback } = await live();
+    vi.stubEnv('WEBSUB_SEAL_KEY', ` ${keyText(3)}, ${keyText(2)}`);
+    const runtime = await start();
+    vi.unstubAllEnvs();
+    await until(() => wasSealed(written));
+    await runtime.stop();
+    const line: unknown = JSON.parse(written.findLast((each) => each.includes('records are sealed')) ?? '');
+    expect(line).toMatchObject({ level: 30, sealedWith: sealKey(3).id, subscriptions: 1, events: 1, unreadable: 0 });
+
+    await compact(directory);
+    expect(await readable(hidden)).toEqual([]);
+    const again = await start(sealedWith(3));
+    expect(await again.subscriptions.find()).toMatchObject([{ callback, state: 'active' }]);
+    await again.stop();
+    await hub.close();
+  });
+
+  it('keeps what comes meanwhile: nothing newer is overwritten', async () => {
+    const rows = new FailingRows();
+    const travel = await Travel.begin({ rows });
+    const topics = Array.from({ length: 70 }, (_, index) => travel.hub.topic(`/${index}`));
+    const { service, got } = reader({ targets: topics.map(({ url }) => url), unsubscribeOnShutdown: false });
+    await travel.start(service);
+    await travel.stop();
+    await travel.start(service, sealedWith(1));
+    for (let round = 0; round < 3; round += 1) {
+      await Promise.all(topics.map((topic) => topic.publish('news')));
+      travel.world.turn('*/10 * * * * *');
+      await travel.runtime.renew((await travel.seen(`/${round}`)).id);
+    }
+    const { id } = await travel.seen('/69');
+    await travel.runtime.unsubscribe(id);
+    await until(() => travel.world.logged('the stored records are sealed').length > 0);
+    await travel.settle();
+    const before = await travel.runtime.subscriptions.find();
+    await travel.start(service, sealedWith(1));
+    expect(await travel.runtime.subscriptions.find()).toEqual(before);
+    expect(got).toHaveLength(210);
+    expect((await travel.seen('/69')).state).toBe('unsubscribed');
+    for (const key of rows.subscriptions) expect(String(rows.get(key))).not.toContain('"callback');
+    expect(travel.world.logged('the stored records are sealed')).toHaveLength(1);
+  });
+});
+
+describe('a key that is replaced', () => {
+  it('opens what it sealed while it is in the list; then the first one is enough', async () => {
+    const travel = await Travel.begin({ rows: new FailingRows() });
+    const topic = travel.hub.topic('/feed');
+    const { service, got } = reader({ target: topic.url, secret: SECRET, unsubscribeOnShutdown: false });
+    await travel.start(service, sealedWith(1));
+    await travel.start(service, sealedWith(2, 1));
+    await until(() => travel.world.logged('the stored records are sealed').length > 0);
+    await travel.start(service, sealedWith(2));
+    await travel.pass(DAY_MS);
+    await topic.publish('news');
+    expect(got).toEqual(['news']);
+    await travel.stop();
+    await expect(travel.start(service, sealedWith(1))).rejects.toThrow(`needs the seal key ${sealKey(2).id}`);
+  });
+});
+
+describe('a sealed store without its key', () => {
+  it.each([
+    ['none', {}, 'no key was given'],
+    ['another', sealedWith(2), `the keys given are others (${sealKey(2).id})`],
+  ])('is refused at the start with %s, and no hub is answered 404 or 410', async (_, options, message) => {
+    const { live, start, hub, written } = await subscriber();
+    const { callback } = await live(sealedWith(1));
+    // The tunnel opens when callbacks are listened for, before the store is read.
+    const answers: Promise<number>[] = [];
+    const ask = async (init: RequestInit, query = ''): Promise<number> => (await fetch(callback + query, init)).status;
+    let arrived = 0;
+    const onRequest = (): void => void (arrived += 1);
+    const tunnel = async (url: string) => {
+      subscribe('http.server.request.start', onRequest);
+      answers.push(ask({ method: 'POST', body: 'news' }), ask({}, '?hub.mode=subscribe&hub.topic=x&hub.challenge=y'));
+      await until(() => arrived === 2);
+      unsubscribe('http.server.request.start', onRequest);
+      return { url, close() {} };
+    };
+    const failure = await failureOf(start({ ...options, tunnel }));
+    expect(await Promise.all(answers)).toEqual([503, 503]);
+    expect(failure).toBeInstanceOf(StoreError);
+    expect(failure.message).toMatch(
+      /^The store lmdb:\/\/\S+ is sealed: the record subscription \S+ needs the seal key/,
+    );
+    for (const part of [message, sealKey(1).id, 'security.sealKey', 'WEBSUB_SEAL_KEY']) {
+      expect(failure.message).toContain(part);
+    }
+    // It is as it was: the right key opens it.
+    const runtime = await start(sealedWith(1));
+    expect(await runtime.subscriptions.find()).toMatchObject([{ callback, state: 'active', stats: { received: 1 } }]);
+    expect(written.join('')).not.toContain('cannot be read');
+    await runtime.stop();
+    await hub.close();
+  });
+});
+
+describe('a sealed record that was tampered with', () => {
+  it.each([
+    [
+      'changed',
+      (row: string) => row.replace(/(\\"\$bytes\\":\\".{80})(.)/, (_, head, one) => head + (one === 'A' ? 'B' : 'A')),
+    ],
+    ['taken from another subscription', (_: string, other: string) => other],
+  ])('L4 is told of and left as it is when it is %s, and the others live on', async (_, change) => {
+    const rows = new FailingRows();
+    const travel = await Travel.begin({ rows });
+    const [spoilt, sound] = [travel.hub.topic('/spoilt'), travel.hub.topic('/sound')];
+    const { service, got } = reader({ target: sound.url, unsubscribeOnShutdown: false });
+    await travel.start(service, sealedWith(1));
+    const { id } = await travel.runtime.subscribe(service, { target: spoilt.url });
+    await travel.settle();
+    await travel.stop();
+    const keyOf = (isMeant: (key: string) => boolean): string => rows.subscriptions.find(isMeant) ?? '';
+    const key = keyOf((each) => each.endsWith(id));
+    const row = change(String(rows.get(key)), String(rows.get(keyOf((each) => !each.endsWith(id)))));
+    expect(row).not.toBe(rows.get(key));
+    rows.set(key, row);
+
+    await travel.start(service, sealedWith(1));
+    const [told, ...others] = travel.world.logged('a stored subscription cannot be read: left as it is');
+    expect(told?.fields['err']).toBeInstanceOf(StoreError);
+    expect(String(told?.fields['err'])).toContain(`The sealed record subscription ${id} cannot be opened`);
+    expect(others).toEqual([]);
+    await travel.pass(20 * DAY_MS);
+    await sound.publish('news');
+    expect(got).toEqual(['news']);
+    expect(await travel.runtime.subscriptions.count()).toBe(1);
+    expect(rows.get(key)).toBe(row);
+  });
+});
+
+/** Runs what the README says, in a directory beside the store. */
+async function compact(directory: string): Promise<void> {
+  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, script = ''] = /node -e "(require\('lmdb'\)[^"]*)"/.exec(readme) ?? [];
+  expect(script).toContain('.websub-compact');
+  const copy = `${directory}-compact`;
+  await mkdir(copy);
+  const given = script.replaceAll("'.websub'", `'${directory}'`).replaceAll("'.websub-compact'", `'${copy}'`);
+  const cwd = fileURLToPath(new URL('../..', import.meta.url));
+  await promisify(execFile)(process.execPath, ['-e', given], { cwd });
+  await rename(join(copy, 'data.mdb'), join(directory, 'data.mdb'));
+}
