@@ -41,7 +41,15 @@ export interface StoredEvent {
   readonly triedSince?: number | undefined;
   /** Since when it is a dead letter: kept, and not tried again. */
   readonly deadSince?: number | undefined;
+  /** Why it is a dead letter; absent where its handler failed for too long. */
+  readonly deadCause?: Exclude<DeadLetterCause, 'failed'> | undefined;
 }
+
+/**
+ * Why an event was given up. `'failed'`: its handler failed until `delivery.retryForSeconds` were over. `'unrecoverable'`: its
+ * handler threw `UnrecoverableEventError`. `'crashed'`: the process ended three times while its handler ran.
+ */
+export type DeadLetterCause = 'failed' | 'unrecoverable' | 'crashed';
 
 /** An event that was received and not yet handled, as it is first stored. */
 export function newStoredEvent(
@@ -116,7 +124,7 @@ export async function readEvent(
 function isStoredEvent(data: unknown): data is StoredEvent {
   if (typeof data !== 'object' || data === null) return false;
   const fields: { readonly [Field in keyof StoredEvent]?: unknown } = data;
-  const { headers, raw, decoded, undecodable, errors, source, only, isPing } = fields;
+  const { headers, raw, decoded, undecodable, errors, source, only, isPing, deadCause } = fields;
   const texts = [fields.id, fields.service, fields.subscriptionId, fields.grantId];
   const numbers = [
     fields.receivedAt,
@@ -132,6 +140,7 @@ function isStoredEvent(data: unknown): data is StoredEvent {
     raw instanceof Uint8Array &&
     (decoded === undefined || decoded instanceof Uint8Array) &&
     [undecodable, isPing].every((flag) => flag === undefined || typeof flag === 'boolean') &&
+    (deadCause === undefined || deadCause === 'crashed' || deadCause === 'unrecoverable') &&
     (source === undefined || source === 'catch-up' || source === 'poll') &&
     (only === undefined || (Array.isArray(only) && only.every((key) => typeof key === 'string'))) &&
     Array.isArray(headers) &&
