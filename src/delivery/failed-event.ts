@@ -42,6 +42,12 @@ export function crashedEvent(event: StoredEvent, error: Error, at: number): Stor
   return { ...event, errors: withError(event, error, at), nextAttemptAt: at, deadSince: at, deadCause: 'crashed' };
 }
 
+/** A dead letter as an event that waits again, and comes after all that was received by now. */
+export function revivedEvent(event: StoredEvent, at: number): StoredEvent {
+  const tried = { position: undefined, attempts: 0, triedSince: at, nextAttemptAt: at };
+  return { ...event, ...tried, deadSince: undefined, deadCause: undefined };
+}
+
 function withError({ errors }: StoredEvent, error: Error, at: number): StoredEvent['errors'] {
   // A character that the cut has halved could not be stored.
   const message = textOf(reasonOf(error))

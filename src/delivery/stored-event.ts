@@ -1,4 +1,5 @@
 import { StoreError } from '../errors.js';
+import type { Logger } from '../logger.js';
 import type { EventSource } from './received-content.js';
 import type { Reception } from './report.js';
 import { decodeRecord, encodeRecord, type VersionedRecord } from '../store/codec.js';
@@ -102,22 +103,24 @@ export function decodeEvent(id: string, raw: unknown): StoredEvent {
   throw new StoreError(`The record event ${id} is corrupt: it does not hold an event. It was left as it is.`);
 }
 
-/**
- * Reads an event back; undefined where the record holds none, which `onUnreadable` is told of.
- *
- * @throws StoreError where the store fails
- */
+/** Reads an event back. Never rejects: what goes wrong is logged, and may be a fault of the record or of the store. */
 export async function readEvent(
-  store: Pick<RecordStore, 'get'>,
+  store: RecordStore,
   id: string,
-  onUnreadable: (error: unknown) => void,
-): Promise<StoredEvent | undefined> {
-  const raw = await store.get('event', id);
+  logger: Pick<Logger, 'error'>,
+): Promise<StoredEvent | 'unreadable' | 'not now'> {
+  let raw: unknown;
+  try {
+    raw = await store.get('event', id);
+  } catch (error) {
+    logger.error({ event: id, err: error }, 'a stored event cannot be read now: tried again in a minute');
+    return 'not now';
+  }
   try {
     return decodeEvent(id, raw);
   } catch (error) {
-    onUnreadable(error);
-    return undefined;
+    logger.error({ event: id, err: error }, 'a stored event cannot be read: left as it is');
+    return 'unreadable';
   }
 }
 
