@@ -9,6 +9,7 @@ export type WebSubErrorCode =
   | 'ERR_WEBSUB_UNSUBSCRIPTION_VERIFICATION'
   | 'ERR_WEBSUB_DENIED'
   | 'ERR_WEBSUB_DELETED'
+  | 'ERR_WEBSUB_UNRECOVERABLE_EVENT'
   | 'ERR_WEBSUB_HUB_ERROR'
   | 'ERR_WEBSUB_SIGNATURE'
   | 'ERR_WEBSUB_STORE';
@@ -139,6 +140,14 @@ export class UnsubscriptionVerificationError extends WebSubError {
 /** Throw it from `onEventNotification` to end the subscription: the hub gets 410 and is asked to unsubscribe. */
 export class SubscriptionDeletedError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_DELETED';
+}
+
+/**
+ * Throw it from `onEventNotification` where no retry can help: the hub gets 202, and the event becomes a dead letter at once.
+ * `event.parse(schema)` rejects with it.
+ */
+export class UnrecoverableEventError extends WebSubError {
+  override readonly code = 'ERR_WEBSUB_UNRECOVERABLE_EVENT';
 }
 
 /** Content arrived unsigned or wrongly signed (WebSub section 7.1). */

@@ -18,9 +18,11 @@ export type { DependencyContainer, InjectionToken } from './runtime/tsyringe.js'
 
 export type { Acknowledgement, EventHandler } from './delivery/event-handler.js';
 export { ContentDistributionMessage } from './delivery/message.js';
+export type { StandardSchema, StandardSchemaIssue, StandardSchemaResult } from './delivery/standard-schema.js';
 export type { ContentLinks, EventSource } from './delivery/received-content.js';
 export type { FeedAuthor, FeedEntry, FeedFormat, ParsedEntry, ParsedFeed, YoutubeVideo } from './feed/feed.js';
 export type { DeadLetter } from './delivery/dead-letters.js';
+export type { DeadLetterCause } from './delivery/stored-event.js';
 export type { DeadLetterConfig, DeliveryConfig } from './delivery/delivery-config.js';
 export type { HookListener, HookName, HookPayload } from './delivery/hooks.js';
 export type {
@@ -65,6 +67,7 @@ export {
   SubscriptionDeletedError,
   SubscriptionInitiationError,
   SubscriptionVerificationError,
+  UnrecoverableEventError,
   UnsubscriptionVerificationError,
   WebSubError,
 } from './errors.js';

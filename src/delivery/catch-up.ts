@@ -12,6 +12,9 @@ import { isFetchable, readableGrant } from './topic-reader.js';
 /** A topic that cannot be had for so long is not tried any more, in milliseconds. */
 const GIVE_UP_AFTER_MS = 86_400_000;
 
+/** A topic whose turn it is not yet is looked at again after so many milliseconds. */
+const BUSY_MS = 1_000;
+
 /** A gap that is to be made up for. Times are epoch milliseconds. */
 interface Gap {
   readonly since: number;
@@ -56,6 +59,11 @@ export class CatchUp {
     this.#due.set(subscriptionId, at);
   }
 
+  /** A topic that was skipped is fetched again. */
+  resume(subscriptionId: string): void {
+    if (this.#gaps.has(subscriptionId)) this.#due.set(subscriptionId, this.#options.now());
+  }
+
   /** Whether a subscription has a gap that is not made up for. */
   isWanted(subscriptionId: string): boolean {
     return this.#gaps.has(subscriptionId);
@@ -82,7 +90,10 @@ export class CatchUp {
       this.#gaps.delete(id);
       return;
     }
-    await this.#fetch(gap, target, entry, grant);
+    const fetch = (): Promise<void> => this.#fetch(gap, target, entry, grant);
+    const run = await this.#options.marked.run(entry.record, grant.topic, fetch);
+    if (run === 'busy') this.#due.set(id, this.#options.now() + BUSY_MS);
+    if (run === 'skipped') await this.#skip(id, gap);
   }
 
   async #fetch(gap: Gap, target: DeliveryTarget, entry: Entry, grant: GrantRecord): Promise<void> {
@@ -143,5 +154,11 @@ export class CatchUp {
     this.#due.set(id, now() + backoffMs(attempts, random(), FAILURE_BACKOFF));
     await apply(id, { type: 'missed', since: gap.since });
     if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts });
+  }
+
+  /** The gap stays open until the topic may be fetched again, and holds back nothing else. */
+  async #skip(id: string, gap: Gap): Promise<void> {
+    await this.#options.apply(id, { type: 'missed', since: gap.since });
+    if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts: gap.attempts + 1 });
   }
 }

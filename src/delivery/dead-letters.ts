@@ -4,9 +4,9 @@ import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
 import type { DeadLetterConfig } from './delivery-config.js';
 import type { ContentDistributionMessage } from './message.js';
-import { decodeEvent, type StoredEvent } from './stored-event.js';
+import { decodeEvent, type DeadLetterCause, type StoredEvent } from './stored-event.js';
 
-/** An event that was given up: its handler failed until `delivery.retryForSeconds` were over. */
+/** An event that was given up: no handler is run with it until it is replayed. */
 export interface DeadLetter {
   /** The event's id: the same as on every run of its handler. */
   readonly id: string;
@@ -16,6 +16,8 @@ export interface DeadLetter {
   readonly receivedAt: Date;
   /** When it was given up. */
   readonly deadSince: Date;
+  /** Why it was given up. */
+  readonly cause: DeadLetterCause;
   /** Runs of the handler that failed, since it was received or last replayed. */
   readonly attempts: number;
   /** What the runs failed with, the oldest first: the last 200 of them, also from before a replay. */
@@ -170,13 +172,14 @@ export class DeadLetters {
 }
 
 function deadLetter(stored: StoredEvent, event: ContentDistributionMessage | undefined): DeadLetter {
-  const { id, service, subscriptionId, receivedAt, deadSince = 0, attempts, errors } = stored;
+  const { id, service, subscriptionId, receivedAt, deadSince = 0, deadCause = 'failed', attempts, errors } = stored;
   return {
     id,
     service,
     subscriptionId,
     receivedAt: new Date(receivedAt),
     deadSince: new Date(deadSince),
+    cause: deadCause,
     attempts,
     errors: errors.map(({ message, at }) => ({ message, at: new Date(at) })),
     event,

@@ -5,7 +5,7 @@ import { ACKNOWLEDGED, answerTo, FULL, UNSTORED, type DeliveryAnswer } from './d
 import type { DeliveryOptions } from './delivery-options.js';
 import type { DeliveryTarget } from './delivery-target.js';
 import { endSubscription } from './end-subscription.js';
-import { runHandler, type AnsweredRun, type HandlerOutcome, type HandlerRun } from './handler-run.js';
+import { isUnrecoverable, runHandler, type AnsweredRun, type HandlerOutcome, type HandlerRun } from './handler-run.js';
 import type { StoredRun } from './inbox-options.js';
 import { Keeping } from './keeping.js';
 import type { PendingAnswer } from './news-in-hand.js';
@@ -15,7 +15,7 @@ import { OnceOnly } from './once-only.js';
 import { OpenAnswers } from './open-answers.js';
 import { Patience, peek } from './patience.js';
 import { Receptions, type NewContent } from './receptions.js';
-import { emitEvent, reportRun, type Reception } from './report.js';
+import { emitEvent, reportDeadLetter, reportRun, type Reception } from './report.js';
 import { isTracked } from './sameness.js';
 import { newStoredEvent, type StoredEvent } from './stored-event.js';
 
@@ -95,15 +95,9 @@ export class Delivery {
 
   /** Tells of an event that is given up. */
   bury(stored: StoredEvent): void {
-    const last = stored.errors.at(-1)?.message ?? '';
-    this.#options.logger.error(
-      { event: stored.id, subscription: stored.subscriptionId, service: stored.service, attempts: stored.attempts },
-      `an event is given up and kept as a dead letter: ${last}`,
-    );
     const reception = this.#receptions.ofStored(stored, stored.attempts);
-    if (reception === undefined) return;
-    emitEvent(this.#options, 'dead-letter', reception, new Error(last));
-    this.#once.givenUp(reception);
+    reportDeadLetter(this.#options, reception, stored);
+    if (reception !== undefined) this.#once.givenUp(reception);
   }
 
   /** A stored event as its handler would get it; undefined where its subscription is gone. */
@@ -189,7 +183,8 @@ export class Delivery {
       if (outcome.type === 'deleted' && ended.type === 'failed') return UNSTORED;
       if (outcome.type !== 'failed') return answerTo(outcome);
     }
-    if (this.isFull(target)) {
+    // A dead letter takes no room among the events that wait.
+    if (!isUnrecoverable(outcome) && this.isFull(target)) {
       if (outcome === undefined) this.#follow(reception, run);
       return FULL;
     }

@@ -10,8 +10,8 @@ export interface Acknowledgement {
 export interface EventHandler {
   /**
    * Called with each content distribution (WebSub section 7). Returning acknowledges it (202). Throwing
-   * `SubscriptionDeletedError` ends the subscription (410); anything else thrown is answered 202 all the same, and the
-   * event is stored and tried again.
+   * `SubscriptionDeletedError` ends the subscription (410). `UnrecoverableEventError` is answered 202, and the event becomes
+   * a dead letter at once. Anything else thrown is answered 202 all the same, and the event is stored and tried again.
    */
   readonly onEventNotification: (
     event: ContentDistributionMessage,

@@ -4,6 +4,7 @@ import type { SubscriptionEvent } from '../subscription/events.js';
 import type { Entry } from '../subscription/registry.js';
 import type { Delivery } from './delivery.js';
 import type { DeliveryTarget } from './delivery-target.js';
+import type { MarkedTopics } from './marked-topics.js';
 import type { SeenNews } from './seen-news.js';
 import type { TopicReader } from './topic-reader.js';
 
@@ -26,6 +27,7 @@ export interface FetchingOptions {
   readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
   /** Begins a piece of work in the background, when what is under way for that key has ended. */
   readonly begin: (key: string, work: () => Promise<void>, failed: string) => void;
+  readonly marked: Pick<MarkedTopics, 'run'>;
   /** Whether the runtime stops: nothing is begun any more. */
   readonly isClosing: () => boolean;
 }

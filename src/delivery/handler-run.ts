@@ -1,4 +1,4 @@
-import { SubscriptionDeletedError } from '../errors.js';
+import { SubscriptionDeletedError, UnrecoverableEventError } from '../errors.js';
 import { acknowledgementOf } from './acknowledgement.js';
 import type { AnswerTime } from './answer-time.js';
 import type { Acknowledgement, EventHandler } from './event-handler.js';
@@ -31,6 +31,11 @@ export function runHandler(handler: EventHandler, event: ContentDistributionMess
   } catch (error) {
     return failed(error);
   }
+}
+
+/** Whether no further run can help. */
+export function isUnrecoverable(outcome: HandlerOutcome | undefined): boolean {
+  return outcome?.type === 'failed' && outcome.error instanceof UnrecoverableEventError;
 }
 
 async function ending(result: PromiseLike<unknown>): Promise<HandlerOutcome> {

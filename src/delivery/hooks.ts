@@ -2,6 +2,7 @@ import { ConfigurationError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { Grant, Subscription } from '../subscription/snapshot.js';
 import type { ContentDistributionMessage } from './message.js';
+import type { DeadLetterCause } from './stored-event.js';
 
 /** What can be listened to; `hooks.on` says when each is called. */
 export const HOOK_NAMES = [
@@ -32,6 +33,8 @@ export interface HookPayload {
   readonly grant?: Grant | undefined;
   readonly event?: ContentDistributionMessage | undefined;
   readonly error?: Error | undefined;
+  /** Of `dead-letter`: why the event was given up. */
+  readonly cause?: DeadLetterCause | undefined;
   readonly at: Date;
 }
 

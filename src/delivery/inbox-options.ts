@@ -2,10 +2,17 @@ import type { Engine } from '../engine/engine.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
 import type { HandlerOutcome } from './handler-run.js';
+import type { MarkedEvents } from './marked-events.js';
 import type { StoredEvent } from './stored-event.js';
 
-/** How the run of a stored event ended; one that the runtime's end cut off was none. */
-export type StoredRun = HandlerOutcome | { readonly type: 'cut-off' };
+/**
+ * How the run of a stored event ended. `'cut-off'`: the runtime stopped before the handler had ended, which is no run.
+ * `'crashed'`: the handler was not run, as the process ended too often when it was.
+ */
+export type StoredRun =
+  | HandlerOutcome
+  | { readonly type: 'cut-off' }
+  | { readonly type: 'crashed'; readonly error: Error };
 
 /** What the inbox works with. */
 export interface InboxOptions {
@@ -20,6 +27,7 @@ export interface InboxOptions {
   readonly limitsOf: (service: string) => InboxLimits | undefined;
   /** Runs the handler with a stored event. Does not throw. */
   readonly run: (event: StoredEvent) => Promise<StoredRun>;
+  readonly marked: MarkedEvents;
   /** Told of each event that a previous process left. */
   readonly onFound: (event: StoredEvent) => void;
   /** Told of each event that a previous process gave up. */

@@ -3,7 +3,7 @@ import { storeFailure } from '../store/store-failure.js';
 import { within } from '../store/time-limit.js';
 import { FAILURE_BACKOFF } from '../subscription/backoff.js';
 import { AtHand } from './at-hand.js';
-import { failedEvent } from './failed-event.js';
+import { crashedEvent, failedEvent, revivedEvent } from './failed-event.js';
 import type { InboxLoad, InboxOptions, StoredRun } from './inbox-options.js';
 import { Lanes } from './lanes.js';
 import { Lines, type Place } from './lines.js';
@@ -37,12 +37,13 @@ export class Inbox {
     this.#lanes = new Lanes({
       concurrencyOf: (service) => limitsOf(service)?.concurrency ?? 0,
       run: (id, free) => this.#run(id, free),
+      suspects: options.marked,
     });
   }
 
   /** Reads what a previous process left. What cannot be read is logged and left in the store as it is. */
   async load(): Promise<void> {
-    const { store, logger, limitsOf, onFound, onFoundDead } = this.#options;
+    const { store, logger, limitsOf, onFound, onFoundDead, marked } = this.#options;
     const unreadable = (error: unknown): void =>
       logger.error({ err: error }, 'a stored event cannot be read: left as it is');
     const places: Place[] = [];
@@ -50,6 +51,7 @@ export class Inbox {
       try {
         const event = decodeEvent(id, raw);
         const { position, receivedAt, subscriptionId: line } = event;
+        marked.found(id);
         this.#nextPosition = Math.max(this.#nextPosition, (position ?? -1) + 1);
         if (event.deadSince !== undefined) {
           onFoundDead(event);
@@ -66,6 +68,7 @@ export class Inbox {
       }
     }
     this.#lines.joinInOrder(places);
+    marked.loaded();
   }
 
   /** The place of an event that has just been received in the order of all. */
@@ -122,8 +125,7 @@ export class Inbox {
         `the event is kept (next try: ${new Date(next.nextAttemptAt).toISOString()})`,
       );
     } else {
-      this.#forget(next.id);
-      this.#options.onDeadLetter(next);
+      this.#bury(next);
     }
   }
 
@@ -135,14 +137,7 @@ export class Inbox {
    */
   async revive(event: StoredEvent): Promise<void> {
     const at = this.#options.now();
-    const next = {
-      ...event,
-      position: undefined,
-      attempts: 0,
-      deadSince: undefined,
-      triedSince: at,
-      nextAttemptAt: at,
-    };
+    const next = revivedEvent(event, at);
     await this.#store(next);
     this.#options.onFound(next);
     this.#due.set(next.id, this.#options.now());
@@ -150,16 +145,22 @@ export class Inbox {
 
   /** Removes a stored event that was handled, or schedules its next try. Never throws: what fails here is done later. */
   async settle(event: StoredEvent, outcome: StoredRun): Promise<void> {
-    const { store, logger, now } = this.#options;
+    const { store, logger, now, marked } = this.#options;
     if (outcome.type === 'cut-off') return;
     try {
       if (outcome.type === 'failed') {
         await this.keep(event, outcome.error);
+      } else if (outcome.type === 'crashed') {
+        const dead = crashedEvent(event, outcome.error, now());
+        await this.#store(dead);
+        this.#bury(dead);
       } else {
-        // Where the next one of its line waits for that, it is in a hurry.
-        await store.delete('event', event.id, this.#isInOrder(event) ? 'now' : 'soon');
+        // It is in a hurry where something waits for that: the next one of its line, or of the suspects.
+        const isWaitedFor = this.#isInOrder(event) || marked.isSuspect(event.id);
+        await store.delete('event', event.id, isWaitedFor ? 'now' : 'soon');
         this.#forget(event.id);
       }
+      await marked.settled(event.id, this.#waiting.serviceOf(event.id) === undefined);
     } catch (error) {
       this.#unsettled.set(event.id, { event, outcome });
       this.#due.set(event.id, now() + STORE_RETRY_MS);
@@ -195,6 +196,11 @@ export class Inbox {
     }
   }
 
+  #bury(event: StoredEvent): void {
+    this.#forget(event.id);
+    this.#options.onDeadLetter(event);
+  }
+
   #forget(id: string): void {
     if (!this.#waiting.delete(id)) return;
     const next = this.#lines.leave(id);
@@ -225,7 +231,8 @@ export class Inbox {
   async #run(id: string, free: () => void): Promise<void> {
     const event = this.#atHand.take(id) ?? (await this.#read(id));
     if (event === undefined) return;
-    const outcome = await this.#options.run(event);
+    const { marked, run } = this.#options;
+    const outcome = await marked.run(event, run);
     // The next handler need not wait until the store has taken how this one ended.
     free();
     await this.settle(event, outcome);
@@ -233,16 +240,10 @@ export class Inbox {
 
   async #read(id: string): Promise<StoredEvent | undefined> {
     const { store, logger, now } = this.#options;
-    const unreadable = (error: unknown): void => {
-      this.#forget(id);
-      logger.error({ event: id, err: error }, 'a stored event cannot be read: left as it is');
-    };
-    try {
-      return await readEvent(store, id, unreadable);
-    } catch (error) {
-      logger.error({ event: id, err: error }, 'a stored event cannot be read now: tried again in a minute');
-      this.#due.set(id, now() + STORE_RETRY_MS);
-      return undefined;
-    }
+    const event = await readEvent(store, id, logger);
+    if (typeof event === 'object') return event;
+    if (event === 'unreadable') this.#forget(id);
+    else this.#due.set(id, now() + STORE_RETRY_MS);
+    return undefined;
   }
 }

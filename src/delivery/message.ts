@@ -6,8 +6,10 @@ import { linksFromHeaders } from '../protocol/link-header.js';
 import { parseMediaType } from '../protocol/media-type.js';
 import type { Grant, Subscription } from '../subscription/snapshot.js';
 import { eventEntries, type EventEntries } from './event-entries.js';
+import { parsedWith } from './parsed-event.js';
 import type { Piece } from './piece.js';
 import type { ContentLinks, EventSource, GenuineContent, ReceptionContext } from './received-content.js';
+import type { StandardSchema } from './standard-schema.js';
 
 let abortOf: (event: ContentDistributionMessage) => void;
 let entriesOf: (event: ContentDistributionMessage) => EventEntries;
@@ -141,6 +143,15 @@ export class ContentDistributionMessage {
   json<T = unknown>(): T {
     const value: T = JSON.parse(this.text());
     return value;
+  }
+
+  /**
+   * The JSON body as a schema puts it out: zod, valibot, arktype, or any other Standard Schema.
+   *
+   * @throws UnrecoverableEventError where the body is no JSON or does not match; thrown on, it makes the event a dead letter
+   */
+  parse<Output>(schema: StandardSchema<Output>): Promise<Output> {
+    return parsedWith(schema, () => this.json());
   }
 
   /** The body as a form. */

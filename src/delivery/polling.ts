@@ -20,6 +20,9 @@ const RESUBSCRIBED_EVERY_MS = 3_600_000;
 /** What is known of a topic is noted again when it is so old, in milliseconds. */
 const NOTED_EVERY_MS = 86_400_000;
 
+/** A topic whose turn it is not yet is looked at again after so many milliseconds. */
+const BUSY_MS = 1_000;
+
 /** What polling works with. */
 export interface PollingOptions extends FetchingOptions {
   readonly hooks: Hooks;
@@ -72,7 +75,13 @@ export class Polling {
     if (!isFetchable(grant.topic)) return this.#end(id);
     let next = now() + Math.floor(intervalMs * (0.9 + random() / 5));
     try {
-      if (await this.#poll({ entry, target, grant })) next = now() + graceMs(target);
+      const poll = async (): Promise<void> => {
+        if (await this.#poll({ entry, target, grant })) next = now() + graceMs(target);
+      };
+      const run = await this.#options.marked.run(entry.record, grant.topic, poll);
+      if (run === 'busy') next = now() + BUSY_MS;
+      // It begins again with the next renewal.
+      if (run === 'skipped') return this.#end(id);
     } catch (error) {
       if (isClosing()) return;
       logger.warn({ subscription: id, topic: grant.topic, err: error }, 'a topic could not be polled');

@@ -2,9 +2,11 @@ import type { Logger } from '../logger.js';
 import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
+import { UnrecoverableEventError } from '../errors.js';
 import type { HandlerOutcome } from './handler-run.js';
 import type { HookName, Hooks } from './hooks.js';
 import type { ContentDistributionMessage } from './message.js';
+import type { DeadLetterCause, StoredEvent } from './stored-event.js';
 
 /** An event, and what it came for. */
 export interface Reception {
@@ -29,6 +31,7 @@ export function emitEvent(
   name: HookName,
   { entry, grant, event }: Reception,
   error?: Error,
+  cause?: DeadLetterCause,
 ): void {
   if (!hooks.has(name)) return;
   hooks.emit(name, () => ({
@@ -36,6 +39,7 @@ export function emitEvent(
     grant: grantSnapshot(grant),
     event,
     error,
+    ...(cause === undefined ? {} : { cause }),
     at: new Date(now()),
   }));
 }
@@ -59,4 +63,17 @@ export function reportRun(options: ReportOptions, reception: Reception, outcome:
     'a handler failed',
   );
   emitEvent(options, 'handler-error', reception, outcome.error);
+}
+
+/** Tells the log and the hooks of an event that is given up; `reception` is undefined where its subscription is gone. */
+export function reportDeadLetter(options: ReportOptions, reception: Reception | undefined, stored: StoredEvent): void {
+  const { id, service, subscriptionId, attempts, errors, deadCause: cause = 'failed' } = stored;
+  const last = errors.at(-1)?.message ?? '';
+  options.logger.error(
+    { event: id, subscription: subscriptionId, service, attempts, cause },
+    `an event is given up and kept as a dead letter: ${last}`,
+  );
+  if (reception === undefined) return;
+  const error = cause === 'unrecoverable' ? new UnrecoverableEventError(last) : new Error(last);
+  emitEvent(options, 'dead-letter', reception, error, cause);
 }

@@ -1,4 +1,5 @@
 import { StoreError } from '../errors.js';
+import type { Logger } from '../logger.js';
 import type { EventSource } from './received-content.js';
 import type { Reception } from './report.js';
 import { decodeRecord, encodeRecord, type VersionedRecord } from '../store/codec.js';
@@ -41,7 +42,15 @@ export interface StoredEvent {
   readonly triedSince?: number | undefined;
   /** Since when it is a dead letter: kept, and not tried again. */
   readonly deadSince?: number | undefined;
+  /** Why it is a dead letter; absent where its handler failed for too long. */
+  readonly deadCause?: Exclude<DeadLetterCause, 'failed'> | undefined;
 }
+
+/**
+ * Why an event was given up. `'failed'`: its handler failed until `delivery.retryForSeconds` were over. `'unrecoverable'`: its
+ * handler threw `UnrecoverableEventError`. `'crashed'`: the process ended three times while its handler ran.
+ */
+export type DeadLetterCause = 'failed' | 'unrecoverable' | 'crashed';
 
 /** An event that was received and not yet handled, as it is first stored. */
 export function newStoredEvent(
@@ -94,29 +103,31 @@ export function decodeEvent(id: string, raw: unknown): StoredEvent {
   throw new StoreError(`The record event ${id} is corrupt: it does not hold an event. It was left as it is.`);
 }
 
-/**
- * Reads an event back; undefined where the record holds none, which `onUnreadable` is told of.
- *
- * @throws StoreError where the store fails
- */
+/** Reads an event back. Never rejects: what goes wrong is logged, and may be a fault of the record or of the store. */
 export async function readEvent(
-  store: Pick<RecordStore, 'get'>,
+  store: RecordStore,
   id: string,
-  onUnreadable: (error: unknown) => void,
-): Promise<StoredEvent | undefined> {
-  const raw = await store.get('event', id);
+  logger: Pick<Logger, 'error'>,
+): Promise<StoredEvent | 'unreadable' | 'not now'> {
+  let raw: unknown;
+  try {
+    raw = await store.get('event', id);
+  } catch (error) {
+    logger.error({ event: id, err: error }, 'a stored event cannot be read now: tried again in a minute');
+    return 'not now';
+  }
   try {
     return decodeEvent(id, raw);
   } catch (error) {
-    onUnreadable(error);
-    return undefined;
+    logger.error({ event: id, err: error }, 'a stored event cannot be read: left as it is');
+    return 'unreadable';
   }
 }
 
 function isStoredEvent(data: unknown): data is StoredEvent {
   if (typeof data !== 'object' || data === null) return false;
   const fields: { readonly [Field in keyof StoredEvent]?: unknown } = data;
-  const { headers, raw, decoded, undecodable, errors, source, only, isPing } = fields;
+  const { headers, raw, decoded, undecodable, errors, source, only, isPing, deadCause } = fields;
   const texts = [fields.id, fields.service, fields.subscriptionId, fields.grantId];
   const numbers = [
     fields.receivedAt,
@@ -132,6 +143,7 @@ function isStoredEvent(data: unknown): data is StoredEvent {
     raw instanceof Uint8Array &&
     (decoded === undefined || decoded instanceof Uint8Array) &&
     [undecodable, isPing].every((flag) => flag === undefined || typeof flag === 'boolean') &&
+    (deadCause === undefined || deadCause === 'crashed' || deadCause === 'unrecoverable') &&
     (source === undefined || source === 'catch-up' || source === 'poll') &&
     (only === undefined || (Array.isArray(only) && only.every((key) => typeof key === 'string'))) &&
     Array.isArray(headers) &&

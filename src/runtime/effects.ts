@@ -14,7 +14,7 @@ import type { Turn, UnderWay } from './under-way.js';
 /** What carrying out effects works with. */
 export interface EffectOptions {
   readonly client: HubClient;
-  readonly news: Pick<News, 'catchUp' | 'watch'>;
+  readonly news: Pick<News, 'catchUp' | 'watch' | 'renewed'>;
   readonly underWay: UnderWay;
   /** Turns at servers. */
   readonly pacing: Pacing;
@@ -74,6 +74,7 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
       logger.warn(placeOf(record, grantOf(record, effect.grantId)), effect.message);
       return;
     case 'hook':
+      if (effect.name === 'verified' || effect.name === 'renewed') news.renewed(record);
       announce(record, effect, { entry, hooks, logger, now, isClosing });
       return;
   }

@@ -1,13 +1,17 @@
 import { CatchUp } from '../delivery/catch-up.js';
+import { CrashMarkers } from '../delivery/crash-markers.js';
 import { DeadLetters } from '../delivery/dead-letters.js';
 import { Delivery } from '../delivery/delivery.js';
 import type { DeliveryTarget } from '../delivery/delivery-target.js';
 import type { FetchingOptions } from '../delivery/fetching-options.js';
 import type { Hooks } from '../delivery/hooks.js';
 import { Inbox } from '../delivery/inbox.js';
+import { MarkedEvents } from '../delivery/marked-events.js';
+import { MarkedTopics } from '../delivery/marked-topics.js';
 import { Polling } from '../delivery/polling.js';
 import { RefusedContent } from '../delivery/refused-content.js';
 import { SeenNews } from '../delivery/seen-news.js';
+import { SuspectTurn } from '../delivery/suspect-turn.js';
 import { TopicReader } from '../delivery/topic-reader.js';
 import type { Engine } from '../engine/engine.js';
 import type { Pacing } from '../hub/pacing.js';
@@ -60,7 +64,9 @@ export class News {
   readonly seen: SeenNews;
   readonly absence: Absence;
   readonly refused: RefusedContent;
+  readonly markers: CrashMarkers;
   readonly #options: NewsOptions;
+  readonly #topics: MarkedTopics;
   readonly #catchUp: CatchUp;
   readonly #polling: Polling;
 
@@ -68,6 +74,9 @@ export class News {
     const { store, engine, logger, now, random, registry, hooks, underWay, targetOf, isClosing } = options;
     this.#options = options;
     this.seen = new SeenNews({ store, logger, now });
+    this.markers = new CrashMarkers({ store, logger });
+    const marking = { markers: this.markers, turn: new SuspectTurn({ engine, now }), engine, logger, now };
+    this.#topics = new MarkedTopics(marking);
     this.inbox = new Inbox({
       store,
       engine,
@@ -76,6 +85,7 @@ export class News {
       random,
       limitsOf: (service) => targetOf(service)?.delivery,
       run: (event) => this.delivery.redeliver(event),
+      marked: new MarkedEvents(marking),
       onFound: (event) => this.delivery.found(event),
       onFoundDead: (event) => {
         this.deadLetters.found(event);
@@ -121,6 +131,7 @@ export class News {
       entryOf,
       apply: (id, event) => registry.apply(id, event),
       begin: (key, work, failed) => underWay.next(key, work, failed),
+      marked: this.#topics,
       isClosing,
     };
     this.#catchUp = new CatchUp(fetching);
@@ -148,7 +159,9 @@ export class News {
   /** Reads what a previous process left, and plans what it missed. */
   async load(): Promise<void> {
     await this.seen.load();
+    await this.markers.load();
     await this.inbox.load();
+    this.#topics.loaded((id) => this.#options.registry.get(id) !== undefined);
     this.deadLetters.loaded();
     await this.absence.load();
     for (const { record } of this.#options.registry.entries()) {
@@ -177,6 +190,13 @@ export class News {
   catchUp({ id, gapSince }: SubscriptionRecord): void {
     const { now } = this.#options;
     this.#catchUp.want(id, gapSince ?? now(), now());
+  }
+
+  /** A hub has verified a subscription, for the first time or again: a topic that was skipped is fetched again. */
+  renewed(record: SubscriptionRecord): void {
+    if (!this.#topics.renewed(record.id)) return;
+    this.#catchUp.resume(record.id);
+    this.#polling.plan(record);
   }
 
   /** A hub is being asked: what the topic has is looked at from now on, where the service wants that. */

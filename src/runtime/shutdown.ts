@@ -37,6 +37,8 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   // No stored event is begun with any more, however long hubs take. Hubs and handlers are waited for at the same time.
   const handled = Promise.all([core.news.delivery.settled(), core.news.inbox.stop()]);
   const waited = within(handled, patience.signal).catch(() => {});
+  // At once: whoever asked for the stop may not wait for its end.
+  const unmarked = ownsStore() ? core.news.markers.stop() : Promise.resolve();
   await runAll([() => leaveHubs(shutdown, options)], logger, 'unsubscribing failed');
   await waited;
   engine.stop();
@@ -49,6 +51,7 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   // Connections that were busy before are idle now.
   void listener?.close();
   await step(Promise.resolve(closed));
+  await step(unmarked);
   if (ownsStore()) {
     await runAll([() => step(core.registry.flush())], logger, 'counters could not be stored');
     await step(core.news.absence.note());

@@ -2,7 +2,7 @@ import type { WebSubError } from '../errors.js';
 import type { Urgency } from './group-commit.js';
 
 /** What a record is about; with its id it makes the key. */
-export type RecordKind = 'subscription' | 'event' | 'seen' | 'alive' | 'owner';
+export type RecordKind = 'subscription' | 'event' | 'seen' | 'alive' | 'marker' | 'owner';
 
 /** What an exchange leaves behind: a new value, nothing, or what was there. */
 export type ExchangeResult = { readonly set: unknown } | 'delete' | 'keep';

@@ -7,7 +7,7 @@ import { decodeEvent, type StoredEvent } from '../../src/delivery/stored-event.j
 import { embeddedEngine, type EmbeddedEngine } from '../../src/engine/embedded.js';
 import type { RecordStore } from '../../src/store/record-store.js';
 import { deferred, FakeWorld, type Deferred } from '../e2e/fake-world.js';
-import { failed } from './inbox-set-up.js';
+import { failed, markedEvents } from './inbox-set-up.js';
 import { storedEvent } from './reception.js';
 
 /** The same at every run, so that a change is what makes it fail; `SEED=… RUNS=… npx vitest run …` looks at others. */
@@ -34,6 +34,7 @@ class Life {
   readonly #dead: StoredEvent[] = [];
   readonly #world = new FakeWorld();
   readonly #rows = new Map<string, unknown>();
+  readonly #markers = new Map<string, unknown>();
   #writes: ((isTaken: boolean) => void)[] = [];
   #runs: { readonly event: StoredEvent; readonly end: Deferred<StoredRun> }[] = [];
   #engine: EmbeddedEngine | undefined;
@@ -45,8 +46,11 @@ class Life {
   async start(): Promise<void> {
     const process = this.#process;
     const engine = embeddedEngine({ now: () => this.#world.now });
+    const store = this.#store(process);
+    const { markers, marked } = markedEvents(store, engine, { logger: this.#world.logger, now: () => this.#world.now });
     const inbox = new Inbox({
-      store: this.#store(process),
+      store,
+      marked,
       engine,
       logger: this.#world.logger,
       now: () => this.#world.now,
@@ -61,6 +65,7 @@ class Life {
     this.#dead.splice(0);
     this.#engine = engine;
     this.#inbox = inbox;
+    await markers.load();
     await inbox.load();
     engine.tick();
   }
@@ -164,32 +169,35 @@ class Life {
     };
     const isDead = (id: string, row: unknown): boolean => decodeEvent(id, row).deadSince !== undefined;
     const rows = this.#rows;
+    const markers = this.#markers;
     return {
       location: 'the test',
       durable: true,
-      get: async (_kind, id) => {
+      get: async (kind, id) => {
         if (this.isOutOfOrder) throw new Error('out of order');
-        return rows.get(id);
+        return (kind === 'marker' ? markers : rows).get(id);
       },
-      set: (_kind, id, value) =>
+      set: (kind, id, value) =>
         change(
           () => {
-            rows.set(id, value);
-            if (!isDead(id, value)) return;
+            (kind === 'marker' ? markers : rows).set(id, value);
+            if (kind === 'marker' || !isDead(id, value)) return;
             this.#over.add(id);
             leave(id);
           },
           () => {
+            if (kind === 'marker') return;
             const row = rows.get(id);
             if (row !== undefined && !isDead(id, row)) return;
             if (row !== undefined) this.#over.add(id);
             leave(id);
           },
         ),
-      delete: (_kind, id) =>
+      delete: (kind, id) =>
         change(
           () => {
-            rows.delete(id);
+            (kind === 'marker' ? markers : rows).delete(id);
+            if (kind === 'marker') return;
             this.#over.add(id);
             leave(id);
           },

@@ -90,7 +90,7 @@ export class SubscriberProcess {
         const entryOf = (id: string) => this.registry.get(id);
         const isClosing = (): boolean => this.isClosing;
         // What may have been missed, no hub of the model has to do with.
-        const news = { catchUp: () => {}, watch: () => {} };
+        const news = { catchUp: () => {}, watch: () => {}, renewed: () => {} };
         const common = {
           client,
           news,

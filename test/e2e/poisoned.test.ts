@@ -1,0 +1,130 @@
+import { onTestFinished, describe, expect, test } from 'vitest';
+import { TestHub } from 'websub-subscriber/testing';
+import { poisoned } from './poisoned.js';
+import { atom, publisherAt } from './publisher.js';
+import { until } from './world.js';
+
+const LONGEST_MS = 90_000;
+const NEWS = Array.from({ length: 50 }, (_, index) => (index === 25 ? 'poison' : `news ${index}`));
+
+describe('an event that ends the process', () => {
+  test(
+    'C7 out of 50 in the store is a dead letter after three crashes, and the 49 are handled',
+    async () => {
+      await using hub = await TestHub.start();
+      const topic = hub.topic('/feed');
+      const subscriber = await poisoned(topic.url);
+      await subscriber.start({ HOLD: 'yes' });
+      for (const text of NEWS) {
+        const [delivery] = await topic.publish(text);
+        expect(delivery?.status).toBe(202);
+      }
+      await subscriber.kill();
+
+      const before = (await subscriber.runs()).length;
+      const lives: (readonly string[])[] = [];
+      for (let seen = before; lives.length < 3;) {
+        await subscriber.start();
+        expect(await subscriber.ended()).toBe('SIGABRT');
+        const runs = await subscriber.runs();
+        lives.push(runs.slice(seen));
+        seen = runs.length;
+      }
+      await subscriber.start();
+      const isHandled = async (): Promise<boolean> => {
+        const runs = new Set(await subscriber.runs());
+        return NEWS.every((text) => text === 'poison' || runs.has(`end ${text}`));
+      };
+      await until(isHandled);
+      await until(async () => (await subscriber.runs()).some((run) => run.startsWith('dead-letter')));
+      expect(await subscriber.letters()).toEqual([{ cause: 'crashed', attempts: 0, text: 'poison' }]);
+      const runs = await subscriber.runs();
+      expect(runs.filter((run) => run === 'begin poison')).toHaveLength(
+        3 + Number(runs.slice(0, before).includes('begin poison')),
+      );
+      expect(runs.filter((run) => run.startsWith('dead-letter'))).toEqual([
+        expect.stringMatching(/^dead-letter crashed: The process ended 3 times .* runtime\.deadLetters\.replay/),
+      ]);
+      expect(subscriber.logged('given up and kept as a dead letter')).toHaveLength(1);
+      // From the second crash on, what ran at the crash before runs alone of all that did.
+      for (const [index, life] of lives.slice(1).entries()) {
+        const suspects = openAt(lives[index] ?? []);
+        expect(suspects).toContain('poison');
+        expect(openAt(life).filter((text) => suspects.includes(text))).toEqual(['poison']);
+      }
+
+      // It stays one, and all goes on.
+      await subscriber.kill();
+      await subscriber.start();
+      expect(await subscriber.letters()).toHaveLength(1);
+      await topic.publish('later');
+      await until(async () => (await subscriber.runs()).includes('end later'));
+    },
+    LONGEST_MS,
+  );
+
+  test(
+    'C7 no stop in good order counts, however often a handler is cut off by one',
+    async () => {
+      await using hub = await TestHub.start();
+      const topic = hub.topic('/feed');
+      const subscriber = await poisoned(topic.url);
+      await subscriber.start({ HOLD: 'yes' });
+      await topic.publish('slow');
+      for (let life = 1; life < 5; life += 1) {
+        await until(async () => (await subscriber.runs()).length === life);
+        await subscriber.stop();
+        await subscriber.start({ HOLD: 'yes' });
+      }
+      await until(async () => (await subscriber.runs()).length === 5);
+      expect(await subscriber.letters()).toEqual([]);
+      expect(subscriber.logged('one at a time')).toEqual([]);
+    },
+    LONGEST_MS,
+  );
+});
+
+test(
+  'L3 a topic whose fetch ends the process is skipped after three crashes, until the renewal; all else goes on',
+  async () => {
+    const hub = await TestHub.start();
+    onTestFinished(() => hub.close());
+    const publisher = await publisherAt(hub, atom([{ id: 'old', at: Date.now() - 86_400_000 }]));
+    const subscriber = await poisoned(publisher.url);
+    await subscriber.start();
+    // Not killed: what the hub may not know would begin with discovery.
+    await subscriber.stop();
+    publisher.body = atom([{ id: 'missed', at: Date.now() }]);
+    await subscriber.setPoison(true);
+    for (let crash = 0; crash < 3; crash += 1) {
+      await subscriber.start();
+      expect(await subscriber.ended()).toBe('SIGABRT');
+    }
+    await subscriber.start();
+    await until(() => subscriber.logged('is not fetched before the next renewal').length > 0);
+    await hub.distribute(publisher.url, 'news', {});
+    await until(async () => (await subscriber.runs()).includes('end news'));
+    expect((await subscriber.runs()).filter((run) => run === 'fetch topic')).toHaveLength(3);
+    const [line = ''] = subscriber.logged('is not fetched before the next renewal');
+    expect(JSON.parse(line)).toMatchObject({ level: 50, topic: publisher.url, crashes: 3 });
+
+    // Neither is a stop in good order a renewal, nor the next start.
+    await subscriber.stop();
+    await subscriber.start();
+    await until(() => subscriber.logged('is not fetched before the next renewal').length > 1);
+
+    await subscriber.setPoison(false);
+    await subscriber.renew();
+    await until(async () => (await subscriber.runs()).includes('end catch-up'));
+    await subscriber.stop();
+    await subscriber.start();
+    expect(subscriber.logged('is not fetched before the next renewal')).toHaveLength(2);
+  },
+  LONGEST_MS,
+);
+
+/** What had begun at the end of a life, and not ended. */
+function openAt(life: readonly string[]): readonly string[] {
+  const ended = new Set(life.flatMap((line) => (line.startsWith('end ') ? line.slice(4) : [])));
+  return life.flatMap((line) => (line.startsWith('begin ') && !ended.has(line.slice(6)) ? line.slice(6) : []));
+}
