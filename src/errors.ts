@@ -70,17 +70,21 @@ export class ResourceDiscoveryFailedError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_DISCOVERY';
   readonly reason: DiscoveryFailure;
   readonly status: number | undefined;
+  /** Seconds the publisher asked to wait before the next try, with a 429 or 503. */
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(
     message: string,
     options: WebSubErrorOptions & {
       readonly reason?: DiscoveryFailure | undefined;
       readonly status?: number | undefined;
+      readonly retryAfterSeconds?: number | undefined;
     } = {},
   ) {
     super(message, options);
     this.reason = options.reason ?? 'no-hub';
     this.status = options.status;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 

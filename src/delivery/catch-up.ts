@@ -6,6 +6,7 @@ import type { Entry } from '../subscription/registry.js';
 import { isAsking } from '../subscription/state.js';
 import type { DeliveryTarget } from './delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
+import { notBefore } from './held-topic.js';
 import { newAfter, topicEntries } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';
 
@@ -116,7 +117,7 @@ export class CatchUp {
       const since = new Date(gap.since).toISOString();
       if (isWorthwhile) {
         logger.info(fields, `what was published since ${since} cannot be fetched now: tried again later`);
-        return this.#later(id, gap);
+        return this.#later(id, gap, notBefore(error));
       }
       logger.warn(fields, `what was published since ${since} cannot be fetched: what no hub sent is missing`);
     }
@@ -132,7 +133,7 @@ export class CatchUp {
     const { dedupe, pollSeconds } = target.delivery;
     const keepsSeen = dedupe === 'entries' || pollSeconds > 0;
     const isMissing = seen.isMissingOrOld.bind(seen);
-    const entries = topicEntries(content, { subscriptionId: id, topic });
+    const entries = topicEntries(content, { subscriptionId: id });
     const isSure = !entries.some(({ piece }) => seen.isUncertain(piece));
     const news = newAfter(entries, { since, createdAt, keepsSeen, isMissing });
     logger[news.length > 0 ? 'info' : 'debug'](
@@ -140,18 +141,18 @@ export class CatchUp {
       `what was published since ${new Date(since).toISOString()} was fetched from the topic`,
     );
     if (news.length === 0) return isSure;
-    const { headers, body } = content;
+    const { url, headers, body } = content;
     const only = news.map(({ key }) => key);
-    const isKept = await delivery.offer(target, entry, grant, { headers, raw: body, source: 'catch-up', only });
+    const isKept = await delivery.offer(target, entry, grant, { url, headers, raw: body, source: 'catch-up', only });
     return isKept && isSure;
   }
 
   /** What cannot be fetched now is noted with its subscription, and no other is fetched for it after a restart. */
-  async #later(id: string, gap: Gap): Promise<void> {
+  async #later(id: string, gap: Gap, earliest = 0): Promise<void> {
     if (this.#gaps.get(id) !== gap) return;
     const { now, random, apply } = this.#options;
     const attempts = gap.attempts + 1;
-    this.#due.set(id, now() + backoffMs(attempts, random(), FAILURE_BACKOFF));
+    this.#due.set(id, Math.max(now() + backoffMs(attempts, random(), FAILURE_BACKOFF), earliest));
     await apply(id, { type: 'missed', since: gap.since });
     if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts });
   }

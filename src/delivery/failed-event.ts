@@ -2,6 +2,7 @@ import { UnrecoverableEventError } from '../errors.js';
 import { reasonOf } from '../store/store-failure.js';
 import { backoffMs, FAILURE_BACKOFF } from '../subscription/backoff.js';
 import { textOf } from './handler-run.js';
+import { notBefore } from './held-topic.js';
 import type { StoredEvent } from './stored-event.js';
 
 /** More than three days of tries have. */
@@ -32,8 +33,9 @@ export function failedEvent(
     return { ...event, attempts, errors, nextAttemptAt: at, deadSince: at, deadCause: 'unrecoverable' };
   }
   const end = (event.triedSince ?? event.receivedAt) + retryForSeconds * 1000;
+  const backoff = at + backoffMs(attempts, random, FAILURE_BACKOFF);
   // The last try is at the end of the time, not before it.
-  const nextAttemptAt = Math.min(at + backoffMs(attempts, random, FAILURE_BACKOFF), Math.max(at, end));
+  const nextAttemptAt = Math.min(Math.max(backoff, notBefore(error)), Math.max(at, end));
   return { ...event, attempts, errors, nextAttemptAt, deadSince: at >= end ? at : undefined };
 }
 

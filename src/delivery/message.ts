@@ -83,7 +83,7 @@ export class ContentDistributionMessage {
 
   /** The links of its `Link` headers. They say nothing of which subscription it is for: the callback does. */
   get links(): ContentLinks {
-    const { hubs, selfs } = linksFromHeaders(this.#values('link'), this.grant.topic);
+    const { hubs, selfs } = linksFromHeaders(this.#values('link'), this.#base);
     const [self] = selfs;
     return self === undefined ? { hub: hubs } : { hub: hubs, self };
   }
@@ -165,7 +165,7 @@ export class ContentDistributionMessage {
    * @throws SyntaxError where it is none
    */
   feed(): ParsedFeed {
-    return readFeed(this.text(), this.grant.topic);
+    return readFeed(this.text(), this.#base);
   }
 
   /**
@@ -198,13 +198,18 @@ export class ContentDistributionMessage {
     return this.bytes();
   }
 
+  /** What relative links are relative to. */
+  get #base(): string {
+    return this.#content.url ?? this.grant.topic;
+  }
+
   /** Of a header by its lower-case name. */
   #values(wanted: string): readonly string[] {
     return this.#content.headers.flatMap(([name, value]) => (name.toLowerCase() === wanted ? value : []));
   }
 
   #readEntries(): EventEntries {
-    return (this.#entries ??= eventEntries(this.text(), { ...this.#reception, topic: this.grant.topic }));
+    return (this.#entries ??= eventEntries(this.text(), { ...this.#reception, topic: this.#base }));
   }
 
   #abort(): void {

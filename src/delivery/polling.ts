@@ -5,8 +5,10 @@ import type { FetchedRecord, GrantRecord, SubscriptionRecord } from '../subscrip
 import type { Entry } from '../subscription/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import { isAsking, isWorking } from '../subscription/state.js';
+import { FAILURE_BACKOFF } from '../subscription/backoff.js';
 import type { DeliveryTarget } from './delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
+import { notBefore } from './held-topic.js';
 import type { Hooks } from './hooks.js';
 import { topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';
@@ -44,6 +46,8 @@ export class Polling {
   /** Since when entries of a subscription's topic are missing, by key; epoch milliseconds. */
   readonly #missing = new Map<string, ReadonlyMap<string, number>>();
   readonly #resubscribedAt = new Map<string, number>();
+  /** Polls in a row that failed, by subscription. */
+  readonly #failures = new Map<string, number>();
 
   constructor(options: PollingOptions) {
     this.#options = options;
@@ -82,8 +86,12 @@ export class Polling {
       if (run === 'busy') next = now() + BUSY_MS;
       // It begins again with the next renewal.
       if (run === 'skipped') return this.#end(id);
+      if (run !== 'busy') this.#failures.delete(id);
     } catch (error) {
       if (isClosing()) return;
+      const failures = (this.#failures.get(id) ?? 0) + 1;
+      this.#failures.set(id, failures);
+      next = Math.max(next, now() + failedPollMs(intervalMs, failures, random()), notBefore(error));
       logger.warn({ subscription: id, topic: grant.topic, err: error }, 'a topic could not be polled');
     }
     this.#due.set(id, next);
@@ -99,7 +107,7 @@ export class Polling {
       await this.#note(id, { ...fetched, topic: grant.topic });
       return false;
     }
-    const entries = topicEntries(content, { subscriptionId: id, topic: grant.topic });
+    const entries = topicEntries(content, { subscriptionId: id });
     const missing = entries.filter((each) => this.#isMissing(each, fetched));
     seen.touch(entries.map(({ piece }) => piece));
     const { old, news } = sorted(missing, this.#lookedSince(target, fetched));
@@ -130,10 +138,11 @@ export class Polling {
     // out before the hub had verified was not for it to deliver.
     const { verifiedAt = 0 } = grant;
     const unknown = late.filter(({ piece, at = verifiedAt }) => seen.isUnknown(piece) && at >= verifiedAt);
-    const { headers, body } = content;
+    const { url, headers, body } = content;
     const only = late.map(({ key }) => key);
     const isOffered =
-      late.length > 0 && (await delivery.offer(target, entry, grant, { headers, raw: body, source: 'poll', only }));
+      late.length > 0 &&
+      (await delivery.offer(target, entry, grant, { url, headers, raw: body, source: 'poll', only }));
     if (isOffered && unknown.length > 0) await this.#blame(polled, unknown.length);
     const open = isOffered ? missing.filter((each) => !late.includes(each)) : missing;
     if (open.length > 0) this.#missing.set(id, since);
@@ -190,7 +199,15 @@ export class Polling {
   #end(id: string): void {
     this.#missing.delete(id);
     this.#resubscribedAt.delete(id);
+    this.#failures.delete(id);
   }
+}
+
+/** The wait after polls that failed: half to all of a time that begins with the interval and doubles. */
+function failedPollMs(intervalMs: number, failures: number, random: number): number {
+  const longest = Math.max(intervalMs, FAILURE_BACKOFF.capMs);
+  const ceiling = Math.min(longest, intervalMs * 2 ** Math.min(failures - 1, 40));
+  return Math.floor((ceiling * (1 + random)) / 2);
 }
 
 function graceMs({ delivery }: DeliveryTarget): number {

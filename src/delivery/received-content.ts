@@ -11,6 +11,8 @@ export type EventSource = 'hub' | 'catch-up' | 'poll';
 export interface GenuineContent {
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly raw: Uint8Array;
+  /** The URL it was read from, where it was fetched: relative links are relative to that, not to the topic. */
+  readonly url?: string | undefined;
   /** The bytes without their `Content-Encoding`, where they had one that could be undone. */
   readonly decoded?: Uint8Array | undefined;
   /** Whether there is a `Content-Encoding` that could not be undone. */

@@ -19,11 +19,11 @@ export interface TopicEntry {
  * @throws SyntaxError where it is broken, or XML that is no feed
  */
 export function topicEntries(
-  { headers, body }: TopicContent,
-  { subscriptionId, topic }: { readonly subscriptionId: string; readonly topic: string },
+  { url, headers, body }: TopicContent,
+  { subscriptionId }: { readonly subscriptionId: string },
 ): readonly TopicEntry[] {
   const contentType = headers.find(([name]) => name === 'content-type')?.[1];
-  const entries = readEntries(decodeText(body, contentType), topic);
+  const entries = readEntries(decodeText(body, contentType), url);
   const versions = entryVersions(entries);
   return entries.flatMap((entry, index) => {
     const version = versions[index];

@@ -1,20 +1,37 @@
 import { fetchTopic, type TopicContent, type Validators } from '../hub/fetch-topic.js';
 import type { Pacing } from '../hub/pacing.js';
 import type { WithheldCredentials } from '../hub/withheld-credentials.js';
+import { isSameTopic } from '../protocol/hub-query.js';
+import type { SubscriptionEvent } from '../subscription/events.js';
+import { heldUntil, holdOf } from '../subscription/publisher-hold.js';
 import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js';
+import type { Entry } from '../subscription/registry.js';
 import { isOver, isWorking } from '../subscription/state.js';
 import type { ServiceTerms } from '../subscription/terms.js';
+import { HeldTopicError } from './held-topic.js';
 import type { GenuineContent } from './received-content.js';
+import { hasFeed, isPage, isUnreadable } from './readable-topic.js';
 
 /** What reading topics works with. */
 export interface TopicReaderOptions {
   /** Turns at servers (PROTOCOL L5). */
   readonly pacing: Pick<Pacing, 'inTurn'>;
   readonly termsOf: (service: string) => ServiceTerms | undefined;
+  readonly entryOf: (subscriptionId: string) => Entry | undefined;
+  readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
   readonly maxBytes: number;
   readonly withheld: Pick<WithheldCredentials, 'warn'>;
   /** Gives up what is being read. */
   readonly signal: AbortSignal;
+}
+
+/** What is read of a topic, and what is known of it. */
+interface Reading {
+  readonly record: SubscriptionRecord;
+  readonly topic: string;
+  readonly known?: Validators | undefined;
 }
 
 /** Fetches what topics have at present, each server in its turn. */
@@ -26,30 +43,34 @@ export class TopicReader {
   }
 
   /**
+   * Reads the topic; the target in its place, where the topic cannot be read and the target is a feed (PROTOCOL D14).
+   *
    * @param known what the topic had when it was fetched last
    * @returns undefined where that is what it still has
+   * @throws HeldTopicError where its publisher wants to be left alone
    * @throws ResourceDiscoveryFailedError where it cannot be had
    */
   async read(
-    { service, target }: SubscriptionRecord,
+    record: SubscriptionRecord,
     { topic }: GrantRecord,
     known?: Validators,
   ): Promise<TopicContent | undefined> {
-    const { pacing, termsOf, maxBytes, withheld, signal } = this.#options;
-    const terms = termsOf(service);
-    if (terms === undefined) throw new Error(`Service ${service} is not there`);
-    const { discoveryConfig: config, allowPrivateNetworks } = terms;
-    const givenBy = typeof target === 'string' ? target : target.topic;
-    const onWithheld = (url: string): void => withheld.warn(service, url, givenBy);
-    const request = { config, known, givenBy, allowPrivateNetworks, maxBytes, onWithheld, signal };
-    let content: TopicContent | undefined;
-    let hasBegun = false;
-    await pacing.inTurn(topic, async () => {
-      hasBegun = true;
-      content = await fetchTopic(topic, request);
-    });
-    if (!hasBegun) throw new Error('The runtime stops: nothing is fetched any more.');
-    return content;
+    const { target, topicSource } = record;
+    const reading = { record, topic, known };
+    if (topicSource?.topic === topic) return this.#readAt(topicSource.url, reading);
+    if (typeof target !== 'string' || isSameTopic(target, topic)) return this.#readAt(topic, reading);
+    let page: TopicContent;
+    try {
+      const content = await this.#readAt(topic, reading);
+      if (content === undefined || !isPage(content)) return content;
+      page = content;
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      const instead = await this.#readInstead(target, reading);
+      if (instead === undefined) throw error;
+      return instead;
+    }
+    return (await this.#readInstead(target, reading)) ?? page;
   }
 
   /** What a notification without content is about, or why that cannot be had. */
@@ -57,11 +78,61 @@ export class TopicReader {
     if (!isFetchable(grant.topic)) return new Error(`The topic ${grant.topic} is no URL that could be fetched`);
     try {
       const content = await this.read(record, grant);
-      return { headers: content?.headers ?? [], raw: content?.body ?? new Uint8Array() };
+      return { headers: content?.headers ?? [], raw: content?.body ?? new Uint8Array(), url: content?.url };
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }
   }
+
+  /** The target's content, where it is a feed. Which of both is read from now on is noted, unless nobody knows yet. */
+  async #readInstead(target: string, { record, topic }: Reading): Promise<TopicContent | undefined> {
+    const { apply, signal } = this.#options;
+    let content: TopicContent | undefined;
+    try {
+      content = await this.#readAt(target, { record, topic });
+    } catch (error) {
+      if (signal.aborted || !isUnreadable(error)) return undefined;
+    }
+    const found = content !== undefined && hasFeed(content) ? content : undefined;
+    const source = { topic, url: found === undefined ? topic : target };
+    await apply(record.id, { type: 'topic-source', source });
+    return found;
+  }
+
+  async #readAt(url: string, { record, topic, known }: Reading): Promise<TopicContent | undefined> {
+    const { pacing, termsOf, entryOf, apply, now, maxBytes, withheld, signal } = this.#options;
+    const { id, service, target } = record;
+    const terms = termsOf(service);
+    if (terms === undefined) throw new Error(`Service ${service} is not there`);
+    const { discoveryConfig: config, allowPrivateNetworks } = terms;
+    const givenBy = typeof target === 'string' ? target : target.topic;
+    const onWithheld = (asked: string): void => withheld.warn(service, asked, givenBy);
+    const isKnown = (known?.url ?? topic) === url;
+    const request = { config, givenBy, allowPrivateNetworks, maxBytes, onWithheld, signal, now };
+    let content: TopicContent | undefined;
+    let hasBegun = false;
+    await pacing.inTurn(url, async () => {
+      hasBegun = true;
+      // Others may have been told to wait meanwhile.
+      const until = heldUntil(entryOf(id)?.record ?? record, url, now());
+      if (until !== undefined) throw new HeldTopicError(heldMessage(url, until), until);
+      try {
+        content = await fetchTopic(url, isKnown ? { ...request, known } : request);
+      } catch (error) {
+        const hold = holdOf(error, url, now());
+        if (hold === undefined) throw error;
+        await apply(id, { type: 'publisher-held', hold });
+        throw new HeldTopicError(error instanceof Error ? error.message : String(error), hold.until, error);
+      }
+    });
+    if (!hasBegun) throw new Error('The runtime stops: nothing is fetched any more.');
+    if (content === undefined || url === topic) return content;
+    return { ...content, validators: { ...content.validators, url } };
+  }
+}
+
+function heldMessage(url: string, until: number): string {
+  return `${url} is not fetched before ${new Date(until).toISOString()}, as it asked by Retry-After`;
 }
 
 /** The grant whose topic is the one to look at: one that works, else one that is to. */

@@ -92,7 +92,11 @@ async function receivedCoded(
   const begun = performance.now();
   const decoded = await decodeBody(raw, codings, options.limits, match.grant.id);
   const spentMs = performance.now() - begun;
-  if ('bytes' in decoded) return handOver(options, match, new SentContent(headers, raw, decoded.bytes), spentMs);
+  if ('bytes' in decoded) {
+    // What was never coded is not kept twice.
+    const bytes = decoded.bytes === raw ? undefined : decoded.bytes;
+    return handOver(options, match, new SentContent(headers, raw, bytes), spentMs);
+  }
   if (decoded.problem === 'too-large') return refusal(413, 'the content is too large when decoded');
   if (decoded.problem === 'given-up') {
     return unavailableFor(options, match, 'there is no room to decode the content now');

@@ -33,6 +33,8 @@ export interface DiscoveryContext {
   readonly onWithheld?: ((url: string) => void) | undefined;
   /** Gives it up early. */
   readonly signal?: AbortSignal | undefined;
+  /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
+  readonly now?: (() => number) | undefined;
 }
 
 /** Taken at most of the hubs that one resource names: each of them is asked. */
@@ -58,14 +60,14 @@ export async function discover(
   config: DiscoveryConfig = {},
   context: DiscoveryContext = {},
 ): Promise<Discovery> {
-  const { allowPrivateNetworks = false, signal } = context;
+  const { allowPrivateNetworks = false, signal, now } = context;
   const withheld = new Set<string>();
   const onWithheld = (asked: string): void => {
     withheld.add(withheldFrom(asked, url));
     context.onWithheld?.(asked);
   };
   const request = discoveryRequest(config, allowPrivateNetworks);
-  return withDocument(url, { ...request, signal, onWithheld }, async (document) => {
+  return withDocument(url, { ...request, signal, now, onWithheld }, async (document) => {
     requireSuccess(document, request.headers, [...withheld]);
     const found = await readDiscovery(document);
     if (withheld.size === 0 || context.onWithheld !== undefined) return found;

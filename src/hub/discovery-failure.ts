@@ -7,7 +7,11 @@ import { networkFailure } from './network-failure.js';
 export function discoveryFailure(
   reason: DiscoveryFailure,
   message: string,
-  more: { readonly status?: number | undefined; readonly cause?: unknown } = {},
+  more: {
+    readonly status?: number | undefined;
+    readonly retryAfterSeconds?: number | undefined;
+    readonly cause?: unknown;
+  } = {},
 ): ResourceDiscoveryFailedError {
   return new ResourceDiscoveryFailedError(message, { ...more, reason });
 }

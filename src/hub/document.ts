@@ -3,6 +3,7 @@ import { giveToken } from './bearer-token.js';
 import { startDeadline, type Deadline } from './deadline.js';
 import { failedTransfer } from './discovery-failure.js';
 import { documentUrl, redirectedUrl } from './document-url.js';
+import { withRetryAfter } from './publisher-wait.js';
 import { send, type OutboundResponse } from './http.js';
 import type { BearerToken } from './http-config.js';
 import { mayCarryCredentials } from './own-origin.js';
@@ -25,6 +26,8 @@ export interface DocumentRequest {
   readonly timeoutMs?: number | undefined;
   /** Gives it up early. */
   readonly signal?: AbortSignal | undefined;
+  /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
+  readonly now?: (() => number) | undefined;
   readonly maxRedirects: number;
   readonly dispatcher?: Dispatcher | undefined;
   /** The URL that the user gave, where it is not the one asked for. */
@@ -73,6 +76,8 @@ export async function withDocument<T>(
     const { response, reached } = await follow(url, request, deadline, hideSent);
     try {
       return await use({ ...openDocument(response, reached), hide });
+    } catch (error) {
+      throw withRetryAfter(error, response, request);
     } finally {
       letGo(response);
     }

@@ -6,6 +6,8 @@ import type { DiscoveryConfig } from './http-config.js';
 
 /** What a publisher gave with a document, to be asked by whether it has changed since (RFC 9110 section 8.8). */
 export interface Validators {
+  /** The URL they are of, where it is not the topic. */
+  readonly url?: string | undefined;
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
 }
@@ -24,10 +26,14 @@ export interface TopicRequest {
   readonly onWithheld?: ((url: string) => void) | undefined;
   /** Gives it up early. */
   readonly signal?: AbortSignal | undefined;
+  /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
+  readonly now?: (() => number) | undefined;
 }
 
 /** The present content of a topic. */
 export interface TopicContent {
+  /** Where it was read, after redirects: relative links in it are relative to that. */
+  readonly url: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array;
   readonly validators: Validators;
@@ -50,11 +56,13 @@ const NOT_OF_THE_CONTENT: ReadonlySet<string> = new Set([
  * @throws ResourceDiscoveryFailedError where there is no 2xx answer, or one that breaks off, is too long or takes too long
  */
 export async function fetchTopic(topic: string, request: TopicRequest): Promise<TopicContent | undefined> {
-  const { config, known = {}, givenBy, allowPrivateNetworks, maxBytes, signal, onWithheld } = request;
+  const { config, known = {}, givenBy, allowPrivateNetworks, maxBytes, signal, now, onWithheld } = request;
   // Feeds first: a page and its feed may share a URL.
   const asked = discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS);
   for (const headers of [asked.headers, asked.headersForOthers]) addConditions(headers, known);
-  return withDocument(topic, { ...asked, givenBy, signal, onWithheld }, (document) => contentOf(document, maxBytes));
+  return withDocument(topic, { ...asked, givenBy, signal, now, onWithheld }, (document) =>
+    contentOf(document, maxBytes),
+  );
 }
 
 /** Whether a topic that could not be fetched will not be had by asking again: it is gone for good, or must not be asked for. */
@@ -86,6 +94,7 @@ async function contentOf(document: OpenDocument, maxBytes: number): Promise<Topi
   const etag = headers.get('etag') ?? undefined;
   const lastModified = headers.get('last-modified') ?? undefined;
   return {
+    url,
     headers: [...headers].filter(([name]) => !NOT_OF_THE_CONTENT.has(name)),
     body: Buffer.concat(chunks),
     validators: { etag, lastModified },

@@ -1,8 +1,10 @@
-import type { $Fetch } from 'ofetch';
 import type { Agent, Dispatcher } from 'undici';
 import { onDemand } from '../on-demand.js';
+import { contentCodings } from '../protocol/content-encoding.js';
 import { version } from '../version.js';
 import { guardedConnector } from './address-guard.js';
+import { decodedBody } from './decoded-body.js';
+import { plainFetch } from './plain-fetch.js';
 
 /** One request to a hub or a publisher. */
 export interface OutboundRequest {
@@ -32,14 +34,8 @@ function agentFor(guarded: boolean): Agent {
   return (agents.open ??= new Agent());
 }
 
-let outboundFetch: $Fetch | undefined;
-
-function makeFetch(): $Fetch {
-  // Node's built-in fetch belongs to another undici, which may refuse these dispatchers; the global typings are that one's.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  const fetch = onDemand('undici').fetch as typeof globalThis.fetch;
-  return onDemand('ofetch').createFetch({ fetch });
-}
+/** What `decodedBody` undoes. Asked for where bodies are long; what a hub says to a request is short. */
+const DECODABLE = 'gzip, deflate, br';
 
 /**
  * Sends one request: no redirect is followed and no status is an error.
@@ -52,28 +48,27 @@ export async function send(url: string, outbound: OutboundRequest): Promise<Outb
   if (!headers.has('user-agent')) headers.set('user-agent', `websub-subscriber/${version}`);
   // ofetch would ask for JSON in the answer to a text body.
   if (!headers.has('accept')) headers.set('accept', '*/*');
+  if (outbound.method === 'GET' && !headers.has('accept-encoding')) headers.set('accept-encoding', DECODABLE);
   try {
-    outboundFetch ??= makeFetch();
-    const response = await outboundFetch.raw<unknown, 'stream'>(url, {
+    const fetch = plainFetch(outbound.dispatcher ?? agentFor(outbound.guarded));
+    const response = await onDemand('ofetch').createFetch({ fetch }).raw<unknown, 'stream'>(url, {
       method: outbound.method,
       headers,
       body: outbound.body,
       signal: outbound.signal,
-      dispatcher: outbound.dispatcher ?? agentFor(outbound.guarded),
-      redirect: 'manual',
       responseType: 'stream',
       ignoreResponseError: true,
       retry: false,
     });
-    return { status: response.status, headers: response.headers, body: response.body };
+    const { status, headers: received, body } = response;
+    const codings = contentCodings(received.get('content-encoding') ?? undefined);
+    return { status, headers: received, body: body && decodedBody(body, codings) };
   } catch (error) {
     throw networkError(error);
   }
 }
 
-/** The error beneath ofetch's and fetch's own, which say no more than that something failed. */
+/** The error beneath ofetch's own, which says no more than that something failed. */
 function networkError(error: unknown): unknown {
-  const wraps =
-    error instanceof onDemand('ofetch').FetchError || (error instanceof TypeError && error.message === 'fetch failed');
-  return wraps && error.cause !== undefined ? networkError(error.cause) : error;
+  return error instanceof onDemand('ofetch').FetchError && error.cause !== undefined ? error.cause : error;
 }

@@ -36,7 +36,7 @@ function passwordOf(credential: string): string {
 /** A failure whose message has no credential in it. Its cause is left out where it may have one. */
 export function withoutCredentials(error: unknown, hide: (text: string) => string): unknown {
   if (!(error instanceof ResourceDiscoveryFailedError)) return error;
-  const { message, reason, status } = error;
+  const { message, reason, status, retryAfterSeconds } = error;
   const hidden = hide(message);
-  return hidden === message ? error : discoveryFailure(reason, hidden, { status });
+  return hidden === message ? error : discoveryFailure(reason, hidden, { status, retryAfterSeconds });
 }

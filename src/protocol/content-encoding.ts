@@ -1,8 +1,18 @@
-import type { Transform } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
+import { createBrotliDecompress, createInflate, createInflateRaw } from 'node:zlib';
+import { CodedBytes } from './coded-bytes.js';
+import { gunzipped, inflated, isGzip, UndecodableError } from './inflate.js';
 
 /** A body taken out of its `Content-Encoding`, or why it could not be; `given-up`: whoever watched it wanted no more. */
 export type Decoded = { readonly bytes: Uint8Array } | { readonly problem: 'undecodable' | 'too-large' | 'given-up' };
+
+/** Each layer can blow up by a factor of a thousand: nobody honest sends more than two. */
+const MOST_LAYERS = 2;
+
+/** Bytes looked at to tell plain text from what is coded. */
+const HEAD_BYTES = 64;
+
+/** So many bytes of text are no accident. Fewer may be the whole of a short coded body. */
+const SURE_BYTES = 16;
 
 /** The codings of a `Content-Encoding`, in the order they were applied; none for `identity`. */
 export function contentCodings(header: string | undefined): readonly string[] {
@@ -13,10 +23,29 @@ export function contentCodings(header: string | undefined): readonly string[] {
     .filter((coding) => coding !== '' && coding !== 'identity');
 }
 
+/**
+ * Undoes the codings of a body while it comes. Senders lie about them, so the first bytes decide (PROTOCOL D14): text that
+ * was never coded passes as it is, and bytes behind the end of what is coded are dropped.
+ *
+ * @param maxBetween bytes of the layers that are coded once more
+ * @throws UndecodableError where the body is neither coded as it says nor plain; what the source throws
+ */
+export function decodedPieces(
+  source: AsyncIterable<Uint8Array>,
+  codings: readonly string[],
+  maxBetween: number,
+): AsyncIterable<Uint8Array> {
+  let pieces = source;
+  for (const [at, coding] of layersOf(codings).entries()) {
+    pieces = decodedLayer(at === 0 ? pieces : bounded(pieces, maxBetween), coding);
+  }
+  return pieces;
+}
+
 /** Told how many bytes the decoding holds by now; answers whether it is to go on, and makes it wait by taking its time. */
 export type OnDecoded = (bytes: number) => boolean | Promise<boolean>;
 
-/** Undoes gzip, deflate and br, the last one applied first, each within the cap. */
+/** Undoes the codings of a whole body, each within the cap; the same bytes where they are plain. */
 export async function decodeContent(
   body: Uint8Array,
   codings: readonly string[],
@@ -25,14 +54,10 @@ export async function decodeContent(
 ): Promise<Decoded> {
   // A ping without content, whatever its headers say.
   if (body.byteLength === 0) return { bytes: body };
-  // Each layer can blow up by a factor of a thousand: nobody honest sends more than two.
-  if (codings.length > 2) return { problem: 'undecodable' };
   let bytes = body;
   let before = 0;
-  for (const coding of codings.toReversed()) {
-    const engine = engineOf(coding, bytes);
-    if (engine === undefined) return { problem: 'undecodable' };
-    const decoded = await run(engine, bytes, async (size) => {
+  for (const coding of layersOf(codings)) {
+    const decoded = await collected(decodedLayer(only(bytes), coding), async (size) => {
       if (size > maxBytes) return 'too-large';
       // Brotli keeps what it has decoded once more, as the window that it refers back to.
       return (await onDecoded(before + (coding === 'br' ? 2 * size : size))) ? undefined : 'given-up';
@@ -44,45 +69,102 @@ export async function decodeContent(
   return { bytes };
 }
 
-function engineOf(coding: string, bytes: Uint8Array): Transform | undefined {
+/** The codings to undo, the last one applied first; too many count as one that nobody knows. */
+function layersOf(codings: readonly string[]): readonly string[] {
+  return codings.length > MOST_LAYERS ? [codings.join(', ')] : codings.toReversed();
+}
+
+async function* decodedLayer(source: AsyncIterable<Uint8Array>, coding: string): AsyncGenerator<Uint8Array> {
+  const input = new CodedBytes(source);
+  const head = await input.peek(HEAD_BYTES);
+  if (head.byteLength === 0) return;
+  let hasBegun = false;
+  try {
+    for await (const piece of decoderOf(coding, head)(input)) {
+      hasBegun = true;
+      yield piece;
+    }
+  } catch (error) {
+    if (!(error instanceof UndecodableError)) throw error;
+    // Nothing came of it: a short text may look like the beginning of what is coded.
+    if (hasBegun || head.byteLength >= SURE_BYTES || !isText(head)) throw error;
+    yield head;
+  }
+}
+
+type Decoder = (input: CodedBytes) => AsyncIterable<Uint8Array>;
+
+function decoderOf(coding: string, head: Uint8Array): Decoder {
+  if (head.byteLength >= SURE_BYTES && isText(head)) return plain;
   switch (coding) {
     case 'gzip':
     case 'x-gzip':
-      return createGunzip();
     case 'deflate':
-      // Meant is zlib's format; some senders leave its two-byte header out.
-      return isZlib(bytes) ? createInflate() : createInflateRaw();
+      if (isGzip(head)) return gunzipped;
+      if (isZlib(head)) return (input) => inflated(createInflate(), input);
+      // Meant by deflate is zlib's format; some senders leave its two-byte header out.
+      return coding === 'deflate' ? (input) => inflated(createInflateRaw(), input) : plain;
     case 'br':
-      return createBrotliDecompress();
+      return (input) => inflated(createBrotliDecompress(), input);
     default:
-      return undefined;
+      return () => {
+        throw new UndecodableError('only gzip, deflate and br can be decoded, and two of them at most');
+      };
+  }
+}
+
+async function* plain(input: CodedBytes): AsyncGenerator<Uint8Array> {
+  for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) yield chunk;
+}
+
+async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+async function* bounded(pieces: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const piece of pieces) {
+    size += piece.byteLength;
+    if (size > maxBytes) throw new UndecodableError(`it is coded twice, and over ${maxBytes} bytes in between`);
+    yield piece;
   }
 }
 
 /** Decodes in pieces, so that it ends as soon as `problemOf` finds their size to be a problem. */
-async function run(
-  engine: Transform,
-  bytes: Uint8Array,
+async function collected(
+  decoding: AsyncIterable<Uint8Array>,
   problemOf: (size: number) => Promise<'too-large' | 'given-up' | undefined>,
 ): Promise<Decoded> {
   const pieces: Uint8Array[] = [];
   let size = 0;
-  engine.end(bytes);
   try {
-    for await (const piece of engine) {
-      if (!(piece instanceof Uint8Array)) continue;
+    for await (const piece of decoding) {
       size += piece.byteLength;
       const problem = await problemOf(size);
-      // Leaving the loop destroys the engine.
+      // Leaving the loop ends the decoding.
       if (problem !== undefined) return { problem };
       pieces.push(piece);
     }
-  } catch {
-    return { problem: 'undecodable' };
+  } catch (error) {
+    if (error instanceof UndecodableError) return { problem: 'undecodable' };
+    throw error;
   }
-  return { bytes: Buffer.concat(pieces, size) };
+  const [first] = pieces;
+  return { bytes: pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces, size) };
 }
 
 function isZlib([cmf = 0, flg = 0]: Uint8Array): boolean {
   return (cmf & 0x0f) === 8 && ((cmf << 8) | flg) % 31 === 0;
+}
+
+/** Anything but UTF-8 text without control characters. */
+const NO_TEXT = /[^\t\n\f\r\u0020-\u{10ffff}]/u;
+
+/** Whether bytes are the beginning of a text. */
+function isText(bytes: Uint8Array): boolean {
+  try {
+    return !NO_TEXT.test(new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true }));
+  } catch {
+    return false;
+  }
 }

@@ -105,8 +105,9 @@ export class News {
       revive: (event) => this.inbox.revive(event),
       eventOf: (event) => this.delivery.messageOf(event),
     });
-    const reader = new TopicReader({ ...options, maxBytes: options.maxBodyBytes });
     const entryOf: FetchingOptions['entryOf'] = (id) => registry.get(id);
+    const apply: FetchingOptions['apply'] = (id, event) => registry.apply(id, event);
+    const reader = new TopicReader({ ...options, entryOf, apply, maxBytes: options.maxBodyBytes });
     this.delivery = new Delivery({
       inbox: this.inbox,
       hooks,
@@ -129,7 +130,7 @@ export class News {
       delivery: this.delivery,
       targetOf,
       entryOf,
-      apply: (id, event) => registry.apply(id, event),
+      apply,
       begin: (key, work, failed) => underWay.next(key, work, failed),
       marked: this.#topics,
       isClosing,

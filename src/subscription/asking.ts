@@ -5,6 +5,7 @@ import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '.
 import { grantAt } from './grant-at.js';
 import { verifyTimeoutMs } from './lease.js';
 import { isHad, isPresent, isServed, isTaken, silentHubs, withoutPastSilence } from './presence.js';
+import { withHold } from './publisher-hold.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { restOf } from './rest.js';
 import { isAsking, isHeld, isOver, isWorking } from './state.js';
@@ -29,10 +30,11 @@ export function discovered(
 /** Without discovery, what is known from the last one has to do: what works is renewed where it is. */
 export function discoveryFailed(
   record: SubscriptionRecord,
-  { failure }: Of<'discovery-failed'>,
+  { failure, hold }: Of<'discovery-failed'>,
   context: TransitionContext,
 ): Transition {
-  const ended = { ...record, nextAttemptAt: undefined };
+  const held = hold === undefined ? record : withHold(record, hold, context.now);
+  const ended = { ...held, nextAttemptAt: undefined };
   if (!isAsking(ended)) return unchanged(ended);
   const hook: Effect = { type: 'hook', name: 'failed', failure };
   if (isServed(ended, context)) {
@@ -42,7 +44,7 @@ export function discoveryFailed(
   const told = { record: counted(ended, failure, context.rules), effects: [hook] };
   return andThen(told, (failed) => {
     if (!isAsking(failed)) return unchanged(failed);
-    const asked = failed.topic === undefined ? later(failed, context) : askForMissing(failed, context);
+    const asked = failed.topic === undefined ? later(failed, context, hold?.until) : askForMissing(failed, context);
     return andThen(asked, (next) => renewDue(next, context));
   });
 }
@@ -148,7 +150,7 @@ function askAll(record: SubscriptionRecord, context: TransitionContext): Transit
  * Renewals that came due are asked for. What has moved is renewed where it was only if it cannot be had at its new place,
  * and left where it is had there already.
  */
-function renewDue(record: SubscriptionRecord, context: TransitionContext): Transition {
+export function renewDue(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   let current = unchanged(record);
   for (const { id } of record.grants.filter(isRenewalDue)) {
@@ -240,6 +242,7 @@ function withoutSchedule(grant: GrantRecord): GrantRecord {
   return isHeld(grant) || grant.nextAttemptAt === undefined ? grant : { ...grant, nextAttemptAt: undefined };
 }
 
-function later(record: SubscriptionRecord, { now, random }: TransitionContext): Transition {
-  return unchanged({ ...record, nextAttemptAt: now + backoffMs(record.attempts, random, FAILURE_BACKOFF) });
+function later(record: SubscriptionRecord, { now, random }: TransitionContext, notBefore = 0): Transition {
+  const nextAttemptAt = Math.max(now + backoffMs(record.attempts, random, FAILURE_BACKOFF), notBefore);
+  return unchanged({ ...record, nextAttemptAt });
 }

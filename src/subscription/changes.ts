@@ -81,8 +81,10 @@ export function renew(record: SubscriptionRecord, grantId: string, { now, rules 
     const patience = Math.min(SAFETY_MS, verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds));
     return { ...grant, renewalDue: true, nextAttemptAt: now + patience };
   };
+  // Whether the topic can be read by now is looked at again.
+  const { topicSource: _over, ...known } = record;
   return {
-    record: withGrant(record, grantId, waiting),
+    record: withGrant(record.topicSource === undefined ? record : known, grantId, waiting),
     effects: [{ type: 'discover' }],
   };
 }

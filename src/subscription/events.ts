@@ -1,4 +1,11 @@
-import type { FailureRecord, FetchedRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
+import type {
+  FailureRecord,
+  FetchedRecord,
+  PublisherHold,
+  SubscriptionOverrides,
+  SubscriptionRecord,
+  TopicSource,
+} from './record.js';
 import type { LeaseBounds } from './lease.js';
 
 /** What happens to a subscription. */
@@ -24,7 +31,18 @@ export type SubscriptionEvent =
   | { readonly type: 'counters-reset' }
   /** The publisher named a topic and its hubs. */
   | { readonly type: 'discovered'; readonly topic: string; readonly hubs: readonly string[] }
-  | { readonly type: 'discovery-failed'; readonly failure: FailureRecord }
+  | {
+      readonly type: 'discovery-failed';
+      readonly failure: FailureRecord;
+      /** The publisher asked to be left alone. */
+      readonly hold?: PublisherHold | undefined;
+    }
+  /** The publisher asked to be left alone before, and that is not over: nothing was fetched. */
+  | { readonly type: 'discovery-held'; readonly until: number }
+  /** The publisher asked to be left alone when its topic was fetched. */
+  | { readonly type: 'publisher-held'; readonly hold: PublisherHold }
+  /** The topic could not be read where it is: its content is read there from now on. */
+  | { readonly type: 'topic-source'; readonly source: TopicSource }
   /** A request is about to leave. The secret is null where none is sent, absent where it does not matter. */
   | {
       readonly type: 'requested';

@@ -1,5 +1,6 @@
 import { unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
+import { withoutHolds } from './publisher-hold.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { isAsking, isOver, isWorking } from './state.js';
 
@@ -69,7 +70,7 @@ export function released(
   const held = record.grants.filter(({ heldUntil }) => heldUntil !== undefined).map(({ id }) => id);
   const free = (reached: SubscriptionRecord, grantId: string): SubscriptionRecord =>
     withGrant(reached, grantId, (grant) => ({ ...grant, heldUntil: undefined }));
-  const { record: retried, effects } = retry(held.reduce(free, record));
+  const { record: retried, effects } = retry(held.reduce(free, withoutHolds(record)));
   // A retry leaves alone what works: a renewal that was put off would wait until it was planned.
   const due = (reached: SubscriptionRecord, grantId: string): SubscriptionRecord =>
     withGrant(reached, grantId, (grant) => {

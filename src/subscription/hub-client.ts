@@ -9,6 +9,7 @@ import type { WithheldCredentials } from '../hub/withheld-credentials.js';
 import { KIND, type Logger } from '../logger.js';
 import type { SubscriptionEvent } from './events.js';
 import { failureOf } from './failure.js';
+import { heldUntil, holdOf } from './publisher-hold.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { requestOutcome, withTopicsOrigin } from './request-outcome.js';
 import { requestSecrets } from './request-secret.js';
@@ -72,14 +73,20 @@ export function hubClient({ apply, logger, now, holds, withheld, signal }: HubCl
     async discover(record, terms) {
       const { id, target, service } = record;
       if (typeof target !== 'string') return;
+      const until = heldUntil(record, target, now());
+      if (until !== undefined) {
+        await apply(id, { type: 'discovery-held', until });
+        return;
+      }
       const { allowPrivateNetworks } = terms;
       const onWithheld = (url: string): void => withheld.warn(service, url, target);
       let found;
       try {
-        found = await discover(target, terms.discoveryConfig, { allowPrivateNetworks, onWithheld, signal });
+        found = await discover(target, terms.discoveryConfig, { allowPrivateNetworks, onWithheld, signal, now });
       } catch (error) {
         if (signal.aborted) return;
-        await apply(id, { type: 'discovery-failed', failure: failureOf(error, 'discovery', now()) });
+        const hold = holdOf(error, target, now());
+        await apply(id, { type: 'discovery-failed', failure: failureOf(error, 'discovery', now()), hold });
         return;
       }
       if (signal.aborted) return;

@@ -130,9 +130,26 @@ export interface SubscriptionOverrides {
   readonly secret?: string | false | undefined;
 }
 
+/** A publisher wants one of its URLs to be left alone (`Retry-After`). */
+export interface PublisherHold {
+  /** The URL that was asked for, whatever it redirected to. */
+  readonly url: string;
+  /** Epoch milliseconds. */
+  readonly until: number;
+}
+
+/** Where the content of a topic is read that could not be read at its own URL. */
+export interface TopicSource {
+  readonly topic: string;
+  /** The target; the topic itself, where the target has no feed either. */
+  readonly url: string;
+}
+
 /** The topic's content as it was fetched last. */
 export interface FetchedRecord {
   readonly topic: string;
+  /** The URL that the next two are of, where it is not the topic. */
+  readonly url?: string | undefined;
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
   /** Since when polling knows what the topic has, in epoch milliseconds. */
@@ -175,6 +192,10 @@ export interface SubscriptionRecord {
   /** Content was refused for lack of room, and the renewal that makes up for it has not begun. */
   readonly renewalOwed?: boolean | undefined;
   readonly fetched?: FetchedRecord | undefined;
+  /** Where it is read instead, until the next renewal; absent where the topic could be read so far. */
+  readonly topicSource?: TopicSource | undefined;
+  /** URLs of the publisher that are not to be fetched for a time. */
+  readonly publisherHolds?: readonly PublisherHold[] | undefined;
   /** Failures by cause, since they were last reset. */
   readonly failures?: Readonly<Partial<Record<FailureRecord['cause'], TallyRecord>>> | undefined;
 }

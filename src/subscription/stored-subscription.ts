@@ -64,6 +64,9 @@ function isStored(data: unknown, id: string): data is StoredSubscription {
     areNumbers(record, NUMBERS) &&
     (record['gapSince'] === undefined || typeof record['gapSince'] === 'number') &&
     (record['fetched'] === undefined || (isObject(record['fetched']) && areStrings(record['fetched'], ['topic']))) &&
+    (record['topicSource'] === undefined ||
+      (isObject(record['topicSource']) && areStrings(record['topicSource'], ['topic', 'url']))) &&
+    (record['publisherHolds'] === undefined || isHolds(record['publisherHolds'])) &&
     isTarget &&
     LISTS.every((name) => Array.isArray(record[name])) &&
     Array.isArray(grants) &&
@@ -79,6 +82,13 @@ function isGrant(grant: unknown): boolean {
     URL.canParse(String(grant['callback'])) &&
     Array.isArray(grant['secrets']) &&
     GRANT_TIMES.every((name) => grant[name] === undefined || typeof grant[name] === 'number')
+  );
+}
+
+function isHolds(holds: unknown): boolean {
+  return (
+    Array.isArray(holds) &&
+    holds.every((hold) => isObject(hold) && areStrings(hold, ['url']) && areNumbers(hold, ['until']))
   );
 }
 

@@ -1,12 +1,14 @@
 import { answered, handlerRefused, verificationWrong, verified } from './answering.js';
 import { discovered, discoveryFailed } from './asking.js';
-import { andThen, isDiscovery } from './changes.js';
+import { andThen, isDiscovery, unchanged } from './changes.js';
 import { delivers, denialAnswered } from './denial-undone.js';
 import { denied } from './denial.js';
+import { discoveryHeld } from './discovery-held.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { fetched, missed, withGap } from './gap.js';
 import { heldBack, released, stillHeldBack } from './holding.js';
+import { withHold } from './publisher-hold.js';
 import type { SubscriptionRecord } from './record.js';
 import { hubErrorReported } from './hub-error.js';
 import { accepted, answeredBadly, requested } from './requesting.js';
@@ -85,6 +87,12 @@ function step(record: SubscriptionRecord, event: SubscriptionEvent, context: Tra
       return discovered(record, event, context);
     case 'discovery-failed':
       return discoveryFailed(record, event, context);
+    case 'discovery-held':
+      return discoveryHeld(record, event, context);
+    case 'publisher-held':
+      return unchanged(withHold(record, event.hold, context.now));
+    case 'topic-source':
+      return unchanged({ ...record, topicSource: event.source });
     case 'requested':
       return requested(record, event, context);
     case 'accepted':

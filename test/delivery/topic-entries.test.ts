@@ -9,11 +9,12 @@ const SINCE = Date.parse('2026-06-01T00:00:00Z');
 const entriesOf = (text: string, contentType?: string): readonly TopicEntry[] =>
   topicEntries(
     {
+      url: 'https://example.com/feed',
       headers: contentType === undefined ? [] : [['content-type', contentType]],
       body: Buffer.from(text, 'latin1'),
       validators: {},
     },
-    { subscriptionId: 's', topic: 'https://example.com/feed' },
+    { subscriptionId: 's' },
   );
 
 describe('the entries of a topic', () => {
@@ -29,9 +30,14 @@ describe('the entries of a topic', () => {
   });
 
   test('are those of one subscription', () => {
-    const text = { headers: [], body: Buffer.from(atom([{ id: 'a' }])), validators: {} };
-    const [one] = topicEntries(text, { subscriptionId: 's', topic: 'https://example.com/feed' });
-    const [other] = topicEntries(text, { subscriptionId: 't', topic: 'https://example.com/feed' });
+    const text = {
+      url: 'https://example.com/feed',
+      headers: [],
+      body: Buffer.from(atom([{ id: 'a' }])),
+      validators: {},
+    };
+    const [one] = topicEntries(text, { subscriptionId: 's' });
+    const [other] = topicEntries(text, { subscriptionId: 't' });
     expect(one?.key).toBe(other?.key);
     expect(one?.piece.key).not.toBe(other?.piece.key);
   });

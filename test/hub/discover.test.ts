@@ -218,11 +218,13 @@ describe('D7 each failure has its reason', () => {
       ['/feed'],
     ],
     [
-      'a body that is not gzip',
-      (_request, response) => response.writeHead(200, { 'Content-Encoding': 'gzip' }).end('no'),
+      'a gzipped body that breaks off',
+      (_request, response) => {
+        response.writeHead(200, { 'Content-Encoding': 'gzip' }).end(gzipSync('<p>').subarray(0, -3));
+      },
       'unreachable',
       undefined,
-      ['/feed'],
+      ['/feed', 'Content-Encoding', 'gzip', 'breaks off'],
     ],
   ])('%s', async (_what, answer, reason, code, words) => {
     await using server = await startServer(answer);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { Gunzip, gzipSync } from 'node:zlib';
+import { gzipSync, InflateRaw } from 'node:zlib';
 import { Agent, buildConnector } from 'undici';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { discover } from '../../src/hub/discover.js';
@@ -112,7 +112,7 @@ describe('D3, D4 five MiB cost what their head costs:', () => {
       PAGE.more.repeat(SIZE / PAGE.more.length),
     ],
   ])('%s', async (_what, body) => {
-    const decompressed = vi.spyOn(Gunzip.prototype, 'push');
+    const decompressed = vi.spyOn(InflateRaw.prototype, 'push');
     onTestFinished(() => decompressed.mockRestore());
     const headers = { 'Content-Type': PAGE.type, 'Content-Encoding': 'gzip' };
     const { socket, elements, dispatcher } = await cost(gzipSync(PAGE.head + body), headers);

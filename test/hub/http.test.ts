@@ -5,14 +5,18 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { Agent } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { AddressError } from '../../src/hub/address-guard.js';
 import { send } from '../../src/hub/http.js';
 import { version } from '../../src/version.js';
 import { stubName } from '../set-up/names.js';
+import { startRawServer } from './raw-server.js';
 import { closedPort, rejection, startServer, status } from './recording-server.js';
+
+/** Neither text nor of a coding that is known. */
+const junk = Buffer.alloc(1000, 0x9d);
 
 const get = { method: 'GET', headers: {}, guarded: false } as const;
 
@@ -53,11 +57,28 @@ describe('one outbound request', () => {
     expect(await send(server.url, get)).toMatchObject({ status: 204, body: null });
   });
 
-  it('decodes the body', async () => {
+  it.each([
+    ['gzip', gzipSync('zipped')],
+    ['deflate', deflateSync('zipped')],
+    ['deflate', deflateRawSync('zipped')],
+    ['br', brotliCompressSync('zipped')],
+    ['gzip, br', brotliCompressSync(gzipSync('zipped'))],
+    ['gzip', Buffer.from('zipped')],
+    ['gzip', Buffer.concat([gzipSync('zipped'), Buffer.from('<!-- served by a cache -->')])],
+  ])('D14: decodes %s as far as it is true', async (coding, body) => {
     await using server = await startServer((_request, response) => {
-      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('zipped'));
+      response.writeHead(200, { 'content-encoding': coding }).end(body);
     });
     expect(await new Response((await send(server.url, get)).body).text()).toBe('zipped');
+  });
+
+  it('D14: says of a body that cannot be decoded what it was to be, and ends its transfer', async () => {
+    const head = 'HTTP/1.1 200 OK\r\nContent-Encoding: compress\r\nContent-Length: 1000000\r\n\r\n';
+    await using server = await startRawServer((socket) => socket.write(Buffer.concat([Buffer.from(head), junk])));
+    const { body } = await send(server.url, get);
+    const error = await rejection(new Response(body).text());
+    expect(error).toMatchObject({ message: expect.stringContaining('Content-Encoding "compress" does not decode') });
+    await expect.poll(() => server.sockets[0]?.destroyed).toBe(true);
   });
 
   it("rejects with the network's own error", async () => {
@@ -72,6 +93,61 @@ describe('one outbound request', () => {
     const reason = new Error('enough');
     controller.abort(reason);
     expect(await answer).toBe(reason);
+  });
+
+  it("rejects with the signal's reason at once while it connects", async () => {
+    const dispatcher = new Agent({ connect: () => undefined });
+    const controller = new AbortController();
+    const answer = rejection(send('http://127.0.0.1:9/', { ...get, signal: controller.signal, dispatcher }));
+    const reason = new Error('enough');
+    controller.abort(reason);
+    expect(await answer).toBe(reason);
+    expect(
+      await rejection(send('http://127.0.0.1:9/', { ...get, signal: AbortSignal.abort(reason), dispatcher })),
+    ).toBe(reason);
+  });
+
+  it.each([{}, { 'content-encoding': 'gzip' }])(
+    "fails a body that is read with the signal's reason (%j)",
+    async (headers) => {
+      await using server = await startServer((_request, response) => {
+        response.writeHead(200, headers).write(gzipSync('zipped').subarray(0, 5));
+      });
+      const controller = new AbortController();
+      const { body } = await send(server.url, { ...get, signal: controller.signal });
+      const text = rejection(new Response(body).text());
+      const reason = new Error('enough');
+      controller.abort(reason);
+      expect(await text).toBe(reason);
+    },
+  );
+
+  it.each([{}, { 'content-encoding': 'gzip' }])(
+    'ends the transfer of a body that is cancelled (%j)',
+    async (headers) => {
+      await using server = await startServer((_request, response) => {
+        response.writeHead(200, headers).write(gzipSync('zipped').subarray(0, 5));
+        response.on('close', () => ended());
+      });
+      let ended = (): void => {};
+      const transferEnded = new Promise<void>((resolve) => {
+        ended = resolve;
+      });
+      const { body } = await send(server.url, get);
+      await body?.cancel();
+      await expect(transferEnded).resolves.toBeUndefined();
+    },
+  );
+
+  it('takes an answer of which nothing is read, however it ends', async () => {
+    await using server = await startServer((_request, response) => {
+      response.writeHead(200, { 'content-length': 10 }).write('half');
+      setImmediate(() => response.destroy());
+    });
+    const controller = new AbortController();
+    const { status: code } = await send(server.url, { ...get, signal: controller.signal });
+    controller.abort();
+    expect(code).toBe(200);
   });
 
   it.each(['127.0.0.1', 'localhost', '[::ffff:127.0.0.1]'])('guarded, does not connect to %s', async (host) => {
@@ -97,6 +173,96 @@ describe('one outbound request', () => {
     expect(await rejection(send(server.url, { ...get, guarded: true, dispatcher }))).toMatchObject({
       code: 'UND_ERR_DESTROYED',
     });
+  });
+});
+
+const answered = (...lines: readonly string[]) => {
+  const head = `${lines.join('\r\n')}\r\n\r\n`;
+  return startRawServer((socket) => void socket.write(head, 'latin1'));
+};
+
+describe('the headers of an outbound request', () => {
+  it('are those given, and what HTTP needs: GET', async () => {
+    await using server = await answered('HTTP/1.1 200 OK', 'Content-Length: 0');
+    await send(`${server.url}/feed?a=b`, { ...get, headers: { Accept: 'a/b', 'X-Own': 'é' } });
+    expect(server.heard).toEqual([
+      [
+        'GET /feed?a=b HTTP/1.1',
+        `host: ${new URL(server.url).host}`,
+        'connection: keep-alive',
+        'accept: a/b',
+        'accept-encoding: gzip, deflate, br',
+        `user-agent: websub-subscriber/${version}`,
+        'x-own: é',
+        '\r\n',
+      ].join('\r\n'),
+    ]);
+  });
+
+  it('are those given, and what HTTP needs: POST', async () => {
+    await using server = await answered('HTTP/1.1 202 Accepted', 'Content-Length: 0');
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
+    await send(`${server.url}/hub`, { method: 'POST', headers, body: 'hub.mode=subscribe', guarded: false });
+    expect(server.heard).toEqual([
+      [
+        'POST /hub HTTP/1.1',
+        `host: ${new URL(server.url).host}`,
+        'connection: keep-alive',
+        'accept: */*',
+        'content-type: application/x-www-form-urlencoded',
+        `user-agent: websub-subscriber/${version}`,
+        'content-length: 18',
+        '',
+        'hub.mode=subscribe',
+      ].join('\r\n'),
+    ]);
+  });
+
+  it('leave Accept-Encoding to whoever sets it', async () => {
+    await using server = await answered('HTTP/1.1 200 OK', 'Content-Length: 0');
+    await send(server.url, { ...get, headers: { 'Accept-Encoding': 'identity' } });
+    expect(server.heard[0]).toContain('\r\naccept-encoding: identity\r\n');
+  });
+});
+
+describe('the headers of an answer', () => {
+  it('are joined where one is repeated, and have one character a byte', async () => {
+    await using server = await answered(
+      'HTTP/1.1 200 OK',
+      'Content-Length: 0',
+      'Link: <a>; rel=hub',
+      'Link: <b>; rel=self; title="caf\u00c3\u00a9"',
+      'Location: /caf\u00e9',
+      'Set-Cookie: a=b, c',
+      'Set-Cookie: d=e',
+    );
+    const { headers } = await send(server.url, get);
+    expect(headers.get('link')).toBe('<a>; rel=hub, <b>; rel=self; title="caf\u00c3\u00a9"');
+    expect(headers.get('location')).toBe('/caf\u00e9');
+    expect(headers.getSetCookie()).toEqual(['a=b, c', 'd=e']);
+  });
+
+  it('may come after another answer that is not final', async () => {
+    await using server = await answered(
+      'HTTP/1.1 103 Early Hints',
+      'Link: <c>',
+      '',
+      'HTTP/1.1 200 OK',
+      'Link: <a>',
+      'Content-Length: 0',
+    );
+    const { status: code, headers } = await send(server.url, get);
+    expect({ code, link: headers.get('link') }).toEqual({ code: 200, link: '<a>' });
+  });
+
+  it('are an error of their own where they are too long', async () => {
+    await using server = await answered('HTTP/1.1 200 OK', `Link: <${'a'.repeat(20_000)}>`, 'Content-Length: 0');
+    expect(await rejection(send(server.url, get))).toMatchObject({ code: 'UND_ERR_HEADERS_OVERFLOW' });
+  });
+
+  it.each([600, 999])('may have the status %i, which no Response has', async (code) => {
+    await using server = await answered(`HTTP/1.1 ${code} Denied`, 'Content-Length: 0');
+    expect(await send(server.url, get)).toMatchObject({ status: code });
   });
 });
 

@@ -1,0 +1,123 @@
+import { createInflateRaw, crc32, type BrotliDecompress, type Inflate, type InflateRaw } from 'node:zlib';
+import type { CodedBytes } from './coded-bytes.js';
+
+/** Bytes are not in the `Content-Encoding` that they seem to be in, or break off. */
+export class UndecodableError extends Error {
+  override readonly name = 'UndecodableError';
+}
+
+/** What each member of a gzip file begins with (RFC 1952); 8 is the only method there is. */
+const GZIP_MAGIC = [0x1f, 0x8b, 0x08];
+
+const HEADER_BYTES = 10;
+const TRAILER_BYTES = 8;
+
+const FLAGS = { headerCrc: 0x02, extra: 0x04, name: 0x08, comment: 0x10, reserved: 0xe0 };
+
+/** A file name or a comment in a gzip header may be so long, in bytes. */
+const LONGEST_NAME = 65_536;
+
+/** Whether bytes begin as gzip does, as far as they go. */
+export function isGzip(bytes: Uint8Array): boolean {
+  return bytes.byteLength > 0 && GZIP_MAGIC.every((byte, at) => at >= bytes.byteLength || bytes[at] === byte);
+}
+
+/**
+ * Undoes gzip. Node's own reader fails at bytes behind the end and loses what it had by then; this one leaves them.
+ *
+ * @throws UndecodableError
+ */
+export async function* gunzipped(input: CodedBytes): AsyncGenerator<Uint8Array> {
+  do {
+    await skipHeader(input);
+    let checksum = 0;
+    let size = 0;
+    for await (const piece of inflated(createInflateRaw(), input)) {
+      checksum = crc32(piece, checksum);
+      size += piece.byteLength;
+      yield piece;
+    }
+    const trailer = await input.take(TRAILER_BYTES);
+    if (trailer.byteLength < TRAILER_BYTES) throw new UndecodableError('it breaks off');
+    const view = new DataView(trailer.buffer, trailer.byteOffset);
+    if (view.getUint32(0, true) !== checksum || view.getUint32(4, true) !== size % 2 ** 32) {
+      throw new UndecodableError('its checksum is wrong');
+    }
+  } while (isWholeMagic(await input.peek(GZIP_MAGIC.length)));
+}
+
+const isWholeMagic = (bytes: Uint8Array): boolean => bytes.byteLength === GZIP_MAGIC.length && isGzip(bytes);
+
+async function skipHeader(input: CodedBytes): Promise<void> {
+  const header = await input.take(HEADER_BYTES);
+  const flags = header[3] ?? 0;
+  if (header.byteLength < HEADER_BYTES) throw new UndecodableError('it breaks off');
+  if ((flags & FLAGS.reserved) !== 0) throw new UndecodableError('its gzip header is wrong');
+  if ((flags & FLAGS.extra) !== 0) {
+    const [low = 0, high = 0] = await input.take(2);
+    await input.take(low + 256 * high);
+  }
+  if ((flags & FLAGS.name) !== 0) await skipText(input);
+  if ((flags & FLAGS.comment) !== 0) await skipText(input);
+  if ((flags & FLAGS.headerCrc) !== 0) await input.take(2);
+}
+
+async function skipText(input: CodedBytes): Promise<void> {
+  let skipped = 0;
+  for (;;) {
+    const chunk = await input.next();
+    if (chunk === undefined) throw new UndecodableError('it breaks off');
+    const end = chunk.indexOf(0);
+    if (end !== -1) return input.unread(chunk.subarray(end + 1));
+    skipped += chunk.byteLength;
+    if (skipped > LONGEST_NAME) throw new UndecodableError('its gzip header is wrong');
+  }
+}
+
+/**
+ * What a decoder makes of the bytes, as it is asked for; bytes behind the end stay in the input.
+ *
+ * @throws UndecodableError; what the input throws
+ */
+export async function* inflated(
+  engine: InflateRaw | Inflate | BrotliDecompress,
+  input: CodedBytes,
+): AsyncGenerator<Uint8Array> {
+  let written = 0;
+  let last: Uint8Array = new Uint8Array();
+  let lost: { readonly error: unknown } | undefined;
+  let wake = (): void => {};
+  engine.once('close', () => wake());
+  const write = (bytes: Uint8Array): Promise<void> =>
+    new Promise((resolve) => {
+      // A decoder that is destroyed does not call back.
+      wake = resolve;
+      engine.write(bytes, () => resolve());
+    });
+  const feed = async (): Promise<void> => {
+    // What a decoder leaves lies behind the end of what is coded.
+    while (!engine.destroyed && engine.bytesWritten === written) {
+      const chunk = await input.next();
+      if (chunk === undefined) {
+        engine.end();
+        return;
+      }
+      written += chunk.byteLength;
+      last = chunk;
+      await write(chunk);
+    }
+  };
+  feed().catch((error: unknown) => {
+    lost = { error };
+    engine.destroy();
+  });
+  try {
+    for await (const piece of engine) if (piece instanceof Uint8Array) yield piece;
+  } catch (error) {
+    if (lost !== undefined) throw lost.error;
+    throw new UndecodableError(error instanceof Error ? error.message : String(error), { cause: error });
+  } finally {
+    engine.destroy();
+  }
+  input.unread(last.subarray(last.byteLength - (written - engine.bytesWritten)));
+}
