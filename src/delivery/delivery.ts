@@ -18,6 +18,7 @@ import { Receptions, type NewContent } from './receptions.js';
 import { emitEvent, reportRun, type Reception } from './report.js';
 import { isTracked } from './sameness.js';
 import { newStoredEvent, type StoredEvent } from './stored-event.js';
+import { isFetchable } from './topic-reader.js';
 
 /** Hands news to handlers: at once where the hub waits for the answer, or from the inbox. */
 export class Delivery {
@@ -83,7 +84,7 @@ export class Delivery {
         error: new Error(`Service ${stored.service} or its subscription is not there any more`),
       };
     }
-    if (stored.isPing === true) {
+    if (stored.isPing === true && isFetchable(reception.grant.topic)) {
       const content = await this.#options.fetchPinged(reception.entry, reception.grant);
       if (content instanceof Error && this.#isAborted) return { type: 'cut-off' };
       if (content instanceof Error) return this.#ended(reception, { type: 'failed', error: content });
@@ -149,11 +150,11 @@ export class Delivery {
   }
 
   #hand(target: DeliveryTarget, reception: Reception, content: GenuineContent, spentMs: number): PendingAnswer {
-    const { entry, event, receivedAt } = reception;
+    const { entry, grant, event, receivedAt } = reception;
     const { mode, fetchThinPings } = target.delivery;
     entry.counters.received(receivedAt);
     emitEvent(this.#options, 'notification', reception);
-    const isPing = fetchThinPings && event.bytes().byteLength === 0 ? true : undefined;
+    const isPing = fetchThinPings && event.bytes().byteLength === 0 && isFetchable(grant.topic) ? true : undefined;
     if (mode === 'queued' || isPing === true) {
       const withinMs = this.#timeOf(target, reception, spentMs).forStore;
       return this.#answers.counted(this.#keeping.queue(target, reception, content, { isPing, withinMs }));

@@ -69,7 +69,13 @@ export class Polling {
     const grant = readableGrant(entry.record);
     // Whoever is not known to any hub yet, and whoever is caught up with, is polled a little later.
     if (grant === undefined || isCatchingUp(id)) return this.#due.set(id, now() + Math.min(intervalMs, 10_000));
-    if (!isFetchable(grant.topic)) return this.#end(id);
+    if (!isFetchable(grant.topic)) {
+      // A start refuses such a topic in the code. This one is in the store, from before `pollSeconds` was set.
+      const told =
+        'the topic is no http or https URL and is not polled: unsubscribe it, or leave delivery.pollSeconds out';
+      logger.warn({ subscription: id, topic: grant.topic }, told);
+      return this.#end(id);
+    }
     let next = now() + Math.floor(intervalMs * (0.9 + random() / 5));
     try {
       if (await this.#poll({ entry, target, grant })) next = now() + graceMs(target);
