@@ -115,15 +115,15 @@ export class CatchUp {
 
   /** Resolves to whether what is new, if anything, is kept for the handler, and will not be lost by what is in hand. */
   async #offer({ since }: Gap, target: DeliveryTarget, { entry, grant, content }: Found): Promise<boolean> {
-    const { seen, delivery, logger } = this.#options;
-    const { id, createdAt } = entry.record;
+    const { seen, delivery, logger, now } = this.#options;
+    const { id, createdAt, firstVerifiedAt: subscribedAt = createdAt } = entry.record;
     const { topic } = grant;
     const { dedupe, pollSeconds } = target.delivery;
     const keepsSeen = dedupe === 'entries' || pollSeconds > 0;
     const isMissing = seen.isMissingOrOld.bind(seen);
     const entries = topicEntries(content, { subscriptionId: id, topic });
     const isSure = !entries.some(({ piece }) => seen.isUncertain(piece));
-    const news = newAfter(entries, { since, createdAt, keepsSeen, isMissing });
+    const news = newAfter(entries, { since, subscribedAt, now: now(), keepsSeen, isMissing });
     logger[news.length > 0 ? 'info' : 'debug'](
       { subscription: id, topic, entries: entries.length, new: news.length },
       `what was published since ${new Date(since).toISOString()} was fetched from the topic`,
