@@ -11,6 +11,7 @@ import type { ContentLinks, EventSource, GenuineContent, ReceptionContext } from
 
 let abortOf: (event: ContentDistributionMessage) => void;
 let entriesOf: (event: ContentDistributionMessage) => EventEntries;
+let closeOf: (event: ContentDistributionMessage) => void;
 let readOf: (event: ContentDistributionMessage) => EventEntries | undefined;
 
 /**
@@ -30,10 +31,12 @@ export class ContentDistributionMessage {
   #entries: EventEntries | undefined;
   #controller: AbortController | undefined;
   #isAborted: boolean;
+  #isClosed = false;
 
   static {
     abortOf = (event) => event.#abort();
     entriesOf = (event) => event.#readEntries();
+    closeOf = (event) => void (event.#isClosed = true);
     readOf = (event) => event.#entries;
   }
 
@@ -193,7 +196,9 @@ export class ContentDistributionMessage {
   }
 
   #readEntries(): EventEntries {
-    return (this.#entries ??= eventEntries(this.text(), { ...this.#reception, topic: this.grant.topic }));
+    const claimant = this.#isClosed ? undefined : this.id;
+    const { topic } = this.grant;
+    return (this.#entries ??= eventEntries(this.text(), { ...this.#reception, topic, claimant }));
   }
 
   #abort(): void {
@@ -205,6 +210,12 @@ export class ContentDistributionMessage {
 /** Aborts the signal of an event. */
 export function abortSignalOf(event: ContentDistributionMessage): void {
   abortOf(event);
+}
+
+/** The event is in hand no more: when its entries are read later, that claims none of them. */
+export function closeEvent(event: ContentDistributionMessage): ContentDistributionMessage {
+  closeOf(event);
+  return event;
 }
 
 /**

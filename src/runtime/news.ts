@@ -5,10 +5,13 @@ import type { DeliveryTarget } from '../delivery/delivery-target.js';
 import type { FetchingOptions } from '../delivery/fetching-options.js';
 import type { Hooks } from '../delivery/hooks.js';
 import { Inbox } from '../delivery/inbox.js';
+import { piecesIn } from '../delivery/message.js';
 import { Polling } from '../delivery/polling.js';
 import { RefusedContent } from '../delivery/refused-content.js';
 import { SeenNews } from '../delivery/seen-news.js';
+import { readEvent } from '../delivery/stored-event.js';
 import { TopicReader } from '../delivery/topic-reader.js';
+import { WaitingEvents } from '../delivery/waiting-events.js';
 import type { Engine } from '../engine/engine.js';
 import type { Pacing } from '../hub/pacing.js';
 import type { WithheldCredentials } from '../hub/withheld-credentials.js';
@@ -68,6 +71,7 @@ export class News {
     const { store, engine, logger, now, random, registry, hooks, underWay, targetOf, isClosing } = options;
     this.#options = options;
     this.seen = new SeenNews({ store, logger, now });
+    const waiting = new WaitingEvents();
     this.inbox = new Inbox({
       store,
       engine,
@@ -75,7 +79,11 @@ export class News {
       now,
       random,
       limitsOf: (service) => targetOf(service)?.delivery,
-      run: (event) => this.delivery.redeliver(event),
+      waiting,
+      run: (event) => {
+        this.#catchUp.noteRun(event);
+        return this.delivery.redeliver(event);
+      },
       onFound: (event) => this.delivery.found(event),
       onFoundDead: (event) => {
         this.deadLetters.found(event);
@@ -123,7 +131,16 @@ export class News {
       begin: (key, work, failed) => underWay.next(key, work, failed),
       isClosing,
     };
-    this.#catchUp = new CatchUp(fetching);
+    this.#catchUp = new CatchUp({
+      ...fetching,
+      waitingEvents: (id) => waiting.of(id),
+      // What cannot be read is told of when its turn comes.
+      readEvent: (id) => readEvent(store, id, () => {}),
+      piecesOf: async (event) => {
+        const message = this.delivery.messageOf(event);
+        return message === undefined ? [] : piecesIn(message);
+      },
+    });
     this.#polling = new Polling({ ...fetching, hooks, isCatchingUp: (id) => this.#catchUp.isWanted(id) });
     this.refused = new RefusedContent({
       ...fetching,
