@@ -8,6 +8,7 @@ import { isAsking, isWorking } from '../subscription/state.js';
 import type { DeliveryTarget } from './delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
 import type { Hooks } from './hooks.js';
+import type { JustRead } from './just-read.js';
 import { topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';
 
@@ -23,6 +24,7 @@ const NOTED_EVERY_MS = 86_400_000;
 /** What polling works with. */
 export interface PollingOptions extends FetchingOptions {
   readonly hooks: Hooks;
+  readonly justRead: Pick<JustRead, 'take' | 'drop'>;
   /** Whether a gap is to be made up for first. */
   readonly isCatchingUp: (subscriptionId: string) => boolean;
 }
@@ -60,6 +62,12 @@ export class Polling {
     this.#due.set(id, now() + (fetched?.polledAt === undefined ? 0 : Math.floor(random() * intervalMs)));
   }
 
+  /** Whether a subscription is to be polled, and was not yet. */
+  isFirstToCome({ service, fetched }: SubscriptionRecord): boolean {
+    const pollSeconds = this.#options.targetOf(service)?.delivery.pollSeconds ?? 0;
+    return pollSeconds > 0 && fetched?.polledAt === undefined;
+  }
+
   async #run(id: string): Promise<void> {
     const { entryOf, targetOf, isCatchingUp, isClosing, now, random, logger } = this.#options;
     const entry = entryOf(id);
@@ -88,10 +96,11 @@ export class Polling {
 
   /** Resolves to whether something is missing for which its hub is given time. */
   async #poll({ entry, target, grant }: Polled): Promise<boolean> {
-    const { reader, seen } = this.#options;
+    const { reader, seen, justRead } = this.#options;
     const { id, fetched } = entry.record;
+    const read = justRead.take(id, grant.topic);
     const known = fetched?.topic === grant.topic && !this.#missing.has(id) ? fetched : undefined;
-    const content = await reader.read(entry.record, grant, known);
+    const content = read ?? (await reader.read(entry.record, grant, known));
     if (content === undefined) {
       await this.#note(id, { ...fetched, topic: grant.topic });
       return false;
@@ -187,6 +196,7 @@ export class Polling {
   #end(id: string): void {
     this.#missing.delete(id);
     this.#resubscribedAt.delete(id);
+    this.#options.justRead.drop(id);
   }
 }
 

@@ -6,6 +6,7 @@ import type { FetchingOptions } from '../delivery/fetching-options.js';
 import type { Hooks } from '../delivery/hooks.js';
 import { Inbox } from '../delivery/inbox.js';
 import { piecesIn } from '../delivery/message.js';
+import { JustRead } from '../delivery/just-read.js';
 import { Polling } from '../delivery/polling.js';
 import { RefusedContent } from '../delivery/refused-content.js';
 import { SeenNews } from '../delivery/seen-news.js';
@@ -13,6 +14,7 @@ import { readEvent } from '../delivery/stored-event.js';
 import { TopicReader } from '../delivery/topic-reader.js';
 import { WaitingEvents } from '../delivery/waiting-events.js';
 import type { Engine } from '../engine/engine.js';
+import type { TopicKeeper } from '../hub/kept-document.js';
 import type { Pacing } from '../hub/pacing.js';
 import type { WithheldCredentials } from '../hub/withheld-credentials.js';
 import type { Logger } from '../logger.js';
@@ -66,11 +68,13 @@ export class News {
   readonly #options: NewsOptions;
   readonly #catchUp: CatchUp;
   readonly #polling: Polling;
+  readonly #justRead: JustRead;
 
   constructor(options: NewsOptions) {
     const { store, engine, logger, now, random, registry, hooks, underWay, targetOf, isClosing } = options;
     this.#options = options;
     this.seen = new SeenNews({ store, logger, now });
+    this.#justRead = new JustRead(now);
     const waiting = new WaitingEvents();
     this.inbox = new Inbox({
       store,
@@ -141,7 +145,12 @@ export class News {
         return message === undefined ? [] : piecesIn(message);
       },
     });
-    this.#polling = new Polling({ ...fetching, hooks, isCatchingUp: (id) => this.#catchUp.isWanted(id) });
+    this.#polling = new Polling({
+      ...fetching,
+      hooks,
+      justRead: this.#justRead,
+      isCatchingUp: (id) => this.#catchUp.isWanted(id),
+    });
     this.refused = new RefusedContent({
       ...fetching,
       isFull: (target) => this.delivery.isFull(target),
@@ -194,6 +203,13 @@ export class News {
   catchUp({ id, gapSince }: SubscriptionRecord): void {
     const { now } = this.#options;
     this.#catchUp.want(id, gapSince ?? now(), now());
+  }
+
+  /** Keeps the topic that discovery reads for the first poll, where there is to be one. */
+  keeperOf(record: SubscriptionRecord): TopicKeeper | undefined {
+    if (!this.#polling.isFirstToCome(record)) return undefined;
+    const take: TopicKeeper['take'] = (topic, content) => this.#justRead.keep(record.id, topic, content);
+    return { maxBytes: this.#options.maxBodyBytes, take };
   }
 
   /** A hub is being asked: what the topic has is looked at from now on, where the service wants that. */

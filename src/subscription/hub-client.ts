@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { discover } from '../hub/discover.js';
 import { hubCandidates, isNoHubHere } from '../hub/hub-candidates.js';
+import type { TopicKeeper } from '../hub/kept-document.js';
 import { HeldOriginError, type LeavingRequest, type OriginHolds } from '../hub/origin-holds.js';
 import { originOf } from '../hub/own-origin.js';
 import { hubGuard } from '../hub/private-reach.js';
@@ -30,6 +31,8 @@ export interface HubClientOptions {
   /** Origins that answered 429 to one request: others wait as well. */
   readonly holds: OriginHolds;
   readonly withheld: WithheldCredentials;
+  /** Takes the topic of a subscription, where discovery reads it; undefined where nobody wants it. */
+  readonly keeperOf: (record: SubscriptionRecord) => TopicKeeper | undefined;
   /** Gives up what is under way. */
   readonly signal: AbortSignal;
 }
@@ -66,7 +69,8 @@ interface Failed {
 }
 
 /** The network side of subscriptions. */
-export function hubClient({ apply, logger, now, holds, withheld, signal }: HubClientOptions): HubClient {
+export function hubClient(options: HubClientOptions): HubClient {
+  const { apply, logger, now, holds, withheld, keeperOf, signal } = options;
   const secretFor = requestSecrets(logger);
   return {
     async discover(record, terms) {
@@ -76,7 +80,12 @@ export function hubClient({ apply, logger, now, holds, withheld, signal }: HubCl
       const onWithheld = (url: string): void => withheld.warn(service, url, target);
       let found;
       try {
-        found = await discover(target, terms.discoveryConfig, { allowPrivateNetworks, onWithheld, signal });
+        found = await discover(target, terms.discoveryConfig, {
+          allowPrivateNetworks,
+          onWithheld,
+          signal,
+          keep: keeperOf(record),
+        });
       } catch (error) {
         if (signal.aborted) return;
         await apply(id, { type: 'discovery-failed', failure: failureOf(error, 'discovery', now()) });
