@@ -4,11 +4,15 @@ import { backoffMs, FAILURE_BACKOFF } from '../subscription/backoff.js';
 import type { FetchedRecord, GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import { isAsking } from '../subscription/state.js';
+import type { CheckedDeliveryConfig } from './delivery-config.js';
 import type { DeliveryTarget } from './delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
 import { notBefore } from './held-topic.js';
-import { newAfter, topicEntries } from './topic-entries.js';
+import type { StoredEvent } from './stored-event.js';
+import { newAfter, topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';
+import { WaitingEntries, type PiecesOf } from './waiting-entries.js';
+import type { WaitingEvent } from './waiting-events.js';
 
 /** A topic that cannot be had for so long is not tried any more, in milliseconds. */
 const GIVE_UP_AFTER_MS = 86_400_000;
@@ -30,13 +34,24 @@ interface Found {
   readonly content: TopicContent;
 }
 
+/** What making up for gaps works with. */
+export interface CatchUpOptions extends FetchingOptions {
+  /** The events of a subscription that wait in the inbox, the latest first. */
+  readonly waitingEvents: (subscriptionId: string) => readonly WaitingEvent[];
+  /** Reads one of them; undefined where it is there no more, or cannot be read. */
+  readonly readEvent: (id: string) => Promise<StoredEvent | undefined>;
+  readonly piecesOf: PiecesOf;
+}
+
 /** Fetches topics after gaps, and hands over what was missed of them (PROTOCOL L3). */
 export class CatchUp {
-  readonly #options: FetchingOptions;
+  readonly #options: CatchUpOptions;
   readonly #due: Timetable;
   readonly #gaps = new Map<string, Gap>();
+  /** What the inbox brings during a gap, by subscription; empty where nothing has been looked at. */
+  readonly #waiting = new Map<string, WaitingEntries>();
 
-  constructor(options: FetchingOptions) {
+  constructor(options: CatchUpOptions) {
     this.#options = options;
     const { engine, now, begin } = options;
     this.#due = engine.timetable((id) => {
@@ -65,6 +80,13 @@ export class CatchUp {
     if (this.#gaps.has(subscriptionId)) this.#due.set(subscriptionId, this.#options.now());
   }
 
+  /** An event of the inbox is run now: when the topic is fetched, it may wait no more. */
+  noteRun(event: StoredEvent): void {
+    const { subscriptionId, service } = event;
+    const delivery = this.#gaps.has(subscriptionId) ? this.#options.targetOf(service)?.delivery : undefined;
+    if (delivery !== undefined && !keepsSeen(delivery)) this.#waitingOf(subscriptionId).note(event);
+  }
+
   /** Whether a subscription has a gap that is not made up for. */
   isWanted(subscriptionId: string): boolean {
     return this.#gaps.has(subscriptionId);
@@ -88,7 +110,7 @@ export class CatchUp {
     const grant = entry && readableGrant(entry.record);
     const isMeant = target?.delivery.catchUp === true && entry !== undefined && isAsking(entry.record);
     if (!isMeant || grant === undefined || !isFetchable(grant.topic)) {
-      this.#gaps.delete(id);
+      this.#end(id);
       return;
     }
     const fetch = (): Promise<void> => this.#fetch(gap, target, entry, grant);
@@ -121,21 +143,23 @@ export class CatchUp {
       }
       logger.warn(fields, `what was published since ${since} cannot be fetched: what no hub sent is missing`);
     }
-    if (this.#gaps.get(id) === gap) this.#gaps.delete(id);
+    if (this.#gaps.get(id) === gap) this.#end(id);
     await apply(id, { type: 'fetched', since: gap.since, beganAt, of });
   }
 
   /** Resolves to whether what is new, if anything, is kept for the handler, and will not be lost by what is in hand. */
   async #offer({ since }: Gap, target: DeliveryTarget, { entry, grant, content }: Found): Promise<boolean> {
-    const { seen, delivery, logger } = this.#options;
-    const { id, createdAt } = entry.record;
+    const { seen, delivery, logger, now } = this.#options;
+    const { id, createdAt, firstVerifiedAt: subscribedAt = createdAt } = entry.record;
     const { topic } = grant;
-    const { dedupe, pollSeconds } = target.delivery;
-    const keepsSeen = dedupe === 'entries' || pollSeconds > 0;
+    const isRemembered = keepsSeen(target.delivery);
     const isMissing = seen.isMissingOrOld.bind(seen);
     const entries = topicEntries(content, { subscriptionId: id });
     const isSure = !entries.some(({ piece }) => seen.isUncertain(piece));
-    const news = newAfter(entries, { since, createdAt, keepsSeen, isMissing });
+    const rule = { since, subscribedAt, now: now(), keepsSeen: isRemembered, isMissing };
+    const found = newAfter(entries, rule);
+    // What is remembered includes what waits.
+    const news = isRemembered || found.length === 0 ? found : await this.#notWaiting(id, found);
     logger[news.length > 0 ? 'info' : 'debug'](
       { subscription: id, topic, entries: entries.length, new: news.length },
       `what was published since ${new Date(since).toISOString()} was fetched from the topic`,
@@ -145,6 +169,29 @@ export class CatchUp {
     const only = news.map(({ key }) => key);
     const isKept = await delivery.offer(target, entry, grant, { url, headers, raw: body, source: 'catch-up', only });
     return isKept && isSure;
+  }
+
+  /** The entries that no event in the inbox brings. */
+  async #notWaiting(id: string, entries: readonly TopicEntry[]): Promise<readonly TopicEntry[]> {
+    const { waitingEvents, readEvent } = this.#options;
+    const waiting = this.#waitingOf(id);
+    for (const event of waitingEvents(id)) {
+      const stored = waiting.wants(event) ? await readEvent(event.id) : undefined;
+      if (stored !== undefined) waiting.note(stored);
+    }
+    await waiting.settled();
+    return entries.filter(({ piece }) => !waiting.has(piece));
+  }
+
+  #waitingOf(id: string): WaitingEntries {
+    const waiting = this.#waiting.get(id) ?? new WaitingEntries(this.#options.piecesOf);
+    this.#waiting.set(id, waiting);
+    return waiting;
+  }
+
+  #end(id: string): void {
+    this.#gaps.delete(id);
+    this.#waiting.delete(id);
   }
 
   /** What cannot be fetched now is noted with its subscription, and no other is fetched for it after a restart. */
@@ -162,4 +209,9 @@ export class CatchUp {
     await this.#options.apply(id, { type: 'missed', since: gap.since });
     if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts: gap.attempts + 1 });
   }
+}
+
+/** Whether all that a service was handed is remembered, by its entries. */
+function keepsSeen({ dedupe, pollSeconds }: CheckedDeliveryConfig): boolean {
+  return dedupe === 'entries' || pollSeconds > 0;
 }

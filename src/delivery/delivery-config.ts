@@ -38,7 +38,8 @@ export interface DeliveryConfig {
   readonly dedupeWindowSeconds?: number | undefined;
   /**
    * Whether a notification without content, which says only that there is news, is handed over with the topic's content,
-   * fetched before each run of the handler. @default false
+   * fetched before each run of the handler. A topic that is no URL is not fetched: its notification stays empty.
+   * @default false
    */
   readonly fetchThinPings?: boolean | undefined;
   /**
@@ -48,7 +49,8 @@ export interface DeliveryConfig {
   readonly catchUp?: boolean | undefined;
   /**
    * Seconds after which the topic is fetched each time, as a safety net: an entry that its hub does not deliver within
-   * five minutes, or within that time where it is shorter, is handed over. 0: never. @default 0
+   * five minutes, or within that time where it is shorter, is handed over. 0: never. A topic that is no URL cannot be polled:
+   * naming one is a ConfigurationError. @default 0
    */
   readonly pollSeconds?: number | undefined;
   /** Events that were given up: `runtime.deadLetters`. */

@@ -7,7 +7,7 @@ import type { ReceptionsOptions } from './receptions.js';
 import type { ReportOptions } from './report.js';
 
 /** What delivery works with. */
-export interface DeliveryOptions extends ReportOptions, OnceOnlyOptions {
+export interface DeliveryOptions extends ReportOptions, Omit<OnceOnlyOptions, 'claimed'> {
   readonly inbox: Pick<Inbox, 'enqueue' | 'newPosition' | 'hold' | 'keep' | 'settle' | 'loadOf'>;
   /** Milliseconds the store has while a hub waits. */
   readonly storeTimeoutMs: number;

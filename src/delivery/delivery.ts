@@ -1,6 +1,7 @@
 import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import { AnswerTime } from './answer-time.js';
+import { ClaimedEntries } from './claimed-entries.js';
 import { ACKNOWLEDGED, answerTo, FULL, UNSTORED, type DeliveryAnswer } from './delivery-answer.js';
 import type { DeliveryOptions } from './delivery-options.js';
 import type { DeliveryTarget } from './delivery-target.js';
@@ -9,7 +10,7 @@ import { isUnrecoverable, runHandler, type AnsweredRun, type HandlerOutcome, typ
 import type { StoredRun } from './inbox-options.js';
 import { Keeping } from './keeping.js';
 import type { PendingAnswer } from './news-in-hand.js';
-import { abortSignalOf, type ContentDistributionMessage } from './message.js';
+import { abortSignalOf, closeEvent, type ContentDistributionMessage } from './message.js';
 import type { GenuineContent } from './received-content.js';
 import { OnceOnly } from './once-only.js';
 import { OpenAnswers } from './open-answers.js';
@@ -18,6 +19,7 @@ import { Receptions, type NewContent } from './receptions.js';
 import { emitEvent, reportDeadLetter, reportRun, type Reception } from './report.js';
 import { isTracked } from './sameness.js';
 import { newStoredEvent, type StoredEvent } from './stored-event.js';
+import { isFetchable } from './topic-reader.js';
 
 /** Hands news to handlers: at once where the hub waits for the answer, or from the inbox. */
 export class Delivery {
@@ -34,9 +36,10 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
-    this.#once = new OnceOnly(options);
+    const claimed = new ClaimedEntries();
+    this.#once = new OnceOnly({ ...options, claimed });
     this.#keeping = new Keeping(options);
-    this.#receptions = new Receptions({ ...options, isAborted: () => this.#isAborted });
+    this.#receptions = new Receptions({ ...options, claimed, isAborted: () => this.#isAborted });
   }
 
   /** Whether the service takes no more: its inbox is full. */
@@ -83,7 +86,7 @@ export class Delivery {
         error: new Error(`Service ${stored.service} or its subscription is not there any more`),
       };
     }
-    if (stored.isPing === true) {
+    if (stored.isPing === true && isFetchable(reception.grant.topic)) {
       const content = await this.#options.fetchPinged(reception.entry, reception.grant);
       if (content instanceof Error && this.#isAborted) return { type: 'cut-off' };
       if (content instanceof Error) return this.#ended(reception, { type: 'failed', error: content });
@@ -102,7 +105,8 @@ export class Delivery {
 
   /** A stored event as its handler would get it; undefined where its subscription is gone. */
   messageOf(stored: StoredEvent): ContentDistributionMessage | undefined {
-    return this.#receptions.ofStored(stored, stored.attempts)?.event;
+    const event = this.#receptions.ofStored(stored, stored.attempts)?.event;
+    return event && closeEvent(event);
   }
 
   /** Takes note of an event that a previous process left or gave up: it is not to be handed over beside that. */
@@ -143,11 +147,11 @@ export class Delivery {
   }
 
   #hand(target: DeliveryTarget, reception: Reception, content: GenuineContent, spentMs: number): PendingAnswer {
-    const { entry, event, receivedAt } = reception;
+    const { entry, grant, event, receivedAt } = reception;
     const { mode, fetchThinPings } = target.delivery;
     entry.counters.received(receivedAt);
     emitEvent(this.#options, 'notification', reception);
-    const isPing = fetchThinPings && event.bytes().byteLength === 0 ? true : undefined;
+    const isPing = fetchThinPings && event.bytes().byteLength === 0 && isFetchable(grant.topic) ? true : undefined;
     if (mode === 'queued' || isPing === true) {
       const withinMs = this.#timeOf(target, reception, spentMs).forStore;
       return this.#answers.counted(this.#keeping.queue(target, reception, content, { isPing, withinMs }));
@@ -180,19 +184,19 @@ export class Delivery {
     if (outcome !== undefined) {
       const ended = await this.#ended(reception, outcome, time);
       // What the handler has decided could not be stored: the hub is to come again, and the handler to decide again.
-      if (outcome.type === 'deleted' && ended.type === 'failed') return UNSTORED;
+      if (outcome.type === 'deleted' && ended.type === 'failed') return this.#once.unkept(reception, UNSTORED);
       if (outcome.type !== 'failed') return answerTo(outcome);
     }
     // A dead letter takes no room among the events that wait.
     if (!isUnrecoverable(outcome) && this.isFull(target)) {
       if (outcome === undefined) this.#follow(reception, run);
-      return FULL;
+      return this.#once.unkept(reception, FULL);
     }
     const stored = newStoredEvent(target.name, reception, content, { position: inbox.newPosition() });
     const withinMs = time.forStore;
     const storing = outcome === undefined ? inbox.hold(stored, withinMs) : inbox.keep(stored, outcome.error, withinMs);
     if (!(await this.#keeping.isStored(stored, storing))) {
-      return outcome === undefined ? this.#unstored(reception, { run, time }) : UNSTORED;
+      return outcome === undefined ? this.#unstored(reception, { run, time }) : this.#once.unkept(reception, UNSTORED);
     }
     if (outcome === undefined) this.#follow(reception, run, stored);
     return ACKNOWLEDGED;
@@ -201,12 +205,10 @@ export class Delivery {
   /** The handler may have ended while the store was being asked; if not, the hub comes again. */
   async #unstored(reception: Reception, { run, time }: AnsweredRun): Promise<DeliveryAnswer> {
     const outcome = await peek(run);
-    if (outcome === undefined) {
-      this.#follow(reception, run);
-      return UNSTORED;
-    }
-    const ended = await this.#ended(reception, outcome, time);
-    return outcome.type === 'failed' || ended.type === 'failed' ? UNSTORED : answerTo(outcome);
+    if (outcome === undefined) this.#follow(reception, run);
+    const ended = outcome && (await this.#ended(reception, outcome, time));
+    const isDecided = outcome !== undefined && outcome.type !== 'failed' && ended?.type !== 'failed';
+    return isDecided ? answerTo(outcome) : this.#once.unkept(reception, UNSTORED);
   }
 
   #follow(reception: Reception, run: HandlerRun, stored?: StoredEvent): void {
@@ -236,7 +238,7 @@ export class Delivery {
     const end = (): Promise<void> => this.#options.onDeleted(reception.entry.record.id);
     const settled = outcome.type === 'deleted' ? await endSubscription(outcome, end, time) : outcome;
     reportRun(this.#options, reception, settled);
-    if (settled.type === 'done') this.#once.handled(reception);
+    this.#once.ended(reception, settled.type);
     return settled;
   }
 }

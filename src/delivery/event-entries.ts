@@ -13,8 +13,10 @@ export interface EntriesContext {
   readonly topic: string;
   /** Of entries fetched from the topic, those that are news, by their key in the feed. */
   readonly only?: readonly string[] | undefined;
-  /** How an entry compares with what was seen of it before. */
-  readonly changeOf: (piece: Piece) => Exclude<EntryChange, 'deleted'>;
+  /** How an entry compares with what was seen of it before. It is claimed for the event of that id, where one is given. */
+  readonly changeOf: (piece: Piece, claimant: string | undefined) => Exclude<EntryChange, 'deleted'>;
+  /** The event, while its handler has it in hand. */
+  readonly claimant?: string | undefined;
 }
 
 /** The entries of an event, and what tells them from others. */
@@ -28,7 +30,8 @@ export interface EventEntries {
  *
  * @throws SyntaxError where it is broken, or XML that is no feed
  */
-export function eventEntries(text: string, { subscriptionId, topic, only, changeOf }: EntriesContext): EventEntries {
+export function eventEntries(text: string, context: EntriesContext): EventEntries {
+  const { subscriptionId, topic, only, changeOf, claimant } = context;
   const parsed = readEntries(text, topic);
   const versions = entryVersions(parsed);
   const wanted = only === undefined ? undefined : new Set(only);
@@ -38,7 +41,7 @@ export function eventEntries(text: string, { subscriptionId, topic, only, change
     const entry = parsed[index];
     if (entry === undefined || wanted?.has(version.key) === false) continue;
     const piece = entryPiece(subscriptionId, entry, version);
-    entries.push({ ...entry, change: entry.deleted ? 'deleted' : changeOf(piece) });
+    entries.push({ ...entry, change: entry.deleted ? 'deleted' : changeOf(piece, claimant) });
     pieces.push(piece);
   }
   return { entries, pieces };

@@ -4,6 +4,7 @@ import type { RecordStore } from '../store/record-store.js';
 import type { HandlerOutcome } from './handler-run.js';
 import type { MarkedEvents } from './marked-events.js';
 import type { StoredEvent } from './stored-event.js';
+import type { WaitingEvents } from './waiting-events.js';
 
 /**
  * How the run of a stored event ended. `'cut-off'`: the runtime stopped before the handler had ended, which is no run.
@@ -23,6 +24,8 @@ export interface InboxOptions {
   readonly now: () => number;
   /** From 0 to 1. */
   readonly random: () => number;
+  /** Counts its events: for whoever has to know which wait. @default its own */
+  readonly waiting?: WaitingEvents | undefined;
   /** Undefined for a service the code no longer has: its events are kept and left alone. */
   readonly limitsOf: (service: string) => InboxLimits | undefined;
   /** Runs the handler with a stored event. Does not throw. */

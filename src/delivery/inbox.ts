@@ -19,7 +19,7 @@ export class Inbox {
   readonly #due: Timetable;
   readonly #withdrawals: Withdrawals;
   readonly #lanes: Lanes;
-  readonly #waiting = new WaitingEvents();
+  readonly #waiting: WaitingEvents;
   /** Those that go in order, a line for each subscription. */
   readonly #lines = new Lines();
   /** What the store did not take when a run had ended: it is written later, and the handler is not run for it. */
@@ -30,7 +30,8 @@ export class Inbox {
 
   constructor(options: InboxOptions) {
     this.#options = options;
-    const { engine, limitsOf } = options;
+    const { engine, limitsOf, waiting = new WaitingEvents() } = options;
+    this.#waiting = waiting;
     this.#due = engine.timetable((id) => this.#ready(id));
     this.#withdrawals = new Withdrawals(options);
     engine.onSetBack(() => this.#due.noLaterThan(this.#latest()));

@@ -13,6 +13,7 @@ import type { StandardSchema } from './standard-schema.js';
 
 let abortOf: (event: ContentDistributionMessage) => void;
 let entriesOf: (event: ContentDistributionMessage) => EventEntries;
+let closeOf: (event: ContentDistributionMessage) => void;
 let readOf: (event: ContentDistributionMessage) => EventEntries | undefined;
 
 /**
@@ -32,10 +33,12 @@ export class ContentDistributionMessage {
   #entries: EventEntries | undefined;
   #controller: AbortController | undefined;
   #isAborted: boolean;
+  #isClosed = false;
 
   static {
     abortOf = (event) => event.#abort();
     entriesOf = (event) => event.#readEntries();
+    closeOf = (event) => void (event.#isClosed = true);
     readOf = (event) => event.#entries;
   }
 
@@ -209,7 +212,8 @@ export class ContentDistributionMessage {
   }
 
   #readEntries(): EventEntries {
-    return (this.#entries ??= eventEntries(this.text(), { ...this.#reception, topic: this.#base }));
+    const claimant = this.#isClosed ? undefined : this.id;
+    return (this.#entries ??= eventEntries(this.text(), { ...this.#reception, topic: this.#base, claimant }));
   }
 
   #abort(): void {
@@ -221,6 +225,12 @@ export class ContentDistributionMessage {
 /** Aborts the signal of an event. */
 export function abortSignalOf(event: ContentDistributionMessage): void {
   abortOf(event);
+}
+
+/** The event is in hand no more: when its entries are read later, that claims none of them. */
+export function closeEvent(event: ContentDistributionMessage): ContentDistributionMessage {
+  closeOf(event);
+  return event;
 }
 
 /**

@@ -10,6 +10,7 @@ import type { DeliveryTarget } from './delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
 import { notBefore } from './held-topic.js';
 import type { Hooks } from './hooks.js';
+import type { JustRead } from './just-read.js';
 import { topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';
 
@@ -28,6 +29,7 @@ const BUSY_MS = 1_000;
 /** What polling works with. */
 export interface PollingOptions extends FetchingOptions {
   readonly hooks: Hooks;
+  readonly justRead: Pick<JustRead, 'take' | 'drop'>;
   /** Whether a gap is to be made up for first. */
   readonly isCatchingUp: (subscriptionId: string) => boolean;
 }
@@ -67,6 +69,12 @@ export class Polling {
     this.#due.set(id, now() + (fetched?.polledAt === undefined ? 0 : Math.floor(random() * intervalMs)));
   }
 
+  /** Whether a subscription is to be polled, and was not yet. */
+  isFirstToCome({ service, fetched }: SubscriptionRecord): boolean {
+    const pollSeconds = this.#options.targetOf(service)?.delivery.pollSeconds ?? 0;
+    return pollSeconds > 0 && fetched?.polledAt === undefined;
+  }
+
   async #run(id: string): Promise<void> {
     const { entryOf, targetOf, isCatchingUp, isClosing, now, random, logger } = this.#options;
     const entry = entryOf(id);
@@ -76,7 +84,13 @@ export class Polling {
     const grant = readableGrant(entry.record);
     // Whoever is not known to any hub yet, and whoever is caught up with, is polled a little later.
     if (grant === undefined || isCatchingUp(id)) return this.#due.set(id, now() + Math.min(intervalMs, 10_000));
-    if (!isFetchable(grant.topic)) return this.#end(id);
+    if (!isFetchable(grant.topic)) {
+      // A start refuses such a topic in the code. This one is in the store, from before `pollSeconds` was set.
+      const told =
+        'the topic is no http or https URL and is not polled: unsubscribe it, or leave delivery.pollSeconds out';
+      logger.warn({ subscription: id, topic: grant.topic }, told);
+      return this.#end(id);
+    }
     let next = now() + Math.floor(intervalMs * (0.9 + random() / 5));
     try {
       const poll = async (): Promise<void> => {
@@ -99,10 +113,11 @@ export class Polling {
 
   /** Resolves to whether something is missing for which its hub is given time. */
   async #poll({ entry, target, grant }: Polled): Promise<boolean> {
-    const { reader, seen } = this.#options;
+    const { reader, seen, justRead } = this.#options;
     const { id, fetched } = entry.record;
+    const read = justRead.take(id, grant.topic);
     const known = fetched?.topic === grant.topic && !this.#missing.has(id) ? fetched : undefined;
-    const content = await reader.read(entry.record, grant, known);
+    const content = read ?? (await reader.read(entry.record, grant, known));
     if (content === undefined) {
       await this.#note(id, { ...fetched, topic: grant.topic });
       return false;
@@ -200,6 +215,7 @@ export class Polling {
     this.#missing.delete(id);
     this.#resubscribedAt.delete(id);
     this.#failures.delete(id);
+    this.#options.justRead.drop(id);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ClaimedEntries } from './claimed-entries.js';
 import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import type { ContentDistributionMessage } from './message.js';
@@ -10,6 +11,7 @@ import type { StoredEvent } from './stored-event.js';
 /** What making events works with. */
 export interface ReceptionsOptions {
   readonly seen: Pick<SeenNews, 'changeOf'>;
+  readonly claimed: Pick<ClaimedEntries, 'take'>;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;
   /** Whether the runtime waits for handlers no longer. */
   readonly isAborted: () => boolean;
@@ -24,9 +26,12 @@ export class Receptions {
   readonly #changeOf: ReceptionFacts['changeOf'];
 
   constructor(options: ReceptionsOptions) {
-    const { seen } = options;
+    const { seen, claimed } = options;
     this.#options = options;
-    this.#changeOf = (piece) => seen.changeOf(piece);
+    this.#changeOf = (piece, claimant) => {
+      const change = seen.changeOf(piece);
+      return claimant === undefined ? change : claimed.take(piece, change, claimant);
+    };
   }
 
   /** @param receivedAt epoch milliseconds */

@@ -4,7 +4,7 @@ import type { RecordStore } from '../store/record-store.js';
 import { ACKNOWLEDGED, type DeliveryAnswer } from './delivery-answer.js';
 import { NewsInHand, worstOf, type PendingAnswer } from './news-in-hand.js';
 import { isWhole, type Piece } from './piece.js';
-import { isBefore, seenOf, type Seen } from './seen-piece.js';
+import { isBefore, isNewsAfter, seenOf, type Seen } from './seen-piece.js';
 
 const VERSION = 1;
 
@@ -72,17 +72,12 @@ export class SeenNews {
     return seen.version === piece.version || isOlder ? 'unchanged' : 'updated';
   }
 
-  /**
-   * Whether no handler has had an entry that the topic has, or only an older one, and none has it in hand. A hub may write
-   * the same entry otherwise than its topic does, so that only the times it gives say whether one is older.
-   */
+  /** Whether no handler has had an entry that the topic has, or only an older one, and none has it in hand. */
   isMissing(given: Piece): boolean {
     const piece = this.#dated(given);
     if (this.#inHand.hasSome(piece.key)) return false;
     const had = this.#seen.get(piece.key) ?? this.#givenUp.get(piece.key);
-    if (had === undefined) return true;
-    const isNowDeleted = piece.deleted === true && had.deleted !== true;
-    return isNowDeleted || isBefore(had, piece);
+    return had === undefined || isNewsAfter(had, piece);
   }
 
   /** The same, where its topic had it before anybody looked and no handler has had it since: it may be of a gap. */

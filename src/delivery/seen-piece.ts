@@ -31,6 +31,15 @@ export function seenOf(data: unknown): Seen {
   };
 }
 
+/**
+ * Whether an entry is news to a handler that had another version of it. A hub may write the same entry otherwise than its topic
+ * does, so only the dates tell which version is older.
+ */
+export function isNewsAfter(had: Pick<Seen, 'updated' | 'deleted'>, piece: Pick<Seen, 'updated' | 'deleted'>): boolean {
+  const isNowDeleted = piece.deleted === true && had.deleted !== true;
+  return isNowDeleted || isBefore(had, piece);
+}
+
 /** Whether both say when they are of, and the one is the older. */
 export function isBefore(one: Pick<Seen, 'updated'>, other: Pick<Seen, 'updated'>): boolean {
   return one.updated !== undefined && other.updated !== undefined && one.updated < other.updated;

@@ -112,18 +112,32 @@ export async function readEvent(
   id: string,
   logger: Pick<Logger, 'error'>,
 ): Promise<StoredEvent | 'unreadable' | 'not now'> {
-  let raw: unknown;
+  const unreadable = (error: unknown): void =>
+    logger.error({ event: id, err: error }, 'a stored event cannot be read: left as it is');
   try {
-    raw = await store.get('event', id);
+    return (await findEvent(store, id, unreadable)) ?? 'unreadable';
   } catch (error) {
     logger.error({ event: id, err: error }, 'a stored event cannot be read now: tried again in a minute');
     return 'not now';
   }
+}
+
+/**
+ * Reads an event back; undefined where the record holds none, which `onUnreadable` is told of.
+ *
+ * @throws StoreError where the store fails
+ */
+export async function findEvent(
+  store: Pick<RecordStore, 'get'>,
+  id: string,
+  onUnreadable: (error: unknown) => void,
+): Promise<StoredEvent | undefined> {
+  const raw = await store.get('event', id);
   try {
     return decodeEvent(id, raw);
   } catch (error) {
-    logger.error({ event: id, err: error }, 'a stored event cannot be read: left as it is');
-    return 'unreadable';
+    onUnreadable(error);
+    return undefined;
   }
 }
 

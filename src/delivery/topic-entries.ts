@@ -37,12 +37,16 @@ export function topicEntries(
 /** Clocks differ, and what is published takes its time to appear, in milliseconds. */
 const SLACK_MS = 3_600_000;
 
+/** Entries published so long before the first verification are still delivered, in milliseconds. */
+const FLOOR_SLACK_MS = 600_000;
+
 /** What is new after a gap. Times are epoch milliseconds. */
 export interface GapRule {
   /** Since when news may have been missed. */
   readonly since: number;
-  /** When the subscription was created. */
-  readonly createdAt: number;
+  /** When the subscription was first verified, or was created where that is not known. */
+  readonly subscribedAt: number;
+  readonly now: number;
   /** Whether all that was handed over is remembered. */
   readonly keepsSeen: boolean;
   /** Whether no handler has had an entry, as far as is remembered. */
@@ -50,11 +54,14 @@ export interface GapRule {
 }
 
 /**
- * The entries that are news after a gap: those of its time, those that do not say of which time they are, and, where all
- * that was handed over is remembered, whatever else was not.
+ * The entries that are new after a gap: those dated in it, undated ones, and, where all that was handed over is remembered,
+ * whatever else was not. Nothing dated before the subscription began is new.
  */
 export function newAfter(entries: readonly TopicEntry[], rule: GapRule): readonly TopicEntry[] {
-  const { since, createdAt, keepsSeen, isMissing } = rule;
-  const earliest = (keepsSeen ? Math.min(since, createdAt) : since) - SLACK_MS;
+  const { since, subscribedAt, now, keepsSeen, isMissing } = rule;
+  const gapStart = since - SLACK_MS;
+  // A clock that was set back makes the subscription begin in the future: that says nothing of any entry.
+  const floor = subscribedAt > now ? gapStart : subscribedAt - FLOOR_SLACK_MS;
+  const earliest = keepsSeen ? floor : Math.max(gapStart, floor);
   return entries.filter(({ piece, at = Infinity }) => at >= earliest && isMissing(piece));
 }

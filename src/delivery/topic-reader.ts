@@ -75,7 +75,6 @@ export class TopicReader {
 
   /** What a notification without content is about, or why that cannot be had. */
   async pinged(record: SubscriptionRecord, grant: GrantRecord): Promise<GenuineContent | Error> {
-    if (!isFetchable(grant.topic)) return new Error(`The topic ${grant.topic} is no URL that could be fetched`);
     try {
       const content = await this.read(record, grant);
       return { headers: content?.headers ?? [], raw: content?.body ?? new Uint8Array(), url: content?.url };

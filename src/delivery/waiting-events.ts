@@ -9,13 +9,36 @@ interface Load {
   bytes: number;
 }
 
+/** An event that waits, and its size. */
+export interface WaitingEvent {
+  readonly id: string;
+  readonly bytes: number;
+}
+
+/** What is known of a waiting event without reading it. */
+interface Known {
+  readonly service: string;
+  readonly subscriptionId: string;
+  readonly load: Load;
+  readonly bytes: number;
+}
+
 /** Which events wait in the inbox, dead letters apart, and what they come to for each service. */
 export class WaitingEvents {
-  readonly #events = new Map<string, { readonly service: string; readonly load: Load; readonly bytes: number }>();
+  readonly #events = new Map<string, Known>();
   readonly #loads = new Map<string, Load>();
 
   serviceOf(id: string): string | undefined {
     return this.#events.get(id)?.service;
+  }
+
+  /** Those of a subscription, the latest first. Looks at all. */
+  of(subscriptionId: string): readonly WaitingEvent[] {
+    const found: WaitingEvent[] = [];
+    for (const [id, event] of this.#events) {
+      if (event.subscriptionId === subscriptionId) found.push({ id, bytes: event.bytes });
+    }
+    return found.toReversed();
   }
 
   loadOf(service: string): InboxLoad {
@@ -24,12 +47,12 @@ export class WaitingEvents {
 
   /** Counts an event, once however often it is stored. Whether it was not counted before. */
   add(event: StoredEvent): boolean {
-    const { id, service } = event;
+    const { id, service, subscriptionId } = event;
     if (this.#events.has(id)) return false;
     const load = this.#loads.get(service) ?? { events: 0, bytes: 0 };
     if (load.events === 0) this.#loads.set(service, load);
     const bytes = bytesOf(event);
-    this.#events.set(id, { service, load, bytes });
+    this.#events.set(id, { service, subscriptionId, load, bytes });
     load.events += 1;
     load.bytes += bytes;
     return true;

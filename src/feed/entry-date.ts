@@ -8,28 +8,50 @@ const RFC_822 =
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
-/** Hours ahead of UTC: RFC 822, section 5.1, and names of European zones; any other is taken for UTC, as section 5.2 has it. */
-const ZONES: Readonly<Record<string, number>> = {
-  edt: -4,
-  est: -5,
-  cdt: -5,
-  cst: -6,
-  mdt: -6,
-  mst: -7,
-  pdt: -7,
-  pst: -8,
-  bst: 1,
-  cet: 1,
-  cest: 2,
-  eet: 2,
-  eest: 3,
-  msk: 3,
-};
+/**
+ * Hours ahead of UTC. Names with several meanings (IST, CST, BST, AMT, GST) are absent, although RFC 822 gives CST one.
+ * RFC 2822, section 4.3, takes unknown names and military letters for UTC, which can be wrong by 14 hours. Such a date is
+ * left out instead: catch-up and polling compare dates, and a wrong one would hide news.
+ */
+const ZONES: ReadonlyMap<string, number> = new Map([
+  ['z', 0],
+  ['ut', 0],
+  ['utc', 0],
+  ['gmt', 0],
+  ['edt', -4],
+  ['est', -5],
+  ['cdt', -5],
+  ['mdt', -6],
+  ['mst', -7],
+  ['pdt', -7],
+  ['pst', -8],
+  ['akdt', -8],
+  ['akst', -9],
+  ['hst', -10],
+  ['wet', 0],
+  ['west', 1],
+  ['cet', 1],
+  ['cest', 2],
+  ['eet', 2],
+  ['eest', 3],
+  ['msk', 3],
+  ['hkt', 8],
+  ['sgt', 8],
+  ['awst', 8],
+  ['jst', 9],
+  ['kst', 9],
+  ['acst', 9.5],
+  ['acdt', 10.5],
+  ['aest', 10],
+  ['aedt', 11],
+  ['nzst', 12],
+  ['nzdt', 13],
+]);
 
 const LONGEST = 100;
 const MINUTE = 60_000;
 
-/** A date of a feed; undefined where it is none. Without a zone it is taken for UTC. */
+/** Reads a date of a feed. Undefined for anything else, and for a time zone that `ZONES` lacks. No zone means UTC. */
 export function readDate(text: string | undefined): Date | undefined {
   const written = text?.trim();
   if (written === undefined || written.length > LONGEST) return undefined;
@@ -51,19 +73,22 @@ function dateOf(
 ): Date | undefined {
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = written.map((part) => Number(part ?? 0));
   const milliseconds = Number(fraction.slice(0, 3).padEnd(3, '0'));
+  const ahead = minutesAhead(zone);
+  if (ahead === undefined) return undefined;
   const local = new Date(0);
   local.setUTCFullYear(year, month - 1, day);
   // Otherwise it is one that no calendar has.
   if (local.getUTCMonth() !== month - 1 || hour > 24 || minute > 59 || second > 60) return undefined;
   local.setUTCHours(hour, minute, second, milliseconds);
-  const date = new Date(local.getTime() - minutesAhead(zone) * MINUTE);
+  const date = new Date(local.getTime() - ahead * MINUTE);
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
-function minutesAhead(zone = ''): number {
+function minutesAhead(zone = 'utc'): number | undefined {
   const [, sign, hours = '0', minutes = '0'] = /([+-])(\d\d):?(\d\d)?$/.exec(zone) ?? [];
-  if (sign === undefined) return (ZONES[zone.toLowerCase()] ?? 0) * 60;
-  return (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1);
+  if (sign !== undefined) return (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1);
+  const known = ZONES.get(zone.toLowerCase());
+  return known === undefined ? undefined : known * 60;
 }
 
 /** RFC 2822, section 4.3. */

@@ -7,6 +7,7 @@ import { discoveryFailure } from './discovery-failure.js';
 import { discoveryRequest } from './discovery-request.js';
 import { withDocument, type OpenDocument } from './document.js';
 import type { DiscoveryConfig } from './http-config.js';
+import { keptDocument, type TopicKeeper } from './kept-document.js';
 import { withheldFrom } from './withheld-credentials.js';
 
 /** Where hub and topic were found. */
@@ -35,6 +36,8 @@ export interface DiscoveryContext {
   readonly signal?: AbortSignal | undefined;
   /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
   readonly now?: (() => number) | undefined;
+  /** Has the document read to its end and handed over, where it is the topic and a feed. @default it is not */
+  readonly keep?: TopicKeeper | undefined;
 }
 
 /** Taken at most of the hubs that one resource names: each of them is asked. */
@@ -69,7 +72,9 @@ export async function discover(
   const request = discoveryRequest(config, allowPrivateNetworks);
   return withDocument(url, { ...request, signal, now, onWithheld }, async (document) => {
     requireSuccess(document, request.headers, [...withheld]);
-    const found = await readDiscovery(document);
+    const kept = context.keep && keptDocument(document, context.keep);
+    const found = await readDiscovery(kept?.document ?? document);
+    await kept?.handOver(found.topic);
     if (withheld.size === 0 || context.onWithheld !== undefined) return found;
     return { ...found, warnings: [...(found.warnings ?? []), ...withheld] };
   });

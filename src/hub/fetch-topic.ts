@@ -91,12 +91,17 @@ async function contentOf(document: OpenDocument, maxBytes: number): Promise<Topi
   if ((await document.read(take, maxBytes)) === 'too-large') {
     throw discoveryFailure('too-large', `${url} is longer than ${maxBytes} bytes (security.maxBodyBytes)`, { status });
   }
+  return topicContent({ url, headers }, Buffer.concat(chunks));
+}
+
+/** The content of a topic, of an answer whose body was read. */
+export function topicContent({ url, headers }: Pick<OpenDocument, 'url' | 'headers'>, body: Uint8Array): TopicContent {
   const etag = headers.get('etag') ?? undefined;
   const lastModified = headers.get('last-modified') ?? undefined;
   return {
     url,
     headers: [...headers].filter(([name]) => !NOT_OF_THE_CONTENT.has(name)),
-    body: Buffer.concat(chunks),
+    body,
     validators: { etag, lastModified },
   };
 }

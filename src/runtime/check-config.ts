@@ -16,7 +16,7 @@ import {
 } from './service-checks.js';
 import type { CheckedServiceConfig, SubscriberServiceConfig } from './service-config.js';
 import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
-import { refuseDuplicates, singleTarget, targetInList } from './target-checks.js';
+import { refuseDuplicates, refuseUnpollable, singleTarget, targetInList } from './target-checks.js';
 import { httpUrl, servicePath } from './url-checks.js';
 
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
@@ -85,6 +85,7 @@ export function checkServiceConfig(service: string, config: SubscriberServiceCon
     targets: all,
   };
   checkCallback(checked, all, subject);
+  refuseUnpollable(all, checked.delivery.pollSeconds, subject);
   const problem =
     (checked.rotateSecret === 'renewal' ? secretRotationProblem(checked) : undefined) ??
     (checked.rotateCallback === 'renewal' ? callbackRotationProblem(checked) : undefined);

@@ -84,6 +84,7 @@ export class Core {
       now,
       holds,
       withheld,
+      keeperOf: (record) => this.news.keeperOf(record),
       signal: this.#abort.signal,
     });
     const pacing = new Pacing(options.security.hubConcurrency, this.#abort.signal);

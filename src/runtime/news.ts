@@ -6,14 +6,19 @@ import type { DeliveryTarget } from '../delivery/delivery-target.js';
 import type { FetchingOptions } from '../delivery/fetching-options.js';
 import type { Hooks } from '../delivery/hooks.js';
 import { Inbox } from '../delivery/inbox.js';
+import { JustRead } from '../delivery/just-read.js';
 import { MarkedEvents } from '../delivery/marked-events.js';
 import { MarkedTopics } from '../delivery/marked-topics.js';
+import { piecesIn } from '../delivery/message.js';
 import { Polling } from '../delivery/polling.js';
 import { RefusedContent } from '../delivery/refused-content.js';
 import { SeenNews } from '../delivery/seen-news.js';
+import { findEvent } from '../delivery/stored-event.js';
 import { SuspectTurn } from '../delivery/suspect-turn.js';
 import { TopicReader } from '../delivery/topic-reader.js';
+import { WaitingEvents } from '../delivery/waiting-events.js';
 import type { Engine } from '../engine/engine.js';
+import type { TopicKeeper } from '../hub/kept-document.js';
 import type { Pacing } from '../hub/pacing.js';
 import type { WithheldCredentials } from '../hub/withheld-credentials.js';
 import type { Logger } from '../logger.js';
@@ -69,6 +74,7 @@ export class News {
   readonly #topics: MarkedTopics;
   readonly #catchUp: CatchUp;
   readonly #polling: Polling;
+  readonly #justRead: JustRead;
 
   constructor(options: NewsOptions) {
     const { store, engine, logger, now, random, registry, hooks, underWay, targetOf, isClosing } = options;
@@ -77,6 +83,8 @@ export class News {
     this.markers = new CrashMarkers({ store, logger });
     const marking = { markers: this.markers, turn: new SuspectTurn({ engine, now }), engine, logger, now };
     this.#topics = new MarkedTopics(marking);
+    this.#justRead = new JustRead(now);
+    const waiting = new WaitingEvents();
     this.inbox = new Inbox({
       store,
       engine,
@@ -84,7 +92,11 @@ export class News {
       now,
       random,
       limitsOf: (service) => targetOf(service)?.delivery,
-      run: (event) => this.delivery.redeliver(event),
+      waiting,
+      run: (event) => {
+        this.#catchUp.noteRun(event);
+        return this.delivery.redeliver(event);
+      },
       marked: new MarkedEvents(marking),
       onFound: (event) => this.delivery.found(event),
       onFoundDead: (event) => {
@@ -135,8 +147,22 @@ export class News {
       marked: this.#topics,
       isClosing,
     };
-    this.#catchUp = new CatchUp(fetching);
-    this.#polling = new Polling({ ...fetching, hooks, isCatchingUp: (id) => this.#catchUp.isWanted(id) });
+    this.#catchUp = new CatchUp({
+      ...fetching,
+      waitingEvents: (id) => waiting.of(id),
+      // What cannot be read is told of when its turn comes.
+      readEvent: (id) => findEvent(store, id, () => {}),
+      piecesOf: async (event) => {
+        const message = this.delivery.messageOf(event);
+        return message === undefined ? [] : piecesIn(message);
+      },
+    });
+    this.#polling = new Polling({
+      ...fetching,
+      hooks,
+      justRead: this.#justRead,
+      isCatchingUp: (id) => this.#catchUp.isWanted(id),
+    });
     this.refused = new RefusedContent({
       ...fetching,
       isFull: (target) => this.delivery.isFull(target),
@@ -198,6 +224,13 @@ export class News {
     if (!this.#topics.renewed(record.id)) return;
     this.#catchUp.resume(record.id);
     this.#polling.plan(record);
+  }
+
+  /** Keeps the topic that discovery reads for the first poll, where there is to be one. */
+  keeperOf(record: SubscriptionRecord): TopicKeeper | undefined {
+    if (!this.#polling.isFirstToCome(record)) return undefined;
+    const take: TopicKeeper['take'] = (topic, content) => this.#justRead.keep(record.id, topic, content);
+    return { maxBytes: this.#options.maxBodyBytes, take };
   }
 
   /** A hub is being asked: what the topic has is looked at from now on, where the service wants that. */

@@ -1,3 +1,4 @@
+import { isFetchable } from '../delivery/topic-reader.js';
 import type { HubAndTopic, SubscriptionTarget } from '../subscription/snapshot.js';
 import { checkFields, isRecord, within, wrongField, wrongValue, type Check, type Place } from './field-checks.js';
 import { httpUrl, topicOfHub } from './url-checks.js';
@@ -47,6 +48,18 @@ export function refuseDuplicates(targets: readonly SubscriptionTarget[], subject
     }
     seen.add(key);
   }
+}
+
+/** @throws ConfigurationError for a topic that is to be polled and is no URL. FHIRcast's topics, for example, are names. */
+export function refuseUnpollable(targets: readonly SubscriptionTarget[], pollSeconds: number, subject: string): void {
+  if (pollSeconds === 0) return;
+  const unpollable = targets.find((target) => typeof target !== 'string' && !isFetchable(target.topic));
+  if (unpollable === undefined) return;
+  throw wrongField(
+    { subject, field: 'delivery.pollSeconds' },
+    `is ${pollSeconds}, but the topic of ${targetName(unpollable)} is no http or https URL, so it cannot be polled; ` +
+      'leave pollSeconds out, or subscribe to that topic with another service',
+  );
 }
 
 /** A target in words. */

@@ -10,7 +10,7 @@ import { KnownTargets } from './known-targets.js';
 import { compare, declare, type ReconcileOptions } from './reconcile.js';
 import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
 import type { CheckedServiceConfig } from './service-config.js';
-import { targetName } from './target-checks.js';
+import { refuseUnpollable, targetName } from './target-checks.js';
 
 /** What deciding about subscriptions works with. */
 export interface WantedOptions extends Omit<ReconcileOptions, 'known' | 'isBegun'> {
@@ -56,7 +56,7 @@ export class WantedSubscriptions {
 
   /**
    * @returns the subscription's id
-   * @throws ConfigurationError where the service's callback can serve no second subscription
+   * @throws ConfigurationError where the service's callback can serve no second subscription, or cannot poll the topic
    */
   async subscribe(
     service: string,
@@ -68,6 +68,7 @@ export class WantedSubscriptions {
     if (config === undefined) {
       throw new ConfigurationError(`Service "${service}" is not one of this runtime's services: start it as well.`);
     }
+    refuseUnpollable([target], config.delivery.pollSeconds, `subscribe() for service "${service}"`);
     // One at a time for each service: two calls with one target are about one subscription.
     return this.#inTurn(service, async () => {
       const known = this.#known.idOf(service, target);

@@ -34,6 +34,18 @@ export function withGap(
   };
 }
 
+/** Notes when a hub first verified the subscription. A grant verified before belongs to a record of 0.1.0: too late for it. */
+export function withFirstVerification(before: SubscriptionRecord, next: Transition): Transition {
+  const { record } = next;
+  if (record === before || record.firstVerifiedAt !== undefined || verificationsOf(before).length > 0) return next;
+  const verifiedAt = verificationsOf(record);
+  return verifiedAt.length === 0 ? next : { ...next, record: { ...record, firstVerifiedAt: Math.min(...verifiedAt) } };
+}
+
+function verificationsOf({ grants }: SubscriptionRecord): readonly number[] {
+  return grants.flatMap(({ verifiedAt }) => verifiedAt ?? []);
+}
+
 /** Whether a hub said that it delivers from now on: on the callback, or by its answer to the request (PROTOCOL S4). */
 function isVerification(
   before: SubscriptionRecord,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { discover } from '../hub/discover.js';
 import { hubCandidates, isNoHubHere } from '../hub/hub-candidates.js';
+import type { TopicKeeper } from '../hub/kept-document.js';
 import { HeldOriginError, type LeavingRequest, type OriginHolds } from '../hub/origin-holds.js';
 import { originOf } from '../hub/own-origin.js';
 import { hubGuard } from '../hub/private-reach.js';
@@ -31,6 +32,8 @@ export interface HubClientOptions {
   /** Origins that answered 429 to one request: others wait as well. */
   readonly holds: OriginHolds;
   readonly withheld: WithheldCredentials;
+  /** Takes the topic of a subscription, where discovery reads it; undefined where nobody wants it. */
+  readonly keeperOf: (record: SubscriptionRecord) => TopicKeeper | undefined;
   /** Gives up what is under way. */
   readonly signal: AbortSignal;
 }
@@ -67,7 +70,8 @@ interface Failed {
 }
 
 /** The network side of subscriptions. */
-export function hubClient({ apply, logger, now, holds, withheld, signal }: HubClientOptions): HubClient {
+export function hubClient(options: HubClientOptions): HubClient {
+  const { apply, logger, now, holds, withheld, keeperOf, signal } = options;
   const secretFor = requestSecrets(logger);
   return {
     async discover(record, terms) {
@@ -82,7 +86,13 @@ export function hubClient({ apply, logger, now, holds, withheld, signal }: HubCl
       const onWithheld = (url: string): void => withheld.warn(service, url, target);
       let found;
       try {
-        found = await discover(target, terms.discoveryConfig, { allowPrivateNetworks, onWithheld, signal, now });
+        found = await discover(target, terms.discoveryConfig, {
+          allowPrivateNetworks,
+          onWithheld,
+          signal,
+          now,
+          keep: keeperOf(record),
+        });
       } catch (error) {
         if (signal.aborted) return;
         const hold = holdOf(error, target, now());

@@ -170,6 +170,11 @@ export interface SubscriptionRecord {
   /** Whether a record of version 1 held it as denied: it is asked for again after a start. */
   readonly heldByVersion1?: boolean | undefined;
   readonly createdAt: number;
+  /**
+   * When a hub first verified it: catch-up delivers nothing that is older. Records of 0.1.0 lack it, unless they are verified
+   * first by a later version.
+   */
+  readonly firstVerifiedAt?: number | undefined;
   /** The hubs advertised at the last discovery, in document order. */
   readonly hubs: readonly string[];
   readonly topic?: string | undefined;

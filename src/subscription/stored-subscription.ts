@@ -14,6 +14,7 @@ export interface StoredSubscription {
 
 const STRINGS = ['service', 'desired'];
 const NUMBERS = ['createdAt', 'attempts'];
+const TIMES = ['gapSince', 'firstVerifiedAt'];
 const LISTS = ['hubs', 'passedOver'];
 const GRANT_STRINGS = ['id', 'advertisedHub', 'hub', 'topic', 'callback', 'path', 'state'];
 const GRANT_TIMES = ['leaseSeconds', 'verifiedAt', 'expiresAt', 'renewsAt', 'nextAttemptAt'];
@@ -62,7 +63,7 @@ function isStored(data: unknown, id: string): data is StoredSubscription {
     record['id'] === id &&
     areStrings(record, STRINGS) &&
     areNumbers(record, NUMBERS) &&
-    (record['gapSince'] === undefined || typeof record['gapSince'] === 'number') &&
+    TIMES.every((name) => record[name] === undefined || typeof record[name] === 'number') &&
     (record['fetched'] === undefined || (isObject(record['fetched']) && areStrings(record['fetched'], ['topic']))) &&
     (record['topicSource'] === undefined ||
       (isObject(record['topicSource']) && areStrings(record['topicSource'], ['topic', 'url']))) &&

@@ -6,7 +6,7 @@ import { denied } from './denial.js';
 import { discoveryHeld } from './discovery-held.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
-import { fetched, missed, withGap } from './gap.js';
+import { fetched, missed, withFirstVerification, withGap } from './gap.js';
 import { heldBack, released, stillHeldBack } from './holding.js';
 import { withHold } from './publisher-hold.js';
 import type { SubscriptionRecord } from './record.js';
@@ -27,7 +27,8 @@ export function transition(
   context: TransitionContext,
 ): Transition {
   const next = withoutRepeats(withKnownHub(asFarAsAsking(step(record, event, context)), context));
-  return withGap(record, event, withNextHub(stillHeldBack(next, context)), context);
+  const reached = withGap(record, event, withNextHub(stillHeldBack(next, context)), context);
+  return withFirstVerification(record, reached);
 }
 
 function withKnownHub(next: Transition, context: TransitionContext): Transition {

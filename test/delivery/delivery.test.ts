@@ -180,6 +180,15 @@ describe('a stored event', () => {
     expect(grants).toEqual(['g1']);
   });
 
+  test('C5 that is a thin ping, and whose topic is no URL, is handed over as it is: nothing is fetched', async () => {
+    const sizes: number[] = [];
+    const entry = entryOf([{ ...grant, topic: 'urn:fhircast:session:1' }]);
+    const { delivery } = setUp((event) => void sizes.push(event.raw.length), { entry });
+    const ping = { ...storedEvent, raw: new Uint8Array(), isPing: true };
+    expect(await delivery.redeliver(ping)).toMatchObject({ type: 'done' });
+    expect(sizes).toEqual([0]);
+  });
+
   test.each([
     ['service', { isDeclared: false }, {}],
     ['subscription', {}, { subscriptionId: 'gone' }],

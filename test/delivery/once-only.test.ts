@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ClaimedEntries } from '../../src/delivery/claimed-entries.js';
 import { ACKNOWLEDGED } from '../../src/delivery/delivery-answer.js';
 import type { DeliveryTarget } from '../../src/delivery/delivery-target.js';
 import { messageOf } from '../../src/delivery/message-of.js';
@@ -24,6 +25,7 @@ test('news in order keeps it, whatever is in it', async () => {
       handled: () => {},
       givenUp: () => {},
     },
+    claimed: new ClaimedEntries(),
     logger: new FakeWorld().logger,
     targetOf: () => target,
   });

@@ -49,33 +49,58 @@ describe('the entries of a topic', () => {
 });
 
 describe('what is new after a gap', () => {
+  const MINUTE = 60_000;
+  const BEGAN = SINCE - 30 * DAY;
   const written = [
     { id: 'during', at: SINCE + HOUR },
     { id: 'within the hour before', at: SINCE - HOUR },
     { id: 'before', at: SINCE - HOUR - 1 },
     { id: 'without a time' },
     { id: 'old and updated', at: SINCE - DAY, updated: SINCE + 1 },
-    { id: 'before the subscription', at: SINCE - 40 * DAY },
+    { id: 'within ten minutes before the subscription', at: BEGAN - 10 * MINUTE },
+    { id: 'before the subscription', at: BEGAN - 10 * MINUTE - 1 },
   ];
   const entries = entriesOf(atom(written));
   const news = (rule: Partial<GapRule> = {}): readonly string[] => {
-    const all = { since: SINCE, createdAt: SINCE - 30 * DAY, keepsSeen: false, isMissing: () => true, ...rule };
+    const all = {
+      since: SINCE,
+      subscribedAt: BEGAN,
+      now: SINCE + DAY,
+      keepsSeen: false,
+      isMissing: () => true,
+      ...rule,
+    };
     return newAfter(entries, all).map((entry) => written[entries.indexOf(entry)]?.id ?? '');
   };
 
-  test('is of its time, less an hour, or of no time', () => {
+  test('L3 is of its time, less an hour, or of no time', () => {
     expect(news()).toEqual(['during', 'within the hour before', 'without a time', 'old and updated']);
   });
 
-  test('is also what was not handed over since there is the subscription, where that is remembered', () => {
+  test('L3 is also what was not handed over since there is the subscription less ten minutes, where that is remembered', () => {
     expect(news({ keepsSeen: true })).toEqual([
       'during',
       'within the hour before',
       'before',
       'without a time',
       'old and updated',
+      'within ten minutes before the subscription',
     ]);
   });
+
+  test.each([true, false])('L3 is nothing from before the subscription, whenever its gap began (%s)', (keepsSeen) => {
+    // Its hub failed for two days before it first verified.
+    const rule = { since: SINCE - 2 * DAY, subscribedAt: SINCE, keepsSeen };
+    expect(news(rule)).toEqual(['during', 'without a time', 'old and updated']);
+  });
+
+  test.each([true, false])(
+    'L3 is that of the gap where a clock was set back since the subscription began (%s)',
+    (keepsSeen) => {
+      const rule = { subscribedAt: SINCE + 365 * DAY, keepsSeen };
+      expect(news(rule)).toEqual(['during', 'within the hour before', 'without a time', 'old and updated']);
+    },
+  );
 
   test('is nothing that was handed over', () => {
     const had = entries[0]?.piece.key;

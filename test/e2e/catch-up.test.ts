@@ -24,10 +24,21 @@ interface Options {
   readonly config?: SubscriberServiceConfig;
   readonly leaseSeconds?: number;
   readonly handle?: (event: ContentDistributionMessage) => void;
+  /** Whether the handler asks for the entries of an event. */
+  readonly reads?: (event: ContentDistributionMessage) => boolean;
+  /** Whether the hub fails until it is told otherwise. */
+  readonly isFailingFirst?: boolean;
 }
 
 /** A publisher and a hub, and a service that is subscribed and notes the entries it is handed. */
-async function setUp({ delivery = {}, config = {}, leaseSeconds = 10 * 86_400, handle = () => {} }: Options = {}) {
+async function setUp({
+  delivery = {},
+  config = {},
+  leaseSeconds = 10 * 86_400,
+  handle = () => {},
+  reads = () => true,
+  isFailingFirst = false,
+}: Options = {}) {
   const world = new FakeWorld();
   const hub = await TestHub.start({ leaseSeconds });
   onTestFinished(() => hub.close());
@@ -41,7 +52,8 @@ async function setUp({ delivery = {}, config = {}, leaseSeconds = 10 * 86_400, h
       onEventNotification: (event) => {
         handle(event);
         const { source, attempt } = event;
-        got.push({ source, attempt, entries: event.entries().map(({ id, change }) => `${id} ${change}`) });
+        const entries = reads(event) ? event.entries() : [];
+        got.push({ source, attempt, entries: entries.map(({ id, change }) => `${id} ${change}`) });
       },
     },
   );
@@ -52,7 +64,12 @@ async function setUp({ delivery = {}, config = {}, leaseSeconds = 10 * 86_400, h
     runtime = started;
     return started;
   };
-  await (await start()).ready({ timeoutMs: 5_000 });
+  if (isFailingFirst) {
+    hub.fail(503, { times: 1_000 });
+    await start();
+  } else {
+    await (await start()).ready({ timeoutMs: 5_000 });
+  }
   await hub.settled();
   /** Time passes, and what comes due by then is done. */
   const pass = async (milliseconds: number): Promise<void> => {
@@ -247,6 +264,74 @@ describe('after a time in which the process was down', () => {
     await set.pass(DAY);
     expect(set.publisher.asked.length - before).toBeLessThanOrEqual(1);
   });
+
+  it.each([
+    ['that fails again', true],
+    ['that is handled at once, unread', false],
+  ])('L3 an entry that waits in the inbox (%s) is not delivered a second time', async (_how, failsAgain) => {
+    let isBroken = true;
+    const set = await setUp({
+      handle: ({ source }) => {
+        if (isBroken && source === 'hub') throws(new Error('not now'));
+      },
+      reads: ({ source }) => failsAgain || source === 'catch-up',
+    });
+    const waiting = set.news('waiting');
+    await set.hub.distribute(set.publisher.url, atom([waiting]), { contentType: 'application/atom+xml' });
+    await set.settle();
+    await set.stop();
+    set.world.pass(HOUR);
+    isBroken = failsAgain;
+    set.publisher.body = atom([set.news('missed'), waiting, set.old]);
+    await set.start();
+    await set.pass(MINUTE);
+    await until(() => set.got.some(({ source }) => source === 'catch-up'));
+    isBroken = false;
+    for (let hour = 0; hour < 3; hour += 1) await set.pass(HOUR);
+    await until(() => set.got.some(({ source }) => source === 'hub'));
+    const got = set.got.map(({ source, entries }) => ({ source, entries }));
+    expect(got.toSorted((one, other) => one.source.localeCompare(other.source))).toEqual([
+      { source: 'catch-up', entries: ['missed new'] },
+      { source: 'hub', entries: failsAgain ? ['waiting new'] : [] },
+    ]);
+  });
+
+  it('L3 a later version of what waits in the inbox is delivered', async () => {
+    const set = await setUp({
+      handle: ({ source }) => {
+        if (source === 'hub') throws(new Error('not now'));
+      },
+    });
+    const waiting = set.news('waiting');
+    await set.hub.distribute(set.publisher.url, atom([waiting]), { contentType: 'application/atom+xml' });
+    await set.settle();
+    await set.stop();
+    set.world.pass(HOUR);
+    set.publisher.body = atom([{ ...waiting, updated: set.world.now, title: 'corrected' }, set.old]);
+    await set.start();
+    await set.pass(MINUTE);
+    await until(() => set.got.length > 0);
+    expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['waiting new'] }]);
+  });
+
+  it.each(['entries', false] as const)(
+    'L3 nothing from before the first verification is delivered, however long its hub failed (dedupe: %s)',
+    async (dedupe) => {
+      const set = await setUp({ delivery: { dedupe }, isFailingFirst: true });
+      const before = set.news('before');
+      set.world.pass(HOUR);
+      set.hub.configure({ fail: undefined });
+      await set.pass(HOUR);
+      await until(async () => (await state(set)) === 'active');
+      const justBefore = set.news('just before', set.world.now - 9 * MINUTE);
+      set.publisher.body = atom([justBefore, before, set.old]);
+      await set.stop();
+      await set.start();
+      await set.pass(MINUTE);
+      await until(() => set.got.length > 0);
+      expect(set.got.flatMap(({ entries }) => entries)).toEqual(['just before new']);
+    },
+  );
 
   it('what was fetched is kept until its handler has succeeded, like any other news', async () => {
     let isBroken = true;

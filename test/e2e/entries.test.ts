@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ContentDistributionMessage, DeliveryConfig } from 'websub-subscriber';
+import { deferred } from './fake-world.js';
 import { quiet, setUp, throws } from './news-service.js';
 import { atom, type Written } from './publisher.js';
 
@@ -82,6 +83,90 @@ describe('event.entries()', () => {
     await topic.publish('{"event": ', { contentType: 'application/json' });
     expect(seen).toEqual([0, 0, 'SyntaxError', 'SyntaxError']);
   });
+});
+
+/** Two copies of an entry, each in an event of its own, the first of which is in hand until `end` is called. */
+async function twoCopies(delivery: DeliveryConfig = {}) {
+  const turn = deferred();
+  const got: string[] = [];
+  let events = 0;
+  const set = await setUp(
+    async (event) => {
+      if (event.attempt === 1) events += 1;
+      const isFirst = events === 1;
+      got.push(...event.entries().map(({ id, change }) => `${event.attempt}: ${id} ${change}`));
+      if (isFirst && event.attempt === 1) await turn.promise;
+    },
+    { delivery: { ackAfterMs: 0, ...delivery } },
+  );
+  const publish = async (entries: readonly Written[]) => {
+    const { status } = await set.publish(atom(entries));
+    await quiet();
+    return status;
+  };
+  await publish([one]);
+  expect(await publish([one, two])).toBe(202);
+  expect(got).toEqual(['1: one new', '1: one unchanged', '1: two new']);
+  got.length = 0;
+  const end = async (error?: Error): Promise<void> => {
+    if (error === undefined) turn.resolve();
+    else turn.reject(error);
+    await quiet();
+  };
+  return { ...set, got, publish, end };
+}
+
+describe.each([{}, { dedupe: 'body' }, { dedupe: 'entries' }, { pollSeconds: 600 }] as const)(
+  'of two copies of an entry at the same time the second is unchanged (%o)',
+  (delivery) => {
+    it('and so is a third, when the first has succeeded', async () => {
+      const set = await twoCopies(delivery);
+      await set.end();
+      await set.publish([one, { id: 'three', at: AT }]);
+      expect(set.got).toEqual(['1: one unchanged', '1: three new']);
+    });
+
+    it('and the first is new when it is tried again, although the second has succeeded', async () => {
+      const set = await twoCopies(delivery);
+      await set.end(new Error('not now'));
+      set.world.pass(5_000);
+      await quiet();
+      await set.publish([one, { id: 'three', at: AT }]);
+      expect(set.got).toEqual(['2: one new', '1: one unchanged', '1: three new']);
+    });
+
+    it('and a third is new when the first was given up', async () => {
+      const set = await twoCopies({ ...delivery, retryForSeconds: 0 });
+      await set.end(new Error('never'));
+      await set.publish([one, { id: 'three', at: AT }]);
+      expect(set.got).toEqual(['1: one new', '1: three new']);
+    });
+
+    it('and a third is new when the first could not be stored, and its hub is to send it again', async () => {
+      const set = await noting({ ...delivery, retryForSeconds: 60 }, () => {
+        if (set.got.length === 1) throws(new Error('not now'));
+      });
+      set.store.faults = new Set(['set']);
+      expect(await set.publish([one])).toBe(503);
+      set.store.faults = new Set();
+      expect(await set.publish([one, two])).toBe(202);
+      expect(set.got).toEqual([['one new'], ['one new', 'two new']]);
+    });
+  },
+);
+
+it('looking at the entries of a dead letter, or of an event that was told of, makes them unchanged for nobody', async () => {
+  const looked: string[] = [];
+  const set = await noting({ retryForSeconds: 0 }, () => throws(new Error('never')));
+  set.runtime.hooks.on('dead-letter', ({ event }) => {
+    looked.push(...(event?.entries() ?? []).map(({ change }) => change));
+  });
+  await set.publish([one]);
+  await quiet();
+  for await (const { event } of set.runtime.deadLetters) looked.push(...(event?.entries() ?? []).map(({ id }) => id));
+  expect(looked).toEqual(['new', 'one']);
+  await set.publish([one, two]);
+  expect(set.got).toEqual([['one new'], ['one new', 'two new']]);
 });
 
 const deletion = (when: number): string =>

@@ -22,6 +22,7 @@ it.each([
   ['a grant in no state', { grant: { state: undefined } }],
   ['times that are none', { grant: { renewsAt: 'soon', expiresAt: 'later' } }],
   ['no target', { record: { target: undefined } }],
+  ['a first verification at no time', { record: { firstVerifiedAt: 'once' } }],
   ['no hubs', { record: { hubs: undefined } }],
   ['no word of what is wanted', { record: { desired: undefined } }],
   ['another id', { record: { id: 'another' } }],

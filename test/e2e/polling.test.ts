@@ -104,6 +104,16 @@ describe('delivery.pollSeconds', () => {
     expect(set.silences).toEqual([]);
   });
 
+  it('the first poll takes what discovery has just read, and the next one asks whether that has changed', async () => {
+    const set = await setUp();
+    expect(set.publisher.answered).toEqual([200]);
+    await set.pass(11 * MINUTE);
+    expect(set.publisher.answered).toEqual([200, 304]);
+    set.publisher.body = atom([set.news('silent'), set.old]);
+    await set.pass(25 * MINUTE);
+    expect(set.got).toEqual(['poll: silent new']);
+  });
+
   it('what the hub delivers is not handed over a second time, and the hub is not blamed', async () => {
     const set = await setUp();
     await set.pass(5 * MINUTE);

@@ -18,12 +18,42 @@ describe('a date', () => {
     ['RFC 822 in New York', 'Sat, 07 Sep 2002 00:00:01 EDT', '2002-09-07T04:00:01.000Z'],
     ['RFC 822 in Berlin', 'Saturday, 07 September 2002 00:00:01 CEST', '2002-09-06T22:00:01.000Z'],
     ['RFC 822 with an offset from GMT', 'Sat, 07 Sep 2002 00:00:01 GMT+02:00', '2002-09-06T22:00:01.000Z'],
-    ['a zone nobody knows, in UTC', 'Sat, 07 Sep 2002 00:00:01 XYZ', '2002-09-07T00:00:01.000Z'],
+    ['RFC 822 in UTC', 'Sat, 07 Sep 2002 00:00:01 UTC', '2002-09-07T00:00:01.000Z'],
+    ['RFC 822 without a zone, in UTC', 'Sat, 07 Sep 2002 00:00:01', '2002-09-07T00:00:01.000Z'],
+    [
+      'RFC 822 with an ambiguous name in a comment',
+      'Sat, 07 Sep 2002 00:00:01 +0530 (IST)',
+      '2002-09-06T18:30:01.000Z',
+    ],
     ['a leap second', '2016-12-31T23:59:60Z', '2017-01-01T00:00:00.000Z'],
     ['a year before a hundred', '0050-01-01', '0050-01-01T00:00:00.000Z'],
   ])('%s', (_what, text, iso) => {
     expect(readDate(text)?.toISOString()).toBe(iso);
   });
+
+  test.each([
+    ['JST', '15:00'],
+    ['KST', '15:00'],
+    ['HKT', '16:00'],
+    ['SGT', '16:00'],
+    ['AWST', '16:00'],
+    ['ACST', '14:30'],
+    ['ACDT', '13:30'],
+    ['AEST', '14:00'],
+    ['AEDT', '13:00'],
+    ['NZST', '12:00'],
+    ['NZDT', '11:00'],
+    ['jst', '15:00'],
+  ])('in the zone %s is of the day before in UTC, at %s', (zone, time) => {
+    expect(readDate(`Sun, 08 Sep 2002 00:00:00 ${zone}`)?.toISOString()).toBe(`2002-09-07T${time}:00.000Z`);
+  });
+
+  test.each(['IST', 'CST', 'BST', 'AMT', 'GST', 'cst', 'XYZ', 'A', 'Y', 'constructor', '__proto__'])(
+    'in the zone %s, which may be any of several or none, is unknown and not taken for UTC',
+    (zone) => {
+      expect(readDate(`Sat, 07 Sep 2002 00:00:01 ${zone}`)).toBeUndefined();
+    },
+  );
 
   test.each([
     undefined,

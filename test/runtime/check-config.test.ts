@@ -23,6 +23,15 @@ const a = 'https://example.com/a';
 const hub = 'https://hub.example/';
 
 describe('a service configuration', () => {
+  it.each([a, { hub, topic: a }, { hub, topic: 'HTTP://example.com/b' }])('may poll %j', (target) => {
+    expect(checkServiceConfig('News', { target, delivery: { pollSeconds: 600 } }).targets).toEqual([target]);
+  });
+
+  it('may name a topic that is no URL, which is not polled', () => {
+    const target = { hub, topic: 'urn:fhircast:1' };
+    expect(checkServiceConfig('News', { target, delivery: { fetchThinPings: true } }).targets).toEqual([target]);
+  });
+
   it('has defaults', () => {
     expect(checkServiceConfig('News', {})).toEqual({
       name: 'News',
@@ -186,6 +195,14 @@ describe('a wrong value is refused, with what would be right:', () => {
       `hubs is 'all', which needs a callback for each: set appendServicePath too.`,
     ],
     [{ delivery: { dedupe: true } }, `delivery.dedupe is true; it must be 'body', 'entries' or false.`],
+    [
+      { target: { hub, topic: 'urn:fhircast:1' }, delivery: { pollSeconds: 600 } },
+      'Service "News": delivery.pollSeconds is 600, but the topic of urn:fhircast:1 at https://hub.example/ is no http or https URL, so it cannot be polled; leave pollSeconds out, or subscribe to that topic with another service.',
+    ],
+    [
+      { targets: [a, { hub, topic: 'name' }], delivery: { pollSeconds: 1 } },
+      'delivery.pollSeconds is 1, but the topic of name at',
+    ],
     [{ delivery: { pollSeconds: -1 } }, 'delivery.pollSeconds is -1; it must be a number of seconds, from 0 to'],
     [{ delivery: { catchUp: 'yes' } }, 'delivery.catchUp is "yes"; it must be true or false.'],
     [{ delivery: { fetchThinPings: 1 } }, 'delivery.fetchThinPings is 1; it must be true or false.'],

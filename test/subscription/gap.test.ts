@@ -165,6 +165,38 @@ describe('nothing was missed', () => {
   });
 });
 
+describe('L3 the first verification is noted', () => {
+  test('once: renewals, restarts and another hub leave it as it is', () => {
+    const life = active();
+    expect(life.record.firstVerifiedAt).toBe(START);
+    const moved = life.due(8 * DAY).discovered(SECOND_HUB);
+    moved.requestedAt(SECOND_HUB).verified('864000', moved.grantAt(SECOND_HUB).id);
+    expect(moved.record.firstVerifiedAt).toBe(START);
+    moved
+      .due(20 * DAY)
+      .discovered(HUB)
+      .requestedAt(HUB);
+    moved.verified('864000', moved.grantAt(HUB).id);
+    expect(moved.record.firstVerifiedAt).toBe(START);
+  });
+
+  test('not when a hub is only asked', () => {
+    expect(asked().record).not.toHaveProperty('firstVerifiedAt');
+    expect(asked().after(DAY).verified().record.firstVerifiedAt).toBe(START + DAY);
+  });
+
+  test('not by a renewal of what 0.1.0 had verified before', () => {
+    const { firstVerifiedAt: _unknown, ...old } = active().record;
+    const life = new Life(old);
+    life
+      .due(8 * DAY)
+      .discovered()
+      .requested()
+      .verified();
+    expect(life.record).not.toHaveProperty('firstVerifiedAt');
+  });
+});
+
 test('what was fetched again unchanged is no change', () => {
   const life = fetched(active());
   const { record } = life;

@@ -66,6 +66,7 @@ async function wanted(
     now: () => here.now,
     holds,
     withheld: new WithheldCredentials(recordingLogger(here.lines)),
+    keeperOf: () => undefined,
     signal: abort.signal,
   });
   const work = new Set<Promise<void>>();

@@ -1,0 +1,62 @@
+import { isNewsAfter } from './seen-piece.js';
+import type { Piece } from './piece.js';
+import { bytesOf, type StoredEvent } from './stored-event.js';
+import type { WaitingEvent } from './waiting-events.js';
+
+/** Limits of what is parsed for one gap: catch-up may deliver again what the events beyond them bring. */
+const MOST_BYTES = 8 * 1024 * 1024;
+const MOST_EVENTS = 1_000;
+
+/** Reads the entries that an event brings. */
+export type PiecesOf = (event: StoredEvent) => Promise<readonly Piece[]>;
+
+/** The entries of events that are in the inbox during a gap. Their handler gets them from there, not from catch-up. */
+export class WaitingEntries {
+  readonly #piecesOf: PiecesOf;
+  /** By event. */
+  readonly #read = new Map<string, Promise<void>>();
+  /** Versions of an entry, by its key. */
+  readonly #pieces = new Map<string, Piece[]>();
+  #bytes = 0;
+
+  constructor(piecesOf: PiecesOf) {
+    this.#piecesOf = piecesOf;
+  }
+
+  /** Whether an event is still to be read, and is within the limits. */
+  wants({ id, bytes }: WaitingEvent): boolean {
+    return !this.#read.has(id) && this.#read.size < MOST_EVENTS && this.#bytes + bytes <= MOST_BYTES;
+  }
+
+  /** Reads the entries of an event. An event that does not parse has none. */
+  note(event: StoredEvent): void {
+    const bytes = bytesOf(event);
+    if (!this.wants({ id: event.id, bytes })) return;
+    this.#bytes += bytes;
+    const read = async (): Promise<void> => {
+      try {
+        for (const piece of await this.#piecesOf(event)) this.#add(piece);
+      } catch {
+        // Its handler is told when it parses the event.
+      }
+    };
+    this.#read.set(event.id, read());
+  }
+
+  /** Resolves when all that was noted is read. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#read.values());
+  }
+
+  /** Whether an event brings an entry as the topic has it, or a later version of it. */
+  has(piece: Piece): boolean {
+    const versions = this.#pieces.get(piece.key) ?? [];
+    return versions.some((waiting) => !isNewsAfter(waiting, piece));
+  }
+
+  #add(piece: Piece): void {
+    const versions = this.#pieces.get(piece.key);
+    if (versions === undefined) this.#pieces.set(piece.key, [piece]);
+    else versions.push(piece);
+  }
+}

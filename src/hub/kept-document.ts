@@ -1,0 +1,57 @@
+import { sniffFormat } from '../protocol/document-format.js';
+import { isSameTopic } from '../protocol/hub-query.js';
+import { parseMediaType } from '../protocol/media-type.js';
+import type { OpenDocument, ReadingEnd } from './document.js';
+import { topicContent, type TopicContent } from './fetch-topic.js';
+
+/** Takes the topic's content, where discovery has it at hand: the first poll need not fetch it again. */
+export interface TopicKeeper {
+  readonly maxBytes: number;
+  readonly take: (topic: string, content: TopicContent) => void;
+}
+
+/** A document that discovery reads, and whose bytes are kept. */
+export interface KeptDocument {
+  readonly document: OpenDocument;
+  /** Reads the rest and hands the document over, if it is a feed and is the topic. Never rejects. */
+  handOver(topic: string): Promise<void>;
+}
+
+/** Bytes that show what a document is. */
+const BEGINNING = 16_384;
+
+/** Keeps what is read of a document. */
+export function keptDocument(document: OpenDocument, { maxBytes, take }: TopicKeeper): KeptDocument {
+  const chunks: Uint8Array[] = [];
+  let left = maxBytes;
+  let end: ReadingEnd = 'enough';
+  const read: OpenDocument['read'] = async (use, limit) => {
+    end = await document.read((bytes) => {
+      chunks.push(bytes);
+      left -= bytes.byteLength;
+      return use(bytes);
+    }, limit);
+    return end;
+  };
+  return {
+    document: { ...document, read },
+    async handOver(topic) {
+      const { url, headers } = document;
+      if (!isSameTopic(topic, url)) return;
+      try {
+        if (end === 'enough' && left > 0) await read(() => false, left);
+      } catch {
+        // Discovery has what it needs. The poll fetches the topic then, and tells what is wrong.
+      }
+      const body = Buffer.concat(chunks);
+      if (end === 'complete' && left >= 0 && isFeed(body, headers.get('content-type')))
+        take(topic, topicContent(document, body));
+    },
+  };
+}
+
+/** Discovery asks for pages as well as feeds. A page at the topic's URL may be another document there than the feed. */
+function isFeed(body: Buffer, contentType: string | null): boolean {
+  const format = sniffFormat(body.subarray(0, BEGINNING).toString('latin1'), parseMediaType(contentType));
+  return format === 'xml' || format === 'json-feed';
+}

@@ -1,0 +1,97 @@
+import { text } from 'node:stream/consumers';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ConfigurationError, defineSubscriber, type DeliveryConfig } from 'websub-subscriber';
+import { FakeWorld } from './fake-world.js';
+import { FaultyStore } from './faulty-store.js';
+import { failureOf, strangersServer, until } from './world.js';
+
+const TOPIC = 'urn:fhircast:session:1';
+
+/** A hub whose topics are names: `TestHub`, as WebSub has it, takes URLs alone. */
+async function nameHub() {
+  const callbacks: string[] = [];
+  const server = await strangersServer((request, response) => {
+    const verify = async (): Promise<void> => {
+      const form = new URLSearchParams(await text(request));
+      response.writeHead(202).end();
+      const callback = form.get('hub.callback') ?? '';
+      const query = new URLSearchParams({ 'hub.topic': TOPIC, 'hub.challenge': 'c', 'hub.lease_seconds': '864000' });
+      query.set('hub.mode', form.get('hub.mode') ?? '');
+      callbacks.push(callback);
+      await fetch(`${callback}?${query.toString()}`);
+    };
+    void verify();
+  });
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  const distribute = async (body: string): Promise<number> => {
+    const answer = await fetch(callbacks.at(-1) ?? '', { method: 'POST', body });
+    return answer.status;
+  };
+  return { url: server.url, distribute };
+}
+
+/** A service of a hub whose topic is a name, with nothing behind it to fetch. */
+async function setUp(delivery: DeliveryConfig) {
+  const world = new FakeWorld();
+  const hub = await nameHub();
+  const store = new FaultyStore();
+  const got: string[] = [];
+  const config = { name: 'news', secret: false, unsubscribeOnShutdown: false } as const;
+  const define = (more: DeliveryConfig = {}) =>
+    defineSubscriber(
+      { ...config, delivery: { ...delivery, ...more } },
+      { onEventNotification: (event) => void got.push(`${event.attempt} ${event.source} "${event.text()}"`) },
+    );
+  const start = async (service: ReturnType<typeof define>) => {
+    const runtime = await world.start(service, { store: store.keyv });
+    onTestFinished(() => runtime.stopNow());
+    return runtime;
+  };
+  const target = { hub: hub.url, topic: TOPIC };
+  return { world, hub, store, got, define, start, target };
+}
+
+describe('a topic that is no URL', () => {
+  it.each(['inline', 'queued'] as const)('C5 has its thin pings handed over as they are (%s)', async (mode) => {
+    const { hub, got, define, start, target } = await setUp({ fetchThinPings: true, mode });
+    const service = define();
+    const runtime = await start(service);
+    await runtime.subscribe(service, { target });
+    await runtime.ready({ timeoutMs: 5_000 });
+    expect(await hub.distribute('')).toBe(202);
+    await until(() => got.length > 0);
+    expect(got).toEqual(['1 hub ""']);
+    expect((await runtime.subscriptions.find())[0]?.stats).toMatchObject({ delivered: 1, failed: 0 });
+  });
+
+  it('cannot be polled: subscribe() says so and what to do, and stores nothing', async () => {
+    const { define, start, target } = await setUp({ pollSeconds: 600 });
+    const service = define();
+    const runtime = await start(service);
+    const error = await failureOf(runtime.subscribe(service, { target }));
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect(error.message).toBe(
+      `subscribe() for service "news": delivery.pollSeconds is 600, but the topic of ${TOPIC} at ${target.hub} is no http or ` +
+        'https URL, so it cannot be polled; leave pollSeconds out, or subscribe to that topic with another service.',
+    );
+    expect(await runtime.subscriptions.count()).toBe(0);
+  });
+
+  it('that the store has from before pollSeconds was set is warned about, and still served', async () => {
+    const { world, hub, store, got, define, start, target } = await setUp({});
+    const before = define();
+    const first = await start(before);
+    await first.subscribe(before, { target });
+    await first.ready({ timeoutMs: 5_000 });
+    const { port } = first;
+    await first.stop();
+    const second = await world.start(define({ pollSeconds: 600 }), { store: store.keyv, port });
+    onTestFinished(() => second.stopNow());
+    world.pass(600_000);
+    await until(() => world.logged('is no http or https URL and is not polled').length === 1);
+    world.pass(6_000_000);
+    await hub.distribute('news');
+    await until(() => got.length > 0);
+    expect(world.logged('is no http or https URL and is not polled')).toHaveLength(1);
+  });
+});

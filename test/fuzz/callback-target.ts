@@ -1,0 +1,118 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { defineSubscriber } from '../../src/decorators/define-subscriber.js';
+import { startService } from '../../src/runtime/start-service.js';
+import { TestHub } from '../../src/testing/index.js';
+import { must, type FuzzTarget, type Take } from './fuzz-target.js';
+import { CALLBACK, TOPIC } from './requests.js';
+
+/** What a callback may be answered: PROTOCOL C2, C6 to C8, V1, and what Node.js says to what is no HTTP. */
+const STATUSES: ReadonlySet<number> = new Set([
+  100, 200, 202, 400, 403, 404, 405, 408, 410, 411, 413, 414, 417, 426, 431, 503,
+]);
+
+/** A running service, and the callback of its subscription. */
+export interface Running {
+  readonly fetch: (request: Request) => Promise<Response>;
+  readonly port: number;
+  readonly callback: URL;
+  readonly topic: string;
+  readonly close: () => Promise<void>;
+}
+
+/** Starts a service that is subscribed, and reads all that an event offers. */
+export async function startRunning(): Promise<Running> {
+  const hub = await TestHub.start();
+  const topic = hub.topic('/feed', { body: 'news' });
+  const service = defineSubscriber(
+    { name: 'News', target: { hub: hub.url, topic: topic.url }, secret: false, delivery: { retryForSeconds: 0 } },
+    {
+      onEventNotification: (event) => {
+        JSON.stringify([event.text(), event.links, event.contentType, event.digest]);
+        try {
+          event.entries();
+        } catch (error) {
+          if (!(error instanceof SyntaxError)) throw error;
+        }
+      },
+    },
+  );
+  const runtime = await startService(service, { port: 0, store: 'memory', logger: false, handleSignals: false });
+  await runtime.ready({ timeoutMs: 10_000 });
+  const [subscription] = await runtime.subscriptions.find();
+  return {
+    fetch: runtime.fetch,
+    port: runtime.port ?? 0,
+    callback: new URL(subscription?.callback ?? ''),
+    topic: topic.url,
+    close: async () => {
+      await runtime.stopNow();
+      await hub.close();
+    },
+  };
+}
+
+/** A request's text with the callback's path and its topic in it. */
+export function addressed(input: Buffer, { callback, topic }: Running): string {
+  return input.toString('latin1').replaceAll(CALLBACK, callback.pathname).replaceAll(TOPIC, encodeURIComponent(topic));
+}
+
+/** Writes a request to the service's socket, and looks at every answer. */
+export async function writeRequest(running: Running, input: Buffer): Promise<void> {
+  const socket = connect({ port: running.port, host: '127.0.0.1', allowHalfOpen: true });
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => void chunks.push(chunk));
+  socket.on('error', () => {});
+  socket.end(addressed(input, running), 'latin1');
+  const timer = setTimeout(() => socket.destroy(new Error('too late')), 5_000);
+  const [isBroken] = await once(socket, 'close');
+  clearTimeout(timer);
+  must(!(socket.errored?.message === 'too late'), 'a connection that the hub has ended is closed within 5 s');
+  const heads = Buffer.concat(chunks)
+    .toString('latin1')
+    .matchAll(/(?:^|\r\n\r\n|\n)HTTP\/1\.1 (\d{3}) /g);
+  const statuses = [...heads].map(([, status]) => Number(status));
+  must(isBroken === true || statuses.length <= 50, 'there are not more answers than requests');
+  for (const status of statuses) must(STATUSES.has(status), `the callback answers ${status}`);
+}
+
+/** Hands the same to the service's `fetch`. */
+export async function fetchRequest(running: Running, input: Buffer): Promise<void> {
+  const [head = '', ...rest] = addressed(input, running).split('\r\n\r\n');
+  const [first = '', ...lines] = head.split('\r\n');
+  const [method = '', path = ''] = first.split(' ');
+  const request = requestOf(method, path, lines, rest.join('\r\n\r\n'));
+  if (request === undefined) return;
+  const response = await running.fetch(request);
+  await response.arrayBuffer();
+  must(STATUSES.has(response.status), `the callback answers ${response.status}`);
+}
+
+/** Undefined where no such request can be made. */
+function requestOf(method: string, path: string, lines: readonly string[], body: string): Request | undefined {
+  const hasBody = body !== '' && !/^(?:GET|HEAD)$/i.test(method);
+  try {
+    const headers = lines.map((line): [string, string] => {
+      const colon = line.indexOf(':');
+      return [line.slice(0, Math.max(0, colon)).trim(), line.slice(colon + 1).trim()];
+    });
+    return new Request(`http://127.0.0.1${path}`, {
+      method,
+      headers,
+      body: hasBody ? Buffer.from(body, 'latin1') : null,
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+const opened = (take: (running: Running, input: Buffer) => Promise<void>) => async (): Promise<Take> => {
+  const running = await startRunning();
+  return (input) => take(running, input);
+};
+
+/** The callback as a whole. */
+export const CALLBACKS: readonly FuzzTarget[] = [
+  { name: 'callback by fetch', seeds: 'requests', open: opened(fetchRequest), limitMs: 1_000 },
+  { name: 'callback by socket', seeds: 'requests', open: opened(writeRequest), limitMs: 5_000 },
+];

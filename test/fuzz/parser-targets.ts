@@ -1,0 +1,153 @@
+import { cronProblem } from '../../src/engine/cron-expression.js';
+import { readDate } from '../../src/feed/entry-date.js';
+import { entryVersions } from '../../src/feed/entry-version.js';
+import { collapsed, plainText } from '../../src/feed/plain-text.js';
+import { readProlog } from '../../src/feed/prolog.js';
+import { readEntries, readFeed } from '../../src/feed/read-feed.js';
+import { readTombstones } from '../../src/feed/tombstones.js';
+import { secretRedactor } from '../../src/hub/hub-text.js';
+import { decodeText } from '../../src/protocol/charset.js';
+import { contentCodings, decodeContent } from '../../src/protocol/content-encoding.js';
+import { createDocumentLinkReader } from '../../src/protocol/document-links.js';
+import { isDeniedTopic, readHubQuery } from '../../src/protocol/hub-query.js';
+import { createMemberFinder } from '../../src/protocol/json-member.js';
+import { linksFromHeaders } from '../../src/protocol/link-header.js';
+import { parseMediaType } from '../../src/protocol/media-type.js';
+import { retryAfterSeconds } from '../../src/protocol/retry-after.js';
+import { readSignature, verifySignature } from '../../src/protocol/signature.js';
+import type { TopicLinks } from '../../src/protocol/topic-links.js';
+import { must, type FuzzTarget, type Take } from './fuzz-target.js';
+
+const BASE = 'https://topic.example/feed';
+const SECRETS = ['a secret', 'a longer secret of several words', 'p%61ss"word&'];
+const TYPES = ['text/html', 'application/atom+xml', 'application/feed+json', 'application/xhtml+xml', ''];
+
+const isSyntaxError = (error: unknown): boolean => error instanceof SyntaxError;
+
+/** A parser of text. */
+const ofText =
+  (take: (text: string) => void): FuzzTarget['open'] =>
+  () =>
+  (input) =>
+    take(input.toString());
+
+function mustBeHttp({ hubs, selfs }: TopicLinks): void {
+  for (const url of [...hubs, ...selfs]) must(/^https?:/i.test(url) && URL.canParse(url), `${url} is no http URL`);
+}
+
+/** The same document may come in pieces of any size. */
+function linksOf(input: Buffer, contentType: string, pieceBytes: number): TopicLinks {
+  const reader = createDocumentLinkReader({ url: BASE, contentType });
+  let isDone = false;
+  for (let at = 0; at < input.length && !isDone; at += pieceBytes)
+    isDone = reader.write(input.subarray(at, at + pieceBytes));
+  return reader.end();
+}
+
+const takeDocument: Take = (input) => {
+  const contentType = TYPES[input.length % TYPES.length] ?? '';
+  const whole = linksOf(input, contentType, input.length || 1);
+  mustBeHttp(whole);
+  const inPieces = linksOf(input, contentType, 1 + (input[0] ?? 0) * 4);
+  must(JSON.stringify(whole) === JSON.stringify(inPieces), 'links do not depend on how the document is cut');
+};
+
+const takeFeed = (text: string): void => {
+  const { entries } = readFeed(text, BASE);
+  for (const { id } of entries) must(typeof id === 'string' && id !== '', 'an entry has an id');
+  must(entryVersions(entries).length === entries.length, 'each entry has a version');
+};
+
+const takeMember = (text: string): void => {
+  const found = createMemberFinder('items')(text);
+  const find = createMemberFinder('items');
+  let inPieces: number | undefined;
+  for (let at = 0; at < text.length && inPieces === undefined; at += 7) inPieces = find(text.slice(at, at + 7));
+  must(found === inPieces, 'a member is found however the text is cut');
+};
+
+const takeEncoded: Take = async (input) => {
+  for (const coding of ['gzip', 'deflate', 'br', 'br, gzip']) {
+    const decoded = await decodeContent(input, contentCodings(coding), 1_000_000);
+    must('problem' in decoded || decoded.bytes.length <= 1_000_000, 'no more is decoded than is allowed');
+  }
+};
+
+/** The parsers of what hubs and publishers send. */
+export const PARSERS: readonly FuzzTarget[] = [
+  { name: 'feed', seeds: 'feeds', open: ofText(takeFeed), refuses: isSyntaxError },
+  { name: 'entries', seeds: 'documents', open: ofText((text) => void readEntries(text, BASE)), refuses: isSyntaxError },
+  { name: 'prolog', seeds: 'documents', open: ofText((text) => void readProlog(text)), refuses: isSyntaxError },
+  {
+    name: 'tombstones',
+    seeds: 'feeds',
+    open: ofText((text) => void readTombstones(text, BASE)),
+    refuses: isSyntaxError,
+  },
+  { name: 'document links', seeds: 'documents', open: () => takeDocument },
+  { name: 'link header', seeds: 'link headers', open: ofText((text) => mustBeHttp(linksFromHeaders([text], BASE))) },
+  { name: 'json member', seeds: 'feeds', open: ofText(takeMember) },
+  {
+    name: 'plain text',
+    seeds: 'texts',
+    open: ofText((text) => {
+      plainText(text);
+      collapsed(text);
+    }),
+  },
+  {
+    name: 'date',
+    seeds: 'dates',
+    open: ofText((text) => must(!Number.isNaN(readDate(text)?.getTime() ?? 0), 'a date is one, or undefined')),
+  },
+  {
+    name: 'charset',
+    seeds: 'documents',
+    open: () => (input) => {
+      decodeText(input, undefined);
+      decodeText(input, `text/xml; charset=${input.subarray(0, 20).toString()}`);
+    },
+  },
+  {
+    name: 'media type',
+    seeds: 'headers',
+    open: ofText((text) => {
+      const { type } = parseMediaType(text);
+      must(type === type.toLowerCase(), 'a media type is lower-case');
+    }),
+  },
+  {
+    name: 'retry-after',
+    seeds: 'headers',
+    open: ofText((text) => must((retryAfterSeconds(text, 0) ?? 0) >= 0, 'a wait is not negative')),
+  },
+  {
+    name: 'signature',
+    seeds: 'headers',
+    open: ofText((text) => {
+      readSignature(text);
+      must(!verifySignature('a body', text, 'a secret'), 'no signature is right by chance');
+    }),
+  },
+  {
+    name: 'hub query',
+    seeds: 'queries',
+    open: ofText((text) => {
+      const query = readHubQuery(text);
+      isDeniedTopic(BASE, query?.topic ?? '', text);
+    }),
+  },
+  { name: 'content encoding', seeds: 'encoded', open: () => takeEncoded },
+  {
+    name: 'redaction',
+    seeds: 'texts',
+    open: () => {
+      const redact = secretRedactor(SECRETS);
+      return (input) => {
+        const text = input.toString();
+        for (const secret of SECRETS) must(!redact(`${text}${secret}`).includes(secret), 'no secret is left');
+      };
+    },
+  },
+  { name: 'cron expression', seeds: 'cron expressions', open: ofText((text) => void cronProblem(text)) },
+];

@@ -1,0 +1,68 @@
+import { decodeEvent } from '../../src/delivery/stored-event.js';
+import { seenOf } from '../../src/delivery/seen-piece.js';
+import { ConfigurationError, StoreError } from '../../src/errors.js';
+import { decodeRecord } from '../../src/store/codec.js';
+import { decodePlain } from '../../src/store/plain-text.js';
+import { parseStoreLocation } from '../../src/store/store-location.js';
+import { subscriptionSnapshot } from '../../src/subscription/snapshot-of.js';
+import { Counters } from '../../src/subscription/counters.js';
+import { readStored } from '../../src/subscription/stored-subscription.js';
+import type { FuzzTarget } from './fuzz-target.js';
+
+/** Texts that are no JSON, and bytes that are not written as such, are refused by `decodePlain`. */
+const isRefused = (error: unknown): boolean =>
+  error instanceof StoreError || error instanceof SyntaxError || error instanceof TypeError;
+
+/** What reads records of the store. */
+export const RECORD_READERS: readonly FuzzTarget[] = [
+  {
+    name: 'record text',
+    seeds: 'records',
+    open: () => (input) => void decodePlain(input.toString()),
+    refuses: isRefused,
+  },
+  {
+    name: 'stored subscription',
+    seeds: 'records',
+    open: () => (input) => {
+      const raw = plain(input);
+      const { record } = readStored('s', raw);
+      subscriptionSnapshot(record, new Counters(record.id, new Set()).stats());
+    },
+    refuses: (error) => error instanceof StoreError,
+  },
+  {
+    name: 'stored event',
+    seeds: 'records',
+    open: () => (input) => {
+      const raw = plain(input);
+      decodeEvent('e', raw);
+    },
+    refuses: (error) => error instanceof StoreError,
+  },
+  {
+    name: 'seen entry',
+    seeds: 'records',
+    open: () => (input) => {
+      const raw = plain(input);
+      seenOf(decodeRecord(1, raw, {}, 'seen x'));
+    },
+    // Its reader takes any error for a record that it cannot read.
+    refuses: (error) => error instanceof StoreError || (error instanceof Error && /does not say/.test(error.message)),
+  },
+  {
+    name: 'store location',
+    seeds: 'texts',
+    open: () => (input) => void parseStoreLocation(input.toString(), '/tmp'),
+    refuses: (error) => error instanceof ConfigurationError,
+  },
+];
+
+/** A value as it may lie in the store; null for what is no record's text. */
+function plain(input: Buffer): unknown {
+  try {
+    return decodePlain(input.toString());
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,52 @@
+import type { Finding, Job } from './job.js';
+import type { SessionResult } from './session.js';
+
+/** One target's small inputs, or its large ones, and what they came to. */
+export interface Row {
+  readonly job: Job;
+  readonly result: SessionResult;
+  readonly ms: number;
+}
+
+export const TITLES = {
+  target: 'target',
+  size: 'up to',
+  inputs: 'inputs',
+  rate: 'a second',
+  refused: 'refused',
+  slowest: 'slowest, ms',
+  findings: 'findings',
+};
+
+const WIDTHS: Readonly<Record<keyof typeof TITLES, number>> = {
+  target: 20,
+  size: 6,
+  inputs: 18,
+  rate: 9,
+  refused: 8,
+  slowest: 12,
+  findings: 9,
+};
+
+/** More of an input is not printed: it is made again by its number. */
+const LONGEST_BASE64 = 8_192;
+
+/** A line of the table. */
+export function renderRow(row: Readonly<Record<keyof typeof TITLES, string>>): string {
+  const { target, size, inputs, rate, refused, slowest, findings } = row;
+  return [
+    target.padEnd(WIDTHS.target),
+    size.padEnd(WIDTHS.size),
+    inputs.padStart(WIDTHS.inputs),
+    rate.padStart(WIDTHS.rate),
+    refused.padStart(WIDTHS.refused),
+    slowest.padStart(WIDTHS.slowest),
+    findings.padStart(WIDTHS.findings),
+  ].join(' ');
+}
+
+/** A finding in words, with the options that show it again. */
+export function findingText({ target, what, base64 }: Finding, again: string): string {
+  const input = base64.length > LONGEST_BASE64 ? `${base64.slice(0, LONGEST_BASE64)}…` : base64;
+  return `\n${target}: ${what}\n  again: npm run fuzz -- ${again}\n  input: ${input}\n`;
+}
