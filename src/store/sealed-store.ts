@@ -52,7 +52,7 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
 
   /** A record that is written or deleted by others is not stale any more, and comes after a rewriting under way. */
   const claimed = <T>(kind: RecordKind, id: string, act: () => Promise<T>): Promise<T> => {
-    if (sealing === undefined || !isSealedKind(kind)) return act();
+    if (!isSealedKind(kind)) return act();
     stale[kind].delete(id);
     const before = rewriting.size === 0 ? undefined : rewriting.get(`${kind} ${id}`);
     return before === undefined ? act() : before.then(act, act);
@@ -62,11 +62,14 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
   const records: RecordStore = {
     ...store,
     get: async (kind, id) => valueOf(opened(kind, id, await store.get(kind, id))),
-    set: async (kind, id, value) => {
-      const written = sealed(kind, id, value);
-      return claimed(kind, id, () => store.set(kind, id, written));
-    },
-    delete: (kind, id, urgency) => claimed(kind, id, () => store.delete(kind, id, urgency)),
+    // Without a key writes cost what they cost before.
+    ...(sealing && {
+      set: async (kind, id, value) => {
+        const written = sealed(kind, id, value);
+        return claimed(kind, id, () => store.set(kind, id, written));
+      },
+      delete: (kind, id, urgency) => claimed(kind, id, () => store.delete(kind, id, urgency)),
+    }),
 
     ...(exchange && {
       exchange: (kind, id, decide) =>
