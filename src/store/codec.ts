@@ -9,6 +9,11 @@ export interface VersionedRecord {
 /** How data of a version becomes data of the next: `{ 1: fromOneToTwo, 2: fromTwoToThree }`. */
 export type RecordUpgrades = Readonly<Record<number, (data: unknown) => unknown>>;
 
+/** Stands in for a record that is there and cannot be opened. Decoding it throws the reason. */
+export class UnopenedRecord {
+  constructor(readonly reason: StoreError) {}
+}
+
 /** Tags a value with the version of its shape. */
 export function encodeRecord(version: number, value: unknown): VersionedRecord {
   return { v: version, data: value };
@@ -19,9 +24,10 @@ export function encodeRecord(version: number, value: unknown): VersionedRecord {
  * to check the shape. Nothing is written: what cannot be read stays as it is.
  *
  * @param key names the record in an error, such as `subscription abc`.
- * @throws StoreError for a record that a newer package wrote, and for one that is corrupt.
+ * @throws StoreError for a record that a newer package wrote, for one that is corrupt, and for one that cannot be opened.
  */
 export function decodeRecord(currentVersion: number, raw: unknown, upgrades: RecordUpgrades, key: string): unknown {
+  if (raw instanceof UnopenedRecord) throw raw.reason;
   if (!isVersioned(raw)) throw corrupt(key, 'it is not a versioned record');
   if (raw.v > currentVersion) {
     throw new StoreError(

@@ -1,4 +1,5 @@
 import { StoreError, type WebSubError } from '../errors.js';
+import { UnopenedRecord } from './codec.js';
 import type { EntriesOptions, RecordKind, RecordStore } from './record-store.js';
 import { incomplete } from './records.js';
 import type { SealKey } from './seal-key.js';
@@ -7,6 +8,7 @@ import { storeFailure } from './store-failure.js';
 
 /** A store whose records are sealed as they are written and opened as they are read. */
 export interface SealedStore {
+  /** `get` gives an {@link UnopenedRecord} for a sealed record that was tampered with. */
   readonly records: RecordStore;
   /** The first key, which seals; undefined where there is none and records are written as they are. */
   readonly key: SealKey | undefined;
@@ -45,14 +47,9 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
     return { value: found.value, isFresh: found.keyId === sealing?.id };
   };
 
-  const valueOf = (found: Found): unknown => {
-    if ('error' in found) throw found.error;
-    return found.value;
-  };
-
   /** A record that is written or deleted by others is not stale any more, and comes after a rewriting under way. */
   const claimed = <T>(kind: RecordKind, id: string, act: () => Promise<T>): Promise<T> => {
-    if (sealing === undefined || !isSealedKind(kind)) return act();
+    if (!isSealedKind(kind)) return act();
     stale[kind].delete(id);
     const before = rewriting.size === 0 ? undefined : rewriting.get(`${kind} ${id}`);
     return before === undefined ? act() : before.then(act, act);
@@ -61,18 +58,27 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
   const { exchange } = store;
   const records: RecordStore = {
     ...store,
-    get: async (kind, id) => valueOf(opened(kind, id, await store.get(kind, id))),
-    set: async (kind, id, value) => {
-      const written = sealed(kind, id, value);
-      return claimed(kind, id, () => store.set(kind, id, written));
+    // A record that was tampered with is as good as one that cannot be decoded: the store itself does not fail.
+    get: async (kind, id) => {
+      const found = opened(kind, id, await store.get(kind, id));
+      return 'error' in found ? new UnopenedRecord(found.error) : found.value;
     },
-    delete: (kind, id, urgency) => claimed(kind, id, () => store.delete(kind, id, urgency)),
+    // Without a key writes cost what they cost before.
+    ...(sealing && {
+      set: async (kind, id, value) => {
+        const written = sealed(kind, id, value);
+        return claimed(kind, id, () => store.set(kind, id, written));
+      },
+      delete: (kind, id, urgency) => claimed(kind, id, () => store.delete(kind, id, urgency)),
+    }),
 
     ...(exchange && {
       exchange: (kind, id, decide) =>
         claimed(kind, id, () =>
           exchange(kind, id, (current) => {
-            const result = decide(valueOf(opened(kind, id, current)));
+            const found = opened(kind, id, current);
+            if ('error' in found) throw found.error;
+            const result = decide(found.value);
             return typeof result === 'string' ? result : { set: sealed(kind, id, result.set) };
           }),
         ),

@@ -4,6 +4,7 @@ import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { Keyv } from 'keyv';
 import { pino } from 'pino';
 import { describe, expect, it, vi } from 'vitest';
 import {
@@ -15,8 +16,9 @@ import {
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { keyText, sealKey } from '../store/seal-keys.js';
+import { FakeWorld } from './fake-world.js';
 import { FailingRows } from './failing-rows.js';
-import { DAY_MS, temporaryDirectory } from './news-service.js';
+import { DAY_MS, setUp, temporaryDirectory } from './news-service.js';
 import { Travel } from './time-travel.js';
 import { deadPort, failureOf, reader, until } from './world.js';
 
@@ -241,6 +243,35 @@ describe('a sealed record that was tampered with', () => {
     await sound.publish('news');
     expect(got).toEqual(['news']);
     expect(await travel.runtime.subscriptions.count()).toBe(1);
+    expect(rows.get(key)).toBe(row);
+  });
+});
+
+describe('a sealed event that was tampered with while the process runs', () => {
+  it('C7 is logged and left out of the dead letters, whose others are listed', async () => {
+    const world = new FakeWorld();
+    const rows = new FailingRows();
+    const { runtime, publish } = await setUp(
+      () => {
+        throw new Error('not now');
+      },
+      { world, delivery: { retryForSeconds: 0 }, options: { ...sealedWith(1), store: new Keyv({ store: rows }) } },
+    );
+    await publish('one');
+    await publish('two');
+    const [key = '', other = ''] = [...rows.keys()].filter((each) => each.includes(':event:'));
+    const listed = async (): Promise<readonly (string | undefined)[]> => {
+      const texts: (string | undefined)[] = [];
+      for await (const { event } of runtime.deadLetters) texts.push(event?.text());
+      return texts;
+    };
+    await until(async () => (await listed()).length === 2);
+    const row = String(rows.get(other));
+    rows.set(key, row);
+    expect(await listed()).toHaveLength(1);
+    expect(String(world.logged('a dead letter cannot be read: left as it is')[0]?.fields['err'])).toMatch(
+      /The sealed record event \S+ cannot be opened: .*another record/,
+    );
     expect(rows.get(key)).toBe(row);
   });
 });

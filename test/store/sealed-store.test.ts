@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StoreError } from '../../src/errors.js';
-import { encodeRecord } from '../../src/store/codec.js';
+import { decodeRecord, encodeRecord } from '../../src/store/codec.js';
 import { openStore } from '../../src/store/open-store.js';
 import type { RecordKind, RecordStore } from '../../src/store/record-store.js';
 import type { SealKey } from '../../src/store/seal-key.js';
@@ -33,6 +33,11 @@ async function listed(store: RecordStore, kind: RecordKind) {
   const onUnreadable = ({ message }: Error): void => void unreadable.push(message);
   for await (const [id, value] of store.entries(kind, { onUnreadable })) found.push([id, value]);
   return { found, unreadable };
+}
+
+/** Reads a record, as those do that know its kind. */
+async function decoded(store: RecordStore, kind: RecordKind, id: string): Promise<unknown> {
+  return decodeRecord(2, await store.get(kind, id), {}, id);
 }
 
 const textOf = (raw: unknown): string =>
@@ -134,14 +139,14 @@ describe('a sealed store', () => {
     expect(found.map(([id]) => id).toSorted()).toEqual(['good', 'moved-from']);
     expect(unreadable).toHaveLength(6);
     for (const id of Object.keys(rows)) {
-      const failure = await failureOf(records.get('subscription', id));
+      const failure = await failureOf(decoded(records, 'subscription', id));
       expect(failure).toBeInstanceOf(StoreError);
       expect(failure.message).toMatch(
         new RegExp(`^The sealed record subscription ${id} cannot be opened: .*left as it is`),
       );
       expect(textOf(await plain.get('subscription', id))).toBe(textOf(Object(rows)[id]));
     }
-    await expect(records.get('event', 'moved-from')).rejects.toThrow(/sealed for another record/);
+    await expect(decoded(records, 'event', 'moved-from')).rejects.toThrow(/sealed for another record/);
   });
 
   it('hands over every other record before it throws, where nobody is told of those that cannot be opened', async () => {
@@ -221,11 +226,14 @@ describe('sealing a record that was stored before', () => {
     const held: RecordStore = {
       ...plain,
       [operation]: async (kind: RecordKind, id: string, value: unknown) => {
-        if (isHeld) {
+        const isFirst = isHeld;
+        // What it reads is read at once, and what it writes is written later.
+        const found = operation === 'get' ? await plain.get(kind, id) : undefined;
+        if (isFirst) {
           reached.resolve();
           await released.promise;
         }
-        return operation === 'get' ? plain.get(kind, id) : plain.set(kind, id, value);
+        return operation === 'get' ? found : plain.set(kind, id, value);
       },
     };
     const sealed = sealedStore(held, [first]);
@@ -246,20 +254,28 @@ describe('sealing a record that was stored before', () => {
     expect(await sealed.records.get('subscription', 'deleted')).toBeUndefined();
   });
 
-  it('that the store does not take is still to be sealed, and a write meanwhile is done all the same', async () => {
+  it('that the store does not take is still to be sealed, unless it was written meanwhile', async () => {
     const plain = await openStore('memory');
     await plain.set('subscription', 's', subscription);
-    let isOut = false;
+    let failures = 2;
     const failing: RecordStore = {
       ...plain,
-      set: (kind, id, value) => (isOut ? Promise.reject(new StoreError('out')) : plain.set(kind, id, value)),
+      set: async (kind, id, value) => {
+        failures -= 1;
+        if (failures >= 0) throw new StoreError('out');
+        await plain.set(kind, id, value);
+      },
     };
     const sealed = sealedStore(failing, [first]);
     await listed(sealed.records, 'subscription');
-    isOut = true;
     await expect(sealed.reseal('subscription', 's', accept)).rejects.toThrow('out');
-    isOut = false;
     expect([...sealed.stale.subscription]).toEqual(['s']);
-    expect(await sealed.reseal('subscription', 's', accept)).toBe('sealed');
+    const again = sealed.reseal('subscription', 's', accept);
+    const newer = encodeRecord(2, 'newer');
+    const written = sealed.records.set('subscription', 's', newer);
+    await expect(again).rejects.toThrow('out');
+    await written;
+    expect([...sealed.stale.subscription]).toEqual([]);
+    expect(await sealed.records.get('subscription', 's')).toEqual(newer);
   });
 });
