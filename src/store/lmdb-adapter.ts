@@ -5,6 +5,7 @@ import type { KeyvStoreAdapter, StoredData } from 'keyv';
 import type { RootDatabase } from 'lmdb';
 import { commitFailure } from './commit-failure.js';
 import { DiskSpace, roughSize } from './disk-space.js';
+import { FileWatch, type FileProblem } from './file-watch.js';
 import { onDemand } from '../on-demand.js';
 import { GroupCommit, type Urgency } from './group-commit.js';
 
@@ -28,6 +29,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   namespace?: string | undefined;
   readonly #database: RootDatabase<unknown, string>;
   readonly #space: DiskSpace;
+  readonly #file: FileWatch;
   readonly #commits = new GroupCommit((writes) => this.#commit(writes));
   readonly #events = new EventEmitter();
   readonly #now: () => number;
@@ -36,9 +38,14 @@ export class KeyvLmdb implements KeyvStoreAdapter {
    * Opens the database, creating the directory where there is none.
    *
    * @param directory where `data.mdb` lies.
+   * @param onProblem told when `data.mdb` is gone, replaced or cut off, and with undefined when it is back.
    * @throws whatever the file system or LMDB answers.
    */
-  constructor(directory: string, now: () => number = Date.now) {
+  constructor(
+    directory: string,
+    now: () => number = Date.now,
+    onProblem: (problem: FileProblem | undefined) => void = () => undefined,
+  ) {
     this.opts = { url: `lmdb://${directory}`, dialect: 'lmdb' };
     this.#now = now;
     this.#database = onDemand('lmdb').open<unknown, string>(directory, {
@@ -49,6 +56,12 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     });
     keepToOwner(directory);
     this.#space = new DiskSpace(directory);
+    this.#file = new FileWatch(join(directory, 'data.mdb'), { onProblem });
+  }
+
+  /** Why nothing can be read or written, as far as is known. */
+  get problem(): string | undefined {
+    return this.#file.problem;
   }
 
   on(event: string, listener: (...values: unknown[]) => void): this {
@@ -82,6 +95,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
   /** Resolves to whether any of the keys was there. */
   async deleteMany(keys: string[]): Promise<boolean> {
+    this.#file.refuseProblem();
     const present = keys.filter((key) => this.#database.doesExist(key));
     if (present.length > 0) await this.#write(0, () => present.forEach((key) => this.#database.removeSync(key)));
     return present.length > 0;
@@ -140,7 +154,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** Waits for what is being written and closes the database. */
   async disconnect(): Promise<void> {
     await this.#commits.idle();
-    await this.#database.close();
+    if (!this.#file.isCutOff) await this.#database.close();
   }
 
   /**
@@ -149,6 +163,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
    * @throws the reason why it was not
    */
   #write(bytes: number, write: () => unknown, urgency?: Urgency): Promise<void> {
+    this.#file.refuseProblem();
     return this.#space.take(bytes, () => this.#commits.write(write, urgency));
   }
 
@@ -162,10 +177,12 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     } catch (error) {
       throw await commitFailure(error);
     }
+    this.#file.refuseLoss();
     return { flushed };
   }
 
   #read(key: string): Row | undefined {
+    this.#file.refuseProblem();
     const row = this.#database.get(key);
     if (row === undefined || isRow(row)) return row;
     throw new TypeError('what is stored there was not written by this adapter');
@@ -186,6 +203,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     const end = prefix === undefined ? {} : { end: `${prefix.slice(0, -1)};` };
     let after: string | undefined;
     for (;;) {
+      this.#file.refuseProblem();
       const start = after ?? prefix;
       const range = { ...(start === undefined ? {} : { start }), ...end, exclusiveStart: after !== undefined };
       const keys = [...this.#database.getKeys({ ...range, limit: keysPerRead })];

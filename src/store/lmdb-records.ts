@@ -1,4 +1,6 @@
 import { Keyv } from 'keyv';
+import type { Logger } from '../logger.js';
+import type { FileProblem } from './file-watch.js';
 import { KeyvLmdb } from './lmdb-adapter.js';
 import { prepareLmdbDirectory } from './lmdb-directory.js';
 import type { RecordBackend } from './records.js';
@@ -9,10 +11,14 @@ import { storeFailure } from './store-failure.js';
  *
  * @param directory absolute path.
  * @param location how the store is named in messages.
+ * @param logger hears when `data.mdb` is gone, replaced or cut off, and when it is back.
  * @throws StoreError when the directory cannot be made, read or written.
  */
-export function openLmdb(directory: string, location: string): RecordBackend {
-  const adapter = openAdapter(directory, location);
+export function openLmdb(directory: string, location: string, logger: Logger): RecordBackend {
+  const adapter = openAdapter(directory, location, (problem) => {
+    if (problem === undefined) logger.warn({ store: location }, 'the store can be used again');
+    else logger.error({ store: location, refused: problem.refused }, `the store cannot be used: ${problem.message}`);
+  });
   // Keyv neither prefixes keys nor serializes: it would turn bytes into text.
   const keyv = new Keyv({
     store: adapter,
@@ -45,14 +51,19 @@ export function openLmdb(directory: string, location: string): RecordBackend {
         const result = decide(withoutBuffers(valueOf(row)));
         return typeof result === 'string' ? result : { set: { value: result.set } };
       }),
+    problem: () => adapter.problem,
     disconnect: () => keyv.disconnect(),
   };
 }
 
-function openAdapter(directory: string, location: string): KeyvLmdb {
+function openAdapter(
+  directory: string,
+  location: string,
+  onProblem: (problem: FileProblem | undefined) => void,
+): KeyvLmdb {
   try {
     prepareLmdbDirectory(directory);
-    return new KeyvLmdb(directory);
+    return new KeyvLmdb(directory, Date.now, onProblem);
   } catch (cause) {
     throw storeFailure(`The store ${location} could not be opened`, cause);
   }

@@ -24,7 +24,7 @@ export interface OpenStoreOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** What relative paths are resolved against. @default the working directory */
   readonly directory?: string | undefined;
-  /** Hears of lost connections. @default nothing */
+  /** Hears of lost connections and lost files. @default nothing */
   readonly logger?: Logger | undefined;
 }
 
@@ -45,7 +45,7 @@ export async function openStore(store: Keyv | string, options: OpenStoreOptions 
   }
   const location = parseStoreLocation(store, directory);
   if (location.type === 'memory') return recordsIn(textRecords(memoryStore(), namespace, timeoutMs), namespace);
-  if (location.type === 'lmdb') return recordsIn(openLmdb(location.path, location.label), namespace);
+  if (location.type === 'lmdb') return recordsIn(openLmdb(location.path, location.label, logger), namespace);
   const served = await connected(await textStore(location, connectTimeoutMs), connectTimeoutMs);
   served.keyv.on('error', (error: unknown) => {
     const reason = hideSecrets(reasonOf(error), served.secrets);
