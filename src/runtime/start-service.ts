@@ -30,9 +30,6 @@ export interface Seams {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Milliseconds a database server may take to be connected: it may just be starting. */
-const STORE_CONNECT_MS = 10_000;
-
 const WORLD: Seams = { now: Date.now, random: Math.random, engine: embeddedEngine, env: process.env };
 
 /**
@@ -76,12 +73,7 @@ export async function start(
     if (lost !== undefined) throw lost;
   };
   try {
-    const { storeTimeoutMs } = checked.security;
-    const store = await openStore(checked.store, {
-      logger,
-      timeoutMs: storeTimeoutMs,
-      connectTimeoutMs: Math.max(STORE_CONNECT_MS, storeTimeoutMs),
-    });
+    const store = await openStore(checked.store, { logger, timeoutMs: checked.security.storeTimeoutMs });
     opened.push(() => store.close());
     const onLost = (error: StoreError): void => {
       lost = error;

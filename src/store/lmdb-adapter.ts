@@ -19,6 +19,16 @@ const keysPerRead = 512;
 /** What is exchanged is not known before; it is short. */
 const EXCHANGE_BYTES = 4_096;
 
+/** What an adapter works with. */
+export interface KeyvLmdbOptions {
+  /** Epoch milliseconds. @default Date.now */
+  readonly now?: (() => number) | undefined;
+  /** Milliseconds a commit may take. @default unlimited */
+  readonly timeoutMs?: number | undefined;
+  /** Told when `data.mdb` is gone, replaced or cut off, once a minute while that lasts, and with undefined when it is back. */
+  readonly onProblem?: (problem: FileProblem | undefined) => void;
+}
+
 /**
  * Keyv's storage adapter for LMDB. Values go through MessagePack, so bytes stay bytes when Keyv is told not to
  * serialize (`serialize: undefined`, `deserialize: undefined`). A write resolves once it is committed and flushed to
@@ -30,7 +40,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   readonly #database: RootDatabase<unknown, string>;
   readonly #space: DiskSpace;
   readonly #file: FileWatch;
-  readonly #commits = new GroupCommit((writes) => this.#commit(writes));
+  readonly #commits: GroupCommit;
   readonly #events = new EventEmitter();
   readonly #now: () => number;
 
@@ -38,16 +48,12 @@ export class KeyvLmdb implements KeyvStoreAdapter {
    * Opens the database, creating the directory where there is none.
    *
    * @param directory where `data.mdb` lies.
-   * @param onProblem told when `data.mdb` is gone, replaced or cut off, and with undefined when it is back.
    * @throws whatever the file system or LMDB answers.
    */
-  constructor(
-    directory: string,
-    now: () => number = Date.now,
-    onProblem: (problem: FileProblem | undefined) => void = () => undefined,
-  ) {
+  constructor(directory: string, { now = Date.now, timeoutMs, onProblem = () => undefined }: KeyvLmdbOptions = {}) {
     this.opts = { url: `lmdb://${directory}`, dialect: 'lmdb' };
     this.#now = now;
+    this.#commits = new GroupCommit((writes) => this.#commit(writes), { timeoutMs });
     this.#database = onDemand('lmdb').open<unknown, string>(directory, {
       // Said outright, or a directory with a dot in its name would become a file.
       noSubdir: false,

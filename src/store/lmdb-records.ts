@@ -1,24 +1,32 @@
 import { Keyv } from 'keyv';
 import type { Logger } from '../logger.js';
 import type { FileProblem } from './file-watch.js';
-import { KeyvLmdb } from './lmdb-adapter.js';
+import { KeyvLmdb, type KeyvLmdbOptions } from './lmdb-adapter.js';
 import { prepareLmdbDirectory } from './lmdb-directory.js';
 import type { RecordBackend } from './records.js';
 import { storeFailure } from './store-failure.js';
+
+/** What an LMDB store works with. */
+export interface LmdbOptions {
+  /** Milliseconds a commit may take. */
+  readonly timeoutMs: number;
+  /** Hears when `data.mdb` is gone, replaced or cut off, and when it is back. */
+  readonly logger: Logger;
+}
 
 /**
  * Records in an LMDB directory, which is created where there is none. Objects and bytes are passed through as they are.
  *
  * @param directory absolute path.
  * @param location how the store is named in messages.
- * @param logger hears when `data.mdb` is gone, replaced or cut off, and when it is back.
  * @throws StoreError when the directory cannot be made, read or written.
  */
-export function openLmdb(directory: string, location: string, logger: Logger): RecordBackend {
-  const adapter = openAdapter(directory, location, (problem) => {
+export function openLmdb(directory: string, location: string, { timeoutMs, logger }: LmdbOptions): RecordBackend {
+  const onProblem = (problem: FileProblem | undefined): void => {
     if (problem === undefined) logger.warn({ store: location }, 'the store can be used again');
     else logger.error({ store: location, refused: problem.refused }, `the store cannot be used: ${problem.message}`);
-  });
+  };
+  const adapter = openAdapter(directory, location, { timeoutMs, onProblem });
   // Keyv neither prefixes keys nor serializes: it would turn bytes into text.
   const keyv = new Keyv({
     store: adapter,
@@ -56,14 +64,10 @@ export function openLmdb(directory: string, location: string, logger: Logger): R
   };
 }
 
-function openAdapter(
-  directory: string,
-  location: string,
-  onProblem: (problem: FileProblem | undefined) => void,
-): KeyvLmdb {
+function openAdapter(directory: string, location: string, options: KeyvLmdbOptions): KeyvLmdb {
   try {
     prepareLmdbDirectory(directory);
-    return new KeyvLmdb(directory, Date.now, onProblem);
+    return new KeyvLmdb(directory, options);
   } catch (cause) {
     throw storeFailure(`The store ${location} could not be opened`, cause);
   }
