@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import type { KeyvStoreAdapter, StoredData } from 'keyv';
 import type { RootDatabase } from 'lmdb';
 import { commitFailure } from './commit-failure.js';
-import { DiskSpace, roughSize } from './disk-space.js';
+import { DiskSpace, roughSize, type WriteKind } from './disk-space.js';
 import { FileWatch, type FileProblem } from './file-watch.js';
 import { onDemand } from '../on-demand.js';
 import { GroupCommit, type Urgency } from './group-commit.js';
+import { unusedBytes } from './lmdb-free-pages.js';
+import { isEventKey } from './record-key.js';
 
 /** A row: what Keyv gave, and when it expires (milliseconds since the epoch) where it does. */
 type Row = [payload: unknown, expires?: number];
@@ -61,8 +63,9 @@ export class KeyvLmdb implements KeyvStoreAdapter {
       eventTurnBatching: false,
     });
     keepToOwner(directory);
-    this.#space = new DiskSpace(directory);
-    this.#file = new FileWatch(join(directory, 'data.mdb'), { onProblem });
+    const path = join(directory, 'data.mdb');
+    this.#space = new DiskSpace(directory, () => unusedBytes(this.#database.getStats(), path));
+    this.#file = new FileWatch(path, { onProblem });
   }
 
   /** Why nothing can be read or written, as far as is known. */
@@ -91,7 +94,8 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** @param ttl milliseconds to live. */
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
     const row: Row = ttl === undefined ? [value] : [value, this.#now() + ttl];
-    await this.#write(roughSize(value), () => this.#database.putSync(key, row));
+    const kind = isEventKey(key) ? 'event' : 'record';
+    await this.#write(roughSize(value), kind, () => this.#database.putSync(key, row));
     return true;
   }
 
@@ -103,13 +107,14 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   async deleteMany(keys: string[]): Promise<boolean> {
     this.#file.refuseProblem();
     const present = keys.filter((key) => this.#database.doesExist(key));
-    if (present.length > 0) await this.#write(0, () => present.forEach((key) => this.#database.removeSync(key)));
+    if (present.length > 0)
+      await this.#write(0, 'removal', () => present.forEach((key) => this.#database.removeSync(key)));
     return present.length > 0;
   }
 
   /** Removes a key, if it is there, together with the next write. */
   async deleteSoon(key: string): Promise<void> {
-    await this.#write(0, () => this.#database.removeSync(key), 'soon');
+    await this.#write(0, 'removal', () => this.#database.removeSync(key), 'soon');
   }
 
   async has(key: string): Promise<boolean> {
@@ -120,7 +125,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** Removes the keys of the namespace; without one, every key. */
   async clear(): Promise<void> {
     if (this.namespace === undefined) {
-      await this.#write(0, () => this.#database.clearSync());
+      await this.#write(0, 'removal', () => this.#database.clearSync());
       return;
     }
     for (const keys of this.#keyPages(`${this.namespace}:`)) await this.deleteMany(keys);
@@ -149,7 +154,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
   /** Reads and replaces one payload in a write transaction, which one process at a time can have. */
   async exchange(key: string, decide: (current: unknown) => RowExchange): Promise<void> {
-    await this.#write(EXCHANGE_BYTES, () => {
+    await this.#write(EXCHANGE_BYTES, 'record', () => {
       const row = this.#read(key);
       const result = decide(row === undefined || this.#expired(row) ? undefined : row[0]);
       if (result === 'delete') this.#database.removeSync(key);
@@ -164,13 +169,13 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   }
 
   /**
-   * Writes about so many bytes where there is room for them (none: removes), and waits until that is committed and flushed.
+   * Writes about so many bytes where there is room for them, and waits until that is committed and flushed.
    *
    * @throws the reason why it was not
    */
-  #write(bytes: number, write: () => unknown, urgency?: Urgency): Promise<void> {
+  #write(bytes: number, kind: WriteKind, write: () => unknown, urgency?: Urgency): Promise<void> {
     this.#file.refuseProblem();
-    return this.#space.take(bytes, () => this.#commits.write(write, urgency));
+    return this.#space.take(bytes, kind, () => this.#commits.write(write, urgency));
   }
 
   async #commit(writes: () => void): Promise<{ readonly flushed: Promise<void> }> {

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { freeBytes, LEAST_FREE } from './disk-space.js';
 import { checkLmdbFile } from './lmdb-file.js';
 import { reasonOf } from './store-failure.js';
 
@@ -52,8 +53,16 @@ function checkDatabase(path: string): void {
   }
 }
 
+/** The disk has to have room for opening, and for the writes that work the stored events off. */
 function checkSpace(path: string): void {
+  const free = freeBytes(dirname(path));
+  if (free < LEAST_FREE) {
+    throw new Error(
+      `no space left on the device: ${free} bytes are free, and ${LEAST_FREE} are needed; make room and start again`,
+    );
+  }
   try {
+    // A quota does not show in what the file system has left.
     writeFileSync(path, Buffer.alloc(65_536));
   } finally {
     rmSync(path, { force: true });
