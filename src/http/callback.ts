@@ -42,6 +42,8 @@ export interface CallbackOptions {
   readonly verdicts: Verdicts;
   /** Recent denials and hub errors. */
   readonly notices: OncePerMinute;
+  /** Why the store cannot be used, where that is known without asking it. */
+  readonly storeFailure?: (() => Error | undefined) | undefined;
   /** Whether the runtime has ended: no handler is called any more. */
   readonly isClosed: () => boolean;
 }

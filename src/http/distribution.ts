@@ -118,6 +118,11 @@ function handOver(
   // The content may have taken its time.
   if (options.isClosed()) return STOPPED;
   const { entry, grant, service } = match;
+  const failure = options.storeFailure?.();
+  if (failure !== undefined) {
+    options.logger.error({ subscription: entry.record.id, err: failure }, 'an event cannot be stored: 503');
+    return unavailableFor(options, match, 'the event could not be stored');
+  }
   const answer = options.delivery.deliver(service, entry, grant, content, spentMs);
   return answer instanceof Promise
     ? answer.then((given) => toCallbackAnswer(options, match, given))

@@ -149,6 +149,7 @@ export class Core {
         refused,
         now,
         serviceOf,
+        storeFailure: store.failure,
         isClosed,
         verdicts: new RecentAnswers(),
         notices: new OncePerMinute(),

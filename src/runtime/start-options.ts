@@ -28,8 +28,8 @@ export interface SecurityOptions {
    */
   readonly maxConnections?: number | undefined;
   /**
-   * Milliseconds an operation of a database may take, and any store while content is answered. It is less if the hub's answer
-   * is due sooner: 9 s after the request. @default 5_000
+   * Milliseconds an operation of a store may take: opening it, each read and write, and each commit of LMDB. It is less if the
+   * hub's answer is due sooner: 9 s after the request. @default 5_000
    */
   readonly storeTimeoutMs?: number | undefined;
   /** Let public pages lead to hubs in private networks. @default false */

@@ -34,9 +34,6 @@ export interface Seams {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Milliseconds a database server may take to be connected: it may just be starting. */
-const STORE_CONNECT_MS = 10_000;
-
 const WORLD: Seams = { now: Date.now, random: Math.random, engine: embeddedEngine, env: process.env };
 
 /**
@@ -80,12 +77,7 @@ export async function start(
     if (lost !== undefined) throw lost;
   };
   try {
-    const { storeTimeoutMs } = checked.security;
-    const plain = await openStore(checked.store, {
-      logger,
-      timeoutMs: storeTimeoutMs,
-      connectTimeoutMs: Math.max(STORE_CONNECT_MS, storeTimeoutMs),
-    });
+    const plain = await openStore(checked.store, { logger, timeoutMs: checked.security.storeTimeoutMs });
     opened.push(() => plain.close());
     const sealed = sealedStore(plain, checked.sealKeys);
     const store = sealed.records;

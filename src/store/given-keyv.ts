@@ -1,6 +1,8 @@
 import type { Keyv } from 'keyv';
 import { ConfigurationError } from '../errors.js';
+import { type Logger, silentLogger } from '../logger.js';
 import { listingOf } from './keyv-rows.js';
+import { redisClientOf, refuseEviction } from './redis-eviction.js';
 import type { TextStore } from './text-records.js';
 
 /**
@@ -9,7 +11,7 @@ import type { TextStore } from './text-records.js';
  *
  * @throws ConfigurationError for what cannot keep records: a `ttl`, or a storage adapter that cannot list its keys.
  */
-export function givenKeyv(keyv: Keyv): TextStore {
+export function givenKeyv(keyv: Keyv, logger: Logger = silentLogger): TextStore {
   const adapter: unknown = keyv.store;
   if (keyv.ttl !== undefined && keyv.ttl !== 0) {
     throw new ConfigurationError(
@@ -27,9 +29,10 @@ export function givenKeyv(keyv: Keyv): TextStore {
   // KeyvRedis swallows errors by an option of its own.
   if (typeof adapter === 'object' && adapter !== null && 'throwOnErrors' in adapter) adapter.throwOnErrors = true;
 
+  const location = `a Keyv over ${Object(adapter).constructor.name}`;
   return {
     keyv,
-    location: `a Keyv over ${Object(adapter).constructor.name}`,
+    location,
     secrets: [],
     durable: !(adapter instanceof Map),
     maxTextLength: 30_000,
@@ -39,7 +42,11 @@ export function givenKeyv(keyv: Keyv): TextStore {
         if (key.startsWith(own + prefix)) yield [key.slice(own.length), raw];
       }
     },
-    connect: () => keyv.get('connected').then(() => undefined),
+    async connect() {
+      await keyv.get('connected');
+      const redis = redisClientOf(adapter);
+      if (redis !== undefined) await refuseEviction(redis, location, logger);
+    },
     disconnect: () => Promise.resolve(),
   };
 }

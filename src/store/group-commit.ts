@@ -1,8 +1,21 @@
+import { within } from './time-limit.js';
+
 /** How long a write waits that is in no hurry, in milliseconds, where none comes that it could share a commit with. */
 const SOON_MS = 20;
 
 /** `'soon'`: it is in no hurry, and comes along with the next write that is. */
 export type Urgency = 'now' | 'soon';
+
+/** Milliseconds; a timer cannot be set for longer. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** How long writes and commits take. */
+export interface GroupCommitTimes {
+  /** How long a write waits that is in no hurry. @default 20 */
+  readonly soonMs?: number | undefined;
+  /** How long a commit may take. @default unlimited */
+  readonly timeoutMs?: number | undefined;
+}
 
 /** A write that waits for its commit. */
 interface Waiting {
@@ -21,15 +34,18 @@ export type Commit = (writes: () => void) => Promise<{ readonly flushed: Promise
 export class GroupCommit {
   readonly #commit: Commit;
   readonly #soonMs: number;
+  readonly #timeoutMs: number;
   #waiting: Waiting[] = [];
   /** Whether one of those that wait is in a hurry. */
   #isUrgent = false;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(commit: Commit, soonMs = SOON_MS) {
+  /** @param timeoutMs milliseconds a commit may take; then its writes fail, and those that wait for it, which are not done at all */
+  constructor(commit: Commit, { soonMs = SOON_MS, timeoutMs = LONGEST_MS }: GroupCommitTimes = {}) {
     this.#commit = commit;
     this.#soonMs = soonMs;
+    this.#timeoutMs = timeoutMs;
   }
 
   /**
@@ -45,10 +61,14 @@ export class GroupCommit {
     });
   }
 
-  /** Resolves when nothing waits to be committed: what was in no hurry is now. */
+  /**
+   * Resolves when nothing waits to be committed: what was in no hurry is now.
+   *
+   * @throws Error where a commit does not end
+   */
   async idle(): Promise<void> {
     if (this.#waiting.length > 0) this.#begin();
-    while (this.#running !== undefined) await this.#running;
+    while (this.#running !== undefined) await within(this.#running, this.#timeoutMs);
   }
 
   #begin(): void {
@@ -68,16 +88,29 @@ export class GroupCommit {
   async #together(): Promise<void> {
     let group: readonly Waiting[] | undefined;
     const written: Waiting[] = [];
+    // Again and again: what comes while a commit hangs is not to wait for ever either.
+    const timer = setInterval(() => {
+      this.#failLate(group);
+      // A commit that never ends does not keep the process up.
+      timer.unref();
+    }, this.#timeoutMs);
     try {
       const { flushed } = await this.#commit(() => {
         // Not before: what comes until there is a transaction shares it.
         group = this.#take();
         for (const each of group) if (isDone(each)) written.push(each);
       });
-      void settle(written, flushed);
+      void settle(written, within(flushed, this.#timeoutMs));
     } catch (error) {
       for (const { fail } of group ?? this.#take()) fail(error);
+    } finally {
+      clearInterval(timer);
     }
+  }
+
+  #failLate(group: readonly Waiting[] = []): void {
+    const error = new Error(`no answer within ${this.#timeoutMs} ms`);
+    for (const { fail } of [...group, ...this.#take()]) fail(error);
   }
 
   #take(): readonly Waiting[] {

@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import type { KeyvStoreAdapter, StoredData } from 'keyv';
 import type { RootDatabase } from 'lmdb';
 import { commitFailure } from './commit-failure.js';
-import { DiskSpace, roughSize } from './disk-space.js';
+import { DiskSpace, roughSize, type WriteKind } from './disk-space.js';
+import { FileWatch, type FileProblem } from './file-watch.js';
 import { onDemand } from '../on-demand.js';
 import { GroupCommit, type Urgency } from './group-commit.js';
+import { unusedBytes } from './lmdb-free-pages.js';
+import { isEventKey } from './record-key.js';
 
 /** A row: what Keyv gave, and when it expires (milliseconds since the epoch) where it does. */
 type Row = [payload: unknown, expires?: number];
@@ -18,6 +21,16 @@ const keysPerRead = 512;
 /** What is exchanged is not known before; it is short. */
 const EXCHANGE_BYTES = 4_096;
 
+/** What an adapter works with. */
+export interface KeyvLmdbOptions {
+  /** Epoch milliseconds. @default Date.now */
+  readonly now?: (() => number) | undefined;
+  /** Milliseconds a commit may take. @default unlimited */
+  readonly timeoutMs?: number | undefined;
+  /** Told when `data.mdb` is gone, replaced or cut off, once a minute while that lasts, and with undefined when it is back. */
+  readonly onProblem?: (problem: FileProblem | undefined) => void;
+}
+
 /**
  * Keyv's storage adapter for LMDB. Values go through MessagePack, so bytes stay bytes when Keyv is told not to
  * serialize (`serialize: undefined`, `deserialize: undefined`). A write resolves once it is committed and flushed to
@@ -28,7 +41,8 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   namespace?: string | undefined;
   readonly #database: RootDatabase<unknown, string>;
   readonly #space: DiskSpace;
-  readonly #commits = new GroupCommit((writes) => this.#commit(writes));
+  readonly #file: FileWatch;
+  readonly #commits: GroupCommit;
   readonly #events = new EventEmitter();
   readonly #now: () => number;
 
@@ -38,9 +52,10 @@ export class KeyvLmdb implements KeyvStoreAdapter {
    * @param directory where `data.mdb` lies.
    * @throws whatever the file system or LMDB answers.
    */
-  constructor(directory: string, now: () => number = Date.now) {
+  constructor(directory: string, { now = Date.now, timeoutMs, onProblem = () => undefined }: KeyvLmdbOptions = {}) {
     this.opts = { url: `lmdb://${directory}`, dialect: 'lmdb' };
     this.#now = now;
+    this.#commits = new GroupCommit((writes) => this.#commit(writes), { timeoutMs });
     this.#database = onDemand('lmdb').open<unknown, string>(directory, {
       // Said outright, or a directory with a dot in its name would become a file.
       noSubdir: false,
@@ -48,7 +63,14 @@ export class KeyvLmdb implements KeyvStoreAdapter {
       eventTurnBatching: false,
     });
     keepToOwner(directory);
-    this.#space = new DiskSpace(directory);
+    const path = join(directory, 'data.mdb');
+    this.#space = new DiskSpace(directory, () => unusedBytes(this.#database.getStats(), path));
+    this.#file = new FileWatch(path, { onProblem });
+  }
+
+  /** Why nothing can be read or written, as far as is known. */
+  get problem(): string | undefined {
+    return this.#file.problem;
   }
 
   on(event: string, listener: (...values: unknown[]) => void): this {
@@ -72,7 +94,8 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** @param ttl milliseconds to live. */
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
     const row: Row = ttl === undefined ? [value] : [value, this.#now() + ttl];
-    await this.#write(roughSize(value), () => this.#database.putSync(key, row));
+    const kind = isEventKey(key) ? 'event' : 'record';
+    await this.#write(roughSize(value), kind, () => this.#database.putSync(key, row));
     return true;
   }
 
@@ -82,14 +105,16 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
   /** Resolves to whether any of the keys was there. */
   async deleteMany(keys: string[]): Promise<boolean> {
+    this.#file.refuseProblem();
     const present = keys.filter((key) => this.#database.doesExist(key));
-    if (present.length > 0) await this.#write(0, () => present.forEach((key) => this.#database.removeSync(key)));
+    if (present.length > 0)
+      await this.#write(0, 'removal', () => present.forEach((key) => this.#database.removeSync(key)));
     return present.length > 0;
   }
 
   /** Removes a key, if it is there, together with the next write. */
   async deleteSoon(key: string): Promise<void> {
-    await this.#write(0, () => this.#database.removeSync(key), 'soon');
+    await this.#write(0, 'removal', () => this.#database.removeSync(key), 'soon');
   }
 
   async has(key: string): Promise<boolean> {
@@ -100,7 +125,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** Removes the keys of the namespace; without one, every key. */
   async clear(): Promise<void> {
     if (this.namespace === undefined) {
-      await this.#write(0, () => this.#database.clearSync());
+      await this.#write(0, 'removal', () => this.#database.clearSync());
       return;
     }
     for (const keys of this.#keyPages(`${this.namespace}:`)) await this.deleteMany(keys);
@@ -129,7 +154,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
   /** Reads and replaces one payload in a write transaction, which one process at a time can have. */
   async exchange(key: string, decide: (current: unknown) => RowExchange): Promise<void> {
-    await this.#write(EXCHANGE_BYTES, () => {
+    await this.#write(EXCHANGE_BYTES, 'record', () => {
       const row = this.#read(key);
       const result = decide(row === undefined || this.#expired(row) ? undefined : row[0]);
       if (result === 'delete') this.#database.removeSync(key);
@@ -140,16 +165,17 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   /** Waits for what is being written and closes the database. */
   async disconnect(): Promise<void> {
     await this.#commits.idle();
-    await this.#database.close();
+    if (!this.#file.isCutOff) await this.#database.close();
   }
 
   /**
-   * Writes about so many bytes where there is room for them (none: removes), and waits until that is committed and flushed.
+   * Writes about so many bytes where there is room for them, and waits until that is committed and flushed.
    *
    * @throws the reason why it was not
    */
-  #write(bytes: number, write: () => unknown, urgency?: Urgency): Promise<void> {
-    return this.#space.take(bytes, () => this.#commits.write(write, urgency));
+  #write(bytes: number, kind: WriteKind, write: () => unknown, urgency?: Urgency): Promise<void> {
+    this.#file.refuseProblem();
+    return this.#space.take(bytes, kind, () => this.#commits.write(write, urgency));
   }
 
   async #commit(writes: () => void): Promise<{ readonly flushed: Promise<void> }> {
@@ -162,10 +188,12 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     } catch (error) {
       throw await commitFailure(error);
     }
+    this.#file.refuseLoss();
     return { flushed };
   }
 
   #read(key: string): Row | undefined {
+    this.#file.refuseProblem();
     const row = this.#database.get(key);
     if (row === undefined || isRow(row)) return row;
     throw new TypeError('what is stored there was not written by this adapter');
@@ -186,6 +214,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     const end = prefix === undefined ? {} : { end: `${prefix.slice(0, -1)};` };
     let after: string | undefined;
     for (;;) {
+      this.#file.refuseProblem();
       const start = after ?? prefix;
       const range = { ...(start === undefined ? {} : { start }), ...end, exclusiveStart: after !== undefined };
       const keys = [...this.#database.getKeys({ ...range, limit: keysPerRead })];
@@ -200,7 +229,7 @@ function isRow(value: unknown): value is Row {
   return Array.isArray(value) && value.length >= 1 && value.length <= 2;
 }
 
-/** Secrets lie in the files in clear: a directory that others may read, because the user made it, is not to show them. */
+/** Without a seal key the files hold secrets in the clear, so a directory that others may read must not show them. */
 function keepToOwner(directory: string): void {
   for (const name of ['data.mdb', 'lock.mdb']) {
     try {

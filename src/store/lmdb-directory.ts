@@ -1,24 +1,10 @@
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { freeBytes, LEAST_FREE } from './disk-space.js';
+import { checkLmdbFile } from './lmdb-file.js';
+import { reasonOf } from './store-failure.js';
 
 const { R_OK, W_OK, X_OK } = constants;
-
-/** Where the first page of a database of a 64-bit system says what it is. */
-const header = { length: 52, flags: 18, magic: 24, version: 28, pageSize: 48 } as const;
-const metaPage = 0x08;
-const magic = 0xbeefc0de;
-const formatVersion = 2;
 
 /**
  * Makes the directory, for its user alone, and looks for whatever would keep LMDB from opening a database there. This
@@ -35,7 +21,7 @@ export function prepareLmdbDirectory(directory: string): void {
     accessSync(path, R_OK | W_OK);
     if (!statSync(path).isFile()) throw new Error(`${name} is not a file`);
   }
-  checkHeader(join(directory, 'data.mdb'));
+  checkDatabase(join(directory, 'data.mdb'));
   checkSpace(join(directory, `space-${process.pid}.tmp`));
 }
 
@@ -53,28 +39,30 @@ function makeDirectory(directory: string): void {
   if (!statSync(directory).isDirectory()) throw new Error(`${directory} is not a directory`);
 }
 
-function checkHeader(path: string): void {
-  const size = existsSync(path) ? statSync(path).size : 0;
-  if (size === 0 || ['arm', 'ia32'].includes(process.arch)) return;
-  const bytes = Buffer.alloc(header.length);
-  const file = openSync(path, 'r');
+/** Says which file it is, and what to do: nothing is lost by the check itself. */
+function checkDatabase(path: string): void {
+  if (!existsSync(path)) return;
   try {
-    readSync(file, bytes, 0, header.length, 0);
-  } finally {
-    closeSync(file);
-  }
-  const isDatabase = (bytes.readUInt16LE(header.flags) & metaPage) !== 0 && bytes.readUInt32LE(header.magic) === magic;
-  if (!isDatabase || size < 2 * bytes.readUInt32LE(header.pageSize)) {
-    throw new Error('data.mdb is not a whole LMDB database; restore it, or move it away to begin anew');
-  }
-  const version = bytes.readUInt16LE(header.version);
-  if (version !== formatVersion) {
-    throw new Error(`data.mdb has LMDB's format ${version}, and this package reads format ${formatVersion}`);
+    checkLmdbFile(path);
+  } catch (cause) {
+    throw new Error(
+      `${path} ${reasonOf(cause)}. Restore it from a backup, or move it away to start with an empty store: subscriptions in the ` +
+        'code are then made anew, and stored events, dead letters and subscriptions made at run time are lost',
+      { cause },
+    );
   }
 }
 
+/** The disk has to have room for opening, and for the writes that work the stored events off. */
 function checkSpace(path: string): void {
+  const free = freeBytes(dirname(path));
+  if (free < LEAST_FREE) {
+    throw new Error(
+      `no space left on the device: ${free} bytes are free, and ${LEAST_FREE} are needed; make room and start again`,
+    );
+  }
   try {
+    // A quota does not show in what the file system has left.
     writeFileSync(path, Buffer.alloc(65_536));
   } finally {
     rmSync(path, { force: true });

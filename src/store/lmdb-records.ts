@@ -1,8 +1,18 @@
 import { Keyv } from 'keyv';
-import { KeyvLmdb } from './lmdb-adapter.js';
+import type { Logger } from '../logger.js';
+import type { FileProblem } from './file-watch.js';
+import { KeyvLmdb, type KeyvLmdbOptions } from './lmdb-adapter.js';
 import { prepareLmdbDirectory } from './lmdb-directory.js';
 import type { RecordBackend } from './records.js';
 import { storeFailure } from './store-failure.js';
+
+/** What an LMDB store works with. */
+export interface LmdbOptions {
+  /** Milliseconds a commit may take. */
+  readonly timeoutMs: number;
+  /** Hears when `data.mdb` is gone, replaced or cut off, and when it is back. */
+  readonly logger: Logger;
+}
 
 /**
  * Records in an LMDB directory, which is created where there is none. Objects and bytes are passed through as they are.
@@ -11,8 +21,12 @@ import { storeFailure } from './store-failure.js';
  * @param location how the store is named in messages.
  * @throws StoreError when the directory cannot be made, read or written.
  */
-export function openLmdb(directory: string, location: string): RecordBackend {
-  const adapter = openAdapter(directory, location);
+export function openLmdb(directory: string, location: string, { timeoutMs, logger }: LmdbOptions): RecordBackend {
+  const onProblem = (problem: FileProblem | undefined): void => {
+    if (problem === undefined) logger.warn({ store: location }, 'the store can be used again');
+    else logger.error({ store: location, refused: problem.refused }, `the store cannot be used: ${problem.message}`);
+  };
+  const adapter = openAdapter(directory, location, { timeoutMs, onProblem });
   // Keyv neither prefixes keys nor serializes: it would turn bytes into text.
   const keyv = new Keyv({
     store: adapter,
@@ -45,14 +59,15 @@ export function openLmdb(directory: string, location: string): RecordBackend {
         const result = decide(withoutBuffers(valueOf(row)));
         return typeof result === 'string' ? result : { set: { value: result.set } };
       }),
+    problem: () => adapter.problem,
     disconnect: () => keyv.disconnect(),
   };
 }
 
-function openAdapter(directory: string, location: string): KeyvLmdb {
+function openAdapter(directory: string, location: string, options: KeyvLmdbOptions): KeyvLmdb {
   try {
     prepareLmdbDirectory(directory);
-    return new KeyvLmdb(directory);
+    return new KeyvLmdb(directory, options);
   } catch (cause) {
     throw storeFailure(`The store ${location} could not be opened`, cause);
   }

@@ -18,13 +18,11 @@ import { within } from './time-limit.js';
 export interface OpenStoreOptions {
   /** What every key begins with. @default 'websub' */
   readonly namespace?: string | undefined;
-  /** Milliseconds a database server may take to answer one operation. @default 10_000 */
+  /** Milliseconds a database server may take to be connected, and to answer one operation. @default 5_000 */
   readonly timeoutMs?: number | undefined;
-  /** Milliseconds a database server may take to be connected. @default timeoutMs */
-  readonly connectTimeoutMs?: number | undefined;
   /** What relative paths are resolved against. @default the working directory */
   readonly directory?: string | undefined;
-  /** Hears of lost connections. @default nothing */
+  /** Hears of lost connections and lost files. @default nothing */
   readonly logger?: Logger | undefined;
 }
 
@@ -36,17 +34,17 @@ export interface OpenStoreOptions {
  *   refuses or does not answer in time. Nothing is left open then.
  */
 export async function openStore(store: Keyv | string, options: OpenStoreOptions = {}): Promise<RecordStore> {
-  const { namespace = 'websub', timeoutMs = 10_000, directory = process.cwd(), logger = silentLogger } = options;
-  const { connectTimeoutMs = timeoutMs } = options;
+  const { namespace = 'websub', timeoutMs = 5_000, directory = process.cwd(), logger = silentLogger } = options;
   if (typeof store !== 'string') {
     if (!isKeyv(store)) throw new ConfigurationError(`store: ${typeof store} is neither a Keyv nor a URI.`);
-    const given = await connected(givenKeyv(store), connectTimeoutMs);
+    const given = await connected(givenKeyv(store, logger), timeoutMs);
     return recordsIn(textRecords(given, namespace, timeoutMs), namespace);
   }
   const location = parseStoreLocation(store, directory);
   if (location.type === 'memory') return recordsIn(textRecords(memoryStore(), namespace, timeoutMs), namespace);
-  if (location.type === 'lmdb') return recordsIn(openLmdb(location.path, location.label), namespace);
-  const served = await connected(await textStore(location, connectTimeoutMs), connectTimeoutMs);
+  if (location.type === 'lmdb')
+    return recordsIn(openLmdb(location.path, location.label, { timeoutMs, logger }), namespace);
+  const served = await connected(await textStore(location, timeoutMs, logger), timeoutMs);
   served.keyv.on('error', (error: unknown) => {
     const reason = hideSecrets(reasonOf(error), served.secrets);
     logger.warn({ store: served.location, reason }, 'the store reported an error');
@@ -56,11 +54,11 @@ export async function openStore(store: Keyv | string, options: OpenStoreOptions 
 
 type ServedLocation = Exclude<ReturnType<typeof parseStoreLocation>, { type: 'memory' | 'lmdb' }>;
 
-async function textStore(location: ServedLocation, timeoutMs: number): Promise<TextStore> {
+async function textStore(location: ServedLocation, timeoutMs: number, logger: Logger): Promise<TextStore> {
   try {
     switch (location.type) {
       case 'redis':
-        return await redisStore(location, timeoutMs);
+        return await redisStore(location, timeoutMs, logger);
       case 'postgres':
         return await postgresStore(location, timeoutMs);
       case 'mysql':

@@ -1,14 +1,23 @@
 import { createRequire } from 'node:module';
+import { Socket } from 'node:net';
 import type { KeyvPostgres as Adapter } from '@keyv/postgres';
 import { optionalPeer } from './optional-peer.js';
-import { serverStore } from './server-store.js';
+import { CLOSE_MS, serverStore } from './server-store.js';
 import type { ServerLocation } from './store-location.js';
 import type { TextStore } from './text-records.js';
+import { within } from './time-limit.js';
 
 /** PostgreSQL through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
 export async function postgresStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
   const { KeyvPostgres } = await optionalPeer('@keyv/postgres', () => import('@keyv/postgres'));
-  const pool = new (driver().Pool)({ connectionString: location.uri, connectionTimeoutMillis: timeoutMs });
+  // A pool waits for every query that is under way before it ends, for ever: its sockets are kept here to be closed here.
+  const sockets = new Set<Socket>();
+  const stream = (): Socket => {
+    const socket = new Socket();
+    sockets.add(socket);
+    return socket.once('close', () => sockets.delete(socket));
+  };
+  const pool = new (driver().Pool)({ connectionString: location.uri, connectionTimeoutMillis: timeoutMs, stream });
 
   /**
    * The adapter with a pool of its own. By itself it shares one pool with every other instance in the process, which
@@ -23,7 +32,10 @@ export async function postgresStore(location: ServerLocation, timeoutMs: number)
 
   return serverStore(location, {
     adapter: new KeyvPostgresWithOwnPool({ table: 'websub', iterationLimit: 500 }),
-    disconnect: () => pool.end(),
+    async disconnect() {
+      await within(pool.end(), CLOSE_MS).catch(() => undefined);
+      for (const socket of sockets) socket.destroy();
+    },
   });
 }
 

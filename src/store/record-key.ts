@@ -36,6 +36,11 @@ export function recordKey(namespace: string, kind: RecordKind, id: string): stri
   return key;
 }
 
+/** Whether a key is that of an event, in any namespace: no id has a colon. */
+export function isEventKey(key: string): boolean {
+  return key.lastIndexOf(':event:') > 0 && key.lastIndexOf(':event:') + ':event'.length === key.lastIndexOf(':');
+}
+
 /** The id that {@link recordKey} put behind the prefix; an id that cannot be decoded is returned as it is. */
 export function idOfKey(key: string, prefix: string): string {
   const escaped = key.slice(prefix.length);

@@ -1,4 +1,4 @@
-import type { WebSubError } from '../errors.js';
+import type { StoreError, WebSubError } from '../errors.js';
 import type { Urgency } from './group-commit.js';
 
 /** What a record is about; with its id it makes the key. */
@@ -47,6 +47,11 @@ export interface RecordStore {
    * `StoreError` thrown by `decide` leaves the record as it is and is what the promise rejects with.
    */
   readonly exchange?: (kind: RecordKind, id: string, decide: (current: unknown) => ExchangeResult) => Promise<void>;
+  /**
+   * Why the store cannot be used, as far as its last operation has shown; undefined where it can. Costs nothing while all is
+   * well. Present only where a store can be lost without an operation that fails, such as a file that is deleted.
+   */
+  readonly failure?: () => StoreError | undefined;
   /** Lets go of the store: no open handle is left. Idempotent; everything else rejects from then on. */
   close(): Promise<void>;
 }

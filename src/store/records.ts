@@ -19,6 +19,8 @@ export interface RecordBackend {
   rows(prefix: string): AsyncIterable<BackendRow> | Iterable<BackendRow>;
   /** Present where the store has transactions; an error thrown by `decide` aborts. */
   readonly exchange?: (key: string, decide: (current: unknown) => ExchangeResult) => Promise<void>;
+  /** Why nothing can be read or written, where it is known without asking; undefined where nothing is. */
+  readonly problem?: () => string | undefined;
   disconnect(): Promise<void>;
 }
 
@@ -27,7 +29,7 @@ export type BackendRow = readonly [key: string, read: () => unknown];
 
 /** The records of a namespace in any store: keys, errors and closing, the same everywhere. */
 export function recordsIn(backend: RecordBackend, namespace: string): RecordStore {
-  const { location, secrets, exchange } = backend;
+  const { location, secrets, exchange, problem } = backend;
   let closing: Promise<void> | undefined;
 
   const failure = (what: string, cause: unknown): WebSubError => storeFailure(`${what} in ${location}`, cause, secrets);
@@ -58,6 +60,13 @@ export function recordsIn(backend: RecordBackend, namespace: string): RecordStor
 
     ...(exchange && {
       exchange: (kind, id, decide) => attempt('exchanged', kind, id, (key) => exchange(key, decide)),
+    }),
+
+    ...(problem && {
+      failure: () => {
+        const message = problem();
+        return message === undefined ? undefined : new StoreError(`The store ${location} cannot be used: ${message}.`);
+      },
     }),
 
     async *entries(kind: RecordKind, { onUnreadable }: EntriesOptions = {}) {

@@ -1,13 +1,13 @@
+import type { Logger } from '../logger.js';
 import { optionalPeer } from './optional-peer.js';
-import { serverStore } from './server-store.js';
+import { refuseEviction } from './redis-eviction.js';
+import { CLOSE_MS, serverStore } from './server-store.js';
 import type { ServerLocation } from './store-location.js';
 import type { TextStore } from './text-records.js';
 import { within } from './time-limit.js';
 
-const closeMs = 2_000;
-
-/** Redis through Keyv's adapter. @throws StoreError without the adapter. */
-export async function redisStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
+/** Redis through Keyv's adapter. @throws StoreError without the adapter, or where the server may delete records. */
+export async function redisStore(location: ServerLocation, timeoutMs: number, logger: Logger): Promise<TextStore> {
   const { default: KeyvRedis, createClient } = await optionalPeer('@keyv/redis', () => import('@keyv/redis'));
   let connected = false;
   const client = createClient({
@@ -28,10 +28,11 @@ export async function redisStore(location: ServerLocation, timeoutMs: number): P
     async connect() {
       await client.connect();
       connected = true;
+      await refuseEviction(client, location.label, logger);
     },
     async disconnect() {
       // What was sent is answered before a ping is. The client's own close() keeps its socket when no answer comes.
-      if (connected) await within(client.ping(), closeMs).catch(() => undefined);
+      if (connected) await within(client.ping(), CLOSE_MS).catch(() => undefined);
       if (client.isOpen) client.destroy();
     },
   });

@@ -4,6 +4,9 @@ import { listingOf } from './keyv-rows.js';
 import type { ServerLocation } from './store-location.js';
 import type { TextStore } from './text-records.js';
 
+/** Milliseconds a server may take to answer what was sent before the store is closed. */
+export const CLOSE_MS = 2_000;
+
 /** What differs between adapters. */
 export interface ServerAdapter {
   readonly adapter: KeyvStoreAdapter;

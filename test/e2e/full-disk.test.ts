@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { deferred, FakeWorld } from './fake-world.js';
+import { StoreError } from 'websub-subscriber';
+import { failureOf } from './world.js';
 import { again, quiet, setUp, statsOf, type SetUp } from './news-service.js';
 
 /** Undefined where a file system can be mounted, which needs root; else why not. */
@@ -33,22 +35,27 @@ class SmallDisk {
   readonly directory = mount();
   readonly #ballast = join(this.directory, 'ballast');
 
-  fill(): void {
+  /** @param left bytes that stay free */
+  fill(left = 0): void {
     const file = openSync(this.#ballast, 'w');
     try {
-      for (;;) writeSync(file, Buffer.alloc(4_096));
-    } catch {
-      // That was the last of it.
+      while (this.free > left) writeSync(file, Buffer.alloc(4_096));
     } finally {
       closeSync(file);
     }
-    if (statfsSync(this.directory).bavail > 0) throw new Error('the disk is not full');
+  }
+
+  get free(): number {
+    const { bavail, bsize } = statfsSync(this.directory);
+    return bavail * bsize;
   }
 
   makeSpace(): void {
     rmSync(this.#ballast);
   }
 }
+
+const MIB = 1024 * 1024;
 
 /** Longer than what LMDB has left in its file. */
 const LONG = 'x'.repeat(600_000);
@@ -136,6 +143,72 @@ describe.skipIf(refusal !== undefined)(
       turn.resolve();
       await expect.poll(() => handled).toHaveLength(answers.length - 1);
       await expect.poll(async () => (await set.publish('news')).status).toBe(202);
+    });
+
+    test('C7 filled by short events alone it takes others when they are worked off, although its file does not become shorter', async () => {
+      const disk = new SmallDisk();
+      onTestFinished(() => unmount(disk.directory));
+      const turn = deferred();
+      let handled = 0;
+      const set = await setUp(
+        async () => {
+          await turn.promise;
+          handled += 1;
+        },
+        { delivery: { mode: 'queued' }, options: { store: `lmdb://${join(disk.directory, 'store')}` } },
+      );
+      const body = 'x'.repeat(20_000);
+      let stored = 0;
+      while ((await set.publish(body)).status === 202) stored += 1;
+      expect(stored).toBeGreaterThan(20);
+      expect(disk.free).toBeGreaterThan(MIB);
+      const free = disk.free;
+      turn.resolve();
+      await expect.poll(() => handled).toBe(stored);
+      const others = Math.floor(stored / 3);
+      for (let count = 0; count < others; count += 1) {
+        await expect.poll(async () => (await set.publish(body)).status).toBe(202);
+      }
+      expect(disk.free).toBeGreaterThan(MIB);
+      expect(disk.free).toBeLessThanOrEqual(free);
+    });
+
+    test('C7 a start with 1 MiB free works off what is stored, tells hubs 503, and goes on when there is space', async () => {
+      const disk = new SmallDisk();
+      onTestFinished(() => unmount(disk.directory));
+      const options = { store: `lmdb://${join(disk.directory, 'store')}` };
+      const set = await service(() => 'fails', { delivery: { mode: 'queued' }, options });
+      const { publish, runtime, startAgain, state, handled, world } = set;
+      for (let count = 0; count < 30; count += 1) expect((await publish(`event ${count}`)).status).toBe(202);
+      await runtime.stop();
+      state.isCalm = true;
+      disk.fill(MIB);
+      expect(disk.free).toBe(MIB);
+      await startAgain();
+      world.pass(3_600_000);
+      await expect.poll(() => new Set(handled).size).toBe(30);
+      const refused = await publish('while the disk is full');
+      expect(refused.status).toBe(503);
+      disk.makeSpace();
+      await expect.poll(async () => (await again(refused.sent)).status).toBe(202);
+      await expect.poll(() => handled.at(-1)).toBe('while the ');
+    });
+
+    test.each([0, 4_096, MIB - 4_096])('a start with %i bytes free is a StoreError that says so', async (left) => {
+      const disk = new SmallDisk();
+      onTestFinished(() => unmount(disk.directory));
+      const options = { store: `lmdb://${join(disk.directory, 'store')}` };
+      const { runtime, startAgain, publish } = await setUp(() => {}, { delivery: { mode: 'queued' }, options });
+      await runtime.stop();
+      disk.fill(left);
+      const error = await failureOf(startAgain());
+      expect(error).toBeInstanceOf(StoreError);
+      expect(error.message).toContain(
+        `no space left on the device: ${left} bytes are free, and ${MIB} are needed; make room and start again`,
+      );
+      disk.makeSpace();
+      await startAgain();
+      expect((await publish()).status).toBe(202);
     });
 
     test('C7 a failure that cannot be noted, and an event that cannot be removed, are dealt with when there is space again', async () => {

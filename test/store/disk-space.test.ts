@@ -8,39 +8,43 @@ const TOO_MUCH = 2 ** 60;
 
 test('what fits is written, and what does not is not begun', async () => {
   const space = new DiskSpace(tmpdir());
-  expect(await space.take(10, async () => 'written')).toBe('written');
+  expect(await space.take(10, 'event', async () => 'written')).toBe('written');
   let begun = 0;
   const write = async (): Promise<void> => void (begun += 1);
-  await expect(space.take(TOO_MUCH, write)).rejects.toThrow('no space left on the device');
-  await space.take(0, write);
+  await expect(space.take(TOO_MUCH, 'event', write)).rejects.toThrow('no space left on the device');
+  await space.take(0, 'removal', write);
   expect(begun).toBe(1);
 });
 
 test('what is being written takes its room from what comes next, also when the disk is looked at anew', async () => {
   let now = 0;
-  const space = new DiskSpace(tmpdir(), () => now);
+  const space = new DiskSpace(
+    tmpdir(),
+    () => 0,
+    () => now,
+  );
   const half = await mostThatFits(space);
   const turn = deferred();
-  const first = space.take(half, () => turn.promise);
-  await expect(space.take(half, async () => {})).rejects.toThrow('no space left');
+  const first = space.take(half, 'event', () => turn.promise);
+  await expect(space.take(half, 'event', async () => {})).rejects.toThrow('no space left');
   now += 1_000;
-  await expect(space.take(half, async () => {})).rejects.toThrow('no space left');
+  await expect(space.take(half, 'event', async () => {})).rejects.toThrow('no space left');
   turn.reject(new Error('it was not written'));
   await expect(first).rejects.toThrow('it was not written');
   now += 1_000;
-  await space.take(half, async () => {});
+  await space.take(half, 'event', async () => {});
 });
 
 test('a file system that does not say how much it has is tried', async () => {
   const space = new DiskSpace(join(tmpdir(), 'there', 'is', 'no', 'such'));
-  expect(await space.take(TOO_MUCH, async () => 'written')).toBe('written');
+  expect(await space.take(TOO_MUCH, 'event', async () => 'written')).toBe('written');
 });
 
 /** A power of two that fits and whose double does not. */
 async function mostThatFits(space: DiskSpace): Promise<number> {
   for (let size = TOO_MUCH; size > 1; size /= 2) {
     try {
-      await space.take(size, async () => {});
+      await space.take(size, 'event', async () => {});
       return size;
     } catch {
       // Less, then.

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { GroupCommit } from '../../src/store/group-commit.js';
 import { deferred } from '../e2e/fake-world.js';
 
@@ -22,6 +22,8 @@ function setUp() {
   const write = (name: string): Promise<void> => group.write(() => void done.push(name));
   return { group, write, done, commits };
 }
+
+afterEach(() => void vi.useRealTimers());
 
 const turns = async (): Promise<void> => {
   for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
@@ -143,10 +145,13 @@ test('what is in no hurry comes along with the next write, and is not committed 
 });
 
 test('where nothing else is written it is committed in a moment', async () => {
-  const group = new GroupCommit(async (writes) => {
-    writes();
-    return { flushed: Promise.resolve() };
-  }, 1);
+  const group = new GroupCommit(
+    async (writes) => {
+      writes();
+      return { flushed: Promise.resolve() };
+    },
+    { soonMs: 1 },
+  );
   let written = 0;
   await Promise.all([1, 2].map(() => group.write(() => void (written += 1), 'soon')));
   await group.write(() => void (written += 1), 'soon');
@@ -182,4 +187,73 @@ test('where no transaction can be begun, all that wait for it fail', async () =>
   for (const each of refused) await expect(each).rejects.toThrow('no transaction');
   fails = false;
   await group.write(() => {});
+});
+
+test('a commit that does not end fails its writes in time, and those that wait for it are not done', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const done: string[] = [];
+  const commits: Made[] = [];
+  const group = new GroupCommit(
+    async (writes) => {
+      const made = { committed: deferred(), flushed: deferred() };
+      commits.push(made);
+      writes();
+      await made.committed.promise;
+      return { flushed: made.flushed.promise };
+    },
+    { timeoutMs: 5_000 },
+  );
+  const failures: string[] = [];
+  const write = (name: string): void => {
+    group.write(() => void done.push(name)).catch((error: unknown) => failures.push(`${name}: ${String(error)}`));
+  };
+  write('a');
+  await turns();
+  write('b');
+  vi.advanceTimersByTime(4_999);
+  await turns();
+  expect(failures).toEqual([]);
+  vi.advanceTimersByTime(1);
+  await turns();
+  expect(failures).toEqual(['a: Error: no answer within 5000 ms', 'b: Error: no answer within 5000 ms']);
+  write('c');
+  vi.advanceTimersByTime(5_000);
+  await turns();
+  expect(failures[2]).toBe('c: Error: no answer within 5000 ms');
+  commits[0]?.committed.resolve();
+  await turns();
+  const after = group.write(() => void done.push('d'));
+  await turns();
+  for (const { committed, flushed } of commits) {
+    committed.resolve();
+    flushed.resolve();
+  }
+  await after;
+  expect(done).toEqual(['a', 'd']);
+  expect(failures).toHaveLength(3);
+});
+
+test('it is not waited for where a commit does not end', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const group = new GroupCommit(() => new Promise(() => {}), { timeoutMs: 5_000 });
+  group.write(() => {}).catch(() => {});
+  const failure = group.idle().catch(String);
+  await turns();
+  vi.advanceTimersByTime(5_000);
+  expect(await failure).toBe('Error: no answer within 5000 ms');
+});
+
+test('a flush that does not end fails its writes in time', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const group = new GroupCommit(
+    async (writes) => {
+      writes();
+      return { flushed: new Promise<void>(() => {}) };
+    },
+    { timeoutMs: 5_000 },
+  );
+  const failure = group.write(() => {}).catch(String);
+  await turns();
+  vi.advanceTimersByTime(5_000);
+  expect(await failure).toBe('Error: no answer within 5000 ms');
 });

@@ -11,7 +11,7 @@ const root = mkdtempSync(join(tmpdir(), 'websub-lmdb-'));
 const opened: KeyvLmdb[] = [];
 
 function openIn(name: string, now?: () => number): KeyvLmdb {
-  const adapter = new KeyvLmdb(join(root, name), now);
+  const adapter = new KeyvLmdb(join(root, name), { now });
   opened.push(adapter);
   return adapter;
 }
@@ -156,7 +156,7 @@ describe('the LMDB adapter', () => {
   });
 
   test('an expired row that cannot be removed is an error event, not an unhandled rejection', async () => {
-    const closing = new KeyvLmdb(join(root, 'closing'), () => time);
+    const closing = new KeyvLmdb(join(root, 'closing'), { now: () => time });
     const heard = new Promise<unknown>((resolve) => closing.on('error', resolve));
     await closing.set('n:k', 1, 10);
     time = 5_000;

@@ -1,13 +1,4 @@
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
@@ -55,31 +46,29 @@ describe('the directory of an LMDB store', () => {
     expect(() => prepareLmdbDirectory('/proc/websub/store')).toThrow('ENOENT');
   });
 
-  test('may hold a database, or an empty file that becomes one', async () => {
+  test('may hold a database, which is left as it is', async () => {
     const path = await database();
     const before = readFileSync(path);
     prepareLmdbDirectory(directory);
     expect(readFileSync(path).equals(before)).toBe(true);
-    writeFileSync(path, '');
-    prepareLmdbDirectory(directory);
   });
 
   test.runIf(process.arch.endsWith('64'))('must not hold anything else under that name', async () => {
     const path = await database();
-    const notWhole = 'data.mdb is not a whole LMDB database; restore it, or move it away to begin anew';
-    const check = (): void => {
-      prepareLmdbDirectory(directory);
-    };
     const whole = readFileSync(path);
-    truncateSync(path, 5_000);
-    expect(check).toThrow(notWhole);
-    writeFileSync(path, 'x'.repeat(20_000));
-    expect(check).toThrow(notWhole);
-    writeFileSync(path, 'short');
-    expect(check).toThrow(notWhole);
+    const refused = (bytes: string | Buffer, why: string): void => {
+      writeFileSync(path, bytes);
+      expect(() => {
+        prepareLmdbDirectory(directory);
+      }).toThrow(`${path} ${why}. Restore it from a backup, or move it away to start with an empty store`);
+    };
+    refused('', 'is empty');
+    refused('short', 'is damaged: its meta pages are cut off');
+    refused(whole.subarray(0, 4_200), 'is damaged: its meta pages are cut off');
+    refused(whole.subarray(0, 5_000), 'is cut off: it has 5000 bytes, and 12288 or more are in use');
+    refused('x'.repeat(20_000), 'is not a database of LMDB, or is damaged: its first meta page does not say LMDB');
     whole.writeUInt16LE(1, 28);
-    writeFileSync(path, whole);
-    expect(check).toThrow("data.mdb has LMDB's format 1, and this package reads format 2");
+    refused(whole, "has LMDB's format 1, and this package reads format 2");
   });
 
   test('must not hold directories under the names of its files', () => {
