@@ -83,18 +83,17 @@ export class TopicReader {
     }
   }
 
-  /** The target's content, where it is a feed. Which of both is read from now on is noted, unless nobody knows yet. */
+  /** The target's content, where it is a feed. Which of both is read from now on is noted; a failure that passes decides nothing. */
   async #readInstead(target: string, { record, topic }: Reading): Promise<TopicContent | undefined> {
-    const { apply, signal } = this.#options;
     let content: TopicContent | undefined;
     try {
       content = await this.#readAt(target, { record, topic });
     } catch (error) {
-      if (signal.aborted || !isUnreadable(error)) return undefined;
+      if (!isUnreadable(error)) throw error;
     }
     const found = content !== undefined && hasFeed(content) ? content : undefined;
     const source = { topic, url: found === undefined ? topic : target };
-    await apply(record.id, { type: 'topic-source', source });
+    await this.#options.apply(record.id, { type: 'topic-source', source });
     return found;
   }
 
