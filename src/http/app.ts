@@ -52,7 +52,7 @@ export function callbackApp(options: CallbackOptions, basePaths: () => readonly 
           ? match !== undefined || isBelow(url)
           : isOurs(method, url) || isForCallback(options.registry, method, whole(request));
       if (isForUs) answerNode(options, request, response, match);
-      else if (next === undefined) void rest().nodeHandler(request, response);
+      else if (next === undefined) void answerRest(rest, request, response);
       else next();
     },
   };
@@ -74,6 +74,16 @@ function makeRest(): Rest {
   const app = new H3();
   app.all('/**', ({ req }) => toResponse(NOTHING_HERE, req.method));
   return { app, nodeHandler: onDemand('h3/node').toNodeHandler(app) };
+}
+
+/** Answers what is no callback. h3 makes a URL of the `Host` header, and throws where that is none. Never rejects. */
+async function answerRest(rest: () => Rest, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    await rest().nodeHandler(request, response);
+  } catch {
+    if (response.headersSent) response.destroy();
+    else response.writeHead(400, { 'Content-Length': 0, Connection: 'close' }).end();
+  }
 }
 
 /** A request target before a framework took the path off that we are mounted at. */

@@ -29,6 +29,18 @@ function keptBytes(): number {
   return process.memoryUsage().arrayBuffers;
 }
 
+describe('C8 a request for no callback whose Host makes no URL', () => {
+  test.each(['[::1]:99999', 'a b', 'x:y', '', '%'])('%j is answered, and ends nothing', async (host) => {
+    const given = await capped();
+    const answer = await exchange(
+      given.port,
+      `GET /nothing?y#z HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+    );
+    expect([400, 404]).toContain(answer.status);
+    await goesOn(given);
+  });
+});
+
 describe('C6 a body over the cap', () => {
   test('with a Content-Length is answered 413 before it is sent', async () => {
     const given = await capped();

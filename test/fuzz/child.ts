@@ -89,8 +89,11 @@ export async function serveJob(targets: readonly FuzzTarget[]): Promise<void> {
   // Our own parent wrote it.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const job = JSON.parse(process.argv[2] ?? '') as Job;
-  await runJob(job, targets, (told) => void process.send?.(told));
-  process.disconnect();
+  const sent: Promise<void>[] = [];
+  const tell = (told: Told): void =>
+    void sent.push(new Promise((resolve) => process.send?.(told, undefined, {}, () => resolve())));
+  await runJob(job, targets, tell);
+  await Promise.all(sent);
   // What a target has opened, as a server, is of no use any more.
-  setImmediate(() => process.exit());
+  process.exit();
 }

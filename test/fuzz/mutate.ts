@@ -62,15 +62,17 @@ export function mutated({ seeds, random, maxBytes }: Material): Buffer {
     // A part many times.
     (bytes) => {
       const part = random() < 0.5 ? partOf(bytes) : (TOKENS[below(TOKENS.length)] ?? Buffer.from(' '));
-      const times = Math.floor(maxBytes ** random() / Math.max(1, part.length)) + 1;
-      return replaced(bytes, below(bytes.length + 1), 0, Buffer.concat(Array.from({ length: times }, () => part)));
+      const length = part.length * (Math.floor(maxBytes ** random() / Math.max(1, part.length)) + 1);
+      const filled = part.length === 0 ? part : Buffer.alloc(length, part);
+      return replaced(bytes, below(bytes.length + 1), 0, filled);
     },
     // It breaks off.
     (bytes) => bytes.subarray(0, below(bytes.length + 1)),
   ];
 
-  // A long document is cut somewhere: its end matters as well as its beginning.
-  const seed = anySeed();
+  // Mostly a document that is whole; a long one is cut somewhere, as its end matters as well as its beginning.
+  const whole = seeds.filter(({ length }) => length <= maxBytes);
+  const seed = whole.length > 0 && random() < 0.8 ? (whole[below(whole.length)] ?? anySeed()) : anySeed();
   const surplus = Math.max(0, seed.length - maxBytes);
   let bytes: Buffer = random() < 0.5 ? seed : seed.subarray(below(surplus + 1));
   bytes = bytes.subarray(0, maxBytes);

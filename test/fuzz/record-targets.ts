@@ -7,6 +7,7 @@ import { parseStoreLocation } from '../../src/store/store-location.js';
 import { subscriptionSnapshot } from '../../src/subscription/snapshot-of.js';
 import { Counters } from '../../src/subscription/counters.js';
 import { readStored } from '../../src/subscription/stored-subscription.js';
+import { RECORDS } from './documents.js';
 import type { FuzzTarget } from './fuzz-target.js';
 
 /** Texts that are no JSON, and bytes that are not written as such, are refused by `decodePlain`. */
@@ -58,11 +59,49 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
   },
 ];
 
-/** A value as it may lie in the store; null for what is no record's text. */
+/** A value as it may lie in the store: of a text that is one, else a record of the tests in which some fields are others. */
 function plain(input: Buffer): unknown {
   try {
     return decodePlain(input.toString());
   } catch {
-    return null;
+    const record = decodePlain(RECORDS[(input[0] ?? 0) % RECORDS.length] ?? 'null');
+    for (let at = 1; at < Math.min(input.length, 13); at += 4) misshape(record, input.subarray(at, at + 4));
+    return record;
+  }
+}
+
+/** What no field expects, or only some do. */
+const ODD: readonly unknown[] = [
+  undefined,
+  null,
+  true,
+  -1,
+  0.5,
+  2 ** 53,
+  Number.NaN,
+  '',
+  'x',
+  [],
+  {},
+  [null],
+  [[]],
+  { id: 's' },
+];
+
+/** Puts something odd into a record; the bytes say where and what. */
+function misshape(record: unknown, [first = 0, second = 0, third = 0, what = 0]: Buffer): void {
+  let object: unknown = record;
+  for (const step of [first, second, third]) {
+    if (typeof object !== 'object' || object === null) return;
+    const names = Object.keys(object);
+    const name = names[step % Math.max(1, names.length)];
+    if (name === undefined) return;
+    const value: unknown = Reflect.get(object, name);
+    const isEnd = typeof value !== 'object' || value === null || step > 200;
+    if (isEnd) {
+      Reflect.set(object, name, ODD[what % ODD.length]);
+      return;
+    }
+    object = value;
   }
 }

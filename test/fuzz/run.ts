@@ -40,11 +40,14 @@ async function main(): Promise<void> {
     inputOf: (job, input) => inputOf(job, input, seedsOf(targetOf(job.target).seeds, job.corpus)),
   };
   const rows: Row[] = [];
+  const end = Date.now() + options.minutes * 60_000;
   process.stdout.write(`seed ${options.seed}\n${renderRow(TITLES)}\n`);
   try {
     for (const [index, target] of targets.entries()) {
-      const minutesMs = (options.minutes * 60_000) / targets.length;
-      const jobs = jobsOf(target, options, { index, count: targets.length });
+      // What a quick target leaves of its time is for those after it.
+      const leftMs = end - Date.now();
+      const minutesMs = leftMs / (targets.length - index);
+      const jobs = jobsOf(target, options, targets.length);
       for (const [part, plan] of jobs.entries()) {
         const share = jobs.length === 1 ? 1 : part === 0 ? 1 - LARGE_SHARE : LARGE_SHARE;
         const started = Date.now();
@@ -68,7 +71,7 @@ async function main(): Promise<void> {
 function jobsOf(
   { name }: FuzzTarget,
   { seed, inputs, input, large }: FuzzOptions,
-  { count }: { readonly index: number; readonly count: number },
+  count: number,
 ): readonly Omit<Job, 'deadline' | 'placeFile'>[] {
   const job = { target: name, seed, corpus: CORPUS };
   if (input !== undefined) {
@@ -89,7 +92,7 @@ function rowOf(job: Job, result: SessionResult, ms: number): Record<keyof typeof
     inputs: `${inputs}${inputs < job.until - job.from ? ` of ${job.until - job.from}` : ''}`,
     rate: `${Math.round((inputs * 1_000) / Math.max(1, ms))}`,
     refused: `${Math.round((100 * refused) / Math.max(1, inputs))} %`,
-    slowest: `${slowestMs.toFixed(1)}`,
+    slowest: slowestMs.toFixed(1),
     findings: `${findings.length}`,
   };
 }

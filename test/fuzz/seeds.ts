@@ -21,36 +21,28 @@ export type SeedKind =
 /** Longer ones make a run slow; their beginnings are in the others. */
 const LONGEST = 256 * 1024;
 
+/** The documents of each kind; those of a corpus where there is one. */
+const SEEDS: Readonly<Record<SeedKind, (corpus: string) => readonly Buffer[]>> = {
+  feeds: (corpus) => [...own(FEEDS), ...filesIn(join(corpus, 'notifications'))],
+  documents: (corpus) => [...own(PAGES), ...own(FEEDS), ...filesIn(join(corpus, 'discovery'))],
+  'link headers': (corpus) => [...own(LINK_HEADERS), ...linkHeadersIn(join(corpus, 'link-headers.json'))],
+  headers: () => own([...HEADERS, ...LINK_HEADERS]),
+  queries: () => own(QUERIES),
+  dates: () => own(DATES),
+  'cron expressions': () => own(CRON_EXPRESSIONS),
+  texts: () => own([...TEXTS, ...FEEDS]),
+  records: () => own(RECORDS),
+  encoded: () => own(FEEDS).flatMap((feed) => [gzipSync(feed), deflateSync(feed), brotliCompressSync(feed), feed]),
+  requests: () => own(REQUESTS),
+};
+
 /**
- * The documents that inputs of a kind are made from: those of the tests, and those of a corpus where there is one.
+ * The documents that inputs of a kind are made from.
  *
- * @param corpus the folder of the corpus
+ * @param corpus the folder of the corpus, which need not be there
  */
 export function seedsOf(kind: SeedKind, corpus: string): readonly Buffer[] {
-  switch (kind) {
-    case 'feeds':
-      return [...own(FEEDS), ...filesIn(join(corpus, 'notifications'))];
-    case 'documents':
-      return [...own(PAGES), ...own(FEEDS), ...filesIn(join(corpus, 'discovery'))];
-    case 'link headers':
-      return [...own(LINK_HEADERS), ...linkHeadersIn(join(corpus, 'link-headers.json'))];
-    case 'headers':
-      return own([...HEADERS, ...LINK_HEADERS]);
-    case 'queries':
-      return own(QUERIES);
-    case 'dates':
-      return own(DATES);
-    case 'cron expressions':
-      return own(CRON_EXPRESSIONS);
-    case 'texts':
-      return own([...TEXTS, ...FEEDS]);
-    case 'records':
-      return own(RECORDS);
-    case 'encoded':
-      return own(FEEDS).flatMap((feed) => [gzipSync(feed), deflateSync(feed), brotliCompressSync(feed), feed]);
-    case 'requests':
-      return own(REQUESTS);
-  }
+  return SEEDS[kind](corpus);
 }
 
 function own(texts: readonly string[]): readonly Buffer[] {

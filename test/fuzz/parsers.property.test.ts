@@ -1,0 +1,39 @@
+import { fileURLToPath } from 'node:url';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { inputOf } from './child.js';
+import { PARSERS } from './parser-targets.js';
+import { RECORD_READERS } from './record-targets.js';
+import { seedsOf } from './seeds.js';
+
+/** The same inputs at every run, so that a change is what makes it fail; `SEED=… npx vitest run …` looks at others. */
+const SEED = Number(process.env['SEED'] ?? 20_260_101);
+const CORPUS = fileURLToPath(new URL('../../../shared/corpus/', import.meta.url));
+
+describe('whatever it gets, it is read, or refused by the documented error', () => {
+  test.each([...PARSERS, ...RECORD_READERS])('D12 $name', async (target) => {
+    const seeds = seedsOf(target.seeds, CORPUS);
+    const take = await target.open();
+    const job = { seed: SEED, target: target.name, maxBytes: 4_096 };
+    const input = fc.oneof(
+      { weight: 4, arbitrary: fc.nat().map((number) => inputOf(job, number, seeds)) },
+      { weight: 1, arbitrary: fc.string({ unit: 'binary' }).map((text) => Buffer.from(text)) },
+      { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)) },
+    );
+    /** What is thrown and is not documented. */
+    const thrownBy = async (bytes: Buffer): Promise<unknown> => {
+      try {
+        await take(bytes);
+      } catch (error) {
+        return target.refuses?.(error) === true ? undefined : error;
+      }
+      return undefined;
+    };
+    await fc.assert(
+      fc.asyncProperty(input, async (bytes) => {
+        expect(await thrownBy(bytes)).toBeUndefined();
+      }),
+      { numRuns: 150, seed: SEED },
+    );
+  });
+});
