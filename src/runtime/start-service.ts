@@ -15,6 +15,7 @@ import { loggerFrom } from './default-logger.js';
 import { definitionsOf, type ServiceDefinition, type ServiceReference } from './definition.js';
 import { sendFirstRequests } from './first-requests.js';
 import { gate, type Gate } from './gate.js';
+import { loadPackages } from './load-packages.js';
 import { ownListener } from './own-listener.js';
 import { portOf, publicAddress } from './public-address.js';
 import { Runtime } from './runtime.js';
@@ -43,7 +44,7 @@ const WORLD: Seams = { now: Date.now, random: Math.random, engine: embeddedEngin
  * const runtime = await startService(News, { port: 9090, publicUrl: 'https://me.example.com' });
  * ```
  *
- * @returns when callbacks are answered and every first request has left or is scheduled
+ * @returns when callbacks are answered, every first request has left or is scheduled, and all packages are loaded
  * @throws ConfigurationError for services or options that are wrong
  * @throws StoreError when the store cannot be opened, or another process owns it
  * @throws ListenerError when the port cannot be listened on, or the tunnel not opened
@@ -92,7 +93,8 @@ export async function start(
     opened.push(() => owner.release());
     logger.info({ store: store.location, durable: store.durable }, 'state is kept here');
 
-    const engine = makeEngine({ now });
+    const onError = (error: unknown): void => logger.error({ err: error }, 'a timer failed: the next one goes on');
+    const engine = makeEngine({ now, onError });
     const core = new Core({
       store,
       engine,
@@ -135,7 +137,9 @@ export async function start(
     way.started();
     const started = runtime;
     if (checked.handleSignals ?? listener !== undefined) started.onStop(handleSignals(() => started.stop()));
+    const loading = loadPackages({ logger, isStopping: () => started.isStopping });
     await sendFirstRequests({ core, engine, runtime, logger }, checked);
+    await loading;
     return runtime;
   } catch (error) {
     await way?.fail();
