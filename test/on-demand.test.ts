@@ -89,3 +89,21 @@ it('tries a package of a scope again', () => {
   renameSync(at('away'), at('node_modules/@scope/one/package.json'));
   expect(load('@scope/one/sub')).toEqual({ sub: true });
 });
+
+it('takes a package that is built in from its one file, and from node_modules where nothing is built', () => {
+  const { at, load } = installed();
+  mkdirSync(at('packages'));
+  mkdirSync(at('node_modules/htmlparser2'));
+  writeFileSync(at('packages/feedsmith.js'), "exports.from = 'the build';");
+  writeFileSync(at('node_modules/htmlparser2/package.json'), '{ "name": "htmlparser2", "main": "index.js" }');
+  writeFileSync(at('node_modules/htmlparser2/index.js'), "exports.from = 'node_modules';");
+  expect([load('feedsmith'), load('htmlparser2')]).toEqual([{ from: 'the build' }, { from: 'node_modules' }]);
+});
+
+it('tries the one file of a package that is built in again', () => {
+  const { at, load } = installed();
+  expect(() => load('feedsmith')).toThrow("Cannot find module 'feedsmith'");
+  mkdirSync(at('packages'));
+  writeFileSync(at('packages/feedsmith.js'), "exports.from = 'the build';");
+  expect(load('feedsmith')).toEqual({ from: 'the build' });
+});
