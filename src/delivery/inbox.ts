@@ -4,6 +4,7 @@ import { within } from '../store/time-limit.js';
 import { FAILURE_BACKOFF } from '../subscription/backoff.js';
 import { AtHand } from './at-hand.js';
 import { failedEvent } from './failed-event.js';
+import { outcomeOf } from './failing-code.js';
 import type { InboxLoad, InboxOptions, StoredRun } from './inbox-options.js';
 import { Lanes } from './lanes.js';
 import { Lines, type Place } from './lines.js';
@@ -225,7 +226,7 @@ export class Inbox {
   async #run(id: string, free: () => void): Promise<void> {
     const event = this.#atHand.take(id) ?? (await this.#read(id));
     if (event === undefined) return;
-    const outcome = await this.#options.run(event);
+    const outcome = await outcomeOf(() => this.#options.run(event));
     // The next handler need not wait until the store has taken how this one ended.
     free();
     await this.settle(event, outcome);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { CollectedBytes } from '../../src/http/collected-bytes.js';
+import { SeenNews } from '../../src/delivery/seen-news.js';
 import { SignatureCheck } from '../../src/protocol/signature.js';
 import { Registry } from '../../src/subscription/registry.js';
 import { subscribed } from './subscribed.js';
@@ -54,4 +55,19 @@ test('C9 a body that our own code cannot take is answered 503, and its content i
   expect(await post('three')).toMatchObject({ status: 202 });
   expect(events.map((event) => event.text())).toEqual(['three']);
   expect((await snapshot()).stats.refused).toBe(1);
+});
+
+test('C9 an error in our own code after the answer is logged, and the process goes on', async () => {
+  let finish = (): void => {};
+  const slow = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const { post, logger } = await subscribed({
+    config: { delivery: { ackAfterMs: 1, dedupe: 'body' } },
+    handlers: { onEventNotification: () => slow },
+  });
+  expect(await post('slow')).toMatchObject({ status: 202 });
+  vi.spyOn(SeenNews.prototype, 'handled').mockImplementation(broken);
+  finish();
+  await vi.waitFor(() => expect(logger.said('error')).toContain('the end of a handler could not be noted'));
 });
