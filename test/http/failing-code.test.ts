@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { CollectedBytes } from '../../src/http/collected-bytes.js';
+import { embeddedEngine, type EmbeddedEngineOptions } from '../../src/engine/embedded.js';
+import type { Engine } from '../../src/engine/engine.js';
 import { SeenNews } from '../../src/delivery/seen-news.js';
 import { SignatureCheck } from '../../src/protocol/signature.js';
 import { Registry } from '../../src/subscription/registry.js';
@@ -70,4 +72,17 @@ test('C9 an error in our own code after the answer is logged, and the process go
   vi.spyOn(SeenNews.prototype, 'handled').mockImplementation(broken);
   finish();
   await vi.waitFor(() => expect(logger.said('error')).toContain('the end of a handler could not be noted'));
+});
+
+test('a timer that fails is logged, and the log is bounded', async () => {
+  let fail = (_error: unknown): void => {};
+  const engine = (options: EmbeddedEngineOptions): Engine => {
+    fail = options.onError ?? fail;
+    return embeddedEngine(options);
+  };
+  const { logger } = await subscribed({ seams: { engine } });
+  for (let count = 0; count < 50; count += 1) fail(new Error('broken'));
+  const lines = logger.said('error').filter((line) => line.startsWith('a timer failed'));
+  expect(lines.length).toBeGreaterThan(0);
+  expect(lines.length).toBeLessThan(8);
 });
