@@ -1,11 +1,59 @@
-import { defineConfig } from 'rolldown';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { defineConfig, type Plugin } from 'rolldown';
 import manifest from './package.json' with { type: 'json' };
+import { BUILT_IN } from './src/on-demand.js';
 
-/** Each entry of `exports` as one file: two hundred take longer to load than the code in them. */
+const names = Object.keys(BUILT_IN);
+
+/** The packages that are built in: of each, what is used of it, and the licenses of all that comes along. */
+const builtIn: Plugin = {
+  name: 'built-in packages',
+  resolveId: (id) => (id.startsWith('used:') ? `\0${id}` : undefined),
+  load(id) {
+    const found = Object.entries(BUILT_IN).find(([name]) => id === `\0used:${name}`);
+    return found && `export { ${found[1].join(', ')} } from '${found[0]}';`;
+  },
+  generateBundle(_options, bundle) {
+    const modules = Object.values(bundle).flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+    const folders = new Set(modules.flatMap((id) => packageOf(id) ?? []));
+    const source = [...folders].map(licenseOf).toSorted().join('\n\n');
+    this.emitFile({ type: 'asset', fileName: 'packages/LICENSES.txt', source: `${source}\n` });
+  },
+};
+
+/** The folder of the package that a module belongs to; undefined for our own. */
+function packageOf(id: string): string | undefined {
+  if (!id.includes('/node_modules/')) return undefined;
+  let folder = dirname(id);
+  // Some packages have a package.json without a name in folders of theirs.
+  while (!existsSync(join(folder, 'package.json')) || read(folder).name === undefined) folder = dirname(folder);
+  return folder;
+}
+
+function licenseOf(folder: string): string {
+  const { name, version, license } = read(folder);
+  const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each));
+  const text = file === undefined ? '' : `\n\n${readFileSync(join(folder, file), 'utf8').trim()}`;
+  return `${name} ${version} (${license})${text}`;
+}
+
+function read(folder: string): Readonly<Record<'name' | 'version' | 'license', string | undefined>> {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+}
+
+/** Each entry of `exports` as one file: two hundred take longer to load than the code in them. So do packages of many files. */
 export default defineConfig({
-  input: { index: 'src/index.ts', 'testing/index': 'src/testing/index.ts' },
+  input: {
+    index: 'src/index.ts',
+    'testing/index': 'src/testing/index.ts',
+    ...Object.fromEntries(names.map((name) => [`packages/${name}`, `used:${name}`])),
+  },
   platform: 'node',
   transform: { target: 'node20.19' },
-  external: [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)],
+  external: [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)].filter(
+    (name) => !names.includes(name),
+  ),
+  plugins: [builtIn],
   output: { dir: 'dist', cleanDir: true, chunkFileNames: '[name].js' },
 });

@@ -42,9 +42,11 @@ export function unfailing(logger: Logger): Logger {
   };
 }
 
-function isDone(act: () => void): boolean {
+function isDone(act: () => unknown): boolean {
   try {
-    act();
+    const result = act();
+    // A method that is `async` fails later: nobody else handles that.
+    if (result instanceof Promise) result.catch(() => {});
     return true;
   } catch {
     return false;

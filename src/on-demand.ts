@@ -1,10 +1,11 @@
+import { closeSync, openSync } from 'node:fs';
 import type * as Https from 'node:https';
-import { createRequire } from 'node:module';
+import { createRequire, isBuiltin } from 'node:module';
+import { dirname, join } from 'node:path';
 import type * as Tls from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import type * as Cron from 'cron';
 import type * as Feedsmith from 'feedsmith';
-import type * as H3 from 'h3';
-import type * as H3Node from 'h3/node';
 import type * as Htmlparser2 from 'htmlparser2';
 import type Ipaddr from 'ipaddr.js';
 import type * as Lmdb from 'lmdb';
@@ -13,13 +14,20 @@ import type * as Pino from 'pino';
 import type * as Tsyringe from 'tsyringe';
 import type * as Undici from 'undici';
 
-/** The packages that take their time to load, by name; so do two modules of Node.js. */
+/**
+ * Packages that are built into this one, and what is used of them. Each becomes one file beside ours: to load the 150 files
+ * of feedsmith takes five times as long, and needs more packages that may be missing.
+ */
+export const BUILT_IN = {
+  feedsmith: ['DetectError', 'ParseError', 'parseAtomFeed', 'parseRdfFeed', 'parseRssFeed'],
+  htmlparser2: ['Parser', 'QuoteType', 'Tokenizer'],
+} as const;
+
+/** Packages that take time to load, by name, and two such modules of Node.js. */
 interface Packages {
   readonly cron: typeof Cron;
-  readonly feedsmith: typeof Feedsmith;
-  readonly h3: typeof H3;
-  readonly 'h3/node': typeof H3Node;
-  readonly htmlparser2: typeof Htmlparser2;
+  readonly feedsmith: Pick<typeof Feedsmith, (typeof BUILT_IN.feedsmith)[number]>;
+  readonly htmlparser2: Pick<typeof Htmlparser2, (typeof BUILT_IN.htmlparser2)[number]>;
   readonly 'ipaddr.js': typeof Ipaddr;
   readonly lmdb: typeof Lmdb;
   readonly 'node:https': typeof Https;
@@ -31,25 +39,79 @@ interface Packages {
   readonly undici: typeof Undici;
 }
 
-const require = createRequire(import.meta.url);
+/** The name of a package that is loaded on demand. */
+export type PackageName = keyof Packages;
+
+type Require = ReturnType<typeof createRequire>;
+
+const load = packageLoader(import.meta.url);
 
 /**
- * A package of ours, loaded when it is first asked for: a start is not to wait for what it does not use. By `require`,
- * since most of those who need one cannot wait, since nobody then finds it half loaded, and since `import` first searches
- * all that is CommonJS for its exports, which takes longer than running it.
+ * A dependency, loaded when it is first asked for, so that a start does not wait for what it does not use. A runtime loads
+ * all that it needs while it starts (see `loadPackages`). It uses `require`: most callers cannot wait, and `import` takes
+ * longer and never tries a package again that failed once.
  *
- * @throws Error that names the package and says what to do
+ * @throws Error that names the package and says what to do. The next call tries again.
  */
-export function onDemand<Name extends keyof Packages>(name: Name): Packages[Name] {
+export function onDemand<Name extends PackageName>(name: Name): Packages[Name] {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what `require` returns has no type.
+  return load(name) as Packages[Name];
+}
+
+/**
+ * A loader for the packages that a file can require. A loaded package needs no file any more. A load that failed leaves
+ * nothing behind: the next one starts from the disk.
+ */
+export function packageLoader(file: string): (name: string) => unknown {
+  const require = createRequire(file);
+  const folder = dirname(file.startsWith('file:') ? fileURLToPath(file) : file);
+  const loaded = new Map<string, unknown>();
+  return (name) => {
+    if (!loaded.has(name)) loaded.set(name, loadFresh(require, folder, name));
+    return loaded.get(name);
+  };
+}
+
+function loadFresh(require: Require, folder: string, name: string): unknown {
+  const before = new Set(Object.keys(require.cache));
   try {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what `require` returns has no type.
-    return require(name) as Packages[Name];
+    const builtIn = join(folder, 'packages', `${name}.js`);
+    if (name in BUILT_IN && isThere(builtIn)) return require(builtIn);
+    if (!isBuiltin(name)) checkInstalled(require, name);
+    return require(name);
   } catch (cause) {
+    // Files that did load may hold on to a file that did not.
+    for (const path of Object.keys(require.cache)) if (!before.has(path)) Reflect.deleteProperty(require.cache, path);
     const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause);
     throw new Error(
       `The package ${name}, which websub-subscriber needs, could not be loaded: ${reason}. ` +
         'Install the dependencies anew; where a program is bundled, leave websub-subscriber out of the bundle',
       { cause },
     );
+  }
+}
+
+/**
+ * Opens a package's package.json before Node.js does: if Node.js cannot read it, because it is missing or no descriptor is
+ * free, Node.js takes the package for missing as long as the process lives.
+ */
+function checkInstalled(require: Require, name: string): void {
+  const [first = '', second = ''] = name.split('/');
+  const folder = first.startsWith('@') ? join(first, second) : first;
+  const places = require.resolve.paths(name) ?? [];
+  if (places.some((modules) => isThere(join(modules, folder, 'package.json')))) return;
+  // Yarn's Plug'n'Play finds packages without such a folder.
+  if (process.versions['pnp'] === undefined) throw new Error(`Cannot find module '${name}'`);
+}
+
+/** @throws the file system's error for a file that may be there but cannot be opened. */
+function isThere(path: string): boolean {
+  try {
+    closeSync(openSync(path, 'r'));
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+      return false;
+    throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { unfailing, type Logger } from '../src/logger.js';
 import { throws } from './e2e/news-service.js';
 
@@ -56,4 +56,17 @@ test('a logger that takes nothing, as on a full disk, is no reason to fail', () 
   const logger = unfailing({ debug: full, info: full, warn: full, error: full, fatal: full });
   expect(() => logger.error({ err: new Error('no') }, 'lost')).not.toThrow();
   expect(() => logger.info('lost')).not.toThrow();
+});
+
+test('a logger whose methods are asynchronous may fail later: nobody hears of it', async () => {
+  const rejections: unknown[] = [];
+  const onRejection = (reason: unknown): void => void rejections.push(reason);
+  process.on('unhandledRejection', onRejection);
+  onTestFinished(() => void process.off('unhandledRejection', onRejection));
+  const failing = (): unknown => Promise.reject(new Error('the disk is full'));
+  const logger = unfailing({ debug: failing, info: failing, warn: failing, error: failing, fatal: failing });
+  logger.error({ a: 1 }, 'what');
+  logger.info('what');
+  await new Promise(setImmediate);
+  expect(rejections).toEqual([]);
 });

@@ -6,6 +6,7 @@ import { ACKNOWLEDGED, answerTo, FULL, UNSTORED, type DeliveryAnswer } from './d
 import type { DeliveryOptions } from './delivery-options.js';
 import type { DeliveryTarget } from './delivery-target.js';
 import { endSubscription } from './end-subscription.js';
+import { noted } from './failing-code.js';
 import { isUnrecoverable, runHandler, type AnsweredRun, type HandlerOutcome, type HandlerRun } from './handler-run.js';
 import type { StoredRun } from './inbox-options.js';
 import { Keeping } from './keeping.js';
@@ -216,7 +217,7 @@ export class Delivery {
       const ended = await this.#ended(reception, await run);
       if (stored !== undefined) await this.#options.inbox.settle(stored, ended);
     };
-    const late = follow().finally(() => this.#late.delete(late));
+    const late = noted(follow(), this.#options.logger).finally(() => this.#late.delete(late));
     this.#late.add(late);
   }
 

@@ -72,11 +72,17 @@ export class Hooks {
     return (this.#listeners.get(name)?.size ?? 0) > 0;
   }
 
-  /** Calls the listeners; the payload is made only where there are any. */
+  /** Calls the listeners; the payload is made only where there are any. Never throws. */
   emit(name: HookName, payload: () => HookPayload): void {
     const listeners = this.#listeners.get(name);
     if (listeners === undefined || listeners.size === 0) return;
-    const made = payload();
+    let made: HookPayload;
+    try {
+      made = payload();
+    } catch (error) {
+      this.#logger.error({ hook: name, err: error }, 'a hook failed');
+      return;
+    }
     // A listener may add listeners: they are called from the next time on.
     for (const listener of new Set(listeners)) void this.#call(name, listener, made);
   }

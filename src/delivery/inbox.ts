@@ -4,6 +4,7 @@ import { within } from '../store/time-limit.js';
 import { FAILURE_BACKOFF } from '../subscription/backoff.js';
 import { AtHand } from './at-hand.js';
 import { crashedEvent, failedEvent, revivedEvent } from './failed-event.js';
+import { outcomeOf } from './failing-code.js';
 import type { InboxLoad, InboxOptions, StoredRun } from './inbox-options.js';
 import { Lanes } from './lanes.js';
 import { Lines, type Place } from './lines.js';
@@ -233,7 +234,7 @@ export class Inbox {
     const event = this.#atHand.take(id) ?? (await this.#read(id));
     if (event === undefined) return;
     const { marked, run } = this.#options;
-    const outcome = await marked.run(event, run);
+    const outcome = await outcomeOf(() => marked.run(event, run));
     // The next handler need not wait until the store has taken how this one ended.
     free();
     await this.settle(event, outcome);

@@ -10,13 +10,19 @@ export interface EmbeddedEngineOptions {
   readonly now: () => number;
   /** When due work is looked for. @default every second */
   readonly tick?: string;
+  /** Told of what goes wrong in a timer: cron cannot be loaded, or work throws. The engine goes on. @default nothing */
+  readonly onError?: (error: unknown) => void;
 }
 
 /** Clocks are put right by so much without anything to be done about it, in milliseconds. */
 const TOLERANCE_MS = 1_000;
 
-/** Until cron is loaded, in milliseconds after the start, which is not kept waiting for it: no turn comes much sooner. */
-const CRON_AFTER_MS = 250;
+/** Milliseconds until the cron jobs are made, which takes time: after a start, which does not wait for it, and after a failure. */
+const JOBS_AFTER_MS = 250;
+const JOBS_AGAIN_MS = 1_000;
+
+/** Milliseconds until a cron job looks again whose next time could not be found. */
+const TIME_AGAIN_MS = 60_000;
 
 /** The engine of a single process: turns in memory, due times in heaps, driven by cron. */
 export interface EmbeddedEngine extends Engine {
@@ -25,7 +31,11 @@ export interface EmbeddedEngine extends Engine {
 }
 
 /** An engine that runs nothing before `start()`. */
-export function embeddedEngine({ now, tick: tickTime = '* * * * * *' }: EmbeddedEngineOptions): EmbeddedEngine {
+export function embeddedEngine({
+  now,
+  tick: tickTime = '* * * * * *',
+  onError = () => {},
+}: EmbeddedEngineOptions): EmbeddedEngine {
   const turns = new Turns();
   const heaps: { readonly heap: DueHeap; readonly run: (key: string) => void }[] = [];
   const planned: { readonly cronTime: string; readonly onTick: () => void }[] = [];
@@ -33,21 +43,52 @@ export function embeddedEngine({ now, tick: tickTime = '* * * * * *' }: Embedded
   let starting: NodeJS.Timeout | undefined;
   const onSetBack: (() => void)[] = [];
   let latest = -Infinity;
+  const safely = (run: () => void): void => {
+    try {
+      run();
+    } catch (error) {
+      onError(error);
+    }
+  };
   const job = (cronTime: string, onTick: () => void): CronJob => {
     // The timers alone do not keep the process up: the listener does.
-    const made = onDemand('cron').CronJob.from({ cronTime, onTick, start: false, unrefTimeout: true });
+    const made = onDemand('cron').CronJob.from({
+      cronTime,
+      onTick: () => safely(onTick),
+      start: false,
+      unrefTimeout: true,
+    });
     const time = made.cronTime;
     const getTimeout = time.getTimeout.bind(time);
-    // A moment that has just gone by is taken at once. Cron would do the same, and write to the console about it.
-    time.getTimeout = () => Math.max(0, getTimeout());
-    made.start();
+    time.getTimeout = () => {
+      try {
+        // A moment that has just gone by is taken at once. Cron would do the same, and write to the console about it.
+        return Math.max(0, getTimeout());
+      } catch (error) {
+        onError(error);
+        return TIME_AGAIN_MS;
+      }
+    };
     return made;
+  };
+  const startJobs = (): void => {
+    try {
+      jobs = planned.map(({ cronTime, onTick }) => job(cronTime, onTick));
+      for (const each of jobs) each.start();
+    } catch (error) {
+      onError(error);
+      for (const each of jobs) void each.stop();
+      // Due work goes on without cron.
+      tick();
+      starting = setTimeout(startJobs, JOBS_AGAIN_MS).unref();
+    }
   };
   const tick = (): void => {
     const time = now();
-    if (time < latest - TOLERANCE_MS) for (const run of onSetBack) run();
+    if (time < latest - TOLERANCE_MS) for (const run of onSetBack) safely(run);
     latest = time;
-    for (const { heap, run } of heaps) for (const key of heap.takeDue(time)) run(key);
+    // What throws keeps nothing else from being run.
+    for (const { heap, run } of heaps) for (const key of heap.takeDue(time)) safely(() => run(key));
   };
   const every = (cronTime: string, onTick: () => void): void => void planned.push({ cronTime, onTick });
   every(tickTime, tick);
@@ -62,9 +103,7 @@ export function embeddedEngine({ now, tick: tickTime = '* * * * * *' }: Embedded
     every,
     onSetBack: (run) => void onSetBack.push(run),
     start() {
-      starting = setTimeout(() => {
-        jobs = planned.map(({ cronTime, onTick }) => job(cronTime, onTick));
-      }, CRON_AFTER_MS).unref();
+      starting = setTimeout(startJobs, JOBS_AFTER_MS).unref();
     },
     stop() {
       clearTimeout(starting);

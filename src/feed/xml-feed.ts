@@ -55,10 +55,11 @@ function inNoNamespace(xml: string): string {
 
 /** Undefined where feedsmith found nothing in it that it knows: it is empty. */
 function parsed<T>(parse: () => T, root: string): T | undefined {
+  // Loaded before: a package that cannot be loaded is no broken document.
+  const { ParseError, DetectError } = onDemand('feedsmith');
   try {
     return parse();
   } catch (error) {
-    const { ParseError, DetectError } = onDemand('feedsmith');
     if (error instanceof ParseError) return undefined;
     if (error instanceof DetectError) throw noFeed(root);
     const { message } = error instanceof Error && error.cause instanceof Error ? error.cause : new Error(String(error));

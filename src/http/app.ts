@@ -1,13 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { H3 } from 'h3';
-import type { NodeHandler } from 'h3/node';
-import { onDemand } from '../on-demand.js';
 import { NOTHING_HERE, type CallbackAnswer } from './answer.js';
 import type { CallbackMatch } from '../subscription/registry.js';
 import { readWebBody } from './body.js';
 import type { CallbackRequest } from './callback-request.js';
 import { answerCallback, matchCallback, type CallbackOptions } from './callback.js';
-import { Exchange } from './exchange.js';
+import { Exchange, failedAnswer } from './exchange.js';
+import { trySendAnswer } from './node-answer.js';
 import { answerNode } from './node.js';
 import { isForCallback } from './own-requests.js';
 
@@ -22,68 +20,58 @@ export interface CallbackApp {
 }
 
 /**
- * The callbacks as an application: h3 has what is not a callback. Callbacks go straight to their answer, as h3 would refuse
- * odd paths before we see them.
+ * The callbacks as an application. Nothing throws: a request that fails in our own code is answered 503.
  *
  * @param basePaths what callbacks of ours are expected under: below it an unknown path is ours to refuse; '' for none
  */
 export function callbackApp(options: CallbackOptions, basePaths: () => readonly string[]): CallbackApp {
-  const rest = restApp();
+  const { registry, logger } = options;
   // Without a base path everything would be ours, and nothing be left for whoever shares the server.
   const isBelow = (target: string): boolean =>
     basePaths().some((basePath) => basePath !== '' && target.startsWith(`${basePath}/`));
   const isOurs = (method: string, target: string): boolean =>
-    isBelow(target) || isForCallback(options.registry, method, target);
+    isBelow(target) || isForCallback(registry, method, target);
   return {
-    isOurs,
+    isOurs(method, target) {
+      try {
+        return isOurs(method, target);
+      } catch {
+        // Our handler meets the same error, and answers it.
+        return true;
+      }
+    },
     async fetch(request) {
-      const { pathname, search } = new URL(request.url);
-      const target = pathname + search;
-      const match = matchCallback(options, target);
-      const isForUs = match !== undefined || isBelow(target);
-      return isForUs ? answerWeb(options, request, target, match) : rest().app.fetch(request);
+      const { method } = request;
+      try {
+        const { pathname, search } = new URL(request.url);
+        const target = pathname + search;
+        const match = matchCallback(options, target);
+        const isForUs = match !== undefined || isBelow(target);
+        return isForUs ? await answerWeb(options, request, target, match) : toResponse(NOTHING_HERE, method);
+      } catch (error) {
+        return toResponse(failedAnswer(logger, error, method), method);
+      }
     },
     nodeHandler(request, response, next) {
-      const { method = '', url = '' } = request;
-      const match = matchCallback(options, url);
-      // Where nobody else could answer, a proxy may have left nothing of the callback but its end.
-      const isForUs =
-        next === undefined
-          ? match !== undefined || isBelow(url)
-          : isOurs(method, url) || isForCallback(options.registry, method, whole(request));
+      let match: CallbackMatch | undefined;
+      let isForUs: boolean;
+      try {
+        const { method = '', url = '' } = request;
+        match = matchCallback(options, url);
+        // Where nobody else could answer, a proxy may have left nothing of the callback but its end.
+        isForUs =
+          next === undefined
+            ? match !== undefined || isBelow(url)
+            : isOurs(method, url) || isForCallback(registry, method, whole(request));
+      } catch (error) {
+        trySendAnswer(request, response, failedAnswer(logger, error, request.method), options.limits);
+        return;
+      }
       if (isForUs) answerNode(options, request, response, match);
-      else if (next === undefined) void answerRest(rest, request, response);
+      else if (next === undefined) trySendAnswer(request, response, NOTHING_HERE, options.limits);
       else next();
     },
   };
-}
-
-interface Rest {
-  readonly app: H3;
-  readonly nodeHandler: NodeHandler;
-}
-
-/** What answers whatever is not a callback; made when something first asks for that, which hubs do not. */
-function restApp(): () => Rest {
-  let made: Rest | undefined;
-  return () => (made ??= makeRest());
-}
-
-function makeRest(): Rest {
-  const { H3 } = onDemand('h3');
-  const app = new H3();
-  app.all('/**', ({ req }) => toResponse(NOTHING_HERE, req.method));
-  return { app, nodeHandler: onDemand('h3/node').toNodeHandler(app) };
-}
-
-/** Answers what is no callback. h3 makes a URL of the `Host` header, and throws where that is none. Never rejects. */
-async function answerRest(rest: () => Rest, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  try {
-    await rest().nodeHandler(request, response);
-  } catch {
-    if (response.headersSent) response.destroy();
-    else response.writeHead(400, { 'Content-Length': 0, Connection: 'close' }).end();
-  }
 }
 
 /** A request target before a framework took the path off that we are mounted at. */
@@ -104,7 +92,8 @@ async function answerWeb(
     target,
     header: (name) => headers.get(name) ?? undefined,
     headers: () => () => [...headers],
-    read: (limits, grantId, onChunk, onRead) => void readWebBody(request, limits, grantId, onChunk).then(onRead),
+    read: (limits, grantId, onChunk, onRead) =>
+      void readWebBody(request, limits, grantId, onChunk).then(onRead, () => onRead({ problem: 'failed' })),
   };
   const answer = await new Promise<CallbackAnswer>((resolve) => {
     answerCallback(options, new Exchange(options.logger, asked, resolve), match);

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { NOTHING_HERE } from './answer.js';
 import type { CallbackApp } from './app.js';
 import { deferContinue } from './expect-continue.js';
-import { sendAnswer } from './node-answer.js';
+import { trySendAnswer } from './node-answer.js';
 
 /** Marks our own listeners, also those of another copy of this package: with one, node leaves it to listeners to send a 100. */
 const OWN = Symbol.for('websub-subscriber checkContinue');
@@ -36,7 +36,7 @@ export function attach(server: Server, app: CallbackApp): () => void {
       if (event === 'checkContinue') deferContinue(request, response);
       app.nodeHandler(request, response);
     } else if (!handOn(this, [event, ...values])) {
-      sendAnswer(request, response, NOTHING_HERE);
+      trySendAnswer(request, response, NOTHING_HERE);
     }
     return true;
   }

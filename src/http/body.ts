@@ -49,7 +49,7 @@ export function readNodeBody(
     }
     onRead(read);
   };
-  const onData = (chunk: Buffer): void => {
+  const take = (chunk: Buffer): void => {
     if (body.size + chunk.length > limits.maxBodyBytes) {
       end({ problem: 'too-large' });
       return;
@@ -62,7 +62,23 @@ export function readNodeBody(
     }
     onChunk(chunk);
   };
-  const onEnd = (): void => end({ bytes: body.bytes() });
+  // An error thrown in a listener, such as by an allocation that fails, would end the process.
+  const onData = (chunk: Buffer): void => {
+    try {
+      take(chunk);
+    } catch {
+      end({ problem: 'failed' });
+    }
+  };
+  const onEnd = (): void => {
+    let read: BodyRead;
+    try {
+      read = { bytes: body.bytes() };
+    } catch {
+      read = { problem: 'failed' };
+    }
+    end(read);
+  };
   const onAborted = (): void => end({ problem: 'aborted' });
   request.on('data', onData).on('end', onEnd).on('error', onAborted).on('close', onAborted);
   // What has come with its head, as most do, can no longer be late: that spares a timer for each delivery.

@@ -148,8 +148,14 @@ function signatureHeader(request: CallbackRequest): string | undefined {
   return sha1 === undefined ? sha256 : `${sha1},${sha256}`;
 }
 
-function unread({ logger, limits }: CallbackOptions, { entry }: ServedMatch, problem: BodyProblem): CallbackAnswer {
-  const fields = { subscription: entry.record.id };
+function unread(options: CallbackOptions, match: ServedMatch, problem: BodyProblem): CallbackAnswer {
+  const { logger, limits, refused } = options;
+  const fields = { subscription: match.entry.record.id };
+  if (problem === 'failed') {
+    const reason = 'the content could not be received now';
+    refused.noteUnread(match, reason);
+    return { ...unavailable(reason, COME_AGAIN_SECONDS), close: true };
+  }
   if (problem === 'too-large') {
     logger.warn(fields, `content over ${limits.maxBodyBytes} bytes was refused: see security.maxBodyBytes`);
     return closingRefusal(413, 'the content is too large');

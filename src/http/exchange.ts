@@ -42,8 +42,12 @@ export class Exchange {
   }
 
   #failed(error: unknown): CallbackAnswer {
-    const { method } = this.request;
-    this.#logger.error({ err: error, method }, 'a callback request could not be answered: 503');
-    return unavailable('the request could not be handled now', COME_AGAIN_SECONDS);
+    return failedAnswer(this.#logger, error, this.request.method);
   }
+}
+
+/** The answer to a request that failed in our own code. The reason is logged. Never throws. */
+export function failedAnswer(logger: Logger, error: unknown, method: string | undefined): CallbackAnswer {
+  logger.error({ err: error, method }, 'a callback request could not be answered: 503');
+  return unavailable('the request could not be handled now', COME_AGAIN_SECONDS);
 }

@@ -31,6 +31,17 @@ export function sendAnswer(
   else setImmediate(sendEarly, request, response, answer, limit);
 }
 
+/** Sends an answer if the response still takes one. Never throws: a response that cannot be written is destroyed. */
+export function trySendAnswer(...[request, response, answer, limit]: Parameters<typeof sendAnswer>): void {
+  // A write to a destroyed response emits an error that nobody listens to.
+  if (response.headersSent || response.destroyed) return;
+  try {
+    sendAnswer(request, response, answer, limit);
+  } catch {
+    response.destroy();
+  }
+}
+
 function send(response: ServerResponse, answer: CallbackAnswer): void {
   response.writeHead(answer.status, nodeHeaders(answer));
   response.end(answer.body);

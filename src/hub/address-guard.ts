@@ -87,18 +87,25 @@ export function guardedLookup(lookup: LookupAll = dnsLookup): LookupFunction {
         callback(error, []);
         return;
       }
-      for (const { address } of addresses) {
-        const range = specialRange(address);
-        if (range !== undefined) {
-          callback(new AddressError(host, address, range), []);
-          return;
-        }
+      try {
+        refuseSpecial(host, addresses);
+      } catch (cause) {
+        // Nobody catches what a callback of node:dns throws.
+        callback(cause instanceof Error ? cause : new Error(String(cause)), []);
+        return;
       }
       const [first] = addresses;
       if (options.all === true || first === undefined) callback(null, addresses);
       else callback(null, first.address, first.family);
     });
   };
+}
+
+function refuseSpecial(host: string, addresses: readonly LookupAddress[]): void {
+  for (const { address } of addresses) {
+    const range = specialRange(address);
+    if (range !== undefined) throw new AddressError(host, address, range);
+  }
 }
 
 /**

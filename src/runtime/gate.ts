@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unavailable } from '../http/answer.js';
 import type { CallbackApp } from '../http/app.js';
-import { sendAnswer } from '../http/node-answer.js';
+import { trySendAnswer } from '../http/node-answer.js';
 import { latch } from './latch.js';
 
 type NodeHandler = CallbackApp['nodeHandler'];
@@ -28,7 +28,7 @@ export function gate(handler: NodeHandler): Gate {
   const [loaded, started] = [latch(), latch()];
   let hasFailed = false;
   const pass: NodeHandler = (request, response, next) => {
-    if (hasFailed) sendAnswer(request, response, NOT_STARTED);
+    if (hasFailed) trySendAnswer(request, response, NOT_STARTED);
     else handler(request, response, next);
   };
   return {

@@ -19,6 +19,7 @@ import { loggerFrom } from './default-logger.js';
 import { definitionsOf, type ServiceDefinition, type ServiceReference } from './definition.js';
 import { sendFirstRequests } from './first-requests.js';
 import { gate, type Gate } from './gate.js';
+import { loadPackages } from './load-packages.js';
 import { ownListener } from './own-listener.js';
 import { portOf, publicAddress } from './public-address.js';
 import { Runtime } from './runtime.js';
@@ -44,7 +45,7 @@ const WORLD: Seams = { now: Date.now, random: Math.random, engine: embeddedEngin
  * const runtime = await startService(News, { port: 9090, publicUrl: 'https://me.example.com' });
  * ```
  *
- * @returns when callbacks are answered and every first request has left or is scheduled
+ * @returns when callbacks are answered, every first request has left or is scheduled, and all packages are loaded
  * @throws ConfigurationError for services or options that are wrong
  * @throws StoreError when the store cannot be opened, another process owns it, or it is sealed with a key that was not given
  * @throws ListenerError when the port cannot be listened on, or the tunnel not opened
@@ -94,7 +95,8 @@ export async function start(
     const sealedWith = sealed.key === undefined ? {} : { sealedWith: sealed.key.id };
     logger.info({ store: store.location, durable: store.durable, ...sealedWith }, 'state is kept here');
 
-    const engine = makeEngine({ now });
+    const onError = (error: unknown): void => logger.error({ err: error }, 'a timer failed: the next one goes on');
+    const engine = makeEngine({ now, onError });
     const core = new Core({
       store,
       engine,
@@ -138,7 +140,9 @@ export async function start(
     sealing.begin();
     const started = runtime;
     if (checked.handleSignals ?? listener !== undefined) started.onStop(handleSignals(() => started.stop()));
+    const loading = loadPackages({ logger, isStopping: () => started.isStopping });
     await sendFirstRequests({ core, engine, runtime, logger }, checked);
+    await loading;
     return runtime;
   } catch (error) {
     await way?.fail();

@@ -160,6 +160,7 @@ describe('a run of the compiled benchmark', () => {
         { name: 'paced-p99', unit: 'ms', ...beside },
         { name: 'first-start', unit: 'ms', ...beside },
         { name: 'first-start-own', unit: 'ms', ...beside },
+        { name: 'first-start-listening', unit: 'ms', ...beside },
         { name: 'discovery/page', unit: 'µs', ...beside },
         { name: 'discovery/page/bytes', unit: 'bytes', ...beside },
         { name: 'discovery/feed', unit: 'µs', ...beside },

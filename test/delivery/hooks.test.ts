@@ -99,3 +99,12 @@ test('a name that no hook has, and what cannot be called, are refused', () => {
 function throws(error: Error): never {
   throw error;
 }
+
+test('a payload that cannot be made is logged, and nobody else notices', () => {
+  const { hooks, world } = setUp();
+  hooks.on('verified', () => expect.unreachable());
+  hooks.emit('verified', () => {
+    throw new Error('no payload');
+  });
+  expect(world.logged('a hook failed')).toHaveLength(1);
+});

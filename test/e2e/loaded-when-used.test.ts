@@ -1,6 +1,7 @@
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { expect, onTestFinished, test } from 'vitest';
-import { defineSubscriber, discover, startService } from '../../src/index.js';
+import { defineSubscriber, startService, type StartOptions } from '../../src/index.js';
 
 const { cache } = createRequire(import.meta.url);
 
@@ -8,14 +9,37 @@ const { cache } = createRequire(import.meta.url);
 const loadedOf = (...names: string[]): string[] =>
   names.filter((name) => Object.keys(cache).some((path) => path.includes(`/node_modules/${name}/`)));
 
-test('a start loads no package that it does without: what answers strangers and asks hubs comes with the first of them', async () => {
-  const service = defineSubscriber({ name: 'News' }, { onEventNotification: () => {} });
-  const runtime = await startService(service, { port: 0, store: 'memory', logger: false });
+const NEEDED = ['undici', 'ofetch', 'ipaddr.js', 'cron', 'htmlparser2', 'feedsmith'];
+const NOT_NEEDED = ['lmdb', 'pino'];
+
+const service = defineSubscriber({ name: 'News' }, { onEventNotification: () => {} });
+
+test('a start loads nothing before it listens, and all that it needs before it resolves, but nothing that it does without', async () => {
+  let atStart: string[] = [];
+  const early = defineSubscriber(
+    { name: 'Early' },
+    {
+      onEventNotification: () => {},
+      onStart: () => {
+        atStart = loadedOf(...NEEDED, ...NOT_NEEDED);
+      },
+    },
+  );
+  const runtime = await startService(early, { port: 0, store: 'memory', logger: false });
   onTestFinished(() => runtime.stop());
-  const packages = ['undici', 'ofetch', 'h3', 'htmlparser2', 'feedsmith', 'lmdb', 'cron', 'pino'];
-  expect(loadedOf(...packages)).toEqual([]);
+  expect(atStart).toEqual([]);
+  expect(loadedOf(...NEEDED, ...NOT_NEEDED)).toEqual(NEEDED);
+  const loaded = Object.keys(cache).length;
+  expect((await fetch(`${runtime.url}/nobody`)).status).toBe(404);
   expect((await runtime.fetch(new Request(`${runtime.url}/nobody`))).status).toBe(404);
-  expect(loadedOf(...packages)).toEqual(['h3']);
-  await expect(discover('http://127.0.0.1:1/')).rejects.toThrow('could not be read');
-  expect(loadedOf('undici', 'ofetch', 'feedsmith')).toEqual(['undici', 'ofetch']);
+  expect(Object.keys(cache)).toHaveLength(loaded);
+});
+
+test.each<[string, StartOptions]>([
+  ['manual', { manual: true, publicUrl: 'http://localhost:1' }],
+  ['server', { server: createServer(), publicUrl: 'http://localhost:1' }],
+])('all is loaded as well where others listen: %s', async (_how, options) => {
+  const runtime = await startService(service, { ...options, store: 'memory', logger: false });
+  onTestFinished(() => runtime.stop());
+  expect(loadedOf(...NEEDED)).toEqual(NEEDED);
 });

@@ -125,3 +125,58 @@ test('a clock that was set back is noticed at the next tick, once, and not when 
   engine.tick();
   expect(noticed).toBe(1);
 });
+
+test('work that throws keeps nothing else from being run, and is told of', () => {
+  const errors: unknown[] = [];
+  const run: string[] = [];
+  let now = 100_000;
+  const engine = embeddedEngine({ now: () => now, onError: (error) => errors.push(error) });
+  const due = engine.timetable((key) => {
+    run.push(key);
+    if (key !== 'c') throw new Error(key);
+  });
+  const later = engine.timetable((key) => run.push(key));
+  engine.onSetBack(() => {
+    throw new Error('set back');
+  });
+  for (const [at, key] of ['a', 'b', 'c'].entries()) due.set(key, at);
+  later.set('d', 0);
+  engine.tick();
+  expect(run).toEqual(['a', 'b', 'c', 'd']);
+  expect(errors).toEqual([new Error('a'), new Error('b')]);
+  now = 0;
+  engine.tick();
+  expect(errors.at(-1)).toEqual(new Error('set back'));
+});
+
+test('what a cron expression runs may throw: it is run again at the next turn', () => {
+  const errors: unknown[] = [];
+  const engine = embeddedEngine({ now: Date.now, onError: (error) => errors.push(error) });
+  engine.every('*/10 * * * * *', () => {
+    throw new Error('not now');
+  });
+  engine.start();
+  vi.advanceTimersByTime(30_500);
+  expect(errors).toEqual(Array.from({ length: 3 }, () => new Error('not now')));
+  engine.stop();
+});
+
+test('a next time that cannot be found is looked for again a minute later', () => {
+  const errors: unknown[] = [];
+  const engine = embeddedEngine({ now: Date.now, onError: (error) => errors.push(error) });
+  const ran = vi.fn<() => void>();
+  engine.every('*/10 * * * * *', ran);
+  engine.start();
+  vi.advanceTimersByTime(10_500);
+  expect(ran).toHaveBeenCalledTimes(1);
+  const getTimeout = vi.spyOn(CronTime.prototype, 'sendAt').mockImplementation(() => {
+    throw new Error('no such time');
+  });
+  vi.advanceTimersByTime(10_000);
+  getTimeout.mockRestore();
+  expect(errors).toContainEqual(new Error('no such time'));
+  const before = ran.mock.calls.length;
+  vi.advanceTimersByTime(120_000);
+  expect(ran.mock.calls.length).toBeGreaterThan(before);
+  engine.stop();
+});

@@ -1,5 +1,6 @@
 import type { LookupAddress } from 'node:dns';
-import { describe, expect, it } from 'vitest';
+import ipaddr from 'ipaddr.js';
+import { describe, expect, it, vi } from 'vitest';
 import { AddressError, guardedLookup, privacyOf, specialRange } from '../../src/hub/address-guard.js';
 import { stubName } from '../set-up/names.js';
 
@@ -122,6 +123,15 @@ describe('the lookup of guarded sockets', () => {
       range: 'private',
       message: expect.stringMatching(/^hub\.example\.com resolves to 10\.0\.0\.1, .*\(private\).*allowPrivateNetworks/),
     });
+  });
+
+  it('fails by its callback where an address cannot be judged', async () => {
+    const parse = vi.spyOn(ipaddr, 'parse').mockImplementation(() => {
+      throw new Error('no such package');
+    });
+    const [error] = await looked(resolving(...open), true);
+    parse.mockRestore();
+    expect(error).toEqual(new Error('no such package'));
   });
 
   it('fails as the resolver does', async () => {

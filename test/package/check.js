@@ -14,7 +14,9 @@ try {
   const [packed] = JSON.parse(run('npm', ['pack', '--silent', '--json', '--pack-destination', project], root));
   const strangers = packed.files
     .map(({ path }) => path)
-    .filter((path) => !/^(dist\/.*\.(js|d\.ts)|package\.json|README\.md|LICENSE)$/.test(path));
+    .filter(
+      (path) => !/^(dist\/.*\.(js|d\.ts)|dist\/packages\/LICENSES\.txt|package\.json|README\.md|LICENSE)$/.test(path),
+    );
   if (strangers.length > 0) throw new Error(`The package holds what it should not: ${strangers.join(', ')}`);
   writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
   run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', join(project, packed.filename)], project);

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, ServerResponse, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { gate } from '../../src/runtime/gate.js';
 import { exchange, request } from '../http/wire.js';
@@ -53,5 +54,24 @@ describe('gate', () => {
       expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
     }
     expect(reached).toEqual([]);
+  });
+
+  it('answers nothing to whoever has gone while it was held', async () => {
+    const way = gate(() => expect.unreachable());
+    const [errors, server] = [[] as unknown[], createServer(way.nodeHandler)];
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const address = server.address();
+    const socket = connect(typeof address === 'object' && address !== null ? address.port : 0, '127.0.0.1');
+    socket.write(request('POST', '/websub/a', { 'content-length': '0' }));
+    const [, response]: unknown[] = await once(server, 'request');
+    if (!(response instanceof ServerResponse)) throw new Error('a request has a response');
+    response.on('error', (error) => errors.push(error));
+    socket.destroy();
+    await once(response, 'close');
+    await way.fail();
+    await new Promise(setImmediate);
+    expect(errors).toEqual([]);
   });
 });

@@ -8,11 +8,20 @@ answerCalls({
   async start(subject) {
     const { hub, topic, secret } = stringsOf(subject, ['hub', 'topic', 'secret']);
     const { defineSubscriber, startService } = await import('websub-subscriber');
-    const service = defineSubscriber({ name: 'First', target: { hub, topic }, secret }, { onEventNotification() {} });
+    let listening = 0;
+    const service = defineSubscriber(
+      { name: 'First', target: { hub, topic }, secret },
+      {
+        onEventNotification() {},
+        onStart() {
+          listening = performance.now() - startedAt;
+        },
+      },
+    );
     const runtime = await startService(service, { port: 0 });
     const milliseconds = performance.now() - startedAt;
     stop = () => runtime.stop();
-    return { milliseconds };
+    return { milliseconds, listening };
   },
   async stop() {
     await stop();

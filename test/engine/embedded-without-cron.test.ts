@@ -1,0 +1,42 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { embeddedEngine } from '../../src/engine/embedded.js';
+
+let isMissing = true;
+
+vi.mock('../../src/on-demand.js', async (original) => {
+  const { onDemand } = await original<typeof import('../../src/on-demand.js')>();
+  const missing = (name: 'cron'): unknown => {
+    if (isMissing) throw new Error('too many open files');
+    return onDemand(name);
+  };
+  return { onDemand: missing };
+});
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('while cron cannot be loaded due work is run all the same, and cron is tried again each second', () => {
+  const errors: unknown[] = [];
+  const run: string[] = [];
+  const engine = embeddedEngine({ now: Date.now, onError: (error) => errors.push(error) });
+  const due = engine.timetable((key) => run.push(key));
+  const ran = vi.fn<() => void>();
+  engine.every('*/10 * * * * *', ran);
+  engine.start();
+  due.set('in two seconds', Date.now() + 2_000);
+  vi.advanceTimersByTime(3_500);
+  expect(errors).toEqual(Array.from({ length: 4 }, () => new Error('too many open files')));
+  expect(run).toEqual(['in two seconds']);
+  isMissing = false;
+  vi.advanceTimersByTime(10_000);
+  expect(errors).toHaveLength(4);
+  expect(ran).toHaveBeenCalledTimes(1);
+  engine.stop();
+  vi.advanceTimersByTime(60_000);
+  expect(ran).toHaveBeenCalledTimes(1);
+});
