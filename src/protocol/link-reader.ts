@@ -1,11 +1,19 @@
 import type { TopicLinks } from './topic-links.js';
 
+/** The links that one document was found to have. */
+export interface FoundLinks extends TopicLinks {
+  /** Alternate feeds that the head of a page lists, in document order; absent when there are none, or a hub was found. */
+  readonly feeds?: readonly string[];
+  /** The bound at which reading ended; absent when there was none. */
+  readonly cutAt?: string;
+}
+
 /** Reads links out of a document that arrives piece by piece. */
 export interface LinkReader {
   /** Takes the next piece; true once nothing that follows could change the links. */
   write(text: string): boolean;
   /** What was found up to here; to be called once, after the last piece. */
-  end(): TopicLinks;
+  end(): FoundLinks;
 }
 
 /**
@@ -13,3 +21,9 @@ export interface LinkReader {
  * square of it.
  */
 export const MAX_DEPTH = 512;
+
+/** Elements of a feed that are read (PROTOCOL D12). */
+export const MAX_ELEMENTS = 500_000;
+
+/** Entries of a feed that are read (PROTOCOL D12). */
+export const MAX_ENTRIES = 50_000;

@@ -23,7 +23,13 @@ export type SubscriptionEvent =
   /** Failures are counted from zero again, and what waits because of them is tried now. */
   | { readonly type: 'counters-reset' }
   /** The publisher named a topic and its hubs. */
-  | { readonly type: 'discovered'; readonly topic: string; readonly hubs: readonly string[] }
+  | {
+      readonly type: 'discovered';
+      readonly topic: string;
+      readonly hubs: readonly string[];
+      /** The alternate feed of the target that named them, where one did. */
+      readonly feed?: string | undefined;
+    }
   | { readonly type: 'discovery-failed'; readonly failure: FailureRecord }
   /** A request is about to leave. The secret is null where none is sent, absent where it does not matter. */
   | {

@@ -70,13 +70,18 @@ export function hubClient({ apply, logger, now, holds, withheld, signal }: HubCl
   const secretFor = requestSecrets(logger);
   return {
     async discover(record, terms) {
-      const { id, target, service } = record;
+      const { id, target, service, feed: lastFeed } = record;
       if (typeof target !== 'string') return;
       const { allowPrivateNetworks } = terms;
       const onWithheld = (url: string): void => withheld.warn(service, url, target);
       let found;
       try {
-        found = await discover(target, terms.discoveryConfig, { allowPrivateNetworks, onWithheld, signal });
+        found = await discover(target, terms.discoveryConfig, {
+          allowPrivateNetworks,
+          onWithheld,
+          lastFeed,
+          signal,
+        });
       } catch (error) {
         if (signal.aborted) return;
         await apply(id, { type: 'discovery-failed', failure: failureOf(error, 'discovery', now()) });
@@ -84,7 +89,7 @@ export function hubClient({ apply, logger, now, holds, withheld, signal }: HubCl
       }
       if (signal.aborted) return;
       for (const warning of found.warnings ?? []) logger.warn({ subscription: id, target }, warning);
-      await apply(id, { type: 'discovered', topic: found.topic, hubs: found.hubs });
+      await apply(id, { type: 'discovered', topic: found.topic, hubs: found.hubs, feed: found.feed });
     },
 
     async request(record, grantId, mode, terms) {
