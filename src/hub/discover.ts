@@ -66,11 +66,11 @@ export async function discover(
   const look = (at: string, request: DocumentRequest): Promise<Look> =>
     withDocument(at, { ...request, onWithheld, deadline }, (document) => {
       requireSuccess(document, request.headers, [...withheld]);
-      return lookAt(document);
+      return lookAt(document, lastFeed);
     });
   try {
     const target = await look(url, asked);
-    const feed = lastFeed !== undefined && target.feeds.includes(lastFeed) ? lastFeed : target.feeds[0];
+    const { feed } = target;
     const feedRequest = { ...discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS), givenBy: url };
     const found =
       target.found !== undefined || feed === undefined

@@ -154,7 +154,7 @@ async function guardOf(
 }
 
 /** Bytes handed over in one go. */
-const SLICE_BYTES = 16_384;
+const SLICE_BYTES = 8_192;
 
 /** Milliseconds for which a document is read before the event loop has its turn. */
 const TURN_MS = 5;

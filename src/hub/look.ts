@@ -22,8 +22,8 @@ export interface Look {
   readonly status: number;
   readonly found?: FoundHub;
   readonly warnings: readonly string[];
-  /** Alternate feeds of a page that names no hub, in document order. */
-  readonly feeds: readonly string[];
+  /** The alternate feed to read of a page that names no hub. */
+  readonly feed?: string | undefined;
   /** What was looked at, for an error. */
   readonly lookedAt: string;
   /** Whether reading ended at a bound. */
@@ -43,11 +43,13 @@ const MAX_NAMED = 5;
 /**
  * Looks for a hub in the `Link` headers of an answer, then in its document, then in the `Link` headers of the redirects on
  * the way to it, the last one first (PROTOCOL D1, D11). Of the document no more is read than is needed.
+ *
+ * @param lastFeed the alternate feed used last: the one to read while the page lists it
  */
-export async function lookAt(document: OpenDocument): Promise<Look> {
+export async function lookAt(document: OpenDocument, lastFeed: string | undefined): Promise<Look> {
   const { url, status, headers, redirects, hide } = document;
   const present = (text: string): string => withShortUrls(hide(text));
-  const look = { url, status, feeds: [], warnings: [], isCut: false, lookedAt: '', present };
+  const look = { url, status, warnings: [], isCut: false, lookedAt: '', present };
   const inHeaders = linksFromHeaders([headers.get('link') ?? ''], url);
   if (inHeaders.hubs.length > 0) return { ...look, found: { via: 'link-header', links: inHeaders } };
 
@@ -70,7 +72,7 @@ export async function lookAt(document: OpenDocument): Promise<Look> {
     `${url} (${status}, ${parseMediaType(contentType).type || 'no content type'}): looked at the Link headers` +
     `${sought.join('')}${redirectsNamed(withLinks)}`;
   const self = [...inHeaders.selfs, ...links.selfs][0];
-  return { ...look, feeds, isCut: bound !== undefined, lookedAt: present(lookedAt), self };
+  return { ...look, feed: feedOf(feeds, lastFeed), isCut: bound !== undefined, lookedAt: present(lookedAt), self };
 }
 
 const SOUGHT: Readonly<Record<DocumentFormat, string>> = {
@@ -79,6 +81,15 @@ const SOUGHT: Readonly<Record<DocumentFormat, string>> = {
   'json-feed': ' and the hubs of the JSON Feed',
   unknown: ' and no further, as the document is neither HTML nor XML nor JSON',
 };
+
+function feedOf(feeds: Iterable<string>, lastFeed: string | undefined): string | undefined {
+  let first: string | undefined;
+  for (const feed of feeds) {
+    if (lastFeed === undefined || feed === lastFeed) return feed;
+    first ??= feed;
+  }
+  return first;
+}
 
 function redirectsNamed(urls: readonly string[]): string {
   if (urls.length === 0) return '';

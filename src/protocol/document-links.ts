@@ -28,7 +28,7 @@ export interface DocumentLinkReader {
 const FIRST_PART_BYTES = 4_096;
 
 /** Bytes decoded at most in one go. */
-const MOST_PART_BYTES = 16_384;
+const MOST_PART_BYTES = 8_192;
 
 /** A document whose format is known. */
 interface Opened {

@@ -1,6 +1,6 @@
 import { onDemand } from '../on-demand.js';
 import type { DocumentUrls } from './document-urls.js';
-import { MAX_DEPTH, type LinkReader } from './link-reader.js';
+import { attributeValue, MAX_DEPTH, type LinkReader } from './link-reader.js';
 import { resolveHttp, topicLinks, WrittenLinks, type TopicLinks, type WrittenLink } from './topic-links.js';
 
 /** What may stand in the head; any other element opens the body, whether it says so or not. */
@@ -63,7 +63,7 @@ export function createHtmlLinkReader(urls: DocumentUrls, options: { readonly xht
     const { rel, href, type } = attributes;
     if (href === undefined) return;
     if (reading === 'base') base ??= baseUrl(href);
-    else if (rel !== undefined && /\S/.test(href)) written.add(rel, { href, type });
+    else if (rel !== undefined && /\S/.test(href)) written.add(rel, () => ({ href, type }));
   }
 
   /** A base that is no http URL is the page itself. */
@@ -72,9 +72,12 @@ export function createHtmlLinkReader(urls: DocumentUrls, options: { readonly xht
     return /^https?:/.test(url) ? url : urls.documentUrl;
   }
 
-  function resolvedFeeds(): readonly string[] {
-    const resolved = feeds.flatMap(({ href }) => resolveHttp(urls, href, feedBase)?.href ?? []);
-    return [...new Set(resolved)];
+  /** Resolved as they are asked for: mostly the first is enough. */
+  function* resolvedFeeds(): Generator<string> {
+    for (const { href } of feeds) {
+      const url = resolveHttp(urls, href, feedBase);
+      if (url !== undefined) yield url.href;
+    }
   }
 
   const { Parser } = onDemand('htmlparser2');
@@ -94,7 +97,8 @@ export function createHtmlLinkReader(urls: DocumentUrls, options: { readonly xht
       },
       onattribute(name, value) {
         // The first of two attributes with one name counts.
-        if (reading !== undefined && (name === 'rel' || name === 'href' || name === 'type')) attributes[name] ??= value;
+        if (reading !== undefined && (name === 'rel' || name === 'href' || name === 'type'))
+          attributes[name] ??= attributeValue(value);
       },
       onclosetag(name) {
         // A void element closes where its tag ends.
@@ -121,9 +125,7 @@ export function createHtmlLinkReader(urls: DocumentUrls, options: { readonly xht
       if (head.hubs.length > 0) return head;
       const body = topicLinks(written.take(), urls, base);
       const links = { ...body, selfs: head.selfs.length > 0 ? head.selfs : body.selfs };
-      if (links.hubs.length > 0 || feeds.length === 0) return links;
-      const listed = resolvedFeeds();
-      return listed.length === 0 ? links : { ...links, feeds: listed };
+      return links.hubs.length > 0 || feeds.length === 0 ? links : { ...links, feeds: resolvedFeeds() };
     },
   };
 }

@@ -1,10 +1,7 @@
 import type { DocumentUrls } from './document-urls.js';
 import { createMemberReader } from './json-members.js';
 import { MAX_ENTRIES, type LinkReader } from './link-reader.js';
-import { namesHub, topicLinks, WrittenLinks } from './topic-links.js';
-
-/** No shorter text is a hub. */
-const SHORTEST_HUB = '{"type":"WebSub","url":""}'.length;
+import { MAX_LINKS, namesHub, topicLinks, WrittenLinks } from './topic-links.js';
 
 /**
  * Reads `hubs` of type WebSub and `feed_url`, which is a JSON Feed's self link (JSON Feed 1.1, "hubs"). Done at `items`
@@ -17,14 +14,17 @@ export function createJsonFeedLinkReader(urls: DocumentUrls): LinkReader {
   const written = new WrittenLinks();
   let name = '';
   let self: string | undefined;
+  /** Elements of `hubs`, whatever they are: each that is no JSON costs an error. */
+  let looked = 0;
   let entries = 0;
   let hubKnown = false;
   let cutAt: string | undefined;
   let done = false;
 
   function addHub(text: string): void {
-    const hub = parseHub(text);
-    const link = hub === undefined ? undefined : written.add('hub', { href: hub });
+    looked += 1;
+    const hub = looked > MAX_LINKS ? undefined : parseHub(text);
+    const link = hub === undefined ? undefined : written.add('hub', () => ({ href: hub }));
     if (link !== undefined && !hubKnown) hubKnown = namesHub(link, urls);
   }
 
@@ -56,7 +56,7 @@ export function createJsonFeedLinkReader(urls: DocumentUrls): LinkReader {
     },
     end() {
       const href = self === undefined ? undefined : parseJson(self);
-      if (typeof href === 'string') written.add('self', { href });
+      if (typeof href === 'string') written.add('self', () => ({ href }));
       const found = topicLinks(written.take(), urls);
       return cutAt === undefined ? found : { ...found, cutAt };
     },
@@ -65,8 +65,6 @@ export function createJsonFeedLinkReader(urls: DocumentUrls): LinkReader {
 
 /** The URL of a hub of type WebSub. */
 function parseHub(text: string): string | undefined {
-  // Text that cannot be a hub is not parsed: an error for each of a million elements takes long.
-  if (text.length < SHORTEST_HUB || !text.startsWith('{')) return undefined;
   const hub = parseJson(text);
   if (!isObject(hub)) return undefined;
   const { type, url } = hub;

@@ -39,7 +39,7 @@ export function linksFromHeaders(values: Iterable<string>, base: string): TopicL
     for (const parameters of parseValue(value)) {
       if (links.isFull) break;
       const { rel, anchor } = parameters;
-      if (rel !== undefined && (anchor === undefined || isAbout(anchor))) links.add(rel, parameters);
+      if (rel !== undefined && (anchor === undefined || isAbout(anchor))) links.add(rel, () => parameters);
     }
   }
   return topicLinks(links.take(), urls);

@@ -51,16 +51,17 @@ export class WrittenLinks {
    * Takes a link, unless its relation is none of those looked at. `rel` is a list separated by white space and compared
    * without regard to case (RFC 8288, section 2.1).
    *
+   * @param link gives the rest of it; asked only if it counts
    * @returns the link, if it counts
    */
-  add(rel: string, link: Pick<WrittenLink, 'href' | 'base' | 'type'>): WrittenLink | undefined {
+  add(rel: string, link: () => Pick<WrittenLink, 'href' | 'base' | 'type'>): WrittenLink | undefined {
     if (this.isFull || rel.length > MAX_URL_LENGTH) return undefined;
     const relations = rel.toLowerCase().split(SPACES);
     const [isHub, isSelf] = [relations.includes('hub'), relations.includes('self')];
     const isAlternate = relations.includes('alternate');
     if (!isHub && !isSelf && !isAlternate) return undefined;
     this.#count += 1;
-    const written = { ...link, isHub, isSelf, isAlternate: isAlternate && !relations.includes('stylesheet') };
+    const written = { ...link(), isHub, isSelf, isAlternate: isAlternate && !relations.includes('stylesheet') };
     this.#links.push(written);
     return written;
   }

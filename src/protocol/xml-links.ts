@@ -1,14 +1,14 @@
 import { onDemand } from '../on-demand.js';
 import type { DocumentUrls } from './document-urls.js';
-import { MAX_DEPTH, MAX_ELEMENTS, MAX_ENTRIES, type LinkReader } from './link-reader.js';
+import { attributeValue, MAX_DEPTH, MAX_ELEMENTS, MAX_ENTRIES, type LinkReader } from './link-reader.js';
 import { namesHub, topicLinks, WrittenLinks } from './topic-links.js';
 
 const ATOM = 'http://www.w3.org/2005/Atom';
 /** RFC 4287, section 4.2.7.2: a relation type may be spelled out as a URL. */
 const IANA_RELATION = 'http://www.iana.org/assignments/relation/';
 
-/** White space around a namespace is tolerated, up to this length. */
-const MAX_NAMESPACE_LENGTH = 1_024;
+/** Prefixes that count on one element. */
+const MAX_PREFIXES = 1_000;
 
 /** What holds at a place in the document. */
 interface Scope {
@@ -94,14 +94,18 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
 
   function addLink({ rel, href, prefix, base, binds }: OpenElement, { base: outer, atomPrefixes }: Scope): void {
     if (rel === undefined || href === undefined || !(binds.get(prefix) ?? atomPrefixes.has(prefix))) return;
-    const link = written.add(rel.trim().replace(IANA_RELATION, ''), { href, base: urls.base(base, outer) });
+    const link = written.add(rel.trim().replace(IANA_RELATION, ''), () => ({
+      href,
+      base: urls.base(base, outer),
+    }));
     if (link !== undefined && !hubKnown) hubKnown = namesHub(link, urls);
     if (written.isFull) finish();
   }
 
   /** Notes what a prefix is bound to, where that matters: a million others cost nothing. */
   function bind({ role, prefix: own, binds }: OpenElement, prefix: string, namespace: string): void {
-    const isAtom = namespace.length <= MAX_NAMESPACE_LENGTH && namespace.trim() === ATOM;
+    if (binds.size >= MAX_PREFIXES) return;
+    const isAtom = attributeValue(namespace).trim() === ATOM;
     const matters = role === 'link' ? prefix === own : isAtom || root.atomPrefixes.has(prefix);
     if (matters && !binds.has(prefix)) binds.set(prefix, isAtom);
   }
@@ -133,9 +137,9 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
       onattribute(name, value) {
         if (open === undefined) return;
         // The first of two attributes with one name counts.
-        if (name === 'rel') open.rel ??= value;
-        else if (name === 'href') open.href ??= value;
-        else if (name === 'xml:base') open.base ??= value;
+        if (name === 'rel') open.rel ??= attributeValue(value);
+        else if (name === 'href') open.href ??= attributeValue(value);
+        else if (name === 'xml:base') open.base ??= attributeValue(value);
         else if (name === 'xmlns' || name.startsWith('xmlns:')) bind(open, name.slice('xmlns:'.length), value);
       },
       onclosetag() {

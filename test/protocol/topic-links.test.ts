@@ -7,7 +7,7 @@ const URL_OF_DOCUMENT = 'https://example.com/';
 /** The links of a document, each given as its relation and its reference. */
 function linksOf(links: Iterable<readonly [rel: string, href: string]>, url = URL_OF_DOCUMENT) {
   const written = new WrittenLinks();
-  for (const [rel, href] of links) written.add(rel, { href });
+  for (const [rel, href] of links) written.add(rel, () => ({ href }));
   return topicLinks(written.take(), new DocumentUrls(url));
 }
 
