@@ -36,10 +36,9 @@ export function linksFromHeaders(values: Iterable<string>, base: string): TopicL
   const urls = new DocumentUrls(base.length > MAX_URL_LENGTH ? '' : base);
   const isAbout = anchorCheck(urls, base);
   for (const value of values) {
-    for (const parameters of parseValue(value)) {
+    for (const { href, rel, anchor } of parseValue(value)) {
       if (links.isFull) break;
-      const { rel, anchor } = parameters;
-      if (rel !== undefined && (anchor === undefined || isAbout(anchor))) links.add(rel, () => parameters);
+      if (rel !== undefined) links.add(rel, () => (anchor === undefined || isAbout(anchor) ? { href } : undefined));
     }
   }
   return topicLinks(links.take(), urls);

@@ -23,16 +23,20 @@ export interface TopicLinks {
   readonly selfs: readonly string[];
 }
 
-/** A link that is looked at, as written. */
-export interface WrittenLink {
-  readonly isHub: boolean;
-  readonly isSelf: boolean;
-  readonly isAlternate: boolean;
+/** Where a link leads, as written. */
+export interface LinkTarget {
   readonly href: string;
   /** The URL that the reference is relative to; the document's own, or its `<base href>`, where absent. */
   readonly base?: string;
   /** Media type of what it leads to, as written. */
   readonly type?: string | undefined;
+}
+
+/** A link that is looked at. */
+export interface WrittenLink extends LinkTarget {
+  readonly isHub: boolean;
+  readonly isSelf: boolean;
+  readonly isAlternate: boolean;
 }
 
 const SPACES = /[\t\n\f\r ]+/;
@@ -51,17 +55,19 @@ export class WrittenLinks {
    * Takes a link, unless its relation is none of those looked at. `rel` is a list separated by white space and compared
    * without regard to case (RFC 8288, section 2.1).
    *
-   * @param link gives the rest of it; asked only if it counts
-   * @returns the link, if it counts
+   * @param link gives the rest of it, or undefined to leave it out; asked only if it is looked at
+   * @returns the link, unless it does not count
    */
-  add(rel: string, link: () => Pick<WrittenLink, 'href' | 'base' | 'type'>): WrittenLink | undefined {
+  add(rel: string, link: () => LinkTarget | undefined): WrittenLink | undefined {
     if (this.isFull || rel.length > MAX_URL_LENGTH) return undefined;
     const relations = rel.toLowerCase().split(SPACES);
     const [isHub, isSelf] = [relations.includes('hub'), relations.includes('self')];
     const isAlternate = relations.includes('alternate');
     if (!isHub && !isSelf && !isAlternate) return undefined;
     this.#count += 1;
-    const written = { ...link(), isHub, isSelf, isAlternate: isAlternate && !relations.includes('stylesheet') };
+    const target = link();
+    if (target === undefined) return undefined;
+    const written = { ...target, isHub, isSelf, isAlternate: isAlternate && !relations.includes('stylesheet') };
     this.#links.push(written);
     return written;
   }
