@@ -233,8 +233,7 @@ export class Inbox {
   async #run(id: string, free: () => void): Promise<void> {
     const event = this.#atHand.take(id) ?? (await this.#read(id));
     if (event === undefined) return;
-    const { marked, run } = this.#options;
-    const outcome = await outcomeOf(() => marked.run(event, run));
+    const outcome = await outcomeOf(() => this.#options.marked.run(event, this.#options.run));
     // The next handler need not wait until the store has taken how this one ended.
     free();
     await this.settle(event, outcome);

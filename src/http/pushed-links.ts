@@ -1,4 +1,4 @@
-import { isSameTopic } from '../protocol/hub-query.js';
+import { comparableUrl } from '../protocol/hub-query.js';
 import { linksFromHeaders } from '../protocol/link-header.js';
 import type { CallbackMatch, Entry } from '../subscription/registry.js';
 
@@ -20,15 +20,12 @@ export function namesOtherPlace({ entry, grant }: CallbackMatch, link: string | 
   if (link.length > MOST_CHARACTERS) return false;
   const { hubs, topic } = entry.record;
   const { hubs: namedHubs, selfs } = linksFromHeaders([link], grant.topic);
-  const known = [...hubs, grant.advertisedHub, grant.hub];
-  const topics = topic === undefined ? [grant.topic] : [grant.topic, topic];
-  return namedHubs.some((hub) => !isAmong(known, hub)) || selfs.some((self) => !isAmong(topics, self));
+  const known = new Set([...hubs, grant.advertisedHub, grant.hub].map(place));
+  const topics = new Set([grant.topic, topic ?? grant.topic].map(place));
+  return namedHubs.some((hub) => !known.has(place(hub))) || selfs.some((self) => !topics.has(place(self)));
 }
 
-function isAmong(known: readonly string[], url: string): boolean {
-  return known.some((each) => isSameTopic(withoutScheme(each), withoutScheme(url)));
-}
-
-function withoutScheme(url: string): string {
-  return url.replace(/^http:/i, 'https:');
+/** The form in which URLs of the same place are equal. */
+function place(url: string): string {
+  return comparableUrl(url.replace(/^http:/i, 'https:'));
 }

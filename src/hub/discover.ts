@@ -1,27 +1,27 @@
-import type { DocumentFormat } from '../protocol/document-format.js';
-import { createDocumentLinkReader } from '../protocol/document-links.js';
-import { linksFromHeaders } from '../protocol/link-header.js';
-import { parseMediaType } from '../protocol/media-type.js';
-import type { TopicLinks } from '../protocol/topic-links.js';
+import { ResourceDiscoveryFailedError } from '../errors.js';
+import { MAX_HUBS } from '../protocol/topic-links.js';
+import { startDeadline } from './deadline.js';
 import { discoveryFailure } from './discovery-failure.js';
-import { discoveryRequest } from './discovery-request.js';
-import { withDocument, type OpenDocument } from './document.js';
+import { ACCEPT_FEEDS, discoveryRequest } from './discovery-request.js';
+import { withDocument, type DocumentRequest, type OpenDocument } from './document.js';
 import type { DiscoveryConfig } from './http-config.js';
 import { keptDocument, type TopicKeeper } from './kept-document.js';
+import { lookAt, type DiscoverySource, type FoundHub, type Look } from './look.js';
 import { withheldFrom } from './withheld-credentials.js';
 
-/** Where hub and topic were found. */
-export type DiscoverySource = 'link-header' | Exclude<DocumentFormat, 'unknown'>;
+export type { DiscoverySource } from './look.js';
 
 /** What a resource says of itself. */
 export interface Discovery {
-  /** The topic URL: `rel=self`, or the final URL where there is none. */
+  /** The topic URL: the `rel=self` beside the hub, or the final URL where there is none. */
   readonly topic: string;
   /** One to ten, in document order. */
   readonly hubs: readonly string[];
-  /** The URL that answered, after redirects. */
+  /** The URL that answered, after redirects. Where the alternate feed of a page was read, that of the feed. */
   readonly url: string;
   readonly via: DiscoverySource;
+  /** The alternate feed that was read because the page names no hub, as the page lists it. Absent where none was. */
+  readonly feed?: string;
   /** What is odd but was put up with; absent when nothing is. */
   readonly warnings?: readonly string[];
 }
@@ -32,6 +32,8 @@ export interface DiscoveryContext {
   readonly allowPrivateNetworks?: boolean | undefined;
   /** Told which URL is asked without the headers and credentials that are configured. @default a warning tells it */
   readonly onWithheld?: ((url: string) => void) | undefined;
+  /** The alternate feed used last: used again while the page lists it. @default the first that the page lists */
+  readonly lastFeed?: string | undefined;
   /** Gives it up early. */
   readonly signal?: AbortSignal | undefined;
   /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
@@ -40,22 +42,17 @@ export interface DiscoveryContext {
   readonly keep?: TopicKeeper | undefined;
 }
 
-/** Taken at most of the hubs that one resource names: each of them is asked. */
-const MAX_HUBS = 10;
-
-/** Read at most of a document, in bytes after `Content-Encoding` is undone. */
-const MAX_DOCUMENT_BYTES = 5 * 1024 * 1024;
-
 /**
- * Finds out at which hubs a resource can be subscribed to, and as which topic (WebSub section 4): by its HTTP `Link`
- * headers, and where they name no hub by the links in the document itself: HTML, Atom, RSS, RDF or JSON Feed. Redirects
- * are followed; of the document no more is read than is needed.
+ * Finds out at which hubs a resource can be subscribed to, and as which topic (WebSub section 4). Looked at, until a hub is
+ * found: the HTTP `Link` headers of the answer, the links in the document (HTML, Atom, RSS, RDF or JSON Feed), the `Link`
+ * headers of the redirects that led to it, and the first alternate feed in the head of a page. Redirects are followed; of
+ * a document no more is read than is needed. `httpConfig.timeoutMs` is for all of it.
  *
  * @example
  * ```ts
  * const { topic, hubs } = await discover('https://example.com/feed');
  * ```
- * @throws ResourceDiscoveryFailedError when no hub was found; its `reason` tells why
+ * @throws ResourceDiscoveryFailedError when no hub was found; its `reason` tells why, its message what was looked at
  * @throws ConfigurationError when the configuration cannot be sent
  */
 export async function discover(
@@ -63,50 +60,49 @@ export async function discover(
   config: DiscoveryConfig = {},
   context: DiscoveryContext = {},
 ): Promise<Discovery> {
-  const { allowPrivateNetworks = false, signal, now } = context;
+  const { allowPrivateNetworks = false, signal, now, keep, lastFeed } = context;
   const withheld = new Set<string>();
   const onWithheld = (asked: string): void => {
     withheld.add(withheldFrom(asked, url));
     context.onWithheld?.(asked);
   };
-  const request = discoveryRequest(config, allowPrivateNetworks);
-  return withDocument(url, { ...request, signal, now, onWithheld }, async (document) => {
-    requireSuccess(document, request.headers, [...withheld]);
-    const kept = context.keep && keptDocument(document, context.keep);
-    const found = await readDiscovery(kept?.document ?? document);
-    await kept?.handOver(found.topic);
+  const asked = discoveryRequest(config, allowPrivateNetworks);
+  const deadline = startDeadline(asked.timeoutMs, signal);
+  const look = (at: string, request: DocumentRequest): Promise<Look> =>
+    withDocument(at, { ...request, now, onWithheld, deadline }, async (document) => {
+      requireSuccess(document, request.headers, [...withheld]);
+      const kept = keep && keptDocument(document, keep);
+      const looked = await lookAt(kept?.document ?? document, lastFeed);
+      if (looked.found !== undefined) await kept?.handOver(looked.found.links.selfs[0] ?? looked.url);
+      return looked;
+    });
+  try {
+    const target = await look(url, asked);
+    const { feed } = target;
+    const feedRequest = { ...discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS), givenBy: url };
+    const found =
+      target.found !== undefined || feed === undefined
+        ? discovered(target)
+        : { ...(await discoveredIn(target, look(feed, feedRequest))), feed };
     if (withheld.size === 0 || context.onWithheld !== undefined) return found;
     return { ...found, warnings: [...(found.warnings ?? []), ...withheld] };
-  });
+  } finally {
+    deadline.clear();
+  }
 }
 
-async function readDiscovery(document: OpenDocument): Promise<Discovery> {
-  const { url, status, headers } = document;
-  const inHeaders = linksFromHeaders([headers.get('link') ?? ''], url);
-  if (inHeaders.hubs.length > 0) return discovered(document, 'link-header', inHeaders, []);
-
-  const contentType = headers.get('content-type');
-  const reader = createDocumentLinkReader({ url, contentType });
-  const reading = await document.read((bytes) => reader.write(bytes), MAX_DOCUMENT_BYTES);
-  const { format, ...inDocument } = reader.end();
-  const lookedAt = `${url} (${status}, ${parseMediaType(contentType).type || 'no content type'})`;
-  if (format === 'unknown' || inDocument.hubs.length === 0) {
-    if (reading === 'too-large') {
-      throw discoveryFailure(
-        'too-large',
-        `${lookedAt} names no hub in its Link headers, nor in its first ${MAX_DOCUMENT_BYTES} bytes, after which reading ` +
-          `stopped. ${NAME_THE_HUB}`,
-        { status },
-      );
-    }
-    throw discoveryFailure('no-hub', `No hub is named by ${lookedAt}: ${soughtIn(format, inHeaders, inDocument)}`, {
-      status,
-    });
+/** The discovery in the alternate feed of a page. */
+async function discoveredIn(page: Look, looking: Promise<Look>): Promise<Discovery> {
+  let feed;
+  try {
+    feed = await looking;
+  } catch (error) {
+    // The time is up for the page as well.
+    if (!(error instanceof ResourceDiscoveryFailedError) || error.reason === 'timeout') throw error;
+    throw noHub(page, `Its alternate feed names none either: ${error.message}`, error);
   }
-  const links = inDocument.selfs.length > 0 ? inDocument : { ...inDocument, selfs: inHeaders.selfs };
-  const warnings =
-    reading === 'too-large' ? [`Of ${url} only the first ${MAX_DOCUMENT_BYTES} bytes were read for hubs`] : [];
-  return discovered(document, format, links, warnings);
+  if (feed.found === undefined) throw noHub(page, `Nor is one named by its alternate feed ${feed.lookedAt}`);
+  return discovered(feed);
 }
 
 function requireSuccess({ status, url }: OpenDocument, asked: Headers, withheld: readonly string[]): void {
@@ -133,46 +129,41 @@ function requireSuccess({ status, url }: OpenDocument, asked: Headers, withheld:
 
 const NAME_THE_HUB = 'If you know its hub, name it: target: { hub, topic }';
 
-const SOUGHT: Readonly<Record<DocumentFormat, string>> = {
-  html: 'the <link> elements of the page',
-  xml: 'the atom:link elements of the feed',
-  'json-feed': 'the hubs of the JSON Feed',
-  unknown: 'no further, as the document is neither HTML nor XML nor JSON',
-};
-
-function soughtIn(format: DocumentFormat, ...found: readonly TopicLinks[]): string {
-  const self = found.flatMap((links) => links.selfs)[0];
-  const hint = self === undefined ? '' : ` It calls itself ${self}; perhaps that names one.`;
-  return `looked at the Link headers and ${SOUGHT[format]}.${hint} ${NAME_THE_HUB}`;
+function noHub(
+  { lookedAt, self, isCut, status, present }: Look,
+  further?: string,
+  cause?: ResourceDiscoveryFailedError,
+): Error {
+  const hint = self === undefined ? undefined : present(`It calls itself ${self}; perhaps that names one`);
+  const sentences = [`No hub is named by ${lookedAt}`, hint, further, NAME_THE_HUB];
+  return discoveryFailure(
+    isCut ? 'too-large' : 'no-hub',
+    sentences.filter((sentence) => sentence !== undefined).join('. '),
+    // What the server of the feed asks for keeps the page from being fetched as well.
+    { status, ...(cause && { cause, retryAfterSeconds: cause.retryAfterSeconds }) },
+  );
 }
 
-function discovered(
-  { url, hide }: OpenDocument,
-  via: DiscoverySource,
-  links: TopicLinks,
-  before: readonly string[],
-): Discovery {
-  const { hubs, selfs } = links;
+function discovered(look: Look): Discovery {
+  if (look.found === undefined) throw noHub(look);
+  const { url, present } = look;
+  const { via, links }: FoundHub = look.found;
+  const { hubs, selfs, hasMoreHubs = false } = links;
   if (selfs.length > 1) {
-    throw discoveryFailure(
-      'multiple-self',
+    const message =
       `${url} has several self links (${via}): ${selfs.join(', ')}. Only one can be the topic; if you know which, ` +
-        'name it: target: { hub, topic }',
-    );
+      'name it: target: { hub, topic }';
+    throw discoveryFailure('multiple-self', present(message));
   }
-  const warnings = [...before];
+  const warnings = [...look.warnings];
   if (selfs[0] === undefined)
     warnings.push(`${url} names a hub but no self link (${via}): its URL is taken as the topic`);
-  if (hubs.length > MAX_HUBS) {
-    warnings.push(
-      `${url} names ${hubs.length} hubs (${via}): the first ${MAX_HUBS} are taken, ${hubs.length - MAX_HUBS} left out`,
-    );
-  }
+  if (hasMoreHubs) warnings.push(`${url} names more than ${MAX_HUBS} hubs (${via}): the first ${MAX_HUBS} are taken`);
   return {
     topic: selfs[0] ?? url,
-    hubs: hubs.slice(0, MAX_HUBS),
+    hubs,
     url,
     via,
-    ...(warnings.length > 0 ? { warnings: warnings.map(hide) } : {}),
+    ...(warnings.length > 0 ? { warnings: warnings.map(present) } : {}),
   };
 }

@@ -3,6 +3,9 @@ import { AddressError } from './address-guard.js';
 import { DeadlineError } from './deadline.js';
 import { networkFailure } from './network-failure.js';
 
+/** Characters shown of a URL, or of any other word, in an error or a warning. */
+const MAX_SHOWN = 200;
+
 /** The error of a discovery, from its parts. */
 export function discoveryFailure(
   reason: DiscoveryFailure,
@@ -14,6 +17,11 @@ export function discoveryFailure(
   } = {},
 ): ResourceDiscoveryFailedError {
   return new ResourceDiscoveryFailedError(message, { ...more, reason });
+}
+
+/** A text whose URLs are cut to a length that can be read. */
+export function withShortUrls(text: string): string {
+  return text.replaceAll(/\S{201,}/g, (word) => `${word.slice(0, MAX_SHOWN)}…`);
 }
 
 /** What a failed request or reading means for discovery. `subject` is the URL it was about. */

@@ -1,3 +1,4 @@
+import { MAX_URL_LENGTH } from '../protocol/document-urls.js';
 import { withoutCredentials } from '../protocol/http-url.js';
 import { discoveryFailure } from './discovery-failure.js';
 import type { OutboundResponse } from './http.js';
@@ -5,7 +6,7 @@ import type { OutboundResponse } from './http.js';
 /**
  * The URL to discover from, without a fragment.
  *
- * @throws ResourceDiscoveryFailedError, `invalid-url`
+ * @throws ResourceDiscoveryFailedError, `invalid-url`: also when it is longer than 8 KiB
  */
 export function documentUrl(target: string): URL {
   return requestUrl(target, undefined, `Cannot discover from ${JSON.stringify(withoutCredentials(target))}: it`);
@@ -45,5 +46,6 @@ function requestUrl(text: string, base: string | undefined, subject: string, sta
     throw wrong('carries a user name or password (not shown): give them as discoveryConfig.httpConfig.auth');
   }
   url.hash = '';
+  if (url.href.length > MAX_URL_LENGTH) throw wrong(`is longer than ${MAX_URL_LENGTH} bytes, which are read at most`);
   return url;
 }

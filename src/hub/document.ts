@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { giveToken } from './bearer-token.js';
 import { startDeadline, type Deadline } from './deadline.js';
@@ -9,7 +10,7 @@ import type { BearerToken } from './http-config.js';
 import { mayCarryCredentials } from './own-origin.js';
 import { vouchedBy, type IsGuarded } from './private-reach.js';
 import { withToken } from './request-headers.js';
-import { credentialRedactor, withoutCredentials } from './sent-credentials.js';
+import { credentialRedactor, presentable } from './sent-credentials.js';
 
 /** How a document is asked for. */
 export interface DocumentRequest {
@@ -28,6 +29,8 @@ export interface DocumentRequest {
   readonly signal?: AbortSignal | undefined;
   /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
   readonly now?: (() => number) | undefined;
+  /** Shared by several requests, in place of `timeoutMs` and `signal`. Cleared by whoever started it. */
+  readonly deadline?: Deadline | undefined;
   readonly maxRedirects: number;
   readonly dispatcher?: Dispatcher | undefined;
   /** The URL that the user gave, where it is not the one asked for. */
@@ -39,13 +42,26 @@ export interface DocumentRequest {
 /** How a reading ended: the reader had enough, the body was over, or it is longer than allowed. */
 export type ReadingEnd = 'enough' | 'complete' | 'too-large';
 
+/** A redirect that was followed. */
+export interface FollowedRedirect {
+  /** The URL that answered with it. */
+  readonly url: string;
+  /** Its `Link` headers, joined by commas; null where it has none. */
+  readonly link: string | null;
+}
+
 /** An answer of which nothing but the headers has been read; a redirect is none. */
 export interface OpenDocument {
   /** Where the answer came from, after redirects; without a fragment. */
   readonly url: string;
   readonly status: number;
   readonly headers: Headers;
-  /** Hands over the decoded body piece by piece until `take` returns true, the body ends or `maxBytes` are passed. */
+  /** The redirects that led here, the last one first. */
+  readonly redirects: readonly FollowedRedirect[];
+  /**
+   * Hands over the decoded body in slices until `take` returns true, the body ends or `maxBytes` are passed. Yields to the
+   * event loop between slices, so that a large body blocks nothing. Another call goes on where the last one ended.
+   */
   read(take: (bytes: Uint8Array) => boolean, maxBytes: number): Promise<ReadingEnd>;
   /** Takes the credentials that were sent out of a text. */
   readonly hide: (text: string) => string;
@@ -65,27 +81,32 @@ export async function withDocument<T>(
   request: DocumentRequest,
   use: (document: OpenDocument) => Promise<T>,
 ): Promise<T> {
-  const url = documentUrl(target);
-  const deadline = startDeadline(request.timeoutMs, request.signal);
+  const deadline = request.deadline ?? startDeadline(request.timeoutMs, request.signal);
   let hide = credentialRedactor(request.headers);
   // A token that is given for this request is as secret as the headers that are configured.
   const hideSent = (headers: Headers): void => {
     hide = credentialRedactor(headers);
   };
   try {
-    const { response, reached } = await follow(url, request, deadline, hideSent);
+    const { response, ...reached } = await follow(documentUrl(target), request, deadline, hideSent);
     try {
-      return await use({ ...openDocument(response, reached), hide });
+      return await use({ ...openDocument(response, reached, deadline), hide });
     } catch (error) {
       throw withRetryAfter(error, response, request);
     } finally {
       letGo(response);
     }
   } catch (error) {
-    throw withoutCredentials(error, hide);
+    throw presentable(error, hide);
   } finally {
-    deadline.clear();
+    if (request.deadline === undefined) deadline.clear();
   }
+}
+
+/** Where an answer came from. */
+interface Reached {
+  readonly reached: URL;
+  readonly redirects: readonly FollowedRedirect[];
 }
 
 async function follow(
@@ -93,16 +114,17 @@ async function follow(
   request: DocumentRequest,
   deadline: Deadline,
   onHeaders: (headers: Headers) => void,
-): Promise<{ response: OutboundResponse; reached: URL }> {
+): Promise<Reached & { response: OutboundResponse }> {
   const { dispatcher, givenBy = url.href } = request;
   let reached = url;
+  const followed: FollowedRedirect[] = [];
   // They are for the origin of the URL that the user gave, wherever a page may have led from there.
   let withHeaders = mayCarryCredentials(url.href, givenBy);
   try {
     const headers = withHeaders ? await authorized(request, deadline) : request.headersForOthers;
     onHeaders(headers);
     const isGuarded = await deadline.race(guardOf(url, request));
-    for (let redirects = 0; ; redirects += 1) {
+    for (;;) {
       if (!withHeaders && request.hasCredentials === true) request.onWithheld?.(reached.href);
       const response = await send(reached.href, {
         method: 'GET',
@@ -111,9 +133,11 @@ async function follow(
         guarded: isGuarded(reached.href),
         ...(dispatcher === undefined ? {} : { dispatcher }),
       });
-      if (!REDIRECTS.has(response.status)) return { response, reached };
+      if (!REDIRECTS.has(response.status)) return { response, reached, redirects: followed.toReversed() };
       letGo(response);
-      reached = redirectedUrl(response, reached, redirects, request.maxRedirects);
+      const next = redirectedUrl(response, reached, followed.length, request.maxRedirects);
+      followed.push({ url: reached.href, link: response.headers.get('link') });
+      reached = next;
       // What was left behind once does not come back.
       withHeaders &&= mayCarryCredentials(reached.href, givenBy);
     }
@@ -134,7 +158,17 @@ async function guardOf(
   return allowPrivateNetworks || dispatcher !== undefined ? () => false : vouchedBy(givenBy);
 }
 
-function openDocument({ status, headers, body }: OutboundResponse, url: URL): Omit<OpenDocument, 'hide'> {
+/** Bytes handed over in one go. */
+const SLICE_BYTES = 8_192;
+
+/** Milliseconds for which a document is read before the event loop has its turn. */
+const TURN_MS = 5;
+
+function openDocument(
+  { status, headers, body }: OutboundResponse,
+  { reached: url, redirects }: Reached,
+  { signal }: Deadline,
+): Omit<OpenDocument, 'hide'> {
   const next = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | undefined> => {
     try {
       return (await reader.read()).value;
@@ -142,19 +176,36 @@ function openDocument({ status, headers, body }: OutboundResponse, url: URL): Om
       throw failedTransfer(error, url.href);
     }
   };
+  /** The rest of a chunk of which `take` had enough: the next read begins with it. */
+  let rest: Uint8Array | undefined;
+  let turnBegan = performance.now();
+  const yieldTurn = async (): Promise<void> => {
+    await nextTurn();
+    if (signal.aborted) throw failedTransfer(signal.reason, url.href);
+    turnBegan = performance.now();
+  };
   return {
     url: url.href,
     status,
     headers,
+    redirects,
     async read(take, maxBytes) {
       if (body === null) return 'complete';
       const reader = body.getReader();
       try {
         let left = maxBytes;
         for (;;) {
-          const bytes = await next(reader);
+          const bytes = rest ?? (await next(reader));
+          rest = undefined;
           if (bytes === undefined) return 'complete';
-          if (take(bytes.subarray(0, left))) return 'enough';
+          for (let at = 0; at < Math.min(bytes.byteLength, left); at += SLICE_BYTES) {
+            const end = Math.min(at + SLICE_BYTES, left);
+            if (take(bytes.subarray(at, end))) {
+              rest = bytes.subarray(end);
+              return 'enough';
+            }
+            if (performance.now() - turnBegan > TURN_MS) await yieldTurn();
+          }
           left -= bytes.byteLength;
           if (left < 0) return 'too-large';
         }

@@ -1,5 +1,5 @@
 import { ResourceDiscoveryFailedError } from '../errors.js';
-import { discoveryFailure } from './discovery-failure.js';
+import { discoveryFailure, withShortUrls } from './discovery-failure.js';
 import { secretRedactor } from './hub-text.js';
 
 /** Names of headers that carry a credential. */
@@ -33,10 +33,17 @@ function passwordOf(credential: string): string {
   return pair.slice(pair.indexOf(':') + 1);
 }
 
-/** A failure whose message has no credential in it. Its cause is left out where it may have one. */
-export function withoutCredentials(error: unknown, hide: (text: string) => string): unknown {
+/**
+ * A failure whose message has no credential in it, and no URL of full length: a publisher may write kilobytes of them. Its
+ * cause is left out where it may have a credential.
+ */
+export function presentable(error: unknown, hide: (text: string) => string): unknown {
   if (!(error instanceof ResourceDiscoveryFailedError)) return error;
-  const { message, reason, status, retryAfterSeconds } = error;
+  const { message, reason, status, retryAfterSeconds, cause } = error;
   const hidden = hide(message);
-  return hidden === message ? error : discoveryFailure(reason, hidden, { status, retryAfterSeconds });
+  // Cut after hiding: the rest of a credential that is cut would not be recognized.
+  const shown = withShortUrls(hidden);
+  if (shown === message) return error;
+  const mayTellCause = hidden === message && cause !== undefined;
+  return discoveryFailure(reason, shown, { status, retryAfterSeconds, ...(mayTellCause ? { cause } : {}) });
 }

@@ -3,13 +3,13 @@ import { DECLARATION_BYTES, detectEncoding } from './charset.js';
 import { formatOfType, sniffFormat, type DocumentFormat } from './document-format.js';
 import { createHtmlLinkReader } from './html-links.js';
 import { createJsonFeedLinkReader } from './json-feed-links.js';
-import type { LinkReader } from './link-reader.js';
+import { DocumentUrls } from './document-urls.js';
+import type { FoundLinks, LinkReader } from './link-reader.js';
 import { parseMediaType, type MediaType } from './media-type.js';
-import type { TopicLinks } from './topic-links.js';
 import { createXmlLinkReader } from './xml-links.js';
 
 /** The links of a document, and what it turned out to be. */
-export interface DocumentLinks extends TopicLinks {
+export interface DocumentLinks extends FoundLinks {
   readonly format: DocumentFormat;
 }
 
@@ -27,6 +27,9 @@ export interface DocumentLinkReader {
  */
 const FIRST_PART_BYTES = 4_096;
 
+/** Bytes decoded at most in one go. */
+const MOST_PART_BYTES = 8_192;
+
 /** A document whose format is known. */
 interface Opened {
   readonly format: DocumentFormat;
@@ -41,19 +44,21 @@ interface Opened {
  *
  * @param document.url where it came from, after redirects
  * @param document.contentType its `Content-Type` header, where there is one
+ * @throws RangeError when the URL is longer than 8 KiB
  */
 export function createDocumentLinkReader(document: {
   readonly url: string;
   readonly contentType?: string | null;
 }): DocumentLinkReader {
   const media = parseMediaType(document.contentType);
+  const urls = new DocumentUrls(document.url);
   const decode = createDecoder(media.charset);
   let beginning = '';
   let partBytes = FIRST_PART_BYTES;
   let opened: Opened | undefined;
 
   function open(format: DocumentFormat): Opened {
-    const reader = createReader(format, document.url, media);
+    const reader = createReader(format, urls, media);
     return { format, reader, isDone: reader.write(beginning) };
   }
 
@@ -72,7 +77,7 @@ export function createDocumentLinkReader(document: {
         const part = bytes.subarray(at, at + partBytes);
         if (writePart(part)) return true;
         at += part.byteLength;
-        partBytes *= 2;
+        partBytes = Math.min(2 * partBytes, MOST_PART_BYTES);
       }
       return false;
     },
@@ -89,14 +94,14 @@ export function createDocumentLinkReader(document: {
 /** Reads nothing out of anything. */
 const NO_READER: LinkReader = { write: () => true, end: () => ({ hubs: [], selfs: [] }) };
 
-function createReader(format: DocumentFormat, url: string, media: MediaType): LinkReader {
+function createReader(format: DocumentFormat, urls: DocumentUrls, media: MediaType): LinkReader {
   switch (format) {
     case 'html':
-      return createHtmlLinkReader(url, { xhtml: /[/+]xml$/.test(media.type) });
+      return createHtmlLinkReader(urls, { xhtml: /[/+]xml$/.test(media.type) });
     case 'xml':
-      return createXmlLinkReader(url);
+      return createXmlLinkReader(urls);
     case 'json-feed':
-      return createJsonFeedLinkReader(url);
+      return createJsonFeedLinkReader(urls);
     default:
       return NO_READER;
   }

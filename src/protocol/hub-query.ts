@@ -56,12 +56,17 @@ export function isDeniedTopic(expected: string, named: string, query: string): b
  * 6.2.2: the case of its digits, and characters that need none).
  */
 export function isSameTopic(a: string, b: string): boolean {
-  if (a === b) return true;
-  return URL.canParse(a) && URL.canParse(b) && normalised(a) === normalised(b);
+  return a === b || (URL.canParse(a) && URL.canParse(b) && comparableUrl(a) === comparableUrl(b));
 }
 
-function normalised(url: string): string {
-  return new URL(url).href.replaceAll(/%[\da-f]{2}/gi, (encoded) => {
+/** The form in which a URL is equal to all others that mean the same topic; text that is no URL stays as it is. */
+export function comparableUrl(url: string): string {
+  return URL.canParse(url) ? withNormalEscapes(new URL(url).href) : url;
+}
+
+/** A URL with its percent-encoding normalized (RFC 3986, section 6.2.2). */
+export function withNormalEscapes(url: string): string {
+  return url.replaceAll(/%[\da-f]{2}/gi, (encoded) => {
     const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
     return /[\w.~-]/.test(character) ? character : encoded.toUpperCase();
   });

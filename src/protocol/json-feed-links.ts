@@ -1,57 +1,75 @@
-import { createMemberFinder } from './json-member.js';
-import type { LinkReader } from './link-reader.js';
-import { topicLinks, type TopicLinks, type WrittenLink } from './topic-links.js';
-
-/** How far `items` is looked for, in characters. */
-const HEAD_LENGTH = 65_536;
+import type { DocumentUrls } from './document-urls.js';
+import { createMemberReader } from './json-members.js';
+import { MAX_ENTRIES, type LinkReader } from './link-reader.js';
+import { MAX_LINKS, namesHub, topicLinks, WrittenLinks } from './topic-links.js';
 
 /**
  * Reads `hubs` of type WebSub and `feed_url`, which is a JSON Feed's self link (JSON Feed 1.1, "hubs"). Done at `items`
- * once a hub is known; otherwise all of it is read. What does not parse has no links.
+ * once a hub is known, else where the feed ends or has more entries than are read (PROTOCOL D12). The names of these
+ * members are found only where they are written without escapes.
  *
- * @param url where the document came from
+ * @param urls resolves the feed's links
  */
-export function createJsonFeedLinkReader(url: string): LinkReader {
-  const pieces: string[] = [];
-  const findItems = createMemberFinder('items');
-  let length = 0;
-  let isHeadRead = false;
-  let head: TopicLinks | undefined;
+export function createJsonFeedLinkReader(urls: DocumentUrls): LinkReader {
+  const written = new WrittenLinks();
+  let name = '';
+  let self: string | undefined;
+  /** Elements of `hubs`, whatever they are: each that is no JSON costs an error. */
+  let looked = 0;
+  let entries = 0;
+  let hubKnown = false;
+  let cutAt: string | undefined;
+  let done = false;
+
+  function addHub(text: string): void {
+    looked += 1;
+    const hub = looked > MAX_LINKS ? undefined : parseHub(text);
+    const link = hub === undefined ? undefined : written.add('hub', () => ({ href: hub }));
+    if (link !== undefined && !hubKnown) hubKnown = namesHub(link, urls);
+  }
+
+  function countEntry(): void {
+    entries += 1;
+    if (entries <= MAX_ENTRIES) return;
+    cutAt = `${MAX_ENTRIES} entries`;
+    done = true;
+  }
+
+  const read = createMemberReader({
+    member(found) {
+      name = found;
+      if (name === '"items"' && hubKnown) done = true;
+      return !done && (name === '"hubs"' || name === '"feed_url"');
+    },
+    value(text, isElement) {
+      if (done) return;
+      if (name === '"items"' && isElement) countEntry();
+      else if (text !== undefined && name === '"feed_url"' && !isElement) self = text;
+      else if (text !== undefined && name === '"hubs"' && isElement) addHub(text);
+    },
+  });
 
   return {
     write(text) {
-      pieces.push(text);
-      if (isHeadRead) return head !== undefined;
-      const itemsAt = findItems(text.slice(0, HEAD_LENGTH - length));
-      length += text.length;
-      isHeadRead = itemsAt !== undefined || length >= HEAD_LENGTH;
-      if (itemsAt === undefined) return false;
-      const links = jsonFeedLinks(parseJson(closed(pieces.join('').slice(0, itemsAt))), url);
-      if (links.hubs.length > 0) head = links;
-      return head !== undefined;
+      if (!done) read(text);
+      return done;
     },
     end() {
-      return head ?? jsonFeedLinks(parseJson(pieces.join('')), url);
+      const href = self === undefined ? undefined : parseJson(self);
+      if (typeof href === 'string') written.add('self', () => ({ href }));
+      const found = topicLinks(written.take(), urls);
+      return cutAt === undefined ? found : { ...found, cutAt };
     },
   };
 }
 
-/** The beginning of a JSON object as an object of its own. */
-function closed(members: string): string {
-  return `${members.trimEnd().replace(/,$/, '')}}`;
-}
-
-function jsonFeedLinks(feed: unknown, base: string): TopicLinks {
-  const links: WrittenLink[] = [];
-  if (!isObject(feed)) return topicLinks(links);
-  const { hubs, feed_url: self } = feed;
-  if (typeof self === 'string') links.push({ rel: 'self', href: self, base });
-  for (const hub of Array.isArray(hubs) ? hubs.filter(isObject) : []) {
-    const { type, url } = hub;
-    const isWebSub = typeof type === 'string' && type.toLowerCase() === 'websub';
-    if (isWebSub && typeof url === 'string') links.push({ rel: 'hub', href: url, base });
-  }
-  return topicLinks(links);
+/** The URL of a hub of type WebSub. */
+function parseHub(text: string): string | undefined {
+  const hub = parseJson(text);
+  if (!isObject(hub)) return undefined;
+  const { type, url } = hub;
+  const isWebSub = typeof type === 'string' && type.toLowerCase() === 'websub';
+  return isWebSub && typeof url === 'string' ? url : undefined;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -15,10 +15,10 @@ type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { t
 /** What discovery found is asked for where it is not there yet, and what works is renewed where it is found (PROTOCOL D10). */
 export function discovered(
   record: SubscriptionRecord,
-  { topic, hubs }: Of<'discovered'>,
+  { topic, hubs, feed }: Of<'discovered'>,
   context: TransitionContext,
 ): Transition {
-  const found = { ...withoutPastSilence(record, context.now), topic, hubs, nextAttemptAt: undefined };
+  const found = { ...withoutPastSilence(record, context.now), topic, hubs, feed, nextAttemptAt: undefined };
   if (!isAsking(found)) return unchanged(found);
   const told = { record: found, effects: moves(record, found, context) };
   return andThen(

@@ -30,7 +30,13 @@ export type SubscriptionEvent =
   /** Failures are counted from zero again, and what waits because of them is tried now. */
   | { readonly type: 'counters-reset' }
   /** The publisher named a topic and its hubs. */
-  | { readonly type: 'discovered'; readonly topic: string; readonly hubs: readonly string[] }
+  | {
+      readonly type: 'discovered';
+      readonly topic: string;
+      readonly hubs: readonly string[];
+      /** The alternate feed of the target that named them, where one did. */
+      readonly feed?: string | undefined;
+    }
   | {
       readonly type: 'discovery-failed';
       readonly failure: FailureRecord;

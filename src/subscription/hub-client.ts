@@ -75,7 +75,7 @@ export function hubClient(options: HubClientOptions): HubClient {
   const secretFor = requestSecrets(logger);
   return {
     async discover(record, terms) {
-      const { id, target, service } = record;
+      const { id, target, service, feed: lastFeed } = record;
       if (typeof target !== 'string') return;
       const until = heldUntil(record, target, now());
       if (until !== undefined) {
@@ -89,6 +89,7 @@ export function hubClient(options: HubClientOptions): HubClient {
         found = await discover(target, terms.discoveryConfig, {
           allowPrivateNetworks,
           onWithheld,
+          lastFeed,
           signal,
           now,
           keep: keeperOf(record),
@@ -101,7 +102,7 @@ export function hubClient(options: HubClientOptions): HubClient {
       }
       if (signal.aborted) return;
       for (const warning of found.warnings ?? []) logger.warn({ subscription: id, target }, warning);
-      await apply(id, { type: 'discovered', topic: found.topic, hubs: found.hubs });
+      await apply(id, { type: 'discovered', topic: found.topic, hubs: found.hubs, feed: found.feed });
     },
 
     async request(record, grantId, mode, terms) {

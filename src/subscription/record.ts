@@ -178,6 +178,8 @@ export interface SubscriptionRecord {
   /** The hubs advertised at the last discovery, in document order. */
   readonly hubs: readonly string[];
   readonly topic?: string | undefined;
+  /** The alternate feed that named them, where the target is a page that names no hub. */
+  readonly feed?: string | undefined;
   /** Hubs that were found silent twice: others are used until then. */
   readonly silent?: readonly SilentHub[] | undefined;
   /** When links of pushed content last led to discovery. */

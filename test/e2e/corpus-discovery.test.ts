@@ -27,6 +27,9 @@ interface DocumentCase {
 const corpus = fileURLToPath(new URL('../../../shared/corpus/', import.meta.url));
 const isThere = existsSync(corpus);
 
+/** Where everything but the document itself is asked for. */
+const ELSEWHERE = '/elsewhere';
+
 const load = (file: string): unknown => JSON.parse(readFileSync(corpus + file, 'utf8'));
 
 // The corpus promises their shape in its README.
@@ -59,21 +62,37 @@ describe.skipIf(!isThere)(`the corpus in ${corpus}`, () => {
   });
 
   test.each(documentCases)('D1 to D6 over HTTP: $file', async ({ file, expect: expected, advisory, ...served }) => {
-    await using server = await startServer((_request, response) => {
+    await using server = await startServer(({ path }, response) => {
+      if (path === ELSEWHERE) {
+        response.writeHead(404).end();
+        return;
+      }
       for (const [name, value] of served.headers ?? []) response.appendHeader(name, value);
       response.setHeader('Content-Type', served.contentType);
       response.end(readFileSync(corpus + file));
     });
-    // Every connection goes to the server here, so that the document has the publisher's own URL.
-    const dispatcher = new Agent().compose(
-      (dispatch) => (request, handler) => dispatch({ ...request, origin: server.url }, handler),
-    );
+    // Every connection goes to the server here, so that the document has the publisher's own URL. The feeds that a page
+    // lists are not there.
+    const dispatcher = new Agent().compose((dispatch) => (request, handler) => {
+      const isServed = `${String(request.origin)}${request.path}` === normal(served.url);
+      return dispatch({ ...request, origin: server.url, path: isServed ? request.path : ELSEWHERE }, handler);
+    });
     const found = await discover(served.url, { httpConfig: { dispatcher } }).catch((error: unknown) => error);
     const { error, ...links } = expected;
     check(file, advisory, () => {
       expect(found).toMatchObject(error === undefined ? { ...links, url: normal(served.url) } : { reason: error });
     });
     await dispatcher.close();
+  });
+
+  test('D11 has five pages without a hub that list alternate feeds', async () => {
+    const pages = documentCases.filter(({ file }) => /\/0(?:07|08|09|21|24)-/.test(file));
+    for (const { file, url, contentType } of pages) {
+      const reader = createDocumentLinkReader({ url: normal(url), contentType });
+      reader.write(readFileSync(corpus + file));
+      expect([...(reader.end().feeds ?? [])]).toHaveLength(file.includes('/008') || file.includes('/009') ? 2 : 1);
+    }
+    expect(pages).toHaveLength(5);
   });
 
   test.each(documentCases.filter(({ headers }) => headers === undefined))(

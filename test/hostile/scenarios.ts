@@ -3,6 +3,7 @@ import { badSignatures } from './scenarios/bad-signatures.js';
 import { decodedBodies } from './scenarios/decoded-bodies.js';
 import { forgedVerifications } from './scenarios/forged-verifications.js';
 import { stalledSigned, stalledUnsigned } from './scenarios/stalled-bodies.js';
+import { hostilePagesRead } from './scenarios/hostile-pages.js';
 import { storeOutages } from './scenarios/store-outages.js';
 import { unreadPipe } from './scenarios/unread-pipe.js';
 import { unsignedFlood } from './scenarios/unsigned-flood.js';
@@ -17,4 +18,5 @@ export const scenarios: readonly Scenario[] = [
   stalledUnsigned,
   stalledSigned,
   decodedBodies,
+  hostilePagesRead,
 ];

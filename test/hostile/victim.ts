@@ -21,6 +21,10 @@ export interface Victim {
   /** Lines that it has written. */
   lines(): number;
   counts(): Promise<Counts>;
+  /** The longest block since this was last asked for, less that while it was idle, in milliseconds. */
+  lap(): Promise<number>;
+  /** Has it discover from a URL: `found`, or why not. */
+  discover(url: string): Promise<string>;
   /** Sees what is left in the heap now. */
   collect(): Promise<void>;
   /** What was seen since it was started, less what was seen while it was idle. */
@@ -75,6 +79,8 @@ export async function startVictim(
       callbacks: callbacks.split(' ').map((callback) => new URL(callback)),
       lines: () => lines - before,
       counts: async () => numbersOf(await call('counts'), ['events', 'verifications', 'writes', 'bytes']),
+      lap: async () => Math.max(0, numbersOf(await call('lap'), ['gapMs']).gapMs - idle.gapMs),
+      discover: async (url) => stringsOf(await call('discover', { url }), ['outcome']).outcome,
       collect: async () => void (await call('collect')),
       async worst() {
         await call('collect');

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { DocumentUrls } from '../../src/protocol/document-urls.js';
 import { createHtmlLinkReader } from '../../src/protocol/html-links.js';
 import { elementsIn } from './counted-parser.js';
 
@@ -7,7 +8,7 @@ const hub = '<link rel=hub href=https://hub.example/>';
 const evil = '<link rel="hub self" href="https://evil.example/">';
 
 function read(html: string, options?: { xhtml: boolean }) {
-  const reader = createHtmlLinkReader(url, options);
+  const reader = createHtmlLinkReader(new DocumentUrls(url), options);
   const isDone = reader.write(html);
   return { isDone, ...reader.end() };
 }
@@ -112,7 +113,7 @@ describe('D3 links in HTML', () => {
   });
 
   test('what is written after the end of the head is not looked at', () => {
-    const reader = createHtmlLinkReader(url);
+    const reader = createHtmlLinkReader(new DocumentUrls(url));
     expect(reader.write(`${hub}<p>`)).toBe(true);
     expect(reader.write(evil)).toBe(true);
     expect(reader.end().hubs).toEqual(['https://hub.example/']);

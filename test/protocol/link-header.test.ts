@@ -32,8 +32,25 @@ describe('D2 Link headers', () => {
     ['an escaped quote in a title', `<a>; title="\\", <https://evil.example/>; rel=hub; \\"", <${hub}>; rel=hub`],
     ['empty list elements', `, ,<${hub}>; rel=hub,,`],
     ['a fragment, which is not sent', `<${hub}#hub>; rel=hub`],
+    ['no semicolon before rel', `<${hub}> rel="hub"`],
+    ['no semicolon nor space before rel', `<${hub}>rel=hub`],
+    ['no semicolon before rel, behind a quoted value', `<${hub}>; type="text/html" rel="hub"`],
+    ['no semicolon before rel, behind a bare value', `<${hub}>; type=text/html REL = hub`],
+    ['brackets within quotes', `"<${hub}>"; rel=hub`],
+    ['brackets within single quotes', `'<${hub}>'; rel="hub"`],
+    ['brackets within quotes, no semicolon', `"<${hub}>" rel="hub"`],
+    ['a link within quotes', `"<${hub}>; rel=hub"`],
+    ['a link with quotes within quotes', `"<${hub}>; rel="hub""`],
+    ['a link with escaped quotes within quotes', `"<${hub}>; rel=\\"hub\\""`],
+    ['brackets behind a quote that is not closed', `"<${hub}>; rel=hub`],
   ])('%s', (_what, value) => {
     expect(found(value).hubs).toEqual([hub]);
+    // The link after it is not lost.
+    if (/unclosed|ends in|not closed/.test(_what)) return;
+    expect(found(`${value}, </b>; rel=hub, </topic>; rel=self`)).toEqual({
+      hubs: [hub, 'https://example.com/b'],
+      selfs: ['https://example.com/topic'],
+    });
   });
 
   test.each([
@@ -47,6 +64,9 @@ describe('D2 Link headers', () => {
     ['a link about a part of the resource', `<${hub}>; rel=hub; anchor="#part"`],
     ['no brackets', `${hub}; rel=hub`],
     ['an unclosed bracket', `<${hub}; rel=hub`],
+    ['a word before rel', `<${hub}> junk rel=hub`],
+    ['another parameter that ends in rel', `<${hub}>; xrel=hub`],
+    ['rel within a value', `<${hub}>; title="a rel=hub"`],
     ['no http URL', `<mailto:hub@example.com>; rel=hub`],
     ['no URL', `<https://>; rel=hub`],
     ['credentials in the URL', `<https://user:secret@hub.example/>; rel=hub`],
@@ -101,10 +121,52 @@ describe('D2 Link headers', () => {
     });
   });
 
-  test.each(['<', '<>;', '"', '\\"', ';', '<a>;"'])('a header full of %s takes no time', (piece) => {
+  const PIECES = [
+    '<',
+    '<,',
+    '>',
+    '"',
+    '\\"',
+    ';',
+    ',',
+    ' ',
+    'rel ',
+    'rel=',
+    ' rel=',
+    '<>;',
+    '<>rel=',
+    '<>rel=hub,',
+    '"<>"',
+    '"<>;',
+    '<a>;"',
+    "'<",
+    '<a>;rel=hub;anchor="b",',
+    '<%41>;rel=hub,',
+    '<>;title= rel',
+  ];
+
+  test.each(PIECES)('D12 half a megabyte of %j costs a fraction of a second', (piece) => {
     const before = process.cpuUsage();
-    found(piece.repeat(200_000 / piece.length));
+    for (const start of ['', '<', '"', '<a>;x='])
+      linksFromHeaders([start + piece.repeat(500_000 / piece.length)], base);
     const { user } = process.cpuUsage(before);
     expect(user / 1000).toBeLessThan(2000);
+  });
+
+  test('D12 equal links, and links without end, are bounded', () => {
+    const many = Array.from({ length: 2_000 }, (_, index) => `</${index}>; rel="hub self"`);
+    expect(found(...many)).toEqual({
+      hubs: Array.from({ length: 10 }, (_, index) => `https://example.com/${index}`),
+      hasMoreHubs: true,
+      selfs: ['https://example.com/0', 'https://example.com/1'],
+    });
+    const others = '</style.css>; rel=preload, '.repeat(1_000);
+    const equal = `<${hub}>; rel=hub, `.repeat(999);
+    expect(found(`${others}${equal}</b>; rel=hub, </c>; rel=hub`).hubs).toEqual([hub, 'https://example.com/b']);
+  });
+
+  test('D12 a resource whose own URL is over 8 KiB resolves absolute links only', () => {
+    const long = `https://example.com/${'a'.repeat(9_000)}`;
+    expect(linksFromHeaders([`<${hub}>; rel=hub, <b>; rel=hub`], long).hubs).toEqual([hub]);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { DocumentUrls } from '../../src/protocol/document-urls.js';
 import { createXmlLinkReader } from '../../src/protocol/xml-links.js';
 import { elementsIn } from './counted-parser.js';
 
@@ -9,7 +10,7 @@ const prefixed = links.replaceAll('<link', '<a:link');
 const expected = { hubs: ['https://hub.example/'], selfs: ['https://example.com/feed'] };
 
 function read(xml: string) {
-  const reader = createXmlLinkReader(url);
+  const reader = createXmlLinkReader(new DocumentUrls(url));
   const isDone = reader.write(xml);
   return { isDone, ...reader.end() };
 }
@@ -95,7 +96,7 @@ describe('D4 links in feeds', () => {
   });
 
   test('reading goes on over entries as long as no hub is known', () => {
-    const reader = createXmlLinkReader(url);
+    const reader = createXmlLinkReader(new DocumentUrls(url));
     expect(reader.write(`<feed xmlns="${ATOM}"><link rel="self" href="/feed"/><entry></entry>`)).toBe(false);
     expect(reader.write('<link rel="hub" href="https://hub.example/"/><entry>')).toBe(true);
     expect(reader.write('<link rel="hub" href="https://evil.example/"/>')).toBe(true);

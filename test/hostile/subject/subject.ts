@@ -1,5 +1,12 @@
-import { defineSubscriber, Logger, startService, type SubscriberRuntime } from '../../../src/index.js';
-import { answerCalls } from '../../bench/calls.js';
+import {
+  defineSubscriber,
+  discover,
+  Logger,
+  ResourceDiscoveryFailedError,
+  startService,
+  type SubscriberRuntime,
+} from '../../../src/index.js';
+import { answerCalls, stringsOf } from '../../bench/calls.js';
 import { CountingRows } from './counting-rows.js';
 import { SlowKeyv } from './slow-keyv.js';
 import { Watch } from './watch.js';
@@ -66,7 +73,18 @@ answerCalls({
     watch.collect();
     return {};
   },
+  lap: () => ({ gapMs: watch.lap() }),
   end: () => watch.end(),
+  async discover(given) {
+    const { url } = stringsOf(given, ['url']);
+    try {
+      await discover(url, { httpConfig: { timeoutMs: 60_000 } });
+      return { outcome: 'found' };
+    } catch (error) {
+      if (error instanceof ResourceDiscoveryFailedError) return { outcome: error.reason };
+      throw error;
+    }
+  },
   counts: () => ({ events, verifications, writes: rows.writes, bytes: rows.bytes }),
   break() {
     rows.isDown = true;

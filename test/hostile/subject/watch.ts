@@ -43,6 +43,14 @@ export class Watch {
     this.#ticked = performance.now();
   }
 
+  /** The longest time between two ticks since it was last asked for, up to now. */
+  lap(): number {
+    this.#tick();
+    const gapMs = this.#gapMs;
+    this.#gapMs = 0;
+    return gapMs;
+  }
+
   end(): Seen {
     clearInterval(this.#timer);
     return { gapMs: this.#gapMs, resident: this.#resident, heap: this.#heap };

@@ -1,0 +1,54 @@
+import { Keyv } from 'keyv';
+import { expect, it, onTestFinished } from 'vitest';
+import type { SubscriberRuntime, Subscription } from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { FakeWorld } from './fake-world.js';
+import { DAY_MS } from './news-service.js';
+import { deadPort, reader, strangersServer, until } from './world.js';
+
+async function only(runtime: SubscriberRuntime): Promise<Subscription> {
+  const [subscription, ...others] = await runtime.subscriptions.find();
+  if (subscription === undefined || others.length > 0) throw new Error('there is not one subscription');
+  return subscription;
+}
+
+it('D11 the alternate feed of a page is subscribed to, and kept while the page lists it, through restarts', async () => {
+  const world = new FakeWorld();
+  await using hub = await TestHub.start({ now: () => world.now });
+  const [first, second] = [hub.topic('/first'), hub.topic('/second')];
+  let listed = [first, second];
+  let asked = 0;
+  await using page = await strangersServer((_request, response) => {
+    asked += 1;
+    const links = listed.map(({ url }) => `<link rel=alternate type=application/atom+xml href="${url}">`);
+    response.writeHead(200, { 'content-type': 'text/html' }).end(`<head>${links.join('')}</head><body>`);
+  });
+  const [store, port] = [new Keyv(), await deadPort()];
+  const { service, got } = reader({ target: `${page.url}/`, unsubscribeOnShutdown: false });
+
+  const before = await world.start(service, { store, port });
+  onTestFinished(() => before.stopNow());
+  await before.ready({ timeoutMs: 5_000 });
+  expect(await only(before)).toMatchObject({ target: `${page.url}/`, topic: first.url });
+  await first.publish('news of the feed');
+  await until(() => got.length > 0);
+  expect(got).toEqual(['news of the feed']);
+  await before.stop();
+
+  // Another feed is listed first now.
+  listed = [second, first];
+  const runtime = await world.start(service, { store, port });
+  onTestFinished(() => runtime.stopNow());
+  const known = asked;
+  const renewed = new Promise((resolve) => void runtime.hooks.on('renewed', resolve));
+  world.pass(9 * DAY_MS);
+  await renewed;
+  expect(asked).toBeGreaterThan(known);
+  expect(await only(runtime)).toMatchObject({ state: 'active', topic: first.url });
+
+  // The feed used is listed no more.
+  listed = [second];
+  world.pass(9 * DAY_MS);
+  await until(async () => (await only(runtime)).topic === second.url);
+  expect(hub.violations).toEqual([]);
+});
