@@ -4,6 +4,7 @@ import {
   ResourceDiscoveryFailedError,
   SubscriptionDeniedError,
   SubscriptionInitiationError,
+  UnrecoverableEventError,
   WebSubError,
 } from '../src/index.js';
 
@@ -11,6 +12,7 @@ describe('an error that is made with its message alone', () => {
   test.each([
     [SubscriptionDeniedError, 'ERR_WEBSUB_DENIED', { subscription: undefined, grant: undefined, topic: undefined }],
     [InternalHubError, 'ERR_WEBSUB_HUB_ERROR', { subscription: undefined, grant: undefined, topic: undefined }],
+    [UnrecoverableEventError, 'ERR_WEBSUB_UNRECOVERABLE_EVENT', { name: 'UnrecoverableEventError' }],
     [ResourceDiscoveryFailedError, 'ERR_WEBSUB_DISCOVERY', { reason: 'no-hub', status: undefined }],
     [SubscriptionInitiationError, 'ERR_WEBSUB_INITIATION', { reason: 'refused', hub: undefined, topic: undefined }],
   ])('%o is one of ours, and says what is known', (Made, code, fields) => {

@@ -28,6 +28,7 @@ export class CrashMarkers {
   #writing = Promise.resolve();
   #next: Promise<void> | undefined;
   #isStopped = false;
+  #ownsStore = true;
 
   constructor(options: CrashMarkersOptions) {
     this.#options = options;
@@ -52,6 +53,11 @@ export class CrashMarkers {
   /** The keys of all that a previous process did not outlive and that is not settled. */
   get suspects(): readonly string[] {
     return [...this.#crashes.keys()];
+  }
+
+  /** Whether there is any of them. */
+  get hasSuspects(): boolean {
+    return this.#crashes.size > 0;
   }
 
   /** How often the process ended during a run of it; 0 for most. */
@@ -83,9 +89,14 @@ export class CrashMarkers {
     if (keys.length > 0) void this.#written();
   }
 
-  /** The process stops in an orderly way: no run that is under way counts as a crash, and none is marked from now on. */
-  async stop(): Promise<void> {
+  /**
+   * The process stops in an orderly way: no run that is under way counts as a crash, and none is marked from now on.
+   *
+   * @param ownsStore whether the store is still ours to write to; another process may have its own markers there
+   */
+  async stop(ownsStore: boolean): Promise<void> {
     this.#isStopped = true;
+    this.#ownsStore = ownsStore;
     if (this.#open.size > 0) {
       this.#open.clear();
       await this.#written();
@@ -104,6 +115,7 @@ export class CrashMarkers {
   }
 
   async #write(): Promise<void> {
+    if (!this.#ownsStore) return;
     const { store, logger } = this.#options;
     const keys = new Set([...this.#crashes.keys(), ...this.#open]);
     const runs = [...keys].map((key) => [key, this.crashesOf(key) + (this.#open.has(key) ? 1 : 0)] as const);

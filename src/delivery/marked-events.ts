@@ -49,7 +49,8 @@ export class MarkedEvents implements Suspects {
 
   /** Whether the process ended during its run; it begins only when no other suspect runs. */
   isSuspect(id: string): boolean {
-    return this.#options.markers.crashesOf(PREFIX + id) > 0;
+    const { markers } = this.#options;
+    return markers.hasSuspects && markers.crashesOf(PREFIX + id) > 0;
   }
 
   /** @returns whether it may begin now, where it is a suspect */
@@ -66,13 +67,9 @@ export class MarkedEvents implements Suspects {
   }
 
   /** Runs an event, marked where that is due. One that crashed too often is not run. */
-  async run(event: StoredEvent, run: (event: StoredEvent) => Promise<StoredRun>): Promise<StoredRun> {
-    const { markers } = this.#options;
-    const key = PREFIX + event.id;
-    const crashes = markers.crashesOf(key);
-    if (crashes >= MOST_CRASHES) return { type: 'crashed', error: crashError(crashes) };
-    if (this.#unrun.delete(event.id) || crashes > 0) await markers.begin(key);
-    return run(event);
+  run(event: StoredEvent, run: (event: StoredEvent) => Promise<StoredRun>): Promise<StoredRun> {
+    // An event that was received by this process costs nothing.
+    return this.#unrun.has(event.id) || this.isSuspect(event.id) ? this.#runMarked(event, run) : run(event);
   }
 
   /**
@@ -82,6 +79,16 @@ export class MarkedEvents implements Suspects {
    */
   async settled(id: string, isOver: boolean): Promise<void> {
     await this.#options.markers.end(PREFIX + id, isOver);
+  }
+
+  async #runMarked(event: StoredEvent, run: (event: StoredEvent) => Promise<StoredRun>): Promise<StoredRun> {
+    const { markers } = this.#options;
+    const key = PREFIX + event.id;
+    const crashes = markers.crashesOf(key);
+    if (crashes >= MOST_CRASHES) return { type: 'crashed', error: crashError(crashes) };
+    this.#unrun.delete(event.id);
+    await markers.begin(key);
+    return run(event);
   }
 }
 

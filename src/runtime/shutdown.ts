@@ -38,7 +38,7 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   const handled = Promise.all([core.news.delivery.settled(), core.news.inbox.stop()]);
   const waited = within(handled, patience.signal).catch(() => {});
   // At once: whoever asked for the stop may not wait for its end.
-  const unmarked = ownsStore() ? core.news.markers.stop() : Promise.resolve();
+  const unmarked = core.news.markers.stop(ownsStore());
   await runAll([() => leaveHubs(shutdown, options)], logger, 'unsubscribing failed');
   await waited;
   engine.stop();

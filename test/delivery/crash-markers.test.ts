@@ -80,7 +80,7 @@ test('a stop in good order takes back what runs, and nothing is marked after it'
   await second.begin('a');
   await second.begin('b');
   const begun = second.begin('c');
-  await second.stop();
+  await second.stop(true);
   await begun;
   await second.begin('d');
   await second.end('b', false);
@@ -88,7 +88,7 @@ test('a stop in good order takes back what runs, and nothing is marked after it'
   expect(third.suspects).toEqual(['a']);
   expect(third.crashesOf('a')).toBe(1);
   await third.end('a', true);
-  await third.stop();
+  await third.stop(true);
   expect(await stored()).toBeUndefined();
 });
 
@@ -146,6 +146,17 @@ test('what is gone is taken off', async () => {
   await (await start()).begin('a');
   const markers = await start();
   markers.forget(['a']);
-  await markers.stop();
+  await markers.stop(true);
   expect(await stored()).toBeUndefined();
+});
+
+test('a process that has lost its store writes no markers there any more', async () => {
+  const { start, writes } = await setUp();
+  const markers = await start();
+  await markers.begin('a');
+  writes.splice(0);
+  await markers.stop(false);
+  await markers.end('a', true);
+  await markers.begin('b');
+  expect(writes).toEqual([]);
 });

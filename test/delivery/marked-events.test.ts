@@ -177,6 +177,34 @@ describe('events whose marker is found at a start', () => {
     expect(await store.get('marker', 'runs')).toBeUndefined();
   });
 
+  test('C7 the next one begins when it is stored that the one before has succeeded: no crash of the next counts for it', async () => {
+    const store = await storeWith(['a', 'b']);
+    await crash(store, 1);
+    const remove = store.delete.bind(store);
+    const set = store.set.bind(store);
+    const turns = { event: deferred(), marker: deferred() };
+    const urgencies: unknown[] = [];
+    const { running, end } = await processOn(store);
+    store.delete = async (kind, id, urgency) => {
+      urgencies.push(urgency);
+      await turns.event.promise;
+      await remove(kind, id, urgency);
+    };
+    store.set = async (...given) => {
+      await turns.marker.promise;
+      await set(...given);
+    };
+    await end('a');
+    expect(running()).toEqual([]);
+    turns.event.resolve();
+    await quiet();
+    expect(running()).toEqual([]);
+    turns.marker.resolve();
+    await quiet();
+    expect(running()).toEqual(['b']);
+    expect(urgencies).toEqual(['now']);
+  });
+
   test('C7 of all services together one runs at a time', async () => {
     const store = await storeWith(['a', 'b']);
     await put(store, 'c', 5, { service: 'other' });

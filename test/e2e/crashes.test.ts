@@ -188,6 +188,42 @@ describe('a topic whose fetch ends the process', () => {
     expect(set.world.logged(SKIPPED)).toEqual([]);
   });
 
+  test('L3 a fetch that a stop has cut off takes no crash back', async () => {
+    const set = await crashing({});
+    await set.stop();
+    await set.start();
+    await set.crash();
+    await set.crash();
+    const turn = deferred();
+    const { length } = set.publisher.asked;
+    set.publisher.turn = turn.promise;
+    set.world.pass(1_000);
+    await until(() => set.publisher.asked.length > length);
+    await set.stop();
+    set.publisher.turn = undefined;
+    turn.resolve();
+    await set.start();
+    await set.crash();
+    await set.pass(2_000);
+    expect(set.world.logged(SKIPPED)).toHaveLength(1);
+  });
+
+  test('L4 its gap stays open, and makes no other topic be fetched at the next start', async () => {
+    const set = await crashing({});
+    await set.stop();
+    await set.start();
+    for (let crash = 0; crash < 3; crash += 1) await set.crash();
+    await set.pass(2_000);
+    expect(set.world.logged(SKIPPED)).toHaveLength(1);
+    await set.pass(MINUTE);
+    set.world.turn('30 * * * * *');
+    await set.settle();
+    const [, alive] = [...set.rows()].find(([key]) => key.includes(':alive:')) ?? [];
+    expect(String(alive)).toContain(String(set.world.now));
+    const [, stored] = [...set.rows()].find(([key]) => key.includes(':subscription:')) ?? [];
+    expect(String(stored)).toContain('gapSince');
+  });
+
   test('L3 nothing but the first minute after a start has a marker', async () => {
     const set = await crashing({ pollSeconds: 30 });
     await set.pass(2 * MINUTE);
