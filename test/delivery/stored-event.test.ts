@@ -19,7 +19,14 @@ test.each<[string, StoredEvent]>([
   ['that waits', event],
   [
     'with all it can have',
-    { ...event, decoded: new Uint8Array([2]), undecodable: false, deadSince: 3_000, position: 7 },
+    {
+      ...event,
+      decoded: new Uint8Array([2]),
+      undecodable: false,
+      url: 'https://a.example/feed',
+      deadSince: 3_000,
+      position: 7,
+    },
   ],
   ['that was never tried', { ...event, attempts: 0, errors: [], headers: [] }],
 ])('an event %s is read back as it was written', (_what, given) => {
@@ -41,6 +48,7 @@ test.each<[string, object | null]>([
   ['a body that is no bytes', { ...event, raw: 'text' }],
   ['a decoded body that is no bytes', { ...event, decoded: 'text' }],
   ['a flag that is none', { ...event, undecodable: 'yes' }],
+  ['a URL that is none', { ...event, url: 'feed' }],
   ['headers that are no list', { ...event, headers: {} }],
   ['a header that is no pair', { ...event, headers: [['a']] }],
   ['a header that is no text', { ...event, headers: [['a', 1]] }],

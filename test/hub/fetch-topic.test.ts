@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { Agent } from 'undici';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { privacyOf } from '../../src/hub/address-guard.js';
@@ -61,6 +61,41 @@ describe('a topic that is fetched', () => {
     const content = await fetchTopic(`${server.url}/feed`, request());
     expect(Buffer.from(content?.body ?? []).toString()).toBe('<feed/>');
     expect(content?.headers.map(([name]) => name)).not.toContain('content-encoding');
+  });
+
+  test.each([
+    ['gzip', gzipSync(Buffer.alloc(100 << 20))],
+    ['deflate', deflateSync(Buffer.alloc(100 << 20))],
+    ['br', brotliCompressSync(Buffer.alloc(100 << 20))],
+    ['gzip, gzip', gzipSync(gzipSync(Buffer.alloc(100 << 20)))],
+  ])('D14: that is a bomb of %s is read as far as it may be long', async (coding, body) => {
+    await using server = await startServer((_request, response) => {
+      response.writeHead(200, { 'Content-Encoding': coding }).end(body);
+    });
+    const before = process.memoryUsage().rss;
+    await expect(fetchTopic(`${server.url}/feed`, request({ maxBytes: 1 << 20 }))).rejects.toMatchObject({
+      reason: 'too-large',
+    });
+    expect(process.memoryUsage().rss - before).toBeLessThan(64 << 20);
+  });
+
+  test('D14: that is empty is so whatever its coding', async () => {
+    await using server = await startServer(status(200, { 'Content-Encoding': 'gzip' }));
+    expect(await fetchTopic(`${server.url}/feed`, request())).toMatchObject({ body: Buffer.alloc(0) });
+  });
+
+  test('D13: says how long it asks to wait', async () => {
+    await using server = await startServer(status(503, { 'Retry-After': 'Tue, 01 Jan 2030 00:01:00 GMT' }));
+    const now = (): number => Date.parse('2030-01-01T00:00:00Z');
+    await expect(fetchTopic(`${server.url}/feed`, request({ now }))).rejects.toMatchObject({
+      status: 503,
+      retryAfterSeconds: 60,
+      message: expect.stringContaining('wait 60 s'),
+    });
+    const later = (): number => Date.parse('2030-01-02T00:00:00Z');
+    await expect(fetchTopic(`${server.url}/feed`, request({ now: later }))).rejects.toMatchObject({
+      retryAfterSeconds: undefined,
+    });
   });
 
   test("is asked for as the service's discovery is", async () => {

@@ -139,6 +139,23 @@ describe('one outbound request', () => {
     },
   );
 
+  it.each([
+    ['gzip', gzipSync('zipped')],
+    ['deflate', deflateSync('zipped')],
+    ['br', brotliCompressSync('zipped')],
+  ])('keeps the connection of a body of %s that was read to its end', async (coding, body) => {
+    const head = `HTTP/1.1 200 OK\r\nContent-Encoding: ${coding}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    const chunk = `${body.byteLength.toString(16)}\r\n${body.toString('latin1')}\r\n`;
+    await using server = await startRawServer((socket) => {
+      socket.write(head + chunk, 'latin1');
+      setImmediate(() => socket.write('0\r\n\r\n'));
+    });
+    for (const _request of [1, 2, 3]) {
+      expect(await new Response((await send(server.url, get)).body).text()).toBe('zipped');
+    }
+    expect([server.sockets.length, server.heard.length]).toEqual([1, 3]);
+  });
+
   it('takes an answer of which nothing is read, however it ends', async () => {
     await using server = await startServer((_request, response) => {
       response.writeHead(200, { 'content-length': 10 }).write('half');

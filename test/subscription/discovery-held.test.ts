@@ -83,6 +83,17 @@ describe('D13 a publisher that wants to be left alone', () => {
   });
 });
 
+test.each<[string, object]>([
+  ['holds that are no list', { publisherHolds: {} }],
+  ['a hold that is none', { publisherHolds: [null] }],
+  ['a hold without an end', { publisherHolds: [{ url: TOPIC, until: 'later' }] }],
+  ['a source without a URL', { topicSource: { topic: TOPIC } }],
+])('D13, D14: a record with %s is corrupt', (_what, change) => {
+  const stats = { received: 0, rejected: 0, delivered: 0, failed: 0 };
+  const written = writeStored({ record: { ...active().record, ...change }, stats });
+  expect(() => readStored('s', written)).toThrow('corrupt');
+});
+
 test('D13 only what asks for it begins a hold', () => {
   const asked = new ResourceDiscoveryFailedError('429', { status: 429, retryAfterSeconds: 60 });
   expect(holdOf(asked, TOPIC, 1_000)).toEqual({ url: TOPIC, until: 61_000 });
