@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { rolldown as bundled } from 'rolldown';
@@ -12,18 +12,19 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
 const rolldown = [join(root, 'node_modules/rolldown/bin/cli.mjs'), '-c'];
 
-/** A program in a folder of its own, with this package as it is built and copies of its dependencies. */
+/** Programs in a folder of their own, with this package as it is built and copies of its dependencies. */
 export interface Installed {
-  readonly program: string;
+  /** The programs, in the order of their fixtures. */
+  readonly programs: readonly string[];
   readonly modules: string;
 }
 
 /**
- * Builds the package and installs it, with what it depends on and nothing else, beside a program that imports it.
+ * Builds the package and installs it, with what it depends on and nothing else, beside programs that import it.
  *
- * @param program relative to `fixtures`
+ * @param fixtures relative to the folder of that name
  */
-export async function installed(program: string): Promise<Installed> {
+export async function installed(...fixtures: readonly string[]): Promise<Installed> {
   const folder = await mkdtemp(join(tmpdir(), 'websub-installed-'));
   afterAll(() => rm(folder, { recursive: true, force: true }));
   const modules = join(folder, 'node_modules');
@@ -33,11 +34,15 @@ export async function installed(program: string): Promise<Installed> {
   for (const path of packages)
     await cp(join(root, path), join(path === 'package.json' ? own : folder, path), { recursive: true });
   await run(process.execPath, [...rolldown, 'rolldown.config.ts', '--dir', join(own, 'dist')], { cwd: root });
-  const file = join(folder, 'program.mjs');
-  const bundle = await bundled({ input: join(root, 'test/e2e/fixtures', program), external: /^[^./]/ });
-  await bundle.write({ file });
-  await bundle.close();
-  return { program: file, modules };
+  const programs: string[] = [];
+  for (const fixture of fixtures) {
+    const file = join(folder, `${basename(fixture, '.ts')}.mjs`);
+    const bundle = await bundled({ input: join(root, 'test/e2e/fixtures', fixture), external: /^[^./]/ });
+    await bundle.write({ file });
+    await bundle.close();
+    programs.push(file);
+  }
+  return { programs, modules };
 }
 
 interface Manifest {

@@ -1,23 +1,32 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { renameSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { TestHub } from '../../src/testing/index.js';
-import { installed, type Installed } from './installed.js';
+import { installed } from './installed.js';
 
 const SECRET = 'a long one that nobody guesses';
 const ATOM = { contentType: 'application/atom+xml' };
 const feed = (title: string): string =>
   `<feed xmlns="http://www.w3.org/2005/Atom"><title>News</title><id>urn:f</id><entry><id>urn:${title}</id><title>${title}</title></entry></feed>`;
 
-let place: Installed;
+let place: { readonly service: string; readonly discovering: string; readonly modules: string };
 
 beforeAll(async () => {
-  place = await installed('deprived-process.ts');
+  const { programs, modules } = await installed('deprived-process.ts', 'discovering-process.ts');
+  const [service = '', discovering = ''] = programs;
+  place = { service, discovering, modules };
 }, 60_000);
+
+/** The arguments that run a program with so many descriptors at most. */
+function limited(program: string, descriptors: number | undefined, ...args: readonly string[]): readonly string[] {
+  const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors}; `;
+  return ['-c', `${limit}exec "$0" "$@"`, process.execPath, program, ...args];
+}
 
 /** A process with a service, and what can be asked of it. */
 interface Deprived {
@@ -32,9 +41,8 @@ interface Deprived {
 }
 
 async function deprived(subject: object, descriptors?: number): Promise<Deprived> {
-  const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors}; `;
-  const child = spawn('bash', ['-c', `${limit}exec "$0" "$1"`, process.execPath, place.program], {
-    cwd: dirname(place.program),
+  const child = spawn('bash', limited(place.service, descriptors), {
+    cwd: dirname(place.service),
     env: { ...process.env, SUBJECT: JSON.stringify({ secret: SECRET, ...subject }) },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
@@ -128,3 +136,12 @@ test('a process whose node_modules is taken away does all that it did, and what 
   await tell('stop');
   expect(await once(child, 'exit')).toEqual([0, null]);
 }, 60_000);
+
+test('packages that could not be loaded for want of a descriptor are loaded when there is one', async () => {
+  await using hub = await TestHub.start();
+  const topic = hub.topic('/feed', { ...ATOM, body: feed('first') });
+  const run = promisify(execFile);
+  const { stdout } = await run('bash', limited(place.discovering, 64, topic.url), { cwd: dirname(place.discovering) });
+  const failure = expect.stringMatching(/The package \S+, which websub-subscriber needs, could not be loaded: EMFILE/);
+  expect(JSON.parse(stdout)).toEqual([failure, failure, topic.url]);
+});
