@@ -39,7 +39,8 @@ export function createJsonFeedLinkReader(urls: DocumentUrls): LinkReader {
     member(found) {
       name = found;
       if (name === '"items"' && hubKnown) done = true;
-      return !done && (name === '"hubs"' || name === '"feed_url"');
+      if (done) return 'stop';
+      return name === '"hubs"' || name === '"feed_url"' ? 'keep' : 'skip';
     },
     value(text, isElement) {
       if (done) return;

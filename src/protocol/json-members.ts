@@ -4,9 +4,9 @@ export interface MemberHandler {
    * A member begins.
    *
    * @param name as written, with its quotes and escapes
-   * @returns whether the text of its value is wanted
+   * @returns whether the text of its value is wanted, or whether reading ends here
    */
-  member(name: string): boolean;
+  member(name: string): 'keep' | 'skip' | 'stop';
   /**
    * The member's value has ended, or an element of it where the value is an array.
    *
@@ -79,24 +79,28 @@ export function createMemberReader(handler: MemberHandler): (piece: string) => v
     }
   }
 
-  function readOutside(code: number, piece: string, index: number): void {
-    if (place === 'over') return;
+  /** @returns whether anything that follows matters */
+  function readOutside(code: number, piece: string, index: number): boolean {
+    if (place === 'over') return false;
     if (code === QUOTE) isInString = true;
     else if (code === OPEN_BRACE || code === OPEN_BRACKET) open(code, index + 1);
     else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) close(piece, index);
     else if (code === COMMA) separate(piece, index);
     else if (code === COLON && place === 'name' && depth === 1) {
-      const isWanted = handler.member(textUntil(piece, index) ?? '');
-      begin('value', index + 1, isWanted ? MAX_VALUE_LENGTH : -1);
+      const wanted = handler.member(textUntil(piece, index) ?? '');
+      begin('value', index + 1, wanted === 'keep' ? MAX_VALUE_LENGTH : -1);
+      if (wanted === 'stop') place = 'over';
     }
+    return place !== 'over';
   }
 
   return (piece) => {
     startsAt = 0;
     for (let index = 0; index < piece.length; index += 1) {
       const code = piece.charCodeAt(index);
-      if (!isInString) readOutside(code, piece, index);
-      else if (isEscaped) isEscaped = false;
+      if (!isInString) {
+        if (!readOutside(code, piece, index)) return;
+      } else if (isEscaped) isEscaped = false;
       else if (code === BACKSLASH) isEscaped = true;
       else if (code === QUOTE) isInString = false;
     }

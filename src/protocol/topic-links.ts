@@ -27,7 +27,7 @@ export interface TopicLinks {
 export interface LinkTarget {
   readonly href: string;
   /** The URL that the reference is relative to; the document's own, or its `<base href>`, where absent. */
-  readonly base?: string;
+  readonly base?: string | undefined;
   /** Media type of what it leads to, as written. */
   readonly type?: string | undefined;
 }
@@ -67,7 +67,9 @@ export class WrittenLinks {
     this.#count += 1;
     const target = link();
     if (target === undefined) return undefined;
-    const written = { ...target, isHub, isSelf, isAlternate: isAlternate && !relations.includes('stylesheet') };
+    const { href, base, type } = target;
+    const isFeed = isAlternate && !relations.includes('stylesheet');
+    const written: WrittenLink = { href, base, type, isHub, isSelf, isAlternate: isFeed };
     this.#links.push(written);
     return written;
   }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { getHeapStatistics } from 'node:v8';
 
 const TICK_MS = 5;
@@ -7,7 +8,7 @@ const LOOK_TICKS = 4;
 
 /** The worst that was seen since the last {@link Watch.begin}. */
 export interface Seen {
-  /** The longest time between two ticks of a timer of 5 ms, beyond those 5. */
+  /** The longest time between two ticks of a timer of 5 ms, beyond those 5, and beyond what it waited for a core. */
   readonly gapMs: number;
   /** The most memory of the machine, in bytes. */
   readonly resident: number;
@@ -15,9 +16,20 @@ export interface Seen {
   readonly heap: number;
 }
 
+/** Milliseconds for which this process has waited for a core, where the system tells: other processes are to blame for those. */
+function waitedMs(): number {
+  try {
+    const [, nanoseconds] = readFileSync('/proc/self/schedstat', 'latin1').split(' ');
+    return Number(nanoseconds) / 1_000_000;
+  } catch {
+    return 0;
+  }
+}
+
 /** Watches how long this process stands still, and what memory it takes. */
 export class Watch {
   #ticked = 0;
+  #waited = 0;
   #ticks = 0;
   #gapMs = 0;
   #resident = 0;
@@ -41,6 +53,7 @@ export class Watch {
     globalThis.gc();
     this.#heap = Math.max(this.#heap, getHeapStatistics().used_heap_size);
     this.#ticked = performance.now();
+    this.#waited = waitedMs();
   }
 
   /** The longest time between two ticks since it was last asked for, up to now. */
@@ -58,8 +71,10 @@ export class Watch {
 
   #tick(): void {
     const now = performance.now();
-    this.#gapMs = Math.max(this.#gapMs, now - this.#ticked - TICK_MS);
+    const waited = waitedMs();
+    this.#gapMs = Math.max(this.#gapMs, now - this.#ticked - (waited - this.#waited) - TICK_MS);
     this.#ticked = now;
+    this.#waited = waited;
     this.#ticks += 1;
     if (this.#ticks % LOOK_TICKS === 0) this.#resident = Math.max(this.#resident, process.memoryUsage.rss());
   }
