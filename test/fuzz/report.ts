@@ -28,7 +28,7 @@ const WIDTHS: Readonly<Record<keyof typeof TITLES, number>> = {
   findings: 9,
 };
 
-/** More of an input is not printed: it is made again by its number. */
+/** A longer input is not printed: it is made again by its number. */
 const LONGEST_BASE64 = 8_192;
 
 /** A line of the table. */
@@ -47,6 +47,6 @@ export function renderRow(row: Readonly<Record<keyof typeof TITLES, string>>): s
 
 /** A finding in words, with the options that show it again. */
 export function findingText({ target, what, base64 }: Finding, again: string): string {
-  const input = base64.length > LONGEST_BASE64 ? `${base64.slice(0, LONGEST_BASE64)}…` : base64;
-  return `\n${target}: ${what}\n  again: npm run fuzz -- ${again}\n  input: ${input}\n`;
+  const input = base64.length > LONGEST_BASE64 ? '' : `  input: ${base64}\n`;
+  return `\n${target}: ${what}\n  again: npm run fuzz -- ${again}\n${input}`;
 }
