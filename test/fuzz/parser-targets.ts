@@ -66,7 +66,7 @@ function membersOf(text: string, pieceLength: number): readonly string[] {
   const read = createMemberReader({
     member: (name) => {
       told.push(name);
-      return true;
+      return 'keep';
     },
     value: (value, isElement) => told.push(`${isElement} ${value}`),
   });
