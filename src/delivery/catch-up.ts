@@ -1,4 +1,5 @@
 import type { Timetable } from '../engine/engine.js';
+import { selected } from '../engine/slices.js';
 import { isFinal, type TopicContent } from '../hub/fetch-topic.js';
 import { backoffMs, FAILURE_BACKOFF } from '../subscription/backoff.js';
 import type { FetchedRecord, GrantRecord } from '../subscription/record.js';
@@ -6,7 +7,7 @@ import type { Entry } from '../subscription/registry.js';
 import { isAsking } from '../subscription/state.js';
 import type { DeliveryTarget } from './delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
-import { newAfter, topicEntries } from './topic-entries.js';
+import { newAfter, topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';
 
 /** A topic that cannot be had for so long is not tried any more, in milliseconds. */
@@ -114,16 +115,27 @@ export class CatchUp {
   }
 
   /** Resolves to whether what is new, if anything, is kept for the handler, and will not be lost by what is in hand. */
-  async #offer({ since }: Gap, target: DeliveryTarget, { entry, grant, content }: Found): Promise<boolean> {
+  async #offer(gap: Gap, target: DeliveryTarget, found: Found): Promise<boolean> {
+    const { id } = found.entry.record;
+    const entries = await topicEntries(found.content, { subscriptionId: id, topic: found.grant.topic });
+    return this.#options.delivery.inTurn(id, () => this.#offerNew(gap, target, found, entries));
+  }
+
+  async #offerNew(
+    { since }: Gap,
+    target: DeliveryTarget,
+    { entry, grant, content }: Found,
+    entries: readonly TopicEntry[],
+  ): Promise<boolean> {
     const { seen, delivery, logger } = this.#options;
     const { id, createdAt } = entry.record;
     const { topic } = grant;
     const { dedupe, pollSeconds } = target.delivery;
     const keepsSeen = dedupe === 'entries' || pollSeconds > 0;
     const isMissing = seen.isMissingOrOld.bind(seen);
-    const entries = topicEntries(content, { subscriptionId: id, topic });
-    const isSure = !entries.some(({ piece }) => seen.isUncertain(piece));
-    const news = newAfter(entries, { since, createdAt, keepsSeen, isMissing });
+    const uncertain = await selected(entries, ({ piece }) => seen.isUncertain(piece));
+    const isSure = uncertain.length === 0;
+    const news = await newAfter(entries, { since, createdAt, keepsSeen, isMissing });
     logger[news.length > 0 ? 'info' : 'debug'](
       { subscription: id, topic, entries: entries.length, new: news.length },
       `what was published since ${new Date(since).toISOString()} was fetched from the topic`,
@@ -131,7 +143,8 @@ export class CatchUp {
     if (news.length === 0) return isSure;
     const { headers, body } = content;
     const only = news.map(({ key }) => key);
-    const isKept = await delivery.offer(target, entry, grant, { headers, raw: body, source: 'catch-up', only });
+    const pieces = news.map(({ piece }) => piece);
+    const isKept = await delivery.offer(target, entry, grant, { headers, raw: body, source: 'catch-up', only, pieces });
     return isKept && isSure;
   }
 

@@ -8,9 +8,11 @@ import { endSubscription } from './end-subscription.js';
 import { runHandler, type AnsweredRun, type HandlerOutcome, type HandlerRun } from './handler-run.js';
 import type { StoredRun } from './inbox-options.js';
 import { Keeping } from './keeping.js';
+import type { Handing } from './late-parsing.js';
 import type { PendingAnswer } from './news-in-hand.js';
 import { abortSignalOf, type ContentDistributionMessage } from './message.js';
 import type { GenuineContent } from './received-content.js';
+import { LeftEvents } from './left-events.js';
 import { OnceOnly } from './once-only.js';
 import { OpenAnswers } from './open-answers.js';
 import { Patience, peek } from './patience.js';
@@ -21,6 +23,8 @@ import { newStoredEvent, type StoredEvent } from './stored-event.js';
 
 /** Hands news to handlers: at once where the hub waits for the answer, or from the inbox. */
 export class Delivery {
+  /** Events of previous processes, and those that are given up. */
+  readonly left: LeftEvents;
   readonly #options: DeliveryOptions;
   readonly #once: OnceOnly;
   readonly #keeping: Keeping;
@@ -34,9 +38,10 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
-    this.#once = new OnceOnly(options);
+    this.#once = new OnceOnly(options, this.#patience);
     this.#keeping = new Keeping(options);
     this.#receptions = new Receptions({ ...options, isAborted: () => this.#isAborted });
+    this.left = new LeftEvents(options, this.#receptions, this.#once);
   }
 
   /** Whether the service takes no more: its inbox is full. */
@@ -59,18 +64,27 @@ export class Delivery {
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
     const reception = this.#receptions.of(entry, grant, content, this.#options.now());
     if (!isTracked(target.delivery)) return this.#hand(target, reception, content, spentMs);
-    const hand = (): PendingAnswer => this.#hand(target, reception, content, spentMs);
-    return this.#answers.counted(this.#once.deliver(target, reception, hand));
+    const onRelease = (): void => this.#received(reception);
+    const handing: Handing = {
+      hand: (time) => this.#hand(target, reception, content, spentMs, time),
+      time: () => this.#timeOf(target, reception, spentMs),
+      hold: ({ forStore: withinMs }) => this.#keeping.hold(target, reception, content, { withinMs, onRelease }),
+    };
+    return this.#answers.counted(this.#once.deliver(target, reception, handing));
+  }
+
+  /** Works with what is known of a subscription's news, and calls `offer`, while nothing else of it is taken in hand. */
+  inTurn<T>(subscriptionId: string, work: () => Promise<T>): Promise<T> {
+    return this.#once.inTurn(subscriptionId, work);
   }
 
   /** Keeps what was fetched from a topic for its handler. Resolves to whether there was room, and it is stored. */
   async offer(target: DeliveryTarget, entry: Entry, grant: GrantRecord, content: NewContent): Promise<boolean> {
     if (this.isFull(target)) return false;
     const reception = this.#receptions.of(entry, grant, content, this.#options.now());
-    entry.counters.received(reception.receivedAt);
-    emitEvent(this.#options, 'notification', reception);
+    this.#received(reception);
     const store = (): Promise<DeliveryAnswer> => this.#keeping.queue(target, reception, content);
-    return (await this.#once.keep(reception, store)).type === 'acknowledged';
+    return (await this.#once.keep(reception, store, content.pieces)).type === 'acknowledged';
   }
 
   /** Runs the handler with an event from the inbox. */
@@ -93,31 +107,9 @@ export class Delivery {
     return this.#ended(reception, outcome);
   }
 
-  /** Tells of an event that is given up. */
-  bury(stored: StoredEvent): void {
-    const last = stored.errors.at(-1)?.message ?? '';
-    this.#options.logger.error(
-      { event: stored.id, subscription: stored.subscriptionId, service: stored.service, attempts: stored.attempts },
-      `an event is given up and kept as a dead letter: ${last}`,
-    );
-    const reception = this.#receptions.ofStored(stored, stored.attempts);
-    if (reception === undefined) return;
-    emitEvent(this.#options, 'dead-letter', reception, new Error(last));
-    this.#once.givenUp(reception);
-  }
-
   /** A stored event as its handler would get it; undefined where its subscription is gone. */
   messageOf(stored: StoredEvent): ContentDistributionMessage | undefined {
     return this.#receptions.ofStored(stored, stored.attempts)?.event;
-  }
-
-  /** Takes note of an event that a previous process left or gave up: it is not to be handed over beside that. */
-  found(stored: StoredEvent): void {
-    const isDead = stored.deadSince !== undefined;
-    const reception = this.#receptions.ofStored(stored, stored.attempts + (isDead ? 0 : 1));
-    if (reception === undefined) return;
-    if (isDead) this.#once.givenUp(reception);
-    else this.#once.found(reception);
   }
 
   /** From now on no hub waits for a handler: it is answered as if the handler were slow, when the event is in the store. */
@@ -148,14 +140,20 @@ export class Delivery {
     for (const event of this.#running) abortSignalOf(event);
   }
 
-  #hand(target: DeliveryTarget, reception: Reception, content: GenuineContent, spentMs: number): PendingAnswer {
-    const { entry, event, receivedAt } = reception;
+  /** @param waited what is left of the hub's time, where it has waited already */
+  #hand(
+    target: DeliveryTarget,
+    reception: Reception,
+    content: GenuineContent,
+    spentMs: number,
+    waited?: AnswerTime,
+  ): PendingAnswer {
+    const { event } = reception;
     const { mode, fetchThinPings } = target.delivery;
-    entry.counters.received(receivedAt);
-    emitEvent(this.#options, 'notification', reception);
+    this.#received(reception);
     const isPing = fetchThinPings && event.bytes().byteLength === 0 ? true : undefined;
     if (mode === 'queued' || isPing === true) {
-      const withinMs = this.#timeOf(target, reception, spentMs).forStore;
+      const withinMs = (waited ?? this.#timeOf(target, reception, spentMs)).forStore;
       return this.#answers.counted(this.#keeping.queue(target, reception, content, { isPing, withinMs }));
     }
     const run = this.#run(target, event);
@@ -163,8 +161,13 @@ export class Delivery {
       reportRun(this.#options, reception, run);
       return answerTo(run);
     }
-    const time = this.#timeOf(target, reception, spentMs);
+    const time = waited ?? this.#timeOf(target, reception, spentMs);
     return this.#answers.counted(this.#conclude(target, reception, { run, time }, content));
+  }
+
+  #received(reception: Reception): void {
+    reception.entry.counters.received(reception.receivedAt);
+    emitEvent(this.#options, 'notification', reception);
   }
 
   /** The time the hub still waits. */

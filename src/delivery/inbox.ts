@@ -93,6 +93,12 @@ export class Inbox {
     await this.#store(event, withinMs);
   }
 
+  /** An event that was stored by `hold`, and whose handler has not run, has its turn from now on. */
+  release(event: StoredEvent): void {
+    this.#atHand.keep(event);
+    this.#ready(event.id);
+  }
+
   /**
    * Stores an event whose handler has not run, for its turn.
    *
@@ -100,8 +106,7 @@ export class Inbox {
    * @throws StoreError where it cannot be stored
    */
   async enqueue(event: StoredEvent, withinMs?: number): Promise<void> {
-    this.#atHand.keep(await this.#store(event, withinMs));
-    this.#ready(event.id);
+    this.release(await this.#store(event, withinMs));
   }
 
   /**
@@ -135,14 +140,8 @@ export class Inbox {
    */
   async revive(event: StoredEvent): Promise<void> {
     const at = this.#options.now();
-    const next = {
-      ...event,
-      position: undefined,
-      attempts: 0,
-      deadSince: undefined,
-      triedSince: at,
-      nextAttemptAt: at,
-    };
+    const begun = { position: undefined, attempts: 0, deadSince: undefined, triedSince: at, nextAttemptAt: at };
+    const next = { ...event, ...begun };
     await this.#store(next);
     this.#options.onFound(next);
     this.#due.set(next.id, this.#options.now());

@@ -1,21 +1,24 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { FeedEntry, ParsedFeed } from '../feed/feed.js';
-import { readFeed } from '../feed/read-feed.js';
+import type { Document } from '../feed/document.js';
+import { parseFeed } from '../feed/parse.js';
+import { parseJson } from '../feed/parse-json.js';
 import { decodeText } from '../protocol/charset.js';
 import { linksFromHeaders } from '../protocol/link-header.js';
 import { parseMediaType } from '../protocol/media-type.js';
 import type { Grant, Subscription } from '../subscription/snapshot.js';
-import { eventEntries, type EventEntries } from './event-entries.js';
+import { observed, type Awaitable } from './after.js';
+import { EntriesReader } from './event-entries.js';
 import type { Piece } from './piece.js';
 import type { ContentLinks, EventSource, GenuineContent, ReceptionContext } from './received-content.js';
 
 let abortOf: (event: ContentDistributionMessage) => void;
-let entriesOf: (event: ContentDistributionMessage) => EventEntries;
-let readOf: (event: ContentDistributionMessage) => EventEntries | undefined;
+let readerOf: (event: ContentDistributionMessage) => EntriesReader;
+let usedReaderOf: (event: ContentDistributionMessage) => EntriesReader | undefined;
 
 /**
  * One piece of news as the hub sent it (WebSub section 7). Nothing of it is parsed before it is asked for; what does not
- * parse throws where it is asked for.
+ * parse throws, or rejects, where it is asked for.
  */
 export class ContentDistributionMessage {
   readonly #content: GenuineContent;
@@ -27,14 +30,14 @@ export class ContentDistributionMessage {
   #subscription: Subscription | undefined;
   #grant: Grant | undefined;
   #text: string | undefined;
-  #entries: EventEntries | undefined;
+  #reader: EntriesReader | undefined;
   #controller: AbortController | undefined;
   #isAborted: boolean;
 
   static {
     abortOf = (event) => event.#abort();
-    entriesOf = (event) => event.#readEntries();
-    readOf = (event) => event.#entries;
+    readerOf = (event) => event.#entriesReader();
+    usedReaderOf = (event) => event.#reader;
   }
 
   /** @internal */
@@ -136,11 +139,12 @@ export class ContentDistributionMessage {
    * The body as JSON.
    *
    * @throws SyntaxError where it is not
+   * @throws RangeError where it is nested more than 512 deep
    */
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what it expects
   json<T = unknown>(): T {
-    const value: T = JSON.parse(this.text());
-    return value;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller says what it expects
+    return parseJson(this.text()) as T;
   }
 
   /** The body as a form. */
@@ -150,25 +154,32 @@ export class ContentDistributionMessage {
 
   /**
    * The body as a feed: Atom (RFC 4287), RSS 0.9x and 2.0, RSS 1.0 and 0.90 in RDF, or JSON Feed, whatever its type says.
+   * One that takes long to parse is parsed in another thread.
    *
    * @throws SyntaxError where it is none
+   * @throws RangeError where it has more than 50,000 entries or 500,000 elements, or takes too much memory or time
    */
-  feed(): ParsedFeed {
-    return readFeed(this.text(), this.grant.topic);
+  feed(): Promise<ParsedFeed> {
+    return observed(Promise.resolve(this.#document()).then(parseFeed));
   }
 
   /**
    * The entries of the body, and how each compares with what the handler had of it before (`change`). None where the body is
-   * no feed: JSON of another kind, a page, text.
+   * no feed: JSON of another kind, a page, text. A body that takes long to parse is parsed in another thread.
    *
    * @example
    * ```ts
-   * for (const { title, url, change } of event.entries()) console.log(change, title, url);
+   * for (const { title, url, change } of await event.entries()) console.log(change, title, url);
    * ```
    * @throws SyntaxError where it is broken, or XML that is no feed
+   * @throws RangeError where it has more than 50,000 entries or 500,000 elements, or takes too much memory or time
    */
-  entries(): readonly FeedEntry[] {
-    return this.#readEntries().entries;
+  entries(): Promise<readonly FeedEntry[]> {
+    return observed(
+      this.#entriesReader()
+        .read()
+        .then(({ entries }) => entries),
+    );
   }
 
   /**
@@ -192,8 +203,14 @@ export class ContentDistributionMessage {
     return this.#content.headers.flatMap(([name, value]) => (name.toLowerCase() === wanted ? value : []));
   }
 
-  #readEntries(): EventEntries {
-    return (this.#entries ??= eventEntries(this.text(), { ...this.#reception, topic: this.grant.topic }));
+  #document(): Document {
+    const { subscriptionId } = this.#reception;
+    const contentType = this.#values('content-type')[0];
+    return { bytes: this.bytes(), contentType, baseUrl: this.grant.topic, subscriptionId };
+  }
+
+  #entriesReader(): EntriesReader {
+    return (this.#reader ??= new EntriesReader(this.#document(), this.#reception));
   }
 
   #abort(): void {
@@ -208,17 +225,17 @@ export function abortSignalOf(event: ContentDistributionMessage): void {
 }
 
 /**
- * What tells the entries of an event from others.
+ * What tells the entries of an event from others; at once where that takes little time.
  *
- * @throws SyntaxError where they cannot be read
+ * @throws what reading them throws
  */
-export function piecesIn(event: ContentDistributionMessage): readonly Piece[] {
-  return entriesOf(event).pieces;
+export function piecesIn(event: ContentDistributionMessage): Awaitable<readonly Piece[]> {
+  return readerOf(event).pieces();
 }
 
-/** The same, where the handler has asked for the entries; undefined where it has not. */
-export function readPiecesOf(event: ContentDistributionMessage): readonly Piece[] | undefined {
-  return readOf(event)?.pieces;
+/** The same, where the handler has asked for the entries; undefined where it has not. Rejects where they cannot be read. */
+export function readPiecesOf(event: ContentDistributionMessage): Awaitable<readonly Piece[]> | undefined {
+  return usedReaderOf(event)?.readPieces;
 }
 
 /** A view on the same bytes that behaves as they do when they come from a store. */

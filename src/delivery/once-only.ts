@@ -1,11 +1,17 @@
+import { Turns } from '../engine/turns.js';
 import type { Logger } from '../logger.js';
+import { after, type Awaitable } from './after.js';
 import type { DeliveryAnswer } from './delivery-answer.js';
 import type { DeliveryTarget } from './delivery-target.js';
+import type { Held } from './keeping.js';
+import { deliverParsed, type Handing } from './late-parsing.js';
 import { readPiecesOf, type ContentDistributionMessage } from './message.js';
+import type { PendingAnswer } from './news-in-hand.js';
+import { Patience } from './patience.js';
 import type { Piece } from './piece.js';
 import type { Reception } from './report.js';
 import { decisive, isTracked, piecesOf } from './sameness.js';
-import type { SeenNews } from './seen-news.js';
+import type { KnownAnswer, SeenNews } from './seen-news.js';
 
 /** What handing over once works with. */
 export interface OnceOnlyOptions {
@@ -14,28 +20,37 @@ export interface OnceOnlyOptions {
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
 }
 
+/** More pieces are gone through in slices, which others of the subscription must not come between. */
+const FEW = 500;
+
+/** The turn of those that a previous process left and that have to be parsed: one at a time. */
+const FOUND = 'found';
+
 /** Knows what was handed over, and keeps it from being handed over again where a service wants that (`delivery.dedupe`). */
 export class OnceOnly {
   readonly #options: OnceOnlyOptions;
+  readonly #patience: Patience;
+  /** By subscription: what has to be parsed, or takes long to go through, keeps its place before what comes later. */
+  readonly #turns = new Turns();
+  readonly #found = new Turns();
+  readonly #noting = new Set<Promise<void>>();
 
-  constructor(options: OnceOnlyOptions) {
+  constructor(options: OnceOnlyOptions, patience = new Patience()) {
     this.#options = options;
+    this.#patience = patience;
   }
 
   /** Hands over what is news. What was handed over is acknowledged, and what is being handed over gets that answer. */
-  async deliver(
-    { delivery }: DeliveryTarget,
-    { entry, event }: Reception,
-    hand: () => DeliveryAnswer | Promise<DeliveryAnswer>,
-  ): Promise<DeliveryAnswer> {
-    const { seen, logger } = this.#options;
-    const pieces = piecesOf(delivery, event);
-    const known = seen.answerTo(decisive(delivery, pieces), delivery.dedupeWindowSeconds * 1000);
-    if (known === undefined) return seen.handing(pieces, hand);
-    logger.debug({ subscription: entry.record.id, event: event.id }, 'what came was handed over before');
-    const answer = await known;
-    if (answer.type === 'acknowledged') entry.counters.duplicate();
-    return answer;
+  deliver(target: DeliveryTarget, reception: Reception, handing: Handing): Promise<DeliveryAnswer> {
+    const pieces = piecesOf(target.delivery, reception.event);
+    if (!(pieces instanceof Promise) && pieces.length <= FEW && !this.#turns.isTaken(reception.entry.record.id)) {
+      reception.pieces = pieces;
+      return this.#decide(target, reception, () => handing.hand());
+    }
+    return deliverParsed({ turns: this.#turns, patience: this.#patience }, reception, pieces, handing, {
+      now: (hand, onBegun) => this.#decide(target, reception, hand, onBegun),
+      held: (held) => this.#decideHeld(target, reception, held),
+    });
   }
 
   /** Whether a handler's success is to be noted: its service wants that, or it has compared entries with those before. */
@@ -43,34 +58,130 @@ export class OnceOnly {
     return isTracked(delivery) || readPiecesOf(event) !== undefined;
   }
 
-  /** What was fetched is in hand from now on. */
-  keep(reception: Reception, store: () => Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
-    return this.#options.seen.handing(this.#trackedOf(reception) ?? [], store);
+  /** Works with what is known of a subscription's news, while nothing else is taken in hand. */
+  inTurn<T>(subscriptionId: string, work: () => Promise<T>): Promise<T> {
+    return this.#turns.take(subscriptionId, work);
+  }
+
+  /**
+   * What was fetched is in hand from now on. To be called in the turn of its subscription.
+   *
+   * @param entries the pieces of its entries, where they are known
+   */
+  async keep(
+    reception: Reception,
+    store: () => Promise<DeliveryAnswer>,
+    entries?: readonly Piece[],
+  ): Promise<DeliveryAnswer> {
+    const tracked = this.#trackedOf(reception, entries);
+    reception.pieces = tracked instanceof Promise ? await tracked : tracked;
+    return this.#options.seen.handing(reception.pieces, store);
   }
 
   /** The handler has succeeded. */
   handled(reception: Reception): void {
-    const pieces = [...(this.#trackedOf(reception) ?? []), ...(readPiecesOf(reception.event) ?? [])];
-    this.#options.seen.handled([...new Map(pieces.map((piece) => [piece.key, piece])).values()]);
-  }
-
-  /** A previous process left it to be tried again. */
-  found(reception: Reception): void {
-    this.#options.seen.waits(this.#trackedOf(reception) ?? []);
+    const read = readPiecesOf(reception.event) ?? [];
+    // What the handler could not read is not noted.
+    const found = read instanceof Promise ? read.catch(() => []) : read;
+    this.#note(reception, (tracked) =>
+      after(found, (pieces) => {
+        const byKey = new Map([...tracked, ...pieces].map((piece) => [piece.key, piece]));
+        this.#options.seen.handled([...byKey.values()]);
+      }),
+    );
   }
 
   /** It is not tried again. */
   givenUp(reception: Reception): void {
-    this.#options.seen.givenUp(this.#trackedOf(reception) ?? []);
+    this.#note(reception, (pieces) => this.#options.seen.givenUp(pieces));
+  }
+
+  /** A previous process left it to be tried again, or, where it is dead, gave it up. */
+  found(reception: Reception, isDead: boolean): void {
+    this.#note(reception, (pieces) => this.#takeFound(pieces, isDead));
+  }
+
+  /**
+   * The same for an event that has to be parsed for that: nothing of its subscription is handed over before.
+   *
+   * @param read reads it from the store; undefined where it is there no more
+   */
+  foundUnparsed(subscriptionId: string, isDead: boolean, read: () => Promise<Reception | undefined>): void {
+    const take = async (): Promise<void> => {
+      const reception = await read();
+      if (reception !== undefined) await this.#takeFound(await this.#trackedOf(reception), isDead);
+    };
+    this.#remember(this.#turns.take(subscriptionId, () => this.#found.take(FOUND, take)));
   }
 
   /** Resolves when all that was handed over is noted. */
-  settled(): Promise<void> {
-    return this.#options.seen.settled();
+  async settled(): Promise<void> {
+    while (this.#noting.size > 0) await Promise.all(this.#noting);
+    await this.#options.seen.settled();
   }
 
-  #trackedOf({ entry, event }: Reception): readonly Piece[] | undefined {
+  async #decide(
+    { delivery }: DeliveryTarget,
+    reception: Reception,
+    hand: () => PendingAnswer,
+    onBegun?: () => void,
+  ): Promise<DeliveryAnswer> {
+    const { pieces = [] } = reception;
+    const looked = this.#lookUp(delivery, pieces);
+    const known = looked instanceof Promise ? await looked : looked;
+    if (known === undefined) return this.#options.seen.handing(pieces, hand, onBegun);
+    onBegun?.();
+    return this.#answerAgain(reception, known);
+  }
+
+  /** The hub was told 2xx: what is news is handed over from the store. */
+  async #decideHeld({ delivery }: DeliveryTarget, reception: Reception, held: Held): Promise<void> {
+    const { pieces = [] } = reception;
+    const known = await this.#lookUp(delivery, pieces);
+    const release = async (): Promise<void> => {
+      await this.#options.seen.waits(pieces);
+      held.release(pieces);
+    };
+    if (known === undefined) return release();
+    const answered = this.#answerAgain(reception, known);
+    this.#remember(answered.then(({ type }) => (type === 'acknowledged' ? held.drop() : release())));
+  }
+
+  async #answerAgain({ entry, event }: Reception, { answer }: KnownAnswer): Promise<DeliveryAnswer> {
+    this.#options.logger.debug({ subscription: entry.record.id, event: event.id }, 'what came was handed over before');
+    const given = await answer;
+    if (given.type === 'acknowledged') entry.counters.duplicate();
+    return given;
+  }
+
+  #lookUp(delivery: DeliveryTarget['delivery'], pieces: readonly Piece[]): Awaitable<KnownAnswer | undefined> {
+    return this.#options.seen.answerTo(decisive(delivery, pieces), delivery.dedupeWindowSeconds * 1000);
+  }
+
+  #takeFound(pieces: readonly Piece[], isDead: boolean): Awaitable<void> {
+    return isDead ? this.#options.seen.givenUp(pieces) : this.#options.seen.waits(pieces);
+  }
+
+  /** Nothing waits for what is noted, except what is noted of the same subscription later. */
+  #note(reception: Reception, note: (pieces: readonly Piece[]) => Awaitable<void>): void {
+    const { id } = reception.entry.record;
+    const tracked = this.#trackedOf(reception);
+    const isTaken = tracked instanceof Promise || this.#turns.isTaken(id);
+    const noted = isTaken ? this.#turns.take(id, async () => note(await tracked)) : note(tracked);
+    if (noted instanceof Promise) this.#remember(noted);
+  }
+
+  #remember(work: Promise<void>): void {
+    const noting = work
+      .catch((error: unknown) => this.#options.logger.error({ err: error }, 'what was handed over could not be noted'))
+      .finally(() => this.#noting.delete(noting));
+    this.#noting.add(noting);
+  }
+
+  #trackedOf(reception: Reception, entries?: readonly Piece[]): Awaitable<readonly Piece[]> {
+    const { entry, event, pieces } = reception;
+    if (pieces !== undefined) return pieces;
     const delivery = this.#options.targetOf(entry.record.service)?.delivery;
-    return delivery !== undefined && isTracked(delivery) ? piecesOf(delivery, event) : undefined;
+    return delivery !== undefined && isTracked(delivery) ? piecesOf(delivery, event, entries) : [];
   }
 }

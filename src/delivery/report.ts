@@ -5,6 +5,7 @@ import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of
 import type { HandlerOutcome } from './handler-run.js';
 import type { HookName, Hooks } from './hooks.js';
 import type { ContentDistributionMessage } from './message.js';
+import type { Piece } from './piece.js';
 
 /** An event, and what it came for. */
 export interface Reception {
@@ -13,6 +14,8 @@ export interface Reception {
   readonly event: ContentDistributionMessage;
   /** Epoch milliseconds. */
   readonly receivedAt: number;
+  /** What its service wants to know again, once that is known. */
+  pieces?: readonly Piece[] | undefined;
 }
 
 /** Who is told. */

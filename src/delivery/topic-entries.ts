@@ -1,6 +1,5 @@
-import { entryVersions } from '../feed/entry-version.js';
-import { readEntries } from '../feed/read-feed.js';
-import { decodeText } from '../protocol/charset.js';
+import { selected } from '../engine/slices.js';
+import { parseVersions } from '../feed/parse.js';
 import type { TopicContent } from '../hub/fetch-topic.js';
 import { entryPiece, type Piece } from './piece.js';
 
@@ -17,21 +16,16 @@ export interface TopicEntry {
  * The entries of a topic that was fetched; none where it is no feed.
  *
  * @throws SyntaxError where it is broken, or XML that is no feed
+ * @throws RangeError where it is over a bound of PROTOCOL D12, or takes too much memory or time
+ * @throws Error where it could not be parsed now
  */
-export function topicEntries(
+export async function topicEntries(
   { headers, body }: TopicContent,
   { subscriptionId, topic }: { readonly subscriptionId: string; readonly topic: string },
-): readonly TopicEntry[] {
+): Promise<readonly TopicEntry[]> {
   const contentType = headers.find(([name]) => name === 'content-type')?.[1];
-  const entries = readEntries(decodeText(body, contentType), topic);
-  const versions = entryVersions(entries);
-  return entries.flatMap((entry, index) => {
-    const version = versions[index];
-    if (version === undefined) return [];
-    const times = [entry.published, entry.updated].flatMap((date) => date?.getTime() ?? []);
-    const at = times.length === 0 ? undefined : Math.max(...times);
-    return { key: version.key, piece: entryPiece(subscriptionId, entry, version), at };
-  });
+  const versions = await parseVersions({ bytes: body, contentType, baseUrl: topic, subscriptionId });
+  return versions.map((version) => ({ key: version.key, piece: entryPiece(version), at: version.at }));
 }
 
 /** Clocks differ, and what is published takes its time to appear, in milliseconds. */
@@ -53,8 +47,8 @@ export interface GapRule {
  * The entries that are news after a gap: those of its time, those that do not say of which time they are, and, where all
  * that was handed over is remembered, whatever else was not.
  */
-export function newAfter(entries: readonly TopicEntry[], rule: GapRule): readonly TopicEntry[] {
+export function newAfter(entries: readonly TopicEntry[], rule: GapRule): Promise<readonly TopicEntry[]> {
   const { since, createdAt, keepsSeen, isMissing } = rule;
   const earliest = (keepsSeen ? Math.min(since, createdAt) : since) - SLACK_MS;
-  return entries.filter(({ piece, at = Infinity }) => at >= earliest && isMissing(piece));
+  return selected(entries, ({ piece, at = Infinity }) => at >= earliest && isMissing(piece));
 }

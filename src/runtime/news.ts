@@ -13,6 +13,7 @@ import type { Engine } from '../engine/engine.js';
 import type { Pacing } from '../hub/pacing.js';
 import type { WithheldCredentials } from '../hub/withheld-credentials.js';
 import type { Logger } from '../logger.js';
+import { readEvent } from '../delivery/stored-event.js';
 import type { RecordStore } from '../store/record-store.js';
 import type { SubscriptionRecord } from '../subscription/record.js';
 import type { Registry } from '../subscription/registry.js';
@@ -76,13 +77,13 @@ export class News {
       random,
       limitsOf: (service) => targetOf(service)?.delivery,
       run: (event) => this.delivery.redeliver(event),
-      onFound: (event) => this.delivery.found(event),
+      onFound: (event) => this.delivery.left.found(event),
       onFoundDead: (event) => {
         this.deadLetters.found(event);
-        this.delivery.found(event);
+        this.delivery.left.found(event);
       },
       onDeadLetter: (event) => {
-        this.delivery.bury(event);
+        this.delivery.left.bury(event);
         void this.deadLetters.buried(event);
       },
     });
@@ -106,6 +107,7 @@ export class News {
       storeTimeoutMs: options.storeTimeoutMs,
       targetOf,
       entryOf,
+      readEvent: (id) => readEvent(store, id, () => {}),
       fetchPinged: (entry, grant) => reader.pinged(entry.record, grant),
       onDeleted: async (id) => void (await registry.apply(id, { type: 'unwanted', why: 'deleted' })),
     });

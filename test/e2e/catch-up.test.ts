@@ -38,10 +38,11 @@ async function setUp({ delivery = {}, config = {}, leaseSeconds = 10 * 86_400, h
   const service = defineSubscriber(
     { name: 'news', target: publisher.url, secret: false, unsubscribeOnShutdown: false, delivery, ...config },
     {
-      onEventNotification: (event) => {
+      onEventNotification: async (event) => {
         handle(event);
         const { source, attempt } = event;
-        got.push({ source, attempt, entries: event.entries().map(({ id, change }) => `${id} ${change}`) });
+        const entries = await event.entries();
+        got.push({ source, attempt, entries: entries.map(({ id, change }) => `${id} ${change}`) });
       },
     },
   );

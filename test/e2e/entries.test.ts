@@ -11,8 +11,9 @@ const two: Written = { id: 'two', at: AT };
 async function noting(delivery: DeliveryConfig = {}, handle: (event: ContentDistributionMessage) => void = () => {}) {
   const got: string[][] = [];
   const set = await setUp(
-    (event) => {
-      got.push(event.entries().map(({ id, change }) => `${id} ${change}`));
+    async (event) => {
+      const entries = await event.entries();
+      got.push(entries.map(({ id, change }) => `${id} ${change}`));
       handle(event);
     },
     { delivery },
@@ -67,11 +68,12 @@ describe('event.entries()', () => {
     expect(set.got).toEqual([['one new'], ['one unchanged'], ['one unchanged']]);
   });
 
-  it('is none for what is no feed, and throws for what is broken', async () => {
+  it('is none for what is no feed, and rejects for what is broken', async () => {
     const seen: unknown[] = [];
-    const { topic } = await setUp((event) => {
+    const { topic } = await setUp(async (event) => {
       try {
-        seen.push(event.entries().length);
+        const entries = await event.entries();
+        seen.push(entries.length);
       } catch (error) {
         seen.push(error instanceof SyntaxError ? 'SyntaxError' : error);
       }
