@@ -1,4 +1,5 @@
 import type { Timetable } from '../engine/engine.js';
+import { breaks } from '../engine/slices.js';
 import { storeFailure } from '../store/store-failure.js';
 import { within } from '../store/time-limit.js';
 import { FAILURE_BACKOFF } from '../subscription/backoff.js';
@@ -46,6 +47,7 @@ export class Inbox {
     const unreadable = (error: unknown): void =>
       logger.error({ err: error }, 'a stored event cannot be read: left as it is');
     const places: Place[] = [];
+    const pause = breaks();
     for await (const [id, raw] of store.entries('event', { onUnreadable: unreadable })) {
       try {
         const event = decodeEvent(id, raw);
@@ -64,6 +66,7 @@ export class Inbox {
       } catch (error) {
         unreadable(error);
       }
+      await pause();
     }
     this.#lines.joinInOrder(places);
   }

@@ -1,3 +1,4 @@
+import { breaks } from '../engine/slices.js';
 import type { Logger } from '../logger.js';
 import { decodeRecord, encodeRecord } from '../store/codec.js';
 import type { RecordStore } from '../store/record-store.js';
@@ -39,12 +40,14 @@ export class SeenRecords {
     const unreadable = (error: unknown): void =>
       logger.error({ err: error }, 'what was seen before cannot be read: it may be handed over once more');
     const read: [key: string, seen: Seen][] = [];
+    const pause = breaks();
     for await (const [key, raw] of store.entries('seen', { onUnreadable: unreadable })) {
       try {
         read.push([key, seenOf(decodeRecord(VERSION, raw, {}, `seen ${key}`))]);
       } catch (error) {
         unreadable(error);
       }
+      await pause();
     }
     for (const [key, seen] of read.toSorted(([, a], [, b]) => a.at - b.at)) this.#seen.set(key, seen);
   }

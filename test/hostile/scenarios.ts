@@ -2,6 +2,7 @@ import type { Scenario } from './scenario.js';
 import { badSignatures } from './scenarios/bad-signatures.js';
 import { decodedBodies } from './scenarios/decoded-bodies.js';
 import { forgedVerifications } from './scenarios/forged-verifications.js';
+import { feedsScenario } from './scenarios/hostile-feeds.js';
 import { stalledSigned, stalledUnsigned } from './scenarios/stalled-bodies.js';
 import { storeOutages } from './scenarios/store-outages.js';
 import { unreadPipe } from './scenarios/unread-pipe.js';
@@ -17,4 +18,5 @@ export const scenarios: readonly Scenario[] = [
   stalledUnsigned,
   stalledSigned,
   decodedBodies,
+  feedsScenario,
 ];
