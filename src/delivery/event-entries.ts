@@ -3,7 +3,7 @@ import type { Document } from '../feed/document.js';
 import type { EntryVersion } from '../feed/entry-version.js';
 import type { FeedEntry } from '../feed/feed.js';
 import { parseEntries, parseVersions } from '../feed/parse.js';
-import { after, type Awaitable } from './after.js';
+import { after, observed, type Awaitable } from './after.js';
 import { entryPiece, type Piece } from './piece.js';
 
 /** How an entry compares with what was seen of it before. */
@@ -69,8 +69,8 @@ export class EntriesReader {
 
   /** The pieces of entries that were asked for; undefined where they were not. Rejects where they cannot be read. */
   get readPieces(): Awaitable<readonly Piece[]> | undefined {
-    const read = this.#read ?? this.#reading;
-    return read && after(read, ({ pieces }) => pieces);
+    if (this.#read !== undefined) return this.#read.pieces;
+    return this.#reading && observed(this.#reading.then(({ pieces }) => pieces));
   }
 
   async #readEntries(): Promise<EventEntries> {
