@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { defineConfig, type Plugin } from 'rolldown';
+import { defineConfig, type Plugin, type RolldownOptions } from 'rolldown';
 import manifest from './package.json' with { type: 'json' };
 import { BUILT_IN } from './src/on-demand.js';
 
@@ -42,18 +42,26 @@ function read(folder: string): Readonly<Record<'name' | 'version' | 'license', s
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 }
 
-/** Each entry of `exports` as one file: two hundred take longer to load than the code in them. So do packages of many files. */
-export default defineConfig({
-  input: {
-    index: 'src/index.ts',
-    'testing/index': 'src/testing/index.ts',
-    ...Object.fromEntries(names.map((name) => [`packages/${name}`, `used:${name}`])),
-  },
+const options = {
   platform: 'node',
   transform: { target: 'node20.19' },
   external: [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)].filter(
     (name) => !names.includes(name),
   ),
-  plugins: [builtIn],
-  output: { dir: 'dist', cleanDir: true, chunkFileNames: '[name].js' },
-});
+} satisfies RolldownOptions;
+
+/** Each entry of `exports` as one file: two hundred take longer to load than the code in them. So do packages of many files. */
+export default defineConfig([
+  {
+    ...options,
+    input: {
+      index: 'src/index.ts',
+      'testing/index': 'src/testing/index.ts',
+      ...Object.fromEntries(names.map((name) => [`packages/${name}`, `used:${name}`])),
+    },
+    plugins: [builtIn],
+    output: { dir: 'dist', cleanDir: true, chunkFileNames: '[name].js' },
+  },
+  // What a thread runs: it needs nothing of the rest.
+  { ...options, input: { 'parse-worker': 'src/feed/parse-worker.ts' }, output: { dir: 'dist' } },
+]);

@@ -13,8 +13,8 @@ const videos = defineSubscriber(
     leaseSeconds: 432_000,
   },
   {
-    onEventNotification(event) {
-      for (const { change, title = '', url = '', youtube } of event.entries()) {
+    async onEventNotification(event) {
+      for (const { change, title = '', url = '', youtube } of await event.entries()) {
         if (change !== 'unchanged') console.log(`${change}: ${youtube?.videoId} ${title} ${url}`);
       }
     },

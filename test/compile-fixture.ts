@@ -1,4 +1,4 @@
-import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,13 +21,16 @@ export interface CompiledFixture {
 export async function compileFixture(fixture: string): Promise<CompiledFixture> {
   const directory = await mkdtemp(join(tmpdir(), 'websub-fixture-'));
   await symlink(join(root, 'node_modules'), join(directory, 'node_modules'), 'dir');
-  const bundle = await rolldown({
-    input: join(root, 'test', fixture),
-    platform: 'node',
-    external: /^[^./]/,
-  });
   const file = join(directory, `${basename(fixture, '.ts')}.mjs`);
+  await bundleTo(file, join(root, 'test', fixture));
+  // What a thread runs lies beside what starts the thread, as in the package.
+  await bundleTo(join(directory, 'parse-worker.js'), join(root, 'src/feed/parse-worker.ts'));
+  await writeFile(join(directory, 'package.json'), '{"type":"module"}');
+  return { file, remove: () => rm(directory, { recursive: true, force: true }) };
+}
+
+async function bundleTo(file: string, input: string): Promise<void> {
+  const bundle = await rolldown({ input, platform: 'node', external: /^[^./]/ });
   await bundle.write({ file });
   await bundle.close();
-  return { file, remove: () => rm(directory, { recursive: true, force: true }) };
 }

@@ -17,16 +17,19 @@ export class AnswerTime {
   readonly #times: AnswerTimes;
   /** By the clock of `performance.now()`, which nobody sets back. */
   readonly #end: number;
+  readonly #ackEnd: number;
 
   /** @param spentMs milliseconds that are gone by now */
   constructor(times: AnswerTimes, spentMs: number) {
     this.#times = times;
-    this.#end = performance.now() + Math.max(LONGEST_ANSWER_MS, times.ackAfterMs + KEPT_FOR_STORE_MS) - spentMs;
+    const now = performance.now();
+    this.#end = now + Math.max(LONGEST_ANSWER_MS, times.ackAfterMs + KEPT_FOR_STORE_MS) - spentMs;
+    this.#ackEnd = now + times.ackAfterMs;
   }
 
-  /** Milliseconds the handler is waited for. */
+  /** Milliseconds the handler is waited for, and whatever comes before it. */
   get forHandler(): number {
-    return Math.max(0, Math.min(this.#times.ackAfterMs, this.#left - KEPT_FOR_STORE_MS));
+    return Math.max(0, Math.min(this.#ackEnd - performance.now(), this.#left - KEPT_FOR_STORE_MS));
   }
 
   /** Milliseconds the store has. */

@@ -1,4 +1,5 @@
 import type { Timetable } from '../engine/engine.js';
+import { selected } from '../engine/slices.js';
 import { isFinal, type TopicContent } from '../hub/fetch-topic.js';
 import { backoffMs, FAILURE_BACKOFF } from '../subscription/backoff.js';
 import type { FetchedRecord, GrantRecord } from '../subscription/record.js';
@@ -148,16 +149,27 @@ export class CatchUp {
   }
 
   /** Resolves to whether what is new, if anything, is kept for the handler, and will not be lost by what is in hand. */
-  async #offer({ since }: Gap, target: DeliveryTarget, { entry, grant, content }: Found): Promise<boolean> {
+  async #offer(gap: Gap, target: DeliveryTarget, found: Found): Promise<boolean> {
+    const { id } = found.entry.record;
+    const entries = await topicEntries(found.content, { subscriptionId: id });
+    return this.#options.delivery.inTurn(id, () => this.#offerNew(gap, target, found, entries));
+  }
+
+  async #offerNew(
+    { since }: Gap,
+    target: DeliveryTarget,
+    { entry, grant, content }: Found,
+    entries: readonly TopicEntry[],
+  ): Promise<boolean> {
     const { seen, delivery, logger, now } = this.#options;
     const { id, createdAt, firstVerifiedAt: subscribedAt = createdAt } = entry.record;
     const { topic } = grant;
     const isRemembered = keepsSeen(target.delivery);
     const isMissing = seen.isMissingOrOld.bind(seen);
-    const entries = topicEntries(content, { subscriptionId: id });
-    const isSure = !entries.some(({ piece }) => seen.isUncertain(piece));
+    const uncertain = await selected(entries, ({ piece }) => seen.isUncertain(piece));
+    const isSure = uncertain.length === 0;
     const rule = { since, subscribedAt, now: now(), keepsSeen: isRemembered, isMissing };
-    const found = newAfter(entries, rule);
+    const found = await newAfter(entries, rule);
     // What is remembered includes what waits.
     const news = isRemembered || found.length === 0 ? found : await this.#notWaiting(id, found);
     logger[news.length > 0 ? 'info' : 'debug'](
@@ -167,7 +179,9 @@ export class CatchUp {
     if (news.length === 0) return isSure;
     const { url, headers, body } = content;
     const only = news.map(({ key }) => key);
-    const isKept = await delivery.offer(target, entry, grant, { url, headers, raw: body, source: 'catch-up', only });
+    const pieces = news.map(({ piece }) => piece);
+    const offered = { url, headers, raw: body, source: 'catch-up', only, pieces } as const;
+    const isKept = await delivery.offer(target, entry, grant, offered);
     return isKept && isSure;
   }
 

@@ -4,11 +4,11 @@ import type { Inbox } from './inbox.js';
 import type { GenuineContent } from './received-content.js';
 import type { OnceOnlyOptions } from './once-only.js';
 import type { ReceptionsOptions } from './receptions.js';
-import type { ReportOptions } from './report.js';
+import type { LeftEventsOptions } from './left-events.js';
 
 /** What delivery works with. */
-export interface DeliveryOptions extends ReportOptions, Omit<OnceOnlyOptions, 'claimed'> {
-  readonly inbox: Pick<Inbox, 'enqueue' | 'newPosition' | 'hold' | 'keep' | 'settle' | 'loadOf'>;
+export interface DeliveryOptions extends LeftEventsOptions, Omit<OnceOnlyOptions, 'claimed'> {
+  readonly inbox: Pick<Inbox, 'enqueue' | 'newPosition' | 'hold' | 'release' | 'keep' | 'settle' | 'loadOf'>;
   /** Milliseconds the store has while a hub waits. */
   readonly storeTimeoutMs: number;
   readonly seen: OnceOnlyOptions['seen'] & ReceptionsOptions['seen'];

@@ -10,20 +10,24 @@ import { noted } from './failing-code.js';
 import { isUnrecoverable, runHandler, type AnsweredRun, type HandlerOutcome, type HandlerRun } from './handler-run.js';
 import type { StoredRun } from './inbox-options.js';
 import { Keeping } from './keeping.js';
+import type { Handing } from './late-parsing.js';
 import type { PendingAnswer } from './news-in-hand.js';
-import { abortSignalOf, closeEvent, type ContentDistributionMessage } from './message.js';
+import { abortSignalOf, type ContentDistributionMessage } from './message.js';
 import type { GenuineContent } from './received-content.js';
+import { LeftEvents } from './left-events.js';
 import { OnceOnly } from './once-only.js';
 import { OpenAnswers } from './open-answers.js';
 import { Patience, peek } from './patience.js';
 import { Receptions, type NewContent } from './receptions.js';
-import { emitEvent, reportDeadLetter, reportRun, type Reception } from './report.js';
+import { emitEvent, reportRun, type Reception } from './report.js';
 import { isTracked } from './sameness.js';
 import { newStoredEvent, type StoredEvent } from './stored-event.js';
 import { isFetchable } from './topic-reader.js';
 
 /** Hands news to handlers: at once where the hub waits for the answer, or from the inbox. */
 export class Delivery {
+  /** Events of previous processes, and those that are given up. */
+  readonly left: LeftEvents;
   readonly #options: DeliveryOptions;
   readonly #once: OnceOnly;
   readonly #keeping: Keeping;
@@ -38,9 +42,10 @@ export class Delivery {
   constructor(options: DeliveryOptions) {
     this.#options = options;
     const claimed = new ClaimedEntries();
-    this.#once = new OnceOnly({ ...options, claimed });
+    this.#once = new OnceOnly({ ...options, claimed }, this.#patience);
     this.#keeping = new Keeping(options);
     this.#receptions = new Receptions({ ...options, claimed, isAborted: () => this.#isAborted });
+    this.left = new LeftEvents(options, this.#receptions, this.#once);
   }
 
   /** Whether the service takes no more: its inbox is full. */
@@ -63,18 +68,27 @@ export class Delivery {
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
     const reception = this.#receptions.of(entry, grant, content, this.#options.now());
     if (!isTracked(target.delivery)) return this.#hand(target, reception, content, spentMs);
-    const hand = (): PendingAnswer => this.#hand(target, reception, content, spentMs);
-    return this.#answers.counted(this.#once.deliver(target, reception, hand));
+    const onRelease = (): void => this.#received(reception);
+    const handing: Handing = {
+      hand: (time) => this.#hand(target, reception, content, spentMs, time),
+      time: () => this.#timeOf(target, reception, spentMs),
+      hold: ({ forStore: withinMs }) => this.#keeping.hold(target, reception, content, { withinMs, onRelease }),
+    };
+    return this.#answers.counted(this.#once.deliver(target, reception, handing));
+  }
+
+  /** Works with what is known of a subscription's news, and calls `offer`, while nothing else of it is taken in hand. */
+  inTurn<T>(subscriptionId: string, work: () => Promise<T>): Promise<T> {
+    return this.#once.inTurn(subscriptionId, work);
   }
 
   /** Keeps what was fetched from a topic for its handler. Resolves to whether there was room, and it is stored. */
   async offer(target: DeliveryTarget, entry: Entry, grant: GrantRecord, content: NewContent): Promise<boolean> {
     if (this.isFull(target)) return false;
     const reception = this.#receptions.of(entry, grant, content, this.#options.now());
-    entry.counters.received(reception.receivedAt);
-    emitEvent(this.#options, 'notification', reception);
+    this.#received(reception);
     const store = (): Promise<DeliveryAnswer> => this.#keeping.queue(target, reception, content);
-    return (await this.#once.keep(reception, store)).type === 'acknowledged';
+    return (await this.#once.keep(reception, store, content.pieces)).type === 'acknowledged';
   }
 
   /** Runs the handler with an event from the inbox. */
@@ -95,28 +109,6 @@ export class Delivery {
     }
     const outcome = await this.#run(target, reception.event);
     return this.#ended(reception, outcome);
-  }
-
-  /** Tells of an event that is given up. */
-  bury(stored: StoredEvent): void {
-    const reception = this.#receptions.ofStored(stored, stored.attempts);
-    reportDeadLetter(this.#options, reception, stored);
-    if (reception !== undefined) this.#once.givenUp(reception);
-  }
-
-  /** A stored event as its handler would get it; undefined where its subscription is gone. */
-  messageOf(stored: StoredEvent): ContentDistributionMessage | undefined {
-    const event = this.#receptions.ofStored(stored, stored.attempts)?.event;
-    return event && closeEvent(event);
-  }
-
-  /** Takes note of an event that a previous process left or gave up: it is not to be handed over beside that. */
-  found(stored: StoredEvent): void {
-    const isDead = stored.deadSince !== undefined;
-    const reception = this.#receptions.ofStored(stored, stored.attempts + (isDead ? 0 : 1));
-    if (reception === undefined) return;
-    if (isDead) this.#once.givenUp(reception);
-    else this.#once.found(reception);
   }
 
   /** From now on no hub waits for a handler: it is answered as if the handler were slow, when the event is in the store. */
@@ -147,14 +139,20 @@ export class Delivery {
     for (const event of this.#running) abortSignalOf(event);
   }
 
-  #hand(target: DeliveryTarget, reception: Reception, content: GenuineContent, spentMs: number): PendingAnswer {
-    const { entry, grant, event, receivedAt } = reception;
+  /** @param waited what is left of the hub's time, where it has waited already */
+  #hand(
+    target: DeliveryTarget,
+    reception: Reception,
+    content: GenuineContent,
+    spentMs: number,
+    waited?: AnswerTime,
+  ): PendingAnswer {
+    const { grant, event } = reception;
     const { mode, fetchThinPings } = target.delivery;
-    entry.counters.received(receivedAt);
-    emitEvent(this.#options, 'notification', reception);
+    this.#received(reception);
     const isPing = fetchThinPings && event.bytes().byteLength === 0 && isFetchable(grant.topic) ? true : undefined;
     if (mode === 'queued' || isPing === true) {
-      const withinMs = this.#timeOf(target, reception, spentMs).forStore;
+      const withinMs = (waited ?? this.#timeOf(target, reception, spentMs)).forStore;
       return this.#answers.counted(this.#keeping.queue(target, reception, content, { isPing, withinMs }));
     }
     const run = this.#run(target, event);
@@ -162,8 +160,13 @@ export class Delivery {
       reportRun(this.#options, reception, run);
       return answerTo(run);
     }
-    const time = this.#timeOf(target, reception, spentMs);
+    const time = waited ?? this.#timeOf(target, reception, spentMs);
     return this.#answers.counted(this.#conclude(target, reception, { run, time }, content));
+  }
+
+  #received(reception: Reception): void {
+    reception.entry.counters.received(reception.receivedAt);
+    emitEvent(this.#options, 'notification', reception);
   }
 
   /** The time the hub still waits. */

@@ -1,6 +1,9 @@
-import { entryVersions } from '../feed/entry-version.js';
+import { inSlices } from '../engine/slices.js';
+import type { Document } from '../feed/document.js';
+import type { EntryVersion } from '../feed/entry-version.js';
 import type { FeedEntry } from '../feed/feed.js';
-import { readEntries } from '../feed/read-feed.js';
+import { parseEntries, parseVersions } from '../feed/parse.js';
+import { after, observed, type Awaitable } from './after.js';
 import { entryPiece, type Piece } from './piece.js';
 
 /** How an entry compares with what was seen of it before. */
@@ -9,14 +12,12 @@ export type EntryChange = FeedEntry['change'];
 /** What reading the entries of an event depends on besides its text. */
 export interface EntriesContext {
   readonly subscriptionId: string;
-  /** What relative links are relative to. */
-  readonly topic: string;
   /** Of entries fetched from the topic, those that are news, by their key in the feed. */
   readonly only?: readonly string[] | undefined;
   /** How an entry compares with what was seen of it before. It is claimed for the event of that id, where one is given. */
   readonly changeOf: (piece: Piece, claimant: string | undefined) => Exclude<EntryChange, 'deleted'>;
   /** The event, while its handler has it in hand. */
-  readonly claimant?: string | undefined;
+  readonly claimant: () => string | undefined;
 }
 
 /** The entries of an event, and what tells them from others. */
@@ -25,24 +26,85 @@ export interface EventEntries {
   readonly pieces: readonly Piece[];
 }
 
-/**
- * Reads the entries of a text.
- *
- * @throws SyntaxError where it is broken, or XML that is no feed
- */
-export function eventEntries(text: string, context: EntriesContext): EventEntries {
-  const { subscriptionId, topic, only, changeOf, claimant } = context;
-  const parsed = readEntries(text, topic);
-  const versions = entryVersions(parsed);
-  const wanted = only === undefined ? undefined : new Set(only);
-  const entries: FeedEntry[] = [];
-  const pieces: Piece[] = [];
-  for (const [index, version] of versions.entries()) {
-    const entry = parsed[index];
-    if (entry === undefined || wanted?.has(version.key) === false) continue;
-    const piece = entryPiece(subscriptionId, entry, version);
-    entries.push({ ...entry, change: entry.deleted ? 'deleted' : changeOf(piece, claimant) });
-    pieces.push(piece);
+/** What tells the entries of a document from others, and how each compared with what was seen when it was looked at. */
+interface ComparedEntries {
+  readonly pieces: readonly Piece[];
+  readonly changes: readonly EntryChange[];
+  /** Whether each is one of those that the event is about. */
+  readonly areWanted: readonly boolean[];
+}
+
+/** Reads the entries of one event: what was read is kept, what could not be read is read anew when it is asked for again. */
+export class EntriesReader {
+  readonly #document: Document;
+  readonly #context: EntriesContext;
+  #compared: ComparedEntries | undefined;
+  #reading: Promise<EventEntries> | undefined;
+  #read: EventEntries | undefined;
+
+  constructor(document: Document, context: EntriesContext) {
+    this.#document = document;
+    this.#context = context;
   }
-  return { entries, pieces };
+
+  /**
+   * What tells the entries from others; at once where that takes little time.
+   *
+   * @throws what reading the document throws
+   */
+  pieces(): Awaitable<readonly Piece[]> {
+    if (this.#compared !== undefined) return wantedPieces(this.#compared);
+    const comparing = after(parseVersions(this.#document), (versions) => compared(versions, this.#context));
+    return after(comparing, (found) => wantedPieces((this.#compared = found)));
+  }
+
+  /** Rejects with what reading the document throws. */
+  async read(): Promise<EventEntries> {
+    this.#reading ??= this.#readEntries();
+    try {
+      return (this.#read ??= await this.#reading);
+    } catch (error) {
+      this.#reading = undefined;
+      throw error;
+    }
+  }
+
+  /** The pieces of entries that were asked for; undefined where they were not. Rejects where they cannot be read. */
+  get readPieces(): Awaitable<readonly Piece[]> | undefined {
+    if (this.#read !== undefined) return this.#read.pieces;
+    return this.#reading && observed(this.#reading.then(({ pieces }) => pieces));
+  }
+
+  async #readEntries(): Promise<EventEntries> {
+    const { entries: parsed, versions } = await parseEntries(this.#document);
+    const { pieces, changes, areWanted } = (this.#compared ??= await compared(versions, this.#context));
+    const entries: FeedEntry[] = [];
+    await inSlices(parsed, (entry, index) => {
+      const change = changes[index];
+      if (change !== undefined && areWanted[index] === true) entries.push({ ...entry, change });
+    });
+    return { entries, pieces: wantedPieces({ pieces, changes, areWanted }) };
+  }
+}
+
+/** The pieces of the entries that the event is about. */
+function wantedPieces({ pieces, areWanted }: ComparedEntries): readonly Piece[] {
+  return areWanted.includes(false) ? pieces.filter((_, index) => areWanted[index]) : pieces;
+}
+
+function compared(
+  versions: readonly EntryVersion[],
+  { only, changeOf, claimant }: EntriesContext,
+): Awaitable<ComparedEntries> {
+  const wanted = only === undefined ? undefined : new Set(only);
+  const pieces: Piece[] = [];
+  const changes: EntryChange[] = [];
+  const areWanted: boolean[] = [];
+  const comparing = inSlices(versions, (version) => {
+    const piece = entryPiece(version);
+    pieces.push(piece);
+    changes.push(version.deleted ? 'deleted' : changeOf(piece, claimant()));
+    areWanted.push(wanted?.has(version.key) !== false);
+  });
+  return after(comparing ?? undefined, () => ({ pieces, changes, areWanted }));
 }

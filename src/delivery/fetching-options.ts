@@ -21,7 +21,7 @@ export interface FetchingOptions {
     SeenNews,
     'isMissing' | 'isMissingOrOld' | 'isUnknown' | 'isUncertain' | 'isFull' | 'touch' | 'foundOld'
   >;
-  readonly delivery: Pick<Delivery, 'offer'>;
+  readonly delivery: Pick<Delivery, 'offer' | 'inTurn'>;
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;
   readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;

@@ -1,4 +1,5 @@
 import type { Timetable } from '../engine/engine.js';
+import { breaks } from '../engine/slices.js';
 import { storeFailure } from '../store/store-failure.js';
 import { within } from '../store/time-limit.js';
 import { FAILURE_BACKOFF } from '../subscription/backoff.js';
@@ -49,6 +50,7 @@ export class Inbox {
     const unreadable = (error: unknown): void =>
       logger.error({ err: error }, 'a stored event cannot be read: left as it is');
     const places: Place[] = [];
+    const pause = breaks();
     for await (const [id, raw] of store.entries('event', { onUnreadable: unreadable })) {
       try {
         const event = decodeEvent(id, raw);
@@ -68,6 +70,7 @@ export class Inbox {
       } catch (error) {
         unreadable(error);
       }
+      await pause();
     }
     this.#lines.joinInOrder(places);
     marked.loaded();
@@ -78,24 +81,20 @@ export class Inbox {
     return this.#nextPosition++;
   }
 
-  /** How many events of a service are in it, dead letters apart. */
-  size(service: string): number {
-    return this.loadOf(service).events;
-  }
-
   /** How many events of a service are in it, and their bytes, dead letters apart. */
   loadOf(service: string): InboxLoad {
     return this.#waiting.loadOf(service);
   }
 
-  /**
-   * Stores an event whose handler is still running; `settle` is to be called when it has ended.
-   *
-   * @param withinMs milliseconds the store has
-   * @throws StoreError where it cannot be stored
-   */
+  /** Stores an event whose handler is still running, as `enqueue` does; `settle` is to be called when it has ended. */
   async hold(event: StoredEvent, withinMs?: number): Promise<void> {
     await this.#store(event, withinMs);
+  }
+
+  /** An event that was stored by `hold`, and whose handler has not run, has its turn from now on. */
+  release(event: StoredEvent): void {
+    this.#atHand.keep(event);
+    this.#ready(event.id);
   }
 
   /**
@@ -105,8 +104,7 @@ export class Inbox {
    * @throws StoreError where it cannot be stored
    */
   async enqueue(event: StoredEvent, withinMs?: number): Promise<void> {
-    this.#atHand.keep(await this.#store(event, withinMs));
-    this.#ready(event.id);
+    this.release(await this.#store(event, withinMs));
   }
 
   /**

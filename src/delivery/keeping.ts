@@ -4,12 +4,21 @@ import type { DeliveryTarget } from './delivery-target.js';
 import type { Inbox } from './inbox.js';
 import type { NewContent } from './receptions.js';
 import type { Reception } from './report.js';
+import type { Piece } from './piece.js';
 import { newStoredEvent, type StoredEvent } from './stored-event.js';
 
 /** What keeping events works with. */
 export interface KeepingOptions {
-  readonly inbox: Pick<Inbox, 'enqueue' | 'newPosition' | 'loadOf'>;
+  readonly inbox: Pick<Inbox, 'enqueue' | 'hold' | 'release' | 'settle' | 'newPosition' | 'loadOf'>;
   readonly logger: Logger;
+}
+
+/** An event that is in the store while it is not known yet whether it is news. */
+export interface Held {
+  /** It is: it waits for its handler from now on. */
+  release(pieces: readonly Piece[]): void;
+  /** It is not. */
+  drop(): void;
 }
 
 /** Keeps events in the inbox, and says what that comes to for whoever brought them. */
@@ -41,6 +50,27 @@ export class Keeping {
     const { inbox } = this.#options;
     const stored = newStoredEvent(target.name, reception, content, { position: inbox.newPosition(), isPing });
     return (await this.isStored(stored, inbox.enqueue(stored, withinMs))) ? ACKNOWLEDGED : UNSTORED;
+  }
+
+  /** The same for an event of which it is not known yet whether it is news. `onRelease` is told when it is. */
+  async hold(
+    target: DeliveryTarget,
+    reception: Reception,
+    content: NewContent,
+    { withinMs, onRelease }: { readonly withinMs: number; readonly onRelease: () => void },
+  ): Promise<{ readonly answer: DeliveryAnswer; readonly held?: Held }> {
+    if (this.isFull(target)) return { answer: FULL };
+    const { inbox } = this.#options;
+    const stored = newStoredEvent(target.name, reception, content, { position: inbox.newPosition() });
+    if (!(await this.isStored(stored, inbox.hold(stored, withinMs)))) return { answer: UNSTORED };
+    const held: Held = {
+      release(pieces) {
+        onRelease();
+        inbox.release({ ...stored, pieces });
+      },
+      drop: () => void inbox.settle(stored, { type: 'done', acknowledgement: undefined }),
+    };
+    return { answer: ACKNOWLEDGED, held };
   }
 
   /** Whether an event that is being stored is; what fails is logged. */

@@ -1,24 +1,43 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { FeedEntry, ParsedFeed } from '../feed/feed.js';
-import { readFeed } from '../feed/read-feed.js';
+import type { Document } from '../feed/document.js';
+import { parseFeed } from '../feed/parse.js';
+import { parseJson } from '../feed/parse-json.js';
 import { decodeText } from '../protocol/charset.js';
 import { linksFromHeaders } from '../protocol/link-header.js';
 import { parseMediaType } from '../protocol/media-type.js';
 import type { Grant, Subscription } from '../subscription/snapshot.js';
-import { eventEntries, type EventEntries } from './event-entries.js';
+import { observed, type Awaitable } from './after.js';
+import { contentByType } from './content-by-type.js';
+import { EntriesReader } from './event-entries.js';
 import { parsedWith } from './parsed-event.js';
 import type { Piece } from './piece.js';
-import type { ContentLinks, EventSource, GenuineContent, ReceptionContext } from './received-content.js';
+import {
+  contentDigest,
+  headersOf,
+  withoutBuffer,
+  type ContentLinks,
+  type EventSource,
+  type GenuineContent,
+  type ReceptionContext,
+} from './received-content.js';
 import type { StandardSchema } from './standard-schema.js';
 
-let abortOf: (event: ContentDistributionMessage) => void;
-let entriesOf: (event: ContentDistributionMessage) => EventEntries;
-let closeOf: (event: ContentDistributionMessage) => void;
-let readOf: (event: ContentDistributionMessage) => EventEntries | undefined;
+/** Aborts the signal of an event. */
+let abortSignalOf: (event: ContentDistributionMessage) => void;
+
+/** The event is in hand no more: when its entries are read later, that claims none of them. */
+let closeEvent: (event: ContentDistributionMessage) => ContentDistributionMessage;
+
+/** What tells the entries of an event from others; at once where that takes little time. Throws what reading them throws. */
+let piecesIn: (event: ContentDistributionMessage) => Awaitable<readonly Piece[]>;
+
+/** The same, where the handler has asked for the entries; undefined where it has not. Rejects where they cannot be read. */
+let readPiecesOf: (event: ContentDistributionMessage) => Awaitable<readonly Piece[]> | undefined;
 
 /**
  * One piece of news as the hub sent it (WebSub section 7). Nothing of it is parsed before it is asked for; what does not
- * parse throws where it is asked for.
+ * parse throws, or rejects, where it is asked for.
  */
 export class ContentDistributionMessage {
   readonly #content: GenuineContent;
@@ -30,16 +49,19 @@ export class ContentDistributionMessage {
   #subscription: Subscription | undefined;
   #grant: Grant | undefined;
   #text: string | undefined;
-  #entries: EventEntries | undefined;
+  #reader: EntriesReader | undefined;
   #controller: AbortController | undefined;
   #isAborted: boolean;
   #isClosed = false;
 
   static {
-    abortOf = (event) => event.#abort();
-    entriesOf = (event) => event.#readEntries();
-    closeOf = (event) => void (event.#isClosed = true);
-    readOf = (event) => event.#entries;
+    abortSignalOf = (event) => event.#abort();
+    closeEvent = (event) => {
+      event.#isClosed = true;
+      return event;
+    };
+    piecesIn = (event) => event.#entriesReader().pieces();
+    readPiecesOf = (event) => event.#reader?.readPieces;
   }
 
   /** @internal */
@@ -56,12 +78,7 @@ export class ContentDistributionMessage {
 
   /** SHA-256 of subscription and body, in hex: equal news of one subscription has equal digests, however it was encoded. */
   get digest(): string {
-    const { subscriptionId } = this.#reception;
-    return (this.#digest ??= createHash('sha256')
-      .update(subscriptionId)
-      .update('\n')
-      .update(this.bytes())
-      .digest('hex'));
+    return (this.#digest ??= contentDigest(this.#reception.subscriptionId, this.bytes()));
   }
 
   /** The subscription it came for, as it stood when the handler was called. */
@@ -141,11 +158,12 @@ export class ContentDistributionMessage {
    * The body as JSON.
    *
    * @throws SyntaxError where it is not
+   * @throws RangeError where it is nested more than 512 deep
    */
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what it expects
   json<T = unknown>(): T {
-    const value: T = JSON.parse(this.text());
-    return value;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller says what it expects
+    return parseJson(this.text()) as T;
   }
 
   /**
@@ -164,25 +182,32 @@ export class ContentDistributionMessage {
 
   /**
    * The body as a feed: Atom (RFC 4287), RSS 0.9x and 2.0, RSS 1.0 and 0.90 in RDF, or JSON Feed, whatever its type says.
+   * One that takes long to parse is parsed in another thread.
    *
    * @throws SyntaxError where it is none
+   * @throws RangeError where it has more than 50,000 entries or 500,000 elements, or takes too much memory or time
    */
-  feed(): ParsedFeed {
-    return readFeed(this.text(), this.#base);
+  feed(): Promise<ParsedFeed> {
+    return observed(Promise.resolve(this.#document()).then(parseFeed));
   }
 
   /**
    * The entries of the body, and how each compares with what the handler had of it before (`change`). None where the body is
-   * no feed: JSON of another kind, a page, text.
+   * no feed: JSON of another kind, a page, text. A body that takes long to parse is parsed in another thread.
    *
    * @example
    * ```ts
-   * for (const { title, url, change } of event.entries()) console.log(change, title, url);
+   * for (const { title, url, change } of await event.entries()) console.log(change, title, url);
    * ```
    * @throws SyntaxError where it is broken, or XML that is no feed
+   * @throws RangeError where it has more than 50,000 entries or 500,000 elements, or takes too much memory or time
    */
-  entries(): readonly FeedEntry[] {
-    return this.#readEntries().entries;
+  entries(): Promise<readonly FeedEntry[]> {
+    return observed(
+      this.#entriesReader()
+        .read()
+        .then(({ entries }) => entries),
+    );
   }
 
   /**
@@ -192,13 +217,7 @@ export class ContentDistributionMessage {
    * @throws SyntaxError where the type says JSON and the body is not
    */
   get content(): unknown {
-    const { contentType } = this;
-    if (contentType === 'application/json' || contentType.endsWith('+json')) return this.json();
-    if (contentType === 'application/x-www-form-urlencoded') return Object.fromEntries(this.form());
-    if (contentType.startsWith('text/') || contentType === 'application/xml' || contentType.endsWith('+xml')) {
-      return this.text();
-    }
-    return this.bytes();
+    return contentByType(this);
   }
 
   /** What relative links are relative to. */
@@ -211,9 +230,15 @@ export class ContentDistributionMessage {
     return this.#content.headers.flatMap(([name, value]) => (name.toLowerCase() === wanted ? value : []));
   }
 
-  #readEntries(): EventEntries {
-    const claimant = this.#isClosed ? undefined : this.id;
-    return (this.#entries ??= eventEntries(this.text(), { ...this.#reception, topic: this.#base, claimant }));
+  #document(): Document {
+    const { subscriptionId } = this.#reception;
+    const contentType = this.#values('content-type')[0];
+    return { bytes: this.bytes(), contentType, baseUrl: this.#base, subscriptionId };
+  }
+
+  #entriesReader(): EntriesReader {
+    const claimant = (): string | undefined => (this.#isClosed ? undefined : this.id);
+    return (this.#reader ??= new EntriesReader(this.#document(), { ...this.#reception, claimant }));
   }
 
   #abort(): void {
@@ -222,38 +247,4 @@ export class ContentDistributionMessage {
   }
 }
 
-/** Aborts the signal of an event. */
-export function abortSignalOf(event: ContentDistributionMessage): void {
-  abortOf(event);
-}
-
-/** The event is in hand no more: when its entries are read later, that claims none of them. */
-export function closeEvent(event: ContentDistributionMessage): ContentDistributionMessage {
-  closeOf(event);
-  return event;
-}
-
-/**
- * What tells the entries of an event from others.
- *
- * @throws SyntaxError where they cannot be read
- */
-export function piecesIn(event: ContentDistributionMessage): readonly Piece[] {
-  return entriesOf(event).pieces;
-}
-
-/** The same, where the handler has asked for the entries; undefined where it has not. */
-export function readPiecesOf(event: ContentDistributionMessage): readonly Piece[] | undefined {
-  return readOf(event)?.pieces;
-}
-
-/** A view on the same bytes that behaves as they do when they come from a store. */
-function withoutBuffer(bytes: Uint8Array): Uint8Array {
-  return Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : bytes;
-}
-
-function headersOf(pairs: GenuineContent['headers']): Headers {
-  const headers = new Headers();
-  for (const [name, value] of pairs) headers.append(name, value);
-  return headers;
-}
+export { abortSignalOf, closeEvent, piecesIn, readPiecesOf };

@@ -1,13 +1,19 @@
+import { Turns } from '../engine/turns.js';
 import type { Logger } from '../logger.js';
+import { after, type Awaitable } from './after.js';
 import type { ClaimedEntries } from './claimed-entries.js';
 import type { DeliveryAnswer } from './delivery-answer.js';
 import type { DeliveryTarget } from './delivery-target.js';
-import { closeEvent, readPiecesOf, type ContentDistributionMessage } from './message.js';
 import type { StoredRun } from './inbox-options.js';
+import type { Held } from './keeping.js';
+import { deliverParsed, type Handing } from './late-parsing.js';
+import { closeEvent, readPiecesOf, type ContentDistributionMessage } from './message.js';
+import type { PendingAnswer } from './news-in-hand.js';
+import { Patience } from './patience.js';
 import type { Piece } from './piece.js';
 import type { Reception } from './report.js';
 import { decisive, isTracked, piecesOf } from './sameness.js';
-import type { SeenNews } from './seen-news.js';
+import type { KnownAnswer, SeenNews } from './seen-news.js';
 
 /** What handing over once works with. */
 export interface OnceOnlyOptions {
@@ -17,34 +23,37 @@ export interface OnceOnlyOptions {
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
 }
 
+/** More pieces are gone through in slices, which others of the subscription must not come between. */
+const FEW = 500;
+
+/** The turn of those that a previous process left and that have to be parsed: one at a time. */
+const FOUND = 'found';
+
 /** Knows what was handed over, and keeps it from being handed over again where a service wants that (`delivery.dedupe`). */
 export class OnceOnly {
   readonly #options: OnceOnlyOptions;
+  readonly #patience: Patience;
+  /** By subscription: what has to be parsed, or takes long to go through, keeps its place before what comes later. */
+  readonly #turns = new Turns();
+  readonly #found = new Turns();
+  readonly #noting = new Set<Promise<void>>();
 
-  constructor(options: OnceOnlyOptions) {
+  constructor(options: OnceOnlyOptions, patience = new Patience()) {
     this.#options = options;
+    this.#patience = patience;
   }
 
   /** Hands over what is news. What was handed over is acknowledged, and what is being handed over gets that answer. */
-  async deliver(
-    { delivery }: DeliveryTarget,
-    reception: Reception,
-    hand: () => DeliveryAnswer | Promise<DeliveryAnswer>,
-  ): Promise<DeliveryAnswer> {
-    const { seen, logger } = this.#options;
-    const { entry, event } = reception;
-    const pieces = piecesOf(delivery, event);
-    const known = seen.answerTo(decisive(delivery, pieces), delivery.dedupeWindowSeconds * 1000);
-    if (known === undefined) {
-      const given = await seen.handing(this.#ownOf(reception, pieces), hand);
-      return given.type === 'unavailable' ? this.unkept(reception, given) : given;
+  deliver(target: DeliveryTarget, reception: Reception, handing: Handing): Promise<DeliveryAnswer> {
+    const pieces = piecesOf(target.delivery, reception.event);
+    if (!(pieces instanceof Promise) && pieces.length <= FEW && !this.#turns.isTaken(reception.entry.record.id)) {
+      reception.pieces = pieces;
+      return this.#decide(target, reception, () => handing.hand());
     }
-    // What is dropped has no handler to claim entries for.
-    this.#release(reception);
-    logger.debug({ subscription: entry.record.id, event: event.id }, 'what came was handed over before');
-    const answer = await known;
-    if (answer.type === 'acknowledged') entry.counters.duplicate();
-    return answer;
+    return deliverParsed({ turns: this.#turns, patience: this.#patience }, reception, pieces, handing, {
+      now: (hand, onBegun) => this.#decide(target, reception, hand, onBegun),
+      held: (held) => this.#decideHeld(target, reception, held),
+    });
   }
 
   /** Whether a handler's success is to be noted: its service wants that, or it has compared entries with those before. */
@@ -52,21 +61,31 @@ export class OnceOnly {
     return isTracked(delivery) || readPiecesOf(event) !== undefined;
   }
 
-  /** What was fetched is in hand from now on. */
-  async keep(reception: Reception, store: () => Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
-    const pieces = this.#ownOf(reception, this.#trackedOf(reception) ?? []);
-    const given = await this.#options.seen.handing(pieces, store);
+  /** Works with what is known of a subscription's news, while nothing else is taken in hand. */
+  inTurn<T>(subscriptionId: string, work: () => Promise<T>): Promise<T> {
+    return this.#turns.take(subscriptionId, work);
+  }
+
+  /**
+   * What was fetched is in hand from now on. To be called in the turn of its subscription.
+   *
+   * @param entries the pieces of its entries, where they are known
+   */
+  async keep(
+    reception: Reception,
+    store: () => Promise<DeliveryAnswer>,
+    entries?: readonly Piece[],
+  ): Promise<DeliveryAnswer> {
+    const tracked = this.#trackedOf(reception, entries);
+    reception.pieces = tracked instanceof Promise ? await tracked : tracked;
+    const given = await this.#options.seen.handing(this.#ownOf(reception, reception.pieces), store);
     return given.type === 'unavailable' ? this.unkept(reception, given) : given;
   }
 
   /** The handler has ended: what it succeeded with is noted. After a failure, its entries stay claimed for the next try. */
   ended(reception: Reception, outcome: StoredRun['type']): void {
-    if (outcome === 'done') {
-      const pieces = [...(this.#trackedOf(reception) ?? []), ...(readPiecesOf(reception.event) ?? [])];
-      const distinct = [...new Map(pieces.map((piece) => [piece.key, piece])).values()];
-      this.#options.seen.handled(this.#ownOf(reception, distinct));
-    }
-    if (outcome === 'done' || outcome === 'deleted') this.#release(reception);
+    if (outcome === 'done') this.#handled(reception);
+    else if (outcome === 'deleted') this.#release(reception);
   }
 
   /** The event is not in the store, and its hub is to send it again: as another event, which has its entries then. */
@@ -75,21 +94,101 @@ export class OnceOnly {
     return answer;
   }
 
-  /** A previous process left it to be tried again. */
-  found(reception: Reception): void {
-    this.#options.seen.waits(this.#ownOf(reception, this.#trackedOf(reception) ?? []));
+  #handled(reception: Reception): void {
+    const read = readPiecesOf(reception.event) ?? [];
+    // What the handler could not read is not noted.
+    const found = read instanceof Promise ? read.catch(() => []) : read;
+    this.#note(reception, (tracked) =>
+      after(found, (pieces) => {
+        const byKey = new Map([...tracked, ...pieces].map((piece) => [piece.key, piece]));
+        this.#options.seen.handled(this.#ownOf(reception, [...byKey.values()]));
+        this.#release(reception);
+      }),
+    );
   }
 
   /** It is not tried again. */
   givenUp(reception: Reception): void {
     closeEvent(reception.event);
-    this.#options.seen.givenUp(this.#ownOf(reception, this.#trackedOf(reception) ?? []));
-    this.#release(reception);
+    this.#note(reception, (pieces) => {
+      this.#options.seen.givenUp(this.#ownOf(reception, pieces));
+      this.#release(reception);
+    });
+  }
+
+  /** A previous process left it to be tried again, or, where it is dead, gave it up. */
+  found(reception: Reception, isDead: boolean): void {
+    this.#note(reception, (pieces) => this.#takeFound(reception, pieces, isDead));
+  }
+
+  /**
+   * The same for an event that has to be parsed for that: nothing of its subscription is handed over before.
+   *
+   * @param read reads it from the store; undefined where it is there no more
+   */
+  foundUnparsed(subscriptionId: string, isDead: boolean, read: () => Promise<Reception | undefined>): void {
+    const take = async (): Promise<void> => {
+      const reception = await read();
+      if (reception !== undefined) await this.#takeFound(reception, await this.#trackedOf(reception), isDead);
+    };
+    this.#remember(this.#turns.take(subscriptionId, () => this.#found.take(FOUND, take)));
   }
 
   /** Resolves when all that was handed over is noted. */
-  settled(): Promise<void> {
-    return this.#options.seen.settled();
+  async settled(): Promise<void> {
+    while (this.#noting.size > 0) await Promise.all(this.#noting);
+    await this.#options.seen.settled();
+  }
+
+  async #decide(
+    { delivery }: DeliveryTarget,
+    reception: Reception,
+    hand: () => PendingAnswer,
+    onBegun?: () => void,
+  ): Promise<DeliveryAnswer> {
+    const { pieces = [] } = reception;
+    const looked = this.#lookUp(delivery, pieces);
+    const known = looked instanceof Promise ? await looked : looked;
+    if (known === undefined) {
+      const given = await this.#options.seen.handing(this.#ownOf(reception, pieces), hand, onBegun);
+      return given.type === 'unavailable' ? this.unkept(reception, given) : given;
+    }
+    onBegun?.();
+    return this.#answerAgain(reception, known);
+  }
+
+  /** The hub was told 2xx: what is news is handed over from the store. */
+  async #decideHeld({ delivery }: DeliveryTarget, reception: Reception, held: Held): Promise<void> {
+    const { pieces = [] } = reception;
+    const known = await this.#lookUp(delivery, pieces);
+    const release = async (): Promise<void> => {
+      await this.#options.seen.waits(this.#ownOf(reception, pieces));
+      held.release(pieces);
+    };
+    if (known === undefined) return release();
+    const answered = this.#answerAgain(reception, known);
+    this.#remember(answered.then(({ type }) => (type === 'acknowledged' ? held.drop() : release())));
+  }
+
+  async #answerAgain(reception: Reception, { answer }: KnownAnswer): Promise<DeliveryAnswer> {
+    const { entry, event } = reception;
+    // What is dropped has no handler to claim entries for.
+    this.#release(reception);
+    this.#options.logger.debug({ subscription: entry.record.id, event: event.id }, 'what came was handed over before');
+    const given = await answer;
+    if (given.type === 'acknowledged') entry.counters.duplicate();
+    return given;
+  }
+
+  #lookUp(delivery: DeliveryTarget['delivery'], pieces: readonly Piece[]): Awaitable<KnownAnswer | undefined> {
+    return this.#options.seen.answerTo(decisive(delivery, pieces), delivery.dedupeWindowSeconds * 1000);
+  }
+
+  #takeFound(reception: Reception, pieces: readonly Piece[], isDead: boolean): Awaitable<void> {
+    const own = this.#ownOf(reception, pieces);
+    if (!isDead) return this.#options.seen.waits(own);
+    this.#options.seen.givenUp(own);
+    this.#release(reception);
   }
 
   /** What another event has in hand is for that one to be noted. */
@@ -102,8 +201,26 @@ export class OnceOnly {
     this.#options.claimed.release(event);
   }
 
-  #trackedOf({ entry, event }: Reception): readonly Piece[] | undefined {
+  /** Nothing waits for what is noted, except what is noted of the same subscription later. */
+  #note(reception: Reception, note: (pieces: readonly Piece[]) => Awaitable<void>): void {
+    const { id } = reception.entry.record;
+    const tracked = this.#trackedOf(reception);
+    const isTaken = tracked instanceof Promise || this.#turns.isTaken(id);
+    const noted = isTaken ? this.#turns.take(id, async () => note(await tracked)) : note(tracked);
+    if (noted instanceof Promise) this.#remember(noted);
+  }
+
+  #remember(work: Promise<void>): void {
+    const noting = work
+      .catch((error: unknown) => this.#options.logger.error({ err: error }, 'what was handed over could not be noted'))
+      .finally(() => this.#noting.delete(noting));
+    this.#noting.add(noting);
+  }
+
+  #trackedOf(reception: Reception, entries?: readonly Piece[]): Awaitable<readonly Piece[]> {
+    const { entry, event, pieces } = reception;
+    if (pieces !== undefined) return pieces;
     const delivery = this.#options.targetOf(entry.record.service)?.delivery;
-    return delivery !== undefined && isTracked(delivery) ? piecesOf(delivery, event) : undefined;
+    return delivery !== undefined && isTracked(delivery) ? piecesOf(delivery, event, entries) : [];
   }
 }

@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
 import type { EntryVersion } from '../feed/entry-version.js';
-import type { ParsedEntry } from '../feed/feed.js';
 
 /** What tells one piece of news from another: an entry of a feed as it stands, or a whole body. */
 export interface Piece {
@@ -15,16 +13,22 @@ export interface Piece {
 }
 
 /** The piece that an entry of a subscription's topic is. */
-export function entryPiece(
-  subscriptionId: string,
-  { deleted }: Pick<ParsedEntry, 'deleted'>,
-  { key, version, updated }: EntryVersion,
-): Piece {
-  const digest = createHash('sha256').update(`${subscriptionId}\n${key}`).digest();
-  return { key: digest.subarray(0, 16).toString('base64url'), version, updated, deleted: deleted ? true : undefined };
+export function entryPiece({ scopedKey, version, updated, deleted }: EntryVersion): Piece {
+  return { key: scopedKey, version, updated, deleted: deleted ? true : undefined };
 }
 
 /** Whether a piece stands for a whole body. */
 export function isWhole({ version }: Piece): boolean {
   return version === '';
+}
+
+/** Whether a value from a store is a piece. */
+export function isPiece(value: unknown): value is Piece {
+  const { key, version, updated, deleted }: { readonly [Field in keyof Piece]?: unknown } = Object(value);
+  return (
+    typeof key === 'string' &&
+    typeof version === 'string' &&
+    (updated === undefined || Number.isFinite(updated)) &&
+    (deleted === undefined || typeof deleted === 'boolean')
+  );
 }

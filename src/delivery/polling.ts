@@ -1,13 +1,14 @@
 import type { Timetable } from '../engine/engine.js';
+import { selected } from '../engine/slices.js';
 import { WebSubError } from '../errors.js';
 import type { TopicContent } from '../hub/fetch-topic.js';
 import type { FetchedRecord, GrantRecord, SubscriptionRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import { isAsking, isWorking } from '../subscription/state.js';
-import { FAILURE_BACKOFF } from '../subscription/backoff.js';
 import type { DeliveryTarget } from './delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
+import { failedPollMs } from './failed-poll.js';
 import { notBefore } from './held-topic.js';
 import type { Hooks } from './hooks.js';
 import type { JustRead } from './just-read.js';
@@ -113,7 +114,7 @@ export class Polling {
 
   /** Resolves to whether something is missing for which its hub is given time. */
   async #poll({ entry, target, grant }: Polled): Promise<boolean> {
-    const { reader, seen, justRead } = this.#options;
+    const { reader, delivery, justRead } = this.#options;
     const { id, fetched } = entry.record;
     const read = justRead.take(id, grant.topic);
     const known = fetched?.topic === grant.topic && !this.#missing.has(id) ? fetched : undefined;
@@ -122,18 +123,29 @@ export class Polling {
       await this.#note(id, { ...fetched, topic: grant.topic });
       return false;
     }
-    const entries = topicEntries(content, { subscriptionId: id });
-    const missing = entries.filter((each) => this.#isMissing(each, fetched));
-    seen.touch(entries.map(({ piece }) => piece));
-    const { old, news } = sorted(missing, this.#lookedSince(target, fetched));
-    seen.foundOld(old.map(({ piece }) => piece));
-    const isSure = !entries.some(({ piece }) => seen.isUncertain(piece));
-    const open = await this.#handOver({ entry, target, grant }, content, news);
+    const entries = await topicEntries(content, { subscriptionId: id });
+    const { open, isSure } = await delivery.inTurn(id, () => this.#compare({ entry, target, grant }, content, entries));
     if (open.length === 0) this.#missing.delete(id);
     // What is missing still, or in hand and may come to nothing, is not what was had: it is fetched once more.
     const validators = open.length === 0 && isSure ? content.validators : {};
     await this.#note(id, { topic: grant.topic, ...validators, polledAt: fetched?.polledAt });
     return open.length > 0;
+  }
+
+  /** Hands over what it is time for. `open`: what is missing still; `isSure`: nothing is in hand that may come to nothing. */
+  async #compare(
+    polled: Polled,
+    content: TopicContent,
+    entries: readonly TopicEntry[],
+  ): Promise<{ readonly open: readonly TopicEntry[]; readonly isSure: boolean }> {
+    const { seen } = this.#options;
+    const { fetched } = polled.entry.record;
+    const missing = await selected(entries, (each) => this.#isMissing(each, fetched));
+    await seen.touch(entries.map(({ piece }) => piece));
+    const { old, news } = sorted(missing, this.#lookedSince(polled.target, fetched));
+    await seen.foundOld(old.map(({ piece }) => piece));
+    const uncertain = await selected(entries, ({ piece }) => seen.isUncertain(piece));
+    return { open: await this.#handOver(polled, content, news), isSure: uncertain.length === 0 };
   }
 
   /** Hands over what is missing for longer than hubs may take. Resolves to what is missing still. */
@@ -155,11 +167,12 @@ export class Polling {
     const unknown = late.filter(({ piece, at = verifiedAt }) => seen.isUnknown(piece) && at >= verifiedAt);
     const { url, headers, body } = content;
     const only = late.map(({ key }) => key);
-    const isOffered =
-      late.length > 0 &&
-      (await delivery.offer(target, entry, grant, { url, headers, raw: body, source: 'poll', only }));
+    const pieces = late.map(({ piece }) => piece);
+    const taken = new Set(late);
+    const offered = { url, headers, raw: body, source: 'poll', only, pieces } as const;
+    const isOffered = late.length > 0 && (await delivery.offer(target, entry, grant, offered));
     if (isOffered && unknown.length > 0) await this.#blame(polled, unknown.length);
-    const open = isOffered ? missing.filter((each) => !late.includes(each)) : missing;
+    const open = isOffered ? missing.filter((each) => !taken.has(each)) : missing;
     if (open.length > 0) this.#missing.set(id, since);
     return open;
   }
@@ -217,13 +230,6 @@ export class Polling {
     this.#failures.delete(id);
     this.#options.justRead.drop(id);
   }
-}
-
-/** The wait after polls that failed: half to all of a time that begins with the interval and doubles. */
-function failedPollMs(intervalMs: number, failures: number, random: number): number {
-  const longest = Math.max(intervalMs, FAILURE_BACKOFF.capMs);
-  const ceiling = Math.min(longest, intervalMs * 2 ** Math.min(failures - 1, 40));
-  return Math.floor((ceiling * (1 + random)) / 2);
 }
 
 function graceMs({ delivery }: DeliveryTarget): number {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Grant, Subscription } from '../subscription/snapshot.js';
 import type { EntriesContext } from './event-entries.js';
 
@@ -17,6 +18,23 @@ export interface GenuineContent {
   readonly decoded?: Uint8Array | undefined;
   /** Whether there is a `Content-Encoding` that could not be undone. */
   readonly undecodable?: boolean | undefined;
+}
+
+/** SHA-256 of a subscription and a body, in hex. */
+export function contentDigest(subscriptionId: string, body: Uint8Array): string {
+  return createHash('sha256').update(subscriptionId).update('\n').update(body).digest('hex');
+}
+
+/** A view on the same bytes that behaves as they do when they come from a store. */
+export function withoutBuffer(bytes: Uint8Array): Uint8Array {
+  return Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : bytes;
+}
+
+/** The headers of received content. */
+export function headersOf(pairs: GenuineContent['headers']): Headers {
+  const headers = new Headers();
+  for (const [name, value] of pairs) headers.append(name, value);
+  return headers;
 }
 
 /** How content was received. Beside it an event is made from nothing: everything else is worked out when it is asked for. */

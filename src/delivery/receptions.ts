@@ -2,6 +2,7 @@ import type { ClaimedEntries } from './claimed-entries.js';
 import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
 import type { ContentDistributionMessage } from './message.js';
+import type { Piece } from './piece.js';
 import { messageOf, type ReceptionFacts } from './message-of.js';
 import type { GenuineContent } from './received-content.js';
 import type { Reception } from './report.js';
@@ -18,7 +19,10 @@ export interface ReceptionsOptions {
 }
 
 /** Content that came, or that was fetched. */
-export interface NewContent extends GenuineContent, Partial<Pick<StoredEvent, 'source' | 'only'>> {}
+export interface NewContent extends GenuineContent, Partial<Pick<StoredEvent, 'source' | 'only'>> {
+  /** Of its entries, where they are known. */
+  readonly pieces?: readonly Piece[];
+}
 
 /** Makes events of what has come, and of what was stored. */
 export class Receptions {
@@ -36,7 +40,8 @@ export class Receptions {
 
   /** @param receivedAt epoch milliseconds */
   of(entry: Entry, grant: GrantRecord, content: NewContent, receivedAt: number): Reception {
-    return { entry, grant, receivedAt, event: this.#message(entry, grant, content, { receivedAt, attempt: 1 }) };
+    const event = this.#message(entry, grant, content, { receivedAt, attempt: 1 });
+    return { entry, grant, receivedAt, event, pieces: undefined };
   }
 
   /** Undefined where its subscription is gone. */
@@ -46,7 +51,8 @@ export class Receptions {
     if (entry === undefined || grant === undefined) return undefined;
     const { id, receivedAt, source, only } = stored;
     const event = this.#message(entry, grant, { ...content, source, only }, { id, receivedAt, attempt });
-    return { entry, grant, receivedAt, event };
+    // What was fetched for a ping is other content.
+    return { entry, grant, receivedAt, event, pieces: content === stored ? stored.pieces : undefined };
   }
 
   #message(

@@ -6,6 +6,7 @@ import { UnrecoverableEventError } from '../errors.js';
 import type { HandlerOutcome } from './handler-run.js';
 import type { HookName, Hooks } from './hooks.js';
 import type { ContentDistributionMessage } from './message.js';
+import type { Piece } from './piece.js';
 import type { DeadLetterCause, StoredEvent } from './stored-event.js';
 
 /** An event, and what it came for. */
@@ -15,6 +16,8 @@ export interface Reception {
   readonly event: ContentDistributionMessage;
   /** Epoch milliseconds. */
   readonly receivedAt: number;
+  /** What its service wants to know again, once that is known. */
+  pieces?: readonly Piece[] | undefined;
 }
 
 /** Who is told. */

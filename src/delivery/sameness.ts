@@ -1,9 +1,7 @@
+import { after, type Awaitable } from './after.js';
 import type { CheckedDeliveryConfig } from './delivery-config.js';
 import { piecesIn, type ContentDistributionMessage } from './message.js';
 import { isWhole, type Piece } from './piece.js';
-
-/** A longer body that a hub sent is told from others as a whole, unless its service polls: to parse it keeps every hub waiting. */
-const LONGEST_FEED_BYTES = 1024 * 1024;
 
 /** Whether a service wants to know what it was handed before. */
 export function isTracked({ dedupe, pollSeconds }: CheckedDeliveryConfig): boolean {
@@ -11,21 +9,20 @@ export function isTracked({ dedupe, pollSeconds }: CheckedDeliveryConfig): boole
 }
 
 /**
- * The pieces of an event that a service wants to know again. None of an empty body, which says each time that there is news
- * (PROTOCOL C5).
+ * The pieces of an event that a service wants to know again; at once where that takes little time. Never throws, never
+ * rejects. None of an empty body, which says each time that there is news (PROTOCOL C5).
+ *
+ * @param entries those of its entries, where they are known
  */
 export function piecesOf(
-  { dedupe, pollSeconds }: CheckedDeliveryConfig,
+  delivery: CheckedDeliveryConfig,
   event: ContentDistributionMessage,
-): readonly Piece[] {
-  const size = event.bytes().byteLength;
-  if (size === 0) return [];
-  // What polling finds has to be known again, and no hub waits for what was fetched.
-  const isLong = size > LONGEST_FEED_BYTES && pollSeconds === 0 && event.source === 'hub';
-  const isFeedWanted = (dedupe === 'entries' || pollSeconds > 0) && !isLong;
-  const entries = isFeedWanted ? entriesIn(event) : [];
-  const isBodyWanted = dedupe === 'body' || (dedupe === 'entries' && entries.length === 0);
-  return isBodyWanted ? [{ key: event.digest, version: '' }, ...entries] : entries;
+  entries?: readonly Piece[],
+): Awaitable<readonly Piece[]> {
+  if (event.bytes().byteLength === 0) return [];
+  const areEntriesWanted = delivery.dedupe === 'entries' || delivery.pollSeconds > 0;
+  const found = areEntriesWanted ? (entries ?? entriesIn(event)) : [];
+  return after(found, (pieces) => withBody(delivery, event, pieces));
 }
 
 /** Those by which a service drops what comes once more. */
@@ -34,12 +31,21 @@ export function decisive({ dedupe }: CheckedDeliveryConfig, pieces: readonly Pie
   return dedupe === 'body' ? pieces.filter(isWhole) : pieces;
 }
 
-function entriesIn(event: ContentDistributionMessage): readonly Piece[] {
+function withBody(
+  { dedupe }: CheckedDeliveryConfig,
+  event: ContentDistributionMessage,
+  entries: readonly Piece[],
+): readonly Piece[] {
+  const isBodyWanted = dedupe === 'body' || (dedupe === 'entries' && entries.length === 0);
+  return isBodyWanted ? [{ key: event.digest, version: '' }, ...entries] : entries;
+}
+
+/** What cannot be parsed, for whatever reason, is told from others as a whole: at worst it is handed over once more. */
+function entriesIn(event: ContentDistributionMessage): Awaitable<readonly Piece[]> {
   try {
-    return piecesIn(event);
-  } catch (error) {
-    // What does not parse is told from others as a whole.
-    if (error instanceof SyntaxError) return [];
-    throw error;
+    const pieces = piecesIn(event);
+    return pieces instanceof Promise ? pieces.catch(() => []) : pieces;
+  } catch {
+    return [];
   }
 }

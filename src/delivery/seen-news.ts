@@ -1,65 +1,51 @@
-import type { Logger } from '../logger.js';
-import { decodeRecord, encodeRecord } from '../store/codec.js';
-import type { RecordStore } from '../store/record-store.js';
+import { inSlices } from '../engine/slices.js';
+import { after, type Awaitable } from './after.js';
 import { ACKNOWLEDGED, type DeliveryAnswer } from './delivery-answer.js';
 import { NewsInHand, worstOf, type PendingAnswer } from './news-in-hand.js';
 import { isWhole, type Piece } from './piece.js';
-import { isBefore, isNewsAfter, seenOf, type Seen } from './seen-piece.js';
-
-const VERSION = 1;
-
-const MOST_SEEN = 250_000;
+import { isBefore, isNewsAfter, type Seen } from './seen-piece.js';
+import { SeenRecords, type SeenRecordsOptions } from './seen-records.js';
 
 /** What is seen again and again, as all that a feed still has is, is noted in the store so seldom. */
 const NOTED_EVERY_MS = 86_400_000;
 
 /** What remembering works with. */
-export interface SeenNewsOptions {
-  readonly store: RecordStore;
-  readonly logger: Logger;
+export interface SeenNewsOptions extends SeenRecordsOptions {
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** So many pieces are remembered; what was seen longest ago is forgotten first. @default 250_000 */
-  readonly most?: number | undefined;
+}
+
+/** What a hub is answered that sends nothing new. */
+export interface KnownAnswer {
+  readonly answer: PendingAnswer;
 }
 
 /**
  * News that a handler has had, or has in hand: what comes a second time, from another hub or again from the same one, is
- * known. Nothing counts as seen before its handler has succeeded.
+ * known. Nothing counts as seen before its handler has succeeded. What is done with many pieces at once is done in slices,
+ * so that nothing else is kept waiting: whoever looks first and takes in hand then does both in the turn of the subscription.
  */
 export class SeenNews {
   readonly #options: SeenNewsOptions;
-  /** By key, what was seen longest ago first. */
-  readonly #seen = new Map<string, Seen>();
+  readonly #seen: SeenRecords;
   readonly #inHand = new NewsInHand();
   /** What lies with the dead letters, by key. */
   readonly #givenUp = new Map<string, Pick<Seen, 'updated' | 'deleted'>>();
-  readonly #writes = new Set<Promise<void>>();
-  #isFull = false;
+  readonly #noting = new Set<Promise<void>>();
 
   constructor(options: SeenNewsOptions) {
     this.#options = options;
+    this.#seen = new SeenRecords(options);
   }
 
   /** Whether it has had to forget what feeds may still have. */
   get isFull(): boolean {
-    return this.#isFull;
+    return this.#seen.isFull;
   }
 
-  /** Reads what a previous process saw. What cannot be read is logged: at worst that news is handed over once more. */
-  async load(): Promise<void> {
-    const { store, logger } = this.#options;
-    const unreadable = (error: unknown): void =>
-      logger.error({ err: error }, 'what was seen before cannot be read: it may be handed over once more');
-    const read: [key: string, seen: Seen][] = [];
-    for await (const [key, raw] of store.entries('seen', { onUnreadable: unreadable })) {
-      try {
-        read.push([key, seenOf(decodeRecord(VERSION, raw, {}, `seen ${key}`))]);
-      } catch (error) {
-        unreadable(error);
-      }
-    }
-    for (const [key, seen] of read.toSorted(([, a], [, b]) => a.at - b.at)) this.#seen.set(key, seen);
+  /** Reads what a previous process saw. */
+  load(): Promise<void> {
+    return this.#seen.load();
   }
 
   /** How an entry compares with what was seen of it. One that is older than that has been on its way for long. */
@@ -101,145 +87,142 @@ export class SeenNews {
    *
    * @param windowMs milliseconds for which a whole body counts as seen
    */
-  answerTo(pieces: readonly Piece[], windowMs: number): PendingAnswer | undefined {
+  answerTo(pieces: readonly Piece[], windowMs: number): Awaitable<KnownAnswer | undefined> {
     if (pieces.length === 0) return undefined;
     const since = this.#options.now() - windowMs;
     const given: PendingAnswer[] = [];
-    for (const piece of pieces) {
+    let isNews = false;
+    const looking = inSlices(pieces, (piece) => {
+      if (isNews) return;
       const isRecent = !isWhole(piece) || (this.#seen.get(piece.key)?.at ?? -Infinity) > since;
-      if (isRecent && this.changeOf(piece) === 'unchanged') continue;
+      if (isRecent && this.changeOf(piece) === 'unchanged') return;
       const answer = this.#inHand.answerTo(piece);
-      if (answer === undefined) return undefined;
-      given.push(answer);
-    }
-    return given.length === 0 ? ACKNOWLEDGED : worstOf(given);
+      if (answer === undefined) isNews = true;
+      else given.push(answer);
+    });
+    return after(looking, () => {
+      if (isNews) return undefined;
+      return { answer: given.length === 0 ? ACKNOWLEDGED : worstOf(new Set(given)) };
+    });
   }
 
-  /** The news is in hand until it was seen or given up; where it could not be kept, its hub is to come again. */
-  async handing(pieces: readonly Piece[], hand: () => PendingAnswer): Promise<DeliveryAnswer> {
+  /**
+   * The news is in hand until it was seen or given up; where it could not be kept, its hub is to come again. Called for what
+   * was found to be news in the same turn.
+   *
+   * @param onBegun told when it is in hand and handed over
+   */
+  async handing(
+    pieces: readonly Piece[],
+    hand: () => PendingAnswer,
+    onBegun: () => void = () => {},
+  ): Promise<DeliveryAnswer> {
+    let begin = (): void => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
     // In hand before it is handed over: a handler may be done with it at once.
-    const answer = Promise.resolve().then(hand);
-    for (const piece of pieces) this.#inHand.set(piece, answer);
+    const answer = begun.then(() => {
+      const handed = hand();
+      onBegun();
+      return handed;
+    });
+    const taking = inSlices(pieces, (piece) => this.#inHand.set(piece, answer));
+    if (taking !== undefined) await taking;
+    begin();
     const given = await answer;
-    for (const piece of pieces) {
-      if (this.#inHand.answerTo(piece) !== answer) continue;
+    await inSlices(pieces, (piece) => {
+      if (this.#inHand.answerTo(piece) !== answer) return;
       if (given.type === 'acknowledged') this.#inHand.set(piece, ACKNOWLEDGED);
       else this.#inHand.delete(piece);
-    }
+    });
     return given;
   }
 
   /** The news waits in the store for its handler. */
-  waits(pieces: readonly Piece[]): void {
-    for (const piece of pieces) {
+  waits(pieces: readonly Piece[]): Awaitable<void> {
+    return inSlices(pieces, (piece) => {
       this.#givenUp.delete(piece.key);
       this.#inHand.set(piece, ACKNOWLEDGED);
-    }
+    });
   }
 
   /** The handler has succeeded, or need not have it. What cannot be stored is remembered by this process alone. */
   handled(pieces: readonly Piece[]): void {
     const at = this.#options.now();
-    for (const piece of pieces) {
-      const { key, version, updated, deleted } = this.#dated(piece);
-      this.#inHand.delete(piece);
-      this.#givenUp.delete(key);
-      const before = this.#seen.get(key);
-      // An older version that comes late takes the place of none.
-      const kept =
-        before !== undefined && this.changeOf(piece) === 'unchanged' ? before : { version, updated, deleted };
-      const isNoted = kept === before && at - before.notedAt < NOTED_EVERY_MS && !isWhole(piece);
-      this.#seen.delete(key);
-      this.#seen.set(key, { ...kept, at, notedAt: isNoted ? before.notedAt : at });
-      if (!isNoted) this.#write('set', key);
-    }
-    this.#forgetOldest();
+    this.#note(
+      inSlices(pieces, (piece) => {
+        const { key, version, updated, deleted } = this.#dated(piece);
+        this.#inHand.delete(piece);
+        this.#givenUp.delete(key);
+        const before = this.#seen.get(key);
+        // An older version that comes late takes the place of none.
+        const kept =
+          before !== undefined && this.changeOf(piece) === 'unchanged' ? before : { version, updated, deleted };
+        const isNoted = kept === before && at - before.notedAt < NOTED_EVERY_MS && !isWhole(piece);
+        this.#seen.put(key, { ...kept, at, notedAt: isNoted ? before.notedAt : at }, { inStore: !isNoted });
+      }),
+    );
   }
 
   /** Its topic had them before anybody looked: they are not missing, and are news all the same should a hub deliver them. */
-  foundOld(pieces: readonly Piece[]): void {
+  foundOld(pieces: readonly Piece[]): Awaitable<void> {
     const at = this.#options.now();
-    for (const { key, version, updated, deleted } of pieces.map((piece) => this.#dated(piece))) {
-      if (this.#seen.has(key)) continue;
-      this.#seen.set(key, { at, version, updated, deleted, isOld: true, notedAt: at });
-      this.#write('set', key);
-    }
-    this.#forgetOldest();
+    return inSlices(pieces, (piece) => {
+      const { key, version, updated, deleted } = this.#dated(piece);
+      if (this.#seen.has(key)) return;
+      this.#seen.put(key, { at, version, updated, deleted, isOld: true, notedAt: at }, { inStore: true });
+    });
   }
 
   /** What a topic still has is not to be forgotten before what it has no more. */
-  touch(pieces: readonly Piece[]): void {
+  touch(pieces: readonly Piece[]): Awaitable<void> {
     const at = this.#options.now();
-    for (const { key } of pieces) {
+    return inSlices(pieces, ({ key }) => {
       const seen = this.#seen.get(key);
-      if (seen === undefined) continue;
+      if (seen === undefined) return;
       const isNoted = at - seen.notedAt < NOTED_EVERY_MS;
-      this.#seen.delete(key);
-      this.#seen.set(key, { ...seen, at, notedAt: isNoted ? seen.notedAt : at });
-      if (!isNoted) this.#write('set', key);
-    }
+      this.#seen.put(key, { ...seen, at, notedAt: isNoted ? seen.notedAt : at }, { inStore: !isNoted });
+    });
   }
 
   /** The news is given up: should a hub send it again, it is handed over. */
   givenUp(pieces: readonly Piece[]): void {
-    for (const piece of pieces) {
-      const { key, updated, deleted } = this.#dated(piece);
-      this.#inHand.delete(piece);
-      this.#givenUp.set(key, { updated, deleted });
-    }
-    const { most = MOST_SEEN } = this.#options;
-    for (const oldest of this.#givenUp.keys()) {
-      if (this.#givenUp.size <= most) break;
-      this.#givenUp.delete(oldest);
-    }
+    const { most } = this.#seen;
+    this.#note(
+      inSlices(pieces, (piece) => {
+        const { key, updated, deleted } = this.#dated(piece);
+        this.#inHand.delete(piece);
+        this.#givenUp.set(key, { updated, deleted });
+        if (this.#givenUp.size <= most) return;
+        const [oldest = key] = this.#givenUp.keys();
+        this.#givenUp.delete(oldest);
+      }),
+    );
   }
 
   /** Forgets the bodies that were seen before a time, in epoch milliseconds. */
   sweep(before: number): void {
-    for (const [key, { at, version }] of this.#seen) {
-      if (at < before && isWhole({ key, version })) this.#forget(key);
-    }
+    const old = [...this.#seen.entries()].filter(([key, { at, version }]) => at < before && isWhole({ key, version }));
+    this.#note(inSlices(old, ([key]) => this.#seen.forget(key)));
   }
 
   /** Resolves when what was seen is in the store, or could not be stored. */
   async settled(): Promise<void> {
-    while (this.#writes.size > 0) await Promise.all(this.#writes);
+    while (this.#noting.size > 0) await Promise.all(this.#noting);
+    await this.#seen.settled();
+  }
+
+  /** Nobody waits for it but {@link settled}. */
+  #note(work: Awaitable<void>): void {
+    if (!(work instanceof Promise)) return;
+    const noting = work.finally(() => this.#noting.delete(noting));
+    this.#noting.add(noting);
   }
 
   /** A time that is yet to come is none: what is corrected later would be taken for older. */
   #dated(piece: Piece): Piece {
     const { updated = -Infinity } = piece;
     return updated > this.#options.now() ? { ...piece, updated: undefined } : piece;
-  }
-
-  #forgetOldest(): void {
-    const { most = MOST_SEEN } = this.#options;
-    for (const oldest of this.#seen.keys()) {
-      if (this.#seen.size <= most) break;
-      this.#isFull = true;
-      this.#forget(oldest);
-    }
-  }
-
-  #forget(key: string): void {
-    this.#seen.delete(key);
-    this.#write('delete', key);
-  }
-
-  /** Behind the answer to the hub: at worst, news is handed over once more. */
-  #write(what: 'set' | 'delete', key: string): void {
-    const { store, logger } = this.#options;
-    const write = async (): Promise<void> => {
-      const { notedAt: _notedAt, ...seen } = this.#seen.get(key) ?? { notedAt: 0 };
-      try {
-        if (what === 'set') await store.set('seen', key, encodeRecord(VERSION, seen));
-        else await store.delete('seen', key);
-      } catch (error) {
-        const told = 'what was handed over could not be noted: after a restart it may be handed over again';
-        logger.warn({ err: error }, told);
-      }
-    };
-    const writing = write().finally(() => this.#writes.delete(writing));
-    this.#writes.add(writing);
   }
 }

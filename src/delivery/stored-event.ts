@@ -1,11 +1,15 @@
 import { StoreError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import { isPiece, type Piece } from './piece.js';
 import type { EventSource } from './received-content.js';
 import type { Reception } from './report.js';
 import { decodeRecord, encodeRecord, type VersionedRecord } from '../store/codec.js';
 import type { RecordStore } from '../store/record-store.js';
 
 const VERSION = 1;
+
+/** More are not stored with an event: they are read from it again when they are needed. */
+const MOST_PIECES = 1_000;
 
 /** A run of the handler that failed. */
 export interface FailedRun {
@@ -33,6 +37,8 @@ export interface StoredEvent {
   readonly source?: Exclude<EventSource, 'hub'> | undefined;
   /** Of the entries it has, those that are news, by their key in the feed. */
   readonly only?: readonly string[] | undefined;
+  /** What its service wants to know again, where that was known when it was stored: it need not be parsed for that. */
+  readonly pieces?: readonly Piece[] | undefined;
   /** Whether it says only that there is news: the topic is fetched for its handler. */
   readonly isPing?: boolean | undefined;
   /** Runs of the handler that have ended; one that a crash cut off is not among them. */
@@ -57,7 +63,7 @@ export type DeadLetterCause = 'failed' | 'unrecoverable' | 'crashed';
 /** An event that was received and not yet handled, as it is first stored. */
 export function newStoredEvent(
   service: string,
-  { entry, grant, event, receivedAt }: Reception,
+  { entry, grant, event, receivedAt, pieces }: Reception,
   content: Pick<StoredEvent, 'headers' | 'raw' | 'decoded' | 'undecodable' | 'url' | 'source' | 'only'>,
   { position, isPing }: Pick<StoredEvent, 'position' | 'isPing'>,
 ): StoredEvent {
@@ -76,6 +82,7 @@ export function newStoredEvent(
     url: content.url,
     source: content.source,
     only: content.only,
+    pieces: pieces !== undefined && pieces.length <= MOST_PIECES ? pieces : undefined,
     isPing,
     attempts: 0,
     nextAttemptAt: receivedAt,
@@ -144,7 +151,7 @@ export async function findEvent(
 function isStoredEvent(data: unknown): data is StoredEvent {
   if (typeof data !== 'object' || data === null) return false;
   const fields: { readonly [Field in keyof StoredEvent]?: unknown } = data;
-  const { headers, raw, decoded, undecodable, url, errors, source, only, isPing, deadCause } = fields;
+  const { headers, raw, decoded, undecodable, url, errors, source, only, pieces, isPing, deadCause } = fields;
   const texts = [fields.id, fields.service, fields.subscriptionId, fields.grantId];
   const numbers = [
     fields.receivedAt,
@@ -164,6 +171,7 @@ function isStoredEvent(data: unknown): data is StoredEvent {
     (url === undefined || (typeof url === 'string' && URL.canParse(url))) &&
     (source === undefined || source === 'catch-up' || source === 'poll') &&
     (only === undefined || (Array.isArray(only) && only.every((key) => typeof key === 'string'))) &&
+    (pieces === undefined || (Array.isArray(pieces) && pieces.every(isPiece))) &&
     Array.isArray(headers) &&
     headers.every(isHeader) &&
     Array.isArray(errors) &&

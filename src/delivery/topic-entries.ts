@@ -1,6 +1,5 @@
-import { entryVersions } from '../feed/entry-version.js';
-import { readEntries } from '../feed/read-feed.js';
-import { decodeText } from '../protocol/charset.js';
+import { selected } from '../engine/slices.js';
+import { parseVersions } from '../feed/parse.js';
 import type { TopicContent } from '../hub/fetch-topic.js';
 import { entryPiece, type Piece } from './piece.js';
 
@@ -17,21 +16,16 @@ export interface TopicEntry {
  * The entries of a topic that was fetched; none where it is no feed.
  *
  * @throws SyntaxError where it is broken, or XML that is no feed
+ * @throws RangeError where it is over a bound of PROTOCOL D12, or takes too much memory or time
+ * @throws Error where it could not be parsed now
  */
-export function topicEntries(
+export async function topicEntries(
   { url, headers, body }: TopicContent,
   { subscriptionId }: { readonly subscriptionId: string },
-): readonly TopicEntry[] {
+): Promise<readonly TopicEntry[]> {
   const contentType = headers.find(([name]) => name === 'content-type')?.[1];
-  const entries = readEntries(decodeText(body, contentType), url);
-  const versions = entryVersions(entries);
-  return entries.flatMap((entry, index) => {
-    const version = versions[index];
-    if (version === undefined) return [];
-    const times = [entry.published, entry.updated].flatMap((date) => date?.getTime() ?? []);
-    const at = times.length === 0 ? undefined : Math.max(...times);
-    return { key: version.key, piece: entryPiece(subscriptionId, entry, version), at };
-  });
+  const versions = await parseVersions({ bytes: body, contentType, baseUrl: url, subscriptionId });
+  return versions.map((version) => ({ key: version.key, piece: entryPiece(version), at: version.at }));
 }
 
 /** Clocks differ, and what is published takes its time to appear, in milliseconds. */
@@ -57,11 +51,11 @@ export interface GapRule {
  * The entries that are new after a gap: those dated in it, undated ones, and, where all that was handed over is remembered,
  * whatever else was not. Nothing dated before the subscription began is new.
  */
-export function newAfter(entries: readonly TopicEntry[], rule: GapRule): readonly TopicEntry[] {
+export function newAfter(entries: readonly TopicEntry[], rule: GapRule): Promise<readonly TopicEntry[]> {
   const { since, subscribedAt, now, keepsSeen, isMissing } = rule;
   const gapStart = since - SLACK_MS;
   // A clock that was set back makes the subscription begin in the future: that says nothing of any entry.
   const floor = subscribedAt > now ? gapStart : subscribedAt - FLOOR_SLACK_MS;
   const earliest = keepsSeen ? floor : Math.max(gapStart, floor);
-  return entries.filter(({ piece, at = Infinity }) => at >= earliest && isMissing(piece));
+  return selected(entries, ({ piece, at = Infinity }) => at >= earliest && isMissing(piece));
 }

@@ -15,3 +15,45 @@ export async function* slices<T>(items: Iterable<T> | AsyncIterable<T>, size = 1
   }
   if (slice.length > 0) yield slice;
 }
+
+/** So many items are gone through at once: some of what is done with each takes 20 µs. */
+const AT_ONCE = 500;
+
+/** Long work pauses after so many milliseconds. */
+const LONGEST_MS = 5;
+
+/** For long work to ask, after each of its parts, whether it is time to let others have their turn: then it is a promise. */
+export function breaks(): () => Promise<void> | undefined {
+  let begun = performance.now();
+  return () => {
+    if (performance.now() - begun < LONGEST_MS) return undefined;
+    return macrotask().then(() => void (begun = performance.now()));
+  };
+}
+
+/**
+ * Does something with each item: at once where there are few, else for some milliseconds at a time. Small work makes no
+ * promise and keeps its place before what comes next.
+ */
+export function inSlices<T>(items: readonly T[], work: (item: T, index: number) => void): void | Promise<void> {
+  if (items.length > AT_ONCE) return sliced(items, work);
+  for (const [index, item] of items.entries()) work(item, index);
+}
+
+async function sliced<T>(items: readonly T[], work: (item: T, index: number) => void): Promise<void> {
+  const pause = breaks();
+  for (const [index, item] of items.entries()) {
+    work(item, index);
+    const pausing = pause();
+    if (pausing !== undefined) await pausing;
+  }
+}
+
+/** Those of many items that pass a test. */
+export async function selected<T>(items: readonly T[], test: (item: T) => boolean): Promise<readonly T[]> {
+  const passed: T[] = [];
+  await inSlices(items, (item) => {
+    if (test(item)) passed.push(item);
+  });
+  return passed;
+}

@@ -1,8 +1,9 @@
 import { authorOf, firstFilled, parsedEntry, present } from './entry.js';
 import { readDate } from './entry-date.js';
-import { innerBase, resolveUrl } from './entry-url.js';
+import { innerBase, resolveUrl, type LinkBase } from './entry-url.js';
 import type { FeedAuthor, ParsedEntry, ParsedFeed } from './feed.js';
 import type { AtomDocument } from './feedsmith.js';
+import { inheritedAuthors } from './inherited-authors.js';
 import { collapsed, plainText } from './plain-text.js';
 import { youtubeVideo } from './youtube.js';
 
@@ -12,9 +13,10 @@ type Persons = AtomEntry['authors'];
 type Text = AtomEntry['title'];
 
 /** Reads what feedsmith made of an Atom feed (RFC 4287). */
-export function atomFeed(document: AtomDocument, baseUrl: string): ParsedFeed {
-  const base = innerBase(document.xml?.base, baseUrl);
+export function atomFeed(document: AtomDocument, outer: LinkBase): ParsedFeed {
+  const base = innerBase(document.xml?.base, outer);
   const authors = authorsOf(document.authors, base);
+  const inherited = inheritedAuthors(authors);
   return {
     format: 'atom',
     ...present({
@@ -24,21 +26,22 @@ export function atomFeed(document: AtomDocument, baseUrl: string): ParsedFeed {
       updated: readDate(document.updated),
     }),
     authors,
-    entries: (document.entries ?? []).map((entry) => atomEntry(entry, base, authors)),
+    entries: (document.entries ?? []).map((entry) => atomEntry(entry, base, inherited)),
     raw: document,
   };
 }
 
-/** @param feedAuthors who wrote it where it names nobody (RFC 4287, section 4.2.1) */
-function atomEntry(entry: AtomEntry, feedBase: string, feedAuthors: readonly FeedAuthor[]): ParsedEntry {
+/** @param inherited who wrote it where it names nobody (RFC 4287, section 4.2.1) */
+function atomEntry(entry: AtomEntry, feedBase: LinkBase, inherited: () => readonly FeedAuthor[]): ParsedEntry {
   const base = innerBase(entry.xml?.base, feedBase);
+  const own = firstFilled(authorsOf(entry.authors, base), authorsOf(entry.source?.authors, base));
   return parsedEntry({
     id: entry.id,
     url: alternate(entry.links, base),
     title: textOf(entry.title),
     published: readDate(entry.published),
     updated: readDate(entry.updated),
-    authors: firstFilled(authorsOf(entry.authors, base), authorsOf(entry.source?.authors, base), feedAuthors),
+    authors: own.length > 0 ? own : inherited(),
     summary: entry.summary?.value,
     content: entry.content?.value,
     youtube: youtubeVideo(entry.yt),
@@ -50,7 +53,7 @@ function atomEntry(entry: AtomEntry, feedBase: string, feedAuthors: readonly Fee
  * Where an entry is to be read: its link `alternate`, which a link without a relation is (RFC 4287, section 4.2.7.2); of
  * several the first in HTML.
  */
-export function alternate(links: Links, base: string): string | undefined {
+export function alternate(links: Links, base: LinkBase): string | undefined {
   const alternates = (links ?? []).filter(({ rel = 'alternate' }) =>
     /^(?:http:\/\/www\.iana\.org\/assignments\/relation\/)?alternate$/i.test(rel),
   );
@@ -58,7 +61,7 @@ export function alternate(links: Links, base: string): string | undefined {
   return resolveUrl(preferred?.href, base);
 }
 
-export function authorsOf(persons: Persons, base: string): readonly FeedAuthor[] {
+export function authorsOf(persons: Persons, base: LinkBase): readonly FeedAuthor[] {
   return (persons ?? []).flatMap(({ name, uri, email }) => authorOf(name, uri, email, base));
 }
 

@@ -1,19 +1,26 @@
 import { digest, digestOf } from './digest.js';
 import type { ParsedEntry } from './feed.js';
 
-/** What tells an entry from others of its feed, and one version of it from another. */
+/** What tells an entry from others of its feed, and one version of it from another. Times are epoch milliseconds. */
 export interface EntryVersion {
   readonly key: string;
+  /** The same, of one subscription alone. */
+  readonly scopedKey: string;
   readonly version: string;
-  /** When it was last changed, as the document says: epoch milliseconds. */
-  readonly updated?: number;
+  /** When it was last changed, as the document says. */
+  readonly updated?: number | undefined;
+  /** When it was published or updated, whichever is later, as the document says. */
+  readonly at?: number | undefined;
+  readonly deleted: boolean;
 }
 
 /**
  * Tells entries and their versions apart, for each entry in order. The key is of the id; where a document has the same id
  * several times with different content, of id and content, since then the id is no name for either.
+ *
+ * @param scope the subscription that `scopedKey` is of
  */
-export function entryVersions(entries: readonly ParsedEntry[]): readonly EntryVersion[] {
+export function entryVersions(entries: readonly ParsedEntry[], scope: string): readonly EntryVersion[] {
   const versions = entries.map(({ raw, deleted }) => digestOf({ raw, deleted }));
   const versionOfId = new Map<string, string>();
   const ambiguous = new Set<string>();
@@ -23,9 +30,17 @@ export function entryVersions(entries: readonly ParsedEntry[]): readonly EntryVe
     if (known !== undefined && known !== version) ambiguous.add(id);
     versionOfId.set(id, version);
   }
-  return entries.map(({ id, updated }, index) => {
+  return entries.map(({ id, published, updated, deleted }, index) => {
     const version = versions[index] ?? '';
     const key = digest(ambiguous.has(id) ? JSON.stringify([id, version]) : id);
-    return updated === undefined ? { key, version } : { key, version, updated: updated.getTime() };
+    const times = [published, updated].flatMap((date) => date?.getTime() ?? []);
+    return {
+      key,
+      scopedKey: digest(`${scope}\n${key}`),
+      version,
+      updated: updated?.getTime(),
+      at: times.length === 0 ? undefined : Math.max(...times),
+      deleted,
+    };
   });
 }

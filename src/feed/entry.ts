@@ -1,6 +1,6 @@
 import { digestOf } from './digest.js';
 import type { FeedAuthor, ParsedEntry } from './feed.js';
-import { resolveUrl } from './entry-url.js';
+import { resolveUrl, type LinkBase } from './entry-url.js';
 
 /** What was read of an entry; undefined where the document says nothing. */
 type ReadEntry = { readonly [Field in keyof ParsedEntry]: ParsedEntry[Field] | undefined };
@@ -16,7 +16,7 @@ export function authorOf(
   name: string | undefined,
   link: string | undefined,
   email: string | undefined,
-  base: string,
+  base: LinkBase,
 ): readonly FeedAuthor[] {
   const url = resolveUrl(link, base);
   return (name ?? url ?? email) === undefined ? [] : [present({ name, url, email })];

@@ -1,7 +1,9 @@
 import { authorOf, firstFilled, parsedEntry, present } from './entry.js';
 import { readDate } from './entry-date.js';
-import { resolveUrl } from './entry-url.js';
+import { resolveUrl, type LinkBase } from './entry-url.js';
 import type { FeedAuthor, ParsedEntry, ParsedFeed } from './feed.js';
+import { checkEntryCount } from './feed-bounds.js';
+import { inheritedAuthors } from './inherited-authors.js';
 import { collapsed } from './plain-text.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -15,34 +17,40 @@ export function isJsonFeed(value: unknown): value is Json {
   );
 }
 
-/** Reads a JSON Feed, 1.0 or 1.1. What is of another type than it should be is passed over. */
-export function jsonFeed(feed: Json, baseUrl: string): ParsedFeed {
-  const authors = authorsOf(feed, baseUrl);
+/**
+ * Reads a JSON Feed, 1.0 or 1.1. What is of another type than it should be is passed over.
+ *
+ * @throws RangeError where it has too many items
+ */
+export function jsonFeed(feed: Json, base: LinkBase): ParsedFeed {
+  const items = listOf(feed['items']).filter(isObject);
+  checkEntryCount(items.length);
+  const authors = authorsOf(feed, base);
+  const inherited = inheritedAuthors(authors);
   return {
     format: 'json-feed',
     ...present({
       title: collapsed(stringOf(feed['title'])),
       id: stringOf(feed['feed_url']),
-      url: resolveUrl(stringOf(feed['home_page_url']), baseUrl),
+      url: resolveUrl(stringOf(feed['home_page_url']), base),
     }),
     authors,
-    entries: listOf(feed['items'])
-      .filter(isObject)
-      .map((item) => jsonItem(item, baseUrl, authors)),
+    entries: items.map((item) => jsonItem(item, base, inherited)),
     raw: feed,
   };
 }
 
-/** @param feedAuthors who wrote it where it names nobody */
-function jsonItem(item: Json, baseUrl: string, feedAuthors: readonly FeedAuthor[]): ParsedEntry {
-  const [url, externalUrl] = [item['url'], item['external_url']].map((link) => resolveUrl(stringOf(link), baseUrl));
+/** @param inherited who wrote it where it names nobody */
+function jsonItem(item: Json, base: LinkBase, inherited: () => readonly FeedAuthor[]): ParsedEntry {
+  const own = authorsOf(item, base);
+  const [url, externalUrl] = [item['url'], item['external_url']].map((link) => resolveUrl(stringOf(link), base));
   return parsedEntry({
     id: idOf(item['id']),
     url: url ?? externalUrl,
     title: collapsed(stringOf(item['title'])),
     published: readDate(stringOf(item['date_published'])),
     updated: readDate(stringOf(item['date_modified'])),
-    authors: firstFilled(authorsOf(item, baseUrl), feedAuthors),
+    authors: own.length > 0 ? own : inherited(),
     summary: stringOf(item['summary']),
     content: stringOf(item['content_html']) ?? stringOf(item['content_text']),
     raw: item,
@@ -50,9 +58,9 @@ function jsonItem(item: Json, baseUrl: string, feedAuthors: readonly FeedAuthor[
 }
 
 /** `authors` of 1.1, else `author` of 1.0. */
-function authorsOf(holder: Json, baseUrl: string): readonly FeedAuthor[] {
+function authorsOf(holder: Json, base: LinkBase): readonly FeedAuthor[] {
   const [authors, author] = [listOf(holder['authors']), [holder['author']]].map((list) =>
-    list.filter(isObject).flatMap(({ name, url }) => authorOf(stringOf(name), stringOf(url), undefined, baseUrl)),
+    list.filter(isObject).flatMap(({ name, url }) => authorOf(stringOf(name), stringOf(url), undefined, base)),
   );
   return firstFilled(authors, author);
 }

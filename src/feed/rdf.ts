@@ -1,7 +1,7 @@
 import { alternate, authorsOf } from './atom.js';
 import { authorOf, firstFilled, parsedEntry, present } from './entry.js';
 import { readDate } from './entry-date.js';
-import { innerBase, resolveUrl } from './entry-url.js';
+import { innerBase, resolveUrl, type LinkBase } from './entry-url.js';
 import type { FeedAuthor, ParsedEntry, ParsedFeed } from './feed.js';
 import type { RdfDocument } from './feedsmith.js';
 import { plainText } from './plain-text.js';
@@ -9,8 +9,8 @@ import { plainText } from './plain-text.js';
 type RdfItem = NonNullable<RdfDocument['items']>[number];
 
 /** Reads what feedsmith made of RSS 1.0 or 0.90, which are RDF. */
-export function rdfFeed(document: RdfDocument, baseUrl: string): ParsedFeed {
-  const base = innerBase(document.xml?.base, baseUrl);
+export function rdfFeed(document: RdfDocument, outer: LinkBase): ParsedFeed {
+  const base = innerBase(document.xml?.base, outer);
   return {
     format: 'rdf',
     ...present({
@@ -25,7 +25,7 @@ export function rdfFeed(document: RdfDocument, baseUrl: string): ParsedFeed {
   };
 }
 
-function rdfItem(item: RdfItem, feedBase: string): ParsedEntry {
+function rdfItem(item: RdfItem, feedBase: LinkBase): ParsedEntry {
   const base = innerBase(item.xml?.base, feedBase);
   return parsedEntry({
     id: item.rdf?.about ?? item.atom?.id,
@@ -40,7 +40,7 @@ function rdfItem(item: RdfItem, feedBase: string): ParsedEntry {
   });
 }
 
-function creatorsOf({ dc, atom }: Pick<RdfItem, 'dc' | 'atom'>, base: string): readonly FeedAuthor[] {
+function creatorsOf({ dc, atom }: Pick<RdfItem, 'dc' | 'atom'>, base: LinkBase): readonly FeedAuthor[] {
   const creators = dc?.creators?.flatMap((name) => authorOf(name, undefined, undefined, base));
   return firstFilled(creators, authorsOf(atom?.authors, base));
 }

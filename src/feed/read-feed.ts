@@ -1,5 +1,7 @@
+import { documentBase, type LinkBase } from './entry-url.js';
 import type { ParsedEntry, ParsedFeed } from './feed.js';
 import { isJsonFeed, jsonFeed } from './json-feed.js';
+import { MAX_ELEMENTS } from './feed-bounds.js';
 import { parseJson } from './parse-json.js';
 import { readProlog } from './prolog.js';
 import { readXmlFeed } from './xml-feed.js';
@@ -13,9 +15,10 @@ const HTML_ROOTS = new Set(['html', 'head', 'body']);
  *
  * @param baseUrl what relative links are relative to: the topic
  * @throws SyntaxError where the text is no feed or is not well-formed
+ * @throws RangeError where it is over a bound of PROTOCOL D12
  */
 export function readFeed(text: string, baseUrl: string): ParsedFeed {
-  const document = readDocument(text, baseUrl);
+  const document = readDocument(text, documentBase(baseUrl));
   if (typeof document === 'string') throw new SyntaxError(`No feed, but ${document}`);
   return document;
 }
@@ -25,22 +28,23 @@ export function readFeed(text: string, baseUrl: string): ParsedFeed {
  * JSON Feed, an HTML page, text without markup.
  *
  * @throws SyntaxError where it is JSON or XML that is not well-formed, or XML that is no feed
+ * @throws RangeError where it is over a bound of PROTOCOL D12
  */
 export function readEntries(text: string, baseUrl: string): readonly ParsedEntry[] {
-  const document = readDocument(text, baseUrl);
+  const document = readDocument(text, documentBase(baseUrl));
   return typeof document === 'string' ? [] : document.entries;
 }
 
 /** The feed, or what the text is instead, in words. */
-function readDocument(text: string, baseUrl: string): ParsedFeed | string {
+function readDocument(text: string, base: LinkBase): ParsedFeed | string {
   const start = /\S/.exec(text)?.[0];
   if (start === undefined) return 'an empty text';
   if (start === '{' || start === '[') {
-    const value = parseJson(text);
-    return isJsonFeed(value) ? jsonFeed(value, baseUrl) : 'JSON that is no JSON Feed';
+    const value = parseJson(text, MAX_ELEMENTS);
+    return isJsonFeed(value) ? jsonFeed(value, base) : 'JSON that is no JSON Feed';
   }
   if (start !== '<') return 'text without markup';
   const { root, rootAt, doctype } = readProlog(text);
   if (doctype === 'html' || HTML_ROOTS.has(root.toLowerCase())) return 'an HTML page';
-  return readXmlFeed(text.slice(rootAt), root, baseUrl);
+  return readXmlFeed(text.slice(rootAt), root, base);
 }

@@ -1,7 +1,7 @@
 import { alternate, authorsOf } from './atom.js';
 import { authorOf, firstFilled, parsedEntry, present } from './entry.js';
 import { readDate } from './entry-date.js';
-import { innerBase, resolveUrl } from './entry-url.js';
+import { innerBase, resolveUrl, type LinkBase } from './entry-url.js';
 import type { ParsedEntry, ParsedFeed } from './feed.js';
 import type { RssDocument } from './feedsmith.js';
 import { plainText } from './plain-text.js';
@@ -9,8 +9,8 @@ import { plainText } from './plain-text.js';
 type RssItem = NonNullable<RssDocument['items']>[number];
 
 /** Reads what feedsmith made of an RSS feed, 0.91 to 2.0. */
-export function rssFeed(document: RssDocument, baseUrl: string): ParsedFeed {
-  const base = innerBase(document.xml?.base, baseUrl);
+export function rssFeed(document: RssDocument, outer: LinkBase): ParsedFeed {
+  const base = innerBase(document.xml?.base, outer);
   const { name, link, email } = document.managingEditor ?? {};
   return {
     format: 'rss',
@@ -30,11 +30,11 @@ export function rssFeed(document: RssDocument, baseUrl: string): ParsedFeed {
   };
 }
 
-function rssItem(item: RssItem, feedBase: string): ParsedEntry {
+function rssItem(item: RssItem, feedBase: LinkBase): ParsedEntry {
   const base = innerBase(item.xml?.base, feedBase);
   return parsedEntry({
     id: item.guid?.value ?? item.atom?.id,
-    url: resolveUrl(item.link, base) ?? permalink(item) ?? alternate(item.atom?.links, base),
+    url: resolveUrl(item.link, base) ?? permalink(item, base) ?? alternate(item.atom?.links, base),
     title: plainText(item.title ?? item.atom?.title?.value),
     published: readDate(item.pubDate ?? item.atom?.published ?? item.dc?.dates?.[0]),
     updated: readDate(item.atom?.updated ?? item.dcterms?.modified?.[0]),
@@ -51,7 +51,7 @@ function rssItem(item: RssItem, feedBase: string): ParsedEntry {
 }
 
 /** A guid is a URL unless it says it is none; many that are none do not say so. */
-function permalink({ guid }: RssItem): string | undefined {
+function permalink({ guid }: RssItem, base: LinkBase): string | undefined {
   const isUrl = guid?.isPermaLink !== false && /^https?:\/\//i.test(guid?.value ?? '');
-  return isUrl && guid?.value !== undefined ? resolveUrl(guid.value, guid.value) : undefined;
+  return isUrl && guid?.value !== undefined ? resolveUrl(guid.value, base) : undefined;
 }

@@ -1,8 +1,13 @@
 import type { FeedFormat } from './feed.js';
+import { checkEntryCount } from './feed-bounds.js';
 import { readXml, type Span, type XmlElement } from './xml-tags.js';
 
 /** Longer an author is left out: feedsmith's cost for one grows with the square of it. */
 const MAX_AUTHOR_LENGTH = 256;
+
+/** Names of entries, and how deep they lie at most. */
+const ENTRIES = new Set(['entry', 'deleted-entry', 'item']);
+const ENTRY_DEPTH = 3;
 
 const RSS_AUTHORS = new Set(['author', 'managingeditor', 'webmaster']);
 
@@ -15,14 +20,16 @@ const HIDDEN = 'unread-';
  * @param xml from where the root begins
  * @returns the root alone: no document type, so no entity is declared
  * @throws SyntaxError where it is not well-formed
+ * @throws RangeError where it is over a bound of PROTOCOL D12
  */
 export function safeXml(xml: string, format: FeedFormat): string {
   const names: Span[] = [];
   const instructions: Span[] = [];
+  let entries = 0;
 
   /** @param length of the whole element */
   function isHarmful({ name }: XmlElement, length: number): boolean {
-    const localName = name.slice(name.indexOf(':') + 1).toLowerCase();
+    const localName = localNameOf(name);
     // Its content would be taken for the length of a list that is then made.
     if (localName === 'length') return true;
     // Each item that this table of contents names would be sought among all of them, and those it does not name be lost.
@@ -31,6 +38,11 @@ export function safeXml(xml: string, format: FeedFormat): string {
   }
 
   const rootEnd = readXml(xml, {
+    open({ name, depth }) {
+      if (depth > ENTRY_DEPTH || !ENTRIES.has(localNameOf(name))) return;
+      entries += 1;
+      checkEntryCount(entries);
+    },
     close(element, nameAt) {
       const end = nameAt ?? element.nameAt;
       if (!isHarmful(element, end.end - element.nameAt.start)) return;
@@ -51,4 +63,8 @@ export function safeXml(xml: string, format: FeedFormat): string {
     copied = at.end;
   }
   return parts.join('') + xml.slice(copied, rootEnd);
+}
+
+function localNameOf(name: string): string {
+  return name.slice(name.indexOf(':') + 1).toLowerCase();
 }

@@ -1,7 +1,7 @@
 import { alternate } from './atom.js';
 import { parsedEntry, present } from './entry.js';
 import { readDate } from './entry-date.js';
-import { innerBase } from './entry-url.js';
+import { innerBase, type LinkBase } from './entry-url.js';
 import type { ParsedEntry } from './feed.js';
 import { readXml, type XmlElement } from './xml-tags.js';
 import { deletedYoutubeVideo } from './youtube.js';
@@ -28,7 +28,7 @@ interface DeletedEntry {
  *
  * @param xml from where the root begins
  */
-export function readTombstones(xml: string, baseUrl: string): readonly Tombstone[] {
+export function readTombstones(xml: string, outer: LinkBase): readonly Tombstone[] {
   const tombstones: Tombstone[] = [];
   let root: XmlElement | undefined;
   let entriesBefore = 0;
@@ -37,6 +37,8 @@ export function readTombstones(xml: string, baseUrl: string): readonly Tombstone
   let texts = new Map<string, string>();
   let links: NonNullable<DeletedEntry['links']> = [];
   const path: string[] = [];
+  /** The text that is being read, where it is one that is kept. */
+  let wanted: string | undefined;
 
   function begin(element: XmlElement): void {
     deleted = element;
@@ -50,24 +52,31 @@ export function readTombstones(xml: string, baseUrl: string): readonly Tombstone
       const localName = localNameOf(element);
       if (deleted !== undefined) {
         path.push(localName);
+        wanted = wantedText(path);
         if (path.length === 1 && localName === 'link') links.push(linkOf(element));
       } else if (element.depth <= 2 && localName === 'deleted-entry' && isTombstone(element, root)) begin(element);
       else if (element.depth === 2 && localName === 'entry') entriesBefore += 1;
     },
     text(text) {
-      if (path.length === 0 || path.length > 2) return;
-      const key = path.join(' ');
-      texts.set(key, (texts.get(key) ?? '') + text);
+      if (wanted !== undefined) texts.set(wanted, (texts.get(wanted) ?? '') + text);
     },
     close(element) {
       path.pop();
+      wanted = wantedText(path);
       if (element !== deleted) return;
-      const base = innerBase(element.attributes.get('xml:base'), innerBase(root?.attributes.get('xml:base'), baseUrl));
+      const base = innerBase(element.attributes.get('xml:base'), innerBase(root?.attributes.get('xml:base'), outer));
       tombstones.push({ entry: entryOf(saidBy(element, texts, links), base), entriesBefore });
       deleted = undefined;
     },
   });
   return tombstones;
+}
+
+/** Names may be long, so that they are not joined for each of the elements and texts. */
+function wantedText([first, second, third]: readonly string[]): string | undefined {
+  if (third !== undefined) return undefined;
+  if (second === undefined) return first === 'comment' ? first : undefined;
+  return first === 'by' && /^(?:name|uri|email)$/.test(second) ? `by ${second}` : undefined;
 }
 
 function saidBy(
@@ -86,7 +95,7 @@ function saidBy(
   });
 }
 
-function entryOf(raw: DeletedEntry, base: string): ParsedEntry {
+function entryOf(raw: DeletedEntry, base: LinkBase): ParsedEntry {
   const { ref, when, by, links } = raw;
   return parsedEntry({
     id: ref,

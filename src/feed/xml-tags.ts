@@ -1,11 +1,9 @@
 import { onDemand } from '../on-demand.js';
 import { MAX_DEPTH } from '../protocol/link-reader.js';
+import { excerpt, MAX_ELEMENTS } from './feed-bounds.js';
 
 /** More attributes than an element of any feed has; what reads them next makes several objects of each. */
 const MAX_ATTRIBUTES = 1_000;
-
-/** More elements than 10 MiB of any feed has; each is several objects at the end. */
-const MAX_ELEMENTS = 500_000;
 
 /** Where something lies in the text: from `start` up to, not with, `end`. */
 export interface Span {
@@ -42,8 +40,9 @@ const NO_NAME = /[\s"'<>=&`/]/;
  *
  * @param xml from where the root begins
  * @returns where the root ends
- * @throws SyntaxError where the root is not well-formed in that sense, lies deeper than `MAX_DEPTH`, or it has more
- *   elements, or an element more attributes, than any feed needs
+ * @throws SyntaxError where the root is not well-formed in that sense
+ * @throws RangeError where it has more elements (instructions count as such), an element more attributes, or elements lie
+ *   deeper than any feed needs
  */
 export function readXml(xml: string, visitor: XmlVisitor): number {
   const stack: XmlElement[] = [];
@@ -53,6 +52,8 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
   let attributeName = '';
   let attributeValue = '';
   let elements = 0;
+  /** Attributes of the element so far, also where one name is written twice. */
+  let written = 0;
 
   const broken = (what: string, at: number): SyntaxError =>
     new SyntaxError(`Broken XML, ${at} characters into the root: ${what}`);
@@ -63,11 +64,15 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
     return text;
   }
 
+  function countElement(): void {
+    elements += 1;
+    if (elements > MAX_ELEMENTS) throw new RangeError(`The XML has more than ${MAX_ELEMENTS} elements`);
+  }
+
   function openElement(): XmlElement {
     const element = { name: nameOf(name), nameAt: name, attributes, depth: stack.length + 1 };
-    if (element.depth > MAX_DEPTH) throw new SyntaxError(`The XML is nested more than ${MAX_DEPTH} deep`);
-    elements += 1;
-    if (elements > MAX_ELEMENTS) throw new SyntaxError(`The XML has more than ${MAX_ELEMENTS} elements`);
+    if (element.depth > MAX_DEPTH) throw new RangeError(`The XML is nested more than ${MAX_DEPTH} deep`);
+    countElement();
     visitor.open?.(element);
     return element;
   }
@@ -86,6 +91,7 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
       onopentagname(start, end) {
         name = { start, end };
         attributes = new Map();
+        written = 0;
       },
       onattribname(start, end) {
         attributeName = nameOf({ start, end });
@@ -100,7 +106,10 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
       onattribend(quote, end) {
         if (quote !== QuoteType.Double && quote !== QuoteType.Single) throw broken('an attribute lacks quotes', end);
         if (!attributes.has(attributeName)) attributes.set(attributeName, attributeValue);
-        if (attributes.size > MAX_ATTRIBUTES) throw new SyntaxError(`More than ${MAX_ATTRIBUTES} attributes`);
+        written += 1;
+        if (written > MAX_ATTRIBUTES) {
+          throw new RangeError(`An element of the XML has more than ${MAX_ATTRIBUTES} attributes`);
+        }
       },
       onopentagend() {
         stack.push(openElement());
@@ -113,10 +122,11 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
         const element = stack.pop();
         const closed = nameOf({ start, end });
         if (element?.name !== closed) {
-          throw broken(`</${closed}> ends ${element === undefined ? 'nothing' : `<${element.name}>`}`, start);
+          const other = element === undefined ? 'nothing' : `<${excerpt(element.name)}>`;
+          throw broken(`</${excerpt(closed)}> ends ${other}`, start);
         }
         const tagEnd = xml.indexOf('>', end);
-        if (xml.slice(end, tagEnd).trim() !== '') throw broken(`</${closed}> holds more than its name`, end);
+        if (xml.slice(end, tagEnd).trim() !== '') throw broken(`</${excerpt(closed)}> holds more than its name`, end);
         closeElement(element, { start, end }, tagEnd + 1);
       },
       ontext(start, end) {
@@ -137,6 +147,7 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
         if (/^-?>/.test(xml.slice(start, start + 2))) throw broken('a comment begins with its end', start);
       },
       onprocessinginstruction(start, end) {
+        countElement();
         visitor.instruction?.({ start: start - 2, end: end + 2 });
       },
       ondeclaration(start) {
@@ -147,6 +158,7 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
   );
   tokenizer.write(xml);
   tokenizer.end();
-  if (rootEnd === undefined) throw new SyntaxError(`Broken XML: <${stack.at(-1)?.name ?? nameOf(name)}> does not end`);
+  if (rootEnd === undefined)
+    throw new SyntaxError(`Broken XML: <${excerpt(stack.at(-1)?.name ?? nameOf(name))}> does not end`);
   return rootEnd;
 }

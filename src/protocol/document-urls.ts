@@ -11,6 +11,9 @@ const MAX_TOTAL_LENGTH = 16 * 1024 * 1024;
 export class DocumentUrls {
   readonly #documentUrl: string;
   #lengthLeft: number;
+  /** The base that was looked at last, and whether it is a URL: most links of a document share one. */
+  #base: string;
+  #isUrl: boolean;
 
   /**
    * @param documentUrl the URL that was read. A topic that is no URL is allowed: only absolute links resolve then.
@@ -24,6 +27,8 @@ export class DocumentUrls {
     }
     this.#documentUrl = documentUrl;
     this.#lengthLeft = maxTotalLength;
+    this.#base = documentUrl;
+    this.#isUrl = URL.canParse(documentUrl);
   }
 
   /** The document's own URL: the outermost base. */
@@ -38,7 +43,8 @@ export class DocumentUrls {
   base(reference: string | undefined, outer: string = this.#documentUrl): string {
     if (reference === undefined) return outer;
     if (reference.length > MAX_URL_LENGTH) return this.#documentUrl;
-    const url = resolved(reference, outer);
+    // Each entry may have a base of its own: with no length left, resolving goes on for nothing.
+    const url = this.#lengthLeft > 0 ? this.#resolved(reference, outer) : undefined;
     if (url === undefined) return outer;
     return url.href.length > MAX_URL_LENGTH ? this.#documentUrl : url.href;
   }
@@ -46,15 +52,21 @@ export class DocumentUrls {
   /** A link resolved against a base of this document; undefined when it does not resolve or is over a bound. */
   resolve(reference: string, base: string = this.#documentUrl): URL | undefined {
     if (this.#lengthLeft <= 0 || reference.length > MAX_URL_LENGTH) return undefined;
-    const url = resolved(reference, base);
+    const url = this.#resolved(reference, base);
     if (url === undefined) return undefined;
-    this.#lengthLeft -= url.href.length;
     return url.href.length > MAX_URL_LENGTH || this.#lengthLeft < 0 ? undefined : url;
   }
-}
 
-/** A topic may be no URL, and resolves nothing relative then. */
-function resolved(reference: string, base: string): URL | undefined {
-  const from = URL.canParse(base) ? base : undefined;
-  return URL.canParse(reference, from) ? new URL(reference, from) : undefined;
+  /** A topic may be no URL: nothing relative resolves then. Every URL counts, also one that is left out or a base. */
+  #resolved(reference: string, base: string): URL | undefined {
+    if (base !== this.#base) {
+      this.#base = base;
+      this.#isUrl = URL.canParse(base);
+    }
+    const from = this.#isUrl ? base : undefined;
+    if (!URL.canParse(reference, from)) return undefined;
+    const url = new URL(reference, from);
+    this.#lengthLeft -= url.href.length;
+    return url;
+  }
 }

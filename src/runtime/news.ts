@@ -13,7 +13,7 @@ import { piecesIn } from '../delivery/message.js';
 import { Polling } from '../delivery/polling.js';
 import { RefusedContent } from '../delivery/refused-content.js';
 import { SeenNews } from '../delivery/seen-news.js';
-import { findEvent } from '../delivery/stored-event.js';
+import { findEvent, type StoredEvent } from '../delivery/stored-event.js';
 import { SuspectTurn } from '../delivery/suspect-turn.js';
 import { TopicReader } from '../delivery/topic-reader.js';
 import { WaitingEvents } from '../delivery/waiting-events.js';
@@ -54,11 +54,10 @@ export interface NewsOptions {
   readonly isClosing: () => boolean;
 }
 
-/** After a start, topics are fetched one by one, so many milliseconds apart, and all of them within the longest spread. */
+/** Milliseconds between topics that are fetched after a start, and the longest time that all of them take. */
 const SPREAD_EACH_MS = 20;
 const LONGEST_SPREAD_MS = 1_800_000;
-
-/** What no hub delivers yet after a start is fetched after so many milliseconds, should none have come back by then. */
+/** Milliseconds after a start in which a hub may deliver again, before its topics are fetched. */
 const PATIENCE_MS = 60_000;
 
 /** The way of news to its handlers: as it comes, from the inbox, and from the topics themselves. */
@@ -85,6 +84,7 @@ export class News {
     this.#topics = new MarkedTopics(marking);
     this.#justRead = new JustRead(now);
     const waiting = new WaitingEvents();
+    const stored = (id: string): Promise<StoredEvent | undefined> => findEvent(store, id, () => {});
     this.inbox = new Inbox({
       store,
       engine,
@@ -98,13 +98,13 @@ export class News {
         return this.delivery.redeliver(event);
       },
       marked: new MarkedEvents(marking),
-      onFound: (event) => this.delivery.found(event),
+      onFound: (event) => this.delivery.left.found(event),
       onFoundDead: (event) => {
         this.deadLetters.found(event);
-        this.delivery.found(event);
+        this.delivery.left.found(event);
       },
       onDeadLetter: (event) => {
-        this.delivery.bury(event);
+        this.delivery.left.bury(event);
         void this.deadLetters.buried(event);
       },
     });
@@ -115,7 +115,7 @@ export class News {
       now,
       retentionOf: (service) => targetOf(service)?.delivery.deadLetters,
       revive: (event) => this.inbox.revive(event),
-      eventOf: (event) => this.delivery.messageOf(event),
+      eventOf: (event) => this.delivery.left.messageOf(event),
     });
     const entryOf: FetchingOptions['entryOf'] = (id) => registry.get(id);
     const apply: FetchingOptions['apply'] = (id, event) => registry.apply(id, event);
@@ -129,6 +129,7 @@ export class News {
       storeTimeoutMs: options.storeTimeoutMs,
       targetOf,
       entryOf,
+      readEvent: stored,
       fetchPinged: (entry, grant) => reader.pinged(entry.record, grant),
       onDeleted: async (id) => void (await registry.apply(id, { type: 'unwanted', why: 'deleted' })),
     });
@@ -150,10 +151,9 @@ export class News {
     this.#catchUp = new CatchUp({
       ...fetching,
       waitingEvents: (id) => waiting.of(id),
-      // What cannot be read is told of when its turn comes.
-      readEvent: (id) => findEvent(store, id, () => {}),
+      readEvent: stored,
       piecesOf: async (event) => {
-        const message = this.delivery.messageOf(event);
+        const message = this.delivery.left.messageOf(event);
         return message === undefined ? [] : piecesIn(message);
       },
     });

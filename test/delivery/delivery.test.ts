@@ -46,6 +46,7 @@ function setUp(
   const inbox = {
     enqueue: record('enqueue'),
     hold: record('hold'),
+    release: () => {},
     keep: record('keep'),
     settle: record('settle'),
     loadOf: () => ({ events: waiting, bytes: waiting * 100 }),
@@ -67,6 +68,7 @@ function setUp(
     storeTimeoutMs: 5_000,
     logger: world.logger,
     now: () => world.now,
+    readEvent: async () => undefined,
     targetOf: () => (isDeclared ? target : undefined),
     fetchPinged: async () => new Error('nothing is to be fetched'),
     entryOf: (id) => (id === entry.record.id ? entry : undefined),
@@ -205,8 +207,8 @@ describe('a stored event', () => {
     const { delivery, hooks, world } = setUp(() => {});
     const told: HookPayload[] = [];
     hooks.on('dead-letter', (payload) => told.push(payload));
-    delivery.bury({ ...storedEvent, attempts: 2, errors: [{ message: 'no', at: 0 }] });
-    delivery.bury({ ...storedEvent, subscriptionId: 'gone' });
+    delivery.left.bury({ ...storedEvent, attempts: 2, errors: [{ message: 'no', at: 0 }] });
+    delivery.left.bury({ ...storedEvent, subscriptionId: 'gone' });
     expect(told.map(({ error, event }) => [error?.message, event?.id, event?.attempt])).toEqual([['no', 'e1', 2]]);
     expect(world.logged('is given up').map(({ level }) => level)).toEqual(['error', 'error']);
   });

@@ -12,6 +12,6 @@ test('a run that fails in our own code is tried again, as one whose handler fail
   await inbox.enqueue(storedEvent);
   await vi.waitFor(() => expect(world.logged('the event is kept')).toHaveLength(1));
   pass(3_600_000);
-  await vi.waitFor(() => expect(inbox.size('news')).toBe(0));
+  await vi.waitFor(() => expect(inbox.loadOf('news').events).toBe(0));
   expect(runs).toEqual([0, 1]);
 });

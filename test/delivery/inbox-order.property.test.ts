@@ -125,7 +125,7 @@ class Life {
   /** What was acknowledged and is not over, and what waits. */
   get left(): readonly unknown[] {
     const lost = [...this.#acknowledged].filter((id) => !this.#over.has(id));
-    return [...lost, ...[...this.#lines.values()].flat(), ...Array(this.#inbox?.size('news')).fill('waits')];
+    return [...lost, ...[...this.#lines.values()].flat(), ...Array(this.#inbox?.loadOf('news').events).fill('waits')];
   }
 
   async #enqueue(event: StoredEvent): Promise<void> {

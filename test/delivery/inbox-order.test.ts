@@ -67,7 +67,7 @@ test.each(['one', 'two', 'three'])('where %s cannot be stored the others go on',
   expect(stored.map(({ status }) => status === 'fulfilled')).toEqual(ids.map((id) => id !== refused));
   await quiet();
   expect(runs).toEqual(ids.filter((id) => id !== refused));
-  expect(inbox.size('news')).toBe(0);
+  expect(inbox.loadOf('news').events).toBe(0);
 });
 
 test('a failing event is tried after its backoff, before what came later, which goes on when it is a dead letter', async () => {
@@ -102,7 +102,7 @@ test('what ends the subscription, and what cannot be read, holds back nobody', a
   await quiet();
   expect(runs).toEqual(['one', 'three']);
   expect(world.logged('cannot be read')).toHaveLength(1);
-  expect(inbox.size('news')).toBe(0);
+  expect(inbox.loadOf('news').events).toBe(0);
 });
 
 test('an event that was handled and cannot be removed yet holds back the next: it would come again after that', async () => {
@@ -148,7 +148,7 @@ test('after a stop nobody’s turn comes', async () => {
   turn.resolve(DONE);
   await stopped;
   await quiet();
-  expect([runs, inbox.size('news')]).toEqual([['one'], 1]);
+  expect([runs, inbox.loadOf('news').events]).toEqual([['one'], 1]);
 });
 
 test('a replayed event comes after what was received before the replay, also after a restart', async () => {

@@ -9,26 +9,26 @@ test('an event is counted once, however often it is stored, and not any more whe
   await inbox.hold(storedEvent);
   await inbox.hold(storedEvent);
   await inbox.settle(storedEvent, failed('no'));
-  expect([inbox.size('news'), inbox.size('other')]).toEqual([1, 0]);
+  expect([inbox.loadOf('news').events, inbox.loadOf('other').events]).toEqual([1, 0]);
   await inbox.settle(storedEvent, { type: 'done', acknowledgement: undefined });
   await inbox.settle(storedEvent, { type: 'done', acknowledgement: undefined });
-  expect(inbox.size('news')).toBe(0);
+  expect(inbox.loadOf('news').events).toBe(0);
   expect(await store.get('event', 'e1')).toBeUndefined();
 });
 
 test('an event takes its place while it is being stored, and gives it back where it could not be', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));
   const holding = inbox.hold(storedEvent);
-  expect(inbox.size('news')).toBe(1);
+  expect(inbox.loadOf('news').events).toBe(1);
   await holding;
   await store.close();
   const other = { ...storedEvent, id: 'e2' };
   const refused = inbox.hold(other);
-  expect(inbox.size('news')).toBe(2);
+  expect(inbox.loadOf('news').events).toBe(2);
   await expect(refused).rejects.toThrow('is closed');
-  expect(inbox.size('news')).toBe(1);
+  expect(inbox.loadOf('news').events).toBe(1);
   await expect(inbox.keep(storedEvent, new Error('no'))).rejects.toThrow('is closed');
-  expect(inbox.size('news'), 'what is in the store stays counted').toBe(1);
+  expect(inbox.loadOf('news').events, 'what is in the store stays counted').toBe(1);
 });
 
 test('C7 the bytes of events are counted, headers and all, until they are done or cannot be stored', async () => {
@@ -68,7 +68,7 @@ test.each(['hold', 'enqueue', 'keep'] as const)(
     };
     const storing = how === 'keep' ? inbox.keep(storedEvent, new Error('no'), 5) : inbox[how](storedEvent, 5);
     await expect(storing).rejects.toThrow('The event e1 could not be stored: no answer within 5 ms');
-    expect(inbox.size('news')).toBe(0);
+    expect(inbox.loadOf('news').events).toBe(0);
     turn.resolve();
     await expect.poll(() => store.get('event', 'e1')).toBeDefined();
     pass(60_000);
@@ -88,7 +88,7 @@ test('an event that has just been stored is not read for its turn, also where it
   for (const id of ['e1', 'e2', 'e3']) await inbox.enqueue({ ...storedEvent, id });
   expect(runs).toEqual(['e1']);
   over.resolve();
-  await expect.poll(() => inbox.size('news')).toBe(0);
+  await expect.poll(() => inbox.loadOf('news').events).toBe(0);
   expect(runs).toEqual(['e1', 'e2', 'e3']);
 });
 
@@ -110,7 +110,7 @@ test('a run that was cut off leaves the event as it is', async () => {
   await inbox.hold(storedEvent);
   await inbox.settle(storedEvent, { type: 'cut-off' });
   expect(await read('e1')).toMatchObject({ attempts: 0, errors: [] });
-  expect(inbox.size('news')).toBe(1);
+  expect(inbox.loadOf('news').events).toBe(1);
 });
 
 test('the errors of the last two hundred runs are kept, in words that can be stored', async () => {
@@ -149,7 +149,7 @@ test('an event whose service is gone when it comes due waits', async () => {
   services.delete('news');
   pass(10_000);
   await inbox.stop();
-  expect([runs, inbox.size('news')]).toEqual([[], 1]);
+  expect([runs, inbox.loadOf('news').events]).toEqual([[], 1]);
 });
 
 test('dead letters are not read back as events that wait', async () => {
@@ -161,7 +161,7 @@ test('dead letters are not read back as events that wait', async () => {
   await store.set('event', 'e1', encodeEvent({ ...storedEvent, deadSince: 5 }));
   await store.set('event', 'e2', encodeEvent({ ...storedEvent, id: 'e2' }));
   await inbox.load();
-  expect([inbox.size('news'), foundDead]).toEqual([1, ['e1']]);
+  expect([inbox.loadOf('news').events, foundDead]).toEqual([1, ['e1']]);
   pass(0);
   await inbox.stop();
   expect(runs).toEqual(['e2']);

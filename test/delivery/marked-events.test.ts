@@ -117,7 +117,7 @@ describe('an event that was in the store at the start', () => {
     store.set = (...given) => (given[0] === 'marker' ? Promise.reject(new Error('out of order')) : set(...given));
     const { end, inbox, world } = await processOn(store);
     await end('a');
-    expect(inbox.size('news')).toBe(0);
+    expect(inbox.loadOf('news').events).toBe(0);
     expect(world.logged('crash markers cannot be stored')).toHaveLength(1);
   });
 });
@@ -294,7 +294,7 @@ describe('an event during whose runs the process ended three times', () => {
     expect(letter.errors.map(({ message }) => message)).toEqual([
       expect.stringMatching(/^The process ended 3 times .*replay/),
     ]);
-    expect(inbox.size('news')).toBe(0);
+    expect(inbox.loadOf('news').events).toBe(0);
     expect(await store.get('marker', 'runs')).toBeUndefined();
   });
 

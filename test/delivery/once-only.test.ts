@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { AnswerTime } from '../../src/delivery/answer-time.js';
 import { ClaimedEntries } from '../../src/delivery/claimed-entries.js';
 import { ACKNOWLEDGED } from '../../src/delivery/delivery-answer.js';
 import type { DeliveryTarget } from '../../src/delivery/delivery-target.js';
@@ -10,6 +11,8 @@ import { entryOf, grant } from './reception.js';
 
 const FEED = `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><title>one</title></entry></feed>`;
 
+const LONG_FEED = FEED.replace('one', 'long '.repeat(20_000));
+
 test('news in order keeps it, whatever is in it', async () => {
   const target: DeliveryTarget = {
     name: 'news',
@@ -19,7 +22,11 @@ test('news in order keeps it, whatever is in it', async () => {
   const once = new OnceOnly({
     seen: {
       answerTo: () => undefined,
-      handing: async (_pieces, hand) => Promise.resolve().then(hand),
+      async handing(_pieces, hand, onBegun) {
+        await Promise.resolve();
+        onBegun?.();
+        return hand();
+      },
       waits: () => {},
       settled: async () => {},
       handled: () => {},
@@ -31,7 +38,7 @@ test('news in order keeps it, whatever is in it', async () => {
   });
   const entry = entryOf();
   const handed: string[] = [];
-  const bodies = [FEED, '', 'no feed', FEED, ''];
+  const bodies = [FEED, '', 'no feed', LONG_FEED, FEED, ''];
   await Promise.all(
     bodies.map((body, place) => {
       const content = { headers: [], raw: new TextEncoder().encode(body) };
@@ -42,10 +49,18 @@ test('news in order keeps it, whatever is in it', async () => {
         source: 'hub',
         changeOf: () => 'new',
       });
-      return once.deliver(target, { entry, grant, event, receivedAt: 0 }, () => {
-        handed.push(`${place} ${body}`);
-        return ACKNOWLEDGED;
-      });
+      return once.deliver(
+        target,
+        { entry, grant, event, receivedAt: 0 },
+        {
+          hand() {
+            handed.push(`${place} ${body}`);
+            return ACKNOWLEDGED;
+          },
+          time: () => new AnswerTime({ ackAfterMs: 60_000, storeTimeoutMs: 5_000 }, 0),
+          hold: async () => ({ answer: ACKNOWLEDGED }),
+        },
+      );
     }),
   );
   expect(handed).toEqual(bodies.map((body, place) => `${place} ${body}`));

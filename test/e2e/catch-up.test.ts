@@ -49,10 +49,10 @@ async function setUp({
   const service = defineSubscriber(
     { name: 'news', target: publisher.url, secret: false, unsubscribeOnShutdown: false, delivery, ...config },
     {
-      onEventNotification: (event) => {
+      onEventNotification: async (event) => {
         handle(event);
         const { source, attempt } = event;
-        const entries = reads(event) ? event.entries() : [];
+        const entries = reads(event) ? await event.entries() : [];
         got.push({ source, attempt, entries: entries.map(({ id, change }) => `${id} ${change}`) });
       },
     },

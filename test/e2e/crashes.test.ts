@@ -138,7 +138,7 @@ describe('a topic whose fetch ends the process', () => {
     await set.pass(2_000);
     await until(() => set.got.length === 1);
     expect(set.got[0]?.source).toBe('catch-up');
-    expect(set.got[0]?.entries().map((entry) => entry.id)).toEqual(['missed']);
+    expect((await set.got[0]?.entries())?.map((entry) => entry.id)).toEqual(['missed']);
     expect(markersIn(set.rows())).toBe(0);
   });
 

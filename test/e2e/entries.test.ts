@@ -12,8 +12,9 @@ const two: Written = { id: 'two', at: AT };
 async function noting(delivery: DeliveryConfig = {}, handle: (event: ContentDistributionMessage) => void = () => {}) {
   const got: string[][] = [];
   const set = await setUp(
-    (event) => {
-      got.push(event.entries().map(({ id, change }) => `${id} ${change}`));
+    async (event) => {
+      const entries = await event.entries();
+      got.push(entries.map(({ id, change }) => `${id} ${change}`));
       handle(event);
     },
     { delivery },
@@ -68,11 +69,12 @@ describe('event.entries()', () => {
     expect(set.got).toEqual([['one new'], ['one unchanged'], ['one unchanged']]);
   });
 
-  it('is none for what is no feed, and throws for what is broken', async () => {
+  it('is none for what is no feed, and rejects for what is broken', async () => {
     const seen: unknown[] = [];
-    const { topic } = await setUp((event) => {
+    const { topic } = await setUp(async (event) => {
       try {
-        seen.push(event.entries().length);
+        const entries = await event.entries();
+        seen.push(entries.length);
       } catch (error) {
         seen.push(error instanceof SyntaxError ? 'SyntaxError' : error);
       }
@@ -94,7 +96,7 @@ async function twoCopies(delivery: DeliveryConfig = {}) {
     async (event) => {
       if (event.attempt === 1) events += 1;
       const isFirst = events === 1;
-      got.push(...event.entries().map(({ id, change }) => `${event.attempt}: ${id} ${change}`));
+      got.push(...(await event.entries()).map(({ id, change }) => `${event.attempt}: ${id} ${change}`));
       if (isFirst && event.attempt === 1) await turn.promise;
     },
     { delivery: { ackAfterMs: 0, ...delivery } },
@@ -159,11 +161,13 @@ it('looking at the entries of a dead letter, or of an event that was told of, ma
   const looked: string[] = [];
   const set = await noting({ retryForSeconds: 0 }, () => throws(new Error('never')));
   set.runtime.hooks.on('dead-letter', ({ event }) => {
-    looked.push(...(event?.entries() ?? []).map(({ change }) => change));
+    void event?.entries().then((entries) => looked.push(...entries.map(({ change }) => change)));
   });
   await set.publish([one]);
   await quiet();
-  for await (const { event } of set.runtime.deadLetters) looked.push(...(event?.entries() ?? []).map(({ id }) => id));
+  for await (const { event } of set.runtime.deadLetters) {
+    looked.push(...((await event?.entries()) ?? []).map(({ id }) => id));
+  }
   expect(looked).toEqual(['new', 'one']);
   await set.publish([one, two]);
   expect(set.got).toEqual([['one new'], ['one new', 'two new']]);

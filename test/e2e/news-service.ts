@@ -12,6 +12,7 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
+import { whenParsed } from '../../src/feed/parse.js';
 import { FakeWorld } from './fake-world.js';
 import { FaultyStore } from './faulty-store.js';
 
@@ -54,9 +55,14 @@ export async function setUp(
   return { hub, topic, store, world, service, runtime, startAgain, publish };
 }
 
-/** What is under way in this process and needs no time gets done. */
+/** What is under way in this process and needs no time gets done, and what is parsed in threads. */
 export async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 20; turn += 1) await macrotask();
+  for (;;) {
+    for (let turn = 0; turn < 20; turn += 1) await macrotask();
+    const parsing = whenParsed();
+    if (parsing === undefined) return;
+    await parsing;
+  }
 }
 
 export async function statsOf(runtime: SubscriberRuntime) {

@@ -40,7 +40,8 @@ async function setUp({ pollSeconds = 600, handle = () => {}, entries, delivery =
     {
       onEventNotification: async (event) => {
         await handle(event);
-        got.push(...event.entries().map(({ id, change }) => `${event.source}: ${id} ${change}`));
+        const entries = await event.entries();
+        got.push(...entries.map(({ id, change }) => `${event.source}: ${id} ${change}`));
       },
     },
   );

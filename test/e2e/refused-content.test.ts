@@ -37,7 +37,8 @@ async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
     {
       onEventNotification: async (event) => {
         await handle(event);
-        got.push(...event.entries().map(({ id }) => `${event.source}: ${id}`));
+        const entries = await event.entries();
+        got.push(...entries.map(({ id }) => `${event.source}: ${id}`));
       },
     },
   );

@@ -30,7 +30,11 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
       delivery: { pollSeconds: 300 },
       ...config,
     },
-    { onEventNotification: (event) => void got.push(...event.entries().map(({ id }) => `${event.source}: ${id}`)) },
+    {
+      async onEventNotification(event) {
+        for (const { id } of await event.entries()) got.push(`${event.source}: ${id}`);
+      },
+    },
   );
   const runtime = await world.start(service, { security: { maxRenewalSeconds: 40 * 86_400 } });
   onTestFinished(() => runtime.stopNow());

@@ -59,7 +59,7 @@ for (const [kind, isAvailable] of await storeKinds()) {
       await send('Entries', feed.replaceAll('urn:two', 'urn:three'), 'application/atom+xml');
       await send('Bodies', 'another body');
       const [entries, body] = events;
-      const told = entries?.entries().map(({ id, change }) => `${id} ${change}`);
+      const told = (await entries?.entries())?.map(({ id, change }) => `${id} ${change}`);
       expect(told).toEqual(['urn:one unchanged', 'urn:three new']);
       expect(body?.text()).toBe('another body');
     });
@@ -72,7 +72,7 @@ for (const [kind, isAvailable] of await storeKinds()) {
       world.pass(60_000);
       const event = await until(() => events.find(({ source }) => source === 'catch-up'));
       expect(event.subscription.target).toBe(new URL('/inline', hub.url).href);
-      expect(event.entries().map(({ id }) => id)).toEqual(['urn:meanwhile']);
+      expect((await event.entries()).map(({ id }) => id)).toEqual(['urn:meanwhile']);
     });
   });
 }

@@ -51,9 +51,9 @@ async function setUp(delivery: DeliveryConfig, config: SubscriberServiceConfig =
   const service = defineSubscriber(
     { name: 'news', secret: false, unsubscribeOnShutdown: false, delivery, ...config, target },
     {
-      onEventNotification: (event) => {
+      onEventNotification: async (event) => {
         handle();
-        const urls = event.entries().map(({ url = '' }) => url.replace(publisher.url, ''));
+        const urls = (await event.entries()).map(({ url = '' }) => url.replace(publisher.url, ''));
         got.push(`${event.source}: ${urls.join(' ')}`);
       },
     },

@@ -8,16 +8,21 @@ const atom = (...entries: readonly string[]) =>
       `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0">${entries.join('')}</feed>`,
       'https://topic.example/',
     ),
+    's',
   );
 const json = (...items: readonly object[]) =>
   entryVersions(
     readEntries(JSON.stringify({ version: 'https://jsonfeed.org/version/1.1', items }), 'https://topic.example/'),
+    's',
   );
 const entry = (id: string, title = 'T') => `<entry><id>${id}</id><title>${title}</title></entry>`;
 
 test('key and version are 16 bytes in base64url', () => {
   const [version] = atom(entry('1'));
-  expect(version).toEqual({ key: expect.stringMatching(/^[\w-]{22}$/), version: expect.stringMatching(/^[\w-]{22}$/) });
+  expect(version).toMatchObject({
+    key: expect.stringMatching(/^[\w-]{22}$/),
+    version: expect.stringMatching(/^[\w-]{22}$/),
+  });
 });
 
 test('an entry is the same whatever it stands beside, and wherever', () => {

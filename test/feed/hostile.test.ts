@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { entryVersions } from '../../src/feed/entry-version.js';
+import { MAX_ENTRIES } from '../../src/feed/feed-bounds.js';
 import { readEntries } from '../../src/feed/read-feed.js';
 
 const TOPIC = 'https://topic.example/';
@@ -43,7 +44,7 @@ describe('what is meant to exhaust the reader is read', () => {
     ['JSON of nothing', json(`[${filled('null,')}{"id":"1"}]`)],
   ])('%s', (_what, text) => {
     const entries = readEntries(text, TOPIC);
-    expect(entryVersions(entries)).toHaveLength(1);
+    expect(entryVersions(entries, 's')).toHaveLength(1);
     expect(entries[0]?.id).toBe('1');
   });
 
@@ -65,25 +66,143 @@ describe('what is meant to exhaust the reader is read', () => {
 
 describe('what is meant to exhaust the reader is refused', () => {
   test.each([
+    ['10 MiB of <', filled('<', 10 * MIB), /no element/],
+    ['10 MiB of < in a title', titled(filled('<', 10 * MIB)), /Broken XML/],
+    ['many sections that do not end', titled(filled('<![CDATA[')), /Broken XML/],
+    ['many comments that do not end', titled(filled('<!--')), /Broken XML/],
+    ['a document type without end', `<!DOCTYPE feed [${filled('<!ENTITY a "b">', 10 * MIB)}`, /does not end/],
+    ['a root with a long name', `<${filled('x')}/>`, /its root is <x/],
+    ['long names that do not match', `<feed><${filled('x')}></${filled('y')}></feed>`, /ends <x/],
+  ])('%s', (_what, text, message) => {
+    const read = (): unknown => readEntries(text, TOPIC);
+    expect(read).toThrow(SyntaxError);
+    expect(read).toThrow(message);
+    // A message is logged: it is not as long as the document.
+    expect(read).toThrow(/^[^]{1,400}$/);
+  });
+});
+
+describe('D12: what is over a bound is a RangeError', () => {
+  test.each([
     ['XML nested deep', atom('<x>'.repeat(50_000) + '</x>'.repeat(50_000)), /nested more than/],
     ['XML nested deep without end', '<feed>'.repeat(50_000), /nested more than/],
     ['markup nested deep in a title', titled('<b>'.repeat(50_000) + '</b>'.repeat(50_000)), /nested more than/],
     ['XML nested less deep, but deeper than feedsmith bears', atom('<x>'.repeat(300) + '</x>'.repeat(300)), /nested/],
     ['JSON nested deep', json('['.repeat(50_000) + ']'.repeat(50_000)), /nested more than/],
     ['JSON nested deep without end', filled('[{"a":'), /nested more than/],
-    ['10 MiB of <', filled('<', 10 * MIB), /no element/],
-    ['10 MiB of < in a title', titled(filled('<', 10 * MIB)), /Broken XML/],
     [
       'a million attributes',
       atom(`<x ${Array.from({ length: 1e6 }, (_, index) => `a${index}=""`).join(' ')}/>`),
       /attributes/,
     ],
-    ['a million elements', atom('<a/>'.repeat(1e6)), /elements/],
-    ['many sections that do not end', titled(filled('<![CDATA[')), /Broken XML/],
-    ['many comments that do not end', titled(filled('<!--')), /Broken XML/],
-    ['a document type without end', `<!DOCTYPE feed [${filled('<!ENTITY a "b">', 10 * MIB)}`, /does not end/],
+    ['a name of an attribute a million times', atom(`<x ${'a="" '.repeat(1e6)}/>`), /attributes/],
+    ['a million elements', atom('<a/>'.repeat(1e6)), /more than 500000 elements/],
+    ['a million instructions', atom('<?a?>'.repeat(1e6)), /more than 500000 elements/],
+    ['a million arrays in JSON', json(`[{"a":[${'[],'.repeat(1e6)}1]}]`), /more than 500000 objects and arrays/],
+    ['too many entries', atom('<entry/>'.repeat(MAX_ENTRIES)), /more than 50000 entries/],
+    ['too many items', rss(`</item>${'<item/>'.repeat(MAX_ENTRIES)}<item>`), /more than 50000 entries/],
+    ['too many items in RDF', `<RDF>${'<item/>'.repeat(MAX_ENTRIES + 1)}</RDF>`, /more than 50000 entries/],
+    ['too many tombstones', `<feed>${'<deleted-entry/>'.repeat(MAX_ENTRIES + 1)}</feed>`, /more than 50000 entries/],
+    ['too many items in JSON', json(`[${'{},'.repeat(MAX_ENTRIES)}{}]`), /more than 50000 entries/],
   ])('%s', (_what, text, message) => {
-    expect(() => readEntries(text, TOPIC)).toThrow(SyntaxError);
-    expect(() => readEntries(text, TOPIC)).toThrow(message);
+    const read = (): unknown => readEntries(text, TOPIC);
+    expect(read).toThrow(RangeError);
+    expect(read).toThrow(message);
   });
+
+  test('as many entries as are allowed are read', () => {
+    const items = Array.from({ length: MAX_ENTRIES }, (_, id) => `{"id":"${id}"}`);
+    expect(readEntries(json(`[${items.join()}]`), TOPIC)).toHaveLength(MAX_ENTRIES);
+  });
+
+  test('a document whose own URL is over 8 KiB', () => {
+    expect(() => readEntries(atom(''), TOPIC + filled('x', 8192))).toThrow(/URL of the document/);
+  });
+});
+
+describe('D12: URLs are resolved within bounds', () => {
+  const ns = 'xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0"';
+  const link = '<link href="a"/>';
+  const rdfNs = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"';
+  /** Feeds of so many entries with a relative link each, under one base. */
+  const feeds: readonly (readonly [string, (base: string, count: number) => string])[] = [
+    ['Atom', (base, count) => `<feed ${ns} xml:base="${base}">${`<entry>${link}</entry>`.repeat(count)}</feed>`],
+    [
+      'authors',
+      (base, count) =>
+        `<feed ${ns} xml:base="${base}">${`<entry>${link}<author><uri>a</uri></author></entry>`.repeat(count)}</feed>`,
+    ],
+    [
+      'RSS',
+      (base, count) =>
+        `<rss xml:base="${base}"><channel>${'<item><link>a</link></item>'.repeat(count)}</channel></rss>`,
+    ],
+    [
+      'RDF',
+      (base, count) =>
+        `<rdf:RDF ${rdfNs} xml:base="${base}"><channel/>${'<item><link>a</link></item>'.repeat(count)}</rdf:RDF>`,
+    ],
+    [
+      'tombstones',
+      (base, count) =>
+        `<feed ${ns} xml:base="${base}">${`<at:deleted-entry>${link}</at:deleted-entry>`.repeat(count)}</feed>`,
+    ],
+    [
+      'bases of entries',
+      (base, count) => `<feed ${ns} xml:base="${base}">${`<entry xml:base="b/">${link}</entry>`.repeat(count)}</feed>`,
+    ],
+  ];
+  const urlsOf = (text: string): readonly string[] =>
+    readEntries(text, TOPIC).flatMap(({ url, authors }) =>
+      [url, ...authors.map((author) => author.url)].flatMap((one) => one ?? []),
+    );
+
+  test.each(feeds)('%s: a base of 50 kB is ignored', (_what, feed) => {
+    const urls = urlsOf(feed(`https://b.example/${'x'.repeat(50_000)}/`, 1_000));
+    expect(urls.length).toBeGreaterThanOrEqual(1_000);
+    expect(Math.max(...urls.map(({ length }) => length))).toBeLessThan(40);
+  });
+
+  test.each(feeds)('%s: all URLs together are at most 16 MiB', (_what, feed) => {
+    const lengths = urlsOf(feed(`https://b.example/${'x'.repeat(8_000)}/`, 3_000)).map(({ length }) => length);
+    const sum = lengths.reduce((one, other) => one + other, 0);
+    expect(sum).toBeGreaterThan(7 * MIB);
+    expect(sum).toBeLessThanOrEqual(16 * MIB);
+  });
+
+  test('the links of JSON Feed over a bound are left out', () => {
+    const [item] = readEntries(json(JSON.stringify([{ id: '1', url: filled('x', 8193) }])), TOPIC);
+    expect(item).toMatchObject({ id: '1' });
+    expect(item?.url).toBeUndefined();
+  });
+});
+
+describe('D12: what entries share is bounded as often as it is repeated', () => {
+  test.each([
+    [
+      'Atom',
+      `<feed xmlns="http://www.w3.org/2005/Atom">${'<author><name>Ann</name></author>'.repeat(1_000)}${'<entry/>'.repeat(10)}${'<entry><id>1</id></entry>'.repeat(1_000)}</feed>`,
+    ],
+    [
+      'JSON Feed',
+      JSON.stringify({
+        version: 'https://jsonfeed.org/version/1.1',
+        authors: Array.from({ length: 1_000 }, () => ({ name: 'Ann' })),
+        items: Array.from({ length: 1_000 }, () => ({ id: '1' })),
+      }),
+    ],
+  ])('%s: a thousand authors for a thousand entries', (_what, text) => {
+    const entries = readEntries(text, TOPIC);
+    const authors = entries.reduce((sum, entry) => sum + entry.authors.length, 0);
+    expect(entries).toHaveLength(1_000);
+    expect(entries[0]?.authors).toHaveLength(1_000);
+    expect(authors).toBeLessThan(300_000);
+  });
+});
+
+test('a long name is not looked at anew for each text in it', () => {
+  const name = 'x'.repeat(MIB);
+  const text = `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0">
+    <at:deleted-entry ref="1"><${name}>${'&lt;'.repeat(100_000)}</${name}></at:deleted-entry></feed>`;
+  expect(readEntries(text, TOPIC)).toMatchObject([{ id: '1', deleted: true }]);
 });

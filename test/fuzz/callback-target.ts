@@ -27,12 +27,12 @@ export async function startRunning(): Promise<Running> {
   const service = defineSubscriber(
     { name: 'News', target: { hub: hub.url, topic: topic.url }, secret: false, delivery: { retryForSeconds: 0 } },
     {
-      onEventNotification: (event) => {
+      onEventNotification: async (event) => {
         JSON.stringify([event.text(), event.links, event.contentType, event.digest]);
         try {
-          event.entries();
+          await event.entries();
         } catch (error) {
-          if (!(error instanceof SyntaxError)) throw error;
+          if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
         }
       },
     },

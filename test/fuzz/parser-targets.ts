@@ -1,5 +1,6 @@
 import { cronProblem } from '../../src/engine/cron-expression.js';
 import { readDate } from '../../src/feed/entry-date.js';
+import { documentBase } from '../../src/feed/entry-url.js';
 import { entryVersions } from '../../src/feed/entry-version.js';
 import { collapsed, plainText } from '../../src/feed/plain-text.js';
 import { readProlog } from '../../src/feed/prolog.js';
@@ -24,7 +25,7 @@ const TYPES = ['text/html', 'application/atom+xml', 'application/feed+json', 'ap
 
 const LONGEST_TEXT = 16 * 1024;
 
-const isSyntaxError = (error: unknown): boolean => error instanceof SyntaxError;
+const isRefusal = (error: unknown): boolean => error instanceof SyntaxError || error instanceof RangeError;
 
 /** A parser of text. */
 const ofText =
@@ -57,7 +58,7 @@ const takeDocument: Take = (input) => {
 const takeFeed = (text: string): void => {
   const { entries } = readFeed(text, BASE);
   for (const { id } of entries) must(typeof id === 'string' && id !== '', 'an entry has an id');
-  must(entryVersions(entries).length === entries.length, 'each entry has a version');
+  must(entryVersions(entries, 'a subscription').length === entries.length, 'each entry has a version');
 };
 
 /** What a reader of members tells of a text that comes in pieces. */
@@ -114,7 +115,7 @@ export const PARSERS: readonly FuzzTarget[] = [
     seeds: 'dates',
     open: ofText((text) => must(!Number.isNaN(readDate(text)?.getTime() ?? 0), 'a date is one, or undefined')),
   },
-  { name: 'prolog', seeds: 'documents', open: ofText((text) => void readProlog(text)), refuses: isSyntaxError },
+  { name: 'prolog', seeds: 'documents', open: ofText((text) => void readProlog(text)), refuses: isRefusal },
   {
     name: 'hub query',
     seeds: 'queries',
@@ -144,8 +145,8 @@ export const PARSERS: readonly FuzzTarget[] = [
   {
     name: 'tombstones',
     seeds: 'feeds',
-    open: ofText((text) => void readTombstones(text, BASE)),
-    refuses: isSyntaxError,
+    open: ofText((text) => void readTombstones(text, documentBase(BASE))),
+    refuses: isRefusal,
   },
   {
     name: 'cron expression',
@@ -168,6 +169,6 @@ export const PARSERS: readonly FuzzTarget[] = [
   },
   { name: 'content encoding', seeds: 'encoded', open: () => takeEncoded },
   { name: 'document links', seeds: 'documents', open: () => takeDocument },
-  { name: 'entries', seeds: 'documents', open: ofText((text) => void readEntries(text, BASE)), refuses: isSyntaxError },
-  { name: 'feed', seeds: 'feeds', open: ofText(takeFeed), refuses: isSyntaxError },
+  { name: 'entries', seeds: 'documents', open: ofText((text) => void readEntries(text, BASE)), refuses: isRefusal },
+  { name: 'feed', seeds: 'feeds', open: ofText(takeFeed), refuses: isRefusal },
 ];

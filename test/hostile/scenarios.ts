@@ -2,6 +2,7 @@ import type { Scenario } from './scenario.js';
 import { badSignatures } from './scenarios/bad-signatures.js';
 import { decodedBodies } from './scenarios/decoded-bodies.js';
 import { forgedVerifications } from './scenarios/forged-verifications.js';
+import { feedsScenario } from './scenarios/hostile-feeds.js';
 import { stalledSigned, stalledUnsigned } from './scenarios/stalled-bodies.js';
 import { hostilePagesRead } from './scenarios/hostile-pages.js';
 import { storeOutages } from './scenarios/store-outages.js';
@@ -19,4 +20,5 @@ export const scenarios: readonly Scenario[] = [
   stalledSigned,
   decodedBodies,
   hostilePagesRead,
+  feedsScenario,
 ];

@@ -11,8 +11,10 @@ const IDLE_MS = 1_000;
 /** Milliseconds for which a service that stands still is waited for. */
 const PATIENCE_MS = 90_000;
 
+const COUNTS = ['events', 'verifications', 'handled', 'entries', 'writes', 'bytes'] as const;
+
 /** What the service under attack has done so far. */
-export type Counts = Readonly<Record<'events' | 'verifications' | 'writes' | 'bytes', number>>;
+export type Counts = Readonly<Record<(typeof COUNTS)[number], number>>;
 
 /** A service in a process of its own. */
 export interface Victim {
@@ -31,6 +33,8 @@ export interface Victim {
   worst(): Promise<Seen>;
   /** The store fails from now on, or works again. */
   setStore(works: boolean): Promise<void>;
+  /** Stops the service without telling the hub, and starts it again on the same store. */
+  restart(): Promise<void>;
   /** Stops the service, and says how many milliseconds the process took to end after that. */
   stop(): Promise<number>;
   kill(): void;
@@ -78,7 +82,7 @@ export async function startVictim(
     return {
       callbacks: callbacks.split(' ').map((callback) => new URL(callback)),
       lines: () => lines - before,
-      counts: async () => numbersOf(await call('counts'), ['events', 'verifications', 'writes', 'bytes']),
+      counts: async () => numbersOf(await call('counts'), COUNTS),
       lap: async () => Math.max(0, numbersOf(await call('lap'), ['gapMs']).gapMs - idle.gapMs),
       discover: async (url) => stringsOf(await call('discover', { url }), ['outcome']).outcome,
       collect: async () => void (await call('collect')),
@@ -92,6 +96,7 @@ export async function startVictim(
         };
       },
       setStore: async (works) => void (await call(works ? 'mend' : 'break')),
+      restart: async () => void (await call('restart')),
       async stop() {
         await call('stop');
         const stopped = performance.now();

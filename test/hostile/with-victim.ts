@@ -1,4 +1,4 @@
-import { TestHub } from 'websub-subscriber/testing';
+import { TestHub, type HubTopic } from 'websub-subscriber/testing';
 import type { Attack } from './scenario.js';
 import type { Setup } from './subject/subject.js';
 import { startVictim, type Victim } from './victim.js';
@@ -11,6 +11,9 @@ export interface Scene {
   readonly port: number;
   /** The first topic's callback. */
   readonly callback: URL;
+  readonly hub: TestHub;
+  /** One for each topic. */
+  readonly handles: readonly HubTopic[];
 }
 
 /** How the scene is set. */
@@ -28,12 +31,13 @@ export async function withVictim<T>(
   work: (scene: Scene) => Promise<T>,
 ): Promise<T> {
   await using hub = await TestHub.start();
-  const topics = Array.from({ length: count }, (_, index) => hub.topic(`/topic/${index}`).url);
+  const handles = Array.from({ length: count }, (_, index) => hub.topic(`/topic/${index}`));
+  const topics = handles.map(({ url }) => url);
   const victim = await startVictim(subject, { ...setup, targets: topics }, { isRead });
   try {
     const [callback] = victim.callbacks;
     if (callback === undefined) throw new Error('The service has no callback');
-    return await work({ victim, topics, port: Number(callback.port), callback });
+    return await work({ victim, topics, port: Number(callback.port), callback, hub, handles });
   } finally {
     victim.kill();
   }

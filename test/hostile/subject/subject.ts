@@ -4,6 +4,8 @@ import {
   Logger,
   ResourceDiscoveryFailedError,
   startService,
+  type ContentDistributionMessage,
+  type DeliveryConfig,
   type SubscriberRuntime,
 } from '../../../src/index.js';
 import { answerCalls, stringsOf } from '../../bench/calls.js';
@@ -21,6 +23,9 @@ export interface Setup {
   readonly writeMs?: number;
   /** Whether the handler writes a line for each event. */
   readonly isTalkative?: boolean;
+  /** Whether the handler reads the entries of each event. */
+  readonly isReading?: boolean;
+  readonly delivery?: Pick<DeliveryConfig, 'dedupe' | 'pollSeconds'>;
 }
 
 const rows = new CountingRows();
@@ -28,14 +33,28 @@ const watch = new Watch();
 let setup: Setup = { targets: [] };
 let runtime: SubscriberRuntime | undefined;
 let events = 0;
+let handled = 0;
+let entries = 0;
 let verifications = 0;
 
 class Service {
   constructor(private readonly logger: Logger) {}
 
-  onEventNotification(): void {
+  onEventNotification(event: ContentDistributionMessage): Promise<void> | void {
     events += 1;
     if (setup.isTalkative === true) this.logger.info({ filling: 'x'.repeat(1_000) }, 'an event');
+    return setup.isReading === true ? this.#read(event) : undefined;
+  }
+
+  async #read(event: ContentDistributionMessage): Promise<void> {
+    try {
+      entries += (await event.entries()).length;
+    } catch (error) {
+      // It is over a bound, which is what is tested.
+      if (!(error instanceof RangeError)) throw error;
+    } finally {
+      handled += 1;
+    }
   }
 
   onSubscriptionVerification(): void {
@@ -45,9 +64,16 @@ class Service {
 
 /** Starts the service, and says where each topic's callback is. */
 async function start(): Promise<object> {
-  const { targets, secret = false, mode = 'inline', writeMs = 0 } = setup;
+  const { targets, secret = false, mode = 'inline', writeMs = 0, delivery = {} } = setup;
   const service = defineSubscriber(
-    { name: 'Attacked', targets, secret, delivery: { mode }, unsubscribeOnShutdown: false, inject: [Logger] },
+    {
+      name: 'Attacked',
+      targets,
+      secret,
+      delivery: { mode, ...delivery },
+      unsubscribeOnShutdown: false,
+      inject: [Logger],
+    },
     Service,
   );
   const store = new SlowKeyv({ store: rows });
@@ -85,13 +111,18 @@ answerCalls({
       throw error;
     }
   },
-  counts: () => ({ events, verifications, writes: rows.writes, bytes: rows.bytes }),
+  counts: () => ({ events, verifications, handled, entries, writes: rows.writes, bytes: rows.bytes }),
   break() {
     rows.isDown = true;
     return {};
   },
   mend() {
     rows.isDown = false;
+    return {};
+  },
+  async restart() {
+    await runtime?.stopNow();
+    await start();
     return {};
   },
   async stop() {

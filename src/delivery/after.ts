@@ -1,0 +1,13 @@
+/** What is there, or will be. */
+export type Awaitable<T> = T | Promise<T>;
+
+/** A promise whose rejection ends no process where nobody looks at it: whoever does is told all the same. */
+export function observed<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/** Goes on with a value: at once where it is there, so that nothing waits that need not. */
+export function after<T, U>(value: Awaitable<T>, goOn: (value: T) => Awaitable<U>): Awaitable<U> {
+  return value instanceof Promise ? value.then(goOn) : goOn(value);
+}

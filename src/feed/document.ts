@@ -1,0 +1,37 @@
+import { decodeText } from '../protocol/charset.js';
+import { entryVersions, type EntryVersion } from './entry-version.js';
+import type { ParsedEntry, ParsedFeed } from './feed.js';
+import { readEntries, readFeed } from './read-feed.js';
+
+/** A document as it was received. */
+export interface Document {
+  readonly bytes: Uint8Array;
+  readonly contentType: string | undefined;
+  /** What relative links are relative to. */
+  readonly baseUrl: string;
+  /** The subscription that it is for: its entries are told from those of others. */
+  readonly subscriptionId: string;
+}
+
+/** Entries, and what tells each from others, in the same order. */
+export interface VersionedEntries {
+  readonly entries: readonly ParsedEntry[];
+  readonly versions: readonly EntryVersion[];
+}
+
+/** What can be read from a document, by name. All of it is plain data, and can go to another thread. */
+export const READERS = {
+  feed: (document: Document): ParsedFeed => readFeed(textOf(document), document.baseUrl),
+  entries(document: Document): VersionedEntries {
+    const entries = readEntries(textOf(document), document.baseUrl);
+    return { entries, versions: entryVersions(entries, document.subscriptionId) };
+  },
+  versions: (document: Document): readonly EntryVersion[] => READERS.entries(document).versions,
+};
+
+/** What is wanted of a document. */
+export type Wanted = keyof typeof READERS;
+
+function textOf({ bytes, contentType }: Document): string {
+  return decodeText(bytes, contentType);
+}

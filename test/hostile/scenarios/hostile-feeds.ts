@@ -1,0 +1,68 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { requestBytes } from '../../bench/delivery-request.js';
+import { hostileFeeds } from '../feeds.js';
+import { flood } from '../flood.js';
+import { fixed, MIB, type Scenario } from '../scenario.js';
+import { withVictim, type Scene } from '../with-victim.js';
+
+/** As large as a body may be, and as one may be that is parsed at once. */
+const LARGE_BYTES = 9.5 * MIB;
+const SMALL_BYTES = 60 * 1024;
+
+const POLL_SECONDS = 3;
+
+/** Milliseconds for which it is waited until all is parsed. */
+const PATIENCE_MS = 600_000;
+
+export const feedsScenario: Scenario = {
+  name: 'hostile-feeds',
+  what: 'twenty feeds of 9.5 MiB and twenty of 60 KiB, each pushed twice, polled, and caught up with after a restart',
+  bounds: [
+    { figure: 'blocks', unit: 'ms', most: fixed(50) },
+    { figure: 'not accepted', unit: '', most: fixed(0) },
+    { figure: 'not handled', unit: '', most: fixed(0) },
+    { figure: 'duplicates', unit: '', most: fixed(0) },
+  ],
+  run(attack) {
+    const sizes = [LARGE_BYTES * attack.scale, SMALL_BYTES];
+    const bodies = sizes.flatMap((bytes) => Object.values(hostileFeeds).map((feed) => Buffer.from(feed(bytes))));
+    const delivery = { dedupe: 'entries', pollSeconds: POLL_SECONDS } as const;
+    return withVictim(attack, { topics: bodies.length, delivery, isReading: true }, async (scene) => {
+      const { victim, port, handles } = scene;
+      const requests = bodies.map((body, index) =>
+        requestBytes(victim.callbacks[index] ?? scene.callback, { 'content-type': 'application/xml' }, body),
+      );
+      const count = 2 * requests.length;
+      const request = (index: number): Uint8Array => requests[Math.floor(index / 2)] ?? new Uint8Array();
+      const statuses = await flood({ port, count, connections: 2, request });
+      await until(async () => (await victim.counts()).handled >= requests.length);
+      for (const [index, handle] of handles.entries()) handle.configure({ body: bodies[index] });
+      await polled(scene);
+      await victim.restart();
+      await polled(scene);
+      const { gapMs } = await victim.worst();
+      const { events, handled } = await victim.counts();
+      await victim.stop();
+      return {
+        blocks: gapMs,
+        'not accepted': count - (statuses.get(202) ?? 0),
+        'not handled': events - handled,
+        duplicates: Math.max(0, events - requests.length),
+      };
+    });
+  },
+};
+
+/** Waits until all topics were fetched twice: by then the first of it was parsed. */
+async function polled({ hub, topics }: Scene): Promise<void> {
+  const from = hub.requests.length;
+  const fetched = (topic: string): number =>
+    hub.requests.slice(from).filter(({ method, path }) => method === 'GET' && topic.endsWith(path)).length;
+  await until(() => topics.every((topic) => fetched(topic) >= 2));
+}
+
+async function until(isDone: () => boolean | Promise<boolean>): Promise<void> {
+  for (const begun = performance.now(); !(await isDone()); await pause(100)) {
+    if (performance.now() - begun > PATIENCE_MS) throw new Error('The service under attack does not get done');
+  }
+}
