@@ -18,7 +18,7 @@ const broken = (): never => {
   throw new Error('broken');
 };
 
-test('C9 a request that fails in our own code is answered 503, whatever it is for, and the log is bounded', async () => {
+test('a request that fails in our own code is answered 503, whatever it is for, and the log is bounded', async () => {
   const { runtime, port, path, ask, post, logger } = await subscribed();
   const match = vi.spyOn(Registry.prototype, 'match').mockImplementation(broken);
   expect(await ask({})).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
@@ -33,7 +33,7 @@ test('C9 a request that fails in our own code is answered 503, whatever it is fo
   expect(await exchange(port, request('GET', '/nobody'))).toMatchObject({ status: 404 });
 });
 
-test('C9 on a server of others too, whose own listeners are not called for it', async () => {
+test('on a server of others too, whose own listeners are not called for it', async () => {
   const server = createServer((_request, response) => void response.end('theirs'));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -46,7 +46,7 @@ test('C9 on a server of others too, whose own listeners are not called for it', 
   expect(await exchange(port, request('POST', path, {}, 'news'))).toMatchObject({ status: 503 });
 });
 
-test('C9 a body that our own code cannot take is answered 503, and its content is made up for', async () => {
+test('C7 a body that our own code cannot take is answered 503, and its content is made up for', async () => {
   const { post, events, snapshot } = await subscribed();
   vi.spyOn(SignatureCheck.prototype, 'update').mockImplementation(broken);
   expect(await post('one')).toMatchObject({ status: 503, headers: { 'retry-after': '30' } });
@@ -59,7 +59,7 @@ test('C9 a body that our own code cannot take is answered 503, and its content i
   expect((await snapshot()).stats.refused).toBe(1);
 });
 
-test('C9 an error in our own code after the answer is logged, and the process goes on', async () => {
+test('an error in our own code after the answer is logged, and the process goes on', async () => {
   let finish = (): void => {};
   const slow = new Promise<void>((resolve) => {
     finish = resolve;
