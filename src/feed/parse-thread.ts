@@ -1,10 +1,9 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Document, Wanted } from './document.js';
+import { excerpt } from './feed-bounds.js';
 import { Assembly } from './parcels.js';
 import type { Answer, Question } from './parse-worker.js';
-
-const MIB = 1024 * 1024;
 
 /** What a thread may come to. */
 export interface ThreadLimits {
@@ -80,7 +79,6 @@ export class ParseThread {
       resourceLimits: { maxOldGenerationSizeMb: this.#limits.heapMb },
       name: 'websub-subscriber',
     });
-    worker.unref();
     const lost = (cause: unknown): void => {
       if (worker === this.#worker) this.#lose(cause);
     };
@@ -90,6 +88,8 @@ export class ParseThread {
     worker.on('messageerror', lost);
     worker.on('error', lost);
     worker.on('exit', (code) => lost(new Error(`The thread ended with ${code}`)));
+    // A listener for messages keeps the process up: so this comes last.
+    worker.unref();
     return worker;
   }
 
@@ -159,7 +159,7 @@ function errorOf({ name, message }: { readonly name: string; readonly message: s
 }
 
 function named({ bytes, baseUrl }: Document): string {
-  return `A document of ${(bytes.byteLength / MIB).toFixed(1)} MiB (${baseUrl.slice(0, 200)})`;
+  return `A document of ${Math.ceil(bytes.byteLength / 1024)} KiB (${excerpt(baseUrl)})`;
 }
 
 function detailsOf(cause: unknown): { readonly message: string; readonly code: unknown } {

@@ -28,17 +28,34 @@ import { TestHub } from 'websub-subscriber/testing';
 const hub = await TestHub.start();
 const topic = hub.topic('/feed', { discovery: 'link-header', body: 'old' });
 const news = [];
-const service = defineSubscriber({ target: topic.url }, { onEventNotification: (event) => void news.push(event.text()) });
+// So many entries are parsed in a thread.
+const entries = Array.from({ length: 2_000 }, (_, id) => '<entry><id>' + id + '</id></entry>').join('');
+const service = defineSubscriber(
+  { target: topic.url },
+  {
+    async onEventNotification(event) {
+      const { length } = await event.entries();
+      news.push(length > 0 ? length : event.text());
+    },
+  },
+);
 const runtime = await startService(service, { port: 0, logger: false });
 await runtime.ready();
 await topic.publish('new');
+await topic.publish('<feed xmlns="http://www.w3.org/2005/Atom">' + entries + '</feed>');
 await runtime.stop();
 await hub.close();
 console.log(JSON.stringify(news));
 `,
   );
-  const news = run(process.execPath, ['use.js'], project).trim();
-  if (news !== '["new"]') throw new Error(`The installed package received ${news}`);
+  const source = readFileSync(join(project, 'use.js'), 'utf8');
+  const imports = /^import (.*) from (.*);$/gm;
+  // A CommonJS program requires the same files.
+  writeFileSync(join(project, 'use.cjs'), `(async () => {${source.replace(imports, 'const $1 = require($2);')}})();`);
+  for (const file of ['use.js', 'use.cjs']) {
+    const news = run(process.execPath, ['--no-warnings', file], project).trim();
+    if (news !== '["new",2000]') throw new Error(`The installed package received ${news} in ${file}`);
+  }
   // The strictest settings a new TypeScript project has: options taken from the environment must do.
   writeFileSync(
     join(project, 'use.ts'),
