@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin, type RolldownOptions } from 'rolldown';
 import manifest from './package.json' with { type: 'json' };
 import { BUILT_IN } from './src/on-demand.js';
@@ -50,6 +51,27 @@ const options = {
   ),
 } satisfies RolldownOptions;
 
+/** In the file of a thread, packages are what is used of them, in the file itself. */
+const within: Plugin = {
+  name: 'packages within',
+  resolveId: (id) => (id.endsWith('/on-demand.js') ? '\0packages within' : undefined),
+  load(id) {
+    if (id !== '\0packages within') return undefined;
+    const imports = Object.entries(BUILT_IN).map(([name, used]) => `import { ${used.join(', ')} } from '${name}';`);
+    const packages = Object.entries(BUILT_IN).map(([name, used]) => `${name}: { ${used.join(', ')} }`);
+    return `${imports.join('\n')}\nexport const onDemand = (name) => ({ ${packages.join(', ')} })[name];`;
+  },
+};
+
+/** What a thread that parses runs: a script of one file, which needs no other. */
+export const threadBundle = {
+  input: fileURLToPath(new URL('src/feed/parse-worker.ts', import.meta.url)),
+  platform: options.platform,
+  transform: options.transform,
+  plugins: [within],
+  output: { format: 'cjs', entryFileNames: 'parse-worker.cjs' },
+} satisfies RolldownOptions;
+
 /** Each entry of `exports` as one file: two hundred take longer to load than the code in them. So do packages of many files. */
 export default defineConfig([
   {
@@ -62,6 +84,5 @@ export default defineConfig([
     plugins: [builtIn],
     output: { dir: 'dist', cleanDir: true, chunkFileNames: '[name].js' },
   },
-  // What a thread runs: it needs nothing of the rest.
-  { ...options, input: { 'parse-worker': 'src/feed/parse-worker.ts' }, output: { dir: 'dist' } },
+  { ...threadBundle, output: { ...threadBundle.output, dir: 'dist' } },
 ]);

@@ -2,7 +2,8 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { rolldown } from 'rolldown';
+import { rolldown, type OutputOptions, type RolldownOptions } from 'rolldown';
+import { threadBundle } from '../rolldown.config.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -22,15 +23,15 @@ export async function compileFixture(fixture: string): Promise<CompiledFixture> 
   const directory = await mkdtemp(join(tmpdir(), 'websub-fixture-'));
   await symlink(join(root, 'node_modules'), join(directory, 'node_modules'), 'dir');
   const file = join(directory, `${basename(fixture, '.ts')}.mjs`);
-  await bundleTo(file, join(root, 'test', fixture));
+  await bundle({ input: join(root, 'test', fixture), platform: 'node', external: /^[^./]/, output: { file } });
   // What a thread runs lies beside what starts the thread, as in the package.
-  await bundleTo(join(directory, 'parse-worker.js'), join(root, 'src/feed/parse-worker.ts'));
+  await bundle({ ...threadBundle, output: { ...threadBundle.output, dir: directory } });
   await writeFile(join(directory, 'package.json'), '{"type":"module"}');
   return { file, remove: () => rm(directory, { recursive: true, force: true }) };
 }
 
-async function bundleTo(file: string, input: string): Promise<void> {
-  const bundle = await rolldown({ input, platform: 'node', external: /^[^./]/ });
-  await bundle.write({ file });
-  await bundle.close();
+async function bundle({ output, ...input }: RolldownOptions & { readonly output: OutputOptions }): Promise<void> {
+  const build = await rolldown(input);
+  await build.write(output);
+  await build.close();
 }

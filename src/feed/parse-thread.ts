@@ -1,9 +1,10 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { Document, Wanted } from './document.js';
 import { excerpt } from './feed-bounds.js';
 import { Assembly } from './parcels.js';
 import type { Answer, Question } from './parse-worker.js';
+import { newThread } from './thread-code.js';
 
 /** What a thread may come to. */
 export interface ThreadLimits {
@@ -72,13 +73,8 @@ export class ParseThread {
   }
 
   #started(): Worker {
-    // From the sources, as tests and examples run, it is TypeScript.
-    const isSource = import.meta.url.endsWith('.ts');
-    const worker = new Worker(new URL('./parse-worker.js', import.meta.url), {
-      execArgv: isSource ? ['--import', '@oxc-node/core/register'] : [],
-      resourceLimits: { maxOldGenerationSizeMb: this.#limits.heapMb },
-      name: 'websub-subscriber',
-    });
+    const { heapMb: maxOldGenerationSizeMb } = this.#limits;
+    const worker = newThread({ resourceLimits: { maxOldGenerationSizeMb }, name: 'websub-subscriber' });
     const lost = (cause: unknown): void => {
       if (worker === this.#worker) this.#lose(cause);
     };

@@ -1,4 +1,5 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
+import { loadThreadCode } from '../feed/thread-code.js';
 import { loadHttpParser } from '../hub/http-parser.js';
 import type { Logger } from '../logger.js';
 import { onDemand } from '../on-demand.js';
@@ -15,6 +16,7 @@ const NEEDED: readonly Load[] = [
   () => onDemand('htmlparser2'),
   () => onDemand('feedsmith'),
   loadHttpParser,
+  loadThreadCode,
 ];
 
 /** How packages are loaded. */

@@ -14,6 +14,10 @@ const ATOM = { contentType: 'application/atom+xml' };
 const feed = (title: string): string =>
   `<feed xmlns="http://www.w3.org/2005/Atom"><title>News</title><id>urn:f</id><entry><id>urn:${title}</id><title>${title}</title></entry></feed>`;
 
+/** A feed that is parsed in a thread. */
+const longFeed = (title: string): string =>
+  feed(title).replace('</entry>', `<content>${'x'.repeat(100_000)}</content></entry>`);
+
 let place: { readonly service: string; readonly discovering: string; readonly modules: string };
 
 beforeAll(async () => {
@@ -96,6 +100,8 @@ test('a process that has no descriptor left answers, runs what is due and lives;
   expect(await send('POST', callback, feed('poor'))).toMatchObject({ status: 202 });
   expect(await send('POST', callback, feed('again'))).toMatchObject({ status: 202 });
   await vi.waitFor(async () => expect(await tell('news')).toEqual(['poor (1)', 'again (1)', 'again (2)']), 15_000);
+  // No thread can be started for it.
+  expect(await send('POST', callback, longFeed('long'))).toMatchObject({ status: 202 });
   // A server that it has no connection to yet, and connections that it cannot accept.
   const other = hub.topic('/other', { ...ATOM, body: feed('other') });
   await tell('subscribe', other.url.replace('127.0.0.1', 'localhost'));
@@ -117,6 +123,7 @@ test('a process that has no descriptor left answers, runs what is due and lives;
   await tell('ready');
   expect(await tell('find')).toMatchObject([{ state: 'active' }, { state: 'active' }]);
   await vi.waitFor(async () => expect(await tell('news')).toContain('rich (1)'), 15_000);
+  await vi.waitFor(async () => expect(await tell('news')).toContainEqual(expect.stringMatching(/^long \(/)), 15_000);
   await tell('stop');
   expect(await once(child, 'exit')).toEqual([0, null]);
 }, 60_000);
@@ -132,6 +139,8 @@ test('a process whose node_modules is taken away does all that it did, and what 
   await tell('ready');
   expect(await page.publish(feed('again'), ATOM)).toMatchObject([{ status: 202 }]);
   await vi.waitFor(async () => expect(await tell('news')).toEqual(['again (1)', 'again (2)']), 15_000);
+  expect(await page.publish(longFeed('long'), ATOM)).toMatchObject([{ status: 202 }]);
+  await vi.waitFor(async () => expect(await tell('news')).toContain('long (1)'), 15_000);
   expect(await tell('lines')).toEqual(expect.not.arrayContaining([expect.stringMatching(/could not be|timer/)]));
   await tell('stop');
   expect(await once(child, 'exit')).toEqual([0, null]);

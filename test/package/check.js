@@ -15,7 +15,10 @@ try {
   const strangers = packed.files
     .map(({ path }) => path)
     .filter(
-      (path) => !/^(dist\/.*\.(js|d\.ts)|dist\/packages\/LICENSES\.txt|package\.json|README\.md|LICENSE)$/.test(path),
+      (path) =>
+        !/^(dist\/.*\.(js|d\.ts)|dist\/parse-worker\.cjs|dist\/packages\/LICENSES\.txt|package\.json|README\.md|LICENSE)$/.test(
+          path,
+        ),
     );
   if (strangers.length > 0) throw new Error(`The package holds what it should not: ${strangers.join(', ')}`);
   writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
