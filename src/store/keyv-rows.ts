@@ -1,3 +1,5 @@
+import { setImmediate as macrotask } from 'node:timers/promises';
+
 /** A row as the store's adapter gives it: its key, and what Keyv wrote there. */
 export type AdapterRow = readonly [key: string, raw: unknown];
 
@@ -10,9 +12,15 @@ export function listingOf(adapter: unknown): ((namespace?: string) => AsyncItera
   return undefined;
 }
 
+/** Rows of a map between two turns of the event loop. */
+const ROWS_AT_ONCE = 1_000;
+
 async function* mapRows(map: ReadonlyMap<unknown, unknown>): AsyncGenerator<AdapterRow> {
-  const keys = [...map.keys()];
-  for (const key of keys) if (typeof key === 'string') yield [key, map.get(key)];
+  for (const [index, key] of [...map.keys()].entries()) {
+    if (typeof key === 'string') yield [key, map.get(key)];
+    // Nothing here waits for a store, so that all else would wait for this.
+    if (index % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await macrotask();
+  }
 }
 
 interface IterableAdapter {

@@ -6,9 +6,20 @@ const escapedKey = /^\$+bytes$/;
  * one more `$`. @throws TypeError naming the path of anything that is not plain data.
  */
 export function encodePlain(value: unknown): string {
-  const json = JSON.stringify(toJson(value, '')) ?? 'null';
+  const bytes: Uint8Array[] = [];
+  const json = JSON.stringify(toJson(value, '', bytes)) ?? 'null';
   // ASCII, so that no database's character set decides what can be stored.
-  return json.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const ascii = json.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return bytes.length === 0 ? ascii : withBytes(ascii, bytes);
+}
+
+/** Bytes come last: there may be megabytes of them, and what is done with all else takes them much longer. */
+function withBytes(json: string, bytes: readonly Uint8Array[]): string {
+  const parts = json.split(`"${bytesKey}":0`);
+  return parts.reduce((text, part, index) => {
+    const { buffer, byteOffset, byteLength } = bytes[index - 1] ?? new Uint8Array();
+    return `${text}"${bytesKey}":"${Buffer.from(buffer, byteOffset, byteLength).toString('base64')}"${part}`;
+  });
 }
 
 /** What {@link encodePlain} was given. @throws SyntaxError or TypeError for any other text. */
@@ -17,7 +28,8 @@ export function decodePlain(text: string): unknown {
   return text.includes(`${bytesKey}"`) || text.includes('$$') ? fromJson(json) : json;
 }
 
-function toJson(value: unknown, path: string): unknown {
+/** In the place of bytes, which are collected, is a 0: no member of that name is anything else. */
+function toJson(value: unknown, path: string, bytes: Uint8Array[]): unknown {
   if (value === null || value === undefined) return value;
   switch (typeof value) {
     case 'string':
@@ -27,23 +39,24 @@ function toJson(value: unknown, path: string): unknown {
       if (Number.isFinite(value)) return value;
       break;
     case 'object':
-      return objectToJson(value, path);
+      return objectToJson(value, path, bytes);
     default:
   }
   throw notPlain(typeof value === 'number' ? String(value) : `a ${typeof value}`, path);
 }
 
-function objectToJson(value: object, path: string): unknown {
+function objectToJson(value: object, path: string, bytes: Uint8Array[]): unknown {
   if (value instanceof Uint8Array) {
-    return { [bytesKey]: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') };
+    bytes.push(value);
+    return { [bytesKey]: 0 };
   }
-  if (Array.isArray(value)) return value.map((item: unknown, index) => toJson(item, `${path}[${index}]`));
+  if (Array.isArray(value)) return value.map((item: unknown, index) => toJson(item, `${path}[${index}]`, bytes));
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== null && prototype !== Object.prototype) throw notPlain(`a ${value.constructor.name}`, path);
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => [
       escapedKey.test(key) ? `$${key}` : key,
-      toJson(item, `${path}.${key}`),
+      toJson(item, `${path}.${key}`, bytes),
     ]),
   );
 }
