@@ -78,10 +78,15 @@ export class EntriesReader {
   async #readEntries(): Promise<EventEntries> {
     const { entries: parsed, versions } = await parseEntries(this.#document);
     const { pieces, changes, areWanted } = (this.#compared ??= await compared(versions, this.#context));
+    const { changeOf, claimant } = this.#context;
+    const claimedBy = claimant();
     const entries: FeedEntry[] = [];
     await inSlices(parsed, (entry, index) => {
-      const change = changes[index];
-      if (change !== undefined && areWanted[index] === true) entries.push({ ...entry, change });
+      const [change, piece] = [changes[index], pieces[index]];
+      if (change === undefined || piece === undefined || areWanted[index] !== true) return;
+      // Another event may have brought the entry since it was looked at.
+      const isSettled = change === 'deleted' || claimedBy === undefined;
+      entries.push({ ...entry, change: isSettled ? change : changeOf(piece, claimedBy) });
     });
     return { entries, pieces: wantedPieces({ pieces, changes, areWanted }) };
   }
@@ -92,10 +97,7 @@ function wantedPieces({ pieces, areWanted }: ComparedEntries): readonly Piece[] 
   return areWanted.includes(false) ? pieces.filter((_, index) => areWanted[index]) : pieces;
 }
 
-function compared(
-  versions: readonly EntryVersion[],
-  { only, changeOf, claimant }: EntriesContext,
-): Awaitable<ComparedEntries> {
+function compared(versions: readonly EntryVersion[], { only, changeOf }: EntriesContext): Awaitable<ComparedEntries> {
   const wanted = only === undefined ? undefined : new Set(only);
   const pieces: Piece[] = [];
   const changes: EntryChange[] = [];
@@ -103,7 +105,7 @@ function compared(
   const comparing = inSlices(versions, (version) => {
     const piece = entryPiece(version);
     pieces.push(piece);
-    changes.push(version.deleted ? 'deleted' : changeOf(piece, claimant()));
+    changes.push(version.deleted ? 'deleted' : changeOf(piece, undefined));
     areWanted.push(wanted?.has(version.key) !== false);
   });
   return after(comparing ?? undefined, () => ({ pieces, changes, areWanted }));
