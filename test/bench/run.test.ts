@@ -150,12 +150,14 @@ describe('a run of the compiled benchmark', () => {
     // A whole body is kept of each, by whoever is asked to hand over a whole body.
     const bodies = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0.95 && value < 4);
     const inBodies = { ...beside, unit: 'bodies', value: bodies, floor: bodies };
+    // Room that loading packages took is used again, so the process grows by less than the bodies take.
+    const grown = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0.5 && value < 4);
     expect(JSON.parse(stdout)).toMatchObject({
       rows: [],
       figures: [
         { name: 'memory', ...inBodies },
         { name: 'memory-handled', ...inBodies },
-        { name: 'memory-peak', ...inBodies },
+        { name: 'memory-peak', ...inBodies, value: grown },
         { name: 'paced-p50', unit: 'ms', ...beside },
         { name: 'paced-p99', unit: 'ms', ...beside },
         { name: 'first-start', unit: 'ms', ...beside },
