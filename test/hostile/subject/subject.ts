@@ -31,6 +31,7 @@ const watch = new Watch();
 let setup: Setup = { targets: [] };
 let runtime: SubscriberRuntime | undefined;
 let events = 0;
+let pushed = 0;
 let handled = 0;
 let entries = 0;
 let verifications = 0;
@@ -40,6 +41,7 @@ class Service {
 
   onEventNotification(event: ContentDistributionMessage): Promise<void> | void {
     events += 1;
+    if (event.source === 'hub') pushed += 1;
     if (setup.isTalkative === true) this.logger.info({ filling: 'x'.repeat(1_000) }, 'an event');
     return setup.isReading === true ? this.#read(event) : undefined;
   }
@@ -98,7 +100,7 @@ answerCalls({
     return {};
   },
   end: () => watch.end(),
-  counts: () => ({ events, verifications, handled, entries, writes: rows.writes, bytes: rows.bytes }),
+  counts: () => ({ events, pushed, verifications, handled, entries, writes: rows.writes, bytes: rows.bytes }),
   break() {
     rows.isDown = true;
     return {};
