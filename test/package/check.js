@@ -51,6 +51,7 @@ console.log(JSON.stringify(news));
   // A CommonJS program requires the same files.
   writeFileSync(join(project, 'use.cjs'), `(async () => {${source.replace(imports, 'const $1 = require($2);')}})();`);
   for (const file of ['use.js', 'use.cjs']) {
+    rmSync(join(project, '.websub'), { recursive: true, force: true });
     const news = run(process.execPath, ['--no-warnings', file], project).trim();
     if (news !== '["new",2000]') throw new Error(`The installed package received ${news} in ${file}`);
   }
