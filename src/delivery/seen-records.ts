@@ -1,4 +1,4 @@
-import { breaks } from '../engine/slices.js';
+import { breaks, inSlices } from '../engine/slices.js';
 import type { Logger } from '../logger.js';
 import { decodeRecord, encodeRecord } from '../store/codec.js';
 import type { RecordStore } from '../store/record-store.js';
@@ -49,7 +49,10 @@ export class SeenRecords {
       }
       await pause();
     }
-    for (const [key, seen] of read.toSorted(([, a], [, b]) => a.at - b.at)) this.#seen.set(key, seen);
+    await inSlices(
+      read.toSorted(([, a], [, b]) => a.at - b.at),
+      ([key, seen]) => void this.#seen.set(key, seen),
+    );
   }
 
   has(key: string): boolean {

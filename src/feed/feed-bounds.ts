@@ -1,7 +1,7 @@
 /** A feed has at most so many entries (PROTOCOL D12). */
 export const MAX_ENTRIES = 50_000;
 
-/** A feed has at most so many elements; in JSON, objects and arrays (PROTOCOL D12). Each is several objects at the end. */
+/** A feed has at most so many elements; in JSON, values (PROTOCOL D12). Each is several objects at the end. */
 export const MAX_ELEMENTS = 500_000;
 
 /** A text taken from a document, short enough for an error message. */

@@ -2,24 +2,27 @@ import { MAX_DEPTH } from '../protocol/link-reader.js';
 
 const QUOTE = 34;
 const BACKSLASH = 92;
+const COMMA = 44;
+const OPENING = 123;
+const CLOSING = 125;
 
 /**
  * Parses JSON within the bounds of PROTOCOL D12: whatever walks through it later bears its depth.
  *
- * @param maxContainers how many objects and arrays it may have
+ * @param maxValues how many values it may have in objects and arrays, these counted
  * @throws SyntaxError where it is not well-formed
- * @throws RangeError where it is nested more than 512 deep, or has more objects and arrays
+ * @throws RangeError where it is nested more than 512 deep, or has more values
  */
-export function parseJson(text: string, maxContainers = Infinity): unknown {
-  checkBounds(text, maxContainers);
+export function parseJson(text: string, maxValues = Infinity): unknown {
+  checkBounds(text, maxValues);
   return JSON.parse(text.replace(/^\uFEFF/, ''));
 }
 
 /** Each character is looked at once, strings apart: their ends are searched for. */
-function checkBounds(text: string, maxContainers: number): void {
-  if (hasFewContainers(text)) return;
+function checkBounds(text: string, maxValues: number): void {
+  if (maxValues === Infinity && hasFewContainers(text)) return;
   let depth = 0;
-  let containers = 0;
+  let values = 0;
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
@@ -28,14 +31,13 @@ function checkBounds(text: string, maxContainers: number): void {
     }
     // `[` and `{`, `]` and `}`: each pair differs in one bit.
     const bracket = code | 32;
-    if (bracket === 125) depth -= 1;
-    else if (bracket === 123) {
-      depth += 1;
-      containers += 1;
+    if (bracket === CLOSING) {
+      depth -= 1;
+    } else if (bracket === OPENING || code === COMMA) {
+      values += 1;
+      if (bracket === OPENING) depth += 1;
       if (depth > MAX_DEPTH) throw new RangeError(`The JSON is nested more than ${MAX_DEPTH} deep`);
-      if (containers > maxContainers) {
-        throw new RangeError(`The JSON has more than ${maxContainers} objects and arrays`);
-      }
+      if (values > maxValues) throw new RangeError(`The JSON has more than ${maxValues} values`);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { READERS, type Document, type VersionedEntries, type Wanted } from './document.js';
 import type { EntryVersion } from './entry-version.js';
 import type { ParsedFeed } from './feed.js';
@@ -32,8 +33,11 @@ interface Waiting {
   readonly resolve: (read: Promise<unknown>) => void;
 }
 
-/** Threads are shared by all runtimes of a process: one document that takes long keeps no other waiting. */
-const threads = [new ParseThread(LIMITS), new ParseThread(LIMITS)];
+/**
+ * Shared by all runtimes of a process. With two, a document that takes long keeps no other waiting; but on two processors
+ * they would keep the main thread from one of them.
+ */
+const threads = Array.from({ length: availableParallelism() > 2 ? 2 : 1 }, () => new ParseThread(LIMITS));
 const waiting: Waiting[] = [];
 let waitingBytes = 0;
 /** What has not come from a thread yet. */

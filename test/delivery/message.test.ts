@@ -225,6 +225,15 @@ describe('its content', () => {
     expect(message(body, contentType).content).toStrictEqual(expected);
   });
 
+  test('D12 json() reads what is nested 512 deep, and nothing deeper', () => {
+    const nested = (depth: number): string => `${'['.repeat(depth)}"]"${']'.repeat(depth)}`;
+    expect(message(nested(512)).json()).toBeInstanceOf(Array);
+    expect(() => message(nested(513)).json()).toThrow(new RangeError('The JSON is nested more than 512 deep'));
+    expect(() => message('['.repeat(10_000_000)).json()).toThrow(RangeError);
+    const wide = JSON.stringify(Array.from({ length: 10_000 }, () => ({ text: '[[[[{{{{"' })));
+    expect(message(wide).json()).toHaveLength(10_000);
+  });
+
   test('C4 json() and form() read whatever the type says', () => {
     expect(message('{"a":1}', 'text/plain').json<{ a: number }>().a).toBe(1);
     expect(message('a=1&a=2', 'text/plain').form().getAll('a')).toEqual(['1', '2']);

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { READERS, type Document } from '../../src/feed/document.js';
 import { isLight, parseEntries, parseFeed, parseVersions } from '../../src/feed/parse.js';
@@ -72,8 +73,9 @@ describe('what is parsed where', () => {
     const document = { ...large, bytes: Buffer.alloc(40 * 1024 * 1024, ' ') };
     const read = await Promise.allSettled(Array.from({ length: 7 }, async () => parseVersions(document)));
     const refused = read.filter(({ status }) => status === 'rejected');
-    expect(refused).toHaveLength(2);
-    expect(refused).toMatchObject([{ reason: { message: /^Too many documents wait/ } }, {}]);
+    // Each thread has one, and three more are as much as may wait.
+    expect(refused).toHaveLength(availableParallelism() > 2 ? 2 : 3);
+    expect(refused[0]).toMatchObject({ reason: { message: expect.stringMatching(/^Too many documents wait/) } });
   });
 });
 

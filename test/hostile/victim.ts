@@ -11,7 +11,7 @@ const IDLE_MS = 1_000;
 /** Milliseconds for which a service that stands still is waited for. */
 const PATIENCE_MS = 90_000;
 
-const COUNTS = ['events', 'verifications', 'handled', 'entries', 'writes', 'bytes'] as const;
+const COUNTS = ['events', 'pushed', 'verifications', 'handled', 'entries', 'writes', 'bytes'] as const;
 
 /** What the service under attack has done so far. */
 export type Counts = Readonly<Record<(typeof COUNTS)[number], number>>;

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { HubTopic } from 'websub-subscriber/testing';
 import { requestBytes } from '../../bench/delivery-request.js';
 import { hostileFeeds } from '../feeds.js';
 import { flood } from '../flood.js';
@@ -9,14 +10,17 @@ import { withVictim, type Scene } from '../with-victim.js';
 const LARGE_BYTES = 9.5 * MIB;
 const SMALL_BYTES = 60 * 1024;
 
-const POLL_SECONDS = 3;
+const POLL_SECONDS = 2;
+
+/** So many topics have a hostile feed at the same time: to transfer more would be what is measured. */
+const GROUP = 4;
 
 /** Milliseconds for which it is waited until all is parsed. */
 const PATIENCE_MS = 600_000;
 
 export const feedsScenario: Scenario = {
   name: 'hostile-feeds',
-  what: 'twenty feeds of 9.5 MiB and twenty of 60 KiB, each pushed twice, polled, and caught up with after a restart',
+  what: 'twenty feeds of 9.5 MiB and twenty of 60 KiB, each pushed twice and polled, four of them caught up with after a restart',
   bounds: [
     { figure: 'blocks', unit: 'ms', most: fixed(50) },
     { figure: 'not accepted', unit: '', most: fixed(0) },
@@ -34,32 +38,39 @@ export const feedsScenario: Scenario = {
       );
       let accepted = 0;
       for (const [index, request] of requests.entries()) {
-        const statuses = await flood({ port, count: 2, connections: 2, request: () => request });
+        const statuses = await flood({ port, count: 2, connections: 1, request: () => request });
         accepted += statuses.get(202) ?? 0;
         await until(async () => (await victim.counts()).handled > index);
       }
-      for (const [index, handle] of handles.entries()) handle.configure({ body: bodies[index] });
-      await polled(scene);
-      await victim.restart();
-      await polled(scene);
+      for (let from = 0; from < handles.length; from += GROUP) {
+        const group = handles.slice(from, from + GROUP);
+        for (const [index, handle] of group.entries()) handle.configure({ body: bodies[from + index] });
+        await polled(scene, group);
+        // The first ones are caught up with as well.
+        if (from === 0) {
+          await victim.restart();
+          await polled(scene, group);
+        }
+        for (const handle of group) handle.configure({ body: '' });
+      }
       const { gapMs } = await victim.worst();
-      const { events, handled } = await victim.counts();
+      const { events, pushed, handled } = await victim.counts();
       await victim.stop();
       return {
         blocks: gapMs,
         'not accepted': 2 * requests.length - accepted,
         'not handled': events - handled,
-        duplicates: Math.max(0, events - requests.length),
+        duplicates: Math.max(0, pushed - requests.length),
       };
     });
   },
 };
 
-/** Waits until all topics were fetched twice: by then the first of it was parsed. */
-async function polled({ hub, topics }: Scene): Promise<void> {
+/** Waits until topics were fetched twice more: by then the first of it was parsed. */
+async function polled({ hub }: Scene, topics: readonly HubTopic[]): Promise<void> {
   const from = hub.requests.length;
-  const fetched = (topic: string): number =>
-    hub.requests.slice(from).filter(({ method, path }) => method === 'GET' && topic.endsWith(path)).length;
+  const fetched = (topic: HubTopic): number =>
+    hub.requests.slice(from).filter(({ method, path }) => method === 'GET' && topic.url.endsWith(path)).length;
   await until(() => topics.every((topic) => fetched(topic) >= 2));
 }
 

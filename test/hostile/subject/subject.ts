@@ -33,6 +33,7 @@ const watch = new Watch();
 let setup: Setup = { targets: [] };
 let runtime: SubscriberRuntime | undefined;
 let events = 0;
+let pushed = 0;
 let handled = 0;
 let entries = 0;
 let verifications = 0;
@@ -42,6 +43,7 @@ class Service {
 
   onEventNotification(event: ContentDistributionMessage): Promise<void> | void {
     events += 1;
+    if (event.source === 'hub') pushed += 1;
     if (setup.isTalkative === true) this.logger.info({ filling: 'x'.repeat(1_000) }, 'an event');
     return setup.isReading === true ? this.#read(event) : undefined;
   }
@@ -111,7 +113,7 @@ answerCalls({
       throw error;
     }
   },
-  counts: () => ({ events, verifications, handled, entries, writes: rows.writes, bytes: rows.bytes }),
+  counts: () => ({ events, pushed, verifications, handled, entries, writes: rows.writes, bytes: rows.bytes }),
   break() {
     rows.isDown = true;
     return {};
