@@ -12,13 +12,14 @@ import type { StoredRun } from './inbox-options.js';
 import { Keeping } from './keeping.js';
 import type { Handing } from './late-parsing.js';
 import type { PendingAnswer } from './news-in-hand.js';
-import { abortSignalOf, type ContentDistributionMessage } from './message.js';
+import { abortSignalOf, closeEvent, type ContentDistributionMessage } from './message.js';
 import type { GenuineContent } from './received-content.js';
 import { LeftEvents } from './left-events.js';
 import { OnceOnly } from './once-only.js';
 import { OpenAnswers } from './open-answers.js';
 import { Patience, peek } from './patience.js';
 import { Receptions, type NewContent } from './receptions.js';
+import { pingOf } from './thin-ping.js';
 import { emitEvent, reportRun, type Reception } from './report.js';
 import { isTracked } from './sameness.js';
 import { newStoredEvent, type StoredEvent } from './stored-event.js';
@@ -68,11 +69,11 @@ export class Delivery {
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
     const reception = this.#receptions.of(entry, grant, content, this.#options.now());
     if (!isTracked(target.delivery)) return this.#hand(target, reception, content, spentMs);
-    const onRelease = (): void => this.#received(reception);
     const handing: Handing = {
       hand: (time) => this.#hand(target, reception, content, spentMs, time),
       time: () => this.#timeOf(target, reception, spentMs),
-      hold: ({ forStore: withinMs }) => this.#keeping.hold(target, reception, content, { withinMs, onRelease }),
+      hold: ({ forStore: withinMs }) =>
+        this.#keeping.hold(target, reception, content, { withinMs, onRelease: () => this.#received(reception) }),
     };
     return this.#answers.counted(this.#once.deliver(target, reception, handing));
   }
@@ -147,16 +148,17 @@ export class Delivery {
     spentMs: number,
     waited?: AnswerTime,
   ): PendingAnswer {
-    const { grant, event } = reception;
-    const { mode, fetchThinPings } = target.delivery;
+    const { event } = reception;
     this.#received(reception);
-    const isPing = fetchThinPings && event.bytes().byteLength === 0 && isFetchable(grant.topic) ? true : undefined;
-    if (mode === 'queued' || isPing === true) {
+    const isPing = pingOf(target, reception);
+    if (target.delivery.mode === 'queued' || isPing === true) {
+      closeEvent(event); // Its handler gets another object, which claims the entries.
       const withinMs = (waited ?? this.#timeOf(target, reception, spentMs)).forStore;
       return this.#answers.counted(this.#keeping.queue(target, reception, content, { isPing, withinMs }));
     }
     const run = this.#run(target, event);
     if (!(run instanceof Promise) && run.type === 'done' && !this.#once.isNoting(target, event)) {
+      closeEvent(event);
       reportRun(this.#options, reception, run);
       return answerTo(run);
     }

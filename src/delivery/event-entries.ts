@@ -1,8 +1,8 @@
 import { inSlices } from '../engine/slices.js';
-import type { Document } from '../feed/document.js';
+import type { Document, VersionedEntries } from '../feed/document.js';
 import type { EntryVersion } from '../feed/entry-version.js';
 import type { FeedEntry } from '../feed/feed.js';
-import { parseEntries, parseVersions } from '../feed/parse.js';
+import { parseEntries, parseLight, parseVersions } from '../feed/parse.js';
 import { after, observed, type Awaitable } from './after.js';
 import { entryPiece, type Piece } from './piece.js';
 
@@ -39,6 +39,8 @@ export class EntriesReader {
   readonly #document: Document;
   readonly #context: EntriesContext;
   #compared: ComparedEntries | undefined;
+  /** What `pieces` has parsed, for `read`. */
+  #light: VersionedEntries | undefined;
   #reading: Promise<EventEntries> | undefined;
   #read: EventEntries | undefined;
 
@@ -54,7 +56,9 @@ export class EntriesReader {
    */
   pieces(): Awaitable<readonly Piece[]> {
     if (this.#compared !== undefined) return wantedPieces(this.#compared);
-    const comparing = after(parseVersions(this.#document), (versions) => compared(versions, this.#context));
+    this.#light ??= parseLight(this.#document);
+    const reading = this.#light?.versions ?? parseVersions(this.#document);
+    const comparing = after(reading, (versions) => compared(versions, this.#context));
     return after(comparing, (found) => wantedPieces((this.#compared = found)));
   }
 
@@ -76,15 +80,16 @@ export class EntriesReader {
   }
 
   async #readEntries(): Promise<EventEntries> {
-    const { entries: parsed, versions } = await parseEntries(this.#document);
+    const { entries: parsed, versions } = this.#light ?? (await parseEntries(this.#document));
+    this.#light = undefined;
     const { pieces, changes, areWanted } = (this.#compared ??= await compared(versions, this.#context));
     const { changeOf, claimant } = this.#context;
-    const claimedBy = claimant();
     const entries: FeedEntry[] = [];
     await inSlices(parsed, (entry, index) => {
       const [change, piece] = [changes[index], pieces[index]];
       if (change === undefined || piece === undefined || areWanted[index] !== true) return;
       // Another event may have brought the entry since it was looked at.
+      const claimedBy = claimant();
       const isSettled = change === 'deleted' || claimedBy === undefined;
       entries.push({ ...entry, change: isSettled ? change : changeOf(piece, claimedBy) });
     });

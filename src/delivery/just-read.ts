@@ -27,11 +27,11 @@ export class JustRead {
   /** Keeps a topic for a subscription; older ones make room for it. */
   keep(subscriptionId: string, topic: string, content: TopicContent): void {
     this.drop(subscriptionId);
+    if (content.body.byteLength > MOST_BYTES) return;
     for (const oldest of this.#read.keys()) {
       if (this.#bytes + content.body.byteLength <= MOST_BYTES) break;
       this.drop(oldest);
     }
-    if (content.body.byteLength > MOST_BYTES) return;
     this.#read.set(subscriptionId, { topic, content, at: this.#now() });
     this.#bytes += content.body.byteLength;
   }

@@ -5,12 +5,21 @@ import type { Inbox } from './inbox.js';
 import type { NewContent } from './receptions.js';
 import type { Reception } from './report.js';
 import type { Piece } from './piece.js';
-import { newStoredEvent, type StoredEvent } from './stored-event.js';
+import { pingOf } from './thin-ping.js';
+import { newStoredEvent, storablePieces, type StoredEvent } from './stored-event.js';
 
 /** What keeping events works with. */
 export interface KeepingOptions {
   readonly inbox: Pick<Inbox, 'enqueue' | 'hold' | 'release' | 'settle' | 'newPosition' | 'loadOf'>;
   readonly logger: Logger;
+}
+
+/** How an event is held. */
+export interface HoldOptions {
+  /** Milliseconds the store has. */
+  readonly withinMs: number;
+  /** Told when the event is found to be news. */
+  readonly onRelease: () => void;
 }
 
 /** An event that is in the store while it is not known yet whether it is news. */
@@ -52,21 +61,22 @@ export class Keeping {
     return (await this.isStored(stored, inbox.enqueue(stored, withinMs))) ? ACKNOWLEDGED : UNSTORED;
   }
 
-  /** The same for an event of which it is not known yet whether it is news. `onRelease` is told when it is. */
+  /** The same for an event of which it is not known yet whether it is news. */
   async hold(
     target: DeliveryTarget,
     reception: Reception,
     content: NewContent,
-    { withinMs, onRelease }: { readonly withinMs: number; readonly onRelease: () => void },
+    { withinMs, onRelease }: HoldOptions,
   ): Promise<{ readonly answer: DeliveryAnswer; readonly held?: Held }> {
     if (this.isFull(target)) return { answer: FULL };
     const { inbox } = this.#options;
-    const stored = newStoredEvent(target.name, reception, content, { position: inbox.newPosition() });
+    const order = { position: inbox.newPosition(), isPing: pingOf(target, reception) };
+    const stored = newStoredEvent(target.name, reception, content, order);
     if (!(await this.isStored(stored, inbox.hold(stored, withinMs)))) return { answer: UNSTORED };
     const held: Held = {
       release(pieces) {
         onRelease();
-        inbox.release({ ...stored, pieces });
+        inbox.release({ ...stored, pieces: storablePieces(pieces) });
       },
       drop: () => void inbox.settle(stored, { type: 'done', acknowledgement: undefined }),
     };

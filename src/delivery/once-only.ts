@@ -37,6 +37,7 @@ export class OnceOnly {
   readonly #turns = new Turns();
   readonly #found = new Turns();
   readonly #noting = new Set<Promise<void>>();
+  #isStopping = false;
 
   constructor(options: OnceOnlyOptions, patience = new Patience()) {
     this.#options = options;
@@ -86,6 +87,8 @@ export class OnceOnly {
   ended(reception: Reception, outcome: StoredRun['type']): void {
     if (outcome === 'done') this.#handled(reception);
     else if (outcome === 'deleted') this.#release(reception);
+    // The next try has an object of its own.
+    else closeEvent(reception.event);
   }
 
   /** The event is not in the store, and its hub is to send it again: as another event, which has its entries then. */
@@ -101,8 +104,8 @@ export class OnceOnly {
     this.#note(reception, (tracked) =>
       after(found, (pieces) => {
         const byKey = new Map([...tracked, ...pieces].map((piece) => [piece.key, piece]));
-        this.#options.seen.handled(this.#ownOf(reception, [...byKey.values()]));
-        this.#release(reception);
+        const noted = this.#options.seen.handled(this.#ownOf(reception, [...byKey.values()]));
+        return after(noted, () => this.#release(reception));
       }),
     );
   }
@@ -128,14 +131,18 @@ export class OnceOnly {
    */
   foundUnparsed(subscriptionId: string, isDead: boolean, read: () => Promise<Reception | undefined>): void {
     const take = async (): Promise<void> => {
+      // The next process reads it again.
+      if (this.#isStopping) return;
       const reception = await read();
       if (reception !== undefined) await this.#takeFound(reception, await this.#trackedOf(reception), isDead);
     };
-    this.#remember(this.#turns.take(subscriptionId, () => this.#found.take(FOUND, take)));
+    // A stop does not wait for it.
+    void this.#logged(this.#turns.take(subscriptionId, () => this.#found.take(FOUND, take)));
   }
 
-  /** Resolves when all that was handed over is noted. */
+  /** Called at a stop. Resolves when all that was handed over is noted. */
   async settled(): Promise<void> {
+    this.#isStopping = true;
     while (this.#noting.size > 0) await Promise.all(this.#noting);
     await this.#options.seen.settled();
   }
@@ -167,7 +174,7 @@ export class OnceOnly {
     };
     if (known === undefined) return release();
     const answered = this.#answerAgain(reception, known);
-    this.#remember(answered.then(({ type }) => (type === 'acknowledged' ? held.drop() : release())));
+    this.#remember(answered.then(({ type }) => (type === 'acknowledged' ? held.drop() : release()), release));
   }
 
   async #answerAgain(reception: Reception, { answer }: KnownAnswer): Promise<DeliveryAnswer> {
@@ -201,7 +208,7 @@ export class OnceOnly {
     this.#options.claimed.release(event);
   }
 
-  /** Nothing waits for what is noted, except what is noted of the same subscription later. */
+  /** Nobody waits for this. Notes of one subscription are made in order. */
   #note(reception: Reception, note: (pieces: readonly Piece[]) => Awaitable<void>): void {
     const { id } = reception.entry.record;
     const tracked = this.#trackedOf(reception);
@@ -211,10 +218,14 @@ export class OnceOnly {
   }
 
   #remember(work: Promise<void>): void {
-    const noting = work
-      .catch((error: unknown) => this.#options.logger.error({ err: error }, 'what was handed over could not be noted'))
-      .finally(() => this.#noting.delete(noting));
+    const noting = this.#logged(work).finally(() => this.#noting.delete(noting));
     this.#noting.add(noting);
+  }
+
+  #logged(work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) =>
+      this.#options.logger.error({ err: error }, 'processed entries could not be recorded'),
+    );
   }
 
   #trackedOf(reception: Reception, entries?: readonly Piece[]): Awaitable<readonly Piece[]> {

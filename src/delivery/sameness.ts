@@ -1,3 +1,4 @@
+import { whenParsed } from '../feed/parse.js';
 import { after, type Awaitable } from './after.js';
 import type { CheckedDeliveryConfig } from './delivery-config.js';
 import { piecesIn, type ContentDistributionMessage } from './message.js';
@@ -44,7 +45,18 @@ function withBody(
 function entriesIn(event: ContentDistributionMessage): Awaitable<readonly Piece[]> {
   try {
     const pieces = piecesIn(event);
-    return pieces instanceof Promise ? pieces.catch(() => []) : pieces;
+    return pieces instanceof Promise ? pieces.catch((error: unknown) => triedAgain(event, error)) : pieces;
+  } catch {
+    return [];
+  }
+}
+
+/** Tries again when the documents that were before it are parsed: it may have been one too many. */
+async function triedAgain(event: ContentDistributionMessage, error: unknown): Promise<readonly Piece[]> {
+  if (error instanceof SyntaxError || error instanceof RangeError) return [];
+  await whenParsed();
+  try {
+    return await piecesIn(event);
   } catch {
     return [];
   }

@@ -148,9 +148,9 @@ export class SeenNews {
   }
 
   /** The handler has succeeded, or need not have it. What cannot be stored is remembered by this process alone. */
-  handled(pieces: readonly Piece[]): void {
+  handled(pieces: readonly Piece[]): Awaitable<void> {
     const at = this.#options.now();
-    this.#note(
+    return this.#note(
       inSlices(pieces, (piece) => {
         const { key, version, updated, deleted } = this.#dated(piece);
         this.#inHand.delete(piece);
@@ -189,7 +189,7 @@ export class SeenNews {
   /** The news is given up: should a hub send it again, it is handed over. */
   givenUp(pieces: readonly Piece[]): void {
     const { most } = this.#seen;
-    this.#note(
+    void this.#note(
       inSlices(pieces, (piece) => {
         const { key, updated, deleted } = this.#dated(piece);
         this.#inHand.delete(piece);
@@ -204,7 +204,12 @@ export class SeenNews {
   /** Forgets the bodies that were seen before a time, in epoch milliseconds. */
   sweep(before: number): void {
     const old = [...this.#seen.entries()].filter(([key, { at, version }]) => at < before && isWhole({ key, version }));
-    this.#note(inSlices(old, ([key]) => this.#seen.forget(key)));
+    void this.#note(
+      inSlices(old, ([key]) => {
+        // It may have come again meanwhile.
+        if ((this.#seen.get(key)?.at ?? before) < before) this.#seen.forget(key);
+      }),
+    );
   }
 
   /** Resolves when what was seen is in the store, or could not be stored. */
@@ -213,11 +218,12 @@ export class SeenNews {
     await this.#seen.settled();
   }
 
-  /** Nobody waits for it but {@link settled}. */
-  #note(work: Awaitable<void>): void {
-    if (!(work instanceof Promise)) return;
+  /** {@link settled} waits for it. */
+  #note(work: Awaitable<void>): Awaitable<void> {
+    if (!(work instanceof Promise)) return undefined;
     const noting = work.finally(() => this.#noting.delete(noting));
     this.#noting.add(noting);
+    return noting;
   }
 
   /** A time that is yet to come is none: what is corrected later would be taken for older. */

@@ -82,12 +82,17 @@ export function newStoredEvent(
     url: content.url,
     source: content.source,
     only: content.only,
-    pieces: pieces !== undefined && pieces.length <= MOST_PIECES ? pieces : undefined,
+    pieces: storablePieces(pieces),
     isPing,
     attempts: 0,
     nextAttemptAt: receivedAt,
     errors: [],
   };
+}
+
+/** The pieces that are stored with an event: undefined where they are too many. */
+export function storablePieces(pieces: readonly Piece[] | undefined): readonly Piece[] | undefined {
+  return pieces !== undefined && pieces.length <= MOST_PIECES ? pieces : undefined;
 }
 
 /** Bytes an event takes in the store, near enough: its content and headers. */

@@ -18,6 +18,8 @@ export class WaitingEntries {
   /** Versions of an entry, by its key. */
   readonly #pieces = new Map<string, Piece[]>();
   #bytes = 0;
+  #last = Promise.resolve();
+  #failure: { readonly cause: unknown } | undefined;
 
   constructor(piecesOf: PiecesOf) {
     this.#piecesOf = piecesOf;
@@ -28,7 +30,7 @@ export class WaitingEntries {
     return !this.#read.has(id) && this.#read.size < MOST_EVENTS && this.#bytes + bytes <= MOST_BYTES;
   }
 
-  /** Reads the entries of an event. An event that does not parse has none. */
+  /** Reads the entries of an event, one event at a time. An event that does not parse has none. */
   note(event: StoredEvent): void {
     const bytes = bytesOf(event);
     if (!this.wants({ id: event.id, bytes })) return;
@@ -36,16 +38,24 @@ export class WaitingEntries {
     const read = async (): Promise<void> => {
       try {
         for (const piece of await this.#piecesOf(event)) this.#add(piece);
-      } catch {
+      } catch (error) {
         // Its handler is told when it parses the event.
+        if (error instanceof SyntaxError || error instanceof RangeError) return;
+        this.#read.delete(event.id);
+        this.#bytes -= bytes;
+        this.#failure = { cause: error };
       }
     };
-    this.#read.set(event.id, read());
+    this.#last = this.#last.then(read);
+    this.#read.set(event.id, this.#last);
   }
 
-  /** Resolves when all that was noted is read. */
+  /** Resolves when all that was noted is read. Rejects where some of it could not be read now. */
   async settled(): Promise<void> {
     await Promise.all(this.#read.values());
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw new Error('An event that waits could not be read now', failure);
   }
 
   /** Whether an event brings an entry as the topic has it, or a later version of it. */

@@ -96,7 +96,11 @@ export class ParseThread {
       this.#end(reading)?.reject(errorOf(answer));
       return;
     }
-    reading.assembly.add(answer.rows);
+    try {
+      reading.assembly.add(answer.rows);
+    } catch (cause) {
+      return this.#lose(cause);
+    }
     if (answer.isLast) {
       this.#end(reading)?.resolve(reading.assembly.value);
       return;

@@ -56,6 +56,11 @@ export function parseEntries(document: Document): VersionedEntries | Promise<Ver
   return inThread('entries', document) as Promise<VersionedEntries>;
 }
 
+/** The same for a document that takes little time; undefined for any other. */
+export function parseLight(document: Document): VersionedEntries | undefined {
+  return isLight(document.bytes) ? READERS.entries(document) : undefined;
+}
+
 /** Reads what tells entries from others, as {@link parseEntries} does, without the entries. */
 export function parseVersions(document: Document): readonly EntryVersion[] | Promise<readonly EntryVersion[]> {
   if (isLight(document.bytes)) return READERS.versions(document);

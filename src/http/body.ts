@@ -113,8 +113,7 @@ export async function readWebBody(
   if (Number(request.headers.get('content-length') ?? 0) > limits.maxBodyBytes) return { problem: 'too-large' };
   if (request.body === null) return { bytes: new Uint8Array() };
   const reader = request.body.getReader();
-  const body = new CollectedBytes(0, limits.maxBodyBytes);
-  let problem: BodyProblem = 'aborted';
+  let problem: BodyProblem = 'failed';
   const giveUp = (why: BodyProblem): void => {
     problem = why;
     // A read that waits is rejected by this. Cancelling would close the connection before the answer.
@@ -122,9 +121,18 @@ export async function readWebBody(
   };
   const timer = setTimeout(giveUp, limits.bodyTimeoutMs, 'stalled');
   const hold = limits.inFlight.hold(grantId, () => giveUp('crowded-out'));
+  const next = async (): ReturnType<typeof reader.read> => {
+    try {
+      return await reader.read();
+    } catch (error) {
+      if (problem === 'failed') problem = 'aborted';
+      throw error;
+    }
+  };
   try {
+    const body = new CollectedBytes(0, limits.maxBodyBytes);
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await next();
       if (done) return { bytes: body.bytes() };
       if (body.size + value.byteLength > limits.maxBodyBytes) return { problem: 'too-large' };
       body.add(value);

@@ -7,6 +7,7 @@ import { withDocument, type DocumentRequest, type OpenDocument } from './documen
 import type { DiscoveryConfig } from './http-config.js';
 import { keptDocument, type TopicKeeper } from './kept-document.js';
 import { lookAt, type DiscoverySource, type FoundHub, type Look } from './look.js';
+import { presentable } from './sent-credentials.js';
 import { withheldFrom } from './withheld-credentials.js';
 
 export type { DiscoverySource } from './look.js';
@@ -97,12 +98,16 @@ async function discoveredIn(page: Look, looking: Promise<Look>): Promise<Discove
   try {
     feed = await looking;
   } catch (error) {
+    // The page may have written what it was sent into the URL of the feed.
+    const shown = presentable(error, page.present);
     // The time is up for the page as well.
-    if (!(error instanceof ResourceDiscoveryFailedError) || error.reason === 'timeout') throw error;
-    throw noHub(page, `Its alternate feed names none either: ${error.message}`, error);
+    if (!(shown instanceof ResourceDiscoveryFailedError) || shown.reason === 'timeout') throw shown;
+    throw noHub(page, `Its alternate feed could not be read: ${shown.message}`, shown);
   }
-  if (feed.found === undefined) throw noHub(page, `Nor is one named by its alternate feed ${feed.lookedAt}`);
-  return discovered(feed);
+  if (feed.found === undefined) {
+    throw noHub(page, page.present(`Nor is one named by its alternate feed ${feed.lookedAt}`));
+  }
+  return discovered({ ...feed, present: (text) => page.present(feed.present(text)) });
 }
 
 function requireSuccess({ status, url }: OpenDocument, asked: Headers, withheld: readonly string[]): void {
@@ -135,13 +140,23 @@ function noHub(
   cause?: ResourceDiscoveryFailedError,
 ): Error {
   const hint = self === undefined ? undefined : present(`It calls itself ${self}; perhaps that names one`);
-  const sentences = [`No hub is named by ${lookedAt}`, hint, further, NAME_THE_HUB];
+  const advice = further?.includes(NAME_THE_HUB) === true ? undefined : NAME_THE_HUB;
+  const sentences = [`No hub is named by ${lookedAt}`, hint, further, advice];
+  const passing = cause !== undefined && mayPass(cause) ? cause : undefined;
   return discoveryFailure(
-    isCut ? 'too-large' : 'no-hub',
+    passing?.reason ?? (isCut ? 'too-large' : 'no-hub'),
     sentences.filter((sentence) => sentence !== undefined).join('. '),
     // What the server of the feed asks for keeps the page from being fetched as well.
-    { status, ...(cause && { cause, retryAfterSeconds: cause.retryAfterSeconds }) },
+    {
+      status: passing === undefined ? status : passing.status,
+      ...(cause && { cause, retryAfterSeconds: cause.retryAfterSeconds }),
+    },
   );
+}
+
+/** Whether a feed that could not be read now may be read later. */
+function mayPass({ reason, status = 0 }: ResourceDiscoveryFailedError): boolean {
+  return reason === 'unreachable' || status === 429 || status >= 500;
 }
 
 function discovered(look: Look): Discovery {

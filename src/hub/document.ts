@@ -61,8 +61,9 @@ export interface OpenDocument {
   /**
    * Hands over the decoded body in slices until `take` returns true, the body ends or `maxBytes` are passed. Yields to the
    * event loop between slices, so that a large body blocks nothing. Another call goes on where the last one ended.
+   * `signal` ends the transfer, and the reading with it.
    */
-  read(take: (bytes: Uint8Array) => boolean, maxBytes: number): Promise<ReadingEnd>;
+  read(take: (bytes: Uint8Array) => boolean, maxBytes: number, signal?: AbortSignal): Promise<ReadingEnd>;
   /** Takes the credentials that were sent out of a text. */
   readonly hide: (text: string) => string;
 }
@@ -189,14 +190,17 @@ function openDocument(
     status,
     headers,
     redirects,
-    async read(take, maxBytes) {
+    async read(take, maxBytes, giveUp) {
       if (body === null) return 'complete';
       const reader = body.getReader();
+      const cancel = (): void => void reader.cancel().catch(() => undefined);
+      giveUp?.addEventListener('abort', cancel, { once: true });
       try {
         let left = maxBytes;
         for (;;) {
           const bytes = rest ?? (await next(reader));
           rest = undefined;
+          if (giveUp?.aborted === true) return 'enough';
           if (bytes === undefined) return 'complete';
           for (let at = 0; at < Math.min(bytes.byteLength, left); at += SLICE_BYTES) {
             const end = Math.min(at + SLICE_BYTES, left);
@@ -210,6 +214,7 @@ function openDocument(
           if (left < 0) return 'too-large';
         }
       } finally {
+        giveUp?.removeEventListener('abort', cancel);
         reader.releaseLock();
       }
     },

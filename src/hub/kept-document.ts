@@ -13,9 +13,12 @@ export interface TopicKeeper {
 /** A document that discovery reads, and whose bytes are kept. */
 export interface KeptDocument {
   readonly document: OpenDocument;
-  /** Reads the rest and hands the document over, if it is a feed and is the topic. Never rejects. */
+  /** Reads the rest and hands the document over, if it is a feed and is the topic. Does not where reading fails or is slow. */
   handOver(topic: string): Promise<void>;
 }
+
+/** Milliseconds for what discovery does not need itself: its subscription waits for that. */
+const REST_MS = 1_000;
 
 /** Bytes that show what a document is. */
 const BEGINNING = 16_384;
@@ -25,12 +28,16 @@ export function keptDocument(document: OpenDocument, { maxBytes, take }: TopicKe
   const chunks: Uint8Array[] = [];
   let left = maxBytes;
   let end: ReadingEnd = 'enough';
-  const read: OpenDocument['read'] = async (use, limit) => {
-    end = await document.read((bytes) => {
-      chunks.push(bytes);
-      left -= bytes.byteLength;
-      return use(bytes);
-    }, limit);
+  const read: OpenDocument['read'] = async (use, limit, signal) => {
+    end = await document.read(
+      (bytes) => {
+        chunks.push(bytes);
+        left -= bytes.byteLength;
+        return use(bytes);
+      },
+      limit,
+      signal,
+    );
     return end;
   };
   return {
@@ -39,7 +46,7 @@ export function keptDocument(document: OpenDocument, { maxBytes, take }: TopicKe
       const { url, headers } = document;
       if (!isSameTopic(topic, url)) return;
       try {
-        if (end === 'enough' && left > 0) await read(() => false, left);
+        if (end === 'enough' && left > 0) await read(() => false, left, AbortSignal.timeout(REST_MS));
       } catch {
         // Discovery has what it needs. The poll fetches the topic then, and tells what is wrong.
       }

@@ -38,7 +38,8 @@ export function createJsonFeedLinkReader(urls: DocumentUrls): LinkReader {
   const read = createMemberReader({
     member(found) {
       name = found;
-      if (name === '"items"' && hubKnown) done = true;
+      // The order of members means nothing: the topic may stand behind the entries.
+      if (name === '"items"' && hubKnown && self !== undefined) done = true;
       if (done) return 'stop';
       return name === '"hubs"' || name === '"feed_url"' ? 'keep' : 'skip';
     },

@@ -46,7 +46,7 @@ export function checkLmdbFile(path: string): void {
 /** Undefined where the database can be opened. */
 function problemOf(file: number, size: number): unknown {
   try {
-    if (size === 0) throw new Error('is empty');
+    if (size === 0) throw new Error('is empty (delete it if no service has ever used this store)');
     const snapshots = readSnapshots(file);
     const { pageSize } = snapshots[0];
     const problems = openedSnapshots(snapshots).map((snapshot) => problemIn(file, snapshot, pageSize));

@@ -6,8 +6,8 @@ import type { SubscriptionRecord } from './record.js';
 import { isAsking } from './state.js';
 
 /**
- * The publisher is left alone (PROTOCOL D13): what is known from the last discovery has to do. Where nothing is, it begins
- * when that is over.
+ * The publisher asked to be left alone (PROTOCOL D13), so the hub and topic of the last discovery are used. If nothing is known
+ * yet, discovery starts when the wait is over.
  */
 export function discoveryHeld(
   record: SubscriptionRecord,

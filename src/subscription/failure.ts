@@ -1,4 +1,9 @@
-import { SubscriptionVerificationError, UnsubscriptionVerificationError, WebSubError } from '../errors.js';
+import {
+  ResourceDiscoveryFailedError,
+  SubscriptionVerificationError,
+  UnsubscriptionVerificationError,
+  WebSubError,
+} from '../errors.js';
 import type { FailureRecord } from './record.js';
 
 const originals = new WeakMap<FailureRecord, Error>();
@@ -16,6 +21,8 @@ export function errorOf(failure: FailureRecord): Error {
   const known = originals.get(failure);
   if (known !== undefined) return known;
   switch (failure.code) {
+    case 'ERR_WEBSUB_DISCOVERY':
+      return new ResourceDiscoveryFailedError(failure.message, { reason: 'http-error' });
     case 'ERR_WEBSUB_SUBSCRIPTION_VERIFICATION':
       return new SubscriptionVerificationError(failure.message);
     case 'ERR_WEBSUB_UNSUBSCRIPTION_VERIFICATION':

@@ -77,8 +77,8 @@ export function hubClient(options: HubClientOptions): HubClient {
     async discover(record, terms) {
       const { id, target, service, feed: lastFeed } = record;
       if (typeof target !== 'string') return;
-      const until = heldUntil(record, target, now());
-      if (until !== undefined) {
+      const until = heldUntil(record, target, now()) ?? (lastFeed && heldUntil(record, lastFeed, now()));
+      if (typeof until === 'number') {
         await apply(id, { type: 'discovery-held', until });
         return;
       }

@@ -2,10 +2,10 @@ import { ResourceDiscoveryFailedError } from '../errors.js';
 import { isSameTopic } from '../protocol/hub-query.js';
 import type { PublisherHold, SubscriptionRecord } from './record.js';
 
-/** A publisher is left alone for so long at most, in milliseconds. What seems to last longer was noted by another clock. */
+/** A publisher is left alone for so long at most, in milliseconds. A longer hold means that the clock was set back: it is ignored. */
 const LONGEST_HOLD_MS = 86_400_000;
 
-/** Target and topic, and one before each of them. */
+/** The present target and topic, and one former URL of each. */
 const MOST_HOLDS = 4;
 
 /** Until when a URL is not to be fetched (epoch milliseconds), as its publisher asked (PROTOCOL D13); undefined where it may be. */

@@ -19,7 +19,7 @@ async function setUp() {
 const bodies = (...keys: readonly string[]): readonly Piece[] => keys.map((key) => ({ key, version: '' }));
 
 async function handled(seen: SeenNews, pieces: readonly Piece[]): Promise<void> {
-  seen.handled(pieces);
+  await seen.handled(pieces);
   await seen.settled();
 }
 

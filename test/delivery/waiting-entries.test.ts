@@ -12,6 +12,7 @@ function reading(...pieces: readonly Piece[]) {
   const entries = new WaitingEntries(async ({ id }) => {
     read.push(id);
     if (id === 'broken') throw new SyntaxError('no feed');
+    if (id === 'busy' && read.length === 1) throw new Error('no thread');
     return pieces;
   });
   return { entries, read };
@@ -39,14 +40,26 @@ test('an event is read once, and one that does not parse brings nothing', async 
   expect(read).toEqual(['broken', storedEvent.id]);
 });
 
-test('no more than 1,000 events and 8 MiB are read', () => {
+test('an event that cannot be read now is told of, and read again', async () => {
+  const { entries } = reading(piece('1'));
+  entries.note({ ...storedEvent, id: 'busy' });
+  await expect(entries.settled()).rejects.toThrow('could not be read now');
+  expect(entries.wants({ id: 'busy', bytes: 1 })).toBe(true);
+  entries.note({ ...storedEvent, id: 'busy' });
+  await entries.settled();
+  expect(entries.has(piece('1'))).toBe(true);
+});
+
+test('no more than 1,000 events and 8 MiB are read', async () => {
   const many = reading();
   for (let index = 0; index < 1_100; index += 1) many.entries.note({ ...storedEvent, id: `${index}` });
+  await many.entries.settled();
   expect(many.read).toHaveLength(1_000);
   const long = reading();
   const raw = new Uint8Array(3 * 1024 * 1024);
   for (const id of ['a', 'b', 'c']) long.entries.note({ ...storedEvent, id, raw });
   long.entries.note({ ...storedEvent, id: 'd' });
+  await long.entries.settled();
   expect(long.read).toEqual(['a', 'b', 'd']);
   expect(long.entries.wants({ id: 'e', bytes: raw.length })).toBe(false);
 });

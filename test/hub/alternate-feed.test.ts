@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { inspect } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
 import { privacyOf } from '../../src/hub/address-guard.js';
 import { discover } from '../../src/hub/discover.js';
@@ -231,5 +232,36 @@ describe('D11, S5 the feed is read as the target is', () => {
     expect(error).toMatchObject({ reason: 'timeout' });
     expect(error).toHaveProperty('message', expect.stringMatching(/\/slow took too long: .* 300 ms/));
     await Promise.all(closed);
+  });
+
+  test.each<[string, Answer]>([
+    ['fails', status(404)],
+    [
+      'has no self link',
+      status(200, atom, `<feed xmlns="http://www.w3.org/2005/Atom"><link rel="hub" href="${HUB}"/></feed>`),
+    ],
+    ['names no hub', status(200, atom, '<feed xmlns="http://www.w3.org/2005/Atom"/>')],
+  ])('S5 whose URL repeats a credential: it is shown nowhere, where the feed %s', async (_what, answer) => {
+    const token = 'a-token-that-is-secret';
+    await using other = await startServer(answer);
+    await using server = await startServer(page(alternate(`${other.url}/feed?sent=${token}`)));
+    const config = { httpConfig: { auth: { bearer: token } } };
+    const told: unknown = await discover(server.url, config).then(
+      ({ warnings }) => warnings,
+      (error: unknown) => error,
+    );
+    expect(inspect(told, { depth: 10 })).not.toContain(token);
+    expect(other.requests[0]?.headers.authorization).toBeUndefined();
+  });
+
+  test('and tells that the feed could not be read now, where that may pass', async () => {
+    const answers = { '/': page(alternate('/feed')), '/feed': status(503, { 'Retry-After': '60' }) };
+    await using server = await startServer(site(answers));
+    await expect(discover(server.url)).rejects.toMatchObject({
+      reason: 'http-error',
+      status: 503,
+      retryAfterSeconds: 60,
+      message: expect.stringMatching(/^No hub is named by .* Its alternate feed could not be read: /),
+    });
   });
 });

@@ -64,6 +64,11 @@ describe('nothing is handed over', () => {
         setImmediate(() => response.destroy());
       },
     ],
+    [
+      'where its rest does not come',
+      (_request, response) =>
+        void response.writeHead(200, { ...ATOM, ...LINKS, 'Content-Length': '1000' }).write(feed()),
+    ],
   ])('%s, and the hub is found all the same', async (_what, answer) => {
     const set = await discovered(answer);
     expect(set.found.hubs).toEqual([HUB]);

@@ -65,6 +65,11 @@ describe('D5 links in JSON Feed', () => {
       expect(reader.end()).toEqual(found);
     });
 
+    test('and not before the topic is, which may stand behind them', () => {
+      const [before, self] = head.split(', "feed_url"');
+      expect(read(`${before}, "items": [{}], "feed_url"${self}}`)).toEqual(found);
+    });
+
     test('and otherwise goes on', () => {
       expect(read(`{"items": [{"a": "}"}], ${head.slice(1)}}`)).toEqual(found);
       expect(read('{"a": [}, "items": [', ']}')).toEqual({ hubs: [], selfs: [] });
