@@ -10,10 +10,9 @@ import { withVictim, type Scene } from '../with-victim.js';
 const LARGE_BYTES = 9.5 * MIB;
 const SMALL_BYTES = 60 * 1024;
 
-const POLL_SECONDS = 2;
-
-/** So many topics have a hostile feed at the same time: to transfer more would be what is measured. */
-const GROUP = 4;
+/** How often topics are polled, and how many have a hostile feed at the same time: to transfer more would be what is measured. */
+const FULL_SIZE = { pollSeconds: 3, group: 4 };
+const SCALED = { pollSeconds: 1, group: 20 };
 
 /** Milliseconds for which it is waited until all is parsed. */
 const PATIENCE_MS = 600_000;
@@ -30,7 +29,8 @@ export const feedsScenario: Scenario = {
   run(attack) {
     const sizes = [LARGE_BYTES * attack.scale, SMALL_BYTES];
     const bodies = sizes.flatMap((bytes) => Object.values(hostileFeeds).map((feed) => Buffer.from(feed(bytes))));
-    const delivery = { dedupe: 'entries', pollSeconds: POLL_SECONDS } as const;
+    const { pollSeconds, group: most } = attack.scale < 1 ? SCALED : FULL_SIZE;
+    const delivery = { dedupe: 'entries', pollSeconds } as const;
     return withVictim(attack, { topics: bodies.length, delivery, isReading: true }, async (scene) => {
       const { victim, port, handles } = scene;
       const requests = bodies.map((body, index) =>
@@ -42,8 +42,8 @@ export const feedsScenario: Scenario = {
         accepted += statuses.get(202) ?? 0;
         await until(async () => (await victim.counts()).handled > index);
       }
-      for (let from = 0; from < handles.length; from += GROUP) {
-        const group = handles.slice(from, from + GROUP);
+      for (let from = 0; from < handles.length; from += most) {
+        const group = handles.slice(from, from + most);
         for (const [index, handle] of group.entries()) handle.configure({ body: bodies[from + index] });
         await polled(scene, group);
         // The first ones are caught up with as well.
