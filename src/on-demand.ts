@@ -37,6 +37,12 @@ interface Packages {
   readonly 'reflect-metadata': unknown;
   readonly tsyringe: typeof Tsyringe;
   readonly undici: typeof Undici;
+  // Files of undici: see `undiciParts`.
+  readonly 'undici/lib/api/api-request.js': Undici.Dispatcher['request'];
+  readonly 'undici/lib/core/connect.js': typeof Undici.buildConnector;
+  readonly 'undici/lib/core/errors.js': typeof Undici.errors;
+  readonly 'undici/lib/dispatcher/agent.js': typeof Undici.Agent;
+  readonly 'undici/lib/dispatcher/client.js': typeof Undici.Client;
 }
 
 /** The name of a package that is loaded on demand. */

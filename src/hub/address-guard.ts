@@ -4,6 +4,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import type { buildConnector } from 'undici';
 import { onDemand } from '../on-demand.js';
 import { hostnameOf, isLocalhostName } from '../protocol/loopback.js';
+import { undiciParts } from './undici-parts.js';
 
 /** A connection was refused because it would have led to an address that is not public. */
 export class AddressError extends Error {
@@ -113,7 +114,7 @@ function refuseSpecial(host: string, addresses: readonly LookupAddress[]): void 
  * to, so a name cannot resolve to one address when it is checked and to another when it is used.
  */
 export function guardedConnector(): buildConnector.connector {
-  const connect = onDemand('undici').buildConnector({ lookup: guardedLookup() });
+  const connect = undiciParts().buildConnector({ lookup: guardedLookup() });
   return (options, callback) => {
     // A literal address is never looked up.
     const host = options.hostname.replace(/^\[|\]$/g, '');

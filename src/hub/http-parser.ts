@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { setImmediate as macrotask } from 'node:timers/promises';
-import { onDemand } from '../on-demand.js';
+import { undiciParts } from './undici-parts.js';
 
 /**
  * Has undici load its HTTP parser, a file that it reads at its first connection. Where none was made yet, this makes one, with
@@ -11,10 +11,10 @@ import { onDemand } from '../on-demand.js';
  * @throws Error that undici could not read the file
  */
 export async function loadHttpParser(): Promise<void> {
-  const { Client, errors } = onDemand('undici');
+  const { Client, errors, request } = undiciParts();
   if (isLoaded()) return;
   const client = new Client('http://localhost', { connect: (_options, callback) => callback(null, new Socket()) });
-  const requested = client.request({ path: '/', method: 'GET' }).catch((error: unknown) => error);
+  const requested = request(client, { path: '/', method: 'GET' }).catch((error: unknown) => error);
   await macrotask();
   await client.destroy();
   const error = await requested;

@@ -5,6 +5,7 @@ import { version } from '../version.js';
 import { guardedConnector } from './address-guard.js';
 import { decodedBody } from './decoded-body.js';
 import { plainFetch } from './plain-fetch.js';
+import { undiciParts } from './undici-parts.js';
 
 /** One request to a hub or a publisher. */
 export interface OutboundRequest {
@@ -29,7 +30,7 @@ export interface OutboundResponse {
 const agents: { open?: Agent; guarded?: Agent } = {};
 
 function agentFor(guarded: boolean): Agent {
-  const { Agent } = onDemand('undici');
+  const { Agent } = undiciParts();
   if (guarded) return (agents.guarded ??= new Agent({ connect: guardedConnector() }));
   return (agents.open ??= new Agent());
 }

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { onDemand } from '../on-demand.js';
+import { undiciParts } from './undici-parts.js';
 
 type Fetch = typeof globalThis.fetch;
 
@@ -9,9 +9,10 @@ type Fetch = typeof globalThis.fetch;
  */
 export function plainFetch(dispatcher: Dispatcher): Fetch {
   return async (input, { method = 'GET', headers, body, signal } = {}) => {
-    const url = input instanceof Request ? input.url : input;
-    const answering = onDemand('undici').request(url, {
-      dispatcher,
+    const { origin, pathname, search } = new URL(input instanceof Request ? input.url : input);
+    const answering = undiciParts().request(dispatcher, {
+      origin,
+      path: pathname + search,
       method,
       headers: Object.fromEntries(new Headers(headers)),
       body: typeof body === 'string' ? body : null,
@@ -36,7 +37,7 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Pr
 /** These statuses have no body (RFC 9110 sections 6.4.1, 15.3.6). */
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
-function answer({ statusCode, headers, body }: Dispatcher.ResponseData): Response {
+function answer({ statusCode, headers, body }: Dispatcher.ResponseData<unknown>): Response {
   // A body that breaks off tells whoever reads it; nobody may.
   body.on('error', () => undefined);
   const isEmpty = WITHOUT_BODY.has(statusCode);

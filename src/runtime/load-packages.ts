@@ -1,6 +1,7 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 import { loadThreadCode } from '../feed/thread-code.js';
 import { loadHttpParser } from '../hub/http-parser.js';
+import { undiciParts } from '../hub/undici-parts.js';
 import type { Logger } from '../logger.js';
 import { onDemand } from '../on-demand.js';
 
@@ -9,7 +10,7 @@ type Load = () => unknown;
 
 /** All of it, whatever the options are. What is needed first comes first. */
 const NEEDED: readonly Load[] = [
-  () => onDemand('undici'),
+  () => undiciParts(),
   () => onDemand('ofetch'),
   () => onDemand('ipaddr.js'),
   () => onDemand('cron'),
