@@ -63,7 +63,7 @@ const json = (name: string, body: HostilePage['body'], hasHub = false): HostileP
 const PAGES: readonly HostilePage[] = [
   page(
     'long base',
-    many(5_000, `<base href="${LONG_BASE}">`, () => '<link rel=hub href=x>'),
+    many(5_000, `<base href="${LONG_BASE}">`, (i) => `<link rel=hub href=x${i}>`),
     true,
   ),
   page(
@@ -118,7 +118,7 @@ const PAGES: readonly HostilePage[] = [
   page('no UTF-8', (scale) => Buffer.alloc(SIZE * scale, 0xff)),
   feed(
     'long xml:base',
-    many(5_000, `<feed xmlns="${ATOM}" xml:base="${LONG_BASE}">`, () => '<link rel="hub" href="x"/>'),
+    many(5_000, `<feed xmlns="${ATOM}" xml:base="${LONG_BASE}">`, (i) => `<link rel="hub" href="x${i}"/>`),
     true,
   ),
   feed(
