@@ -101,6 +101,11 @@ describe('D14 content that was never coded is taken as it is', () => {
     expect(await decoded(binary, ['br'])).toBe('undecodable');
   });
 
+  test('without a copy', async () => {
+    const decoding = await decodeContent(PLAIN, ['gzip'], CAP);
+    expect('bytes' in decoding && decoding.bytes).toBe(PLAIN);
+  });
+
   test('beneath a layer that is true', async () => {
     expect(await decoded(gzipSync(PLAIN), ['gzip', 'gzip'])).toBe(PLAIN.toString());
   });
