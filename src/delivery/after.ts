@@ -1,4 +1,4 @@
-/** What is there, or will be. */
+/** A value that is known now, or a promise of it. */
 export type Awaitable<T> = T | Promise<T>;
 
 /** A promise whose rejection ends no process where nobody looks at it: whoever does is told all the same. */

@@ -35,7 +35,7 @@ interface Found {
   readonly content: TopicContent;
 }
 
-/** What making up for gaps works with. */
+/** Dependencies of making up for gaps. */
 export interface CatchUpOptions extends FetchingOptions {
   /** The events of a subscription that wait in the inbox, the latest first. */
   readonly waitingEvents: (subscriptionId: string) => readonly WaitingEvent[];
@@ -170,7 +170,7 @@ export class CatchUp {
     const isSure = uncertain.length === 0;
     const rule = { since, subscribedAt, now: now(), keepsSeen: isRemembered, isMissing };
     const found = await newAfter(entries, rule);
-    // What is remembered includes what waits.
+    // Remembered entries include those of waiting events.
     const news = isRemembered || found.length === 0 ? found : await this.#notWaiting(id, found);
     logger[news.length > 0 ? 'info' : 'debug'](
       { subscription: id, topic, entries: entries.length, new: news.length },

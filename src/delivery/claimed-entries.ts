@@ -17,7 +17,7 @@ type ReadChange = Exclude<EntryChange, 'deleted'>;
 export class ClaimedEntries {
   /** Ids of events, by key and version of an entry. */
   readonly #owners = new Map<string, string>();
-  /** What an event has claimed. */
+  /** The claims of each event. */
   readonly #claims = new Map<string, string[]>();
 
   /** Claims an entry for an event; `unchanged` where another event has it. */

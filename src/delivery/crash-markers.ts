@@ -8,7 +8,7 @@ const ID = 'runs';
 /** After so many crashes during its runs, something is not run any more. */
 export const MOST_CRASHES = 3;
 
-/** What marking works with. */
+/** Dependencies of marking. */
 export interface CrashMarkersOptions {
   readonly store: Pick<RecordStore, 'get' | 'set' | 'delete'>;
   readonly logger: Logger;

@@ -26,7 +26,7 @@ export interface DeadLetter {
   readonly event?: ContentDistributionMessage | undefined;
 }
 
-/** What keeping dead letters works with. */
+/** Dependencies of keeping dead letters. */
 export interface DeadLettersOptions {
   readonly store: RecordStore;
   readonly engine: Pick<Engine, 'inTurn'>;

@@ -6,7 +6,7 @@ import type { OnceOnlyOptions } from './once-only.js';
 import type { ReceptionsOptions } from './receptions.js';
 import type { LeftEventsOptions } from './left-events.js';
 
-/** What delivery works with. */
+/** Dependencies of delivery. */
 export interface DeliveryOptions extends LeftEventsOptions, Omit<OnceOnlyOptions, 'claimed'> {
   readonly inbox: Pick<Inbox, 'enqueue' | 'newPosition' | 'hold' | 'release' | 'keep' | 'settle' | 'loadOf'>;
   /** Milliseconds the store has while a hub waits. */

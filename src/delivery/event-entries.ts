@@ -26,7 +26,7 @@ export interface EventEntries {
   readonly pieces: readonly Piece[];
 }
 
-/** What tells the entries of a document from others, and how each compared with what was seen when it was looked at. */
+/** The keys and versions of a document's entries, and how each compared with earlier ones when they were parsed. */
 interface ComparedEntries {
   readonly pieces: readonly Piece[];
   readonly changes: readonly EntryChange[];
@@ -39,7 +39,7 @@ export class EntriesReader {
   readonly #document: Document;
   readonly #context: EntriesContext;
   #compared: ComparedEntries | undefined;
-  /** What `pieces` has parsed, for `read`. */
+  /** The entries that `pieces` has parsed. `read` uses them. */
   #light: VersionedEntries | undefined;
   #reading: Promise<EventEntries> | undefined;
   #read: EventEntries | undefined;
@@ -50,7 +50,7 @@ export class EntriesReader {
   }
 
   /**
-   * What tells the entries from others; at once where that takes little time.
+   * The keys and versions of the entries; no promise where parsing takes little time.
    *
    * @throws what reading the document throws
    */

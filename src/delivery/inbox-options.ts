@@ -15,7 +15,7 @@ export type StoredRun =
   | { readonly type: 'cut-off' }
   | { readonly type: 'crashed'; readonly error: Error };
 
-/** What the inbox works with. */
+/** Dependencies of the inbox. */
 export interface InboxOptions {
   readonly store: RecordStore;
   readonly engine: Engine;

@@ -3,7 +3,7 @@ import type { TopicContent } from '../hub/fetch-topic.js';
 /** Bytes kept at most, of all subscriptions. */
 const MOST_BYTES = 16 * 1024 * 1024;
 
-/** What was read so long ago is fetched again, in milliseconds. */
+/** A document read longer ago than this is fetched again, in milliseconds. */
 const FRESH_MS = 60_000;
 
 /** The content of a topic, and when it was read. */

@@ -8,7 +8,7 @@ import type { Piece } from './piece.js';
 import { pingOf } from './thin-ping.js';
 import { newStoredEvent, storablePieces, type StoredEvent } from './stored-event.js';
 
-/** What keeping events works with. */
+/** Dependencies of keeping events. */
 export interface KeepingOptions {
   readonly inbox: Pick<Inbox, 'enqueue' | 'hold' | 'release' | 'settle' | 'newPosition' | 'loadOf'>;
   readonly logger: Logger;

@@ -12,13 +12,13 @@ import type { Reception } from './report.js';
 export interface Handing {
   /** @param time what the hub still waits, where it has waited already */
   readonly hand: (time?: AnswerTime) => PendingAnswer;
-  /** What the hub waits from now on. */
+  /** The time the hub still waits. */
   readonly time: () => AnswerTime;
   /** Stores it before it is known whether it is news. */
   readonly hold: (time: AnswerTime) => Promise<{ readonly answer: DeliveryAnswer; readonly held?: Held }>;
 }
 
-/** What is done once it is known what is in an event. */
+/** The decision about an event once its entries are known. */
 export interface Deciding {
   /** Hands it over if it is news. `onBegun` is told when it is in hand. */
   readonly now: (hand: () => PendingAnswer, onBegun: () => void) => Promise<DeliveryAnswer>;

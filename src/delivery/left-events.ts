@@ -6,7 +6,7 @@ import { reportDeadLetter, type Reception, type ReportOptions } from './report.j
 import { isTracked } from './sameness.js';
 import type { StoredEvent } from './stored-event.js';
 
-/** What taking note of stored events works with. */
+/** Dependencies of taking note of stored events. */
 export interface LeftEventsOptions extends ReportOptions {
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
   /** An event from the store; undefined where it is there no more. */

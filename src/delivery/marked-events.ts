@@ -7,7 +7,7 @@ import type { SuspectTurn } from './suspect-turn.js';
 
 const PREFIX = 'event.';
 
-/** What marking events works with. */
+/** Dependencies of marking events. */
 export interface MarkedEventsOptions {
   readonly markers: CrashMarkers;
   readonly turn: SuspectTurn;

@@ -10,7 +10,7 @@ const START = 'start';
 /** A fetch that begins so soon after a start is marked, in milliseconds. */
 const MARKED_FOR_MS = 60_000;
 
-/** What marking the fetches of topics works with. */
+/** Dependencies of marking the fetches of topics. */
 export interface MarkedTopicsOptions {
   readonly markers: CrashMarkers;
   readonly turn: SuspectTurn;
@@ -20,7 +20,7 @@ export interface MarkedTopicsOptions {
   readonly now: () => number;
 }
 
-/** What became of a fetch: `'busy'`, it is to be tried again soon; `'skipped'`, not before the next renewal. */
+/** The outcome of a fetch. `'busy'`: try again soon. `'skipped'`: not before the next renewal. */
 export type MarkedFetch = 'ended' | 'busy' | 'skipped';
 
 /**

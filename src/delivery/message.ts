@@ -29,7 +29,7 @@ let abortSignalOf: (event: ContentDistributionMessage) => void;
 /** The event is in hand no more: when its entries are read later, that claims none of them. */
 let closeEvent: (event: ContentDistributionMessage) => ContentDistributionMessage;
 
-/** What tells the entries of an event from others; at once where that takes little time. Throws what reading them throws. */
+/** The keys and versions of an event's entries; no promise where parsing takes little time. Throws the parser's error. */
 let piecesIn: (event: ContentDistributionMessage) => Awaitable<readonly Piece[]>;
 
 /** The same, where the handler has asked for the entries; undefined where it has not. Rejects where they cannot be read. */
@@ -220,7 +220,7 @@ export class ContentDistributionMessage {
     return contentByType(this);
   }
 
-  /** What relative links are relative to. */
+  /** The base of relative links. */
   get #base(): string {
     return this.#content.url ?? this.grant.topic;
   }

@@ -15,7 +15,7 @@ import type { Reception } from './report.js';
 import { decisive, isTracked, piecesOf } from './sameness.js';
 import type { KnownAnswer, SeenNews } from './seen-news.js';
 
-/** What handing over once works with. */
+/** Dependencies of handing over once. */
 export interface OnceOnlyOptions {
   readonly seen: Pick<SeenNews, 'answerTo' | 'handing' | 'waits' | 'handled' | 'givenUp' | 'settled'>;
   readonly claimed: Pick<ClaimedEntries, 'ownOf' | 'release'>;
@@ -68,7 +68,7 @@ export class OnceOnly {
   }
 
   /**
-   * What was fetched is in hand from now on. To be called in the turn of its subscription.
+   * Stores fetched content, whose entries are in hand from now on. Call it in the turn of its subscription.
    *
    * @param entries the pieces of its entries, where they are known
    */
@@ -99,7 +99,7 @@ export class OnceOnly {
 
   #handled(reception: Reception): void {
     const read = readPiecesOf(reception.event) ?? [];
-    // What the handler could not read is not noted.
+    // Entries the handler could not read are not noted.
     const found = read instanceof Promise ? read.catch(() => []) : read;
     this.#note(reception, (tracked) =>
       after(found, (pieces) => {
@@ -179,7 +179,7 @@ export class OnceOnly {
 
   async #answerAgain(reception: Reception, { answer }: KnownAnswer): Promise<DeliveryAnswer> {
     const { entry, event } = reception;
-    // What is dropped has no handler to claim entries for.
+    // A dropped event has no handler, so it claims no entries.
     this.#release(reception);
     this.#options.logger.debug({ subscription: entry.record.id, event: event.id }, 'what came was handed over before');
     const given = await answer;
@@ -198,7 +198,7 @@ export class OnceOnly {
     this.#release(reception);
   }
 
-  /** What another event has in hand is for that one to be noted. */
+  /** The entries that no other event has claimed. */
   #ownOf({ event }: Reception, pieces: readonly Piece[]): readonly Piece[] {
     return this.#options.claimed.ownOf(pieces, event);
   }

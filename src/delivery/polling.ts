@@ -27,7 +27,7 @@ const NOTED_EVERY_MS = 86_400_000;
 /** A topic whose turn it is not yet is looked at again after so many milliseconds. */
 const BUSY_MS = 1_000;
 
-/** What polling works with. */
+/** Dependencies of polling. */
 export interface PollingOptions extends FetchingOptions {
   readonly hooks: Hooks;
   readonly justRead: Pick<JustRead, 'take' | 'drop'>;

@@ -9,7 +9,7 @@ import type { Reception } from './report.js';
 import type { SeenNews } from './seen-news.js';
 import type { StoredEvent } from './stored-event.js';
 
-/** What making events works with. */
+/** Dependencies of making events. */
 export interface ReceptionsOptions {
   readonly seen: Pick<SeenNews, 'changeOf'>;
   readonly claimed: Pick<ClaimedEntries, 'take'>;
@@ -51,7 +51,7 @@ export class Receptions {
     if (entry === undefined || grant === undefined) return undefined;
     const { id, receivedAt, source, only } = stored;
     const event = this.#message(entry, grant, { ...content, source, only }, { id, receivedAt, attempt });
-    // What was fetched for a ping is other content.
+    // The topic fetched for a ping is other content than the stored body.
     return { entry, grant, receivedAt, event, pieces: content === stored ? stored.pieces : undefined };
   }
 

@@ -41,7 +41,7 @@ function withBody(
   return isBodyWanted ? [{ key: event.digest, version: '' }, ...entries] : entries;
 }
 
-/** What cannot be parsed, for whatever reason, is told from others as a whole: at worst it is handed over once more. */
+/** A body that cannot be parsed is compared as a whole. The worst case is a duplicate. */
 function entriesIn(event: ContentDistributionMessage): Awaitable<readonly Piece[]> {
   try {
     const pieces = piecesIn(event);

@@ -9,13 +9,13 @@ import { SeenRecords, type SeenRecordsOptions } from './seen-records.js';
 /** What is seen again and again, as all that a feed still has is, is noted in the store so seldom. */
 const NOTED_EVERY_MS = 86_400_000;
 
-/** What remembering works with. */
+/** Dependencies of remembering. */
 export interface SeenNewsOptions extends SeenRecordsOptions {
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
 
-/** What a hub is answered that sends nothing new. */
+/** The answer to a hub that sends nothing new. */
 export interface KnownAnswer {
   readonly answer: PendingAnswer;
 }

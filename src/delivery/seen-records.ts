@@ -8,7 +8,7 @@ const VERSION = 1;
 
 const MOST_SEEN = 250_000;
 
-/** What remembering works with. */
+/** Dependencies of remembering. */
 export interface SeenRecordsOptions {
   readonly store: RecordStore;
   readonly logger: Logger;
@@ -16,7 +16,7 @@ export interface SeenRecordsOptions {
   readonly most?: number | undefined;
 }
 
-/** What was seen, by key, what was seen longest ago first: in memory, and behind that in the store. */
+/** Processed entries and bodies by key, the oldest first. They are in memory, and in the store behind it. */
 export class SeenRecords {
   readonly most: number;
   readonly #options: SeenRecordsOptions;

@@ -7,7 +7,7 @@ export interface StandardSchema<Output = unknown> {
   };
 }
 
-/** What a schema says of a value: its output, or what is wrong with it. */
+/** The result of a schema: its output, or its issues. */
 export type StandardSchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly StandardSchemaIssue[] };

@@ -3,7 +3,7 @@ import type { Engine, Timetable } from '../engine/engine.js';
 /** A run that takes longer does not hold back the others, in milliseconds: a handler may never return. */
 const LONGEST_HOLD_MS = 300_000;
 
-/** What taking turns works with. */
+/** Dependencies of taking turns. */
 export interface SuspectTurnOptions {
   readonly engine: Pick<Engine, 'timetable'>;
   /** Epoch milliseconds. */

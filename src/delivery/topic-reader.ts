@@ -12,7 +12,7 @@ import { HeldTopicError } from './held-topic.js';
 import type { GenuineContent } from './received-content.js';
 import { hasFeed, isPage, isUnreadable } from './readable-topic.js';
 
-/** What reading topics works with. */
+/** Dependencies of reading topics. */
 export interface TopicReaderOptions {
   /** Turns at servers (PROTOCOL L5). */
   readonly pacing: Pick<Pacing, 'inTurn'>;
@@ -27,7 +27,7 @@ export interface TopicReaderOptions {
   readonly signal: AbortSignal;
 }
 
-/** What is read of a topic, and what is known of it. */
+/** The content read from a topic, and the validators known before. */
 interface Reading {
   readonly record: SubscriptionRecord;
   readonly topic: string;

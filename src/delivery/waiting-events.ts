@@ -15,7 +15,7 @@ export interface WaitingEvent {
   readonly bytes: number;
 }
 
-/** What is known of a waiting event without reading it. */
+/** The facts of a waiting event that are kept in memory. */
 interface Known {
   readonly service: string;
   readonly subscriptionId: string;

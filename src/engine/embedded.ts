@@ -87,7 +87,7 @@ export function embeddedEngine({
     const time = now();
     if (time < latest - TOLERANCE_MS) for (const run of onSetBack) safely(run);
     latest = time;
-    // What throws keeps nothing else from being run.
+    // An error here must not stop the other work that is due.
     for (const { heap, run } of heaps) for (const key of heap.takeDue(time)) safely(() => run(key));
   };
   const every = (cronTime: string, onTick: () => void): void => void planned.push({ cronTime, onTick });

@@ -7,7 +7,7 @@ import { readEntries, readFeed } from './read-feed.js';
 export interface Document {
   readonly bytes: Uint8Array;
   readonly contentType: string | undefined;
-  /** What relative links are relative to. */
+  /** The base of relative links. */
   readonly baseUrl: string;
   /** The subscription that it is for: its entries are told from those of others. */
   readonly subscriptionId: string;
@@ -19,7 +19,7 @@ export interface VersionedEntries {
   readonly versions: readonly EntryVersion[];
 }
 
-/** What can be read from a document, by name. All of it is plain data, and can go to another thread. */
+/** The readers of a document, by name. Their results are plain data, which can go to another thread. */
 export const READERS = {
   feed: (document: Document): ParsedFeed => readFeed(textOf(document), document.baseUrl),
   entries(document: Document): VersionedEntries {
@@ -29,7 +29,7 @@ export const READERS = {
   versions: (document: Document): readonly EntryVersion[] => READERS.entries(document).versions,
 };
 
-/** What is wanted of a document. */
+/** The name of a reader. */
 export type Wanted = keyof typeof READERS;
 
 function textOf({ bytes, contentType }: Document): string {

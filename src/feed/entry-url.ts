@@ -3,7 +3,7 @@ import { DocumentUrls } from '../protocol/document-urls.js';
 /** What runs where it is followed, instead of leading somewhere. */
 const CODE = new Set(['javascript:', 'vbscript:', 'data:']);
 
-/** Where the relative links of a part of a document lead from. */
+/** The base of relative links in a part of a document. */
 export interface LinkBase {
   readonly url: string;
   /** Of the whole document: it counts what is resolved. */

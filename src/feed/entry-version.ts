@@ -1,7 +1,7 @@
 import { digest, digestOf } from './digest.js';
 import type { ParsedEntry } from './feed.js';
 
-/** What tells an entry from others of its feed, and one version of it from another. Times are epoch milliseconds. */
+/** The key of an entry in its feed, and its version. Times are epoch milliseconds. */
 export interface EntryVersion {
   readonly key: string;
   /** The same, of one subscription alone. */

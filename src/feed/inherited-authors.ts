@@ -3,7 +3,7 @@ import type { FeedAuthor } from './feed.js';
 /** The authors that entries take from their feed have at most this length together, in characters. */
 const MAX_TOTAL_LENGTH = 16 * 1024 * 1024;
 
-/** What an author counts besides its texts: it is an object with members. */
+/** The cost of an author besides its texts: an object with members. */
 const AUTHOR_LENGTH = 64;
 
 const NOBODY: readonly FeedAuthor[] = [];

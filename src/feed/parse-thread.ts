@@ -6,7 +6,7 @@ import { Assembly } from './parcels.js';
 import type { Answer, Question } from './parse-worker.js';
 import { newThread } from './thread-code.js';
 
-/** What a thread may come to. */
+/** The limits of a thread. */
 export interface ThreadLimits {
   /** MiB of heap. */
   readonly heapMb: number;

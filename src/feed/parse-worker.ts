@@ -2,17 +2,17 @@ import { parentPort } from 'node:worker_threads';
 import { READERS, type Document, type Wanted } from './document.js';
 import { parcels, type Row } from './parcels.js';
 
-/** What a thread is asked: to read a document, or for the next parcel of what it has read. */
+/** A request to the thread: to read a document, or to send the next parcel of its result. */
 export type Question =
   | { readonly type: 'read'; readonly wanted: Wanted; readonly document: Document }
   | { readonly type: 'next' };
 
-/** What a thread answers; `name` is that of an error that Node.js has. */
+/** An answer of the thread. `name` is the class of a built-in error. */
 export type Answer =
   | { readonly type: 'rows'; readonly rows: readonly Row[]; readonly isLast: boolean }
   | { readonly type: 'failed'; readonly name: string; readonly message: string };
 
-/** What is left to be sent. */
+/** The parcels that are still to be sent. */
 let left: Iterator<readonly Row[]> = parcels(undefined);
 
 /** One parcel at a time: the other thread asks for the next one when it has done something else in between. */

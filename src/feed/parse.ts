@@ -40,7 +40,7 @@ interface Waiting {
 const threads = Array.from({ length: availableParallelism() > 2 ? 2 : 1 }, () => new ParseThread(LIMITS));
 const waiting: Waiting[] = [];
 let waitingBytes = 0;
-/** What has not come from a thread yet. */
+/** Documents whose result has not come from a thread yet. */
 const open = new Set<Promise<unknown>>();
 
 /**

@@ -93,7 +93,7 @@ async function receivedCoded(
   const decoded = await decodeBody(raw, codings, options.limits, match.grant.id);
   const spentMs = performance.now() - begun;
   if ('bytes' in decoded) {
-    // What was never coded is not kept twice.
+    // Content that was never coded is not stored twice.
     const bytes = decoded.bytes === raw ? undefined : decoded.bytes;
     return handOver(options, match, new SentContent(headers, raw, bytes), spentMs);
   }

@@ -146,7 +146,7 @@ function noHub(
   return discoveryFailure(
     passing?.reason ?? (isCut ? 'too-large' : 'no-hub'),
     sentences.filter((sentence) => sentence !== undefined).join('. '),
-    // What the server of the feed asks for keeps the page from being fetched as well.
+    // The wait that the feed's server asks for holds for the page as well.
     {
       status: passing === undefined ? status : passing.status,
       ...(cause && { cause, retryAfterSeconds: cause.retryAfterSeconds }),

@@ -104,7 +104,7 @@ export async function withDocument<T>(
   }
 }
 
-/** Where an answer came from. */
+/** The URL that an answer came from, and the redirects before it. */
 interface Reached {
   readonly reached: URL;
   readonly redirects: readonly FollowedRedirect[];

@@ -35,7 +35,7 @@ function agentFor(guarded: boolean): Agent {
   return (agents.open ??= new Agent());
 }
 
-/** What `decodedBody` undoes. Asked for where bodies are long; what a hub says to a request is short. */
+/** The codings that `decodedBody` decodes. Only GETs ask for them: a hub's answer to a POST is short. */
 const DECODABLE = 'gzip, deflate, br';
 
 /**

@@ -6,7 +6,7 @@ import type { TopicLinks } from '../protocol/topic-links.js';
 import { withShortUrls } from './discovery-failure.js';
 import type { OpenDocument } from './document.js';
 
-/** Where hub and topic were found. */
+/** The place where hub and topic were found. */
 export type DiscoverySource = 'link-header' | Exclude<DocumentFormat, 'unknown'>;
 
 /** The links that name a hub, and where they were. */
@@ -15,7 +15,7 @@ export interface FoundHub {
   readonly links: TopicLinks;
 }
 
-/** What looking at one document came to. */
+/** The result of looking at one document. */
 export interface Look {
   /** The URL that answered, after redirects. */
   readonly url: string;
@@ -24,7 +24,7 @@ export interface Look {
   readonly warnings: readonly string[];
   /** The alternate feed to read of a page that names no hub. */
   readonly feed?: string | undefined;
-  /** What was looked at, for an error. */
+  /** The places looked at, for an error. */
   readonly lookedAt: string;
   /** Whether reading ended at a bound. */
   readonly isCut: boolean;

@@ -1,7 +1,7 @@
 import type * as Undici from 'undici';
 import { onDemand } from '../on-demand.js';
 
-/** What is used of undici. */
+/** The parts of undici that are used. */
 export interface UndiciParts extends Pick<typeof Undici, 'Agent' | 'Client' | 'buildConnector' | 'errors'> {
   readonly request: (
     dispatcher: Undici.Dispatcher,

@@ -95,7 +95,7 @@ export async function* inflated(
       engine.write(bytes, () => resolve());
     });
   const feed = async (): Promise<void> => {
-    // What a decoder leaves lies behind the end of what is coded.
+    // Bytes that the decoder does not consume come after the end of the compressed stream.
     while (!engine.destroyed && engine.bytesWritten === written) {
       const chunk = await input.next();
       if (chunk === undefined) {

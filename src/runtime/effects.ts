@@ -11,7 +11,7 @@ import { announce, placeOf } from './hook-log.js';
 import type { News } from './news.js';
 import type { Turn, UnderWay } from './under-way.js';
 
-/** What carrying out effects works with. */
+/** Dependencies of carrying out effects. */
 export interface EffectOptions {
   readonly client: HubClient;
   readonly news: Pick<News, 'catchUp' | 'watch' | 'renewed'>;

@@ -12,7 +12,7 @@ import { callbackRotationProblem, secretRotationProblem } from './rotation-check
 import type { CheckedServiceConfig } from './service-config.js';
 import { refuseUnpollable, targetName } from './target-checks.js';
 
-/** What deciding about subscriptions works with. */
+/** Dependencies of deciding about subscriptions. */
 export interface WantedOptions extends Omit<ReconcileOptions, 'known' | 'isBegun'> {
   readonly engine: Engine;
   /** Epoch milliseconds. */

@@ -74,7 +74,7 @@ export class DiskSpace {
   }
 }
 
-/** What the file system has left for us; Infinity where it does not say: it has to show it. */
+/** The free bytes of the file system. Infinity if it does not tell: then only a failing write shows that it is full. */
 export function freeBytes(directory: string): number {
   try {
     const { bavail, bsize } = statfsSync(directory);

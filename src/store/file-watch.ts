@@ -12,7 +12,7 @@ export interface FileProblem {
   readonly refused: number;
 }
 
-/** What watching a file works with. */
+/** Dependencies of watching a file. */
 export interface FileWatchOptions {
   /** Told when a problem begins, once a minute while it lasts, and with undefined when it is over. */
   readonly onProblem: (problem: FileProblem | undefined) => void;

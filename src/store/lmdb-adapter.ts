@@ -21,7 +21,7 @@ const keysPerRead = 512;
 /** What is exchanged is not known before; it is short. */
 const EXCHANGE_BYTES = 4_096;
 
-/** What an adapter works with. */
+/** Dependencies of an adapter. */
 export interface KeyvLmdbOptions {
   /** Epoch milliseconds. @default Date.now */
   readonly now?: (() => number) | undefined;

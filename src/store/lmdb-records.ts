@@ -6,7 +6,7 @@ import { prepareLmdbDirectory } from './lmdb-directory.js';
 import type { RecordBackend } from './records.js';
 import { storeFailure } from './store-failure.js';
 
-/** What an LMDB store works with. */
+/** Dependencies of an LMDB store. */
 export interface LmdbOptions {
   /** Milliseconds a commit may take. */
   readonly timeoutMs: number;

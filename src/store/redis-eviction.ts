@@ -35,7 +35,7 @@ export async function refuseEviction(client: RedisInfo, location: string, logger
   );
 }
 
-/** What `INFO memory` says; undefined where it does not, or is not allowed. */
+/** The answer to `INFO memory`; undefined where it is not allowed or cannot be read. */
 async function memoryOf(
   client: RedisInfo,
 ): Promise<{ readonly limit?: number | undefined; readonly policy?: string | undefined }> {

@@ -2,14 +2,14 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { decodePlain, encodePlain } from './plain-text.js';
 import { KEY_ID_BYTES, type SealKey } from './seal-key.js';
 
-/** What a sealed value belongs to. The seal holds there only: a value moved to another place does not open. */
+/** The place of a sealed value. A value moved to another place does not open. */
 export interface SealedPlace {
   readonly kind: string;
   readonly id: string;
   readonly field: string;
 }
 
-/** What became of opening a sealed value. */
+/** The result of opening a sealed value. */
 export type Opened =
   | { readonly type: 'opened'; readonly value: unknown; readonly keyId: string }
   | { readonly type: 'unknown-key'; readonly keyId: string }

@@ -124,7 +124,7 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
   };
 }
 
-/** What was read: the record as it was written, or why it is not to be had. */
+/** The record as it was written, or why it cannot be read. */
 type Found = { readonly value: unknown; readonly isFresh: boolean } | { readonly error: StoreError };
 
 function readable(found: Found, check: (record: unknown) => void): unknown {

@@ -24,7 +24,7 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 
 type Mode = 'subscribe' | 'unsubscribe';
 
-/** What asking a hub on behalf of a subscription works with. */
+/** Dependencies of asking a hub on behalf of a subscription. */
 export interface HubClientOptions {
   readonly apply: (id: string, event: SubscriptionEvent) => Promise<SubscriptionRecord>;
   readonly logger: Logger;

@@ -138,7 +138,7 @@ export interface PublisherHold {
   readonly until: number;
 }
 
-/** Where the content of a topic is read that could not be read at its own URL. */
+/** The URL to read a topic's content from, where its own URL could not be read. */
 export interface TopicSource {
   readonly topic: string;
   /** The target; the topic itself, where the target has no feed either. */
@@ -199,7 +199,7 @@ export interface SubscriptionRecord {
   /** Content was refused for lack of room, and the renewal that makes up for it has not begun. */
   readonly renewalOwed?: boolean | undefined;
   readonly fetched?: FetchedRecord | undefined;
-  /** Where it is read instead, until the next renewal; absent where the topic could be read so far. */
+  /** The URL read in place of the topic's, until the next renewal; absent as long as the topic itself can be read. */
   readonly topicSource?: TopicSource | undefined;
   /** URLs of the publisher that are not to be fetched for a time. */
   readonly publisherHolds?: readonly PublisherHold[] | undefined;
