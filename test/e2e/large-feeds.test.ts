@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type ContentDistributionMessage, type DeliveryConfig } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
+import { whenParsed } from '../../src/feed/parse.js';
 import { FakeWorld } from './fake-world.js';
 import { quiet, setUp, statsOf, throws } from './news-service.js';
 import { atom, publisherAt, type Written } from './publisher.js';
@@ -43,6 +44,7 @@ it('a small feed with an entry of a large one that is being parsed waits for it,
   const got: number[] = [];
   const set = await setUp((event) => void got.push(event.bytes().byteLength), { delivery: entries });
   const large = set.publish(LARGE);
+  await until(() => whenParsed() !== undefined);
   const small = set.publish(atom(many(1)));
   await Promise.all([large, small]);
   expect(got).toHaveLength(1);

@@ -62,7 +62,7 @@ describe('the directory of an LMDB store', () => {
         prepareLmdbDirectory(directory);
       }).toThrow(`${path} ${why}. Restore it from a backup, or move it away to start with an empty store`);
     };
-    refused('', 'is empty');
+    refused('', 'is empty (delete it if no service has ever used this store)');
     refused('short', 'is damaged: its meta pages are cut off');
     refused(whole.subarray(0, 4_200), 'is damaged: its meta pages are cut off');
     refused(whole.subarray(0, 5_000), 'is cut off: it has 5000 bytes, and 12288 or more are in use');
