@@ -66,8 +66,8 @@ export default defineConfig({
           name: 'together',
           include: ['test/**/*.test.ts'],
           exclude: ['**/node_modules/**', ...ALONE],
-          // Much of the time is spent waiting.
-          maxWorkers: Math.max(2, availableParallelism() - 1),
+          // A third of the time is spent waiting.
+          maxWorkers: Math.max(3, availableParallelism() - 1),
           sequence: { groupOrder: 0 },
         },
       },
