@@ -49,7 +49,7 @@ export class CatchUp {
   readonly #options: CatchUpOptions;
   readonly #due: Timetable;
   readonly #gaps = new Map<string, Gap>();
-  /** What the inbox brings during a gap, by subscription; empty where nothing has been looked at. */
+  /** The entries that waiting events bring during a gap, by subscription. */
   readonly #waiting = new Map<string, WaitingEntries>();
 
   constructor(options: CatchUpOptions) {

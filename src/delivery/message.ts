@@ -170,6 +170,7 @@ export class ContentDistributionMessage {
    * The JSON body as a schema puts it out: zod, valibot, arktype, or any other Standard Schema.
    *
    * @throws UnrecoverableEventError where the body is no JSON or does not match; thrown on, it makes the event a dead letter
+   * @throws RangeError as `json()` does, and TypeError where it is given no schema: thrown on, the event is tried again
    */
   parse<Output>(schema: StandardSchema<Output>): Promise<Output> {
     return parsedWith(schema, () => this.json());
@@ -192,8 +193,8 @@ export class ContentDistributionMessage {
   }
 
   /**
-   * The entries of the body, and how each compares with what the handler had of it before (`change`). None where the body is
-   * no feed: JSON of another kind, a page, text. A body that takes long to parse is parsed in another thread.
+   * The entries of the body. `change` compares each with what the handler had before: a copy of an entry in hand elsewhere is
+   * `unchanged`. None where the body is no feed. A body that takes long to parse is parsed in another thread.
    *
    * @example
    * ```ts
@@ -231,9 +232,8 @@ export class ContentDistributionMessage {
   }
 
   #document(): Document {
-    const { subscriptionId } = this.#reception;
-    const contentType = this.#values('content-type')[0];
-    return { bytes: this.bytes(), contentType, baseUrl: this.#base, subscriptionId };
+    const [contentType] = this.#values('content-type');
+    return { bytes: this.bytes(), contentType, baseUrl: this.#base, subscriptionId: this.#reception.subscriptionId };
   }
 
   #entriesReader(): EntriesReader {

@@ -37,7 +37,7 @@ export interface StoredEvent {
   readonly source?: Exclude<EventSource, 'hub'> | undefined;
   /** Of the entries it has, those that are news, by their key in the feed. */
   readonly only?: readonly string[] | undefined;
-  /** What its service wants to know again, where that was known when it was stored: it need not be parsed for that. */
+  /** The keys and versions it was compared by, so that it need not be parsed again. Absent where they are too many. */
   readonly pieces?: readonly Piece[] | undefined;
   /** Whether it says only that there is news: the topic is fetched for its handler. */
   readonly isPing?: boolean | undefined;

@@ -52,8 +52,7 @@ const open = new Set<Promise<unknown>>();
  */
 export function parseEntries(document: Document): VersionedEntries | Promise<VersionedEntries> {
   if (isLight(document.bytes)) return READERS.entries(document);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by the same function in another thread
-  return inThread('entries', document) as Promise<VersionedEntries>;
+  return inThread('entries', document);
 }
 
 /** The same for a document that takes little time; undefined for any other. */
@@ -64,15 +63,13 @@ export function parseLight(document: Document): VersionedEntries | undefined {
 /** Reads what tells entries from others, as {@link parseEntries} does, without the entries. */
 export function parseVersions(document: Document): readonly EntryVersion[] | Promise<readonly EntryVersion[]> {
   if (isLight(document.bytes)) return READERS.versions(document);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by the same function in another thread
-  return inThread('versions', document) as Promise<readonly EntryVersion[]>;
+  return inThread('versions', document);
 }
 
 /** Reads a feed, as {@link parseEntries} reads entries. @throws SyntaxError also where it is none */
 export function parseFeed(document: Document): ParsedFeed | Promise<ParsedFeed> {
   if (isLight(document.bytes)) return READERS.feed(document);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by the same function in another thread
-  return inThread('feed', document) as Promise<ParsedFeed>;
+  return inThread('feed', document);
 }
 
 /** Whether a document is parsed at once, without keeping this thread from all else for long, whatever is in it. */
@@ -83,7 +80,7 @@ export function isLight(bytes: Uint8Array): boolean {
   return parts <= MAX_HERE_PARTS;
 }
 
-function inThread(wanted: Wanted, document: Document): Promise<unknown> {
+function inThread<Name extends Wanted>(wanted: Name, document: Document): Promise<ReturnType<(typeof READERS)[Name]>> {
   const { byteLength } = document.bytes;
   if (waiting.length >= MAX_WAITING || waitingBytes + byteLength > MAX_WAITING_BYTES) {
     return Promise.reject(new Error('Too many documents wait to be parsed: this one was not parsed'));
@@ -96,7 +93,8 @@ function inThread(wanted: Wanted, document: Document): Promise<unknown> {
   const close = (): void => void open.delete(read);
   read.then(close, close);
   begin();
-  return read;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by the same function in another thread
+  return read as Promise<ReturnType<(typeof READERS)[Name]>>;
 }
 
 /** Settles when the documents that wait for a thread, or are being parsed in one, are parsed; undefined where there is none. */

@@ -58,7 +58,7 @@ export function callbackApp(options: CallbackOptions, basePaths: () => readonly 
       try {
         const { method = '', url = '' } = request;
         match = matchCallback(options, url);
-        // Where nobody else could answer, a proxy may have left nothing of the callback but its end.
+        // If nobody else can answer, match by the end of the path: a proxy may have cut off the rest.
         isForUs =
           next === undefined
             ? match !== undefined || isBelow(url)

@@ -75,7 +75,7 @@ async function skipText(input: CodedBytes): Promise<void> {
 }
 
 /**
- * What a decoder makes of the bytes, as it is asked for; bytes behind the end stay in the input.
+ * Decodes on demand. Bytes behind the end of the compressed stream stay in the input.
  *
  * @throws UndecodableError; what the input throws
  */

@@ -23,7 +23,7 @@ export interface TopicLinks {
   readonly selfs: readonly string[];
 }
 
-/** Where a link leads, as written. */
+/** The target of a link, as written. */
 export interface LinkTarget {
   readonly href: string;
   /** The URL that the reference is relative to; the document's own, or its `<base href>`, where absent. */

@@ -55,7 +55,7 @@ export class FileWatch {
     return this.#isCutOff;
   }
 
-  /** What was wrong at the last look; where something was, it is looked at anew. */
+  /** The problem found at the last check. While there is one, asking for it checks the file again. */
   get problem(): string | undefined {
     if (this.#problem !== undefined && this.#now() - this.#lookedAt >= LOOK_MS) this.#look();
     return this.#problem;

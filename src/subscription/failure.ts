@@ -1,9 +1,4 @@
-import {
-  ResourceDiscoveryFailedError,
-  SubscriptionVerificationError,
-  UnsubscriptionVerificationError,
-  WebSubError,
-} from '../errors.js';
+import { SubscriptionVerificationError, UnsubscriptionVerificationError, WebSubError } from '../errors.js';
 import type { FailureRecord } from './record.js';
 
 const originals = new WeakMap<FailureRecord, Error>();
@@ -21,8 +16,6 @@ export function errorOf(failure: FailureRecord): Error {
   const known = originals.get(failure);
   if (known !== undefined) return known;
   switch (failure.code) {
-    case 'ERR_WEBSUB_DISCOVERY':
-      return new ResourceDiscoveryFailedError(failure.message, { reason: 'http-error' });
     case 'ERR_WEBSUB_SUBSCRIPTION_VERIFICATION':
       return new SubscriptionVerificationError(failure.message);
     case 'ERR_WEBSUB_UNSUBSCRIPTION_VERIFICATION':
