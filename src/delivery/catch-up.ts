@@ -194,7 +194,7 @@ export class CatchUp {
       if (stored !== undefined) waiting.note(stored);
     }
     await waiting.settled();
-    return entries.filter(({ piece }) => !waiting.has(piece));
+    return selected(entries, ({ piece }) => !waiting.has(piece));
   }
 
   #waitingOf(id: string): WaitingEntries {

@@ -1,3 +1,4 @@
+import { inSlices } from '../engine/slices.js';
 import { Turns } from '../engine/turns.js';
 import type { Logger } from '../logger.js';
 import { after, type Awaitable } from './after.js';
@@ -79,7 +80,7 @@ export class OnceOnly {
   ): Promise<DeliveryAnswer> {
     const tracked = this.#trackedOf(reception, entries);
     reception.pieces = tracked instanceof Promise ? await tracked : tracked;
-    const given = await this.#options.seen.handing(this.#ownOf(reception, reception.pieces), store);
+    const given = await this.#options.seen.handing(await this.#ownOf(reception, reception.pieces), store);
     return given.type === 'unavailable' ? this.unkept(reception, given) : given;
   }
 
@@ -103,8 +104,9 @@ export class OnceOnly {
     const found = read instanceof Promise ? read.catch(() => []) : read;
     this.#note(reception, (tracked) =>
       after(found, (pieces) => {
-        const byKey = new Map([...tracked, ...pieces].map((piece) => [piece.key, piece]));
-        const noted = this.#options.seen.handled(this.#ownOf(reception, [...byKey.values()]));
+        const all = lastOfEach([...tracked, ...pieces]);
+        const own = after(all, (each) => this.#ownOf(reception, each));
+        const noted = after(own, (each) => this.#options.seen.handled(each));
         return after(noted, () => this.#release(reception));
       }),
     );
@@ -113,10 +115,7 @@ export class OnceOnly {
   /** It is not tried again. */
   givenUp(reception: Reception): void {
     closeEvent(reception.event);
-    this.#note(reception, (pieces) => {
-      this.#options.seen.givenUp(this.#ownOf(reception, pieces));
-      this.#release(reception);
-    });
+    this.#note(reception, (pieces) => this.#takeGivenUp(reception, this.#ownOf(reception, pieces)));
   }
 
   /** A previous process left it to be tried again, or, where it is dead, gave it up. */
@@ -157,7 +156,8 @@ export class OnceOnly {
     const looked = this.#lookUp(delivery, pieces);
     const known = looked instanceof Promise ? await looked : looked;
     if (known === undefined) {
-      const given = await this.#options.seen.handing(this.#ownOf(reception, pieces), hand, onBegun);
+      const own = this.#ownOf(reception, pieces);
+      const given = await this.#options.seen.handing(own instanceof Promise ? await own : own, hand, onBegun);
       return given.type === 'unavailable' ? this.unkept(reception, given) : given;
     }
     onBegun?.();
@@ -169,7 +169,7 @@ export class OnceOnly {
     const { pieces = [] } = reception;
     const known = await this.#lookUp(delivery, pieces);
     const release = async (): Promise<void> => {
-      await this.#options.seen.waits(this.#ownOf(reception, pieces));
+      await this.#options.seen.waits(await this.#ownOf(reception, pieces));
       held.release(pieces);
     };
     if (known === undefined) return release();
@@ -193,13 +193,18 @@ export class OnceOnly {
 
   #takeFound(reception: Reception, pieces: readonly Piece[], isDead: boolean): Awaitable<void> {
     const own = this.#ownOf(reception, pieces);
-    if (!isDead) return this.#options.seen.waits(own);
-    this.#options.seen.givenUp(own);
-    this.#release(reception);
+    return isDead ? this.#takeGivenUp(reception, own) : after(own, (each) => this.#options.seen.waits(each));
+  }
+
+  #takeGivenUp(reception: Reception, own: Awaitable<readonly Piece[]>): Awaitable<void> {
+    return after(own, (pieces) => {
+      this.#options.seen.givenUp(pieces);
+      this.#release(reception);
+    });
   }
 
   /** The entries that no other event has claimed. */
-  #ownOf({ event }: Reception, pieces: readonly Piece[]): readonly Piece[] {
+  #ownOf({ event }: Reception, pieces: readonly Piece[]): Awaitable<readonly Piece[]> {
     return this.#options.claimed.ownOf(pieces, event);
   }
 
@@ -234,4 +239,11 @@ export class OnceOnly {
     const delivery = this.#options.targetOf(entry.record.service)?.delivery;
     return delivery !== undefined && isTracked(delivery) ? piecesOf(delivery, event, entries) : [];
   }
+}
+
+/** The last piece of each key. */
+function lastOfEach(pieces: readonly Piece[]): Awaitable<readonly Piece[]> {
+  const byKey = new Map<string, Piece>();
+  const going = inSlices(pieces, (piece) => byKey.set(piece.key, piece));
+  return after(going, () => [...byKey.values()]);
 }

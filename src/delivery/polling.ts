@@ -1,5 +1,5 @@
 import type { Timetable } from '../engine/engine.js';
-import { selected } from '../engine/slices.js';
+import { divided, selected } from '../engine/slices.js';
 import { WebSubError } from '../errors.js';
 import type { TopicContent } from '../hub/fetch-topic.js';
 import type { FetchedRecord, GrantRecord, SubscriptionRecord } from '../subscription/record.js';
@@ -142,7 +142,11 @@ export class Polling {
     const { fetched } = polled.entry.record;
     const missing = await selected(entries, (each) => this.#isMissing(each, fetched));
     await seen.touch(entries.map(({ piece }) => piece));
-    const { old, news } = sorted(missing, this.#lookedSince(polled.target, fetched));
+    const lookedSince = this.#lookedSince(polled.target, fetched);
+    // What was there before anybody looked is no news. What does not say when it came may have come since the last look.
+    const isOld = ({ at = Infinity }: TopicEntry): boolean =>
+      lookedSince === Infinity || at < (lookedSince ?? -Infinity);
+    const [old, news] = await divided(missing, isOld);
     await seen.foundOld(old.map(({ piece }) => piece));
     const uncertain = await selected(entries, ({ piece }) => seen.isUncertain(piece));
     return { open: await this.#handOver(polled, content, news), isSure: uncertain.length === 0 };
@@ -158,21 +162,26 @@ export class Polling {
     const { now, delivery, seen } = this.#options;
     const { id } = entry.record;
     const before = this.#missing.get(id);
-    const since = new Map(missing.map(({ piece: { key } }) => [key, Math.min(before?.get(key) ?? now(), now())]));
-    const isLate = ({ piece }: TopicEntry): boolean => (since.get(piece.key) ?? now()) + graceMs(target) <= now();
-    const late = missing.filter(isLate);
+    const time = now();
+    const since = new Map<string, number>();
     // One that has changed since it was delivered may have done so in a way that its hub thinks nothing of, and what came
     // out before the hub had verified was not for it to deliver.
     const { verifiedAt = 0 } = grant;
-    const unknown = late.filter(({ piece, at = verifiedAt }) => seen.isUnknown(piece) && at >= verifiedAt);
+    let unknown = 0;
+    const [late, early] = await divided(missing, ({ piece, at = verifiedAt }) => {
+      const missingSince = Math.min(before?.get(piece.key) ?? time, time);
+      since.set(piece.key, missingSince);
+      const isLate = missingSince + graceMs(target) <= time;
+      if (isLate && seen.isUnknown(piece) && at >= verifiedAt) unknown += 1;
+      return isLate;
+    });
     const { url, headers, body } = content;
     const only = late.map(({ key }) => key);
     const pieces = late.map(({ piece }) => piece);
-    const taken = new Set(late);
     const offered = { url, headers, raw: body, source: 'poll', only, pieces } as const;
     const isOffered = late.length > 0 && (await delivery.offer(target, entry, grant, offered));
-    if (isOffered && unknown.length > 0) await this.#blame(polled, unknown.length);
-    const open = isOffered ? missing.filter((each) => !taken.has(each)) : missing;
+    if (isOffered && unknown > 0) await this.#blame(polled, unknown);
+    const open = isOffered ? early : missing;
     if (open.length > 0) this.#missing.set(id, since);
     return open;
   }
@@ -234,14 +243,4 @@ export class Polling {
 
 function graceMs({ delivery }: DeliveryTarget): number {
   return Math.min(LONGEST_GRACE_MS, delivery.pollSeconds * 1000);
-}
-
-/** What was there before anybody looked is no news. What does not say when it came may have come since the last look. */
-function sorted(
-  missing: readonly TopicEntry[],
-  lookedSince: number | undefined,
-): { readonly old: readonly TopicEntry[]; readonly news: readonly TopicEntry[] } {
-  if (lookedSince === undefined) return { old: [], news: missing };
-  const isOld = ({ at = Infinity }: TopicEntry): boolean => lookedSince === Infinity || at < lookedSince;
-  return { old: missing.filter(isOld), news: missing.filter((each) => !isOld(each)) };
 }

@@ -1,6 +1,7 @@
 import { inSlices } from '../engine/slices.js';
 import { after, type Awaitable } from './after.js';
 import { ACKNOWLEDGED, type DeliveryAnswer } from './delivery-answer.js';
+import { LruMap } from './lru-map.js';
 import { NewsInHand, worstOf, type PendingAnswer } from './news-in-hand.js';
 import { isWhole, type Piece } from './piece.js';
 import { isBefore, isNewsAfter, type Seen } from './seen-piece.js';
@@ -30,7 +31,7 @@ export class SeenNews {
   readonly #seen: SeenRecords;
   readonly #inHand = new NewsInHand();
   /** What lies with the dead letters, by key. */
-  readonly #givenUp = new Map<string, Pick<Seen, 'updated' | 'deleted'>>();
+  readonly #givenUp = new LruMap<Pick<Seen, 'updated' | 'deleted'>>();
   readonly #noting = new Set<Promise<void>>();
 
   constructor(options: SeenNewsOptions) {
@@ -194,20 +195,17 @@ export class SeenNews {
         const { key, updated, deleted } = this.#dated(piece);
         this.#inHand.delete(piece);
         this.#givenUp.set(key, { updated, deleted });
-        if (this.#givenUp.size <= most) return;
-        const [oldest = key] = this.#givenUp.keys();
-        this.#givenUp.delete(oldest);
+        if (this.#givenUp.size > most) this.#givenUp.delete(this.#givenUp.oldest() ?? key);
       }),
     );
   }
 
   /** Forgets the bodies that were seen before a time, in epoch milliseconds. */
   sweep(before: number): void {
-    const old = [...this.#seen.entries()].filter(([key, { at, version }]) => at < before && isWhole({ key, version }));
     void this.#note(
-      inSlices(old, ([key]) => {
-        // It may have come again meanwhile.
-        if ((this.#seen.get(key)?.at ?? before) < before) this.#seen.forget(key);
+      inSlices(this.#seen.keys(), (key) => {
+        const seen = this.#seen.get(key);
+        if (seen !== undefined && seen.at < before && isWhole({ key, version: seen.version })) this.#seen.forget(key);
       }),
     );
   }

@@ -1,16 +1,20 @@
-import { breaks, inSlices } from '../engine/slices.js';
+import { breaks, inSlices, sorted } from '../engine/slices.js';
 import type { Logger } from '../logger.js';
 import { decodeRecord, encodeRecord } from '../store/codec.js';
 import type { RecordStore } from '../store/record-store.js';
+import { LruMap } from './lru-map.js';
 import { seenOf, type Seen } from './seen-piece.js';
 
 const VERSION = 1;
 
 const MOST_SEEN = 250_000;
 
+/** So many records are written at the same time: a feed has thousands of entries. */
+const MOST_WRITES = 500;
+
 /** Dependencies of remembering. */
 export interface SeenRecordsOptions {
-  readonly store: RecordStore;
+  readonly store: Pick<RecordStore, 'entries' | 'set' | 'delete'>;
   readonly logger: Logger;
   /** So many pieces are remembered; what was seen longest ago is forgotten first. @default 250_000 */
   readonly most?: number | undefined;
@@ -20,7 +24,9 @@ export interface SeenRecordsOptions {
 export class SeenRecords {
   readonly most: number;
   readonly #options: SeenRecordsOptions;
-  readonly #seen = new Map<string, Seen>();
+  readonly #seen = new LruMap<Seen>();
+  /** Keys of which the store is to hear. */
+  readonly #unwritten = new Set<string>();
   readonly #writes = new Set<Promise<void>>();
   #isFull = false;
 
@@ -49,10 +55,8 @@ export class SeenRecords {
       }
       await pause();
     }
-    await inSlices(
-      read.toSorted(([, a], [, b]) => a.at - b.at),
-      ([key, seen]) => void this.#seen.set(key, seen),
-    );
+    const byTime = await sorted(read, ([, a], [, b]) => a.at - b.at);
+    await inSlices(byTime, ([key, seen]) => this.#seen.set(key, seen));
   }
 
   has(key: string): boolean {
@@ -63,21 +67,21 @@ export class SeenRecords {
     return this.#seen.get(key);
   }
 
-  entries(): Iterable<[string, Seen]> {
-    return this.#seen;
+  /** The keys that there are now, the oldest first. */
+  keys(): readonly string[] {
+    return this.#seen.keys();
   }
 
   /** Notes what was seen last; `inStore`: also in the store. */
   put(key: string, seen: Seen, { inStore }: { readonly inStore: boolean }): void {
-    this.#seen.delete(key);
     this.#seen.set(key, seen);
-    if (inStore) this.#write('set', key);
+    if (inStore) this.#write(key);
     if (this.#seen.size > this.most) this.#forgetOldest();
   }
 
   forget(key: string): void {
     this.#seen.delete(key);
-    this.#write('delete', key);
+    this.#write(key);
   }
 
   /** Resolves when all that is to be is in the store, or could not be stored. */
@@ -86,27 +90,45 @@ export class SeenRecords {
   }
 
   #forgetOldest(): void {
-    for (const oldest of this.#seen.keys()) {
-      if (this.#seen.size <= this.most) break;
-      this.#isFull = true;
-      this.forget(oldest);
-    }
+    const oldest = this.#seen.oldest();
+    if (oldest === undefined) return;
+    this.#isFull = true;
+    this.forget(oldest);
   }
 
   /** Behind the answer to the hub: at worst, news is handed over once more. */
-  #write(what: 'set' | 'delete', key: string): void {
+  #write(key: string): void {
+    this.#unwritten.add(key);
+    // Not as each write ends: by then others have ended as well.
+    if (this.#writes.size <= MOST_WRITES / 2) this.#writeMore();
+  }
+
+  #writeMore(): void {
+    for (const key of this.#unwritten) {
+      if (this.#writes.size >= MOST_WRITES) return;
+      this.#unwritten.delete(key);
+      const writing = this.#written(key).finally(() => {
+        this.#writes.delete(writing);
+        if (this.#unwritten.size > 0 && this.#writes.size <= MOST_WRITES / 2) this.#writeMore();
+      });
+      this.#writes.add(writing);
+    }
+  }
+
+  /** The store hears what is seen of a key now. */
+  async #written(key: string): Promise<void> {
     const { store, logger } = this.#options;
-    const write = async (): Promise<void> => {
-      const { notedAt: _notedAt, ...seen } = this.#seen.get(key) ?? { notedAt: 0 };
-      try {
-        if (what === 'set') await store.set('seen', key, encodeRecord(VERSION, seen));
-        else await store.delete('seen', key);
-      } catch (error) {
-        const told = 'what was handed over could not be noted: after a restart it may be handed over again';
-        logger.warn({ err: error }, told);
+    const current = this.#seen.get(key);
+    try {
+      if (current === undefined) {
+        await store.delete('seen', key);
+      } else {
+        const { notedAt: _notedAt, ...seen } = current;
+        await store.set('seen', key, encodeRecord(VERSION, seen));
       }
-    };
-    const writing = write().finally(() => this.#writes.delete(writing));
-    this.#writes.add(writing);
+    } catch (error) {
+      const told = 'what was handed over could not be noted: after a restart it may be handed over again';
+      logger.warn({ err: error }, told);
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { selected } from '../engine/slices.js';
+import { inSlices, selected } from '../engine/slices.js';
 import { parseVersions } from '../feed/parse.js';
 import type { TopicContent } from '../hub/fetch-topic.js';
 import { entryPiece, type Piece } from './piece.js';
@@ -25,7 +25,11 @@ export async function topicEntries(
 ): Promise<readonly TopicEntry[]> {
   const contentType = headers.find(([name]) => name === 'content-type')?.[1];
   const versions = await parseVersions({ bytes: body, contentType, baseUrl: url, subscriptionId });
-  return versions.map((version) => ({ key: version.key, piece: entryPiece(version), at: version.at }));
+  const entries: TopicEntry[] = [];
+  await inSlices(versions, (version) => {
+    entries.push({ key: version.key, piece: entryPiece(version), at: version.at });
+  });
+  return entries;
 }
 
 /** Clocks differ, and what is published takes its time to appear, in milliseconds. */

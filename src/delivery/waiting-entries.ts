@@ -1,3 +1,4 @@
+import { inSlices } from '../engine/slices.js';
 import { isNewsAfter } from './seen-piece.js';
 import type { Piece } from './piece.js';
 import { bytesOf, type StoredEvent } from './stored-event.js';
@@ -37,7 +38,7 @@ export class WaitingEntries {
     this.#bytes += bytes;
     const read = async (): Promise<void> => {
       try {
-        for (const piece of await this.#piecesOf(event)) this.#add(piece);
+        await inSlices(await this.#piecesOf(event), (piece) => this.#add(piece));
       } catch (error) {
         // Its handler is told when it parses the event.
         if (error instanceof SyntaxError || error instanceof RangeError) return;

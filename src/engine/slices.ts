@@ -49,11 +49,56 @@ async function sliced<T>(items: readonly T[], work: (item: T, index: number) => 
   }
 }
 
+/** Those of many items that pass a test, and those that do not. */
+export async function divided<T>(
+  items: readonly T[],
+  test: (item: T) => boolean,
+): Promise<readonly [passed: readonly T[], failed: readonly T[]]> {
+  const passed: T[] = [];
+  const failed: T[] = [];
+  await inSlices(items, (item) => void (test(item) ? passed : failed).push(item));
+  return [passed, failed];
+}
+
 /** Those of many items that pass a test. */
 export async function selected<T>(items: readonly T[], test: (item: T) => boolean): Promise<readonly T[]> {
-  const passed: T[] = [];
-  await inSlices(items, (item) => {
-    if (test(item)) passed.push(item);
-  });
+  const [passed] = await divided(items, test);
   return passed;
+}
+
+/** Many items in order, those that compare equal as they were. */
+export async function sorted<T>(items: readonly T[], compare: (one: T, other: T) => number): Promise<readonly T[]> {
+  const pause = breaks();
+  let runs: (readonly T[])[] = [];
+  for (let from = 0; from < items.length; from += AT_ONCE) {
+    runs.push(items.slice(from, from + AT_ONCE).toSorted(compare));
+    await pause();
+  }
+  while (runs.length > 1) {
+    const longer: (readonly T[])[] = [];
+    for (let index = 0; index < runs.length; index += 2) {
+      longer.push(await merged(runs[index] ?? [], runs[index + 1] ?? [], compare, pause));
+    }
+    runs = longer;
+  }
+  return runs[0] ?? [];
+}
+
+async function merged<T>(
+  ones: readonly T[],
+  others: readonly T[],
+  compare: (one: T, other: T) => number,
+  pause: () => Promise<void> | undefined,
+): Promise<readonly T[]> {
+  const all: T[] = [];
+  const rest = others.values();
+  let next = rest.next();
+  for (const one of ones) {
+    for (; next.done !== true && compare(next.value, one) < 0; next = rest.next()) all.push(next.value);
+    all.push(one);
+    const pausing = pause();
+    if (pausing !== undefined) await pausing;
+  }
+  for (; next.done !== true; next = rest.next()) all.push(next.value);
+  return all;
 }

@@ -6,6 +6,9 @@ const SOON_MS = 20;
 /** `'soon'`: it is in no hurry, and comes along with the next write that is. */
 export type Urgency = 'now' | 'soon';
 
+/** Milliseconds for which a transaction is written into. Nothing else happens meanwhile, so what is left is for the next one. */
+const WRITING_MS = 8;
+
 /** Milliseconds; a timer cannot be set for longer. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -98,7 +101,15 @@ export class GroupCommit {
       const { flushed } = await this.#commit(() => {
         // Not before: what comes until there is a transaction shares it.
         group = this.#take();
-        for (const each of group) if (isDone(each)) written.push(each);
+        const begun = performance.now();
+        let tried = 0;
+        for (const each of group) {
+          if (tried > 0 && performance.now() - begun > WRITING_MS) break;
+          tried += 1;
+          if (isDone(each)) written.push(each);
+        }
+        this.#putBack(group.slice(tried));
+        group = group.slice(0, tried);
       });
       void settle(written, within(flushed, this.#timeoutMs));
     } catch (error) {
@@ -111,6 +122,12 @@ export class GroupCommit {
   #failLate(group: readonly Waiting[] = []): void {
     const error = new Error(`no answer within ${this.#timeoutMs} ms`);
     for (const { fail } of [...group, ...this.#take()]) fail(error);
+  }
+
+  #putBack(left: readonly Waiting[]): void {
+    if (left.length === 0) return;
+    this.#waiting = [...left, ...this.#waiting];
+    this.#isUrgent = true;
   }
 
   #take(): readonly Waiting[] {

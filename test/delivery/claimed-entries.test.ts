@@ -43,3 +43,15 @@ test('claims are bounded: the oldest event loses its own', () => {
   for (let index = 0; index < 100_000; index += 1) claimed.take({ key: `${index}`, version: '1' }, 'new', 'b');
   expect(claimed.take(ONE, 'new', 'c')).toBe('new');
 });
+
+test('many entries that are released are free at once, and stay with whoever claims them next', async () => {
+  const claimed = new ClaimedEntries();
+  const pieces = Array.from({ length: 20_000 }, (_, index) => ({ key: `${index}`, version: '1' }));
+  for (const piece of pieces) claimed.take(piece, 'new', 'a');
+  claimed.release({ id: 'a' });
+  for (const piece of pieces) expect(claimed.take(piece, 'new', 'a')).toBe('new');
+  // What the first claim has left behind is removed meanwhile.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(await claimed.ownOf(pieces, { id: 'b' })).toEqual([]);
+  expect(await claimed.ownOf(pieces, { id: 'a' })).toEqual(pieces);
+});

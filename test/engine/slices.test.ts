@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { slices } from '../../src/engine/slices.js';
+import { divided, slices, sorted } from '../../src/engine/slices.js';
 
 async function all<T>(items: Iterable<T>, size: number): Promise<(readonly T[])[]> {
   const found: (readonly T[])[] = [];
@@ -46,4 +46,24 @@ test('what is added to a map while it is gone through is gone through as well, a
     }
   }
   expect(seen).toEqual(['a', 'b', 'd']);
+});
+
+test('many items are put in order, those that compare equal as they were, and others have their turn meanwhile', async () => {
+  const items = Array.from({ length: 50_000 }, (_, index) => ({ rank: (index * 7_919) % 1_000, index }));
+  const byRank = (one: (typeof items)[number], other: (typeof items)[number]): number => one.rank - other.rank;
+  let turns = 0;
+  const timer = setInterval(() => (turns += 1), 1);
+  const inOrder = await sorted(items, byRank);
+  clearInterval(timer);
+  expect(inOrder).toEqual(items.toSorted(byRank));
+  expect(turns).toBeGreaterThan(0);
+  expect(await sorted([], byRank)).toEqual([]);
+  const few = [3, 1, 2];
+  expect(await sorted(few, (one, other) => one - other)).toEqual([1, 2, 3]);
+});
+
+test('many items are divided by a test, each part in order', async () => {
+  const items = Array.from({ length: 2_000 }, (_, index) => index);
+  const isEven = (item: number): boolean => item % 2 === 0;
+  expect(await divided(items, isEven)).toEqual([items.filter(isEven), items.filter((item) => !isEven(item))]);
 });

@@ -257,3 +257,23 @@ test('a flush that does not end fails its writes in time', async () => {
   vi.advanceTimersByTime(5_000);
   expect(await failure).toBe('Error: no answer within 5000 ms');
 });
+
+test('what takes long to write goes into several commits, in order, before what comes meanwhile', async () => {
+  const commits: string[][] = [];
+  const group = new GroupCommit(async (writes) => {
+    commits.push([]);
+    writes();
+    return { flushed: Promise.resolve() };
+  });
+  const write = (name: string): Promise<void> =>
+    group.write(() => {
+      for (const begun = performance.now(); performance.now() - begun < 6;);
+      commits.at(-1)?.push(name);
+      if (name === 'a') late = group.write(() => void commits.at(-1)?.push('late'), 'soon');
+    });
+  let late = Promise.resolve();
+  await Promise.all(['a', 'b', 'c', 'd', 'e'].map(write));
+  await late;
+  expect(commits.flat()).toEqual(['a', 'b', 'c', 'd', 'e', 'late']);
+  expect(commits.length).toBeGreaterThan(2);
+});

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { HubTopic } from 'websub-subscriber/testing';
 import { requestBytes } from '../../bench/delivery-request.js';
@@ -26,12 +29,14 @@ export const feedsScenario: Scenario = {
     { figure: 'not handled', unit: '', most: fixed(0) },
     { figure: 'duplicates', unit: '', most: fixed(0) },
   ],
-  run(attack) {
+  async run(attack) {
     const sizes = [LARGE_BYTES * attack.scale, SMALL_BYTES];
     const bodies = sizes.flatMap((bytes) => Object.values(hostileFeeds).map((feed) => Buffer.from(feed(bytes))));
     const { pollSeconds, group: most } = attack.scale < 1 ? SCALED : FULL_SIZE;
     const delivery = { dedupe: 'entries', pollSeconds } as const;
-    return withVictim(attack, { topics: bodies.length, delivery, isReading: true }, async (scene) => {
+    const directory = await mkdtemp(join(tmpdir(), 'websub-hostile-'));
+    const setup = { topics: bodies.length, delivery, directory, isReading: true };
+    const attacked = withVictim(attack, setup, async (scene) => {
       const { victim, port, handles } = scene;
       const requests = bodies.map((body, index) =>
         requestBytes(victim.callbacks[index] ?? scene.callback, { 'content-type': 'application/xml' }, body),
@@ -63,6 +68,11 @@ export const feedsScenario: Scenario = {
         duplicates: Math.max(0, pushed - requests.length),
       };
     });
+    try {
+      return await attacked;
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
   },
 };
 

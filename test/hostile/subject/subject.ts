@@ -21,6 +21,8 @@ export interface Setup {
   readonly mode?: 'inline' | 'queued';
   /** Milliseconds that the store takes for a write. @default 0 */
   readonly writeMs?: number;
+  /** Where the default store keeps its files. In memory where it is missing, where `writeMs` holds. */
+  readonly directory?: string;
   /** Whether the handler writes a line for each event. */
   readonly isTalkative?: boolean;
   /** Whether the handler reads the entries of each event. */
@@ -66,7 +68,7 @@ class Service {
 
 /** Starts the service, and says where each topic's callback is. */
 async function start(): Promise<object> {
-  const { targets, secret = false, mode = 'inline', writeMs = 0, delivery = {} } = setup;
+  const { targets, secret = false, mode = 'inline', writeMs = 0, directory, delivery = {} } = setup;
   const service = defineSubscriber(
     {
       name: 'Attacked',
@@ -78,8 +80,9 @@ async function start(): Promise<object> {
     },
     Service,
   );
-  const store = new SlowKeyv({ store: rows });
-  store.writeMs = writeMs;
+  const memory = new SlowKeyv({ store: rows });
+  memory.writeMs = writeMs;
+  const store = directory === undefined ? memory : `lmdb://${directory}`;
   runtime = await startService(service, { port: 0, store, handleSignals: false });
   await runtime.ready({ timeoutMs: 60_000 });
   const callbacks: string[] = [];
