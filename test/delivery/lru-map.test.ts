@@ -1,15 +1,15 @@
-import fc from 'fast-check';
+import { array, assert, constant, integer, nat, oneof, property, record } from 'fast-check';
 import { expect, test } from 'vitest';
 import { LruMap } from '../../src/delivery/lru-map.js';
 
 test('it has what a map has, in the order in which keys were set last', () => {
-  const key = fc.integer({ min: 0, max: 30 }).map((number) => `digest ${number}`);
-  const step = fc.oneof(
-    fc.record({ type: fc.constant('set' as const), key, value: fc.nat() }),
-    fc.record({ type: fc.constant('delete' as const), key }),
+  const key = integer({ min: 0, max: 30 }).map((number) => `digest ${number}`);
+  const step = oneof(
+    record({ type: constant('set' as const), key, value: nat() }),
+    record({ type: constant('delete' as const), key }),
   );
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+  assert(
+    property(array(step, { maxLength: 200 }), (steps) => {
       const map = new LruMap<number>();
       const model = new Map<string, number>();
       for (const each of steps) {

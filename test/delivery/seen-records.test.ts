@@ -12,7 +12,7 @@ function setUp(most?: number) {
   const written = async (write: () => void): Promise<void> => {
     underWay += 1;
     mostUnderWay = Math.max(mostUnderWay, underWay);
-    const turn = deferred<void>();
+    const turn = deferred();
     waiting.push(turn.resolve);
     await turn.promise;
     underWay -= 1;
@@ -26,9 +26,8 @@ function setUp(most?: number) {
   const records = new SeenRecords({ store, logger: new FakeWorld().logger, most });
   /** Has the store write all there is. */
   const settle = async (): Promise<void> => {
-    let isSettled = false;
-    const settled = records.settled().then(() => (isSettled = true));
-    while (!isSettled) {
+    const settled = records.settled();
+    for (let round = 0; round < 100; round += 1) {
       for (const write of waiting.splice(0)) write();
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { openSync, readSync } from 'node:fs';
 import { getHeapStatistics } from 'node:v8';
 
 const TICK_MS = 5;
@@ -16,18 +16,31 @@ export interface Seen {
   readonly heap: number;
 }
 
-/** Milliseconds for which this process has waited for a core, where the system tells: other processes are to blame for those. */
-function waitedMs(): number {
-  try {
-    const [, nanoseconds] = readFileSync('/proc/self/schedstat', 'latin1').split(' ');
+/** How long this process has waited for a core. Reading it makes no garbage to speak of: collecting that would be watched too. */
+class CoreWaits {
+  readonly #buffer = Buffer.alloc(256);
+  readonly #file: number | undefined;
+
+  constructor() {
+    try {
+      this.#file = openSync('/proc/self/schedstat', 'r');
+    } catch {
+      // Not Linux: nothing is known of other processes.
+    }
+  }
+
+  /** Milliseconds so far. Other processes are to blame for them. */
+  get ms(): number {
+    if (this.#file === undefined) return 0;
+    const length = readSync(this.#file, this.#buffer, 0, this.#buffer.length, 0);
+    const [, nanoseconds] = this.#buffer.toString('latin1', 0, length).split(' ');
     return Number(nanoseconds) / 1_000_000;
-  } catch {
-    return 0;
   }
 }
 
 /** Watches how long this process stands still, and what memory it takes. */
 export class Watch {
+  readonly #waits = new CoreWaits();
   #ticked = 0;
   #waited = 0;
   #ticks = 0;
@@ -53,7 +66,7 @@ export class Watch {
     globalThis.gc();
     this.#heap = Math.max(this.#heap, getHeapStatistics().used_heap_size);
     this.#ticked = performance.now();
-    this.#waited = waitedMs();
+    this.#waited = this.#waits.ms;
   }
 
   /** The longest time between two ticks since it was last asked for, up to now. */
@@ -71,7 +84,7 @@ export class Watch {
 
   #tick(): void {
     const now = performance.now();
-    const waited = waitedMs();
+    const waited = this.#waits.ms;
     this.#gapMs = Math.max(this.#gapMs, now - this.#ticked - (waited - this.#waited) - TICK_MS);
     this.#ticked = now;
     this.#waited = waited;
