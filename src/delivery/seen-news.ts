@@ -1,10 +1,10 @@
 import { inSlices } from '../engine/slices.js';
 import { after, type Awaitable } from './after.js';
 import { ACKNOWLEDGED, type DeliveryAnswer } from './delivery-answer.js';
-import { LruMap } from './lru-map.js';
 import { NewsInHand, worstOf, type PendingAnswer } from './news-in-hand.js';
 import { isWhole, type Piece } from './piece.js';
-import { isBefore, isNewsAfter, type Seen } from './seen-piece.js';
+import { isBefore, isNewsAfter } from './seen-piece.js';
+import { SeenTable } from './seen-table.js';
 import { SeenRecords, type SeenRecordsOptions } from './seen-records.js';
 
 /** What is seen again and again, as all that a feed still has is, is noted in the store so seldom. */
@@ -31,7 +31,7 @@ export class SeenNews {
   readonly #seen: SeenRecords;
   readonly #inHand = new NewsInHand();
   /** What lies with the dead letters, by key. */
-  readonly #givenUp = new LruMap<Pick<Seen, 'updated' | 'deleted'>>();
+  readonly #givenUp = new SeenTable();
   readonly #noting = new Set<Promise<void>>();
 
   constructor(options: SeenNewsOptions) {
@@ -190,11 +190,12 @@ export class SeenNews {
   /** The news is given up: should a hub send it again, it is handed over. */
   givenUp(pieces: readonly Piece[]): void {
     const { most } = this.#seen;
+    const at = this.#options.now();
     void this.#note(
       inSlices(pieces, (piece) => {
-        const { key, updated, deleted } = this.#dated(piece);
+        const { key, version, updated, deleted } = this.#dated(piece);
         this.#inHand.delete(piece);
-        this.#givenUp.set(key, { updated, deleted });
+        this.#givenUp.set(key, { at, version, updated, deleted, notedAt: at });
         if (this.#givenUp.size > most) this.#givenUp.delete(this.#givenUp.oldest() ?? key);
       }),
     );

@@ -2,8 +2,8 @@ import { breaks, inSlices, sorted } from '../engine/slices.js';
 import type { Logger } from '../logger.js';
 import { decodeRecord, encodeRecord } from '../store/codec.js';
 import type { RecordStore } from '../store/record-store.js';
-import { LruMap } from './lru-map.js';
 import { seenOf, type Seen } from './seen-piece.js';
+import { SeenTable } from './seen-table.js';
 
 const VERSION = 1;
 
@@ -24,7 +24,7 @@ export interface SeenRecordsOptions {
 export class SeenRecords {
   readonly most: number;
   readonly #options: SeenRecordsOptions;
-  readonly #seen = new LruMap<Seen>();
+  readonly #seen = new SeenTable();
   /** Keys of which the store is to hear. */
   readonly #unwritten = new Set<string>();
   readonly #writes = new Set<Promise<void>>();

@@ -1,5 +1,6 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
+import { joined } from './joined-bytes.js';
 import type { Document, Wanted } from './document.js';
 import { excerpt } from './feed-bounds.js';
 import { Assembly } from './parcels.js';
@@ -62,14 +63,24 @@ export class ParseThread {
       this.#reading = reading;
       try {
         this.#worker ??= this.#started();
-        // The bytes may lie in a buffer of others: a copy goes to the thread, which does not copy it again.
-        const bytes = new Uint8Array(document.bytes);
-        const question: Question = { type: 'read', wanted, document: { ...document, bytes } };
-        this.#worker.postMessage(question, [bytes.buffer]);
       } catch (cause) {
         this.#lose(cause);
+        return;
       }
+      void this.#ask(reading, wanted);
     });
+  }
+
+  async #ask(reading: Reading, wanted: Wanted): Promise<void> {
+    try {
+      // The bytes may lie in a buffer of others: a copy goes to the thread, which does not copy it again.
+      const bytes = await joined([reading.document.bytes]);
+      if (this.#reading !== reading) return;
+      const question: Question = { type: 'read', wanted, document: { ...reading.document, bytes } };
+      this.#worker?.postMessage(question, [bytes.buffer]);
+    } catch (cause) {
+      if (this.#reading === reading) this.#lose(cause);
+    }
   }
 
   #started(): Worker {

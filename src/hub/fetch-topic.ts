@@ -1,3 +1,4 @@
+import { joined } from '../feed/joined-bytes.js';
 import { ResourceDiscoveryFailedError } from '../errors.js';
 import { discoveryFailure } from './discovery-failure.js';
 import { ACCEPT_FEEDS, discoveryRequest } from './discovery-request.js';
@@ -91,7 +92,7 @@ async function contentOf(document: OpenDocument, maxBytes: number): Promise<Topi
   if ((await document.read(take, maxBytes)) === 'too-large') {
     throw discoveryFailure('too-large', `${url} is longer than ${maxBytes} bytes (security.maxBodyBytes)`, { status });
   }
-  return topicContent({ url, headers }, Buffer.concat(chunks));
+  return topicContent({ url, headers }, await joined(chunks));
 }
 
 /** The content of a topic, of an answer whose body was read. */

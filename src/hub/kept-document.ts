@@ -1,3 +1,4 @@
+import { joined } from '../feed/joined-bytes.js';
 import { sniffFormat } from '../protocol/document-format.js';
 import { isSameTopic } from '../protocol/hub-query.js';
 import { parseMediaType } from '../protocol/media-type.js';
@@ -50,7 +51,7 @@ export function keptDocument(document: OpenDocument, { maxBytes, take }: TopicKe
       } catch {
         // Discovery has what it needs. The poll fetches the topic then, and tells what is wrong.
       }
-      const body = Buffer.concat(chunks);
+      const body = await joined(chunks);
       if (end === 'complete' && left >= 0 && isFeed(body, headers.get('content-type')))
         take(topic, topicContent(document, body));
     },
@@ -58,7 +59,8 @@ export function keptDocument(document: OpenDocument, { maxBytes, take }: TopicKe
 }
 
 /** Discovery asks for pages as well as feeds. A page at the topic's URL may be another document there than the feed. */
-function isFeed(body: Buffer, contentType: string | null): boolean {
-  const format = sniffFormat(body.subarray(0, BEGINNING).toString('latin1'), parseMediaType(contentType));
+function isFeed(body: Uint8Array, contentType: string | null): boolean {
+  const beginning = Buffer.from(body.subarray(0, BEGINNING)).toString('latin1');
+  const format = sniffFormat(beginning, parseMediaType(contentType));
   return format === 'xml' || format === 'json-feed';
 }
