@@ -10,12 +10,6 @@ import { SeenRecords, type SeenRecordsOptions } from './seen-records.js';
 /** What is seen again and again, as all that a feed still has is, is noted in the store so seldom. */
 const NOTED_EVERY_MS = 86_400_000;
 
-/** Dependencies of remembering. */
-export interface SeenNewsOptions extends SeenRecordsOptions {
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-}
-
 /** The answer to a hub that sends nothing new. */
 export interface KnownAnswer {
   readonly answer: PendingAnswer;
@@ -27,14 +21,14 @@ export interface KnownAnswer {
  * so that nothing else is kept waiting: whoever looks first and takes in hand then does both in the turn of the subscription.
  */
 export class SeenNews {
-  readonly #options: SeenNewsOptions;
+  readonly #options: SeenRecordsOptions;
   readonly #seen: SeenRecords;
   readonly #inHand = new NewsInHand();
   /** What lies with the dead letters, by key. */
   readonly #givenUp = new SeenTable();
   readonly #noting = new Set<Promise<void>>();
 
-  constructor(options: SeenNewsOptions) {
+  constructor(options: SeenRecordsOptions) {
     this.#options = options;
     this.#seen = new SeenRecords(options);
   }

@@ -2,6 +2,7 @@ import { breaks, inSlices, sorted } from '../engine/slices.js';
 import type { Logger } from '../logger.js';
 import { decodeRecord, encodeRecord } from '../store/codec.js';
 import type { RecordStore } from '../store/record-store.js';
+import { OnceAMinute } from './once-a-minute.js';
 import { seenOf, type Seen } from './seen-piece.js';
 import { SeenTable } from './seen-table.js';
 
@@ -16,6 +17,8 @@ const MOST_WRITES = 500;
 export interface SeenRecordsOptions {
   readonly store: Pick<RecordStore, 'entries' | 'set' | 'delete'>;
   readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
   /** So many pieces are remembered; what was seen longest ago is forgotten first. @default 250_000 */
   readonly most?: number | undefined;
 }
@@ -25,9 +28,10 @@ export class SeenRecords {
   readonly most: number;
   readonly #options: SeenRecordsOptions;
   readonly #seen = new SeenTable();
-  /** Keys of which the store is to hear. */
+  /** Keys whose record is to be written to the store, or removed from it. */
   readonly #unwritten = new Set<string>();
   readonly #writes = new Set<Promise<void>>();
+  readonly #failures = new OnceAMinute();
   #isFull = false;
 
   constructor(options: SeenRecordsOptions) {
@@ -99,10 +103,10 @@ export class SeenRecords {
   /** Behind the answer to the hub: at worst, news is handed over once more. */
   #write(key: string): void {
     this.#unwritten.add(key);
-    // Not as each write ends: by then others have ended as well.
     if (this.#writes.size <= MOST_WRITES / 2) this.#writeMore();
   }
 
+  /** Begins writes up to the most there may be. Called when half of them have ended, not after each. */
   #writeMore(): void {
     for (const key of this.#unwritten) {
       if (this.#writes.size >= MOST_WRITES) return;
@@ -115,9 +119,9 @@ export class SeenRecords {
     }
   }
 
-  /** The store hears what is seen of a key now. */
+  /** Writes the record of a key as it is now, or removes it from the store. */
   async #written(key: string): Promise<void> {
-    const { store, logger } = this.#options;
+    const { store, logger, now } = this.#options;
     const current = this.#seen.get(key);
     try {
       if (current === undefined) {
@@ -127,8 +131,10 @@ export class SeenRecords {
         await store.set('seen', key, encodeRecord(VERSION, seen));
       }
     } catch (error) {
+      const notLogged = this.#failures.pass(this, now());
+      if (notLogged === undefined) return;
       const told = 'what was handed over could not be noted: after a restart it may be handed over again';
-      logger.warn({ err: error }, told);
+      logger.warn({ err: error, notLogged }, told);
     }
   }
 }

@@ -5,7 +5,8 @@ import { deferred, FakeWorld } from '../e2e/fake-world.js';
 const SEEN = { at: 1, version: '', notedAt: 1 };
 
 /** A store that writes when it is told to. */
-function setUp(most?: number) {
+function setUp({ most, isDown = false }: { readonly most?: number; readonly isDown?: boolean } = {}) {
+  const world = new FakeWorld();
   const rows = new Map<string, unknown>();
   const waiting: (() => void)[] = [];
   let [underWay, mostUnderWay] = [0, 0];
@@ -16,6 +17,7 @@ function setUp(most?: number) {
     waiting.push(turn.resolve);
     await turn.promise;
     underWay -= 1;
+    if (isDown) throw new Error('The store is down');
     write();
   };
   const store: SeenRecordsOptions['store'] = {
@@ -23,7 +25,7 @@ function setUp(most?: number) {
     set: (_kind, key, value) => written(() => void rows.set(key, value)),
     delete: (_kind, key) => written(() => void rows.delete(key)),
   };
-  const records = new SeenRecords({ store, logger: new FakeWorld().logger, most });
+  const records = new SeenRecords({ store, logger: world.logger, now: () => world.now, most });
   /** Has the store write all there is. */
   const settle = async (): Promise<void> => {
     const settled = records.settled();
@@ -33,7 +35,7 @@ function setUp(most?: number) {
     }
     await settled;
   };
-  return { records, rows, settle, mostUnderWay: () => mostUnderWay };
+  return { world, records, rows, settle, mostUnderWay: () => mostUnderWay };
 }
 
 test('thousands of records go to the store, some hundreds of them at the same time', async () => {
@@ -56,7 +58,7 @@ test('what changes before it is written is written as it is then', async () => {
 });
 
 test('what was seen longest ago is forgotten first, here and in the store', async () => {
-  const { records, rows, settle } = setUp(2);
+  const { records, rows, settle } = setUp({ most: 2 });
   for (const key of ['a', 'b']) records.put(key, SEEN, { inStore: true });
   expect(records.isFull).toBe(false);
   records.put('a', SEEN, { inStore: false });
@@ -64,4 +66,15 @@ test('what was seen longest ago is forgotten first, here and in the store', asyn
   expect([records.isFull, records.keys()]).toEqual([true, ['a', 'c']]);
   await settle();
   expect([...rows.keys()]).toEqual(['a', 'c']);
+});
+
+test('a store that fails is told about once a minute, with how often it was not', async () => {
+  const { world, records, settle } = setUp({ isDown: true });
+  for (let index = 0; index < 3; index += 1) records.put(`${index}`, SEEN, { inStore: true });
+  await settle();
+  expect(world.logged('could not be noted')).toHaveLength(1);
+  world.pass(60_000);
+  records.put('later', SEEN, { inStore: true });
+  await settle();
+  expect(world.logged('could not be noted')).toMatchObject([{ level: 'warn' }, { level: 'warn' }]);
 });
