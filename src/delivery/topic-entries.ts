@@ -1,5 +1,5 @@
 import { inSlices, selected } from '../engine/slices.js';
-import { parseVersions } from '../feed/parse.js';
+import { parseVersionsInTurn } from '../feed/parse.js';
 import type { TopicContent } from '../hub/fetch-topic.js';
 import { entryPiece, type Piece } from './piece.js';
 
@@ -24,7 +24,7 @@ export async function topicEntries(
   { subscriptionId }: { readonly subscriptionId: string },
 ): Promise<readonly TopicEntry[]> {
   const contentType = headers.find(([name]) => name === 'content-type')?.[1];
-  const versions = await parseVersions({ bytes: body, contentType, baseUrl: url, subscriptionId });
+  const versions = await parseVersionsInTurn({ bytes: body, contentType, baseUrl: url, subscriptionId });
   const entries: TopicEntry[] = [];
   await inSlices(versions, (version) => {
     entries.push({ key: version.key, piece: entryPiece(version), at: version.at });

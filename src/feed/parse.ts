@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { setImmediate as macrotask } from 'node:timers/promises';
 import { READERS, type Document, type VersionedEntries, type Wanted } from './document.js';
 import type { EntryVersion } from './entry-version.js';
 import type { ParsedFeed } from './feed.js';
@@ -40,8 +41,10 @@ interface Waiting {
 const threads = Array.from({ length: availableParallelism() > 2 ? 2 : 1 }, () => new ParseThread(LIMITS));
 const waiting: Waiting[] = [];
 let waitingBytes = 0;
-/** Documents whose result has not come from a thread yet. */
+/** Documents that are still to be read, in this thread or in another one. */
 const open = new Set<Promise<unknown>>();
+/** Settles when the last document was read that had to wait for its turn. */
+let lastRead: Promise<void> = Promise.resolve();
 
 /**
  * Reads entries. A document that takes little time is read here and now, any other in another thread.
@@ -64,6 +67,20 @@ export function parseLight(document: Document): VersionedEntries | undefined {
 export function parseVersions(document: Document): readonly EntryVersion[] | Promise<readonly EntryVersion[]> {
   if (isLight(document.bytes)) return READERS.versions(document);
   return inThread('versions', document);
+}
+
+/**
+ * The same for a document that nobody waits for: those that take little time are read one after the other, and everything else
+ * has its turn in between. Many topics may be polled at the same moment.
+ */
+export function parseVersionsInTurn(document: Document): Promise<readonly EntryVersion[]> {
+  if (!isLight(document.bytes)) return inThread('versions', document);
+  const read = lastRead.then(async () => {
+    await macrotask();
+    return READERS.versions(document);
+  });
+  lastRead = noteOpen(read);
+  return read;
 }
 
 /** Reads a feed, as {@link parseEntries} reads entries. @throws SyntaxError also where it is none */
@@ -89,15 +106,20 @@ function inThread<Name extends Wanted>(wanted: Name, document: Document): Promis
     waiting.push({ wanted, document, resolve });
     waitingBytes += byteLength;
   });
-  open.add(read);
-  const close = (): void => void open.delete(read);
-  read.then(close, close);
+  void noteOpen(read);
   begin();
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by the same function in another thread
   return read as Promise<ReturnType<(typeof READERS)[Name]>>;
 }
 
-/** Settles when the documents that wait for a thread, or are being parsed in one, are parsed; undefined where there is none. */
+/** Resolves when the document is read, or cannot be. */
+function noteOpen(read: Promise<unknown>): Promise<void> {
+  open.add(read);
+  const close = (): void => void open.delete(read);
+  return read.then(close, close);
+}
+
+/** Settles when the documents that wait to be parsed, or are being parsed in another thread, are parsed; undefined where there is none. */
 export function whenParsed(): Promise<unknown> | undefined {
   return open.size === 0 ? undefined : Promise.allSettled(open);
 }

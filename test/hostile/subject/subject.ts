@@ -131,6 +131,8 @@ answerCalls({
     return {};
   },
   async stop() {
+    // The timer that watches would keep the process up.
+    watch.end();
     await runtime?.stopNow();
     return {};
   },
