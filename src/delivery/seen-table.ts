@@ -5,7 +5,7 @@ const PARTS = 256;
 
 /** Where the fields of a row lie, and its length, in bytes. */
 const [AT, NOTED_AT, UPDATED, OLDER, NEWER, IS_DELETED, IS_OLD, ROW_BYTES] = [0, 8, 16, 24, 28, 32, 33, 40] as const;
-const PAGE_ROWS = 4_096;
+const PAGE_ROWS = 256;
 
 /** The row that there is none of. */
 const NONE = -1;
