@@ -80,8 +80,12 @@ export function refusal(status: number, reason: string, details: RefusalDetails 
   };
 }
 
-/** What is answered to requests that are nobody's. */
-export const NOTHING_HERE: CallbackAnswer = refusal(404, 'there is nothing here');
+/** The answer to requests that concern no callback: plain text, for a person who opens the port in a browser. */
+export const NOTHING_HERE: CallbackAnswer = {
+  status: 404,
+  headers: { ...ALWAYS, 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
+  body: 'Not found\n',
+};
 
 /** A refusal after which the connection is of no more use: part of the request was not read. */
 export function closingRefusal(status: 408 | 413, reason: string): CallbackAnswer {

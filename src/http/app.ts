@@ -25,16 +25,17 @@ export interface CallbackApp {
  * @param basePaths what callbacks of ours are expected under: below it an unknown path is ours to refuse; '' for none
  */
 export function callbackApp(options: CallbackOptions, basePaths: () => readonly string[]): CallbackApp {
-  const { registry, logger } = options;
+  const { logger } = options;
   // Without a base path everything would be ours, and nothing be left for whoever shares the server.
   const isBelow = (target: string): boolean =>
     basePaths().some((basePath) => basePath !== '' && target.startsWith(`${basePath}/`));
-  const isOurs = (method: string, target: string): boolean =>
-    isBelow(target) || isForCallback(registry, method, target);
+  /** Whether a request is ours where the application behind us answers requests as well. */
+  const isOurs = (method: string, target: string, match: CallbackMatch | undefined): boolean =>
+    isBelow(target) || (match !== undefined && isForCallback(method, target, match));
   return {
     isOurs(method, target) {
       try {
-        return isOurs(method, target);
+        return isOurs(method, target, matchCallback(options, target));
       } catch {
         // Our handler meets the same error, and answers it.
         return true;
@@ -53,31 +54,32 @@ export function callbackApp(options: CallbackOptions, basePaths: () => readonly 
       }
     },
     nodeHandler(request, response, next) {
+      const target = targetOf(request);
       let match: CallbackMatch | undefined;
       let isForUs: boolean;
       try {
-        const { method = '', url = '' } = request;
-        match = matchCallback(options, url);
+        match = matchCallback(options, target);
         // If nobody else can answer, match by the end of the path: a proxy may have cut off the rest.
         isForUs =
-          next === undefined
-            ? match !== undefined || isBelow(url)
-            : isOurs(method, url) || isForCallback(registry, method, whole(request));
+          next === undefined ? match !== undefined || isBelow(target) : isOurs(request.method ?? '', target, match);
       } catch (error) {
         trySendAnswer(request, response, failedAnswer(logger, error, request.method), options.limits);
         return;
       }
-      if (isForUs) answerNode(options, request, response, match);
+      if (isForUs) answerNode(options, { request, response, target, match });
       else if (next === undefined) trySendAnswer(request, response, NOTHING_HERE, options.limits);
       else next();
     },
   };
 }
 
-/** A request target before a framework took the path off that we are mounted at. */
-function whole(request: IncomingMessage): string {
-  const given = 'originalUrl' in request ? request.originalUrl : undefined;
-  return typeof given === 'string' ? given : (request.url ?? '');
+/**
+ * The request's target as it was sent. Express and its like take the mount's path off `url` and keep the whole as
+ * `originalUrl`; below a wildcard, nothing of the callback is left in `url`.
+ */
+function targetOf(request: IncomingMessage): string {
+  const original = 'originalUrl' in request ? request.originalUrl : undefined;
+  return typeof original === 'string' ? original : (request.url ?? '');
 }
 
 async function answerWeb(

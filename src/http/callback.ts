@@ -14,6 +14,7 @@ import { answerIntent, type Verdicts } from './intent.js';
 import type { OncePerMinute } from './recent-answers.js';
 import type { Exchange } from './exchange.js';
 import type { Rejections } from './rejections.js';
+import type { UnknownCallbacks } from './unknown-callbacks.js';
 
 /** A service as its callbacks know it. */
 export interface CallbackService extends DeliveryTarget {
@@ -35,6 +36,7 @@ export interface CallbackOptions {
   readonly limits: BodyLimits;
   readonly rejections: Pick<Rejections, 'note'>;
   readonly refused: Pick<RefusedContent, 'note' | 'noteUnread'>;
+  readonly unknown: UnknownCallbacks;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly serviceOf: (name: string) => CallbackService | undefined;
@@ -86,7 +88,10 @@ function otherAnswer(
   if (method !== 'POST' && method !== 'GET' && method !== 'HEAD') {
     return refusal(405, 'a callback takes GET and POST', { headers: { allow: 'GET, HEAD, POST' } });
   }
-  if (match === undefined) return refusal(404, 'there is no such callback');
+  if (match === undefined) {
+    options.unknown.note(request);
+    return refusal(404, 'there is no such callback');
+  }
   if (options.isClosed()) return STOPPED;
   if (served !== undefined) return answerIntent(options, served, request);
   return method === 'POST'

@@ -9,18 +9,16 @@ import { sendAnswer } from './node-answer.js';
 
 /** A node request as callbacks see it. */
 class NodeRequest implements CallbackRequest {
+  readonly target: string;
   readonly #request: IncomingMessage;
 
-  constructor(request: IncomingMessage) {
+  constructor(request: IncomingMessage, target: string) {
     this.#request = request;
+    this.target = target;
   }
 
   get method(): string {
     return this.#request.method ?? '';
-  }
-
-  get target(): string {
-    return this.#request.url ?? '';
   }
 
   header(name: string): string | undefined {
@@ -47,13 +45,18 @@ function pairsOf(rawHeaders: readonly string[]): HeaderPairs {
   return pairs;
 }
 
-/** Answers a node request on a callback; `match` is what its path stands for. Never throws. */
-export function answerNode(
-  options: CallbackOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-  match: CallbackMatch | undefined,
-): void {
+/** A node request on a callback. */
+export interface NodeExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Path and query as sent, whatever a framework has made of `request.url`. */
+  readonly target: string;
+  /** What the target stands for. */
+  readonly match: CallbackMatch | undefined;
+}
+
+/** Answers a node request on a callback. Never throws. */
+export function answerNode(options: CallbackOptions, { request, response, target, match }: NodeExchange): void {
   const send = (answer: CallbackAnswer): void => {
     try {
       if (!response.headersSent && !response.destroyed) sendAnswer(request, response, answer, options.limits);
@@ -62,5 +65,5 @@ export function answerNode(
       response.destroy();
     }
   };
-  answerCallback(options, new Exchange(options.logger, new NodeRequest(request), send), match);
+  answerCallback(options, new Exchange(options.logger, new NodeRequest(request, target), send), match);
 }

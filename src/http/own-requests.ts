@@ -1,5 +1,5 @@
 import { lastSegment } from '../subscription/callback-key.js';
-import type { Registry } from '../subscription/registry.js';
+import type { CallbackMatch } from '../subscription/registry.js';
 
 /** What random callbacks end in: 32 bytes in base64url. */
 const TOKEN = /^[\w-]{43}$/;
@@ -15,14 +15,13 @@ export function isToken(key: string): boolean {
  * it does not end in a token.
  *
  * @param target path and query, as sent
+ * @param match the callback that the target's last segment belongs to
  */
-export function isForCallback(registry: Registry, method: string, target: string): boolean {
-  const key = lastSegment(target);
-  const match = registry.match(key);
-  if (match === undefined) return false;
+export function isForCallback(method: string, target: string, match: CallbackMatch): boolean {
   const [path, query] = split(target);
   if (method === 'GET' || method === 'HEAD') return new URLSearchParams(query).has('hub.mode');
-  return method === 'POST' && (isToken(key) || plain(path).endsWith(plain(new URL(match.grant.callback).pathname)));
+  if (method !== 'POST') return false;
+  return isToken(lastSegment(target)) || plain(path).endsWith(plain(new URL(match.grant.callback).pathname));
 }
 
 function split(target: string): readonly [path: string, query: string] {

@@ -30,6 +30,7 @@ export type CheckedOptions = Omit<StartOptions, WithDefault> &
 type WithDefault =
   | 'port'
   | 'manual'
+  | 'deferRequests'
   | 'basePath'
   | 'store'
   | 'schedule'
@@ -105,6 +106,7 @@ const OPTIONS = {
   ),
   tls,
   manual: flag,
+  deferRequests: flag,
   basePath,
   publicUrl,
   tunnel: given(
@@ -144,6 +146,7 @@ export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): Che
   const all: CheckedOptions = {
     port: 9090,
     manual: false,
+    deferRequests: false,
     basePath: '/websub',
     store: 'lmdb://.websub',
     failFast: false,
@@ -187,9 +190,11 @@ function refuseContradictions(all: CheckedOptions): void {
     throw new ConfigurationError('startService: tunnel needs an address to lead to, which manual rules out.');
   }
   const notYet = all.manual ? 'manual' : all.server?.listening === false ? 'a server that does not listen yet' : '';
-  if (all.failFast && notYet !== '') {
+  // With deferRequests, begin() is what fails.
+  if (all.failFast && notYet !== '' && !all.deferRequests) {
     throw new ConfigurationError(
-      `startService: failFast cannot be had with ${notYet}: hubs are asked when their verification can be answered.`,
+      `startService: failFast cannot be had with ${notYet}: hubs are asked when their verification can be answered. ` +
+        'Set deferRequests and call runtime.begin() when your server listens: it rejects with the first failure.',
     );
   }
 }

@@ -11,6 +11,7 @@ import type { CallbackService } from '../http/callback.js';
 import { InFlightBytes } from '../http/in-flight-bytes.js';
 import { OncePerMinute, RecentAnswers } from '../http/recent-answers.js';
 import { Rejections } from '../http/rejections.js';
+import { UnknownCallbacks } from '../http/unknown-callbacks.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
 import { hubClient } from '../subscription/hub-client.js';
@@ -60,6 +61,8 @@ export class Core {
   readonly underWay: UnderWay;
   /** Open when the declared subscriptions exist and are being asked for. */
   readonly reconciled = latch();
+  /** Open when hubs may be asked, and at a stop. */
+  readonly begun = latch();
   readonly #options: CoreOptions;
   readonly #abort = new AbortController();
   readonly #services = new Map<string, RunningService & { readonly callback: CallbackService }>();
@@ -99,6 +102,7 @@ export class Core {
       termsOf: (service) => this.#terms.get(service),
       entryOf: (id) => this.registry.get(id),
       isClosing: () => this.#closing,
+      begun: this.begun,
     };
     const serviceOf = (name: string): CallbackService | undefined => this.#services.get(name)?.callback;
     this.registry = new Registry({
@@ -147,6 +151,7 @@ export class Core {
         limits,
         rejections,
         refused,
+        unknown: new UnknownCallbacks(logger, now),
         now,
         serviceOf,
         storeFailure: store.failure,
@@ -229,6 +234,7 @@ export class Core {
   /** From now on nothing is subscribed any more; unsubscribing goes on. */
   close(): void {
     this.#closing = true;
+    this.begun.open();
   }
 
   /** From now on hubs that come are told to come again, and no handler is called for them. */

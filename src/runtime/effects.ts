@@ -8,6 +8,7 @@ import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js'
 import type { Entry } from '../subscription/registry.js';
 import type { ServiceTerms } from '../subscription/terms.js';
 import { announce, placeOf } from './hook-log.js';
+import type { Latch } from './latch.js';
 import type { News } from './news.js';
 import type { Turn, UnderWay } from './under-way.js';
 
@@ -28,6 +29,8 @@ export interface EffectOptions {
   readonly entryOf: (subscriptionId: string) => Entry | undefined;
   /** Whether the runtime stops: nothing is subscribed any more. */
   readonly isClosing: () => boolean;
+  /** Open when hubs may be asked: the callbacks are answered by then. */
+  readonly begun: Latch;
 }
 
 /** Carries out what a transition asked for: on the network in the background, in the log and the hooks at once. */
@@ -44,7 +47,8 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
         const present = presentRecord();
         if (present !== undefined && !isClosing()) await client.discover(present, terms);
       };
-      underWay.once(`${record.id} discover`, look, 'a discovery failed', turnAt(originOf(record), options));
+      const turn = whenBegun(turnAt(originOf(record), options), options);
+      underWay.once(`${record.id} discover`, look, 'a discovery failed', turn);
       return;
     }
     case 'request': {
@@ -61,7 +65,8 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
       const isPutOff = (): boolean => mode === 'subscribe' && client.wouldHold(record, grantId);
       const turn: Turn | undefined = inTurn && ((work) => (isPutOff() ? work() : inTurn(work)));
       // A second one is another request: what the first was for may be over by now, and its answer does not count.
-      underWay.next(`${grantId} ${mode}`, ask, 'a hub could not be asked', turn);
+      const begins = mode === 'subscribe' ? whenBegun(turn, options) : turn;
+      underWay.next(`${grantId} ${mode}`, ask, 'a hub could not be asked', begins);
       return;
     }
     case 'release':
@@ -92,4 +97,13 @@ function originOf({ target }: SubscriptionRecord): string | undefined {
 /** A turn at a server (PROTOCOL L5). */
 function turnAt(url: string | undefined, { pacing }: EffectOptions): Turn | undefined {
   return url === undefined ? undefined : (work) => pacing.inTurn(url, work);
+}
+
+/** Holds a request back until hubs may be asked. A turn is taken then, not before. */
+function whenBegun(turn: Turn | undefined, { begun }: EffectOptions): Turn | undefined {
+  if (begun.isOpen) return turn;
+  return async (work) => {
+    await begun.opened;
+    await (turn === undefined ? work() : turn(work));
+  };
 }

@@ -12,29 +12,41 @@ import type { Runtime } from './runtime.js';
 /** Milliseconds that `startService` waits for first requests to leave; those that take longer go on by themselves. */
 const FIRST_REQUESTS_MS = 5_000;
 
-/** Milliseconds for whoever mounts the callbacks by hand to do so, before a hub is told of them. */
+/** Milliseconds that an application has for mounting the callbacks, before a hub is asked with `manual`. */
 const MOUNTING_MS = 100;
 
-/** What begins to subscribe. */
+/** What the first requests need. */
 export interface Beginning {
   readonly core: Core;
   readonly engine: Engine;
-  readonly runtime: Runtime;
+  readonly runtime: Pick<Runtime, 'isStopping' | 'onStop' | 'stop' | 'stopNow' | 'begin' | 'beginsWith'>;
   readonly logger: Logger;
+}
+
+/** Whether hubs can be asked as soon as the runtime has started: nothing else has to listen first. */
+export function mayAskAtOnce({ server, manual, deferRequests }: FirstRequestOptions): boolean {
+  return !deferRequests && !manual && server?.listening !== false;
 }
 
 /**
  * Asks for what is declared and for what the store still wants. Resolves when every first request has left or is
- * scheduled, or at once where the callbacks are not answered yet: it begins when they are.
+ * scheduled. If the callbacks cannot be answered yet, it resolves at once: the requests follow when the given server listens,
+ * shortly after with `manual`, or at `runtime.begin()` with `deferRequests`.
  *
  * @throws ResourceDiscoveryFailedError and SubscriptionInitiationError, with `failFast`
  * @throws StoreError when what is declared cannot be stored
  */
-export async function sendFirstRequests(
-  beginning: Beginning,
-  { server, manual, failFast }: CheckedOptions,
-): Promise<void> {
-  if (manual || server?.listening === false) return beginLater(beginning, server);
+export async function sendFirstRequests(beginning: Beginning, options: FirstRequestOptions): Promise<void> {
+  const { runtime } = beginning;
+  runtime.beginsWith(() => firstRequests(beginning, options.failFast));
+  if (runtime.isStopping) return;
+  if (mayAskAtOnce(options)) await runtime.begin();
+  else if (!options.deferRequests) beginLater(beginning, options.server);
+}
+
+type FirstRequestOptions = Pick<CheckedOptions, 'server' | 'manual' | 'failFast' | 'deferRequests'>;
+
+async function firstRequests(beginning: Beginning, failFast: boolean): Promise<void> {
   const { core, runtime } = beginning;
   if (!failFast) {
     await begin(beginning);
@@ -60,12 +72,12 @@ async function begin({ core, engine, runtime }: Beginning): Promise<void> {
   if (!runtime.isStopping) engine.start();
 }
 
-/** A hub that verifies at once would find nobody: it is told of the callbacks when they are answered. */
-function beginLater(beginning: Beginning, server: CheckedOptions['server']): void {
-  const { runtime, logger } = beginning;
+/** A hub that verifies at once would find nobody: the first requests wait until the callbacks are answered. */
+function beginLater({ runtime, logger }: Beginning, server: CheckedOptions['server']): void {
   const start = async (): Promise<void> => {
+    if (runtime.isStopping) return;
     try {
-      await begin(beginning);
+      await runtime.begin();
     } catch (error) {
       logger.fatal({ err: error }, 'the declared subscriptions could not be stored: stopping');
       await runtime.stopNow();

@@ -7,6 +7,7 @@ import { stateOf } from '../subscription/state.js';
 import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import type { Latch } from './latch.js';
 import { Outstanding } from './outstanding.js';
+import type { Reach } from './reach.js';
 import { targetName } from './target-checks.js';
 
 /** So many are named in an error. */
@@ -26,6 +27,7 @@ export interface ReadinessOptions {
   readonly now: () => number;
   /** Rejects what waits when the runtime stops. */
   readonly stopping: AbortSignal;
+  readonly reach: Reach;
 }
 
 /** Resolves when every wanted subscription has a grant; rejects naming those without, after a time or when it is in vain. */
@@ -55,7 +57,8 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
       if ((record !== undefined && isInVain(record)) || missing.isEmpty) check();
     };
     const timer = setTimeout(() => fail(` after ${timeoutMs} ms`), Math.min(Math.max(timeoutMs, 0), LONGEST_TIMER_MS));
-    const onStop = (): void => fail(', and the runtime stops');
+    const onStop = (): void =>
+      end(() => reject(new WebSubError(['Not ready, and the runtime stops', ...named(options)].join('; '))));
     // When a hook is called, not all that the event led to may have happened.
     const soon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
     const offs = (['verified', 'failed', 'denied', 'unsubscribed'] as const).map((name) => hooks.on(name, soon));
@@ -81,14 +84,24 @@ function untilWhen(inVain: readonly SubscriptionRecord[]): string {
 }
 
 function notReady(options: ReadinessOptions, problem: string): WebSubError {
-  const missing = new Outstanding(options.registry, (record) => isMissing(record, options)).lookAtAll();
-  if (!options.reconciled.isOpen && missing.length === 0) {
-    return new WebSubError('Nothing has been asked for yet: that begins when the given server listens.');
+  const { reach, reconciled } = options;
+  const lines = named(options);
+  if (!reconciled.isOpen && lines.length === 0) {
+    return new WebSubError(`Nothing has been asked for yet: that begins when ${reach.begins}.`);
   }
+  return new WebSubError(
+    `${[`Not ready${problem}`, ...lines].join('; ')}. Hubs must reach ${reach.base}/… (publicUrl with basePath), which ` +
+      `${reach.mount}. Nothing was changed and the runtime goes on: await ready() again, or call stop().`,
+  );
+}
+
+/** The subscriptions without a grant, each with the reason. */
+function named(options: ReadinessOptions): readonly string[] {
+  const missing = new Outstanding(options.registry, (record) => isMissing(record, options)).lookAtAll();
   const lines = missing.slice(0, MOST_NAMED).map((record) => {
     const why = record.lastError?.message ?? 'the hub has not verified it yet';
     return `${targetName(record.target)} for ${record.service} is ${stateOf(record)}: ${why}`;
   });
   const further = missing.length - lines.length;
-  return new WebSubError([`Not ready${problem}`, ...lines, ...(further > 0 ? [`and ${further} more`] : [])].join('; '));
+  return [...lines, ...(further > 0 ? [`and ${further} more`] : [])];
 }

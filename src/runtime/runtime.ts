@@ -10,6 +10,8 @@ import { timeLimit } from './bounded.js';
 import type { Core } from './core.js';
 import { definitionOf, type ServiceReference } from './definition.js';
 import type { SubscriberHandlers } from './handlers.js';
+import type { HostServer } from './host-server.js';
+import type { Reach } from './reach.js';
 import { whenReady } from './readiness.js';
 import { LAST_STEP_MS, shutDown } from './shutdown.js';
 import { checkSubscribeOptions } from './subscribe-options.js';
@@ -38,6 +40,8 @@ export interface RuntimeOptions {
   readonly now: () => number;
   readonly graceSeconds: number;
   readonly listener: Listener | undefined;
+  readonly host: HostServer | undefined;
+  readonly reach: Reach;
   /** Closes what was opened, in the order of opening. */
   readonly opened: readonly (() => unknown)[];
 }
@@ -59,6 +63,8 @@ export class Runtime implements SubscriberRuntime {
   #stopped: Promise<void> | undefined;
   #hasten = (): void => {};
   #ownsStore = true;
+  #firstRequests: (() => Promise<void>) | undefined;
+  #begun: Promise<void> | undefined;
   #isBeginning = false;
 
   constructor(options: RuntimeOptions) {
@@ -113,6 +119,25 @@ export class Runtime implements SubscriberRuntime {
     void this.stopNow();
   }
 
+  /** Sets what {@link begin} does, once the services have started. */
+  beginsWith(firstRequests: () => Promise<void>): void {
+    this.#firstRequests = firstRequests;
+  }
+
+  async begin(): Promise<void> {
+    this.#refuseWhenStopping();
+    const firstRequests = this.#firstRequests;
+    if (firstRequests === undefined) {
+      throw new WebSubError('begin() was called before startService has resolved: call it when your server listens.');
+    }
+    this.#options.core.begun.open();
+    this.#begun ??= firstRequests().catch((error: unknown) => {
+      this.#begun = undefined;
+      throw error;
+    });
+    await this.#begun;
+  }
+
   async ready({ timeoutMs = READY_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
     if (this.#isBeginning) {
       throw new WebSubError('ready() waits for what begins after onStart: call it where startService has resolved.');
@@ -123,9 +148,9 @@ export class Runtime implements SubscriberRuntime {
     const isUnderWay = ({ id, grants }: SubscriptionRecord): boolean =>
       core.underWay.has(`${id} discover`) ||
       grants.some((grant) => grant.pending?.denied !== true && core.underWay.has(`${grant.id} subscribe`));
-    const { now } = this.#options;
+    const { now, reach } = this.#options;
     const stopping = this.#stop.signal;
-    await whenReady({ registry, hooks, reconciled, serves, isUnderWay, now, stopping }, timeoutMs);
+    await whenReady({ registry, hooks, reconciled, serves, isUnderWay, now, stopping, reach }, timeoutMs);
   }
 
   async subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription> {

@@ -3,6 +3,7 @@ import type { Listener } from '../http/listener.js';
 import type { Logger } from '../logger.js';
 import { runAll, within, withinMs, type TimeLimit } from './bounded.js';
 import type { Core } from './core.js';
+import type { HostServer } from './host-server.js';
 import type { StopOptions } from './subscriber-runtime.js';
 import { reportLeftovers, unsubscribeAll } from './unsubscribe-all.js';
 
@@ -15,6 +16,8 @@ export interface Shutdown {
   readonly engine: Engine;
   readonly logger: Logger;
   readonly listener: Listener | undefined;
+  /** The application's server, where the callbacks are answered on it. */
+  readonly host: HostServer | undefined;
   /** Closes what was opened, in the order of opening. */
   readonly opened: readonly (() => unknown)[];
   /** Whether the store is still ours to write to. */
@@ -64,11 +67,34 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   logger.info('stopped');
 }
 
-async function leaveHubs({ core, logger, patience }: Shutdown, options: StopOptions): Promise<void> {
+async function leaveHubs({ core, logger, listener, patience, host }: Shutdown, options: StopOptions): Promise<void> {
   // What is being declared at this moment is left as well.
   await within(core.reconciling, patience.signal);
-  await unsubscribeAll(core, options, { signal: patience.signal, logger });
-  reportLeftovers(core, logger);
+  if (host?.isClosed() === true) {
+    if (leaves(core, options)) logger.warn(`${SERVER_CLOSED}: hubs are not asked to stop sending. ${STOP_FIRST}`);
+    return;
+  }
+  const over = new AbortController();
+  const signal = AbortSignal.any([patience.signal, over.signal]);
+  const watchHost = async (): Promise<void> => {
+    await host?.closed(signal);
+    if (host === undefined || signal.aborted) return;
+    logger.warn(`${SERVER_CLOSED} while hubs verify that they stop sending: no hub is waited for. ${STOP_FIRST}`);
+    over.abort();
+  };
+  const watched = watchHost();
+  await unsubscribeAll(core, options, { signal, logger });
+  over.abort();
+  await watched;
+  reportLeftovers(core, logger, listener === undefined ? `. ${STOP_FIRST}` : '');
+}
+
+const SERVER_CLOSED = 'the server option: the server takes no connections any more';
+const STOP_FIRST = 'Await runtime.stop() before you close the server';
+
+/** Whether a stop with these options asks any hub to stop sending. */
+function leaves({ services }: Core, { unsubscribe }: StopOptions): boolean {
+  return services.some(({ config }) => unsubscribe ?? config.unsubscribeOnShutdown);
 }
 
 async function ended(close: () => unknown): Promise<void> {

@@ -70,7 +70,7 @@ export interface StartOptions {
   /** The address to listen on. @default all interfaces */
   readonly host?: string | undefined;
   /**
-   * Somebody else's server to answer callbacks on; it listens and closes by its owner. Outside `basePath`, alone and below the
+   * Somebody else's server to answer callbacks on; it listens and closes by its owner. Hubs are asked once it listens. Outside `basePath`, alone and below the
    * public URL's path, its own pages stay its own: a GET is ours only with a `hub.mode`, a POST only where its path ends in a callback's token or whole path.
    */
   readonly server?: Server | undefined;
@@ -78,6 +78,11 @@ export interface StartOptions {
   readonly tls?: TlsOptions | undefined;
   /** Listen nowhere: `runtime.fetch` or `runtime.nodeHandler` is mounted by hand. Needs `publicUrl`. @default false */
   readonly manual?: boolean | undefined;
+  /**
+   * Ask hubs only when `runtime.begin()` is called. For an application that listens some time after `startService` has
+   * resolved: a hub that verifies at once would find nobody. @default false
+   */
+  readonly deferRequests?: boolean | undefined;
   /** What comes between the public URL and a callback's token. @default '/websub' */
   readonly basePath?: string | undefined;
   /** This machine as hubs see it. @default `http://localhost:<port>`, or the environment's `WEBSUB_PUBLIC_URL` */

@@ -17,11 +17,13 @@ import { resolveServices } from './container.js';
 import { Core, type RunningService } from './core.js';
 import { loggerFrom } from './default-logger.js';
 import { definitionsOf, type ServiceDefinition, type ServiceReference } from './definition.js';
-import { sendFirstRequests } from './first-requests.js';
+import { mayAskAtOnce, sendFirstRequests } from './first-requests.js';
 import { gate, type Gate } from './gate.js';
+import { hostServer } from './host-server.js';
 import { loadPackages } from './load-packages.js';
 import { ownListener } from './own-listener.js';
 import { portOf, publicAddress } from './public-address.js';
+import { reachOf } from './reach.js';
 import { Runtime } from './runtime.js';
 import { handleSignals } from './signals.js';
 import type { StartOptions } from './start-options.js';
@@ -108,6 +110,7 @@ export async function start(
       security: checked.security,
       basePath: checked.basePath,
     });
+    if (mayAskAtOnce(checked)) core.begun.open();
     way = gate(core.app.nodeHandler);
     const listener = await ownListener(way.nodeHandler, checked, logger);
     if (listener !== undefined) opened.push(() => listener.close({ force: true }));
@@ -115,6 +118,8 @@ export async function start(
     const { url, tunnel } = await publicAddress(checked, port, logger);
     if (tunnel !== undefined) opened.push(() => tunnel.close());
 
+    const host = checked.server && hostServer(checked.server);
+    if (host !== undefined) opened.push(() => host.forget());
     refuseLost();
     runtime = new Runtime({
       core,
@@ -123,6 +128,8 @@ export async function start(
       url,
       port,
       listener,
+      host,
+      reach: reachOf(checked, url, port),
       opened,
       now,
       graceSeconds: checked.gracefulShutdownSeconds,

@@ -82,6 +82,15 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
    *   will not be asked for again by itself
    */
   abstract ready(options?: { readonly timeoutMs?: number }): Promise<void>;
+  /**
+   * Lets hubs be asked, with the option `deferRequests`: call it when the application listens. Without that option it is called
+   * for you. Resolves when every first request has left or is scheduled. Called twice, it begins once.
+   *
+   * @throws ResourceDiscoveryFailedError and SubscriptionInitiationError, with `failFast`: the runtime has stopped
+   * @throws StoreError when the declared subscriptions cannot be stored: call it again
+   * @throws WebSubError before `startService` has resolved, and when the runtime stops
+   */
+  abstract begin(): Promise<void>;
   /** Wants a topic for a service of this runtime. The same service and target give the same subscription. */
   abstract subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription>;
   /** Wants it no more: the hub is asked to stop. Holds through restarts. */

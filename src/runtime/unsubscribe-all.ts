@@ -106,15 +106,19 @@ function isUnderWay({ grants }: SubscriptionRecord, failures: Failures): boolean
   });
 }
 
-/** Says which hubs may go on sending, and until when. */
-export function reportLeftovers(core: Core, logger: Logger): void {
+/**
+ * Says which hubs may go on sending, and until when.
+ *
+ * @param advice what the operator can do about it next time
+ */
+export function reportLeftovers(core: Core, logger: Logger, advice = ''): void {
   for (const { record } of core.registry.entries()) {
     for (const grant of record.grants) {
       if (grant.state !== 'unsubscribing') continue;
       const until = grant.expiresAt === undefined ? 'its lease ends' : new Date(grant.expiresAt).toISOString();
       logger.warn(
         { subscription: record.id, hub: grant.hub, topic: grant.topic },
-        `hub ${grant.hub} did not verify the unsubscription: it may go on sending until ${until}`,
+        `hub ${grant.hub} did not verify the unsubscription: it may go on sending until ${until}${advice}`,
       );
     }
   }

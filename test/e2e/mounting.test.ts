@@ -122,6 +122,31 @@ describe('in Express', () => {
     expect((await exchange(port, request('GET', '/hooks/websub/unknown'))).status).toBe(404);
   });
 
+  test.each(['/hooks/websub/*splat', '/hooks/*splat', '*splat'])(
+    'below the wildcard %s, which leaves nothing of the path in request.url',
+    async (wildcard) => {
+      for (const mount of ['use', 'all'] as const) {
+        const given = await mounted(
+          ({ runtime }) => {
+            const app = express();
+            app[mount](wildcard.startsWith('/') ? wildcard : `/${wildcard}`, runtime.nodeHandler);
+            app.use((incoming, response) => void response.end(`theirs: ${incoming.originalUrl}`));
+            return app;
+          },
+          { publicPath: '/hooks' },
+        );
+        expect((await given.post('news')).status).toBe(202);
+        expect((await given.ask(verification(given.topic.url))).status).toBe(200);
+        expect((await exchange(given.port, request('GET', '/hooks/other'))).body).toBe('theirs: /hooks/other');
+        const unknown = await exchange(given.port, signedPost('/hooks/websub/unknown', 'news'));
+        expect(fieldsOf(unknown)).toEqual({ reason: 'there is no such callback' });
+        expect(given.logger.lines.filter(({ message }) => message.includes('unknown callback'))).toMatchObject([
+          { level: 'warn', fields: { method: 'POST', path: '/hooks/websub/' } },
+        ]);
+      }
+    },
+  );
+
   test('after express.json() the bytes are gone: 500, and a log line that says what to do', async () => {
     const given = await mounted(({ runtime }) => express().use(express.json(), runtime.nodeHandler));
     const answer = await given.post('{"a":1}', { 'Content-Type': 'application/json' });
@@ -411,6 +436,16 @@ describe('on somebody else’s server', () => {
     );
     expect((await exchange(port, signedPost(given.path, 'news'))).body).toBe(`theirs: ${given.path}`);
     expect(server.listening).toBe(true);
+  });
+
+  test('a request for an unknown callback is logged once, without its last segment', async () => {
+    const server = createServer(theirs);
+    const port = await listening(server);
+    const given = await subscribed({ port, options: { server } });
+    for (const token of ['one', 'two']) await exchange(port, signedPost(`/websub/${token}`, 'news'));
+    await given.runtime.fetch(new Request('https://any.test/websub/three'));
+    const lines = given.logger.lines.filter(({ message }) => message.includes('unknown callback'));
+    expect(lines).toMatchObject([{ fields: { method: 'POST', path: '/websub/' } }]);
   });
 
   test('that listens later is subscribed then', async () => {

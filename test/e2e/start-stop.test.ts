@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events';
+import { createServer } from 'node:http';
 import { Keyv } from 'keyv';
 import { describe, expect, it, vi } from 'vitest';
 import {
@@ -8,6 +9,8 @@ import {
   startService,
   StoreError,
   SubscriptionVerificationError,
+  WebSubError,
+  type StartOptions,
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
@@ -152,6 +155,27 @@ describe('startService', () => {
     await runtime.stop();
   });
 
+  it.each([
+    ['a hub that refuses, with failFast', { failFast: true }],
+    ['a tunnel that cannot be opened', { tunnel: () => Promise.reject(new Error('no tunnel')) }],
+    ['a tunnel without a URL', { tunnel: async () => ({ url: 'nowhere', close() {} }) }],
+  ] as const)('leaves no port bound, no store owned and no signal handled after %s', async (_what, options) => {
+    await using hub = await TestHub.start({ fail: { status: 400 } });
+    const { service } = reader({ target: hub.topic('/feed').url });
+    const keyv = new Keyv();
+    const port = await deadPort();
+    const before = ['SIGTERM', 'SIGINT'].map((signal) => process.listenerCount(signal));
+    expect(await failureOf(startService(service, { ...QUIET, ...options, port, store: keyv }))).toBeInstanceOf(
+      WebSubError,
+    );
+    expect(['SIGTERM', 'SIGINT'].map((signal) => process.listenerCount(signal))).toEqual(before);
+    const asked = hub.requests.length;
+    await using again = await startService(reader().service, { ...QUIET, port, store: keyv });
+    expect(again.port).toBe(port);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(hub.requests).toHaveLength(asked);
+  });
+
   it('closes everything again when the port is in use', async () => {
     await using stranger = await strangersServer(() => {});
     const port = portOf(stranger.server);
@@ -227,6 +251,37 @@ describe('ready()', () => {
     expect(failure.message).toMatch(/^Not ready after 200 ms; /);
     expect(failure.message).toMatch(/\/slow for News is verifying: the hub has not verified it yet/);
     expect(failure.message).not.toMatch(/\/good/);
+    expect(failure.message).toContain(`Hubs must reach ${runtime.url}/websub/… (publicUrl with basePath)`);
+    expect(failure.message).toContain(`must lead to this process, port ${runtime.port}`);
+    expect(failure.message).toMatch(/the runtime goes on: await ready\(\) again, or call stop\(\)\.$/);
+    // Nothing was changed: the hub verifies later, and the same runtime is ready.
+    slow.configure({ verify: 'async' });
+    await hub.verify({
+      topic: slow.url,
+      callback: (await runtime.subscriptions.find({ topic: slow.url }))[0]?.callback ?? '',
+    });
+    await runtime.ready({ timeoutMs: 5_000 });
+  });
+
+  it('names the mount that hubs must be led to', async () => {
+    const given: readonly [StartOptions, RegExp][] = [
+      [{ manual: true }, /must lead to runtime\.nodeHandler or runtime\.fetch, mounted in your application before/],
+      [{ server: createServer() }, /must lead to the given server/],
+    ];
+    for (const [options, mount] of given) {
+      await using hub = await TestHub.start({ verify: 'never' });
+      await using runtime = await startService(reader({ target: hub.topic('/feed').url }).service, {
+        ...QUIET,
+        ...options,
+        publicUrl: 'https://me.example.com/app',
+        gracefulShutdownSeconds: 0,
+        deferRequests: true,
+      });
+      await runtime.begin();
+      const failure = await failureOf(runtime.ready({ timeoutMs: 10 }));
+      expect(failure.message).toContain('https://me.example.com/app/websub/…');
+      expect(failure.message).toMatch(mount);
+    }
   });
 
   it('N2 rejects at once when one will not be asked for again before its time is up, naming when it will be', async () => {

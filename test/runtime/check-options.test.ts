@@ -24,6 +24,7 @@ describe('checkOptions', () => {
     expect(checkOptions({}, {})).toEqual({
       port: 9090,
       manual: false,
+      deferRequests: false,
       basePath: '/websub',
       store: 'lmdb://.websub',
       failFast: false,

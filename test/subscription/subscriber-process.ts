@@ -10,6 +10,7 @@ import { perform } from '../../src/runtime/effects.js';
 import { OriginHolds } from '../../src/hub/origin-holds.js';
 import { formBody } from '../../src/protocol/form-body.js';
 import { Pacing } from '../../src/hub/pacing.js';
+import { latch } from '../../src/runtime/latch.js';
 import { UnderWay } from '../../src/runtime/under-way.js';
 import { StoreError } from '../../src/errors.js';
 import type { Logger } from '../../src/logger.js';
@@ -75,6 +76,8 @@ export class SubscriberProcess {
     const running = new UnderWay(logger);
     const pacing = new Pacing(8, new AbortController().signal);
     const hooks = new Hooks(logger);
+    const begun = latch();
+    begun.open();
     const client = this.#client();
     const holds = new OriginHolds({ now, random });
     const termsOf = (): ServiceTerms => terms;
@@ -103,6 +106,7 @@ export class SubscriberProcess {
           termsOf,
           entryOf,
           isClosing,
+          begun,
         };
         perform(common, record, effect);
       },
@@ -112,7 +116,7 @@ export class SubscriberProcess {
     const notices = new OncePerMinute();
     this.#callbacks = {
       registry,
-      ...nothingOf<Pick<CallbackOptions, 'delivery' | 'limits' | 'rejections' | 'refused'>>(),
+      ...nothingOf<Pick<CallbackOptions, 'delivery' | 'limits' | 'rejections' | 'refused' | 'unknown'>>(),
       hooks,
       logger,
       now,

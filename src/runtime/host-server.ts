@@ -1,0 +1,42 @@
+import type { Server } from 'node:http';
+
+/** Milliseconds between two looks at whether the server still listens: node tells nobody when `close()` is called. */
+const LOOK_MS = 50;
+
+/** The application's own server, on which the callbacks are answered. */
+export interface HostServer {
+  /** Whether it listened once and takes no connections any more. */
+  isClosed(): boolean;
+  /** Resolves when it is closed, or the signal aborts. */
+  closed(signal: AbortSignal): Promise<void>;
+  /** Leaves the server as it was found. */
+  forget(): void;
+}
+
+/** Watches a server that its owner closes. */
+export function hostServer(server: Server): HostServer {
+  let hasListened = server.listening;
+  const onListening = (): void => {
+    hasListened = true;
+  };
+  server.once('listening', onListening);
+  const isClosed = (): boolean => hasListened && !server.listening;
+  return {
+    isClosed,
+    forget: () => void server.off('listening', onListening),
+    closed(signal) {
+      return new Promise((resolve) => {
+        const end = (): void => {
+          clearInterval(looks);
+          signal.removeEventListener('abort', end);
+          resolve();
+        };
+        const looks = setInterval(() => {
+          if (isClosed()) end();
+        }, LOOK_MS);
+        signal.addEventListener('abort', end);
+        if (signal.aborted || isClosed()) end();
+      });
+    },
+  };
+}

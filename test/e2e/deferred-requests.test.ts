@@ -1,0 +1,134 @@
+import { createServer } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { defineSubscriber, startService, SubscriptionInitiationError } from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { recordingLogger } from '../http/recording-logger.js';
+import { deadPort, failureOf, reader } from './world.js';
+
+const QUIET = { port: 0, store: 'memory', logger: false, deferRequests: true } as const;
+
+describe('deferRequests', () => {
+  it('asks no hub before begin(), and is verified at once by an application that listens long after the start', async () => {
+    await using hub = await TestHub.start();
+    const [declared, added] = [hub.topic('/declared'), hub.topic('/added')];
+    const { service, got } = reader({ target: declared.url });
+    const port = await deadPort();
+    const publicUrl = `http://localhost:${port}`;
+    await using runtime = await startService(service, { ...QUIET, manual: true, publicUrl });
+    const subscription = await runtime.subscribe(service, { target: added.url });
+    expect(subscription.state).toBe('requested');
+    // Longer than the time that `manual` alone leaves for mounting.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(hub.requests).toEqual([]);
+    const server = createServer(runtime.nodeHandler);
+    await new Promise<void>((resolve) => void server.listen(port, resolve));
+    await runtime.begin();
+    expect(hub.requests.length).toBeGreaterThan(0);
+    await runtime.ready({ timeoutMs: 5_000 });
+    await declared.publish('one');
+    await added.publish('two');
+    expect(got).toEqual(['one', 'two']);
+    const count = hub.requests.length;
+    await Promise.all([runtime.begin(), runtime.begin()]);
+    expect(hub.requests).toHaveLength(count);
+    await runtime.stop();
+    server.close();
+  });
+
+  it('works with the runtime’s own listener', async () => {
+    await using hub = await TestHub.start();
+    await using runtime = await startService(reader({ target: hub.topic('/feed').url }).service, QUIET);
+    const failure = await failureOf(runtime.ready({ timeoutMs: 30 }));
+    expect(failure.message).toBe('Nothing has been asked for yet: that begins when runtime.begin() is called.');
+    expect(hub.requests).toEqual([]);
+    await runtime.begin();
+    await runtime.ready();
+  });
+
+  it('can be stopped before begin(), with a request that waits', async () => {
+    await using hub = await TestHub.start();
+    const { service } = reader({ target: hub.topic('/declared').url });
+    const runtime = await startService(service, QUIET);
+    await runtime.subscribe(service, { target: hub.topic('/added').url });
+    await runtime.stop();
+    expect(hub.requests.filter(({ method }) => method === 'POST')).toEqual([]);
+    expect((await failureOf(runtime.begin())).message).toMatch(/stops, or has stopped/);
+  });
+
+  it('with failFast begin() rejects with the first failure, and the runtime has stopped', async () => {
+    await using hub = await TestHub.start({ fail: { status: 400 } });
+    const { service } = reader({ target: hub.topic('/feed').url });
+    const publicUrl = 'http://localhost:1';
+    const runtime = await startService(service, { ...QUIET, manual: true, publicUrl, failFast: true });
+    expect(await failureOf(runtime.begin())).toBeInstanceOf(SubscriptionInitiationError);
+    expect((await failureOf(runtime.renew('any'))).message).toMatch(/stops, or has stopped/);
+  });
+
+  it('begin() in onStart is an error that says when to call it', async () => {
+    const failures: unknown[] = [];
+    const early = defineSubscriber(
+      { name: 'Early' },
+      { onEventNotification() {}, onStart: async (runtime) => void failures.push(await failureOf(runtime.begin())) },
+    );
+    await using _runtime = await startService(early, QUIET);
+    expect(failures).toEqual([expect.objectContaining({ message: expect.stringMatching(/when your server listens/) })]);
+  });
+});
+
+describe('a stop while the host’s server is closed', () => {
+  async function hosted(hub: TestHub): Promise<{
+    readonly server: ReturnType<typeof createServer>;
+    readonly logger: ReturnType<typeof recordingLogger>;
+    readonly runtime: Awaited<ReturnType<typeof startService>>;
+  }> {
+    const server = createServer();
+    const logger = recordingLogger();
+    await new Promise<void>((resolve) => void server.listen(0, resolve));
+    const { service } = reader({ target: hub.topic('/feed').url });
+    const runtime = await startService(service, { store: 'memory', logger, server });
+    await runtime.ready();
+    return { server, logger, runtime };
+  }
+  const advice = /takes no connections any more.* Await runtime\.stop\(\) before you close the server$/;
+
+  it('asks no hub to verify what it cannot, and says what to do', async () => {
+    await using hub = await TestHub.start();
+    const { server, logger, runtime } = await hosted(hub);
+    server.close();
+    const asked = hub.requests.length;
+    await runtime.stop();
+    expect(hub.requests).toHaveLength(asked);
+    expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
+  });
+
+  it('says nothing where no hub is asked to stop sending', async () => {
+    await using hub = await TestHub.start();
+    const { server, logger, runtime } = await hosted(hub);
+    server.close();
+    await runtime.stop({ unsubscribe: false });
+    expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
+  });
+
+  it('waits for no hub any more when the server closes during the stop', async () => {
+    await using hub = await TestHub.start();
+    const { server, logger, runtime } = await hosted(hub);
+    hub.configure({ verify: 'never' });
+    const stopped = runtime.stop();
+    await hub.until(() => hub.requests.some(({ form }) => form.get('hub.mode') === 'unsubscribe'));
+    const at = performance.now();
+    server.close();
+    await stopped;
+    expect(performance.now() - at).toBeLessThan(10_000); // The grace is 20 s.
+    expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
+  });
+
+  it('a stop before the server is closed unsubscribes, without a warning', async () => {
+    await using hub = await TestHub.start();
+    const { server, logger, runtime } = await hosted(hub);
+    await runtime.stop();
+    server.close();
+    await hub.settled();
+    expect(hub.subscriptions[0]?.state).toBe('unsubscribed');
+    expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
+  });
+});

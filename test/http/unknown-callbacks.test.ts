@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { UnknownCallbacks } from '../../src/http/unknown-callbacks.js';
+import { recordingLogger } from './recording-logger.js';
+
+const TOKEN = 'a'.repeat(43);
+
+function pathOf(target: string): unknown {
+  const logger = recordingLogger();
+  new UnknownCallbacks(logger, () => 0).note({ method: 'POST', target });
+  const fields: { readonly path?: unknown } = { ...logger.lines[0]?.fields };
+  return fields.path;
+}
+
+test('a request for an unknown callback is logged without its last segment and its query', () => {
+  expect(pathOf(`/hooks/websub/${TOKEN}?hub.challenge=c`)).toBe('/hooks/websub/');
+  expect(pathOf(`/websub/${TOKEN}///`)).toBe('/websub/');
+});
+
+test('what looks like a token is not logged wherever it stands', () => {
+  expect(pathOf(`/websub/${TOKEN}/more`)).toBe('/websub/…/');
+});
+
+test('a long path is cut', () => {
+  expect(pathOf(`/websub/${'a/'.repeat(9_000)}b`)).toHaveLength(200);
+});
+
+test('one such request a minute is logged, with the number of those in between', () => {
+  const logger = recordingLogger();
+  let now = 0;
+  const unknown = new UnknownCallbacks(logger, () => now);
+  for (let count = 0; count < 1_000; count += 1) unknown.note({ method: 'GET', target: '/websub/a' });
+  now = 60_000;
+  unknown.note({ method: 'GET', target: '/websub/a' });
+  expect(logger.lines.map(({ fields }) => fields)).toEqual([
+    { method: 'GET', path: '/websub/', notLogged: 0 },
+    { method: 'GET', path: '/websub/', notLogged: 999 },
+  ]);
+  expect(logger.said('warn')[0]).toMatch(/unknown callback was answered 404/);
+});
