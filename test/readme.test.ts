@@ -35,6 +35,18 @@ describe('the README', () => {
     expect(firstColumn('handler').toSorted()).toEqual(handlers.toSorted());
   });
 
+  it('shows each threat with tests that are there', () => {
+    const threats = tableOf('Who');
+    expect(threats.length).toBeGreaterThan(15);
+    for (const [who = '', what = '', stops = '', tests = ''] of threats) {
+      expect([who, what, stops]).not.toContain('');
+      expect(codes(tests).length).toBeGreaterThan(0);
+      expect(
+        codes(tests).filter((path) => !/^test\/.*\.test\.ts$/.test(path) || !existsSync(join(root, path))),
+      ).toEqual([]);
+    }
+  });
+
   it('links to files that are there', () => {
     const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path = '']) => path);
     expect(links.length).toBeGreaterThan(5);
