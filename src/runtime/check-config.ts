@@ -16,7 +16,13 @@ import {
 } from './service-checks.js';
 import type { CheckedServiceConfig, SubscriberServiceConfig } from './service-config.js';
 import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
-import { refuseDuplicates, refuseUnpollable, singleTarget, targetInList } from './target-checks.js';
+import {
+  refuseDuplicates,
+  refuseUndefinedTargets,
+  refuseUnpollable,
+  singleTarget,
+  targetInList,
+} from './target-checks.js';
 import { httpUrl, servicePath } from './url-checks.js';
 
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
@@ -57,6 +63,7 @@ export function checkServiceConfig(service: string, config: SubscriberServiceCon
   const subject = `Service "${nameForErrors(service, config)}"`;
   const place = { subject, field: '' };
   const { target, targets = [], ...given } = checkFields(config, place, SERVICE);
+  refuseUndefinedTargets(config, subject);
   const all = Object.freeze(target === undefined ? targets : [target, ...targets]);
   refuseDuplicates(all, subject);
   const checked: CheckedServiceConfig = {

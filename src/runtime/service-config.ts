@@ -15,10 +15,13 @@ export interface SignatureConfig {
 
 /** What a service subscribes to, and how. */
 export interface SubscriberServiceConfig {
-  /** The URL to discover a hub from, or a hub and topic. @default none: `runtime.subscribe()` does it later */
-  readonly target?: SubscriptionTarget | readonly [hub: string, topic: string] | undefined;
-  /** Several subscriptions of one service, in addition to `target`. @default [] */
-  readonly targets?: readonly SubscriptionTarget[] | undefined;
+  /**
+   * The URL to discover a hub from, or a hub and topic. `undefined` is an error, such as from an environment variable that is
+   * not set: leave the field out to subscribe later with `runtime.subscribe()`. @default none
+   */
+  readonly target?: SubscriptionTarget | readonly [hub: string, topic: string];
+  /** Several subscriptions of one service, in addition to `target`. `undefined` is an error, as with `target`. @default [] */
+  readonly targets?: readonly SubscriptionTarget[];
   /** The service's stable name in the store. Set it where class names are minified. @default the class name */
   readonly name?: string | undefined;
   /** What the constructor is called with, in order, where the compiler emits no metadata. @default by metadata */

@@ -34,6 +34,22 @@ function hubAndTopic(hub: string | undefined, topic: string | undefined, place: 
   return Object.freeze({ hub, topic });
 }
 
+/**
+ * A target that is there and undefined is a mistake: without this check the service would start and subscribe to nothing.
+ *
+ * @throws ConfigurationError that says what to check and what to do.
+ */
+export function refuseUndefinedTargets(config: object, subject: string): void {
+  for (const field of ['target', 'targets']) {
+    if (!Object.hasOwn(config, field) || Reflect.get(config, field) !== undefined) continue;
+    throw wrongField(
+      { subject, field },
+      'is undefined. Check that the environment variable it is read from is set. ' +
+        'To subscribe later with runtime.subscribe(), leave the field out',
+    );
+  }
+}
+
 /** @throws ConfigurationError when two targets are one: the same subscription would be asked for twice. */
 export function refuseDuplicates(targets: readonly SubscriptionTarget[], subject: string): void {
   const seen = new Set<string>();

@@ -27,6 +27,8 @@ export interface Place {
 /** How the service is declared and started. */
 export type Setup = (place: Place) => {
   readonly config?: SubscriberServiceConfig;
+  /** Whether the service names the topic as its target. @default true */
+  readonly isDeclared?: boolean;
   readonly options?: StartOptions;
 };
 
@@ -95,12 +97,12 @@ export async function walkTo(walk: Walk, [step, again]: readonly [number, number
 
 async function live(place: Place, setup?: Setup, endsAt?: number): Promise<Living> {
   const { disk, world, port, topic } = place;
-  const { config, options } = setup?.(place) ?? {};
+  const { config, options, isDeclared = true } = setup?.(place) ?? {};
   const life = await Life.begin(disk, port, endsAt);
   const { dispatcher, server, store } = life;
   const httpConfig = { dispatcher };
   const { service, got } = reader({
-    target: topic.url,
+    ...(isDeclared ? { target: topic.url } : {}),
     unsubscribeOnShutdown: false,
     httpConfig,
     discoveryConfig: { httpConfig },

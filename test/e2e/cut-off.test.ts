@@ -11,8 +11,8 @@ const renew: Wish = async (runtime) => runtime.renew(await idOf(runtime));
 const subscribe: Wish = (runtime, service, { topic }) => runtime.subscribe(service, { target: topic.url });
 const stop: Wish = (runtime) => runtime.stop();
 
-const undeclared: Setup = () => ({ config: { target: undefined } });
-const pruned: Setup = () => ({ config: { target: undefined }, options: { pruneDeclared: true } });
+const undeclared: Setup = () => ({ isDeclared: false });
+const pruned: Setup = () => ({ isDeclared: false, options: { pruneDeclared: true } });
 const leaving: Setup = () => ({ config: { unsubscribeOnShutdown: true } });
 const all: Setup = () => ({ config: { hubs: 'all' } });
 const reachedAt =

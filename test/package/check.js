@@ -64,11 +64,14 @@ console.log(JSON.stringify(news));
   writeFileSync(
     join(project, 'use.ts'),
     `
-import { defineSubscriber, startService, type SubscriberRuntime } from 'websub-subscriber';
+import { defineSubscriber, startService, type SubscriberRuntime, type SubscriberServiceConfig } from 'websub-subscriber';
 const service = defineSubscriber(
   { target: 'https://example.com/feed', secret: process.env['SECRET'], delivery: { ackAfterMs: undefined } },
   { onEventNotification: (event) => console.log(event.text()) },
 );
+// A target taken from the environment must be checked first: undefined is an error.
+// @ts-expect-error
+export const unset: SubscriberServiceConfig = { target: process.env['FEED'] };
 export const started: Promise<SubscriberRuntime> = startService(service, { publicUrl: process.env['URL'], port: undefined });
 `,
   );

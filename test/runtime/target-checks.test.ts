@@ -48,6 +48,14 @@ describe('targets', () => {
     expect(() => check(config)).toThrow(`Service "News": ${message}`);
   });
 
+  it.each(['target', 'targets'])('are refused where %s is there and undefined', (field) => {
+    expect(() => check({ [field]: undefined })).toThrow(
+      `Service "News": ${field} is undefined. Check that the environment variable it is read from is set. ` +
+        'To subscribe later with runtime.subscribe(), leave the field out.',
+    );
+    expect(check({})).toMatchObject({ targets: [] });
+  });
+
   it.each([
     { target: 'https://user:hush@example.com/' },
     { target: 'https://hush@example.com/ a' },
