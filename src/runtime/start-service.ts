@@ -21,6 +21,7 @@ import { mayAskAtOnce, sendFirstRequests } from './first-requests.js';
 import { gate, type Gate } from './gate.js';
 import { hostServer } from './host-server.js';
 import { loadPackages } from './load-packages.js';
+import { warnOfNearHandlers } from './near-handlers.js';
 import { ownListener } from './own-listener.js';
 import { portOf, publicAddress } from './public-address.js';
 import { reachOf } from './reach.js';
@@ -135,6 +136,7 @@ export async function start(
       graceSeconds: checked.gracefulShutdownSeconds,
     });
     const running = instantiate(definitions, checked, runtime, given);
+    for (const { config, handlers } of running) warnOfNearHandlers(config.name, handlers, logger);
     if (store.durable) mention(running, logger);
     await core.load(running, url + checked.basePath);
     const { nodeHandler } = way;
