@@ -1,8 +1,11 @@
 import { denyAll } from './denied-request.js';
 import { distribute } from './content-distribution.js';
+import { DENY, FAILURE, FAULTS, heldBack, REDIRECT } from './fault-checks.js';
+import { HUB, PUBLISH, REVERIFY, TOPIC, WAIT } from './hub-checks.js';
 import { createHubParts, type HubParts } from './hub-parts.js';
 import { listenOnLoopback, type Answer, type LoopbackServer } from './loopback-server.js';
 import { deny, reportError } from './notices.js';
+import { checkArgument, checkOptions } from './option-checks.js';
 import { readRequest, type ReceivedRequest } from './received-request.js';
 import { reverify, type ReverifyOptions } from './reverification.js';
 import { answerSubscriptionRequest } from './subscription-endpoint.js';
@@ -42,8 +45,12 @@ export class TestHub implements Distributor, AsyncDisposable {
   readonly #parts: HubParts;
   #closing: Promise<void> | undefined;
 
-  /** Starts a hub. Throws `ListenerError` when it cannot listen. */
+  /**
+   * Starts a hub. Throws `ListenerError` when it cannot listen. Here and in all functions, `ConfigurationError` for an option
+   * that is unknown or wrong.
+   */
   static async start(options: TestHubOptions = {}): Promise<TestHub> {
+    checkOptions('TestHub.start()', options, HUB);
     return new TestHub(options, await listenOnLoopback({ port: options.port ?? 0, tls: options.tls }));
   }
 
@@ -81,6 +88,7 @@ export class TestHub implements Distributor, AsyncDisposable {
    * is taken.
    */
   topic(path: string, options: TopicOptions = {}): HubTopic {
+    checkOptions('hub.topic()', options, TOPIC);
     return createTopicHandle(this, this.#parts.context, this.#parts.topics.add(path, options));
   }
 
@@ -88,11 +96,9 @@ export class TestHub implements Distributor, AsyncDisposable {
    * Sends content to the subscribers of any topic, also of one that another server publishes. Resolves with what became of
    * each; a hub that is closed sends nothing.
    */
-  async distribute(
-    topic: string,
-    body: string | Uint8Array,
-    { contentType = 'text/plain; charset=utf-8', headers = {} }: PublishOptions = {},
-  ): Promise<Delivery[]> {
+  async distribute(topic: string, body: string | Uint8Array, options: PublishOptions = {}): Promise<Delivery[]> {
+    checkOptions('hub.distribute()', options, PUBLISH);
+    const { contentType = 'text/plain; charset=utf-8', headers = {} } = options;
     if (this.#closing) return [];
     const { verifications } = this.#parts.context;
     while (verifications.size > 0) await Promise.allSettled(verifications);
@@ -101,6 +107,7 @@ export class TestHub implements Distributor, AsyncDisposable {
 
   /** Changes any fault; one given as `undefined` is back at its default. */
   configure(faults: HubFaults): void {
+    checkOptions('hub.configure()', faults, FAULTS);
     this.#parts.faults.change(faults);
   }
 
@@ -112,20 +119,26 @@ export class TestHub implements Distributor, AsyncDisposable {
   /** Denies one subscription. Sent also when the hub knows no such subscription. */
   deny(reason: string, subscription: SubscriptionKey, options?: DenyOptions): Promise<Delivery[]>;
   async deny(reason = '', about: DenyOptions | SubscriptionKey = {}, one: DenyOptions = {}): Promise<Delivery[]> {
+    const isKey = 'callback' in Object(about);
+    checkOptions('hub.deny()', isKey ? one : about, DENY);
     if ('callback' in about) return [await deny(this.#parts.context, about, reason, one)];
     const denial = { reason, ...about };
-    this.configure({ deny: denial });
+    this.#parts.faults.change({ deny: denial });
     return denyAll(this.#parts.context, denial);
   }
 
   /** Answers subscription requests with a status instead of serving them; `'reset'` cuts the connection. */
   fail(status: RequestFailure['status'], options: Omit<RequestFailure, 'status'> = {}): void {
-    this.configure({ fail: { status, ...options } });
+    const fail = { status, ...options };
+    checkOptions('hub.fail()', fail, FAILURE, { required: ['status'] });
+    this.#parts.faults.change({ fail });
   }
 
   /** Redirects subscription requests. */
   redirect(status: RequestRedirect['status'], to: string, options: Omit<RequestRedirect, 'status' | 'to'> = {}): void {
-    this.configure({ redirect: { status, to, ...options } });
+    const redirect = { status, to, ...options };
+    checkOptions('hub.redirect()', redirect, REDIRECT, { required: ['status', 'to'] });
+    this.#parts.faults.change({ redirect });
   }
 
   /**
@@ -133,6 +146,7 @@ export class TestHub implements Distributor, AsyncDisposable {
    * function it returns is called. They wait in the state they have then: content is already signed.
    */
   holdBack(what: keyof HubDelays): () => void {
+    checkArgument('hub.holdBack()', 'its argument', what, heldBack);
     return this.#parts.holdBacks.hold(what);
   }
 
@@ -146,7 +160,8 @@ export class TestHub implements Distributor, AsyncDisposable {
    * Verifies a subscription unasked, or for the first time where `verify` is `never`. Confirmed, its lease begins anew;
    * refused, it ends. Sent also when the hub knows no such subscription.
    */
-  verify(subscription: SubscriptionKey, options: ReverifyOptions = {}): Promise<Delivery> {
+  async verify(subscription: SubscriptionKey, options: ReverifyOptions = {}): Promise<Delivery> {
+    checkOptions('hub.verify()', options, REVERIFY);
     return this.#parts.track(reverify(this.#parts.context, subscription, options));
   }
 
@@ -155,7 +170,11 @@ export class TestHub implements Distributor, AsyncDisposable {
    * every 20 ms. Rejects when that takes too long, telling what the hub has seen; when the probe throws; and when the hub is
    * closed.
    */
-  until<Value>(probe: (hub: TestHub) => Value | Promise<Value>, options?: WaitOptions): Promise<Truthy<Value>> {
+  async until<Value>(
+    probe: (hub: TestHub) => Value | Promise<Value>,
+    options: WaitOptions = {},
+  ): Promise<Truthy<Value>> {
+    checkOptions('hub.until()', options, WAIT);
     return this.#parts.conditions.until(() => probe(this), options);
   }
 
@@ -197,12 +216,13 @@ export class TestHub implements Distributor, AsyncDisposable {
     return this.#parts.topics.answer(request, (faults) => this.#parts.holdBacks.wait('topic', faults));
   }
 
-  #reached(
+  async #reached(
     state: HubSubscriptionState,
     what: string,
     topic: string | Pick<HubTopic, 'self'> | undefined,
     options: WaitOptions = {},
   ): Promise<HubSubscription> {
+    checkOptions(state === 'active' ? 'hub.verified()' : 'hub.unsubscribed()', options, WAIT);
     const url = typeof topic === 'object' ? topic.self : topic;
     const reached = (): HubSubscription | undefined =>
       this.subscriptions.find((one) => one.state === state && (url === undefined || one.topic === url));

@@ -1,4 +1,7 @@
+import { DENY, FAILURE, REDIRECT } from './fault-checks.js';
+import { PUBLISH, TOPIC } from './hub-checks.js';
 import { deny, reportError } from './notices.js';
+import { checkOptions } from './option-checks.js';
 import type { HubContext } from './hub-context.js';
 import type { HubTopic } from './hub-topic.js';
 import type { TopicEntry } from './hub-topics.js';
@@ -12,7 +15,9 @@ export function createTopicHandle(hub: Distributor, context: HubContext, entry: 
     get self() {
       return resource.self;
     },
-    async publish(body, { contentType = resource.contentType, headers = {} } = {}) {
+    async publish(body, options = {}) {
+      checkOptions('topic.publish()', options, PUBLISH);
+      const { contentType = resource.contentType, headers = {} } = options;
       resource.show(body, contentType);
       const hubs = [hub, ...resource.distributors];
       return (
@@ -20,16 +25,26 @@ export function createTopicHandle(hub: Distributor, context: HubContext, entry: 
       ).flat();
     },
     configure(options) {
+      checkOptions('topic.configure()', options, TOPIC);
       resource.change(options);
       faults.change(options);
     },
-    deny(reason = '', options = {}) {
+    async deny(reason = '', options = {}) {
+      checkOptions('topic.deny()', options, DENY);
       faults.change({ deny: { reason, ...options } });
       const ended = context.subscriptions.live(resource.self);
       return Promise.all(ended.map((one) => deny(context, one, reason, options)));
     },
-    fail: (status, options) => faults.change({ fail: { status, ...options } }),
-    redirect: (status, to, options) => faults.change({ redirect: { status, to, ...options } }),
+    fail(status, options) {
+      const fail = { status, ...options };
+      checkOptions('topic.fail()', fail, FAILURE, { required: ['status'] });
+      faults.change({ fail });
+    },
+    redirect(status, to, options) {
+      const redirect = { status, to, ...options };
+      checkOptions('topic.redirect()', redirect, REDIRECT, { required: ['status', 'to'] });
+      faults.change({ redirect });
+    },
     error(reason = '') {
       const told = context.subscriptions.active(resource.self);
       return Promise.all(told.map((one) => reportError(context, one, reason)));

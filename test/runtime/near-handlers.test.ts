@@ -53,7 +53,8 @@ describe('methods that are nearly handlers', () => {
       onShutdwn(): void {}
     }
     SubscriberService({ name: 'decorated' })(Misspelled);
-    const plain = defineSubscriber({ name: 'plain' }, { onEventNotification, ...{ onStrat: () => {} } });
+    const handlers = { onEventNotification, onStrat: () => {} };
+    const plain = defineSubscriber({ name: 'plain' }, handlers);
     const logger = recordingLogger();
     const runtime = await startService([Misspelled, plain], { port: 0, store: 'memory', logger, handleSignals: false });
     onTestFinished(() => runtime.stop());
