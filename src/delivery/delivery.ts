@@ -1,12 +1,11 @@
 import type { GrantRecord } from '../subscription/record.js';
 import type { Entry } from '../subscription/registry.js';
-import { AnswerTime } from './answer-time.js';
+import type { AnswerTime } from './answer-time.js';
 import { ClaimedEntries } from './claimed-entries.js';
 import { ACKNOWLEDGED, answerTo, FULL, UNSTORED, type DeliveryAnswer } from './delivery-answer.js';
 import type { DeliveryOptions } from './delivery-options.js';
 import type { DeliveryTarget } from './delivery-target.js';
 import { endSubscription } from './end-subscription.js';
-import { noted } from './failing-code.js';
 import { isUnrecoverable, runHandler, type AnsweredRun, type HandlerOutcome, type HandlerRun } from './handler-run.js';
 import type { StoredRun } from './inbox-options.js';
 import { Keeping } from './keeping.js';
@@ -14,6 +13,7 @@ import type { Handing } from './late-parsing.js';
 import type { PendingAnswer } from './news-in-hand.js';
 import { abortSignalOf, closeEvent, type ContentDistributionMessage } from './message.js';
 import type { GenuineContent } from './received-content.js';
+import { LateRuns } from './late-runs.js';
 import { LeftEvents } from './left-events.js';
 import { OnceOnly } from './once-only.js';
 import { OpenAnswers } from './open-answers.js';
@@ -22,7 +22,9 @@ import { Receptions, type NewContent } from './receptions.js';
 import { pingOf } from './thin-ping.js';
 import { emitEvent, reportRun, type Reception } from './report.js';
 import { isTracked } from './sameness.js';
+import { SlowHandlers } from './slow-handlers.js';
 import { newStoredEvent, type StoredEvent } from './stored-event.js';
+import { timeLeft } from './time-left.js';
 import { isFetchable } from './topic-reader.js';
 
 /** Hands news to handlers: at once where the hub waits for the answer, or from the inbox. */
@@ -36,7 +38,8 @@ export class Delivery {
   /** Events whose handlers are at work after they have returned. */
   readonly #running = new Set<ContentDistributionMessage>();
   readonly #patience = new Patience();
-  readonly #late = new Set<Promise<void>>();
+  readonly #late: LateRuns;
+  readonly #slow: SlowHandlers;
   readonly #answers = new OpenAnswers();
   #isAborted = false;
 
@@ -45,6 +48,8 @@ export class Delivery {
     const claimed = new ClaimedEntries();
     this.#once = new OnceOnly({ ...options, claimed }, this.#patience);
     this.#keeping = new Keeping(options);
+    this.#late = new LateRuns(options.logger);
+    this.#slow = new SlowHandlers(options);
     this.#receptions = new Receptions({ ...options, claimed, isAborted: () => this.#isAborted });
     this.left = new LeftEvents(options, this.#receptions, this.#once);
   }
@@ -66,12 +71,14 @@ export class Delivery {
     grant: GrantRecord,
     content: GenuineContent,
     spentMs = 0,
+    onReception?: (reception: Reception) => void,
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
     const reception = this.#receptions.of(entry, grant, content, this.#options.now());
+    onReception?.(reception);
     if (!isTracked(target.delivery)) return this.#hand(target, reception, content, spentMs);
     const handing: Handing = {
       hand: (time) => this.#hand(target, reception, content, spentMs, time),
-      time: () => this.#timeOf(target, reception, spentMs),
+      time: () => timeLeft(this.#options, target, reception, spentMs),
       hold: ({ forStore: withinMs }) =>
         this.#keeping.hold(target, reception, content, { withinMs, onRelease: () => this.#received(reception) }),
     };
@@ -130,7 +137,7 @@ export class Delivery {
   /** Resolves when every handler that a hub called has ended, also those that hubs were answered before. */
   async settled(): Promise<void> {
     await this.answered();
-    while (this.#late.size > 0) await Promise.all(this.#late);
+    await this.#late.ended();
     await this.#once.settled();
   }
 
@@ -153,7 +160,7 @@ export class Delivery {
     const isPing = pingOf(target, reception);
     if (target.delivery.mode === 'queued' || isPing === true) {
       closeEvent(event); // Its handler gets another object, which claims the entries.
-      const withinMs = (waited ?? this.#timeOf(target, reception, spentMs)).forStore;
+      const withinMs = (waited ?? timeLeft(this.#options, target, reception, spentMs)).forStore;
       return this.#answers.counted(this.#keeping.queue(target, reception, content, { isPing, withinMs }));
     }
     const run = this.#run(target, event);
@@ -162,21 +169,13 @@ export class Delivery {
       reportRun(this.#options, reception, run);
       return answerTo(run);
     }
-    const time = waited ?? this.#timeOf(target, reception, spentMs);
+    const time = waited ?? timeLeft(this.#options, target, reception, spentMs);
     return this.#answers.counted(this.#conclude(target, reception, { run, time }, content));
   }
 
   #received(reception: Reception): void {
     reception.entry.counters.received(reception.receivedAt);
     emitEvent(this.#options, 'notification', reception);
-  }
-
-  /** The time the hub still waits. */
-  #timeOf({ delivery }: DeliveryTarget, { receivedAt }: Reception, spentMs: number): AnswerTime {
-    const { now, storeTimeoutMs } = this.#options;
-    // The handler may have taken its time before it returned.
-    const gone = spentMs + Math.max(0, now() - receivedAt);
-    return new AnswerTime({ ackAfterMs: delivery.ackAfterMs, storeTimeoutMs }, gone);
   }
 
   async #conclude(
@@ -187,6 +186,7 @@ export class Delivery {
   ): Promise<DeliveryAnswer> {
     const { inbox } = this.#options;
     const outcome = run instanceof Promise ? await this.#patience.wait(run, time.forHandler) : run;
+    const hasTimedOut = outcome === undefined && !this.#patience.isOver;
     if (outcome !== undefined) {
       const ended = await this.#ended(reception, outcome, time);
       // What the handler has decided could not be stored: the hub is to come again, and the handler to decide again.
@@ -205,6 +205,7 @@ export class Delivery {
       return outcome === undefined ? this.#unstored(reception, { run, time }) : this.#once.unkept(reception, UNSTORED);
     }
     if (outcome === undefined) this.#follow(reception, run, stored);
+    if (hasTimedOut) this.#slow.note(reception, target.delivery.ackAfterMs);
     return ACKNOWLEDGED;
   }
 
@@ -222,8 +223,7 @@ export class Delivery {
       const ended = await this.#ended(reception, await run);
       if (stored !== undefined) await this.#options.inbox.settle(stored, ended);
     };
-    const late = noted(follow(), this.#options.logger).finally(() => this.#late.delete(late));
-    this.#late.add(late);
+    this.#late.add(follow());
   }
 
   #run(target: DeliveryTarget, event: ContentDistributionMessage): HandlerRun {

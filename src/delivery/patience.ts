@@ -23,6 +23,11 @@ export class Patience {
     }
   }
 
+  /** Whether nothing is waited for any more. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** From now on nothing is waited for. */
   end(): void {
     this.#isOver = true;

@@ -94,7 +94,7 @@ describe('news that has just come', () => {
 
   test('C9 is answered at once when patience ends, and the event is held until the handler is done', async () => {
     const turn = deferred();
-    const { delivery, target, entry, calls } = setUp(() => turn.promise);
+    const { delivery, target, entry, calls, world } = setUp(() => turn.promise);
     const answer = delivery.deliver(target, entry, grant, content);
     let hasSettled = false;
     const settled = (async () => {
@@ -105,6 +105,8 @@ describe('news that has just come', () => {
     expect(await answer).toEqual({ type: 'acknowledged' });
     await delivery.answered();
     expect([calls, hasSettled]).toEqual([['hold'], false]);
+    // The handler was in time: it was not waited for.
+    expect(world.lines).toEqual([]);
     turn.resolve();
     await settled;
     expect(calls).toEqual(['hold', 'settle']);
