@@ -42,6 +42,7 @@ export type {
   HubAndTopic,
   Subscription,
   SubscriptionFailure,
+  SubscriptionMetadata,
   SubscriptionState,
   SubscriptionStats,
   SubscriptionTarget,

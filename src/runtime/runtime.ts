@@ -155,10 +155,10 @@ export class Runtime implements SubscriberRuntime {
 
   async subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription> {
     const { name } = definitionOf(service);
-    const { target, overrides } = checkSubscribeOptions(name, options);
+    const checked = checkSubscribeOptions(name, options);
     this.#refuseWhenStopping();
     const { core } = this.#options;
-    return core.snapshot(await core.wanted.subscribe(name, target, overrides));
+    return core.snapshot(await core.wanted.subscribe(name, checked));
   }
 
   async unsubscribe(id: string): Promise<Subscription> {

@@ -1,6 +1,7 @@
 import type { SubscriptionOverrides } from '../subscription/record.js';
-import type { SubscriptionTarget } from '../subscription/snapshot.js';
+import type { SubscriptionMetadata, SubscriptionTarget } from '../subscription/snapshot.js';
 import { checkFields, numberOf, wrongField, type Check } from './field-checks.js';
+import { metadata } from './metadata-check.js';
 import { secret } from './service-checks.js';
 import type { SubscribeOptions } from './subscriber-runtime.js';
 import { singleTarget } from './target-checks.js';
@@ -9,12 +10,14 @@ const SUBSCRIBE = {
   target: singleTarget,
   leaseSeconds: numberOf('seconds', { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true }),
   secret,
+  metadata,
 } satisfies Record<keyof SubscribeOptions, Check<unknown>>;
 
-/** What is to be subscribed to; `overrides` are undefined where none is given. */
+/** What to subscribe to. `overrides` and `metadata` are undefined where none were given: those of an earlier call are kept. */
 export interface CheckedSubscribeOptions {
   readonly target: SubscriptionTarget;
   readonly overrides: SubscriptionOverrides | undefined;
+  readonly metadata: SubscriptionMetadata | undefined;
 }
 
 /**
@@ -24,7 +27,7 @@ export interface CheckedSubscribeOptions {
  */
 export function checkSubscribeOptions(service: string, options: SubscribeOptions): CheckedSubscribeOptions {
   const place = { subject: `subscribe() for service "${service}"`, field: '' };
-  const { target, ...overrides } = checkFields(options, place, SUBSCRIBE);
+  const { target, metadata: strings, ...overrides } = checkFields(options, place, SUBSCRIBE);
   if (target === undefined) throw wrongField({ ...place, field: 'target' }, 'is missing: name what to subscribe to');
-  return { target, overrides: Object.keys(overrides).length === 0 ? undefined : overrides };
+  return { target, overrides: Object.keys(overrides).length === 0 ? undefined : overrides, metadata: strings };
 }

@@ -1,7 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DeadLetter } from '../delivery/dead-letters.js';
 import type { HookListener, HookName } from '../delivery/hooks.js';
-import type { Subscription, SubscriptionState, SubscriptionTarget } from '../subscription/snapshot.js';
+import type {
+  Subscription,
+  SubscriptionMetadata,
+  SubscriptionState,
+  SubscriptionTarget,
+} from '../subscription/snapshot.js';
 import type { ServiceReference } from './definition.js';
 
 /** Which subscriptions are meant; every field that is given must fit. */
@@ -45,6 +50,12 @@ export interface SubscribeOptions {
   readonly leaseSeconds?: number;
   /** The secret, `'auto'` or `false`. @default the service's */
   readonly secret?: string | false;
+  /**
+   * Your own data: strings by name, 4,096 bytes of UTF-8 at most. It is stored with the subscription and is in its
+   * snapshots, as in `event.subscription.metadata`. A later call with `metadata` replaces all of it; one without keeps it.
+   * @default none
+   */
+  readonly metadata?: SubscriptionMetadata | undefined;
 }
 
 /** How a runtime is stopped. */

@@ -1,7 +1,6 @@
 import type { Engine } from '../engine/engine.js';
 import { ConfigurationError, WebSubError } from '../errors.js';
-import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from '../subscription/record.js';
-import type { SubscriptionTarget } from '../subscription/snapshot.js';
+import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js';
 import { latestSecret } from '../subscription/secrets.js';
 import { isAsking, isWorking, stateOf } from '../subscription/state.js';
 import { isLiteral } from './callback-paths.js';
@@ -10,6 +9,7 @@ import { KnownTargets } from './known-targets.js';
 import { compare, declare, type ReconcileOptions } from './reconcile.js';
 import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
 import type { CheckedServiceConfig } from './service-config.js';
+import type { CheckedSubscribeOptions } from './subscribe-options.js';
 import { refuseUnpollable, targetName } from './target-checks.js';
 
 /** Dependencies of deciding about subscriptions. */
@@ -58,11 +58,7 @@ export class WantedSubscriptions {
    * @returns the subscription's id
    * @throws ConfigurationError where the service's callback can serve no second subscription, or cannot poll the topic
    */
-  async subscribe(
-    service: string,
-    target: SubscriptionTarget,
-    overrides: SubscriptionOverrides | undefined,
-  ): Promise<string> {
+  async subscribe(service: string, { target, overrides, metadata }: CheckedSubscribeOptions): Promise<string> {
     const { registry, configOf } = this.#options;
     const config = configOf(service);
     if (config === undefined) {
@@ -77,10 +73,10 @@ export class WantedSubscriptions {
         this.#begun.add(known);
         const { declared = false, orphaned } = registry.get(known)?.record ?? {};
         if (orphaned === true) await registry.setDeclared(known, declared);
-        await registry.apply(known, { type: 'retried', overrides });
+        await registry.apply(known, { type: 'retried', overrides, metadata });
         return known;
       }
-      const id = await this.#known.add({ service, target, declared: false, overrides });
+      const id = await this.#known.add({ service, target, declared: false, overrides, ...(metadata && { metadata }) });
       this.#begun.add(id);
       await registry.apply(id, { type: 'wanted' });
       return id;

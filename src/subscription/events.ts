@@ -7,6 +7,7 @@ import type {
   TopicSource,
 } from './record.js';
 import type { LeaseBounds } from './lease.js';
+import type { SubscriptionMetadata } from './snapshot.js';
 
 /** What happens to a subscription. */
 export type SubscriptionEvent =
@@ -16,6 +17,8 @@ export type SubscriptionEvent =
   | {
       readonly type: 'retried';
       readonly overrides?: SubscriptionOverrides | undefined;
+      /** Replaces the subscription's metadata where it is given. */
+      readonly metadata?: SubscriptionMetadata | undefined;
       /** The user asked for this very one: its requests are not held back, whatever hubs said. */
       readonly atOnce?: boolean | undefined;
     }

@@ -1,4 +1,10 @@
-import type { FailureTally, SubscriptionFailure, SubscriptionState, SubscriptionTarget } from './snapshot.js';
+import type {
+  FailureTally,
+  SubscriptionFailure,
+  SubscriptionMetadata,
+  SubscriptionState,
+  SubscriptionTarget,
+} from './snapshot.js';
 
 /** The version that records are written with. */
 export const SUBSCRIPTION_RECORD_VERSION = 2;
@@ -165,6 +171,8 @@ export interface SubscriptionRecord {
   /** The code declared it once and does no more, and nobody has asked for it since. */
   readonly orphaned?: boolean | undefined;
   readonly overrides?: SubscriptionOverrides | undefined;
+  /** The user's own data. Records of earlier versions have none. */
+  readonly metadata?: SubscriptionMetadata | undefined;
   readonly desired: 'subscribed' | 'unsubscribed';
   readonly hold?: Hold | undefined;
   /** Whether a record of version 1 held it as denied: it is asked for again after a start. */
@@ -210,7 +218,7 @@ export interface SubscriptionRecord {
 /** What a new subscription starts from. */
 export type NewSubscription = Pick<
   SubscriptionRecord,
-  'id' | 'service' | 'target' | 'declared' | 'createdAt' | 'overrides'
+  'id' | 'service' | 'target' | 'declared' | 'createdAt' | 'overrides' | 'metadata'
 >;
 
 /** A subscription that is wanted and for which nothing has been done yet: it is due at once. */

@@ -11,11 +11,12 @@ type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { t
 /** Nothing holds it any more, and it starts afresh. */
 export function retried(
   record: SubscriptionRecord,
-  { overrides = record.overrides }: Of<'retried'>,
+  { overrides = record.overrides, metadata = record.metadata }: Of<'retried'>,
   context: TransitionContext,
 ): Transition {
   const begun = { desired: 'subscribed', hold: undefined, heldByVersion1: undefined } as const;
-  const freed: SubscriptionRecord = { ...afresh(record, context.now, isReleased), overrides, ...begun };
+  const user = metadata === undefined ? { overrides } : { overrides, metadata };
+  const freed: SubscriptionRecord = { ...afresh(record, context.now, isReleased), ...user, ...begun };
   const done = caughtUp(freed, context);
   if (!isOtherwise(overrides, record.overrides)) return done;
   // The hub is to know at once what is asked of it otherwise, not at the next renewal.

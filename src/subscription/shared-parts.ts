@@ -28,6 +28,7 @@ export class SharedParts {
       target,
       topic,
       service: this.#text(record.service),
+      ...(record.metadata === undefined ? {} : { metadata: ownStrings(record.metadata) }),
       desired: record.desired === 'subscribed' ? 'subscribed' : 'unsubscribed',
       hubs: this.#list(record.hubs),
       passedOver: this.#list(record.passedOver),
@@ -88,6 +89,10 @@ function named(target: SubscriptionTarget): string {
 /** A text without what it was cut out of: a decoder cuts texts out of whole rows, which are kept as long as one of them is. */
 function own(text: string): string {
   return Buffer.from(text, 'utf8').toString('utf8');
+}
+
+function ownStrings(strings: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(strings).map(([name, text]) => [own(name), own(text)]));
 }
 
 /** The first where both say the same, so that it is kept once. */

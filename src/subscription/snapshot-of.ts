@@ -45,6 +45,7 @@ export function subscriptionSnapshot(record: SubscriptionRecord, stats: Subscrip
     lastError: record.lastError === undefined ? undefined : failureSnapshot(record.lastError),
     failures: failuresSnapshot(record.failures),
     stats: { ...stats },
+    metadata: record.metadata === undefined ? undefined : Object.freeze({ ...record.metadata }),
     hub,
     topic,
     callback,

@@ -7,6 +7,9 @@ export interface HubAndTopic {
   readonly topic: string;
 }
 
+/** Strings that the user stores with a subscription, by name: 4 KiB of UTF-8 at most. */
+export type SubscriptionMetadata = Readonly<Record<string, string>>;
+
 /**
  * Where a subscription, or one of its grants, stands:
  * `requested` to be asked; `verifying` asked, and the hub has not come back; `active` verified and within its lease;
@@ -120,6 +123,8 @@ export interface Subscription {
   /** What went wrong so far, by cause, since `retry` or `resetCounters`. */
   readonly failures: Readonly<Partial<Record<FailureCause, FailureTally>>>;
   readonly stats: SubscriptionStats;
+  /** As `subscribe()` was given it; absent where it was not. */
+  readonly metadata?: SubscriptionMetadata;
   /** Of the first grant, as are the fields below. */
   readonly hub?: string;
   readonly topic?: string;

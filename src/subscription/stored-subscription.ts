@@ -68,6 +68,7 @@ function isStored(data: unknown, id: string): data is StoredSubscription {
     (record['topicSource'] === undefined ||
       (isObject(record['topicSource']) && areStrings(record['topicSource'], ['topic', 'url']))) &&
     (record['publisherHolds'] === undefined || isHolds(record['publisherHolds'])) &&
+    (record['metadata'] === undefined || isStringsByName(record['metadata'])) &&
     isTarget &&
     LISTS.every((name) => Array.isArray(record[name])) &&
     Array.isArray(grants) &&
@@ -91,6 +92,10 @@ function isHolds(holds: unknown): boolean {
     Array.isArray(holds) &&
     holds.every((hold) => isObject(hold) && areStrings(hold, ['url']) && areNumbers(hold, ['until']))
   );
+}
+
+function isStringsByName(value: unknown): boolean {
+  return isObject(value) && !Array.isArray(value) && areStrings(value, Object.keys(value));
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

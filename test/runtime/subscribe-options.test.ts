@@ -6,11 +6,12 @@ const target = 'https://example.com/feed';
 
 describe('checkSubscribeOptions', () => {
   it('tells what is to be subscribed to, and what differs from the service', () => {
-    expect(checkSubscribeOptions('News', { target })).toEqual({ target, overrides: undefined });
+    expect(checkSubscribeOptions('News', { target })).toEqual({ target, overrides: undefined, metadata: undefined });
     const pair = ['https://hub.example/', 'https://example.com/feed'] as const;
     expect(checkSubscribeOptions('News', { target: pair, leaseSeconds: 60, secret: 'auto' })).toEqual({
       target: { hub: pair[0], topic: pair[1] },
       overrides: { leaseSeconds: 60, secret: 'auto' },
+      metadata: undefined,
     });
   });
 
