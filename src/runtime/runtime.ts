@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HookListener, HookName } from '../delivery/hooks.js';
 import type { Engine } from '../engine/engine.js';
-import { WebSubError } from '../errors.js';
+import { ConfigurationError, WebSubError } from '../errors.js';
 import type { Listener } from '../http/listener.js';
 import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record.js';
@@ -14,7 +14,7 @@ import type { HostServer } from './host-server.js';
 import type { Reach } from './reach.js';
 import { whenReady } from './readiness.js';
 import { LAST_STEP_MS, shutDown } from './shutdown.js';
-import { checkSubscribeOptions } from './subscribe-options.js';
+import { checkSubscribeOptions, checkUnsubscribeTarget } from './subscribe-options.js';
 import { subscriptionList } from './subscription-list.js';
 import type {
   DeadLetterList,
@@ -161,11 +161,22 @@ export class Runtime implements SubscriberRuntime {
     return core.snapshot(await core.wanted.subscribe(name, checked));
   }
 
-  async unsubscribe(id: string): Promise<Subscription> {
-    this.#refuseWhenStopping();
+  async unsubscribe(what: string | ServiceReference, target?: SubscribeOptions['target']): Promise<Subscription> {
     const { core } = this.#options;
-    await core.wanted.unsubscribe(id);
-    return core.snapshot(id);
+    if (typeof what === 'string') {
+      if (target !== undefined) {
+        throw new ConfigurationError(
+          'unsubscribe() takes the id of a subscription, or a service and a target: pass the class, not its name.',
+        );
+      }
+      this.#refuseWhenStopping();
+      await core.wanted.unsubscribe(what);
+      return core.snapshot(what);
+    }
+    const { name } = definitionOf(what);
+    const checked = checkUnsubscribeTarget(name, target);
+    this.#refuseWhenStopping();
+    return core.snapshot(await core.wanted.unsubscribeFrom(name, checked));
   }
 
   async retry(id?: string): Promise<void> {

@@ -31,3 +31,12 @@ export function checkSubscribeOptions(service: string, options: SubscribeOptions
   if (target === undefined) throw wrongField({ ...place, field: 'target' }, 'is missing: name what to subscribe to');
   return { target, overrides: Object.keys(overrides).length === 0 ? undefined : overrides, metadata: strings };
 }
+
+/**
+ * Checks the target that `unsubscribe()` was called with.
+ *
+ * @throws ConfigurationError that names its value and what would be right
+ */
+export function checkUnsubscribeTarget(service: string, target: unknown): SubscriptionTarget {
+  return singleTarget(target, { subject: `unsubscribe() for service "${service}"`, field: 'target' });
+}

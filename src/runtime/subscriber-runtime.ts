@@ -104,8 +104,19 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
   abstract begin(): Promise<void>;
   /** Wants a topic for a service of this runtime. The same service and target give the same subscription. */
   abstract subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription>;
-  /** Wants it no more: the hub is asked to stop. Holds through restarts. */
+  /**
+   * Ends a subscription for good: the hub is asked to stop. Holds through restarts.
+   *
+   * @throws WebSubError where there is no subscription of that id, or its service is not started
+   */
   abstract unsubscribe(id: string): Promise<Subscription>;
+  /**
+   * Ends the subscription that `subscribe(service, { target })` gives.
+   *
+   * @throws WebSubError where the service has no subscription to that target
+   * @throws ConfigurationError for what is no service or no target
+   */
+  abstract unsubscribe(service: ServiceReference, target: SubscribeOptions['target']): Promise<Subscription>;
   /** Tries afresh what was denied, refused or given up; without an id, all of those. */
   abstract retry(id?: string): Promise<void>;
   /**

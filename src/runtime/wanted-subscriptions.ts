@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/engine.js';
 import { ConfigurationError, WebSubError } from '../errors.js';
 import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js';
+import type { SubscriptionTarget } from '../subscription/snapshot.js';
 import { latestSecret } from '../subscription/secrets.js';
 import { isAsking, isWorking, stateOf } from '../subscription/state.js';
 import { isLiteral } from './callback-paths.js';
@@ -87,6 +88,22 @@ export class WantedSubscriptions {
   async unsubscribe(id: string): Promise<void> {
     this.#require(id);
     await this.#options.registry.apply(id, { type: 'unwanted', why: 'unsubscribed' });
+  }
+
+  /**
+   * @returns the subscription's id
+   * @throws WebSubError where the service has no subscription to the target, or does not run
+   */
+  async unsubscribeFrom(service: string, target: SubscriptionTarget): Promise<string> {
+    // After a subscribe() that was called before it.
+    return this.#inTurn(service, async () => {
+      const id = this.#known.idOf(service, target);
+      if (id === undefined) {
+        throw new WebSubError(`Service "${service}" has no subscription to ${targetName(target)}.`);
+      }
+      await this.unsubscribe(id);
+      return id;
+    });
   }
 
   /**
