@@ -9,20 +9,30 @@ import type {
 } from '../subscription/snapshot.js';
 import type { ServiceReference } from './definition.js';
 
-/** Which subscriptions are meant; every field that is given must fit. */
+/** Which subscriptions to find: those that fit every given field. A field that is `undefined` counts as not given. */
 export interface SubscriptionFilter {
   /** The service's name. */
-  readonly service?: string;
-  readonly state?: SubscriptionState | readonly SubscriptionState[];
-  readonly topic?: string;
-  readonly hub?: string;
-  readonly declared?: boolean;
+  readonly service?: string | undefined;
+  /** What was subscribed to, as `subscribe()` takes it: `https://EXAMPLE.com` finds `https://example.com/`. */
+  readonly target?: SubscriptionTarget | readonly [hub: string, topic: string] | undefined;
+  /** A state, or several of which one must fit. */
+  readonly state?: SubscriptionState | readonly SubscriptionState[] | undefined;
+  /** The topic of one of its grants, exactly as the hub knows it. */
+  readonly topic?: string | undefined;
+  /** The hub of one of its grants, exactly as its snapshot shows it. */
+  readonly hub?: string | undefined;
+  /** Whether the code declares it. */
+  readonly declared?: boolean | undefined;
+  /** Each of these names must have this value; other names do not matter. */
+  readonly metadata?: SubscriptionMetadata | undefined;
 }
 
 /** All subscriptions of a runtime, as snapshots; iterating goes over all of them. */
 export interface Subscriptions extends AsyncIterable<Subscription> {
   get(id: string): Promise<Subscription | undefined>;
+  /** @throws ConfigurationError for a filter with an unknown field, or a value that cannot be */
   find(filter?: SubscriptionFilter): Promise<readonly Subscription[]>;
+  /** @throws ConfigurationError as `find` does */
   count(filter?: SubscriptionFilter): Promise<number>;
 }
 

@@ -1,18 +1,21 @@
 import { slices } from '../engine/slices.js';
 import type { Entry, Registry } from '../subscription/registry.js';
-import type { SubscriptionRecord } from '../subscription/record.js';
 import type { Subscription } from '../subscription/snapshot.js';
 import { subscriptionSnapshot } from '../subscription/snapshot-of.js';
-import { stateOf } from '../subscription/state.js';
+import { filterOf } from './subscription-filter.js';
 import type { SubscriptionFilter, Subscriptions } from './subscriber-runtime.js';
 
 /** What users see of the registry. */
 export function subscriptionList(registry: Registry): Subscriptions {
   const isThere = (entry: Entry): boolean => registry.get(entry.record.id) === entry;
   /** Those that are there now and fit, when their turn comes: what is added meanwhile is not among them. */
-  const fitting = async function* fitting(filter: SubscriptionFilter = {}): AsyncGenerator<readonly Entry[]> {
+  const fitting = async function* fitting(
+    filter: SubscriptionFilter = {},
+    caller: string,
+  ): AsyncGenerator<readonly Entry[]> {
+    const fits = filterOf(filter, caller);
     for await (const slice of slices([...registry.entries()])) {
-      yield slice.filter((entry) => isThere(entry) && fits(entry.record, filter));
+      yield slice.filter((entry) => isThere(entry) && fits(entry.record));
     }
   };
   return {
@@ -22,12 +25,12 @@ export function subscriptionList(registry: Registry): Subscriptions {
     },
     async find(filter) {
       const found: Subscription[] = [];
-      for await (const entries of fitting(filter)) found.push(...entries.map(snapshot));
+      for await (const entries of fitting(filter, 'subscriptions.find()')) found.push(...entries.map(snapshot));
       return found;
     },
     async count(filter) {
       let count = 0;
-      for await (const entries of fitting(filter)) count += entries.length;
+      for await (const entries of fitting(filter, 'subscriptions.count()')) count += entries.length;
       return count;
     },
     async *[Symbol.asyncIterator]() {
@@ -40,15 +43,4 @@ export function subscriptionList(registry: Registry): Subscriptions {
 
 function snapshot({ record, counters }: Entry): Subscription {
   return subscriptionSnapshot(record, counters.stats());
-}
-
-/** Decided on the record: a snapshot costs many times as much. */
-function fits(record: SubscriptionRecord, { service, state, topic, hub, declared }: SubscriptionFilter): boolean {
-  return (
-    (service === undefined || record.service === service) &&
-    (declared === undefined || record.declared === declared) &&
-    (topic === undefined || record.grants.some((grant) => grant.topic === topic)) &&
-    (hub === undefined || record.grants.some((grant) => grant.hub === hub)) &&
-    (state === undefined || (typeof state === 'string' ? stateOf(record) === state : state.includes(stateOf(record))))
-  );
 }

@@ -1,12 +1,8 @@
 import type { GrantRecord, SecretRecord, SubscriptionRecord } from './record.js';
-import type { SubscriptionTarget } from './snapshot.js';
+import { SUBSCRIPTION_STATES, type SubscriptionTarget } from './snapshot.js';
 
 const NOTHING: readonly never[] = [];
-const STATES = new Map(
-  (['requested', 'verifying', 'active', 'expired', 'failed', 'denied', 'unsubscribing', 'unsubscribed'] as const).map(
-    (state) => [state, state],
-  ),
-);
+const STATES = new Map(SUBSCRIPTION_STATES.map((state) => [state, state]));
 const ROLES = new Map((['current', 'pending', 'replaced'] as const).map((role) => [role, role]));
 
 /**

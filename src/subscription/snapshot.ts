@@ -16,15 +16,19 @@ export type SubscriptionMetadata = Readonly<Record<string, string>>;
  * `expired` the lease ran out, being asked again; `failed` nothing granted and the last try failed; `denied` the hub
  * said no; `unsubscribing` asked to end; `unsubscribed` ended.
  */
-export type SubscriptionState =
-  | 'requested'
-  | 'verifying'
-  | 'active'
-  | 'expired'
-  | 'failed'
-  | 'denied'
-  | 'unsubscribing'
-  | 'unsubscribed';
+export type SubscriptionState = (typeof SUBSCRIPTION_STATES)[number];
+
+/** Every state of a subscription. */
+export const SUBSCRIPTION_STATES = [
+  'requested',
+  'verifying',
+  'active',
+  'expired',
+  'failed',
+  'denied',
+  'unsubscribing',
+  'unsubscribed',
+] as const;
 
 /**
  * Why an attempt came to nothing: `discovery` the target named no hub; `unreachable` the hub did not answer; `hub-error` it
