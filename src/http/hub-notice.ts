@@ -2,6 +2,7 @@ import { acknowledgementOf } from '../delivery/acknowledgement.js';
 import type { Acknowledgement } from '../delivery/event-handler.js';
 import type { AnswerTime } from '../delivery/answer-time.js';
 import { Patience } from '../delivery/patience.js';
+import { configuredSecrets } from '../hub/request-headers.js';
 import { capabilityOf, reasonWords } from '../hub/hub-text.js';
 import type { HubQuery } from '../protocol/hub-query.js';
 import { isNewDenial } from '../subscription/denial.js';
@@ -111,9 +112,13 @@ async function tell(
 }
 
 /** The hub's words, fit for a message, the store and the log. */
-export function hubReason({ grant, service }: Pick<ServedMatch, 'grant' | 'service'>, reason = ''): string {
+export function hubReason(
+  { entry, grant, service }: Pick<ServedMatch, 'entry' | 'grant' | 'service'>,
+  reason = '',
+): string {
   const secrets = grant.secrets.flatMap(({ value }) => value ?? []);
-  const hidden = [...capabilityOf(grant.callback), ...secrets, ...service.hidden];
+  const own = configuredSecrets({ httpConfig: {}, customParams: entry.record.overrides?.customParams });
+  const hidden = [...capabilityOf(grant.callback), ...secrets, ...service.hidden, ...own];
   const words = reasonWords(grant.verifyToken === undefined ? hidden : [...hidden, grant.verifyToken])(reason);
   return words === '' ? 'the hub gave no reason' : words;
 }

@@ -143,7 +143,10 @@ function checkCallback(
 }
 
 /** Makes the form that hubs will be sent: what it refuses is refused here, before anything is sent. */
-function checkRequestForm({ customParams, protocol }: CheckedServiceConfig, subject: string): void {
+export function checkRequestForm(
+  { customParams, protocol }: Pick<CheckedServiceConfig, 'customParams' | 'protocol'>,
+  subject: string,
+): void {
   const anyUrl = 'https://example.com/';
   try {
     requestForm({ mode: 'subscribe', topic: anyUrl, callback: anyUrl, protocol, customParams });

@@ -154,8 +154,8 @@ export class Runtime implements SubscriberRuntime {
   }
 
   async subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription> {
-    const { name } = definitionOf(service);
-    const checked = checkSubscribeOptions(name, options);
+    const { name, config } = definitionOf(service);
+    const checked = checkSubscribeOptions(config, options);
     this.#refuseWhenStopping();
     const { core } = this.#options;
     return core.snapshot(await core.wanted.subscribe(name, checked));

@@ -1,7 +1,10 @@
 import type { SubscriptionOverrides } from '../subscription/record.js';
 import type { SubscriptionMetadata, SubscriptionTarget } from '../subscription/snapshot.js';
+import { checkRequestForm } from './check-config.js';
 import { checkFields, numberOf, wrongField, type Check } from './field-checks.js';
 import { metadata } from './metadata-check.js';
+import { paramsToAdd } from './request-checks.js';
+import type { CheckedServiceConfig } from './service-config.js';
 import { secret } from './service-checks.js';
 import type { SubscribeOptions } from './subscriber-runtime.js';
 import { singleTarget } from './target-checks.js';
@@ -10,6 +13,7 @@ const SUBSCRIBE = {
   target: singleTarget,
   leaseSeconds: numberOf('seconds', { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true }),
   secret,
+  customParams: paramsToAdd,
   metadata,
 } satisfies Record<keyof SubscribeOptions, Check<unknown>>;
 
@@ -25,10 +29,15 @@ export interface CheckedSubscribeOptions {
  *
  * @throws ConfigurationError that names the field, its value (never a secret) and what would be right
  */
-export function checkSubscribeOptions(service: string, options: SubscribeOptions): CheckedSubscribeOptions {
-  const place = { subject: `subscribe() for service "${service}"`, field: '' };
+export function checkSubscribeOptions(
+  { name, protocol, customParams }: CheckedServiceConfig,
+  options: SubscribeOptions,
+): CheckedSubscribeOptions {
+  const place = { subject: `subscribe() for service "${name}"`, field: '' };
   const { target, metadata: strings, ...overrides } = checkFields(options, place, SUBSCRIBE);
   if (target === undefined) throw wrongField({ ...place, field: 'target' }, 'is missing: name what to subscribe to');
+  const params = { ...customParams, ...overrides.customParams };
+  if (overrides.customParams !== undefined) checkRequestForm({ customParams: params, protocol }, place.subject);
   return { target, overrides: Object.keys(overrides).length === 0 ? undefined : overrides, metadata: strings };
 }
 

@@ -53,13 +53,23 @@ export interface DeadLetterList extends AsyncIterable<DeadLetter> {
   discard(id: string): Promise<void>;
 }
 
-/** What to subscribe to, and how it differs from the service's configuration. */
+/**
+ * What to subscribe to, and how it differs from the service's configuration. A later call for the same service and target
+ * replaces the fields that it gives and keeps the others. Where that changes what the hub is asked for, an active
+ * subscription is renewed at once.
+ */
 export interface SubscribeOptions {
   readonly target: SubscriptionTarget | readonly [hub: string, topic: string];
   /** The lease asked for, in seconds. @default the service's */
   readonly leaseSeconds?: number;
   /** The secret, `'auto'` or `false`. @default the service's */
   readonly secret?: string | false;
+  /**
+   * Form fields for the requests of this subscription, merged over the service's: a field of the same name replaces the
+   * service's. `{}` takes back those of an earlier call. They are stored with the subscription, and never shown.
+   * @default none of its own
+   */
+  readonly customParams?: Readonly<Record<string, string>> | undefined;
   /**
    * Your own data: strings by name, 4,096 bytes of UTF-8 at most. It is stored with the subscription and is in its
    * snapshots, as in `event.subscription.metadata`. A later call with `metadata` replaces all of it; one without keeps it.

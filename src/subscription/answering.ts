@@ -116,8 +116,8 @@ export function settled(record: SubscriptionRecord, grant: GrantRecord, context:
     refusals: undefined,
     isDenied: undefined,
     attempts: isHubFailing ? grant.attempts : 0,
-    // Another secret was wanted while the request was open.
-    renewsAt: grant.freshSecret === true ? now : known.renewsAt,
+    // Another secret, or other terms, were wanted while the request was open.
+    renewsAt: (grant.freshSecret ?? grant.isOutdated) === true ? now : known.renewsAt,
     secrets: withVerifiedSecret(grant.secrets, now),
   };
   const reached = withoutRefusals(

@@ -10,6 +10,7 @@ import type { WithheldCredentials } from '../hub/withheld-credentials.js';
 import { KIND, type Logger } from '../logger.js';
 import type { SubscriptionEvent } from './events.js';
 import { failureOf } from './failure.js';
+import { withOwnParams } from './overrides.js';
 import { heldUntil, holdOf } from './publisher-hold.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { requestOutcome, withTopicsOrigin } from './request-outcome.js';
@@ -142,8 +143,9 @@ export function hubClient(options: HubClientOptions): HubClient {
     const before = await apply(id, { type: 'requested', grantId, requestId, mode, secret, insteadOf });
     const asked = grantOf(before, grantId);
     if (asked?.pending?.id !== requestId) return undefined;
-    const verify = first === undefined ? rememberedForm(asked, terms) : 'async';
-    const sent = await send(asking, before, asked, { secret, verify });
+    const own = withOwnParams(terms, before);
+    const verify = first === undefined ? rememberedForm(asked, own) : 'async';
+    const sent = await send({ ...asking, terms: own }, before, asked, { secret, verify });
     if (signal.aborted) return undefined;
     if ('hub' in sent) {
       const { hub, moved, status } = sent;
@@ -158,7 +160,7 @@ export function hubClient(options: HubClientOptions): HubClient {
       await apply(id, { type: 'held-back', grantId, until: error.until, requestId });
     } else if (!isLast && isNoHubHere(error)) {
       return requestId;
-    } else if (mode === 'subscribe' && wantsVerify(error, asked, terms)) {
+    } else if (mode === 'subscribe' && wantsVerify(error, asked, own)) {
       await ask({ ...asking, insteadOf: requestId, first: { error, secret } });
     } else {
       await apply(id, outcomeOf(error, requestId));

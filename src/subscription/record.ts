@@ -76,6 +76,8 @@ export interface GrantRecord {
   readonly replaces?: string | undefined;
   /** The next request carries a new secret. */
   readonly freshSecret?: boolean | undefined;
+  /** `subscribe()` changed what to ask for while the request was in flight: it is renewed once that is verified. */
+  readonly isOutdated?: boolean | undefined;
   /** When the hub last verified a request of ours, which it took. */
   readonly grantedAt?: number | undefined;
   /**
@@ -134,6 +136,8 @@ export type TallyRecord = Omit<FailureTally, 'lastAt'> & { readonly lastAt: numb
 export interface SubscriptionOverrides {
   readonly leaseSeconds?: number | undefined;
   readonly secret?: string | false | undefined;
+  /** Sent over the service's. Values may be keys: no snapshot, log line or error shows them. */
+  readonly customParams?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A publisher wants one of its URLs to be left alone (`Retry-After`). */

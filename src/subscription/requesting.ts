@@ -32,7 +32,9 @@ export function requested(record: SubscriptionRecord, event: Of<'requested'>, co
   const asked: GrantRecord = {
     ...grant,
     state: grant.state === 'requested' || grant.state === 'failed' ? 'verifying' : grant.state,
-    ...(event.mode === 'subscribe' ? { askedAt: now, freshSecret: undefined, notBefore: undefined } : {}),
+    ...(event.mode === 'subscribe'
+      ? { askedAt: now, freshSecret: undefined, isOutdated: undefined, notBefore: undefined }
+      : {}),
     nextAttemptAt: undefined,
     renewalDue: undefined,
     heldUntil: undefined,

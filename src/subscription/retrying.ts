@@ -2,25 +2,34 @@ import { caughtUp } from './wanting.js';
 import { andThen, renew, unchanged, withGrant } from './changes.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
-import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
+import { isOtherwise, mergedOverrides } from './overrides.js';
+import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { withoutRest } from './rest.js';
-import { isAsking, isDeniedUnasked, isOver, isWorking } from './state.js';
+import { isAsked, isAsking, isDeniedUnasked, isOver, isWorking } from './state.js';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 
 /** Nothing holds it any more, and it starts afresh. */
 export function retried(
   record: SubscriptionRecord,
-  { overrides = record.overrides, metadata = record.metadata }: Of<'retried'>,
+  { overrides: given, metadata = record.metadata }: Of<'retried'>,
   context: TransitionContext,
 ): Transition {
   const begun = { desired: 'subscribed', hold: undefined, heldByVersion1: undefined } as const;
+  const overrides = mergedOverrides(record.overrides, given);
   const user = metadata === undefined ? { overrides } : { overrides, metadata };
   const freed: SubscriptionRecord = { ...afresh(record, context.now, isReleased), ...user, ...begun };
   const done = caughtUp(freed, context);
   if (!isOtherwise(overrides, record.overrides)) return done;
   // The hub is to know at once what is asked of it otherwise, not at the next renewal.
-  return andThen(done, (reached) => renewedNow(reached, done.effects, context));
+  return andThen(done, (reached) => renewedNow(outdated(reached), done.effects, context));
+}
+
+/** Requests in flight ask for what was wanted before: their grants are renewed once they are verified. */
+function outdated(record: SubscriptionRecord): SubscriptionRecord {
+  if (!record.grants.some(isAsked)) return record;
+  const grants = record.grants.map((grant) => (isAsked(grant) ? { ...grant, isOutdated: true } : grant));
+  return { ...record, grants };
 }
 
 /** Renews working grants now, but for those with a request in flight. */
@@ -126,8 +135,4 @@ function nextOf(
   const isFailed = state === 'unsubscribing' || (state === 'active' && attempts + refusals > 0);
   if (isFailed && nextAttemptAt !== undefined && renewalDue !== true) return now;
   return renewalDue === true ? nextAttemptAt : undefined;
-}
-
-function isOtherwise(a: SubscriptionOverrides | undefined, b: SubscriptionOverrides | undefined): boolean {
-  return a?.leaseSeconds !== b?.leaseSeconds || a?.secret !== b?.secret;
 }

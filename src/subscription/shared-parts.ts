@@ -1,4 +1,4 @@
-import type { GrantRecord, SecretRecord, SubscriptionRecord } from './record.js';
+import type { GrantRecord, SecretRecord, SubscriptionOverrides, SubscriptionRecord } from './record.js';
 import { SUBSCRIPTION_STATES, type SubscriptionTarget } from './snapshot.js';
 
 const NOTHING: readonly never[] = [];
@@ -24,6 +24,7 @@ export class SharedParts {
       target,
       topic,
       service: this.#text(record.service),
+      ...(record.overrides?.customParams === undefined ? {} : { overrides: ownOverrides(record.overrides) }),
       ...(record.metadata === undefined ? {} : { metadata: ownStrings(record.metadata) }),
       desired: record.desired === 'subscribed' ? 'subscribed' : 'unsubscribed',
       hubs: this.#list(record.hubs),
@@ -85,6 +86,10 @@ function named(target: SubscriptionTarget): string {
 /** A text without what it was cut out of: a decoder cuts texts out of whole rows, which are kept as long as one of them is. */
 function own(text: string): string {
   return Buffer.from(text, 'utf8').toString('utf8');
+}
+
+function ownOverrides({ customParams = {}, ...overrides }: SubscriptionOverrides): SubscriptionOverrides {
+  return { ...overrides, customParams: ownStrings(customParams) };
 }
 
 function ownStrings(strings: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -68,6 +68,7 @@ function isStored(data: unknown, id: string): data is StoredSubscription {
     (record['topicSource'] === undefined ||
       (isObject(record['topicSource']) && areStrings(record['topicSource'], ['topic', 'url']))) &&
     (record['publisherHolds'] === undefined || isHolds(record['publisherHolds'])) &&
+    isOverrides(record['overrides']) &&
     (record['metadata'] === undefined || isStringsByName(record['metadata'])) &&
     isTarget &&
     LISTS.every((name) => Array.isArray(record[name])) &&
@@ -92,6 +93,11 @@ function isHolds(holds: unknown): boolean {
     Array.isArray(holds) &&
     holds.every((hold) => isObject(hold) && areStrings(hold, ['url']) && areNumbers(hold, ['until']))
   );
+}
+
+function isOverrides(overrides: unknown): boolean {
+  if (overrides === undefined) return true;
+  return isObject(overrides) && (overrides['customParams'] === undefined || isStringsByName(overrides['customParams']));
 }
 
 function isStringsByName(value: unknown): boolean {

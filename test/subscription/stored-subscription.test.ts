@@ -22,10 +22,19 @@ describe('a stored subscription', () => {
     expect(readWith({ metadata: { customer: '7' } }).metadata).toEqual({ customer: '7' });
   });
 
-  test.each([[{ metadata: 'text' }], [{ metadata: ['a'] }], [{ metadata: null }], [{ metadata: { customer: 7 } }]])(
-    'is corrupt with %j',
-    (change) => {
-      expect(() => readWith(change)).toThrow(StoreError);
-    },
-  );
+  test('is read with its own custom parameters', () => {
+    expect(readWith({ overrides: { customParams: { key: 'k' } } }).overrides).toEqual({ customParams: { key: 'k' } });
+    expect(readWith({ overrides: { leaseSeconds: 60 } }).overrides).toEqual({ leaseSeconds: 60 });
+  });
+
+  test.each([
+    [{ overrides: { customParams: 'text' } }],
+    [{ overrides: { customParams: { key: 7 } } }],
+    [{ metadata: 'text' }],
+    [{ metadata: ['a'] }],
+    [{ metadata: null }],
+    [{ metadata: { customer: 7 } }],
+  ])('is corrupt with %j', (change) => {
+    expect(() => readWith(change)).toThrow(StoreError);
+  });
 });

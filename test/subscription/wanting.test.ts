@@ -227,16 +227,45 @@ describe('a retry', () => {
     expect(life.apply({ type: 'retried' }).record.overrides).toEqual({ leaseSeconds: 60 });
   });
 
-  test.each([{ leaseSeconds: 60 }, { secret: 'another' }, { secret: false as const }])(
-    'with other terms for what is held tells the hub at once: %j',
-    (overrides) => {
-      const life = active().after(DAY).apply({ type: 'retried', overrides });
-      expect(life.asked).toEqual(['discover']);
-      expect(life.grant.state).toBe('active');
-      life.discovered().requested({ requestId: 'r2' }).verified();
-      expect(life.apply({ type: 'retried', overrides }).asked).toEqual([]);
-    },
-  );
+  test.each([
+    { leaseSeconds: 60 },
+    { secret: 'another' },
+    { secret: false as const },
+    { customParams: { tenant: 'a' } },
+  ])('with other terms for what is held tells the hub at once: %j', (overrides) => {
+    const life = active().after(DAY).apply({ type: 'retried', overrides });
+    expect(life.asked).toEqual(['discover']);
+    expect(life.grant.state).toBe('active');
+    life.discovered().requested({ requestId: 'r2' }).verified();
+    expect(life.apply({ type: 'retried', overrides }).asked).toEqual([]);
+  });
+
+  test('with other terms replaces those that are given, and keeps the others', () => {
+    const life = active().apply({ type: 'retried', overrides: { leaseSeconds: 60, customParams: { a: '1', b: '2' } } });
+    life.discovered().requested({ requestId: 'r2' }).verified();
+    expect(life.apply({ type: 'retried', overrides: { customParams: { c: '3' } } }).asked).toEqual(['discover']);
+    expect(life.record.overrides).toEqual({ leaseSeconds: 60, customParams: { c: '3' } });
+  });
+
+  test('with the same parameters in another order asks nothing', () => {
+    const life = active().apply({ type: 'retried', overrides: { customParams: { a: '1', b: '2' } } });
+    life.discovered().requested({ requestId: 'r2' }).verified();
+    expect(life.apply({ type: 'retried', overrides: { customParams: { b: '2', a: '1' } } }).asked).toEqual([]);
+    expect(life.apply({ type: 'retried', overrides: { customParams: { b: '2', a: '1', c: '3' } } }).asked).toEqual([
+      'discover',
+    ]);
+  });
+
+  test('with other terms while a request is in flight renews once that is verified, and only once', () => {
+    const life = verifying().apply({ type: 'retried', overrides: { customParams: { a: '1' } } });
+    expect(life.asked).toEqual([]);
+    life.accepted().verified();
+    expect(dueAt(life.record)).toBe(life.now);
+    expect(life.due().asked).toEqual(['discover']);
+    expect(life.discovered().asked).toEqual(['subscribe']);
+    life.requested({ requestId: 'r2' }).verified();
+    expect(dueAt(life.record)).toBeGreaterThan(life.now + DAY);
+  });
 
   test('with other terms for what is renewed at the same time asks once', () => {
     const life = active()
