@@ -1,5 +1,6 @@
 import type { Deadline } from './deadline.js';
 import type { BearerToken, HttpClientConfig } from './http-config.js';
+import { secretRedactor } from './hub-text.js';
 import { networkFailure } from './network-failure.js';
 
 // A header can carry more by the letter of fetch than undici then sends.
@@ -26,11 +27,21 @@ export function recentTokens(source: Exclude<BearerToken, string>): readonly str
   return remembered.get(source) ?? [];
 }
 
+/** The function of `auth.bearer` gave no token, so the request was not sent. */
+export class BearerTokenError extends Error {
+  override readonly name = 'BearerTokenError';
+}
+
+/** Whether a request failed because its bearer token could not be had. */
+export function isTokenFailure(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof BearerTokenError;
+}
+
 /**
  * Calls the function that gives the bearer token of one request.
  *
  * @param field the option that the function was given as, for the error
- * @throws Error that says what went wrong; a token is not in it
+ * @throws BearerTokenError that says what went wrong; no token that the function gave before is in it
  */
 export async function giveToken(
   source: Exclude<BearerToken, string>,
@@ -41,12 +52,14 @@ export async function giveToken(
   try {
     token = await race((async () => source())());
   } catch (cause) {
-    throw new Error(`${field} failed: ${networkFailure(cause)}`, { cause });
+    const reason = networkFailure(cause);
+    const told = secretRedactor(recentTokens(source))(reason);
+    throw new BearerTokenError(`${field} failed: ${told}`, told === reason ? { cause } : {});
   }
   if (typeof token === 'string' && token !== '' && isHeaderValue(token)) {
     const others = recentTokens(source).filter((other) => other !== token);
     remembered.set(source, [token, ...others].slice(0, MOST_REMEMBERED));
     return token;
   }
-  throw new Error(`${field} gave no token that a header can carry (not shown)`);
+  throw new BearerTokenError(`${field} gave no token that a header can carry (not shown)`);
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isTokenFailure } from '../hub/bearer-token.js';
 import { discover } from '../hub/discover.js';
 import { hubCandidates, isNoHubHere } from '../hub/hub-candidates.js';
 import type { TopicKeeper } from '../hub/kept-document.js';
@@ -98,7 +99,8 @@ export function hubClient(options: HubClientOptions): HubClient {
       } catch (error) {
         if (signal.aborted) return;
         const hold = holdOf(error, target, now());
-        await apply(id, { type: 'discovery-failed', failure: failureOf(error, 'discovery', now()), hold });
+        const cause = isTokenFailure(error) ? 'configuration' : 'discovery';
+        await apply(id, { type: 'discovery-failed', failure: failureOf(error, cause, now()), hold });
         return;
       }
       if (signal.aborted) return;

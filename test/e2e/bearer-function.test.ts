@@ -1,0 +1,112 @@
+import { inspect } from 'node:util';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { HttpClientConfig, SubscriberRuntime, SubscriberServiceConfig, Subscription } from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { recordingLogger } from '../http/recording-logger.js';
+import { exchange, request } from '../http/wire.js';
+import { FakeWorld } from './fake-world.js';
+import { quiet } from './news-service.js';
+import { reader, until } from './world.js';
+
+/** A function that gives another token at each call, and fails while it is told to. */
+class TokenService {
+  readonly given: string[] = [];
+  failsWith: unknown;
+
+  readonly httpConfig: HttpClientConfig = {
+    auth: {
+      bearer: async () => {
+        if (this.failsWith !== undefined) throw this.failsWith;
+        this.given.push(`t0ken-number-${this.given.length + 1}`);
+        return this.given.at(-1) ?? '';
+      },
+    },
+  };
+}
+
+async function only(runtime: SubscriberRuntime): Promise<Subscription> {
+  const [first] = await runtime.subscriptions.find();
+  if (first === undefined) throw new Error('there is no subscription');
+  return first;
+}
+
+async function setUp(configOf: (tokens: TokenService) => SubscriberServiceConfig) {
+  const world = new FakeWorld();
+  const hub = await TestHub.start({ now: () => world.now });
+  onTestFinished(() => hub.close());
+  const tokens = new TokenService();
+  const topic = hub.topic('/feed');
+  const logger = recordingLogger();
+  const { service } = reader({ target: topic.url, unsubscribeOnShutdown: false, ...configOf(tokens) });
+  const start = async () => {
+    const runtime = await world.start(service, { logger });
+    onTestFinished(() => runtime.stopNow());
+    return runtime;
+  };
+  return { world, hub, topic, tokens, logger, start };
+}
+
+describe('auth.bearer as a function', () => {
+  it('is called for each request to the hub, and for each discovery', async () => {
+    const { hub, start } = await setUp(({ httpConfig }) => ({ httpConfig, discoveryConfig: { httpConfig } }));
+    const runtime = await start();
+    await runtime.ready();
+    const { id } = await only(runtime);
+    await runtime.renew(id);
+    await hub.until(() => hub.requests.filter(({ method }) => method === 'POST').length === 2);
+    const carried = hub.requests.flatMap(({ headers }) => headers.get('authorization') ?? []);
+    expect(carried).toEqual([1, 2, 3, 4].map((number) => `Bearer t0ken-number-${number}`));
+  });
+
+  it.each(['the hub', 'discovery'])(
+    'that throws makes an attempt fail, and is called again for the next: %s',
+    async (of) => {
+      const { world, hub, tokens, start } = await setUp(({ httpConfig }) =>
+        of === 'discovery' ? { discoveryConfig: { httpConfig } } : { httpConfig },
+      );
+      tokens.failsWith = new Error('the token service is down');
+      const runtime = await start();
+      const failed = await until(async () => (await runtime.subscriptions.find({ state: 'failed' }))[0]);
+      expect(failed.lastError).toMatchObject({
+        cause: 'configuration',
+        message: expect.stringMatching(/auth\.bearer failed: the token service is down$/),
+      });
+      expect(failed).toMatchObject({ attempts: 1, failures: { configuration: { count: 1 } } });
+      tokens.failsWith = undefined;
+      world.pass(60_000);
+      await quiet();
+      await runtime.ready();
+      await hub.settled();
+      expect(await runtime.subscriptions.count({ state: 'active' })).toBe(1);
+    },
+  );
+
+  it('gives no token away to a log, an error or a snapshot, also where its own errors quote one', async () => {
+    const { tokens, hub, logger, start } = await setUp(({ httpConfig }) => ({ httpConfig }));
+    const runtime = await start();
+    await runtime.ready();
+    const errors: unknown[] = [];
+    runtime.hooks.on('failed', ({ error }) => void errors.push(error));
+    runtime.hooks.on('denied', ({ error }) => void errors.push(error));
+    const { id, callback = '', topic = '' } = await only(runtime);
+    tokens.failsWith = new Error('t0ken-number-1 has expired');
+    await runtime.renew(id);
+    await until(() => errors.length === 1);
+    tokens.failsWith = undefined;
+    hub.fail(401, { times: 1, body: 'wrong: Bearer t0ken-number-2' });
+    await runtime.retry(id);
+    await until(() => errors.length === 2);
+    const query = new URLSearchParams({
+      'hub.mode': 'denied',
+      'hub.topic': topic,
+      'hub.reason': 'Bearer t0ken-number-2 is unknown',
+    });
+    await exchange(runtime.port ?? 0, request('GET', `${new URL(callback).pathname}?${query.toString()}`));
+    await until(() => errors.length === 3);
+    const shown = inspect([errors, await runtime.subscriptions.find(), logger.lines], { depth: 20 });
+    expect(shown).toContain('[redacted] has expired');
+    expect(shown).toContain('wrong: Bearer [redacted]');
+    expect(shown).toContain('Bearer [redacted] is unknown');
+    expect(shown).not.toContain('t0ken-number');
+  });
+});
