@@ -73,6 +73,11 @@ export class EntriesReader {
     }
   }
 
+  /** The entries alone. Rejects as `read()` does. */
+  async entries(): Promise<readonly FeedEntry[]> {
+    return (await this.read()).entries;
+  }
+
   /** The pieces of entries that were asked for; undefined where they were not. Rejects where they cannot be read. */
   get readPieces(): Awaitable<readonly Piece[]> | undefined {
     if (this.#read !== undefined) return this.#read.pieces;

@@ -4,16 +4,19 @@ import type { Document } from '../feed/document.js';
 import { parseFeed } from '../feed/parse.js';
 import { parseJson } from '../feed/parse-json.js';
 import { decodeText } from '../protocol/charset.js';
-import { linksFromHeaders } from '../protocol/link-header.js';
 import { parseMediaType } from '../protocol/media-type.js';
+import { INSPECT, viewNamed } from '../subscription/log-view.js';
 import type { Grant, Subscription } from '../subscription/snapshot.js';
 import { observed, type Awaitable } from './after.js';
 import { contentByType } from './content-by-type.js';
 import { EntriesReader } from './event-entries.js';
+import { eventSummary, type EventSummary } from './event-summary.js';
 import { parsedWith } from './parsed-event.js';
 import type { Piece } from './piece.js';
 import {
   contentDigest,
+  contentLinks,
+  contentTypeOf,
   headersOf,
   withoutBuffer,
   type ContentLinks,
@@ -55,7 +58,10 @@ export class ContentDistributionMessage {
   #isClosed = false;
 
   static {
-    abortSignalOf = (event) => event.#abort();
+    abortSignalOf = (event) => {
+      event.#isAborted = true;
+      event.#controller?.abort();
+    };
     closeEvent = (event) => {
       event.#isClosed = true;
       return event;
@@ -98,14 +104,12 @@ export class ContentDistributionMessage {
 
   /** The media type alone, lower-case: `application/atom+xml`. Empty where the hub sent none. */
   get contentType(): string {
-    return parseMediaType(this.#values('content-type')[0]).type;
+    return parseMediaType(contentTypeOf(this.#content)).type;
   }
 
   /** The links of its `Link` headers. They say nothing of which subscription it is for: the callback does. */
   get links(): ContentLinks {
-    const { hubs, selfs } = linksFromHeaders(this.#values('link'), this.#base);
-    const [self] = selfs;
-    return self === undefined ? { hub: hubs } : { hub: hubs, self };
+    return contentLinks(this.#content, this.#base);
   }
 
   /** When it was received. */
@@ -126,7 +130,7 @@ export class ContentDistributionMessage {
   /** Aborted when the runtime stops and waits no longer. Each run of the handler has its own. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.#isAborted) this.#abort();
+    if (this.#isAborted) this.#controller.abort();
     return this.#controller.signal;
   }
 
@@ -151,7 +155,7 @@ export class ContentDistributionMessage {
    * the mark.
    */
   text(): string {
-    return (this.#text ??= decodeText(this.bytes(), this.#values('content-type')[0]));
+    return (this.#text ??= decodeText(this.bytes(), contentTypeOf(this.#content)));
   }
 
   /**
@@ -204,11 +208,7 @@ export class ContentDistributionMessage {
    * @throws RangeError where it has more than 50,000 entries or 500,000 elements, or takes too much memory or time
    */
   entries(): Promise<readonly FeedEntry[]> {
-    return observed(
-      this.#entriesReader()
-        .read()
-        .then(({ entries }) => entries),
-    );
+    return observed(this.#entriesReader().entries());
   }
 
   /**
@@ -221,29 +221,29 @@ export class ContentDistributionMessage {
     return contentByType(this);
   }
 
+  /** A summary for a log: the text is cut, and no secret or callback is in it. `JSON.stringify(event)` writes it. */
+  toJSON(): EventSummary {
+    return eventSummary(this, contentTypeOf(this.#content));
+  }
+
+  /** Shows the same summary in `console.log(event)`. */
+  [INSPECT](): object {
+    return viewNamed('ContentDistributionMessage', this.toJSON());
+  }
+
   /** The base of relative links. */
   get #base(): string {
     return this.#content.url ?? this.grant.topic;
   }
 
-  /** Of a header by its lower-case name. */
-  #values(wanted: string): readonly string[] {
-    return this.#content.headers.flatMap(([name, value]) => (name.toLowerCase() === wanted ? value : []));
-  }
-
   #document(): Document {
-    const [contentType] = this.#values('content-type');
+    const contentType = contentTypeOf(this.#content);
     return { bytes: this.bytes(), contentType, baseUrl: this.#base, subscriptionId: this.#reception.subscriptionId };
   }
 
   #entriesReader(): EntriesReader {
     const claimant = (): string | undefined => (this.#isClosed ? undefined : this.id);
     return (this.#reader ??= new EntriesReader(this.#document(), { ...this.#reception, claimant }));
-  }
-
-  #abort(): void {
-    this.#isAborted = true;
-    this.#controller?.abort();
   }
 }
 

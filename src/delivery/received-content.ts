@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { linksFromHeaders } from '../protocol/link-header.js';
 import type { Grant, Subscription } from '../subscription/snapshot.js';
 import type { EntriesContext } from './event-entries.js';
 
@@ -55,4 +56,21 @@ export interface ReceptionContext extends Pick<EntriesContext, 'subscriptionId' 
 export interface ContentLinks {
   readonly hub: readonly string[];
   readonly self?: string;
+}
+
+/** The `Content-Type` header as it was sent, with its parameters; the first of several. */
+export function contentTypeOf({ headers }: Pick<GenuineContent, 'headers'>): string | undefined {
+  return headerValues(headers, 'content-type')[0];
+}
+
+/** The links of the `Link` headers. Relative ones are resolved against `base`. */
+export function contentLinks({ headers }: Pick<GenuineContent, 'headers'>, base: string): ContentLinks {
+  const { hubs, selfs } = linksFromHeaders(headerValues(headers, 'link'), base);
+  const [self] = selfs;
+  return self === undefined ? { hub: hubs } : { hub: hubs, self };
+}
+
+/** All values of the header with this lower-case name. */
+function headerValues(headers: GenuineContent['headers'], wanted: string): readonly string[] {
+  return headers.flatMap(([name, value]) => (name.toLowerCase() === wanted ? value : []));
 }

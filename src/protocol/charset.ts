@@ -1,4 +1,4 @@
-import { parseMediaType } from './media-type.js';
+import { isJsonType, parseMediaType } from './media-type.js';
 
 /** How much of a document is looked at for a declaration (HTML, section 13.2.3.2). */
 export const DECLARATION_BYTES = 1024;
@@ -46,7 +46,6 @@ function encodingOf(label: string, isBytewise: boolean): string | undefined {
  */
 export function decodeText(bytes: Uint8Array, contentType: string | undefined): string {
   const { type, charset } = parseMediaType(contentType);
-  const isJson = type === 'application/json' || type.endsWith('+json');
-  const encoding = detectEncoding(bytes.subarray(0, DECLARATION_BYTES), isJson ? 'utf-8' : charset);
+  const encoding = detectEncoding(bytes.subarray(0, DECLARATION_BYTES), isJsonType(type) ? 'utf-8' : charset);
   return new TextDecoder(encoding).decode(bytes);
 }
