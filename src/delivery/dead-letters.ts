@@ -2,6 +2,8 @@ import type { Engine } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
+import { withView } from '../subscription/log-view.js';
+import { DEAD_LETTER_VIEW } from './dead-letter-view.js';
 import type { DeadLetterConfig } from './delivery-config.js';
 import type { ContentDistributionMessage } from './message.js';
 import { decodeEvent, type DeadLetterCause, type StoredEvent } from './stored-event.js';
@@ -48,6 +50,11 @@ export class DeadLetters {
 
   constructor(options: DeadLettersOptions) {
     this.#options = options;
+  }
+
+  /** How many there are, of all services. */
+  get count(): number {
+    return [...this.#services.values()].reduce((count, letters) => count + letters.size, 0);
   }
 
   /** Takes note of one that a previous process left. */
@@ -173,7 +180,7 @@ export class DeadLetters {
 
 function deadLetter(stored: StoredEvent, event: ContentDistributionMessage | undefined): DeadLetter {
   const { id, service, subscriptionId, receivedAt, deadSince = 0, deadCause = 'failed', attempts, errors } = stored;
-  return {
+  const letter: DeadLetter = {
     id,
     service,
     subscriptionId,
@@ -184,4 +191,5 @@ function deadLetter(stored: StoredEvent, event: ContentDistributionMessage | und
     errors: errors.map(({ message, at }) => ({ message, at: new Date(at) })),
     event,
   };
+  return withView(letter, DEAD_LETTER_VIEW);
 }

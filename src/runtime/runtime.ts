@@ -5,6 +5,7 @@ import { ConfigurationError, WebSubError } from '../errors.js';
 import type { Listener } from '../http/listener.js';
 import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record.js';
+import { INSPECT } from '../subscription/log-view.js';
 import type { Subscription } from '../subscription/snapshot.js';
 import { timeLimit } from './bounded.js';
 import type { Core } from './core.js';
@@ -13,6 +14,7 @@ import type { SubscriberHandlers } from './handlers.js';
 import type { HostServer } from './host-server.js';
 import type { Reach } from './reach.js';
 import { whenReady } from './readiness.js';
+import { runtimeView } from './runtime-view.js';
 import { LAST_STEP_MS, shutDown } from './shutdown.js';
 import { checkSubscribeOptions, checkUnsubscribeTarget } from './subscribe-options.js';
 import { subscriptionList } from './subscription-list.js';
@@ -220,6 +222,11 @@ export class Runtime implements SubscriberRuntime {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  /** Shows a summary in `console.log(runtime)`. */
+  [INSPECT](): object {
+    return runtimeView(this.#options.core, this);
   }
 
   #shutDown(options: StopOptions, graceMs: number): Promise<void> {

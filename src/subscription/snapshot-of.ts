@@ -1,3 +1,4 @@
+import { withView, type LogView } from './log-view.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
 import {
   FAILURE_CAUSES,
@@ -10,9 +11,17 @@ import {
 } from './snapshot.js';
 import { grantStateOf, isOver, isWorking, stateOf } from './state.js';
 
+/** Leaves out the callback in `console.log`: whoever knows it can send content to it. */
+const WITHOUT_CALLBACK: LogView<{ readonly callback?: string }> = {
+  value() {
+    const { callback: _hidden, ...shown } = this;
+    return shown;
+  },
+};
+
 /** What users see of a grant. */
 export function grantSnapshot(grant: GrantRecord): Grant {
-  return defined({
+  const snapshot = defined({
     id: grant.id,
     advertisedHub: grant.advertisedHub,
     hub: grant.hub,
@@ -24,13 +33,14 @@ export function grantSnapshot(grant: GrantRecord): Grant {
     expiresAt: dateOf(grant.expiresAt),
     renewsAt: isWorking(grant) ? dateOf(grant.nextAttemptAt ?? grant.renewsAt) : undefined,
   });
+  return withView(snapshot, WITHOUT_CALLBACK);
 }
 
 /** What users see of a subscription. */
 export function subscriptionSnapshot(record: SubscriptionRecord, stats: SubscriptionStats): Subscription {
   const grants = record.grants.toSorted(liveFirst).map(grantSnapshot);
   const { hub, topic, callback, leaseSeconds, verifiedAt, expiresAt, renewsAt } = grants[0] ?? {};
-  return defined({
+  const snapshot = defined({
     id: record.id,
     service: record.service,
     target: record.target,
@@ -54,6 +64,7 @@ export function subscriptionSnapshot(record: SubscriptionRecord, stats: Subscrip
     expiresAt,
     renewsAt,
   });
+  return withView(snapshot, WITHOUT_CALLBACK);
 }
 
 function isBeingLeft({ state, superseded }: GrantRecord): boolean {

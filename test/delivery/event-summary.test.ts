@@ -19,14 +19,14 @@ function eventOf(
     ...(contentType === undefined ? [] : [['Content-Type', contentType] as const]),
   ];
   const given = { ...grant, callback: CALLBACK, secrets: [{ value: 'a long secret', role: 'current' } as const] };
-  const facts = {
+  const facts: ReceptionFacts = {
     id: 'e1',
     receivedAt: 0,
     attempt: 2,
     isAborted: false,
     source: 'hub',
     changeOf: () => 'new',
-  } as const;
+  };
   return messageOf(entryOf([given]), given, { headers, raw: Buffer.from(body), ...content }, facts);
 }
 

@@ -1,3 +1,5 @@
+import assert from 'node:assert';
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { grantSnapshot, subscriptionSnapshot } from '../../src/subscription/snapshot-of.js';
 import type { Subscription } from '../../src/subscription/snapshot.js';
@@ -140,5 +142,24 @@ describe('a snapshot', () => {
     const json = JSON.stringify([snapshot(life), grantSnapshot({ ...life.grant, verifyToken: 'a secret token' })]);
     expect(life.grant.secrets).toMatchObject([{ value: 'a secret' }]);
     expect(json).not.toContain('a secret');
+  });
+
+  test('leaves its callbacks out of console.log, and of nothing else', () => {
+    const snap = snapshot(active());
+    const { callback = '' } = snap;
+    const deep = { depth: null, showHidden: true };
+    expect(JSON.stringify(snap).split(callback)).toHaveLength(3);
+    for (const shown of [snap, snap.grants[0], { snap }, [snap], snap.grants]) {
+      expect(inspect(shown, deep)).not.toContain(callback);
+      expect(inspect(shown, deep)).toContain(`topic: '${TOPIC}'`);
+    }
+  });
+
+  test('is a plain object: it is copied, cloned and compared as one', () => {
+    const snap = snapshot(active());
+    assert.deepStrictEqual(snap, { ...snap });
+    assert.deepStrictEqual(structuredClone(snap), snap);
+    expect(Object.getPrototypeOf(snap)).toBe(Object.prototype);
+    expect(Reflect.ownKeys({ ...snap })).toEqual(Object.keys(snap));
   });
 });

@@ -1,0 +1,24 @@
+import { viewNamed } from '../subscription/log-view.js';
+import type { SubscriptionState } from '../subscription/snapshot.js';
+import { stateOf } from '../subscription/state.js';
+import type { Core } from './core.js';
+
+/** What `console.log` shows of a runtime: where it listens and what it has, in numbers. */
+export function runtimeView(
+  { services, registry, news }: Pick<Core, 'services' | 'registry' | 'news'>,
+  { url, port, isStopping }: { readonly url: string; readonly port: number | undefined; readonly isStopping: boolean },
+): object {
+  const subscriptions: Partial<Record<SubscriptionState, number>> = {};
+  for (const { record } of registry.entries()) {
+    const state = stateOf(record);
+    subscriptions[state] = (subscriptions[state] ?? 0) + 1;
+  }
+  return viewNamed('SubscriberRuntime', {
+    url,
+    port,
+    services: services.map(({ config }) => config.name),
+    subscriptions,
+    deadLetters: news.deadLetters.count,
+    ...(isStopping ? { isStopping } : {}),
+  });
+}

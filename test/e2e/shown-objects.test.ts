@@ -1,0 +1,130 @@
+import { inspect } from 'node:util';
+import { expect, onTestFinished, test } from 'vitest';
+import {
+  defineSubscriber,
+  UnrecoverableEventError,
+  type ContentDistributionMessage,
+  type DeadLetter,
+  type HookName,
+  type SubscriberRuntime,
+} from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { HOOK_NAMES } from '../../src/delivery/hooks.js';
+import { FakeWorld } from './fake-world.js';
+import { quiet } from './news-service.js';
+
+const SECRET = 'a secret that nobody may see';
+
+/** What `console.log` could show of a value at most. */
+const allOf = (value: unknown): string => inspect(value, { depth: null, showHidden: true, maxStringLength: null });
+
+/** A service that fails, and everything that its author may log. */
+async function scene() {
+  const world = new FakeWorld();
+  const hub = await TestHub.start();
+  onTestFinished(() => hub.close());
+  const topic = hub.topic('/feed');
+  const seen: [name: string, value: unknown][] = [];
+  let text = '';
+  const service = defineSubscriber(
+    { name: 'news', target: topic.url, secret: SECRET },
+    {
+      onEventNotification(event: ContentDistributionMessage) {
+        seen.push(['event', event]);
+        text = event.text();
+        if (text === 'unrecoverable') throw new UnrecoverableEventError('a bad event');
+        if (text === 'failing') throw new Error('the database is down');
+      },
+      onSubscriptionVerification: (verification) => void seen.push(['verification', verification]),
+      onUnsubscriptionVerification: (verification) => void seen.push(['unsubscription', verification]),
+      onSubscriptionValidationDenied: (denial) => void seen.push(['denial', denial]),
+      onHubError: (error) => void seen.push(['error', error]),
+    },
+  );
+  const runtime = await world.start(service);
+  onTestFinished(() => runtime.stopNow());
+  for (const name of HOOK_NAMES) runtime.hooks.on(name, (payload) => seen.push([`hook ${name}`, payload]));
+  await runtime.ready({ timeoutMs: 5_000 });
+  await hub.settled();
+  const [subscription] = await runtime.subscriptions.find();
+  const callback = subscription?.callback ?? '';
+  return { world, hub, topic, service, runtime, seen, callback, token: callback.split('/').at(-1) ?? '' };
+}
+
+async function lettersOf(runtime: SubscriberRuntime): Promise<readonly DeadLetter[]> {
+  const letters: DeadLetter[] = [];
+  for await (const letter of runtime.deadLetters) letters.push(letter);
+  return letters;
+}
+
+test('console.log shows no callback and no secret of anything that a service is given', async () => {
+  const { hub, topic, service, runtime, seen, token } = await scene();
+  expect(token.length).toBeGreaterThan(15);
+  await topic.publish('news');
+  await topic.publish('unrecoverable');
+  await topic.publish('failing');
+  hub.configure({ signature: 'wrong' });
+  await topic.publish('forged');
+  hub.configure({ signature: 'valid' });
+  await hub.error('out of order');
+  await topic.deny('not any more', { keep: true });
+  await quiet();
+  seen.push(['runtime', runtime], ['service', service], ['dead letters', await lettersOf(runtime)]);
+  for await (const subscription of runtime.subscriptions) seen.push(['subscription', subscription]);
+  await runtime.stop();
+  const names = new Set(seen.map(([name]) => name));
+  const hooks: readonly HookName[] = ['denied', 'hub-error', 'rejected', 'delivered', 'handler-error', 'dead-letter'];
+  for (const name of [
+    'verification',
+    'unsubscription',
+    'denial',
+    'error',
+    'event',
+    ...hooks.map((hook) => `hook ${hook}`),
+  ]) {
+    expect(names).toContain(name);
+  }
+  const showing = (text: string): readonly string[] =>
+    seen.filter(([, value]) => `${allOf(value)} ${inspect(value)}`.includes(text)).map(([name]) => name);
+  expect([showing(token), showing(SECRET)]).toEqual([[], []]);
+});
+
+test('console.log shows a dead letter with its errors by message', async () => {
+  const { topic, runtime } = await scene();
+  await topic.publish('unrecoverable');
+  await quiet();
+  const [letter] = await lettersOf(runtime);
+  expect(inspect(letter, { depth: 1 })).toContain("DeadLetter {\n  id: '");
+  expect(inspect(letter)).toContain("errors: [ 'a bad event' ]");
+  expect(inspect(letter)).toContain('event: ContentDistributionMessage {');
+  expect(JSON.parse(JSON.stringify(letter))).toMatchObject({
+    id: letter?.id,
+    errors: [{ message: 'a bad event' }],
+    event: { id: letter?.id, service: 'news', text: 'unrecoverable' },
+  });
+});
+
+test('console.log shows a runtime by its address and its numbers', async () => {
+  const { topic, runtime } = await scene();
+  await topic.publish('unrecoverable');
+  await quiet();
+  expect(inspect(runtime)).toBe(
+    [
+      'SubscriberRuntime {',
+      `  url: 'http://localhost:${runtime.port}',`,
+      `  port: ${runtime.port},`,
+      "  services: [ 'news' ],",
+      '  subscriptions: { active: 1 },',
+      '  deadLetters: 1',
+      '}',
+    ].join('\n'),
+  );
+  expect(inspect({ a: { b: { runtime } } })).toBe('{ a: { b: { runtime: [SubscriberRuntime] } } }');
+  await runtime.stop();
+  expect(inspect(runtime)).toContain('isStopping: true');
+});
+
+test('console.log shows a test hub by its address alone', async () => {
+  const { hub } = await scene();
+  expect(inspect(hub)).toBe(`TestHub { url: '${hub.url}', port: ${hub.port} }`);
+});
