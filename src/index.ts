@@ -18,6 +18,8 @@ export type { DependencyContainer, InjectionToken } from './runtime/tsyringe.js'
 
 export type { Acknowledgement, EventHandler } from './delivery/event-handler.js';
 export { ContentDistributionMessage } from './delivery/message.js';
+export { toCloudEvent } from './delivery/cloud-event.js';
+export type { CloudEvent } from './delivery/cloud-event.js';
 export type { EventSummary } from './delivery/event-summary.js';
 export type { StandardSchema, StandardSchemaIssue, StandardSchemaResult } from './delivery/standard-schema.js';
 export type { ContentLinks, EventSource } from './delivery/received-content.js';
