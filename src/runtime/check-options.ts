@@ -33,6 +33,7 @@ type WithDefault =
   | 'deferRequests'
   | 'basePath'
   | 'store'
+  | 'waitForStoreSeconds'
   | 'schedule'
   | 'failFast'
   | 'pruneDeclared'
@@ -118,6 +119,7 @@ const OPTIONS = {
     (value): value is NonNullable<StartOptions['store']> =>
       typeof value === 'string' || hasMethods(value, 'get', 'set', 'delete'),
   ),
+  waitForStoreSeconds: numberOf('seconds', { least: 0, most: LONGEST_TIMER_MS / 1000, whole: false }),
   container: given('a tsyringe container', (value): value is NonNullable<StartOptions['container']> =>
     hasMethods(value, 'resolve', 'createChildContainer'),
   ),
@@ -149,6 +151,7 @@ export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): Che
     deferRequests: false,
     basePath: '/websub',
     store: 'lmdb://.websub',
+    waitForStoreSeconds: 0,
     failFast: false,
     pruneDeclared: false,
     gracefulShutdownSeconds: 20,

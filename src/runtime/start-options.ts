@@ -94,6 +94,11 @@ export interface StartOptions {
    * `'memory'`. @default 'lmdb://.websub', or the environment's `WEBSUB_STORE`
    */
   readonly store?: Keyv | string | undefined;
+  /**
+   * Seconds to wait for another process to give the store up, as a rolling deployment needs. 0 rejects at once with the
+   * StoreError that names the owner. A store server that cannot be reached is not waited for. @default 0
+   */
+  readonly waitForStoreSeconds?: number | undefined;
   /** The tsyringe container whose child constructs the services. @default tsyringe's root container */
   readonly container?: DependencyContainer | undefined;
   /** A pino-compatible logger, or false for none. @default pino, at the level of the environment's `LOG_LEVEL` */

@@ -4,10 +4,10 @@ import type { Engine } from '../engine/engine.js';
 import { WebSubError, type StoreError } from '../errors.js';
 import { attach } from '../http/attach.js';
 import { unfailing, type Logger } from '../logger.js';
-import { acquireOwner } from '../store/owner-lock.js';
 import { openStore } from '../store/open-store.js';
 import { resealing } from '../store/resealing.js';
 import { sealedStore } from '../store/sealed-store.js';
+import { waitForOwner } from '../store/wait-for-owner.js';
 import { readStored } from '../subscription/stored-subscription.js';
 import { runAll } from './bounded.js';
 import { bounded } from './bounded-log.js';
@@ -50,7 +50,7 @@ const WORLD: Seams = { now: Date.now, random: Math.random, engine: embeddedEngin
  *
  * @returns when callbacks are answered, every first request has left or is scheduled, and all packages are loaded
  * @throws ConfigurationError for services or options that are wrong
- * @throws StoreError when the store cannot be opened, another process owns it, or it is sealed with a key that was not given
+ * @throws StoreError when the store cannot be opened, another process owns it (after `waitForStoreSeconds`), or it is sealed with a key that was not given
  * @throws ListenerError when the port cannot be listened on, or the tunnel not opened
  * @throws ResourceDiscoveryFailedError and SubscriptionInitiationError, with `failFast`
  */
@@ -92,7 +92,9 @@ export async function start(
       void sealing.stop();
       runtime?.lost();
     };
-    const owner = await acquireOwner(store, { now, onLost, ...(checked.store === 'memory' ? { settleMs: 0 } : {}) });
+    const settle = checked.store === 'memory' ? { settleMs: 0 } : {};
+    const wait = { waitMs: checked.waitForStoreSeconds * 1000, logger };
+    const owner = await waitForOwner(store, { now, onLost, ...settle }, wait);
     opened.push(() => owner.release());
     opened.push(() => sealing.stop());
     const sealedWith = sealed.key === undefined ? {} : { sealedWith: sealed.key.id };

@@ -33,6 +33,23 @@ const ownerId = 'runtime';
 /** What this process holds, so that two runtimes in it do not own one store. */
 const held = new Set<string>();
 
+/** Errors of {@link acquireOwner} that name an owner, with that owner. */
+const inUse = new WeakMap<object, StoreOwner>();
+
+/** The living owner that an error of {@link acquireOwner} names; undefined where the store failed for another reason. */
+export function ownerNamedBy(error: unknown): StoreOwner | undefined {
+  return typeof error === 'object' && error !== null ? inUse.get(error) : undefined;
+}
+
+/** The process that owns the store and lives; a read, without a transaction. @throws StoreError when the store fails */
+export async function livingOwner(
+  store: RecordStore,
+  { now, identity = thisProcess() }: Pick<AcquireOwnerOptions, 'now' | 'identity'>,
+): Promise<StoreOwner | undefined> {
+  const present = decodeOwner(await store.get('owner', ownerId));
+  return present !== undefined && isAlive(present, identity, now()) ? present : undefined;
+}
+
 /**
  * Makes this process the store's only owner. A process that was killed on this host is replaced at once; one on another
  * host, 30 seconds after its last heartbeat. Where the store has no transactions two claims made in the same moment are
@@ -47,8 +64,7 @@ export async function acquireOwner(store: RecordStore, options: AcquireOwnerOpti
 
   const claim = (raw: unknown): ExchangeResult => {
     const present = decodeOwner(raw);
-    const context = { here: identity, held: (id: string) => held.has(id), now: now() };
-    if (present !== undefined && isOwnerAlive(present, context)) throw owned(store, present, identity, now());
+    if (present !== undefined && isAlive(present, identity, now())) throw owned(store, present, identity, now());
     return { set: encodeOwner(owner) };
   };
 
@@ -65,6 +81,10 @@ export async function acquireOwner(store: RecordStore, options: AcquireOwnerOpti
     throw error;
   }
   return keepOwning(store, owner, { now, onLost, heartbeatMs });
+}
+
+function isAlive(owner: StoreOwner, here: ProcessIdentity, now: number): boolean {
+  return isOwnerAlive(owner, { here, held: (id) => held.has(id), now });
 }
 
 function keepOwning(
@@ -135,10 +155,12 @@ function owned(store: RecordStore, present: StoreOwner, here: ProcessIdentity, n
   const seconds = Math.max(0, Math.ceil((present.heartbeatAt + staleAfterMs - now) / 1_000));
   const wait = present.host === here.host ? '' : ` If it is gone, the store can be had in ${seconds} s.`;
   const who = present.pid === here.pid && present.host === here.host ? 'this very ' : '';
-  return new StoreError(
+  const error = new StoreError(
     `The store ${store.location} is in use by ${who}${describe(present)}. ` +
       `Stop that one first, or give this one a store of its own.${wait}`,
   );
+  inUse.set(error, present);
+  return error;
 }
 
 function lost(store: RecordStore, other: StoreOwner | 'unreadable'): StoreError {

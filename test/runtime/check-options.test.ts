@@ -27,6 +27,7 @@ describe('checkOptions', () => {
       deferRequests: false,
       basePath: '/websub',
       store: 'lmdb://.websub',
+      waitForStoreSeconds: 0,
       failFast: false,
       pruneDeclared: false,
       gracefulShutdownSeconds: 20,
