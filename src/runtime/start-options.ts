@@ -91,7 +91,8 @@ export interface StartOptions {
   readonly tunnel?: ((address: string) => Promise<Tunnel>) | undefined;
   /**
    * Where state is kept: a Keyv, a URI (`lmdb://dir`, `redis://`, `postgres://`, `mysql://`, `sqlite://file`) or
-   * `'memory'`. @default 'lmdb://.websub', or the environment's `WEBSUB_STORE`
+   * `'memory'`. A URI may end in `?namespace=name` (1 to 64 letters, digits, `.`, `_`, `-`): records and owner lock are then
+   * that namespace's own, so that several processes share one directory or server. @default 'lmdb://.websub', or the environment's `WEBSUB_STORE`
    */
   readonly store?: Keyv | string | undefined;
   /**

@@ -11,12 +11,13 @@ import { redisStore } from './redis-store.js';
 import { sqliteStore } from './sqlite-store.js';
 import { hideSecrets, reasonOf, storeFailure } from './store-failure.js';
 import { parseStoreLocation } from './store-location.js';
+import { namespacePrefix } from './store-namespace.js';
 import { type TextStore, textRecords } from './text-records.js';
 import { within } from './time-limit.js';
 
 /** How a store is opened. */
 export interface OpenStoreOptions {
-  /** What every key begins with. @default 'websub' */
+  /** What every key begins with, where the URI names no namespace. @default 'websub' */
   readonly namespace?: string | undefined;
   /** Milliseconds a database server may take to be connected, and to answer one operation. @default 5_000 */
   readonly timeoutMs?: number | undefined;
@@ -41,15 +42,16 @@ export async function openStore(store: Keyv | string, options: OpenStoreOptions 
     return recordsIn(textRecords(given, namespace, timeoutMs), namespace);
   }
   const location = parseStoreLocation(store, directory);
-  if (location.type === 'memory') return recordsIn(textRecords(memoryStore(), namespace, timeoutMs), namespace);
+  const prefix = location.namespace === undefined ? namespace : namespacePrefix(location.namespace);
+  if (location.type === 'memory') return recordsIn(textRecords(memoryStore(), prefix, timeoutMs), prefix);
   if (location.type === 'lmdb')
-    return recordsIn(openLmdb(location.path, location.label, { timeoutMs, logger }), namespace);
+    return recordsIn(openLmdb(location.path, location.label, { timeoutMs, logger }), prefix);
   const served = await connected(await textStore(location, timeoutMs, logger), timeoutMs);
   served.keyv.on('error', (error: unknown) => {
     const reason = hideSecrets(reasonOf(error), served.secrets);
     logger.warn({ store: served.location, reason }, 'the store reported an error');
   });
-  return recordsIn(textRecords(served, namespace, timeoutMs), namespace);
+  return recordsIn(textRecords(served, prefix, timeoutMs), prefix);
 }
 
 type ServedLocation = Exclude<ReturnType<typeof parseStoreLocation>, { type: 'memory' | 'lmdb' }>;

@@ -38,7 +38,11 @@ export function serverStore(
     maxTextLength,
     async *rows(prefix) {
       if (listing === undefined) throw new TypeError('its adapter cannot list what it keeps');
-      for await (const [key, raw] of listing(prefix.slice(0, -1))) yield [stripsNamespace ? prefix + key : key, raw];
+      for await (const [found, raw] of listing(prefix.slice(0, -1))) {
+        const key = stripsNamespace ? prefix + found : found;
+        // SQL adapters look for the prefix with LIKE, for which "_" is any character.
+        if (key.startsWith(prefix)) yield [key, raw];
+      }
     },
     connect: connect ?? (() => keyv.get('connected').then(() => undefined)),
     disconnect,

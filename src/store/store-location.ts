@@ -1,27 +1,32 @@
 import { isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ConfigurationError } from '../errors.js';
+import { splitNamespace } from './store-namespace.js';
 
-/** Where a store's URI points. `label` is for logs and messages: absolute, passwords masked. */
+/**
+ * Where a store's URI points. `label` is for logs and messages: absolute, passwords masked, with the namespace. Records of
+ * different namespaces do not meet; without one they have the keys of the default namespace.
+ */
 export type StoreLocation =
-  | { readonly type: 'memory'; readonly label: string }
-  | { readonly type: 'lmdb'; readonly path: string; readonly label: string }
-  | { readonly type: 'sqlite'; readonly path: string; readonly label: string }
+  | { readonly type: 'memory'; readonly label: string; readonly namespace?: undefined }
+  | { readonly type: 'lmdb'; readonly path: string; readonly label: string; readonly namespace?: string }
+  | { readonly type: 'sqlite'; readonly path: string; readonly label: string; readonly namespace?: string }
   | ServerLocation;
 
 /** A database server. */
 export interface ServerLocation {
   readonly type: 'redis' | 'postgres' | 'mysql';
-  /** As it was given, for the driver. */
+  /** As it was given, for the driver, but without the namespace. */
   readonly uri: string;
   readonly label: string;
   /** What must not appear in a message. */
   readonly secrets: readonly string[];
+  readonly namespace?: string;
 }
 
 const accepted =
   "'memory', 'lmdb://directory', 'redis://host', 'rediss://host', 'postgres://host/database', 'mysql://host/database', " +
-  "'sqlite://file', or a Keyv";
+  "'sqlite://file', each with '?namespace=name', or a Keyv";
 
 /**
  * Reads a store's URI.
@@ -50,7 +55,10 @@ export function parseStoreLocation(uri: string, directory: string): StoreLocatio
 }
 
 function parsePath(uri: string, type: 'lmdb' | 'sqlite', directory: string): StoreLocation {
-  const encoded = uri.slice(type.length + 3);
+  const split = splitNamespace(uri, uri.lastIndexOf('?'));
+  if (split.problem !== undefined) throw refuse(uri, split.problem);
+  if (split.namespace !== undefined && split.hasOthers) throw refuse(uri, 'has parameters beside the namespace');
+  const encoded = split.uri.slice(type.length + 3);
   let decoded: string;
   try {
     decoded = decodeURIComponent(encoded);
@@ -61,17 +69,24 @@ function parsePath(uri: string, type: 'lmdb' | 'sqlite', directory: string): Sto
   if (type === 'sqlite' && decoded === ':memory:') throw refuse(uri, "keeps nothing (say 'memory')");
   const withoutDriveSlash = decoded.replace(/^\/(?=[A-Za-z]:[\\/])/, '');
   const path = isAbsolute(withoutDriveSlash) ? withoutDriveSlash : resolve(directory, decoded);
-  return { type, path, label: pathToFileURL(path).href.replace(/^file:/, `${type}:`) };
+  return { type, path, ...named(pathToFileURL(path).href.replace(/^file:/, `${type}:`), split.namespace) };
 }
 
-function parseServer(uri: string, type: ServerLocation['type']): ServerLocation {
+function parseServer(given: string, type: ServerLocation['type']): ServerLocation {
+  const { uri, namespace, problem } = splitNamespace(given, given.indexOf('?'));
+  if (problem !== undefined) throw refuse(given, problem);
   const url = URL.canParse(uri) ? new URL(uri) : undefined;
   // PostgreSQL's URIs may leave the host out: the driver then asks its environment.
-  if (url === undefined || (url.hostname === '' && type !== 'postgres')) throw refuse(uri, 'is not a URL with a host');
+  if (url === undefined || (url.hostname === '' && type !== 'postgres'))
+    throw refuse(given, 'is not a URL with a host');
   const user = url.username + (url.password === '' ? '' : ':***');
   const label = `${url.protocol}//${user === '' ? '' : `${user}@`}${url.host}${url.pathname}`;
   const secrets = [url.password, decodeLeniently(url.password), url.searchParams.get('password') ?? ''];
-  return { type, uri, label, secrets: secrets.filter((secret) => secret !== '') };
+  return { type, uri, ...named(label, namespace), secrets: secrets.filter((secret) => secret !== '') };
+}
+
+function named(label: string, namespace: string | undefined): { readonly label: string; readonly namespace?: string } {
+  return namespace === undefined ? { label } : { label: `${label}?namespace=${namespace}`, namespace };
 }
 
 function decodeLeniently(text: string): string {

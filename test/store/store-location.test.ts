@@ -39,6 +39,48 @@ describe('the URI of a store', () => {
   });
 
   test.each([
+    ['lmdb://.websub?namespace=news', { path: '/srv/app/.websub', label: 'lmdb:///srv/app/.websub?namespace=news' }],
+    ['lmdb:///why%3F?namespace=a', { path: '/why?', label: 'lmdb:///why%3F?namespace=a' }],
+    ['lmdb:///why?x?namespace=a', { path: '/why?x', label: 'lmdb:///why%3Fx?namespace=a' }],
+    ['sqlite://news.db?namespace=A.b_c-1', { path: '/srv/app/news.db' }],
+    ['redis://:s3cret@cache/1?namespace=news', { uri: 'redis://:s3cret@cache/1', secrets: ['s3cret', 's3cret'] }],
+    ['postgres:///x?namespace=n&host=/run/a%20b', { uri: 'postgres:///x?host=/run/a%20b' }],
+    ['postgres://db/x?sslmode=require&namespace=n', { uri: 'postgres://db/x?sslmode=require' }],
+    ['mysql://root@db/x?ssl=true&namespace=n', { uri: 'mysql://root@db/x?ssl=true' }],
+    ['redis://cache?%6eamespace=%6eews', { uri: 'redis://cache', label: 'redis://cache?namespace=news' }],
+  ])('%s names a namespace, which the driver does not see', (uri, expected) => {
+    const namespace = new URLSearchParams(uri.slice(uri.lastIndexOf('?'))).get('namespace');
+    expect(parse(uri)).toMatchObject({
+      namespace,
+      label: expect.stringMatching(`\\?namespace=${namespace}$`),
+      ...expected,
+    });
+  });
+
+  test.each([
+    'lmdb://.websub?x=namespace',
+    'lmdb://.websub?Namespace=x',
+    'redis://cache?namespaces=x',
+    'postgres://db/x?sslmode=require',
+  ])('%s names none', (uri) => {
+    expect(parse(uri)).not.toHaveProperty('namespace');
+  });
+
+  test.each([
+    ['lmdb://.websub?namespace=', 'store: "lmdb://.websub?***" has the namespace ""; it must be 1 to 64 letters'],
+    ['redis://cache?namespace=a:b', 'store: "redis://cache?***" has the namespace "a:b"; it must be 1 to 64 letters'],
+    ['redis://cache?namespace=a+b', 'has the namespace "a b"'],
+    ['redis://cache?namespace=%C3%A4', 'has the namespace "ä"'],
+    [`mysql://db/x?namespace=${'n'.repeat(65)}`, `has the namespace "${'n'.repeat(65)}"`],
+    ['lmdb://.websub?namespace=a&namespace=b', 'names several namespaces'],
+    ['lmdb://.websub?namespace=a&x=1', 'has parameters beside the namespace'],
+    ['lmdb://?namespace=a', 'names no path'],
+  ])('%s is refused for its namespace', (uri, message) => {
+    expect(() => parse(uri)).toThrow(ConfigurationError);
+    expect(() => parse(uri)).toThrow(message);
+  });
+
+  test.each([
     ['', 'store: "" names no kind of store'],
     ['.websub', 'store: ".websub" names no kind of store'],
     ['Memory', 'store: "Memory" names no kind of store'],

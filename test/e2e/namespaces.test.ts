@@ -1,0 +1,49 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startService, type SubscriberDefinition, type SubscriberRuntime } from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { recordingLogger } from '../http/recording-logger.js';
+import { temporaryDirectory } from './news-service.js';
+import { deadPort, failureOf, reader } from './world.js';
+
+describe('two runtimes in one LMDB directory', () => {
+  it('work side by side in namespaces of their own, also after a restart of one', async () => {
+    await using hub = await TestHub.start();
+    const directory = await temporaryDirectory();
+    const logger = recordingLogger();
+    const start = async (
+      service: SubscriberDefinition,
+      namespace: string,
+      port: number,
+    ): Promise<SubscriberRuntime> => {
+      const store = `lmdb://${directory}?namespace=${namespace}`;
+      const runtime = await startService(service, { port, store, logger, handleSignals: false });
+      onTestFinished(() => runtime.stopNow());
+      await runtime.ready();
+      return runtime;
+    };
+    const topic = hub.topic('/feed');
+    const [blue, green] = [reader({ target: topic.url }), reader({ target: topic.url, unsubscribeOnShutdown: false })];
+    const port = await deadPort();
+    const first = await start(blue.service, 'blue', 0);
+    const second = await start(green.service, 'green', port);
+    await hub.settled();
+    const [before] = await second.subscriptions.find();
+    expect(await first.subscriptions.count()).toBe(1);
+    expect((await first.subscriptions.find())[0]?.id).not.toBe(before?.id);
+    await topic.publish('one');
+    await second.stop();
+    const again = await start(green.service, 'green', port);
+    expect((await again.subscriptions.find())[0]).toMatchObject({ id: before?.id, state: 'active' });
+    await topic.publish('two');
+    expect([blue.got, green.got]).toEqual([
+      ['one', 'two'],
+      ['one', 'two'],
+    ]);
+    const kept = logger.lines.filter(({ message }) => message === 'state is kept here');
+    expect(kept.map(({ fields }) => ('store' in fields ? fields.store : ''))).toEqual(
+      ['blue', 'green', 'green'].map((name) => `lmdb://${directory}?namespace=${name}`),
+    );
+    const refused = await failureOf(start(green.service, 'blue', 0));
+    expect(refused.message).toContain(`The store lmdb://${directory}?namespace=blue is in use by this very process`);
+  });
+});

@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { StoreError } from '../../src/errors.js';
+import { KeyvLmdb } from '../../src/store/lmdb-adapter.js';
+import { openStore } from '../../src/store/open-store.js';
+import { acquireOwner } from '../../src/store/owner-lock.js';
+import type { RecordStore } from '../../src/store/record-store.js';
+import { sealedStore } from '../../src/store/sealed-store.js';
+import { answers, mysql, postgres, redis } from '../contract/servers.js';
+import { failureOf } from './failure-of.js';
+import { runFixture } from './run-fixture.js';
+import { sealKey } from './seal-keys.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'websub-namespaces-'));
+
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const mine = { now: Date.now, onLost: () => undefined, settleMs: 0 };
+
+/** So that runs on one server do not meet. */
+const run = randomBytes(6).toString('hex');
+
+async function opened(uri: string): Promise<RecordStore> {
+  const store = await openStore(uri, { directory });
+  onTestFinished(async () => {
+    for await (const [id] of store.entries('subscription')) await store.delete('subscription', id);
+    await store.close();
+  });
+  return store;
+}
+
+async function idsIn(store: RecordStore): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for await (const [id] of store.entries('subscription')) ids.push(id);
+  return ids.toSorted();
+}
+
+const STORES = [
+  { name: 'LMDB', uri: `lmdb://${directory}/shared`, isThere: true },
+  { name: redis.name, uri: redis.uri, isThere: await answers(redis) },
+  { name: postgres.name, uri: postgres.uri, isThere: await answers(postgres) },
+  { name: mysql.name, uri: mysql.uri, isThere: await answers(mysql) },
+];
+
+describe.each(STORES)('namespaces of one store in $name', ({ uri, isThere }) => {
+  const named = (name: string): string => `${uri}?namespace=${run}${name}`;
+
+  test.runIf(isThere).each([
+    ['a', 'b'],
+    ['a', 'a.b'],
+    ['News', 'news'],
+    ['a_b', 'axb'],
+    ['a-b', 'a.b'],
+  ])('%s and %s hold records of their own', async (one, other) => {
+    const [first, second] = [await opened(named(one)), await opened(named(other))];
+    await first.set('subscription', 's', { from: one });
+    expect(await second.get('subscription', 's')).toBeUndefined();
+    expect(await idsIn(second)).toEqual([]);
+    await second.set('subscription', 's', { from: other });
+    await second.set('subscription', 'further', { from: other });
+    expect(await first.get('subscription', 's')).toEqual({ from: one });
+    expect([await idsIn(first), await idsIn(second)]).toEqual([['s'], ['further', 's']]);
+    await second.delete('subscription', 's');
+    expect(await first.get('subscription', 's')).toEqual({ from: one });
+  });
+
+  test.runIf(isThere)('are named where the store lies, and in the error of one in use', async () => {
+    const [first, second, again] = [await opened(named('a')), await opened(named('b')), await opened(named('a'))];
+    expect(first.location).toMatch(new RegExp(`\\?namespace=${run}a$`));
+    const locks = [await acquireOwner(first, mine), await acquireOwner(second, mine)];
+    const error = await failureOf(acquireOwner(again, mine));
+    expect(error).toBeInstanceOf(StoreError);
+    expect(error.message).toMatch(new RegExp(`^The store \\S+\\?namespace=${run}a is in use by this very process`));
+    await Promise.all(locks.map((lock) => lock.release()));
+  });
+
+  test.runIf(isThere)('have an owner each, in two processes at once, and one ends without the other', async () => {
+    const { child, line, ended } = runFixture('own-store.ts', named('theirs'));
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await line('owner: ');
+    const [store, theirs] = [await opened(named('mine')), await opened(named('theirs'))];
+    const lock = await acquireOwner(store, mine);
+    expect((await failureOf(acquireOwner(theirs, mine))).message).toContain(`is in use by process ${child.pid}`);
+    await store.set('subscription', 's', { from: 'mine' });
+    child.kill('SIGKILL');
+    await ended;
+    await store.set('subscription', 't', { from: 'mine' });
+    expect(await idsIn(store)).toEqual(['s', 't']);
+    await (await acquireOwner(theirs, mine)).release();
+    await lock.release();
+  });
+
+  test.runIf(isThere)('goes on where another one in this process is closed', async () => {
+    const [first, second] = [await opened(named('a')), await openStore(named('b'), { directory })];
+    await second.set('subscription', 's', { from: 'b' });
+    await second.delete('subscription', 's');
+    await second.close();
+    await first.set('subscription', 's', { from: 'a' });
+    expect(await first.get('subscription', 's')).toEqual({ from: 'a' });
+  });
+});
+
+describe('the default namespace', () => {
+  test('has the keys it always had, and the name websub', async () => {
+    const before = await opened('lmdb://default');
+    await before.set('subscription', 's', { from: 'before' });
+    const adapter = new KeyvLmdb(join(directory, 'default'));
+    onTestFinished(() => adapter.disconnect());
+    expect([...adapter.keys()]).toEqual(['websub:subscription:s']);
+    expect(await (await opened('lmdb://default?namespace=websub')).get('subscription', 's')).toEqual({
+      from: 'before',
+    });
+    expect(await idsIn(await opened('lmdb://default?namespace=other'))).toEqual([]);
+  });
+});
+
+describe('namespaces of one LMDB directory', () => {
+  test('are sealed with keys of their own', async () => {
+    const one = sealedStore(await opened('lmdb://sealed?namespace=one'), [sealKey(1)]);
+    const two = sealedStore(await opened('lmdb://sealed?namespace=two'), [sealKey(2)]);
+    const plain = await opened('lmdb://sealed?namespace=plain');
+    for (const store of [one.records, two.records, plain]) await store.set('subscription', 's', { secret: 'x' });
+    for (const store of [one.records, two.records, plain]) {
+      expect(await store.get('subscription', 's')).toEqual({ secret: 'x' });
+      expect(await idsIn(store)).toEqual(['s']);
+    }
+    expect([one.stale.subscription.size, two.stale.subscription.size]).toEqual([0, 0]);
+  });
+
+  test('are cleared one at a time', async () => {
+    const [one, two] = [await opened('lmdb://cleared?namespace=one'), await opened('lmdb://cleared?namespace=two')];
+    for (const store of [one, two]) await store.set('subscription', 's', { secret: 'x' });
+    const adapter = new KeyvLmdb(join(directory, 'cleared'));
+    onTestFinished(() => adapter.disconnect());
+    adapter.namespace = 'one';
+    await adapter.clear();
+    expect([await idsIn(one), await idsIn(two)]).toEqual([[], ['s']]);
+  });
+
+  test('can be written by one process while another is killed in the middle of its writes', async () => {
+    const uri = `lmdb://${directory}/killed`;
+    const store = await opened(`${uri}?namespace=steady`);
+    for (let round = 0; round < 3; round += 1) {
+      const { child, line, ended } = runFixture('keep-writing.ts', `${uri}?namespace=victim`);
+      await line('written 2');
+      const writing = Array.from({ length: 50 }, (_, index) =>
+        store.set('subscription', `s${index}`, { round, bytes: new Uint8Array(500) }),
+      );
+      child.kill('SIGKILL');
+      expect(await ended).toBe('SIGKILL');
+      await Promise.all(writing);
+      expect(await store.get('subscription', 's49')).toMatchObject({ round });
+    }
+    expect(await idsIn(store)).toHaveLength(50);
+  });
+});
