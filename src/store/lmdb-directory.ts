@@ -13,7 +13,7 @@ const { R_OK, W_OK, X_OK } = constants;
  * @throws whatever the file system answers, or an Error that says what the files are not.
  */
 export function prepareLmdbDirectory(directory: string): void {
-  makeDirectory(directory);
+  if (makeDirectory(directory)) ignoreInGit(directory);
   accessSync(directory, R_OK | W_OK | X_OK);
   for (const name of ['data.mdb', 'lock.mdb']) {
     const path = join(directory, name);
@@ -25,18 +25,34 @@ export function prepareLmdbDirectory(directory: string): void {
   checkSpace(join(directory, `space-${process.pid}.tmp`));
 }
 
-/** Node 20's own recursive mkdir never returns where the file system refuses in its way, as below /proc. */
-function makeDirectory(directory: string): void {
+/**
+ * Node 20's own recursive mkdir never returns where the file system refuses in its way, as below /proc.
+ *
+ * @returns whether the directory was made by this call
+ */
+function makeDirectory(directory: string): boolean {
+  let isMade = false;
   if (!existsSync(directory)) {
     makeDirectory(dirname(directory));
     try {
       mkdirSync(directory, { mode: 0o700 });
+      isMade = true;
     } catch (error) {
       // Another process may have made it meanwhile.
       if (!existsSync(directory)) throw error;
     }
   }
   if (!statSync(directory).isDirectory()) throw new Error(`${directory} is not a directory`);
+  return isMade;
+}
+
+/** Keeps the store, which may hold secrets, out of commits. A directory that was there before is the user's to decide on. */
+function ignoreInGit(directory: string): void {
+  try {
+    writeFileSync(join(directory, '.gitignore'), '*\n', { flag: 'wx' });
+  } catch {
+    // The store works without it.
+  }
 }
 
 /** Says which file it is, and what to do: nothing is lost by the check itself. */

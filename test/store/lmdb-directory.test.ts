@@ -2,8 +2,13 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { prepareLmdbDirectory } from '../../src/store/lmdb-directory.js';
+
+vi.mock(import('node:fs'), async (original) => {
+  const fs = await original();
+  return { ...fs, writeFileSync: vi.fn<typeof fs.writeFileSync>(fs.writeFileSync) };
+});
 
 describe('the directory of an LMDB store', () => {
   let root: string;
@@ -25,8 +30,33 @@ describe('the directory of an LMDB store', () => {
     return join(directory, 'data.mdb');
   };
 
-  test('is made, and left empty', () => {
+  test('is made, and holds nothing but what keeps it out of Git', () => {
     prepareLmdbDirectory(directory);
+    prepareLmdbDirectory(directory);
+    expect(readdirSync(directory)).toEqual(['.gitignore']);
+    expect(readFileSync(join(directory, '.gitignore'), 'utf8')).toBe('*\n');
+  });
+
+  test('that was there before gets no .gitignore, nor do those above one that is made', () => {
+    mkdirSync(directory);
+    prepareLmdbDirectory(directory);
+    expect(readdirSync(directory)).toEqual([]);
+    prepareLmdbDirectory(join(directory, 'a', 'b'));
+    expect(readdirSync(directory)).toEqual(['a']);
+    expect(readdirSync(join(directory, 'a'))).toEqual(['b']);
+  });
+
+  test('keeps the .gitignore that its user wrote', () => {
+    prepareLmdbDirectory(directory);
+    writeFileSync(join(directory, '.gitignore'), '!keep\n');
+    prepareLmdbDirectory(directory);
+    expect(readFileSync(join(directory, '.gitignore'), 'utf8')).toBe('!keep\n');
+  });
+
+  test('is made also where its .gitignore cannot be written', () => {
+    vi.mocked(writeFileSync).mockImplementationOnce(() => {
+      throw Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' });
+    });
     prepareLmdbDirectory(directory);
     expect(readdirSync(directory)).toEqual([]);
   });
