@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { startService, type SubscriberDefinition, type SubscriberRuntime } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { recordingLogger } from '../http/recording-logger.js';
+import { runFile } from './example-process.js';
 import { temporaryDirectory } from './news-service.js';
 import { deadPort, failureOf, reader } from './world.js';
 
@@ -45,5 +46,32 @@ describe('two runtimes in one LMDB directory', () => {
     );
     const refused = await failureOf(start(green.service, 'blue', 0));
     expect(refused.message).toContain(`The store lmdb://${directory}?namespace=blue is in use by this very process`);
+  });
+
+  it('in two processes work at once, and one goes on when the other is killed', async () => {
+    await using hub = await TestHub.start();
+    const topic = hub.topic('/feed');
+    const directory = await temporaryDirectory();
+    const storeOf = (namespace: string): string => `lmdb://${directory}?namespace=${namespace}`;
+    const { service, got } = reader({ target: topic.url });
+    await using runtime = await startService(service, {
+      port: 0,
+      store: storeOf('mine'),
+      logger: false,
+      handleSignals: false,
+    });
+    await using other = runFile('test/e2e/fixtures/service-process.ts', {
+      env: { TARGET: topic.url, OPTIONS: JSON.stringify({ port: 0, store: storeOf('theirs') }) },
+      node: ['--import', '@oxc-node/core/register'],
+    });
+    await runtime.ready();
+    await other.printed('ready: ');
+    await topic.publish('one');
+    await other.printed('news: one');
+    other.kill('SIGKILL');
+    await other.ended;
+    await topic.publish('two');
+    expect(got).toEqual(['one', 'two']);
+    expect(await runtime.subscriptions.count({ state: 'active' })).toBe(1);
   });
 });
