@@ -27,7 +27,11 @@ const mine = { now: Date.now, onLost: () => undefined };
 
 async function opened(uri: string | Keyv, namespace?: string): Promise<RecordStore> {
   const store = await openStore(uri, { directory, namespace });
-  onTestFinished(() => store.close());
+  onTestFinished(async () => {
+    // A process that was killed leaves its record behind.
+    await store.delete('owner', 'runtime');
+    await store.close();
+  });
   return store;
 }
 
