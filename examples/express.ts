@@ -1,4 +1,5 @@
-/** Callbacks inside an Express application: `node --import @oxc-node/core/register examples/express.ts` */
+/** Callbacks on the server of an Express application. Needs `express` and WEBSUB_PUBLIC_URL: `node --import tsx express.ts` */
+import { createServer } from 'node:http';
 import express from 'express';
 import { type ContentDistributionMessage, startService, SubscriberService } from 'websub-subscriber';
 
@@ -8,20 +9,15 @@ const { WEBSUB_PUBLIC_URL = `http://localhost:${PORT}` } = process.env;
 @SubscriberService({ target: FEED })
 class News {
   onEventNotification(event: ContentDistributionMessage): void {
-    console.log(event.text());
+    console.log(event.contentType, event.text());
   }
 }
 
-const runtime = await startService(News, {
-  manual: true,
-  publicUrl: WEBSUB_PUBLIC_URL,
-  store: 'lmdb://.websub/express',
-  handleSignals: true,
-});
-
 const app = express();
-// Before any body parser: signatures are over the bytes as they were sent. What is not a callback goes on to the rest.
-app.use(runtime.nodeHandler);
 app.use(express.json());
 app.get('/', (_request, response) => void response.send('The rest of the application'));
-app.listen(Number(PORT));
+
+const server = createServer(app);
+// Before it listens: hubs are asked once it does. Callbacks never reach the middleware, so no body parser is in the way.
+await startService(News, { server, publicUrl: WEBSUB_PUBLIC_URL, handleSignals: true });
+server.listen(Number(PORT), '127.0.0.1');

@@ -1,4 +1,7 @@
-/** Callbacks inside a Hono application: `node --import @oxc-node/core/register examples/hono.ts` */
+/**
+ * Callbacks as a route of a Hono application. Needs `hono`, `@hono/node-server` and WEBSUB_PUBLIC_URL:
+ * `node --import tsx hono.ts`
+ */
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { type ContentDistributionMessage, startService, SubscriberService } from 'websub-subscriber';
@@ -9,18 +12,19 @@ const { WEBSUB_PUBLIC_URL = `http://localhost:${PORT}` } = process.env;
 @SubscriberService({ target: FEED })
 class News {
   onEventNotification(event: ContentDistributionMessage): void {
-    console.log(event.text());
+    console.log(event.contentType, event.text());
   }
 }
 
 const runtime = await startService(News, {
   manual: true,
+  deferRequests: true,
   publicUrl: WEBSUB_PUBLIC_URL,
-  store: 'lmdb://.websub/hono',
   handleSignals: true,
 });
 
 const app = new Hono();
 app.all('/websub/*', (context) => runtime.fetch(context.req.raw));
 app.get('/', (context) => context.text('The rest of the application'));
-serve({ fetch: app.fetch, port: Number(PORT) });
+// Hubs are asked once the application answers.
+serve({ fetch: app.fetch, hostname: '127.0.0.1', port: Number(PORT) }, () => void runtime.begin());
