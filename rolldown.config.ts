@@ -79,10 +79,20 @@ export default defineConfig([
     input: {
       index: 'src/index.ts',
       'testing/index': 'src/testing/index.ts',
-      ...Object.fromEntries(names.map((name) => [`packages/${name}`, `used:${name}`])),
     },
-    plugins: [builtIn],
     output: { dir: 'dist', cleanDir: true, chunkFileNames: '[name].js' },
+  },
+  // As CommonJS: they are required, and Jest requires no ES modules before Node.js 24.9.
+  {
+    ...options,
+    input: Object.fromEntries(names.map((name) => [name, `used:${name}`])),
+    plugins: [builtIn],
+    output: {
+      dir: 'dist',
+      format: 'cjs',
+      entryFileNames: 'packages/[name].cjs',
+      chunkFileNames: 'packages/[name].cjs',
+    },
   },
   { ...threadBundle, output: { ...threadBundle.output, dir: 'dist' } },
 ]);

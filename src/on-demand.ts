@@ -81,7 +81,7 @@ export function packageLoader(file: string): (name: string) => unknown {
 function loadFresh(require: Require, folder: string, name: string): unknown {
   const before = new Set(Object.keys(require.cache));
   try {
-    const builtIn = join(folder, 'packages', `${name}.js`);
+    const builtIn = join(folder, 'packages', `${name}.cjs`);
     if (name in BUILT_IN && isThere(builtIn)) return require(builtIn);
     if (!isBuiltin(name)) checkInstalled(require, name);
     return require(name);
@@ -116,8 +116,9 @@ function isThere(path: string): boolean {
     closeSync(openSync(path, 'r'));
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
-      return false;
+    // No `instanceof`: in Jest, errors of Node.js are of another realm.
+    const { code }: { code?: unknown } = Object(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
     throw error;
   }
 }

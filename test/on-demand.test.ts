@@ -94,7 +94,7 @@ it('takes a package that is built in from its one file, and from node_modules wh
   const { at, load } = installed();
   mkdirSync(at('packages'));
   mkdirSync(at('node_modules/htmlparser2'));
-  writeFileSync(at('packages/feedsmith.js'), "exports.from = 'the build';");
+  writeFileSync(at('packages/feedsmith.cjs'), "exports.from = 'the build';");
   writeFileSync(at('node_modules/htmlparser2/package.json'), '{ "name": "htmlparser2", "main": "index.js" }');
   writeFileSync(at('node_modules/htmlparser2/index.js'), "exports.from = 'node_modules';");
   expect([load('feedsmith'), load('htmlparser2')]).toEqual([{ from: 'the build' }, { from: 'node_modules' }]);
@@ -104,6 +104,6 @@ it('tries the one file of a package that is built in again', () => {
   const { at, load } = installed();
   expect(() => load('feedsmith')).toThrow("Cannot find module 'feedsmith'");
   mkdirSync(at('packages'));
-  writeFileSync(at('packages/feedsmith.js'), "exports.from = 'the build';");
+  writeFileSync(at('packages/feedsmith.cjs'), "exports.from = 'the build';");
   expect(load('feedsmith')).toEqual({ from: 'the build' });
 });
