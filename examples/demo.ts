@@ -1,6 +1,6 @@
 /**
- * A publisher, a hub and a subscriber on this machine: `npm run demo`. On a terminal it goes on until Ctrl-C; elsewhere,
- * and with `--once`, it ends after three pieces of news (`--stay`: it does not).
+ * A publisher, a hub and a subscriber on this machine: `node --import tsx demo.ts`. On a terminal it goes on until Ctrl-C;
+ * elsewhere, and with `--once`, it ends after three pieces of news (`--stay`: it does not).
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
  * A hub that speaks PubSubHubbub 0.3 and wants to know who asks:
- * `HUB_USER=… HUB_PASSWORD=… node --import @oxc-node/core/register examples/pubsubhubbub-03.ts`
+ * `HUB_USER=… HUB_PASSWORD=… node --import tsx pubsubhubbub-03.ts`
  */
 import { defineSubscriber, startService } from 'websub-subscriber';
 

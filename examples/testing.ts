@@ -1,4 +1,4 @@
-/** A service tested against a hub in the same process: `node --import @oxc-node/core/register --test examples/testing.ts` */
+/** A service tested against a hub in the same process: `node --import tsx --test testing.ts` */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ContentDistributionMessage, defineSubscriber, startService } from 'websub-subscriber';

@@ -1,6 +1,6 @@
 /**
  * New videos of a YouTube channel, without a decorator. Hub and topic are known, so nothing is discovered:
- * `node --import @oxc-node/core/register examples/youtube.ts`
+ * `node --import tsx youtube.ts`
  */
 import { defineSubscriber, startService } from 'websub-subscriber';
 
