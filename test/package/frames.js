@@ -28,16 +28,31 @@ const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder
 const [{ filename }] = JSON.parse(execFileSync('npm', pack, { cwd: root, encoding: 'utf8' }));
 const tarball = join(folder, filename);
 
-const failed = [];
-for (const [name, prepare] of parts) {
-  const partStartedAt = performance.now();
+/** Installs and builds a part. What fails is thrown where it is awaited. */
+function prepare([name, prepareCases]) {
+  const preparing = performance.now();
   const project = join(folder, name);
   mkdirSync(project);
-  const cases = await prepare(project, tarball);
-  console.log(`${name}: prepared (${seconds(partStartedAt)})`);
+  const prepared = prepareCases(project, tarball).then((cases) => {
+    console.log(`${name}: installed (${seconds(preparing)})`);
+    return { name, project, cases };
+  });
+  prepared.catch(() => {});
+  return prepared;
+}
+
+const failed = [];
+const [first, ...others] = parts;
+let next = prepare(first);
+while (next !== undefined) {
+  const { name, project, cases } = await next;
+  // The next part is installed while the cases of this one run.
+  const following = others.shift();
+  next = following && prepare(following);
+  const running = performance.now();
   failed.push(...(await runCases(cases)));
   rmSync(project, { recursive: true, force: true });
-  console.log(`${name}: ${cases.length} cases (${seconds(partStartedAt)})`);
+  console.log(`${name}: ${cases.length} cases (${seconds(running)})`);
 }
 console.log(`frames: ${failed.length} failed (${seconds(startedAt)})`);
 process.exitCode = failed.length === 0 ? 0 : 1;

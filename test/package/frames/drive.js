@@ -25,13 +25,14 @@ const CONTENT = [
  * Starts a program with a hub beside it, and checks all that a mounted subscriber must do.
  *
  * @param app `command` and `args` in `cwd`; `env` is added; `base` is the path of the public URL; `prints` is how the program
- *   shows an event: `raw` (see programs/news.js) or `text`; `home` is the path of another route of the application; `echo` is
- *   the path of a route that answers the JSON posted to it; `end` is how the process ends; `also` is one more check, `check`
+ *   shows an event: `raw` (see programs/news.js) or `text`; `home` is the path of another route of the application, or null
+ *   without one; `echo` is the path of a route that answers the JSON posted to it; `end` is how the process ends,
+ *   and `left` the state of the subscription at the hub then; `also` is one more check, `check`
  *   replaces them all up to the stop
  */
 export async function drive(app) {
   const { command = process.execPath, args, cwd, env = {}, base = '', prints = 'text', home = '/', echo } = app;
-  const { end = { code: null, signal: 'SIGTERM' }, store = 'memory', check } = app;
+  const { end = { code: null, signal: 'SIGTERM' }, store = 'memory', check, left = 'unsubscribed' } = app;
   const tls = { key: readFileSync(KEY), cert: readFileSync(CERTIFICATE) };
   const hub = await TestHub.start({ tls });
   const topic = hub.topic('/feed', { discovery: 'link-header' });
@@ -52,9 +53,9 @@ export async function drive(app) {
     await Promise.race([hub.verified(topic, READY), endedEarly(program)]);
     if (check === undefined) {
       for (const [contentType, body] of CONTENT) await publish(topic, { contentType, body, program, prints });
-      await checkOtherRoutes(origin, { home, echo });
+      if (home !== null) await checkOtherRoutes(origin, { home, echo });
       await checkUnknownCallback(`${origin}${base}/websub/${'x'.repeat(43)}`);
-      await app.also?.({ origin });
+      await app.also?.({ program, origin });
     } else {
       await check({ topic, program, origin });
     }
@@ -66,7 +67,7 @@ export async function drive(app) {
     assert.ok(performance.now() - startedAt < GRACE_MS, 'the program stopped later than its grace');
     await hub.settled();
     const states = hub.subscriptions.map(({ state }) => state);
-    assert.deepEqual(states, ['unsubscribed'], 'the state at the hub after the stop');
+    assert.deepEqual(states, [left], 'the state at the hub after the stop');
     assert.deepEqual(hub.violations, []);
   } catch (error) {
     const seen = hub.deliveries.map(({ status, error }) => status ?? error);

@@ -4,8 +4,12 @@ import { fileURLToPath } from 'node:url';
 export const CERTIFICATE = fileURLToPath(new URL('../../fixtures/tls/certificate.pem', import.meta.url));
 export const KEY = fileURLToPath(new URL('../../fixtures/tls/key.pem', import.meta.url));
 
-/** What npm and this package read from the environment of the caller is left out: `npm run` sets many such variables. */
-const LEFT_OUT = /^(npm_(config|lifecycle|package)_|WEBSUB_|PORT$|FEED$|LOG_LEVEL$|NODE_OPTIONS$|INIT_CWD$)/i;
+/** The programs that are copied into projects. */
+export const PROGRAMS = fileURLToPath(new URL('programs', import.meta.url));
+
+/** What this package, Next.js and tests read from the environment of the caller, and what `npm run` says of this repository. */
+const LEFT_OUT =
+  /^(npm_(lifecycle|package)_|npm_config_local_prefix$|WEBSUB_|PORT$|FEED$|LOG_LEVEL$|NODE_OPTIONS$|INIT_CWD$)/i;
 
 /** The environment of every child process: nothing asks for updates, sends usage data or downloads a package manager. */
 export function environment() {

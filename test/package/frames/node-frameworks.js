@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { runCommand } from './command.js';
 import { drive } from './drive.js';
+import { PROGRAMS } from './environment.js';
 import { compile } from './typescript.js';
 
-const PROGRAMS = fileURLToPath(new URL('programs', import.meta.url));
 const EXAMPLES = 'node_modules/websub-subscriber/examples';
 
 /** What the programs and examples below need. */
@@ -50,6 +50,13 @@ export async function nodeFrameworkCases(project) {
     {
       name: 'fastify: a route with nodeHandler gets no XML (415) and no JSON (its body is parsed already)',
       run: () => drive({ ...obvious, check: fastifyRouteFails }),
+    },
+    {
+      name: 'testing and demo: the examples run to their ends',
+      async run() {
+        const run = (...args) => runCommand(process.execPath, ['--import', 'tsx', ...args], { cwd: project });
+        await Promise.all([run('--test', `${EXAMPLES}/testing.ts`), run(`${EXAMPLES}/demo.ts`, '--once')]);
+      },
     },
     { name: 'the examples compile, with standard decorators', run: () => compileExamples(project) },
   ];

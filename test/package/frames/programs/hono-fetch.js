@@ -8,4 +8,4 @@ const runtime = await startService(news, MANUAL);
 app.all('/websub/*', (context) => runtime.fetch(context.req.raw));
 app.get('/', (context) => context.text(REST));
 app.post('/orders', async (context) => context.json(await context.req.json()));
-serve({ fetch: app.fetch, hostname: HOST, port: PORT }, () => runtime.begin());
+serve({ fetch: app.fetch, hostname: HOST, port: PORT }, () => void runtime.begin());

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tryCommand, runCommand } from './command.js';
+import { drive } from './drive.js';
+
+export const PACKAGES = ['esbuild'];
+
+const ESBUILD = 'node_modules/.bin/esbuild';
+/** The stores that are not installed. */
+const STORES = ['mysql', 'postgres', 'redis', 'sqlite'].map((name) => `--external:@keyv/${name}`);
+const ADVICE = 'leave websub-subscriber out of the bundle';
+
+/** esbuild with the package left out of the bundle, and with it in the bundle as far as that goes; the programs are there already. */
+export function bundlerCases(project) {
+  const esbuild = ['programs/own-listener.js', '--bundle', '--platform=node'];
+  const build = (outfile, options) => [...esbuild, '--format=esm', `--outfile=${outfile}`, ...options];
+  const run = (file, options) => drive({ args: [file], cwd: project, prints: 'raw', home: null, ...options });
+  return [
+    ...['--external:websub-subscriber', '--packages=external'].map((option, index) => ({
+      name: `esbuild ${option}`,
+      async run() {
+        const file = `out/external-${index}.mjs`;
+        await runCommand(ESBUILD, build(file, [option]), { cwd: project });
+        await run(file);
+      },
+    })),
+    {
+      name: 'esbuild with the package in the bundle stops at the stores that are not installed',
+      async run() {
+        const { code, output } = await tryCommand(ESBUILD, build('out/whole.mjs', []), { cwd: project });
+        assert.equal(code, 1);
+        assert.match(output, /Could not resolve "@keyv\/redis"/);
+      },
+    },
+    {
+      name: 'esbuild with all but those in the bundle: events arrive, feeds are not parsed, and the log says what to do',
+      async run() {
+        const file = 'out/bundled.mjs';
+        await runCommand(ESBUILD, build(file, STORES), { cwd: project });
+        await run(file, { also: ({ program }) => program.printed(ADVICE) });
+      },
+    },
+    {
+      name: 'the same bundle without node_modules does not start, and says what to do',
+      async run() {
+        const file = 'out/alone.mjs';
+        await runCommand(ESBUILD, build(file, STORES), { cwd: project });
+        const alone = join(project, '..', 'alone');
+        await cp(join(project, file), join(alone, 'alone.mjs'));
+        const { code, output } = await tryCommand(process.execPath, ['alone.mjs'], { cwd: alone });
+        assert.equal(code, 1);
+        assert.match(output, new RegExp(ADVICE));
+      },
+    },
+  ];
+}

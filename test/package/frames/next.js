@@ -1,0 +1,26 @@
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runCommand } from './command.js';
+import { drive } from './drive.js';
+
+const NEXT = 'node_modules/next/dist/bin/next';
+
+/** What the example needs. Next.js compiles TypeScript with a compiler that has a JavaScript API: 7 has none. */
+export const PACKAGES = ['next@16', 'react@19', 'react-dom@19', 'typescript@5', '@types/react@19', '@types/node@20'];
+
+/** The example as an application of its own: built, started, and stopped in both ways. */
+export async function nextCases(project) {
+  await cp(join(project, 'node_modules/websub-subscriber/examples/next'), project, { recursive: true });
+  await runCommand(process.execPath, [NEXT, 'build'], { cwd: project });
+  const start = { args: [NEXT, 'start', '-H', '127.0.0.1'], cwd: project };
+  return [
+    {
+      name: 'next: the example, with NEXT_MANUAL_SIG_HANDLE',
+      run: () => drive({ ...start, env: { NEXT_MANUAL_SIG_HANDLE: 'true' } }),
+    },
+    {
+      name: 'next: without it, Next.js closes its server first, and the subscription stays at the hub',
+      run: () => drive({ ...start, end: { code: 143, signal: null }, left: 'active' }),
+    },
+  ];
+}
