@@ -1,4 +1,4 @@
-/** Callbacks as a route of an h3 application (also of Nitro). Needs `h3` and WEBSUB_PUBLIC_URL: `node --import tsx h3.ts` */
+/** Callbacks as a route of an h3 application. Needs `h3` and WEBSUB_PUBLIC_URL: `node --import tsx h3.ts` */
 import { H3, serve } from 'h3';
 import { type ContentDistributionMessage, startService, SubscriberService } from 'websub-subscriber';
 

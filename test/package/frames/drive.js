@@ -22,13 +22,14 @@ const CONTENT = [
 ];
 
 /**
- * Starts a program with a hub beside it, and checks all that a mounted subscriber must do.
+ * Starts a program with a hub beside it, and checks all that a mounted subscriber must do. Fields of `app`:
  *
- * @param app `command` and `args` in `cwd`; `env` is added; `base` is the path of the public URL; `prints` is how the program
- *   shows an event: `raw` (see programs/news.js) or `text`; `home` is the path of another route of the application, or null
- *   without one; `echo` is the path of a route that answers the JSON posted to it; `end` is how the process ends,
- *   and `left` the state of the subscription at the hub then; `also` is one more check, `check`
- *   replaces them all up to the stop
+ * - `command` (default: Node.js) and `args`, run in `cwd` with `env` added; `store` is the URI of the store
+ * - `base`: the path of the public URL
+ * - `prints`: how the program shows an event: `raw` (see programs/news.js) or `text`
+ * - `home`: the path of another route, or null without one; `echo`: the path of a route that answers the JSON posted to it
+ * - `also`: one more check; `check`: replaces all checks between the verification and the stop
+ * - `end`: how the process ends; `left`: the state of the subscription at the hub then
  */
 export async function drive(app) {
   const { command = process.execPath, args, cwd, env = {}, base = '', prints = 'text', home = '/', echo } = app;
