@@ -34,6 +34,9 @@ const APPS = [
   program("express: app.use('/hooks', nodeHandler), a prefix that is cut off", 'express-prefix', { base: '/hooks' }),
   example('fastify'),
   program('fastify: nodeHandler in an onRequest hook', 'fastify-hook'),
+  program('fastify: app.close() at SIGTERM, the runtime stops in preClose', 'fastify-close', {
+    end: { code: 0, signal: null },
+  }),
   example('hono'),
   program('hono: runtime.fetch', 'hono-fetch'),
   example('h3'),
