@@ -1,3 +1,4 @@
+import type * as Adapter from '@keyv/mysql';
 import { type Socket, connect } from 'node:net';
 import { ConfigurationError } from '../errors.js';
 import { optionalPeer } from './optional-peer.js';
@@ -9,7 +10,7 @@ let opened = 0;
 
 /** MySQL or MariaDB through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
 export async function mysqlStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
-  const { KeyvMysql } = await optionalPeer('@keyv/mysql', () => import('@keyv/mysql'));
+  const { KeyvMysql } = await optionalPeer<typeof Adapter>('@keyv/mysql');
   const url = new URL(location.uri);
   const tls = tlsOf(url, location);
   // The adapter keeps one pool for the process and makes a new one when the URI changes, which it never ends: a URI

@@ -2,11 +2,15 @@ import { StoreError } from '../errors.js';
 import { storeFailure } from './store-failure.js';
 
 /**
- * Imports a package that users install only for the store they chose.
+ * Imports a package that users install only for the store they chose. No `import` names it: a bundler would stop where the
+ * package is not installed.
  *
  * @throws StoreError naming the install command where it is missing.
  */
-export async function optionalPeer<Module>(name: string, load: () => Promise<Module>): Promise<Module> {
+export async function optionalPeer<Module>(
+  name: string,
+  load: () => Promise<Module> = () => import(name),
+): Promise<Module> {
   try {
     return await load();
   } catch (cause) {

@@ -1,3 +1,4 @@
+import type * as Adapter from '@keyv/redis';
 import type { Logger } from '../logger.js';
 import { optionalPeer } from './optional-peer.js';
 import { refuseEviction } from './redis-eviction.js';
@@ -8,7 +9,7 @@ import { within } from './time-limit.js';
 
 /** Redis through Keyv's adapter. @throws StoreError without the adapter, or where the server may delete records. */
 export async function redisStore(location: ServerLocation, timeoutMs: number, logger: Logger): Promise<TextStore> {
-  const { default: KeyvRedis, createClient } = await optionalPeer('@keyv/redis', () => import('@keyv/redis'));
+  const { default: KeyvRedis, createClient } = await optionalPeer<typeof Adapter>('@keyv/redis');
   let connected = false;
   const client = createClient({
     url: location.uri,

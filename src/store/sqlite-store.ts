@@ -5,16 +5,13 @@ import { optionalPeer } from './optional-peer.js';
 import { serverStore } from './server-store.js';
 import type { TextStore } from './text-records.js';
 
-// Not named in an import, so that types are not needed where the package is not installed.
-const peer: string = '@keyv/sqlite';
-
 interface SqliteModule {
   readonly KeyvSqlite: new (options: object) => KeyvStoreAdapter & { disconnect(): Promise<void> };
 }
 
 /** A SQLite file through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
 export async function sqliteStore(path: string, label: string, timeoutMs: number): Promise<TextStore> {
-  const { KeyvSqlite } = await optionalPeer<SqliteModule>(peer, () => import(peer));
+  const { KeyvSqlite } = await optionalPeer<SqliteModule>('@keyv/sqlite');
   mkdirSync(dirname(path), { recursive: true });
   const adapter = new KeyvSqlite({ uri: `sqlite://${path}`, table: 'websub', busyTimeout: timeoutMs });
   return serverStore({ label, secrets: [] }, { adapter, disconnect: () => adapter.disconnect() });
