@@ -27,7 +27,7 @@ export type { FeedAuthor, FeedEntry, FeedFormat, ParsedEntry, ParsedFeed, Youtub
 export type { DeadLetter } from './delivery/dead-letters.js';
 export type { DeadLetterCause } from './delivery/stored-event.js';
 export type { DeadLetterConfig, DeliveryConfig } from './delivery/delivery-config.js';
-export type { HookListener, HookName, HookPayload } from './delivery/hooks.js';
+export type { HookListener, HookName, HookPayload, HookPayloads } from './delivery/hook-payloads.js';
 export type {
   IntentHandlers,
   SubscriptionVerification,

@@ -1,8 +1,8 @@
 import { ConfigurationError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import type { Grant, Subscription } from '../subscription/snapshot.js';
-import type { ContentDistributionMessage } from './message.js';
-import type { DeadLetterCause } from './stored-event.js';
+import type { HookListener, HookName, HookPayload } from './hook-payloads.js';
+
+export type { HookListener, HookName, HookPayload, HookPayloads } from './hook-payloads.js';
 
 /** What can be listened to; `hooks.on` says when each is called. */
 export const HOOK_NAMES = [
@@ -22,29 +22,32 @@ export const HOOK_NAMES = [
   'delivered',
   'handler-error',
   'dead-letter',
-] as const;
+] as const satisfies readonly HookName[];
 
-/** The name of a hook. */
-export type HookName = (typeof HOOK_NAMES)[number];
-
-/** What a hook's listener is called with. */
-export interface HookPayload {
-  readonly subscription: Subscription;
-  readonly grant?: Grant | undefined;
-  readonly event?: ContentDistributionMessage | undefined;
-  readonly error?: Error | undefined;
-  /** Of `dead-letter`: why the event was given up. */
-  readonly cause?: DeadLetterCause | undefined;
-  readonly at: Date;
-}
-
-/** A hook's listener. What it throws is logged and otherwise without effect. */
-export type HookListener = (payload: HookPayload) => unknown;
+/** The listeners of each hook. */
+type Listeners = { readonly [Name in HookName]: Set<HookListener<Name>> };
 
 /** The listeners of one runtime. */
 export class Hooks {
   readonly #logger: Logger;
-  readonly #listeners = new Map<HookName, Set<HookListener>>();
+  readonly #listeners: Listeners = {
+    requested: new Set(),
+    verified: new Set(),
+    renewed: new Set(),
+    denied: new Set(),
+    expired: new Set(),
+    unsubscribed: new Set(),
+    failed: new Set(),
+    'hub-moved': new Set(),
+    'topic-moved': new Set(),
+    'hub-silent': new Set(),
+    'hub-error': new Set(),
+    notification: new Set(),
+    rejected: new Set(),
+    delivered: new Set(),
+    'handler-error': new Set(),
+    'dead-letter': new Set(),
+  };
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -54,29 +57,29 @@ export class Hooks {
    * @returns a function that takes the listener off again
    * @throws ConfigurationError for a name that no hook has, and for what cannot be called
    */
-  on(name: HookName, listener: HookListener): () => void {
+  on<Name extends HookName>(name: Name, listener: HookListener<Name>): () => void {
     if (!HOOK_NAMES.includes(name)) {
       throw new ConfigurationError(`There is no hook "${name}"; there are ${HOOK_NAMES.join(', ')}.`);
     }
     if (typeof listener !== 'function')
       throw new ConfigurationError(`A listener of the hook "${name}" is no function.`);
     // Two registrations of one function are two listeners.
-    const mine: HookListener = (payload) => listener(payload);
-    const known = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, known.add(mine));
+    const mine: HookListener<Name> = (payload) => listener(payload);
+    const known: Set<HookListener<Name>> = this.#listeners[name];
+    known.add(mine);
     return () => void known.delete(mine);
   }
 
   /** Whether anybody listens. */
   has(name: HookName): boolean {
-    return (this.#listeners.get(name)?.size ?? 0) > 0;
+    return this.#listeners[name].size > 0;
   }
 
   /** Calls the listeners; the payload is made only where there are any. Never throws. */
-  emit(name: HookName, payload: () => HookPayload): void {
-    const listeners = this.#listeners.get(name);
-    if (listeners === undefined || listeners.size === 0) return;
-    let made: HookPayload;
+  emit<Name extends HookName>(name: Name, payload: () => HookPayload<Name>): void {
+    const listeners: Set<HookListener<Name>> = this.#listeners[name];
+    if (listeners.size === 0) return;
+    let made: HookPayload<Name>;
     try {
       made = payload();
     } catch (error) {
@@ -87,7 +90,11 @@ export class Hooks {
     for (const listener of new Set(listeners)) void this.#call(name, listener, made);
   }
 
-  async #call(name: HookName, listener: HookListener, payload: HookPayload): Promise<void> {
+  async #call<Name extends HookName>(
+    name: Name,
+    listener: HookListener<Name>,
+    payload: HookPayload<Name>,
+  ): Promise<void> {
     try {
       await listener(payload);
     } catch (error) {

@@ -4,10 +4,11 @@ import type { Entry } from '../subscription/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
 import { UnrecoverableEventError } from '../errors.js';
 import type { HandlerOutcome } from './handler-run.js';
-import type { HookName, Hooks } from './hooks.js';
+import type { HookPayload } from './hook-payloads.js';
+import type { Hooks } from './hooks.js';
 import type { ContentDistributionMessage } from './message.js';
 import type { Piece } from './piece.js';
-import type { DeadLetterCause, StoredEvent } from './stored-event.js';
+import type { StoredEvent } from './stored-event.js';
 
 /** An event, and what it came for. */
 export interface Reception {
@@ -29,22 +30,21 @@ export interface ReportOptions {
 }
 
 /** Tells the listeners of a hook about an event. */
-export function emitEvent(
-  { hooks, now }: ReportOptions,
-  name: HookName,
+export function emitEvent(options: ReportOptions, name: 'notification' | 'delivered', reception: Reception): void {
+  options.hooks.emit(name, () => about(options, reception));
+}
+
+/** What every hook about an event tells. */
+function about(
+  { now }: ReportOptions,
   { entry, grant, event }: Reception,
-  error?: Error,
-  cause?: DeadLetterCause,
-): void {
-  if (!hooks.has(name)) return;
-  hooks.emit(name, () => ({
+): Pick<HookPayload<'notification'>, 'subscription' | 'grant' | 'event' | 'at'> {
+  return {
     subscription: subscriptionSnapshot(entry.record, entry.counters.stats()),
     grant: grantSnapshot(grant),
     event,
-    error,
-    ...(cause === undefined ? {} : { cause }),
     at: new Date(now()),
-  }));
+  };
 }
 
 /** Tells the counters, the log and the hooks how a run of the handler ended. */
@@ -65,7 +65,7 @@ export function reportRun(options: ReportOptions, reception: Reception, outcome:
     { event: event.id, subscription: entry.record.id, hub, topic, attempt: event.attempt, err: outcome.error },
     'a handler failed',
   );
-  emitEvent(options, 'handler-error', reception, outcome.error);
+  options.hooks.emit('handler-error', () => ({ ...about(options, reception), error: outcome.error }));
 }
 
 /** Tells the log and the hooks of an event that is given up; `reception` is undefined where its subscription is gone. */
@@ -78,5 +78,5 @@ export function reportDeadLetter(options: ReportOptions, reception: Reception | 
   );
   if (reception === undefined) return;
   const error = cause === 'unrecoverable' ? new UnrecoverableEventError(last) : new Error(last);
-  emitEvent(options, 'dead-letter', reception, error, cause);
+  options.hooks.emit('dead-letter', () => ({ ...about(options, reception), error, cause }));
 }

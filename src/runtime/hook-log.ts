@@ -1,12 +1,12 @@
-import type { HookName, Hooks } from '../delivery/hooks.js';
+import type { HookPayload } from '../delivery/hook-payloads.js';
+import type { Hooks } from '../delivery/hooks.js';
 import type { Logger } from '../logger.js';
-import type { Effect } from '../subscription/events.js';
+import type { HookEffect } from '../subscription/hook-effect.js';
 import { errorOf } from '../subscription/failure.js';
 import type { Entry } from '../subscription/registry.js';
 import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js';
+import type { Grant } from '../subscription/snapshot.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
-
-type HookEffect = Extract<Effect, { type: 'hook' }>;
 
 const SAYINGS: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'warn', what: string]>> = {
   requested: ['info', 'asking the hub'],
@@ -43,7 +43,7 @@ const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, refused: 0
 /** Tells the log and the hooks what became of a subscription. */
 export function announce(
   record: SubscriptionRecord,
-  { name, grantId, failure, nextHub }: HookEffect,
+  effect: HookEffect,
   {
     entry,
     hooks,
@@ -52,17 +52,42 @@ export function announce(
     isClosing,
   }: { entry: Entry; hooks: Hooks; logger: Logger; now: () => number; isClosing: () => boolean },
 ): void {
-  const grant = record.grants.find(({ id }) => id === grantId);
+  const { name, grantId } = effect;
+  const grant = record.grants.find(({ id }) => id === grantId) ?? effect.forgotten;
   const [level, saying] = SAYINGS[name];
   const what = name === 'requested' ? `${saying} to ${grant?.pending?.mode ?? 'subscribe'}` : saying;
+  const failure = 'failure' in effect ? effect.failure : undefined;
   const fields = { ...placeOf(record, grant), ...(failure === undefined ? {} : { code: failure.code }) };
+  const nextHub = 'nextHub' in effect ? effect.nextHub : undefined;
   const again = failure === undefined ? '' : nextTry(record, nextHub, isClosing());
   logger[level](fields, failure === undefined ? what : `${what}: ${failure.message}${again}`);
-  const hook: HookName = name;
-  hooks.emit(hook, () => ({
+  const subject = (): Pick<HookPayload, 'subscription' | 'at'> => ({
     subscription: subscriptionSnapshot(record, entry.counters.stats()),
-    ...(grant === undefined ? {} : { grant: grantSnapshot(grant) }),
-    ...(failure === undefined ? {} : { error: errorOf(failure) }),
     at: new Date(now()),
-  }));
+  });
+  emitHook(hooks, effect, grant, subject);
+}
+
+/** Calls the listeners. The types of the payloads say what each hook always tells. */
+function emitHook(
+  hooks: Hooks,
+  effect: HookEffect,
+  grant: GrantRecord | undefined,
+  subject: () => Pick<HookPayload, 'subscription' | 'at'>,
+): void {
+  if (effect.name === 'failed') {
+    const { failure } = effect;
+    hooks.emit('failed', () => ({ ...subject(), ...ofGrant(grant), error: errorOf(failure) }));
+  } else if (effect.name === 'unsubscribed') {
+    hooks.emit('unsubscribed', () => ({ ...subject(), ...ofGrant(grant) }));
+  } else if (grant !== undefined && effect.name === 'denied') {
+    const { failure } = effect;
+    hooks.emit('denied', () => ({ ...subject(), grant: grantSnapshot(grant), error: errorOf(failure) }));
+  } else if (grant !== undefined && effect.name !== 'denied') {
+    hooks.emit(effect.name, () => ({ ...subject(), grant: grantSnapshot(grant) }));
+  }
+}
+
+function ofGrant(grant: GrantRecord | undefined): { readonly grant?: Grant } {
+  return grant === undefined ? {} : { grant: grantSnapshot(grant) };
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { HookListener, HookName } from '../delivery/hooks.js';
+import type { Hooks } from '../delivery/hooks.js';
 import type { Engine } from '../engine/engine.js';
 import { ConfigurationError, WebSubError } from '../errors.js';
 import type { Listener } from '../http/listener.js';
@@ -56,7 +56,7 @@ export class Runtime implements SubscriberRuntime {
   readonly nodeHandler: (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void;
   readonly subscriptions: Subscriptions;
   readonly deadLetters: DeadLetterList;
-  readonly hooks: { on(name: HookName, listener: HookListener): () => void };
+  readonly hooks: Pick<Hooks, 'on'>;
   readonly #options: RuntimeOptions;
   readonly #started: SubscriberHandlers[] = [];
   readonly #listeners: (() => unknown)[] = [];

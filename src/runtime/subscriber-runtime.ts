@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DeadLetter } from '../delivery/dead-letters.js';
-import type { HookListener, HookName } from '../delivery/hooks.js';
+import type { HookListener, HookName } from '../delivery/hook-payloads.js';
 import type {
   Subscription,
   SubscriptionMetadata,
@@ -103,8 +103,11 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
   ) => void;
   abstract readonly subscriptions: Subscriptions;
   abstract readonly deadLetters: DeadLetterList;
-  /** `on(name, listener)` returns a function that takes the listener off again. */
-  abstract readonly hooks: { on(name: HookName, listener: HookListener): () => void };
+  /**
+   * `on(name, listener)` returns a function that takes the listener off again. The payload is typed by the name:
+   * `hooks.on('rejected', ({ error }) => error.message)`.
+   */
+  abstract readonly hooks: { on<Name extends HookName>(name: Name, listener: HookListener<Name>): () => void };
 
   /**
    * Resolves when every wanted subscription has a grant.

@@ -6,6 +6,7 @@ import type {
   SubscriptionRecord,
   TopicSource,
 } from './record.js';
+import type { HookEffect } from './hook-effect.js';
 import type { LeaseBounds } from './lease.js';
 import type { SubscriptionMetadata } from './snapshot.js';
 
@@ -159,30 +160,11 @@ export type SubscriptionEvent =
   /** Time has passed: something that was scheduled may have come due. */
   | { readonly type: 'due' };
 
-/** The hooks that transitions give rise to. */
-export type TransitionHook =
-  | 'requested'
-  | 'verified'
-  | 'renewed'
-  | 'denied'
-  | 'expired'
-  | 'unsubscribed'
-  | 'failed'
-  | 'hub-moved'
-  | 'topic-moved';
-
 /** What the runtime is to do after a transition was stored. */
 export type Effect =
   | { readonly type: 'discover' }
   | { readonly type: 'request'; readonly grantId: string; readonly mode: 'subscribe' | 'unsubscribe' }
-  | {
-      readonly type: 'hook';
-      readonly name: TransitionHook;
-      readonly grantId?: string;
-      readonly failure?: FailureRecord;
-      /** Another hub that is asked at once, because of the failure. */
-      readonly nextHub?: string;
-    }
+  | HookEffect
   /** Do not hold back what the subscription asks for next. */
   | { readonly type: 'release' }
   /** Fetch the topic, and hand over what was missed. */

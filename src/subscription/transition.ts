@@ -7,9 +7,11 @@ import { discoveryHeld } from './discovery-held.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { fetched, missed, withFirstVerification, withGap } from './gap.js';
+import { withForgottenGrants } from './forgotten-grants.js';
 import { heldBack, released, stillHeldBack } from './holding.js';
 import { withHold } from './publisher-hold.js';
 import type { SubscriptionRecord } from './record.js';
+import type { HookEffect } from './hook-effect.js';
 import { hubErrorReported } from './hub-error.js';
 import { accepted, answeredBadly, requested } from './requesting.js';
 import { hubSilent, linksDiffer } from './silence.js';
@@ -28,7 +30,7 @@ export function transition(
 ): Transition {
   const next = withoutRepeats(withKnownHub(asFarAsAsking(step(record, event, context)), context));
   const reached = withGap(record, event, withNextHub(stillHeldBack(next, context)), context);
-  return withFirstVerification(record, reached);
+  return withFirstVerification(record, withForgottenGrants(record, reached));
 }
 
 function withKnownHub(next: Transition, context: TransitionContext): Transition {
@@ -60,15 +62,19 @@ function asFarAsAsking(next: Transition): Transition {
 
 /** Adds to a failure's hook the hub that is asked instead. */
 function withNextHub({ record, effects }: Transition): Transition {
-  if (!effects.some((effect) => effect.type === 'hook' && effect.failure !== undefined)) return { record, effects };
+  if (!effects.some(isFailureHook)) return { record, effects };
   const asked = effects.find((effect) => effect.type === 'request' && effect.mode === 'subscribe');
   const grant = asked?.type === 'request' ? record.grants.find(({ id }) => id === asked.grantId) : undefined;
   if (grant === undefined) return { record, effects };
   const told = effects.map((effect): Effect => {
-    const isOther = effect.type === 'hook' && effect.failure !== undefined && effect.grantId !== grant.id;
+    const isOther = isFailureHook(effect) && effect.grantId !== grant.id;
     return isOther ? { ...effect, nextHub: grant.hub } : effect;
   });
   return { record, effects: told };
+}
+
+function isFailureHook(effect: Effect): effect is Extract<HookEffect, { name: 'failed' | 'denied' }> {
+  return effect.type === 'hook' && (effect.name === 'failed' || effect.name === 'denied');
 }
 
 function step(record: SubscriptionRecord, event: SubscriptionEvent, context: TransitionContext): Transition {

@@ -98,7 +98,7 @@ describe('C2 content that has to be signed', () => {
     async (_what, header) => {
       const { port, path, post, events, snapshot, logger, runtime } = await subscribed();
       const hooked: string[] = [];
-      runtime.hooks.on('rejected', ({ error }) => void hooked.push(String(error?.message)));
+      runtime.hooks.on('rejected', ({ error }) => void hooked.push(error.message));
       const answer = await exchange(
         port,
         request('POST', path, header === undefined ? {} : { 'X-Hub-Signature': header }, 'news'),

@@ -322,6 +322,26 @@ describe('secrets', () => {
   }, 20_000);
 });
 
+/** What the types promise of each hook's payload. */
+const PROMISED: Readonly<Record<HookName, readonly (keyof HookPayload)[]>> = {
+  requested: ['grant'],
+  verified: ['grant'],
+  renewed: ['grant'],
+  denied: ['grant', 'error'],
+  expired: ['grant'],
+  unsubscribed: [],
+  failed: ['error'],
+  'hub-moved': ['grant'],
+  'topic-moved': ['grant'],
+  'hub-silent': ['grant', 'error'],
+  'hub-error': ['grant', 'error'],
+  notification: ['grant', 'event'],
+  rejected: ['grant', 'error'],
+  delivered: ['grant', 'event'],
+  'handler-error': ['grant', 'event', 'error'],
+  'dead-letter': ['grant', 'event', 'error', 'cause'],
+};
+
 describe('hooks', () => {
   it('tell of everything that happens to a subscription, each with its payload', async () => {
     await using first = await TestHub.start();
@@ -381,6 +401,9 @@ describe('hooks', () => {
         subscription: { service: 'News', id: expect.any(String) },
         grant: { hub: expect.any(String) },
       });
+    }
+    for (const { name, ...payload } of heard) {
+      for (const field of PROMISED[name]) expect(payload).toHaveProperty(field, expect.anything());
     }
     const events = ['notification', 'delivered', 'handler-error', 'dead-letter'] as const;
     expect(events.map((name) => heard.find((one) => one.name === name)?.event?.text())).toEqual([

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { HOOK_NAMES, Hooks, type HookPayload } from '../../src/delivery/hooks.js';
 import { announce } from '../../src/runtime/hook-log.js';
 import { Counters } from '../../src/subscription/counters.js';
-import type { TransitionHook } from '../../src/subscription/events.js';
+import type { TransitionHook } from '../../src/subscription/hook-effect.js';
 import type { SubscriptionRecord } from '../../src/subscription/record.js';
 import { recordingLogger, type RecordingLogger } from '../http/recording-logger.js';
 import { active, failure, HUB, START, TOPIC } from '../subscription/life.js';
@@ -76,6 +76,14 @@ describe('what becomes of a subscription', () => {
     expect(said(effect)).toMatch(/\(next try: \d{4}-.*Z\)$/);
     expect(said({ ...effect, nextHub: 'https://b.example/' })).toMatch(/\(asking hub https:\/\/b\.example\/ now\)$/);
     expect(said(effect, true)).toBe('an attempt failed: because of hub-error');
+  });
+
+  it('is heard with the grant that it tells of, also where the record has forgotten it', () => {
+    const { grants, ...rest } = telltale();
+    const [forgotten] = grants;
+    const effect = { type: 'hook', name: 'denied', grantId: forgotten?.id ?? '', failure: failure('denied') } as const;
+    const { heard } = announced({ ...rest, grants: [] }, { ...effect, forgotten });
+    expect(heard).toMatchObject([{ grant: { id: forgotten?.id }, error: { message: 'because of denied' } }]);
   });
 
   it('is logged with its target where no hub is concerned', () => {

@@ -308,3 +308,13 @@ test('a snapshot never holds a secret or a verify token', () => {
     expect(JSON.stringify(subscriptionSnapshot({ ...record, grants }, stats))).not.toContain('secret-');
   });
 });
+
+test('a hook has the grant that it tells of, also where the transition has forgotten it', () => {
+  always((_before, _event, { record, effects }) => {
+    for (const effect of effects) {
+      if (effect.type !== 'hook' || effect.grantId === undefined) continue;
+      const grant = record.grants.find(({ id }) => id === effect.grantId) ?? effect.forgotten;
+      expect(grant?.id).toBe(effect.grantId);
+    }
+  });
+});

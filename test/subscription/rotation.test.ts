@@ -200,6 +200,8 @@ describe('S8 a callback that is rotated', () => {
     const life = wantsCallback(active().after(DAY)).requested().accepted().due(MINUTE).after(100).denied();
     expect(life.record.grants).toMatchObject([{ id: 'g1', state: 'active', refusals: 1 }]);
     expect(dueAt(life.record)).toBe(life.grant.renewsAt);
+    // The hook tells of it all the same.
+    expect(life.effects).toMatchObject([{ name: 'denied', grantId: 'g2', forgotten: { id: 'g2', state: 'failed' } }]);
     expect(wantsCallback(life).asked).toEqual(['subscribe']);
   });
 

@@ -1,0 +1,108 @@
+import type { SignatureError } from '../errors.js';
+import type { InternalHubError } from '../subscription/hub-errors.js';
+import type { Grant, Subscription } from '../subscription/snapshot.js';
+import type { ContentDistributionMessage } from './message.js';
+import type { DeadLetterCause } from './stored-event.js';
+
+/** What every listener is called with. */
+interface PayloadFields {
+  /** As it stood when the hook was called. */
+  readonly subscription: Subscription;
+  readonly grant?: Grant | undefined;
+  readonly event?: ContentDistributionMessage | undefined;
+  readonly error?: Error | undefined;
+  /** Why the event became a dead letter. */
+  readonly cause?: DeadLetterCause | undefined;
+  readonly at: Date;
+}
+
+/** Of hooks that tell of no event. */
+interface SubscriptionPayload extends PayloadFields {
+  readonly event?: undefined;
+  readonly cause?: undefined;
+}
+
+interface GrantPayload extends SubscriptionPayload {
+  readonly grant: Grant;
+  readonly error?: undefined;
+}
+
+interface GrantErrorPayload<E extends Error = Error> extends SubscriptionPayload {
+  readonly grant: Grant;
+  readonly error: E;
+}
+
+interface EventPayload extends PayloadFields {
+  readonly grant: Grant;
+  readonly event: ContentDistributionMessage;
+  readonly error?: undefined;
+  readonly cause?: undefined;
+}
+
+interface EventErrorPayload extends PayloadFields {
+  readonly grant: Grant;
+  readonly event: ContentDistributionMessage;
+  readonly error: Error;
+  readonly cause?: undefined;
+}
+
+interface DeadLetterPayload extends PayloadFields {
+  readonly grant: Grant;
+  readonly event: ContentDistributionMessage;
+  readonly error: Error;
+  readonly cause: DeadLetterCause;
+}
+
+interface UnsubscribedPayload extends SubscriptionPayload {
+  readonly grant?: Grant | undefined;
+  readonly error?: undefined;
+}
+
+interface FailedPayload extends SubscriptionPayload {
+  readonly grant?: Grant | undefined;
+  readonly error: Error;
+}
+
+/** What a listener is called with, by the hook's name. A field without `?` is always there. */
+export interface HookPayloads {
+  /** A request is about to leave for a hub. */
+  readonly requested: GrantPayload;
+  /** A hub verified the subscription for the first time, or again after its lease ran out. */
+  readonly verified: GrantPayload;
+  readonly renewed: GrantPayload;
+  /** A hub denied the subscription; the error's message is its reason. */
+  readonly denied: GrantErrorPayload;
+  /** A lease ran out. */
+  readonly expired: GrantPayload;
+  /** The subscription ended. It has no grant where no hub was ever asked. */
+  readonly unsubscribed: UnsubscribedPayload;
+  /** An attempt failed. It has no grant where discovery failed, as no hub is known then. */
+  readonly failed: FailedPayload;
+  /** The publisher names another hub, or the hub redirected to another URL. */
+  readonly 'hub-moved': GrantPayload;
+  /** The publisher names another topic. */
+  readonly 'topic-moved': GrantPayload;
+  /** Polling found entries that the hub had not delivered. */
+  readonly 'hub-silent': GrantErrorPayload;
+  /** The hub reported an error of its own. */
+  readonly 'hub-error': GrantErrorPayload<InternalHubError>;
+  /** An event was received, and its handler is about to be called. */
+  readonly notification: EventPayload;
+  /** Content was refused for its signature. */
+  readonly rejected: GrantErrorPayload<SignatureError>;
+  /** The handler succeeded. */
+  readonly delivered: EventPayload;
+  /** The handler failed. */
+  readonly 'handler-error': EventErrorPayload;
+  /** The event became a dead letter. */
+  readonly 'dead-letter': DeadLetterPayload;
+}
+
+/** The name of a hook. */
+export type HookName = keyof HookPayloads;
+
+/** What the listener of a hook is called with. Without a name: of any hook, so that some fields may be missing. */
+export type HookPayload<Name extends HookName = HookName> = HookPayloads[Name];
+
+/** A hook's listener. What it throws is logged and otherwise without effect. */
+export type HookListener<Name extends HookName = HookName> = (payload: HookPayload<Name>) => unknown;
