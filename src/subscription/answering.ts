@@ -2,9 +2,10 @@ import { extended, type Lease, verifiedUnasked } from './unasked-verification.js
 import { andThen, ended, leaving, noted, SAFETY_MS, unchanged, withGrant } from './changes.js';
 import { undenied } from './denial-undone.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
+import { guardedUntil } from './guard.js';
 import { grantedLease, renewalTime } from './lease.js';
 import { isPresent, isTired } from './presence.js';
-import type { GrantRecord, SubscriptionRecord } from './record.js';
+import type { GrantRecord, PendingRequest, SubscriptionRecord } from './record.js';
 import { resting, withoutRefusals } from './rest.js';
 import { withLeasedSecret, withVerifiedSecret } from './secrets.js';
 import { holdOnceVerified, isAsked, isDeniedUnasked, isHeld, isOpen, isOver, isWorking } from './state.js';
@@ -68,9 +69,9 @@ function granted(
   const { pending } = grant;
   const isRequestOpen = pending !== undefined && !pending.accepted;
   const isGoingOn = isRequestOpen && grant.state === 'active';
-  const lease = isGoingOn
-    ? extended(grant, leaseSeconds, context)
-    : { ...leaseFrom(now, leaseSeconds, context), provisional: isRequestOpen };
+  const given = leaseFrom(now, leaseSeconds, context);
+  const lease = isGoingOn ? extended(grant, leaseSeconds, context) : { ...given, provisional: isRequestOpen };
+  const { renewsAt } = given;
   const active: GrantRecord = {
     ...undenied(grant, now),
     ...lease,
@@ -78,12 +79,12 @@ function granted(
     verifiedAt: now,
     // If the process ends before the answer has left, the hub does not know, and has to be asked again.
     unanswered: true,
-    nextAttemptAt: now + SAFETY_MS,
+    ...guardedUntil(now + SAFETY_MS),
     renewalDue: undefined,
     notBefore: undefined,
     lateUntil: undefined,
     secrets: isRequestOpen ? withLeasedSecret(grant.secrets, lease.expiresAt ?? now) : grant.secrets,
-    pending: isRequestOpen ? { ...pending, verified: true, leaseSeconds, denied: undefined } : undefined,
+    pending: isRequestOpen ? { ...pending, verified: true, leaseSeconds, renewsAt, denied: undefined } : undefined,
     endedAt: undefined,
   };
   const reached = withGrant(record, grant.id, () => active);
@@ -99,6 +100,12 @@ function leaseFrom(at: number, leaseSeconds: number, { random, rules }: Transiti
   return { leaseSeconds, expiresAt: at + leaseSeconds * 1000, renewsAt: renewalTime(at, leaseSeconds, rules, random) };
 }
 
+/** The lease of a request that was verified while it was open: its renewal is as was told then. */
+function verifiedLease(at: number, { leaseSeconds = 0, renewsAt }: PendingRequest, context: TransitionContext): Lease {
+  const lease = leaseFrom(at, leaseSeconds, context);
+  return renewsAt === undefined ? lease : { ...lease, renewsAt };
+}
+
 /** The hub took the request and verified it: nothing is open any more, and one grant is enough. */
 export function settled(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
@@ -107,7 +114,7 @@ export function settled(record: SubscriptionRecord, grant: GrantRecord, context:
   const sinceError = now - (grant.hubErrorAt ?? -Infinity);
   const isHubFailing = sinceError >= 0 && sinceError < HUB_ERROR_MEMORY_MS;
   const known: GrantRecord =
-    pending?.leaseSeconds === undefined ? grant : { ...grant, ...leaseFrom(verifiedAt, pending.leaseSeconds, context) };
+    pending?.leaseSeconds === undefined ? grant : { ...grant, ...verifiedLease(verifiedAt, pending, context) };
   const active: GrantRecord = {
     ...known,
     grantedAt: verifiedAt,

@@ -3,6 +3,7 @@ import { backoffMs, FAILOVER_AFTER, FAILOVERS_AT_ONCE, FAILURE_BACKOFF } from '.
 import { andThen, counted, leaving, noted, request, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { grantAt } from './grant-at.js';
+import { guardedUntil, NOTHING_PLANNED } from './guard.js';
 import { verifyTimeoutMs } from './lease.js';
 import { isHad, isPresent, isServed, isTaken, silentHubs, withoutPastSilence } from './presence.js';
 import { withHold } from './publisher-hold.js';
@@ -18,7 +19,7 @@ export function discovered(
   { topic, hubs, feed }: Of<'discovered'>,
   context: TransitionContext,
 ): Transition {
-  const found = { ...withoutPastSilence(record, context.now), topic, hubs, feed, nextAttemptAt: undefined };
+  const found = { ...withoutPastSilence(record, context.now), topic, hubs, feed, ...NOTHING_PLANNED };
   if (!isAsking(found)) return unchanged(found);
   const told = { record: found, effects: moves(record, found, context) };
   return andThen(
@@ -34,7 +35,7 @@ export function discoveryFailed(
   context: TransitionContext,
 ): Transition {
   const held = hold === undefined ? record : withHold(record, hold, context.now);
-  const ended = { ...held, nextAttemptAt: undefined };
+  const ended = { ...held, ...NOTHING_PLANNED };
   if (!isAsking(ended)) return unchanged(ended);
   const hook: Effect = { type: 'hook', name: 'failed', failure };
   if (isServed(ended, context)) {
@@ -167,8 +168,8 @@ export function renewDue(record: SubscriptionRecord, context: TransitionContext)
       if (isRotating && mayAskAfresh(reached, grant, context)) return rotated(reached, grant, context);
       if (!isMoving)
         return request(withFreshSecret(asAdvertised(reached, grant), grant, context), id, 'subscribe', now);
-      const nextAttemptAt = now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds);
-      return unchanged(withGrant(reached, id, (one) => ({ ...one, renewalDue: undefined, nextAttemptAt })));
+      const guard = guardedUntil(now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds));
+      return unchanged(withGrant(reached, id, (one) => ({ ...one, renewalDue: undefined, ...guard })));
     });
   }
   return current;
@@ -233,8 +234,8 @@ function ask(record: SubscriptionRecord, hub: string, context: TransitionContext
 /** The hub is asked to deliver to another callback; should it not verify that in time, the grant is renewed as it is. */
 function rotated(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
-  const nextAttemptAt = now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds);
-  const waiting = withGrant(record, grant.id, (one) => ({ ...one, renewalDue: undefined, nextAttemptAt, attempts: 0 }));
+  const guard = guardedUntil(now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds));
+  const waiting = withGrant(record, grant.id, (one) => ({ ...one, renewalDue: undefined, ...guard, attempts: 0 }));
   return askAfresh(waiting, grant.advertisedHub, context, grant);
 }
 

@@ -1,4 +1,5 @@
 import type { Effect, SubscriptionRules, Transition, TransitionContext } from './events.js';
+import { guardedUntil } from './guard.js';
 import { verifyTimeoutMs } from './lease.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
 import { denialCounted } from './rest.js';
@@ -61,7 +62,7 @@ export function leaving(grant: GrantRecord, now: number, superseded: boolean): G
     renewalDue: undefined,
     askAfreshAt: undefined,
     deniedUnasked: undefined,
-    nextAttemptAt: now + SAFETY_MS,
+    ...guardedUntil(now + SAFETY_MS),
     superseded: superseded || grant.superseded,
   };
 }
@@ -69,7 +70,7 @@ export function leaving(grant: GrantRecord, now: number, superseded: boolean): G
 /** Begin with discovery, once the callback is free: a hub that is to deliver elsewhere would be heard for this one. */
 export function discover(record: SubscriptionRecord, { now, callbackHeldUntil }: TransitionContext): Transition {
   if (callbackHeldUntil !== undefined) return unchanged({ ...record, nextAttemptAt: callbackHeldUntil });
-  return { record: { ...record, nextAttemptAt: now + SAFETY_MS }, effects: [{ type: 'discover' }] };
+  return { record: { ...record, ...guardedUntil(now + SAFETY_MS) }, effects: [{ type: 'discover' }] };
 }
 
 /**
@@ -79,7 +80,7 @@ export function discover(record: SubscriptionRecord, { now, callbackHeldUntil }:
 export function renew(record: SubscriptionRecord, grantId: string, { now, rules }: TransitionContext): Transition {
   const waiting = (grant: GrantRecord): GrantRecord => {
     const patience = Math.min(SAFETY_MS, verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds));
-    return { ...grant, renewalDue: true, nextAttemptAt: now + patience };
+    return { ...grant, renewalDue: true, ...guardedUntil(now + patience) };
   };
   // Whether the topic can be read by now is looked at again.
   const { topicSource: _over, ...known } = record;
@@ -100,7 +101,7 @@ export function request(
     record: withGrant(record, grantId, (grant) => ({
       ...grant,
       renewalDue: undefined,
-      nextAttemptAt: now + SAFETY_MS,
+      ...guardedUntil(now + SAFETY_MS),
     })),
     effects: [{ type: 'request', grantId, mode }],
   };

@@ -1,6 +1,7 @@
 import { askForMissing, renewDue } from './asking.js';
 import { andThen, unchanged } from './changes.js';
 import type { SubscriptionEvent, Transition, TransitionContext } from './events.js';
+import { NOTHING_PLANNED } from './guard.js';
 import { isServed } from './presence.js';
 import type { SubscriptionRecord } from './record.js';
 import { isAsking } from './state.js';
@@ -14,7 +15,7 @@ export function discoveryHeld(
   { until }: Extract<SubscriptionEvent, { type: 'discovery-held' }>,
   context: TransitionContext,
 ): Transition {
-  const ended = { ...record, nextAttemptAt: undefined };
+  const ended = { ...record, ...NOTHING_PLANNED };
   if (!isAsking(ended)) return unchanged(ended);
   const isUnknown = ended.topic === undefined && !isServed(ended, context);
   const asked = isUnknown ? unchanged({ ...ended, nextAttemptAt: until }) : askForMissing(ended, context);

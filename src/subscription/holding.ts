@@ -25,6 +25,7 @@ export function heldBack(record: SubscriptionRecord, event: Of<'held-back'>): Tr
     pending: undefined,
     renewalDue: undefined,
     nextAttemptAt: until,
+    guardedUntil: undefined,
     heldUntil: until,
   };
   return unchanged(withGrant(record, grantId, () => waiting));
@@ -54,7 +55,11 @@ export function stillHeldBack(next: Transition, { now }: TransitionContext): Tra
     record.grants.some((grant) => grant.id === effect.grantId && isHeldBack(grant, now));
   const held = effects.filter(isHeld);
   if (held.length === 0) return next;
-  const putOff = (grant: GrantRecord): GrantRecord => ({ ...grant, nextAttemptAt: grant.heldUntil });
+  const putOff = (grant: GrantRecord): GrantRecord => ({
+    ...grant,
+    nextAttemptAt: grant.heldUntil,
+    guardedUntil: undefined,
+  });
   return {
     record: held.reduce((reached, { grantId }) => withGrant(reached, grantId, putOff), record),
     effects: effects.filter((effect) => !isHeld(effect)),

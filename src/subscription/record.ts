@@ -36,6 +36,8 @@ export interface PendingRequest {
   readonly verified?: boolean | undefined;
   /** The lease that verification gave, in seconds; it counts once the hub has taken the request. */
   readonly leaseSeconds?: number | undefined;
+  /** When that lease is to be renewed; it counts with the lease. */
+  readonly renewsAt?: number | undefined;
   /** Whether the hub denied it: unless a verification comes, it fails at its deadline. */
   readonly denied?: boolean | undefined;
 }
@@ -109,6 +111,8 @@ export interface GrantRecord {
   /** Failures in a row at this hub. */
   readonly attempts: number;
   readonly nextAttemptAt?: number | undefined;
+  /** The value of `nextAttemptAt` that guards work in flight, in case the process dies: nothing is planned for that time. */
+  readonly guardedUntil?: number | undefined;
   /** The hub wants to be left alone until then (`Retry-After`). */
   readonly notBefore?: number | undefined;
   /** Its request was put off until then, as the hub's origin answered 429 to another one. */
@@ -205,6 +209,8 @@ export interface SubscriptionRecord {
   readonly attemptsKept?: number | undefined;
   /** When to begin again with discovery. */
   readonly nextAttemptAt?: number | undefined;
+  /** As on a grant, for a discovery in flight. */
+  readonly guardedUntil?: number | undefined;
   readonly lastError?: FailureRecord | undefined;
   /** Since when news may have been missed that is not made up for yet. */
   readonly gapSince?: number | undefined;

@@ -3,6 +3,7 @@ import { askNext, hubsLeft, isOtherSooner, toNextHub } from './asking.js';
 import { backoffMs, FAILOVER_AFTER, FAILURE_BACKOFF, REFUSAL_BACKOFF, refusalWaitMs } from './backoff.js';
 import { andThen, counted, noted, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
+import { NOTHING_PLANNED } from './guard.js';
 import { verifyTimeoutMs } from './lease.js';
 import { isPresent, isServed } from './presence.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
@@ -27,7 +28,8 @@ export function requested(record: SubscriptionRecord, event: Of<'requested'>, co
   const until = Math.max(restOf(record, grant, context).until, grant.notBefore ?? 0);
   if (event.mode === 'subscribe' && until > now && event.insteadOf === undefined) {
     // Its hub refused another callback meanwhile, or this request waited in a queue while one before it failed.
-    return unchanged(withGrant(record, grant.id, (one) => ({ ...one, renewalDue: undefined, nextAttemptAt: until })));
+    const waiting = { renewalDue: undefined, nextAttemptAt: until, guardedUntil: undefined };
+    return unchanged(withGrant(record, grant.id, (one) => ({ ...one, ...waiting })));
   }
   const asked: GrantRecord = {
     ...grant,
@@ -154,7 +156,7 @@ export function requestFailed(
     isDenied: undefined,
     // It is asked again, whether or not it was told that its verification was confirmed.
     unanswered: undefined,
-    nextAttemptAt: undefined,
+    ...NOTHING_PLANNED,
     // Also kept if it is given up: should somebody verify it all the same, its hub is not asked sooner.
     notBefore: isLeaving ? grant.notBefore : waitMs > 0 ? now + waitMs : undefined,
     state: grant.state === 'verifying' || grant.state === 'requested' ? 'failed' : grant.state,
@@ -207,7 +209,9 @@ function stillWithout(
   const backoff = refused ? refusalWaitMs(refusals, random) : backoffMs(attempts, random, FAILURE_BACKOFF);
   const again = now + Math.max(backoff, retryAfterMs);
   if (refused) return withoutSuccessor(record, failed, predecessor, again, context);
-  return withGrant(record, id, (grant) => ({ ...grant, nextAttemptAt: again }));
+  // Its renewal waited for this request: it is planned by itself now.
+  const freed = withGrant(record, predecessor.id, (grant) => ({ ...grant, guardedUntil: undefined }));
+  return withGrant(freed, id, (grant) => ({ ...grant, nextAttemptAt: again }));
 }
 
 /** The same hub is asked again later, or the next advertised one now, by the service's rule. */

@@ -1,3 +1,4 @@
+import { plannedAt } from './guard.js';
 import { withView, type LogView } from './log-view.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
 import {
@@ -31,7 +32,7 @@ export function grantSnapshot(grant: GrantRecord): Grant {
     leaseSeconds: grant.leaseSeconds,
     verifiedAt: dateOf(grant.verifiedAt),
     expiresAt: dateOf(grant.expiresAt),
-    renewsAt: isWorking(grant) ? dateOf(grant.nextAttemptAt ?? grant.renewsAt) : undefined,
+    renewsAt: dateOf(renewsAt(grant)),
   });
   return withView(snapshot, WITHOUT_CALLBACK);
 }
@@ -67,6 +68,21 @@ export function subscriptionSnapshot(record: SubscriptionRecord, stats: Subscrip
   return withView(snapshot, WITHOUT_CALLBACK);
 }
 
+/** When a working grant is renewed. While its renewal is in flight: when that was planned. */
+function renewsAt(grant: GrantRecord): number | undefined {
+  if (!isWorking(grant)) return undefined;
+  const { pending, renewsAt: plannedFor, notBefore = 0 } = grant;
+  // The hub verified before it answered: the new lease counts once it has answered.
+  if (pending?.verified === true && pending.renewsAt !== undefined) return pending.renewsAt;
+  return nextRequestAt(grant) ?? (plannedFor === undefined ? undefined : Math.max(plannedFor, notBefore));
+}
+
+/** When the next request for a grant is planned, other than its renewal; undefined while one is in flight. */
+function nextRequestAt(grant: GrantRecord): number | undefined {
+  // Records of earlier versions do not tell which times are guards.
+  return grant.unanswered === true || grant.renewalDue === true ? undefined : plannedAt(grant);
+}
+
 function isBeingLeft({ state, superseded }: GrantRecord): boolean {
   return state === 'unsubscribing' && superseded !== true;
 }
@@ -89,13 +105,15 @@ function nextAttemptAt(record: SubscriptionRecord): number | undefined {
   const times = record.grants.flatMap((grant) =>
     isOver(grant) || grant.superseded === true ? [] : attemptTimes(grant),
   );
-  if (record.nextAttemptAt !== undefined) times.push(record.nextAttemptAt);
+  const discoveryAt = plannedAt(record);
+  if (discoveryAt !== undefined) times.push(discoveryAt);
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
 /** A request that was denied fails first, and its hub is asked after that. */
-function attemptTimes({ nextAttemptAt, askAfreshAt, pending, notBefore }: GrantRecord): readonly number[] {
-  const again = pending?.denied === true ? notBefore : nextAttemptAt;
+function attemptTimes(grant: GrantRecord): readonly number[] {
+  const { askAfreshAt, pending, notBefore } = grant;
+  const again = pending?.denied === true ? notBefore : nextRequestAt(grant);
   return [again, askAfreshAt].filter((at) => at !== undefined);
 }
 

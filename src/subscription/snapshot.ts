@@ -103,6 +103,10 @@ export interface Grant {
   readonly leaseSeconds?: number;
   readonly verifiedAt?: Date;
   readonly expiresAt?: Date;
+  /**
+   * When a working grant is renewed: as planned, or the next try after a renewal failed. While a renewal is in flight it is the
+   * time for which that was planned.
+   */
   readonly renewsAt?: Date;
 }
 
@@ -120,6 +124,10 @@ export interface Subscription {
   readonly createdAt: Date;
   /** Failed attempts in a row. */
   readonly attempts: number;
+  /**
+   * When the publisher or a hub is asked next, after a failure or where it wants to be left alone. Absent while a request or a
+   * discovery is in flight, and where the next request is the renewal as planned (`renewsAt`).
+   */
   readonly nextAttemptAt?: Date;
   /** Set when `maxAttempts` was reached, or a handler refused: nothing is asked before `retry(id)`. */
   readonly gaveUp?: boolean;

@@ -8,6 +8,7 @@ import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { fetched, missed, withFirstVerification, withGap } from './gap.js';
 import { withForgottenGrants } from './forgotten-grants.js';
+import { withoutStaleGuards } from './guard.js';
 import { heldBack, released, stillHeldBack } from './holding.js';
 import { withHold } from './publisher-hold.js';
 import type { SubscriptionRecord } from './record.js';
@@ -30,7 +31,7 @@ export function transition(
 ): Transition {
   const next = withoutRepeats(withKnownHub(asFarAsAsking(step(record, event, context)), context));
   const reached = withGap(record, event, withNextHub(stillHeldBack(next, context)), context);
-  return withFirstVerification(record, withForgottenGrants(record, reached));
+  return withFirstVerification(record, withForgottenGrants(record, withoutStaleGuards(record, reached)));
 }
 
 function withKnownHub(next: Transition, context: TransitionContext): Transition {

@@ -16,6 +16,7 @@ import {
 import { question } from './denial.js';
 import { due } from './due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
+import { guardedUntil } from './guard.js';
 import { isPresent, isServed, isTaken } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { withoutRest } from './rest.js';
@@ -152,7 +153,7 @@ function resumed(record: SubscriptionRecord, context: TransitionContext): Transi
     const back = { ...grant, pending: undefined, attempts: 0, notBefore: undefined };
     if (!isLeased) return { ...back, state: 'expired', nextAttemptAt: undefined };
     effects.push({ type: 'request', grantId: grant.id, mode: 'subscribe' });
-    return { ...back, state: 'active', nextAttemptAt: now + SAFETY_MS };
+    return { ...back, state: 'active', ...guardedUntil(now + SAFETY_MS) };
   });
   const left = record.grants.filter(({ state }) => state === 'unsubscribing');
   const free = left.reduce(withoutRest, { ...record, grants });

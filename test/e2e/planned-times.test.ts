@@ -1,0 +1,130 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  defineSubscriber,
+  startService,
+  type HookName,
+  type SubscriberRuntime,
+  type Subscription,
+} from 'websub-subscriber';
+import { TestHub } from 'websub-subscriber/testing';
+import { temporaryDirectory } from './news-service.js';
+import { deadPort } from './world.js';
+
+const LEASE_SECONDS = 864_000;
+
+/** Neither in a minute, nor in the past: between 70 and 90 % of the lease from now. */
+function expectRight({ renewsAt, nextAttemptAt, grants }: Subscription): void {
+  const seconds = ((renewsAt?.getTime() ?? 0) - Date.now()) / 1000;
+  expect(seconds).toBeGreaterThan(0.69 * LEASE_SECONDS);
+  expect(seconds).toBeLessThan(0.91 * LEASE_SECONDS);
+  expect(grants[0]?.renewsAt).toEqual(renewsAt);
+  expect(nextAttemptAt).toBeUndefined();
+}
+
+async function only(runtime: SubscriberRuntime): Promise<Subscription> {
+  const [subscription] = await runtime.subscriptions.find();
+  if (subscription === undefined) throw new Error('there is no subscription');
+  return subscription;
+}
+
+/** A subscriber, and what each of its hooks showed: the payload's own, and what was read directly after. */
+async function scene(kind: 'memory' | 'lmdb', verify: 'async' | 'sync') {
+  const hub = await TestHub.start({ verify, leaseSeconds: LEASE_SECONDS });
+  onTestFinished(() => hub.close());
+  const topic = hub.topic('/feed');
+  const seen: [name: HookName, subscription: Subscription][] = [];
+  const begun: SubscriberRuntime[] = [];
+  const service = defineSubscriber(
+    { name: 'News', target: topic.url, secret: false, unsubscribeOnShutdown: false },
+    {
+      onEventNotification() {},
+      onStart(runtime) {
+        const { hooks, subscriptions } = runtime;
+        begun.push(runtime);
+        for (const name of ['requested', 'verified', 'renewed'] as const) {
+          hooks.on(name, async ({ subscription }) => {
+            seen.push([name, subscription]);
+            const read = await subscriptions.get(subscription.id);
+            if (read !== undefined) seen.push([name, read]);
+          });
+        }
+      },
+    },
+  );
+  const store = kind === 'memory' ? kind : `lmdb://${await temporaryDirectory()}`;
+  const options = { store, port: await deadPort(), logger: false, handleSignals: false } as const;
+  const start = async (): Promise<SubscriberRuntime> => {
+    const runtime = await startService(service, options);
+    onTestFinished(() => runtime.stopNow());
+    return runtime;
+  };
+  const shown = (name: HookName): readonly Subscription[] =>
+    seen.flatMap(([each, subscription]) => (each === name ? subscription : []));
+  return { hub, start, shown, begun };
+}
+
+describe.each(['memory', 'lmdb'] as const)('on the store %s', (kind) => {
+  describe.each(['async', 'sync'] as const)('at a hub that verifies %s', (verify) => {
+    it('renewsAt and nextAttemptAt are right from the first reading on', async () => {
+      const { hub, start, shown } = await scene(kind, verify);
+      const runtime = await start();
+      await runtime.ready();
+      const first = await only(runtime);
+      expectRight(first);
+      await hub.settled();
+      expect((await only(runtime)).renewsAt).toEqual(first.renewsAt);
+
+      const renewed = new Promise((resolve) => void runtime.hooks.on('renewed', resolve));
+      await runtime.renew(first.id);
+      expectRight(await only(runtime));
+      await renewed;
+      const second = await only(runtime);
+      expectRight(second);
+      await hub.settled();
+      expect((await only(runtime)).renewsAt).toEqual(second.renewsAt);
+
+      for (const name of ['verified', 'renewed'] as const) {
+        expect(shown(name)).toHaveLength(2);
+        for (const subscription of shown(name)) expectRight(subscription);
+      }
+      for (const { nextAttemptAt } of shown('requested')) expect(nextAttemptAt).toBeUndefined();
+    });
+  });
+
+  it('nothing is planned while a first request is in flight', async () => {
+    const { hub, start, shown, begun } = await scene(kind, 'async');
+    const release = [hub.holdBack('topic'), hub.holdBack('answer'), hub.holdBack('verification')];
+    const starting = start();
+    await hub.until(({ requests }) => requests.length > 0);
+    const [runtime = await starting] = begun;
+    const expectNothing = async (): Promise<void> => {
+      expect(Object.keys(await only(runtime))).not.toContain('nextAttemptAt');
+      expect(Object.keys(await only(runtime))).not.toContain('renewsAt');
+    };
+    await expectNothing();
+    release[0]?.();
+    await hub.until(({ requests }) => requests.some(({ method }) => method === 'POST'));
+    await expectNothing();
+    release[1]?.();
+    release[2]?.();
+    await starting;
+    await runtime.ready();
+    expect(shown('requested')).toHaveLength(2);
+    expectRight(await only(runtime));
+  });
+});
+
+it.each(['async', 'sync'] as const)('times are right after a restart, at a hub that verifies %s', async (verify) => {
+  const { start } = await scene('lmdb', verify);
+  const runtime = await start();
+  await runtime.ready();
+  // The answer to the verification may not be noted by now: then the hub is asked once more.
+  await runtime.stop();
+  expectRight(await only(runtime));
+  const again = await start();
+  expectRight(await only(again));
+  await again.ready();
+  const subscription = await only(again);
+  expectRight(subscription);
+  expect(subscription.state).toBe('active');
+});
