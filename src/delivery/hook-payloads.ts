@@ -74,7 +74,7 @@ export interface HookPayloads {
   readonly denied: GrantErrorPayload;
   /** A lease ran out. */
   readonly expired: GrantPayload;
-  /** The subscription ended. It has no grant where no hub was ever asked. */
+  /** The subscription ended. It has no grant where none was left to end. */
   readonly unsubscribed: UnsubscribedPayload;
   /** An attempt failed. It has no grant where discovery failed, as no hub is known then. */
   readonly failed: FailedPayload;
