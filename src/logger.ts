@@ -14,6 +14,16 @@ export abstract class Logger {
   abstract readonly warn: LogLine;
   abstract readonly error: LogLine;
   abstract readonly fatal: LogLine;
+  /**
+   * Whether lines of a level are written, as pino's method of this name says. It is asked before a debug line is made; without
+   * it every debug line is made.
+   */
+  isLevelEnabled?(level: 'debug'): boolean;
+}
+
+/** Whether debug lines are to be made. Costs no more than the logger's own answer. */
+export function logsDebug(logger: Logger): boolean {
+  return logger.isLevelEnabled === undefined || logger.isLevelEnabled('debug');
 }
 
 /**
@@ -28,7 +38,7 @@ export const KIND: unique symbol = Symbol('kind');
  */
 export function unfailing(logger: Logger): Logger {
   const lineOf =
-    (level: keyof Logger): LogLine =>
+    (level: Level): LogLine =>
     (fields: object | string, message?: string): void => {
       if (typeof fields === 'string') isDone(() => logger[level](fields));
       else if (!isDone(() => logger[level](fields, message))) isDone(() => logger[level](inWords(fields), message));
@@ -39,7 +49,18 @@ export function unfailing(logger: Logger): Logger {
     warn: lineOf('warn'),
     error: lineOf('error'),
     fatal: lineOf('fatal'),
+    isLevelEnabled: () => isDebugEnabled(logger),
   };
+}
+
+/** A logger whose answer cannot be had is given every line. */
+function isDebugEnabled(logger: Logger): boolean {
+  if (typeof logger.isLevelEnabled !== 'function') return true;
+  try {
+    return logger.isLevelEnabled('debug');
+  } catch {
+    return true;
+  }
 }
 
 function isDone(act: () => unknown): boolean {
@@ -65,7 +86,17 @@ function wordsOf(value: unknown): string {
   }
 }
 
+/** The levels of a logger. */
+type Level = Exclude<keyof Logger, 'isLevelEnabled'>;
+
 const nothing: LogLine = () => {};
 
 /** The logger behind `logger: false`. */
-export const silentLogger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, fatal: nothing };
+export const silentLogger: Logger = {
+  debug: nothing,
+  info: nothing,
+  warn: nothing,
+  error: nothing,
+  fatal: nothing,
+  isLevelEnabled: () => false,
+};

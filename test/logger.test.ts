@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { unfailing, type Logger } from '../src/logger.js';
+import { logsDebug, silentLogger, unfailing, type Logger } from '../src/logger.js';
 import { throws } from './e2e/news-service.js';
 
 function pinoInto(lines: unknown[]): Logger {
@@ -69,4 +69,20 @@ test('a logger whose methods are asynchronous may fail later: nobody hears of it
   logger.info('what');
   await new Promise(setImmediate);
   expect(rejections).toEqual([]);
+});
+
+test.each<[string, object, boolean]>([
+  ['says so', { isLevelEnabled: () => false }, false],
+  ['says that it is on', { isLevelEnabled: () => true }, true],
+  ['cannot say', {}, true],
+  ['fails when it is asked', { isLevelEnabled: () => throws(new Error('no')) }, true],
+  ['has something else of that name', { isLevelEnabled: 30 }, true],
+])('debug lines are made unless the logger %s (%j)', (_what, given, isOn) => {
+  expect(logsDebug(unfailing(Object.assign(pino({ level: 'info' }), { isLevelEnabled: undefined }, given)))).toBe(isOn);
+});
+
+test('pino says by its level whether debug lines are made, and no logger makes none', () => {
+  expect(logsDebug(unfailing(pino({ level: 'info' })))).toBe(false);
+  expect(logsDebug(unfailing(pino({ level: 'debug' })))).toBe(true);
+  expect(logsDebug(silentLogger)).toBe(false);
 });

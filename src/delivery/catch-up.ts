@@ -128,7 +128,7 @@ export class CatchUp {
     const beganAt = now();
     let of: FetchedRecord = { topic, polledAt: fetched?.polledAt };
     try {
-      const content = await reader.read(entry.record, grant, known);
+      const content = await reader.read(entry.record, grant, 'catch-up', known);
       if (content !== undefined && !(await this.#offer(gap, target, { entry, grant, content }))) {
         return this.#later(id, gap);
       }

@@ -118,7 +118,7 @@ export class Polling {
     const { id, fetched } = entry.record;
     const read = justRead.take(id, grant.topic);
     const known = fetched?.topic === grant.topic && !this.#missing.has(id) ? fetched : undefined;
-    const content = read ?? (await reader.read(entry.record, grant, known));
+    const content = read ?? (await reader.read(entry.record, grant, 'poll', known));
     if (content === undefined) {
       await this.#note(id, { ...fetched, topic: grant.topic });
       return false;

@@ -1,6 +1,8 @@
 import { fetchTopic, type TopicContent, type Validators } from '../hub/fetch-topic.js';
 import type { Pacing } from '../hub/pacing.js';
 import type { WithheldCredentials } from '../hub/withheld-credentials.js';
+import { logged } from '../hub/outbound-log.js';
+import type { Logger } from '../logger.js';
 import { isSameTopic } from '../protocol/hub-query.js';
 import type { SubscriptionEvent } from '../subscription/events.js';
 import { heldUntil, holdOf } from '../subscription/publisher-hold.js';
@@ -8,6 +10,7 @@ import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js'
 import type { Entry } from '../subscription/registry.js';
 import { isOver, isWorking } from '../subscription/state.js';
 import type { ServiceTerms } from '../subscription/terms.js';
+import { fetchLine, type FetchPurpose } from './fetch-line.js';
 import { HeldTopicError } from './held-topic.js';
 import type { GenuineContent } from './received-content.js';
 import { hasFeed, isPage, isUnreadable } from './readable-topic.js';
@@ -19,6 +22,7 @@ export interface TopicReaderOptions {
   readonly termsOf: (service: string) => ServiceTerms | undefined;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;
   readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
+  readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly maxBytes: number;
@@ -31,6 +35,7 @@ export interface TopicReaderOptions {
 interface Reading {
   readonly record: SubscriptionRecord;
   readonly topic: string;
+  readonly purpose: FetchPurpose;
   readonly known?: Validators | undefined;
 }
 
@@ -45,6 +50,7 @@ export class TopicReader {
   /**
    * Reads the topic; the target in its place, where the topic cannot be read and the target is a feed (PROTOCOL D14).
    *
+   * @param purpose for the debug line
    * @param known what the topic had when it was fetched last
    * @returns undefined where that is what it still has
    * @throws HeldTopicError where its publisher wants to be left alone
@@ -53,10 +59,11 @@ export class TopicReader {
   async read(
     record: SubscriptionRecord,
     { topic }: GrantRecord,
+    purpose: FetchPurpose,
     known?: Validators,
   ): Promise<TopicContent | undefined> {
     const { target, topicSource } = record;
-    const reading = { record, topic, known };
+    const reading = { record, topic, purpose, known };
     if (topicSource?.topic === topic) return this.#readAt(topicSource.url, reading);
     if (typeof target !== 'string' || isSameTopic(target, topic)) return this.#readAt(topic, reading);
     let page: TopicContent;
@@ -76,7 +83,7 @@ export class TopicReader {
   /** What a notification without content is about, or why that cannot be had. */
   async pinged(record: SubscriptionRecord, grant: GrantRecord): Promise<GenuineContent | Error> {
     try {
-      const content = await this.read(record, grant);
+      const content = await this.read(record, grant, 'ping');
       return { headers: content?.headers ?? [], raw: content?.body ?? new Uint8Array(), url: content?.url };
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
@@ -84,10 +91,10 @@ export class TopicReader {
   }
 
   /** The target's content, where it is a feed. Which of both is read from now on is noted; a failure that passes decides nothing. */
-  async #readInstead(target: string, { record, topic }: Reading): Promise<TopicContent | undefined> {
+  async #readInstead(target: string, { record, topic, purpose }: Reading): Promise<TopicContent | undefined> {
     let content: TopicContent | undefined;
     try {
-      content = await this.#readAt(target, { record, topic });
+      content = await this.#readAt(target, { record, topic, purpose });
     } catch (error) {
       if (!isUnreadable(error)) throw error;
     }
@@ -97,8 +104,8 @@ export class TopicReader {
     return found;
   }
 
-  async #readAt(url: string, { record, topic, known }: Reading): Promise<TopicContent | undefined> {
-    const { pacing, termsOf, entryOf, apply, now, maxBytes, withheld, signal } = this.#options;
+  async #readAt(url: string, { record, topic, purpose, known }: Reading): Promise<TopicContent | undefined> {
+    const { pacing, termsOf, entryOf, apply, logger, now, maxBytes, withheld, signal } = this.#options;
     const { id, service, target } = record;
     const terms = termsOf(service);
     if (terms === undefined) throw new Error(`Service ${service} is not there`);
@@ -115,7 +122,10 @@ export class TopicReader {
       const until = heldUntil(entryOf(id)?.record ?? record, url, now());
       if (until !== undefined) throw new HeldTopicError(heldMessage(url, until), until);
       try {
-        content = await fetchTopic(url, isKnown ? { ...request, known } : request);
+        const line = fetchLine(record, { purpose, url, topic });
+        content = await logged(logger, line, (onAnswer) =>
+          fetchTopic(url, { ...request, onAnswer, ...(isKnown ? { known } : {}) }),
+        );
       } catch (error) {
         const hold = holdOf(error, url, now());
         if (hold === undefined) throw error;

@@ -2,12 +2,12 @@ import type { Delivery } from '../delivery/delivery.js';
 import type { DeliveryTarget } from '../delivery/delivery-target.js';
 import type { Hooks } from '../delivery/hooks.js';
 import type { RefusedContent } from '../delivery/refused-content.js';
-import type { Logger } from '../logger.js';
+import { logsDebug, type Logger } from '../logger.js';
 import type { SignatureAlgorithm } from '../protocol/signature.js';
 import { lastSegment } from '../subscription/callback-key.js';
 import type { CallbackMatch, Registry } from '../subscription/registry.js';
 import { refusal, STOPPED, unavailable, type CallbackAnswer } from './answer.js';
-import type { BodyLimits, CallbackRequest } from './callback-request.js';
+import type { BodyLimits } from './callback-request.js';
 import { answerDistribution } from './distribution.js';
 import type { IntentHandlers } from './intent-handlers.js';
 import { answerIntent, type Verdicts } from './intent.js';
@@ -15,6 +15,7 @@ import type { OncePerMinute } from './recent-answers.js';
 import type { Exchange } from './exchange.js';
 import type { Rejections } from './rejections.js';
 import type { UnknownCallbacks } from './unknown-callbacks.js';
+import { RequestLog } from './request-log.js';
 
 /** A service as its callbacks know it. */
 export interface CallbackService extends DeliveryTarget {
@@ -64,12 +65,14 @@ export function matchCallback({ registry }: CallbackOptions, target: string): Ca
 }
 
 /** Answers a request on a callback; `match` is what its target stands for. Never throws. */
-export function answerCallback(options: CallbackOptions, exchange: Exchange, match: CallbackMatch | undefined): void {
+export function answerCallback(options: CallbackOptions, given: Exchange, match: CallbackMatch | undefined): void {
+  const { logger } = options;
+  const exchange = logsDebug(logger) ? given.loggedBy(new RequestLog(logger, given.request.method, match)) : given;
   exchange.begin(() => {
     const { method } = exchange.request;
     const served = match && servedMatch(options, match);
     if (method === 'POST' && served !== undefined && !options.isClosed()) answerDistribution(options, served, exchange);
-    else exchange.answer(() => otherAnswer(options, exchange.request, { match, served }));
+    else exchange.answer(() => otherAnswer(options, exchange, { match, served }));
   });
 }
 
@@ -81,7 +84,7 @@ function servedMatch({ serviceOf }: CallbackOptions, { entry, grant }: CallbackM
 /** The answer to whatever is no content for a service that runs. */
 function otherAnswer(
   options: CallbackOptions,
-  request: CallbackRequest,
+  { request, log }: Exchange,
   { match, served }: { readonly match: CallbackMatch | undefined; readonly served: ServedMatch | undefined },
 ): CallbackAnswer | Promise<CallbackAnswer> {
   const { method } = request;
@@ -93,7 +96,7 @@ function otherAnswer(
     return refusal(404, 'there is no such callback');
   }
   if (options.isClosed()) return STOPPED;
-  if (served !== undefined) return answerIntent(options, served, request);
+  if (served !== undefined) return answerIntent(options, served, request, log);
   return method === 'POST'
     ? unavailable('the service of this subscription is not running', COME_AGAIN_SECONDS)
     : refusal(404, 'the service of this subscription is not running');

@@ -9,6 +9,7 @@ import type { CallbackOptions, ServedMatch } from './callback.js';
 import { decodeBody } from './decoding.js';
 import type { Exchange } from './exchange.js';
 import { heardFromHub } from './heard-from-hub.js';
+import type { RequestLog } from './request-log.js';
 import { SentContent } from './sent-content.js';
 
 /** Seconds after which a hub may come again when the inbox is full, or the store is down. */
@@ -24,11 +25,12 @@ export function answerDistribution(options: CallbackOptions, match: ServedMatch,
     exchange.answer(() => refused);
     return;
   }
-  const { request } = exchange;
+  const { request, log } = exchange;
   const { grant, service } = match;
   const { keys, unsigned } = acceptedKeys(grant.secrets, options.now());
   const signature = readSignature(signatureHeader(request), service.signature.algorithms);
   if (!unsigned && 'problem' in signature) {
+    log?.rejected();
     exchange.answer(() => rejected(options, match, signature));
     return;
   }
@@ -44,10 +46,14 @@ export function answerDistribution(options: CallbackOptions, match: ServedMatch,
     (read) =>
       exchange.answer(() => {
         if ('problem' in read) return unread(options, match, read.problem);
+        log?.read(read.bytes);
         const isSigned = check?.holds() === true;
-        if (!isSigned && !unsigned) return rejected(options, match, signature);
+        if (!isSigned && !unsigned) {
+          log?.rejected();
+          return rejected(options, match, signature);
+        }
         heardFromHub(options, match, request, isSigned);
-        return received(options, match, request, read.bytes);
+        return received(options, match, exchange, read.bytes);
       }),
   );
 }
@@ -73,13 +79,13 @@ function full({ refused }: CallbackOptions, match: ServedMatch): CallbackAnswer 
 function received(
   options: CallbackOptions,
   match: ServedMatch,
-  request: CallbackRequest,
+  { request, log }: Exchange,
   raw: Uint8Array,
 ): CallbackAnswer | Promise<CallbackAnswer> {
   const headers = request.headers();
   const codings = contentCodings(request.header('content-encoding'));
-  if (codings.length === 0) return handOver(options, match, new SentContent(headers, raw), 0);
-  return receivedCoded(options, match, headers, { raw, codings });
+  if (codings.length === 0) return handOver(options, match, new SentContent(headers, raw), 0, log);
+  return receivedCoded(options, match, headers, { raw, codings, log });
 }
 
 /** The answer to genuine content that has a `Content-Encoding`. */
@@ -87,7 +93,11 @@ async function receivedCoded(
   options: CallbackOptions,
   match: ServedMatch,
   headers: () => HeaderPairs,
-  { raw, codings }: { readonly raw: Uint8Array; readonly codings: readonly string[] },
+  {
+    raw,
+    codings,
+    log,
+  }: { readonly raw: Uint8Array; readonly codings: readonly string[]; readonly log: RequestLog | undefined },
 ): Promise<CallbackAnswer> {
   const begun = performance.now();
   const decoded = await decodeBody(raw, codings, options.limits, match.grant.id);
@@ -95,13 +105,13 @@ async function receivedCoded(
   if ('bytes' in decoded) {
     // Content that was never coded is not stored twice.
     const bytes = decoded.bytes === raw ? undefined : decoded.bytes;
-    return handOver(options, match, new SentContent(headers, raw, bytes), spentMs);
+    return handOver(options, match, new SentContent(headers, raw, bytes), spentMs, log);
   }
   if (decoded.problem === 'too-large') return refusal(413, 'the content is too large when decoded');
   if (decoded.problem === 'given-up') {
     return unavailableFor(options, match, 'there is no room to decode the content now');
   }
-  return handOver(options, match, new SentContent(headers, raw, 'undecodable'), spentMs);
+  return handOver(options, match, new SentContent(headers, raw, 'undecodable'), spentMs, log);
 }
 
 /**
@@ -114,6 +124,7 @@ function handOver(
   match: ServedMatch,
   content: SentContent,
   spentMs: number,
+  log: RequestLog | undefined,
 ): CallbackAnswer | Promise<CallbackAnswer> {
   // The content may have taken its time.
   if (options.isClosed()) return STOPPED;
@@ -123,7 +134,7 @@ function handOver(
     options.logger.error({ subscription: entry.record.id, err: failure }, 'an event cannot be stored: 503');
     return unavailableFor(options, match, 'the event could not be stored');
   }
-  const answer = options.delivery.deliver(service, entry, grant, content, spentMs);
+  const answer = options.delivery.deliver(service, entry, grant, content, spentMs, log?.received);
   return answer instanceof Promise
     ? answer.then((given) => toCallbackAnswer(options, match, given))
     : toCallbackAnswer(options, match, answer);

@@ -1,6 +1,7 @@
 import type { Logger } from '../logger.js';
 import { unavailable, type CallbackAnswer } from './answer.js';
 import type { CallbackRequest } from './callback-request.js';
+import type { RequestLog } from './request-log.js';
 
 /** Seconds after which a hub may come again when its request could not be handled: the store is down. */
 const COME_AGAIN_SECONDS = 120;
@@ -9,12 +10,24 @@ const COME_AGAIN_SECONDS = 120;
 export class Exchange {
   readonly request: CallbackRequest;
   readonly #logger: Logger;
+  /** There while debug lines are enabled. */
+  readonly log: RequestLog | undefined;
   readonly #send: (answer: CallbackAnswer) => void;
 
-  constructor(logger: Logger, request: CallbackRequest, send: (answer: CallbackAnswer) => void) {
+  constructor(logger: Logger, request: CallbackRequest, send: (answer: CallbackAnswer) => void, log?: RequestLog) {
     this.request = request;
+    this.log = log;
     this.#logger = logger;
     this.#send = send;
+  }
+
+  /** The same exchange, whose answer is also told to a log, once it is sent. */
+  loggedBy(log: RequestLog): Exchange {
+    const send = (answer: CallbackAnswer): void => {
+      this.#send(answer);
+      log.answered(answer);
+    };
+    return new Exchange(this.#logger, this.request, send, log);
   }
 
   /**

@@ -15,6 +15,7 @@ import type { CallbackOptions, ServedMatch } from './callback.js';
 import { deny, hubError, hubReason, type HubNotice } from './hub-notice.js';
 import { misfitOf, quoted, tokenMisfit, unaskedFor } from './misfit.js';
 import type { RecentAnswers } from './recent-answers.js';
+import type { RequestLog } from './request-log.js';
 
 /** The answer to a denial or an error for another topic. */
 const FOREIGN_TOPIC = refusal(404, 'this topic was not asked for');
@@ -30,11 +31,13 @@ export async function answerIntent(
   options: CallbackOptions,
   match: ServedMatch,
   request: CallbackRequest,
+  log?: RequestLog,
 ): Promise<CallbackAnswer> {
   const start = request.target.indexOf('?');
   const rawQuery = start === -1 ? '' : request.target.slice(start + 1);
   const query = readHubQuery(rawQuery);
   if (query === undefined) return refusal(400, 'hub.challenge is not UTF-8');
+  log?.asked(query.mode);
   const isProbe = request.method === 'HEAD';
   const { ackAfterMs } = match.service.delivery;
   const time = new AnswerTime({ ackAfterMs, storeTimeoutMs: Infinity }, 0);

@@ -7,6 +7,7 @@ import { withDocument, type DocumentRequest, type OpenDocument } from './documen
 import type { DiscoveryConfig } from './http-config.js';
 import { keptDocument, type TopicKeeper } from './kept-document.js';
 import { lookAt, type DiscoverySource, type FoundHub, type Look } from './look.js';
+import type { OnAnswer } from './outbound-log.js';
 import { presentable } from './sent-credentials.js';
 import { withheldFrom } from './withheld-credentials.js';
 
@@ -39,6 +40,8 @@ export interface DiscoveryContext {
   readonly signal?: AbortSignal | undefined;
   /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
   readonly now?: (() => number) | undefined;
+  /** Told of each answer, redirects included. */
+  readonly onAnswer?: OnAnswer | undefined;
   /** Has the document read to its end and handed over, where it is the topic and a feed. @default it is not */
   readonly keep?: TopicKeeper | undefined;
 }
@@ -61,7 +64,7 @@ export async function discover(
   config: DiscoveryConfig = {},
   context: DiscoveryContext = {},
 ): Promise<Discovery> {
-  const { allowPrivateNetworks = false, signal, now, keep, lastFeed } = context;
+  const { allowPrivateNetworks = false, signal, now, keep, lastFeed, onAnswer } = context;
   const withheld = new Set<string>();
   const onWithheld = (asked: string): void => {
     withheld.add(withheldFrom(asked, url));
@@ -70,7 +73,7 @@ export async function discover(
   const asked = discoveryRequest(config, allowPrivateNetworks);
   const deadline = startDeadline(asked.timeoutMs, signal);
   const look = (at: string, request: DocumentRequest): Promise<Look> =>
-    withDocument(at, { ...request, now, onWithheld, deadline }, async (document) => {
+    withDocument(at, { ...request, now, onWithheld, onAnswer, deadline }, async (document) => {
       requireSuccess(document, request.headers, [...withheld]);
       const kept = keep && keptDocument(document, keep);
       const looked = await lookAt(kept?.document ?? document, lastFeed);

@@ -7,6 +7,7 @@ import { documentUrl, redirectedUrl } from './document-url.js';
 import { withRetryAfter } from './publisher-wait.js';
 import { send, type OutboundResponse } from './http.js';
 import type { BearerToken } from './http-config.js';
+import type { OnAnswer } from './outbound-log.js';
 import { mayCarryCredentials } from './own-origin.js';
 import { vouchedBy, type IsGuarded } from './private-reach.js';
 import { withToken } from './request-headers.js';
@@ -23,6 +24,8 @@ export interface DocumentRequest {
   readonly tokenSource?: Exclude<BearerToken, string> | undefined;
   /** Told which URL is asked without the headers and credentials that are configured. */
   readonly onWithheld?: ((url: string) => void) | undefined;
+  /** Told of each answer, redirects included. */
+  readonly onAnswer?: OnAnswer | undefined;
   /** Milliseconds for all of it: redirects, answer and body. @default 10_000 */
   readonly timeoutMs?: number | undefined;
   /** Gives it up early. */
@@ -134,6 +137,7 @@ async function follow(
         guarded: isGuarded(reached.href),
         ...(dispatcher === undefined ? {} : { dispatcher }),
       });
+      request.onAnswer?.(response);
       if (!REDIRECTS.has(response.status)) return { response, reached, redirects: followed.toReversed() };
       letGo(response);
       const next = redirectedUrl(response, reached, followed.length, request.maxRedirects);

@@ -4,6 +4,7 @@ import { discoveryFailure } from './discovery-failure.js';
 import { ACCEPT_FEEDS, discoveryRequest } from './discovery-request.js';
 import { withDocument, type OpenDocument } from './document.js';
 import type { DiscoveryConfig } from './http-config.js';
+import type { OnAnswer } from './outbound-log.js';
 
 /** What a publisher gave with a document, to be asked by whether it has changed since (RFC 9110 section 8.8). */
 export interface Validators {
@@ -25,6 +26,8 @@ export interface TopicRequest {
   readonly maxBytes: number;
   /** Told which URL is asked without the headers and credentials that are configured. */
   readonly onWithheld?: ((url: string) => void) | undefined;
+  /** Told of each answer, redirects included. */
+  readonly onAnswer?: OnAnswer | undefined;
   /** Gives it up early. */
   readonly signal?: AbortSignal | undefined;
   /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
@@ -57,11 +60,11 @@ const NOT_OF_THE_CONTENT: ReadonlySet<string> = new Set([
  * @throws ResourceDiscoveryFailedError where there is no 2xx answer, or one that breaks off, is too long or takes too long
  */
 export async function fetchTopic(topic: string, request: TopicRequest): Promise<TopicContent | undefined> {
-  const { config, known = {}, givenBy, allowPrivateNetworks, maxBytes, signal, now, onWithheld } = request;
+  const { config, known = {}, givenBy, allowPrivateNetworks, maxBytes, signal, now, onWithheld, onAnswer } = request;
   // Feeds first: a page and its feed may share a URL.
   const asked = discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS);
   for (const headers of [asked.headers, asked.headersForOthers]) addConditions(headers, known);
-  return withDocument(topic, { ...asked, givenBy, signal, now, onWithheld }, (document) =>
+  return withDocument(topic, { ...asked, givenBy, signal, now, onWithheld, onAnswer }, (document) =>
     contentOf(document, maxBytes),
   );
 }

@@ -1,4 +1,4 @@
-import type { Logger, LogLine } from '../logger.js';
+import { logsDebug, type Logger, type LogLine } from '../logger.js';
 import { apart, BoundedLines, type Level } from './bounded-lines.js';
 
 /** A logger that repeats itself once a minute at most. */
@@ -26,6 +26,7 @@ export function bounded(logger: Logger, { now }: { readonly now: () => number })
     warn: lineOf('warn'),
     error: lineOf('error'),
     fatal: unbounded(logger, 'fatal'),
+    isLevelEnabled: () => logsDebug(logger),
     flush: () => lines.flush(),
   };
 }

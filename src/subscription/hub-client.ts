@@ -3,6 +3,7 @@ import { isTokenFailure } from '../hub/bearer-token.js';
 import { discover } from '../hub/discover.js';
 import { hubCandidates, isNoHubHere } from '../hub/hub-candidates.js';
 import type { TopicKeeper } from '../hub/kept-document.js';
+import { logged } from '../hub/outbound-log.js';
 import { HeldOriginError, type LeavingRequest, type OriginHolds } from '../hub/origin-holds.js';
 import { originOf } from '../hub/own-origin.js';
 import { hubGuard } from '../hub/private-reach.js';
@@ -17,6 +18,7 @@ import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { requestOutcome, withTopicsOrigin } from './request-outcome.js';
 import { requestSecrets } from './request-secret.js';
 import type { SubscriptionTarget } from './snapshot.js';
+import { discoveryLine, hubRequestLine } from './request-lines.js';
 import { isWorking } from './state.js';
 import type { ServiceTerms } from './terms.js';
 import { rememberedForm, wantsVerify } from './verify-form.js';
@@ -88,14 +90,11 @@ export function hubClient(options: HubClientOptions): HubClient {
       const onWithheld = (url: string): void => withheld.warn(service, url, target);
       let found;
       try {
-        found = await discover(target, terms.discoveryConfig, {
-          allowPrivateNetworks,
-          onWithheld,
-          lastFeed,
-          signal,
-          now,
-          keep: keeperOf(record),
-        });
+        const keep = keeperOf(record);
+        const context = { allowPrivateNetworks, onWithheld, lastFeed, signal, now, keep };
+        found = await logged(logger, discoveryLine(record), (onAnswer) =>
+          discover(target, terms.discoveryConfig, { ...context, onAnswer }),
+        );
       } catch (error) {
         if (signal.aborted) return;
         const hold = holdOf(error, target, now());
@@ -193,18 +192,24 @@ export function hubClient(options: HubClientOptions): HubClient {
     };
     try {
       const guarded = allowPrivateNetworks ? false : await hubGuard(givenBy(target), url);
-      return await sendHubRequest(url, form, {
-        httpConfig: { ...httpConfig, timeoutMs },
-        credentialsFor: advertisedHub,
-        onWithheld: (reached) => withheld.warn(service, reached, advertisedHub),
-        onAnswer: noteHold,
-        putOff,
-        hidden: secrets.flatMap(({ value }) => value ?? []),
-        allowInsecureSecret,
-        guarded,
-        signal,
-        now,
-      });
+      const line = hubRequestLine(record, { mode, hub: url, topic });
+      return await logged(logger, line, (onAnswer) =>
+        sendHubRequest(url, form, {
+          httpConfig: { ...httpConfig, timeoutMs },
+          credentialsFor: advertisedHub,
+          onWithheld: (reached) => withheld.warn(service, reached, advertisedHub),
+          onAnswer(answer) {
+            noteHold(answer);
+            onAnswer?.(answer);
+          },
+          putOff,
+          hidden: secrets.flatMap(({ value }) => value ?? []),
+          allowInsecureSecret,
+          guarded,
+          signal,
+          now,
+        }),
+      );
     } catch (error) {
       return { error };
     }

@@ -1,0 +1,55 @@
+import { logsDebug, type Logger } from '../logger.js';
+
+/** Told of each answer to a request, redirects included. */
+export type OnAnswer = (answer: { readonly status: number }) => void;
+
+/** The debug line of a request that we make. */
+export interface OutboundLine<T> {
+  readonly message: string;
+  /** What was asked, and of a request that succeeded, what came of it. No secret, callback or header. */
+  readonly fields: (result?: T) => object;
+}
+
+/**
+ * Makes a request, and writes a debug line when it has ended: the last status or the error's code, and how long it took.
+ * While debug lines are disabled it only makes the request.
+ *
+ * @param request gives `onAnswer` to whatever makes it
+ */
+export async function logged<T>(
+  logger: Logger,
+  { message, fields }: OutboundLine<T>,
+  request: (onAnswer: OnAnswer | undefined) => Promise<T>,
+): Promise<T> {
+  if (!logsDebug(logger)) return request(undefined);
+  const begun = performance.now();
+  let status: number | undefined;
+  let answers = 0;
+  const ended = (): object => ({
+    status,
+    answers,
+    milliseconds: Math.round((performance.now() - begun) * 10) / 10,
+  });
+  try {
+    const result = await request((answer) => {
+      status = answer.status;
+      answers += 1;
+    });
+    logger.debug({ ...fields(result), ...ended() }, message);
+    return result;
+  } catch (error) {
+    logger.debug({ ...fields(), ...ended(), ...failure(error) }, message);
+    throw error;
+  }
+}
+
+/** The codes of an error, and of what the network said. Messages may be long and are logged elsewhere. */
+function failure(error: unknown): object {
+  if (!(error instanceof Error)) return { code: typeof error };
+  const reason = 'reason' in error && typeof error.reason === 'string' ? error.reason : undefined;
+  return { code: codeOf(error) ?? error.name, reason, cause: codeOf(error.cause) };
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,143 @@
+import { expect, test } from 'vitest';
+import { SubscriptionDeletedError } from '../../src/index.js';
+import type { Logger } from '../../src/logger.js';
+import { recordingLogger, type RecordedLine, type RecordingLogger } from './recording-logger.js';
+import { exchange, request } from './wire.js';
+import { SECRET, subscribed, verification } from './subscribed.js';
+
+const answered = ({ lines }: RecordingLogger, kind: string): readonly RecordedLine[] =>
+  lines.filter(({ level, message }) => level === 'debug' && message === `${kind} answered`);
+
+const fieldsOf = (logger: RecordingLogger, kind: string): readonly object[] =>
+  answered(logger, kind).map(({ fields }) => JSON.parse(JSON.stringify(fields)));
+
+const milliseconds: unknown = expect.any(Number);
+
+test('a delivery is told with its event, its size and its time', async () => {
+  const { post, logger, events, snapshot } = await subscribed();
+  expect((await post('some news')).status).toBe(202);
+  const { id, grants } = await snapshot();
+  expect(fieldsOf(logger, 'delivery')).toEqual([
+    {
+      status: 202,
+      outcome: 'acknowledged',
+      service: 'News',
+      subscription: id,
+      grant: grants[0]?.id,
+      event: events[0]?.id,
+      bytes: 9,
+      milliseconds,
+    },
+  ]);
+});
+
+test('a delivery whose handler fails is told with the event that is stored', async () => {
+  const got: string[] = [];
+  const onEventNotification = ({ id }: { readonly id: string }): Promise<never> => {
+    got.push(id);
+    return Promise.reject(new Error('not now'));
+  };
+  const { post, logger } = await subscribed({ handlers: { onEventNotification } });
+  await post('news');
+  expect(fieldsOf(logger, 'delivery')).toMatchObject([{ status: 202, event: got[0] }]);
+});
+
+test.each([
+  ['reject', 403],
+  ['acknowledge', 202],
+] as const)('unsigned content with onFailure %s is told as rejected', async (onFailure, status) => {
+  const { port, path, post, logger } = await subscribed({ config: { signature: { onFailure } } });
+  await exchange(port, request('POST', path, {}, 'news'));
+  await post('news', { 'X-Hub-Signature': `sha256=${'0'.repeat(64)}` });
+  const reason = status === 403 ? { reason: 'the content is not signed as it has to be' } : {};
+  expect(fieldsOf(logger, 'delivery')).toMatchObject([
+    { status, outcome: 'rejected', service: 'News', ...reason },
+    { status, outcome: 'rejected', service: 'News', bytes: 4, ...reason },
+  ]);
+});
+
+test('content that is refused is told with its reason: 404, 410, 413, 503', async () => {
+  const gone = new SubscriptionDeletedError('enough of it');
+  const { port, post, logger } = await subscribed({
+    handlers: { onEventNotification: () => Promise.reject(gone) },
+    options: { security: { maxBodyBytes: 10 } },
+  });
+  await exchange(port, request('POST', '/websub/nobodys', {}, 'news'));
+  await post('content that is too long');
+  await post('news');
+  await post('news');
+  expect(fieldsOf(logger, 'delivery')).toEqual([
+    { status: 404, outcome: 'refused', reason: 'there is no such callback', milliseconds },
+    expect.objectContaining({ status: 413, outcome: 'refused', reason: 'the content is too large' }),
+    expect.objectContaining({ status: 410, outcome: 'refused', reason: 'enough of it', event: expect.any(String) }),
+    expect.objectContaining({ status: 410, outcome: 'refused', reason: 'this subscription has ended' }),
+  ]);
+});
+
+test('content that there is no room for is told with its reason', async () => {
+  const { post, logger } = await subscribed({
+    config: { delivery: { mode: 'queued', maxPending: 1 } },
+    handlers: { onEventNotification: () => Promise.reject(new Error('not now')) },
+  });
+  await post('one');
+  await post('two');
+  expect(fieldsOf(logger, 'delivery')).toMatchObject([
+    { status: 202, outcome: 'acknowledged', event: expect.any(String) },
+    { status: 503, outcome: 'refused', reason: 'too many events wait', service: 'News' },
+  ]);
+});
+
+test('verifications, denials and hub errors are told, confirmed or refused', async () => {
+  const { ask, topic, logger, snapshot } = await subscribed();
+  const { id } = await snapshot();
+  await ask(verification(topic.url, { 'hub.topic': 'https://example.com/another' }));
+  await ask({ 'hub.mode': 'hub-error', 'hub.topic': topic.url });
+  await ask({ 'hub.mode': 'denied', 'hub.topic': topic.url });
+  await ask({ 'hub.mode': 'x'.repeat(5_000) });
+  expect(fieldsOf(logger, 'verification')).toMatchObject([
+    { method: 'GET', mode: 'subscribe', status: 200, outcome: 'confirmed', service: 'News', subscription: id },
+    { mode: 'subscribe', status: 404, outcome: 'refused', reason: 'this topic was not asked for' },
+  ]);
+  expect(fieldsOf(logger, 'hub error')).toMatchObject([{ mode: 'hub-error', status: 200, outcome: 'acknowledged' }]);
+  expect(fieldsOf(logger, 'denial')).toMatchObject([{ mode: 'denied', status: 200, outcome: 'acknowledged' }]);
+  expect(fieldsOf(logger, 'callback request')).toMatchObject([
+    { mode: 'x'.repeat(200), status: 400, outcome: 'refused', reason: 'hub.mode is unknown' },
+  ]);
+});
+
+test('no debug line has a callback, a secret, a token or a header', async () => {
+  const { ask, post, topic, path, logger } = await subscribed();
+  await post('news', { 'X-Private': 'a header value' });
+  await post('news', { 'X-Hub-Signature': 'sha256=0000' });
+  await ask(verification(topic.url));
+  await topic.publish('more');
+  const said = JSON.stringify(logger.lines.filter(({ level }) => level === 'debug'));
+  expect(said).toContain('delivery answered');
+  expect(said).toContain('hub request ended');
+  for (const hidden of [path.split('/').at(-1) ?? '', SECRET, 'a header value', 'sha256=', 'c9+/=']) {
+    expect(said).not.toContain(hidden);
+  }
+});
+
+test('debug lines are not bounded', async () => {
+  const { post, logger } = await subscribed();
+  for (let count = 0; count < 100; count += 1) await post('news');
+  expect(answered(logger, 'delivery')).toHaveLength(100);
+});
+
+test('a logger that says debug is off is asked once a request, and gets no line', async () => {
+  const recording = recordingLogger();
+  let asked = 0;
+  const isLevelEnabled = (level: string): boolean => {
+    expect(level).toBe('debug');
+    asked += 1;
+    return false;
+  };
+  const logger: Logger = { ...recording, isLevelEnabled };
+  const { post } = await subscribed({ options: { logger } });
+  const before = asked;
+  await post('news');
+  await post('news');
+  expect(asked - before).toBe(2);
+  expect(recording.said('debug')).toEqual([]);
+});
