@@ -3,8 +3,8 @@ import { ConfigurationError } from '../errors.js';
 import { silentLogger, type Logger } from '../logger.js';
 import { onDemand } from '../on-demand.js';
 import { standardOutput } from './log-output.js';
-
-const NAME = 'websub-subscriber';
+import { LOGGER_NAME, terminalLine } from './terminal-line.js';
+import { terminalStyle } from './terminal-style.js';
 
 /** Keys whose values are secrets, wherever they stand in what is logged. */
 const SECRET_KEYS = [
@@ -21,11 +21,13 @@ const SECRET_KEYS = [
 ];
 
 /**
- * The logger of the `logger` option: the user's own, none, or pino at the level of `LOG_LEVEL`, with secrets redacted.
+ * The logger of the `logger` option: the user's own, none, or pino at the level of `LOG_LEVEL`, with secrets redacted. It writes
+ * readable lines where standard output is a terminal, and JSON elsewhere.
  *
+ * @param env says whether the terminal has colors
  * @throws ConfigurationError for a level that pino does not know
  */
-export function loggerFrom(option: Logger | false | undefined, level: string | undefined): Logger {
+export function loggerFrom(option: Logger | false | undefined, level: string | undefined, env = process.env): Logger {
   if (option === false) return silentLogger;
   if (option !== undefined) return option;
   const { pino } = onDemand('pino');
@@ -37,15 +39,19 @@ export function loggerFrom(option: Logger | false | undefined, level: string | u
     );
   }
   const options = {
-    name: NAME,
+    name: LOGGER_NAME,
     level: known,
     redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[redacted]' },
   };
-  return pino(options, standardOutput(droppedLine));
+  const style = terminalStyle(env);
+  if (style === undefined) return pino(options, standardOutput(droppedLine));
+  const output = standardOutput((dropped) => terminalLine(droppedLine(dropped), style));
+  // pino has redacted the line already.
+  return pino(options, { write: (line: string) => output.write(terminalLine(line, style)) });
 }
 
 /** As pino writes a warning. */
 function droppedLine(dropped: number): string {
   const msg = `${dropped} log ${dropped === 1 ? 'line was' : 'lines were'} dropped: the standard output was not read in time`;
-  return `${JSON.stringify({ level: 40, time: Date.now(), pid: process.pid, hostname: hostname(), name: NAME, dropped, msg })}\n`;
+  return `${JSON.stringify({ level: 40, time: Date.now(), pid: process.pid, hostname: hostname(), name: LOGGER_NAME, dropped, msg })}\n`;
 }

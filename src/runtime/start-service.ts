@@ -70,7 +70,7 @@ export async function start(
   const definitions = definitionsOf(services);
   refuseSharedPaths(definitions.map(({ config }) => config));
   const checked = checkOptions(options, env);
-  const given = loggerFrom(checked.logger, env['LOG_LEVEL']);
+  const given = loggerFrom(checked.logger, env['LOG_LEVEL'], env);
   const logger = bounded(unfailing(given), { now });
   // Closed last: the lines left out are counted to the end.
   const opened: (() => unknown)[] = [() => logger.flush()];
