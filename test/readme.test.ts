@@ -47,10 +47,23 @@ describe('the README', () => {
     }
   });
 
-  it('links to files that are there', () => {
-    const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path = '']) => path);
-    expect(links.length).toBeGreaterThan(5);
-    expect(links.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  it('has no link that needs a repository: links lead to the web or to a heading', () => {
+    const targets = [...readme.matchAll(/\]\(([^)]+)\)/g)].map(([, target = '']) => target);
+    const headings = new Set([...readme.matchAll(/^##+ (.+)$/gm)].map(([, heading = '']) => `#${anchor(heading)}`));
+    expect(targets.length).toBeGreaterThan(5);
+    expect(targets.filter((target) => !target.startsWith('https://') && !headings.has(target))).toEqual([]);
+  });
+
+  it('names examples that the package ships', () => {
+    const { files }: { files: readonly string[] } = JSON.parse(read('package.json'));
+    expect(files).toContain('examples');
+    const whole = [...readme.matchAll(/(?:node_modules\/websub-subscriber\/)?examples\/([\w./-]*\w)/g)];
+    const named = [...whole.map(([, path = '']) => path), ...tableOf('Example').flatMap(([cell = '']) => codes(cell))];
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter((path) => !existsSync(join(root, 'examples', path)))).toEqual([]);
+    const shown = tableOf('In').flatMap(([, , cell = '']) => codes(cell));
+    expect(shown.length).toBeGreaterThan(5);
+    expect(shown.filter((path) => !existsSync(join(root, 'examples', path)))).toEqual([]);
   });
 });
 
@@ -154,6 +167,14 @@ function tableOf(heading: string): string[][] {
 
 function firstColumn(heading: string): string[] {
   return tableOf(heading).map(([cell = '']) => cell.replaceAll('`', ''));
+}
+
+/** The fragment that leads to a heading. */
+function anchor(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\w -]/g, '')
+    .replaceAll(' ', '-');
 }
 
 /** What stands between backticks. */

@@ -19,7 +19,7 @@ const MOUNTING_MS = 100;
 export interface Beginning {
   readonly core: Core;
   readonly engine: Engine;
-  readonly runtime: Pick<Runtime, 'isStopping' | 'onStop' | 'stop' | 'stopNow' | 'begin' | 'beginsWith'>;
+  readonly runtime: Pick<Runtime, 'isStopping' | 'onStop' | 'stop' | 'stopNow' | 'begin' | 'firstRequests'>;
   readonly logger: Logger;
 }
 
@@ -38,7 +38,7 @@ export function mayAskAtOnce({ server, manual, deferRequests }: FirstRequestOpti
  */
 export async function sendFirstRequests(beginning: Beginning, options: FirstRequestOptions): Promise<void> {
   const { runtime } = beginning;
-  runtime.beginsWith(() => firstRequests(beginning, options.failFast));
+  runtime.firstRequests.use(() => firstRequests(beginning, options.failFast));
   if (runtime.isStopping) return;
   if (mayAskAtOnce(options)) await runtime.begin();
   else if (!options.deferRequests) beginLater(beginning, options.server);
@@ -48,6 +48,7 @@ type FirstRequestOptions = Pick<CheckedOptions, 'server' | 'manual' | 'failFast'
 
 async function firstRequests(beginning: Beginning, failFast: boolean): Promise<void> {
   const { core, runtime } = beginning;
+  core.begun.open();
   if (!failFast) {
     await begin(beginning);
     await withinMs(core.underWay.sent(), FIRST_REQUESTS_MS);

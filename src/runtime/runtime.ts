@@ -7,6 +7,7 @@ import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record.js';
 import { INSPECT } from '../subscription/log-view.js';
 import type { Subscription } from '../subscription/snapshot.js';
+import { BeginOnce } from './begin-once.js';
 import { timeLimit } from './bounded.js';
 import type { Core } from './core.js';
 import { definitionOf, type ServiceReference } from './definition.js';
@@ -57,6 +58,7 @@ export class Runtime implements SubscriberRuntime {
   readonly subscriptions: Subscriptions;
   readonly deadLetters: DeadLetterList;
   readonly hooks: Pick<Hooks, 'on'>;
+  readonly firstRequests = new BeginOnce();
   readonly #options: RuntimeOptions;
   readonly #started: SubscriberHandlers[] = [];
   readonly #listeners: (() => unknown)[] = [];
@@ -65,8 +67,6 @@ export class Runtime implements SubscriberRuntime {
   #stopped: Promise<void> | undefined;
   #hasten = (): void => {};
   #ownsStore = true;
-  #firstRequests: (() => Promise<void>) | undefined;
-  #begun: Promise<void> | undefined;
   #isBeginning = false;
 
   constructor(options: RuntimeOptions) {
@@ -121,23 +121,9 @@ export class Runtime implements SubscriberRuntime {
     void this.stopNow();
   }
 
-  /** Sets what {@link begin} does, once the services have started. */
-  beginsWith(firstRequests: () => Promise<void>): void {
-    this.#firstRequests = firstRequests;
-  }
-
   async begin(): Promise<void> {
     this.#refuseWhenStopping();
-    const firstRequests = this.#firstRequests;
-    if (firstRequests === undefined) {
-      throw new WebSubError('begin() was called before startService has resolved: call it when your server listens.');
-    }
-    this.#options.core.begun.open();
-    this.#begun ??= firstRequests().catch((error: unknown) => {
-      this.#begun = undefined;
-      throw error;
-    });
-    await this.#begun;
+    await this.firstRequests.begin();
   }
 
   async ready({ timeoutMs = READY_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {

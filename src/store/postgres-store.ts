@@ -1,4 +1,4 @@
-import type * as Adapter from '@keyv/postgres';
+import type * as Peer from '@keyv/postgres';
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import type { KeyvPostgres as Adapter } from '@keyv/postgres';
@@ -10,7 +10,7 @@ import { within } from './time-limit.js';
 
 /** PostgreSQL through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
 export async function postgresStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
-  const { KeyvPostgres } = await optionalPeer<typeof Adapter>('@keyv/postgres');
+  const { KeyvPostgres } = await optionalPeer<typeof Peer>('@keyv/postgres');
   // A pool waits for every query that is under way before it ends, for ever: its sockets are kept here to be closed here.
   const sockets = new Set<Socket>();
   const stream = (): Socket => {

@@ -9,7 +9,8 @@ import type { FailureRecord, GrantRecord, PendingRequest, SubscriptionRecord } f
 import { isServed } from './presence.js';
 import { withoutRest } from './rest.js';
 import { notBefore } from './successor.js';
-import { leaseToFitInto, requestFailed } from './requesting.js';
+import { leaseToFitInto } from './request-deadline.js';
+import { requestFailed } from './requesting.js';
 import {
   isAsked,
   isAsking,

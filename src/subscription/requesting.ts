@@ -4,9 +4,9 @@ import { backoffMs, FAILOVER_AFTER, FAILURE_BACKOFF, REFUSAL_BACKOFF, refusalWai
 import { andThen, counted, noted, unchanged, withGrant } from './changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { NOTHING_PLANNED } from './guard.js';
-import { verifyTimeoutMs } from './lease.js';
 import { isPresent, isServed } from './presence.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
+import { deadlineOf } from './request-deadline.js';
 import { oneMore, restOf } from './rest.js';
 import { predecessorOf, withoutSuccessor } from './successor.js';
 import { withPendingSecret } from './secrets.js';
@@ -58,20 +58,6 @@ function mayLeave(record: SubscriptionRecord, grant: GrantRecord, { mode, instea
   // Neither scheduled nor open: it was withdrawn, and another hub may be asked by now.
   const isWithdrawn = grant.nextAttemptAt === undefined && grant.pending === undefined;
   return isAsking(record) && !isLeaving && !isOver(grant) && grant.superseded !== true && !isWithdrawn;
-}
-
-function deadlineOf(grant: GrantRecord, { rules, now }: TransitionContext): number {
-  // An unsubscription has as long as is configured, however short the lease (PROTOCOL L8).
-  if (grant.state === 'unsubscribing') return now + verifyTimeoutMs(rules.verifyTimeoutSeconds, undefined);
-  return now + verifyTimeoutMs(rules.verifyTimeoutSeconds, leaseToFitInto(grant, rules));
-}
-
-/** The lease that several tries are to fit into. One that has run out hurries nobody: a slow hub would never be in time. */
-export function leaseToFitInto(
-  { state, leaseSeconds }: GrantRecord,
-  { leaseSeconds: asked }: Pick<TransitionContext['rules'], 'leaseSeconds'>,
-): number | undefined {
-  return state === 'active' ? (leaseSeconds ?? asked) : asked;
 }
 
 /** The hub took the request; its verification may have come before, or is yet to come. */
