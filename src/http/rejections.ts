@@ -54,7 +54,9 @@ function errorOf(signature: ReadSignature, hub: string): SignatureError {
 }
 
 function explain(signature: ReadSignature, hub: string): string {
-  if (!('problem' in signature)) return 'The content is not signed with the secret of this subscription';
+  if (!('problem' in signature)) {
+    return 'The content is not signed with the secret of this subscription, or something on the way has changed its bytes';
+  }
   if (signature.problem === 'malformed') return 'The signature of the content is malformed';
   if (signature.problem === 'algorithm') return 'The content is signed with an algorithm that is not accepted';
   return (

@@ -102,8 +102,9 @@ const tls: Check<NonNullable<StartOptions['tls']>> = (value, place) => {
 const OPTIONS = {
   port,
   host: given('a host name or an address', (value): value is string => typeof value === 'string' && value !== ''),
-  server: given('a node:http or node:https server', (value): value is NonNullable<StartOptions['server']> =>
-    hasMethods(value, 'listen', 'emit', 'address'),
+  server: given(
+    'a node:http or node:https server, such as createServer(app)',
+    (value): value is NonNullable<StartOptions['server']> => hasMethods(value, 'listen', 'emit', 'address'),
   ),
   tls,
   manual: flag,

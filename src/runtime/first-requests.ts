@@ -41,7 +41,8 @@ export async function sendFirstRequests(beginning: Beginning, options: FirstRequ
   runtime.firstRequests.use(() => firstRequests(beginning, options.failFast));
   if (runtime.isStopping) return;
   if (mayAskAtOnce(options)) await runtime.begin();
-  else if (!options.deferRequests) beginLater(beginning, options.server);
+  else if (options.deferRequests) beginning.logger.info('hubs are asked when runtime.begin() is called');
+  else beginLater(beginning, options.server);
 }
 
 type FirstRequestOptions = Pick<CheckedOptions, 'server' | 'manual' | 'failFast' | 'deferRequests'>;
@@ -89,6 +90,7 @@ function beginLater({ runtime, logger }: Beginning, server: CheckedOptions['serv
     const timer = setTimeout(soon, MOUNTING_MS);
     runtime.onStop(() => clearTimeout(timer));
   } else {
+    logger.info('hubs are asked when the given server listens');
     server.once('listening', soon);
     runtime.onStop(() => server.off('listening', soon));
   }

@@ -61,6 +61,7 @@ export async function declare(
 export async function compare(options: ReconcileOptions, declared: ReadonlySet<string>): Promise<void> {
   const { logger, pruneDeclared } = options;
   const orphans: SubscriptionRecord[] = [];
+  const stopped: SubscriptionRecord[] = [];
   const strangers = new Map<string, SubscriptionRecord[]>();
   await forEachSubscription(options, (record) => {
     if (options.configOf(record.service) === undefined) {
@@ -69,8 +70,18 @@ export async function compare(options: ReconcileOptions, declared: ReadonlySet<s
     }
     const isOrphan = !declared.has(record.id) && isOrphaned(record, options);
     if (isOrphan && record.desired === 'subscribed') orphans.push(record);
-    return settle(record, { isDeclared: declared.has(record.id), isOrphan }, options);
+    const isDeclared = declared.has(record.id);
+    // A pruned one that is declared again is asked for again.
+    if (isDeclared && record.hold !== undefined && record.hold !== 'pruned') stopped.push(record);
+    return settle(record, { isDeclared, isOrphan }, options);
   });
+  if (stopped.length > 0) {
+    logger.warn(
+      { subscriptions: stopped.slice(0, MOST_NAMED).map(({ id, hold }) => ({ id, because: hold })) },
+      `the code declares ${namesOf(stopped)}, but no hub is asked: unsubscribed, refused or given up before; ` +
+        'runtime.retry(id) asks again',
+    );
+  }
   if (orphans.length > 0) {
     logger.info(
       { subscriptions: orphans.slice(0, MOST_NAMED).map(({ id }) => id) },

@@ -28,6 +28,7 @@ import { reachOf } from './reach.js';
 import { Runtime } from './runtime.js';
 import { handleSignals } from './signals.js';
 import type { StartOptions } from './start-options.js';
+import { noteStop } from './stop-notes.js';
 import type { SubscriberRuntime } from './subscriber-runtime.js';
 
 /** What tests put in the place of the world. */
@@ -139,7 +140,8 @@ export async function start(
     });
     const running = instantiate(definitions, checked, runtime, given);
     for (const { config, handlers } of running) warnOfNearHandlers(config.name, handlers, logger);
-    if (store.durable) mention(running, logger);
+    const handlesSignals = checked.handleSignals ?? listener !== undefined;
+    noteStop(running, { isDurable: store.durable, handlesSignals }, logger);
     await core.load(running, url + checked.basePath);
     const { nodeHandler } = way;
     if (checked.server !== undefined) opened.push(attach(checked.server, { ...core.app, nodeHandler }));
@@ -150,7 +152,7 @@ export async function start(
     way.started();
     sealing.begin();
     const started = runtime;
-    if (checked.handleSignals ?? listener !== undefined) started.onStop(handleSignals(() => started.stop()));
+    if (handlesSignals) started.onStop(handleSignals(() => started.stop()));
     const loading = loadPackages({ logger, isStopping: () => started.isStopping });
     await sendFirstRequests({ core, engine, runtime, logger }, checked);
     await loading;
@@ -174,15 +176,4 @@ function instantiate(
     const handlers = instances.get(name);
     return handlers === undefined ? [] : [{ config, handlers }];
   });
-}
-
-/** What the default costs, said once where it could be otherwise. */
-function mention(services: readonly RunningService[], logger: Logger): void {
-  const leaving = services.filter(({ config }) => config.unsubscribeOnShutdown).map(({ config }) => config.name);
-  if (leaving.length === 0) return;
-  logger.info(
-    { services: leaving },
-    'hubs are asked to stop sending at a stop; what is published until the next start is fetched then where the topic is a ' +
-      'feed, and missed where it is not: set unsubscribeOnShutdown: false to have it sent',
-  );
 }

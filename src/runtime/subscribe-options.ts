@@ -35,7 +35,11 @@ export function checkSubscribeOptions(
 ): CheckedSubscribeOptions {
   const place = { subject: `subscribe() for service "${name}"`, field: '' };
   const { target, metadata: strings, ...overrides } = checkFields(options, place, SUBSCRIBE);
-  if (target === undefined) throw wrongField({ ...place, field: 'target' }, 'is missing: name what to subscribe to');
+  if (target === undefined)
+    throw wrongField(
+      { ...place, field: 'target' },
+      'is missing: name what to subscribe to. If it is read from an environment variable, check that it is set',
+    );
   const params = { ...customParams, ...overrides.customParams };
   if (overrides.customParams !== undefined) checkRequestForm({ customParams: params, protocol }, place.subject);
   return { target, overrides: Object.keys(overrides).length === 0 ? undefined : overrides, metadata: strings };

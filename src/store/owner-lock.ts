@@ -157,7 +157,8 @@ function owned(store: RecordStore, present: StoreOwner, here: ProcessIdentity, n
   const who = present.pid === here.pid && present.host === here.host ? 'this very ' : '';
   const error = new StoreError(
     `The store ${store.location} is in use by ${who}${describe(present)}. ` +
-      `Stop that one first, or give this one a store of its own.${wait}`,
+      `Stop that one first, wait for it with waitForStoreSeconds, or give this one a store of its own, such as a ` +
+      `?namespace=name at the end of the URI.${wait}`,
   );
   inUse.set(error, present);
   return error;

@@ -24,6 +24,9 @@ export interface ServerLocation {
   readonly namespace?: string;
 }
 
+/** What looks like parameters at the end of a path: `?name=value`. */
+const PARAMETERS = /\?[\w-]+=[^/]*$/;
+
 const accepted =
   "'memory', 'lmdb://directory', 'redis://host', 'rediss://host', 'postgres://host/database', 'mysql://host/database', " +
   "'sqlite://file', each with '?namespace=name', or a Keyv";
@@ -58,6 +61,9 @@ function parsePath(uri: string, type: 'lmdb' | 'sqlite', directory: string): Sto
   const split = splitNamespace(uri, uri.lastIndexOf('?'));
   if (split.problem !== undefined) throw refuse(uri, split.problem);
   if (split.namespace !== undefined && split.hasOthers) throw refuse(uri, 'has parameters beside the namespace');
+  if (split.namespace === undefined && PARAMETERS.test(uri)) {
+    throw refuse(uri, 'has an unknown parameter (write a question mark in a path as %3F)');
+  }
   const encoded = split.uri.slice(type.length + 3);
   let decoded: string;
   try {

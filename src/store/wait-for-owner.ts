@@ -39,10 +39,11 @@ export async function waitForOwner(
   const tell = ({ pid, host }: StoreOwner, leftMs: number): void => {
     if (elapsed() - toldAt < TELL_MS) return;
     toldAt = elapsed();
-    const owner = { pid, host: host.split(' ')[0] };
+    // Not `pid` and `host`: pino writes this process's own under such names.
+    const owner = { ownerPid: pid, ownerHost: host.split(' ')[0] };
     logger.info(
       { store: store.location, ...owner },
-      `the store is in use by process ${owner.pid} on ${owner.host}: waiting up to ${seconds(leftMs)} s for it`,
+      `the store is in use by process ${pid} on ${owner.ownerHost}: waiting up to ${seconds(leftMs)} s for it`,
     );
   };
 

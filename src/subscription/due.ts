@@ -121,7 +121,8 @@ function missingFailure(
   }
   const message =
     `Hub ${hub} ${asked} but did not verify it in time. ` +
-    'Check that the hub can reach the callback: publicUrl, proxy, firewall.';
+    'Check that the hub can reach the callback (publicUrl, proxy, firewall), and that your application listened by then ' +
+    '(with manual: deferRequests).';
   return { cause: 'verification-missing', code, message, at };
 }
 

@@ -36,7 +36,7 @@ export function requestSecrets(logger: Logger): SecretFor {
     logger.warn(
       { grant: grant.id, hub: url },
       `hub ${url} is reached over plain HTTP, so no secret is used and anybody who learns the callback can send content. ` +
-        `Set secret${isLoopback(url) ? '' : ' and security.allowInsecureSecret'} to have it signed, or secret: false to accept that`,
+        `Set secret: 'auto'${isLoopback(url) ? '' : ' and security.allowInsecureSecret'} to have it signed, or secret: false to accept that`,
     );
   }
 }

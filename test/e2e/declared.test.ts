@@ -166,3 +166,24 @@ describe('L4 a start', () => {
     expect(hub.requests).toHaveLength(asked);
   });
 });
+
+describe('what the code declares and somebody has unsubscribed', () => {
+  it('stays unsubscribed, and a warning at each start says how to have it back', async () => {
+    const { kept, dropped, run } = await setUp();
+    const first = await run([kept.url, dropped.url]);
+    await first.runtime.unsubscribe(first.service, dropped.url);
+    await first.runtime.stop();
+    const { world, runtime } = await run([kept.url, dropped.url]);
+    const [id] = (await runtime.subscriptions.find({ target: dropped.url })).map((subscription) => subscription.id);
+    expect(world.logged('no hub is asked')).toMatchObject([
+      {
+        level: 'warn',
+        message: expect.stringMatching(/^the code declares .*\/dropped, but no hub is asked: .*runtime\.retry\(id\)/),
+        fields: { subscriptions: [{ id, because: 'unsubscribed' }] },
+      },
+    ]);
+    await runtime.retry(id);
+    await runtime.ready();
+    expect(await runtime.subscriptions.count({ state: 'active' })).toBe(2);
+  });
+});

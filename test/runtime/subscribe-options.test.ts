@@ -19,7 +19,10 @@ describe('checkSubscribeOptions', () => {
 
   it.each([
     [undefined, /^subscribe\(\) for service "News": the configuration is undefined; it must be an object/],
-    [{}, /target is missing: name what to subscribe to/],
+    [
+      {},
+      /target is missing: name what to subscribe to\. If it is read from an environment variable, check that it is set/,
+    ],
     [{ target: 'feed' }, /target "feed" is not an absolute URL/],
     [{ target, leaseSeconds: 0 }, /leaseSeconds is 0/],
     [{ target, secret: 'x'.repeat(200) }, /secret is a string of 200 bytes/],

@@ -90,7 +90,9 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       const first = await acquire();
       const error = await failureOf(acquire());
       expect(error).toBeInstanceOf(StoreError);
-      expect(error.message).toMatch(/is in use by this very process \d+ on .* Stop that one first, or give this one/);
+      expect(error.message).toMatch(
+        /is in use by this very process \d+ on .* Stop that one first, wait for it with waitForStoreSeconds, or give this one/,
+      );
       await first.release();
       await first.release();
       const second = await acquire();

@@ -57,14 +57,16 @@ describe('the URI of a store', () => {
     });
   });
 
-  test.each([
-    'lmdb://.websub?x=namespace',
-    'lmdb://.websub?Namespace=x',
-    'redis://cache?namespaces=x',
-    'postgres://db/x?sslmode=require',
-  ])('%s names none', (uri) => {
+  test.each(['redis://cache?namespaces=x', 'postgres://db/x?sslmode=require'])('%s names none', (uri) => {
     expect(parse(uri)).not.toHaveProperty('namespace');
   });
+
+  test.each(['lmdb://.websub?namspace=a', 'lmdb://.websub?Namespace=x', 'sqlite://news.db?mode=ro'])(
+    '%s is refused: a path has no other parameters',
+    (uri) => {
+      expect(() => parse(uri)).toThrow(/has an unknown parameter \(write a question mark in a path as %3F\)/);
+    },
+  );
 
   test.each([
     ['lmdb://.websub?namespace=', 'store: "lmdb://.websub?***" has the namespace ""; it must be 1 to 64 letters'],

@@ -68,7 +68,7 @@ describe.each(STORES)('waiting for a store in $name that another process owns', 
     expect(logger.lines).toEqual([
       {
         level: 'info',
-        fields: { store: store.location, pid: child.pid, host: expect.stringMatching(/^\S+$/) },
+        fields: { store: store.location, ownerPid: child.pid, ownerHost: expect.stringMatching(/^\S+$/) },
         message: expect.stringMatching(
           new RegExp(`^the store is in use by process ${child.pid} on \\S+: waiting up to (30|29\\.9) s for it$`),
         ),
@@ -90,7 +90,7 @@ describe.each(STORES)('waiting for a store in $name that another process owns', 
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toMatch(
       new RegExp(
-        ` is in use by process ${child.pid} on \\S+, since .*Stop that one first, or give this one a store of its own\\. ` +
+        ` is in use by process ${child.pid} on \\S+, since .*Stop that one first, wait .* or give this one a store of its own.*\\. ` +
           'It was not given up within 0\\.3 s \\(waitForStoreSeconds\\)\\.$',
       ),
     );

@@ -203,7 +203,9 @@ describe('a request', () => {
   test('warns where it carries no secret because of plain HTTP, and what to set', async () => {
     const hub = await startHub();
     const { lines } = await ask(hub);
-    expect(lines).toMatchObject([{ level: 'warn', message: expect.stringMatching(/Set secret to have it signed/) }]);
+    expect(lines).toMatchObject([
+      { level: 'warn', message: expect.stringMatching(/Set secret: 'auto' to have it signed/) },
+    ]);
   });
 
   test('warns of that once, however often the hub is asked', async () => {
