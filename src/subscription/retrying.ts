@@ -5,7 +5,7 @@ import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '.
 import { isOtherwise, mergedOverrides } from './overrides.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { withoutRest } from './rest.js';
-import { isAsked, isAsking, isDeniedUnasked, isOver, isWorking } from './state.js';
+import { isAsking, isDeniedUnasked, isOpen, isOver, isWorking } from './state.js';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 
@@ -22,13 +22,13 @@ export function retried(
   const done = caughtUp(freed, context);
   if (!isOtherwise(overrides, record.overrides)) return done;
   // The hub is to know at once what is asked of it otherwise, not at the next renewal.
-  return andThen(done, (reached) => renewedNow(outdated(reached), done.effects, context));
+  return andThen(done, (reached) => renewedNow(outdated(reached, context), done.effects, context));
 }
 
-/** Requests in flight ask for what was wanted before: their grants are renewed once they are verified. */
-function outdated(record: SubscriptionRecord): SubscriptionRecord {
-  if (!record.grants.some(isAsked)) return record;
-  const grants = record.grants.map((grant) => (isAsked(grant) ? { ...grant, isOutdated: true } : grant));
+/** Open requests ask for what was wanted before, so their grants are renewed once they are verified, which may be late. */
+function outdated(record: SubscriptionRecord, { now }: TransitionContext): SubscriptionRecord {
+  if (!record.grants.some((grant) => isOpen(grant, now))) return record;
+  const grants = record.grants.map((grant) => (isOpen(grant, now) ? { ...grant, isOutdated: true } : grant));
   return { ...record, grants };
 }
 

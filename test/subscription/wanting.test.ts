@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../src/subscription/due.js';
 import { stateOf } from '../../src/subscription/state.js';
-import { active, DAY, failure, HUB, Life, TOPIC, verifying } from './life.js';
+import { active, DAY, dueIn, failure, HUB, Life, TOPIC, verifying } from './life.js';
 
 const handlerRefused = (life: Life): Life =>
   life.apply({
@@ -265,6 +265,23 @@ describe('a retry', () => {
     expect(life.discovered().asked).toEqual(['subscribe']);
     life.requested({ requestId: 'r2' }).verified();
     expect(dueAt(life.record)).toBeGreaterThan(life.now + DAY);
+  });
+
+  test.each([
+    ['a first request', verifying().accepted()],
+    [
+      'a renewal',
+      active()
+        .due(9 * DAY)
+        .discovered()
+        .requested()
+        .accepted(),
+    ],
+  ])('with other terms renews once %s is verified late, as that asked for the terms before', (_what, life) => {
+    life.due(dueIn(life)).apply({ type: 'retried', overrides: { customParams: { a: '1' } } });
+    life.verified().discovered();
+    expect(life.asked).toEqual([]);
+    expect(dueAt(life.record)).toBe(life.now);
   });
 
   test('with other terms for what is renewed at the same time asks once', () => {
