@@ -3,6 +3,7 @@ import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '.
 import { withoutHolds } from './publisher-hold.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { isAsking, isOver, isWorking } from './state.js';
+import { withoutWaiting } from './successor.js';
 
 /** No request is held back for longer, in milliseconds. One that seems to be was put off by another clock. */
 const LONGEST_HOLD_MS = 7_200_000;
@@ -14,7 +15,7 @@ type RequestEffect = Extract<Effect, { type: 'request' }>;
  * A subscribe request waits, as its hub's origin answered 429 to another one (PROTOCOL S3). That is no failure: nothing is
  * counted, and no other hub is asked.
  */
-export function heldBack(record: SubscriptionRecord, event: Of<'held-back'>): Transition {
+export function heldBack(record: SubscriptionRecord, event: Of<'held-back'>, context: TransitionContext): Transition {
   const { grantId, until, requestId } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined || !isWaitingToLeave(record, grant, requestId)) return unchanged(record);
@@ -28,7 +29,13 @@ export function heldBack(record: SubscriptionRecord, event: Of<'held-back'>): Tr
     guardedUntil: undefined,
     heldUntil: until,
   };
-  return unchanged(withGrant(record, grantId, () => waiting));
+  return unchanged(
+    withoutWaiting(
+      withGrant(record, grantId, () => waiting),
+      waiting,
+      context,
+    ),
+  );
 }
 
 function isWaitingToLeave(record: SubscriptionRecord, grant: GrantRecord, requestId: string | undefined): boolean {

@@ -8,7 +8,7 @@ import { isPresent, isServed } from './presence.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
 import { deadlineOf } from './request-deadline.js';
 import { oneMore, restOf } from './rest.js';
-import { predecessorOf, withoutSuccessor } from './successor.js';
+import { predecessorOf, withoutSuccessor, withoutWaiting } from './successor.js';
 import { withPendingSecret } from './secrets.js';
 import { doneByAnswer, endedByRefusal } from './settled-by-status.js';
 import { hasLapsed, isAsking, isHeld, isOver, isWorking } from './state.js';
@@ -147,7 +147,11 @@ export function requestFailed(
     notBefore: isLeaving ? grant.notBefore : waitMs > 0 ? now + waitMs : undefined,
     state: grant.state === 'verifying' || grant.state === 'requested' ? 'failed' : grant.state,
   };
-  const next = withGrant(record, grantId, () => failed);
+  const next = withoutWaiting(
+    withGrant(record, grantId, () => failed),
+    failed,
+    context,
+  );
   const hook: Effect = { type: 'hook', name: 'failed', grantId, failure };
   const told = (reached: SubscriptionRecord): Transition => ({ record: reached, effects: [hook] });
   const isSpread = status === 429 && retryAfterMs > 0 && !isLeaving;
@@ -195,9 +199,7 @@ function stillWithout(
   const backoff = refused ? refusalWaitMs(refusals, random) : backoffMs(attempts, random, FAILURE_BACKOFF);
   const again = now + Math.max(backoff, retryAfterMs);
   if (refused) return withoutSuccessor(record, failed, predecessor, again, context);
-  // Its renewal waited for this request: it is planned by itself now.
-  const freed = withGrant(record, predecessor.id, (grant) => ({ ...grant, guardedUntil: undefined }));
-  return withGrant(freed, id, (grant) => ({ ...grant, nextAttemptAt: again }));
+  return withGrant(record, id, (grant) => ({ ...grant, nextAttemptAt: again }));
 }
 
 /** The same hub is asked again later, or the next advertised one now, by the service's rule. */

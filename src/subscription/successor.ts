@@ -1,5 +1,6 @@
 import { withGrant } from './changes.js';
 import type { TransitionContext } from './events.js';
+import { isPresent } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 import { resting } from './rest.js';
 import { isWorking } from './state.js';
@@ -29,7 +30,28 @@ export function withoutSuccessor(
   const grants = record.grants.flatMap((grant) => (grant.id === successor.id ? (kept ?? []) : grant));
   const refusals = Math.max(successor.refusals ?? 0, predecessor.refusals ?? 0) || undefined;
   const until = Math.max(again, predecessor.notBefore ?? 0);
-  return notBefore({ ...record, grants }, { ...predecessor, refusals, notBefore: until }, until);
+  const freed = { ...predecessor, refusals, notBefore: until, guardedUntil: undefined };
+  return notBefore({ ...record, grants }, freed, until);
+}
+
+/**
+ * The request for a grant failed or waits. Working grants whose renewal waited for it are renewed on their own, so their next
+ * attempt is planned and no longer a guard.
+ */
+export function withoutWaiting(
+  record: SubscriptionRecord,
+  { id, replaces }: GrantRecord,
+  context: Pick<TransitionContext, 'callbackOf'>,
+): SubscriptionRecord {
+  const isWaiting = (grant: GrantRecord): boolean =>
+    grant.guardedUntil !== undefined &&
+    grant.id !== id &&
+    isWorking(grant) &&
+    grant.renewalDue !== true &&
+    (grant.id === replaces || !isPresent(record, grant, context));
+  if (!record.grants.some(isWaiting)) return record;
+  const grants = record.grants.map((grant) => (isWaiting(grant) ? { ...grant, guardedUntil: undefined } : grant));
+  return { ...record, grants };
 }
 
 /** Puts the renewal of a working grant off until a time. */

@@ -106,7 +106,7 @@ function step(record: SubscriptionRecord, event: SubscriptionEvent, context: Tra
     case 'accepted':
       return accepted(record, event, context);
     case 'held-back':
-      return heldBack(record, event);
+      return heldBack(record, event, context);
     case 'refused':
     case 'unreachable':
       return answeredBadly(record, event, context);

@@ -136,6 +136,30 @@ describe('the planned times of a snapshot', () => {
     ).toEqual([]);
   });
 
+  test('are when the old callback is renewed on its own, once the hub refused or put off another callback', () => {
+    const rotating = (): Life => {
+      const life = active();
+      life.rules = { ...life.rules, rotateCallback: 'renewal', verifyTimeoutSeconds: 300 };
+      return life.due(9 * DAY).discovered();
+    };
+    const refused = rotating().requested().after(5_000);
+    const at = refused.now + 295_000;
+    expect(plans(refused.refused())).toEqual([at, at]);
+    expect(dueIn(refused)).toBe(295_000);
+    const held = rotating();
+    held.apply({ type: 'held-back', grantId: held.grant.id, until: held.now + 10 * MINUTE });
+    expect(plans(held)).toEqual([held.now + 5 * MINUTE, held.now + 5 * MINUTE]);
+  });
+
+  test('are when the old hub is renewed on its own, once another hub could not be asked', () => {
+    const life = active()
+      .due(9 * DAY)
+      .discovered(SECOND_HUB)
+      .requested()
+      .unreachable();
+    expect(plans(life)).toEqual([life.now + MINUTE, life.now + 1_000]);
+  });
+
   test('are the next try after a failure, and none while that is in flight', () => {
     const life = verifying().unreachable();
     expect(plans(life)).toEqual([undefined, START + 1_000]);
