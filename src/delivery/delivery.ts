@@ -185,8 +185,8 @@ export class Delivery {
     content: GenuineContent,
   ): Promise<DeliveryAnswer> {
     const { inbox } = this.#options;
-    const outcome = run instanceof Promise ? await this.#patience.wait(run, time.forHandler) : run;
-    const hasTimedOut = outcome === undefined && !this.#patience.isOver;
+    const { forHandler } = time;
+    const outcome = run instanceof Promise ? await this.#patience.wait(run, forHandler) : run;
     if (outcome !== undefined) {
       const ended = await this.#ended(reception, outcome, time);
       // What the handler has decided could not be stored: the hub is to come again, and the handler to decide again.
@@ -205,7 +205,7 @@ export class Delivery {
       return outcome === undefined ? this.#unstored(reception, { run, time }) : this.#once.unkept(reception, UNSTORED);
     }
     if (outcome === undefined) this.#follow(reception, run, stored);
-    if (hasTimedOut) this.#slow.note(reception, target.delivery.ackAfterMs);
+    if (outcome === undefined && !this.#patience.isOver) this.#slow.note(reception, target.delivery, forHandler);
     return ACKNOWLEDGED;
   }
 

@@ -1,6 +1,10 @@
 import type { Logger } from '../logger.js';
+import type { CheckedDeliveryConfig } from './delivery-config.js';
 import { OnceAMinute } from './once-a-minute.js';
 import type { Reception } from './report.js';
+
+/** A handler that was given a smaller share of `delivery.ackAfterMs` may be quick: parsing took the rest. */
+const LEAST_SHARE = 0.9;
 
 /** Dependencies of {@link SlowHandlers}. */
 export interface SlowHandlersOptions {
@@ -18,8 +22,13 @@ export class SlowHandlers {
     this.#options = options;
   }
 
-  /** The time ran out, the event is stored, and its handler goes on. */
-  note({ entry, event }: Reception, ackAfterMs: number): void {
+  /**
+   * The time ran out, the event is stored, and its handler goes on.
+   *
+   * @param waitedMs how long the handler was waited for, in milliseconds
+   */
+  note({ entry, event }: Reception, { ackAfterMs }: Pick<CheckedDeliveryConfig, 'ackAfterMs'>, waitedMs: number): void {
+    if (waitedMs < ackAfterMs * LEAST_SHARE) return;
     const { logger, now } = this.#options;
     const notLogged = this.#minutes.pass(entry, now());
     if (notLogged === undefined) return;

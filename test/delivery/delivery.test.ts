@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Delivery } from '../../src/delivery/delivery.js';
 import type { DeliveryOptions } from '../../src/delivery/delivery-options.js';
 import type { DeliveryTarget } from '../../src/delivery/delivery-target.js';
@@ -90,6 +90,28 @@ describe('news that has just come', () => {
     });
     expect(entry.counters.stats()).toMatchObject({ received: 1, delivered: 1 });
     expect(calls).toEqual([]);
+  });
+
+  test.each([
+    [0, 1],
+    [30_000, 0],
+  ])('has a slow handler, but not where parsing took %i ms of its time (%i warnings)', async (parsingMs, warnings) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const [parsing, turn] = [deferred(), deferred()];
+    const { delivery, target, entry, calls, world } = setUp(() => turn.promise);
+    const tracking = { ...target, delivery: { ...target.delivery, dedupe: 'entries' as const } };
+    const parsed = delivery.inTurn(entry.record.id, () => parsing.promise);
+    const answer = delivery.deliver(tracking, entry, grant, content);
+    await vi.advanceTimersByTimeAsync(parsingMs);
+    parsing.resolve();
+    await parsed;
+    await vi.advanceTimersByTimeAsync(60_000 - parsingMs);
+    expect(await answer).toEqual({ type: 'acknowledged' });
+    expect(calls).toEqual(['hold']);
+    expect(world.lines.filter(({ level }) => level === 'warn')).toHaveLength(warnings);
+    turn.resolve();
+    await delivery.settled();
   });
 
   test('C9 is answered at once when patience ends, and the event is held until the handler is done', async () => {
