@@ -70,7 +70,8 @@ function dataOf(event: ContentDistributionMessage): Pick<CloudEvent, 'dataconten
   if (!MEDIA_TYPE.test(type)) return { datacontenttype: UNKNOWN_TYPE, ...inBase64(event) };
   const datacontenttype = fullType(event);
   if (undecodable) return { datacontenttype, ...inBase64(event) };
-  if (isJsonType(type)) return { datacontenttype, ...jsonOf(event) };
+  // CloudEvents counts every `*/json` as JSON: its text would be read as a JSON string.
+  if (isJsonType(type) || type.endsWith('/json')) return { datacontenttype, ...jsonOf(event) };
   const isText = isTextType(type) || type === FORM_TYPE;
   return { datacontenttype, ...(isText ? { data: event.text() } : inBase64(event)) };
 }

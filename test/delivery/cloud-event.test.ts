@@ -28,6 +28,8 @@ describe('toCloudEvent(event)', () => {
     ['application/json', '{"a":[1,null]}', { a: [1, null] }],
     ['application/feed+json; charset=utf-8', '"text"', 'text'],
     ['application/json', 'null', null],
+    ['text/json', '{"a":1}', { a: 1 }],
+    ['application/json;charset=utf-8', '1', 1],
   ])('has content of %s as a JSON value: %s', (type, body, data) => {
     const made = toCloudEvent(eventOf(body, type));
     expect(made).toMatchObject({ data, datacontenttype: type });
