@@ -19,7 +19,7 @@ export interface EventSummary {
   readonly source: EventSource;
   /** Which run of the handler this is, from 1. */
   readonly attempt: number;
-  /** The media type alone, in lower case; empty where the hub sent none. */
+  /** The media type alone, in lower case; empty where the hub sent none. One over 200 characters is cut, with `…`. */
   readonly contentType: string;
   /** Bytes of the content, without its `Content-Encoding`. */
   readonly size: number;
@@ -32,16 +32,17 @@ export function eventSummary(event: ContentDistributionMessage, contentTypeHeade
   const { id, subscription, grant, source, attempt, contentType } = event;
   const bytes = event.bytes();
   const text = event.undecodable ? undefined : beginningOf(bytes, contentType, contentTypeHeader);
+  const redact = secretRedactor(capabilityOf(grant.callback));
   const summary = {
     id,
     service: subscription.service,
     topic: grant.topic,
     source,
     attempt,
-    contentType,
+    contentType: shortened(contentType, redact),
     size: bytes.byteLength,
   };
-  return text === undefined ? summary : { ...summary, text: shortened(text, grant.callback) };
+  return text === undefined ? summary : { ...summary, text: shortened(text, redact) };
 }
 
 /** The beginning of the text; undefined where the content is binary. */
@@ -57,9 +58,9 @@ function beginningOf(bytes: Uint8Array, type: string, header: string | undefined
   return isBinary ? undefined : sure;
 }
 
-/** A hub may have written the callback into the content: it is taken out before the cut. */
-function shortened(text: string, callback: string): string {
-  const characters = Array.from(secretRedactor(capabilityOf(callback))(text));
+/** A hub may have written the callback into the content or its type: it is taken out before the cut. */
+function shortened(text: string, redact: (text: string) => string): string {
+  const characters = Array.from(redact(text));
   return characters.length > KEPT_CHARACTERS
     ? `${characters.slice(0, KEPT_CHARACTERS).join('')}…`
     : characters.join('');

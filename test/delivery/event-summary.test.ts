@@ -76,6 +76,15 @@ describe('JSON.stringify(event)', () => {
   });
 });
 
+test.each([CALLBACK, `text/${new URL(CALLBACK).pathname}`, `${'x'.repeat(190)}/${CALLBACK}`, 'x'.repeat(16_000)])(
+  'a content type that is none is shown without the callback, and cut (%#)',
+  (type) => {
+    const shown = eventOf('a', type).toJSON().contentType;
+    expect(shown).not.toMatch(/Zm9vYmFyYm/i);
+    expect(Array.from(shown).length).toBeLessThanOrEqual(201);
+  },
+);
+
 describe('console.log(event)', () => {
   test('shows the summary under the name of the class', () => {
     expect(inspect(eventOf('{"a":1}', 'application/json'))).toBe(
