@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types';
 import { kindOf, isRecord, within, wrongField, wrongValue, type Check, type Place } from '../runtime/field-checks.js';
 import { nearestName } from '../runtime/nearest-name.js';
 
@@ -72,7 +73,8 @@ export const isNumber = (value: unknown): value is number => typeof value === 'n
 
 export const text = thatIs('a string', isString);
 export const number = thatIs('a number', isNumber);
-export const bytes = thatIs('a string or a Uint8Array', (value) => isString(value) || value instanceof Uint8Array);
+// Not by `instanceof`: test runners such as Jest run tests in a realm of their own.
+export const bytes = thatIs('a string or a Uint8Array', (value) => isString(value) || isUint8Array(value));
 export const retryAfter = thatIs('seconds or a Date', (value) => isNumber(value) || value instanceof Date);
 export const functionCheck = thatIs('a function', (value) => typeof value === 'function');
 

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { expect, it, onTestFinished } from 'vitest';
 import { ConfigurationError } from '../../src/index.js';
 import { TestHub } from '../../src/testing/index.js';
@@ -139,6 +140,14 @@ it.each<[string, Call, string]>([
 ])('a wrong %s is refused (%#)', async (_, act, expected) => {
   const hub = await startHub();
   expect(await message(() => act(hub))).toContain(expected);
+});
+
+it('bytes of another realm are bytes, as in a test runner with realms of its own', async () => {
+  const hub = await startHub();
+  const body: unknown = runInNewContext('new Uint8Array([110, 101, 119, 115])');
+  expect(body).not.toBeInstanceOf(Uint8Array);
+  invoke(hub, 'topic', '/feed', { body, contentType: 'text/plain' });
+  expect(await (await fetch(new URL('/feed', hub.url))).text()).toBe('news');
 });
 
 it('a refused option changes nothing', async () => {
