@@ -138,6 +138,9 @@ type Defined<T> = { [Key in keyof T as undefined extends T[Key] ? never : Key]: 
 
 /** Without the fields that are undefined. */
 function defined<T extends object>(fields: T): Defined<T> {
+  // A loop, as a snapshot is made for every event: `Object.fromEntries` takes three times as long.
+  const kept: object & Partial<Record<keyof T, unknown>> = {};
+  for (const name in fields) if (fields[name] !== undefined) kept[name] = fields[name];
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is left out is what the type makes optional
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
+  return kept as Defined<T>;
 }
