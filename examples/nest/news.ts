@@ -14,7 +14,7 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 
-/** What NewsModule is told. */
+/** Options of NewsModule. */
 export interface NewsOptions {
   readonly feed: string;
   /** The URL under which hubs reach the application. */

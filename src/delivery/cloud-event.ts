@@ -5,7 +5,7 @@ import type { EventSource } from './received-content.js';
 /** The type of every CloudEvent that `toCloudEvent` makes: a content distribution (WebSub section 7). */
 const CLOUD_EVENT_TYPE = 'org.w3.websub.content-distribution';
 
-/** The type of bytes of which the hub told no type that can be read. */
+/** The type of content whose `Content-Type` is missing or unreadable. */
 const UNKNOWN_TYPE = 'application/octet-stream';
 
 /** A media type alone, as RFC 6838 allows it. */
@@ -38,7 +38,7 @@ export interface CloudEvent {
 
 /**
  * Makes a CloudEvents 1.0 event of an event, for a broker or a function that takes those. It has no secret and no callback.
- * It throws for no content: JSON that cannot be parsed goes as bytes, as text of a JSON type would count as a JSON string.
+ * It never throws: JSON that cannot be parsed goes as bytes, as text of a JSON type would count as a JSON string.
  *
  * @example
  * ```ts

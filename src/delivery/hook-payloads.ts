@@ -4,7 +4,7 @@ import type { Grant, Subscription } from '../subscription/snapshot.js';
 import type { ContentDistributionMessage } from './message.js';
 import type { DeadLetterCause } from './stored-event.js';
 
-/** What every listener is called with. */
+/** Fields of every payload. */
 interface PayloadFields {
   /** As it stood when the hook was called. */
   readonly subscription: Subscription;
@@ -16,7 +16,7 @@ interface PayloadFields {
   readonly at: Date;
 }
 
-/** Of hooks that tell of no event. */
+/** A payload without an event. */
 interface SubscriptionPayload extends PayloadFields {
   readonly event?: undefined;
   readonly cause?: undefined;
@@ -63,7 +63,7 @@ interface FailedPayload extends SubscriptionPayload {
   readonly error: Error;
 }
 
-/** What a listener is called with, by the hook's name. A field without `?` is always there. */
+/** The payload of each hook. A field without `?` is always there. */
 export interface HookPayloads {
   /** A request is about to leave for a hub. */
   readonly requested: GrantPayload;
@@ -101,8 +101,8 @@ export interface HookPayloads {
 /** The name of a hook. */
 export type HookName = keyof HookPayloads;
 
-/** What the listener of a hook is called with. Without a name: of any hook, so that some fields may be missing. */
+/** The payload of a hook. Without a name: of any hook, so some fields may be missing. */
 export type HookPayload<Name extends HookName = HookName> = HookPayloads[Name];
 
-/** A hook's listener. What it throws is logged and otherwise without effect. */
+/** A hook's listener. An error it throws is logged and has no other effect. */
 export type HookListener<Name extends HookName = HookName> = (payload: HookPayload<Name>) => unknown;

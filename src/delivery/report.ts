@@ -34,7 +34,7 @@ export function emitEvent(options: ReportOptions, name: 'notification' | 'delive
   options.hooks.emit(name, () => about(options, reception));
 }
 
-/** What every hook about an event tells. */
+/** The fields that every hook about an event has. */
 function about(
   { now }: ReportOptions,
   { entry, grant, event }: Reception,

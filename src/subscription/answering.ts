@@ -100,7 +100,7 @@ function leaseFrom(at: number, leaseSeconds: number, { random, rules }: Transiti
   return { leaseSeconds, expiresAt: at + leaseSeconds * 1000, renewsAt: renewalTime(at, leaseSeconds, rules, random) };
 }
 
-/** The lease of a request that was verified while it was open: its renewal is as was told then. */
+/** The lease of a request that was verified while it was open: its renewal stays as announced then. */
 function verifiedLease(at: number, { leaseSeconds = 0, renewsAt }: PendingRequest, context: TransitionContext): Lease {
   const lease = leaseFrom(at, leaseSeconds, context);
   return renewsAt === undefined ? lease : { ...lease, renewsAt };

@@ -1,7 +1,7 @@
 import type { Effect, Transition } from './events.js';
 import type { SubscriptionRecord } from './record.js';
 
-/** A hook tells of its grant also where the transition has forgotten it: then as it was before. */
+/** Adds to each hook the grant that the transition has forgotten, as it was before. */
 export function withForgottenGrants(before: SubscriptionRecord, { record, effects }: Transition): Transition {
   const has = ({ grants }: SubscriptionRecord, grantId: string): boolean => grants.some(({ id }) => id === grantId);
   const isForgotten = (effect: Effect): boolean =>

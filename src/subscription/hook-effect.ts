@@ -1,6 +1,6 @@
 import type { FailureRecord, GrantRecord } from './record.js';
 
-/** What a hook tells of. */
+/** Fields of every hook. */
 interface HookSubject {
   readonly type: 'hook';
   /** The grant as it was, where the transition has forgotten it. */

@@ -105,7 +105,7 @@ export interface Grant {
   readonly expiresAt?: Date;
   /**
    * When a working grant is renewed: as planned, or the next try after a renewal failed. While a renewal is in flight it is the
-   * time for which that was planned.
+   * time that it was planned for.
    */
   readonly renewsAt?: Date;
 }

@@ -81,7 +81,7 @@ const RATE_LIMIT = { requests: number, perSeconds: number } satisfies Record<key
 
 const off = thatIs('an object, or false', (value) => value === false);
 
-/** What can be held back. */
+/** The kinds of messages that can be held back. */
 export const heldBack = oneOf('answer', 'verification', 'content', 'topic');
 
 /** The faults of a hub or of a topic. */

@@ -58,5 +58,5 @@ export const REVERIFY = {
   leaseSeconds: number,
 } satisfies Record<keyof ReverifyOptions, Check<unknown>>;
 
-/** The options of what waits. */
+/** The options of calls that wait. */
 export const WAIT = { timeoutMs: number, what: text } satisfies Record<keyof WaitOptions, Check<unknown>>;

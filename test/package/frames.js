@@ -1,4 +1,4 @@
-// Mounts the packed package in what people have: frameworks, bundlers, package managers and Jest, each as a user would.
+// Mounts the packed package in common environments: frameworks, bundlers, package managers and Jest, each as a user would.
 // `node test/package/frames.js [part…]` runs only those parts.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -28,7 +28,7 @@ const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder
 const [{ filename }] = JSON.parse(execFileSync('npm', pack, { cwd: root, encoding: 'utf8' }));
 const tarball = join(folder, filename);
 
-/** Installs and builds a part. What fails is thrown where it is awaited. */
+/** Installs and builds a part. A failure is thrown where it is awaited. */
 function prepare([name, prepareCases]) {
   const preparing = performance.now();
   const project = join(folder, name);

@@ -7,7 +7,7 @@ export const KEY = fileURLToPath(new URL('../../fixtures/tls/key.pem', import.me
 /** The programs that are copied into projects. */
 export const PROGRAMS = fileURLToPath(new URL('programs', import.meta.url));
 
-/** What this package, Next.js and tests read from the environment of the caller, and what `npm run` says of this repository. */
+/** Variables that this package, Next.js and the tests read, and those that `npm run` sets for this repository. */
 const LEFT_OUT =
   /^(npm_(lifecycle|package)_|npm_config_local_prefix$|WEBSUB_|PORT$|FEED$|LOG_LEVEL$|NODE_OPTIONS$|INIT_CWD$)/i;
 

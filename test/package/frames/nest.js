@@ -9,7 +9,7 @@ import { compile } from './typescript.js';
 const MAIN = fileURLToPath(new URL('nest/main.ts', import.meta.url));
 const EXAMPLE = 'node_modules/websub-subscriber/examples/nest';
 
-/** What an application on Nest of a major version needs. */
+/** Packages that an application on a major version of Nest needs. */
 export const nestPackages = (major) => [
   ...['core', 'common', 'platform-express', 'platform-fastify'].map((name) => `@nestjs/${name}@${major}`),
   'rxjs@7',

@@ -5,7 +5,7 @@ import { drive } from './drive.js';
 
 const NEXT = 'node_modules/next/dist/bin/next';
 
-/** What the example needs. Next.js compiles TypeScript with a compiler that has a JavaScript API: 7 has none. */
+/** Packages that the example needs. Next.js compiles TypeScript with a compiler that has a JavaScript API: 7 has none. */
 export const PACKAGES = ['next@16', 'react@19', 'react-dom@19', 'typescript@5', '@types/react@19', '@types/node@20'];
 
 /** The example as an application of its own: built, started, and stopped in both ways. */

@@ -8,7 +8,7 @@ import { compile } from './typescript.js';
 
 const EXAMPLES = 'node_modules/websub-subscriber/examples';
 
-/** What the programs and examples below need. */
+/** Packages that the programs and examples below need. */
 export const PACKAGES = ['express@5', 'fastify@5', 'hono@4', '@hono/node-server@2', 'h3@2', 'tsx@4'];
 
 /** An example, as it lies in the installed package. */
