@@ -26,7 +26,7 @@ const OPTIONS = Symbol('NewsOptions');
 /** Receives a feed. It is a provider like any other: Nest injects what its constructor names. */
 @Injectable()
 export class News implements OnModuleInit, BeforeApplicationShutdown {
-  #runtime: SubscriberRuntime | undefined;
+  #runtime?: SubscriberRuntime;
 
   constructor(
     @Inject(OPTIONS) private readonly options: NewsOptions,
