@@ -34,8 +34,10 @@ export function requested(record: SubscriptionRecord, event: Of<'requested'>, co
   const asked: GrantRecord = {
     ...grant,
     state: grant.state === 'requested' || grant.state === 'failed' ? 'verifying' : grant.state,
-    ...(event.mode === 'subscribe'
-      ? { askedAt: now, freshSecret: undefined, isOutdated: undefined, notBefore: undefined }
+    ...(event.mode === 'subscribe' ? { askedAt: now, notBefore: undefined } : {}),
+    // Another form of an open request asks for the same as that.
+    ...(event.mode === 'subscribe' && event.insteadOf === undefined
+      ? { freshSecret: undefined, isOutdated: undefined }
       : {}),
     nextAttemptAt: undefined,
     renewalDue: undefined,

@@ -284,6 +284,14 @@ describe('a retry', () => {
     expect(dueAt(life.record)).toBe(life.now);
   });
 
+  test('with another secret while a request is in flight renews also where that is made once more in another form', () => {
+    const life = verifying().apply({ type: 'retried', overrides: { secret: 'another' } });
+    life.requested({ requestId: 'r2', insteadOf: 'r1' }).verified();
+    expect(dueAt(life.record)).toBe(life.now);
+    life.due().discovered().requested({ requestId: 'r3' }).verified();
+    expect(dueAt(life.record)).toBeGreaterThan(life.now + DAY);
+  });
+
   test('with other terms for what is renewed at the same time asks once', () => {
     const life = active()
       .due(9 * DAY)
