@@ -65,8 +65,7 @@ export function perform(options: EffectOptions, record: SubscriptionRecord, effe
       const isPutOff = (): boolean => mode === 'subscribe' && client.wouldHold(record, grantId);
       const turn: Turn | undefined = inTurn && ((work) => (isPutOff() ? work() : inTurn(work)));
       // A second one is another request: what the first was for may be over by now, and its answer does not count.
-      const begins = mode === 'subscribe' ? whenBegun(turn, options) : turn;
-      underWay.next(`${grantId} ${mode}`, ask, 'a hub could not be asked', begins);
+      underWay.next(`${grantId} ${mode}`, ask, 'a hub could not be asked', whenBegun(turn, options));
       return;
     }
     case 'release':

@@ -1,11 +1,29 @@
 import { createServer } from 'node:http';
+import { Keyv } from 'keyv';
 import { describe, expect, it } from 'vitest';
-import { defineSubscriber, startService, SubscriptionInitiationError } from 'websub-subscriber';
+import { defineSubscriber, startService, SubscriptionInitiationError, type SubscriberDefinition } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { recordingLogger } from '../http/recording-logger.js';
 import { deadPort, failureOf, reader } from './world.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, deferRequests: true } as const;
+
+/** What an earlier runtime has left: an active subscription to `target`, in the store and at the hub. */
+async function leftActive(hub: TestHub): Promise<{
+  readonly service: SubscriberDefinition;
+  readonly target: string;
+  readonly options: { readonly port: number; readonly store: Keyv };
+}> {
+  const { service } = reader();
+  const target = hub.topic('/kept').url;
+  // The hub knows the callback by its port.
+  const options = { port: await deadPort(), store: new Keyv({ store: new Map() }) };
+  const runtime = await startService(service, { ...options, logger: false });
+  await runtime.subscribe(service, { target });
+  await runtime.ready();
+  await runtime.stop({ unsubscribe: false });
+  return { service, target, options };
+}
 
 describe('deferRequests', () => {
   it('asks no hub before begin(), and is verified at once by an application that listens long after the start', async () => {
@@ -43,6 +61,30 @@ describe('deferRequests', () => {
     expect(hub.requests).toEqual([]);
     await runtime.begin();
     await runtime.ready();
+  });
+
+  it('asks no hub to unsubscribe before begin(): nobody could answer its verification', async () => {
+    await using hub = await TestHub.start();
+    const { service, target, options } = await leftActive(hub);
+    await using runtime = await startService(service, { ...QUIET, ...options });
+    const asked = hub.requests.length;
+    const { state } = await runtime.unsubscribe(service, target);
+    expect(state).toBe('unsubscribing');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(hub.requests).toHaveLength(asked);
+    await runtime.begin();
+    await hub.until(() => hub.subscriptions[0]?.state === 'unsubscribed');
+  });
+
+  it('a stop before begin() unsubscribes, also from a subscription that was to end already', async () => {
+    await using hub = await TestHub.start();
+    const { service, target, options } = await leftActive(hub);
+    const runtime = await startService(service, { ...QUIET, ...options });
+    await runtime.unsubscribe(service, target);
+    await runtime.stop();
+    await hub.settled();
+    expect(hub.subscriptions[0]?.state).toBe('unsubscribed');
+    expect(hub.requests.filter(({ form }) => form.get('hub.mode') === 'unsubscribe')).toHaveLength(1);
   });
 
   it('can be stopped before begin(), with a request that waits', async () => {
