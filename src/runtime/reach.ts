@@ -16,8 +16,13 @@ export function reachOf(
   url: string,
   port: number | undefined,
 ): Reach {
-  const begins = deferRequests ? 'runtime.begin() is called' : 'the given server listens';
-  return { base: url + basePath, mount: mountOf(manual, server !== undefined, port), begins };
+  const mount = mountOf(manual, server !== undefined, port);
+  return { base: url + basePath, mount, begins: beginsWhen(manual, deferRequests) };
+}
+
+function beginsWhen(manual: boolean, deferRequests: boolean): string {
+  if (deferRequests) return 'runtime.begin() is called';
+  return manual ? 'a short time for mounting the callbacks has passed' : 'the given server listens';
 }
 
 function mountOf(manual: boolean, isGiven: boolean, port: number | undefined): string {

@@ -21,6 +21,8 @@ export interface ReadinessOptions {
   readonly serves: (service: string) => boolean;
   /** Open when the declared subscriptions are there. */
   readonly reconciled: Latch;
+  /** Open when hubs may be asked. */
+  readonly begun: Latch;
   /** Whether a hub, or the publisher, is being asked on behalf of a subscription. */
   readonly isUnderWay: (record: SubscriptionRecord) => boolean;
   /** Epoch milliseconds. */
@@ -84,13 +86,12 @@ function untilWhen(inVain: readonly SubscriptionRecord[]): string {
 }
 
 function notReady(options: ReadinessOptions, problem: string): WebSubError {
-  const { reach, reconciled } = options;
-  const lines = named(options);
-  if (!reconciled.isOpen && lines.length === 0) {
+  const { reach, begun } = options;
+  if (!begun.isOpen) {
     return new WebSubError(`Nothing has been asked for yet: that begins when ${reach.begins}.`);
   }
   return new WebSubError(
-    `${[`Not ready${problem}`, ...lines].join('; ')}. Hubs must reach ${reach.base}/… (publicUrl with basePath), which ` +
+    `${[`Not ready${problem}`, ...named(options)].join('; ')}. Hubs must reach ${reach.base}/… (publicUrl with basePath), which ` +
       `${reach.mount}. Nothing was changed and the runtime goes on: await ready() again, or call stop().`,
   );
 }

@@ -131,14 +131,14 @@ export class Runtime implements SubscriberRuntime {
       throw new WebSubError('ready() waits for what begins after onStart: call it where startService has resolved.');
     }
     const { core } = this.#options;
-    const { registry, hooks, reconciled } = core;
+    const { registry, hooks, reconciled, begun } = core;
     const serves = (service: string): boolean => core.serves(service);
     const isUnderWay = ({ id, grants }: SubscriptionRecord): boolean =>
       core.underWay.has(`${id} discover`) ||
       grants.some((grant) => grant.pending?.denied !== true && core.underWay.has(`${grant.id} subscribe`));
     const { now, reach } = this.#options;
     const stopping = this.#stop.signal;
-    await whenReady({ registry, hooks, reconciled, serves, isUnderWay, now, stopping, reach }, timeoutMs);
+    await whenReady({ registry, hooks, reconciled, begun, serves, isUnderWay, now, stopping, reach }, timeoutMs);
   }
 
   async subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription> {

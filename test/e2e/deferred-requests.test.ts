@@ -1,7 +1,12 @@
 import { createServer } from 'node:http';
 import { Keyv } from 'keyv';
 import { describe, expect, it } from 'vitest';
-import { defineSubscriber, startService, SubscriptionInitiationError, type SubscriberDefinition } from 'websub-subscriber';
+import {
+  defineSubscriber,
+  startService,
+  SubscriptionInitiationError,
+  type SubscriberDefinition,
+} from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { recordingLogger } from '../http/recording-logger.js';
 import { deadPort, failureOf, reader } from './world.js';
@@ -55,12 +60,30 @@ describe('deferRequests', () => {
 
   it('works with the runtime’s own listener', async () => {
     await using hub = await TestHub.start();
-    await using runtime = await startService(reader({ target: hub.topic('/feed').url }).service, QUIET);
-    const failure = await failureOf(runtime.ready({ timeoutMs: 30 }));
-    expect(failure.message).toBe('Nothing has been asked for yet: that begins when runtime.begin() is called.');
+    const { service } = reader({ target: hub.topic('/feed').url });
+    await using runtime = await startService(service, QUIET);
+    const message = 'Nothing has been asked for yet: that begins when runtime.begin() is called.';
+    expect((await failureOf(runtime.ready({ timeoutMs: 30 }))).message).toBe(message);
+    await runtime.subscribe(service, { target: hub.topic('/added').url });
+    expect((await failureOf(runtime.ready({ timeoutMs: 30 }))).message).toBe(message);
     expect(hub.requests).toEqual([]);
     await runtime.begin();
     await runtime.ready();
+  });
+
+  it.each([
+    ['with manual', { manual: true }, 'a short time for mounting the callbacks has passed'],
+    ['with a server', { server: createServer() }, 'the given server listens'],
+  ])('without it, ready() says what the first requests wait for %s', async (_, options, begins) => {
+    const publicUrl = 'http://localhost:1';
+    await using runtime = await startService(reader().service, {
+      ...QUIET,
+      ...options,
+      publicUrl,
+      deferRequests: false,
+    });
+    const failure = await failureOf(runtime.ready({ timeoutMs: 0 }));
+    expect(failure.message).toBe(`Nothing has been asked for yet: that begins when ${begins}.`);
   });
 
   it('asks no hub to unsubscribe before begin(): nobody could answer its verification', async () => {
