@@ -54,11 +54,11 @@ export function callbackApp(options: CallbackOptions, basePaths: () => readonly 
       }
     },
     nodeHandler(request, response, next) {
-      const target = targetOf(request);
+      let target: string;
       let match: CallbackMatch | undefined;
       let isForUs: boolean;
       try {
-        match = matchCallback(options, target);
+        ({ target, match } = targetOf(options, request));
         // If nobody else can answer, match by the end of the path: a proxy may have cut off the rest.
         isForUs =
           next === undefined ? match !== undefined || isBelow(target) : isOurs(request.method ?? '', target, match);
@@ -75,11 +75,20 @@ export function callbackApp(options: CallbackOptions, basePaths: () => readonly 
 
 /**
  * The request's target as it was sent. Express and its like take the mount's path off `url` and keep the whole as
- * `originalUrl`; below a wildcard, nothing of the callback is left in `url`.
+ * `originalUrl`; below a wildcard, nothing of the callback is left in `url`. Middleware may have rewritten `url`: it is the
+ * target if only it names a callback.
  */
-function targetOf(request: IncomingMessage): string {
+function targetOf(
+  options: CallbackOptions,
+  request: IncomingMessage,
+): { readonly target: string; readonly match: CallbackMatch | undefined } {
+  const { url = '' } = request;
   const original = 'originalUrl' in request ? request.originalUrl : undefined;
-  return typeof original === 'string' ? original : (request.url ?? '');
+  const target = typeof original === 'string' ? original : url;
+  const match = matchCallback(options, target);
+  if (match !== undefined || target === url) return { target, match };
+  const rewritten = matchCallback(options, url);
+  return rewritten === undefined ? { target, match } : { target: url, match: rewritten };
 }
 
 async function answerWeb(

@@ -580,3 +580,22 @@ describe('a server of its own', () => {
     expect((await given.post('news')).status).toBe(202);
   });
 });
+
+test('a request whose URL the application has rewritten is matched by what it was rewritten to', async () => {
+  const { callback, port } = await mounted(({ runtime }) => {
+    const app = express();
+    app.use((incoming, _response, next) => {
+      incoming.url = incoming.url.replace(/^\/in\/([\w-]+)\/hub/, '/websub/$1');
+      next();
+    });
+    app.use(runtime.nodeHandler);
+    app.use((_incoming, response) => void response.end('theirs'));
+    return app;
+  });
+  const token = callback.slice(callback.lastIndexOf('/') + 1);
+  const statusOf = async (method: string, target: string): Promise<number> =>
+    (await exchange(port, request(method, target))).status;
+  expect(await statusOf('GET', `/in/${token}/hub`)).toBe(400);
+  expect(await statusOf('PUT', `/in/${token}/hub?a=b`)).toBe(405);
+  expect(await statusOf('GET', `/in/${token}/other`)).toBe(200);
+});

@@ -77,7 +77,9 @@ describe('L5 the pacing of what is asked', () => {
     const runtime = await startService(service, QUIET);
     onTestFinished(() => runtime.stopNow());
     expect(hub.asked.length).toBeLessThan(17);
-    await expect(runtime.ready({ timeoutMs: 0 })).rejects.toThrow(/^Not ready after 0 ms; .*; and 80 more\. Hubs must reach /);
+    await expect(runtime.ready({ timeoutMs: 0 })).rejects.toThrow(
+      /^Not ready after 0 ms; .*; and 80 more\. Hubs must reach /,
+    );
   });
 
   it('does not hold up one hub by another that hangs', async () => {
