@@ -5,10 +5,10 @@ import type { CallbackRequest } from './callback-request.js';
 /** Characters of a path that are logged. */
 const MOST_LOGGED = 200;
 
-/** A segment as long as a token: an address below a callback would show that callback. */
-const TOKEN_LIKE = /[\w-]{32,}/g;
+/** A segment as long as a token, percent-encoded or not: an address below a callback would show that callback. */
+const TOKEN_LIKE = /[\w%-]{32,}/g;
 
-/** Logs requests for callbacks that nobody knows: once a minute, with the number of those in between. */
+/** Logs requests for unknown callbacks: one line a minute, with the number of requests that it leaves out. */
 export class UnknownCallbacks {
   readonly #minutes = new OnceAMinute();
   readonly #logger: Logger;
@@ -31,7 +31,7 @@ export class UnknownCallbacks {
   }
 }
 
-/** The path up to its last segment, which may be somebody's callback token. */
+/** The path up to its last segment, which may be a callback token. */
 function withoutLastSegment(target: string): string {
   const query = target.indexOf('?');
   let end = query === -1 ? target.length : query;

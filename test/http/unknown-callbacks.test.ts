@@ -18,6 +18,7 @@ test('a request for an unknown callback is logged without its last segment and i
 
 test('what looks like a token is not logged wherever it stands', () => {
   expect(pathOf(`/websub/${TOKEN}/more`)).toBe('/websub/…/');
+  expect(pathOf(`/websub/${TOKEN.replace(/^(.{20})a/, '$1%61')}/more`)).toBe('/websub/…/');
 });
 
 test('a long path is cut', () => {
