@@ -21,7 +21,7 @@ export abstract class Logger {
   isLevelEnabled?(level: 'debug'): boolean;
 }
 
-/** Whether debug lines are to be made. Costs no more than the logger's own answer. */
+/** Whether to make debug lines. Costs no more than the logger's own answer. */
 export function logsDebug(logger: Logger): boolean {
   return logger.isLevelEnabled === undefined || logger.isLevelEnabled('debug');
 }
@@ -53,7 +53,7 @@ export function unfailing(logger: Logger): Logger {
   };
 }
 
-/** A logger whose answer cannot be had is given every line. */
+/** A logger that cannot answer gets every line. */
 function isDebugEnabled(logger: Logger): boolean {
   if (typeof logger.isLevelEnabled !== 'function') return true;
   try {

@@ -21,7 +21,7 @@ export class Exchange {
     this.#send = send;
   }
 
-  /** The same exchange, whose answer is also told to a log, once it is sent. */
+  /** The same exchange, which also logs its answer once it is sent. */
   loggedBy(log: RequestLog): Exchange {
     const send = (answer: CallbackAnswer): void => {
       this.#send(answer);

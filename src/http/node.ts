@@ -49,9 +49,9 @@ function pairsOf(rawHeaders: readonly string[]): HeaderPairs {
 export interface NodeExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** Path and query as sent, whatever a framework has made of `request.url`. */
+  /** Path and query, which `match` was found by. */
   readonly target: string;
-  /** What the target stands for. */
+  /** The callback that the target names; undefined without one. */
   readonly match: CallbackMatch | undefined;
 }
 

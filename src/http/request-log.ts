@@ -17,7 +17,7 @@ const MESSAGES = new Map([
 ]);
 
 /**
- * Collects what the debug line of one request on a callback says, and writes it when the answer is sent. The line has no
+ * Collects the fields of the debug line of one request on a callback, and writes the line when the answer is sent. The line has no
  * callback, secret, token or header. Made only while debug lines are enabled.
  */
 export class RequestLog {
@@ -51,7 +51,7 @@ export class RequestLog {
     this.#event = event.id;
   };
 
-  /** The signature is missing or wrong, whatever the hub is answered. */
+  /** The signature is missing or wrong, whatever the answer is. */
   rejected(): void {
     this.#isRejected = true;
   }

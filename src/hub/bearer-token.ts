@@ -32,7 +32,7 @@ export class BearerTokenError extends Error {
   override readonly name = 'BearerTokenError';
 }
 
-/** Whether a request failed because its bearer token could not be had. */
+/** Whether a request failed because its function gave no bearer token. */
 export function isTokenFailure(error: unknown): boolean {
   return error instanceof Error && error.cause instanceof BearerTokenError;
 }

@@ -6,7 +6,7 @@ export type OnAnswer = (answer: { readonly status: number }) => void;
 /** The debug line of a request that we make. */
 export interface OutboundLine<T> {
   readonly message: string;
-  /** What was asked, and of a request that succeeded, what came of it. No secret, callback or header. */
+  /** The fields of the request, and of its result if it succeeded. No secret, callback or header. */
   readonly fields: (result?: T) => object;
 }
 

@@ -1,11 +1,11 @@
 import { WebSubError } from '../errors.js';
 
-/** The first requests to hubs: sent once, however often that is asked for. */
+/** Sends the first requests to hubs once, however often it is called. */
 export class BeginOnce {
   #firstRequests: (() => Promise<void>) | undefined;
   #begun: Promise<void> | undefined;
 
-  /** Sets what is sent, once the services have started. */
+  /** Sets the first requests, once the services have started. */
   use(firstRequests: () => Promise<void>): void {
     this.#firstRequests = firstRequests;
   }

@@ -98,7 +98,7 @@ function turnAt(url: string | undefined, { pacing }: EffectOptions): Turn | unde
   return url === undefined ? undefined : (work) => pacing.inTurn(url, work);
 }
 
-/** Holds a request back until hubs may be asked. A turn is taken then, not before. */
+/** Holds a request back until hubs may be asked. It takes its turn only then. */
 function whenBegun(turn: Turn | undefined, { begun }: EffectOptions): Turn | undefined {
   if (begun.isOpen) return turn;
   return async (work) => {

@@ -74,7 +74,7 @@ async function begin({ core, engine, runtime }: Beginning): Promise<void> {
   if (!runtime.isStopping) engine.start();
 }
 
-/** A hub that verifies at once would find nobody: the first requests wait until the callbacks are answered. */
+/** A hub may verify at once, so the first requests wait until the callbacks are answered. */
 function beginLater({ runtime, logger }: Beginning, server: CheckedOptions['server']): void {
   const start = async (): Promise<void> => {
     if (runtime.isStopping) return;

@@ -1,11 +1,11 @@
 import type { Server } from 'node:http';
 
-/** Milliseconds between two looks at whether the server still listens: node tells nobody when `close()` is called. */
+/** Milliseconds between two looks at whether the server still listens: Node.js has no event for a call of `close()`. */
 const LOOK_MS = 50;
 
 /** The application's own server, on which the callbacks are answered. */
 export interface HostServer {
-  /** Whether it listened once and takes no connections any more. */
+  /** Whether it has listened and no longer accepts connections. */
   isClosed(): boolean;
   /** Resolves when it is closed, or the signal aborts. */
   closed(signal: AbortSignal): Promise<void>;

@@ -17,7 +17,7 @@ export const stringsByName: Check<SubscriptionMetadata> = (value, place) => {
   return Object.freeze(Object.fromEntries(entries));
 };
 
-/** What is stored with a subscription: strings by name, bounded in size. */
+/** The metadata of a subscription: strings by name, bounded in size. */
 export const metadata: Check<SubscriptionMetadata> = (value, place) => {
   const checked = stringsByName(value, place);
   const bytes = Object.entries(checked).reduce((sum, pair) => sum + sizeOf(pair), 0);

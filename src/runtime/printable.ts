@@ -2,7 +2,7 @@
  * Characters that act on a terminal or its reader instead of being shown: C0 and C1 controls, DEL, line separators, and the
  * controls of bidirectional text.
  */
-// oxlint-disable-next-line no-control-regex -- they are what is to be found.
+// oxlint-disable-next-line no-control-regex -- the pattern has to find them.
 const ACTING = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 const SHORT = new Map([
@@ -11,7 +11,7 @@ const SHORT = new Map([
   ['\t', String.raw`\t`],
 ]);
 
-/** A text whose control characters are escaped, so that it stays on its line and commands no terminal. */
+/** A text whose control characters are escaped, so that it stays on its line and cannot control the terminal. */
 export function printable(text: string): string {
   return text.replaceAll(ACTING, escaped);
 }

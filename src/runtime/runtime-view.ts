@@ -3,7 +3,7 @@ import type { SubscriptionState } from '../subscription/snapshot.js';
 import { stateOf } from '../subscription/state.js';
 import type { Core } from './core.js';
 
-/** What `console.log` shows of a runtime: where it listens and what it has, in numbers. */
+/** The view of a runtime in `console.log`: where it listens, and how many subscriptions and dead letters it has. */
 export function runtimeView(
   { services, registry, news }: Pick<Core, 'services' | 'registry' | 'news'>,
   { url, port, isStopping }: { readonly url: string; readonly port: number | undefined; readonly isStopping: boolean },

@@ -79,7 +79,9 @@ async function leaveHubs({ core, logger, listener, patience, host }: Shutdown, o
   const watchHost = async (): Promise<void> => {
     await host?.closed(signal);
     if (host === undefined || signal.aborted) return;
-    logger.warn(`${SERVER_CLOSED} while hubs verify that they stop sending: no hub is waited for. ${STOP_FIRST}`);
+    logger.warn(
+      `${SERVER_CLOSED} while hubs verify that they stop sending: the stop does not wait for them. ${STOP_FIRST}`,
+    );
     over.abort();
   };
   const watched = watchHost();
@@ -89,7 +91,7 @@ async function leaveHubs({ core, logger, listener, patience, host }: Shutdown, o
   reportLeftovers(core, logger, listener === undefined ? `. ${STOP_FIRST}` : '');
 }
 
-const SERVER_CLOSED = 'the server option: the server takes no connections any more';
+const SERVER_CLOSED = 'the given server (option server) no longer accepts connections';
 const STOP_FIRST = 'Await runtime.stop() before you close the server';
 
 /** Whether a stop with these options asks any hub to stop sending. */

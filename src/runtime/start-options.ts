@@ -70,8 +70,9 @@ export interface StartOptions {
   /** The address to listen on. @default all interfaces */
   readonly host?: string | undefined;
   /**
-   * Somebody else's server to answer callbacks on; it listens and closes by its owner. Hubs are asked once it listens. Outside `basePath`, alone and below the
-   * public URL's path, its own pages stay its own: a GET is ours only with a `hub.mode`, a POST only where its path ends in a callback's token or whole path.
+   * Somebody else's server to answer callbacks on; it listens and closes by its owner. Hubs are asked once it listens.
+   * Outside `basePath`, alone and below the public URL's path, its own pages stay its own: a GET is ours only with a
+   * `hub.mode`, a POST only where its path ends in a callback's token or whole path.
    */
   readonly server?: Server | undefined;
   /** Serve HTTPS: key and certificate, as node:tls takes them. */
@@ -80,7 +81,7 @@ export interface StartOptions {
   readonly manual?: boolean | undefined;
   /**
    * Ask hubs only when `runtime.begin()` is called. For an application that listens some time after `startService` has
-   * resolved: a hub that verifies at once would find nobody. @default false
+   * resolved: until then a hub could not verify. @default false
    */
   readonly deferRequests?: boolean | undefined;
   /** What comes between the public URL and a callback's token. @default '/websub' */

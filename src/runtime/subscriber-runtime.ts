@@ -137,7 +137,7 @@ export abstract class SubscriberRuntime implements AsyncDisposable {
    * Ends the subscription that `subscribe(service, { target })` gives.
    *
    * @throws WebSubError where the service has no subscription to that target
-   * @throws ConfigurationError for what is no service or no target
+   * @throws ConfigurationError for an argument that is not a service or not a target
    */
   abstract unsubscribe(service: ServiceReference, target: SubscribeOptions['target']): Promise<Subscription>;
   /** Tries afresh what was denied, refused or given up; without an id, all of those. */

@@ -29,7 +29,7 @@ const WARN = 40;
 
 const DIM = 2;
 
-/** Fields with a place of their own, and fields that say nothing to whoever watches one process. */
+/** Fields with a place of their own, and fields that a person at the terminal does not need. */
 const NOT_LISTED: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'err', 'pid', 'hostname', 'grant']);
 
 /** Counts of lines that were not logged are shown only where there were any. */

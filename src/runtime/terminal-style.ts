@@ -8,7 +8,7 @@ const STANDARD_OUTPUT = 1;
  * `NO_COLOR` in the environment.
  */
 export function terminalStyle(env: NodeJS.ProcessEnv): TerminalStyle | undefined {
-  // `process.stdout` would say the same, but to look at it opens it.
+  // Reading `process.stdout.isTTY` would open the stream.
   return isatty(STANDARD_OUTPUT) ? { hasColors: hasColors(env) } : undefined;
 }
 

@@ -17,7 +17,7 @@ import { within } from './time-limit.js';
 
 /** How a store is opened. */
 export interface OpenStoreOptions {
-  /** What every key begins with, where the URI names no namespace. @default 'websub' */
+  /** The beginning of every key if the URI names no namespace. @default 'websub' */
   readonly namespace?: string | undefined;
   /** Milliseconds a database server may take to be connected, and to answer one operation. @default 5_000 */
   readonly timeoutMs?: number | undefined;

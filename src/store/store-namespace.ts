@@ -11,7 +11,7 @@ export interface NamespacedUri {
   readonly namespace?: string;
   /** Whether it has other parameters beside a namespace. */
   readonly hasOthers: boolean;
-  /** What is wrong with the namespace, if something is. */
+  /** The problem with the namespace, if there is one. */
   readonly problem?: string;
 }
 
@@ -41,7 +41,7 @@ export function splitNamespace(uri: string, question: number): NamespacedUri {
 }
 
 /**
- * What the keys of a namespace begin with. Capitals are written as `+` and the small letter, because MySQL compares keys
+ * The beginning of every key in a namespace. Capitals are written as `+` and the small letter, because MySQL compares keys
  * without case.
  */
 export function namespacePrefix(namespace: string): string {

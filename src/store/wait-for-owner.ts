@@ -11,7 +11,7 @@ const LOOK_MS = 100;
 /** Milliseconds between two log lines while the wait lasts. */
 const TELL_MS = 60_000;
 
-/** How long to wait for a store's owner, and who is told. */
+/** How long to wait for a store's owner, and where to log it. */
 export interface WaitOptions {
   /** Milliseconds; 0 does not wait. */
   readonly waitMs: number;

@@ -154,7 +154,7 @@ describe('a stop while the host’s server is closed', () => {
     await runtime.ready();
     return { server, logger, runtime };
   }
-  const advice = /takes no connections any more.* Await runtime\.stop\(\) before you close the server$/;
+  const advice = /no longer accepts connections.* Await runtime\.stop\(\) before you close the server$/;
 
   it('asks no hub to verify what it cannot, and says what to do', async () => {
     await using hub = await TestHub.start();
