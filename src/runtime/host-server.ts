@@ -5,25 +5,16 @@ const LOOK_MS = 50;
 
 /** The application's own server, on which the callbacks are answered. */
 export interface HostServer {
-  /** Whether it has listened and no longer accepts connections. */
-  isClosed(): boolean;
-  /** Resolves when it is closed, or the signal aborts. */
+  /** Whether it accepts connections: not before it listens, nor after `close()`. */
+  isListening(): boolean;
+  /** Resolves when it does not listen, or the signal aborts. */
   closed(signal: AbortSignal): Promise<void>;
-  /** Leaves the server as it was found. */
-  forget(): void;
 }
 
 /** Watches a server that its owner closes. */
 export function hostServer(server: Server): HostServer {
-  let hasListened = server.listening;
-  const onListening = (): void => {
-    hasListened = true;
-  };
-  server.once('listening', onListening);
-  const isClosed = (): boolean => hasListened && !server.listening;
   return {
-    isClosed,
-    forget: () => void server.off('listening', onListening),
+    isListening: () => server.listening,
     closed(signal) {
       return new Promise((resolve) => {
         const end = (): void => {
@@ -32,10 +23,10 @@ export function hostServer(server: Server): HostServer {
           resolve();
         };
         const looks = setInterval(() => {
-          if (isClosed()) end();
+          if (!server.listening) end();
         }, LOOK_MS);
         signal.addEventListener('abort', end);
-        if (signal.aborted || isClosed()) end();
+        if (signal.aborted || !server.listening) end();
       });
     },
   };

@@ -1,11 +1,12 @@
 import type { Engine } from '../engine/engine.js';
 import type { Listener } from '../http/listener.js';
 import type { Logger } from '../logger.js';
+import { isHeld } from '../subscription/state.js';
 import { runAll, within, withinMs, type TimeLimit } from './bounded.js';
 import type { Core } from './core.js';
 import type { HostServer } from './host-server.js';
 import type { StopOptions } from './subscriber-runtime.js';
-import { reportLeftovers, unsubscribeAll } from './unsubscribe-all.js';
+import { leavingServices, reportLeftovers, unsubscribeAll } from './unsubscribe-all.js';
 
 /** Milliseconds for each of the last steps, which take none unless something hangs, and for all of them past the end. */
 export const LAST_STEP_MS = 2_000;
@@ -70,7 +71,7 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
 async function leaveHubs({ core, logger, listener, patience, host }: Shutdown, options: StopOptions): Promise<void> {
   // What is being declared at this moment is left as well.
   await within(core.reconciling, patience.signal);
-  if (host?.isClosed() === true) {
+  if (host?.isListening() === false) {
     if (leaves(core, options)) logger.warn(`${SERVER_CLOSED}: hubs are not asked to stop sending. ${STOP_FIRST}`);
     return;
   }
@@ -91,12 +92,16 @@ async function leaveHubs({ core, logger, listener, patience, host }: Shutdown, o
   reportLeftovers(core, logger, listener === undefined ? `. ${STOP_FIRST}` : '');
 }
 
-const SERVER_CLOSED = 'the given server (option server) no longer accepts connections';
+const SERVER_CLOSED = 'the given server (option server) accepts no connections';
 const STOP_FIRST = 'Await runtime.stop() before you close the server';
 
 /** Whether a stop with these options asks any hub to stop sending. */
-function leaves({ services }: Core, { unsubscribe }: StopOptions): boolean {
-  return services.some(({ config }) => unsubscribe ?? config.unsubscribeOnShutdown);
+function leaves(core: Core, options: StopOptions): boolean {
+  const leaving = leavingServices(core, options);
+  for (const { record } of core.registry.entries()) {
+    if (leaving.has(record.service) && record.grants.some(isHeld)) return true;
+  }
+  return false;
 }
 
 async function ended(close: () => unknown): Promise<void> {

@@ -123,7 +123,6 @@ export async function start(
     if (tunnel !== undefined) opened.push(() => tunnel.close());
 
     const host = checked.server && hostServer(checked.server);
-    if (host !== undefined) opened.push(() => host.forget());
     refuseLost();
     runtime = new Runtime({
       core,

@@ -16,12 +16,10 @@ const AGAIN_AFTER_MS = 1_000;
  */
 export async function unsubscribeAll(
   core: Core,
-  { unsubscribe }: StopOptions,
+  options: StopOptions,
   { signal, logger }: { readonly signal: AbortSignal; readonly logger: Logger },
 ): Promise<void> {
-  const leaves = new Set(
-    core.services.flatMap(({ config }) => ((unsubscribe ?? config.unsubscribeOnShutdown) ? config.name : [])),
-  );
+  const leaves = leavingServices(core, options);
   const leaving = (): readonly SubscriptionRecord[] =>
     [...core.registry.entries()].flatMap(({ record }) => (leaves.has(record.service) ? record : []));
   const leave = async ({ id }: { readonly id: string }): Promise<void> => {
@@ -80,6 +78,11 @@ export async function unsubscribeAll(
     for (const off of offs) off();
     signal.removeEventListener('abort', check);
   }
+}
+
+/** The names of the services that a stop with these options unsubscribes. */
+export function leavingServices({ services }: Core, { unsubscribe }: StopOptions): ReadonlySet<string> {
+  return new Set(services.flatMap(({ config }) => ((unsubscribe ?? config.unsubscribeOnShutdown) ? config.name : [])));
 }
 
 /** How often hubs did not take the request to stop, by grant. */

@@ -154,7 +154,7 @@ describe('a stop while the host’s server is closed', () => {
     await runtime.ready();
     return { server, logger, runtime };
   }
-  const advice = /no longer accepts connections.* Await runtime\.stop\(\) before you close the server$/;
+  const advice = /accepts no connections.* Await runtime\.stop\(\) before you close the server$/;
 
   it('asks no hub to verify what it cannot, and says what to do', async () => {
     await using hub = await TestHub.start();
@@ -194,6 +194,29 @@ describe('a stop while the host’s server is closed', () => {
     server.close();
     await hub.settled();
     expect(hub.subscriptions[0]?.state).toBe('unsubscribed');
+    expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
+  });
+
+  it('asks no hub where the server never listened, and waits for none', async () => {
+    await using hub = await TestHub.start();
+    const { service, options } = await leftActive(hub);
+    const asked = hub.requests.length;
+    const logger = recordingLogger();
+    const { port, store } = options;
+    const given = { store, logger, server: createServer(), publicUrl: `http://localhost:${port}` };
+    const runtime = await startService(service, given);
+    const at = performance.now();
+    await runtime.stop();
+    expect(performance.now() - at).toBeLessThan(10_000); // The grace is 20 s.
+    expect(hub.requests).toHaveLength(asked);
+    expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
+  });
+
+  it('says nothing where no hub has a subscription', async () => {
+    const logger = recordingLogger();
+    const given = { store: 'memory', logger, server: createServer(), publicUrl: 'http://localhost:1' };
+    const runtime = await startService(reader().service, given);
+    await runtime.stop();
     expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
   });
 });
