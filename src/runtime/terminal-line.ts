@@ -38,6 +38,9 @@ const COUNTS: ReadonlySet<string> = new Set(['notLogged', 'leftOut']);
 /** Characters of one value that are shown. */
 const MOST_SHOWN = 300;
 
+/** Errors of one AggregateError that are shown. */
+const MOST_PARTS = 10;
+
 /** Values that need no quotes. */
 const PLAIN = /^[^\s"'=\\]+$/;
 
@@ -98,10 +101,17 @@ function messageOf(err: unknown): unknown {
   return typeof type === 'string' && typeof message === 'string' ? `${type}: ${message}` : err;
 }
 
-/** The lines of a stack. A line break in a message begins no line: only frames and causes do. */
+/** The lines of an error's stack, and below them those of the errors that an AggregateError holds. */
 function stackOf(err: unknown): readonly string[] {
-  const stack = isRecord(err) ? err['stack'] : undefined;
+  if (!isRecord(err)) return [];
+  const { stack, aggregateErrors } = err;
   if (typeof stack !== 'string' || stack === '') return [];
+  const parts: readonly unknown[] = Array.isArray(aggregateErrors) ? aggregateErrors.slice(0, MOST_PARTS) : [];
+  return [...linesOf(stack), ...parts.flatMap((part) => stackOf(part).map((line) => `  ${line}`))];
+}
+
+/** A line break in a message begins no line: only frames and causes do. */
+function linesOf(stack: string): readonly string[] {
   const lines: string[] = [];
   for (const line of stack.split('\n')) {
     const last = lines.length - 1;

@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { terminalLine } from '../../src/runtime/terminal-line.js';
 import { hasColors } from '../../src/runtime/terminal-style.js';
@@ -44,6 +45,20 @@ describe('a line on a terminal', () => {
   it('shows an error below warn by its message', () => {
     const err = { type: 'TypeError', message: 'no paper', stack: 'TypeError: no paper\n    at there' };
     expect(plain({ err, msg: 'said' })).toBe('03:04:05.006 INFO  said err="TypeError: no paper"\n');
+  });
+
+  it('shows the errors of an AggregateError below its stack, ten of them at most', () => {
+    const lines: string[] = [];
+    const logger = pino({}, { write: (json: string) => void lines.push(terminalLine(json, { hasColors: false })) });
+    const parts = Array.from({ length: 12 }, (_, index) => new Error(`part ${index}`));
+    logger.error({ err: new AggregateError(parts, 'all failed') }, 'said');
+    const shown = lines[0]?.split('\n').filter((line) => /^ +\w*Error: /.test(line));
+    expect(shown?.slice(0, 3)).toEqual([
+      '    AggregateError: all failed',
+      '      Error: part 0',
+      '      Error: part 1',
+    ]);
+    expect(shown).toHaveLength(11);
   });
 
   it('shows the indented stack of an error from warn on, with its causes', () => {
