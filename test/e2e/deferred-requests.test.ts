@@ -213,9 +213,11 @@ describe('a stop while the host’s server is closed', () => {
   });
 
   it('says nothing where no hub has a subscription', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => void server.listen(0, resolve));
     const logger = recordingLogger();
-    const given = { store: 'memory', logger, server: createServer(), publicUrl: 'http://localhost:1' };
-    const runtime = await startService(reader().service, given);
+    const runtime = await startService(reader().service, { store: 'memory', logger, server });
+    server.close();
     await runtime.stop();
     expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
   });
