@@ -173,8 +173,8 @@ export class CatchUp {
     // Remembered entries include those of waiting events.
     const news = isRemembered || found.length === 0 ? found : await this.#notWaiting(id, found);
     logger[news.length > 0 ? 'info' : 'debug'](
-      { subscription: id, topic, entries: entries.length, new: news.length },
-      `what was published since ${new Date(since).toISOString()} was fetched from the topic`,
+      { subscription: id, topic, since: new Date(since).toISOString(), entries: entries.length, new: news.length },
+      'the topic was fetched after a gap',
     );
     if (news.length === 0) return isSure;
     const { url, headers, body } = content;

@@ -13,7 +13,7 @@ import type { PendingAnswer } from './news-in-hand.js';
 import { Patience } from './patience.js';
 import type { Piece } from './piece.js';
 import type { Reception } from './report.js';
-import { decisive, isTracked, piecesOf } from './sameness.js';
+import { decisive, entriesHad, isTracked, piecesOf } from './sameness.js';
 import type { KnownAnswer, SeenNews } from './seen-news.js';
 
 /** Dependencies of handing over once. */
@@ -99,9 +99,7 @@ export class OnceOnly {
   }
 
   #handled(reception: Reception): void {
-    const read = readPiecesOf(reception.event) ?? [];
-    // Entries the handler could not read are not noted.
-    const found = read instanceof Promise ? read.catch(() => []) : read;
+    const found = entriesHad(reception.event);
     this.#note(reception, (tracked) =>
       after(found, (pieces) => {
         const all = lastOfEach([...tracked, ...pieces]);

@@ -1,7 +1,7 @@
 import { whenParsed } from '../feed/parse.js';
 import { after, type Awaitable } from './after.js';
 import type { CheckedDeliveryConfig } from './delivery-config.js';
-import { piecesIn, type ContentDistributionMessage } from './message.js';
+import { piecesIn, readPiecesOf, type ContentDistributionMessage } from './message.js';
 import { isWhole, type Piece } from './piece.js';
 
 /** Whether a service wants to know what it was handed before. */
@@ -24,6 +24,13 @@ export function piecesOf(
   const areEntriesWanted = delivery.dedupe === 'entries' || delivery.pollSeconds > 0;
   const found = areEntriesWanted ? (entries ?? entriesIn(event)) : [];
   return after(found, (pieces) => withBody(delivery, event, pieces));
+}
+
+/** The entries that a handler has had: those it has read, and all that were fetched from the topic for it. Never rejects. */
+export function entriesHad(event: ContentDistributionMessage): Awaitable<readonly Piece[]> {
+  const read = readPiecesOf(event) ?? (event.source === 'hub' ? [] : entriesIn(event));
+  // Entries that cannot be read are not recorded.
+  return read instanceof Promise ? read.catch(() => []) : read;
 }
 
 /** Those by which a service drops what comes once more. */

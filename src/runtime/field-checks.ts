@@ -125,3 +125,8 @@ export function listOf<T>(item: Check<T>, expected: string): Check<readonly T[]>
     return Object.freeze(value.map((entry: unknown, index) => item(entry, within(place, index))));
   };
 }
+
+/** Whether a text has no half of a surrogate pair, so that UTF-8 can carry it. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { SubscriptionMetadata } from '../subscription/snapshot.js';
-import { isRecord, within, wrongField, wrongSecret, type Check } from './field-checks.js';
+import { isRecord, isWellFormed, within, wrongField, wrongSecret, type Check } from './field-checks.js';
 
 /** Bytes of UTF-8 that a subscription's metadata may have: names and values together. */
 export const METADATA_BYTES_LIMIT = 4_096;
@@ -12,6 +12,9 @@ export const stringsByName: Check<SubscriptionMetadata> = (value, place) => {
     // MessagePack and JSON each treat this name in a way of their own.
     if (name === '__proto__') throw wrongField(place, 'has the name __proto__, which JavaScript reserves; rename it');
     if (typeof content !== 'string') throw wrongSecret(within(place, shortened(name)), content, 'a string');
+    if (!isWellFormed(name) || !isWellFormed(content)) {
+      throw wrongField(within(place, shortened(name)), 'has half of a surrogate pair, which no store can keep');
+    }
     return [name, content];
   });
   return Object.freeze(Object.fromEntries(entries));

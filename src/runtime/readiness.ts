@@ -51,7 +51,7 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
       if (!reconciled.isOpen) return;
       const inVain = missing.lookAtAll().filter(isInVain);
       if (missing.isEmpty) end(resolve);
-      else if (inVain.length > 0) fail(`: ${inVain.length} will not be asked for again ${untilWhen(inVain)}`);
+      else if (inVain.length > 0) fail(`: ${counted(inVain.length)} will not be asked for again ${untilWhen(inVain)}`);
     };
     const checkOne = (id: string): void => {
       if (!reconciled.isOpen) return;
@@ -60,7 +60,9 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
     };
     const timer = setTimeout(() => fail(` after ${timeoutMs} ms`), Math.min(Math.max(timeoutMs, 0), LONGEST_TIMER_MS));
     const onStop = (): void =>
-      end(() => reject(new WebSubError(['Not ready, and the runtime stops', ...named(options)].join('; '))));
+      end(() =>
+        reject(new WebSubError(['Not ready, and the runtime stops', ...named(missingNow(options))].join('; '))),
+      );
     // When a hook is called, not all that the event led to may have happened.
     const soon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
     const offs = (['verified', 'failed', 'denied', 'unsubscribed'] as const).map((name) => hooks.on(name, soon));
@@ -90,18 +92,35 @@ function notReady(options: ReadinessOptions, problem: string): WebSubError {
   if (!begun.isOpen) {
     return new WebSubError(`Nothing has been asked for yet: that begins when ${reach.begins}.`);
   }
+  const missing = missingNow(options);
+  const how = missing.some(awaitsVerification)
+    ? ` Hubs must reach ${reach.base}/… (publicUrl with basePath), which ${reach.mount}.`
+    : '';
   return new WebSubError(
-    `${[`Not ready${problem}`, ...named(options)].join('; ')}. Hubs must reach ${reach.base}/… (publicUrl with basePath), which ` +
-      `${reach.mount}. Nothing was changed and the runtime goes on: await ready() again, or call stop().`,
+    `${[`Not ready${problem}`, ...named(missing)].join('; ')}.${how} ` +
+      'Nothing was changed and the runtime goes on: await ready() again, or call stop().',
   );
 }
 
+function counted(count: number): string {
+  return count === 1 ? '1 subscription' : `${count} subscriptions`;
+}
+
+/** Whether a hub has yet to reach its callback, or could not. */
+function awaitsVerification({ grants, lastError }: SubscriptionRecord): boolean {
+  return grants.some(({ pending }) => pending !== undefined) || lastError?.cause === 'verification-missing';
+}
+
+function missingNow(options: ReadinessOptions): readonly SubscriptionRecord[] {
+  return new Outstanding(options.registry, (record) => isMissing(record, options)).lookAtAll();
+}
+
 /** The subscriptions without a grant, each with the reason. */
-function named(options: ReadinessOptions): readonly string[] {
-  const missing = new Outstanding(options.registry, (record) => isMissing(record, options)).lookAtAll();
+function named(missing: readonly SubscriptionRecord[]): readonly string[] {
   const lines = missing.slice(0, MOST_NAMED).map((record) => {
     const why = record.lastError?.message ?? 'the hub has not verified it yet';
-    return `${targetName(record.target)} for ${record.service} is ${stateOf(record)}: ${why}`;
+    const left = record.orphaned === true ? ' (no longer declared: pruneDeclared or unsubscribe(id) ends it)' : '';
+    return `${targetName(record.target)} for ${record.service}${left} is ${stateOf(record)}: ${why}`;
   });
   const further = missing.length - lines.length;
   return [...lines, ...(further > 0 ? [`and ${further} more`] : [])];

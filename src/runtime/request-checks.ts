@@ -4,6 +4,7 @@ import { LONGEST_TIMER_MS } from '../hub/deadline.js';
 import {
   checkFields,
   isRecord,
+  isWellFormed,
   kindOf,
   listOf,
   numberOf,
@@ -37,7 +38,11 @@ export const headersToAdd = stringsByName('header', (name, value, place) => {
 });
 
 /** Form fields to add to a request. Values are never shown: they may be keys. */
-export const paramsToAdd = stringsByName('parameter', () => {});
+export const paramsToAdd = stringsByName('parameter', (name, value, place) => {
+  if (name === '__proto__') throw wrongField(place, 'has a name that JavaScript reserves; rename it');
+  // It would be another text when it is read from the store.
+  if (!isWellFormed(name) || !isWellFormed(value)) throw wrongField(place, 'has half of a surrogate pair');
+});
 
 function stringsByName(
   what: string,

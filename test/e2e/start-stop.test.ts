@@ -293,7 +293,7 @@ describe('ready()', () => {
     await using runtime = await startService(reader({ target: denied.url }).service, QUIET);
     const failure = await failureOf(runtime.ready({ timeoutMs: 30_000 }));
     expect(failure.message).toMatch(
-      /1 will not be asked for again before \d{4}-.*Z, or retry\(\); .*is denied: members only/,
+      /1 subscription will not be asked for again before \d{4}-.*Z, or retry\(\); .*is denied: members only/,
     );
     expect((await failureOf(runtime.ready({ timeoutMs: 30_000 }))).message).toBe(failure.message);
     await using other = await startService(reader({ target: failing.url }).service, QUIET);

@@ -31,6 +31,9 @@ describe('checkSubscribeOptions', () => {
       /customParams: hub\.topic is no custom parameter: it is set by topic/,
     ],
     [{ target, customParams: { key: 7 } }, /customParams\.key is a number; it must be a string/],
+    [{ target, customParams: JSON.parse('{"__proto__":"x"}') }, /has a name that JavaScript reserves/],
+    [{ target, customParams: { key: '\uD800' } }, /customParams\.key has half of a surrogate pair/],
+    [{ target, metadata: { key: '\uD800' } }, /metadata\.key has half of a surrogate pair/],
     [{ target, customParams: { '': 'x' } }, /customParams has a parameter without a name/],
     [{ target, callback: 'https://me.example/' }, /callback is not a known field/],
   ])('refuses %j', (options, message) => {
