@@ -42,6 +42,7 @@ describe('waitForStoreSeconds', () => {
       /in use by this very process .* not given up within 0\.2 s \(waitForStoreSeconds\)\.$/,
     );
     const soon = await failureOf(startService(service, options));
-    expect(soon.message).not.toContain('waitForStoreSeconds');
+    expect(soon.message).toMatch(/wait for it with waitForStoreSeconds, or give this one a store of its own/);
+    expect(soon.message).not.toContain('not given up');
   });
 });
