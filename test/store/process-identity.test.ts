@@ -29,7 +29,8 @@ describe('the identity of a process', () => {
   });
 
   test.runIf(process.platform === 'linux')('that ended and was not reaped by its parent is not running', async () => {
-    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    // It ends after the exec: until then the shell might reap it.
+    const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
     const [output] = await once(parent.stdout, 'data');
     const zombie = Number(String(output));
     await vi.waitFor(() => {
