@@ -14,7 +14,7 @@ test('a handler that outlasts ackAfterMs is warned about, with the event and the
   const turn = deferred();
   const events: string[] = [];
   const { post, logger, snapshot } = await subscribed({
-    config: { delivery: { ackAfterMs: 1 } },
+    config: { delivery: { ackAfterMs: 500 } },
     handlers: {
       onEventNotification: async ({ id }) => {
         events.push(id);
@@ -27,7 +27,7 @@ test('a handler that outlasts ackAfterMs is warned about, with the event and the
   expect(logger.lines.filter(({ message }) => message === SLOW)).toEqual([
     {
       level: 'warn',
-      fields: { event: events[0], subscription: id, service: 'News', ackAfterMs: 1, notLogged: 0 },
+      fields: { event: events[0], subscription: id, service: 'News', ackAfterMs: 500, notLogged: 0 },
       message: SLOW,
     },
   ]);
