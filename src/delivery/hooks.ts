@@ -2,8 +2,6 @@ import { ConfigurationError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { HookListener, HookName, HookPayload } from './hook-payloads.js';
 
-export type { HookListener, HookName, HookPayload, HookPayloads } from './hook-payloads.js';
-
 /** What can be listened to; `hooks.on` says when each is called. */
 export const HOOK_NAMES = [
   'requested',

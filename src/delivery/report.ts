@@ -31,7 +31,8 @@ export interface ReportOptions {
 
 /** Tells the listeners of a hook about an event. */
 export function emitEvent(options: ReportOptions, name: 'notification' | 'delivered', reception: Reception): void {
-  options.hooks.emit(name, () => about(options, reception));
+  // Asked first, as this is done for every delivery: without listeners nothing is made for them.
+  if (options.hooks.has(name)) options.hooks.emit(name, () => about(options, reception));
 }
 
 /** The fields that every hook about an event has. */

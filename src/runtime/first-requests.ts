@@ -1,5 +1,5 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
-import type { HookPayload } from '../delivery/hooks.js';
+import type { HookPayload } from '../delivery/hook-payloads.js';
 import type { Engine } from '../engine/engine.js';
 import { ResourceDiscoveryFailedError, SubscriptionInitiationError } from '../errors.js';
 import type { Logger } from '../logger.js';

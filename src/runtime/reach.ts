@@ -6,7 +6,7 @@ export interface Reach {
   readonly base: string;
   /** Where the callbacks are answered. */
   readonly mount: string;
-  /** What the first requests wait for. */
+  /** The moment that the first requests wait for. */
   readonly begins: string;
 }
 

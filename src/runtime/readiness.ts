@@ -1,4 +1,5 @@
-import type { HookPayload, Hooks } from '../delivery/hooks.js';
+import type { HookPayload } from '../delivery/hook-payloads.js';
+import type { Hooks } from '../delivery/hooks.js';
 import { WebSubError } from '../errors.js';
 import { nextAskAt } from '../subscription/due.js';
 import type { Registry } from '../subscription/registry.js';

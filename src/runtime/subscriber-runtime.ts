@@ -54,7 +54,7 @@ export interface DeadLetterList extends AsyncIterable<DeadLetter> {
 }
 
 /**
- * What to subscribe to, and how it differs from the service's configuration. A later call for the same service and target
+ * The target to subscribe to, and the fields that differ from the service's configuration. A later call for the same service and target
  * replaces the fields that it gives and keeps the others. Where that changes what the hub is asked for, an active
  * subscription is renewed at once.
  */

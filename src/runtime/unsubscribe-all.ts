@@ -1,4 +1,4 @@
-import type { HookPayload } from '../delivery/hooks.js';
+import type { HookPayload } from '../delivery/hook-payloads.js';
 import { SubscriptionInitiationError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record.js';

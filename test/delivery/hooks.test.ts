@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { HOOK_NAMES, Hooks, type HookListener, type HookPayload } from '../../src/delivery/hooks.js';
+import type { HookListener, HookPayload } from '../../src/delivery/hook-payloads.js';
+import { HOOK_NAMES, Hooks } from '../../src/delivery/hooks.js';
 import { newSubscription } from '../../src/subscription/record.js';
 import { subscriptionSnapshot } from '../../src/subscription/snapshot-of.js';
 import { ConfigurationError } from 'websub-subscriber';

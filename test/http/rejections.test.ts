@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { HookPayload } from '../../src/delivery/hooks.js';
+import type { HookPayload } from '../../src/delivery/hook-payloads.js';
 import { manualClock } from './manual-clock.js';
 import { subscribed } from './subscribed.js';
 import { exchange, request } from './wire.js';

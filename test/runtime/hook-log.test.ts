@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { HOOK_NAMES, Hooks, type HookPayload } from '../../src/delivery/hooks.js';
+import type { HookPayload } from '../../src/delivery/hook-payloads.js';
+import { HOOK_NAMES, Hooks } from '../../src/delivery/hooks.js';
 import { announce } from '../../src/runtime/hook-log.js';
 import { Counters } from '../../src/subscription/counters.js';
 import type { TransitionHook } from '../../src/subscription/hook-effect.js';
