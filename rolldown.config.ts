@@ -65,7 +65,7 @@ const within: Plugin = {
 
 /** What a thread that parses runs: a script of one file, which needs no other. */
 export const threadBundle = {
-  input: fileURLToPath(new URL('src/feed/parse-worker.ts', import.meta.url)),
+  input: fileURLToPath(new URL('src/feed/parse/parse-worker.ts', import.meta.url)),
   platform: options.platform,
   transform: options.transform,
   plugins: [within],

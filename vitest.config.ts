@@ -18,14 +18,14 @@ const ALONE = [
 /** They take longest, so they begin first: at the end nothing waits for one of them alone. */
 const LONGEST: ReadonlySet<string> = new Set(
   [
-    'test/subscription/model.property.test.ts',
+    'test/subscription/machine/model.property.test.ts',
     'test/e2e/polling.test.ts',
-    'test/subscription/life-through-sockets.test.ts',
+    'test/subscription/machine/life-through-sockets.test.ts',
     'test/e2e/pacing.test.ts',
     'test/contract/record-store.test.ts',
     'test/e2e/log-pipe.test.ts',
     'test/e2e/five-years.test.ts',
-    'test/subscription/dead-hub.property.test.ts',
+    'test/subscription/machine/dead-hub.property.test.ts',
   ].map(here),
 );
 
@@ -46,8 +46,8 @@ export default defineConfig({
   },
   test: {
     // Loaded into worker threads by the first, into child processes by the second.
-    execArgv: ['--require', here('./test/set-up/loopback-only.cjs')],
-    setupFiles: [here('./test/set-up/loopback-only.ts')],
+    execArgv: ['--require', here('./test/kit/set-up/loopback-only.cjs')],
+    setupFiles: [here('./test/kit/set-up/loopback-only.ts')],
     // What waits, waits for something that happens; this is for a machine that is busy with other work.
     sequence: { sequencer: LongestFirst },
     testTimeout: 20_000,

@@ -1,6 +1,6 @@
 export { SubscriberService } from './decorators/subscriber-service.js';
 export { defineSubscriber } from './decorators/define-subscriber.js';
-export { startService } from './runtime/start-service.js';
+export { startService } from './runtime/lifecycle/start-service.js';
 export { SubscriberRuntime } from './runtime/subscriber-runtime.js';
 export type {
   DeadLetterList,
@@ -9,23 +9,23 @@ export type {
   SubscriptionFilter,
   Subscriptions,
 } from './runtime/subscriber-runtime.js';
-export type { ScheduleOptions, SecurityOptions, StartOptions, Tunnel } from './runtime/start-options.js';
-export type { SignatureConfig, SubscriberServiceConfig } from './runtime/service-config.js';
-export type { ServiceReference, SubscriberDefinition } from './runtime/definition.js';
-export type { SubscriberClass, SubscriberHandlers } from './runtime/handlers.js';
-export { container, delay, inject, injectable, singleton } from './runtime/tsyringe.js';
-export type { DependencyContainer, InjectionToken } from './runtime/tsyringe.js';
+export type { ScheduleOptions, SecurityOptions, StartOptions, Tunnel } from './runtime/config/start-options.js';
+export type { SignatureConfig, SubscriberServiceConfig } from './runtime/config/service-config.js';
+export type { ServiceReference, SubscriberDefinition } from './runtime/services/definition.js';
+export type { SubscriberClass, SubscriberHandlers } from './runtime/services/handlers.js';
+export { container, delay, inject, injectable, singleton } from './runtime/services/tsyringe.js';
+export type { DependencyContainer, InjectionToken } from './runtime/services/tsyringe.js';
 
-export type { Acknowledgement, EventHandler } from './delivery/event-handler.js';
-export { ContentDistributionMessage } from './delivery/message.js';
-export { toCloudEvent } from './delivery/cloud-event.js';
-export type { CloudEvent } from './delivery/cloud-event.js';
-export type { EventSummary } from './delivery/event-summary.js';
-export type { StandardSchema, StandardSchemaIssue, StandardSchemaResult } from './delivery/standard-schema.js';
-export type { ContentLinks, EventSource } from './delivery/received-content.js';
+export type { Acknowledgement, EventHandler } from './delivery/handler/event-handler.js';
+export { ContentDistributionMessage } from './delivery/message/message.js';
+export { toCloudEvent } from './delivery/message/cloud-event.js';
+export type { CloudEvent } from './delivery/message/cloud-event.js';
+export type { EventSummary } from './delivery/message/event-summary.js';
+export type { StandardSchema, StandardSchemaIssue, StandardSchemaResult } from './delivery/message/standard-schema.js';
+export type { ContentLinks, EventSource } from './delivery/message/received-content.js';
 export type { FeedAuthor, FeedEntry, FeedFormat, ParsedEntry, ParsedFeed, YoutubeVideo } from './feed/feed.js';
-export type { DeadLetter } from './delivery/dead-letters.js';
-export type { DeadLetterCause } from './delivery/stored-event.js';
+export type { DeadLetter } from './delivery/inbox/dead-letters.js';
+export type { DeadLetterCause } from './delivery/inbox/stored-event.js';
 export type { DeadLetterConfig, DeliveryConfig } from './delivery/delivery-config.js';
 export type { HookListener, HookName, HookPayload, HookPayloads } from './delivery/hook-payloads.js';
 export type {
@@ -34,8 +34,8 @@ export type {
   SubscriptionVerificationSuccess,
   UnsubscriptionVerification,
   UnsubscriptionVerificationSuccess,
-} from './http/intent-handlers.js';
-export type { TlsOptions } from './http/listener.js';
+} from './http/intent/intent-handlers.js';
+export type { TlsOptions } from './http/listen/listener.js';
 export { InternalHubError, SubscriptionDeniedError } from './subscription/hub-errors.js';
 export type { HubMessageOptions } from './subscription/hub-errors.js';
 export type {
@@ -49,13 +49,13 @@ export type {
   SubscriptionState,
   SubscriptionStats,
   SubscriptionTarget,
-} from './subscription/snapshot.js';
+} from './subscription/record/snapshot.js';
 
-export { discover } from './hub/discover.js';
-export type { Discovery, DiscoverySource } from './hub/discover.js';
-export { requestSubscription, requestUnsubscription } from './hub/request-subscription.js';
-export type { SubscriptionRequest, SubscriptionRequestResult } from './hub/request-subscription.js';
-export type { BearerToken, DiscoveryConfig, HttpAuth, HttpClientConfig } from './hub/http-config.js';
+export { discover } from './hub/discovery/discover.js';
+export type { Discovery, DiscoverySource } from './hub/discovery/discover.js';
+export { requestSubscription, requestUnsubscription } from './hub/request/request-subscription.js';
+export type { SubscriptionRequest, SubscriptionRequestResult } from './hub/request/request-subscription.js';
+export type { BearerToken, DiscoveryConfig, HttpAuth, HttpClientConfig } from './hub/http/http-config.js';
 export type { HubProtocol } from './protocol/request-form.js';
 export { verifySignature } from './protocol/signature.js';
 export type { SignatureAlgorithm, VerifySignatureOptions } from './protocol/signature.js';

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { logsDebug, silentLogger, unfailing, type Logger } from '../src/logger.js';
-import { throws } from './e2e/news-service.js';
+import { throws } from './kit/news-service.js';
 
 function pinoInto(lines: unknown[]): Logger {
   return unfailing(pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) }));

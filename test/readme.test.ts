@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HOOK_NAMES } from '../src/delivery/hooks.js';
-import { checkServiceConfig } from '../src/runtime/check-config.js';
-import { checkOptions } from '../src/runtime/check-options.js';
+import { checkServiceConfig } from '../src/runtime/config/check-config.js';
+import { checkOptions } from '../src/runtime/config/check-options.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors.js';
-import type { SubscriberClass } from '../runtime/handlers.js';
-import { inheritedMetadata, ownMetadata } from '../runtime/reflect.js';
+import type { SubscriberClass } from '../runtime/services/handlers.js';
+import { inheritedMetadata, ownMetadata } from '../runtime/services/reflect.js';
 
 /** What a compiler emits for types that are no class at run time, and for plain values. */
 const NO_CLASSES = new Set<unknown>([

@@ -1,8 +1,8 @@
-import { checkServiceConfig } from '../runtime/check-config.js';
-import type { ServiceDefinition } from '../runtime/definition.js';
-import type { SubscriberClass } from '../runtime/handlers.js';
-import type { SubscriberServiceConfig } from '../runtime/service-config.js';
-import { injectable, tsyringeClass } from '../runtime/tsyringe.js';
+import { checkServiceConfig } from '../runtime/config/check-config.js';
+import type { ServiceDefinition } from '../runtime/services/definition.js';
+import type { SubscriberClass } from '../runtime/services/handlers.js';
+import type { SubscriberServiceConfig } from '../runtime/config/service-config.js';
+import { injectable, tsyringeClass } from '../runtime/services/tsyringe.js';
 import { checkConstructorParameters } from './constructor-parameters.js';
 
 /**

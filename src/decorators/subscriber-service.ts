@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../errors.js';
-import { define, ownDefinition } from '../runtime/definition.js';
-import type { SubscriberClass } from '../runtime/handlers.js';
-import type { SubscriberServiceConfig } from '../runtime/service-config.js';
+import { define, ownDefinition } from '../runtime/services/definition.js';
+import type { SubscriberClass } from '../runtime/services/handlers.js';
+import type { SubscriberServiceConfig } from '../runtime/config/service-config.js';
 import { declareClass } from './declare-class.js';
 
 /**

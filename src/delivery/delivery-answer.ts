@@ -1,5 +1,5 @@
-import type { Acknowledgement } from './event-handler.js';
-import type { HandlerOutcome } from './handler-run.js';
+import type { Acknowledgement } from './handler/event-handler.js';
+import type { HandlerOutcome } from './handler/handler-run.js';
 
 /** What the hub is to be told. */
 export type DeliveryAnswer =

@@ -1,10 +1,10 @@
-import type { GrantRecord } from '../subscription/record.js';
-import type { Entry } from '../subscription/registry.js';
-import type { Inbox } from './inbox.js';
-import type { GenuineContent } from './received-content.js';
-import type { OnceOnlyOptions } from './once-only.js';
-import type { ReceptionsOptions } from './receptions.js';
-import type { LeftEventsOptions } from './left-events.js';
+import type { GrantRecord } from '../subscription/record/record.js';
+import type { Entry } from '../subscription/registry/registry.js';
+import type { Inbox } from './inbox/inbox.js';
+import type { GenuineContent } from './message/received-content.js';
+import type { OnceOnlyOptions } from './dedupe/once-only.js';
+import type { ReceptionsOptions } from './message/receptions.js';
+import type { LeftEventsOptions } from './inbox/left-events.js';
 
 /** Dependencies of delivery. */
 export interface DeliveryOptions extends LeftEventsOptions, Omit<OnceOnlyOptions, 'claimed'> {

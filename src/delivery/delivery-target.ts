@@ -1,5 +1,5 @@
 import type { CheckedDeliveryConfig } from './delivery-config.js';
-import type { EventHandler } from './event-handler.js';
+import type { EventHandler } from './handler/event-handler.js';
 
 /** Who news is handed to, and how. */
 export interface DeliveryTarget {

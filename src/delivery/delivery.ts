@@ -1,31 +1,37 @@
-import type { GrantRecord } from '../subscription/record.js';
-import type { Entry } from '../subscription/registry.js';
-import type { AnswerTime } from './answer-time.js';
-import { ClaimedEntries } from './claimed-entries.js';
+import type { GrantRecord } from '../subscription/record/record.js';
+import type { Entry } from '../subscription/registry/registry.js';
+import type { AnswerTime } from './handler/answer-time.js';
+import { ClaimedEntries } from './dedupe/claimed-entries.js';
 import { ACKNOWLEDGED, answerTo, FULL, UNSTORED, type DeliveryAnswer } from './delivery-answer.js';
 import type { DeliveryOptions } from './delivery-options.js';
 import type { DeliveryTarget } from './delivery-target.js';
-import { endSubscription } from './end-subscription.js';
-import { isUnrecoverable, runHandler, type AnsweredRun, type HandlerOutcome, type HandlerRun } from './handler-run.js';
-import type { StoredRun } from './inbox-options.js';
-import { Keeping } from './keeping.js';
-import type { Handing } from './late-parsing.js';
-import type { PendingAnswer } from './news-in-hand.js';
-import { abortSignalOf, closeEvent, type ContentDistributionMessage } from './message.js';
-import type { GenuineContent } from './received-content.js';
-import { LateRuns } from './late-runs.js';
-import { LeftEvents } from './left-events.js';
-import { OnceOnly } from './once-only.js';
-import { OpenAnswers } from './open-answers.js';
-import { Patience, peek } from './patience.js';
-import { Receptions, type NewContent } from './receptions.js';
-import { pingOf } from './thin-ping.js';
+import { endSubscription } from './handler/end-subscription.js';
+import {
+  isUnrecoverable,
+  runHandler,
+  type AnsweredRun,
+  type HandlerOutcome,
+  type HandlerRun,
+} from './handler/handler-run.js';
+import type { StoredRun } from './inbox/inbox-options.js';
+import { Keeping } from './inbox/keeping.js';
+import type { Handing } from './dedupe/late-parsing.js';
+import type { PendingAnswer } from './dedupe/news-in-hand.js';
+import { abortSignalOf, closeEvent, type ContentDistributionMessage } from './message/message.js';
+import type { GenuineContent } from './message/received-content.js';
+import { LateRuns } from './handler/late-runs.js';
+import { LeftEvents } from './inbox/left-events.js';
+import { OnceOnly } from './dedupe/once-only.js';
+import { OpenAnswers } from './handler/open-answers.js';
+import { Patience, peek } from './handler/patience.js';
+import { Receptions, type NewContent } from './message/receptions.js';
+import { pingOf } from './fetch/thin-ping.js';
 import { emitEvent, reportRun, type Reception } from './report.js';
-import { isTracked } from './sameness.js';
-import { SlowHandlers } from './slow-handlers.js';
-import { newStoredEvent, type StoredEvent } from './stored-event.js';
-import { timeLeft } from './time-left.js';
-import { isFetchable } from './topic-reader.js';
+import { isTracked } from './dedupe/sameness.js';
+import { SlowHandlers } from './handler/slow-handlers.js';
+import { newStoredEvent, type StoredEvent } from './inbox/stored-event.js';
+import { timeLeft } from './handler/time-left.js';
+import { isFetchable } from './fetch/topic-reader.js';
 
 /** Hands news to handlers: at once where the hub waits for the answer, or from the inbox. */
 export class Delivery {

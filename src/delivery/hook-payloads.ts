@@ -1,8 +1,8 @@
 import type { SignatureError } from '../errors.js';
 import type { InternalHubError } from '../subscription/hub-errors.js';
-import type { Grant, Subscription } from '../subscription/snapshot.js';
-import type { ContentDistributionMessage } from './message.js';
-import type { DeadLetterCause } from './stored-event.js';
+import type { Grant, Subscription } from '../subscription/record/snapshot.js';
+import type { ContentDistributionMessage } from './message/message.js';
+import type { DeadLetterCause } from './inbox/stored-event.js';
 
 /** Fields of every payload. */
 interface PayloadFields {

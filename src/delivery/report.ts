@@ -1,14 +1,14 @@
 import type { Logger } from '../logger.js';
-import type { GrantRecord } from '../subscription/record.js';
-import type { Entry } from '../subscription/registry.js';
-import { grantSnapshot, subscriptionSnapshot } from '../subscription/snapshot-of.js';
+import type { GrantRecord } from '../subscription/record/record.js';
+import type { Entry } from '../subscription/registry/registry.js';
+import { grantSnapshot, subscriptionSnapshot } from '../subscription/record/snapshot-of.js';
 import { UnrecoverableEventError } from '../errors.js';
-import type { HandlerOutcome } from './handler-run.js';
+import type { HandlerOutcome } from './handler/handler-run.js';
 import type { HookPayload } from './hook-payloads.js';
 import type { Hooks } from './hooks.js';
-import type { ContentDistributionMessage } from './message.js';
-import type { Piece } from './piece.js';
-import type { StoredEvent } from './stored-event.js';
+import type { ContentDistributionMessage } from './message/message.js';
+import type { Piece } from './dedupe/piece.js';
+import type { StoredEvent } from './inbox/stored-event.js';
 
 /** An event, and what it came for. */
 export interface Reception {

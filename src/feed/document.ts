@@ -1,5 +1,5 @@
-import { decodeText } from '../protocol/charset.js';
-import { entryVersions, type EntryVersion } from './entry-version.js';
+import { decodeText } from '../protocol/encoding/charset.js';
+import { entryVersions, type EntryVersion } from './entry/entry-version.js';
 import type { ParsedEntry, ParsedFeed } from './feed.js';
 import { readEntries, readFeed } from './read-feed.js';
 

@@ -1,10 +1,10 @@
-import { documentBase, type LinkBase } from './entry-url.js';
+import { documentBase, type LinkBase } from './entry/entry-url.js';
 import type { ParsedEntry, ParsedFeed } from './feed.js';
-import { isJsonFeed, jsonFeed } from './json-feed.js';
+import { isJsonFeed, jsonFeed } from './json/json-feed.js';
 import { MAX_ELEMENTS } from './feed-bounds.js';
-import { parseJson } from './parse-json.js';
-import { readProlog } from './prolog.js';
-import { readXmlFeed } from './xml-feed.js';
+import { parseJson } from './json/parse-json.js';
+import { readProlog } from './xml/prolog.js';
+import { readXmlFeed } from './xml/xml-feed.js';
 
 const HTML_ROOTS = new Set(['html', 'head', 'body']);
 

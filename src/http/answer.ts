@@ -1,7 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
-import { acknowledgementOf } from '../delivery/acknowledgement.js';
-import type { Acknowledgement } from '../delivery/event-handler.js';
-import { FORM_TYPE, formBody } from '../protocol/form-body.js';
+import { acknowledgementOf } from '../delivery/handler/acknowledgement.js';
+import type { Acknowledgement } from '../delivery/handler/event-handler.js';
+import { FORM_TYPE, formBody } from '../protocol/encoding/form-body.js';
 
 /** Headers of an answer. */
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;

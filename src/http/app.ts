@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { NOTHING_HERE, type CallbackAnswer } from './answer.js';
-import type { CallbackMatch } from '../subscription/registry.js';
-import { readWebBody } from './body.js';
+import type { CallbackMatch } from '../subscription/registry/registry.js';
+import { readWebBody } from './body/body.js';
 import type { CallbackRequest } from './callback-request.js';
 import { answerCallback, matchCallback, type CallbackOptions } from './callback.js';
 import { Exchange, failedAnswer } from './exchange.js';
 import { trySendAnswer } from './node-answer.js';
 import { answerNode } from './node.js';
-import { isForCallback } from './own-requests.js';
+import { isForCallback } from './listen/own-requests.js';
 
 /** What the runtime is mounted as. */
 export interface CallbackApp {

@@ -1,4 +1,4 @@
-import type { InFlightBytes } from './in-flight-bytes.js';
+import type { InFlightBytes } from './body/in-flight-bytes.js';
 
 /** Why a body was not read to its end; `crowded-out`: others needed the room it held; `failed`: our own code did. */
 export type BodyProblem = 'too-large' | 'stalled' | 'crowded-out' | 'aborted' | 'consumed' | 'failed';

@@ -1,19 +1,19 @@
 import type { Delivery } from '../delivery/delivery.js';
 import type { DeliveryTarget } from '../delivery/delivery-target.js';
 import type { Hooks } from '../delivery/hooks.js';
-import type { RefusedContent } from '../delivery/refused-content.js';
+import type { RefusedContent } from '../delivery/fetch/refused-content.js';
 import { logsDebug, type Logger } from '../logger.js';
 import type { SignatureAlgorithm } from '../protocol/signature.js';
-import { lastSegment } from '../subscription/callback-key.js';
-import type { CallbackMatch, Registry } from '../subscription/registry.js';
+import { lastSegment } from '../subscription/registry/callback-key.js';
+import type { CallbackMatch, Registry } from '../subscription/registry/registry.js';
 import { refusal, STOPPED, unavailable, type CallbackAnswer } from './answer.js';
 import type { BodyLimits } from './callback-request.js';
-import { answerDistribution } from './distribution.js';
-import type { IntentHandlers } from './intent-handlers.js';
-import { answerIntent, type Verdicts } from './intent.js';
-import type { OncePerMinute } from './recent-answers.js';
+import { answerDistribution } from './content/distribution.js';
+import type { IntentHandlers } from './intent/intent-handlers.js';
+import { answerIntent, type Verdicts } from './intent/intent.js';
+import type { OncePerMinute } from './intent/recent-answers.js';
 import type { Exchange } from './exchange.js';
-import type { Rejections } from './rejections.js';
+import type { Rejections } from './content/rejections.js';
 import type { UnknownCallbacks } from './unknown-callbacks.js';
 import { RequestLog } from './request-log.js';
 

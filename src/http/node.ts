@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { CallbackMatch } from '../subscription/registry.js';
-import { readNodeBody } from './body.js';
+import type { CallbackMatch } from '../subscription/registry/registry.js';
+import { readNodeBody } from './body/body.js';
 import type { CallbackAnswer } from './answer.js';
 import { answerCallback, type CallbackOptions } from './callback.js';
 import type { BodyLimits, CallbackRequest, HeaderPairs, OnChunk, OnRead } from './callback-request.js';

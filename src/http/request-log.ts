@@ -1,6 +1,6 @@
 import type { Reception } from '../delivery/report.js';
 import type { Logger } from '../logger.js';
-import type { CallbackMatch } from '../subscription/registry.js';
+import type { CallbackMatch } from '../subscription/registry/registry.js';
 import type { CallbackAnswer } from './answer.js';
 
 /** Characters of a text from outside that a line shows. */

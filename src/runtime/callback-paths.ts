@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { ConfigurationError } from '../errors.js';
-import { callbackKey, isToken, lastSegment } from '../subscription/callback-key.js';
-import type { CheckedServiceConfig } from './service-config.js';
+import { callbackKey, isToken, lastSegment } from '../subscription/registry/callback-key.js';
+import type { CheckedServiceConfig } from './config/service-config.js';
 
 /** How a service's callback URLs are made. */
 export interface CallbackPaths {

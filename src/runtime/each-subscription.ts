@@ -1,6 +1,6 @@
 import { slices } from '../engine/slices.js';
-import type { SubscriptionRecord } from '../subscription/record.js';
-import type { Registry } from '../subscription/registry.js';
+import type { SubscriptionRecord } from '../subscription/record/record.js';
+import type { Registry } from '../subscription/registry/registry.js';
 
 /** How all subscriptions are gone through. */
 export interface EachSubscriptionOptions {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { slices } from '../engine/slices.js';
-import { newSubscription, type NewSubscription, type SubscriptionRecord } from '../subscription/record.js';
-import type { Registry } from '../subscription/registry.js';
-import type { SubscriptionTarget } from '../subscription/snapshot.js';
-import { samenessOf } from './target-checks.js';
+import { newSubscription, type NewSubscription, type SubscriptionRecord } from '../subscription/record/record.js';
+import type { Registry } from '../subscription/registry/registry.js';
+import type { SubscriptionTarget } from '../subscription/record/snapshot.js';
+import { samenessOf } from './config/checks/target-checks.js';
 
 /** What makes a subscription: the rest of it follows. */
 export type WantedTarget = Omit<NewSubscription, 'id' | 'createdAt'>;

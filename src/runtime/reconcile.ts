@@ -1,13 +1,13 @@
 import { slices } from '../engine/slices.js';
 import type { Logger } from '../logger.js';
-import type { SubscriptionRecord } from '../subscription/record.js';
-import type { Registry } from '../subscription/registry.js';
-import { isOver } from '../subscription/state.js';
+import type { SubscriptionRecord } from '../subscription/record/record.js';
+import type { Registry } from '../subscription/registry/registry.js';
+import { isOver } from '../subscription/machine/state.js';
 import { isLiteral } from './callback-paths.js';
 import { forEachSubscription } from './each-subscription.js';
 import type { KnownTargets } from './known-targets.js';
-import type { CheckedServiceConfig } from './service-config.js';
-import { targetName } from './target-checks.js';
+import type { CheckedServiceConfig } from './config/service-config.js';
+import { targetName } from './config/checks/target-checks.js';
 
 /** What comparing the code with the store works with. */
 export interface ReconcileOptions {

@@ -1,5 +1,5 @@
 import { isLiteral } from './callback-paths.js';
-import type { CheckedServiceConfig } from './service-config.js';
+import type { CheckedServiceConfig } from './config/service-config.js';
 
 /** Why a service's secret cannot be rotated; undefined where it can. */
 export function secretRotationProblem({ secret }: Pick<CheckedServiceConfig, 'secret'>): string | undefined {

@@ -1,6 +1,6 @@
-import { viewNamed } from '../subscription/log-view.js';
-import type { SubscriptionState } from '../subscription/snapshot.js';
-import { stateOf } from '../subscription/state.js';
+import { viewNamed } from '../subscription/record/log-view.js';
+import type { SubscriptionState } from '../subscription/record/snapshot.js';
+import { stateOf } from '../subscription/machine/state.js';
 import type { Core } from './core.js';
 
 /** The view of a runtime in `console.log`: where it listens, and how many subscriptions and dead letters it has. */

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { DeadLetter } from '../delivery/dead-letters.js';
+import type { DeadLetter } from '../delivery/inbox/dead-letters.js';
 import type { HookListener, HookName } from '../delivery/hook-payloads.js';
 import type {
   Subscription,
   SubscriptionMetadata,
   SubscriptionState,
   SubscriptionTarget,
-} from '../subscription/snapshot.js';
-import type { ServiceReference } from './definition.js';
+} from '../subscription/record/snapshot.js';
+import type { ServiceReference } from './services/definition.js';
 
 /** Which subscriptions to find: those that fit every given field. A field that is `undefined` counts as not given. */
 export interface SubscriptionFilter {

@@ -1,8 +1,8 @@
 import { slices } from '../engine/slices.js';
-import type { Entry, Registry } from '../subscription/registry.js';
-import type { Subscription } from '../subscription/snapshot.js';
-import { subscriptionSnapshot } from '../subscription/snapshot-of.js';
-import { filterOf } from './subscription-filter.js';
+import type { Entry, Registry } from '../subscription/registry/registry.js';
+import type { Subscription } from '../subscription/record/snapshot.js';
+import { subscriptionSnapshot } from '../subscription/record/snapshot-of.js';
+import { filterOf } from './config/subscription-filter.js';
 import type { SubscriptionFilter, Subscriptions } from './subscriber-runtime.js';
 
 /** What users see of the registry. */

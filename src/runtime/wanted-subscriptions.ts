@@ -1,17 +1,17 @@
 import type { Engine } from '../engine/engine.js';
 import { ConfigurationError, WebSubError } from '../errors.js';
-import type { GrantRecord, SubscriptionRecord } from '../subscription/record.js';
-import type { SubscriptionTarget } from '../subscription/snapshot.js';
-import { latestSecret } from '../subscription/secrets.js';
-import { isAsking, isWorking, stateOf } from '../subscription/state.js';
+import type { GrantRecord, SubscriptionRecord } from '../subscription/record/record.js';
+import type { SubscriptionTarget } from '../subscription/record/snapshot.js';
+import { latestSecret } from '../subscription/machine/rules/secrets.js';
+import { isAsking, isWorking, stateOf } from '../subscription/machine/state.js';
 import { isLiteral } from './callback-paths.js';
 import { forEachSubscription } from './each-subscription.js';
 import { KnownTargets } from './known-targets.js';
 import { compare, declare, type ReconcileOptions } from './reconcile.js';
 import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
-import type { CheckedServiceConfig } from './service-config.js';
-import type { CheckedSubscribeOptions } from './subscribe-options.js';
-import { refuseUnpollable, targetName } from './target-checks.js';
+import type { CheckedServiceConfig } from './config/service-config.js';
+import type { CheckedSubscribeOptions } from './config/subscribe-options.js';
+import { refuseUnpollable, targetName } from './config/checks/target-checks.js';
 
 /** Dependencies of deciding about subscriptions. */
 export interface WantedOptions extends Omit<ReconcileOptions, 'known' | 'isBegun'> {

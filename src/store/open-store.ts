@@ -1,18 +1,18 @@
 import { Keyv } from 'keyv';
 import { ConfigurationError } from '../errors.js';
 import { type Logger, silentLogger } from '../logger.js';
-import { givenKeyv } from './given-keyv.js';
-import { openLmdb } from './lmdb-records.js';
-import { mysqlStore } from './mysql-store.js';
-import { postgresStore } from './postgres-store.js';
+import { givenKeyv } from './keyv/given-keyv.js';
+import { openLmdb } from './lmdb/lmdb-records.js';
+import { mysqlStore } from './keyv/mysql-store.js';
+import { postgresStore } from './keyv/postgres-store.js';
 import type { RecordStore } from './record-store.js';
 import { recordsIn } from './records.js';
-import { redisStore } from './redis-store.js';
-import { sqliteStore } from './sqlite-store.js';
+import { redisStore } from './keyv/redis-store.js';
+import { sqliteStore } from './keyv/sqlite-store.js';
 import { hideSecrets, reasonOf, storeFailure } from './store-failure.js';
 import { parseStoreLocation } from './store-location.js';
 import { namespacePrefix } from './store-namespace.js';
-import { type TextStore, textRecords } from './text-records.js';
+import { type TextStore, textRecords } from './keyv/text-records.js';
 import { within } from './time-limit.js';
 
 /** How a store is opened. */

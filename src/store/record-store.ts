@@ -1,5 +1,5 @@
 import type { StoreError, WebSubError } from '../errors.js';
-import type { Urgency } from './group-commit.js';
+import type { Urgency } from './lmdb/group-commit.js';
 
 /** What a record is about; with its id it makes the key. */
 export type RecordKind = 'subscription' | 'event' | 'seen' | 'alive' | 'marker' | 'owner';

@@ -1,5 +1,5 @@
 import { StoreError, type WebSubError } from '../errors.js';
-import type { Urgency } from './group-commit.js';
+import type { Urgency } from './lmdb/group-commit.js';
 import { idOfKey, kindPrefix, recordKey } from './record-key.js';
 import type { EntriesOptions, ExchangeResult, RecordKind, RecordStore } from './record-store.js';
 import { storeFailure } from './store-failure.js';

@@ -1,5 +1,5 @@
 import { WebSubError, type WebSubErrorOptions } from '../errors.js';
-import type { Grant, Subscription } from './snapshot.js';
+import type { Grant, Subscription } from './record/snapshot.js';
 
 /** What an error may carry that tells what a hub said. */
 export interface HubMessageOptions extends WebSubErrorOptions {

@@ -1,6 +1,6 @@
-import type { DiscoveryConfig, HttpClientConfig } from '../hub/http-config.js';
+import type { DiscoveryConfig, HttpClientConfig } from '../hub/http/http-config.js';
 import type { HubProtocol } from '../protocol/request-form.js';
-import type { SubscriptionRules } from './events.js';
+import type { SubscriptionRules } from './machine/events.js';
 
 /** What a service's configuration and the runtime's options say about asking for its subscriptions. */
 export interface ServiceTerms {

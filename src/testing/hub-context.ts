@@ -1,11 +1,11 @@
-import type { Delivery, SentRequest } from './delivery.js';
-import type { CountedFaults } from './fault-layer.js';
-import type { HoldBacks } from './hold-backs.js';
-import type { HubFaults } from './hub-faults.js';
-import type { RequestKind } from './request-faults.js';
-import type { HubProtocol } from './request-violations.js';
-import type { SubscriptionKey, SubscriptionTable } from './subscription-table.js';
-import type { Violation } from './violation.js';
+import type { Delivery, SentRequest } from './delivery/delivery.js';
+import type { CountedFaults } from './faults/fault-layer.js';
+import type { HoldBacks } from './faults/hold-backs.js';
+import type { HubFaults } from './faults/hub-faults.js';
+import type { RequestKind } from './faults/request-faults.js';
+import type { HubProtocol } from './checks/request-violations.js';
+import type { SubscriptionKey, SubscriptionTable } from './subscriptions/subscription-table.js';
+import type { Violation } from './checks/violation.js';
 
 /** What the parts of one hub share. */
 export interface HubContext {

@@ -1,17 +1,17 @@
-import { createCallbackClient } from './callback-client.js';
-import { createConditions, type Conditions } from './conditions.js';
-import { createFaultLayer, type FaultLayer } from './fault-layer.js';
-import { createHoldBacks, type HoldBacks } from './hold-backs.js';
+import { createCallbackClient } from './delivery/callback-client.js';
+import { createConditions, type Conditions } from './faults/conditions.js';
+import { createFaultLayer, type FaultLayer } from './faults/fault-layer.js';
+import { createHoldBacks, type HoldBacks } from './faults/hold-backs.js';
 import { hubSummary } from './hub-summary.js';
-import { HubTopics } from './hub-topics.js';
+import { HubTopics } from './topics/hub-topics.js';
 import { createPendingTasks, type PendingTasks } from './pending-tasks.js';
-import { SubscriptionTable } from './subscription-table.js';
-import type { Delivery } from './delivery.js';
+import { SubscriptionTable } from './subscriptions/subscription-table.js';
+import type { Delivery } from './delivery/delivery.js';
 import type { HubContext } from './hub-context.js';
-import type { ReceivedRequest } from './received-request.js';
+import type { ReceivedRequest } from './subscriptions/received-request.js';
 import type { TestHubOptions } from './test-hub-options.js';
-import type { Distributor } from './topic-options.js';
-import type { Violation } from './violation.js';
+import type { Distributor } from './topics/topic-options.js';
+import type { Violation } from './checks/violation.js';
 
 /** The parts of one hub, wired together. */
 export interface HubParts {

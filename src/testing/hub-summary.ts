@@ -1,7 +1,7 @@
-import type { Delivery } from './delivery.js';
-import type { ReceivedRequest } from './received-request.js';
-import type { HubSubscription } from './subscription-table.js';
-import type { Violation } from './violation.js';
+import type { Delivery } from './delivery/delivery.js';
+import type { ReceivedRequest } from './subscriptions/received-request.js';
+import type { HubSubscription } from './subscriptions/subscription-table.js';
+import type { Violation } from './checks/violation.js';
 
 /** What the summary is of. */
 export interface HubRecords {

@@ -1,10 +1,17 @@
 export { TestHub } from './test-hub.js';
 export type { TestHubOptions } from './test-hub-options.js';
-export type { HubTopic } from './hub-topic.js';
-export type { Distributor, PublishOptions, TopicMove, TopicOptions } from './topic-options.js';
-export type { ContentHeaders } from './content-distribution.js';
-export type { DiscoveryMethod } from './discovery-document.js';
-export type { HubDelays, HubFaults, SignatureFault, SignatureMethod, VerifyMode, VerifyModes } from './hub-faults.js';
+export type { HubTopic } from './topics/hub-topic.js';
+export type { Distributor, PublishOptions, TopicMove, TopicOptions } from './topics/topic-options.js';
+export type { ContentHeaders } from './delivery/content-distribution.js';
+export type { DiscoveryMethod } from './topics/discovery-document.js';
+export type {
+  HubDelays,
+  HubFaults,
+  SignatureFault,
+  SignatureMethod,
+  VerifyMode,
+  VerifyModes,
+} from './faults/hub-faults.js';
 export type {
   AnswerBody,
   DenyOptions,
@@ -16,11 +23,11 @@ export type {
   RequestLimits,
   RequestRedirect,
   RequestSelection,
-} from './request-faults.js';
-export type { Delivery, SentRequest } from './delivery.js';
-export type { ReceivedRequest } from './received-request.js';
-export type { HubSubscription, HubSubscriptionState, SubscriptionKey } from './subscription-table.js';
-export type { ReverifyOptions } from './reverification.js';
-export type { AnswerViolationCode, RequestViolationCode, Violation } from './violation.js';
-export type { HubProtocol } from './request-violations.js';
-export type { Truthy, WaitOptions } from './conditions.js';
+} from './faults/request-faults.js';
+export type { Delivery, SentRequest } from './delivery/delivery.js';
+export type { ReceivedRequest } from './subscriptions/received-request.js';
+export type { HubSubscription, HubSubscriptionState, SubscriptionKey } from './subscriptions/subscription-table.js';
+export type { ReverifyOptions } from './delivery/reverification.js';
+export type { AnswerViolationCode, RequestViolationCode, Violation } from './checks/violation.js';
+export type { HubProtocol } from './checks/request-violations.js';
+export type { Truthy, WaitOptions } from './faults/conditions.js';

@@ -1,5 +1,5 @@
-import type { HubFaults } from './hub-faults.js';
-import type { HubProtocol } from './request-violations.js';
+import type { HubFaults } from './faults/hub-faults.js';
+import type { HubProtocol } from './checks/request-violations.js';
 
 /** How a `TestHub` is started; its faults hold for every topic that does not set its own. */
 export interface TestHubOptions extends HubFaults {

@@ -6,8 +6,8 @@ import { Keyv } from 'keyv';
 import { afterAll, describe } from 'vitest';
 import { openStore } from '../../src/store/open-store.js';
 import type { RecordStore } from '../../src/store/record-store.js';
-import { sealedStore } from '../../src/store/sealed-store.js';
-import { sealKey } from '../store/seal-keys.js';
+import { sealedStore } from '../../src/store/sealing/sealed-store.js';
+import { sealKey } from '../store/sealing/seal-keys.js';
 import { recordStoreContract } from './record-store.js';
 import { answers, isInstalled, mysql, postgres, redis } from './servers.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defineSubscriber } from '../../src/decorators/define-subscriber.js';
 import { SubscriberService } from '../../src/decorators/subscriber-service.js';
-import { definitionOf, definitionsOf } from '../../src/runtime/definition.js';
+import { definitionOf, definitionsOf } from '../../src/runtime/services/definition.js';
 import { Archive, started } from './fixtures/running.js';
 
 class News {

@@ -4,10 +4,10 @@ import { ConfigurationError } from '../../src/errors.js';
 // The metadata of constructor arguments needs the classes themselves.
 // oxlint-disable-next-line typescript/consistent-type-imports
 import { Logger } from '../../src/logger.js';
-import { definitionOf } from '../../src/runtime/definition.js';
+import { definitionOf } from '../../src/runtime/services/definition.js';
 // oxlint-disable-next-line typescript/consistent-type-imports
 import { SubscriberRuntime } from '../../src/runtime/subscriber-runtime.js';
-import { delay, inject, injectable } from '../../src/runtime/tsyringe.js';
+import { delay, inject, injectable } from '../../src/runtime/services/tsyringe.js';
 import { Archive, idleRuntime, listLogger, started } from './fixtures/running.js';
 
 /** A call as one without a compiler would make it. */
@@ -279,7 +279,7 @@ describe('another copy of this package in the process', () => {
     }
 
     vi.resetModules();
-    const copy = await import('../../src/runtime/definition.js');
+    const copy = await import('../../src/runtime/services/definition.js');
     const other: unknown = copy.definitionOf;
     expect(other).not.toBe(definitionOf);
     const found = copy.definitionOf(News);

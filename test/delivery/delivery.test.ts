@@ -3,12 +3,12 @@ import { Delivery } from '../../src/delivery/delivery.js';
 import type { DeliveryOptions } from '../../src/delivery/delivery-options.js';
 import type { DeliveryTarget } from '../../src/delivery/delivery-target.js';
 import { SubscriptionDeletedError } from '../../src/errors.js';
-import type { EventHandler } from '../../src/delivery/event-handler.js';
+import type { EventHandler } from '../../src/delivery/handler/event-handler.js';
 import type { HookPayload } from '../../src/delivery/hook-payloads.js';
 import { Hooks } from '../../src/delivery/hooks.js';
-import type { Entry } from '../../src/subscription/registry.js';
-import { deferred, FakeWorld } from '../e2e/fake-world.js';
-import { entryOf, grant, storedEvent } from './reception.js';
+import type { Entry } from '../../src/subscription/registry/registry.js';
+import { deferred, FakeWorld } from '../kit/fake-world.js';
+import { entryOf, grant, storedEvent } from './message/reception.js';
 
 const content = { headers: [], raw: new Uint8Array([1]) };
 

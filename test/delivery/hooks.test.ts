@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import type { HookListener, HookPayload } from '../../src/delivery/hook-payloads.js';
 import { HOOK_NAMES, Hooks } from '../../src/delivery/hooks.js';
-import { newSubscription } from '../../src/subscription/record.js';
-import { subscriptionSnapshot } from '../../src/subscription/snapshot-of.js';
+import { newSubscription } from '../../src/subscription/record/record.js';
+import { subscriptionSnapshot } from '../../src/subscription/record/snapshot-of.js';
 import { ConfigurationError } from 'websub-subscriber';
-import { FakeWorld } from '../e2e/fake-world.js';
+import { FakeWorld } from '../kit/fake-world.js';
 
 const record = newSubscription({ id: 's', service: 'a', target: 'https://a.example', declared: true, createdAt: 0 });
 const payload: HookPayload = {

@@ -2,9 +2,9 @@ import { Keyv } from 'keyv';
 import { expect, it, onTestFinished } from 'vitest';
 import type { SubscriberRuntime, Subscription } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { DAY_MS } from './news-service.js';
-import { deadPort, reader, strangersServer, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS } from '../kit/news-service.js';
+import { deadPort, reader, strangersServer, until } from '../kit/world.js';
 
 async function only(runtime: SubscriberRuntime): Promise<Subscription> {
   const [subscription, ...others] = await runtime.subscriptions.find();

@@ -2,11 +2,11 @@ import { inspect } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpClientConfig, SubscriberRuntime, SubscriberServiceConfig, Subscription } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { recordingLogger } from '../http/recording-logger.js';
-import { exchange, request } from '../http/wire.js';
-import { FakeWorld } from './fake-world.js';
-import { quiet } from './news-service.js';
-import { reader, until } from './world.js';
+import { recordingLogger } from '../kit/recording-logger.js';
+import { exchange, request } from '../kit/wire.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { quiet } from '../kit/news-service.js';
+import { reader, until } from '../kit/world.js';
 
 /** A function that gives another token at each call, and fails while it is told to. */
 class TokenService {

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { fieldsOf, signatureOf, signedPost, subscribed, verification, type Subscribed } from '../http/subscribed.js';
-import { exchange, openWire, request } from '../http/wire.js';
+import { fieldsOf, signatureOf, signedPost, subscribed, verification, type Subscribed } from '../kit/subscribed.js';
+import { exchange, openWire, request } from '../kit/wire.js';
 
 const CAP = 100_000;
 const capped = (more: Parameters<typeof subscribed>[0] = {}): Promise<Subscribed> =>

@@ -1,9 +1,9 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { SubscriptionDeletedError } from 'websub-subscriber';
-import { manualClock } from '../http/manual-clock.js';
-import { fieldsOf, SECRET, signatureOf, signedPost, subscribed } from '../http/subscribed.js';
-import { exchange, request } from '../http/wire.js';
+import { manualClock } from '../kit/manual-clock.js';
+import { fieldsOf, SECRET, signatureOf, signedPost, subscribed } from '../kit/subscribed.js';
+import { exchange, request } from '../kit/wire.js';
 
 const OFF = { config: { secret: false } } as const;
 

@@ -9,10 +9,10 @@ import {
   type Subscription,
 } from 'websub-subscriber';
 import { TestHub, type HubFaults, type HubSubscription, type ReceivedRequest } from 'websub-subscriber/testing';
-import { fieldsOf, SECRET, signedPost, subscribed } from '../http/subscribed.js';
-import { exchange, request } from '../http/wire.js';
-import { FakeWorld } from './fake-world.js';
-import { DAY_MS, quiet } from './news-service.js';
+import { fieldsOf, SECRET, signedPost, subscribed } from '../kit/subscribed.js';
+import { exchange, request } from '../kit/wire.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS, quiet } from '../kit/news-service.js';
 
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';

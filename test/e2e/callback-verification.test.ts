@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { SubscriptionVerificationError, UnsubscriptionVerificationError } from 'websub-subscriber';
 import type { SubscriptionVerification, UnsubscriptionVerification } from 'websub-subscriber';
-import { manualClock } from '../http/manual-clock.js';
-import { fieldsOf, SECRET, signatureOf, subscribed, verification, type Subscribed } from '../http/subscribed.js';
-import { exchange, request } from '../http/wire.js';
+import { manualClock } from '../kit/manual-clock.js';
+import { fieldsOf, SECRET, signatureOf, subscribed, verification, type Subscribed } from '../kit/subscribed.js';
+import { exchange, request } from '../kit/wire.js';
 
 const DAY_MS = 86_400_000;
 

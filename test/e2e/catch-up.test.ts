@@ -7,11 +7,11 @@ import {
   type SubscriberServiceConfig,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { FaultyStore } from './faulty-store.js';
-import { quiet, throws } from './news-service.js';
-import { atom, publisherAt, type Written } from './publisher.js';
-import { until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { FaultyStore } from '../kit/faulty-store.js';
+import { quiet, throws } from '../kit/news-service.js';
+import { atom, publisherAt, type Written } from '../kit/publisher.js';
+import { until } from '../kit/world.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { DAY_MS } from './news-service.js';
-import { HOUR_MS, MINUTE_MS, SECOND_MS, subscribed, Travel, waitsBetween } from './time-travel.js';
-import { reader } from './world.js';
+import { DAY_MS } from '../kit/news-service.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS, subscribed, Travel, waitsBetween } from '../kit/time-travel.js';
+import { reader } from '../kit/world.js';
 
 const BACK = [
   ['a minute', MINUTE_MS],

@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Agent } from 'undici';
 import { describe, expect, test } from 'vitest';
-import { discover } from '../../src/hub/discover.js';
-import { createDocumentLinkReader } from '../../src/protocol/document-links.js';
-import { linksFromHeaders } from '../../src/protocol/link-header.js';
-import { startServer } from '../hub/recording-server.js';
+import { discover } from '../../src/hub/discovery/discover.js';
+import { createDocumentLinkReader } from '../../src/protocol/links/document-links.js';
+import { linksFromHeaders } from '../../src/protocol/links/link-header.js';
+import { startServer } from '../kit/recording-server.js';
 
 interface HeaderCase {
   readonly name: string;

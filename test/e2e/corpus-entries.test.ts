@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import type { ContentDistributionMessage } from '../../src/delivery/message.js';
+import type { ContentDistributionMessage } from '../../src/delivery/message/message.js';
 import type { ParsedEntry } from '../../src/feed/feed.js';
 import { readEntries, readFeed } from '../../src/feed/read-feed.js';
-import { subscribed } from '../http/subscribed.js';
+import { subscribed } from '../kit/subscribed.js';
 
 interface ExpectedEntry {
   readonly id: string | null;

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { subscribed } from '../http/subscribed.js';
+import { subscribed } from '../kit/subscribed.js';
 
 interface NotificationCase {
   readonly file: string;

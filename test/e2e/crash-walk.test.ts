@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Subscription, SubscriberRuntime } from 'websub-subscriber';
 import { TestHub, type HubFaults, type HubTopic } from 'websub-subscriber/testing';
-import { compiledFixture } from '../compiled-fixture.js';
-import { runFile } from './example-process.js';
-import { FakeWorld } from './fake-world.js';
-import { DAY_MS, quiet } from './news-service.js';
-import { deadPort, reader, until } from './world.js';
+import { compiledFixture } from '../kit/compiled-fixture.js';
+import { runFile } from '../kit/example-process.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS, quiet } from '../kit/news-service.js';
+import { deadPort, reader, until } from '../kit/world.js';
 
 const dyingProcess = await compiledFixture('e2e/fixtures/dying-process.ts');
 

@@ -7,10 +7,10 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld } from './fake-world.js';
-import { quiet, setUp } from './news-service.js';
-import { atom, publisherAt } from './publisher.js';
-import { until } from './world.js';
+import { deferred, FakeWorld } from '../kit/fake-world.js';
+import { quiet, setUp } from '../kit/news-service.js';
+import { atom, publisherAt } from '../kit/publisher.js';
+import { until } from '../kit/world.js';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;

@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders, RequestListener } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { atom } from './publisher.js';
-import { reader, strangersServer, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { atom } from '../kit/publisher.js';
+import { reader, strangersServer, until } from '../kit/world.js';
 
 /** A server that keeps the headers it is sent. */
 async function server(answer: RequestListener): Promise<{ url: string; got: IncomingHttpHeaders[] }> {

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startService, type StartOptions, type SubscribeOptions, type SubscriberRuntime } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { recordingLogger } from '../http/recording-logger.js';
-import { exchange, request } from '../http/wire.js';
-import { keyText } from '../store/seal-keys.js';
-import { temporaryDirectory } from './news-service.js';
-import { deadPort, reader, until } from './world.js';
+import { recordingLogger } from '../kit/recording-logger.js';
+import { exchange, request } from '../kit/wire.js';
+import { keyText } from '../store/sealing/seal-keys.js';
+import { temporaryDirectory } from '../kit/news-service.js';
+import { deadPort, reader, until } from '../kit/world.js';
 
 const KEY = 'a-key-of-this-subscription';
 

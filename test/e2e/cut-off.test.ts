@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { SubscriberRuntime } from 'websub-subscriber';
-import { only, walkTo, type Outcome, type Place, type Setup, type Walk, type Wish } from './cut-off-walk.js';
-import { DAY_MS } from './news-service.js';
+import { only, walkTo, type Outcome, type Place, type Setup, type Walk, type Wish } from '../kit/cut-off-walk.js';
+import { DAY_MS } from '../kit/news-service.js';
 
 const idOf = async (runtime: SubscriberRuntime): Promise<string> => (await only(runtime))?.id ?? '';
 const unsubscribe: Wish = async (runtime) => runtime.unsubscribe(await idOf(runtime));

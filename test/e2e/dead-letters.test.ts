@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { DeadLetter, SubscriberRuntime } from 'websub-subscriber';
-import { FakeWorld } from './fake-world.js';
-import { DAY_MS, quiet, setUp, temporaryDirectory } from './news-service.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS, quiet, setUp, temporaryDirectory } from '../kit/news-service.js';
 
 async function lettersOf(runtime: SubscriberRuntime): Promise<DeadLetter[]> {
   const letters: DeadLetter[] = [];

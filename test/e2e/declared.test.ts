@@ -2,8 +2,8 @@ import { Keyv } from 'keyv';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type StartOptions, type SubscriberRuntime } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { reader, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { reader, until } from '../kit/world.js';
 
 /** Starts services one after the other over one store. */
 async function setUp() {

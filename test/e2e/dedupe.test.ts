@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { DAY_MS, quiet, setUp, statsOf, throws } from './news-service.js';
-import { deferred } from './fake-world.js';
+import { DAY_MS, quiet, setUp, statsOf, throws } from '../kit/news-service.js';
+import { deferred } from '../kit/fake-world.js';
 
 const delivery = { dedupe: 'body' } as const;
 

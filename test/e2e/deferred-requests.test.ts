@@ -8,8 +8,8 @@ import {
   type SubscriberDefinition,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { recordingLogger } from '../http/recording-logger.js';
-import { deadPort, failureOf, reader } from './world.js';
+import { recordingLogger } from '../kit/recording-logger.js';
+import { deadPort, failureOf, reader } from '../kit/world.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, deferRequests: true } as const;
 

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { expect, it } from 'vitest';
-import { runExample } from './example-process.js';
+import { runExample } from '../kit/example-process.js';
 
 const LIMIT_MS = 60_000;
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ContentDistributionMessage, DeliveryConfig } from 'websub-subscriber';
-import { deferred } from './fake-world.js';
-import { quiet, setUp, throws } from './news-service.js';
-import { atom, type Written } from './publisher.js';
+import { deferred } from '../kit/fake-world.js';
+import { quiet, setUp, throws } from '../kit/news-service.js';
+import { atom, type Written } from '../kit/publisher.js';
 
 const AT = Date.parse('2029-12-31T00:00:00Z');
 const one: Written = { id: 'one', at: AT };

@@ -15,7 +15,7 @@ import {
   type SubscriptionVerification,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld } from './fake-world.js';
+import { deferred, FakeWorld } from '../kit/fake-world.js';
 
 const FORM = 'application/x-www-form-urlencoded';
 /** What may throw where a handler asks for it. */

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { TestHub, type HubSubscription } from 'websub-subscriber/testing';
-import { runExample, type ExampleProcess } from './example-process.js';
-import { deadPort } from './world.js';
+import { runExample, type ExampleProcess } from '../kit/example-process.js';
+import { deadPort } from '../kit/world.js';
 
 const LIMIT_MS = 60_000;
 

@@ -4,9 +4,9 @@ import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import type { SubscriberDefinition } from 'websub-subscriber';
 import type { HubTopic } from 'websub-subscriber/testing';
-import { DAY_MS } from './news-service.js';
-import { HOUR_MS, MINUTE_MS, SECOND_MS, Travel, waitsBetween, type Heard } from './time-travel.js';
-import { portOf, reader, strangersServer } from './world.js';
+import { DAY_MS } from '../kit/news-service.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS, Travel, waitsBetween, type Heard } from '../kit/time-travel.js';
+import { portOf, reader, strangersServer } from '../kit/world.js';
 
 const YEAR_MS = 365 * DAY_MS;
 const LEASE_MS = 10 * DAY_MS;

@@ -2,10 +2,10 @@ import { Keyv } from 'keyv';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type Subscription } from 'websub-subscriber';
 import { TestHub, type HubFaults, type ReceivedRequest } from 'websub-subscriber/testing';
-import { verification } from '../http/subscribed.js';
-import { exchange, request } from '../http/wire.js';
-import { FakeWorld } from './fake-world.js';
-import { DAY_MS, quiet } from './news-service.js';
+import { verification } from '../kit/subscribed.js';
+import { exchange, request } from '../kit/wire.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS, quiet } from '../kit/news-service.js';
 
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';

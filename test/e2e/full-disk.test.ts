@@ -3,10 +3,10 @@ import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { deferred, FakeWorld } from './fake-world.js';
+import { deferred, FakeWorld } from '../kit/fake-world.js';
 import { StoreError } from 'websub-subscriber';
-import { failureOf } from './world.js';
-import { again, quiet, setUp, statsOf, type SetUp } from './news-service.js';
+import { failureOf } from '../kit/world.js';
+import { again, quiet, setUp, statsOf, type SetUp } from '../kit/news-service.js';
 
 /** Undefined where a file system can be mounted, which needs root; else why not. */
 const refusal = ((): string | undefined => {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { ContentDistributionMessage } from 'websub-subscriber';
-import { FakeWorld } from './fake-world.js';
-import { DAY_MS, quiet, setUp, type SetUp } from './news-service.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS, quiet, setUp, type SetUp } from '../kit/news-service.js';
 
 afterEach(() => void vi.useRealTimers());
 

@@ -1,8 +1,8 @@
 import type { Keyv } from 'keyv';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { SubscriptionDeletedError } from 'websub-subscriber';
-import { FakeWorld } from './fake-world.js';
-import { again, DAY_MS, quiet, setUp, type SetUp } from './news-service.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { again, DAY_MS, quiet, setUp, type SetUp } from '../kit/news-service.js';
 
 /** What one operation of a store may take. */
 const STORE_MS = 5_000;

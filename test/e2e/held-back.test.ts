@@ -2,9 +2,9 @@ import type { RequestListener } from 'node:http';
 import { Keyv } from 'keyv';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HubAndTopic, SubscriberRuntime } from 'websub-subscriber';
-import { FakeWorld } from './fake-world.js';
-import { quiet } from './news-service.js';
-import { deadPort, reader, strangersServer, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { quiet } from '../kit/news-service.js';
+import { deadPort, reader, strangersServer, until } from '../kit/world.js';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { SubscriptionDeletedError } from 'websub-subscriber';
-import { deferred, type Deferred } from './fake-world.js';
-import { again, DAY_MS, quiet, setUp, throws } from './news-service.js';
+import { deferred, type Deferred } from '../kit/fake-world.js';
+import { again, DAY_MS, quiet, setUp, throws } from '../kit/news-service.js';
 
 describe('a store that fails', () => {
   test.each([

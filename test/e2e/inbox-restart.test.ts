@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { defineSubscriber, type SubscriberRuntime } from 'websub-subscriber';
-import { deferred, FakeWorld, type Deferred } from './fake-world.js';
-import { DAY_MS, quiet, Runs, setUp, statsOf } from './news-service.js';
+import { deferred, FakeWorld, type Deferred } from '../kit/fake-world.js';
+import { DAY_MS, quiet, Runs, setUp, statsOf } from '../kit/news-service.js';
 
 describe('at the next start', () => {
   test('C7 a corrupt event is logged and left as it is, and the others are handed over', async () => {

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { defineSubscriber } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld, type Deferred } from './fake-world.js';
-import { DAY_MS, quiet, Runs, setUp, statsOf, temporaryDirectory } from './news-service.js';
+import { deferred, FakeWorld, type Deferred } from '../kit/fake-world.js';
+import { DAY_MS, quiet, Runs, setUp, statsOf, temporaryDirectory } from '../kit/news-service.js';
 
 describe('an event whose handler is slow', () => {
   test('C9 is stored before the 202, which does not wait for the handler, and is done when the handler is', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type ContentDistributionMessage, type HookPayload } from 'websub-subscriber';
-import { deferred, FakeWorld, type Deferred } from './fake-world.js';
-import { DAY_MS, quiet, Runs, setUp, statsOf, temporaryDirectory, throws } from './news-service.js';
+import { deferred, FakeWorld, type Deferred } from '../kit/fake-world.js';
+import { DAY_MS, quiet, Runs, setUp, statsOf, temporaryDirectory, throws } from '../kit/news-service.js';
 
 describe('an event whose handler fails', () => {
   test('C7 is in the store before the 202, and is tried again with a growing wait until it succeeds', async () => {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { TestHub } from 'websub-subscriber/testing';
-import { mortal } from './mortal.js';
+import { mortal } from '../kit/mortal.js';
 
 /** More of them look further: `KILLS=200 npx vitest run …`. */
 const KILLS = Number(process.env['KILLS'] ?? 5);

@@ -1,11 +1,11 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type ContentDistributionMessage, type DeliveryConfig } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { whenParsed } from '../../src/feed/parse.js';
-import { FakeWorld } from './fake-world.js';
-import { quiet, setUp, statsOf, throws } from './news-service.js';
-import { atom, publisherAt, type Written } from './publisher.js';
-import { until } from './world.js';
+import { whenParsed } from '../../src/feed/parse/parse.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { quiet, setUp, statsOf, throws } from '../kit/news-service.js';
+import { atom, publisherAt, type Written } from '../kit/publisher.js';
+import { until } from '../kit/world.js';
 
 const AT = Date.parse('2029-12-31T00:00:00Z');
 

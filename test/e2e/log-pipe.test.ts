@@ -6,8 +6,8 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { TestHub } from 'websub-subscriber/testing';
-import { compiledFixture } from '../compiled-fixture.js';
-import { temporaryDirectory } from './news-service.js';
+import { compiledFixture } from '../kit/compiled-fixture.js';
+import { temporaryDirectory } from '../kit/news-service.js';
 
 const LONG = 60_000;
 const LINES = 5_000;

@@ -1,8 +1,8 @@
 import { copyFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { FakeWorld } from './fake-world.js';
-import { again, setUp, statsOf, temporaryDirectory } from './news-service.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { again, setUp, statsOf, temporaryDirectory } from '../kit/news-service.js';
 
 /** The store shows a sign of life so often. */
 const HEARTBEAT_MS = 10_000;

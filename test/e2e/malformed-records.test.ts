@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { StoreError } from 'websub-subscriber';
-import { FailingRows } from './failing-rows.js';
-import { DAY_MS } from './news-service.js';
-import { Travel } from './time-travel.js';
-import { reader } from './world.js';
+import { FailingRows } from '../kit/failing-rows.js';
+import { DAY_MS } from '../kit/news-service.js';
+import { Travel } from '../kit/time-travel.js';
+import { reader } from '../kit/world.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,9 +1,9 @@
 import { onTestFinished, describe, expect, it } from 'vitest';
 import type { SubscriberRuntime, SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub, type HubTopic } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { DAY_MS, quiet } from './news-service.js';
-import { reader, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS, quiet } from '../kit/news-service.js';
+import { reader, until } from '../kit/world.js';
 
 interface Place {
   readonly world: FakeWorld;

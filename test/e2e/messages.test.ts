@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Subscription, SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub, type HubFaults, type TopicOptions } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { quiet } from './news-service.js';
-import { reader, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { quiet } from '../kit/news-service.js';
+import { reader, until } from '../kit/world.js';
 
 /** A subscription at a hub that behaves like this, in a world whose clock stands still. */
 async function place(faults: HubFaults, topicOptions: TopicOptions = {}, config: SubscriberServiceConfig = {}) {

@@ -11,9 +11,9 @@ import {
   type SubscriptionMetadata,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { keyText } from '../store/seal-keys.js';
-import { temporaryDirectory } from './news-service.js';
-import { deadPort, failureOf, reader, until } from './world.js';
+import { keyText } from '../store/sealing/seal-keys.js';
+import { temporaryDirectory } from '../kit/news-service.js';
+import { deadPort, failureOf, reader, until } from '../kit/world.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
 

@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { TestHub } from '../../src/testing/index.js';
-import { installed } from './installed.js';
+import { installed } from '../kit/installed.js';
 
 const SECRET = 'a long one that nobody guesses';
 const ATOM = { contentType: 'application/atom+xml' };

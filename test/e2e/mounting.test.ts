@@ -16,8 +16,8 @@ import {
   verification,
   type Subscribed,
   type SubscribedOptions,
-} from '../http/subscribed.js';
-import { exchange, openWire, request } from '../http/wire.js';
+} from '../kit/subscribed.js';
+import { exchange, openWire, request } from '../kit/wire.js';
 
 const fixture = (name: string): Buffer =>
   readFileSync(fileURLToPath(new URL(`../fixtures/tls/${name}`, import.meta.url)));

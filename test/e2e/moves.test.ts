@@ -2,9 +2,9 @@ import { Keyv } from 'keyv';
 import { onTestFinished, describe, expect, it } from 'vitest';
 import type { StartOptions, Subscription, SubscriberRuntime, SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { DAY_MS, quiet } from './news-service.js';
-import { deadPort, reader, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS, quiet } from '../kit/news-service.js';
+import { deadPort, reader, until } from '../kit/world.js';
 
 interface Place {
   readonly world: FakeWorld;

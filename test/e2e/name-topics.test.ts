@@ -1,9 +1,9 @@
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ConfigurationError, defineSubscriber, type DeliveryConfig } from 'websub-subscriber';
-import { FakeWorld } from './fake-world.js';
-import { FaultyStore } from './faulty-store.js';
-import { failureOf, strangersServer, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { FaultyStore } from '../kit/faulty-store.js';
+import { failureOf, strangersServer, until } from '../kit/world.js';
 
 const TOPIC = 'urn:fhircast:session:1';
 

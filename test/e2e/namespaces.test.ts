@@ -1,10 +1,10 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startService, type SubscriberDefinition, type SubscriberRuntime } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { recordingLogger } from '../http/recording-logger.js';
-import { runFile } from './example-process.js';
-import { temporaryDirectory } from './news-service.js';
-import { deadPort, failureOf, reader } from './world.js';
+import { recordingLogger } from '../kit/recording-logger.js';
+import { runFile } from '../kit/example-process.js';
+import { temporaryDirectory } from '../kit/news-service.js';
+import { deadPort, failureOf, reader } from '../kit/world.js';
 
 describe('two runtimes in one LMDB directory', () => {
   it('work side by side in namespaces of their own, also after a restart of one', async () => {

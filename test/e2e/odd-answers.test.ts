@@ -6,8 +6,8 @@ import {
   type SubscriberServiceConfig,
 } from 'websub-subscriber';
 import { TestHub, type TestHubOptions } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { reader, strangersServer, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { reader, strangersServer, until } from '../kit/world.js';
 
 async function startHub(options: TestHubOptions = {}): Promise<TestHub> {
   const hub = await TestHub.start(options);

@@ -2,8 +2,8 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { DeadLetter, SubscriberHandlers } from 'websub-subscriber';
-import { FakeWorld } from './fake-world.js';
-import { quiet, setUp, throws } from './news-service.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { quiet, setUp, throws } from '../kit/news-service.js';
 
 const revoked = (): object => {
   const { proxy, revoke } = Proxy.revocable({}, {});

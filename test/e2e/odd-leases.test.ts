@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Subscription } from 'websub-subscriber';
-import { DAY_MS } from './news-service.js';
-import { HOUR_MS, SECOND_MS, Travel, waitsBetween } from './time-travel.js';
-import { reader } from './world.js';
+import { DAY_MS } from '../kit/news-service.js';
+import { HOUR_MS, SECOND_MS, Travel, waitsBetween } from '../kit/time-travel.js';
+import { reader } from '../kit/world.js';
 
 const YEAR_SECONDS = 365 * 86_400;
 const DEFAULT_SECONDS = 86_400;

@@ -21,11 +21,11 @@ import {
 import { TestHub } from 'websub-subscriber/testing';
 import { HOOK_NAMES } from '../../src/delivery/hooks.js';
 import { embeddedEngine } from '../../src/engine/embedded.js';
-import { start } from '../../src/runtime/start-service.js';
-import { recordingLogger } from '../http/recording-logger.js';
-import { stubName } from '../set-up/names.js';
-import { FakeWorld } from './fake-world.js';
-import { deadPort, failureOf, portOf, reader, strangersServer, until } from './world.js';
+import { start } from '../../src/runtime/lifecycle/start-service.js';
+import { recordingLogger } from '../kit/recording-logger.js';
+import { stubName } from '../kit/set-up/names.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { deadPort, failureOf, portOf, reader, strangersServer, until } from '../kit/world.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
 const seams = (env: NodeJS.ProcessEnv) => ({ now: Date.now, random: Math.random, engine: embeddedEngine, env });

@@ -2,10 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { defineSubscriber, type DeliveryConfig, type SubscriberRuntime } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld, type Deferred } from './fake-world.js';
-import { FaultyStore } from './faulty-store.js';
-import { mortal } from './mortal.js';
-import { quiet } from './news-service.js';
+import { deferred, FakeWorld, type Deferred } from '../kit/fake-world.js';
+import { FaultyStore } from '../kit/faulty-store.js';
+import { mortal } from '../kit/mortal.js';
+import { quiet } from '../kit/news-service.js';
 
 /** More of them look further: `KILLS=200 npx vitest run …`. */
 const KILLS = Number(process.env['KILLS'] ?? 4);

@@ -1,8 +1,8 @@
 import type { RequestListener, ServerResponse } from 'node:http';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startService, type HubAndTopic } from 'websub-subscriber';
-import { FakeWorld } from './fake-world.js';
-import { reader, strangersServer, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { reader, strangersServer, until } from '../kit/world.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
-import { compiledFixture } from '../compiled-fixture.js';
+import { compiledFixture } from '../kit/compiled-fixture.js';
 
 const file = await compiledFixture('e2e/fixtures/parsing-process.ts');
 

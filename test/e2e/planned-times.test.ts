@@ -7,8 +7,8 @@ import {
   type Subscription,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { temporaryDirectory } from './news-service.js';
-import { deadPort } from './world.js';
+import { temporaryDirectory } from '../kit/news-service.js';
+import { deadPort } from '../kit/world.js';
 
 const LEASE_SECONDS = 864_000;
 

@@ -1,8 +1,8 @@
 import { onTestFinished, describe, expect, test } from 'vitest';
 import { TestHub } from 'websub-subscriber/testing';
-import { poisoned } from './poisoned.js';
-import { atom, publisherAt } from './publisher.js';
-import { until } from './world.js';
+import { poisoned } from '../kit/poisoned.js';
+import { atom, publisherAt } from '../kit/publisher.js';
+import { until } from '../kit/world.js';
 
 const LONGEST_MS = 90_000;
 const NEWS = Array.from({ length: 50 }, (_, index) => (index === 25 ? 'poison' : `news ${index}`));

@@ -6,11 +6,11 @@ import {
   type HookPayload,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld } from './fake-world.js';
-import { FaultyStore } from './faulty-store.js';
-import { quiet, throws } from './news-service.js';
-import { atom, publisherAt, type Written } from './publisher.js';
-import { until } from './world.js';
+import { deferred, FakeWorld } from '../kit/fake-world.js';
+import { FaultyStore } from '../kit/faulty-store.js';
+import { quiet, throws } from '../kit/news-service.js';
+import { atom, publisherAt, type Written } from '../kit/publisher.js';
+import { until } from '../kit/world.js';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

@@ -2,11 +2,11 @@ import type { ServerResponse } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, discover, type DeliveryConfig } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { FaultyStore } from './faulty-store.js';
-import { quiet } from './news-service.js';
-import { atom } from './publisher.js';
-import { failureOf, strangersServer, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { FaultyStore } from '../kit/faulty-store.js';
+import { quiet } from '../kit/news-service.js';
+import { atom } from '../kit/publisher.js';
+import { failureOf, strangersServer, until } from '../kit/world.js';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

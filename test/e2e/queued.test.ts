@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { defineSubscriber, SubscriptionDeletedError } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld, type Deferred } from './fake-world.js';
-import { quiet, Runs, setUp, statsOf, temporaryDirectory } from './news-service.js';
+import { deferred, FakeWorld, type Deferred } from '../kit/fake-world.js';
+import { quiet, Runs, setUp, statsOf, temporaryDirectory } from '../kit/news-service.js';
 
 describe('queued delivery', () => {
   test('C9 answers when the event is in the store, and runs the handler then', async () => {

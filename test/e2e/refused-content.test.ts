@@ -6,10 +6,10 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld } from './fake-world.js';
-import { FaultyStore } from './faulty-store.js';
-import { quiet, throws } from './news-service.js';
-import { atom, publisherAt, type Written } from './publisher.js';
+import { deferred, FakeWorld } from '../kit/fake-world.js';
+import { FaultyStore } from '../kit/faulty-store.js';
+import { quiet, throws } from '../kit/news-service.js';
+import { atom, publisherAt, type Written } from '../kit/publisher.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -3,10 +3,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startService } from 'websub-subscriber';
-import { manualClock } from '../http/manual-clock.js';
-import { fieldsOf, signatureOf, signedPost, subscribed, type Subscribed } from '../http/subscribed.js';
-import { exchange, openWire, request, type WireAnswer } from '../http/wire.js';
-import { reader } from './world.js';
+import { manualClock } from '../kit/manual-clock.js';
+import { fieldsOf, signatureOf, signedPost, subscribed, type Subscribed } from '../kit/subscribed.js';
+import { exchange, openWire, request, type WireAnswer } from '../kit/wire.js';
+import { reader } from '../kit/world.js';
 
 const MALFORMED = { 'X-Hub-Signature': 'sha256=00' };
 const OTHER_ALGORITHM = { 'X-Hub-Signature': `md5=${'0'.repeat(32)}` };

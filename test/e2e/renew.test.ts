@@ -7,8 +7,8 @@ import {
   type SubscriberServiceConfig,
 } from 'websub-subscriber';
 import { TestHub, type HubFaults } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { failureOf, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { failureOf, until } from '../kit/world.js';
 
 interface SetUp {
   readonly config?: SubscriberServiceConfig;

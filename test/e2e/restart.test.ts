@@ -5,9 +5,9 @@ import { Keyv } from 'keyv';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startService, StoreError, type StartOptions, type SubscriberRuntime } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { runExample, type ExampleProcess } from './example-process.js';
-import { FakeWorld } from './fake-world.js';
-import { deadPort, failureOf, reader } from './world.js';
+import { runExample, type ExampleProcess } from '../kit/example-process.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { deadPort, failureOf, reader } from '../kit/world.js';
 
 const LONG = 60_000;
 const directories: string[] = [];

@@ -8,11 +8,11 @@ import {
   type Subscription,
 } from 'websub-subscriber';
 import { TestHub, type HubFaults, type ReceivedRequest } from 'websub-subscriber/testing';
-import { signatureOf } from '../http/subscribed.js';
-import { exchange, request } from '../http/wire.js';
-import { FakeWorld } from './fake-world.js';
-import { DAY_MS, quiet } from './news-service.js';
-import { failureOf } from './world.js';
+import { signatureOf } from '../kit/subscribed.js';
+import { exchange, request } from '../kit/wire.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS, quiet } from '../kit/news-service.js';
+import { failureOf } from '../kit/world.js';
 
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';

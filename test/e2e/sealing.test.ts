@@ -15,12 +15,12 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { keyText, sealKey } from '../store/seal-keys.js';
-import { FakeWorld } from './fake-world.js';
-import { FailingRows } from './failing-rows.js';
-import { DAY_MS, setUp, temporaryDirectory } from './news-service.js';
-import { Travel } from './time-travel.js';
-import { deadPort, failureOf, reader, until } from './world.js';
+import { keyText, sealKey } from '../store/sealing/seal-keys.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { FailingRows } from '../kit/failing-rows.js';
+import { DAY_MS, setUp, temporaryDirectory } from '../kit/news-service.js';
+import { Travel } from '../kit/time-travel.js';
+import { deadPort, failureOf, reader, until } from '../kit/world.js';
 
 const SECRET = 'what the hub signs with';
 

@@ -10,8 +10,8 @@ import {
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { HOOK_NAMES } from '../../src/delivery/hooks.js';
-import { FakeWorld } from './fake-world.js';
-import { quiet } from './news-service.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { quiet } from '../kit/news-service.js';
 
 const SECRET = 'a secret that nobody may see';
 

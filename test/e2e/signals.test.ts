@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { startService } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { compiledFixture } from '../compiled-fixture.js';
-import { runExample, runFile, type ExampleProcess } from './example-process.js';
-import { reader } from './world.js';
+import { compiledFixture } from '../kit/compiled-fixture.js';
+import { runExample, runFile, type ExampleProcess } from '../kit/example-process.js';
+import { reader } from '../kit/world.js';
 
 const LONG = 60_000;
 

@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type Subscription, type SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub, type ReceivedRequest } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { DAY_MS, quiet } from './news-service.js';
-import { atom, type Written } from './publisher.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS, quiet } from '../kit/news-service.js';
+import { atom, type Written } from '../kit/publisher.js';
 
 const MINUTE_MS = 60_000;
 

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { fieldsOf, signatureOf, subscribed, type Subscribed } from '../http/subscribed.js';
-import { openWire, request, type Wire } from '../http/wire.js';
+import { fieldsOf, signatureOf, subscribed, type Subscribed } from '../kit/subscribed.js';
+import { openWire, request, type Wire } from '../kit/wire.js';
 
 const MOST = 100_000;
 const SIGNED = { 'X-Hub-Signature': `sha256=${'0'.repeat(64)}` };

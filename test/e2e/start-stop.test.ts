@@ -14,8 +14,8 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { recordingLogger } from '../http/recording-logger.js';
-import { deadPort, failureOf, portOf, reader, strangersServer, until } from './world.js';
+import { recordingLogger } from '../kit/recording-logger.js';
+import { deadPort, failureOf, portOf, reader, strangersServer, until } from '../kit/world.js';
 
 const sockets = new EventEmitter();
 const QUIET = { port: 0, store: 'memory', logger: false } as const;

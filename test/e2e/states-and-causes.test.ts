@@ -11,9 +11,9 @@ import {
 } from 'websub-subscriber';
 import { TestHub, type HubFaults, type HubTopic } from 'websub-subscriber/testing';
 import { Keyv } from 'keyv';
-import { FakeWorld } from './fake-world.js';
-import { DAY_MS, quiet } from './news-service.js';
-import { deadPort, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS, quiet } from '../kit/news-service.js';
+import { deadPort, until } from '../kit/world.js';
 
 interface Scene {
   readonly world: FakeWorld;

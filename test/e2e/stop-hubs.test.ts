@@ -2,10 +2,10 @@ import { createServer } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, startService, type StartOptions } from 'websub-subscriber';
 import { TestHub, type HubFaults, type ReceivedRequest } from 'websub-subscriber/testing';
-import { recordingLogger } from '../http/recording-logger.js';
-import { deferred, FakeWorld } from './fake-world.js';
-import { quiet } from './news-service.js';
-import { reader } from './world.js';
+import { recordingLogger } from '../kit/recording-logger.js';
+import { deferred, FakeWorld } from '../kit/fake-world.js';
+import { quiet } from '../kit/news-service.js';
+import { reader } from '../kit/world.js';
 
 const OPTIONS = { port: 0, store: 'memory', handleSignals: false } as const;
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { TestHub } from 'websub-subscriber/testing';
 import { openOld } from './old-store/old-world.js';
 import { storeKinds } from './old-store/places.js';
-import { until } from './world.js';
+import { until } from '../kit/world.js';
 
 for (const [kind, isAvailable] of await storeKinds()) {
   describe.skipIf(!isAvailable)(`what 0.1.0 held as denied, on ${kind}`, () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { openStore } from '../../src/store/open-store.js';
-import { keyText } from '../store/seal-keys.js';
+import { keyText } from '../store/sealing/seal-keys.js';
 import { openOld } from './old-store/old-world.js';
 import { storeKinds } from './old-store/places.js';
-import { failureOf, until } from './world.js';
+import { failureOf, until } from '../kit/world.js';
 
 const sealed = { security: { sealKey: keyText(1) } };
 

@@ -4,7 +4,7 @@ import { TestHub } from 'websub-subscriber/testing';
 import type { OldGrant, OldSubscription } from './old-store/expected.js';
 import { openOld } from './old-store/old-world.js';
 import { storeKinds } from './old-store/places.js';
-import { until } from './world.js';
+import { until } from '../kit/world.js';
 
 const HOUR_MS = 3_600_000;
 

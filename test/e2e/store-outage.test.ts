@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { StoreError, type SubscriberServiceConfig } from 'websub-subscriber';
-import { FailingRows } from './failing-rows.js';
-import { DAY_MS } from './news-service.js';
-import { HOUR_MS, MINUTE_MS, SECOND_MS, Travel, waitsBetween } from './time-travel.js';
-import { failureOf, reader } from './world.js';
+import { FailingRows } from '../kit/failing-rows.js';
+import { DAY_MS } from '../kit/news-service.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS, Travel, waitsBetween } from '../kit/time-travel.js';
+import { failureOf, reader } from '../kit/world.js';
 
 /** A lease of a year is not renewed before most of it is over. */
 const OPTIONS = { security: { maxRenewalSeconds: 365 * 86_400 } };

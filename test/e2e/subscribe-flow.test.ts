@@ -15,9 +15,9 @@ import {
   type Subscription,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { stubName } from '../set-up/names.js';
-import { FakeWorld } from './fake-world.js';
-import { deadPort, failureOf, reader, until } from './world.js';
+import { stubName } from '../kit/set-up/names.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { deadPort, failureOf, reader, until } from '../kit/world.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
 

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { compiledFixture } from '../compiled-fixture.js';
+import { compiledFixture } from '../kit/compiled-fixture.js';
 
 const file = await compiledFixture('e2e/fixtures/terminal-process.ts');
 

@@ -1,11 +1,11 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type ContentDistributionMessage, type DeliveryConfig } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { FaultyStore } from './faulty-store.js';
-import { quiet, throws } from './news-service.js';
-import { atom, publisherAt } from './publisher.js';
-import { until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { FaultyStore } from '../kit/faulty-store.js';
+import { quiet, throws } from '../kit/news-service.js';
+import { atom, publisherAt } from '../kit/publisher.js';
+import { until } from '../kit/world.js';
 
 /** A service whose hub only says that there is news. */
 async function setUp(delivery: DeliveryConfig, handle: (event: ContentDistributionMessage) => void = () => {}) {

@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type DeliveryConfig, type SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { FakeWorld } from './fake-world.js';
-import { FaultyStore } from './faulty-store.js';
-import { quiet, throws } from './news-service.js';
-import { strangersServer, until } from './world.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { FaultyStore } from '../kit/faulty-store.js';
+import { quiet, throws } from '../kit/news-service.js';
+import { strangersServer, until } from '../kit/world.js';
 
 const MINUTE = 60_000;
 

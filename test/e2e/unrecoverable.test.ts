@@ -10,11 +10,11 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld } from './fake-world.js';
-import { FaultyStore } from './faulty-store.js';
-import { DAY_MS, quiet, setUp, statsOf, throws } from './news-service.js';
-import { atom, publisherAt } from './publisher.js';
-import { until } from './world.js';
+import { deferred, FakeWorld } from '../kit/fake-world.js';
+import { FaultyStore } from '../kit/faulty-store.js';
+import { DAY_MS, quiet, setUp, statsOf, throws } from '../kit/news-service.js';
+import { atom, publisherAt } from '../kit/publisher.js';
+import { until } from '../kit/world.js';
 
 async function lettersOf(runtime: SubscriberRuntime): Promise<DeadLetter[]> {
   const letters: DeadLetter[] = [];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError, startService, WebSubError, type SubscribeOptions } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { failureOf, reader, until } from './world.js';
+import { failureOf, reader, until } from '../kit/world.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
 

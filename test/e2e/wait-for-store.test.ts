@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { startService, StoreError } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { recordingLogger } from '../http/recording-logger.js';
-import { temporaryDirectory } from './news-service.js';
-import { deadPort, failureOf, reader, until } from './world.js';
+import { recordingLogger } from '../kit/recording-logger.js';
+import { temporaryDirectory } from '../kit/news-service.js';
+import { deadPort, failureOf, reader, until } from '../kit/world.js';
 
 describe('waitForStoreSeconds', () => {
   it('lets a start wait until the runtime before it has stopped, and goes on where that one ended', async () => {

@@ -11,9 +11,9 @@ import {
   type ContentDistributionMessage,
   type SubscriberRuntime,
 } from 'websub-subscriber';
-import { start } from '../../src/runtime/start-service.js';
-import { manualClock } from '../http/manual-clock.js';
-import { exchange as exchangeBytes, type WireAnswer } from '../http/wire.js';
+import { start } from '../../src/runtime/lifecycle/start-service.js';
+import { manualClock } from '../kit/manual-clock.js';
+import { exchange as exchangeBytes, type WireAnswer } from '../kit/wire.js';
 
 interface Message {
   readonly headers: readonly (readonly [name: string, value: string])[];

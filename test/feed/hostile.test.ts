@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { entryVersions } from '../../src/feed/entry-version.js';
+import { entryVersions } from '../../src/feed/entry/entry-version.js';
 import { MAX_ENTRIES } from '../../src/feed/feed-bounds.js';
 import { readEntries } from '../../src/feed/read-feed.js';
 

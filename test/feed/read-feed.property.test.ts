@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { entryVersions } from '../../src/feed/entry-version.js';
+import { entryVersions } from '../../src/feed/entry/entry-version.js';
 import { readEntries } from '../../src/feed/read-feed.js';
 
 /** The same documents at every run, so that a change is what makes it fail; `SEED=… npx vitest run …` looks at others. */

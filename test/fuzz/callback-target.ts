@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { defineSubscriber } from '../../src/decorators/define-subscriber.js';
-import { startService } from '../../src/runtime/start-service.js';
+import { startService } from '../../src/runtime/lifecycle/start-service.js';
 import { TestHub } from '../../src/testing/index.js';
 import { must, type FuzzTarget, type Take } from './fuzz-target.js';
 import { CALLBACK, TOPIC } from './requests.js';

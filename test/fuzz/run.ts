@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compileFixture } from '../compile-fixture.js';
+import { compileFixture } from '../kit/compile-fixture.js';
 import { inputOf } from './child.js';
 import type { FuzzTarget } from './fuzz-target.js';
 import type { Finding, Job } from './job.js';
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'websub-fuzz-'));
   const session: SessionOptions = {
     file,
-    preload: here('../set-up/loopback-only.cjs'),
+    preload: here('../kit/set-up/loopback-only.cjs'),
     inputOf: (job, input) => inputOf(job, input, seedsOf(targetOf(job.target).seeds, job.corpus)),
   };
   const rows: Row[] = [];

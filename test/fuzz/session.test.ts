@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { compileFixture, type CompiledFixture } from '../compile-fixture.js';
+import { compileFixture, type CompiledFixture } from '../kit/compile-fixture.js';
 import { inputOf } from './child.js';
 import type { Job } from './job.js';
 import { seedsOf } from './seeds.js';
@@ -34,7 +34,7 @@ async function run(target: string, { from = 0, until = 60, deadline = Infinity }
     corpus: '',
     placeFile: join(directory, target),
   };
-  const preload = fileURLToPath(new URL('../set-up/loopback-only.cjs', import.meta.url));
+  const preload = fileURLToPath(new URL('../kit/set-up/loopback-only.cjs', import.meta.url));
   return runSession(job, { file: fixture.file, preload, hangsAfterMs: 2_000, inputOf: inputFor });
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compiledFixture } from '../compiled-fixture.js';
+import { compiledFixture } from '../kit/compiled-fixture.js';
 import { measureIfNeeded } from './measure.js';
 import { scenarios } from './scenarios.js';
 

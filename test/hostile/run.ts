@@ -1,4 +1,4 @@
-import { compileFixture } from '../compile-fixture.js';
+import { compileFixture } from '../kit/compile-fixture.js';
 import { measure, type Result } from './measure.js';
 import { readOptions, USAGE, UsageError } from './options.js';
 import { scenarios } from './scenarios.js';

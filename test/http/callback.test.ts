@@ -1,9 +1,9 @@
 import { Keyv } from 'keyv';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { defineSubscriber, startService } from '../../src/index.js';
-import { recordingLogger } from './recording-logger.js';
-import { fieldsOf, signedPost, subscribed, verification } from './subscribed.js';
-import { exchange, request } from './wire.js';
+import { recordingLogger } from '../kit/recording-logger.js';
+import { fieldsOf, signedPost, subscribed, verification } from '../kit/subscribed.js';
+import { exchange, request } from '../kit/wire.js';
 
 /** A Keyv over memory that fails when it is told to. */
 function failingKeyv(): { readonly keyv: Keyv; readonly fail: (fails: boolean) => void } {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { CallbackAnswer } from '../../src/http/answer.js';
 import type { CallbackRequest } from '../../src/http/callback-request.js';
 import { Exchange } from '../../src/http/exchange.js';
-import { recordingLogger } from './recording-logger.js';
+import { recordingLogger } from '../kit/recording-logger.js';
 
 const REQUEST: CallbackRequest = {
   method: 'POST',

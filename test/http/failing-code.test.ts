@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
-import { CollectedBytes } from '../../src/http/collected-bytes.js';
+import { CollectedBytes } from '../../src/http/body/collected-bytes.js';
 import { embeddedEngine, type EmbeddedEngineOptions } from '../../src/engine/embedded.js';
 import type { Engine } from '../../src/engine/engine.js';
-import { SeenNews } from '../../src/delivery/seen-news.js';
+import { SeenNews } from '../../src/delivery/dedupe/seen-news.js';
 import { SignatureCheck } from '../../src/protocol/signature.js';
-import { Registry } from '../../src/subscription/registry.js';
-import { subscribed } from './subscribed.js';
-import { exchange, request } from './wire.js';
+import { Registry } from '../../src/subscription/registry/registry.js';
+import { subscribed } from '../kit/subscribed.js';
+import { exchange, request } from '../kit/wire.js';
 
 afterEach(() => {
   vi.restoreAllMocks();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { subscribed } from './subscribed.js';
+import { subscribed } from '../kit/subscribed.js';
 
 /** A verification whose handler never ends is answered 503 within 9 s, and the next one calls the handler again. Resolves to its calls. */
 async function hangingOnce(): Promise<number> {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { SubscriptionDeletedError } from '../../src/index.js';
 import type { Logger } from '../../src/logger.js';
-import { recordingLogger, type RecordedLine, type RecordingLogger } from './recording-logger.js';
-import { exchange, request } from './wire.js';
-import { SECRET, subscribed, verification } from './subscribed.js';
+import { recordingLogger, type RecordedLine, type RecordingLogger } from '../kit/recording-logger.js';
+import { exchange, request } from '../kit/wire.js';
+import { SECRET, subscribed, verification } from '../kit/subscribed.js';
 
 const answered = ({ lines }: RecordingLogger, kind: string): readonly RecordedLine[] =>
   lines.filter(({ level, message }) => level === 'debug' && message === `${kind} answered`);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { UnknownCallbacks } from '../../src/http/unknown-callbacks.js';
-import { recordingLogger } from './recording-logger.js';
+import { recordingLogger } from '../kit/recording-logger.js';
 
 const TOKEN = 'a'.repeat(43);
 

@@ -5,7 +5,7 @@ import { defineSubscriber, startService, type SubscriberServiceConfig } from '..
 import { logged } from '../../src/hub/outbound-log.js';
 import type { Logger } from '../../src/logger.js';
 import { TestHub } from '../../src/testing/index.js';
-import { recordingLogger, type RecordingLogger } from '../http/recording-logger.js';
+import { recordingLogger, type RecordingLogger } from '../kit/recording-logger.js';
 
 const milliseconds: unknown = expect.any(Number);
 

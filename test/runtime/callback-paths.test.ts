@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from 'websub-subscriber';
 import { callbackPaths, refuseSharedPaths } from '../../src/runtime/callback-paths.js';
-import { checkServiceConfig } from '../../src/runtime/check-config.js';
-import type { CheckedServiceConfig, SubscriberServiceConfig } from '../../src/runtime/service-config.js';
+import { checkServiceConfig } from '../../src/runtime/config/check-config.js';
+import type { CheckedServiceConfig, SubscriberServiceConfig } from '../../src/runtime/config/service-config.js';
 
 const BASE = 'https://me.example.com/websub';
 const TOKEN = '[A-Za-z0-9_-]{43}';

@@ -1,12 +1,12 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { checkServiceConfig } from '../../src/runtime/check-config.js';
+import { checkServiceConfig } from '../../src/runtime/config/check-config.js';
 import { KnownTargets } from '../../src/runtime/known-targets.js';
 import { compare, declare, type ReconcileOptions } from '../../src/runtime/reconcile.js';
-import type { SubscriptionRecord } from '../../src/subscription/record.js';
-import { recordingLogger } from '../http/recording-logger.js';
-import { START, TOPIC } from '../subscription/life.js';
-import { subscription, world } from '../subscription/registry-world.js';
-import { SITUATIONS } from '../subscription/situations.js';
+import type { SubscriptionRecord } from '../../src/subscription/record/record.js';
+import { recordingLogger } from '../kit/recording-logger.js';
+import { START, TOPIC } from '../subscription/machine/life.js';
+import { subscription, world } from '../subscription/registry/registry-world.js';
+import { SITUATIONS } from '../subscription/machine/situations.js';
 
 async function setUp(records: readonly SubscriptionRecord[], targets: readonly string[] = []) {
   const { registry } = await world();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/errors.js';
-import { checkServiceConfig } from '../../src/runtime/check-config.js';
+import { checkServiceConfig } from '../../src/runtime/config/check-config.js';
 
 describe('what is fixed cannot be rotated:', () => {
   it.each([

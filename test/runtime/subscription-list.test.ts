@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Subscription, SubscriptionFilter } from 'websub-subscriber';
 import { subscriptionList } from '../../src/runtime/subscription-list.js';
-import type { SubscriptionRecord } from '../../src/subscription/record.js';
-import { HUB, START, TOPIC } from '../subscription/life.js';
-import { subscription, world } from '../subscription/registry-world.js';
-import { SITUATIONS } from '../subscription/situations.js';
+import type { SubscriptionRecord } from '../../src/subscription/record/record.js';
+import { HUB, START, TOPIC } from '../subscription/machine/life.js';
+import { subscription, world } from '../subscription/registry/registry-world.js';
+import { SITUATIONS } from '../subscription/machine/situations.js';
 
 async function listOf(records: readonly SubscriptionRecord[]) {
   const { registry } = await world();

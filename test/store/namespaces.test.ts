@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { StoreError } from '../../src/errors.js';
-import { KeyvLmdb } from '../../src/store/lmdb-adapter.js';
+import { KeyvLmdb } from '../../src/store/lmdb/lmdb-adapter.js';
 import { openStore } from '../../src/store/open-store.js';
-import { acquireOwner } from '../../src/store/owner-lock.js';
+import { acquireOwner } from '../../src/store/owner/owner-lock.js';
 import type { RecordStore } from '../../src/store/record-store.js';
-import { sealedStore } from '../../src/store/sealed-store.js';
+import { sealedStore } from '../../src/store/sealing/sealed-store.js';
 import { answers, mysql, postgres, redis } from '../contract/servers.js';
-import { failureOf } from './failure-of.js';
-import { runFixture } from './run-fixture.js';
-import { sealKey } from './seal-keys.js';
+import { failureOf } from '../kit/failure-of.js';
+import { runFixture } from '../kit/run-fixture.js';
+import { sealKey } from './sealing/seal-keys.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'websub-namespaces-'));
 

@@ -9,8 +9,8 @@ import { ConfigurationError, StoreError } from '../../src/errors.js';
 import { openStore } from '../../src/store/open-store.js';
 
 import { answers, isInstalled, mysql, postgres, redis } from '../contract/servers.js';
-import { failureOf } from './failure-of.js';
-import { runFixture } from './run-fixture.js';
+import { failureOf } from '../kit/failure-of.js';
+import { runFixture } from '../kit/run-fixture.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'websub-open-'));
 

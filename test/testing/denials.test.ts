@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compliant, plainSubscriber, startHub, subscribe, type PlainSubscriber } from './plain-subscriber.js';
+import { compliant, plainSubscriber, startHub, subscribe, type PlainSubscriber } from '../kit/plain-subscriber.js';
 import type { TestHub } from '../../src/testing/index.js';
 
 const modes = ({ requests }: PlainSubscriber): Array<string | null> =>

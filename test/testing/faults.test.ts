@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { plainSubscriber, startHub, subscribe } from './plain-subscriber.js';
+import { plainSubscriber, startHub, subscribe } from '../kit/plain-subscriber.js';
 
 test('S3 a hub fails as many requests as it is told to, with Retry-After in seconds', async () => {
   const hub = await startHub({ verify: 'sync' });

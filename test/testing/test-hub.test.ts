@@ -5,7 +5,7 @@ import { Agent, request } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { ListenerError } from '../../src/errors.js';
 import { TestHub } from '../../src/testing/index.js';
-import { compliant, plainSubscriber, startHub, subscribe } from './plain-subscriber.js';
+import { compliant, plainSubscriber, startHub, subscribe } from '../kit/plain-subscriber.js';
 
 test('a hub listens on loopback, on a free port', async () => {
   const hub = await startHub();

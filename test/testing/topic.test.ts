@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ConfigurationError } from '../../src/errors.js';
-import { plainSubscriber, startHub, subscribe } from './plain-subscriber.js';
+import { plainSubscriber, startHub, subscribe } from '../kit/plain-subscriber.js';
 
 const atomLink = (rel: string, href: string): string => `<link rel="${rel}" href="${href}"/>`;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compliant, plainSubscriber, post, startHub, subscribe } from './plain-subscriber.js';
+import { compliant, plainSubscriber, post, startHub, subscribe } from '../kit/plain-subscriber.js';
 import type { TestHub } from '../../src/testing/index.js';
 
 const states = (hub: TestHub): string[] => hub.subscriptions.map(({ state }) => state);

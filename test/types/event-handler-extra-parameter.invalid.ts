@@ -1,6 +1,6 @@
 // Fails with TS1238.
 import { SubscriberService } from '../../src/decorators/subscriber-service.js';
-import type { ContentDistributionMessage } from '../../src/delivery/message.js';
+import type { ContentDistributionMessage } from '../../src/delivery/message/message.js';
 
 @SubscriberService()
 export class News {

@@ -1,4 +1,4 @@
 // Fails with TS2322.
-import type { StartOptions } from '../../src/runtime/start-options.js';
+import type { StartOptions } from '../../src/runtime/config/start-options.js';
 
 export const options: StartOptions = { security: { sealKey: 32 } };

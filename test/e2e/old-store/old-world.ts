@@ -8,7 +8,7 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import type { TestHub } from 'websub-subscriber/testing';
-import { FakeWorld } from '../fake-world.js';
+import { FakeWorld } from '../../kit/fake-world.js';
 import {
   expectedOf,
   movedTo,

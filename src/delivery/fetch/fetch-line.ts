@@ -1,0 +1,24 @@
+import type { TopicContent } from '../../hub/discovery/fetch-topic.js';
+import type { OutboundLine } from '../../hub/outbound-log.js';
+import type { SubscriptionRecord } from '../../subscription/record/record.js';
+
+/** Why a topic is fetched. */
+export type FetchPurpose = 'catch-up' | 'poll' | 'ping';
+
+/** The debug line of a topic that is fetched; `url` is in it where another URL is read in the topic's place. */
+export function fetchLine(
+  { id, service }: SubscriptionRecord,
+  { purpose, url, topic }: { readonly purpose: FetchPurpose; readonly url: string; readonly topic: string },
+): OutboundLine<TopicContent | undefined> {
+  return {
+    message: 'topic fetch ended',
+    fields: (content) => ({
+      subscription: id,
+      service,
+      topic,
+      purpose,
+      ...(url === topic ? {} : { url }),
+      bytes: content?.body.byteLength,
+    }),
+  };
+}

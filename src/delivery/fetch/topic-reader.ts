@@ -1,0 +1,154 @@
+import { fetchTopic, type TopicContent, type Validators } from '../../hub/discovery/fetch-topic.js';
+import type { Pacing } from '../../hub/pacing/pacing.js';
+import type { WithheldCredentials } from '../../hub/redaction/withheld-credentials.js';
+import { logged } from '../../hub/outbound-log.js';
+import type { Logger } from '../../logger.js';
+import { isSameTopic } from '../../protocol/hub-query.js';
+import type { SubscriptionEvent } from '../../subscription/machine/events.js';
+import { heldUntil, holdOf } from '../../subscription/machine/rules/publisher-hold.js';
+import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
+import type { Entry } from '../../subscription/registry/registry.js';
+import { isOver, isWorking } from '../../subscription/machine/state.js';
+import type { ServiceTerms } from '../../subscription/terms.js';
+import { fetchLine, type FetchPurpose } from './fetch-line.js';
+import { HeldTopicError } from './held-topic.js';
+import type { GenuineContent } from '../message/received-content.js';
+import { hasFeed, isPage, isUnreadable } from './readable-topic.js';
+
+/** Dependencies of reading topics. */
+export interface TopicReaderOptions {
+  /** Turns at servers (PROTOCOL L5). */
+  readonly pacing: Pick<Pacing, 'inTurn'>;
+  readonly termsOf: (service: string) => ServiceTerms | undefined;
+  readonly entryOf: (subscriptionId: string) => Entry | undefined;
+  readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly maxBytes: number;
+  readonly withheld: Pick<WithheldCredentials, 'warn'>;
+  /** Gives up what is being read. */
+  readonly signal: AbortSignal;
+}
+
+/** The content read from a topic, and the validators known before. */
+interface Reading {
+  readonly record: SubscriptionRecord;
+  readonly topic: string;
+  readonly purpose: FetchPurpose;
+  readonly known?: Validators | undefined;
+}
+
+/** Fetches what topics have at present, each server in its turn. */
+export class TopicReader {
+  readonly #options: TopicReaderOptions;
+
+  constructor(options: TopicReaderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Reads the topic; the target in its place, where the topic cannot be read and the target is a feed (PROTOCOL D14).
+   *
+   * @param purpose for the debug line
+   * @param known what the topic had when it was fetched last
+   * @returns undefined where that is what it still has
+   * @throws HeldTopicError where its publisher wants to be left alone
+   * @throws ResourceDiscoveryFailedError where it cannot be had
+   */
+  async read(
+    record: SubscriptionRecord,
+    { topic }: GrantRecord,
+    purpose: FetchPurpose,
+    known?: Validators,
+  ): Promise<TopicContent | undefined> {
+    const { target, topicSource } = record;
+    const reading = { record, topic, purpose, known };
+    if (topicSource?.topic === topic) return this.#readAt(topicSource.url, reading);
+    if (typeof target !== 'string' || isSameTopic(target, topic)) return this.#readAt(topic, reading);
+    let page: TopicContent;
+    try {
+      const content = await this.#readAt(topic, reading);
+      if (content === undefined || !isPage(content)) return content;
+      page = content;
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      const instead = await this.#readInstead(target, reading);
+      if (instead === undefined) throw error;
+      return instead;
+    }
+    return (await this.#readInstead(target, reading)) ?? page;
+  }
+
+  /** What a notification without content is about, or why that cannot be had. */
+  async pinged(record: SubscriptionRecord, grant: GrantRecord): Promise<GenuineContent | Error> {
+    try {
+      const content = await this.read(record, grant, 'ping');
+      return { headers: content?.headers ?? [], raw: content?.body ?? new Uint8Array(), url: content?.url };
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  /** The target's content, where it is a feed. Which of both is read from now on is noted; a failure that passes decides nothing. */
+  async #readInstead(target: string, { record, topic, purpose }: Reading): Promise<TopicContent | undefined> {
+    let content: TopicContent | undefined;
+    try {
+      content = await this.#readAt(target, { record, topic, purpose });
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+    }
+    const found = content !== undefined && hasFeed(content) ? content : undefined;
+    const source = { topic, url: found === undefined ? topic : target };
+    await this.#options.apply(record.id, { type: 'topic-source', source });
+    return found;
+  }
+
+  async #readAt(url: string, { record, topic, purpose, known }: Reading): Promise<TopicContent | undefined> {
+    const { pacing, termsOf, entryOf, apply, logger, now, maxBytes, withheld, signal } = this.#options;
+    const { id, service, target } = record;
+    const terms = termsOf(service);
+    if (terms === undefined) throw new Error(`Service ${service} is not there`);
+    const { discoveryConfig: config, allowPrivateNetworks } = terms;
+    const givenBy = typeof target === 'string' ? target : target.topic;
+    const onWithheld = (asked: string): void => withheld.warn(service, asked, givenBy);
+    const isKnown = (known?.url ?? topic) === url;
+    const request = { config, givenBy, allowPrivateNetworks, maxBytes, onWithheld, signal, now };
+    let content: TopicContent | undefined;
+    let hasBegun = false;
+    await pacing.inTurn(url, async () => {
+      hasBegun = true;
+      // Others may have been told to wait meanwhile.
+      const until = heldUntil(entryOf(id)?.record ?? record, url, now());
+      if (until !== undefined) throw new HeldTopicError(heldMessage(url, until), until);
+      try {
+        const line = fetchLine(record, { purpose, url, topic });
+        content = await logged(logger, line, (onAnswer) =>
+          fetchTopic(url, { ...request, onAnswer, ...(isKnown ? { known } : {}) }),
+        );
+      } catch (error) {
+        const hold = holdOf(error, url, now());
+        if (hold === undefined) throw error;
+        await apply(id, { type: 'publisher-held', hold });
+        throw new HeldTopicError(error instanceof Error ? error.message : String(error), hold.until, error);
+      }
+    });
+    if (!hasBegun) throw new Error('The runtime stops: nothing is fetched any more.');
+    if (content === undefined || url === topic) return content;
+    return { ...content, validators: { ...content.validators, url } };
+  }
+}
+
+function heldMessage(url: string, until: number): string {
+  return `${url} is not fetched before ${new Date(until).toISOString()}, as it asked by Retry-After`;
+}
+
+/** The grant whose topic is the one to look at: one that works, else one that is to. */
+export function readableGrant({ grants }: SubscriptionRecord): GrantRecord | undefined {
+  return grants.find(isWorking) ?? grants.find((grant) => !isOver(grant)) ?? grants[0];
+}
+
+/** Whether a topic has a URL that can be fetched: FHIRcast's, say, has none. */
+export function isFetchable(topic: string): boolean {
+  return URL.canParse(topic) && /^https?:$/.test(new URL(topic).protocol);
+}

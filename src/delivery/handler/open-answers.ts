@@ -1,0 +1,24 @@
+import type { DeliveryAnswer } from '../delivery-answer.js';
+
+/** Answers that hubs wait for. */
+export class OpenAnswers {
+  #open = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  readonly #done = (): void => {
+    this.#open -= 1;
+    if (this.#open === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+  };
+
+  /** Counts an answer until it is there. */
+  counted(answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
+    this.#open += 1;
+    answer.then(this.#done, this.#done);
+    return answer;
+  }
+
+  /** Resolves when no hub waits for one. */
+  async none(): Promise<void> {
+    if (this.#open > 0) await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+  }
+}

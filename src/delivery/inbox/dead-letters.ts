@@ -1,0 +1,195 @@
+import type { Engine } from '../../engine/engine.js';
+import { WebSubError } from '../../errors.js';
+import type { Logger } from '../../logger.js';
+import type { RecordStore } from '../../store/record-store.js';
+import { withView } from '../../subscription/record/log-view.js';
+import { DEAD_LETTER_VIEW } from './dead-letter-view.js';
+import type { DeadLetterConfig } from '../delivery-config.js';
+import type { ContentDistributionMessage } from '../message/message.js';
+import { decodeEvent, type DeadLetterCause, type StoredEvent } from './stored-event.js';
+
+/** An event that was given up: no handler is run with it until it is replayed. */
+export interface DeadLetter {
+  /** The event's id: the same as on every run of its handler. */
+  readonly id: string;
+  /** The service's name. */
+  readonly service: string;
+  readonly subscriptionId: string;
+  readonly receivedAt: Date;
+  /** When it was given up. */
+  readonly deadSince: Date;
+  /** Why it was given up. */
+  readonly cause: DeadLetterCause;
+  /** Runs of the handler that failed, since it was received or last replayed. */
+  readonly attempts: number;
+  /** What the runs failed with, the oldest first: the last 200 of them, also from before a replay. */
+  readonly errors: readonly { readonly message: string; readonly at: Date }[];
+  /** The news; undefined where its subscription is gone. */
+  readonly event?: ContentDistributionMessage | undefined;
+}
+
+/** Dependencies of keeping dead letters. */
+export interface DeadLettersOptions {
+  readonly store: RecordStore;
+  readonly engine: Pick<Engine, 'inTurn'>;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** Undefined for a service the code does not have: its dead letters are kept and left alone. */
+  readonly retentionOf: (service: string) => Required<DeadLetterConfig> | undefined;
+  /** Stores an event as one that waits for its handler again, to be run at a later turn. Rejects where it cannot be stored. */
+  readonly revive: (event: StoredEvent) => Promise<void>;
+  readonly eventOf: (event: StoredEvent) => ContentDistributionMessage | undefined;
+}
+
+/** The events that were given up, as they lie in the store; which there are is known without reading it. */
+export class DeadLetters {
+  readonly #options: DeadLettersOptions;
+  /** Since when each of a service's is dead, by id, the oldest first; epoch milliseconds. */
+  readonly #services = new Map<string, Map<string, number>>();
+
+  constructor(options: DeadLettersOptions) {
+    this.#options = options;
+  }
+
+  /** How many there are, of all services. */
+  get count(): number {
+    return [...this.#services.values()].reduce((count, letters) => count + letters.size, 0);
+  }
+
+  /** Takes note of one that a previous process left. */
+  found({ id, service, deadSince = 0 }: StoredEvent): void {
+    this.#of(service).set(id, deadSince);
+  }
+
+  /** All that previous processes left were found. */
+  loaded(): void {
+    for (const [service, letters] of this.#services) {
+      this.#services.set(service, new Map([...letters].toSorted(([, one], [, other]) => one - other)));
+    }
+  }
+
+  /** Takes note of an event that was given up and is stored as such. Never rejects: what cannot be removed is later. */
+  async buried(event: StoredEvent): Promise<void> {
+    this.found(event);
+    try {
+      await this.#trim(event.service);
+    } catch (error) {
+      this.#options.logger.warn(
+        { err: error },
+        'dead letters past their number cannot be removed: the sweep tries again',
+      );
+    }
+  }
+
+  /** Removes those that are past their time or their number. */
+  async sweep(): Promise<void> {
+    for (const service of this.#services.keys()) await this.#trim(service);
+  }
+
+  /** Those of each service, the oldest first. What cannot be read is logged and left as it is. */
+  async *list(): AsyncGenerator<DeadLetter> {
+    const { eventOf, logger } = this.#options;
+    // Those that are there now: one that is replayed and fails again meanwhile does not come twice.
+    const there = [...this.#services.values()].flatMap((letters) => [...letters.keys()].map((id) => ({ letters, id })));
+    for (const { letters, id } of there) {
+      if (!letters.has(id)) continue;
+      const raw = await this.#options.store.get('event', id);
+      // It may have been replayed or discarded meanwhile.
+      if (!letters.has(id)) continue;
+      try {
+        const stored = decodeEvent(id, raw);
+        yield deadLetter(stored, eventOf(stored));
+      } catch (error) {
+        logger.error({ event: id, err: error }, 'a dead letter cannot be read: left as it is');
+      }
+    }
+  }
+
+  /**
+   * Has its handler run again, and tried again for as long as an event that has just come. Resolves when that is stored.
+   *
+   * @throws WebSubError where there is none of that id, or its service is not there
+   */
+  replay(id: string): Promise<void> {
+    return this.#inTurn(id, async () => {
+      const { store, logger, retentionOf, revive } = this.#options;
+      const [service, letters] = this.#holding(id);
+      if (retentionOf(service) === undefined) {
+        throw new WebSubError(
+          `The dead letter ${id} is for service "${service}", which is not declared: start it, too.`,
+        );
+      }
+      await revive(decodeEvent(id, await store.get('event', id)));
+      letters.delete(id);
+      logger.info({ event: id, service }, 'a dead letter is replayed');
+    });
+  }
+
+  /**
+   * Removes it for good.
+   *
+   * @throws WebSubError where there is none of that id
+   */
+  discard(id: string): Promise<void> {
+    return this.#inTurn(id, async () => {
+      const [service, letters] = this.#holding(id);
+      await this.#remove(letters, id);
+      this.#options.logger.info({ event: id, service }, 'a dead letter is discarded');
+    });
+  }
+
+  async #trim(service: string): Promise<void> {
+    const { retentionOf, now, logger } = this.#options;
+    const retention = retentionOf(service);
+    const letters = this.#of(service);
+    if (retention === undefined) return;
+    const { keepSeconds, keepCount } = retention;
+    const oldest = now() - keepSeconds * 1000;
+    for (const [id, since] of letters) {
+      if (letters.size <= keepCount && since >= oldest) return;
+      await this.#inTurn(id, async () => {
+        if (!letters.has(id)) return;
+        await this.#remove(letters, id);
+        const why = since < oldest ? `older than ${keepSeconds} s` : `more than ${keepCount} are there`;
+        logger.warn({ event: id, service }, `a dead letter is removed: ${why}`);
+      });
+    }
+  }
+
+  async #remove(letters: Map<string, number>, id: string): Promise<void> {
+    await this.#options.store.delete('event', id);
+    letters.delete(id);
+  }
+
+  #inTurn<T>(id: string, work: () => Promise<T>): Promise<T> {
+    return this.#options.engine.inTurn(`dead letter ${id}`, work);
+  }
+
+  #holding(id: string): readonly [service: string, letters: Map<string, number>] {
+    for (const [service, letters] of this.#services) if (letters.has(id)) return [service, letters];
+    throw new WebSubError(`There is no dead letter ${id}.`);
+  }
+
+  #of(service: string): Map<string, number> {
+    const known = this.#services.get(service) ?? new Map<string, number>();
+    this.#services.set(service, known);
+    return known;
+  }
+}
+
+function deadLetter(stored: StoredEvent, event: ContentDistributionMessage | undefined): DeadLetter {
+  const { id, service, subscriptionId, receivedAt, deadSince = 0, deadCause = 'failed', attempts, errors } = stored;
+  const letter: DeadLetter = {
+    id,
+    service,
+    subscriptionId,
+    receivedAt: new Date(receivedAt),
+    deadSince: new Date(deadSince),
+    cause: deadCause,
+    attempts,
+    errors: errors.map(({ message, at }) => ({ message, at: new Date(at) })),
+    event,
+  };
+  return withView(letter, DEAD_LETTER_VIEW);
+}

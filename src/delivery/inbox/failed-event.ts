@@ -1,0 +1,59 @@
+import { UnrecoverableEventError } from '../../errors.js';
+import { reasonOf } from '../../store/store-failure.js';
+import { backoffMs, FAILURE_BACKOFF } from '../../subscription/backoff.js';
+import { textOf } from '../handler/handler-run.js';
+import { notBefore } from '../fetch/held-topic.js';
+import type { StoredEvent } from './stored-event.js';
+
+/** More than three days of tries have. */
+const KEPT_ERRORS = 200;
+const LONGEST_ERROR = 1_000;
+
+/** When an event is tried, and for how long. */
+export interface RetryTerms {
+  /** When its handler failed, in epoch milliseconds. */
+  readonly at: number;
+  /** From 0 to 1. */
+  readonly random: number;
+  readonly retryForSeconds: number;
+}
+
+/**
+ * An event after one more run of its handler that failed: with its next try, or as a dead letter when its time is over or no try
+ * can help.
+ */
+export function failedEvent(
+  event: StoredEvent,
+  error: Error,
+  { at, random, retryForSeconds }: RetryTerms,
+): StoredEvent {
+  const attempts = event.attempts + 1;
+  const errors = withError(event, error, at);
+  if (error instanceof UnrecoverableEventError) {
+    return { ...event, attempts, errors, nextAttemptAt: at, deadSince: at, deadCause: 'unrecoverable' };
+  }
+  const end = (event.triedSince ?? event.receivedAt) + retryForSeconds * 1000;
+  const backoff = at + backoffMs(attempts, random, FAILURE_BACKOFF);
+  // The last try is at the end of the time, not before it.
+  const nextAttemptAt = Math.min(Math.max(backoff, notBefore(error)), Math.max(at, end));
+  return { ...event, attempts, errors, nextAttemptAt, deadSince: at >= end ? at : undefined };
+}
+
+/** An event that is a dead letter because the process ended each time its handler ran. No run of the handler has failed. */
+export function crashedEvent(event: StoredEvent, error: Error, at: number): StoredEvent {
+  return { ...event, errors: withError(event, error, at), nextAttemptAt: at, deadSince: at, deadCause: 'crashed' };
+}
+
+/** A dead letter as an event that waits again, and comes after all that was received by now. */
+export function revivedEvent(event: StoredEvent, at: number): StoredEvent {
+  const tried = { position: undefined, attempts: 0, triedSince: at, nextAttemptAt: at };
+  return { ...event, ...tried, deadSince: undefined, deadCause: undefined };
+}
+
+function withError({ errors }: StoredEvent, error: Error, at: number): StoredEvent['errors'] {
+  // A character that the cut has halved could not be stored.
+  const message = textOf(reasonOf(error))
+    .slice(0, LONGEST_ERROR)
+    .replace(/\p{Cs}$/u, '');
+  return [...errors, { message, at }].slice(-KEPT_ERRORS);
+}

@@ -1,0 +1,41 @@
+import type { Engine, Timetable } from '../../engine/engine.js';
+import type { RecordStore } from '../../store/record-store.js';
+
+/** How long a store that was too slow is left alone, in milliseconds. */
+const PAUSE_MS = 60_000;
+/** In an outage there may be any number. */
+const MOST = 10_000;
+
+/** What taking back works with. */
+export interface WithdrawalsOptions {
+  readonly store: Pick<RecordStore, 'delete'>;
+  readonly engine: Pick<Engine, 'timetable'>;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * Events that were not stored in time. The store may have them later all the same, and the next start would hand them over
+ * after what the hub has sent instead: they are removed.
+ */
+export class Withdrawals {
+  readonly #options: WithdrawalsOptions;
+  readonly #due: Timetable;
+
+  constructor(options: WithdrawalsOptions) {
+    this.#options = options;
+    this.#due = options.engine.timetable((id) => void this.#remove(id));
+  }
+
+  add(id: string): void {
+    if (this.#due.size < MOST) this.#due.set(id, this.#options.now() + PAUSE_MS);
+  }
+
+  async #remove(id: string): Promise<void> {
+    try {
+      await this.#options.store.delete('event', id);
+    } catch {
+      this.add(id);
+    }
+  }
+}

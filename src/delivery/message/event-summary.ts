@@ -1,0 +1,67 @@
+import { capabilityOf, secretRedactor } from '../../hub/redaction/hub-text.js';
+import { decodeText } from '../../protocol/encoding/charset.js';
+import { FORM_TYPE, isJsonType, isTextType } from '../../protocol/encoding/media-type.js';
+import type { ContentDistributionMessage } from './message.js';
+import type { EventSource } from './received-content.js';
+
+/** How much of the text a summary has, in characters (code points). */
+const KEPT_CHARACTERS = 200;
+
+/** How much of the content is decoded for that, in bytes: a character takes four at most. */
+const READ_BYTES = 2048;
+
+/** An event in a log: `console.log(event)` and `JSON.stringify(event)` write it. It has no secret and no callback. */
+export interface EventSummary {
+  readonly id: string;
+  /** The service's name. */
+  readonly service: string;
+  readonly topic: string;
+  readonly source: EventSource;
+  /** Which run of the handler this is, from 1. */
+  readonly attempt: number;
+  /** The media type alone, in lower case; empty where the hub sent none. One over 200 characters is cut, with `…`. */
+  readonly contentType: string;
+  /** Bytes of the content, without its `Content-Encoding`. */
+  readonly size: number;
+  /** The first 200 characters, with `…` where there are more; absent for binary content. */
+  readonly text?: string;
+}
+
+/** Summarizes an event. Decodes the beginning of its content alone, and never throws. */
+export function eventSummary(event: ContentDistributionMessage, contentTypeHeader: string | undefined): EventSummary {
+  const { id, subscription, grant, source, attempt, contentType } = event;
+  const bytes = event.bytes();
+  const text = event.undecodable ? undefined : beginningOf(bytes, contentType, contentTypeHeader);
+  const redact = secretRedactor(capabilityOf(grant.callback));
+  const summary = {
+    id,
+    service: subscription.service,
+    topic: grant.topic,
+    source,
+    attempt,
+    contentType: shortened(contentType, redact),
+    size: bytes.byteLength,
+  };
+  return text === undefined ? summary : { ...summary, text: shortened(text, redact) };
+}
+
+/** The beginning of the text; undefined where the content is binary. */
+function beginningOf(bytes: Uint8Array, type: string, header: string | undefined): string | undefined {
+  const isText = isJsonType(type) || isTextType(type) || type === FORM_TYPE;
+  if (!isText && type !== '') return undefined;
+  const text = decodeText(bytes.subarray(0, READ_BYTES), header);
+  const isWhole = bytes.byteLength <= READ_BYTES;
+  // The cut may go through the last character.
+  const sure = isWhole ? text : text.replace(/\uFFFD$/u, '');
+  // oxlint-disable-next-line no-control-regex -- binary content has control characters
+  const isBinary = isText ? sure.includes('\0') : /[\0-\x08\x0E-\x1A\x1C-\x1F\uFFFD]/u.test(sure);
+  return isBinary ? undefined : sure;
+}
+
+/** A hub may have written the callback into the content or its type: it is taken out before the cut. */
+function shortened(text: string, redact: (text: string) => string): string {
+  const characters = Array.from(redact(text));
+  return characters.length > KEPT_CHARACTERS
+    ? `${characters.slice(0, KEPT_CHARACTERS).join('')}…`
+    : characters.join('');
+}

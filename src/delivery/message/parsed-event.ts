@@ -1,0 +1,85 @@
+import { UnrecoverableEventError } from '../../errors.js';
+import type { StandardSchema, StandardSchemaIssue } from './standard-schema.js';
+
+/** Issues that an error lists; the others are counted. */
+const MOST_ISSUES = 20;
+/** Characters of a path, and of a message. */
+const LONGEST = 200;
+/** Text of this length is hidden wherever it stands in a message; shorter text only in quotes. */
+const SHORTEST_HIDDEN = 8;
+
+/**
+ * The output of a schema for a JSON body.
+ *
+ * @param json reads the body
+ * @throws UnrecoverableEventError where the body is no JSON, or the schema has issues with it
+ * @throws RangeError where the body is over the bounds
+ * @throws TypeError where the schema is none
+ */
+export async function parsedWith<Output>(schema: StandardSchema<Output>, json: () => unknown): Promise<Output> {
+  const validate = validatorOf(schema);
+  const value = read(json);
+  const result = await validate(value);
+  if (result.issues === undefined) return result.value;
+  throw new UnrecoverableEventError(`The JSON body does not match the schema: ${listed(result.issues, value)}`);
+}
+
+function validatorOf<Output>(schema: StandardSchema<Output>): StandardSchema<Output>['~standard']['validate'] {
+  // Plain JavaScript may pass anything.
+  const given: { readonly '~standard'?: Partial<StandardSchema<Output>['~standard']> } | null | undefined = schema;
+  const standard = given?.['~standard'];
+  if (typeof standard?.validate !== 'function' || standard.version !== 1) {
+    throw new TypeError('event.parse() needs a Standard Schema of version 1 (https://standardschema.dev).');
+  }
+  return (value) => schema['~standard'].validate(value);
+}
+
+function read(json: () => unknown): unknown {
+  try {
+    return json();
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    // Its own message quotes the body.
+    throw new UnrecoverableEventError('The body is not valid JSON.', { cause });
+  }
+}
+
+function listed(issues: readonly StandardSchemaIssue[], value: unknown): string {
+  const told = issues.slice(0, MOST_ISSUES).map((issue) => described(issue, value));
+  const others = issues.length - told.length;
+  return `${told.join('; ')}${others > 0 ? `; and ${others} more` : ''}`;
+}
+
+function described({ message, path = [] }: StandardSchemaIssue, value: unknown): string {
+  const keys = path.map((step) => (typeof step === 'object' ? step.key : step));
+  const place = cut(keys.map(String).join('.'));
+  const words = cut(withoutValue(message, valueAt(value, keys)));
+  return place === '' ? words : `${place}: ${words}`;
+}
+
+function valueAt(value: unknown, keys: readonly PropertyKey[]): unknown {
+  let found = value;
+  for (const key of keys) {
+    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) return undefined;
+    found = Reflect.get(found, key);
+  }
+  return found;
+}
+
+/** Some libraries quote the value in their message. It may be a secret. */
+function withoutValue(message: string, value: unknown): string {
+  if (typeof value === 'number') {
+    return message.replace(/(?<![\w.])-?\d[\d.]*(?:e[+-]?\d+)?/gi, (found) => (Number(found) === value ? '…' : found));
+  }
+  if (typeof value !== 'string' && (typeof value !== 'object' || value === null)) return message;
+  const quoted = JSON.stringify(value);
+  const text = typeof value === 'string' ? value : quoted;
+  let hidden = message.replaceAll(quoted, '…').replaceAll(`"${text}"`, '…').replaceAll(`'${text}'`, '…');
+  if (text.length >= SHORTEST_HIDDEN) hidden = hidden.replaceAll(text, '…');
+  return hidden;
+}
+
+function cut(text: string): string {
+  const plain = text.replace(/\p{Cc}/gu, ' ');
+  return plain.length > LONGEST ? `${plain.slice(0, LONGEST)}…` : plain;
+}

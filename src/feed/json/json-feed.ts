@@ -1,0 +1,83 @@
+import { authorOf, firstFilled, parsedEntry, present } from '../entry/entry.js';
+import { readDate } from '../entry/entry-date.js';
+import { resolveUrl, type LinkBase } from '../entry/entry-url.js';
+import type { FeedAuthor, ParsedEntry, ParsedFeed } from '../feed.js';
+import { checkEntryCount } from '../feed-bounds.js';
+import { inheritedAuthors } from '../xml/inherited-authors.js';
+import { collapsed } from '../plain-text.js';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Whether a value read from JSON is a JSON Feed: its `version` says so, or it has items and says where it lies. */
+export function isJsonFeed(value: unknown): value is Json {
+  if (!isObject(value)) return false;
+  if (typeof value['version'] === 'string') return /\bjsonfeed\.org\/version\//.test(value['version']);
+  return (
+    Array.isArray(value['items']) && (stringOf(value['feed_url']) ?? stringOf(value['home_page_url'])) !== undefined
+  );
+}
+
+/**
+ * Reads a JSON Feed, 1.0 or 1.1. What is of another type than it should be is passed over.
+ *
+ * @throws RangeError where it has too many items
+ */
+export function jsonFeed(feed: Json, base: LinkBase): ParsedFeed {
+  const items = listOf(feed['items']).filter(isObject);
+  checkEntryCount(items.length);
+  const authors = authorsOf(feed, base);
+  const inherited = inheritedAuthors(authors);
+  return {
+    format: 'json-feed',
+    ...present({
+      title: collapsed(stringOf(feed['title'])),
+      id: stringOf(feed['feed_url']),
+      url: resolveUrl(stringOf(feed['home_page_url']), base),
+    }),
+    authors,
+    entries: items.map((item) => jsonItem(item, base, inherited)),
+    raw: feed,
+  };
+}
+
+/** @param inherited who wrote it where it names nobody */
+function jsonItem(item: Json, base: LinkBase, inherited: () => readonly FeedAuthor[]): ParsedEntry {
+  const own = authorsOf(item, base);
+  const [url, externalUrl] = [item['url'], item['external_url']].map((link) => resolveUrl(stringOf(link), base));
+  return parsedEntry({
+    id: idOf(item['id']),
+    url: url ?? externalUrl,
+    title: collapsed(stringOf(item['title'])),
+    published: readDate(stringOf(item['date_published'])),
+    updated: readDate(stringOf(item['date_modified'])),
+    authors: own.length > 0 ? own : inherited(),
+    summary: stringOf(item['summary']),
+    content: stringOf(item['content_html']) ?? stringOf(item['content_text']),
+    raw: item,
+  });
+}
+
+/** `authors` of 1.1, else `author` of 1.0. */
+function authorsOf(holder: Json, base: LinkBase): readonly FeedAuthor[] {
+  const [authors, author] = [listOf(holder['authors']), [holder['author']]].map((list) =>
+    list.filter(isObject).flatMap(({ name, url }) => authorOf(stringOf(name), stringOf(url), undefined, base)),
+  );
+  return firstFilled(authors, author);
+}
+
+/** A number is to be taken for the string it is written as (JSON Feed 1.1, Items). */
+function idOf(id: unknown): string | undefined {
+  return typeof id === 'number' ? String(id) : stringOf(id);
+}
+
+function stringOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value.trim() !== '' ? value : undefined;
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

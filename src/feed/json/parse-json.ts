@@ -1,0 +1,65 @@
+import { MAX_DEPTH } from '../../protocol/links/link-reader.js';
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+const COMMA = 44;
+const OPENING = 123;
+const CLOSING = 125;
+
+/**
+ * Parses JSON within the bounds of PROTOCOL D12: whatever walks through it later bears its depth.
+ *
+ * @param maxValues how many values it may have in objects and arrays, these counted
+ * @throws SyntaxError where it is not well-formed
+ * @throws RangeError where it is nested more than 512 deep, or has more values
+ */
+export function parseJson(text: string, maxValues = Infinity): unknown {
+  checkBounds(text, maxValues);
+  return JSON.parse(text.replace(/^\uFEFF/, ''));
+}
+
+/** Each character is looked at once, strings apart: their ends are searched for. */
+function checkBounds(text: string, maxValues: number): void {
+  if (maxValues === Infinity && hasFewContainers(text)) return;
+  let depth = 0;
+  let values = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = endOfString(text, at);
+      continue;
+    }
+    // `[` and `{`, `]` and `}`: each pair differs in one bit.
+    const bracket = code | 32;
+    if (bracket === CLOSING) {
+      depth -= 1;
+    } else if (bracket === OPENING || code === COMMA) {
+      values += 1;
+      if (bracket === OPENING) depth += 1;
+      if (depth > MAX_DEPTH) throw new RangeError(`The JSON is nested more than ${MAX_DEPTH} deep`);
+      if (values > maxValues) throw new RangeError(`The JSON has more than ${maxValues} values`);
+    }
+  }
+}
+
+/** Whether there are too few brackets to nest too deep. Most JSON has few, and is not looked at any closer. */
+function hasFewContainers(text: string): boolean {
+  let left = MAX_DEPTH;
+  for (const bracket of ['{', '[']) {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+      if (left === 0) return false;
+      left -= 1;
+    }
+  }
+  return true;
+}
+
+/** The index of its closing quote, or the length of the text. */
+function endOfString(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes += 1;
+    if (backslashes % 2 === 0) return at;
+  }
+  return text.length;
+}

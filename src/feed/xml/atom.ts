@@ -1,0 +1,71 @@
+import { authorOf, firstFilled, parsedEntry, present } from '../entry/entry.js';
+import { readDate } from '../entry/entry-date.js';
+import { innerBase, resolveUrl, type LinkBase } from '../entry/entry-url.js';
+import type { FeedAuthor, ParsedEntry, ParsedFeed } from '../feed.js';
+import type { AtomDocument } from '../feedsmith.js';
+import { inheritedAuthors } from './inherited-authors.js';
+import { collapsed, plainText } from '../plain-text.js';
+import { youtubeVideo } from '../youtube.js';
+
+type AtomEntry = NonNullable<AtomDocument['entries']>[number];
+type Links = AtomEntry['links'];
+type Persons = AtomEntry['authors'];
+type Text = AtomEntry['title'];
+
+/** Reads what feedsmith made of an Atom feed (RFC 4287). */
+export function atomFeed(document: AtomDocument, outer: LinkBase): ParsedFeed {
+  const base = innerBase(document.xml?.base, outer);
+  const authors = authorsOf(document.authors, base);
+  const inherited = inheritedAuthors(authors);
+  return {
+    format: 'atom',
+    ...present({
+      title: textOf(document.title),
+      id: document.id,
+      url: alternate(document.links, base),
+      updated: readDate(document.updated),
+    }),
+    authors,
+    entries: (document.entries ?? []).map((entry) => atomEntry(entry, base, inherited)),
+    raw: document,
+  };
+}
+
+/** @param inherited who wrote it where it names nobody (RFC 4287, section 4.2.1) */
+function atomEntry(entry: AtomEntry, feedBase: LinkBase, inherited: () => readonly FeedAuthor[]): ParsedEntry {
+  const base = innerBase(entry.xml?.base, feedBase);
+  const own = firstFilled(authorsOf(entry.authors, base), authorsOf(entry.source?.authors, base));
+  return parsedEntry({
+    id: entry.id,
+    url: alternate(entry.links, base),
+    title: textOf(entry.title),
+    published: readDate(entry.published),
+    updated: readDate(entry.updated),
+    authors: own.length > 0 ? own : inherited(),
+    summary: entry.summary?.value,
+    content: entry.content?.value,
+    youtube: youtubeVideo(entry.yt),
+    raw: entry,
+  });
+}
+
+/**
+ * Where an entry is to be read: its link `alternate`, which a link without a relation is (RFC 4287, section 4.2.7.2); of
+ * several the first in HTML.
+ */
+export function alternate(links: Links, base: LinkBase): string | undefined {
+  const alternates = (links ?? []).filter(({ rel = 'alternate' }) =>
+    /^(?:http:\/\/www\.iana\.org\/assignments\/relation\/)?alternate$/i.test(rel),
+  );
+  const preferred = alternates.find(({ type = 'text/html' }) => type.startsWith('text/html')) ?? alternates[0];
+  return resolveUrl(preferred?.href, base);
+}
+
+export function authorsOf(persons: Persons, base: LinkBase): readonly FeedAuthor[] {
+  return (persons ?? []).flatMap(({ name, uri, email }) => authorOf(name, uri, email, base));
+}
+
+/** A text construct as text (RFC 4287, section 3.1). */
+function textOf(text: Text): string | undefined {
+  return /html/i.test(text?.type ?? '') ? plainText(text?.value) : collapsed(text?.value);
+}

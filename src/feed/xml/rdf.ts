@@ -1,0 +1,46 @@
+import { alternate, authorsOf } from './atom.js';
+import { authorOf, firstFilled, parsedEntry, present } from '../entry/entry.js';
+import { readDate } from '../entry/entry-date.js';
+import { innerBase, resolveUrl, type LinkBase } from '../entry/entry-url.js';
+import type { FeedAuthor, ParsedEntry, ParsedFeed } from '../feed.js';
+import type { RdfDocument } from '../feedsmith.js';
+import { plainText } from '../plain-text.js';
+
+type RdfItem = NonNullable<RdfDocument['items']>[number];
+
+/** Reads what feedsmith made of RSS 1.0 or 0.90, which are RDF. */
+export function rdfFeed(document: RdfDocument, outer: LinkBase): ParsedFeed {
+  const base = innerBase(document.xml?.base, outer);
+  return {
+    format: 'rdf',
+    ...present({
+      title: plainText(document.title),
+      id: document.rdf?.about,
+      url: resolveUrl(document.link, base) ?? alternate(document.atom?.links, base),
+      updated: readDate(document.dc?.dates?.[0]),
+    }),
+    authors: creatorsOf(document, base),
+    entries: (document.items ?? []).map((item) => rdfItem(item, base)),
+    raw: document,
+  };
+}
+
+function rdfItem(item: RdfItem, feedBase: LinkBase): ParsedEntry {
+  const base = innerBase(item.xml?.base, feedBase);
+  return parsedEntry({
+    id: item.rdf?.about ?? item.atom?.id,
+    url: resolveUrl(item.link, base) ?? alternate(item.atom?.links, base),
+    title: plainText(item.title),
+    published: readDate(item.dc?.dates?.[0] ?? item.atom?.published),
+    updated: readDate(item.dcterms?.modified?.[0] ?? item.atom?.updated),
+    authors: creatorsOf(item, base),
+    summary: item.description,
+    content: item.content?.encoded,
+    raw: item,
+  });
+}
+
+function creatorsOf({ dc, atom }: Pick<RdfItem, 'dc' | 'atom'>, base: LinkBase): readonly FeedAuthor[] {
+  const creators = dc?.creators?.flatMap((name) => authorOf(name, undefined, undefined, base));
+  return firstFilled(creators, authorsOf(atom?.authors, base));
+}

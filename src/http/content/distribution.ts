@@ -1,0 +1,197 @@
+import type { DeliveryAnswer } from '../../delivery/delivery-answer.js';
+import { contentCodings } from '../../protocol/encoding/content-encoding.js';
+import { readSignature, SignatureCheck, type ReadSignature } from '../../protocol/signature.js';
+import { isOver, isUnasked } from '../../subscription/machine/state.js';
+import { acknowledgement, closingRefusal, refusal, STOPPED, unavailable, type CallbackAnswer } from '../answer.js';
+import { acceptedKeys } from './accepted-keys.js';
+import type { BodyProblem, CallbackRequest, HeaderPairs } from '../callback-request.js';
+import type { CallbackOptions, ServedMatch } from '../callback.js';
+import { decodeBody } from './decoding.js';
+import type { Exchange } from '../exchange.js';
+import { heardFromHub } from './heard-from-hub.js';
+import type { RequestLog } from '../request-log.js';
+import { SentContent } from './sent-content.js';
+
+/** Seconds after which a hub may come again when the inbox is full, or the store is down. */
+const COME_AGAIN_SECONDS = 30;
+
+/**
+ * Answers a POST: content distribution (WebSub section 7). Refusals that need only the headers come before the body is asked for
+ * (PROTOCOL C6).
+ */
+export function answerDistribution(options: CallbackOptions, match: ServedMatch, exchange: Exchange): void {
+  const refused = refusedOutright(match);
+  if (refused !== undefined) {
+    exchange.answer(() => refused);
+    return;
+  }
+  const { request, log } = exchange;
+  const { grant, service } = match;
+  const { keys, unsigned } = acceptedKeys(grant.secrets, options.now());
+  const signature = readSignature(signatureHeader(request), service.signature.algorithms);
+  if (!unsigned && 'problem' in signature) {
+    log?.rejected();
+    exchange.answer(() => rejected(options, match, signature));
+    return;
+  }
+  if (options.delivery.isFull(service)) {
+    exchange.answer(() => full(options, match));
+    return;
+  }
+  const check = 'problem' in signature ? undefined : new SignatureCheck(signature, keys);
+  request.read(
+    options.limits,
+    grant.id,
+    (chunk) => check?.update(chunk),
+    (read) =>
+      exchange.answer(() => {
+        if ('problem' in read) return unread(options, match, read.problem);
+        log?.read(read.bytes);
+        const isSigned = check?.holds() === true;
+        if (!isSigned && !unsigned) {
+          log?.rejected();
+          return rejected(options, match, signature);
+        }
+        heardFromHub(options, match, request, isSigned);
+        return received(options, match, exchange, read.bytes);
+      }),
+  );
+}
+
+/** The answer to content that is not to be read at all. */
+function refusedOutright({ entry: { record }, grant }: ServedMatch): CallbackAnswer | undefined {
+  if (isUnasked(grant)) return refusal(404, 'there is no such subscription yet');
+  if (record.hold === 'handler-refused' && grant.verifiedAt === undefined) {
+    return refusal(404, 'this subscription was refused');
+  }
+  if (isOver(grant) || record.hold === 'deleted') return refusal(410, 'this subscription has ended');
+  return undefined;
+}
+
+/** The answer to content that there is no room for. Nobody knows whether it is genuine. */
+function full({ refused }: CallbackOptions, match: ServedMatch): CallbackAnswer {
+  const reason = 'too many events wait';
+  refused.noteUnread(match, reason);
+  return unavailable(reason, COME_AGAIN_SECONDS);
+}
+
+/** The answer to genuine content. */
+function received(
+  options: CallbackOptions,
+  match: ServedMatch,
+  { request, log }: Exchange,
+  raw: Uint8Array,
+): CallbackAnswer | Promise<CallbackAnswer> {
+  const headers = request.headers();
+  const codings = contentCodings(request.header('content-encoding'));
+  if (codings.length === 0) return handOver(options, match, new SentContent(headers, raw), 0, log);
+  return receivedCoded(options, match, headers, { raw, codings, log });
+}
+
+/** The answer to genuine content that has a `Content-Encoding`. */
+async function receivedCoded(
+  options: CallbackOptions,
+  match: ServedMatch,
+  headers: () => HeaderPairs,
+  {
+    raw,
+    codings,
+    log,
+  }: { readonly raw: Uint8Array; readonly codings: readonly string[]; readonly log: RequestLog | undefined },
+): Promise<CallbackAnswer> {
+  const begun = performance.now();
+  const decoded = await decodeBody(raw, codings, options.limits, match.grant.id);
+  const spentMs = performance.now() - begun;
+  if ('bytes' in decoded) {
+    // Content that was never coded is not stored twice.
+    const bytes = decoded.bytes === raw ? undefined : decoded.bytes;
+    return handOver(options, match, new SentContent(headers, raw, bytes), spentMs, log);
+  }
+  if (decoded.problem === 'too-large') return refusal(413, 'the content is too large when decoded');
+  if (decoded.problem === 'given-up') {
+    return unavailableFor(options, match, 'there is no room to decode the content now');
+  }
+  return handOver(options, match, new SentContent(headers, raw, 'undecodable'), spentMs, log);
+}
+
+/**
+ * Nothing is waited for where the handler has just returned.
+ *
+ * @param spentMs milliseconds since the last byte came
+ */
+function handOver(
+  options: CallbackOptions,
+  match: ServedMatch,
+  content: SentContent,
+  spentMs: number,
+  log: RequestLog | undefined,
+): CallbackAnswer | Promise<CallbackAnswer> {
+  // The content may have taken its time.
+  if (options.isClosed()) return STOPPED;
+  const { entry, grant, service } = match;
+  const failure = options.storeFailure?.();
+  if (failure !== undefined) {
+    options.logger.error({ subscription: entry.record.id, err: failure }, 'an event cannot be stored: 503');
+    return unavailableFor(options, match, 'the event could not be stored');
+  }
+  const answer = options.delivery.deliver(service, entry, grant, content, spentMs, log?.received);
+  return answer instanceof Promise
+    ? answer.then((given) => toCallbackAnswer(options, match, given))
+    : toCallbackAnswer(options, match, answer);
+}
+
+function toCallbackAnswer(options: CallbackOptions, match: ServedMatch, answer: DeliveryAnswer): CallbackAnswer {
+  if (answer.type === 'deleted') return refusal(410, answer.error.message, answer.error);
+  if (answer.type === 'unavailable') return unavailableFor(options, match, answer.reason);
+  return acknowledgement(202, answer.acknowledgement);
+}
+
+/** Genuine content that cannot be taken now: what hubs that do not come again would lose is made up for (PROTOCOL C7). */
+function unavailableFor({ refused }: CallbackOptions, match: ServedMatch, reason: string): CallbackAnswer {
+  refused.note(match, reason);
+  return unavailable(reason, COME_AGAIN_SECONDS);
+}
+
+function signatureHeader(request: CallbackRequest): string | undefined {
+  const sha1 = request.header('x-hub-signature');
+  const sha256 = request.header('x-hub-signature-256');
+  if (sha256 === undefined) return sha1;
+  return sha1 === undefined ? sha256 : `${sha1},${sha256}`;
+}
+
+function unread(options: CallbackOptions, match: ServedMatch, problem: BodyProblem): CallbackAnswer {
+  const { logger, limits, refused } = options;
+  const fields = { subscription: match.entry.record.id };
+  if (problem === 'failed') {
+    const reason = 'the content could not be received now';
+    refused.noteUnread(match, reason);
+    return { ...unavailable(reason, COME_AGAIN_SECONDS), close: true };
+  }
+  if (problem === 'too-large') {
+    logger.warn(fields, `content over ${limits.maxBodyBytes} bytes was refused: see security.maxBodyBytes`);
+    return closingRefusal(413, 'the content is too large');
+  }
+  if (problem === 'stalled') {
+    logger.warn(fields, `content did not arrive within ${limits.bodyTimeoutMs} ms: see security.bodyTimeoutMs`);
+    return closingRefusal(408, 'the content did not arrive in time');
+  }
+  if (problem === 'crowded-out') {
+    logger.warn(fields, 'content was cut off, as too much was arriving at once: see security.maxInFlightBytes');
+    return closingRefusal(408, 'too much content is arriving at once');
+  }
+  if (problem === 'aborted') return closingRefusal(408, 'the content did not arrive whole');
+  logger.error(
+    fields,
+    'the body was read before it got here, and its bytes are needed to check the signature: mount the runtime before ' +
+      'any body parser, or have the parser keep the bytes as request.rawBody',
+  );
+  return refusal(500, 'the body was read by another part of the server');
+}
+
+/** The answer to content that is not signed as it has to be. */
+function rejected({ rejections }: CallbackOptions, match: ServedMatch, signature: ReadSignature): CallbackAnswer {
+  rejections.note(match, signature);
+  return match.service.signature.onFailure === 'acknowledge'
+    ? acknowledgement(202, undefined)
+    : refusal(403, 'the content is not signed as it has to be');
+}

@@ -1,0 +1,66 @@
+import type { Hooks } from '../../delivery/hooks.js';
+import { OnceAMinute } from '../../delivery/once-a-minute.js';
+import { SignatureError } from '../../errors.js';
+import type { Logger } from '../../logger.js';
+import type { ReadSignature } from '../../protocol/signature.js';
+import { failureOf } from '../../subscription/record/failure.js';
+import type { CallbackMatch, Registry } from '../../subscription/registry/registry.js';
+import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
+
+/** Dependencies of {@link Rejections}. */
+export interface RejectionsOptions {
+  readonly registry: Pick<Registry, 'apply'>;
+  readonly hooks: Hooks;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * Notes content that is not signed as it has to be. Each is counted and told to the hook; one a minute is logged and kept as the
+ * subscription's `lastError`, so that a flood of them costs neither memory nor writes.
+ */
+export class Rejections {
+  readonly #options: RejectionsOptions;
+  readonly #minutes = new OnceAMinute();
+
+  constructor(options: RejectionsOptions) {
+    this.#options = options;
+  }
+
+  note({ entry, grant }: CallbackMatch, signature: ReadSignature): void {
+    const { registry, hooks, logger, now } = this.#options;
+    const { record, counters } = entry;
+    counters.rejected();
+    hooks.emit('rejected', () => ({
+      subscription: subscriptionSnapshot(record, counters.stats()),
+      grant: grantSnapshot(grant),
+      error: errorOf(signature, grant.hub),
+      at: new Date(now()),
+    }));
+    const heldBack = this.#minutes.pass(entry, now());
+    if (heldBack === undefined) return;
+    const error = errorOf(signature, grant.hub);
+    const { id } = record;
+    logger.warn({ subscription: id, hub: grant.hub, topic: grant.topic, notLogged: heldBack }, error.message);
+    registry
+      .apply(id, { type: 'content-rejected', failure: failureOf(error, 'unsigned', now()) })
+      .catch((cause: unknown) => logger.error({ subscription: id, err: cause }, 'a failure could not be noted'));
+  }
+}
+
+function errorOf(signature: ReadSignature, hub: string): SignatureError {
+  return new SignatureError(explain(signature, hub));
+}
+
+function explain(signature: ReadSignature, hub: string): string {
+  if (!('problem' in signature)) {
+    return 'The content is not signed with the secret of this subscription, or something on the way has changed its bytes';
+  }
+  if (signature.problem === 'malformed') return 'The signature of the content is malformed';
+  if (signature.problem === 'algorithm') return 'The content is signed with an algorithm that is not accepted';
+  return (
+    `The content is not signed, although hub ${hub} was given a secret. ` +
+    'If this hub does not sign, set secret: false to accept unsigned content'
+  );
+}

@@ -1,0 +1,109 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import { ListenerError } from '../../errors.js';
+import { onDemand } from '../../on-demand.js';
+import { deferContinue } from '../body/expect-continue.js';
+
+/** Milliseconds between looks at which connections have become idle, while closing. */
+const IDLE_CHECK_MS = 20;
+
+/** A certificate and its key, and what else node:tls takes. */
+export type TlsOptions = SecureContextOptions;
+
+/** Where to listen. */
+export interface ListenOptions {
+  readonly port: number;
+  /** All interfaces where it is undefined. */
+  readonly host: string | undefined;
+  readonly tls: TlsOptions | undefined;
+  /** Connections taken at the same time; further ones are closed at once. */
+  readonly maxConnections: number;
+  /** Told of each connection that was closed for that. */
+  readonly onDrop?: () => void;
+  /** Told of what goes wrong while it listens: a connection that could not be accepted. */
+  readonly onError: (error: Error) => void;
+}
+
+/** A server of our own. */
+export interface Listener {
+  readonly port: number;
+  /** Takes no new connections, and resolves when those there are have ended; `force` ends them. */
+  close(options?: { readonly force: boolean }): Promise<void>;
+}
+
+/**
+ * Listens for callbacks.
+ *
+ * @throws ListenerError that names the port and says what to do
+ */
+export async function listen(
+  handler: RequestListener,
+  { port, host, tls, maxConnections, onDrop = () => {}, onError }: ListenOptions,
+): Promise<Listener> {
+  const silent = new Set<Socket>();
+  const onRequest: RequestListener = (request, response) => {
+    if (silent.size > 0) silent.delete(request.socket);
+    handler(request, response);
+  };
+  const server = tls === undefined ? createServer(onRequest) : onDemand('node:https').createServer(tls, onRequest);
+  server.maxConnections = maxConnections;
+  server.on('drop', onDrop);
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    deferContinue(request, response);
+    onRequest(request, response);
+  });
+  server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => watchSilent(silent, socket));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenerError(error, port, host)));
+    server.listen(port, host, resolve);
+  });
+  server.removeAllListeners('error').on('error', onError);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a server that listens on a port has an AddressInfo
+  const address = server.address() as AddressInfo;
+  let closed: Promise<void> | undefined;
+  return {
+    port: address.port,
+    close({ force } = { force: false }) {
+      closed ??= closeGently(server);
+      // Whoever has not asked for anything yet, such as a balancer that connects in advance, is not waited for.
+      for (const socket of silent) socket.destroy();
+      if (force) server.closeAllConnections();
+      return closed;
+    },
+  };
+}
+
+/** Counts a connection among those on which no request has come yet: node does not count them as idle. */
+function watchSilent(silent: Set<Socket>, socket: Socket): void {
+  silent.add(socket);
+  socket.once('close', () => silent.delete(socket));
+}
+
+/** A connection kept alive is closed when its last answer has left, not when it times out. */
+async function closeGently(server: Server): Promise<void> {
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+  try {
+    await new Promise<void>((resolve) => void server.close(() => resolve()));
+  } finally {
+    clearInterval(idle);
+  }
+}
+
+function listenerError(cause: NodeJS.ErrnoException, port: number, host: string | undefined): ListenerError {
+  const where = `${host ?? 'all interfaces'}, port ${port}`;
+  switch (cause.code) {
+    case 'EADDRINUSE':
+      return new ListenerError(
+        `Cannot listen on ${where}: the port is in use. Stop what uses it, or choose another with the port option or PORT`,
+        { cause },
+      );
+    case 'EACCES':
+      return new ListenerError(
+        `Cannot listen on ${where}: this process may not use that port. Choose one from 1024 on`,
+        { cause },
+      );
+    default:
+      return new ListenerError(`Cannot listen on ${where}: ${cause.message}`, { cause });
+  }
+}

@@ -1,0 +1,39 @@
+import { ResourceDiscoveryFailedError, type DiscoveryFailure } from '../../errors.js';
+import { AddressError } from '../guard/address-guard.js';
+import { DeadlineError } from '../http/deadline.js';
+import { networkFailure } from '../http/network-failure.js';
+
+/** Characters shown of a URL, or of any other word, in an error or a warning. */
+const MAX_SHOWN = 200;
+
+/** The error of a discovery, from its parts. */
+export function discoveryFailure(
+  reason: DiscoveryFailure,
+  message: string,
+  more: {
+    readonly status?: number | undefined;
+    readonly retryAfterSeconds?: number | undefined;
+    readonly cause?: unknown;
+  } = {},
+): ResourceDiscoveryFailedError {
+  return new ResourceDiscoveryFailedError(message, { ...more, reason });
+}
+
+/** A text whose URLs are cut to a length that can be read. */
+export function withShortUrls(text: string): string {
+  return text.replaceAll(/\S{201,}/g, (word) => `${word.slice(0, MAX_SHOWN)}…`);
+}
+
+/** What a failed request or reading means for discovery. `subject` is the URL it was about. */
+export function failedTransfer(error: unknown, subject: string): ResourceDiscoveryFailedError {
+  if (error instanceof ResourceDiscoveryFailedError) return error;
+  if (error instanceof DeadlineError) {
+    return discoveryFailure('timeout', `${subject} took too long: ${error.message} (httpConfig.timeoutMs)`, {
+      cause: error,
+    });
+  }
+  if (error instanceof AddressError) {
+    return discoveryFailure('forbidden-address', `${subject} was not asked: ${error.message}`, { cause: error });
+  }
+  return discoveryFailure('unreachable', `${subject} could not be read: ${networkFailure(error)}`, { cause: error });
+}

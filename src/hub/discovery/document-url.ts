@@ -1,0 +1,51 @@
+import { MAX_URL_LENGTH } from '../../protocol/links/document-urls.js';
+import { withoutCredentials } from '../../protocol/http-url.js';
+import { discoveryFailure } from './discovery-failure.js';
+import type { OutboundResponse } from '../http/http.js';
+
+/**
+ * The URL to discover from, without a fragment.
+ *
+ * @throws ResourceDiscoveryFailedError, `invalid-url`: also when it is longer than 8 KiB
+ */
+export function documentUrl(target: string): URL {
+  return requestUrl(target, undefined, `Cannot discover from ${JSON.stringify(withoutCredentials(target))}: it`);
+}
+
+/**
+ * Where a redirect leads.
+ *
+ * @param redirects followed so far
+ * @throws ResourceDiscoveryFailedError when it leads nowhere, or there were too many
+ */
+export function redirectedUrl(response: OutboundResponse, from: URL, redirects: number, maxRedirects: number): URL {
+  const { status } = response;
+  const location = response.headers.get('location');
+  if (location === null) {
+    throw discoveryFailure('http-error', `${from.href} answered ${status} without a Location to go on to`, { status });
+  }
+  if (redirects >= maxRedirects) {
+    throw discoveryFailure(
+      'too-many-redirects',
+      `${from.href} answered ${status} once more after ${redirects} redirects, as many as are followed. ` +
+        'Discover from the URL that they lead to, or raise discoveryConfig.httpConfig.maxRedirects',
+      { status },
+    );
+  }
+  // Headers arrive as one character a byte.
+  const text = Buffer.from(location, 'latin1').toString('utf8');
+  return requestUrl(text, from.href, `${from.href} answered ${status} to ${withoutCredentials(text)}, which`, status);
+}
+
+function requestUrl(text: string, base: string | undefined, subject: string, status?: number): URL {
+  const wrong = (what: string): Error => discoveryFailure('invalid-url', `${subject} ${what}`, { status });
+  if (!URL.canParse(text, base)) throw wrong('is not an absolute URL, such as https://example.com/feed');
+  const url = new URL(text, base);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw wrong('is not an http or https URL');
+  if (url.username !== '' || url.password !== '') {
+    throw wrong('carries a user name or password (not shown): give them as discoveryConfig.httpConfig.auth');
+  }
+  url.hash = '';
+  if (url.href.length > MAX_URL_LENGTH) throw wrong(`is longer than ${MAX_URL_LENGTH} bytes, which are read at most`);
+  return url;
+}

@@ -1,0 +1,125 @@
+import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
+import { lookup as dnsLookupPromise } from 'node:dns/promises';
+import { isIP, type LookupFunction } from 'node:net';
+import type { buildConnector } from 'undici';
+import { onDemand } from '../../on-demand.js';
+import { hostnameOf, isLocalhostName } from '../../protocol/loopback.js';
+import { undiciParts } from '../http/undici-parts.js';
+
+/** A connection was refused because it would have led to an address that is not public. */
+export class AddressError extends Error {
+  override readonly name = 'AddressError';
+  readonly host: string;
+  /** The address, as text. */
+  readonly address: string;
+  /** The kind of range the address lies in, such as `private`, `loopback` or `linkLocal`. */
+  readonly range: string;
+
+  constructor(host: string, address: string, range: string) {
+    const subject = host === address ? `${address} is` : `${host} resolves to ${address},`;
+    super(
+      `${subject} not a public address (${range}): not connected. ` +
+        'Where such an address is meant to be reached, allow it with security.allowPrivateNetworks',
+    );
+    this.host = host;
+    this.address = address;
+    this.range = range;
+  }
+}
+
+const GLOBAL_UNICAST = '2000::/3';
+const NAT64 = '64:ff9b::/96';
+
+/**
+ * The name of the special range an IP address lies in, undefined for a public one. IPv6 that carries an IPv4 address
+ * (mapped, 6to4, Teredo) is never public; but for NAT64's well-known prefix, which is as public as the IPv4 address in it:
+ * a DNS64 network resolves every IPv4-only host to it.
+ */
+export function specialRange(address: string): string | undefined {
+  const { IPv6, isValid, parse } = onDemand('ipaddr.js');
+  if (!isValid(address)) return 'unknown';
+  const parsed = parse(address);
+  const range = parsed.range();
+  if (parsed instanceof IPv6) {
+    if (parsed.match(IPv6.parseCIDR(NAT64))) return specialRange(parsed.toByteArray().slice(12).join('.'));
+    if (range === 'unicast' && !parsed.match(IPv6.parseCIDR(GLOBAL_UNICAST))) return 'reserved';
+  }
+  return range === 'unicast' ? undefined : range;
+}
+
+/** Resolves a host name to all its addresses. */
+export type ResolveHost = (host: string) => Promise<readonly string[]>;
+
+const resolveHost: ResolveHost = async (host) =>
+  (await dnsLookupPromise(host, { all: true })).map((entry) => entry.address);
+
+/**
+ * What makes a URL lead to addresses that are not public: its own text (`literal`: such an address, or localhost), or
+ * that every address of its name is one (`resolved`). A name with public addresses too is `public`, as is one that does
+ * not resolve: whoever answers for a name could add any address to the answer.
+ */
+export type Privacy = 'literal' | 'resolved' | 'public';
+
+/** Judges a URL by its host; only a name is looked up. */
+export async function privacyOf(url: string, lookup: ResolveHost = resolveHost): Promise<Privacy> {
+  const host = hostnameOf(url);
+  if (isLocalhostName(host)) return 'literal';
+  if (isIP(host) !== 0) return specialRange(host) === undefined ? 'public' : 'literal';
+  try {
+    const addresses = await lookup(host);
+    const isInternal = addresses.length > 0 && addresses.every((address) => specialRange(address) !== undefined);
+    return isInternal ? 'resolved' : 'public';
+  } catch {
+    return 'public';
+  }
+}
+
+type LookupAll = (
+  host: string,
+  options: Parameters<LookupFunction>[1] & { all: true },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
+
+/** A lookup for sockets that fails with an `AddressError` when any address of the name is not public. */
+export function guardedLookup(lookup: LookupAll = dnsLookup): LookupFunction {
+  return (host, options, callback) => {
+    lookup(host, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) {
+        callback(error, []);
+        return;
+      }
+      try {
+        refuseSpecial(host, addresses);
+      } catch (cause) {
+        // Nobody catches what a callback of node:dns throws.
+        callback(cause instanceof Error ? cause : new Error(String(cause)), []);
+        return;
+      }
+      const [first] = addresses;
+      if (options.all === true || first === undefined) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+function refuseSpecial(host: string, addresses: readonly LookupAddress[]): void {
+  for (const { address } of addresses) {
+    const range = specialRange(address);
+    if (range !== undefined) throw new AddressError(host, address, range);
+  }
+}
+
+/**
+ * A connector for an undici agent that connects to public addresses only. The check is made on the addresses connected
+ * to, so a name cannot resolve to one address when it is checked and to another when it is used.
+ */
+export function guardedConnector(): buildConnector.connector {
+  const connect = undiciParts().buildConnector({ lookup: guardedLookup() });
+  return (options, callback) => {
+    // A literal address is never looked up.
+    const host = options.hostname.replace(/^\[|\]$/g, '');
+    const range = isIP(host) === 0 ? undefined : specialRange(host);
+    if (range === undefined) connect(options, callback);
+    else callback(new AddressError(host, host, range), null);
+  };
+}

@@ -1,0 +1,83 @@
+import { ConfigurationError } from '../../errors.js';
+import { isHeaderValue, recentTokens } from '../http/bearer-token.js';
+import type { HttpAuth, HttpClientConfig } from '../http/http-config.js';
+
+/**
+ * The headers of a request: the configuration's, then `added`, then those of its credentials. A token that a function gives
+ * is added for each request (`withToken`).
+ *
+ * @throws ConfigurationError for a name or value that no header can carry
+ */
+export function requestHeaders(config: HttpClientConfig, added: Readonly<Record<string, string>> = {}): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(config.headers ?? {})) set(headers, 'httpConfig.headers', name, value);
+  for (const [name, value] of Object.entries(added)) set(headers, 'customHeaders', name, value);
+  const credentials = config.auth === undefined ? undefined : authorization(config.auth);
+  if (credentials !== undefined) set(headers, 'httpConfig.auth', 'authorization', credentials);
+  return headers;
+}
+
+/** The headers with a bearer token that was given for this request. */
+export function withToken(headers: Headers, token: string): Headers {
+  const authorized = new Headers(headers);
+  authorized.set('authorization', `Bearer ${token}`);
+  return authorized;
+}
+
+/** What a configuration's credentials look like on the wire, for keeping them out of messages. */
+export function credentialsOf(config: HttpClientConfig): readonly string[] {
+  const { auth } = config;
+  if (auth === undefined) return [];
+  if ('bearer' in auth) return typeof auth.bearer === 'string' ? [auth.bearer] : recentTokens(auth.bearer);
+  return [auth.password, basicCredentials(auth.username, auth.password)];
+}
+
+/** Characters from which on a custom parameter or header may be a key. A short one is a word such as `async`. */
+const SHORTEST_CUSTOM = 8;
+
+/** Values of requests that no message may show: credentials, custom headers and custom parameters. */
+export function configuredSecrets({
+  httpConfig,
+  customParams = {},
+  customHeaders = {},
+}: {
+  readonly httpConfig: HttpClientConfig;
+  readonly customParams?: Readonly<Record<string, string>> | undefined;
+  readonly customHeaders?: Readonly<Record<string, string>> | undefined;
+}): readonly string[] {
+  const custom = [customParams, customHeaders, httpConfig.headers ?? {}]
+    .flatMap((values) => Object.values(values))
+    .filter(({ length }) => length >= SHORTEST_CUSTOM);
+  return [...credentialsOf(httpConfig), ...custom];
+}
+
+/** Whether a request would carry headers that are for one origin alone. */
+export function hasCredentials(
+  { auth, headers }: HttpClientConfig,
+  added: Readonly<Record<string, string>> = {},
+): boolean {
+  return auth !== undefined || Object.keys({ ...headers, ...added }).length > 0;
+}
+
+function authorization(auth: HttpAuth): string | undefined {
+  if ('bearer' in auth) return typeof auth.bearer === 'string' ? `Bearer ${auth.bearer}` : undefined;
+  if (auth.username.includes(':')) {
+    throw new ConfigurationError('httpConfig.auth.username has a colon, which Basic authentication cannot carry');
+  }
+  return `Basic ${basicCredentials(auth.username, auth.password)}`;
+}
+
+const basicCredentials = (username: string, password: string): string =>
+  Buffer.from(`${username}:${password}`, 'utf8').toString('base64');
+
+function set(headers: Headers, field: string, name: string, value: string): void {
+  try {
+    if (!isHeaderValue(value)) throw new TypeError('not a header value');
+    headers.set(name, value);
+  } catch {
+    // The cause is left out: it quotes the value, which may be a credential.
+    throw new ConfigurationError(
+      `${field}: ${JSON.stringify(name)} has a name or value (not shown) that an HTTP header cannot carry`,
+    );
+  }
+}

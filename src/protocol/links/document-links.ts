@@ -1,0 +1,121 @@
+import { TextDecoder } from 'node:util';
+import { DECLARATION_BYTES, detectEncoding } from '../encoding/charset.js';
+import { formatOfType, sniffFormat, type DocumentFormat } from './document-format.js';
+import { createHtmlLinkReader } from './html-links.js';
+import { createJsonFeedLinkReader } from './json-feed-links.js';
+import { DocumentUrls } from './document-urls.js';
+import type { FoundLinks, LinkReader } from './link-reader.js';
+import { parseMediaType, type MediaType } from '../encoding/media-type.js';
+import { createXmlLinkReader } from './xml-links.js';
+
+/** The links of a document, and what it turned out to be. */
+export interface DocumentLinks extends FoundLinks {
+  readonly format: DocumentFormat;
+}
+
+/** Reads links out of a document of any format that arrives as bytes. */
+export interface DocumentLinkReader {
+  /** Takes the next bytes; true once nothing that follows could change the links. */
+  write(bytes: Uint8Array): boolean;
+  /** What was found up to here; to be called once, after the last bytes. */
+  end(): DocumentLinks;
+}
+
+/**
+ * Bytes decoded first, and then twice as many each time: links are at the beginning of what comes off a socket, and many
+ * small parts cost more.
+ */
+const FIRST_PART_BYTES = 4_096;
+
+/** Bytes decoded at most in one go. */
+const MOST_PART_BYTES = 8_192;
+
+/** A document whose format is known. */
+interface Opened {
+  readonly format: DocumentFormat;
+  readonly reader: LinkReader;
+  /** Whether its beginning was enough. */
+  readonly isDone: boolean;
+}
+
+/**
+ * Finds hub and self links in an HTML page, an Atom, RSS or RDF feed, or a JSON Feed (WebSub section 4), whatever its
+ * encoding and however wrong its `Content-Type`.
+ *
+ * @param document.url where it came from, after redirects
+ * @param document.contentType its `Content-Type` header, where there is one
+ * @throws RangeError when the URL is longer than 8 KiB
+ */
+export function createDocumentLinkReader(document: {
+  readonly url: string;
+  readonly contentType?: string | null;
+}): DocumentLinkReader {
+  const media = parseMediaType(document.contentType);
+  const urls = new DocumentUrls(document.url);
+  const decode = createDecoder(media.charset);
+  let beginning = '';
+  let partBytes = FIRST_PART_BYTES;
+  let opened: Opened | undefined;
+
+  function open(format: DocumentFormat): Opened {
+    const reader = createReader(format, urls, media);
+    return { format, reader, isDone: reader.write(beginning) };
+  }
+
+  function writePart(bytes: Uint8Array): boolean {
+    const text = decode(bytes);
+    if (opened !== undefined) return opened.reader.write(text);
+    beginning += text;
+    const format = sniffFormat(beginning, media);
+    opened = format === undefined ? undefined : open(format);
+    return opened?.isDone ?? false;
+  }
+
+  return {
+    write(bytes) {
+      for (let at = 0; at < bytes.byteLength;) {
+        const part = bytes.subarray(at, at + partBytes);
+        if (writePart(part)) return true;
+        at += part.byteLength;
+        partBytes = Math.min(2 * partBytes, MOST_PART_BYTES);
+      }
+      return false;
+    },
+    end() {
+      const text = decode(undefined);
+      if (opened === undefined) beginning += text;
+      else opened.reader.write(text);
+      const { format, reader } = opened ?? open(sniffFormat(beginning, media) ?? formatOfType(media));
+      return { ...reader.end(), format };
+    },
+  };
+}
+
+/** Reads nothing out of anything. */
+const NO_READER: LinkReader = { write: () => true, end: () => ({ hubs: [], selfs: [] }) };
+
+function createReader(format: DocumentFormat, urls: DocumentUrls, media: MediaType): LinkReader {
+  switch (format) {
+    case 'html':
+      return createHtmlLinkReader(urls, { xhtml: /[/+]xml$/.test(media.type) });
+    case 'xml':
+      return createXmlLinkReader(urls);
+    case 'json-feed':
+      return createJsonFeedLinkReader(urls);
+    default:
+      return NO_READER;
+  }
+}
+
+/** Decodes piece by piece (undefined ends it); holds the first bytes back until they tell the encoding. */
+function createDecoder(headerCharset: string): (bytes: Uint8Array | undefined) => string {
+  let held: Uint8Array = new Uint8Array();
+  let decoder: TextDecoder | undefined;
+  return (bytes) => {
+    if (decoder !== undefined) return decoder.decode(bytes, { stream: bytes !== undefined });
+    held = bytes === undefined ? held : Buffer.concat([held, bytes]);
+    if (bytes !== undefined && held.byteLength < DECLARATION_BYTES) return '';
+    decoder = new TextDecoder(detectEncoding(held, headerCharset));
+    return decoder.decode(held, { stream: bytes !== undefined });
+  };
+}

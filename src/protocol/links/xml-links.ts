@@ -1,0 +1,169 @@
+import { onDemand } from '../../on-demand.js';
+import type { DocumentUrls } from './document-urls.js';
+import { attributeValue, MAX_DEPTH, MAX_ELEMENTS, MAX_ENTRIES, type LinkReader } from './link-reader.js';
+import { namesHub, topicLinks, WrittenLinks } from './topic-links.js';
+
+const ATOM = 'http://www.w3.org/2005/Atom';
+/** RFC 4287, section 4.2.7.2: a relation type may be spelled out as a URL. */
+const IANA_RELATION = 'http://www.iana.org/assignments/relation/';
+
+/** Prefixes that count on one element. */
+const MAX_PREFIXES = 1_000;
+
+/** What holds at a place in the document. */
+interface Scope {
+  readonly base: string;
+  /** Prefixes bound to the Atom namespace; the empty one stands for the default namespace. */
+  readonly atomPrefixes: ReadonlySet<string>;
+}
+
+/** The element being read, as far as it matters. */
+interface OpenElement {
+  readonly role: 'root' | 'channel' | 'link';
+  readonly prefix: string;
+  rel?: string;
+  href?: string;
+  base?: string;
+  /** Whether it binds a prefix to the Atom namespace, or to another. */
+  readonly binds: Map<string, boolean>;
+}
+
+/**
+ * Reads `atom:link` of a feed (WebSub section 4; RFC 8288, appendix A.2): children of Atom's `feed` (or of whatever else
+ * the root is), in RSS and RDF children of `channel`; those of entries, items and sources speak for other resources.
+ * The prefix may be any that is bound to the Atom namespace; `xml:base` is honoured. Done at the first entry or item
+ * once a hub is known, else where the feed or channel ends, or at a bound (PROTOCOL D12).
+ *
+ * @param urls resolves the document's links
+ */
+export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
+  const written = new WrittenLinks();
+  let depth = 0;
+  let elements = 0;
+  let entries = 0;
+  /** How deep the element lies whose links count: the root, or the channel in it. */
+  let holderDepth = 1;
+  let root: Scope = { base: urls.documentUrl, atomPrefixes: new Set() };
+  /** The scope of the element whose links count, while it is open. */
+  let holder: Scope | undefined;
+  let open: OpenElement | undefined;
+  let hubKnown = false;
+  let cutAt: string | undefined;
+  let done = false;
+
+  function finish(): void {
+    done = true;
+    parser.pause();
+  }
+
+  function roleOf(prefix: string, localName: string): OpenElement['role'] | undefined {
+    if (elements === 1) {
+      holderDepth = /^(?:rss|rdf)$/i.test(localName) ? 2 : 1;
+      return 'root';
+    }
+    if (holder === undefined) return depth === 2 && localName.toLowerCase() === 'channel' ? 'channel' : undefined;
+    if (depth !== holderDepth + 1) return undefined;
+    if (localName === 'entry' || localName === 'item') openEntry();
+    return localName === 'link' ? 'link' : undefined;
+  }
+
+  function openEntry(): void {
+    entries += 1;
+    if (entries > MAX_ENTRIES) cut(`${MAX_ENTRIES} entries`);
+    else if (hubKnown) finish();
+  }
+
+  function cut(bound: string): void {
+    cutAt = bound;
+    finish();
+  }
+
+  /** Acts on the element whose tag has ended: a link, or one in which links count. */
+  function endTag(): void {
+    if (open === undefined) return;
+    const element = open;
+    open = undefined;
+    if (element.role === 'link') {
+      if (holder !== undefined) addLink(element, holder);
+      return;
+    }
+    const scope = innerScope(element, root);
+    if (element.role === 'root') root = scope;
+    if (element.role === 'channel' || holderDepth === 1) holder = scope;
+  }
+
+  function addLink({ rel, href, prefix, base, binds }: OpenElement, { base: outer, atomPrefixes }: Scope): void {
+    if (rel === undefined || href === undefined || !(binds.get(prefix) ?? atomPrefixes.has(prefix))) return;
+    const link = written.add(rel.trim().replace(IANA_RELATION, ''), () => ({
+      href,
+      base: urls.base(base, outer),
+    }));
+    if (link !== undefined && !hubKnown) hubKnown = namesHub(link, urls);
+    if (written.isFull) finish();
+  }
+
+  /** Notes what a prefix is bound to, where that matters: a million others cost nothing. */
+  function bind({ role, prefix: own, binds }: OpenElement, prefix: string, namespace: string): void {
+    if (binds.size >= MAX_PREFIXES) return;
+    const isAtom = attributeValue(namespace).trim() === ATOM;
+    const matters = role === 'link' ? prefix === own : isAtom || root.atomPrefixes.has(prefix);
+    if (matters && !binds.has(prefix)) binds.set(prefix, isAtom);
+  }
+
+  function innerScope({ base, binds }: OpenElement, outer: Scope): Scope {
+    const atomPrefixes = new Set(outer.atomPrefixes);
+    for (const [prefix, isAtom] of binds) {
+      if (isAtom) atomPrefixes.add(prefix);
+      else atomPrefixes.delete(prefix);
+    }
+    return { base: urls.base(base, outer.base), atomPrefixes };
+  }
+
+  const { Parser } = onDemand('htmlparser2');
+  const parser = new Parser(
+    {
+      // Not `onopentag`: an object of a million attributes takes long to build. So a tag has ended when the next thing comes.
+      onopentagname(name) {
+        endTag();
+        depth += 1;
+        elements += 1;
+        if (done || depth > MAX_DEPTH) return finish();
+        if (elements > MAX_ELEMENTS) return cut(`${MAX_ELEMENTS} elements`);
+        const colon = name.indexOf(':');
+        const prefix = colon === -1 ? '' : name.slice(0, colon);
+        const role = roleOf(prefix, name.slice(colon + 1));
+        open = role === undefined ? undefined : { role, prefix, binds: new Map() };
+      },
+      onattribute(name, value) {
+        if (open === undefined) return;
+        // The first of two attributes with one name counts.
+        if (name === 'rel') open.rel ??= attributeValue(value);
+        else if (name === 'href') open.href ??= attributeValue(value);
+        else if (name === 'xml:base') open.base ??= attributeValue(value);
+        else if (name === 'xmlns' || name.startsWith('xmlns:')) bind(open, name.slice('xmlns:'.length), value);
+      },
+      onclosetag() {
+        endTag();
+        if (depth === holderDepth && holder !== undefined) finish();
+        depth -= 1;
+      },
+      ontext: endTag,
+    },
+    { xmlMode: true },
+  );
+
+  return {
+    write(text) {
+      if (!done) parser.write(text);
+      return done;
+    },
+    end() {
+      // A line end is text, unless it is within a tag: such a tag was cut off and does not count.
+      if (!done) parser.write('\n');
+      open = undefined;
+      if (!done) parser.end();
+      const found = topicLinks(written.take(), urls);
+      return cutAt === undefined ? found : { ...found, cutAt };
+    },
+  };
+}

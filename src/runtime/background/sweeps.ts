@@ -1,0 +1,81 @@
+import type { DeadLetters } from '../../delivery/inbox/dead-letters.js';
+import type { SeenNews } from '../../delivery/dedupe/seen-news.js';
+import type { Engine } from '../../engine/engine.js';
+import type { Logger } from '../../logger.js';
+import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
+import type { Registry } from '../../subscription/registry/registry.js';
+import { forEachSubscription } from '../each-subscription.js';
+import type { ScheduleOptions } from '../config/start-options.js';
+
+const FLUSH_TIME = '*/10 * * * * *';
+const TOMBSTONE_MS = 30 * 86_400_000;
+
+/** What sweeps work with. */
+export interface SweepOptions {
+  readonly registry: Registry;
+  readonly engine: Engine;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly seen: Pick<SeenNews, 'sweep'>;
+  readonly deadLetters: Pick<DeadLetters, 'sweep'>;
+  /** For how long some service remembers what it was handed over, in milliseconds. */
+  readonly longestWindowMs: number;
+  readonly schedule: Required<ScheduleOptions>;
+  /** Whether the runtime stops: nothing is begun any more. */
+  readonly isClosing: () => boolean;
+}
+
+/**
+ * What is done by the clock: counters are stored; what should have been done by now, and of which nothing reminds, is done,
+ * as a safety net under the due times; what ended long ago is forgotten.
+ */
+export function scheduleSweeps(options: SweepOptions): void {
+  const { registry, seen, deadLetters, longestWindowMs, engine, logger, now, schedule } = options;
+  const every = (cronTime: string, what: string, work: () => Promise<void>): void => {
+    let isRunning = false;
+    const run = async (): Promise<void> => {
+      if (isRunning) return;
+      isRunning = true;
+      try {
+        await work();
+      } catch (error) {
+        logger.error({ err: error }, `the ${what} failed`);
+      } finally {
+        isRunning = false;
+      }
+    };
+    engine.every(cronTime, () => void run());
+  };
+  every(FLUSH_TIME, 'flush', () => registry.flush());
+  every(schedule.refresh, 'refresh', () => doWhatIsLost(options, () => true));
+  every(schedule.retry, 'retry', () => doWhatIsLost(options, (record) => isRetried(record, now())));
+  every(schedule.sweep, 'sweep', async () => {
+    await registry.sweep(now() - TOMBSTONE_MS);
+    seen.sweep(now() - longestWindowMs);
+    await deadLetters.sweep();
+  });
+}
+
+async function doWhatIsLost(
+  { registry, logger, isClosing }: SweepOptions,
+  isMeant: (record: SubscriptionRecord) => boolean,
+): Promise<void> {
+  const doDue = async (id: string): Promise<void> => {
+    try {
+      await registry.apply(id, { type: 'due' });
+    } catch (error) {
+      logger.error({ subscription: id, err: error }, 'due work could not be done: the next sweep tries again');
+    }
+  };
+  await forEachSubscription({ registry, isClosing }, (record) =>
+    isMeant(record) && registry.isLost(record) ? doDue(record.id) : undefined,
+  );
+}
+
+/** Whether it failed, or something was to be tried by now. */
+function isRetried({ attempts, nextAttemptAt, grants }: SubscriptionRecord, now: number): boolean {
+  const isWaiting = (of: Pick<GrantRecord, 'attempts' | 'nextAttemptAt'>): boolean =>
+    of.attempts > 0 || (of.nextAttemptAt ?? Infinity) <= now;
+  return isWaiting({ attempts, nextAttemptAt }) || grants.some(isWaiting);
+}

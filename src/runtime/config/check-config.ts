@@ -1,0 +1,157 @@
+import { ConfigurationError } from '../../errors.js';
+import { requestForm } from '../../protocol/request-form.js';
+import type { SubscriptionTarget } from '../../subscription/record/snapshot.js';
+import { LONGEST_TIMER_MS } from '../../hub/http/deadline.js';
+import { checkFields, flag, isRecord, listOf, numberOf, oneOf, wrongField, type Check } from './checks/field-checks.js';
+import { discovery, httpClient, headersToAdd, paramsToAdd } from './checks/request-checks.js';
+import {
+  delivery,
+  deliveryOf,
+  hubs,
+  injectionToken,
+  isServiceName,
+  secret,
+  serviceName,
+  signature,
+} from './checks/service-checks.js';
+import type { CheckedServiceConfig, SubscriberServiceConfig } from './service-config.js';
+import { callbackRotationProblem, secretRotationProblem } from '../rotation-checks.js';
+import {
+  refuseDuplicates,
+  refuseUndefinedTargets,
+  refuseUnpollable,
+  singleTarget,
+  targetInList,
+} from './checks/target-checks.js';
+import { httpUrl, servicePath } from './checks/url-checks.js';
+
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+
+const SERVICE = {
+  target: singleTarget,
+  targets: listOf(targetInList, 'a list of URLs and { hub, topic }'),
+  name: serviceName,
+  inject: listOf(injectionToken, 'a list of classes, strings and symbols'),
+  leaseSeconds: numberOf('seconds', { least: 1, most: UNLIMITED, whole: true }),
+  secret,
+  callback: httpUrl,
+  appendServicePath: flag,
+  servicePath,
+  unsubscribeOnShutdown: flag,
+  hubs,
+  protocol: oneOf('websub', 'pubsubhubbub-0.3'),
+  httpConfig: httpClient,
+  discoveryConfig: discovery,
+  customParams: paramsToAdd,
+  customHeaders: headersToAdd,
+  verifyTimeoutSeconds: numberOf('seconds', { least: 0.001, most: LONGEST_TIMER_MS / 1000, whole: false }),
+  maxAttempts: numberOf('attempts', { least: 1, most: UNLIMITED, whole: true }),
+  afterDenial: oneOf('retry', 'stop'),
+  rotateSecret: oneOf('never', 'renewal'),
+  rotateCallback: oneOf('never', 'renewal'),
+  delivery,
+  signature,
+} satisfies Record<keyof SubscriberServiceConfig, Check<unknown>>;
+
+/**
+ * Checks a service's configuration and fills in its defaults.
+ *
+ * @param service the name it has where the configuration gives none.
+ * @throws ConfigurationError that names the service, the field, its value (never a secret) and what would be right.
+ */
+export function checkServiceConfig(service: string, config: SubscriberServiceConfig): CheckedServiceConfig {
+  const subject = `Service "${nameForErrors(service, config)}"`;
+  const place = { subject, field: '' };
+  const { target, targets = [], ...given } = checkFields(config, place, SERVICE);
+  refuseUndefinedTargets(config, subject);
+  const all = Object.freeze(target === undefined ? targets : [target, ...targets]);
+  refuseDuplicates(all, subject);
+  const checked: CheckedServiceConfig = {
+    inject: undefined,
+    leaseSeconds: undefined,
+    secret: undefined,
+    callback: undefined,
+    appendServicePath: false,
+    servicePath: undefined,
+    unsubscribeOnShutdown: true,
+    hubs: 'failover',
+    protocol: 'websub',
+    httpConfig: {},
+    discoveryConfig: {},
+    customParams: {},
+    customHeaders: {},
+    verifyTimeoutSeconds: 60,
+    maxAttempts: Number.POSITIVE_INFINITY,
+    afterDenial: 'retry',
+    rotateSecret: 'never',
+    rotateCallback: 'never',
+    signature: signature({}, place),
+    ...given,
+    delivery: deliveryOf(given.delivery ?? {}, given.hubs ?? 'failover'),
+    name: given.name ?? defaultName(service, subject),
+    targets: all,
+  };
+  checkCallback(checked, all, subject);
+  refuseUnpollable(all, checked.delivery.pollSeconds, subject);
+  const problem =
+    (checked.rotateSecret === 'renewal' ? secretRotationProblem(checked) : undefined) ??
+    (checked.rotateCallback === 'renewal' ? callbackRotationProblem(checked) : undefined);
+  if (problem !== undefined) throw new ConfigurationError(`${subject}: ${problem}`);
+  checkRequestForm(checked, subject);
+  return Object.freeze(checked);
+}
+
+function defaultName(service: string, subject: string): string {
+  if (service === '') {
+    throw new ConfigurationError(
+      'A service class without a name needs `name` in its configuration: its state is stored by it.',
+    );
+  }
+  return serviceName(service, { subject, field: 'name' });
+}
+
+function nameForErrors(service: string, config: unknown): string {
+  const name = isRecord(config) ? config['name'] : undefined;
+  return isServiceName(name) ? name : service;
+}
+
+function checkCallback(
+  { callback, appendServicePath, hubs }: CheckedServiceConfig,
+  targets: readonly SubscriptionTarget[],
+  subject: string,
+): void {
+  if (callback === undefined) {
+    if (appendServicePath)
+      throw wrongField({ subject, field: 'appendServicePath' }, 'needs a callback to append to: set callback too');
+    return;
+  }
+  if (hubs === 'all' && !appendServicePath) {
+    throw wrongField(
+      { subject, field: 'hubs' },
+      "is 'all', which needs a callback for each: set appendServicePath too",
+    );
+  }
+  if (appendServicePath && callback.includes('?')) {
+    throw wrongField({ subject, field: 'callback' }, 'has a query, to which appendServicePath can append no path');
+  }
+  if (!appendServicePath && targets.length > 1) {
+    throw wrongField(
+      { subject, field: 'callback' },
+      `is taken literally and can serve one grant, not ${targets.length} targets; set appendServicePath or leave it out`,
+    );
+  }
+}
+
+/** Makes the form that hubs will be sent: what it refuses is refused here, before anything is sent. */
+export function checkRequestForm(
+  { customParams, protocol }: Pick<CheckedServiceConfig, 'customParams' | 'protocol'>,
+  subject: string,
+): void {
+  const anyUrl = 'https://example.com/';
+  try {
+    requestForm({ mode: 'subscribe', topic: anyUrl, callback: anyUrl, protocol, customParams });
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    throw new ConfigurationError(`${subject}: ${error.message}.`, { cause: error });
+  }
+}

@@ -1,0 +1,230 @@
+import { ConfigurationError } from '../../errors.js';
+import {
+  checkFields,
+  flag,
+  isRecord,
+  numberOf,
+  wrongField,
+  wrongSecret,
+  wrongValue,
+  type Check,
+  type Place,
+} from './checks/field-checks.js';
+import { cronProblem } from '../../engine/cron-expression.js';
+import { LONGEST_TIMER_MS } from '../../hub/http/deadline.js';
+import { onDemand } from '../../on-demand.js';
+import { sealKeysFrom, security, type CheckedSecurity } from './checks/security-checks.js';
+import type { SealKey } from '../../store/sealing/seal-key.js';
+import type { ScheduleOptions, StartOptions } from './start-options.js';
+import { httpUrl, servicePath } from './checks/url-checks.js';
+
+/** Options found right, with their defaults. */
+export type CheckedOptions = Omit<StartOptions, WithDefault> &
+  Required<Pick<StartOptions, Exclude<WithDefault, 'schedule' | 'security'>>> & {
+    readonly schedule: Required<ScheduleOptions>;
+    readonly security: CheckedSecurity;
+    /** The first seals what is stored, each opens; none: records are stored as they are. */
+    readonly sealKeys: readonly SealKey[];
+  };
+
+type WithDefault =
+  | 'port'
+  | 'manual'
+  | 'deferRequests'
+  | 'basePath'
+  | 'store'
+  | 'waitForStoreSeconds'
+  | 'schedule'
+  | 'failFast'
+  | 'pruneDeclared'
+  | 'gracefulShutdownSeconds'
+  | 'security';
+
+const port: Check<number> = (value, place) => {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
+  throw wrongValue(place, value, 'a TCP port, a whole number from 0 to 65535');
+};
+
+const given =
+  <T>(expected: string, isRight: (value: unknown) => value is T): Check<T> =>
+  (value, place) => {
+    if (!isRight(value)) throw wrongValue(place, value, expected);
+    return value;
+  };
+
+const hasMethods = (value: unknown, ...methods: readonly string[]): boolean =>
+  isRecord(value) && methods.every((method) => typeof value[method] === 'function');
+
+const cronExpression: Check<string> = (value, place) => {
+  const expected = "a cron expression such as '0 * * * *'";
+  if (typeof value !== 'string') throw wrongValue(place, value, expected);
+  const problem = cronProblem(value);
+  if (problem !== undefined) throw wrongValue(place, value, `${expected} (${problem})`);
+  return value;
+};
+
+const SCHEDULE = {
+  refresh: cronExpression,
+  retry: cronExpression,
+  sweep: cronExpression,
+} satisfies Record<keyof ScheduleOptions, Check<unknown>>;
+
+const schedule: Check<Required<ScheduleOptions>> = (value, place) => ({
+  refresh: '0 * * * *',
+  retry: '*/10 * * * *',
+  sweep: '0 3 * * *',
+  ...checkFields(value, place, SCHEDULE),
+});
+
+const basePath: Check<string> = (value, place) =>
+  value === '/' || value === '' ? '' : `/${servicePath(value, place)}`;
+
+const publicUrl: Check<string> = (value, place) => {
+  const url = httpUrl(value, place);
+  if (url.includes('?')) throw wrongField(place, 'has a query, to which no path can be appended');
+  return url.replace(/\/+$/, '');
+};
+
+const isTls = (value: unknown): value is NonNullable<StartOptions['tls']> =>
+  isRecord(value) && (value['pfx'] !== undefined || (value['key'] !== undefined && value['cert'] !== undefined));
+
+const tls: Check<NonNullable<StartOptions['tls']>> = (value, place) => {
+  if (!isTls(value)) throw wrongSecret(place, value, 'an object with key and cert, or with pfx');
+  try {
+    onDemand('node:tls').createSecureContext(value);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw wrongField(place, `cannot be used (${reason}); give key and cert in PEM`);
+  }
+  return value;
+};
+
+const OPTIONS = {
+  port,
+  host: given('a host name or an address', (value): value is string => typeof value === 'string' && value !== ''),
+  server: given(
+    'a node:http or node:https server, such as createServer(app)',
+    (value): value is NonNullable<StartOptions['server']> => hasMethods(value, 'listen', 'emit', 'address'),
+  ),
+  tls,
+  manual: flag,
+  deferRequests: flag,
+  basePath,
+  publicUrl,
+  tunnel: given(
+    'a function that takes an address and opens a way to it',
+    (value): value is NonNullable<StartOptions['tunnel']> => typeof value === 'function',
+  ),
+  store: given(
+    "a Keyv, a URI such as 'lmdb://.websub', or 'memory'",
+    (value): value is NonNullable<StartOptions['store']> =>
+      typeof value === 'string' || hasMethods(value, 'get', 'set', 'delete'),
+  ),
+  waitForStoreSeconds: numberOf('seconds', { least: 0, most: LONGEST_TIMER_MS / 1000, whole: false }),
+  container: given('a tsyringe container', (value): value is NonNullable<StartOptions['container']> =>
+    hasMethods(value, 'resolve', 'createChildContainer'),
+  ),
+  logger: given(
+    'a logger with debug, info, warn, error and fatal, such as pino, or false',
+    (value): value is NonNullable<StartOptions['logger']> =>
+      value === false || hasMethods(value, 'debug', 'info', 'warn', 'error', 'fatal'),
+  ),
+  schedule,
+  failFast: flag,
+  pruneDeclared: flag,
+  gracefulShutdownSeconds: numberOf('seconds', { least: 0, most: LONGEST_TIMER_MS / 1000, whole: false }),
+  handleSignals: flag,
+  security,
+} satisfies Record<keyof StartOptions, Check<unknown>>;
+
+/**
+ * Checks the options of `startService` and fills in their defaults, from the environment where it names one.
+ *
+ * @throws ConfigurationError that names the option, its value and what would be right
+ */
+export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): CheckedOptions {
+  const place = { subject: 'startService', field: '' };
+  const { schedule: times, security: given, ...checked } = checkFields(options, place, OPTIONS);
+  const { sealKey, ...bounds } = given ?? security({}, { ...place, field: 'security' });
+  const all: CheckedOptions = {
+    port: 9090,
+    manual: false,
+    deferRequests: false,
+    basePath: '/websub',
+    store: 'lmdb://.websub',
+    waitForStoreSeconds: 0,
+    failFast: false,
+    pruneDeclared: false,
+    gracefulShutdownSeconds: 20,
+    ...environment(env, checked),
+    ...checked,
+    schedule: times ?? schedule({}, { ...place, field: 'schedule' }),
+    security: bounds,
+    sealKeys: sealKey ?? sealKeysFrom(env['WEBSUB_SEAL_KEY'] ?? ''),
+  };
+  refuseContradictions(all);
+  return all;
+}
+
+/** Options that are right by themselves and wrong together. */
+function refuseContradictions(all: CheckedOptions): void {
+  const { defaultLeaseSeconds, maxLeaseSeconds, maxInFlightBytes, maxBodyBytes } = all.security;
+  if (maxInFlightBytes < maxBodyBytes) {
+    throw new ConfigurationError(
+      `startService: security.maxInFlightBytes is ${maxInFlightBytes}, less than maxBodyBytes, ${maxBodyBytes}: no such body could be received.`,
+    );
+  }
+  if (defaultLeaseSeconds > maxLeaseSeconds) {
+    throw new ConfigurationError(
+      `startService: security.defaultLeaseSeconds is ${defaultLeaseSeconds}, more than maxLeaseSeconds, ${maxLeaseSeconds}.`,
+    );
+  }
+  if (all.manual && all.publicUrl === undefined) {
+    throw new ConfigurationError(
+      'startService: manual needs publicUrl, as nothing listens whose address could be taken instead.',
+    );
+  }
+  const listens = [all.manual ? 'manual' : '', all.server === undefined ? '' : 'server'].filter((name) => name !== '');
+  if (listens.length > 1) throw new ConfigurationError('startService: manual and server exclude each other.');
+  const [other] = listens;
+  if (other !== undefined && all.tls !== undefined) {
+    throw new ConfigurationError(`startService: tls is for a server of the runtime's own, which ${other} rules out.`);
+  }
+  if (other === 'manual' && all.tunnel !== undefined) {
+    throw new ConfigurationError('startService: tunnel needs an address to lead to, which manual rules out.');
+  }
+  const notYet = all.manual ? 'manual' : all.server?.listening === false ? 'a server that does not listen yet' : '';
+  // With deferRequests, begin() is what fails.
+  if (all.failFast && notYet !== '' && !all.deferRequests) {
+    throw new ConfigurationError(
+      `startService: failFast cannot be had with ${notYet}: hubs are asked when their verification can be answered. ` +
+        'Set deferRequests and call runtime.begin() when your server listens: it rejects with the first failure.',
+    );
+  }
+}
+
+type FromEnvironment = Pick<StartOptions, 'port' | 'publicUrl' | 'store'>;
+
+/** What the options leave open; of the environment no more is looked at than that. */
+function environment(env: NodeJS.ProcessEnv, options: Omit<StartOptions, 'schedule' | 'security'>): FromEnvironment {
+  const subject = 'The environment';
+  const read = <Field extends keyof FromEnvironment>(
+    field: Field,
+    name: string,
+    check: (text: string, place: Place) => FromEnvironment[Field],
+  ): FromEnvironment => {
+    const text = env[name] ?? '';
+    return text === '' || options[field] !== undefined ? {} : { [field]: check(text, { subject, field: name }) };
+  };
+  const listens = options.manual !== true && options.server === undefined;
+  return {
+    ...(listens ? read('port', 'PORT', portText) : {}),
+    ...read('publicUrl', 'WEBSUB_PUBLIC_URL', publicUrl),
+    ...read('store', 'WEBSUB_STORE', (text) => text),
+  };
+}
+
+function portText(text: string, place: Place): number {
+  // Number('') and Number(' ') are 0, which would be taken for any free port.
+  return port(/^\d+$/.test(text) ? Number(text) : text, place);
+}

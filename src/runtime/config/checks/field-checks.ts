@@ -1,0 +1,132 @@
+import { ConfigurationError } from '../../../errors.js';
+import { withoutCredentials } from '../../../protocol/http-url.js';
+import { nearestName } from './nearest-name.js';
+
+/** Where a configured value stands: of what (`Service "News"`), and under which field (`delivery.concurrency`). */
+export interface Place {
+  readonly subject: string;
+  readonly field: string;
+}
+
+/** Takes a value as it was configured and gives it back as it is used, or throws a ConfigurationError. */
+export type Check<T> = (value: unknown, place: Place) => T;
+
+/** What a set of checks makes of an object: the fields that were set. */
+export type Checked<C extends Readonly<Record<string, Check<unknown>>>> = {
+  readonly [Field in keyof C]?: ReturnType<C[Field]>;
+};
+
+const STRING_SHOWN = 100;
+
+/** `a string`, `an array`: what a value is, where its content may be a secret. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') {
+    const safe = withoutCredentials(value);
+    return JSON.stringify(safe.length > STRING_SHOWN ? `${safe.slice(0, STRING_SHOWN)}…` : safe);
+  }
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  return kindOf(value);
+}
+
+/** The error for a value that may be shown; credentials in a URL are left out. */
+export function wrongValue(place: Place, value: unknown, expected: string): ConfigurationError {
+  return wrongField(place, `is ${shown(value)}; it must be ${expected}`);
+}
+
+/** The error for a value that may be a secret: it says what the value is, not what it says. */
+export function wrongSecret(place: Place, value: unknown, expected: string): ConfigurationError {
+  return wrongField(place, `is ${kindOf(value)}; it must be ${expected}`);
+}
+
+/** The error whose message goes on from the field's name: `Service "News": targets names …`. */
+export function wrongField({ subject, field }: Place, problem: string): ConfigurationError {
+  return new ConfigurationError(`${subject}: ${field} ${problem}.`);
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The place of a field within a place; the outermost place has no field. */
+export function within(place: Place, field: string | number): Place {
+  if (typeof field === 'number') return { ...place, field: `${place.field}[${field}]` };
+  return { ...place, field: place.field === '' ? field : `${place.field}.${field}` };
+}
+
+/**
+ * Checks an object field by field. A field that is `undefined` counts as not set.
+ *
+ * @throws ConfigurationError for the first field that is unknown or wrong.
+ */
+export function checkFields<C extends Readonly<Record<string, Check<unknown>>>>(
+  value: unknown,
+  place: Place,
+  checks: C,
+): Checked<C> {
+  if (!isRecord(value)) {
+    throw wrongSecret(place.field === '' ? { ...place, field: 'the configuration' } : place, value, 'an object');
+  }
+  const checked: Record<string, unknown> = {};
+  for (const [field, given] of Object.entries(value)) {
+    const check = Object.hasOwn(checks, field) ? checks[field] : undefined;
+    if (check === undefined) throw unknownField(within(place, field), field, Object.keys(checks));
+    if (given !== undefined) checked[field] = check(given, within(place, field));
+  }
+  // Each field was made by the check of its name.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return checked as Checked<C>;
+}
+
+function unknownField(place: Place, field: string, known: readonly string[]): ConfigurationError {
+  const nearest = nearestName(field, known);
+  const hint = nearest === undefined ? `the fields here are ${known.join(', ')}` : `did you mean ${nearest}?`;
+  return wrongField(place, `is not a known field (${hint})`);
+}
+
+export const flag: Check<boolean> = (value, place) => {
+  if (typeof value !== 'boolean') throw wrongValue(place, value, 'true or false');
+  return value;
+};
+
+/** One of a few strings. */
+export function oneOf<const T extends string>(...choices: readonly T[]): Check<T> {
+  return (value, place) => {
+    const choice = choices.find((candidate) => candidate === value);
+    if (choice === undefined) throw wrongValue(place, value, choices.map((c) => `'${c}'`).join(' or '));
+    return choice;
+  };
+}
+
+/** A number of `unit`, from `least` to `most`; a whole one where `whole` is set. */
+export function numberOf(
+  unit: string,
+  { least, most, whole }: { readonly least: number; readonly most: number; readonly whole: boolean },
+): Check<number> {
+  const upTo = most === Number.MAX_SAFE_INTEGER ? `at least ${least}` : `from ${least} to ${most}`;
+  return (value, place) => {
+    const fits = typeof value === 'number' && value >= least && value <= most;
+    if (!fits || (whole && !Number.isInteger(value))) {
+      throw wrongValue(place, value, `a ${whole ? 'whole ' : ''}number of ${unit}, ${upTo}`);
+    }
+    return value;
+  };
+}
+
+/** A list whose items each pass a check. */
+export function listOf<T>(item: Check<T>, expected: string): Check<readonly T[]> {
+  return (value, place) => {
+    if (!Array.isArray(value)) throw wrongValue(place, value, expected);
+    return Object.freeze(value.map((entry: unknown, index) => item(entry, within(place, index))));
+  };
+}
+
+/** Whether a text has no half of a surrogate pair, so that UTF-8 can carry it. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}

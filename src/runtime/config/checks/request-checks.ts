@@ -1,0 +1,130 @@
+import type { BearerToken, DiscoveryConfig, HttpAuth, HttpClientConfig } from '../../../hub/http/http-config.js';
+import { requestHeaders } from '../../../hub/request/request-headers.js';
+import { LONGEST_TIMER_MS } from '../../../hub/http/deadline.js';
+import {
+  checkFields,
+  isRecord,
+  isWellFormed,
+  kindOf,
+  listOf,
+  numberOf,
+  within,
+  wrongField,
+  wrongSecret,
+  type Check,
+  type Place,
+} from './field-checks.js';
+
+/** Set by the request itself. */
+const REQUEST_HEADERS = new Set(['connection', 'content-length', 'content-type', 'host', 'transfer-encoding']);
+
+function isHeader(name: string, value: string): boolean {
+  try {
+    return requestHeaders({}, { [name]: value }).has(name);
+  } catch {
+    return false;
+  }
+}
+
+const text: Check<string> = (value, place) => {
+  if (typeof value !== 'string' || value === '') throw wrongSecret(place, value, 'a string that is not empty');
+  return value;
+};
+
+/** Headers to add to a request. Values are never shown: they may be credentials. */
+export const headersToAdd = stringsByName('header', (name, value, place) => {
+  if (REQUEST_HEADERS.has(name.toLowerCase())) throw wrongField(place, 'is set by the request itself; leave it out');
+  if (!isHeader(name, value)) throw wrongField(place, 'is no header: HTTP forbids characters of its name or its value');
+});
+
+/** Form fields to add to a request. Values are never shown: they may be keys. */
+export const paramsToAdd = stringsByName('parameter', (name, value, place) => {
+  if (name === '__proto__') throw wrongField(place, 'has a name that JavaScript reserves; rename it');
+  // It would be another text when it is read from the store.
+  if (!isWellFormed(name) || !isWellFormed(value)) throw wrongField(place, 'has half of a surrogate pair');
+});
+
+function stringsByName(
+  what: string,
+  check: (name: string, value: string, place: Place) => void,
+): Check<Readonly<Record<string, string>>> {
+  return (value, place) => {
+    if (!isRecord(value)) throw wrongSecret(place, value, `an object of ${what} names and values`);
+    const entries = Object.entries(value).map(([name, content]): [string, string] => {
+      if (name === '') throw wrongField(place, `has a ${what} without a name; name it or leave it out`);
+      if (typeof content !== 'string') throw wrongSecret(within(place, name), content, 'a string');
+      check(name, content, within(place, name));
+      return [name, content];
+    });
+    return Object.freeze(Object.fromEntries(entries));
+  };
+}
+
+/** A token, or a function that gives it; neither is shown. */
+const bearerToken: Check<BearerToken> = (value, place) => {
+  if (isTokenSource(value)) return value;
+  if (typeof value !== 'string' || value === '') {
+    throw wrongSecret(place, value, 'a string that is not empty, or a function that gives one');
+  }
+  if (!isHeader('authorization', value)) throw wrongField(place, 'has characters that a header cannot carry');
+  return value;
+};
+
+function isTokenSource(value: unknown): value is Exclude<BearerToken, string> {
+  return typeof value === 'function';
+}
+
+const authorization: Check<HttpAuth> = (value, place) => {
+  const expected = '{ bearer } or { username, password }';
+  const fields = { bearer: bearerToken, username: text, password: text };
+  const { bearer, username, password } = checkFields(value, place, fields);
+  if (bearer !== undefined && username === undefined && password === undefined) {
+    return Object.freeze({ bearer });
+  }
+  if (bearer !== undefined || username === undefined || password === undefined) {
+    throw wrongField(place, `must be ${expected}, whole and only one of them`);
+  }
+  // RFC 7617 section 2: the first colon ends the user name.
+  if (username.includes(':')) throw wrongField(within(place, 'username'), 'has a colon, which Basic cannot carry');
+  return Object.freeze({ username, password });
+};
+
+const dispatcher: Check<NonNullable<HttpClientConfig['dispatcher']>> = (value, place) => {
+  if (!isDispatcher(value)) throw wrongSecret(place, value, 'an undici Dispatcher, such as a ProxyAgent');
+  return value;
+};
+
+function isDispatcher(value: unknown): value is NonNullable<HttpClientConfig['dispatcher']> {
+  return isRecord(value) && typeof value['dispatch'] === 'function';
+}
+
+const HTTP_CLIENT = {
+  timeoutMs: numberOf('milliseconds', { least: 1, most: LONGEST_TIMER_MS, whole: true }),
+  headers: headersToAdd,
+  auth: authorization,
+  maxRedirects: numberOf('redirects', { least: 0, most: 20, whole: true }),
+  dispatcher,
+} satisfies Record<keyof HttpClientConfig, Check<unknown>>;
+
+export const httpClient: Check<HttpClientConfig> = (value, place) =>
+  Object.freeze(checkFields(value, place, HTTP_CLIENT));
+
+/** One value of a request header, or several to be joined. */
+function headerValues(name: string): Check<string | readonly string[]> {
+  const one: Check<string> = (value, place) => {
+    if (typeof value !== 'string' || value === '' || !isHeader(name, value)) {
+      throw wrongField(place, `is ${kindOf(value)}; it must be what a header can carry, and not empty`);
+    }
+    return value;
+  };
+  const several = listOf(one, 'a list');
+  return (value, place) => (Array.isArray(value) ? several(value, place) : one(value, place));
+}
+
+const DISCOVERY = {
+  accept: headerValues('accept'),
+  acceptLanguage: headerValues('accept-language'),
+  httpConfig: httpClient,
+} satisfies Record<keyof DiscoveryConfig, Check<unknown>>;
+
+export const discovery: Check<DiscoveryConfig> = (value, place) => Object.freeze(checkFields(value, place, DISCOVERY));

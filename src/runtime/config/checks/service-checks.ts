@@ -1,0 +1,141 @@
+import { Buffer } from 'node:buffer';
+import type { CheckedDeliveryConfig, DeadLetterConfig, DeliveryConfig } from '../../../delivery/delivery-config.js';
+import { SECRET_BYTES_LIMIT } from '../../../protocol/request-form.js';
+import { SIGNATURE_ALGORITHMS } from '../../../protocol/signature.js';
+import {
+  checkFields,
+  flag,
+  isRecord,
+  kindOf,
+  listOf,
+  numberOf,
+  oneOf,
+  within,
+  wrongField,
+  wrongValue,
+  type Check,
+} from './field-checks.js';
+import { LONGEST_TIMER_MS } from '../../../hub/http/deadline.js';
+import type { CheckedServiceConfig, SignatureConfig } from '../service-config.js';
+import type { InjectionToken } from '../../services/tsyringe.js';
+
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+
+/** A name that can stand in a log line. */
+export function isServiceName(value: unknown): value is string {
+  return typeof value === 'string' && /^[^\p{Cc}]{1,200}$/u.test(value) && value === value.trim();
+}
+
+export const serviceName: Check<string> = (value, place) => {
+  if (!isServiceName(value)) {
+    throw wrongValue(place, value, 'a string of 1 to 200 characters, without control characters or spaces around it');
+  }
+  return value;
+};
+
+/** What content is signed with; shown in no error. */
+export const secret: Check<string | false> = (value, place) => {
+  if (value === false) return value;
+  const bytes = typeof value === 'string' ? Buffer.byteLength(value) : undefined;
+  if (typeof value === 'string' && bytes !== undefined && bytes >= 1 && bytes < SECRET_BYTES_LIMIT) return value;
+  const given = bytes === undefined ? kindOf(value) : `a string of ${bytes} bytes`;
+  throw wrongField(place, `is ${given}; it must be a string of 1 to ${SECRET_BYTES_LIMIT - 1} bytes, 'auto' or false`);
+};
+
+/** One constructor argument's token. */
+export const injectionToken: Check<InjectionToken> = (value, place) => {
+  if (!isInjectionToken(value)) {
+    const hint = value === undefined ? '; undefined is often a circular import, which delay(() => Class) solves' : '';
+    throw wrongValue(place, value, `a class, a string, a symbol or tsyringe's delay(() => Class)${hint}`);
+  }
+  return value;
+};
+
+function isInjectionToken(value: unknown): value is InjectionToken {
+  if (typeof value === 'string') return value !== '';
+  return typeof value === 'function' || typeof value === 'symbol' || (isRecord(value) && 'createProxy' in value);
+}
+
+/** Which advertised hubs are used. */
+export const hubs = oneOf('failover', 'all');
+
+const signatureAlgorithms: Check<Required<SignatureConfig>['algorithms']> = (value, place) => {
+  const expected = "a list of 'sha1', 'sha256', 'sha384' or 'sha512'";
+  const algorithms = listOf(oneOf(...SIGNATURE_ALGORITHMS), expected)(value, place);
+  if (algorithms.length === 0)
+    throw wrongField(place, `is empty, so that no signature would do; it must be ${expected}`);
+  return algorithms;
+};
+
+const dedupeKind: Check<false | 'body' | 'entries'> = (value, place) => {
+  if (value === false || value === 'body' || value === 'entries') return value;
+  throw wrongValue(place, value, "'body', 'entries' or false");
+};
+
+const DEAD_LETTERS = {
+  keepSeconds: numberOf('seconds', { least: 0, most: UNLIMITED, whole: false }),
+  keepCount: numberOf('dead letters', { least: 0, most: UNLIMITED, whole: true }),
+} satisfies Record<keyof DeadLetterConfig, Check<unknown>>;
+
+const deadLetters: Check<DeadLetterConfig> = (value, place) => checkFields(value, place, DEAD_LETTERS);
+
+const DELIVERY = {
+  mode: oneOf('inline', 'queued'),
+  ackAfterMs: numberOf('milliseconds', { least: 0, most: LONGEST_TIMER_MS, whole: true }),
+  retryForSeconds: numberOf('seconds', { least: 0, most: UNLIMITED, whole: false }),
+  concurrency: numberOf('events', { least: 1, most: UNLIMITED, whole: true }),
+  order: oneOf('none', 'subscription'),
+  maxPending: numberOf('events', { least: 1, most: UNLIMITED, whole: true }),
+  maxPendingBytes: numberOf('bytes', { least: 1, most: UNLIMITED, whole: true }),
+  dedupe: dedupeKind,
+  dedupeWindowSeconds: numberOf('seconds', { least: 1, most: UNLIMITED, whole: false }),
+  fetchThinPings: flag,
+  catchUp: flag,
+  pollSeconds: numberOf('seconds', { least: 0, most: LONGEST_TIMER_MS / 1000, whole: false }),
+  deadLetters,
+} satisfies Record<keyof DeliveryConfig, Check<unknown>>;
+
+const SIGNATURE = {
+  algorithms: signatureAlgorithms,
+  onFailure: oneOf('reject', 'acknowledge'),
+} satisfies Record<keyof SignatureConfig, Check<unknown>>;
+
+/** Delivery's fields, those that were set. */
+export const delivery: Check<DeliveryConfig> = (value, place) => {
+  const given = checkFields(value, place, DELIVERY);
+  if (given.order === 'subscription' && given.mode !== 'queued') {
+    throw wrongField(
+      within(place, 'order'),
+      "is 'subscription', which needs delivery.mode: 'queued': set mode too, or leave order out",
+    );
+  }
+  return given;
+};
+
+/** Delivery with its defaults filled in; what comes from several hubs comes several times. */
+export function deliveryOf(given: DeliveryConfig, hubs: CheckedServiceConfig['hubs']): CheckedDeliveryConfig {
+  return Object.freeze({
+    mode: 'inline',
+    ackAfterMs: 5_000,
+    retryForSeconds: 259_200,
+    concurrency: 16,
+    order: 'none',
+    maxPending: 10_000,
+    maxPendingBytes: 256 * 1024 * 1024,
+    dedupe: hubs === 'all' ? 'entries' : false,
+    dedupeWindowSeconds: 86_400,
+    fetchThinPings: false,
+    catchUp: true,
+    pollSeconds: 0,
+    ...given,
+    deadLetters: Object.freeze({ keepSeconds: 2_592_000, keepCount: 10_000, ...given.deadLetters }),
+  });
+}
+
+/** Signature's fields, defaults filled in. */
+export const signature: Check<Required<SignatureConfig>> = (value, place) =>
+  Object.freeze({
+    algorithms: SIGNATURE_ALGORITHMS,
+    onFailure: 'reject' as const,
+    ...checkFields(value, place, SIGNATURE),
+  });

@@ -1,0 +1,99 @@
+import { isFetchable } from '../../../delivery/fetch/topic-reader.js';
+import type { HubAndTopic, SubscriptionTarget } from '../../../subscription/record/snapshot.js';
+import { checkFields, isRecord, within, wrongField, wrongValue, type Check, type Place } from './field-checks.js';
+import { httpUrl, topicOfHub } from './url-checks.js';
+
+const HUB_AND_TOPIC = { hub: httpUrl, topic: topicOfHub };
+
+/** A URL to discover from, or `{ hub, topic }`. */
+export const targetInList: Check<SubscriptionTarget> = (value, place) => {
+  if (typeof value === 'string') return httpUrl(value, place);
+  if (!isRecord(value) || value instanceof URL) {
+    throw wrongValue(place, value, 'a URL as a string, or { hub, topic }');
+  }
+  const { hub, topic } = checkFields(value, place, HUB_AND_TOPIC);
+  return hubAndTopic(hub, topic, place);
+};
+
+/** A URL to discover from, `{ hub, topic }` or `[hub, topic]`. */
+export const singleTarget: Check<SubscriptionTarget> = (value, place) => {
+  if (!Array.isArray(value)) return targetInList(value, place);
+  const [hub, topic, ...rest]: unknown[] = value;
+  if (rest.length > 0) throw wrongField(place, `has ${value.length} items; it must be [hub, topic], or use targets`);
+  return hubAndTopic(
+    hub === undefined ? undefined : httpUrl(hub, within(place, 0)),
+    topic === undefined ? undefined : topicOfHub(topic, within(place, 1)),
+    place,
+  );
+};
+
+function hubAndTopic(hub: string | undefined, topic: string | undefined, place: Place): HubAndTopic {
+  if (hub === undefined || topic === undefined) {
+    throw wrongField(place, `names no ${hub === undefined ? 'hub' : 'topic'}; a known pair has a hub and a topic`);
+  }
+  return Object.freeze({ hub, topic });
+}
+
+/**
+ * A target that is there and undefined is a mistake: without this check the service would start and subscribe to nothing.
+ *
+ * @throws ConfigurationError that says what to check and what to do.
+ */
+export function refuseUndefinedTargets(config: object, subject: string): void {
+  for (const field of ['target', 'targets']) {
+    if (!Object.hasOwn(config, field) || Reflect.get(config, field) !== undefined) continue;
+    throw wrongField(
+      { subject, field },
+      'is undefined. Check that the environment variable it is read from is set. ' +
+        'To subscribe later with runtime.subscribe(), leave the field out',
+    );
+  }
+}
+
+/** @throws ConfigurationError when two targets are one: the same subscription would be asked for twice. */
+export function refuseDuplicates(targets: readonly SubscriptionTarget[], subject: string): void {
+  const seen = new Set<string>();
+  for (const target of targets) {
+    const { hub, name } = samenessOf(target);
+    const key = `${hub} ${name}`;
+    if (seen.has(key)) {
+      throw wrongField(
+        { subject, field: 'targets' },
+        `names ${targetName(target)} twice, target included; name each once`,
+      );
+    }
+    seen.add(key);
+  }
+}
+
+/** @throws ConfigurationError for a topic that is to be polled and is no URL. FHIRcast's topics, for example, are names. */
+export function refuseUnpollable(targets: readonly SubscriptionTarget[], pollSeconds: number, subject: string): void {
+  if (pollSeconds === 0) return;
+  const unpollable = targets.find((target) => typeof target !== 'string' && !isFetchable(target.topic));
+  if (unpollable === undefined) return;
+  throw wrongField(
+    { subject, field: 'delivery.pollSeconds' },
+    `is ${pollSeconds}, but the topic of ${targetName(unpollable)} is no http or https URL, so it cannot be polled; ` +
+      'leave pollSeconds out, or subscribe to that topic with another service',
+  );
+}
+
+/** A target in words. */
+export function targetName(target: SubscriptionTarget): string {
+  return typeof target === 'string' ? target : `${target.topic} at ${target.hub}`;
+}
+
+/** Equal for targets that mean the same resource: the hub where one is given, and the URL that is discovered or asked for. */
+export function samenessOf(target: SubscriptionTarget): { readonly hub: string; readonly name: string } {
+  if (typeof target === 'string') return { hub: '', name: normalized(target) };
+  return { hub: normalized(target.hub), name: normalized(target.topic) };
+}
+
+function normalized(url: string): string {
+  try {
+    const { href } = new URL(url);
+    return href === url ? url : href;
+  } catch {
+    return url;
+  }
+}

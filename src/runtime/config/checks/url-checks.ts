@@ -1,0 +1,31 @@
+import { readHttpUrl, withoutCredentials } from '../../../protocol/http-url.js';
+import { wrongValue, type Check } from './field-checks.js';
+
+const WHITE_SPACE = /[\s\p{Cc}]/u;
+const EXPECTED_PATH = "path segments of letters, digits, '-', '.', '_' and '~', joined by '/'";
+
+/** An absolute http or https URL, handed over as it was written: hubs compare topics as strings. */
+export const httpUrl: Check<string> = (value, place) => {
+  if (typeof value !== 'string' || WHITE_SPACE.test(value)) {
+    throw wrongValue(place, value, 'an http or https URL without white space');
+  }
+  readHttpUrl(`${place.subject}: ${place.field}`, value);
+  return value;
+};
+
+/** A topic as its hub knows it: a URL, but some hubs' topics are plain names. */
+export const topicOfHub: Check<string> = (value, place) => {
+  if (typeof value !== 'string' || value === '' || WHITE_SPACE.test(value) || withoutCredentials(value) !== value) {
+    throw wrongValue(place, value, "the hub's name of the topic, without white space or credentials");
+  }
+  return value;
+};
+
+/** A path of safe segments; slashes at either end are dropped. */
+export const servicePath: Check<string> = (value, place) => {
+  if (typeof value !== 'string') throw wrongValue(place, value, EXPECTED_PATH);
+  const path = value.replace(/^\//, '').replace(/\/$/, '');
+  const isSafe = path.split('/').every((segment) => /^[\w.~-]+$/.test(segment) && !/^\.\.?$/.test(segment));
+  if (!isSafe) throw wrongValue(place, value, EXPECTED_PATH);
+  return path;
+};

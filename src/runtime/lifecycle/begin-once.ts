@@ -1,0 +1,28 @@
+import { WebSubError } from '../../errors.js';
+
+/** Sends the first requests to hubs once, however often it is called. */
+export class BeginOnce {
+  #firstRequests: (() => Promise<void>) | undefined;
+  #begun: Promise<void> | undefined;
+
+  /** Sets the first requests, once the services have started. */
+  use(firstRequests: () => Promise<void>): void {
+    this.#firstRequests = firstRequests;
+  }
+
+  /**
+   * Resolves or rejects as the first requests do. After a failure they can be sent again.
+   *
+   * @throws WebSubError before the services have started
+   */
+  async begin(): Promise<void> {
+    if (this.#firstRequests === undefined) {
+      throw new WebSubError('begin() was called before startService has resolved: call it when your server listens.');
+    }
+    this.#begun ??= this.#firstRequests().catch((error: unknown) => {
+      this.#begun = undefined;
+      throw error;
+    });
+    await this.#begun;
+  }
+}

@@ -1,0 +1,41 @@
+import type { RequestListener } from 'node:http';
+import { OnceAMinute } from '../../delivery/once-a-minute.js';
+import { connectionLimit, openFilesLimit } from '../../http/listen/connection-limit.js';
+import { listen, type Listener } from '../../http/listen/listener.js';
+import type { Logger } from '../../logger.js';
+import type { CheckedOptions } from '../config/check-options.js';
+
+/**
+ * Listens for callbacks, unless others do.
+ *
+ * @param openFiles how many files the process may have open; undefined where nobody knows
+ * @throws ListenerError that names the port and says what to do
+ */
+export async function ownListener(
+  handler: RequestListener,
+  { manual, server, port, host, tls, security }: Pick<CheckedOptions, ListenerOption>,
+  logger: Logger,
+  openFiles: number | undefined = openFilesLimit(),
+): Promise<Listener | undefined> {
+  if (manual || server !== undefined) return undefined;
+  const maxConnections = connectionLimit(security.maxConnections, openFiles);
+  if (maxConnections < security.maxConnections) {
+    logger.warn(
+      { maxConnections, openFiles },
+      'the process may open too few files for security.maxConnections: fewer connections are taken',
+    );
+  }
+  const minutes = new OnceAMinute();
+  const onDrop = (): void => {
+    const notLogged = minutes.pass(minutes, Date.now());
+    if (notLogged === undefined) return;
+    logger.warn(
+      { maxConnections, notLogged },
+      'a connection was closed, as too many are open: see security.maxConnections',
+    );
+  };
+  const onError = (error: Error): void => logger.error({ err: error }, 'a connection could not be accepted');
+  return listen(handler, { port, host, tls, maxConnections, onDrop, onError });
+}
+
+type ListenerOption = 'manual' | 'server' | 'port' | 'host' | 'tls' | 'security';

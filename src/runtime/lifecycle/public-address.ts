@@ -1,0 +1,92 @@
+import type { Server } from 'node:http';
+import { isIPv6 } from 'node:net';
+import { ConfigurationError, ListenerError } from '../../errors.js';
+import type { Logger } from '../../logger.js';
+import { isLoopback } from '../../protocol/loopback.js';
+import type { CheckedOptions } from '../config/check-options.js';
+import type { Tunnel } from '../config/start-options.js';
+
+/** How hubs reach this machine. */
+export interface PublicAddress {
+  /** Without a trailing slash. */
+  readonly url: string;
+  readonly tunnel?: Tunnel;
+}
+
+/**
+ * The public URL: the option's, a tunnel's, or that of the address listened on, with a warning where it is this machine's.
+ *
+ * @param port what is listened on; undefined where nothing is known to listen
+ */
+export async function publicAddress(
+  options: Pick<CheckedOptions, 'publicUrl' | 'tunnel' | 'tls' | 'server' | 'host'>,
+  port: number | undefined,
+  logger: Logger,
+): Promise<PublicAddress> {
+  const scheme = isSecure(options) ? 'https' : 'http';
+  const local = port === undefined ? undefined : `${scheme}://${localHost(options.host)}:${port}`;
+  if (options.tunnel !== undefined && local !== undefined) {
+    const tunnel = await openTunnel(options.tunnel, local);
+    return { url: options.publicUrl ?? tunnel.url.replace(/\/+$/, ''), tunnel };
+  }
+  const unknown = 'startService: server listens on no port yet';
+  if (options.tunnel !== undefined) {
+    throw new ConfigurationError(`${unknown}, so there is nothing for tunnel to lead to: listen first.`);
+  }
+  const url = options.publicUrl ?? local;
+  if (url === undefined) throw new ConfigurationError(`${unknown}: set publicUrl, or listen first.`);
+  if (options.publicUrl === undefined && isLoopback(url)) {
+    logger.warn(
+      { publicUrl: url },
+      "only hubs on this machine can reach the callbacks: set publicUrl (or the environment's WEBSUB_PUBLIC_URL), or use a tunnel",
+    );
+  }
+  return { url };
+}
+
+/** How this machine reaches what listens on a host: by localhost where that is every address. */
+function localHost(host: string | undefined): string {
+  if (host === undefined || host === '0.0.0.0' || host === '::') return 'localhost';
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
+/** The port of a server that listens. */
+export function portOf(server: Server): number | undefined {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : undefined;
+}
+
+function isSecure({ tls, server }: Pick<CheckedOptions, 'tls' | 'server'>): boolean {
+  return tls !== undefined || (server !== undefined && 'setSecureContext' in server);
+}
+
+async function openTunnel(open: NonNullable<CheckedOptions['tunnel']>, local: string): Promise<Tunnel> {
+  let tunnel: unknown;
+  try {
+    tunnel = await open(local);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new ListenerError(`The tunnel to ${local} could not be opened: ${message}`, { cause });
+  }
+  if (isTunnel(tunnel)) return tunnel;
+  await closeAnyhow(tunnel);
+  throw new ListenerError(
+    'The tunnel option gave no http or https URL, or no close(): it is to resolve to { url, close() }.',
+  );
+}
+
+function isTunnel(value: unknown): value is Tunnel {
+  const { url, close }: { readonly url?: unknown; readonly close?: unknown } = Object(value);
+  return typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url) && typeof close === 'function';
+}
+
+/** What cannot be used is not left open. */
+async function closeAnyhow(tunnel: unknown): Promise<void> {
+  const { close }: { readonly close?: unknown } = Object(tunnel);
+  if (typeof close !== 'function') return;
+  try {
+    await Reflect.apply(close, tunnel, []);
+  } catch {
+    // It is reported that the tunnel cannot be used.
+  }
+}

@@ -1,0 +1,128 @@
+import type { HookPayload } from '../../delivery/hook-payloads.js';
+import { SubscriptionInitiationError } from '../../errors.js';
+import type { Logger } from '../../logger.js';
+import type { SubscriptionRecord } from '../../subscription/record/record.js';
+import { within } from './bounded.js';
+import type { Core } from '../core.js';
+import { Outstanding } from './outstanding.js';
+import type { StopOptions } from '../subscriber-runtime.js';
+
+/** A hub that did not take the request to stop is asked once more after so many milliseconds. */
+const AGAIN_AFTER_MS = 1_000;
+
+/**
+ * Asks hubs to stop sending, and waits until each has verified or failed, or the signal says that time is up. What is
+ * wanted stays as it is.
+ */
+export async function unsubscribeAll(
+  core: Core,
+  options: StopOptions,
+  { signal, logger }: { readonly signal: AbortSignal; readonly logger: Logger },
+): Promise<void> {
+  const leaves = leavingServices(core, options);
+  const leaving = (): readonly SubscriptionRecord[] =>
+    [...core.registry.entries()].flatMap(({ record }) => (leaves.has(record.service) ? record : []));
+  const leave = async ({ id }: { readonly id: string }): Promise<void> => {
+    try {
+      await core.registry.apply(id, { type: 'unwanted', why: 'shutdown' });
+    } catch (error) {
+      logger.error({ subscription: id, err: error }, 'a subscription could not be ended at its hub');
+    }
+  };
+  // A hub may verify what it was asked for just before; only those are left again, not what a handler wants to keep.
+  const onVerified = ({ subscription }: HookPayload): void => {
+    if (leaves.has(subscription.service)) void leave(subscription);
+  };
+  let begun = false;
+  let finish = (): void => {};
+  const done = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const failures = new Failures();
+  const open = new Outstanding(core.registry, (record) => leaves.has(record.service) && isUnderWay(record, failures));
+  const check = (): void => {
+    if (signal.aborted || (begun && open.lookAtAll().length === 0)) finish();
+  };
+  const checkOne = (id: string): void => {
+    open.lookAt(id);
+    if (open.isEmpty) check();
+  };
+  const again = new Set<NodeJS.Timeout>();
+  const onFailed = ({ subscription, grant, error }: HookPayload): void => {
+    if (!leaves.has(subscription.service) || grant === undefined) return;
+    // A hub that took the request may still verify it. One that did not is asked once more.
+    if (!(error instanceof SubscriptionInitiationError) || failures.count(grant.id) > 1) return;
+    again.add(setTimeout(() => void leave(subscription), AGAIN_AFTER_MS));
+  };
+  // When a hook is called, its effects may not have begun.
+  const soon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
+  const offs = [
+    ...(['verified', 'renewed'] as const).map((name) => core.hooks.on(name, onVerified)),
+    core.hooks.on('failed', onFailed),
+    ...(['unsubscribed', 'denied', 'expired', 'failed'] as const).map((name) => core.hooks.on(name, soon)),
+  ];
+  signal.addEventListener('abort', check);
+  try {
+    // A store that hangs is waited for no longer than the hubs.
+    await within(Promise.all(leaving().map(leave)), signal);
+    begun = true;
+    check();
+    await done;
+    // The hub may have verified before it answered: its answer is waited for all the same.
+    await within(
+      core.underWay.ended((key) => key.endsWith(' unsubscribe')),
+      signal,
+    );
+  } finally {
+    for (const timer of again) clearTimeout(timer);
+    for (const off of offs) off();
+    signal.removeEventListener('abort', check);
+  }
+}
+
+/** The names of the services that a stop with these options unsubscribes. */
+export function leavingServices({ services }: Core, { unsubscribe }: StopOptions): ReadonlySet<string> {
+  return new Set(services.flatMap(({ config }) => ((unsubscribe ?? config.unsubscribeOnShutdown) ? config.name : [])));
+}
+
+/** How often hubs did not take the request to stop, by grant. */
+class Failures {
+  readonly #counts = new Map<string, number>();
+
+  /** Counts one more. */
+  count(grantId: string): number {
+    const counted = this.of(grantId) + 1;
+    this.#counts.set(grantId, counted);
+    return counted;
+  }
+
+  of(grantId: string): number {
+    return this.#counts.get(grantId) ?? 0;
+  }
+}
+
+/** Whether a hub was asked to stop, and may still verify that, or be asked once more. */
+function isUnderWay({ grants }: SubscriptionRecord, failures: Failures): boolean {
+  return grants.some(({ id, state, attempts, superseded }) => {
+    if (state !== 'unsubscribing') return false;
+    return superseded === true ? attempts === 0 : failures.of(id) <= 1;
+  });
+}
+
+/**
+ * Says which hubs may go on sending, and until when.
+ *
+ * @param advice what the operator can do about it next time
+ */
+export function reportLeftovers(core: Core, logger: Logger, advice = ''): void {
+  for (const { record } of core.registry.entries()) {
+    for (const grant of record.grants) {
+      if (grant.state !== 'unsubscribing') continue;
+      const until = grant.expiresAt === undefined ? 'its lease ends' : new Date(grant.expiresAt).toISOString();
+      logger.warn(
+        { subscription: record.id, hub: grant.hub, topic: grant.topic },
+        `hub ${grant.hub} did not verify the unsubscription: it may go on sending until ${until}${advice}`,
+      );
+    }
+  }
+}

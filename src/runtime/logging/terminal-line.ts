@@ -1,0 +1,134 @@
+import { isRecord } from '../config/checks/field-checks.js';
+import { printable } from './printable.js';
+
+/** The name of the default logger. */
+export const LOGGER_NAME = 'websub-subscriber';
+
+/** How lines are shown. */
+export interface TerminalStyle {
+  readonly hasColors: boolean;
+}
+
+/** A level's name and its color, as an SGR code. */
+interface LevelStyle {
+  readonly label: string;
+  readonly color: number;
+}
+
+const LEVELS: ReadonlyMap<unknown, LevelStyle> = new Map([
+  [10, { label: 'TRACE', color: 90 }],
+  [20, { label: 'DEBUG', color: 36 }],
+  [30, { label: 'INFO', color: 32 }],
+  [40, { label: 'WARN', color: 33 }],
+  [50, { label: 'ERROR', color: 31 }],
+  [60, { label: 'FATAL', color: 35 }],
+]);
+
+/** pino's number for warnings: from there on errors are shown with their stacks. */
+const WARN = 40;
+
+const DIM = 2;
+
+/** Fields with a place of their own, and fields that a person at the terminal does not need. */
+const NOT_LISTED: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'err', 'pid', 'hostname', 'grant']);
+
+/** Counts of lines that were not logged are shown only where there were any. */
+const COUNTS: ReadonlySet<string> = new Set(['notLogged', 'leftOut']);
+
+/** Characters of one value that are shown. */
+const MOST_SHOWN = 300;
+
+/** Errors of one AggregateError that are shown. */
+const MOST_PARTS = 10;
+
+/** Values that need no quotes. */
+const PLAIN = /^[^\s"'=\\]+$/;
+
+/**
+ * A line of pino's, as a person reads it on a terminal: local time, level, message, fields as `key=value`, and below it the
+ * stack of an error from `warn` on. Nothing in the line can control the terminal.
+ *
+ * @param json the line as pino writes it, secrets already redacted
+ */
+export function terminalLine(json: string, style: TerminalStyle): string {
+  const line = parsed(json);
+  if (line === undefined) return `${printable(json.trimEnd())}\n`;
+  const { level, time, msg, err } = line;
+  const { label, color } = LEVELS.get(level) ?? { label: valueOf(level), color: 0 };
+  const isGrave = typeof level !== 'number' || level >= WARN;
+  const stack = isGrave ? stackOf(err) : [];
+  const shown = [
+    painted(timeOf(time), DIM, style),
+    painted(label.padEnd(5), color, style),
+    printable(typeof msg === 'string' ? msg : ''),
+    ...Object.entries(line)
+      .filter(([name, value]) => isListed(name, value))
+      .map(([name, value]) => field(name, value, style)),
+    ...(err === undefined || stack.length > 0 ? [] : [field('err', messageOf(err), style)]),
+  ];
+  const first = shown.filter((part) => part !== '').join(' ');
+  return [first, ...stack.map((each) => `    ${each}`), ''].join('\n');
+}
+
+function parsed(json: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const line: unknown = JSON.parse(json);
+    return isRecord(line) ? line : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isListed(name: string, value: unknown): boolean {
+  if (name === 'name' && value === LOGGER_NAME) return false;
+  return !NOT_LISTED.has(name) && !(COUNTS.has(name) && value === 0);
+}
+
+function field(name: string, value: unknown, style: TerminalStyle): string {
+  return `${painted(`${valueOf(name)}=`, DIM, style)}${valueOf(value)}`;
+}
+
+function valueOf(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  const cut = text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
+  if (typeof value !== 'string' || PLAIN.test(cut)) return printable(cut);
+  return `"${printable(cut.replaceAll(/["\\]/g, String.raw`\$&`))}"`;
+}
+
+function messageOf(err: unknown): unknown {
+  if (!isRecord(err)) return err;
+  const { type, message } = err;
+  return typeof type === 'string' && typeof message === 'string' ? `${type}: ${message}` : err;
+}
+
+/** The lines of an error's stack, and below them those of the errors that an AggregateError holds. */
+function stackOf(err: unknown): readonly string[] {
+  if (!isRecord(err)) return [];
+  const { stack, aggregateErrors } = err;
+  if (typeof stack !== 'string' || stack === '') return [];
+  const parts: readonly unknown[] = Array.isArray(aggregateErrors) ? aggregateErrors.slice(0, MOST_PARTS) : [];
+  return [...linesOf(stack), ...parts.flatMap((part) => stackOf(part).map((line) => `  ${line}`))];
+}
+
+/** A line break in a message begins no line: only frames and causes do. */
+function linesOf(stack: string): readonly string[] {
+  const lines: string[] = [];
+  for (const line of stack.split('\n')) {
+    const last = lines.length - 1;
+    if (last < 0 || /^(?:\s+at |caused by: )/.test(line)) lines.push(line);
+    else lines[last] = `${lines[last]}\n${line}`;
+  }
+  return lines.map(printable);
+}
+
+/** `HH:MM:SS.mmm`, in local time. */
+function timeOf(time: unknown): string {
+  const date = new Date(typeof time === 'number' ? time : Date.now());
+  const two = (part: number): string => String(part).padStart(2, '0');
+  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':');
+  return `${clock}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+}
+
+function painted(text: string, code: number, { hasColors }: TerminalStyle): string {
+  return hasColors && code !== 0 ? `\u001b[${code}m${text}\u001b[0m` : text;
+}

@@ -1,0 +1,50 @@
+import type * as Adapter from '@keyv/mysql';
+import { type Socket, connect } from 'node:net';
+import { ConfigurationError } from '../../errors.js';
+import { optionalPeer } from './optional-peer.js';
+import { serverStore } from './server-store.js';
+import type { ServerLocation } from '../store-location.js';
+import type { TextStore } from './text-records.js';
+
+let opened = 0;
+
+/** MySQL or MariaDB through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
+export async function mysqlStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
+  const { KeyvMysql } = await optionalPeer<typeof Adapter>('@keyv/mysql');
+  const url = new URL(location.uri);
+  const tls = tlsOf(url, location);
+  // The adapter keeps one pool for the process and makes a new one when the URI changes, which it never ends: a URI
+  // of our own gets a pool of our own, and the sockets are kept here to be closed here.
+  opened += 1;
+  url.search = `store=${opened}`;
+  const sockets = new Set<Socket>();
+  const stream = (): Socket => {
+    const socket = connect({ host: url.hostname, port: Number(url.port || 3306), noDelay: true, keepAlive: true });
+    sockets.add(socket);
+    return socket.once('close', () => sockets.delete(socket));
+  };
+  const options = { uri: url.href, table: 'websub', connectTimeout: timeoutMs, stream, ...tls };
+  const adapter = new KeyvMysql(options);
+  adapter.opts.iterationLimit = 500;
+
+  return serverStore(location, {
+    adapter,
+    // The column holds 65,535 bytes; Keyv's JSON around the text may double it.
+    maxTextLength: 30_000,
+    async disconnect() {
+      for (const socket of sockets) socket.destroy();
+    },
+  });
+}
+
+/** The adapter ignores a URI's parameters, so one that asks for TLS would go unencrypted: say so instead. */
+function tlsOf(url: URL, location: ServerLocation): { readonly ssl?: object } {
+  const parameters = [...url.searchParams.keys()];
+  const unknown = parameters.find((name) => name !== 'ssl');
+  const ssl = url.searchParams.get('ssl');
+  if (unknown === undefined && (ssl === null || ssl === 'true')) return ssl === null ? {} : { ssl: {} };
+  throw new ConfigurationError(
+    `store: "${location.label}" has the parameter "${unknown ?? 'ssl'}"; a mysql:// URI may have ssl=true only. ` +
+      'For anything else pass a Keyv.',
+  );
+}

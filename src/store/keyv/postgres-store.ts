@@ -1,0 +1,58 @@
+import type * as Peer from '@keyv/postgres';
+import { createRequire } from 'node:module';
+import { Socket } from 'node:net';
+import type { KeyvPostgres as Adapter } from '@keyv/postgres';
+import { optionalPeer } from './optional-peer.js';
+import { CLOSE_MS, serverStore } from './server-store.js';
+import type { ServerLocation } from '../store-location.js';
+import type { TextStore } from './text-records.js';
+import { within } from '../time-limit.js';
+
+/** PostgreSQL through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
+export async function postgresStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
+  const { KeyvPostgres } = await optionalPeer<typeof Peer>('@keyv/postgres');
+  // A pool waits for every query that is under way before it ends, for ever: its sockets are kept here to be closed here.
+  const sockets = new Set<Socket>();
+  const stream = (): Socket => {
+    const socket = new Socket();
+    sockets.add(socket);
+    return socket.once('close', () => sockets.delete(socket));
+  };
+  const pool = new (driver().Pool)({ connectionString: location.uri, connectionTimeoutMillis: timeoutMs, stream });
+
+  /**
+   * The adapter with a pool of its own. By itself it shares one pool with every other instance in the process, which
+   * any of them ends for all, and lets an idle connection that breaks crash the process.
+   */
+  class KeyvPostgresWithOwnPool extends KeyvPostgres {
+    override async connect(): Promise<Adapter['query']> {
+      pool.on('error', (error: unknown) => this.emit('error', error));
+      return async (sql, values) => (await pool.query(sql, values)).rows;
+    }
+  }
+
+  return serverStore(location, {
+    adapter: new KeyvPostgresWithOwnPool({ table: 'websub', iterationLimit: 500 }),
+    async disconnect() {
+      await within(pool.end(), CLOSE_MS).catch(() => undefined);
+      for (const socket of sockets) socket.destroy();
+    },
+  });
+}
+
+interface Pool {
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  query(sql: string, values?: unknown): Promise<{ rows: unknown[] }>;
+  end(): Promise<void>;
+}
+
+interface Driver {
+  readonly Pool: new (config: object) => Pool;
+}
+
+/** The driver that the adapter itself uses; it need not be reachable from here. */
+function driver(): Driver {
+  const adapter = createRequire(import.meta.url).resolve('@keyv/postgres');
+  const pg: Driver = createRequire(adapter)('pg');
+  return pg;
+}

@@ -1,0 +1,60 @@
+import { StoreError } from '../../errors.js';
+import type { Logger } from '../../logger.js';
+
+/** The part of a Redis client that tells how the server uses its memory. */
+export interface RedisInfo {
+  info(section: string): Promise<unknown>;
+}
+
+/**
+ * Looks whether the server deletes keys when its memory is full. Read from `INFO`: managed servers do not allow `CONFIG`.
+ *
+ * @param location how the store is named in messages
+ * @throws StoreError where it may delete any key: subscriptions and events would be lost without an error
+ */
+export async function refuseEviction(client: RedisInfo, location: string, logger: Logger): Promise<void> {
+  const { limit, policy } = await memoryOf(client);
+  if (limit === undefined || policy === undefined) {
+    logger.warn(
+      { store: location },
+      'the Redis does not tell whether it deletes keys when its memory is full: make sure that its maxmemory-policy is noeviction',
+    );
+    return;
+  }
+  if (limit === 0 || policy === 'noeviction') return;
+  const setting = `maxmemory-policy ${policy} and a maxmemory of ${limit} bytes`;
+  if (policy.startsWith('allkeys-')) {
+    throw new StoreError(
+      `The store ${location} has ${setting}: when its memory is full, subscriptions and stored events are deleted. Set ` +
+        'maxmemory-policy to noeviction, or use another Redis.',
+    );
+  }
+  logger.warn(
+    { store: location },
+    `the Redis has ${setting}: it may delete keys that expire, and refuses writes when its memory is full: noeviction is safer`,
+  );
+}
+
+/** The answer to `INFO memory`; undefined where it is not allowed or cannot be read. */
+async function memoryOf(
+  client: RedisInfo,
+): Promise<{ readonly limit?: number | undefined; readonly policy?: string | undefined }> {
+  // A server that is lost meanwhile fails the next operation as well.
+  const text = String(await client.info('memory').catch(() => ''));
+  const limit = /^maxmemory:(\d+)\r?$/m.exec(text)?.[1];
+  return {
+    limit: limit === undefined ? undefined : Number(limit),
+    policy: /^maxmemory_policy:([\w-]+)\r?$/m.exec(text)?.[1],
+  };
+}
+
+/** The client of an adapter, where that is Keyv's for Redis; undefined for any other adapter. */
+export function redisClientOf(adapter: unknown): RedisInfo | undefined {
+  if (typeof adapter !== 'object' || adapter === null || !('client' in adapter)) return undefined;
+  const { client } = adapter;
+  return isRedisClient(client) ? client : undefined;
+}
+
+function isRedisClient(client: unknown): client is RedisInfo {
+  return typeof client === 'object' && client !== null && 'info' in client && typeof client.info === 'function';
+}

@@ -1,0 +1,241 @@
+import { EventEmitter } from 'node:events';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import type { KeyvStoreAdapter, StoredData } from 'keyv';
+import type { RootDatabase } from 'lmdb';
+import { commitFailure } from './commit-failure.js';
+import { DiskSpace, roughSize, type WriteKind } from './disk-space.js';
+import { FileWatch, type FileProblem } from './file-watch.js';
+import { onDemand } from '../../on-demand.js';
+import { GroupCommit, type Urgency } from './group-commit.js';
+import { unusedBytes } from './lmdb-free-pages.js';
+import { isEventKey } from '../record-key.js';
+
+/** A row: what Keyv gave, and when it expires (milliseconds since the epoch) where it does. */
+type Row = [payload: unknown, expires?: number];
+
+/** What an exchange leaves behind: a new payload, nothing, or what was there. */
+export type RowExchange = { readonly set: unknown } | 'delete' | 'keep';
+
+const keysPerRead = 512;
+/** What is exchanged is not known before; it is short. */
+const EXCHANGE_BYTES = 4_096;
+
+/** Dependencies of an adapter. */
+export interface KeyvLmdbOptions {
+  /** Epoch milliseconds. @default Date.now */
+  readonly now?: (() => number) | undefined;
+  /** Milliseconds a commit may take. @default unlimited */
+  readonly timeoutMs?: number | undefined;
+  /** Told when `data.mdb` is gone, replaced or cut off, once a minute while that lasts, and with undefined when it is back. */
+  readonly onProblem?: (problem: FileProblem | undefined) => void;
+}
+
+/**
+ * Keyv's storage adapter for LMDB. Values go through MessagePack, so bytes stay bytes when Keyv is told not to
+ * serialize (`serialize: undefined`, `deserialize: undefined`). A write resolves once it is committed and flushed to
+ * disk; writes made at the same time share one commit.
+ */
+export class KeyvLmdb implements KeyvStoreAdapter {
+  readonly opts: { readonly url: string; readonly dialect: string };
+  namespace?: string | undefined;
+  readonly #database: RootDatabase<unknown, string>;
+  readonly #space: DiskSpace;
+  readonly #file: FileWatch;
+  readonly #commits: GroupCommit;
+  readonly #events = new EventEmitter();
+  readonly #now: () => number;
+
+  /**
+   * Opens the database, creating the directory where there is none.
+   *
+   * @param directory where `data.mdb` lies.
+   * @throws whatever the file system or LMDB answers.
+   */
+  constructor(directory: string, { now = Date.now, timeoutMs, onProblem = () => undefined }: KeyvLmdbOptions = {}) {
+    this.opts = { url: `lmdb://${directory}`, dialect: 'lmdb' };
+    this.#now = now;
+    this.#commits = new GroupCommit((writes) => this.#commit(writes), { timeoutMs });
+    this.#database = onDemand('lmdb').open<unknown, string>(directory, {
+      // Said outright, or a directory with a dot in its name would become a file.
+      noSubdir: false,
+      // With it a commit that fails rejects a promise nobody holds, which ends the process. Writes share commits anyway.
+      eventTurnBatching: false,
+    });
+    keepToOwner(directory);
+    const path = join(directory, 'data.mdb');
+    this.#space = new DiskSpace(directory, () => unusedBytes(this.#database.getStats(), path));
+    this.#file = new FileWatch(path, { onProblem });
+  }
+
+  /** Why nothing can be read or written, as far as is known. */
+  get problem(): string | undefined {
+    return this.#file.problem;
+  }
+
+  on(event: string, listener: (...values: unknown[]) => void): this {
+    this.#events.on(event, listener);
+    return this;
+  }
+
+  async get<Value>(key: string): Promise<StoredData<Value> | undefined> {
+    const row = this.#read(key);
+    if (row === undefined) return undefined;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Keyv's interface promises a type no adapter knows.
+    if (!this.#expired(row)) return row[0] as StoredData<Value>;
+    await this.delete(key);
+    return undefined;
+  }
+
+  getMany<Value>(keys: string[]): Promise<StoredData<Value>[]> {
+    return Promise.all(keys.map((key) => this.get<Value>(key)));
+  }
+
+  /** @param ttl milliseconds to live. */
+  async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
+    const row: Row = ttl === undefined ? [value] : [value, this.#now() + ttl];
+    const kind = isEventKey(key) ? 'event' : 'record';
+    await this.#write(roughSize(value), kind, () => this.#database.putSync(key, row));
+    return true;
+  }
+
+  async delete(key: string): Promise<boolean> {
+    return this.deleteMany([key]);
+  }
+
+  /** Resolves to whether any of the keys was there. */
+  async deleteMany(keys: string[]): Promise<boolean> {
+    this.#file.refuseProblem();
+    const present = keys.filter((key) => this.#database.doesExist(key));
+    if (present.length > 0)
+      await this.#write(0, 'removal', () => present.forEach((key) => this.#database.removeSync(key)));
+    return present.length > 0;
+  }
+
+  /** Removes a key, if it is there, together with the next write. */
+  async deleteSoon(key: string): Promise<void> {
+    await this.#write(0, 'removal', () => this.#database.removeSync(key), 'soon');
+  }
+
+  async has(key: string): Promise<boolean> {
+    const row = this.#read(key);
+    return row !== undefined && !this.#expired(row);
+  }
+
+  /** Removes the keys of the namespace; without one, every key. */
+  async clear(): Promise<void> {
+    if (this.namespace === undefined) {
+      await this.#write(0, 'removal', () => this.#database.clearSync());
+      return;
+    }
+    for (const keys of this.#keyPages(`${this.namespace}:`)) await this.deleteMany(keys);
+  }
+
+  /** The keys that begin with a prefix ending in `:`, in order, a page at a time; without one, every key. */
+  *keys(prefix?: string): Generator<string> {
+    for (const keys of this.#keyPages(prefix)) yield* keys;
+  }
+
+  /** The payload at a key, without a promise for it; undefined where there is none. */
+  payload(key: string): unknown {
+    const row = this.#read(key);
+    return row === undefined || this.#expired(row) ? undefined : row[0];
+  }
+
+  async *iterator<Value>(namespace?: string): AsyncGenerator<(string | Awaited<Value> | undefined)[], void> {
+    for (const key of this.keys(namespace === undefined ? undefined : `${namespace}:`)) {
+      const row = this.#read(key);
+      if (row === undefined) continue;
+      if (this.#expired(row)) this.#forget(key);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above.
+      else yield [key, row[0] as Awaited<Value>];
+    }
+  }
+
+  /** Reads and replaces one payload in a write transaction, which one process at a time can have. */
+  async exchange(key: string, decide: (current: unknown) => RowExchange): Promise<void> {
+    await this.#write(EXCHANGE_BYTES, 'record', () => {
+      const row = this.#read(key);
+      const result = decide(row === undefined || this.#expired(row) ? undefined : row[0]);
+      if (result === 'delete') this.#database.removeSync(key);
+      else if (result !== 'keep') this.#database.putSync(key, [result.set]);
+    });
+  }
+
+  /** Waits for what is being written and closes the database. */
+  async disconnect(): Promise<void> {
+    await this.#commits.idle();
+    if (!this.#file.isCutOff) await this.#database.close();
+  }
+
+  /**
+   * Writes about so many bytes where there is room for them, and waits until that is committed and flushed.
+   *
+   * @throws the reason why it was not
+   */
+  #write(bytes: number, kind: WriteKind, write: () => unknown, urgency?: Urgency): Promise<void> {
+    this.#file.refuseProblem();
+    return this.#space.take(bytes, kind, () => this.#commits.write(write, urgency));
+  }
+
+  async #commit(writes: () => void): Promise<{ readonly flushed: Promise<void> }> {
+    const committing = this.#database.transaction(writes);
+    // Asked for before waiting, so that it stands for this commit and not for a later one, which may fail.
+    const flushed = this.#database.flushed.then(() => undefined);
+    flushed.catch(() => undefined);
+    try {
+      await committing;
+    } catch (error) {
+      throw await commitFailure(error);
+    }
+    this.#file.refuseLoss();
+    return { flushed };
+  }
+
+  #read(key: string): Row | undefined {
+    this.#file.refuseProblem();
+    const row = this.#database.get(key);
+    if (row === undefined || isRow(row)) return row;
+    throw new TypeError('what is stored there was not written by this adapter');
+  }
+
+  #expired([, expires]: Row): boolean {
+    return expires !== undefined && this.#now() > expires;
+  }
+
+  #forget(key: string): void {
+    this.delete(key).catch((error: unknown) => {
+      if (this.#events.listenerCount('error') > 0) this.#events.emit('error', error);
+    });
+  }
+
+  // Pages rather than one range: an open range keeps a read transaction, which keeps LMDB from reusing space.
+  *#keyPages(prefix: string | undefined): Generator<string[]> {
+    const end = prefix === undefined ? {} : { end: `${prefix.slice(0, -1)};` };
+    let after: string | undefined;
+    for (;;) {
+      this.#file.refuseProblem();
+      const start = after ?? prefix;
+      const range = { ...(start === undefined ? {} : { start }), ...end, exclusiveStart: after !== undefined };
+      const keys = [...this.#database.getKeys({ ...range, limit: keysPerRead })];
+      if (keys.length > 0) yield keys;
+      after = keys.at(-1);
+      if (keys.length < keysPerRead) return;
+    }
+  }
+}
+
+function isRow(value: unknown): value is Row {
+  return Array.isArray(value) && value.length >= 1 && value.length <= 2;
+}
+
+/** Without a seal key the files hold secrets in the clear, so a directory that others may read must not show them. */
+function keepToOwner(directory: string): void {
+  for (const name of ['data.mdb', 'lock.mdb']) {
+    try {
+      chmodSync(join(directory, name), 0o600);
+    } catch {
+      // Not ours, or a file system without modes: whoever owns it has decided.
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { decodePlain, encodePlain } from '../keyv/plain-text.js';
+import { KEY_ID_BYTES, type SealKey } from './seal-key.js';
+
+/** The place of a sealed value. A value moved to another place does not open. */
+export interface SealedPlace {
+  readonly kind: string;
+  readonly id: string;
+  readonly field: string;
+}
+
+/** The result of opening a sealed value. */
+export type Opened =
+  | { readonly type: 'opened'; readonly value: unknown; readonly keyId: string }
+  | { readonly type: 'unknown-key'; readonly keyId: string }
+  | { readonly type: 'broken'; readonly why: string; readonly cause?: unknown };
+
+// A sealed value: the version of this layout, the key's id, the nonce, the tag, and the encrypted text.
+const LAYOUT = 1;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const NONCE_AT = 1 + KEY_ID_BYTES;
+const TAG_AT = NONCE_AT + NONCE_BYTES;
+const TEXT_AT = TAG_AT + TAG_BYTES;
+
+const ALGORITHM = 'aes-256-gcm';
+
+/** Encrypts plain data for a place in the store, with AES-256-GCM and a random nonce. */
+export function seal({ id, key }: SealKey, place: SealedPlace, value: unknown): Uint8Array {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
+  cipher.setAAD(additionalData(place));
+  // The text is ASCII.
+  const text = cipher.update(encodePlain(value), 'latin1');
+  cipher.final();
+  return Buffer.concat([Buffer.of(LAYOUT), Buffer.from(id, 'hex'), nonce, cipher.getAuthTag(), text]);
+}
+
+/** The data of a sealed value, where one of the keys opens it and nothing was changed since. */
+export function open(keys: ReadonlyMap<string, SealKey>, place: SealedPlace, sealed: unknown): Opened {
+  if (!(sealed instanceof Uint8Array) || sealed.length < TEXT_AT) {
+    return { type: 'broken', why: 'its sealed part is cut off' };
+  }
+  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+  if (bytes[0] !== LAYOUT) {
+    return { type: 'broken', why: `it is sealed in layout ${bytes[0]}, which this websub-subscriber does not know` };
+  }
+  const keyId = bytes.toString('hex', 1, NONCE_AT);
+  const key = keys.get(keyId);
+  if (key === undefined) return { type: 'unknown-key', keyId };
+  const nonce = bytes.subarray(NONCE_AT, TAG_AT);
+  const decipher = createDecipheriv(ALGORITHM, key.key, nonce, { authTagLength: TAG_BYTES });
+  decipher.setAAD(additionalData(place));
+  decipher.setAuthTag(bytes.subarray(TAG_AT, TEXT_AT));
+  try {
+    // In this mode all of the text comes from `update`; `final` only checks the tag. Nothing is used before it has.
+    const text = decipher.update(bytes.subarray(TEXT_AT));
+    decipher.final();
+    return { type: 'opened', value: decodePlain(text.toString('latin1')), keyId };
+  } catch (cause) {
+    return { type: 'broken', why: 'it was changed after it was sealed, or sealed for another record', cause };
+  }
+}
+
+function additionalData({ kind, id, field }: SealedPlace): Buffer {
+  return Buffer.from(`websub-subscriber seal ${LAYOUT}\n${kind}\n${field}\n${id}`, 'utf8');
+}

@@ -1,0 +1,34 @@
+import type { Transition } from '../events.js';
+import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
+
+type Guarded = Pick<GrantRecord, 'nextAttemptAt' | 'guardedUntil'>;
+
+/** A next attempt that only guards work in flight, in case the process dies before it ends. Snapshots do not show it. */
+export function guardedUntil(at: number): Required<Guarded> {
+  return { nextAttemptAt: at, guardedUntil: at };
+}
+
+/** Work in flight has ended, and nothing is planned yet. */
+export const NOTHING_PLANNED = { nextAttemptAt: undefined, guardedUntil: undefined } as const;
+
+/** The next attempt, where it is planned rather than a guard of work in flight; epoch milliseconds. */
+export function plannedAt({ nextAttemptAt, guardedUntil }: Guarded): number | undefined {
+  return nextAttemptAt === guardedUntil ? undefined : nextAttemptAt;
+}
+
+/** The guards of work that has ended are dropped: a next attempt planned for the same time is no guard. */
+export function withoutStaleGuards(before: SubscriptionRecord, { record, effects }: Transition): Transition {
+  const hasStale = record !== before && (isStale(record) || record.grants.some(isStale));
+  if (!hasStale) return { record, effects };
+  const grants = record.grants.some(isStale) ? record.grants.map(withoutStaleGuard) : record.grants;
+  const next: SubscriptionRecord = { ...withoutStaleGuard(record), grants };
+  return { record: next, effects };
+}
+
+function withoutStaleGuard<T extends Guarded>(guarded: T): T {
+  return isStale(guarded) ? { ...guarded, guardedUntil: undefined } : guarded;
+}
+
+function isStale({ nextAttemptAt, guardedUntil }: Guarded): boolean {
+  return guardedUntil !== undefined && guardedUntil !== nextAttemptAt;
+}

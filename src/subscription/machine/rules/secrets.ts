@@ -1,0 +1,100 @@
+import type { SecretRecord } from '../../record/record.js';
+
+const DAY_MS = 86_400_000;
+
+/** How soon a hub is asked for a secret that is accepted, in milliseconds: whoever verified may not be the hub. */
+const ASKED_AGAIN_MS = 60_000;
+
+/**
+ * The secrets after a request that carries `value` (null: none): pending, and accepted from now on for a day; so is the
+ * one that was pending before, which a hub may have taken already (PROTOCOL V6).
+ */
+export function withPendingSecret(
+  secrets: readonly SecretRecord[],
+  value: string | null,
+  now: number,
+): readonly SecretRecord[] {
+  const kept = secrets
+    .filter((secret) => secret.role === 'current' || (secret.value !== value && isAccepted(secret, now)))
+    .map((secret): SecretRecord =>
+      secret.role === 'pending'
+        ? { ...secret, role: 'replaced', acceptedUntil: Math.max(now + DAY_MS, secret.acceptedUntil ?? 0) }
+        : secret,
+    );
+  if (kept.some((secret) => secret.role === 'current' && secret.value === value)) return kept;
+  const { acceptedUntil = 0 } = secrets.find((secret) => secret.value === value) ?? {};
+  return [...kept, { value, role: 'pending', acceptedUntil: Math.max(now + DAY_MS, acceptedUntil) }];
+}
+
+/**
+ * The secrets after a verification whose request is still open: if that fails, the hub may sign with the pending secret all
+ * the same, so it is accepted until the lease ends.
+ *
+ * @param expiresAt epoch milliseconds
+ */
+export function withLeasedSecret(secrets: readonly SecretRecord[], expiresAt: number): readonly SecretRecord[] {
+  return secrets.map((secret) =>
+    secret.role === 'pending' ? { ...secret, acceptedUntil: Math.max(secret.acceptedUntil ?? 0, expiresAt) } : secret,
+  );
+}
+
+/** The secrets after a verification: the pending one is current, the one before it is accepted for another day. */
+export function withVerifiedSecret(secrets: readonly SecretRecord[], now: number): readonly SecretRecord[] {
+  const pending = secrets.find((secret) => secret.role === 'pending');
+  if (pending === undefined) return secrets.filter((secret) => isAccepted(secret, now));
+  const others = secrets
+    .filter((secret) => secret !== pending && isAccepted(secret, now))
+    .map((secret): SecretRecord =>
+      secret.role === 'current' ? { ...secret, role: 'replaced', acceptedUntil: now + DAY_MS } : secret,
+    );
+  return [...others, { value: pending.value, role: 'current' }];
+}
+
+/**
+ * By when a hub is to be asked again, if it may have taken a secret that is still pending; Infinity where there is none. Where
+ * no secret is accepted any more, that is in a minute: what its hub sends is refused until then.
+ *
+ * @returns epoch milliseconds
+ */
+export function beforeLapse(secrets: readonly SecretRecord[], now: number): number {
+  if (secrets.length > 0 && !secrets.some((secret) => isAccepted(secret, now))) return now + ASKED_AGAIN_MS;
+  const pending = secrets.find((secret) => secret.role === 'pending' && isAccepted(secret, now));
+  return pending?.acceptedUntil === undefined ? Infinity : Math.max(now, pending.acceptedUntil - DAY_MS / 2);
+}
+
+/** Whether content may be signed with it now. */
+function isAccepted(secret: SecretRecord, now: number): boolean {
+  return secret.acceptedUntil === undefined || secret.acceptedUntil > now;
+}
+
+/**
+ * The values content may be signed with now, newest first. It may come unsigned where that holds for one of them, or
+ * where nothing was ever asked for.
+ */
+export function acceptedSecrets(
+  secrets: readonly SecretRecord[],
+  now: number,
+): { readonly values: readonly string[]; readonly unsigned: boolean } {
+  const accepted = secrets.filter((secret) => isAccepted(secret, now));
+  return {
+    values: accepted.flatMap((secret) => (secret.value === null ? [] : [secret.value])).toReversed(),
+    unsigned: accepted.some((secret) => secret.value === null) || secrets.length === 0,
+  };
+}
+
+/**
+ * Until when the same secrets are accepted as now.
+ *
+ * @returns epoch milliseconds; Infinity where none of them lapses
+ */
+export function acceptedUntil(secrets: readonly SecretRecord[], now: number): number {
+  const lapses = secrets.map((secret) => (isAccepted(secret, now) ? (secret.acceptedUntil ?? Infinity) : Infinity));
+  return Math.min(...lapses);
+}
+
+/** The secret that the hub was last given and that a request repeats; undefined where none was. */
+export function latestSecret(secrets: readonly SecretRecord[]): string | undefined {
+  const given = (role: SecretRecord['role']): string | undefined =>
+    secrets.findLast((secret) => secret.role === role && secret.value !== null)?.value ?? undefined;
+  return given('pending') ?? given('current') ?? given('replaced');
+}

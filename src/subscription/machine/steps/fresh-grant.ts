@@ -1,0 +1,65 @@
+import { request } from '../changes.js';
+import type { Transition, TransitionContext } from '../events.js';
+import { grantAt, keepsItsCallback, remembered, takenOver } from '../rules/grant-at.js';
+import { isPresent } from '../rules/presence.js';
+import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
+import { restOf } from '../rules/rest.js';
+import { isOver, isWorking } from '../state.js';
+
+/** Whether a grant's hub can be asked under another callback, and is not yet. */
+export function mayAskAfresh(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): boolean {
+  const isUnderWay = record.grants.some((other) => {
+    if (other.replaces !== grant.id || isOver(other)) return false;
+    const isGranted = isWorking(other) && other.provisional !== true;
+    return isGranted || (other.pending ?? other.nextAttemptAt) !== undefined;
+  });
+  return !keepsItsCallback(grant, context) && !isUnderWay && isPresent(record, grant, context);
+}
+
+/** Asks a hub under a callback of a new grant; `successorOf` is the grant at the same hub whose place it is to take. */
+export function askAfresh(
+  record: SubscriptionRecord,
+  hub: string,
+  context: TransitionContext,
+  successorOf?: GrantRecord,
+): Transition {
+  const { topic = '' } = record;
+  const { refusals = 0 } = successorOf ?? grantAt(record, hub, context) ?? {};
+  const known = successorOf === undefined ? restOf(record, { advertisedHub: hub, topic }, context).refusals : 0;
+  const { id, path, verifyToken } = context.fresh();
+  // The limit on renewals that verifications bring forward also holds after a hub was left and is used again.
+  const last = record.grants.findLast((other) => other.advertisedHub === hub && other.topic === topic);
+  const grant: GrantRecord = {
+    id,
+    advertisedHub: hub,
+    hub,
+    hubSettled: false,
+    topic,
+    callback: context.callbackOf(path),
+    path,
+    verifyToken,
+    state: 'requested',
+    secrets: [],
+    attempts: 0,
+    broughtForwardAt: (successorOf ?? last)?.broughtForwardAt,
+    refusals: Math.max(refusals, known) || undefined,
+    ...(successorOf === undefined
+      ? {}
+      : {
+          hub: successorOf.hub,
+          hubSettled: successorOf.hubSettled,
+          replaces: successorOf.id,
+          attempts: successorOf.attempts,
+        }),
+  };
+  const isStale = (other: GrantRecord): boolean =>
+    other.verifiedAt === undefined && !isOver(other) && !isPresent(record, other, context);
+  // A callback serves one grant: where there is only one to give, the new grant takes it over.
+  const before = record.grants.findLast((other) => other.path === path);
+  const grants = record.grants.flatMap((other) => {
+    if (isStale(other) || (other.path === path && other.advertisedHub === hub)) return [];
+    return other === before ? remembered(record, before, context) : other;
+  });
+  grants.push(before === undefined ? grant : takenOver(grant, before));
+  return request({ ...record, grants }, id, 'subscribe', context.now);
+}

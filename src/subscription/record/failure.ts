@@ -1,0 +1,26 @@
+import { SubscriptionVerificationError, UnsubscriptionVerificationError, WebSubError } from '../../errors.js';
+import type { FailureRecord } from './record.js';
+
+const originals = new WeakMap<FailureRecord, Error>();
+
+/** An error as it is kept on a record. */
+export function failureOf(error: unknown, cause: FailureRecord['cause'], at: number): FailureRecord {
+  const code = error instanceof WebSubError ? error.code : 'ERR_WEBSUB';
+  const failure = { cause, code, message: error instanceof Error ? error.message : String(error), at };
+  if (error instanceof Error) originals.set(failure, error);
+  return failure;
+}
+
+/** The error a failure was made of, or one that says the same. */
+export function errorOf(failure: FailureRecord): Error {
+  const known = originals.get(failure);
+  if (known !== undefined) return known;
+  switch (failure.code) {
+    case 'ERR_WEBSUB_SUBSCRIPTION_VERIFICATION':
+      return new SubscriptionVerificationError(failure.message);
+    case 'ERR_WEBSUB_UNSUBSCRIPTION_VERIFICATION':
+      return new UnsubscriptionVerificationError(failure.message);
+    default:
+      return new WebSubError(failure.message);
+  }
+}

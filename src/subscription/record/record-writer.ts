@@ -1,0 +1,33 @@
+import type { RecordStore } from '../../store/record-store.js';
+import type { Entry } from '../registry/callback-index.js';
+import type { SubscriptionRecord } from './record.js';
+import { writeStored } from './stored-subscription.js';
+
+/** Writes subscriptions to the store, and knows whose are otherwise here than there. */
+export class RecordWriter {
+  readonly #store: RecordStore;
+  /** Whose counters have changed, or what would be found again (see `isFoundAgain`): written with the next change, or in a batch. */
+  readonly unstored = new Set<string>();
+
+  constructor(store: RecordStore) {
+    this.#store = store;
+  }
+
+  /** @throws StoreError where it cannot be written */
+  async write({ counters }: Entry, record: SubscriptionRecord): Promise<void> {
+    const stats = counters.stored();
+    this.unstored.delete(record.id);
+    try {
+      await this.#store.set('subscription', record.id, writeStored({ record, stats }));
+    } catch (error) {
+      this.unstored.add(record.id);
+      throw error;
+    }
+  }
+
+  /** @throws StoreError where it cannot be removed */
+  async remove(id: string): Promise<void> {
+    await this.#store.delete('subscription', id);
+    this.unstored.delete(id);
+  }
+}

@@ -1,0 +1,146 @@
+import { plannedAt } from '../machine/rules/guard.js';
+import { withView, type LogView } from './log-view.js';
+import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
+import {
+  FAILURE_CAUSES,
+  type FailureCause,
+  type FailureTally,
+  type Grant,
+  type Subscription,
+  type SubscriptionFailure,
+  type SubscriptionStats,
+} from './snapshot.js';
+import { grantStateOf, isOver, isWorking, stateOf } from '../machine/state.js';
+
+/** Leaves out the callback in `console.log`: whoever knows it can send content to it. */
+const WITHOUT_CALLBACK: LogView<{ readonly callback?: string }> = {
+  value() {
+    const { callback: _hidden, ...shown } = this;
+    return shown;
+  },
+};
+
+/** What users see of a grant. */
+export function grantSnapshot(grant: GrantRecord): Grant {
+  const snapshot = defined({
+    id: grant.id,
+    advertisedHub: grant.advertisedHub,
+    hub: grant.hub,
+    topic: grant.topic,
+    callback: grant.callback,
+    state: grantStateOf(grant),
+    leaseSeconds: grant.leaseSeconds,
+    verifiedAt: dateOf(grant.verifiedAt),
+    expiresAt: dateOf(grant.expiresAt),
+    renewsAt: dateOf(renewsAt(grant)),
+  });
+  return withView(snapshot, WITHOUT_CALLBACK);
+}
+
+/** What users see of a subscription. */
+export function subscriptionSnapshot(record: SubscriptionRecord, stats: SubscriptionStats): Subscription {
+  const grants = record.grants.toSorted(liveFirst).map(grantSnapshot);
+  const { hub, topic, callback, leaseSeconds, verifiedAt, expiresAt, renewsAt } = grants[0] ?? {};
+  const snapshot = defined({
+    id: record.id,
+    service: record.service,
+    target: record.target,
+    declared: record.declared,
+    desired: record.desired,
+    state: stateOf(record),
+    grants,
+    createdAt: new Date(record.createdAt),
+    attempts: record.grants.find(isBeingLeft)?.attempts ?? record.attempts,
+    nextAttemptAt: dateOf(nextAttemptAt(record)),
+    gaveUp: record.hold === 'gave-up' || record.hold === 'handler-refused' ? true : undefined,
+    lastError: record.lastError === undefined ? undefined : failureSnapshot(record.lastError),
+    failures: failuresSnapshot(record.failures),
+    stats: { ...stats },
+    metadata: record.metadata === undefined ? undefined : Object.freeze({ ...record.metadata }),
+    hub,
+    topic,
+    callback,
+    leaseSeconds,
+    verifiedAt,
+    expiresAt,
+    renewsAt,
+  });
+  return withView(snapshot, WITHOUT_CALLBACK);
+}
+
+/** When a working grant is renewed. While its renewal is in flight: when that was planned. */
+function renewsAt(grant: GrantRecord): number | undefined {
+  if (!isWorking(grant)) return undefined;
+  const { pending, renewsAt: plannedFor, notBefore = 0 } = grant;
+  // The hub verified before it answered: the new lease counts once it has answered.
+  if (pending?.verified === true && pending.renewsAt !== undefined) return pending.renewsAt;
+  return nextRequestAt(grant) ?? (plannedFor === undefined ? undefined : Math.max(plannedFor, notBefore));
+}
+
+/** When the next request for a grant is planned, other than its renewal; undefined while one is in flight. */
+function nextRequestAt(grant: GrantRecord): number | undefined {
+  // Records of earlier versions do not tell which times are guards.
+  return grant.unanswered === true || grant.renewalDue === true ? undefined : plannedAt(grant);
+}
+
+function isBeingLeft({ state, superseded }: GrantRecord): boolean {
+  return state === 'unsubscribing' && superseded !== true;
+}
+
+function failureSnapshot(failure: FailureRecord): SubscriptionFailure {
+  return { ...failure, at: new Date(failure.at) };
+}
+
+function failuresSnapshot(failures: SubscriptionRecord['failures'] = {}): Subscription['failures'] {
+  const shown: Partial<Record<FailureCause, FailureTally>> = {};
+  for (const cause of FAILURE_CAUSES) {
+    const tally = failures[cause];
+    if (tally !== undefined) shown[cause] = { ...tally, lastAt: new Date(tally.lastAt) };
+  }
+  return shown;
+}
+
+function nextAttemptAt(record: SubscriptionRecord): number | undefined {
+  if (record.hold !== undefined && record.desired === 'subscribed') return undefined;
+  const times = record.grants.flatMap((grant) =>
+    isOver(grant) || grant.superseded === true ? [] : attemptTimes(grant),
+  );
+  const discoveryAt = plannedAt(record);
+  if (discoveryAt !== undefined) times.push(discoveryAt);
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
+/** A request that was denied fails first, and its hub is asked after that. */
+function attemptTimes(grant: GrantRecord): readonly number[] {
+  const { askAfreshAt, pending, notBefore } = grant;
+  const again = pending?.denied === true ? notBefore : nextRequestAt(grant);
+  return [again, askAfreshAt].filter((at) => at !== undefined);
+}
+
+/** What works comes first, then what is asked for, what is left, and what is over. */
+function liveFirst(a: GrantRecord, b: GrantRecord): number {
+  return rank(a) - rank(b);
+}
+
+function rank(grant: GrantRecord): number {
+  if (isOver(grant)) return 3;
+  if (grant.superseded === true) return 2;
+  return isWorking(grant) ? 0 : 1;
+}
+
+function dateOf(time: number | undefined): Date | undefined {
+  return time === undefined ? undefined : new Date(time);
+}
+
+type Defined<T> = { [Key in keyof T as undefined extends T[Key] ? never : Key]: T[Key] } & {
+  [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined>;
+};
+
+/** Without the fields that are undefined. */
+function defined<T extends object>(fields: T): Defined<T> {
+  // A loop, as a snapshot is made for every event: `Object.fromEntries` takes three times as long.
+  const kept: object & Partial<Record<keyof T, unknown>> = {};
+  for (const name in fields) if (fields[name] !== undefined) kept[name] = fields[name];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is left out is what the type makes optional
+  return kept as Defined<T>;
+}

@@ -1,0 +1,117 @@
+import { slices } from '../../engine/slices.js';
+import { StoreError } from '../../errors.js';
+import { decodeRecord, encodeRecord } from '../../store/codec.js';
+import type { RecordStore } from '../../store/record-store.js';
+import type { StoredStats } from './counters.js';
+import { SUBSCRIPTION_RECORD_VERSION, type SubscriptionRecord } from './record.js';
+import { fromVersion1 } from './record-version-1.js';
+
+/** A subscription as it lies in the store. */
+export interface StoredSubscription {
+  readonly record: SubscriptionRecord;
+  readonly stats: StoredStats;
+}
+
+const STRINGS = ['service', 'desired'];
+const NUMBERS = ['createdAt', 'attempts'];
+const TIMES = ['gapSince', 'firstVerifiedAt'];
+const LISTS = ['hubs', 'passedOver'];
+const GRANT_STRINGS = ['id', 'advertisedHub', 'hub', 'topic', 'callback', 'path', 'state'];
+const GRANT_TIMES = ['leaseSeconds', 'verifiedAt', 'expiresAt', 'renewsAt', 'nextAttemptAt'];
+
+/** What is written for a subscription. */
+export function writeStored(stored: StoredSubscription): unknown {
+  return encodeRecord(SUBSCRIPTION_RECORD_VERSION, stored);
+}
+
+/** Everything that was written, in slices; what cannot be read is told of and left as it is. */
+export async function* storedSubscriptions(
+  store: RecordStore,
+  onUnreadable: (error: unknown) => void,
+): AsyncGenerator<readonly StoredSubscription[]> {
+  for await (const slice of slices(store.entries('subscription', { onUnreadable }), 100)) {
+    yield slice.flatMap(([id, raw]) => {
+      try {
+        return readStored(id, raw);
+      } catch (error) {
+        onUnreadable(error);
+        return [];
+      }
+    });
+  }
+}
+
+/**
+ * What was written for a subscription.
+ *
+ * @throws StoreError where it is something else, or of a newer version
+ */
+export function readStored(id: string, raw: unknown): StoredSubscription {
+  const key = `subscription ${id}`;
+  const data = decodeRecord(SUBSCRIPTION_RECORD_VERSION, raw, { 1: fromVersion1 }, key);
+  if (!isStored(data, id))
+    throw new StoreError(`The record ${key} is corrupt: it does not hold a subscription. It was left as it is.`);
+  return data;
+}
+
+function isStored(data: unknown, id: string): data is StoredSubscription {
+  if (!isObject(data) || !isObject(data['record']) || !isObject(data['stats'])) return false;
+  const { record, stats } = data;
+  const { target, grants } = record;
+  const isTarget = typeof target === 'string' || (isObject(target) && areStrings(target, ['hub', 'topic']));
+  return (
+    record['id'] === id &&
+    areStrings(record, STRINGS) &&
+    areNumbers(record, NUMBERS) &&
+    TIMES.every((name) => record[name] === undefined || typeof record[name] === 'number') &&
+    (record['fetched'] === undefined || (isObject(record['fetched']) && areStrings(record['fetched'], ['topic']))) &&
+    (record['topicSource'] === undefined ||
+      (isObject(record['topicSource']) && areStrings(record['topicSource'], ['topic', 'url']))) &&
+    (record['publisherHolds'] === undefined || isHolds(record['publisherHolds'])) &&
+    isOverrides(record['overrides']) &&
+    (record['metadata'] === undefined || isStringsByName(record['metadata'])) &&
+    isTarget &&
+    LISTS.every((name) => Array.isArray(record[name])) &&
+    Array.isArray(grants) &&
+    grants.every(isGrant) &&
+    'received' in stats
+  );
+}
+
+function isGrant(grant: unknown): boolean {
+  return (
+    isObject(grant) &&
+    areStrings(grant, GRANT_STRINGS) &&
+    URL.canParse(String(grant['callback'])) &&
+    Array.isArray(grant['secrets']) &&
+    GRANT_TIMES.every((name) => grant[name] === undefined || typeof grant[name] === 'number')
+  );
+}
+
+function isHolds(holds: unknown): boolean {
+  return (
+    Array.isArray(holds) &&
+    holds.every((hold) => isObject(hold) && areStrings(hold, ['url']) && areNumbers(hold, ['until']))
+  );
+}
+
+function isOverrides(overrides: unknown): boolean {
+  if (overrides === undefined) return true;
+  return isObject(overrides) && (overrides['customParams'] === undefined || isStringsByName(overrides['customParams']));
+}
+
+function isStringsByName(value: unknown): boolean {
+  return isObject(value) && !Array.isArray(value) && areStrings(value, Object.keys(value));
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function areStrings(object: Readonly<Record<string, unknown>>, names: readonly string[]): boolean {
+  return names.every((name) => typeof object[name] === 'string');
+}
+
+function areNumbers(object: Readonly<Record<string, unknown>>, names: readonly string[]): boolean {
+  return names.every((name) => typeof object[name] === 'number');
+}

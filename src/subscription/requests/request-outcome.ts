@@ -1,0 +1,38 @@
+import { SubscriptionInitiationError } from '../../errors.js';
+import { isSameTopic } from '../../protocol/hub-query.js';
+import type { SubscriptionEvent } from '../machine/events.js';
+import { failureOf } from '../record/failure.js';
+import type { FailureRecord } from '../record/record.js';
+import type { SubscriptionTarget } from '../record/snapshot.js';
+
+/** The consequences of a failed request for its subscription. */
+export function requestOutcome(error: unknown, grantId: string, requestId: string, now: number): SubscriptionEvent {
+  const failed = (cause: FailureRecord['cause']) => ({ grantId, requestId, failure: failureOf(error, cause, now) });
+  if (!(error instanceof SubscriptionInitiationError)) return { type: 'refused', ...failed('configuration') };
+  const { reason, retryAfterSeconds, status } = error;
+  if (reason === 'unreachable') return { type: 'unreachable', ...failed('unreachable') };
+  if (reason === 'temporary') {
+    // Without a status it never left: the function that gives the bearer token failed.
+    const cause = status === undefined ? 'configuration' : 'hub-error';
+    return { type: 'unreachable', ...failed(cause), retryAfterSeconds, status };
+  }
+  return { type: 'refused', ...failed(reason === 'refused' ? 'refused' : 'configuration'), retryAfterSeconds, status };
+}
+
+/** The error of a hub that refused a topic, with where the topic comes from if that is not the target itself. */
+export function withTopicsOrigin(error: unknown, target: SubscriptionTarget): unknown {
+  if (!(error instanceof SubscriptionInitiationError) || error.reason !== 'refused') return error;
+  const { message, reason, hub, topic, status, retryAfterSeconds, cause } = error;
+  if (typeof target !== 'string' || topic === undefined || isSameTopic(target, topic)) return error;
+  const origin =
+    `The topic is what ${target} names as its own URL (rel=self). ` +
+    'If the hub wants another one, give both: target: { hub, topic }';
+  return new SubscriptionInitiationError(`${message}. ${origin}`, {
+    reason,
+    hub,
+    topic,
+    status,
+    retryAfterSeconds,
+    cause,
+  });
+}

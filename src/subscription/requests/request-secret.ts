@@ -1,0 +1,42 @@
+import { randomBytes } from 'node:crypto';
+import type { Logger } from '../../logger.js';
+import { isLoopback } from '../../protocol/loopback.js';
+import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
+import { latestSecret } from '../machine/rules/secrets.js';
+import type { ServiceTerms } from '../terms.js';
+
+/** Decides which secret a subscribe request carries; null: none. */
+export type SecretFor = (
+  record: SubscriptionRecord,
+  grant: GrantRecord,
+  url: string,
+  terms: ServiceTerms,
+) => string | null;
+
+/** Takes the subscription's own secret, else the service's, else what the hub's scheme and the protocol allow. */
+export function requestSecrets(logger: Logger): SecretFor {
+  /** Hubs that were warned about: once is enough, however often they are asked. */
+  const unsafe = new Set<string>();
+
+  return ({ overrides }, grant, url, { secret: configured, protocol }) => {
+    const secret = overrides?.secret ?? configured;
+    if (secret === false) return null;
+    if (typeof secret === 'string' && secret !== 'auto') return secret;
+    const given = grant.freshSecret === true ? undefined : latestSecret(grant.secrets);
+    const automatic = (): string => given ?? randomBytes(32).toString('hex');
+    if (secret === 'auto') return automatic();
+    if (protocol === 'pubsubhubbub-0.3') return null;
+    if (url.startsWith('https:')) return automatic();
+    if (!unsafe.has(url)) warnOfPlainHttp(url, grant);
+    return null;
+  };
+
+  function warnOfPlainHttp(url: string, grant: GrantRecord): void {
+    unsafe.add(url);
+    logger.warn(
+      { grant: grant.id, hub: url },
+      `hub ${url} is reached over plain HTTP, so no secret is used and anybody who learns the callback can send content. ` +
+        `Set secret: 'auto'${isLoopback(url) ? '' : ' and security.allowInsecureSecret'} to have it signed, or secret: false to accept that`,
+    );
+  }
+}

@@ -1,0 +1,95 @@
+import { isUint8Array } from 'node:util/types';
+import {
+  kindOf,
+  isRecord,
+  within,
+  wrongField,
+  wrongValue,
+  type Check,
+  type Place,
+} from '../../runtime/config/checks/field-checks.js';
+import { nearestName } from '../../runtime/config/checks/nearest-name.js';
+
+/** Checks of the fields of an options object, by name. Their results are not used. */
+export type OptionChecks = Readonly<Record<string, Check<unknown>>>;
+
+/** Names the fields that must be there. */
+interface Required {
+  readonly required?: readonly string[];
+}
+
+/**
+ * Checks options as they were given to a function of the test hub.
+ *
+ * @param call the function: `hub.topic()`
+ * @throws ConfigurationError for the first option that is unknown or wrong
+ */
+export function checkOptions(
+  call: string,
+  options: unknown,
+  checks: OptionChecks,
+  { required = [] }: Required = {},
+): void {
+  checkAt({ subject: call, field: '' }, options, checks, required);
+}
+
+/** An object within the options. */
+export function objectOf(checks: OptionChecks, { required = [] }: Required = {}): Check<unknown> {
+  return (value, place) => checkAt(place, value, checks, required);
+}
+
+function checkAt(place: Place, options: unknown, checks: OptionChecks, required: readonly string[]): void {
+  if (!isRecord(options)) {
+    const at = place.field === '' ? { ...place, field: 'the options object' } : place;
+    throw wrongField(at, `is ${kindOf(options)}; it must be an object`);
+  }
+  for (const [field, value] of Object.entries(options)) {
+    const check = Object.hasOwn(checks, field) ? checks[field] : undefined;
+    if (check === undefined) throw unknownOption(within(place, field), field, Object.keys(checks));
+    if (value !== undefined) check(value, within(place, field));
+  }
+  for (const field of required) {
+    if (options[field] === undefined) throw wrongField(within(place, field), 'is missing');
+  }
+}
+
+function unknownOption(place: Place, field: string, known: readonly string[]): Error {
+  const nearest = nearestName(field, known);
+  const hint = nearest === undefined ? '' : `did you mean ${nearest}? `;
+  return wrongField(place, `is not a known option (${hint}known here: ${known.join(', ')})`);
+}
+
+/** One value of the test hub's functions that is not an option. */
+export function checkArgument(call: string, argument: string, value: unknown, check: Check<unknown>): void {
+  check(value, { subject: call, field: argument });
+}
+
+/** A check by a condition; `expected` says what the value must be. */
+export function thatIs(expected: string, holds: (value: unknown) => boolean): Check<unknown> {
+  return (value, place) => {
+    if (!holds(value)) throw wrongValue(place, value, expected);
+  };
+}
+
+/** Objects are checked by the first check, everything else by the second. */
+export function objectOr(object: Check<unknown>, other: Check<unknown>): Check<unknown> {
+  return (value, place) => (isRecord(value) ? object : other)(value, place);
+}
+
+export const isString = (value: unknown): value is string => typeof value === 'string';
+export const isNumber = (value: unknown): value is number => typeof value === 'number';
+
+export const text = thatIs('a string', isString);
+export const number = thatIs('a number', isNumber);
+// Not by `instanceof`: test runners such as Jest run tests in a realm of their own.
+export const bytes = thatIs('a string or a Uint8Array', (value) => isString(value) || isUint8Array(value));
+export const retryAfter = thatIs('seconds or a Date', (value) => isNumber(value) || value instanceof Date);
+export const functionCheck = thatIs('a function', (value) => typeof value === 'function');
+
+/** A status to answer with. */
+export const status = thatIs('a status from 200 to 999', isStatus);
+
+/** Whether a response can have it as its status. */
+export function isStatus(value: unknown): boolean {
+  return isNumber(value) && Number.isInteger(value) && value >= 200 && value <= 999;
+}

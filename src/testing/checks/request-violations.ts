@@ -1,0 +1,176 @@
+import { isUtf8 } from 'node:buffer';
+import type { ReceivedRequest } from '../subscriptions/received-request.js';
+import type { SubscriptionRequest } from '../subscriptions/subscription-request.js';
+import type { SubscriptionTable } from '../subscriptions/subscription-table.js';
+import type { RequestViolationCode, Violation } from './violation.js';
+
+/** The protocol a hub speaks. */
+export type HubProtocol = 'websub' | 'pubsubhubbub-0.3';
+
+/** What a request is checked against. */
+export interface CheckContext {
+  readonly protocol: HubProtocol;
+  /** Whether the hub is reached over TLS. */
+  readonly secure: boolean;
+  readonly subscriptions: SubscriptionTable;
+}
+
+export interface CheckedRequest {
+  readonly violations: readonly Violation[];
+  /** What is asked; undefined where the violations leave nothing to serve. */
+  readonly asked: SubscriptionRequest | undefined;
+}
+
+/** Those the hub puts up with: the request can be served all the same. */
+const tolerated: ReadonlySet<RequestViolationCode> = new Set<RequestViolationCode>([
+  'url-with-fragment',
+  'lease-seconds',
+  'secret-empty',
+  'secret-over-plain-http',
+  'callback-shared',
+]);
+
+type Finding = readonly [code: RequestViolationCode, message: string];
+
+/** Checks a request to the hub against WebSub section 5.1 and PROTOCOL S1. */
+export function checkRequest(request: ReceivedRequest, context: CheckContext): CheckedRequest {
+  const findings = findingsOf(request, context);
+  const violations = findings.map(([code, message]) => ({ code, message, request }));
+  const serves = findings.every(([code]) => tolerated.has(code));
+  return { violations, asked: serves ? askedBy(request.form) : undefined };
+}
+
+function findingsOf(request: ReceivedRequest, context: CheckContext): Finding[] {
+  const { form, method } = request;
+  if (method !== 'POST') return [['not-a-post', `A ${method} at the hub's URL: subscription requests are POSTs`]];
+  const encoding = encodingFindings(request);
+  if (encoding.length > 0) return encoding;
+  return [
+    ...presenceFindings(form, context.protocol),
+    ...urlFindings(form, 'callback'),
+    ...urlFindings(form, 'topic'),
+    ...leaseFindings(form),
+    ...secretFindings(request, context.secure),
+    ...subscriptionFindings(form, context.subscriptions),
+  ];
+}
+
+function encodingFindings({ headers, body }: ReceivedRequest): Finding[] {
+  const given = headers.get('content-type') ?? 'none';
+  const [mediaType, ...parameters] = given
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
+  const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length);
+  const findings: Finding[] = [];
+  if (mediaType !== 'application/x-www-form-urlencoded') {
+    findings.push(['content-type', `Content-Type is ${given}, not application/x-www-form-urlencoded`]);
+  }
+  if (charset !== undefined && charset.replaceAll('"', '') !== 'utf-8') {
+    findings.push(['not-utf-8', `The form's charset is ${charset}, not UTF-8`]);
+  } else if (!isUtf8(percentDecoded(body))) {
+    findings.push(['not-utf-8', 'The form is not UTF-8']);
+  }
+  return findings;
+}
+
+function percentDecoded(body: Uint8Array): Buffer {
+  const decoded = Buffer.from(body)
+    .toString('latin1')
+    .replaceAll(/%([\da-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(decoded, 'latin1');
+}
+
+const parameters = ['callback', 'mode', 'topic'] as const;
+
+function presenceFindings(form: URLSearchParams, protocol: HubProtocol): Finding[] {
+  const missing = parameters
+    .filter((name) => !form.get(`hub.${name}`))
+    .map((name): Finding => [`missing-${name}`, `hub.${name} is missing`]);
+  const twice = [...parameters, 'lease_seconds', 'secret', 'verify_token']
+    .filter((name) => form.getAll(`hub.${name}`).length > 1)
+    .map((name): Finding => ['duplicate-parameter', `hub.${name} is given more than once`]);
+  return [...missing, ...twice, ...modeFindings(form), ...verifyFindings(form, protocol)];
+}
+
+function modeFindings(form: URLSearchParams): Finding[] {
+  const mode = form.get('hub.mode');
+  return !mode || isMode(mode)
+    ? []
+    : [['unknown-mode', `hub.mode is ${JSON.stringify(mode)}, neither subscribe nor unsubscribe`]];
+}
+
+function verifyFindings(form: URLSearchParams, protocol: HubProtocol): Finding[] {
+  const preferences = form.getAll('hub.verify');
+  if (preferences.length === 0) {
+    return protocol === 'websub' ? [] : [['missing-verify', 'hub.verify is missing, which PubSubHubbub 0.3 requires']];
+  }
+  return preferences.every(isVerify) ? [] : [['unknown-verify', 'hub.verify is neither async nor sync']];
+}
+
+function urlFindings(form: URLSearchParams, name: 'callback' | 'topic'): Finding[] {
+  const given = form.get(`hub.${name}`);
+  if (!given) return [];
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    return [[`${name}-not-a-url`, `hub.${name} is ${JSON.stringify(given)}, not an absolute http or https URL`]];
+  }
+  return given.includes('#') ? [['url-with-fragment', `hub.${name} has a fragment, which never reaches a server`]] : [];
+}
+
+function leaseFindings(form: URLSearchParams): Finding[] {
+  const lease = form.get('hub.lease_seconds');
+  return lease === null || isLease(lease)
+    ? []
+    : [['lease-seconds', `hub.lease_seconds is ${JSON.stringify(lease)}, not a positive whole number of seconds`]];
+}
+
+function secretFindings({ form, headers }: ReceivedRequest, secure: boolean): Finding[] {
+  const secret = form.get('hub.secret');
+  if (secret === null) return [];
+  const findings: Finding[] = [];
+  const bytes = Buffer.byteLength(secret);
+  if (bytes === 0) findings.push(['secret-empty', 'hub.secret is empty: it signs nothing']);
+  if (bytes >= 200) findings.push(['secret-too-long', `hub.secret has ${bytes} bytes; it must have less than 200`]);
+  const host = headers.get('host') ?? '';
+  if (!secure && headers.get('x-forwarded-proto') !== 'https' && !isLoopback(host)) {
+    findings.push(['secret-over-plain-http', `hub.secret came over plain HTTP to ${host}`]);
+  }
+  return findings;
+}
+
+function isLoopback(host: string): boolean {
+  const { hostname } = URL.canParse(`http://${host}`) ? new URL(`http://${host}`) : { hostname: '' };
+  return /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
+}
+
+function subscriptionFindings(form: URLSearchParams, subscriptions: SubscriptionTable): Finding[] {
+  const topic = form.get('hub.topic');
+  const callback = form.get('hub.callback');
+  if (!topic || !callback) return [];
+  if (form.get('hub.mode') === 'unsubscribe') {
+    return subscriptions.wasAskedFor({ topic, callback })
+      ? []
+      : [['unsubscribe-unknown', `Unsubscribing from ${topic}, which was never subscribed with this callback`]];
+  }
+  const other = subscriptions.live().find((one) => one.callback === callback && one.topic !== topic);
+  return other ? [['callback-shared', `The callback for ${topic} is in use for ${other.topic}`]] : [];
+}
+
+const isMode = (mode: string): boolean => mode === 'subscribe' || mode === 'unsubscribe';
+const isVerify = (verify: string): verify is 'async' | 'sync' => verify === 'async' || verify === 'sync';
+const isLease = (lease: string): boolean => /^0*[1-9]\d*$/.test(lease);
+
+/** What a form asks for that was found to be whole. */
+function askedBy(form: URLSearchParams): SubscriptionRequest {
+  const given = (name: string): string => form.get(`hub.${name}`) ?? '';
+  return {
+    mode: given('mode') === 'unsubscribe' ? 'unsubscribe' : 'subscribe',
+    topic: given('topic'),
+    callback: given('callback'),
+    leaseSeconds: isLease(given('lease_seconds')) ? Number(given('lease_seconds')) : undefined,
+    secret: given('secret') || undefined,
+    verify: form.getAll('hub.verify').find(isVerify),
+    verifyToken: form.get('hub.verify_token') ?? undefined,
+  };
+}

@@ -1,0 +1,54 @@
+import { Agent, request } from 'undici';
+import { WebSubError } from '../../errors.js';
+import { headersFrom } from '../header-record.js';
+import type { Delivery, SentRequest } from './delivery.js';
+import type { SubscriptionKey } from '../subscriptions/subscription-table.js';
+
+export interface CallbackClientOptions {
+  readonly timeoutMs: number;
+  /** What to trust over https instead of the usual authorities. */
+  readonly ca: string | Buffer | undefined;
+  readonly now: () => number;
+}
+
+/** Sends to callbacks. Redirects are not followed: to a hub they are failures (WebSub sections 5.3.1 and 7). */
+export interface CallbackClient {
+  /** @param wait what to wait for before it is sent */
+  send(kind: Delivery['kind'], to: SubscriptionKey, sent: SentRequest, wait: () => Promise<void>): Promise<Delivery>;
+  /** Breaks off what is under way. */
+  close(): Promise<void>;
+}
+
+export function createCallbackClient({ timeoutMs, ca, now }: CallbackClientOptions): CallbackClient {
+  // No keep-alive: a subscriber that stops must not find an idle connection of the hub still open.
+  const agent = new Agent({ pipelining: 0, connect: ca === undefined ? {} : { ca } });
+
+  const exchange = async (
+    sent: SentRequest,
+    wait: () => Promise<void>,
+  ): Promise<Pick<Delivery, 'status' | 'headers' | 'body'>> => {
+    await wait();
+    const signal = AbortSignal.timeout(timeoutMs);
+    const { method, headers, body: content } = sent;
+    const answer = await request(sent.url, { method, headers, body: content ?? null, dispatcher: agent, signal });
+    return { status: answer.statusCode, headers: headersFrom(answer.headers), body: await answer.body.text() };
+  };
+
+  return {
+    async send(kind, { topic, callback }, sent, wait) {
+      const about = { kind, callback, topic, sent };
+      try {
+        return { ...about, ...(await exchange(sent, wait)), error: undefined, at: new Date(now()) };
+      } catch (cause) {
+        const error = new WebSubError(`The callback gave no answer: ${String(cause)}`, { cause });
+        return { ...about, status: undefined, headers: new Headers(), body: '', error, at: new Date(now()) };
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** Whether an answer is a 2xx. */
+export function isSuccess({ status }: Delivery): boolean {
+  return status !== undefined && status >= 200 && status < 300;
+}

@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto';
+import { isSuccess } from './callback-client.js';
+import { callbackGet } from './callback-query.js';
+import { verifyModeOf } from '../faults/fault-layer.js';
+import type { Delivery } from './delivery.js';
+import type { HubContext } from '../hub-context.js';
+import type { HubFaults, VerifyMode } from '../faults/hub-faults.js';
+import type { SubscriptionRequest } from '../subscriptions/subscription-request.js';
+import type { AnswerViolationCode } from '../checks/violation.js';
+
+/** Seconds granted to a subscriber that asks for none: ten days. */
+export const DEFAULT_LEASE_SECONDS = 864_000;
+
+/** An intent to be verified, and whether the subscriber asked for it. */
+export interface Intent extends Pick<SubscriptionRequest, 'mode' | 'topic' | 'callback' | 'leaseSeconds' | 'secret'> {
+  readonly verifyToken?: string | undefined;
+  readonly unasked?: boolean;
+}
+
+export interface VerificationOutcome {
+  readonly confirmed: boolean;
+  readonly delivery: Delivery;
+}
+
+/**
+ * Verifies a subscriber's intent (WebSub section 5.3) and enters the outcome in the subscription table: confirmed, the
+ * subscription is active, or unsubscribed; otherwise a subscription not active before is `refused`, and one that is active
+ * stays as it is.
+ */
+export async function verifyIntent(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
+  // A verification that the test holds back does not hold back content too.
+  const { holdBacks } = context;
+  if (holdBacks.holds('verification')) await holdBacks.released('verification');
+  const outcome = verifyRepeatedly(context, intent);
+  context.verifications.add(outcome);
+  try {
+    return await outcome;
+  } finally {
+    context.verifications.delete(outcome);
+  }
+}
+
+/** Resolves with the first outcome that is confirmed, else with the last one. */
+async function verifyRepeatedly(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
+  const { verifyTimes = 1 } = context.faultsOf(intent.topic);
+  let outcome = await verify(context, intent);
+  for (let time = 1; time < verifyTimes; time += 1) {
+    const next = await verify(context, intent);
+    if (!outcome.confirmed) outcome = next;
+  }
+  return outcome;
+}
+
+/** Seconds granted by the faults, else as the intent asks for, else ten days; undefined for ever. */
+export function grantedLease({ leaseSeconds }: HubFaults, intent: Pick<Intent, 'leaseSeconds'>): number | undefined {
+  const lease = leaseSeconds ?? intent.leaseSeconds ?? DEFAULT_LEASE_SECONDS;
+  return lease === 'perpetual' ? undefined : lease;
+}
+
+async function verify(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
+  const faults = context.faultsOf(intent.topic);
+  const mode = verifyModeOf(faults, intent.mode);
+  const endings = context.subscriptions.endingsOf(intent);
+  const leaseSeconds = grantedLease(faults, intent);
+  // Base64 with its +, / and =: a conforming challenge that does not survive careless decoding.
+  const challenge = randomBytes(32).toString('base64');
+  const sent = callbackGet(intent.callback, {
+    'hub.mode': mode === 'wrong-mode' ? otherMode(intent.mode) : intent.mode,
+    'hub.topic': mode === 'wrong-topic' ? wrongTopic(intent.topic) : intent.topic,
+    'hub.challenge': challenge,
+    'hub.lease_seconds': intent.mode === 'unsubscribe' ? undefined : announcedLease(faults, leaseSeconds),
+    'hub.verify_token': intent.verifyToken,
+  });
+  const delivery = await context.send('verification', intent, sent);
+  const echoed = isSuccess(delivery) && delivery.body === challenge;
+  noteViolation(context, intent, mode, delivery, echoed);
+
+  const confirmed = echoed && !isMisleading(mode);
+  if (confirmed && intent.mode === 'unsubscribe') {
+    context.subscriptions.ended(intent, 'unsubscribed');
+  } else if (confirmed) {
+    const { secret } = intent;
+    context.subscriptions.verified(intent, { leaseSeconds, secret, endings });
+  } else if (context.subscriptions.find(intent)?.state === 'pending') {
+    context.subscriptions.ended(intent, 'refused');
+  }
+  return { confirmed, delivery };
+}
+
+/** Whether a verification in this mode never counts. */
+export function isMisleading(mode: VerifyMode | undefined): boolean {
+  return mode === 'wrong-topic' || mode === 'wrong-mode' || mode === 'wrong-challenge';
+}
+
+function announcedLease({ announcedLease: announced }: HubFaults, granted: number | undefined): string | undefined {
+  if (announced === false) return undefined;
+  return (announced ?? granted)?.toString();
+}
+
+const otherMode = (mode: Intent['mode']): Intent['mode'] => (mode === 'subscribe' ? 'unsubscribe' : 'subscribe');
+
+function wrongTopic(topic: string): string {
+  return new URL('/a-topic-nobody-asked-for', topic).href;
+}
+
+function noteViolation(
+  { violations }: HubContext,
+  { mode, topic, unasked }: Intent,
+  verifyMode: VerifyMode | undefined,
+  delivery: Delivery,
+  echoed: boolean,
+): void {
+  const note = (code: AnswerViolationCode, message: string): void => {
+    violations.push({ code, message, delivery });
+  };
+  if (!echoed) {
+    if (isSuccess(delivery)) {
+      note(
+        'challenge-not-echoed',
+        `The answer ${delivery.status} for ${topic} does not have the challenge as its body`,
+      );
+    }
+  } else if (verifyMode === 'wrong-topic') {
+    note('confirmed-wrong-topic', `A topic nobody asked for was confirmed in place of ${topic}`);
+  } else if (verifyMode === 'wrong-mode') {
+    note('confirmed-wrong-mode', `hub.mode=${otherMode(mode)} was confirmed for ${topic} in place of ${mode}`);
+  } else if (unasked && mode === 'unsubscribe') {
+    note('confirmed-unasked-unsubscription', `An unsubscription from ${topic} that nobody asked for was confirmed`);
+  }
+}

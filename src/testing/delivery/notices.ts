@@ -1,0 +1,40 @@
+import { callbackGet } from './callback-query.js';
+import type { Delivery } from './delivery.js';
+import type { HubContext } from '../hub-context.js';
+import type { DenyOptions } from '../faults/request-faults.js';
+import type { SubscriptionKey } from '../subscriptions/subscription-table.js';
+
+/**
+ * Denies a subscription, asked for or active: it is over at once, and the subscriber is told (WebSub section 5.2). With
+ * `keep` one that is active stays active.
+ */
+export function deny(
+  context: HubContext,
+  key: SubscriptionKey,
+  reason: string,
+  { keep = false }: DenyOptions = {},
+): Promise<Delivery> {
+  const isKept = keep && context.subscriptions.find(key)?.state === 'active';
+  if (!isKept) context.subscriptions.ended(key, 'denied');
+  return sendNotice(context, 'denial', 'denied', key, reason);
+}
+
+/** Tells a subscriber of an error inside the hub, as Ballerina's hubs do; the subscription stays as it is. */
+export function reportError(context: HubContext, key: SubscriptionKey, reason: string): Promise<Delivery> {
+  return sendNotice(context, 'hub-error', 'hub-error', key, reason);
+}
+
+function sendNotice(
+  context: HubContext,
+  kind: Delivery['kind'],
+  mode: string,
+  key: SubscriptionKey,
+  reason: string,
+): Promise<Delivery> {
+  const sent = callbackGet(key.callback, {
+    'hub.mode': mode,
+    'hub.topic': key.topic,
+    'hub.reason': reason === '' ? undefined : reason,
+  });
+  return context.send(kind, key, sent);
+}

@@ -1,0 +1,112 @@
+import { flag, listOf, oneOf, type Check } from '../../runtime/config/checks/field-checks.js';
+import {
+  isNumber,
+  isStatus,
+  isString,
+  number,
+  objectOf,
+  objectOr,
+  retryAfter,
+  status,
+  text,
+  thatIs,
+} from '../checks/option-checks.js';
+import type { HubDelays, HubFaults, VerifyModes } from './hub-faults.js';
+import type {
+  DenyOptions,
+  RateLimit,
+  RequestAcceptance,
+  RequestDenial,
+  RequestFailure,
+  RequestLimits,
+  RequestRedirect,
+} from './request-faults.js';
+
+const answerBody = thatIs('a string or a function', (value) => isString(value) || typeof value === 'function');
+
+const verifyMode = oneOf('async', 'sync', 'never', 'unchecked', 'wrong-topic', 'wrong-mode', 'wrong-challenge');
+
+const VERIFY_MODES = {
+  subscriptions: verifyMode,
+  unsubscriptions: verifyMode,
+} satisfies Record<keyof VerifyModes, Check<unknown>>;
+
+const DELAYS = {
+  answer: number,
+  verification: number,
+  content: number,
+  topic: number,
+} satisfies Record<keyof HubDelays, Check<unknown>>;
+
+const LIMITS = {
+  only: oneOf('new', 'renewals', 'unsubscriptions', 'subscriptions'),
+  times: number,
+} satisfies Record<keyof RequestLimits, Check<unknown>>;
+
+/** The options of a failure, with its status. */
+export const FAILURE = {
+  ...LIMITS,
+  status: thatIs("a status from 200 to 999, or 'reset'", (value) => value === 'reset' || isStatus(value)),
+  retryAfter,
+  body: answerBody,
+  verifyFirst: flag,
+} satisfies Record<keyof RequestFailure, Check<unknown>>;
+
+const REDIRECTS: ReadonlySet<unknown> = new Set([301, 302, 303, 307, 308]);
+
+/** A status that redirects. */
+export const redirectStatus = thatIs('301, 302, 303, 307 or 308', (value) => REDIRECTS.has(value));
+
+/** The options of a redirect, with its status and its target. */
+export const REDIRECT = {
+  ...LIMITS,
+  status: redirectStatus,
+  to: text,
+} satisfies Record<keyof RequestRedirect, Check<unknown>>;
+
+/** The options of a denial. */
+export const DENY = { keep: flag } satisfies Record<keyof DenyOptions, Check<unknown>>;
+
+const DENIAL = {
+  ...LIMITS,
+  ...DENY,
+  reason: text,
+  unlessConfirmed: flag,
+  thenVerify: flag,
+} satisfies Record<keyof RequestDenial, Check<unknown>>;
+
+const ACCEPTANCE = { status, body: answerBody } satisfies Record<keyof RequestAcceptance, Check<unknown>>;
+
+const RATE_LIMIT = { requests: number, perSeconds: number } satisfies Record<keyof RateLimit, Check<unknown>>;
+
+const off = thatIs('an object, or false', (value) => value === false);
+
+/** The kinds of messages that can be held back. */
+export const heldBack = oneOf('answer', 'verification', 'content', 'topic');
+
+/** The faults of a hub or of a topic. */
+export const FAULTS = {
+  verify: objectOr(objectOf(VERIFY_MODES), verifyMode),
+  verifyTimes: number,
+  leaseSeconds: thatIs("a number of seconds, or 'perpetual'", (value) => value === 'perpetual' || isNumber(value)),
+  announcedLease: thatIs(
+    'a number, a string, or false',
+    (value) => value === false || isNumber(value) || isString(value),
+  ),
+  requires: listOf(text, 'a list of parameter names'),
+  accept: objectOf(ACCEPTANCE),
+  rateLimit: objectOr(objectOf(RATE_LIMIT, { required: ['requests', 'perSeconds'] }), off),
+  deny: objectOr(
+    objectOf(DENIAL),
+    thatIs('an object, a reason, or false', (value) => value === false || isString(value)),
+  ),
+  fail: objectOr(objectOf(FAILURE, { required: ['status'] }), off),
+  redirect: objectOr(objectOf(REDIRECT, { required: ['status', 'to'] }), off),
+  secretFrom: oneOf('verification', 'request'),
+  algorithm: oneOf('sha1', 'sha256', 'sha384', 'sha512'),
+  signature: oneOf('valid', 'wrong', 'missing', 'malformed'),
+  silent: flag,
+  retries: number,
+  dropOnFailure: flag,
+  delayMs: objectOr(objectOf(DELAYS), thatIs('milliseconds, or an object of them', isNumber)),
+} satisfies Record<keyof HubFaults, Check<unknown>>;

@@ -1,0 +1,23 @@
+import { verifyIntent } from '../delivery/intent-verification.js';
+import { deny } from '../delivery/notices.js';
+import type { Delivery } from '../delivery/delivery.js';
+import type { HubContext } from '../hub-context.js';
+import type { RequestDenial } from '../faults/request-faults.js';
+import type { SubscriptionRequest } from './subscription-request.js';
+
+/** Denies a request that was accepted; the denial says whether it is verified before or after. */
+export async function denyRequest(
+  context: HubContext,
+  asked: SubscriptionRequest,
+  denial: RequestDenial,
+): Promise<void> {
+  if (denial.unlessConfirmed && (await verifyIntent(context, asked)).confirmed) return;
+  await deny(context, asked, denial.reason ?? '', denial);
+  if (denial.thenVerify) await verifyIntent(context, asked);
+}
+
+/** Denies all live subscriptions whose topics have this denial in force. */
+export function denyAll(context: HubContext, denial: RequestDenial): Promise<Delivery[]> {
+  const denied = context.subscriptions.live().filter((one) => context.faultsOf(one.topic).deny === denial);
+  return Promise.all(denied.map((one) => deny(context, one, denial.reason ?? '', denial)));
+}

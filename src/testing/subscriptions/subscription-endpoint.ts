@@ -1,0 +1,120 @@
+import { denyRequest } from './denied-request.js';
+import { verifyModeOf } from '../faults/fault-layer.js';
+import { grantedLease, verifyIntent } from '../delivery/intent-verification.js';
+import { checkRequest } from '../checks/request-violations.js';
+import { retryAfterHeader } from '../retry-after.js';
+import type { Answer } from '../loopback-server.js';
+import type { HubContext } from '../hub-context.js';
+import type { HubFaults } from '../faults/hub-faults.js';
+import type { ReceivedRequest } from './received-request.js';
+import type { AnswerBody, RequestFailure, RequestKind } from '../faults/request-faults.js';
+import type { SubscriptionRequest } from './subscription-request.js';
+import type { Violation } from '../checks/violation.js';
+
+/**
+ * Answers a request to the hub's URL (WebSub section 5.1). Before anything is served come, in this order, the failure, the
+ * rate limit, the redirect, what is required and the denial that are set; what was wrong with the request is recorded in any
+ * case.
+ */
+export async function answerSubscriptionRequest(context: HubContext, request: ReceivedRequest): Promise<Answer> {
+  const { violations, asked } = checkRequest(request, context);
+  context.violations.push(...violations);
+  if (asked?.mode === 'subscribe') context.subscriptions.askedFor(asked);
+  const faults = context.faultsOf(request.form.get('hub.topic') ?? '');
+  const answer = await answerOf(context, request, asked, violations, faults);
+  await context.holdBacks.wait('answer', faults);
+  return answer;
+}
+
+async function answerOf(
+  context: HubContext,
+  request: ReceivedRequest,
+  asked: SubscriptionRequest | undefined,
+  violations: readonly Violation[],
+  faults: HubFaults,
+): Promise<Answer> {
+  const topic = request.form.get('hub.topic') ?? '';
+  const kind = kindOf(context, request);
+  const failure = context.takeFault('fail', topic, kind);
+  if (failure) {
+    if (failure.verifyFirst && asked) await verifyWhileOpen(context, asked, faults);
+    return failureAnswer(failure, request);
+  }
+  const excess = context.takeExcess(topic);
+  if (excess !== undefined) return failureAnswer({ status: 429, retryAfter: excess }, request);
+  const redirect = context.takeFault('redirect', topic, kind);
+  if (redirect) return { status: redirect.status, headers: { location: redirect.to } };
+  const missing = faults.requires?.filter((name) => !request.form.has(name)) ?? [];
+  if (missing.length > 0) return { status: 400, body: `Missing here: ${missing.join(', ')}` };
+  return asked ? serve(context, request, asked, kind) : refusalAnswer(violations);
+}
+
+async function serve(
+  context: HubContext,
+  request: ReceivedRequest,
+  asked: SubscriptionRequest,
+  kind: RequestKind,
+): Promise<Answer> {
+  const faults = context.faultsOf(asked.topic);
+  const verify = verifyModeOf(faults, asked.mode) ?? asked.verify ?? 'async';
+  note(context, asked, faults);
+  const accepted = { status: faults.accept?.status ?? 202, body: bodyOf(faults.accept?.body, request) };
+  const denial = context.takeFault('deny', asked.topic, kind);
+  if (denial) {
+    if (verify !== 'sync') return { ...accepted, afterwards: () => denyRequest(context, asked, denial) };
+    await denyRequest(context, asked, denial);
+    return accepted;
+  }
+  if (verify === 'never') return accepted;
+  const verified = { ...accepted, status: faults.accept?.status ?? (asked.verify ? 204 : 202) };
+  if (verify === 'unchecked') {
+    takeAsVerified(context, asked, faults);
+    return verified;
+  }
+  if (verify !== 'sync') return { ...accepted, afterwards: () => verifyIntent(context, asked) };
+  const { confirmed, delivery } = await verifyIntent(context, asked);
+  if (confirmed || faults.accept) return verified;
+  const why = delivery.error?.message ?? `The callback answered ${delivery.status}`;
+  return { status: 409, body: `The ${asked.mode} request was not confirmed. ${why}` };
+}
+
+async function verifyWhileOpen(context: HubContext, asked: SubscriptionRequest, faults: HubFaults): Promise<void> {
+  note(context, asked, faults);
+  await verifyIntent(context, asked);
+}
+
+function note(context: HubContext, asked: SubscriptionRequest, { secretFrom }: HubFaults): void {
+  context.subscriptions.requested(asked, { takesSecret: secretFrom === 'request' });
+}
+
+function takeAsVerified({ subscriptions }: HubContext, asked: SubscriptionRequest, faults: HubFaults): void {
+  if (asked.mode === 'unsubscribe') {
+    subscriptions.ended(asked, 'unsubscribed');
+    return;
+  }
+  const endings = subscriptions.endingsOf(asked);
+  subscriptions.verified(asked, { leaseSeconds: grantedLease(faults, asked), secret: asked.secret, endings });
+}
+
+function kindOf({ subscriptions }: HubContext, { form }: ReceivedRequest): RequestKind {
+  if (form.get('hub.mode') === 'unsubscribe') return 'unsubscriptions';
+  const key = { topic: form.get('hub.topic') ?? '', callback: form.get('hub.callback') ?? '' };
+  return subscriptions.find(key)?.state === 'active' ? 'renewals' : 'new';
+}
+
+function failureAnswer({ status, retryAfter, body }: RequestFailure, request: ReceivedRequest): Answer {
+  if (status === 'reset') return { status: 500, isReset: true };
+  const text = bodyOf(body, request) ?? `This hub was told to answer ${status}`;
+  return { status, headers: retryAfterHeader(retryAfter), body: text };
+}
+
+function bodyOf(body: AnswerBody | undefined, request: ReceivedRequest): string | undefined {
+  return typeof body === 'function' ? body(request) : body;
+}
+
+function refusalAnswer(violations: readonly Violation[]): Answer {
+  const body = violations.map(({ message }) => message).join('; ');
+  return violations.some(({ code }) => code === 'not-a-post')
+    ? { status: 405, headers: { allow: 'POST' }, body }
+    : { status: 400, body };
+}

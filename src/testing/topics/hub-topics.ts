@@ -1,0 +1,81 @@
+import { ConfigurationError } from '../../errors.js';
+import {
+  createFaultLayer,
+  mergedFaults,
+  takeExcess,
+  takeFault,
+  type CountedFaults,
+  type FaultLayer,
+} from '../faults/fault-layer.js';
+import { createTopicResource, type TopicResource } from './topic-resource.js';
+import type { HubFaults } from '../faults/hub-faults.js';
+import type { Answer } from '../loopback-server.js';
+import type { ReceivedRequest } from '../subscriptions/received-request.js';
+import type { RequestKind } from '../faults/request-faults.js';
+import type { Distributor, TopicOptions } from './topic-options.js';
+
+/** A topic with its document and its faults. */
+export interface TopicEntry {
+  readonly url: string;
+  readonly resource: TopicResource;
+  readonly faults: FaultLayer;
+}
+
+/** The topics one hub serves, by path, and the faults in force for each. */
+export class HubTopics {
+  readonly #byPath = new Map<string, TopicEntry>();
+  readonly #hub: Distributor;
+  readonly #hubFaults: FaultLayer;
+
+  constructor(hub: Distributor, hubFaults: FaultLayer) {
+    this.#hub = hub;
+    this.#hubFaults = hubFaults;
+  }
+
+  /** Adds a topic. Throws `ConfigurationError` when its path is taken, by another topic or by the hub itself. */
+  add(path: string, options: TopicOptions): TopicEntry {
+    const url = new URL(path.startsWith('/') ? path : `/${path}`, this.#hub.url);
+    const key = url.pathname + url.search;
+    if (this.#byPath.has(key) || url.pathname === new URL(this.#hub.url).pathname) {
+      throw new ConfigurationError(`The path ${key} is taken on ${url.origin}: give each topic a path of its own`);
+    }
+    const resource = createTopicResource(this.#hub, url.href, options);
+    const entry = { url: url.href, resource, faults: createFaultLayer(options) };
+    this.#byPath.set(key, entry);
+    return entry;
+  }
+
+  /** Answers a request for a topic, after waiting by its faults. */
+  async answer(request: ReceivedRequest, wait: (faults: HubFaults) => Promise<void>): Promise<Answer> {
+    const topic = this.#byPath.get(request.path);
+    if (!topic) return { status: 404, body: 'There is no such topic here' };
+    await wait(mergedFaults([topic.faults, this.#hubFaults]));
+    return topic.resource.answer(request);
+  }
+
+  /** The faults for the topic that subscribers ask for by this URL. */
+  faultsOf(topic: string): HubFaults {
+    return mergedFaults(this.#layersOf(topic));
+  }
+
+  /** The fault due for a request about the topic, counted down. */
+  takeFault<Name extends keyof CountedFaults>(
+    name: Name,
+    topic: string,
+    kind: RequestKind,
+  ): CountedFaults[Name] | undefined {
+    return takeFault(this.#layersOf(topic), name, kind);
+  }
+
+  /** Counts a request about the topic. Above the rate limit, returns the seconds to wait. */
+  takeExcess(topic: string, now: number): number | undefined {
+    return takeExcess(this.#layersOf(topic), now);
+  }
+
+  #layersOf(topic: string): FaultLayer[] {
+    for (const { resource, faults } of this.#byPath.values()) {
+      if (resource.self === topic) return [faults, this.#hubFaults];
+    }
+    return [this.#hubFaults];
+  }
+}

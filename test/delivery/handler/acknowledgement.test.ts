@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest';
+import { acknowledgementOf } from '../../../src/delivery/handler/acknowledgement.js';
+import type { EventHandler } from '../../../src/delivery/handler/event-handler.js';
+import { runHandler } from '../../../src/delivery/handler/handler-run.js';
+import type { ContentDistributionMessage } from '../../../src/delivery/message/message.js';
+
+const thrower = (name: string): object =>
+  Object.defineProperty({}, name, {
+    enumerable: true,
+    get() {
+      throw new Error('not now');
+    },
+  });
+
+describe('acknowledgementOf', () => {
+  test.each([
+    ['nothing', undefined],
+    ['null', null],
+    ['a number', 3],
+    ['something else', { rows: 3 }],
+    ['headers that are null', { headers: null }],
+    ['headers that are a list', { headers: ['x'] }],
+    ['headers that are text', { headers: 'x: y' }],
+    ['a header that is a number', { headers: { 'x-count': 3 } }],
+    ['a header of numbers', { headers: { 'x-count': [3] } }],
+    ['a body that is text', { body: 'done' }],
+    ['headers that throw', thrower('headers')],
+    ['a header that throws', { headers: thrower('x-a') }],
+  ])('is none for %s', (_what, result) => {
+    expect(acknowledgementOf(result)).toBeUndefined();
+  });
+
+  test('is what can be sent of the rest', () => {
+    expect(acknowledgementOf({ headers: null, body: { id: '1' } })).toEqual({ body: { id: '1' } });
+    expect(acknowledgementOf({ headers: { a: 'b', c: ['d', 'e'] }, body: 'x' })).toEqual({
+      headers: { a: 'b', c: ['d', 'e'] },
+    });
+  });
+
+  test('reads a property once, so that what it says later does not count', () => {
+    let reads = 0;
+    const result = {
+      get headers() {
+        reads += 1;
+        if (reads > 1) throw new Error('once only');
+        return { a: 'b' };
+      },
+    };
+    expect({ ...acknowledgementOf(result)?.headers }).toEqual({ a: 'b' });
+    expect(reads).toBe(1);
+  });
+});
+
+test.each([
+  ['at once', (): unknown => thrower('headers')],
+  ['later', (): Promise<unknown> => Promise.resolve(thrower('headers'))],
+])(
+  'a handler that returns, %s, what throws when it is read is done, without an acknowledgement',
+  async (_when, run) => {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a handler without a compiler
+    const handler = { onEventNotification: run } as EventHandler;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing of it is looked at
+    const outcome = await runHandler(handler, {} as ContentDistributionMessage);
+    expect(outcome).toEqual({ type: 'done', acknowledgement: undefined });
+  },
+);

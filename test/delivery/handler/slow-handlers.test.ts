@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import { deferred, FakeWorld } from '../../kit/fake-world.js';
+import { subscribed } from '../../kit/subscribed.js';
+import { SlowHandlers } from '../../../src/delivery/handler/slow-handlers.js';
+import { entryOf, grant } from '../message/reception.js';
+import { messageOf } from '../../../src/delivery/message/message-of.js';
+import type { Reception } from '../../../src/delivery/report.js';
+
+const SLOW =
+  'the handler did not finish within delivery.ackAfterMs: the event is stored, the hub was answered 202, and the handler ' +
+  'keeps running';
+
+test('a handler that outlasts ackAfterMs is warned about, with the event and the limit', async () => {
+  const turn = deferred();
+  const events: string[] = [];
+  const { post, logger, snapshot } = await subscribed({
+    config: { delivery: { ackAfterMs: 500 } },
+    handlers: {
+      onEventNotification: async ({ id }) => {
+        events.push(id);
+        await turn.promise;
+      },
+    },
+  });
+  expect((await post('news')).status).toBe(202);
+  const { id } = await snapshot();
+  expect(logger.lines.filter(({ message }) => message === SLOW)).toEqual([
+    {
+      level: 'warn',
+      fields: { event: events[0], subscription: id, service: 'News', ackAfterMs: 500, notLogged: 0 },
+      message: SLOW,
+    },
+  ]);
+  turn.resolve();
+});
+
+test('a handler that fails in time is not slow', async () => {
+  const { post, logger } = await subscribed({
+    handlers: { onEventNotification: () => Promise.reject(new Error('not now')) },
+  });
+  expect((await post('news')).status).toBe(202);
+  expect(logger.said('warn')).toContain('a handler failed');
+  expect(logger.said('warn')).not.toContain(SLOW);
+});
+
+test('slow handlers are logged once a minute for each subscription, with the number of those not logged', () => {
+  const world = new FakeWorld();
+  const slow = new SlowHandlers({ logger: world.logger, now: () => world.now });
+  const receptionFor = (entry = entryOf()): Reception => ({
+    entry,
+    grant,
+    receivedAt: world.now,
+    event: messageOf(
+      entry,
+      grant,
+      { headers: [], raw: new Uint8Array() },
+      { receivedAt: world.now, attempt: 1, source: 'hub', isAborted: false, changeOf: () => 'new' },
+    ),
+  });
+  const one = receptionFor();
+  const limit = { ackAfterMs: 5_000 };
+  for (let count = 0; count < 3; count += 1) slow.note(one, limit, 5_000);
+  slow.note(receptionFor(), limit, 5_000);
+  world.pass(60_000);
+  slow.note(one, limit, 5_000);
+  expect(world.lines.map(({ fields }) => fields['notLogged'])).toEqual([0, 0, 2]);
+});

@@ -1,0 +1,17 @@
+import { expect, test, vi } from 'vitest';
+import { setUp } from './inbox-set-up.js';
+import { storedEvent } from '../message/reception.js';
+
+test('a run that fails in our own code is tried again, as one whose handler failed', async () => {
+  const runs: number[] = [];
+  const { inbox, world, pass } = await setUp(async ({ attempts }) => {
+    runs.push(attempts);
+    if (runs.length === 1) throw new TypeError('our own mistake');
+    return { type: 'done', acknowledgement: undefined };
+  });
+  await inbox.enqueue(storedEvent);
+  await vi.waitFor(() => expect(world.logged('the event is kept')).toHaveLength(1));
+  pass(3_600_000);
+  await vi.waitFor(() => expect(inbox.loadOf('news').events).toBe(0));
+  expect(runs).toEqual([0, 1]);
+});

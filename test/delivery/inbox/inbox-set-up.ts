@@ -1,0 +1,63 @@
+import { onTestFinished } from 'vitest';
+import { CrashMarkers } from '../../../src/delivery/crash-guard/crash-markers.js';
+import { Inbox } from '../../../src/delivery/inbox/inbox.js';
+import type { InboxLimits, StoredRun } from '../../../src/delivery/inbox/inbox-options.js';
+import { MarkedEvents } from '../../../src/delivery/crash-guard/marked-events.js';
+import { decodeEvent, type StoredEvent } from '../../../src/delivery/inbox/stored-event.js';
+import { SuspectTurn } from '../../../src/delivery/crash-guard/suspect-turn.js';
+import { embeddedEngine } from '../../../src/engine/embedded.js';
+import type { Engine } from '../../../src/engine/engine.js';
+import type { Logger } from '../../../src/logger.js';
+import type { RecordStore } from '../../../src/store/record-store.js';
+import { openStore } from '../../../src/store/open-store.js';
+import { FakeWorld } from '../../kit/fake-world.js';
+
+const LIMITS: InboxLimits = { concurrency: 1, retryForSeconds: 60, order: 'none' };
+
+/** An inbox of the service `news` over a store in memory, or over one that another inbox has left. */
+export async function setUp(
+  run: (event: StoredEvent) => Promise<StoredRun>,
+  limits: InboxLimits | undefined = LIMITS,
+  store?: RecordStore,
+) {
+  const world = new FakeWorld(0);
+  const records = store ?? (await openStore('memory'));
+  onTestFinished(() => records.close());
+  const services = new Map([['news', limits]]);
+  const engine = embeddedEngine({ now: () => world.now });
+  const dead: StoredEvent[] = [];
+  const foundDead: string[] = [];
+  const { markers, marked } = markedEvents(records, engine, { logger: world.logger, now: () => world.now });
+  const inbox = new Inbox({
+    store: records,
+    engine,
+    logger: world.logger,
+    now: () => world.now,
+    random: () => 1,
+    limitsOf: (service) => services.get(service),
+    run,
+    marked,
+    onFound: () => {},
+    onFoundDead: ({ id }) => void foundDead.push(id),
+    onDeadLetter: (event) => void dead.push(event),
+  });
+  const pass = (milliseconds: number): void => {
+    world.pass(milliseconds);
+    engine.tick();
+  };
+  const read = async (id: string): Promise<StoredEvent> => decodeEvent(id, await records.get('event', id));
+  return { inbox, markers, store: records, world, services, dead, foundDead, pass, read };
+}
+
+/** Marking on a store, as inboxes want it. */
+export function markedEvents(
+  store: RecordStore,
+  engine: Engine,
+  { logger, now }: { readonly logger: Logger; readonly now: () => number },
+) {
+  const markers = new CrashMarkers({ store, logger });
+  const turn = new SuspectTurn({ engine, now });
+  return { markers, turn, marked: new MarkedEvents({ markers, turn, logger }) };
+}
+
+export const failed = (message: string): StoredRun => ({ type: 'failed', error: new Error(message) });

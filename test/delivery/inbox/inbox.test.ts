@@ -1,0 +1,212 @@
+import { expect, test } from 'vitest';
+import { encodeEvent } from '../../../src/delivery/inbox/stored-event.js';
+import { deferred } from '../../kit/fake-world.js';
+import { failed, setUp } from './inbox-set-up.js';
+import { storedEvent } from '../message/reception.js';
+
+test('an event is counted once, however often it is stored, and not any more when it is done', async () => {
+  const { inbox, store } = await setUp(async () => failed('no'));
+  await inbox.hold(storedEvent);
+  await inbox.hold(storedEvent);
+  await inbox.settle(storedEvent, failed('no'));
+  expect([inbox.loadOf('news').events, inbox.loadOf('other').events]).toEqual([1, 0]);
+  await inbox.settle(storedEvent, { type: 'done', acknowledgement: undefined });
+  await inbox.settle(storedEvent, { type: 'done', acknowledgement: undefined });
+  expect(inbox.loadOf('news').events).toBe(0);
+  expect(await store.get('event', 'e1')).toBeUndefined();
+});
+
+test('an event takes its place while it is being stored, and gives it back where it could not be', async () => {
+  const { inbox, store } = await setUp(async () => failed('no'));
+  const holding = inbox.hold(storedEvent);
+  expect(inbox.loadOf('news').events).toBe(1);
+  await holding;
+  await store.close();
+  const other = { ...storedEvent, id: 'e2' };
+  const refused = inbox.hold(other);
+  expect(inbox.loadOf('news').events).toBe(2);
+  await expect(refused).rejects.toThrow('is closed');
+  expect(inbox.loadOf('news').events).toBe(1);
+  await expect(inbox.keep(storedEvent, new Error('no'))).rejects.toThrow('is closed');
+  expect(inbox.loadOf('news').events, 'what is in the store stays counted').toBe(1);
+});
+
+test('C7 the bytes of events are counted, headers and all, until they are done or cannot be stored', async () => {
+  const { inbox, store } = await setUp(async () => failed('no'));
+  const event = { ...storedEvent, headers: [['link', 'x'.repeat(96)]], raw: new Uint8Array(50) } as const;
+  await inbox.hold(event);
+  await inbox.hold({ ...event, id: 'e2', decoded: new Uint8Array(100) });
+  await inbox.hold(event);
+  expect([inbox.loadOf('news'), inbox.loadOf('other')]).toEqual([
+    { events: 2, bytes: 400 },
+    { events: 0, bytes: 0 },
+  ]);
+  await inbox.settle(event, { type: 'done', acknowledgement: undefined });
+  expect(inbox.loadOf('news')).toEqual({ events: 1, bytes: 250 });
+  await store.close();
+  await expect(inbox.hold(event)).rejects.toThrow('is closed');
+  expect(inbox.loadOf('news')).toEqual({ events: 1, bytes: 250 });
+});
+
+test('C7 what a previous process left is counted when it is read', async () => {
+  const { inbox, store } = await setUp(async () => failed('no'));
+  await store.set('event', 'e1', encodeEvent({ ...storedEvent, raw: new Uint8Array(50) }));
+  await store.set('event', 'e2', encodeEvent({ ...storedEvent, id: 'e2', raw: new Uint8Array(70), deadSince: 1 }));
+  await inbox.load();
+  expect(inbox.loadOf('news')).toEqual({ events: 1, bytes: 50 });
+});
+
+test.each(['hold', 'enqueue', 'keep'] as const)(
+  'C9 the store has no longer than it is given to %s an event; what it takes later is taken back',
+  async (how) => {
+    const { inbox, store, pass } = await setUp(async () => failed('no'));
+    const set = store.set.bind(store);
+    const turn = deferred();
+    store.set = async (...given) => {
+      await turn.promise;
+      await set(...given);
+    };
+    const storing = how === 'keep' ? inbox.keep(storedEvent, new Error('no'), 5) : inbox[how](storedEvent, 5);
+    await expect(storing).rejects.toThrow('The event e1 could not be stored: no answer within 5 ms');
+    expect(inbox.loadOf('news').events).toBe(0);
+    turn.resolve();
+    await expect.poll(() => store.get('event', 'e1')).toBeDefined();
+    pass(60_000);
+    await expect.poll(() => store.get('event', 'e1')).toBeUndefined();
+  },
+);
+
+test('an event that has just been stored is not read for its turn, also where it has to wait for that', async () => {
+  const runs: string[] = [];
+  const over = deferred();
+  const { inbox, store } = await setUp(async ({ id }) => {
+    runs.push(id);
+    await over.promise;
+    return { type: 'done', acknowledgement: undefined };
+  });
+  store.get = () => Promise.reject(new Error('nothing is to be read'));
+  for (const id of ['e1', 'e2', 'e3']) await inbox.enqueue({ ...storedEvent, id });
+  expect(runs).toEqual(['e1']);
+  over.resolve();
+  await expect.poll(() => inbox.loadOf('news').events).toBe(0);
+  expect(runs).toEqual(['e1', 'e2', 'e3']);
+});
+
+test.each([
+  ['none', 'soon'],
+  ['subscription', 'now'],
+] as const)('with the order %s a handled event is removed %s', async (order, urgency) => {
+  const limits = { concurrency: 1, retryForSeconds: 60, order };
+  const { inbox, store } = await setUp(async () => ({ type: 'done', acknowledgement: undefined }), limits);
+  const deleted: unknown[] = [];
+  store.delete = async (...given) => void deleted.push(given);
+  await inbox.enqueue(storedEvent);
+  await inbox.stop();
+  expect(deleted).toEqual([['event', 'e1', urgency]]);
+});
+
+test('a run that was cut off leaves the event as it is', async () => {
+  const { inbox, read } = await setUp(async () => failed('no'));
+  await inbox.hold(storedEvent);
+  await inbox.settle(storedEvent, { type: 'cut-off' });
+  expect(await read('e1')).toMatchObject({ attempts: 0, errors: [] });
+  expect(inbox.loadOf('news').events).toBe(1);
+});
+
+test('the errors of the last two hundred runs are kept, in words that can be stored', async () => {
+  const { inbox, read } = await setUp(async () => failed('no'));
+  let event = storedEvent;
+  for (let run = 1; run <= 201; run += 1) {
+    await inbox.keep(event, Object.assign(new Error(), { message: run === 201 ? Symbol('odd') : `run ${run}` }));
+    event = await read('e1');
+  }
+  expect(event.attempts).toBe(201);
+  expect(event.errors).toHaveLength(200);
+  expect([event.errors[0]?.message, event.errors[199]?.message]).toEqual(['run 2', 'Symbol(odd)']);
+});
+
+test('a long error is cut, and no character in two', async () => {
+  const { inbox, read } = await setUp(async () => failed('no'));
+  await inbox.keep(storedEvent, new Error(`x${'😀'.repeat(600)}`));
+  expect((await read('e1')).errors[0]?.message).toBe(`x${'😀'.repeat(499)}`);
+});
+
+test('an event of a service that is not declared is never given up', async () => {
+  const { inbox, services, dead, read } = await setUp(async () => failed('no'));
+  services.delete('news');
+  await inbox.keep(storedEvent, new Error('no'));
+  expect(dead).toEqual([]);
+  expect((await read('e1')).deadSince).toBeUndefined();
+});
+
+test('an event whose service is gone when it comes due waits', async () => {
+  const runs: string[] = [];
+  const { inbox, services, pass } = await setUp(async ({ id }) => {
+    runs.push(id);
+    return failed('no');
+  });
+  await inbox.keep(storedEvent, new Error('no'));
+  services.delete('news');
+  pass(10_000);
+  await inbox.stop();
+  expect([runs, inbox.loadOf('news').events]).toEqual([[], 1]);
+});
+
+test('dead letters are not read back as events that wait', async () => {
+  const runs: string[] = [];
+  const { inbox, store, foundDead, pass } = await setUp(async ({ id }) => {
+    runs.push(id);
+    return { type: 'done', acknowledgement: undefined };
+  });
+  await store.set('event', 'e1', encodeEvent({ ...storedEvent, deadSince: 5 }));
+  await store.set('event', 'e2', encodeEvent({ ...storedEvent, id: 'e2' }));
+  await inbox.load();
+  expect([inbox.loadOf('news').events, foundDead]).toEqual([1, ['e1']]);
+  pass(0);
+  await inbox.stop();
+  expect(runs).toEqual(['e2']);
+});
+
+test('after the stop nothing is begun', async () => {
+  const runs: string[] = [];
+  const { inbox, pass } = await setUp(async ({ id }) => {
+    runs.push(id);
+    return failed('no');
+  });
+  await inbox.keep(storedEvent, new Error('no'));
+  await inbox.stop();
+  pass(60_000);
+  await inbox.stop();
+  expect(runs).toEqual([]);
+});
+
+test('a clock that was set back puts no try off for longer than the longest wait', async () => {
+  const runs: string[] = [];
+  const { inbox, world, pass } = await setUp(async ({ id }) => {
+    runs.push(id);
+    return { type: 'done', acknowledgement: undefined };
+  });
+  world.pass(86_400_000);
+  pass(0);
+  await inbox.keep({ ...storedEvent, receivedAt: world.now }, new Error('no'));
+  pass(-86_400_000);
+  pass(3_600_000);
+  await expect.poll(() => runs).toEqual(['e1']);
+});
+
+test('nor does one that is set back while the failure is being stored, or between two processes', async () => {
+  const runs: string[] = [];
+  const { inbox, store, world, pass } = await setUp(async ({ id }) => {
+    runs.push(id);
+    return { type: 'done', acknowledgement: undefined };
+  });
+  world.pass(86_400_000);
+  await store.set('event', 'e2', encodeEvent({ ...storedEvent, id: 'e2', nextAttemptAt: world.now }));
+  pass(0);
+  const kept = inbox.keep({ ...storedEvent, receivedAt: world.now }, new Error('no'));
+  pass(-86_400_000);
+  await kept;
+  await inbox.load();
+  pass(3_600_000);
+  await expect.poll(() => runs.toSorted()).toEqual(['e1', 'e2']);
+});

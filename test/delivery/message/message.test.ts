@@ -1,0 +1,248 @@
+import { describe, expect, test } from 'vitest';
+import { abortSignalOf, ContentDistributionMessage } from '../../../src/delivery/message/message.js';
+import type { GenuineContent, ReceptionContext } from '../../../src/delivery/message/received-content.js';
+import { newSubscription } from '../../../src/subscription/record/record.js';
+import { grantSnapshot, subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
+
+const record = newSubscription({
+  id: 's1',
+  service: 'news',
+  target: 'https://example.com/feed',
+  declared: true,
+  createdAt: 0,
+});
+const grant = grantSnapshot({
+  id: 'g1',
+  advertisedHub: 'https://hub.example/',
+  hub: 'https://hub.example/',
+  hubSettled: true,
+  topic: 'https://example.com/feed',
+  callback: 'https://me.example/websub/x',
+  path: 'x',
+  state: 'active',
+  secrets: [],
+  attempts: 0,
+});
+
+function message(
+  body: string | Uint8Array,
+  contentType?: string,
+  more: Partial<GenuineContent & ReceptionContext> = {},
+): ContentDistributionMessage {
+  const headers: GenuineContent['headers'] = contentType === undefined ? [] : [['Content-Type', contentType]];
+  return new ContentDistributionMessage(
+    { headers, raw: Buffer.from(body), ...more },
+    {
+      receivedAt: 1_000,
+      attempt: 1,
+      isAborted: false,
+      source: 'hub',
+      changeOf: () => 'new',
+      subscriptionId: 's1',
+      subscription: () =>
+        subscriptionSnapshot(record, {
+          received: 1,
+          rejected: 0,
+          delivered: 0,
+          failed: 0,
+          refused: 0,
+          duplicates: 0,
+          missed: 0,
+        }),
+      grant: () => grant,
+      ...more,
+    },
+  );
+}
+
+const latin1 = (text: string): Uint8Array => Buffer.from(text, 'latin1');
+const utf16be = (text: string): Uint8Array => Buffer.from(text, 'utf16le').swap16();
+
+describe('what an event is', () => {
+  test('an id made when it is first asked for, and the same from then on', () => {
+    const [one, other] = [message('a'), message('a')];
+    expect(one.id).toMatch(/^[0-9a-f-]{36}$/);
+    expect(one.id).toBe(one.id);
+    expect(other.id).not.toBe(one.id);
+    expect(message('a', undefined, { id: 'stored' }).id).toBe('stored');
+  });
+
+  test('its digest is of subscription and body, whatever the body was encoded with', () => {
+    const digest = message('a').digest;
+    expect(digest).toMatch(/^[0-9a-f]{64}$/);
+    expect(message('a', 'text/plain').digest).toBe(digest);
+    expect(message('zipped', undefined, { decoded: Buffer.from('a') }).digest).toBe(digest);
+    expect(message('b').digest).not.toBe(digest);
+    expect(message('a', undefined, { subscriptionId: 's2' }).digest).not.toBe(digest);
+  });
+
+  test('when and from where it came, and which run this is', () => {
+    const event = message('a', undefined, { attempt: 3 });
+    expect(event).toMatchObject({ receivedAt: new Date(1_000), source: 'hub', attempt: 3 });
+    expect(event.subscription).toMatchObject({ id: 's1', service: 'news' });
+    expect(event.subscription).toBe(event.subscription);
+    expect(event.grant).toBe(grant);
+  });
+
+  test('its headers as they were sent, of several with one name all', () => {
+    const { headers } = message('a', 'text/plain', {
+      headers: [
+        ['X-One', '1'],
+        ['x-many', 'a'],
+        ['X-Many', 'b'],
+      ],
+    });
+    expect([...headers]).toEqual([
+      ['x-many', 'a, b'],
+      ['x-one', '1'],
+    ]);
+  });
+
+  test.each([
+    ['Application/Atom+XML; charset=UTF-8', 'application/atom+xml'],
+    ['text/plain', 'text/plain'],
+    [' text/plain ;x=1', 'text/plain'],
+    [undefined, ''],
+  ])('the media type of %j is %j', (header, type) => {
+    expect(message('a', header).contentType).toBe(type);
+  });
+
+  test('of two content types the first counts', () => {
+    const headers = [
+      ['content-type', 'text/html'],
+      ['Content-Type', 'text/plain'],
+    ] as const;
+    expect(message('a', undefined, { headers }).contentType).toBe('text/html');
+  });
+
+  test('its links, from one header or several', () => {
+    const headers = [
+      ['Link', '<https://hub.example/>; rel="hub", <https://other.example/>; rel=hub'],
+      ['link', '</feed>; rel="self"'],
+    ] as const;
+    expect(message('a', undefined, { headers }).links).toEqual({
+      hub: ['https://hub.example/', 'https://other.example/'],
+      self: 'https://example.com/feed',
+    });
+    expect(message('a').links).toEqual({ hub: [] });
+  });
+
+  test('its signal is its own, and aborted with it alone', () => {
+    const [one, other] = [message('a'), message('b')];
+    const { signal } = one;
+    expect(one.signal).toBe(signal);
+    expect(signal.aborted).toBe(false);
+    abortSignalOf(one);
+    expect([signal.aborted, other.signal.aborted]).toEqual([true, false]);
+    abortSignalOf(other);
+    expect(message('a', undefined, { isAborted: true }).signal.aborted).toBe(true);
+  });
+});
+
+describe('its bytes', () => {
+  test('C4 raw and bytes() are the body, as plain bytes whether it came from a socket or from the store', () => {
+    const event = message('é');
+    expect(event.raw).toStrictEqual(new Uint8Array([0xc3, 0xa9]));
+    expect(event.bytes()).toBe(event.raw);
+    const stored = new Uint8Array([1, 2]);
+    expect(message(stored, undefined, { raw: stored }).raw).toBe(stored);
+  });
+
+  test('C6 raw is as sent, bytes() without the content encoding', () => {
+    const event = message('zipped', 'text/plain', { decoded: Buffer.from('plain') });
+    expect(event.raw).toStrictEqual(new Uint8Array(Buffer.from('zipped')));
+    expect(event.bytes()).toStrictEqual(new Uint8Array(Buffer.from('plain')));
+    expect([event.text(), event.undecodable]).toEqual(['plain', false]);
+  });
+
+  test('C6 what could not be decoded is handed over as it came, flagged', () => {
+    const event = message('odd', 'text/plain', { undecodable: true });
+    expect([event.text(), event.undecodable]).toEqual(['odd', true]);
+  });
+
+  test('C5 a thin ping is empty in every form', () => {
+    const event = message('');
+    expect(event.raw).toStrictEqual(new Uint8Array());
+    expect([event.text(), [...event.form()]]).toEqual(['', []]);
+    expect(event.content).toStrictEqual(new Uint8Array());
+  });
+});
+
+describe('its text', () => {
+  test.each([
+    ['UTF-8 without being told', 'é', undefined],
+    ['UTF-8 by the header', 'é', 'text/plain; charset=utf-8'],
+    ['windows-1252 by the header', latin1('\xe9'), 'text/plain; charset=windows-1252'],
+    ['windows-1252 under its other name', latin1('\xe9'), 'text/plain; charset="ISO-8859-1"'],
+    [
+      'windows-1252 by the XML declaration',
+      latin1('<?xml version="1.0" encoding="windows-1252"?><a>\xe9</a>'),
+      'text/xml',
+    ],
+    [
+      'by the header over the declaration',
+      latin1('<?xml version="1.0" encoding="utf-8"?><a>\xe9</a>'),
+      'text/xml;charset=latin1',
+    ],
+    ['UTF-8 by its mark over the header', Buffer.from('\uFEFFé'), 'text/plain; charset=windows-1252'],
+    ['UTF-16 by its mark', Buffer.from('\uFEFFé', 'utf16le'), 'text/plain'],
+    ['big-endian UTF-16 by its mark', utf16be('\uFEFFé'), 'text/plain'],
+    ['UTF-16 by its zeros', Buffer.from('<a>é</a>', 'utf16le'), 'text/xml'],
+    ['UTF-16 by the header', Buffer.from('日本é', 'utf16le'), 'text/plain; charset=utf-16le'],
+    ['big-endian UTF-16 by the header', utf16be('あé'), 'text/plain; charset=utf-16be'],
+    ['UTF-8 where the header names nothing known', 'é', 'text/plain; charset=martian'],
+    ['UTF-8 where it is JSON, whatever the header says', '"é"', 'application/feed+json; charset=latin1'],
+  ])('C4 is read as %s', (_what, body, contentType) => {
+    const text = message(body, contentType).text();
+    expect(text).toContain('é');
+    expect(text).not.toContain('\uFEFF');
+  });
+
+  test('C4 invalid bytes do not throw: they are replaced', () => {
+    expect(message(latin1('a\xff'), 'text/plain').text()).toBe('a\uFFFD');
+  });
+
+  test('is decoded once', () => {
+    const raw = Buffer.from('one');
+    const event = message('', 'text/plain', { raw });
+    expect(event.text()).toBe('one');
+    raw.write('two');
+    expect(event.text()).toBe('one');
+  });
+});
+
+describe('its content', () => {
+  test.each([
+    ['JSON as a value', '{"a":[1]}', 'application/json', { a: [1] }],
+    ['JSON by its suffix', '\uFEFF[1]', 'application/feed+json; charset=utf-8', [1]],
+    ['a form as a record', 'a=1+2&b=%C3%A9&a=3', 'application/x-www-form-urlencoded', { a: '3', b: 'é' }],
+    ['text as text', 'é', 'text/plain', 'é'],
+    ['XML as text', '<a/>', 'application/xml', '<a/>'],
+    ['XML by its suffix', '<feed/>', 'application/atom+xml', '<feed/>'],
+    ['anything else as bytes', 'é', 'image/png', new Uint8Array([0xc3, 0xa9])],
+    ['nothing said as bytes', 'é', undefined, new Uint8Array([0xc3, 0xa9])],
+  ])('C4 is %s', (_what, body, contentType, expected) => {
+    expect(message(body, contentType).content).toStrictEqual(expected);
+  });
+
+  test('D12 json() reads what is nested 512 deep, and nothing deeper', () => {
+    const nested = (depth: number): string => `${'['.repeat(depth)}"]"${']'.repeat(depth)}`;
+    expect(message(nested(512)).json()).toBeInstanceOf(Array);
+    expect(() => message(nested(513)).json()).toThrow(new RangeError('The JSON is nested more than 512 deep'));
+    expect(() => message('['.repeat(10_000_000)).json()).toThrow(RangeError);
+    const wide = JSON.stringify(Array.from({ length: 10_000 }, () => ({ text: '[[[[{{{{"' })));
+    expect(message(wide).json()).toHaveLength(10_000);
+  });
+
+  test('C4 json() and form() read whatever the type says', () => {
+    expect(message('{"a":1}', 'text/plain').json<{ a: number }>().a).toBe(1);
+    expect(message('a=1&a=2', 'text/plain').form().getAll('a')).toEqual(['1', '2']);
+  });
+
+  test('C4 what is no JSON throws where it is asked for, and only there', () => {
+    const event = message('{', 'application/json');
+    expect(() => event.json()).toThrow(SyntaxError);
+    expect(() => event.content).toThrow(SyntaxError);
+    expect(event.text()).toBe('{');
+  });
+});

@@ -1,0 +1,103 @@
+import { availableParallelism } from 'node:os';
+import { describe, expect, test } from 'vitest';
+import { READERS, type Document } from '../../../src/feed/document.js';
+import { isLight, parseEntries, parseFeed, parseVersions } from '../../../src/feed/parse/parse.js';
+import { ParseThread } from '../../../src/feed/parse/parse-thread.js';
+
+const documentOf = (text: string, contentType = 'application/atom+xml'): Document => ({
+  bytes: Buffer.from(text),
+  contentType,
+  baseUrl: 'https://topic.example/',
+  subscriptionId: 's',
+});
+
+const entryOf = (id: number): string =>
+  `<entry><id>${id}</id><title>Title ${id}</title><link href="/${id}"/><updated>2026-01-01T00:00:00Z</updated>
+  <content type="html">${'word '.repeat(20)}</content></entry>`;
+const feedOf = (count: number): string =>
+  `<feed xmlns="http://www.w3.org/2005/Atom"><title>F</title><author><name>Ann</name></author>${Array.from({ length: count }, (_, id) => entryOf(id)).join('')}</feed>`;
+
+const large = documentOf(feedOf(2_000));
+const small = documentOf(feedOf(2));
+const LIMITS = { heapMb: 256, documentMs: 30_000, idleMs: 60_000 };
+
+describe('what is parsed where', () => {
+  test('a document of few parts is parsed at once, all others in a thread', () => {
+    expect(isLight(small.bytes)).toBe(true);
+    expect(parseEntries(small)).toMatchObject({ entries: [{ id: '0' }, { id: '1' }] });
+    for (const text of [
+      'x'.repeat(65_537),
+      '<a>'.repeat(501),
+      '[]'.repeat(501),
+      '&a;'.repeat(2_001),
+      'a="" '.repeat(2_001),
+    ]) {
+      expect(isLight(Buffer.from(text))).toBe(false);
+    }
+    expect(isLight(Buffer.from('x'.repeat(65_536)))).toBe(true);
+  });
+
+  test('a large document comes from its thread as it would be read here', async () => {
+    expect(await parseEntries(large)).toStrictEqual(READERS.entries(large));
+    expect(await parseVersions(large)).toStrictEqual(READERS.versions(large));
+    expect(await parseFeed(large)).toStrictEqual(READERS.feed(large));
+  });
+
+  test('the bytes stay as they are, and are decoded by their type', async () => {
+    const latin1 = {
+      ...documentOf('', 'application/atom+xml; charset=iso-8859-1'),
+      bytes: Buffer.from(feedOf(1_000).replaceAll('Title', '\u00e9'), 'latin1'),
+    };
+    const before = Buffer.from(latin1.bytes);
+    const { entries } = await parseEntries(latin1);
+    expect(entries[0]?.title).toBe('\u00e9 0');
+    expect(before.equals(latin1.bytes)).toBe(true);
+  });
+
+  test('D12: what it throws is thrown here, with its kind and message', async () => {
+    const broken = documentOf(feedOf(1_000).replace('</feed>', ''));
+    await expect(parseEntries(broken)).rejects.toThrow(SyntaxError);
+    await expect(parseEntries(broken)).rejects.toThrow(/does not end/);
+    const many = documentOf(`<feed>${'<entry/>'.repeat(50_001)}</feed>`);
+    await expect(parseVersions(many)).rejects.toThrow(RangeError);
+    await expect(parseVersions(many)).rejects.toThrow('The feed has more than 50000 entries');
+    await expect(parseFeed(documentOf('x'.repeat(100_000)))).rejects.toThrow(/No feed/);
+  });
+
+  test('many documents at once are all read', async () => {
+    const read = await Promise.all(Array.from({ length: 10 }, async () => parseVersions(large)));
+    expect(read.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 2_000));
+  });
+
+  test('when too much waits, a further document is refused', async () => {
+    const document = { ...large, bytes: Buffer.alloc(40 * 1024 * 1024, ' ') };
+    const read = await Promise.allSettled(Array.from({ length: 7 }, async () => parseVersions(document)));
+    const refused = read.filter(({ status }) => status === 'rejected');
+    // Each thread has one, and three more are as much as may wait.
+    expect(refused).toHaveLength(availableParallelism() > 2 ? 2 : 3);
+    expect(refused[0]).toMatchObject({ reason: { message: expect.stringMatching(/^Too many documents wait/) } });
+  });
+});
+
+describe('a thread that fails', () => {
+  test('D12: by its memory, rejects its document alone', async () => {
+    const thread = new ParseThread({ ...LIMITS, heapMb: 16 });
+    await expect(thread.read('feed', documentOf(feedOf(8_000)))).rejects.toThrow(RangeError);
+    await expect(thread.read('feed', documentOf(feedOf(8_000)))).rejects.toThrow(/more than 16 MiB to parse/);
+    expect(await thread.read('versions', documentOf(feedOf(20)))).toHaveLength(20);
+  });
+
+  test('D12: by its time, is ended, and rejects its document alone', async () => {
+    const thread = new ParseThread({ ...LIMITS, documentMs: 1 });
+    await expect(thread.read('versions', large)).rejects.toThrow(RangeError);
+    await expect(thread.read('versions', large)).rejects.toThrow(/longer than 0.001 s/);
+    expect(thread.isBusy).toBe(false);
+  });
+
+  test('and one that had nothing to do for a while: the next document gets another one', async () => {
+    const thread = new ParseThread({ ...LIMITS, idleMs: 1 });
+    expect(await thread.read('versions', large)).toHaveLength(2_000);
+    await expect.poll(() => thread.isStarted).toBe(false);
+    expect(await thread.read('versions', large)).toHaveLength(2_000);
+  });
+});

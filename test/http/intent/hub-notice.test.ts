@@ -1,0 +1,140 @@
+import { pino } from 'pino';
+import { describe, expect, test, vi } from 'vitest';
+import { loggerFrom } from '../../../src/runtime/logging/default-logger.js';
+import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
+import { SECRET, subscribed, verification } from '../../kit/subscribed.js';
+
+const TOLD = [
+  ['denied', 'onSubscriptionValidationDenied'],
+  ['hub-error', 'onHubError'],
+] as const;
+
+describe('a handler of what a hub says that never ends', () => {
+  test.each(TOLD)('%s is answered 200 after ackAfterMs', async (mode, handler) => {
+    let calls = 0;
+    const never = (): Promise<void> => {
+      calls += 1;
+      return new Promise(() => {});
+    };
+    const { ask } = await subscribed({ config: { delivery: { ackAfterMs: 20 } }, handlers: { [handler]: never } });
+    expect((await ask({ 'hub.mode': mode, 'hub.reason': 'no' })).status).toBe(200);
+    expect(calls).toBe(1);
+  });
+});
+
+describe('what a hub says', () => {
+  test('shows no bearer token that a function gave', async () => {
+    const told: Error[] = [];
+    const { ask, logger } = await subscribed({
+      config: { httpConfig: { auth: { bearer: () => 'a-t0ken-of-the-hour' } } },
+      handlers: { onSubscriptionValidationDenied: (error: Error) => void told.push(error) },
+    });
+    await ask({ 'hub.mode': 'denied', 'hub.reason': 'you sent Bearer a-t0ken-of-the-hour' });
+    expect(told[0]?.message).toBe('you sent Bearer [redacted]');
+    expect(logger.lines.map(({ message }) => message).join()).not.toContain('t0ken');
+  });
+
+  test.each(TOLD)('%s is cut, cannot forge a line of a log, and gives no secret away', async (mode, handler) => {
+    const told: Error[] = [];
+    const { ask, callback, logger, snapshot } = await subscribed({
+      handlers: { [handler]: (error: Error) => void told.push(error) },
+    });
+    const token = callbackKey(callback);
+    const reason = `gone\r\n{"level":60}\u001B[31m ${callback} ${SECRET} ${'y'.repeat(8_000)}`;
+    const shown = String.raw`gone\r\n{"level":60}\u001b[31m `;
+    await ask({ 'hub.mode': mode, 'hub.reason': reason });
+    const message = told[0]?.message ?? '';
+    expect(message.slice(0, shown.length)).toBe(shown);
+    expect(message.slice(shown.length)).toMatch(/^\[redacted\] \[redacted\] y+…$/);
+    // 256 characters and the dots; the line break takes two more, and ESC five.
+    expect(message.length).toBe(256 + 1 + 2 + 5);
+    const kept = mode === 'denied' ? (await snapshot()).lastError?.message : message;
+    expect(kept).toBe(message);
+    const lines = logger.lines.map((line) => line.message).join('\n');
+    expect(lines).not.toContain(token);
+    expect(lines).not.toContain('yyyyy'.repeat(400));
+  });
+
+  test('is said to be nothing where it is nothing but control characters', async () => {
+    const told: string[] = [];
+    const { ask } = await subscribed({ handlers: { onHubError: ({ message }) => void told.push(message) } });
+    await ask({ 'hub.mode': 'hub-error', 'hub.reason': '\n\u0000 ' });
+    expect(told).toEqual(['the hub gave no reason']);
+  });
+});
+
+describe('a hub that says back what a service sent it', () => {
+  const config = {
+    httpConfig: { auth: { username: 'me', password: 'open sesame' }, headers: { 'X-Header': 'header-value' } },
+    discoveryConfig: { httpConfig: { auth: { bearer: 'bearer-token' }, headers: { Cookie: 'session=cookie-value' } } },
+    customHeaders: { 'X-Custom': 'custom-header' },
+    customParams: { key: 'custom-param', mode: 'fast' },
+  };
+  const said = ['open sesame', 'header-value', 'bearer-token', 'cookie-value', 'custom-header', 'custom-param'];
+  const basic = Buffer.from('me:open sesame').toString('base64');
+
+  test.each(TOLD)('is not quoted on it (%s)', async (mode, handler) => {
+    const told: Error[] = [];
+    const { ask, logger, snapshot } = await subscribed({
+      config,
+      handlers: { [handler]: (error: Error) => void told.push(error) },
+    });
+    const encoded = [basic, encodeURIComponent('open sesame'), Buffer.from('custom-param').toString('hex')];
+    const reason = `fast: ${[...said, ...encoded].join(' | ')}`;
+    expect((await ask({ 'hub.mode': mode, 'hub.reason': reason })).status).toBe(200);
+    expect(told[0]?.message).toBe(`fast: ${'[redacted] | '.repeat(8)}[redacted]`);
+    const kept = JSON.stringify([await snapshot(), logger.lines]);
+    for (const value of [...said, ...encoded]) expect(kept).not.toContain(value);
+  });
+});
+
+describe('what a verification handler returns', () => {
+  test.each([null, 'x: y', ['x'], { x: 3 }])('confirms without headers where they are %o', async (headers) => {
+    const returned: unknown = { headers };
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a handler without a compiler
+    const nonsense = () => returned as { headers: Record<string, string> };
+    const { ask, topic, logger } = await subscribed({ handlers: { onSubscriptionVerification: nonsense } });
+    const answer = await ask(verification(topic.url));
+    expect(answer).toMatchObject({ status: 200, body: 'c9+/=' });
+    expect(logger.said('error')).toEqual([]);
+  });
+});
+
+test('the default log names no callback in a whole life, also where handlers throw what they were called with', async () => {
+  const logger = loggerFrom(undefined, 'debug');
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- where pino writes to
+  const stream = Reflect.get(logger, pino.symbols.streamSym) as { write(line: string): void };
+  const lines: string[] = [];
+  vi.spyOn(stream, 'write').mockImplementation((line) => void lines.push(line));
+  const rethrow = (error: Error): never => {
+    throw error;
+  };
+  const seen: string[] = [];
+  const { ask, post, callback, hub, runtime } = await subscribed({
+    options: { logger },
+    config: { delivery: { retryForSeconds: 0 } },
+    handlers: {
+      onEventNotification() {
+        throw new Error('not today');
+      },
+      onHubError(error) {
+        seen.push(error.grant.callback, error.subscription.id);
+        throw error;
+      },
+      onSubscriptionValidationDenied: rethrow,
+    },
+  });
+  runtime.hooks.on('hub-error', ({ error }) => rethrow(error ?? new Error('none')));
+  await post('news');
+  await post('news', { 'X-Hub-Signature': 'sha256=00' });
+  await ask({ 'hub.mode': 'hub-error', 'hub.reason': `no database for ${callback}` });
+  await ask({ 'hub.mode': 'denied', 'hub.reason': `go away, ${callback}` });
+  await hub.settled();
+  await runtime.stop();
+  const log = lines.join('');
+  expect(seen[0]).toBe(callback);
+  expect(log).toContain('a handler failed');
+  expect(log).toContain('a hook failed');
+  expect(log).toContain('ERR_WEBSUB_DENIED');
+  expect(log).not.toContain(callbackKey(callback));
+});

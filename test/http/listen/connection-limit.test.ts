@@ -1,0 +1,35 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { connectionLimit, openFilesLimit } from '../../../src/http/listen/connection-limit.js';
+
+test.each([
+  [10_000, undefined, 10_000],
+  [10_000, 1_048_576, 10_000],
+  [10_000, 10_512, 10_000],
+  [10_000, 10_511, 9_999],
+  [10_000, 1_024, 512],
+  [100, 1_024, 100],
+  // Less 512 would leave none.
+  [10_000, 256, 64],
+  [10_000, 1, 1],
+])('C6 of %s connections, with %s open files, %s are taken', (wanted, openFiles, taken) => {
+  expect(connectionLimit(wanted, openFiles)).toBe(taken);
+});
+
+test('the limit of open files is the soft one of /proc/self/limits, where that can be read', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'websub-limits-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const path = join(directory, 'limits');
+  const limits = async (text: string): Promise<number | undefined> => {
+    await writeFile(path, text);
+    return openFilesLimit(path);
+  };
+  const head = 'Limit                     Soft Limit           Hard Limit           Units     \n';
+  const line = 'Max open files            1024                 524288               files     \n';
+  expect(await limits(`${head}Max processes             7000  7000  processes\n${line}`)).toBe(1024);
+  expect(await limits(`${head}Max open files            unlimited  unlimited  files\n`)).toBe(undefined);
+  expect(await limits('nonsense')).toBe(undefined);
+  expect(openFilesLimit(join(directory, 'no such file'))).toBe(undefined);
+});

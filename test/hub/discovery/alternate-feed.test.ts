@@ -1,0 +1,267 @@
+import { once } from 'node:events';
+import { inspect } from 'node:util';
+import { describe, expect, test, vi } from 'vitest';
+import { privacyOf } from '../../../src/hub/guard/address-guard.js';
+import { discover } from '../../../src/hub/discovery/discover.js';
+import { rejection, startServer, status, type Answer } from '../../kit/recording-server.js';
+
+// The only stand-in: a URL that is not private cannot be had without a network.
+vi.mock(import('../../../src/hub/guard/address-guard.js'), async (importOriginal) => {
+  const original = await importOriginal();
+  return { ...original, privacyOf: vi.fn<typeof privacyOf>(original.privacyOf) };
+});
+
+const HUB = 'https://hub.example/';
+const html = { 'Content-Type': 'text/html' };
+const atom = { 'Content-Type': 'application/atom+xml' };
+const feed =
+  `<feed xmlns="http://www.w3.org/2005/Atom"><link rel="hub" href="${HUB}"/>` +
+  '<link rel="self" href="/topic"/></feed>';
+const alternate = (href: string, type = 'application/atom+xml', rel = 'alternate'): string =>
+  `<link rel="${rel}" type="${type}" href="${href}">`;
+
+/** Answers each path with its answer, others with 404. */
+const site =
+  (answers: Readonly<Record<string, Answer>>): Answer =>
+  (request, response) =>
+    (answers[request.path] ?? status(404))(request, response);
+
+const page = (head: string, headers: Readonly<Record<string, string>> = {}): Answer =>
+  status(200, { ...html, ...headers }, `<!doctype html><head><title>x</title>${head}</head><body>`);
+
+describe('D11 a page that names no hub leads to its alternate feed', () => {
+  test('whose hub and topic count, and whose URL is told', async () => {
+    await using server = await startServer(
+      site({ '/': page(alternate('/feed') + alternate('/other')), '/feed': status(200, atom, feed) }),
+    );
+    expect(await discover(server.url)).toStrictEqual({
+      topic: `${server.url}/topic`,
+      hubs: [HUB],
+      url: `${server.url}/feed`,
+      via: 'xml',
+      feed: `${server.url}/feed`,
+    });
+    expect(server.requests.map(({ path }) => path)).toEqual(['/', '/feed']);
+    expect(server.requests[1]?.headers.accept).toMatch(/^application\/atom\+xml/);
+  });
+
+  test.each([
+    'application/atom+xml',
+    'application/rss+xml; charset=utf-8',
+    'Application/RDF+XML',
+    'application/feed+json',
+  ])('of type %s', async (type) => {
+    await using server = await startServer(
+      site({ '/': page(alternate('/feed', type)), '/feed': status(200, atom, feed) }),
+    );
+    expect(await discover(server.url)).toMatchObject({ hubs: [HUB] });
+  });
+
+  test.each([
+    ['of another type', alternate('/feed', 'application/json')],
+    ['without a type', '<link rel=alternate href=/feed>'],
+    ['that is a style sheet', alternate('/feed', 'application/atom+xml', 'alternate stylesheet')],
+    ['of another relation', alternate('/feed', 'application/atom+xml', 'feed')],
+    ['in the body', `</head><body>${alternate('/feed')}`],
+    ['that is no http URL', alternate('data:application/atom+xml,x')],
+  ])('but not to one %s', async (_what, head) => {
+    await using server = await startServer(site({ '/': page(head), '/feed': status(200, atom, feed) }));
+    await expect(discover(server.url)).rejects.toMatchObject({ reason: 'no-hub' });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test('but not where the page names a hub, in its body or the headers of a redirect', async () => {
+    await using server = await startServer(
+      site({
+        '/body': page(`${alternate('/feed')}</head><body><link rel=hub href=/hub>`),
+        '/moved': status(302, { Location: '/', Link: '</hub>; rel=hub' }),
+        '/': page(alternate('/feed')),
+      }),
+    );
+    for (const path of ['/body', '/moved']) {
+      expect(await discover(server.url + path)).toMatchObject({ hubs: [`${server.url}/hub`] });
+    }
+    expect(server.requests.map(({ path }) => path)).toEqual(['/body', '/moved', '/']);
+  });
+
+  test('relative to its base, with the Link headers of the feed first, and those of its redirects last', async () => {
+    await using server = await startServer(
+      site({
+        '/': page(`<base href="/blog/">${alternate('feed')}`),
+        '/blog/feed': status(301, { Location: '/a', Link: '<hub>; rel=hub, <self>; rel=self' }),
+        '/a': status(200, atom, '<feed xmlns="http://www.w3.org/2005/Atom"></feed>'),
+      }),
+    );
+    expect(await discover(server.url)).toMatchObject({
+      hubs: [`${server.url}/blog/hub`],
+      topic: `${server.url}/blog/self`,
+      url: `${server.url}/a`,
+      via: 'link-header',
+      feed: `${server.url}/blog/feed`,
+    });
+  });
+
+  test('one hop only', async () => {
+    await using server = await startServer(
+      site({ '/': page(alternate('/page')), '/page': page(alternate('/feed')), '/feed': status(200, atom, feed) }),
+    );
+    await expect(discover(server.url)).rejects.toMatchObject({ reason: 'no-hub' });
+    expect(server.requests.map(({ path }) => path)).toEqual(['/', '/page']);
+  });
+
+  test('the one used last, while the page lists it', async () => {
+    await using server = await startServer(
+      site({
+        '/': page(alternate('/a') + alternate('/b')),
+        '/a': status(200, atom, feed),
+        '/b': status(200, atom, feed),
+      }),
+    );
+    const feedFor = async (lastFeed: string): Promise<string | undefined> =>
+      (await discover(server.url, {}, { lastFeed })).feed;
+    expect(await feedFor(`${server.url}/b`)).toBe(`${server.url}/b`);
+    expect(await feedFor(`${server.url}/gone`)).toBe(`${server.url}/a`);
+  });
+
+  test('a page too long to be read to its end leads there as well', async () => {
+    const long = `${alternate('/feed')}</head><body>${'<p>Hello'.repeat(700_000)}`;
+    await using server = await startServer(site({ '/': page(long), '/feed': status(200, atom, feed) }));
+    expect(await discover(server.url)).toMatchObject({ hubs: [HUB], feed: `${server.url}/feed` });
+  });
+});
+
+describe('D11 the error names all that was looked at', () => {
+  test('where the feed names no hub', async () => {
+    await using server = await startServer(
+      site({
+        '/': status(302, { Location: '/page', Link: '</x>; rel=next' }),
+        '/page': page(alternate('/feed')),
+        '/feed': status(200, atom, '<feed/>'),
+      }),
+    );
+    expect(await rejection(discover(server.url))).toMatchObject({
+      reason: 'no-hub',
+      status: 200,
+      message:
+        `No hub is named by ${server.url}/page (200, text/html): looked at the Link headers and the <link> elements of ` +
+        `the page, and at the Link headers of the redirects from ${server.url}/. Nor is one named by its alternate feed ` +
+        `${server.url}/feed (200, application/atom+xml): looked at the Link headers and the atom:link elements of the ` +
+        'feed. If you know its hub, name it: target: { hub, topic }',
+    });
+  });
+
+  test('where the feed cannot be read', async () => {
+    await using server = await startServer(site({ '/': page(alternate('/feed')) }));
+    const error = await rejection(discover(server.url));
+    expect(error).toMatchObject({ reason: 'no-hub', status: 200, cause: { reason: 'http-error', status: 404 } });
+    expect(error).toHaveProperty('message', expect.stringContaining(`${server.url}/feed answered 404`));
+  });
+
+  test('D12 with URLs cut to what can be read', async () => {
+    const long = `/${'a'.repeat(8_000)}`;
+    await using server = await startServer(
+      site({
+        '/': page(`<link rel="self hub" href="${long}"><link rel=self href="${long}b">`),
+        '/feedless': page(alternate(long) + `<link rel=self href="${long}">`),
+        [long]: status(200, atom, '<feed/>'),
+      }),
+    );
+    for (const [path, reason] of [
+      ['/', 'multiple-self'],
+      ['/feedless', 'no-hub'],
+      [long, 'no-hub'],
+    ] as const) {
+      const error = await rejection(discover(server.url + path));
+      expect(error).toMatchObject({ reason });
+      expect(error).toHaveProperty('message', expect.stringContaining(`${server.url}/a`));
+      expect(String(error).length).toBeLessThan(1_500);
+    }
+  });
+});
+
+describe('D11, S5 the feed is read as the target is', () => {
+  test('with its credentials at its own origin, without them elsewhere', async () => {
+    await using other = await startServer(status(200, atom, feed));
+    await using server = await startServer(
+      site({
+        '/own': page(alternate('/feed')),
+        '/foreign': page(alternate(`${other.url}/feed`)),
+        '/feed': status(200, atom, feed),
+      }),
+    );
+    const httpConfig = { auth: { bearer: 'token' }, headers: { 'X-Key': 'key-of-mine' } };
+    await discover(`${server.url}/own`, { httpConfig });
+    expect(server.requests[1]?.headers).toMatchObject({ authorization: 'Bearer token', 'x-key': 'key-of-mine' });
+    const { warnings } = await discover(`${server.url}/foreign`, { httpConfig });
+    expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
+    expect(other.requests[0]?.headers).not.toHaveProperty('x-key');
+    expect(warnings).toEqual([expect.stringContaining(`not sent to ${other.url}`)]);
+  });
+
+  test('under its address guard', async () => {
+    await using inner = await startServer(status(200, atom, feed));
+    await using server = await startServer(page(alternate(`${inner.url}/feed`)));
+    // A name that resolves to a private address vouches for its own host alone.
+    vi.mocked(privacyOf).mockResolvedValueOnce('resolved').mockResolvedValueOnce('resolved');
+    const error = await rejection(discover(server.url));
+    expect(error).toMatchObject({ reason: 'no-hub', cause: { reason: 'forbidden-address' } });
+    expect(inner.requests).toEqual([]);
+  });
+
+  test('under its redirect limit', async () => {
+    const hops = Object.fromEntries([1, 2, 3].map((hop) => [`/${hop}`, status(302, { Location: `/${hop + 1}` })]));
+    await using server = await startServer(
+      site({ '/': page(alternate('/1')), ...hops, '/4': status(200, atom, feed) }),
+    );
+    expect(await discover(server.url, { httpConfig: { maxRedirects: 3 } })).toMatchObject({ url: `${server.url}/4` });
+    await expect(discover(server.url, { httpConfig: { maxRedirects: 2 } })).rejects.toMatchObject({
+      reason: 'no-hub',
+      cause: { reason: 'too-many-redirects' },
+    });
+  });
+
+  test('within its time', async () => {
+    const closed: Promise<unknown>[] = [];
+    await using server = await startServer(
+      site({
+        '/': page(alternate('/slow')),
+        '/slow': (_request, response) => closed.push(once(response, 'close')),
+      }),
+    );
+    const error = await rejection(discover(server.url, { httpConfig: { timeoutMs: 300 } }));
+    expect(error).toMatchObject({ reason: 'timeout' });
+    expect(error).toHaveProperty('message', expect.stringMatching(/\/slow took too long: .* 300 ms/));
+    await Promise.all(closed);
+  });
+
+  test.each<[string, Answer]>([
+    ['fails', status(404)],
+    [
+      'has no self link',
+      status(200, atom, `<feed xmlns="http://www.w3.org/2005/Atom"><link rel="hub" href="${HUB}"/></feed>`),
+    ],
+    ['names no hub', status(200, atom, '<feed xmlns="http://www.w3.org/2005/Atom"/>')],
+  ])('S5 whose URL repeats a credential: it is shown nowhere, where the feed %s', async (_what, answer) => {
+    const token = 'a-token-that-is-secret';
+    await using other = await startServer(answer);
+    await using server = await startServer(page(alternate(`${other.url}/feed?sent=${token}`)));
+    const config = { httpConfig: { auth: { bearer: token } } };
+    const told: unknown = await discover(server.url, config).then(
+      ({ warnings }) => warnings,
+      (error: unknown) => error,
+    );
+    expect(inspect(told, { depth: 10 })).not.toContain(token);
+    expect(other.requests[0]?.headers.authorization).toBeUndefined();
+  });
+
+  test('and tells that the feed could not be read now, where that may pass', async () => {
+    const answers = { '/': page(alternate('/feed')), '/feed': status(503, { 'Retry-After': '60' }) };
+    await using server = await startServer(site(answers));
+    await expect(discover(server.url)).rejects.toMatchObject({
+      reason: 'http-error',
+      status: 503,
+      retryAfterSeconds: 60,
+      message: expect.stringMatching(/^No hub is named by .* Its alternate feed could not be read: /),
+    });
+  });
+});

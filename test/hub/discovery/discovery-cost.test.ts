@@ -1,0 +1,146 @@
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { gzipSync, InflateRaw } from 'node:zlib';
+import { Agent, buildConnector } from 'undici';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { discover } from '../../../src/hub/discovery/discover.js';
+import { countElements } from '../../protocol/links/counted-parser.js';
+import { startServer } from '../../kit/recording-server.js';
+
+const SIZE = 5 * 1024 * 1024;
+/** What may have come before the reader had its first word, in bytes: sockets are read 64 KiB at a time. */
+const READ_AHEAD = 512 * 1024;
+
+const ATOM = 'http://www.w3.org/2005/Atom';
+const links = (name: string): string => `<${name} rel="hub" href="/hub"/><${name} rel="self" href="/self"/>`;
+const content = 'Some words of it. '.repeat(50);
+
+/** How a document begins, and what it goes on with until it has its size. */
+interface Shape {
+  readonly type: string;
+  readonly head: string;
+  readonly more: string;
+}
+
+const PAGE: Shape = {
+  type: 'text/html',
+  head: `<!doctype html><html><head>${links('link')}</head><body>`,
+  more: `<p>${content}</p>\n`,
+};
+
+const ATOM_FEED: Shape = {
+  type: 'application/atom+xml',
+  head: `<feed xmlns="${ATOM}">${links('link')}<entry>`,
+  more: `<title>One</title></entry><entry><content>${content}</content>`,
+};
+
+const SHAPES: readonly (readonly [string, Shape])[] = [
+  ['an HTML page', PAGE],
+  ['an Atom feed', ATOM_FEED],
+  [
+    'an RSS feed',
+    {
+      type: 'application/rss+xml',
+      head: `<rss xmlns:a="${ATOM}"><channel>${links('a:link')}<item>`,
+      more: `<title>One</title></item><item><description>${content}</description>`,
+    },
+  ],
+  [
+    'an RDF feed',
+    {
+      type: 'application/rdf+xml',
+      head: `<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:a="${ATOM}"><channel>${links('a:link')}</channel>`,
+      more: `<item><description>${content}</description></item>`,
+    },
+  ],
+  [
+    'a JSON Feed',
+    {
+      type: 'application/feed+json',
+      head: '{"hubs": [{"type": "WebSub", "url": "/hub"}], "feed_url": "/self", "items": [',
+      more: `{"id": "1", "content_text": "${content}"},`,
+    },
+  ],
+];
+
+const grown = ({ head, more }: Shape): string => head + more.repeat(Math.ceil((SIZE - head.length) / more.length));
+
+/** Asks a server that answers with a body for its hub. */
+async function cost(body: string | Buffer, headers: Readonly<Record<string, string>>) {
+  await using server = await startServer((_request, response) => {
+    response.writeHead(200, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body);
+  });
+  const sockets: Socket[] = [];
+  const connect = buildConnector({});
+  const dispatcher = new Agent({
+    connect: (options, callback) =>
+      connect(options, (...[error, socket]) => {
+        if (error === null) {
+          sockets.push(socket);
+          callback(null, socket);
+        } else callback(error, null);
+      }),
+  });
+  using parser = countElements();
+  const { hubs, topic, via } = await discover(server.url, { httpConfig: { dispatcher } });
+  expect({ hubs, topic }).toEqual({ hubs: [`${server.url}/hub`], topic: `${server.url}/self` });
+  const { elements } = parser;
+  const [socket] = sockets;
+  if (socket === undefined) throw new Error('was not connected to');
+  return { elements, via, socket, dispatcher };
+}
+
+describe('D3, D4 five MiB cost what their head costs:', () => {
+  test.each(SHAPES)('%s is let go of at the end of its head', async (_name, shape) => {
+    const headers = { 'Content-Type': shape.type };
+    const ofHead = await cost(shape.type.endsWith('json') ? `${shape.head}]}` : shape.head, headers);
+    await ofHead.dispatcher.close();
+    const { socket, elements, via } = await cost(grown(shape), headers);
+    // Rather than that the rest is read so that the connection can be used again.
+    await expect.poll(() => socket.destroyed).toBe(true);
+    expect(socket.bytesRead).toBeLessThan(READ_AHEAD);
+    expect({ elements, via }).toEqual({ elements: ofHead.elements, via: ofHead.via });
+  });
+
+  test.each([
+    [
+      'of a gzipped page no more than the beginning is transferred and decompressed',
+      randomBytes(SIZE / 2).toString('hex'),
+    ],
+    [
+      'of a page that is small only while it is gzipped no more than the beginning is decompressed',
+      PAGE.more.repeat(SIZE / PAGE.more.length),
+    ],
+  ])('%s', async (_what, body) => {
+    const decompressed = vi.spyOn(InflateRaw.prototype, 'push');
+    onTestFinished(() => decompressed.mockRestore());
+    const headers = { 'Content-Type': PAGE.type, 'Content-Encoding': 'gzip' };
+    const { socket, elements, dispatcher } = await cost(gzipSync(PAGE.head + body), headers);
+    await dispatcher.close();
+    expect(socket.bytesRead).toBeLessThan(READ_AHEAD);
+    expect(elements).toBe(5);
+    const bytes = decompressed.mock.calls.map(([chunk]) => (Buffer.isBuffer(chunk) ? chunk.byteLength : 0));
+    expect(bytes.length).toBeGreaterThan(0);
+    expect(bytes.reduce((sum, each) => sum + each)).toBeLessThan(READ_AHEAD);
+  });
+
+  test('no body is read where the Link headers name hub and topic', async () => {
+    const { socket, elements, via } = await cost(grown(PAGE), {
+      'Content-Type': PAGE.type,
+      Link: '</hub>; rel="hub", </self>; rel="self"',
+    });
+    await expect.poll(() => socket.destroyed).toBe(true);
+    expect(socket.bytesRead).toBeLessThan(READ_AHEAD);
+    expect({ elements, via }).toEqual({ elements: 0, via: 'link-header' });
+  });
+
+  test('links that come last are found nevertheless', async () => {
+    const { type, more } = ATOM_FEED;
+    const entries = `<entry>${more.repeat(SIZE / more.length - 100)}</entry>`;
+    const { socket, dispatcher } = await cost(`<feed xmlns="${ATOM}">${entries}${links('link')}</feed>`, {
+      'Content-Type': type,
+    });
+    expect(socket.bytesRead).toBeGreaterThan(SIZE / 2);
+    await dispatcher.close();
+  });
+});

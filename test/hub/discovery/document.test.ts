@@ -1,0 +1,295 @@
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import { Agent } from 'undici';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { privacyOf } from '../../../src/hub/guard/address-guard.js';
+import { discover } from '../../../src/hub/discovery/discover.js';
+import { certificate, everyHostHere, startServer, status, type Answer } from '../../kit/recording-server.js';
+
+// The only stand-in: a URL that is not private cannot be had without a network.
+vi.mock(import('../../../src/hub/guard/address-guard.js'), async (importOriginal) => {
+  const original = await importOriginal();
+  return { ...original, privacyOf: vi.fn<typeof privacyOf>(original.privacyOf) };
+});
+
+const found: Answer = status(200, { Link: '<https://hub.example/>; rel=hub, </topic>; rel=self' });
+
+function redirecting(codes: readonly number[]): Answer {
+  return ({ path }, response) => {
+    const at = Number(path.slice(1));
+    const code = codes[at];
+    if (code !== undefined)
+      status(code, { Location: `/${at + 1}` })({ method: '', path, headers: {}, body: '' }, response);
+    else found({ method: '', path, headers: {}, body: '' }, response);
+  };
+}
+
+describe('D1 redirects', () => {
+  test('all five kinds are followed, five of them, and links are relative to where they lead', async () => {
+    await using server = await startServer(redirecting([301, 302, 303, 307, 308]));
+    expect(await discover(`${server.url}/0`)).toMatchObject({ url: `${server.url}/5`, topic: `${server.url}/topic` });
+    expect(server.requests.map(({ method }) => method)).toEqual(Array.from({ length: 6 }, () => 'GET'));
+  });
+
+  test('a sixth is not, unless allowed', async () => {
+    await using server = await startServer(redirecting([302, 302, 302, 302, 302, 302]));
+    await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'too-many-redirects' });
+    expect(await discover(`${server.url}/0`, { httpConfig: { maxRedirects: 6 } })).toMatchObject({
+      url: `${server.url}/6`,
+    });
+    await expect(discover(`${server.url}/5`, { httpConfig: { maxRedirects: 0 } })).rejects.toMatchObject({
+      reason: 'too-many-redirects',
+    });
+  });
+
+  test('no other status is a redirect', async () => {
+    await using server = await startServer(redirecting([300]));
+    await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'http-error', status: 300 });
+  });
+
+  test('a Location in raw UTF-8, with a fragment', async () => {
+    await using server = await startServer((request, response) => {
+      if (request.path === '/0') {
+        response.writeHead(301, { Location: Buffer.from('/é#x').toString('latin1') }).end();
+      } else found(request, response);
+    });
+    expect(await discover(`${server.url}/0`)).toMatchObject({ url: `${server.url}/%C3%A9` });
+  });
+
+  test('an error behind a redirect names both URLs', async () => {
+    await using server = await startServer(({ path }, response) => {
+      if (path === '/0') response.writeHead(301, { Location: '/1' }).end();
+      else response.destroy();
+    });
+    await expect(discover(`${server.url}/0`)).rejects.toThrow(`${server.url}/1, where ${server.url}/0 redirects`);
+  });
+});
+
+describe('credentials and headers of the user', () => {
+  const httpConfig = { auth: { bearer: 'token' }, headers: { 'X-Key': 'key', Accept: 'x/y' } };
+  const sensitive = { authorization: 'Bearer token', 'x-key': 'key' };
+
+  test('follow to the same origin', async () => {
+    await using server = await startServer(redirecting([302]));
+    await discover(`${server.url}/0`, { httpConfig });
+    expect(server.requests[1]?.headers).toMatchObject({ ...sensitive, accept: 'x/y' });
+  });
+
+  test('do not follow to another origin over http, and do not come back', async () => {
+    let home = '';
+    await using other = await startServer((_request, response) => {
+      response.writeHead(302, { Location: `${home}/1` }).end();
+    });
+    await using server = await startServer((request, response) => {
+      if (request.path === '/0') response.writeHead(302, { Location: other.url }).end();
+      else found(request, response);
+    });
+    home = server.url;
+    await discover(`${home}/0`, { accept: 'a/b', acceptLanguage: 'de', httpConfig });
+    expect(server.requests.map(({ path }) => path)).toEqual(['/0', '/1']);
+    expect(server.requests[0]?.headers).toMatchObject(sensitive);
+    for (const { headers } of [...other.requests, ...server.requests.slice(1)]) {
+      expect(headers).toMatchObject({ accept: 'a/b', 'accept-language': 'de' });
+      expect(headers).not.toHaveProperty('authorization');
+      expect(headers).not.toHaveProperty('x-key');
+    }
+  });
+
+  test('S5 do not follow to another origin over https, which a warning says', async () => {
+    await using other = await startServer(found, { tls: true });
+    await using server = await startServer(status(302, { Location: `${other.url}/` }));
+    const dispatcher = new Agent({ connect: { ca: certificate, rejectUnauthorized: false } });
+    const { warnings } = await discover(server.url, { httpConfig: { ...httpConfig, dispatcher } });
+    expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
+    expect(other.requests[0]?.headers).not.toHaveProperty('x-key');
+    expect(warnings).toEqual([
+      `Credentials and configured headers are not sent to ${other.url}: they are for ${server.url} only`,
+    ]);
+    await dispatcher.close();
+  });
+
+  test('S5 follow to the https form of the same host', async () => {
+    await using secure = await startServer(found, { tls: true });
+    await using plain = await startServer(status(301, { Location: 'https://hub.test/' }));
+    const dispatcher = everyHostHere({ http: plain.port, https: secure.port });
+    const { warnings } = await discover('http://hub.test/', { httpConfig: { ...httpConfig, dispatcher } });
+    expect(secure.requests[0]?.headers).toMatchObject(sensitive);
+    expect(warnings).toBeUndefined();
+    await dispatcher.destroy();
+  });
+
+  test('S5 that a refusing origin was not sent are named in the error', async () => {
+    await using other = await startServer(status(401));
+    await using server = await startServer(status(302, { Location: `${other.url}/` }));
+    await expect(discover(server.url, { httpConfig })).rejects.toThrow(
+      `answered 401, so there is nothing to discover a hub from. Credentials and configured headers are not sent to ${other.url}`,
+    );
+  });
+});
+
+describe('a bearer token that a function gives', () => {
+  test('is asked for once a discovery, and sent to the target’s own origin only', async () => {
+    await using other = await startServer(found);
+    await using server = await startServer((request, response) => {
+      const location = request.path === '/0' ? '/1' : `${other.url}/`;
+      status(302, { Location: location })(request, response);
+    });
+    let calls = 0;
+    const bearer = async (): Promise<string> => `token-${(calls += 1)}`;
+    for (const expected of ['token-1', 'token-2']) {
+      server.requests.length = 0;
+      await discover(`${server.url}/0`, { httpConfig: { auth: { bearer } } });
+      expect(server.requests.map(({ headers }) => headers.authorization)).toEqual([
+        `Bearer ${expected}`,
+        `Bearer ${expected}`,
+      ]);
+    }
+    expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
+  });
+
+  test('is not quoted where a redirect says it back', async () => {
+    await using server = await startServer(({ path }, response) => {
+      if (path === '/0') response.writeHead(302, { Location: '/told?token=given-for-now' }).end();
+      else response.writeHead(410).end();
+    });
+    const bearer = (): Promise<string> => Promise.resolve('given-for-now');
+    await expect(discover(`${server.url}/0`, { httpConfig: { auth: { bearer } } })).rejects.toThrow(
+      /\/told\?token=\[redacted\]/,
+    );
+  });
+
+  test('that cannot be had is a discovery that failed, with its reason', async () => {
+    await using server = await startServer(found);
+    const bearer = async (): Promise<string> => {
+      throw new Error('the token service is down');
+    };
+    await expect(discover(server.url, { httpConfig: { auth: { bearer } } })).rejects.toMatchObject({
+      code: 'ERR_WEBSUB_DISCOVERY',
+      reason: 'unreachable',
+      message: `${server.url}/ could not be read: discoveryConfig.httpConfig.auth.bearer failed: the token service is down`,
+    });
+    expect(server.requests).toEqual([]);
+  });
+});
+
+describe('addresses that are not public', () => {
+  beforeEach(() => {
+    vi.mocked(privacyOf).mockClear();
+  });
+
+  test('may be redirected to from a URL that is not public itself', async () => {
+    await using server = await startServer(redirecting([302, 302]));
+    expect(await discover(`${server.url}/0`)).toMatchObject({ url: `${server.url}/2` });
+    expect(privacyOf).toHaveBeenCalledExactlyOnceWith(`${server.url}/0`);
+  });
+
+  test('may not be asked, nor redirected to, under a name that is public when it is judged', async () => {
+    vi.mocked(privacyOf).mockResolvedValueOnce('public');
+    await using server = await startServer(redirecting([302]));
+    await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'forbidden-address' });
+    expect(server.requests).toHaveLength(0);
+  });
+
+  test('may be asked under a private name, and redirected to at its own host and port alone', async () => {
+    vi.mocked(privacyOf).mockResolvedValueOnce('resolved');
+    await using inner = await startServer(found);
+    await using server = await startServer(({ path }, response) => {
+      response.writeHead(302, { Location: path === '/0' ? '/1' : inner.url }).end();
+    });
+    await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'forbidden-address' });
+    expect(server.requests.map(({ path }) => path)).toEqual(['/0', '/1']);
+    expect(inner.requests).toHaveLength(0);
+  });
+
+  test('are the business of a dispatcher of the user’s own', async () => {
+    await using server = await startServer(found);
+    const dispatcher = new Agent();
+    await discover(server.url, { httpConfig: { dispatcher } });
+    expect(privacyOf).not.toHaveBeenCalled();
+    await dispatcher.close();
+  });
+
+  test('unless allowed', async () => {
+    await using server = await startServer(redirecting([302]));
+    await discover(`${server.url}/0`, {}, { allowPrivateNetworks: true });
+    expect(privacyOf).not.toHaveBeenCalled();
+  });
+});
+
+describe('D7 the body is read only as far as needed', () => {
+  interface Sent {
+    bytes: number;
+    closed?: Promise<unknown>;
+  }
+
+  /** Writes for as long as it is read. */
+  function endless(beginning: string, sent: Sent): Answer {
+    const piece = '<p>Hello'.repeat(8192);
+    function* pieces(): Iterable<string> {
+      for (yield beginning; ; sent.bytes += piece.length) yield piece;
+    }
+    return (_request, response) => {
+      sent.closed = once(response, 'close');
+      response.setHeader('Content-Type', 'text/html');
+      Readable.from(pieces()).pipe(response);
+    };
+  }
+
+  test('an endless page with a hub in its head is let go of at the end of the head', async () => {
+    const sent: Sent = { bytes: 0 };
+    await using server = await startServer(endless('<link rel=hub href=/hub><link rel=self href=/><body>', sent));
+    expect(await discover(server.url)).toMatchObject({ hubs: [`${server.url}/hub`] });
+    await sent.closed;
+    expect(sent.bytes).toBeLessThan(10_000_000);
+  });
+
+  test('an endless body of a redirect is let go of', async () => {
+    const sent: Sent = { bytes: 0 };
+    const endlessRedirect = endless('moved', sent);
+    await using server = await startServer((request, response) => {
+      if (request.path === '/1') return found(request, response);
+      response.statusCode = 302;
+      response.setHeader('Location', '/1');
+      endlessRedirect(request, response);
+    });
+    expect(await discover(`${server.url}/0`)).toMatchObject({ url: `${server.url}/1` });
+    await sent.closed;
+  });
+
+  test('an endless page without a hub is too large', async () => {
+    const sent: Sent = { bytes: 0 };
+    await using server = await startServer(endless('<body>', sent));
+    const discovery = discover(server.url);
+    await expect(discovery).rejects.toMatchObject({ reason: 'too-large', status: 200 });
+    await expect(discovery).rejects.toThrow('first 5242880 bytes');
+    await sent.closed;
+    expect(sent.bytes).toBeLessThan(20_000_000);
+  });
+
+  test('a hub that was found in the body before the cap counts, with a warning', async () => {
+    await using server = await startServer(
+      endless('<body><link rel=hub href=/hub><link rel=self href=/>', { bytes: 0 }),
+    );
+    const { hubs, warnings } = await discover(server.url);
+    expect(hubs).toEqual([`${server.url}/hub`]);
+    expect(warnings).toEqual([expect.stringContaining('first 5242880 bytes')]);
+  });
+
+  test('the cap is on the decoded bytes, and may be reached', async () => {
+    const cap = 5 * 1024 * 1024;
+    const tail = '<link rel=self href=/><link rel=hub href=/hub>';
+    const sized =
+      (size: number): Answer =>
+      (_request, response) => {
+        response.writeHead(200, { 'Content-Type': 'text/html', 'Content-Encoding': 'gzip' });
+        const gzip = createGzip();
+        gzip.pipe(response);
+        gzip.end(`<p>${' '.repeat(size - 3 - tail.length)}${tail}`);
+      };
+    await using fitting = await startServer(sized(cap));
+    expect(await discover(fitting.url)).not.toHaveProperty('warnings');
+    await using tooLong = await startServer(sized(cap + 1));
+    await expect(discover(tooLong.url)).rejects.toMatchObject({ reason: 'too-large' });
+  });
+});

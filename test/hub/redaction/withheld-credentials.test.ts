@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest';
+import { WithheldCredentials } from '../../../src/hub/redaction/withheld-credentials.js';
+import { KIND } from '../../../src/logger.js';
+import { recordingLogger, type Line } from '../../subscription/registry/registry-world.js';
+
+it('S5 a warning says once for each service and origin that no credentials are sent', () => {
+  const lines: Line[] = [];
+  const withheld = new WithheldCredentials(recordingLogger(lines));
+  for (const service of ['News', 'News', 'Other']) {
+    withheld.warn(service, 'https://other.example/a', 'https://hub.example/');
+    withheld.warn(service, 'https://other.example/b', 'https://hub.example/');
+  }
+  withheld.warn('News', 'https://third.example/', 'https://hub.example/');
+  const kindOf = (origin: string): object => ({ [KIND]: `credentials not sent to ${origin}` });
+  expect(lines.map(({ fields }) => fields)).toEqual([
+    { service: 'News', origin: 'https://other.example', ...kindOf('https://other.example') },
+    { service: 'Other', origin: 'https://other.example', ...kindOf('https://other.example') },
+    // A kind of its own for each: a bounded log leaves none out.
+    { service: 'News', origin: 'https://third.example', ...kindOf('https://third.example') },
+  ]);
+  expect(lines[0]).toMatchObject({
+    level: 'warn',
+    message: expect.stringMatching(/not sent to https:\/\/other\.example: they are for https:\/\/hub\.example only/),
+  });
+});

@@ -1,0 +1,92 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { AddressError, privacyOf } from '../../../src/hub/guard/address-guard.js';
+import { sendHubRequest, type HubRequest } from '../../../src/hub/request/request.js';
+import { everyHostHere, rejection, startServer, status } from '../../kit/recording-server.js';
+
+// No public address can be had in a test: whether the hub counts as one is decided here instead.
+vi.mock(import('../../../src/hub/guard/address-guard.js'), async (importOriginal) => {
+  const original = await importOriginal();
+  return { ...original, privacyOf: vi.fn<typeof original.privacyOf>() };
+});
+
+const asked: HubRequest = {
+  mode: 'subscribe',
+  topic: 'https://example.com/feed',
+  callback: 'https://me.example.com/websub/1',
+};
+
+describe('the address guard', () => {
+  beforeEach(() => {
+    vi.mocked(privacyOf).mockReset();
+  });
+
+  it('lets a hub that the user named be anywhere', async () => {
+    vi.mocked(privacyOf).mockResolvedValue('public');
+    await using server = await startServer(status(202));
+    expect(await sendHubRequest(server.url, asked)).toMatchObject({ status: 202 });
+  });
+
+  it('refuses the redirect of a public hub to an address that is not', async () => {
+    vi.mocked(privacyOf).mockResolvedValue('public');
+    await using inner = await startServer(status(202));
+    await using server = await startServer(status(307, { location: inner.url }));
+    const error = await rejection(sendHubRequest(server.url, asked));
+    expect(error).toMatchObject({
+      reason: 'forbidden',
+      message: expect.stringMatching(
+        /where the hub redirects, could not be asked: 127\.0\.0\.1 is not a public address/,
+      ),
+    });
+    expect(error).toHaveProperty('cause', expect.any(AddressError));
+    expect(inner.requests).toHaveLength(0);
+  });
+
+  it('follows the redirect of a hub that is not public itself', async () => {
+    vi.mocked(privacyOf).mockResolvedValue('literal');
+    await using inner = await startServer(status(202));
+    await using server = await startServer(status(307, { location: inner.url }));
+    expect(await sendHubRequest(server.url, asked)).toMatchObject({ status: 202 });
+    expect(privacyOf).toHaveBeenCalledExactlyOnceWith(server.url);
+  });
+
+  it('follows the redirect of a hub with a private name to its own host and port alone', async () => {
+    vi.mocked(privacyOf).mockResolvedValue('resolved');
+    await using inner = await startServer(status(202));
+    await using server = await startServer(({ path }, response) => {
+      response.writeHead(307, { location: path === '/' ? '/again' : inner.url }).end();
+    });
+    expect(await rejection(sendHubRequest(server.url, asked))).toMatchObject({ reason: 'forbidden' });
+    expect(server.requests.map(({ path }) => path)).toEqual(['/', '/again']);
+    expect(inner.requests).toHaveLength(0);
+  });
+
+  it('refuses a hub that a stranger named', async () => {
+    await using server = await startServer(status(202));
+    const error = await rejection(sendHubRequest(server.url, asked, { guarded: true }));
+    expect(error).toMatchObject({ reason: 'forbidden', message: expect.stringContaining('allowPrivateNetworks') });
+    expect(server.requests).toHaveLength(0);
+  });
+
+  it('stands aside where it is switched off, or the dispatcher is not ours', async () => {
+    await using inner = await startServer(status(202));
+    await using server = await startServer(status(307, { location: inner.url }));
+    expect(await sendHubRequest(server.url, asked, { guarded: false })).toMatchObject({ status: 202 });
+    const dispatcher = everyHostHere({ http: inner.port, https: 1 });
+    expect(await sendHubRequest('http://hub.test/', asked, { httpConfig: { dispatcher } })).toMatchObject({
+      status: 202,
+    });
+    const redirecting = everyHostHere({ http: server.port, https: 1 });
+    const loop = { httpConfig: { dispatcher: redirecting, maxRedirects: 1 } };
+    expect(await rejection(sendHubRequest('http://hub.test/', asked, loop))).toMatchObject({ reason: 'refused' });
+    expect(privacyOf).not.toHaveBeenCalled();
+    await Promise.all([dispatcher.destroy(), redirecting.destroy()]);
+  });
+
+  it('does not let a slow lookup outlast the time-out', async () => {
+    vi.mocked(privacyOf).mockReturnValue(new Promise(() => {}));
+    await using server = await startServer(status(307, { location: '/again' }));
+    const error = await rejection(sendHubRequest(server.url, asked, { httpConfig: { timeoutMs: 200 } }));
+    expect(error).toMatchObject({ reason: 'unreachable', message: expect.stringContaining('no complete answer') });
+    expect(server.requests).toHaveLength(1);
+  });
+});

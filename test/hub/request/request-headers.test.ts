@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../../src/errors.js';
+import { credentialsOf, hasCredentials, requestHeaders, withToken } from '../../../src/hub/request/request-headers.js';
+
+describe('the headers of a request', () => {
+  it("S1 are the configuration's, then the request's own", () => {
+    const headers = requestHeaders({ headers: { 'X-A': '1', 'X-B': '1' } }, { 'x-b': '2' });
+    expect(Object.fromEntries(headers)).toEqual({ 'x-a': '1', 'x-b': '2' });
+  });
+
+  it('carry a bearer token, before any other Authorization', () => {
+    const headers = requestHeaders({ auth: { bearer: 'token' }, headers: { authorization: 'other' } });
+    expect(headers.get('authorization')).toBe('Bearer token');
+  });
+
+  it('carry a user name and password as UTF-8 (RFC 7617)', () => {
+    const headers = requestHeaders({ auth: { username: 'test', password: '123£' } });
+    expect(headers.get('authorization')).toBe('Basic dGVzdDoxMjPCow==');
+  });
+
+  it('refuse a user name with a colon', () => {
+    expect(() => requestHeaders({ auth: { username: 'a:b', password: '' } })).toThrow(ConfigurationError);
+  });
+
+  it.each([
+    [{ headers: { 'x y': 'token-1' } }, {}, 'httpConfig.headers: "x y"'],
+    [{}, { 'x-y': 'token-1\nx' }, 'customHeaders: "x-y"'],
+    [{ auth: { bearer: 'token-1\u0001' } }, {}, 'httpConfig.auth: "authorization"'],
+  ])('refuse what a header cannot carry, without showing its value (%#)', (config, added, beginning) => {
+    const set = (): unknown => requestHeaders(config, added);
+    expect(set).toThrow(ConfigurationError);
+    expect(set).toThrow(beginning);
+    expect(set).not.toThrow(/token-1/);
+  });
+
+  it('carry the token that a function gives when it has been given', () => {
+    const headers = requestHeaders({ auth: { bearer: () => 'later' }, headers: { 'x-a': '1' } });
+    expect(headers.has('authorization')).toBe(false);
+    expect(Object.fromEntries(withToken(headers, 'now'))).toEqual({ 'x-a': '1', authorization: 'Bearer now' });
+    expect(credentialsOf({ auth: { bearer: () => 'later' } })).toEqual([]);
+  });
+
+  it.each([
+    [{}, {}, false],
+    [{ headers: {}, timeoutMs: 5 }, {}, false],
+    [{ headers: { cookie: 'a=b' } }, {}, true],
+    [{ auth: { bearer: 'token' } }, {}, true],
+    [{}, { 'x-own': '1' }, true],
+  ])('S5 of %j and %j are for one origin alone: %s', (config, added, expected) => {
+    expect(hasCredentials(config, added)).toBe(expected);
+  });
+
+  it('credentials are known as the wire has them', () => {
+    expect(credentialsOf({})).toEqual([]);
+    expect(credentialsOf({ auth: { bearer: 'token' } })).toEqual(['token']);
+    expect(credentialsOf({ auth: { username: 'test', password: '123£' } })).toEqual(['123£', 'dGVzdDoxMjPCow==']);
+  });
+});

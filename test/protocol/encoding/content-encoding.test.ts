@@ -1,0 +1,238 @@
+import { randomBytes } from 'node:crypto';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { contentCodings, decodeContent, decodedPieces } from '../../../src/protocol/encoding/content-encoding.js';
+import { UndecodableError } from '../../../src/protocol/encoding/inflate.js';
+
+const PLAIN = Buffer.from('the news of the day, the news of the day, the news of the day');
+const CAP = 1 << 20;
+
+const decoded = async (body: Uint8Array, codings: readonly string[], cap = CAP): Promise<unknown> => {
+  const result = await decodeContent(body, codings, cap);
+  return 'bytes' in result ? Buffer.from(result.bytes).toString() : result.problem;
+};
+
+async function* inPieces(body: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < body.byteLength; at += size) yield body.subarray(at, at + size);
+}
+
+async function joined(pieces: AsyncIterable<Uint8Array>): Promise<string> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return Buffer.concat(all).toString();
+}
+
+describe('the codings of a Content-Encoding', () => {
+  test.each([
+    [undefined, []],
+    ['', []],
+    ['identity', []],
+    ['gzip', ['gzip']],
+    [' GZip , identity,, br ', ['gzip', 'br']],
+  ])('%j are %j', (header, codings) => {
+    expect(contentCodings(header)).toEqual(codings);
+  });
+});
+
+describe('C6 content is decoded', () => {
+  test.each([
+    ['gzip', gzipSync(PLAIN)],
+    ['x-gzip', gzipSync(PLAIN)],
+    ['deflate', deflateSync(PLAIN)],
+    ['deflate', deflateRawSync(PLAIN)],
+    ['br', brotliCompressSync(PLAIN)],
+  ])('from %s', async (coding, body) => {
+    expect(await decoded(body, [coding])).toBe(PLAIN.toString());
+  });
+
+  test('the last coding applied first', async () => {
+    expect(await decoded(brotliCompressSync(gzipSync(PLAIN)), ['gzip', 'br'])).toBe(PLAIN.toString());
+    expect(await decoded(gzipSync(brotliCompressSync(PLAIN)), ['br', 'gzip'])).toBe(PLAIN.toString());
+  });
+
+  test('from several gzip members', async () => {
+    expect(await decoded(Buffer.concat([gzipSync('one '), gzipSync('two')]), ['gzip'])).toBe('one two');
+  });
+
+  test('to nothing where there is nothing', async () => {
+    expect(await decoded(Buffer.alloc(0), ['gzip'])).toBe('');
+    expect(await decoded(gzipSync(''), ['gzip'])).toBe('');
+  });
+
+  test('within the cap, to the byte, in every layer', async () => {
+    const body = gzipSync(PLAIN);
+    expect(await decoded(body, ['gzip'], PLAIN.length)).toBe(PLAIN.toString());
+    expect(await decoded(body, ['gzip'], PLAIN.length - 1)).toBe('too-large');
+    expect(await decoded(brotliCompressSync(Buffer.alloc(CAP + 1)), ['br'])).toBe('too-large');
+    expect(await decoded(deflateSync(Buffer.alloc(CAP + 1)), ['deflate'])).toBe('too-large');
+    expect(await decoded(deflateRawSync(Buffer.alloc(CAP + 1)), ['deflate'])).toBe('too-large');
+    const inner = gzipSync(Buffer.alloc(100 * CAP));
+    expect(await decoded(gzipSync(inner), ['gzip', 'gzip'], inner.length - 1)).toBe('too-large');
+    expect(await decoded(gzipSync(inner), ['gzip', 'gzip'])).toBe('too-large');
+  });
+});
+
+const TEXTS = [
+  ['prose', PLAIN],
+  ['an Atom feed', Buffer.from('<?xml version="1.0" encoding="UTF-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom"/>')],
+  ['a JSON Feed', Buffer.from('{"version":"https://jsonfeed.org/version/1.1","title":"新聞","items":[]}')],
+  ['a JSON array', Buffer.from('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]')],
+  ['text that begins as zlib does', Buffer.from('x^2 + y^2 = z^2 is what this feed is about')],
+  ['a long text', Buffer.from('<rss>'.padEnd(200_000, ' news'))],
+  ['a word', Buffer.from('news')],
+  ['a letter', Buffer.of(0x78)],
+  ['a character of two bytes', Buffer.from('é')],
+] as const;
+
+const LIES = [['gzip'], ['x-gzip'], ['deflate'], ['br'], ['zstd'], ['gzip', 'gzip'], ['gzip', 'br', 'deflate']];
+
+describe('D14 content that was never coded is taken as it is', () => {
+  test.each(TEXTS.flatMap(([what, body]) => LIES.map((codings) => ({ what, body, codings }))))(
+    '$what, whatever $codings says',
+    async ({ body, codings }) => {
+      expect(await decoded(body, codings)).toBe(body.toString());
+    },
+  );
+
+  test('also where it is no text, unless deflate or br may be meant, which nothing marks', async () => {
+    const binary = Buffer.of(0xff, 0xd8, 0xff, 0xe0, 0, 0x10);
+    expect(await decodeContent(binary, ['gzip'], CAP)).toEqual({ bytes: binary });
+    expect(await decoded(binary, ['deflate'])).toBe('undecodable');
+    expect(await decoded(binary, ['br'])).toBe('undecodable');
+  });
+
+  test('without a copy', async () => {
+    const decoding = await decodeContent(PLAIN, ['gzip'], CAP);
+    expect('bytes' in decoding && decoding.bytes).toBe(PLAIN);
+  });
+
+  test('beneath a layer that is true', async () => {
+    expect(await decoded(gzipSync(PLAIN), ['gzip', 'gzip'])).toBe(PLAIN.toString());
+  });
+});
+
+describe('D14 the first bytes tell gzip from zlib', () => {
+  test.each([
+    ['gzip', deflateSync(PLAIN)],
+    ['deflate', gzipSync(PLAIN)],
+  ])('whatever %s says', async (coding, body) => {
+    expect(await decoded(body, [coding])).toBe(PLAIN.toString());
+  });
+});
+
+const CODERS = [
+  ['gzip', gzipSync],
+  ['deflate', deflateSync],
+  ['deflate', deflateRawSync],
+  ['br', brotliCompressSync],
+] as const;
+
+describe('D14 bytes behind the end are dropped', () => {
+  const garbage = ['\n', '<!-- cached -->', '\u0000\u0000\u0000', '\u001f', 'x'.repeat(100_000)];
+  const cases = CODERS.flatMap(([coding, coded]) => garbage.map((behind) => ({ coding, coded, behind })));
+
+  test.each(cases)('behind $coding', async ({ coding, coded, behind }) => {
+    const body = Buffer.concat([coded(PLAIN), Buffer.from(behind)]);
+    expect(await decoded(body, [coding])).toBe(PLAIN.toString());
+  });
+
+  test('behind several gzip members', async () => {
+    const body = Buffer.concat([gzipSync('one '), gzipSync('two'), Buffer.from('three')]);
+    expect(await decoded(body, ['gzip'])).toBe('one two');
+  });
+});
+
+/** A gzip file whose header has every optional field. */
+function gzipWithAllFields(body: Buffer): Buffer {
+  const plain = gzipSync(body);
+  const header = Buffer.from(plain.subarray(0, 10));
+  header[3] = 0x1e;
+  const fields = Buffer.from('\u0003\u0000abcfile.xml\u0000a comment\u0000\u0000\u0000', 'latin1');
+  return Buffer.concat([header, fields, plain.subarray(10)]);
+}
+
+describe('D14 a body that comes in pieces', () => {
+  const sources = [
+    ...CODERS.map(([coding, coded]) => ({ coding, body: coded(PLAIN) })),
+    { coding: 'gzip', body: gzipWithAllFields(PLAIN) },
+    { coding: 'gzip', body: Buffer.concat([gzipSync('the news of the day'), gzipSync(PLAIN.subarray(19))]) },
+    { coding: 'gzip', body: PLAIN },
+    { coding: 'br', body: PLAIN },
+  ];
+
+  test.each(sources)('is decoded whatever the pieces ($coding)', async ({ coding, body }) => {
+    for (const size of [1, 2, 3, 7, 64, 1000]) {
+      for (const behind of ['', 'behind']) {
+        const whole = Buffer.concat([body, Buffer.from(body === PLAIN ? '' : behind)]);
+        // oxlint-disable-next-line no-await-in-loop
+        expect(await joined(decodedPieces(inPieces(whole, size), [coding], CAP))).toBe(PLAIN.toString());
+      }
+    }
+  });
+
+  test('is read no further than it is asked for', async () => {
+    let given = 0;
+    const random = randomBytes(64 * 1024);
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      yield gzipSync(random).subarray(0, -8);
+      for (;;) {
+        given += 1;
+        yield random;
+      }
+    }
+    for await (const piece of decodedPieces(endless(), ['gzip'], CAP)) {
+      expect(piece.byteLength).toBeGreaterThan(0);
+      break;
+    }
+    expect(given).toBeLessThan(3);
+  });
+
+  test('hands over what came before it breaks off, and then fails', async () => {
+    const half = gzipSync(randomBytes(100_000)).subarray(0, 50_000);
+    let size = 0;
+    const reading = (async () => {
+      for await (const piece of decodedPieces(inPieces(half, 10_000), ['gzip'], CAP)) size += piece.byteLength;
+    })();
+    await expect(reading).rejects.toThrow(UndecodableError);
+    expect(size).toBeGreaterThan(10_000);
+  });
+
+  test('fails as its source does', async () => {
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      yield gzipSync(PLAIN).subarray(0, 30);
+      throw new Error('reset');
+    }
+    await expect(joined(decodedPieces(broken(), ['gzip'], CAP))).rejects.toThrow('reset');
+  });
+
+  test('may be only so large between two codings', async () => {
+    const bomb = gzipSync(gzipSync(randomBytes(CAP)));
+    await expect(joined(decodedPieces(inPieces(bomb, 1000), ['gzip', 'gzip'], CAP / 2))).rejects.toThrow('in between');
+  });
+
+  test('ends no process where a header has a name without an end', async () => {
+    const header = Buffer.from(gzipSync('').subarray(0, 10));
+    header[3] = 0x08;
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      yield header;
+      for (;;) yield Buffer.alloc(10_000, 'a');
+    }
+    await expect(joined(decodedPieces(endless(), ['gzip'], CAP))).rejects.toThrow('header');
+  });
+});
+
+describe('C6 content is not decoded', () => {
+  const gzipped = gzipSync(PLAIN);
+  const wrongSum = Buffer.concat([gzipped.subarray(0, -8), Buffer.alloc(4), gzipped.subarray(-4)]);
+  const cases: readonly (readonly [string, Uint8Array, readonly string[]])[] = [
+    ...CODERS.map(([coding, coded]) => [`is ${coding} cut off`, coded(PLAIN).subarray(0, -3), [coding]] as const),
+    ['has a wrong checksum', wrongSum, ['gzip']],
+    ['is a piece of a header', gzipSync(PLAIN).subarray(0, 2), ['gzip']],
+    ['is of an unknown coding', gzipSync(PLAIN), ['compress']],
+    ['is in more than two layers', gzipSync(gzipSync(gzipSync(PLAIN))), ['gzip', 'gzip', 'gzip']],
+  ];
+
+  test.each(cases)('where it %s', async (_what, body, codings) => {
+    expect(await decoded(body, codings)).toBe('undecodable');
+  });
+});

@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest';
+import { DocumentUrls } from '../../../src/protocol/links/document-urls.js';
+import { createHtmlLinkReader } from '../../../src/protocol/links/html-links.js';
+import { elementsIn } from './counted-parser.js';
+
+const url = 'https://example.com/blog/';
+const hub = '<link rel=hub href=https://hub.example/>';
+const evil = '<link rel="hub self" href="https://evil.example/">';
+
+function read(html: string, options?: { xhtml: boolean }) {
+  const reader = createHtmlLinkReader(new DocumentUrls(url), options);
+  const isDone = reader.write(html);
+  return { isDone, ...reader.end() };
+}
+
+/** Milliseconds of this process's time. */
+function cpuMs(work: () => unknown): number {
+  const before = process.cpuUsage();
+  work();
+  return process.cpuUsage(before).user / 1000;
+}
+
+describe('D3 links in HTML', () => {
+  test('of the head, in document order', () => {
+    const html =
+      '<!doctype html><html><head><meta charset=utf-8><title>x</title><link rel="SELF" href="/blog/">' +
+      '<LINK REL="foo\tHub" HREF=" hub "><link rel=hub href=https://hub.example/></head><body>';
+    expect(read(html)).toEqual({
+      isDone: true,
+      hubs: ['https://example.com/blog/hub', 'https://hub.example/'],
+      selfs: [url],
+    });
+  });
+
+  test.each([
+    ['a body tag', '</head><body>'],
+    ['an element of the body', '<p>'],
+    ['text', 'Hello'],
+  ])('reading stops with the head, which ends at %s', (_what, end) => {
+    expect(read(`${hub}${end}${evil}`)).toEqual({ isDone: true, hubs: ['https://hub.example/'], selfs: [] });
+  });
+
+  test('what stands between the head and the body still belongs to the head', () => {
+    expect(read(`<head></head>\n<link rel=self href=.>${hub}<body>${evil}`)).toMatchObject({ selfs: [url] });
+  });
+
+  test('links in the body count when the head names no hub', () => {
+    const html = `<head><title>x</title></head><body><div>${hub}</div><link rel=self href=/topic></body>`;
+    expect(read(html)).toEqual({ isDone: false, hubs: ['https://hub.example/'], selfs: ['https://example.com/topic'] });
+  });
+
+  test("the head's self wins over the body's", () => {
+    expect(read(`<link rel=self href=.><p>${hub}<link rel=self href=/evil>`)).toMatchObject({ selfs: [url] });
+  });
+
+  test('D6 two different selfs in the head are both found', () => {
+    expect(read(`${hub}<link rel=self href=a><link rel=self href=b>`).selfs).toHaveLength(2);
+  });
+
+  test.each([
+    `<!-- ${evil} -->`,
+    `<!--> <!-- ${evil} -->`,
+    `<script>'${evil}'</script>`,
+    `<style>${evil}</style>`,
+    `<title>${evil}</title>`,
+    `<template><div>${evil}</div>${evil}</template>`,
+    `<noscript>${evil}<img src=x>${evil}</noscript>`,
+    `<noframes>${evil}</noframes>`,
+  ])('ignored in the head, which goes on behind it: %s', (decoy) => {
+    expect(read(`<head>${decoy}${hub}</head><body>${evil}`)).toMatchObject({ hubs: ['https://hub.example/'] });
+  });
+
+  test.each([
+    `<textarea>${evil}</textarea>`,
+    `<iframe>${evil}</iframe>`,
+    `<xmp>${evil}</xmp>`,
+    `<noembed>${evil}</noembed>`,
+    `<svg><g/>${evil}</svg>`,
+    `<math>${evil}</math>`,
+    '<a rel=hub href=https://evil.example/>x</a>',
+    '<link rev=hub href=https://evil.example/>',
+    '<link rel=hub>',
+    '<link rel=hub href="">',
+    '<link href=https://evil.example/>',
+    '<link rel="hu b" href=https://evil.example/>',
+    '&lt;link rel=hub href=https://evil.example/&gt;',
+    `<form><form></form>x</form>`,
+  ])('ignored in the body: %s', (decoy) => {
+    expect(read(`<body>${decoy}${hub}`)).toMatchObject({ hubs: ['https://hub.example/'], selfs: [] });
+  });
+
+  test('the first base href counts, also for links before it', () => {
+    const base = '<base target=_top><base href="//base.example/a/"><base href="https://evil.example/">';
+    expect(read(`<link rel=hub href=hub>${base}`).hubs).toEqual(['https://base.example/a/hub']);
+  });
+
+  test('a base that is no http URL is the page itself', () => {
+    expect(read('<base href="data:,x"><link rel=hub href=hub>').hubs).toEqual(['https://example.com/blog/hub']);
+  });
+
+  test('a base in the body does not touch what the head says', () => {
+    const html = '<link rel=self href=feed><body><base href=https://base.example/><link rel=hub href=hub>';
+    expect(read(html)).toMatchObject({ hubs: ['https://base.example/hub'], selfs: ['https://example.com/blog/feed'] });
+  });
+
+  test('character references in attributes are decoded', () => {
+    expect(read('<link rel="&#104;ub" href="/?a=1&amp;b=2">').hubs).toEqual(['https://example.com/?a=1&b=2']);
+  });
+
+  test('in XHTML an element may close itself', () => {
+    expect(read(`<title/><script src="x"/>${hub}`, { xhtml: true }).hubs).toEqual(['https://hub.example/']);
+    expect(read(`<title/>${hub}`).hubs).toEqual([]);
+  });
+
+  test('what is written after the end of the head is not looked at', () => {
+    const reader = createHtmlLinkReader(new DocumentUrls(url));
+    expect(reader.write(`${hub}<p>`)).toBe(true);
+    expect(reader.write(evil)).toBe(true);
+    expect(reader.end().hubs).toEqual(['https://hub.example/']);
+  });
+
+  test('elements nested without end stop the reading', () => {
+    const { isDone, hubs } = read(`${'<b>'.repeat(600)}${hub}`);
+    expect({ isDone, hubs }).toEqual({ isDone: true, hubs: [] });
+  });
+
+  test('a long page with the hub in its head costs a fraction of one that has to be read', () => {
+    const body = `<body>${'<p>Hello'.repeat(650_000)}`;
+    expect(elementsIn(() => read(hub + body)) * 10).toBeLessThan(elementsIn(() => read(body)));
+  });
+
+  test.each([
+    '<b>',
+    '<b></x>',
+    '<form>',
+    '</p>',
+    '<link rel=hub>',
+    '<link rel=x href=y>',
+    '<svg>',
+    '&amp',
+    '<!--',
+    '<x a="',
+  ])('a page made of %s is read in time', (piece) => {
+    expect(cpuMs(() => read(`<body>${'<i>'.repeat(500)}${piece.repeat(5_000_000 / piece.length)}`))).toBeLessThan(5000);
+  });
+});

@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest';
+import { DocumentUrls } from '../../../src/protocol/links/document-urls.js';
+import { createJsonFeedLinkReader } from '../../../src/protocol/links/json-feed-links.js';
+
+const url = 'https://example.com/feed.json';
+
+function read(...pieces: string[]) {
+  const reader = createJsonFeedLinkReader(new DocumentUrls(url));
+  for (const piece of pieces) expect(reader.write(piece)).toBe(false);
+  return reader.end();
+}
+
+describe('D5 links in JSON Feed', () => {
+  test('hubs of type WebSub, whatever its case, and feed_url', () => {
+    const feed = JSON.stringify({
+      version: 'https://jsonfeed.org/version/1.1',
+      feed_url: '/topic.json',
+      hubs: [
+        { type: 'rssCloud', url: 'https://cloud.example/' },
+        { type: 'WebSub', url: 'https://hub.example/' },
+        { type: 'websub', url: '/hub' },
+      ],
+    });
+    expect(read(feed.slice(0, 20), feed.slice(20))).toEqual({
+      hubs: ['https://hub.example/', 'https://example.com/hub'],
+      selfs: ['https://example.com/topic.json'],
+    });
+  });
+
+  test.each([
+    '',
+    '{"hubs": [',
+    'null',
+    '[]',
+    '"text"',
+    '{"hubs": null, "feed_url": 1}',
+    '{"hubs": {"type": "WebSub", "url": "https://hub.example/"}}',
+    '{"hubs": [null, "x", {}, {"type": "WebSub"}, {"type": 1, "url": "https://hub.example/"}]}',
+    '{"items": [{"hubs": [{"type": "WebSub", "url": "https://hub.example/"}]}]}',
+  ])('no links: %s', (json) => {
+    expect(read(json)).toEqual({ hubs: [], selfs: [] });
+  });
+
+  test.each(['\\"', '"', '{"', ', ', ',', '["items" ', '"items",', '\\'])('a megabyte of %s takes no time', (part) => {
+    const feed = `{"a":"${part.repeat(1_000_000 / part.length)}`;
+    const reader = createJsonFeedLinkReader(new DocumentUrls(url));
+    const before = process.cpuUsage();
+    for (let at = 0; at < feed.length; at += 2000) reader.write(feed.slice(at, at + 2000));
+    expect(reader.end()).toEqual({ hubs: [], selfs: [] });
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000);
+  });
+
+  describe('reading stops at items once a hub is known', () => {
+    const head =
+      '{"title": "items", "x": ["items", {"items": 1}], "hubs": [{"type":"WebSub","url":"/hub"}], "feed_url": "/a"';
+    const found = { hubs: ['https://example.com/hub'], selfs: ['https://example.com/a'] };
+
+    test.each([1, 7, 1000])('in pieces of %d characters', (size) => {
+      const reader = createJsonFeedLinkReader(new DocumentUrls(url));
+      const feed = `${head} , "items" : [`;
+      let isDone = false;
+      for (let at = 0; at < feed.length; at += size) isDone = reader.write(feed.slice(at, at + size));
+      expect(isDone).toBe(true);
+      expect(reader.write('garbage')).toBe(true);
+      expect(reader.end()).toEqual(found);
+    });
+
+    test('and not before the topic is, which may stand behind them', () => {
+      const [before, self] = head.split(', "feed_url"');
+      expect(read(`${before}, "items": [{}], "feed_url"${self}}`)).toEqual(found);
+    });
+
+    test('and otherwise goes on', () => {
+      expect(read(`{"items": [{"a": "}"}], ${head.slice(1)}}`)).toEqual(found);
+      expect(read('{"a": [}, "items": [', ']}')).toEqual({ hubs: [], selfs: [] });
+    });
+
+    test('also where items are far down', () => {
+      const reader = createJsonFeedLinkReader(new DocumentUrls(url));
+      expect(reader.write(`${head}, "x": "${'x'.repeat(70_000)}"`)).toBe(false);
+      expect(reader.write(', "items": []}')).toBe(true);
+      expect(reader.end()).toEqual(found);
+    });
+  });
+});

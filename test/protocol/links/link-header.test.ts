@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest';
+import { linksFromHeaders } from '../../../src/protocol/links/link-header.js';
+
+const base = 'https://example.com/blog/feed';
+const hub = 'https://hub.example/';
+
+const found = (...values: string[]) => linksFromHeaders(values, base);
+
+describe('D2 Link headers', () => {
+  test('several headers and several links in one, in order', () => {
+    expect(found('<https://b.example/>; rel="hub", <feed>; rel=self', '<https://a.example/>; rel=hub')).toEqual({
+      hubs: ['https://b.example/', 'https://a.example/'],
+      selfs: [base],
+    });
+  });
+
+  test.each([
+    ['bare rel', `<${hub}>; rel=hub`],
+    ['quoted rel', `<${hub}>;rel="hub"`],
+    ['white space everywhere', `\t<${hub}>  ;  rel  =  "hub"  , `],
+    ['upper case', `<${hub}>; REL="HUB"`],
+    ['several relation types', `<${hub}>; rel="foo  hub bar"`],
+    ['unquoted relation types', `<${hub}>; rel=foo hub`],
+    ['rel after a parameter without a value', `<${hub}>; crossorigin; rel="hub"`],
+    ['semicolons in a row', `<${hub}>;; rel="hub";`],
+    ['an escaped letter in rel', `<${hub}>; rel="hu\\b"`],
+    ['an unclosed quote', `<${hub}>; rel="hub`],
+    ['a quote that ends in a backslash', `<${hub}>; rel=hub; title="x\\`],
+    ['space inside <>', `< ${hub} >; rel=hub`],
+    ['the anchor that the resource itself is', `<${hub}>; rel=hub; anchor=""`],
+    ['a decoy in a quoted title', `<a>; title="x, <https://evil.example/>; rel=hub"; rel=alternate, <${hub}>; rel=hub`],
+    ['an escaped quote in a title', `<a>; title="\\", <https://evil.example/>; rel=hub; \\"", <${hub}>; rel=hub`],
+    ['empty list elements', `, ,<${hub}>; rel=hub,,`],
+    ['a fragment, which is not sent', `<${hub}#hub>; rel=hub`],
+    ['no semicolon before rel', `<${hub}> rel="hub"`],
+    ['no semicolon nor space before rel', `<${hub}>rel=hub`],
+    ['no semicolon before rel, behind a quoted value', `<${hub}>; type="text/html" rel="hub"`],
+    ['no semicolon before rel, behind a bare value', `<${hub}>; type=text/html REL = hub`],
+    ['brackets within quotes', `"<${hub}>"; rel=hub`],
+    ['brackets within single quotes', `'<${hub}>'; rel="hub"`],
+    ['brackets within quotes, no semicolon', `"<${hub}>" rel="hub"`],
+    ['a link within quotes', `"<${hub}>; rel=hub"`],
+    ['a link with quotes within quotes', `"<${hub}>; rel="hub""`],
+    ['a link with escaped quotes within quotes', `"<${hub}>; rel=\\"hub\\""`],
+    ['brackets behind a quote that is not closed', `"<${hub}>; rel=hub`],
+  ])('%s', (_what, value) => {
+    expect(found(value).hubs).toEqual([hub]);
+    // The link after it is not lost.
+    if (/unclosed|ends in|not closed/.test(_what)) return;
+    expect(found(`${value}, </b>; rel=hub, </topic>; rel=self`)).toEqual({
+      hubs: [hub, 'https://example.com/b'],
+      selfs: ['https://example.com/topic'],
+    });
+  });
+
+  test.each([
+    ['only the first rel counts', `<${hub}>; rel="alternate"; rel="hub"`],
+    ['an empty first rel counts', `<${hub}>; rel; rel="hub"`],
+    ['no rel', `<${hub}>; title="hub"`],
+    ['rev', `<${hub}>; rev="hub"`],
+    ['another word', `<${hub}>; rel="github hub2 self-hub https://rels.example/hub"`],
+    ['single quotes', `<${hub}>; rel='hub'`],
+    ['a link about another resource', `<${hub}>; rel=hub; anchor="https://other.example/"`],
+    ['a link about a part of the resource', `<${hub}>; rel=hub; anchor="#part"`],
+    ['no brackets', `${hub}; rel=hub`],
+    ['an unclosed bracket', `<${hub}; rel=hub`],
+    ['a word before rel', `<${hub}> junk rel=hub`],
+    ['another parameter that ends in rel', `<${hub}>; xrel=hub`],
+    ['rel within a value', `<${hub}>; title="a rel=hub"`],
+    ['no http URL', `<mailto:hub@example.com>; rel=hub`],
+    ['no URL', `<https://>; rel=hub`],
+    ['credentials in the URL', `<https://user:secret@hub.example/>; rel=hub`],
+    ['nothing', ''],
+  ])('%s names no hub', (_what, value) => {
+    expect(found(value).hubs).toEqual([]);
+  });
+
+  test.each([
+    ['words', 'garbage; rel="self"'],
+    ['words with a quoted link', 'garbage "a, <https://evil.example/>; rel=hub; " c'],
+    ['junk behind the brackets', '<x>junk "a, b"; rel=self'],
+    ['junk behind a quoted value', '<x>; title="x"junk; rel=self'],
+    ['an unclosed bracket', '<https://other.example/; rel="self"'],
+  ])('garbage does not lose the link after it: %s', (_what, garbage) => {
+    expect(found(`${garbage}, <${hub}>; rel=hub`)).toEqual({ hubs: [hub], selfs: [] });
+  });
+
+  test('commas and semicolons inside <>', () => {
+    expect(found('<https://hub.example/a,b;c?x=1,2;y>; rel=hub').hubs).toEqual(['https://hub.example/a,b;c?x=1,2;y']);
+  });
+
+  test('references are resolved against the final URL', () => {
+    expect(found('<../hub>; rel=hub, <>; rel=self')).toEqual({ hubs: ['https://example.com/hub'], selfs: [base] });
+  });
+
+  test('absolute links are found where the resource is named by no URL', () => {
+    const named = (value: string) => linksFromHeaders([value], 'plain-topic');
+    expect(named(`<${hub}>; rel=hub, </hub>; rel=hub, <https://example.com/feed>; rel=self`)).toEqual({
+      hubs: [hub],
+      selfs: ['https://example.com/feed'],
+    });
+    for (const anchor of ['', 'plain-topic']) {
+      expect(named(`<${hub}>; rel=hub; anchor="${anchor}"`).hubs).toEqual([hub]);
+    }
+    for (const anchor of ['#part', 'other', 'https://example.com/']) {
+      expect(named(`<${hub}>; rel=hub; anchor="${anchor}"`).hubs).toEqual([]);
+    }
+  });
+
+  test('raw UTF-8, which arrives as one character a byte', () => {
+    const raw = Buffer.from('<https://hub.example/é>; rel=hub').toString('latin1');
+    expect(found(raw).hubs).toEqual(['https://hub.example/%C3%A9']);
+    expect(found('<https://hub.example/é>; rel=hub').hubs).toEqual(['https://hub.example/%C3%A9']);
+    expect(found('<https://hub.example/→é>; rel=hub').hubs).toEqual(['https://hub.example/%E2%86%92%C3%A9']);
+  });
+
+  test('D8 hubs are named once each, D6 different selfs all', () => {
+    expect(found(`<${hub}>; rel=hub, <${hub}>; rel="hub self", <a>; rel=self, <./a>; rel=self`)).toEqual({
+      hubs: [hub],
+      selfs: [hub, 'https://example.com/blog/a'],
+    });
+  });
+
+  const PIECES = [
+    '<',
+    '<,',
+    '>',
+    '"',
+    '\\"',
+    ';',
+    ',',
+    ' ',
+    'rel ',
+    'rel=',
+    ' rel=',
+    '<>;',
+    '<>rel=',
+    '<>rel=hub,',
+    '"<>"',
+    '"<>;',
+    '<a>;"',
+    "'<",
+    '<a>;rel=hub;anchor="b",',
+    '<%41>;rel=hub,',
+    '<>;title= rel',
+  ];
+
+  test.each(PIECES)('D12 half a megabyte of %j costs a fraction of a second', (piece) => {
+    const before = process.cpuUsage();
+    for (const start of ['', '<', '"', '<a>;x='])
+      linksFromHeaders([start + piece.repeat(500_000 / piece.length)], base);
+    const { user } = process.cpuUsage(before);
+    expect(user / 1000).toBeLessThan(2000);
+  });
+
+  test('D12 equal links, and links without end, are bounded', () => {
+    const many = Array.from({ length: 2_000 }, (_, index) => `</${index}>; rel="hub self"`);
+    expect(found(...many)).toEqual({
+      hubs: Array.from({ length: 10 }, (_, index) => `https://example.com/${index}`),
+      hasMoreHubs: true,
+      selfs: ['https://example.com/0', 'https://example.com/1'],
+    });
+    const others = '</style.css>; rel=preload, '.repeat(1_000);
+    const equal = `<${hub}>; rel=hub, `.repeat(999);
+    expect(found(`${others}${equal}</b>; rel=hub, </c>; rel=hub`).hubs).toEqual([hub, 'https://example.com/b']);
+  });
+
+  test('D12 a resource whose own URL is over 8 KiB resolves absolute links only', () => {
+    const long = `https://example.com/${'a'.repeat(9_000)}`;
+    expect(linksFromHeaders([`<${hub}>; rel=hub, <b>; rel=hub`], long).hubs).toEqual([hub]);
+  });
+});

@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { ConfigurationError, type StartOptions } from 'websub-subscriber';
+import { checkOptions } from '../../../src/runtime/config/check-options.js';
+
+function fixture(name: string): string {
+  return readFileSync(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
+}
+
+function refusal(options: unknown, env: NodeJS.ProcessEnv = {}): string {
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- whoever has no compiler may hand over anything
+    checkOptions(options as StartOptions, env);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.message;
+    throw error;
+  }
+  throw new Error('it was taken');
+}
+
+describe('checkOptions', () => {
+  it('fills in the defaults', () => {
+    expect(checkOptions({}, {})).toEqual({
+      port: 9090,
+      manual: false,
+      deferRequests: false,
+      basePath: '/websub',
+      store: 'lmdb://.websub',
+      waitForStoreSeconds: 0,
+      failFast: false,
+      pruneDeclared: false,
+      gracefulShutdownSeconds: 20,
+      schedule: { refresh: '0 * * * *', retry: '*/10 * * * *', sweep: '0 3 * * *' },
+      security: {
+        maxBodyBytes: 10_485_760,
+        maxInFlightBytes: 67_108_864,
+        maxConnections: 10_000,
+        storeTimeoutMs: 5_000,
+        bodyTimeoutMs: 30_000,
+        allowPrivateNetworks: false,
+        allowInsecureSecret: false,
+        hubConcurrency: 8,
+        maxLeaseSeconds: 31_536_000,
+        maxRenewalSeconds: 864_000,
+        defaultLeaseSeconds: 86_400,
+      },
+      sealKeys: [],
+    });
+  });
+
+  it('takes what the options leave open from the environment, and looks at no more of it', () => {
+    const env = { PORT: '8080', WEBSUB_PUBLIC_URL: 'https://me.example.com/', WEBSUB_STORE: 'memory' };
+    const fromEnv = { port: 8080, publicUrl: 'https://me.example.com', store: 'memory' };
+    expect(checkOptions({}, env)).toMatchObject(fromEnv);
+    expect(checkOptions({}, { PORT: '', WEBSUB_PUBLIC_URL: '', WEBSUB_STORE: '' })).toEqual(checkOptions({}, {}));
+    const given = { port: 1, publicUrl: 'https://other.example.com', store: 'lmdb://here' };
+    expect(checkOptions(given, env)).toMatchObject(given);
+    expect(checkOptions(given, { PORT: String.raw`\\.\pipe\x`, WEBSUB_PUBLIC_URL: 'here' })).toMatchObject(given);
+    expect(checkOptions({ manual: true, publicUrl: 'https://a.example' }, { PORT: 'pipe' })).toMatchObject({
+      manual: true,
+    });
+  });
+
+  it.each([
+    ['https://me.example.com/', 'https://me.example.com'],
+    ['https://example.com/me//', 'https://example.com/me'],
+  ])('takes the public URL %s without what it ends in', (publicUrl, taken) => {
+    expect(checkOptions({ publicUrl }, {}).publicUrl).toBe(taken);
+  });
+
+  it.each([
+    ['/', ''],
+    ['', ''],
+    ['hooks', '/hooks'],
+    ['/a/b/', '/a/b'],
+  ])('takes the base path %j as %j', (basePath, taken) => {
+    expect(checkOptions({ basePath }, {}).basePath).toBe(taken);
+  });
+
+  const WRONG: readonly [options: unknown, message: RegExp][] = [
+    [undefined, /the configuration is undefined; it must be an object/],
+    [{ prot: 1 }, /startService: prot is not a known field \(did you mean port\?\)/],
+    [{ port: 65_536 }, /port is 65536; it must be a TCP port, a whole number from 0 to 65535/],
+    [{ port: '9090' }, /port is "9090"/],
+    [{ host: '' }, /host is ""; it must be a host name or an address/],
+    [{ server: {} }, /server is an object; it must be a node:http or node:https server/],
+    [{ tls: true }, /tls is a boolean; it must be an object with key and cert/],
+    [{ tls: { key: fixture('key') } }, /tls is an object; it must be an object with key and cert/],
+    [{ tls: { key: 'my key', cert: 'my cert' } }, /tls cannot be used \(.+\); give key and cert in PEM/],
+    [{ manual: 'yes' }, /manual is "yes"; it must be true or false/],
+    [{ manual: true }, /manual needs publicUrl/],
+    [{ manual: true, publicUrl: 'https://a.example', server: createServer() }, /manual and server exclude each other/],
+    [{ manual: true, publicUrl: 'https://a.example', failFast: true }, /failFast cannot be had with manual/],
+    [{ manual: true, publicUrl: 'https://a.example', tunnel: async () => ({}) }, /tunnel .*manual rules out/],
+    [
+      { server: createServer(), tls: { key: fixture('key'), cert: fixture('certificate') } },
+      /tls is for a server of the runtime's own, which server rules out/,
+    ],
+    [{ server: createServer(), failFast: true }, /failFast cannot be had with a server that does not listen yet/],
+    [{ basePath: '/a b' }, /basePath is "\/a b"/],
+    [{ publicUrl: 'me.example.com' }, /publicUrl "me\.example\.com" is not an absolute URL/],
+    [{ publicUrl: 'https://me.example.com?x=1' }, /publicUrl has a query/],
+    [
+      { publicUrl: 'https://me:secret@example.com' },
+      /publicUrl "https:\/\/example\.com" carries a user name or password/,
+    ],
+    [{ tunnel: 'ngrok' }, /tunnel is "ngrok"; it must be a function/],
+    [{ store: 1 }, /store is 1; it must be a Keyv, a URI/],
+    [{ container: {} }, /container is an object; it must be a tsyringe container/],
+    [{ logger: true }, /logger is true; it must be a logger with debug, info, warn, error and fatal/],
+    [{ logger: { info() {} } }, /logger is an object/],
+    [{ failFast: 1 }, /failFast is 1/],
+    [{ pruneDeclared: 'yes' }, /pruneDeclared is "yes"; it must be true or false/],
+    [{ gracefulShutdownSeconds: -1 }, /gracefulShutdownSeconds is -1; it must be a number of seconds, from 0 to/],
+    [{ handleSignals: 'SIGTERM' }, /handleSignals is "SIGTERM"/],
+    [{ schedule: 'hourly' }, /schedule is a string; it must be an object/],
+    [
+      { schedule: { refresh: 'hourly' } },
+      /schedule\.refresh is "hourly"; it must be a cron expression such as '0 \* \* \* \*' \(Unknown alias: hou\)/,
+    ],
+    [{ schedule: { sweep: '0 0 30 2 *' } }, /schedule\.sweep is "0 0 30 2 \*".*\(there is no such day\)/],
+    [{ schedule: { retry: 10 } }, /schedule\.retry is 10; it must be a cron expression/],
+    [{ schedule: { retri: '* * * * *' } }, /schedule\.retri is not a known field \(did you mean retry\?\)/],
+    [{ security: [] }, /security is an array; it must be an object/],
+    [
+      { security: { maxInFlightBytes: 10_485_759 } },
+      /security\.maxInFlightBytes is 10485759, less than maxBodyBytes, 10485760: no such body could be received/,
+    ],
+    [{ security: { maxBodyBytes: 67_108_865 } }, /security\.maxInFlightBytes is 67108864, less than maxBodyBytes/],
+    [{ security: { maxConnections: 0 } }, /security\.maxConnections is 0; it must be a whole number of connections/],
+    [{ security: { storeTimeoutMs: 0 } }, /security\.storeTimeoutMs is 0; it must be a whole number of milliseconds/],
+    [{ security: { maxBodyBytes: 0 } }, /security\.maxBodyBytes is 0; it must be a whole number of bytes, at least 1/],
+    [{ security: { bodyTimeoutMs: 0.5 } }, /security\.bodyTimeoutMs is 0\.5/],
+    [{ security: { allowPrivateNetworks: 'no' } }, /security\.allowPrivateNetworks is "no"/],
+    [{ security: { allowInsecureSecret: null } }, /security\.allowInsecureSecret is null/],
+    [
+      { security: { hubConcurrency: 0 } },
+      /security\.hubConcurrency is 0; it must be a whole number of requests, at least 1/,
+    ],
+    [{ security: { hubConcurrency: 1.5 } }, /security\.hubConcurrency is 1\.5/],
+    [{ security: { maxLeaseSeconds: 60 } }, /defaultLeaseSeconds is 86400, more than maxLeaseSeconds, 60/],
+    [
+      { security: { maxLeaseSecs: 60 } },
+      /security\.maxLeaseSecs is not a known field \(did you mean maxLeaseSeconds\?\)/,
+    ],
+  ];
+  it.each(WRONG)('refuses %j, naming what is wrong', (options, message) => {
+    expect(refusal(options)).toMatch(message);
+    expect(refusal(options)).not.toMatch(/secret|my key/);
+  });
+
+  it.each([
+    [{ PORT: 'http' }, /^The environment: PORT is "http"; it must be a TCP port/],
+    [{ PORT: ' ' }, /^The environment: PORT is " "/],
+    [{ PORT: '70000' }, /^The environment: PORT is 70000/],
+    [{ WEBSUB_PUBLIC_URL: 'here' }, /^The environment: WEBSUB_PUBLIC_URL "here" is not an absolute URL/],
+  ])('refuses the environment %j, naming it', (env, message) => {
+    expect(refusal({}, env)).toMatch(message);
+  });
+
+  it('fills in what a schedule leaves open', () => {
+    const { schedule } = checkOptions({ schedule: { retry: '@hourly', sweep: undefined } }, {});
+    expect(schedule).toEqual({ refresh: '0 * * * *', retry: '@hourly', sweep: '0 3 * * *' });
+  });
+
+  it('takes a certificate with its key', () => {
+    const tls: StartOptions['tls'] = { key: fixture('key'), cert: fixture('certificate') };
+    expect(checkOptions({ tls }, {}).tls).toEqual(tls);
+  });
+});

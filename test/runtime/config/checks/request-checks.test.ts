@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../../../src/errors.js';
+import { checkServiceConfig } from '../../../../src/runtime/config/check-config.js';
+
+function problem(config: unknown): string {
+  try {
+    Reflect.apply(checkServiceConfig, undefined, ['News', config]);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.message;
+    throw error;
+  }
+  throw new Error('The configuration was accepted.');
+}
+
+describe('what is wrong with a request is refused, and may be a credential, so that it is not shown:', () => {
+  it.each<[config: object, message: string]>([
+    [{ httpConfig: 'hush' }, 'httpConfig is a string; it must be an object.'],
+    [
+      { httpConfig: { timeoutMs: 0 } },
+      'httpConfig.timeoutMs is 0; it must be a whole number of milliseconds, from 1 to',
+    ],
+    [{ httpConfig: { timeoutMs: 2 ** 31 } }, 'httpConfig.timeoutMs is 2147483648; it must be'],
+    [{ httpConfig: { timeout: 5 } }, 'httpConfig.timeout is not a known field (did you mean timeoutMs?)'],
+    [
+      { httpConfig: { maxRedirects: 21 } },
+      'httpConfig.maxRedirects is 21; it must be a whole number of redirects, from 0 to 20.',
+    ],
+    [{ httpConfig: { headers: ['hush'] } }, 'httpConfig.headers is an array; it must be an object of header names'],
+    [{ httpConfig: { headers: { 'x-key': 7 } } }, 'httpConfig.headers.x-key is a number; it must be a string.'],
+    [{ httpConfig: { headers: { 'x key': 'hush' } } }, 'httpConfig.headers.x key is no header: HTTP forbids'],
+    [{ httpConfig: { headers: { 'x-key': 'hush\r\nx: y' } } }, 'httpConfig.headers.x-key is no header'],
+    [{ httpConfig: { headers: { '': 'hush' } } }, 'httpConfig.headers has a header without a name'],
+    [{ httpConfig: { auth: 'hush' } }, 'httpConfig.auth is a string; it must be an object.'],
+    [{ httpConfig: { auth: {} } }, 'httpConfig.auth must be { bearer } or { username, password }, whole and only one'],
+    [{ httpConfig: { auth: { username: 'u' } } }, 'httpConfig.auth must be { bearer } or'],
+    [{ httpConfig: { auth: { password: 'hush' } } }, 'httpConfig.auth must be { bearer } or'],
+    [{ httpConfig: { auth: { bearer: 'hush', username: 'u' } } }, 'httpConfig.auth must be { bearer } or'],
+    [{ httpConfig: { auth: { bearer: 'hush', password: 'p' } } }, 'httpConfig.auth must be { bearer } or'],
+    [
+      { httpConfig: { auth: { bearer: '' } } },
+      'httpConfig.auth.bearer is a string; it must be a string that is not empty',
+    ],
+    [
+      { httpConfig: { auth: { bearer: 7 } } },
+      'httpConfig.auth.bearer is a number; it must be a string that is not empty, or a function that gives one.',
+    ],
+    [
+      { httpConfig: { auth: { bearer: 'hu\nsh' } } },
+      'httpConfig.auth.bearer has characters that a header cannot carry',
+    ],
+    [{ httpConfig: { auth: { username: 'a:b', password: 'hush' } } }, 'httpConfig.auth.username has a colon'],
+    [{ httpConfig: { dispatcher: {} } }, 'httpConfig.dispatcher is an object; it must be an undici Dispatcher'],
+    [{ discoveryConfig: 'hush' }, 'discoveryConfig is a string; it must be an object.'],
+    [{ discoveryConfig: { accept: '' } }, 'discoveryConfig.accept is a string; it must be what a header can carry'],
+    [
+      { discoveryConfig: { accept: ['*/*', 'a\nb'] } },
+      'discoveryConfig.accept[1] is a string; it must be what a header',
+    ],
+    [
+      { discoveryConfig: { acceptLanguage: 1 } },
+      'discoveryConfig.acceptLanguage is a number; it must be what a header',
+    ],
+    [
+      { discoveryConfig: { httpConfig: { timeoutMs: '1' } } },
+      'discoveryConfig.httpConfig.timeoutMs is "1"; it must be',
+    ],
+    [{ customParams: 'hush=1' }, 'customParams is a string; it must be an object of parameter names and values.'],
+    [{ customParams: { key: 1 } }, 'customParams.key is a number; it must be a string.'],
+    [{ customParams: { '': 'hush' } }, 'customParams has a parameter without a name; name it or leave it out.'],
+    [{ customHeaders: { Host: 'hush' } }, 'customHeaders.Host is set by the request itself; leave it out.'],
+    [{ customHeaders: { 'Content-Type': 'hush' } }, 'customHeaders.Content-Type is set by the request itself'],
+  ])('%j', (config, message) => {
+    expect(problem(config)).toContain(`Service "News": ${message}`);
+    expect(problem(config)).not.toContain('hush');
+  });
+
+  it.each(['hub.callback', 'hub.mode', 'hub.topic', 'hub.lease_seconds', 'hub.secret', 'hub.verify_token'])(
+    'a parameter that the protocol sets: %s',
+    (name) => {
+      expect(problem({ customParams: { [name]: 'hush' } })).toMatch(
+        `Service "News": customParams: ${name} is no custom`,
+      );
+    },
+  );
+
+  it("a parameter that PubSubHubbub 0.3 sets, though WebSub's hubs may be sent it", () => {
+    const customParams = { 'hub.verify': 'sync' };
+    expect(checkServiceConfig('News', { customParams }).customParams).toEqual(customParams);
+    expect(problem({ customParams, protocol: 'pubsubhubbub-0.3' })).toMatch(
+      'Service "News": customParams: hub.verify is already set',
+    );
+  });
+});

@@ -1,0 +1,72 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { ConfigurationError, type SecurityOptions } from 'websub-subscriber';
+import { checkOptions } from '../../../../src/runtime/config/check-options.js';
+import { keyText, sealKey } from '../../../store/sealing/seal-keys.js';
+
+const idsOf = (given: SecurityOptions['sealKey'], env: NodeJS.ProcessEnv = {}): readonly string[] =>
+  checkOptions({ security: { sealKey: given } }, env).sealKeys.map(({ id }) => id);
+
+function refusal(given: unknown, env: NodeJS.ProcessEnv = {}): string {
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- whoever has no compiler may hand over anything
+    idsOf(given as string, env);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.message;
+    throw error;
+  }
+  throw new Error('it was taken');
+}
+
+const [one, two] = [sealKey(1).id, sealKey(2).id];
+
+describe('security.sealKey', () => {
+  it('is a key, or several in their order', () => {
+    expect(idsOf(keyText(1))).toEqual([one]);
+    expect(idsOf(`${keyText(1)}\n`)).toEqual([one]);
+    expect(idsOf([keyText(2), Buffer.alloc(32, 1).toString('base64url')])).toEqual([two, one]);
+    expect(idsOf(undefined)).toEqual([]);
+  });
+
+  it('is taken from the environment where it is left open: keys between commas or spaces', () => {
+    const [first, second] = [keyText(1), keyText(2)];
+    for (const text of [`${first},${second}`, `${first} ${second}`, ` ${first} ,\n${second}, `]) {
+      expect(idsOf(undefined, { WEBSUB_SEAL_KEY: text })).toEqual([one, two]);
+    }
+    expect(checkOptions({}, { WEBSUB_SEAL_KEY: second }).sealKeys.map(({ id }) => id)).toEqual([two]);
+    expect(idsOf(undefined, { WEBSUB_SEAL_KEY: ' ' })).toEqual([]);
+    expect(idsOf(first, { WEBSUB_SEAL_KEY: second })).toEqual([one]);
+    expect(idsOf(first, { WEBSUB_SEAL_KEY: 'wrong' })).toEqual([one]);
+  });
+
+  it.each([
+    [Buffer.alloc(16, 7).toString('base64'), 'security.sealKey is a string of 24 characters'],
+    ['my own passphrase', 'security.sealKey is a string of 17 characters'],
+    ['', 'security.sealKey is a string of 0 characters'],
+    [[keyText(1), Buffer.alloc(32, 7).toString('hex')], 'security.sealKey[1] is a string of 64 characters'],
+    [[], 'security.sealKey is an empty list'],
+    [32, 'security.sealKey is a number'],
+    [null, 'security.sealKey is null'],
+    [[Buffer.alloc(32, 7)], 'security.sealKey[0] is an object'],
+  ])('refuses %j, says how a key is made, and shows nothing of it', (given, message) => {
+    const said = refusal(given);
+    expect(said).toContain(`startService: ${message}; it must be 32 random bytes in base64`);
+    expect(said).toContain(`node -e "console.log(require('node:crypto').randomBytes(32).toString('base64'))"`);
+    const texts = [given].flat().filter((text) => typeof text === 'string' && text !== '');
+    expect(texts.filter((text) => said.includes(String(text)))).toEqual([]);
+  });
+
+  it('refuses the environment by its name', () => {
+    expect(refusal(undefined, { WEBSUB_SEAL_KEY: 'wrong' })).toMatch(
+      /^The environment: WEBSUB_SEAL_KEY is a string of 5/,
+    );
+    expect(refusal(undefined, { WEBSUB_SEAL_KEY: `${keyText(1)} wrong` })).toMatch(/WEBSUB_SEAL_KEY\[1\] is a string/);
+  });
+
+  it('is in nothing that the checked options show', () => {
+    const checked = checkOptions({ security: { sealKey: keyText(1) } }, {});
+    expect(checked.security).not.toHaveProperty('sealKey');
+    const shown = `${JSON.stringify(checked)}${inspect(checked, { depth: Infinity, showHidden: true })}`;
+    expect(shown).not.toContain(keyText(1).slice(0, 12));
+  });
+});

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { checkServiceConfig } from '../../../../src/runtime/config/check-config.js';
+
+const check = (config: unknown): unknown => Reflect.apply(checkServiceConfig, undefined, ['News', config]);
+
+const a = 'https://example.com/a';
+const b = 'http://example.com:8080/b?x=1&y=é';
+const hub = 'https://hub.example/';
+
+describe('targets', () => {
+  it.each([
+    [{ target: a }, [a]],
+    [{ target: [hub, a] }, [{ hub, topic: a }]],
+    [{ target: { hub, topic: a } }, [{ hub, topic: a }]],
+    [{ target: b, targets: [a, { hub, topic: a }] }, [b, a, { hub, topic: a }]],
+    [{ target: { hub, topic: 'fdb2f928-5546' } }, [{ hub, topic: 'fdb2f928-5546' }]],
+    [{ targets: [] }, []],
+    [{ target: 'HTTPS://Example.COM' }, ['HTTPS://Example.COM']],
+  ])('are taken from %j, as they were written', (config, targets) => {
+    expect(check(config)).toMatchObject({ targets });
+  });
+
+  it.each([
+    [{ target: 'example.com/feed' }, 'target "example.com/feed" is not an absolute URL'],
+    [{ target: 'ftp://example.com/' }, 'target "ftp://example.com/" is not an http or https URL'],
+    [{ target: 'https://' }, 'target "https://" is not an absolute URL'],
+    [{ target: `${a}#top` }, `target "${a}#top" has a fragment`],
+    [{ target: ` ${a}` }, `target is " ${a}"; it must be an http or https URL without white space.`],
+    [{ target: `${a} b` }, `target is "${a} b"; it must be an http or https URL without white space.`],
+    [{ target: 'https://example.com:99999/' }, 'target "https://example.com:99999/" is not an absolute URL'],
+    [{ target: 5 }, 'target is 5; it must be a URL as a string, or { hub, topic }.'],
+    [{ target: new URL(a) }, 'target is an object; it must be a URL as a string, or { hub, topic }.'],
+    [{ target: [hub] }, 'target names no topic; a known pair has a hub and a topic.'],
+    [{ target: [] }, 'target names no hub;'],
+    [{ target: [hub, a, a] }, 'target has 3 items; it must be [hub, topic], or use targets.'],
+    [{ target: [hub, 'a b'] }, 'target[1] is "a b"; it must be the hub\'s name'],
+    [{ target: ['hub', a] }, 'target[0] "hub" is not an absolute URL'],
+    [{ target: { hub } }, 'target names no topic;'],
+    [{ target: { topic: a } }, 'target names no hub;'],
+    [{ target: { hub, topic: '' } }, 'target.topic is ""; it must be the hub\'s name of the topic, without'],
+    [{ target: { hub, topic: 5 } }, "target.topic is 5; it must be the hub's name of the topic"],
+    [{ target: { hub: `${hub}#a`, topic: a } }, `target.hub "${hub}#a" has a fragment`],
+    [{ target: { hub, topics: a } }, 'target.topics is not a known field (did you mean topic?)'],
+    [{ targets: a }, `targets is "${a}"; it must be a list of URLs and { hub, topic }.`],
+    [{ targets: [a, 'b'] }, 'targets[1] "b" is not an absolute URL'],
+    [{ targets: [[hub, a]] }, 'targets[0] is an array; it must be a URL as a string, or { hub, topic }.'],
+  ])('are refused where they are wrong: %j', (config, message) => {
+    expect(() => check(config)).toThrow(`Service "News": ${message}`);
+  });
+
+  it.each(['target', 'targets'])('are refused where %s is there and undefined', (field) => {
+    expect(() => check({ [field]: undefined })).toThrow(
+      `Service "News": ${field} is undefined. Check that the environment variable it is read from is set. ` +
+        'To subscribe later with runtime.subscribe(), leave the field out.',
+    );
+    expect(check({})).toMatchObject({ targets: [] });
+  });
+
+  it.each([
+    { target: 'https://user:hush@example.com/' },
+    { target: 'https://hush@example.com/ a' },
+    { target: { hub: 'https://user:hush@example.com/', topic: a } },
+    { target: { hub, topic: 'https://user:hush@example.com/' } },
+  ])('are refused with credentials, which are not shown: %j', (config) => {
+    expect(() => check(config)).toThrow(/^Service "News": target[^:]*"https:\/\/example\.com\/.*$/);
+  });
+
+  it.each([
+    [{ targets: [a, a] }, a],
+    [{ target: a, targets: [a] }, a],
+    [{ target: [hub, 'x'], targets: [{ hub, topic: 'x' }] }, `x at ${hub}`],
+    [{ target: 'https://example.com', targets: ['https://EXAMPLE.com/'] }, 'https://EXAMPLE.com/'],
+    [{ target: [hub, a], targets: [{ hub: 'https://hub.example', topic: a }] }, `${a} at https://hub.example`],
+  ])('are refused where one is named twice: %j', (config, named) => {
+    expect(() => check(config)).toThrow(
+      `Service "News": targets names ${named} twice, target included; name each once.`,
+    );
+  });
+});

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { checkServiceConfig } from '../../../../src/runtime/config/check-config.js';
+
+describe('servicePath', () => {
+  it.each([
+    ['news', 'news'],
+    ['/news', 'news'],
+    ['news/', 'news'],
+    ['/news/latest/', 'news/latest'],
+    ['v1.0/~me/a_b-c', 'v1.0/~me/a_b-c'],
+    ['...', '...'],
+  ])('%j is used as %j', (servicePath, used) => {
+    expect(checkServiceConfig('News', { servicePath }).servicePath).toBe(used);
+  });
+
+  it.each(['', '/', '//news', 'a//b', '.', '..', 'a/../b', 'a/.', 'a?b', 'a#b', 'a b', 'a%2Fb', 'é', 'a\\b', 'a\n'])(
+    '%j is refused',
+    (servicePath) => {
+      expect(() => checkServiceConfig('News', { servicePath })).toThrow(
+        `Service "News": servicePath is ${JSON.stringify(servicePath)}; it must be path segments of letters, digits`,
+      );
+    },
+  );
+
+  it('is refused where it is no string', () => {
+    expect(() => Reflect.apply(checkServiceConfig, undefined, ['News', { servicePath: 1 }])).toThrow(
+      'servicePath is 1; it must be path segments',
+    );
+  });
+});
+
+describe('callback', () => {
+  it.each([
+    ['me.example.com/cb', 'is not an absolute URL'],
+    ['/cb', 'is not an absolute URL'],
+    ['ws://me.example.com/', 'is not an http or https URL'],
+    ['https://me.example.com/#cb', 'has a fragment'],
+  ])('%j is refused', (callback, problem) => {
+    expect(() => checkServiceConfig('News', { callback })).toThrow(`Service "News": callback "${callback}" ${problem}`);
+  });
+});

@@ -1,0 +1,55 @@
+import { createRequire } from 'node:module';
+import { expect, test } from 'vitest';
+import { loadPackages } from '../../../src/runtime/lifecycle/load-packages.js';
+import { recordingLogger } from '../../kit/recording-logger.js';
+
+const { cache } = createRequire(import.meta.url);
+
+test('one package is loaded a turn, so that what comes in between is not kept waiting', async () => {
+  const order: string[] = [];
+  const turn = (left: number): void => {
+    order.push('turn');
+    if (left > 0) setImmediate(turn, left - 1);
+  };
+  setImmediate(turn, 2);
+  const load = (name: string) => () => order.push(name);
+  await loadPackages({ logger: recordingLogger(), isStopping: () => false }, ['a', 'b', 'c'].map(load));
+  expect(order).toEqual(['a', 'turn', 'b', 'turn', 'c', 'turn']);
+});
+
+test('a package that cannot be loaded keeps no other from it, and is logged', async () => {
+  const logger = recordingLogger();
+  const loaded: string[] = [];
+  const failing = (): never => {
+    throw new Error('too many open files');
+  };
+  const rejecting = (): Promise<never> => Promise.reject(new Error('gone'));
+  await loadPackages({ logger, isStopping: () => false }, [failing, rejecting, () => loaded.push('last')]);
+  expect(loaded).toEqual(['last']);
+  expect(logger.lines).toMatchObject([
+    { level: 'error', fields: { err: { message: 'too many open files' } } },
+    { level: 'error', fields: { err: { message: 'gone' } } },
+  ]);
+});
+
+test('nothing more is loaded once the runtime stops', async () => {
+  let isStopping = false;
+  const loaded: string[] = [];
+  const stop = (): void => {
+    isStopping = true;
+  };
+  await loadPackages({ logger: recordingLogger(), isStopping: () => isStopping }, [
+    stop,
+    () => loaded.push('too late'),
+  ]);
+  expect(loaded).toEqual([]);
+});
+
+test('what undici reads at its first connection only is loaded as well', async () => {
+  const logger = recordingLogger();
+  const isParser = (path: string): boolean => path.includes('/undici/lib/llhttp/llhttp');
+  expect(Object.keys(cache).some(isParser)).toBe(false);
+  await loadPackages({ logger, isStopping: () => false });
+  expect(Object.keys(cache).some(isParser)).toBe(true);
+  expect(logger.lines).toEqual([]);
+});

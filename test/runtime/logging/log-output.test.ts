@@ -1,0 +1,159 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { LogOutput } from '../../../src/runtime/logging/log-output.js';
+
+const MIB = 1024 * 1024;
+
+/** A reader that takes a number of bytes and then no more. */
+class Reader {
+  room: number;
+  failure = 'EAGAIN';
+  tries = 0;
+  readonly #taken: Buffer[] = [];
+
+  constructor(room: number) {
+    this.room = room;
+  }
+
+  readonly send = (bytes: Uint8Array): number => {
+    this.tries += 1;
+    const taken = bytes.subarray(0, this.room);
+    if (taken.length === 0) throw Object.assign(new Error('no room'), { code: this.failure });
+    this.#taken.push(Buffer.from(taken));
+    this.room -= taken.length;
+    return taken.length;
+  };
+
+  get text(): string {
+    return Buffer.concat(this.#taken).toString('utf8');
+  }
+
+  get lines(): readonly string[] {
+    return this.text.split('\n').slice(0, -1);
+  }
+}
+
+function outputTo(reader: Reader): LogOutput {
+  return new LogOutput(reader.send, (count) => `dropped ${count}\n`);
+}
+
+describe('the output of the default logger', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('writes a line at once, and waits for nothing', () => {
+    const reader = new Reader(Infinity);
+    outputTo(reader).write('one\n');
+    expect(reader.lines).toEqual(['one']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('writes the rest of a line, and the lines after it, when there is room again', () => {
+    const reader = new Reader(2);
+    const output = outputTo(reader);
+    for (const line of ['öne\n', 'two\n', 'three\n']) output.write(line);
+    expect(reader.tries).toBe(1);
+    reader.room = 5;
+    vi.advanceTimersByTime(2);
+    reader.room = Infinity;
+    vi.advanceTimersByTime(4);
+    expect(reader.lines).toEqual(['öne', 'two', 'three']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('tries less and less often, and ten times a second at the least', () => {
+    const reader = new Reader(0);
+    outputTo(reader).write('one\n');
+    reader.tries = 0;
+    vi.advanceTimersByTime(10_000);
+    expect(reader.tries).toBeGreaterThanOrEqual(100);
+    expect(reader.tries).toBeLessThanOrEqual(110);
+  });
+
+  it('keeps 4 MiB of lines, drops and counts the rest, and says so where they are missing', () => {
+    const reader = new Reader(0);
+    const output = outputTo(reader);
+    const kept = Array.from({ length: 4 * 1024 }, (_, index) => `${index}`.padEnd(1023, '.'));
+    for (const line of kept) output.write(`${line}\n`);
+    for (let more = 0; more < 1000; more += 1) output.write('more\n');
+    reader.room = MIB;
+    vi.advanceTimersByTime(100);
+    output.write('too early\n');
+    expect(reader.lines).toHaveLength(1024);
+    reader.room = MIB;
+    vi.advanceTimersByTime(100);
+    output.write('after\n');
+    reader.room = Infinity;
+    vi.advanceTimersByTime(100);
+    expect(reader.lines).toEqual([...kept, 'dropped 1001', 'after']);
+  });
+
+  it('goes round the end of its buffer', () => {
+    const reader = new Reader(0);
+    const output = outputTo(reader);
+    const written: string[] = [];
+    for (let index = 0; index < 12_000; index += 1) {
+      const line = `${String(index).padEnd(500, 'é')}\n`;
+      written.push(line);
+      output.write(line);
+      reader.room = 950;
+      vi.advanceTimersByTime(2);
+    }
+    reader.room = Infinity;
+    vi.advanceTimersByTime(100);
+    expect(reader.text === written.join('')).toBe(true);
+  });
+
+  it('makes room before it drops a line, where the reader is back', () => {
+    const reader = new Reader(0);
+    const output = outputTo(reader);
+    const line = `${'x'.repeat(1023)}\n`;
+    for (let count = 0; count < 4 * 1024; count += 1) output.write(line);
+    reader.room = Infinity;
+    const tried = performance.now();
+    while (performance.now() < tried + 3);
+    output.write('last\n');
+    expect(reader.lines).toHaveLength(4 * 1024 + 1);
+    expect(reader.lines.at(-1)).toBe('last');
+  });
+
+  it('gives up a flush when its time is over', () => {
+    const reader = new Reader(0);
+    const output = outputTo(reader);
+    output.write('one\n');
+    const begun = performance.now();
+    output.flush(50);
+    const took = performance.now() - begun;
+    expect(took).toBeGreaterThanOrEqual(50);
+    expect(took).toBeLessThan(1_000);
+    reader.room = Infinity;
+    output.flush(50);
+    expect(reader.lines).toEqual(['one']);
+  });
+
+  it('is silent for good once its reader is gone', () => {
+    const reader = new Reader(3);
+    const output = outputTo(reader);
+    output.write('one\n');
+    reader.failure = 'EPIPE';
+    vi.advanceTimersByTime(100);
+    reader.room = Infinity;
+    output.write('two\n');
+    vi.advanceTimersByTime(1_000);
+    expect(reader.text).toBe('one');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('keeps what a full disk does not take', () => {
+    const reader = new Reader(0);
+    reader.failure = 'ENOSPC';
+    const output = outputTo(reader);
+    output.write('one\n');
+    reader.room = Infinity;
+    vi.advanceTimersByTime(100);
+    expect(reader.lines).toEqual(['one']);
+  });
+});

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { defineSubscriber } from '../../../src/decorators/define-subscriber.js';
+import { SubscriberService } from '../../../src/decorators/subscriber-service.js';
+import { ConfigurationError } from '../../../src/errors.js';
+import { definitionOf, definitionsOf } from '../../../src/runtime/services/definition.js';
+
+/** A call as one without a compiler would make it. */
+const untyped: (service: unknown) => unknown = Function.prototype.call.bind(definitionOf, undefined);
+
+@SubscriberService()
+class News {
+  onEventNotification(): void {}
+}
+
+describe('definitionOf', () => {
+  it('refuses a class that is not decorated, and says how to make it a service', () => {
+    class Plain {
+      onEventNotification(): void {}
+    }
+    expect(() => definitionOf(Plain)).toThrow(ConfigurationError);
+    expect(() => definitionOf(Plain)).toThrow(
+      /^Class "Plain" is not a service: decorate it with @SubscriberService\(\)/,
+    );
+  });
+
+  it.each([
+    [
+      'handlers that were not defined',
+      { onEventNotification: () => {} },
+      /not an object; wrap handlers in defineSubscriber/,
+    ],
+    ['a string', 'News', /not a string\.$/],
+    ['null', null, /not null\.$/],
+  ])('refuses %s', (_, service, message) => {
+    expect(() => untyped(service)).toThrow(message);
+  });
+
+  it('refuses metadata that is not a definition', () => {
+    class Foreign {
+      onEventNotification(): void {}
+    }
+    Reflect.defineMetadata(Symbol.for('websub-subscriber:service'), { name: 'Foreign' }, Foreign);
+    expect(() => definitionOf(Foreign)).toThrow('Class "Foreign" is not a service');
+  });
+});
+
+describe('definitionsOf', () => {
+  it('takes one service or several, in their order', () => {
+    const other = defineSubscriber({ name: 'other' }, News);
+    expect(definitionsOf(News).map(({ name }) => name)).toEqual(['News']);
+    expect(definitionsOf([other, News]).map(({ name }) => name)).toEqual(['other', 'News']);
+  });
+
+  it('refuses two services of one name', () => {
+    expect(() => definitionsOf([News, defineSubscriber({}, News)])).toThrow('Two services are named "News"');
+    expect(() => definitionsOf([News, News])).toThrow('Two services are named "News"');
+  });
+
+  it('refuses to start nothing', () => {
+    expect(() => definitionsOf([])).toThrow('There is no service to start');
+  });
+});

@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto';
+import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { StoreError } from '../../../src/errors.js';
+import { type Logger, silentLogger } from '../../../src/logger.js';
+import { openStore } from '../../../src/store/open-store.js';
+import { answers, mysql, postgres, redis } from '../../contract/servers.js';
+
+for (const server of [redis, postgres, mysql]) {
+  const available = await answers(server);
+
+  describe.skipIf(!available)(`a store on ${server.name} whose connections break`, () => {
+    const sockets = new Set<Socket>();
+    let proxy: Server;
+    let uri: string;
+    let up: boolean;
+
+    const keep = (socket: Socket): Socket => {
+      sockets.add(socket);
+      return socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
+    };
+    const breakAll = (): void => {
+      for (const socket of sockets) socket.destroy();
+    };
+
+    beforeEach(async () => {
+      up = true;
+      const target = new URL(server.uri);
+      const upstreamAddress = { host: target.hostname, port: Number(target.port) };
+      proxy = createServer((client) => {
+        keep(client);
+        if (!up) {
+          client.destroy();
+          return;
+        }
+        const upstream = keep(connect(upstreamAddress));
+        client.pipe(upstream).pipe(client);
+      });
+      await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is one.
+      target.port = String((proxy.address() as AddressInfo).port);
+      target.hostname = '127.0.0.1';
+      uri = target.href;
+    });
+
+    afterEach(async () => {
+      breakAll();
+      await new Promise((resolve) => proxy.close(resolve));
+    });
+
+    test('fails while they are down, and works when they are up again', async () => {
+      const heard: string[] = [];
+      const logger: Logger = Object.assign(Object.create(silentLogger), {
+        warn: (_fields: object | string, message?: string) => heard.push(message ?? ''),
+      });
+      const store = await openStore(uri, { namespace: `websub-${randomBytes(6).toString('hex')}`, logger });
+      await store.set('event', 'e', 1);
+
+      up = false;
+      breakAll();
+      await vi.waitFor(() => {
+        expect(sockets.size).toBe(0);
+      });
+      await expect(store.get('event', 'e')).rejects.toThrow(StoreError);
+      await expect(store.set('event', 'e', 2)).rejects.toThrow(/^The record event e could not be written in /);
+
+      up = true;
+      await vi.waitFor(() => store.set('event', 'e', 3), { timeout: 5_000 });
+      expect(await store.get('event', 'e')).toBe(3);
+      // MySQL's adapter says nothing by itself: an operation that fails is all there is.
+      expect(heard.includes('the store reported an error')).toBe(server !== mysql);
+      await store.delete('event', 'e');
+      await store.close();
+    });
+
+    test('and stay down can still be closed', async () => {
+      const store = await openStore(uri, { namespace: `websub-${randomBytes(6).toString('hex')}` });
+      up = false;
+      breakAll();
+      await vi.waitFor(() => {
+        expect(sockets.size).toBe(0);
+      });
+      await store.close();
+    });
+  });
+}

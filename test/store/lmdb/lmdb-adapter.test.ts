@@ -1,0 +1,175 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import keyvTestSuite, { keyvIteratorTests } from '@keyv/test-suite';
+import { Keyv } from 'keyv';
+import * as vitest from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { KeyvLmdb } from '../../../src/store/lmdb/lmdb-adapter.js';
+
+const root = mkdtempSync(join(tmpdir(), 'websub-lmdb-'));
+const opened: KeyvLmdb[] = [];
+
+function openIn(name: string, now?: () => number): KeyvLmdb {
+  const adapter = new KeyvLmdb(join(root, name), { now });
+  opened.push(adapter);
+  return adapter;
+}
+
+afterAll(async () => {
+  await closeAll();
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function closeAll(): Promise<void> {
+  await Promise.all(opened.splice(0).map((adapter) => adapter.disconnect()));
+}
+
+describe("Keyv's own suite for storage adapters", () => {
+  // Before the suite's own hooks, so that it runs after them.
+  afterEach(closeAll);
+  keyvTestSuite(vitest, Keyv, () => openIn('suite'));
+});
+
+describe("Keyv's own suite for iterators", () => {
+  afterEach(closeAll);
+  // Keyv iterates over the dialects it lists only, so it is told one of them here.
+  keyvIteratorTests(vitest, Keyv, () => {
+    const adapter = openIn('iterators');
+    Object.assign(adapter.opts, { dialect: 'sqlite' });
+    return adapter;
+  });
+});
+
+describe('the LMDB adapter', () => {
+  let time = 1_000;
+  let adapter: KeyvLmdb;
+
+  beforeEach(async () => {
+    time = 1_000;
+    adapter = openIn('plain', () => time);
+    await adapter.clear();
+  });
+
+  afterEach(closeAll);
+
+  test('bytes stay bytes, anywhere in a value', async () => {
+    await adapter.set('k', { body: new Uint8Array([0, 255]), list: [new Uint8Array([1])] });
+    const found = await adapter.get<{ body: Uint8Array }>('k');
+    expect(found).toEqual({ body: Buffer.from([0, 255]), list: [Buffer.from([1])] });
+  });
+
+  test('a value with a ttl is there until it has passed, and then removed', async () => {
+    await adapter.set('k', 'v', 500);
+    time = 1_500;
+    expect(await adapter.get('k')).toBe('v');
+    expect(await adapter.has('k')).toBe(true);
+    time = 1_501;
+    expect(await adapter.has('k')).toBe(false);
+    expect([...adapter.keys()]).toEqual(['k']);
+    expect(await adapter.get('k')).toBeUndefined();
+    expect([...adapter.keys()]).toEqual([]);
+  });
+
+  test('an iteration leaves out what expired, and removes it', async () => {
+    await adapter.set('n:old', 1, 10);
+    await adapter.set('n:new', 2);
+    time = 2_000;
+    const found = [];
+    for await (const entry of adapter.iterator('n')) found.push(entry);
+    expect(found).toEqual([['n:new', 2]]);
+    await vitest.vi.waitFor(() => {
+      expect([...adapter.keys()]).toEqual(['n:new']);
+    });
+  });
+
+  test('what was removed while an iteration stood still is left out', async () => {
+    await Promise.all(['a', 'b', 'c'].map((key) => adapter.set(key, key)));
+    const found = [];
+    for await (const [key] of adapter.iterator()) {
+      found.push(key);
+      await adapter.delete('b');
+    }
+    expect(found).toEqual(['a', 'c']);
+  });
+
+  test('many keys are read and removed together', async () => {
+    await adapter.set('a', 1);
+    await adapter.set('b', 2);
+    expect(await adapter.getMany(['a', 'nothing', 'b'])).toEqual([1, undefined, 2]);
+    expect(await adapter.deleteMany(['a', 'nothing'])).toBe(true);
+    expect(await adapter.deleteMany(['a', 'nothing'])).toBe(false);
+    expect(await adapter.get('b')).toBe(2);
+  });
+
+  test('what is deleted soon is gone with the next write, and at the end at the latest', async () => {
+    await Promise.all(['a', 'b', 'c'].map((key) => adapter.set(key, key)));
+    const removed = adapter.deleteSoon('a');
+    await adapter.set('d', 'd');
+    expect([...adapter.keys()]).toEqual(['b', 'c', 'd']);
+    await removed;
+    // In the order they were asked for, also where they share a commit.
+    await Promise.all([adapter.deleteSoon('c'), adapter.set('c', 'new')]);
+    expect(await adapter.get('c')).toBe('new');
+    const last = ['b', 'none'].map((key) => adapter.deleteSoon(key));
+    await adapter.disconnect();
+    await Promise.all(last);
+    expect([...openIn('plain').keys()]).toEqual(['c', 'd']);
+  });
+
+  test('more keys than one page holds are listed in order, those of the prefix only', async () => {
+    const keys = Array.from({ length: 1_300 }, (_, index) => `n:${String(index).padStart(4, '0')}`);
+    await Promise.all([...keys, 'n', 'm:1', 'n;1', 'o:1'].map((key) => adapter.set(key, 1)));
+    expect([...adapter.keys('n:')]).toEqual(keys);
+    adapter.namespace = 'n';
+    await adapter.clear();
+    expect([...adapter.keys()]).toEqual(['m:1', 'n', 'n;1', 'o:1']);
+  });
+
+  test('an exchange sees what is there, but nothing that expired, and takes effect as a whole', async () => {
+    await adapter.set('k', 'old', 10);
+    time = 2_000;
+    await adapter.exchange('k', (current) => ({ set: [current] }));
+    expect(await adapter.get('k')).toEqual([undefined]);
+    const refusal = new Error('no');
+    const refused = adapter.exchange('k', () => {
+      throw refusal;
+    });
+    await expect(refused).rejects.toBe(refusal);
+    await adapter.exchange('k', () => 'keep');
+    expect(await adapter.get('k')).toEqual([undefined]);
+    await adapter.exchange('k', () => 'delete');
+    expect(await adapter.has('k')).toBe(false);
+  });
+
+  test('a hundred exchanges at once lose no increment', async () => {
+    const increments = Array.from({ length: 100 }, () =>
+      adapter.exchange('n', (current) => ({ set: Number(current ?? 0) + 1 })),
+    );
+    await Promise.all(increments);
+    expect(await adapter.get('n')).toBe(100);
+  });
+
+  test('a directory with a dot in its name is a directory', () => {
+    openIn('data.v1');
+    expect(existsSync(join(root, 'data.v1', 'data.mdb'))).toBe(true);
+  });
+
+  test('an expired row that cannot be removed is an error event, not an unhandled rejection', async () => {
+    const closing = new KeyvLmdb(join(root, 'closing'), { now: () => time });
+    const heard = new Promise<unknown>((resolve) => closing.on('error', resolve));
+    await closing.set('n:k', 1, 10);
+    time = 5_000;
+    closing.delete = () => Promise.reject(new Error('disk full'));
+    for await (const entry of closing.iterator('n')) expect(entry).toBe('nothing');
+    expect(await heard).toEqual(new Error('disk full'));
+    await closing.disconnect();
+  });
+});
+
+test('keeps its files to their owner, in a directory that others may read', () => {
+  mkdirSync(join(root, 'shared'), { mode: 0o755 });
+  openIn('shared');
+  const modes = ['data.mdb', 'lock.mdb'].map((name) => statSync(join(root, 'shared', name)).mode & 0o777);
+  expect(modes).toEqual([0o600, 0o600]);
+});

@@ -1,0 +1,110 @@
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { open } from 'lmdb';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { prepareLmdbDirectory } from '../../../src/store/lmdb/lmdb-directory.js';
+
+vi.mock(import('node:fs'), async (original) => {
+  const fs = await original();
+  return { ...fs, writeFileSync: vi.fn<typeof fs.writeFileSync>(fs.writeFileSync) };
+});
+
+describe('the directory of an LMDB store', () => {
+  let root: string;
+  let directory: string;
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'websub-lmdb-directory-'));
+    directory = join(root, 'store');
+  });
+
+  afterEach(() => {
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  const database = async (): Promise<string> => {
+    const opened = open(directory, { noSubdir: false });
+    await opened.put('key', 'value');
+    await opened.close();
+    return join(directory, 'data.mdb');
+  };
+
+  test('is made, and holds nothing but what keeps it out of Git', () => {
+    prepareLmdbDirectory(directory);
+    prepareLmdbDirectory(directory);
+    expect(readdirSync(directory)).toEqual(['.gitignore']);
+    expect(readFileSync(join(directory, '.gitignore'), 'utf8')).toBe('*\n');
+  });
+
+  test('that was there before gets no .gitignore, nor do those above one that is made', () => {
+    mkdirSync(directory);
+    prepareLmdbDirectory(directory);
+    expect(readdirSync(directory)).toEqual([]);
+    prepareLmdbDirectory(join(directory, 'a', 'b'));
+    expect(readdirSync(directory)).toEqual(['a']);
+    expect(readdirSync(join(directory, 'a'))).toEqual(['b']);
+  });
+
+  test('keeps the .gitignore that its user wrote', () => {
+    prepareLmdbDirectory(directory);
+    writeFileSync(join(directory, '.gitignore'), '!keep\n');
+    prepareLmdbDirectory(directory);
+    expect(readFileSync(join(directory, '.gitignore'), 'utf8')).toBe('!keep\n');
+  });
+
+  test('is made also where its .gitignore cannot be written', () => {
+    vi.mocked(writeFileSync).mockImplementationOnce(() => {
+      throw Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' });
+    });
+    prepareLmdbDirectory(directory);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('is made below others that are not there, for its user alone', () => {
+    const deep = join(directory, 'a', 'b');
+    prepareLmdbDirectory(deep);
+    expect(statSync(deep).mode & 0o777).toBe(0o700);
+  });
+
+  test('is refused where a file stands in its way', () => {
+    writeFileSync(directory, '');
+    expect(() => prepareLmdbDirectory(join(directory, 'below'))).toThrow(`${directory} is not a directory`);
+  });
+
+  test.runIf(process.platform === 'linux')('is refused where the file system makes none', () => {
+    expect(() => prepareLmdbDirectory('/proc/websub/store')).toThrow('ENOENT');
+  });
+
+  test('may hold a database, which is left as it is', async () => {
+    const path = await database();
+    const before = readFileSync(path);
+    prepareLmdbDirectory(directory);
+    expect(readFileSync(path).equals(before)).toBe(true);
+  });
+
+  test.runIf(process.arch.endsWith('64'))('must not hold anything else under that name', async () => {
+    const path = await database();
+    const whole = readFileSync(path);
+    const refused = (bytes: string | Buffer, why: string): void => {
+      writeFileSync(path, bytes);
+      expect(() => {
+        prepareLmdbDirectory(directory);
+      }).toThrow(`${path} ${why}. Restore it from a backup, or move it away to start with an empty store`);
+    };
+    refused('', 'is empty (delete it if no service has ever used this store)');
+    refused('short', 'is damaged: its meta pages are cut off');
+    refused(whole.subarray(0, 4_200), 'is damaged: its meta pages are cut off');
+    refused(whole.subarray(0, 5_000), 'is cut off: it has 5000 bytes, and 12288 or more are in use');
+    refused('x'.repeat(20_000), 'is not a database of LMDB, or is damaged: its first meta page does not say LMDB');
+    whole.writeUInt16LE(1, 28);
+    refused(whole, "has LMDB's format 1, and this package reads format 2");
+  });
+
+  test('must not hold directories under the names of its files', () => {
+    mkdirSync(join(directory, 'lock.mdb'), { recursive: true });
+    expect(() => {
+      prepareLmdbDirectory(directory);
+    }).toThrow('lock.mdb is not a file');
+  });
+});

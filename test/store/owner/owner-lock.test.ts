@@ -1,0 +1,221 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Keyv } from 'keyv';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { StoreError } from '../../../src/errors.js';
+import { openStore } from '../../../src/store/open-store.js';
+import { type AcquireOwnerOptions, type OwnerLock, acquireOwner } from '../../../src/store/owner/owner-lock.js';
+import { encodeOwner } from '../../../src/store/owner/owner-record.js';
+import { type ProcessIdentity, startOf, thisProcess } from '../../../src/store/owner/process-identity.js';
+import type { RecordStore } from '../../../src/store/record-store.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { runFixture } from '../../kit/run-fixture.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'websub-owner-'));
+
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const elsewhere: ProcessIdentity = { pid: 1, host: 'other-host pid:[1]', started: 'boot 1' };
+
+describe('the owner of a store in another process', () => {
+  test('is named while it lives, and followed at once when it was killed', async () => {
+    const uri = `lmdb://${directory}/killed`;
+    const { child, line, ended } = runFixture('own-store.ts', uri);
+    await line('owner: ');
+    const store = await openStore(uri);
+    const error = await failureOf(acquireOwner(store, { now: Date.now, onLost: () => undefined }));
+    expect(error).toBeInstanceOf(StoreError);
+    expect(error.message).toMatch(
+      new RegExp(`^The store lmdb://${directory}/killed is in use by process ${child.pid} on \\S+, since \\d{4}-`),
+    );
+    child.kill('SIGKILL');
+    expect(await ended).toBe('SIGKILL');
+    const lock = await acquireOwner(store, { now: Date.now, onLost: () => undefined });
+    expect(lock.owner.pid).toBe(process.pid);
+    await lock.release();
+    await store.close();
+  });
+
+  test('leaves nothing behind when it is released', async () => {
+    const uri = `lmdb://${directory}/released`;
+    const { child, line, ended } = runFixture('own-store.ts', uri);
+    await line('owner: ');
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    const store = await openStore(uri);
+    expect(await store.get('owner', 'runtime')).toBeUndefined();
+    await store.close();
+  });
+});
+
+for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
+  describe(`the owner of a store in ${name}`, () => {
+    let time: number;
+    const now = (): number => time;
+    let store: RecordStore;
+    let locks: OwnerLock[];
+    let lost: StoreError[];
+
+    const acquire = async (options: Partial<AcquireOwnerOptions> = {}): Promise<OwnerLock> => {
+      const lock = await acquireOwner(store, { now, onLost: (error) => lost.push(error), settleMs: 0, ...options });
+      locks.push(lock);
+      return lock;
+    };
+    const write = (owner: Partial<ProcessIdentity> & { heartbeatAt?: number }): Promise<void> =>
+      store.set(
+        'owner',
+        'runtime',
+        encodeOwner({ id: 'another', ...thisProcess(), startedAt: 1_000, heartbeatAt: now(), ...owner }),
+      );
+
+    beforeEach(async () => {
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+      time = 1_000_000;
+      locks = [];
+      lost = [];
+      store = await openStore(name === 'LMDB' ? 'lmdb://owners' : new Keyv(), { directory });
+    });
+
+    afterEach(async () => {
+      vi.useRealTimers();
+      await Promise.all(locks.map((lock) => lock.release()));
+      await store.delete('owner', 'runtime');
+      await store.close();
+    });
+
+    test('keeps a second runtime of the same process out until it is released', async () => {
+      const first = await acquire();
+      const error = await failureOf(acquire());
+      expect(error).toBeInstanceOf(StoreError);
+      expect(error.message).toMatch(
+        /is in use by this very process \d+ on .* Stop that one first, wait for it with waitForStoreSeconds, or give this one/,
+      );
+      await first.release();
+      await first.release();
+      const second = await acquire();
+      expect(second.owner.id).not.toBe(first.owner.id);
+    });
+
+    test('is one, when several claim at once', async () => {
+      const claims = await Promise.allSettled(Array.from({ length: 8 }, () => acquire({ settleMs: 20 })));
+      const winners = claims.filter(({ status }) => status === 'fulfilled');
+      expect(winners).toHaveLength(1);
+      expect(await store.get('owner', 'runtime')).toMatchObject({ data: { id: locks[0]?.owner.id } });
+    });
+
+    test('whose process has gone from this host is followed at once', async () => {
+      await write({ pid: 2 ** 22 - 1 });
+      expect((await acquire()).owner.pid).toBe(process.pid);
+    });
+
+    test.runIf(process.platform === 'linux')('whose pid belongs to a later process is followed at once', async () => {
+      await write({ pid: process.ppid, started: 'boot 1' });
+      expect((await acquire()).owner.pid).toBe(process.pid);
+    });
+
+    test.runIf(process.platform === 'linux')(
+      'that runs on this host is not followed, however old its heartbeat',
+      async () => {
+        const parent = thisProcess();
+        await write({ ...parent, pid: process.ppid, started: startOf(process.ppid), heartbeatAt: 0 });
+        expect((await failureOf(acquire())).message).toContain(`process ${process.ppid} on`);
+      },
+    );
+
+    test.each([
+      ['on another host', elsewhere],
+      ['whose start cannot be known', { pid: process.ppid, started: undefined }],
+      ['in this process that is not known to hold it', {}],
+    ])('%s is followed 30 seconds after its last heartbeat', async (_name, owner) => {
+      await write({ ...owner, heartbeatAt: now() - 29_999 });
+      expect(await failureOf(acquire())).toBeInstanceOf(StoreError);
+      await write({ ...owner, heartbeatAt: now() - 30_000 });
+      await acquire();
+    });
+
+    test('on another host is told of with the time it has left', async () => {
+      await write({ ...elsewhere, heartbeatAt: now() - 10_000 });
+      expect((await failureOf(acquire())).message).toMatch(/process 1 on other-host, since .* can be had in 20 s\.$/);
+    });
+
+    test('gives a sign of life every ten seconds, and writes its record anew if it is gone', async () => {
+      const lock = await acquire();
+      await store.delete('owner', 'runtime');
+      time = 1_010_000;
+      vi.advanceTimersByTime(10_000);
+      await vi.waitFor(async () => {
+        expect(await store.get('owner', 'runtime')).toMatchObject({
+          v: 1,
+          data: { id: lock.owner.id, startedAt: 1_000_000, heartbeatAt: 1_010_000 },
+        });
+      });
+      expect(lost).toEqual([]);
+    });
+
+    test('hears once that another took over, and leaves it the store', async () => {
+      const lock = await acquire();
+      await write(elsewhere);
+      vi.advanceTimersByTime(10_000);
+      await vi.waitFor(() => {
+        expect(lost).toHaveLength(1);
+      });
+      expect(lost[0]?.message).toMatch(/was taken over by process 1 on other-host/);
+      vi.advanceTimersByTime(60_000);
+      await lock.release();
+      expect(lost).toHaveLength(1);
+      expect(await store.get('owner', 'runtime')).toMatchObject({ data: { host: elsewhere.host } });
+    });
+
+    test('hears that a newer package took over', async () => {
+      await acquire();
+      await store.set('owner', 'runtime', { v: 2, data: 'who knows' });
+      vi.advanceTimersByTime(10_000);
+      await vi.waitFor(() => {
+        expect(lost[0]?.message).toContain('was taken over by another version of this package');
+      });
+    });
+
+    test('written by a newer package, or by no package, is an error that leaves the record', async () => {
+      await store.set('owner', 'runtime', { v: 2, data: 'who knows' });
+      expect((await failureOf(acquire())).message).toContain('The record owner has version 2');
+      for (const data of [null, { id: 'x' }, { ...thisProcess(), id: 'x', pid: -1, startedAt: 1, heartbeatAt: 1 }]) {
+        await store.set('owner', 'runtime', { v: 1, data });
+        expect((await failureOf(acquire())).message).toContain('The record owner is corrupt');
+        expect(await store.get('owner', 'runtime')).toEqual({ v: 1, data });
+      }
+    });
+
+    test('goes on when a sign of life could not be written', async () => {
+      const reachable = store;
+      let refusals = 0;
+      const refuse = (): Promise<never> => {
+        refusals += 1;
+        return Promise.reject(new StoreError('away'));
+      };
+      let away = false;
+      store = {
+        ...reachable,
+        get: (kind, id) => (away ? refuse() : reachable.get(kind, id)),
+        ...(reachable.exchange && {
+          exchange: (kind, id, decide) => (away ? refuse() : (reachable.exchange?.(kind, id, decide) ?? refuse())),
+        }),
+      };
+      const lock = await acquire();
+      away = true;
+      vi.advanceTimersByTime(10_000);
+      expect(refusals).toBe(1);
+      away = false;
+      await new Promise((resolve) => setImmediate(resolve));
+      time = 1_020_000;
+      vi.advanceTimersByTime(10_000);
+      await vi.waitFor(async () => {
+        const found = await store.get('owner', 'runtime');
+        expect(found).toMatchObject({ data: { id: lock.owner.id, heartbeatAt: 1_020_000 } });
+      });
+      expect(lost).toEqual([]);
+    });
+  });
+}

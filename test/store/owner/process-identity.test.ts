@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { hostname } from 'node:os';
+import { describe, expect, test, vi } from 'vitest';
+import { isRunning, startOf, thisProcess } from '../../../src/store/owner/process-identity.js';
+
+describe('the identity of a process', () => {
+  test('is its pid, host and start, the same each time', () => {
+    const identity = thisProcess();
+    expect(identity.pid).toBe(process.pid);
+    expect(identity.host.startsWith(hostname())).toBe(true);
+    expect(thisProcess()).toEqual(identity);
+  });
+
+  test.runIf(process.platform === 'linux')('tells two processes apart by when they started, on Linux', () => {
+    expect(startOf(process.pid)).toMatch(/^[0-9a-f-]{36} \d+$/);
+    expect(startOf(process.ppid)).not.toBe(startOf(process.pid));
+    expect(startOf(2 ** 22 - 1)).toBeUndefined();
+  });
+
+  test('is running until it has ended', async () => {
+    expect(isRunning(process.pid)).toBe(true);
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+    await once(child, 'spawn');
+    expect(isRunning(child.pid ?? 0)).toBe(true);
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    expect(isRunning(child.pid ?? 0)).toBe(false);
+  });
+
+  test.runIf(process.platform === 'linux')('that ended and was not reaped by its parent is not running', async () => {
+    // It ends after the exec: until then the shell might reap it.
+    const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const [output] = await once(parent.stdout, 'data');
+    const zombie = Number(String(output));
+    await vi.waitFor(() => {
+      expect(isRunning(zombie)).toBe(false);
+    });
+    expect(() => process.kill(zombie, 0)).not.toThrow();
+    parent.kill('SIGKILL');
+  });
+
+  test('that belongs to someone else is running', () => {
+    const denied = Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+    const kill = vi.spyOn(process, 'kill').mockImplementation(() => {
+      throw denied;
+    });
+    expect(isRunning(process.pid)).toBe(true);
+    kill.mockRestore();
+  });
+});

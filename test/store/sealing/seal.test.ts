@@ -1,0 +1,100 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { open, seal } from '../../../src/store/sealing/seal.js';
+import { sealKeyOf } from '../../../src/store/sealing/seal-key.js';
+import { keyText, sealKey } from './seal-keys.js';
+
+const place = { kind: 'subscription', id: 's1', field: 'record' };
+const value = { secret: 'día ☃ 🎉', bytes: Uint8Array.from([0, 255]), list: [1, null, true] };
+const key = sealKey(1);
+const keys = new Map([[key.id, key]]);
+
+describe('a sealed value', () => {
+  it('opens to the same value, at its place and with its key', () => {
+    const sealed = seal(key, place, value);
+    expect(open(keys, place, sealed)).toEqual({ type: 'opened', value, keyId: key.id });
+    expect(Buffer.from(sealed).toString('latin1')).not.toContain('secret');
+  });
+
+  it('is another one each time, under a nonce of its own', () => {
+    const nonces = Array.from({ length: 100 }, () => Buffer.from(seal(key, place, value)).toString('hex', 9, 21));
+    expect(new Set(nonces).size).toBe(100);
+  });
+
+  it.each([
+    ['kind', { ...place, kind: 'event' }],
+    ['id', { ...place, id: 's2' }],
+    ['field', { ...place, field: 'headers' }],
+  ])('does not open under another %s', (_, elsewhere) => {
+    const opened = open(keys, elsewhere, seal(key, place, value));
+    expect(opened).toMatchObject({ type: 'broken', why: expect.stringContaining('sealed for another record') });
+  });
+
+  it('names its key where that is missing', () => {
+    const other = sealKey(2);
+    expect(open(new Map([[other.id, other]]), place, seal(key, place, value))).toEqual({
+      type: 'unknown-key',
+      keyId: key.id,
+    });
+  });
+
+  it('does not open once any of its bytes is changed', () => {
+    const sealed = seal(key, place, value);
+    for (let at = 0; at < sealed.length; at += 1) {
+      const changed = Uint8Array.from(sealed);
+      changed[at] = (changed[at] ?? 0) ^ 1;
+      expect([at, open(keys, place, changed).type]).toEqual([at, at >= 1 && at <= 8 ? 'unknown-key' : 'broken']);
+    }
+  });
+
+  it.each([[undefined], ['text'], [new Uint8Array(0)], [new Uint8Array(36)], [{}]])('is not %s', (sealed) => {
+    expect(open(keys, place, sealed)).toMatchObject({ type: 'broken' });
+  });
+
+  it('does not open when it is cut off anywhere', () => {
+    const sealed = seal(key, place, value);
+    for (let length = 9; length < sealed.length; length += 1) {
+      expect(open(keys, place, sealed.subarray(0, length)).type).toBe('broken');
+    }
+  });
+});
+
+describe('a seal key', () => {
+  it('is 32 bytes in base64 or base64url, with or without padding', () => {
+    const bytes = Buffer.alloc(32, 0xfb);
+    const texts = [bytes.toString('base64'), bytes.toString('base64url'), bytes.toString('base64').replace('=', '')];
+    const ids = texts.map((text) => sealKeyOf(text)?.id);
+    expect(new Set(ids).size).toBe(1);
+    expect(ids[0]).toMatch(/^[0-9a-f]{16}$/);
+    expect(sealKeyOf(texts[0] ?? '')?.key.export()).toEqual(bytes);
+  });
+
+  it.each([
+    [''],
+    ['short'],
+    [Buffer.alloc(31).toString('base64')],
+    [Buffer.alloc(33).toString('base64')],
+    [Buffer.alloc(32).toString('hex')],
+    [`${keyText(1)} `],
+    [`!${keyText(1).slice(1)}`],
+  ])('is not %j', (text) => {
+    expect(sealKeyOf(text)).toBeUndefined();
+  });
+
+  it('is shown by neither JSON nor inspect', () => {
+    const shown = `${JSON.stringify(key)}${inspect(key, { depth: Infinity, showHidden: true })}`;
+    for (const encoding of ['base64', 'hex', 'latin1'] as const) {
+      expect(shown).not.toContain(key.key.export().toString(encoding).slice(0, 12));
+    }
+  });
+
+  it('has an id that depends on all of it', () => {
+    const bytes = Buffer.alloc(32, 1);
+    const ids = Array.from({ length: 32 }, (_, at) => {
+      const changed = Buffer.from(bytes);
+      changed[at] = 2;
+      return sealKeyOf(changed.toString('base64'))?.id;
+    });
+    expect(new Set([...ids, key.id]).size).toBe(33);
+  });
+});

@@ -1,0 +1,210 @@
+import { dueAt } from '../../../src/subscription/machine/steps/due.js';
+import type {
+  Effect,
+  GrantIdentity,
+  SubscriptionEvent,
+  SubscriptionRules,
+  TransitionContext,
+} from '../../../src/subscription/machine/events.js';
+import {
+  newSubscription,
+  type FailureRecord,
+  type GrantRecord,
+  type SubscriptionRecord,
+} from '../../../src/subscription/record/record.js';
+import { transition } from '../../../src/subscription/machine/transition.js';
+
+export const START = Date.UTC(2026, 0, 1);
+export const DAY = 86_400_000;
+export const TOPIC = 'https://publisher.example/feed';
+export const HUB = 'https://hub.example/';
+export const SECOND_HUB = 'https://second-hub.example/';
+
+export const RULES: SubscriptionRules = {
+  verifyTimeoutSeconds: 60,
+  hubs: 'failover',
+  maxAttempts: Infinity,
+  leaseSeconds: undefined,
+  afterDenial: 'retry',
+  rotateSecret: 'never',
+  rotateCallback: 'never',
+  defaultLeaseSeconds: 86_400,
+  maxRenewalSeconds: 864_000,
+  maxLeaseSeconds: 31_536_000,
+};
+
+export const failure = (cause: FailureRecord['cause'], at = START): FailureRecord => ({
+  cause,
+  code: 'ERR_WEBSUB',
+  message: `because of ${cause}`,
+  at,
+});
+
+type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
+
+/** One subscription's life: events are applied to it, and what they ask for is kept. */
+export class Life {
+  record: SubscriptionRecord;
+  now = START;
+  random = 0.5;
+  rules = RULES;
+  callbackOf = (path: string): string => `https://me.example/websub/${path}`;
+  hasOneCallback = false;
+  /** What the last event asked for. */
+  effects: readonly Effect[] = [];
+  #ids = 0;
+
+  constructor(change: Partial<SubscriptionRecord> = {}) {
+    const wanted = { id: 's', service: 'News', target: TOPIC, declared: true, createdAt: START, overrides: undefined };
+    this.record = { ...newSubscription(wanted), ...change };
+  }
+
+  get context(): TransitionContext {
+    const fresh = (): GrantIdentity => {
+      this.#ids += 1;
+      const path = hasOneCallback ? 'news' : `path-${this.#ids}`.padEnd(43, '_');
+      return { id: `g${this.#ids}`, path, verifyToken: undefined };
+    };
+    const { now, random, rules, callbackOf, hasOneCallback } = this;
+    return { now, random, rules, fresh, callbackOf, hasOneCallback };
+  }
+
+  apply(event: SubscriptionEvent): this {
+    const { record, effects } = transition(this.record, event, this.context);
+    this.record = record;
+    this.effects = effects;
+    return this;
+  }
+
+  /** The grant that matters: the only one, or the last one that is not over. */
+  get grant(): GrantRecord {
+    const { grants } = this.record;
+    const found = grants.findLast(({ endedAt }) => endedAt === undefined) ?? grants.at(-1);
+    if (found === undefined) throw new Error('there is no grant');
+    return found;
+  }
+
+  grantAt(hub: string): GrantRecord {
+    const found = this.record.grants.findLast(({ advertisedHub }) => advertisedHub === hub);
+    if (found === undefined) throw new Error(`there is no grant at ${hub}`);
+    return found;
+  }
+
+  after(milliseconds: number): this {
+    this.now += milliseconds;
+    return this;
+  }
+
+  due(milliseconds = 0): this {
+    return this.after(milliseconds).apply({ type: 'due' });
+  }
+
+  discovered(...hubs: readonly string[]): this {
+    return this.discoveredAs(TOPIC, ...hubs);
+  }
+
+  discoveredAs(topic: string, ...hubs: readonly string[]): this {
+    return this.apply({ type: 'discovered', topic, hubs: hubs.length === 0 ? [HUB] : hubs });
+  }
+
+  /** The request for one grant of several leaves. */
+  requestedAt(hub: string, change: Partial<EventOf<'requested'>> = {}): this {
+    const { id, state } = this.grantAt(hub);
+    const mode = state === 'unsubscribing' ? 'unsubscribe' : 'subscribe';
+    return this.apply({ type: 'requested', grantId: id, requestId: `at ${hub}`, mode, secret: null, ...change });
+  }
+
+  requested(change: Partial<EventOf<'requested'>> = {}): this {
+    const { id, state } = this.grant;
+    const mode = state === 'unsubscribing' ? 'unsubscribe' : 'subscribe';
+    const secret = mode === 'subscribe' ? { secret: 'a secret' } : {};
+    return this.apply({ type: 'requested', grantId: id, requestId: 'r1', mode, ...secret, ...change });
+  }
+
+  accepted(change: Partial<EventOf<'accepted'>> = {}): this {
+    const { id, hub } = this.grant;
+    return this.apply({ type: 'accepted', grantId: id, requestId: 'r1', hub, moved: false, ...change });
+  }
+
+  verified(leaseSeconds: string | undefined = '864000', grantId = this.grant.id): this {
+    const { pending } = this.record.grants.find(({ id }) => id === grantId) ?? {};
+    // Most hubs verify once they have answered the request.
+    if (pending?.mode === 'subscribe' && !pending.accepted) {
+      const { hub = '' } = this.record.grants.find(({ id }) => id === grantId) ?? {};
+      this.apply({ type: 'accepted', grantId, requestId: pending.id, hub, moved: false });
+    }
+    return this.verifiedInPost(leaseSeconds, grantId);
+  }
+
+  /** Verified whether or not the request was answered. */
+  verifiedInPost(leaseSeconds: string | undefined = '864000', grantId = this.grant.id): this {
+    this.apply({ type: 'verified', grantId, mode: 'subscribe', leaseSeconds });
+    const { effects } = this;
+    this.apply({ type: 'answered', grantId });
+    this.effects = effects;
+    return this;
+  }
+
+  unreachable(retryAfterSeconds?: number): this {
+    const { id } = this.grant;
+    const why = failure('unreachable', this.now);
+    return this.apply({ type: 'unreachable', grantId: id, requestId: 'r1', failure: why, retryAfterSeconds });
+  }
+
+  refused(retryAfterSeconds?: number): this {
+    const { id } = this.grant;
+    const why = failure('refused', this.now);
+    return this.apply({ type: 'refused', grantId: id, requestId: 'r1', failure: why, retryAfterSeconds });
+  }
+
+  denied(grantId = this.grant.id): this {
+    return this.apply({ type: 'denied', grantId, failure: failure('denied', this.now) });
+  }
+
+  /** The hub reports an error of its own. */
+  hubError(grantId = this.grant.id): this {
+    return this.apply({ type: 'hub-error', grantId, failure: failure('hub-error', this.now) });
+  }
+
+  /** Signed content comes after the answer to a denial has left. */
+  delivers(grantId = this.grant.id): this {
+    return this.apply({ type: 'denial-answered', grantId }).apply({ type: 'delivers', grantId, isSigned: true });
+  }
+
+  unwanted(why: EventOf<'unwanted'>['why']): this {
+    return this.apply({ type: 'unwanted', why });
+  }
+
+  /** What the last event asked for, in words. */
+  get asked(): readonly string[] {
+    return this.effects.map(inWords);
+  }
+}
+
+function inWords(effect: Effect): string {
+  switch (effect.type) {
+    case 'discover':
+      return 'discover';
+    case 'request':
+      return effect.mode;
+    case 'hook':
+      return `tell ${effect.name}`;
+    case 'catch-up':
+      return 'catch up';
+    default:
+      return 'warn';
+  }
+}
+
+/** Milliseconds until something is to be done about it. */
+export const dueIn = (life: Life): number => (dueAt(life.record) ?? Infinity) - life.now;
+
+/** A life that has come as far as its request being stored. */
+export const verifying = (...hubs: readonly string[]): Life =>
+  new Life()
+    .apply({ type: 'wanted' })
+    .discovered(...hubs)
+    .requested();
+
+/** A life whose hub has verified ten days. */
+export const active = (leaseSeconds = '864000'): Life => verifying().accepted().verified(leaseSeconds);

@@ -1,0 +1,119 @@
+import { active, DAY, failure, HUB, Life, START, TOPIC, verifying } from './life.js';
+import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
+import { dueAt } from '../../../src/subscription/machine/steps/due.js';
+
+/** Where a subscription can stand, each reached by events alone. */
+export const SITUATIONS = {
+  new: () => new Life(),
+  discovering: () => new Life().apply({ type: 'wanted' }),
+  'discovery failed': () =>
+    new Life().apply({ type: 'wanted' }).apply({ type: 'discovery-failed', failure: failure('discovery') }),
+  requested: () => new Life().apply({ type: 'wanted' }).discovered(),
+  verifying: () => verifying().accepted(),
+  failed: () => verifying().unreachable(),
+  active: () => active(),
+  renewing: () =>
+    active()
+      .due(9 * DAY)
+      .discovered()
+      .requested({ requestId: 'r1', secret: 'another' }),
+  expired: () =>
+    active()
+      .after(3 * DAY)
+      .due(8 * DAY),
+  'verified before the answer': () => verifying().verifiedInPost(),
+  denied: () => active().denied(),
+  'request denied': () => verifying().accepted().denied(),
+  'renewal denied': () =>
+    active()
+      .due(9 * DAY)
+      .discovered()
+      .requested()
+      .accepted()
+      .denied(),
+  'waiting after a denial': () => verifying().accepted().denied().due(60_000),
+  'held as denied': () => {
+    const life = verifying().accepted();
+    life.rules = { ...life.rules, afterDenial: 'stop' };
+    return life.denied().due(60_000);
+  },
+  'refused by handler': () => {
+    const life = verifying();
+    return life.apply(refusedByHandler(life, 'subscribe'));
+  },
+  'gave up': () => {
+    const life = verifying();
+    life.rules = { ...life.rules, maxAttempts: 1 };
+    return life.unreachable();
+  },
+  unsubscribing: () => active().unwanted('unsubscribed').requested(),
+  deleting: () => active().unwanted('deleted').requested(),
+  leaving: () => active().unwanted('shutdown').requested(),
+  unsubscribed: () => unsubscribed(active().unwanted('unsubscribed')),
+  left: () => unsubscribed(active().unwanted('shutdown')),
+} satisfies Record<string, () => Life>;
+
+export type Situation = keyof typeof SITUATIONS;
+
+function unsubscribed(life: Life): Life {
+  return life.requested().apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
+}
+
+const grantId = (life: Life): string => life.record.grants.at(-1)?.id ?? 'none';
+
+const told = (life: Life) => ({ grantId: grantId(life), requestId: 'r1' });
+
+/** What can happen to it. */
+export const HAPPENINGS = {
+  wanted: () => ({ type: 'wanted' }),
+  retried: () => ({ type: 'retried' }),
+  'unwanted: unsubscribed': () => ({ type: 'unwanted', why: 'unsubscribed' }),
+  'unwanted: deleted': () => ({ type: 'unwanted', why: 'deleted' }),
+  'unwanted: shutdown': () => ({ type: 'unwanted', why: 'shutdown' }),
+  discovered: () => ({ type: 'discovered', topic: TOPIC, hubs: [HUB] }),
+  'discovery-failed': () => ({ type: 'discovery-failed', failure: failure('discovery') }),
+  'requested: subscribe': (life) => ({
+    type: 'requested',
+    ...told(life),
+    requestId: 'r9',
+    mode: 'subscribe',
+    secret: 's',
+  }),
+  'requested: unsubscribe': (life) => ({ type: 'requested', ...told(life), requestId: 'r9', mode: 'unsubscribe' }),
+  accepted: (life) => ({ type: 'accepted', ...told(life), hub: 'https://moved.example/', moved: true }),
+  refused: (life) => ({ type: 'refused', ...told(life), failure: failure('refused') }),
+  unreachable: (life) => ({ type: 'unreachable', ...told(life), failure: failure('unreachable') }),
+  'verified: subscribe': (life) => ({
+    type: 'verified',
+    grantId: grantId(life),
+    mode: 'subscribe',
+    leaseSeconds: '60',
+  }),
+  'verified: unsubscribe': (life) => ({ type: 'verified', grantId: grantId(life), mode: 'unsubscribe' }),
+  'handler-refused: subscribe': (life) => refusedByHandler(life, 'subscribe'),
+  'handler-refused: unsubscribe': (life) => refusedByHandler(life, 'unsubscribe'),
+  denied: (life) => ({ type: 'denied', grantId: grantId(life), failure: failure('denied') }),
+  'denial-answered': (life) => ({ type: 'denial-answered', grantId: grantId(life) }),
+  delivers: (life) => ({ type: 'delivers', grantId: grantId(life), isSigned: true }),
+  'hub-error': (life) => ({ type: 'hub-error', grantId: grantId(life), failure: failure('hub-error') }),
+  'renewal-wanted': () => ({ type: 'renewal-wanted' }),
+  'rotation-wanted: secret': () => ({ type: 'rotation-wanted', what: 'secret' }),
+  'rotation-wanted: callback': () => ({ type: 'rotation-wanted', what: 'callback' }),
+  'counters-reset': () => ({ type: 'counters-reset' }),
+  'content-rejected': () => ({ type: 'content-rejected', failure: failure('unsigned') }),
+  'due: nothing yet': () => ({ type: 'due' }),
+  'due: what is next': (life) => {
+    life.now = dueAt(life.record) ?? life.now;
+    return { type: 'due' };
+  },
+  'due: after a year': (life) => {
+    life.now = START + 365 * DAY;
+    return { type: 'due' };
+  },
+} satisfies Record<string, (life: Life) => SubscriptionEvent>;
+
+export type Happening = keyof typeof HAPPENINGS;
+
+function refusedByHandler(life: Life, mode: 'subscribe' | 'unsubscribe'): SubscriptionEvent {
+  return { type: 'handler-refused', grantId: grantId(life), mode, failure: failure('handler-refused') };
+}

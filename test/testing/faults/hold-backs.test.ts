@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest';
+import { plainSubscriber, startHub, subscribe } from '../../kit/plain-subscriber.js';
+
+/** Whether it is still open once everything that can go on has done so. */
+async function isOpen(work: Promise<unknown>): Promise<boolean> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  return (await Promise.race([work, Promise.resolve('open')])) === 'open';
+}
+
+test('a verification is held back until it is released, and content is not', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const topic = hub.topic('/feed');
+  const { origin, requests } = await plainSubscriber();
+  await subscribe(hub, topic, `${origin}/one`);
+  const release = hub.holdBack('verification');
+  const response = subscribe(hub, topic, `${origin}/two`);
+  await hub.until(() => hub.subscriptions.length === 2);
+  expect(await isOpen(response)).toBe(true);
+  expect(await topic.publish('news')).toMatchObject([{ callback: `${origin}/one` }]);
+  expect(requests.map(({ method }) => method)).toEqual(['GET', 'POST']);
+  release();
+  expect((await response).status).toBe(202);
+  expect(await topic.publish('more')).toHaveLength(2);
+});
+
+test('a denial is held back as a verification is', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const topic = hub.topic('/feed');
+  const { callback } = await plainSubscriber();
+  await subscribe(hub, topic, callback);
+  const release = hub.holdBack('verification');
+  const denial = hub.deny('no');
+  expect(await isOpen(denial)).toBe(true);
+  release();
+  expect(await denial).toMatchObject([{ status: 202 }]);
+});
+
+test('content is held back as it was signed', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const topic = hub.topic('/feed');
+  const { callback, requests } = await plainSubscriber();
+  await subscribe(hub, topic, callback, { 'hub.secret': 'old' });
+  const first = await topic.publish('news');
+  const release = hub.holdBack('content');
+  const late = topic.publish('news');
+  expect(await isOpen(late)).toBe(true);
+  await subscribe(hub, topic, callback, { 'hub.secret': 'new' });
+  release();
+  await late;
+  const signatures = requests.flatMap(({ headers }) => headers['x-hub-signature'] ?? []);
+  expect(signatures).toEqual([1, 2].map(() => first[0]?.sent.headers['x-hub-signature']));
+});
+
+test('answers to requests and to a GET of a topic are held back', async () => {
+  const hub = await startHub({ verify: 'never' });
+  const topic = hub.topic('/feed');
+  const releases = [hub.holdBack('answer'), hub.holdBack('topic')];
+  const answers = Promise.all([subscribe(hub, topic, 'http://127.0.0.1:9/'), fetch(topic.url)]);
+  await hub.until(({ requests }) => requests.length === 2);
+  expect(hub.subscriptions).toMatchObject([{ state: 'pending' }]);
+  expect(await isOpen(answers)).toBe(true);
+  for (const release of releases) release();
+  expect((await answers).map(({ status }) => status)).toEqual([202, 200]);
+});
+
+test('each hold is released for itself, and twice is once', async () => {
+  const hub = await startHub();
+  const topic = hub.topic('/feed');
+  const [first, second] = [hub.holdBack('topic'), hub.holdBack('topic')];
+  const answer = fetch(topic.url);
+  await hub.until(({ requests }) => requests.length === 1);
+  first();
+  first();
+  expect(await isOpen(answer)).toBe(true);
+  second();
+  expect((await answer).status).toBe(200);
+});
+
+test('a hub that is closed holds nothing back', async () => {
+  const hub = await startHub({ verify: 'sync' });
+  const topic = hub.topic('/feed');
+  const { callback } = await plainSubscriber();
+  await subscribe(hub, topic, callback);
+  for (const what of ['answer', 'verification', 'content', 'topic'] as const) hub.holdBack(what);
+  const key = { topic: topic.self, callback };
+  const [content, verification] = [topic.publish('news'), hub.verify(key)];
+  const answer = subscribe(hub, topic, callback).catch((error: unknown) => error);
+  const got = fetch(topic.url).catch((error: unknown) => error);
+  await hub.until(({ requests }) => requests.length === 3);
+  await hub.close();
+  expect((await content)[0]?.error?.cause).toHaveProperty('name', 'AbortError');
+  expect((await verification).error?.cause).toHaveProperty('name', 'AbortError');
+  expect([await answer, await got].every((one) => one instanceof Error)).toBe(true);
+});
