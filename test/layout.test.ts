@@ -12,6 +12,7 @@ const LAYERS = [
   'admin',
   'testing',
   'runtime',
+  'reconcile',
   'http',
   'delivery',
   'subscription',

@@ -21,6 +21,7 @@ import { subscriptionSnapshot } from '../subscription/record/snapshot-of.js';
 import type { ServiceTerms } from '../subscription/terms.js';
 import { perform, type EffectOptions } from './background/effects.js';
 import type { SubscriberHandlers } from './services/handlers.js';
+import { refuseUnpollable } from './config/checks/target-checks.js';
 import { latch } from './lifecycle/latch.js';
 import { News } from './background/news.js';
 import type { CheckedServiceConfig } from './config/service-config.js';
@@ -29,7 +30,7 @@ import type { ScheduleOptions } from './config/start-options.js';
 import { scheduleSweeps } from './background/sweeps.js';
 import { termsOf } from './services/terms-of.js';
 import { UnderWay } from './background/under-way.js';
-import { WantedSubscriptions } from './wanted-subscriptions.js';
+import { WantedSubscriptions } from '../reconcile/wanted-subscriptions.js';
 
 /** A service whose configuration was checked and whose handlers exist. */
 export interface RunningService {
@@ -120,6 +121,10 @@ export class Core {
       logger,
       now,
       configOf: (name) => this.#services.get(name)?.config,
+      checkTarget: (name, target) => {
+        const { pollSeconds = 0 } = this.#services.get(name)?.config.delivery ?? {};
+        refuseUnpollable([target], pollSeconds, `subscribe() for service "${name}"`);
+      },
       pruneDeclared: options.pruneDeclared,
       isClosing: effects.isClosing,
     });

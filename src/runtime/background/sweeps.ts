@@ -4,7 +4,7 @@ import type { Engine } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { Registry } from '../../subscription/registry/registry.js';
-import { forEachSubscription } from '../each-subscription.js';
+import { forEachSubscription } from '../../reconcile/each-subscription.js';
 import type { ScheduleOptions } from '../config/start-options.js';
 
 const FLUSH_TIME = '*/10 * * * * *';

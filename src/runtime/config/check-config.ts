@@ -15,7 +15,7 @@ import {
   signature,
 } from './checks/service-checks.js';
 import type { CheckedServiceConfig, SubscriberServiceConfig } from './service-config.js';
-import { callbackRotationProblem, secretRotationProblem } from '../rotation-checks.js';
+import { callbackRotationProblem, secretRotationProblem } from '../../reconcile/rotation-checks.js';
 import {
   refuseDuplicates,
   refuseUndefinedTargets,

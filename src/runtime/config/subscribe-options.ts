@@ -1,5 +1,5 @@
-import type { SubscriptionOverrides } from '../../subscription/record/record.js';
-import type { SubscriptionMetadata, SubscriptionTarget } from '../../subscription/record/snapshot.js';
+import type { CheckedSubscribeOptions } from '../../reconcile/wanted-subscriptions.js';
+import type { SubscriptionTarget } from '../../subscription/record/snapshot.js';
 import { checkRequestForm } from './check-config.js';
 import { checkFields, numberOf, wrongField, type Check } from './checks/field-checks.js';
 import { metadata } from './checks/metadata-check.js';
@@ -16,13 +16,6 @@ const SUBSCRIBE = {
   customParams: paramsToAdd,
   metadata,
 } satisfies Record<keyof SubscribeOptions, Check<unknown>>;
-
-/** What to subscribe to. `overrides` and `metadata` are undefined where none were given: those of an earlier call are kept. */
-export interface CheckedSubscribeOptions {
-  readonly target: SubscriptionTarget;
-  readonly overrides: SubscriptionOverrides | undefined;
-  readonly metadata: SubscriptionMetadata | undefined;
-}
 
 /**
  * Checks what `subscribe()` was called with.

@@ -4,7 +4,8 @@ import { stateOf } from '../../subscription/machine/state.js';
 import { checkFields, flag, listOf, oneOf, wrongSecret, wrongValue, type Check } from './checks/field-checks.js';
 import { stringsByName } from './checks/metadata-check.js';
 import type { SubscriptionFilter } from '../subscriber-runtime.js';
-import { samenessOf, singleTarget } from './checks/target-checks.js';
+import { targetKey } from '../../subscription/record/target.js';
+import { singleTarget } from './checks/target-checks.js';
 
 const text: Check<string> = (value, place) => {
   if (typeof value !== 'string') throw wrongSecret(place, value, 'a string');
@@ -51,11 +52,11 @@ export function filterOf(filter: SubscriptionFilter, caller: string): (record: S
 }
 
 function sameTarget(target: SubscriptionRecord['target']): (other: SubscriptionRecord['target']) => boolean {
-  const { hub, name } = samenessOf(target);
+  const { hub, name } = targetKey(target);
   return (other) => {
     // Normalizing means parsing URLs: it is left out where the kinds differ.
     if (typeof other !== typeof target) return false;
-    const its = samenessOf(other);
+    const its = targetKey(other);
     return its.hub === hub && its.name === name;
   };
 }

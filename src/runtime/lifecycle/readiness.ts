@@ -9,7 +9,7 @@ import { LONGEST_TIMER_MS } from '../../hub/http/deadline.js';
 import type { Latch } from './latch.js';
 import { Outstanding } from './outstanding.js';
 import type { Reach } from './reach.js';
-import { targetName } from '../config/checks/target-checks.js';
+import { targetName } from '../../subscription/record/target.js';
 
 /** So many are named in an error. */
 const MOST_NAMED = 20;

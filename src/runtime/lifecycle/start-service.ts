@@ -11,7 +11,7 @@ import { waitForOwner } from '../../store/owner/wait-for-owner.js';
 import { readStored } from '../../subscription/record/stored-subscription.js';
 import { runAll } from './bounded.js';
 import { bounded } from '../logging/bounded-log.js';
-import { refuseSharedPaths } from '../callback-paths.js';
+import { refuseSharedPaths } from '../../reconcile/callback-paths.js';
 import { checkOptions, type CheckedOptions } from '../config/check-options.js';
 import { resolveServices } from '../services/container.js';
 import { Core, type RunningService } from '../core.js';

@@ -1,5 +1,5 @@
 import type { ServiceTerms } from '../../subscription/terms.js';
-import { callbackPaths } from '../callback-paths.js';
+import { callbackPaths } from '../../reconcile/callback-paths.js';
 import type { CheckedServiceConfig } from '../config/service-config.js';
 import type { CheckedSecurity } from '../config/checks/security-checks.js';
 

@@ -1,5 +1,6 @@
 import { isFetchable } from '../../../delivery/fetch/topic-reader.js';
 import type { HubAndTopic, SubscriptionTarget } from '../../../subscription/record/snapshot.js';
+import { targetKey, targetName } from '../../../subscription/record/target.js';
 import { checkFields, isRecord, within, wrongField, wrongValue, type Check, type Place } from './field-checks.js';
 import { httpUrl, topicOfHub } from './url-checks.js';
 
@@ -54,7 +55,7 @@ export function refuseUndefinedTargets(config: object, subject: string): void {
 export function refuseDuplicates(targets: readonly SubscriptionTarget[], subject: string): void {
   const seen = new Set<string>();
   for (const target of targets) {
-    const { hub, name } = samenessOf(target);
+    const { hub, name } = targetKey(target);
     const key = `${hub} ${name}`;
     if (seen.has(key)) {
       throw wrongField(
@@ -76,24 +77,4 @@ export function refuseUnpollable(targets: readonly SubscriptionTarget[], pollSec
     `is ${pollSeconds}, but the topic of ${targetName(unpollable)} is no http or https URL, so it cannot be polled; ` +
       'leave pollSeconds out, or subscribe to that topic with another service',
   );
-}
-
-/** A target in words. */
-export function targetName(target: SubscriptionTarget): string {
-  return typeof target === 'string' ? target : `${target.topic} at ${target.hub}`;
-}
-
-/** Equal for targets that mean the same resource: the hub where one is given, and the URL that is discovered or asked for. */
-export function samenessOf(target: SubscriptionTarget): { readonly hub: string; readonly name: string } {
-  if (typeof target === 'string') return { hub: '', name: normalized(target) };
-  return { hub: normalized(target.hub), name: normalized(target.topic) };
-}
-
-function normalized(url: string): string {
-  try {
-    const { href } = new URL(url);
-    return href === url ? url : href;
-  } catch {
-    return url;
-  }
 }

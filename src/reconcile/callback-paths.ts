@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { ConfigurationError } from '../errors.js';
 import { callbackKey, isToken, lastSegment } from '../subscription/registry/callback-key.js';
-import type { CheckedServiceConfig } from './config/service-config.js';
+import type { DeclaredService } from './declared-service.js';
 
 /** How a service's callback URLs are made. */
 export interface CallbackPaths {
@@ -19,7 +19,7 @@ const TOKEN_BYTES = 32;
 export function isLiteral({
   callback,
   appendServicePath,
-}: Pick<CheckedServiceConfig, 'callback' | 'appendServicePath'>): boolean {
+}: Pick<DeclaredService, 'callback' | 'appendServicePath'>): boolean {
   return callback !== undefined && !appendServicePath;
 }
 
@@ -29,7 +29,7 @@ export function isLiteral({
  *
  * @param base the public URL with the base path
  */
-export function callbackPaths(config: CheckedServiceConfig, base: string): CallbackPaths {
+export function callbackPaths(config: DeclaredService, base: string): CallbackPaths {
   const { callback, servicePath, targets } = config;
   if (callback !== undefined && isLiteral(config))
     return { callbackOf: () => callback, hasOneCallback: true, newPath: () => '' };
@@ -61,7 +61,7 @@ function placed(path: string, servicePath: string | undefined): string {
  *
  * @throws ConfigurationError naming both
  */
-export function refuseSharedPaths(configs: readonly CheckedServiceConfig[]): void {
+export function refuseSharedPaths(configs: readonly DeclaredService[]): void {
   const seen = new Map<string, string>();
   for (const config of configs) {
     if (!isLiteral(config) && config.servicePath === undefined) continue;

@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { checkServiceConfig } from '../../src/runtime/config/check-config.js';
-import { KnownTargets } from '../../src/runtime/known-targets.js';
-import { compare, declare, type ReconcileOptions } from '../../src/runtime/reconcile.js';
+import { KnownTargets } from '../../src/reconcile/known-targets.js';
+import { compare, declare, type ReconcileOptions } from '../../src/reconcile/reconcile.js';
 import type { SubscriptionRecord } from '../../src/subscription/record/record.js';
 import { recordingLogger } from '../kit/recording-logger.js';
 import { START, TOPIC } from '../subscription/machine/life.js';

@@ -1,8 +1,8 @@
 import { isLiteral } from './callback-paths.js';
-import type { CheckedServiceConfig } from './config/service-config.js';
+import type { DeclaredService } from './declared-service.js';
 
 /** Why a service's secret cannot be rotated; undefined where it can. */
-export function secretRotationProblem({ secret }: Pick<CheckedServiceConfig, 'secret'>): string | undefined {
+export function secretRotationProblem({ secret }: Pick<DeclaredService, 'secret'>): string | undefined {
   if (secret === undefined || secret === 'auto') return undefined;
   return secret === false
     ? "secret is false, so there is none to rotate: set secret to 'auto'."
@@ -11,7 +11,7 @@ export function secretRotationProblem({ secret }: Pick<CheckedServiceConfig, 'se
 
 /** Why a service's callback cannot be rotated; undefined where it can. */
 export function callbackRotationProblem(
-  config: Pick<CheckedServiceConfig, 'callback' | 'appendServicePath' | 'servicePath' | 'targets'>,
+  config: Pick<DeclaredService, 'callback' | 'appendServicePath' | 'servicePath' | 'targets'>,
 ): string | undefined {
   if (isLiteral(config)) {
     return 'callback is taken literally, so it cannot be rotated: set appendServicePath, or leave callback out.';

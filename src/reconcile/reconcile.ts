@@ -6,15 +6,15 @@ import { isOver } from '../subscription/machine/state.js';
 import { isLiteral } from './callback-paths.js';
 import { forEachSubscription } from './each-subscription.js';
 import type { KnownTargets } from './known-targets.js';
-import type { CheckedServiceConfig } from './config/service-config.js';
-import { targetName } from './config/checks/target-checks.js';
+import type { DeclaredService } from './declared-service.js';
+import { targetName } from '../subscription/record/target.js';
 
 /** What comparing the code with the store works with. */
 export interface ReconcileOptions {
   readonly registry: Registry;
   readonly known: KnownTargets;
   readonly logger: Logger;
-  readonly configOf: (service: string) => CheckedServiceConfig | undefined;
+  readonly configOf: (service: string) => DeclaredService | undefined;
   /** Whether this process has asked for it already. */
   readonly isBegun: (id: string) => boolean;
   /** Whether the runtime stops: nothing is begun any more. */
@@ -29,7 +29,7 @@ const MOST_NAMED = 10;
 /** Every declared target of a service gets its subscription. */
 export async function declare(
   { registry, known, isClosing, logger }: ReconcileOptions,
-  config: CheckedServiceConfig,
+  config: DeclaredService,
   declared: Set<string>,
 ): Promise<void> {
   const { name: service, targets } = config;

@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/engine.js';
 import { ConfigurationError, WebSubError } from '../errors.js';
-import type { GrantRecord, SubscriptionRecord } from '../subscription/record/record.js';
-import type { SubscriptionTarget } from '../subscription/record/snapshot.js';
+import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from '../subscription/record/record.js';
+import type { SubscriptionMetadata, SubscriptionTarget } from '../subscription/record/snapshot.js';
 import { latestSecret } from '../subscription/machine/rules/secrets.js';
 import { isAsking, isWorking, stateOf } from '../subscription/machine/state.js';
 import { isLiteral } from './callback-paths.js';
@@ -9,15 +9,23 @@ import { forEachSubscription } from './each-subscription.js';
 import { KnownTargets } from './known-targets.js';
 import { compare, declare, type ReconcileOptions } from './reconcile.js';
 import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
-import type { CheckedServiceConfig } from './config/service-config.js';
-import type { CheckedSubscribeOptions } from './config/subscribe-options.js';
-import { refuseUnpollable, targetName } from './config/checks/target-checks.js';
+import type { DeclaredService } from './declared-service.js';
+import { targetName } from '../subscription/record/target.js';
 
 /** Dependencies of deciding about subscriptions. */
 export interface WantedOptions extends Omit<ReconcileOptions, 'known' | 'isBegun'> {
   readonly engine: Engine;
+  /** Throws a ConfigurationError for a target that the service's options rule out. */
+  readonly checkTarget: (service: string, target: SubscriptionTarget) => void;
   /** Epoch milliseconds. */
   readonly now: () => number;
+}
+
+/** The arguments of `subscribe()`, checked. Undefined `overrides` or `metadata`: those of an earlier call stay. */
+export interface CheckedSubscribeOptions {
+  readonly target: SubscriptionTarget;
+  readonly overrides: SubscriptionOverrides | undefined;
+  readonly metadata: SubscriptionMetadata | undefined;
 }
 
 /** Which subscriptions there are to be: one for each service and target, declared or asked for. */
@@ -40,7 +48,7 @@ export class WantedSubscriptions {
   }
 
   /** Every declared target of these services gets its subscription, and every subscription that is wanted is asked for. */
-  async reconcile(configs: readonly CheckedServiceConfig[]): Promise<void> {
+  async reconcile(configs: readonly DeclaredService[]): Promise<void> {
     const options = { ...this.#options, known: this.#known, isBegun: (id: string) => this.#begun.has(id) };
     const declared = new Set<string>();
     for (const { id, service, target } of this.#doubles) {
@@ -60,12 +68,12 @@ export class WantedSubscriptions {
    * @throws ConfigurationError where the service's callback can serve no second subscription, or cannot poll the topic
    */
   async subscribe(service: string, { target, overrides, metadata }: CheckedSubscribeOptions): Promise<string> {
-    const { registry, configOf } = this.#options;
+    const { registry, configOf, checkTarget } = this.#options;
     const config = configOf(service);
     if (config === undefined) {
       throw new ConfigurationError(`Service "${service}" is not one of this runtime's services: start it as well.`);
     }
-    refuseUnpollable([target], config.delivery.pollSeconds, `subscribe() for service "${service}"`);
+    checkTarget(service, target);
     // One at a time for each service: two calls with one target are about one subscription.
     return this.#inTurn(service, async () => {
       const known = this.#known.idOf(service, target);
@@ -180,7 +188,7 @@ export class WantedSubscriptions {
   }
 
   /** @throws ConfigurationError where the service's callback serves another wanted subscription */
-  #refuseSecond(config: CheckedServiceConfig, id: string | undefined): void {
+  #refuseSecond(config: DeclaredService, id: string | undefined): void {
     if (!isLiteral(config)) return;
     for (const { record } of this.#options.registry.entries()) {
       if (record.service !== config.name || record.desired !== 'subscribed' || record.id === id) continue;
@@ -195,7 +203,7 @@ export class WantedSubscriptions {
     return this.#options.engine.inTurn(`subscriptions of ${service}`, work);
   }
 
-  #require(id: string): { readonly record: SubscriptionRecord; readonly config: CheckedServiceConfig } {
+  #require(id: string): { readonly record: SubscriptionRecord; readonly config: DeclaredService } {
     const { registry, configOf } = this.#options;
     const entry = registry.get(id);
     if (entry === undefined) throw new WebSubError(`There is no subscription ${id}.`);

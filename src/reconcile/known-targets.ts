@@ -3,7 +3,7 @@ import { slices } from '../engine/slices.js';
 import { newSubscription, type NewSubscription, type SubscriptionRecord } from '../subscription/record/record.js';
 import type { Registry } from '../subscription/registry/registry.js';
 import type { SubscriptionTarget } from '../subscription/record/snapshot.js';
-import { samenessOf } from './config/checks/target-checks.js';
+import { targetKey } from '../subscription/record/target.js';
 
 /** What makes a subscription: the rest of it follows. */
 export type WantedTarget = Omit<NewSubscription, 'id' | 'createdAt'>;
@@ -43,7 +43,7 @@ export class KnownTargets {
 
   /** The id of what is stored for a target; what was swept away is not there any more. */
   idOf(service: string, target: SubscriptionTarget): string | undefined {
-    const { hub, name } = samenessOf(target);
+    const { hub, name } = targetKey(target);
     const id = this.#ids.get(service)?.get(hub)?.get(name);
     return id !== undefined && this.#registry.get(id) !== undefined ? id : undefined;
   }
@@ -61,7 +61,7 @@ export class KnownTargets {
   }
 
   #note(service: string, target: SubscriptionTarget, id: string): void {
-    const { hub, name } = samenessOf(target);
+    const { hub, name } = targetKey(target);
     const ofService = this.#ids.get(service) ?? new Map<string, Map<string, string>>();
     const atHub = ofService.get(hub) ?? new Map<string, string>();
     this.#ids.set(service, ofService.set(hub, atHub.set(name, id)));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from 'websub-subscriber';
-import { callbackPaths, refuseSharedPaths } from '../../src/runtime/callback-paths.js';
+import { callbackPaths, refuseSharedPaths } from '../../src/reconcile/callback-paths.js';
 import { checkServiceConfig } from '../../src/runtime/config/check-config.js';
 import type { CheckedServiceConfig, SubscriberServiceConfig } from '../../src/runtime/config/service-config.js';
 

@@ -1,0 +1,24 @@
+import type { SubscriptionTarget } from './snapshot.js';
+
+/** A target as log lines and errors name it. */
+export function targetName(target: SubscriptionTarget): string {
+  return typeof target === 'string' ? target : `${target.topic} at ${target.hub}`;
+}
+
+/**
+ * The identity of a target: two targets with equal keys are one subscription. `hub` is empty where the hub is discovered;
+ * `name` is the topic, or the URL to discover from.
+ */
+export function targetKey(target: SubscriptionTarget): { readonly hub: string; readonly name: string } {
+  if (typeof target === 'string') return { hub: '', name: normalized(target) };
+  return { hub: normalized(target.hub), name: normalized(target.topic) };
+}
+
+function normalized(url: string): string {
+  try {
+    const { href } = new URL(url);
+    return href === url ? url : href;
+  } catch {
+    return url;
+  }
+}
