@@ -25,7 +25,7 @@ const LAYERS = [
 
 /** At the top level: the public surface above all folders, and what all of them may use. */
 const TOP = new Set(['index.ts']);
-const GROUND = new Set(['errors.ts', 'logger.ts', 'on-demand.ts', 'version.ts']);
+const GROUND = new Set(['errors.ts', 'hooks.ts', 'logger.ts', 'on-demand.ts', 'version.ts']);
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .map((file) => file.split(sep).join('/'))

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { HOOK_NAMES } from '../src/delivery/hooks.js';
+import { HOOK_NAMES, type SubscriberHooks } from '../src/delivery/hook-payloads.js';
 import { checkServiceConfig } from '../src/runtime/config/check-config.js';
 import { checkOptions } from '../src/runtime/config/check-options.js';
 

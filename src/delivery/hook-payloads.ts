@@ -1,4 +1,6 @@
 import type { SignatureError } from '../errors.js';
+import { Hooks } from '../hooks.js';
+import type { Logger } from '../logger.js';
 import type { InternalHubError } from '../subscription/hub-errors.js';
 import type { Grant, Subscription } from '../subscription/record/snapshot.js';
 import type { ContentDistributionMessage } from './message/message.js';
@@ -106,3 +108,51 @@ export type HookPayload<Name extends HookName = HookName> = HookPayloads[Name];
 
 /** A hook's listener. An error it throws is logged and has no other effect. */
 export type HookListener<Name extends HookName = HookName> = (payload: HookPayload<Name>) => unknown;
+
+/** The hooks of a subscriber. */
+export type SubscriberHooks = Hooks<HookPayloads>;
+
+/** Creates the hooks of a runtime, without listeners. */
+export function subscriberHooks(logger: Logger): SubscriberHooks {
+  return new Hooks<HookPayloads>(
+    {
+      requested: new Set(),
+      verified: new Set(),
+      renewed: new Set(),
+      denied: new Set(),
+      expired: new Set(),
+      unsubscribed: new Set(),
+      failed: new Set(),
+      'hub-moved': new Set(),
+      'topic-moved': new Set(),
+      'hub-silent': new Set(),
+      'hub-error': new Set(),
+      notification: new Set(),
+      rejected: new Set(),
+      delivered: new Set(),
+      'handler-error': new Set(),
+      'dead-letter': new Set(),
+    },
+    logger,
+  );
+}
+
+/** The names of all hooks. `hooks.on` says when each is called. */
+export const HOOK_NAMES: readonly HookName[] = [
+  'requested',
+  'verified',
+  'renewed',
+  'denied',
+  'expired',
+  'unsubscribed',
+  'failed',
+  'hub-moved',
+  'topic-moved',
+  'hub-silent',
+  'hub-error',
+  'notification',
+  'rejected',
+  'delivered',
+  'handler-error',
+  'dead-letter',
+];

@@ -4,8 +4,7 @@ import type { Entry } from '../subscription/registry/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/record/snapshot-of.js';
 import { UnrecoverableEventError } from '../errors.js';
 import type { HandlerOutcome } from './handler/handler-run.js';
-import type { HookPayload } from './hook-payloads.js';
-import type { Hooks } from './hooks.js';
+import type { HookPayload, SubscriberHooks } from './hook-payloads.js';
 import type { ContentDistributionMessage } from './message/message.js';
 import type { Piece } from './dedupe/piece.js';
 import type { StoredEvent } from './inbox/stored-event.js';
@@ -23,7 +22,7 @@ export interface Reception {
 
 /** Who is told. */
 export interface ReportOptions {
-  readonly hooks: Hooks;
+  readonly hooks: SubscriberHooks;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;

@@ -1,6 +1,6 @@
 import type { Delivery } from '../delivery/delivery.js';
 import type { DeliveryTarget } from '../delivery/delivery-target.js';
-import type { Hooks } from '../delivery/hooks.js';
+import type { SubscriberHooks } from '../delivery/hook-payloads.js';
 import type { RefusedContent } from '../delivery/fetch/refused-content.js';
 import { logsDebug, type Logger } from '../logger.js';
 import type { SignatureAlgorithm } from '../protocol/signature.js';
@@ -32,7 +32,7 @@ export interface CallbackService extends DeliveryTarget {
 export interface CallbackOptions {
   readonly registry: Registry;
   readonly delivery: Delivery;
-  readonly hooks: Hooks;
+  readonly hooks: SubscriberHooks;
   readonly logger: Logger;
   readonly limits: BodyLimits;
   readonly rejections: Pick<Rejections, 'note'>;

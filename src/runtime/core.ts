@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { Hooks } from '../delivery/hooks.js';
+import { type SubscriberHooks, subscriberHooks } from '../delivery/hook-payloads.js';
 import type { Engine } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
 import { OriginHolds } from '../hub/pacing/origin-holds.js';
@@ -53,7 +53,7 @@ export interface CoreOptions {
 
 /** The inside of a runtime: everything but its listener and its beginning and end. */
 export class Core {
-  readonly hooks: Hooks;
+  readonly hooks: SubscriberHooks;
   readonly registry: Registry;
   readonly news: News;
   readonly app: CallbackApp;
@@ -78,7 +78,7 @@ export class Core {
     const { store, engine, logger, now, random } = options;
     this.#options = options;
     this.#basePaths = [options.basePath];
-    this.hooks = new Hooks(logger);
+    this.hooks = subscriberHooks(logger);
     this.underWay = new UnderWay(logger);
     const holds = new OriginHolds({ now, random });
     const withheld = new WithheldCredentials(logger);

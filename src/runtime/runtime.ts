@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Hooks } from '../delivery/hooks.js';
+import type { SubscriberHooks } from '../delivery/hook-payloads.js';
 import type { Engine } from '../engine/engine.js';
 import { ConfigurationError, WebSubError } from '../errors.js';
 import type { Listener } from '../http/listen/listener.js';
@@ -57,7 +57,7 @@ export class Runtime implements SubscriberRuntime {
   readonly nodeHandler: (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void;
   readonly subscriptions: Subscriptions;
   readonly deadLetters: DeadLetterList;
-  readonly hooks: Pick<Hooks, 'on'>;
+  readonly hooks: Pick<SubscriberHooks, 'on'>;
   readonly firstRequests = new BeginOnce();
   readonly #options: RuntimeOptions;
   readonly #started: SubscriberHandlers[] = [];

@@ -4,8 +4,7 @@ import type { DeliveryOptions } from '../../src/delivery/delivery-options.js';
 import type { DeliveryTarget } from '../../src/delivery/delivery-target.js';
 import { SubscriptionDeletedError } from '../../src/errors.js';
 import type { EventHandler } from '../../src/delivery/handler/event-handler.js';
-import type { HookPayload } from '../../src/delivery/hook-payloads.js';
-import { Hooks } from '../../src/delivery/hooks.js';
+import { type HookPayload, subscriberHooks } from '../../src/delivery/hook-payloads.js';
 import type { Entry } from '../../src/subscription/registry/registry.js';
 import { deferred, FakeWorld } from '../kit/fake-world.js';
 import { entryOf, grant, storedEvent } from './message/reception.js';
@@ -22,7 +21,7 @@ function setUp(
 ) {
   const world = new FakeWorld();
   let isFailing = false;
-  const hooks = new Hooks(world.logger);
+  const hooks = subscriberHooks(world.logger);
   const calls: string[] = [];
   const target: DeliveryTarget = {
     name: 'news',

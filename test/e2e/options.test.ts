@@ -19,7 +19,7 @@ import {
   type HookPayload,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { HOOK_NAMES } from '../../src/delivery/hooks.js';
+import { HOOK_NAMES } from '../../src/delivery/hook-payloads.js';
 import { embeddedEngine } from '../../src/engine/embedded.js';
 import { start } from '../../src/runtime/lifecycle/start-service.js';
 import { recordingLogger } from '../kit/recording-logger.js';

@@ -9,7 +9,7 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { HOOK_NAMES } from '../../src/delivery/hooks.js';
+import { HOOK_NAMES } from '../../src/delivery/hook-payloads.js';
 import { FakeWorld } from '../kit/fake-world.js';
 import { quiet } from '../kit/news-service.js';
 

@@ -10,7 +10,7 @@ import type { DeliveryTarget } from '../delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
 import { failedPollMs } from './failed-poll.js';
 import { notBefore } from './held-topic.js';
-import type { Hooks } from '../hooks.js';
+import type { SubscriberHooks } from '../hook-payloads.js';
 import type { JustRead } from './just-read.js';
 import { topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';
@@ -29,7 +29,7 @@ const BUSY_MS = 1_000;
 
 /** Dependencies of polling. */
 export interface PollingOptions extends FetchingOptions {
-  readonly hooks: Hooks;
+  readonly hooks: SubscriberHooks;
   readonly justRead: Pick<JustRead, 'take' | 'drop'>;
   /** Whether a gap is to be made up for first. */
   readonly isCatchingUp: (subscriptionId: string) => boolean;

@@ -1,4 +1,4 @@
-import type { Hooks } from '../../delivery/hooks.js';
+import type { SubscriberHooks } from '../../delivery/hook-payloads.js';
 import { OnceAMinute } from '../../delivery/once-a-minute.js';
 import { SignatureError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
@@ -10,7 +10,7 @@ import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/s
 /** Dependencies of {@link Rejections}. */
 export interface RejectionsOptions {
   readonly registry: Pick<Registry, 'apply'>;
-  readonly hooks: Hooks;
+  readonly hooks: SubscriberHooks;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;

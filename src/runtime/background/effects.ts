@@ -1,4 +1,4 @@
-import type { Hooks } from '../../delivery/hooks.js';
+import type { SubscriberHooks } from '../../delivery/hook-payloads.js';
 import type { OriginHolds } from '../../hub/pacing/origin-holds.js';
 import type { Pacing } from '../../hub/pacing/pacing.js';
 import type { Logger } from '../../logger.js';
@@ -21,7 +21,7 @@ export interface EffectOptions {
   readonly pacing: Pacing;
   /** Origins that are left alone. */
   readonly holds: Pick<OriginHolds, 'release'>;
-  readonly hooks: Hooks;
+  readonly hooks: SubscriberHooks;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;

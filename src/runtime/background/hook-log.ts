@@ -1,5 +1,4 @@
-import type { HookPayload } from '../../delivery/hook-payloads.js';
-import type { Hooks } from '../../delivery/hooks.js';
+import type { HookPayload, SubscriberHooks } from '../../delivery/hook-payloads.js';
 import type { Logger } from '../../logger.js';
 import type { HookEffect } from '../../subscription/machine/hook-effect.js';
 import { errorOf } from '../../subscription/record/failure.js';
@@ -50,7 +49,7 @@ export function announce(
     logger,
     now,
     isClosing,
-  }: { entry: Entry; hooks: Hooks; logger: Logger; now: () => number; isClosing: () => boolean },
+  }: { entry: Entry; hooks: SubscriberHooks; logger: Logger; now: () => number; isClosing: () => boolean },
 ): void {
   const { name, grantId } = effect;
   const grant = record.grants.find(({ id }) => id === grantId) ?? effect.forgotten;
@@ -70,7 +69,7 @@ export function announce(
 
 /** Calls the listeners. The types of the payloads say what each hook always tells. */
 function emitHook(
-  hooks: Hooks,
+  hooks: SubscriberHooks,
   effect: HookEffect,
   grant: GrantRecord | undefined,
   subject: () => Pick<HookPayload, 'subscription' | 'at'>,

@@ -4,7 +4,7 @@ import { DeadLetters } from '../../delivery/inbox/dead-letters.js';
 import { Delivery } from '../../delivery/delivery.js';
 import type { DeliveryTarget } from '../../delivery/delivery-target.js';
 import type { FetchingOptions } from '../../delivery/fetch/fetching-options.js';
-import type { Hooks } from '../../delivery/hooks.js';
+import type { SubscriberHooks } from '../../delivery/hook-payloads.js';
 import { Inbox } from '../../delivery/inbox/inbox.js';
 import { JustRead } from '../../delivery/fetch/just-read.js';
 import { MarkedEvents } from '../../delivery/crash-guard/marked-events.js';
@@ -40,7 +40,7 @@ export interface NewsOptions {
   /** From 0 to 1. */
   readonly random: () => number;
   readonly registry: Registry;
-  readonly hooks: Hooks;
+  readonly hooks: SubscriberHooks;
   readonly underWay: UnderWay;
   readonly pacing: Pacing;
   readonly withheld: WithheldCredentials;

@@ -1,5 +1,4 @@
-import type { HookPayload } from '../../delivery/hook-payloads.js';
-import type { Hooks } from '../../delivery/hooks.js';
+import type { HookPayload, SubscriberHooks } from '../../delivery/hook-payloads.js';
 import { WebSubError } from '../../errors.js';
 import { nextAskAt } from '../../subscription/machine/steps/due.js';
 import type { Registry } from '../../subscription/registry/registry.js';
@@ -17,7 +16,7 @@ const MOST_NAMED = 20;
 /** What readiness works with. */
 export interface ReadinessOptions {
   readonly registry: Registry;
-  readonly hooks: Hooks;
+  readonly hooks: SubscriberHooks;
   /** Whether the code has the service: others are left alone. */
   readonly serves: (service: string) => boolean;
   /** Open when the declared subscriptions are there. */

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { HookPayload } from '../../../src/delivery/hook-payloads.js';
-import { HOOK_NAMES, Hooks } from '../../../src/delivery/hooks.js';
+import { HOOK_NAMES, type HookPayload, subscriberHooks } from '../../../src/delivery/hook-payloads.js';
 import { announce } from '../../../src/runtime/background/hook-log.js';
 import { Counters } from '../../../src/subscription/record/counters.js';
 import type { TransitionHook } from '../../../src/subscription/machine/hook-effect.js';
@@ -27,7 +26,7 @@ function announced(
   isClosing = false,
 ): { readonly logger: RecordingLogger; readonly heard: readonly HookPayload[] } {
   const logger = recordingLogger();
-  const hooks = new Hooks(logger);
+  const hooks = subscriberHooks(logger);
   const heard: HookPayload[] = [];
   hooks.on(effect.name, (payload) => void heard.push(payload));
   const entry = { record, counters: new Counters(record.id, new Set()), keys: [] };

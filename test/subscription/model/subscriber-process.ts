@@ -1,4 +1,4 @@
-import { Hooks } from '../../../src/delivery/hooks.js';
+import { subscriberHooks } from '../../../src/delivery/hook-payloads.js';
 import type { CallbackOptions, CallbackService } from '../../../src/http/callback.js';
 import type { CallbackRequest } from '../../../src/http/callback-request.js';
 import type { IntentHandlers } from '../../../src/http/intent/intent-handlers.js';
@@ -75,7 +75,7 @@ export class SubscriberProcess {
     this.#engine = embeddedEngine({ now });
     const running = new UnderWay(logger);
     const pacing = new Pacing(8, new AbortController().signal);
-    const hooks = new Hooks(logger);
+    const hooks = subscriberHooks(logger);
     const begun = latch();
     begun.open();
     const client = this.#client();

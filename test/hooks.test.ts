@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import type { HookListener, HookPayload } from '../../src/delivery/hook-payloads.js';
-import { HOOK_NAMES, Hooks } from '../../src/delivery/hooks.js';
-import { newSubscription } from '../../src/subscription/record/record.js';
-import { subscriptionSnapshot } from '../../src/subscription/record/snapshot-of.js';
+import { HOOK_NAMES, subscriberHooks, type HookListener, type HookPayload } from '../src/delivery/hook-payloads.js';
+import { Hooks } from '../src/hooks.js';
+import { newSubscription } from '../src/subscription/record/record.js';
+import { subscriptionSnapshot } from '../src/subscription/record/snapshot-of.js';
 import { ConfigurationError } from 'websub-subscriber';
-import { FakeWorld } from '../kit/fake-world.js';
+import { FakeWorld } from './kit/fake-world.js';
 
 const record = newSubscription({ id: 's', service: 'a', target: 'https://a.example', declared: true, createdAt: 0 });
-const payload: HookPayload = {
+const payload: HookPayload<'unsubscribed'> = {
   subscription: subscriptionSnapshot(record, {
     received: 0,
     rejected: 0,
@@ -22,10 +22,10 @@ const payload: HookPayload = {
 
 function setUp() {
   const world = new FakeWorld();
-  const hooks = new Hooks(world.logger);
+  const hooks = subscriberHooks(world.logger);
   let made = 0;
   const emit = (): void =>
-    hooks.emit('verified', () => {
+    hooks.emit('unsubscribed', () => {
       made += 1;
       return payload;
     });
@@ -35,28 +35,28 @@ function setUp() {
 test('a listener is called with the payload, which is made only where somebody listens, and once for all', () => {
   const { hooks, emit, made } = setUp();
   emit();
-  expect([made(), hooks.has('verified')]).toEqual([0, false]);
+  expect([made(), hooks.has('unsubscribed')]).toEqual([0, false]);
   const seen: HookPayload[] = [];
-  hooks.on('verified', (given) => seen.push(given));
-  hooks.on('verified', (given) => seen.push(given));
+  hooks.on('unsubscribed', (given) => seen.push(given));
+  hooks.on('unsubscribed', (given) => seen.push(given));
   hooks.on('denied', () => expect.unreachable());
   emit();
   expect(seen).toEqual([payload, payload]);
-  expect([made(), hooks.has('verified')]).toEqual([1, true]);
+  expect([made(), hooks.has('unsubscribed')]).toEqual([1, true]);
 });
 
 test('the off function takes off its own registration, also of a listener that was given twice', () => {
   const { hooks, emit, made } = setUp();
   let calls = 0;
   const listener: HookListener = () => (calls += 1);
-  const offs = [hooks.on('verified', listener), hooks.on('verified', listener)];
+  const offs = [hooks.on('unsubscribed', listener), hooks.on('unsubscribed', listener)];
   offs[0]?.();
   offs[0]?.();
   emit();
   expect(calls).toBe(1);
   offs[1]?.();
   emit();
-  expect([calls, made(), hooks.has('verified')]).toEqual([1, 1, false]);
+  expect([calls, made(), hooks.has('unsubscribed')]).toEqual([1, 1, false]);
 });
 
 test.each([
@@ -65,13 +65,13 @@ test.each([
 ])('a listener that %s is logged, and the others are called', async (_what, listener) => {
   const { hooks, world, emit } = setUp();
   let calls = 0;
-  hooks.on('verified', listener);
-  hooks.on('verified', () => (calls += 1));
+  hooks.on('unsubscribed', listener);
+  hooks.on('unsubscribed', () => (calls += 1));
   emit();
   expect(calls).toBe(1);
   await expect
     .poll(() => world.lines)
-    .toEqual([{ level: 'error', fields: { hook: 'verified', err: new Error('a bug') }, message: 'a hook failed' }]);
+    .toEqual([{ level: 'error', fields: { hook: 'unsubscribed', err: new Error('a bug') }, message: 'a hook failed' }]);
 });
 
 test('a listener added by a listener is called from the next time on', () => {
@@ -79,9 +79,9 @@ test('a listener added by a listener is called from the next time on', () => {
   let calls = 0;
   const addAnother: HookListener = () => {
     calls += 1;
-    hooks.on('verified', addAnother);
+    hooks.on('unsubscribed', addAnother);
   };
-  hooks.on('verified', addAnother);
+  hooks.on('unsubscribed', addAnother);
   emit();
   expect(calls).toBe(1);
   emit();
@@ -94,7 +94,7 @@ test('a name that no hook has, and what cannot be called, are refused', () => {
     Reflect.apply(Hooks.prototype.on.bind(hooks), undefined, [name, listener]);
   expect(() => on('verify', () => {})).toThrow(ConfigurationError);
   expect(() => on('verify', () => {})).toThrow(`There is no hook "verify"; there are ${HOOK_NAMES.join(', ')}.`);
-  expect(() => on('verified', undefined)).toThrow('A listener of the hook "verified" is no function.');
+  expect(() => on('unsubscribed', undefined)).toThrow('A listener of the hook "unsubscribed" is no function.');
 });
 
 function throws(error: Error): never {
@@ -103,8 +103,8 @@ function throws(error: Error): never {
 
 test('a payload that cannot be made is logged, and nobody else notices', () => {
   const { hooks, world } = setUp();
-  hooks.on('verified', () => expect.unreachable());
-  hooks.emit('verified', () => {
+  hooks.on('unsubscribed', () => expect.unreachable());
+  hooks.emit('unsubscribed', () => {
     throw new Error('no payload');
   });
   expect(world.logged('a hook failed')).toHaveLength(1);
