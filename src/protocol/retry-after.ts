@@ -1,6 +1,9 @@
 // Date.parse alone would take "1.5" for a day in January.
 const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /;
 
+/** A longer `Retry-After` of a hub or publisher counts as this, in seconds (PROTOCOL D13, S3). */
+export const LONGEST_RETRY_AFTER_SECONDS = 86_400;
+
 /**
  * The seconds that a `Retry-After` header asks to wait: given as such, or as a date (RFC 9110, section 10.2.3).
  *

@@ -1,10 +1,10 @@
 import type { Timetable } from '../../engine/engine.js';
 import { selected } from '../../engine/slices.js';
 import { isFinal, type TopicContent } from '../../hub/discovery/fetch-topic.js';
-import { backoffMs, FAILURE_BACKOFF } from '../../subscription/backoff.js';
 import type { FetchedRecord, GrantRecord } from '../../subscription/record/record.js';
 import type { Entry } from '../../subscription/registry/registry.js';
 import { isAsking } from '../../subscription/machine/state.js';
+import { retryWaitMs, TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
 import type { CheckedDeliveryConfig } from '../delivery-config.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
@@ -14,12 +14,6 @@ import { newAfter, topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';
 import { WaitingEntries, type PiecesOf } from './waiting-entries.js';
 import type { WaitingEvent } from '../inbox/waiting-events.js';
-
-/** A topic that cannot be had for so long is not tried any more, in milliseconds. */
-const GIVE_UP_AFTER_MS = 86_400_000;
-
-/** A topic whose turn it is not yet is looked at again after so many milliseconds. */
-const BUSY_MS = 1_000;
 
 /** A gap that is to be made up for. Times are epoch milliseconds. */
 interface Gap {
@@ -58,7 +52,7 @@ export class CatchUp {
     this.#due = engine.timetable((id) => {
       begin(`${id} catch-up`, () => this.#run(id), 'what was missed could not be fetched');
     });
-    engine.onSetBack(() => this.#due.noLaterThan(now() + FAILURE_BACKOFF.capMs));
+    engine.onSetBack(() => this.#due.noLaterThan(now() + TOPIC_FETCH.capMs));
   }
 
   /**
@@ -116,7 +110,7 @@ export class CatchUp {
     }
     const fetch = (): Promise<void> => this.#fetch(gap, target, entry, grant);
     const run = await this.#options.marked.run(entry.record, grant.topic, fetch);
-    if (run === 'busy') this.#due.set(id, this.#options.now() + BUSY_MS);
+    if (run === 'busy') this.#due.set(id, this.#options.now() + TOPIC_BUSY_MS);
     if (run === 'skipped') await this.#skip(id, gap);
   }
 
@@ -135,7 +129,7 @@ export class CatchUp {
       of = content === undefined ? (known ?? of) : { ...of, ...content.validators };
     } catch (error) {
       if (this.#options.isClosing()) return;
-      const isWorthwhile = !isFinal(error) && now() - gap.wantedAt < GIVE_UP_AFTER_MS;
+      const isWorthwhile = !isFinal(error) && now() - gap.wantedAt < TOPIC_FETCH.giveUpAfterMs;
       const fields = { subscription: id, topic, err: error };
       const since = new Date(gap.since).toISOString();
       if (isWorthwhile) {
@@ -213,7 +207,7 @@ export class CatchUp {
     if (this.#gaps.get(id) !== gap) return;
     const { now, random, apply } = this.#options;
     const attempts = gap.attempts + 1;
-    this.#due.set(id, Math.max(now() + backoffMs(attempts, random(), FAILURE_BACKOFF), earliest));
+    this.#due.set(id, Math.max(now() + retryWaitMs(attempts, random(), TOPIC_FETCH), earliest));
     await apply(id, { type: 'missed', since: gap.since });
     if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts });
   }

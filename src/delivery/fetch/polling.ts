@@ -6,9 +6,9 @@ import type { FetchedRecord, GrantRecord, SubscriptionRecord } from '../../subsc
 import type { Entry } from '../../subscription/registry/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 import { isAsking, isWorking } from '../../subscription/machine/state.js';
+import { halfJitterWaitMs, TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
-import { failedPollMs } from './failed-poll.js';
 import { notBefore } from './held-topic.js';
 import type { SubscriberHooks } from '../hook-payloads.js';
 import type { JustRead } from './just-read.js';
@@ -23,9 +23,6 @@ const RESUBSCRIBED_EVERY_MS = 3_600_000;
 
 /** What is known of a topic is noted again when it is so old, in milliseconds. */
 const NOTED_EVERY_MS = 86_400_000;
-
-/** A topic whose turn it is not yet is looked at again after so many milliseconds. */
-const BUSY_MS = 1_000;
 
 /** Dependencies of polling. */
 export interface PollingOptions extends FetchingOptions {
@@ -98,7 +95,7 @@ export class Polling {
         if (await this.#poll({ entry, target, grant })) next = now() + graceMs(target);
       };
       const run = await this.#options.marked.run(entry.record, grant.topic, poll);
-      if (run === 'busy') next = now() + BUSY_MS;
+      if (run === 'busy') next = now() + TOPIC_BUSY_MS;
       // It begins again with the next renewal.
       if (run === 'skipped') return this.#end(id);
       if (run !== 'busy') this.#failures.delete(id);
@@ -106,7 +103,7 @@ export class Polling {
       if (isClosing()) return;
       const failures = (this.#failures.get(id) ?? 0) + 1;
       this.#failures.set(id, failures);
-      next = Math.max(next, now() + failedPollMs(intervalMs, failures, random()), notBefore(error));
+      next = Math.max(next, now() + failedPollWaitMs(intervalMs, failures, random()), notBefore(error));
       logger.warn({ subscription: id, topic: grant.topic, err: error }, 'a topic could not be polled');
     }
     this.#due.set(id, next);
@@ -243,4 +240,10 @@ export class Polling {
 
 function graceMs({ delivery }: DeliveryTarget): number {
   return Math.min(LONGEST_GRACE_MS, delivery.pollSeconds * 1000);
+}
+
+/** The wait after failed polls in a row, in milliseconds: starts at the interval, never capped below it. */
+function failedPollWaitMs(intervalMs: number, failures: number, random: number): number {
+  const capMs = Math.max(intervalMs, TOPIC_FETCH.capMs);
+  return halfJitterWaitMs(failures, random, { baseMs: intervalMs, capMs });
 }

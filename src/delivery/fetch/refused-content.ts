@@ -2,14 +2,12 @@ import type { Engine, Timetable } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
 import type { SubscriptionEvent } from '../../subscription/machine/events.js';
 import type { CallbackMatch, Entry } from '../../subscription/registry/registry.js';
+import { STORE_RETRY_MS } from '../../subscription/retry-policy.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import { OnceAMinute } from '../once-a-minute.js';
 
 /** Milliseconds between looks at whether there is room again. */
 const LOOK_EVERY_MS = 10_000;
-
-/** Milliseconds until a store is tried again that could not take a note. */
-const STORE_RETRY_MS = 60_000;
 
 /** Milliseconds over which fetches and renewals are spread once there is room again. */
 const SPREAD_MS = 600_000;

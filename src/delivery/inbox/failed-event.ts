@@ -1,6 +1,6 @@
 import { UnrecoverableEventError } from '../../errors.js';
 import { reasonOf } from '../../store/store-failure.js';
-import { backoffMs, FAILURE_BACKOFF } from '../../subscription/backoff.js';
+import { HANDLER, retryWaitMs } from '../../subscription/retry-policy.js';
 import { textOf } from '../handler/handler-run.js';
 import { notBefore } from '../fetch/held-topic.js';
 import type { StoredEvent } from './stored-event.js';
@@ -33,7 +33,7 @@ export function failedEvent(
     return { ...event, attempts, errors, nextAttemptAt: at, deadSince: at, deadCause: 'unrecoverable' };
   }
   const end = (event.triedSince ?? event.receivedAt) + retryForSeconds * 1000;
-  const backoff = at + backoffMs(attempts, random, FAILURE_BACKOFF);
+  const backoff = at + retryWaitMs(attempts, random, HANDLER);
   // The last try is at the end of the time, not before it.
   const nextAttemptAt = Math.min(Math.max(backoff, notBefore(error)), Math.max(at, end));
   return { ...event, attempts, errors, nextAttemptAt, deadSince: at >= end ? at : undefined };

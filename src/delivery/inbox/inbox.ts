@@ -2,7 +2,7 @@ import type { Timetable } from '../../engine/engine.js';
 import { breaks } from '../../engine/slices.js';
 import { storeFailure } from '../../store/store-failure.js';
 import { within } from '../../store/time-limit.js';
-import { FAILURE_BACKOFF } from '../../subscription/backoff.js';
+import { HANDLER, STORE_RETRY_MS } from '../../subscription/retry-policy.js';
 import { AtHand } from './at-hand.js';
 import { crashedEvent, failedEvent, revivedEvent } from './failed-event.js';
 import { outcomeOf } from './failing-code.js';
@@ -12,8 +12,6 @@ import { Lines, type Place } from './lines.js';
 import { decodeEvent, encodeEvent, readEvent, type StoredEvent } from './stored-event.js';
 import { WaitingEvents } from './waiting-events.js';
 import { Withdrawals } from './withdrawals.js';
-
-const STORE_RETRY_MS = 60_000;
 
 /** Events that the hub was told 2xx about and whose handler has not succeeded: kept in the store and tried again. */
 export class Inbox {
@@ -213,7 +211,7 @@ export class Inbox {
 
   /** No wait is longer than that: by a clock that was set back meanwhile it would be. */
   #latest(): number {
-    return this.#options.now() + FAILURE_BACKOFF.capMs;
+    return this.#options.now() + HANDLER.capMs;
   }
 
   #ready(id: string): void {

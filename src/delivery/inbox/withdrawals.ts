@@ -1,8 +1,7 @@
 import type { Engine, Timetable } from '../../engine/engine.js';
 import type { RecordStore } from '../../store/record-store.js';
+import { STORE_RETRY_MS } from '../../subscription/retry-policy.js';
 
-/** How long a store that was too slow is left alone, in milliseconds. */
-const PAUSE_MS = 60_000;
 /** In an outage there may be any number. */
 const MOST = 10_000;
 
@@ -28,7 +27,7 @@ export class Withdrawals {
   }
 
   add(id: string): void {
-    if (this.#due.size < MOST) this.#due.set(id, this.#options.now() + PAUSE_MS);
+    if (this.#due.size < MOST) this.#due.set(id, this.#options.now() + STORE_RETRY_MS);
   }
 
   async #remove(id: string): Promise<void> {

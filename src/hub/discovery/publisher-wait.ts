@@ -1,11 +1,8 @@
 import { ResourceDiscoveryFailedError } from '../../errors.js';
-import { retryAfterSeconds } from '../../protocol/retry-after.js';
+import { LONGEST_RETRY_AFTER_SECONDS, retryAfterSeconds } from '../../protocol/retry-after.js';
 import { discoveryFailure } from './discovery-failure.js';
 import type { DocumentRequest } from './document.js';
 import type { OutboundResponse } from '../http/http.js';
-
-/** A publisher may ask to be left alone for so long at most, in seconds (PROTOCOL D13). */
-const LONGEST_WAIT_SECONDS = 86_400;
 
 /** The failure of a fetch, with how long the publisher asks to wait where it answered 429 or 503. */
 export function withRetryAfter(
@@ -16,7 +13,7 @@ export function withRetryAfter(
   if (!(error instanceof ResourceDiscoveryFailedError) || (status !== 429 && status !== 503)) return error;
   const asked = retryAfterSeconds(headers.get('retry-after'), now()) ?? 0;
   if (asked <= 0) return error;
-  const seconds = Math.min(asked, LONGEST_WAIT_SECONDS);
+  const seconds = Math.min(asked, LONGEST_RETRY_AFTER_SECONDS);
   const { message, reason, cause } = error;
   const told = `${message}. It asks to wait ${seconds} s before the next try (Retry-After)`;
   return discoveryFailure(reason, told, {

@@ -1,7 +1,7 @@
 import { originOf } from '../http/own-origin.js';
 
-/** A hub that answers 429 is left alone for so long at most, in milliseconds (PROTOCOL S3). */
-const LONGEST_HOLD_MS = 3_600_000;
+/** A longer `Retry-After` of a 429 holds an origin back for this many milliseconds (PROTOCOL S3). */
+export const LONGEST_RATE_LIMIT_MS = 3_600_000;
 
 /** Requests that were held back are spread over so many milliseconds afterwards. */
 const SPREAD_MS = 60_000;
@@ -78,7 +78,7 @@ export class OriginHolds {
   hold(url: string, retryAfterSeconds: number): number | undefined {
     if (retryAfterSeconds <= 0) return undefined;
     const now = this.#options.now();
-    const until = now + Math.min(retryAfterSeconds * 1000, LONGEST_HOLD_MS);
+    const until = now + Math.min(retryAfterSeconds * 1000, LONGEST_RATE_LIMIT_MS);
     const origin = originOf(url);
     const held = this.#heldAt(origin);
     if (held !== undefined) {
@@ -138,7 +138,7 @@ export class OriginHolds {
     if (hold === undefined) return undefined;
     const leftMs = hold.until - this.#options.now();
     // By a clock that was set back it would last for longer than it was meant to.
-    if (leftMs > 0 && leftMs <= LONGEST_HOLD_MS) return hold;
+    if (leftMs > 0 && leftMs <= LONGEST_RATE_LIMIT_MS) return hold;
     this.#holds.delete(origin);
     return undefined;
   }

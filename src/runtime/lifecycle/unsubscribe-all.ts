@@ -2,13 +2,11 @@ import type { HookPayload } from '../../delivery/hook-payloads.js';
 import { SubscriptionInitiationError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
+import { SHUTDOWN_RETRY_MS } from '../../subscription/retry-policy.js';
 import { within } from './bounded.js';
 import type { Core } from '../core.js';
 import { Outstanding } from './outstanding.js';
 import type { StopOptions } from '../subscriber-runtime.js';
-
-/** A hub that did not take the request to stop is asked once more after so many milliseconds. */
-const AGAIN_AFTER_MS = 1_000;
 
 /**
  * Asks hubs to stop sending, and waits until each has verified or failed, or the signal says that time is up. What is
@@ -52,7 +50,7 @@ export async function unsubscribeAll(
     if (!leaves.has(subscription.service) || grant === undefined) return;
     // A hub that took the request may still verify it. One that did not is asked once more.
     if (!(error instanceof SubscriptionInitiationError) || failures.count(grant.id) > 1) return;
-    again.add(setTimeout(() => void leave(subscription), AGAIN_AFTER_MS));
+    again.add(setTimeout(() => void leave(subscription), SHUTDOWN_RETRY_MS));
   };
   // When a hook is called, its effects may not have begun.
   const soon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);

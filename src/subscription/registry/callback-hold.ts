@@ -1,4 +1,4 @@
-import { FAILOVER_AFTER } from '../backoff.js';
+import { FAILOVER_AFTER } from '../retry-policy.js';
 import type { GrantRecord } from '../record/record.js';
 import { isHeld, isOver } from '../machine/state.js';
 

@@ -19,6 +19,7 @@ import { storedSubscriptions } from '../record/stored-subscription.js';
 import type { ServiceTerms } from '../terms.js';
 import { isToBeSwept, swept } from '../record/tombstones.js';
 import { transition } from '../machine/transition.js';
+import { STORE_RETRY_MS } from '../retry-policy.js';
 
 export type { CallbackMatch, Entry } from './callback-index.js';
 
@@ -182,7 +183,7 @@ export class Registry {
     const { logger, now } = this.#options;
     this.apply(id, { type: 'due' }).catch((error: unknown) => {
       logger.error({ subscription: id, err: error }, 'due work could not be done: tried again in a minute');
-      this.#due.set(id, now() + 60_000);
+      this.#due.set(id, now() + STORE_RETRY_MS);
     });
   }
 

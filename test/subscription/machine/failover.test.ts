@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FAILOVER_AFTER } from '../../../src/subscription/backoff.js';
+import { FAILOVER_AFTER } from '../../../src/subscription/retry-policy.js';
 import { dueAt } from '../../../src/subscription/machine/steps/due.js';
 import { failure, HUB, SECOND_HUB, verifying, type Life } from './life.js';
 

@@ -1,15 +1,10 @@
 import type { TransitionContext } from '../events.js';
 import { lateVerificationMs } from './lease.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
+import { HUB_REFUSED, LONGEST_WAIT_MS } from '../../retry-policy.js';
 
 /** Clocks are put right by so much without anything to be done about it, in milliseconds. */
 const TOLERANCE_MS = 60_000;
-
-/** No hub is asked later under another callback than so long after an unasked denial (PROTOCOL N1), in milliseconds. */
-const LONGEST_QUESTION_MS = 120_000;
-
-/** No try waits for longer (PROTOCOL L2, S3), in milliseconds. */
-const LONGEST_WAIT_MS = 86_400_000;
 
 /** Times of past events: none of them can lie in the future. */
 const MARKS = ['askedAt', 'deniedAt', 'grantedAt', 'questionedAt', 'broughtForwardAt', 'hubErrorAt'] as const;
@@ -88,7 +83,7 @@ function isQuestionLate(
     ? []
     : record.grants.filter((grant) => grant.advertisedHub === advertisedHub);
   const waitsUntil = waits.map(({ nextAttemptAt = 0, notBefore = 0 }) => Math.max(nextAttemptAt, notBefore));
-  const latest = Math.max(clock.now + LONGEST_QUESTION_MS, ...waitsUntil) + TOLERANCE_MS;
+  const latest = Math.max(clock.now + HUB_REFUSED.firstMs, ...waitsUntil) + TOLERANCE_MS;
   return askAfreshAt !== undefined && askAfreshAt > latest;
 }
 

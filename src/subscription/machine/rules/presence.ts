@@ -1,4 +1,4 @@
-import { FAILOVER_AFTER } from '../../backoff.js';
+import { FAILOVER_AFTER } from '../../retry-policy.js';
 import type { TransitionContext } from '../events.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { isAsked, isDeniedUnasked, isHeld, isQuestioned, isWorking } from '../state.js';

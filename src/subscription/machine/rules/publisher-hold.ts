@@ -1,9 +1,7 @@
 import { ResourceDiscoveryFailedError } from '../../../errors.js';
 import { isSameTopic } from '../../../protocol/hub-query.js';
 import type { PublisherHold, SubscriptionRecord } from '../../record/record.js';
-
-/** A publisher is left alone for so long at most, in milliseconds. A longer hold means that the clock was set back: it is ignored. */
-const LONGEST_HOLD_MS = 86_400_000;
+import { LONGEST_RETRY_AFTER_MS } from '../../retry-policy.js';
 
 /** The present target and topic, and one former URL of each. */
 const MOST_HOLDS = 4;
@@ -16,7 +14,7 @@ export function heldUntil({ publisherHolds = [] }: SubscriptionRecord, url: stri
 /** The hold that a failed fetch begins; undefined where its publisher asked for none. */
 export function holdOf(error: unknown, url: string, now: number): PublisherHold | undefined {
   if (!(error instanceof ResourceDiscoveryFailedError) || error.retryAfterSeconds === undefined) return undefined;
-  return { url, until: now + Math.min(error.retryAfterSeconds * 1000, LONGEST_HOLD_MS) };
+  return { url, until: now + Math.min(error.retryAfterSeconds * 1000, LONGEST_RETRY_AFTER_MS) };
 }
 
 /** The record with one more hold, and without those that are over. */
@@ -32,6 +30,7 @@ export function withoutHolds(record: SubscriptionRecord): SubscriptionRecord {
   return record.publisherHolds === undefined ? record : { ...record, publisherHolds: undefined };
 }
 
+/** A hold that lasts longer than allowed was set by a clock that has since been set back: it is ignored. */
 function isHeld({ until }: PublisherHold, now: number): boolean {
-  return until > now && until <= now + LONGEST_HOLD_MS;
+  return until > now && until <= now + LONGEST_RETRY_AFTER_MS;
 }

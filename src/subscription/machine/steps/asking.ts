@@ -1,5 +1,5 @@
 import { askAfresh, mayAskAfresh } from './fresh-grant.js';
-import { backoffMs, FAILOVER_AFTER, FAILOVERS_AT_ONCE, FAILURE_BACKOFF } from '../../backoff.js';
+import { FAILOVER_AFTER, FAILOVERS_AT_ONCE, HUB_UNREACHABLE, retryWaitMs } from '../../retry-policy.js';
 import { andThen, counted, leaving, noted, request, unchanged, withGrant } from '../changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
 import { grantAt } from '../rules/grant-at.js';
@@ -123,7 +123,7 @@ export function toNextHub(record: SubscriptionRecord, hub: string, context: Tran
   const further = passed.passedOver.length - FAILOVERS_AT_ONCE;
   if (further > 0) {
     // A long list of hubs that refuse is not gone through in one go: the publisher may have written anything into it.
-    return unchanged({ ...passed, nextAttemptAt: now + backoffMs(further, random, FAILURE_BACKOFF) });
+    return unchanged({ ...passed, nextAttemptAt: now + retryWaitMs(further, random, HUB_UNREACHABLE) });
   }
   return askNext(passed, context);
 }
@@ -244,6 +244,6 @@ function withoutSchedule(grant: GrantRecord): GrantRecord {
 }
 
 function later(record: SubscriptionRecord, { now, random }: TransitionContext, notBefore = 0): Transition {
-  const nextAttemptAt = Math.max(now + backoffMs(record.attempts, random, FAILURE_BACKOFF), notBefore);
+  const nextAttemptAt = Math.max(now + retryWaitMs(record.attempts, random, HUB_UNREACHABLE), notBefore);
   return unchanged({ ...record, nextAttemptAt });
 }

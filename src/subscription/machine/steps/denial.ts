@@ -1,6 +1,6 @@
 import { toNextHub } from './asking.js';
 import { attempted, noted, unchanged, withGrant } from '../changes.js';
-import { refusalWaitMs } from '../../backoff.js';
+import { refusalWaitMs } from '../../retry-policy.js';
 import type { SubscriptionEvent, Transition, TransitionContext } from '../events.js';
 import { grantAt, keepsItsCallback } from '../rules/grant-at.js';
 import { isPresent, isServed } from '../rules/presence.js';

@@ -2,11 +2,9 @@ import { unchanged, withGrant } from '../changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
 import { withoutHolds } from '../rules/publisher-hold.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
+import { LONGEST_DEFERRAL_MS } from '../../retry-policy.js';
 import { isAsking, isOver, isWorking } from '../state.js';
 import { withoutWaiting } from '../rules/successor.js';
-
-/** No request is held back for longer, in milliseconds. One that seems to be was put off by another clock. */
-const LONGEST_HOLD_MS = 7_200_000;
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 type RequestEffect = Extract<Effect, { type: 'request' }>;
@@ -46,9 +44,9 @@ function isWaitingToLeave(record: SubscriptionRecord, grant: GrantRecord, reques
   return requestId === undefined && nextAttemptAt !== undefined;
 }
 
-/** Whether the request for a grant was put off, and its time has not come. */
+/** Whether the request for a grant was put off, and its time has not come. A longer wait is another clock's. */
 function isHeldBack({ heldUntil = 0 }: GrantRecord, now: number): boolean {
-  return heldUntil > now && heldUntil <= now + LONGEST_HOLD_MS;
+  return heldUntil > now && heldUntil <= now + LONGEST_DEFERRAL_MS;
 }
 
 /**

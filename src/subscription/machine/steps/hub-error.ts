@@ -1,4 +1,4 @@
-import { FASTEST_MS } from '../../backoff.js';
+import { SHORTEST_WAIT_MS } from '../../retry-policy.js';
 import { unchanged, withGrant } from '../changes.js';
 import type { SubscriptionEvent, Transition, TransitionContext } from '../events.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
@@ -37,7 +37,7 @@ export function hubErrorReported(
   // A longer wait, as after a refused renewal, is kept. A planned renewal is not put off.
   const earliest = isPutOff(grant) ? (grant.nextAttemptAt ?? 0) : 0;
   const isPlanned = grant.nextAttemptAt === undefined && grant.askAfreshAt === undefined;
-  const latest = isPlanned ? Math.max(grant.renewsAt ?? Infinity, context.now + FASTEST_MS) : Infinity;
+  const latest = isPlanned ? Math.max(grant.renewsAt ?? Infinity, context.now + SHORTEST_WAIT_MS) : Infinity;
   const reached = withGrant(failed, grantId, (one) =>
     one.nextAttemptAt === undefined
       ? one

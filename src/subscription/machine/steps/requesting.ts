@@ -1,6 +1,14 @@
 import { settled } from './answering.js';
 import { askNext, hubsLeft, isOtherSooner, toNextHub } from './asking.js';
-import { backoffMs, FAILOVER_AFTER, FAILURE_BACKOFF, REFUSAL_BACKOFF, refusalWaitMs } from '../../backoff.js';
+import {
+  FAILOVER_AFTER,
+  HUB_UNREACHABLE,
+  LONGEST_RETRY_AFTER_MS,
+  refusalWaitMs,
+  RETRY_AFTER_SPREAD_MS,
+  retryWaitMs,
+  UNSUBSCRIBE_REFUSED,
+} from '../../retry-policy.js';
 import { andThen, counted, noted, unchanged, withGrant } from '../changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
 import { NOTHING_PLANNED } from '../rules/guard.js';
@@ -12,11 +20,6 @@ import { predecessorOf, withoutSuccessor, withoutWaiting } from '../rules/succes
 import { withPendingSecret } from '../rules/secrets.js';
 import { doneByAnswer, endedByRefusal } from './settled-by-status.js';
 import { hasLapsed, isAsking, isHeld, isOver, isWorking } from '../state.js';
-
-const LONGEST_RETRY_AFTER_MS = 86_400_000;
-
-/** Requests that were answered 429 are spread over so many milliseconds when they may leave again. */
-const SPREAD_MS = 60_000;
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 
@@ -157,7 +160,7 @@ export function requestFailed(
   const hook: Effect = { type: 'hook', name: 'failed', grantId, failure };
   const told = (reached: SubscriptionRecord): Transition => ({ record: reached, effects: [hook] });
   const isSpread = status === 429 && retryAfterMs > 0 && !isLeaving;
-  const spreadMs = isSpread ? Math.floor(random * SPREAD_MS) : 0;
+  const spreadMs = isSpread ? Math.floor(random * RETRY_AFTER_SPREAD_MS) : 0;
   const ask = { failure, refused, retryAfterMs: retryAfterMs + spreadMs };
   if (isLeaving) return told(stillLeaving(next, failed, ask, context));
   if (!isHeld(grant) && !isPresent(record, grant, context) && isServed(next, context))
@@ -182,8 +185,8 @@ function stillLeaving(
   { now, random }: TransitionContext,
 ): SubscriptionRecord {
   // What is left behind hurts nobody, and its hub may be gone for good.
-  const backoff = refused || superseded === true ? REFUSAL_BACKOFF : FAILURE_BACKOFF;
-  const nextAttemptAt = now + Math.max(backoffMs(attempts, random, backoff), retryAfterMs);
+  const policy = refused || superseded === true ? UNSUBSCRIBE_REFUSED : HUB_UNREACHABLE;
+  const nextAttemptAt = now + Math.max(retryWaitMs(attempts, random, policy), retryAfterMs);
   const scheduled = withGrant(record, id, (grant) => ({ ...grant, nextAttemptAt }));
   return superseded === true ? scheduled : noted(scheduled, failure);
 }
@@ -198,7 +201,7 @@ function stillWithout(
 ): SubscriptionRecord {
   const { now, random } = context;
   const { id, attempts, refusals = 1 } = failed;
-  const backoff = refused ? refusalWaitMs(refusals, random) : backoffMs(attempts, random, FAILURE_BACKOFF);
+  const backoff = refused ? refusalWaitMs(refusals, random) : retryWaitMs(attempts, random, HUB_UNREACHABLE);
   const again = now + Math.max(backoff, retryAfterMs);
   if (refused) return withoutSuccessor(record, failed, predecessor, again, context);
   return withGrant(record, id, (grant) => ({ ...grant, nextAttemptAt: again }));
@@ -215,7 +218,7 @@ function askAgain(
   const isAll = rules.hubs === 'all';
   const backoff = refused
     ? refusalWaitMs(grant.refusals ?? 1, random)
-    : backoffMs(isAll ? grant.attempts : record.attempts, random, FAILURE_BACKOFF);
+    : retryWaitMs(isAll ? grant.attempts : record.attempts, random, HUB_UNREACHABLE);
   const nextAttemptAt = now + Math.max(backoff, retryAfterMs);
   // A hub that wants to be left alone is not waited for where another one may be asked before.
   const isLeftAlone = retryAfterMs > 0 && isOtherSooner(record, grant.advertisedHub, nextAttemptAt, context);

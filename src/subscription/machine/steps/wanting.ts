@@ -1,5 +1,5 @@
 import { isOverdue, spread, withinRenewal, withOwedRenewal } from '../rules/overdue.js';
-import { refusalWaitMs } from '../../backoff.js';
+import { refusalWaitMs } from '../../retry-policy.js';
 import { hasPathOfItsOwn } from '../../registry/callback-key.js';
 import {
   andThen,

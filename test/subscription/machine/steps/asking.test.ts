@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FAILOVER_AFTER } from '../../../../src/subscription/backoff.js';
+import { FAILOVER_AFTER } from '../../../../src/subscription/retry-policy.js';
 import { dueAt } from '../../../../src/subscription/machine/steps/due.js';
 import { stateOf } from '../../../../src/subscription/machine/state.js';
 import { active, DAY, failure, HUB, Life, SECOND_HUB, TOPIC, verifying } from '../life.js';

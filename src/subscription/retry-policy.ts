@@ -1,0 +1,114 @@
+import { LONGEST_RATE_LIMIT_MS } from '../hub/pacing/origin-holds.js';
+import { LONGEST_RETRY_AFTER_SECONDS } from '../protocol/retry-after.js';
+
+/** How the wait grows with each failure in a row. */
+export interface RetryPolicy {
+  /** Ceiling of the first wait in milliseconds. It doubles with each further failure. */
+  readonly baseMs: number;
+  /** The highest ceiling, in milliseconds. */
+  readonly capMs: number;
+}
+
+/** As {@link RetryPolicy}, with a short first wait of its own. */
+export interface RefusalPolicy extends RetryPolicy {
+  /** Ceiling of the wait after the first refusal, in milliseconds. `baseMs` is the one after the second. */
+  readonly firstMs: number;
+}
+
+/** As {@link RetryPolicy}, for retries that end. */
+export interface BoundedRetryPolicy extends RetryPolicy {
+  /** Milliseconds after which a failure is final. */
+  readonly giveUpAfterMs: number;
+}
+
+/** The hub or discovery fails: no answer, no verification, 408, 425, 429 or 5xx. Full jitter, 2 s to 1 h (PROTOCOL L2). */
+export const HUB_UNREACHABLE: RetryPolicy = { baseMs: 2_000, capMs: 3_600_000 };
+
+/** The hub denies or refuses. Half to full ceiling: 2 min, then 15 min, 30 min … 24 h (PROTOCOL N2). */
+export const HUB_REFUSED: RefusalPolicy = { firstMs: 120_000, baseMs: 900_000, capMs: 86_400_000 };
+
+/** The hub refuses to unsubscribe, or the grant is replaced and nobody waits. Full jitter, 1 min to 24 h (PROTOCOL S3). */
+export const UNSUBSCRIBE_REFUSED: RetryPolicy = { baseMs: 60_000, capMs: 86_400_000 };
+
+/** The handler fails. Full jitter, 2 s to 1 h, until `delivery.retryForSeconds` is over (PROTOCOL C7). */
+export const HANDLER: RetryPolicy = { baseMs: 2_000, capMs: 3_600_000 };
+
+/**
+ * The topic cannot be fetched (PROTOCOL L3). A catch-up waits with full jitter, 2 s to 1 h, and gives up after 24 h. A poll
+ * starts at its interval instead of `baseMs` and never gives up.
+ */
+export const TOPIC_FETCH: BoundedRetryPolicy = { baseMs: 2_000, capMs: 3_600_000, giveUpAfterMs: 86_400_000 };
+
+const POLICIES: readonly RetryPolicy[] = [HUB_UNREACHABLE, HUB_REFUSED, UNSUBSCRIBE_REFUSED, HANDLER, TOPIC_FETCH];
+
+/** The shortest wait of a policy with full jitter, in milliseconds (PROTOCOL L2). */
+export const SHORTEST_WAIT_MS = 1_000;
+
+/** A longer `Retry-After` of a hub or publisher counts as this, in milliseconds (PROTOCOL D13, S3). */
+export const LONGEST_RETRY_AFTER_MS = LONGEST_RETRY_AFTER_SECONDS * 1000;
+
+/** Requests answered 429 are spread over this many milliseconds after their `Retry-After` (PROTOCOL S3). */
+export const RETRY_AFTER_SPREAD_MS = 60_000;
+
+/**
+ * The longest wait in milliseconds, derived from all caps. A stored time further ahead was set by a clock that has since
+ * been set back.
+ */
+export const LONGEST_WAIT_MS = Math.max(...POLICIES.map(({ capMs }) => capMs), LONGEST_RETRY_AFTER_MS);
+
+/**
+ * The longest wait of a request that another request's 429 put off, in milliseconds. Twice the longest rate limit leaves
+ * room for the spread after it.
+ */
+export const LONGEST_DEFERRAL_MS = 2 * LONGEST_RATE_LIMIT_MS;
+
+/** Wait before the store is tried again, in milliseconds. */
+export const STORE_RETRY_MS = 60_000;
+
+/** Wait before a topic is tried again that another fetch is busy with, in milliseconds. */
+export const TOPIC_BUSY_MS = 1_000;
+
+/** Wait before the second and last try to unsubscribe at a stop, in milliseconds (PROTOCOL L8). */
+export const SHUTDOWN_RETRY_MS = 1_000;
+
+/** Failures in a row at one hub before the next advertised hub is tried (PROTOCOL D8). */
+export const FAILOVER_AFTER = 3;
+
+/** Hubs of one round that are tried without a wait after the first one fails. Further ones wait. */
+export const FAILOVERS_AT_ONCE = 2;
+
+/**
+ * The wait before the next try, in milliseconds: exponential backoff with full jitter, at least a second.
+ *
+ * @param failures failures in a row, from 1
+ * @param random from 0 to 1
+ */
+export function retryWaitMs(failures: number, random: number, policy: RetryPolicy): number {
+  return Math.max(SHORTEST_WAIT_MS, Math.floor(ceilingMs(failures, policy) * random));
+}
+
+/**
+ * The wait before the next try, in milliseconds: exponential backoff, between half the ceiling and the ceiling.
+ *
+ * @param failures failures in a row, from 1
+ * @param random from 0 to 1
+ */
+export function halfJitterWaitMs(failures: number, random: number, policy: RetryPolicy): number {
+  return Math.floor((ceilingMs(failures, policy) * (1 + random)) / 2);
+}
+
+/**
+ * The wait before a hub that denied or refused gets the next request, in milliseconds (see {@link HUB_REFUSED}).
+ *
+ * @param refusals denials and refusals in a row, from 1
+ * @param random from 0 to 1
+ */
+export function refusalWaitMs(refusals: number, random: number): number {
+  const { firstMs } = HUB_REFUSED;
+  if (refusals < 2) return halfJitterWaitMs(1, random, { baseMs: firstMs, capMs: firstMs });
+  return halfJitterWaitMs(refusals - 1, random, HUB_REFUSED);
+}
+
+function ceilingMs(failures: number, { baseMs, capMs }: RetryPolicy): number {
+  return Math.min(capMs, baseMs * 2 ** Math.min(failures - 1, 40));
+}
