@@ -37,14 +37,20 @@ export function readHubQuery(query: string): HubQuery | undefined {
 }
 
 /**
- * Whether the topic a hub names is the one meant: the same string, or the same URL once normalised. Some hubs leave the
- * topic's own `&` and `%` as they are, so that it arrives in pieces: the query as it was sent is looked at as well.
+ * Whether the topic a hub names is the one meant: the same string, or the same URL once normalised (PROTOCOL V10).
+ *
+ * Quirk(Webubbub): does not percent-encode `hub.topic`. A topic with `&` arrives cut, and `%C3%A9` arrives as `é`. We also
+ * compare the topic with the query as it was sent.
  */
 export function isTopic(expected: string, named: string, query: string): boolean {
   return isSameTopic(expected, named) || isSameTopic(expected, rawTopic(query));
 }
 
-/** As `isTopic`, for a denial: some hubs percent-encode its topic twice (PROTOCOL V10). */
+/**
+ * As `isTopic`, for a denial.
+ *
+ * Quirk(STA-WebSub-Hub): percent-encodes the topic of a denial twice. We decode it once more (PROTOCOL V10).
+ */
 export function isDeniedTopic(expected: string, named: string, query: string): boolean {
   if (isTopic(expected, named, query)) return true;
   const decoded = decode(named.replaceAll('+', '%2B'));

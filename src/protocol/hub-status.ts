@@ -7,7 +7,7 @@ export type HubVerdict =
   | 'temporary'
   | 'refused';
 
-// 409 and 422 are how Google's hub says that its verification failed.
+// Quirk(Google): answers 409 or 422 when its verification failed. We retry as after a 5xx (PROTOCOL S3).
 const TEMPORARY: ReadonlySet<number> = new Set([408, 409, 422, 425, 429]);
 
 /** The verdict in an HTTP status. */

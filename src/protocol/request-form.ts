@@ -20,7 +20,11 @@ export interface HubRequestForm {
   readonly protocol?: HubProtocol | undefined;
   /** Comes back in the hub's verification. Sent in PubSubHubbub 0.3 only. */
   readonly verifyToken?: string | undefined;
-  /** Adds `hub.verify` to a WebSub request, for a hub that answers 400 without; `customParams` wins over it. */
+  /**
+   * Adds `hub.verify` to a WebSub request. `customParams` wins over it.
+   *
+   * Quirk(PuSHPress): answers 400 without `hub.verify`.
+   */
   readonly verify?: 'async' | undefined;
 }
 
@@ -55,6 +59,7 @@ export function requestForm(request: HubRequestForm): URLSearchParams {
     if (request.secret !== undefined) form.append('hub.secret', checkedSecret(request.secret));
   }
   if (request.protocol === 'pubsubhubbub-0.3') {
+    // Quirk(PubSubHubbub 0.3): several hubs answer 400 without `hub.verify`. We always send it (PROTOCOL S4).
     form.append('hub.verify', 'async');
     form.append('hub.verify', 'sync');
     if (request.verifyToken !== undefined) form.append('hub.verify_token', request.verifyToken);

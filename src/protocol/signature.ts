@@ -1,6 +1,10 @@
 import { createHmac, timingSafeEqual, type Hmac, type KeyObject } from 'node:crypto';
 
-/** Algorithms of `X-Hub-Signature` (WebSub section 7.1), the weakest first. */
+/**
+ * Algorithms of `X-Hub-Signature` (WebSub section 7.1), the weakest first.
+ *
+ * Quirk(Google): signs with sha1. We accept sha1 unless the configuration drops it (PROTOCOL C2).
+ */
 export const SIGNATURE_ALGORITHMS = ['sha1', 'sha256', 'sha384', 'sha512'] as const;
 
 /** One of them. */
@@ -41,6 +45,7 @@ function readOne(part: string, allowed: readonly SignatureAlgorithm[]): ReadSign
   const { 1: method = '', 2: hex = '' } = match;
   const algorithm = METHODS.get(method) ?? METHODS.get(method.toLowerCase());
   if (algorithm === undefined || !allowed.includes(algorithm)) return { problem: 'algorithm' };
+  // Quirk(websub.rocks): its wrong signature is the right one with four digits appended. We check the length before we compare.
   return hex.length === 2 * DIGEST_BYTES[algorithm] ? { algorithm, hex } : { problem: 'malformed' };
 }
 

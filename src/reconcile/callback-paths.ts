@@ -27,6 +27,8 @@ export function isLiteral({
  * The callbacks of a service: an unguessable token below the base (WebSub section 5: capability URLs), or what the
  * configuration fixes.
  *
+ * Quirk(Switchboard): rewrites dots in the names of a callback's query to underscores. Our token is in the path.
+ *
  * @param base the public URL with the base path
  */
 export function callbackPaths(config: DeclaredService, base: string): CallbackPaths {

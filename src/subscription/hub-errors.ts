@@ -34,7 +34,11 @@ export class SubscriptionDeniedError extends HubMessageError {
   override readonly code = 'ERR_WEBSUB_DENIED';
 }
 
-/** The hub reported an error of its own (`hub.mode=hub-error`, Ballerina's extension). */
+/**
+ * The hub reported an error of its own (`hub.mode=hub-error`).
+ *
+ * Quirk(Ballerina): `hub-error` is its extension of WebSub. We tell the handler and answer 200 (PROTOCOL N3).
+ */
 export class InternalHubError extends HubMessageError {
   override readonly code = 'ERR_WEBSUB_HUB_ERROR';
 }

@@ -43,6 +43,12 @@ interface Refused {
 /**
  * Genuine content that was answered 503: no room, or no store. Many hubs do not send it again (PROTOCOL C7), so the topic is
  * fetched and the subscription renewed when there is room, once for each overload.
+ *
+ * Quirk(rsscloud-server): never retries a delivery. We fetch the topic.
+ *
+ * Quirk(websub-server): retries a delivery three times within a second, then drops it. We fetch the topic.
+ *
+ * Quirk(PuSHPress, websub.rocks): end the subscription at the first answer other than 2xx. We renew it.
  */
 export class RefusedContent {
   readonly #options: RefusedContentOptions;

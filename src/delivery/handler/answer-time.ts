@@ -1,4 +1,8 @@
-/** Milliseconds from a request's last byte to its answer: hubs give up after some ten seconds (PROTOCOL C9). */
+/**
+ * Milliseconds from a request's last byte to its answer (PROTOCOL C9).
+ *
+ * Quirk(Google): gives up on a delivery after about 10 s. We answer within 9 s.
+ */
 const LONGEST_ANSWER_MS = 9_000;
 
 /** Milliseconds of them that are kept for the store, however long the handler takes. */

@@ -26,6 +26,8 @@ interface DeletedEntry {
 /**
  * Reads `at:deleted-entry` (RFC 6721) in Atom: children of the feed, or the root itself. Feedsmith passes over them.
  *
+ * Quirk(Google): reports a deleted YouTube video as `at:deleted-entry`. We return it as an entry with `deleted: true`.
+ *
  * @param xml from where the root begins
  */
 export function readTombstones(xml: string, outer: LinkBase): readonly Tombstone[] {

@@ -90,6 +90,7 @@ async function verify(
   const verdict = await new Patience().wait(Promise.resolve(verdictOn(options, match, question)), time.forStore);
   if (verdict === undefined) {
     // The handler or the store hangs. The next try for a request of ours calls the handler again.
+    // Quirk(thylacine): repeats a verification that was answered 500. We answer 503 here and accept the repeat.
     const { key, isAsked } = roundOf(grant, mode, options.now());
     if (isAsked) options.verdicts.delete(match.entry, key);
     return TOO_LATE;
@@ -133,7 +134,11 @@ function verdictOn(options: CallbackOptions, match: ServedMatch, question: Quest
   return finding;
 }
 
-/** The key that verdicts on a verification are shared by, and whether it answers a request of ours. */
+/**
+ * The key that verdicts on a verification are shared by, and whether it answers a request of ours.
+ *
+ * Quirk(Switchboard): sends the same challenge again. We never tell verifications apart by their challenge.
+ */
 function roundOf(
   grant: GrantRecord,
   mode: 'subscribe' | 'unsubscribe',
@@ -157,6 +162,8 @@ async function findVerdict(
     return { refusal: await refusedByHandler(options, match, { mode, isAsked }, error) };
   }
   const { id } = entry.record;
+  // Quirk(thylacine): delivers the topic's content milliseconds after the first verification. We store the grant before we
+  // answer, so that this delivery is accepted.
   const after = await options.registry.apply(id, { type: 'verified', grantId: grant.id, mode, leaseSeconds: lease });
   const reached = mode === 'subscribe' ? 'active' : 'unsubscribed';
   const isReached = after.grants.some((each) => each.id === grant.id && each.state === reached);

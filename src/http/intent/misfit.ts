@@ -4,7 +4,11 @@ import type { GrantRecord } from '../../subscription/record/record.js';
 
 const LONGEST_CHALLENGE = 4096;
 
-/** A challenge that is safe to echo: no character has a meaning to a browser (PROTOCOL V8). */
+/**
+ * A challenge that is safe to echo: no character has a meaning to a browser (PROTOCOL V8).
+ *
+ * Quirk(thylacine): sends a base64 challenge. We allow `+`, `/` and `=`.
+ */
 const ECHOED = /^[!#-%(-;=?-[\]-_a-~]+$/;
 
 /** Characters of a hub's parameter that a message quotes. */
@@ -40,14 +44,23 @@ export function misfitOf(grant: GrantRecord, { topic, challenge }: HubQuery, raw
     : misfit(404, 'this topic was not asked for', `its hub.topic is ${quoted(topic)}, not ${quoted(grant.topic)}`);
 }
 
-/** The fault of a verification that answers no request of ours. */
+/**
+ * The fault of a verification that answers no request of ours.
+ *
+ * Quirk(go-websub): verifies an unsubscription with `hub.mode=subscribe`. We answer 404 and say so in `lastError`.
+ */
 export function unaskedFor({ pending }: GrantRecord, mode: 'subscribe' | 'unsubscribe'): Misfit {
   const isOther = pending !== undefined && pending.mode !== mode;
   const problem = isOther ? `its hub.mode is ${mode}, not ${pending.mode}` : undefined;
   return misfit(404, `this ${mode} was not asked for`, problem);
 }
 
-/** The fault of a verification's token. A missing token is none: several hubs leave it out (PROTOCOL S4). */
+/**
+ * The fault of a verification's token.
+ *
+ * Quirk(PubSubHubbub 0.3): several hubs do not send `hub.verify_token` back. We accept a missing token, but no wrong one
+ * (PROTOCOL S4).
+ */
 export function tokenMisfit({ verifyToken }: GrantRecord, query: HubQuery): Misfit | undefined {
   return isTokenOf(verifyToken, query.verifyToken) ? undefined : OTHER_TOKEN;
 }

@@ -46,6 +46,8 @@ export async function listen(
     if (silent.size > 0) silent.delete(request.socket);
     handler(request, response);
   };
+  // Quirk(Flask-WebSub): sends `Transfer-Encoding` and `Content-Length` together for a chunked topic. node:http answers 400. We
+  // leave it so: accepting both allows request smuggling.
   const server = tls === undefined ? createServer(onRequest) : onDemand('node:https').createServer(tls, onRequest);
   server.maxConnections = maxConnections;
   server.on('drop', onDrop);

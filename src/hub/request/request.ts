@@ -153,6 +153,7 @@ async function follow(given: Attempt): Promise<HubAcceptance> {
     const waitSeconds = retryAfterSeconds(headers.get('retry-after'), (options.now ?? Date.now)());
     options.onAnswer?.({ url: hop.url, status, retryAfterSeconds: waitSeconds });
     const verdict = hubVerdict(status);
+    // Quirk(thylacine): a 202 may carry warnings in its body. We ignore the body.
     if (verdict === 'accepted') return { hub: hop.hub, status, moved: hop.hub !== hub };
     if (verdict !== 'redirected') {
       const said = text === '' ? '' : `: ${JSON.stringify(text)}`;

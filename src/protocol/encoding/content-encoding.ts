@@ -95,6 +95,8 @@ async function* decodedLayer(source: AsyncIterable<Uint8Array>, coding: string):
 type Decoder = (input: CodedBytes) => AsyncIterable<Uint8Array>;
 
 function decoderOf(coding: string, head: Uint8Array): Decoder {
+  // Quirk(Flask-WebSub): copies the topic's `Content-Encoding: gzip` onto a body that is plain. We take text as plain, whatever
+  // the header says (PROTOCOL D14).
   if (head.byteLength >= SURE_BYTES && isText(head)) return plain;
   switch (coding) {
     case 'gzip':

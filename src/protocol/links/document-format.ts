@@ -12,6 +12,8 @@ const HTML_ROOTS = new Set(['html', 'head', 'body']);
 /**
  * Tells a document's format by how it begins, which is more reliable than its `Content-Type`; that decides where the
  * beginning leaves it open. Undefined: more of the text is needed.
+ *
+ * Quirk(websub.rocks): sends feeds as `text/html`. We trust the first element, not the type (PROTOCOL D4).
  */
 export function sniffFormat(text: string, media: MediaType): DocumentFormat | undefined {
   const start = skipProlog(text);

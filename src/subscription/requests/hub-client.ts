@@ -140,7 +140,8 @@ export function hubClient(options: HubClientOptions): HubClient {
     }
     const requestId = randomUUID();
     const secret = mode === 'unsubscribe' ? undefined : first ? first.secret : secretFor(record, grant, url, terms);
-    // The pending request is in the store before it leaves: many hubs verify while it is still open.
+    // Quirk(websub.rocks, PubSubHubbub 0.3): verify while the subscribe request is still open. We store it before it leaves
+    // (PROTOCOL S2).
     const before = await apply(id, { type: 'requested', grantId, requestId, mode, secret, insteadOf });
     const asked = grantOf(before, grantId);
     if (asked?.pending?.id !== requestId) return undefined;

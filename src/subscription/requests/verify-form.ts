@@ -12,6 +12,8 @@ export function rememberedForm({ verifyForm }: GrantRecord, terms: Terms): 'asyn
 /**
  * Whether a failed subscribe request is to be made once more with `hub.verify=async`: it was answered 400, and no request
  * of the grant was ever accepted.
+ *
+ * Quirk(PuSHPress): answers 400 to a request without `hub.verify`. We repeat it at once with `hub.verify=async` (PROTOCOL S3).
  */
 export function wantsVerify(error: unknown, grant: GrantRecord, terms: Terms): boolean {
   if (!(error instanceof SubscriptionInitiationError) || error.status !== 400 || !mayAdd(terms)) return false;

@@ -17,6 +17,10 @@ const SHORTEST_LEASE_SECONDS = 10;
 /**
  * The lease that `hub.lease_seconds` of a verification grants (WebSub section 5.3, PROTOCOL V2), in seconds.
  *
+ * Quirk(websub-server): sends `hub.lease_seconds=0` and keeps the lease it was asked for. We take 0 as missing.
+ *
+ * Quirk(Switchboard): ignores the lease it was asked for. We use the lease it grants.
+ *
  * @param given the parameter as it stands in the query
  * @param asked what was asked for, in seconds
  */
@@ -37,8 +41,10 @@ export function verifyTimeoutMs(verifyTimeoutSeconds: number, leaseSeconds: numb
 }
 
 /**
- * How long after it was given up on a verification is still taken for the answer to its request, in milliseconds: some
- * hubs are slower than they are given time, every time.
+ * How long after it was given up on a verification is still taken for the answer to its request, in milliseconds.
+ *
+ * Quirk(Webubbub): takes up to 5 s to verify. On a short lease that is after our time-out, every time. We still accept it
+ * (PROTOCOL V9).
  */
 export function lateVerificationMs(verifyTimeoutSeconds: number, leaseSeconds: number | undefined): number {
   return 10 * verifyTimeoutMs(verifyTimeoutSeconds, leaseSeconds);
@@ -50,6 +56,8 @@ export type RenewalRules = Pick<LeaseBounds, 'maxRenewalSeconds'> & { readonly v
 /**
  * When to renew a lease that begins at `from`: a random point between 70 and 90 % of it, early enough for several tries. A
  * long lease counts as `maxRenewalSeconds`: a hub that forgot us is noticed by that.
+ *
+ * Quirk(PuSHPress): grants a lease of ten years. We renew after `maxRenewalSeconds` all the same.
  *
  * @param from epoch milliseconds
  * @param random from 0 to 1

@@ -8,6 +8,9 @@ const ASKED_AGAIN_MS = 60_000;
 /**
  * The secrets after a request that carries `value` (null: none): pending, and accepted from now on for a day; so is the
  * one that was pending before, which a hub may have taken already (PROTOCOL V6).
+ *
+ * Quirk(Switchboard): signs with the new secret from the request on, even when that renewal is then refused. We accept a
+ * pending secret until a later one is verified or a day has passed.
  */
 export function withPendingSecret(
   secrets: readonly SecretRecord[],

@@ -48,6 +48,7 @@ function isBetter(record: SubscriptionRecord, other: GrantRecord, grant: GrantRe
 export function verified(record: SubscriptionRecord, event: Of<'verified'>, context: TransitionContext): Transition {
   const grant = record.grants.find(({ id }) => id === event.grantId);
   if (grant === undefined || !mayConfirm(record, grant, event.mode, context)) return unchanged(record);
+  // Quirk(thylacine, Flask-WebSub): send `hub.lease_seconds` also when they verify an unsubscription. We ignore it.
   if (event.mode === 'unsubscribe') return left(record, grant, context.now);
   return isOpen(grant, context.now)
     ? granted(record, grant, event, context)
@@ -110,7 +111,7 @@ function verifiedLease(at: number, { leaseSeconds = 0, renewsAt }: PendingReques
 export function settled(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   const { pending, verifiedAt = now } = grant;
-  // A hub that verifies and then reports errors, time and again, is not to begin from nothing each time (PROTOCOL N3).
+  // Quirk(Ballerina): verifies, then reports `hub-error`, time and again. We keep counting its failed attempts (PROTOCOL N3).
   const sinceError = now - (grant.hubErrorAt ?? -Infinity);
   const isHubFailing = sinceError >= 0 && sinceError < HUB_ERROR_MEMORY_MS;
   const known: GrantRecord =

@@ -50,7 +50,12 @@ export function denied(record: SubscriptionRecord, event: Of<'denied'>, context:
   return { record: reached.record, effects: [...told.effects, ...reached.effects] };
 }
 
-/** A request of ours is open. What works goes on; where nothing does, the next advertised hub is asked. */
+/**
+ * A request of ours is open. What works goes on; where nothing does, the next advertised hub is asked.
+ *
+ * Quirk(websubhub.com): denies when its verification met a 502. We keep the grant that works, and the request open until its
+ * deadline (PROTOCOL N1).
+ */
 function deniedRequest(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
   const { now, random } = context;
   const { pending } = grant;
@@ -133,7 +138,8 @@ export function deniedAttemptFailed(
   if (isToStop(reached, context)) {
     return unchanged(heldAsDenied(attempted(reached, { ...rules, maxAttempts: Infinity })));
   }
-  // A denied renewal neither counts nor has another hub asked.
+  // Quirk(Ballerina, WSO2): deny every renewal with "already registered". We keep the grant, count no failed attempt and ask no
+  // other hub (PROTOCOL N1).
   if (isWorking(failed)) return unchanged(scheduled(reached, failed, again));
   const counted = attempted(reached, rules, grant.id);
   if (!isAsking(counted) || !isPresent(counted, failed, context)) return unchanged(counted);

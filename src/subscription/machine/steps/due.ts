@@ -93,6 +93,8 @@ function verificationMissing(
 ): Transition | undefined {
   const { pending } = grant;
   if (pending === undefined || pending.deadline > context.now) return undefined;
+  // Quirk(Switchboard): answers 200 with an error text to a request it refuses. Only the missing verification tells us.
+  // Quirk(thylacine): never denies, and says nothing about a topic it dropped. We count the missing verification as a failure.
   const isExpected = pending.mode === 'subscribe' && pending.accepted;
   const lateUntil = isExpected
     ? pending.deadline + lateVerificationMs(context.rules.verifyTimeoutSeconds, leaseToFitInto(grant, context.rules))

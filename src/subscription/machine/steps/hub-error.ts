@@ -21,7 +21,12 @@ export function undoesVerification(grant: GrantRecord, now: number): boolean {
   );
 }
 
-/** The hub verified a request of ours, and then could not serve it: it is asked again, and its content accepted meanwhile. */
+/**
+ * The hub verified a request of ours, and then could not serve it: it is asked again, and its content accepted meanwhile.
+ *
+ * Quirk(Ballerina): reports an error with `hub.mode=hub-error`, an extension. Soon after a verification we count that as a
+ * failed attempt (PROTOCOL N3).
+ */
 export function hubErrorReported(
   record: SubscriptionRecord,
   { grantId, failure }: Extract<SubscriptionEvent, { type: 'hub-error' }>,

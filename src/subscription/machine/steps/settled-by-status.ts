@@ -9,6 +9,9 @@ type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { t
 /**
  * A 204 says that the hub has done what it was asked for: it ended the subscription, or subscribes us without having called
  * the callback (PROTOCOL S3, S4).
+ *
+ * Quirk(PubSubHubbub 0.3): `sync` hubs answer 204 when they have verified, and some never call the callback. If none came, we
+ * take the 204 as the verification.
  */
 export function doneByAnswer(
   record: SubscriptionRecord,
