@@ -4,19 +4,28 @@ export { startService } from './runtime/lifecycle/start-service.js';
 export { SubscriberRuntime } from './runtime/subscriber-runtime.js';
 export type {
   DeadLetterList,
+  ServiceReference,
   StopOptions,
   SubscribeOptions,
+  SubscriberClass,
+  SubscriberDefinition,
+  SubscriberHandlers,
   SubscriptionFilter,
   Subscriptions,
 } from './runtime/subscriber-runtime.js';
 export type { ScheduleOptions, SecurityOptions, StartOptions, Tunnel } from './runtime/config/start-options.js';
 export type { SignatureConfig, SubscriberServiceConfig } from './runtime/config/service-config.js';
-export type { ServiceReference, SubscriberDefinition } from './runtime/services/definition.js';
-export type { SubscriberClass, SubscriberHandlers } from './runtime/services/handlers.js';
 export { container, delay, inject, injectable, singleton } from './runtime/services/tsyringe.js';
 export type { DependencyContainer, InjectionToken } from './runtime/services/tsyringe.js';
 
-export type { Acknowledgement, EventHandler } from './delivery/handler/event-handler.js';
+export type { Acknowledgement } from './delivery/handler/acknowledgement.js';
+export type { EventHandler, IntentHandlers } from './delivery/handler/handlers.js';
+export type {
+  SubscriptionVerification,
+  SubscriptionVerificationSuccess,
+  UnsubscriptionVerification,
+  UnsubscriptionVerificationSuccess,
+} from './delivery/handler/verification.js';
 export { ContentDistributionMessage } from './delivery/message/message.js';
 export { toCloudEvent } from './delivery/message/cloud-event.js';
 export type { CloudEvent } from './delivery/message/cloud-event.js';
@@ -28,13 +37,6 @@ export type { DeadLetter } from './delivery/inbox/dead-letters.js';
 export type { DeadLetterCause } from './delivery/inbox/stored-event.js';
 export type { DeadLetterConfig, DeliveryConfig } from './delivery/delivery-config.js';
 export type { HookListener, HookName, HookPayload, HookPayloads } from './delivery/hook-payloads.js';
-export type {
-  IntentHandlers,
-  SubscriptionVerification,
-  SubscriptionVerificationSuccess,
-  UnsubscriptionVerification,
-  UnsubscriptionVerificationSuccess,
-} from './http/intent/intent-handlers.js';
 export type { TlsOptions } from './http/listen/listener.js';
 export { InternalHubError, SubscriptionDeniedError } from './subscription/hub-errors.js';
 export type { HubMessageOptions } from './subscription/hub-errors.js';

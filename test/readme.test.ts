@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { HOOK_NAMES, type SubscriberHooks } from '../src/delivery/hook-payloads.js';
+import { HOOK_NAMES } from '../src/delivery/hook-payloads.js';
+import { HANDLER_NAMES, HANDLERS } from '../src/delivery/handler/handlers.js';
 import { checkServiceConfig } from '../src/runtime/config/check-config.js';
 import { checkOptions } from '../src/runtime/config/check-options.js';
 
@@ -31,8 +32,21 @@ describe('the README', () => {
   });
 
   it('names each handler, and no other', () => {
-    const handlers = ['EventHandler', 'IntentHandlers', 'SubscriberHandlers'].flatMap(fieldsOf);
-    expect(firstColumn('handler').toSorted()).toEqual(handlers.toSorted());
+    expect(firstColumn('handler')).toEqual(HANDLER_NAMES);
+  });
+
+  it('names the handlers that are required, and no other', () => {
+    const [, list = ''] = /^## Handlers\n\n(.*?) (?:is|are) required/ms.exec(readme) ?? [];
+    expect(codes(list)).toEqual(HANDLER_NAMES.filter((name) => HANDLERS[name] === 'required'));
+  });
+
+  it('gives the argument of each handler', () => {
+    const types = read('src/delivery/handler/handlers.ts').matchAll(/^ {2}readonly (\w+)\??: \(\s*\w+: (\w+)/gm);
+    const inCode = [...types].map(([, name = '', type = '']) => [
+      name,
+      type === 'Runtime' ? 'SubscriberRuntime' : type,
+    ]);
+    expect(tableOf('handler').map((cells) => cells.slice(0, 2).flatMap(codes))).toEqual(inCode);
   });
 
   it('shows each threat with tests that are there', () => {

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors.js';
-import type { SubscriberClass } from '../runtime/services/handlers.js';
+import type { SubscriberClass } from '../runtime/subscriber-runtime.js';
 import { inheritedMetadata, ownMetadata } from '../runtime/services/reflect.js';
 
 /** What a compiler emits for types that are no class at run time, and for plain values. */

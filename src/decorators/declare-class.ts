@@ -1,6 +1,6 @@
 import { checkServiceConfig } from '../runtime/config/check-config.js';
 import type { ServiceDefinition } from '../runtime/services/definition.js';
-import type { SubscriberClass } from '../runtime/services/handlers.js';
+import type { SubscriberClass } from '../runtime/subscriber-runtime.js';
 import type { SubscriberServiceConfig } from '../runtime/config/service-config.js';
 import { injectable, tsyringeClass } from '../runtime/services/tsyringe.js';
 import { checkConstructorParameters } from './constructor-parameters.js';

@@ -1,8 +1,8 @@
 import { checkHandlers } from '../runtime/config/check-handlers.js';
 import { checkServiceConfig } from '../runtime/config/check-config.js';
-import { define, type ServiceDefinition, type SubscriberDefinition } from '../runtime/services/definition.js';
-import type { SubscriberClass, SubscriberHandlers } from '../runtime/services/handlers.js';
+import { define, type ServiceDefinition } from '../runtime/services/definition.js';
 import type { SubscriberServiceConfig } from '../runtime/config/service-config.js';
+import type { SubscriberClass, SubscriberDefinition, SubscriberHandlers } from '../runtime/subscriber-runtime.js';
 import { declareClass } from './declare-class.js';
 
 /**

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors.js';
 import { define, ownDefinition } from '../runtime/services/definition.js';
-import type { SubscriberClass } from '../runtime/services/handlers.js';
+import type { SubscriberClass } from '../runtime/subscriber-runtime.js';
 import type { SubscriberServiceConfig } from '../runtime/config/service-config.js';
 import { declareClass } from './declare-class.js';
 

@@ -1,4 +1,4 @@
-import type { Acknowledgement } from './handler/event-handler.js';
+import type { Acknowledgement } from './handler/acknowledgement.js';
 import type { HandlerOutcome } from './handler/handler-run.js';
 
 /** What the hub is to be told. */

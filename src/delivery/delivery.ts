@@ -233,7 +233,7 @@ export class Delivery {
   }
 
   #run(target: DeliveryTarget, event: ContentDistributionMessage): HandlerRun {
-    const run = runHandler(target.handler, event);
+    const run = runHandler(target.handlers, event);
     if (run instanceof Promise) this.#running.add(event);
     return run;
   }

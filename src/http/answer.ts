@@ -1,6 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { acknowledgementOf } from '../delivery/handler/acknowledgement.js';
-import type { Acknowledgement } from '../delivery/handler/event-handler.js';
+import type { Acknowledgement } from '../delivery/handler/acknowledgement.js';
 import { FORM_TYPE, formBody } from '../protocol/encoding/form-body.js';
 
 /** Headers of an answer. */

@@ -1,6 +1,7 @@
 import type { Delivery } from '../delivery/delivery.js';
 import type { DeliveryTarget } from '../delivery/delivery-target.js';
 import type { SubscriberHooks } from '../delivery/hook-payloads.js';
+import type { EventHandler, IntentHandlers } from '../delivery/handler/handlers.js';
 import type { RefusedContent } from '../delivery/fetch/refused-content.js';
 import { logsDebug, type Logger } from '../logger.js';
 import type { SignatureAlgorithm } from '../protocol/signature.js';
@@ -9,7 +10,6 @@ import type { CallbackMatch, Registry } from '../subscription/registry/registry.
 import { refusal, STOPPED, unavailable, type CallbackAnswer } from './answer.js';
 import type { BodyLimits } from './callback-request.js';
 import { answerDistribution } from './content/distribution.js';
-import type { IntentHandlers } from './intent/intent-handlers.js';
 import { answerIntent, type Verdicts } from './intent/intent.js';
 import type { OncePerMinute } from './intent/recent-answers.js';
 import type { Exchange } from './exchange.js';
@@ -19,7 +19,7 @@ import { RequestLog } from './request-log.js';
 
 /** A service as its callbacks know it. */
 export interface CallbackService extends DeliveryTarget {
-  readonly intent: IntentHandlers;
+  readonly handlers: EventHandler & IntentHandlers;
   readonly signature: {
     readonly algorithms: readonly SignatureAlgorithm[];
     readonly onFailure: 'reject' | 'acknowledge';

@@ -20,7 +20,6 @@ import type { Subscription } from '../subscription/record/snapshot.js';
 import { subscriptionSnapshot } from '../subscription/record/snapshot-of.js';
 import type { ServiceTerms } from '../subscription/terms.js';
 import { perform, type EffectOptions } from './background/effects.js';
-import type { SubscriberHandlers } from './services/handlers.js';
 import { refuseUnpollable } from './config/checks/target-checks.js';
 import { latch } from './lifecycle/latch.js';
 import { News } from './background/news.js';
@@ -29,6 +28,7 @@ import type { CheckedSecurity } from './config/checks/security-checks.js';
 import type { ScheduleOptions } from './config/start-options.js';
 import { scheduleSweeps } from './background/sweeps.js';
 import { termsOf } from './services/terms-of.js';
+import type { SubscriberHandlers } from './subscriber-runtime.js';
 import { UnderWay } from './background/under-way.js';
 import { WantedSubscriptions } from '../reconcile/wanted-subscriptions.js';
 
@@ -179,8 +179,7 @@ export class Core {
       const { httpConfig = {} } = config.discoveryConfig;
       const callback = {
         name,
-        handler: handlers,
-        intent: handlers,
+        handlers,
         delivery,
         signature,
         // Bearer tokens may change at each request.

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SubscriberHooks } from '../delivery/hook-payloads.js';
+import { callHandler } from '../delivery/handler/handlers.js';
 import type { Engine } from '../engine/engine.js';
 import { ConfigurationError, WebSubError } from '../errors.js';
 import type { Listener } from '../http/listen/listener.js';
@@ -10,8 +11,7 @@ import type { Subscription } from '../subscription/record/snapshot.js';
 import { BeginOnce } from './lifecycle/begin-once.js';
 import { timeLimit } from './lifecycle/bounded.js';
 import type { Core } from './core.js';
-import { definitionOf, type ServiceReference } from './services/definition.js';
-import type { SubscriberHandlers } from './services/handlers.js';
+import { definitionOf } from './services/definition.js';
 import type { HostServer } from './lifecycle/host-server.js';
 import type { Reach } from './lifecycle/reach.js';
 import { whenReady } from './lifecycle/readiness.js';
@@ -21,8 +21,10 @@ import { checkSubscribeOptions, checkUnsubscribeTarget } from './config/subscrib
 import { subscriptionList } from './subscription-list.js';
 import type {
   DeadLetterList,
+  ServiceReference,
   StopOptions,
   SubscribeOptions,
+  SubscriberHandlers,
   SubscriberRuntime,
   Subscriptions,
 } from './subscriber-runtime.js';
@@ -101,7 +103,7 @@ export class Runtime implements SubscriberRuntime {
     this.#isBeginning = true;
     try {
       for (const { handlers } of this.#options.core.services) {
-        await handlers.onStart?.(this);
+        await callHandler(handlers, 'onStart', this);
         this.#started.push(handlers);
       }
     } finally {
@@ -227,7 +229,7 @@ export class Runtime implements SubscriberRuntime {
     for (const begin of this.#beginnings) begin();
     this.#stop.abort();
     const endings = (): readonly (() => unknown)[] => [
-      ...this.#started.map((handlers) => () => handlers.onShutdown?.(this)),
+      ...this.#started.map((handlers) => () => callHandler(handlers, 'onShutdown', this)),
       ...this.#listeners,
     ];
     const ownsStore = (): boolean => this.#ownsStore;

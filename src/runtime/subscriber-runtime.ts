@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServiceHandlers } from '../delivery/handler/handlers.js';
 import type { DeadLetter } from '../delivery/inbox/dead-letters.js';
 import type { HookListener, HookName } from '../delivery/hook-payloads.js';
 import type {
@@ -7,7 +8,6 @@ import type {
   SubscriptionState,
   SubscriptionTarget,
 } from '../subscription/record/snapshot.js';
-import type { ServiceReference } from './services/definition.js';
 
 /** Which subscriptions to find: those that fit every given field. A field that is `undefined` counts as not given. */
 export interface SubscriptionFilter {
@@ -83,6 +83,24 @@ export interface StopOptions {
   /** Whether hubs are asked to stop sending. @default each service's `unsubscribeOnShutdown` */
   readonly unsubscribe?: boolean;
 }
+
+// The runtime takes services, and handlers take the runtime: these types refer to each other, so they share a file.
+
+/** The handlers of a service. Only `onEventNotification` is required. */
+export interface SubscriberHandlers extends ServiceHandlers<SubscriberRuntime> {}
+
+/** A class whose instances are services. Not an abstract one: the runtime constructs it. */
+export type SubscriberClass = new (...args: never[]) => SubscriberHandlers;
+
+/** The result of `defineSubscriber`: `startService` and `subscribe()` take it as they take a decorated class. */
+export interface SubscriberDefinition {
+  readonly kind: 'subscriber';
+  /** The service's name in the store. */
+  readonly name: string;
+}
+
+/** A service: a decorated class, or the result of `defineSubscriber`. */
+export type ServiceReference = SubscriberClass | SubscriberDefinition;
 
 /**
  * A running subscriber, as `startService` returns it. The class is also the token under which a service gets its

@@ -3,8 +3,8 @@ import { Delivery } from '../../src/delivery/delivery.js';
 import type { DeliveryOptions } from '../../src/delivery/delivery-options.js';
 import type { DeliveryTarget } from '../../src/delivery/delivery-target.js';
 import { SubscriptionDeletedError } from '../../src/errors.js';
-import type { EventHandler } from '../../src/delivery/handler/event-handler.js';
 import { type HookPayload, subscriberHooks } from '../../src/delivery/hook-payloads.js';
+import type { EventHandler } from '../../src/delivery/handler/handlers.js';
 import type { Entry } from '../../src/subscription/registry/registry.js';
 import { deferred, FakeWorld } from '../kit/fake-world.js';
 import { entryOf, grant, storedEvent } from './message/reception.js';
@@ -25,7 +25,7 @@ function setUp(
   const calls: string[] = [];
   const target: DeliveryTarget = {
     name: 'news',
-    handler: { onEventNotification },
+    handlers: { onEventNotification },
     delivery: {
       mode: 'inline',
       ackAfterMs: 60_000,

@@ -1,18 +1,17 @@
 import { defineSubscriber } from '../../src/decorators/define-subscriber.js';
 import { SubscriberService } from '../../src/decorators/subscriber-service.js';
-import type { Acknowledgement } from '../../src/delivery/handler/event-handler.js';
+import type { Acknowledgement } from '../../src/delivery/handler/acknowledgement.js';
 import type { ContentDistributionMessage } from '../../src/delivery/message/message.js';
 import type {
   SubscriptionVerification,
   SubscriptionVerificationSuccess,
   UnsubscriptionVerification,
   UnsubscriptionVerificationSuccess,
-} from '../../src/http/intent/intent-handlers.js';
+} from '../../src/delivery/handler/verification.js';
 import { Logger } from '../../src/logger.js';
 import { definitionsOf } from '../../src/runtime/services/definition.js';
-import type { SubscriberHandlers } from '../../src/runtime/services/handlers.js';
 import type { StartOptions } from '../../src/runtime/config/start-options.js';
-import { SubscriberRuntime } from '../../src/runtime/subscriber-runtime.js';
+import { SubscriberRuntime, type SubscriberHandlers } from '../../src/runtime/subscriber-runtime.js';
 import type { InternalHubError, SubscriptionDeniedError } from '../../src/subscription/hub-errors.js';
 
 class Archive {

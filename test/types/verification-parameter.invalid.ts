@@ -1,6 +1,6 @@
 // Fails with TS1238.
 import { SubscriberService } from '../../src/decorators/subscriber-service.js';
-import type { UnsubscriptionVerification } from '../../src/http/intent/intent-handlers.js';
+import type { UnsubscriptionVerification } from '../../src/delivery/handler/verification.js';
 
 @SubscriberService()
 export class News {

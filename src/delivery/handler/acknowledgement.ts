@@ -1,4 +1,8 @@
-import type { Acknowledgement } from './event-handler.js';
+/** What the hub is told beside the status: headers to add, and fields of a form-encoded body. */
+export interface Acknowledgement {
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: Readonly<Record<string, string>>;
+}
 
 /**
  * What a handler returned, as far as it is an acknowledgement: an accident of its last line must not cost the hub its answer.

@@ -1,7 +1,7 @@
 import { SubscriptionDeletedError, UnrecoverableEventError } from '../../errors.js';
-import { acknowledgementOf } from './acknowledgement.js';
+import { acknowledgementOf, type Acknowledgement } from './acknowledgement.js';
 import type { AnswerTime } from './answer-time.js';
-import type { Acknowledgement, EventHandler } from './event-handler.js';
+import { callHandler, type EventHandler } from './handlers.js';
 import type { ContentDistributionMessage } from '../message/message.js';
 
 /** How a run of the handler ended. */
@@ -24,9 +24,9 @@ const NO_ERROR = 'something that is no error';
 const PLAINLY_DONE: HandlerOutcome = { type: 'done', acknowledgement: undefined };
 
 /** Runs the handler. Never throws: whatever the handler throws, at once or later, is an outcome. */
-export function runHandler(handler: EventHandler, event: ContentDistributionMessage): HandlerRun {
+export function runHandler(handlers: EventHandler, event: ContentDistributionMessage): HandlerRun {
   try {
-    const result: unknown = handler.onEventNotification(event);
+    const result: unknown = callHandler(handlers, 'onEventNotification', event);
     return isThenable(result) ? ending(result) : returned(result);
   } catch (error) {
     return failed(error);

@@ -1,6 +1,6 @@
-import { acknowledgementOf } from '../../delivery/handler/acknowledgement.js';
-import type { Acknowledgement } from '../../delivery/handler/event-handler.js';
+import { acknowledgementOf, type Acknowledgement } from '../../delivery/handler/acknowledgement.js';
 import type { AnswerTime } from '../../delivery/handler/answer-time.js';
+import { callHandler } from '../../delivery/handler/handlers.js';
 import { Patience } from '../../delivery/handler/patience.js';
 import { configuredSecrets } from '../../hub/request/request-headers.js';
 import { capabilityOf, reasonWords } from '../../hub/redaction/hub-text.js';
@@ -39,7 +39,9 @@ export async function deny(
   const denied = record.grants.find(({ id }) => id === grant.id) ?? grant;
   const about = hubMessage({ ...match, grant: denied });
   const told = new SubscriptionDeniedError(reason, { ...about, topic });
-  const answer = await tell(options, match, time, () => service.intent.onSubscriptionValidationDenied?.(told));
+  const answer = await tell(options, match, time, () =>
+    callHandler(service.handlers, 'onSubscriptionValidationDenied', told),
+  );
   return isDeniedUnasked(denied) ? { ...answer, onSent: () => void denialAnswered(options, match) } : answer;
 }
 
@@ -90,7 +92,7 @@ export async function hubError(
     `hub error: ${told.message}`,
   );
   options.hooks.emit('hub-error', () => ({ ...about, error: told, at: new Date(now) }));
-  return tell(options, match, time, () => match.service.intent.onHubError?.(told));
+  return tell(options, match, time, () => callHandler(match.service.handlers, 'onHubError', told));
 }
 
 /** The hub is answered 200 whatever the handler does, and when it has had its time. */

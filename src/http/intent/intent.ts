@@ -1,6 +1,6 @@
-import { acknowledgementOf } from '../../delivery/handler/acknowledgement.js';
-import type { Acknowledgement } from '../../delivery/handler/event-handler.js';
+import { acknowledgementOf, type Acknowledgement } from '../../delivery/handler/acknowledgement.js';
 import { AnswerTime } from '../../delivery/handler/answer-time.js';
+import { callHandler } from '../../delivery/handler/handlers.js';
 import { Patience } from '../../delivery/handler/patience.js';
 import { WebSubError } from '../../errors.js';
 import { isDeniedTopic, isTopic, readHubQuery, type HubQuery } from '../../protocol/hub-query.js';
@@ -230,8 +230,8 @@ async function ask(
     grant: grantSnapshot(grant),
   };
   return mode === 'subscribe'
-    ? service.intent.onSubscriptionVerification?.({ mode, ...verification })
-    : service.intent.onUnsubscriptionVerification?.({ mode, ...verification });
+    ? callHandler(service.handlers, 'onSubscriptionVerification', { mode, ...verification })
+    : callHandler(service.handlers, 'onUnsubscriptionVerification', { mode, ...verification });
 }
 
 async function refusedByHandler(

@@ -1,30 +1,31 @@
+import { HANDLER_NAMES, HANDLERS } from '../../delivery/handler/handlers.js';
 import { ConfigurationError } from '../../errors.js';
+import type { SubscriberHandlers } from '../subscriber-runtime.js';
 import { isRecord, kindOf } from './checks/field-checks.js';
-import { OPTIONAL_HANDLERS } from '../services/handler-names.js';
-import type { SubscriberHandlers } from '../services/handlers.js';
 import { nearHandlers } from './near-handlers.js';
 
 /**
- * The check that the compiler makes of a service's handlers, for who has no compiler.
+ * Checks the handlers of a service at run time, for authors who do not use the compiler.
  *
- * @throws ConfigurationError without an `onEventNotification`, or where a handler is not a function.
+ * @throws ConfigurationError when a required handler is missing, or a handler is not a function.
  */
 export function checkHandlers(service: string, value: unknown): SubscriberHandlers {
   if (!isRecord(value)) throw new ConfigurationError(`Service "${service}": its handlers are not an object.`);
-  for (const name of OPTIONAL_HANDLERS) {
+  for (const name of HANDLER_NAMES) {
     const handler = value[name];
-    if (handler !== undefined && typeof handler !== 'function') {
+    if (HANDLERS[name] === 'optional' && handler !== undefined && typeof handler !== 'function') {
       throw new ConfigurationError(`Service "${service}": ${name} is ${kindOf(handler)}; it must be a method.`);
     }
   }
-  if (!receivesNews(value)) {
-    const near = nearHandlers(value).find(({ handler }) => handler === 'onEventNotification');
-    const remedy = near === undefined ? 'add one to receive news' : `rename ${near.method}, which is nearly its name`;
-    throw new ConfigurationError(`Service "${service}" has no method onEventNotification; ${remedy}.`);
-  }
+  checkRequired(service, value);
   return value;
 }
 
-function receivesNews(value: object): value is SubscriberHandlers {
-  return 'onEventNotification' in value && typeof value.onEventNotification === 'function';
+function checkRequired(service: string, value: object): asserts value is SubscriberHandlers {
+  for (const name of HANDLER_NAMES) {
+    if (HANDLERS[name] === 'optional' || typeof Reflect.get(value, name) === 'function') continue;
+    const near = nearHandlers(value).find(({ handler }) => handler === name);
+    const remedy = near === undefined ? 'add one to receive news' : `rename ${near.method}, which is nearly its name`;
+    throw new ConfigurationError(`Service "${service}" has no method ${name}; ${remedy}.`);
+  }
 }

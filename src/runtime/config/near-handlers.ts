@@ -1,6 +1,6 @@
+import { HANDLER_NAMES, type HandlerName } from '../../delivery/handler/handlers.js';
 import { KIND, type Logger } from '../../logger.js';
 import { isRecord } from './checks/field-checks.js';
-import { HANDLERS, type HandlerName } from '../services/handler-names.js';
 import { nearestName } from './checks/nearest-name.js';
 
 /** Edits between a method's name and a handler's name up to which the method counts as a misspelled handler. */
@@ -16,8 +16,8 @@ export interface NearHandler {
 export function nearHandlers(handlers: object): readonly NearHandler[] {
   const found: NearHandler[] = [];
   for (const method of methodsOf(handlers)) {
-    const nearest = nearestName(method, HANDLERS, () => MOST_EDITS);
-    const handler = HANDLERS.find((name) => name === nearest);
+    const nearest = nearestName(method, HANDLER_NAMES, () => MOST_EDITS);
+    const handler = HANDLER_NAMES.find((name) => name === nearest);
     // A service that has the handler as well has not misspelled it.
     if (handler !== undefined && typeof Reflect.get(handlers, handler) !== 'function') found.push({ method, handler });
   }

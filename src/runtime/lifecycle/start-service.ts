@@ -16,7 +16,7 @@ import { checkOptions, type CheckedOptions } from '../config/check-options.js';
 import { resolveServices } from '../services/container.js';
 import { Core, type RunningService } from '../core.js';
 import { loggerFrom } from '../logging/default-logger.js';
-import { definitionsOf, type ServiceDefinition, type ServiceReference } from '../services/definition.js';
+import { definitionsOf, type ServiceDefinition } from '../services/definition.js';
 import { mayAskAtOnce, sendFirstRequests } from './first-requests.js';
 import { gate, type Gate } from './gate.js';
 import { hostServer } from './host-server.js';
@@ -29,7 +29,7 @@ import { Runtime } from '../runtime.js';
 import { handleSignals } from './signals.js';
 import type { StartOptions } from '../config/start-options.js';
 import { noteStop } from './stop-notes.js';
-import type { SubscriberRuntime } from '../subscriber-runtime.js';
+import type { ServiceReference, SubscriberRuntime } from '../subscriber-runtime.js';
 
 /** What tests put in the place of the world. */
 export interface Seams {

@@ -2,8 +2,7 @@ import { ConfigurationError } from '../../errors.js';
 import { Logger } from '../../logger.js';
 import { checkHandlers } from '../config/check-handlers.js';
 import type { ServiceDefinition } from './definition.js';
-import type { SubscriberHandlers } from './handlers.js';
-import { SubscriberRuntime } from '../subscriber-runtime.js';
+import { SubscriberRuntime, type SubscriberHandlers } from '../subscriber-runtime.js';
 import {
   container as rootContainer,
   instanceCachingFactory,

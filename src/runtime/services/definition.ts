@@ -1,19 +1,9 @@
 import { ConfigurationError } from '../../errors.js';
 import { checkServiceConfig } from '../config/check-config.js';
 import { isRecord, kindOf } from '../config/checks/field-checks.js';
-import type { SubscriberClass, SubscriberHandlers } from './handlers.js';
 import { ownMetadata, setMetadata } from './reflect.js';
 import type { CheckedServiceConfig, SubscriberServiceConfig } from '../config/service-config.js';
-
-/** What `defineSubscriber` makes: given to `startService` and `subscribe()` as a decorated class is. */
-export interface SubscriberDefinition {
-  readonly kind: 'subscriber';
-  /** The service's name in the store. */
-  readonly name: string;
-}
-
-/** A service as it is named where it is used: a decorated class, or what `defineSubscriber` made. */
-export type ServiceReference = SubscriberClass | SubscriberDefinition;
+import type { ServiceReference, SubscriberClass, SubscriberHandlers } from '../subscriber-runtime.js';
 
 /** What is known of a service before it is started. */
 export interface ServiceDefinition {

@@ -16,7 +16,7 @@ const LONG_FEED = FEED.replace('one', 'long '.repeat(20_000));
 test('news in order keeps it, whatever is in it', async () => {
   const target: DeliveryTarget = {
     name: 'news',
-    handler: { onEventNotification: () => {} },
+    handlers: { onEventNotification: () => {} },
     delivery: deliveryOf({ mode: 'queued', order: 'subscription', dedupe: 'entries' }, 'failover'),
   };
   const once = new OnceOnly({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { acknowledgementOf } from '../../../src/delivery/handler/acknowledgement.js';
-import type { EventHandler } from '../../../src/delivery/handler/event-handler.js';
+import type { EventHandler } from '../../../src/delivery/handler/handlers.js';
 import { runHandler } from '../../../src/delivery/handler/handler-run.js';
 import type { ContentDistributionMessage } from '../../../src/delivery/message/message.js';
 
@@ -58,9 +58,9 @@ test.each([
   'a handler that returns, %s, what throws when it is read is done, without an acknowledgement',
   async (_when, run) => {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a handler without a compiler
-    const handler = { onEventNotification: run } as EventHandler;
+    const handlers = { onEventNotification: run } as EventHandler;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing of it is looked at
-    const outcome = await runHandler(handler, {} as ContentDistributionMessage);
+    const outcome = await runHandler(handlers, {} as ContentDistributionMessage);
     expect(outcome).toEqual({ type: 'done', acknowledgement: undefined });
   },
 );

@@ -6,8 +6,9 @@ import { ConfigurationError } from '../../../src/errors.js';
 // oxlint-disable-next-line typescript/consistent-type-imports
 import { Logger } from '../../../src/logger.js';
 import { resolveServices } from '../../../src/runtime/services/container.js';
-import { definitionsOf, type ServiceReference } from '../../../src/runtime/services/definition.js';
+import { definitionsOf } from '../../../src/runtime/services/definition.js';
 import { container as root, injectable } from '../../../src/runtime/services/tsyringe.js';
+import type { ServiceReference } from '../../../src/runtime/subscriber-runtime.js';
 import { Archive, idleRuntime, listLogger } from '../../decorators/fixtures/running.js';
 
 @SubscriberService()

@@ -1,7 +1,7 @@
 import { subscriberHooks } from '../../../src/delivery/hook-payloads.js';
 import type { CallbackOptions, CallbackService } from '../../../src/http/callback.js';
 import type { CallbackRequest } from '../../../src/http/callback-request.js';
-import type { IntentHandlers } from '../../../src/http/intent/intent-handlers.js';
+import type { EventHandler, IntentHandlers } from '../../../src/delivery/handler/handlers.js';
 import { answerIntent, type Verdicts } from '../../../src/http/intent/intent.js';
 import { OncePerMinute, RecentAnswers } from '../../../src/http/intent/recent-answers.js';
 import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded.js';
@@ -129,7 +129,7 @@ export class SubscriberProcess {
       ...nothingOf<CallbackService>(),
       name: 'News',
       hidden: [],
-      intent: this.#handlers(),
+      handlers: { ...nothingOf<EventHandler>(), ...this.#handlers() },
       delivery: { ...nothingOf<CallbackService['delivery']>(), ackAfterMs: 5_000 },
     };
   }
