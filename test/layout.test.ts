@@ -37,10 +37,36 @@ const rank = (file: string): number => {
   return LAYERS.indexOf(file.split('/')[0] ?? '');
 };
 
-const importsOf = (file: string): string[] => {
-  const text = readFileSync(join(root, file), 'utf8');
-  const found = text.matchAll(/(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)\.js'/g);
-  return [...found].map(([, path = '']) => posix.normalize(posix.join(dirname(file), `${path}.ts`)));
+const imports = new Map(
+  files.map((file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    const found = text.matchAll(/(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)\.js'/g);
+    return [file, [...found].map(([, path = '']) => posix.normalize(posix.join(dirname(file), `${path}.ts`)))];
+  }),
+);
+
+/** Files imported or exported from, type imports included. */
+const importsOf = (file: string): readonly string[] => imports.get(file) ?? [];
+
+/** The shortest way along imports from a file back to itself; undefined where there is none. */
+const circleOf = (file: string): readonly string[] | undefined => {
+  const cameFrom = new Map<string, string>();
+  const queue = [file];
+  for (let current = queue.shift(); current !== undefined; current = queue.shift()) {
+    for (const target of importsOf(current)) {
+      if (cameFrom.has(target)) continue;
+      cameFrom.set(target, current);
+      queue.push(target);
+    }
+    if (cameFrom.has(file)) break;
+  }
+  if (!cameFrom.has(file)) return undefined;
+  const circle = [file];
+  for (let step = cameFrom.get(file); step !== undefined; step = cameFrom.get(step)) {
+    circle.unshift(step);
+    if (step === file) break;
+  }
+  return circle;
 };
 
 describe('the layout of src', () => {
@@ -59,6 +85,11 @@ describe('the layout of src', () => {
         .map((target) => `${file} imports ${target}`),
     );
     expect(upward).toEqual([]);
+  });
+
+  it('has no import circle, type imports included', () => {
+    const circles = files.map(circleOf).filter((circle) => circle !== undefined);
+    expect(circles.map((circle) => circle.join(' imports '))).toEqual([]);
   });
 
   it('sees the imports it judges', () => {

@@ -3,7 +3,8 @@ import { NOTHING_HERE, type CallbackAnswer } from './answer.js';
 import type { CallbackMatch } from '../subscription/registry/registry.js';
 import { readWebBody } from './body/body.js';
 import type { CallbackRequest } from './callback-request.js';
-import { answerCallback, matchCallback, type CallbackOptions } from './callback.js';
+import type { CallbackContext } from './callback-context.js';
+import { answerCallback, matchCallback } from './callback.js';
 import { Exchange, failedAnswer } from './exchange.js';
 import { trySendAnswer } from './node-answer.js';
 import { answerNode } from './node.js';
@@ -24,7 +25,7 @@ export interface CallbackApp {
  *
  * @param basePaths what callbacks of ours are expected under: below it an unknown path is ours to refuse; '' for none
  */
-export function callbackApp(options: CallbackOptions, basePaths: () => readonly string[]): CallbackApp {
+export function callbackApp(options: CallbackContext, basePaths: () => readonly string[]): CallbackApp {
   const { logger } = options;
   // Without a base path everything would be ours, and nothing be left for whoever shares the server.
   const isBelow = (target: string): boolean =>
@@ -79,7 +80,7 @@ export function callbackApp(options: CallbackOptions, basePaths: () => readonly 
  * target if only it names a callback.
  */
 function targetOf(
-  options: CallbackOptions,
+  options: CallbackContext,
   request: IncomingMessage,
 ): { readonly target: string; readonly match: CallbackMatch | undefined } {
   const { url = '' } = request;
@@ -92,7 +93,7 @@ function targetOf(
 }
 
 async function answerWeb(
-  options: CallbackOptions,
+  options: CallbackContext,
   request: Request,
   target: string,
   match: CallbackMatch | undefined,

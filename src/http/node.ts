@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CallbackMatch } from '../subscription/registry/registry.js';
 import { readNodeBody } from './body/body.js';
 import type { CallbackAnswer } from './answer.js';
-import { answerCallback, type CallbackOptions } from './callback.js';
+import type { CallbackContext } from './callback-context.js';
+import { answerCallback } from './callback.js';
 import type { BodyLimits, CallbackRequest, HeaderPairs, OnChunk, OnRead } from './callback-request.js';
 import { Exchange } from './exchange.js';
 import { sendAnswer } from './node-answer.js';
@@ -56,7 +57,7 @@ export interface NodeExchange {
 }
 
 /** Answers a node request on a callback. Never throws. */
-export function answerNode(options: CallbackOptions, { request, response, target, match }: NodeExchange): void {
+export function answerNode(options: CallbackContext, { request, response, target, match }: NodeExchange): void {
   const send = (answer: CallbackAnswer): void => {
     try {
       if (!response.headersSent && !response.destroyed) sendAnswer(request, response, answer, options.limits);

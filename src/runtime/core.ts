@@ -7,7 +7,7 @@ import { Pacing } from '../hub/pacing/pacing.js';
 import { configuredSecrets } from '../hub/request/request-headers.js';
 import { WithheldCredentials } from '../hub/redaction/withheld-credentials.js';
 import { callbackApp, type CallbackApp } from '../http/app.js';
-import type { CallbackService } from '../http/callback.js';
+import type { CallbackService } from '../http/callback-context.js';
 import { InFlightBytes } from '../http/body/in-flight-bytes.js';
 import { OncePerMinute, RecentAnswers } from '../http/intent/recent-answers.js';
 import { Rejections } from '../http/content/rejections.js';

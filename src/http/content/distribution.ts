@@ -5,7 +5,7 @@ import { isOver, isUnasked } from '../../subscription/machine/state.js';
 import { acknowledgement, closingRefusal, refusal, STOPPED, unavailable, type CallbackAnswer } from '../answer.js';
 import { acceptedKeys } from './accepted-keys.js';
 import type { BodyProblem, CallbackRequest, HeaderPairs } from '../callback-request.js';
-import type { CallbackOptions, ServedMatch } from '../callback.js';
+import type { CallbackContext, ServedMatch } from '../callback-context.js';
 import { decodeBody } from './decoding.js';
 import type { Exchange } from '../exchange.js';
 import { heardFromHub } from './heard-from-hub.js';
@@ -19,7 +19,7 @@ const COME_AGAIN_SECONDS = 30;
  * Answers a POST: content distribution (WebSub section 7). Refusals that need only the headers come before the body is asked for
  * (PROTOCOL C6).
  */
-export function answerDistribution(options: CallbackOptions, match: ServedMatch, exchange: Exchange): void {
+export function answerDistribution(options: CallbackContext, match: ServedMatch, exchange: Exchange): void {
   const refused = refusedOutright(match);
   if (refused !== undefined) {
     exchange.answer(() => refused);
@@ -69,7 +69,7 @@ function refusedOutright({ entry: { record }, grant }: ServedMatch): CallbackAns
 }
 
 /** The answer to content that there is no room for. Nobody knows whether it is genuine. */
-function full({ refused }: CallbackOptions, match: ServedMatch): CallbackAnswer {
+function full({ refused }: CallbackContext, match: ServedMatch): CallbackAnswer {
   const reason = 'too many events wait';
   refused.noteUnread(match, reason);
   return unavailable(reason, COME_AGAIN_SECONDS);
@@ -77,7 +77,7 @@ function full({ refused }: CallbackOptions, match: ServedMatch): CallbackAnswer 
 
 /** The answer to genuine content. */
 function received(
-  options: CallbackOptions,
+  options: CallbackContext,
   match: ServedMatch,
   { request, log }: Exchange,
   raw: Uint8Array,
@@ -90,7 +90,7 @@ function received(
 
 /** The answer to genuine content that has a `Content-Encoding`. */
 async function receivedCoded(
-  options: CallbackOptions,
+  options: CallbackContext,
   match: ServedMatch,
   headers: () => HeaderPairs,
   {
@@ -120,7 +120,7 @@ async function receivedCoded(
  * @param spentMs milliseconds since the last byte came
  */
 function handOver(
-  options: CallbackOptions,
+  options: CallbackContext,
   match: ServedMatch,
   content: SentContent,
   spentMs: number,
@@ -140,14 +140,14 @@ function handOver(
     : toCallbackAnswer(options, match, answer);
 }
 
-function toCallbackAnswer(options: CallbackOptions, match: ServedMatch, answer: DeliveryAnswer): CallbackAnswer {
+function toCallbackAnswer(options: CallbackContext, match: ServedMatch, answer: DeliveryAnswer): CallbackAnswer {
   if (answer.type === 'deleted') return refusal(410, answer.error.message, answer.error);
   if (answer.type === 'unavailable') return unavailableFor(options, match, answer.reason);
   return acknowledgement(202, answer.acknowledgement);
 }
 
 /** Genuine content that cannot be taken now: what hubs that do not come again would lose is made up for (PROTOCOL C7). */
-function unavailableFor({ refused }: CallbackOptions, match: ServedMatch, reason: string): CallbackAnswer {
+function unavailableFor({ refused }: CallbackContext, match: ServedMatch, reason: string): CallbackAnswer {
   refused.note(match, reason);
   return unavailable(reason, COME_AGAIN_SECONDS);
 }
@@ -159,7 +159,7 @@ function signatureHeader(request: CallbackRequest): string | undefined {
   return sha1 === undefined ? sha256 : `${sha1},${sha256}`;
 }
 
-function unread(options: CallbackOptions, match: ServedMatch, problem: BodyProblem): CallbackAnswer {
+function unread(options: CallbackContext, match: ServedMatch, problem: BodyProblem): CallbackAnswer {
   const { logger, limits, refused } = options;
   const fields = { subscription: match.entry.record.id };
   if (problem === 'failed') {
@@ -189,7 +189,7 @@ function unread(options: CallbackOptions, match: ServedMatch, problem: BodyProbl
 }
 
 /** The answer to content that is not signed as it has to be. */
-function rejected({ rejections }: CallbackOptions, match: ServedMatch, signature: ReadSignature): CallbackAnswer {
+function rejected({ rejections }: CallbackContext, match: ServedMatch, signature: ReadSignature): CallbackAnswer {
   rejections.note(match, signature);
   return match.service.signature.onFailure === 'acknowledge'
     ? acknowledgement(202, undefined)

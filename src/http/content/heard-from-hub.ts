@@ -1,12 +1,12 @@
 import { isNews } from '../../subscription/machine/steps/denial-undone.js';
 import type { SubscriptionEvent } from '../../subscription/machine/events.js';
 import type { CallbackRequest } from '../callback-request.js';
-import type { CallbackOptions, ServedMatch } from '../callback.js';
+import type { CallbackContext, ServedMatch } from '../callback-context.js';
 import { namesOtherPlace } from './pushed-links.js';
 
 /** Genuine content says more than its body: that its hub delivers, and where the topic is (PROTOCOL N1, L7). */
 export function heardFromHub(
-  options: CallbackOptions,
+  options: CallbackContext,
   match: ServedMatch,
   request: CallbackRequest,
   isSigned: boolean,
@@ -17,7 +17,7 @@ export function heardFromHub(
 }
 
 /** The answer does not wait for it. Should it be lost, the next delivery says the same. */
-function note({ registry, logger }: CallbackOptions, { entry }: ServedMatch, event: SubscriptionEvent): void {
+function note({ registry, logger }: CallbackContext, { entry }: ServedMatch, event: SubscriptionEvent): void {
   const { id } = entry.record;
   registry.apply(id, event).catch((cause: unknown) => {
     logger.error({ subscription: id, err: cause }, 'what a delivery says of its hub could not be noted');

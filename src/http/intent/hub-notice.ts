@@ -12,7 +12,7 @@ import { InternalHubError, SubscriptionDeniedError } from '../../subscription/hu
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 import { isDeniedUnasked } from '../../subscription/machine/state.js';
 import { acknowledgement, TOO_LATE, type CallbackAnswer } from '../answer.js';
-import type { CallbackOptions, ServedMatch } from '../callback.js';
+import type { CallbackContext, ServedMatch } from '../callback-context.js';
 
 /** A denial or hub error, and the time left for its answer. */
 export interface HubNotice {
@@ -22,7 +22,7 @@ export interface HubNotice {
 
 /** The hub denies the subscription (WebSub section 5.2). The service is told once a minute. */
 export async function deny(
-  options: CallbackOptions,
+  options: CallbackContext,
   match: ServedMatch,
   { query, time }: HubNotice,
 ): Promise<CallbackAnswer> {
@@ -46,7 +46,7 @@ export async function deny(
 }
 
 /** Whether no denial came for a grant in the last minute, or none for its open request. */
-function isFirstDenial({ notices }: CallbackOptions, { entry, grant }: ServedMatch, now: number): boolean {
+function isFirstDenial({ notices }: CallbackContext, { entry, grant }: ServedMatch, now: number): boolean {
   const ofGrant = `denied ${grant.id}`;
   if (grant.pending === undefined || !notices.claim(entry, `${ofGrant} ${grant.pending.id}`, now)) {
     return notices.claim(entry, ofGrant, now);
@@ -56,7 +56,7 @@ function isFirstDenial({ notices }: CallbackOptions, { entry, grant }: ServedMat
 }
 
 /** Content that comes from now on, signed, says that the hub has not ended the subscription. */
-async function denialAnswered({ registry, logger }: CallbackOptions, { entry, grant }: ServedMatch): Promise<void> {
+async function denialAnswered({ registry, logger }: CallbackContext, { entry, grant }: ServedMatch): Promise<void> {
   const { id } = entry.record;
   try {
     await registry.apply(id, { type: 'denial-answered', grantId: grant.id });
@@ -67,7 +67,7 @@ async function denialAnswered({ registry, logger }: CallbackOptions, { entry, gr
 
 /** The hub reports an error of its own. The service is told once a minute. */
 export async function hubError(
-  options: CallbackOptions,
+  options: CallbackContext,
   match: ServedMatch,
   { query, time }: HubNotice,
 ): Promise<CallbackAnswer> {
@@ -97,7 +97,7 @@ export async function hubError(
 
 /** The hub is answered 200 whatever the handler does, and when it has had its time. */
 async function tell(
-  { logger }: CallbackOptions,
+  { logger }: CallbackContext,
   { entry }: ServedMatch,
   time: AnswerTime,
   call: () => Acknowledgement | void | Promise<Acknowledgement | void>,

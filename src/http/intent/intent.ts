@@ -11,24 +11,17 @@ import type { GrantRecord } from '../../subscription/record/record.js';
 import { isOpen, isOver } from '../../subscription/machine/state.js';
 import { acknowledgement, confirmation, refusal, TOO_LATE, type CallbackAnswer } from '../answer.js';
 import type { CallbackRequest } from '../callback-request.js';
-import type { CallbackOptions, ServedMatch } from '../callback.js';
+import type { CallbackContext, ServedMatch, Verdict } from '../callback-context.js';
 import { deny, hubError, hubReason, type HubNotice } from './hub-notice.js';
 import { misfitOf, quoted, tokenMisfit, unaskedFor } from './misfit.js';
-import type { RecentAnswers } from './recent-answers.js';
 import type { RequestLog } from '../request-log.js';
 
 /** The answer to a denial or an error for another topic. */
 const FOREIGN_TOPIC = refusal(404, 'this topic was not asked for');
 
-/** Answers to verifications of the last minute. */
-export type Verdicts = RecentAnswers<Verdict | Promise<Verdict>>;
-
-/** The outcome of a verification, apart from its challenge. */
-type Verdict = { readonly headers: Acknowledgement['headers'] } | { readonly refusal: CallbackAnswer };
-
 /** Answers a GET: verification of intent, denial, hub error (WebSub sections 5.2 and 5.3). A HEAD changes nothing. */
 export async function answerIntent(
-  options: CallbackOptions,
+  options: CallbackContext,
   match: ServedMatch,
   request: CallbackRequest,
   log?: RequestLog,
@@ -71,7 +64,7 @@ interface VerificationRequest {
 }
 
 async function verify(
-  options: CallbackOptions,
+  options: CallbackContext,
   match: ServedMatch,
   { mode, query, rawQuery, isProbe, time }: VerificationRequest,
 ): Promise<CallbackAnswer> {
@@ -110,7 +103,7 @@ interface Question {
  * The verdict on a verification. While one is being found it holds for all that come meanwhile; for a minute, also for all
  * that nobody asked for (PROTOCOL V9).
  */
-function verdictOn(options: CallbackOptions, match: ServedMatch, question: Question): Verdict | Promise<Verdict> {
+function verdictOn(options: CallbackContext, match: ServedMatch, question: Question): Verdict | Promise<Verdict> {
   const { entry, grant } = match;
   const { verdicts } = options;
   const now = options.now();
@@ -150,7 +143,7 @@ function roundOf(
 }
 
 async function findVerdict(
-  options: CallbackOptions,
+  options: CallbackContext,
   match: ServedMatch,
   { mode, challenge, lease, isAsked }: Question & { readonly isAsked: boolean },
 ): Promise<Verdict> {
@@ -172,7 +165,7 @@ async function findVerdict(
 }
 
 /** The hub knows. Should that not be noted, it is asked once more. */
-async function answered({ registry, logger }: CallbackOptions, { entry, grant }: ServedMatch): Promise<void> {
+async function answered({ registry, logger }: CallbackContext, { entry, grant }: ServedMatch): Promise<void> {
   const { id, grants } = entry.record;
   if (grants.find((each) => each.id === grant.id)?.unanswered !== true) return;
   try {
@@ -184,7 +177,7 @@ async function answered({ registry, logger }: CallbackOptions, { entry, grant }:
 
 /** A denial or an error for another topic than was asked for. */
 async function foreignNotice(
-  options: CallbackOptions,
+  options: CallbackContext,
   match: ServedMatch,
   { query, time }: HubNotice,
 ): Promise<CallbackAnswer> {
@@ -202,7 +195,7 @@ async function foreignNotice(
 
 /** Should the hub come with nothing better, this is why the attempt failed. */
 async function noteMisfit(
-  { registry }: CallbackOptions,
+  { registry }: CallbackContext,
   { entry, grant }: ServedMatch,
   said: { readonly problem: string; readonly isNotice?: boolean },
 ): Promise<void> {
@@ -235,7 +228,7 @@ async function ask(
 }
 
 async function refusedByHandler(
-  { registry, logger, now }: CallbackOptions,
+  { registry, logger, now }: CallbackContext,
   { entry, grant }: ServedMatch,
   { mode, isAsked }: { readonly mode: 'subscribe' | 'unsubscribe'; readonly isAsked: boolean },
   error: unknown,

@@ -1,6 +1,8 @@
 import { ResourceDiscoveryFailedError, type DiscoveryFailure } from '../../errors.js';
+import { LONGEST_RETRY_AFTER_SECONDS, retryAfterSeconds } from '../../protocol/retry-after.js';
 import { AddressError } from '../guard/address-guard.js';
 import { DeadlineError } from '../http/deadline.js';
+import type { OutboundResponse } from '../http/http.js';
 import { networkFailure } from '../http/network-failure.js';
 
 /** Characters shown of a URL, or of any other word, in an error or a warning. */
@@ -36,4 +38,23 @@ export function failedTransfer(error: unknown, subject: string): ResourceDiscove
     return discoveryFailure('forbidden-address', `${subject} was not asked: ${error.message}`, { cause: error });
   }
   return discoveryFailure('unreachable', `${subject} could not be read: ${networkFailure(error)}`, { cause: error });
+}
+
+/**
+ * The failure of a fetch, with how long the publisher asks to wait where it answered 429 or 503.
+ *
+ * @param now the clock that the date in `Retry-After` is compared with, in milliseconds since the epoch
+ */
+export function withRetryAfter(error: unknown, { status, headers }: OutboundResponse, now = Date.now): unknown {
+  if (!(error instanceof ResourceDiscoveryFailedError) || (status !== 429 && status !== 503)) return error;
+  const asked = retryAfterSeconds(headers.get('retry-after'), now()) ?? 0;
+  if (asked <= 0) return error;
+  const seconds = Math.min(asked, LONGEST_RETRY_AFTER_SECONDS);
+  const { message, reason, cause } = error;
+  const told = `${message}. It asks to wait ${seconds} s before the next try (Retry-After)`;
+  return discoveryFailure(reason, told, {
+    status,
+    retryAfterSeconds: seconds,
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

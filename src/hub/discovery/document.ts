@@ -2,9 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { giveToken } from '../http/bearer-token.js';
 import { startDeadline, type Deadline } from '../http/deadline.js';
-import { failedTransfer } from './discovery-failure.js';
+import { failedTransfer, withRetryAfter } from './discovery-failure.js';
 import { documentUrl, redirectedUrl } from './document-url.js';
-import { withRetryAfter } from './publisher-wait.js';
 import { send, type OutboundResponse } from '../http/http.js';
 import type { BearerToken } from '../http/http-config.js';
 import type { OnAnswer } from '../outbound-log.js';
@@ -96,7 +95,7 @@ export async function withDocument<T>(
     try {
       return await use({ ...openDocument(response, reached, deadline), hide });
     } catch (error) {
-      throw withRetryAfter(error, response, request);
+      throw withRetryAfter(error, response, request.now);
     } finally {
       letGo(response);
     }

@@ -1,8 +1,8 @@
 import { subscriberHooks } from '../../../src/delivery/hook-payloads.js';
-import type { CallbackOptions, CallbackService } from '../../../src/http/callback.js';
 import type { CallbackRequest } from '../../../src/http/callback-request.js';
 import type { EventHandler, IntentHandlers } from '../../../src/delivery/handler/handlers.js';
-import { answerIntent, type Verdicts } from '../../../src/http/intent/intent.js';
+import type { CallbackContext, CallbackService, Verdicts } from '../../../src/http/callback-context.js';
+import { answerIntent } from '../../../src/http/intent/intent.js';
 import { OncePerMinute, RecentAnswers } from '../../../src/http/intent/recent-answers.js';
 import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded.js';
 import type { Engine } from '../../../src/engine/engine.js';
@@ -64,7 +64,7 @@ export class SubscriberProcess {
   isDead = false;
   readonly #engine: EmbeddedEngine;
   readonly #around: Surroundings;
-  readonly #callbacks: CallbackOptions;
+  readonly #callbacks: CallbackContext;
   readonly #service: CallbackService;
   /** Grants as they were when a GET came for them last. */
   readonly #matched = new Map<string, GrantRecord>();
@@ -116,7 +116,7 @@ export class SubscriberProcess {
     const notices = new OncePerMinute();
     this.#callbacks = {
       registry,
-      ...nothingOf<Pick<CallbackOptions, 'delivery' | 'limits' | 'rejections' | 'refused' | 'unknown'>>(),
+      ...nothingOf<Pick<CallbackContext, 'delivery' | 'limits' | 'rejections' | 'refused' | 'unknown'>>(),
       hooks,
       logger,
       now,

@@ -1,0 +1,59 @@
+import type { DeliveryTarget } from '../delivery/delivery-target.js';
+import type { Delivery } from '../delivery/delivery.js';
+import type { RefusedContent } from '../delivery/fetch/refused-content.js';
+import type { Acknowledgement } from '../delivery/handler/acknowledgement.js';
+import type { SubscriberHooks } from '../delivery/hook-payloads.js';
+import type { Logger } from '../logger.js';
+import type { SignatureAlgorithm } from '../protocol/signature.js';
+import type { CallbackMatch, Registry } from '../subscription/registry/registry.js';
+import type { CallbackAnswer } from './answer.js';
+import type { BodyLimits } from './callback-request.js';
+import type { Rejections } from './content/rejections.js';
+import type { EventHandler, IntentHandlers } from '../delivery/handler/handlers.js';
+import type { OncePerMinute, RecentAnswers } from './intent/recent-answers.js';
+import type { UnknownCallbacks } from './unknown-callbacks.js';
+
+/** A service as its callbacks know it. */
+export interface CallbackService extends DeliveryTarget {
+  readonly handlers: EventHandler & IntentHandlers;
+  readonly signature: {
+    readonly algorithms: readonly SignatureAlgorithm[];
+    readonly onFailure: 'reject' | 'acknowledge';
+  };
+  /** Values of the service's requests that no message may show: credentials, custom headers and custom parameters. */
+  readonly hidden: readonly string[];
+}
+
+/** Dependencies of the functions that answer callback requests. */
+export interface CallbackContext {
+  readonly registry: Registry;
+  readonly delivery: Delivery;
+  readonly hooks: SubscriberHooks;
+  readonly logger: Logger;
+  readonly limits: BodyLimits;
+  readonly rejections: Pick<Rejections, 'note'>;
+  readonly refused: Pick<RefusedContent, 'note' | 'noteUnread'>;
+  readonly unknown: UnknownCallbacks;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly serviceOf: (name: string) => CallbackService | undefined;
+  /** Recent answers to verifications. */
+  readonly verdicts: Verdicts;
+  /** Recent denials and hub errors. */
+  readonly notices: OncePerMinute;
+  /** Why the store cannot be used, where that is known without asking it. */
+  readonly storeFailure?: (() => Error | undefined) | undefined;
+  /** Whether the runtime has ended: no handler is called any more. */
+  readonly isClosed: () => boolean;
+}
+
+/** A callback match whose service is running. */
+export interface ServedMatch extends CallbackMatch {
+  readonly service: CallbackService;
+}
+
+/** The outcome of a verification, apart from its challenge. */
+export type Verdict = { readonly headers: Acknowledgement['headers'] } | { readonly refusal: CallbackAnswer };
+
+/** Answers to verifications of the last minute. */
+export type Verdicts = RecentAnswers<Verdict | Promise<Verdict>>;
