@@ -31,6 +31,7 @@ export function startDeadline(timeoutMs = 10_000, signal?: AbortSignal): Deadlin
       `httpConfig.timeoutMs ${timeoutMs} is not a number of milliseconds from 1 to ${LONGEST_TIMER_MS}`,
     );
   }
+  // Not AbortSignal.timeout and .any: they cannot be cleared, so requests that are over would stay in memory (Node 20-24).
   const controller = new AbortController();
   const timer = setTimeout(
     () => controller.abort(new DeadlineError(`no complete answer within ${timeoutMs} ms`)),
