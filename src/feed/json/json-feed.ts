@@ -1,3 +1,4 @@
+import { isRecord } from '../../protocol/encoding/is-record.js';
 import { authorOf, firstFilled, parsedEntry, present } from '../entry/entry.js';
 import { readDate } from '../entry/entry-date.js';
 import { resolveUrl, type LinkBase } from '../entry/entry-url.js';
@@ -10,7 +11,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** Whether a value read from JSON is a JSON Feed: its `version` says so, or it has items and says where it lies. */
 export function isJsonFeed(value: unknown): value is Json {
-  if (!isObject(value)) return false;
+  if (!isRecord(value)) return false;
   if (typeof value['version'] === 'string') return /\bjsonfeed\.org\/version\//.test(value['version']);
   return (
     Array.isArray(value['items']) && (stringOf(value['feed_url']) ?? stringOf(value['home_page_url'])) !== undefined
@@ -23,7 +24,7 @@ export function isJsonFeed(value: unknown): value is Json {
  * @throws RangeError where it has too many items
  */
 export function jsonFeed(feed: Json, base: LinkBase): ParsedFeed {
-  const items = listOf(feed['items']).filter(isObject);
+  const items = listOf(feed['items']).filter(isRecord);
   checkEntryCount(items.length);
   const authors = authorsOf(feed, base);
   const inherited = inheritedAuthors(authors);
@@ -60,7 +61,7 @@ function jsonItem(item: Json, base: LinkBase, inherited: () => readonly FeedAuth
 /** `authors` of 1.1, else `author` of 1.0. */
 function authorsOf(holder: Json, base: LinkBase): readonly FeedAuthor[] {
   const [authors, author] = [listOf(holder['authors']), [holder['author']]].map((list) =>
-    list.filter(isObject).flatMap(({ name, url }) => authorOf(stringOf(name), stringOf(url), undefined, base)),
+    list.filter(isRecord).flatMap(({ name, url }) => authorOf(stringOf(name), stringOf(url), undefined, base)),
   );
   return firstFilled(authors, author);
 }
@@ -76,8 +77,4 @@ function stringOf(value: unknown): string | undefined {
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

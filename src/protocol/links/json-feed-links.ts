@@ -1,3 +1,4 @@
+import { isRecord } from '../encoding/is-record.js';
 import type { DocumentUrls } from './document-urls.js';
 import { createMemberReader } from './json-members.js';
 import { MAX_ENTRIES, type LinkReader } from './link-reader.js';
@@ -68,14 +69,10 @@ export function createJsonFeedLinkReader(urls: DocumentUrls): LinkReader {
 /** The URL of a hub of type WebSub. */
 function parseHub(text: string): string | undefined {
   const hub = parseJson(text);
-  if (!isObject(hub)) return undefined;
+  if (!isRecord(hub)) return undefined;
   const { type, url } = hub;
   const isWebSub = typeof type === 'string' && type.toLowerCase() === 'websub';
   return isWebSub && typeof url === 'string' ? url : undefined;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }
 
 function parseJson(text: string): unknown {

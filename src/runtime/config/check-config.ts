@@ -2,7 +2,8 @@ import { ConfigurationError } from '../../errors.js';
 import { requestForm } from '../../protocol/request-form.js';
 import type { SubscriptionTarget } from '../../subscription/record/snapshot.js';
 import { LONGEST_TIMER_MS } from '../../hub/http/deadline.js';
-import { checkFields, flag, isRecord, listOf, numberOf, oneOf, wrongField, type Check } from './checks/field-checks.js';
+import { isRecord } from '../../protocol/encoding/is-record.js';
+import { checkFields, flag, listOf, numberOf, oneOf, wrongField, type Check } from './checks/field-checks.js';
 import { discovery, httpClient, headersToAdd, paramsToAdd } from './checks/request-checks.js';
 import {
   delivery,

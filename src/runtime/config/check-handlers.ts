@@ -1,7 +1,8 @@
 import { HANDLER_NAMES, HANDLERS } from '../../delivery/handler/handlers.js';
 import { ConfigurationError } from '../../errors.js';
 import type { SubscriberHandlers } from '../subscriber-runtime.js';
-import { isRecord, kindOf } from './checks/field-checks.js';
+import { isRecord } from '../../protocol/encoding/is-record.js';
+import { kindOf } from './checks/field-checks.js';
 import { nearHandlers } from './near-handlers.js';
 
 /**

@@ -1,8 +1,8 @@
 import { ConfigurationError } from '../../errors.js';
+import { isRecord } from '../../protocol/encoding/is-record.js';
 import {
   checkFields,
   flag,
-  isRecord,
   numberOf,
   wrongField,
   wrongSecret,

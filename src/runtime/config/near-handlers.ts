@@ -1,6 +1,6 @@
 import { HANDLER_NAMES, type HandlerName } from '../../delivery/handler/handlers.js';
 import { KIND, type Logger } from '../../logger.js';
-import { isRecord } from './checks/field-checks.js';
+import { isRecord } from '../../protocol/encoding/is-record.js';
 import { nearestName } from './checks/nearest-name.js';
 
 /** Edits between a method's name and a handler's name up to which the method counts as a misspelled handler. */

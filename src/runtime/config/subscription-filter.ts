@@ -2,7 +2,7 @@ import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import { SUBSCRIPTION_STATES, type SubscriptionState } from '../../subscription/record/snapshot.js';
 import { stateOf } from '../../subscription/machine/state.js';
 import { checkFields, flag, listOf, oneOf, wrongSecret, wrongValue, type Check } from './checks/field-checks.js';
-import { stringsByName } from './checks/metadata-check.js';
+import { metadataFields } from './checks/metadata-check.js';
 import type { SubscriptionFilter } from '../subscriber-runtime.js';
 import { targetKey } from '../../subscription/record/target.js';
 import { singleTarget } from './checks/target-checks.js';
@@ -27,7 +27,7 @@ const FILTER = {
   hub: text,
   topic: text,
   declared: flag,
-  metadata: stringsByName,
+  metadata: metadataFields,
 } satisfies Record<keyof SubscriptionFilter, Check<unknown>>;
 
 /**

@@ -1,4 +1,4 @@
-import { isRecord } from '../config/checks/field-checks.js';
+import { isRecord } from '../../protocol/encoding/is-record.js';
 import { printable } from './printable.js';
 
 /** The name of the default logger. */

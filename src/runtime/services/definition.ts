@@ -1,6 +1,7 @@
 import { ConfigurationError } from '../../errors.js';
 import { checkServiceConfig } from '../config/check-config.js';
-import { isRecord, kindOf } from '../config/checks/field-checks.js';
+import { isRecord } from '../../protocol/encoding/is-record.js';
+import { kindOf } from '../config/checks/field-checks.js';
 import { ownMetadata, setMetadata } from './reflect.js';
 import type { CheckedServiceConfig, SubscriberServiceConfig } from '../config/service-config.js';
 import type { ServiceReference, SubscriberClass, SubscriberHandlers } from '../subscriber-runtime.js';

@@ -1,3 +1,4 @@
+import { isRecord } from '../../protocol/encoding/is-record.js';
 import { open, seal, type Opened } from './seal.js';
 import type { SealKey } from './seal-key.js';
 
@@ -37,26 +38,22 @@ export function openRecord(
   id: string,
   raw: unknown,
 ): Opened | undefined {
-  if (!isFields(raw) || raw['v'] !== SEALED_VERSION) return undefined;
+  if (!isRecord(raw) || raw['v'] !== SEALED_VERSION) return undefined;
   const { data } = raw;
-  if (!isFields(data)) return { type: 'broken', why: 'its sealed part is missing' };
+  if (!isRecord(data)) return { type: 'broken', why: 'its sealed part is missing' };
   const { sealed, rest } = data;
   if (rest === undefined) return open(keys, { kind, id, field: 'record' }, sealed);
   const opened = open(keys, { kind, id, field: 'headers' }, sealed);
   if (opened.type !== 'opened') return opened;
-  if (!isFields(rest) || !isFields(rest['data'])) return { type: 'broken', why: 'its open part is missing' };
+  if (!isRecord(rest) || !isRecord(rest['data'])) return { type: 'broken', why: 'its open part is missing' };
   return { ...opened, value: { v: rest['v'], data: { ...rest['data'], headers: opened.value } } };
 }
 
 /** An event's record, if it is one. */
 function eventIn(record: unknown): { readonly v: unknown; readonly data: Fields } | undefined {
-  if (!isFields(record) || Object.keys(record).join() !== 'v,data') return undefined;
+  if (!isRecord(record) || Object.keys(record).join() !== 'v,data') return undefined;
   const { v, data } = record;
-  return isFields(data) && data['headers'] !== undefined ? { v, data } : undefined;
+  return isRecord(data) && data['headers'] !== undefined ? { v, data } : undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null;
-}

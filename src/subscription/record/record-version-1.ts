@@ -1,3 +1,5 @@
+import { isRecord } from '../../protocol/encoding/is-record.js';
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
@@ -6,15 +8,15 @@ type Fields = Readonly<Record<string, unknown>>;
  * for again after the next start, and content under a lease that still runs is accepted again.
  */
 export function fromVersion1(data: unknown): unknown {
-  if (!isFields(data) || !isFields(data['record'])) return data;
+  if (!isRecord(data) || !isRecord(data['record'])) return data;
   const { deniedBy: _deniedBy, ...record } = data['record'];
   const isHeld = record['hold'] === 'denied';
   const grants: readonly unknown[] = Array.isArray(record['grants']) ? record['grants'] : [];
-  const denied = grants.filter((grant): grant is Fields => isFields(grant) && grant['state'] === 'denied');
+  const denied = grants.filter((grant): grant is Fields => isRecord(grant) && grant['state'] === 'denied');
   // Of several at one hub the latest was asked for in the place of those before.
   const latest = new Map(denied.map((grant) => [grant['advertisedHub'], grant]));
   const upgraded = grants.map((grant) =>
-    isFields(grant) && denied.includes(grant)
+    isRecord(grant) && denied.includes(grant)
       ? withoutDeniedState(grant, isHeld && latest.get(grant['advertisedHub']) === grant)
       : grant,
   );
@@ -28,8 +30,4 @@ function withoutDeniedState({ endedAt, ...grant }: Fields, isAlive: boolean): Fi
   return grant['verifiedAt'] === undefined
     ? { ...denied, state: 'failed', refusals: 1 }
     : { ...denied, state: 'active', deniedUnasked: true, denialAnswered: true };
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null;
 }

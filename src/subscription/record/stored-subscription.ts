@@ -1,5 +1,6 @@
 import { slices } from '../../engine/slices.js';
 import { StoreError } from '../../errors.js';
+import { isRecord } from '../../protocol/encoding/is-record.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
 import type { RecordStore } from '../../store/record-store.js';
 import type { StoredStats } from './counters.js';
@@ -55,18 +56,18 @@ export function readStored(id: string, raw: unknown): StoredSubscription {
 }
 
 function isStored(data: unknown, id: string): data is StoredSubscription {
-  if (!isObject(data) || !isObject(data['record']) || !isObject(data['stats'])) return false;
+  if (!isRecord(data) || !isRecord(data['record']) || !isRecord(data['stats'])) return false;
   const { record, stats } = data;
   const { target, grants } = record;
-  const isTarget = typeof target === 'string' || (isObject(target) && areStrings(target, ['hub', 'topic']));
+  const isTarget = typeof target === 'string' || (isRecord(target) && areStrings(target, ['hub', 'topic']));
   return (
     record['id'] === id &&
     areStrings(record, STRINGS) &&
     areNumbers(record, NUMBERS) &&
     TIMES.every((name) => record[name] === undefined || typeof record[name] === 'number') &&
-    (record['fetched'] === undefined || (isObject(record['fetched']) && areStrings(record['fetched'], ['topic']))) &&
+    (record['fetched'] === undefined || (isRecord(record['fetched']) && areStrings(record['fetched'], ['topic']))) &&
     (record['topicSource'] === undefined ||
-      (isObject(record['topicSource']) && areStrings(record['topicSource'], ['topic', 'url']))) &&
+      (isRecord(record['topicSource']) && areStrings(record['topicSource'], ['topic', 'url']))) &&
     (record['publisherHolds'] === undefined || isHolds(record['publisherHolds'])) &&
     isOverrides(record['overrides']) &&
     (record['metadata'] === undefined || isStringsByName(record['metadata'])) &&
@@ -80,7 +81,7 @@ function isStored(data: unknown, id: string): data is StoredSubscription {
 
 function isGrant(grant: unknown): boolean {
   return (
-    isObject(grant) &&
+    isRecord(grant) &&
     areStrings(grant, GRANT_STRINGS) &&
     URL.canParse(String(grant['callback'])) &&
     Array.isArray(grant['secrets']) &&
@@ -91,21 +92,17 @@ function isGrant(grant: unknown): boolean {
 function isHolds(holds: unknown): boolean {
   return (
     Array.isArray(holds) &&
-    holds.every((hold) => isObject(hold) && areStrings(hold, ['url']) && areNumbers(hold, ['until']))
+    holds.every((hold) => isRecord(hold) && areStrings(hold, ['url']) && areNumbers(hold, ['until']))
   );
 }
 
 function isOverrides(overrides: unknown): boolean {
   if (overrides === undefined) return true;
-  return isObject(overrides) && (overrides['customParams'] === undefined || isStringsByName(overrides['customParams']));
+  return isRecord(overrides) && (overrides['customParams'] === undefined || isStringsByName(overrides['customParams']));
 }
 
 function isStringsByName(value: unknown): boolean {
-  return isObject(value) && !Array.isArray(value) && areStrings(value, Object.keys(value));
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
+  return isRecord(value) && areStrings(value, Object.keys(value));
 }
 
 function areStrings(object: Readonly<Record<string, unknown>>, names: readonly string[]): boolean {

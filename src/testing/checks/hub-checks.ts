@@ -1,4 +1,5 @@
-import { isRecord, listOf, oneOf, type Check } from '../../runtime/config/checks/field-checks.js';
+import { isRecord } from '../../protocol/encoding/is-record.js';
+import { listOf, oneOf, type Check } from '../../runtime/config/checks/field-checks.js';
 import { FAULTS, redirectStatus } from '../faults/fault-checks.js';
 import { bytes, functionCheck, isString, number, objectOf, retryAfter, status, text, thatIs } from './option-checks.js';
 import type { WaitOptions } from '../faults/conditions.js';

@@ -1,7 +1,7 @@
 import { isUint8Array } from 'node:util/types';
+import { isRecord } from '../../protocol/encoding/is-record.js';
 import {
   kindOf,
-  isRecord,
   within,
   wrongField,
   wrongValue,

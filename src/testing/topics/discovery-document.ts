@@ -1,3 +1,4 @@
+import { isRecord } from '../../protocol/encoding/is-record.js';
 /** Where a topic names its hub and itself (WebSub section 4); `none` names neither anywhere. */
 export type DiscoveryMethod = 'link-header' | 'html' | 'xml' | 'json-feed' | 'none';
 
@@ -95,7 +96,7 @@ function withJsonLinks(feed: object, { hubs, self }: DiscoveryLinks): string {
 function jsonObject(text: string): object | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+    return isRecord(value) ? value : undefined;
   } catch {
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { isRecord } from '../../../protocol/encoding/is-record.js';
 import { ConfigurationError } from '../../../errors.js';
 import { withoutCredentials } from '../../../protocol/http-url.js';
 import { nearestName } from './nearest-name.js';
@@ -47,10 +48,6 @@ export function wrongSecret(place: Place, value: unknown, expected: string): Con
 /** The error whose message goes on from the field's name: `Service "News": targets names …`. */
 export function wrongField({ subject, field }: Place, problem: string): ConfigurationError {
   return new ConfigurationError(`${subject}: ${field} ${problem}.`);
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The place of a field within a place; the outermost place has no field. */

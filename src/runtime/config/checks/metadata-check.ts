@@ -1,12 +1,13 @@
 import { Buffer } from 'node:buffer';
 import type { SubscriptionMetadata } from '../../../subscription/record/snapshot.js';
-import { isRecord, isWellFormed, within, wrongField, wrongSecret, type Check } from './field-checks.js';
+import { isRecord } from '../../../protocol/encoding/is-record.js';
+import { isWellFormed, within, wrongField, wrongSecret, type Check } from './field-checks.js';
 
 /** Bytes of UTF-8 that a subscription's metadata may have: names and values together. */
 export const METADATA_BYTES_LIMIT = 4_096;
 
-/** Strings by name. Values are not shown in errors. */
-export const stringsByName: Check<SubscriptionMetadata> = (value, place) => {
+/** Metadata without the limit on its size. Values are not shown in errors. */
+export const metadataFields: Check<SubscriptionMetadata> = (value, place) => {
   if (!isPlainObject(value)) throw wrongSecret(place, value, 'a plain object of strings by name');
   const entries = Object.entries(value).map(([name, content]): [string, string] => {
     // MessagePack and JSON each treat this name in a way of their own.
@@ -22,7 +23,7 @@ export const stringsByName: Check<SubscriptionMetadata> = (value, place) => {
 
 /** The metadata of a subscription: strings by name, bounded in size. */
 export const metadata: Check<SubscriptionMetadata> = (value, place) => {
-  const checked = stringsByName(value, place);
+  const checked = metadataFields(value, place);
   const bytes = Object.entries(checked).reduce((sum, pair) => sum + sizeOf(pair), 0);
   if (bytes > METADATA_BYTES_LIMIT) {
     throw wrongField(

@@ -1,9 +1,9 @@
 import type { BearerToken, DiscoveryConfig, HttpAuth, HttpClientConfig } from '../../../hub/http/http-config.js';
 import { requestHeaders } from '../../../hub/request/request-headers.js';
 import { LONGEST_TIMER_MS } from '../../../hub/http/deadline.js';
+import { isRecord } from '../../../protocol/encoding/is-record.js';
 import {
   checkFields,
-  isRecord,
   isWellFormed,
   kindOf,
   listOf,
@@ -32,19 +32,19 @@ const text: Check<string> = (value, place) => {
 };
 
 /** Headers to add to a request. Values are never shown: they may be credentials. */
-export const headersToAdd = stringsByName('header', (name, value, place) => {
+export const headersToAdd = fieldsToAdd('header', (name, value, place) => {
   if (REQUEST_HEADERS.has(name.toLowerCase())) throw wrongField(place, 'is set by the request itself; leave it out');
   if (!isHeader(name, value)) throw wrongField(place, 'is no header: HTTP forbids characters of its name or its value');
 });
 
 /** Form fields to add to a request. Values are never shown: they may be keys. */
-export const paramsToAdd = stringsByName('parameter', (name, value, place) => {
+export const paramsToAdd = fieldsToAdd('parameter', (name, value, place) => {
   if (name === '__proto__') throw wrongField(place, 'has a name that JavaScript reserves; rename it');
   // It would be another text when it is read from the store.
   if (!isWellFormed(name) || !isWellFormed(value)) throw wrongField(place, 'has half of a surrogate pair');
 });
 
-function stringsByName(
+function fieldsToAdd(
   what: string,
   check: (name: string, value: string, place: Place) => void,
 ): Check<Readonly<Record<string, string>>> {

@@ -2,10 +2,10 @@ import { Buffer } from 'node:buffer';
 import type { CheckedDeliveryConfig, DeadLetterConfig, DeliveryConfig } from '../../../delivery/delivery-config.js';
 import { SECRET_BYTES_LIMIT } from '../../../protocol/request-form.js';
 import { SIGNATURE_ALGORITHMS } from '../../../protocol/signature.js';
+import { isRecord } from '../../../protocol/encoding/is-record.js';
 import {
   checkFields,
   flag,
-  isRecord,
   kindOf,
   listOf,
   numberOf,

@@ -1,7 +1,8 @@
 import { isFetchable } from '../../../delivery/fetch/topic-reader.js';
 import type { HubAndTopic, SubscriptionTarget } from '../../../subscription/record/snapshot.js';
 import { targetKey, targetName } from '../../../subscription/record/target.js';
-import { checkFields, isRecord, within, wrongField, wrongValue, type Check, type Place } from './field-checks.js';
+import { isRecord } from '../../../protocol/encoding/is-record.js';
+import { checkFields, within, wrongField, wrongValue, type Check, type Place } from './field-checks.js';
 import { httpUrl, topicOfHub } from './url-checks.js';
 
 const HUB_AND_TOPIC = { hub: httpUrl, topic: topicOfHub };
