@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { ConfigurationError } from '../errors.js';
-import { callbackKey, isToken, lastSegment } from '../subscription/registry/callback-key.js';
 import type { DeclaredService } from './declared-service.js';
+import { callbackKey, isCallbackToken, lastSegment } from '../subscription/registry/callback-key.js';
 
 /** How a service's callback URLs are made. */
 export interface CallbackPaths {
@@ -53,8 +53,8 @@ export function callbackPaths(config: DeclaredService, base: string): CallbackPa
 function placed(path: string, servicePath: string | undefined): string {
   if (path === servicePath) return path;
   const token = lastSegment(path);
-  if (servicePath === undefined) return isToken(token) ? token : path;
-  return isToken(token) ? `${servicePath}/${token}` : servicePath;
+  if (servicePath === undefined) return isCallbackToken(token) ? token : path;
+  return isCallbackToken(token) ? `${servicePath}/${token}` : servicePath;
 }
 
 /**

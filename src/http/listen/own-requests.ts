@@ -1,13 +1,5 @@
-import { lastSegment } from '../../subscription/registry/callback-key.js';
+import { endsWithCallbackToken } from '../../subscription/registry/callback-key.js';
 import type { CallbackMatch } from '../../subscription/registry/registry.js';
-
-/** What random callbacks end in: 32 bytes in base64url. */
-const TOKEN = /^[\w-]{43}$/;
-
-/** Whether a callback's key was drawn at random, so that nobody else can mean it. */
-export function isToken(key: string): boolean {
-  return TOKEN.test(key);
-}
 
 /**
  * Whether a request at a server that is also somebody else's is for a callback, wherever a proxy has put it. A page of theirs
@@ -21,7 +13,7 @@ export function isForCallback(method: string, target: string, match: CallbackMat
   const [path, query] = split(target);
   if (method === 'GET' || method === 'HEAD') return new URLSearchParams(query).has('hub.mode');
   if (method !== 'POST') return false;
-  return isToken(lastSegment(target)) || plain(path).endsWith(plain(new URL(match.grant.callback).pathname));
+  return endsWithCallbackToken(target) || plain(path).endsWith(plain(new URL(match.grant.callback).pathname));
 }
 
 function split(target: string): readonly [path: string, query: string] {

@@ -1,5 +1,5 @@
 import { heldUntil, makesWay } from './callback-hold.js';
-import { callbackKey, isToken } from './callback-key.js';
+import { callbackKey, isCallbackToken } from './callback-key.js';
 import type { Counters } from '../record/counters.js';
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
 import { isOver } from '../machine/state.js';
@@ -82,5 +82,5 @@ export class CallbackIndex {
 
 /** A token is what its callback ends in; anything else has to be looked at. */
 function keyOf({ path, callback }: GrantRecord): string {
-  return isToken(path) ? path : callbackKey(callback);
+  return isCallbackToken(path) ? path : callbackKey(callback);
 }

@@ -28,12 +28,16 @@ export function callbackKey(callback: string): string {
 /** As long as 32 random bytes are in base64url. */
 const TOKEN = /^[\w-]{43}$/;
 
-/** Whether a path is a token that was made for one grant. */
-export function isToken(path: string): boolean {
+/** Whether a path, or its last segment, is a random token that was made for one grant. */
+export function isCallbackToken(path: string): boolean {
   return TOKEN.test(path);
 }
 
-/** Whether a path ends in a token that was made for one grant, so that another grant gets another path. */
-export function hasPathOfItsOwn(path: string): boolean {
-  return isToken(lastSegment(path));
+/**
+ * Whether a path ends in such a token: no other grant has the same path, and nobody else's page is at it.
+ *
+ * @param target a path, or a request target with its query
+ */
+export function endsWithCallbackToken(target: string): boolean {
+  return isCallbackToken(lastSegment(target));
 }

@@ -1,4 +1,4 @@
-import { hasPathOfItsOwn } from '../../registry/callback-key.js';
+import { endsWithCallbackToken } from '../../registry/callback-key.js';
 import type { TransitionContext } from '../events.js';
 import { isPresent } from './presence.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
@@ -29,7 +29,7 @@ export function keepsItsCallback(
   { path }: GrantRecord,
   { hasOneCallback }: Pick<TransitionContext, 'hasOneCallback'>,
 ): boolean {
-  return hasOneCallback === true || !hasPathOfItsOwn(path);
+  return hasOneCallback === true || !endsWithCallbackToken(path);
 }
 
 /** A new grant under a callback that another one had: what the hub of that one still sends is heard. */

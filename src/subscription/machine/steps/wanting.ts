@@ -1,6 +1,6 @@
 import { isOverdue, spread, withinRenewal, withOwedRenewal } from '../rules/overdue.js';
 import { refusalWaitMs } from '../../retry-policy.js';
-import { hasPathOfItsOwn } from '../../registry/callback-key.js';
+import { endsWithCallbackToken } from '../../registry/callback-key.js';
 import {
   andThen,
   discover,
@@ -61,7 +61,7 @@ function underPresentCallbacks(record: SubscriptionRecord, context: TransitionCo
     return !isEnding && grant.callback !== callbackOf(grant.path);
   });
   if (foreign.length === 0) return unchanged(record);
-  const isKept = (grant: GrantRecord): boolean => isHeld(grant) && !hasOneCallback && hasPathOfItsOwn(grant.path);
+  const isKept = (grant: GrantRecord): boolean => isHeld(grant) && !hasOneCallback && endsWithCallbackToken(grant.path);
   const rewritten = (grant: GrantRecord): GrantRecord => ({
     ...grant,
     callback: callbackOf(grant.path),
