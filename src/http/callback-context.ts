@@ -10,7 +10,7 @@ import type { CallbackAnswer } from './answer.js';
 import type { BodyLimits } from './callback-request.js';
 import type { Rejections } from './content/rejections.js';
 import type { EventHandler, IntentHandlers } from '../delivery/handler/handlers.js';
-import type { OncePerMinute, RecentAnswers } from './intent/recent-answers.js';
+import type { NoticeThrottle, RecentAnswers } from './intent/recent-answers.js';
 import type { UnknownCallbacks } from './unknown-callbacks.js';
 
 /** A service as its callbacks know it. */
@@ -40,7 +40,7 @@ export interface CallbackContext {
   /** Recent answers to verifications. */
   readonly verdicts: Verdicts;
   /** Recent denials and hub errors. */
-  readonly notices: OncePerMinute;
+  readonly notices: NoticeThrottle;
   /** Why the store cannot be used, where that is known without asking it. */
   readonly storeFailure?: (() => Error | undefined) | undefined;
   /** Whether the runtime has ended: no handler is called any more. */

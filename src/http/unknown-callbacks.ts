@@ -1,4 +1,4 @@
-import { OnceAMinute } from '../delivery/once-a-minute.js';
+import { Throttle } from '../delivery/throttle.js';
 import type { Logger } from '../logger.js';
 import type { CallbackRequest } from './callback-request.js';
 
@@ -10,7 +10,7 @@ const TOKEN_LIKE = /[\w%-]{32,}/g;
 
 /** Logs requests for unknown callbacks: one line a minute, with the number of requests that it leaves out. */
 export class UnknownCallbacks {
-  readonly #minutes = new OnceAMinute();
+  readonly #minutes = new Throttle();
   readonly #logger: Logger;
   readonly #now: () => number;
 

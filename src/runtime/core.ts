@@ -9,7 +9,7 @@ import { WithheldCredentials } from '../hub/redaction/withheld-credentials.js';
 import { callbackApp, type CallbackApp } from '../http/app.js';
 import type { CallbackService } from '../http/callback-context.js';
 import { InFlightBytes } from '../http/body/in-flight-bytes.js';
-import { OncePerMinute, RecentAnswers } from '../http/intent/recent-answers.js';
+import { NoticeThrottle, RecentAnswers } from '../http/intent/recent-answers.js';
 import { Rejections } from '../http/content/rejections.js';
 import { UnknownCallbacks } from '../http/unknown-callbacks.js';
 import type { Logger } from '../logger.js';
@@ -162,7 +162,7 @@ export class Core {
         storeFailure: store.failure,
         isClosed,
         verdicts: new RecentAnswers(),
-        notices: new OncePerMinute(),
+        notices: new NoticeThrottle(),
       },
       () => this.#basePaths,
     );

@@ -2,7 +2,7 @@ import { breaks, inSlices, sorted } from '../../engine/slices.js';
 import type { Logger } from '../../logger.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
 import type { RecordStore } from '../../store/record-store.js';
-import { OnceAMinute } from '../once-a-minute.js';
+import { Throttle } from '../throttle.js';
 import { seenOf, type Seen } from './seen-piece.js';
 import { SeenTable } from './seen-table.js';
 
@@ -31,7 +31,7 @@ export class SeenRecords {
   /** Keys whose record is to be written to the store, or removed from it. */
   readonly #unwritten = new Set<string>();
   readonly #writes = new Set<Promise<void>>();
-  readonly #failures = new OnceAMinute();
+  readonly #failures = new Throttle();
   #isFull = false;
 
   constructor(options: SeenRecordsOptions) {

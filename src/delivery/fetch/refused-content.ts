@@ -4,7 +4,7 @@ import type { SubscriptionEvent } from '../../subscription/machine/events.js';
 import type { CallbackMatch, Entry } from '../../subscription/registry/registry.js';
 import { STORE_RETRY_MS } from '../../subscription/retry-policy.js';
 import type { DeliveryTarget } from '../delivery-target.js';
-import { OnceAMinute } from '../once-a-minute.js';
+import { Throttle } from '../throttle.js';
 
 /** Milliseconds between looks at whether there is room again. */
 const LOOK_EVERY_MS = 10_000;
@@ -54,8 +54,8 @@ export class RefusedContent {
   readonly #options: RefusedContentOptions;
   readonly #due: Timetable;
   readonly #refused = new Map<string, Refused>();
-  readonly #logged = new OnceAMinute();
-  readonly #unread = new OnceAMinute();
+  readonly #logged = new Throttle();
+  readonly #unread = new Throttle();
 
   constructor(options: RefusedContentOptions) {
     this.#options = options;

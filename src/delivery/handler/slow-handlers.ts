@@ -1,6 +1,6 @@
 import type { Logger } from '../../logger.js';
 import type { CheckedDeliveryConfig } from '../delivery-config.js';
-import { OnceAMinute } from '../once-a-minute.js';
+import { Throttle } from '../throttle.js';
 import type { Reception } from '../report.js';
 
 /** A handler that was given a smaller share of `delivery.ackAfterMs` may be quick: parsing took the rest. */
@@ -16,7 +16,7 @@ export interface SlowHandlersOptions {
 /** Logs handlers that take longer than `delivery.ackAfterMs`, at most one a minute for each subscription. */
 export class SlowHandlers {
   readonly #options: SlowHandlersOptions;
-  readonly #minutes = new OnceAMinute();
+  readonly #minutes = new Throttle();
 
   constructor(options: SlowHandlersOptions) {
     this.#options = options;

@@ -1,5 +1,5 @@
 import type { SubscriberHooks } from '../../delivery/hook-payloads.js';
-import { OnceAMinute } from '../../delivery/once-a-minute.js';
+import { Throttle } from '../../delivery/throttle.js';
 import { SignatureError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import type { ReadSignature } from '../../protocol/signature.js';
@@ -22,7 +22,7 @@ export interface RejectionsOptions {
  */
 export class Rejections {
   readonly #options: RejectionsOptions;
-  readonly #minutes = new OnceAMinute();
+  readonly #minutes = new Throttle();
 
   constructor(options: RejectionsOptions) {
     this.#options = options;

@@ -39,8 +39,8 @@ export class RecentAnswers<T> {
   }
 }
 
-/** Limits an action to once a minute. */
-export class OncePerMinute {
+/** Limits what a hub's notice causes to once a minute for each subscription and key. */
+export class NoticeThrottle {
   readonly #recent = new RecentAnswers<true>();
 
   /** Whether it has not happened for a minute; from now on it has. */

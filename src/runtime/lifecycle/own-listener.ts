@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http';
-import { OnceAMinute } from '../../delivery/once-a-minute.js';
+import { Throttle } from '../../delivery/throttle.js';
 import { connectionLimit, openFilesLimit } from '../../http/listen/connection-limit.js';
 import { listen, type Listener } from '../../http/listen/listener.js';
 import type { Logger } from '../../logger.js';
@@ -25,7 +25,7 @@ export async function ownListener(
       'the process may open too few files for security.maxConnections: fewer connections are taken',
     );
   }
-  const minutes = new OnceAMinute();
+  const minutes = new Throttle();
   const onDrop = (): void => {
     const notLogged = minutes.pass(minutes, Date.now());
     if (notLogged === undefined) return;

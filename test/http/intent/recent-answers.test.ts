@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { OncePerMinute, RecentAnswers } from '../../../src/http/intent/recent-answers.js';
+import { NoticeThrottle, RecentAnswers } from '../../../src/http/intent/recent-answers.js';
 import { Counters } from '../../../src/subscription/record/counters.js';
 import type { Entry } from '../../../src/subscription/registry/registry.js';
 import { active } from '../../subscription/machine/life.js';
@@ -52,7 +52,7 @@ describe('V9 what was answered', () => {
 
 test('N1 N3 what happens once a minute is told apart by its key, and a refused claim is no claim', () => {
   const one = entry();
-  const once = new OncePerMinute();
+  const once = new NoticeThrottle();
   expect(once.claim(one, 'denied g1', 0)).toBe(true);
   expect(once.claim(one, 'denied g1', MINUTE - 1)).toBe(false);
   expect(once.claim(one, 'hub-error g1', 1)).toBe(true);

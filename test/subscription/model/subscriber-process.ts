@@ -3,12 +3,11 @@ import type { CallbackRequest } from '../../../src/http/callback-request.js';
 import type { EventHandler, IntentHandlers } from '../../../src/delivery/handler/handlers.js';
 import type { CallbackContext, CallbackService, Verdicts } from '../../../src/http/callback-context.js';
 import { answerIntent } from '../../../src/http/intent/intent.js';
-import { OncePerMinute, RecentAnswers } from '../../../src/http/intent/recent-answers.js';
+import { NoticeThrottle, RecentAnswers } from '../../../src/http/intent/recent-answers.js';
 import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded.js';
 import type { Engine } from '../../../src/engine/engine.js';
 import { perform } from '../../../src/runtime/background/effects.js';
 import { OriginHolds } from '../../../src/hub/pacing/origin-holds.js';
-import { formBody } from '../../../src/protocol/encoding/form-body.js';
 import { Pacing } from '../../../src/hub/pacing/pacing.js';
 import { latch } from '../../../src/runtime/lifecycle/latch.js';
 import { UnderWay } from '../../../src/runtime/background/under-way.js';
@@ -113,7 +112,7 @@ export class SubscriberProcess {
     });
     const { registry } = this;
     const verdicts: Verdicts = new RecentAnswers();
-    const notices = new OncePerMinute();
+    const notices = new NoticeThrottle();
     this.#callbacks = {
       registry,
       ...nothingOf<Pick<CallbackContext, 'delivery' | 'limits' | 'rejections' | 'refused' | 'unknown'>>(),
@@ -318,7 +317,7 @@ export function contentStatus(match: CallbackMatch | undefined, secret: string |
 }
 
 const REASON = 'the handler refused';
-const REFUSED = formBody({ reason: REASON });
+const REFUSED = new URLSearchParams({ reason: REASON }).toString();
 
 const UNSIGNED = 'the content is not signed as it has to be';
 

@@ -2,15 +2,15 @@ const MINUTE_MS = 60_000;
 
 interface Last {
   readonly at: number;
-  heldBack: number;
+  suppressed: number;
 }
 
-/** Lets something happen once a minute for each key, and counts how often it was held back. */
-export class OnceAMinute {
+/** Allows an action once a minute for each key, and counts the suppressed ones. */
+export class Throttle {
   readonly #last = new WeakMap<object, Last>();
 
   /**
-   * Whether it may happen now: how often it was held back since the last time, or undefined where it is held back again.
+   * The number of actions suppressed since the last allowed one; undefined where this one is suppressed too.
    *
    * @param now epoch milliseconds
    */
@@ -18,10 +18,10 @@ export class OnceAMinute {
     const last = this.#last.get(key);
     // A clock that was set back does not make the minute longer.
     if (last !== undefined && now >= last.at && now - last.at < MINUTE_MS) {
-      last.heldBack += 1;
+      last.suppressed += 1;
       return undefined;
     }
-    this.#last.set(key, { at: now, heldBack: 0 });
-    return last?.heldBack ?? 0;
+    this.#last.set(key, { at: now, suppressed: 0 });
+    return last?.suppressed ?? 0;
   }
 }
