@@ -1,7 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { acknowledgementOf } from '../delivery/handler/acknowledgement.js';
 import type { Acknowledgement } from '../delivery/handler/acknowledgement.js';
-import { FORM_TYPE, formBody } from '../protocol/encoding/form-body.js';
+import { FORM_TYPE } from '../protocol/encoding/media-type.js';
 
 /** Headers of an answer. */
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
@@ -78,6 +78,11 @@ export function refusal(status: number, reason: string, details: RefusalDetails 
     headers: { ...added(headers), ...ALWAYS, 'content-type': FORM_TYPE },
     body: formBody({ reason, ...body }),
   };
+}
+
+/** Fields as a form-encoded body, UTF-8. */
+function formBody(fields: Readonly<Record<string, string>>): string {
+  return new URLSearchParams(fields).toString();
 }
 
 /** The answer to requests that concern no callback: plain text, for a person who opens the port in a browser. */

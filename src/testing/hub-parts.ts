@@ -2,16 +2,34 @@ import { createCallbackClient } from './delivery/callback-client.js';
 import { createConditions, type Conditions } from './faults/conditions.js';
 import { createFaultLayer, type FaultLayer } from './faults/fault-layer.js';
 import { createHoldBacks, type HoldBacks } from './faults/hold-backs.js';
-import { hubSummary } from './hub-summary.js';
 import { HubTopics } from './topics/hub-topics.js';
 import { createPendingTasks, type PendingTasks } from './pending-tasks.js';
-import { SubscriptionTable } from './subscriptions/subscription-table.js';
+import { SubscriptionTable, type HubSubscription } from './subscriptions/subscription-table.js';
 import type { Delivery } from './delivery/delivery.js';
 import type { HubContext } from './hub-context.js';
+import type { HubFaults } from './faults/hub-faults.js';
+import type { HubProtocol } from './checks/request-violations.js';
 import type { ReceivedRequest } from './subscriptions/received-request.js';
-import type { TestHubOptions } from './test-hub-options.js';
 import type { Distributor } from './topics/topic-options.js';
 import type { Violation } from './checks/violation.js';
+
+/** How a `TestHub` is started; its faults hold for every topic that does not set its own. */
+export interface TestHubOptions extends HubFaults {
+  /** On 127.0.0.1; 0 picks a free one. @default 0 */
+  readonly port?: number;
+  /** The host name in the hub's and its topics' URLs: one that leads to 127.0.0.1. @default '127.0.0.1' */
+  readonly hostname?: string;
+  /** A key and a certificate (PEM): hub and topics are served over https. @default plain http */
+  readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer };
+  /** A certificate (PEM) to trust in callbacks over https. @default the authorities Node trusts */
+  readonly ca?: string | Buffer;
+  /** `pubsubhubbub-0.3` requires `hub.verify`, and signs with sha1. @default 'websub' */
+  readonly protocol?: HubProtocol;
+  /** Milliseconds until a callback that has not answered in full counts as failed. @default 10_000 */
+  readonly timeoutMs?: number;
+  /** The clock that leases lapse by, in milliseconds. @default Date.now */
+  readonly now?: () => number;
+}
 
 /** The parts of one hub, wired together. */
 export interface HubParts {
@@ -89,4 +107,29 @@ export function createHubParts(hub: Distributor, options: TestHubOptions): HubPa
       await client.close();
     },
   };
+}
+
+/** The records that a summary is made of. */
+interface HubRecords {
+  readonly url: string;
+  readonly requests: readonly ReceivedRequest[];
+  readonly deliveries: readonly Delivery[];
+  readonly subscriptions: readonly HubSubscription[];
+  readonly violations: readonly Violation[];
+}
+
+/** What a hub has seen so far, in a sentence or two for an error message. Callbacks, being secret, are not in it. */
+function hubSummary({ url, requests, deliveries, subscriptions, violations }: HubRecords): string {
+  return [
+    `The hub ${url} received: ${list(requests.map(({ method, path }) => `${method} ${path}`))}`,
+    `sent: ${list(deliveries.map((one) => `${one.kind} for ${one.topic} -> ${one.status ?? one.error?.message}`))}`,
+    `holds: ${list(subscriptions.map(({ topic, state }) => `${topic} ${state}`))}`,
+    `noted as violations: ${list(violations.map(({ message }) => message))}`,
+  ].join('; ');
+}
+
+function list(items: readonly string[]): string {
+  const last = items.slice(-10);
+  const omitted = items.length - last.length;
+  return items.length === 0 ? 'nothing' : `${omitted > 0 ? `${omitted} more, then ` : ''}${last.join(', ')}`;
 }

@@ -1,6 +1,6 @@
 export { TestHub } from './test-hub.js';
-export type { TestHubOptions } from './test-hub-options.js';
-export type { HubTopic } from './topics/hub-topic.js';
+export type { TestHubOptions } from './hub-parts.js';
+export type { HubTopic } from './topics/topic-handle.js';
 export type { Distributor, PublishOptions, TopicMove, TopicOptions } from './topics/topic-options.js';
 export type { ContentHeaders } from './delivery/content-distribution.js';
 export type { DiscoveryMethod } from './topics/discovery-document.js';

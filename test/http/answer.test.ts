@@ -33,11 +33,12 @@ describe('what a service adds to an answer', () => {
     });
   });
 
-  test('is a body, form-encoded', () => {
-    expect(acknowledgement(200, { body: { a: 'ü & ö' } })).toMatchObject({
+  test('is a body, form-encoded in UTF-8', () => {
+    expect(acknowledgement(200, { body: { a: 'no & never = ü\r\n', more: '1+1' } })).toMatchObject({
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      body: 'a=%C3%BC+%26+%C3%B6',
+      body: 'a=no+%26+never+%3D+%C3%BC%0D%0A&more=1%2B1',
     });
+    expect(acknowledgement(200, { body: {} }).body).toBe('');
     expect(acknowledgement(200, undefined)).toMatchObject({ status: 200, body: '' });
   });
 });

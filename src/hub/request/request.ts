@@ -1,3 +1,4 @@
+import { FORM_TYPE } from '../../protocol/encoding/media-type.js';
 import { hubVerdict } from '../../protocol/hub-status.js';
 import { readHttpUrl } from '../../protocol/http-url.js';
 import { requestForm, type HubRequestForm } from '../../protocol/request-form.js';
@@ -202,7 +203,7 @@ async function post(attempt: Attempt, hop: Hop, guarded: boolean, words: HubWord
   const { hub, request, body, options, deadline } = attempt;
   if (isWithheld(attempt, hop)) options.onWithheld?.(hop.url);
   const headers = new Headers(hop.withHeaders ? attempt.headers : undefined);
-  headers.set('content-type', 'application/x-www-form-urlencoded');
+  headers.set('content-type', FORM_TYPE);
   const dispatcher = options.httpConfig?.dispatcher;
   try {
     return await send(hop.url, {

@@ -4,7 +4,7 @@ import { FAULTS, redirectStatus } from '../faults/fault-checks.js';
 import { bytes, functionCheck, isString, number, objectOf, retryAfter, status, text, thatIs } from './option-checks.js';
 import type { WaitOptions } from '../faults/conditions.js';
 import type { ReverifyOptions } from '../delivery/reverification.js';
-import type { TestHubOptions } from '../test-hub-options.js';
+import type { TestHubOptions } from '../hub-parts.js';
 import type { PublishOptions, TopicMove, TopicOptions } from '../topics/topic-options.js';
 
 const TLS = { key: bytes, cert: bytes } satisfies Record<keyof NonNullable<TestHubOptions['tls']>, Check<unknown>>;

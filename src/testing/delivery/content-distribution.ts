@@ -1,6 +1,7 @@
+import { createHmac } from 'node:crypto';
 import { isSuccess } from './callback-client.js';
-import { signatureHeader } from './signature-header.js';
 import type { Delivery } from './delivery.js';
+import type { SignatureFault, SignatureMethod } from '../faults/hub-faults.js';
 import type { HubContext } from '../hub-context.js';
 import type { HubSubscription } from '../subscriptions/subscription-table.js';
 
@@ -53,4 +54,17 @@ function merged(own: Readonly<Record<string, string>>, given: ContentHeaders): R
     else headers[name.toLowerCase()] = value;
   }
   return headers;
+}
+
+/** The value of `X-Hub-Signature` for a body (WebSub section 7.1), or undefined where none is sent. */
+function signatureHeader(
+  body: Uint8Array,
+  secret: string | undefined,
+  method: SignatureMethod,
+  fault: SignatureFault,
+): string | undefined {
+  const digest = (key: string): string => createHmac(method, key).update(body).digest('hex');
+  if (fault === 'wrong') return `${method}=${digest(`not ${secret ?? 'a secret'}`)}`;
+  if (fault === 'malformed') return digest(secret ?? '');
+  return fault === 'missing' || secret === undefined ? undefined : `${method}=${digest(secret)}`;
 }

@@ -1,6 +1,12 @@
-import { createRateWindow } from './rate-window.js';
 import type { HubDelays, HubFaults, VerifyMode } from './hub-faults.js';
-import type { RequestDenial, RequestFailure, RequestKind, RequestLimits, RequestRedirect } from './request-faults.js';
+import type {
+  RateLimit,
+  RequestDenial,
+  RequestFailure,
+  RequestKind,
+  RequestLimits,
+  RequestRedirect,
+} from './request-faults.js';
 
 /** The faults that apply to single requests and are counted down. */
 export interface CountedFaults {
@@ -54,6 +60,27 @@ export function createFaultLayer(initial: HubFaults): FaultLayer {
     excess(now) {
       const { rateLimit } = faults;
       return rateLimit ? (window.count(rateLimit, now) ?? false) : rateLimit;
+    },
+  };
+}
+
+/** Counts requests in windows of time. */
+interface RateWindow {
+  /** Counts a request. Above the limit, returns the seconds until the window ends. */
+  count(limit: RateLimit, now: number): number | undefined;
+}
+
+function createRateWindow(): RateWindow {
+  let endsAt = Number.NEGATIVE_INFINITY;
+  let counted = 0;
+  return {
+    count({ requests, perSeconds }, now) {
+      if (now >= endsAt) {
+        endsAt = now + perSeconds * 1000;
+        counted = 0;
+      }
+      counted += 1;
+      return counted > requests ? Math.ceil((endsAt - now) / 1000) : undefined;
     },
   };
 }

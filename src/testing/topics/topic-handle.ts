@@ -3,11 +3,38 @@ import { PUBLISH, TOPIC } from '../checks/hub-checks.js';
 import { deny, reportError } from '../delivery/notices.js';
 import { checkOptions } from '../checks/option-checks.js';
 import type { HubContext } from '../hub-context.js';
-import type { HubTopic } from './hub-topic.js';
 import type { TopicEntry } from './hub-topics.js';
-import type { Distributor } from './topic-options.js';
+import type { Delivery } from '../delivery/delivery.js';
+import type { DenyOptions, RequestFailure, RequestRedirect } from '../faults/request-faults.js';
+import type { Distributor, PublishOptions, TopicOptions } from './topic-options.js';
 
-/** What the user of a hub holds of one of its topics. */
+/** A resource that its publisher keeps subscribers informed of. */
+export interface HubTopic {
+  /** Where it is served. */
+  readonly url: string;
+  /** The topic URL that subscribers are to ask for: `url`, unless the option `self` says otherwise. */
+  readonly self: string;
+  /**
+   * Publishes: a GET shows the new body from now on, and it is sent, byte for byte, to every subscriber that is verified and
+   * within its lease. Resolves with what became of each.
+   */
+  publish(body: string | Uint8Array, options?: PublishOptions): Promise<Delivery[]>;
+  /** Changes any option; one given as `undefined` is back at its default. */
+  configure(options: TopicOptions): void;
+  /**
+   * Denies this topic's subscriptions and those asked for from now on. A denial ends a subscription; with `keep` an active one
+   * stays active.
+   */
+  deny(reason?: string, options?: DenyOptions): Promise<Delivery[]>;
+  /** Answers requests for this topic with a status instead of serving them; `'reset'` cuts the connection. */
+  fail(status: RequestFailure['status'], options?: Omit<RequestFailure, 'status'>): void;
+  /** Redirects requests for this topic. */
+  redirect(status: RequestRedirect['status'], to: string, options?: Omit<RequestRedirect, 'status' | 'to'>): void;
+  /** Sends `hub.mode=hub-error` to this topic's subscribers. */
+  error(reason?: string): Promise<Delivery[]>;
+}
+
+/** The handle by which a test uses one topic of a hub. */
 export function createTopicHandle(hub: Distributor, context: HubContext, entry: TopicEntry): HubTopic {
   const { url, resource, faults } = entry;
   return {
