@@ -25,8 +25,8 @@ export interface CallbackApp {
  *
  * @param basePaths what callbacks of ours are expected under: below it an unknown path is ours to refuse; '' for none
  */
-export function callbackApp(options: CallbackContext, basePaths: () => readonly string[]): CallbackApp {
-  const { logger } = options;
+export function callbackApp(context: CallbackContext, basePaths: () => readonly string[]): CallbackApp {
+  const { logger } = context;
   // Without a base path everything would be ours, and nothing be left for whoever shares the server.
   const isBelow = (target: string): boolean =>
     basePaths().some((basePath) => basePath !== '' && target.startsWith(`${basePath}/`));
@@ -36,7 +36,7 @@ export function callbackApp(options: CallbackContext, basePaths: () => readonly 
   return {
     isOurs(method, target) {
       try {
-        return isOurs(method, target, matchCallback(options, target));
+        return isOurs(method, target, matchCallback(context, target));
       } catch {
         // Our handler meets the same error, and answers it.
         return true;
@@ -47,9 +47,9 @@ export function callbackApp(options: CallbackContext, basePaths: () => readonly 
       try {
         const { pathname, search } = new URL(request.url);
         const target = pathname + search;
-        const match = matchCallback(options, target);
+        const match = matchCallback(context, target);
         const isForUs = match !== undefined || isBelow(target);
-        return isForUs ? await answerWeb(options, request, target, match) : toResponse(NOTHING_HERE, method);
+        return isForUs ? await answerWeb(context, request, target, match) : toResponse(NOTHING_HERE, method);
       } catch (error) {
         return toResponse(failedAnswer(logger, error, method), method);
       }
@@ -59,16 +59,16 @@ export function callbackApp(options: CallbackContext, basePaths: () => readonly 
       let match: CallbackMatch | undefined;
       let isForUs: boolean;
       try {
-        ({ target, match } = targetOf(options, request));
+        ({ target, match } = targetOf(context, request));
         // If nobody else can answer, match by the end of the path: a proxy may have cut off the rest.
         isForUs =
           next === undefined ? match !== undefined || isBelow(target) : isOurs(request.method ?? '', target, match);
       } catch (error) {
-        trySendAnswer(request, response, failedAnswer(logger, error, request.method), options.limits);
+        trySendAnswer(request, response, failedAnswer(logger, error, request.method), context.limits);
         return;
       }
-      if (isForUs) answerNode(options, { request, response, target, match });
-      else if (next === undefined) trySendAnswer(request, response, NOTHING_HERE, options.limits);
+      if (isForUs) answerNode(context, { request, response, target, match });
+      else if (next === undefined) trySendAnswer(request, response, NOTHING_HERE, context.limits);
       else next();
     },
   };
@@ -80,20 +80,20 @@ export function callbackApp(options: CallbackContext, basePaths: () => readonly 
  * target if only it names a callback.
  */
 function targetOf(
-  options: CallbackContext,
+  context: CallbackContext,
   request: IncomingMessage,
 ): { readonly target: string; readonly match: CallbackMatch | undefined } {
   const { url = '' } = request;
   const original = 'originalUrl' in request ? request.originalUrl : undefined;
   const target = typeof original === 'string' ? original : url;
-  const match = matchCallback(options, target);
+  const match = matchCallback(context, target);
   if (match !== undefined || target === url) return { target, match };
-  const rewritten = matchCallback(options, url);
+  const rewritten = matchCallback(context, url);
   return rewritten === undefined ? { target, match } : { target: url, match: rewritten };
 }
 
 async function answerWeb(
-  options: CallbackContext,
+  context: CallbackContext,
   request: Request,
   target: string,
   match: CallbackMatch | undefined,
@@ -108,7 +108,7 @@ async function answerWeb(
       void readWebBody(request, limits, grantId, onChunk).then(onRead, () => onRead({ problem: 'failed' })),
   };
   const answer = await new Promise<CallbackAnswer>((resolve) => {
-    answerCallback(options, new Exchange(options.logger, asked, resolve), match);
+    answerCallback(context, new Exchange(context.logger, asked, resolve), match);
   });
   // Whoever has the response sends it; of that nothing is heard.
   if (answer.onSent !== undefined) setImmediate(answer.onSent);

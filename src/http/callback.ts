@@ -17,14 +17,14 @@ export function matchCallback({ registry }: CallbackContext, target: string): Ca
 }
 
 /** Answers a request on a callback; `match` is what its target stands for. Never throws. */
-export function answerCallback(options: CallbackContext, given: Exchange, match: CallbackMatch | undefined): void {
-  const { logger } = options;
+export function answerCallback(context: CallbackContext, given: Exchange, match: CallbackMatch | undefined): void {
+  const { logger } = context;
   const exchange = logsDebug(logger) ? given.loggedBy(new RequestLog(logger, given.request.method, match)) : given;
   exchange.begin(() => {
     const { method } = exchange.request;
-    const served = match && servedMatch(options, match);
-    if (method === 'POST' && served !== undefined && !options.isClosed()) answerDistribution(options, served, exchange);
-    else exchange.answer(() => otherAnswer(options, exchange, { match, served }));
+    const served = match && servedMatch(context, match);
+    if (method === 'POST' && served !== undefined && !context.isClosed()) answerDistribution(context, served, exchange);
+    else exchange.answer(() => otherAnswer(context, exchange, { match, served }));
   });
 }
 
@@ -35,7 +35,7 @@ function servedMatch({ serviceOf }: CallbackContext, { entry, grant }: CallbackM
 
 /** The answer to whatever is no content for a service that runs. */
 function otherAnswer(
-  options: CallbackContext,
+  context: CallbackContext,
   { request, log }: Exchange,
   { match, served }: { readonly match: CallbackMatch | undefined; readonly served: ServedMatch | undefined },
 ): CallbackAnswer | Promise<CallbackAnswer> {
@@ -44,11 +44,11 @@ function otherAnswer(
     return refusal(405, 'a callback takes GET and POST', { headers: { allow: 'GET, HEAD, POST' } });
   }
   if (match === undefined) {
-    options.unknown.note(request);
+    context.unknown.note(request);
     return refusal(404, 'there is no such callback');
   }
-  if (options.isClosed()) return STOPPED;
-  if (served !== undefined) return answerIntent(options, served, request, log);
+  if (context.isClosed()) return STOPPED;
+  if (served !== undefined) return answerIntent(context, served, request, log);
   return method === 'POST'
     ? unavailable('the service of this subscription is not running', COME_AGAIN_SECONDS)
     : refusal(404, 'the service of this subscription is not running');

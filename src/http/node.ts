@@ -57,14 +57,14 @@ export interface NodeExchange {
 }
 
 /** Answers a node request on a callback. Never throws. */
-export function answerNode(options: CallbackContext, { request, response, target, match }: NodeExchange): void {
+export function answerNode(context: CallbackContext, { request, response, target, match }: NodeExchange): void {
   const send = (answer: CallbackAnswer): void => {
     try {
-      if (!response.headersSent && !response.destroyed) sendAnswer(request, response, answer, options.limits);
+      if (!response.headersSent && !response.destroyed) sendAnswer(request, response, answer, context.limits);
     } catch (error) {
-      options.logger.error({ err: error }, 'an answer could not be sent: the connection is closed');
+      context.logger.error({ err: error }, 'an answer could not be sent: the connection is closed');
       response.destroy();
     }
   };
-  answerCallback(options, new Exchange(options.logger, new NodeRequest(request, target), send), match);
+  answerCallback(context, new Exchange(context.logger, new NodeRequest(request, target), send), match);
 }

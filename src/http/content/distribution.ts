@@ -19,7 +19,7 @@ const COME_AGAIN_SECONDS = 30;
  * Answers a POST: content distribution (WebSub section 7). Refusals that need only the headers come before the body is asked for
  * (PROTOCOL C6).
  */
-export function answerDistribution(options: CallbackContext, match: ServedMatch, exchange: Exchange): void {
+export function answerDistribution(context: CallbackContext, match: ServedMatch, exchange: Exchange): void {
   const refused = refusedOutright(match);
   if (refused !== undefined) {
     exchange.answer(() => refused);
@@ -27,33 +27,33 @@ export function answerDistribution(options: CallbackContext, match: ServedMatch,
   }
   const { request, log } = exchange;
   const { grant, service } = match;
-  const { keys, unsigned } = acceptedKeys(grant.secrets, options.now());
+  const { keys, unsigned } = acceptedKeys(grant.secrets, context.now());
   const signature = readSignature(signatureHeader(request), service.signature.algorithms);
   if (!unsigned && 'problem' in signature) {
     log?.rejected();
-    exchange.answer(() => rejected(options, match, signature));
+    exchange.answer(() => rejected(context, match, signature));
     return;
   }
-  if (options.delivery.isFull(service)) {
-    exchange.answer(() => full(options, match));
+  if (context.delivery.isFull(service)) {
+    exchange.answer(() => full(context, match));
     return;
   }
   const check = 'problem' in signature ? undefined : new SignatureCheck(signature, keys);
   request.read(
-    options.limits,
+    context.limits,
     grant.id,
     (chunk) => check?.update(chunk),
     (read) =>
       exchange.answer(() => {
-        if ('problem' in read) return unread(options, match, read.problem);
+        if ('problem' in read) return unread(context, match, read.problem);
         log?.read(read.bytes);
         const isSigned = check?.holds() === true;
         if (!isSigned && !unsigned) {
           log?.rejected();
-          return rejected(options, match, signature);
+          return rejected(context, match, signature);
         }
-        heardFromHub(options, match, request, isSigned);
-        return received(options, match, exchange, read.bytes);
+        heardFromHub(context, match, request, isSigned);
+        return received(context, match, exchange, read.bytes);
       }),
   );
 }
@@ -77,20 +77,20 @@ function full({ refused }: CallbackContext, match: ServedMatch): CallbackAnswer 
 
 /** The answer to genuine content. */
 function received(
-  options: CallbackContext,
+  context: CallbackContext,
   match: ServedMatch,
   { request, log }: Exchange,
   raw: Uint8Array,
 ): CallbackAnswer | Promise<CallbackAnswer> {
   const headers = request.headers();
   const codings = contentCodings(request.header('content-encoding'));
-  if (codings.length === 0) return handOver(options, match, new SentContent(headers, raw), 0, log);
-  return receivedCoded(options, match, headers, { raw, codings, log });
+  if (codings.length === 0) return handOver(context, match, new SentContent(headers, raw), 0, log);
+  return receivedCoded(context, match, headers, { raw, codings, log });
 }
 
 /** The answer to genuine content that has a `Content-Encoding`. */
 async function receivedCoded(
-  options: CallbackContext,
+  context: CallbackContext,
   match: ServedMatch,
   headers: () => HeaderPairs,
   {
@@ -100,18 +100,18 @@ async function receivedCoded(
   }: { readonly raw: Uint8Array; readonly codings: readonly string[]; readonly log: RequestLog | undefined },
 ): Promise<CallbackAnswer> {
   const begun = performance.now();
-  const decoded = await decodeBody(raw, codings, options.limits, match.grant.id);
+  const decoded = await decodeBody(raw, codings, context.limits, match.grant.id);
   const spentMs = performance.now() - begun;
   if ('bytes' in decoded) {
     // Content that was never coded is not stored twice.
     const bytes = decoded.bytes === raw ? undefined : decoded.bytes;
-    return handOver(options, match, new SentContent(headers, raw, bytes), spentMs, log);
+    return handOver(context, match, new SentContent(headers, raw, bytes), spentMs, log);
   }
   if (decoded.problem === 'too-large') return refusal(413, 'the content is too large when decoded');
   if (decoded.problem === 'given-up') {
-    return unavailableFor(options, match, 'there is no room to decode the content now');
+    return unavailableFor(context, match, 'there is no room to decode the content now');
   }
-  return handOver(options, match, new SentContent(headers, raw, 'undecodable'), spentMs, log);
+  return handOver(context, match, new SentContent(headers, raw, 'undecodable'), spentMs, log);
 }
 
 /**
@@ -120,29 +120,29 @@ async function receivedCoded(
  * @param spentMs milliseconds since the last byte came
  */
 function handOver(
-  options: CallbackContext,
+  context: CallbackContext,
   match: ServedMatch,
   content: SentContent,
   spentMs: number,
   log: RequestLog | undefined,
 ): CallbackAnswer | Promise<CallbackAnswer> {
   // The content may have taken its time.
-  if (options.isClosed()) return STOPPED;
+  if (context.isClosed()) return STOPPED;
   const { entry, grant, service } = match;
-  const failure = options.storeFailure?.();
+  const failure = context.storeFailure?.();
   if (failure !== undefined) {
-    options.logger.error({ subscription: entry.record.id, err: failure }, 'an event cannot be stored: 503');
-    return unavailableFor(options, match, 'the event could not be stored');
+    context.logger.error({ subscription: entry.record.id, err: failure }, 'an event cannot be stored: 503');
+    return unavailableFor(context, match, 'the event could not be stored');
   }
-  const answer = options.delivery.deliver(service, entry, grant, content, spentMs, log?.received);
+  const answer = context.delivery.deliver(service, entry, grant, content, spentMs, log?.received);
   return answer instanceof Promise
-    ? answer.then((given) => toCallbackAnswer(options, match, given))
-    : toCallbackAnswer(options, match, answer);
+    ? answer.then((given) => toCallbackAnswer(context, match, given))
+    : toCallbackAnswer(context, match, answer);
 }
 
-function toCallbackAnswer(options: CallbackContext, match: ServedMatch, answer: DeliveryAnswer): CallbackAnswer {
+function toCallbackAnswer(context: CallbackContext, match: ServedMatch, answer: DeliveryAnswer): CallbackAnswer {
   if (answer.type === 'deleted') return refusal(410, answer.error.message, answer.error);
-  if (answer.type === 'unavailable') return unavailableFor(options, match, answer.reason);
+  if (answer.type === 'unavailable') return unavailableFor(context, match, answer.reason);
   return acknowledgement(202, answer.acknowledgement);
 }
 
@@ -159,8 +159,8 @@ function signatureHeader(request: CallbackRequest): string | undefined {
   return sha1 === undefined ? sha256 : `${sha1},${sha256}`;
 }
 
-function unread(options: CallbackContext, match: ServedMatch, problem: BodyProblem): CallbackAnswer {
-  const { logger, limits, refused } = options;
+function unread(context: CallbackContext, match: ServedMatch, problem: BodyProblem): CallbackAnswer {
+  const { logger, limits, refused } = context;
   const fields = { subscription: match.entry.record.id };
   if (problem === 'failed') {
     const reason = 'the content could not be received now';

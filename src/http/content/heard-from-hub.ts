@@ -8,14 +8,14 @@ import type { CallbackContext, ServedMatch } from '../callback-context.js';
 
 /** Genuine content says more than its body: that its hub delivers, and where the topic is (PROTOCOL N1, L7). */
 export function heardFromHub(
-  options: CallbackContext,
+  context: CallbackContext,
   match: ServedMatch,
   request: CallbackRequest,
   isSigned: boolean,
 ): void {
   const { grant } = match;
-  if (isNews(grant, isSigned)) note(options, match, { type: 'delivers', grantId: grant.id, isSigned });
-  if (namesOtherPlace(match, request.header('link'))) note(options, match, { type: 'links-differ' });
+  if (isNews(grant, isSigned)) note(context, match, { type: 'delivers', grantId: grant.id, isSigned });
+  if (namesOtherPlace(match, request.header('link'))) note(context, match, { type: 'links-differ' });
 }
 
 /** The answer does not wait for it. Should it be lost, the next delivery says the same. */

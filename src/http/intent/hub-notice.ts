@@ -22,27 +22,27 @@ export interface HubNotice {
 
 /** The hub denies the subscription (WebSub section 5.2). The service is told once a minute. */
 export async function deny(
-  options: CallbackContext,
+  context: CallbackContext,
   match: ServedMatch,
   { query, time }: HubNotice,
 ): Promise<CallbackAnswer> {
   const { entry, grant, service } = match;
-  const now = options.now();
-  if (!isNewDenial(grant, now) || !isFirstDenial(options, match, now)) return acknowledgement(200, undefined);
+  const now = context.now();
+  if (!isNewDenial(grant, now) || !isFirstDenial(context, match, now)) return acknowledgement(200, undefined);
   const { topic } = query;
   const reason = hubReason(match, query.reason);
   const error = new SubscriptionDeniedError(reason, { ...hubMessage(match), topic });
   const failure = failureOf(error, 'denied', now);
-  const noted = options.registry.apply(entry.record.id, { type: 'denied', grantId: grant.id, failure });
+  const noted = context.registry.apply(entry.record.id, { type: 'denied', grantId: grant.id, failure });
   const record = await new Patience().wait(noted, time.forStore);
   if (record === undefined) return TOO_LATE;
   const denied = record.grants.find(({ id }) => id === grant.id) ?? grant;
   const about = hubMessage({ ...match, grant: denied });
   const told = new SubscriptionDeniedError(reason, { ...about, topic });
-  const answer = await tell(options, match, time, () =>
+  const answer = await tell(context, match, time, () =>
     callHandler(service.handlers, 'onSubscriptionValidationDenied', told),
   );
-  return isDeniedUnasked(denied) ? { ...answer, onSent: () => void denialAnswered(options, match) } : answer;
+  return isDeniedUnasked(denied) ? { ...answer, onSent: () => void denialAnswered(context, match) } : answer;
 }
 
 /** Whether no denial came for a grant in the last minute, or none for its open request. */
@@ -67,32 +67,32 @@ async function denialAnswered({ registry, logger }: CallbackContext, { entry, gr
 
 /** The hub reports an error of its own. The service is told once a minute. */
 export async function hubError(
-  options: CallbackContext,
+  context: CallbackContext,
   match: ServedMatch,
   { query, time }: HubNotice,
 ): Promise<CallbackAnswer> {
   const { entry, grant } = match;
-  const now = options.now();
-  const claim = (): boolean => options.notices.claim(entry, `hub-error ${grant.id}`, now);
+  const now = context.now();
+  const claim = (): boolean => context.notices.claim(entry, `hub-error ${grant.id}`, now);
   const undoes = undoesVerification(grant, now);
   if (!undoes && !claim()) return acknowledgement(200, undefined);
   const reason = hubReason(match, query.reason);
   const error = new InternalHubError(reason, { ...hubMessage(match), topic: query.topic });
   if (undoes) {
     const failure = failureOf(error, 'hub-error', now);
-    const noted = options.registry.apply(entry.record.id, { type: 'hub-error', grantId: grant.id, failure });
+    const noted = context.registry.apply(entry.record.id, { type: 'hub-error', grantId: grant.id, failure });
     if ((await new Patience().wait(noted, time.forStore)) === undefined) return TOO_LATE;
   }
   // Once it is stored: a hub that was answered 503 sends it again.
   if (undoes && !claim()) return acknowledgement(200, undefined);
   const about = hubMessage({ entry, grant: entry.record.grants.find(({ id }) => id === grant.id) ?? grant });
   const told = new InternalHubError(reason, { ...about, topic: query.topic });
-  options.logger.warn(
+  context.logger.warn(
     { subscription: about.subscription.id, hub: grant.hub, topic: grant.topic },
     `hub error: ${told.message}`,
   );
-  options.hooks.emit('hub-error', () => ({ ...about, error: told, at: new Date(now) }));
-  return tell(options, match, time, () => callHandler(match.service.handlers, 'onHubError', told));
+  context.hooks.emit('hub-error', () => ({ ...about, error: told, at: new Date(now) }));
+  return tell(context, match, time, () => callHandler(match.service.handlers, 'onHubError', told));
 }
 
 /** The hub is answered 200 whatever the handler does, and when it has had its time. */

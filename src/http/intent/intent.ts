@@ -21,7 +21,7 @@ const FOREIGN_TOPIC = refusal(404, 'this topic was not asked for');
 
 /** Answers a GET: verification of intent, denial, hub error (WebSub sections 5.2 and 5.3). A HEAD changes nothing. */
 export async function answerIntent(
-  options: CallbackContext,
+  context: CallbackContext,
   match: ServedMatch,
   request: CallbackRequest,
   log?: RequestLog,
@@ -37,16 +37,16 @@ export async function answerIntent(
   switch (query.mode) {
     case 'subscribe':
     case 'unsubscribe':
-      return verify(options, match, { query, rawQuery, isProbe, mode: query.mode, time });
+      return verify(context, match, { query, rawQuery, isProbe, mode: query.mode, time });
     case 'denied':
     case 'hub-error': {
       const isSame = query.mode === 'denied' ? isDeniedTopic : isTopic;
       const isForeign = !isEmpty(query.topic) && !isSame(match.grant.topic, query.topic ?? '', rawQuery);
-      if (isForeign) return isProbe ? FOREIGN_TOPIC : foreignNotice(options, match, { query, time });
+      if (isForeign) return isProbe ? FOREIGN_TOPIC : foreignNotice(context, match, { query, time });
       if (isProbe) return acknowledgement(200, undefined);
       return query.mode === 'denied'
-        ? deny(options, match, { query, time })
-        : hubError(options, match, { query, time });
+        ? deny(context, match, { query, time })
+        : hubError(context, match, { query, time });
     }
     case undefined:
       return refusal(400, 'hub.mode is missing');
@@ -64,7 +64,7 @@ interface VerificationRequest {
 }
 
 async function verify(
-  options: CallbackContext,
+  context: CallbackContext,
   match: ServedMatch,
   { mode, query, rawQuery, isProbe, time }: VerificationRequest,
 ): Promise<CallbackAnswer> {
@@ -72,25 +72,25 @@ async function verify(
   const { challenge = '' } = query;
   const misfit =
     misfitOf(grant, query, rawQuery) ??
-    (options.registry.mayConfirm(match, mode) ? undefined : unaskedFor(grant, mode)) ??
+    (context.registry.mayConfirm(match, mode) ? undefined : unaskedFor(grant, mode)) ??
     tokenMisfit(grant, query);
   if (misfit !== undefined) {
-    if (!isProbe) await new Patience().wait(noteMisfit(options, match, { problem: misfit.problem }), time.forStore);
+    if (!isProbe) await new Patience().wait(noteMisfit(context, match, { problem: misfit.problem }), time.forStore);
     return refusal(misfit.status, misfit.said);
   }
   if (isProbe) return confirmation('');
   const question = { mode, challenge, lease: query.leaseSeconds };
-  const verdict = await new Patience().wait(Promise.resolve(verdictOn(options, match, question)), time.forStore);
+  const verdict = await new Patience().wait(Promise.resolve(verdictOn(context, match, question)), time.forStore);
   if (verdict === undefined) {
     // The handler or the store hangs. The next try for a request of ours calls the handler again.
     // Quirk(thylacine): repeats a verification that was answered 500. We answer 503 here and accept the repeat.
-    const { key, isAsked } = roundOf(grant, mode, options.now());
-    if (isAsked) options.verdicts.delete(match.entry, key);
+    const { key, isAsked } = roundOf(grant, mode, context.now());
+    if (isAsked) context.verdicts.delete(match.entry, key);
     return TOO_LATE;
   }
   if ('refusal' in verdict) return verdict.refusal;
   // Whether it is noted is of no matter where it was before.
-  return { ...confirmation(challenge, verdict.headers), onSent: () => void answered(options, match) };
+  return { ...confirmation(challenge, verdict.headers), onSent: () => void answered(context, match) };
 }
 
 interface Question {
@@ -103,19 +103,19 @@ interface Question {
  * The verdict on a verification. While one is being found it holds for all that come meanwhile; for a minute, also for all
  * that nobody asked for (PROTOCOL V9).
  */
-function verdictOn(options: CallbackContext, match: ServedMatch, question: Question): Verdict | Promise<Verdict> {
+function verdictOn(context: CallbackContext, match: ServedMatch, question: Question): Verdict | Promise<Verdict> {
   const { entry, grant } = match;
-  const { verdicts } = options;
-  const now = options.now();
+  const { verdicts } = context;
+  const now = context.now();
   const { key: round, isAsked } = roundOf(grant, question.mode, now);
   const known = verdicts.get(entry, round, now);
   // A later answer to the same request may be another one.
   if (known !== undefined && (!isAsked || known instanceof Promise)) return known;
   const find = async (): Promise<Verdict> => {
     try {
-      const verdict = await findVerdict(options, match, { ...question, isAsked });
+      const verdict = await findVerdict(context, match, { ...question, isAsked });
       if (isAsked) verdicts.delete(entry, round);
-      else verdicts.set(entry, round, verdict, options.now());
+      else verdicts.set(entry, round, verdict, context.now());
       return verdict;
     } catch (error) {
       verdicts.delete(entry, round);
@@ -143,7 +143,7 @@ function roundOf(
 }
 
 async function findVerdict(
-  options: CallbackContext,
+  context: CallbackContext,
   match: ServedMatch,
   { mode, challenge, lease, isAsked }: Question & { readonly isAsked: boolean },
 ): Promise<Verdict> {
@@ -152,12 +152,12 @@ async function findVerdict(
   try {
     headers = acknowledgementOf(await ask(match, mode, challenge, lease))?.headers;
   } catch (error) {
-    return { refusal: await refusedByHandler(options, match, { mode, isAsked }, error) };
+    return { refusal: await refusedByHandler(context, match, { mode, isAsked }, error) };
   }
   const { id } = entry.record;
   // Quirk(thylacine): delivers the topic's content milliseconds after the first verification. We store the grant before we
   // answer, so that this delivery is accepted.
-  const after = await options.registry.apply(id, { type: 'verified', grantId: grant.id, mode, leaseSeconds: lease });
+  const after = await context.registry.apply(id, { type: 'verified', grantId: grant.id, mode, leaseSeconds: lease });
   const reached = mode === 'subscribe' ? 'active' : 'unsubscribed';
   const isReached = after.grants.some((each) => each.id === grant.id && each.state === reached);
   if (!isReached) return { refusal: refusal(404, `this ${mode} is not wanted any more`) };
@@ -177,7 +177,7 @@ async function answered({ registry, logger }: CallbackContext, { entry, grant }:
 
 /** A denial or an error for another topic than was asked for. */
 async function foreignNotice(
-  options: CallbackContext,
+  context: CallbackContext,
   match: ServedMatch,
   { query, time }: HubNotice,
 ): Promise<CallbackAnswer> {
@@ -186,10 +186,10 @@ async function foreignNotice(
   const problem = `a hub.mode=${mode} came for ${quoted(topic)}, not ${quoted(grant.topic)}`;
   const { id } = entry.record;
   // The logger counts the repeated lines: only the first of a minute pays for hiding secrets.
-  const isFirst = options.notices.claim(entry, `foreign ${mode} ${grant.id}`, options.now());
+  const isFirst = context.notices.claim(entry, `foreign ${mode} ${grant.id}`, context.now());
   const said = isFirst ? ` (reason: ${quoted(hubReason(match, reason))})` : '';
-  options.logger.warn({ subscription: id, hub: grant.hub, topic: grant.topic }, `${problem}: answered 404${said}`);
-  await new Patience().wait(noteMisfit(options, match, { problem, isNotice: true }), time.forStore);
+  context.logger.warn({ subscription: id, hub: grant.hub, topic: grant.topic }, `${problem}: answered 404${said}`);
+  await new Patience().wait(noteMisfit(context, match, { problem, isNotice: true }), time.forStore);
   return FOREIGN_TOPIC;
 }
 
