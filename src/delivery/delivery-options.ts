@@ -1,7 +1,7 @@
 import type { GrantRecord } from '../subscription/record/record.js';
 import type { Entry } from '../subscription/registry/registry.js';
 import type { Inbox } from './inbox/inbox.js';
-import type { GenuineContent } from './message/received-content.js';
+import type { ReceivedContent } from './message/received-content.js';
 import type { OnceOnlyOptions } from './dedupe/once-only.js';
 import type { ReceptionsOptions } from './message/receptions.js';
 import type { LeftEventsOptions } from './inbox/left-events.js';
@@ -13,7 +13,7 @@ export interface DeliveryOptions extends LeftEventsOptions, Omit<OnceOnlyOptions
   readonly storeTimeoutMs: number;
   readonly seen: OnceOnlyOptions['seen'] & ReceptionsOptions['seen'];
   /** The present content of a grant's topic, or why it cannot be had. */
-  readonly fetchPinged: (entry: Entry, grant: GrantRecord) => Promise<GenuineContent | Error>;
+  readonly fetchPinged: (entry: Entry, grant: GrantRecord) => Promise<ReceivedContent | Error>;
   readonly entryOf: (subscriptionId: string) => Entry | undefined;
   /** A handler ended the subscription. Rejects where that could not be stored. */
   readonly onDeleted: (subscriptionId: string) => Promise<void>;

@@ -12,24 +12,25 @@ import {
   type AnsweredRun,
   type HandlerOutcome,
   type HandlerRun,
+  type StoredRun,
 } from './handler/handler-run.js';
-import type { StoredRun } from './inbox/inbox-options.js';
 import { Keeping } from './inbox/keeping.js';
 import type { Handing } from './dedupe/late-parsing.js';
 import type { PendingAnswer } from './dedupe/news-in-hand.js';
 import { abortSignalOf, closeEvent, type ContentDistributionMessage } from './message/message.js';
-import type { GenuineContent } from './message/received-content.js';
+import type { FetchedMeta } from './message/event-meta.js';
+import type { ReceivedContent } from './message/received-content.js';
 import { LateRuns } from './handler/late-runs.js';
 import { LeftEvents } from './inbox/left-events.js';
 import { OnceOnly } from './dedupe/once-only.js';
 import { OpenAnswers } from './handler/open-answers.js';
 import { Patience, peek } from './handler/patience.js';
-import { Receptions, type NewContent } from './message/receptions.js';
+import { Receptions } from './message/receptions.js';
 import { pingOf } from './fetch/thin-ping.js';
 import { emitEvent, reportRun, type Reception } from './report.js';
 import { isTracked } from './dedupe/sameness.js';
 import { SlowHandlers } from './handler/slow-handlers.js';
-import { newStoredEvent, type StoredEvent } from './inbox/stored-event.js';
+import type { StoredEvent } from './inbox/stored-event.js';
 import { timeLeft } from './handler/time-left.js';
 import { isFetchable } from './fetch/topic-reader.js';
 
@@ -75,18 +76,18 @@ export class Delivery {
     target: DeliveryTarget,
     entry: Entry,
     grant: GrantRecord,
-    content: GenuineContent,
+    content: ReceivedContent,
     spentMs = 0,
     onReception?: (reception: Reception) => void,
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
     const reception = this.#receptions.of(entry, grant, content, this.#options.now());
     onReception?.(reception);
-    if (!isTracked(target.delivery)) return this.#hand(target, reception, content, spentMs);
+    if (!isTracked(target.delivery)) return this.#hand(target, reception, spentMs);
     const handing: Handing = {
-      hand: (time) => this.#hand(target, reception, content, spentMs, time),
+      hand: (time) => this.#hand(target, reception, spentMs, time),
       time: () => timeLeft(this.#options, target, reception, spentMs),
       hold: ({ forStore: withinMs }) =>
-        this.#keeping.hold(target, reception, content, { withinMs, onRelease: () => this.#received(reception) }),
+        this.#keeping.hold(target, reception, { withinMs, onRelease: () => this.#received(reception) }),
     };
     return this.#answers.counted(this.#once.deliver(target, reception, handing));
   }
@@ -97,29 +98,37 @@ export class Delivery {
   }
 
   /** Keeps what was fetched from a topic for its handler. Resolves to whether there was room, and it is stored. */
-  async offer(target: DeliveryTarget, entry: Entry, grant: GrantRecord, content: NewContent): Promise<boolean> {
+  async offer(
+    target: DeliveryTarget,
+    entry: Entry,
+    grant: GrantRecord,
+    content: ReceivedContent,
+    fetched: FetchedMeta,
+  ): Promise<boolean> {
     if (this.isFull(target)) return false;
-    const reception = this.#receptions.of(entry, grant, content, this.#options.now());
+    const reception = this.#receptions.of(entry, grant, content, this.#options.now(), fetched);
     this.#received(reception);
-    const store = (): Promise<DeliveryAnswer> => this.#keeping.queue(target, reception, content);
-    return (await this.#once.keep(reception, store, content.pieces)).type === 'acknowledged';
+    const store = (): Promise<DeliveryAnswer> => this.#keeping.queue(target, reception);
+    return (await this.#once.keep(reception, store, fetched.dedupeKeys)).type === 'acknowledged';
   }
 
   /** Runs the handler with an event from the inbox. */
   async redeliver(stored: StoredEvent): Promise<StoredRun> {
-    const target = this.#options.targetOf(stored.service);
-    let reception = this.#receptions.ofStored(stored, stored.attempts + 1);
+    const { service, isPing } = stored.meta;
+    const attempt = stored.retry.attempts + 1;
+    const target = this.#options.targetOf(service);
+    let reception = this.#receptions.ofStored(stored, attempt);
     if (target === undefined || reception === undefined) {
       return {
         type: 'failed',
-        error: new Error(`Service ${stored.service} or its subscription is not there any more`),
+        error: new Error(`Service ${service} or its subscription is not there any more`),
       };
     }
-    if (stored.isPing === true && isFetchable(reception.grant.topic)) {
+    if (isPing === true && isFetchable(reception.grant.topic)) {
       const content = await this.#options.fetchPinged(reception.entry, reception.grant);
       if (content instanceof Error && this.#isAborted) return { type: 'cut-off' };
       if (content instanceof Error) return this.#ended(reception, { type: 'failed', error: content });
-      reception = this.#receptions.ofStored(stored, stored.attempts + 1, content) ?? reception;
+      reception = this.#receptions.ofStored(stored, attempt, content) ?? reception;
     }
     const outcome = await this.#run(target, reception.event);
     return this.#ended(reception, outcome);
@@ -154,20 +163,14 @@ export class Delivery {
   }
 
   /** @param waited what is left of the hub's time, where it has waited already */
-  #hand(
-    target: DeliveryTarget,
-    reception: Reception,
-    content: GenuineContent,
-    spentMs: number,
-    waited?: AnswerTime,
-  ): PendingAnswer {
+  #hand(target: DeliveryTarget, reception: Reception, spentMs: number, waited?: AnswerTime): PendingAnswer {
     const { event } = reception;
     this.#received(reception);
     const isPing = pingOf(target, reception);
     if (target.delivery.mode === 'queued' || isPing === true) {
       closeEvent(event); // Its handler gets another object, which claims the entries.
       const withinMs = (waited ?? timeLeft(this.#options, target, reception, spentMs)).forStore;
-      return this.#answers.counted(this.#keeping.queue(target, reception, content, { isPing, withinMs }));
+      return this.#answers.counted(this.#keeping.queue(target, reception, { isPing, withinMs }));
     }
     const run = this.#run(target, event);
     if (!(run instanceof Promise) && run.type === 'done' && !this.#once.isNoting(target, event)) {
@@ -176,20 +179,15 @@ export class Delivery {
       return answerTo(run);
     }
     const time = waited ?? timeLeft(this.#options, target, reception, spentMs);
-    return this.#answers.counted(this.#conclude(target, reception, { run, time }, content));
+    return this.#answers.counted(this.#conclude(target, reception, { run, time }));
   }
 
   #received(reception: Reception): void {
-    reception.entry.counters.received(reception.receivedAt);
+    reception.entry.counters.received(reception.meta.receivedAt);
     emitEvent(this.#options, 'notification', reception);
   }
 
-  async #conclude(
-    target: DeliveryTarget,
-    reception: Reception,
-    { run, time }: AnsweredRun,
-    content: GenuineContent,
-  ): Promise<DeliveryAnswer> {
+  async #conclude(target: DeliveryTarget, reception: Reception, { run, time }: AnsweredRun): Promise<DeliveryAnswer> {
     const { inbox } = this.#options;
     const { forHandler } = time;
     const outcome = run instanceof Promise ? await this.#patience.wait(run, forHandler) : run;
@@ -204,7 +202,7 @@ export class Delivery {
       if (outcome === undefined) this.#follow(reception, run);
       return this.#once.unkept(reception, FULL);
     }
-    const stored = newStoredEvent(target.name, reception, content, { position: inbox.newPosition() });
+    const stored = this.#keeping.newEvent(reception);
     const withinMs = time.forStore;
     const storing = outcome === undefined ? inbox.hold(stored, withinMs) : inbox.keep(stored, outcome.error, withinMs);
     if (!(await this.#keeping.isStored(stored, storing))) {

@@ -5,7 +5,9 @@ import { grantSnapshot, subscriptionSnapshot } from '../subscription/record/snap
 import { UnrecoverableEventError } from '../errors.js';
 import type { HandlerOutcome } from './handler/handler-run.js';
 import type { HookPayload, SubscriberHooks } from './hook-payloads.js';
+import type { NewEventMeta } from './message/event-meta.js';
 import type { ContentDistributionMessage } from './message/message.js';
+import type { ReceivedContent } from './message/received-content.js';
 import type { Piece } from './dedupe/piece.js';
 import type { StoredEvent } from './inbox/stored-event.js';
 
@@ -13,9 +15,9 @@ import type { StoredEvent } from './inbox/stored-event.js';
 export interface Reception {
   readonly entry: Entry;
   readonly grant: GrantRecord;
+  readonly meta: NewEventMeta;
+  readonly content: ReceivedContent;
   readonly event: ContentDistributionMessage;
-  /** Epoch milliseconds. */
-  readonly receivedAt: number;
   /** What its service wants to know again, once that is known. */
   pieces?: readonly Piece[] | undefined;
 }
@@ -70,7 +72,8 @@ export function reportRun(options: ReportOptions, reception: Reception, outcome:
 
 /** Tells the log and the hooks of an event that is given up; `reception` is undefined where its subscription is gone. */
 export function reportDeadLetter(options: ReportOptions, reception: Reception | undefined, stored: StoredEvent): void {
-  const { id, service, subscriptionId, attempts, errors, deadCause: cause = 'failed' } = stored;
+  const { id, service, subscriptionId } = stored.meta;
+  const { attempts, errors, deadCause: cause = 'failed' } = stored.retry;
   const last = errors.at(-1)?.message ?? '';
   options.logger.error(
     { event: id, subscription: subscriptionId, service, attempts, cause },

@@ -7,7 +7,7 @@ import { type HookPayload, subscriberHooks } from '../../src/delivery/hook-paylo
 import type { EventHandler } from '../../src/delivery/handler/handlers.js';
 import type { Entry } from '../../src/subscription/registry/registry.js';
 import { deferred, FakeWorld } from '../kit/fake-world.js';
-import { entryOf, grant, storedEvent } from './message/reception.js';
+import { entryOf, grant, storedEvent, storedEventWith } from './message/reception.js';
 
 const content = { headers: [], raw: new Uint8Array([1]) };
 
@@ -195,14 +195,14 @@ describe('a stored event', () => {
   test('is handed over with the next attempt', async () => {
     const attempts: number[] = [];
     const { delivery } = setUp(({ attempt }) => void attempts.push(attempt));
-    expect(await delivery.redeliver({ ...storedEvent, attempts: 4 })).toMatchObject({ type: 'done' });
+    expect(await delivery.redeliver(storedEventWith({ attempts: 4 }))).toMatchObject({ type: 'done' });
     expect(attempts).toEqual([5]);
   });
 
   test('is handed over under another grant where its own is forgotten', async () => {
     const grants: string[] = [];
     const { delivery } = setUp((event) => void grants.push(event.grant.id));
-    await delivery.redeliver({ ...storedEvent, grantId: 'gone' });
+    await delivery.redeliver(storedEventWith({ grantId: 'gone' }));
     expect(grants).toEqual(['g1']);
   });
 
@@ -210,7 +210,7 @@ describe('a stored event', () => {
     const sizes: number[] = [];
     const entry = entryOf([{ ...grant, topic: 'urn:fhircast:session:1' }]);
     const { delivery } = setUp((event) => void sizes.push(event.raw.length), { entry });
-    const ping = { ...storedEvent, raw: new Uint8Array(), isPing: true };
+    const ping = storedEventWith({ raw: new Uint8Array(), isPing: true });
     expect(await delivery.redeliver(ping)).toMatchObject({ type: 'done' });
     expect(sizes).toEqual([0]);
   });
@@ -221,7 +221,7 @@ describe('a stored event', () => {
     ['grant', { entry: entryOf([]) }, {}],
   ])('fails, and is not lost, where there is no %s for it any more', async (_what, options, event) => {
     const { delivery } = setUp(() => expect.unreachable(), options);
-    expect(await delivery.redeliver({ ...storedEvent, ...event })).toMatchObject({
+    expect(await delivery.redeliver(storedEventWith({ ...event }))).toMatchObject({
       type: 'failed',
       error: { message: 'Service news or its subscription is not there any more' },
     });
@@ -231,8 +231,8 @@ describe('a stored event', () => {
     const { delivery, hooks, world } = setUp(() => {});
     const told: HookPayload[] = [];
     hooks.on('dead-letter', (payload) => told.push(payload));
-    delivery.left.bury({ ...storedEvent, attempts: 2, errors: [{ message: 'no', at: 0 }] });
-    delivery.left.bury({ ...storedEvent, subscriptionId: 'gone' });
+    delivery.left.bury(storedEventWith({ attempts: 2, errors: [{ message: 'no', at: 0 }] }));
+    delivery.left.bury(storedEventWith({ subscriptionId: 'gone' }));
     expect(told.map(({ error, event }) => [error?.message, event?.id, event?.attempt])).toEqual([['no', 'e1', 2]]);
     expect(world.logged('is given up').map(({ level }) => level)).toEqual(['error', 'error']);
   });

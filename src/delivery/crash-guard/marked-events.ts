@@ -1,6 +1,6 @@
 import type { Logger } from '../../logger.js';
 import { MOST_CRASHES, type CrashMarkers } from './crash-markers.js';
-import type { StoredRun } from '../inbox/inbox-options.js';
+import type { StoredRun } from '../handler/handler-run.js';
 import type { StoredEvent } from '../inbox/stored-event.js';
 import type { Suspects } from '../inbox/lanes.js';
 import type { SuspectTurn } from './suspect-turn.js';
@@ -68,8 +68,9 @@ export class MarkedEvents implements Suspects {
 
   /** Runs an event, marked where that is due. One that crashed too often is not run. */
   run(event: StoredEvent, run: (event: StoredEvent) => Promise<StoredRun>): Promise<StoredRun> {
+    const { id } = event.meta;
     // An event that was received by this process costs nothing.
-    return this.#unrun.has(event.id) || this.isSuspect(event.id) ? this.#runMarked(event, run) : run(event);
+    return this.#unrun.has(id) || this.isSuspect(id) ? this.#runMarked(event, run) : run(event);
   }
 
   /**
@@ -83,10 +84,11 @@ export class MarkedEvents implements Suspects {
 
   async #runMarked(event: StoredEvent, run: (event: StoredEvent) => Promise<StoredRun>): Promise<StoredRun> {
     const { markers } = this.#options;
-    const key = PREFIX + event.id;
+    const { id } = event.meta;
+    const key = PREFIX + id;
     const crashes = markers.crashesOf(key);
     if (crashes >= MOST_CRASHES) return { type: 'crashed', error: crashError(crashes) };
-    this.#unrun.delete(event.id);
+    this.#unrun.delete(id);
     await markers.begin(key);
     return run(event);
   }

@@ -5,7 +5,7 @@ import { after, type Awaitable } from '../message/after.js';
 import type { ClaimedEntries } from './claimed-entries.js';
 import type { DeliveryAnswer } from '../delivery-answer.js';
 import type { DeliveryTarget } from '../delivery-target.js';
-import type { StoredRun } from '../inbox/inbox-options.js';
+import type { StoredRun } from '../handler/handler-run.js';
 import type { Held } from '../inbox/keeping.js';
 import { deliverParsed, type Handing } from './late-parsing.js';
 import { closeEvent, readPiecesOf, type ContentDistributionMessage } from '../message/message.js';

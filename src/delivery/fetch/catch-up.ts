@@ -77,7 +77,7 @@ export class CatchUp {
 
   /** An event of the inbox is run now: when the topic is fetched, it may wait no more. */
   noteRun(event: StoredEvent): void {
-    const { subscriptionId, service } = event;
+    const { subscriptionId, service } = event.meta;
     const delivery = this.#gaps.has(subscriptionId) ? this.#options.targetOf(service)?.delivery : undefined;
     if (delivery !== undefined && !keepsSeen(delivery)) this.#waitingOf(subscriptionId).note(event);
   }
@@ -174,8 +174,9 @@ export class CatchUp {
     const { url, headers, body } = content;
     const only = news.map(({ key }) => key);
     const pieces = news.map(({ piece }) => piece);
-    const offered = { url, headers, raw: body, source: 'catch-up', only, pieces } as const;
-    const isKept = await delivery.offer(target, entry, grant, offered);
+    const offered = { url, headers, raw: body };
+    const fetched = { source: 'catch-up', only, dedupeKeys: pieces } as const;
+    const isKept = await delivery.offer(target, entry, grant, offered, fetched);
     return isKept && isSure;
   }
 

@@ -175,8 +175,9 @@ export class Polling {
     const { url, headers, body } = content;
     const only = late.map(({ key }) => key);
     const pieces = late.map(({ piece }) => piece);
-    const offered = { url, headers, raw: body, source: 'poll', only, pieces } as const;
-    const isOffered = late.length > 0 && (await delivery.offer(target, entry, grant, offered));
+    const offered = { url, headers, raw: body };
+    const fetched = { source: 'poll', only, dedupeKeys: pieces } as const;
+    const isOffered = late.length > 0 && (await delivery.offer(target, entry, grant, offered, fetched));
     if (isOffered && unknown > 0) await this.#blame(polled, unknown);
     const open = isOffered ? early : missing;
     if (open.length > 0) this.#missing.set(id, since);

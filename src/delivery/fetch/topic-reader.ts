@@ -12,7 +12,7 @@ import { isOver, isWorking } from '../../subscription/machine/state.js';
 import type { ServiceTerms } from '../../subscription/terms.js';
 import { fetchLine, type FetchPurpose } from './fetch-line.js';
 import { HeldTopicError } from './held-topic.js';
-import type { GenuineContent } from '../message/received-content.js';
+import type { ReceivedContent } from '../message/received-content.js';
 import { hasFeed, isPage, isUnreadable } from './readable-topic.js';
 
 /** Dependencies of reading topics. */
@@ -81,7 +81,7 @@ export class TopicReader {
   }
 
   /** What a notification without content is about, or why that cannot be had. */
-  async pinged(record: SubscriptionRecord, grant: GrantRecord): Promise<GenuineContent | Error> {
+  async pinged(record: SubscriptionRecord, grant: GrantRecord): Promise<ReceivedContent | Error> {
     try {
       const content = await this.read(record, grant, 'ping');
       return { headers: content?.headers ?? [], raw: content?.body ?? new Uint8Array(), url: content?.url };

@@ -33,8 +33,9 @@ export class WaitingEntries {
 
   /** Reads the entries of an event, one event at a time. An event that does not parse has none. */
   note(event: StoredEvent): void {
+    const { id } = event.meta;
     const bytes = bytesOf(event);
-    if (!this.wants({ id: event.id, bytes })) return;
+    if (!this.wants({ id, bytes })) return;
     this.#bytes += bytes;
     const read = async (): Promise<void> => {
       try {
@@ -42,13 +43,13 @@ export class WaitingEntries {
       } catch (error) {
         // Its handler is told when it parses the event.
         if (error instanceof SyntaxError || error instanceof RangeError) return;
-        this.#read.delete(event.id);
+        this.#read.delete(id);
         this.#bytes -= bytes;
         this.#failure = { cause: error };
       }
     };
     this.#last = this.#last.then(read);
-    this.#read.set(event.id, this.#last);
+    this.#read.set(id, this.#last);
   }
 
   /** Resolves when all that was noted is read. Rejects where some of it could not be read now. */

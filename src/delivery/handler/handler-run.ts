@@ -10,6 +10,15 @@ export type HandlerOutcome =
   | { readonly type: 'deleted'; readonly error: SubscriptionDeletedError }
   | { readonly type: 'failed'; readonly error: Error };
 
+/**
+ * How the run of a stored event ended. `'cut-off'`: the runtime stopped before the handler had ended, which is no run.
+ * `'crashed'`: the handler was not run, as the process ended too often when it was.
+ */
+export type StoredRun =
+  | HandlerOutcome
+  | { readonly type: 'cut-off' }
+  | { readonly type: 'crashed'; readonly error: Error };
+
 /** Only a handler that waits makes a promise, which never rejects. */
 export type HandlerRun = HandlerOutcome | Promise<HandlerOutcome>;
 

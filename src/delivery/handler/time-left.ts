@@ -11,10 +11,10 @@ import type { Reception } from '../report.js';
 export function timeLeft(
   { now, storeTimeoutMs }: Pick<DeliveryOptions, 'now' | 'storeTimeoutMs'>,
   { delivery }: DeliveryTarget,
-  { receivedAt }: Reception,
+  { meta }: Reception,
   spentMs: number,
 ): AnswerTime {
   // The handler may have taken its time before it returned.
-  const gone = spentMs + Math.max(0, now() - receivedAt);
+  const gone = spentMs + Math.max(0, now() - meta.receivedAt);
   return new AnswerTime({ ackAfterMs: delivery.ackAfterMs, storeTimeoutMs }, gone);
 }

@@ -15,9 +15,10 @@ export class AtHand {
 
   /** Keeps an event as it was stored, if there is room for it. */
   keep(event: StoredEvent): void {
+    const { id } = event.meta;
     const bytes = this.#bytes + sizeOf(event);
-    if (bytes > this.#mostBytes || this.#events.has(event.id)) return;
-    this.#events.set(event.id, event);
+    if (bytes > this.#mostBytes || this.#events.has(id)) return;
+    this.#events.set(id, event);
     this.#bytes = bytes;
   }
 
@@ -31,6 +32,6 @@ export class AtHand {
   }
 }
 
-function sizeOf({ raw, decoded }: StoredEvent): number {
+function sizeOf({ content: { raw, decoded } }: StoredEvent): number {
   return raw.byteLength + (decoded?.byteLength ?? 0);
 }

@@ -2,8 +2,7 @@ import type { Engine } from '../../engine/engine.js';
 import { WebSubError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
-import { withView } from '../../subscription/record/log-view.js';
-import { DEAD_LETTER_VIEW } from './dead-letter-view.js';
+import { viewNamed, withView, type LogView } from '../../subscription/record/log-view.js';
 import type { DeadLetterConfig } from '../delivery-config.js';
 import type { ContentDistributionMessage } from '../message/message.js';
 import { decodeEvent, type DeadLetterCause, type StoredEvent } from './stored-event.js';
@@ -42,6 +41,20 @@ export interface DeadLettersOptions {
   readonly eventOf: (event: StoredEvent) => ContentDistributionMessage | undefined;
 }
 
+/** How many errors `console.log` shows, the latest, and how many characters of each. */
+const SHOWN_ERRORS = 10;
+const SHOWN_CHARACTERS = 200;
+
+/** Shows a dead letter in `console.log`: its errors by their messages, and its event by its summary. */
+export const DEAD_LETTER_VIEW: LogView<DeadLetter> = {
+  value() {
+    const earlier = this.errors.length - SHOWN_ERRORS;
+    const messages = this.errors.slice(-SHOWN_ERRORS).map(({ message }) => shortened(message));
+    const errors = earlier > 0 ? [`… ${earlier} earlier`, ...messages] : messages;
+    return viewNamed('DeadLetter', { ...this, errors });
+  },
+};
+
 /** The events that were given up, as they lie in the store; which there are is known without reading it. */
 export class DeadLetters {
   readonly #options: DeadLettersOptions;
@@ -58,8 +71,8 @@ export class DeadLetters {
   }
 
   /** Takes note of one that a previous process left. */
-  found({ id, service, deadSince = 0 }: StoredEvent): void {
-    this.#of(service).set(id, deadSince);
+  found({ meta, retry }: StoredEvent): void {
+    this.#of(meta.service).set(meta.id, retry.deadSince ?? 0);
   }
 
   /** All that previous processes left were found. */
@@ -73,7 +86,7 @@ export class DeadLetters {
   async buried(event: StoredEvent): Promise<void> {
     this.found(event);
     try {
-      await this.#trim(event.service);
+      await this.#trim(event.meta.service);
     } catch (error) {
       this.#options.logger.warn(
         { err: error },
@@ -179,7 +192,8 @@ export class DeadLetters {
 }
 
 function deadLetter(stored: StoredEvent, event: ContentDistributionMessage | undefined): DeadLetter {
-  const { id, service, subscriptionId, receivedAt, deadSince = 0, deadCause = 'failed', attempts, errors } = stored;
+  const { id, service, subscriptionId, receivedAt } = stored.meta;
+  const { deadSince = 0, deadCause = 'failed', attempts, errors } = stored.retry;
   const letter: DeadLetter = {
     id,
     service,
@@ -192,4 +206,9 @@ function deadLetter(stored: StoredEvent, event: ContentDistributionMessage | und
     event,
   };
   return withView(letter, DEAD_LETTER_VIEW);
+}
+
+function shortened(message: string): string {
+  const characters = Array.from(message);
+  return characters.length > SHOWN_CHARACTERS ? `${characters.slice(0, SHOWN_CHARACTERS).join('')}…` : message;
 }

@@ -3,7 +3,7 @@ import { reasonOf } from '../../store/store-failure.js';
 import { HANDLER, retryWaitMs } from '../../subscription/retry-policy.js';
 import { textOf } from '../handler/handler-run.js';
 import { notBefore } from '../fetch/held-topic.js';
-import type { StoredEvent } from './stored-event.js';
+import type { RetryState, StoredEvent } from './stored-event.js';
 
 /** More than three days of tries have. */
 const KEPT_ERRORS = 200;
@@ -27,30 +27,33 @@ export function failedEvent(
   error: Error,
   { at, random, retryForSeconds }: RetryTerms,
 ): StoredEvent {
-  const attempts = event.attempts + 1;
-  const errors = withError(event, error, at);
+  const { meta, content, retry } = event;
+  const attempts = retry.attempts + 1;
+  const run = { ...retry, attempts, errors: withError(retry, error, at) };
   if (error instanceof UnrecoverableEventError) {
-    return { ...event, attempts, errors, nextAttemptAt: at, deadSince: at, deadCause: 'unrecoverable' };
+    return { meta, content, retry: { ...run, nextAttemptAt: at, deadSince: at, deadCause: 'unrecoverable' } };
   }
-  const end = (event.triedSince ?? event.receivedAt) + retryForSeconds * 1000;
+  const end = (retry.triedSince ?? meta.receivedAt) + retryForSeconds * 1000;
   const backoff = at + retryWaitMs(attempts, random, HANDLER);
   // The last try is at the end of the time, not before it.
   const nextAttemptAt = Math.min(Math.max(backoff, notBefore(error)), Math.max(at, end));
-  return { ...event, attempts, errors, nextAttemptAt, deadSince: at >= end ? at : undefined };
+  return { meta, content, retry: { ...run, nextAttemptAt, deadSince: at >= end ? at : undefined } };
 }
 
 /** An event that is a dead letter because the process ended each time its handler ran. No run of the handler has failed. */
-export function crashedEvent(event: StoredEvent, error: Error, at: number): StoredEvent {
-  return { ...event, errors: withError(event, error, at), nextAttemptAt: at, deadSince: at, deadCause: 'crashed' };
+export function crashedEvent({ meta, content, retry }: StoredEvent, error: Error, at: number): StoredEvent {
+  const errors = withError(retry, error, at);
+  return { meta, content, retry: { ...retry, errors, nextAttemptAt: at, deadSince: at, deadCause: 'crashed' } };
 }
 
 /** A dead letter as an event that waits again, and comes after all that was received by now. */
-export function revivedEvent(event: StoredEvent, at: number): StoredEvent {
-  const tried = { position: undefined, attempts: 0, triedSince: at, nextAttemptAt: at };
-  return { ...event, ...tried, deadSince: undefined, deadCause: undefined };
+export function revivedEvent({ meta, content, retry }: StoredEvent, at: number): StoredEvent {
+  const { errors } = retry;
+  const waiting: RetryState = { attempts: 0, nextAttemptAt: at, errors, triedSince: at };
+  return { meta: { ...meta, position: undefined }, content, retry: waiting };
 }
 
-function withError({ errors }: StoredEvent, error: Error, at: number): StoredEvent['errors'] {
+function withError({ errors }: RetryState, error: Error, at: number): RetryState['errors'] {
   // A character that the cut has halved could not be stored.
   const message = textOf(reasonOf(error))
     .slice(0, LONGEST_ERROR)

@@ -1,5 +1,5 @@
 import type { Logger } from '../../logger.js';
-import type { StoredRun } from './inbox-options.js';
+import type { StoredRun } from '../handler/handler-run.js';
 
 /** The outcome of a stored event's run. One that fails in our own code is tried again like one whose handler failed. */
 export async function outcomeOf(run: () => Promise<StoredRun>): Promise<StoredRun> {

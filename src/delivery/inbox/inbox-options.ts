@@ -1,19 +1,10 @@
 import type { Engine } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
-import type { HandlerOutcome } from '../handler/handler-run.js';
+import type { StoredRun } from '../handler/handler-run.js';
 import type { MarkedEvents } from '../crash-guard/marked-events.js';
 import type { StoredEvent } from './stored-event.js';
 import type { WaitingEvents } from './waiting-events.js';
-
-/**
- * How the run of a stored event ended. `'cut-off'`: the runtime stopped before the handler had ended, which is no run.
- * `'crashed'`: the handler was not run, as the process ended too often when it was.
- */
-export type StoredRun =
-  | HandlerOutcome
-  | { readonly type: 'cut-off' }
-  | { readonly type: 'crashed'; readonly error: Error };
 
 /** Dependencies of the inbox. */
 export interface InboxOptions {
@@ -44,10 +35,4 @@ export interface InboxLimits {
   readonly concurrency: number;
   readonly retryForSeconds: number;
   readonly order: 'none' | 'subscription';
-}
-
-/** The events that wait in the inbox for a service. */
-export interface InboxLoad {
-  readonly events: number;
-  readonly bytes: number;
 }

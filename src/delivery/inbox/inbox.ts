@@ -5,12 +5,13 @@ import { within } from '../../store/time-limit.js';
 import { HANDLER, STORE_RETRY_MS } from '../../subscription/retry-policy.js';
 import { AtHand } from './at-hand.js';
 import { crashedEvent, failedEvent, revivedEvent } from './failed-event.js';
+import type { StoredRun } from '../handler/handler-run.js';
 import { outcomeOf } from './failing-code.js';
-import type { InboxLoad, InboxOptions, StoredRun } from './inbox-options.js';
+import type { InboxOptions } from './inbox-options.js';
 import { Lanes } from './lanes.js';
 import { Lines, type Place } from './lines.js';
 import { decodeEvent, encodeEvent, readEvent, type StoredEvent } from './stored-event.js';
-import { WaitingEvents } from './waiting-events.js';
+import { WaitingEvents, type InboxLoad } from './waiting-events.js';
 import { Withdrawals } from './withdrawals.js';
 
 /** Events that the hub was told 2xx about and whose handler has not succeeded: kept in the store and tried again. */
@@ -52,17 +53,18 @@ export class Inbox {
     for await (const [id, raw] of store.entries('event', { onUnreadable: unreadable })) {
       try {
         const event = decodeEvent(id, raw);
-        const { position, receivedAt, subscriptionId: line } = event;
+        const { service, position, receivedAt, subscriptionId: line } = event.meta;
+        const { deadSince, nextAttemptAt = receivedAt } = event.retry;
         marked.found(id);
         this.#nextPosition = Math.max(this.#nextPosition, (position ?? -1) + 1);
-        if (event.deadSince !== undefined) {
+        if (deadSince !== undefined) {
           onFoundDead(event);
-        } else if (limitsOf(event.service) === undefined) {
-          logger.warn({ event: id, service: event.service }, 'a stored event waits for a service that is not declared');
+        } else if (limitsOf(service) === undefined) {
+          logger.warn({ event: id, service }, 'a stored event waits for a service that is not declared');
         } else {
           this.#waiting.add(event);
           if (this.#isInOrder(event)) places.push({ id, line, position, receivedAt });
-          this.#due.set(id, Math.min(event.nextAttemptAt, this.#latest()));
+          this.#due.set(id, Math.min(nextAttemptAt, this.#latest()));
           onFound(event);
         }
       } catch (error) {
@@ -92,7 +94,7 @@ export class Inbox {
   /** An event that was stored by `hold`, and whose handler has not run, has its turn from now on. */
   release(event: StoredEvent): void {
     this.#atHand.keep(event);
-    this.#ready(event.id);
+    this.#ready(event.meta.id);
   }
 
   /**
@@ -113,14 +115,16 @@ export class Inbox {
    */
   async keep(event: StoredEvent, error: Error, withinMs?: number): Promise<void> {
     const { now, random, limitsOf } = this.#options;
-    const { retryForSeconds = Infinity } = limitsOf(event.service) ?? {};
+    const { id, service, subscriptionId, receivedAt } = event.meta;
+    const { retryForSeconds = Infinity } = limitsOf(service) ?? {};
     const next = failedEvent(event, error, { at: now(), random: random(), retryForSeconds });
+    const { attempts, deadSince, nextAttemptAt = receivedAt } = next.retry;
     await this.#store(next, withinMs);
-    if (next.deadSince === undefined) {
-      this.#due.set(next.id, Math.min(next.nextAttemptAt, this.#latest()));
+    if (deadSince === undefined) {
+      this.#due.set(id, Math.min(nextAttemptAt, this.#latest()));
       this.#options.logger.info(
-        { event: next.id, subscription: next.subscriptionId, attempts: next.attempts },
-        `the event is kept (next try: ${new Date(next.nextAttemptAt).toISOString()})`,
+        { event: id, subscription: subscriptionId, attempts },
+        `the event is kept (next try: ${new Date(nextAttemptAt).toISOString()})`,
       );
     } else {
       this.#bury(next);
@@ -138,12 +142,13 @@ export class Inbox {
     const next = revivedEvent(event, at);
     await this.#store(next);
     this.#options.onFound(next);
-    this.#due.set(next.id, this.#options.now());
+    this.#due.set(next.meta.id, this.#options.now());
   }
 
   /** Removes a stored event that was handled, or schedules its next try. Never throws: what fails here is done later. */
   async settle(event: StoredEvent, outcome: StoredRun): Promise<void> {
     const { store, logger, now, marked } = this.#options;
+    const { id } = event.meta;
     if (outcome.type === 'cut-off') return;
     try {
       if (outcome.type === 'failed') {
@@ -154,18 +159,18 @@ export class Inbox {
         this.#bury(dead);
       } else {
         // It is in a hurry where something waits for that: the next one of its line, or of the suspects.
-        const isWaitedFor = this.#isInOrder(event) || marked.isSuspect(event.id);
-        await store.delete('event', event.id, isWaitedFor ? 'now' : 'soon');
-        this.#forget(event.id);
+        const isWaitedFor = this.#isInOrder(event) || marked.isSuspect(id);
+        await store.delete('event', id, isWaitedFor ? 'now' : 'soon');
+        this.#forget(id);
       }
-      await marked.settled(event.id, this.#waiting.serviceOf(event.id) === undefined);
+      await marked.settled(id, this.#waiting.serviceOf(id) === undefined);
     } catch (error) {
-      this.#unsettled.set(event.id, { event, outcome });
-      this.#due.set(event.id, now() + STORE_RETRY_MS);
+      this.#unsettled.set(id, { event, outcome });
+      this.#due.set(id, now() + STORE_RETRY_MS);
       const next = this.#lanes.isStopped
         ? 'the event is handed over again at the next start'
         : 'tried again in a minute';
-      logger.error({ event: event.id, err: error }, `how a handler ended cannot be stored: ${next}`);
+      logger.error({ event: id, err: error }, `how a handler ended cannot be stored: ${next}`);
     }
   }
 
@@ -176,8 +181,10 @@ export class Inbox {
 
   /** It counts from now on, so that those that come meanwhile find the room it takes, and come after it. */
   async #store(event: StoredEvent, withinMs?: number): Promise<StoredEvent> {
-    const { id, subscriptionId, position } = event;
-    const placed = position === undefined ? { ...event, position: this.newPosition() } : event;
+    const { meta } = event;
+    const { id, subscriptionId } = meta;
+    const isPlaced = meta.position !== undefined;
+    const placed = isPlaced ? event : { ...event, meta: { ...meta, position: this.newPosition() } };
     const isNew = this.#waiting.add(event);
     if (isNew && this.#isInOrder(event)) this.#lines.join(subscriptionId, id);
     try {
@@ -188,14 +195,14 @@ export class Inbox {
       if (isNew) {
         this.#forget(id);
         // What was replayed is a dead letter still.
-        if (event.triedSince === undefined) this.#withdrawals.add(id);
+        if (event.retry.triedSince === undefined) this.#withdrawals.add(id);
       }
       throw storeFailure(`The event ${id} could not be stored`, cause);
     }
   }
 
   #bury(event: StoredEvent): void {
-    this.#forget(event.id);
+    this.#forget(event.meta.id);
     this.#options.onDeadLetter(event);
   }
 
@@ -205,8 +212,8 @@ export class Inbox {
     if (next !== undefined) this.#ready(next);
   }
 
-  #isInOrder({ service }: StoredEvent): boolean {
-    return this.#options.limitsOf(service)?.order === 'subscription';
+  #isInOrder({ meta }: StoredEvent): boolean {
+    return this.#options.limitsOf(meta.service)?.order === 'subscription';
   }
 
   /** No wait is longer than that: by a clock that was set back meanwhile it would be. */

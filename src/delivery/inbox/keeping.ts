@@ -2,11 +2,10 @@ import type { Logger } from '../../logger.js';
 import { ACKNOWLEDGED, FULL, UNSTORED, type DeliveryAnswer } from '../delivery-answer.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import type { Inbox } from './inbox.js';
-import type { NewContent } from '../message/receptions.js';
 import type { Reception } from '../report.js';
 import type { Piece } from '../dedupe/piece.js';
 import { pingOf } from '../fetch/thin-ping.js';
-import { newStoredEvent, storablePieces, type StoredEvent } from './stored-event.js';
+import { newStoredEvent, storableKeys, type StoredEvent } from './stored-event.js';
 
 /** Dependencies of keeping events. */
 export interface KeepingOptions {
@@ -52,39 +51,42 @@ export class Keeping {
   async queue(
     target: DeliveryTarget,
     reception: Reception,
-    content: NewContent,
     { isPing, withinMs }: { readonly isPing?: true | undefined; readonly withinMs?: number } = {},
   ): Promise<DeliveryAnswer> {
     if (this.isFull(target)) return FULL;
-    const { inbox } = this.#options;
-    const stored = newStoredEvent(target.name, reception, content, { position: inbox.newPosition(), isPing });
-    return (await this.isStored(stored, inbox.enqueue(stored, withinMs))) ? ACKNOWLEDGED : UNSTORED;
+    const stored = this.newEvent(reception, isPing);
+    return (await this.isStored(stored, this.#options.inbox.enqueue(stored, withinMs))) ? ACKNOWLEDGED : UNSTORED;
   }
 
   /** The same for an event of which it is not known yet whether it is news. */
   async hold(
     target: DeliveryTarget,
     reception: Reception,
-    content: NewContent,
     { withinMs, onRelease }: HoldOptions,
   ): Promise<{ readonly answer: DeliveryAnswer; readonly held?: Held }> {
     if (this.isFull(target)) return { answer: FULL };
     const { inbox } = this.#options;
-    const order = { position: inbox.newPosition(), isPing: pingOf(target, reception) };
-    const stored = newStoredEvent(target.name, reception, content, order);
+    const stored = this.newEvent(reception, pingOf(target, reception));
     if (!(await this.isStored(stored, inbox.hold(stored, withinMs)))) return { answer: UNSTORED };
     const held: Held = {
       release(pieces) {
         onRelease();
-        inbox.release({ ...stored, pieces: storablePieces(pieces) });
+        reception.meta.dedupeKeys = storableKeys(pieces);
+        inbox.release(stored);
       },
       drop: () => void inbox.settle(stored, { type: 'done', acknowledgement: undefined }),
     };
     return { answer: ACKNOWLEDGED, held };
   }
 
+  /** An event that has just been received, for the store: the last of those received so far. */
+  newEvent({ meta, content, event, pieces }: Reception, isPing?: true): StoredEvent {
+    const position = this.#options.inbox.newPosition();
+    return newStoredEvent(meta, content, { id: event.id, position, dedupeKeys: storableKeys(pieces), isPing });
+  }
+
   /** Whether an event that is being stored is; what fails is logged. */
-  async isStored({ id, subscriptionId }: StoredEvent, storing: Promise<void>): Promise<boolean> {
+  async isStored({ meta: { id, subscriptionId } }: StoredEvent, storing: Promise<void>): Promise<boolean> {
     try {
       await storing;
       return true;

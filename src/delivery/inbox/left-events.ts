@@ -27,13 +27,13 @@ export class LeftEvents {
 
   /** An event that a previous process left or gave up: it is not to be handed over beside that. */
   found(stored: StoredEvent): void {
-    const { id, service, subscriptionId, pieces, deadSince } = stored;
+    const { id, service, subscriptionId, dedupeKeys } = stored.meta;
     const target = this.#options.targetOf(service);
     if (target === undefined || !isTracked(target.delivery)) return;
-    const isDead = deadSince !== undefined;
+    const isDead = stored.retry.deadSince !== undefined;
     const receptionOf = (event: StoredEvent): Reception | undefined =>
-      this.#receptions.ofStored(event, event.attempts + (isDead ? 0 : 1));
-    if (pieces === undefined) {
+      this.#receptions.ofStored(event, event.retry.attempts + (isDead ? 0 : 1));
+    if (dedupeKeys === undefined) {
       // There may be thousands: to hold them all would take more memory than there is.
       this.#once.foundUnparsed(subscriptionId, isDead, async () => {
         const event = await this.#options.readEvent(id);
@@ -47,13 +47,13 @@ export class LeftEvents {
 
   /** A stored event as its handler would get it; undefined where its subscription is gone. */
   messageOf(stored: StoredEvent): ContentDistributionMessage | undefined {
-    const event = this.#receptions.ofStored(stored, stored.attempts)?.event;
+    const event = this.#receptions.ofStored(stored, stored.retry.attempts)?.event;
     return event && closeEvent(event);
   }
 
   /** Tells of an event that is given up. */
   bury(stored: StoredEvent): void {
-    const reception = this.#receptions.ofStored(stored, stored.attempts);
+    const reception = this.#receptions.ofStored(stored, stored.retry.attempts);
     reportDeadLetter(this.#options, reception, stored);
     if (reception !== undefined) this.#once.givenUp(reception);
   }

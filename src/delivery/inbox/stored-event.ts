@@ -1,15 +1,15 @@
 import { StoreError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import { isPiece, type Piece } from '../dedupe/piece.js';
-import type { EventSource } from '../message/received-content.js';
-import type { Reception } from '../report.js';
+import type { EventMeta, NewEventMeta, StoringMeta } from '../message/event-meta.js';
+import type { ReceivedContent } from '../message/received-content.js';
 import { decodeRecord, encodeRecord, type VersionedRecord } from '../../store/codec.js';
 import type { RecordStore } from '../../store/record-store.js';
 
 const VERSION = 1;
 
-/** More are not stored with an event: they are read from it again when they are needed. */
-const MOST_PIECES = 1_000;
+/** More dedupe keys are not stored with an event: they are read from its content again when they are needed. */
+const MOST_KEYS = 1_000;
 
 /** A run of the handler that failed. */
 export interface FailedRun {
@@ -18,41 +18,38 @@ export interface FailedRun {
   readonly at: number;
 }
 
-/** An event that waits for its handler in the store. Times are epoch milliseconds. */
+/** An event that waits for its handler in the store, or is a dead letter. */
 export interface StoredEvent {
-  readonly id: string;
-  readonly service: string;
-  readonly subscriptionId: string;
-  readonly grantId: string;
-  readonly receivedAt: number;
-  /** Its place in the order of reception, which no clock disturbs; the inbox gives it. */
-  readonly position?: number | undefined;
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly raw: Uint8Array;
-  readonly decoded?: Uint8Array | undefined;
-  readonly undecodable?: boolean | undefined;
-  /** The URL it was read from, where it was fetched. */
-  readonly url?: string | undefined;
-  /** Where it was fetched from the topic. */
-  readonly source?: Exclude<EventSource, 'hub'> | undefined;
-  /** Of the entries it has, those that are news, by their key in the feed. */
-  readonly only?: readonly string[] | undefined;
-  /** The keys and versions it was compared by, so that it need not be parsed again. Absent where they are too many. */
-  readonly pieces?: readonly Piece[] | undefined;
-  /** Whether it says only that there is news: the topic is fetched for its handler. */
-  readonly isPing?: boolean | undefined;
-  /** Runs of the handler that have ended; one that a crash cut off is not among them. */
+  readonly meta: EventMeta;
+  readonly content: ReceivedContent;
+  readonly retry: RetryState;
+}
+
+/** The runs of an event's handler so far, and the next one. Times are epoch milliseconds. */
+export interface RetryState {
+  /** Runs of the handler that have ended. A run that a crash cut off does not count. */
   readonly attempts: number;
-  readonly nextAttemptAt: number;
+  /** Absent before the first run: at once. */
+  readonly nextAttemptAt?: number | undefined;
   /** The errors of the last runs. */
   readonly errors: readonly FailedRun[];
-  /** Since when it is tried, where that is later than it was received: it was replayed. */
+  /** The start of the time it is retried for, when that is later than its reception: it was replayed. */
   readonly triedSince?: number | undefined;
-  /** Since when it is a dead letter: kept, and not tried again. */
+  /** When it became a dead letter, which is not retried. */
   readonly deadSince?: number | undefined;
-  /** Why it is a dead letter; absent where its handler failed for too long. */
+  /** Why it is a dead letter; absent when its handler failed for too long. */
   readonly deadCause?: Exclude<DeadLetterCause, 'failed'> | undefined;
 }
+
+/** One object for all events without a run: thousands of them may be in memory. */
+const NOT_RUN: RetryState = {
+  attempts: 0,
+  nextAttemptAt: undefined,
+  errors: [],
+  triedSince: undefined,
+  deadSince: undefined,
+  deadCause: undefined,
+};
 
 /**
  * Why an event was given up. `'failed'`: its handler failed until `delivery.retryForSeconds` were over. `'unrecoverable'`: its
@@ -60,51 +57,60 @@ export interface StoredEvent {
  */
 export type DeadLetterCause = 'failed' | 'unrecoverable' | 'crashed';
 
-/** An event that was received and not yet handled, as it is first stored. */
-export function newStoredEvent(
-  service: string,
-  { entry, grant, event, receivedAt, pieces }: Reception,
-  content: Pick<StoredEvent, 'headers' | 'raw' | 'decoded' | 'undecodable' | 'url' | 'source' | 'only'>,
-  { position, isPing }: Pick<StoredEvent, 'position' | 'isPing'>,
-): StoredEvent {
-  // Each by its name: properties after a spread are slow on Node 20, as is what they make: a sixth of a delivery's CPU.
-  return {
-    id: event.id,
-    service,
-    subscriptionId: entry.record.id,
-    grantId: grant.id,
-    position,
-    receivedAt,
-    headers: content.headers,
-    raw: content.raw,
-    decoded: content.decoded,
-    undecodable: content.undecodable,
-    url: content.url,
-    source: content.source,
-    only: content.only,
-    pieces: storablePieces(pieces),
-    isPing,
-    attempts: 0,
-    nextAttemptAt: receivedAt,
-    errors: [],
-  };
+/** An event as it is first stored. Its facts are completed in place: a copy would cost a sixth of a delivery's CPU. */
+export function newStoredEvent(meta: NewEventMeta, content: ReceivedContent, storing: StoringMeta): StoredEvent {
+  return { meta: Object.assign(meta, storing), content, retry: NOT_RUN };
 }
 
-/** The pieces that are stored with an event: undefined where they are too many. */
-export function storablePieces(pieces: readonly Piece[] | undefined): readonly Piece[] | undefined {
-  return pieces !== undefined && pieces.length <= MOST_PIECES ? pieces : undefined;
+/** The dedupe keys that are stored with an event: undefined when there are too many. */
+export function storableKeys(keys: readonly Piece[] | undefined): readonly Piece[] | undefined {
+  return keys !== undefined && keys.length <= MOST_KEYS ? keys : undefined;
 }
 
 /** Bytes an event takes in the store, near enough: its content and headers. */
-export function bytesOf({ raw, decoded, headers }: StoredEvent): number {
+export function bytesOf({ content: { raw, decoded, headers } }: StoredEvent): number {
   let bytes = raw.byteLength + (decoded?.byteLength ?? 0);
   for (const [name, value] of headers) bytes += name.length + value.length;
   return bytes;
 }
 
+/** The same fields, each of them required: to leave one out is a type error. */
+type Complete<T> = { readonly [Field in keyof Required<T>]: T[Field] };
+
+/** The fields of a record of version 1: those of an event, flat, under the names they had first. */
+type EventRecord = Complete<Omit<EventMeta, 'dedupeKeys'> & ReceivedContent & RetryState> & {
+  readonly pieces: EventMeta['dedupeKeys'];
+};
+
+type RunFields = 'triedSince' | 'deadSince' | 'deadCause';
+
 /** An event for the store. */
-export function encodeEvent(event: StoredEvent): VersionedRecord {
-  return encodeRecord(VERSION, event);
+export function encodeEvent({ meta, content, retry }: StoredEvent): VersionedRecord {
+  // Each by its name: properties after a spread are slow on Node 20, as is the object they make.
+  const record: Omit<EventRecord, RunFields> = {
+    id: meta.id,
+    service: meta.service,
+    subscriptionId: meta.subscriptionId,
+    grantId: meta.grantId,
+    position: meta.position,
+    receivedAt: meta.receivedAt,
+    headers: content.headers,
+    raw: content.raw,
+    decoded: content.decoded,
+    undecodable: content.undecodable,
+    url: content.url,
+    source: meta.source,
+    only: meta.only,
+    pieces: meta.dedupeKeys,
+    isPing: meta.isPing,
+    attempts: retry.attempts,
+    nextAttemptAt: retry.nextAttemptAt ?? meta.receivedAt,
+    errors: retry.errors,
+  };
+  if (retry === NOT_RUN) return encodeRecord(VERSION, record);
+  const { triedSince, deadSince, deadCause } = retry;
+  const afterRun: EventRecord = { ...record, triedSince, deadSince, deadCause };
+  return encodeRecord(VERSION, afterRun);
 }
 
 /**
@@ -113,9 +119,46 @@ export function encodeEvent(event: StoredEvent): VersionedRecord {
  * @throws StoreError for one that is corrupt or of a newer version
  */
 export function decodeEvent(id: string, raw: unknown): StoredEvent {
-  const data = decodeRecord(VERSION, raw, {}, `event ${id}`);
-  if (isStoredEvent(data) && data.id === id) return data;
-  throw new StoreError(`The record event ${id} is corrupt: it does not hold an event. It was left as it is.`);
+  const fields: Fields = Object(decodeRecord(VERSION, raw, {}, `event ${id}`));
+  const corrupt = (): StoreError =>
+    new StoreError(`The record event ${id} is corrupt: it does not hold an event. It was left as it is.`);
+  const field = <T>(name: keyof EventRecord, is: (value: unknown) => value is T): T => {
+    const value = fields[name];
+    if (is(value)) return value;
+    throw corrupt();
+  };
+  const optional = <T>(name: keyof EventRecord, is: (value: unknown) => value is T): T | undefined =>
+    fields[name] === undefined ? undefined : field(name, is);
+
+  const meta: Complete<EventMeta> = {
+    id: field('id', isText),
+    service: field('service', isText),
+    subscriptionId: field('subscriptionId', isText),
+    grantId: field('grantId', isText),
+    receivedAt: field('receivedAt', isFiniteNumber),
+    position: optional('position', isFiniteNumber),
+    source: optional('source', isFetchSource),
+    only: optional('only', listOf(isText)),
+    dedupeKeys: optional('pieces', listOf(isPiece)),
+    isPing: optional('isPing', isFlag),
+  };
+  const content: Complete<ReceivedContent> = {
+    headers: field('headers', listOf(isHeader)),
+    raw: field('raw', isBytes),
+    url: optional('url', isUrl),
+    decoded: optional('decoded', isBytes),
+    undecodable: optional('undecodable', isFlag),
+  };
+  const retry: Complete<RetryState> = {
+    attempts: field('attempts', isFiniteNumber),
+    nextAttemptAt: field('nextAttemptAt', isFiniteNumber),
+    errors: field('errors', listOf(isFailedRun)),
+    triedSince: optional('triedSince', isFiniteNumber),
+    deadSince: optional('deadSince', isFiniteNumber),
+    deadCause: optional('deadCause', isDeadCause),
+  };
+  if (meta.id !== id) throw corrupt();
+  return { meta, content, retry };
 }
 
 /** Reads an event back. Never rejects: what goes wrong is logged, and may be a fault of the record or of the store. */
@@ -153,42 +196,45 @@ export async function findEvent(
   }
 }
 
-function isStoredEvent(data: unknown): data is StoredEvent {
-  if (typeof data !== 'object' || data === null) return false;
-  const fields: { readonly [Field in keyof StoredEvent]?: unknown } = data;
-  const { headers, raw, decoded, undecodable, url, errors, source, only, pieces, isPing, deadCause } = fields;
-  const texts = [fields.id, fields.service, fields.subscriptionId, fields.grantId];
-  const numbers = [
-    fields.receivedAt,
-    fields.position ?? 0,
-    fields.attempts,
-    fields.nextAttemptAt,
-    fields.triedSince ?? 0,
-    fields.deadSince ?? 0,
-  ];
-  return (
-    texts.every((field) => typeof field === 'string') &&
-    numbers.every((field) => Number.isFinite(field)) &&
-    raw instanceof Uint8Array &&
-    (decoded === undefined || decoded instanceof Uint8Array) &&
-    [undecodable, isPing].every((flag) => flag === undefined || typeof flag === 'boolean') &&
-    (deadCause === undefined || deadCause === 'crashed' || deadCause === 'unrecoverable') &&
-    (url === undefined || (typeof url === 'string' && URL.canParse(url))) &&
-    (source === undefined || source === 'catch-up' || source === 'poll') &&
-    (only === undefined || (Array.isArray(only) && only.every((key) => typeof key === 'string'))) &&
-    (pieces === undefined || (Array.isArray(pieces) && pieces.every(isPiece))) &&
-    Array.isArray(headers) &&
-    headers.every(isHeader) &&
-    Array.isArray(errors) &&
-    errors.every(isFailedRun)
-  );
+type Fields = { readonly [Field in keyof EventRecord]?: unknown };
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
-function isHeader(header: unknown): boolean {
-  return Array.isArray(header) && header.length === 2 && header.every((part) => typeof part === 'string');
+function isFiniteNumber(value: unknown): value is number {
+  return Number.isFinite(value);
 }
 
-function isFailedRun(run: unknown): boolean {
-  const { message, at }: { readonly message?: unknown; readonly at?: unknown } = Object(run);
+function isFlag(value: unknown): value is boolean {
+  return typeof value === 'boolean';
+}
+
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array;
+}
+
+function isUrl(value: unknown): value is string {
+  return typeof value === 'string' && URL.canParse(value);
+}
+
+function listOf<T>(isItem: (value: unknown) => value is T): (value: unknown) => value is readonly T[] {
+  return (value): value is readonly T[] => Array.isArray(value) && value.every(isItem);
+}
+
+function isHeader(value: unknown): value is ReceivedContent['headers'][number] {
+  return Array.isArray(value) && value.length === 2 && value.every(isText);
+}
+
+function isFetchSource(value: unknown): value is NonNullable<EventMeta['source']> {
+  return value === 'catch-up' || value === 'poll';
+}
+
+function isFailedRun(value: unknown): value is FailedRun {
+  const { message, at }: { readonly message?: unknown; readonly at?: unknown } = Object(value);
   return typeof message === 'string' && Number.isFinite(at);
+}
+
+function isDeadCause(value: unknown): value is NonNullable<RetryState['deadCause']> {
+  return value === 'crashed' || value === 'unrecoverable';
 }

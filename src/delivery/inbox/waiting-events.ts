@@ -1,5 +1,10 @@
-import type { InboxLoad } from './inbox-options.js';
 import { bytesOf, type StoredEvent } from './stored-event.js';
+
+/** The events that wait in the inbox for a service. */
+export interface InboxLoad {
+  readonly events: number;
+  readonly bytes: number;
+}
 
 const NOTHING: InboxLoad = { events: 0, bytes: 0 };
 
@@ -47,7 +52,7 @@ export class WaitingEvents {
 
   /** Counts an event, once however often it is stored. Whether it was not counted before. */
   add(event: StoredEvent): boolean {
-    const { id, service, subscriptionId } = event;
+    const { id, service, subscriptionId } = event.meta;
     if (this.#events.has(id)) return false;
     const load = this.#loads.get(service) ?? { events: 0, bytes: 0 };
     if (load.events === 0) this.#loads.set(service, load);

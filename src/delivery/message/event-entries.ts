@@ -11,7 +11,6 @@ export type EntryChange = FeedEntry['change'];
 
 /** What reading the entries of an event depends on besides its text. */
 export interface EntriesContext {
-  readonly subscriptionId: string;
   /** Of entries fetched from the topic, those that are news, by their key in the feed. */
   readonly only?: readonly string[] | undefined;
   /** How an entry compares with what was seen of it before. It is claimed for the event of that id, where one is given. */

@@ -1,7 +1,7 @@
 import { capabilityOf, secretRedactor } from '../../hub/redaction/hub-text.js';
 import { decodeText } from '../../protocol/encoding/charset.js';
 import { FORM_TYPE, isJsonType, isTextType } from '../../protocol/encoding/media-type.js';
-import type { ContentDistributionMessage } from './message.js';
+import type { Grant, Subscription } from '../../subscription/record/snapshot.js';
 import type { EventSource } from './received-content.js';
 
 /** How much of the text a summary has, in characters (code points). */
@@ -27,8 +27,16 @@ export interface EventSummary {
   readonly text?: string;
 }
 
+/** The parts of an event that are summarized. */
+interface SummarizedEvent extends Pick<EventSummary, 'id' | 'source' | 'attempt' | 'contentType'> {
+  readonly subscription: Pick<Subscription, 'service'>;
+  readonly grant: Pick<Grant, 'topic' | 'callback'>;
+  readonly undecodable: boolean;
+  bytes(): Uint8Array;
+}
+
 /** Summarizes an event. Decodes the beginning of its content alone, and never throws. */
-export function eventSummary(event: ContentDistributionMessage, contentTypeHeader: string | undefined): EventSummary {
+export function eventSummary(event: SummarizedEvent, contentTypeHeader: string | undefined): EventSummary {
   const { id, subscription, grant, source, attempt, contentType } = event;
   const bytes = event.bytes();
   const text = event.undecodable ? undefined : beginningOf(bytes, contentType, contentTypeHeader);

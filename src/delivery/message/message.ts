@@ -4,12 +4,15 @@ import type { Document } from '../../feed/document.js';
 import { parseFeed } from '../../feed/parse/parse.js';
 import { parseJson } from '../../feed/json/parse-json.js';
 import { decodeText } from '../../protocol/encoding/charset.js';
-import { parseMediaType } from '../../protocol/encoding/media-type.js';
+import { FORM_TYPE, isJsonType, isTextType, parseMediaType } from '../../protocol/encoding/media-type.js';
 import { INSPECT, viewNamed } from '../../subscription/record/log-view.js';
+import type { GrantRecord } from '../../subscription/record/record.js';
 import type { Grant, Subscription } from '../../subscription/record/snapshot.js';
+import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
+import type { Entry } from '../../subscription/registry/registry.js';
 import { observed, type Awaitable } from './after.js';
-import { contentByType } from './content-by-type.js';
-import { EntriesReader } from './event-entries.js';
+import { EntriesReader, type EntriesContext } from './event-entries.js';
+import type { NewEventMeta } from './event-meta.js';
 import { eventSummary, type EventSummary } from './event-summary.js';
 import { parsedWith } from './parsed-event.js';
 import type { Piece } from '../dedupe/piece.js';
@@ -21,10 +24,17 @@ import {
   withoutBuffer,
   type ContentLinks,
   type EventSource,
-  type GenuineContent,
-  type ReceptionContext,
+  type ReceivedContent,
 } from './received-content.js';
 import type { StandardSchema } from './standard-schema.js';
+
+/** What a handler's event is made from besides its content and its facts. */
+export interface MessageContext extends Pick<Entry, 'record' | 'counters'>, Pick<EntriesContext, 'changeOf'> {
+  readonly grant: GrantRecord;
+  readonly attempt: number;
+  /** Whether the runtime waits for handlers no longer. */
+  readonly isAborted: boolean;
+}
 
 /** Aborts the signal of an event. */
 let abortSignalOf: (event: ContentDistributionMessage) => void;
@@ -43,10 +53,10 @@ let readPiecesOf: (event: ContentDistributionMessage) => Awaitable<readonly Piec
  * parse throws, or rejects, where it is asked for.
  */
 export class ContentDistributionMessage {
-  readonly #content: GenuineContent;
-  readonly #reception: ReceptionContext;
+  readonly #content: ReceivedContent;
+  readonly #meta: NewEventMeta;
+  readonly #context: MessageContext;
   #raw: Uint8Array | undefined;
-  #id: string | undefined;
   #digest: string | undefined;
   #headers: Headers | undefined;
   #subscription: Subscription | undefined;
@@ -71,30 +81,32 @@ export class ContentDistributionMessage {
   }
 
   /** @internal */
-  constructor(content: GenuineContent, reception: ReceptionContext) {
+  constructor(content: ReceivedContent, meta: NewEventMeta, context: MessageContext) {
     this.#content = content;
-    this.#reception = reception;
-    this.#isAborted = reception.isAborted;
+    this.#meta = meta;
+    this.#context = context;
+    this.#isAborted = context.isAborted;
   }
 
   /** Unique per reception, and the same on every retry of it. */
   get id(): string {
-    return (this.#id ??= this.#reception.id ?? randomUUID());
+    return (this.#meta.id ??= randomUUID());
   }
 
   /** SHA-256 of subscription and body, in hex: equal news of one subscription has equal digests, however it was encoded. */
   get digest(): string {
-    return (this.#digest ??= contentDigest(this.#reception.subscriptionId, this.bytes()));
+    return (this.#digest ??= contentDigest(this.#meta.subscriptionId, this.bytes()));
   }
 
   /** The subscription it came for, as it stood when the handler was called. */
   get subscription(): Subscription {
-    return (this.#subscription ??= this.#reception.subscription());
+    const { record, counters } = this.#context;
+    return (this.#subscription ??= subscriptionSnapshot(record, counters.stats()));
   }
 
   /** The grant it came under. */
   get grant(): Grant {
-    return (this.#grant ??= this.#reception.grant());
+    return (this.#grant ??= grantSnapshot(this.#context.grant));
   }
 
   /** The headers it was sent with. */
@@ -114,17 +126,17 @@ export class ContentDistributionMessage {
 
   /** When it was received. */
   get receivedAt(): Date {
-    return new Date(this.#reception.receivedAt);
+    return new Date(this.#meta.receivedAt);
   }
 
   /** Which run of the handler this is, from 1. */
   get attempt(): number {
-    return this.#reception.attempt;
+    return this.#context.attempt;
   }
 
   /** Where it came from. What was fetched from the topic has its present content, whole; `entries()` are what is news of it. */
   get source(): EventSource {
-    return this.#reception.source;
+    return this.#meta.source ?? 'hub';
   }
 
   /** Aborted when the runtime stops and waits no longer. Each run of the handler has its own. */
@@ -238,13 +250,24 @@ export class ContentDistributionMessage {
 
   #document(): Document {
     const contentType = contentTypeOf(this.#content);
-    return { bytes: this.bytes(), contentType, baseUrl: this.#base, subscriptionId: this.#reception.subscriptionId };
+    return { bytes: this.bytes(), contentType, baseUrl: this.#base, subscriptionId: this.#meta.subscriptionId };
   }
 
   #entriesReader(): EntriesReader {
+    const { only } = this.#meta;
+    const { changeOf } = this.#context;
     const claimant = (): string | undefined => (this.#isClosed ? undefined : this.id);
-    return (this.#reader ??= new EntriesReader(this.#document(), { ...this.#reception, claimant }));
+    return (this.#reader ??= new EntriesReader(this.#document(), { only, changeOf, claimant }));
   }
+}
+
+/** The body of an event as its media type says it is. */
+function contentByType(event: ContentDistributionMessage): unknown {
+  const { contentType } = event;
+  if (isJsonType(contentType)) return event.json();
+  if (contentType === FORM_TYPE) return Object.fromEntries(event.form());
+  if (isTextType(contentType)) return event.text();
+  return event.bytes();
 }
 
 export { abortSignalOf, closeEvent, piecesIn, readPiecesOf };

@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
 import { linksFromHeaders } from '../../protocol/links/link-header.js';
-import type { Grant, Subscription } from '../../subscription/record/snapshot.js';
-import type { EntriesContext } from './event-entries.js';
 
 /**
  * Where news came from: a hub; the topic itself, fetched after a gap (`delivery.catchUp`); or the topic, polled
@@ -9,15 +7,15 @@ import type { EntriesContext } from './event-entries.js';
  */
 export type EventSource = 'hub' | 'catch-up' | 'poll';
 
-/** What was received and found genuine. */
-export interface GenuineContent {
+/** Genuine content: the bytes and headers of an event. */
+export interface ReceivedContent {
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly raw: Uint8Array;
-  /** The URL it was read from, where it was fetched: relative links are relative to that, not to the topic. */
+  /** The URL it was fetched from, which is the base of relative links then; absent for content that a hub sent. */
   readonly url?: string | undefined;
-  /** The bytes without their `Content-Encoding`, where they had one that could be undone. */
+  /** The bytes without their `Content-Encoding`; absent without one, or when it cannot be undone. */
   readonly decoded?: Uint8Array | undefined;
-  /** Whether there is a `Content-Encoding` that could not be undone. */
+  /** Whether the content has a `Content-Encoding` that cannot be undone. */
   readonly undecodable?: boolean | undefined;
 }
 
@@ -32,24 +30,10 @@ export function withoutBuffer(bytes: Uint8Array): Uint8Array {
 }
 
 /** The headers of received content. */
-export function headersOf(pairs: GenuineContent['headers']): Headers {
+export function headersOf(pairs: ReceivedContent['headers']): Headers {
   const headers = new Headers();
   for (const [name, value] of pairs) headers.append(name, value);
   return headers;
-}
-
-/** How content was received. Beside it an event is made from nothing: everything else is worked out when it is asked for. */
-export interface ReceptionContext extends Pick<EntriesContext, 'subscriptionId' | 'only' | 'changeOf'> {
-  /** Where it was stored before: the id it has. */
-  readonly id?: string | undefined;
-  /** Epoch milliseconds. */
-  readonly receivedAt: number;
-  readonly attempt: number;
-  /** Whether the runtime waits for handlers no longer. */
-  readonly isAborted: boolean;
-  readonly source: EventSource;
-  readonly subscription: () => Subscription;
-  readonly grant: () => Grant;
 }
 
 /** The hub and topic links a content distribution carries (WebSub section 7). */
@@ -59,18 +43,18 @@ export interface ContentLinks {
 }
 
 /** The `Content-Type` header as it was sent, with its parameters; the first of several. */
-export function contentTypeOf({ headers }: Pick<GenuineContent, 'headers'>): string | undefined {
+export function contentTypeOf({ headers }: Pick<ReceivedContent, 'headers'>): string | undefined {
   return headerValues(headers, 'content-type')[0];
 }
 
 /** The links of the `Link` headers. Relative ones are resolved against `base`. */
-export function contentLinks({ headers }: Pick<GenuineContent, 'headers'>, base: string): ContentLinks {
+export function contentLinks({ headers }: Pick<ReceivedContent, 'headers'>, base: string): ContentLinks {
   const { hubs, selfs } = linksFromHeaders(headerValues(headers, 'link'), base);
   const [self] = selfs;
   return self === undefined ? { hub: hubs } : { hub: hubs, self };
 }
 
 /** All values of the header with this lower-case name. */
-function headerValues(headers: GenuineContent['headers'], wanted: string): readonly string[] {
+function headerValues(headers: ReceivedContent['headers'], wanted: string): readonly string[] {
   return headers.flatMap(([name, value]) => (name.toLowerCase() === wanted ? value : []));
 }

@@ -1,10 +1,10 @@
 import type { ClaimedEntries } from '../dedupe/claimed-entries.js';
 import type { GrantRecord } from '../../subscription/record/record.js';
 import type { Entry } from '../../subscription/registry/registry.js';
-import type { ContentDistributionMessage } from './message.js';
-import type { Piece } from '../dedupe/piece.js';
-import { messageOf, type ReceptionFacts } from './message-of.js';
-import type { GenuineContent } from './received-content.js';
+import type { EntriesContext } from './event-entries.js';
+import type { FetchedMeta, NewEventMeta } from './event-meta.js';
+import { ContentDistributionMessage } from './message.js';
+import type { ReceivedContent } from './received-content.js';
 import type { Reception } from '../report.js';
 import type { SeenNews } from '../dedupe/seen-news.js';
 import type { StoredEvent } from '../inbox/stored-event.js';
@@ -18,16 +18,10 @@ export interface ReceptionsOptions {
   readonly isAborted: () => boolean;
 }
 
-/** Content that came, or that was fetched. */
-export interface NewContent extends GenuineContent, Partial<Pick<StoredEvent, 'source' | 'only'>> {
-  /** Of its entries, where they are known. */
-  readonly pieces?: readonly Piece[];
-}
-
-/** Makes events of what has come, and of what was stored. */
+/** Makes events from received content, and from stored events. */
 export class Receptions {
   readonly #options: ReceptionsOptions;
-  readonly #changeOf: ReceptionFacts['changeOf'];
+  readonly #changeOf: EntriesContext['changeOf'];
 
   constructor(options: ReceptionsOptions) {
     const { seen, claimed } = options;
@@ -38,36 +32,61 @@ export class Receptions {
     };
   }
 
-  /** @param receivedAt epoch milliseconds */
-  of(entry: Entry, grant: GrantRecord, content: NewContent, receivedAt: number): Reception {
-    const event = this.#message(entry, grant, content, { receivedAt, attempt: 1 });
-    return { entry, grant, receivedAt, event, pieces: undefined };
+  /**
+   * @param receivedAt epoch milliseconds
+   * @param fetched absent for content that a hub sent
+   */
+  of(
+    entry: Entry,
+    grant: GrantRecord,
+    content: ReceivedContent,
+    receivedAt: number,
+    fetched?: Pick<FetchedMeta, 'source' | 'only'>,
+  ): Reception {
+    const { id: subscriptionId, service } = entry.record;
+    // Every field has its place from the start: adding one later would cost each delivery time.
+    const meta: NewEventMeta = {
+      id: undefined,
+      service,
+      subscriptionId,
+      grantId: grant.id,
+      receivedAt,
+      position: undefined,
+      source: fetched?.source,
+      only: fetched?.only,
+      dedupeKeys: undefined,
+      isPing: undefined,
+    };
+    return { entry, grant, meta, content, event: this.#message(entry, grant, content, meta, 1), pieces: undefined };
   }
 
-  /** Undefined where its subscription is gone. */
-  ofStored(stored: StoredEvent, attempt: number, content: GenuineContent = stored): Reception | undefined {
-    const entry = this.#options.entryOf(stored.subscriptionId);
-    const grant = entry?.record.grants.find(({ id }) => id === stored.grantId) ?? entry?.record.grants[0];
+  /**
+   * Undefined when its subscription is gone.
+   *
+   * @param content the topic's content that was fetched for a ping
+   */
+  ofStored({ meta, content: stored }: StoredEvent, attempt: number, content = stored): Reception | undefined {
+    const entry = this.#options.entryOf(meta.subscriptionId);
+    const grant = entry?.record.grants.find(({ id }) => id === meta.grantId) ?? entry?.record.grants[0];
     if (entry === undefined || grant === undefined) return undefined;
-    const { id, receivedAt, source, only } = stored;
-    const event = this.#message(entry, grant, { ...content, source, only }, { id, receivedAt, attempt });
-    // The topic fetched for a ping is other content than the stored body.
-    return { entry, grant, receivedAt, event, pieces: content === stored ? stored.pieces : undefined };
+    const event = this.#message(entry, grant, content, meta, attempt);
+    return { entry, grant, meta, content, event, pieces: content === stored ? meta.dedupeKeys : undefined };
   }
 
   #message(
-    entry: Entry,
+    { record, counters }: Entry,
     grant: GrantRecord,
-    content: NewContent,
-    facts: Pick<ReceptionFacts, 'id' | 'receivedAt' | 'attempt'>,
+    content: ReceivedContent,
+    meta: NewEventMeta,
+    attempt: number,
   ): ContentDistributionMessage {
-    return messageOf(entry, grant, content, {
-      id: facts.id,
-      receivedAt: facts.receivedAt,
-      attempt: facts.attempt,
-      source: content.source ?? 'hub',
-      only: content.only,
-      isAborted: this.#options.isAborted(),
+    const isAborted = this.#options.isAborted();
+    return new ContentDistributionMessage(content, meta, {
+      record,
+      counters,
+      grant,
+      attempt,
+      isAborted,
       changeOf: this.#changeOf,
     });
   }

@@ -1,23 +1,30 @@
-import type { GenuineContent } from '../../delivery/message/received-content.js';
+import type { ReceivedContent } from '../../delivery/message/received-content.js';
 import type { HeaderPairs } from '../callback-request.js';
 
-/** Content as it was sent, and found genuine. Its headers are made pairs of when they are asked for: few handlers do. */
-export class SentContent implements GenuineContent {
+/** Genuine content that a hub sent. Its headers become pairs when they are first read: few handlers read them. */
+export class SentContent implements ReceivedContent {
   readonly raw: Uint8Array;
-  readonly decoded: Uint8Array | undefined;
-  readonly undecodable: boolean;
-  readonly #headers: () => HeaderPairs;
-  #pairs: HeaderPairs | undefined;
+  readonly #decoded: Uint8Array | 'undecodable' | undefined;
+  /** What makes them, until they are made: an event in the inbox keeps nothing else of its request. */
+  #headers: HeaderPairs | (() => HeaderPairs);
 
-  /** @param decoded without its `Content-Encoding`, where that could be undone; 'undecodable' where it could not */
+  /** @param decoded the bytes without their `Content-Encoding`, if that could be undone; 'undecodable' if not */
   constructor(headers: () => HeaderPairs, raw: Uint8Array, decoded?: Uint8Array | 'undecodable') {
     this.#headers = headers;
     this.raw = raw;
-    this.decoded = decoded === 'undecodable' ? undefined : decoded;
-    this.undecodable = decoded === 'undecodable';
+    this.#decoded = decoded;
   }
 
   get headers(): HeaderPairs {
-    return (this.#pairs ??= this.#headers());
+    if (typeof this.#headers === 'function') this.#headers = this.#headers();
+    return this.#headers;
+  }
+
+  get decoded(): Uint8Array | undefined {
+    return this.#decoded === 'undecodable' ? undefined : this.#decoded;
+  }
+
+  get undecodable(): boolean {
+    return this.#decoded === 'undecodable';
   }
 }

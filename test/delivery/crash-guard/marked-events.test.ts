@@ -1,12 +1,12 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { StoredRun } from '../../../src/delivery/inbox/inbox-options.js';
-import { encodeEvent, type StoredEvent } from '../../../src/delivery/inbox/stored-event.js';
+import type { StoredRun } from '../../../src/delivery/handler/handler-run.js';
+import { encodeEvent } from '../../../src/delivery/inbox/stored-event.js';
 import { openStore } from '../../../src/store/open-store.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import { deferred, type Deferred } from '../../kit/fake-world.js';
 import { failed, setUp } from '../inbox/inbox-set-up.js';
-import { storedEvent } from '../message/reception.js';
+import { storedEventWith, type EventFields } from '../message/reception.js';
 
 const DONE: StoredRun = { type: 'done', acknowledgement: undefined };
 const LIMITS = { concurrency: 4, retryForSeconds: 600, order: 'none' } as const;
@@ -17,9 +17,9 @@ async function quiet(): Promise<void> {
 }
 
 /** Puts an event into a store, due in the order of its position. */
-async function put(store: RecordStore, id: string, position: number, more: Partial<StoredEvent> = {}): Promise<void> {
+async function put(store: RecordStore, id: string, position: number, more: EventFields = {}): Promise<void> {
   const nextAttemptAt = position - 1_000;
-  await store.set('event', id, encodeEvent({ ...storedEvent, id, position, nextAttemptAt, ...more }));
+  await store.set('event', id, encodeEvent(storedEventWith({ id, position, nextAttemptAt, ...more })));
 }
 
 /** A store with events, on which one process after another runs. */
@@ -40,7 +40,7 @@ async function processOn(store: RecordStore, limits: Limits = LIMITS, others: re
   const runs = new Map<string, Deferred<StoredRun>>();
   const begun: string[] = [];
   const set = await setUp(
-    ({ id }) => {
+    ({ meta: { id } }) => {
       const run = deferred<StoredRun>();
       runs.set(id, run);
       begun.push(id);
@@ -132,14 +132,14 @@ test('C7 an event that is received costs no operation for markers: not its first
   store.get = (...given) => (kinds.push(`get ${given[0]}`), get(...given));
   store.set = (...given) => (kinds.push(`set ${given[0]}`), set(...given));
   store.delete = (...given) => (kinds.push(`delete ${given[0]}`), remove(...given));
-  await inbox.enqueue({ ...storedEvent, id: 'a' });
+  await inbox.enqueue(storedEventWith({ id: 'a' }));
   await quiet();
   await end('a', failed('no'));
   await pass(MINUTE);
   expect(running()).toEqual(['a']);
   await end('a');
-  await inbox.hold({ ...storedEvent, id: 'b' });
-  await inbox.settle({ ...storedEvent, id: 'b' }, DONE);
+  await inbox.hold(storedEventWith({ id: 'b' }));
+  await inbox.settle(storedEventWith({ id: 'b' }), DONE);
   expect(kinds).toEqual(['set event', 'set event', 'get event', 'delete event', 'set event', 'delete event']);
 });
 
@@ -237,7 +237,7 @@ describe('events whose marker is found at a start', () => {
     await first.end('c1');
     const { running, end, inbox } = await processOn(store, limits);
     expect(running()).toEqual(['a1']);
-    await inbox.enqueue({ ...storedEvent, id: 'd1', subscriptionId: 'd' });
+    await inbox.enqueue(storedEventWith({ id: 'd1', subscriptionId: 'd' }));
     await quiet();
     expect(running()).toEqual(['a1', 'd1']);
     await end('a1');
@@ -278,7 +278,7 @@ describe('events whose marker is found at a start', () => {
     await quiet();
     await crash(store, 1);
     const { begun, dead } = await processOn(store);
-    expect([begun, dead.map(({ id }) => id)]).toEqual([[], ['a']]);
+    expect([begun, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
   });
 });
 
@@ -288,10 +288,10 @@ describe('an event during whose runs the process ended three times', () => {
     await crash(store, 3);
     const { begun, dead, read, inbox } = await processOn(store);
     expect(begun).toEqual([]);
-    expect(dead.map(({ id }) => id)).toEqual(['a']);
+    expect(dead.map(({ meta }) => meta.id)).toEqual(['a']);
     const letter = await read('a');
-    expect(letter).toMatchObject({ deadSince: 0, deadCause: 'crashed', attempts: 0 });
-    expect(letter.errors.map(({ message }) => message)).toEqual([
+    expect(letter.retry).toMatchObject({ deadSince: 0, deadCause: 'crashed', attempts: 0 });
+    expect(letter.retry.errors.map(({ message }) => message)).toEqual([
       expect.stringMatching(/^The process ended 3 times .*replay/),
     ]);
     expect(inbox.loadOf('news').events).toBe(0);
@@ -317,7 +317,7 @@ describe('an event during whose runs the process ended three times', () => {
     await handle(await processOn(store, wide));
     const last = await processOn(store, wide);
     await handle(last);
-    expect(last.dead.map(({ id }) => id)).toEqual(['poison']);
+    expect(last.dead.map(({ meta }) => meta.id)).toEqual(['poison']);
     expect(handled).toEqual(new Set(['a', 'b', 'c', 'd']));
   });
 
@@ -330,7 +330,7 @@ describe('an event during whose runs the process ended three times', () => {
     expect(third.running()).toEqual(['a']);
     const fourth = await processOn(store);
     await fourth.pass(MINUTE);
-    expect(fourth.dead).toMatchObject([{ id: 'a', deadCause: 'crashed', attempts: 1 }]);
+    expect(fourth.dead).toMatchObject([{ meta: { id: 'a' }, retry: { deadCause: 'crashed', attempts: 1 } }]);
   });
 
   test('C7 lets the next one of its subscription go on', async () => {
@@ -348,12 +348,12 @@ describe('an event during whose runs the process ended three times', () => {
     const next = await processOn(store);
     expect(next.foundDead).toEqual(['a']);
     await next.inbox.revive(await buried.read('a'));
-    expect((await next.read('a')).deadCause).toBeUndefined();
+    expect((await next.read('a')).retry.deadCause).toBeUndefined();
     await next.pass();
     expect(next.running()).toEqual(['a']);
     await crash(store, 2);
     const { dead, begun } = await processOn(store);
-    expect([begun, dead.map(({ id }) => id)]).toEqual([[], ['a']]);
+    expect([begun, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
   });
 
   test('C7 whose dead letter cannot be stored is one as soon as the store works, and is not run meanwhile', async () => {
@@ -365,6 +365,6 @@ describe('an event during whose runs the process ended three times', () => {
     expect([begun, dead]).toEqual([[], []]);
     store.set = set;
     await pass(MINUTE);
-    expect([begun, dead.map(({ id }) => id)]).toEqual([[], ['a']]);
+    expect([begun, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
   });
 });

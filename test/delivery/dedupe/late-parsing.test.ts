@@ -5,9 +5,8 @@ import { deliverParsed, type Handing } from '../../../src/delivery/dedupe/late-p
 import { Patience } from '../../../src/delivery/handler/patience.js';
 import type { Piece } from '../../../src/delivery/dedupe/piece.js';
 import { Turns } from '../../../src/engine/turns.js';
-import { messageOf, type ReceptionFacts } from '../../../src/delivery/message/message-of.js';
 import { deferred } from '../../kit/fake-world.js';
-import { entryOf, grant } from '../message/reception.js';
+import { entryOf, receptionOf } from '../message/reception.js';
 
 const PIECES: readonly Piece[] = [{ key: 'a', version: '1' }];
 
@@ -24,13 +23,7 @@ function setUp({ ackAfterMs = 60_000 }: { ackAfterMs?: number } = {}) {
       stored = ACKNOWLEDGED,
     }: { hand?: DeliveryAnswer | Promise<DeliveryAnswer>; stored?: DeliveryAnswer } = {},
   ): Promise<DeliveryAnswer> => {
-    const facts: ReceptionFacts = { receivedAt: 0, attempt: 1, isAborted: false, source: 'hub', changeOf: () => 'new' };
-    const reception = {
-      entry,
-      grant,
-      receivedAt: 0,
-      event: messageOf(entry, grant, { headers: [], raw: new Uint8Array() }, facts),
-    };
+    const reception = receptionOf(undefined, { entry });
     const handing: Handing = {
       hand() {
         told.push(`${name} handed over`);

@@ -3,11 +3,10 @@ import { AnswerTime } from '../../../src/delivery/handler/answer-time.js';
 import { ClaimedEntries } from '../../../src/delivery/dedupe/claimed-entries.js';
 import { ACKNOWLEDGED } from '../../../src/delivery/delivery-answer.js';
 import type { DeliveryTarget } from '../../../src/delivery/delivery-target.js';
-import { messageOf } from '../../../src/delivery/message/message-of.js';
 import { OnceOnly } from '../../../src/delivery/dedupe/once-only.js';
 import { deliveryOf } from '../../../src/runtime/config/checks/service-checks.js';
 import { FakeWorld } from '../../kit/fake-world.js';
-import { entryOf, grant } from '../message/reception.js';
+import { entryOf, receptionOf } from '../message/reception.js';
 
 const FEED = `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><title>one</title></entry></feed>`;
 
@@ -42,25 +41,14 @@ test('news in order keeps it, whatever is in it', async () => {
   await Promise.all(
     bodies.map((body, place) => {
       const content = { headers: [], raw: new TextEncoder().encode(body) };
-      const event = messageOf(entry, grant, content, {
-        receivedAt: 0,
-        attempt: 1,
-        isAborted: false,
-        source: 'hub',
-        changeOf: () => 'new',
-      });
-      return once.deliver(
-        target,
-        { entry, grant, event, receivedAt: 0 },
-        {
-          hand() {
-            handed.push(`${place} ${body}`);
-            return ACKNOWLEDGED;
-          },
-          time: () => new AnswerTime({ ackAfterMs: 60_000, storeTimeoutMs: 5_000 }, 0),
-          hold: async () => ({ answer: ACKNOWLEDGED }),
+      return once.deliver(target, receptionOf(content, { entry }), {
+        hand() {
+          handed.push(`${place} ${body}`);
+          return ACKNOWLEDGED;
         },
-      );
+        time: () => new AnswerTime({ ackAfterMs: 60_000, storeTimeoutMs: 5_000 }, 0),
+        hold: async () => ({ answer: ACKNOWLEDGED }),
+      });
     }),
   );
   expect(handed).toEqual(bodies.map((body, place) => `${place} ${body}`));

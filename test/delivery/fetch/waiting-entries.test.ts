@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Piece } from '../../../src/delivery/dedupe/piece.js';
 import { WaitingEntries } from '../../../src/delivery/fetch/waiting-entries.js';
-import { storedEvent } from '../message/reception.js';
+import { storedEvent, storedEventWith } from '../message/reception.js';
 
 const AT = 1_000;
 const piece = (version: string, updated?: number): Piece => ({ key: 'one', version, updated });
@@ -9,7 +9,7 @@ const piece = (version: string, updated?: number): Piece => ({ key: 'one', versi
 /** Events that each bring these entries, and what was read of them. */
 function reading(...pieces: readonly Piece[]) {
   const read: string[] = [];
-  const entries = new WaitingEntries(async ({ id }) => {
+  const entries = new WaitingEntries(async ({ meta: { id } }) => {
     read.push(id);
     if (id === 'broken') throw new SyntaxError('no feed');
     if (id === 'busy' && read.length === 1) throw new Error('no thread');
@@ -29,36 +29,36 @@ test('an entry waits as it is or in a later version, and an earlier version does
 
 test('an event is read once, and one that does not parse brings nothing', async () => {
   const { entries, read } = reading(piece('1'));
-  entries.note({ ...storedEvent, id: 'broken' });
-  entries.note({ ...storedEvent, id: 'broken' });
+  entries.note(storedEventWith({ id: 'broken' }));
+  entries.note(storedEventWith({ id: 'broken' }));
   await entries.settled();
   expect(entries.has(piece('1'))).toBe(false);
   entries.note(storedEvent);
   entries.note(storedEvent);
   await entries.settled();
   expect(entries.has(piece('1'))).toBe(true);
-  expect(read).toEqual(['broken', storedEvent.id]);
+  expect(read).toEqual(['broken', storedEvent.meta.id]);
 });
 
 test('an event that cannot be read now is told of, and read again', async () => {
   const { entries } = reading(piece('1'));
-  entries.note({ ...storedEvent, id: 'busy' });
+  entries.note(storedEventWith({ id: 'busy' }));
   await expect(entries.settled()).rejects.toThrow('could not be read now');
   expect(entries.wants({ id: 'busy', bytes: 1 })).toBe(true);
-  entries.note({ ...storedEvent, id: 'busy' });
+  entries.note(storedEventWith({ id: 'busy' }));
   await entries.settled();
   expect(entries.has(piece('1'))).toBe(true);
 });
 
 test('no more than 1,000 events and 8 MiB are read', async () => {
   const many = reading();
-  for (let index = 0; index < 1_100; index += 1) many.entries.note({ ...storedEvent, id: `${index}` });
+  for (let index = 0; index < 1_100; index += 1) many.entries.note(storedEventWith({ id: `${index}` }));
   await many.entries.settled();
   expect(many.read).toHaveLength(1_000);
   const long = reading();
   const raw = new Uint8Array(3 * 1024 * 1024);
-  for (const id of ['a', 'b', 'c']) long.entries.note({ ...storedEvent, id, raw });
-  long.entries.note({ ...storedEvent, id: 'd' });
+  for (const id of ['a', 'b', 'c']) long.entries.note(storedEventWith({ id, raw }));
+  long.entries.note(storedEventWith({ id: 'd' }));
   await long.entries.settled();
   expect(long.read).toEqual(['a', 'b', 'd']);
   expect(long.entries.wants({ id: 'e', bytes: raw.length })).toBe(false);

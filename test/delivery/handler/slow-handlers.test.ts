@@ -2,9 +2,7 @@ import { expect, test } from 'vitest';
 import { deferred, FakeWorld } from '../../kit/fake-world.js';
 import { subscribed } from '../../kit/subscribed.js';
 import { SlowHandlers } from '../../../src/delivery/handler/slow-handlers.js';
-import { entryOf, grant } from '../message/reception.js';
-import { messageOf } from '../../../src/delivery/message/message-of.js';
-import type { Reception } from '../../../src/delivery/report.js';
+import { receptionOf } from '../message/reception.js';
 
 const SLOW =
   'the handler did not finish within delivery.ackAfterMs: the event is stored, the hub was answered 202, and the handler ' +
@@ -46,21 +44,10 @@ test('a handler that fails in time is not slow', async () => {
 test('slow handlers are logged once a minute for each subscription, with the number of those not logged', () => {
   const world = new FakeWorld();
   const slow = new SlowHandlers({ logger: world.logger, now: () => world.now });
-  const receptionFor = (entry = entryOf()): Reception => ({
-    entry,
-    grant,
-    receivedAt: world.now,
-    event: messageOf(
-      entry,
-      grant,
-      { headers: [], raw: new Uint8Array() },
-      { receivedAt: world.now, attempt: 1, source: 'hub', isAborted: false, changeOf: () => 'new' },
-    ),
-  });
-  const one = receptionFor();
+  const one = receptionOf();
   const limit = { ackAfterMs: 5_000 };
   for (let count = 0; count < 3; count += 1) slow.note(one, limit, 5_000);
-  slow.note(receptionFor(), limit, 5_000);
+  slow.note(receptionOf(), limit, 5_000);
   world.pass(60_000);
   slow.note(one, limit, 5_000);
   expect(world.lines.map(({ fields }) => fields['notLogged'])).toEqual([0, 0, 2]);

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { AtHand } from '../../../src/delivery/inbox/at-hand.js';
-import { storedEvent } from '../message/reception.js';
+import { storedEventWith } from '../message/reception.js';
 
-const ofBytes = (id: string, bytes: number, decoded?: number) => ({
-  ...storedEvent,
-  id,
-  raw: new Uint8Array(bytes),
-  decoded: decoded === undefined ? undefined : new Uint8Array(decoded),
-});
+const ofBytes = (id: string, bytes: number, decoded?: number) =>
+  storedEventWith({
+    id,
+    raw: new Uint8Array(bytes),
+    decoded: decoded === undefined ? undefined : new Uint8Array(decoded),
+  });
 
 test('an event is handed out once, as it was kept', () => {
   const atHand = new AtHand();
@@ -24,10 +24,10 @@ test('what there is no room for has to be read, and what was handed out makes ro
   atHand.keep(ofBytes('e2', 41));
   atHand.keep(ofBytes('e3', 40));
   expect(atHand.take('e2')).toBeUndefined();
-  expect(atHand.take('e1')?.id).toBe('e1');
+  expect(atHand.take('e1')?.meta.id).toBe('e1');
   atHand.keep(ofBytes('e4', 60));
   atHand.keep(ofBytes('e4', 60));
-  expect([atHand.take('e3')?.id, atHand.take('e4')?.id, atHand.take('e4')]).toEqual(['e3', 'e4', undefined]);
+  expect([atHand.take('e3')?.meta.id, atHand.take('e4')?.meta.id, atHand.take('e4')]).toEqual(['e3', 'e4', undefined]);
   atHand.keep(ofBytes('e5', 100));
-  expect(atHand.take('e5')?.id).toBe('e5');
+  expect(atHand.take('e5')?.meta.id).toBe('e5');
 });

@@ -4,8 +4,8 @@ import { storedEvent } from '../message/reception.js';
 
 test('a run that fails in our own code is tried again, as one whose handler failed', async () => {
   const runs: number[] = [];
-  const { inbox, world, pass } = await setUp(async ({ attempts }) => {
-    runs.push(attempts);
+  const { inbox, world, pass } = await setUp(async ({ retry }) => {
+    runs.push(retry.attempts);
     if (runs.length === 1) throw new TypeError('our own mistake');
     return { type: 'done', acknowledgement: undefined };
   });

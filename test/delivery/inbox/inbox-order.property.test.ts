@@ -2,13 +2,13 @@ import * as fc from 'fast-check';
 import { setImmediate as macrotask } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Inbox } from '../../../src/delivery/inbox/inbox.js';
-import type { StoredRun } from '../../../src/delivery/inbox/inbox-options.js';
+import type { StoredRun } from '../../../src/delivery/handler/handler-run.js';
 import { decodeEvent, type StoredEvent } from '../../../src/delivery/inbox/stored-event.js';
 import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import { deferred, FakeWorld, type Deferred } from '../../kit/fake-world.js';
 import { failed, markedEvents } from './inbox-set-up.js';
-import { storedEvent } from '../message/reception.js';
+import { storedEventWith } from '../message/reception.js';
 
 /** The same at every run, so that a change is what makes it fail; `SEED=… RUNS=… npx vitest run …` looks at others. */
 const SEED = Number(process.env['SEED'] ?? 20_260_101);
@@ -82,14 +82,15 @@ class Life {
     this.#received += 1;
     const id = `${99 - this.#received} ${subscriptionId}`;
     this.#line(subscriptionId).push(id);
-    void this.#enqueue({ ...storedEvent, id, subscriptionId, receivedAt: this.#world.now });
+    void this.#enqueue(storedEventWith({ id, subscriptionId, receivedAt: this.#world.now }));
   }
 
   async replay(): Promise<void> {
     const event = this.#dead.shift();
     if (event === undefined) return;
-    this.#over.delete(event.id);
-    this.#line(event.subscriptionId).push(event.id);
+    const { id, subscriptionId } = event.meta;
+    this.#over.delete(id);
+    this.#line(subscriptionId).push(id);
     try {
       await this.#inbox?.revive(event);
     } catch {
@@ -131,7 +132,7 @@ class Life {
   async #enqueue(event: StoredEvent): Promise<void> {
     try {
       await this.#inbox?.enqueue(event);
-      this.#acknowledged.add(event.id);
+      this.#acknowledged.add(event.meta.id);
     } catch {
       // The hub is told so.
     }
@@ -140,9 +141,10 @@ class Life {
   async #run(process: number, event: StoredEvent): Promise<StoredRun> {
     const end = deferred<StoredRun>();
     if (process !== this.#process) return { type: 'cut-off' };
-    const [first] = this.#line(event.subscriptionId);
-    if (event.id !== first) this.wrong.push(`${event.id} was run and it was the turn of ${first}`);
-    if (this.#runs.some((run) => run.event.id === event.id)) this.wrong.push(`${event.id} was run twice at once`);
+    const { id, subscriptionId } = event.meta;
+    const [first] = this.#line(subscriptionId);
+    if (id !== first) this.wrong.push(`${id} was run and it was the turn of ${first}`);
+    if (this.#runs.some((run) => run.event.meta.id === id)) this.wrong.push(`${id} was run twice at once`);
     this.#runs.push({ event, end });
     return end.promise;
   }
@@ -167,7 +169,7 @@ class Life {
       const line = this.#line(id.slice(3));
       if (line.includes(id)) line.splice(line.indexOf(id), 1);
     };
-    const isDead = (id: string, row: unknown): boolean => decodeEvent(id, row).deadSince !== undefined;
+    const isDead = (id: string, row: unknown): boolean => decodeEvent(id, row).retry.deadSince !== undefined;
     const rows = this.#rows;
     const markers = this.#markers;
     return {

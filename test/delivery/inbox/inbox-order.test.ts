@@ -1,21 +1,21 @@
 import { expect, test } from 'vitest';
-import type { StoredRun } from '../../../src/delivery/inbox/inbox-options.js';
+import type { StoredRun } from '../../../src/delivery/handler/handler-run.js';
 import { encodeEvent, type StoredEvent } from '../../../src/delivery/inbox/stored-event.js';
 import { SubscriptionDeletedError } from 'websub-subscriber';
 import { deferred } from '../../kit/fake-world.js';
 import { quiet } from '../../kit/news-service.js';
 import { failed, setUp } from './inbox-set-up.js';
-import { storedEvent } from '../message/reception.js';
+import { storedEventWith, type EventFields } from '../message/reception.js';
 
 const DONE: StoredRun = { type: 'done', acknowledgement: undefined };
 
-const event = (id: string, fields: Partial<StoredEvent> = {}): StoredEvent => ({ ...storedEvent, id, ...fields });
+const event = (id: string, fields: EventFields = {}): StoredEvent => storedEventWith({ id, ...fields });
 
 /** An inbox in order, whose runs end as they are told to, at once where nothing was said. */
 async function inOrder(outcomes: Record<string, StoredRun | Promise<StoredRun>> = {}) {
   const runs: string[] = [];
   const set = await setUp(
-    async ({ id }) => {
+    async ({ meta: { id } }) => {
       runs.push(id);
       return outcomes[id] ?? DONE;
     },
@@ -86,7 +86,7 @@ test('a failing event is tried after its backoff, before what came later, which 
   pass(30_000);
   await quiet();
   expect(runs.slice(5)).toEqual(['one', 'two']);
-  expect(dead.map(({ id }) => id)).toEqual(['one']);
+  expect(dead.map(({ meta }) => meta.id)).toEqual(['one']);
 });
 
 test('what ends the subscription, and what cannot be read, holds back nobody', async () => {
@@ -158,9 +158,9 @@ test('a replayed event comes after what was received before the replay, also aft
   await first.inbox.load();
   await first.inbox.revive(event('late', { position: 3, deadSince: 5 }));
   await first.inbox.enqueue(event('two'));
-  const { position: late = 0 } = await first.read('late');
+  const { position: late = 0 } = (await first.read('late')).meta;
   expect(late).toBeGreaterThan(8);
-  expect((await first.read('two')).position).toBeGreaterThan(late);
+  expect((await first.read('two')).meta.position).toBeGreaterThan(late);
 });
 
 test('after a restart it is the order of reception, whatever the ids, and however the clock was set', async () => {
@@ -172,7 +172,7 @@ test('after a restart it is the order of reception, whatever the ids, and howeve
     event('e', { receivedAt: 9_000, position: 1 }),
     event('a', { receivedAt: 10, position: 2 }),
   ];
-  for (const each of left.toReversed()) await store.set('event', each.id, encodeEvent(each));
+  for (const each of left.toReversed()) await store.set('event', each.meta.id, encodeEvent(each));
   await inbox.load();
   await inbox.enqueue(event('0', { receivedAt: 1 }));
   pass(0);

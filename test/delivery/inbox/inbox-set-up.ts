@@ -1,7 +1,8 @@
 import { onTestFinished } from 'vitest';
 import { CrashMarkers } from '../../../src/delivery/crash-guard/crash-markers.js';
 import { Inbox } from '../../../src/delivery/inbox/inbox.js';
-import type { InboxLimits, StoredRun } from '../../../src/delivery/inbox/inbox-options.js';
+import type { StoredRun } from '../../../src/delivery/handler/handler-run.js';
+import type { InboxLimits } from '../../../src/delivery/inbox/inbox-options.js';
 import { MarkedEvents } from '../../../src/delivery/crash-guard/marked-events.js';
 import { decodeEvent, type StoredEvent } from '../../../src/delivery/inbox/stored-event.js';
 import { SuspectTurn } from '../../../src/delivery/crash-guard/suspect-turn.js';
@@ -38,7 +39,7 @@ export async function setUp(
     run,
     marked,
     onFound: () => {},
-    onFoundDead: ({ id }) => void foundDead.push(id),
+    onFoundDead: ({ meta }) => void foundDead.push(meta.id),
     onDeadLetter: (event) => void dead.push(event),
   });
   const pass = (milliseconds: number): void => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { encodeEvent } from '../../../src/delivery/inbox/stored-event.js';
 import { deferred } from '../../kit/fake-world.js';
 import { failed, setUp } from './inbox-set-up.js';
-import { storedEvent } from '../message/reception.js';
+import { storedEvent, storedEventWith, type EventFields } from '../message/reception.js';
 
 test('an event is counted once, however often it is stored, and not any more when it is done', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));
@@ -22,7 +22,7 @@ test('an event takes its place while it is being stored, and gives it back where
   expect(inbox.loadOf('news').events).toBe(1);
   await holding;
   await store.close();
-  const other = { ...storedEvent, id: 'e2' };
+  const other = storedEventWith({ id: 'e2' });
   const refused = inbox.hold(other);
   expect(inbox.loadOf('news').events).toBe(2);
   await expect(refused).rejects.toThrow('is closed');
@@ -33,9 +33,10 @@ test('an event takes its place while it is being stored, and gives it back where
 
 test('C7 the bytes of events are counted, headers and all, until they are done or cannot be stored', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));
-  const event = { ...storedEvent, headers: [['link', 'x'.repeat(96)]], raw: new Uint8Array(50) } as const;
+  const fields: EventFields = { headers: [['link', 'x'.repeat(96)]], raw: new Uint8Array(50) };
+  const event = storedEventWith(fields);
   await inbox.hold(event);
-  await inbox.hold({ ...event, id: 'e2', decoded: new Uint8Array(100) });
+  await inbox.hold(storedEventWith({ ...fields, id: 'e2', decoded: new Uint8Array(100) }));
   await inbox.hold(event);
   expect([inbox.loadOf('news'), inbox.loadOf('other')]).toEqual([
     { events: 2, bytes: 400 },
@@ -50,8 +51,8 @@ test('C7 the bytes of events are counted, headers and all, until they are done o
 
 test('C7 what a previous process left is counted when it is read', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));
-  await store.set('event', 'e1', encodeEvent({ ...storedEvent, raw: new Uint8Array(50) }));
-  await store.set('event', 'e2', encodeEvent({ ...storedEvent, id: 'e2', raw: new Uint8Array(70), deadSince: 1 }));
+  await store.set('event', 'e1', encodeEvent(storedEventWith({ raw: new Uint8Array(50) })));
+  await store.set('event', 'e2', encodeEvent(storedEventWith({ id: 'e2', raw: new Uint8Array(70), deadSince: 1 })));
   await inbox.load();
   expect(inbox.loadOf('news')).toEqual({ events: 1, bytes: 50 });
 });
@@ -79,13 +80,13 @@ test.each(['hold', 'enqueue', 'keep'] as const)(
 test('an event that has just been stored is not read for its turn, also where it has to wait for that', async () => {
   const runs: string[] = [];
   const over = deferred();
-  const { inbox, store } = await setUp(async ({ id }) => {
+  const { inbox, store } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
     await over.promise;
     return { type: 'done', acknowledgement: undefined };
   });
   store.get = () => Promise.reject(new Error('nothing is to be read'));
-  for (const id of ['e1', 'e2', 'e3']) await inbox.enqueue({ ...storedEvent, id });
+  for (const id of ['e1', 'e2', 'e3']) await inbox.enqueue(storedEventWith({ id }));
   expect(runs).toEqual(['e1']);
   over.resolve();
   await expect.poll(() => inbox.loadOf('news').events).toBe(0);
@@ -109,7 +110,7 @@ test('a run that was cut off leaves the event as it is', async () => {
   const { inbox, read } = await setUp(async () => failed('no'));
   await inbox.hold(storedEvent);
   await inbox.settle(storedEvent, { type: 'cut-off' });
-  expect(await read('e1')).toMatchObject({ attempts: 0, errors: [] });
+  expect((await read('e1')).retry).toMatchObject({ attempts: 0, errors: [] });
   expect(inbox.loadOf('news').events).toBe(1);
 });
 
@@ -120,15 +121,16 @@ test('the errors of the last two hundred runs are kept, in words that can be sto
     await inbox.keep(event, Object.assign(new Error(), { message: run === 201 ? Symbol('odd') : `run ${run}` }));
     event = await read('e1');
   }
-  expect(event.attempts).toBe(201);
-  expect(event.errors).toHaveLength(200);
-  expect([event.errors[0]?.message, event.errors[199]?.message]).toEqual(['run 2', 'Symbol(odd)']);
+  const { attempts, errors } = event.retry;
+  expect(attempts).toBe(201);
+  expect(errors).toHaveLength(200);
+  expect([errors[0]?.message, errors[199]?.message]).toEqual(['run 2', 'Symbol(odd)']);
 });
 
 test('a long error is cut, and no character in two', async () => {
   const { inbox, read } = await setUp(async () => failed('no'));
   await inbox.keep(storedEvent, new Error(`x${'😀'.repeat(600)}`));
-  expect((await read('e1')).errors[0]?.message).toBe(`x${'😀'.repeat(499)}`);
+  expect((await read('e1')).retry.errors[0]?.message).toBe(`x${'😀'.repeat(499)}`);
 });
 
 test('an event of a service that is not declared is never given up', async () => {
@@ -136,12 +138,12 @@ test('an event of a service that is not declared is never given up', async () =>
   services.delete('news');
   await inbox.keep(storedEvent, new Error('no'));
   expect(dead).toEqual([]);
-  expect((await read('e1')).deadSince).toBeUndefined();
+  expect((await read('e1')).retry.deadSince).toBeUndefined();
 });
 
 test('an event whose service is gone when it comes due waits', async () => {
   const runs: string[] = [];
-  const { inbox, services, pass } = await setUp(async ({ id }) => {
+  const { inbox, services, pass } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
     return failed('no');
   });
@@ -154,12 +156,12 @@ test('an event whose service is gone when it comes due waits', async () => {
 
 test('dead letters are not read back as events that wait', async () => {
   const runs: string[] = [];
-  const { inbox, store, foundDead, pass } = await setUp(async ({ id }) => {
+  const { inbox, store, foundDead, pass } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
     return { type: 'done', acknowledgement: undefined };
   });
-  await store.set('event', 'e1', encodeEvent({ ...storedEvent, deadSince: 5 }));
-  await store.set('event', 'e2', encodeEvent({ ...storedEvent, id: 'e2' }));
+  await store.set('event', 'e1', encodeEvent(storedEventWith({ deadSince: 5 })));
+  await store.set('event', 'e2', encodeEvent(storedEventWith({ id: 'e2' })));
   await inbox.load();
   expect([inbox.loadOf('news').events, foundDead]).toEqual([1, ['e1']]);
   pass(0);
@@ -169,7 +171,7 @@ test('dead letters are not read back as events that wait', async () => {
 
 test('after the stop nothing is begun', async () => {
   const runs: string[] = [];
-  const { inbox, pass } = await setUp(async ({ id }) => {
+  const { inbox, pass } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
     return failed('no');
   });
@@ -182,13 +184,13 @@ test('after the stop nothing is begun', async () => {
 
 test('a clock that was set back puts no try off for longer than the longest wait', async () => {
   const runs: string[] = [];
-  const { inbox, world, pass } = await setUp(async ({ id }) => {
+  const { inbox, world, pass } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
     return { type: 'done', acknowledgement: undefined };
   });
   world.pass(86_400_000);
   pass(0);
-  await inbox.keep({ ...storedEvent, receivedAt: world.now }, new Error('no'));
+  await inbox.keep(storedEventWith({ receivedAt: world.now }), new Error('no'));
   pass(-86_400_000);
   pass(3_600_000);
   await expect.poll(() => runs).toEqual(['e1']);
@@ -196,14 +198,14 @@ test('a clock that was set back puts no try off for longer than the longest wait
 
 test('nor does one that is set back while the failure is being stored, or between two processes', async () => {
   const runs: string[] = [];
-  const { inbox, store, world, pass } = await setUp(async ({ id }) => {
+  const { inbox, store, world, pass } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
     return { type: 'done', acknowledgement: undefined };
   });
   world.pass(86_400_000);
-  await store.set('event', 'e2', encodeEvent({ ...storedEvent, id: 'e2', nextAttemptAt: world.now }));
+  await store.set('event', 'e2', encodeEvent(storedEventWith({ id: 'e2', nextAttemptAt: world.now })));
   pass(0);
-  const kept = inbox.keep({ ...storedEvent, receivedAt: world.now }, new Error('no'));
+  const kept = inbox.keep(storedEventWith({ receivedAt: world.now }), new Error('no'));
   pass(-86_400_000);
   await kept;
   await inbox.load();

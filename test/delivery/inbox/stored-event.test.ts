@@ -1,8 +1,15 @@
 import { expect, test } from 'vitest';
-import { decodeEvent, encodeEvent, type StoredEvent } from '../../../src/delivery/inbox/stored-event.js';
+import {
+  decodeEvent,
+  encodeEvent,
+  newStoredEvent,
+  type StoredEvent,
+} from '../../../src/delivery/inbox/stored-event.js';
 import { StoreError } from 'websub-subscriber';
+import { storedEventWith } from '../message/reception.js';
 
-const event: StoredEvent = {
+/** A record as version 1 has it: flat. */
+const record = {
   id: 'e1',
   service: 'news',
   subscriptionId: 's1',
@@ -15,46 +22,107 @@ const event: StoredEvent = {
   errors: [{ message: 'no', at: 1_500 }],
 };
 
-test.each<[string, StoredEvent]>([
-  ['that waits', event],
+const whole = {
+  ...record,
+  position: 7,
+  decoded: new Uint8Array([2]),
+  undecodable: false,
+  url: 'https://a.example/feed',
+  source: 'poll',
+  only: ['k'],
+  pieces: [{ key: 'k', version: 'v' }],
+  isPing: true,
+  triedSince: 1_200,
+  deadSince: 3_000,
+  deadCause: 'crashed',
+};
+
+const event = storedEventWith({
+  ...record,
+  headers: [['content-type', 'text/plain']],
+});
+
+test.each<[string, object, StoredEvent]>([
+  ['that waits', record, event],
   [
-    'with all it can have',
+    'with every field',
+    whole,
     {
-      ...event,
-      decoded: new Uint8Array([2]),
-      undecodable: false,
-      url: 'https://a.example/feed',
-      deadSince: 3_000,
-      position: 7,
+      meta: {
+        id: 'e1',
+        service: 'news',
+        subscriptionId: 's1',
+        grantId: 'g1',
+        receivedAt: 1_000,
+        position: 7,
+        source: 'poll',
+        only: ['k'],
+        dedupeKeys: [{ key: 'k', version: 'v' }],
+        isPing: true,
+      },
+      content: {
+        headers: [['content-type', 'text/plain']],
+        raw: new Uint8Array([1]),
+        decoded: new Uint8Array([2]),
+        undecodable: false,
+        url: 'https://a.example/feed',
+      },
+      retry: {
+        attempts: 1,
+        nextAttemptAt: 2_000,
+        errors: [{ message: 'no', at: 1_500 }],
+        triedSince: 1_200,
+        deadSince: 3_000,
+        deadCause: 'crashed',
+      },
     },
   ],
-  ['that was never tried', { ...event, attempts: 0, errors: [], headers: [] }],
-])('an event %s is read back as it was written', (_what, given) => {
-  expect(decodeEvent('e1', encodeEvent(given))).toEqual(given);
+])('an event %s is a flat record, and is read back as it was written', (_what, data, given) => {
+  expect(encodeEvent(given)).toEqual({ v: 1, data });
+  expect(decodeEvent('e1', { v: 1, data })).toEqual(given);
+});
+
+test('an event without a run is stored as due when it was received, and without the fields of later runs', () => {
+  const meta = { id: undefined, service: 'news', subscriptionId: 's1', grantId: 'g1', receivedAt: 1_000 };
+  const content = { headers: [], raw: new Uint8Array([1]) };
+  const stored = newStoredEvent(meta, content, { id: 'e1', position: 3 });
+  const { data } = encodeEvent(stored);
+  expect(data).toMatchObject({ id: 'e1', position: 3, attempts: 0, nextAttemptAt: 1_000, errors: [] });
+  expect(data).not.toHaveProperty('deadSince');
+  const retry = { attempts: 0, nextAttemptAt: 1_000, errors: [] };
+  expect(decodeEvent('e1', { v: 1, data })).toEqual({ meta: { ...meta, id: 'e1', position: 3 }, content, retry });
 });
 
 test.each<[string, object | null]>([
   ['nothing', null],
   ['an empty object', {}],
-  ['another id', { ...event, id: 'e2' }],
-  ['no service', { ...event, service: undefined }],
-  ['no subscription', { ...event, subscriptionId: 5 }],
-  ['no grant', { ...event, grantId: undefined }],
-  ['no time of reception', { ...event, receivedAt: undefined }],
-  ['a position that is no number', { ...event, position: '7' }],
-  ['attempts that are no number', { ...event, attempts: '1' }],
-  ['a next attempt that is no number', { ...event, nextAttemptAt: Number.NaN }],
-  ['an end that is no number', { ...event, deadSince: 'yes' }],
-  ['a body that is no bytes', { ...event, raw: 'text' }],
-  ['a decoded body that is no bytes', { ...event, decoded: 'text' }],
-  ['a flag that is none', { ...event, undecodable: 'yes' }],
-  ['a URL that is none', { ...event, url: 'feed' }],
-  ['headers that are no list', { ...event, headers: {} }],
-  ['a header that is no pair', { ...event, headers: [['a']] }],
-  ['a header that is no text', { ...event, headers: [['a', 1]] }],
-  ['errors that are no list', { ...event, errors: undefined }],
-  ['an error that is none', { ...event, errors: [null] }],
-  ['an error without a time', { ...event, errors: [{ message: 'no' }] }],
+  ['another id', { ...record, id: 'e2' }],
+  ['no service', { ...record, service: undefined }],
+  ['no subscription', { ...record, subscriptionId: 5 }],
+  ['no grant', { ...record, grantId: undefined }],
+  ['no time of reception', { ...record, receivedAt: undefined }],
+  ['a position that is no number', { ...record, position: '7' }],
+  ['attempts that are no number', { ...record, attempts: '1' }],
+  ['a next attempt that is no number', { ...record, nextAttemptAt: Number.NaN }],
+  ['an end that is no number', { ...record, deadSince: 'yes' }],
+  ['a body that is no bytes', { ...record, raw: 'text' }],
+  ['a decoded body that is no bytes', { ...record, decoded: 'text' }],
+  ['a flag that is none', { ...record, undecodable: 'yes' }],
+  ['a URL that is none', { ...record, url: 'feed' }],
+  ['headers that are no list', { ...record, headers: {} }],
+  ['a header that is no pair', { ...record, headers: [['a']] }],
+  ['a header that is no text', { ...record, headers: [['a', 1]] }],
+  ['a source that is none', { ...record, source: 'hub' }],
+  ['keys that are no list', { ...record, only: 'k' }],
+  ['a key that is no text', { ...record, only: [1] }],
+  ['pieces that are no list', { ...record, pieces: {} }],
+  ['a piece that is none', { ...record, pieces: [{ key: 'k' }] }],
+  ['a cause that is none', { ...record, deadCause: 'failed' }],
+  ['a replay without a time', { ...record, triedSince: 'yes' }],
+  ['a ping that is no flag', { ...record, isPing: 1 }],
+  ['errors that are no list', { ...record, errors: undefined }],
+  ['an error that is none', { ...record, errors: [null] }],
+  ['an error without a time', { ...record, errors: [{ message: 'no' }] }],
 ])('a record with %s is corrupt', (_what, data) => {
   const decode = (): unknown => decodeEvent('e1', { v: 1, data });
   expect(decode).toThrow(StoreError);
@@ -62,5 +130,5 @@ test.each<[string, object | null]>([
 });
 
 test('a record of a newer version says so', () => {
-  expect(() => decodeEvent('e1', { v: 2, data: event })).toThrow('newer websub-subscriber');
+  expect(() => decodeEvent('e1', { v: 2, data: record })).toThrow('newer websub-subscriber');
 });

@@ -1,8 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { abortSignalOf, ContentDistributionMessage } from '../../../src/delivery/message/message.js';
-import type { GenuineContent, ReceptionContext } from '../../../src/delivery/message/received-content.js';
+import {
+  abortSignalOf,
+  ContentDistributionMessage,
+  type MessageContext,
+} from '../../../src/delivery/message/message.js';
+import type { NewEventMeta } from '../../../src/delivery/message/event-meta.js';
+import type { ReceivedContent } from '../../../src/delivery/message/received-content.js';
+import { Counters } from '../../../src/subscription/record/counters.js';
 import { newSubscription } from '../../../src/subscription/record/record.js';
-import { grantSnapshot, subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
+import { grantSnapshot } from '../../../src/subscription/record/snapshot-of.js';
+import { grant } from './reception.js';
 
 const record = newSubscription({
   id: 's1',
@@ -11,45 +18,22 @@ const record = newSubscription({
   declared: true,
   createdAt: 0,
 });
-const grant = grantSnapshot({
-  id: 'g1',
-  advertisedHub: 'https://hub.example/',
-  hub: 'https://hub.example/',
-  hubSettled: true,
-  topic: 'https://example.com/feed',
-  callback: 'https://me.example/websub/x',
-  path: 'x',
-  state: 'active',
-  secrets: [],
-  attempts: 0,
-});
-
 function message(
   body: string | Uint8Array,
   contentType?: string,
-  more: Partial<GenuineContent & ReceptionContext> = {},
+  more: Partial<ReceivedContent & NewEventMeta & MessageContext> = {},
 ): ContentDistributionMessage {
-  const headers: GenuineContent['headers'] = contentType === undefined ? [] : [['Content-Type', contentType]];
+  const headers: ReceivedContent['headers'] = contentType === undefined ? [] : [['Content-Type', contentType]];
   return new ContentDistributionMessage(
     { headers, raw: Buffer.from(body), ...more },
+    { id: undefined, service: 'news', subscriptionId: 's1', grantId: grant.id, receivedAt: 1_000, ...more },
     {
-      receivedAt: 1_000,
+      record,
+      counters: new Counters(record.id, new Set()),
+      grant,
       attempt: 1,
       isAborted: false,
-      source: 'hub',
       changeOf: () => 'new',
-      subscriptionId: 's1',
-      subscription: () =>
-        subscriptionSnapshot(record, {
-          received: 1,
-          rejected: 0,
-          delivered: 0,
-          failed: 0,
-          refused: 0,
-          duplicates: 0,
-          missed: 0,
-        }),
-      grant: () => grant,
       ...more,
     },
   );
@@ -81,7 +65,8 @@ describe('what an event is', () => {
     expect(event).toMatchObject({ receivedAt: new Date(1_000), source: 'hub', attempt: 3 });
     expect(event.subscription).toMatchObject({ id: 's1', service: 'news' });
     expect(event.subscription).toBe(event.subscription);
-    expect(event.grant).toBe(grant);
+    expect(event.grant).toEqual(grantSnapshot(grant));
+    expect(event.grant).toBe(event.grant);
   });
 
   test('its headers as they were sent, of several with one name all', () => {

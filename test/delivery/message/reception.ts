@@ -1,4 +1,8 @@
-import type { StoredEvent } from '../../../src/delivery/inbox/stored-event.js';
+import type { RetryState, StoredEvent } from '../../../src/delivery/inbox/stored-event.js';
+import type { EventMeta, NewEventMeta } from '../../../src/delivery/message/event-meta.js';
+import { ContentDistributionMessage, type MessageContext } from '../../../src/delivery/message/message.js';
+import type { ReceivedContent } from '../../../src/delivery/message/received-content.js';
+import type { Reception } from '../../../src/delivery/report.js';
 import { Counters } from '../../../src/subscription/record/counters.js';
 import { newSubscription, type GrantRecord } from '../../../src/subscription/record/record.js';
 import type { Entry } from '../../../src/subscription/registry/registry.js';
@@ -21,15 +25,52 @@ export function entryOf(grants: readonly GrantRecord[] = [grant]): Entry {
   return { record: { ...newSubscription(wanted), grants }, counters: new Counters(wanted.id, new Set()), keys: [] };
 }
 
-export const storedEvent: StoredEvent = {
-  id: 'e1',
-  service: 'news',
-  subscriptionId: 's1',
-  grantId: 'g1',
-  receivedAt: 0,
-  headers: [],
-  raw: new Uint8Array([1]),
-  attempts: 0,
-  nextAttemptAt: 0,
-  errors: [],
-};
+/** Content as it is received, and an event made from it. */
+export function receptionOf(
+  content: ReceivedContent = { headers: [], raw: new Uint8Array() },
+  {
+    entry = entryOf(),
+    grant: given = grant,
+    attempt = 1,
+    ...facts
+  }: Partial<NewEventMeta & Pick<MessageContext, 'grant' | 'attempt'>> & { readonly entry?: Entry } = {},
+): Reception {
+  const { record, counters } = entry;
+  const meta: NewEventMeta = {
+    id: undefined,
+    service: record.service,
+    subscriptionId: record.id,
+    grantId: given.id,
+    receivedAt: 0,
+    ...facts,
+  };
+  const context = { record, counters, grant: given, attempt, isAborted: false, changeOf: () => 'new' as const };
+  return { entry, grant: given, meta, content, event: new ContentDistributionMessage(content, meta, context) };
+}
+
+/** The fields of a stored event, whatever part of it they belong to. */
+export type EventFields = Partial<EventMeta & ReceivedContent & RetryState>;
+
+export const storedEvent = storedEventWith();
+
+/** A stored event with these fields. */
+export function storedEventWith({
+  attempts = 0,
+  nextAttemptAt = 0,
+  errors = [],
+  triedSince,
+  deadSince,
+  deadCause,
+  headers = [],
+  raw = new Uint8Array([1]),
+  decoded,
+  undecodable,
+  url,
+  ...meta
+}: EventFields = {}): StoredEvent {
+  return {
+    meta: { id: 'e1', service: 'news', subscriptionId: 's1', grantId: 'g1', receivedAt: 0, ...meta },
+    content: { headers, raw, decoded, undecodable, url },
+    retry: { attempts, nextAttemptAt, errors, triedSince, deadSince, deadCause },
+  };
+}

@@ -1,7 +1,6 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import type { DeadLetter } from '../../../src/delivery/inbox/dead-letters.js';
-import { DEAD_LETTER_VIEW } from '../../../src/delivery/inbox/dead-letter-view.js';
+import { DEAD_LETTER_VIEW, type DeadLetter } from '../../../src/delivery/inbox/dead-letters.js';
 import { withView } from '../../../src/subscription/record/log-view.js';
 
 const letterOf = (messages: readonly string[]): DeadLetter =>
