@@ -3,7 +3,7 @@ import { checkServiceConfig } from '../runtime/config/check-config.js';
 import { define, type ServiceDefinition } from '../runtime/services/definition.js';
 import type { SubscriberServiceConfig } from '../runtime/config/service-config.js';
 import type { SubscriberClass, SubscriberDefinition, SubscriberHandlers } from '../runtime/subscriber-runtime.js';
-import { declareClass } from './declare-class.js';
+import { declareClass } from './define-class.js';
 
 /**
  * Makes a service without a decorator, from a class or from an object with handlers.

@@ -2,7 +2,7 @@ import { ConfigurationError } from '../errors.js';
 import { define, ownDefinition } from '../runtime/services/definition.js';
 import type { SubscriberClass } from '../runtime/subscriber-runtime.js';
 import type { SubscriberServiceConfig } from '../runtime/config/service-config.js';
-import { declareClass } from './declare-class.js';
+import { declareClass } from './define-class.js';
 
 /**
  * Makes a class a service that `startService` takes. Works under TypeScript's `experimentalDecorators` and under standard

@@ -2,9 +2,9 @@ import type { GrantRecord } from '../subscription/record/record.js';
 import type { Entry } from '../subscription/registry/registry.js';
 import type { Inbox } from './inbox/inbox.js';
 import type { ReceivedContent } from './message/received-content.js';
-import type { OnceOnlyOptions } from './dedupe/once-only.js';
-import type { ReceptionsOptions } from './message/receptions.js';
-import type { LeftEventsOptions } from './inbox/left-events.js';
+import type { OnceOnlyOptions } from './dedupe/deduplicator.js';
+import type { ReceptionsOptions } from './message/event-factory.js';
+import type { LeftEventsOptions } from './inbox/recovered-events.js';
 
 /** Dependencies of delivery. */
 export interface DeliveryOptions extends LeftEventsOptions, Omit<OnceOnlyOptions, 'claimed'> {

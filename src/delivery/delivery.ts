@@ -1,6 +1,6 @@
 import type { GrantRecord } from '../subscription/record/record.js';
 import type { Entry } from '../subscription/registry/registry.js';
-import type { AnswerTime } from './handler/answer-time.js';
+import type { AnswerTime } from './handler/answer-deadline.js';
 import { ClaimedEntries } from './dedupe/claimed-entries.js';
 import { ACKNOWLEDGED, answerTo, FULL, UNSTORED, type DeliveryAnswer } from './delivery-answer.js';
 import type { DeliveryOptions } from './delivery-options.js';
@@ -14,21 +14,21 @@ import {
   type HandlerRun,
   type StoredRun,
 } from './handler/handler-run.js';
-import { Keeping } from './inbox/keeping.js';
-import type { Handing } from './dedupe/late-parsing.js';
-import type { PendingAnswer } from './dedupe/news-in-hand.js';
+import { Keeping } from './inbox/event-writer.js';
+import type { Handing } from './dedupe/deliver-after-parsing.js';
+import type { PendingAnswer } from './dedupe/in-progress-keys.js';
 import { abortSignalOf, closeEvent, type ContentDistributionMessage } from './message/message.js';
 import type { FetchedMeta } from './message/event-meta.js';
 import type { ReceivedContent } from './message/received-content.js';
 import { LateRuns } from './handler/late-runs.js';
-import { LeftEvents } from './inbox/left-events.js';
-import { OnceOnly } from './dedupe/once-only.js';
+import { LeftEvents } from './inbox/recovered-events.js';
+import { OnceOnly } from './dedupe/deduplicator.js';
 import { OpenAnswers } from './handler/open-answers.js';
-import { Patience, peek } from './handler/patience.js';
-import { Receptions } from './message/receptions.js';
+import { Patience, peek } from './handler/ack-timeout.js';
+import { Receptions } from './message/event-factory.js';
 import { pingOf } from './fetch/thin-ping.js';
 import { emitEvent, reportRun, type Reception } from './report.js';
-import { isTracked } from './dedupe/sameness.js';
+import { isTracked } from './dedupe/tracked-keys.js';
 import { SlowHandlers } from './handler/slow-handlers.js';
 import type { StoredEvent } from './inbox/stored-event.js';
 import { timeLeft } from './handler/time-left.js';

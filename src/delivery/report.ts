@@ -8,7 +8,7 @@ import type { HookPayload, SubscriberHooks } from './hook-payloads.js';
 import type { NewEventMeta } from './message/event-meta.js';
 import type { ContentDistributionMessage } from './message/message.js';
 import type { ReceivedContent } from './message/received-content.js';
-import type { Piece } from './dedupe/piece.js';
+import type { Piece } from './dedupe/dedupe-key.js';
 import type { StoredEvent } from './inbox/stored-event.js';
 
 /** An event, and what it came for. */

@@ -1,7 +1,7 @@
 import { documentBase, type LinkBase } from './entry/entry-url.js';
 import type { ParsedEntry, ParsedFeed } from './feed.js';
 import { isJsonFeed, jsonFeed } from './json/json-feed.js';
-import { MAX_ELEMENTS } from './feed-bounds.js';
+import { MAX_ELEMENTS } from './feed-limits.js';
 import { parseJson } from './json/parse-json.js';
 import { readProlog } from './xml/prolog.js';
 import { readXmlFeed } from './xml/xml-feed.js';

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { NOTHING_HERE, type CallbackAnswer } from './answer.js';
 import type { CallbackMatch } from '../subscription/registry/registry.js';
-import { readWebBody } from './body/body.js';
+import { readWebBody } from './body/read-body.js';
 import type { CallbackRequest } from './callback-request.js';
 import type { CallbackContext } from './callback-context.js';
 import { answerCallback, matchCallback } from './callback.js';
 import { Exchange, failedAnswer } from './exchange.js';
 import { trySendAnswer } from './node-answer.js';
-import { answerNode } from './node.js';
-import { isForCallback } from './listen/own-requests.js';
+import { answerNode } from './node-request.js';
+import { isForCallback } from './listen/is-for-callback.js';
 
 /** What the runtime is mounted as. */
 export interface CallbackApp {

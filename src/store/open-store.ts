@@ -1,19 +1,19 @@
 import { Keyv } from 'keyv';
 import { ConfigurationError } from '../errors.js';
 import { type Logger, silentLogger } from '../logger.js';
-import { givenKeyv } from './keyv/given-keyv.js';
-import { openLmdb } from './lmdb/lmdb-records.js';
+import { givenKeyv } from './keyv/user-keyv.js';
+import { openLmdb } from './lmdb/lmdb-backend.js';
 import { mysqlStore } from './keyv/mysql-store.js';
 import { postgresStore } from './keyv/postgres-store.js';
 import type { RecordStore } from './record-store.js';
-import { recordsIn } from './records.js';
+import { recordsIn } from './create-record-store.js';
 import { redisStore } from './keyv/redis-store.js';
 import { sqliteStore } from './keyv/sqlite-store.js';
-import { hideSecrets, reasonOf, storeFailure } from './store-failure.js';
+import { hideSecrets, reasonOf, storeFailure } from './store-error.js';
 import { parseStoreLocation } from './store-location.js';
 import { namespacePrefix } from './store-namespace.js';
-import { type TextStore, textRecords } from './keyv/text-records.js';
-import { within } from './time-limit.js';
+import { type TextStore, textRecords } from './keyv/keyv-backend.js';
+import { within } from './timeout.js';
 
 /** How a store is opened. */
 export interface OpenStoreOptions {

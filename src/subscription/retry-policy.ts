@@ -1,4 +1,4 @@
-import { LONGEST_RATE_LIMIT_MS } from '../hub/pacing/origin-holds.js';
+import { LONGEST_RATE_LIMIT_MS } from '../hub/pacing/origin-rate-limits.js';
 import { LONGEST_RETRY_AFTER_SECONDS } from '../protocol/retry-after.js';
 
 /** How the wait grows with each failure in a row. */

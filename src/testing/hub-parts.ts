@@ -1,5 +1,5 @@
 import { createCallbackClient } from './delivery/callback-client.js';
-import { createConditions, type Conditions } from './faults/conditions.js';
+import { createConditions, type Conditions } from './conditions.js';
 import { createFaultLayer, type FaultLayer } from './faults/fault-layer.js';
 import { createHoldBacks, type HoldBacks } from './faults/hold-backs.js';
 import { HubTopics } from './topics/hub-topics.js';

@@ -30,4 +30,4 @@ export type { HubSubscription, HubSubscriptionState, SubscriptionKey } from './s
 export type { ReverifyOptions } from './delivery/reverification.js';
 export type { AnswerViolationCode, RequestViolationCode, Violation } from './checks/violation.js';
 export type { HubProtocol } from './checks/request-violations.js';
-export type { Truthy, WaitOptions } from './faults/conditions.js';
+export type { Truthy, WaitOptions } from './conditions.js';

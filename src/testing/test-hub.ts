@@ -11,7 +11,7 @@ import { reverify, type ReverifyOptions } from './delivery/reverification.js';
 import { answerSubscriptionRequest } from './subscriptions/subscription-endpoint.js';
 import { createTopicHandle, type HubTopic } from './topics/topic-handle.js';
 import type { IncomingMessage } from 'node:http';
-import type { Truthy, WaitOptions } from './faults/conditions.js';
+import type { Truthy, WaitOptions } from './conditions.js';
 import type { Delivery } from './delivery/delivery.js';
 import type { HubDelays, HubFaults } from './faults/hub-faults.js';
 import type { DenyOptions, RequestFailure, RequestRedirect } from './faults/request-faults.js';

@@ -20,7 +20,7 @@ import {
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { HOOK_NAMES } from '../../src/delivery/hook-payloads.js';
-import { embeddedEngine } from '../../src/engine/embedded.js';
+import { embeddedEngine } from '../../src/engine/embedded-engine.js';
 import { start } from '../../src/runtime/lifecycle/start-service.js';
 import { recordingLogger } from '../kit/recording-logger.js';
 import { stubName } from '../kit/set-up/names.js';

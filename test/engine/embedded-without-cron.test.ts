@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { embeddedEngine } from '../../src/engine/embedded.js';
+import { embeddedEngine } from '../../src/engine/embedded-engine.js';
 
 let isMissing = true;
 

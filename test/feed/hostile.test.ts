@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { entryVersions } from '../../src/feed/entry/entry-version.js';
-import { MAX_ENTRIES } from '../../src/feed/feed-bounds.js';
+import { MAX_ENTRIES } from '../../src/feed/feed-limits.js';
 import { readEntries } from '../../src/feed/read-feed.js';
 
 const TOPIC = 'https://topic.example/';

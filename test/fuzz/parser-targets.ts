@@ -5,7 +5,7 @@ import { entryVersions } from '../../src/feed/entry/entry-version.js';
 import { collapsed, plainText } from '../../src/feed/plain-text.js';
 import { readProlog } from '../../src/feed/xml/prolog.js';
 import { readEntries, readFeed } from '../../src/feed/read-feed.js';
-import { readTombstones } from '../../src/feed/xml/tombstones.js';
+import { readTombstones } from '../../src/feed/xml/deleted-entries.js';
 import { secretRedactor } from '../../src/hub/redaction/hub-text.js';
 import { decodeText } from '../../src/protocol/encoding/charset.js';
 import { contentCodings, decodeContent } from '../../src/protocol/encoding/content-encoding.js';

@@ -1,12 +1,12 @@
 import { decodeEvent } from '../../src/delivery/inbox/stored-event.js';
-import { seenOf } from '../../src/delivery/dedupe/seen-piece.js';
+import { seenOf } from '../../src/delivery/dedupe/processed-version.js';
 import { ConfigurationError, StoreError } from '../../src/errors.js';
 import { decodeRecord } from '../../src/store/codec.js';
-import { decodePlain } from '../../src/store/keyv/plain-text.js';
+import { decodePlain } from '../../src/store/json-codec.js';
 import { parseStoreLocation } from '../../src/store/store-location.js';
 import { subscriptionSnapshot } from '../../src/subscription/record/snapshot-of.js';
 import { Counters } from '../../src/subscription/record/counters.js';
-import { readStored } from '../../src/subscription/record/stored-subscription.js';
+import { readStored } from '../../src/subscription/record/subscription-codec.js';
 import { RECORDS } from './documents.js';
 import type { FuzzTarget } from './fuzz-target.js';
 

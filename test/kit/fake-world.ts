@@ -1,4 +1,4 @@
-import { embeddedEngine, type EmbeddedEngine } from '../../src/engine/embedded.js';
+import { embeddedEngine, type EmbeddedEngine } from '../../src/engine/embedded-engine.js';
 import type { Logger } from '../../src/logger.js';
 import { start } from '../../src/runtime/lifecycle/start-service.js';
 import type { ServiceReference, StartOptions, SubscriberRuntime } from 'websub-subscriber';

@@ -1,4 +1,4 @@
-import { embeddedEngine, type EmbeddedEngine } from '../../src/engine/embedded.js';
+import { embeddedEngine, type EmbeddedEngine } from '../../src/engine/embedded-engine.js';
 import type { Seams } from '../../src/runtime/lifecycle/start-service.js';
 
 /** A clock that stands until it is told to go on. */

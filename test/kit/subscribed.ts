@@ -7,7 +7,7 @@ import {
   type Subscription,
 } from '../../src/index.js';
 import type { SubscriberHandlers, SubscriberRuntime, SubscriberServiceConfig } from '../../src/index.js';
-import { embeddedEngine } from '../../src/engine/embedded.js';
+import { embeddedEngine } from '../../src/engine/embedded-engine.js';
 import { start, type Seams } from '../../src/runtime/lifecycle/start-service.js';
 import { TestHub, type HubTopic, type TestHubOptions } from '../../src/testing/index.js';
 import { recordingLogger, type RecordingLogger } from './recording-logger.js';

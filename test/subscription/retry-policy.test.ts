@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isScheduledByAnotherClock } from '../../src/subscription/machine/rules/clock-jump.js';
+import { isScheduledByAnotherClock } from '../../src/subscription/machine/rules/clock-set-back.js';
 import * as retryPolicy from '../../src/subscription/retry-policy.js';
 import { verifying } from './machine/life.js';
 

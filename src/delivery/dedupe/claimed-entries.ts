@@ -1,8 +1,8 @@
 import { inSlices } from '../../engine/slices.js';
-import { after, type Awaitable } from '../message/after.js';
+import { after, type Awaitable } from '../message/awaitable.js';
 import type { EntryChange } from '../message/event-entries.js';
 import type { ContentDistributionMessage } from '../message/message.js';
-import { isWhole, type Piece } from './piece.js';
+import { isWhole, type Piece } from './dedupe-key.js';
 
 /** The oldest claim goes first beyond that: at worst, two copies of an entry are both `new`. */
 const MOST_CLAIMS = 100_000;

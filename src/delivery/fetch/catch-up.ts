@@ -8,7 +8,7 @@ import { retryWaitMs, TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retr
 import type { CheckedDeliveryConfig } from '../delivery-config.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
-import { notBefore } from './held-topic.js';
+import { notBefore } from './publisher-retry-after.js';
 import type { StoredEvent } from '../inbox/stored-event.js';
 import { newAfter, topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';

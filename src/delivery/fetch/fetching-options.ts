@@ -4,8 +4,8 @@ import type { SubscriptionEvent } from '../../subscription/machine/events.js';
 import type { Entry } from '../../subscription/registry/registry.js';
 import type { Delivery } from '../delivery.js';
 import type { DeliveryTarget } from '../delivery-target.js';
-import type { MarkedTopics } from '../crash-guard/marked-topics.js';
-import type { SeenNews } from '../dedupe/seen-news.js';
+import type { MarkedTopics } from '../crash-guard/topic-crash-guard.js';
+import type { SeenNews } from '../dedupe/processed-log.js';
 import type { TopicReader } from './topic-reader.js';
 
 /** What making up for gaps, and polling, work with. */

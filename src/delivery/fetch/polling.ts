@@ -9,9 +9,9 @@ import { isAsking, isWorking } from '../../subscription/machine/state.js';
 import { halfJitterWaitMs, TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
-import { notBefore } from './held-topic.js';
+import { notBefore } from './publisher-retry-after.js';
 import type { SubscriberHooks } from '../hook-payloads.js';
-import type { JustRead } from './just-read.js';
+import type { JustRead } from './discovered-topic-cache.js';
 import { topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';
 

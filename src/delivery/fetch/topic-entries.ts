@@ -1,7 +1,7 @@
 import { inSlices, selected } from '../../engine/slices.js';
 import { parseVersionsInTurn } from '../../feed/parse/parse.js';
 import type { TopicContent } from '../../hub/discovery/fetch-topic.js';
-import { entryPiece, type Piece } from '../dedupe/piece.js';
+import { entryPiece, type Piece } from '../dedupe/dedupe-key.js';
 
 /** An entry that a topic has. */
 export interface TopicEntry {

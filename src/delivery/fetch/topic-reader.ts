@@ -1,17 +1,17 @@
 import { fetchTopic, type TopicContent, type Validators } from '../../hub/discovery/fetch-topic.js';
-import type { Pacing } from '../../hub/pacing/pacing.js';
+import type { Pacing } from '../../hub/pacing/origin-limiter.js';
 import type { WithheldCredentials } from '../../hub/redaction/withheld-credentials.js';
 import { logged } from '../../hub/outbound-log.js';
 import type { Logger } from '../../logger.js';
 import { isSameTopic } from '../../protocol/hub-query.js';
 import type { SubscriptionEvent } from '../../subscription/machine/events.js';
-import { heldUntil, holdOf } from '../../subscription/machine/rules/publisher-hold.js';
+import { heldUntil, holdOf } from '../../subscription/machine/rules/publisher-retry-after.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { Entry } from '../../subscription/registry/registry.js';
 import { isOver, isWorking } from '../../subscription/machine/state.js';
-import type { ServiceTerms } from '../../subscription/terms.js';
+import type { ServiceTerms } from '../../subscription/request-policy.js';
 import { fetchLine, type FetchPurpose } from './fetch-line.js';
-import { HeldTopicError } from './held-topic.js';
+import { HeldTopicError } from './publisher-retry-after.js';
 import type { ReceivedContent } from '../message/received-content.js';
 import { hasFeed, isPage, isUnreadable } from './readable-topic.js';
 

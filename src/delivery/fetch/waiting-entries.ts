@@ -1,6 +1,6 @@
 import { inSlices } from '../../engine/slices.js';
-import { isNewsAfter } from '../dedupe/seen-piece.js';
-import type { Piece } from '../dedupe/piece.js';
+import { isNewsAfter } from '../dedupe/processed-version.js';
+import type { Piece } from '../dedupe/dedupe-key.js';
 import { bytesOf, type StoredEvent } from '../inbox/stored-event.js';
 import type { WaitingEvent } from '../inbox/waiting-events.js';
 

@@ -1,5 +1,5 @@
-import { within } from '../../store/time-limit.js';
-import type { AnswerTime } from './answer-time.js';
+import { within } from '../../store/timeout.js';
+import type { AnswerTime } from './answer-deadline.js';
 import type { HandlerOutcome } from './handler-run.js';
 
 /**

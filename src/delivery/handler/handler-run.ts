@@ -1,6 +1,6 @@
 import { SubscriptionDeletedError, UnrecoverableEventError } from '../../errors.js';
 import { acknowledgementOf, type Acknowledgement } from './acknowledgement.js';
-import type { AnswerTime } from './answer-time.js';
+import type { AnswerTime } from './answer-deadline.js';
 import { callHandler, type EventHandler } from './handlers.js';
 import type { ContentDistributionMessage } from '../message/message.js';
 

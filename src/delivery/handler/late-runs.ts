@@ -1,5 +1,5 @@
 import type { Logger } from '../../logger.js';
-import { noted } from '../inbox/failing-code.js';
+import { noted } from '../inbox/run-safely.js';
 
 /** Handlers that go on after their hub was answered. */
 export class LateRuns {

@@ -1,4 +1,4 @@
-import { AnswerTime } from './answer-time.js';
+import { AnswerTime } from './answer-deadline.js';
 import type { DeliveryOptions } from '../delivery-options.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import type { Reception } from '../report.js';

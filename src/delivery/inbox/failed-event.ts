@@ -1,8 +1,8 @@
 import { UnrecoverableEventError } from '../../errors.js';
-import { reasonOf } from '../../store/store-failure.js';
+import { reasonOf } from '../../store/store-error.js';
 import { HANDLER, retryWaitMs } from '../../subscription/retry-policy.js';
 import { textOf } from '../handler/handler-run.js';
-import { notBefore } from '../fetch/held-topic.js';
+import { notBefore } from '../fetch/publisher-retry-after.js';
 import type { RetryState, StoredEvent } from './stored-event.js';
 
 /** More than three days of tries have. */

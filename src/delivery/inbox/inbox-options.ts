@@ -2,7 +2,7 @@ import type { Engine } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
 import type { StoredRun } from '../handler/handler-run.js';
-import type { MarkedEvents } from '../crash-guard/marked-events.js';
+import type { MarkedEvents } from '../crash-guard/event-crash-guard.js';
 import type { StoredEvent } from './stored-event.js';
 import type { WaitingEvents } from './waiting-events.js';
 

@@ -1,18 +1,18 @@
 import type { Timetable } from '../../engine/engine.js';
 import { breaks } from '../../engine/slices.js';
-import { storeFailure } from '../../store/store-failure.js';
-import { within } from '../../store/time-limit.js';
+import { storeFailure } from '../../store/store-error.js';
+import { within } from '../../store/timeout.js';
 import { HANDLER, STORE_RETRY_MS } from '../../subscription/retry-policy.js';
-import { AtHand } from './at-hand.js';
+import { AtHand } from './event-cache.js';
 import { crashedEvent, failedEvent, revivedEvent } from './failed-event.js';
 import type { StoredRun } from '../handler/handler-run.js';
-import { outcomeOf } from './failing-code.js';
+import { outcomeOf } from './run-safely.js';
 import type { InboxOptions } from './inbox-options.js';
-import { Lanes } from './lanes.js';
-import { Lines, type Place } from './lines.js';
+import { Lanes } from './concurrency-limiter.js';
+import { Lines, type Place } from './fifo-per-subscription.js';
 import { decodeEvent, encodeEvent, readEvent, type StoredEvent } from './stored-event.js';
 import { WaitingEvents, type InboxLoad } from './waiting-events.js';
-import { Withdrawals } from './withdrawals.js';
+import { Withdrawals } from './timed-out-writes.js';
 
 /** Events that the hub was told 2xx about and whose handler has not succeeded: kept in the store and tried again. */
 export class Inbox {

@@ -1,6 +1,6 @@
 import { StoreError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
-import { isPiece, type Piece } from '../dedupe/piece.js';
+import { isPiece, type Piece } from '../dedupe/dedupe-key.js';
 import type { EventMeta, NewEventMeta, StoringMeta } from '../message/event-meta.js';
 import type { ReceivedContent } from '../message/received-content.js';
 import { decodeRecord, encodeRecord, type VersionedRecord } from '../../store/codec.js';

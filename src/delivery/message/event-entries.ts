@@ -1,10 +1,10 @@
 import { inSlices } from '../../engine/slices.js';
-import type { Document, VersionedEntries } from '../../feed/document.js';
+import type { Document, VersionedEntries } from '../../feed/feed-document.js';
 import type { EntryVersion } from '../../feed/entry/entry-version.js';
 import type { FeedEntry } from '../../feed/feed.js';
 import { parseEntries, parseLight, parseVersions } from '../../feed/parse/parse.js';
-import { after, observed, type Awaitable } from './after.js';
-import { entryPiece, type Piece } from '../dedupe/piece.js';
+import { after, observed, type Awaitable } from './awaitable.js';
+import { entryPiece, type Piece } from '../dedupe/dedupe-key.js';
 
 /** How an entry compares with what was seen of it before. */
 export type EntryChange = FeedEntry['change'];

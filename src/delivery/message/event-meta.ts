@@ -1,4 +1,4 @@
-import type { Piece } from '../dedupe/piece.js';
+import type { Piece } from '../dedupe/dedupe-key.js';
 import type { EventSource } from './received-content.js';
 
 /** The facts of an event besides its content. Times are epoch milliseconds. */

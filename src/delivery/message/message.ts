@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FeedEntry, ParsedFeed } from '../../feed/feed.js';
-import type { Document } from '../../feed/document.js';
+import type { Document } from '../../feed/feed-document.js';
 import { parseFeed } from '../../feed/parse/parse.js';
 import { parseJson } from '../../feed/json/parse-json.js';
 import { decodeText } from '../../protocol/encoding/charset.js';
@@ -10,12 +10,12 @@ import type { GrantRecord } from '../../subscription/record/record.js';
 import type { Grant, Subscription } from '../../subscription/record/snapshot.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 import type { Entry } from '../../subscription/registry/registry.js';
-import { observed, type Awaitable } from './after.js';
+import { observed, type Awaitable } from './awaitable.js';
 import { EntriesReader, type EntriesContext } from './event-entries.js';
 import type { NewEventMeta } from './event-meta.js';
 import { eventSummary, type EventSummary } from './event-summary.js';
-import { parsedWith } from './parsed-event.js';
-import type { Piece } from '../dedupe/piece.js';
+import { parsedWith } from './parse-with-schema.js';
+import type { Piece } from '../dedupe/dedupe-key.js';
 import {
   contentDigest,
   contentLinks,

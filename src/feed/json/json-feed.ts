@@ -3,8 +3,8 @@ import { authorOf, firstFilled, parsedEntry, present } from '../entry/entry.js';
 import { readDate } from '../entry/entry-date.js';
 import { resolveUrl, type LinkBase } from '../entry/entry-url.js';
 import type { FeedAuthor, ParsedEntry, ParsedFeed } from '../feed.js';
-import { checkEntryCount } from '../feed-bounds.js';
-import { inheritedAuthors } from '../xml/inherited-authors.js';
+import { checkEntryCount } from '../feed-limits.js';
+import { inheritedAuthors } from '../entry/inherited-authors.js';
 import { collapsed } from '../plain-text.js';
 
 type Json = Readonly<Record<string, unknown>>;

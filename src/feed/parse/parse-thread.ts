@@ -1,11 +1,11 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
-import { joined } from './joined-bytes.js';
-import type { Document, Wanted } from '../document.js';
-import { excerpt } from '../feed-bounds.js';
-import { Assembly } from './parcels.js';
+import { joined } from './concat-bytes.js';
+import type { Document, Wanted } from '../feed-document.js';
+import { excerpt } from '../feed-limits.js';
+import { Assembly } from './batches.js';
 import type { Answer, Question } from './parse-worker.js';
-import { newThread } from './thread-code.js';
+import { newThread } from './worker-code.js';
 
 /** The limits of a thread. */
 export interface ThreadLimits {

@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
-import { READERS, type Document, type Wanted } from '../document.js';
-import { parcels, type Row } from './parcels.js';
+import { READERS, type Document, type Wanted } from '../feed-document.js';
+import { parcels, type Row } from './batches.js';
 
 /** A request to the thread: to read a document, or to send the next parcel of its result. */
 export type Question =

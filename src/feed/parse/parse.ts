@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate as macrotask } from 'node:timers/promises';
-import { READERS, type Document, type VersionedEntries, type Wanted } from '../document.js';
+import { READERS, type Document, type VersionedEntries, type Wanted } from '../feed-document.js';
 import type { EntryVersion } from '../entry/entry-version.js';
 import type { ParsedFeed } from '../feed.js';
 import { ParseThread, type ThreadLimits } from './parse-thread.js';

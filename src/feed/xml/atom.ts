@@ -3,7 +3,7 @@ import { readDate } from '../entry/entry-date.js';
 import { innerBase, resolveUrl, type LinkBase } from '../entry/entry-url.js';
 import type { FeedAuthor, ParsedEntry, ParsedFeed } from '../feed.js';
 import type { AtomDocument } from '../feedsmith.js';
-import { inheritedAuthors } from './inherited-authors.js';
+import { inheritedAuthors } from '../entry/inherited-authors.js';
 import { collapsed, plainText } from '../plain-text.js';
 import { youtubeVideo } from '../youtube.js';
 

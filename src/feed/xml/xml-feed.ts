@@ -1,12 +1,12 @@
 import { atomFeed } from './atom.js';
 import type { LinkBase } from '../entry/entry-url.js';
 import type { FeedFormat, ParsedEntry, ParsedFeed } from '../feed.js';
-import { excerpt } from '../feed-bounds.js';
+import { excerpt } from '../feed-limits.js';
 import { onDemand } from '../../on-demand.js';
 import { rdfFeed } from './rdf.js';
 import { rssFeed } from './rss.js';
-import { safeXml } from './safe-xml.js';
-import { readTombstones, type Tombstone } from './tombstones.js';
+import { safeXml } from './sanitize-xml.js';
+import { readTombstones, type Tombstone } from './deleted-entries.js';
 
 /** Formats by the local name of the root, lower-case: it is found in all cases. */
 const FORMATS: ReadonlyMap<string, FeedFormat> = new Map([

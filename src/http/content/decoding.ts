@@ -1,4 +1,4 @@
-import { Turns } from '../../engine/turns.js';
+import { Turns } from '../../engine/keyed-mutex.js';
 import { decodeContent, type Decoded } from '../../protocol/encoding/content-encoding.js';
 import type { BodyLimits } from '../callback-request.js';
 

@@ -8,7 +8,7 @@ import type { BodyProblem, CallbackRequest, HeaderPairs } from '../callback-requ
 import type { CallbackContext, ServedMatch } from '../callback-context.js';
 import { decodeBody } from './decoding.js';
 import type { Exchange } from '../exchange.js';
-import { heardFromHub } from './heard-from-hub.js';
+import { heardFromHub } from './hub-activity.js';
 import type { RequestLog } from '../request-log.js';
 import { SentContent } from './sent-content.js';
 

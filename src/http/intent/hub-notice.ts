@@ -1,13 +1,13 @@
 import { acknowledgementOf, type Acknowledgement } from '../../delivery/handler/acknowledgement.js';
-import type { AnswerTime } from '../../delivery/handler/answer-time.js';
+import type { AnswerTime } from '../../delivery/handler/answer-deadline.js';
 import { callHandler } from '../../delivery/handler/handlers.js';
-import { Patience } from '../../delivery/handler/patience.js';
+import { Patience } from '../../delivery/handler/ack-timeout.js';
 import { configuredSecrets } from '../../hub/request/request-headers.js';
 import { capabilityOf, reasonWords } from '../../hub/redaction/hub-text.js';
 import type { HubQuery } from '../../protocol/hub-query.js';
-import { isNewDenial } from '../../subscription/machine/steps/denial.js';
+import { isNewDenial } from '../../subscription/machine/steps/on-denied.js';
 import { failureOf } from '../../subscription/record/failure.js';
-import { undoesVerification } from '../../subscription/machine/steps/hub-error.js';
+import { undoesVerification } from '../../subscription/machine/steps/on-hub-error.js';
 import { InternalHubError, SubscriptionDeniedError } from '../../subscription/hub-errors.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 import { isDeniedUnasked } from '../../subscription/machine/state.js';

@@ -1,10 +1,10 @@
 import { acknowledgementOf, type Acknowledgement } from '../../delivery/handler/acknowledgement.js';
-import { AnswerTime } from '../../delivery/handler/answer-time.js';
+import { AnswerTime } from '../../delivery/handler/answer-deadline.js';
 import { callHandler } from '../../delivery/handler/handlers.js';
-import { Patience } from '../../delivery/handler/patience.js';
+import { Patience } from '../../delivery/handler/ack-timeout.js';
 import { WebSubError } from '../../errors.js';
 import { isDeniedTopic, isTopic, readHubQuery, type HubQuery } from '../../protocol/hub-query.js';
-import { isNewProblem } from '../../subscription/machine/steps/answering.js';
+import { isNewProblem } from '../../subscription/machine/steps/on-verified.js';
 import { failureOf } from '../../subscription/record/failure.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 import type { GrantRecord } from '../../subscription/record/record.js';
@@ -13,7 +13,7 @@ import { acknowledgement, confirmation, refusal, TOO_LATE, type CallbackAnswer }
 import type { CallbackRequest } from '../callback-request.js';
 import type { CallbackContext, ServedMatch, Verdict } from '../callback-context.js';
 import { deny, hubError, hubReason, type HubNotice } from './hub-notice.js';
-import { misfitOf, quoted, tokenMisfit, unaskedFor } from './misfit.js';
+import { misfitOf, quoted, tokenMisfit, unaskedFor } from './mismatch.js';
 import type { RequestLog } from '../request-log.js';
 
 /** The answer to a denial or an error for another topic. */

@@ -1,17 +1,17 @@
 import { ResourceDiscoveryFailedError } from '../../errors.js';
 import { MAX_HUBS } from '../../protocol/links/topic-links.js';
 import { startDeadline } from '../http/deadline.js';
-import { discoveryFailure } from './discovery-failure.js';
+import { discoveryFailure } from './discovery-error.js';
 import { ACCEPT_FEEDS, discoveryRequest } from './discovery-request.js';
 import { withDocument, type DocumentRequest, type OpenDocument } from './document.js';
 import type { DiscoveryConfig } from '../http/http-config.js';
-import { keptDocument, type TopicKeeper } from './kept-document.js';
-import { lookAt, type DiscoverySource, type FoundHub, type Look } from './look.js';
+import { keptDocument, type TopicKeeper } from './buffered-document.js';
+import { lookAt, type DiscoverySource, type FoundHub, type Look } from './find-hub.js';
 import type { OnAnswer } from '../outbound-log.js';
-import { presentable } from '../redaction/sent-credentials.js';
+import { presentable } from '../redaction/credential-redactor.js';
 import { withheldFrom } from '../redaction/withheld-credentials.js';
 
-export type { DiscoverySource } from './look.js';
+export type { DiscoverySource } from './find-hub.js';
 
 /** What a resource says of itself. */
 export interface Discovery {

@@ -1,6 +1,6 @@
 import { MAX_URL_LENGTH } from '../../protocol/links/document-urls.js';
 import { withoutCredentials } from '../../protocol/http-url.js';
-import { discoveryFailure } from './discovery-failure.js';
+import { discoveryFailure } from './discovery-error.js';
 import type { OutboundResponse } from '../http/http.js';
 
 /**

@@ -2,15 +2,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { giveToken } from '../http/bearer-token.js';
 import { startDeadline, type Deadline } from '../http/deadline.js';
-import { failedTransfer, withRetryAfter } from './discovery-failure.js';
+import { failedTransfer, withRetryAfter } from './discovery-error.js';
 import { documentUrl, redirectedUrl } from './document-url.js';
 import { send, type OutboundResponse } from '../http/http.js';
 import type { BearerToken } from '../http/http-config.js';
 import type { OnAnswer } from '../outbound-log.js';
-import { mayCarryCredentials } from '../http/own-origin.js';
-import { vouchedBy, type IsGuarded } from '../guard/private-reach.js';
+import { mayCarryCredentials } from '../http/origin.js';
+import { vouchedBy, type IsGuarded } from '../guard/private-network-guard.js';
 import { withToken } from '../request/request-headers.js';
-import { credentialRedactor, presentable } from '../redaction/sent-credentials.js';
+import { credentialRedactor, presentable } from '../redaction/credential-redactor.js';
 
 /** How a document is asked for. */
 export interface DocumentRequest {

@@ -1,6 +1,6 @@
-import { joined } from '../../feed/parse/joined-bytes.js';
+import { joined } from '../../feed/parse/concat-bytes.js';
 import { ResourceDiscoveryFailedError } from '../../errors.js';
-import { discoveryFailure } from './discovery-failure.js';
+import { discoveryFailure } from './discovery-error.js';
 import { ACCEPT_FEEDS, discoveryRequest } from './discovery-request.js';
 import { withDocument, type OpenDocument } from './document.js';
 import type { DiscoveryConfig } from '../http/http-config.js';

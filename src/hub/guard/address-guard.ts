@@ -4,7 +4,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import type { buildConnector } from 'undici';
 import { onDemand } from '../../on-demand.js';
 import { hostnameOf, isLocalhostName } from '../../protocol/loopback.js';
-import { undiciParts } from '../http/undici-parts.js';
+import { undiciParts } from '../http/undici-modules.js';
 
 /** A connection was refused because it would have led to an address that is not public. */
 export class AddressError extends Error {

@@ -1,7 +1,7 @@
 import type { Deadline } from './deadline.js';
 import type { BearerToken, HttpClientConfig } from './http-config.js';
 import { secretRedactor } from '../redaction/hub-text.js';
-import { networkFailure } from './network-failure.js';
+import { networkFailure } from './network-error.js';
 
 // A header can carry more by the letter of fetch than undici then sends.
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;

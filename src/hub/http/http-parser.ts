@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { setImmediate as macrotask } from 'node:timers/promises';
-import { undiciParts } from './undici-parts.js';
+import { undiciParts } from './undici-modules.js';
 
 /**
  * Has undici load its HTTP parser, a file that it reads at its first connection. Where none was made yet, this makes one, with

@@ -4,8 +4,8 @@ import { contentCodings, decodedPieces } from '../../protocol/encoding/content-e
 import { UndecodableError } from '../../protocol/encoding/inflate.js';
 import { version } from '../../version.js';
 import { guardedConnector } from '../guard/address-guard.js';
-import { plainFetch } from './plain-fetch.js';
-import { undiciParts } from './undici-parts.js';
+import { plainFetch } from './undici-fetch.js';
+import { undiciParts } from './undici-modules.js';
 
 /** One request to a hub or a publisher. */
 export interface OutboundRequest {

@@ -1,4 +1,4 @@
-import { redacted, runFinder, type Range } from './secret-runs.js';
+import { redacted, runFinder, type Range } from './secret-fragments.js';
 
 /** How much of a hub's own words is kept, in bytes. */
 const KEPT_BYTES = 1024;

@@ -1,6 +1,6 @@
 import { SubscriptionInitiationError } from '../../errors.js';
 import { isLoopback } from '../../protocol/loopback.js';
-import { httpsForm } from '../http/own-origin.js';
+import { httpsForm } from '../http/origin.js';
 
 /**
  * The URLs a hub is tried at, in order: the https form of an http URL first, unless the hub is on this machine

@@ -1,7 +1,7 @@
 import { withoutCredentials } from '../../protocol/http-url.js';
 import { isLoopback } from '../../protocol/loopback.js';
 import type { HubWords } from '../redaction/hub-text.js';
-import { mayCarryCredentials } from '../http/own-origin.js';
+import { mayCarryCredentials } from '../http/origin.js';
 
 /** One of the URLs that a request went to: the hub, or where it redirected. */
 export interface Hop {

@@ -3,7 +3,7 @@ import { readHttpUrl } from '../../protocol/http-url.js';
 import type { HubRequestForm } from '../../protocol/request-form.js';
 import { hubCandidates, isNoHubHere } from './hub-candidates.js';
 import type { HttpClientConfig } from '../http/http-config.js';
-import { sendHubRequest, type HubAcceptance, type HubRequest } from './request.js';
+import { sendHubRequest, type HubAcceptance, type HubRequest } from './hub-request.js';
 
 /** What to ask a hub for. */
 export interface SubscriptionRequest extends Omit<HubRequestForm, 'mode' | 'verify'> {

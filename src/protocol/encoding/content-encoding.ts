@@ -1,5 +1,5 @@
 import { createBrotliDecompress, createInflate, createInflateRaw } from 'node:zlib';
-import { CodedBytes } from './coded-bytes.js';
+import { CodedBytes } from './byte-reader.js';
 import { gunzipped, inflated, isGzip, UndecodableError } from './inflate.js';
 
 /** A body taken out of its `Content-Encoding`, or why it could not be; `given-up`: whoever watched it wanted no more. */

@@ -1,5 +1,5 @@
 import { createInflateRaw, crc32, type BrotliDecompress, type Inflate, type InflateRaw } from 'node:zlib';
-import type { CodedBytes } from './coded-bytes.js';
+import type { CodedBytes } from './byte-reader.js';
 
 /** Bytes are not in the `Content-Encoding` that they seem to be in, or break off. */
 export class UndecodableError extends Error {

@@ -1,16 +1,16 @@
 import type { SubscriberHooks } from '../../delivery/hook-payloads.js';
-import type { OriginHolds } from '../../hub/pacing/origin-holds.js';
-import type { Pacing } from '../../hub/pacing/pacing.js';
+import type { OriginHolds } from '../../hub/pacing/origin-rate-limits.js';
+import type { Pacing } from '../../hub/pacing/origin-limiter.js';
 import type { Logger } from '../../logger.js';
 import type { Effect } from '../../subscription/machine/events.js';
 import type { HubClient } from '../../subscription/requests/hub-client.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { Entry } from '../../subscription/registry/registry.js';
-import type { ServiceTerms } from '../../subscription/terms.js';
+import type { ServiceTerms } from '../../subscription/request-policy.js';
 import { announce, placeOf } from './hook-log.js';
 import type { Latch } from '../lifecycle/latch.js';
-import type { News } from './news.js';
-import type { Turn, UnderWay } from './under-way.js';
+import type { News } from './event-pipeline.js';
+import type { Turn, UnderWay } from './background-tasks.js';
 
 /** Dependencies of carrying out effects. */
 export interface EffectOptions {

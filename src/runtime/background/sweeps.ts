@@ -1,5 +1,5 @@
 import type { DeadLetters } from '../../delivery/inbox/dead-letters.js';
-import type { SeenNews } from '../../delivery/dedupe/seen-news.js';
+import type { SeenNews } from '../../delivery/dedupe/processed-log.js';
 import type { Engine } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../../errors.js';
 import type { SubscriberHandlers } from '../subscriber-runtime.js';
 import { isRecord } from '../../protocol/encoding/is-record.js';
 import { kindOf } from './checks/field-checks.js';
-import { nearHandlers } from './near-handlers.js';
+import { nearHandlers } from './misspelled-handlers.js';
 
 /**
  * Checks the handlers of a service at run time, for authors who do not use the compiler.

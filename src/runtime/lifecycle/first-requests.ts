@@ -4,7 +4,7 @@ import type { Engine } from '../../engine/engine.js';
 import { ResourceDiscoveryFailedError, SubscriptionInitiationError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import { isHeld } from '../../subscription/machine/state.js';
-import { withinMs } from './bounded.js';
+import { withinMs } from './wait-limits.js';
 import type { CheckedOptions } from '../config/check-options.js';
 import type { Core } from '../core.js';
 import type { Runtime } from '../runtime.js';

@@ -1,7 +1,7 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
-import { loadThreadCode } from '../../feed/parse/thread-code.js';
+import { loadThreadCode } from '../../feed/parse/worker-code.js';
 import { loadHttpParser } from '../../hub/http/http-parser.js';
-import { undiciParts } from '../../hub/http/undici-parts.js';
+import { undiciParts } from '../../hub/http/undici-modules.js';
 import type { Logger } from '../../logger.js';
 import { onDemand } from '../../on-demand.js';
 

@@ -1,13 +1,13 @@
 import type { HookPayload, SubscriberHooks } from '../../delivery/hook-payloads.js';
 import { WebSubError } from '../../errors.js';
-import { nextAskAt } from '../../subscription/machine/steps/due.js';
+import { nextAskAt } from '../../subscription/machine/steps/on-due.js';
 import type { Registry } from '../../subscription/registry/registry.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import { stateOf } from '../../subscription/machine/state.js';
 import { LONGEST_TIMER_MS } from '../../hub/http/deadline.js';
 import type { Latch } from './latch.js';
-import { Outstanding } from './outstanding.js';
-import type { Reach } from './reach.js';
+import { Outstanding } from './awaited-subscriptions.js';
+import type { Reach } from './reachability-hint.js';
 import { targetName } from '../../subscription/record/target.js';
 
 /** So many are named in an error. */

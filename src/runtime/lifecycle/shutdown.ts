@@ -2,7 +2,7 @@ import type { Engine } from '../../engine/engine.js';
 import type { Listener } from '../../http/listen/listener.js';
 import type { Logger } from '../../logger.js';
 import { isHeld } from '../../subscription/machine/state.js';
-import { runAll, within, withinMs, type TimeLimit } from './bounded.js';
+import { runAll, within, withinMs, type TimeLimit } from './wait-limits.js';
 import type { Core } from '../core.js';
 import type { HostServer } from './host-server.js';
 import type { StopOptions } from '../subscriber-runtime.js';

@@ -3,9 +3,9 @@ import { SubscriptionInitiationError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import { SHUTDOWN_RETRY_MS } from '../../subscription/retry-policy.js';
-import { within } from './bounded.js';
+import { within } from './wait-limits.js';
 import type { Core } from '../core.js';
-import { Outstanding } from './outstanding.js';
+import { Outstanding } from './awaited-subscriptions.js';
 import type { StopOptions } from '../subscriber-runtime.js';
 
 /**

@@ -2,9 +2,9 @@ import type * as Adapter from '@keyv/mysql';
 import { type Socket, connect } from 'node:net';
 import { ConfigurationError } from '../../errors.js';
 import { optionalPeer } from './optional-peer.js';
-import { serverStore } from './server-store.js';
+import { serverStore } from './adapter-store.js';
 import type { ServerLocation } from '../store-location.js';
-import type { TextStore } from './text-records.js';
+import type { TextStore } from './keyv-backend.js';
 
 let opened = 0;
 

@@ -1,5 +1,5 @@
 import { StoreError } from '../../errors.js';
-import { storeFailure } from '../store-failure.js';
+import { storeFailure } from '../store-error.js';
 
 /**
  * Imports a package that users install only for the store they chose. No `import` names it: a bundler would stop where the

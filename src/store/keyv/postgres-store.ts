@@ -3,10 +3,10 @@ import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import type { KeyvPostgres as Adapter } from '@keyv/postgres';
 import { optionalPeer } from './optional-peer.js';
-import { CLOSE_MS, serverStore } from './server-store.js';
+import { CLOSE_MS, serverStore } from './adapter-store.js';
 import type { ServerLocation } from '../store-location.js';
-import type { TextStore } from './text-records.js';
-import { within } from '../time-limit.js';
+import type { TextStore } from './keyv-backend.js';
+import { within } from '../timeout.js';
 
 /** PostgreSQL through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
 export async function postgresStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {

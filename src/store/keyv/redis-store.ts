@@ -2,10 +2,10 @@ import type * as Adapter from '@keyv/redis';
 import type { Logger } from '../../logger.js';
 import { optionalPeer } from './optional-peer.js';
 import { refuseEviction } from './redis-eviction.js';
-import { CLOSE_MS, serverStore } from './server-store.js';
+import { CLOSE_MS, serverStore } from './adapter-store.js';
 import type { ServerLocation } from '../store-location.js';
-import type { TextStore } from './text-records.js';
-import { within } from '../time-limit.js';
+import type { TextStore } from './keyv-backend.js';
+import { within } from '../timeout.js';
 
 /** Redis through Keyv's adapter. @throws StoreError without the adapter, or where the server may delete records. */
 export async function redisStore(location: ServerLocation, timeoutMs: number, logger: Logger): Promise<TextStore> {

@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { KeyvStoreAdapter } from 'keyv';
 import { optionalPeer } from './optional-peer.js';
-import { serverStore } from './server-store.js';
-import type { TextStore } from './text-records.js';
+import { serverStore } from './adapter-store.js';
+import type { TextStore } from './keyv-backend.js';
 
 interface SqliteModule {
   readonly KeyvSqlite: new (options: object) => KeyvStoreAdapter & { disconnect(): Promise<void> };

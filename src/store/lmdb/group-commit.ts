@@ -1,4 +1,4 @@
-import { within } from '../time-limit.js';
+import { within } from '../timeout.js';
 
 /** How long a write waits that is in no hurry, in milliseconds, where none comes that it could share a commit with. */
 const SOON_MS = 20;

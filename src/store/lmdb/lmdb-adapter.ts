@@ -3,7 +3,7 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KeyvStoreAdapter, StoredData } from 'keyv';
 import type { RootDatabase } from 'lmdb';
-import { commitFailure } from './commit-failure.js';
+import { commitFailure } from './commit-error.js';
 import { DiskSpace, roughSize, type WriteKind } from './disk-space.js';
 import { FileWatch, type FileProblem } from './file-watch.js';
 import { onDemand } from '../../on-demand.js';

@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { freeBytes, LEAST_FREE } from './disk-space.js';
-import { checkLmdbFile } from './lmdb-file.js';
-import { reasonOf } from '../store-failure.js';
+import { checkLmdbFile } from './lmdb-file-check.js';
+import { reasonOf } from '../store-error.js';
 
 const { R_OK, W_OK, X_OK } = constants;
 

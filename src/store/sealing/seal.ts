@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { decodePlain, encodePlain } from '../keyv/plain-text.js';
+import { decodePlain, encodePlain } from '../json-codec.js';
 import { KEY_ID_BYTES, type SealKey } from './seal-key.js';
 
 /** The place of a sealed value. A value moved to another place does not open. */

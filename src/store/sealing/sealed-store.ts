@@ -1,10 +1,10 @@
 import { StoreError, type WebSubError } from '../../errors.js';
 import { UnopenedRecord } from '../codec.js';
 import type { EntriesOptions, RecordKind, RecordStore } from '../record-store.js';
-import { incomplete } from '../records.js';
+import { incomplete } from '../create-record-store.js';
 import type { SealKey } from './seal-key.js';
 import { isSealedKind, openRecord, sealRecord, type SealedKind } from './sealed-record.js';
-import { storeFailure } from '../store-failure.js';
+import { storeFailure } from '../store-error.js';
 
 /** A store whose records are sealed as they are written and opened as they are read. */
 export interface SealedStore {

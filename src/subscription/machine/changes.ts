@@ -1,8 +1,8 @@
 import type { Effect, SubscriptionRules, Transition, TransitionContext } from './events.js';
-import { guardedUntil } from './rules/guard.js';
+import { guardedUntil } from './rules/in-flight-guard.js';
 import { verifyTimeoutMs } from './rules/lease.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from '../record/record.js';
-import { denialCounted } from './rules/rest.js';
+import { denialCounted } from './rules/refusal-cooldown.js';
 import { isAsking } from './state.js';
 
 /** If what a transition asked for is lost in a crash, it is asked for again after this long, in milliseconds. */

@@ -1,24 +1,24 @@
-import { answered, handlerRefused, verificationWrong, verified } from './steps/answering.js';
-import { discovered, discoveryFailed } from './steps/asking.js';
+import { answered, handlerRefused, verificationWrong, verified } from './steps/on-verified.js';
+import { discovered, discoveryFailed } from './steps/on-discovered.js';
 import { andThen, isDiscovery, unchanged } from './changes.js';
-import { delivers, denialAnswered } from './steps/denial-undone.js';
-import { denied } from './steps/denial.js';
+import { delivers, denialAnswered } from './steps/on-hub-delivered.js';
+import { denied } from './steps/on-denied.js';
 import { discoveryHeld } from './steps/discovery-held.js';
-import { due } from './steps/due.js';
+import { due } from './steps/on-due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
-import { fetched, missed, withFirstVerification, withGap } from './steps/gap.js';
+import { fetched, missed, withFirstVerification, withGap } from './steps/content-gap.js';
 import { withForgottenGrants } from './steps/forgotten-grants.js';
-import { withoutStaleGuards } from './rules/guard.js';
-import { heldBack, released, stillHeldBack } from './steps/holding.js';
-import { withHold } from './rules/publisher-hold.js';
+import { withoutStaleGuards } from './rules/in-flight-guard.js';
+import { heldBack, released, stillHeldBack } from './steps/on-request-deferred.js';
+import { withHold } from './rules/publisher-retry-after.js';
 import type { SubscriptionRecord } from '../record/record.js';
 import type { HookEffect } from './hook-effect.js';
-import { hubErrorReported } from './steps/hub-error.js';
-import { accepted, answeredBadly, requested } from './steps/requesting.js';
-import { hubSilent, linksDiffer } from './steps/silence.js';
+import { hubErrorReported } from './steps/on-hub-error.js';
+import { accepted, answeredBadly, requested } from './steps/on-request-result.js';
+import { hubSilent, linksDiffer } from './steps/on-hub-silent.js';
 import { isAsking } from './state.js';
-import { countersReset, renewalWanted, retried, rotationWanted } from './steps/retrying.js';
-import { unwanted, wanted } from './steps/wanting.js';
+import { countersReset, renewalWanted, retried, rotationWanted } from './steps/on-retried.js';
+import { unwanted, wanted } from './steps/on-wanted.js';
 
 /**
  * The life of a subscription: what a record becomes by an event, and what is to be done about it. The only place where

@@ -1,5 +1,5 @@
 import type { SubscriptionOverrides, SubscriptionRecord } from './record.js';
-import type { ServiceTerms } from '../terms.js';
+import type { ServiceTerms } from '../request-policy.js';
 
 /** The service's terms with the subscription's own custom parameters over the service's. */
 export function withOwnParams(terms: ServiceTerms, { overrides }: Pick<SubscriptionRecord, 'overrides'>): ServiceTerms {

@@ -1,7 +1,7 @@
 import type { RecordStore } from '../../store/record-store.js';
 import type { Entry } from '../registry/callback-index.js';
 import type { SubscriptionRecord } from './record.js';
-import { writeStored } from './stored-subscription.js';
+import { writeStored } from './subscription-codec.js';
 
 /** Writes subscriptions to the store, and knows whose are otherwise here than there. */
 export class RecordWriter {

@@ -1,4 +1,4 @@
-import { plannedAt } from '../machine/rules/guard.js';
+import { plannedAt } from '../machine/rules/in-flight-guard.js';
 import { withView, type LogView } from './log-view.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from './record.js';
 import {

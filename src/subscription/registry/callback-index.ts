@@ -1,4 +1,4 @@
-import { heldUntil, makesWay } from './callback-hold.js';
+import { heldUntil, makesWay } from './callback-reservation.js';
 import { callbackKey, isCallbackToken } from './callback-key.js';
 import type { Counters } from '../record/counters.js';
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';

@@ -3,7 +3,7 @@ import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
 import type { Effect } from '../machine/events.js';
 import type { SubscriptionRecord } from '../record/record.js';
-import type { ServiceTerms } from '../terms.js';
+import type { ServiceTerms } from '../request-policy.js';
 
 /** What the registry works with. */
 export interface RegistryOptions {

@@ -3,7 +3,7 @@ import type { Logger } from '../../logger.js';
 import { isLoopback } from '../../protocol/loopback.js';
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
 import { latestSecret } from '../machine/rules/secrets.js';
-import type { ServiceTerms } from '../terms.js';
+import type { ServiceTerms } from '../request-policy.js';
 
 /** Decides which secret a subscribe request carries; null: none. */
 export type SecretFor = (

@@ -1,6 +1,6 @@
 import { SubscriptionInitiationError } from '../../errors.js';
 import type { GrantRecord } from '../record/record.js';
-import type { ServiceTerms } from '../terms.js';
+import type { ServiceTerms } from '../request-policy.js';
 
 type Terms = Pick<ServiceTerms, 'protocol' | 'customParams'>;
 

@@ -2,7 +2,7 @@ import { isRecord } from '../../protocol/encoding/is-record.js';
 import { listOf, oneOf, type Check } from '../../runtime/config/checks/field-checks.js';
 import { FAULTS, redirectStatus } from '../faults/fault-checks.js';
 import { bytes, functionCheck, isString, number, objectOf, retryAfter, status, text, thatIs } from './option-checks.js';
-import type { WaitOptions } from '../faults/conditions.js';
+import type { WaitOptions } from '../conditions.js';
 import type { ReverifyOptions } from '../delivery/reverification.js';
 import type { TestHubOptions } from '../hub-parts.js';
 import type { PublishOptions, TopicMove, TopicOptions } from '../topics/topic-options.js';

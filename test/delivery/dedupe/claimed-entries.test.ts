@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ClaimedEntries } from '../../../src/delivery/dedupe/claimed-entries.js';
-import type { Piece } from '../../../src/delivery/dedupe/piece.js';
+import type { Piece } from '../../../src/delivery/dedupe/dedupe-key.js';
 
 const ONE: Piece = { key: 'one', version: '1' };
 const TWO: Piece = { key: 'two', version: '1' };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Piece } from '../../../src/delivery/dedupe/piece.js';
+import type { Piece } from '../../../src/delivery/dedupe/dedupe-key.js';
 import { WaitingEntries } from '../../../src/delivery/fetch/waiting-entries.js';
 import { storedEvent, storedEventWith } from '../message/reception.js';
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { Inbox } from '../../../src/delivery/inbox/inbox.js';
 import type { StoredRun } from '../../../src/delivery/handler/handler-run.js';
 import { decodeEvent, type StoredEvent } from '../../../src/delivery/inbox/stored-event.js';
-import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded.js';
+import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded-engine.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import { deferred, FakeWorld, type Deferred } from '../../kit/fake-world.js';
 import { failed, markedEvents } from './inbox-set-up.js';

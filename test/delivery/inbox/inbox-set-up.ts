@@ -3,10 +3,10 @@ import { CrashMarkers } from '../../../src/delivery/crash-guard/crash-markers.js
 import { Inbox } from '../../../src/delivery/inbox/inbox.js';
 import type { StoredRun } from '../../../src/delivery/handler/handler-run.js';
 import type { InboxLimits } from '../../../src/delivery/inbox/inbox-options.js';
-import { MarkedEvents } from '../../../src/delivery/crash-guard/marked-events.js';
+import { MarkedEvents } from '../../../src/delivery/crash-guard/event-crash-guard.js';
 import { decodeEvent, type StoredEvent } from '../../../src/delivery/inbox/stored-event.js';
-import { SuspectTurn } from '../../../src/delivery/crash-guard/suspect-turn.js';
-import { embeddedEngine } from '../../../src/engine/embedded.js';
+import { SuspectTurn } from '../../../src/delivery/crash-guard/suspect-lock.js';
+import { embeddedEngine } from '../../../src/engine/embedded-engine.js';
 import type { Engine } from '../../../src/engine/engine.js';
 import type { Logger } from '../../../src/logger.js';
 import type { RecordStore } from '../../../src/store/record-store.js';

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { READERS, type Document } from '../../../src/feed/document.js';
+import { READERS, type Document } from '../../../src/feed/feed-document.js';
 import { isLight, parseEntries, parseFeed, parseVersions } from '../../../src/feed/parse/parse.js';
 import { ParseThread } from '../../../src/feed/parse/parse-thread.js';
 

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect as connectHttp2, constants, createServer as createHttp2Server } from 'node:http2';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { readNodeBody } from '../../../src/http/body/body.js';
+import { readNodeBody } from '../../../src/http/body/read-body.js';
 import type { BodyRead } from '../../../src/http/callback-request.js';
 import { deferred } from '../../kit/fake-world.js';
 import { bodyLimits } from './body-limits.js';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { AddressError, privacyOf } from '../../../src/hub/guard/address-guard.js';
-import { sendHubRequest, type HubRequest } from '../../../src/hub/request/request.js';
+import { sendHubRequest, type HubRequest } from '../../../src/hub/request/hub-request.js';
 import { everyHostHere, rejection, startServer, status } from '../../kit/recording-server.js';
 
 // No public address can be had in a test: whether the hub counts as one is decided here instead.

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KeyvLmdb } from '../../../src/store/lmdb/lmdb-adapter.js';
-import { checkLmdbFile } from '../../../src/store/lmdb/lmdb-file.js';
+import { checkLmdbFile } from '../../../src/store/lmdb/lmdb-file-check.js';
 import { openStore } from '../../../src/store/open-store.js';
 import { runFixture } from '../../kit/run-fixture.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FAILOVER_AFTER } from '../../../src/subscription/retry-policy.js';
-import { dueAt } from '../../../src/subscription/machine/steps/due.js';
+import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import { failure, HUB, SECOND_HUB, verifying, type Life } from './life.js';
 
 const dueIn = (life: Life): number => (dueAt(life.record) ?? Infinity) - life.now;

@@ -1,10 +1,10 @@
 /* oxlint-disable vitest/no-conditional-expect, vitest/expect-expect -- `always` runs each check, which speaks of what it applies to */
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { mayConfirm } from '../../../src/subscription/machine/steps/answering.js';
-import { dueAt } from '../../../src/subscription/machine/steps/due.js';
+import { mayConfirm } from '../../../src/subscription/machine/steps/on-verified.js';
+import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
-import { isPresent } from '../../../src/subscription/machine/rules/presence.js';
+import { isPresent } from '../../../src/subscription/machine/rules/current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
 import { isAsking, isHeld, isOver, isWorking } from '../../../src/subscription/machine/state.js';

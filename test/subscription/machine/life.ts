@@ -1,4 +1,4 @@
-import { dueAt } from '../../../src/subscription/machine/steps/due.js';
+import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import type {
   Effect,
   GrantIdentity,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { dueAt } from '../../../src/subscription/machine/steps/due.js';
+import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
 import { DAY, failure, HUB, Life, RULES, SECOND_HUB } from './life.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { mayConfirm } from '../../../src/subscription/machine/steps/answering.js';
-import { dueAt } from '../../../src/subscription/machine/steps/due.js';
+import { mayConfirm } from '../../../src/subscription/machine/steps/on-verified.js';
+import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
 import { active, DAY, failure, HUB, Life, SECOND_HUB, TOPIC } from './life.js';
 

@@ -1,6 +1,6 @@
 import { active, DAY, failure, HUB, Life, START, TOPIC, verifying } from './life.js';
 import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
-import { dueAt } from '../../../src/subscription/machine/steps/due.js';
+import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 
 /** Where a subscription can stand, each reached by events alone. */
 export const SITUATIONS = {

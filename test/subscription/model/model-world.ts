@@ -2,7 +2,7 @@ import { StoreError } from '../../../src/errors.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
 import { newSubscription, type SubscriptionRecord } from '../../../src/subscription/record/record.js';
-import type { ServiceTerms } from '../../../src/subscription/terms.js';
+import type { ServiceTerms } from '../../../src/subscription/request-policy.js';
 import { HubModel } from './hub-model.js';
 import { RULES } from '../machine/life.js';
 import { ID, LONGEST_LEASE_MS, type Setup, type Watched } from './model-setup.js';

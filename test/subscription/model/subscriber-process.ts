@@ -4,26 +4,26 @@ import type { EventHandler, IntentHandlers } from '../../../src/delivery/handler
 import type { CallbackContext, CallbackService, Verdicts } from '../../../src/http/callback-context.js';
 import { answerIntent } from '../../../src/http/intent/intent.js';
 import { NoticeThrottle, RecentAnswers } from '../../../src/http/intent/recent-answers.js';
-import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded.js';
+import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded-engine.js';
 import type { Engine } from '../../../src/engine/engine.js';
 import { perform } from '../../../src/runtime/background/effects.js';
-import { OriginHolds } from '../../../src/hub/pacing/origin-holds.js';
-import { Pacing } from '../../../src/hub/pacing/pacing.js';
+import { OriginHolds } from '../../../src/hub/pacing/origin-rate-limits.js';
+import { Pacing } from '../../../src/hub/pacing/origin-limiter.js';
 import { latch } from '../../../src/runtime/lifecycle/latch.js';
-import { UnderWay } from '../../../src/runtime/background/under-way.js';
+import { UnderWay } from '../../../src/runtime/background/background-tasks.js';
 import { StoreError } from '../../../src/errors.js';
 import type { Logger } from '../../../src/logger.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
 import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
-import { isNews } from '../../../src/subscription/machine/steps/denial-undone.js';
+import { isNews } from '../../../src/subscription/machine/steps/on-hub-delivered.js';
 import { failureOf } from '../../../src/subscription/record/failure.js';
 import type { HubClient } from '../../../src/subscription/requests/hub-client.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { Registry, type CallbackMatch } from '../../../src/subscription/registry/registry.js';
 import { acceptedSecrets, latestSecret } from '../../../src/subscription/machine/rules/secrets.js';
 import { isOver, isUnasked } from '../../../src/subscription/machine/state.js';
-import type { ServiceTerms } from '../../../src/subscription/terms.js';
+import type { ServiceTerms } from '../../../src/subscription/request-policy.js';
 import type { HubAnswer, HubRequest, Intent } from './hub-model.js';
 
 /** What discovery came to: undefined where the publisher did not answer. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { dueAt } from '../../../src/subscription/machine/steps/due.js';
+import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
-import { readStored, writeStored } from '../../../src/subscription/record/stored-subscription.js';
+import { readStored, writeStored } from '../../../src/subscription/record/subscription-codec.js';
 import { active, DAY, dueIn, HUB, Life, SECOND_HUB, verifying } from '../machine/life.js';
 
 const STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 };

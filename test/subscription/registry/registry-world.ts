@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded.js';
+import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded-engine.js';
 import type { Logger } from '../../../src/logger.js';
 import { openStore } from '../../../src/store/open-store.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
@@ -7,7 +7,7 @@ import type { Effect } from '../../../src/subscription/machine/events.js';
 import { newSubscription, type SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { Registry } from '../../../src/subscription/registry/registry.js';
 import type { SubscriptionTarget } from '../../../src/subscription/record/snapshot.js';
-import type { ServiceTerms } from '../../../src/subscription/terms.js';
+import type { ServiceTerms } from '../../../src/subscription/request-policy.js';
 import { RULES, START, TOPIC } from '../machine/life.js';
 
 /** What a service says where it says nothing. */

@@ -3,7 +3,7 @@ import type { LookupFunction } from 'node:net';
 import { Agent } from 'undici';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { TestHub } from 'websub-subscriber/testing';
-import { OriginHolds } from '../../../src/hub/pacing/origin-holds.js';
+import { OriginHolds } from '../../../src/hub/pacing/origin-rate-limits.js';
 import { WithheldCredentials } from '../../../src/hub/redaction/withheld-credentials.js';
 import { hubClient } from '../../../src/subscription/requests/hub-client.js';
 import type {
@@ -12,7 +12,7 @@ import type {
   SubscriptionRecord,
 } from '../../../src/subscription/record/record.js';
 import type { SubscriptionTarget } from '../../../src/subscription/record/snapshot.js';
-import type { ServiceTerms } from '../../../src/subscription/terms.js';
+import type { ServiceTerms } from '../../../src/subscription/request-policy.js';
 import { closedPort, everyHostHere, startServer, status, type Answer } from '../../kit/recording-server.js';
 import { stubName } from '../../kit/set-up/names.js';
 import { START } from '../machine/life.js';

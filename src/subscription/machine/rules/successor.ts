@@ -1,8 +1,8 @@
 import { withGrant } from '../changes.js';
 import type { TransitionContext } from '../events.js';
-import { isPresent } from './presence.js';
+import { isPresent } from './current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
-import { resting } from './rest.js';
+import { resting } from './refusal-cooldown.js';
 import { isWorking } from '../state.js';
 
 /** The grant that works and whose place another one was to take, where that one was never verified. */

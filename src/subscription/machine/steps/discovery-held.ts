@@ -1,8 +1,8 @@
-import { askForMissing, renewDue } from './asking.js';
+import { askForMissing, renewDue } from './on-discovered.js';
 import { andThen, unchanged } from '../changes.js';
 import type { SubscriptionEvent, Transition, TransitionContext } from '../events.js';
-import { NOTHING_PLANNED } from '../rules/guard.js';
-import { isServed } from '../rules/presence.js';
+import { NOTHING_PLANNED } from '../rules/in-flight-guard.js';
+import { isServed } from '../rules/current-grants.js';
 import type { SubscriptionRecord } from '../../record/record.js';
 import { isAsking } from '../state.js';
 

@@ -1,9 +1,9 @@
 import { request } from '../changes.js';
 import type { Transition, TransitionContext } from '../events.js';
-import { grantAt, keepsItsCallback, remembered, takenOver } from '../rules/grant-at.js';
-import { isPresent } from '../rules/presence.js';
+import { grantAt, keepsItsCallback, remembered, takenOver } from '../rules/reusable-grant.js';
+import { isPresent } from '../rules/current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
-import { restOf } from '../rules/rest.js';
+import { restOf } from '../rules/refusal-cooldown.js';
 import { isOver, isWorking } from '../state.js';
 
 /** Whether a grant's hub can be asked under another callback, and is not yet. */

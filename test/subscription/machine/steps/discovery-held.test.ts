@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ResourceDiscoveryFailedError } from '../../../../src/errors.js';
-import { dueAt } from '../../../../src/subscription/machine/steps/due.js';
-import { heldUntil, holdOf } from '../../../../src/subscription/machine/rules/publisher-hold.js';
-import { readStored, writeStored } from '../../../../src/subscription/record/stored-subscription.js';
+import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
+import { heldUntil, holdOf } from '../../../../src/subscription/machine/rules/publisher-retry-after.js';
+import { readStored, writeStored } from '../../../../src/subscription/record/subscription-codec.js';
 import { active, DAY, failure, HUB, Life, TOPIC } from '../life.js';
 
 const MINUTE = 60_000;

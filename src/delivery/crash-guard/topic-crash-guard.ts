@@ -1,0 +1,96 @@
+import type { Engine } from '../../engine/engine.js';
+import type { Logger } from '../../logger.js';
+import type { SubscriptionRecord } from '../../subscription/record/record.js';
+import { MOST_CRASHES, type CrashMarkers } from './crash-markers.js';
+import type { SuspectTurn } from './suspect-lock.js';
+
+const PREFIX = 'topic.';
+const START = 'start';
+
+/** A fetch that begins so soon after a start is marked, in milliseconds. */
+const MARKED_FOR_MS = 60_000;
+
+/** Dependencies of marking the fetches of topics. */
+export interface MarkedTopicsOptions {
+  readonly markers: CrashMarkers;
+  readonly turn: SuspectTurn;
+  readonly engine: Pick<Engine, 'timetable'>;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/** The outcome of a fetch. `'busy'`: try again soon. `'skipped'`: not before the next renewal. */
+export type MarkedFetch = 'ended' | 'busy' | 'skipped';
+
+/**
+ * Marks catch-ups and polls that begin within a minute of a start. A topic whose marker was found at the start is fetched
+ * while no other suspect runs; after three crashes it is skipped until its subscription is renewed.
+ */
+export class MarkedTopics {
+  readonly #options: MarkedTopicsOptions;
+  /** Subscriptions whose topic was skipped, and that were not renewed since. */
+  readonly #skipped = new Set<string>();
+  readonly #renewed = new Set<string>();
+  #startedAt: number | undefined;
+
+  constructor(options: MarkedTopicsOptions) {
+    const { engine, now } = options;
+    this.#options = options;
+    // It comes due at the engine's first turn, which may be long after this process began to load.
+    const started = engine.timetable(() => {
+      this.#startedAt = now();
+    });
+    started.set(START, now());
+  }
+
+  /** All subscriptions are known: markers of others are removed. */
+  loaded(isThere: (subscriptionId: string) => boolean): void {
+    const { markers } = this.#options;
+    const gone = markers.suspects.filter((key) => key.startsWith(PREFIX) && !isThere(key.slice(PREFIX.length)));
+    markers.forget(gone);
+  }
+
+  /** Fetches a topic, marked where that is due. */
+  async run({ id, service }: SubscriptionRecord, topic: string, fetch: () => Promise<void>): Promise<MarkedFetch> {
+    const { markers, turn, now } = this.#options;
+    const key = PREFIX + id;
+    const crashes = markers.crashesOf(key);
+    if (crashes >= MOST_CRASHES && !this.#renewed.has(id)) {
+      this.#skip({ subscription: id, service, topic, crashes });
+      return 'skipped';
+    }
+    if (crashes === 0 && now() - (this.#startedAt ?? now()) > MARKED_FOR_MS) {
+      await fetch();
+      return 'ended';
+    }
+    if (crashes > 0 && !turn.take(key)) return 'busy';
+    try {
+      await markers.begin(key);
+      await fetch();
+    } finally {
+      // A fetch that a stop has cut off has shown nothing.
+      await markers.end(key, !markers.isStopped);
+      turn.release(key);
+    }
+    return 'ended';
+  }
+
+  /** @returns whether its topic was skipped until now */
+  renewed(id: string): boolean {
+    if (this.#options.markers.crashesOf(PREFIX + id) < MOST_CRASHES) return false;
+    this.#renewed.add(id);
+    return this.#skipped.delete(id);
+  }
+
+  #skip(fields: { readonly subscription: string } & Readonly<Record<string, string | number>>): void {
+    const { logger } = this.#options;
+    if (this.#skipped.has(fields.subscription)) return;
+    this.#skipped.add(fields.subscription);
+    logger.error(
+      fields,
+      'a topic is not fetched before the next renewal, as the process ended each time it was: look at what the topic ' +
+        'answers, then call runtime.renew(id) to have it fetched again',
+    );
+  }
+}

@@ -1,0 +1,128 @@
+import { alternate } from './atom.js';
+import { parsedEntry, present } from '../entry/entry.js';
+import { readDate } from '../entry/entry-date.js';
+import { innerBase, type LinkBase } from '../entry/entry-url.js';
+import type { ParsedEntry } from '../feed.js';
+import { readXml, type XmlElement } from './walk-xml.js';
+import { deletedYoutubeVideo } from '../youtube.js';
+
+const NAMESPACE = 'http://purl.org/atompub/tombstones/1.0';
+
+/** A deleted entry, and how many entries stand before it. */
+export interface Tombstone {
+  readonly entry: ParsedEntry;
+  readonly entriesBefore: number;
+}
+
+/** What an `at:deleted-entry` says. */
+interface DeletedEntry {
+  readonly ref?: string;
+  readonly when?: string;
+  readonly comment?: string;
+  readonly by?: { readonly name?: string; readonly uri?: string; readonly email?: string };
+  readonly links?: { href?: string; rel?: string; type?: string }[];
+}
+
+/**
+ * Reads `at:deleted-entry` (RFC 6721) in Atom: children of the feed, or the root itself. Feedsmith passes over them.
+ *
+ * Quirk(Google): reports a deleted YouTube video as `at:deleted-entry`. We return it as an entry with `deleted: true`.
+ *
+ * @param xml from where the root begins
+ */
+export function readTombstones(xml: string, outer: LinkBase): readonly Tombstone[] {
+  const tombstones: Tombstone[] = [];
+  let root: XmlElement | undefined;
+  let entriesBefore = 0;
+  /** The deleted entry that is being read, and what it says so far: texts by the names of the elements they are in. */
+  let deleted: XmlElement | undefined;
+  let texts = new Map<string, string>();
+  let links: NonNullable<DeletedEntry['links']> = [];
+  const path: string[] = [];
+  /** The text that is being read, where it is one that is kept. */
+  let wanted: string | undefined;
+
+  function begin(element: XmlElement): void {
+    deleted = element;
+    texts = new Map();
+    links = [];
+  }
+
+  readXml(xml, {
+    open(element) {
+      root ??= element;
+      const localName = localNameOf(element);
+      if (deleted !== undefined) {
+        path.push(localName);
+        wanted = wantedText(path);
+        if (path.length === 1 && localName === 'link') links.push(linkOf(element));
+      } else if (element.depth <= 2 && localName === 'deleted-entry' && isTombstone(element, root)) begin(element);
+      else if (element.depth === 2 && localName === 'entry') entriesBefore += 1;
+    },
+    text(text) {
+      if (wanted !== undefined) texts.set(wanted, (texts.get(wanted) ?? '') + text);
+    },
+    close(element) {
+      path.pop();
+      wanted = wantedText(path);
+      if (element !== deleted) return;
+      const base = innerBase(element.attributes.get('xml:base'), innerBase(root?.attributes.get('xml:base'), outer));
+      tombstones.push({ entry: entryOf(saidBy(element, texts, links), base), entriesBefore });
+      deleted = undefined;
+    },
+  });
+  return tombstones;
+}
+
+/** Names may be long, so that they are not joined for each of the elements and texts. */
+function wantedText([first, second, third]: readonly string[]): string | undefined {
+  if (third !== undefined) return undefined;
+  if (second === undefined) return first === 'comment' ? first : undefined;
+  return first === 'by' && /^(?:name|uri|email)$/.test(second) ? `by ${second}` : undefined;
+}
+
+function saidBy(
+  { attributes }: XmlElement,
+  texts: ReadonlyMap<string, string>,
+  links: NonNullable<DeletedEntry['links']>,
+): DeletedEntry {
+  const textOf = (path: string): string | undefined => filled(texts.get(path));
+  const by = present({ name: textOf('by name'), uri: textOf('by uri'), email: textOf('by email') });
+  return present({
+    ref: filled(attributes.get('ref')),
+    when: filled(attributes.get('when')),
+    comment: textOf('comment'),
+    by: Object.keys(by).length > 0 ? by : undefined,
+    links: links.length > 0 ? links : undefined,
+  });
+}
+
+function entryOf(raw: DeletedEntry, base: LinkBase): ParsedEntry {
+  const { ref, when, by, links } = raw;
+  return parsedEntry({
+    id: ref,
+    url: alternate(links, base),
+    updated: readDate(when),
+    deleted: true,
+    youtube: deletedYoutubeVideo(ref ?? '', by?.uri),
+    raw,
+  });
+}
+
+function isTombstone({ name, attributes }: XmlElement, root: XmlElement): boolean {
+  const declaration = name.includes(':') ? `xmlns:${name.slice(0, name.indexOf(':'))}` : 'xmlns';
+  return (attributes.get(declaration) ?? root.attributes.get(declaration))?.trim() === NAMESPACE;
+}
+
+function linkOf({ attributes }: XmlElement): NonNullable<DeletedEntry['links']>[number] {
+  return present({ href: attributes.get('href'), rel: attributes.get('rel'), type: attributes.get('type') });
+}
+
+function localNameOf({ name }: XmlElement): string {
+  return name.slice(name.indexOf(':') + 1);
+}
+
+function filled(text: string | undefined): string | undefined {
+  const trimmed = text?.trim();
+  return trimmed === '' ? undefined : trimmed;
+}

@@ -1,0 +1,74 @@
+import type { Dispatcher } from 'undici';
+import { undiciParts } from './undici-modules.js';
+
+type Fetch = typeof globalThis.fetch;
+
+/**
+ * A `fetch` for ofetch on `undici.request`, as undici's own adds headers of a browser and decodes by itself. This one sends
+ * the headers given and what HTTP needs (`host`, `connection`, `content-length`), follows no redirect and decodes nothing.
+ */
+export function plainFetch(dispatcher: Dispatcher): Fetch {
+  return async (input, { method = 'GET', headers, body, signal } = {}) => {
+    const { origin, pathname, search } = new URL(input instanceof Request ? input.url : input);
+    const answering = undiciParts().request(dispatcher, {
+      origin,
+      path: pathname + search,
+      method,
+      headers: Object.fromEntries(new Headers(headers)),
+      body: typeof body === 'string' ? body : null,
+      signal: signal ?? null,
+    });
+    return answer(await unlessAborted(answering, signal ?? undefined));
+  };
+}
+
+/** Rejects with the signal's reason at once: undici looks at it only when it is connected. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason);
+    if (signal.aborted) giveUp();
+    signal.addEventListener('abort', giveUp, { once: true });
+    const end = (): void => signal.removeEventListener('abort', giveUp);
+    work.then(resolve, reject).finally(end);
+  });
+}
+
+/** These statuses have no body (RFC 9110 sections 6.4.1, 15.3.6). */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+
+function answer({ statusCode, headers, body }: Dispatcher.ResponseData<unknown>): Response {
+  // A body that breaks off tells whoever reads it; nobody may.
+  body.on('error', () => undefined);
+  const isEmpty = WITHOUT_BODY.has(statusCode);
+  if (isEmpty) body.resume();
+  const response = new Response(isEmpty ? null : streamOf(body), { headers: headersOf(headers) });
+  // Servers answer with statuses that the constructor refuses, such as 999.
+  return Object.defineProperty(response, 'status', { value: statusCode });
+}
+
+/** One character a byte. Those of one name are joined by `, `. */
+function headersOf(received: Dispatcher.ResponseData['headers']): Headers {
+  const headers = new Headers();
+  for (const [name, values = []] of Object.entries(received)) {
+    for (const value of [values].flat()) headers.append(name, value);
+  }
+  return headers;
+}
+
+function streamOf(body: Dispatcher.ResponseData['body']): ReadableStream<Uint8Array> {
+  const chunks: AsyncIterator<unknown> = body[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await chunks.next();
+        if (done === true) controller.close();
+        else if (value instanceof Uint8Array) controller.enqueue(value);
+      },
+      cancel() {
+        body.destroy();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}

@@ -1,0 +1,37 @@
+import type { ServiceTerms } from '../../subscription/request-policy.js';
+import { callbackPaths } from '../../reconcile/callback-paths.js';
+import type { CheckedServiceConfig } from '../config/service-config.js';
+import type { CheckedSecurity } from '../config/checks/security-checks.js';
+
+/** What a service's configuration and the runtime's options come to, for asking hubs. */
+export function termsOf(config: CheckedServiceConfig, security: CheckedSecurity, base: string): ServiceTerms {
+  const { secret, protocol, httpConfig, discoveryConfig, customParams, customHeaders } = config;
+  const { allowPrivateNetworks, allowInsecureSecret, defaultLeaseSeconds, maxLeaseSeconds, maxRenewalSeconds } =
+    security;
+  const { leaseSeconds, verifyTimeoutSeconds, maxAttempts, hubs, afterDenial, rotateSecret, rotateCallback } = config;
+  const { catchUp } = config.delivery;
+  return {
+    rules: {
+      leaseSeconds,
+      verifyTimeoutSeconds,
+      maxAttempts,
+      afterDenial,
+      rotateSecret,
+      rotateCallback,
+      hubs,
+      catchUp,
+      defaultLeaseSeconds,
+      maxLeaseSeconds,
+      maxRenewalSeconds,
+    },
+    secret,
+    protocol,
+    httpConfig,
+    discoveryConfig,
+    customParams,
+    customHeaders,
+    allowPrivateNetworks,
+    allowInsecureSecret,
+    ...callbackPaths(config, base),
+  };
+}

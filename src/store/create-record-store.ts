@@ -1,0 +1,104 @@
+import { StoreError, type WebSubError } from '../errors.js';
+import type { Urgency } from './lmdb/group-commit.js';
+import { idOfKey, kindPrefix, recordKey } from './record-key.js';
+import type { EntriesOptions, ExchangeResult, RecordKind, RecordStore } from './record-store.js';
+import { storeFailure } from './store-error.js';
+
+/** What a kind of store has to do, by key; its errors are its own. */
+export interface RecordBackend {
+  /** How it is named in messages and in the log: absolute, passwords masked. */
+  readonly location: string;
+  /** What must not appear in a message. */
+  readonly secrets: readonly string[];
+  readonly durable: boolean;
+  read(key: string): Promise<unknown>;
+  write(key: string, value: unknown): Promise<void>;
+  /** @param urgency `'soon'`: it may come along with the next write. */
+  remove(key: string, urgency?: Urgency): Promise<void>;
+  /** Every key that begins with the prefix, each with what reads its value (undefined: gone meanwhile). */
+  rows(prefix: string): AsyncIterable<BackendRow> | Iterable<BackendRow>;
+  /** Present where the store has transactions; an error thrown by `decide` aborts. */
+  readonly exchange?: (key: string, decide: (current: unknown) => ExchangeResult) => Promise<void>;
+  /** Why nothing can be read or written, where it is known without asking; undefined where nothing is. */
+  readonly problem?: () => string | undefined;
+  disconnect(): Promise<void>;
+}
+
+/** A row of a listing; a promise of its value where the store has to be waited for. */
+export type BackendRow = readonly [key: string, read: () => unknown];
+
+/** The records of a namespace in any store: keys, errors and closing, the same everywhere. */
+export function recordsIn(backend: RecordBackend, namespace: string): RecordStore {
+  const { location, secrets, exchange, problem } = backend;
+  let closing: Promise<void> | undefined;
+
+  const failure = (what: string, cause: unknown): WebSubError => storeFailure(`${what} in ${location}`, cause, secrets);
+
+  const attempt = async <T>(
+    done: string,
+    kind: RecordKind,
+    id: string,
+    act: (key: string) => Promise<T>,
+  ): Promise<T> => {
+    if (closing !== undefined) {
+      throw new StoreError(`The record ${kind} ${id} could not be ${done}: the store ${location} is closed.`);
+    }
+    const key = recordKey(namespace, kind, id);
+    try {
+      return await act(key);
+    } catch (cause) {
+      throw failure(`The record ${kind} ${id} could not be ${done}`, cause);
+    }
+  };
+
+  return {
+    location,
+    durable: backend.durable,
+    get: (kind, id) => attempt('read', kind, id, (key) => backend.read(key)),
+    set: (kind, id, value) => attempt('written', kind, id, (key) => backend.write(key, value)),
+    delete: (kind, id, urgency) => attempt('deleted', kind, id, (key) => backend.remove(key, urgency)),
+
+    ...(exchange && {
+      exchange: (kind, id, decide) => attempt('exchanged', kind, id, (key) => exchange(key, decide)),
+    }),
+
+    ...(problem && {
+      failure: () => {
+        const message = problem();
+        return message === undefined ? undefined : new StoreError(`The store ${location} cannot be used: ${message}.`);
+      },
+    }),
+
+    async *entries(kind: RecordKind, { onUnreadable }: EntriesOptions = {}) {
+      const prefix = kindPrefix(namespace, kind);
+      const unreadable: WebSubError[] = [];
+      try {
+        if (closing !== undefined) throw new StoreError(`The ${kind} records: the store ${location} is closed.`);
+        for await (const [key, read] of backend.rows(prefix)) {
+          const id = idOfKey(key, prefix);
+          let value: unknown;
+          try {
+            value = await read();
+          } catch (cause) {
+            const error = failure(`The record ${kind} ${id} could not be read`, cause);
+            if (onUnreadable === undefined) unreadable.push(error);
+            else onUnreadable(error);
+          }
+          if (value !== undefined) yield [id, value] as const;
+        }
+      } catch (cause) {
+        throw failure(`The ${kind} records could not be listed`, cause);
+      }
+      if (unreadable.length > 0) throw incomplete(kind, unreadable);
+    },
+
+    close: () => (closing ??= backend.disconnect()),
+  };
+}
+
+/** The error at the end of an enumeration that left records out. */
+export function incomplete(kind: RecordKind, unreadable: readonly WebSubError[]): StoreError {
+  const [first] = unreadable;
+  const others = unreadable.length === 1 ? '' : ` (and ${unreadable.length - 1} more ${kind} records)`;
+  return new StoreError(`${first?.message}${others}`, { cause: new AggregateError(unreadable) });
+}

@@ -1,0 +1,75 @@
+import type { Keyv } from 'keyv';
+import { decodePlain, encodePlain } from '../json-codec.js';
+import type { RecordBackend } from '../create-record-store.js';
+import { partedValues } from './multipart-texts.js';
+import { eachWithin, within } from '../timeout.js';
+
+/** A Keyv, and what Keyv does not say about the store behind it. */
+export interface TextStore {
+  readonly keyv: Keyv;
+  readonly location: string;
+  readonly secrets: readonly string[];
+  readonly durable: boolean;
+  /** The longest text one row may hold, in characters. */
+  readonly maxTextLength: number;
+  /** Every row whose key begins with the prefix: the key as given to Keyv, the value as Keyv wrote it. */
+  rows(prefix: string): AsyncIterable<readonly [key: string, raw: unknown]>;
+  /** Makes sure the store answers. */
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+}
+
+/**
+ * Records as text, with bytes as base64, in any Keyv; what is longer than a row may be is kept in parts.
+ *
+ * @param timeoutMs how long one operation may take.
+ */
+export function textRecords(store: TextStore, namespace: string, timeoutMs: number): RecordBackend {
+  const { keyv } = store;
+  const limited = <T>(promise: Promise<T>): Promise<T> => within(promise, timeoutMs);
+  const texts = partedValues(
+    {
+      get: async (key) => {
+        const value = await limited(keyv.get<unknown>(key));
+        return value === undefined ? undefined : textIn(value);
+      },
+      set: async (key, text) => {
+        if (!(await limited(keyv.set(key, text)))) throw new Error('the store did not take it');
+      },
+      delete: async (key) => {
+        await limited(keyv.delete(key));
+      },
+    },
+    namespace,
+    store.maxTextLength,
+  );
+
+  return {
+    location: store.location,
+    secrets: store.secrets,
+    durable: store.durable,
+    async read(key) {
+      const text = await texts.get(key);
+      return text === undefined ? undefined : decodePlain(text);
+    },
+    write: (key, value) => texts.set(key, encodePlain(value)),
+    remove: (key) => texts.delete(key),
+    async *rows(prefix) {
+      for await (const [key, raw] of eachWithin(store.rows(prefix), timeoutMs)) {
+        const read = async (): Promise<unknown> => {
+          if (raw === undefined || raw === null) return undefined;
+          const row: unknown = typeof raw === 'string' ? await keyv.deserializeData(raw) : raw;
+          const text = await texts.join(key, textIn(Object(row).value));
+          return text === undefined ? undefined : decodePlain(text);
+        };
+        yield [key, read] as const;
+      }
+    },
+    disconnect: () => store.disconnect(),
+  };
+}
+
+function textIn(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw new TypeError('what is stored there is not the text of a record');
+}

@@ -1,0 +1,52 @@
+import type { Keyv } from 'keyv';
+import { ConfigurationError } from '../../errors.js';
+import { type Logger, silentLogger } from '../../logger.js';
+import { listingOf } from './keyv-rows.js';
+import { redisClientOf, refuseEviction } from './redis-eviction.js';
+import type { TextStore } from './keyv-backend.js';
+
+/**
+ * A Keyv that the user made, as a store of texts. It stays theirs: it is not disconnected when the store is closed. Its
+ * errors are made to throw, or an outage would look like a record that is not there.
+ *
+ * @throws ConfigurationError for what cannot keep records: a `ttl`, or a storage adapter that cannot list its keys.
+ */
+export function givenKeyv(keyv: Keyv, logger: Logger = silentLogger): TextStore {
+  const adapter: unknown = keyv.store;
+  if (keyv.ttl !== undefined && keyv.ttl !== 0) {
+    throw new ConfigurationError(
+      `store: the Keyv has a ttl of ${keyv.ttl} ms, after which subscriptions would be forgotten; give it none.`,
+    );
+  }
+  const listing = listingOf(adapter);
+  if (listing === undefined) {
+    throw new ConfigurationError(
+      'store: the Keyv cannot be enumerated: its storage adapter has no iterator(). Use one that has, such as ' +
+        '@keyv/redis, @keyv/postgres, @keyv/mysql or @keyv/sqlite, or a URI.',
+    );
+  }
+  keyv.throwOnErrors = true;
+  // KeyvRedis swallows errors by an option of its own.
+  if (typeof adapter === 'object' && adapter !== null && 'throwOnErrors' in adapter) adapter.throwOnErrors = true;
+
+  const location = `a Keyv over ${Object(adapter).constructor.name}`;
+  return {
+    keyv,
+    location,
+    secrets: [],
+    durable: !(adapter instanceof Map),
+    maxTextLength: 30_000,
+    async *rows(prefix) {
+      const own = keyv.useKeyPrefix && keyv.namespace ? `${keyv.namespace}:` : '';
+      for await (const [key, raw] of listing(keyv.namespace)) {
+        if (key.startsWith(own + prefix)) yield [key.slice(own.length), raw];
+      }
+    },
+    async connect() {
+      await keyv.get('connected');
+      const redis = redisClientOf(adapter);
+      if (redis !== undefined) await refuseEviction(redis, location, logger);
+    },
+    disconnect: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,92 @@
+import { Keyv } from 'keyv';
+import type { Logger } from '../../logger.js';
+import type { FileProblem } from './file-watch.js';
+import { KeyvLmdb, type KeyvLmdbOptions } from './lmdb-adapter.js';
+import { prepareLmdbDirectory } from './lmdb-directory.js';
+import type { RecordBackend } from '../create-record-store.js';
+import { storeFailure } from '../store-error.js';
+
+/** Dependencies of an LMDB store. */
+export interface LmdbOptions {
+  /** Milliseconds a commit may take. */
+  readonly timeoutMs: number;
+  /** Hears when `data.mdb` is gone, replaced or cut off, and when it is back. */
+  readonly logger: Logger;
+}
+
+/**
+ * Records in an LMDB directory, which is created where there is none. Objects and bytes are passed through as they are.
+ *
+ * @param directory absolute path.
+ * @param location how the store is named in messages.
+ * @throws StoreError when the directory cannot be made, read or written.
+ */
+export function openLmdb(directory: string, location: string, { timeoutMs, logger }: LmdbOptions): RecordBackend {
+  const onProblem = (problem: FileProblem | undefined): void => {
+    if (problem === undefined) logger.warn({ store: location }, 'the store can be used again');
+    else logger.error({ store: location, refused: problem.refused }, `the store cannot be used: ${problem.message}`);
+  };
+  const adapter = openAdapter(directory, location, { timeoutMs, onProblem });
+  // Keyv neither prefixes keys nor serializes: it would turn bytes into text.
+  const keyv = new Keyv({
+    store: adapter,
+    namespace: undefined,
+    useKeyPrefix: false,
+    serialize: undefined,
+    deserialize: undefined,
+    throwOnErrors: true,
+  });
+
+  return {
+    location,
+    secrets: [],
+    durable: true,
+    read: async (key) => withoutBuffers(await keyv.get<unknown>(key)),
+    async write(key, value) {
+      await keyv.set(key, value);
+    },
+    async remove(key, urgency) {
+      // Keyv knows of no urgency.
+      if (urgency === 'soon') await adapter.deleteSoon(key);
+      else await keyv.delete(key);
+    },
+    *rows(prefix) {
+      // Past Keyv, which would take its time for each: a start reads all there are.
+      for (const key of adapter.keys(prefix)) yield [key, () => withoutBuffers(valueOf(adapter.payload(key)))] as const;
+    },
+    exchange: (key, decide) =>
+      adapter.exchange(key, (row) => {
+        const result = decide(withoutBuffers(valueOf(row)));
+        return typeof result === 'string' ? result : { set: { value: result.set } };
+      }),
+    problem: () => adapter.problem,
+    disconnect: () => keyv.disconnect(),
+  };
+}
+
+function openAdapter(directory: string, location: string, options: KeyvLmdbOptions): KeyvLmdb {
+  try {
+    prepareLmdbDirectory(directory);
+    return new KeyvLmdb(directory, options);
+  } catch (cause) {
+    throw storeFailure(`The store ${location} could not be opened`, cause);
+  }
+}
+
+/** The value in a row as Keyv writes it. */
+function valueOf(row: unknown): unknown {
+  return typeof row === 'object' && row !== null && 'value' in row ? row.value : undefined;
+}
+
+/** The value just decoded, with plain `Uint8Array`s where MessagePack makes `Buffer`s; changed in place. */
+function withoutBuffers(value: unknown): unknown {
+  if (Buffer.isBuffer(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (typeof value !== 'object' || value === null) return value;
+  for (const key of Object.keys(value)) {
+    const item: unknown = Reflect.get(value, key);
+    if (typeof item !== 'object' || item === null) continue;
+    const plain = withoutBuffers(item);
+    if (plain !== item) Reflect.set(value, key, plain);
+  }
+  return value;
+}

@@ -1,0 +1,52 @@
+import { array, assert, boolean, constant, double, integer, oneof, option, property, record } from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Seen } from '../../../src/delivery/dedupe/processed-version.js';
+import { SeenTable } from '../../../src/delivery/dedupe/processed-table.js';
+
+const time = double({ noNaN: true });
+const flag = boolean().map((isSet) => (isSet ? true : undefined));
+const key = integer({ min: 0, max: 30 }).map((number) => `digest ${number}`);
+const seen = record({
+  at: time,
+  version: oneof(constant(''), constant('a version')),
+  updated: option(time, { nil: undefined }),
+  deleted: flag,
+  isOld: flag,
+  notedAt: time,
+});
+
+test('it has what was set, in the order in which that was set last', () => {
+  const set = record({ type: constant('set' as const), key, seen });
+  const removal = record({ type: constant('delete' as const), key });
+  assert(
+    property(array(oneof(set, removal), { maxLength: 200 }), (steps) => {
+      const table = new SeenTable();
+      const model = new Map<string, Seen>();
+      for (const step of steps) {
+        model.delete(step.key);
+        if (step.type === 'delete') {
+          table.delete(step.key);
+        } else {
+          table.set(step.key, step.seen);
+          model.set(step.key, step.seen);
+        }
+        expect(table.keys()).toEqual([...model.keys()]);
+        expect(table.oldest()).toBe([...model.keys()][0]);
+        expect(table.size).toBe(model.size);
+      }
+      for (const [known, value] of model) expect([table.has(known), table.get(known)]).toEqual([true, value]);
+      expect([table.has('none'), table.get('none')]).toEqual([false, undefined]);
+    }),
+  );
+});
+
+test('it has room for more than a page of rows', () => {
+  const table = new SeenTable();
+  const keys = Array.from({ length: 10_000 }, (_, index) => `${index}`);
+  for (const [at, each] of keys.entries()) table.set(each, { at, version: each, notedAt: -at });
+  for (const each of keys.slice(0, 5_000)) table.delete(each);
+  for (const each of keys.slice(0, 5_000)) table.set(each, { at: 1, version: 'again', notedAt: 1 });
+  expect(table.keys()).toEqual([...keys.slice(5_000), ...keys.slice(0, 5_000)]);
+  expect(table.get('9999')).toMatchObject({ at: 9_999, version: '9999', notedAt: -9_999 });
+  expect(table.get('4999')).toMatchObject({ at: 1, version: 'again' });
+});

@@ -1,0 +1,182 @@
+import { CronJob, CronTime } from 'cron';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { embeddedEngine } from '../../src/engine/embedded-engine.js';
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('work that comes due is run once, each timetable with its own keys', () => {
+  let now = 0;
+  const engine = embeddedEngine({ now: () => now });
+  const run: string[] = [];
+  const subscriptions = engine.timetable((key) => run.push(`subscription ${key}`));
+  const events = engine.timetable((key) => run.push(`event ${key}`));
+  subscriptions.set('a', 10);
+  events.set('a', 20);
+  engine.tick();
+  expect(run).toEqual([]);
+  now = 10;
+  engine.tick();
+  engine.tick();
+  expect(run).toEqual(['subscription a']);
+  expect([subscriptions.size, events.size]).toEqual([0, 1]);
+  now = 20;
+  engine.tick();
+  expect(run).toEqual(['subscription a', 'event a']);
+});
+
+test('due work is looked for every second, from the start to the stop', () => {
+  const engine = embeddedEngine({ now: Date.now });
+  const run: string[] = [];
+  const due = engine.timetable((key) => run.push(key));
+  due.set('before the start', Date.now());
+  vi.advanceTimersByTime(5_000);
+  expect(run).toEqual([]);
+  engine.start();
+  vi.advanceTimersByTime(1_000);
+  expect(run).toEqual(['before the start']);
+  due.set('in ten seconds', Date.now() + 10_000);
+  vi.advanceTimersByTime(9_000);
+  expect(run).toHaveLength(1);
+  vi.advanceTimersByTime(2_000);
+  expect(run).toEqual(['before the start', 'in ten seconds']);
+  due.set('after the stop', Date.now() + 1_000);
+  engine.stop();
+  vi.advanceTimersByTime(60_000);
+  expect(run).toHaveLength(2);
+});
+
+test('what is run by a cron expression is run while the engine is', () => {
+  const engine = embeddedEngine({ now: Date.now });
+  const ran = vi.fn<() => void>();
+  engine.every('*/10 * * * * *', ran);
+  vi.advanceTimersByTime(60_000);
+  expect(ran).not.toHaveBeenCalled();
+  engine.start();
+  vi.advanceTimersByTime(60_000);
+  expect(ran).toHaveBeenCalledTimes(6);
+  engine.stop();
+  vi.advanceTimersByTime(60_000);
+  expect(ran).toHaveBeenCalledTimes(6);
+});
+
+test('work is done in turn', async () => {
+  const engine = embeddedEngine({ now: Date.now });
+  const done: number[] = [];
+  const first = engine.inTurn('a', async () => {
+    await Promise.resolve();
+    done.push(1);
+  });
+  await Promise.all([first, engine.inTurn('a', async () => void done.push(2))]);
+  expect(done).toEqual([1, 2]);
+});
+
+test('a start does not wait for cron, and a stop that comes sooner lets nothing begin', () => {
+  const made = vi.spyOn(CronJob, 'from');
+  const engine = embeddedEngine({ now: Date.now });
+  engine.every('* * * * * *', () => {});
+  engine.start();
+  engine.stop();
+  vi.advanceTimersByTime(60_000);
+  expect(made).not.toHaveBeenCalled();
+  engine.start();
+  expect(made).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(250);
+  expect(made).toHaveBeenCalledTimes(2);
+  engine.stop();
+  expect(vi.getTimerCount()).toBe(0);
+  made.mockRestore();
+});
+
+test('a moment that was missed is made up for, and nothing is written to the console', () => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const getTimeout = vi.spyOn(CronTime.prototype, 'getTimeout').mockReturnValueOnce(-1);
+  const engine = embeddedEngine({ now: Date.now });
+  const run: string[] = [];
+  engine.timetable((key) => run.push(key)).set('due', Date.now());
+  engine.start();
+  vi.advanceTimersByTime(251);
+  engine.stop();
+  expect(run).toEqual(['due']);
+  expect(warn).not.toHaveBeenCalled();
+  getTimeout.mockRestore();
+  warn.mockRestore();
+});
+
+test('a clock that was set back is noticed at the next tick, once, and not when it was put right by less than a second', () => {
+  let now = 100_000;
+  const engine = embeddedEngine({ now: () => now });
+  let noticed = 0;
+  engine.onSetBack(() => void (noticed += 1));
+  engine.tick();
+  now -= 900;
+  engine.tick();
+  expect(noticed).toBe(0);
+  now -= 50_000;
+  engine.tick();
+  engine.tick();
+  expect(noticed).toBe(1);
+  now += 86_400_000;
+  engine.tick();
+  expect(noticed).toBe(1);
+});
+
+test('work that throws keeps nothing else from being run, and is told of', () => {
+  const errors: unknown[] = [];
+  const run: string[] = [];
+  let now = 100_000;
+  const engine = embeddedEngine({ now: () => now, onError: (error) => errors.push(error) });
+  const due = engine.timetable((key) => {
+    run.push(key);
+    if (key !== 'c') throw new Error(key);
+  });
+  const later = engine.timetable((key) => run.push(key));
+  engine.onSetBack(() => {
+    throw new Error('set back');
+  });
+  for (const [at, key] of ['a', 'b', 'c'].entries()) due.set(key, at);
+  later.set('d', 0);
+  engine.tick();
+  expect(run).toEqual(['a', 'b', 'c', 'd']);
+  expect(errors).toEqual([new Error('a'), new Error('b')]);
+  now = 0;
+  engine.tick();
+  expect(errors.at(-1)).toEqual(new Error('set back'));
+});
+
+test('what a cron expression runs may throw: it is run again at the next turn', () => {
+  const errors: unknown[] = [];
+  const engine = embeddedEngine({ now: Date.now, onError: (error) => errors.push(error) });
+  engine.every('*/10 * * * * *', () => {
+    throw new Error('not now');
+  });
+  engine.start();
+  vi.advanceTimersByTime(30_500);
+  expect(errors).toEqual(Array.from({ length: 3 }, () => new Error('not now')));
+  engine.stop();
+});
+
+test('a next time that cannot be found is looked for again a minute later', () => {
+  const errors: unknown[] = [];
+  const engine = embeddedEngine({ now: Date.now, onError: (error) => errors.push(error) });
+  const ran = vi.fn<() => void>();
+  engine.every('*/10 * * * * *', ran);
+  engine.start();
+  vi.advanceTimersByTime(10_500);
+  expect(ran).toHaveBeenCalledTimes(1);
+  const getTimeout = vi.spyOn(CronTime.prototype, 'sendAt').mockImplementation(() => {
+    throw new Error('no such time');
+  });
+  vi.advanceTimersByTime(10_000);
+  getTimeout.mockRestore();
+  expect(errors).toContainEqual(new Error('no such time'));
+  const before = ran.mock.calls.length;
+  vi.advanceTimersByTime(120_000);
+  expect(ran.mock.calls.length).toBeGreaterThan(before);
+  engine.stop();
+});

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { Assembly, parcels } from '../../../src/feed/parse/batches.js';
+
+/** What another thread makes of a value. */
+function received(value: unknown, weight?: number): unknown {
+  const assembly = new Assembly();
+  for (const rows of parcels(value, weight)) assembly.add(structuredClone(rows));
+  return assembly.value;
+}
+
+/** Values in a parcel, containers counted. */
+function valuesIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 1;
+  return Object.values(value).reduce<number>((sum, member) => sum + valuesIn(member), 1);
+}
+
+describe('a value that is cut into parcels is put together as it was', () => {
+  test.each([
+    ['nothing', undefined],
+    ['a text', 'text'],
+    ['a date', new Date(0)],
+    ['an empty list', []],
+    ['lists in lists', [[[], [1, [2, [3]]]], {}, null, undefined]],
+    ['many members', Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`m${index}`, [index]]))],
+    [
+      'entries',
+      Array.from({ length: 50 }, (_, id) => ({ id, at: new Date(id), raw: { tags: [{ a: 1 }, { b: 'x' }] } })),
+    ],
+    ['a member named __proto__', JSON.parse('[{"__proto__":{"a":[1,2,3,4,5,6,7,8,9]},"b":1}]')],
+  ])('%s', (_what, value) => {
+    for (const weight of [1, 5, 100, undefined]) expect(received(value, weight)).toStrictEqual(value);
+  });
+
+  test('one that is nested as deep as it may be', () => {
+    let value: unknown = 'x'.repeat(10_000);
+    for (let depth = 0; depth < 512; depth += 1) value = [value, depth];
+    expect(received(value, 100)).toStrictEqual(value);
+  });
+});
+
+test('no parcel is large, wherever in the value the most is', () => {
+  const many = Array.from({ length: 20_000 }, (_, index) => ({ term: `t${index}` }));
+  const sizes = [...parcels([{ id: 1, raw: { categories: many } }, { id: 2 }])].map((rows) => valuesIn(rows));
+  expect(sizes.length).toBeGreaterThan(5);
+  expect(Math.max(...sizes)).toBeLessThan(20_000);
+});
+
+test('long texts do not come together in one parcel', () => {
+  const texts = Array.from({ length: 20 }, () => 'x'.repeat(200_000));
+  expect([...parcels(texts)].map(({ length }) => length)).toHaveLength(10);
+});

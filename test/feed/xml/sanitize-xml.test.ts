@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'vitest';
+import { safeXml } from '../../../src/feed/xml/sanitize-xml.js';
+
+describe('what feedsmith could be brought down with is taken out', () => {
+  test.each([
+    [
+      'what would be the length of a list',
+      '<a><length>9</length><x:LENGTH/></a>',
+      '<a><unread-length>9</unread-length><unread-x:LENGTH/></a>',
+    ],
+    ['instructions', '<a><?b "?>c<?d?></a>', '<a>c</a>'],
+    ['what follows the root', '<a/><b/>', '<a/>'],
+  ])('%s', (_what, xml, safe) => {
+    expect(safeXml(xml, 'atom')).toBe(safe);
+  });
+
+  test('the table of contents of RDF alone', () => {
+    const xml = '<a><items><li/></items></a>';
+    expect([safeXml(xml, 'rdf'), safeXml(xml, 'rss')]).toEqual(['<a><unread-items><li/></unread-items></a>', xml]);
+  });
+
+  test('authors of RSS that are longer than any is', () => {
+    const authorOf = (length: number, prefix = '') => `<a><${prefix}author>${'('.repeat(length)}</${prefix}author></a>`;
+    expect(safeXml(authorOf(1_000), 'rss')).toBe(authorOf(1_000, 'unread-'));
+    expect([safeXml(authorOf(100), 'rss'), safeXml(authorOf(1_000), 'atom')]).toEqual([authorOf(100), authorOf(1_000)]);
+  });
+});
+
+test('what is harmless stays as it is', () => {
+  const xml = `<feed a='b' length="1"><!-- <length> --><title>x &amp; &x;</title><![CDATA[<length>]]></feed>`;
+  expect(safeXml(xml, 'atom')).toBe(xml);
+});

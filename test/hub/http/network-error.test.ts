@@ -1,0 +1,15 @@
+import { describe, expect, it } from 'vitest';
+import { networkFailure } from '../../../src/hub/http/network-error.js';
+
+describe('what a network error says', () => {
+  it.each([
+    [new Error('no route'), 'no route'],
+    [new AggregateError([new Error('one'), new Error('two')]), 'one, two'],
+    [new AggregateError([], 'none'), 'none'],
+    [Object.assign(new Error(''), { code: 'ECONNRESET' }), 'ECONNRESET'],
+    [new TypeError(''), 'TypeError'],
+    ['text', 'text'],
+  ])('%s', (error, said) => {
+    expect(networkFailure(error)).toBe(said);
+  });
+});

@@ -1,0 +1,130 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { hubWords } from '../../../src/hub/redaction/hub-text.js';
+import { readingsOf } from '../../../src/hub/redaction/unescape.js';
+
+const RUN = 8;
+
+const SECRET = 'k3y-Of_the+Hub/77=é';
+const PART = 'Of_the+Hub';
+
+const hex = (text: string): string => Buffer.from(text, 'utf8').toString('hex');
+const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
+const base64url = (text: string): string => Buffer.from(text, 'utf8').toString('base64url');
+const eachPercentEncoded = (text: string): string => hex(text).replaceAll(/../g, '%$&');
+
+describe('a run of a secret', () => {
+  it.each([
+    ['as it is', PART],
+    ['in another case', PART.toLowerCase()],
+    ['in hex', hex(PART)],
+    ['in upper-case hex', hex(PART).toUpperCase()],
+    ['within longer hex', `${hex('xyz')}${hex(PART)}`.slice(3)],
+    ['percent-encoded', encodeURIComponent(PART)],
+    ['percent-encoded in lower case', encodeURIComponent(PART).toLowerCase()],
+    ['percent-encoded, each character', eachPercentEncoded(PART)],
+    ['percent-encoded in part', `${PART.slice(0, 4)}${eachPercentEncoded(PART.slice(4))}`],
+    ['percent-encoded twice', encodeURIComponent(eachPercentEncoded(PART))],
+    ['in JSON', `\\u004ff_the+Hub`],
+    ['in JSON in JSON', JSON.stringify(`\\u004ff_the+Hub`).slice(1, -1)],
+    ['in HTML', '&#79;f_the&#x2B;Hub'],
+    ['form-encoded', new URLSearchParams({ a: PART }).toString().slice(2)],
+  ])('is taken out: %s', (_name, written) => {
+    expect(hubWords([SECRET])(`you sent ${written}`)).toMatch(/^you sent \S{0,5}\[redacted\]$/);
+  });
+
+  it.each([base64, base64url])('is taken out of base64, wherever it stands in it', (encode) => {
+    for (const before of ['', 'x', 'xx', 'xxx']) {
+      const told = hubWords([SECRET])(`you sent ${encode(`${before}${SECRET}yyyy`)}`);
+      expect(told).toMatch(/^you sent [\w+/-]{0,5}\[redacted\][\w+/-]{0,7}=*$/);
+    }
+  });
+
+  it('of fewer than eight characters stays', () => {
+    const text = `words: ${PART.slice(0, 7)}, ${hex(PART).slice(0, 7)}, ${eachPercentEncoded(PART.slice(0, 7))}`;
+    expect(hubWords([SECRET])(text)).toBe(text);
+  });
+
+  it.each(['the hub is https://hub.example/websub/x', 'ask https://me.example.com/ again'])(
+    'is none where it is a part of a callback: %s',
+    (text) => {
+      expect(hubWords(['https://me.example.com/websub/0123456789abcdef'])(text)).toBe(text);
+    },
+  );
+
+  it('that control characters were written into is taken out', () => {
+    const words = hubWords(['one two three']);
+    expect(words('said: one\r\ntwo\u200bthree!')).toBe('said: [redacted]!');
+  });
+
+  it('is found in a long text of many escapes in no time', () => {
+    const words = hubWords(Array.from({ length: 20 }, (_, index) => `${index}-`.repeat(100)));
+    const text = '%25'.repeat(5_461);
+    const begun = performance.now();
+    expect(words(text).length).toBeLessThanOrEqual(1_025);
+    expect(performance.now() - begun).toBeLessThan(1_000);
+  });
+});
+
+describe('for any secret', () => {
+  const secrets = fc.oneof(
+    fc.string({ minLength: RUN, maxLength: 200, unit: 'grapheme-ascii' }),
+    fc.string({ minLength: RUN, maxLength: 60, unit: 'grapheme' }),
+    fc.uint8Array({ minLength: 16, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex')),
+  );
+  /** Where a part of the secret begins and ends, from 0 to 1. */
+  const part = fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }));
+  const plain = (text: string): string => text;
+  const encodings = fc.constantFrom(plain, hex, base64, base64url, encodeWhole, eachPercentEncoded);
+
+  function encodeWhole(text: string): string {
+    return encodeURIComponent(Buffer.from(text, 'utf8').toString('utf8'));
+  }
+
+  function pieceOf(secret: string, [from, to]: readonly [number, number]): string {
+    const start = Math.floor(from * Math.max(0, secret.length - RUN));
+    return secret.slice(start, start + RUN + Math.floor(to * (secret.length - start)));
+  }
+
+  function runsOf(form: string): readonly string[] {
+    return Array.from({ length: Math.max(0, form.length - RUN + 1) }, (_, at) => form.slice(at, at + RUN));
+  }
+
+  /** All that a text says, once it is read as a hub may have written it. */
+  function saidBy(text: string): string {
+    return readingsOf(text)
+      .map((reading) => reading.text)
+      .join('\n');
+  }
+
+  it('no run of eight characters of it survives, however encoded and within whatever', () => {
+    fc.assert(
+      fc.property(
+        secrets.filter((secret) => !/[\p{C}\s]|^https?:/u.test(secret)),
+        encodings,
+        part,
+        fc.string({ maxLength: 20 }),
+        fc.string({ maxLength: 20 }),
+        fc.string({ maxLength: 9 }),
+        (secret, encode, piece, before, after, prefix) => {
+          const sent = encode(`${prefix}${pieceOf(secret, piece)}${prefix}`);
+          const told = saidBy(hubWords([secret])(`${before}${sent}${after}`));
+          const forms = [secret, hex(secret), ...['', 'x', 'xx'].map((shift) => base64(shift + secret).slice(4, -4))];
+          const urlForms = forms.map((form) => form.replaceAll('+', '-').replaceAll('/', '_'));
+          expect([...forms, ...urlForms].flatMap(runsOf).filter((run) => told.includes(run))).toEqual([]);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('words of fewer than eight characters stay as they are', () => {
+    const word = fc.string({ minLength: 1, maxLength: 7, unit: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f') });
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 40 }), fc.stringMatching(/^[a-f]{8,100}$/), (words, secret) => {
+        const text = words.join(', ');
+        expect(hubWords([secret])(text)).toBe(text);
+      }),
+    );
+  });
+});

@@ -1,0 +1,445 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { ConfigurationError, SubscriptionInitiationError } from '../../../src/errors.js';
+import { sendHubRequest, type HubRequest, type HubRequestOptions } from '../../../src/hub/request/hub-request.js';
+import { closedPort, everyHostHere, rejection, startServer, status, type Answer } from '../../kit/recording-server.js';
+
+const asked: HubRequest = {
+  mode: 'subscribe',
+  topic: 'https://example.com/feed',
+  callback: 'https://me.example.com/websub/1',
+};
+
+const refusal = (hub: string, request: Partial<HubRequest> = {}, options: HubRequestOptions = {}): Promise<unknown> =>
+  rejection(sendHubRequest(hub, { ...asked, ...request }, options));
+
+/** The error a hub's answer leads to. */
+async function refusalBy(answer: Answer, request: Partial<HubRequest> = {}, options: HubRequestOptions = {}) {
+  await using server = await startServer(answer);
+  const error = await refusal(server.url, request, options);
+  return { error, hub: server.url, requests: server.requests };
+}
+
+describe('a request to a hub', () => {
+  it('S1 is a form with the parameters and headers asked for', async () => {
+    await using server = await startServer(status(202));
+    await sendHubRequest(
+      `${server.url}/hub?x=y`,
+      { ...asked, secret: 'secret', leaseSeconds: 60, customParams: { a: 'ü' }, customHeaders: { 'X-Own': '1' } },
+      { httpConfig: { headers: { 'X-All': '2', 'Content-Type': 'text/plain' }, auth: { bearer: 'token' } } },
+    );
+    expect(server.requests).toMatchObject([
+      {
+        method: 'POST',
+        path: '/hub?x=y',
+        headers: {
+          'content-type': 'application/x-www-form-urlencoded',
+          'x-own': '1',
+          'x-all': '2',
+          authorization: 'Bearer token',
+        },
+        body:
+          'hub.callback=https%3A%2F%2Fme.example.com%2Fwebsub%2F1&hub.mode=subscribe' +
+          '&hub.topic=https%3A%2F%2Fexample.com%2Ffeed&hub.lease_seconds=60&hub.secret=secret&a=%C3%BC',
+      },
+    ]);
+  });
+
+  it.each([200, 201, 202, 204])('S3 is accepted with %i', async (code) => {
+    await using server = await startServer(status(code, {}, code === 204 ? '' : 'warning: slow'));
+    expect(await sendHubRequest(server.url, asked)).toEqual({ hub: server.url, status: code, moved: false });
+  });
+
+  it('S3 is accepted as soon as the status says so, whatever becomes of the body', async () => {
+    await using server = await startServer((_request, response) => {
+      response.writeHead(202, { 'content-length': 100 }).write('beginning');
+      setImmediate(() => response.destroy());
+    });
+    expect(await sendHubRequest(server.url, asked)).toMatchObject({ status: 202 });
+  });
+
+  it.each([
+    [400, 'refused'],
+    [401, 'refused'],
+    [404, 'refused'],
+    [409, 'temporary'],
+    [422, 'temporary'],
+    [429, 'temporary'],
+    [500, 'temporary'],
+    [503, 'temporary'],
+    [300, 'refused'],
+    [305, 'refused'],
+  ] as const)('S3 that is answered %i is %s, asked once, with the hub named', async (code, reason) => {
+    const { error, hub, requests } = await refusalBy(status(code, { location: '/elsewhere' }, 'no\nway'));
+    expect(error).toBeInstanceOf(SubscriptionInitiationError);
+    expect(error).toMatchObject({
+      code: 'ERR_WEBSUB_INITIATION',
+      reason,
+      hub,
+      topic: asked.topic,
+      status: code,
+      message: `Cannot subscribe to ${asked.topic} at ${hub}: the hub answered ${code}: "no way"`,
+    });
+    expect(requests).toHaveLength(1);
+  });
+
+  it.each([301, 302, 303])('S3 that is answered %i is refused, with the Location named', async (code) => {
+    const { error, hub, requests } = await refusalBy(status(code, { location: '/elsewhere' }, 'moved'));
+    expect(error).toMatchObject({
+      reason: 'refused',
+      status: code,
+      message: expect.stringMatching(
+        `the hub answered ${code} with the Location ${hub}/elsewhere; only 307 and 308 are followed: "moved"$`,
+      ),
+    });
+    expect(requests).toHaveLength(1);
+  });
+
+  it.each([
+    [undefined, 'with no Location;'],
+    ['https://me:hush@hub.example.com/', 'with the Location https://hub.example.com/;'],
+    ['http://[', 'with the Location http://[;'],
+  ])('S3 that is answered 302 with the Location %s says so, without credentials', async (location, told) => {
+    const { error } = await refusalBy(status(302, location === undefined ? {} : { location }));
+    expect(error).toMatchObject({ reason: 'refused', message: expect.stringContaining(told) });
+    expect(String(error)).not.toContain('hush');
+  });
+
+  it('S6 says when it was for unsubscribing', async () => {
+    const { error, hub } = await refusalBy(status(400), { mode: 'unsubscribe' });
+    expect(error).toMatchObject({
+      message: `Cannot unsubscribe from ${asked.topic} at ${hub}: the hub answered 400`,
+    });
+  });
+
+  it("S3 has the hub's own text cut at 1 KiB in its error", async () => {
+    const { error } = await refusalBy(status(400, {}, 'x'.repeat(100_000)));
+    expect(error).toMatchObject({ message: expect.stringMatching(/: "x{1024}…"$/) });
+  });
+
+  it('S3 carries both forms of Retry-After', async () => {
+    const seconds = await refusalBy(status(429, { 'retry-after': '30' }));
+    expect(seconds.error).toMatchObject({ retryAfterSeconds: 30 });
+    const date = await refusalBy(
+      status(503, { 'retry-after': 'Sun, 06 Nov 1994 08:49:37 GMT' }),
+      {},
+      { now: () => Date.UTC(1994, 10, 6, 8, 48, 37) },
+    );
+    expect(date.error).toMatchObject({ retryAfterSeconds: 60 });
+    expect((await refusalBy(status(503))).error).toMatchObject({ retryAfterSeconds: undefined });
+  });
+
+  it('S3 that finds nobody is unreachable', async () => {
+    const hub = `http://127.0.0.1:${await closedPort()}`;
+    expect(await refusal(hub)).toMatchObject({
+      reason: 'unreachable',
+      hub,
+      status: undefined,
+      message: expect.stringMatching(/the hub could not be asked: connect ECONNREFUSED/),
+      cause: { code: 'ECONNREFUSED' },
+    });
+  });
+
+  it('S3 without an answer in time is unreachable', async () => {
+    const { error } = await refusalBy(() => {}, {}, { httpConfig: { timeoutMs: 50 } });
+    expect(error).toMatchObject({
+      reason: 'unreachable',
+      message: expect.stringMatching(/the hub could not be asked: no complete answer within 50 ms$/),
+    });
+  });
+
+  it('S3 is judged by its status when the text stalls', async () => {
+    const stalling: Answer = (_request, response) => void response.writeHead(400).write('beginning');
+    const { error } = await refusalBy(stalling, {}, { httpConfig: { timeoutMs: 300 } });
+    expect(error).toMatchObject({ reason: 'refused', message: expect.stringMatching(/answered 400: "beginning"$/) });
+  });
+
+  it("is given up with the caller's signal", async () => {
+    const controller = new AbortController();
+    const { error } = await refusalBy(() => controller.abort(new Error('stopping')), {}, { signal: controller.signal });
+    expect(error).toMatchObject({ reason: 'unreachable', cause: { message: 'stopping' } });
+  });
+
+  it('never shows the callback or its token that the hub echoes', async () => {
+    const token = 'LMJbBvNQ7l-6kZ_zcWdtT0';
+    const callback = `https://me.example.com/websub/${token}`;
+    const echo: Answer = ({ body }, response) =>
+      void response.writeHead(400).end(`${callback} ${body} /websub/${token} ${encodeURIComponent(callback)} is bad`);
+    const { error } = await refusalBy(echo, { callback });
+    expect(error).toMatchObject({ message: expect.stringMatching(/\[redacted\].* is bad/) });
+    expect(error).toMatchObject({ message: expect.not.stringContaining(token) });
+  });
+
+  it('never shows the callback in a URL that the hub redirects to', async () => {
+    const token = 'LMJbBvNQ7l-6kZ_zcWdtT0';
+    const callback = `https://me.example.com/websub/${token}`;
+    const location = `/?back=${encodeURIComponent(callback)}`;
+    const { error } = await refusalBy(status(307, { location }), { callback });
+    expect(error).toMatchObject({ message: expect.stringMatching(/maxRedirects.*\[redacted\]/) });
+    expect(error).toMatchObject({ message: expect.not.stringContaining(token) });
+  });
+
+  it.each([
+    ['secret', { secret: 's3cret+&' }, {}],
+    ['verify token', { verifyToken: 's3cret+&', protocol: 'pubsubhubbub-0.3' }, {}],
+    ['bearer token', {}, { auth: { bearer: 's3cret+&' } }],
+    ['password', {}, { auth: { username: 'me', password: 's3cret+&' } }],
+  ] as const)('never shows a %s that the hub echoes', async (_name, request, httpConfig) => {
+    const echo: Answer = ({ body, headers }, response) =>
+      void response.writeHead(400).end(`bad: ${body} ${headers.authorization ?? ''} s3cret+&`);
+    const { error } = await refusalBy(echo, request, { httpConfig });
+    expect(error).toMatchObject({ message: expect.stringContaining('[redacted]') });
+    expect(String(error)).not.toMatch(/s3cret|bWU6czNjcmV0KyY=/);
+  });
+});
+
+describe('a request that cannot be sent', () => {
+  it.each([
+    ['hub.example.com', {}, {}, 'hub "hub.example.com" is not an absolute URL'],
+    ['ws://hub.example.com', {}, {}, 'hub "ws://hub.example.com" is not an http or https URL'],
+    ['https://u:p@hub.example.com', {}, {}, 'hub "https://hub.example.com" carries a user name or password'],
+    ['https://hub.example.com/#', {}, {}, 'hub "https://hub.example.com/#" has a fragment'],
+    ['https://hub.example.com', { secret: 'x'.repeat(200) }, {}, 'secret is 200 bytes long'],
+    ['https://hub.example.com', {}, { maxRedirects: -1 }, 'httpConfig.maxRedirects -1 is not a whole number from 0'],
+    ['https://hub.example.com', {}, { timeoutMs: 0 }, 'httpConfig.timeoutMs 0 is not'],
+  ])('is a ConfigurationError: %s %j %j', async (hub, request, httpConfig, beginning) => {
+    const error = await refusal(hub, request, { httpConfig });
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect(error).toMatchObject({ message: expect.stringMatching(`^${beginning}`) });
+  });
+});
+
+describe('redirects', () => {
+  it('S3 307 and 308 keep method and body, and 308 alone moves the hub', async () => {
+    await using server = await startServer(({ path }, response) => {
+      const next = path === '/a' ? [308, '/b'] : path === '/b' ? [307, '/c'] : undefined;
+      if (next === undefined) response.writeHead(202).end();
+      else response.writeHead(Number(next[0]), { location: String(next[1]) }).end('moved');
+    });
+    const request = { ...asked, customHeaders: { 'x-own': '1' }, secret: 'secret' };
+    expect(await sendHubRequest(`${server.url}/a`, request)).toEqual({
+      hub: `${server.url}/b`,
+      status: 202,
+      moved: true,
+    });
+    expect(server.requests.map(({ method, path }) => [method, path])).toEqual([
+      ['POST', '/a'],
+      ['POST', '/b'],
+      ['POST', '/c'],
+    ]);
+    expect(new Set(server.requests.map(({ body }) => body)).size).toBe(1);
+    expect(server.requests[2]?.headers).toMatchObject({
+      'x-own': '1',
+      'content-type': 'application/x-www-form-urlencoded',
+    });
+  });
+
+  it('S3 that go round end after five', async () => {
+    const { error, hub, requests } = await refusalBy(status(307, { location: '/' }));
+    expect(error).toMatchObject({
+      reason: 'refused',
+      status: 307,
+      message: expect.stringContaining(
+        `${hub}/, where the hub redirects, answered 307 once more than httpConfig.maxRedirects (5) allows, to ${hub}/`,
+      ),
+    });
+    expect(requests).toHaveLength(6);
+  });
+
+  it('S3 without a Location are an error', async () => {
+    const { error } = await refusalBy(status(308));
+    expect(error).toMatchObject({
+      reason: 'refused',
+      message: expect.stringMatching(/the hub answered 308 without a Location that can be followed$/),
+    });
+  });
+
+  it('S3 count against the one time-out', async () => {
+    await using slow = await startServer(() => {});
+    const { error } = await refusalBy(status(307, { location: slow.url }), {}, { httpConfig: { timeoutMs: 200 } });
+    expect(error).toMatchObject({
+      reason: 'unreachable',
+      message: expect.stringContaining(`${slow.url}/, where the hub redirects, could not be asked: no complete answer`),
+    });
+  });
+
+  it('S5 to another http origin lose headers and credentials', async () => {
+    await using other = await startServer(status(202));
+    await using server = await startServer(status(308, { location: other.url }));
+    const request = { ...asked, customHeaders: { 'x-own': '1' } };
+    const httpConfig = { headers: { 'x-all': '2' }, auth: { bearer: 'token' } };
+    expect(await sendHubRequest(server.url, request, { httpConfig })).toMatchObject({ hub: `${other.url}/` });
+    expect(other.requests[0]?.body).toBe(server.requests[0]?.body);
+    const { headers } = other.requests[0] ?? {};
+    expect(headers).toMatchObject({ 'content-type': 'application/x-www-form-urlencoded' });
+    for (const name of ['x-own', 'x-all', 'authorization']) expect(headers).not.toHaveProperty(name);
+  });
+
+  it('S5 to another server on this machine take secret and parameters along, and no credentials', async () => {
+    await using other = await startServer(status(202));
+    await using server = await startServer(status(307, { location: other.url }));
+    const request = { ...asked, secret: 's3cret', customParams: { tenant: 'a' }, customHeaders: { cookie: 'a=b' } };
+    const withheld: string[] = [];
+    const onWithheld = (url: string): void => void withheld.push(url);
+    await sendHubRequest(server.url, request, {
+      httpConfig: { auth: { username: 'me', password: 'hush' } },
+      onWithheld,
+    });
+    expect(server.requests[0]?.headers).toMatchObject({ cookie: 'a=b', authorization: 'Basic bWU6aHVzaA==' });
+    expect(other.requests[0]?.body).toMatch(/hub\.secret=s3cret&tenant=a$/);
+    expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
+    expect(other.requests[0]?.headers).not.toHaveProperty('cookie');
+    expect(withheld).toEqual([`${other.url}/`]);
+  });
+
+  it('S5 that end at a 401 tell that no credentials were sent there', async () => {
+    await using other = await startServer(status(401, {}, 'who are you?'));
+    const { error, hub } = await refusalBy(
+      status(308, { location: other.url }),
+      {},
+      { httpConfig: { auth: { bearer: 'token' } } },
+    );
+    expect(error).toMatchObject({
+      message: expect.stringMatching(
+        `answered 401: "who are you\\?"\\. No credentials were sent there: they are for ${hub} only$`,
+      ),
+    });
+  });
+
+  it('S5 of a hub that a 308 led to before get no credentials either', async () => {
+    await using moved = await startServer(status(202));
+    const httpConfig = { auth: { bearer: 'token' }, headers: { 'x-all': '2' } };
+    await sendHubRequest(
+      moved.url,
+      { ...asked, customHeaders: { 'x-own': '1' } },
+      {
+        httpConfig,
+        credentialsFor: 'https://hub.example.com/',
+      },
+    );
+    for (const name of ['x-own', 'x-all', 'authorization']) {
+      expect(moved.requests[0]?.headers).not.toHaveProperty(name);
+    }
+  });
+});
+
+describe('a secret', async () => {
+  const secure = await startServer(
+    ({ path }, response) => {
+      if (path === '/') response.writeHead(202).end();
+      else response.writeHead(307, { location: decodeURIComponent(path.slice(1)) }).end();
+    },
+    { tls: true },
+  );
+  const plain = await startServer(status(202));
+  const dispatcher = everyHostHere({ http: plain.port, https: secure.port });
+  afterAll(async () => {
+    await dispatcher.destroy();
+    await secure[Symbol.asyncDispose]();
+    await plain[Symbol.asyncDispose]();
+  });
+  const request = { ...asked, secret: 's3cret', customHeaders: { 'x-own': '1' } };
+  const redirecting = (to: string): string => `https://hub.test/${encodeURIComponent(to)}`;
+
+  it('S5 is not sent over plain HTTP', async () => {
+    const error = await refusal('http://hub.test/', { secret: 's3cret' }, { httpConfig: { dispatcher } });
+    expect(error).toMatchObject({
+      reason: 'forbidden',
+      hub: 'http://hub.test/',
+      status: undefined,
+      message: expect.stringMatching(/plain HTTP.*Use an https hub.*security\.allowInsecureSecret$/),
+    });
+    expect(String(error)).not.toContain('s3cret');
+    expect(plain.requests).toHaveLength(0);
+  });
+
+  it('S5 is not sent on from https to plain HTTP', async () => {
+    const error = await refusal(redirecting('http://hub.test/'), { secret: 's3cret' }, { httpConfig: { dispatcher } });
+    expect(error).toMatchObject({ reason: 'forbidden', status: 307 });
+    expect(plain.requests).toHaveLength(0);
+  });
+
+  it('S5 goes over https to another origin, with custom parameters and without credentials', async () => {
+    const httpConfig = { dispatcher, auth: { bearer: 'token' }, headers: { cookie: 'a=b' } };
+    await sendHubRequest(
+      redirecting('https://other.test/'),
+      { ...request, customParams: { tenant: 'a' } },
+      { httpConfig },
+    );
+    expect(secure.requests.at(-2)?.headers).toMatchObject({
+      'x-own': '1',
+      authorization: 'Bearer token',
+      cookie: 'a=b',
+    });
+    expect(secure.requests.at(-1)).toMatchObject({ path: '/', headers: { host: 'other.test' } });
+    expect(secure.requests.at(-1)?.body).toMatch(/hub\.secret=s3cret&tenant=a$/);
+    for (const name of ['x-own', 'authorization', 'cookie']) {
+      expect(secure.requests.at(-1)?.headers).not.toHaveProperty(name);
+    }
+  });
+
+  it('S5 goes over plain HTTP where that is allowed', async () => {
+    const options = { httpConfig: { dispatcher }, allowInsecureSecret: true };
+    await sendHubRequest('http://hub.test/', request, options);
+    expect(plain.requests.at(-1)?.body).toContain('hub.secret=s3cret');
+  });
+
+  it('never shows further secrets of the grant, which the request does not carry', async () => {
+    const echo: Answer = (_request, response) => void response.writeHead(400).end('{"hub.secret":"an-older-s3cret"}');
+    const { error } = await refusalBy(echo, {}, { hidden: ['an-older-s3cret'] });
+    expect(error).toMatchObject({ message: expect.stringContaining('[redacted]') });
+    expect(String(error)).not.toContain('s3cret');
+  });
+
+  it('S3 a certificate that is not trusted is an unreachable hub', async () => {
+    const error = await refusal(secure.url, { secret: 's3cret' });
+    expect(error).toMatchObject({ reason: 'unreachable', message: expect.stringContaining('certificate') });
+  });
+});
+
+describe('a bearer token that a function gives', () => {
+  it('is asked for once a request, redirects included, and hidden from messages', async () => {
+    await using server = await startServer(({ path, headers }, response) => {
+      if (path === '/') response.writeHead(307, { location: '/b' }).end();
+      else response.writeHead(400).end(`bad: ${headers.authorization}`);
+    });
+    let calls = 0;
+    const bearer = (): string => `s3cret-${(calls += 1)}`;
+    const error = await refusal(server.url, {}, { httpConfig: { auth: { bearer } } });
+    expect(server.requests.map(({ headers }) => headers.authorization)).toEqual(['Bearer s3cret-1', 'Bearer s3cret-1']);
+    expect(error).toMatchObject({ message: expect.stringMatching(/answered 400: "bad: Bearer \[redacted\]"$/) });
+    await refusal(server.url, {}, { httpConfig: { auth: { bearer } } });
+    expect(calls).toBe(2);
+  });
+
+  it('is not asked for where it is not sent', async () => {
+    await using server = await startServer(status(202));
+    const bearer = (): string => {
+      throw new Error('not to be called');
+    };
+    const options = { httpConfig: { auth: { bearer } }, credentialsFor: 'https://hub.example.com/' };
+    expect(await sendHubRequest(server.url, asked, options)).toMatchObject({ status: 202 });
+  });
+
+  it.each<readonly [string, () => string | Promise<string>, string]>([
+    ['rejects', () => Promise.reject(new Error('no network')), 'failed: no network'],
+    [
+      'throws',
+      () => {
+        throw new Error('no key');
+      },
+      'failed: no key',
+    ],
+    ['hangs', () => new Promise(() => {}), 'failed: no complete answer within 100 ms'],
+    ['gives nothing', () => '', 'gave no token that a header can carry (not shown)'],
+    ['gives what no header can carry', () => 'to\nken', 'gave no token that a header can carry (not shown)'],
+  ])('leads to a failed attempt where it %s: nothing is sent', async (_how, bearer, told) => {
+    const { error, requests } = await refusalBy(status(202), {}, { httpConfig: { auth: { bearer }, timeoutMs: 100 } });
+    expect(error).toBeInstanceOf(SubscriptionInitiationError);
+    expect(error).toMatchObject({
+      reason: 'temporary',
+      status: undefined,
+      message: expect.stringContaining(`the hub was not asked: httpConfig.auth.bearer ${told}`),
+    });
+    expect(requests).toEqual([]);
+  });
+});

@@ -1,0 +1,103 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { Absence } from '../../../src/runtime/background/liveness.js';
+import { openStore } from '../../../src/store/open-store.js';
+import { FakeWorld } from '../../kit/fake-world.js';
+
+async function setUp() {
+  const world = new FakeWorld(1_000);
+  const store = await openStore('memory');
+  onTestFinished(() => store.close());
+  let behindSince: number | undefined;
+  const turns: (() => void)[] = [];
+  const away: number[] = [];
+  const open = (...services: readonly string[]): Absence =>
+    new Absence({
+      services: () => (services.length === 0 ? ['news'] : services),
+      onAway: (since) => void away.push(since),
+      store,
+      engine: { every: (_cronTime, run) => void turns.push(run) },
+      logger: world.logger,
+      now: () => world.now,
+      behindSince: () => behindSince,
+    });
+  const fallBehind = (since: number | undefined): void => void (behindSince = since);
+  /** As the next process reads it. */
+  const since = async (service = 'news'): Promise<number | undefined> => {
+    const next = open();
+    await next.load();
+    return next.since(service);
+  };
+  return { world, store, open, turns, away, since, fallBehind };
+}
+
+test('nobody was ever there', async () => {
+  const { since } = await setUp();
+  expect(await since()).toBeUndefined();
+});
+
+test('who was there was so until the last time it was noted', async () => {
+  const { world, open, turns, since } = await setUp();
+  const absence = open();
+  await absence.begin();
+  world.pass(60_000);
+  for (const turn of turns) turn();
+  await expect.poll(() => since()).toBe(61_000);
+  world.pass(60_000);
+  await absence.note();
+  expect(await since()).toBe(121_000);
+});
+
+test('what is not made up for yet is missing since then', async () => {
+  const { world, open, since, fallBehind } = await setUp();
+  const absence = open();
+  await absence.begin();
+  fallBehind(500);
+  world.pass(60_000);
+  await absence.note();
+  expect(await since()).toBe(500);
+});
+
+test('who has not begun was not there', async () => {
+  const { open, since } = await setUp();
+  await open().note();
+  expect(await since()).toBeUndefined();
+});
+
+test('a store that fails, or holds something else, is logged', async () => {
+  const { world, store, open, since } = await setUp();
+  await store.set('alive', 'runtime', { v: 99, data: {} });
+  expect(await since()).toBeUndefined();
+  expect(world.logged('is not known')).toMatchObject([{ level: 'error' }]);
+  const absence = open();
+  await absence.begin();
+  await store.close();
+  await absence.note();
+  expect(world.logged('could not be noted')).toMatchObject([{ level: 'warn' }]);
+});
+
+test('a service that a process leaves out is away, and the others are not', async () => {
+  const { world, open, since } = await setUp();
+  await open('news', 'other').begin();
+  world.pass(60_000);
+  const second = open('other');
+  await second.load();
+  await second.begin();
+  expect([await since('news'), await since('other'), await since('third')]).toEqual([1_000, 61_000, undefined]);
+});
+
+test('a process that stood still for more than three minutes was away', async () => {
+  const { world, open, turns, away } = await setUp();
+  await open().begin();
+  for (const pause of [60_000, 180_000, 181_000]) {
+    world.pass(pause);
+    for (const turn of turns) turn();
+  }
+  expect(away).toEqual([241_000]);
+});
+
+test('a clock that was set back has not been there yet', async () => {
+  const { world, open, since } = await setUp();
+  await open().begin();
+  world.pass(-500);
+  expect(await since()).toBe(500);
+});

@@ -1,0 +1,80 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { defineSubscriber, startService, SubscriberService } from '../../../src/index.js';
+import { nearHandlers } from '../../../src/runtime/config/misspelled-handlers.js';
+import { recordingLogger, type RecordedLine } from '../../kit/recording-logger.js';
+
+const onEventNotification = (): void => {};
+
+describe('methods that are nearly handlers', () => {
+  it.each([
+    ['one letter is missing', 'onSubscriptionVerfication', 'onSubscriptionVerification'],
+    ['there is a letter too many', 'onHubErrors', 'onHubError'],
+    ['three letters are wrong', 'onStartxyz', 'onStart'],
+    ['the case differs', 'onhuberror', 'onHubError'],
+    ['it does not begin with on', 'shutdown', 'onShutdown'],
+  ])('are found where %s', (_, method, handler) => {
+    expect(nearHandlers({ onEventNotification, [method]: () => {} })).toEqual([{ method, handler }]);
+  });
+
+  it('are found whether they are own, inherited, or fields, each once', () => {
+    class Base {
+      onHubErrors(): void {}
+    }
+    class Service extends Base {
+      readonly onShutdwn = (): void => {};
+      onEventNotification(): void {}
+      override onHubErrors(): void {}
+    }
+    expect(nearHandlers(new Service())).toEqual([
+      { method: 'onShutdwn', handler: 'onShutdown' },
+      { method: 'onHubErrors', handler: 'onHubError' },
+    ]);
+  });
+
+  it('are not handlers, methods four edits away, fields that are no function, or methods of Object', () => {
+    const onStart = (): void => {};
+    const onStartwxyz = (): void => {};
+    expect(nearHandlers({ onEventNotification, onStart, onStartwxyz, onHubErrors: 1 })).toEqual([]);
+  });
+
+  it('are fine where the service has the handler too', () => {
+    expect(nearHandlers({ onEventNotification, onStart: () => {}, onStarted: () => {} })).toEqual([]);
+  });
+
+  it('count where the handler is declared and undefined', () => {
+    const handlers = { onEventNotification, onStart: undefined, onStarted: () => {} };
+    expect(nearHandlers(handlers)).toEqual([{ method: 'onStarted', handler: 'onStart' }]);
+  });
+
+  it('are warned about once at start, each with its handler, and the service starts', async () => {
+    class Misspelled {
+      onEventNotification(): void {}
+      onHubErrors(): void {}
+      onShutdwn(): void {}
+    }
+    SubscriberService({ name: 'decorated' })(Misspelled);
+    const handlers = { onEventNotification, onStrat: () => {} };
+    const plain = defineSubscriber({ name: 'plain' }, handlers);
+    const logger = recordingLogger();
+    const runtime = await startService([Misspelled, plain], { port: 0, store: 'memory', logger, handleSignals: false });
+    onTestFinished(() => runtime.stop());
+    const isNear = ({ fields }: RecordedLine): boolean => 'handler' in fields;
+    expect(logger.lines.filter(isNear)).toEqual([
+      {
+        level: 'warn',
+        fields: { service: 'decorated', method: 'onHubErrors', handler: 'onHubError' },
+        message: 'the runtime does not call method onHubErrors: did you mean onHubError?',
+      },
+      {
+        level: 'warn',
+        fields: { service: 'decorated', method: 'onShutdwn', handler: 'onShutdown' },
+        message: 'the runtime does not call method onShutdwn: did you mean onShutdown?',
+      },
+      {
+        level: 'warn',
+        fields: { service: 'plain', method: 'onStrat', handler: 'onStart' },
+        message: 'the runtime does not call method onStrat: did you mean onStart?',
+      },
+    ]);
+  });
+});

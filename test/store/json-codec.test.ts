@@ -1,0 +1,61 @@
+import { deepStrictEqual } from 'node:assert';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { decodePlain, encodePlain } from '../../src/store/json-codec.js';
+
+const plain = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.constant(null),
+    fc.boolean(),
+    fc.double({ noDefaultInfinity: true, noNaN: true }).map((value) => value + 0),
+    fc.string({ unit: 'binary' }),
+    fc.uint8Array(),
+    fc.array(tie('value')),
+    fc.dictionary(
+      fc.oneof(fc.string(), fc.constantFrom('$bytes', '$$bytes', '__proto__', 'constructor')),
+      tie('value'),
+      {
+        noNullPrototype: true,
+      },
+    ),
+  ),
+})).value;
+
+describe('plain data as text', () => {
+  test('whatever is plain data comes back equal, from text in ASCII', () => {
+    fc.assert(
+      fc.property(plain, (value) => {
+        const text = encodePlain(value);
+        expect(Buffer.byteLength(text)).toBe(text.length);
+        deepStrictEqual(decodePlain(text), value);
+      }),
+    );
+  });
+
+  test('a property that is undefined is left out, and no value is null', () => {
+    expect(decodePlain(encodePlain({ a: undefined, b: 1 }))).toStrictEqual({ b: 1 });
+    expect(decodePlain(encodePlain(undefined))).toBeNull();
+  });
+
+  test('a view of a larger buffer is written as the view', () => {
+    expect(decodePlain(encodePlain(Buffer.from('abcdef').subarray(2, 4)))).toStrictEqual(new Uint8Array([99, 100]));
+  });
+
+  test.each([
+    [{ at: new Date(0) }, 'the value.at is a Date'],
+    [{ list: [new Map()] }, 'the value.list[0] is a Map'],
+    [[Number.NaN], 'the value[0] is NaN'],
+    [{ n: 1n }, 'the value.n is a bigint'],
+    [() => 1, 'the value is a function'],
+  ])('what is not plain data is refused by its path', (value, message) => {
+    expect(() => encodePlain(value)).toThrow(message);
+  });
+
+  test.each(['{', '{"$bytes": 1}', '{"$bytes": "AA", "other": 1}'])(
+    'text that was not written so (%s) is refused',
+    (text) => {
+      expect(() => decodePlain(text)).toThrow(/./);
+    },
+  );
+});

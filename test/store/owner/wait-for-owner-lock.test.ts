@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Keyv } from 'keyv';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { StoreError } from '../../../src/errors.js';
+import { openStore } from '../../../src/store/open-store.js';
+import { acquireOwner } from '../../../src/store/owner/owner-lock.js';
+import { encodeOwner } from '../../../src/store/owner/owner-record.js';
+import { thisProcess } from '../../../src/store/owner/process-identity.js';
+import type { RecordStore } from '../../../src/store/record-store.js';
+import { waitForOwner, type WaitOptions } from '../../../src/store/owner/wait-for-owner-lock.js';
+import { answers, mysql, postgres, redis } from '../../contract/servers.js';
+import { recordingLogger } from '../../kit/recording-logger.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { runFixture } from '../../kit/run-fixture.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'websub-wait-'));
+
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const mine = { now: Date.now, onLost: () => undefined };
+
+async function opened(uri: string | Keyv, namespace?: string): Promise<RecordStore> {
+  const store = await openStore(uri, { directory, namespace });
+  onTestFinished(async () => {
+    // A process that was killed leaves its record behind.
+    await store.delete('owner', 'runtime');
+    await store.close();
+  });
+  return store;
+}
+
+/** A wait for another process, and whether it has begun. */
+function waiting(store: RecordStore, waitMs: number) {
+  const logger = recordingLogger();
+  let begin = (): void => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const pause = (milliseconds: number): Promise<void> => {
+    begin();
+    return delay(milliseconds);
+  };
+  return { logger, begun, lock: waitForOwner(store, mine, { waitMs, logger, pause }) };
+}
+
+const STORES = [
+  { name: 'LMDB', uri: `lmdb://${directory}/owned`, isThere: true },
+  { name: redis.name, uri: redis.uri, isThere: await answers(redis) },
+  { name: postgres.name, uri: postgres.uri, isThere: await answers(postgres) },
+  { name: mysql.name, uri: mysql.uri, isThere: await answers(mysql) },
+];
+
+describe.each(STORES)('waiting for a store in $name that another process owns', ({ uri, isThere }) => {
+  const namespace = `websub-${randomBytes(6).toString('hex')}`;
+
+  test.runIf(isThere).each(['SIGTERM', 'SIGKILL'] as const)('ends when it is given up by %s', async (signal) => {
+    const { child, line, ended } = runFixture('own-store.ts', uri, namespace);
+    await line('owner: ');
+    const store = await opened(uri, namespace);
+    const { logger, begun, lock } = waiting(store, 30_000);
+    await begun;
+    expect(logger.lines).toEqual([
+      {
+        level: 'info',
+        fields: { store: store.location, ownerPid: child.pid, ownerHost: expect.stringMatching(/^\S+$/) },
+        message: expect.stringMatching(
+          new RegExp(`^the store is in use by process ${child.pid} on \\S+: waiting up to (30|29\\.9) s for it$`),
+        ),
+      },
+    ]);
+    child.kill(signal);
+    const acquired = await lock;
+    expect(acquired.owner.pid).toBe(process.pid);
+    await ended;
+    await acquired.release();
+  });
+
+  test.runIf(isThere)('that lives on is an error that says how long was waited', async () => {
+    const { child, line } = runFixture('own-store.ts', uri, namespace);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await line('owner: ');
+    const { lock } = waiting(await opened(uri, namespace), 300);
+    const error = await failureOf(lock);
+    expect(error).toBeInstanceOf(StoreError);
+    expect(error.message).toMatch(
+      new RegExp(
+        ` is in use by process ${child.pid} on \\S+, since .*Stop that one first, wait .* or give this one a store of its own.*\\. ` +
+          'It was not given up within 0\\.3 s \\(waitForStoreSeconds\\)\\.$',
+      ),
+    );
+  });
+});
+
+describe('waiting for a store', () => {
+  /** A store whose owner lives for so many milliseconds of a clock that only pauses move on. */
+  async function owned(waitMs: number, livesMs: number) {
+    const store = await opened(new Keyv());
+    let time = 0;
+    const elsewhere = { ...thisProcess(), host: 'other-host pid:[1]', pid: 7 };
+    await store.set(
+      'owner',
+      'runtime',
+      encodeOwner({ id: 'another', ...elsewhere, startedAt: 0, heartbeatAt: Date.now() }),
+    );
+    const logger = recordingLogger();
+    const pauses: number[] = [];
+    const wait: WaitOptions = {
+      waitMs,
+      logger,
+      elapsed: () => time,
+      pause: async (milliseconds) => {
+        pauses.push(milliseconds);
+        time += milliseconds;
+        if (time >= livesMs) await store.delete('owner', 'runtime');
+      },
+    };
+    return { store, logger, pauses, wait, now: () => time };
+  }
+
+  test('looks often enough to end within a quarter of a second', async () => {
+    const { store, pauses, wait, now } = await owned(10_000, 1_234);
+    const lock = await waitForOwner(store, { ...mine, settleMs: 0 }, wait);
+    await lock.release();
+    expect(now()).toBeLessThan(1_234 + 150);
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(100);
+  });
+
+  test('says so when it begins, and once a minute', async () => {
+    const { store, logger, wait } = await owned(600_000, 150_000);
+    const lock = await waitForOwner(store, { ...mine, settleMs: 0 }, wait);
+    await lock.release();
+    expect(logger.said('info')).toEqual([
+      'the store is in use by process 7 on other-host: waiting up to 600 s for it',
+      'the store is in use by process 7 on other-host: waiting up to 540 s for it',
+      'the store is in use by process 7 on other-host: waiting up to 480 s for it',
+    ]);
+  });
+
+  test('does not wait, nor say a word, without a time to wait for', async () => {
+    const { store, logger, pauses, wait } = await owned(0, 1_000);
+    const error = await failureOf(waitForOwner(store, mine, wait));
+    expect(error.message).toMatch(/is in use by process 7 on other-host.* can be had in \d+ s\.$/);
+    expect([pauses, logger.lines]).toEqual([[], []]);
+  });
+
+  test('tells of what else is wrong at once', async () => {
+    const { store, pauses, wait } = await owned(10_000, 10_000);
+    await store.set('owner', 'runtime', { v: 2, data: 'who knows' });
+    expect((await failureOf(waitForOwner(store, mine, wait))).message).toContain('The record owner has version 2');
+    expect(pauses).toEqual([]);
+  });
+
+  test('goes on where another process that waited got the store first', async () => {
+    const store = await opened('lmdb://shared-wait');
+    const first = await acquireOwner(store, mine);
+    const wait = { waitMs: 10_000, logger: recordingLogger() };
+    const others = [waitForOwner(store, mine, wait), waitForOwner(store, mine, wait)];
+    await first.release();
+    const second = await Promise.race(others);
+    await second.release();
+    const owners = (await Promise.all(others)).map(({ owner }) => owner.id);
+    expect(new Set([first.owner.id, ...owners]).size).toBe(3);
+    await Promise.all(others.map(async (each) => (await each).release()));
+  });
+});

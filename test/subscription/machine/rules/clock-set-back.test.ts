@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import { isScheduledByAnotherClock } from '../../../../src/subscription/machine/rules/clock-set-back.js';
+import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
+import { active, DAY, Life, verifying } from '../life.js';
+
+const soon = (life: Life): number => (dueAt(life.record) ?? Infinity) - life.now;
+
+describe('a clock that was set back by a day', () => {
+  test('L1 renews at once what was verified in what is the future now', () => {
+    const life = active().after(-DAY);
+    expect(isScheduledByAnotherClock(life.record, life)).toBe(true);
+    expect(life.due().asked).toEqual(['discover']);
+    life.discovered().requested({ requestId: 'r2' }).verified();
+    expect(isScheduledByAnotherClock(life.record, life)).toBe(false);
+    expect(life.grant.expiresAt).toBe(life.now + 10 * DAY);
+  });
+
+  test('L1 renews once, and where that fails again in good time', () => {
+    const life = active().due(-DAY).discovered().requested({ requestId: 'r1' }).unreachable();
+    expect(life.due().asked).toEqual([]);
+    expect(soon(life)).toBeLessThanOrEqual(3_600_000);
+  });
+
+  test('L2 gives a hub no longer to verify than it ever has', () => {
+    expect(verifying().due(-DAY).asked).toEqual(['tell failed']);
+  });
+
+  test('L2 S3 lets nothing wait for longer than a day', () => {
+    const life = verifying().unreachable(80_000).due(-DAY);
+    expect(life.asked).toEqual(['subscribe']);
+  });
+});
+
+describe('a clock that was set back by a day, after a denial', () => {
+  test('N1 has the hub asked what it means at once, not a day later', () => {
+    const life = active().after(DAY).denied().after(-DAY);
+    life.record = { ...life.record, lastError: undefined };
+    expect(isScheduledByAnotherClock(life.record, life)).toBe(true);
+    expect(life.due().asked).toContain('subscribe');
+    expect(isScheduledByAnotherClock(life.record, life)).toBe(false);
+  });
+
+  test('N1 takes the next denial for a new one, and no other one within the minute', () => {
+    const life = active().after(DAY).denied().after(-DAY).due();
+    const { record } = life;
+    expect(record.grants[0]?.deniedAt).toBe(life.now);
+    expect(life.denied('g1').record).toBe(record);
+    expect(life.after(60_000).denied('g1').asked).toEqual(['tell denied']);
+  });
+
+  test('N1 lets a question under the one callback wait for an hour at most', () => {
+    const life = new Life();
+    life.hasOneCallback = true;
+    life.apply({ type: 'wanted' }).discovered().requested().accepted().verified();
+    life
+      .after(2 * DAY)
+      .denied()
+      .due(90_000)
+      .requested({ requestId: 'r2' })
+      .accepted({ requestId: 'r2' })
+      .verified();
+    life.after(-DAY).due();
+    expect(life.grant.questionedAt).toBe(life.now);
+    life.discovered().requested({ requestId: 'r3' }).accepted({ requestId: 'r3' }).verified().denied();
+    expect(soon(life)).toBe(3_600_000);
+  });
+
+  test('V9 takes a verification for a late answer for no longer than ever', () => {
+    const life = verifying().accepted().due(60_000);
+    life.after(-DAY).due();
+    expect(life.grant.lateUntil).toBe(life.now + 600_000);
+  });
+});
+
+describe('a clock that was set back by two hours', () => {
+  test('V4 lets a shorter lease bring a renewal forward again after an hour', () => {
+    const life = active().after(DAY).verified('600');
+    expect(life.grant.broughtForwardAt).toBe(life.now);
+    life.after(-7_200_000).due();
+    expect(life.grant.broughtForwardAt).toBe(life.now);
+  });
+
+  test('N3 counts the hour without a hub error by the new clock', () => {
+    const life = active().hubError().after(-7_200_000).due();
+    expect(life.grant).toMatchObject({ hubErrorAt: life.now, grantedAt: life.now });
+    expect(isScheduledByAnotherClock(life.record, life)).toBe(false);
+  });
+});
+
+test('a clock that was put right by seconds changes nothing', () => {
+  const life = active().after(-30_000);
+  const { record } = life;
+  expect(isScheduledByAnotherClock(record, life)).toBe(false);
+  expect(life.due().record).toBe(record);
+});
+
+test('L3 a clock that was set forth renews what has come due by it, and no more', () => {
+  expect(active().due(DAY).asked).toEqual([]);
+  expect(active().due(9 * DAY).asked).toEqual(['discover']);
+});
+
+test('L2 a failure in what is the future now lets nothing wait for it, and once', () => {
+  const life = verifying().after(3_600_000).unreachable(3_600).due(-3_600_000);
+  expect(life.asked).toEqual(['subscribe']);
+  expect(life.record.lastError?.at).toBe(life.now);
+  expect(isScheduledByAnotherClock(life.record, life)).toBe(false);
+});

@@ -1,0 +1,464 @@
+import { describe, expect, test } from 'vitest';
+import { mayConfirm } from '../../../../src/subscription/machine/steps/on-verified.js';
+import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
+import { stateOf } from '../../../../src/subscription/machine/state.js';
+import { active, DAY, failure, HUB, SECOND_HUB, verifying, type Life } from '../life.js';
+
+const handlerRefuses = (life: Life, mode: 'subscribe' | 'unsubscribe'): Life =>
+  life.apply({ type: 'handler-refused', grantId: life.grant.id, mode, failure: failure('handler-refused') });
+
+const unsubscriptionVerified = (life: Life): Life =>
+  life.apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
+
+describe('a verification', () => {
+  test('V2 begins the lease when it comes, and plans the renewal', () => {
+    const life = verifying().accepted().after(5_000).verified('1000');
+    expect(life.grant).toMatchObject({
+      state: 'active',
+      leaseSeconds: 1_000,
+      verifiedAt: life.now,
+      expiresAt: life.now + 1_000_000,
+      renewsAt: life.now + 700_000,
+    });
+    expect(dueAt(life.record)).toBe(life.now + 700_000);
+  });
+
+  test.each([undefined, '-1', '0', 'soon'])('V2 with the lease %s has the one asked for', (given) => {
+    const life = verifying();
+    life.rules = { ...life.rules, leaseSeconds: 60 };
+    life.accepted().verified(given ?? '');
+    expect(life.asked).toEqual(['tell verified']);
+    expect(life.grant).toMatchObject({ leaseSeconds: 60, expiresAt: life.now + 60_000 });
+    expect(verifying().verified(given ?? '').grant.leaseSeconds).toBe(86_400);
+  });
+
+  test('V2 with a lease of ten years is renewed as with one of ten days', () => {
+    const life = verifying().accepted().verified('315360000');
+    expect(life.grant).toMatchObject({ leaseSeconds: 31_536_000, expiresAt: life.now + 365 * DAY });
+    expect(dueAt(life.record)).toBe(life.now + 8 * DAY);
+  });
+
+  test('V4 that nobody asked for does not put off a renewal that is tried again', () => {
+    const life = active()
+      .due(9 * DAY)
+      .discovered()
+      .requested()
+      .unreachable();
+    const again = dueAt(life.record);
+    expect(dueAt(life.verified('31536000').record)).toBe(again);
+  });
+
+  test('V4 that is late every time is the answer to the renewal all the same', () => {
+    const life = active()
+      .due(9 * DAY)
+      .discovered()
+      .requested()
+      .accepted()
+      .due(60_000);
+    expect(life.asked).toEqual(['tell failed']);
+    life.after(500).verified();
+    expect(life.asked).toEqual(['tell renewed']);
+    expect(life.grant).toMatchObject({ attempts: 0, nextAttemptAt: undefined });
+    expect(dueAt(life.record)).toBe(life.now + 8 * DAY);
+  });
+
+  test('V4 that nobody asked for puts off no renewal because one was late, hours ago', () => {
+    const life = active()
+      .due(9 * DAY)
+      .discovered()
+      .requested()
+      .accepted()
+      .due(60_000);
+    const again = dueAt(life.record);
+    expect(dueAt(life.after(3_600_000).verified().record)).toBe(again);
+  });
+
+  test('L2 that nobody asked for leaves the failures counted: what fails is not to be tried faster for it', () => {
+    const life = active()
+      .due(9 * DAY)
+      .discovered()
+      .requested()
+      .unreachable();
+    life.verified();
+    expect(life.grant.attempts).toBe(1);
+    expect(life.record.attempts).toBe(1);
+  });
+
+  test('V4 that comes after renewing was given up is the answer to it, while it is open', () => {
+    const gaveUp = (): Life => {
+      const life = active();
+      life.rules = { ...life.rules, maxAttempts: 1 };
+      return life
+        .due(9 * DAY)
+        .discovered()
+        .requested({ secret: 'another' })
+        .accepted()
+        .due(60_000);
+    };
+    expect(gaveUp().record.hold).toBe('gave-up');
+    const life = gaveUp().after(599_999).verified();
+    expect(life.record.hold).toBeUndefined();
+    expect(life.grant.secrets.at(-1)).toEqual({ value: 'another', role: 'current' });
+    expect(life.record.attempts).toBe(0);
+    expect(dueAt(life.record)).toBeGreaterThan(life.now + DAY);
+
+    const late = gaveUp().after(3_600_000).verified();
+    expect(late.record.hold).toBeUndefined();
+    expect(late.grant.secrets.at(-1)).toMatchObject({ value: 'another', role: 'pending' });
+    expect(late.record.attempts).toBe(1);
+    // The pending secret is only accepted for a day: the hub is asked before.
+    expect(dueAt(late.record)).toBeLessThan(late.now + DAY);
+  });
+
+  test('V4 is welcome after asking was given up', () => {
+    const life = verifying();
+    life.rules = { ...life.rules, maxAttempts: 1 };
+    life.due(60_000);
+    expect(life.record.hold).toBe('gave-up');
+    expect(life.verified().asked).toEqual(['tell verified']);
+    expect(life.record.hold).toBeUndefined();
+  });
+
+  test('V4 of a hub that was passed over is welcome while none has granted, and the other is dropped', () => {
+    const life = verifying(HUB, SECOND_HUB);
+    const { id } = life.grant;
+    for (let time = 0; time < 3; time += 1) {
+      life.accepted().due(60_000);
+      if (time < 2) life.due((dueAt(life.record) ?? 0) - life.now).requested();
+    }
+    expect(life.asked).toEqual(['tell failed', 'subscribe']);
+    life.requested().verified('600', id);
+    expect(life.record.grants.map(({ advertisedHub, state }) => [advertisedHub, state])).toEqual([[HUB, 'active']]);
+  });
+
+  test('V9 of a hub that refused was not asked for: it works, and the other hub is asked all the same', () => {
+    const life = verifying(HUB, SECOND_HUB);
+    const { id } = life.grant;
+    life.refused().requested();
+    const deadline = life.grant.pending?.deadline;
+    life.verified('600', id);
+    expect(stateOf(life.record)).toBe('active');
+    expect(life.grantAt(SECOND_HUB).pending?.deadline).toBe(deadline);
+    // Its hub is asked when it would be by its refusal.
+    expect(life.grantAt(HUB).nextAttemptAt).toBe(life.now + 90_000);
+    life.accepted().verified();
+    expect(life.record.grants.map(({ advertisedHub, state }) => [advertisedHub, state])).toEqual([
+      [HUB, 'unsubscribing'],
+      [SECOND_HUB, 'active'],
+    ]);
+  });
+
+  test('V1 of a hub that was passed over is refused when another has granted', () => {
+    const life = verifying(HUB, SECOND_HUB);
+    life.due(60_000).due(2_000).requested().verified();
+    expect(life.grant.advertisedHub).toBe(HUB);
+    const expired = life
+      .due(10 * DAY)
+      .discovered(SECOND_HUB, HUB)
+      .requested()
+      .verified();
+    const [old] = expired.record.grants;
+    expect(old).toMatchObject({ advertisedHub: HUB, state: 'unsubscribed', endedAt: life.now });
+    expect(mayConfirm(expired.record, expired.grantAt(HUB), 'subscribe', expired)).toBe(false);
+  });
+
+  test('V1 while another grant is being unsubscribed is refused', () => {
+    const life = verifying(HUB, SECOND_HUB).refused().requested().verified().unwanted('shutdown');
+    const failed = { ...life.grantAt(SECOND_HUB), id: 'other', state: 'failed' } as const;
+    const record = { ...life.record, grants: [...life.record.grants, failed] };
+    expect(mayConfirm(record, failed, 'subscribe', life)).toBe(false);
+  });
+
+  test('V3 of an unsubscription that is repeated is confirmed again, and changes nothing', () => {
+    const life = unsubscriptionVerified(active().unwanted('unsubscribed').requested());
+    const before = life.record;
+    expect(mayConfirm(life.record, life.grant, 'unsubscribe', life)).toBe(true);
+    expect(unsubscriptionVerified(life).record).toBe(before);
+  });
+});
+
+describe('V7 a handler that refuses a subscription', () => {
+  test('ends the asking, until it is retried', () => {
+    const life = handlerRefuses(verifying(HUB, SECOND_HUB), 'subscribe');
+    expect(stateOf(life.record)).toBe('failed');
+    expect(life.record).toMatchObject({ hold: 'handler-refused', lastError: { cause: 'handler-refused' } });
+    expect(dueAt(life.record)).toBeUndefined();
+    expect(life.apply({ type: 'wanted' }).asked).toEqual([]);
+    expect(mayConfirm(life.record, life.grant, 'subscribe', life)).toBe(false);
+    expect(life.apply({ type: 'retried' }).asked).toEqual(['discover']);
+  });
+
+  test('V6 of a renewal leaves the grant until its lease ends', () => {
+    const life = handlerRefuses(
+      active()
+        .due(9 * DAY)
+        .discovered()
+        .requested(),
+      'subscribe',
+    );
+    expect(life.grant).toMatchObject({ state: 'active', pending: undefined });
+    expect(life.due(DAY).asked).toEqual(['tell expired']);
+    expect(stateOf(life.record)).toBe('failed');
+  });
+
+  test.each(['unsubscribed', 'deleted'] as const)('does not make it wanted again that was %s meanwhile', (why) => {
+    const life = verifying();
+    const { id } = life.grant;
+    life.unwanted(why).apply({
+      type: 'handler-refused',
+      grantId: id,
+      mode: 'subscribe',
+      failure: failure('handler-refused'),
+    });
+    expect(life.record).toMatchObject({ desired: 'unsubscribed', hold: why });
+  });
+});
+
+describe('a handler that refuses an unsubscription', () => {
+  test('stays subscribed, and is renewed', () => {
+    const life = handlerRefuses(active().unwanted('unsubscribed').requested(), 'unsubscribe');
+    expect(life.record).toMatchObject({ desired: 'subscribed', hold: undefined });
+    expect(stateOf(life.record)).toBe('active');
+    expect(dueAt(life.record)).toBe(life.grant.renewsAt);
+  });
+
+  test('when it is too late changes nothing: the hub has let go', () => {
+    const life = unsubscriptionVerified(active().unwanted('unsubscribed').requested());
+    expect(stateOf(handlerRefuses(life, 'unsubscribe').record)).toBe('unsubscribed');
+  });
+
+  test('at a shutdown keeps what held the subscription', () => {
+    const life = handlerRefuses(
+      active()
+        .due(9 * DAY)
+        .discovered()
+        .requested(),
+      'subscribe',
+    );
+    life.unwanted('shutdown').requested();
+    expect(handlerRefuses(life, 'unsubscribe').record.hold).toBe('handler-refused');
+  });
+});
+
+describe('V9 a handler that refuses what nobody asked for', () => {
+  test.each([
+    ['while it works', () => active().after(DAY)],
+    ['while it waits after a failure', () => verifying().unreachable()],
+    ['when its lease ran out', () => active().due(11 * DAY)],
+    ['after a denial', () => active().denied()],
+  ])('changes nothing: %s', (_what, at) => {
+    const life = at();
+    const { record } = life;
+    expect(handlerRefuses(life, 'subscribe').record).toBe(record);
+    expect(life.asked).toEqual([]);
+  });
+
+  test('and ends the asking where it was asked for, also late', () => {
+    const life = handlerRefuses(verifying().accepted().due(60_000), 'subscribe');
+    expect(life.record.hold).toBe('handler-refused');
+  });
+});
+
+describe('V1 an answer to a verification', () => {
+  const confirmed = (): Life => {
+    const life = verifying().accepted();
+    return life.apply({ type: 'verified', grantId: life.grant.id, mode: 'subscribe', leaseSeconds: '864000' });
+  };
+
+  test('that has left lets the renewal be as it was planned', () => {
+    const life = confirmed().apply({ type: 'answered', grantId: 'g1' });
+    expect(life.grant).toMatchObject({ unanswered: undefined, nextAttemptAt: undefined });
+    expect(dueAt(life.record)).toBe(life.grant.renewsAt);
+    const { record } = life;
+    expect(life.apply({ type: 'answered', grantId: 'g1' }).record).toBe(record);
+  });
+
+  test('of which nothing is known has the hub asked again within a minute', () => {
+    expect(confirmed().due(60_000).asked).toEqual(['discover']);
+  });
+
+  test('that has left late does not put off what has begun meanwhile', () => {
+    const life = confirmed().due(60_000).discovered().requested({ requestId: 'r2' });
+    life.apply({ type: 'answered', grantId: 'g1' });
+    expect(life.grant.pending).toMatchObject({ id: 'r2' });
+  });
+});
+
+describe('V4 a verification that nobody asked for', () => {
+  const LEASE = 10 * DAY;
+
+  test('moves the expiry later by the lease granted at most, and does not put the renewal off', () => {
+    const life = active();
+    const { renewsAt } = life.grant;
+    life.after(3 * DAY).verified('31536000');
+    expect(life.asked).toEqual(['tell renewed']);
+    expect(life.grant).toMatchObject({ renewsAt, leaseSeconds: 864_000, expiresAt: life.now + LEASE });
+  });
+
+  test('never moves the expiry earlier', () => {
+    const life = active();
+    const { expiresAt } = life.grant;
+    for (const lease of ['1', '600', '0', 'x'])
+      expect(life.after(60_000).verified(lease).grant.expiresAt).toBe(expiresAt);
+  });
+
+  test('with a shorter lease brings the renewal forward', () => {
+    const life = active().after(DAY).verified('600');
+    expect(life.grant).toMatchObject({ renewsAt: life.now + 300_000, broughtForwardAt: life.now });
+  });
+
+  test.each(['1', '10', '600'])('with a lease of %s s, time and again, brings it forward once an hour', (lease) => {
+    const life = active().after(DAY);
+    const asked: number[] = [];
+    const end = life.now + 6 * 3_600_000;
+    while (life.now < end) {
+      life.after(1_000).verified(lease).due();
+      if (!life.asked.includes('discover')) continue;
+      asked.push(life.now);
+      life.discovered().requested().accepted().verified();
+    }
+    expect(asked.length).toBeLessThanOrEqual(6);
+    for (const [index, at] of asked.slice(1).entries()) expect(at - (asked[index] ?? 0)).toBeGreaterThan(3_590_000);
+  });
+
+  test('changes neither attempts nor secrets', () => {
+    const life = active()
+      .due(9 * DAY)
+      .discovered()
+      .requested({ secret: 'another' })
+      .unreachable()
+      .after(1_000);
+    const { secrets, attempts } = life.grant;
+    life.verified();
+    expect(life.grant).toMatchObject({ secrets, attempts });
+    expect(life.record).toMatchObject({ attempts: 1, lastError: { cause: 'unreachable' } });
+  });
+
+  test('is confirmed while it is wanted, and after a hub was given up', () => {
+    for (const life of [active(), verifying().unreachable(), active().due(11 * DAY)]) {
+      expect(mayConfirm(life.record, life.grant, 'subscribe', life)).toBe(true);
+    }
+    const life = active().unwanted('unsubscribed');
+    expect(mayConfirm(life.record, life.grant, 'subscribe', life)).toBe(false);
+  });
+
+  test('leaves no other grant', () => {
+    const life = verifying(HUB, SECOND_HUB)
+      .accepted()
+      .verified()
+      .due(9 * DAY)
+      .discovered(HUB, SECOND_HUB)
+      .requested()
+      .refused();
+    expect(life.asked).toEqual(['tell failed', 'subscribe']);
+    life.verified('864000', life.grantAt(HUB).id);
+    expect(life.record.grants).toHaveLength(2);
+  });
+});
+
+/** The grant whose hub the last event has asked. */
+const subscribes = ({ effects }: Life): string | undefined =>
+  effects.flatMap((effect) => (effect.type === 'request' && effect.mode === 'subscribe' ? effect.grantId : []))[0];
+
+describe('V9 a verification while the POST is open', () => {
+  const inPost = (...hubs: readonly string[]): Life => verifying(...hubs).verifiedInPost();
+
+  test('counts at once: active, told, its content accepted', () => {
+    const life = inPost();
+    expect(life.asked).toEqual(['tell verified']);
+    expect(stateOf(life.record)).toBe('active');
+    expect(life.grant).toMatchObject({ expiresAt: life.now + 10 * DAY, pending: { accepted: false, verified: true } });
+    life.accepted();
+    expect(life.asked).toEqual([]);
+    expect(life.grant).toMatchObject({ pending: undefined, attempts: 0, nextAttemptAt: undefined });
+    expect(life.grant.secrets).toEqual([{ value: 'a secret', role: 'current' }]);
+    expect(dueAt(life.record)).toBe(life.grant.renewsAt);
+  });
+
+  test.each(['unreachable', 'refused'] as const)(
+    'and a POST that is %s leaves the grant, and has the hub asked again',
+    (how) => {
+      const life = inPost()[how]();
+      expect(life.asked).toEqual(['tell failed']);
+      expect(stateOf(life.record)).toBe('active');
+      expect(life.record).toMatchObject({ attempts: 1, grants: [{ attempts: 1, pending: undefined }] });
+      expect(dueAt(life.record)).toBe(life.now + (how === 'refused' ? 90_000 : 1_000));
+    },
+  );
+
+  test('and a POST that is not answered by the deadline does, too', () => {
+    const life = inPost().due(60_000);
+    expect(life.asked).toEqual(['tell failed']);
+    expect(life.record.lastError).toMatchObject({ cause: 'unreachable' });
+    expect(life.record.lastError?.message).toContain('did not answer the request');
+    expect(dueAt(life.record)).toBe(life.now + 1_000);
+  });
+
+  test('whose answer is noted after the POST has failed does not put the next try off', () => {
+    const life = verifying();
+    life.apply({ type: 'verified', grantId: 'g1', mode: 'subscribe', leaseSeconds: '864000' }).unreachable();
+    life.apply({ type: 'answered', grantId: 'g1' });
+    expect(dueAt(life.record)).toBe(life.now + 1_000);
+  });
+
+  test('by a stranger while the hub is down changes nothing in what is asked', () => {
+    const asked = (isForged: boolean, hubs: readonly string[]): readonly string[] => {
+      const life = verifying(...hubs);
+      const log: string[] = [];
+      for (let time = 0; time < 6; time += 1) {
+        const { id, advertisedHub } = life.record.grants.find(({ pending }) => pending?.id === 'r1') ?? life.grant;
+        if (isForged) life.verifiedInPost('31536000', id);
+        life.apply({ type: 'unreachable', grantId: id, requestId: 'r1', failure: failure('unreachable', life.now) });
+        log.push(`${advertisedHub} ${life.now}`);
+        let asked = subscribes(life);
+        if (isForged) life.verifiedInPost('31536000', id);
+        for (let step = 0; step < 5 && asked === undefined; step += 1) {
+          life.due(Math.max(0, (dueAt(life.record) ?? 0) - life.now));
+          if (life.asked.includes('discover')) life.discovered(...hubs);
+          asked = subscribes(life);
+        }
+        life.requested({ grantId: asked ?? 'none' });
+      }
+      return log;
+    };
+    expect(asked(true, [HUB])).toEqual(asked(false, [HUB]));
+    // The next advertised hub is asked as soon; the first one goes on being asked by its own backoff.
+    const both = [HUB, SECOND_HUB];
+    expect(asked(true, both).slice(0, 4)).toEqual(asked(false, both).slice(0, 4));
+  });
+
+  test('with a lease that ends before the POST does is waited for again, and asked again', () => {
+    const life = verifying().verifiedInPost('1').due(10_000);
+    expect(life.asked).toEqual(['tell expired', 'catch up']);
+    life.accepted();
+    expect(life.grant).toMatchObject({ state: 'expired', pending: { accepted: true } });
+    expect(life.due((dueAt(life.record) ?? Infinity) - life.now).asked).toEqual(['tell failed']);
+    expect(dueAt(life.record)).toBe(life.now + 1_000);
+  });
+
+  test('of a renewal plans the next one by the new lease', () => {
+    const life = active()
+      .due(8 * DAY)
+      .discovered(HUB)
+      .requested()
+      .verifiedInPost('864000')
+      .accepted();
+    expect(life.grant).toMatchObject({ state: 'active', expiresAt: life.now + 10 * DAY });
+    expect(life.grant.renewsAt).toBeGreaterThan(life.now + 7 * DAY);
+    expect(dueAt(life.record)).toBe(life.grant.renewsAt);
+  });
+
+  test('leaves no other grant before the POST has ended', () => {
+    const life = active()
+      .due(8 * DAY)
+      .discovered(SECOND_HUB)
+      .requested()
+      .verifiedInPost();
+    expect(life.record.grants.map(({ state }) => state)).toEqual(['active', 'active']);
+    expect(life.accepted().asked).toEqual(['unsubscribe']);
+  });
+
+  test('L4 has the hub asked again where the process ended before the POST did', () => {
+    expect(inPost().apply({ type: 'wanted' }).asked).toEqual(['subscribe']);
+  });
+});

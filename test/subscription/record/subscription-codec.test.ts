@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+import { StoreError } from '../../../src/errors.js';
+import { subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
+import { readStored, writeStored } from '../../../src/subscription/record/subscription-codec.js';
+import { active } from '../machine/life.js';
+
+const STATS = { received: 0, rejected: 0, delivered: 0, failed: 0 };
+const SHOWN = { ...STATS, refused: 0, duplicates: 0, missed: 0 };
+
+/** What is read after `change` was written with a subscription. */
+const readWith = (change: object) =>
+  readStored('s', writeStored({ record: { ...active().record, ...change }, stats: STATS })).record;
+
+describe('a stored subscription', () => {
+  test('without metadata, as earlier versions wrote it, is read and has none', () => {
+    const record = readWith({});
+    expect(record.metadata).toBeUndefined();
+    expect('metadata' in subscriptionSnapshot(record, SHOWN)).toBe(false);
+  });
+
+  test('is read with its metadata', () => {
+    expect(readWith({ metadata: { customer: '7' } }).metadata).toEqual({ customer: '7' });
+  });
+
+  test('is read with its own custom parameters', () => {
+    expect(readWith({ overrides: { customParams: { key: 'k' } } }).overrides).toEqual({ customParams: { key: 'k' } });
+    expect(readWith({ overrides: { leaseSeconds: 60 } }).overrides).toEqual({ leaseSeconds: 60 });
+  });
+
+  test.each([
+    [{ overrides: { customParams: 'text' } }],
+    [{ overrides: { customParams: { key: 7 } } }],
+    [{ metadata: 'text' }],
+    [{ metadata: ['a'] }],
+    [{ metadata: null }],
+    [{ metadata: { customer: 7 } }],
+  ])('is corrupt with %j', (change) => {
+    expect(() => readWith(change)).toThrow(StoreError);
+  });
+});
