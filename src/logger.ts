@@ -22,7 +22,7 @@ export abstract class Logger {
 }
 
 /** Whether to make debug lines. Costs no more than the logger's own answer. */
-export function logsDebug(logger: Logger): boolean {
+export function shouldLogDebug(logger: Logger): boolean {
   return logger.isLevelEnabled === undefined || logger.isLevelEnabled('debug');
 }
 
@@ -36,12 +36,13 @@ export const KIND: unique symbol = Symbol('kind');
  * A logger that throws nothing at whoever logs: pino throws at an error that is frozen or cannot be read, and any logger may
  * where its disk is full. What cannot be logged as it is, is put in words.
  */
-export function unfailing(logger: Logger): Logger {
+export function safeLogger(logger: Logger): Logger {
   const lineOf =
     (level: Level): LogLine =>
     (fields: object | string, message?: string): void => {
-      if (typeof fields === 'string') isDone(() => logger[level](fields));
-      else if (!isDone(() => logger[level](fields, message))) isDone(() => logger[level](inWords(fields), message));
+      if (typeof fields === 'string') succeeds(() => logger[level](fields));
+      else if (!succeeds(() => logger[level](fields, message)))
+        succeeds(() => logger[level](asStrings(fields), message));
     };
   return {
     debug: lineOf('debug'),
@@ -63,7 +64,7 @@ function isDebugEnabled(logger: Logger): boolean {
   }
 }
 
-function isDone(act: () => unknown): boolean {
+function succeeds(act: () => unknown): boolean {
   try {
     const result = act();
     // A method that is `async` fails later: nobody else handles that.
@@ -74,11 +75,11 @@ function isDone(act: () => unknown): boolean {
   }
 }
 
-function inWords(fields: object): object {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, wordsOf(value)]));
+function asStrings(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, toText(value)]));
 }
 
-function wordsOf(value: unknown): string {
+function toText(value: unknown): string {
   try {
     return String(value);
   } catch {
@@ -89,14 +90,14 @@ function wordsOf(value: unknown): string {
 /** The levels of a logger. */
 type Level = Exclude<keyof Logger, 'isLevelEnabled'>;
 
-const nothing: LogLine = () => {};
+const noop: LogLine = () => {};
 
 /** The logger behind `logger: false`. */
 export const silentLogger: Logger = {
-  debug: nothing,
-  info: nothing,
-  warn: nothing,
-  error: nothing,
-  fatal: nothing,
+  debug: noop,
+  info: noop,
+  warn: noop,
+  error: noop,
+  fatal: noop,
   isLevelEnabled: () => false,
 };

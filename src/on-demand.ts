@@ -50,7 +50,7 @@ export type PackageName = keyof Packages;
 
 type Require = ReturnType<typeof createRequire>;
 
-const load = packageLoader(import.meta.url);
+const loadPackage = packageLoader(import.meta.url);
 
 /**
  * A dependency, loaded when it is first asked for, so that a start does not wait for what it does not use. A runtime loads
@@ -61,7 +61,7 @@ const load = packageLoader(import.meta.url);
  */
 export function onDemand<Name extends PackageName>(name: Name): Packages[Name] {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what `require` returns has no type.
-  return load(name) as Packages[Name];
+  return loadPackage(name) as Packages[Name];
 }
 
 /**
@@ -73,21 +73,22 @@ export function packageLoader(file: string): (name: string) => unknown {
   const folder = dirname(file.startsWith('file:') ? fileURLToPath(file) : file);
   const loaded = new Map<string, unknown>();
   return (name) => {
-    if (!loaded.has(name)) loaded.set(name, loadFresh(require, folder, name));
+    if (!loaded.has(name)) loaded.set(name, requireFresh(require, folder, name));
     return loaded.get(name);
   };
 }
 
-function loadFresh(require: Require, folder: string, name: string): unknown {
-  const before = new Set(Object.keys(require.cache));
+function requireFresh(require: Require, folder: string, name: string): unknown {
+  const loadedBefore = new Set(Object.keys(require.cache));
   try {
     const builtIn = join(folder, 'packages', `${name}.cjs`);
-    if (name in BUILT_IN && isThere(builtIn)) return require(builtIn);
+    if (name in BUILT_IN && fileExists(builtIn)) return require(builtIn);
     if (!isBuiltin(name)) checkInstalled(require, name);
     return require(name);
   } catch (cause) {
     // Files that did load may hold on to a file that did not.
-    for (const path of Object.keys(require.cache)) if (!before.has(path)) Reflect.deleteProperty(require.cache, path);
+    for (const path of Object.keys(require.cache))
+      if (!loadedBefore.has(path)) Reflect.deleteProperty(require.cache, path);
     const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause);
     throw new Error(
       `The package ${name}, which websub-subscriber needs, could not be loaded: ${reason}. ` +
@@ -105,13 +106,13 @@ function checkInstalled(require: Require, name: string): void {
   const [first = '', second = ''] = name.split('/');
   const folder = first.startsWith('@') ? join(first, second) : first;
   const places = require.resolve.paths(name) ?? [];
-  if (places.some((modules) => isThere(join(modules, folder, 'package.json')))) return;
+  if (places.some((modules) => fileExists(join(modules, folder, 'package.json')))) return;
   // Yarn's Plug'n'Play finds packages without such a folder.
   if (process.versions['pnp'] === undefined) throw new Error(`Cannot find module '${name}'`);
 }
 
 /** @throws the file system's error for a file that may be there but cannot be opened. */
-function isThere(path: string): boolean {
+function fileExists(path: string): boolean {
   try {
     closeSync(openSync(path, 'r'));
     return true;

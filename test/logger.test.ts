@@ -1,10 +1,10 @@
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { logsDebug, silentLogger, unfailing, type Logger } from '../src/logger.js';
+import { shouldLogDebug, silentLogger, safeLogger, type Logger } from '../src/logger.js';
 import { throws } from './kit/news-service.js';
 
 function pinoInto(lines: unknown[]): Logger {
-  return unfailing(pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) }));
+  return safeLogger(pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) }));
 }
 
 test('a logger gets what it is given, as it is', () => {
@@ -13,7 +13,7 @@ test('a logger gets what it is given, as it is', () => {
     (level: string) =>
     (...given: unknown[]): void =>
       void calls.push([level, ...given]);
-  const logger = unfailing({
+  const logger = safeLogger({
     debug: line('debug'),
     info: line('info'),
     warn: line('warn'),
@@ -53,7 +53,7 @@ test.each<[string, unknown, string]>([
 
 test('a logger that takes nothing, as on a full disk, is no reason to fail', () => {
   const full = (): never => throws(new Error('ENOSPC: no space left on device, write'));
-  const logger = unfailing({ debug: full, info: full, warn: full, error: full, fatal: full });
+  const logger = safeLogger({ debug: full, info: full, warn: full, error: full, fatal: full });
   expect(() => logger.error({ err: new Error('no') }, 'lost')).not.toThrow();
   expect(() => logger.info('lost')).not.toThrow();
 });
@@ -64,7 +64,7 @@ test('a logger whose methods are asynchronous may fail later: nobody hears of it
   process.on('unhandledRejection', onRejection);
   onTestFinished(() => void process.off('unhandledRejection', onRejection));
   const failing = (): unknown => Promise.reject(new Error('the disk is full'));
-  const logger = unfailing({ debug: failing, info: failing, warn: failing, error: failing, fatal: failing });
+  const logger = safeLogger({ debug: failing, info: failing, warn: failing, error: failing, fatal: failing });
   logger.error({ a: 1 }, 'what');
   logger.info('what');
   await new Promise(setImmediate);
@@ -78,11 +78,13 @@ test.each<[string, object, boolean]>([
   ['fails when it is asked', { isLevelEnabled: () => throws(new Error('no')) }, true],
   ['has something else of that name', { isLevelEnabled: 30 }, true],
 ])('debug lines are made unless the logger %s (%j)', (_what, given, isOn) => {
-  expect(logsDebug(unfailing(Object.assign(pino({ level: 'info' }), { isLevelEnabled: undefined }, given)))).toBe(isOn);
+  expect(shouldLogDebug(safeLogger(Object.assign(pino({ level: 'info' }), { isLevelEnabled: undefined }, given)))).toBe(
+    isOn,
+  );
 });
 
 test('pino says by its level whether debug lines are made, and no logger makes none', () => {
-  expect(logsDebug(unfailing(pino({ level: 'info' })))).toBe(false);
-  expect(logsDebug(unfailing(pino({ level: 'debug' })))).toBe(true);
-  expect(logsDebug(silentLogger)).toBe(false);
+  expect(shouldLogDebug(safeLogger(pino({ level: 'info' })))).toBe(false);
+  expect(shouldLogDebug(safeLogger(pino({ level: 'debug' })))).toBe(true);
+  expect(shouldLogDebug(silentLogger)).toBe(false);
 });

@@ -3,7 +3,7 @@ import type { SubscriberClass } from '../runtime/subscriber-runtime.js';
 import { inheritedMetadata, ownMetadata } from '../runtime/services/reflect.js';
 
 /** What a compiler emits for types that are no class at run time, and for plain values. */
-const NO_CLASSES = new Set<unknown>([
+const NOT_INJECTABLE = new Set<unknown>([
   Object,
   String,
   Number,
@@ -36,7 +36,7 @@ export function checkConstructorParameters(
   }
   const types = parameterTypes(target);
   for (let index = 0; index < Math.max(expected, types.length); index += 1) {
-    if (!NO_CLASSES.has(types[index])) continue;
+    if (!NOT_INJECTABLE.has(types[index])) continue;
     throw new ConfigurationError(
       `Service "${service}": nothing says what to inject as its constructor's argument ${index + 1}: ${reason(types, index)}. ` +
         'Name all arguments in order, such as `inject: [Logger, Archive]`, or compile with experimentalDecorators and ' +

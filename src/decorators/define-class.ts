@@ -11,7 +11,7 @@ import { checkConstructorParameters } from './constructor-parameters.js';
  * @throws ConfigurationError when the configuration is wrong, the class has no name, or nothing says what to construct
  *   it with.
  */
-export function declareClass(target: SubscriberClass, config: SubscriberServiceConfig): ServiceDefinition {
+export function defineClass(target: SubscriberClass, config: SubscriberServiceConfig): ServiceDefinition {
   // A class may have a static `name` of any type.
   const className: unknown = target.name;
   const checked = checkServiceConfig(typeof className === 'string' ? className : '', config);

@@ -1,9 +1,9 @@
 import { checkHandlers } from '../runtime/config/check-handlers.js';
 import { checkServiceConfig } from '../runtime/config/check-config.js';
-import { define, type ServiceDefinition } from '../runtime/services/definition.js';
+import { setDefinition, type ServiceDefinition } from '../runtime/services/definition.js';
 import type { SubscriberServiceConfig } from '../runtime/config/service-config.js';
 import type { SubscriberClass, SubscriberDefinition, SubscriberHandlers } from '../runtime/subscriber-runtime.js';
-import { declareClass } from './define-class.js';
+import { defineClass } from './define-class.js';
 
 /**
  * Makes a service without a decorator, from a class or from an object with handlers.
@@ -26,13 +26,13 @@ export function defineSubscriber(
   config: SubscriberServiceConfig,
   handlers: SubscriberClass | SubscriberHandlers,
 ): SubscriberDefinition {
-  const definition = typeof handlers === 'function' ? declareClass(handlers, config) : declareObject(handlers, config);
+  const definition = typeof handlers === 'function' ? defineClass(handlers, config) : defineObject(handlers, config);
   const subscriber: SubscriberDefinition = Object.freeze({ kind: 'subscriber', name: definition.name });
-  define(subscriber, definition);
+  setDefinition(subscriber, definition);
   return subscriber;
 }
 
-function declareObject(handlers: SubscriberHandlers, config: SubscriberServiceConfig): ServiceDefinition {
+function defineObject(handlers: SubscriberHandlers, config: SubscriberServiceConfig): ServiceDefinition {
   const checked = checkServiceConfig(classNameOf(handlers) ?? 'subscriber', config);
   return Object.freeze({
     name: checked.name,

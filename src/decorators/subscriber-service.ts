@@ -1,8 +1,8 @@
 import { ConfigurationError } from '../errors.js';
-import { define, ownDefinition } from '../runtime/services/definition.js';
+import { setDefinition, ownDefinition } from '../runtime/services/definition.js';
 import type { SubscriberClass } from '../runtime/subscriber-runtime.js';
 import type { SubscriberServiceConfig } from '../runtime/config/service-config.js';
-import { declareClass } from './define-class.js';
+import { defineClass } from './define-class.js';
 
 /**
  * Makes a class a service that `startService` takes. Works under TypeScript's `experimentalDecorators` and under standard
@@ -35,6 +35,6 @@ export function SubscriberService(
         `Class "${target.name}" is decorated with @SubscriberService() twice; use \`targets\` for several subscriptions.`,
       );
     }
-    define(target, declareClass(target, config));
+    setDefinition(target, defineClass(target, config));
   };
 }

@@ -11,12 +11,12 @@ export type DeliveryAnswer =
 export const ACKNOWLEDGED: DeliveryAnswer = { type: 'acknowledged' };
 
 /** The hub is to come again: what it sent could not be kept. */
-export const UNSTORED: DeliveryAnswer = { type: 'unavailable', reason: 'the event could not be stored' };
+export const STORE_FAILED: DeliveryAnswer = { type: 'unavailable', reason: 'the event could not be stored' };
 
 /** The hub is to come again: there is no room for what it sent. */
-export const FULL: DeliveryAnswer = { type: 'unavailable', reason: 'too many events wait' };
+export const INBOX_FULL: DeliveryAnswer = { type: 'unavailable', reason: 'too many events wait' };
 
 /** What a handler that has not failed has decided. */
-export function answerTo(outcome: Exclude<HandlerOutcome, { type: 'failed' }>): DeliveryAnswer {
+export function answerOf(outcome: Exclude<HandlerOutcome, { type: 'failed' }>): DeliveryAnswer {
   return outcome.type === 'done' ? { type: 'acknowledged', acknowledgement: outcome.acknowledgement } : outcome;
 }

@@ -1,115 +1,115 @@
 import type { GrantRecord } from '../subscription/record/record.js';
-import type { Entry } from '../subscription/registry/registry.js';
-import type { AnswerTime } from './handler/answer-deadline.js';
+import type { StoredSubscription } from '../subscription/registry/registry.js';
+import type { AnswerDeadline } from './handler/answer-deadline.js';
 import { ClaimedEntries } from './dedupe/claimed-entries.js';
-import { ACKNOWLEDGED, answerTo, FULL, UNSTORED, type DeliveryAnswer } from './delivery-answer.js';
+import { ACKNOWLEDGED, answerOf, INBOX_FULL, STORE_FAILED, type DeliveryAnswer } from './delivery-answer.js';
 import type { DeliveryOptions } from './delivery-options.js';
 import type { DeliveryTarget } from './delivery-target.js';
 import { endSubscription } from './handler/end-subscription.js';
 import {
   isUnrecoverable,
   runHandler,
-  type AnsweredRun,
+  type InlineRun,
   type HandlerOutcome,
   type HandlerRun,
   type StoredRun,
 } from './handler/handler-run.js';
-import { Keeping } from './inbox/event-writer.js';
-import type { Handing } from './dedupe/deliver-after-parsing.js';
+import { EventWriter } from './inbox/event-writer.js';
+import type { PendingDelivery } from './dedupe/deliver-after-parsing.js';
 import type { PendingAnswer } from './dedupe/in-progress-keys.js';
 import { abortSignalOf, closeEvent, type ContentDistributionMessage } from './message/message.js';
 import type { FetchedMeta } from './message/event-meta.js';
 import type { ReceivedContent } from './message/received-content.js';
 import { LateRuns } from './handler/late-runs.js';
-import { LeftEvents } from './inbox/recovered-events.js';
-import { OnceOnly } from './dedupe/deduplicator.js';
+import { RecoveredEvents } from './inbox/recovered-events.js';
+import { Deduplicator } from './dedupe/deduplicator.js';
 import { OpenAnswers } from './handler/open-answers.js';
-import { Patience, peek } from './handler/ack-timeout.js';
-import { Receptions } from './message/event-factory.js';
-import { pingOf } from './fetch/thin-ping.js';
-import { emitEvent, reportRun, type Reception } from './report.js';
+import { AckTimeout, peek } from './handler/ack-timeout.js';
+import { EventFactory } from './message/event-factory.js';
+import { isThinPing } from './fetch/thin-ping.js';
+import { emitEvent, reportRun, type EventContext } from './report.js';
 import { isTracked } from './dedupe/tracked-keys.js';
 import { SlowHandlers } from './handler/slow-handlers.js';
 import type { StoredEvent } from './inbox/stored-event.js';
-import { timeLeft } from './handler/time-left.js';
+import { answerDeadlineOf } from './handler/time-left.js';
 import { isFetchable } from './fetch/topic-reader.js';
 
 /** Hands news to handlers: at once where the hub waits for the answer, or from the inbox. */
 export class Delivery {
   /** Events of previous processes, and those that are given up. */
-  readonly left: LeftEvents;
+  readonly recoveredEvents: RecoveredEvents;
   readonly #options: DeliveryOptions;
-  readonly #once: OnceOnly;
-  readonly #keeping: Keeping;
-  readonly #receptions: Receptions;
+  readonly #deduplicator: Deduplicator;
+  readonly #writer: EventWriter;
+  readonly #eventFactory: EventFactory;
   /** Events whose handlers are at work after they have returned. */
   readonly #running = new Set<ContentDistributionMessage>();
-  readonly #patience = new Patience();
-  readonly #late: LateRuns;
-  readonly #slow: SlowHandlers;
-  readonly #answers = new OpenAnswers();
+  readonly #ackTimeout = new AckTimeout();
+  readonly #lateRuns: LateRuns;
+  readonly #slowHandlers: SlowHandlers;
+  readonly #openAnswers = new OpenAnswers();
   #isAborted = false;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
     const claimed = new ClaimedEntries();
-    this.#once = new OnceOnly({ ...options, claimed }, this.#patience);
-    this.#keeping = new Keeping(options);
-    this.#late = new LateRuns(options.logger);
-    this.#slow = new SlowHandlers(options);
-    this.#receptions = new Receptions({ ...options, claimed, isAborted: () => this.#isAborted });
-    this.left = new LeftEvents(options, this.#receptions, this.#once);
+    this.#deduplicator = new Deduplicator({ ...options, claimedEntries: claimed }, this.#ackTimeout);
+    this.#writer = new EventWriter(options);
+    this.#lateRuns = new LateRuns(options.logger);
+    this.#slowHandlers = new SlowHandlers(options);
+    this.#eventFactory = new EventFactory({ ...options, claimedEntries: claimed, isAborted: () => this.#isAborted });
+    this.recoveredEvents = new RecoveredEvents(options, this.#eventFactory, this.#deduplicator);
   }
 
   /** Whether the service takes no more: its inbox is full. */
   isFull(target: DeliveryTarget): boolean {
-    return this.#keeping.isFull(target);
+    return this.#writer.isFull(target);
   }
 
   /**
    * Hands over what a hub has just sent. The answer does not wait for a slow handler: the event is stored then. It is no
    * promise where the handler has just returned. Never throws, never rejects.
    *
-   * @param spentMs milliseconds since its last byte came
+   * @param elapsedMs milliseconds since its last byte came
    */
   deliver(
     target: DeliveryTarget,
-    entry: Entry,
+    subscription: StoredSubscription,
     grant: GrantRecord,
     content: ReceivedContent,
-    spentMs = 0,
-    onReception?: (reception: Reception) => void,
+    elapsedMs = 0,
+    onEvent?: (context: EventContext) => void,
   ): DeliveryAnswer | Promise<DeliveryAnswer> {
-    const reception = this.#receptions.of(entry, grant, content, this.#options.now());
-    onReception?.(reception);
-    if (!isTracked(target.delivery)) return this.#hand(target, reception, spentMs);
-    const handing: Handing = {
-      hand: (time) => this.#hand(target, reception, spentMs, time),
-      time: () => timeLeft(this.#options, target, reception, spentMs),
-      hold: ({ forStore: withinMs }) =>
-        this.#keeping.hold(target, reception, { withinMs, onRelease: () => this.#received(reception) }),
+    const context = this.#eventFactory.create(subscription, grant, content, this.#options.now());
+    onEvent?.(context);
+    if (!isTracked(target.delivery)) return this.#dispatch(target, context, elapsedMs);
+    const delivery: PendingDelivery = {
+      dispatch: (time) => this.#dispatch(target, context, elapsedMs, time),
+      deadline: () => answerDeadlineOf(this.#options, target, context, elapsedMs),
+      storeUndecided: ({ storeMs: timeoutMs }) =>
+        this.#writer.storeUndecided(target, context, { timeoutMs, onAccept: () => this.#reportReceived(context) }),
     };
-    return this.#answers.counted(this.#once.deliver(target, reception, handing));
+    return this.#openAnswers.track(this.#deduplicator.deliver(target, context, delivery));
   }
 
   /** Works with what is known of a subscription's news, and calls `offer`, while nothing else of it is taken in hand. */
-  inTurn<T>(subscriptionId: string, work: () => Promise<T>): Promise<T> {
-    return this.#once.inTurn(subscriptionId, work);
+  runExclusive<T>(subscriptionId: string, work: () => Promise<T>): Promise<T> {
+    return this.#deduplicator.runExclusive(subscriptionId, work);
   }
 
   /** Keeps what was fetched from a topic for its handler. Resolves to whether there was room, and it is stored. */
-  async offer(
+  async enqueueFetched(
     target: DeliveryTarget,
-    entry: Entry,
+    subscription: StoredSubscription,
     grant: GrantRecord,
     content: ReceivedContent,
     fetched: FetchedMeta,
   ): Promise<boolean> {
     if (this.isFull(target)) return false;
-    const reception = this.#receptions.of(entry, grant, content, this.#options.now(), fetched);
-    this.#received(reception);
-    const store = (): Promise<DeliveryAnswer> => this.#keeping.queue(target, reception);
-    return (await this.#once.keep(reception, store, fetched.dedupeKeys)).type === 'acknowledged';
+    const context = this.#eventFactory.create(subscription, grant, content, this.#options.now(), fetched);
+    this.#reportReceived(context);
+    const store = (): Promise<DeliveryAnswer> => this.#writer.enqueue(target, context);
+    return (await this.#deduplicator.enqueueFetched(context, store, fetched.dedupeKeys)).type === 'acknowledged';
   }
 
   /** Runs the handler with an event from the inbox. */
@@ -117,43 +117,43 @@ export class Delivery {
     const { service, isPing } = stored.meta;
     const attempt = stored.retry.attempts + 1;
     const target = this.#options.targetOf(service);
-    let reception = this.#receptions.ofStored(stored, attempt);
-    if (target === undefined || reception === undefined) {
+    let context = this.#eventFactory.fromStored(stored, attempt);
+    if (target === undefined || context === undefined) {
       return {
         type: 'failed',
         error: new Error(`Service ${service} or its subscription is not there any more`),
       };
     }
-    if (isPing === true && isFetchable(reception.grant.topic)) {
-      const content = await this.#options.fetchPinged(reception.entry, reception.grant);
-      if (content instanceof Error && this.#isAborted) return { type: 'cut-off' };
-      if (content instanceof Error) return this.#ended(reception, { type: 'failed', error: content });
-      reception = this.#receptions.ofStored(stored, attempt, content) ?? reception;
+    if (isPing === true && isFetchable(context.grant.topic)) {
+      const content = await this.#options.fetchPingContent(context.subscription, context.grant);
+      if (content instanceof Error && this.#isAborted) return { type: 'interrupted' };
+      if (content instanceof Error) return this.#onRunEnded(context, { type: 'failed', error: content });
+      context = this.#eventFactory.fromStored(stored, attempt, content) ?? context;
     }
-    const outcome = await this.#run(target, reception.event);
-    return this.#ended(reception, outcome);
+    const outcome = await this.#run(target, context.event);
+    return this.#onRunEnded(context, outcome);
   }
 
   /** From now on no hub waits for a handler: it is answered as if the handler were slow, when the event is in the store. */
-  hurry(): void {
-    this.#patience.end();
+  stopWaiting(): void {
+    this.#ackTimeout.expireAll();
   }
 
   /** Whether a handler is at work. */
-  get isAtWork(): boolean {
+  get hasRunningHandlers(): boolean {
     return this.#running.size > 0;
   }
 
   /** Resolves when every hub that delivers has its answer. */
-  answered(): Promise<void> {
-    return this.#answers.none();
+  allAnswered(): Promise<void> {
+    return this.#openAnswers.settled();
   }
 
   /** Resolves when every handler that a hub called has ended, also those that hubs were answered before. */
   async settled(): Promise<void> {
-    await this.answered();
-    await this.#late.ended();
-    await this.#once.settled();
+    await this.allAnswered();
+    await this.#lateRuns.settled();
+    await this.#deduplicator.settled();
   }
 
   /** Tells handlers through their signal that nobody waits for them any longer. What fails from now on was cut off. */
@@ -162,72 +162,88 @@ export class Delivery {
     for (const event of this.#running) abortSignalOf(event);
   }
 
-  /** @param waited what is left of the hub's time, where it has waited already */
-  #hand(target: DeliveryTarget, reception: Reception, spentMs: number, waited?: AnswerTime): PendingAnswer {
-    const { event } = reception;
-    this.#received(reception);
-    const isPing = pingOf(target, reception);
+  /** @param deadline what is left of the hub's time, where it has waited already */
+  #dispatch(
+    target: DeliveryTarget,
+    context: EventContext,
+    elapsedMs: number,
+    deadline?: AnswerDeadline,
+  ): PendingAnswer {
+    const { event } = context;
+    this.#reportReceived(context);
+    const isPing = isThinPing(target, context);
     if (target.delivery.mode === 'queued' || isPing === true) {
       closeEvent(event); // Its handler gets another object, which claims the entries.
-      const withinMs = (waited ?? timeLeft(this.#options, target, reception, spentMs)).forStore;
-      return this.#answers.counted(this.#keeping.queue(target, reception, { isPing, withinMs }));
+      const timeoutMs = (deadline ?? answerDeadlineOf(this.#options, target, context, elapsedMs)).storeMs;
+      return this.#openAnswers.track(this.#writer.enqueue(target, context, { isPing, withinMs: timeoutMs }));
     }
     const run = this.#run(target, event);
-    if (!(run instanceof Promise) && run.type === 'done' && !this.#once.isNoting(target, event)) {
+    if (!(run instanceof Promise) && run.type === 'done' && !this.#deduplicator.shouldRecord(target, event)) {
       closeEvent(event);
-      reportRun(this.#options, reception, run);
-      return answerTo(run);
+      reportRun(this.#options, context, run);
+      return answerOf(run);
     }
-    const time = waited ?? timeLeft(this.#options, target, reception, spentMs);
-    return this.#answers.counted(this.#conclude(target, reception, { run, time }));
+    const answerDeadline = deadline ?? answerDeadlineOf(this.#options, target, context, elapsedMs);
+    return this.#openAnswers.track(this.#conclude(target, context, { run, deadline: answerDeadline }));
   }
 
-  #received(reception: Reception): void {
-    reception.entry.counters.received(reception.meta.receivedAt);
-    emitEvent(this.#options, 'notification', reception);
+  #reportReceived(context: EventContext): void {
+    context.subscription.counters.received(context.meta.receivedAt);
+    emitEvent(this.#options, 'notification', context);
   }
 
-  async #conclude(target: DeliveryTarget, reception: Reception, { run, time }: AnsweredRun): Promise<DeliveryAnswer> {
+  async #conclude(
+    target: DeliveryTarget,
+    context: EventContext,
+    { run, deadline }: InlineRun,
+  ): Promise<DeliveryAnswer> {
     const { inbox } = this.#options;
-    const { forHandler } = time;
-    const outcome = run instanceof Promise ? await this.#patience.wait(run, forHandler) : run;
+    const { handlerMs } = deadline;
+    const outcome = run instanceof Promise ? await this.#ackTimeout.wait(run, handlerMs) : run;
     if (outcome !== undefined) {
-      const ended = await this.#ended(reception, outcome, time);
+      const ended = await this.#onRunEnded(context, outcome, deadline);
       // What the handler has decided could not be stored: the hub is to come again, and the handler to decide again.
-      if (outcome.type === 'deleted' && ended.type === 'failed') return this.#once.unkept(reception, UNSTORED);
-      if (outcome.type !== 'failed') return answerTo(outcome);
+      if (outcome.type === 'deleted' && ended.type === 'failed')
+        return this.#deduplicator.releaseForRedelivery(context, STORE_FAILED);
+      if (outcome.type !== 'failed') return answerOf(outcome);
     }
     // A dead letter takes no room among the events that wait.
     if (!isUnrecoverable(outcome) && this.isFull(target)) {
-      if (outcome === undefined) this.#follow(reception, run);
-      return this.#once.unkept(reception, FULL);
+      if (outcome === undefined) this.#trackLateRun(context, run);
+      return this.#deduplicator.releaseForRedelivery(context, INBOX_FULL);
     }
-    const stored = this.#keeping.newEvent(reception);
-    const withinMs = time.forStore;
-    const storing = outcome === undefined ? inbox.hold(stored, withinMs) : inbox.keep(stored, outcome.error, withinMs);
-    if (!(await this.#keeping.isStored(stored, storing))) {
-      return outcome === undefined ? this.#unstored(reception, { run, time }) : this.#once.unkept(reception, UNSTORED);
+    const stored = this.#writer.newEvent(context);
+    const timeoutMs = deadline.storeMs;
+    const write =
+      outcome === undefined
+        ? inbox.storeUnscheduled(stored, timeoutMs)
+        : inbox.storeFailed(stored, outcome.error, timeoutMs);
+    if (!(await this.#writer.isStored(stored, write))) {
+      return outcome === undefined
+        ? this.#answerStoreFailure(context, { run, deadline: deadline })
+        : this.#deduplicator.releaseForRedelivery(context, STORE_FAILED);
     }
-    if (outcome === undefined) this.#follow(reception, run, stored);
-    if (outcome === undefined && !this.#patience.isOver) this.#slow.note(reception, target.delivery, forHandler);
+    if (outcome === undefined) this.#trackLateRun(context, run, stored);
+    if (outcome === undefined && !this.#ackTimeout.isExpired)
+      this.#slowHandlers.report(context, target.delivery, handlerMs);
     return ACKNOWLEDGED;
   }
 
   /** The handler may have ended while the store was being asked; if not, the hub comes again. */
-  async #unstored(reception: Reception, { run, time }: AnsweredRun): Promise<DeliveryAnswer> {
+  async #answerStoreFailure(context: EventContext, { run, deadline }: InlineRun): Promise<DeliveryAnswer> {
     const outcome = await peek(run);
-    if (outcome === undefined) this.#follow(reception, run);
-    const ended = outcome && (await this.#ended(reception, outcome, time));
+    if (outcome === undefined) this.#trackLateRun(context, run);
+    const ended = outcome && (await this.#onRunEnded(context, outcome, deadline));
     const isDecided = outcome !== undefined && outcome.type !== 'failed' && ended?.type !== 'failed';
-    return isDecided ? answerTo(outcome) : this.#once.unkept(reception, UNSTORED);
+    return isDecided ? answerOf(outcome) : this.#deduplicator.releaseForRedelivery(context, STORE_FAILED);
   }
 
-  #follow(reception: Reception, run: HandlerRun, stored?: StoredEvent): void {
+  #trackLateRun(context: EventContext, run: HandlerRun, stored?: StoredEvent): void {
     const follow = async (): Promise<void> => {
-      const ended = await this.#ended(reception, await run);
+      const ended = await this.#onRunEnded(context, await run);
       if (stored !== undefined) await this.#options.inbox.settle(stored, ended);
     };
-    this.#late.add(follow());
+    this.#lateRuns.add(follow());
   }
 
   #run(target: DeliveryTarget, event: ContentDistributionMessage): HandlerRun {
@@ -242,13 +258,13 @@ export class Delivery {
    *
    * @param time what the hub waits, where it does
    */
-  async #ended(reception: Reception, outcome: HandlerOutcome, time?: AnswerTime): Promise<StoredRun> {
-    const hasWaited = this.#running.delete(reception.event);
-    if (outcome.type === 'failed' && hasWaited && this.#isAborted) return { type: 'cut-off' };
-    const end = (): Promise<void> => this.#options.onDeleted(reception.entry.record.id);
+  async #onRunEnded(context: EventContext, outcome: HandlerOutcome, time?: AnswerDeadline): Promise<StoredRun> {
+    const hasWaited = this.#running.delete(context.event);
+    if (outcome.type === 'failed' && hasWaited && this.#isAborted) return { type: 'interrupted' };
+    const end = (): Promise<void> => this.#options.onDeleted(context.subscription.record.id);
     const settled = outcome.type === 'deleted' ? await endSubscription(outcome, end, time) : outcome;
-    reportRun(this.#options, reception, settled);
-    this.#once.ended(reception, settled.type);
+    reportRun(this.#options, context, settled);
+    this.#deduplicator.onRunEnded(context, settled.type);
     return settled;
   }
 }

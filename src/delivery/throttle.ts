@@ -1,20 +1,20 @@
 const MINUTE_MS = 60_000;
 
-interface Last {
+interface LastPass {
   readonly at: number;
   suppressed: number;
 }
 
 /** Allows an action once a minute for each key, and counts the suppressed ones. */
 export class Throttle {
-  readonly #last = new WeakMap<object, Last>();
+  readonly #last = new WeakMap<object, LastPass>();
 
   /**
    * The number of actions suppressed since the last allowed one; undefined where this one is suppressed too.
    *
    * @param now epoch milliseconds
    */
-  pass(key: object, now: number): number | undefined {
+  tryPass(key: object, now: number): number | undefined {
     const last = this.#last.get(key);
     // A clock that was set back does not make the minute longer.
     if (last !== undefined && now >= last.at && now - last.at < MINUTE_MS) {

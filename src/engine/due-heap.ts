@@ -5,29 +5,29 @@
 export class DueHeap {
   readonly #keys: string[] = [];
   readonly #times: number[] = [];
-  readonly #places = new Map<string, number>();
+  readonly #indexes = new Map<string, number>();
 
   get size(): number {
     return this.#keys.length;
   }
 
   has(key: string): boolean {
-    return this.#places.has(key);
+    return this.#indexes.has(key);
   }
 
   set(key: string, at: number | undefined): void {
-    const place = this.#places.get(key);
+    const index = this.#indexes.get(key);
     if (at === undefined) {
-      if (place !== undefined) this.#remove(place);
-    } else if (place === undefined) {
-      this.#rise(this.#keys.length, key, at);
-    } else if (at !== this.#times[place]) {
-      this.#settle(place, key, at);
+      if (index !== undefined) this.#remove(index);
+    } else if (index === undefined) {
+      this.#siftUp(this.#keys.length, key, at);
+    } else if (at !== this.#times[index]) {
+      this.#sift(index, key, at);
     }
   }
 
-  noLaterThan(at: number): void {
-    const later = this.#keys.filter((_key, place) => this.#timeAt(place) > at);
+  bringForwardTo(at: number): void {
+    const later = this.#keys.filter((_key, index) => this.#timeAt(index) > at);
     for (const key of later) this.set(key, at);
   }
 
@@ -41,46 +41,46 @@ export class DueHeap {
     return due;
   }
 
-  #remove(place: number): void {
-    const removed = this.#keys[place];
+  #remove(index: number): void {
+    const removed = this.#keys[index];
     const key = this.#keys.pop();
     const at = this.#times.pop();
     if (removed === undefined || key === undefined || at === undefined) return;
-    this.#places.delete(removed);
-    if (key !== removed) this.#settle(place, key, at);
+    this.#indexes.delete(removed);
+    if (key !== removed) this.#sift(index, key, at);
   }
 
   /** Puts a key in a place that is free, or in one that its time leads to from there. */
-  #settle(place: number, key: string, at: number): void {
-    if (place > 0 && this.#timeAt((place - 1) >> 1) > at) this.#rise(place, key, at);
-    else this.#sink(place, key, at);
+  #sift(index: number, key: string, at: number): void {
+    if (index > 0 && this.#timeAt((index - 1) >> 1) > at) this.#siftUp(index, key, at);
+    else this.#siftDown(index, key, at);
   }
 
-  #rise(from: number, key: string, at: number): void {
-    let place = from;
-    while (place > 0) {
-      const above = (place - 1) >> 1;
+  #siftUp(from: number, key: string, at: number): void {
+    let index = from;
+    while (index > 0) {
+      const above = (index - 1) >> 1;
       if (this.#timeAt(above) <= at) break;
-      this.#move(above, place);
-      place = above;
+      this.#move(above, index);
+      index = above;
     }
-    this.#put(place, key, at);
+    this.#put(index, key, at);
   }
 
-  #sink(from: number, key: string, at: number): void {
-    let place = from;
+  #siftDown(from: number, key: string, at: number): void {
+    let index = from;
     for (;;) {
-      const left = 2 * place + 1;
+      const left = 2 * index + 1;
       const smaller = this.#timeAt(left + 1) < this.#timeAt(left) ? left + 1 : left;
       if (this.#timeAt(smaller) >= at) break;
-      this.#move(smaller, place);
-      place = smaller;
+      this.#move(smaller, index);
+      index = smaller;
     }
-    this.#put(place, key, at);
+    this.#put(index, key, at);
   }
 
-  #timeAt(place: number): number {
-    return this.#times[place] ?? Infinity;
+  #timeAt(index: number): number {
+    return this.#times[index] ?? Infinity;
   }
 
   #move(from: number, to: number): void {
@@ -88,9 +88,9 @@ export class DueHeap {
     if (key !== undefined) this.#put(to, key, this.#timeAt(from));
   }
 
-  #put(place: number, key: string, at: number): void {
-    this.#keys[place] = key;
-    this.#times[place] = at;
-    this.#places.set(key, place);
+  #put(index: number, key: string, at: number): void {
+    this.#keys[index] = key;
+    this.#times[index] = at;
+    this.#indexes.set(key, index);
   }
 }

@@ -2,7 +2,7 @@ import type { CronJob } from 'cron';
 import { onDemand } from '../on-demand.js';
 import { DueHeap } from './due-heap.js';
 import type { Engine, Timetable } from './engine.js';
-import { Turns } from './keyed-mutex.js';
+import { KeyedMutex } from './keyed-mutex.js';
 
 /** How the embedded engine is set up. */
 export interface EmbeddedEngineOptions {
@@ -18,11 +18,11 @@ export interface EmbeddedEngineOptions {
 const TOLERANCE_MS = 1_000;
 
 /** Milliseconds until the cron jobs are made, which takes time: after a start, which does not wait for it, and after a failure. */
-const JOBS_AFTER_MS = 250;
-const JOBS_AGAIN_MS = 1_000;
+const JOBS_START_DELAY_MS = 250;
+const JOBS_RETRY_MS = 1_000;
 
 /** Milliseconds until a cron job looks again whose next time could not be found. */
-const TIME_AGAIN_MS = 60_000;
+const TIME_RETRY_MS = 60_000;
 
 /** The engine of a single process: turns in memory, due times in heaps, driven by cron. */
 export interface EmbeddedEngine extends Engine {
@@ -36,29 +36,29 @@ export function embeddedEngine({
   tick: tickTime = '* * * * * *',
   onError = () => {},
 }: EmbeddedEngineOptions): EmbeddedEngine {
-  const turns = new Turns();
+  const mutex = new KeyedMutex();
   const heaps: { readonly heap: DueHeap; readonly run: (key: string) => void }[] = [];
   const planned: { readonly cronTime: string; readonly onTick: () => void }[] = [];
   let jobs: readonly CronJob[] = [];
-  let starting: NodeJS.Timeout | undefined;
-  const onSetBack: (() => void)[] = [];
+  let startTimer: NodeJS.Timeout | undefined;
+  const setBackListeners: (() => void)[] = [];
   let latest = -Infinity;
-  const safely = (run: () => void): void => {
+  const runSafely = (run: () => void): void => {
     try {
       run();
     } catch (error) {
       onError(error);
     }
   };
-  const job = (cronTime: string, onTick: () => void): CronJob => {
+  const createJob = (cronTime: string, onTick: () => void): CronJob => {
     // The timers alone do not keep the process up: the listener does.
-    const made = onDemand('cron').CronJob.from({
+    const cronJob = onDemand('cron').CronJob.from({
       cronTime,
-      onTick: () => safely(onTick),
+      onTick: () => runSafely(onTick),
       start: false,
       unrefTimeout: true,
     });
-    const time = made.cronTime;
+    const time = cronJob.cronTime;
     const getTimeout = time.getTimeout.bind(time);
     time.getTimeout = () => {
       try {
@@ -66,47 +66,47 @@ export function embeddedEngine({
         return Math.max(0, getTimeout());
       } catch (error) {
         onError(error);
-        return TIME_AGAIN_MS;
+        return TIME_RETRY_MS;
       }
     };
-    return made;
+    return cronJob;
   };
   const startJobs = (): void => {
     try {
-      jobs = planned.map(({ cronTime, onTick }) => job(cronTime, onTick));
+      jobs = planned.map(({ cronTime, onTick }) => createJob(cronTime, onTick));
       for (const each of jobs) each.start();
     } catch (error) {
       onError(error);
       for (const each of jobs) void each.stop();
       // Due work goes on without cron.
       tick();
-      starting = setTimeout(startJobs, JOBS_AGAIN_MS).unref();
+      startTimer = setTimeout(startJobs, JOBS_RETRY_MS).unref();
     }
   };
   const tick = (): void => {
     const time = now();
-    if (time < latest - TOLERANCE_MS) for (const run of onSetBack) safely(run);
+    if (time < latest - TOLERANCE_MS) for (const run of setBackListeners) runSafely(run);
     latest = time;
     // An error here must not stop the other work that is due.
-    for (const { heap, run } of heaps) for (const key of heap.takeDue(time)) safely(() => run(key));
+    for (const { heap, run } of heaps) for (const key of heap.takeDue(time)) runSafely(() => run(key));
   };
   const every = (cronTime: string, onTick: () => void): void => void planned.push({ cronTime, onTick });
   every(tickTime, tick);
   return {
     tick,
-    inTurn: (key, work) => turns.take(key, work),
+    runExclusive: (key, work) => mutex.runExclusive(key, work),
     timetable(run): Timetable {
       const heap = new DueHeap();
       heaps.push({ heap, run });
       return heap;
     },
     every,
-    onSetBack: (run) => void onSetBack.push(run),
+    onClockSetBack: (run) => void setBackListeners.push(run),
     start() {
-      starting = setTimeout(startJobs, JOBS_AFTER_MS).unref();
+      startTimer = setTimeout(startJobs, JOBS_START_DELAY_MS).unref();
     },
     stop() {
-      clearTimeout(starting);
+      clearTimeout(startTimer);
       // `stop()` answers with a promise only where callbacks are awaited, which ours are not.
       for (const each of jobs) void each.stop();
     },

@@ -1,27 +1,27 @@
 /** Work by key, one after the other for each: an in-process mutex per key, which costs nothing while it is not used. */
-export class Turns {
-  readonly #last = new Map<string, Promise<unknown>>();
+export class KeyedMutex {
+  readonly #tails = new Map<string, Promise<unknown>>();
 
   /** Whether work for a key is under way or waits. */
-  isTaken(key: string): boolean {
-    return this.#last.has(key);
+  isLocked(key: string): boolean {
+    return this.#tails.has(key);
   }
 
-  async take<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(key) ?? Promise.resolve();
-    const mine = before.then(work);
-    const settled = ending(mine);
-    this.#last.set(key, settled);
+  async runExclusive<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const previous = this.#tails.get(key) ?? Promise.resolve();
+    const result = previous.then(work);
+    const tail = waitUntilSettled(result);
+    this.#tails.set(key, tail);
     try {
-      return await mine;
+      return await result;
     } finally {
-      if (this.#last.get(key) === settled) this.#last.delete(key);
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
     }
   }
 }
 
 /** Resolves when the work has ended, however it did. */
-async function ending(work: Promise<unknown>): Promise<void> {
+async function waitUntilSettled(work: Promise<unknown>): Promise<void> {
   try {
     await work;
   } catch {

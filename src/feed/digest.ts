@@ -1,14 +1,14 @@
 import { createHash, type Hash } from 'node:crypto';
 
 /** How much of a SHA-256 tells any two things apart that come together here. */
-const BYTES = 16;
+const DIGEST_BYTES = 16;
 
 /** Texts are hashed together up to this length: a call for each would cost more than its hashing. */
-const TOGETHER = 16_384;
+const BATCH_LENGTH = 16_384;
 
 /** A short digest of a text: 22 characters of base64url. */
 export function digest(text: string): string {
-  return shortened(createHash('sha256').update(text));
+  return shortDigest(createHash('sha256').update(text));
 }
 
 /** A short digest of a value that came from a document: equal for equal values, whatever the order of members. */
@@ -17,15 +17,15 @@ export function digestOf(value: unknown): string {
   let text = '';
   writeCanonical(value, (part) => {
     text += part;
-    if (text.length < TOGETHER) return;
+    if (text.length < BATCH_LENGTH) return;
     hash.update(text);
     text = '';
   });
-  return shortened(hash.update(text));
+  return shortDigest(hash.update(text));
 }
 
-function shortened(hash: Hash): string {
-  return hash.digest().subarray(0, BYTES).toString('base64url');
+function shortDigest(hash: Hash): string {
+  return hash.digest().subarray(0, DIGEST_BYTES).toString('base64url');
 }
 
 /** Writes JSON with members in the order of their names. Recursion ends: what is read is of limited depth. */

@@ -4,7 +4,7 @@ import type { ParsedEntry, ParsedFeed } from './feed.js';
 import { readEntries, readFeed } from './read-feed.js';
 
 /** A document as it was received. */
-export interface Document {
+export interface FeedDocument {
   readonly bytes: Uint8Array;
   readonly contentType: string | undefined;
   /** The base of relative links. */
@@ -21,17 +21,17 @@ export interface VersionedEntries {
 
 /** The readers of a document, by name. Their results are plain data, which can go to another thread. */
 export const READERS = {
-  feed: (document: Document): ParsedFeed => readFeed(textOf(document), document.baseUrl),
-  entries(document: Document): VersionedEntries {
+  feed: (document: FeedDocument): ParsedFeed => readFeed(textOf(document), document.baseUrl),
+  entries(document: FeedDocument): VersionedEntries {
     const entries = readEntries(textOf(document), document.baseUrl);
     return { entries, versions: entryVersions(entries, document.subscriptionId) };
   },
-  versions: (document: Document): readonly EntryVersion[] => READERS.entries(document).versions,
+  versions: (document: FeedDocument): readonly EntryVersion[] => READERS.entries(document).versions,
 };
 
 /** The name of a reader. */
-export type Wanted = keyof typeof READERS;
+export type ReaderName = keyof typeof READERS;
 
-function textOf({ bytes, contentType }: Document): string {
+function textOf({ bytes, contentType }: FeedDocument): string {
   return decodeText(bytes, contentType);
 }

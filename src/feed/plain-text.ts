@@ -8,14 +8,14 @@ const INLINE =
 const NO_TEXT = /^(?:script|style)$/i;
 
 /** A text on one line; undefined where nothing is left. */
-export function collapsed(text: string | undefined): string | undefined {
+export function collapseWhitespace(text: string | undefined): string | undefined {
   const line = text?.replace(/\s+/g, ' ').trim();
   return line === '' ? undefined : line;
 }
 
 /** The text of HTML, on one line; undefined where there is none. */
-export function plainText(html: string | undefined): string | undefined {
-  if (html === undefined || !/[<&]/.test(html)) return collapsed(html);
+export function htmlToText(html: string | undefined): string | undefined {
+  if (html === undefined || !/[<&]/.test(html)) return collapseWhitespace(html);
   const parts: string[] = [];
   let isText = true;
 
@@ -51,5 +51,5 @@ export function plainText(html: string | undefined): string | undefined {
   );
   tokenizer.write(html);
   tokenizer.end();
-  return collapsed(parts.join(''));
+  return collapseWhitespace(parts.join(''));
 }

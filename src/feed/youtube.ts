@@ -1,8 +1,8 @@
 import type { YoutubeVideo } from './feed.js';
 
 /** The video that an entry names in YouTube's namespace. */
-export function youtubeVideo(named: { videoId?: string; channelId?: string } | undefined): YoutubeVideo | undefined {
-  const { videoId, channelId } = named ?? {};
+export function youtubeVideo(ids: { videoId?: string; channelId?: string } | undefined): YoutubeVideo | undefined {
+  const { videoId, channelId } = ids ?? {};
   if (videoId === undefined) return undefined;
   return channelId === undefined ? { videoId } : { videoId, channelId };
 }

@@ -23,10 +23,10 @@ export interface RefusalDetails {
   readonly body?: Readonly<Record<string, string>> | undefined;
 }
 
-const ALWAYS: AnswerHeaders = { 'cache-control': 'no-store' };
+const COMMON_HEADERS: AnswerHeaders = { 'cache-control': 'no-store' };
 
 /** Headers that would make the answer a redirect, a cookie or another message than it is. */
-const NEVER: ReadonlySet<string> = new Set([
+const FORBIDDEN_HEADERS: ReadonlySet<string> = new Set([
   'cache-control',
   'connection',
   'content-encoding',
@@ -44,15 +44,15 @@ const NEVER: ReadonlySet<string> = new Set([
 ]);
 
 /** An acknowledgement to which the service adds nothing. */
-export const PLAIN_ACKNOWLEDGEMENT: CallbackAnswer = { status: 202, headers: ALWAYS, body: '' };
+export const PLAIN_ACKNOWLEDGEMENT: CallbackAnswer = { status: 202, headers: COMMON_HEADERS, body: '' };
 
 /** The challenge, and nothing but the challenge (WebSub section 5.3.1). */
 export function confirmation(challenge: string, headers: AnswerHeaders = {}): CallbackAnswer {
   return {
     status: 200,
     headers: {
-      ...added(headers),
-      ...ALWAYS,
+      ...allowedHeaders(headers),
+      ...COMMON_HEADERS,
       'content-type': 'text/plain; charset=utf-8',
       'content-security-policy': "default-src 'none'",
       'x-content-type-options': 'nosniff',
@@ -62,11 +62,16 @@ export function confirmation(challenge: string, headers: AnswerHeaders = {}): Ca
 }
 
 /** An acknowledgement with what the service adds to it. */
-export function acknowledgement(status: 200 | 202, given: Acknowledgement | undefined): CallbackAnswer {
-  if (given === undefined) return status === 202 ? PLAIN_ACKNOWLEDGEMENT : { status, headers: ALWAYS, body: '' };
-  const { headers = {}, body } = given;
-  if (body === undefined) return { status, headers: { ...added(headers), ...ALWAYS }, body: '' };
-  return { status, headers: { ...added(headers), ...ALWAYS, 'content-type': FORM_TYPE }, body: formBody(body) };
+export function acknowledgement(status: 200 | 202, extras: Acknowledgement | undefined): CallbackAnswer {
+  if (extras === undefined)
+    return status === 202 ? PLAIN_ACKNOWLEDGEMENT : { status, headers: COMMON_HEADERS, body: '' };
+  const { headers = {}, body } = extras;
+  if (body === undefined) return { status, headers: { ...allowedHeaders(headers), ...COMMON_HEADERS }, body: '' };
+  return {
+    status,
+    headers: { ...allowedHeaders(headers), ...COMMON_HEADERS, 'content-type': FORM_TYPE },
+    body: formBody(body),
+  };
 }
 
 /** A refusal: `reason=…` and what the service adds, form-encoded. */
@@ -75,7 +80,7 @@ export function refusal(status: number, reason: string, details: RefusalDetails 
   const { headers = {}, body = {} } = acknowledgementOf(details) ?? {};
   return {
     status,
-    headers: { ...added(headers), ...ALWAYS, 'content-type': FORM_TYPE },
+    headers: { ...allowedHeaders(headers), ...COMMON_HEADERS, 'content-type': FORM_TYPE },
     body: formBody({ reason, ...body }),
   };
 }
@@ -86,9 +91,9 @@ function formBody(fields: Readonly<Record<string, string>>): string {
 }
 
 /** The answer to requests that concern no callback: plain text, for a person who opens the port in a browser. */
-export const NOTHING_HERE: CallbackAnswer = {
+export const NOT_FOUND: CallbackAnswer = {
   status: 404,
-  headers: { ...ALWAYS, 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
+  headers: { ...COMMON_HEADERS, 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
   body: 'Not found\n',
 };
 
@@ -103,22 +108,22 @@ export function unavailable(reason: string, retryAfterSeconds: number): Callback
 }
 
 /** The answer to a hub's GET where the handler or the store takes longer than a hub waits (PROTOCOL C9). */
-export const TOO_LATE: CallbackAnswer = unavailable('the answer was not ready in time', 30);
+export const TIMED_OUT: CallbackAnswer = unavailable('the answer was not ready in time', 30);
 
 /** What a hub is told that comes when the runtime has ended: the next one may be there in two minutes. */
 export const STOPPED: CallbackAnswer = unavailable('the subscriber stops, or has stopped', 120);
 
 /** What cannot be sent as a header is left out: it must not cost the hub its answer. */
-function added(headers: AnswerHeaders): AnswerHeaders {
+function allowedHeaders(headers: AnswerHeaders): AnswerHeaders {
   const valid: Record<string, string | readonly string[]> = {};
   for (const [name, value] of Object.entries(headers)) {
     const lower = name.toLowerCase();
-    if (!NEVER.has(lower) && isSendable(lower, value)) valid[lower] = value;
+    if (!FORBIDDEN_HEADERS.has(lower) && isValidHeader(lower, value)) valid[lower] = value;
   }
   return valid;
 }
 
-function isSendable(name: string, value: string | readonly string[]): boolean {
+function isValidHeader(name: string, value: string | readonly string[]): boolean {
   try {
     validateHeaderName(name);
     return [value].flat().every((each) => {

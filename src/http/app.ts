@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { NOTHING_HERE, type CallbackAnswer } from './answer.js';
+import { NOT_FOUND, type CallbackAnswer } from './answer.js';
 import type { CallbackMatch } from '../subscription/registry/registry.js';
 import { readWebBody } from './body/read-body.js';
 import type { CallbackRequest } from './callback-request.js';
@@ -28,11 +28,11 @@ export interface CallbackApp {
 export function callbackApp(context: CallbackContext, basePaths: () => readonly string[]): CallbackApp {
   const { logger } = context;
   // Without a base path everything would be ours, and nothing be left for whoever shares the server.
-  const isBelow = (target: string): boolean =>
+  const isBelowBasePath = (target: string): boolean =>
     basePaths().some((basePath) => basePath !== '' && target.startsWith(`${basePath}/`));
   /** Whether a request is ours where the application behind us answers requests as well. */
   const isOurs = (method: string, target: string, match: CallbackMatch | undefined): boolean =>
-    isBelow(target) || (match !== undefined && isForCallback(method, target, match));
+    isBelowBasePath(target) || (match !== undefined && isForCallback(method, target, match));
   return {
     isOurs(method, target) {
       try {
@@ -48,8 +48,8 @@ export function callbackApp(context: CallbackContext, basePaths: () => readonly 
         const { pathname, search } = new URL(request.url);
         const target = pathname + search;
         const match = matchCallback(context, target);
-        const isForUs = match !== undefined || isBelow(target);
-        return isForUs ? await answerWeb(context, request, target, match) : toResponse(NOTHING_HERE, method);
+        const isForUs = match !== undefined || isBelowBasePath(target);
+        return isForUs ? await answerWeb(context, request, target, match) : toResponse(NOT_FOUND, method);
       } catch (error) {
         return toResponse(failedAnswer(logger, error, method), method);
       }
@@ -62,13 +62,15 @@ export function callbackApp(context: CallbackContext, basePaths: () => readonly 
         ({ target, match } = targetOf(context, request));
         // If nobody else can answer, match by the end of the path: a proxy may have cut off the rest.
         isForUs =
-          next === undefined ? match !== undefined || isBelow(target) : isOurs(request.method ?? '', target, match);
+          next === undefined
+            ? match !== undefined || isBelowBasePath(target)
+            : isOurs(request.method ?? '', target, match);
       } catch (error) {
         trySendAnswer(request, response, failedAnswer(logger, error, request.method), context.limits);
         return;
       }
       if (isForUs) answerNode(context, { request, response, target, match });
-      else if (next === undefined) trySendAnswer(request, response, NOTHING_HERE, context.limits);
+      else if (next === undefined) trySendAnswer(request, response, NOT_FOUND, context.limits);
       else next();
     },
   };
@@ -99,7 +101,7 @@ async function answerWeb(
   match: CallbackMatch | undefined,
 ): Promise<Response> {
   const { method, headers } = request;
-  const asked: CallbackRequest = {
+  const callbackRequest: CallbackRequest = {
     method,
     target,
     header: (name) => headers.get(name) ?? undefined,
@@ -108,7 +110,7 @@ async function answerWeb(
       void readWebBody(request, limits, grantId, onChunk).then(onRead, () => onRead({ problem: 'failed' })),
   };
   const answer = await new Promise<CallbackAnswer>((resolve) => {
-    answerCallback(context, new Exchange(context.logger, asked, resolve), match);
+    answerCallback(context, new Exchange(context.logger, callbackRequest, resolve), match);
   });
   // Whoever has the response sends it; of that nothing is heard.
   if (answer.onSent !== undefined) setImmediate(answer.onSent);

@@ -21,7 +21,7 @@ export interface CallbackService extends DeliveryTarget {
     readonly onFailure: 'reject' | 'acknowledge';
   };
   /** Values of the service's requests that no message may show: credentials, custom headers and custom parameters. */
-  readonly hidden: readonly string[];
+  readonly redactedValues: readonly string[];
 }
 
 /** Dependencies of the functions that answer callback requests. */
@@ -32,15 +32,15 @@ export interface CallbackContext {
   readonly logger: Logger;
   readonly limits: BodyLimits;
   readonly rejections: Pick<Rejections, 'note'>;
-  readonly refused: Pick<RefusedContent, 'note' | 'noteUnread'>;
-  readonly unknown: UnknownCallbacks;
+  readonly refusedContent: Pick<RefusedContent, 'onRefused' | 'onRefusedUnread'>;
+  readonly unknownCallbacks: UnknownCallbacks;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly serviceOf: (name: string) => CallbackService | undefined;
   /** Recent answers to verifications. */
-  readonly verdicts: Verdicts;
+  readonly recentVerifications: RecentVerifications;
   /** Recent denials and hub errors. */
-  readonly notices: NoticeThrottle;
+  readonly recentNotices: NoticeThrottle;
   /** Why the store cannot be used, where that is known without asking it. */
   readonly storeFailure?: (() => Error | undefined) | undefined;
   /** Whether the runtime has ended: no handler is called any more. */
@@ -53,7 +53,9 @@ export interface ServedMatch extends CallbackMatch {
 }
 
 /** The outcome of a verification, apart from its challenge. */
-export type Verdict = { readonly headers: Acknowledgement['headers'] } | { readonly refusal: CallbackAnswer };
+export type VerificationResult =
+  | { readonly headers: Acknowledgement['headers'] }
+  | { readonly refusal: CallbackAnswer };
 
 /** Answers to verifications of the last minute. */
-export type Verdicts = RecentAnswers<Verdict | Promise<Verdict>>;
+export type RecentVerifications = RecentAnswers<VerificationResult | Promise<VerificationResult>>;

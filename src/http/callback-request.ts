@@ -1,7 +1,7 @@
 import type { InFlightBytes } from './body/in-flight-bytes.js';
 
 /** Why a body was not read to its end; `crowded-out`: others needed the room it held; `failed`: our own code did. */
-export type BodyProblem = 'too-large' | 'stalled' | 'crowded-out' | 'aborted' | 'consumed' | 'failed';
+export type BodyProblem = 'too-large' | 'stalled' | 'memory-limit' | 'aborted' | 'consumed' | 'failed';
 
 /** A body read to its end, or why it was not. */
 export type BodyRead = { readonly bytes: Uint8Array } | { readonly problem: BodyProblem };

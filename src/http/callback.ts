@@ -1,4 +1,4 @@
-import { logsDebug } from '../logger.js';
+import { shouldLogDebug } from '../logger.js';
 import { lastSegment } from '../subscription/registry/callback-key.js';
 import type { CallbackMatch } from '../subscription/registry/registry.js';
 import { refusal, STOPPED, unavailable, type CallbackAnswer } from './answer.js';
@@ -9,7 +9,7 @@ import type { Exchange } from './exchange.js';
 import { RequestLog } from './request-log.js';
 
 /** Seconds after which a hub may come again when the code lacks the service. */
-const COME_AGAIN_SECONDS = 120;
+const RETRY_AFTER_SECONDS = 120;
 
 /** What a request target stands for; undefined where it is no callback that is, or was, known. */
 export function matchCallback({ registry }: CallbackContext, target: string): CallbackMatch | undefined {
@@ -17,10 +17,16 @@ export function matchCallback({ registry }: CallbackContext, target: string): Ca
 }
 
 /** Answers a request on a callback; `match` is what its target stands for. Never throws. */
-export function answerCallback(context: CallbackContext, given: Exchange, match: CallbackMatch | undefined): void {
+export function answerCallback(
+  context: CallbackContext,
+  unloggedExchange: Exchange,
+  match: CallbackMatch | undefined,
+): void {
   const { logger } = context;
-  const exchange = logsDebug(logger) ? given.loggedBy(new RequestLog(logger, given.request.method, match)) : given;
-  exchange.begin(() => {
+  const exchange = shouldLogDebug(logger)
+    ? unloggedExchange.withLog(new RequestLog(logger, unloggedExchange.request.method, match))
+    : unloggedExchange;
+  exchange.run(() => {
     const { method } = exchange.request;
     const served = match && servedMatch(context, match);
     if (method === 'POST' && served !== undefined && !context.isClosed()) answerDistribution(context, served, exchange);
@@ -28,9 +34,9 @@ export function answerCallback(context: CallbackContext, given: Exchange, match:
   });
 }
 
-function servedMatch({ serviceOf }: CallbackContext, { entry, grant }: CallbackMatch): ServedMatch | undefined {
-  const service = serviceOf(entry.record.service);
-  return service && { entry, grant, service };
+function servedMatch({ serviceOf }: CallbackContext, { stored, grant }: CallbackMatch): ServedMatch | undefined {
+  const service = serviceOf(stored.record.service);
+  return service && { stored: stored, grant, service };
 }
 
 /** The answer to whatever is no content for a service that runs. */
@@ -44,12 +50,12 @@ function otherAnswer(
     return refusal(405, 'a callback takes GET and POST', { headers: { allow: 'GET, HEAD, POST' } });
   }
   if (match === undefined) {
-    context.unknown.note(request);
+    context.unknownCallbacks.warn(request);
     return refusal(404, 'there is no such callback');
   }
   if (context.isClosed()) return STOPPED;
   if (served !== undefined) return answerIntent(context, served, request, log);
   return method === 'POST'
-    ? unavailable('the service of this subscription is not running', COME_AGAIN_SECONDS)
+    ? unavailable('the service of this subscription is not running', RETRY_AFTER_SECONDS)
     : refusal(404, 'the service of this subscription is not running');
 }

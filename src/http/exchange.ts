@@ -4,7 +4,7 @@ import type { CallbackRequest } from './callback-request.js';
 import type { RequestLog } from './request-log.js';
 
 /** Seconds after which a hub may come again when its request could not be handled: the store is down. */
-const COME_AGAIN_SECONDS = 120;
+const RETRY_AFTER_SECONDS = 120;
 
 /** A request on a callback, and where its answer goes. */
 export class Exchange {
@@ -22,10 +22,10 @@ export class Exchange {
   }
 
   /** The same exchange, which also logs its answer once it is sent. */
-  loggedBy(log: RequestLog): Exchange {
+  withLog(log: RequestLog): Exchange {
     const send = (answer: CallbackAnswer): void => {
       this.#send(answer);
-      log.answered(answer);
+      log.write(answer);
     };
     return new Exchange(this.#logger, this.request, send, log);
   }
@@ -46,7 +46,7 @@ export class Exchange {
   }
 
   /** Does what leads to an answer later. Where it throws, that is answered 503. Never throws. */
-  begin(work: () => void): void {
+  run(work: () => void): void {
     try {
       work();
     } catch (error) {
@@ -62,5 +62,5 @@ export class Exchange {
 /** The answer to a request that failed in our own code. The reason is logged. Never throws. */
 export function failedAnswer(logger: Logger, error: unknown, method: string | undefined): CallbackAnswer {
   logger.error({ err: error, method }, 'a callback request could not be answered: 503');
-  return unavailable('the request could not be handled now', COME_AGAIN_SECONDS);
+  return unavailable('the request could not be handled now', RETRY_AFTER_SECONDS);
 }

@@ -12,7 +12,7 @@ export interface DropLimit {
 }
 
 /** The default, for callers that do not know the runtime's limit. */
-const USUAL: DropLimit = { maxBodyBytes: 10 * 1024 * 1024 };
+const DEFAULT_LIMIT: DropLimit = { maxBodyBytes: 10 * 1024 * 1024 };
 
 /**
  * Sends an answer through a node response. One given from the headers alone ends the connection, unless the body has come by
@@ -22,10 +22,10 @@ export function sendAnswer(
   request: IncomingMessage,
   response: ServerResponse,
   answer: CallbackAnswer,
-  limit: DropLimit = USUAL,
+  limit: DropLimit = DEFAULT_LIMIT,
 ): void {
   if (answer.onSent !== undefined) response.once('finish', answer.onSent);
-  if (request.complete || !mayStillCome(request)) send(response, answer);
+  if (request.complete || !hasBody(request)) send(response, answer);
   else if (answer.close === true) sendAndLinger(request, response, answer, limit);
   // Whether the body came with its head is known when all that was received has been looked at.
   else setImmediate(sendEarly, request, response, answer, limit);
@@ -59,7 +59,7 @@ function sendEarly(request: IncomingMessage, response: ServerResponse, answer: C
 }
 
 /** Whether a request has a body. Over HTTP/2 a request may be ended without its connection. */
-function mayStillCome({ headers, httpVersionMajor }: IncomingMessage): boolean {
+function hasBody({ headers, httpVersionMajor }: IncomingMessage): boolean {
   if (httpVersionMajor > 1) return false;
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
@@ -97,13 +97,13 @@ function sendAndLinger(
 }
 
 /** What nearly every delivery is answered with: not made anew each time. */
-const PLAIN_HEADERS = madeHeaders(PLAIN_ACKNOWLEDGEMENT);
+const PLAIN_HEADERS = buildHeaders(PLAIN_ACKNOWLEDGEMENT);
 
 function nodeHeaders(answer: CallbackAnswer): Record<string, string | string[]> {
-  return answer === PLAIN_ACKNOWLEDGEMENT ? PLAIN_HEADERS : madeHeaders(answer);
+  return answer === PLAIN_ACKNOWLEDGEMENT ? PLAIN_HEADERS : buildHeaders(answer);
 }
 
-function madeHeaders({ headers, body }: CallbackAnswer): Record<string, string | string[]> {
+function buildHeaders({ headers, body }: CallbackAnswer): Record<string, string | string[]> {
   const all: Record<string, string | string[]> = { 'content-length': String(Buffer.byteLength(body)) };
   for (const [name, value] of Object.entries(headers)) all[name] = typeof value === 'string' ? value : [...value];
   return all;

@@ -1,10 +1,10 @@
-import type { Reception } from '../delivery/report.js';
+import type { EventContext } from '../delivery/report.js';
 import type { Logger } from '../logger.js';
 import type { CallbackMatch } from '../subscription/registry/registry.js';
 import type { CallbackAnswer } from './answer.js';
 
 /** Characters of a text from outside that a line shows. */
-const MOST_SHOWN = 200;
+const MAX_SHOWN = 200;
 
 /** How a request on a callback ended. */
 type Outcome = 'acknowledged' | 'confirmed' | 'rejected' | 'refused';
@@ -24,7 +24,7 @@ export class RequestLog {
   readonly #logger: Logger;
   readonly #method: string;
   readonly #match: CallbackMatch | undefined;
-  readonly #begun = performance.now();
+  readonly #startedAt = performance.now();
   #mode: string | undefined;
   #event: string | undefined;
   #bytes: number | undefined;
@@ -37,33 +37,33 @@ export class RequestLog {
   }
 
   /** The `hub.mode` of a GET. */
-  asked(mode: string | undefined): void {
-    this.#mode = mode?.slice(0, MOST_SHOWN);
+  setMode(mode: string | undefined): void {
+    this.#mode = mode?.slice(0, MAX_SHOWN);
   }
 
   /** The body was read to its end. */
-  read({ byteLength }: Uint8Array): void {
+  setBody({ byteLength }: Uint8Array): void {
     this.#bytes = byteLength;
   }
 
   /** An event was made of the content. */
-  readonly received = ({ event }: Reception): void => {
+  readonly setEvent = ({ event }: EventContext): void => {
     this.#event = event.id;
   };
 
   /** The signature is missing or wrong, whatever the answer is. */
-  rejected(): void {
+  setRejected(): void {
     this.#isRejected = true;
   }
 
   /** The answer is sent. */
-  answered({ status, body }: CallbackAnswer): void {
+  write({ status, body }: CallbackAnswer): void {
     const isDelivery = this.#method === 'POST';
     const message = isDelivery ? 'delivery answered' : (MESSAGES.get(this.#mode ?? '') ?? 'callback request answered');
-    const { service, id: subscription } = this.#match?.entry.record ?? {};
+    const { service, id: subscription } = this.#match?.stored.record ?? {};
     this.#logger.debug(
       {
-        ...(isDelivery ? {} : { method: this.#method.slice(0, MOST_SHOWN), mode: this.#mode }),
+        ...(isDelivery ? {} : { method: this.#method.slice(0, MAX_SHOWN), mode: this.#mode }),
         status,
         outcome: this.#outcome(status),
         reason: status < 400 ? undefined : reasonIn(body),
@@ -72,7 +72,7 @@ export class RequestLog {
         grant: this.#match?.grant.id,
         event: this.#event,
         bytes: this.#bytes,
-        milliseconds: Math.round((performance.now() - this.#begun) * 10) / 10,
+        milliseconds: Math.round((performance.now() - this.#startedAt) * 10) / 10,
       },
       message,
     );
@@ -87,5 +87,5 @@ export class RequestLog {
 
 /** The reason in the body of a refusal. */
 function reasonIn(body: string): string | undefined {
-  return new URLSearchParams(body).get('reason')?.slice(0, MOST_SHOWN);
+  return new URLSearchParams(body).get('reason')?.slice(0, MAX_SHOWN);
 }

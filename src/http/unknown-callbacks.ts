@@ -3,7 +3,7 @@ import type { Logger } from '../logger.js';
 import type { CallbackRequest } from './callback-request.js';
 
 /** Characters of a path that are logged. */
-const MOST_LOGGED = 200;
+const MAX_LOGGED = 200;
 
 /** A segment as long as a token, percent-encoded or not: an address below a callback would show that callback. */
 const TOKEN_LIKE = /[\w%-]{32,}/g;
@@ -20,8 +20,8 @@ export class UnknownCallbacks {
     this.#now = now;
   }
 
-  note({ method, target }: Pick<CallbackRequest, 'method' | 'target'>): void {
-    const notLogged = this.#minutes.pass(this, this.#now());
+  warn({ method, target }: Pick<CallbackRequest, 'method' | 'target'>): void {
+    const notLogged = this.#minutes.tryPass(this, this.#now());
     if (notLogged === undefined) return;
     this.#logger.warn(
       { method, path: withoutLastSegment(target), notLogged },
@@ -37,5 +37,5 @@ function withoutLastSegment(target: string): string {
   let end = query === -1 ? target.length : query;
   while (end > 0 && target[end - 1] === '/') end -= 1;
   const kept = target.slice(0, target.lastIndexOf('/', end - 1) + 1);
-  return kept.replace(TOKEN_LIKE, '…').slice(0, MOST_LOGGED);
+  return kept.replace(TOKEN_LIKE, '…').slice(0, MAX_LOGGED);
 }

@@ -1,10 +1,10 @@
-import { logsDebug, type Logger } from '../logger.js';
+import { shouldLogDebug, type Logger } from '../logger.js';
 
 /** Told of each answer to a request, redirects included. */
 export type OnAnswer = (answer: { readonly status: number }) => void;
 
 /** The debug line of a request that we make. */
-export interface OutboundLine<T> {
+export interface OutboundLogLine<T> {
   readonly message: string;
   /** The fields of the request, and of its result if it succeeded. No secret, callback or header. */
   readonly fields: (result?: T) => object;
@@ -16,35 +16,35 @@ export interface OutboundLine<T> {
  *
  * @param request gives `onAnswer` to whatever makes it
  */
-export async function logged<T>(
+export async function withDebugLog<T>(
   logger: Logger,
-  { message, fields }: OutboundLine<T>,
+  { message, fields }: OutboundLogLine<T>,
   request: (onAnswer: OnAnswer | undefined) => Promise<T>,
 ): Promise<T> {
-  if (!logsDebug(logger)) return request(undefined);
-  const begun = performance.now();
+  if (!shouldLogDebug(logger)) return request(undefined);
+  const startedAt = performance.now();
   let status: number | undefined;
   let answers = 0;
-  const ended = (): object => ({
+  const outcomeFields = (): object => ({
     status,
     answers,
-    milliseconds: Math.round((performance.now() - begun) * 10) / 10,
+    milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
   });
   try {
     const result = await request((answer) => {
       status = answer.status;
       answers += 1;
     });
-    logger.debug({ ...fields(result), ...ended() }, message);
+    logger.debug({ ...fields(result), ...outcomeFields() }, message);
     return result;
   } catch (error) {
-    logger.debug({ ...fields(), ...ended(), ...failure(error) }, message);
+    logger.debug({ ...fields(), ...outcomeFields(), ...failureFields(error) }, message);
     throw error;
   }
 }
 
 /** The codes of an error, and of what the network said. Messages may be long and are logged elsewhere. */
-function failure(error: unknown): object {
+function failureFields(error: unknown): object {
   if (!(error instanceof Error)) return { code: typeof error };
   const reason = 'reason' in error && typeof error.reason === 'string' ? error.reason : undefined;
   return { code: codeOf(error) ?? error.name, reason, cause: codeOf(error.cause) };

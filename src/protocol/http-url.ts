@@ -11,15 +11,15 @@ export function withoutCredentials(url: string): string {
  * @param field what the URL was given as, for the error
  * @throws ConfigurationError when it is not an absolute http or https URL, or carries credentials or a fragment
  */
-export function readHttpUrl(field: string, value: string): URL {
-  const wrong = (what: string): ConfigurationError =>
-    new ConfigurationError(`${field} ${JSON.stringify(withoutCredentials(value))} ${what}`);
-  if (!URL.canParse(value)) throw wrong('is not an absolute URL: give one such as https://example.com/path');
+export function parseHttpUrl(field: string, value: string): URL {
+  const invalid = (problem: string): ConfigurationError =>
+    new ConfigurationError(`${field} ${JSON.stringify(withoutCredentials(value))} ${problem}`);
+  if (!URL.canParse(value)) throw invalid('is not an absolute URL: give one such as https://example.com/path');
   const url = new URL(value);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw wrong('is not an http or https URL');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw invalid('is not an http or https URL');
   if (url.username !== '' || url.password !== '') {
-    throw wrong('carries a user name or password (not shown): leave it out');
+    throw invalid('carries a user name or password (not shown): leave it out');
   }
-  if (url.hash !== '' || value.endsWith('#')) throw wrong('has a fragment: leave out # and what follows');
+  if (url.hash !== '' || value.endsWith('#')) throw invalid('has a fragment: leave out # and what follows');
   return url;
 }

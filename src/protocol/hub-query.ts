@@ -15,7 +15,7 @@ export interface HubQuery {
  * @returns undefined where the challenge is not UTF-8: its bytes could not be sent back as they came. Elsewhere what is not
  * stands as U+FFFD: a denial counts, however its reason is spelled
  */
-export function readHubQuery(query: string): HubQuery | undefined {
+export function parseHubQuery(query: string): HubQuery | undefined {
   const last = new Map<string, string>();
   for (const pair of query.split('&')) {
     const equals = pair.indexOf('=');
@@ -42,7 +42,7 @@ export function readHubQuery(query: string): HubQuery | undefined {
  * Quirk(Webubbub): does not percent-encode `hub.topic`. A topic with `&` arrives cut, and `%C3%A9` arrives as `é`. We also
  * compare the topic with the query as it was sent.
  */
-export function isTopic(expected: string, named: string, query: string): boolean {
+export function matchesTopic(expected: string, named: string, query: string): boolean {
   return isSameTopic(expected, named) || isSameTopic(expected, rawTopic(query));
 }
 
@@ -51,8 +51,8 @@ export function isTopic(expected: string, named: string, query: string): boolean
  *
  * Quirk(STA-WebSub-Hub): percent-encodes the topic of a denial twice. We decode it once more (PROTOCOL V10).
  */
-export function isDeniedTopic(expected: string, named: string, query: string): boolean {
-  if (isTopic(expected, named, query)) return true;
+export function matchesDeniedTopic(expected: string, named: string, query: string): boolean {
+  if (matchesTopic(expected, named, query)) return true;
   const decoded = decode(named.replaceAll('+', '%2B'));
   return decoded !== undefined && isSameTopic(expected, decoded);
 }
@@ -62,16 +62,16 @@ export function isDeniedTopic(expected: string, named: string, query: string): b
  * 6.2.2: the case of its digits, and characters that need none).
  */
 export function isSameTopic(a: string, b: string): boolean {
-  return a === b || (URL.canParse(a) && URL.canParse(b) && comparableUrl(a) === comparableUrl(b));
+  return a === b || (URL.canParse(a) && URL.canParse(b) && normalizeUrl(a) === normalizeUrl(b));
 }
 
 /** The form in which a URL is equal to all others that mean the same topic; text that is no URL stays as it is. */
-export function comparableUrl(url: string): string {
-  return URL.canParse(url) ? withNormalEscapes(new URL(url).href) : url;
+export function normalizeUrl(url: string): string {
+  return URL.canParse(url) ? normalizeEscapes(new URL(url).href) : url;
 }
 
 /** A URL with its percent-encoding normalized (RFC 3986, section 6.2.2). */
-export function withNormalEscapes(url: string): string {
+export function normalizeEscapes(url: string): string {
   return url.replaceAll(/%[\da-f]{2}/gi, (encoded) => {
     const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
     return /[\w.~-]/.test(character) ? character : encoded.toUpperCase();

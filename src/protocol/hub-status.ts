@@ -8,13 +8,13 @@ export type HubVerdict =
   | 'refused';
 
 // Quirk(Google): answers 409 or 422 when its verification failed. We retry as after a 5xx (PROTOCOL S3).
-const TEMPORARY: ReadonlySet<number> = new Set([408, 409, 422, 425, 429]);
+const TEMPORARY_STATUSES: ReadonlySet<number> = new Set([408, 409, 422, 425, 429]);
 
 /** The verdict in an HTTP status. */
 export function hubVerdict(status: number): HubVerdict {
   if (status >= 200 && status < 300) return 'accepted';
   if (status === 307 || status === 308) return 'redirected';
-  if (TEMPORARY.has(status) || (status >= 500 && status < 600)) return 'temporary';
+  if (TEMPORARY_STATUSES.has(status) || (status >= 500 && status < 600)) return 'temporary';
   return 'refused';
 }
 
@@ -22,9 +22,9 @@ export function hubVerdict(status: number): HubVerdict {
  * Whether the answer to an unsubscription says that there is nothing left to end: 204, 404 and 410, and any other final 4xx
  * where the hub had reason to end it before.
  *
- * @param hadReason whether the hub was answered 410, or denied the subscription
+ * @param isEndExpected whether the hub was answered 410, or denied the subscription
  */
-export function saysEnded(status: number, hadReason: boolean): boolean {
+export function isAlreadyEnded(status: number, isEndExpected: boolean): boolean {
   if (status === 204 || status === 404 || status === 410) return true;
-  return hadReason && status >= 400 && status < 500 && hubVerdict(status) === 'refused';
+  return isEndExpected && status >= 400 && status < 500 && hubVerdict(status) === 'refused';
 }

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors.js';
-import { readHttpUrl, withoutCredentials } from './http-url.js';
+import { parseHttpUrl, withoutCredentials } from './http-url.js';
 
 /** Which protocol a hub is spoken to in: WebSub, or its ancestor PubSubHubbub 0.3. */
 export type HubProtocol = 'websub' | 'pubsubhubbub-0.3';
@@ -32,7 +32,7 @@ export interface HubRequestForm {
 export const SECRET_BYTES_LIMIT = 200;
 
 /** The option that sets a parameter which a custom one cannot. */
-const OPTION_OF: Readonly<Record<string, string>> = {
+const OPTION_BY_PARAMETER: Readonly<Record<string, string>> = {
   'hub.callback': 'callback',
   'hub.mode': 'requestSubscription or requestUnsubscription',
   'hub.topic': 'topic',
@@ -47,7 +47,7 @@ const OPTION_OF: Readonly<Record<string, string>> = {
  * @throws ConfigurationError that names the field which cannot be sent
  */
 export function requestForm(request: HubRequestForm): URLSearchParams {
-  readHttpUrl('callback', request.callback);
+  parseHttpUrl('callback', request.callback);
   checkTopic(request.topic);
   const form = new URLSearchParams([
     ['hub.callback', request.callback],
@@ -102,7 +102,7 @@ function checkedSecret(secret: string): string {
 }
 
 function checkCustomParam(name: string, form: URLSearchParams): void {
-  const option = OPTION_OF[name];
+  const option = OPTION_BY_PARAMETER[name];
   if (option !== undefined) {
     throw new ConfigurationError(`customParams: ${name} is no custom parameter: it is set by ${option}`);
   }

@@ -2,7 +2,7 @@
 const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /;
 
 /** A longer `Retry-After` of a hub or publisher counts as this, in seconds (PROTOCOL D13, S3). */
-export const LONGEST_RETRY_AFTER_SECONDS = 86_400;
+export const MAX_RETRY_AFTER_SECONDS = 86_400;
 
 /**
  * The seconds that a `Retry-After` header asks to wait: given as such, or as a date (RFC 9110, section 10.2.3).
@@ -10,7 +10,7 @@ export const LONGEST_RETRY_AFTER_SECONDS = 86_400;
  * @param now milliseconds since the epoch
  * @returns undefined when there is no header or it cannot be read; 0 for a date gone by
  */
-export function retryAfterSeconds(header: string | null, now: number): number | undefined {
+export function parseRetryAfter(header: string | null, now: number): number | undefined {
   const value = header?.trim() ?? '';
   if (/^\d+$/.test(value)) return Math.min(Number(value), Number.MAX_SAFE_INTEGER);
   if (!HTTP_DATE.test(value)) return undefined;

@@ -17,62 +17,64 @@ interface SentSignature {
 }
 
 /** What a signature header amounts to: the signature that decides, or why there is none. */
-export type ReadSignature = SentSignature | { readonly problem: 'missing' | 'malformed' | 'algorithm' };
+export type ParsedSignature = SentSignature | { readonly problem: 'missing' | 'malformed' | 'algorithm' };
 
 const DIGEST_BYTES: Readonly<Record<SignatureAlgorithm, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
-const METHODS: ReadonlyMap<string, SignatureAlgorithm> = new Map(SIGNATURE_ALGORITHMS.map((name) => [name, name]));
+const ALGORITHM_BY_METHOD: ReadonlyMap<string, SignatureAlgorithm> = new Map(
+  SIGNATURE_ALGORITHMS.map((name) => [name, name]),
+);
 const SIGNATURE = /^\s*([A-Za-z0-9-]{1,16})=([0-9A-Fa-f]{1,256})\s*$/;
-const LONGEST_HEADER = 2048;
+const MAX_HEADER_LENGTH = 2048;
 
 /**
  * Reads `X-Hub-Signature`, or several signatures separated by commas. Of several the strongest that is allowed decides.
  */
-export function readSignature(
+export function parseSignature(
   header: string | undefined,
   allowed: readonly SignatureAlgorithm[] = SIGNATURE_ALGORITHMS,
-): ReadSignature {
+): ParsedSignature {
   if (header === undefined || header.trim() === '') return { problem: 'missing' };
-  if (header.length > LONGEST_HEADER) return { problem: 'malformed' };
-  if (!header.includes(',')) return readOne(header, allowed);
-  let best: ReadSignature = { problem: 'malformed' };
-  for (const part of header.split(',')) best = stronger(best, readOne(part, allowed));
+  if (header.length > MAX_HEADER_LENGTH) return { problem: 'malformed' };
+  if (!header.includes(',')) return parseOne(header, allowed);
+  let best: ParsedSignature = { problem: 'malformed' };
+  for (const part of header.split(',')) best = stronger(best, parseOne(part, allowed));
   return best;
 }
 
-function readOne(part: string, allowed: readonly SignatureAlgorithm[]): ReadSignature {
+function parseOne(part: string, allowed: readonly SignatureAlgorithm[]): ParsedSignature {
   const match = SIGNATURE.exec(part);
   if (match === null) return { problem: 'malformed' };
   const { 1: method = '', 2: hex = '' } = match;
-  const algorithm = METHODS.get(method) ?? METHODS.get(method.toLowerCase());
+  const algorithm = ALGORITHM_BY_METHOD.get(method) ?? ALGORITHM_BY_METHOD.get(method.toLowerCase());
   if (algorithm === undefined || !allowed.includes(algorithm)) return { problem: 'algorithm' };
   // Quirk(websub.rocks): its wrong signature is the right one with four digits appended. We check the length before we compare.
   return hex.length === 2 * DIGEST_BYTES[algorithm] ? { algorithm, hex } : { problem: 'malformed' };
 }
 
 /** The first of two that are as strong. That an algorithm is not accepted says more than that a part is malformed. */
-function stronger(one: ReadSignature, other: ReadSignature): ReadSignature {
+function stronger(one: ParsedSignature, other: ParsedSignature): ParsedSignature {
   if ('problem' in other) return 'problem' in one && other.problem === 'algorithm' ? other : one;
   if ('problem' in one) return other;
   return DIGEST_BYTES[other.algorithm] > DIGEST_BYTES[one.algorithm] ? other : one;
 }
 
 /** Room for two digests that are compared. */
-interface Compared {
+interface DigestBuffers {
   readonly sent: Buffer;
-  readonly own: Buffer;
+  readonly expected: Buffer;
 }
 
 /** Kept, and written anew for each comparison: to make room costs more than to compare. */
-const COMPARED: Readonly<Record<SignatureAlgorithm, Compared>> = {
-  sha1: compared('sha1'),
-  sha256: compared('sha256'),
-  sha384: compared('sha384'),
-  sha512: compared('sha512'),
+const DIGEST_BUFFERS: Readonly<Record<SignatureAlgorithm, DigestBuffers>> = {
+  sha1: createDigestBuffers('sha1'),
+  sha256: createDigestBuffers('sha256'),
+  sha384: createDigestBuffers('sha384'),
+  sha512: createDigestBuffers('sha512'),
 };
 
-function compared(algorithm: SignatureAlgorithm): Compared {
+function createDigestBuffers(algorithm: SignatureAlgorithm): DigestBuffers {
   const bytes = DIGEST_BYTES[algorithm];
-  return { sent: Buffer.alloc(bytes), own: Buffer.alloc(bytes) };
+  return { sent: Buffer.alloc(bytes), expected: Buffer.alloc(bytes) };
 }
 
 /** Takes in a body as it arrives and tells at its end whether one of the secrets signed it. */
@@ -90,17 +92,17 @@ export class SignatureCheck {
   }
 
   /** Compares in constant time; to be called once. */
-  holds(): boolean {
+  isValid(): boolean {
     const { algorithm, hex } = this.#signature;
-    const { sent, own } = COMPARED[algorithm];
+    const { sent, expected } = DIGEST_BUFFERS[algorithm];
     sent.write(hex, 'hex');
-    let held = false;
+    let isMatch = false;
     for (const hmac of this.#hmacs) {
       // As a string, which costs less than the buffer that would be made for it.
-      own.write(hmac.digest('binary'), 'latin1');
-      held = timingSafeEqual(own, sent) || held;
+      expected.write(hmac.digest('binary'), 'latin1');
+      isMatch = timingSafeEqual(expected, sent) || isMatch;
     }
-    return held;
+    return isMatch;
   }
 }
 
@@ -127,9 +129,9 @@ export function verifySignature(
   secret: string,
   { algorithms = SIGNATURE_ALGORITHMS }: VerifySignatureOptions = {},
 ): boolean {
-  const signature = readSignature(header ?? undefined, algorithms);
+  const signature = parseSignature(header ?? undefined, algorithms);
   if ('problem' in signature) return false;
   const check = new SignatureCheck(signature, [secret]);
   check.update(typeof body === 'string' ? Buffer.from(body) : body);
-  return check.holds();
+  return check.isValid();
 }

@@ -16,7 +16,7 @@ export interface CallbackPaths {
 const TOKEN_BYTES = 32;
 
 /** Whether the service's callback is taken literally, so that it can serve one grant only. */
-export function isLiteral({
+export function isLiteralCallback({
   callback,
   appendServicePath,
 }: Pick<DeclaredService, 'callback' | 'appendServicePath'>): boolean {
@@ -33,10 +33,10 @@ export function isLiteral({
  */
 export function callbackPaths(config: DeclaredService, base: string): CallbackPaths {
   const { callback, servicePath, targets } = config;
-  if (callback !== undefined && isLiteral(config))
+  if (callback !== undefined && isLiteralCallback(config))
     return { callbackOf: () => callback, hasOneCallback: true, newPath: () => '' };
   const prefix = callback === undefined ? base : callback.replace(/\/+$/, '');
-  const callbackOf = (path: string): string => `${prefix}/${placed(path, servicePath)}`;
+  const callbackOf = (path: string): string => `${prefix}/${currentPath(path, servicePath)}`;
   return {
     callbackOf,
     hasOneCallback: false,
@@ -50,7 +50,7 @@ export function callbackPaths(config: DeclaredService, base: string): CallbackPa
 }
 
 /** Where a path would be today, if it was made under another service path. */
-function placed(path: string, servicePath: string | undefined): string {
+function currentPath(path: string, servicePath: string | undefined): string {
   if (path === servicePath) return path;
   const token = lastSegment(path);
   if (servicePath === undefined) return isCallbackToken(token) ? token : path;
@@ -66,7 +66,7 @@ function placed(path: string, servicePath: string | undefined): string {
 export function refuseSharedPaths(configs: readonly DeclaredService[]): void {
   const seen = new Map<string, string>();
   for (const config of configs) {
-    if (!isLiteral(config) && config.servicePath === undefined) continue;
+    if (!isLiteralCallback(config) && config.servicePath === undefined) continue;
     // The base does not matter: it comes before the last segment.
     const paths = callbackPaths(config, 'http://localhost');
     const key = callbackKey(paths.callbackOf(paths.newPath(() => false)));

@@ -19,7 +19,7 @@ export async function forEachSubscription(
   { registry, isClosing }: EachSubscriptionOptions,
   work: (record: SubscriptionRecord) => Promise<unknown> | undefined,
 ): Promise<void> {
-  for await (const slice of slices(registry.entries())) {
+  for await (const slice of slices(registry.all())) {
     if (isClosing()) return;
     const done = await Promise.allSettled(slice.flatMap(({ record }) => work(record) ?? []));
     const failure = done.find((each) => each.status === 'rejected');

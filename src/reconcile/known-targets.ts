@@ -6,10 +6,10 @@ import type { SubscriptionTarget } from '../subscription/record/snapshot.js';
 import { targetKey } from '../subscription/record/target.js';
 
 /** What makes a subscription: the rest of it follows. */
-export type WantedTarget = Omit<NewSubscription, 'id' | 'createdAt'>;
+export type NewSubscriptionFields = Omit<NewSubscription, 'id' | 'createdAt'>;
 
 /** Which subscription a service has for a target: one for each. */
-export class KnownTargets {
+export class TargetIndex {
   readonly #registry: Registry;
   readonly #now: () => number;
   /** By service, hub where it is given, and topic or URL: with a hundred thousand of them, keys of their own would add up. */
@@ -28,17 +28,17 @@ export class KnownTargets {
    * @returns the others
    */
   async load(): Promise<readonly SubscriptionRecord[]> {
-    const others: SubscriptionRecord[] = [];
-    for await (const slice of slices(this.#registry.entries())) {
+    const duplicates: SubscriptionRecord[] = [];
+    for await (const slice of slices(this.#registry.all())) {
       for (const { record } of slice) {
         const known = this.idOf(record.service, record.target);
         const other = known === undefined ? undefined : this.#registry.get(known)?.record;
-        const isIt = other === undefined || record.createdAt < other.createdAt;
-        if (isIt) this.#note(record.service, record.target, record.id);
-        if (other !== undefined) others.push(isIt ? other : record);
+        const isOlder = other === undefined || record.createdAt < other.createdAt;
+        if (isOlder) this.#index(record.service, record.target, record.id);
+        if (other !== undefined) duplicates.push(isOlder ? other : record);
       }
     }
-    return others;
+    return duplicates;
   }
 
   /** The id of what is stored for a target; what was swept away is not there any more. */
@@ -53,14 +53,14 @@ export class KnownTargets {
    *
    * @returns its id
    */
-  async add(wanted: WantedTarget): Promise<string> {
+  async add(wanted: NewSubscriptionFields): Promise<string> {
     const id = randomUUID();
     await this.#registry.add(newSubscription({ ...wanted, id, createdAt: this.#now() }));
-    this.#note(wanted.service, wanted.target, id);
+    this.#index(wanted.service, wanted.target, id);
     return id;
   }
 
-  #note(service: string, target: SubscriptionTarget, id: string): void {
+  #index(service: string, target: SubscriptionTarget, id: string): void {
     const { hub, name } = targetKey(target);
     const ofService = this.#ids.get(service) ?? new Map<string, Map<string, string>>();
     const atHub = ofService.get(hub) ?? new Map<string, string>();

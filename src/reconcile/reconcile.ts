@@ -3,20 +3,20 @@ import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record/record.js';
 import type { Registry } from '../subscription/registry/registry.js';
 import { isOver } from '../subscription/machine/state.js';
-import { isLiteral } from './callback-paths.js';
+import { isLiteralCallback } from './callback-paths.js';
 import { forEachSubscription } from './each-subscription.js';
-import type { KnownTargets } from './known-targets.js';
+import type { TargetIndex } from './known-targets.js';
 import type { DeclaredService } from './declared-service.js';
 import { targetName } from '../subscription/record/target.js';
 
 /** What comparing the code with the store works with. */
 export interface ReconcileOptions {
   readonly registry: Registry;
-  readonly known: KnownTargets;
+  readonly targetIndex: TargetIndex;
   readonly logger: Logger;
   readonly configOf: (service: string) => DeclaredService | undefined;
   /** Whether this process has asked for it already. */
-  readonly isBegun: (id: string) => boolean;
+  readonly isRequested: (id: string) => boolean;
   /** Whether the runtime stops: nothing is begun any more. */
   readonly isClosing: () => boolean;
   /** Whether what the code no longer declares is unsubscribed. */
@@ -24,11 +24,11 @@ export interface ReconcileOptions {
 }
 
 /** So many are named in a line of the log. */
-const MOST_NAMED = 10;
+const MAX_NAMED = 10;
 
 /** Every declared target of a service gets its subscription. */
-export async function declare(
-  { registry, known, isClosing, logger }: ReconcileOptions,
+export async function addDeclared(
+  { registry, targetIndex, isClosing, logger }: ReconcileOptions,
   config: DeclaredService,
   declared: Set<string>,
 ): Promise<void> {
@@ -37,11 +37,12 @@ export async function declare(
     if (isClosing()) return;
     const ids = slice.map(
       async (target) =>
-        known.idOf(service, target) ?? (await known.add({ service, target, declared: true, overrides: undefined })),
+        targetIndex.idOf(service, target) ??
+        (await targetIndex.add({ service, target, declared: true, overrides: undefined })),
     );
     for (const id of await Promise.all(ids)) declared.add(id);
   }
-  if (!isLiteral(config) || targets.length === 0) return;
+  if (!isLiteralCallback(config) || targets.length === 0) return;
   await forEachSubscription({ registry, isClosing }, (record) => {
     const { id, target, desired } = record;
     if (record.service !== service || desired === 'unsubscribed' || declared.has(id)) return undefined;
@@ -58,14 +59,14 @@ export async function declare(
  * Compares what is stored with what the code declares: notes what differs, and asks for whatever is wanted and not under
  * way. About most subscriptions nothing is to be done, and nothing is written.
  */
-export async function compare(options: ReconcileOptions, declared: ReadonlySet<string>): Promise<void> {
+export async function reconcileStored(options: ReconcileOptions, declared: ReadonlySet<string>): Promise<void> {
   const { logger, pruneDeclared } = options;
   const orphans: SubscriptionRecord[] = [];
   const stopped: SubscriptionRecord[] = [];
-  const strangers = new Map<string, SubscriptionRecord[]>();
+  const unservedByService = new Map<string, SubscriptionRecord[]>();
   await forEachSubscription(options, (record) => {
     if (options.configOf(record.service) === undefined) {
-      if (isAlive(record)) listIn(strangers, record.service).push(record);
+      if (isInUse(record)) getOrAddList(unservedByService, record.service).push(record);
       return undefined;
     }
     const isOrphan = !declared.has(record.id) && isOrphaned(record, options);
@@ -73,25 +74,25 @@ export async function compare(options: ReconcileOptions, declared: ReadonlySet<s
     const isDeclared = declared.has(record.id);
     // A pruned one that is declared again is asked for again.
     if (isDeclared && record.hold !== undefined && record.hold !== 'pruned') stopped.push(record);
-    return settle(record, { isDeclared, isOrphan }, options);
+    return reconcileOne(record, { isDeclared, isOrphan }, options);
   });
   if (stopped.length > 0) {
     logger.warn(
-      { subscriptions: stopped.slice(0, MOST_NAMED).map(({ id, hold }) => ({ id, because: hold })) },
+      { subscriptions: stopped.slice(0, MAX_NAMED).map(({ id, hold }) => ({ id, because: hold })) },
       `the code declares ${namesOf(stopped)}, but no hub is asked: unsubscribed, refused or given up before; ` +
         'runtime.retry(id) asks again',
     );
   }
   if (orphans.length > 0) {
     logger.info(
-      { subscriptions: orphans.slice(0, MOST_NAMED).map(({ id }) => id) },
+      { subscriptions: orphans.slice(0, MAX_NAMED).map(({ id }) => id) },
       `the code no longer declares ${namesOf(orphans)}: ` +
         (pruneDeclared ? 'unsubscribed' : 'still subscribed; pruneDeclared, or runtime.unsubscribe(id), ends that'),
     );
   }
-  for (const [service, records] of strangers) {
+  for (const [service, records] of unservedByService) {
     logger.warn(
-      { service, subscriptions: records.slice(0, MOST_NAMED).map(({ id }) => id) },
+      { service, subscriptions: records.slice(0, MAX_NAMED).map(({ id }) => id) },
       `the store holds subscriptions of service "${service}", which is not started here (${namesOf(records)}): they are kept ` +
         'and left alone; start that service as well, or give this one a store of its own',
     );
@@ -99,45 +100,45 @@ export async function compare(options: ReconcileOptions, declared: ReadonlySet<s
 }
 
 /** What is to be done about a subscription; undefined where nothing is. */
-function settle(
+function reconcileOne(
   record: SubscriptionRecord,
   { isDeclared, isOrphan }: { readonly isDeclared: boolean; readonly isOrphan: boolean },
-  { registry, isBegun, pruneDeclared }: ReconcileOptions,
+  { registry, isRequested, pruneDeclared }: ReconcileOptions,
 ): Promise<unknown> | undefined {
   const { id, hold, desired } = record;
-  const isNoted = record.declared === isDeclared && (record.orphaned ?? false) === isOrphan;
+  const isUpToDate = record.declared === isDeclared && (record.orphaned ?? false) === isOrphan;
   const note = (): Promise<void> => registry.setDeclared(id, isDeclared, { orphaned: isOrphan });
   if (isOrphan && pruneDeclared && desired === 'subscribed') {
-    return after(registry.apply(id, { type: 'unwanted', why: 'pruned' }), isNoted ? undefined : note);
+    return runInOrder(registry.apply(id, { type: 'unwanted', why: 'pruned' }), isUpToDate ? undefined : note);
   }
   const event = isDeclared && hold === 'pruned' ? ({ type: 'retried' } as const) : ({ type: 'wanted' } as const);
-  const ask = isBegun(id) || !registry.isAffected(id, event) ? undefined : () => registry.apply(id, event);
-  if (isNoted) return ask?.();
-  return after(note(), ask);
+  const request = isRequested(id) || !registry.isAffected(id, event) ? undefined : () => registry.apply(id, event);
+  if (isUpToDate) return request?.();
+  return runInOrder(note(), request);
 }
 
-async function after(first: Promise<unknown>, then: (() => Promise<unknown>) | undefined): Promise<void> {
+async function runInOrder(first: Promise<unknown>, then: (() => Promise<unknown>) | undefined): Promise<void> {
   await first;
   await then?.();
 }
 
 /** Whether the code declared it once, and nobody has asked for it since. */
-function isOrphaned({ id, declared, orphaned }: SubscriptionRecord, { isBegun }: ReconcileOptions): boolean {
-  return !isBegun(id) && (declared || orphaned === true);
+function isOrphaned({ id, declared, orphaned }: SubscriptionRecord, { isRequested }: ReconcileOptions): boolean {
+  return !isRequested(id) && (declared || orphaned === true);
 }
 
-function isAlive({ desired, grants }: SubscriptionRecord): boolean {
+function isInUse({ desired, grants }: SubscriptionRecord): boolean {
   return desired === 'subscribed' || !grants.every(isOver);
 }
 
-function listIn<T>(lists: Map<string, T[]>, key: string): T[] {
+function getOrAddList<T>(lists: Map<string, T[]>, key: string): T[] {
   const list = lists.get(key) ?? [];
   lists.set(key, list);
   return list;
 }
 
 function namesOf(records: readonly SubscriptionRecord[]): string {
-  const names = records.slice(0, MOST_NAMED).map(({ target }) => targetName(target));
-  const further = records.length - names.length;
-  return further > 0 ? `${names.join(', ')} and ${further} more` : names.join(', ');
+  const names = records.slice(0, MAX_NAMED).map(({ target }) => targetName(target));
+  const more = records.length - names.length;
+  return more > 0 ? `${names.join(', ')} and ${more} more` : names.join(', ');
 }

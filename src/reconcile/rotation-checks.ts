@@ -1,4 +1,4 @@
-import { isLiteral } from './callback-paths.js';
+import { isLiteralCallback } from './callback-paths.js';
 import type { DeclaredService } from './declared-service.js';
 
 /** Why a service's secret cannot be rotated; undefined where it can. */
@@ -13,7 +13,7 @@ export function secretRotationProblem({ secret }: Pick<DeclaredService, 'secret'
 export function callbackRotationProblem(
   config: Pick<DeclaredService, 'callback' | 'appendServicePath' | 'servicePath' | 'targets'>,
 ): string | undefined {
-  if (isLiteral(config)) {
+  if (isLiteralCallback(config)) {
     return 'callback is taken literally, so it cannot be rotated: set appendServicePath, or leave callback out.';
   }
   return config.servicePath !== undefined && config.targets.length <= 1

@@ -3,17 +3,17 @@ import { ConfigurationError, WebSubError } from '../errors.js';
 import type { GrantRecord, SubscriptionOverrides, SubscriptionRecord } from '../subscription/record/record.js';
 import type { SubscriptionMetadata, SubscriptionTarget } from '../subscription/record/snapshot.js';
 import { latestSecret } from '../subscription/machine/rules/secrets.js';
-import { isAsking, isWorking, stateOf } from '../subscription/machine/state.js';
-import { isLiteral } from './callback-paths.js';
+import { isEnabled, isWorking, stateOf } from '../subscription/machine/state.js';
+import { isLiteralCallback } from './callback-paths.js';
 import { forEachSubscription } from './each-subscription.js';
-import { KnownTargets } from './known-targets.js';
-import { compare, declare, type ReconcileOptions } from './reconcile.js';
+import { TargetIndex } from './known-targets.js';
+import { reconcileStored, addDeclared, type ReconcileOptions } from './reconcile.js';
 import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
 import type { DeclaredService } from './declared-service.js';
 import { targetName } from '../subscription/record/target.js';
 
 /** Dependencies of deciding about subscriptions. */
-export interface WantedOptions extends Omit<ReconcileOptions, 'known' | 'isBegun'> {
+export interface DesiredSubscriptionsOptions extends Omit<ReconcileOptions, 'targetIndex' | 'isRequested'> {
   readonly engine: Engine;
   /** Throws a ConfigurationError for a target that the service's options rule out. */
   readonly checkTarget: (service: string, target: SubscriptionTarget) => void;
@@ -29,38 +29,43 @@ export interface CheckedSubscribeOptions {
 }
 
 /** Which subscriptions there are to be: one for each service and target, declared or asked for. */
-export class WantedSubscriptions {
-  readonly #options: WantedOptions;
-  readonly #known: KnownTargets;
+export class DesiredSubscriptions {
+  readonly #options: DesiredSubscriptionsOptions;
+  readonly #targetIndex: TargetIndex;
   /** Those that another one for the same target stands for. */
-  #doubles: readonly SubscriptionRecord[] = [];
+  #duplicateSubscriptions: readonly SubscriptionRecord[] = [];
   /** Asked for by this process already. */
-  readonly #begun = new Set<string>();
+  readonly #requestedIds = new Set<string>();
 
-  constructor(options: WantedOptions) {
+  constructor(options: DesiredSubscriptionsOptions) {
     this.#options = options;
-    this.#known = new KnownTargets(options.registry, options.now);
+    this.#targetIndex = new TargetIndex(options.registry, options.now);
   }
 
   /** Takes in what the registry has read from the store. */
   async load(): Promise<void> {
-    this.#doubles = await this.#known.load();
+    this.#duplicateSubscriptions = await this.#targetIndex.load();
   }
 
   /** Every declared target of these services gets its subscription, and every subscription that is wanted is asked for. */
   async reconcile(configs: readonly DeclaredService[]): Promise<void> {
-    const options = { ...this.#options, known: this.#known, isBegun: (id: string) => this.#begun.has(id) };
+    const options = {
+      ...this.#options,
+      targetIndex: this.#targetIndex,
+      isRequested: (id: string) => this.#requestedIds.has(id),
+    };
     const declared = new Set<string>();
-    for (const { id, service, target } of this.#doubles) {
-      if (options.isClosing() || this.#begun.has(id) || options.configOf(service) === undefined) continue;
+    for (const { id, service, target } of this.#duplicateSubscriptions) {
+      if (options.isClosing() || this.#requestedIds.has(id) || options.configOf(service) === undefined) continue;
       options.logger.warn(
         { subscription: id, service },
         `the store holds two subscriptions to ${targetName(target)}, as one could not be read for a while: the younger one is unsubscribed`,
       );
       await options.registry.apply(id, { type: 'unwanted', why: 'pruned' });
     }
-    for (const config of configs) await this.#inTurn(config.name, () => declare(options, config, declared));
-    if (!options.isClosing()) await compare(options, declared);
+    for (const config of configs)
+      await this.#withServiceLock(config.name, () => addDeclared(options, config, declared));
+    if (!options.isClosing()) await reconcileStored(options, declared);
   }
 
   /**
@@ -75,18 +80,24 @@ export class WantedSubscriptions {
     }
     checkTarget(service, target);
     // One at a time for each service: two calls with one target are about one subscription.
-    return this.#inTurn(service, async () => {
-      const known = this.#known.idOf(service, target);
-      this.#refuseSecond(config, known);
-      if (known !== undefined) {
-        this.#begun.add(known);
-        const { declared = false, orphaned } = registry.get(known)?.record ?? {};
-        if (orphaned === true) await registry.setDeclared(known, declared);
-        await registry.apply(known, { type: 'retried', overrides, metadata });
-        return known;
+    return this.#withServiceLock(service, async () => {
+      const existingId = this.#targetIndex.idOf(service, target);
+      this.#refuseSharedCallback(config, existingId);
+      if (existingId !== undefined) {
+        this.#requestedIds.add(existingId);
+        const { declared = false, orphaned } = registry.get(existingId)?.record ?? {};
+        if (orphaned === true) await registry.setDeclared(existingId, declared);
+        await registry.apply(existingId, { type: 'retried', overrides, metadata });
+        return existingId;
       }
-      const id = await this.#known.add({ service, target, declared: false, overrides, ...(metadata && { metadata }) });
-      this.#begun.add(id);
+      const id = await this.#targetIndex.add({
+        service,
+        target,
+        declared: false,
+        overrides,
+        ...(metadata && { metadata }),
+      });
+      this.#requestedIds.add(id);
       await registry.apply(id, { type: 'wanted' });
       return id;
     });
@@ -104,8 +115,8 @@ export class WantedSubscriptions {
    */
   async unsubscribeFrom(service: string, target: SubscriptionTarget): Promise<string> {
     // After a subscribe() that was called before it.
-    return this.#inTurn(service, async () => {
-      const id = this.#known.idOf(service, target);
+    return this.#withServiceLock(service, async () => {
+      const id = this.#targetIndex.idOf(service, target);
       if (id === undefined) {
         throw new WebSubError(`Service "${service}" has no subscription to ${targetName(target)}.`);
       }
@@ -127,8 +138,8 @@ export class WantedSubscriptions {
       return;
     }
     const { record, config } = this.#require(id);
-    await this.#inTurn(record.service, async () => {
-      this.#refuseSecond(config, id);
+    await this.#withServiceLock(record.service, async () => {
+      this.#refuseSharedCallback(config, id);
       await registry.apply(id, { type: 'retried', atOnce: true });
     });
   }
@@ -137,7 +148,7 @@ export class WantedSubscriptions {
   async renew(id: string): Promise<void> {
     const { record } = this.#require(id);
     const state = stateOf(record);
-    if (state !== 'active' || !isAsking(record)) {
+    if (state !== 'active' || !isEnabled(record)) {
       const what = state === 'active' ? `held (${record.hold})` : state;
       throw new WebSubError(
         `Subscription ${id} is ${what}: there is nothing to renew; use retry(id) to have it asked for.`,
@@ -158,7 +169,7 @@ export class WantedSubscriptions {
         : callbackRotationProblem(config);
     if (problem !== undefined)
       throw new ConfigurationError(`Subscription ${id} of service "${config.name}": ${problem}`);
-    if (stateOf(record) !== 'active' || !isAsking(record)) {
+    if (stateOf(record) !== 'active' || !isEnabled(record)) {
       throw new WebSubError(
         `Subscription ${id} is ${stateOf(record)}, so its ${what} cannot be rotated: use retry(id) to subscribe again.`,
       );
@@ -183,14 +194,14 @@ export class WantedSubscriptions {
       return;
     }
     await forEachSubscription(this.#options, (record) =>
-      hasCounted(record) ? registry.apply(record.id, { type: 'counters-reset' }) : undefined,
+      hasFailures(record) ? registry.apply(record.id, { type: 'counters-reset' }) : undefined,
     );
   }
 
   /** @throws ConfigurationError where the service's callback serves another wanted subscription */
-  #refuseSecond(config: DeclaredService, id: string | undefined): void {
-    if (!isLiteral(config)) return;
-    for (const { record } of this.#options.registry.entries()) {
+  #refuseSharedCallback(config: DeclaredService, id: string | undefined): void {
+    if (!isLiteralCallback(config)) return;
+    for (const { record } of this.#options.registry.all()) {
       if (record.service !== config.name || record.desired !== 'subscribed' || record.id === id) continue;
       throw new ConfigurationError(
         `Service "${config.name}": callback is taken literally and serves ${targetName(record.target)} already; set ` +
@@ -199,15 +210,15 @@ export class WantedSubscriptions {
     }
   }
 
-  #inTurn<T>(service: string, work: () => Promise<T>): Promise<T> {
-    return this.#options.engine.inTurn(`subscriptions of ${service}`, work);
+  #withServiceLock<T>(service: string, work: () => Promise<T>): Promise<T> {
+    return this.#options.engine.runExclusive(`subscriptions of ${service}`, work);
   }
 
   #require(id: string): { readonly record: SubscriptionRecord; readonly config: DeclaredService } {
     const { registry, configOf } = this.#options;
-    const entry = registry.get(id);
-    if (entry === undefined) throw new WebSubError(`There is no subscription ${id}.`);
-    const { record } = entry;
+    const stored = registry.get(id);
+    if (stored === undefined) throw new WebSubError(`There is no subscription ${id}.`);
+    const { record } = stored;
     const config = configOf(record.service);
     if (config === undefined) {
       throw new WebSubError(
@@ -224,12 +235,12 @@ function isStuck(record: SubscriptionRecord): boolean {
   return desired === 'subscribed' && (hold !== undefined || attempts > 0 || stateOf(record) === 'denied');
 }
 
-function hasFailed({ attempts, refusals = 0, notBefore }: GrantRecord): boolean {
+function hasGrantFailure({ attempts, refusals = 0, notBefore }: GrantRecord): boolean {
   return attempts + refusals > 0 || notBefore !== undefined;
 }
 
 /** Whether any failure is counted, or waited for. */
-function hasCounted({ attempts, failures, hold, passedOver, grants }: SubscriptionRecord): boolean {
+function hasFailures({ attempts, failures, hold, passedOver, grants }: SubscriptionRecord): boolean {
   const counts = attempts > 0 || failures !== undefined || passedOver.length > 0 || hold === 'gave-up';
-  return counts || grants.some(hasFailed);
+  return counts || grants.some(hasGrantFailure);
 }

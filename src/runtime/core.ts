@@ -2,8 +2,8 @@ import { setMaxListeners } from 'node:events';
 import { type SubscriberHooks, subscriberHooks } from '../delivery/hook-payloads.js';
 import type { Engine } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
-import { OriginHolds } from '../hub/pacing/origin-rate-limits.js';
-import { Pacing } from '../hub/pacing/origin-limiter.js';
+import { OriginRateLimits } from '../hub/pacing/origin-rate-limits.js';
+import { OriginLimiter } from '../hub/pacing/origin-limiter.js';
 import { configuredSecrets } from '../hub/request/request-headers.js';
 import { WithheldCredentials } from '../hub/redaction/withheld-credentials.js';
 import { callbackApp, type CallbackApp } from '../http/app.js';
@@ -18,19 +18,19 @@ import { hubClient } from '../subscription/requests/hub-client.js';
 import { Registry } from '../subscription/registry/registry.js';
 import type { Subscription } from '../subscription/record/snapshot.js';
 import { subscriptionSnapshot } from '../subscription/record/snapshot-of.js';
-import type { ServiceTerms } from '../subscription/request-policy.js';
-import { perform, type EffectOptions } from './background/effects.js';
+import type { RequestPolicy } from '../subscription/request-policy.js';
+import { performEffect, type EffectOptions } from './background/effects.js';
 import { refuseUnpollable } from './config/checks/target-checks.js';
 import { latch } from './lifecycle/latch.js';
-import { News } from './background/event-pipeline.js';
+import { EventPipeline } from './background/event-pipeline.js';
 import type { CheckedServiceConfig } from './config/service-config.js';
 import type { CheckedSecurity } from './config/checks/security-checks.js';
 import type { ScheduleOptions } from './config/start-options.js';
 import { scheduleSweeps } from './background/sweeps.js';
-import { termsOf } from './services/request-policy-of.js';
+import { requestPolicyOf } from './services/request-policy-of.js';
 import type { SubscriberHandlers } from './subscriber-runtime.js';
-import { UnderWay } from './background/background-tasks.js';
-import { WantedSubscriptions } from '../reconcile/wanted-subscriptions.js';
+import { BackgroundTasks } from './background/background-tasks.js';
+import { DesiredSubscriptions } from '../reconcile/wanted-subscriptions.js';
 
 /** A service whose configuration was checked and whose handlers exist. */
 export interface RunningService {
@@ -55,23 +55,23 @@ export interface CoreOptions {
 export class Core {
   readonly hooks: SubscriberHooks;
   readonly registry: Registry;
-  readonly news: News;
+  readonly pipeline: EventPipeline;
   readonly app: CallbackApp;
-  readonly wanted: WantedSubscriptions;
+  readonly subscriptions: DesiredSubscriptions;
   /** What is being asked on the network, or waits for its turn, by subscription and purpose. */
-  readonly underWay: UnderWay;
+  readonly backgroundTasks: BackgroundTasks;
   /** Open when the declared subscriptions exist and are being asked for. */
   readonly reconciled = latch();
   /** Open when hubs may be asked, and at a stop. */
-  readonly begun = latch();
+  readonly requestsAllowed = latch();
   readonly #options: CoreOptions;
   readonly #abort = new AbortController();
   readonly #services = new Map<string, RunningService & { readonly callback: CallbackService }>();
-  readonly #terms = new Map<string, ServiceTerms>();
+  readonly #requestPolicies = new Map<string, RequestPolicy>();
   /** What callbacks are expected under: as we see it, and as hubs do where no proxy takes the difference off. */
   #basePaths: readonly string[];
   #reconciling = Promise.resolve();
-  #closing = false;
+  #isClosing = false;
   #isClosed = false;
 
   constructor(options: CoreOptions) {
@@ -79,31 +79,31 @@ export class Core {
     this.#options = options;
     this.#basePaths = [options.basePath];
     this.hooks = subscriberHooks(logger);
-    this.underWay = new UnderWay(logger);
-    const holds = new OriginHolds({ now, random });
+    this.backgroundTasks = new BackgroundTasks(logger);
+    const rateLimits = new OriginRateLimits({ now, random });
     const withheld = new WithheldCredentials(logger);
     const client = hubClient({
       apply: (id, event) => this.registry.apply(id, event),
       logger,
       now,
-      holds,
+      rateLimits,
       withheld,
-      keeperOf: (record) => this.news.keeperOf(record),
+      keeperOf: (record) => this.pipeline.keeperOf(record),
       signal: this.#abort.signal,
     });
-    const pacing = new Pacing(options.security.hubConcurrency, this.#abort.signal);
-    const effects: Omit<EffectOptions, 'news'> = {
+    const pacing = new OriginLimiter(options.security.hubConcurrency, this.#abort.signal);
+    const effects: Omit<EffectOptions, 'pipeline'> = {
       client,
-      underWay: this.underWay,
+      backgroundTasks: this.backgroundTasks,
       pacing,
-      holds,
+      rateLimits,
       hooks: this.hooks,
       logger,
       now,
-      termsOf: (service) => this.#terms.get(service),
-      entryOf: (id) => this.registry.get(id),
-      isClosing: () => this.#closing,
-      begun: this.begun,
+      requestPolicyOf: (service) => this.#requestPolicies.get(service),
+      subscriptionOf: (id) => this.registry.get(id),
+      isClosing: () => this.#isClosing,
+      requestsAllowed: this.requestsAllowed,
     };
     const serviceOf = (name: string): CallbackService | undefined => this.#services.get(name)?.callback;
     this.registry = new Registry({
@@ -112,10 +112,10 @@ export class Core {
       logger,
       now,
       random,
-      termsOf: effects.termsOf,
-      perform: (record, effect) => perform({ ...effects, news: this.news }, record, effect),
+      requestPolicyOf: effects.requestPolicyOf,
+      perform: (record, effect) => performEffect({ ...effects, pipeline: this.pipeline }, record, effect),
     });
-    this.wanted = new WantedSubscriptions({
+    this.subscriptions = new DesiredSubscriptions({
       registry: this.registry,
       engine,
       logger,
@@ -128,7 +128,7 @@ export class Core {
       pruneDeclared: options.pruneDeclared,
       isClosing: effects.isClosing,
     });
-    this.news = new News({
+    this.pipeline = new EventPipeline({
       ...options,
       ...effects,
       registry: this.registry,
@@ -144,7 +144,7 @@ export class Core {
     const { maxBodyBytes, bodyTimeoutMs } = options.security;
     const limits = { maxBodyBytes, bodyTimeoutMs, inFlight: new InFlightBytes(options.security) };
     const { registry, hooks } = this;
-    const { delivery, refused } = this.news;
+    const { delivery, refusedContent } = this.pipeline;
     const rejections = new Rejections({ registry, hooks, logger, now });
     const isClosed = (): boolean => this.#isClosed;
     this.app = callbackApp(
@@ -155,14 +155,14 @@ export class Core {
         logger,
         limits,
         rejections,
-        refused,
-        unknown: new UnknownCallbacks(logger, now),
+        refusedContent,
+        unknownCallbacks: new UnknownCallbacks(logger, now),
         now,
         serviceOf,
         storeFailure: store.failure,
         isClosed,
-        verdicts: new RecentAnswers(),
-        notices: new NoticeThrottle(),
+        recentVerifications: new RecentAnswers(),
+        recentNotices: new NoticeThrottle(),
       },
       () => this.#basePaths,
     );
@@ -183,31 +183,31 @@ export class Core {
         delivery,
         signature,
         // Bearer tokens may change at each request.
-        get hidden() {
+        get redactedValues() {
           return [...configuredSecrets(config), ...configuredSecrets({ httpConfig })];
         },
       };
       this.#services.set(name, { ...service, callback });
-      this.#terms.set(name, termsOf(config, this.#options.security, base));
+      this.#requestPolicies.set(name, requestPolicyOf(config, this.#options.security, base));
     }
     await this.registry.load();
-    await this.wanted.load();
-    await this.news.load();
+    await this.subscriptions.load();
+    await this.pipeline.load();
     const windows = services.map(({ config }) => config.delivery.dedupeWindowSeconds * 1000);
     scheduleSweeps({
       ...this.#options,
       registry: this.registry,
-      seen: this.news.seen,
-      deadLetters: this.news.deadLetters,
+      processedLog: this.pipeline.processedLog,
+      deadLetters: this.pipeline.deadLetters,
       longestWindowMs: Math.max(0, ...windows),
-      isClosing: () => this.#closing,
+      isClosing: () => this.#isClosing,
     });
   }
 
   /** Every declared target gets its subscription, and every subscription that is wanted is asked for. */
   reconcile(): Promise<void> {
     const reconcile = async (): Promise<void> => {
-      await this.wanted.reconcile(this.services.map(({ config }) => config));
+      await this.subscriptions.reconcile(this.services.map(({ config }) => config));
       this.reconciled.open();
     };
     const reconciled = reconcile();
@@ -237,8 +237,8 @@ export class Core {
 
   /** From now on nothing is subscribed any more; unsubscribing goes on. */
   close(): void {
-    this.#closing = true;
-    this.begun.open();
+    this.#isClosing = true;
+    this.requestsAllowed.open();
   }
 
   /** From now on hubs that come are told to come again, and no handler is called for them. */

@@ -5,11 +5,11 @@ import type { Core } from './core.js';
 
 /** The view of a runtime in `console.log`: where it listens, and how many subscriptions and dead letters it has. */
 export function runtimeView(
-  { services, registry, news }: Pick<Core, 'services' | 'registry' | 'news'>,
+  { services, registry, pipeline }: Pick<Core, 'services' | 'registry' | 'pipeline'>,
   { url, port, isStopping }: { readonly url: string; readonly port: number | undefined; readonly isStopping: boolean },
 ): object {
   const subscriptions: Partial<Record<SubscriptionState, number>> = {};
-  for (const { record } of registry.entries()) {
+  for (const { record } of registry.all()) {
     const state = stateOf(record);
     subscriptions[state] = (subscriptions[state] ?? 0) + 1;
   }
@@ -18,7 +18,7 @@ export function runtimeView(
     port,
     services: services.map(({ config }) => config.name),
     subscriptions,
-    deadLetters: news.deadLetters.count,
+    deadLetters: pipeline.deadLetters.count,
     ...(isStopping ? { isStopping } : {}),
   });
 }

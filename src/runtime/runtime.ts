@@ -8,12 +8,12 @@ import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record/record.js';
 import { INSPECT } from '../subscription/record/log-view.js';
 import type { Subscription } from '../subscription/record/snapshot.js';
-import { BeginOnce } from './lifecycle/first-requests-trigger.js';
+import { FirstRequestsTrigger } from './lifecycle/first-requests-trigger.js';
 import { timeLimit } from './lifecycle/wait-limits.js';
 import type { Core } from './core.js';
 import { definitionOf } from './services/definition.js';
 import type { HostServer } from './lifecycle/host-server.js';
-import type { Reach } from './lifecycle/reachability-hint.js';
+import type { ReachabilityHint } from './lifecycle/reachability-hint.js';
 import { whenReady } from './lifecycle/readiness.js';
 import { runtimeView } from './runtime-view.js';
 import { LAST_STEP_MS, shutDown } from './lifecycle/shutdown.js';
@@ -29,10 +29,10 @@ import type {
   Subscriptions,
 } from './subscriber-runtime.js';
 
-const READY_MS = 60_000;
+const READY_TIMEOUT_MS = 60_000;
 
 /** Milliseconds of a stop that are kept for shutdown listeners, however long hubs and handlers take. */
-const RESERVE_MS = 2_000;
+const SHUTDOWN_LISTENERS_MS = 2_000;
 
 /** What a runtime is made of. */
 export interface RuntimeOptions {
@@ -45,10 +45,10 @@ export interface RuntimeOptions {
   readonly now: () => number;
   readonly graceSeconds: number;
   readonly listener: Listener | undefined;
-  readonly host: HostServer | undefined;
-  readonly reach: Reach;
+  readonly hostServer: HostServer | undefined;
+  readonly reachability: ReachabilityHint;
   /** Closes what was opened, in the order of opening. */
-  readonly opened: readonly (() => unknown)[];
+  readonly cleanups: readonly (() => unknown)[];
 }
 
 /** A runtime's outside and its end. */
@@ -60,16 +60,16 @@ export class Runtime implements SubscriberRuntime {
   readonly subscriptions: Subscriptions;
   readonly deadLetters: DeadLetterList;
   readonly hooks: Pick<SubscriberHooks, 'on'>;
-  readonly firstRequests = new BeginOnce();
+  readonly firstRequests = new FirstRequestsTrigger();
   readonly #options: RuntimeOptions;
-  readonly #started: SubscriberHandlers[] = [];
-  readonly #listeners: (() => unknown)[] = [];
-  readonly #beginnings: (() => void)[] = [];
-  readonly #stop = new AbortController();
-  #stopped: Promise<void> | undefined;
-  #hasten = (): void => {};
+  readonly #startedHandlers: SubscriberHandlers[] = [];
+  readonly #shutdownListeners: (() => unknown)[] = [];
+  readonly #stopListeners: (() => void)[] = [];
+  readonly #stopController = new AbortController();
+  #stopping: Promise<void> | undefined;
+  #shortenLimits = (): void => {};
   #ownsStore = true;
-  #isBeginning = false;
+  #isStartingServices = false;
 
   constructor(options: RuntimeOptions) {
     const { core, url, port } = options;
@@ -82,43 +82,43 @@ export class Runtime implements SubscriberRuntime {
     this.deadLetters = {
       replay: async (id) => {
         this.#refuseWhenStopping();
-        await core.news.deadLetters.replay(id);
+        await core.pipeline.deadLetters.replay(id);
       },
       discard: async (id) => {
         this.#refuseWhenStopping();
-        await core.news.deadLetters.discard(id);
+        await core.pipeline.deadLetters.discard(id);
       },
-      [Symbol.asyncIterator]: () => core.news.deadLetters.list(),
+      [Symbol.asyncIterator]: () => core.pipeline.deadLetters.list(),
     };
     this.hooks = { on: (name, listener) => core.hooks.on(name, listener) };
   }
 
   /** Whether it stops, or has stopped. */
   get isStopping(): boolean {
-    return this.#stop.signal.aborted;
+    return this.#stopController.signal.aborted;
   }
 
   /** Lets the services begin. Those that have are told of the end, also when another one fails here. */
   async startServices(): Promise<void> {
-    this.#isBeginning = true;
+    this.#isStartingServices = true;
     try {
       for (const { handlers } of this.#options.core.services) {
         await callHandler(handlers, 'onStart', this);
-        this.#started.push(handlers);
+        this.#startedHandlers.push(handlers);
       }
     } finally {
-      this.#isBeginning = false;
+      this.#isStartingServices = false;
     }
   }
 
   /** Called when a stop begins; at once when it has begun already. */
-  onStop(begin: () => void): void {
-    if (this.isStopping) begin();
-    else this.#beginnings.push(begin);
+  onStop(listener: () => void): void {
+    if (this.isStopping) listener();
+    else this.#stopListeners.push(listener);
   }
 
   /** Another process owns the store: nothing more is written to it. */
-  lost(): void {
+  storeLost(): void {
     this.#ownsStore = false;
     void this.stopNow();
   }
@@ -128,19 +128,22 @@ export class Runtime implements SubscriberRuntime {
     await this.firstRequests.begin();
   }
 
-  async ready({ timeoutMs = READY_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
-    if (this.#isBeginning) {
+  async ready({ timeoutMs = READY_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    if (this.#isStartingServices) {
       throw new WebSubError('ready() waits for what begins after onStart: call it where startService has resolved.');
     }
     const { core } = this.#options;
-    const { registry, hooks, reconciled, begun } = core;
+    const { registry, hooks, reconciled, requestsAllowed } = core;
     const serves = (service: string): boolean => core.serves(service);
-    const isUnderWay = ({ id, grants }: SubscriptionRecord): boolean =>
-      core.underWay.has(`${id} discover`) ||
-      grants.some((grant) => grant.pending?.denied !== true && core.underWay.has(`${grant.id} subscribe`));
-    const { now, reach } = this.#options;
-    const stopping = this.#stop.signal;
-    await whenReady({ registry, hooks, reconciled, begun, serves, isUnderWay, now, stopping, reach }, timeoutMs);
+    const isInFlight = ({ id, grants }: SubscriptionRecord): boolean =>
+      core.backgroundTasks.has(`${id} discover`) ||
+      grants.some((grant) => grant.pending?.denied !== true && core.backgroundTasks.has(`${grant.id} subscribe`));
+    const { now, reachability } = this.#options;
+    const stopSignal = this.#stopController.signal;
+    await whenReady(
+      { registry, hooks, reconciled, requestsAllowed, serves, isInFlight, now, stopSignal, reachability },
+      timeoutMs,
+    );
   }
 
   async subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription> {
@@ -148,7 +151,7 @@ export class Runtime implements SubscriberRuntime {
     const checked = checkSubscribeOptions(config, options);
     this.#refuseWhenStopping();
     const { core } = this.#options;
-    return core.snapshot(await core.wanted.subscribe(name, checked));
+    return core.snapshot(await core.subscriptions.subscribe(name, checked));
   }
 
   async unsubscribe(what: string | ServiceReference, target?: SubscribeOptions['target']): Promise<Subscription> {
@@ -160,52 +163,52 @@ export class Runtime implements SubscriberRuntime {
         );
       }
       this.#refuseWhenStopping();
-      await core.wanted.unsubscribe(what);
+      await core.subscriptions.unsubscribe(what);
       return core.snapshot(what);
     }
     const { name } = definitionOf(what);
     const checked = checkUnsubscribeTarget(name, target);
     this.#refuseWhenStopping();
-    return core.snapshot(await core.wanted.unsubscribeFrom(name, checked));
+    return core.snapshot(await core.subscriptions.unsubscribeFrom(name, checked));
   }
 
   async retry(id?: string): Promise<void> {
     this.#refuseWhenStopping();
-    await this.#options.core.wanted.retry(id);
+    await this.#options.core.subscriptions.retry(id);
   }
 
   async renew(id: string): Promise<void> {
     this.#refuseWhenStopping();
-    await this.#options.core.wanted.renew(id);
+    await this.#options.core.subscriptions.renew(id);
   }
 
   async rotateSecret(id: string): Promise<void> {
     this.#refuseWhenStopping();
-    await this.#options.core.wanted.rotate(id, 'secret');
+    await this.#options.core.subscriptions.rotate(id, 'secret');
   }
 
   async rotateCallback(id: string): Promise<void> {
     this.#refuseWhenStopping();
-    await this.#options.core.wanted.rotate(id, 'callback');
+    await this.#options.core.subscriptions.rotate(id, 'callback');
   }
 
   async resetCounters(id?: string): Promise<void> {
     this.#refuseWhenStopping();
-    await this.#options.core.wanted.resetCounters(id);
+    await this.#options.core.subscriptions.resetCounters(id);
   }
 
   onShutdown(listener: () => unknown): void {
-    this.#listeners.push(listener);
+    this.#shutdownListeners.push(listener);
   }
 
   stop(options: StopOptions = {}): Promise<void> {
-    return (this.#stopped ??= this.#shutDown(options, this.#options.graceSeconds * 1000));
+    return (this.#stopping ??= this.#shutDown(options, this.#options.graceSeconds * 1000));
   }
 
   stopNow(): Promise<void> {
-    this.#stopped ??= this.#shutDown({ unsubscribe: false }, RESERVE_MS);
-    this.#hasten();
-    return this.#stopped;
+    this.#stopping ??= this.#shutDown({ unsubscribe: false }, SHUTDOWN_LISTENERS_MS);
+    this.#shortenLimits();
+    return this.#stopping;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -218,22 +221,25 @@ export class Runtime implements SubscriberRuntime {
   }
 
   #shutDown(options: StopOptions, graceMs: number): Promise<void> {
-    const patience = timeLimit(graceMs - Math.min(RESERVE_MS, graceMs / 4));
-    const end = timeLimit(graceMs);
-    const last = timeLimit(graceMs + LAST_STEP_MS);
-    this.#hasten = () => {
-      patience.end();
-      end.end(RESERVE_MS);
-      last.end(RESERVE_MS + LAST_STEP_MS);
+    const gracePeriod = timeLimit(graceMs - Math.min(SHUTDOWN_LISTENERS_MS, graceMs / 4));
+    const listenersLimit = timeLimit(graceMs);
+    const finalStepsLimit = timeLimit(graceMs + LAST_STEP_MS);
+    this.#shortenLimits = () => {
+      gracePeriod.end();
+      listenersLimit.end(SHUTDOWN_LISTENERS_MS);
+      finalStepsLimit.end(SHUTDOWN_LISTENERS_MS + LAST_STEP_MS);
     };
-    for (const begin of this.#beginnings) begin();
-    this.#stop.abort();
-    const endings = (): readonly (() => unknown)[] => [
-      ...this.#started.map((handlers) => () => callHandler(handlers, 'onShutdown', this)),
-      ...this.#listeners,
+    for (const begin of this.#stopListeners) begin();
+    this.#stopController.abort();
+    const shutdownListeners = (): readonly (() => unknown)[] => [
+      ...this.#startedHandlers.map((handlers) => () => callHandler(handlers, 'onShutdown', this)),
+      ...this.#shutdownListeners,
     ];
     const ownsStore = (): boolean => this.#ownsStore;
-    return shutDown({ ...this.#options, ownsStore, endings, patience, end, last }, options);
+    return shutDown(
+      { ...this.#options, ownsStore, shutdownListeners, gracePeriod, listenersLimit, finalStepsLimit },
+      options,
+    );
   }
 
   #refuseWhenStopping(): void {

@@ -1,5 +1,5 @@
 import { slices } from '../engine/slices.js';
-import type { Entry, Registry } from '../subscription/registry/registry.js';
+import type { StoredSubscription, Registry } from '../subscription/registry/registry.js';
 import type { Subscription } from '../subscription/record/snapshot.js';
 import { subscriptionSnapshot } from '../subscription/record/snapshot-of.js';
 import { filterOf } from './config/subscription-filter.js';
@@ -7,15 +7,15 @@ import type { SubscriptionFilter, Subscriptions } from './subscriber-runtime.js'
 
 /** What users see of the registry. */
 export function subscriptionList(registry: Registry): Subscriptions {
-  const isThere = (entry: Entry): boolean => registry.get(entry.record.id) === entry;
+  const isStillStored = (entry: StoredSubscription): boolean => registry.get(entry.record.id) === entry;
   /** Those that are there now and fit, when their turn comes: what is added meanwhile is not among them. */
-  const fitting = async function* fitting(
+  const matching = async function* fitting(
     filter: SubscriptionFilter = {},
     caller: string,
-  ): AsyncGenerator<readonly Entry[]> {
-    const fits = filterOf(filter, caller);
-    for await (const slice of slices([...registry.entries()])) {
-      yield slice.filter((entry) => isThere(entry) && fits(entry.record));
+  ): AsyncGenerator<readonly StoredSubscription[]> {
+    const isMatch = filterOf(filter, caller);
+    for await (const slice of slices([...registry.all()])) {
+      yield slice.filter((entry) => isStillStored(entry) && isMatch(entry.record));
     }
   };
   return {
@@ -24,23 +24,23 @@ export function subscriptionList(registry: Registry): Subscriptions {
       return entry === undefined ? undefined : snapshot(entry);
     },
     async find(filter) {
-      const found: Subscription[] = [];
-      for await (const entries of fitting(filter, 'subscriptions.find()')) found.push(...entries.map(snapshot));
-      return found;
+      const results: Subscription[] = [];
+      for await (const entries of matching(filter, 'subscriptions.find()')) results.push(...entries.map(snapshot));
+      return results;
     },
     async count(filter) {
       let count = 0;
-      for await (const entries of fitting(filter, 'subscriptions.count()')) count += entries.length;
+      for await (const entries of matching(filter, 'subscriptions.count()')) count += entries.length;
       return count;
     },
     async *[Symbol.asyncIterator]() {
-      for await (const slice of slices([...registry.entries()])) {
-        for (const entry of slice) if (isThere(entry)) yield snapshot(entry);
+      for await (const slice of slices([...registry.all()])) {
+        for (const entry of slice) if (isStillStored(entry)) yield snapshot(entry);
       }
     },
   };
 }
 
-function snapshot({ record, counters }: Entry): Subscription {
+function snapshot({ record, counters }: StoredSubscription): Subscription {
   return subscriptionSnapshot(record, counters.stats());
 }

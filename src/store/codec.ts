@@ -10,7 +10,7 @@ export interface VersionedRecord {
 export type RecordUpgrades = Readonly<Record<number, (data: unknown) => unknown>>;
 
 /** Stands in for a record that is there and cannot be opened. Decoding it throws the reason. */
-export class UnopenedRecord {
+export class UnreadableRecord {
   constructor(readonly reason: StoreError) {}
 }
 
@@ -27,8 +27,8 @@ export function encodeRecord(version: number, value: unknown): VersionedRecord {
  * @throws StoreError for a record that a newer package wrote, for one that is corrupt, and for one that cannot be opened.
  */
 export function decodeRecord(currentVersion: number, raw: unknown, upgrades: RecordUpgrades, key: string): unknown {
-  if (raw instanceof UnopenedRecord) throw raw.reason;
-  if (!isVersioned(raw)) throw corrupt(key, 'it is not a versioned record');
+  if (raw instanceof UnreadableRecord) throw raw.reason;
+  if (!isVersioned(raw)) throw corruptRecordError(key, 'it is not a versioned record');
   if (raw.v > currentVersion) {
     throw new StoreError(
       `The record ${key} has version ${raw.v}, written by a newer websub-subscriber; this one reads up to version ` +
@@ -38,11 +38,11 @@ export function decodeRecord(currentVersion: number, raw: unknown, upgrades: Rec
   let data = raw.data;
   for (let version = raw.v; version < currentVersion; version += 1) {
     const upgrade = upgrades[version];
-    if (upgrade === undefined) throw corrupt(key, `nothing upgrades version ${version}`);
+    if (upgrade === undefined) throw corruptRecordError(key, `nothing upgrades version ${version}`);
     try {
       data = upgrade(data);
     } catch (cause) {
-      throw corrupt(key, `its version ${version} could not be upgraded`, cause);
+      throw corruptRecordError(key, `its version ${version} could not be upgraded`, cause);
     }
   }
   return data;
@@ -59,6 +59,6 @@ function isVersioned(raw: unknown): raw is VersionedRecord {
   );
 }
 
-function corrupt(key: string, why: string, cause?: unknown): StoreError {
+function corruptRecordError(key: string, why: string, cause?: unknown): StoreError {
   return new StoreError(`The record ${key} is corrupt: ${why}. It was left as it is; repair or delete it.`, { cause });
 }

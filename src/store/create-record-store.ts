@@ -1,8 +1,8 @@
 import { StoreError, type WebSubError } from '../errors.js';
 import type { Urgency } from './lmdb/group-commit.js';
 import { idOfKey, kindPrefix, recordKey } from './record-key.js';
-import type { EntriesOptions, ExchangeResult, RecordKind, RecordStore } from './record-store.js';
-import { storeFailure } from './store-error.js';
+import type { ListOptions, ExchangeResult, RecordKind, RecordStore } from './record-store.js';
+import { toStoreError } from './store-error.js';
 
 /** What a kind of store has to do, by key; its errors are its own. */
 export interface RecordBackend {
@@ -28,26 +28,26 @@ export interface RecordBackend {
 export type BackendRow = readonly [key: string, read: () => unknown];
 
 /** The records of a namespace in any store: keys, errors and closing, the same everywhere. */
-export function recordsIn(backend: RecordBackend, namespace: string): RecordStore {
+export function createRecordStore(backend: RecordBackend, namespace: string): RecordStore {
   const { location, secrets, exchange, problem } = backend;
   let closing: Promise<void> | undefined;
 
-  const failure = (what: string, cause: unknown): WebSubError => storeFailure(`${what} in ${location}`, cause, secrets);
+  const failure = (what: string, cause: unknown): WebSubError => toStoreError(`${what} in ${location}`, cause, secrets);
 
   const attempt = async <T>(
-    done: string,
+    action: string,
     kind: RecordKind,
     id: string,
     act: (key: string) => Promise<T>,
   ): Promise<T> => {
     if (closing !== undefined) {
-      throw new StoreError(`The record ${kind} ${id} could not be ${done}: the store ${location} is closed.`);
+      throw new StoreError(`The record ${kind} ${id} could not be ${action}: the store ${location} is closed.`);
     }
     const key = recordKey(namespace, kind, id);
     try {
       return await act(key);
     } catch (cause) {
-      throw failure(`The record ${kind} ${id} could not be ${done}`, cause);
+      throw failure(`The record ${kind} ${id} could not be ${action}`, cause);
     }
   };
 
@@ -69,7 +69,7 @@ export function recordsIn(backend: RecordBackend, namespace: string): RecordStor
       },
     }),
 
-    async *entries(kind: RecordKind, { onUnreadable }: EntriesOptions = {}) {
+    async *list(kind: RecordKind, { onUnreadable }: ListOptions = {}) {
       const prefix = kindPrefix(namespace, kind);
       const unreadable: WebSubError[] = [];
       try {
@@ -89,7 +89,7 @@ export function recordsIn(backend: RecordBackend, namespace: string): RecordStor
       } catch (cause) {
         throw failure(`The ${kind} records could not be listed`, cause);
       }
-      if (unreadable.length > 0) throw incomplete(kind, unreadable);
+      if (unreadable.length > 0) throw incompleteListError(kind, unreadable);
     },
 
     close: () => (closing ??= backend.disconnect()),
@@ -97,7 +97,7 @@ export function recordsIn(backend: RecordBackend, namespace: string): RecordStor
 }
 
 /** The error at the end of an enumeration that left records out. */
-export function incomplete(kind: RecordKind, unreadable: readonly WebSubError[]): StoreError {
+export function incompleteListError(kind: RecordKind, unreadable: readonly WebSubError[]): StoreError {
   const [first] = unreadable;
   const others = unreadable.length === 1 ? '' : ` (and ${unreadable.length - 1} more ${kind} records)`;
   return new StoreError(`${first?.message}${others}`, { cause: new AggregateError(unreadable) });

@@ -5,7 +5,7 @@ const escapedKey = /^\$+bytes$/;
  * Plain data as text: JSON in ASCII, in which bytes are `{"$bytes": "base64"}`, and a key of that form in the data gets
  * one more `$`. @throws TypeError naming the path of anything that is not plain data.
  */
-export function encodePlain(value: unknown): string {
+export function encodeJson(value: unknown): string {
   const bytes: Uint8Array[] = [];
   const json = JSON.stringify(toJson(value, '', bytes)) ?? 'null';
   // ASCII, so that no database's character set decides what can be stored.
@@ -22,8 +22,8 @@ function withBytes(json: string, bytes: readonly Uint8Array[]): string {
   });
 }
 
-/** What {@link encodePlain} was given. @throws SyntaxError or TypeError for any other text. */
-export function decodePlain(text: string): unknown {
+/** What {@link encodeJson} was given. @throws SyntaxError or TypeError for any other text. */
+export function decodeJson(text: string): unknown {
   const json: unknown = JSON.parse(text);
   return text.includes(`${bytesKey}"`) || text.includes('$$') ? fromJson(json) : json;
 }
@@ -42,7 +42,7 @@ function toJson(value: unknown, path: string, bytes: Uint8Array[]): unknown {
       return objectToJson(value, path, bytes);
     default:
   }
-  throw notPlain(typeof value === 'number' ? String(value) : `a ${typeof value}`, path);
+  throw notPlainDataError(typeof value === 'number' ? String(value) : `a ${typeof value}`, path);
 }
 
 function objectToJson(value: object, path: string, bytes: Uint8Array[]): unknown {
@@ -52,7 +52,8 @@ function objectToJson(value: object, path: string, bytes: Uint8Array[]): unknown
   }
   if (Array.isArray(value)) return value.map((item: unknown, index) => toJson(item, `${path}[${index}]`, bytes));
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== null && prototype !== Object.prototype) throw notPlain(`a ${value.constructor.name}`, path);
+  if (prototype !== null && prototype !== Object.prototype)
+    throw notPlainDataError(`a ${value.constructor.name}`, path);
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => [
       escapedKey.test(key) ? `$${key}` : key,
@@ -73,6 +74,6 @@ function fromJson(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, item]) => [escapedKey.test(key) ? key.slice(1) : key, fromJson(item)]));
 }
 
-function notPlain(found: string, path: string): TypeError {
+function notPlainDataError(found: string, path: string): TypeError {
   return new TypeError(`A record holds plain data and bytes only, but the value${path} is ${found}.`);
 }

@@ -1,19 +1,19 @@
 import { Keyv } from 'keyv';
 import { ConfigurationError } from '../errors.js';
 import { type Logger, silentLogger } from '../logger.js';
-import { givenKeyv } from './keyv/user-keyv.js';
+import { userKeyvStore } from './keyv/user-keyv.js';
 import { openLmdb } from './lmdb/lmdb-backend.js';
 import { mysqlStore } from './keyv/mysql-store.js';
 import { postgresStore } from './keyv/postgres-store.js';
 import type { RecordStore } from './record-store.js';
-import { recordsIn } from './create-record-store.js';
+import { createRecordStore } from './create-record-store.js';
 import { redisStore } from './keyv/redis-store.js';
 import { sqliteStore } from './keyv/sqlite-store.js';
-import { hideSecrets, reasonOf, storeFailure } from './store-error.js';
+import { hideSecrets, errorMessage, toStoreError } from './store-error.js';
 import { parseStoreLocation } from './store-location.js';
 import { namespacePrefix } from './store-namespace.js';
-import { type TextStore, textRecords } from './keyv/keyv-backend.js';
-import { within } from './timeout.js';
+import { type TextStore, keyvBackend } from './keyv/keyv-backend.js';
+import { withTimeout } from './timeout.js';
 
 /** How a store is opened. */
 export interface OpenStoreOptions {
@@ -38,25 +38,25 @@ export async function openStore(store: Keyv | string, options: OpenStoreOptions 
   const { namespace = 'websub', timeoutMs = 5_000, directory = process.cwd(), logger = silentLogger } = options;
   if (typeof store !== 'string') {
     if (!isKeyv(store)) throw new ConfigurationError(`store: ${typeof store} is neither a Keyv nor a URI.`);
-    const given = await connected(givenKeyv(store, logger), timeoutMs);
-    return recordsIn(textRecords(given, namespace, timeoutMs), namespace);
+    const userStore = await connect(userKeyvStore(store, logger), timeoutMs);
+    return createRecordStore(keyvBackend(userStore, namespace, timeoutMs), namespace);
   }
   const location = parseStoreLocation(store, directory);
   const prefix = location.namespace === undefined ? namespace : namespacePrefix(location.namespace);
-  if (location.type === 'memory') return recordsIn(textRecords(memoryStore(), prefix, timeoutMs), prefix);
+  if (location.type === 'memory') return createRecordStore(keyvBackend(memoryStore(), prefix, timeoutMs), prefix);
   if (location.type === 'lmdb')
-    return recordsIn(openLmdb(location.path, location.label, { timeoutMs, logger }), prefix);
-  const served = await connected(await textStore(location, timeoutMs, logger), timeoutMs);
-  served.keyv.on('error', (error: unknown) => {
-    const reason = hideSecrets(reasonOf(error), served.secrets);
-    logger.warn({ store: served.location, reason }, 'the store reported an error');
+    return createRecordStore(openLmdb(location.path, location.label, { timeoutMs, logger }), prefix);
+  const adapterStore = await connect(await openAdapterStore(location, timeoutMs, logger), timeoutMs);
+  adapterStore.keyv.on('error', (error: unknown) => {
+    const reason = hideSecrets(errorMessage(error), adapterStore.secrets);
+    logger.warn({ store: adapterStore.location, reason }, 'the store reported an error');
   });
-  return recordsIn(textRecords(served, prefix, timeoutMs), prefix);
+  return createRecordStore(keyvBackend(adapterStore, prefix, timeoutMs), prefix);
 }
 
-type ServedLocation = Exclude<ReturnType<typeof parseStoreLocation>, { type: 'memory' | 'lmdb' }>;
+type AdapterLocation = Exclude<ReturnType<typeof parseStoreLocation>, { type: 'memory' | 'lmdb' }>;
 
-async function textStore(location: ServedLocation, timeoutMs: number, logger: Logger): Promise<TextStore> {
+async function openAdapterStore(location: AdapterLocation, timeoutMs: number, logger: Logger): Promise<TextStore> {
   try {
     switch (location.type) {
       case 'redis':
@@ -71,26 +71,26 @@ async function textStore(location: ServedLocation, timeoutMs: number, logger: Lo
         return location satisfies never;
     }
   } catch (cause) {
-    throw storeFailure(`The store ${location.label} could not be opened`, cause, secretsOf(location));
+    throw toStoreError(`The store ${location.label} could not be opened`, cause, secretsOf(location));
   }
 }
 
-function secretsOf(location: ServedLocation): readonly string[] {
+function secretsOf(location: AdapterLocation): readonly string[] {
   return 'secrets' in location ? location.secrets : [];
 }
 
-async function connected(store: TextStore, timeoutMs: number): Promise<TextStore> {
+async function connect(store: TextStore, timeoutMs: number): Promise<TextStore> {
   try {
-    await within(store.connect(), timeoutMs);
+    await withTimeout(store.connect(), timeoutMs);
     return store;
   } catch (cause) {
-    await within(store.disconnect(), timeoutMs).catch(() => undefined);
-    throw storeFailure(`The store ${store.location} could not be opened`, cause, store.secrets);
+    await withTimeout(store.disconnect(), timeoutMs).catch(() => undefined);
+    throw toStoreError(`The store ${store.location} could not be opened`, cause, store.secrets);
   }
 }
 
 function memoryStore(): TextStore {
-  return { ...givenKeyv(new Keyv()), location: 'memory', maxTextLength: Infinity };
+  return { ...userKeyvStore(new Keyv()), location: 'memory', maxTextLength: Infinity };
 }
 
 /** Told by what is used of it: the user's Keyv may come from another copy of the package. */

@@ -7,8 +7,8 @@ export type RecordKind = 'subscription' | 'event' | 'seen' | 'alive' | 'marker' 
 /** What an exchange leaves behind: a new value, nothing, or what was there. */
 export type ExchangeResult = { readonly set: unknown } | 'delete' | 'keep';
 
-/** Where {@link RecordStore.entries} reports what it could not read. */
-export interface EntriesOptions {
+/** Where {@link RecordStore.list} reports what it could not read. */
+export interface ListOptions {
   /**
    * Called for each record that cannot be read; its message names kind and id. Without it the enumeration still hands
    * over every other record and then throws.
@@ -41,7 +41,7 @@ export interface RecordStore {
    * Every record of a kind, in no particular order, without loading all of them at once where the store can stream.
    * Records written or deleted meanwhile may or may not be among them.
    */
-  entries(kind: RecordKind, options?: EntriesOptions): AsyncIterable<readonly [id: string, value: unknown]>;
+  list(kind: RecordKind, options?: ListOptions): AsyncIterable<readonly [id: string, value: unknown]>;
   /**
    * Reads and replaces a record in one transaction, against other processes too. Present only where the store can; a
    * `StoreError` thrown by `decide` leaves the record as it is and is what the promise rejects with.

@@ -1,10 +1,10 @@
 import { StoreError, WebSubError } from '../errors.js';
 
 /** An error's own words; where it has none (several addresses refused), those of its parts, or its code. */
-export function reasonOf(cause: unknown): string {
+export function errorMessage(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   if (cause.message !== '') return cause.message;
-  if (cause instanceof AggregateError && cause.errors.length > 0) return cause.errors.map(reasonOf).join('; ');
+  if (cause instanceof AggregateError && cause.errors.length > 0) return cause.errors.map(errorMessage).join('; ');
   return 'code' in cause ? String(cause.code) : cause.name;
 }
 
@@ -18,9 +18,9 @@ export function hideSecrets(text: string, secrets: readonly string[]): string {
  *
  * @param what the sentence's beginning, such as `The store lmdb:///data could not be opened`.
  */
-export function storeFailure(what: string, cause: unknown, secrets: readonly string[] = []): WebSubError {
+export function toStoreError(what: string, cause: unknown, secrets: readonly string[] = []): WebSubError {
   if (cause instanceof WebSubError) return cause;
-  const reason = reasonOf(cause);
+  const reason = errorMessage(cause);
   const hidden = hideSecrets(reason, secrets);
   return new StoreError(`${what}: ${hidden}`, hidden === reason ? { cause } : {});
 }

@@ -25,9 +25,9 @@ export interface ServerLocation {
 }
 
 /** What looks like parameters at the end of a path: `?name=value`. */
-const PARAMETERS = /\?[\w-]+=[^/]*$/;
+const TRAILING_PARAMETERS = /\?[\w-]+=[^/]*$/;
 
-const accepted =
+const ACCEPTED_FORMS =
   "'memory', 'lmdb://directory', 'redis://host', 'rediss://host', 'postgres://host/database', 'mysql://host/database', " +
   "'sqlite://file', each with '?namespace=name', or a Keyv";
 
@@ -53,45 +53,49 @@ export function parseStoreLocation(uri: string, directory: string): StoreLocatio
     case 'mysql':
       return parseServer(uri, 'mysql');
     default:
-      throw refuse(uri, 'names no kind of store');
+      throw invalidStoreError(uri, 'names no kind of store');
   }
 }
 
 function parsePath(uri: string, type: 'lmdb' | 'sqlite', directory: string): StoreLocation {
   const split = splitNamespace(uri, uri.lastIndexOf('?'));
-  if (split.problem !== undefined) throw refuse(uri, split.problem);
-  if (split.namespace !== undefined && split.hasOthers) throw refuse(uri, 'has parameters beside the namespace');
-  if (split.namespace === undefined && PARAMETERS.test(uri)) {
-    throw refuse(uri, 'has an unknown parameter (write a question mark in a path as %3F)');
+  if (split.problem !== undefined) throw invalidStoreError(uri, split.problem);
+  if (split.namespace !== undefined && split.hasOtherParameters)
+    throw invalidStoreError(uri, 'has parameters beside the namespace');
+  if (split.namespace === undefined && TRAILING_PARAMETERS.test(uri)) {
+    throw invalidStoreError(uri, 'has an unknown parameter (write a question mark in a path as %3F)');
   }
   const encoded = split.uri.slice(type.length + 3);
   let decoded: string;
   try {
     decoded = decodeURIComponent(encoded);
   } catch {
-    throw refuse(uri, 'is not percent-encoded properly');
+    throw invalidStoreError(uri, 'is not percent-encoded properly');
   }
-  if (decoded === '') throw refuse(uri, 'names no path');
-  if (type === 'sqlite' && decoded === ':memory:') throw refuse(uri, "keeps nothing (say 'memory')");
+  if (decoded === '') throw invalidStoreError(uri, 'names no path');
+  if (type === 'sqlite' && decoded === ':memory:') throw invalidStoreError(uri, "keeps nothing (say 'memory')");
   const withoutDriveSlash = decoded.replace(/^\/(?=[A-Za-z]:[\\/])/, '');
   const path = isAbsolute(withoutDriveSlash) ? withoutDriveSlash : resolve(directory, decoded);
-  return { type, path, ...named(pathToFileURL(path).href.replace(/^file:/, `${type}:`), split.namespace) };
+  return { type, path, ...withNamespace(pathToFileURL(path).href.replace(/^file:/, `${type}:`), split.namespace) };
 }
 
-function parseServer(given: string, type: ServerLocation['type']): ServerLocation {
-  const { uri, namespace, problem } = splitNamespace(given, given.indexOf('?'));
-  if (problem !== undefined) throw refuse(given, problem);
+function parseServer(uriText: string, type: ServerLocation['type']): ServerLocation {
+  const { uri, namespace, problem } = splitNamespace(uriText, uriText.indexOf('?'));
+  if (problem !== undefined) throw invalidStoreError(uriText, problem);
   const url = URL.canParse(uri) ? new URL(uri) : undefined;
   // PostgreSQL's URIs may leave the host out: the driver then asks its environment.
   if (url === undefined || (url.hostname === '' && type !== 'postgres'))
-    throw refuse(given, 'is not a URL with a host');
+    throw invalidStoreError(uriText, 'is not a URL with a host');
   const user = url.username + (url.password === '' ? '' : ':***');
   const label = `${url.protocol}//${user === '' ? '' : `${user}@`}${url.host}${url.pathname}`;
   const secrets = [url.password, decodeLeniently(url.password), url.searchParams.get('password') ?? ''];
-  return { type, uri, ...named(label, namespace), secrets: secrets.filter((secret) => secret !== '') };
+  return { type, uri, ...withNamespace(label, namespace), secrets: secrets.filter((secret) => secret !== '') };
 }
 
-function named(label: string, namespace: string | undefined): { readonly label: string; readonly namespace?: string } {
+function withNamespace(
+  label: string,
+  namespace: string | undefined,
+): { readonly label: string; readonly namespace?: string } {
   return namespace === undefined ? { label } : { label: `${label}?namespace=${namespace}`, namespace };
 }
 
@@ -103,7 +107,7 @@ function decodeLeniently(text: string): string {
   }
 }
 
-function refuse(uri: string, why: string): ConfigurationError {
+function invalidStoreError(uri: string, why: string): ConfigurationError {
   const masked = uri.replace(/^([a-z]+:\/\/)?.*@/is, '$1***@').replace(/\?.*$/s, '?***');
-  return new ConfigurationError(`store: "${masked}" ${why}; it may be ${accepted}.`);
+  return new ConfigurationError(`store: "${masked}" ${why}; it may be ${ACCEPTED_FORMS}.`);
 }

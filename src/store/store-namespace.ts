@@ -10,7 +10,7 @@ export interface NamespacedUri {
   /** Undefined where the URI names none: records then have the keys they always had. */
   readonly namespace?: string;
   /** Whether it has other parameters beside a namespace. */
-  readonly hasOthers: boolean;
+  readonly hasOtherParameters: boolean;
   /** The problem with the namespace, if there is one. */
   readonly problem?: string;
 }
@@ -18,19 +18,19 @@ export interface NamespacedUri {
 /**
  * Takes `?namespace=name` out of a store's URI. Everything else is left as it was written.
  *
- * @param question where the parameters begin: at the last question mark of a path, which may have others in its name, and
+ * @param parametersAt where the parameters begin: at the last question mark of a path, which may have others in its name, and
  *   at the first one of a URL
  */
-export function splitNamespace(uri: string, question: number): NamespacedUri {
-  const parameters = question === -1 ? [] : uri.slice(question + 1).split('&');
-  const own = parameters.filter((parameter) => new URLSearchParams(parameter).has(PARAMETER));
-  const [first] = own;
-  if (first === undefined) return { uri, hasOthers: false };
-  const others = parameters.filter((parameter) => !own.includes(parameter));
-  const rest = uri.slice(0, question) + (others.length === 0 ? '' : `?${others.join('&')}`);
+export function splitNamespace(uri: string, parametersAt: number): NamespacedUri {
+  const parameters = parametersAt === -1 ? [] : uri.slice(parametersAt + 1).split('&');
+  const namespaceParameters = parameters.filter((parameter) => new URLSearchParams(parameter).has(PARAMETER));
+  const [first] = namespaceParameters;
+  if (first === undefined) return { uri, hasOtherParameters: false };
+  const others = parameters.filter((parameter) => !namespaceParameters.includes(parameter));
+  const rest = uri.slice(0, parametersAt) + (others.length === 0 ? '' : `?${others.join('&')}`);
   const namespace = new URLSearchParams(first).get(PARAMETER) ?? '';
-  const split = { uri: rest, namespace, hasOthers: others.length > 0 };
-  if (own.length > 1) return { ...split, problem: 'names several namespaces' };
+  const split = { uri: rest, namespace, hasOtherParameters: others.length > 0 };
+  if (namespaceParameters.length > 1) return { ...split, problem: 'names several namespaces' };
   if (!NAME.test(namespace)) {
     return {
       ...split,

@@ -1,5 +1,5 @@
 /** The promise's outcome, or a rejection after so many milliseconds; the timer never outlives it. */
-export function within<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
+export function withTimeout<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
   // Not a race, which costs several times as much: each event that is stored is waited for by this.
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
@@ -19,12 +19,12 @@ export function within<T>(promise: Promise<T>, milliseconds: number): Promise<T>
 }
 
 /** The items of an iterable, none of which may take longer than so many milliseconds. */
-export async function* eachWithin<T>(items: AsyncIterable<T>, milliseconds: number): AsyncGenerator<T> {
+export async function* eachWithTimeout<T>(items: AsyncIterable<T>, milliseconds: number): AsyncGenerator<T> {
   const iterator = items[Symbol.asyncIterator]();
   let ended = false;
   try {
     for (;;) {
-      const next = await within(iterator.next(), milliseconds);
+      const next = await withTimeout(iterator.next(), milliseconds);
       ended = next.done === true;
       if (next.done === true) return;
       yield next.value;

@@ -3,7 +3,7 @@ import type { HubProtocol } from '../protocol/request-form.js';
 import type { SubscriptionRules } from './machine/events.js';
 
 /** What a service's configuration and the runtime's options say about asking for its subscriptions. */
-export interface ServiceTerms {
+export interface RequestPolicy {
   readonly rules: SubscriptionRules;
   /** A secret, `'auto'`, or `false`; undefined lets the hub's scheme and the protocol decide. */
   readonly secret: string | false | undefined;

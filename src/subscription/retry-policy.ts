@@ -1,5 +1,5 @@
-import { LONGEST_RATE_LIMIT_MS } from '../hub/pacing/origin-rate-limits.js';
-import { LONGEST_RETRY_AFTER_SECONDS } from '../protocol/retry-after.js';
+import { MAX_RATE_LIMIT_MS } from '../hub/pacing/origin-rate-limits.js';
+import { MAX_RETRY_AFTER_SECONDS } from '../protocol/retry-after.js';
 
 /** How the wait grows with each failure in a row. */
 export interface RetryPolicy {
@@ -42,10 +42,10 @@ export const TOPIC_FETCH: BoundedRetryPolicy = { baseMs: 2_000, capMs: 3_600_000
 const POLICIES: readonly RetryPolicy[] = [HUB_UNREACHABLE, HUB_REFUSED, UNSUBSCRIBE_REFUSED, HANDLER, TOPIC_FETCH];
 
 /** The shortest wait of a policy with full jitter, in milliseconds (PROTOCOL L2). */
-export const SHORTEST_WAIT_MS = 1_000;
+export const MIN_WAIT_MS = 1_000;
 
 /** A longer `Retry-After` of a hub or publisher counts as this, in milliseconds (PROTOCOL D13, S3). */
-export const LONGEST_RETRY_AFTER_MS = LONGEST_RETRY_AFTER_SECONDS * 1000;
+export const MAX_RETRY_AFTER_MS = MAX_RETRY_AFTER_SECONDS * 1000;
 
 /** Requests answered 429 are spread over this many milliseconds after their `Retry-After` (PROTOCOL S3). */
 export const RETRY_AFTER_SPREAD_MS = 60_000;
@@ -54,13 +54,13 @@ export const RETRY_AFTER_SPREAD_MS = 60_000;
  * The longest wait in milliseconds, derived from all caps. A stored time further ahead was set by a clock that has since
  * been set back.
  */
-export const LONGEST_WAIT_MS = Math.max(...POLICIES.map(({ capMs }) => capMs), LONGEST_RETRY_AFTER_MS);
+export const MAX_WAIT_MS = Math.max(...POLICIES.map(({ capMs }) => capMs), MAX_RETRY_AFTER_MS);
 
 /**
  * The longest wait of a request that another request's 429 put off, in milliseconds. Twice the longest rate limit leaves
  * room for the spread after it.
  */
-export const LONGEST_DEFERRAL_MS = 2 * LONGEST_RATE_LIMIT_MS;
+export const MAX_DEFERRAL_MS = 2 * MAX_RATE_LIMIT_MS;
 
 /** Wait before the store is tried again, in milliseconds. */
 export const STORE_RETRY_MS = 60_000;
@@ -75,7 +75,7 @@ export const SHUTDOWN_RETRY_MS = 1_000;
 export const FAILOVER_AFTER = 3;
 
 /** Hubs of one round that are tried without a wait after the first one fails. Further ones wait. */
-export const FAILOVERS_AT_ONCE = 2;
+export const IMMEDIATE_FAILOVERS = 2;
 
 /**
  * The wait before the next try, in milliseconds: exponential backoff with full jitter, at least a second.
@@ -84,7 +84,7 @@ export const FAILOVERS_AT_ONCE = 2;
  * @param random from 0 to 1
  */
 export function retryWaitMs(failures: number, random: number, policy: RetryPolicy): number {
-  return Math.max(SHORTEST_WAIT_MS, Math.floor(ceilingMs(failures, policy) * random));
+  return Math.max(MIN_WAIT_MS, Math.floor(ceilingMs(failures, policy) * random));
 }
 
 /**

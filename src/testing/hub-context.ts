@@ -12,7 +12,7 @@ export interface HubContext {
   readonly url: string;
   readonly protocol: HubProtocol;
   /** Whether the hub is reached over TLS. */
-  readonly secure: boolean;
+  readonly isSecure: boolean;
   readonly subscriptions: SubscriptionTable;
   readonly violations: Violation[];
   /** The faults in force for a topic. */
@@ -24,7 +24,7 @@ export interface HubContext {
     kind: RequestKind,
   ): CountedFaults[Name] | undefined;
   /** Counts a request about a topic. Above the rate limit, returns the seconds to wait. */
-  takeExcess(topic: string): number | undefined;
+  countAgainstRateLimit(topic: string): number | undefined;
   /** Sends to a callback once nothing holds that back. Never rejects: what went wrong is in the delivery. */
   send(kind: Delivery['kind'], to: SubscriptionKey, request: SentRequest): Promise<Delivery>;
   /** Verifications under way: content is published after them, so that who has just confirmed gets it. */

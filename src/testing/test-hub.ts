@@ -1,7 +1,7 @@
 import { denyAll } from './subscriptions/denied-request.js';
 import { distribute } from './delivery/content-distribution.js';
-import { DENY, FAILURE, FAULTS, heldBack, REDIRECT } from './faults/fault-checks.js';
-import { HUB, PUBLISH, REVERIFY, TOPIC, WAIT } from './checks/hub-checks.js';
+import { DENY_OPTIONS, FAILURE_OPTIONS, FAULT_OPTIONS, holdBackKind, REDIRECT_OPTIONS } from './faults/fault-checks.js';
+import { HUB_OPTIONS, PUBLISH_OPTIONS, REVERIFY_OPTIONS, TOPIC_OPTIONS, WAIT_OPTIONS } from './checks/hub-checks.js';
 import { createHubParts, type HubParts, type TestHubOptions } from './hub-parts.js';
 import { listenOnLoopback, type Answer, type LoopbackServer } from './loopback-server.js';
 import { deny, reportError } from './delivery/notices.js';
@@ -48,7 +48,7 @@ export class TestHub implements Distributor, AsyncDisposable {
    * that is unknown or wrong.
    */
   static async start(options: TestHubOptions = {}): Promise<TestHub> {
-    checkOptions('TestHub.start()', options, HUB);
+    checkOptions('TestHub.start()', options, HUB_OPTIONS);
     return new TestHub(options, await listenOnLoopback({ port: options.port ?? 0, tls: options.tls }));
   }
 
@@ -86,7 +86,7 @@ export class TestHub implements Distributor, AsyncDisposable {
    * is taken.
    */
   topic(path: string, options: TopicOptions = {}): HubTopic {
-    checkOptions('hub.topic()', options, TOPIC);
+    checkOptions('hub.topic()', options, TOPIC_OPTIONS);
     return createTopicHandle(this, this.#parts.context, this.#parts.topics.add(path, options));
   }
 
@@ -95,7 +95,7 @@ export class TestHub implements Distributor, AsyncDisposable {
    * each; a hub that is closed sends nothing.
    */
   async distribute(topic: string, body: string | Uint8Array, options: PublishOptions = {}): Promise<Delivery[]> {
-    checkOptions('hub.distribute()', options, PUBLISH);
+    checkOptions('hub.distribute()', options, PUBLISH_OPTIONS);
     const { contentType = 'text/plain; charset=utf-8', headers = {} } = options;
     if (this.#closing) return [];
     const { verifications } = this.#parts.context;
@@ -105,7 +105,7 @@ export class TestHub implements Distributor, AsyncDisposable {
 
   /** Changes any fault; one given as `undefined` is back at its default. */
   configure(faults: HubFaults): void {
-    checkOptions('hub.configure()', faults, FAULTS);
+    checkOptions('hub.configure()', faults, FAULT_OPTIONS);
     this.#parts.faults.change(faults);
   }
 
@@ -118,7 +118,7 @@ export class TestHub implements Distributor, AsyncDisposable {
   deny(reason: string, subscription: SubscriptionKey, options?: DenyOptions): Promise<Delivery[]>;
   async deny(reason = '', about: DenyOptions | SubscriptionKey = {}, one: DenyOptions = {}): Promise<Delivery[]> {
     const isKey = 'callback' in Object(about);
-    checkOptions('hub.deny()', isKey ? one : about, DENY);
+    checkOptions('hub.deny()', isKey ? one : about, DENY_OPTIONS);
     if ('callback' in about) return [await deny(this.#parts.context, about, reason, one)];
     const denial = { reason, ...about };
     this.#parts.faults.change({ deny: denial });
@@ -128,14 +128,14 @@ export class TestHub implements Distributor, AsyncDisposable {
   /** Answers subscription requests with a status instead of serving them; `'reset'` cuts the connection. */
   fail(status: RequestFailure['status'], options: Omit<RequestFailure, 'status'> = {}): void {
     const fail = { status, ...options };
-    checkOptions('hub.fail()', fail, FAILURE, { required: ['status'] });
+    checkOptions('hub.fail()', fail, FAILURE_OPTIONS, { required: ['status'] });
     this.#parts.faults.change({ fail });
   }
 
   /** Redirects subscription requests. */
   redirect(status: RequestRedirect['status'], to: string, options: Omit<RequestRedirect, 'status' | 'to'> = {}): void {
     const redirect = { status, to, ...options };
-    checkOptions('hub.redirect()', redirect, REDIRECT, { required: ['status', 'to'] });
+    checkOptions('hub.redirect()', redirect, REDIRECT_OPTIONS, { required: ['status', 'to'] });
     this.#parts.faults.change({ redirect });
   }
 
@@ -144,8 +144,8 @@ export class TestHub implements Distributor, AsyncDisposable {
    * function it returns is called. They wait in the state they have then: content is already signed.
    */
   holdBack(what: keyof HubDelays): () => void {
-    checkArgument('hub.holdBack()', 'its argument', what, heldBack);
-    return this.#parts.holdBacks.hold(what);
+    checkArgument('hub.holdBack()', 'its argument', what, holdBackKind);
+    return this.#parts.holdBacks.holdBack(what);
   }
 
   /** Sends `hub.mode=hub-error` to all subscribers. */
@@ -159,7 +159,7 @@ export class TestHub implements Distributor, AsyncDisposable {
    * refused, it ends. Sent also when the hub knows no such subscription.
    */
   async verify(subscription: SubscriptionKey, options: ReverifyOptions = {}): Promise<Delivery> {
-    checkOptions('hub.verify()', options, REVERIFY);
+    checkOptions('hub.verify()', options, REVERIFY_OPTIONS);
     return this.#parts.track(reverify(this.#parts.context, subscription, options));
   }
 
@@ -172,7 +172,7 @@ export class TestHub implements Distributor, AsyncDisposable {
     probe: (hub: TestHub) => Value | Promise<Value>,
     options: WaitOptions = {},
   ): Promise<Truthy<Value>> {
-    checkOptions('hub.until()', options, WAIT);
+    checkOptions('hub.until()', options, WAIT_OPTIONS);
     return this.#parts.conditions.until(() => probe(this), options);
   }
 
@@ -220,7 +220,7 @@ export class TestHub implements Distributor, AsyncDisposable {
     topic: string | Pick<HubTopic, 'self'> | undefined,
     options: WaitOptions = {},
   ): Promise<HubSubscription> {
-    checkOptions(state === 'active' ? 'hub.verified()' : 'hub.unsubscribed()', options, WAIT);
+    checkOptions(state === 'active' ? 'hub.verified()' : 'hub.unsubscribed()', options, WAIT_OPTIONS);
     const url = typeof topic === 'object' ? topic.self : topic;
     const reached = (): HubSubscription | undefined =>
       this.subscriptions.find((one) => one.state === state && (url === undefined || one.topic === url));

@@ -25,8 +25,7 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
     afterEach(async () => {
       const cleaner = subject.survivesClose ? await subject.open() : store;
       for (const kind of kinds) {
-        for await (const [id] of cleaner.entries(kind, { onUnreadable: () => undefined }))
-          await cleaner.delete(kind, id);
+        for await (const [id] of cleaner.list(kind, { onUnreadable: () => undefined })) await cleaner.delete(kind, id);
       }
       await cleaner.close();
       await store.close();
@@ -141,7 +140,7 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       const ids = Array.from({ length: 1_100 }, (_, index) => `e${index}`);
       await inParallel(ids, (id) => store.set('event', id, id));
       const seen: string[] = [];
-      for await (const [id] of store.entries('event')) {
+      for await (const [id] of store.list('event')) {
         seen.push(id);
         await store.delete('event', id);
       }
@@ -152,7 +151,7 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
     test('an enumeration can be left early', async () => {
       await store.set('event', 'a', 1);
       await store.set('event', 'b', 2);
-      for await (const [id] of store.entries('event')) {
+      for await (const [id] of store.list('event')) {
         expect(['a', 'b']).toContain(id);
         break;
       }
@@ -242,7 +241,7 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
 /** All entries of a kind. */
 export async function entriesOf(store: RecordStore, kind: RecordKind): Promise<(readonly [string, unknown])[]> {
   const entries: (readonly [string, unknown])[] = [];
-  for await (const entry of store.entries(kind)) entries.push(entry);
+  for await (const entry of store.list(kind)) entries.push(entry);
   return entries;
 }
 

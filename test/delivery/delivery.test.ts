@@ -5,7 +5,7 @@ import type { DeliveryTarget } from '../../src/delivery/delivery-target.js';
 import { SubscriptionDeletedError } from '../../src/errors.js';
 import { type HookPayload, subscriberHooks } from '../../src/delivery/hook-payloads.js';
 import type { EventHandler } from '../../src/delivery/handler/handlers.js';
-import type { Entry } from '../../src/subscription/registry/registry.js';
+import type { StoredSubscription } from '../../src/subscription/registry/registry.js';
 import { deferred, FakeWorld } from '../kit/fake-world.js';
 import { entryOf, grant, storedEvent, storedEventWith } from './message/reception.js';
 
@@ -17,7 +17,7 @@ function setUp(
     entry = entryOf(),
     isDeclared = true,
     waiting = 0,
-  }: { entry?: Entry | undefined; isDeclared?: boolean; waiting?: number } = {},
+  }: { entry?: StoredSubscription | undefined; isDeclared?: boolean; waiting?: number } = {},
 ) {
   const world = new FakeWorld();
   let isFailing = false;
@@ -45,33 +45,33 @@ function setUp(
   const record = (call: string) => async () => void calls.push(call);
   const inbox = {
     enqueue: record('enqueue'),
-    hold: record('hold'),
-    release: () => {},
-    keep: record('keep'),
+    storeUnscheduled: record('storeUnscheduled'),
+    schedule: () => {},
+    storeFailed: record('storeFailed'),
     settle: record('settle'),
     loadOf: () => ({ events: waiting, bytes: waiting * 100 }),
     newPosition: () => 0,
   };
-  const seen: DeliveryOptions['seen'] = {
-    answerTo: () => undefined,
-    handing: async (_pieces, hand) => hand(),
-    waits: () => {},
+  const seen: DeliveryOptions['processedLog'] = {
+    answerToDuplicate: () => undefined,
+    trackDelivery: async (_pieces, hand) => hand(),
+    markEnqueued: () => {},
     changeOf: () => 'new',
-    handled: () => {},
-    givenUp: () => {},
+    markProcessed: () => {},
+    markDeadLettered: () => {},
     settled: async () => {},
   };
   const delivery = new Delivery({
     inbox,
-    seen,
+    processedLog: seen,
     hooks,
     storeTimeoutMs: 5_000,
     logger: world.logger,
     now: () => world.now,
     readEvent: async () => undefined,
     targetOf: () => (isDeclared ? target : undefined),
-    fetchPinged: async () => new Error('nothing is to be fetched'),
-    entryOf: (id) => (id === entry.record.id ? entry : undefined),
+    fetchPingContent: async () => new Error('nothing is to be fetched'),
+    subscriptionOf: (id) => (id === entry.record.id ? entry : undefined),
     onDeleted: async () => {
       if (isFailing) throw new Error('the store is down');
       calls.push('deleted');
@@ -101,14 +101,14 @@ describe('news that has just come', () => {
     const [parsing, turn] = [deferred(), deferred()];
     const { delivery, target, entry, calls, world } = setUp(() => turn.promise);
     const tracking = { ...target, delivery: { ...target.delivery, dedupe: 'entries' as const } };
-    const parsed = delivery.inTurn(entry.record.id, () => parsing.promise);
+    const parsed = delivery.runExclusive(entry.record.id, () => parsing.promise);
     const answer = delivery.deliver(tracking, entry, grant, content);
     await vi.advanceTimersByTimeAsync(parsingMs);
     parsing.resolve();
     await parsed;
     await vi.advanceTimersByTimeAsync(60_000 - parsingMs);
     expect(await answer).toEqual({ type: 'acknowledged' });
-    expect(calls).toEqual(['hold']);
+    expect(calls).toEqual(['storeUnscheduled']);
     expect(world.lines.filter(({ level }) => level === 'warn')).toHaveLength(warnings);
     turn.resolve();
     await delivery.settled();
@@ -123,21 +123,21 @@ describe('news that has just come', () => {
       await delivery.settled();
       hasSettled = true;
     })();
-    delivery.hurry();
+    delivery.stopWaiting();
     expect(await answer).toEqual({ type: 'acknowledged' });
-    await delivery.answered();
-    expect([calls, hasSettled]).toEqual([['hold'], false]);
+    await delivery.allAnswered();
+    expect([calls, hasSettled]).toEqual([['storeUnscheduled'], false]);
     // The handler was in time: it was not waited for.
     expect(world.lines).toEqual([]);
     turn.resolve();
     await settled;
-    expect(calls).toEqual(['hold', 'settle']);
+    expect(calls).toEqual(['storeUnscheduled', 'settle']);
 
     expect(await delivery.deliver(target, entry, grant, content)).toEqual({
       type: 'acknowledged',
       acknowledgement: undefined,
     });
-    expect(calls).toEqual(['hold', 'settle']);
+    expect(calls).toEqual(['storeUnscheduled', 'settle']);
   });
 
   test('is no failure of the handler when it was cut off', async () => {
@@ -145,11 +145,11 @@ describe('news that has just come', () => {
     const set = setUp(({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject)));
     set.inbox.settle = async (...[, outcome]: unknown[]) => void outcomes.push(outcome);
     const answer = set.delivery.deliver(set.target, set.entry, grant, content);
-    set.delivery.hurry();
+    set.delivery.stopWaiting();
     await answer;
     set.delivery.abort();
     await set.delivery.settled();
-    expect(outcomes).toEqual([{ type: 'cut-off' }]);
+    expect(outcomes).toEqual([{ type: 'interrupted' }]);
     expect(set.entry.counters.stats()).toMatchObject({ failed: 0, delivered: 0 });
     expect(set.world.lines).toEqual([]);
   });
@@ -231,8 +231,8 @@ describe('a stored event', () => {
     const { delivery, hooks, world } = setUp(() => {});
     const told: HookPayload[] = [];
     hooks.on('dead-letter', (payload) => told.push(payload));
-    delivery.left.bury(storedEventWith({ attempts: 2, errors: [{ message: 'no', at: 0 }] }));
-    delivery.left.bury(storedEventWith({ subscriptionId: 'gone' }));
+    delivery.recoveredEvents.onDeadLetter(storedEventWith({ attempts: 2, errors: [{ message: 'no', at: 0 }] }));
+    delivery.recoveredEvents.onDeadLetter(storedEventWith({ subscriptionId: 'gone' }));
     expect(told.map(({ error, event }) => [error?.message, event?.id, event?.attempt])).toEqual([['no', 'e1', 2]]);
     expect(world.logged('is given up').map(({ level }) => level)).toEqual(['error', 'error']);
   });

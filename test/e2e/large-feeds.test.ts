@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type ContentDistributionMessage, type DeliveryConfig } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { whenParsed } from '../../src/feed/parse/parse.js';
+import { whenIdle } from '../../src/feed/parse/parse.js';
 import { FakeWorld } from '../kit/fake-world.js';
 import { quiet, setUp, statsOf, throws } from '../kit/news-service.js';
 import { atom, publisherAt, type Written } from '../kit/publisher.js';
@@ -44,7 +44,7 @@ it('a small feed with an entry of a large one that is being parsed waits for it,
   const got: number[] = [];
   const set = await setUp((event) => void got.push(event.bytes().byteLength), { delivery: entries });
   const large = set.publish(LARGE);
-  await until(() => whenParsed() !== undefined);
+  await until(() => whenIdle() !== undefined);
   const small = set.publish(atom(many(1)));
   await Promise.all([large, small]);
   expect(got).toHaveLength(1);

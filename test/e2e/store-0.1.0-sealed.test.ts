@@ -51,7 +51,7 @@ async function rowsOf(uri: string): Promise<string> {
   const store = await openStore(uri);
   const rows: unknown[] = [];
   for (const kind of ['subscription', 'event'] as const) {
-    for await (const [, raw] of store.entries(kind)) rows.push(raw);
+    for await (const [, raw] of store.list(kind)) rows.push(raw);
   }
   await store.close();
   return JSON.stringify(rows, (_, value: unknown) =>

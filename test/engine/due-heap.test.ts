@@ -98,7 +98,7 @@ test('what lies too far ahead is brought forward, and nothing else', () => {
   const heap = new DueHeap();
   heap.set('soon', 5);
   heap.set('far', 100);
-  heap.noLaterThan(10);
+  heap.bringForwardTo(10);
   expect(heap.takeDue(9)).toEqual(['soon']);
   expect(heap.takeDue(10)).toEqual(['far']);
   expect(heap.size).toBe(0);

@@ -68,11 +68,11 @@ test('what is run by a cron expression is run while the engine is', () => {
 test('work is done in turn', async () => {
   const engine = embeddedEngine({ now: Date.now });
   const done: number[] = [];
-  const first = engine.inTurn('a', async () => {
+  const first = engine.runExclusive('a', async () => {
     await Promise.resolve();
     done.push(1);
   });
-  await Promise.all([first, engine.inTurn('a', async () => void done.push(2))]);
+  await Promise.all([first, engine.runExclusive('a', async () => void done.push(2))]);
   expect(done).toEqual([1, 2]);
 });
 
@@ -112,7 +112,7 @@ test('a clock that was set back is noticed at the next tick, once, and not when 
   let now = 100_000;
   const engine = embeddedEngine({ now: () => now });
   let noticed = 0;
-  engine.onSetBack(() => void (noticed += 1));
+  engine.onClockSetBack(() => void (noticed += 1));
   engine.tick();
   now -= 900;
   engine.tick();
@@ -136,7 +136,7 @@ test('work that throws keeps nothing else from being run, and is told of', () =>
     if (key !== 'c') throw new Error(key);
   });
   const later = engine.timetable((key) => run.push(key));
-  engine.onSetBack(() => {
+  engine.onClockSetBack(() => {
     throw new Error('set back');
   });
   for (const [at, key] of ['a', 'b', 'c'].entries()) due.set(key, at);

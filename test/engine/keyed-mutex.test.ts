@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Turns } from '../../src/engine/keyed-mutex.js';
+import { KeyedMutex } from '../../src/engine/keyed-mutex.js';
 
 function gate(): { readonly opened: Promise<void>; open(): void } {
   let open = (): void => {};
@@ -10,18 +10,18 @@ function gate(): { readonly opened: Promise<void>; open(): void } {
 }
 
 test('work of one key is done one after the other, in the order it was given', async () => {
-  const turns = new Turns();
+  const turns = new KeyedMutex();
   const done: string[] = [];
   const first = gate();
   const all = [
-    turns.take('a', async () => {
+    turns.runExclusive('a', async () => {
       await first.opened;
       done.push('one');
     }),
-    turns.take('a', async () => void done.push('two')),
-    turns.take('a', async () => void done.push('three')),
+    turns.runExclusive('a', async () => void done.push('two')),
+    turns.runExclusive('a', async () => void done.push('three')),
   ];
-  await turns.take('b', async () => void done.push('other'));
+  await turns.runExclusive('b', async () => void done.push('other'));
   expect(done).toEqual(['other']);
   first.open();
   await Promise.all(all);
@@ -29,21 +29,21 @@ test('work of one key is done one after the other, in the order it was given', a
 });
 
 test('whoever gave the work gets what it returns or throws, and the next is done all the same', async () => {
-  const turns = new Turns();
-  const failing = turns.take('a', async () => {
+  const turns = new KeyedMutex();
+  const failing = turns.runExclusive('a', async () => {
     throw new Error('no');
   });
-  const next = turns.take('a', async () => 'yes');
+  const next = turns.runExclusive('a', async () => 'yes');
   await expect(failing).rejects.toThrow('no');
   await expect(next).resolves.toBe('yes');
 });
 
 test('work may give more work of its key, which is done after it', async () => {
-  const turns = new Turns();
+  const turns = new KeyedMutex();
   const done: string[] = [];
   let inner: Promise<unknown> = Promise.resolve();
-  await turns.take('a', async () => {
-    inner = turns.take('a', async () => void done.push('inner'));
+  await turns.runExclusive('a', async () => {
+    inner = turns.runExclusive('a', async () => void done.push('inner'));
     await Promise.resolve();
     done.push('outer');
   });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { divided, slices, sorted } from '../../src/engine/slices.js';
+import { partition, slices, sortInSlices } from '../../src/engine/slices.js';
 
 async function all<T>(items: Iterable<T>, size: number): Promise<(readonly T[])[]> {
   const found: (readonly T[])[] = [];
@@ -53,17 +53,17 @@ test('many items are put in order, those that compare equal as they were, and ot
   const byRank = (one: (typeof items)[number], other: (typeof items)[number]): number => one.rank - other.rank;
   let turns = 0;
   const timer = setInterval(() => (turns += 1), 1);
-  const inOrder = await sorted(items, byRank);
+  const inOrder = await sortInSlices(items, byRank);
   clearInterval(timer);
   expect(inOrder).toEqual(items.toSorted(byRank));
   expect(turns).toBeGreaterThan(0);
-  expect(await sorted([], byRank)).toEqual([]);
+  expect(await sortInSlices([], byRank)).toEqual([]);
   const few = [3, 1, 2];
-  expect(await sorted(few, (one, other) => one - other)).toEqual([1, 2, 3]);
+  expect(await sortInSlices(few, (one, other) => one - other)).toEqual([1, 2, 3]);
 });
 
 test('many items are divided by a test, each part in order', async () => {
   const items = Array.from({ length: 2_000 }, (_, index) => index);
   const isEven = (item: number): boolean => item % 2 === 0;
-  expect(await divided(items, isEven)).toEqual([items.filter(isEven), items.filter((item) => !isEven(item))]);
+  expect(await partition(items, isEven)).toEqual([items.filter(isEven), items.filter((item) => !isEven(item))]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { collapsed, plainText } from '../../src/feed/plain-text.js';
+import { collapseWhitespace, htmlToText } from '../../src/feed/plain-text.js';
 
 test.each([
   ['text as it is', 'a  b\n\u00a0c ', 'a b c'],
@@ -14,9 +14,13 @@ test.each([
   ['nothing', '<p> &nbsp;</p>', undefined],
   ['an empty text', '', undefined],
 ])('%s', (_what, html, text) => {
-  expect(plainText(html)).toBe(text);
+  expect(htmlToText(html)).toBe(text);
 });
 
 test('what is absent stays absent', () => {
-  expect([plainText(undefined), collapsed(undefined), collapsed(' ')]).toEqual([undefined, undefined, undefined]);
+  expect([htmlToText(undefined), collapseWhitespace(undefined), collapseWhitespace(' ')]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });

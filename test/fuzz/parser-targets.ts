@@ -2,20 +2,20 @@ import { cronProblem } from '../../src/engine/cron-expression.js';
 import { readDate } from '../../src/feed/entry/entry-date.js';
 import { documentBase } from '../../src/feed/entry/entry-url.js';
 import { entryVersions } from '../../src/feed/entry/entry-version.js';
-import { collapsed, plainText } from '../../src/feed/plain-text.js';
+import { collapseWhitespace, htmlToText } from '../../src/feed/plain-text.js';
 import { readProlog } from '../../src/feed/xml/prolog.js';
 import { readEntries, readFeed } from '../../src/feed/read-feed.js';
-import { readTombstones } from '../../src/feed/xml/deleted-entries.js';
+import { readDeletedEntries } from '../../src/feed/xml/deleted-entries.js';
 import { secretRedactor } from '../../src/hub/redaction/hub-text.js';
 import { decodeText } from '../../src/protocol/encoding/charset.js';
 import { contentCodings, decodeContent } from '../../src/protocol/encoding/content-encoding.js';
 import { createDocumentLinkReader } from '../../src/protocol/links/document-links.js';
-import { isDeniedTopic, readHubQuery } from '../../src/protocol/hub-query.js';
+import { matchesDeniedTopic, parseHubQuery } from '../../src/protocol/hub-query.js';
 import { createMemberReader } from '../../src/protocol/links/json-members.js';
 import { linksFromHeaders } from '../../src/protocol/links/link-header.js';
 import { parseMediaType } from '../../src/protocol/encoding/media-type.js';
-import { retryAfterSeconds } from '../../src/protocol/retry-after.js';
-import { readSignature, verifySignature } from '../../src/protocol/signature.js';
+import { parseRetryAfter } from '../../src/protocol/retry-after.js';
+import { parseSignature, verifySignature } from '../../src/protocol/signature.js';
 import type { TopicLinks } from '../../src/protocol/links/topic-links.js';
 import { must, type FuzzTarget, type Take } from './fuzz-target.js';
 
@@ -100,13 +100,13 @@ export const PARSERS: readonly FuzzTarget[] = [
   {
     name: 'retry-after',
     seeds: 'headers',
-    open: ofText((text) => must((retryAfterSeconds(text, 0) ?? 0) >= 0, 'a wait is not negative')),
+    open: ofText((text) => must((parseRetryAfter(text, 0) ?? 0) >= 0, 'a wait is not negative')),
   },
   {
     name: 'signature',
     seeds: 'headers',
     open: ofText((text) => {
-      readSignature(text);
+      parseSignature(text);
       must(!verifySignature('a body', text, 'a secret'), 'no signature is right by chance');
     }),
   },
@@ -120,8 +120,8 @@ export const PARSERS: readonly FuzzTarget[] = [
     name: 'hub query',
     seeds: 'queries',
     open: ofText((text) => {
-      const query = readHubQuery(text);
-      isDeniedTopic(BASE, query?.topic ?? '', text);
+      const query = parseHubQuery(text);
+      matchesDeniedTopic(BASE, query?.topic ?? '', text);
     }),
   },
   { name: 'link header', seeds: 'link headers', open: ofText((text) => mustBeHttp(linksFromHeaders([text], BASE))) },
@@ -129,8 +129,8 @@ export const PARSERS: readonly FuzzTarget[] = [
     name: 'plain text',
     seeds: 'texts',
     open: ofText((text) => {
-      plainText(text);
-      collapsed(text);
+      htmlToText(text);
+      collapseWhitespace(text);
     }),
   },
   {
@@ -145,7 +145,7 @@ export const PARSERS: readonly FuzzTarget[] = [
   {
     name: 'tombstones',
     seeds: 'feeds',
-    open: ofText((text) => void readTombstones(text, documentBase(BASE))),
+    open: ofText((text) => void readDeletedEntries(text, documentBase(BASE))),
     refuses: isRefusal,
   },
   {

@@ -1,12 +1,12 @@
 import { decodeEvent } from '../../src/delivery/inbox/stored-event.js';
-import { seenOf } from '../../src/delivery/dedupe/processed-version.js';
+import { decodeProcessedVersion } from '../../src/delivery/dedupe/processed-version.js';
 import { ConfigurationError, StoreError } from '../../src/errors.js';
 import { decodeRecord } from '../../src/store/codec.js';
-import { decodePlain } from '../../src/store/json-codec.js';
+import { decodeJson } from '../../src/store/json-codec.js';
 import { parseStoreLocation } from '../../src/store/store-location.js';
 import { subscriptionSnapshot } from '../../src/subscription/record/snapshot-of.js';
 import { Counters } from '../../src/subscription/record/counters.js';
-import { readStored } from '../../src/subscription/record/subscription-codec.js';
+import { decodeSubscription } from '../../src/subscription/record/subscription-codec.js';
 import { RECORDS } from './documents.js';
 import type { FuzzTarget } from './fuzz-target.js';
 
@@ -19,7 +19,7 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
   {
     name: 'record text',
     seeds: 'records',
-    open: () => (input) => void decodePlain(input.toString()),
+    open: () => (input) => void decodeJson(input.toString()),
     refuses: isRefused,
   },
   {
@@ -27,7 +27,7 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
     seeds: 'records',
     open: () => (input) => {
       const raw = plain(input);
-      const { record } = readStored('s', raw);
+      const { record } = decodeSubscription('s', raw);
       subscriptionSnapshot(record, new Counters(record.id, new Set()).stats());
     },
     refuses: (error) => error instanceof StoreError,
@@ -46,7 +46,7 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
     seeds: 'records',
     open: () => (input) => {
       const raw = plain(input);
-      seenOf(decodeRecord(1, raw, {}, 'seen x'));
+      decodeProcessedVersion(decodeRecord(1, raw, {}, 'seen x'));
     },
     // Its reader takes any error for a record that it cannot read.
     refuses: (error) => error instanceof StoreError || (error instanceof Error && /does not say/.test(error.message)),
@@ -62,9 +62,9 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
 /** A value as it may lie in the store: of a text that is one, else a record of the tests in which some fields are others. */
 function plain(input: Buffer): unknown {
   try {
-    return decodePlain(input.toString());
+    return decodeJson(input.toString());
   } catch {
-    const record = decodePlain(RECORDS[(input[0] ?? 0) % RECORDS.length] ?? 'null');
+    const record = decodeJson(RECORDS[(input[0] ?? 0) % RECORDS.length] ?? 'null');
     for (let at = 1; at < Math.min(input.length, 13); at += 4) misshape(record, input.subarray(at, at + 4));
     return record;
   }

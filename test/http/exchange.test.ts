@@ -38,7 +38,7 @@ describe('the answer to a request on a callback', () => {
   test.each<[how: string, run: (exchange: Exchange) => void]>([
     ['throws', (exchange) => exchange.answer(() => raise())],
     ['rejects', (exchange) => exchange.answer(() => Promise.reject(new Error('broken')))],
-    ['throws before anything was read', (exchange) => exchange.begin(() => raise())],
+    ['throws before anything was read', (exchange) => exchange.run(() => raise())],
   ])('is 503 where what makes it %s, which is logged', async (_, run) => {
     const { exchange, sent, lines } = exchanged();
     run(exchange);

@@ -4,7 +4,7 @@ import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { CollectedBytes } from '../../src/http/body/collected-bytes.js';
 import { embeddedEngine, type EmbeddedEngineOptions } from '../../src/engine/embedded-engine.js';
 import type { Engine } from '../../src/engine/engine.js';
-import { SeenNews } from '../../src/delivery/dedupe/processed-log.js';
+import { ProcessedLog } from '../../src/delivery/dedupe/processed-log.js';
 import { SignatureCheck } from '../../src/protocol/signature.js';
 import { Registry } from '../../src/subscription/registry/registry.js';
 import { subscribed } from '../kit/subscribed.js';
@@ -69,7 +69,7 @@ test('an error in our own code after the answer is logged, and the process goes 
     handlers: { onEventNotification: () => slow },
   });
   expect(await post('slow')).toMatchObject({ status: 202 });
-  vi.spyOn(SeenNews.prototype, 'handled').mockImplementation(broken);
+  vi.spyOn(ProcessedLog.prototype, 'markProcessed').mockImplementation(broken);
   finish();
   await vi.waitFor(() => expect(logger.said('error')).toContain('the end of a handler could not be noted'));
 });

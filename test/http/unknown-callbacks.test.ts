@@ -6,7 +6,7 @@ const TOKEN = 'a'.repeat(43);
 
 function pathOf(target: string): unknown {
   const logger = recordingLogger();
-  new UnknownCallbacks(logger, () => 0).note({ method: 'POST', target });
+  new UnknownCallbacks(logger, () => 0).warn({ method: 'POST', target });
   const fields: { readonly path?: unknown } = { ...logger.lines[0]?.fields };
   return fields.path;
 }
@@ -29,9 +29,9 @@ test('one such request a minute is logged, with the number of those in between',
   const logger = recordingLogger();
   let now = 0;
   const unknown = new UnknownCallbacks(logger, () => now);
-  for (let count = 0; count < 1_000; count += 1) unknown.note({ method: 'GET', target: '/websub/a' });
+  for (let count = 0; count < 1_000; count += 1) unknown.warn({ method: 'GET', target: '/websub/a' });
   now = 60_000;
-  unknown.note({ method: 'GET', target: '/websub/a' });
+  unknown.warn({ method: 'GET', target: '/websub/a' });
   expect(logger.lines.map(({ fields }) => fields)).toEqual([
     { method: 'GET', path: '/websub/', notLogged: 0 },
     { method: 'GET', path: '/websub/', notLogged: 999 },

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
 import { defineSubscriber, startService, type SubscriberServiceConfig } from '../../src/index.js';
-import { logged } from '../../src/hub/outbound-log.js';
+import { withDebugLog } from '../../src/hub/outbound-log.js';
 import type { Logger } from '../../src/logger.js';
 import { TestHub } from '../../src/testing/index.js';
 import { recordingLogger, type RecordingLogger } from '../kit/recording-logger.js';
@@ -134,6 +134,6 @@ test('while debug is off, the request is made and nothing is collected for a lin
       throw new Error('no fields are wanted');
     },
   };
-  expect(await logged(logger, line, async (onAnswer) => onAnswer)).toBeUndefined();
+  expect(await withDebugLog(logger, line, async (onAnswer) => onAnswer)).toBeUndefined();
   expect(recording.lines).toEqual([]);
 });

@@ -12,7 +12,7 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { whenParsed } from '../../src/feed/parse/parse.js';
+import { whenIdle } from '../../src/feed/parse/parse.js';
 import { FakeWorld } from './fake-world.js';
 import { FaultyStore } from './faulty-store.js';
 
@@ -59,7 +59,7 @@ export async function setUp(
 export async function quiet(): Promise<void> {
   for (;;) {
     for (let turn = 0; turn < 20; turn += 1) await macrotask();
-    const parsing = whenParsed();
+    const parsing = whenIdle();
     if (parsing === undefined) return;
     await parsing;
   }

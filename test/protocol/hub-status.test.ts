@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { hubVerdict, saysEnded } from '../../src/protocol/hub-status.js';
+import { hubVerdict, isAlreadyEnded } from '../../src/protocol/hub-status.js';
 
 it.each([
   [200, 'accepted'],
@@ -48,5 +48,5 @@ it.each([
   [500, false, false],
   [503, false, false],
 ])('S3 an unsubscription that is answered %i has ended: %s; after our 410 or a denial: %s', (status, ever, after) => {
-  expect([saysEnded(status, false), saysEnded(status, true)]).toEqual([ever, after]);
+  expect([isAlreadyEnded(status, false), isAlreadyEnded(status, true)]).toEqual([ever, after]);
 });

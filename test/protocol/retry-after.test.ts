@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { retryAfterSeconds } from '../../src/protocol/retry-after.js';
+import { parseRetryAfter } from '../../src/protocol/retry-after.js';
 
 const now = Date.UTC(1994, 10, 6, 8, 49, 7, 500);
 
@@ -20,5 +20,5 @@ it.each([
   ['Sun, 99 Nov 1994 08:49:37 GMT', undefined],
   ['9'.repeat(30), Number.MAX_SAFE_INTEGER],
 ])('S3 Retry-After %j asks for %s seconds', (header, seconds) => {
-  expect(retryAfterSeconds(header, now)).toBe(seconds);
+  expect(parseRetryAfter(header, now)).toBe(seconds);
 });

@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { checkServiceConfig } from '../../src/runtime/config/check-config.js';
-import { KnownTargets } from '../../src/reconcile/known-targets.js';
-import { compare, declare, type ReconcileOptions } from '../../src/reconcile/reconcile.js';
+import { TargetIndex } from '../../src/reconcile/known-targets.js';
+import { reconcileStored, addDeclared, type ReconcileOptions } from '../../src/reconcile/reconcile.js';
 import type { SubscriptionRecord } from '../../src/subscription/record/record.js';
 import { recordingLogger } from '../kit/recording-logger.js';
 import { START, TOPIC } from '../subscription/machine/life.js';
@@ -11,15 +11,15 @@ import { SITUATIONS } from '../subscription/machine/situations.js';
 async function setUp(records: readonly SubscriptionRecord[], targets: readonly string[] = []) {
   const { registry } = await world();
   for (const record of records) await registry.add(record);
-  const known = new KnownTargets(registry, () => START);
+  const known = new TargetIndex(registry, () => START);
   await known.load();
   const config = checkServiceConfig('News', { targets });
   const options: ReconcileOptions = {
     registry,
-    known,
+    targetIndex: known,
     logger: recordingLogger(),
     configOf: (name) => (name === 'News' ? config : undefined),
-    isBegun: () => false,
+    isRequested: () => false,
     isClosing: () => false,
     pruneDeclared: true,
   };
@@ -27,8 +27,8 @@ async function setUp(records: readonly SubscriptionRecord[], targets: readonly s
   onTestFinished(() => apply.mockRestore());
   const reconcile = async (): Promise<void> => {
     const declared = new Set<string>();
-    await declare(options, config, declared);
-    await compare(options, declared);
+    await addDeclared(options, config, declared);
+    await reconcileStored(options, declared);
   };
   const recordOf = (id: string): SubscriptionRecord | undefined => registry.get(id)?.record;
   return { registry, apply, reconcile, recordOf };

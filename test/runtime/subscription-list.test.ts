@@ -9,7 +9,7 @@ import { SITUATIONS } from '../subscription/machine/situations.js';
 async function listOf(records: readonly SubscriptionRecord[]) {
   const { registry } = await world();
   for (const record of records) await registry.add(record);
-  const stats = [...registry.entries()].map(({ counters }) => vi.spyOn(counters, 'stats'));
+  const stats = [...registry.all()].map(({ counters }) => vi.spyOn(counters, 'stats'));
   const snapshots = (): number => stats.reduce((count, spy) => count + spy.mock.calls.length, 0);
   return { registry, list: subscriptionList(registry), snapshots };
 }

@@ -1,7 +1,7 @@
 import { deepStrictEqual } from 'node:assert';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodePlain, encodePlain } from '../../src/store/json-codec.js';
+import { decodeJson, encodeJson } from '../../src/store/json-codec.js';
 
 const plain = fc.letrec((tie) => ({
   value: fc.oneof(
@@ -26,20 +26,20 @@ describe('plain data as text', () => {
   test('whatever is plain data comes back equal, from text in ASCII', () => {
     fc.assert(
       fc.property(plain, (value) => {
-        const text = encodePlain(value);
+        const text = encodeJson(value);
         expect(Buffer.byteLength(text)).toBe(text.length);
-        deepStrictEqual(decodePlain(text), value);
+        deepStrictEqual(decodeJson(text), value);
       }),
     );
   });
 
   test('a property that is undefined is left out, and no value is null', () => {
-    expect(decodePlain(encodePlain({ a: undefined, b: 1 }))).toStrictEqual({ b: 1 });
-    expect(decodePlain(encodePlain(undefined))).toBeNull();
+    expect(decodeJson(encodeJson({ a: undefined, b: 1 }))).toStrictEqual({ b: 1 });
+    expect(decodeJson(encodeJson(undefined))).toBeNull();
   });
 
   test('a view of a larger buffer is written as the view', () => {
-    expect(decodePlain(encodePlain(Buffer.from('abcdef').subarray(2, 4)))).toStrictEqual(new Uint8Array([99, 100]));
+    expect(decodeJson(encodeJson(Buffer.from('abcdef').subarray(2, 4)))).toStrictEqual(new Uint8Array([99, 100]));
   });
 
   test.each([
@@ -49,13 +49,13 @@ describe('plain data as text', () => {
     [{ n: 1n }, 'the value.n is a bigint'],
     [() => 1, 'the value is a function'],
   ])('what is not plain data is refused by its path', (value, message) => {
-    expect(() => encodePlain(value)).toThrow(message);
+    expect(() => encodeJson(value)).toThrow(message);
   });
 
   test.each(['{', '{"$bytes": 1}', '{"$bytes": "AA", "other": 1}'])(
     'text that was not written so (%s) is refused',
     (text) => {
-      expect(() => decodePlain(text)).toThrow(/./);
+      expect(() => decodeJson(text)).toThrow(/./);
     },
   );
 });

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { StoreError } from '../../src/errors.js';
 import { KeyvLmdb } from '../../src/store/lmdb/lmdb-adapter.js';
 import { openStore } from '../../src/store/open-store.js';
-import { acquireOwner } from '../../src/store/owner/owner-lock.js';
+import { acquireOwnerLock } from '../../src/store/owner/owner-lock.js';
 import type { RecordStore } from '../../src/store/record-store.js';
 import { sealedStore } from '../../src/store/sealing/sealed-store.js';
 import { answers, mysql, postgres, redis } from '../contract/servers.js';
@@ -28,7 +28,7 @@ const run = randomBytes(6).toString('hex');
 async function opened(uri: string): Promise<RecordStore> {
   const store = await openStore(uri, { directory });
   onTestFinished(async () => {
-    for await (const [id] of store.entries('subscription')) await store.delete('subscription', id);
+    for await (const [id] of store.list('subscription')) await store.delete('subscription', id);
     await store.close();
   });
   return store;
@@ -36,7 +36,7 @@ async function opened(uri: string): Promise<RecordStore> {
 
 async function idsIn(store: RecordStore): Promise<readonly string[]> {
   const ids: string[] = [];
-  for await (const [id] of store.entries('subscription')) ids.push(id);
+  for await (const [id] of store.list('subscription')) ids.push(id);
   return ids.toSorted();
 }
 
@@ -72,8 +72,8 @@ describe.each(STORES)('namespaces of one store in $name', ({ uri, isThere }) => 
   test.runIf(isThere)('are named where the store lies, and in the error of one in use', async () => {
     const [first, second, again] = [await opened(named('a')), await opened(named('b')), await opened(named('a'))];
     expect(first.location).toMatch(new RegExp(`\\?namespace=${run}a$`));
-    const locks = [await acquireOwner(first, mine), await acquireOwner(second, mine)];
-    const error = await failureOf(acquireOwner(again, mine));
+    const locks = [await acquireOwnerLock(first, mine), await acquireOwnerLock(second, mine)];
+    const error = await failureOf(acquireOwnerLock(again, mine));
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toMatch(new RegExp(`^The store \\S+\\?namespace=${run}a is in use by this very process`));
     await Promise.all(locks.map((lock) => lock.release()));
@@ -84,14 +84,14 @@ describe.each(STORES)('namespaces of one store in $name', ({ uri, isThere }) => 
     onTestFinished(() => void child.kill('SIGKILL'));
     await line('owner: ');
     const [store, theirs] = [await opened(named('mine')), await opened(named('theirs'))];
-    const lock = await acquireOwner(store, mine);
-    expect((await failureOf(acquireOwner(theirs, mine))).message).toContain(`is in use by process ${child.pid}`);
+    const lock = await acquireOwnerLock(store, mine);
+    expect((await failureOf(acquireOwnerLock(theirs, mine))).message).toContain(`is in use by process ${child.pid}`);
     await store.set('subscription', 's', { from: 'mine' });
     child.kill('SIGKILL');
     await ended;
     await store.set('subscription', 't', { from: 'mine' });
     expect(await idsIn(store)).toEqual(['s', 't']);
-    await (await acquireOwner(theirs, mine)).release();
+    await (await acquireOwnerLock(theirs, mine)).release();
     await lock.release();
   });
 

@@ -72,7 +72,7 @@ describe('an LMDB store', () => {
 
     const ids: string[] = [];
     const listing = async (): Promise<void> => {
-      for await (const [id] of store.entries('event')) ids.push(id);
+      for await (const [id] of store.list('event')) ids.push(id);
     };
     const error = await failureOf(listing());
     expect(ids).toEqual(['a', 'c']);
@@ -80,7 +80,7 @@ describe('an LMDB store', () => {
     expect(error.message).toMatch(/^The record event b could not be read in lmdb:.*\(and 1 more event records\)$/);
 
     const reported: string[] = [];
-    for await (const [id] of store.entries('event', { onUnreadable: ({ message }) => reported.push(message) })) {
+    for await (const [id] of store.list('event', { onUnreadable: ({ message }) => reported.push(message) })) {
       expect(['a', 'c']).toContain(id);
     }
     expect(reported).toEqual([

@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigurationError } from '../../src/errors.js';
-import { storeFailure } from '../../src/store/store-error.js';
+import { toStoreError } from '../../src/store/store-error.js';
 
 describe("a store's failure", () => {
   test("is told in the cause's words, without the password, and with the cause", () => {
     const cause = new Error('refused');
-    const error = storeFailure('It could not be opened', cause, ['hush']);
+    const error = toStoreError('It could not be opened', cause, ['hush']);
     expect(error).toMatchObject({ code: 'ERR_WEBSUB_STORE', message: 'It could not be opened: refused', cause });
   });
 
   test('whose cause repeats the password is told without either', () => {
-    const error = storeFailure('It could not be opened', new Error('no user me:hush'), ['hush']);
+    const error = toStoreError('It could not be opened', new Error('no user me:hush'), ['hush']);
     expect(error.message).toBe('It could not be opened: no user me:***');
     expect(error.cause).toBeUndefined();
   });
@@ -23,12 +23,12 @@ describe("a store's failure", () => {
     ['TypeError', new TypeError('')],
     ['just text', 'just text'],
   ])('is told as "%s" where the cause says little', (reason, cause) => {
-    expect(storeFailure('Failed', cause).message).toBe(`Failed: ${reason}`);
+    expect(toStoreError('Failed', cause).message).toBe(`Failed: ${reason}`);
   });
 
   test('that is an error of this package stays as it is', () => {
     const error = new ConfigurationError('wrong');
-    expect(storeFailure('Failed', error)).toBe(error);
+    expect(toStoreError('Failed', error)).toBe(error);
   });
 });
 

@@ -1,11 +1,16 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isScheduledByAnotherClock } from '../../src/subscription/machine/rules/clock-set-back.js';
+import { isAffectedByClockSetBack } from '../../src/subscription/machine/rules/clock-set-back.js';
 import * as retryPolicy from '../../src/subscription/retry-policy.js';
 import { verifying } from './machine/life.js';
 
 const { HUB_UNREACHABLE, refusalWaitMs, retryWaitMs, UNSUBSCRIBE_REFUSED } = retryPolicy;
-const { LONGEST_DEFERRAL_MS, LONGEST_RETRY_AFTER_MS, LONGEST_WAIT_MS, RETRY_AFTER_SPREAD_MS } = retryPolicy;
+const {
+  MAX_DEFERRAL_MS: LONGEST_DEFERRAL_MS,
+  MAX_RETRY_AFTER_MS: LONGEST_RETRY_AFTER_MS,
+  MAX_WAIT_MS: LONGEST_WAIT_MS,
+  RETRY_AFTER_SPREAD_MS,
+} = retryPolicy;
 
 /** The cap of every policy that the module exports, by name. */
 const caps = Object.entries(retryPolicy).flatMap(([name, value]) =>
@@ -65,6 +70,6 @@ test.each([
     nextAttemptAt: at,
     grants: life.record.grants.map((grant) => ({ ...grant, nextAttemptAt: at, notBefore: at })),
   });
-  expect(isScheduledByAnotherClock(waiting(now + waitMs), life)).toBe(false);
-  expect(isScheduledByAnotherClock(waiting(now + LONGEST_WAIT_MS + 61_000), life)).toBe(true);
+  expect(isAffectedByClockSetBack(waiting(now + waitMs), life)).toBe(false);
+  expect(isAffectedByClockSetBack(waiting(now + LONGEST_WAIT_MS + 61_000), life)).toBe(true);
 });

@@ -6,7 +6,7 @@ const VERSION = 1;
 const ID = 'runs';
 
 /** After so many crashes during its runs, something is not run any more. */
-export const MOST_CRASHES = 3;
+export const MAX_CRASHES = 3;
 
 /** Dependencies of marking. */
 export interface CrashMarkersOptions {
@@ -24,7 +24,7 @@ export class CrashMarkers {
   /** Crashes by key, of what a previous process did not outlive and no run has settled since. */
   #crashes = new Map<string, number>();
   /** The marked runs that are under way. */
-  readonly #open = new Set<string>();
+  readonly #running = new Set<string>();
   #writing = Promise.resolve();
   #next: Promise<void> | undefined;
   #isStopped = false;
@@ -68,8 +68,8 @@ export class CrashMarkers {
   /** Marks a run that begins. Resolves when the marker is stored; what cannot be stored is logged, and the run goes on. */
   async begin(key: string): Promise<void> {
     if (this.#isStopped) return;
-    this.#open.add(key);
-    await this.#written();
+    this.#running.add(key);
+    await this.#flush();
   }
 
   /**
@@ -78,15 +78,15 @@ export class CrashMarkers {
    * @param isOver whether there is nothing more to run; else the crashes so far still count
    */
   async end(key: string, isOver: boolean): Promise<void> {
-    const wasOpen = this.#open.delete(key);
+    const wasRunning = this.#running.delete(key);
     const wasSuspect = isOver && this.#crashes.delete(key);
-    if (wasOpen || wasSuspect) await this.#written();
+    if (wasRunning || wasSuspect) await this.#flush();
   }
 
   /** Takes off the markers of what is not there any more. */
   forget(keys: readonly string[]): void {
     for (const key of keys) this.#crashes.delete(key);
-    if (keys.length > 0) void this.#written();
+    if (keys.length > 0) void this.#flush();
   }
 
   /**
@@ -97,15 +97,15 @@ export class CrashMarkers {
   async stop(ownsStore: boolean): Promise<void> {
     this.#isStopped = true;
     this.#ownsStore = ownsStore;
-    if (this.#open.size > 0) {
-      this.#open.clear();
-      await this.#written();
+    if (this.#running.size > 0) {
+      this.#running.clear();
+      await this.#flush();
     }
     await (this.#next ?? this.#writing);
   }
 
   /** One write at a time: what changes meanwhile is in the next one, for all who wait for that. Never rejects. */
-  #written(): Promise<void> {
+  #flush(): Promise<void> {
     this.#next ??= this.#writing.then(() => {
       this.#next = undefined;
       this.#writing = this.#write();
@@ -117,8 +117,8 @@ export class CrashMarkers {
   async #write(): Promise<void> {
     if (!this.#ownsStore) return;
     const { store, logger } = this.#options;
-    const keys = new Set([...this.#crashes.keys(), ...this.#open]);
-    const runs = [...keys].map((key) => [key, this.crashesOf(key) + (this.#open.has(key) ? 1 : 0)] as const);
+    const keys = new Set([...this.#crashes.keys(), ...this.#running]);
+    const runs = [...keys].map((key) => [key, this.crashesOf(key) + (this.#running.has(key) ? 1 : 0)] as const);
     try {
       if (runs.length === 0) await store.delete('marker', ID);
       else await store.set('marker', ID, encodeRecord(VERSION, { runs }));

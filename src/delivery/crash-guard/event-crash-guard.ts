@@ -1,16 +1,16 @@
 import type { Logger } from '../../logger.js';
-import { MOST_CRASHES, type CrashMarkers } from './crash-markers.js';
+import { MAX_CRASHES, type CrashMarkers } from './crash-markers.js';
 import type { StoredRun } from '../handler/handler-run.js';
 import type { StoredEvent } from '../inbox/stored-event.js';
 import type { Suspects } from '../inbox/concurrency-limiter.js';
-import type { SuspectTurn } from './suspect-lock.js';
+import type { SuspectLock } from './suspect-lock.js';
 
 const PREFIX = 'event.';
 
 /** Dependencies of marking events. */
-export interface MarkedEventsOptions {
+export interface EventCrashGuardOptions {
   readonly markers: CrashMarkers;
-  readonly turn: SuspectTurn;
+  readonly lock: SuspectLock;
   readonly logger: Logger;
 }
 
@@ -19,27 +19,27 @@ export interface MarkedEventsOptions {
  * start is a suspect: it runs alone among suspects until it succeeds, and not at all after three crashes. No other
  * run writes a marker.
  */
-export class MarkedEvents implements Suspects {
-  readonly #options: MarkedEventsOptions;
+export class EventCrashGuard implements Suspects {
+  readonly #options: EventCrashGuardOptions;
   /** Events that were in the store at the start and have not run since. */
-  readonly #unrun = new Set<string>();
+  readonly #notYetRun = new Set<string>();
 
-  constructor(options: MarkedEventsOptions) {
+  constructor(options: EventCrashGuardOptions) {
     this.#options = options;
   }
 
   /** The event was in the store when the process started, also as a dead letter. */
-  found(id: string): void {
-    this.#unrun.add(id);
+  addStored(id: string): void {
+    this.#notYetRun.add(id);
   }
 
   /** All events that were in the store are known: markers of others are removed. */
-  loaded(): void {
+  onLoaded(): void {
     const { markers, logger } = this.#options;
     const keys = markers.suspects.filter((key) => key.startsWith(PREFIX));
-    const gone = keys.filter((key) => !this.#unrun.has(key.slice(PREFIX.length)));
-    markers.forget(gone);
-    const events = keys.length - gone.length;
+    const staleKeys = keys.filter((key) => !this.#notYetRun.has(key.slice(PREFIX.length)));
+    markers.forget(staleKeys);
+    const events = keys.length - staleKeys.length;
     if (events === 0) return;
     logger.warn(
       { events },
@@ -54,23 +54,23 @@ export class MarkedEvents implements Suspects {
   }
 
   /** @returns whether it may begin now, where it is a suspect */
-  takeTurn(id: string): boolean {
-    return this.#options.turn.take(PREFIX + id);
+  tryAcquire(id: string): boolean {
+    return this.#options.lock.tryAcquire(PREFIX + id);
   }
 
-  endTurn(id: string): void {
-    this.#options.turn.release(PREFIX + id);
+  release(id: string): void {
+    this.#options.lock.release(PREFIX + id);
   }
 
-  onFree(listener: () => void): void {
-    this.#options.turn.onFree(listener);
+  onRelease(listener: () => void): void {
+    this.#options.lock.onRelease(listener);
   }
 
   /** Runs an event, marked where that is due. One that crashed too often is not run. */
   run(event: StoredEvent, run: (event: StoredEvent) => Promise<StoredRun>): Promise<StoredRun> {
     const { id } = event.meta;
     // An event that was received by this process costs nothing.
-    return this.#unrun.has(id) || this.isSuspect(id) ? this.#runMarked(event, run) : run(event);
+    return this.#notYetRun.has(id) || this.isSuspect(id) ? this.#runMarked(event, run) : run(event);
   }
 
   /**
@@ -87,8 +87,8 @@ export class MarkedEvents implements Suspects {
     const { id } = event.meta;
     const key = PREFIX + id;
     const crashes = markers.crashesOf(key);
-    if (crashes >= MOST_CRASHES) return { type: 'crashed', error: crashError(crashes) };
-    this.#unrun.delete(id);
+    if (crashes >= MAX_CRASHES) return { type: 'crashed', error: crashError(crashes) };
+    this.#notYetRun.delete(id);
     await markers.begin(key);
     return run(event);
   }

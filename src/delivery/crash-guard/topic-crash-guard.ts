@@ -1,8 +1,8 @@
 import type { Engine } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
-import { MOST_CRASHES, type CrashMarkers } from './crash-markers.js';
-import type { SuspectTurn } from './suspect-lock.js';
+import { MAX_CRASHES, type CrashMarkers } from './crash-markers.js';
+import type { SuspectLock } from './suspect-lock.js';
 
 const PREFIX = 'topic.';
 const START = 'start';
@@ -11,9 +11,9 @@ const START = 'start';
 const MARKED_FOR_MS = 60_000;
 
 /** Dependencies of marking the fetches of topics. */
-export interface MarkedTopicsOptions {
+export interface TopicCrashGuardOptions {
   readonly markers: CrashMarkers;
-  readonly turn: SuspectTurn;
+  readonly lock: SuspectLock;
   readonly engine: Pick<Engine, 'timetable'>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
@@ -21,20 +21,20 @@ export interface MarkedTopicsOptions {
 }
 
 /** The outcome of a fetch. `'busy'`: try again soon. `'skipped'`: not before the next renewal. */
-export type MarkedFetch = 'ended' | 'busy' | 'skipped';
+export type GuardedFetch = 'ended' | 'busy' | 'skipped';
 
 /**
  * Marks catch-ups and polls that begin within a minute of a start. A topic whose marker was found at the start is fetched
  * while no other suspect runs; after three crashes it is skipped until its subscription is renewed.
  */
-export class MarkedTopics {
-  readonly #options: MarkedTopicsOptions;
+export class TopicCrashGuard {
+  readonly #options: TopicCrashGuardOptions;
   /** Subscriptions whose topic was skipped, and that were not renewed since. */
   readonly #skipped = new Set<string>();
   readonly #renewed = new Set<string>();
   #startedAt: number | undefined;
 
-  constructor(options: MarkedTopicsOptions) {
+  constructor(options: TopicCrashGuardOptions) {
     const { engine, now } = options;
     this.#options = options;
     // It comes due at the engine's first turn, which may be long after this process began to load.
@@ -45,18 +45,18 @@ export class MarkedTopics {
   }
 
   /** All subscriptions are known: markers of others are removed. */
-  loaded(isThere: (subscriptionId: string) => boolean): void {
+  onLoaded(exists: (subscriptionId: string) => boolean): void {
     const { markers } = this.#options;
-    const gone = markers.suspects.filter((key) => key.startsWith(PREFIX) && !isThere(key.slice(PREFIX.length)));
-    markers.forget(gone);
+    const staleKeys = markers.suspects.filter((key) => key.startsWith(PREFIX) && !exists(key.slice(PREFIX.length)));
+    markers.forget(staleKeys);
   }
 
   /** Fetches a topic, marked where that is due. */
-  async run({ id, service }: SubscriptionRecord, topic: string, fetch: () => Promise<void>): Promise<MarkedFetch> {
-    const { markers, turn, now } = this.#options;
+  async run({ id, service }: SubscriptionRecord, topic: string, fetch: () => Promise<void>): Promise<GuardedFetch> {
+    const { markers, lock, now } = this.#options;
     const key = PREFIX + id;
     const crashes = markers.crashesOf(key);
-    if (crashes >= MOST_CRASHES && !this.#renewed.has(id)) {
+    if (crashes >= MAX_CRASHES && !this.#renewed.has(id)) {
       this.#skip({ subscription: id, service, topic, crashes });
       return 'skipped';
     }
@@ -64,21 +64,21 @@ export class MarkedTopics {
       await fetch();
       return 'ended';
     }
-    if (crashes > 0 && !turn.take(key)) return 'busy';
+    if (crashes > 0 && !lock.tryAcquire(key)) return 'busy';
     try {
       await markers.begin(key);
       await fetch();
     } finally {
       // A fetch that a stop has cut off has shown nothing.
       await markers.end(key, !markers.isStopped);
-      turn.release(key);
+      lock.release(key);
     }
     return 'ended';
   }
 
   /** @returns whether its topic was skipped until now */
-  renewed(id: string): boolean {
-    if (this.#options.markers.crashesOf(PREFIX + id) < MOST_CRASHES) return false;
+  onRenewed(id: string): boolean {
+    if (this.#options.markers.crashesOf(PREFIX + id) < MAX_CRASHES) return false;
     this.#renewed.add(id);
     return this.#skipped.delete(id);
   }

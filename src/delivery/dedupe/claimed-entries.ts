@@ -1,11 +1,11 @@
-import { inSlices } from '../../engine/slices.js';
-import { after, type Awaitable } from '../message/awaitable.js';
+import { forEachInSlices } from '../../engine/slices.js';
+import { mapAwaitable, type Awaitable } from '../message/awaitable.js';
 import type { EntryChange } from '../message/event-entries.js';
 import type { ContentDistributionMessage } from '../message/message.js';
-import { isWhole, type Piece } from './dedupe-key.js';
+import { isBodyKey, type DedupeKey } from './dedupe-key.js';
 
 /** The oldest claim goes first beyond that: at worst, two copies of an entry are both `new`. */
-const MOST_CLAIMS = 100_000;
+const MAX_CLAIMS = 100_000;
 
 /** An event; its id is drawn when it is first asked for. */
 type Claimant = Pick<ContentDistributionMessage, 'id'>;
@@ -29,37 +29,37 @@ export class ClaimedEntries {
   /** By the id of the event. */
   readonly #owners = new Map<string, Owner>();
   /** Claims that are not released. */
-  #held = 0;
+  #activeClaims = 0;
 
   /** Claims an entry for an event; `unchanged` where another event has it. */
-  take(piece: Piece, change: ReadChange, eventId: string): ReadChange {
+  claim(dedupeKey: DedupeKey, change: ReadChange, eventId: string): ReadChange {
     if (change === 'unchanged') return change;
-    const claim = claimOf(piece);
+    const claim = claimOf(dedupeKey);
     const current = this.#ownerOf(claim);
     if (current !== undefined) return current.eventId === eventId ? change : 'unchanged';
     const owner = this.#owners.get(eventId) ?? { eventId, claims: [], isReleased: false };
     this.#owners.set(eventId, owner);
     owner.claims.push(claim);
     this.#claims.set(claim, owner);
-    this.#held += 1;
+    this.#activeClaims += 1;
     this.#forgetOldest();
     return change;
   }
 
   /** The pieces that no other event has claimed. */
-  ownOf(pieces: readonly Piece[], event: Claimant): Awaitable<readonly Piece[]> {
-    if (this.#held === 0) return pieces;
-    const own: Piece[] = [];
-    const looking = inSlices(pieces, (piece) => {
-      const eventId = isWhole(piece) ? undefined : this.#ownerOf(claimOf(piece))?.eventId;
-      if (eventId === undefined || eventId === event.id) own.push(piece);
+  claimableBy(dedupeKeys: readonly DedupeKey[], event: Claimant): Awaitable<readonly DedupeKey[]> {
+    if (this.#activeClaims === 0) return dedupeKeys;
+    const claimable: DedupeKey[] = [];
+    const looking = forEachInSlices(dedupeKeys, (dedupeKey) => {
+      const eventId = isBodyKey(dedupeKey) ? undefined : this.#ownerOf(claimOf(dedupeKey))?.eventId;
+      if (eventId === undefined || eventId === event.id) claimable.push(dedupeKey);
     });
-    return after(looking, () => own);
+    return mapAwaitable(looking, () => claimable);
   }
 
   /** The event is handled, or is not in hand any more: its entries are free for the next event that brings them. */
   release(event: Claimant): void {
-    if (this.#held > 0) this.#release(this.#owners.get(event.id));
+    if (this.#activeClaims > 0) this.#release(this.#owners.get(event.id));
   }
 
   #release(owner: Owner | undefined): void {
@@ -67,8 +67,8 @@ export class ClaimedEntries {
     const { eventId, claims } = owner;
     owner.isReleased = true;
     this.#owners.delete(eventId);
-    this.#held -= claims.length;
-    void inSlices(claims, (claim) => {
+    this.#activeClaims -= claims.length;
+    void forEachInSlices(claims, (claim) => {
       // It may be another's by now.
       if (this.#claims.get(claim) === owner) this.#claims.delete(claim);
     });
@@ -80,12 +80,12 @@ export class ClaimedEntries {
   }
 
   #forgetOldest(): void {
-    if (this.#held <= MOST_CLAIMS) return;
+    if (this.#activeClaims <= MAX_CLAIMS) return;
     const [oldest] = this.#owners.values();
     this.#release(oldest);
   }
 }
 
-function claimOf({ key, version }: Piece): string {
+function claimOf({ key, version }: DedupeKey): string {
   return `${key} ${version}`;
 }

@@ -1,7 +1,7 @@
 import type { EntryVersion } from '../../feed/entry/entry-version.js';
 
 /** What tells one piece of news from another: an entry of a feed as it stands, or a whole body. */
-export interface Piece {
+export interface DedupeKey {
   /** Which entry of which subscription; of a body, its digest. */
   readonly key: string;
   /** One version of an entry from another; empty for a body, which has no other. */
@@ -13,18 +13,18 @@ export interface Piece {
 }
 
 /** The piece that an entry of a subscription's topic is. */
-export function entryPiece({ scopedKey, version, updated, deleted }: EntryVersion): Piece {
+export function entryDedupeKey({ scopedKey, version, updated, deleted }: EntryVersion): DedupeKey {
   return { key: scopedKey, version, updated, deleted: deleted ? true : undefined };
 }
 
 /** Whether a piece stands for a whole body. */
-export function isWhole({ version }: Piece): boolean {
+export function isBodyKey({ version }: DedupeKey): boolean {
   return version === '';
 }
 
 /** Whether a value from a store is a piece. */
-export function isPiece(value: unknown): value is Piece {
-  const { key, version, updated, deleted }: { readonly [Field in keyof Piece]?: unknown } = Object(value);
+export function isDedupeKey(value: unknown): value is DedupeKey {
+  const { key, version, updated, deleted }: { readonly [Field in keyof DedupeKey]?: unknown } = Object(value);
   return (
     typeof key === 'string' &&
     typeof version === 'string' &&

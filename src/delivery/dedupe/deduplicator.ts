@@ -1,71 +1,78 @@
-import { inSlices } from '../../engine/slices.js';
-import { Turns } from '../../engine/keyed-mutex.js';
+import { forEachInSlices } from '../../engine/slices.js';
+import { KeyedMutex } from '../../engine/keyed-mutex.js';
 import type { Logger } from '../../logger.js';
-import { after, type Awaitable } from '../message/awaitable.js';
+import { mapAwaitable, type Awaitable } from '../message/awaitable.js';
 import type { ClaimedEntries } from './claimed-entries.js';
 import type { DeliveryAnswer } from '../delivery-answer.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import type { StoredRun } from '../handler/handler-run.js';
-import type { Held } from '../inbox/event-writer.js';
-import { deliverParsed, type Handing } from './deliver-after-parsing.js';
+import type { UndecidedEvent } from '../inbox/event-writer.js';
+import { deliverAfterParsing, type PendingDelivery } from './deliver-after-parsing.js';
 import { closeEvent, readPiecesOf, type ContentDistributionMessage } from '../message/message.js';
 import type { PendingAnswer } from './in-progress-keys.js';
-import { Patience } from '../handler/ack-timeout.js';
-import type { Piece } from './dedupe-key.js';
-import type { Reception } from '../report.js';
-import { decisive, entriesHad, isTracked, piecesOf } from './tracked-keys.js';
-import type { KnownAnswer, SeenNews } from './processed-log.js';
+import { AckTimeout } from '../handler/ack-timeout.js';
+import type { DedupeKey } from './dedupe-key.js';
+import type { EventContext } from '../report.js';
+import { duplicateCheckKeys, processedEntryKeys, isTracked, trackedKeysOf } from './tracked-keys.js';
+import type { DuplicateAnswer, ProcessedLog } from './processed-log.js';
 
 /** Dependencies of handing over once. */
-export interface OnceOnlyOptions {
-  readonly seen: Pick<SeenNews, 'answerTo' | 'handing' | 'waits' | 'handled' | 'givenUp' | 'settled'>;
-  readonly claimed: Pick<ClaimedEntries, 'ownOf' | 'release'>;
+export interface DeduplicatorOptions {
+  readonly processedLog: Pick<
+    ProcessedLog,
+    'answerToDuplicate' | 'trackDelivery' | 'markEnqueued' | 'markProcessed' | 'markDeadLettered' | 'settled'
+  >;
+  readonly claimedEntries: Pick<ClaimedEntries, 'claimableBy' | 'release'>;
   readonly logger: Logger;
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
 }
 
 /** More pieces are gone through in slices, which others of the subscription must not come between. */
-const FEW = 500;
+const MAX_SYNC_KEYS = 500;
 
 /** The turn of those that a previous process left and that have to be parsed: one at a time. */
-const FOUND = 'found';
+const RECOVERY_KEY = 'found';
 
 /** Knows what was handed over, and keeps it from being handed over again where a service wants that (`delivery.dedupe`). */
-export class OnceOnly {
-  readonly #options: OnceOnlyOptions;
-  readonly #patience: Patience;
+export class Deduplicator {
+  readonly #options: DeduplicatorOptions;
+  readonly #ackTimeout: AckTimeout;
   /** By subscription: what has to be parsed, or takes long to go through, keeps its place before what comes later. */
-  readonly #turns = new Turns();
-  readonly #found = new Turns();
-  readonly #noting = new Set<Promise<void>>();
+  readonly #mutex = new KeyedMutex();
+  readonly #recoveryMutex = new KeyedMutex();
+  readonly #pendingWork = new Set<Promise<void>>();
   #isStopping = false;
 
-  constructor(options: OnceOnlyOptions, patience = new Patience()) {
+  constructor(options: DeduplicatorOptions, ackTimeout = new AckTimeout()) {
     this.#options = options;
-    this.#patience = patience;
+    this.#ackTimeout = ackTimeout;
   }
 
   /** Hands over what is news. What was handed over is acknowledged, and what is being handed over gets that answer. */
-  deliver(target: DeliveryTarget, reception: Reception, handing: Handing): Promise<DeliveryAnswer> {
-    const pieces = piecesOf(target.delivery, reception.event);
-    if (!(pieces instanceof Promise) && pieces.length <= FEW && !this.#turns.isTaken(reception.entry.record.id)) {
-      reception.pieces = pieces;
-      return this.#decide(target, reception, () => handing.hand());
+  deliver(target: DeliveryTarget, context: EventContext, delivery: PendingDelivery): Promise<DeliveryAnswer> {
+    const dedupeKeys = trackedKeysOf(target.delivery, context.event);
+    if (
+      !(dedupeKeys instanceof Promise) &&
+      dedupeKeys.length <= MAX_SYNC_KEYS &&
+      !this.#mutex.isLocked(context.subscription.record.id)
+    ) {
+      context.dedupeKeys = dedupeKeys;
+      return this.#decide(target, context, () => delivery.dispatch());
     }
-    return deliverParsed({ turns: this.#turns, patience: this.#patience }, reception, pieces, handing, {
-      now: (hand, onBegun) => this.#decide(target, reception, hand, onBegun),
-      held: (held) => this.#decideHeld(target, reception, held),
+    return deliverAfterParsing({ turns: this.#mutex, patience: this.#ackTimeout }, context, dedupeKeys, delivery, {
+      dispatchIfNew: (dispatch, onStarted) => this.#decide(target, context, dispatch, onStarted),
+      decideStored: (undecided) => this.#decideStored(target, context, undecided),
     });
   }
 
   /** Whether a handler's success is to be noted: its service wants that, or it has compared entries with those before. */
-  isNoting({ delivery }: DeliveryTarget, event: ContentDistributionMessage): boolean {
+  shouldRecord({ delivery }: DeliveryTarget, event: ContentDistributionMessage): boolean {
     return isTracked(delivery) || readPiecesOf(event) !== undefined;
   }
 
   /** Works with what is known of a subscription's news, while nothing else is taken in hand. */
-  inTurn<T>(subscriptionId: string, work: () => Promise<T>): Promise<T> {
-    return this.#turns.take(subscriptionId, work);
+  runExclusive<T>(subscriptionId: string, work: () => Promise<T>): Promise<T> {
+    return this.#mutex.runExclusive(subscriptionId, work);
   }
 
   /**
@@ -73,52 +80,57 @@ export class OnceOnly {
    *
    * @param entries the pieces of its entries, where they are known
    */
-  async keep(
-    reception: Reception,
+  async enqueueFetched(
+    context: EventContext,
     store: () => Promise<DeliveryAnswer>,
-    entries?: readonly Piece[],
+    entries?: readonly DedupeKey[],
   ): Promise<DeliveryAnswer> {
-    const tracked = this.#trackedOf(reception, entries);
-    reception.pieces = tracked instanceof Promise ? await tracked : tracked;
-    const given = await this.#options.seen.handing(await this.#ownOf(reception, reception.pieces), store);
-    return given.type === 'unavailable' ? this.unkept(reception, given) : given;
+    const trackedKeys = this.#trackedKeysOf(context, entries);
+    context.dedupeKeys = trackedKeys instanceof Promise ? await trackedKeys : trackedKeys;
+    const answer = await this.#options.processedLog.trackDelivery(
+      await this.#claimable(context, context.dedupeKeys),
+      store,
+    );
+    return answer.type === 'unavailable' ? this.releaseForRedelivery(context, answer) : answer;
   }
 
   /** The handler has ended: what it succeeded with is noted. After a failure, its entries stay claimed for the next try. */
-  ended(reception: Reception, outcome: StoredRun['type']): void {
-    if (outcome === 'done') this.#handled(reception);
-    else if (outcome === 'deleted') this.#release(reception);
+  onRunEnded(context: EventContext, outcome: StoredRun['type']): void {
+    if (outcome === 'done') this.#recordProcessed(context);
+    else if (outcome === 'deleted') this.#release(context);
     // The next try has an object of its own.
-    else closeEvent(reception.event);
+    else closeEvent(context.event);
   }
 
   /** The event is not in the store, and its hub is to send it again: as another event, which has its entries then. */
-  unkept(reception: Reception, answer: DeliveryAnswer): DeliveryAnswer {
-    this.#release(reception);
+  releaseForRedelivery(context: EventContext, answer: DeliveryAnswer): DeliveryAnswer {
+    this.#release(context);
     return answer;
   }
 
-  #handled(reception: Reception): void {
-    const found = entriesHad(reception.event);
-    this.#note(reception, (tracked) =>
-      after(found, (pieces) => {
-        const all = lastOfEach([...tracked, ...pieces]);
-        const own = after(all, (each) => this.#ownOf(reception, each));
-        const noted = after(own, (each) => this.#options.seen.handled(each));
-        return after(noted, () => this.#release(reception));
+  #recordProcessed(context: EventContext): void {
+    const entryKeys = processedEntryKeys(context.event);
+    this.#recordInOrder(context, (trackedKeys) =>
+      mapAwaitable(entryKeys, (dedupeKeys) => {
+        const all = lastOfEachKey([...trackedKeys, ...dedupeKeys]);
+        const claimable = mapAwaitable(all, (each) => this.#claimable(context, each));
+        const recorded = mapAwaitable(claimable, (each) => this.#options.processedLog.markProcessed(each));
+        return mapAwaitable(recorded, () => this.#release(context));
       }),
     );
   }
 
   /** It is not tried again. */
-  givenUp(reception: Reception): void {
-    closeEvent(reception.event);
-    this.#note(reception, (pieces) => this.#takeGivenUp(reception, this.#ownOf(reception, pieces)));
+  onDeadLettered(context: EventContext): void {
+    closeEvent(context.event);
+    this.#recordInOrder(context, (dedupeKeys) =>
+      this.#trackDeadLettered(context, this.#claimable(context, dedupeKeys)),
+    );
   }
 
   /** A previous process left it to be tried again, or, where it is dead, gave it up. */
-  found(reception: Reception, isDead: boolean): void {
-    this.#note(reception, (pieces) => this.#takeFound(reception, pieces, isDead));
+  onRecovered(context: EventContext, isDead: boolean): void {
+    this.#recordInOrder(context, (dedupeKeys) => this.#trackRecovered(context, dedupeKeys, isDead));
   }
 
   /**
@@ -126,122 +138,141 @@ export class OnceOnly {
    *
    * @param read reads it from the store; undefined where it is there no more
    */
-  foundUnparsed(subscriptionId: string, isDead: boolean, read: () => Promise<Reception | undefined>): void {
+  onRecoveredUnparsed(subscriptionId: string, isDead: boolean, read: () => Promise<EventContext | undefined>): void {
     const take = async (): Promise<void> => {
       // The next process reads it again.
       if (this.#isStopping) return;
-      const reception = await read();
-      if (reception !== undefined) await this.#takeFound(reception, await this.#trackedOf(reception), isDead);
+      const context = await read();
+      if (context !== undefined) await this.#trackRecovered(context, await this.#trackedKeysOf(context), isDead);
     };
     // A stop does not wait for it.
-    void this.#logged(this.#turns.take(subscriptionId, () => this.#found.take(FOUND, take)));
+    void this.#logRejection(
+      this.#mutex.runExclusive(subscriptionId, () => this.#recoveryMutex.runExclusive(RECOVERY_KEY, take)),
+    );
   }
 
   /** Called at a stop. Resolves when all that was handed over is noted. */
   async settled(): Promise<void> {
     this.#isStopping = true;
-    while (this.#noting.size > 0) await Promise.all(this.#noting);
-    await this.#options.seen.settled();
+    while (this.#pendingWork.size > 0) await Promise.all(this.#pendingWork);
+    await this.#options.processedLog.settled();
   }
 
   async #decide(
     { delivery }: DeliveryTarget,
-    reception: Reception,
-    hand: () => PendingAnswer,
-    onBegun?: () => void,
+    context: EventContext,
+    dispatch: () => PendingAnswer,
+    onStarted?: () => void,
   ): Promise<DeliveryAnswer> {
-    const { pieces = [] } = reception;
-    const looked = this.#lookUp(delivery, pieces);
-    const known = looked instanceof Promise ? await looked : looked;
-    if (known === undefined) {
-      const own = this.#ownOf(reception, pieces);
-      const given = await this.#options.seen.handing(own instanceof Promise ? await own : own, hand, onBegun);
-      return given.type === 'unavailable' ? this.unkept(reception, given) : given;
+    const { dedupeKeys = [] } = context;
+    const lookup = this.#lookUp(delivery, dedupeKeys);
+    const duplicate = lookup instanceof Promise ? await lookup : lookup;
+    if (duplicate === undefined) {
+      const claimable = this.#claimable(context, dedupeKeys);
+      const answer = await this.#options.processedLog.trackDelivery(
+        claimable instanceof Promise ? await claimable : claimable,
+        dispatch,
+        onStarted,
+      );
+      return answer.type === 'unavailable' ? this.releaseForRedelivery(context, answer) : answer;
     }
-    onBegun?.();
-    return this.#answerAgain(reception, known);
+    onStarted?.();
+    return this.#answerDuplicate(context, duplicate);
   }
 
   /** The hub was told 2xx: what is news is handed over from the store. */
-  async #decideHeld({ delivery }: DeliveryTarget, reception: Reception, held: Held): Promise<void> {
-    const { pieces = [] } = reception;
-    const known = await this.#lookUp(delivery, pieces);
-    const release = async (): Promise<void> => {
-      await this.#options.seen.waits(await this.#ownOf(reception, pieces));
-      held.release(pieces);
+  async #decideStored({ delivery }: DeliveryTarget, context: EventContext, undecided: UndecidedEvent): Promise<void> {
+    const { dedupeKeys = [] } = context;
+    const duplicate = await this.#lookUp(delivery, dedupeKeys);
+    const accept = async (): Promise<void> => {
+      await this.#options.processedLog.markEnqueued(await this.#claimable(context, dedupeKeys));
+      undecided.accept(dedupeKeys);
     };
-    if (known === undefined) return release();
-    const answered = this.#answerAgain(reception, known);
-    this.#remember(answered.then(({ type }) => (type === 'acknowledged' ? held.drop() : release()), release));
+    if (duplicate === undefined) return accept();
+    const answered = this.#answerDuplicate(context, duplicate);
+    this.#trackWork(answered.then(({ type }) => (type === 'acknowledged' ? undecided.drop() : accept()), accept));
   }
 
-  async #answerAgain(reception: Reception, { answer }: KnownAnswer): Promise<DeliveryAnswer> {
-    const { entry, event } = reception;
+  async #answerDuplicate(context: EventContext, { answer }: DuplicateAnswer): Promise<DeliveryAnswer> {
+    const { subscription, event } = context;
     // A dropped event has no handler, so it claims no entries.
-    this.#release(reception);
-    this.#options.logger.debug({ subscription: entry.record.id, event: event.id }, 'what came was handed over before');
-    const given = await answer;
-    if (given.type === 'acknowledged') entry.counters.duplicate();
-    return given;
+    this.#release(context);
+    this.#options.logger.debug(
+      { subscription: subscription.record.id, event: event.id },
+      'what came was handed over before',
+    );
+    const settledAnswer = await answer;
+    if (settledAnswer.type === 'acknowledged') subscription.counters.duplicate();
+    return settledAnswer;
   }
 
-  #lookUp(delivery: DeliveryTarget['delivery'], pieces: readonly Piece[]): Awaitable<KnownAnswer | undefined> {
-    return this.#options.seen.answerTo(decisive(delivery, pieces), delivery.dedupeWindowSeconds * 1000);
+  #lookUp(
+    delivery: DeliveryTarget['delivery'],
+    dedupeKeys: readonly DedupeKey[],
+  ): Awaitable<DuplicateAnswer | undefined> {
+    return this.#options.processedLog.answerToDuplicate(
+      duplicateCheckKeys(delivery, dedupeKeys),
+      delivery.dedupeWindowSeconds * 1000,
+    );
   }
 
-  #takeFound(reception: Reception, pieces: readonly Piece[], isDead: boolean): Awaitable<void> {
-    const own = this.#ownOf(reception, pieces);
-    return isDead ? this.#takeGivenUp(reception, own) : after(own, (each) => this.#options.seen.waits(each));
+  #trackRecovered(context: EventContext, dedupeKeys: readonly DedupeKey[], isDead: boolean): Awaitable<void> {
+    const claimable = this.#claimable(context, dedupeKeys);
+    return isDead
+      ? this.#trackDeadLettered(context, claimable)
+      : mapAwaitable(claimable, (each) => this.#options.processedLog.markEnqueued(each));
   }
 
-  #takeGivenUp(reception: Reception, own: Awaitable<readonly Piece[]>): Awaitable<void> {
-    return after(own, (pieces) => {
-      this.#options.seen.givenUp(pieces);
-      this.#release(reception);
+  #trackDeadLettered(context: EventContext, claimable: Awaitable<readonly DedupeKey[]>): Awaitable<void> {
+    return mapAwaitable(claimable, (dedupeKeys) => {
+      this.#options.processedLog.markDeadLettered(dedupeKeys);
+      this.#release(context);
     });
   }
 
   /** The entries that no other event has claimed. */
-  #ownOf({ event }: Reception, pieces: readonly Piece[]): Awaitable<readonly Piece[]> {
-    return this.#options.claimed.ownOf(pieces, event);
+  #claimable({ event }: EventContext, dedupeKeys: readonly DedupeKey[]): Awaitable<readonly DedupeKey[]> {
+    return this.#options.claimedEntries.claimableBy(dedupeKeys, event);
   }
 
-  #release({ event }: Reception): void {
+  #release({ event }: EventContext): void {
     closeEvent(event);
-    this.#options.claimed.release(event);
+    this.#options.claimedEntries.release(event);
   }
 
   /** Nobody waits for this. Notes of one subscription are made in order. */
-  #note(reception: Reception, note: (pieces: readonly Piece[]) => Awaitable<void>): void {
-    const { id } = reception.entry.record;
-    const tracked = this.#trackedOf(reception);
-    const isTaken = tracked instanceof Promise || this.#turns.isTaken(id);
-    const noted = isTaken ? this.#turns.take(id, async () => note(await tracked)) : note(tracked);
-    if (noted instanceof Promise) this.#remember(noted);
+  #recordInOrder(context: EventContext, record: (dedupeKeys: readonly DedupeKey[]) => Awaitable<void>): void {
+    const { id } = context.subscription.record;
+    const trackedKeys = this.#trackedKeysOf(context);
+    const isTaken = trackedKeys instanceof Promise || this.#mutex.isLocked(id);
+    const recorded = isTaken
+      ? this.#mutex.runExclusive(id, async () => record(await trackedKeys))
+      : record(trackedKeys);
+    if (recorded instanceof Promise) this.#trackWork(recorded);
   }
 
-  #remember(work: Promise<void>): void {
-    const noting = this.#logged(work).finally(() => this.#noting.delete(noting));
-    this.#noting.add(noting);
+  #trackWork(work: Promise<void>): void {
+    const pending = this.#logRejection(work).finally(() => this.#pendingWork.delete(pending));
+    this.#pendingWork.add(pending);
   }
 
-  #logged(work: Promise<void>): Promise<void> {
+  #logRejection(work: Promise<void>): Promise<void> {
     return work.catch((error: unknown) =>
       this.#options.logger.error({ err: error }, 'processed entries could not be recorded'),
     );
   }
 
-  #trackedOf(reception: Reception, entries?: readonly Piece[]): Awaitable<readonly Piece[]> {
-    const { entry, event, pieces } = reception;
-    if (pieces !== undefined) return pieces;
-    const delivery = this.#options.targetOf(entry.record.service)?.delivery;
-    return delivery !== undefined && isTracked(delivery) ? piecesOf(delivery, event, entries) : [];
+  #trackedKeysOf(context: EventContext, entries?: readonly DedupeKey[]): Awaitable<readonly DedupeKey[]> {
+    const { subscription, event, dedupeKeys } = context;
+    if (dedupeKeys !== undefined) return dedupeKeys;
+    const delivery = this.#options.targetOf(subscription.record.service)?.delivery;
+    return delivery !== undefined && isTracked(delivery) ? trackedKeysOf(delivery, event, entries) : [];
   }
 }
 
 /** The last piece of each key. */
-function lastOfEach(pieces: readonly Piece[]): Awaitable<readonly Piece[]> {
-  const byKey = new Map<string, Piece>();
-  const going = inSlices(pieces, (piece) => byKey.set(piece.key, piece));
-  return after(going, () => [...byKey.values()]);
+function lastOfEachKey(dedupeKeys: readonly DedupeKey[]): Awaitable<readonly DedupeKey[]> {
+  const byKey = new Map<string, DedupeKey>();
+  const grouping = forEachInSlices(dedupeKeys, (dedupeKey) => byKey.set(dedupeKey.key, dedupeKey));
+  return mapAwaitable(grouping, () => [...byKey.values()]);
 }

@@ -1,10 +1,10 @@
-import type { Seen } from './processed-version.js';
+import type { ProcessedVersion } from './processed-version.js';
 
 /** Many small maps in place of a large one, which V8 copies whole as it grows: 250,000 keys stop the process for 30 ms. */
 const PARTS = 256;
 
 /** Where the fields of a row lie, and its length, in bytes. */
-const [AT, NOTED_AT, UPDATED, OLDER, NEWER, IS_DELETED, IS_OLD, ROW_BYTES] = [0, 8, 16, 24, 28, 32, 33, 40] as const;
+const [AT, STORED_AT, UPDATED, OLDER, NEWER, IS_DELETED, IS_OLD, ROW_BYTES] = [0, 8, 16, 24, 28, 32, 33, 40] as const;
 const PAGE_ROWS = 256;
 
 /** The row that there is none of. */
@@ -14,7 +14,7 @@ const NONE = -1;
  * What was seen, by key, in the order in which it was set. Each change takes the same short time, however much there is. Numbers
  * lie in bytes: as objects, they would make the collection of garbage take several times as long.
  */
-export class SeenTable {
+export class ProcessedTable {
   readonly #parts: (Map<string, number> | undefined)[] = Array.from({ length: PARTS });
   readonly #pages: (DataView | undefined)[] = [];
   /** By row. */
@@ -33,7 +33,7 @@ export class SeenTable {
     return this.#partOf(key).has(key);
   }
 
-  get(key: string): Seen | undefined {
+  get(key: string): ProcessedVersion | undefined {
     const row = this.#partOf(key).get(key);
     if (row === undefined) return undefined;
     const [page, start] = [this.#pageOf(row), startOf(row)];
@@ -44,16 +44,16 @@ export class SeenTable {
       updated: Number.isNaN(updated) ? undefined : updated,
       deleted: page.getInt8(start + IS_DELETED) === 1 ? true : undefined,
       isOld: page.getInt8(start + IS_OLD) === 1 ? true : undefined,
-      notedAt: page.getFloat64(start + NOTED_AT),
+      storedAt: page.getFloat64(start + STORED_AT),
     };
   }
 
   /** Its key is the newest from now on. */
-  set(key: string, { at, version, updated = Number.NaN, deleted, isOld, notedAt }: Seen): void {
+  set(key: string, { at, version, updated = Number.NaN, deleted, isOld, storedAt }: ProcessedVersion): void {
     const part = this.#partOf(key);
-    const known = part.get(key);
-    const row = known ?? this.#unused.pop() ?? this.#keys.length;
-    if (known === undefined) {
+    const existing = part.get(key);
+    const row = existing ?? this.#unused.pop() ?? this.#keys.length;
+    if (existing === undefined) {
       part.set(key, row);
       this.#keys[row] = key;
       this.#size += 1;
@@ -63,7 +63,7 @@ export class SeenTable {
     this.#versions[row] = version;
     const [page, start] = [this.#pageOf(row), startOf(row)];
     page.setFloat64(start + AT, at);
-    page.setFloat64(start + NOTED_AT, notedAt);
+    page.setFloat64(start + STORED_AT, storedAt);
     page.setFloat64(start + UPDATED, updated);
     page.setInt8(start + IS_DELETED, deleted === true ? 1 : 0);
     page.setInt8(start + IS_OLD, isOld === true ? 1 : 0);

@@ -1,8 +1,8 @@
-import { whenParsed } from '../../feed/parse/parse.js';
-import { after, type Awaitable } from '../message/awaitable.js';
+import { whenIdle } from '../../feed/parse/parse.js';
+import { mapAwaitable, type Awaitable } from '../message/awaitable.js';
 import type { CheckedDeliveryConfig } from '../delivery-config.js';
 import { piecesIn, readPiecesOf, type ContentDistributionMessage } from '../message/message.js';
-import { isWhole, type Piece } from './dedupe-key.js';
+import { isBodyKey, type DedupeKey } from './dedupe-key.js';
 
 /** Whether a service wants to know what it was handed before. */
 export function isTracked({ dedupe, pollSeconds }: CheckedDeliveryConfig): boolean {
@@ -15,53 +15,58 @@ export function isTracked({ dedupe, pollSeconds }: CheckedDeliveryConfig): boole
  *
  * @param entries those of its entries, where they are known
  */
-export function piecesOf(
+export function trackedKeysOf(
   delivery: CheckedDeliveryConfig,
   event: ContentDistributionMessage,
-  entries?: readonly Piece[],
-): Awaitable<readonly Piece[]> {
+  entries?: readonly DedupeKey[],
+): Awaitable<readonly DedupeKey[]> {
   if (event.bytes().byteLength === 0) return [];
-  const areEntriesWanted = delivery.dedupe === 'entries' || delivery.pollSeconds > 0;
-  const found = areEntriesWanted ? (entries ?? entriesIn(event)) : [];
-  return after(found, (pieces) => withBody(delivery, event, pieces));
+  const areEntriesTracked = delivery.dedupe === 'entries' || delivery.pollSeconds > 0;
+  const entryKeys = areEntriesTracked ? (entries ?? entryKeysOf(event)) : [];
+  return mapAwaitable(entryKeys, (dedupeKeys) => withBodyKey(delivery, event, dedupeKeys));
 }
 
 /** The entries that a handler has had: those it has read, and all that were fetched from the topic for it. Never rejects. */
-export function entriesHad(event: ContentDistributionMessage): Awaitable<readonly Piece[]> {
-  const read = readPiecesOf(event) ?? (event.source === 'hub' ? [] : entriesIn(event));
+export function processedEntryKeys(event: ContentDistributionMessage): Awaitable<readonly DedupeKey[]> {
+  const read = readPiecesOf(event) ?? (event.source === 'hub' ? [] : entryKeysOf(event));
   // Entries that cannot be read are not recorded.
   return read instanceof Promise ? read.catch(() => []) : read;
 }
 
 /** Those by which a service drops what comes once more. */
-export function decisive({ dedupe }: CheckedDeliveryConfig, pieces: readonly Piece[]): readonly Piece[] {
+export function duplicateCheckKeys(
+  { dedupe }: CheckedDeliveryConfig,
+  dedupeKeys: readonly DedupeKey[],
+): readonly DedupeKey[] {
   if (dedupe === false) return [];
-  return dedupe === 'body' ? pieces.filter(isWhole) : pieces;
+  return dedupe === 'body' ? dedupeKeys.filter(isBodyKey) : dedupeKeys;
 }
 
-function withBody(
+function withBodyKey(
   { dedupe }: CheckedDeliveryConfig,
   event: ContentDistributionMessage,
-  entries: readonly Piece[],
-): readonly Piece[] {
-  const isBodyWanted = dedupe === 'body' || (dedupe === 'entries' && entries.length === 0);
-  return isBodyWanted ? [{ key: event.digest, version: '' }, ...entries] : entries;
+  entryKeys: readonly DedupeKey[],
+): readonly DedupeKey[] {
+  const isBodyTracked = dedupe === 'body' || (dedupe === 'entries' && entryKeys.length === 0);
+  return isBodyTracked ? [{ key: event.digest, version: '' }, ...entryKeys] : entryKeys;
 }
 
 /** A body that cannot be parsed is compared as a whole. The worst case is a duplicate. */
-function entriesIn(event: ContentDistributionMessage): Awaitable<readonly Piece[]> {
+function entryKeysOf(event: ContentDistributionMessage): Awaitable<readonly DedupeKey[]> {
   try {
-    const pieces = piecesIn(event);
-    return pieces instanceof Promise ? pieces.catch((error: unknown) => triedAgain(event, error)) : pieces;
+    const dedupeKeys = piecesIn(event);
+    return dedupeKeys instanceof Promise
+      ? dedupeKeys.catch((error: unknown) => retryAfterParsing(event, error))
+      : dedupeKeys;
   } catch {
     return [];
   }
 }
 
 /** Tries again when the documents that were before it are parsed: it may have been one too many. */
-async function triedAgain(event: ContentDistributionMessage, error: unknown): Promise<readonly Piece[]> {
+async function retryAfterParsing(event: ContentDistributionMessage, error: unknown): Promise<readonly DedupeKey[]> {
   if (error instanceof SyntaxError || error instanceof RangeError) return [];
-  await whenParsed();
+  await whenIdle();
   try {
     return await piecesIn(event);
   } catch {

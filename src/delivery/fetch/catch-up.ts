@@ -1,30 +1,30 @@
 import type { Timetable } from '../../engine/engine.js';
-import { selected } from '../../engine/slices.js';
-import { isFinal, type TopicContent } from '../../hub/discovery/fetch-topic.js';
+import { filterInSlices } from '../../engine/slices.js';
+import { isPermanentFailure, type TopicContent } from '../../hub/discovery/fetch-topic.js';
 import type { FetchedRecord, GrantRecord } from '../../subscription/record/record.js';
-import type { Entry } from '../../subscription/registry/registry.js';
-import { isAsking } from '../../subscription/machine/state.js';
+import type { StoredSubscription } from '../../subscription/registry/registry.js';
+import { isEnabled } from '../../subscription/machine/state.js';
 import { retryWaitMs, TOPIC_BUSY_MS, TOPIC_FETCH } from '../../subscription/retry-policy.js';
 import type { CheckedDeliveryConfig } from '../delivery-config.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import type { FetchingOptions } from './fetching-options.js';
-import { notBefore } from './publisher-retry-after.js';
+import { earliestRetryAt } from './publisher-retry-after.js';
 import type { StoredEvent } from '../inbox/stored-event.js';
-import { newAfter, topicEntries, type TopicEntry } from './topic-entries.js';
+import { entriesNewAfterGap, topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';
-import { WaitingEntries, type PiecesOf } from './waiting-entries.js';
+import { WaitingEntries, type DedupeKeysOf } from './waiting-entries.js';
 import type { WaitingEvent } from '../inbox/waiting-events.js';
 
 /** A gap that is to be made up for. Times are epoch milliseconds. */
 interface Gap {
   readonly since: number;
-  readonly wantedAt: number;
+  readonly requestedAt: number;
   readonly attempts: number;
 }
 
 /** What a topic had. */
-interface Found {
-  readonly entry: Entry;
+interface FetchedTopic {
+  readonly subscription: StoredSubscription;
   readonly grant: GrantRecord;
   readonly content: TopicContent;
 }
@@ -35,7 +35,7 @@ export interface CatchUpOptions extends FetchingOptions {
   readonly waitingEvents: (subscriptionId: string) => readonly WaitingEvent[];
   /** Reads one of them; undefined where it is there no more, or cannot be read. */
   readonly readEvent: (id: string) => Promise<StoredEvent | undefined>;
-  readonly piecesOf: PiecesOf;
+  readonly dedupeKeysOf: DedupeKeysOf;
 }
 
 /** Fetches topics after gaps, and hands over what was missed of them (PROTOCOL L3). */
@@ -44,15 +44,15 @@ export class CatchUp {
   readonly #due: Timetable;
   readonly #gaps = new Map<string, Gap>();
   /** The entries that waiting events bring during a gap, by subscription. */
-  readonly #waiting = new Map<string, WaitingEntries>();
+  readonly #waitingEntries = new Map<string, WaitingEntries>();
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
-    const { engine, now, begin } = options;
+    const { engine, now, startTask } = options;
     this.#due = engine.timetable((id) => {
-      begin(`${id} catch-up`, () => this.#run(id), 'what was missed could not be fetched');
+      startTask(`${id} catch-up`, () => this.#run(id), 'what was missed could not be fetched');
     });
-    engine.onSetBack(() => this.#due.noLaterThan(now() + TOPIC_FETCH.capMs));
+    engine.onClockSetBack(() => this.#due.bringForwardTo(now() + TOPIC_FETCH.capMs));
   }
 
   /**
@@ -61,12 +61,12 @@ export class CatchUp {
    * @param since since when, in epoch milliseconds
    * @param at when to fetch it
    */
-  want(subscriptionId: string, since: number, at: number): void {
+  schedule(subscriptionId: string, since: number, at: number): void {
     const before = this.#gaps.get(subscriptionId);
     const now = this.#options.now();
     // A clock that was set back has not been there yet.
     const earliest = Math.min(since, before?.since ?? since, now);
-    this.#gaps.set(subscriptionId, { since: earliest, wantedAt: now, attempts: 0 });
+    this.#gaps.set(subscriptionId, { since: earliest, requestedAt: now, attempts: 0 });
     this.#due.set(subscriptionId, at);
   }
 
@@ -76,19 +76,19 @@ export class CatchUp {
   }
 
   /** An event of the inbox is run now: when the topic is fetched, it may wait no more. */
-  noteRun(event: StoredEvent): void {
+  onEventRun(event: StoredEvent): void {
     const { subscriptionId, service } = event.meta;
     const delivery = this.#gaps.has(subscriptionId) ? this.#options.targetOf(service)?.delivery : undefined;
-    if (delivery !== undefined && !keepsSeen(delivery)) this.#waitingOf(subscriptionId).note(event);
+    if (delivery !== undefined && !tracksEntries(delivery)) this.#waitingEntriesOf(subscriptionId).add(event);
   }
 
   /** Whether a subscription has a gap that is not made up for. */
-  isWanted(subscriptionId: string): boolean {
+  hasGap(subscriptionId: string): boolean {
     return this.#gaps.has(subscriptionId);
   }
 
   /** Since when some news may be missing that nobody has tried to fetch; undefined where none is. */
-  get behindSince(): number | undefined {
+  get missingSince(): number | undefined {
     let earliest: number | undefined;
     for (const { since, attempts } of this.#gaps.values()) {
       if (attempts === 0) earliest = Math.min(since, earliest ?? since);
@@ -97,114 +97,121 @@ export class CatchUp {
   }
 
   async #run(id: string): Promise<void> {
-    const { entryOf, targetOf, isClosing } = this.#options;
+    const { subscriptionOf, targetOf, isClosing } = this.#options;
     const gap = this.#gaps.get(id);
     if (gap === undefined || isClosing()) return;
-    const entry = entryOf(id);
-    const target = entry && targetOf(entry.record.service);
-    const grant = entry && readableGrant(entry.record);
-    const isMeant = target?.delivery.catchUp === true && entry !== undefined && isAsking(entry.record);
-    if (!isMeant || grant === undefined || !isFetchable(grant.topic)) {
+    const subscription = subscriptionOf(id);
+    const target = subscription && targetOf(subscription.record.service);
+    const grant = subscription && readableGrant(subscription.record);
+    const isWanted = target?.delivery.catchUp === true && subscription !== undefined && isEnabled(subscription.record);
+    if (!isWanted || grant === undefined || !isFetchable(grant.topic)) {
       this.#end(id);
       return;
     }
-    const fetch = (): Promise<void> => this.#fetch(gap, target, entry, grant);
-    const run = await this.#options.marked.run(entry.record, grant.topic, fetch);
+    const fetch = (): Promise<void> => this.#fetch(gap, target, subscription, grant);
+    const run = await this.#options.crashGuard.run(subscription.record, grant.topic, fetch);
     if (run === 'busy') this.#due.set(id, this.#options.now() + TOPIC_BUSY_MS);
     if (run === 'skipped') await this.#skip(id, gap);
   }
 
-  async #fetch(gap: Gap, target: DeliveryTarget, entry: Entry, grant: GrantRecord): Promise<void> {
+  async #fetch(gap: Gap, target: DeliveryTarget, subscription: StoredSubscription, grant: GrantRecord): Promise<void> {
     const { now, reader, logger, apply } = this.#options;
-    const { id, fetched } = entry.record;
+    const { id, fetched } = subscription.record;
     const { topic } = grant;
     const known = fetched?.topic === topic ? fetched : undefined;
     const beganAt = now();
-    let of: FetchedRecord = { topic, polledAt: fetched?.polledAt };
+    let fetchedRecord: FetchedRecord = { topic, polledAt: fetched?.polledAt };
     try {
-      const content = await reader.read(entry.record, grant, 'catch-up', known);
-      if (content !== undefined && !(await this.#offer(gap, target, { entry, grant, content }))) {
-        return this.#later(id, gap);
+      const content = await reader.read(subscription.record, grant, 'catch-up', known);
+      if (content !== undefined && !(await this.#enqueueNew(gap, target, { subscription, grant, content }))) {
+        return this.#retryLater(id, gap);
       }
-      of = content === undefined ? (known ?? of) : { ...of, ...content.validators };
+      fetchedRecord = content === undefined ? (known ?? fetchedRecord) : { ...fetchedRecord, ...content.validators };
     } catch (error) {
       if (this.#options.isClosing()) return;
-      const isWorthwhile = !isFinal(error) && now() - gap.wantedAt < TOPIC_FETCH.giveUpAfterMs;
+      const canRetry = !isPermanentFailure(error) && now() - gap.requestedAt < TOPIC_FETCH.giveUpAfterMs;
       const fields = { subscription: id, topic, err: error };
       const since = new Date(gap.since).toISOString();
-      if (isWorthwhile) {
+      if (canRetry) {
         logger.info(fields, `what was published since ${since} cannot be fetched now: tried again later`);
-        return this.#later(id, gap, notBefore(error));
+        return this.#retryLater(id, gap, earliestRetryAt(error));
       }
       logger.warn(fields, `what was published since ${since} cannot be fetched: what no hub sent is missing`);
     }
     if (this.#gaps.get(id) === gap) this.#end(id);
-    await apply(id, { type: 'fetched', since: gap.since, beganAt, of });
+    await apply(id, { type: 'fetched', since: gap.since, beganAt, fetched: fetchedRecord });
   }
 
   /** Resolves to whether what is new, if anything, is kept for the handler, and will not be lost by what is in hand. */
-  async #offer(gap: Gap, target: DeliveryTarget, found: Found): Promise<boolean> {
-    const { id } = found.entry.record;
-    const entries = await topicEntries(found.content, { subscriptionId: id });
-    return this.#options.delivery.inTurn(id, () => this.#offerNew(gap, target, found, entries));
+  async #enqueueNew(gap: Gap, target: DeliveryTarget, fetched: FetchedTopic): Promise<boolean> {
+    const { id } = fetched.subscription.record;
+    const entries = await topicEntries(fetched.content, { subscriptionId: id });
+    return this.#options.delivery.runExclusive(id, () => this.#enqueueNewExclusive(gap, target, fetched, entries));
   }
 
-  async #offerNew(
+  async #enqueueNewExclusive(
     { since }: Gap,
     target: DeliveryTarget,
-    { entry, grant, content }: Found,
+    { subscription, grant, content }: FetchedTopic,
     entries: readonly TopicEntry[],
   ): Promise<boolean> {
-    const { seen, delivery, logger, now } = this.#options;
-    const { id, createdAt, firstVerifiedAt: subscribedAt = createdAt } = entry.record;
+    const { processedLog, delivery, logger, now } = this.#options;
+    const { id, createdAt, firstVerifiedAt: subscribedAt = createdAt } = subscription.record;
     const { topic } = grant;
-    const isRemembered = keepsSeen(target.delivery);
-    const isMissing = seen.isMissingOrOld.bind(seen);
-    const uncertain = await selected(entries, ({ piece }) => seen.isUncertain(piece));
-    const isSure = uncertain.length === 0;
-    const rule = { since, subscribedAt, now: now(), keepsSeen: isRemembered, isMissing };
-    const found = await newAfter(entries, rule);
+    const areEntriesTracked = tracksEntries(target.delivery);
+    const isMissing = processedLog.isMissingOrBaseline.bind(processedLog);
+    const uncertain = await filterInSlices(entries, ({ dedupeKey }) => processedLog.isUncertain(dedupeKey));
+    const isSettled = uncertain.length === 0;
+    const rule = { since, subscribedAt, now: now(), tracksEntries: areEntriesTracked, isMissing };
+    const candidates = await entriesNewAfterGap(entries, rule);
     // Remembered entries include those of waiting events.
-    const news = isRemembered || found.length === 0 ? found : await this.#notWaiting(id, found);
-    logger[news.length > 0 ? 'info' : 'debug'](
-      { subscription: id, topic, since: new Date(since).toISOString(), entries: entries.length, new: news.length },
+    const newEntries =
+      areEntriesTracked || candidates.length === 0 ? candidates : await this.#withoutWaiting(id, candidates);
+    logger[newEntries.length > 0 ? 'info' : 'debug'](
+      {
+        subscription: id,
+        topic,
+        since: new Date(since).toISOString(),
+        entries: entries.length,
+        new: newEntries.length,
+      },
       'the topic was fetched after a gap',
     );
-    if (news.length === 0) return isSure;
+    if (newEntries.length === 0) return isSettled;
     const { url, headers, body } = content;
-    const only = news.map(({ key }) => key);
-    const pieces = news.map(({ piece }) => piece);
-    const offered = { url, headers, raw: body };
-    const fetched = { source: 'catch-up', only, dedupeKeys: pieces } as const;
-    const isKept = await delivery.offer(target, entry, grant, offered, fetched);
-    return isKept && isSure;
+    const newEntryKeys = newEntries.map(({ key }) => key);
+    const dedupeKeys = newEntries.map(({ dedupeKey }) => dedupeKey);
+    const newContent = { url, headers, raw: body };
+    const fetched = { source: 'catch-up', newEntryKeys, dedupeKeys } as const;
+    const isEnqueued = await delivery.enqueueFetched(target, subscription, grant, newContent, fetched);
+    return isEnqueued && isSettled;
   }
 
   /** The entries that no event in the inbox brings. */
-  async #notWaiting(id: string, entries: readonly TopicEntry[]): Promise<readonly TopicEntry[]> {
+  async #withoutWaiting(id: string, entries: readonly TopicEntry[]): Promise<readonly TopicEntry[]> {
     const { waitingEvents, readEvent } = this.#options;
-    const waiting = this.#waitingOf(id);
+    const waiting = this.#waitingEntriesOf(id);
     for (const event of waitingEvents(id)) {
-      const stored = waiting.wants(event) ? await readEvent(event.id) : undefined;
-      if (stored !== undefined) waiting.note(stored);
+      const stored = waiting.shouldRead(event) ? await readEvent(event.id) : undefined;
+      if (stored !== undefined) waiting.add(stored);
     }
     await waiting.settled();
-    return selected(entries, ({ piece }) => !waiting.has(piece));
+    return filterInSlices(entries, ({ dedupeKey }) => !waiting.has(dedupeKey));
   }
 
-  #waitingOf(id: string): WaitingEntries {
-    const waiting = this.#waiting.get(id) ?? new WaitingEntries(this.#options.piecesOf);
-    this.#waiting.set(id, waiting);
+  #waitingEntriesOf(id: string): WaitingEntries {
+    const waiting = this.#waitingEntries.get(id) ?? new WaitingEntries(this.#options.dedupeKeysOf);
+    this.#waitingEntries.set(id, waiting);
     return waiting;
   }
 
   #end(id: string): void {
     this.#gaps.delete(id);
-    this.#waiting.delete(id);
+    this.#waitingEntries.delete(id);
   }
 
   /** What cannot be fetched now is noted with its subscription, and no other is fetched for it after a restart. */
-  async #later(id: string, gap: Gap, earliest = 0): Promise<void> {
+  async #retryLater(id: string, gap: Gap, earliest = 0): Promise<void> {
     if (this.#gaps.get(id) !== gap) return;
     const { now, random, apply } = this.#options;
     const attempts = gap.attempts + 1;
@@ -221,6 +228,6 @@ export class CatchUp {
 }
 
 /** Whether all that a service was handed is remembered, by its entries. */
-function keepsSeen({ dedupe, pollSeconds }: CheckedDeliveryConfig): boolean {
+function tracksEntries({ dedupe, pollSeconds }: CheckedDeliveryConfig): boolean {
   return dedupe === 'entries' || pollSeconds > 0;
 }

@@ -1,5 +1,5 @@
 import type { TopicContent } from '../../hub/discovery/fetch-topic.js';
-import type { OutboundLine } from '../../hub/outbound-log.js';
+import type { OutboundLogLine } from '../../hub/outbound-log.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
 
 /** Why a topic is fetched. */
@@ -9,7 +9,7 @@ export type FetchPurpose = 'catch-up' | 'poll' | 'ping';
 export function fetchLine(
   { id, service }: SubscriptionRecord,
   { purpose, url, topic }: { readonly purpose: FetchPurpose; readonly url: string; readonly topic: string },
-): OutboundLine<TopicContent | undefined> {
+): OutboundLogLine<TopicContent | undefined> {
   return {
     message: 'topic fetch ended',
     fields: (content) => ({

@@ -1,5 +1,5 @@
 /** A publisher asked to be left alone (`Retry-After`), and that is not over: its URL is not fetched before (PROTOCOL D13). */
-export class HeldTopicError extends Error {
+export class PublisherRetryAfterError extends Error {
   override readonly name = 'HeldTopicError';
   /** When to try again, in epoch milliseconds. */
   readonly until: number;
@@ -11,6 +11,6 @@ export class HeldTopicError extends Error {
 }
 
 /** When what failed may be tried again at the earliest, in epoch milliseconds; 0 where nothing speaks against any time. */
-export function notBefore(error: unknown): number {
-  return error instanceof HeldTopicError ? error.until : 0;
+export function earliestRetryAt(error: unknown): number {
+  return error instanceof PublisherRetryAfterError ? error.until : 0;
 }

@@ -8,20 +8,20 @@ import { parseMediaType } from '../../protocol/encoding/media-type.js';
 const SNIFFED_BYTES = 65_536;
 
 /** By these a publisher says that a URL is not for us. After any other answer it may be, later. */
-const UNREADABLE: ReadonlySet<number | undefined> = new Set([401, 403, 404, 410]);
+const UNREADABLE_STATUSES: ReadonlySet<number | undefined> = new Set([401, 403, 404, 410]);
 
 /** Whether a URL could not be read for a reason that does not pass by itself. */
 export function isUnreadable(error: unknown): boolean {
-  return error instanceof ResourceDiscoveryFailedError && UNREADABLE.has(error.status);
+  return error instanceof ResourceDiscoveryFailedError && UNREADABLE_STATUSES.has(error.status);
 }
 
 /** Whether content is an HTML page, whatever its type says. */
-export function isPage(content: TopicContent): boolean {
+export function isHtml(content: TopicContent): boolean {
   return formatOf(content) === 'html';
 }
 
 /** Whether content is a feed, whatever its type says. */
-export function hasFeed(content: TopicContent): boolean {
+export function isFeed(content: TopicContent): boolean {
   const format = formatOf(content);
   return format === 'xml' || format === 'json-feed';
 }

@@ -1,26 +1,26 @@
 import type { Engine, Timetable } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
 import type { SubscriptionEvent } from '../../subscription/machine/events.js';
-import type { CallbackMatch, Entry } from '../../subscription/registry/registry.js';
+import type { CallbackMatch, StoredSubscription } from '../../subscription/registry/registry.js';
 import { STORE_RETRY_MS } from '../../subscription/retry-policy.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import { Throttle } from '../throttle.js';
 
 /** Milliseconds between looks at whether there is room again. */
-const LOOK_EVERY_MS = 10_000;
+const CHECK_INTERVAL_MS = 10_000;
 
 /** Milliseconds over which fetches and renewals are spread once there is room again. */
 const SPREAD_MS = 600_000;
 
 /** Dependencies of {@link RefusedContent}. */
 export interface RefusedContentOptions {
-  readonly engine: Pick<Engine, 'timetable' | 'onSetBack'>;
+  readonly engine: Pick<Engine, 'timetable' | 'onClockSetBack'>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** From 0 to 1. */
   readonly random: () => number;
-  readonly entryOf: (subscriptionId: string) => Entry | undefined;
+  readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
   readonly isFull: (target: DeliveryTarget) => boolean;
   readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
@@ -35,9 +35,9 @@ interface Refused {
   /** Epoch milliseconds. */
   readonly since: number;
   /** Whether the store knows of it. */
-  isNoted: boolean;
+  isStored: boolean;
   /** Whether there was room again, and its turn is what is waited for. */
-  isPlanned: boolean;
+  isScheduled: boolean;
 }
 
 /**
@@ -54,75 +54,75 @@ export class RefusedContent {
   readonly #options: RefusedContentOptions;
   readonly #due: Timetable;
   readonly #refused = new Map<string, Refused>();
-  readonly #logged = new Throttle();
-  readonly #unread = new Throttle();
+  readonly #logThrottle = new Throttle();
+  readonly #unreadThrottle = new Throttle();
 
   constructor(options: RefusedContentOptions) {
     this.#options = options;
     const { engine, now } = options;
-    this.#due = engine.timetable((id) => void this.#look(id));
-    engine.onSetBack(() => this.#due.noLaterThan(now() + SPREAD_MS));
+    this.#due = engine.timetable((id) => void this.#check(id));
+    engine.onClockSetBack(() => this.#due.bringForwardTo(now() + SPREAD_MS));
   }
 
   /** Content was refused that is known to be genuine. */
-  note({ entry, grant }: CallbackMatch, reason: string): void {
+  onRefused({ stored: subscription, grant }: CallbackMatch, reason: string): void {
     const { logger, now } = this.#options;
-    const { id } = entry.record;
-    entry.counters.refused();
-    const notLogged = this.#logged.pass(entry, now());
+    const { id } = subscription.record;
+    subscription.counters.refused();
+    const notLogged = this.#logThrottle.tryPass(subscription, now());
     if (notLogged !== undefined) {
       logger.warn(
         { subscription: id, hub: grant.hub, topic: grant.topic, reason, notLogged },
         'content was answered 503: the topic is fetched and the subscription renewed when there is room again',
       );
     }
-    if (!this.#refused.has(id)) this.#begin(entry);
+    if (!this.#refused.has(id)) this.#start(subscription);
   }
 
   /** Content was refused that was not read, so that nobody knows whether it is genuine: one a minute counts. */
-  noteUnread(match: CallbackMatch, reason: string): void {
-    if (this.#unread.pass(match.entry, this.#options.now()) !== undefined) this.note(match, reason);
+  onRefusedUnread(match: CallbackMatch, reason: string): void {
+    if (this.#unreadThrottle.tryPass(match.stored, this.#options.now()) !== undefined) this.onRefused(match, reason);
   }
 
   /** Since when content is missing that was refused and not made up for; undefined where none is. Epoch milliseconds. */
-  get behindSince(): number | undefined {
+  get missingSince(): number | undefined {
     let earliest: number | undefined;
     for (const { since } of this.#refused.values()) earliest = Math.min(since, earliest ?? since);
     return earliest;
   }
 
-  #begin({ record: { id, service } }: Entry): void {
+  #start({ record: { id, service } }: StoredSubscription): void {
     const { now, targetOf } = this.#options;
-    const isNoted = targetOf(service)?.delivery.catchUp !== true;
-    const refused: Refused = { since: now(), isNoted, isPlanned: false };
+    const isStored = targetOf(service)?.delivery.catchUp !== true;
+    const refused: Refused = { since: now(), isStored, isScheduled: false };
     this.#refused.set(id, refused);
-    this.#due.set(id, now() + LOOK_EVERY_MS);
-    void this.#isNoted(id, refused);
+    this.#due.set(id, now() + CHECK_INTERVAL_MS);
+    void this.#ensureStored(id, refused);
   }
 
   /** A due time has come: looks for room, then waits for a turn, then makes up for what was refused. */
-  async #look(id: string): Promise<void> {
-    const { now, random, entryOf, targetOf, isFull, isClosing } = this.#options;
+  async #check(id: string): Promise<void> {
+    const { now, random, subscriptionOf, targetOf, isFull, isClosing } = this.#options;
     const refused = this.#refused.get(id);
     if (refused === undefined || isClosing()) return;
-    const entry = entryOf(id);
-    const target = entry && targetOf(entry.record.service);
+    const subscription = subscriptionOf(id);
+    const target = subscription && targetOf(subscription.record.service);
     if (target === undefined) {
       this.#refused.delete(id);
     } else if (isFull(target)) {
-      refused.isPlanned = false;
-      this.#due.set(id, now() + LOOK_EVERY_MS);
-    } else if (!(await this.#isNoted(id, refused))) {
+      refused.isScheduled = false;
+      this.#due.set(id, now() + CHECK_INTERVAL_MS);
+    } else if (!(await this.#ensureStored(id, refused))) {
       this.#due.set(id, now() + STORE_RETRY_MS);
-    } else if (refused.isPlanned) {
-      await this.#makeUpFor(id, refused);
+    } else if (refused.isScheduled) {
+      await this.#catchUpAndRenew(id, refused);
     } else {
-      refused.isPlanned = true;
+      refused.isScheduled = true;
       this.#due.set(id, now() + Math.floor(random() * SPREAD_MS));
     }
   }
 
-  async #makeUpFor(id: string, { since }: Refused): Promise<void> {
+  async #catchUpAndRenew(id: string, { since }: Refused): Promise<void> {
     const { apply, catchUp, logger, now } = this.#options;
     this.#refused.delete(id);
     try {
@@ -131,7 +131,7 @@ export class RefusedContent {
     } catch (error) {
       // What is owed is stored. Content that was refused meanwhile has an entry of its own.
       if (!this.#refused.has(id)) {
-        this.#refused.set(id, { since, isNoted: true, isPlanned: true });
+        this.#refused.set(id, { since, isStored: true, isScheduled: true });
         this.#due.set(id, now() + STORE_RETRY_MS);
       }
       logger.error({ subscription: id, err: error }, 'a subscription could not be renewed after content was refused');
@@ -139,14 +139,14 @@ export class RefusedContent {
   }
 
   /** Whether the store knows since when content is missing; it is told where it does not. */
-  async #isNoted(id: string, refused: Refused): Promise<boolean> {
-    if (refused.isNoted) return true;
+  async #ensureStored(id: string, refused: Refused): Promise<boolean> {
+    if (refused.isStored) return true;
     try {
       await this.#options.apply(id, { type: 'missed', since: refused.since, isRenewalOwed: true });
-      refused.isNoted = true;
+      refused.isStored = true;
     } catch (error) {
       this.#options.logger.error({ subscription: id, err: error }, 'that content is missing could not be noted');
     }
-    return refused.isNoted;
+    return refused.isStored;
   }
 }

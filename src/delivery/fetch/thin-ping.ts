@@ -1,8 +1,8 @@
 import type { DeliveryTarget } from '../delivery-target.js';
-import type { Reception } from '../report.js';
+import type { EventContext } from '../report.js';
 import { isFetchable } from './topic-reader.js';
 
 /** True for a notification without content whose topic is to be fetched. */
-export function pingOf({ delivery }: DeliveryTarget, { grant, event }: Reception): true | undefined {
+export function isThinPing({ delivery }: DeliveryTarget, { grant, event }: EventContext): true | undefined {
   return delivery.fetchThinPings && event.bytes().byteLength === 0 && isFetchable(grant.topic) ? true : undefined;
 }

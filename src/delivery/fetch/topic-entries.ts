@@ -1,13 +1,13 @@
-import { inSlices, selected } from '../../engine/slices.js';
-import { parseVersionsInTurn } from '../../feed/parse/parse.js';
+import { forEachInSlices, filterInSlices } from '../../engine/slices.js';
+import { parseVersionsSequentially } from '../../feed/parse/parse.js';
 import type { TopicContent } from '../../hub/discovery/fetch-topic.js';
-import { entryPiece, type Piece } from '../dedupe/dedupe-key.js';
+import { entryDedupeKey, type DedupeKey } from '../dedupe/dedupe-key.js';
 
 /** An entry that a topic has. */
 export interface TopicEntry {
   /** Its key in the feed. */
   readonly key: string;
-  readonly piece: Piece;
+  readonly dedupeKey: DedupeKey;
   /** When it was published or updated, whichever is later, in epoch milliseconds; undefined where it does not say. */
   readonly at: number | undefined;
 }
@@ -24,10 +24,10 @@ export async function topicEntries(
   { subscriptionId }: { readonly subscriptionId: string },
 ): Promise<readonly TopicEntry[]> {
   const contentType = headers.find(([name]) => name === 'content-type')?.[1];
-  const versions = await parseVersionsInTurn({ bytes: body, contentType, baseUrl: url, subscriptionId });
+  const versions = await parseVersionsSequentially({ bytes: body, contentType, baseUrl: url, subscriptionId });
   const entries: TopicEntry[] = [];
-  await inSlices(versions, (version) => {
-    entries.push({ key: version.key, piece: entryPiece(version), at: version.at });
+  await forEachInSlices(versions, (version) => {
+    entries.push({ key: version.key, dedupeKey: entryDedupeKey(version), at: version.at });
   });
   return entries;
 }
@@ -46,20 +46,20 @@ export interface GapRule {
   readonly subscribedAt: number;
   readonly now: number;
   /** Whether all that was handed over is remembered. */
-  readonly keepsSeen: boolean;
+  readonly tracksEntries: boolean;
   /** Whether no handler has had an entry, as far as is remembered. */
-  readonly isMissing: (piece: Piece) => boolean;
+  readonly isMissing: (piece: DedupeKey) => boolean;
 }
 
 /**
  * The entries that are new after a gap: those dated in it, undated ones, and, where all that was handed over is remembered,
  * whatever else was not. Nothing dated before the subscription began is new.
  */
-export function newAfter(entries: readonly TopicEntry[], rule: GapRule): Promise<readonly TopicEntry[]> {
-  const { since, subscribedAt, now, keepsSeen, isMissing } = rule;
+export function entriesNewAfterGap(entries: readonly TopicEntry[], rule: GapRule): Promise<readonly TopicEntry[]> {
+  const { since, subscribedAt, now, tracksEntries, isMissing } = rule;
   const gapStart = since - SLACK_MS;
   // A clock that was set back makes the subscription begin in the future: that says nothing of any entry.
   const floor = subscribedAt > now ? gapStart : subscribedAt - FLOOR_SLACK_MS;
-  const earliest = keepsSeen ? floor : Math.max(gapStart, floor);
-  return selected(entries, ({ piece, at = Infinity }) => at >= earliest && isMissing(piece));
+  const earliest = tracksEntries ? floor : Math.max(gapStart, floor);
+  return filterInSlices(entries, ({ dedupeKey, at = Infinity }) => at >= earliest && isMissing(dedupeKey));
 }

@@ -1,26 +1,26 @@
 import { fetchTopic, type TopicContent, type Validators } from '../../hub/discovery/fetch-topic.js';
-import type { Pacing } from '../../hub/pacing/origin-limiter.js';
+import type { OriginLimiter } from '../../hub/pacing/origin-limiter.js';
 import type { WithheldCredentials } from '../../hub/redaction/withheld-credentials.js';
-import { logged } from '../../hub/outbound-log.js';
+import { withDebugLog } from '../../hub/outbound-log.js';
 import type { Logger } from '../../logger.js';
 import { isSameTopic } from '../../protocol/hub-query.js';
 import type { SubscriptionEvent } from '../../subscription/machine/events.js';
-import { heldUntil, holdOf } from '../../subscription/machine/rules/publisher-retry-after.js';
+import { publisherRetryAt, publisherRetryAfterOf } from '../../subscription/machine/rules/publisher-retry-after.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
-import type { Entry } from '../../subscription/registry/registry.js';
+import type { StoredSubscription } from '../../subscription/registry/registry.js';
 import { isOver, isWorking } from '../../subscription/machine/state.js';
-import type { ServiceTerms } from '../../subscription/request-policy.js';
+import type { RequestPolicy } from '../../subscription/request-policy.js';
 import { fetchLine, type FetchPurpose } from './fetch-line.js';
-import { HeldTopicError } from './publisher-retry-after.js';
+import { PublisherRetryAfterError } from './publisher-retry-after.js';
 import type { ReceivedContent } from '../message/received-content.js';
-import { hasFeed, isPage, isUnreadable } from './readable-topic.js';
+import { isFeed, isHtml, isUnreadable } from './readable-topic.js';
 
 /** Dependencies of reading topics. */
 export interface TopicReaderOptions {
   /** Turns at servers (PROTOCOL L5). */
-  readonly pacing: Pick<Pacing, 'inTurn'>;
-  readonly termsOf: (service: string) => ServiceTerms | undefined;
-  readonly entryOf: (subscriptionId: string) => Entry | undefined;
+  readonly pacing: Pick<OriginLimiter, 'run'>;
+  readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
+  readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
   readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
@@ -69,19 +69,19 @@ export class TopicReader {
     let page: TopicContent;
     try {
       const content = await this.#readAt(topic, reading);
-      if (content === undefined || !isPage(content)) return content;
+      if (content === undefined || !isHtml(content)) return content;
       page = content;
     } catch (error) {
       if (!isUnreadable(error)) throw error;
-      const instead = await this.#readInstead(target, reading);
-      if (instead === undefined) throw error;
-      return instead;
+      const feed = await this.#readTargetFeed(target, reading);
+      if (feed === undefined) throw error;
+      return feed;
     }
-    return (await this.#readInstead(target, reading)) ?? page;
+    return (await this.#readTargetFeed(target, reading)) ?? page;
   }
 
   /** What a notification without content is about, or why that cannot be had. */
-  async pinged(record: SubscriptionRecord, grant: GrantRecord): Promise<ReceivedContent | Error> {
+  async readPingContent(record: SubscriptionRecord, grant: GrantRecord): Promise<ReceivedContent | Error> {
     try {
       const content = await this.read(record, grant, 'ping');
       return { headers: content?.headers ?? [], raw: content?.body ?? new Uint8Array(), url: content?.url };
@@ -91,46 +91,50 @@ export class TopicReader {
   }
 
   /** The target's content, where it is a feed. Which of both is read from now on is noted; a failure that passes decides nothing. */
-  async #readInstead(target: string, { record, topic, purpose }: Reading): Promise<TopicContent | undefined> {
+  async #readTargetFeed(target: string, { record, topic, purpose }: Reading): Promise<TopicContent | undefined> {
     let content: TopicContent | undefined;
     try {
       content = await this.#readAt(target, { record, topic, purpose });
     } catch (error) {
       if (!isUnreadable(error)) throw error;
     }
-    const found = content !== undefined && hasFeed(content) ? content : undefined;
-    const source = { topic, url: found === undefined ? topic : target };
+    const feed = content !== undefined && isFeed(content) ? content : undefined;
+    const source = { topic, url: feed === undefined ? topic : target };
     await this.#options.apply(record.id, { type: 'topic-source', source });
-    return found;
+    return feed;
   }
 
   async #readAt(url: string, { record, topic, purpose, known }: Reading): Promise<TopicContent | undefined> {
-    const { pacing, termsOf, entryOf, apply, logger, now, maxBytes, withheld, signal } = this.#options;
+    const { pacing, requestPolicyOf, subscriptionOf, apply, logger, now, maxBytes, withheld, signal } = this.#options;
     const { id, service, target } = record;
-    const terms = termsOf(service);
-    if (terms === undefined) throw new Error(`Service ${service} is not there`);
-    const { discoveryConfig: config, allowPrivateNetworks } = terms;
+    const policy = requestPolicyOf(service);
+    if (policy === undefined) throw new Error(`Service ${service} is not there`);
+    const { discoveryConfig: config, allowPrivateNetworks } = policy;
     const givenBy = typeof target === 'string' ? target : target.topic;
-    const onWithheld = (asked: string): void => withheld.warn(service, asked, givenBy);
+    const onWithheld = (requestedUrl: string): void => withheld.warn(service, requestedUrl, givenBy);
     const isKnown = (known?.url ?? topic) === url;
     const request = { config, givenBy, allowPrivateNetworks, maxBytes, onWithheld, signal, now };
     let content: TopicContent | undefined;
     let hasBegun = false;
-    await pacing.inTurn(url, async () => {
+    await pacing.run(url, async () => {
       hasBegun = true;
       // Others may have been told to wait meanwhile.
-      const until = heldUntil(entryOf(id)?.record ?? record, url, now());
-      if (until !== undefined) throw new HeldTopicError(heldMessage(url, until), until);
+      const until = publisherRetryAt(subscriptionOf(id)?.record ?? record, url, now());
+      if (until !== undefined) throw new PublisherRetryAfterError(retryAfterMessage(url, until), until);
       try {
         const line = fetchLine(record, { purpose, url, topic });
-        content = await logged(logger, line, (onAnswer) =>
+        content = await withDebugLog(logger, line, (onAnswer) =>
           fetchTopic(url, { ...request, onAnswer, ...(isKnown ? { known } : {}) }),
         );
       } catch (error) {
-        const hold = holdOf(error, url, now());
-        if (hold === undefined) throw error;
-        await apply(id, { type: 'publisher-held', hold });
-        throw new HeldTopicError(error instanceof Error ? error.message : String(error), hold.until, error);
+        const retryAfter = publisherRetryAfterOf(error, url, now());
+        if (retryAfter === undefined) throw error;
+        await apply(id, { type: 'publisher-retry-after', retryAfter });
+        throw new PublisherRetryAfterError(
+          error instanceof Error ? error.message : String(error),
+          retryAfter.until,
+          error,
+        );
       }
     });
     if (!hasBegun) throw new Error('The runtime stops: nothing is fetched any more.');
@@ -139,7 +143,7 @@ export class TopicReader {
   }
 }
 
-function heldMessage(url: string, until: number): string {
+function retryAfterMessage(url: string, until: number): string {
   return `${url} is not fetched before ${new Date(until).toISOString()}, as it asked by Retry-After`;
 }
 

@@ -1,37 +1,37 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 
 /** Waiting for handlers while a hub waits for its answer: each for its time, or none any more. */
-export class Patience {
+export class AckTimeout {
   readonly #waiting = new Set<() => void>();
-  #isOver = false;
+  #isExpired = false;
 
   /** The result, or undefined where it takes longer than `milliseconds` or patience is over. */
   async wait<T>(work: Promise<T>, milliseconds: number): Promise<T | undefined> {
     // A handler that needs no time is done by then.
-    if (this.#isOver) return Promise.race([work, macrotask(undefined)]);
-    let giveUp = (): void => {};
-    const slow = new Promise<undefined>((resolve) => {
-      giveUp = () => resolve(undefined);
+    if (this.#isExpired) return Promise.race([work, macrotask(undefined)]);
+    let expire = (): void => {};
+    const timeout = new Promise<undefined>((resolve) => {
+      expire = () => resolve(undefined);
     });
-    this.#waiting.add(giveUp);
-    const timer = setTimeout(giveUp, milliseconds);
+    this.#waiting.add(expire);
+    const timer = setTimeout(expire, milliseconds);
     try {
-      return await Promise.race([work, slow]);
+      return await Promise.race([work, timeout]);
     } finally {
       clearTimeout(timer);
-      this.#waiting.delete(giveUp);
+      this.#waiting.delete(expire);
     }
   }
 
   /** Whether nothing is waited for any more. */
-  get isOver(): boolean {
-    return this.#isOver;
+  get isExpired(): boolean {
+    return this.#isExpired;
   }
 
   /** From now on nothing is waited for. */
-  end(): void {
-    this.#isOver = true;
-    for (const giveUp of this.#waiting) giveUp();
+  expireAll(): void {
+    this.#isExpired = true;
+    for (const expire of this.#waiting) expire();
   }
 }
 

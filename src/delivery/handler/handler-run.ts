@@ -1,6 +1,6 @@
 import { SubscriptionDeletedError, UnrecoverableEventError } from '../../errors.js';
 import { acknowledgementOf, type Acknowledgement } from './acknowledgement.js';
-import type { AnswerTime } from './answer-deadline.js';
+import type { AnswerDeadline } from './answer-deadline.js';
 import { callHandler, type EventHandler } from './handlers.js';
 import type { ContentDistributionMessage } from '../message/message.js';
 
@@ -11,34 +11,34 @@ export type HandlerOutcome =
   | { readonly type: 'failed'; readonly error: Error };
 
 /**
- * How the run of a stored event ended. `'cut-off'`: the runtime stopped before the handler had ended, which is no run.
+ * How the run of a stored event ended. `'interrupted'`: the runtime stopped before the handler had ended, which is no run.
  * `'crashed'`: the handler was not run, as the process ended too often when it was.
  */
 export type StoredRun =
   | HandlerOutcome
-  | { readonly type: 'cut-off' }
+  | { readonly type: 'interrupted' }
   | { readonly type: 'crashed'; readonly error: Error };
 
 /** Only a handler that waits makes a promise, which never rejects. */
 export type HandlerRun = HandlerOutcome | Promise<HandlerOutcome>;
 
 /** A run of the handler that a hub waits for. */
-export interface AnsweredRun {
+export interface InlineRun {
   readonly run: HandlerRun;
-  readonly time: AnswerTime;
+  readonly deadline: AnswerDeadline;
 }
 
-const NO_ERROR = 'something that is no error';
+const NOT_AN_ERROR = 'something that is no error';
 
-const PLAINLY_DONE: HandlerOutcome = { type: 'done', acknowledgement: undefined };
+const DONE: HandlerOutcome = { type: 'done', acknowledgement: undefined };
 
 /** Runs the handler. Never throws: whatever the handler throws, at once or later, is an outcome. */
 export function runHandler(handlers: EventHandler, event: ContentDistributionMessage): HandlerRun {
   try {
     const result: unknown = callHandler(handlers, 'onEventNotification', event);
-    return isThenable(result) ? ending(result) : returned(result);
+    return isThenable(result) ? awaitOutcome(result) : outcomeOfResult(result);
   } catch (error) {
-    return failed(error);
+    return outcomeOfError(error);
   }
 }
 
@@ -47,37 +47,37 @@ export function isUnrecoverable(outcome: HandlerOutcome | undefined): boolean {
   return outcome?.type === 'failed' && outcome.error instanceof UnrecoverableEventError;
 }
 
-async function ending(result: PromiseLike<unknown>): Promise<HandlerOutcome> {
+async function awaitOutcome(result: PromiseLike<unknown>): Promise<HandlerOutcome> {
   try {
-    return returned(await result);
+    return outcomeOfResult(await result);
   } catch (error) {
-    return failed(error);
+    return outcomeOfError(error);
   }
 }
 
-function returned(result: unknown): HandlerOutcome {
+function outcomeOfResult(result: unknown): HandlerOutcome {
   const acknowledgement = acknowledgementOf(result);
-  return acknowledgement === undefined ? PLAINLY_DONE : { type: 'done', acknowledgement };
+  return acknowledgement === undefined ? DONE : { type: 'done', acknowledgement };
 }
 
-function failed(thrown: unknown): HandlerOutcome {
+function outcomeOfError(thrown: unknown): HandlerOutcome {
   try {
     if (thrown instanceof SubscriptionDeletedError) return { type: 'deleted', error: thrown };
     if (thrown instanceof Error && typeof thrown.message === 'string') return { type: 'failed', error: thrown };
-    const said: unknown = thrown instanceof Error ? thrown.message : thrown;
-    return { type: 'failed', error: new Error(textOf(said), { cause: thrown }) };
+    const reason: unknown = thrown instanceof Error ? thrown.message : thrown;
+    return { type: 'failed', error: new Error(errorText(reason), { cause: thrown }) };
   } catch (cause) {
     // It threw when it was looked at.
-    return { type: 'failed', error: new Error(NO_ERROR, { cause }) };
+    return { type: 'failed', error: new Error(NOT_AN_ERROR, { cause }) };
   }
 }
 
 /** What was thrown, in words, also where it cannot be made a string. */
-export function textOf(thrown: unknown): string {
+export function errorText(thrown: unknown): string {
   try {
     return String(thrown);
   } catch {
-    return NO_ERROR;
+    return NOT_AN_ERROR;
   }
 }
 

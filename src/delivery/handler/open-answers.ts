@@ -11,14 +11,14 @@ export class OpenAnswers {
   };
 
   /** Counts an answer until it is there. */
-  counted(answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
+  track(answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
     this.#open += 1;
     answer.then(this.#done, this.#done);
     return answer;
   }
 
   /** Resolves when no hub waits for one. */
-  async none(): Promise<void> {
+  async settled(): Promise<void> {
     if (this.#open > 0) await new Promise<void>((resolve) => void this.#waiting.push(resolve));
   }
 }

@@ -1,5 +1,5 @@
 /** What runs events, and how many. */
-export interface LanesOptions {
+export interface ConcurrencyLimiterOptions {
   /** How many of a service's are run at the same time. */
   readonly concurrencyOf: (service: string) => number;
   /** Calls `free` when another one may be run in its place. Does not reject. */
@@ -11,30 +11,31 @@ export interface LanesOptions {
 export interface Suspects {
   isSuspect(id: string): boolean;
   /** Whether it may begin now. */
-  takeTurn(id: string): boolean;
-  endTurn(id: string): void;
+  tryAcquire(id: string): boolean;
+  release(id: string): void;
   /** Calls the listener whenever another one may begin. */
-  onFree(listener: () => void): void;
+  onRelease(listener: () => void): void;
 }
 
-interface Lane {
+interface ServiceQueue {
   running: number;
   readonly ready: string[];
   /** Suspects that came first of those that are ready while another one was running. */
-  readonly held: string[];
+  readonly waitingSuspects: string[];
 }
 
 /** The events whose turn it is: of each service so many are run at the same time, and the others wait. */
-export class Lanes {
-  readonly #options: LanesOptions;
-  readonly #lanes = new Map<string, Lane>();
+export class ConcurrencyLimiter {
+  readonly #options: ConcurrencyLimiterOptions;
+  readonly #queues = new Map<string, ServiceQueue>();
   readonly #runs = new Set<Promise<void>>();
   #isStopped = false;
 
-  constructor(options: LanesOptions) {
+  constructor(options: ConcurrencyLimiterOptions) {
     this.#options = options;
-    options.suspects.onFree(() => {
-      for (const [service, lane] of this.#lanes) if (lane.held.length > 0) this.#next(service, lane);
+    options.suspects.onRelease(() => {
+      for (const [service, queue] of this.#queues)
+        if (queue.waitingSuspects.length > 0) this.#startNext(service, queue);
     });
   }
 
@@ -44,10 +45,10 @@ export class Lanes {
 
   /** Runs an event as soon as there is room. */
   push(service: string, id: string): void {
-    const lane = this.#lanes.get(service) ?? { running: 0, ready: [], held: [] };
-    this.#lanes.set(service, lane);
-    lane.ready.push(id);
-    this.#next(service, lane);
+    const queue = this.#queues.get(service) ?? { running: 0, ready: [], waitingSuspects: [] };
+    this.#queues.set(service, queue);
+    queue.ready.push(id);
+    this.#startNext(service, queue);
   }
 
   /** Begins no further run. Resolves when those under way have ended. */
@@ -56,35 +57,35 @@ export class Lanes {
     await Promise.all(this.#runs);
   }
 
-  #next(service: string, lane: Lane): void {
-    while (!this.#isStopped && lane.running < this.#options.concurrencyOf(service)) {
-      const id = this.#take(lane);
+  #startNext(service: string, queue: ServiceQueue): void {
+    while (!this.#isStopped && queue.running < this.#options.concurrencyOf(service)) {
+      const id = this.#takeNext(queue);
       if (id === undefined) return;
-      lane.running += 1;
-      let isFree = false;
-      const free = (): void => {
-        if (isFree) return;
-        isFree = true;
-        lane.running -= 1;
-        this.#next(service, lane);
+      queue.running += 1;
+      let isReleased = false;
+      const releaseSlot = (): void => {
+        if (isReleased) return;
+        isReleased = true;
+        queue.running -= 1;
+        this.#startNext(service, queue);
       };
-      const run = this.#options.run(id, free).finally(() => {
-        free();
+      const run = this.#options.run(id, releaseSlot).finally(() => {
+        releaseSlot();
         this.#runs.delete(run);
-        this.#options.suspects.endTurn(id);
+        this.#options.suspects.release(id);
       });
       this.#runs.add(run);
     }
   }
 
   /** The next that may begin. Others do not wait for a suspect that waits. */
-  #take({ ready, held }: Lane): string | undefined {
+  #takeNext({ ready, waitingSuspects }: ServiceQueue): string | undefined {
     const { suspects } = this.#options;
-    const [first] = held;
-    if (first !== undefined && suspects.takeTurn(first)) return held.shift();
+    const [first] = waitingSuspects;
+    if (first !== undefined && suspects.tryAcquire(first)) return waitingSuspects.shift();
     for (let id = ready.shift(); id !== undefined; id = ready.shift()) {
-      if (!suspects.isSuspect(id) || suspects.takeTurn(id)) return id;
-      held.push(id);
+      if (!suspects.isSuspect(id) || suspects.tryAcquire(id)) return id;
+      waitingSuspects.push(id);
     }
     return undefined;
   }

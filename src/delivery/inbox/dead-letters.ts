@@ -30,14 +30,14 @@ export interface DeadLetter {
 /** Dependencies of keeping dead letters. */
 export interface DeadLettersOptions {
   readonly store: RecordStore;
-  readonly engine: Pick<Engine, 'inTurn'>;
+  readonly engine: Pick<Engine, 'runExclusive'>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** Undefined for a service the code does not have: its dead letters are kept and left alone. */
   readonly retentionOf: (service: string) => Required<DeadLetterConfig> | undefined;
   /** Stores an event as one that waits for its handler again, to be run at a later turn. Rejects where it cannot be stored. */
-  readonly revive: (event: StoredEvent) => Promise<void>;
+  readonly requeue: (event: StoredEvent) => Promise<void>;
   readonly eventOf: (event: StoredEvent) => ContentDistributionMessage | undefined;
 }
 
@@ -49,7 +49,7 @@ const SHOWN_CHARACTERS = 200;
 export const DEAD_LETTER_VIEW: LogView<DeadLetter> = {
   value() {
     const earlier = this.errors.length - SHOWN_ERRORS;
-    const messages = this.errors.slice(-SHOWN_ERRORS).map(({ message }) => shortened(message));
+    const messages = this.errors.slice(-SHOWN_ERRORS).map(({ message }) => shorten(message));
     const errors = earlier > 0 ? [`… ${earlier} earlier`, ...messages] : messages;
     return viewNamed('DeadLetter', { ...this, errors });
   },
@@ -71,20 +71,20 @@ export class DeadLetters {
   }
 
   /** Takes note of one that a previous process left. */
-  found({ meta, retry }: StoredEvent): void {
-    this.#of(meta.service).set(meta.id, retry.deadSince ?? 0);
+  add({ meta, retry }: StoredEvent): void {
+    this.#lettersOf(meta.service).set(meta.id, retry.deadSince ?? 0);
   }
 
   /** All that previous processes left were found. */
-  loaded(): void {
+  onLoaded(): void {
     for (const [service, letters] of this.#services) {
       this.#services.set(service, new Map([...letters].toSorted(([, one], [, other]) => one - other)));
     }
   }
 
   /** Takes note of an event that was given up and is stored as such. Never rejects: what cannot be removed is later. */
-  async buried(event: StoredEvent): Promise<void> {
-    this.found(event);
+  async onDeadLettered(event: StoredEvent): Promise<void> {
+    this.add(event);
     try {
       await this.#trim(event.meta.service);
     } catch (error) {
@@ -125,15 +125,15 @@ export class DeadLetters {
    * @throws WebSubError where there is none of that id, or its service is not there
    */
   replay(id: string): Promise<void> {
-    return this.#inTurn(id, async () => {
-      const { store, logger, retentionOf, revive } = this.#options;
-      const [service, letters] = this.#holding(id);
+    return this.#runExclusive(id, async () => {
+      const { store, logger, retentionOf, requeue } = this.#options;
+      const [service, letters] = this.#find(id);
       if (retentionOf(service) === undefined) {
         throw new WebSubError(
           `The dead letter ${id} is for service "${service}", which is not declared: start it, too.`,
         );
       }
-      await revive(decodeEvent(id, await store.get('event', id)));
+      await requeue(decodeEvent(id, await store.get('event', id)));
       letters.delete(id);
       logger.info({ event: id, service }, 'a dead letter is replayed');
     });
@@ -145,8 +145,8 @@ export class DeadLetters {
    * @throws WebSubError where there is none of that id
    */
   discard(id: string): Promise<void> {
-    return this.#inTurn(id, async () => {
-      const [service, letters] = this.#holding(id);
+    return this.#runExclusive(id, async () => {
+      const [service, letters] = this.#find(id);
       await this.#remove(letters, id);
       this.#options.logger.info({ event: id, service }, 'a dead letter is discarded');
     });
@@ -155,13 +155,13 @@ export class DeadLetters {
   async #trim(service: string): Promise<void> {
     const { retentionOf, now, logger } = this.#options;
     const retention = retentionOf(service);
-    const letters = this.#of(service);
+    const letters = this.#lettersOf(service);
     if (retention === undefined) return;
     const { keepSeconds, keepCount } = retention;
     const oldest = now() - keepSeconds * 1000;
     for (const [id, since] of letters) {
       if (letters.size <= keepCount && since >= oldest) return;
-      await this.#inTurn(id, async () => {
+      await this.#runExclusive(id, async () => {
         if (!letters.has(id)) return;
         await this.#remove(letters, id);
         const why = since < oldest ? `older than ${keepSeconds} s` : `more than ${keepCount} are there`;
@@ -175,16 +175,16 @@ export class DeadLetters {
     letters.delete(id);
   }
 
-  #inTurn<T>(id: string, work: () => Promise<T>): Promise<T> {
-    return this.#options.engine.inTurn(`dead letter ${id}`, work);
+  #runExclusive<T>(id: string, work: () => Promise<T>): Promise<T> {
+    return this.#options.engine.runExclusive(`dead letter ${id}`, work);
   }
 
-  #holding(id: string): readonly [service: string, letters: Map<string, number>] {
+  #find(id: string): readonly [service: string, letters: Map<string, number>] {
     for (const [service, letters] of this.#services) if (letters.has(id)) return [service, letters];
     throw new WebSubError(`There is no dead letter ${id}.`);
   }
 
-  #of(service: string): Map<string, number> {
+  #lettersOf(service: string): Map<string, number> {
     const known = this.#services.get(service) ?? new Map<string, number>();
     this.#services.set(service, known);
     return known;
@@ -208,7 +208,7 @@ function deadLetter(stored: StoredEvent, event: ContentDistributionMessage | und
   return withView(letter, DEAD_LETTER_VIEW);
 }
 
-function shortened(message: string): string {
+function shorten(message: string): string {
   const characters = Array.from(message);
   return characters.length > SHOWN_CHARACTERS ? `${characters.slice(0, SHOWN_CHARACTERS).join('')}…` : message;
 }

@@ -1,23 +1,23 @@
 import type { StoredEvent } from './stored-event.js';
 
 /** Bytes of content that are kept at most. */
-const MOST_BYTES = 8 * 1024 * 1024;
+const MAX_BYTES = 8 * 1024 * 1024;
 
 /** Events that have just been stored and wait for their turn: so many of them as fit need not be read for it. */
-export class AtHand {
-  readonly #mostBytes: number;
+export class EventCache {
+  readonly #maxBytes: number;
   readonly #events = new Map<string, StoredEvent>();
   #bytes = 0;
 
-  constructor(mostBytes = MOST_BYTES) {
-    this.#mostBytes = mostBytes;
+  constructor(maxBytes = MAX_BYTES) {
+    this.#maxBytes = maxBytes;
   }
 
   /** Keeps an event as it was stored, if there is room for it. */
-  keep(event: StoredEvent): void {
+  add(event: StoredEvent): void {
     const { id } = event.meta;
     const bytes = this.#bytes + sizeOf(event);
-    if (bytes > this.#mostBytes || this.#events.has(id)) return;
+    if (bytes > this.#maxBytes || this.#events.has(id)) return;
     this.#events.set(id, event);
     this.#bytes = bytes;
   }

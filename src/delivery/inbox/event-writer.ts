@@ -1,39 +1,39 @@
 import type { Logger } from '../../logger.js';
-import { ACKNOWLEDGED, FULL, UNSTORED, type DeliveryAnswer } from '../delivery-answer.js';
+import { ACKNOWLEDGED, INBOX_FULL, STORE_FAILED, type DeliveryAnswer } from '../delivery-answer.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import type { Inbox } from './inbox.js';
-import type { Reception } from '../report.js';
-import type { Piece } from '../dedupe/dedupe-key.js';
-import { pingOf } from '../fetch/thin-ping.js';
-import { newStoredEvent, storableKeys, type StoredEvent } from './stored-event.js';
+import type { EventContext } from '../report.js';
+import type { DedupeKey } from '../dedupe/dedupe-key.js';
+import { isThinPing } from '../fetch/thin-ping.js';
+import { newStoredEvent, storableDedupeKeys, type StoredEvent } from './stored-event.js';
 
 /** Dependencies of keeping events. */
-export interface KeepingOptions {
-  readonly inbox: Pick<Inbox, 'enqueue' | 'hold' | 'release' | 'settle' | 'newPosition' | 'loadOf'>;
+export interface EventWriterOptions {
+  readonly inbox: Pick<Inbox, 'enqueue' | 'storeUnscheduled' | 'schedule' | 'settle' | 'newPosition' | 'loadOf'>;
   readonly logger: Logger;
 }
 
 /** How an event is held. */
-export interface HoldOptions {
+export interface UndecidedOptions {
   /** Milliseconds the store has. */
-  readonly withinMs: number;
+  readonly timeoutMs: number;
   /** Told when the event is found to be news. */
-  readonly onRelease: () => void;
+  readonly onAccept: () => void;
 }
 
 /** An event that is in the store while it is not known yet whether it is news. */
-export interface Held {
+export interface UndecidedEvent {
   /** It is: it waits for its handler from now on. */
-  release(pieces: readonly Piece[]): void;
+  accept(dedupeKeys: readonly DedupeKey[]): void;
   /** It is not. */
   drop(): void;
 }
 
 /** Keeps events in the inbox, and says what that comes to for whoever brought them. */
-export class Keeping {
-  readonly #options: KeepingOptions;
+export class EventWriter {
+  readonly #options: EventWriterOptions;
 
-  constructor(options: KeepingOptions) {
+  constructor(options: EventWriterOptions) {
     this.#options = options;
   }
 
@@ -48,47 +48,52 @@ export class Keeping {
    *
    * @param withinMs milliseconds the store has, where a hub waits
    */
-  async queue(
+  async enqueue(
     target: DeliveryTarget,
-    reception: Reception,
+    context: EventContext,
     { isPing, withinMs }: { readonly isPing?: true | undefined; readonly withinMs?: number } = {},
   ): Promise<DeliveryAnswer> {
-    if (this.isFull(target)) return FULL;
-    const stored = this.newEvent(reception, isPing);
-    return (await this.isStored(stored, this.#options.inbox.enqueue(stored, withinMs))) ? ACKNOWLEDGED : UNSTORED;
+    if (this.isFull(target)) return INBOX_FULL;
+    const stored = this.newEvent(context, isPing);
+    return (await this.isStored(stored, this.#options.inbox.enqueue(stored, withinMs))) ? ACKNOWLEDGED : STORE_FAILED;
   }
 
   /** The same for an event of which it is not known yet whether it is news. */
-  async hold(
+  async storeUndecided(
     target: DeliveryTarget,
-    reception: Reception,
-    { withinMs, onRelease }: HoldOptions,
-  ): Promise<{ readonly answer: DeliveryAnswer; readonly held?: Held }> {
-    if (this.isFull(target)) return { answer: FULL };
+    context: EventContext,
+    { timeoutMs, onAccept }: UndecidedOptions,
+  ): Promise<{ readonly answer: DeliveryAnswer; readonly held?: UndecidedEvent }> {
+    if (this.isFull(target)) return { answer: INBOX_FULL };
     const { inbox } = this.#options;
-    const stored = this.newEvent(reception, pingOf(target, reception));
-    if (!(await this.isStored(stored, inbox.hold(stored, withinMs)))) return { answer: UNSTORED };
-    const held: Held = {
-      release(pieces) {
-        onRelease();
-        reception.meta.dedupeKeys = storableKeys(pieces);
-        inbox.release(stored);
+    const stored = this.newEvent(context, isThinPing(target, context));
+    if (!(await this.isStored(stored, inbox.storeUnscheduled(stored, timeoutMs)))) return { answer: STORE_FAILED };
+    const undecided: UndecidedEvent = {
+      accept(dedupeKeys) {
+        onAccept();
+        context.meta.dedupeKeys = storableDedupeKeys(dedupeKeys);
+        inbox.schedule(stored);
       },
       drop: () => void inbox.settle(stored, { type: 'done', acknowledgement: undefined }),
     };
-    return { answer: ACKNOWLEDGED, held };
+    return { answer: ACKNOWLEDGED, held: undecided };
   }
 
   /** An event that has just been received, for the store: the last of those received so far. */
-  newEvent({ meta, content, event, pieces }: Reception, isPing?: true): StoredEvent {
+  newEvent({ meta, content, event, dedupeKeys }: EventContext, isPing?: true): StoredEvent {
     const position = this.#options.inbox.newPosition();
-    return newStoredEvent(meta, content, { id: event.id, position, dedupeKeys: storableKeys(pieces), isPing });
+    return newStoredEvent(meta, content, {
+      id: event.id,
+      position,
+      dedupeKeys: storableDedupeKeys(dedupeKeys),
+      isPing,
+    });
   }
 
   /** Whether an event that is being stored is; what fails is logged. */
-  async isStored({ meta: { id, subscriptionId } }: StoredEvent, storing: Promise<void>): Promise<boolean> {
+  async isStored({ meta: { id, subscriptionId } }: StoredEvent, write: Promise<void>): Promise<boolean> {
     try {
-      await storing;
+      await write;
       return true;
     } catch (error) {
       this.#options.logger.error(

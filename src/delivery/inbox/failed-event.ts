@@ -1,16 +1,16 @@
 import { UnrecoverableEventError } from '../../errors.js';
-import { reasonOf } from '../../store/store-error.js';
+import { errorMessage } from '../../store/store-error.js';
 import { HANDLER, retryWaitMs } from '../../subscription/retry-policy.js';
-import { textOf } from '../handler/handler-run.js';
-import { notBefore } from '../fetch/publisher-retry-after.js';
+import { errorText } from '../handler/handler-run.js';
+import { earliestRetryAt } from '../fetch/publisher-retry-after.js';
 import type { RetryState, StoredEvent } from './stored-event.js';
 
 /** More than three days of tries have. */
-const KEPT_ERRORS = 200;
-const LONGEST_ERROR = 1_000;
+const MAX_ERRORS = 200;
+const MAX_ERROR_LENGTH = 1_000;
 
 /** When an event is tried, and for how long. */
-export interface RetryTerms {
+export interface RetryOptions {
   /** When its handler failed, in epoch milliseconds. */
   readonly at: number;
   /** From 0 to 1. */
@@ -25,7 +25,7 @@ export interface RetryTerms {
 export function failedEvent(
   event: StoredEvent,
   error: Error,
-  { at, random, retryForSeconds }: RetryTerms,
+  { at, random, retryForSeconds }: RetryOptions,
 ): StoredEvent {
   const { meta, content, retry } = event;
   const attempts = retry.attempts + 1;
@@ -36,7 +36,7 @@ export function failedEvent(
   const end = (retry.triedSince ?? meta.receivedAt) + retryForSeconds * 1000;
   const backoff = at + retryWaitMs(attempts, random, HANDLER);
   // The last try is at the end of the time, not before it.
-  const nextAttemptAt = Math.min(Math.max(backoff, notBefore(error)), Math.max(at, end));
+  const nextAttemptAt = Math.min(Math.max(backoff, earliestRetryAt(error)), Math.max(at, end));
   return { meta, content, retry: { ...run, nextAttemptAt, deadSince: at >= end ? at : undefined } };
 }
 
@@ -47,7 +47,7 @@ export function crashedEvent({ meta, content, retry }: StoredEvent, error: Error
 }
 
 /** A dead letter as an event that waits again, and comes after all that was received by now. */
-export function revivedEvent({ meta, content, retry }: StoredEvent, at: number): StoredEvent {
+export function requeuedEvent({ meta, content, retry }: StoredEvent, at: number): StoredEvent {
   const { errors } = retry;
   const waiting: RetryState = { attempts: 0, nextAttemptAt: at, errors, triedSince: at };
   return { meta: { ...meta, position: undefined }, content, retry: waiting };
@@ -55,8 +55,8 @@ export function revivedEvent({ meta, content, retry }: StoredEvent, at: number):
 
 function withError({ errors }: RetryState, error: Error, at: number): RetryState['errors'] {
   // A character that the cut has halved could not be stored.
-  const message = textOf(reasonOf(error))
-    .slice(0, LONGEST_ERROR)
+  const message = errorText(errorMessage(error))
+    .slice(0, MAX_ERROR_LENGTH)
     .replace(/\p{Cs}$/u, '');
-  return [...errors, { message, at }].slice(-KEPT_ERRORS);
+  return [...errors, { message, at }].slice(-MAX_ERRORS);
 }

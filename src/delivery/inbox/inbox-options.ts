@@ -2,7 +2,7 @@ import type { Engine } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
 import type { RecordStore } from '../../store/record-store.js';
 import type { StoredRun } from '../handler/handler-run.js';
-import type { MarkedEvents } from '../crash-guard/event-crash-guard.js';
+import type { EventCrashGuard } from '../crash-guard/event-crash-guard.js';
 import type { StoredEvent } from './stored-event.js';
 import type { WaitingEvents } from './waiting-events.js';
 
@@ -21,11 +21,11 @@ export interface InboxOptions {
   readonly limitsOf: (service: string) => InboxLimits | undefined;
   /** Runs the handler with a stored event. Does not throw. */
   readonly run: (event: StoredEvent) => Promise<StoredRun>;
-  readonly marked: MarkedEvents;
+  readonly crashGuard: EventCrashGuard;
   /** Told of each event that a previous process left. */
-  readonly onFound: (event: StoredEvent) => void;
+  readonly onRecovered: (event: StoredEvent) => void;
   /** Told of each event that a previous process gave up. */
-  readonly onFoundDead: (event: StoredEvent) => void;
+  readonly onRecoveredDeadLetter: (event: StoredEvent) => void;
   /** Told of each event that is given up. */
   readonly onDeadLetter: (event: StoredEvent) => void;
 }

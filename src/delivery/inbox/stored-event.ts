@@ -1,6 +1,6 @@
 import { StoreError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
-import { isPiece, type Piece } from '../dedupe/dedupe-key.js';
+import { isDedupeKey, type DedupeKey } from '../dedupe/dedupe-key.js';
 import type { EventMeta, NewEventMeta, StoringMeta } from '../message/event-meta.js';
 import type { ReceivedContent } from '../message/received-content.js';
 import { decodeRecord, encodeRecord, type VersionedRecord } from '../../store/codec.js';
@@ -9,7 +9,7 @@ import type { RecordStore } from '../../store/record-store.js';
 const VERSION = 1;
 
 /** More dedupe keys are not stored with an event: they are read from its content again when they are needed. */
-const MOST_KEYS = 1_000;
+const MAX_DEDUPE_KEYS = 1_000;
 
 /** A run of the handler that failed. */
 export interface FailedRun {
@@ -63,8 +63,8 @@ export function newStoredEvent(meta: NewEventMeta, content: ReceivedContent, sto
 }
 
 /** The dedupe keys that are stored with an event: undefined when there are too many. */
-export function storableKeys(keys: readonly Piece[] | undefined): readonly Piece[] | undefined {
-  return keys !== undefined && keys.length <= MOST_KEYS ? keys : undefined;
+export function storableDedupeKeys(keys: readonly DedupeKey[] | undefined): readonly DedupeKey[] | undefined {
+  return keys !== undefined && keys.length <= MAX_DEDUPE_KEYS ? keys : undefined;
 }
 
 /** Bytes an event takes in the store, near enough: its content and headers. */
@@ -78,7 +78,8 @@ export function bytesOf({ content: { raw, decoded, headers } }: StoredEvent): nu
 type Complete<T> = { readonly [Field in keyof Required<T>]: T[Field] };
 
 /** The fields of a record of version 1: those of an event, flat, under the names they had first. */
-type EventRecord = Complete<Omit<EventMeta, 'dedupeKeys'> & ReceivedContent & RetryState> & {
+type EventRecord = Complete<Omit<EventMeta, 'newEntryKeys' | 'dedupeKeys'> & ReceivedContent & RetryState> & {
+  readonly only: EventMeta['newEntryKeys'];
   readonly pieces: EventMeta['dedupeKeys'];
 };
 
@@ -100,7 +101,7 @@ export function encodeEvent({ meta, content, retry }: StoredEvent): VersionedRec
     undecodable: content.undecodable,
     url: content.url,
     source: meta.source,
-    only: meta.only,
+    only: meta.newEntryKeys,
     pieces: meta.dedupeKeys,
     isPing: meta.isPing,
     attempts: retry.attempts,
@@ -138,8 +139,8 @@ export function decodeEvent(id: string, raw: unknown): StoredEvent {
     receivedAt: field('receivedAt', isFiniteNumber),
     position: optional('position', isFiniteNumber),
     source: optional('source', isFetchSource),
-    only: optional('only', listOf(isText)),
-    dedupeKeys: optional('pieces', listOf(isPiece)),
+    newEntryKeys: optional('only', listOf(isText)),
+    dedupeKeys: optional('pieces', listOf(isDedupeKey)),
     isPing: optional('isPing', isFlag),
   };
   const content: Complete<ReceivedContent> = {

@@ -6,7 +6,7 @@ export interface InboxLoad {
   readonly bytes: number;
 }
 
-const NOTHING: InboxLoad = { events: 0, bytes: 0 };
+const EMPTY_LOAD: InboxLoad = { events: 0, bytes: 0 };
 
 /** Number and size of one service's waiting events. */
 interface Load {
@@ -21,7 +21,7 @@ export interface WaitingEvent {
 }
 
 /** The facts of a waiting event that are kept in memory. */
-interface Known {
+interface EventFacts {
   readonly service: string;
   readonly subscriptionId: string;
   readonly load: Load;
@@ -30,7 +30,7 @@ interface Known {
 
 /** Which events wait in the inbox, dead letters apart, and what they come to for each service. */
 export class WaitingEvents {
-  readonly #events = new Map<string, Known>();
+  readonly #events = new Map<string, EventFacts>();
   readonly #loads = new Map<string, Load>();
 
   serviceOf(id: string): string | undefined {
@@ -39,15 +39,15 @@ export class WaitingEvents {
 
   /** Those of a subscription, the latest first. Looks at all. */
   of(subscriptionId: string): readonly WaitingEvent[] {
-    const found: WaitingEvent[] = [];
+    const events: WaitingEvent[] = [];
     for (const [id, event] of this.#events) {
-      if (event.subscriptionId === subscriptionId) found.push({ id, bytes: event.bytes });
+      if (event.subscriptionId === subscriptionId) events.push({ id, bytes: event.bytes });
     }
-    return found.toReversed();
+    return events.toReversed();
   }
 
   loadOf(service: string): InboxLoad {
-    return this.#loads.get(service) ?? NOTHING;
+    return this.#loads.get(service) ?? EMPTY_LOAD;
   }
 
   /** Counts an event, once however often it is stored. Whether it was not counted before. */

@@ -2,12 +2,12 @@
 export type Awaitable<T> = T | Promise<T>;
 
 /** A promise whose rejection ends no process where nobody looks at it: whoever does is told all the same. */
-export function observed<T>(promise: Promise<T>): Promise<T> {
+export function suppressUnhandledRejection<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
 }
 
 /** Goes on with a value: at once where it is there, so that nothing waits that need not. */
-export function after<T, U>(value: Awaitable<T>, goOn: (value: T) => Awaitable<U>): Awaitable<U> {
-  return value instanceof Promise ? value.then(goOn) : goOn(value);
+export function mapAwaitable<T, U>(value: Awaitable<T>, map: (value: T) => Awaitable<U>): Awaitable<U> {
+  return value instanceof Promise ? value.then(map) : map(value);
 }

@@ -1,34 +1,34 @@
 import type { ClaimedEntries } from '../dedupe/claimed-entries.js';
 import type { GrantRecord } from '../../subscription/record/record.js';
-import type { Entry } from '../../subscription/registry/registry.js';
+import type { StoredSubscription } from '../../subscription/registry/registry.js';
 import type { EntriesContext } from './event-entries.js';
 import type { FetchedMeta, NewEventMeta } from './event-meta.js';
 import { ContentDistributionMessage } from './message.js';
 import type { ReceivedContent } from './received-content.js';
-import type { Reception } from '../report.js';
-import type { SeenNews } from '../dedupe/processed-log.js';
+import type { EventContext } from '../report.js';
+import type { ProcessedLog } from '../dedupe/processed-log.js';
 import type { StoredEvent } from '../inbox/stored-event.js';
 
 /** Dependencies of making events. */
-export interface ReceptionsOptions {
-  readonly seen: Pick<SeenNews, 'changeOf'>;
-  readonly claimed: Pick<ClaimedEntries, 'take'>;
-  readonly entryOf: (subscriptionId: string) => Entry | undefined;
+export interface EventFactoryOptions {
+  readonly processedLog: Pick<ProcessedLog, 'changeOf'>;
+  readonly claimedEntries: Pick<ClaimedEntries, 'claim'>;
+  readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
   /** Whether the runtime waits for handlers no longer. */
   readonly isAborted: () => boolean;
 }
 
 /** Makes events from received content, and from stored events. */
-export class Receptions {
-  readonly #options: ReceptionsOptions;
+export class EventFactory {
+  readonly #options: EventFactoryOptions;
   readonly #changeOf: EntriesContext['changeOf'];
 
-  constructor(options: ReceptionsOptions) {
-    const { seen, claimed } = options;
+  constructor(options: EventFactoryOptions) {
+    const { processedLog, claimedEntries } = options;
     this.#options = options;
-    this.#changeOf = (piece, claimant) => {
-      const change = seen.changeOf(piece);
-      return claimant === undefined ? change : claimed.take(piece, change, claimant);
+    this.#changeOf = (dedupeKey, claimant) => {
+      const change = processedLog.changeOf(dedupeKey);
+      return claimant === undefined ? change : claimedEntries.claim(dedupeKey, change, claimant);
     };
   }
 
@@ -36,14 +36,14 @@ export class Receptions {
    * @param receivedAt epoch milliseconds
    * @param fetched absent for content that a hub sent
    */
-  of(
-    entry: Entry,
+  create(
+    subscription: StoredSubscription,
     grant: GrantRecord,
     content: ReceivedContent,
     receivedAt: number,
-    fetched?: Pick<FetchedMeta, 'source' | 'only'>,
-  ): Reception {
-    const { id: subscriptionId, service } = entry.record;
+    fetched?: Pick<FetchedMeta, 'source' | 'newEntryKeys'>,
+  ): EventContext {
+    const { id: subscriptionId, service } = subscription.record;
     // Every field has its place from the start: adding one later would cost each delivery time.
     const meta: NewEventMeta = {
       id: undefined,
@@ -53,11 +53,18 @@ export class Receptions {
       receivedAt,
       position: undefined,
       source: fetched?.source,
-      only: fetched?.only,
+      newEntryKeys: fetched?.newEntryKeys,
       dedupeKeys: undefined,
       isPing: undefined,
     };
-    return { entry, grant, meta, content, event: this.#message(entry, grant, content, meta, 1), pieces: undefined };
+    return {
+      subscription,
+      grant,
+      meta,
+      content,
+      event: this.#createMessage(subscription, grant, content, meta, 1),
+      dedupeKeys: undefined,
+    };
   }
 
   /**
@@ -65,16 +72,16 @@ export class Receptions {
    *
    * @param content the topic's content that was fetched for a ping
    */
-  ofStored({ meta, content: stored }: StoredEvent, attempt: number, content = stored): Reception | undefined {
-    const entry = this.#options.entryOf(meta.subscriptionId);
-    const grant = entry?.record.grants.find(({ id }) => id === meta.grantId) ?? entry?.record.grants[0];
-    if (entry === undefined || grant === undefined) return undefined;
-    const event = this.#message(entry, grant, content, meta, attempt);
-    return { entry, grant, meta, content, event, pieces: content === stored ? meta.dedupeKeys : undefined };
+  fromStored({ meta, content: stored }: StoredEvent, attempt: number, content = stored): EventContext | undefined {
+    const subscription = this.#options.subscriptionOf(meta.subscriptionId);
+    const grant = subscription?.record.grants.find(({ id }) => id === meta.grantId) ?? subscription?.record.grants[0];
+    if (subscription === undefined || grant === undefined) return undefined;
+    const event = this.#createMessage(subscription, grant, content, meta, attempt);
+    return { subscription, grant, meta, content, event, dedupeKeys: content === stored ? meta.dedupeKeys : undefined };
   }
 
-  #message(
-    { record, counters }: Entry,
+  #createMessage(
+    { record, counters }: StoredSubscription,
     grant: GrantRecord,
     content: ReceivedContent,
     meta: NewEventMeta,

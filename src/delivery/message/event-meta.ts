@@ -1,4 +1,4 @@
-import type { Piece } from '../dedupe/dedupe-key.js';
+import type { DedupeKey } from '../dedupe/dedupe-key.js';
 import type { EventSource } from './received-content.js';
 
 /** The facts of an event besides its content. Times are epoch milliseconds. */
@@ -15,9 +15,9 @@ export interface EventMeta {
   /** How the content was fetched from the topic; absent for content that a hub sent. */
   readonly source?: Exclude<EventSource, 'hub'> | undefined;
   /** Keys of the entries to deliver; the other entries of the content are not new. Absent: all entries. */
-  readonly only?: readonly string[] | undefined;
+  readonly newEntryKeys?: readonly string[] | undefined;
   /** The keys the event was compared by, so that it is not parsed again. Absent when there are too many to store. */
-  readonly dedupeKeys?: readonly Piece[] | undefined;
+  readonly dedupeKeys?: readonly DedupeKey[] | undefined;
   /** Whether the event only says that there is new content: the topic is fetched for its handler. */
   readonly isPing?: boolean | undefined;
 }
@@ -29,7 +29,7 @@ export interface EventMeta {
 export interface NewEventMeta extends Omit<EventMeta, keyof StoringMeta> {
   id: string | undefined;
   position?: number | undefined;
-  dedupeKeys?: readonly Piece[] | undefined;
+  dedupeKeys?: readonly DedupeKey[] | undefined;
   isPing?: boolean | undefined;
 }
 
@@ -37,4 +37,4 @@ export interface NewEventMeta extends Omit<EventMeta, keyof StoringMeta> {
 export type StoringMeta = Pick<EventMeta, 'id' | 'position' | 'dedupeKeys' | 'isPing'>;
 
 /** The facts of an event whose content was fetched from its topic. */
-export type FetchedMeta = Pick<EventMeta, 'source' | 'only' | 'dedupeKeys'>;
+export type FetchedMeta = Pick<EventMeta, 'source' | 'newEntryKeys' | 'dedupeKeys'>;

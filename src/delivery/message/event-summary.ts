@@ -1,14 +1,14 @@
-import { capabilityOf, secretRedactor } from '../../hub/redaction/hub-text.js';
+import { callbackSecrets, secretRedactor } from '../../hub/redaction/hub-text.js';
 import { decodeText } from '../../protocol/encoding/charset.js';
 import { FORM_TYPE, isJsonType, isTextType } from '../../protocol/encoding/media-type.js';
 import type { Grant, Subscription } from '../../subscription/record/snapshot.js';
 import type { EventSource } from './received-content.js';
 
 /** How much of the text a summary has, in characters (code points). */
-const KEPT_CHARACTERS = 200;
+const MAX_CHARACTERS = 200;
 
 /** How much of the content is decoded for that, in bytes: a character takes four at most. */
-const READ_BYTES = 2048;
+const MAX_DECODED_BYTES = 2048;
 
 /** An event in a log: `console.log(event)` and `JSON.stringify(event)` write it. It has no secret and no callback. */
 export interface EventSummary {
@@ -40,36 +40,34 @@ export function eventSummary(event: SummarizedEvent, contentTypeHeader: string |
   const { id, subscription, grant, source, attempt, contentType } = event;
   const bytes = event.bytes();
   const text = event.undecodable ? undefined : beginningOf(bytes, contentType, contentTypeHeader);
-  const redact = secretRedactor(capabilityOf(grant.callback));
+  const redact = secretRedactor(callbackSecrets(grant.callback));
   const summary = {
     id,
     service: subscription.service,
     topic: grant.topic,
     source,
     attempt,
-    contentType: shortened(contentType, redact),
+    contentType: shorten(contentType, redact),
     size: bytes.byteLength,
   };
-  return text === undefined ? summary : { ...summary, text: shortened(text, redact) };
+  return text === undefined ? summary : { ...summary, text: shorten(text, redact) };
 }
 
 /** The beginning of the text; undefined where the content is binary. */
 function beginningOf(bytes: Uint8Array, type: string, header: string | undefined): string | undefined {
   const isText = isJsonType(type) || isTextType(type) || type === FORM_TYPE;
   if (!isText && type !== '') return undefined;
-  const text = decodeText(bytes.subarray(0, READ_BYTES), header);
-  const isWhole = bytes.byteLength <= READ_BYTES;
+  const text = decodeText(bytes.subarray(0, MAX_DECODED_BYTES), header);
+  const isWhole = bytes.byteLength <= MAX_DECODED_BYTES;
   // The cut may go through the last character.
-  const sure = isWhole ? text : text.replace(/\uFFFD$/u, '');
+  const wholeCharacters = isWhole ? text : text.replace(/\uFFFD$/u, '');
   // oxlint-disable-next-line no-control-regex -- binary content has control characters
-  const isBinary = isText ? sure.includes('\0') : /[\0-\x08\x0E-\x1A\x1C-\x1F\uFFFD]/u.test(sure);
-  return isBinary ? undefined : sure;
+  const isBinary = isText ? wholeCharacters.includes('\0') : /[\0-\x08\x0E-\x1A\x1C-\x1F\uFFFD]/u.test(wholeCharacters);
+  return isBinary ? undefined : wholeCharacters;
 }
 
 /** A hub may have written the callback into the content or its type: it is taken out before the cut. */
-function shortened(text: string, redact: (text: string) => string): string {
+function shorten(text: string, redact: (text: string) => string): string {
   const characters = Array.from(redact(text));
-  return characters.length > KEPT_CHARACTERS
-    ? `${characters.slice(0, KEPT_CHARACTERS).join('')}…`
-    : characters.join('');
+  return characters.length > MAX_CHARACTERS ? `${characters.slice(0, MAX_CHARACTERS).join('')}…` : characters.join('');
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FeedEntry, ParsedFeed } from '../../feed/feed.js';
-import type { Document } from '../../feed/feed-document.js';
+import type { FeedDocument } from '../../feed/feed-document.js';
 import { parseFeed } from '../../feed/parse/parse.js';
 import { parseJson } from '../../feed/json/parse-json.js';
 import { decodeText } from '../../protocol/encoding/charset.js';
@@ -9,19 +9,19 @@ import { INSPECT, viewNamed } from '../../subscription/record/log-view.js';
 import type { GrantRecord } from '../../subscription/record/record.js';
 import type { Grant, Subscription } from '../../subscription/record/snapshot.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
-import type { Entry } from '../../subscription/registry/registry.js';
-import { observed, type Awaitable } from './awaitable.js';
+import type { StoredSubscription } from '../../subscription/registry/registry.js';
+import { suppressUnhandledRejection, type Awaitable } from './awaitable.js';
 import { EntriesReader, type EntriesContext } from './event-entries.js';
 import type { NewEventMeta } from './event-meta.js';
 import { eventSummary, type EventSummary } from './event-summary.js';
-import { parsedWith } from './parse-with-schema.js';
-import type { Piece } from '../dedupe/dedupe-key.js';
+import { parseWithSchema } from './parse-with-schema.js';
+import type { DedupeKey } from '../dedupe/dedupe-key.js';
 import {
   contentDigest,
   contentLinks,
   contentTypeOf,
   headersOf,
-  withoutBuffer,
+  toUint8Array,
   type ContentLinks,
   type EventSource,
   type ReceivedContent,
@@ -29,7 +29,8 @@ import {
 import type { StandardSchema } from './standard-schema.js';
 
 /** What a handler's event is made from besides its content and its facts. */
-export interface MessageContext extends Pick<Entry, 'record' | 'counters'>, Pick<EntriesContext, 'changeOf'> {
+export interface MessageContext
+  extends Pick<StoredSubscription, 'record' | 'counters'>, Pick<EntriesContext, 'changeOf'> {
   readonly grant: GrantRecord;
   readonly attempt: number;
   /** Whether the runtime waits for handlers no longer. */
@@ -37,16 +38,16 @@ export interface MessageContext extends Pick<Entry, 'record' | 'counters'>, Pick
 }
 
 /** Aborts the signal of an event. */
-let abortSignalOf: (event: ContentDistributionMessage) => void;
+let abortEvent: (event: ContentDistributionMessage) => void;
 
 /** The event is in hand no more: when its entries are read later, that claims none of them. */
 let closeEvent: (event: ContentDistributionMessage) => ContentDistributionMessage;
 
 /** The keys and versions of an event's entries; no promise where parsing takes little time. Throws the parser's error. */
-let piecesIn: (event: ContentDistributionMessage) => Awaitable<readonly Piece[]>;
+let entryDedupeKeys: (event: ContentDistributionMessage) => Awaitable<readonly DedupeKey[]>;
 
 /** The same, where the handler has asked for the entries; undefined where it has not. Rejects where they cannot be read. */
-let readPiecesOf: (event: ContentDistributionMessage) => Awaitable<readonly Piece[]> | undefined;
+let dedupeKeysOfReadEntries: (event: ContentDistributionMessage) => Awaitable<readonly DedupeKey[]> | undefined;
 
 /**
  * One piece of news as the hub sent it (WebSub section 7). Nothing of it is parsed before it is asked for; what does not
@@ -68,7 +69,7 @@ export class ContentDistributionMessage {
   #isClosed = false;
 
   static {
-    abortSignalOf = (event) => {
+    abortEvent = (event) => {
       event.#isAborted = true;
       event.#controller?.abort();
     };
@@ -76,8 +77,8 @@ export class ContentDistributionMessage {
       event.#isClosed = true;
       return event;
     };
-    piecesIn = (event) => event.#entriesReader().pieces();
-    readPiecesOf = (event) => event.#reader?.readPieces;
+    entryDedupeKeys = (event) => event.#entriesReader().dedupeKeys();
+    dedupeKeysOfReadEntries = (event) => event.#reader?.readDedupeKeys;
   }
 
   /** @internal */
@@ -148,7 +149,7 @@ export class ContentDistributionMessage {
 
   /** The bytes as they were sent and signed. */
   get raw(): Uint8Array {
-    return (this.#raw ??= withoutBuffer(this.#content.raw));
+    return (this.#raw ??= toUint8Array(this.#content.raw));
   }
 
   /** Whether it has a `Content-Encoding` that could not be undone: `bytes()` are then the bytes as sent. */
@@ -159,7 +160,7 @@ export class ContentDistributionMessage {
   /** The bytes without their `Content-Encoding`. */
   bytes(): Uint8Array {
     const { decoded } = this.#content;
-    return decoded === undefined ? this.raw : withoutBuffer(decoded);
+    return decoded === undefined ? this.raw : toUint8Array(decoded);
   }
 
   /**
@@ -189,7 +190,7 @@ export class ContentDistributionMessage {
    * @throws RangeError as `json()` does, and TypeError where it is given no schema: thrown on, the event is tried again
    */
   parse<Output>(schema: StandardSchema<Output>): Promise<Output> {
-    return parsedWith(schema, () => this.json());
+    return parseWithSchema(schema, () => this.json());
   }
 
   /** The body as a form. */
@@ -205,7 +206,7 @@ export class ContentDistributionMessage {
    * @throws RangeError where it has more than 50,000 entries or 500,000 elements, or takes too much memory or time
    */
   feed(): Promise<ParsedFeed> {
-    return observed(Promise.resolve(this.#document()).then(parseFeed));
+    return suppressUnhandledRejection(Promise.resolve(this.#document()).then(parseFeed));
   }
 
   /**
@@ -220,7 +221,7 @@ export class ContentDistributionMessage {
    * @throws RangeError where it has more than 50,000 entries or 500,000 elements, or takes too much memory or time
    */
   entries(): Promise<readonly FeedEntry[]> {
-    return observed(this.#entriesReader().entries());
+    return suppressUnhandledRejection(this.#entriesReader().entries());
   }
 
   /**
@@ -248,16 +249,16 @@ export class ContentDistributionMessage {
     return this.#content.url ?? this.grant.topic;
   }
 
-  #document(): Document {
+  #document(): FeedDocument {
     const contentType = contentTypeOf(this.#content);
     return { bytes: this.bytes(), contentType, baseUrl: this.#base, subscriptionId: this.#meta.subscriptionId };
   }
 
   #entriesReader(): EntriesReader {
-    const { only } = this.#meta;
+    const { newEntryKeys } = this.#meta;
     const { changeOf } = this.#context;
     const claimant = (): string | undefined => (this.#isClosed ? undefined : this.id);
-    return (this.#reader ??= new EntriesReader(this.#document(), { only, changeOf, claimant }));
+    return (this.#reader ??= new EntriesReader(this.#document(), { newEntryKeys: newEntryKeys, changeOf, claimant }));
   }
 }
 
@@ -270,4 +271,9 @@ function contentByType(event: ContentDistributionMessage): unknown {
   return event.bytes();
 }
 
-export { abortSignalOf, closeEvent, piecesIn, readPiecesOf };
+export {
+  abortEvent as abortSignalOf,
+  closeEvent,
+  entryDedupeKeys as piecesIn,
+  dedupeKeysOfReadEntries as readPiecesOf,
+};

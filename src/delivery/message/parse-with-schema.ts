@@ -2,11 +2,11 @@ import { UnrecoverableEventError } from '../../errors.js';
 import type { StandardSchema, StandardSchemaIssue } from './standard-schema.js';
 
 /** Issues that an error lists; the others are counted. */
-const MOST_ISSUES = 20;
+const MAX_ISSUES = 20;
 /** Characters of a path, and of a message. */
-const LONGEST = 200;
+const MAX_LENGTH = 200;
 /** Text of this length is hidden wherever it stands in a message; shorter text only in quotes. */
-const SHORTEST_HIDDEN = 8;
+const MIN_HIDDEN_LENGTH = 8;
 
 /**
  * The output of a schema for a JSON body.
@@ -16,25 +16,25 @@ const SHORTEST_HIDDEN = 8;
  * @throws RangeError where the body is over the bounds
  * @throws TypeError where the schema is none
  */
-export async function parsedWith<Output>(schema: StandardSchema<Output>, json: () => unknown): Promise<Output> {
+export async function parseWithSchema<Output>(schema: StandardSchema<Output>, json: () => unknown): Promise<Output> {
   const validate = validatorOf(schema);
-  const value = read(json);
+  const value = readJson(json);
   const result = await validate(value);
   if (result.issues === undefined) return result.value;
-  throw new UnrecoverableEventError(`The JSON body does not match the schema: ${listed(result.issues, value)}`);
+  throw new UnrecoverableEventError(`The JSON body does not match the schema: ${formatIssues(result.issues, value)}`);
 }
 
 function validatorOf<Output>(schema: StandardSchema<Output>): StandardSchema<Output>['~standard']['validate'] {
   // Plain JavaScript may pass anything.
-  const given: { readonly '~standard'?: Partial<StandardSchema<Output>['~standard']> } | null | undefined = schema;
-  const standard = given?.['~standard'];
+  const candidate: { readonly '~standard'?: Partial<StandardSchema<Output>['~standard']> } | null | undefined = schema;
+  const standard = candidate?.['~standard'];
   if (typeof standard?.validate !== 'function' || standard.version !== 1) {
     throw new TypeError('event.parse() needs a Standard Schema of version 1 (https://standardschema.dev).');
   }
   return (value) => schema['~standard'].validate(value);
 }
 
-function read(json: () => unknown): unknown {
+function readJson(json: () => unknown): unknown {
   try {
     return json();
   } catch (cause) {
@@ -44,30 +44,30 @@ function read(json: () => unknown): unknown {
   }
 }
 
-function listed(issues: readonly StandardSchemaIssue[], value: unknown): string {
-  const told = issues.slice(0, MOST_ISSUES).map((issue) => described(issue, value));
-  const others = issues.length - told.length;
-  return `${told.join('; ')}${others > 0 ? `; and ${others} more` : ''}`;
+function formatIssues(issues: readonly StandardSchemaIssue[], value: unknown): string {
+  const listedIssues = issues.slice(0, MAX_ISSUES).map((issue) => formatIssue(issue, value));
+  const others = issues.length - listedIssues.length;
+  return `${listedIssues.join('; ')}${others > 0 ? `; and ${others} more` : ''}`;
 }
 
-function described({ message, path = [] }: StandardSchemaIssue, value: unknown): string {
+function formatIssue({ message, path = [] }: StandardSchemaIssue, value: unknown): string {
   const keys = path.map((step) => (typeof step === 'object' ? step.key : step));
-  const place = cut(keys.map(String).join('.'));
-  const words = cut(withoutValue(message, valueAt(value, keys)));
+  const place = truncate(keys.map(String).join('.'));
+  const words = truncate(redactValue(message, valueAt(value, keys)));
   return place === '' ? words : `${place}: ${words}`;
 }
 
 function valueAt(value: unknown, keys: readonly PropertyKey[]): unknown {
-  let found = value;
+  let current = value;
   for (const key of keys) {
-    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) return undefined;
-    found = Reflect.get(found, key);
+    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key)) return undefined;
+    current = Reflect.get(current, key);
   }
-  return found;
+  return current;
 }
 
 /** Some libraries quote the value in their message. It may be a secret. */
-function withoutValue(message: string, value: unknown): string {
+function redactValue(message: string, value: unknown): string {
   if (typeof value === 'number') {
     return message.replace(/(?<![\w.])-?\d[\d.]*(?:e[+-]?\d+)?/gi, (found) => (Number(found) === value ? '…' : found));
   }
@@ -75,11 +75,11 @@ function withoutValue(message: string, value: unknown): string {
   const quoted = JSON.stringify(value);
   const text = typeof value === 'string' ? value : quoted;
   let hidden = message.replaceAll(quoted, '…').replaceAll(`"${text}"`, '…').replaceAll(`'${text}'`, '…');
-  if (text.length >= SHORTEST_HIDDEN) hidden = hidden.replaceAll(text, '…');
+  if (text.length >= MIN_HIDDEN_LENGTH) hidden = hidden.replaceAll(text, '…');
   return hidden;
 }
 
-function cut(text: string): string {
+function truncate(text: string): string {
   const plain = text.replace(/\p{Cc}/gu, ' ');
-  return plain.length > LONGEST ? `${plain.slice(0, LONGEST)}…` : plain;
+  return plain.length > MAX_LENGTH ? `${plain.slice(0, MAX_LENGTH)}…` : plain;
 }

@@ -25,7 +25,7 @@ export function contentDigest(subscriptionId: string, body: Uint8Array): string 
 }
 
 /** A view on the same bytes that behaves as they do when they come from a store. */
-export function withoutBuffer(bytes: Uint8Array): Uint8Array {
+export function toUint8Array(bytes: Uint8Array): Uint8Array {
   return Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : bytes;
 }
 

@@ -13,7 +13,7 @@ const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
  * RFC 2822, section 4.3, takes unknown names and military letters for UTC, which can be wrong by 14 hours. Such a date is
  * left out instead: catch-up and polling compare dates, and a wrong one would hide news.
  */
-const ZONES: ReadonlyMap<string, number> = new Map([
+const ZONE_OFFSETS: ReadonlyMap<string, number> = new Map([
   ['z', 0],
   ['ut', 0],
   ['utc', 0],
@@ -48,13 +48,13 @@ const ZONES: ReadonlyMap<string, number> = new Map([
   ['nzdt', 13],
 ]);
 
-const LONGEST = 100;
+const MAX_DATE_LENGTH = 100;
 const MINUTE = 60_000;
 
 /** Reads a date of a feed. Undefined for anything else, and for a time zone that `ZONES` lacks. No zone means UTC. */
 export function readDate(text: string | undefined): Date | undefined {
   const written = text?.trim();
-  if (written === undefined || written.length > LONGEST) return undefined;
+  if (written === undefined || written.length > MAX_DATE_LENGTH) return undefined;
   const iso = ISO.exec(written);
   if (iso) {
     const [, year, month = '1', day = '1', hour, minute, second, fraction = '', zone] = iso;
@@ -87,7 +87,7 @@ function dateOf(
 function minutesAhead(zone = 'utc'): number | undefined {
   const [, sign, hours = '0', minutes = '0'] = /([+-])(\d\d):?(\d\d)?$/.exec(zone) ?? [];
   if (sign !== undefined) return (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1);
-  const known = ZONES.get(zone.toLowerCase());
+  const known = ZONE_OFFSETS.get(zone.toLowerCase());
   return known === undefined ? undefined : known * 60;
 }
 

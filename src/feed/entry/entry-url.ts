@@ -1,7 +1,7 @@
 import { DocumentUrls } from '../../protocol/links/document-urls.js';
 
 /** What runs where it is followed, instead of leading somewhere. */
-const CODE = new Set(['javascript:', 'vbscript:', 'data:']);
+const SCRIPT_SCHEMES = new Set(['javascript:', 'vbscript:', 'data:']);
 
 /** The base of relative links in a part of a document. */
 export interface LinkBase {
@@ -23,16 +23,16 @@ export function documentBase(documentUrl: string): LinkBase {
 export function resolveUrl(link: string | undefined, { url: base, urls }: LinkBase): string | undefined {
   if (link === undefined || link.trim() === '') return undefined;
   const url = urls.resolve(link, base);
-  return url === undefined || CODE.has(url.protocol) ? undefined : url.href;
+  return url === undefined || SCRIPT_SCHEMES.has(url.protocol) ? undefined : url.href;
 }
 
 /** The base that `xml:base` sets within another one. */
 export function innerBase(xmlBase: string | undefined, outer: LinkBase): LinkBase {
   if (xmlBase === undefined || xmlBase.trim() === '') return outer;
   const url = outer.urls.base(xmlBase, outer.url);
-  return url === outer.url || isCode(url) ? outer : { url, urls: outer.urls };
+  return url === outer.url || isScriptUrl(url) ? outer : { url, urls: outer.urls };
 }
 
-function isCode(url: string): boolean {
-  return CODE.has(url.slice(0, url.indexOf(':') + 1));
+function isScriptUrl(url: string): boolean {
+  return SCRIPT_SCHEMES.has(url.slice(0, url.indexOf(':') + 1));
 }

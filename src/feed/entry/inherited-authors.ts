@@ -6,7 +6,7 @@ const MAX_TOTAL_LENGTH = 16 * 1024 * 1024;
 /** The cost of an author besides its texts: an object with members. */
 const AUTHOR_LENGTH = 64;
 
-const NOBODY: readonly FeedAuthor[] = [];
+const NO_AUTHORS: readonly FeedAuthor[] = [];
 
 /**
  * The authors of a feed as the entries get them that name nobody. Each entry counts: a copy of the entries, as JSON for
@@ -20,7 +20,7 @@ export function inheritedAuthors(
   const length = authors.reduce((sum, author) => sum + lengthOf(author), 0);
   return () => {
     lengthLeft -= length;
-    return lengthLeft < 0 ? NOBODY : authors;
+    return lengthLeft < 0 ? NO_AUTHORS : authors;
   };
 }
 

@@ -1,11 +1,11 @@
 import { isRecord } from '../../protocol/encoding/is-record.js';
-import { authorOf, firstFilled, parsedEntry, present } from '../entry/entry.js';
+import { authorOf, firstNonEmpty, toParsedEntry, withoutUndefined } from '../entry/entry.js';
 import { readDate } from '../entry/entry-date.js';
 import { resolveUrl, type LinkBase } from '../entry/entry-url.js';
 import type { FeedAuthor, ParsedEntry, ParsedFeed } from '../feed.js';
 import { checkEntryCount } from '../feed-limits.js';
 import { inheritedAuthors } from '../entry/inherited-authors.js';
-import { collapsed } from '../plain-text.js';
+import { collapseWhitespace } from '../plain-text.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -30,8 +30,8 @@ export function jsonFeed(feed: Json, base: LinkBase): ParsedFeed {
   const inherited = inheritedAuthors(authors);
   return {
     format: 'json-feed',
-    ...present({
-      title: collapsed(stringOf(feed['title'])),
+    ...withoutUndefined({
+      title: collapseWhitespace(stringOf(feed['title'])),
       id: stringOf(feed['feed_url']),
       url: resolveUrl(stringOf(feed['home_page_url']), base),
     }),
@@ -43,15 +43,15 @@ export function jsonFeed(feed: Json, base: LinkBase): ParsedFeed {
 
 /** @param inherited who wrote it where it names nobody */
 function jsonItem(item: Json, base: LinkBase, inherited: () => readonly FeedAuthor[]): ParsedEntry {
-  const own = authorsOf(item, base);
+  const authors = authorsOf(item, base);
   const [url, externalUrl] = [item['url'], item['external_url']].map((link) => resolveUrl(stringOf(link), base));
-  return parsedEntry({
+  return toParsedEntry({
     id: idOf(item['id']),
     url: url ?? externalUrl,
-    title: collapsed(stringOf(item['title'])),
+    title: collapseWhitespace(stringOf(item['title'])),
     published: readDate(stringOf(item['date_published'])),
     updated: readDate(stringOf(item['date_modified'])),
-    authors: own.length > 0 ? own : inherited(),
+    authors: authors.length > 0 ? authors : inherited(),
     summary: stringOf(item['summary']),
     content: stringOf(item['content_html']) ?? stringOf(item['content_text']),
     raw: item,
@@ -63,7 +63,7 @@ function authorsOf(holder: Json, base: LinkBase): readonly FeedAuthor[] {
   const [authors, author] = [listOf(holder['authors']), [holder['author']]].map((list) =>
     list.filter(isRecord).flatMap(({ name, url }) => authorOf(stringOf(name), stringOf(url), undefined, base)),
   );
-  return firstFilled(authors, author);
+  return firstNonEmpty(authors, author);
 }
 
 /** A number is to be taken for the string it is written as (JSON Feed 1.1, Items). */

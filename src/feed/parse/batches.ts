@@ -4,7 +4,7 @@ export type Row = readonly [into: number, name: string | number, value: unknown,
 type Container = unknown[] | Record<string, unknown>;
 
 /** So many values are in a parcel, near enough: to receive one takes a millisecond or two. */
-const PARCEL_WEIGHT = 4_000;
+const BATCH_WEIGHT = 4_000;
 
 /** Characters that count as one value. */
 const TEXT_WEIGHT = 64;
@@ -12,7 +12,7 @@ const TEXT_WEIGHT = 64;
 /** The container that the whole value is put into. */
 const ROOT = 0;
 
-interface Open {
+interface OpenContainer {
   readonly number: number;
   readonly members: Iterator<readonly [string | number, unknown]>;
 }
@@ -21,11 +21,11 @@ interface Open {
  * Cuts plain data into parcels for another thread. To receive a large value at once would keep that thread from all else,
  * as it would to receive one entry that has most of a document in it: so anything that is large is cut, at any depth.
  */
-export function* parcels(value: unknown, weight = PARCEL_WEIGHT): Generator<readonly Row[]> {
-  const open: Open[] = [{ number: ROOT, members: membersOf({ value }) }];
+export function* splitIntoBatches(value: unknown, weight = BATCH_WEIGHT): Generator<readonly Row[]> {
+  const open: OpenContainer[] = [{ number: ROOT, members: membersOf({ value }) }];
   let rows: Row[] = [];
-  let filled = 0;
-  let opened = ROOT;
+  let batchWeight = 0;
+  let lastNumber = ROOT;
   for (let container = open.at(-1); container !== undefined; container = open.at(-1)) {
     const next = container.members.next();
     if (next.done === true) {
@@ -35,24 +35,24 @@ export function* parcels(value: unknown, weight = PARCEL_WEIGHT): Generator<read
     const [name, member] = next.value;
     const memberWeight = weigh(member, weight);
     if (memberWeight > weight && isContainer(member)) {
-      opened += 1;
-      rows.push([container.number, name, Array.isArray(member) ? [] : {}, opened]);
-      open.push({ number: opened, members: membersOf(member) });
-      filled += 1;
+      lastNumber += 1;
+      rows.push([container.number, name, Array.isArray(member) ? [] : {}, lastNumber]);
+      open.push({ number: lastNumber, members: membersOf(member) });
+      batchWeight += 1;
     } else {
       rows.push([container.number, name, member]);
-      filled += memberWeight;
+      batchWeight += memberWeight;
     }
-    if (filled < weight) continue;
+    if (batchWeight < weight) continue;
     yield rows;
     rows = [];
-    filled = 0;
+    batchWeight = 0;
   }
   if (rows.length > 0) yield rows;
 }
 
 /** Puts parcels together again, in the order in which they were made. */
-export class Assembly {
+export class BatchAssembler {
   readonly #root: { value?: unknown } = {};
   readonly #containers = new Map<number, Container>([[ROOT, this.#root]]);
 
@@ -73,20 +73,20 @@ function put(container: Container | undefined, name: string | number, value: unk
   if (container === undefined) throw new Error('A parcel came before the one that it belongs to.');
   if (Array.isArray(container)) container.push(value);
   // JSON may have such a member, which is no prototype.
-  else if (name === '__proto__') Object.defineProperty(container, name, { value, ...PLAIN });
+  else if (name === '__proto__') Object.defineProperty(container, name, { value, ...DATA_PROPERTY });
   else container[name] = value;
 }
 
-const PLAIN = { configurable: true, enumerable: true, writable: true };
+const DATA_PROPERTY = { configurable: true, enumerable: true, writable: true };
 
 /** More than `most` where it is more than that: then it is not looked at to its end. */
-function weigh(value: unknown, most: number): number {
+function weigh(value: unknown, limit: number): number {
   if (typeof value === 'string') return 1 + value.length / TEXT_WEIGHT;
   if (!isContainer(value)) return 1;
   let weight = 1;
   for (const [name, member] of membersOf(value)) {
-    weight += weigh(member, most - weight) + (typeof name === 'string' ? name.length / TEXT_WEIGHT : 0);
-    if (weight > most) break;
+    weight += weigh(member, limit - weight) + (typeof name === 'string' ? name.length / TEXT_WEIGHT : 0);
+    if (weight > limit) break;
   }
   return weight;
 }

@@ -1,11 +1,11 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
-import { joined } from './concat-bytes.js';
-import type { Document, Wanted } from '../feed-document.js';
+import { concatBytes } from './concat-bytes.js';
+import type { FeedDocument, ReaderName } from '../feed-document.js';
 import { excerpt } from '../feed-limits.js';
-import { Assembly } from './batches.js';
-import type { Answer, Question } from './parse-worker.js';
-import { newThread } from './worker-code.js';
+import { BatchAssembler } from './batches.js';
+import type { WorkerResponse, WorkerRequest } from './parse-worker.js';
+import { startWorker } from './worker-code.js';
 
 /** The limits of a thread. */
 export interface ThreadLimits {
@@ -17,12 +17,12 @@ export interface ThreadLimits {
   readonly idleMs: number;
 }
 
-interface Reading {
-  readonly document: Document;
+interface ParseTask {
+  readonly document: FeedDocument;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
-  readonly assembly: Assembly;
-  readonly limit: NodeJS.Timeout;
+  readonly assembler: BatchAssembler;
+  readonly timer: NodeJS.Timeout;
 }
 
 /**
@@ -32,7 +32,7 @@ interface Reading {
 export class ParseThread {
   readonly #limits: ThreadLimits;
   #worker: Worker | undefined;
-  #reading: Reading | undefined;
+  #task: ParseTask | undefined;
   #idle: NodeJS.Timeout | undefined;
 
   constructor(limits: ThreadLimits) {
@@ -40,7 +40,7 @@ export class ParseThread {
   }
 
   get isBusy(): boolean {
-    return this.#reading !== undefined;
+    return this.#task !== undefined;
   }
 
   /** Whether there is a thread now. */
@@ -55,42 +55,42 @@ export class ParseThread {
    * @throws RangeError where it takes too much memory or time
    * @throws Error where there is no thread to be had: later there may be one
    */
-  read(wanted: Wanted, document: Document): Promise<unknown> {
+  read(reader: ReaderName, document: FeedDocument): Promise<unknown> {
     clearTimeout(this.#idle);
     return new Promise((resolve, reject) => {
-      const limit = setTimeout(() => void this.#tooSlow(reading), this.#limits.documentMs).unref();
-      const reading: Reading = { document, resolve, reject, assembly: new Assembly(), limit };
-      this.#reading = reading;
+      const timer = setTimeout(() => void this.#timeOut(task), this.#limits.documentMs).unref();
+      const task: ParseTask = { document, resolve, reject, assembler: new BatchAssembler(), timer };
+      this.#task = task;
       try {
-        this.#worker ??= this.#started();
+        this.#worker ??= this.#startWorker();
       } catch (cause) {
-        this.#lose(cause);
+        this.#fail(cause);
         return;
       }
-      void this.#ask(reading, wanted);
+      void this.#send(task, reader);
     });
   }
 
-  async #ask(reading: Reading, wanted: Wanted): Promise<void> {
+  async #send(task: ParseTask, reader: ReaderName): Promise<void> {
     try {
       // The bytes may lie in a buffer of others: a copy goes to the thread, which does not copy it again.
-      const bytes = await joined([reading.document.bytes]);
-      if (this.#reading !== reading) return;
-      const question: Question = { type: 'read', wanted, document: { ...reading.document, bytes } };
-      this.#worker?.postMessage(question, [bytes.buffer]);
+      const bytes = await concatBytes([task.document.bytes]);
+      if (this.#task !== task) return;
+      const request: WorkerRequest = { type: 'read', reader, document: { ...task.document, bytes } };
+      this.#worker?.postMessage(request, [bytes.buffer]);
     } catch (cause) {
-      if (this.#reading === reading) this.#lose(cause);
+      if (this.#task === task) this.#fail(cause);
     }
   }
 
-  #started(): Worker {
+  #startWorker(): Worker {
     const { heapMb: maxOldGenerationSizeMb } = this.#limits;
-    const worker = newThread({ resourceLimits: { maxOldGenerationSizeMb }, name: 'websub-subscriber' });
+    const worker = startWorker({ resourceLimits: { maxOldGenerationSizeMb }, name: 'websub-subscriber' });
     const lost = (cause: unknown): void => {
-      if (worker === this.#worker) this.#lose(cause);
+      if (worker === this.#worker) this.#fail(cause);
     };
-    worker.on('message', (answer: Answer) => {
-      if (worker === this.#worker) void this.#take(answer);
+    worker.on('message', (answer: WorkerResponse) => {
+      if (worker === this.#worker) void this.#handle(answer);
     });
     worker.on('messageerror', lost);
     worker.on('error', lost);
@@ -100,46 +100,48 @@ export class ParseThread {
     return worker;
   }
 
-  async #take(answer: Answer): Promise<void> {
-    const reading = this.#reading;
-    if (reading === undefined) return;
-    if (answer.type === 'failed') {
-      this.#end(reading)?.reject(errorOf(answer));
+  async #handle(response: WorkerResponse): Promise<void> {
+    const task = this.#task;
+    if (task === undefined) return;
+    if (response.type === 'failed') {
+      this.#finish(task)?.reject(errorOf(response));
       return;
     }
     try {
-      reading.assembly.add(answer.rows);
+      task.assembler.add(response.rows);
     } catch (cause) {
-      return this.#lose(cause);
+      return this.#fail(cause);
     }
-    if (answer.isLast) {
-      this.#end(reading)?.resolve(reading.assembly.value);
+    if (response.isLast) {
+      this.#finish(task)?.resolve(task.assembler.value);
       return;
     }
     // Messages that have come are all received before anything else has its turn: so there is never more than one.
     await macrotask();
-    const question: Question = { type: 'next' };
-    if (this.#reading === reading) this.#worker?.postMessage(question);
+    const request: WorkerRequest = { type: 'next' };
+    if (this.#task === task) this.#worker?.postMessage(request);
   }
 
-  async #tooSlow(reading: Reading): Promise<void> {
+  async #timeOut(task: ParseTask): Promise<void> {
     // The answer may be there, and this thread have been too busy to take it.
     await macrotask();
     const { documentMs } = this.#limits;
-    const ended = this.#end(reading);
+    const ended = this.#finish(task);
     if (ended === undefined) return;
-    this.#dismiss();
+    this.#stopWorker();
     const seconds = documentMs / 1000;
-    ended.reject(new RangeError(`${named(ended.document)} took longer than ${seconds} s to parse, and was given up`));
+    ended.reject(
+      new RangeError(`${describeDocument(ended.document)} took longer than ${seconds} s to parse, and was given up`),
+    );
   }
 
   /** The thread is no more, or could not be started. The next document gets another one. */
-  #lose(cause: unknown): void {
-    const ended = this.#reading === undefined ? undefined : this.#end(this.#reading);
-    this.#dismiss();
+  #fail(cause: unknown): void {
+    const ended = this.#task === undefined ? undefined : this.#finish(this.#task);
+    this.#stopWorker();
     if (ended === undefined) return;
     const { message, code } = detailsOf(cause);
-    const what = named(ended.document);
+    const what = describeDocument(ended.document);
     ended.reject(
       code === 'ERR_WORKER_OUT_OF_MEMORY'
         ? new RangeError(`${what} takes more than ${this.#limits.heapMb} MiB to parse, and was given up`, { cause })
@@ -148,15 +150,15 @@ export class ParseThread {
   }
 
   /** Ends a reading, unless that was done. */
-  #end(reading: Reading): Reading | undefined {
-    if (this.#reading !== reading) return undefined;
-    clearTimeout(reading.limit);
-    this.#reading = undefined;
-    this.#idle = setTimeout(() => this.#dismiss(), this.#limits.idleMs).unref();
-    return reading;
+  #finish(task: ParseTask): ParseTask | undefined {
+    if (this.#task !== task) return undefined;
+    clearTimeout(task.timer);
+    this.#task = undefined;
+    this.#idle = setTimeout(() => this.#stopWorker(), this.#limits.idleMs).unref();
+    return task;
   }
 
-  #dismiss(): void {
+  #stopWorker(): void {
     clearTimeout(this.#idle);
     const worker = this.#worker;
     this.#worker = undefined;
@@ -169,7 +171,7 @@ function errorOf({ name, message }: { readonly name: string; readonly message: s
   return name === 'RangeError' ? new RangeError(message) : new Error(message);
 }
 
-function named({ bytes, baseUrl }: Document): string {
+function describeDocument({ bytes, baseUrl }: FeedDocument): string {
   return `A document of ${Math.ceil(bytes.byteLength / 1024)} KiB (${excerpt(baseUrl)})`;
 }
 

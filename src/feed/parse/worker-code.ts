@@ -11,14 +11,14 @@ let code: string | undefined;
  *
  * @throws the file system's error. The next call tries again.
  */
-export function loadThreadCode(): string {
+export function loadWorkerCode(): string {
   if (IS_SOURCE) return '';
   return (code ??= readFileSync(new URL('./parse-worker.cjs', import.meta.url), 'utf8'));
 }
 
 /** Starts a thread that parses. Throws where no thread can be had now. */
-export function newThread(options: WorkerOptions): Worker {
-  if (!IS_SOURCE) return new Worker(loadThreadCode(), { ...options, execArgv: [], eval: true });
+export function startWorker(options: WorkerOptions): Worker {
+  if (!IS_SOURCE) return new Worker(loadWorkerCode(), { ...options, execArgv: [], eval: true });
   const execArgv = ['--import', '@oxc-node/core/register'];
   return new Worker(new URL('./parse-worker.js', import.meta.url), { ...options, execArgv });
 }

@@ -1,10 +1,10 @@
-import { authorOf, firstFilled, parsedEntry, present } from '../entry/entry.js';
+import { authorOf, firstNonEmpty, toParsedEntry, withoutUndefined } from '../entry/entry.js';
 import { readDate } from '../entry/entry-date.js';
 import { innerBase, resolveUrl, type LinkBase } from '../entry/entry-url.js';
 import type { FeedAuthor, ParsedEntry, ParsedFeed } from '../feed.js';
 import type { AtomDocument } from '../feedsmith.js';
 import { inheritedAuthors } from '../entry/inherited-authors.js';
-import { collapsed, plainText } from '../plain-text.js';
+import { collapseWhitespace, htmlToText } from '../plain-text.js';
 import { youtubeVideo } from '../youtube.js';
 
 type AtomEntry = NonNullable<AtomDocument['entries']>[number];
@@ -19,10 +19,10 @@ export function atomFeed(document: AtomDocument, outer: LinkBase): ParsedFeed {
   const inherited = inheritedAuthors(authors);
   return {
     format: 'atom',
-    ...present({
+    ...withoutUndefined({
       title: textOf(document.title),
       id: document.id,
-      url: alternate(document.links, base),
+      url: alternateUrl(document.links, base),
       updated: readDate(document.updated),
     }),
     authors,
@@ -34,14 +34,14 @@ export function atomFeed(document: AtomDocument, outer: LinkBase): ParsedFeed {
 /** @param inherited who wrote it where it names nobody (RFC 4287, section 4.2.1) */
 function atomEntry(entry: AtomEntry, feedBase: LinkBase, inherited: () => readonly FeedAuthor[]): ParsedEntry {
   const base = innerBase(entry.xml?.base, feedBase);
-  const own = firstFilled(authorsOf(entry.authors, base), authorsOf(entry.source?.authors, base));
-  return parsedEntry({
+  const authors = firstNonEmpty(authorsOf(entry.authors, base), authorsOf(entry.source?.authors, base));
+  return toParsedEntry({
     id: entry.id,
-    url: alternate(entry.links, base),
+    url: alternateUrl(entry.links, base),
     title: textOf(entry.title),
     published: readDate(entry.published),
     updated: readDate(entry.updated),
-    authors: own.length > 0 ? own : inherited(),
+    authors: authors.length > 0 ? authors : inherited(),
     summary: entry.summary?.value,
     content: entry.content?.value,
     youtube: youtubeVideo(entry.yt),
@@ -53,7 +53,7 @@ function atomEntry(entry: AtomEntry, feedBase: LinkBase, inherited: () => readon
  * Where an entry is to be read: its link `alternate`, which a link without a relation is (RFC 4287, section 4.2.7.2); of
  * several the first in HTML.
  */
-export function alternate(links: Links, base: LinkBase): string | undefined {
+export function alternateUrl(links: Links, base: LinkBase): string | undefined {
   const alternates = (links ?? []).filter(({ rel = 'alternate' }) =>
     /^(?:http:\/\/www\.iana\.org\/assignments\/relation\/)?alternate$/i.test(rel),
   );
@@ -67,5 +67,5 @@ export function authorsOf(persons: Persons, base: LinkBase): readonly FeedAuthor
 
 /** A text construct as text (RFC 4287, section 3.1). */
 function textOf(text: Text): string | undefined {
-  return /html/i.test(text?.type ?? '') ? plainText(text?.value) : collapsed(text?.value);
+  return /html/i.test(text?.type ?? '') ? htmlToText(text?.value) : collapseWhitespace(text?.value);
 }

@@ -1,21 +1,21 @@
-import { alternate } from './atom.js';
-import { parsedEntry, present } from '../entry/entry.js';
+import { alternateUrl } from './atom.js';
+import { toParsedEntry, withoutUndefined } from '../entry/entry.js';
 import { readDate } from '../entry/entry-date.js';
 import { innerBase, type LinkBase } from '../entry/entry-url.js';
 import type { ParsedEntry } from '../feed.js';
-import { readXml, type XmlElement } from './walk-xml.js';
+import { walkXml, type XmlElement } from './walk-xml.js';
 import { deletedYoutubeVideo } from '../youtube.js';
 
 const NAMESPACE = 'http://purl.org/atompub/tombstones/1.0';
 
 /** A deleted entry, and how many entries stand before it. */
-export interface Tombstone {
+export interface DeletedEntry {
   readonly entry: ParsedEntry;
   readonly entriesBefore: number;
 }
 
 /** What an `at:deleted-entry` says. */
-interface DeletedEntry {
+interface RawDeletedEntry {
   readonly ref?: string;
   readonly when?: string;
   readonly comment?: string;
@@ -30,17 +30,17 @@ interface DeletedEntry {
  *
  * @param xml from where the root begins
  */
-export function readTombstones(xml: string, outer: LinkBase): readonly Tombstone[] {
-  const tombstones: Tombstone[] = [];
+export function readDeletedEntries(xml: string, outer: LinkBase): readonly DeletedEntry[] {
+  const deletedEntries: DeletedEntry[] = [];
   let root: XmlElement | undefined;
   let entriesBefore = 0;
   /** The deleted entry that is being read, and what it says so far: texts by the names of the elements they are in. */
   let deleted: XmlElement | undefined;
   let texts = new Map<string, string>();
-  let links: NonNullable<DeletedEntry['links']> = [];
+  let links: NonNullable<RawDeletedEntry['links']> = [];
   const path: string[] = [];
   /** The text that is being read, where it is one that is kept. */
-  let wanted: string | undefined;
+  let textField: string | undefined;
 
   function begin(element: XmlElement): void {
     deleted = element;
@@ -48,60 +48,60 @@ export function readTombstones(xml: string, outer: LinkBase): readonly Tombstone
     links = [];
   }
 
-  readXml(xml, {
+  walkXml(xml, {
     open(element) {
       root ??= element;
       const localName = localNameOf(element);
       if (deleted !== undefined) {
         path.push(localName);
-        wanted = wantedText(path);
+        textField = textFieldAt(path);
         if (path.length === 1 && localName === 'link') links.push(linkOf(element));
-      } else if (element.depth <= 2 && localName === 'deleted-entry' && isTombstone(element, root)) begin(element);
+      } else if (element.depth <= 2 && localName === 'deleted-entry' && isDeletedEntry(element, root)) begin(element);
       else if (element.depth === 2 && localName === 'entry') entriesBefore += 1;
     },
     text(text) {
-      if (wanted !== undefined) texts.set(wanted, (texts.get(wanted) ?? '') + text);
+      if (textField !== undefined) texts.set(textField, (texts.get(textField) ?? '') + text);
     },
     close(element) {
       path.pop();
-      wanted = wantedText(path);
+      textField = textFieldAt(path);
       if (element !== deleted) return;
       const base = innerBase(element.attributes.get('xml:base'), innerBase(root?.attributes.get('xml:base'), outer));
-      tombstones.push({ entry: entryOf(saidBy(element, texts, links), base), entriesBefore });
+      deletedEntries.push({ entry: entryOf(toRawDeletedEntry(element, texts, links), base), entriesBefore });
       deleted = undefined;
     },
   });
-  return tombstones;
+  return deletedEntries;
 }
 
 /** Names may be long, so that they are not joined for each of the elements and texts. */
-function wantedText([first, second, third]: readonly string[]): string | undefined {
+function textFieldAt([first, second, third]: readonly string[]): string | undefined {
   if (third !== undefined) return undefined;
   if (second === undefined) return first === 'comment' ? first : undefined;
   return first === 'by' && /^(?:name|uri|email)$/.test(second) ? `by ${second}` : undefined;
 }
 
-function saidBy(
+function toRawDeletedEntry(
   { attributes }: XmlElement,
   texts: ReadonlyMap<string, string>,
-  links: NonNullable<DeletedEntry['links']>,
-): DeletedEntry {
-  const textOf = (path: string): string | undefined => filled(texts.get(path));
-  const by = present({ name: textOf('by name'), uri: textOf('by uri'), email: textOf('by email') });
-  return present({
-    ref: filled(attributes.get('ref')),
-    when: filled(attributes.get('when')),
+  links: NonNullable<RawDeletedEntry['links']>,
+): RawDeletedEntry {
+  const textOf = (path: string): string | undefined => nonEmpty(texts.get(path));
+  const by = withoutUndefined({ name: textOf('by name'), uri: textOf('by uri'), email: textOf('by email') });
+  return withoutUndefined({
+    ref: nonEmpty(attributes.get('ref')),
+    when: nonEmpty(attributes.get('when')),
     comment: textOf('comment'),
     by: Object.keys(by).length > 0 ? by : undefined,
     links: links.length > 0 ? links : undefined,
   });
 }
 
-function entryOf(raw: DeletedEntry, base: LinkBase): ParsedEntry {
+function entryOf(raw: RawDeletedEntry, base: LinkBase): ParsedEntry {
   const { ref, when, by, links } = raw;
-  return parsedEntry({
+  return toParsedEntry({
     id: ref,
-    url: alternate(links, base),
+    url: alternateUrl(links, base),
     updated: readDate(when),
     deleted: true,
     youtube: deletedYoutubeVideo(ref ?? '', by?.uri),
@@ -109,20 +109,20 @@ function entryOf(raw: DeletedEntry, base: LinkBase): ParsedEntry {
   });
 }
 
-function isTombstone({ name, attributes }: XmlElement, root: XmlElement): boolean {
+function isDeletedEntry({ name, attributes }: XmlElement, root: XmlElement): boolean {
   const declaration = name.includes(':') ? `xmlns:${name.slice(0, name.indexOf(':'))}` : 'xmlns';
   return (attributes.get(declaration) ?? root.attributes.get(declaration))?.trim() === NAMESPACE;
 }
 
-function linkOf({ attributes }: XmlElement): NonNullable<DeletedEntry['links']>[number] {
-  return present({ href: attributes.get('href'), rel: attributes.get('rel'), type: attributes.get('type') });
+function linkOf({ attributes }: XmlElement): NonNullable<RawDeletedEntry['links']>[number] {
+  return withoutUndefined({ href: attributes.get('href'), rel: attributes.get('rel'), type: attributes.get('type') });
 }
 
 function localNameOf({ name }: XmlElement): string {
   return name.slice(name.indexOf(':') + 1);
 }
 
-function filled(text: string | undefined): string | undefined {
+function nonEmpty(text: string | undefined): string | undefined {
   const trimmed = text?.trim();
   return trimmed === '' ? undefined : trimmed;
 }

@@ -8,7 +8,7 @@ export interface Prolog {
   readonly doctype: string;
 }
 
-const BLANK = /\s*/y;
+const WHITESPACE = /\s*/y;
 const ROOT = /<([^\s<>/!?]+)/y;
 const DOCTYPE = /<!doctype\s+([^\s>[]*)/iy;
 
@@ -21,10 +21,10 @@ export function readProlog(text: string): Prolog {
   let at = 0;
   let doctype = '';
   for (;;) {
-    at += match(BLANK, text, at)?.[0].length ?? 0;
+    at += match(WHITESPACE, text, at)?.[0].length ?? 0;
     const declared = match(DOCTYPE, text, at);
-    if (text.startsWith('<!--', at)) at = after('-->', text, at + '<!--'.length, 'a comment');
-    else if (text.startsWith('<?', at)) at = after('?>', text, at, 'a processing instruction');
+    if (text.startsWith('<!--', at)) at = endAfter('-->', text, at + '<!--'.length, 'a comment');
+    else if (text.startsWith('<?', at)) at = endAfter('?>', text, at, 'a processing instruction');
     else if (declared) {
       doctype = declared[1]?.toLowerCase() ?? '';
       at = endOfDoctype(text, at + declared[0].length);
@@ -37,9 +37,9 @@ function endOfDoctype(text: string, start: number): number {
   let isInSubset = false;
   for (let at = start; at < text.length; at += 1) {
     const character = text.charAt(at);
-    if (character === '"' || character === "'") at = after(character, text, at + 1, 'a literal') - 1;
-    else if (text.startsWith('<!--', at)) at = after('-->', text, at + '<!--'.length, 'a comment') - 1;
-    else if (text.startsWith('<?', at)) at = after('?>', text, at, 'a processing instruction') - 1;
+    if (character === '"' || character === "'") at = endAfter(character, text, at + 1, 'a literal') - 1;
+    else if (text.startsWith('<!--', at)) at = endAfter('-->', text, at + '<!--'.length, 'a comment') - 1;
+    else if (text.startsWith('<?', at)) at = endAfter('?>', text, at, 'a processing instruction') - 1;
     else if (character === '[') isInSubset = true;
     else if (character === ']') isInSubset = false;
     else if (character === '>' && !isInSubset) return at + 1;
@@ -47,7 +47,7 @@ function endOfDoctype(text: string, start: number): number {
   throw new SyntaxError('The document type does not end');
 }
 
-function after(end: string, text: string, from: number, what: string): number {
+function endAfter(end: string, text: string, from: number, what: string): number {
   const at = text.indexOf(end, from);
   if (at === -1) throw new SyntaxError(`Before the root ${what} does not end`);
   return at + end.length;

@@ -1,10 +1,10 @@
-import { alternate, authorsOf } from './atom.js';
-import { authorOf, firstFilled, parsedEntry, present } from '../entry/entry.js';
+import { alternateUrl, authorsOf } from './atom.js';
+import { authorOf, firstNonEmpty, toParsedEntry, withoutUndefined } from '../entry/entry.js';
 import { readDate } from '../entry/entry-date.js';
 import { innerBase, resolveUrl, type LinkBase } from '../entry/entry-url.js';
 import type { FeedAuthor, ParsedEntry, ParsedFeed } from '../feed.js';
 import type { RdfDocument } from '../feedsmith.js';
-import { plainText } from '../plain-text.js';
+import { htmlToText } from '../plain-text.js';
 
 type RdfItem = NonNullable<RdfDocument['items']>[number];
 
@@ -13,10 +13,10 @@ export function rdfFeed(document: RdfDocument, outer: LinkBase): ParsedFeed {
   const base = innerBase(document.xml?.base, outer);
   return {
     format: 'rdf',
-    ...present({
-      title: plainText(document.title),
+    ...withoutUndefined({
+      title: htmlToText(document.title),
       id: document.rdf?.about,
-      url: resolveUrl(document.link, base) ?? alternate(document.atom?.links, base),
+      url: resolveUrl(document.link, base) ?? alternateUrl(document.atom?.links, base),
       updated: readDate(document.dc?.dates?.[0]),
     }),
     authors: creatorsOf(document, base),
@@ -27,10 +27,10 @@ export function rdfFeed(document: RdfDocument, outer: LinkBase): ParsedFeed {
 
 function rdfItem(item: RdfItem, feedBase: LinkBase): ParsedEntry {
   const base = innerBase(item.xml?.base, feedBase);
-  return parsedEntry({
+  return toParsedEntry({
     id: item.rdf?.about ?? item.atom?.id,
-    url: resolveUrl(item.link, base) ?? alternate(item.atom?.links, base),
-    title: plainText(item.title),
+    url: resolveUrl(item.link, base) ?? alternateUrl(item.atom?.links, base),
+    title: htmlToText(item.title),
     published: readDate(item.dc?.dates?.[0] ?? item.atom?.published),
     updated: readDate(item.dcterms?.modified?.[0] ?? item.atom?.updated),
     authors: creatorsOf(item, base),
@@ -42,5 +42,5 @@ function rdfItem(item: RdfItem, feedBase: LinkBase): ParsedEntry {
 
 function creatorsOf({ dc, atom }: Pick<RdfItem, 'dc' | 'atom'>, base: LinkBase): readonly FeedAuthor[] {
   const creators = dc?.creators?.flatMap((name) => authorOf(name, undefined, undefined, base));
-  return firstFilled(creators, authorsOf(atom?.authors, base));
+  return firstNonEmpty(creators, authorsOf(atom?.authors, base));
 }

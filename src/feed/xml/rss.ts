@@ -1,10 +1,10 @@
-import { alternate, authorsOf } from './atom.js';
-import { authorOf, firstFilled, parsedEntry, present } from '../entry/entry.js';
+import { alternateUrl, authorsOf } from './atom.js';
+import { authorOf, firstNonEmpty, toParsedEntry, withoutUndefined } from '../entry/entry.js';
 import { readDate } from '../entry/entry-date.js';
 import { innerBase, resolveUrl, type LinkBase } from '../entry/entry-url.js';
 import type { ParsedEntry, ParsedFeed } from '../feed.js';
 import type { RssDocument } from '../feedsmith.js';
-import { plainText } from '../plain-text.js';
+import { htmlToText } from '../plain-text.js';
 
 type RssItem = NonNullable<RssDocument['items']>[number];
 
@@ -14,13 +14,13 @@ export function rssFeed(document: RssDocument, outer: LinkBase): ParsedFeed {
   const { name, link, email } = document.managingEditor ?? {};
   return {
     format: 'rss',
-    ...present({
-      title: plainText(document.title),
+    ...withoutUndefined({
+      title: htmlToText(document.title),
       id: document.atom?.id,
-      url: resolveUrl(document.link, base) ?? alternate(document.atom?.links, base),
+      url: resolveUrl(document.link, base) ?? alternateUrl(document.atom?.links, base),
       updated: readDate(document.lastBuildDate ?? document.pubDate ?? document.atom?.updated),
     }),
-    authors: firstFilled(
+    authors: firstNonEmpty(
       authorOf(name, link, email, base),
       authorsOf(document.atom?.authors, base),
       authorOf(document.itunes?.author, undefined, undefined, base),
@@ -32,13 +32,13 @@ export function rssFeed(document: RssDocument, outer: LinkBase): ParsedFeed {
 
 function rssItem(item: RssItem, feedBase: LinkBase): ParsedEntry {
   const base = innerBase(item.xml?.base, feedBase);
-  return parsedEntry({
+  return toParsedEntry({
     id: item.guid?.value ?? item.atom?.id,
-    url: resolveUrl(item.link, base) ?? permalink(item, base) ?? alternate(item.atom?.links, base),
-    title: plainText(item.title ?? item.atom?.title?.value),
+    url: resolveUrl(item.link, base) ?? permalink(item, base) ?? alternateUrl(item.atom?.links, base),
+    title: htmlToText(item.title ?? item.atom?.title?.value),
     published: readDate(item.pubDate ?? item.atom?.published ?? item.dc?.dates?.[0]),
     updated: readDate(item.atom?.updated ?? item.dcterms?.modified?.[0]),
-    authors: firstFilled(
+    authors: firstNonEmpty(
       item.authors?.flatMap(({ name, link, email }) => authorOf(name, link, email, base)),
       item.dc?.creators?.flatMap((name) => authorOf(name, undefined, undefined, base)),
       authorsOf(item.atom?.authors, base),

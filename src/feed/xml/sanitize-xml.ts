@@ -1,6 +1,6 @@
 import type { FeedFormat } from '../feed.js';
 import { checkEntryCount } from '../feed-limits.js';
-import { readXml, type Span, type XmlElement } from './walk-xml.js';
+import { walkXml, type Span, type XmlElement } from './walk-xml.js';
 
 /** Longer an author is left out: feedsmith's cost for one grows with the square of it. */
 const MAX_AUTHOR_LENGTH = 256;
@@ -12,7 +12,7 @@ const ENTRY_DEPTH = 3;
 const RSS_AUTHORS = new Set(['author', 'managingeditor', 'webmaster']);
 
 /** Put before a name to make it one that nothing looks for. */
-const HIDDEN = 'unread-';
+const HIDDEN_PREFIX = 'unread-';
 
 /**
  * Checks an XML feed and takes out what feedsmith could be brought down with.
@@ -22,7 +22,7 @@ const HIDDEN = 'unread-';
  * @throws SyntaxError where it is not well-formed
  * @throws RangeError where it is over a bound of PROTOCOL D12
  */
-export function safeXml(xml: string, format: FeedFormat): string {
+export function sanitizeXml(xml: string, format: FeedFormat): string {
   const names: Span[] = [];
   const instructions: Span[] = [];
   let entries = 0;
@@ -37,7 +37,7 @@ export function safeXml(xml: string, format: FeedFormat): string {
     return format === 'rss' && RSS_AUTHORS.has(localName) && length > MAX_AUTHOR_LENGTH;
   }
 
-  const rootEnd = readXml(xml, {
+  const rootEnd = walkXml(xml, {
     open({ name, depth }) {
       if (depth > ENTRY_DEPTH || !ENTRIES.has(localNameOf(name))) return;
       entries += 1;
@@ -53,7 +53,7 @@ export function safeXml(xml: string, format: FeedFormat): string {
     instruction: (at) => instructions.push(at),
   });
   const edits = [
-    ...names.map((at) => ({ at: { start: at.start, end: at.start }, text: HIDDEN })),
+    ...names.map((at) => ({ at: { start: at.start, end: at.start }, text: HIDDEN_PREFIX })),
     ...instructions.map((at) => ({ at, text: '' })),
   ].sort((one, other) => one.at.start - other.at.start);
   const parts: string[] = [];

@@ -32,7 +32,7 @@ export interface XmlVisitor {
 }
 
 /** No such character is part of a name. */
-const NO_NAME = /[\s"'<>=&`/]/;
+const NON_NAME_CHARACTER = /[\s"'<>=&`/]/;
 
 /**
  * Walks through the root element of an XML document. References may be undeclared, names and characters are not
@@ -44,7 +44,7 @@ const NO_NAME = /[\s"'<>=&`/]/;
  * @throws RangeError where it has more elements (instructions count as such), an element more attributes, or elements lie
  *   deeper than any feed needs
  */
-export function readXml(xml: string, visitor: XmlVisitor): number {
+export function walkXml(xml: string, visitor: XmlVisitor): number {
   const stack: XmlElement[] = [];
   let rootEnd: number | undefined;
   let name: Span = { start: 0, end: 0 };
@@ -53,14 +53,14 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
   let attributeValue = '';
   let elements = 0;
   /** Attributes of the element so far, also where one name is written twice. */
-  let written = 0;
+  let attributeCount = 0;
 
-  const broken = (what: string, at: number): SyntaxError =>
+  const brokenXmlError = (what: string, at: number): SyntaxError =>
     new SyntaxError(`Broken XML, ${at} characters into the root: ${what}`);
 
   function nameOf({ start, end }: Span): string {
     const text = xml.slice(start, end);
-    if (NO_NAME.test(text)) throw broken('a name holds what no name may', start);
+    if (NON_NAME_CHARACTER.test(text)) throw brokenXmlError('a name holds what no name may', start);
     return text;
   }
 
@@ -91,7 +91,7 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
       onopentagname(start, end) {
         name = { start, end };
         attributes = new Map();
-        written = 0;
+        attributeCount = 0;
       },
       onattribname(start, end) {
         attributeName = nameOf({ start, end });
@@ -104,10 +104,11 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
         attributeValue += String.fromCodePoint(codepoint);
       },
       onattribend(quote, end) {
-        if (quote !== QuoteType.Double && quote !== QuoteType.Single) throw broken('an attribute lacks quotes', end);
+        if (quote !== QuoteType.Double && quote !== QuoteType.Single)
+          throw brokenXmlError('an attribute lacks quotes', end);
         if (!attributes.has(attributeName)) attributes.set(attributeName, attributeValue);
-        written += 1;
-        if (written > MAX_ATTRIBUTES) {
+        attributeCount += 1;
+        if (attributeCount > MAX_ATTRIBUTES) {
           throw new RangeError(`An element of the XML has more than ${MAX_ATTRIBUTES} attributes`);
         }
       },
@@ -115,7 +116,7 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
         stack.push(openElement());
       },
       onselfclosingtag(end) {
-        if (!xml.endsWith('/', end)) throw broken('there is a / that ends nothing', end);
+        if (!xml.endsWith('/', end)) throw brokenXmlError('there is a / that ends nothing', end);
         closeElement(openElement(), undefined, end + 1);
       },
       onclosetag(start, end) {
@@ -123,35 +124,37 @@ export function readXml(xml: string, visitor: XmlVisitor): number {
         const closed = nameOf({ start, end });
         if (element?.name !== closed) {
           const other = element === undefined ? 'nothing' : `<${excerpt(element.name)}>`;
-          throw broken(`</${excerpt(closed)}> ends ${other}`, start);
+          throw brokenXmlError(`</${excerpt(closed)}> ends ${other}`, start);
         }
         const tagEnd = xml.indexOf('>', end);
-        if (xml.slice(end, tagEnd).trim() !== '') throw broken(`</${excerpt(closed)}> holds more than its name`, end);
+        if (xml.slice(end, tagEnd).trim() !== '')
+          throw brokenXmlError(`</${excerpt(closed)}> holds more than its name`, end);
         closeElement(element, { start, end }, tagEnd + 1);
       },
       ontext(start, end) {
         const text = xml.slice(start, end);
-        if (text.includes('<')) throw broken('there is a < that begins nothing', start);
+        if (text.includes('<')) throw brokenXmlError('there is a < that begins nothing', start);
         visitor.text?.(text);
       },
       ontextentity(codepoint) {
         visitor.text?.(String.fromCodePoint(codepoint));
       },
       oncdata(start, end, offset) {
-        if (offset !== 2 || !xml.startsWith(']]>', end - 2)) throw broken('a CDATA section does not end', start);
+        if (offset !== 2 || !xml.startsWith(']]>', end - 2))
+          throw brokenXmlError('a CDATA section does not end', start);
         visitor.text?.(xml.slice(start, end - 2));
       },
       oncomment(start, end, offset) {
-        if (offset !== 2 || !xml.startsWith('-->', end - 2)) throw broken('a comment does not end', start);
+        if (offset !== 2 || !xml.startsWith('-->', end - 2)) throw brokenXmlError('a comment does not end', start);
         // Some take <!--> and <!---> for whole comments.
-        if (/^-?>/.test(xml.slice(start, start + 2))) throw broken('a comment begins with its end', start);
+        if (/^-?>/.test(xml.slice(start, start + 2))) throw brokenXmlError('a comment begins with its end', start);
       },
       onprocessinginstruction(start, end) {
         countElement();
         visitor.instruction?.({ start: start - 2, end: end + 2 });
       },
       ondeclaration(start) {
-        throw broken('there is a declaration within the root', start);
+        throw brokenXmlError('there is a declaration within the root', start);
       },
       onend() {},
     },

@@ -5,8 +5,8 @@ import { excerpt } from '../feed-limits.js';
 import { onDemand } from '../../on-demand.js';
 import { rdfFeed } from './rdf.js';
 import { rssFeed } from './rss.js';
-import { safeXml } from './sanitize-xml.js';
-import { readTombstones, type Tombstone } from './deleted-entries.js';
+import { sanitizeXml } from './sanitize-xml.js';
+import { readDeletedEntries, type DeletedEntry } from './deleted-entries.js';
 
 /** Formats by the local name of the root, lower-case: it is found in all cases. */
 const FORMATS: ReadonlyMap<string, FeedFormat> = new Map([
@@ -28,43 +28,43 @@ const FORMATS: ReadonlyMap<string, FeedFormat> = new Map([
 export function readXmlFeed(text: string, root: string, base: LinkBase): ParsedFeed {
   const localName = root.slice(root.indexOf(':') + 1).toLowerCase();
   const format = FORMATS.get(localName);
-  if (format === undefined || format === 'json-feed') throw noFeed(root);
-  const xml = safeXml(text, format);
+  if (format === undefined || format === 'json-feed') throw notAFeedError(root);
+  const xml = sanitizeXml(text, format);
   if (format === 'rss')
-    return rssFeed(parsed(() => onDemand('feedsmith').parseRssFeed(inNoNamespace(xml)), root) ?? {}, base);
+    return rssFeed(tryParse(() => onDemand('feedsmith').parseRssFeed(withoutDefaultNamespace(xml)), root) ?? {}, base);
   if (format === 'atom') return readAtom(xml, localName, root, base);
-  const document = parsed(() => onDemand('feedsmith').parseRdfFeed(xml), root);
+  const document = tryParse(() => onDemand('feedsmith').parseRdfFeed(xml), root);
   // Most of RDF is about something else.
-  if (document === undefined) throw noFeed(root);
+  if (document === undefined) throw notAFeedError(root);
   return rdfFeed(document, base);
 }
 
 function readAtom(xml: string, localName: string, root: string, base: LinkBase): ParsedFeed {
-  const tombstones = xml.includes('deleted-entry') ? readTombstones(xml, base) : [];
+  const deletedEntries = xml.includes('deleted-entry') ? readDeletedEntries(xml, base) : [];
   const isFeed = localName === 'feed';
   // Feedsmith reads feeds alone.
   const feedXml = isFeed ? xml : `<feed xmlns="http://www.w3.org/2005/Atom">${xml}</feed>`;
-  const feed = atomFeed(parsed(() => onDemand('feedsmith').parseAtomFeed(feedXml), root) ?? {}, base);
-  const entries = inPlace(feed.entries, tombstones);
+  const feed = atomFeed(tryParse(() => onDemand('feedsmith').parseAtomFeed(feedXml), root) ?? {}, base);
+  const entries = mergeDeletedEntries(feed.entries, deletedEntries);
   // Elements of other XML are named so as well.
-  if (!isFeed && entries.length === 0) throw noFeed(root);
+  if (!isFeed && entries.length === 0) throw notAFeedError(root);
   return { ...feed, entries };
 }
 
 /** RSS names are in no namespace; where a feed says otherwise, feedsmith believes it and finds nothing. */
-function inNoNamespace(xml: string): string {
+function withoutDefaultNamespace(xml: string): string {
   return xml.replace(/^(<[^>]*?\s)xmlns(?=\s*=)/, '$1unread-xmlns');
 }
 
 /** Undefined where feedsmith found nothing in it that it knows: it is empty. */
-function parsed<T>(parse: () => T, root: string): T | undefined {
+function tryParse<T>(parse: () => T, root: string): T | undefined {
   // Loaded before: a package that cannot be loaded is no broken document.
   const { ParseError, DetectError } = onDemand('feedsmith');
   try {
     return parse();
   } catch (error) {
     if (error instanceof ParseError) return undefined;
-    if (error instanceof DetectError) throw noFeed(root);
+    if (error instanceof DetectError) throw notAFeedError(root);
     const { message } = error instanceof Error && error.cause instanceof Error ? error.cause : new Error(String(error));
     if (/nested/i.test(message))
       throw new RangeError(`The XML in <${excerpt(root)}> is nested too deep`, { cause: error });
@@ -72,17 +72,20 @@ function parsed<T>(parse: () => T, root: string): T | undefined {
   }
 }
 
-function noFeed(root: string): SyntaxError {
+function notAFeedError(root: string): SyntaxError {
   return new SyntaxError(
     root === '' ? 'No feed: there is no element' : `No feed, but XML: its root is <${excerpt(root)}>`,
   );
 }
 
 /** Each tombstone behind the entries it stands behind in the document. */
-function inPlace(entries: readonly ParsedEntry[], tombstones: readonly Tombstone[]): readonly ParsedEntry[] {
+function mergeDeletedEntries(
+  entries: readonly ParsedEntry[],
+  deletedEntries: readonly DeletedEntry[],
+): readonly ParsedEntry[] {
   const merged: ParsedEntry[] = [];
   let placed = 0;
-  for (const { entry, entriesBefore } of tombstones) {
+  for (const { entry, entriesBefore } of deletedEntries) {
     merged.push(...entries.slice(placed, entriesBefore), entry);
     placed = Math.max(placed, entriesBefore);
   }

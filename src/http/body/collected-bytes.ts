@@ -1,7 +1,7 @@
 /** Room is made for so many times what has come, as far as that much is announced: an empty promise is not to take room. */
-const TRUST = 32;
+const MAX_PREALLOCATION_FACTOR = 32;
 
-const NOTHING = new Uint8Array();
+const EMPTY = new Uint8Array();
 
 /**
  * Bytes that arrive in pieces, as one. Ten million pieces of a byte take no more room than one piece of ten million: each
@@ -9,17 +9,17 @@ const NOTHING = new Uint8Array();
  */
 export class CollectedBytes {
   readonly #announced: number;
-  readonly #most: number;
-  #room: Uint8Array = NOTHING;
+  readonly #max: number;
+  #buffer: Uint8Array = EMPTY;
   #size = 0;
 
   /**
    * @param announced how many there are to be, as their sender says; 0 where it does not
-   * @param most how many there can be: no more room than that is made
+   * @param max how many there can be: no more room than that is made
    */
-  constructor(announced = 0, most = Infinity) {
+  constructor(announced = 0, max = Infinity) {
     this.#announced = announced;
-    this.#most = most;
+    this.#max = max;
   }
 
   get size(): number {
@@ -27,36 +27,36 @@ export class CollectedBytes {
   }
 
   /** Bytes allocated, whether or not something is in them yet. */
-  get room(): number {
-    return this.#room.byteLength;
+  get capacity(): number {
+    return this.#buffer.byteLength;
   }
 
-  add(piece: Uint8Array): void {
-    const size = this.#size + piece.byteLength;
+  add(chunk: Uint8Array): void {
+    const size = this.#size + chunk.byteLength;
     if (this.#size === 0) {
-      this.#room = piece;
+      this.#buffer = chunk;
     } else {
-      if (size > this.#room.byteLength) this.#grow(size);
-      this.#room.set(piece, this.#size);
+      if (size > this.#buffer.byteLength) this.#grow(size);
+      this.#buffer.set(chunk, this.#size);
     }
     this.#size = size;
   }
 
   /** Lets go of what has come. */
-  drop(): void {
-    this.#room = NOTHING;
+  clear(): void {
+    this.#buffer = EMPTY;
     this.#size = 0;
   }
 
   bytes(): Uint8Array {
-    return this.#room.byteLength === this.#size ? this.#room : this.#room.subarray(0, this.#size);
+    return this.#buffer.byteLength === this.#size ? this.#buffer : this.#buffer.subarray(0, this.#size);
   }
 
-  #grow(least: number): void {
-    const likely = Math.min(this.#announced, TRUST * least);
-    const wanted = likely >= least ? likely : 2 * this.#room.byteLength;
-    const room = Buffer.allocUnsafe(Math.max(least, Math.min(wanted, this.#most)));
-    room.set(this.#room.subarray(0, this.#size));
-    this.#room = room;
+  #grow(minSize: number): void {
+    const expected = Math.min(this.#announced, MAX_PREALLOCATION_FACTOR * minSize);
+    const wanted = expected >= minSize ? expected : 2 * this.#buffer.byteLength;
+    const buffer = Buffer.allocUnsafe(Math.max(minSize, Math.min(wanted, this.#max)));
+    buffer.set(this.#buffer.subarray(0, this.#size));
+    this.#buffer = buffer;
   }
 }

@@ -5,27 +5,27 @@ export interface InFlightLimits {
 }
 
 /** One grant may hold this share of all bytes in flight. */
-const SHARE_OF_GRANT = 1 / 4;
+const GRANT_SHARE = 1 / 4;
 
 /** The bytes of one body that is being received or decoded. */
-export interface Hold {
+export interface BodyReservation {
   /** The body has made progress, and holds this many bytes now. Others may be cut off for it, never the body itself. */
-  progress(bytes: number): void;
+  update(bytes: number): void;
   /** The body holds nothing any more. Idempotent. */
   release(): void;
 }
 
 /** A hold as it is listed. */
-interface Listed {
+interface ReservedBody {
   readonly grantId: string;
-  readonly cutOff: () => void;
+  readonly evict: () => void;
   bytes: number;
 }
 
 /** The bodies of one grant, and the bytes they hold. */
 interface GrantShare {
   bytes: number;
-  readonly holds: Set<Listed>;
+  readonly bodies: Set<ReservedBody>;
 }
 
 /**
@@ -33,18 +33,18 @@ interface GrantShare {
  * is cut off; so is one of a grant that holds more than its share. A body that is alone is never cut off.
  */
 export class InFlightBytes {
-  readonly #most: number;
-  readonly #mostOfGrant: number;
+  readonly #max: number;
+  readonly #maxPerGrant: number;
   #bytes = 0;
   /** The one without progress for longest comes first. */
-  readonly #holds = new Set<Listed>();
+  readonly #bodies = new Set<ReservedBody>();
   readonly #grants = new Map<string, GrantShare>();
   /** The one that has just made progress: it is the last in both lists. */
-  #latest: Listed | undefined;
+  #latest: ReservedBody | undefined;
 
   constructor({ maxInFlightBytes, maxBodyBytes }: InFlightLimits) {
-    this.#most = maxInFlightBytes;
-    this.#mostOfGrant = Math.max(maxInFlightBytes * SHARE_OF_GRANT, maxBodyBytes);
+    this.#max = maxInFlightBytes;
+    this.#maxPerGrant = Math.max(maxInFlightBytes * GRANT_SHARE, maxBodyBytes);
   }
 
   /** Bytes held by all bodies. */
@@ -53,53 +53,53 @@ export class InFlightBytes {
   }
 
   /** Begins to count a body. `cutOff` ends it; by then it is counted no longer. */
-  hold(grantId: string, cutOff: () => void): Hold {
-    const listed: Listed = { grantId, cutOff, bytes: 0 };
-    const share = this.#grants.get(grantId) ?? { bytes: 0, holds: new Set() };
+  reserve(grantId: string, evict: () => void): BodyReservation {
+    const body: ReservedBody = { grantId, evict, bytes: 0 };
+    const share = this.#grants.get(grantId) ?? { bytes: 0, bodies: new Set() };
     this.#grants.set(grantId, share);
-    this.#holds.add(listed);
-    share.holds.add(listed);
-    this.#latest = listed;
+    this.#bodies.add(body);
+    share.bodies.add(body);
+    this.#latest = body;
     return {
-      progress: (bytes) => this.#progress(listed, bytes),
-      release: () => this.#release(listed),
+      update: (bytes) => this.#update(body, bytes),
+      release: () => this.#release(body),
     };
   }
 
-  #progress(listed: Listed, bytes: number): void {
-    const share = this.#grants.get(listed.grantId);
-    if (share === undefined || !share.holds.has(listed)) return;
-    if (this.#latest !== listed) {
-      this.#latest = listed;
-      for (const holds of [this.#holds, share.holds]) {
-        holds.delete(listed);
-        holds.add(listed);
+  #update(body: ReservedBody, bytes: number): void {
+    const share = this.#grants.get(body.grantId);
+    if (share === undefined || !share.bodies.has(body)) return;
+    if (this.#latest !== body) {
+      this.#latest = body;
+      for (const bodies of [this.#bodies, share.bodies]) {
+        bodies.delete(body);
+        bodies.add(body);
       }
     }
-    const more = bytes - listed.bytes;
+    const more = bytes - body.bytes;
     if (more === 0) return;
-    listed.bytes = bytes;
+    body.bytes = bytes;
     share.bytes += more;
     this.#bytes += more;
-    while (share.bytes > this.#mostOfGrant && share.holds.size > 1) this.#cutOffFirst(share.holds);
-    while (this.#bytes > this.#most && this.#holds.size > 1) this.#cutOffFirst(this.#holds);
+    while (share.bytes > this.#maxPerGrant && share.bodies.size > 1) this.#evictFirst(share.bodies);
+    while (this.#bytes > this.#max && this.#bodies.size > 1) this.#evictFirst(this.#bodies);
   }
 
-  #cutOffFirst(holds: Set<Listed>): void {
-    const [first] = holds;
+  #evictFirst(bodies: Set<ReservedBody>): void {
+    const [first] = bodies;
     if (first === undefined) return;
     this.#release(first);
-    first.cutOff();
+    first.evict();
   }
 
-  #release(listed: Listed): void {
-    if (!this.#holds.delete(listed)) return;
-    if (this.#latest === listed) this.#latest = undefined;
-    this.#bytes -= listed.bytes;
-    const share = this.#grants.get(listed.grantId);
+  #release(body: ReservedBody): void {
+    if (!this.#bodies.delete(body)) return;
+    if (this.#latest === body) this.#latest = undefined;
+    this.#bytes -= body.bytes;
+    const share = this.#grants.get(body.grantId);
     if (share === undefined) return;
-    share.bytes -= listed.bytes;
-    share.holds.delete(listed);
-    if (share.holds.size === 0) this.#grants.delete(listed.grantId);
+    share.bytes -= body.bytes;
+    share.bodies.delete(body);
+    if (share.bodies.size === 0) this.#grants.delete(body.grantId);
   }
 }

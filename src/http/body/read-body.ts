@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { BodyLimits, BodyProblem, BodyRead, OnChunk, OnRead } from '../callback-request.js';
 import { CollectedBytes } from './collected-bytes.js';
 import { sendContinue } from './expect-continue.js';
-import type { Hold } from './in-flight-bytes.js';
+import type { BodyReservation } from './in-flight-bytes.js';
 
 /** The callbacks for a body being read, and the grant its bytes are counted for. */
 export interface BodyEvents {
@@ -18,7 +18,7 @@ export function readNodeBody(
   { grantId, onChunk, onRead }: BodyEvents,
 ): void {
   if (request.readableEnded || request.readableDidRead) {
-    onRead(keptBody(request, limits, onChunk));
+    onRead(preReadBody(request, limits, onChunk));
     return;
   }
   // Gone before we came to it: none of the events below would tell.
@@ -33,23 +33,23 @@ export function readNodeBody(
   }
   if (request.headers.expect !== undefined) sendContinue(request);
   const body = new CollectedBytes(announced, limits.maxBodyBytes);
-  let hold: Hold | undefined;
+  let reservation: BodyReservation | undefined;
   let isOver = false;
   let timer: NodeJS.Timeout | undefined;
   const end = (read: BodyRead): void => {
     if (isOver) return;
     isOver = true;
     clearTimeout(timer);
-    hold?.release();
+    reservation?.release();
     if ('problem' in read) {
       // The code that answers handles the rest of the body. The error listener stays: a late error must not end the process.
       request.off('data', onData).off('end', onEnd);
       // It would be kept for as long as the request.
-      body.drop();
+      body.clear();
     }
     onRead(read);
   };
-  const take = (chunk: Buffer): void => {
+  const addChunk = (chunk: Buffer): void => {
     if (body.size + chunk.length > limits.maxBodyBytes) {
       end({ problem: 'too-large' });
       return;
@@ -57,15 +57,15 @@ export function readNodeBody(
     body.add(chunk);
     // One that came whole, as most do, is read in this very turn: counting it would cost more than it holds.
     if (body.size !== announced) {
-      hold ??= limits.inFlight.hold(grantId, () => end({ problem: 'crowded-out' }));
-      hold.progress(body.room);
+      reservation ??= limits.inFlight.reserve(grantId, () => end({ problem: 'memory-limit' }));
+      reservation.update(body.capacity);
     }
     onChunk(chunk);
   };
   // An error thrown in a listener, such as by an allocation that fails, would end the process.
   const onData = (chunk: Buffer): void => {
     try {
-      take(chunk);
+      addChunk(chunk);
     } catch {
       end({ problem: 'failed' });
     }
@@ -88,7 +88,7 @@ export function readNodeBody(
 }
 
 /** Body parsers leave `rawBody` or, where they do not parse, the bytes themselves as `body`. */
-function keptBody(request: IncomingMessage, { maxBodyBytes }: BodyLimits, onChunk: OnChunk): BodyRead {
+function preReadBody(request: IncomingMessage, { maxBodyBytes }: BodyLimits, onChunk: OnChunk): BodyRead {
   const candidates = [
     'rawBody' in request ? request.rawBody : undefined,
     'body' in request ? request.body : undefined,
@@ -114,13 +114,13 @@ export async function readWebBody(
   if (request.body === null) return { bytes: new Uint8Array() };
   const reader = request.body.getReader();
   let problem: BodyProblem = 'failed';
-  const giveUp = (why: BodyProblem): void => {
+  const cancel = (why: BodyProblem): void => {
     problem = why;
     // A read that waits is rejected by this. Cancelling would close the connection before the answer.
     reader.releaseLock();
   };
-  const timer = setTimeout(giveUp, limits.bodyTimeoutMs, 'stalled');
-  const hold = limits.inFlight.hold(grantId, () => giveUp('crowded-out'));
+  const timer = setTimeout(cancel, limits.bodyTimeoutMs, 'stalled');
+  const reservation = limits.inFlight.reserve(grantId, () => cancel('memory-limit'));
   const next = async (): ReturnType<typeof reader.read> => {
     try {
       return await reader.read();
@@ -136,14 +136,14 @@ export async function readWebBody(
       if (done) return { bytes: body.bytes() };
       if (body.size + value.byteLength > limits.maxBodyBytes) return { problem: 'too-large' };
       body.add(value);
-      hold.progress(body.room);
+      reservation.update(body.capacity);
       onChunk(value);
     }
   } catch {
     return { problem };
   } finally {
     clearTimeout(timer);
-    hold.release();
+    reservation.release();
     reader.releaseLock();
   }
 }

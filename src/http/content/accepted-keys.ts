@@ -1,6 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { SecretRecord } from '../../subscription/record/record.js';
-import { acceptedSecrets, acceptedUntil } from '../../subscription/machine/rules/secrets.js';
+import { acceptedSecrets, acceptedSecretsUntil } from '../../subscription/machine/rules/secrets.js';
 
 /** What content of a grant may be signed with. */
 export interface AcceptedKeys {
@@ -10,22 +10,22 @@ export interface AcceptedKeys {
   readonly unsigned: boolean;
 }
 
-interface Known extends AcceptedKeys {
+interface CachedKeys extends AcceptedKeys {
   /** Since when it holds, and until when, in epoch milliseconds. */
-  readonly since: number;
-  readonly until: number;
+  readonly validFrom: number;
+  readonly validUntil: number;
 }
 
 /** Records are replaced and never changed: what was found for one holds until a secret lapses, or the clock is set back. */
-const known = new WeakMap<readonly SecretRecord[], Known>();
+const cache = new WeakMap<readonly SecretRecord[], CachedKeys>();
 
 /** What content may be signed with now. A secret is made a key once, and not for each delivery. */
 export function acceptedKeys(secrets: readonly SecretRecord[], now: number): AcceptedKeys {
-  const before = known.get(secrets);
-  if (before !== undefined && before.since <= now && now < before.until) return before;
+  const cached = cache.get(secrets);
+  if (cached !== undefined && cached.validFrom <= now && now < cached.validUntil) return cached;
   const { values, unsigned } = acceptedSecrets(secrets, now);
   const keys = values.map((value) => createSecretKey(Buffer.from(value)));
-  const found = { keys, unsigned, since: now, until: acceptedUntil(secrets, now) };
-  known.set(secrets, found);
-  return found;
+  const result = { keys, unsigned, validFrom: now, validUntil: acceptedSecretsUntil(secrets, now) };
+  cache.set(secrets, result);
+  return result;
 }

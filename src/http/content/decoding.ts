@@ -1,14 +1,14 @@
-import { Turns } from '../../engine/keyed-mutex.js';
-import { decodeContent, type Decoded } from '../../protocol/encoding/content-encoding.js';
+import { KeyedMutex } from '../../engine/keyed-mutex.js';
+import { decodeContent, type DecodeResult } from '../../protocol/encoding/content-encoding.js';
 import type { BodyLimits } from '../callback-request.js';
 
 /** Milliseconds a decoding may take: the handler and the store need time before the hub gives up, too. */
-const LONGEST_MS = 3_000;
+const MAX_DECODE_MS = 3_000;
 
 /** Bytes that every body may come to at once. Larger ones of a grant go one after another. */
 const SMALL_BYTES = 64 * 1024;
 
-const turns = new Turns();
+const grantMutex = new KeyedMutex();
 
 /**
  * Undoes the codings of a body that was read. The bytes it holds count as in flight, and it may be cut off for others.
@@ -20,36 +20,36 @@ export async function decodeBody(
   codings: readonly string[],
   { maxBodyBytes, inFlight }: BodyLimits,
   grantId: string,
-): Promise<Decoded> {
-  const end = performance.now() + LONGEST_MS;
-  let isCutOff = false;
-  let isWaiting = (): void => {};
-  const hold = inFlight.hold(grantId, () => {
-    isCutOff = true;
-    isWaiting();
+): Promise<DecodeResult> {
+  const end = performance.now() + MAX_DECODE_MS;
+  let isEvicted = false;
+  let stopWaiting = (): void => {};
+  const reservation = inFlight.reserve(grantId, () => {
+    isEvicted = true;
+    stopWaiting();
   });
-  let endTurn: (() => void) | undefined;
+  let releaseLock: (() => void) | undefined;
   /** Resolves when the turn has come, or the body was cut off. */
-  const turn = (): Promise<void> =>
+  const acquireLock = (): Promise<void> =>
     new Promise((resolve) => {
-      isWaiting = resolve;
+      stopWaiting = resolve;
       const begin = (): Promise<void> =>
         new Promise((ended) => {
-          if (isCutOff) ended();
-          else endTurn = ended;
+          if (isEvicted) ended();
+          else releaseLock = ended;
           resolve();
         });
-      void turns.take(grantId, begin);
+      void grantMutex.runExclusive(grantId, begin);
     });
-  hold.progress(raw.byteLength);
+  reservation.update(raw.byteLength);
   try {
     return await decodeContent(raw, codings, maxBodyBytes, async (bytes) => {
-      if (bytes > SMALL_BYTES && endTurn === undefined) await turn();
-      hold.progress(raw.byteLength + bytes);
-      return !isCutOff && performance.now() < end;
+      if (bytes > SMALL_BYTES && releaseLock === undefined) await acquireLock();
+      reservation.update(raw.byteLength + bytes);
+      return !isEvicted && performance.now() < end;
     });
   } finally {
-    endTurn?.();
-    hold.release();
+    releaseLock?.();
+    reservation.release();
   }
 }

@@ -1,26 +1,26 @@
 import type { DeliveryAnswer } from '../../delivery/delivery-answer.js';
 import { contentCodings } from '../../protocol/encoding/content-encoding.js';
-import { readSignature, SignatureCheck, type ReadSignature } from '../../protocol/signature.js';
-import { isOver, isUnasked } from '../../subscription/machine/state.js';
+import { parseSignature, SignatureCheck, type ParsedSignature } from '../../protocol/signature.js';
+import { isOver, isNeverRequested } from '../../subscription/machine/state.js';
 import { acknowledgement, closingRefusal, refusal, STOPPED, unavailable, type CallbackAnswer } from '../answer.js';
 import { acceptedKeys } from './accepted-keys.js';
 import type { BodyProblem, CallbackRequest, HeaderPairs } from '../callback-request.js';
 import type { CallbackContext, ServedMatch } from '../callback-context.js';
 import { decodeBody } from './decoding.js';
 import type { Exchange } from '../exchange.js';
-import { heardFromHub } from './hub-activity.js';
+import { noteHubActivity } from './hub-activity.js';
 import type { RequestLog } from '../request-log.js';
 import { SentContent } from './sent-content.js';
 
 /** Seconds after which a hub may come again when the inbox is full, or the store is down. */
-const COME_AGAIN_SECONDS = 30;
+const RETRY_AFTER_SECONDS = 30;
 
 /**
  * Answers a POST: content distribution (WebSub section 7). Refusals that need only the headers come before the body is asked for
  * (PROTOCOL C6).
  */
 export function answerDistribution(context: CallbackContext, match: ServedMatch, exchange: Exchange): void {
-  const refused = refusedOutright(match);
+  const refused = earlyRefusal(match);
   if (refused !== undefined) {
     exchange.answer(() => refused);
     return;
@@ -28,14 +28,14 @@ export function answerDistribution(context: CallbackContext, match: ServedMatch,
   const { request, log } = exchange;
   const { grant, service } = match;
   const { keys, unsigned } = acceptedKeys(grant.secrets, context.now());
-  const signature = readSignature(signatureHeader(request), service.signature.algorithms);
+  const signature = parseSignature(signatureHeader(request), service.signature.algorithms);
   if (!unsigned && 'problem' in signature) {
-    log?.rejected();
-    exchange.answer(() => rejected(context, match, signature));
+    log?.setRejected();
+    exchange.answer(() => signatureRejected(context, match, signature));
     return;
   }
   if (context.delivery.isFull(service)) {
-    exchange.answer(() => full(context, match));
+    exchange.answer(() => inboxFull(context, match));
     return;
   }
   const check = 'problem' in signature ? undefined : new SignatureCheck(signature, keys);
@@ -45,22 +45,22 @@ export function answerDistribution(context: CallbackContext, match: ServedMatch,
     (chunk) => check?.update(chunk),
     (read) =>
       exchange.answer(() => {
-        if ('problem' in read) return unread(context, match, read.problem);
-        log?.read(read.bytes);
-        const isSigned = check?.holds() === true;
+        if ('problem' in read) return unreadBody(context, match, read.problem);
+        log?.setBody(read.bytes);
+        const isSigned = check?.isValid() === true;
         if (!isSigned && !unsigned) {
-          log?.rejected();
-          return rejected(context, match, signature);
+          log?.setRejected();
+          return signatureRejected(context, match, signature);
         }
-        heardFromHub(context, match, request, isSigned);
-        return received(context, match, exchange, read.bytes);
+        noteHubActivity(context, match, request, isSigned);
+        return acceptContent(context, match, exchange, read.bytes);
       }),
   );
 }
 
 /** The answer to content that is not to be read at all. */
-function refusedOutright({ entry: { record }, grant }: ServedMatch): CallbackAnswer | undefined {
-  if (isUnasked(grant)) return refusal(404, 'there is no such subscription yet');
+function earlyRefusal({ stored: { record }, grant }: ServedMatch): CallbackAnswer | undefined {
+  if (isNeverRequested(grant)) return refusal(404, 'there is no such subscription yet');
   if (record.hold === 'handler-refused' && grant.verifiedAt === undefined) {
     return refusal(404, 'this subscription was refused');
   }
@@ -69,14 +69,14 @@ function refusedOutright({ entry: { record }, grant }: ServedMatch): CallbackAns
 }
 
 /** The answer to content that there is no room for. Nobody knows whether it is genuine. */
-function full({ refused }: CallbackContext, match: ServedMatch): CallbackAnswer {
+function inboxFull({ refusedContent }: CallbackContext, match: ServedMatch): CallbackAnswer {
   const reason = 'too many events wait';
-  refused.noteUnread(match, reason);
-  return unavailable(reason, COME_AGAIN_SECONDS);
+  refusedContent.onRefusedUnread(match, reason);
+  return unavailable(reason, RETRY_AFTER_SECONDS);
 }
 
 /** The answer to genuine content. */
-function received(
+function acceptContent(
   context: CallbackContext,
   match: ServedMatch,
   { request, log }: Exchange,
@@ -84,12 +84,12 @@ function received(
 ): CallbackAnswer | Promise<CallbackAnswer> {
   const headers = request.headers();
   const codings = contentCodings(request.header('content-encoding'));
-  if (codings.length === 0) return handOver(context, match, new SentContent(headers, raw), 0, log);
-  return receivedCoded(context, match, headers, { raw, codings, log });
+  if (codings.length === 0) return deliverContent(context, match, new SentContent(headers, raw), 0, log);
+  return acceptEncoded(context, match, headers, { raw, codings, log });
 }
 
 /** The answer to genuine content that has a `Content-Encoding`. */
-async function receivedCoded(
+async function acceptEncoded(
   context: CallbackContext,
   match: ServedMatch,
   headers: () => HeaderPairs,
@@ -99,19 +99,19 @@ async function receivedCoded(
     log,
   }: { readonly raw: Uint8Array; readonly codings: readonly string[]; readonly log: RequestLog | undefined },
 ): Promise<CallbackAnswer> {
-  const begun = performance.now();
+  const startedAt = performance.now();
   const decoded = await decodeBody(raw, codings, context.limits, match.grant.id);
-  const spentMs = performance.now() - begun;
+  const spentMs = performance.now() - startedAt;
   if ('bytes' in decoded) {
     // Content that was never coded is not stored twice.
     const bytes = decoded.bytes === raw ? undefined : decoded.bytes;
-    return handOver(context, match, new SentContent(headers, raw, bytes), spentMs, log);
+    return deliverContent(context, match, new SentContent(headers, raw, bytes), spentMs, log);
   }
   if (decoded.problem === 'too-large') return refusal(413, 'the content is too large when decoded');
   if (decoded.problem === 'given-up') {
     return unavailableFor(context, match, 'there is no room to decode the content now');
   }
-  return handOver(context, match, new SentContent(headers, raw, 'undecodable'), spentMs, log);
+  return deliverContent(context, match, new SentContent(headers, raw, 'undecodable'), spentMs, log);
 }
 
 /**
@@ -119,7 +119,7 @@ async function receivedCoded(
  *
  * @param spentMs milliseconds since the last byte came
  */
-function handOver(
+function deliverContent(
   context: CallbackContext,
   match: ServedMatch,
   content: SentContent,
@@ -128,13 +128,13 @@ function handOver(
 ): CallbackAnswer | Promise<CallbackAnswer> {
   // The content may have taken its time.
   if (context.isClosed()) return STOPPED;
-  const { entry, grant, service } = match;
+  const { stored, grant, service } = match;
   const failure = context.storeFailure?.();
   if (failure !== undefined) {
-    context.logger.error({ subscription: entry.record.id, err: failure }, 'an event cannot be stored: 503');
+    context.logger.error({ subscription: stored.record.id, err: failure }, 'an event cannot be stored: 503');
     return unavailableFor(context, match, 'the event could not be stored');
   }
-  const answer = context.delivery.deliver(service, entry, grant, content, spentMs, log?.received);
+  const answer = context.delivery.deliver(service, stored, grant, content, spentMs, log?.setEvent);
   return answer instanceof Promise
     ? answer.then((given) => toCallbackAnswer(context, match, given))
     : toCallbackAnswer(context, match, answer);
@@ -147,9 +147,9 @@ function toCallbackAnswer(context: CallbackContext, match: ServedMatch, answer: 
 }
 
 /** Genuine content that cannot be taken now: what hubs that do not come again would lose is made up for (PROTOCOL C7). */
-function unavailableFor({ refused }: CallbackContext, match: ServedMatch, reason: string): CallbackAnswer {
-  refused.note(match, reason);
-  return unavailable(reason, COME_AGAIN_SECONDS);
+function unavailableFor({ refusedContent }: CallbackContext, match: ServedMatch, reason: string): CallbackAnswer {
+  refusedContent.onRefused(match, reason);
+  return unavailable(reason, RETRY_AFTER_SECONDS);
 }
 
 function signatureHeader(request: CallbackRequest): string | undefined {
@@ -159,13 +159,13 @@ function signatureHeader(request: CallbackRequest): string | undefined {
   return sha1 === undefined ? sha256 : `${sha1},${sha256}`;
 }
 
-function unread(context: CallbackContext, match: ServedMatch, problem: BodyProblem): CallbackAnswer {
-  const { logger, limits, refused } = context;
-  const fields = { subscription: match.entry.record.id };
+function unreadBody(context: CallbackContext, match: ServedMatch, problem: BodyProblem): CallbackAnswer {
+  const { logger, limits, refusedContent } = context;
+  const fields = { subscription: match.stored.record.id };
   if (problem === 'failed') {
     const reason = 'the content could not be received now';
-    refused.noteUnread(match, reason);
-    return { ...unavailable(reason, COME_AGAIN_SECONDS), close: true };
+    refusedContent.onRefusedUnread(match, reason);
+    return { ...unavailable(reason, RETRY_AFTER_SECONDS), close: true };
   }
   if (problem === 'too-large') {
     logger.warn(fields, `content over ${limits.maxBodyBytes} bytes was refused: see security.maxBodyBytes`);
@@ -175,7 +175,7 @@ function unread(context: CallbackContext, match: ServedMatch, problem: BodyProbl
     logger.warn(fields, `content did not arrive within ${limits.bodyTimeoutMs} ms: see security.bodyTimeoutMs`);
     return closingRefusal(408, 'the content did not arrive in time');
   }
-  if (problem === 'crowded-out') {
+  if (problem === 'memory-limit') {
     logger.warn(fields, 'content was cut off, as too much was arriving at once: see security.maxInFlightBytes');
     return closingRefusal(408, 'too much content is arriving at once');
   }
@@ -189,7 +189,11 @@ function unread(context: CallbackContext, match: ServedMatch, problem: BodyProbl
 }
 
 /** The answer to content that is not signed as it has to be. */
-function rejected({ rejections }: CallbackContext, match: ServedMatch, signature: ReadSignature): CallbackAnswer {
+function signatureRejected(
+  { rejections }: CallbackContext,
+  match: ServedMatch,
+  signature: ParsedSignature,
+): CallbackAnswer {
   rejections.note(match, signature);
   return match.service.signature.onFailure === 'acknowledge'
     ? acknowledgement(202, undefined)

@@ -2,7 +2,7 @@ import type { SubscriberHooks } from '../../delivery/hook-payloads.js';
 import { Throttle } from '../../delivery/throttle.js';
 import { SignatureError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
-import type { ReadSignature } from '../../protocol/signature.js';
+import type { ParsedSignature } from '../../protocol/signature.js';
 import { failureOf } from '../../subscription/record/failure.js';
 import type { CallbackMatch, Registry } from '../../subscription/registry/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
@@ -28,32 +28,32 @@ export class Rejections {
     this.#options = options;
   }
 
-  note({ entry, grant }: CallbackMatch, signature: ReadSignature): void {
+  note({ stored, grant }: CallbackMatch, signature: ParsedSignature): void {
     const { registry, hooks, logger, now } = this.#options;
-    const { record, counters } = entry;
+    const { record, counters } = stored;
     counters.rejected();
     hooks.emit('rejected', () => ({
       subscription: subscriptionSnapshot(record, counters.stats()),
       grant: grantSnapshot(grant),
-      error: errorOf(signature, grant.hub),
+      error: signatureErrorOf(signature, grant.hub),
       at: new Date(now()),
     }));
-    const heldBack = this.#minutes.pass(entry, now());
-    if (heldBack === undefined) return;
-    const error = errorOf(signature, grant.hub);
+    const notLogged = this.#minutes.tryPass(stored, now());
+    if (notLogged === undefined) return;
+    const error = signatureErrorOf(signature, grant.hub);
     const { id } = record;
-    logger.warn({ subscription: id, hub: grant.hub, topic: grant.topic, notLogged: heldBack }, error.message);
+    logger.warn({ subscription: id, hub: grant.hub, topic: grant.topic, notLogged: notLogged }, error.message);
     registry
       .apply(id, { type: 'content-rejected', failure: failureOf(error, 'unsigned', now()) })
       .catch((cause: unknown) => logger.error({ subscription: id, err: cause }, 'a failure could not be noted'));
   }
 }
 
-function errorOf(signature: ReadSignature, hub: string): SignatureError {
-  return new SignatureError(explain(signature, hub));
+function signatureErrorOf(signature: ParsedSignature, hub: string): SignatureError {
+  return new SignatureError(signatureProblem(signature, hub));
 }
 
-function explain(signature: ReadSignature, hub: string): string {
+function signatureProblem(signature: ParsedSignature, hub: string): string {
   if (!('problem' in signature)) {
     return 'The content is not signed with the secret of this subscription, or something on the way has changed its bytes';
   }

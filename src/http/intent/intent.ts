@@ -1,23 +1,23 @@
 import { acknowledgementOf, type Acknowledgement } from '../../delivery/handler/acknowledgement.js';
-import { AnswerTime } from '../../delivery/handler/answer-deadline.js';
+import { AnswerDeadline } from '../../delivery/handler/answer-deadline.js';
 import { callHandler } from '../../delivery/handler/handlers.js';
-import { Patience } from '../../delivery/handler/ack-timeout.js';
+import { AckTimeout } from '../../delivery/handler/ack-timeout.js';
 import { WebSubError } from '../../errors.js';
-import { isDeniedTopic, isTopic, readHubQuery, type HubQuery } from '../../protocol/hub-query.js';
+import { matchesDeniedTopic, matchesTopic, parseHubQuery, type HubQuery } from '../../protocol/hub-query.js';
 import { isNewProblem } from '../../subscription/machine/steps/on-verified.js';
 import { failureOf } from '../../subscription/record/failure.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 import type { GrantRecord } from '../../subscription/record/record.js';
-import { isOpen, isOver } from '../../subscription/machine/state.js';
-import { acknowledgement, confirmation, refusal, TOO_LATE, type CallbackAnswer } from '../answer.js';
+import { isVerificationExpected, isOver } from '../../subscription/machine/state.js';
+import { acknowledgement, confirmation, refusal, TIMED_OUT, type CallbackAnswer } from '../answer.js';
 import type { CallbackRequest } from '../callback-request.js';
-import type { CallbackContext, ServedMatch, Verdict } from '../callback-context.js';
-import { deny, hubError, hubReason, type HubNotice } from './hub-notice.js';
-import { misfitOf, quoted, tokenMisfit, unaskedFor } from './mismatch.js';
+import type { CallbackContext, ServedMatch, VerificationResult } from '../callback-context.js';
+import { handleDenial, handleHubError, hubReason, type HubNotice } from './hub-notice.js';
+import { findMismatch, quoted, tokenMismatch, unsolicitedMismatch } from './mismatch.js';
 import type { RequestLog } from '../request-log.js';
 
 /** The answer to a denial or an error for another topic. */
-const FOREIGN_TOPIC = refusal(404, 'this topic was not asked for');
+const WRONG_TOPIC = refusal(404, 'this topic was not asked for');
 
 /** Answers a GET: verification of intent, denial, hub error (WebSub sections 5.2 and 5.3). A HEAD changes nothing. */
 export async function answerIntent(
@@ -28,25 +28,25 @@ export async function answerIntent(
 ): Promise<CallbackAnswer> {
   const start = request.target.indexOf('?');
   const rawQuery = start === -1 ? '' : request.target.slice(start + 1);
-  const query = readHubQuery(rawQuery);
+  const query = parseHubQuery(rawQuery);
   if (query === undefined) return refusal(400, 'hub.challenge is not UTF-8');
-  log?.asked(query.mode);
+  log?.setMode(query.mode);
   const isProbe = request.method === 'HEAD';
   const { ackAfterMs } = match.service.delivery;
-  const time = new AnswerTime({ ackAfterMs, storeTimeoutMs: Infinity }, 0);
+  const time = new AnswerDeadline({ ackAfterMs, storeTimeoutMs: Infinity }, 0);
   switch (query.mode) {
     case 'subscribe':
     case 'unsubscribe':
       return verify(context, match, { query, rawQuery, isProbe, mode: query.mode, time });
     case 'denied':
     case 'hub-error': {
-      const isSame = query.mode === 'denied' ? isDeniedTopic : isTopic;
-      const isForeign = !isEmpty(query.topic) && !isSame(match.grant.topic, query.topic ?? '', rawQuery);
-      if (isForeign) return isProbe ? FOREIGN_TOPIC : foreignNotice(context, match, { query, time });
+      const isSame = query.mode === 'denied' ? matchesDeniedTopic : matchesTopic;
+      const isWrongTopic = !isEmpty(query.topic) && !isSame(match.grant.topic, query.topic ?? '', rawQuery);
+      if (isWrongTopic) return isProbe ? WRONG_TOPIC : answerWrongTopic(context, match, { query, time });
       if (isProbe) return acknowledgement(200, undefined);
       return query.mode === 'denied'
-        ? deny(context, match, { query, time })
-        : hubError(context, match, { query, time });
+        ? handleDenial(context, match, { query, time })
+        : handleHubError(context, match, { query, time });
     }
     case undefined:
       return refusal(400, 'hub.mode is missing');
@@ -60,7 +60,7 @@ interface VerificationRequest {
   readonly query: HubQuery;
   readonly rawQuery: string;
   readonly isProbe: boolean;
-  readonly time: AnswerTime;
+  readonly time: AnswerDeadline;
 }
 
 async function verify(
@@ -70,30 +70,34 @@ async function verify(
 ): Promise<CallbackAnswer> {
   const { grant } = match;
   const { challenge = '' } = query;
-  const misfit =
-    misfitOf(grant, query, rawQuery) ??
-    (context.registry.mayConfirm(match, mode) ? undefined : unaskedFor(grant, mode)) ??
-    tokenMisfit(grant, query);
-  if (misfit !== undefined) {
-    if (!isProbe) await new Patience().wait(noteMisfit(context, match, { problem: misfit.problem }), time.forStore);
-    return refusal(misfit.status, misfit.said);
+  const mismatch =
+    findMismatch(grant, query, rawQuery) ??
+    (context.registry.canConfirm(match, mode) ? undefined : unsolicitedMismatch(grant, mode)) ??
+    tokenMismatch(grant, query);
+  if (mismatch !== undefined) {
+    if (!isProbe)
+      await new AckTimeout().wait(noteMismatch(context, match, { problem: mismatch.problem }), time.storeMs);
+    return refusal(mismatch.status, mismatch.reason);
   }
   if (isProbe) return confirmation('');
-  const question = { mode, challenge, lease: query.leaseSeconds };
-  const verdict = await new Patience().wait(Promise.resolve(verdictOn(context, match, question)), time.forStore);
-  if (verdict === undefined) {
+  const details = { mode, challenge, lease: query.leaseSeconds };
+  const result = await new AckTimeout().wait(
+    Promise.resolve(sharedVerificationResult(context, match, details)),
+    time.storeMs,
+  );
+  if (result === undefined) {
     // The handler or the store hangs. The next try for a request of ours calls the handler again.
     // Quirk(thylacine): repeats a verification that was answered 500. We answer 503 here and accept the repeat.
-    const { key, isAsked } = roundOf(grant, mode, context.now());
-    if (isAsked) context.verdicts.delete(match.entry, key);
-    return TOO_LATE;
+    const { key, isAsked: isSolicited } = verificationKeyOf(grant, mode, context.now());
+    if (isSolicited) context.recentVerifications.delete(match.stored, key);
+    return TIMED_OUT;
   }
-  if ('refusal' in verdict) return verdict.refusal;
+  if ('refusal' in result) return result.refusal;
   // Whether it is noted is of no matter where it was before.
-  return { ...confirmation(challenge, verdict.headers), onSent: () => void answered(context, match) };
+  return { ...confirmation(challenge, result.headers), onSent: () => void noteAnswered(context, match) };
 }
 
-interface Question {
+interface VerificationDetails {
   readonly mode: 'subscribe' | 'unsubscribe';
   readonly challenge: string;
   readonly lease: string | undefined;
@@ -103,28 +107,32 @@ interface Question {
  * The verdict on a verification. While one is being found it holds for all that come meanwhile; for a minute, also for all
  * that nobody asked for (PROTOCOL V9).
  */
-function verdictOn(context: CallbackContext, match: ServedMatch, question: Question): Verdict | Promise<Verdict> {
-  const { entry, grant } = match;
-  const { verdicts } = context;
+function sharedVerificationResult(
+  context: CallbackContext,
+  match: ServedMatch,
+  details: VerificationDetails,
+): VerificationResult | Promise<VerificationResult> {
+  const { stored, grant } = match;
+  const { recentVerifications } = context;
   const now = context.now();
-  const { key: round, isAsked } = roundOf(grant, question.mode, now);
-  const known = verdicts.get(entry, round, now);
+  const { key, isAsked: isSolicited } = verificationKeyOf(grant, details.mode, now);
+  const known = recentVerifications.get(stored, key, now);
   // A later answer to the same request may be another one.
-  if (known !== undefined && (!isAsked || known instanceof Promise)) return known;
-  const find = async (): Promise<Verdict> => {
+  if (known !== undefined && (!isSolicited || known instanceof Promise)) return known;
+  const run = async (): Promise<VerificationResult> => {
     try {
-      const verdict = await findVerdict(context, match, { ...question, isAsked });
-      if (isAsked) verdicts.delete(entry, round);
-      else verdicts.set(entry, round, verdict, context.now());
+      const verdict = await runVerification(context, match, { ...details, isAsked: isSolicited });
+      if (isSolicited) recentVerifications.delete(stored, key);
+      else recentVerifications.set(stored, key, verdict, context.now());
       return verdict;
     } catch (error) {
-      verdicts.delete(entry, round);
+      recentVerifications.delete(stored, key);
       throw error;
     }
   };
-  const finding = find();
-  verdicts.set(entry, round, finding, now);
-  return finding;
+  const running = run();
+  recentVerifications.set(stored, key, running, now);
+  return running;
 }
 
 /**
@@ -132,29 +140,30 @@ function verdictOn(context: CallbackContext, match: ServedMatch, question: Quest
  *
  * Quirk(Switchboard): sends the same challenge again. We never tell verifications apart by their challenge.
  */
-function roundOf(
+function verificationKeyOf(
   grant: GrantRecord,
   mode: 'subscribe' | 'unsubscribe',
   now: number,
 ): { readonly key: string; readonly isAsked: boolean } {
   const { id, pending } = grant;
-  const isAsked = pending?.verified !== true && (mode === 'subscribe' ? isOpen(grant, now) : !isOver(grant));
-  return { key: isAsked ? `${mode} ${id} ${pending?.id ?? ''}` : `${mode} ${id}`, isAsked };
+  const isSolicited =
+    pending?.verified !== true && (mode === 'subscribe' ? isVerificationExpected(grant, now) : !isOver(grant));
+  return { key: isSolicited ? `${mode} ${id} ${pending?.id ?? ''}` : `${mode} ${id}`, isAsked: isSolicited };
 }
 
-async function findVerdict(
+async function runVerification(
   context: CallbackContext,
   match: ServedMatch,
-  { mode, challenge, lease, isAsked }: Question & { readonly isAsked: boolean },
-): Promise<Verdict> {
-  const { entry, grant } = match;
+  { mode, challenge, lease, isAsked: isSolicited }: VerificationDetails & { readonly isAsked: boolean },
+): Promise<VerificationResult> {
+  const { stored, grant } = match;
   let headers;
   try {
-    headers = acknowledgementOf(await ask(match, mode, challenge, lease))?.headers;
+    headers = acknowledgementOf(await callVerificationHandler(match, mode, challenge, lease))?.headers;
   } catch (error) {
-    return { refusal: await refusedByHandler(context, match, { mode, isAsked }, error) };
+    return { refusal: await refusedByHandler(context, match, { mode, isAsked: isSolicited }, error) };
   }
-  const { id } = entry.record;
+  const { id } = stored.record;
   // Quirk(thylacine): delivers the topic's content milliseconds after the first verification. We store the grant before we
   // answer, so that this delivery is accepted.
   const after = await context.registry.apply(id, { type: 'verified', grantId: grant.id, mode, leaseSeconds: lease });
@@ -165,8 +174,8 @@ async function findVerdict(
 }
 
 /** The hub knows. Should that not be noted, it is asked once more. */
-async function answered({ registry, logger }: CallbackContext, { entry, grant }: ServedMatch): Promise<void> {
-  const { id, grants } = entry.record;
+async function noteAnswered({ registry, logger }: CallbackContext, { stored, grant }: ServedMatch): Promise<void> {
+  const { id, grants } = stored.record;
   if (grants.find((each) => each.id === grant.id)?.unanswered !== true) return;
   try {
     await registry.apply(id, { type: 'answered', grantId: grant.id });
@@ -176,31 +185,34 @@ async function answered({ registry, logger }: CallbackContext, { entry, grant }:
 }
 
 /** A denial or an error for another topic than was asked for. */
-async function foreignNotice(
+async function answerWrongTopic(
   context: CallbackContext,
   match: ServedMatch,
   { query, time }: HubNotice,
 ): Promise<CallbackAnswer> {
-  const { entry, grant } = match;
+  const { stored, grant } = match;
   const { mode = '', topic = '', reason = '' } = query;
   const problem = `a hub.mode=${mode} came for ${quoted(topic)}, not ${quoted(grant.topic)}`;
-  const { id } = entry.record;
+  const { id } = stored.record;
   // The logger counts the repeated lines: only the first of a minute pays for hiding secrets.
-  const isFirst = context.notices.claim(entry, `foreign ${mode} ${grant.id}`, context.now());
-  const said = isFirst ? ` (reason: ${quoted(hubReason(match, reason))})` : '';
-  context.logger.warn({ subscription: id, hub: grant.hub, topic: grant.topic }, `${problem}: answered 404${said}`);
-  await new Patience().wait(noteMisfit(context, match, { problem, isNotice: true }), time.forStore);
-  return FOREIGN_TOPIC;
+  const isFirst = context.recentNotices.claim(stored, `foreign ${mode} ${grant.id}`, context.now());
+  const reasonText = isFirst ? ` (reason: ${quoted(hubReason(match, reason))})` : '';
+  context.logger.warn(
+    { subscription: id, hub: grant.hub, topic: grant.topic },
+    `${problem}: answered 404${reasonText}`,
+  );
+  await new AckTimeout().wait(noteMismatch(context, match, { problem, isNotice: true }), time.storeMs);
+  return WRONG_TOPIC;
 }
 
 /** Should the hub come with nothing better, this is why the attempt failed. */
-async function noteMisfit(
+async function noteMismatch(
   { registry }: CallbackContext,
-  { entry, grant }: ServedMatch,
-  said: { readonly problem: string; readonly isNotice?: boolean },
+  { stored, grant }: ServedMatch,
+  mismatch: { readonly problem: string; readonly isNotice?: boolean },
 ): Promise<void> {
-  if (isNewProblem(grant, said)) {
-    await registry.apply(entry.record.id, { type: 'verification-wrong', grantId: grant.id, ...said });
+  if (isNewProblem(grant, mismatch)) {
+    await registry.apply(stored.record.id, { type: 'verification-wrong', grantId: grant.id, ...mismatch });
   }
 }
 
@@ -208,8 +220,8 @@ function isEmpty(text: string | undefined): boolean {
   return text === undefined || text === '';
 }
 
-async function ask(
-  { entry, grant, service }: ServedMatch,
+async function callVerificationHandler(
+  { stored, grant, service }: ServedMatch,
   mode: 'subscribe' | 'unsubscribe',
   challenge: string,
   lease: string | undefined,
@@ -219,7 +231,7 @@ async function ask(
     topic: grant.topic,
     challenge,
     ...(seconds > 0 ? { leaseSeconds: seconds } : {}),
-    subscription: subscriptionSnapshot(entry.record, entry.counters.stats()),
+    subscription: subscriptionSnapshot(stored.record, stored.counters.stats()),
     grant: grantSnapshot(grant),
   };
   return mode === 'subscribe'
@@ -229,14 +241,14 @@ async function ask(
 
 async function refusedByHandler(
   { registry, logger, now }: CallbackContext,
-  { entry, grant }: ServedMatch,
-  { mode, isAsked }: { readonly mode: 'subscribe' | 'unsubscribe'; readonly isAsked: boolean },
+  { stored, grant }: ServedMatch,
+  { mode, isAsked: isSolicited }: { readonly mode: 'subscribe' | 'unsubscribe'; readonly isAsked: boolean },
   error: unknown,
 ): Promise<CallbackAnswer> {
-  const { id } = entry.record;
+  const { id } = stored.record;
   logger.warn({ subscription: id, topic: grant.topic, err: error }, `the service refused the ${mode}`);
   const failure = failureOf(error, 'handler-refused', now());
   // A refused verification that answers no request of ours changes nothing (PROTOCOL V9).
-  if (isAsked) await registry.apply(id, { type: 'handler-refused', grantId: grant.id, mode, failure });
+  if (isSolicited) await registry.apply(id, { type: 'handler-refused', grantId: grant.id, mode, failure });
   return refusal(404, failure.message, error instanceof WebSubError ? error : {});
 }

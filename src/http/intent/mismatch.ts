@@ -1,47 +1,55 @@
 import { timingSafeEqual } from 'node:crypto';
-import { isTopic, type HubQuery } from '../../protocol/hub-query.js';
+import { matchesTopic, type HubQuery } from '../../protocol/hub-query.js';
 import type { GrantRecord } from '../../subscription/record/record.js';
 
-const LONGEST_CHALLENGE = 4096;
+const MAX_CHALLENGE_BYTES = 4096;
 
 /**
  * A challenge that is safe to echo: no character has a meaning to a browser (PROTOCOL V8).
  *
  * Quirk(thylacine): sends a base64 challenge. We allow `+`, `/` and `=`.
  */
-const ECHOED = /^[!#-%(-;=?-[\]-_a-~]+$/;
+const SAFE_CHALLENGE = /^[!#-%(-;=?-[\]-_a-~]+$/;
 
 /** Characters of a hub's parameter that a message quotes. */
-const MOST_QUOTED = 200;
+const MAX_QUOTED = 200;
 
 /** Why a verification is not confirmed. */
-export interface Misfit {
+export interface Mismatch {
   readonly status: 400 | 404;
   /** The reason in the answer. */
-  readonly said: string;
+  readonly reason: string;
   /** The reason in the log and in `lastError`: the value received and the value expected. */
   readonly problem: string;
 }
 
-const misfit = (status: 400 | 404, said: string, problem = said): Misfit => ({ status, said, problem });
+const mismatch = (status: 400 | 404, reason: string, problem = reason): Mismatch => ({ status, reason, problem });
 
-const OTHER_TOKEN = misfit(404, 'hub.verify_token is another one', 'its hub.verify_token is not the one it was given');
+const WRONG_TOKEN = mismatch(
+  404,
+  'hub.verify_token is another one',
+  'its hub.verify_token is not the one it was given',
+);
 
 /** The fault of a verification of either mode; undefined without one. */
-export function misfitOf(grant: GrantRecord, { topic, challenge }: HubQuery, rawQuery: string): Misfit | undefined {
-  if (topic === undefined || topic === '') return misfit(400, 'hub.topic is missing');
-  if (challenge === undefined || challenge === '') return misfit(400, 'hub.challenge is missing');
-  if (Buffer.byteLength(challenge) > LONGEST_CHALLENGE) return misfit(400, 'hub.challenge is too long');
-  if (!ECHOED.test(challenge)) {
-    return misfit(
+export function findMismatch(
+  grant: GrantRecord,
+  { topic, challenge }: HubQuery,
+  rawQuery: string,
+): Mismatch | undefined {
+  if (topic === undefined || topic === '') return mismatch(400, 'hub.topic is missing');
+  if (challenge === undefined || challenge === '') return mismatch(400, 'hub.challenge is missing');
+  if (Buffer.byteLength(challenge) > MAX_CHALLENGE_BYTES) return mismatch(400, 'hub.challenge is too long');
+  if (!SAFE_CHALLENGE.test(challenge)) {
+    return mismatch(
       400,
       'hub.challenge has characters that are not sent back',
       'its hub.challenge has unsafe characters',
     );
   }
-  return isTopic(grant.topic, topic, rawQuery)
+  return matchesTopic(grant.topic, topic, rawQuery)
     ? undefined
-    : misfit(404, 'this topic was not asked for', `its hub.topic is ${quoted(topic)}, not ${quoted(grant.topic)}`);
+    : mismatch(404, 'this topic was not asked for', `its hub.topic is ${quoted(topic)}, not ${quoted(grant.topic)}`);
 }
 
 /**
@@ -49,10 +57,10 @@ export function misfitOf(grant: GrantRecord, { topic, challenge }: HubQuery, raw
  *
  * Quirk(go-websub): verifies an unsubscription with `hub.mode=subscribe`. We answer 404 and say so in `lastError`.
  */
-export function unaskedFor({ pending }: GrantRecord, mode: 'subscribe' | 'unsubscribe'): Misfit {
+export function unsolicitedMismatch({ pending }: GrantRecord, mode: 'subscribe' | 'unsubscribe'): Mismatch {
   const isOther = pending !== undefined && pending.mode !== mode;
   const problem = isOther ? `its hub.mode is ${mode}, not ${pending.mode}` : undefined;
-  return misfit(404, `this ${mode} was not asked for`, problem);
+  return mismatch(404, `this ${mode} was not asked for`, problem);
 }
 
 /**
@@ -61,17 +69,17 @@ export function unaskedFor({ pending }: GrantRecord, mode: 'subscribe' | 'unsubs
  * Quirk(PubSubHubbub 0.3): several hubs do not send `hub.verify_token` back. We accept a missing token, but no wrong one
  * (PROTOCOL S4).
  */
-export function tokenMisfit({ verifyToken }: GrantRecord, query: HubQuery): Misfit | undefined {
-  return isTokenOf(verifyToken, query.verifyToken) ? undefined : OTHER_TOKEN;
+export function tokenMismatch({ verifyToken }: GrantRecord, query: HubQuery): Mismatch | undefined {
+  return isTokenOf(verifyToken, query.verifyToken) ? undefined : WRONG_TOKEN;
 }
 
 /** A parameter as a message shows it. */
 export function quoted(text: string): string {
-  return JSON.stringify(text.length > MOST_QUOTED ? `${text.slice(0, MOST_QUOTED)}…` : text);
+  return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
 }
 
-function isTokenOf(ours: string | undefined, given: string | undefined): boolean {
-  if (ours === undefined || given === undefined) return true;
-  const [a, b] = [Buffer.from(ours), Buffer.from(given)];
+function isTokenOf(ours: string | undefined, received: string | undefined): boolean {
+  if (ours === undefined || received === undefined) return true;
+  const [a, b] = [Buffer.from(ours), Buffer.from(received)];
   return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -1,10 +1,10 @@
-import type { Entry } from '../../subscription/registry/registry.js';
+import type { StoredSubscription } from '../../subscription/registry/registry.js';
 
 /** Within so many milliseconds what nobody asked for is answered as it was before, without asking the service again. */
-const REPEATED_FOR_MS = 60_000;
+const TTL_MS = 60_000;
 
 /** A callback has few grants: of more answers than this, the oldest go. */
-const MOST_PER_SUBSCRIPTION = 64;
+const MAX_PER_SUBSCRIPTION = 64;
 
 interface Recent<T> {
   readonly at: number;
@@ -16,26 +16,26 @@ interface Recent<T> {
  * of requests; repeats cost neither a handler call nor a write.
  */
 export class RecentAnswers<T> {
-  readonly #byEntry = new WeakMap<Entry, Map<string, Recent<T>>>();
+  readonly #bySubscription = new WeakMap<StoredSubscription, Map<string, Recent<T>>>();
 
   /** @param now epoch milliseconds */
-  get(entry: Entry, key: string, now: number): T | undefined {
-    const recent = this.#byEntry.get(entry)?.get(key);
+  get(subscription: StoredSubscription, key: string, now: number): T | undefined {
+    const recent = this.#bySubscription.get(subscription)?.get(key);
     const age = recent === undefined ? Infinity : now - recent.at;
-    return recent !== undefined && age >= 0 && age < REPEATED_FOR_MS ? recent.value : undefined;
+    return recent !== undefined && age >= 0 && age < TTL_MS ? recent.value : undefined;
   }
 
-  set(entry: Entry, key: string, value: T, now: number): void {
-    const answers = this.#byEntry.get(entry) ?? new Map<string, Recent<T>>();
+  set(subscription: StoredSubscription, key: string, value: T, now: number): void {
+    const answers = this.#bySubscription.get(subscription) ?? new Map<string, Recent<T>>();
     answers.delete(key);
     answers.set(key, { at: now, value });
     const [oldest] = answers.keys();
-    if (answers.size > MOST_PER_SUBSCRIPTION && oldest !== undefined) answers.delete(oldest);
-    this.#byEntry.set(entry, answers);
+    if (answers.size > MAX_PER_SUBSCRIPTION && oldest !== undefined) answers.delete(oldest);
+    this.#bySubscription.set(subscription, answers);
   }
 
-  delete(entry: Entry, key: string): void {
-    this.#byEntry.get(entry)?.delete(key);
+  delete(subscription: StoredSubscription, key: string): void {
+    this.#bySubscription.get(subscription)?.delete(key);
   }
 }
 
@@ -44,14 +44,14 @@ export class NoticeThrottle {
   readonly #recent = new RecentAnswers<true>();
 
   /** Whether it has not happened for a minute; from now on it has. */
-  claim(entry: Entry, key: string, now: number): boolean {
+  claim(entry: StoredSubscription, key: string, now: number): boolean {
     if (this.#recent.get(entry, key, now) === true) return false;
     this.note(entry, key, now);
     return true;
   }
 
   /** It happens now. */
-  note(entry: Entry, key: string, now: number): void {
+  note(entry: StoredSubscription, key: string, now: number): void {
     this.#recent.set(entry, key, true, now);
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** Descriptors that the store, hubs and everything else in the process may need. */
-const KEPT = 512;
+const OTHER_DESCRIPTORS = 512;
 
 /** How many files the process may have open; undefined where that cannot be read. */
 export function openFilesLimit(path = '/proc/self/limits'): number | undefined {
@@ -16,5 +16,5 @@ export function openFilesLimit(path = '/proc/self/limits'): number | undefined {
 /** The connections that may be open: those wanted, less if the file limit is low. Hubs get a quarter of it at least. */
 export function connectionLimit(wanted: number, openFiles: number | undefined): number {
   if (openFiles === undefined) return wanted;
-  return Math.min(wanted, Math.max(openFiles - KEPT, Math.ceil(openFiles / 4)));
+  return Math.min(wanted, Math.max(openFiles - OTHER_DESCRIPTORS, Math.ceil(openFiles / 4)));
 }

@@ -13,7 +13,10 @@ export function isForCallback(method: string, target: string, match: CallbackMat
   const [path, query] = split(target);
   if (method === 'GET' || method === 'HEAD') return new URLSearchParams(query).has('hub.mode');
   if (method !== 'POST') return false;
-  return endsWithCallbackToken(target) || plain(path).endsWith(plain(new URL(match.grant.callback).pathname));
+  return (
+    endsWithCallbackToken(target) ||
+    normalizedPath(path).endsWith(normalizedPath(new URL(match.grant.callback).pathname))
+  );
 }
 
 function split(target: string): readonly [path: string, query: string] {
@@ -22,7 +25,7 @@ function split(target: string): readonly [path: string, query: string] {
 }
 
 /** A path without trailing slashes, and without percent-encoding where it can be undone. */
-function plain(path: string): string {
+function normalizedPath(path: string): string {
   let end = path.length;
   while (end > 0 && path.charCodeAt(end - 1) === 47) end -= 1;
   const cut = path.slice(0, end);

@@ -41,9 +41,9 @@ export async function listen(
   handler: RequestListener,
   { port, host, tls, maxConnections, onDrop = () => {}, onError }: ListenOptions,
 ): Promise<Listener> {
-  const silent = new Set<Socket>();
+  const unused = new Set<Socket>();
   const onRequest: RequestListener = (request, response) => {
-    if (silent.size > 0) silent.delete(request.socket);
+    if (unused.size > 0) unused.delete(request.socket);
     handler(request, response);
   };
   // Quirk(Flask-WebSub): sends `Transfer-Encoding` and `Content-Length` together for a chunked topic. node:http answers 400. We
@@ -55,7 +55,7 @@ export async function listen(
     deferContinue(request, response);
     onRequest(request, response);
   });
-  server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => watchSilent(silent, socket));
+  server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => trackUnused(unused, socket));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenerError(error, port, host)));
     server.listen(port, host, resolve);
@@ -67,9 +67,9 @@ export async function listen(
   return {
     port: address.port,
     close({ force } = { force: false }) {
-      closed ??= closeGently(server);
+      closed ??= closeGracefully(server);
       // Whoever has not asked for anything yet, such as a balancer that connects in advance, is not waited for.
-      for (const socket of silent) socket.destroy();
+      for (const socket of unused) socket.destroy();
       if (force) server.closeAllConnections();
       return closed;
     },
@@ -77,13 +77,13 @@ export async function listen(
 }
 
 /** Counts a connection among those on which no request has come yet: node does not count them as idle. */
-function watchSilent(silent: Set<Socket>, socket: Socket): void {
-  silent.add(socket);
-  socket.once('close', () => silent.delete(socket));
+function trackUnused(unused: Set<Socket>, socket: Socket): void {
+  unused.add(socket);
+  socket.once('close', () => unused.delete(socket));
 }
 
 /** A connection kept alive is closed when its last answer has left, not when it times out. */
-async function closeGently(server: Server): Promise<void> {
+async function closeGracefully(server: Server): Promise<void> {
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
   try {
     await new Promise<void>((resolve) => void server.close(() => resolve()));

@@ -1,15 +1,15 @@
 import { ResourceDiscoveryFailedError } from '../../errors.js';
 import { MAX_HUBS } from '../../protocol/links/topic-links.js';
 import { startDeadline } from '../http/deadline.js';
-import { discoveryFailure } from './discovery-error.js';
+import { discoveryError } from './discovery-error.js';
 import { ACCEPT_FEEDS, discoveryRequest } from './discovery-request.js';
 import { withDocument, type DocumentRequest, type OpenDocument } from './document.js';
 import type { DiscoveryConfig } from '../http/http-config.js';
-import { keptDocument, type TopicKeeper } from './buffered-document.js';
-import { lookAt, type DiscoverySource, type FoundHub, type Look } from './find-hub.js';
+import { bufferDocument, type TopicContentSink } from './buffered-document.js';
+import { findHub, type DiscoverySource, type HubLinks, type HubSearch } from './find-hub.js';
 import type { OnAnswer } from '../outbound-log.js';
-import { presentable } from '../redaction/credential-redactor.js';
-import { withheldFrom } from '../redaction/withheld-credentials.js';
+import { sanitizeError } from '../redaction/credential-redactor.js';
+import { withheldMessage } from '../redaction/withheld-credentials.js';
 
 export type { DiscoverySource } from './find-hub.js';
 
@@ -43,7 +43,7 @@ export interface DiscoveryContext {
   /** Told of each answer, redirects included. */
   readonly onAnswer?: OnAnswer | undefined;
   /** Has the document read to its end and handed over, where it is the topic and a feed. @default it is not */
-  readonly keep?: TopicKeeper | undefined;
+  readonly keep?: TopicContentSink | undefined;
 }
 
 /**
@@ -66,69 +66,69 @@ export async function discover(
 ): Promise<Discovery> {
   const { allowPrivateNetworks = false, signal, now, keep, lastFeed, onAnswer } = context;
   const withheld = new Set<string>();
-  const onWithheld = (asked: string): void => {
-    withheld.add(withheldFrom(asked, url));
-    context.onWithheld?.(asked);
+  const onWithheld = (targetRequest: string): void => {
+    withheld.add(withheldMessage(targetRequest, url));
+    context.onWithheld?.(targetRequest);
   };
-  const asked = discoveryRequest(config, allowPrivateNetworks);
-  const deadline = startDeadline(asked.timeoutMs, signal);
-  const look = (at: string, request: DocumentRequest): Promise<Look> =>
+  const targetRequest = discoveryRequest(config, allowPrivateNetworks);
+  const deadline = startDeadline(targetRequest.timeoutMs, signal);
+  const searchAt = (at: string, request: DocumentRequest): Promise<HubSearch> =>
     withDocument(at, { ...request, now, onWithheld, onAnswer, deadline }, async (document) => {
       requireSuccess(document, request.headers, [...withheld]);
-      const kept = keep && keptDocument(document, keep);
-      const looked = await lookAt(kept?.document ?? document, lastFeed);
-      if (looked.found !== undefined) await kept?.handOver(looked.found.links.selfs[0] ?? looked.url);
-      return looked;
+      const buffered = keep && bufferDocument(document, keep);
+      const result = await findHub(buffered?.document ?? document, lastFeed);
+      if (result.hubLinks !== undefined) await buffered?.emit(result.hubLinks.links.selfs[0] ?? result.url);
+      return result;
     });
   try {
-    const target = await look(url, asked);
-    const { feed } = target;
+    const page = await searchAt(url, targetRequest);
+    const { feed } = page;
     const feedRequest = { ...discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS), givenBy: url };
-    const found =
-      target.found !== undefined || feed === undefined
-        ? discovered(target)
-        : { ...(await discoveredIn(target, look(feed, feedRequest))), feed };
-    if (withheld.size === 0 || context.onWithheld !== undefined) return found;
-    return { ...found, warnings: [...(found.warnings ?? []), ...withheld] };
+    const discovery =
+      page.hubLinks !== undefined || feed === undefined
+        ? toDiscovery(page)
+        : { ...(await discoverInFeed(page, searchAt(feed, feedRequest))), feed };
+    if (withheld.size === 0 || context.onWithheld !== undefined) return discovery;
+    return { ...discovery, warnings: [...(discovery.warnings ?? []), ...withheld] };
   } finally {
     deadline.clear();
   }
 }
 
 /** The discovery in the alternate feed of a page. */
-async function discoveredIn(page: Look, looking: Promise<Look>): Promise<Discovery> {
+async function discoverInFeed(page: HubSearch, feedSearch: Promise<HubSearch>): Promise<Discovery> {
   let feed;
   try {
-    feed = await looking;
+    feed = await feedSearch;
   } catch (error) {
     // The page may have written what it was sent into the URL of the feed.
-    const shown = presentable(error, page.present);
+    const sanitized = sanitizeError(error, page.sanitize);
     // The time is up for the page as well.
-    if (!(shown instanceof ResourceDiscoveryFailedError) || shown.reason === 'timeout') throw shown;
-    throw noHub(page, `Its alternate feed could not be read: ${shown.message}`, shown);
+    if (!(sanitized instanceof ResourceDiscoveryFailedError) || sanitized.reason === 'timeout') throw sanitized;
+    throw noHubError(page, `Its alternate feed could not be read: ${sanitized.message}`, sanitized);
   }
-  if (feed.found === undefined) {
-    throw noHub(page, page.present(`Nor is one named by its alternate feed ${feed.lookedAt}`));
+  if (feed.hubLinks === undefined) {
+    throw noHubError(page, page.sanitize(`Nor is one named by its alternate feed ${feed.searchedPlaces}`));
   }
-  return discovered({ ...feed, present: (text) => page.present(feed.present(text)) });
+  return toDiscovery({ ...feed, sanitize: (text) => page.sanitize(feed.sanitize(text)) });
 }
 
-function requireSuccess({ status, url }: OpenDocument, asked: Headers, withheld: readonly string[]): void {
+function requireSuccess({ status, url }: OpenDocument, requestHeaders: Headers, withheld: readonly string[]): void {
   if (status >= 200 && status < 300) return;
   if (status !== 406) {
     const isUnauthorized = status === 401 || status === 403;
-    const hint = isUnauthorized ? withheld.map((told) => ` ${told}.`).join('') : '';
-    throw discoveryFailure(
+    const hint = isUnauthorized ? withheld.map((message) => ` ${message}.`).join('') : '';
+    throw discoveryError(
       'http-error',
       `${url} answered ${status}, so there is nothing to discover a hub from.${hint} Check the URL; if you know its hub, ` +
         'name it: target: { hub, topic }',
       { status },
     );
   }
-  const language = asked.get('accept-language');
-  throw discoveryFailure(
+  const language = requestHeaders.get('accept-language');
+  throw discoveryError(
     'not-acceptable',
-    `${url} answered 406: it has nothing in the types (${asked.get('accept')}) ` +
+    `${url} answered 406: it has nothing in the types (${requestHeaders.get('accept')}) ` +
       `${language === null ? '' : `and languages (${language}) `}asked for. ` +
       'Ask for others by discoveryConfig.accept and acceptLanguage',
     { status },
@@ -137,43 +137,43 @@ function requireSuccess({ status, url }: OpenDocument, asked: Headers, withheld:
 
 const NAME_THE_HUB = 'If you know its hub, name it: target: { hub, topic }';
 
-function noHub(
-  { lookedAt, self, isCut, status, present }: Look,
-  further?: string,
+function noHubError(
+  { searchedPlaces, self, isTruncated, status, sanitize }: HubSearch,
+  details?: string,
   cause?: ResourceDiscoveryFailedError,
 ): Error {
-  const hint = self === undefined ? undefined : present(`It calls itself ${self}; perhaps that names one`);
-  const advice = further?.includes(NAME_THE_HUB) === true ? undefined : NAME_THE_HUB;
-  const sentences = [`No hub is named by ${lookedAt}`, hint, further, advice];
-  const passing = cause !== undefined && mayPass(cause) ? cause : undefined;
-  return discoveryFailure(
-    passing?.reason ?? (isCut ? 'too-large' : 'no-hub'),
+  const hint = self === undefined ? undefined : sanitize(`It calls itself ${self}; perhaps that names one`);
+  const advice = details?.includes(NAME_THE_HUB) === true ? undefined : NAME_THE_HUB;
+  const sentences = [`No hub is named by ${searchedPlaces}`, hint, details, advice];
+  const transient = cause !== undefined && isTransient(cause) ? cause : undefined;
+  return discoveryError(
+    transient?.reason ?? (isTruncated ? 'too-large' : 'no-hub'),
     sentences.filter((sentence) => sentence !== undefined).join('. '),
     // The wait that the feed's server asks for holds for the page as well.
     {
-      status: passing === undefined ? status : passing.status,
+      status: transient === undefined ? status : transient.status,
       ...(cause && { cause, retryAfterSeconds: cause.retryAfterSeconds }),
     },
   );
 }
 
 /** Whether a feed that could not be read now may be read later. */
-function mayPass({ reason, status = 0 }: ResourceDiscoveryFailedError): boolean {
+function isTransient({ reason, status = 0 }: ResourceDiscoveryFailedError): boolean {
   return reason === 'unreachable' || status === 429 || status >= 500;
 }
 
-function discovered(look: Look): Discovery {
-  if (look.found === undefined) throw noHub(look);
-  const { url, present } = look;
-  const { via, links }: FoundHub = look.found;
+function toDiscovery(result: HubSearch): Discovery {
+  if (result.hubLinks === undefined) throw noHubError(result);
+  const { url, sanitize } = result;
+  const { via, links }: HubLinks = result.hubLinks;
   const { hubs, selfs, hasMoreHubs = false } = links;
   if (selfs.length > 1) {
     const message =
       `${url} has several self links (${via}): ${selfs.join(', ')}. Only one can be the topic; if you know which, ` +
       'name it: target: { hub, topic }';
-    throw discoveryFailure('multiple-self', present(message));
+    throw discoveryError('multiple-self', sanitize(message));
   }
-  const warnings = [...look.warnings];
+  const warnings = [...result.warnings];
   if (selfs[0] === undefined)
     warnings.push(`${url} names a hub but no self link (${via}): its URL is taken as the topic`);
   if (hasMoreHubs) warnings.push(`${url} names more than ${MAX_HUBS} hubs (${via}): the first ${MAX_HUBS} are taken`);
@@ -182,6 +182,6 @@ function discovered(look: Look): Discovery {
     hubs,
     url,
     via,
-    ...(warnings.length > 0 ? { warnings: warnings.map(present) } : {}),
+    ...(warnings.length > 0 ? { warnings: warnings.map(sanitize) } : {}),
   };
 }

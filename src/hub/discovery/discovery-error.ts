@@ -1,43 +1,43 @@
 import { ResourceDiscoveryFailedError, type DiscoveryFailure } from '../../errors.js';
-import { LONGEST_RETRY_AFTER_SECONDS, retryAfterSeconds } from '../../protocol/retry-after.js';
+import { MAX_RETRY_AFTER_SECONDS, parseRetryAfter } from '../../protocol/retry-after.js';
 import { AddressError } from '../guard/address-guard.js';
 import { DeadlineError } from '../http/deadline.js';
 import type { OutboundResponse } from '../http/http.js';
-import { networkFailure } from '../http/network-error.js';
+import { networkErrorMessage } from '../http/network-error.js';
 
 /** Characters shown of a URL, or of any other word, in an error or a warning. */
-const MAX_SHOWN = 200;
+const MAX_SHOWN_LENGTH = 200;
 
 /** The error of a discovery, from its parts. */
-export function discoveryFailure(
+export function discoveryError(
   reason: DiscoveryFailure,
   message: string,
-  more: {
+  details: {
     readonly status?: number | undefined;
     readonly retryAfterSeconds?: number | undefined;
     readonly cause?: unknown;
   } = {},
 ): ResourceDiscoveryFailedError {
-  return new ResourceDiscoveryFailedError(message, { ...more, reason });
+  return new ResourceDiscoveryFailedError(message, { ...details, reason });
 }
 
 /** A text whose URLs are cut to a length that can be read. */
-export function withShortUrls(text: string): string {
-  return text.replaceAll(/\S{201,}/g, (word) => `${word.slice(0, MAX_SHOWN)}…`);
+export function shortenUrls(text: string): string {
+  return text.replaceAll(/\S{201,}/g, (word) => `${word.slice(0, MAX_SHOWN_LENGTH)}…`);
 }
 
 /** What a failed request or reading means for discovery. `subject` is the URL it was about. */
-export function failedTransfer(error: unknown, subject: string): ResourceDiscoveryFailedError {
+export function toDiscoveryError(error: unknown, subject: string): ResourceDiscoveryFailedError {
   if (error instanceof ResourceDiscoveryFailedError) return error;
   if (error instanceof DeadlineError) {
-    return discoveryFailure('timeout', `${subject} took too long: ${error.message} (httpConfig.timeoutMs)`, {
+    return discoveryError('timeout', `${subject} took too long: ${error.message} (httpConfig.timeoutMs)`, {
       cause: error,
     });
   }
   if (error instanceof AddressError) {
-    return discoveryFailure('forbidden-address', `${subject} was not asked: ${error.message}`, { cause: error });
+    return discoveryError('forbidden-address', `${subject} was not asked: ${error.message}`, { cause: error });
   }
-  return discoveryFailure('unreachable', `${subject} could not be read: ${networkFailure(error)}`, { cause: error });
+  return discoveryError('unreachable', `${subject} could not be read: ${networkErrorMessage(error)}`, { cause: error });
 }
 
 /**
@@ -47,12 +47,12 @@ export function failedTransfer(error: unknown, subject: string): ResourceDiscove
  */
 export function withRetryAfter(error: unknown, { status, headers }: OutboundResponse, now = Date.now): unknown {
   if (!(error instanceof ResourceDiscoveryFailedError) || (status !== 429 && status !== 503)) return error;
-  const asked = retryAfterSeconds(headers.get('retry-after'), now()) ?? 0;
+  const asked = parseRetryAfter(headers.get('retry-after'), now()) ?? 0;
   if (asked <= 0) return error;
-  const seconds = Math.min(asked, LONGEST_RETRY_AFTER_SECONDS);
+  const seconds = Math.min(asked, MAX_RETRY_AFTER_SECONDS);
   const { message, reason, cause } = error;
   const told = `${message}. It asks to wait ${seconds} s before the next try (Retry-After)`;
-  return discoveryFailure(reason, told, {
+  return discoveryError(reason, told, {
     status,
     retryAfterSeconds: seconds,
     ...(cause === undefined ? {} : { cause }),

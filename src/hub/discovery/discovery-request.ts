@@ -1,8 +1,8 @@
 import { ConfigurationError } from '../../errors.js';
-import { tokenSource } from '../http/bearer-token.js';
+import { bearerTokenSource } from '../http/bearer-token.js';
 import type { DocumentRequest } from './document.js';
 import type { DiscoveryConfig } from '../http/http-config.js';
-import { redirectLimit } from '../request/redirect-limit.js';
+import { checkedMaxRedirects } from '../request/redirect-limit.js';
 import { hasCredentials, requestHeaders } from '../request/request-headers.js';
 
 /** What a feed may be. */
@@ -23,32 +23,32 @@ const ACCEPT_PAGES = ['text/html', 'application/xhtml+xml', ...ACCEPT_FEEDS];
 /**
  * The request that a configuration asks for.
  *
- * @param wanted media types, where the configuration does not say
+ * @param defaultAccept media types, where the configuration does not say
  * @throws ConfigurationError for what cannot be sent
  */
 export function discoveryRequest(
   config: DiscoveryConfig,
   allowPrivateNetworks: boolean,
-  wanted: readonly string[] = ACCEPT_PAGES,
+  defaultAccept: readonly string[] = ACCEPT_PAGES,
 ): DocumentRequest {
   const { httpConfig = {} } = config;
   return {
-    headers: negotiation(config, requestHeaders(httpConfig), wanted),
-    headersForOthers: negotiation(config, new Headers(), wanted),
+    headers: withNegotiation(config, requestHeaders(httpConfig), defaultAccept),
+    headersForOthers: withNegotiation(config, new Headers(), defaultAccept),
     hasCredentials: hasCredentials(httpConfig),
-    tokenSource: tokenSource(httpConfig),
+    tokenSource: bearerTokenSource(httpConfig),
     timeoutMs: httpConfig.timeoutMs,
-    maxRedirects: redirectLimit('discoveryConfig.httpConfig.maxRedirects', httpConfig.maxRedirects),
+    maxRedirects: checkedMaxRedirects('discoveryConfig.httpConfig.maxRedirects', httpConfig.maxRedirects),
     dispatcher: httpConfig.dispatcher,
     allowPrivateNetworks,
   };
 }
 
 /** Adds what content negotiation asks for; `accept` and `acceptLanguage` win over headers of the same name. */
-function negotiation(
+function withNegotiation(
   { accept, acceptLanguage }: DiscoveryConfig,
   headers: Headers,
-  wanted: readonly string[],
+  defaultAccept: readonly string[],
 ): Headers {
   const set = (field: 'accept' | 'acceptLanguage', name: string, value: string | readonly string[]): void => {
     try {
@@ -60,7 +60,7 @@ function negotiation(
     }
   };
   if (accept !== undefined) set('accept', 'accept', accept);
-  else if (!headers.has('accept')) set('accept', 'accept', wanted);
+  else if (!headers.has('accept')) set('accept', 'accept', defaultAccept);
   if (acceptLanguage !== undefined) set('acceptLanguage', 'accept-language', acceptLanguage);
   return headers;
 }

@@ -1,6 +1,6 @@
 import { MAX_URL_LENGTH } from '../../protocol/links/document-urls.js';
 import { withoutCredentials } from '../../protocol/http-url.js';
-import { discoveryFailure } from './discovery-error.js';
+import { discoveryError } from './discovery-error.js';
 import type { OutboundResponse } from '../http/http.js';
 
 /**
@@ -22,10 +22,10 @@ export function redirectedUrl(response: OutboundResponse, from: URL, redirects: 
   const { status } = response;
   const location = response.headers.get('location');
   if (location === null) {
-    throw discoveryFailure('http-error', `${from.href} answered ${status} without a Location to go on to`, { status });
+    throw discoveryError('http-error', `${from.href} answered ${status} without a Location to go on to`, { status });
   }
   if (redirects >= maxRedirects) {
-    throw discoveryFailure(
+    throw discoveryError(
       'too-many-redirects',
       `${from.href} answered ${status} once more after ${redirects} redirects, as many as are followed. ` +
         'Discover from the URL that they lead to, or raise discoveryConfig.httpConfig.maxRedirects',
@@ -38,14 +38,14 @@ export function redirectedUrl(response: OutboundResponse, from: URL, redirects: 
 }
 
 function requestUrl(text: string, base: string | undefined, subject: string, status?: number): URL {
-  const wrong = (what: string): Error => discoveryFailure('invalid-url', `${subject} ${what}`, { status });
-  if (!URL.canParse(text, base)) throw wrong('is not an absolute URL, such as https://example.com/feed');
+  const invalid = (problem: string): Error => discoveryError('invalid-url', `${subject} ${problem}`, { status });
+  if (!URL.canParse(text, base)) throw invalid('is not an absolute URL, such as https://example.com/feed');
   const url = new URL(text, base);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw wrong('is not an http or https URL');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw invalid('is not an http or https URL');
   if (url.username !== '' || url.password !== '') {
-    throw wrong('carries a user name or password (not shown): give them as discoveryConfig.httpConfig.auth');
+    throw invalid('carries a user name or password (not shown): give them as discoveryConfig.httpConfig.auth');
   }
   url.hash = '';
-  if (url.href.length > MAX_URL_LENGTH) throw wrong(`is longer than ${MAX_URL_LENGTH} bytes, which are read at most`);
+  if (url.href.length > MAX_URL_LENGTH) throw invalid(`is longer than ${MAX_URL_LENGTH} bytes, which are read at most`);
   return url;
 }

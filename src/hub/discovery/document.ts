@@ -1,16 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
-import { giveToken } from '../http/bearer-token.js';
+import { getBearerToken } from '../http/bearer-token.js';
 import { startDeadline, type Deadline } from '../http/deadline.js';
-import { failedTransfer, withRetryAfter } from './discovery-error.js';
+import { toDiscoveryError, withRetryAfter } from './discovery-error.js';
 import { documentUrl, redirectedUrl } from './document-url.js';
 import { send, type OutboundResponse } from '../http/http.js';
 import type { BearerToken } from '../http/http-config.js';
 import type { OnAnswer } from '../outbound-log.js';
-import { mayCarryCredentials } from '../http/origin.js';
-import { vouchedBy, type IsGuarded } from '../guard/private-network-guard.js';
-import { withToken } from '../request/request-headers.js';
-import { credentialRedactor, presentable } from '../redaction/credential-redactor.js';
+import { canSendCredentials } from '../http/origin.js';
+import { privateNetworkGuard, type IsGuarded } from '../guard/private-network-guard.js';
+import { withBearerToken } from '../request/request-headers.js';
+import { credentialRedactor, sanitizeError } from '../redaction/credential-redactor.js';
 
 /** How a document is asked for. */
 export interface DocumentRequest {
@@ -42,7 +42,7 @@ export interface DocumentRequest {
 }
 
 /** How a reading ended: the reader had enough, the body was over, or it is longer than allowed. */
-export type ReadingEnd = 'enough' | 'complete' | 'too-large';
+export type ReadOutcome = 'enough' | 'complete' | 'too-large';
 
 /** A redirect that was followed. */
 export interface FollowedRedirect {
@@ -65,12 +65,12 @@ export interface OpenDocument {
    * event loop between slices, so that a large body blocks nothing. Another call goes on where the last one ended.
    * `signal` ends the transfer, and the reading with it.
    */
-  read(take: (bytes: Uint8Array) => boolean, maxBytes: number, signal?: AbortSignal): Promise<ReadingEnd>;
+  read(take: (bytes: Uint8Array) => boolean, maxBytes: number, signal?: AbortSignal): Promise<ReadOutcome>;
   /** Takes the credentials that were sent out of a text. */
-  readonly hide: (text: string) => string;
+  readonly redact: (text: string) => string;
 }
 
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
  * GETs a document, following redirects, and lets `use` read as much of it as it needs; the rest is not transferred.
@@ -85,29 +85,29 @@ export async function withDocument<T>(
   use: (document: OpenDocument) => Promise<T>,
 ): Promise<T> {
   const deadline = request.deadline ?? startDeadline(request.timeoutMs, request.signal);
-  let hide = credentialRedactor(request.headers);
+  let redact = credentialRedactor(request.headers);
   // A token that is given for this request is as secret as the headers that are configured.
-  const hideSent = (headers: Headers): void => {
-    hide = credentialRedactor(headers);
+  const redactSent = (headers: Headers): void => {
+    redact = credentialRedactor(headers);
   };
   try {
-    const { response, ...reached } = await follow(documentUrl(target), request, deadline, hideSent);
+    const { response, ...reached } = await follow(documentUrl(target), request, deadline, redactSent);
     try {
-      return await use({ ...openDocument(response, reached, deadline), hide });
+      return await use({ ...openDocument(response, reached, deadline), redact });
     } catch (error) {
       throw withRetryAfter(error, response, request.now);
     } finally {
-      letGo(response);
+      discardBody(response);
     }
   } catch (error) {
-    throw presentable(error, hide);
+    throw sanitizeError(error, redact);
   } finally {
     if (request.deadline === undefined) deadline.clear();
   }
 }
 
 /** The URL that an answer came from, and the redirects before it. */
-interface Reached {
+interface Destination {
   readonly reached: URL;
   readonly redirects: readonly FollowedRedirect[];
 }
@@ -117,93 +117,96 @@ async function follow(
   request: DocumentRequest,
   deadline: Deadline,
   onHeaders: (headers: Headers) => void,
-): Promise<Reached & { response: OutboundResponse }> {
+): Promise<Destination & { response: OutboundResponse }> {
   const { dispatcher, givenBy = url.href } = request;
   let reached = url;
   const followed: FollowedRedirect[] = [];
   // They are for the origin of the URL that the user gave, wherever a page may have led from there.
-  let withHeaders = mayCarryCredentials(url.href, givenBy);
+  let sendsHeaders = canSendCredentials(url.href, givenBy);
   try {
-    const headers = withHeaders ? await authorized(request, deadline) : request.headersForOthers;
+    const headers = sendsHeaders ? await withAuthorization(request, deadline) : request.headersForOthers;
     onHeaders(headers);
     const isGuarded = await deadline.race(guardOf(url, request));
     for (;;) {
-      if (!withHeaders && request.hasCredentials === true) request.onWithheld?.(reached.href);
+      if (!sendsHeaders && request.hasCredentials === true) request.onWithheld?.(reached.href);
       const response = await send(reached.href, {
         method: 'GET',
-        headers: withHeaders ? headers : request.headersForOthers,
+        headers: sendsHeaders ? headers : request.headersForOthers,
         signal: deadline.signal,
         guarded: isGuarded(reached.href),
         ...(dispatcher === undefined ? {} : { dispatcher }),
       });
       request.onAnswer?.(response);
-      if (!REDIRECTS.has(response.status)) return { response, reached, redirects: followed.toReversed() };
-      letGo(response);
+      if (!REDIRECT_STATUSES.has(response.status)) return { response, reached, redirects: followed.toReversed() };
+      discardBody(response);
       const next = redirectedUrl(response, reached, followed.length, request.maxRedirects);
       followed.push({ url: reached.href, link: response.headers.get('link') });
       reached = next;
       // What was left behind once does not come back.
-      withHeaders &&= mayCarryCredentials(reached.href, givenBy);
+      sendsHeaders &&= canSendCredentials(reached.href, givenBy);
     }
   } catch (error) {
-    throw failedTransfer(error, subject(reached, url));
+    throw toDiscoveryError(error, subject(reached, url));
   }
 }
 
-async function authorized({ headers, tokenSource }: DocumentRequest, deadline: Deadline): Promise<Headers> {
+async function withAuthorization({ headers, tokenSource }: DocumentRequest, deadline: Deadline): Promise<Headers> {
   if (tokenSource === undefined) return headers;
-  return withToken(headers, await giveToken(tokenSource, 'discoveryConfig.httpConfig.auth.bearer', deadline));
+  return withBearerToken(
+    headers,
+    await getBearerToken(tokenSource, 'discoveryConfig.httpConfig.auth.bearer', deadline),
+  );
 }
 
 async function guardOf(
   { href }: URL,
   { allowPrivateNetworks, dispatcher, givenBy = href }: DocumentRequest,
 ): Promise<IsGuarded> {
-  return allowPrivateNetworks || dispatcher !== undefined ? () => false : vouchedBy(givenBy);
+  return allowPrivateNetworks || dispatcher !== undefined ? () => false : privateNetworkGuard(givenBy);
 }
 
 /** Bytes handed over in one go. */
 const SLICE_BYTES = 8_192;
 
 /** Milliseconds for which a document is read before the event loop has its turn. */
-const TURN_MS = 5;
+const MAX_BLOCKING_MS = 5;
 
 function openDocument(
   { status, headers, body }: OutboundResponse,
-  { reached: url, redirects }: Reached,
+  { reached: url, redirects }: Destination,
   { signal }: Deadline,
-): Omit<OpenDocument, 'hide'> {
+): Omit<OpenDocument, 'redact'> {
   const next = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | undefined> => {
     try {
       return (await reader.read()).value;
     } catch (error) {
-      throw failedTransfer(error, url.href);
+      throw toDiscoveryError(error, url.href);
     }
   };
   /** The rest of a chunk of which `take` had enough: the next read begins with it. */
   let rest: Uint8Array | undefined;
-  let turnBegan = performance.now();
-  const yieldTurn = async (): Promise<void> => {
+  let lastYieldAt = performance.now();
+  const yieldToEventLoop = async (): Promise<void> => {
     await nextTurn();
-    if (signal.aborted) throw failedTransfer(signal.reason, url.href);
-    turnBegan = performance.now();
+    if (signal.aborted) throw toDiscoveryError(signal.reason, url.href);
+    lastYieldAt = performance.now();
   };
   return {
     url: url.href,
     status,
     headers,
     redirects,
-    async read(take, maxBytes, giveUp) {
+    async read(take, maxBytes, signalToStop) {
       if (body === null) return 'complete';
       const reader = body.getReader();
       const cancel = (): void => void reader.cancel().catch(() => undefined);
-      giveUp?.addEventListener('abort', cancel, { once: true });
+      signalToStop?.addEventListener('abort', cancel, { once: true });
       try {
         let left = maxBytes;
         for (;;) {
           const bytes = rest ?? (await next(reader));
           rest = undefined;
-          if (giveUp?.aborted === true) return 'enough';
+          if (signalToStop?.aborted === true) return 'enough';
           if (bytes === undefined) return 'complete';
           for (let at = 0; at < Math.min(bytes.byteLength, left); at += SLICE_BYTES) {
             const end = Math.min(at + SLICE_BYTES, left);
@@ -211,13 +214,13 @@ function openDocument(
               rest = bytes.subarray(end);
               return 'enough';
             }
-            if (performance.now() - turnBegan > TURN_MS) await yieldTurn();
+            if (performance.now() - lastYieldAt > MAX_BLOCKING_MS) await yieldToEventLoop();
           }
           left -= bytes.byteLength;
           if (left < 0) return 'too-large';
         }
       } finally {
-        giveUp?.removeEventListener('abort', cancel);
+        signalToStop?.removeEventListener('abort', cancel);
         reader.releaseLock();
       }
     },
@@ -225,10 +228,10 @@ function openDocument(
 }
 
 /** Ends the transfer of what nobody will read. */
-function letGo({ body }: OutboundResponse): void {
+function discardBody({ body }: OutboundResponse): void {
   body?.cancel().catch(() => undefined);
 }
 
-function subject(reached: URL, asked: URL): string {
-  return reached.href === asked.href ? asked.href : `${reached.href}, where ${asked.href} redirects,`;
+function subject(reached: URL, requested: URL): string {
+  return reached.href === requested.href ? requested.href : `${reached.href}, where ${requested.href} redirects,`;
 }

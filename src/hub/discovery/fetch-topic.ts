@@ -1,6 +1,6 @@
-import { joined } from '../../feed/parse/concat-bytes.js';
+import { concatBytes } from '../../feed/parse/concat-bytes.js';
 import { ResourceDiscoveryFailedError } from '../../errors.js';
-import { discoveryFailure } from './discovery-error.js';
+import { discoveryError } from './discovery-error.js';
 import { ACCEPT_FEEDS, discoveryRequest } from './discovery-request.js';
 import { withDocument, type OpenDocument } from './document.js';
 import type { DiscoveryConfig } from '../http/http-config.js';
@@ -44,7 +44,7 @@ export interface TopicContent {
 }
 
 /** They are about the bytes as they were transferred, or about the connection, or for a browser. */
-const NOT_OF_THE_CONTENT: ReadonlySet<string> = new Set([
+const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
   'content-encoding',
   'content-length',
   'transfer-encoding',
@@ -62,15 +62,15 @@ const NOT_OF_THE_CONTENT: ReadonlySet<string> = new Set([
 export async function fetchTopic(topic: string, request: TopicRequest): Promise<TopicContent | undefined> {
   const { config, known = {}, givenBy, allowPrivateNetworks, maxBytes, signal, now, onWithheld, onAnswer } = request;
   // Feeds first: a page and its feed may share a URL.
-  const asked = discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS);
-  for (const headers of [asked.headers, asked.headersForOthers]) addConditions(headers, known);
-  return withDocument(topic, { ...asked, givenBy, signal, now, onWithheld, onAnswer }, (document) =>
-    contentOf(document, maxBytes),
+  const documentRequest = discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS);
+  for (const headers of [documentRequest.headers, documentRequest.headersForOthers]) addConditions(headers, known);
+  return withDocument(topic, { ...documentRequest, givenBy, signal, now, onWithheld, onAnswer }, (document) =>
+    readContent(document, maxBytes),
   );
 }
 
 /** Whether a topic that could not be fetched will not be had by asking again: it is gone for good, or must not be asked for. */
-export function isFinal(error: unknown): boolean {
+export function isPermanentFailure(error: unknown): boolean {
   if (!(error instanceof ResourceDiscoveryFailedError)) return false;
   const { reason, status } = error;
   return status === 410 || reason === 'forbidden-address' || reason === 'invalid-url';
@@ -81,11 +81,11 @@ function addConditions(headers: Headers, { etag, lastModified }: Validators): vo
   if (lastModified !== undefined) headers.set('if-modified-since', lastModified);
 }
 
-async function contentOf(document: OpenDocument, maxBytes: number): Promise<TopicContent | undefined> {
+async function readContent(document: OpenDocument, maxBytes: number): Promise<TopicContent | undefined> {
   const { url, status, headers } = document;
   if (status === 304) return undefined;
   if (status < 200 || status > 299) {
-    throw discoveryFailure('http-error', `${url} answered ${status}, so its content cannot be had`, { status });
+    throw discoveryError('http-error', `${url} answered ${status}, so its content cannot be had`, { status });
   }
   const chunks: Uint8Array[] = [];
   const take = (bytes: Uint8Array): boolean => {
@@ -93,9 +93,9 @@ async function contentOf(document: OpenDocument, maxBytes: number): Promise<Topi
     return false;
   };
   if ((await document.read(take, maxBytes)) === 'too-large') {
-    throw discoveryFailure('too-large', `${url} is longer than ${maxBytes} bytes (security.maxBodyBytes)`, { status });
+    throw discoveryError('too-large', `${url} is longer than ${maxBytes} bytes (security.maxBodyBytes)`, { status });
   }
-  return topicContent({ url, headers }, await joined(chunks));
+  return topicContent({ url, headers }, await concatBytes(chunks));
 }
 
 /** The content of a topic, of an answer whose body was read. */
@@ -104,7 +104,7 @@ export function topicContent({ url, headers }: Pick<OpenDocument, 'url' | 'heade
   const lastModified = headers.get('last-modified') ?? undefined;
   return {
     url,
-    headers: [...headers].filter(([name]) => !NOT_OF_THE_CONTENT.has(name)),
+    headers: [...headers].filter(([name]) => !TRANSPORT_HEADERS.has(name)),
     body,
     validators: { etag, lastModified },
   };

@@ -3,42 +3,42 @@ import { createDocumentLinkReader } from '../../protocol/links/document-links.js
 import { linksFromHeaders } from '../../protocol/links/link-header.js';
 import { parseMediaType } from '../../protocol/encoding/media-type.js';
 import type { TopicLinks } from '../../protocol/links/topic-links.js';
-import { withShortUrls } from './discovery-error.js';
+import { shortenUrls } from './discovery-error.js';
 import type { OpenDocument } from './document.js';
 
 /** The place where hub and topic were found. */
 export type DiscoverySource = 'link-header' | Exclude<DocumentFormat, 'unknown'>;
 
 /** The links that name a hub, and where they were. */
-export interface FoundHub {
+export interface HubLinks {
   readonly via: DiscoverySource;
   readonly links: TopicLinks;
 }
 
 /** The result of looking at one document. */
-export interface Look {
+export interface HubSearch {
   /** The URL that answered, after redirects. */
   readonly url: string;
   readonly status: number;
-  readonly found?: FoundHub;
+  readonly hubLinks?: HubLinks;
   readonly warnings: readonly string[];
   /** The alternate feed to read of a page that names no hub. */
   readonly feed?: string | undefined;
   /** The places looked at, for an error. */
-  readonly lookedAt: string;
+  readonly searchedPlaces: string;
   /** Whether reading ended at a bound. */
-  readonly isCut: boolean;
+  readonly isTruncated: boolean;
   /** A self link without a hub, for an error. */
   readonly self?: string | undefined;
   /** Takes the credentials that were sent out of a text, and cuts its URLs. */
-  readonly present: (text: string) => string;
+  readonly sanitize: (text: string) => string;
 }
 
 /** Read at most of a document, in bytes after `Content-Encoding` is undone. */
 const MAX_DOCUMENT_BYTES = 5 * 1024 * 1024;
 
 /** Redirects named in an error. */
-const MAX_NAMED = 5;
+const MAX_LISTED_REDIRECTS = 5;
 
 /**
  * Looks for a hub in the `Link` headers of an answer, then in its document, then in the `Link` headers of the redirects on
@@ -46,43 +46,52 @@ const MAX_NAMED = 5;
  *
  * @param lastFeed the alternate feed used last: the one to read while the page lists it
  */
-export async function lookAt(document: OpenDocument, lastFeed: string | undefined): Promise<Look> {
-  const { url, status, headers, redirects, hide } = document;
-  const present = (text: string): string => withShortUrls(hide(text));
-  const look = { url, status, warnings: [], isCut: false, lookedAt: '', present };
+export async function findHub(document: OpenDocument, lastFeed: string | undefined): Promise<HubSearch> {
+  const { url, status, headers, redirects, redact } = document;
+  const sanitize = (text: string): string => shortenUrls(redact(text));
+  const base = { url, status, warnings: [], isTruncated: false, searchedPlaces: '', sanitize };
   const inHeaders = linksFromHeaders([headers.get('link') ?? ''], url);
-  if (inHeaders.hubs.length > 0) return { ...look, found: { via: 'link-header', links: inHeaders } };
+  if (inHeaders.hubs.length > 0) return { ...base, hubLinks: { via: 'link-header', links: inHeaders } };
 
   const contentType = headers.get('content-type');
   const reader = createDocumentLinkReader({ url, contentType });
-  const reading = await document.read((bytes) => reader.write(bytes), MAX_DOCUMENT_BYTES);
+  const outcome = await document.read((bytes) => reader.write(bytes), MAX_DOCUMENT_BYTES);
   const { format, feeds = [], cutAt, ...links } = reader.end();
-  const bound = cutAt ?? (reading === 'too-large' ? `${MAX_DOCUMENT_BYTES} bytes` : undefined);
+  const bound = cutAt ?? (outcome === 'too-large' ? `${MAX_DOCUMENT_BYTES} bytes` : undefined);
   if (format !== 'unknown' && links.hubs.length > 0) {
     const warnings = bound === undefined ? [] : [`Of ${url} only the first ${bound} were read for hubs`];
-    return { ...look, warnings, found: { via: format, links } };
+    return { ...base, warnings, hubLinks: { via: format, links } };
   }
   for (const redirect of redirects) {
     const inRedirect = linksFromHeaders([redirect.link ?? ''], redirect.url);
-    if (inRedirect.hubs.length > 0) return { ...look, found: { via: 'link-header', links: inRedirect } };
+    if (inRedirect.hubs.length > 0) return { ...base, hubLinks: { via: 'link-header', links: inRedirect } };
   }
   const withLinks = redirects.flatMap(({ link, url: from }) => (link === null ? [] : [from]));
-  const sought = [SOUGHT[format], bound === undefined ? '' : `, of its first ${bound}, after which reading stopped`];
-  const lookedAt =
+  const places = [
+    SEARCHED_PLACES[format],
+    bound === undefined ? '' : `, of its first ${bound}, after which reading stopped`,
+  ];
+  const searchedPlaces =
     `${url} (${status}, ${parseMediaType(contentType).type || 'no content type'}): looked at the Link headers` +
-    `${sought.join('')}${redirectsNamed(withLinks)}`;
+    `${places.join('')}${redirectsText(withLinks)}`;
   const self = [...inHeaders.selfs, ...links.selfs][0];
-  return { ...look, feed: feedOf(feeds, lastFeed), isCut: bound !== undefined, lookedAt: present(lookedAt), self };
+  return {
+    ...base,
+    feed: selectFeed(feeds, lastFeed),
+    isTruncated: bound !== undefined,
+    searchedPlaces: sanitize(searchedPlaces),
+    self,
+  };
 }
 
-const SOUGHT: Readonly<Record<DocumentFormat, string>> = {
+const SEARCHED_PLACES: Readonly<Record<DocumentFormat, string>> = {
   html: ' and the <link> elements of the page',
   xml: ' and the atom:link elements of the feed',
   'json-feed': ' and the hubs of the JSON Feed',
   unknown: ' and no further, as the document is neither HTML nor XML nor JSON',
 };
 
-function feedOf(feeds: Iterable<string>, lastFeed: string | undefined): string | undefined {
+function selectFeed(feeds: Iterable<string>, lastFeed: string | undefined): string | undefined {
   let first: string | undefined;
   for (const feed of feeds) {
     if (lastFeed === undefined || feed === lastFeed) return feed;
@@ -91,8 +100,8 @@ function feedOf(feeds: Iterable<string>, lastFeed: string | undefined): string |
   return first;
 }
 
-function redirectsNamed(urls: readonly string[]): string {
+function redirectsText(urls: readonly string[]): string {
   if (urls.length === 0) return '';
-  const others = urls.length > MAX_NAMED ? ` and ${urls.length - MAX_NAMED} others` : '';
-  return `, and at the Link headers of the redirects from ${urls.slice(0, MAX_NAMED).join(', ')}${others}`;
+  const others = urls.length > MAX_LISTED_REDIRECTS ? ` and ${urls.length - MAX_LISTED_REDIRECTS} others` : '';
+  return `, and at the Link headers of the redirects from ${urls.slice(0, MAX_LISTED_REDIRECTS).join(', ')}${others}`;
 }

@@ -4,7 +4,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import type { buildConnector } from 'undici';
 import { onDemand } from '../../on-demand.js';
 import { hostnameOf, isLocalhostName } from '../../protocol/loopback.js';
-import { undiciParts } from '../http/undici-modules.js';
+import { undiciModules } from '../http/undici-modules.js';
 
 /** A connection was refused because it would have led to an address that is not public. */
 export class AddressError extends Error {
@@ -89,7 +89,7 @@ export function guardedLookup(lookup: LookupAll = dnsLookup): LookupFunction {
         return;
       }
       try {
-        refuseSpecial(host, addresses);
+        rejectSpecialAddresses(host, addresses);
       } catch (cause) {
         // Nobody catches what a callback of node:dns throws.
         callback(cause instanceof Error ? cause : new Error(String(cause)), []);
@@ -102,7 +102,7 @@ export function guardedLookup(lookup: LookupAll = dnsLookup): LookupFunction {
   };
 }
 
-function refuseSpecial(host: string, addresses: readonly LookupAddress[]): void {
+function rejectSpecialAddresses(host: string, addresses: readonly LookupAddress[]): void {
   for (const { address } of addresses) {
     const range = specialRange(address);
     if (range !== undefined) throw new AddressError(host, address, range);
@@ -114,7 +114,7 @@ function refuseSpecial(host: string, addresses: readonly LookupAddress[]): void 
  * to, so a name cannot resolve to one address when it is checked and to another when it is used.
  */
 export function guardedConnector(): buildConnector.connector {
-  const connect = undiciParts().buildConnector({ lookup: guardedLookup() });
+  const connect = undiciModules().buildConnector({ lookup: guardedLookup() });
   return (options, callback) => {
     // A literal address is never looked up.
     const host = options.hostname.replace(/^\[|\]$/g, '');

@@ -9,11 +9,11 @@ export type IsGuarded = (url: string) => boolean;
  * port alone, as whoever answers for the name could change the answer. Any other URL vouches for nothing, itself
  * included: a name that is public when it is judged cannot be private when it is connected to.
  */
-export async function vouchedBy(given: string): Promise<IsGuarded> {
-  const privacy = await privacyOf(given);
+export async function privateNetworkGuard(configuredUrl: string): Promise<IsGuarded> {
+  const privacy = await privacyOf(configuredUrl);
   if (privacy === 'literal') return () => false;
   if (privacy === 'public') return () => true;
-  const { host } = new URL(given);
+  const { host } = new URL(configuredUrl);
   return (url) => new URL(url).host !== host;
 }
 
@@ -21,9 +21,9 @@ export async function vouchedBy(given: string): Promise<IsGuarded> {
  * The guard of a request to a hub, as `sendHubRequest` takes it: up, unless the URL that the user gave vouches for the
  * hub; then the hub's redirects go as far as the hub itself vouches.
  *
- * @param given the target, or the hub that the user named
+ * @param configuredUrl the target, or the hub that the user named
  */
-export async function hubGuard(given: string, hub: string): Promise<true | 'redirects'> {
-  const isGuarded = await vouchedBy(given);
+export async function hubGuard(configuredUrl: string, hub: string): Promise<true | 'redirects'> {
+  const isGuarded = await privateNetworkGuard(configuredUrl);
   return isGuarded(hub) ? true : 'redirects';
 }

@@ -1,7 +1,7 @@
 import type { Deadline } from './deadline.js';
 import type { BearerToken, HttpClientConfig } from './http-config.js';
 import { secretRedactor } from '../redaction/hub-text.js';
-import { networkFailure } from './network-error.js';
+import { networkErrorMessage } from './network-error.js';
 
 // A header can carry more by the letter of fetch than undici then sends.
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -12,19 +12,19 @@ export function isHeaderValue(value: string): boolean {
 }
 
 /** The function that gives the bearer token, where the configuration has one. */
-export function tokenSource({ auth }: HttpClientConfig): Exclude<BearerToken, string> | undefined {
+export function bearerTokenSource({ auth }: HttpClientConfig): Exclude<BearerToken, string> | undefined {
   if (auth === undefined || !('bearer' in auth) || typeof auth.bearer === 'string') return undefined;
   return auth.bearer;
 }
 
 /** Tokens of one function that are remembered, so that no message shows them. */
-const MOST_REMEMBERED = 4;
+const MAX_REMEMBERED_TOKENS = 4;
 
-const remembered = new WeakMap<Exclude<BearerToken, string>, readonly string[]>();
+const tokensBySource = new WeakMap<Exclude<BearerToken, string>, readonly string[]>();
 
 /** The tokens that a function gave last. */
 export function recentTokens(source: Exclude<BearerToken, string>): readonly string[] {
-  return remembered.get(source) ?? [];
+  return tokensBySource.get(source) ?? [];
 }
 
 /** The function of `auth.bearer` gave no token, so the request was not sent. */
@@ -33,7 +33,7 @@ export class BearerTokenError extends Error {
 }
 
 /** Whether a request failed because its function gave no bearer token. */
-export function isTokenFailure(error: unknown): boolean {
+export function isBearerTokenError(error: unknown): boolean {
   return error instanceof Error && error.cause instanceof BearerTokenError;
 }
 
@@ -43,7 +43,7 @@ export function isTokenFailure(error: unknown): boolean {
  * @param field the option that the function was given as, for the error
  * @throws BearerTokenError that says what went wrong; no token that the function gave before is in it
  */
-export async function giveToken(
+export async function getBearerToken(
   source: Exclude<BearerToken, string>,
   field: string,
   { race }: Pick<Deadline, 'race'>,
@@ -52,13 +52,13 @@ export async function giveToken(
   try {
     token = await race((async () => source())());
   } catch (cause) {
-    const reason = networkFailure(cause);
-    const told = secretRedactor(recentTokens(source))(reason);
-    throw new BearerTokenError(`${field} failed: ${told}`, told === reason ? { cause } : {});
+    const reason = networkErrorMessage(cause);
+    const shown = secretRedactor(recentTokens(source))(reason);
+    throw new BearerTokenError(`${field} failed: ${shown}`, shown === reason ? { cause } : {});
   }
   if (typeof token === 'string' && token !== '' && isHeaderValue(token)) {
     const others = recentTokens(source).filter((other) => other !== token);
-    remembered.set(source, [token, ...others].slice(0, MOST_REMEMBERED));
+    tokensBySource.set(source, [token, ...others].slice(0, MAX_REMEMBERED_TOKENS));
     return token;
   }
   throw new BearerTokenError(`${field} gave no token that a header can carry (not shown)`);

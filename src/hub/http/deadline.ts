@@ -16,7 +16,7 @@ export interface Deadline {
 }
 
 /** The longest a timer of Node.js can run. */
-export const LONGEST_TIMER_MS = 2_147_483_647;
+export const MAX_TIMER_MS = 2_147_483_647;
 
 /**
  * Starts the time of one request.
@@ -26,9 +26,9 @@ export const LONGEST_TIMER_MS = 2_147_483_647;
  * @throws ConfigurationError when no timer can run that long
  */
 export function startDeadline(timeoutMs = 10_000, signal?: AbortSignal): Deadline {
-  if (!(timeoutMs >= 1 && timeoutMs <= LONGEST_TIMER_MS)) {
+  if (!(timeoutMs >= 1 && timeoutMs <= MAX_TIMER_MS)) {
     throw new ConfigurationError(
-      `httpConfig.timeoutMs ${timeoutMs} is not a number of milliseconds from 1 to ${LONGEST_TIMER_MS}`,
+      `httpConfig.timeoutMs ${timeoutMs} is not a number of milliseconds from 1 to ${MAX_TIMER_MS}`,
     );
   }
   // Not AbortSignal.timeout and .any: they cannot be cleared, so requests that are over would stay in memory (Node 20-24).
@@ -37,15 +37,15 @@ export function startDeadline(timeoutMs = 10_000, signal?: AbortSignal): Deadlin
     () => controller.abort(new DeadlineError(`no complete answer within ${timeoutMs} ms`)),
     timeoutMs,
   );
-  const giveUp = (): void => controller.abort(signal?.reason);
-  if (signal?.aborted === true) giveUp();
-  signal?.addEventListener('abort', giveUp, { once: true });
+  const abort = (): void => controller.abort(signal?.reason);
+  if (signal?.aborted === true) abort();
+  signal?.addEventListener('abort', abort, { once: true });
   return {
     signal: controller.signal,
     race: (work) => Promise.race([work, aborted(controller.signal)]),
     clear: () => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', giveUp);
+      signal?.removeEventListener('abort', abort);
     },
   };
 }

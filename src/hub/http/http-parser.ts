@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { setImmediate as macrotask } from 'node:timers/promises';
-import { undiciParts } from './undici-modules.js';
+import { undiciModules } from './undici-modules.js';
 
 /**
  * Has undici load its HTTP parser, a file that it reads at its first connection. Where none was made yet, this makes one, with
@@ -11,7 +11,7 @@ import { undiciParts } from './undici-modules.js';
  * @throws Error that undici could not read the file
  */
 export async function loadHttpParser(): Promise<void> {
-  const { Client, errors, request } = undiciParts();
+  const { Client, errors, request } = undiciModules();
   if (isLoaded()) return;
   const client = new Client('http://localhost', { connect: (_options, callback) => callback(null, new Socket()) });
   const requested = request(client, { path: '/', method: 'GET' }).catch((error: unknown) => error);

@@ -1,11 +1,11 @@
 import type { Agent, Dispatcher } from 'undici';
 import { onDemand } from '../../on-demand.js';
-import { contentCodings, decodedPieces } from '../../protocol/encoding/content-encoding.js';
+import { contentCodings, decodeChunks } from '../../protocol/encoding/content-encoding.js';
 import { UndecodableError } from '../../protocol/encoding/inflate.js';
 import { version } from '../../version.js';
 import { guardedConnector } from '../guard/address-guard.js';
-import { plainFetch } from './undici-fetch.js';
-import { undiciParts } from './undici-modules.js';
+import { undiciFetch } from './undici-fetch.js';
+import { undiciModules } from './undici-modules.js';
 
 /** One request to a hub or a publisher. */
 export interface OutboundRequest {
@@ -30,13 +30,13 @@ export interface OutboundResponse {
 const agents: { open?: Agent; guarded?: Agent } = {};
 
 function agentFor(guarded: boolean): Agent {
-  const { Agent } = undiciParts();
+  const { Agent } = undiciModules();
   if (guarded) return (agents.guarded ??= new Agent({ connect: guardedConnector() }));
   return (agents.open ??= new Agent());
 }
 
 /** The codings that `decodedBody` decodes. Only GETs ask for them: a hub's answer to a POST is short. */
-const DECODABLE = 'gzip, deflate, br';
+const ACCEPT_ENCODING = 'gzip, deflate, br';
 
 /**
  * Sends one request: no redirect is followed and no status is an error.
@@ -49,9 +49,9 @@ export async function send(url: string, outbound: OutboundRequest): Promise<Outb
   if (!headers.has('user-agent')) headers.set('user-agent', `websub-subscriber/${version}`);
   // ofetch would ask for JSON in the answer to a text body.
   if (!headers.has('accept')) headers.set('accept', '*/*');
-  if (outbound.method === 'GET' && !headers.has('accept-encoding')) headers.set('accept-encoding', DECODABLE);
+  if (outbound.method === 'GET' && !headers.has('accept-encoding')) headers.set('accept-encoding', ACCEPT_ENCODING);
   try {
-    const fetch = plainFetch(outbound.dispatcher ?? agentFor(outbound.guarded));
+    const fetch = undiciFetch(outbound.dispatcher ?? agentFor(outbound.guarded));
     const response = await onDemand('ofetch').createFetch({ fetch }).raw<unknown, 'stream'>(url, {
       method: outbound.method,
       headers,
@@ -65,43 +65,43 @@ export async function send(url: string, outbound: OutboundRequest): Promise<Outb
     const codings = contentCodings(received.get('content-encoding') ?? undefined);
     return { status, headers: received, body: body && decodedBody(body, codings) };
   } catch (error) {
-    throw networkError(error);
+    throw unwrapFetchError(error);
   }
 }
 
 /** The error beneath ofetch's own, which says no more than that something failed. */
-function networkError(error: unknown): unknown {
+function unwrapFetchError(error: unknown): unknown {
   return error instanceof onDemand('ofetch').FetchError && error.cause !== undefined ? error.cause : error;
 }
 
 /** A body that is coded twice may be so long in between, in bytes. */
-const MOST_BETWEEN = 64 * 1024 * 1024;
+const MAX_INTERMEDIATE_BYTES = 64 * 1024 * 1024;
 
 /** A body without its `Content-Encoding`, decoded as far as it is read. Reading fails where it cannot be decoded. */
 function decodedBody(body: ReadableStream<Uint8Array>, codings: readonly string[]): ReadableStream<Uint8Array> {
   if (codings.length === 0) return body;
   const reader = body.getReader();
-  const pieces = decodedPieces(chunksOf(reader), codings, MOST_BETWEEN)[Symbol.asyncIterator]();
+  const chunks = decodeChunks(chunksOf(reader), codings, MAX_INTERMEDIATE_BYTES)[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        let isOver = true;
+        let isEnded = true;
         try {
-          const { done, value } = await pieces.next();
-          isOver = done === true;
+          const { done, value } = await chunks.next();
+          isEnded = done === true;
           if (done === true) controller.close();
           else controller.enqueue(value);
         } catch (error) {
-          throw explained(error, codings);
+          throw withCodingNames(error, codings);
         } finally {
           // Nobody reads what follows.
-          if (isOver) reader.cancel().catch(() => undefined);
+          if (isEnded) reader.cancel().catch(() => undefined);
         }
       },
       async cancel(reason) {
         // First the transfer: the decoder may be waiting for it.
         await reader.cancel(reason);
-        await pieces.return?.();
+        await chunks.return?.();
       },
     },
     { highWaterMark: 0 },
@@ -112,7 +112,7 @@ async function* chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): Async
   for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) yield chunk.value;
 }
 
-function explained(error: unknown, codings: readonly string[]): unknown {
+function withCodingNames(error: unknown, codings: readonly string[]): unknown {
   if (!(error instanceof UndecodableError)) return error;
   const said = JSON.stringify(codings.join(', ').slice(0, 100));
   return new UndecodableError(`its Content-Encoding ${said} does not decode: ${error.message}`, { cause: error });

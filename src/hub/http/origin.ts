@@ -4,7 +4,7 @@ export function originOf(url: string): string {
 }
 
 /** The https form of an http URL: a port that is spelled out is kept, http's own becomes https's own. */
-export function httpsForm(url: string): string {
+export function toHttps(url: string): string {
   const form = new URL(url);
   form.protocol = 'https:';
   return form.href;
@@ -14,7 +14,7 @@ export function httpsForm(url: string): string {
  * Whether credentials that were configured for one URL may go to another: to the same origin, or to the https form of it
  * (PROTOCOL S5).
  */
-export function mayCarryCredentials(url: string, givenFor: string): boolean {
+export function canSendCredentials(url: string, credentialsFor: string): boolean {
   const { origin } = new URL(url);
-  return origin === new URL(givenFor).origin || origin === new URL(httpsForm(givenFor)).origin;
+  return origin === new URL(credentialsFor).origin || origin === new URL(toHttps(credentialsFor)).origin;
 }

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { undiciParts } from './undici-modules.js';
+import { undiciModules } from './undici-modules.js';
 
 type Fetch = typeof globalThis.fetch;
 
@@ -7,10 +7,10 @@ type Fetch = typeof globalThis.fetch;
  * A `fetch` for ofetch on `undici.request`, as undici's own adds headers of a browser and decodes by itself. This one sends
  * the headers given and what HTTP needs (`host`, `connection`, `content-length`), follows no redirect and decodes nothing.
  */
-export function plainFetch(dispatcher: Dispatcher): Fetch {
+export function undiciFetch(dispatcher: Dispatcher): Fetch {
   return async (input, { method = 'GET', headers, body, signal } = {}) => {
     const { origin, pathname, search } = new URL(input instanceof Request ? input.url : input);
-    const answering = undiciParts().request(dispatcher, {
+    const responding = undiciModules().request(dispatcher, {
       origin,
       path: pathname + search,
       method,
@@ -18,12 +18,12 @@ export function plainFetch(dispatcher: Dispatcher): Fetch {
       body: typeof body === 'string' ? body : null,
       signal: signal ?? null,
     });
-    return answer(await unlessAborted(answering, signal ?? undefined));
+    return toResponse(await rejectOnAbort(responding, signal ?? undefined));
   };
 }
 
 /** Rejects with the signal's reason at once: undici looks at it only when it is connected. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
     const giveUp = (): void => reject(signal.reason);
@@ -35,12 +35,12 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Pr
 }
 
 /** These statuses have no body (RFC 9110 sections 6.4.1, 15.3.6). */
-const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+const BODYLESS_STATUSES: ReadonlySet<number> = new Set([204, 205, 304]);
 
-function answer({ statusCode, headers, body }: Dispatcher.ResponseData<unknown>): Response {
+function toResponse({ statusCode, headers, body }: Dispatcher.ResponseData<unknown>): Response {
   // A body that breaks off tells whoever reads it; nobody may.
   body.on('error', () => undefined);
-  const isEmpty = WITHOUT_BODY.has(statusCode);
+  const isEmpty = BODYLESS_STATUSES.has(statusCode);
   if (isEmpty) body.resume();
   const response = new Response(isEmpty ? null : streamOf(body), { headers: headersOf(headers) });
   // Servers answer with statuses that the constructor refuses, such as 999.

@@ -2,7 +2,7 @@ import type * as Undici from 'undici';
 import { onDemand } from '../../on-demand.js';
 
 /** The parts of undici that are used. */
-export interface UndiciParts extends Pick<typeof Undici, 'Agent' | 'Client' | 'buildConnector' | 'errors'> {
+export interface UndiciModules extends Pick<typeof Undici, 'Agent' | 'Client' | 'buildConnector' | 'errors'> {
   readonly request: (
     dispatcher: Undici.Dispatcher,
     options: Undici.Dispatcher.RequestOptions,
@@ -18,11 +18,11 @@ type Load = typeof onDemand;
  *
  * @throws Error that undici could not be loaded. The next call tries again.
  */
-export function undiciParts(load: Load = onDemand): UndiciParts {
-  return filesOf(load) ?? wholeOf(load);
+export function undiciModules(load: Load = onDemand): UndiciModules {
+  return loadFiles(load) ?? loadIndex(load);
 }
 
-function filesOf(load: Load): UndiciParts | undefined {
+function loadFiles(load: Load): UndiciModules | undefined {
   try {
     const Agent = load('undici/lib/dispatcher/agent.js');
     const Client = load('undici/lib/dispatcher/client.js');
@@ -45,7 +45,7 @@ function filesOf(load: Load): UndiciParts | undefined {
   }
 }
 
-function wholeOf(load: Load): UndiciParts {
+function loadIndex(load: Load): UndiciModules {
   const { Agent, Client, buildConnector, errors } = load('undici');
   return { Agent, Client, buildConnector, errors, request: (dispatcher, options) => dispatcher.request(options) };
 }

@@ -1,25 +1,25 @@
 import { originOf } from '../http/origin.js';
 
-interface Waiting {
-  readonly go: (mayBegin: boolean) => void;
-  next?: Waiting;
+interface Waiter {
+  readonly start: (mayBegin: boolean) => void;
+  next?: Waiter;
 }
 
 /** What goes on at one origin, and who waits for a turn there, the first one first. */
-interface Lane {
+interface OriginQueue {
   inFlight: number;
-  first?: Waiting | undefined;
-  last?: Waiting | undefined;
+  first?: Waiter | undefined;
+  last?: Waiter | undefined;
 }
 
 /**
  * Turns at servers: at most so many pieces of work are in flight at one origin, the further ones wait in order, and no
  * origin waits for another (PROTOCOL L5). An origin at which nothing is done costs nothing.
  */
-export class Pacing {
+export class OriginLimiter {
   readonly #limit: number;
   readonly #signal: AbortSignal;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #queues = new Map<string, OriginQueue>();
 
   /**
    * @param limit pieces of work in flight per origin, at least 1
@@ -28,57 +28,57 @@ export class Pacing {
   constructor(limit: number, signal: AbortSignal) {
     this.#limit = limit;
     this.#signal = signal;
-    signal.addEventListener('abort', () => this.#giveUp());
+    signal.addEventListener('abort', () => this.#rejectWaiters());
   }
 
   /** How many origins something is done at. */
-  get origins(): number {
-    return this.#lanes.size;
+  get activeOrigins(): number {
+    return this.#queues.size;
   }
 
   /** Runs the work, at once where there is room, and resolves or rejects as it does; resolves without it where it is given up. */
-  async inTurn(url: string, work: () => Promise<void>): Promise<void> {
+  async run(url: string, work: () => Promise<void>): Promise<void> {
     if (this.#signal.aborted) return;
     const origin = originOf(url);
-    const lane = this.#lanes.get(origin) ?? { inFlight: 0 };
-    this.#lanes.set(origin, lane);
-    if (lane.inFlight < this.#limit) lane.inFlight += 1;
-    else if (!(await turnIn(lane))) return;
+    const queue = this.#queues.get(origin) ?? { inFlight: 0 };
+    this.#queues.set(origin, queue);
+    if (queue.inFlight < this.#limit) queue.inFlight += 1;
+    else if (!(await waitForSlot(queue))) return;
     try {
       await work();
     } finally {
-      this.#passOn(origin, lane);
+      this.#releaseSlot(origin, queue);
     }
   }
 
   /** Whoever waits first takes the place of what has ended. */
-  #passOn(origin: string, lane: Lane): void {
-    const { first } = lane;
+  #releaseSlot(origin: string, queue: OriginQueue): void {
+    const { first } = queue;
     if (first !== undefined) {
-      lane.first = first.next;
-      if (first.next === undefined) lane.last = undefined;
-      first.go(true);
+      queue.first = first.next;
+      if (first.next === undefined) queue.last = undefined;
+      first.start(true);
       return;
     }
-    lane.inFlight -= 1;
-    if (lane.inFlight === 0) this.#lanes.delete(origin);
+    queue.inFlight -= 1;
+    if (queue.inFlight === 0) this.#queues.delete(origin);
   }
 
-  #giveUp(): void {
-    for (const lane of this.#lanes.values()) {
-      for (let waiting = lane.first; waiting !== undefined; waiting = waiting.next) waiting.go(false);
-      lane.first = undefined;
-      lane.last = undefined;
+  #rejectWaiters(): void {
+    for (const queue of this.#queues.values()) {
+      for (let waiter = queue.first; waiter !== undefined; waiter = waiter.next) waiter.start(false);
+      queue.first = undefined;
+      queue.last = undefined;
     }
   }
 }
 
 /** Waits at the end of the queue; a list and no array, whose first item would cost all of it. */
-function turnIn(lane: Lane): Promise<boolean> {
+function waitForSlot(queue: OriginQueue): Promise<boolean> {
   return new Promise((go) => {
-    const waiting: Waiting = { go };
-    if (lane.last === undefined) lane.first = waiting;
-    else lane.last.next = waiting;
-    lane.last = waiting;
+    const waiter: Waiter = { start: go };
+    if (queue.last === undefined) queue.first = waiter;
+    else queue.last.next = waiter;
+    queue.last = waiter;
   });
 }

@@ -1,20 +1,20 @@
 import { ResourceDiscoveryFailedError } from '../../errors.js';
-import { discoveryFailure, withShortUrls } from '../discovery/discovery-error.js';
+import { discoveryError, shortenUrls } from '../discovery/discovery-error.js';
 import { secretRedactor } from './hub-text.js';
 
 /** Names of headers that carry a credential. */
-const CREDENTIAL = /auth|cookie|credential|key|passw|secret|session|signature|token/i;
+const CREDENTIAL_HEADER = /auth|cookie|credential|key|passw|secret|session|signature|token/i;
 
 /** Characters from which on a value other than of an authorization may be a credential: a short one is a word. */
-const SHORTEST = 8;
+const MIN_CREDENTIAL_LENGTH = 8;
 
 /** Takes the credentials in headers that are sent out of texts: a publisher may send them back, in a redirect for instance. */
 export function credentialRedactor(headers: Headers): (text: string) => string {
   const credentials = [...headers]
-    .filter(([name]) => CREDENTIAL.test(name))
+    .filter(([name]) => CREDENTIAL_HEADER.test(name))
     .flatMap(([name, value]) => {
       const values = credentialsIn(name, value);
-      return /authorization$/i.test(name) ? values : values.filter(({ length }) => length >= SHORTEST);
+      return /authorization$/i.test(name) ? values : values.filter(({ length }) => length >= MIN_CREDENTIAL_LENGTH);
     });
   return credentials.length === 0 ? (text) => text : secretRedactor(credentials);
 }
@@ -37,13 +37,13 @@ function passwordOf(credential: string): string {
  * A failure whose message has no credential in it, and no URL of full length: a publisher may write kilobytes of them. Its
  * cause is left out where it may have a credential.
  */
-export function presentable(error: unknown, hide: (text: string) => string): unknown {
+export function sanitizeError(error: unknown, redact: (text: string) => string): unknown {
   if (!(error instanceof ResourceDiscoveryFailedError)) return error;
   const { message, reason, status, retryAfterSeconds, cause } = error;
-  const hidden = hide(message);
+  const hidden = redact(message);
   // Cut after hiding: the rest of a credential that is cut would not be recognized.
-  const shown = withShortUrls(hidden);
-  if (shown === message) return error;
-  const mayTellCause = hidden === message && cause !== undefined;
-  return discoveryFailure(reason, shown, { status, retryAfterSeconds, ...(mayTellCause ? { cause } : {}) });
+  const shortened = shortenUrls(hidden);
+  if (shortened === message) return error;
+  const canKeepCause = hidden === message && cause !== undefined;
+  return discoveryError(reason, shortened, { status, retryAfterSeconds, ...(canKeepCause ? { cause } : {}) });
 }

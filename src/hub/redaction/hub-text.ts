@@ -1,44 +1,44 @@
-import { redacted, runFinder, type Range } from './secret-fragments.js';
+import { redactRanges, fragmentFinder, type TextRange } from './secret-fragments.js';
 
 /** How much of a hub's own words is kept, in bytes. */
-const KEPT_BYTES = 1024;
+const MAX_TEXT_BYTES = 1024;
 
 /** A last path segment shorter than this is a name rather than a token, in characters. */
-const SHORTEST_TOKEN = 16;
+const MIN_TOKEN_LENGTH = 16;
 
 /** Turns what a hub wrote into text that can stand in an error or a log. */
-export type HubWords = (text: string) => string;
+export type Redactor = (text: string) => string;
 
 /**
  * Makes a hub's words fit for a message. The secrets given are taken out, and so is every run of eight characters or more of
  * them, also where the hub wrote them encoded (`runFinder`). Control and formatting characters become spaces, and what is past
  * 1 KiB is cut.
  */
-export function hubWords(secrets: readonly string[]): HubWords {
-  const longest = bytesToRead(secrets);
-  const runsIn = runFinder(secrets);
-  const redact = redactorOf(secrets, runsIn);
+export function hubTextRedactor(secrets: readonly string[]): Redactor {
+  const maxLength = bytesToRead(secrets);
+  const runsIn = fragmentFinder(secrets);
+  const redact = createRedactor(secrets, runsIn);
   return (text) => {
     if (text === '') return '';
-    const clean = redact(text.slice(0, longest))
+    const clean = redact(text.slice(0, maxLength))
       .replace(/[\p{C}\s]+/gu, ' ')
       .trim();
     // Once more, as what was written within a secret is gone.
-    return cut(redacted(clean, runsIn(clean)));
+    return truncate(redactRanges(clean, runsIn(clean)));
   };
 }
 
 /** Messages cut `hub.reason` at this many characters (PROTOCOL N1). */
-const KEPT_OF_REASON = 256;
+const MAX_REASON_LENGTH = 256;
 
 /** As `hubWords`, for a `hub.reason`: control and formatting characters are escaped, and what is past 256 characters is cut. */
-export function reasonWords(secrets: readonly string[]): HubWords {
+export function reasonRedactor(secrets: readonly string[]): Redactor {
   const redact = secretRedactor(secrets);
-  const longest = bytesToRead(secrets);
+  const maxLength = bytesToRead(secrets);
   return (text) => {
-    const plain = redact(text.slice(0, longest)).replaceAll(/^[\p{C}\s]+|[\p{C}\s]+$/gu, '');
+    const plain = redact(text.slice(0, maxLength)).replaceAll(/^[\p{C}\s]+|[\p{C}\s]+$/gu, '');
     const characters = Array.from(plain);
-    const kept = characters.length > KEPT_OF_REASON ? `${characters.slice(0, KEPT_OF_REASON).join('')}…` : plain;
+    const kept = characters.length > MAX_REASON_LENGTH ? `${characters.slice(0, MAX_REASON_LENGTH).join('')}…` : plain;
     return kept.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, escapedCharacter);
   };
 }
@@ -56,25 +56,28 @@ function escapedCharacter(character: string): string {
 
 /** Takes secrets out of texts, and runs of them, and leaves all else as it is. */
 export function secretRedactor(secrets: readonly string[]): (text: string) => string {
-  return redactorOf(secrets, runFinder(secrets));
+  return createRedactor(secrets, fragmentFinder(secrets));
 }
 
-function redactorOf(secrets: readonly string[], runsIn: ReturnType<typeof runFinder>): (text: string) => string {
+function createRedactor(
+  secrets: readonly string[],
+  runsIn: ReturnType<typeof fragmentFinder>,
+): (text: string) => string {
   // Most hubs say nothing, and need no pattern.
   let pattern: RegExp | 'none' | undefined;
   return (text) => {
     pattern ??= patternOf(secrets);
     const whole = pattern === 'none' ? [] : [...text.matchAll(pattern)].map(rangeOf);
-    return redacted(text, [...runsIn(text), ...whole]);
+    return redactRanges(text, [...runsIn(text), ...whole]);
   };
 }
 
-const rangeOf = ({ index, 0: { length } }: RegExpExecArray): Range => [index, index + length];
+const rangeOf = ({ index, 0: { length } }: RegExpExecArray): TextRange => [index, index + length];
 
 function patternOf(secrets: readonly string[]): RegExp | 'none' {
-  const written = secrets.filter((secret) => secret !== '').flatMap(writings);
+  const variants = secrets.filter((secret) => secret !== '').flatMap(encodingsOf);
   // The longest first, so that no secret that begins with another leaves its end behind.
-  const pattern = written
+  const pattern = variants
     .sort((one, other) => other.length - one.length)
     .map(escapeForRegExp)
     .join('|');
@@ -85,15 +88,15 @@ function patternOf(secrets: readonly string[]): RegExp | 'none' {
  * What a callback is reached by, for keeping it out of messages: its URL, and the token that ends its path. A short path
  * of the user's own is no token: taking out `/1` would spoil every number.
  */
-export function capabilityOf(callback: string): readonly string[] {
+export function callbackSecrets(callback: string): readonly string[] {
   const token = new URL(callback).pathname.split('/').findLast((segment) => segment !== '') ?? '';
-  return token.length < SHORTEST_TOKEN ? [callback] : [callback, token];
+  return token.length < MIN_TOKEN_LENGTH ? [callback] : [callback, token];
 }
 
 /** The bytes to read of an answer to see that it is longer than the part kept, and a secret in that part to its end. */
 export function bytesToRead(secrets: readonly string[]): number {
   // A character takes six bytes at most for each of its own, as HTML or JSON writes it.
-  return KEPT_BYTES + 4 + 6 * Math.max(0, ...secrets.map((secret) => Buffer.byteLength(secret, 'utf8')));
+  return MAX_TEXT_BYTES + 4 + 6 * Math.max(0, ...secrets.map((secret) => Buffer.byteLength(secret, 'utf8')));
 }
 
 /**
@@ -105,15 +108,15 @@ export async function readBeginning(body: ReadableStream<Uint8Array> | null, byt
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let text = '';
-  let left = bytes;
+  let bytesLeft = bytes;
   try {
-    while (left > 0) {
+    while (bytesLeft > 0) {
       const { done, value } = await reader.read();
       if (done) break;
-      text += decoder.decode(value.subarray(0, left), { stream: true });
-      left -= value.length;
+      text += decoder.decode(value.subarray(0, bytesLeft), { stream: true });
+      bytesLeft -= value.length;
     }
-    if (left <= 0) await reader.cancel();
+    if (bytesLeft <= 0) await reader.cancel();
   } catch {
     return text;
   }
@@ -121,7 +124,7 @@ export async function readBeginning(body: ReadableStream<Uint8Array> | null, byt
 }
 
 /** The ways a secret may come back: as it is, form-encoded, percent-encoded, in JSON, in HTML. */
-function writings(secret: string): readonly string[] {
+function encodingsOf(secret: string): readonly string[] {
   return [
     secret,
     new URLSearchParams([['', secret]]).toString().slice(1),
@@ -144,9 +147,9 @@ function htmlEscaped(text: string, apostrophe: string): string {
 
 const escapeForRegExp = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
 
-function cut(text: string): string {
+function truncate(text: string): string {
   const bytes = Buffer.from(text, 'utf8');
-  if (bytes.length <= KEPT_BYTES) return text;
+  if (bytes.length <= MAX_TEXT_BYTES) return text;
   // Streaming, the decoder keeps back the character that the cut goes through.
-  return `${new TextDecoder().decode(bytes.subarray(0, KEPT_BYTES), { stream: true })}…`;
+  return `${new TextDecoder().decode(bytes.subarray(0, MAX_TEXT_BYTES), { stream: true })}…`;
 }

@@ -1,27 +1,27 @@
-import { readingsOf } from './unescape.js';
+import { decodedTexts } from './unescape.js';
 
 /** Characters of a secret, as it is or encoded, that give it away. */
-const RUN = 8;
+const FRAGMENT_LENGTH = 8;
 
 /** A range of a text. */
-export type Range = readonly [start: number, end: number];
+export type TextRange = readonly [start: number, end: number];
 
 /**
  * Finds every run of eight characters or more of secrets in texts: as they are, in hex, in base64 or base64url (also where they
  * are a part of a longer text that is encoded so), each also percent-encoded or with the escapes of JSON or HTML. Upper and lower
  * case are the same. Shorter secrets are not looked for, but for what is long enough when encoded.
  */
-export function runFinder(secrets: readonly string[]): (text: string) => readonly Range[] {
+export function fragmentFinder(secrets: readonly string[]): (text: string) => readonly TextRange[] {
   let runs: ReadonlySet<string> | undefined;
   return (text) => {
-    if (text.length < RUN) return [];
-    runs ??= new Set(secrets.flatMap(formsOf).flatMap(runsOf));
+    if (text.length < FRAGMENT_LENGTH) return [];
+    runs ??= new Set(secrets.flatMap(formsOf).flatMap(fragmentsOf));
     return runs.size === 0 ? [] : rangesOf(text, runs);
   };
 }
 
 /** The text with a mark in place of each of the ranges; those that touch get one. */
-export function redacted(text: string, ranges: readonly Range[]): string {
+export function redactRanges(text: string, ranges: readonly TextRange[]): string {
   let kept = '';
   let at = -1;
   for (const [start, end] of ranges.toSorted(([one], [other]) => one - other)) {
@@ -41,43 +41,45 @@ function formsOf(secret: string): readonly string[] {
 }
 
 function encodedForms(bytes: Buffer): readonly string[] {
-  const base64 = [0, 1, 2].map((before) => base64Within(bytes, before));
+  const base64 = [0, 1, 2].map((before) => base64AtOffset(bytes, before));
   const base64url = base64.map((form) => form.replaceAll('+', '-').replaceAll('/', '_'));
   return [bytes.toString('hex'), ...base64, ...base64url];
 }
 
 /** The base64 of bytes that come after so many others: the characters that depend on neither what is before nor after. */
-function base64Within(bytes: Uint8Array, before: number): string {
+function base64AtOffset(bytes: Uint8Array, before: number): string {
   const bits = 8 * (before + bytes.length);
   const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64');
   return encoded.slice(Math.ceil((8 * before) / 6), Math.floor(bits / 6));
 }
 
-function runsOf(form: string): readonly string[] {
-  const text = canonical(form);
-  return Array.from({ length: Math.max(0, text.length - RUN + 1) }, (_, at) => text.slice(at, at + RUN));
+function fragmentsOf(form: string): readonly string[] {
+  const text = normalize(form);
+  return Array.from({ length: Math.max(0, text.length - FRAGMENT_LENGTH + 1) }, (_, at) =>
+    text.slice(at, at + FRAGMENT_LENGTH),
+  );
 }
 
-function rangesOf(text: string, runs: ReadonlySet<string>): readonly Range[] {
-  const ranges: Range[] = [];
-  for (const reading of readingsOf(text)) {
-    const read = canonical(reading.text);
-    for (let at = 0; at + RUN <= read.length; at += 1) {
-      if (!runs.has(read.slice(at, at + RUN))) continue;
-      ranges.push([reading.starts[at] ?? 0, reading.ends[at + RUN - 1] ?? 0]);
+function rangesOf(text: string, runs: ReadonlySet<string>): readonly TextRange[] {
+  const ranges: TextRange[] = [];
+  for (const decoded of decodedTexts(text)) {
+    const normalized = normalize(decoded.text);
+    for (let at = 0; at + FRAGMENT_LENGTH <= normalized.length; at += 1) {
+      if (!runs.has(normalized.slice(at, at + FRAGMENT_LENGTH))) continue;
+      ranges.push([decoded.starts[at] ?? 0, decoded.ends[at + FRAGMENT_LENGTH - 1] ?? 0]);
     }
   }
   return ranges;
 }
 
 /** One case, and one way to write a space, which forms write as `+`. The length stays. */
-function canonical(text: string): string {
-  const lower = isAscii(text) ? text.toLowerCase() : text.split('').map(lowerUnit).join('');
+function normalize(text: string): string {
+  const lower = isAscii(text) ? text.toLowerCase() : text.split('').map(lowerCodeUnit).join('');
   return lower.replaceAll(' ', '+');
 }
 
 /** Of a unit by itself: in a text, a letter may become two, or another one at the end of a word. */
-function lowerUnit(unit: string): string {
+function lowerCodeUnit(unit: string): string {
   const lower = unit.toLowerCase();
   return lower.length === 1 ? lower : unit;
 }

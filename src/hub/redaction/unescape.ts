@@ -1,5 +1,5 @@
 /** A text as it reads when escapes are undone, and where each of its characters stands in the text as it was written. */
-export interface Reading {
+export interface DecodedText {
   readonly text: string;
   /** Offset of the first character written for each character read. */
   readonly starts: readonly number[];
@@ -10,46 +10,47 @@ export interface Reading {
 const ESCAPE =
   /(?<percent>(?:%[0-9a-f]{2})+)|\\u(?<unicode>[0-9a-f]{4})|\\x(?<byte>[0-9a-f]{2})|\\(?<control>["'\\/bfnrt])|&#x(?<hex>[0-9a-f]{1,6});|&#(?<decimal>\d{1,7});|&(?<name>amp|lt|gt|quot|apos);/gi;
 
-const CONTROLS: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
-const NAMES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+const CONTROL_ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
+const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
 /** Escapes within escapes are undone so many times. */
-const DEEPEST = 3;
+const MAX_ESCAPE_DEPTH = 3;
 
 /** A text as it is written, and as it reads when percent-encoding and the escapes of JSON and HTML are undone, once or more. */
-export function readingsOf(text: string): readonly Reading[] {
+export function decodedTexts(text: string): readonly DecodedText[] {
   const units = Array.from({ length: text.length }, (_, index) => index);
-  let reading: Reading | undefined = { text, starts: units, ends: units.map((index) => index + 1) };
-  const readings: Reading[] = [];
-  for (let depth = 0; reading !== undefined && depth <= DEEPEST; depth += 1) {
+  let reading: DecodedText | undefined = { text, starts: units, ends: units.map((index) => index + 1) };
+  const readings: DecodedText[] = [];
+  for (let depth = 0; reading !== undefined && depth <= MAX_ESCAPE_DEPTH; depth += 1) {
     readings.push(reading);
-    reading = unescaped(reading);
+    reading = unescapeOnce(reading);
   }
   return readings;
 }
 
-function unescaped(reading: Reading): Reading | undefined {
-  const read = new Unescaped(reading);
+function unescapeOnce(reading: DecodedText): DecodedText | undefined {
+  const builder = new DecodedTextBuilder(reading);
   let at = 0;
   for (const match of reading.text.matchAll(ESCAPE)) {
-    read.copy(at, match.index);
+    builder.copy(at, match.index);
     at = match.index + match[0].length;
     const percent = match.groups?.['percent'];
-    if (percent === undefined) read.add(meaningOf(match.groups ?? {}), match.index, at);
-    else for (const { text, from, to } of charactersOf(percent)) read.add(text, match.index + from, match.index + to);
+    if (percent === undefined) builder.add(decodeEscape(match.groups ?? {}), match.index, at);
+    else
+      for (const { text, from, to } of charactersOf(percent)) builder.add(text, match.index + from, match.index + to);
   }
   if (at === 0) return undefined;
-  read.copy(at, reading.text.length);
-  return read;
+  builder.copy(at, reading.text.length);
+  return builder;
 }
 
-class Unescaped implements Reading {
+class DecodedTextBuilder implements DecodedText {
   text = '';
   readonly starts: number[] = [];
   readonly ends: number[] = [];
-  readonly #from: Reading;
+  readonly #from: DecodedText;
 
-  constructor(from: Reading) {
+  constructor(from: DecodedText) {
     this.#from = from;
   }
 
@@ -68,7 +69,7 @@ class Unescaped implements Reading {
   }
 }
 
-function meaningOf({
+function decodeEscape({
   unicode,
   byte,
   control,
@@ -79,8 +80,8 @@ function meaningOf({
   const digits = unicode ?? byte ?? hex;
   if (digits !== undefined) return characterOf(Number.parseInt(digits, 16));
   if (decimal !== undefined) return characterOf(Number(decimal));
-  if (control !== undefined) return CONTROLS[control.toLowerCase()] ?? control;
-  return NAMES[name?.toLowerCase() ?? ''] ?? '';
+  if (control !== undefined) return CONTROL_ESCAPES[control.toLowerCase()] ?? control;
+  return ENTITIES[name?.toLowerCase() ?? ''] ?? '';
 }
 
 function characterOf(code: number): string {

@@ -1,17 +1,17 @@
 import { KIND, type Logger } from '../../logger.js';
 
 /** Origins that were warned about, remembered at most. */
-const MOST_REMEMBERED = 1_000;
+const MAX_REMEMBERED_ORIGINS = 1_000;
 
 /** Says which origin is sent no credentials, and which one they are for. */
-export function withheldFrom(url: string, givenFor: string): string {
-  return `Credentials and configured headers are not sent to ${new URL(url).origin}: they are for ${new URL(givenFor).origin} only`;
+export function withheldMessage(url: string, credentialsFor: string): string {
+  return `Credentials and configured headers are not sent to ${new URL(url).origin}: they are for ${new URL(credentialsFor).origin} only`;
 }
 
 /** Warns where configured credentials are not sent, once for each service and origin (PROTOCOL S5). */
 export class WithheldCredentials {
   readonly #logger: Logger;
-  readonly #told = new Set<string>();
+  readonly #warned = new Set<string>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -19,18 +19,18 @@ export class WithheldCredentials {
 
   /**
    * @param url where a request goes without them
-   * @param givenFor the hub or target whose origin they are for
+   * @param credentialsFor the hub or target whose origin they are for
    */
-  warn(service: string, url: string, givenFor: string): void {
+  warn(service: string, url: string, credentialsFor: string): void {
     const { origin } = new URL(url);
     const key = `${origin} ${service}`;
-    if (this.#told.has(key)) return;
-    if (this.#told.size >= MOST_REMEMBERED) this.#told.clear();
-    this.#told.add(key);
+    if (this.#warned.has(key)) return;
+    if (this.#warned.size >= MAX_REMEMBERED_ORIGINS) this.#warned.clear();
+    this.#warned.add(key);
     this.#logger.warn(
       // Each origin is told of once, so its line is a kind of its own.
       { [KIND]: `credentials not sent to ${origin}`, service, origin },
-      `${withheldFrom(url, givenFor)}. To send them there, give that URL as hub or target`,
+      `${withheldMessage(url, credentialsFor)}. To send them there, give that URL as hub or target`,
     );
   }
 }

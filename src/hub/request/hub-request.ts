@@ -1,29 +1,29 @@
 import { FORM_TYPE } from '../../protocol/encoding/media-type.js';
 import { hubVerdict } from '../../protocol/hub-status.js';
-import { readHttpUrl } from '../../protocol/http-url.js';
+import { parseHttpUrl } from '../../protocol/http-url.js';
 import { requestForm, type HubRequestForm } from '../../protocol/request-form.js';
-import { retryAfterSeconds } from '../../protocol/retry-after.js';
+import { parseRetryAfter } from '../../protocol/retry-after.js';
 import { AddressError } from '../guard/address-guard.js';
-import { giveToken, tokenSource } from '../http/bearer-token.js';
+import { getBearerToken, bearerTokenSource } from '../http/bearer-token.js';
 import { startDeadline, type Deadline } from '../http/deadline.js';
-import { bytesToRead, capabilityOf, hubWords, readBeginning, type HubWords } from '../redaction/hub-text.js';
+import { bytesToRead, callbackSecrets, hubTextRedactor, readBeginning, type Redactor } from '../redaction/hub-text.js';
 import type { HttpClientConfig } from '../http/http-config.js';
 import { send, type OutboundResponse } from '../http/http.js';
-import { initiationFailure } from './initiation-error.js';
-import { networkFailure } from '../http/network-error.js';
-import { HeldOriginError } from '../pacing/origin-rate-limits.js';
-import { vouchedBy, type IsGuarded } from '../guard/private-network-guard.js';
-import { redirectLimit } from './redirect-limit.js';
+import { initiationError } from './initiation-error.js';
+import { networkErrorMessage } from '../http/network-error.js';
+import { RateLimitedError } from '../pacing/origin-rate-limits.js';
+import { privateNetworkGuard, type IsGuarded } from '../guard/private-network-guard.js';
+import { checkedMaxRedirects } from './redirect-limit.js';
 import {
   firstHop,
-  mayCarrySecret,
+  canSendSecret,
   nextHop,
-  unfollowed,
-  type Confidential,
+  unfollowedRedirectText,
+  type ConfidentialField,
   type Hop,
   type RedirectRules,
 } from './redirects.js';
-import { configuredSecrets, hasCredentials, requestHeaders, withToken } from './request-headers.js';
+import { configuredSecrets, hasCredentials, requestHeaders, withBearerToken } from './request-headers.js';
 
 /** What a hub is asked for, and the headers it is asked with. */
 export interface HubRequest extends HubRequestForm {
@@ -52,9 +52,9 @@ export interface HubRequestOptions {
    * Asked before a redirect is followed: when to make the request again (epoch milliseconds), where that URL wants to be left
    * alone.
    */
-  readonly putOff?: ((url: string) => number | undefined) | undefined;
+  readonly deferUntil?: ((url: string) => number | undefined) | undefined;
   /** More secrets that no message may show. */
-  readonly hidden?: readonly string[] | undefined;
+  readonly extraSecrets?: readonly string[] | undefined;
   /** Gives the request up early. */
   readonly signal?: AbortSignal | undefined;
   /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
@@ -93,18 +93,18 @@ export async function sendHubRequest(
   options: HubRequestOptions = {},
 ): Promise<HubAcceptance> {
   const { httpConfig = {} } = options;
-  readHttpUrl('hub', hub);
+  parseHttpUrl('hub', hub);
   const form = requestForm(request);
   const headers = requestHeaders(httpConfig, request.customHeaders);
   const rules: RedirectRules = {
     hub,
     credentialsFor: options.credentialsFor ?? hub,
-    maxRedirects: redirectLimit('httpConfig.maxRedirects', httpConfig.maxRedirects),
-    confidential: confidentialIn(form, request),
+    maxRedirects: checkedMaxRedirects('httpConfig.maxRedirects', httpConfig.maxRedirects),
+    confidentialFields: confidentialFieldsOf(form, request),
     allowInsecureSecret: options.allowInsecureSecret === true,
   };
-  if (form.has('hub.secret') && !mayCarrySecret(hub, rules.allowInsecureSecret)) {
-    throw initiationFailure(hub, request, 'forbidden', INSECURE_SECRET);
+  if (form.has('hub.secret') && !canSendSecret(hub, rules.allowInsecureSecret)) {
+    throw initiationError(hub, request, 'forbidden', INSECURE_SECRET);
   }
   const deadline = startDeadline(httpConfig.timeoutMs, options.signal);
   try {
@@ -118,7 +118,7 @@ const INSECURE_SECRET =
   'the hub is reached over plain HTTP, where a secret would be read on the way. ' +
   'Use an https hub, leave the secret out, or allow it with security.allowInsecureSecret';
 
-function confidentialIn(form: URLSearchParams, { customParams = {} }: HubRequest): readonly Confidential[] {
+function confidentialFieldsOf(form: URLSearchParams, { customParams = {} }: HubRequest): readonly ConfidentialField[] {
   return [
     ...(form.has('hub.secret') ? (['secret'] as const) : []),
     ...(form.has('hub.verify_token') ? (['verifyToken'] as const) : []),
@@ -138,71 +138,71 @@ interface Attempt {
   readonly deadline: Deadline;
 }
 
-async function follow(given: Attempt): Promise<HubAcceptance> {
-  const { hub, request, options, rules } = given;
+async function follow(initial: Attempt): Promise<HubAcceptance> {
+  const { hub, request, options, rules } = initial;
   let hop = firstHop(rules);
-  const token = hop.withHeaders ? await bearerToken(given) : undefined;
-  const attempt = token === undefined ? given : { ...given, headers: withToken(given.headers, token) };
-  const { httpConfig, hidden: more = [] } = options;
-  const hidden = [...hiddenFromMessages(request, httpConfig), ...more, ...(token === undefined ? [] : [token])];
-  const words = hubWords(hidden);
+  const token = hop.sendsHeaders ? await bearerToken(initial) : undefined;
+  const attempt = token === undefined ? initial : { ...initial, headers: withBearerToken(initial.headers, token) };
+  const { httpConfig, extraSecrets = [] } = options;
+  const secrets = [...secretsOf(request, httpConfig), ...extraSecrets, ...(token === undefined ? [] : [token])];
+  const redact = hubTextRedactor(secrets);
   let isGuarded: IsGuarded = () => options.guarded === true;
   for (;;) {
-    const response = await post(attempt, hop, isGuarded(hop.url), words);
-    const text = words(await readBeginning(response.body, bytesToRead(hidden)));
+    const response = await post(attempt, hop, isGuarded(hop.url), redact);
+    const text = redact(await readBeginning(response.body, bytesToRead(secrets)));
     const { status, headers } = response;
-    const waitSeconds = retryAfterSeconds(headers.get('retry-after'), (options.now ?? Date.now)());
-    options.onAnswer?.({ url: hop.url, status, retryAfterSeconds: waitSeconds });
+    const retryAfter = parseRetryAfter(headers.get('retry-after'), (options.now ?? Date.now)());
+    options.onAnswer?.({ url: hop.url, status, retryAfterSeconds: retryAfter });
     const verdict = hubVerdict(status);
     // Quirk(thylacine): a 202 may carry warnings in its body. We ignore the body.
     if (verdict === 'accepted') return { hub: hop.hub, status, moved: hop.hub !== hub };
     if (verdict !== 'redirected') {
-      const said = text === '' ? '' : `: ${JSON.stringify(text)}`;
-      const led = unfollowed(hop, status, headers.get('location'), words);
-      throw initiationFailure(
+      const hubText = text === '' ? '' : `: ${JSON.stringify(text)}`;
+      const redirectText = unfollowedRedirectText(hop, status, headers.get('location'), redact);
+      throw initiationError(
         hub,
         request,
         verdict,
-        `${subject(hop, words)} answered ${status}${led}${said}${lacksCredentials(attempt, hop, status)}`,
-        { status, retryAfterSeconds: waitSeconds },
+        `${subject(hop, redact)} answered ${status}${redirectText}${hubText}${credentialsHint(attempt, hop, status)}`,
+        { status, retryAfterSeconds: retryAfter },
       );
     }
     const next = nextHop(hop, status, headers.get('location'), rules);
     if ('problem' in next) {
-      throw initiationFailure(hub, request, next.reason, `${subject(hop, words)} ${words(next.problem)}`, { status });
+      throw initiationError(hub, request, next.reason, `${subject(hop, redact)} ${redact(next.problem)}`, { status });
     }
-    const until = options.putOff?.(next.url);
-    if (until !== undefined) throw new HeldOriginError(next.url, until);
+    const until = options.deferUntil?.(next.url);
+    if (until !== undefined) throw new RateLimitedError(next.url, until);
     if (hop.redirects === 0) isGuarded = await redirectGuard(attempt);
     hop = next;
   }
 }
 
 async function bearerToken({ hub, request, options, deadline }: Attempt): Promise<string | undefined> {
-  const source = tokenSource(options.httpConfig ?? {});
+  const source = bearerTokenSource(options.httpConfig ?? {});
   if (source === undefined) return undefined;
   try {
-    return await giveToken(source, 'httpConfig.auth.bearer', deadline);
+    return await getBearerToken(source, 'httpConfig.auth.bearer', deadline);
   } catch (cause) {
-    throw initiationFailure(hub, request, 'temporary', `the hub was not asked: ${networkFailure(cause)}`, { cause });
+    throw initiationError(hub, request, 'temporary', `the hub was not asked: ${networkErrorMessage(cause)}`, { cause });
   }
 }
 
 /** Whether a URL is not sent the headers and credentials that are configured. */
 function isWithheld({ request, options }: Attempt, hop: Hop): boolean {
-  return !hop.withHeaders && hasCredentials(options.httpConfig ?? {}, request.customHeaders);
+  return !hop.sendsHeaders && hasCredentials(options.httpConfig ?? {}, request.customHeaders);
 }
 
 /** Why a URL may have refused that was not sent what is configured. */
-function lacksCredentials(attempt: Attempt, hop: Hop, status: number): string {
+function credentialsHint(attempt: Attempt, hop: Hop, status: number): string {
   if (!isWithheld(attempt, hop) || (status !== 401 && status !== 403)) return '';
   return `. No credentials were sent there: they are for ${new URL(attempt.rules.credentialsFor).origin} only`;
 }
 
-async function post(attempt: Attempt, hop: Hop, guarded: boolean, words: HubWords): Promise<OutboundResponse> {
+async function post(attempt: Attempt, hop: Hop, guarded: boolean, redact: Redactor): Promise<OutboundResponse> {
   const { hub, request, body, options, deadline } = attempt;
   if (isWithheld(attempt, hop)) options.onWithheld?.(hop.url);
-  const headers = new Headers(hop.withHeaders ? attempt.headers : undefined);
+  const headers = new Headers(hop.sendsHeaders ? attempt.headers : undefined);
   headers.set('content-type', FORM_TYPE);
   const dispatcher = options.httpConfig?.dispatcher;
   try {
@@ -216,15 +216,15 @@ async function post(attempt: Attempt, hop: Hop, guarded: boolean, words: HubWord
     });
   } catch (cause) {
     const reason = cause instanceof AddressError ? 'forbidden' : 'unreachable';
-    const failure = networkFailure(cause);
-    const told = words(failure);
-    throw initiationFailure(
+    const failure = networkErrorMessage(cause);
+    const shown = redact(failure);
+    throw initiationError(
       hub,
       request,
       reason,
-      `${subject(hop, words)} could not be asked: ${told}`,
+      `${subject(hop, redact)} could not be asked: ${shown}`,
       // A redirect may lead to a host whose name has a secret in it.
-      told === failure ? { cause } : {},
+      shown === failure ? { cause } : {},
     );
   }
 }
@@ -233,14 +233,14 @@ async function redirectGuard({ hub, options, deadline }: Attempt): Promise<IsGua
   const { guarded = 'redirects', httpConfig } = options;
   if (guarded !== 'redirects' || httpConfig?.dispatcher !== undefined) return () => guarded === true;
   // When the time is up meanwhile, the next request says so.
-  return deadline.race(vouchedBy(hub)).catch(() => () => true);
+  return deadline.race(privateNetworkGuard(hub)).catch(() => () => true);
 }
 
-function hiddenFromMessages(request: HubRequest, httpConfig: HttpClientConfig = {}): readonly string[] {
+function secretsOf(request: HubRequest, httpConfig: HttpClientConfig = {}): readonly string[] {
   const { secret, verifyToken, callback } = request;
-  const own = configuredSecrets({ ...request, httpConfig });
-  return [secret, verifyToken, ...capabilityOf(callback), ...own].filter((value) => value !== undefined);
+  const configured = configuredSecrets({ ...request, httpConfig });
+  return [secret, verifyToken, ...callbackSecrets(callback), ...configured].filter((value) => value !== undefined);
 }
 
-const subject = (hop: Hop, words: HubWords): string =>
-  hop.redirects === 0 ? 'the hub' : `${words(hop.url)}, where the hub redirects,`;
+const subject = (hop: Hop, redact: Redactor): string =>
+  hop.redirects === 0 ? 'the hub' : `${redact(hop.url)}, where the hub redirects,`;

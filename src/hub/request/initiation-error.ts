@@ -2,21 +2,21 @@ import { SubscriptionInitiationError, type InitiationFailure } from '../../error
 import type { HubRequestForm } from '../../protocol/request-form.js';
 
 /** What is known of a failure besides its reason. */
-export interface InitiationFailureDetails {
+export interface InitiationErrorDetails {
   readonly status?: number;
   readonly retryAfterSeconds?: number | undefined;
   readonly cause?: unknown;
 }
 
 /** The error for a request that a hub did not accept; `what` says what happened and has no secret in it. */
-export function initiationFailure(
+export function initiationError(
   hub: string,
   { mode, topic }: HubRequestForm,
   reason: InitiationFailure,
-  what: string,
-  details: InitiationFailureDetails = {},
+  problem: string,
+  details: InitiationErrorDetails = {},
 ): SubscriptionInitiationError {
-  const aim = mode === 'subscribe' ? 'subscribe to' : 'unsubscribe from';
-  const message = `Cannot ${aim} ${topic} at ${hub}: ${what}`;
+  const action = mode === 'subscribe' ? 'subscribe to' : 'unsubscribe from';
+  const message = `Cannot ${action} ${topic} at ${hub}: ${problem}`;
   return new SubscriptionInitiationError(message, { ...details, reason, hub, topic });
 }

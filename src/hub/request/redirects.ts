@@ -1,7 +1,7 @@
 import { withoutCredentials } from '../../protocol/http-url.js';
 import { isLoopback } from '../../protocol/loopback.js';
-import type { HubWords } from '../redaction/hub-text.js';
-import { mayCarryCredentials } from '../http/origin.js';
+import type { Redactor } from '../redaction/hub-text.js';
+import { canSendCredentials } from '../http/origin.js';
 
 /** One of the URLs that a request went to: the hub, or where it redirected. */
 export interface Hop {
@@ -11,9 +11,9 @@ export interface Hop {
   /** The hub to remember: its URL, or where an unbroken row of permanent redirects led. */
   readonly hub: string;
   /** Whether every redirect so far was permanent. */
-  readonly permanent: boolean;
+  readonly isPermanent: boolean;
   /** Whether the caller's own headers and credentials still go along. */
-  readonly withHeaders: boolean;
+  readonly sendsHeaders: boolean;
 }
 
 /** Why a redirect was not followed. */
@@ -30,16 +30,16 @@ export interface RedirectRules {
   readonly credentialsFor: string;
   readonly maxRedirects: number;
   /** Secret form fields, by the name of their option. */
-  readonly confidential: readonly Confidential[];
+  readonly confidentialFields: readonly ConfidentialField[];
   readonly allowInsecureSecret: boolean;
 }
 
 /** Form fields that are sent on over https only. */
-export type Confidential = 'secret' | 'verifyToken' | 'customParams';
+export type ConfidentialField = 'secret' | 'verifyToken' | 'customParams';
 
 /** The first hop: where the hub was last found. */
 export function firstHop({ hub, credentialsFor }: Pick<RedirectRules, 'hub' | 'credentialsFor'>): Hop {
-  return { url: hub, redirects: 0, hub, permanent: true, withHeaders: mayCarryCredentials(hub, credentialsFor) };
+  return { url: hub, redirects: 0, hub, isPermanent: true, sendsHeaders: canSendCredentials(hub, credentialsFor) };
 }
 
 /**
@@ -62,38 +62,41 @@ export function nextHop(
       problem: `answered ${status} once more than httpConfig.maxRedirects (${rules.maxRedirects}) allows, to ${url}`,
     };
   }
-  const unsafe = rules.confidential.find((what) => !mayFollow(what, url, rules));
-  if (unsafe !== undefined) {
-    return { reason: 'forbidden', problem: `answered ${status}, but ${unsafe} must not follow to plain HTTP: ${url}` };
+  const unsafeField = rules.confidentialFields.find((what) => !canFollow(what, url, rules));
+  if (unsafeField !== undefined) {
+    return {
+      reason: 'forbidden',
+      problem: `answered ${status}, but ${unsafeField} must not follow to plain HTTP: ${url}`,
+    };
   }
-  const permanent = hop.permanent && status === 308;
+  const permanent = hop.isPermanent && status === 308;
   return {
     url,
     redirects: hop.redirects + 1,
     hub: permanent ? url : hop.hub,
-    permanent,
-    withHeaders: hop.withHeaders && mayCarryCredentials(url, rules.credentialsFor),
+    isPermanent: permanent,
+    sendsHeaders: hop.sendsHeaders && canSendCredentials(url, rules.credentialsFor),
   };
 }
 
 /** The part of a message that names the `Location` of a 301, 302 or 303, which is not followed; empty for other statuses. */
-export function unfollowed(hop: Hop, status: number, location: string | null, words: HubWords): string {
+export function unfollowedRedirectText(hop: Hop, status: number, location: string | null, redact: Redactor): string {
   if (status < 301 || status > 303) return '';
-  return ` with ${location === null ? 'no Location' : `the Location ${words(locationOf(location, hop.url))}`}; only 307 and 308 are followed`;
+  return ` with ${location === null ? 'no Location' : `the Location ${redact(locationOf(location, hop.url))}`}; only 307 and 308 are followed`;
 }
 
 function locationOf(location: string, from: string): string {
   return withoutCredentials(URL.canParse(location, from) ? new URL(location, from).href : location);
 }
 
-function mayFollow(what: Confidential, url: string, { hub, allowInsecureSecret }: RedirectRules): boolean {
+function canFollow(field: ConfidentialField, url: string, { hub, allowInsecureSecret }: RedirectRules): boolean {
   if (isHttps(url) || isLoopback(url)) return true;
   // The hub's own origin has been sent them already.
-  return new URL(url).origin === new URL(hub).origin && (what !== 'secret' || allowInsecureSecret);
+  return new URL(url).origin === new URL(hub).origin && (field !== 'secret' || allowInsecureSecret);
 }
 
 /** Whether a secret may be sent to a hub: over https, to one on this machine, or to any if that is allowed. */
-export function mayCarrySecret(url: string, allowInsecureSecret: boolean): boolean {
+export function canSendSecret(url: string, allowInsecureSecret: boolean): boolean {
   return allowInsecureSecret || isHttps(url) || isLoopback(url);
 }
 

@@ -8,17 +8,21 @@ import type { HttpAuth, HttpClientConfig } from '../http/http-config.js';
  *
  * @throws ConfigurationError for a name or value that no header can carry
  */
-export function requestHeaders(config: HttpClientConfig, added: Readonly<Record<string, string>> = {}): Headers {
+export function requestHeaders(
+  config: HttpClientConfig,
+  customHeaders: Readonly<Record<string, string>> = {},
+): Headers {
   const headers = new Headers();
-  for (const [name, value] of Object.entries(config.headers ?? {})) set(headers, 'httpConfig.headers', name, value);
-  for (const [name, value] of Object.entries(added)) set(headers, 'customHeaders', name, value);
+  for (const [name, value] of Object.entries(config.headers ?? {}))
+    setHeader(headers, 'httpConfig.headers', name, value);
+  for (const [name, value] of Object.entries(customHeaders)) setHeader(headers, 'customHeaders', name, value);
   const credentials = config.auth === undefined ? undefined : authorization(config.auth);
-  if (credentials !== undefined) set(headers, 'httpConfig.auth', 'authorization', credentials);
+  if (credentials !== undefined) setHeader(headers, 'httpConfig.auth', 'authorization', credentials);
   return headers;
 }
 
 /** The headers with a bearer token that was given for this request. */
-export function withToken(headers: Headers, token: string): Headers {
+export function withBearerToken(headers: Headers, token: string): Headers {
   const authorized = new Headers(headers);
   authorized.set('authorization', `Bearer ${token}`);
   return authorized;
@@ -33,7 +37,7 @@ export function credentialsOf(config: HttpClientConfig): readonly string[] {
 }
 
 /** Characters from which on a custom parameter or header may be a key. A short one is a word such as `async`. */
-const SHORTEST_CUSTOM = 8;
+const MIN_CUSTOM_SECRET_LENGTH = 8;
 
 /** Values of requests that no message may show: credentials, custom headers and custom parameters. */
 export function configuredSecrets({
@@ -47,16 +51,16 @@ export function configuredSecrets({
 }): readonly string[] {
   const custom = [customParams, customHeaders, httpConfig.headers ?? {}]
     .flatMap((values) => Object.values(values))
-    .filter(({ length }) => length >= SHORTEST_CUSTOM);
+    .filter(({ length }) => length >= MIN_CUSTOM_SECRET_LENGTH);
   return [...credentialsOf(httpConfig), ...custom];
 }
 
 /** Whether a request would carry headers that are for one origin alone. */
 export function hasCredentials(
   { auth, headers }: HttpClientConfig,
-  added: Readonly<Record<string, string>> = {},
+  customHeaders: Readonly<Record<string, string>> = {},
 ): boolean {
-  return auth !== undefined || Object.keys({ ...headers, ...added }).length > 0;
+  return auth !== undefined || Object.keys({ ...headers, ...customHeaders }).length > 0;
 }
 
 function authorization(auth: HttpAuth): string | undefined {
@@ -70,7 +74,7 @@ function authorization(auth: HttpAuth): string | undefined {
 const basicCredentials = (username: string, password: string): string =>
   Buffer.from(`${username}:${password}`, 'utf8').toString('base64');
 
-function set(headers: Headers, field: string, name: string, value: string): void {
+function setHeader(headers: Headers, field: string, name: string, value: string): void {
   try {
     if (!isHeaderValue(value)) throw new TypeError('not a header value');
     headers.set(name, value);

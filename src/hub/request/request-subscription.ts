@@ -1,7 +1,7 @@
 import { SubscriptionInitiationError } from '../../errors.js';
-import { readHttpUrl } from '../../protocol/http-url.js';
+import { parseHttpUrl } from '../../protocol/http-url.js';
 import type { HubRequestForm } from '../../protocol/request-form.js';
-import { hubCandidates, isNoHubHere } from './hub-candidates.js';
+import { hubCandidates, isHubMissing } from './hub-candidates.js';
 import type { HttpClientConfig } from '../http/http-config.js';
 import { sendHubRequest, type HubAcceptance, type HubRequest } from './hub-request.js';
 
@@ -62,24 +62,24 @@ async function requestAtCandidates(
   request: HubRequest,
   httpConfig: HttpClientConfig | undefined,
 ): Promise<SubscriptionRequestResult> {
-  readHttpUrl('hub', hub);
-  const ask = async (candidate: string): Promise<SubscriptionRequestResult> => ({
+  parseHttpUrl('hub', hub);
+  const requestAt = async (candidate: string): Promise<SubscriptionRequestResult> => ({
     ...(await sendHubRequest(candidate, request, { httpConfig, credentialsFor: hub })),
     topic: request.topic,
   });
   const [first, fallback] = hubCandidates(hub);
   try {
-    return await ask(first);
+    return await requestAt(first);
   } catch (earlier) {
-    if (fallback === undefined || !isNoHubHere(earlier)) throw earlier;
-    return await ask(fallback).catch((failure: unknown) => {
-      throw afterEarlier(failure, earlier);
+    if (fallback === undefined || !isHubMissing(earlier)) throw earlier;
+    return await requestAt(fallback).catch((failure: unknown) => {
+      throw withEarlierFailure(failure, earlier);
     });
   }
 }
 
 /** The failure at the http form of a hub, told together with the one at its https form that went before. */
-function afterEarlier(failure: unknown, earlier: SubscriptionInitiationError): unknown {
+function withEarlierFailure(failure: unknown, earlier: SubscriptionInitiationError): unknown {
   if (!(failure instanceof SubscriptionInitiationError)) return failure;
   return new SubscriptionInitiationError(`${failure.message}. Tried over https before: ${earlier.message}`, {
     reason: failure.reason,

@@ -26,8 +26,8 @@ export function detectEncoding(head: Uint8Array, headerCharset: string): string 
     'latin1',
   );
   const declared = XML_DECLARATION.exec(text)?.[1] ?? HTML_META.exec(text)?.[1] ?? '';
-  const isBytewise = MARKUP.test(text);
-  return encodingOf(headerCharset, isBytewise) ?? encodingOf(declared, true) ?? 'utf-8';
+  const isSingleByteText = MARKUP.test(text);
+  return encodingOf(headerCharset, isSingleByteText) ?? encodingOf(declared, true) ?? 'utf-8';
 }
 
 /** The canonical name, unless it is unknown, or UTF-16 for a text that was just read byte by byte. */

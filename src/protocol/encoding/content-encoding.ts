@@ -1,18 +1,20 @@
 import { createBrotliDecompress, createInflate, createInflateRaw } from 'node:zlib';
-import { CodedBytes } from './byte-reader.js';
-import { gunzipped, inflated, isGzip, UndecodableError } from './inflate.js';
+import { ByteReader } from './byte-reader.js';
+import { gunzip, inflate, isGzip, UndecodableError } from './inflate.js';
 
 /** A body taken out of its `Content-Encoding`, or why it could not be; `given-up`: whoever watched it wanted no more. */
-export type Decoded = { readonly bytes: Uint8Array } | { readonly problem: 'undecodable' | 'too-large' | 'given-up' };
+export type DecodeResult =
+  | { readonly bytes: Uint8Array }
+  | { readonly problem: 'undecodable' | 'too-large' | 'given-up' };
 
 /** Each layer can blow up by a factor of a thousand: nobody honest sends more than two. */
-const MOST_LAYERS = 2;
+const MAX_CODINGS = 2;
 
 /** Bytes looked at to tell plain text from what is coded. */
 const HEAD_BYTES = 64;
 
 /** So many bytes of text are no accident. Fewer may be the whole of a short coded body. */
-const SURE_BYTES = 16;
+const MIN_CERTAIN_TEXT_BYTES = 16;
 
 /** The codings of a `Content-Encoding`, in the order they were applied; none for `identity`. */
 export function contentCodings(header: string | undefined): readonly string[] {
@@ -27,19 +29,19 @@ export function contentCodings(header: string | undefined): readonly string[] {
  * Undoes the codings of a body while it comes. Senders lie about them, so the first bytes decide (PROTOCOL D14): text that
  * was never coded passes as it is, and bytes behind the end of what is coded are dropped.
  *
- * @param maxBetween bytes of the layers that are coded once more
+ * @param maxIntermediateBytes bytes of the layers that are coded once more
  * @throws UndecodableError where the body is neither coded as it says nor plain; what the source throws
  */
-export function decodedPieces(
+export function decodeChunks(
   source: AsyncIterable<Uint8Array>,
   codings: readonly string[],
-  maxBetween: number,
+  maxIntermediateBytes: number,
 ): AsyncIterable<Uint8Array> {
-  let pieces = source;
-  for (const [at, coding] of layersOf(codings).entries()) {
-    pieces = decodedLayer(at === 0 ? pieces : bounded(pieces, maxBetween), coding);
+  let chunks = source;
+  for (const [at, coding] of codingsToUndo(codings).entries()) {
+    chunks = decodeOne(at === 0 ? chunks : limitBytes(chunks, maxIntermediateBytes), coding);
   }
-  return pieces;
+  return chunks;
 }
 
 /** Told how many bytes the decoding holds by now; answers whether it is to go on, and makes it wait by taking its time. */
@@ -51,63 +53,63 @@ export async function decodeContent(
   codings: readonly string[],
   maxBytes: number,
   onDecoded: OnDecoded = () => true,
-): Promise<Decoded> {
+): Promise<DecodeResult> {
   // A ping without content, whatever its headers say.
   if (body.byteLength === 0) return { bytes: body };
   let bytes = body;
-  let before = 0;
-  for (const coding of layersOf(codings)) {
-    const decoded = await collected(decodedLayer(only(bytes), coding), async (size) => {
+  let earlierBytes = 0;
+  for (const coding of codingsToUndo(codings)) {
+    const decoded = await collect(decodeOne(singleChunk(bytes), coding), async (size) => {
       if (size > maxBytes) return 'too-large';
       // Brotli keeps what it has decoded once more, as the window that it refers back to.
-      return (await onDecoded(before + (coding === 'br' ? 2 * size : size))) ? undefined : 'given-up';
+      return (await onDecoded(earlierBytes + (coding === 'br' ? 2 * size : size))) ? undefined : 'given-up';
     });
     if ('problem' in decoded) return decoded;
     ({ bytes } = decoded);
-    before = bytes.byteLength;
+    earlierBytes = bytes.byteLength;
   }
   return { bytes };
 }
 
 /** The codings to undo, the last one applied first; too many count as one that nobody knows. */
-function layersOf(codings: readonly string[]): readonly string[] {
-  return codings.length > MOST_LAYERS ? [codings.join(', ')] : codings.toReversed();
+function codingsToUndo(codings: readonly string[]): readonly string[] {
+  return codings.length > MAX_CODINGS ? [codings.join(', ')] : codings.toReversed();
 }
 
-async function* decodedLayer(source: AsyncIterable<Uint8Array>, coding: string): AsyncGenerator<Uint8Array> {
-  const input = new CodedBytes(source);
+async function* decodeOne(source: AsyncIterable<Uint8Array>, coding: string): AsyncGenerator<Uint8Array> {
+  const input = new ByteReader(source);
   const head = await input.peek(HEAD_BYTES);
   if (head.byteLength === 0) return;
   let hasBegun = false;
   try {
-    for await (const piece of decoderOf(coding, head)(input)) {
+    for await (const chunk of decoderOf(coding, head)(input)) {
       hasBegun = true;
-      yield piece;
+      yield chunk;
     }
   } catch (error) {
     if (!(error instanceof UndecodableError)) throw error;
     // Nothing came of it: a short text may look like the beginning of what is coded.
-    if (hasBegun || head.byteLength >= SURE_BYTES || !isText(head)) throw error;
+    if (hasBegun || head.byteLength >= MIN_CERTAIN_TEXT_BYTES || !isText(head)) throw error;
     yield head;
   }
 }
 
-type Decoder = (input: CodedBytes) => AsyncIterable<Uint8Array>;
+type Decoder = (input: ByteReader) => AsyncIterable<Uint8Array>;
 
 function decoderOf(coding: string, head: Uint8Array): Decoder {
   // Quirk(Flask-WebSub): copies the topic's `Content-Encoding: gzip` onto a body that is plain. We take text as plain, whatever
   // the header says (PROTOCOL D14).
-  if (head.byteLength >= SURE_BYTES && isText(head)) return plain;
+  if (head.byteLength >= MIN_CERTAIN_TEXT_BYTES && isText(head)) return plain;
   switch (coding) {
     case 'gzip':
     case 'x-gzip':
     case 'deflate':
-      if (isGzip(head)) return gunzipped;
-      if (isZlib(head)) return (input) => inflated(createInflate(), input);
+      if (isGzip(head)) return gunzip;
+      if (isZlib(head)) return (input) => inflate(createInflate(), input);
       // Meant by deflate is zlib's format; some senders leave its two-byte header out.
-      return coding === 'deflate' ? (input) => inflated(createInflateRaw(), input) : plain;
+      return coding === 'deflate' ? (input) => inflate(createInflateRaw(), input) : plain;
     case 'br':
-      return (input) => inflated(createBrotliDecompress(), input);
+      return (input) => inflate(createBrotliDecompress(), input);
     default:
       return () => {
         throw new UndecodableError('only gzip, deflate and br can be decoded, and two of them at most');
@@ -115,44 +117,44 @@ function decoderOf(coding: string, head: Uint8Array): Decoder {
   }
 }
 
-async function* plain(input: CodedBytes): AsyncGenerator<Uint8Array> {
+async function* plain(input: ByteReader): AsyncGenerator<Uint8Array> {
   for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) yield chunk;
 }
 
-async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+async function* singleChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-async function* bounded(pieces: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+async function* limitBytes(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
   let size = 0;
-  for await (const piece of pieces) {
-    size += piece.byteLength;
+  for await (const chunk of chunks) {
+    size += chunk.byteLength;
     if (size > maxBytes) throw new UndecodableError(`it is coded twice, and over ${maxBytes} bytes in between`);
-    yield piece;
+    yield chunk;
   }
 }
 
 /** Decodes in pieces, so that it ends as soon as `problemOf` finds their size to be a problem. */
-async function collected(
+async function collect(
   decoding: AsyncIterable<Uint8Array>,
   problemOf: (size: number) => Promise<'too-large' | 'given-up' | undefined>,
-): Promise<Decoded> {
-  const pieces: Uint8Array[] = [];
+): Promise<DecodeResult> {
+  const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const piece of decoding) {
-      size += piece.byteLength;
+    for await (const chunk of decoding) {
+      size += chunk.byteLength;
       const problem = await problemOf(size);
       // Leaving the loop ends the decoding.
       if (problem !== undefined) return { problem };
-      pieces.push(piece);
+      chunks.push(chunk);
     }
   } catch (error) {
     if (error instanceof UndecodableError) return { problem: 'undecodable' };
     throw error;
   }
-  const [first] = pieces;
-  return { bytes: pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces, size) };
+  const [first] = chunks;
+  return { bytes: chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, size) };
 }
 
 function isZlib([cmf = 0, flg = 0]: Uint8Array): boolean {

@@ -1,5 +1,5 @@
 import { createInflateRaw, crc32, type BrotliDecompress, type Inflate, type InflateRaw } from 'node:zlib';
-import type { CodedBytes } from './byte-reader.js';
+import type { ByteReader } from './byte-reader.js';
 
 /** Bytes are not in the `Content-Encoding` that they seem to be in, or break off. */
 export class UndecodableError extends Error {
@@ -15,7 +15,7 @@ const TRAILER_BYTES = 8;
 const FLAGS = { headerCrc: 0x02, extra: 0x04, name: 0x08, comment: 0x10, reserved: 0xe0 };
 
 /** A file name or a comment in a gzip header may be so long, in bytes. */
-const LONGEST_NAME = 65_536;
+const MAX_NAME_BYTES = 65_536;
 
 /** Whether bytes begin as gzip does, as far as they go. */
 export function isGzip(bytes: Uint8Array): boolean {
@@ -27,15 +27,15 @@ export function isGzip(bytes: Uint8Array): boolean {
  *
  * @throws UndecodableError
  */
-export async function* gunzipped(input: CodedBytes): AsyncGenerator<Uint8Array> {
+export async function* gunzip(input: ByteReader): AsyncGenerator<Uint8Array> {
   do {
     await skipHeader(input);
     let checksum = 0;
     let size = 0;
-    for await (const piece of inflated(createInflateRaw(), input)) {
-      checksum = crc32(piece, checksum);
-      size += piece.byteLength;
-      yield piece;
+    for await (const chunk of inflate(createInflateRaw(), input)) {
+      checksum = crc32(chunk, checksum);
+      size += chunk.byteLength;
+      yield chunk;
     }
     const trailer = await input.take(TRAILER_BYTES);
     if (trailer.byteLength < TRAILER_BYTES) throw new UndecodableError('it breaks off');
@@ -48,7 +48,7 @@ export async function* gunzipped(input: CodedBytes): AsyncGenerator<Uint8Array> 
 
 const isWholeMagic = (bytes: Uint8Array): boolean => bytes.byteLength === GZIP_MAGIC.length && isGzip(bytes);
 
-async function skipHeader(input: CodedBytes): Promise<void> {
+async function skipHeader(input: ByteReader): Promise<void> {
   const header = await input.take(HEADER_BYTES);
   const flags = header[3] ?? 0;
   if (header.byteLength < HEADER_BYTES) throw new UndecodableError('it breaks off');
@@ -62,7 +62,7 @@ async function skipHeader(input: CodedBytes): Promise<void> {
   if ((flags & FLAGS.headerCrc) !== 0) await input.take(2);
 }
 
-async function skipText(input: CodedBytes): Promise<void> {
+async function skipText(input: ByteReader): Promise<void> {
   let skipped = 0;
   for (;;) {
     const chunk = await input.next();
@@ -70,7 +70,7 @@ async function skipText(input: CodedBytes): Promise<void> {
     const end = chunk.indexOf(0);
     if (end !== -1) return input.unread(chunk.subarray(end + 1));
     skipped += chunk.byteLength;
-    if (skipped > LONGEST_NAME) throw new UndecodableError('its gzip header is wrong');
+    if (skipped > MAX_NAME_BYTES) throw new UndecodableError('its gzip header is wrong');
   }
 }
 
@@ -79,13 +79,13 @@ async function skipText(input: CodedBytes): Promise<void> {
  *
  * @throws UndecodableError; what the input throws
  */
-export async function* inflated(
+export async function* inflate(
   engine: InflateRaw | Inflate | BrotliDecompress,
-  input: CodedBytes,
+  input: ByteReader,
 ): AsyncGenerator<Uint8Array> {
   let written = 0;
   let last: Uint8Array = new Uint8Array();
-  let lost: { readonly error: unknown } | undefined;
+  let inputFailure: { readonly error: unknown } | undefined;
   let wake = (): void => {};
   engine.once('close', () => wake());
   const write = (bytes: Uint8Array): Promise<void> =>
@@ -108,13 +108,13 @@ export async function* inflated(
     }
   };
   feed().catch((error: unknown) => {
-    lost = { error };
+    inputFailure = { error };
     engine.destroy();
   });
   try {
     for await (const piece of engine) if (piece instanceof Uint8Array) yield piece;
   } catch (error) {
-    if (lost !== undefined) throw lost.error;
+    if (inputFailure !== undefined) throw inputFailure.error;
     throw new UndecodableError(error instanceof Error ? error.message : String(error), { cause: error });
   } finally {
     engine.destroy();

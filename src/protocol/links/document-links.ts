@@ -4,12 +4,12 @@ import { formatOfType, sniffFormat, type DocumentFormat } from './document-forma
 import { createHtmlLinkReader } from './html-links.js';
 import { createJsonFeedLinkReader } from './json-feed-links.js';
 import { DocumentUrls } from './document-urls.js';
-import type { FoundLinks, LinkReader } from './link-reader.js';
+import type { ReadLinks, LinkReader } from './link-reader.js';
 import { parseMediaType, type MediaType } from '../encoding/media-type.js';
 import { createXmlLinkReader } from './xml-links.js';
 
 /** The links of a document, and what it turned out to be. */
-export interface DocumentLinks extends FoundLinks {
+export interface DocumentLinks extends ReadLinks {
   readonly format: DocumentFormat;
 }
 
@@ -28,10 +28,10 @@ export interface DocumentLinkReader {
 const FIRST_PART_BYTES = 4_096;
 
 /** Bytes decoded at most in one go. */
-const MOST_PART_BYTES = 8_192;
+const MAX_PART_BYTES = 8_192;
 
 /** A document whose format is known. */
-interface Opened {
+interface OpenedDocument {
   readonly format: DocumentFormat;
   readonly reader: LinkReader;
   /** Whether its beginning was enough. */
@@ -55,9 +55,9 @@ export function createDocumentLinkReader(document: {
   const decode = createDecoder(media.charset);
   let beginning = '';
   let partBytes = FIRST_PART_BYTES;
-  let opened: Opened | undefined;
+  let opened: OpenedDocument | undefined;
 
-  function open(format: DocumentFormat): Opened {
+  function open(format: DocumentFormat): OpenedDocument {
     const reader = createReader(format, urls, media);
     return { format, reader, isDone: reader.write(beginning) };
   }
@@ -77,7 +77,7 @@ export function createDocumentLinkReader(document: {
         const part = bytes.subarray(at, at + partBytes);
         if (writePart(part)) return true;
         at += part.byteLength;
-        partBytes = Math.min(2 * partBytes, MOST_PART_BYTES);
+        partBytes = Math.min(2 * partBytes, MAX_PART_BYTES);
       }
       return false;
     },
@@ -109,13 +109,13 @@ function createReader(format: DocumentFormat, urls: DocumentUrls, media: MediaTy
 
 /** Decodes piece by piece (undefined ends it); holds the first bytes back until they tell the encoding. */
 function createDecoder(headerCharset: string): (bytes: Uint8Array | undefined) => string {
-  let held: Uint8Array = new Uint8Array();
+  let buffered: Uint8Array = new Uint8Array();
   let decoder: TextDecoder | undefined;
   return (bytes) => {
     if (decoder !== undefined) return decoder.decode(bytes, { stream: bytes !== undefined });
-    held = bytes === undefined ? held : Buffer.concat([held, bytes]);
-    if (bytes !== undefined && held.byteLength < DECLARATION_BYTES) return '';
-    decoder = new TextDecoder(detectEncoding(held, headerCharset));
-    return decoder.decode(held, { stream: bytes !== undefined });
+    buffered = bytes === undefined ? buffered : Buffer.concat([buffered, bytes]);
+    if (bytes !== undefined && buffered.byteLength < DECLARATION_BYTES) return '';
+    decoder = new TextDecoder(detectEncoding(buffered, headerCharset));
+    return decoder.decode(buffered, { stream: bytes !== undefined });
   };
 }

@@ -1,7 +1,7 @@
 import { onDemand } from '../../on-demand.js';
 import type { DocumentUrls } from './document-urls.js';
-import { attributeValue, MAX_DEPTH, type LinkReader } from './link-reader.js';
-import { resolveHttp, topicLinks, WrittenLinks, type TopicLinks, type WrittenLink } from './topic-links.js';
+import { boundedValue, MAX_DEPTH, type LinkReader } from './link-reader.js';
+import { resolveHttp, topicLinks, LinkCollector, type TopicLinks, type CollectedLink } from './topic-links.js';
 
 /** What may stand in the head; any other element opens the body, whether it says so or not. */
 const HEAD_ELEMENTS = new Set(
@@ -31,12 +31,12 @@ type Attributes = Partial<Record<string, string>>;
  * @param options.xhtml whether `<title/>` closes itself, as it does in XHTML only
  */
 export function createHtmlLinkReader(urls: DocumentUrls, options: { readonly xhtml?: boolean } = {}): LinkReader {
-  const written = new WrittenLinks();
+  const collector = new LinkCollector();
   let base: string | undefined;
   let inHead = true;
   let head = NO_LINKS;
   /** References to feeds, and what they are relative to. */
-  let feeds: readonly WrittenLink[] = [];
+  let feeds: readonly CollectedLink[] = [];
   let feedBase: string | undefined;
   let depth = 0;
   let opaqueDepth = Infinity;
@@ -52,7 +52,7 @@ export function createHtmlLinkReader(urls: DocumentUrls, options: { readonly xht
 
   function endHead(): void {
     inHead = false;
-    const links = written.take();
+    const links = collector.take();
     head = topicLinks(links, urls, base);
     feeds = links.filter(({ isAlternate, type }) => isAlternate && FEED_TYPE.test(type ?? ''));
     feedBase = base;
@@ -63,7 +63,7 @@ export function createHtmlLinkReader(urls: DocumentUrls, options: { readonly xht
     const { rel, href, type } = attributes;
     if (href === undefined) return;
     if (reading === 'base') base ??= baseUrl(href);
-    else if (rel !== undefined && /\S/.test(href)) written.add(rel, () => ({ href, type }));
+    else if (rel !== undefined && /\S/.test(href)) collector.add(rel, () => ({ href, type }));
   }
 
   /** A base that is no http URL is the page itself. */
@@ -98,7 +98,7 @@ export function createHtmlLinkReader(urls: DocumentUrls, options: { readonly xht
       onattribute(name, value) {
         // The first of two attributes with one name counts.
         if (reading !== undefined && (name === 'rel' || name === 'href' || name === 'type'))
-          attributes[name] ??= attributeValue(value);
+          attributes[name] ??= boundedValue(value);
       },
       onclosetag(name) {
         // A void element closes where its tag ends.
@@ -123,7 +123,7 @@ export function createHtmlLinkReader(urls: DocumentUrls, options: { readonly xht
       if (!done) parser.end();
       if (inHead) endHead();
       if (head.hubs.length > 0) return head;
-      const body = topicLinks(written.take(), urls, base);
+      const body = topicLinks(collector.take(), urls, base);
       const links = { ...body, selfs: head.selfs.length > 0 ? head.selfs : body.selfs };
       return links.hubs.length > 0 || feeds.length === 0 ? links : { ...links, feeds: resolvedFeeds() };
     },

@@ -2,7 +2,7 @@ import { isRecord } from '../encoding/is-record.js';
 import type { DocumentUrls } from './document-urls.js';
 import { createMemberReader } from './json-members.js';
 import { MAX_ENTRIES, type LinkReader } from './link-reader.js';
-import { MAX_LINKS, namesHub, topicLinks, WrittenLinks } from './topic-links.js';
+import { MAX_LINKS, isHubLink, topicLinks, LinkCollector } from './topic-links.js';
 
 /**
  * Reads `hubs` of type WebSub and `feed_url`, which is a JSON Feed's self link (JSON Feed 1.1, "hubs"). Done at `items`
@@ -12,21 +12,21 @@ import { MAX_LINKS, namesHub, topicLinks, WrittenLinks } from './topic-links.js'
  * @param urls resolves the feed's links
  */
 export function createJsonFeedLinkReader(urls: DocumentUrls): LinkReader {
-  const written = new WrittenLinks();
+  const collector = new LinkCollector();
   let name = '';
   let self: string | undefined;
   /** Elements of `hubs`, whatever they are: each that is no JSON costs an error. */
-  let looked = 0;
+  let hubCount = 0;
   let entries = 0;
   let hubKnown = false;
   let cutAt: string | undefined;
   let done = false;
 
   function addHub(text: string): void {
-    looked += 1;
-    const hub = looked > MAX_LINKS ? undefined : parseHub(text);
-    const link = hub === undefined ? undefined : written.add('hub', () => ({ href: hub }));
-    if (link !== undefined && !hubKnown) hubKnown = namesHub(link, urls);
+    hubCount += 1;
+    const hub = hubCount > MAX_LINKS ? undefined : parseHub(text);
+    const link = hub === undefined ? undefined : collector.add('hub', () => ({ href: hub }));
+    if (link !== undefined && !hubKnown) hubKnown = isHubLink(link, urls);
   }
 
   function countEntry(): void {
@@ -59,8 +59,8 @@ export function createJsonFeedLinkReader(urls: DocumentUrls): LinkReader {
     },
     end() {
       const href = self === undefined ? undefined : parseJson(self);
-      if (typeof href === 'string') written.add('self', () => ({ href }));
-      const found = topicLinks(written.take(), urls);
+      if (typeof href === 'string') collector.add('self', () => ({ href }));
+      const found = topicLinks(collector.take(), urls);
       return cutAt === undefined ? found : { ...found, cutAt };
     },
   };

@@ -37,25 +37,25 @@ export function createMemberReader(handler: MemberHandler): (piece: string) => v
   let startsAt = 0;
   let earlier = '';
   /** The length at which it is too long to be kept. */
-  let most = 0;
+  let maxLength = 0;
 
   function begin(what: 'name' | 'value' | 'elements', index: number, length: number): void {
     place = what;
     startsAt = index;
     earlier = '';
-    most = length;
+    maxLength = length;
   }
 
   function textUntil(piece: string, index: number): string | undefined {
     const length = earlier.length + index - startsAt;
-    return length > most ? undefined : (earlier + piece.slice(startsAt, index)).trim();
+    return length > maxLength ? undefined : (earlier + piece.slice(startsAt, index)).trim();
   }
 
   function open(code: number, index: number): void {
     depth += 1;
     if (depth === 1 && code === OPEN_BRACE) begin('name', index, MAX_NAME_LENGTH);
     else if (depth === 1) place = 'over';
-    else if (depth === 2 && code === OPEN_BRACKET && place === 'value') begin('elements', index, most);
+    else if (depth === 2 && code === OPEN_BRACKET && place === 'value') begin('elements', index, maxLength);
   }
 
   function close(piece: string, index: number): void {
@@ -72,7 +72,7 @@ export function createMemberReader(handler: MemberHandler): (piece: string) => v
   function separate(piece: string, index: number): void {
     if (depth === 2 && place === 'elements') {
       handler.value(textUntil(piece, index), true);
-      begin('elements', index + 1, most);
+      begin('elements', index + 1, maxLength);
     } else if (depth === 1) {
       if (place === 'value') handler.value(textUntil(piece, index), false);
       begin('name', index + 1, MAX_NAME_LENGTH);
@@ -105,6 +105,6 @@ export function createMemberReader(handler: MemberHandler): (piece: string) => v
       else if (code === QUOTE) isInString = false;
     }
     // A text that is too long already is not added to.
-    if (earlier.length <= most) earlier += piece.slice(startsAt);
+    if (earlier.length <= maxLength) earlier += piece.slice(startsAt);
   };
 }

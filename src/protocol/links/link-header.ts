@@ -1,5 +1,5 @@
 import { DocumentUrls, MAX_URL_LENGTH } from './document-urls.js';
-import { resolveHttp, topicLinks, WrittenLinks, type TopicLinks } from './topic-links.js';
+import { resolveHttp, topicLinks, LinkCollector, type TopicLinks } from './topic-links.js';
 
 /** A place in a header value that is being read. */
 interface Cursor {
@@ -13,7 +13,7 @@ interface Target {
   readonly isInQuotes: boolean;
 }
 
-const BLANK = /[\t ]*/y;
+const BLANKS = /[\t ]*/y;
 const SEPARATORS = /[\t ,]*/y;
 const OPENING = /(["']?)[\t ]*</y;
 const NAME = /[^\t ;,=]*/y;
@@ -31,7 +31,7 @@ const REST_OF_LINK = /(?:"(?:[^"\\]|\\[^])*(?:"|\\?$)|[^,"])*/y;
  * missing, and one whose brackets lie within quotes.
  */
 export function linksFromHeaders(values: Iterable<string>, base: string): TopicLinks {
-  const links = new WrittenLinks();
+  const links = new LinkCollector();
   // A topic that was given may be longer than what is read: only absolute links resolve then.
   const urls = new DocumentUrls(base.length > MAX_URL_LENGTH ? '' : base);
   const isAbout = anchorCheck(urls, base);
@@ -88,7 +88,7 @@ function takeTarget(cursor: Cursor): Target | undefined {
   // A bracket that was never closed would swallow the next link: no URL has a `<` in it.
   const start = text.lastIndexOf('<', end);
   cursor.at = end + 1;
-  take(cursor, BLANK);
+  take(cursor, BLANKS);
   const isInQuotes = quote !== '' && text[cursor.at] !== quote;
   if (quote !== '' && !isInQuotes) cursor.at += 1;
   return { href: text.slice(start + 1, end), isInQuotes };
@@ -98,14 +98,14 @@ function takeTarget(cursor: Cursor): Target | undefined {
 function takeParameters(cursor: Cursor, isInQuotes: boolean): Map<string, string> {
   const parameters = new Map<string, string>();
   for (;;) {
-    take(cursor, BLANK);
+    take(cursor, BLANKS);
     SEPARATOR.lastIndex = cursor.at;
     const separator = SEPARATOR.exec(cursor.text);
     if (separator === null) return parameters;
     cursor.at += separator[0].length;
-    take(cursor, BLANK);
+    take(cursor, BLANKS);
     const name = take(cursor, NAME).toLowerCase();
-    take(cursor, BLANK);
+    take(cursor, BLANKS);
     const value = cursor.text[cursor.at] === '=' ? takeValue(cursor, name) : '';
     // Quotes within quotes are escaped, or those that close the link.
     if (!parameters.has(name)) parameters.set(name, isInQuotes ? value.replaceAll(/[\\"']/g, '') : value);
@@ -114,7 +114,7 @@ function takeParameters(cursor: Cursor, isInQuotes: boolean): Map<string, string
 
 function takeValue(cursor: Cursor, name: string): string {
   cursor.at += 1;
-  take(cursor, BLANK);
+  take(cursor, BLANKS);
   if (cursor.text[cursor.at] !== '"') return take(cursor, name === 'rel' ? BARE_REL : BARE_VALUE).trim();
   return take(cursor, QUOTED_VALUE).replaceAll(/\\([^])/g, '$1');
 }

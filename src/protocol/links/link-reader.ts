@@ -2,7 +2,7 @@ import { MAX_URL_LENGTH } from './document-urls.js';
 import type { TopicLinks } from './topic-links.js';
 
 /** The links that one document was found to have. */
-export interface FoundLinks extends TopicLinks {
+export interface ReadLinks extends TopicLinks {
   /**
    * Alternate feeds that the head of a page lists, in document order, to be gone through once. Absent when there are none,
    * or a hub was found.
@@ -17,7 +17,7 @@ export interface LinkReader {
   /** Takes the next piece; true once nothing that follows could change the links. */
   write(text: string): boolean;
   /** What was found up to here; to be called once, after the last piece. */
-  end(): FoundLinks;
+  end(): ReadLinks;
 }
 
 /**
@@ -33,12 +33,12 @@ export const MAX_ELEMENTS = 500_000;
 export const MAX_ENTRIES = 50_000;
 
 /** Stands for a value that is longer than any that counts. */
-const TOO_LONG = 'x'.repeat(MAX_URL_LENGTH + 1);
+const OVERLONG_VALUE = 'x'.repeat(MAX_URL_LENGTH + 1);
 
 /**
  * The value of an attribute that is looked at. The parser puts a long one together from a million parts; it is not looked
  * at, as that takes long.
  */
-export function attributeValue(value: string): string {
-  return value.length > MAX_URL_LENGTH ? TOO_LONG : value;
+export function boundedValue(value: string): string {
+  return value.length > MAX_URL_LENGTH ? OVERLONG_VALUE : value;
 }

@@ -1,5 +1,5 @@
 import { MAX_URL_LENGTH, type DocumentUrls } from './document-urls.js';
-import { withNormalEscapes } from '../hub-query.js';
+import { normalizeEscapes } from '../hub-query.js';
 
 /** Links looked at in one document: those of relation hub, self or alternate count (PROTOCOL D12). */
 export const MAX_LINKS = 1_000;
@@ -33,7 +33,7 @@ export interface LinkTarget {
 }
 
 /** A link that is looked at. */
-export interface WrittenLink extends LinkTarget {
+export interface CollectedLink extends LinkTarget {
   readonly isHub: boolean;
   readonly isSelf: boolean;
   readonly isAlternate: boolean;
@@ -42,8 +42,8 @@ export interface WrittenLink extends LinkTarget {
 const SPACES = /[\t\n\f\r ]+/;
 
 /** The links of one document that are looked at, up to the bound. */
-export class WrittenLinks {
-  #links: WrittenLink[] = [];
+export class LinkCollector {
+  #links: CollectedLink[] = [];
   #count = 0;
 
   /** Whether further links do not count. */
@@ -58,7 +58,7 @@ export class WrittenLinks {
    * @param link gives the rest of it, or undefined to leave it out; asked only if it is looked at
    * @returns the link, unless it does not count
    */
-  add(rel: string, link: () => LinkTarget | undefined): WrittenLink | undefined {
+  add(rel: string, link: () => LinkTarget | undefined): CollectedLink | undefined {
     if (this.isFull || rel.length > MAX_URL_LENGTH) return undefined;
     const relations = rel.toLowerCase().split(SPACES);
     const [isHub, isSelf] = [relations.includes('hub'), relations.includes('self')];
@@ -69,13 +69,13 @@ export class WrittenLinks {
     if (target === undefined) return undefined;
     const { href, base, type } = target;
     const isFeed = isAlternate && !relations.includes('stylesheet');
-    const written: WrittenLink = { href, base, type, isHub, isSelf, isAlternate: isFeed };
-    this.#links.push(written);
-    return written;
+    const collected: CollectedLink = { href, base, type, isHub, isSelf, isAlternate: isFeed };
+    this.#links.push(collected);
+    return collected;
   }
 
   /** The links taken since the last call. The bound is on all of them. */
-  take(): readonly WrittenLink[] {
+  take(): readonly CollectedLink[] {
     const links = this.#links;
     this.#links = [];
     return links;
@@ -94,14 +94,14 @@ export function resolveHttp(urls: DocumentUrls, reference: string, base?: string
  *
  * @param base what references without a base of their own are relative to
  */
-export function topicLinks(links: Iterable<WrittenLink>, urls: DocumentUrls, base?: string): TopicLinks {
-  const comparable = comparableForms();
+export function topicLinks(links: Iterable<CollectedLink>, urls: DocumentUrls, base?: string): TopicLinks {
+  const comparable = urlNormalizer();
   // One more than is kept tells whether there are more.
   const hubs = new DistinctUrls(MAX_HUBS + 1, comparable);
   const selfs = new DistinctUrls(MAX_SELFS, comparable);
-  for (const { isHub, isSelf, href, base: own = base } of links) {
+  for (const { isHub, isSelf, href, base: linkBase = base } of links) {
     const [wantsHub, wantsSelf] = [isHub && !hubs.isFull, isSelf && !selfs.isFull];
-    const url = wantsHub || wantsSelf ? resolveHttp(urls, href, own) : undefined;
+    const url = wantsHub || wantsSelf ? resolveHttp(urls, href, linkBase) : undefined;
     if (url === undefined) continue;
     if (wantsSelf) selfs.add(url.href, asWritten(href));
     const hub = wantsHub ? hubUrl(url) : undefined;
@@ -112,18 +112,18 @@ export function topicLinks(links: Iterable<WrittenLink>, urls: DocumentUrls, bas
 }
 
 /** Whether a link names a hub that can be subscribed at. */
-export function namesHub({ isHub, href, base }: WrittenLink, urls: DocumentUrls): boolean {
+export function isHubLink({ isHub, href, base }: CollectedLink, urls: DocumentUrls): boolean {
   const url = isHub ? resolveHttp(urls, href, base) : undefined;
   return url !== undefined && hubUrl(url) !== undefined;
 }
 
 /** The form in which a URL is compared, for as many characters as are normalized (PROTOCOL V10). */
-function comparableForms(): (href: string) => string {
-  let left = MAX_NORMALIZED_LENGTH;
+function urlNormalizer(): (href: string) => string {
+  let charactersLeft = MAX_NORMALIZED_LENGTH;
   return (href) => {
-    if (!href.includes('%') || href.length > left) return href;
-    left -= href.length;
-    return withNormalEscapes(href);
+    if (!href.includes('%') || href.length > charactersLeft) return href;
+    charactersLeft -= href.length;
+    return normalizeEscapes(href);
   };
 }
 
@@ -131,21 +131,21 @@ function comparableForms(): (href: string) => string {
 class DistinctUrls {
   readonly values: string[] = [];
   readonly #seen = new Set<string>();
-  readonly #most: number;
-  readonly #comparable: (href: string) => string;
+  readonly #max: number;
+  readonly #normalize: (href: string) => string;
 
-  constructor(most: number, comparable: (href: string) => string) {
-    this.#most = most;
-    this.#comparable = comparable;
+  constructor(max: number, normalize: (href: string) => string) {
+    this.#max = max;
+    this.#normalize = normalize;
   }
 
   get isFull(): boolean {
-    return this.values.length >= this.#most;
+    return this.values.length >= this.#max;
   }
 
   add(href: string, value = href): void {
     if (this.#seen.has(href)) return;
-    const form = this.#comparable(href);
+    const form = this.#normalize(href);
     if (!this.#seen.has(form)) this.values.push(value);
     this.#seen.add(href).add(form);
   }

@@ -1,7 +1,7 @@
 import { onDemand } from '../../on-demand.js';
 import type { DocumentUrls } from './document-urls.js';
-import { attributeValue, MAX_DEPTH, MAX_ELEMENTS, MAX_ENTRIES, type LinkReader } from './link-reader.js';
-import { namesHub, topicLinks, WrittenLinks } from './topic-links.js';
+import { boundedValue, MAX_DEPTH, MAX_ELEMENTS, MAX_ENTRIES, type LinkReader } from './link-reader.js';
+import { isHubLink, topicLinks, LinkCollector } from './topic-links.js';
 
 const ATOM = 'http://www.w3.org/2005/Atom';
 /** RFC 4287, section 4.2.7.2: a relation type may be spelled out as a URL. */
@@ -37,15 +37,15 @@ interface OpenElement {
  * @param urls resolves the document's links
  */
 export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
-  const written = new WrittenLinks();
+  const collector = new LinkCollector();
   let depth = 0;
   let elements = 0;
   let entries = 0;
   /** How deep the element lies whose links count: the root, or the channel in it. */
-  let holderDepth = 1;
+  let linkParentDepth = 1;
   let root: Scope = { base: urls.documentUrl, atomPrefixes: new Set() };
   /** The scope of the element whose links count, while it is open. */
-  let holder: Scope | undefined;
+  let linkScope: Scope | undefined;
   let open: OpenElement | undefined;
   let hubKnown = false;
   let cutAt: string | undefined;
@@ -58,11 +58,11 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
 
   function roleOf(prefix: string, localName: string): OpenElement['role'] | undefined {
     if (elements === 1) {
-      holderDepth = /^(?:rss|rdf)$/i.test(localName) ? 2 : 1;
+      linkParentDepth = /^(?:rss|rdf)$/i.test(localName) ? 2 : 1;
       return 'root';
     }
-    if (holder === undefined) return depth === 2 && localName.toLowerCase() === 'channel' ? 'channel' : undefined;
-    if (depth !== holderDepth + 1) return undefined;
+    if (linkScope === undefined) return depth === 2 && localName.toLowerCase() === 'channel' ? 'channel' : undefined;
+    if (depth !== linkParentDepth + 1) return undefined;
     if (localName === 'entry' || localName === 'item') openEntry();
     return localName === 'link' ? 'link' : undefined;
   }
@@ -84,28 +84,28 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
     const element = open;
     open = undefined;
     if (element.role === 'link') {
-      if (holder !== undefined) addLink(element, holder);
+      if (linkScope !== undefined) addLink(element, linkScope);
       return;
     }
     const scope = innerScope(element, root);
     if (element.role === 'root') root = scope;
-    if (element.role === 'channel' || holderDepth === 1) holder = scope;
+    if (element.role === 'channel' || linkParentDepth === 1) linkScope = scope;
   }
 
   function addLink({ rel, href, prefix, base, binds }: OpenElement, { base: outer, atomPrefixes }: Scope): void {
     if (rel === undefined || href === undefined || !(binds.get(prefix) ?? atomPrefixes.has(prefix))) return;
-    const link = written.add(rel.trim().replace(IANA_RELATION, ''), () => ({
+    const link = collector.add(rel.trim().replace(IANA_RELATION, ''), () => ({
       href,
       base: urls.base(base, outer),
     }));
-    if (link !== undefined && !hubKnown) hubKnown = namesHub(link, urls);
-    if (written.isFull) finish();
+    if (link !== undefined && !hubKnown) hubKnown = isHubLink(link, urls);
+    if (collector.isFull) finish();
   }
 
   /** Notes what a prefix is bound to, where that matters: a million others cost nothing. */
   function bind({ role, prefix: own, binds }: OpenElement, prefix: string, namespace: string): void {
     if (binds.size >= MAX_PREFIXES) return;
-    const isAtom = attributeValue(namespace).trim() === ATOM;
+    const isAtom = boundedValue(namespace).trim() === ATOM;
     const matters = role === 'link' ? prefix === own : isAtom || root.atomPrefixes.has(prefix);
     if (matters && !binds.has(prefix)) binds.set(prefix, isAtom);
   }
@@ -137,14 +137,14 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
       onattribute(name, value) {
         if (open === undefined) return;
         // The first of two attributes with one name counts.
-        if (name === 'rel') open.rel ??= attributeValue(value);
-        else if (name === 'href') open.href ??= attributeValue(value);
-        else if (name === 'xml:base') open.base ??= attributeValue(value);
+        if (name === 'rel') open.rel ??= boundedValue(value);
+        else if (name === 'href') open.href ??= boundedValue(value);
+        else if (name === 'xml:base') open.base ??= boundedValue(value);
         else if (name === 'xmlns' || name.startsWith('xmlns:')) bind(open, name.slice('xmlns:'.length), value);
       },
       onclosetag() {
         endTag();
-        if (depth === holderDepth && holder !== undefined) finish();
+        if (depth === linkParentDepth && linkScope !== undefined) finish();
         depth -= 1;
       },
       ontext: endTag,
@@ -162,7 +162,7 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
       if (!done) parser.write('\n');
       open = undefined;
       if (!done) parser.end();
-      const found = topicLinks(written.take(), urls);
+      const found = topicLinks(collector.take(), urls);
       return cutAt === undefined ? found : { ...found, cutAt };
     },
   };

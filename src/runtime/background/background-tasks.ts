@@ -1,49 +1,49 @@
 import type { Logger } from '../../logger.js';
 
 /** Begins a piece of work, now or when it is its turn; resolves when it has ended, or is given up. */
-export type Turn = (work: () => Promise<void>) => Promise<void>;
+export type Slot = (work: () => Promise<void>) => Promise<void>;
 
-interface Run {
-  hasBegun: boolean;
+interface Task {
+  hasStarted: boolean;
   /** Whether it had to wait: it begins by itself when it can. */
-  isScheduled: boolean;
+  isDelayed: boolean;
   ended: Promise<void>;
 }
 
-const atOnce: Turn = (work) => work();
+const immediately: Slot = (work) => work();
 
 /** Work that goes on by itself, one run at a time for each key. What fails is logged. */
-export class UnderWay {
+export class BackgroundTasks {
   readonly #logger: Logger;
-  readonly #runs = new Map<string, Run>();
+  readonly #tasks = new Map<string, Task>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
   /** Begins the work in its turn, unless a run of that key is under way, or waits. */
-  once(key: string, work: () => Promise<void>, failed: string, turn: Turn = atOnce): void {
-    if (!this.#runs.has(key)) this.next(key, work, failed, turn);
+  startUnlessRunning(key: string, work: () => Promise<void>, failed: string, slot: Slot = immediately): void {
+    if (!this.#tasks.has(key)) this.startAfterCurrent(key, work, failed, slot);
   }
 
   /** Begins the work in its turn when what is under way for that key, if anything, has ended; of those that wait, one is enough. */
-  next(key: string, work: () => Promise<void>, failed: string, turn: Turn = atOnce): void {
-    const before = this.#runs.get(key);
-    if (before?.hasBegun === false) return;
+  startAfterCurrent(key: string, work: () => Promise<void>, failed: string, slot: Slot = immediately): void {
+    const current = this.#tasks.get(key);
+    if (current?.hasStarted === false) return;
     const begin = (): Promise<void> => {
-      run.hasBegun = true;
+      task.hasStarted = true;
       return work();
     };
-    const run: Run = { hasBegun: false, isScheduled: false, ended: Promise.resolve() };
-    this.#runs.set(key, run);
-    const inTurn = (): Promise<void> => this.logged(() => turn(begin), failed);
-    const worked = before === undefined ? inTurn() : before.ended.then(inTurn);
-    run.isScheduled = !run.hasBegun;
-    run.ended = worked.finally(() => this.#forget(key, run));
+    const task: Task = { hasStarted: false, isDelayed: false, ended: Promise.resolve() };
+    this.#tasks.set(key, task);
+    const inSlot = (): Promise<void> => this.runLogged(() => slot(begin), failed);
+    const worked = current === undefined ? inSlot() : current.ended.then(inSlot);
+    task.isDelayed = !task.hasStarted;
+    task.ended = worked.finally(() => this.#remove(key, task));
   }
 
   /** Resolves when the work has ended, however it did. */
-  async logged(work: () => Promise<void>, failed: string): Promise<void> {
+  async runLogged(work: () => Promise<void>, failed: string): Promise<void> {
     try {
       await work();
     } catch (error) {
@@ -53,33 +53,33 @@ export class UnderWay {
 
   /** Whether a run of that key is under way, or waits. */
   has(key: string): boolean {
-    return this.#runs.has(key);
+    return this.#tasks.has(key);
   }
 
   /** Resolves when no run is left whose key is among those meant. */
-  async ended(isMeant: (key: string) => boolean): Promise<void> {
+  async waitFor(isMatch: (key: string) => boolean): Promise<void> {
     for (;;) {
-      const meant = [...this.#runs].flatMap(([key, { ended }]) => (isMeant(key) ? ended : []));
-      if (meant.length === 0) return;
-      await Promise.all(meant);
+      const matching = [...this.#tasks].flatMap(([key, { ended }]) => (isMatch(key) ? ended : []));
+      if (matching.length === 0) return;
+      await Promise.all(matching);
     }
   }
 
   /** Resolves when nothing is under way, and nothing waits. */
-  async idle(): Promise<void> {
-    while (this.#runs.size > 0) await Promise.all([...this.#runs.values()].map(({ ended }) => ended));
+  async waitForIdle(): Promise<void> {
+    while (this.#tasks.size > 0) await Promise.all([...this.#tasks.values()].map(({ ended }) => ended));
   }
 
   /** Resolves when nothing is under way but what had to wait for its turn. */
-  async sent(): Promise<void> {
+  async waitForUndelayed(): Promise<void> {
     for (;;) {
-      const sending = [...this.#runs.values()].filter(({ isScheduled }) => !isScheduled);
-      if (sending.length === 0) return;
-      await Promise.all(sending.map(({ ended }) => ended));
+      const undelayed = [...this.#tasks.values()].filter(({ isDelayed }) => !isDelayed);
+      if (undelayed.length === 0) return;
+      await Promise.all(undelayed.map(({ ended }) => ended));
     }
   }
 
-  #forget(key: string, run: Run): void {
-    if (this.#runs.get(key) === run) this.#runs.delete(key);
+  #remove(key: string, run: Task): void {
+    if (this.#tasks.get(key) === run) this.#tasks.delete(key);
   }
 }

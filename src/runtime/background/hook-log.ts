@@ -2,12 +2,12 @@ import type { HookPayload, SubscriberHooks } from '../../delivery/hook-payloads.
 import type { Logger } from '../../logger.js';
 import type { HookEffect } from '../../subscription/machine/hook-effect.js';
 import { errorOf } from '../../subscription/record/failure.js';
-import type { Entry } from '../../subscription/registry/registry.js';
+import type { StoredSubscription } from '../../subscription/registry/registry.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { Grant } from '../../subscription/record/snapshot.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 
-const SAYINGS: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'warn', what: string]>> = {
+const MESSAGES: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'warn', what: string]>> = {
   requested: ['info', 'asking the hub'],
   verified: ['info', 'subscribed'],
   renewed: ['info', 'subscription renewed'],
@@ -20,7 +20,7 @@ const SAYINGS: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'wa
 };
 
 /** When a failed attempt is made up for, for whoever waits in front of the log. */
-function nextTry(record: SubscriptionRecord, nextHub: string | undefined, isClosing: boolean): string {
+function nextAttemptText(record: SubscriptionRecord, nextHub: string | undefined, isClosing: boolean): string {
   const { gaveUp, nextAttemptAt } = subscriptionSnapshot(record, NO_STATS);
   if (isClosing) return '';
   if (nextHub !== undefined) return ` (asking hub ${nextHub} now)`;
@@ -29,7 +29,7 @@ function nextTry(record: SubscriptionRecord, nextHub: string | undefined, isClos
 }
 
 /** What a line about a subscription is about; callbacks are not in it, as who knows one may send there. */
-export function placeOf(record: SubscriptionRecord, grant: GrantRecord | undefined): object {
+export function logFieldsOf(record: SubscriptionRecord, grant: GrantRecord | undefined): object {
   const { id, service, target, topic, hubs } = record;
   const of = { subscription: id, service };
   if (grant !== undefined) return { ...of, grant: grant.id, hub: grant.hub, topic: grant.topic };
@@ -44,24 +44,24 @@ export function announce(
   record: SubscriptionRecord,
   effect: HookEffect,
   {
-    entry,
+    entry: stored,
     hooks,
     logger,
     now,
     isClosing,
-  }: { entry: Entry; hooks: SubscriberHooks; logger: Logger; now: () => number; isClosing: () => boolean },
+  }: { entry: StoredSubscription; hooks: SubscriberHooks; logger: Logger; now: () => number; isClosing: () => boolean },
 ): void {
   const { name, grantId } = effect;
-  const grant = record.grants.find(({ id }) => id === grantId) ?? effect.forgotten;
-  const [level, saying] = SAYINGS[name];
-  const what = name === 'requested' ? `${saying} to ${grant?.pending?.mode ?? 'subscribe'}` : saying;
+  const grant = record.grants.find(({ id }) => id === grantId) ?? effect.removedGrant;
+  const [level, text] = MESSAGES[name];
+  const what = name === 'requested' ? `${text} to ${grant?.pending?.mode ?? 'subscribe'}` : text;
   const failure = 'failure' in effect ? effect.failure : undefined;
-  const fields = { ...placeOf(record, grant), ...(failure === undefined ? {} : { code: failure.code }) };
+  const fields = { ...logFieldsOf(record, grant), ...(failure === undefined ? {} : { code: failure.code }) };
   const nextHub = 'nextHub' in effect ? effect.nextHub : undefined;
-  const again = failure === undefined ? '' : nextTry(record, nextHub, isClosing());
-  logger[level](fields, failure === undefined ? what : `${what}: ${failure.message}${again}`);
+  const nextAttempt = failure === undefined ? '' : nextAttemptText(record, nextHub, isClosing());
+  logger[level](fields, failure === undefined ? what : `${what}: ${failure.message}${nextAttempt}`);
   const subject = (): Pick<HookPayload, 'subscription' | 'at'> => ({
-    subscription: subscriptionSnapshot(record, entry.counters.stats()),
+    subscription: subscriptionSnapshot(record, stored.counters.stats()),
     at: new Date(now()),
   });
   emitHook(hooks, effect, grant, subject);
@@ -76,9 +76,9 @@ function emitHook(
 ): void {
   if (effect.name === 'failed') {
     const { failure } = effect;
-    hooks.emit('failed', () => ({ ...subject(), ...ofGrant(grant), error: errorOf(failure) }));
+    hooks.emit('failed', () => ({ ...subject(), ...grantField(grant), error: errorOf(failure) }));
   } else if (effect.name === 'unsubscribed') {
-    hooks.emit('unsubscribed', () => ({ ...subject(), ...ofGrant(grant) }));
+    hooks.emit('unsubscribed', () => ({ ...subject(), ...grantField(grant) }));
   } else if (grant !== undefined && effect.name === 'denied') {
     const { failure } = effect;
     hooks.emit('denied', () => ({ ...subject(), grant: grantSnapshot(grant), error: errorOf(failure) }));
@@ -87,6 +87,6 @@ function emitHook(
   }
 }
 
-function ofGrant(grant: GrantRecord | undefined): { readonly grant?: Grant } {
+function grantField(grant: GrantRecord | undefined): { readonly grant?: Grant } {
   return grant === undefined ? {} : { grant: grantSnapshot(grant) };
 }

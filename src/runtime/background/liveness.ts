@@ -5,13 +5,13 @@ import type { RecordStore } from '../../store/record-store.js';
 
 const VERSION = 1;
 const ID = 'runtime';
-const EVERY_MINUTE = '30 * * * * *';
+const HEARTBEAT_CRON = '30 * * * * *';
 
 /** Whoever has not been noted for so long was not there: the machine slept, or the process stood still. In milliseconds. */
-const LONGEST_SILENCE_MS = 180_000;
+const MAX_SILENCE_MS = 180_000;
 
 /** What knowing of an absence works with. */
-export interface AbsenceOptions {
+export interface LivenessOptions {
   readonly store: RecordStore;
   readonly engine: Pick<Engine, 'every'>;
   readonly logger: Logger;
@@ -20,22 +20,22 @@ export interface AbsenceOptions {
   /** The services that receive. */
   readonly services: () => readonly string[];
   /** Told when nobody was there although the process was, since when in epoch milliseconds. */
-  readonly onAway: (since: number) => void;
+  readonly onDowntime: (since: number) => void;
   /** Since when some news may be missing that is not made up for; undefined where none is. */
-  readonly behindSince: () => number | undefined;
+  readonly missedSince: () => number | undefined;
 }
 
 /**
  * Notes in the store which services receive, so that the next process knows for how long each did not: one that a process
  * leaves out is away as well.
  */
-export class Absence {
-  readonly #options: AbsenceOptions;
+export class Liveness {
+  readonly #options: LivenessOptions;
   /** Until when each service received and missed nothing, in epoch milliseconds. */
-  #received = new Map<string, number>();
-  #notedAt: number | undefined;
+  #aliveUntil = new Map<string, number>();
+  #lastHeartbeatAt: number | undefined;
 
-  constructor(options: AbsenceOptions) {
+  constructor(options: LivenessOptions) {
     this.#options = options;
   }
 
@@ -44,7 +44,7 @@ export class Absence {
     const { store, logger } = this.#options;
     try {
       const raw = await store.get('alive', ID);
-      if (raw !== undefined) this.#received = new Map(servicesOf(decodeRecord(VERSION, raw, {}, `alive ${ID}`)));
+      if (raw !== undefined) this.#aliveUntil = new Map(decodeHeartbeat(decodeRecord(VERSION, raw, {}, `alive ${ID}`)));
     } catch (error) {
       logger.error(
         { err: error },
@@ -54,45 +54,46 @@ export class Absence {
   }
 
   /** Since when a service was away, or news of it was missing, in epoch milliseconds; undefined where it never received. */
-  since(service: string): number | undefined {
-    const until = this.#received.get(service);
+  aliveUntil(service: string): number | undefined {
+    const until = this.#aliveUntil.get(service);
     // A clock that was set back has not been there yet.
     return until === undefined ? undefined : Math.min(this.#options.now(), until);
   }
 
   /** The services receive from now on. */
-  async begin(): Promise<void> {
-    this.#options.engine.every(EVERY_MINUTE, () => {
-      const { now, onAway } = this.#options;
-      if (this.#notedAt !== undefined && now() - this.#notedAt > LONGEST_SILENCE_MS) onAway(this.#notedAt);
-      void this.note();
+  async start(): Promise<void> {
+    this.#options.engine.every(HEARTBEAT_CRON, () => {
+      const { now, onDowntime } = this.#options;
+      if (this.#lastHeartbeatAt !== undefined && now() - this.#lastHeartbeatAt > MAX_SILENCE_MS)
+        onDowntime(this.#lastHeartbeatAt);
+      void this.writeHeartbeat();
     });
-    this.#notedAt = this.#options.now();
-    await this.note();
+    this.#lastHeartbeatAt = this.#options.now();
+    await this.writeHeartbeat();
   }
 
   /** Notes that they still do. Never rejects. */
-  async note(): Promise<void> {
-    if (this.#notedAt === undefined) return;
-    const { store, logger, now, behindSince, services } = this.#options;
+  async writeHeartbeat(): Promise<void> {
+    if (this.#lastHeartbeatAt === undefined) return;
+    const { store, logger, now, missedSince, services } = this.#options;
     const at = now();
-    this.#notedAt = at;
-    const until = Math.min(at, behindSince() ?? at);
-    for (const service of services()) this.#received.set(service, until);
+    this.#lastHeartbeatAt = at;
+    const until = Math.min(at, missedSince() ?? at);
+    for (const service of services()) this.#aliveUntil.set(service, until);
     try {
-      await store.set('alive', ID, encodeRecord(VERSION, { services: [...this.#received] }));
+      await store.set('alive', ID, encodeRecord(VERSION, { services: [...this.#aliveUntil] }));
     } catch (error) {
       logger.warn({ err: error }, 'that there is somebody to receive could not be noted: tried again in a minute');
     }
   }
 }
 
-function servicesOf(data: unknown): readonly (readonly [service: string, until: number])[] {
+function decodeHeartbeat(data: unknown): readonly (readonly [service: string, until: number])[] {
   const { services }: { readonly services?: unknown } = Object(data);
-  if (Array.isArray(services) && services.every(isNote)) return services;
+  if (Array.isArray(services) && services.every(isServiceHeartbeat)) return services;
   throw new Error('The record does not say who received, and until when.');
 }
 
-function isNote(note: unknown): note is [service: string, until: number] {
+function isServiceHeartbeat(note: unknown): note is [service: string, until: number] {
   return Array.isArray(note) && typeof note[0] === 'string' && Number.isFinite(note[1]);
 }

@@ -1,5 +1,5 @@
 import type { DeadLetters } from '../../delivery/inbox/dead-letters.js';
-import type { SeenNews } from '../../delivery/dedupe/processed-log.js';
+import type { ProcessedLog } from '../../delivery/dedupe/processed-log.js';
 import type { Engine } from '../../engine/engine.js';
 import type { Logger } from '../../logger.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
@@ -7,7 +7,7 @@ import type { Registry } from '../../subscription/registry/registry.js';
 import { forEachSubscription } from '../../reconcile/each-subscription.js';
 import type { ScheduleOptions } from '../config/start-options.js';
 
-const FLUSH_TIME = '*/10 * * * * *';
+const FLUSH_CRON = '*/10 * * * * *';
 const TOMBSTONE_MS = 30 * 86_400_000;
 
 /** What sweeps work with. */
@@ -17,7 +17,7 @@ export interface SweepOptions {
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  readonly seen: Pick<SeenNews, 'sweep'>;
+  readonly processedLog: Pick<ProcessedLog, 'sweep'>;
   readonly deadLetters: Pick<DeadLetters, 'sweep'>;
   /** For how long some service remembers what it was handed over, in milliseconds. */
   readonly longestWindowMs: number;
@@ -31,7 +31,7 @@ export interface SweepOptions {
  * as a safety net under the due times; what ended long ago is forgotten.
  */
 export function scheduleSweeps(options: SweepOptions): void {
-  const { registry, seen, deadLetters, longestWindowMs, engine, logger, now, schedule } = options;
+  const { registry, processedLog, deadLetters, longestWindowMs, engine, logger, now, schedule } = options;
   const every = (cronTime: string, what: string, work: () => Promise<void>): void => {
     let isRunning = false;
     const run = async (): Promise<void> => {
@@ -47,21 +47,21 @@ export function scheduleSweeps(options: SweepOptions): void {
     };
     engine.every(cronTime, () => void run());
   };
-  every(FLUSH_TIME, 'flush', () => registry.flush());
-  every(schedule.refresh, 'refresh', () => doWhatIsLost(options, () => true));
-  every(schedule.retry, 'retry', () => doWhatIsLost(options, (record) => isRetried(record, now())));
+  every(FLUSH_CRON, 'flush', () => registry.flush());
+  every(schedule.refresh, 'refresh', () => applyOverdue(options, () => true));
+  every(schedule.retry, 'retry', () => applyOverdue(options, (record) => isRetrying(record, now())));
   every(schedule.sweep, 'sweep', async () => {
     await registry.sweep(now() - TOMBSTONE_MS);
-    seen.sweep(now() - longestWindowMs);
+    processedLog.sweep(now() - longestWindowMs);
     await deadLetters.sweep();
   });
 }
 
-async function doWhatIsLost(
+async function applyOverdue(
   { registry, logger, isClosing }: SweepOptions,
-  isMeant: (record: SubscriptionRecord) => boolean,
+  isSelected: (record: SubscriptionRecord) => boolean,
 ): Promise<void> {
-  const doDue = async (id: string): Promise<void> => {
+  const applyDue = async (id: string): Promise<void> => {
     try {
       await registry.apply(id, { type: 'due' });
     } catch (error) {
@@ -69,12 +69,12 @@ async function doWhatIsLost(
     }
   };
   await forEachSubscription({ registry, isClosing }, (record) =>
-    isMeant(record) && registry.isLost(record) ? doDue(record.id) : undefined,
+    isSelected(record) && registry.isDueUnscheduled(record) ? applyDue(record.id) : undefined,
   );
 }
 
 /** Whether it failed, or something was to be tried by now. */
-function isRetried({ attempts, nextAttemptAt, grants }: SubscriptionRecord, now: number): boolean {
+function isRetrying({ attempts, nextAttemptAt, grants }: SubscriptionRecord, now: number): boolean {
   const isWaiting = (of: Pick<GrantRecord, 'attempts' | 'nextAttemptAt'>): boolean =>
     of.attempts > 0 || (of.nextAttemptAt ?? Infinity) <= now;
   return isWaiting({ attempts, nextAttemptAt }) || grants.some(isWaiting);

@@ -1,13 +1,13 @@
 import { ConfigurationError } from '../../errors.js';
 import { requestForm } from '../../protocol/request-form.js';
 import type { SubscriptionTarget } from '../../subscription/record/snapshot.js';
-import { LONGEST_TIMER_MS } from '../../hub/http/deadline.js';
+import { MAX_TIMER_MS } from '../../hub/http/deadline.js';
 import { isRecord } from '../../protocol/encoding/is-record.js';
 import { checkFields, flag, listOf, numberOf, oneOf, wrongField, type Check } from './checks/field-checks.js';
 import { discovery, httpClient, headersToAdd, paramsToAdd } from './checks/request-checks.js';
 import {
   delivery,
-  deliveryOf,
+  deliveryWithDefaults,
   hubs,
   injectionToken,
   isServiceName,
@@ -45,7 +45,7 @@ const SERVICE = {
   discoveryConfig: discovery,
   customParams: paramsToAdd,
   customHeaders: headersToAdd,
-  verifyTimeoutSeconds: numberOf('seconds', { least: 0.001, most: LONGEST_TIMER_MS / 1000, whole: false }),
+  verifyTimeoutSeconds: numberOf('seconds', { least: 0.001, most: MAX_TIMER_MS / 1000, whole: false }),
   maxAttempts: numberOf('attempts', { least: 1, most: UNLIMITED, whole: true }),
   afterDenial: oneOf('retry', 'stop'),
   rotateSecret: oneOf('never', 'renewal'),
@@ -63,7 +63,7 @@ const SERVICE = {
 export function checkServiceConfig(service: string, config: SubscriberServiceConfig): CheckedServiceConfig {
   const subject = `Service "${nameForErrors(service, config)}"`;
   const place = { subject, field: '' };
-  const { target, targets = [], ...given } = checkFields(config, place, SERVICE);
+  const { target, targets = [], ...fields } = checkFields(config, place, SERVICE);
   refuseUndefinedTargets(config, subject);
   const all = Object.freeze(target === undefined ? targets : [target, ...targets]);
   refuseDuplicates(all, subject);
@@ -87,9 +87,9 @@ export function checkServiceConfig(service: string, config: SubscriberServiceCon
     rotateSecret: 'never',
     rotateCallback: 'never',
     signature: signature({}, place),
-    ...given,
-    delivery: deliveryOf(given.delivery ?? {}, given.hubs ?? 'failover'),
-    name: given.name ?? defaultName(service, subject),
+    ...fields,
+    delivery: deliveryWithDefaults(fields.delivery ?? {}, fields.hubs ?? 'failover'),
+    name: fields.name ?? defaultName(service, subject),
     targets: all,
   };
   checkCallback(checked, all, subject);

@@ -2,8 +2,8 @@ import { HANDLER_NAMES, HANDLERS } from '../../delivery/handler/handlers.js';
 import { ConfigurationError } from '../../errors.js';
 import type { SubscriberHandlers } from '../subscriber-runtime.js';
 import { isRecord } from '../../protocol/encoding/is-record.js';
-import { kindOf } from './checks/field-checks.js';
-import { nearHandlers } from './misspelled-handlers.js';
+import { describeType } from './checks/field-checks.js';
+import { misspelledHandlers } from './misspelled-handlers.js';
 
 /**
  * Checks the handlers of a service at run time, for authors who do not use the compiler.
@@ -15,7 +15,7 @@ export function checkHandlers(service: string, value: unknown): SubscriberHandle
   for (const name of HANDLER_NAMES) {
     const handler = value[name];
     if (HANDLERS[name] === 'optional' && handler !== undefined && typeof handler !== 'function') {
-      throw new ConfigurationError(`Service "${service}": ${name} is ${kindOf(handler)}; it must be a method.`);
+      throw new ConfigurationError(`Service "${service}": ${name} is ${describeType(handler)}; it must be a method.`);
     }
   }
   checkRequired(service, value);
@@ -25,7 +25,7 @@ export function checkHandlers(service: string, value: unknown): SubscriberHandle
 function checkRequired(service: string, value: object): asserts value is SubscriberHandlers {
   for (const name of HANDLER_NAMES) {
     if (HANDLERS[name] === 'optional' || typeof Reflect.get(value, name) === 'function') continue;
-    const near = nearHandlers(value).find(({ handler }) => handler === name);
+    const near = misspelledHandlers(value).find(({ handler }) => handler === name);
     const remedy = near === undefined ? 'add one to receive news' : `rename ${near.method}, which is nearly its name`;
     throw new ConfigurationError(`Service "${service}" has no method ${name}; ${remedy}.`);
   }

@@ -5,13 +5,13 @@ import {
   flag,
   numberOf,
   wrongField,
-  wrongSecret,
+  wrongHiddenValue,
   wrongValue,
   type Check,
   type Place,
 } from './checks/field-checks.js';
 import { cronProblem } from '../../engine/cron-expression.js';
-import { LONGEST_TIMER_MS } from '../../hub/http/deadline.js';
+import { MAX_TIMER_MS } from '../../hub/http/deadline.js';
 import { onDemand } from '../../on-demand.js';
 import { sealKeysFrom, security, type CheckedSecurity } from './checks/security-checks.js';
 import type { SealKey } from '../../store/sealing/seal-key.js';
@@ -45,10 +45,10 @@ const port: Check<number> = (value, place) => {
   throw wrongValue(place, value, 'a TCP port, a whole number from 0 to 65535');
 };
 
-const given =
-  <T>(expected: string, isRight: (value: unknown) => value is T): Check<T> =>
+const predicateCheck =
+  <T>(expected: string, isValid: (value: unknown) => value is T): Check<T> =>
   (value, place) => {
-    if (!isRight(value)) throw wrongValue(place, value, expected);
+    if (!isValid(value)) throw wrongValue(place, value, expected);
     return value;
   };
 
@@ -89,7 +89,7 @@ const isTls = (value: unknown): value is NonNullable<StartOptions['tls']> =>
   isRecord(value) && (value['pfx'] !== undefined || (value['key'] !== undefined && value['cert'] !== undefined));
 
 const tls: Check<NonNullable<StartOptions['tls']>> = (value, place) => {
-  if (!isTls(value)) throw wrongSecret(place, value, 'an object with key and cert, or with pfx');
+  if (!isTls(value)) throw wrongHiddenValue(place, value, 'an object with key and cert, or with pfx');
   try {
     onDemand('node:tls').createSecureContext(value);
   } catch (cause) {
@@ -101,8 +101,11 @@ const tls: Check<NonNullable<StartOptions['tls']>> = (value, place) => {
 
 const OPTIONS = {
   port,
-  host: given('a host name or an address', (value): value is string => typeof value === 'string' && value !== ''),
-  server: given(
+  host: predicateCheck(
+    'a host name or an address',
+    (value): value is string => typeof value === 'string' && value !== '',
+  ),
+  server: predicateCheck(
     'a node:http or node:https server, such as createServer(app)',
     (value): value is NonNullable<StartOptions['server']> => hasMethods(value, 'listen', 'emit', 'address'),
   ),
@@ -111,20 +114,20 @@ const OPTIONS = {
   deferRequests: flag,
   basePath,
   publicUrl,
-  tunnel: given(
+  tunnel: predicateCheck(
     'a function that takes an address and opens a way to it',
     (value): value is NonNullable<StartOptions['tunnel']> => typeof value === 'function',
   ),
-  store: given(
+  store: predicateCheck(
     "a Keyv, a URI such as 'lmdb://.websub', or 'memory'",
     (value): value is NonNullable<StartOptions['store']> =>
       typeof value === 'string' || hasMethods(value, 'get', 'set', 'delete'),
   ),
-  waitForStoreSeconds: numberOf('seconds', { least: 0, most: LONGEST_TIMER_MS / 1000, whole: false }),
-  container: given('a tsyringe container', (value): value is NonNullable<StartOptions['container']> =>
+  waitForStoreSeconds: numberOf('seconds', { least: 0, most: MAX_TIMER_MS / 1000, whole: false }),
+  container: predicateCheck('a tsyringe container', (value): value is NonNullable<StartOptions['container']> =>
     hasMethods(value, 'resolve', 'createChildContainer'),
   ),
-  logger: given(
+  logger: predicateCheck(
     'a logger with debug, info, warn, error and fatal, such as pino, or false',
     (value): value is NonNullable<StartOptions['logger']> =>
       value === false || hasMethods(value, 'debug', 'info', 'warn', 'error', 'fatal'),
@@ -132,7 +135,7 @@ const OPTIONS = {
   schedule,
   failFast: flag,
   pruneDeclared: flag,
-  gracefulShutdownSeconds: numberOf('seconds', { least: 0, most: LONGEST_TIMER_MS / 1000, whole: false }),
+  gracefulShutdownSeconds: numberOf('seconds', { least: 0, most: MAX_TIMER_MS / 1000, whole: false }),
   handleSignals: flag,
   security,
 } satisfies Record<keyof StartOptions, Check<unknown>>;
@@ -144,8 +147,8 @@ const OPTIONS = {
  */
 export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): CheckedOptions {
   const place = { subject: 'startService', field: '' };
-  const { schedule: times, security: given, ...checked } = checkFields(options, place, OPTIONS);
-  const { sealKey, ...bounds } = given ?? security({}, { ...place, field: 'security' });
+  const { schedule: times, security: securityOptions, ...checked } = checkFields(options, place, OPTIONS);
+  const { sealKey, ...bounds } = securityOptions ?? security({}, { ...place, field: 'security' });
   const all: CheckedOptions = {
     port: 9090,
     manual: false,
@@ -156,7 +159,7 @@ export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): Che
     failFast: false,
     pruneDeclared: false,
     gracefulShutdownSeconds: 20,
-    ...environment(env, checked),
+    ...environmentOptions(env, checked),
     ...checked,
     schedule: times ?? schedule({}, { ...place, field: 'schedule' }),
     security: bounds,
@@ -206,7 +209,10 @@ function refuseContradictions(all: CheckedOptions): void {
 type FromEnvironment = Pick<StartOptions, 'port' | 'publicUrl' | 'store'>;
 
 /** What the options leave open; of the environment no more is looked at than that. */
-function environment(env: NodeJS.ProcessEnv, options: Omit<StartOptions, 'schedule' | 'security'>): FromEnvironment {
+function environmentOptions(
+  env: NodeJS.ProcessEnv,
+  options: Omit<StartOptions, 'schedule' | 'security'>,
+): FromEnvironment {
   const subject = 'The environment';
   const read = <Field extends keyof FromEnvironment>(
     field: Field,
@@ -218,13 +224,13 @@ function environment(env: NodeJS.ProcessEnv, options: Omit<StartOptions, 'schedu
   };
   const listens = options.manual !== true && options.server === undefined;
   return {
-    ...(listens ? read('port', 'PORT', portText) : {}),
+    ...(listens ? read('port', 'PORT', parsePort) : {}),
     ...read('publicUrl', 'WEBSUB_PUBLIC_URL', publicUrl),
     ...read('store', 'WEBSUB_STORE', (text) => text),
   };
 }
 
-function portText(text: string, place: Place): number {
+function parsePort(text: string, place: Place): number {
   // Number('') and Number(' ') are 0, which would be taken for any free port.
   return port(/^\d+$/.test(text) ? Number(text) : text, place);
 }

@@ -4,29 +4,30 @@ import { isRecord } from '../../protocol/encoding/is-record.js';
 import { nearestName } from './checks/nearest-name.js';
 
 /** Edits between a method's name and a handler's name up to which the method counts as a misspelled handler. */
-const MOST_EDITS = 3;
+const MAX_EDITS = 3;
 
 /** A method that looks like a misspelled handler. */
-export interface NearHandler {
+export interface MisspelledHandler {
   readonly method: string;
   readonly handler: HandlerName;
 }
 
 /** The methods, own and inherited, whose nearest handler is missing and at most three edits away. */
-export function nearHandlers(handlers: object): readonly NearHandler[] {
-  const found: NearHandler[] = [];
+export function misspelledHandlers(handlers: object): readonly MisspelledHandler[] {
+  const matches: MisspelledHandler[] = [];
   for (const method of methodsOf(handlers)) {
-    const nearest = nearestName(method, HANDLER_NAMES, () => MOST_EDITS);
+    const nearest = nearestName(method, HANDLER_NAMES, () => MAX_EDITS);
     const handler = HANDLER_NAMES.find((name) => name === nearest);
     // A service that has the handler as well has not misspelled it.
-    if (handler !== undefined && typeof Reflect.get(handlers, handler) !== 'function') found.push({ method, handler });
+    if (handler !== undefined && typeof Reflect.get(handlers, handler) !== 'function')
+      matches.push({ method, handler });
   }
-  return found;
+  return matches;
 }
 
 /** Logs one warning for each method of a service that looks like a misspelled handler. */
-export function warnOfNearHandlers(service: string, handlers: object, logger: Logger): void {
-  for (const { method, handler } of nearHandlers(handlers)) {
+export function warnOfMisspelledHandlers(service: string, handlers: object, logger: Logger): void {
+  for (const { method, handler } of misspelledHandlers(handlers)) {
     logger.warn(
       { service, method, handler, [KIND]: `near handler ${method}` },
       `the runtime does not call method ${method}: did you mean ${handler}?`,
@@ -37,11 +38,11 @@ export function warnOfNearHandlers(service: string, handlers: object, logger: Lo
 function methodsOf(value: object): ReadonlySet<string> {
   const names = new Set<string>();
   for (
-    let holder: unknown = value;
-    isRecord(holder) && holder !== Object.prototype;
-    holder = Object.getPrototypeOf(holder)
+    let prototype: unknown = value;
+    isRecord(prototype) && prototype !== Object.prototype;
+    prototype = Object.getPrototypeOf(prototype)
   ) {
-    for (const [name, { value: member }] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
+    for (const [name, { value: member }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
       if (typeof member === 'function' && name !== 'constructor') names.add(name);
     }
   }

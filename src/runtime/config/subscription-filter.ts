@@ -1,14 +1,14 @@
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import { SUBSCRIPTION_STATES, type SubscriptionState } from '../../subscription/record/snapshot.js';
 import { stateOf } from '../../subscription/machine/state.js';
-import { checkFields, flag, listOf, oneOf, wrongSecret, wrongValue, type Check } from './checks/field-checks.js';
+import { checkFields, flag, listOf, oneOf, wrongHiddenValue, wrongValue, type Check } from './checks/field-checks.js';
 import { metadataFields } from './checks/metadata-check.js';
 import type { SubscriptionFilter } from '../subscriber-runtime.js';
 import { targetKey } from '../../subscription/record/target.js';
 import { singleTarget } from './checks/target-checks.js';
 
-const text: Check<string> = (value, place) => {
-  if (typeof value !== 'string') throw wrongSecret(place, value, 'a string');
+const anyString: Check<string> = (value, place) => {
+  if (typeof value !== 'string') throw wrongHiddenValue(place, value, 'a string');
   return value;
 };
 
@@ -21,11 +21,11 @@ const state: Check<readonly SubscriptionState[]> = (value, place) => {
 };
 
 const FILTER = {
-  service: text,
+  service: anyString,
   target: singleTarget,
   state,
-  hub: text,
-  topic: text,
+  hub: anyString,
+  topic: anyString,
   declared: flag,
   metadata: metadataFields,
 } satisfies Record<keyof SubscriptionFilter, Check<unknown>>;
@@ -37,27 +37,27 @@ const FILTER = {
  * @throws ConfigurationError that names the field which is unknown or wrong, and what would be right
  */
 export function filterOf(filter: SubscriptionFilter, caller: string): (record: SubscriptionRecord) => boolean {
-  const given = checkFields(filter, { subject: caller, field: 'filter' }, FILTER);
-  const { service, declared, topic, hub } = given;
-  const isTarget = given.target === undefined ? undefined : sameTarget(given.target);
-  const wanted = given.metadata === undefined ? [] : Object.entries(given.metadata);
+  const fields = checkFields(filter, { subject: caller, field: 'filter' }, FILTER);
+  const { service, declared, topic, hub } = fields;
+  const isTarget = fields.target === undefined ? undefined : targetMatcher(fields.target);
+  const wanted = fields.metadata === undefined ? [] : Object.entries(fields.metadata);
   return (record) =>
     (service === undefined || record.service === service) &&
     (declared === undefined || record.declared === declared) &&
     (topic === undefined || record.grants.some((grant) => grant.topic === topic)) &&
     (hub === undefined || record.grants.some((grant) => grant.hub === hub)) &&
     wanted.every(([name, value]) => hasValue(record.metadata, name, value)) &&
-    (given.state === undefined || given.state.includes(stateOf(record))) &&
+    (fields.state === undefined || fields.state.includes(stateOf(record))) &&
     (isTarget === undefined || isTarget(record.target));
 }
 
-function sameTarget(target: SubscriptionRecord['target']): (other: SubscriptionRecord['target']) => boolean {
+function targetMatcher(target: SubscriptionRecord['target']): (other: SubscriptionRecord['target']) => boolean {
   const { hub, name } = targetKey(target);
   return (other) => {
     // Normalizing means parsing URLs: it is left out where the kinds differ.
     if (typeof other !== typeof target) return false;
-    const its = targetKey(other);
-    return its.hub === hub && its.name === name;
+    const otherKey = targetKey(other);
+    return otherKey.hub === hub && otherKey.name === name;
   };
 }
 

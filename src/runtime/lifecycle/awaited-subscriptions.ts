@@ -5,14 +5,14 @@ import type { Registry } from '../../subscription/registry/registry.js';
  * The subscriptions of which something is waited for. When something happens to one, that one alone is looked at again:
  * looking at all of them for each would take the square of their number.
  */
-export class Outstanding {
+export class AwaitedSubscriptions {
   readonly #registry: Registry;
-  readonly #isWaitedFor: (record: SubscriptionRecord) => boolean;
+  readonly #isAwaited: (record: SubscriptionRecord) => boolean;
   readonly #ids = new Set<string>();
 
-  constructor(registry: Registry, isWaitedFor: (record: SubscriptionRecord) => boolean) {
+  constructor(registry: Registry, isAwaited: (record: SubscriptionRecord) => boolean) {
     this.#registry = registry;
-    this.#isWaitedFor = isWaitedFor;
+    this.#isAwaited = isAwaited;
   }
 
   /** Whether none is left, of those that were looked at. */
@@ -21,21 +21,21 @@ export class Outstanding {
   }
 
   /** Looks at all of them, and returns those that are waited for. */
-  lookAtAll(): readonly SubscriptionRecord[] {
+  recheckAll(): readonly SubscriptionRecord[] {
     this.#ids.clear();
-    const found: SubscriptionRecord[] = [];
-    for (const { record } of this.#registry.entries()) {
-      if (!this.#isWaitedFor(record)) continue;
+    const awaited: SubscriptionRecord[] = [];
+    for (const { record } of this.#registry.all()) {
+      if (!this.#isAwaited(record)) continue;
       this.#ids.add(record.id);
-      found.push(record);
+      awaited.push(record);
     }
-    return found;
+    return awaited;
   }
 
   /** Looks at one again, and returns it where it is waited for. */
-  lookAt(id: string): SubscriptionRecord | undefined {
+  recheck(id: string): SubscriptionRecord | undefined {
     const record = this.#registry.get(id)?.record;
-    if (record !== undefined && this.#isWaitedFor(record)) {
+    if (record !== undefined && this.#isAwaited(record)) {
       this.#ids.add(id);
       return record;
     }

@@ -1,12 +1,12 @@
 import { WebSubError } from '../../errors.js';
 
 /** Sends the first requests to hubs once, however often it is called. */
-export class BeginOnce {
+export class FirstRequestsTrigger {
   #firstRequests: (() => Promise<void>) | undefined;
-  #begun: Promise<void> | undefined;
+  #running: Promise<void> | undefined;
 
   /** Sets the first requests, once the services have started. */
-  use(firstRequests: () => Promise<void>): void {
+  set(firstRequests: () => Promise<void>): void {
     this.#firstRequests = firstRequests;
   }
 
@@ -19,10 +19,10 @@ export class BeginOnce {
     if (this.#firstRequests === undefined) {
       throw new WebSubError('begin() was called before startService has resolved: call it when your server listens.');
     }
-    this.#begun ??= this.#firstRequests().catch((error: unknown) => {
-      this.#begun = undefined;
+    this.#running ??= this.#firstRequests().catch((error: unknown) => {
+      this.#running = undefined;
       throw error;
     });
-    await this.#begun;
+    await this.#running;
   }
 }

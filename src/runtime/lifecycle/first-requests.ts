@@ -3,20 +3,20 @@ import type { HookPayload } from '../../delivery/hook-payloads.js';
 import type { Engine } from '../../engine/engine.js';
 import { ResourceDiscoveryFailedError, SubscriptionInitiationError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
-import { isHeld } from '../../subscription/machine/state.js';
-import { withinMs } from './wait-limits.js';
+import { isLive } from '../../subscription/machine/state.js';
+import { waitAtMost } from './wait-limits.js';
 import type { CheckedOptions } from '../config/check-options.js';
 import type { Core } from '../core.js';
 import type { Runtime } from '../runtime.js';
 
 /** Milliseconds that `startService` waits for first requests to leave; those that take longer go on by themselves. */
-const FIRST_REQUESTS_MS = 5_000;
+const FIRST_REQUESTS_TIMEOUT_MS = 5_000;
 
 /** Milliseconds that an application has for mounting the callbacks, before a hub is asked with `manual`. */
-const MOUNTING_MS = 100;
+const MOUNT_WAIT_MS = 100;
 
 /** What the first requests need. */
-export interface Beginning {
+export interface FirstRequestsContext {
   readonly core: Core;
   readonly engine: Engine;
   readonly runtime: Pick<Runtime, 'isStopping' | 'onStop' | 'stop' | 'stopNow' | 'begin' | 'firstRequests'>;
@@ -24,7 +24,7 @@ export interface Beginning {
 }
 
 /** Whether hubs can be asked as soon as the runtime has started: nothing else has to listen first. */
-export function mayAskAtOnce({ server, manual, deferRequests }: FirstRequestOptions): boolean {
+export function canRequestAtStart({ server, manual, deferRequests }: FirstRequestOptions): boolean {
   return !deferRequests && !manual && server?.listening !== false;
 }
 
@@ -36,35 +36,35 @@ export function mayAskAtOnce({ server, manual, deferRequests }: FirstRequestOpti
  * @throws ResourceDiscoveryFailedError and SubscriptionInitiationError, with `failFast`
  * @throws StoreError when what is declared cannot be stored
  */
-export async function sendFirstRequests(beginning: Beginning, options: FirstRequestOptions): Promise<void> {
-  const { runtime } = beginning;
-  runtime.firstRequests.use(() => firstRequests(beginning, options.failFast));
+export async function sendFirstRequests(context: FirstRequestsContext, options: FirstRequestOptions): Promise<void> {
+  const { runtime } = context;
+  runtime.firstRequests.set(() => runFirstRequests(context, options.failFast));
   if (runtime.isStopping) return;
-  if (mayAskAtOnce(options)) await runtime.begin();
-  else if (options.deferRequests) beginning.logger.info('hubs are asked when runtime.begin() is called');
-  else beginLater(beginning, options.server);
+  if (canRequestAtStart(options)) await runtime.begin();
+  else if (options.deferRequests) context.logger.info('hubs are asked when runtime.begin() is called');
+  else deferFirstRequests(context, options.server);
 }
 
 type FirstRequestOptions = Pick<CheckedOptions, 'server' | 'manual' | 'failFast' | 'deferRequests'>;
 
-async function firstRequests(beginning: Beginning, failFast: boolean): Promise<void> {
-  const { core, runtime } = beginning;
-  core.begun.open();
+async function runFirstRequests(context: FirstRequestsContext, failFast: boolean): Promise<void> {
+  const { core, runtime } = context;
+  core.requestsAllowed.open();
   if (!failFast) {
-    await begin(beginning);
-    await withinMs(core.underWay.sent(), FIRST_REQUESTS_MS);
+    await reconcileAndStart(context);
+    await waitAtMost(core.backgroundTasks.waitForUndelayed(), FIRST_REQUESTS_TIMEOUT_MS);
     return;
   }
-  const failed = await firstFailure(core, async () => {
-    await begin(beginning);
-    await core.underWay.idle();
+  const failure = await firstFailure(core, async () => {
+    await reconcileAndStart(context);
+    await core.backgroundTasks.waitForIdle();
   });
-  if (failed === undefined) return;
+  if (failure === undefined) return;
   await runtime.stop();
-  throw failed;
+  throw failure;
 }
 
-async function begin({ core, engine, runtime }: Beginning): Promise<void> {
+async function reconcileAndStart({ core, engine, runtime }: FirstRequestsContext): Promise<void> {
   try {
     await core.reconcile();
   } catch (error) {
@@ -75,7 +75,7 @@ async function begin({ core, engine, runtime }: Beginning): Promise<void> {
 }
 
 /** A hub may verify at once, so the first requests wait until the callbacks are answered. */
-function beginLater({ runtime, logger }: Beginning, server: CheckedOptions['server']): void {
+function deferFirstRequests({ runtime, logger }: FirstRequestsContext, server: CheckedOptions['server']): void {
   const start = async (): Promise<void> => {
     if (runtime.isStopping) return;
     try {
@@ -87,7 +87,7 @@ function beginLater({ runtime, logger }: Beginning, server: CheckedOptions['serv
   };
   const soon = (): void => void start();
   if (server === undefined) {
-    const timer = setTimeout(soon, MOUNTING_MS);
+    const timer = setTimeout(soon, MOUNT_WAIT_MS);
     runtime.onStop(() => clearTimeout(timer));
   } else {
     logger.info('hubs are asked when the given server listens');
@@ -99,20 +99,21 @@ function beginLater({ runtime, logger }: Beginning, server: CheckedOptions['serv
 /** The first error of a subscription that no other hub was found for meanwhile. */
 async function firstFailure(core: Core, work: () => Promise<void>): Promise<Error | undefined> {
   const failures = new Map<string, Error>();
-  const off = core.hooks.on('failed', ({ subscription, error }: HookPayload) => {
-    const counts = error instanceof SubscriptionInitiationError || error instanceof ResourceDiscoveryFailedError;
-    if (counts && !failures.has(subscription.id)) failures.set(subscription.id, error);
+  const removeListener = core.hooks.on('failed', ({ subscription, error }: HookPayload) => {
+    const isFirstRequestError =
+      error instanceof SubscriptionInitiationError || error instanceof ResourceDiscoveryFailedError;
+    if (isFirstRequestError && !failures.has(subscription.id)) failures.set(subscription.id, error);
   });
   try {
     await work();
     // Listeners of hooks are called in turn: the last of them now.
     await macrotask();
   } finally {
-    off();
+    removeListener();
   }
   for (const [id, failure] of failures) {
     const grants = core.registry.get(id)?.record.grants ?? [];
-    if (!grants.some((grant) => isHeld(grant) || grant.pending !== undefined)) return failure;
+    if (!grants.some((grant) => isLive(grant) || grant.pending !== undefined)) return failure;
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 
 /** Milliseconds between two looks at whether the server still listens: Node.js has no event for a call of `close()`. */
-const LOOK_MS = 50;
+const CHECK_INTERVAL_MS = 50;
 
 /** The application's own server, on which the callbacks are answered. */
 export interface HostServer {
@@ -12,19 +12,19 @@ export interface HostServer {
 }
 
 /** Watches a server that its owner closes. */
-export function hostServer(server: Server): HostServer {
+export function watchServer(server: Server): HostServer {
   return {
     isListening: () => server.listening,
     closed(signal) {
       return new Promise((resolve) => {
         const end = (): void => {
-          clearInterval(looks);
+          clearInterval(timer);
           signal.removeEventListener('abort', end);
           resolve();
         };
-        const looks = setInterval(() => {
+        const timer = setInterval(() => {
           if (!server.listening) end();
-        }, LOOK_MS);
+        }, CHECK_INTERVAL_MS);
         signal.addEventListener('abort', end);
         if (signal.aborted || !server.listening) end();
       });

@@ -1,7 +1,7 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
-import { loadThreadCode } from '../../feed/parse/worker-code.js';
+import { loadWorkerCode } from '../../feed/parse/worker-code.js';
 import { loadHttpParser } from '../../hub/http/http-parser.js';
-import { undiciParts } from '../../hub/http/undici-modules.js';
+import { undiciModules } from '../../hub/http/undici-modules.js';
 import type { Logger } from '../../logger.js';
 import { onDemand } from '../../on-demand.js';
 
@@ -9,19 +9,19 @@ import { onDemand } from '../../on-demand.js';
 type Load = () => unknown;
 
 /** All of it, whatever the options are. What is needed first comes first. */
-const NEEDED: readonly Load[] = [
-  () => undiciParts(),
+const PRELOADED_PACKAGES: readonly Load[] = [
+  () => undiciModules(),
   () => onDemand('ofetch'),
   () => onDemand('ipaddr.js'),
   () => onDemand('cron'),
   () => onDemand('htmlparser2'),
   () => onDemand('feedsmith'),
   loadHttpParser,
-  loadThreadCode,
+  loadWorkerCode,
 ];
 
 /** How packages are loaded. */
-export interface LoadOptions {
+export interface LoadPackagesOptions {
   readonly logger: Logger;
   /** Whether the runtime stops: nothing more is loaded then. */
   readonly isStopping: () => boolean;
@@ -32,7 +32,10 @@ export interface LoadOptions {
  * a deploy may replace `node_modules`, and connections may take every descriptor. Loads one package a turn of the event
  * loop. Never rejects: a package that cannot be loaded now is tried again when it is needed.
  */
-export async function loadPackages({ logger, isStopping }: LoadOptions, needed = NEEDED): Promise<void> {
+export async function loadPackages(
+  { logger, isStopping }: LoadPackagesOptions,
+  needed = PRELOADED_PACKAGES,
+): Promise<void> {
   for (const load of needed) {
     if (isStopping()) return;
     try {

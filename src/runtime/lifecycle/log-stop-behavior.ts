@@ -2,23 +2,23 @@ import type { Logger } from '../../logger.js';
 import type { RunningService } from '../core.js';
 
 /** Says at start what a stop will do, and what it needs: once, where the default may surprise. */
-export function noteStop(
+export function logStopBehavior(
   services: readonly RunningService[],
   { isDurable, handlesSignals }: { readonly isDurable: boolean; readonly handlesSignals: boolean },
   logger: Logger,
 ): void {
-  const leaving = services.filter(({ config }) => config.unsubscribeOnShutdown).map(({ config }) => config.name);
-  if (leaving.length === 0) return;
+  const serviceNames = services.filter(({ config }) => config.unsubscribeOnShutdown).map(({ config }) => config.name);
+  if (serviceNames.length === 0) return;
   if (isDurable) {
     logger.info(
-      { services: leaving },
+      { services: serviceNames },
       'a stop asks hubs to stop sending; the next start fetches what was published in between if the topic is a feed, and ' +
         'misses it if not: set unsubscribeOnShutdown: false to keep the subscriptions',
     );
   }
   if (!handlesSignals) {
     logger.info(
-      { services: leaving },
+      { services: serviceNames },
       'signals are left to the application: call runtime.stop() before the process ends, or set handleSignals: true; ' +
         'otherwise the hubs keep the subscriptions',
     );

@@ -18,7 +18,7 @@ export interface PublicAddress {
  *
  * @param port what is listened on; undefined where nothing is known to listen
  */
-export async function publicAddress(
+export async function resolvePublicAddress(
   options: Pick<CheckedOptions, 'publicUrl' | 'tunnel' | 'tls' | 'server' | 'host'>,
   port: number | undefined,
   logger: Logger,
@@ -69,7 +69,7 @@ async function openTunnel(open: NonNullable<CheckedOptions['tunnel']>, local: st
     throw new ListenerError(`The tunnel to ${local} could not be opened: ${message}`, { cause });
   }
   if (isTunnel(tunnel)) return tunnel;
-  await closeAnyhow(tunnel);
+  await closeQuietly(tunnel);
   throw new ListenerError(
     'The tunnel option gave no http or https URL, or no close(): it is to resolve to { url, close() }.',
   );
@@ -81,7 +81,7 @@ function isTunnel(value: unknown): value is Tunnel {
 }
 
 /** What cannot be used is not left open. */
-async function closeAnyhow(tunnel: unknown): Promise<void> {
+async function closeQuietly(tunnel: unknown): Promise<void> {
   const { close }: { readonly close?: unknown } = Object(tunnel);
   if (typeof close !== 'function') return;
   try {

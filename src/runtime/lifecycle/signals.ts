@@ -3,9 +3,9 @@ import { flushStandardOutput } from '../logging/log-output.js';
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** What stops at a signal: several runtimes may share the process, and the last of them to stop ends it. */
-const stops = new Set<() => Promise<void>>();
-let stopping = false;
-let first: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
+const stopFunctions = new Set<() => Promise<void>>();
+let isStopping = false;
+let firstSignal: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
 
 /**
  * Milliseconds in which a signal that comes again is the same one: npm hands on the Ctrl-C that its child has already got
@@ -21,33 +21,33 @@ const ECHO_MS = 100;
  * @returns a function that takes it off again; while a signal is being handled the handlers stay, for the second one
  */
 export function handleSignals(stop: () => Promise<void>): () => void {
-  if (stops.size === 0 && !stopping) for (const signal of SIGNALS) process.on(signal, onSignal);
-  stops.add(stop);
+  if (stopFunctions.size === 0 && !isStopping) for (const signal of SIGNALS) process.on(signal, onSignal);
+  stopFunctions.add(stop);
   return () => {
-    stops.delete(stop);
-    if (stops.size === 0 && !stopping) off();
+    stopFunctions.delete(stop);
+    if (stopFunctions.size === 0 && !isStopping) removeHandlers();
   };
 }
 
 function onSignal(signal: NodeJS.Signals): void {
-  if (stopping) {
-    const isEcho = first?.signal === signal && performance.now() - first.at < ECHO_MS;
-    if (!isEcho) raise(signal);
+  if (isStopping) {
+    const isEcho = firstSignal?.signal === signal && performance.now() - firstSignal.at < ECHO_MS;
+    if (!isEcho) raiseAgain(signal);
     return;
   }
-  stopping = true;
-  first = { signal, at: performance.now() };
-  void Promise.allSettled([...stops].map((stop) => stop())).then(() => raise(signal));
+  isStopping = true;
+  firstSignal = { signal, at: performance.now() };
+  void Promise.allSettled([...stopFunctions].map((stop) => stop())).then(() => raiseAgain(signal));
 }
 
-function raise(signal: NodeJS.Signals): void {
-  off();
-  stops.clear();
-  stopping = false;
+function raiseAgain(signal: NodeJS.Signals): void {
+  removeHandlers();
+  stopFunctions.clear();
+  isStopping = false;
   flushStandardOutput();
   process.kill(process.pid, signal);
 }
 
-function off(): void {
+function removeHandlers(): void {
   for (const signal of SIGNALS) process.off(signal, onSignal);
 }

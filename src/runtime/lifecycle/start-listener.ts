@@ -11,7 +11,7 @@ import type { CheckedOptions } from '../config/check-options.js';
  * @param openFiles how many files the process may have open; undefined where nobody knows
  * @throws ListenerError that names the port and says what to do
  */
-export async function ownListener(
+export async function startListener(
   handler: RequestListener,
   { manual, server, port, host, tls, security }: Pick<CheckedOptions, ListenerOption>,
   logger: Logger,
@@ -25,9 +25,9 @@ export async function ownListener(
       'the process may open too few files for security.maxConnections: fewer connections are taken',
     );
   }
-  const minutes = new Throttle();
+  const dropLimiter = new Throttle();
   const onDrop = (): void => {
-    const notLogged = minutes.pass(minutes, Date.now());
+    const notLogged = dropLimiter.tryPass(dropLimiter, Date.now());
     if (notLogged === undefined) return;
     logger.warn(
       { maxConnections, notLogged },

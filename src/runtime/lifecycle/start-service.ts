@@ -3,32 +3,32 @@ import { embeddedEngine, type EmbeddedEngineOptions } from '../../engine/embedde
 import type { Engine } from '../../engine/engine.js';
 import { WebSubError, type StoreError } from '../../errors.js';
 import { attach } from '../../http/listen/attach.js';
-import { unfailing, type Logger } from '../../logger.js';
+import { safeLogger, type Logger } from '../../logger.js';
 import { openStore } from '../../store/open-store.js';
-import { resealing } from '../../store/sealing/resealer.js';
+import { createResealer } from '../../store/sealing/resealer.js';
 import { sealedStore } from '../../store/sealing/sealed-store.js';
-import { waitForOwner } from '../../store/owner/wait-for-owner-lock.js';
-import { readStored } from '../../subscription/record/subscription-codec.js';
+import { waitForOwnerLock } from '../../store/owner/wait-for-owner-lock.js';
+import { decodeSubscription } from '../../subscription/record/subscription-codec.js';
 import { runAll } from './wait-limits.js';
-import { bounded } from '../logging/throttled-logger.js';
+import { throttledLogger } from '../logging/throttled-logger.js';
 import { refuseSharedPaths } from '../../reconcile/callback-paths.js';
 import { checkOptions, type CheckedOptions } from '../config/check-options.js';
 import { resolveServices } from '../services/resolve-services.js';
 import { Core, type RunningService } from '../core.js';
 import { loggerFrom } from '../logging/default-logger.js';
 import { definitionsOf, type ServiceDefinition } from '../services/definition.js';
-import { mayAskAtOnce, sendFirstRequests } from './first-requests.js';
-import { gate, type Gate } from './startup-gate.js';
-import { hostServer } from './host-server.js';
+import { canRequestAtStart, sendFirstRequests } from './first-requests.js';
+import { startupGate, type StartupGate } from './startup-gate.js';
+import { watchServer } from './host-server.js';
 import { loadPackages } from './load-packages.js';
-import { warnOfNearHandlers } from '../config/misspelled-handlers.js';
-import { ownListener } from './start-listener.js';
-import { portOf, publicAddress } from './public-address.js';
-import { reachOf } from './reachability-hint.js';
+import { warnOfMisspelledHandlers } from '../config/misspelled-handlers.js';
+import { startListener } from './start-listener.js';
+import { portOf, resolvePublicAddress } from './public-address.js';
+import { reachabilityHintOf } from './reachability-hint.js';
 import { Runtime } from '../runtime.js';
 import { handleSignals } from './signals.js';
 import type { StartOptions } from '../config/start-options.js';
-import { noteStop } from './log-stop-behavior.js';
+import { logStopBehavior } from './log-stop-behavior.js';
 import type { ServiceReference, SubscriberRuntime } from '../subscriber-runtime.js';
 
 /** What tests put in the place of the world. */
@@ -39,7 +39,7 @@ export interface Seams {
   readonly env: NodeJS.ProcessEnv;
 }
 
-const WORLD: Seams = { now: Date.now, random: Math.random, engine: embeddedEngine, env: process.env };
+const REAL_SEAMS: Seams = { now: Date.now, random: Math.random, engine: embeddedEngine, env: process.env };
 
 /**
  * Starts services: listens for callbacks, subscribes what they declare, and keeps it subscribed.
@@ -59,7 +59,7 @@ export async function startService(
   services: ServiceReference | readonly ServiceReference[],
   options: StartOptions = {},
 ): Promise<SubscriberRuntime> {
-  return start(services, options, WORLD);
+  return start(services, options, REAL_SEAMS);
 }
 
 /** {@link startService} in a world of the caller's. */
@@ -71,33 +71,33 @@ export async function start(
   const definitions = definitionsOf(services);
   refuseSharedPaths(definitions.map(({ config }) => config));
   const checked = checkOptions(options, env);
-  const given = loggerFrom(checked.logger, env['LOG_LEVEL'], env);
-  const logger = bounded(unfailing(given), { now });
+  const baseLogger = loggerFrom(checked.logger, env['LOG_LEVEL'], env);
+  const logger = throttledLogger(safeLogger(baseLogger), { now });
   // Closed last: the lines left out are counted to the end.
-  const opened: (() => unknown)[] = [() => logger.flush()];
+  const cleanups: (() => unknown)[] = [() => logger.flush()];
   let runtime: Runtime | undefined;
-  let way: Gate | undefined;
-  let lost: StoreError | undefined;
-  const refuseLost = (): void => {
-    if (lost !== undefined) throw lost;
+  let requestGate: StartupGate | undefined;
+  let storeLostError: StoreError | undefined;
+  const throwIfStoreLost = (): void => {
+    if (storeLostError !== undefined) throw storeLostError;
   };
   try {
     const plain = await openStore(checked.store, { logger, timeoutMs: checked.security.storeTimeoutMs });
-    opened.push(() => plain.close());
+    cleanups.push(() => plain.close());
     const sealed = sealedStore(plain, checked.sealKeys);
     const store = sealed.records;
-    const sealing = resealing(sealed, { logger, check: { subscription: readStored, event: decodeEvent } });
+    const sealing = createResealer(sealed, { logger, check: { subscription: decodeSubscription, event: decodeEvent } });
     const onLost = (error: StoreError): void => {
-      lost = error;
+      storeLostError = error;
       logger.fatal({ err: error }, 'another process has taken the store over: stopping');
       void sealing.stop();
-      runtime?.lost();
+      runtime?.storeLost();
     };
-    const settle = checked.store === 'memory' ? { settleMs: 0 } : {};
+    const settleOptions = checked.store === 'memory' ? { settleMs: 0 } : {};
     const wait = { waitMs: checked.waitForStoreSeconds * 1000, logger };
-    const owner = await waitForOwner(store, { now, onLost, ...settle }, wait);
-    opened.push(() => owner.release());
-    opened.push(() => sealing.stop());
+    const owner = await waitForOwnerLock(store, { now, onLost, ...settleOptions }, wait);
+    cleanups.push(() => owner.release());
+    cleanups.push(() => sealing.stop());
     const sealedWith = sealed.key === undefined ? {} : { sealedWith: sealed.key.id };
     logger.info({ store: store.location, durable: store.durable, ...sealedWith }, 'state is kept here');
 
@@ -114,16 +114,16 @@ export async function start(
       security: checked.security,
       basePath: checked.basePath,
     });
-    if (mayAskAtOnce(checked)) core.begun.open();
-    way = gate(core.app.nodeHandler);
-    const listener = await ownListener(way.nodeHandler, checked, logger);
-    if (listener !== undefined) opened.push(() => listener.close({ force: true }));
+    if (canRequestAtStart(checked)) core.requestsAllowed.open();
+    requestGate = startupGate(core.app.nodeHandler);
+    const listener = await startListener(requestGate.nodeHandler, checked, logger);
+    if (listener !== undefined) cleanups.push(() => listener.close({ force: true }));
     const port = listener?.port ?? (checked.server === undefined ? undefined : portOf(checked.server));
-    const { url, tunnel } = await publicAddress(checked, port, logger);
-    if (tunnel !== undefined) opened.push(() => tunnel.close());
+    const { url, tunnel } = await resolvePublicAddress(checked, port, logger);
+    if (tunnel !== undefined) cleanups.push(() => tunnel.close());
 
-    const host = checked.server && hostServer(checked.server);
-    refuseLost();
+    const host = checked.server && watchServer(checked.server);
+    throwIfStoreLost();
     runtime = new Runtime({
       core,
       engine,
@@ -131,34 +131,34 @@ export async function start(
       url,
       port,
       listener,
-      host,
-      reach: reachOf(checked, url, port),
-      opened,
+      hostServer: host,
+      reachability: reachabilityHintOf(checked, url, port),
+      cleanups,
       now,
       graceSeconds: checked.gracefulShutdownSeconds,
     });
-    const running = instantiate(definitions, checked, runtime, given);
-    for (const { config, handlers } of running) warnOfNearHandlers(config.name, handlers, logger);
+    const running = instantiate(definitions, checked, runtime, baseLogger);
+    for (const { config, handlers } of running) warnOfMisspelledHandlers(config.name, handlers, logger);
     const handlesSignals = checked.handleSignals ?? listener !== undefined;
-    noteStop(running, { isDurable: store.durable, handlesSignals }, logger);
+    logStopBehavior(running, { isDurable: store.durable, handlesSignals }, logger);
     await core.load(running, url + checked.basePath);
-    const { nodeHandler } = way;
-    if (checked.server !== undefined) opened.push(attach(checked.server, { ...core.app, nodeHandler }));
-    way.loaded();
+    const { nodeHandler } = requestGate;
+    if (checked.server !== undefined) cleanups.push(attach(checked.server, { ...core.app, nodeHandler }));
+    requestGate.allowVerifications();
     await runtime.startServices();
-    refuseLost();
+    throwIfStoreLost();
     if (runtime.isStopping) throw new WebSubError('The runtime was stopped before it had started.');
-    way.started();
-    sealing.begin();
-    const started = runtime;
-    if (handlesSignals) started.onStop(handleSignals(() => started.stop()));
-    const loading = loadPackages({ logger, isStopping: () => started.isStopping });
+    requestGate.allowContent();
+    sealing.start();
+    const startedRuntime = runtime;
+    if (handlesSignals) startedRuntime.onStop(handleSignals(() => startedRuntime.stop()));
+    const loading = loadPackages({ logger, isStopping: () => startedRuntime.isStopping });
     await sendFirstRequests({ core, engine, runtime, logger }, checked);
     await loading;
     return runtime;
   } catch (error) {
-    await way?.fail();
-    if (runtime === undefined) await runAll(opened.toReversed(), logger, 'something could not be closed');
+    await requestGate?.fail();
+    if (runtime === undefined) await runAll(cleanups.toReversed(), logger, 'something could not be closed');
     else await runtime.stopNow();
     throw error;
   }

@@ -10,12 +10,12 @@ type NodeHandler = CallbackApp['nodeHandler'];
 const NOT_STARTED = unavailable('the subscriber could not start', 120);
 
 /** The way from a listener to the callbacks while the runtime starts. */
-export interface Gate {
+export interface StartupGate {
   readonly nodeHandler: NodeHandler;
   /** What the store holds is known: verifications are let through. */
-  loaded(): void;
+  allowVerifications(): void;
   /** The services have started: content is let through as well. */
-  started(): void;
+  allowContent(): void;
   /** The start has failed: what is held, and what still comes, is answered 503. Resolves when the held has its answer. */
   fail(): Promise<void>;
 }
@@ -24,7 +24,7 @@ export interface Gate {
  * Holds requests back until they can be answered. The port has to be open before the public URL is known, and a hub that
  * was told 404 in the meantime would take the subscription for gone.
  */
-export function gate(handler: NodeHandler): Gate {
+export function startupGate(handler: NodeHandler): StartupGate {
   const [loaded, started] = [latch(), latch()];
   let hasFailed = false;
   const pass: NodeHandler = (request, response, next) => {
@@ -32,8 +32,8 @@ export function gate(handler: NodeHandler): Gate {
     else handler(request, response, next);
   };
   return {
-    loaded: () => loaded.open(),
-    started: () => started.open(),
+    allowVerifications: () => loaded.open(),
+    allowContent: () => started.open(),
     async fail() {
       hasFailed = true;
       loaded.open();
@@ -41,9 +41,9 @@ export function gate(handler: NodeHandler): Gate {
       await Promise.all([loaded.opened, started.opened]);
     },
     nodeHandler(request: IncomingMessage, response: ServerResponse, next) {
-      const way = request.method === 'POST' ? started : loaded;
-      if (way.isOpen) pass(request, response, next);
-      else void way.opened.then(() => pass(request, response, next));
+      const latchForMethod = request.method === 'POST' ? started : loaded;
+      if (latchForMethod.isOpen) pass(request, response, next);
+      else void latchForMethod.opened.then(() => pass(request, response, next));
     },
   };
 }

@@ -3,9 +3,9 @@ import { SubscriptionInitiationError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import { SHUTDOWN_RETRY_MS } from '../../subscription/retry-policy.js';
-import { within } from './wait-limits.js';
+import { waitUnlessAborted } from './wait-limits.js';
 import type { Core } from '../core.js';
-import { Outstanding } from './awaited-subscriptions.js';
+import { AwaitedSubscriptions } from './awaited-subscriptions.js';
 import type { StopOptions } from '../subscriber-runtime.js';
 
 /**
@@ -17,10 +17,10 @@ export async function unsubscribeAll(
   options: StopOptions,
   { signal, logger }: { readonly signal: AbortSignal; readonly logger: Logger },
 ): Promise<void> {
-  const leaves = leavingServices(core, options);
-  const leaving = (): readonly SubscriptionRecord[] =>
-    [...core.registry.entries()].flatMap(({ record }) => (leaves.has(record.service) ? record : []));
-  const leave = async ({ id }: { readonly id: string }): Promise<void> => {
+  const serviceNames = servicesToUnsubscribe(core, options);
+  const recordsToUnsubscribe = (): readonly SubscriptionRecord[] =>
+    [...core.registry.all()].flatMap(({ record }) => (serviceNames.has(record.service) ? record : []));
+  const unsubscribe = async ({ id }: { readonly id: string }): Promise<void> => {
     try {
       await core.registry.apply(id, { type: 'unwanted', why: 'shutdown' });
     } catch (error) {
@@ -29,81 +29,84 @@ export async function unsubscribeAll(
   };
   // A hub may verify what it was asked for just before; only those are left again, not what a handler wants to keep.
   const onVerified = ({ subscription }: HookPayload): void => {
-    if (leaves.has(subscription.service)) void leave(subscription);
+    if (serviceNames.has(subscription.service)) void unsubscribe(subscription);
   };
-  let begun = false;
-  let finish = (): void => {};
+  let hasRequested = false;
+  let resolveDone = (): void => {};
   const done = new Promise<void>((resolve) => {
-    finish = resolve;
+    resolveDone = resolve;
   });
-  const failures = new Failures();
-  const open = new Outstanding(core.registry, (record) => leaves.has(record.service) && isUnderWay(record, failures));
+  const failures = new FailureCounts();
+  const awaited = new AwaitedSubscriptions(
+    core.registry,
+    (record) => serviceNames.has(record.service) && isAwaitingUnsubscription(record, failures),
+  );
   const check = (): void => {
-    if (signal.aborted || (begun && open.lookAtAll().length === 0)) finish();
+    if (signal.aborted || (hasRequested && awaited.recheckAll().length === 0)) resolveDone();
   };
   const checkOne = (id: string): void => {
-    open.lookAt(id);
-    if (open.isEmpty) check();
+    awaited.recheck(id);
+    if (awaited.isEmpty) check();
   };
-  const again = new Set<NodeJS.Timeout>();
+  const retryTimers = new Set<NodeJS.Timeout>();
   const onFailed = ({ subscription, grant, error }: HookPayload): void => {
-    if (!leaves.has(subscription.service) || grant === undefined) return;
+    if (!serviceNames.has(subscription.service) || grant === undefined) return;
     // A hub that took the request may still verify it. One that did not is asked once more.
-    if (!(error instanceof SubscriptionInitiationError) || failures.count(grant.id) > 1) return;
-    again.add(setTimeout(() => void leave(subscription), SHUTDOWN_RETRY_MS));
+    if (!(error instanceof SubscriptionInitiationError) || failures.increment(grant.id) > 1) return;
+    retryTimers.add(setTimeout(() => void unsubscribe(subscription), SHUTDOWN_RETRY_MS));
   };
   // When a hook is called, its effects may not have begun.
-  const soon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
-  const offs = [
+  const checkSoon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
+  const removeListeners = [
     ...(['verified', 'renewed'] as const).map((name) => core.hooks.on(name, onVerified)),
     core.hooks.on('failed', onFailed),
-    ...(['unsubscribed', 'denied', 'expired', 'failed'] as const).map((name) => core.hooks.on(name, soon)),
+    ...(['unsubscribed', 'denied', 'expired', 'failed'] as const).map((name) => core.hooks.on(name, checkSoon)),
   ];
   signal.addEventListener('abort', check);
   try {
     // A store that hangs is waited for no longer than the hubs.
-    await within(Promise.all(leaving().map(leave)), signal);
-    begun = true;
+    await waitUnlessAborted(Promise.all(recordsToUnsubscribe().map(unsubscribe)), signal);
+    hasRequested = true;
     check();
     await done;
     // The hub may have verified before it answered: its answer is waited for all the same.
-    await within(
-      core.underWay.ended((key) => key.endsWith(' unsubscribe')),
+    await waitUnlessAborted(
+      core.backgroundTasks.waitFor((key) => key.endsWith(' unsubscribe')),
       signal,
     );
   } finally {
-    for (const timer of again) clearTimeout(timer);
-    for (const off of offs) off();
+    for (const timer of retryTimers) clearTimeout(timer);
+    for (const off of removeListeners) off();
     signal.removeEventListener('abort', check);
   }
 }
 
 /** The names of the services that a stop with these options unsubscribes. */
-export function leavingServices({ services }: Core, { unsubscribe }: StopOptions): ReadonlySet<string> {
+export function servicesToUnsubscribe({ services }: Core, { unsubscribe }: StopOptions): ReadonlySet<string> {
   return new Set(services.flatMap(({ config }) => ((unsubscribe ?? config.unsubscribeOnShutdown) ? config.name : [])));
 }
 
 /** How often hubs did not take the request to stop, by grant. */
-class Failures {
+class FailureCounts {
   readonly #counts = new Map<string, number>();
 
   /** Counts one more. */
-  count(grantId: string): number {
-    const counted = this.of(grantId) + 1;
+  increment(grantId: string): number {
+    const counted = this.get(grantId) + 1;
     this.#counts.set(grantId, counted);
     return counted;
   }
 
-  of(grantId: string): number {
+  get(grantId: string): number {
     return this.#counts.get(grantId) ?? 0;
   }
 }
 
 /** Whether a hub was asked to stop, and may still verify that, or be asked once more. */
-function isUnderWay({ grants }: SubscriptionRecord, failures: Failures): boolean {
+function isAwaitingUnsubscription({ grants }: SubscriptionRecord, failures: FailureCounts): boolean {
   return grants.some(({ id, state, attempts, superseded }) => {
     if (state !== 'unsubscribing') return false;
-    return superseded === true ? attempts === 0 : failures.of(id) <= 1;
+    return superseded === true ? attempts === 0 : failures.get(id) <= 1;
   });
 }
 
@@ -112,8 +115,8 @@ function isUnderWay({ grants }: SubscriptionRecord, failures: Failures): boolean
  *
  * @param advice what the operator can do about it next time
  */
-export function reportLeftovers(core: Core, logger: Logger, advice = ''): void {
-  for (const { record } of core.registry.entries()) {
+export function warnOfUnverified(core: Core, logger: Logger, advice = ''): void {
+  for (const { record } of core.registry.all()) {
     for (const grant of record.grants) {
       if (grant.state !== 'unsubscribing') continue;
       const until = grant.expiresAt === undefined ? 'its lease ends' : new Date(grant.expiresAt).toISOString();

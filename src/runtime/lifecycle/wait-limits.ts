@@ -25,7 +25,7 @@ export function timeLimit(milliseconds: number): TimeLimit {
 }
 
 /** Resolves when the work does, or when the signal says that time is up. Rejects as the work does. */
-export async function within(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+export async function waitUnlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
   let onAbort = (): void => {};
   const timeUp = new Promise<void>((resolve) => {
     onAbort = resolve;
@@ -39,11 +39,11 @@ export async function within(work: Promise<unknown>, signal: AbortSignal): Promi
   }
 }
 
-/** {@link within} a number of milliseconds. */
-export async function withinMs(work: Promise<unknown>, milliseconds: number): Promise<void> {
+/** {@link waitUnlessAborted} a number of milliseconds. */
+export async function waitAtMost(work: Promise<unknown>, milliseconds: number): Promise<void> {
   const limit = timeLimit(milliseconds);
   try {
-    await within(work, limit.signal);
+    await waitUnlessAborted(work, limit.signal);
   } finally {
     limit.end();
   }

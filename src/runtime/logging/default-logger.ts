@@ -31,8 +31,8 @@ export function loggerFrom(option: Logger | false | undefined, level: string | u
   if (option === false) return silentLogger;
   if (option !== undefined) return option;
   const { pino } = onDemand('pino');
-  const known = level === undefined || level === '' ? 'info' : level.toLowerCase();
-  if (known !== 'silent' && !Object.hasOwn(pino.levels.values, known)) {
+  const levelName = level === undefined || level === '' ? 'info' : level.toLowerCase();
+  if (levelName !== 'silent' && !Object.hasOwn(pino.levels.values, levelName)) {
     const levels = [...Object.keys(pino.levels.values), 'silent'].join(', ');
     throw new ConfigurationError(
       `The environment: LOG_LEVEL is ${JSON.stringify(level)}; it must be one of ${levels}.`,
@@ -40,7 +40,7 @@ export function loggerFrom(option: Logger | false | undefined, level: string | u
   }
   const options = {
     name: LOGGER_NAME,
-    level: known,
+    level: levelName,
     redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[redacted]' },
   };
   const style = terminalStyle(env);

@@ -1,22 +1,22 @@
 import { KIND, type Logger } from '../../logger.js';
-import { inPlaceOf, together, withCount, type LeftOut } from './suppressed-lines.js';
-import { LineBudget } from './token-bucket.js';
-import { kindOf, subjectOf } from './line-kind.js';
-import { RecentMap } from './lru-map.js';
+import { suppressedSummary, mergeSuppressed, withSuppressedCount, type SuppressedLines } from './suppressed-lines.js';
+import { TokenBucket } from './token-bucket.js';
+import { lineKindOf, subjectOf } from './line-kind.js';
+import { LruMap } from './lru-map.js';
 
 const MINUTE_MS = 60_000;
 
 /** Counts are looked at no more often than that, in milliseconds. */
-const LOOK_MS = 1_000;
+const CHECK_INTERVAL_MS = 1_000;
 
 /** Warnings and errors of one kind, about as many subscriptions, before all of them together get one line a minute. */
 const BURST = 24;
 
 /** Lines of one kind that name no subscription, before they get one line a minute: each may be about something else. */
-const NAMELESS_BURST = 5;
+const NO_SUBJECT_BURST = 5;
 
-const MOST_KINDS = 1_000;
-const MOST_SUBJECTS = 10_000;
+const MAX_KINDS = 1_000;
+const MAX_SUBJECTS = 10_000;
 
 /** The levels that are bounded. */
 export type Level = 'info' | 'warn' | 'error';
@@ -24,28 +24,28 @@ export type Level = 'info' | 'warn' | 'error';
 /** All lines of one level that say the same thing. */
 interface Kind {
   readonly level: Level;
-  readonly budget: LineBudget;
-  leftOut?: LeftOut | undefined;
+  readonly bucket: TokenBucket;
+  suppressed?: SuppressedLines | undefined;
 }
 
 /** Lines of a kind about one subscription. */
 interface Subject {
   readonly kind: Kind;
-  readonly budget: LineBudget;
-  leftOut?: LeftOut | undefined;
+  readonly bucket: TokenBucket;
+  suppressed?: SuppressedLines | undefined;
 }
 
 /** Writes lines, or counts them. */
-export class BoundedLines {
+export class LineThrottle {
   readonly #logger: Logger;
   readonly #now: () => number;
   // A kind that is dropped still logs its pending count.
-  readonly #kinds = new RecentMap<Kind>(MOST_KINDS, () => {});
-  readonly #subjects = new RecentMap<Subject>(MOST_SUBJECTS, (subject) => this.#pass(subject, this.#now()));
+  readonly #kinds = new LruMap<Kind>(MAX_KINDS, () => {});
+  readonly #subjects = new LruMap<Subject>(MAX_SUBJECTS, (subject) => this.#passToKind(subject, this.#now()));
   /** Those of which lines were left out. */
-  readonly #waiting = new Set<Kind | Subject>();
+  readonly #withSuppressed = new Set<Kind | Subject>();
   /** Epoch milliseconds. */
-  #nextLook = Infinity;
+  #nextCheckAt = Infinity;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(logger: Logger, now: () => number) {
@@ -53,93 +53,95 @@ export class BoundedLines {
     this.#now = now;
   }
 
-  write(level: Level, given: object, message: string): void {
+  write(level: Level, rawFields: object, message: string): void {
     const now = this.#now();
-    if (now >= this.#nextLook) this.#look(now);
-    const [fields, named = kindOf(message)] = apart(given);
-    const key = `${level} ${named}`;
-    const kind = this.#kinds.get(key, () => ({ level, budget: new LineBudget(BURST, now) }));
-    const about = subjectOf(fields);
-    const burst = about === '' ? NAMELESS_BURST : 1;
-    const subject = this.#subjects.get(`${about} ${key}`, () => ({ kind, budget: new LineBudget(burst, now) }));
+    if (now >= this.#nextCheckAt) this.#logDue(now);
+    const [fields, kindName = lineKindOf(message)] = splitKind(rawFields);
+    const key = `${level} ${kindName}`;
+    const kind = this.#kinds.get(key, () => ({ level, bucket: new TokenBucket(BURST, now) }));
+    const subjectName = subjectOf(fields);
+    const burst = subjectName === '' ? NO_SUBJECT_BURST : 1;
+    const subject = this.#subjects.get(`${subjectName} ${key}`, () => ({ kind, bucket: new TokenBucket(burst, now) }));
     const line = { count: 1, since: now, fields, message };
-    if (!subject.budget.take(now)) this.#leaveOut(subject, line, now);
+    if (!subject.bucket.take(now)) this.#suppress(subject, line, now);
     // Different subscriptions that live their lives are no repetition.
-    else if (level !== 'info' && !kind.budget.take(now)) this.#leaveOut(kind, line, now);
+    else if (level !== 'info' && !kind.bucket.take(now)) this.#suppress(kind, line, now);
     else {
-      const leftOut = together(this.#takeFrom(kind), this.#takeFrom(subject));
-      this.#tell(level, leftOut === undefined ? [fields, message] : withCount(fields, message, leftOut));
+      const suppressed = mergeSuppressed(this.#takeSuppressed(kind), this.#takeSuppressed(subject));
+      this.#log(level, suppressed === undefined ? [fields, message] : withSuppressedCount(fields, message, suppressed));
     }
   }
 
   flush(): void {
-    for (const each of this.#waiting) if ('kind' in each) this.#tellOrPass(each, this.#now());
-    for (const each of this.#waiting) if ('level' in each) this.#tellOf(each, each.level);
-    this.#nextLook = Infinity;
+    for (const each of this.#withSuppressed) if ('kind' in each) this.#logOrPassToKind(each, this.#now());
+    for (const each of this.#withSuppressed) if ('level' in each) this.#logSuppressed(each, each.level);
+    this.#nextCheckAt = Infinity;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  #look(now: number): void {
-    for (const each of this.#waiting) if ('kind' in each && each.budget.take(now)) this.#tellOrPass(each, now);
-    for (const each of this.#waiting) if ('level' in each && each.budget.take(now)) this.#tellOf(each, each.level);
-    this.#nextLook = Infinity;
-    for (const { budget } of this.#waiting) this.#nextLook = Math.min(this.#nextLook, budget.nextAt);
-    this.#nextLook = Math.max(this.#nextLook, now + LOOK_MS);
-    this.#wait(now);
+  #logDue(now: number): void {
+    for (const each of this.#withSuppressed)
+      if ('kind' in each && each.bucket.take(now)) this.#logOrPassToKind(each, now);
+    for (const each of this.#withSuppressed)
+      if ('level' in each && each.bucket.take(now)) this.#logSuppressed(each, each.level);
+    this.#nextCheckAt = Infinity;
+    for (const { bucket } of this.#withSuppressed) this.#nextCheckAt = Math.min(this.#nextCheckAt, bucket.nextAt);
+    this.#nextCheckAt = Math.max(this.#nextCheckAt, now + CHECK_INTERVAL_MS);
+    this.#scheduleCheck(now);
   }
 
   /** A subject's count is told as long as its kind has lines to spare, else it is a part of the kind's. */
-  #tellOrPass(subject: Subject, now: number): void {
+  #logOrPassToKind(subject: Subject, now: number): void {
     const { kind } = subject;
-    if (kind.budget.take(now)) this.#tellOf(subject, kind.level);
-    else this.#pass(subject, now);
+    if (kind.bucket.take(now)) this.#logSuppressed(subject, kind.level);
+    else this.#passToKind(subject, now);
   }
 
-  #tellOf(waiting: Kind | Subject, level: Level): void {
-    const leftOut = this.#takeFrom(waiting);
-    if (leftOut !== undefined) this.#tell(level, inPlaceOf(leftOut));
+  #logSuppressed(waiting: Kind | Subject, level: Level): void {
+    const suppressed = this.#takeSuppressed(waiting);
+    if (suppressed !== undefined) this.#log(level, suppressedSummary(suppressed));
   }
 
-  #tell(level: Level, [fields, message]: [fields: object, message: string]): void {
+  #log(level: Level, [fields, message]: [fields: object, message: string]): void {
     if (isEmpty(fields)) this.#logger[level](message);
     else this.#logger[level](fields, message);
   }
 
-  #leaveOut(target: Kind | Subject, line: LeftOut, now: number): void {
-    target.leftOut = together(target.leftOut, line);
-    if (this.#waiting.has(target)) return;
-    this.#waiting.add(target);
-    this.#nextLook = Math.min(this.#nextLook, Math.max(target.budget.nextAt, now + LOOK_MS));
-    this.#wait(now);
+  #suppress(target: Kind | Subject, line: SuppressedLines, now: number): void {
+    target.suppressed = mergeSuppressed(target.suppressed, line);
+    if (this.#withSuppressed.has(target)) return;
+    this.#withSuppressed.add(target);
+    this.#nextCheckAt = Math.min(this.#nextCheckAt, Math.max(target.bucket.nextAt, now + CHECK_INTERVAL_MS));
+    this.#scheduleCheck(now);
   }
 
-  #takeFrom(target: Kind | Subject): LeftOut | undefined {
-    const { leftOut } = target;
-    target.leftOut = undefined;
-    this.#waiting.delete(target);
-    return leftOut;
+  #takeSuppressed(target: Kind | Subject): SuppressedLines | undefined {
+    const { suppressed } = target;
+    target.suppressed = undefined;
+    this.#withSuppressed.delete(target);
+    return suppressed;
   }
 
-  #pass(subject: Subject, now: number): void {
-    const leftOut = this.#takeFrom(subject);
-    if (leftOut !== undefined) this.#leaveOut(subject.kind, leftOut, now);
+  #passToKind(subject: Subject, now: number): void {
+    const suppressed = this.#takeSuppressed(subject);
+    if (suppressed !== undefined) this.#suppress(subject.kind, suppressed, now);
   }
 
   /** Looks after what waits, also when no further line comes. */
-  #wait(now: number): void {
-    if (this.#timer !== undefined || this.#waiting.size === 0) return;
+  #scheduleCheck(now: number): void {
+    if (this.#timer !== undefined || this.#withSuppressed.size === 0) return;
     // No longer than a minute, as the clock may be set back.
-    const milliseconds = Math.min(MINUTE_MS, Math.max(LOOK_MS, this.#nextLook - now));
+    const milliseconds = Math.min(MINUTE_MS, Math.max(CHECK_INTERVAL_MS, this.#nextCheckAt - now));
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#look(this.#now());
+      this.#logDue(this.#now());
     }, milliseconds).unref();
   }
 }
 
 /** Fields without the kind that they name, and that kind. */
-export function apart(fields: object): [fields: object, kind: string | undefined] {
+export function splitKind(fields: object): [fields: object, kind: string | undefined] {
   if (!(KIND in fields)) return [fields, undefined];
   return [Object.fromEntries(Object.entries(fields)), String(fields[KIND])];
 }

@@ -5,10 +5,10 @@ const CAPACITY = 4 * 1024 * 1024;
 
 /** Milliseconds between two tries while nobody reads: the first pause, and the longest. */
 const FIRST_PAUSE_MS = 2;
-const LONGEST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 100;
 
 /** Milliseconds for writing what waits when the process ends. */
-const EXIT_MS = 200;
+const EXIT_FLUSH_MS = 200;
 
 /** Takes as many of the bytes as there is room for, and says how many; throws `EAGAIN` where there is none. */
 export type Send = (bytes: Uint8Array) => number;
@@ -31,7 +31,7 @@ export class LogOutput {
   #isClosed = false;
   #timer: NodeJS.Timeout | undefined;
   #pauseMs = FIRST_PAUSE_MS;
-  #triedAt = -Infinity;
+  #lastTryAt = -Infinity;
 
   /**
    * @param droppedLine the line that says how many were dropped
@@ -44,14 +44,14 @@ export class LogOutput {
   write(line: string): void {
     if (this.#isClosed) return;
     const bytes = Buffer.from(line, 'utf8');
-    if (this.#needsRoom(bytes) && now() - this.#triedAt >= FIRST_PAUSE_MS) this.#drain();
+    if (this.#needsRoom(bytes) && now() - this.#lastTryAt >= FIRST_PAUSE_MS) this.#drain();
     if (this.#needsRoom(bytes)) this.#dropped += 1;
-    else if (this.#size > 0) this.#keep(bytes);
-    else this.#keep(bytes.subarray(this.#sent(bytes)));
+    else if (this.#size > 0) this.#buffer(bytes);
+    else this.#buffer(bytes.subarray(this.#trySend(bytes)));
   }
 
   /** Writes what waits, for so many milliseconds at most; the process stands still meanwhile. */
-  flush(milliseconds = EXIT_MS): void {
+  flush(milliseconds = EXIT_FLUSH_MS): void {
     const cell = new Int32Array(new SharedArrayBuffer(4));
     const end = now() + milliseconds;
     while (!this.#drain() && now() < end) Atomics.wait(cell, 0, 0, 1);
@@ -61,21 +61,21 @@ export class LogOutput {
     return this.#dropped > 0 || this.#size + length > CAPACITY;
   }
 
-  #keep(bytes: Buffer): void {
+  #buffer(bytes: Buffer): void {
     if (bytes.length === 0 || this.#isClosed) return;
     const ring = (this.#ring ??= Buffer.allocUnsafe(CAPACITY));
     const end = (this.#start + this.#size) % CAPACITY;
     const copied = bytes.copy(ring, end);
     bytes.copy(ring, 0, copied);
     this.#size += bytes.length;
-    this.#waitForReader();
+    this.#scheduleDrain();
   }
 
   /** Whether nothing waits any more. */
   #drain(): boolean {
     while (this.#ring !== undefined && this.#size > 0) {
       const end = Math.min(this.#start + this.#size, CAPACITY);
-      const sent = this.#sent(this.#ring.subarray(this.#start, end));
+      const sent = this.#trySend(this.#ring.subarray(this.#start, end));
       if (sent === 0) break;
       this.#start = (this.#start + sent) % CAPACITY;
       this.#size -= sent;
@@ -90,50 +90,50 @@ export class LogOutput {
   }
 
   /** How many of the bytes were taken. A reader that is gone for good takes all of them. */
-  #sent(bytes: Uint8Array): number {
-    this.#triedAt = now();
+  #trySend(bytes: Uint8Array): number {
+    this.#lastTryAt = now();
     try {
       return this.#send(bytes);
     } catch (error) {
-      if (!isGone(error)) return 0;
+      if (!isBrokenPipe(error)) return 0;
       this.#isClosed = true;
       this.#dropped = 0;
       return bytes.length;
     }
   }
 
-  #waitForReader(): void {
+  #scheduleDrain(): void {
     if (this.#timer !== undefined) return;
     // It keeps no process up: what waits is written at its end.
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       const before = this.#size;
       const isEmpty = this.#drain();
-      this.#pauseMs = this.#size < before ? FIRST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);
-      if (!isEmpty) this.#waitForReader();
+      this.#pauseMs = this.#size < before ? FIRST_PAUSE_MS : Math.min(MAX_PAUSE_MS, this.#pauseMs * 2);
+      if (!isEmpty) this.#scheduleDrain();
     }, this.#pauseMs).unref();
   }
 }
 
-function isGone(error: unknown): boolean {
+function isBrokenPipe(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EPIPE';
 }
 
-let standard: LogOutput | undefined;
+let sharedOutput: LogOutput | undefined;
 
 /** The standard output, one for all runtimes of the process. */
 export function standardOutput(droppedLine: (count: number) => string): LogOutput {
-  if (standard !== undefined) return standard;
+  if (sharedOutput !== undefined) return sharedOutput;
   const descriptor = standardDescriptor();
-  standard = new LogOutput((bytes) => writeSync(descriptor, bytes), droppedLine);
+  sharedOutput = new LogOutput((bytes) => writeSync(descriptor, bytes), droppedLine);
   // Also where an error that nobody caught ends the process.
   process.once('exit', flushStandardOutput);
-  return standard;
+  return sharedOutput;
 }
 
 /** To be called where the process ends by a signal, of which no listener of `exit` hears. */
 export function flushStandardOutput(): void {
-  standard?.flush();
+  sharedOutput?.flush();
 }
 
 /**

@@ -2,36 +2,36 @@
  * A map of what was used most recently. It has two halves: entries are put into the new one, and when that is full the old one
  * is dropped. So an entry costs the same however many there are; finding the oldest of a Map does not.
  */
-export class RecentMap<T> {
-  readonly #half: number;
+export class LruMap<T> {
+  readonly #halfCapacity: number;
   readonly #onDropped: (value: T) => void;
-  #new = new Map<string, T>();
-  #old = new Map<string, T>();
+  #recent = new Map<string, T>();
+  #older = new Map<string, T>();
 
   /**
-   * @param most entries kept at most, and half as many at the least
+   * @param capacity entries kept at most, and half as many at the least
    * @param onDropped called for each that is not kept any more
    */
-  constructor(most: number, onDropped: (value: T) => void) {
-    this.#half = most / 2;
+  constructor(capacity: number, onDropped: (value: T) => void) {
+    this.#halfCapacity = capacity / 2;
     this.#onDropped = onDropped;
   }
 
   /** The entry of a key; where there is none, a new one. */
   get(key: string, create: () => T): T {
-    const recent = this.#new.get(key);
+    const recent = this.#recent.get(key);
     if (recent !== undefined) return recent;
-    const value = this.#old.get(key) ?? create();
-    this.#old.delete(key);
-    this.#new.set(key, value);
-    if (this.#new.size >= this.#half) this.#turn();
+    const value = this.#older.get(key) ?? create();
+    this.#older.delete(key);
+    this.#recent.set(key, value);
+    if (this.#recent.size >= this.#halfCapacity) this.#rotate();
     return value;
   }
 
-  #turn(): void {
-    const dropped = this.#old;
-    this.#old = this.#new;
-    this.#new = new Map();
+  #rotate(): void {
+    const dropped = this.#older;
+    this.#older = this.#recent;
+    this.#recent = new Map();
     for (const value of dropped.values()) this.#onDropped(value);
   }
 }

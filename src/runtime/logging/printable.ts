@@ -3,9 +3,9 @@
  * controls of bidirectional text.
  */
 // oxlint-disable-next-line no-control-regex -- the pattern has to find them.
-const ACTING = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-const SHORT = new Map([
+const SHORT_ESCAPES = new Map([
   ['\n', String.raw`\n`],
   ['\r', String.raw`\r`],
   ['\t', String.raw`\t`],
@@ -13,11 +13,11 @@ const SHORT = new Map([
 
 /** A text whose control characters are escaped, so that it stays on its line and cannot control the terminal. */
 export function printable(text: string): string {
-  return text.replaceAll(ACTING, escaped);
+  return text.replaceAll(CONTROL_CHARACTERS, escapeCharacter);
 }
 
-function escaped(character: string): string {
+function escapeCharacter(character: string): string {
   const code = character.charCodeAt(0);
   const hex = code < 0x100 ? `x${code.toString(16).padStart(2, '0')}` : `u${code.toString(16).padStart(4, '0')}`;
-  return SHORT.get(character) ?? `\\${hex}`;
+  return SHORT_ESCAPES.get(character) ?? `\\${hex}`;
 }

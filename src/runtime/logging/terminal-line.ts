@@ -36,10 +36,10 @@ const NOT_LISTED: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'err', 
 const COUNTS: ReadonlySet<string> = new Set(['notLogged', 'leftOut']);
 
 /** Characters of one value that are shown. */
-const MOST_SHOWN = 300;
+const MAX_SHOWN = 300;
 
 /** Errors of one AggregateError that are shown. */
-const MOST_PARTS = 10;
+const MAX_ERRORS_SHOWN = 10;
 
 /** Values that need no quotes. */
 const PLAIN = /^[^\s"'=\\]+$/;
@@ -55,11 +55,11 @@ export function terminalLine(json: string, style: TerminalStyle): string {
   if (line === undefined) return `${printable(json.trimEnd())}\n`;
   const { level, time, msg, err } = line;
   const { label, color } = LEVELS.get(level) ?? { label: valueOf(level), color: 0 };
-  const isGrave = typeof level !== 'number' || level >= WARN;
-  const stack = isGrave ? stackOf(err) : [];
+  const isSevere = typeof level !== 'number' || level >= WARN;
+  const stack = isSevere ? stackOf(err) : [];
   const shown = [
-    painted(timeOf(time), DIM, style),
-    painted(label.padEnd(5), color, style),
+    colored(timeOf(time), DIM, style),
+    colored(label.padEnd(5), color, style),
     printable(typeof msg === 'string' ? msg : ''),
     ...Object.entries(line)
       .filter(([name, value]) => isListed(name, value))
@@ -85,12 +85,12 @@ function isListed(name: string, value: unknown): boolean {
 }
 
 function field(name: string, value: unknown, style: TerminalStyle): string {
-  return `${painted(`${valueOf(name)}=`, DIM, style)}${valueOf(value)}`;
+  return `${colored(`${valueOf(name)}=`, DIM, style)}${valueOf(value)}`;
 }
 
 function valueOf(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
-  const cut = text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
+  const cut = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
   if (typeof value !== 'string' || PLAIN.test(cut)) return printable(cut);
   return `"${printable(cut.replaceAll(/["\\]/g, String.raw`\$&`))}"`;
 }
@@ -106,7 +106,7 @@ function stackOf(err: unknown): readonly string[] {
   if (!isRecord(err)) return [];
   const { stack, aggregateErrors } = err;
   if (typeof stack !== 'string' || stack === '') return [];
-  const parts: readonly unknown[] = Array.isArray(aggregateErrors) ? aggregateErrors.slice(0, MOST_PARTS) : [];
+  const parts: readonly unknown[] = Array.isArray(aggregateErrors) ? aggregateErrors.slice(0, MAX_ERRORS_SHOWN) : [];
   return [...linesOf(stack), ...parts.flatMap((part) => stackOf(part).map((line) => `  ${line}`))];
 }
 
@@ -129,6 +129,6 @@ function timeOf(time: unknown): string {
   return `${clock}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 }
 
-function painted(text: string, code: number, { hasColors }: TerminalStyle): string {
+function colored(text: string, code: number, { hasColors }: TerminalStyle): string {
   return hasColors && code !== 0 ? `\u001b[${code}m${text}\u001b[0m` : text;
 }

@@ -1,8 +1,8 @@
-import { logsDebug, type Logger, type LogLine } from '../../logger.js';
-import { apart, BoundedLines, type Level } from './line-throttle.js';
+import { shouldLogDebug, type Logger, type LogLine } from '../../logger.js';
+import { splitKind, LineThrottle, type Level } from './line-throttle.js';
 
 /** A logger that repeats itself once a minute at most. */
-export interface BoundedLogger extends Logger {
+export interface ThrottledLogger extends Logger {
   /** Writes what waits to be told of lines that were left out. */
   flush(): void;
 }
@@ -12,8 +12,8 @@ export interface BoundedLogger extends Logger {
  * those left out. Warnings and errors are bounded for all subscriptions together as well: after a burst, one line a minute for
  * the kind. `debug` and `fatal` are not bounded. A call may name its kind with the field `KIND`.
  */
-export function bounded(logger: Logger, { now }: { readonly now: () => number }): BoundedLogger {
-  const lines = new BoundedLines(logger, now);
+export function throttledLogger(logger: Logger, { now }: { readonly now: () => number }): ThrottledLogger {
+  const lines = new LineThrottle(logger, now);
   const lineOf =
     (level: Level): LogLine =>
     (fields: object | string, message?: string): void => {
@@ -21,19 +21,19 @@ export function bounded(logger: Logger, { now }: { readonly now: () => number })
       else lines.write(level, fields, message ?? '');
     };
   return {
-    debug: unbounded(logger, 'debug'),
+    debug: unthrottledLine(logger, 'debug'),
     info: lineOf('info'),
     warn: lineOf('warn'),
     error: lineOf('error'),
-    fatal: unbounded(logger, 'fatal'),
-    isLevelEnabled: () => logsDebug(logger),
+    fatal: unthrottledLine(logger, 'fatal'),
+    isLevelEnabled: () => shouldLogDebug(logger),
     flush: () => lines.flush(),
   };
 }
 
-function unbounded(logger: Logger, level: 'debug' | 'fatal'): LogLine {
+function unthrottledLine(logger: Logger, level: 'debug' | 'fatal'): LogLine {
   return (fields: object | string, message?: string): void => {
     if (typeof fields === 'string') logger[level](fields);
-    else logger[level](apart(fields)[0], message);
+    else logger[level](splitKind(fields)[0], message);
   };
 }

@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../../errors.js';
 import { checkServiceConfig } from '../config/check-config.js';
 import { isRecord } from '../../protocol/encoding/is-record.js';
-import { kindOf } from '../config/checks/field-checks.js';
+import { describeType } from '../config/checks/field-checks.js';
 import { ownMetadata, setMetadata } from './reflect.js';
 import type { CheckedServiceConfig, SubscriberServiceConfig } from '../config/service-config.js';
 import type { ServiceReference, SubscriberClass, SubscriberHandlers } from '../subscriber-runtime.js';
@@ -21,7 +21,7 @@ const METADATA_KEY = Symbol.for('websub-subscriber:service');
 const definitions = new WeakMap<object, ServiceDefinition>();
 
 /** Remembers what a class, or a definition's token, stands for. */
-export function define(key: object, definition: ServiceDefinition): void {
+export function setDefinition(key: object, definition: ServiceDefinition): void {
   definitions.set(key, definition);
   setMetadata(METADATA_KEY, definition, key);
 }
@@ -49,17 +49,17 @@ function isForeignDefinition(value: unknown): value is Omit<ServiceDefinition, '
  */
 export function definitionOf(service: ServiceReference): ServiceDefinition {
   // Whoever has no compiler may hand over anything.
-  const given: unknown = service;
-  if (typeof given === 'function') return ownDefinition(given) ?? refuseClass(given);
-  const definition = typeof given === 'object' && given !== null ? ownDefinition(given) : undefined;
+  const value: unknown = service;
+  if (typeof value === 'function') return ownDefinition(value) ?? throwNotAService(value);
+  const definition = typeof value === 'object' && value !== null ? ownDefinition(value) : undefined;
   if (definition !== undefined) return definition;
-  const hint = isRecord(given) ? '; wrap handlers in defineSubscriber(config, handlers)' : '';
+  const hint = isRecord(value) ? '; wrap handlers in defineSubscriber(config, handlers)' : '';
   throw new ConfigurationError(
-    `A service is a class decorated with @SubscriberService() or what defineSubscriber() made, not ${kindOf(given)}${hint}.`,
+    `A service is a class decorated with @SubscriberService() or what defineSubscriber() made, not ${describeType(value)}${hint}.`,
   );
 }
 
-function refuseClass(service: { readonly name: string }): never {
+function throwNotAService(service: { readonly name: string }): never {
   const base: unknown = Object.getPrototypeOf(service);
   const inherited = typeof base === 'function' && ownDefinition(base) !== undefined;
   throw new ConfigurationError(
@@ -77,18 +77,18 @@ function refuseClass(service: { readonly name: string }): never {
  * @throws ConfigurationError without a service, or when two have one name.
  */
 export function definitionsOf(services: ServiceReference | readonly ServiceReference[]): readonly ServiceDefinition[] {
-  const found = new Map<string, ServiceDefinition>();
+  const byName = new Map<string, ServiceDefinition>();
   for (const service of isList(services) ? services : [services]) {
     const definition = definitionOf(service);
-    if (found.has(definition.name)) {
+    if (byName.has(definition.name)) {
       throw new ConfigurationError(
         `Two services are named "${definition.name}", and what is stored is kept by name; give one another \`name\`.`,
       );
     }
-    found.set(definition.name, definition);
+    byName.set(definition.name, definition);
   }
-  if (found.size === 0) throw new ConfigurationError('There is no service to start: pass a decorated class.');
-  return [...found.values()];
+  if (byName.size === 0) throw new ConfigurationError('There is no service to start: pass a decorated class.');
+  return [...byName.values()];
 }
 
 function isList(services: ServiceReference | readonly ServiceReference[]): services is readonly ServiceReference[] {

@@ -1,10 +1,10 @@
-import type { ServiceTerms } from '../../subscription/request-policy.js';
+import type { RequestPolicy } from '../../subscription/request-policy.js';
 import { callbackPaths } from '../../reconcile/callback-paths.js';
 import type { CheckedServiceConfig } from '../config/service-config.js';
 import type { CheckedSecurity } from '../config/checks/security-checks.js';
 
 /** What a service's configuration and the runtime's options come to, for asking hubs. */
-export function termsOf(config: CheckedServiceConfig, security: CheckedSecurity, base: string): ServiceTerms {
+export function requestPolicyOf(config: CheckedServiceConfig, security: CheckedSecurity, base: string): RequestPolicy {
   const { secret, protocol, httpConfig, discoveryConfig, customParams, customHeaders } = config;
   const { allowPrivateNetworks, allowInsecureSecret, defaultLeaseSeconds, maxLeaseSeconds, maxRenewalSeconds } =
     security;

@@ -30,24 +30,26 @@ export function resolveServices(
   parent: DependencyContainer | undefined,
   { logger, runtime }: InjectedByRuntime,
 ): ReadonlyMap<string, SubscriberHandlers> {
-  const outer = parent ?? rootContainer;
-  const container = outer.createChildContainer();
+  const parentContainer = parent ?? rootContainer;
+  const container = parentContainer.createChildContainer();
   container.registerInstance(tsyringeToken(Logger), logger);
   container.registerInstance(tsyringeToken(SubscriberRuntime), runtime);
   // All are registered before the first is constructed: one service may be injected into another.
-  const resolvers = definitions.map((definition) => [definition.name, provide(definition, container, outer)] as const);
+  const resolvers = definitions.map(
+    (definition) => [definition.name, registerService(definition, container, parentContainer)] as const,
+  );
   return new Map(resolvers.map(([name, resolve]) => [name, checkHandlers(name, construct(name, resolve))]));
 }
 
 /** Registers a service; what it returns resolves it. */
-function provide(
+function registerService(
   { name, handlers, config: { inject } }: ServiceDefinition,
   container: DependencyContainer,
-  outer: DependencyContainer,
+  parentContainer: DependencyContainer,
 ): () => unknown {
   if (typeof handlers !== 'function') return () => handlers;
   const service = tsyringeClass(handlers);
-  if (outer.isRegistered(service, true)) return () => container.resolve(service);
+  if (parentContainer.isRegistered(service, true)) return () => container.resolve(service);
   // A token of its own, as two definitions may share a class.
   const token = Symbol(name);
   if (inject === undefined) {

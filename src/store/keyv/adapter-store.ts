@@ -1,6 +1,6 @@
 import { Keyv } from 'keyv';
 import type { KeyvStoreAdapter } from 'keyv';
-import { listingOf } from './keyv-rows.js';
+import { rowListerOf } from './keyv-rows.js';
 import type { ServerLocation } from '../store-location.js';
 import type { TextStore } from './keyv-backend.js';
 
@@ -8,7 +8,7 @@ import type { TextStore } from './keyv-backend.js';
 export const CLOSE_MS = 2_000;
 
 /** What differs between adapters. */
-export interface ServerAdapter {
+export interface AdapterStoreOptions {
   readonly adapter: KeyvStoreAdapter;
   /** @default unlimited */
   readonly maxTextLength?: number;
@@ -23,12 +23,12 @@ export interface ServerAdapter {
  * An adapter of our own as a store of texts. Keys carry their namespace themselves, so that a listing can ask the
  * server for one kind of record only.
  */
-export function serverStore(
+export function adapterStore(
   { label, secrets }: Pick<ServerLocation, 'label' | 'secrets'>,
-  { adapter, maxTextLength = Infinity, stripsNamespace = false, connect, disconnect }: ServerAdapter,
+  { adapter, maxTextLength = Infinity, stripsNamespace = false, connect, disconnect }: AdapterStoreOptions,
 ): TextStore {
   const keyv = new Keyv({ store: adapter, namespace: undefined, useKeyPrefix: false, throwOnErrors: true });
-  const listing = listingOf(adapter);
+  const listing = rowListerOf(adapter);
 
   return {
     keyv,
@@ -38,8 +38,8 @@ export function serverStore(
     maxTextLength,
     async *rows(prefix) {
       if (listing === undefined) throw new TypeError('its adapter cannot list what it keeps');
-      for await (const [found, raw] of listing(prefix.slice(0, -1))) {
-        const key = stripsNamespace ? prefix + found : found;
+      for await (const [listedKey, raw] of listing(prefix.slice(0, -1))) {
+        const key = stripsNamespace ? prefix + listedKey : listedKey;
         // SQL adapters look for the prefix with LIKE, for which "_" is any character.
         if (key.startsWith(prefix)) yield [key, raw];
       }

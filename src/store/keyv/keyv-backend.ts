@@ -1,8 +1,8 @@
 import type { Keyv } from 'keyv';
-import { decodePlain, encodePlain } from '../json-codec.js';
+import { decodeJson, encodeJson } from '../json-codec.js';
 import type { RecordBackend } from '../create-record-store.js';
-import { partedValues } from './multipart-texts.js';
-import { eachWithin, within } from '../timeout.js';
+import { multipartTexts } from './multipart-texts.js';
+import { eachWithTimeout, withTimeout } from '../timeout.js';
 
 /** A Keyv, and what Keyv does not say about the store behind it. */
 export interface TextStore {
@@ -24,14 +24,14 @@ export interface TextStore {
  *
  * @param timeoutMs how long one operation may take.
  */
-export function textRecords(store: TextStore, namespace: string, timeoutMs: number): RecordBackend {
+export function keyvBackend(store: TextStore, namespace: string, timeoutMs: number): RecordBackend {
   const { keyv } = store;
-  const limited = <T>(promise: Promise<T>): Promise<T> => within(promise, timeoutMs);
-  const texts = partedValues(
+  const limited = <T>(promise: Promise<T>): Promise<T> => withTimeout(promise, timeoutMs);
+  const texts = multipartTexts(
     {
       get: async (key) => {
         const value = await limited(keyv.get<unknown>(key));
-        return value === undefined ? undefined : textIn(value);
+        return value === undefined ? undefined : recordTextOf(value);
       },
       set: async (key, text) => {
         if (!(await limited(keyv.set(key, text)))) throw new Error('the store did not take it');
@@ -50,17 +50,17 @@ export function textRecords(store: TextStore, namespace: string, timeoutMs: numb
     durable: store.durable,
     async read(key) {
       const text = await texts.get(key);
-      return text === undefined ? undefined : decodePlain(text);
+      return text === undefined ? undefined : decodeJson(text);
     },
-    write: (key, value) => texts.set(key, encodePlain(value)),
+    write: (key, value) => texts.set(key, encodeJson(value)),
     remove: (key) => texts.delete(key),
     async *rows(prefix) {
-      for await (const [key, raw] of eachWithin(store.rows(prefix), timeoutMs)) {
+      for await (const [key, raw] of eachWithTimeout(store.rows(prefix), timeoutMs)) {
         const read = async (): Promise<unknown> => {
           if (raw === undefined || raw === null) return undefined;
           const row: unknown = typeof raw === 'string' ? await keyv.deserializeData(raw) : raw;
-          const text = await texts.join(key, textIn(Object(row).value));
-          return text === undefined ? undefined : decodePlain(text);
+          const text = await texts.join(key, recordTextOf(Object(row).value));
+          return text === undefined ? undefined : decodeJson(text);
         };
         yield [key, read] as const;
       }
@@ -69,7 +69,7 @@ export function textRecords(store: TextStore, namespace: string, timeoutMs: numb
   };
 }
 
-function textIn(value: unknown): string {
+function recordTextOf(value: unknown): string {
   if (typeof value === 'string') return value;
   throw new TypeError('what is stored there is not the text of a record');
 }

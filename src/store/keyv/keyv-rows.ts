@@ -4,7 +4,7 @@ import { setImmediate as macrotask } from 'node:timers/promises';
 export type AdapterRow = readonly [key: string, raw: unknown];
 
 /** Lists the rows an adapter keeps for a Keyv namespace; undefined where the adapter cannot list. */
-export function listingOf(adapter: unknown): ((namespace?: string) => AsyncIterable<AdapterRow>) | undefined {
+export function rowListerOf(adapter: unknown): ((namespace?: string) => AsyncIterable<AdapterRow>) | undefined {
   if (adapter instanceof Map) return () => mapRows(adapter);
   if (typeof adapter !== 'object' || adapter === null) return undefined;
   if (isSqlite(adapter)) return (namespace) => sqliteRows(adapter, namespace);
@@ -13,13 +13,13 @@ export function listingOf(adapter: unknown): ((namespace?: string) => AsyncItera
 }
 
 /** Rows of a map between two turns of the event loop. */
-const ROWS_AT_ONCE = 1_000;
+const ROWS_PER_SLICE = 1_000;
 
 async function* mapRows(map: ReadonlyMap<unknown, unknown>): AsyncGenerator<AdapterRow> {
   for (const [index, key] of [...map.keys()].entries()) {
     if (typeof key === 'string') yield [key, map.get(key)];
     // Nothing here waits for a store, so that all else would wait for this.
-    if (index % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await macrotask();
+    if (index % ROWS_PER_SLICE === ROWS_PER_SLICE - 1) await macrotask();
   }
 }
 

@@ -8,7 +8,7 @@ export interface Texts {
 }
 
 /** Texts by key, of any length. */
-export interface PartedTexts extends Texts {
+export interface MultipartTexts extends Texts {
   /** The whole text of a key whose row is `head`. */
   join(key: string, head: string | undefined): Promise<string | undefined>;
 }
@@ -16,7 +16,7 @@ export interface PartedTexts extends Texts {
 /** A head that stands for parts. A record's own text is JSON and never begins so. */
 const headPattern = /^~(\d+)\.(\d+)$/;
 
-interface Head {
+interface PartsHead {
   readonly generation: number;
   readonly count: number;
 }
@@ -26,22 +26,22 @@ interface Head {
  * leaves either the old text or the new one to be read. Each text of a key has a generation of its own; parts that no
  * head names are never read and are overwritten in time.
  */
-export function partedValues(rows: Texts, namespace: string, maxLength: number): PartedTexts {
-  const unlimited = !Number.isFinite(maxLength);
-  const partKeys = (key: string, { generation, count }: Head): string[] =>
+export function multipartTexts(rows: Texts, namespace: string, maxLength: number): MultipartTexts {
+  const isUnlimited = !Number.isFinite(maxLength);
+  const partKeys = (key: string, { generation, count }: PartsHead): string[] =>
     Array.from({ length: count }, (_, index) => partKey(namespace, key, generation, index));
 
   const join = async (key: string, head: string | undefined): Promise<string | undefined> => {
-    const parted = parseHead(head);
-    if (parted === undefined) return head;
-    const parts = await Promise.all(partKeys(key, parted).map((name) => rows.get(name)));
+    const partsHead = parseHead(head);
+    if (partsHead === undefined) return head;
+    const parts = await Promise.all(partKeys(key, partsHead).map((name) => rows.get(name)));
     if (!parts.includes(undefined)) return parts.join('');
     const now = await rows.get(key);
     if (now !== head) return join(key, now);
-    throw new Error(`one of its ${parted.count} parts is missing`);
+    throw new Error(`one of its ${partsHead.count} parts is missing`);
   };
 
-  const removeParts = async (key: string, head: Head | undefined): Promise<void> => {
+  const removeParts = async (key: string, head: PartsHead | undefined): Promise<void> => {
     if (head !== undefined) await Promise.all(partKeys(key, head).map((name) => rows.delete(name)));
   };
 
@@ -49,7 +49,7 @@ export function partedValues(rows: Texts, namespace: string, maxLength: number):
     join,
     get: async (key) => join(key, await rows.get(key)),
     async set(key, text) {
-      if (unlimited) return rows.set(key, text);
+      if (isUnlimited) return rows.set(key, text);
       const before = parseHead(await rows.get(key));
       if (text.length <= maxLength) {
         await rows.set(key, text);
@@ -65,14 +65,14 @@ export function partedValues(rows: Texts, namespace: string, maxLength: number):
       return removeParts(key, before);
     },
     async delete(key) {
-      const before = unlimited ? undefined : parseHead(await rows.get(key));
+      const before = isUnlimited ? undefined : parseHead(await rows.get(key));
       await rows.delete(key);
       await removeParts(key, before);
     },
   };
 }
 
-function parseHead(row: string | undefined): Head | undefined {
+function parseHead(row: string | undefined): PartsHead | undefined {
   const match = row === undefined ? null : headPattern.exec(row);
   return match === null ? undefined : { generation: Number(match[1]), count: Number(match[2]) };
 }

@@ -1,8 +1,8 @@
 import type * as Adapter from '@keyv/mysql';
 import { type Socket, connect } from 'node:net';
 import { ConfigurationError } from '../../errors.js';
-import { optionalPeer } from './optional-peer.js';
-import { serverStore } from './adapter-store.js';
+import { loadOptionalPeer } from './optional-peer.js';
+import { adapterStore } from './adapter-store.js';
 import type { ServerLocation } from '../store-location.js';
 import type { TextStore } from './keyv-backend.js';
 
@@ -10,7 +10,7 @@ let opened = 0;
 
 /** MySQL or MariaDB through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
 export async function mysqlStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
-  const { KeyvMysql } = await optionalPeer<typeof Adapter>('@keyv/mysql');
+  const { KeyvMysql } = await loadOptionalPeer<typeof Adapter>('@keyv/mysql');
   const url = new URL(location.uri);
   const tls = tlsOf(url, location);
   // The adapter keeps one pool for the process and makes a new one when the URI changes, which it never ends: a URI
@@ -27,7 +27,7 @@ export async function mysqlStore(location: ServerLocation, timeoutMs: number): P
   const adapter = new KeyvMysql(options);
   adapter.opts.iterationLimit = 500;
 
-  return serverStore(location, {
+  return adapterStore(location, {
     adapter,
     // The column holds 65,535 bytes; Keyv's JSON around the text may double it.
     maxTextLength: 30_000,

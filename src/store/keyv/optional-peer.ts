@@ -1,5 +1,5 @@
 import { StoreError } from '../../errors.js';
-import { storeFailure } from '../store-error.js';
+import { toStoreError } from '../store-error.js';
 
 /**
  * Imports a package that users install only for the store they chose. No `import` names it: a bundler would stop where the
@@ -7,14 +7,14 @@ import { storeFailure } from '../store-error.js';
  *
  * @throws StoreError naming the install command where it is missing.
  */
-export async function optionalPeer<Module>(
+export async function loadOptionalPeer<Module>(
   name: string,
   load: () => Promise<Module> = () => import(name),
 ): Promise<Module> {
   try {
     return await load();
   } catch (cause) {
-    if (!isMissing(cause, name)) throw storeFailure(`The package ${name} could not be loaded`, cause);
+    if (!isMissing(cause, name)) throw toStoreError(`The package ${name} could not be loaded`, cause);
     throw new StoreError(`This store needs the package ${name}, which is not installed: npm install ${name}`, {
       cause,
     });

@@ -2,15 +2,15 @@ import type * as Peer from '@keyv/postgres';
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import type { KeyvPostgres as Adapter } from '@keyv/postgres';
-import { optionalPeer } from './optional-peer.js';
-import { CLOSE_MS, serverStore } from './adapter-store.js';
+import { loadOptionalPeer } from './optional-peer.js';
+import { CLOSE_MS, adapterStore } from './adapter-store.js';
 import type { ServerLocation } from '../store-location.js';
 import type { TextStore } from './keyv-backend.js';
-import { within } from '../timeout.js';
+import { withTimeout } from '../timeout.js';
 
 /** PostgreSQL through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
 export async function postgresStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
-  const { KeyvPostgres } = await optionalPeer<typeof Peer>('@keyv/postgres');
+  const { KeyvPostgres } = await loadOptionalPeer<typeof Peer>('@keyv/postgres');
   // A pool waits for every query that is under way before it ends, for ever: its sockets are kept here to be closed here.
   const sockets = new Set<Socket>();
   const stream = (): Socket => {
@@ -31,10 +31,10 @@ export async function postgresStore(location: ServerLocation, timeoutMs: number)
     }
   }
 
-  return serverStore(location, {
+  return adapterStore(location, {
     adapter: new KeyvPostgresWithOwnPool({ table: 'websub', iterationLimit: 500 }),
     async disconnect() {
-      await within(pool.end(), CLOSE_MS).catch(() => undefined);
+      await withTimeout(pool.end(), CLOSE_MS).catch(() => undefined);
       for (const socket of sockets) socket.destroy();
     },
   });

@@ -12,7 +12,7 @@ export interface RedisInfo {
  * @param location how the store is named in messages
  * @throws StoreError where it may delete any key: subscriptions and events would be lost without an error
  */
-export async function refuseEviction(client: RedisInfo, location: string, logger: Logger): Promise<void> {
+export async function checkEvictionPolicy(client: RedisInfo, location: string, logger: Logger): Promise<void> {
   const { limit, policy } = await memoryOf(client);
   if (limit === undefined || policy === undefined) {
     logger.warn(

@@ -1,15 +1,15 @@
 import type * as Adapter from '@keyv/redis';
 import type { Logger } from '../../logger.js';
-import { optionalPeer } from './optional-peer.js';
-import { refuseEviction } from './redis-eviction.js';
-import { CLOSE_MS, serverStore } from './adapter-store.js';
+import { loadOptionalPeer } from './optional-peer.js';
+import { checkEvictionPolicy } from './redis-eviction.js';
+import { CLOSE_MS, adapterStore } from './adapter-store.js';
 import type { ServerLocation } from '../store-location.js';
 import type { TextStore } from './keyv-backend.js';
-import { within } from '../timeout.js';
+import { withTimeout } from '../timeout.js';
 
 /** Redis through Keyv's adapter. @throws StoreError without the adapter, or where the server may delete records. */
 export async function redisStore(location: ServerLocation, timeoutMs: number, logger: Logger): Promise<TextStore> {
-  const { default: KeyvRedis, createClient } = await optionalPeer<typeof Adapter>('@keyv/redis');
+  const { default: KeyvRedis, createClient } = await loadOptionalPeer<typeof Adapter>('@keyv/redis');
   let connected = false;
   const client = createClient({
     url: location.uri,
@@ -23,17 +23,17 @@ export async function redisStore(location: ServerLocation, timeoutMs: number, lo
   });
   const adapter = new KeyvRedis(client, { keyPrefixSeparator: ':', throwOnErrors: true });
 
-  return serverStore(location, {
+  return adapterStore(location, {
     adapter,
     stripsNamespace: true,
     async connect() {
       await client.connect();
       connected = true;
-      await refuseEviction(client, location.label, logger);
+      await checkEvictionPolicy(client, location.label, logger);
     },
     async disconnect() {
       // What was sent is answered before a ping is. The client's own close() keeps its socket when no answer comes.
-      if (connected) await within(client.ping(), CLOSE_MS).catch(() => undefined);
+      if (connected) await withTimeout(client.ping(), CLOSE_MS).catch(() => undefined);
       if (client.isOpen) client.destroy();
     },
   });

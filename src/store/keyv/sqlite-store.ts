@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { KeyvStoreAdapter } from 'keyv';
-import { optionalPeer } from './optional-peer.js';
-import { serverStore } from './adapter-store.js';
+import { loadOptionalPeer } from './optional-peer.js';
+import { adapterStore } from './adapter-store.js';
 import type { TextStore } from './keyv-backend.js';
 
 interface SqliteModule {
@@ -11,8 +11,8 @@ interface SqliteModule {
 
 /** A SQLite file through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
 export async function sqliteStore(path: string, label: string, timeoutMs: number): Promise<TextStore> {
-  const { KeyvSqlite } = await optionalPeer<SqliteModule>('@keyv/sqlite');
+  const { KeyvSqlite } = await loadOptionalPeer<SqliteModule>('@keyv/sqlite');
   mkdirSync(dirname(path), { recursive: true });
   const adapter = new KeyvSqlite({ uri: `sqlite://${path}`, table: 'websub', busyTimeout: timeoutMs });
-  return serverStore({ label, secrets: [] }, { adapter, disconnect: () => adapter.disconnect() });
+  return adapterStore({ label, secrets: [] }, { adapter, disconnect: () => adapter.disconnect() });
 }

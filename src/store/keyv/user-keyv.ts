@@ -1,8 +1,8 @@
 import type { Keyv } from 'keyv';
 import { ConfigurationError } from '../../errors.js';
 import { type Logger, silentLogger } from '../../logger.js';
-import { listingOf } from './keyv-rows.js';
-import { redisClientOf, refuseEviction } from './redis-eviction.js';
+import { rowListerOf } from './keyv-rows.js';
+import { redisClientOf, checkEvictionPolicy } from './redis-eviction.js';
 import type { TextStore } from './keyv-backend.js';
 
 /**
@@ -11,14 +11,14 @@ import type { TextStore } from './keyv-backend.js';
  *
  * @throws ConfigurationError for what cannot keep records: a `ttl`, or a storage adapter that cannot list its keys.
  */
-export function givenKeyv(keyv: Keyv, logger: Logger = silentLogger): TextStore {
+export function userKeyvStore(keyv: Keyv, logger: Logger = silentLogger): TextStore {
   const adapter: unknown = keyv.store;
   if (keyv.ttl !== undefined && keyv.ttl !== 0) {
     throw new ConfigurationError(
       `store: the Keyv has a ttl of ${keyv.ttl} ms, after which subscriptions would be forgotten; give it none.`,
     );
   }
-  const listing = listingOf(adapter);
+  const listing = rowListerOf(adapter);
   if (listing === undefined) {
     throw new ConfigurationError(
       'store: the Keyv cannot be enumerated: its storage adapter has no iterator(). Use one that has, such as ' +
@@ -37,15 +37,15 @@ export function givenKeyv(keyv: Keyv, logger: Logger = silentLogger): TextStore 
     durable: !(adapter instanceof Map),
     maxTextLength: 30_000,
     async *rows(prefix) {
-      const own = keyv.useKeyPrefix && keyv.namespace ? `${keyv.namespace}:` : '';
+      const keyPrefix = keyv.useKeyPrefix && keyv.namespace ? `${keyv.namespace}:` : '';
       for await (const [key, raw] of listing(keyv.namespace)) {
-        if (key.startsWith(own + prefix)) yield [key.slice(own.length), raw];
+        if (key.startsWith(keyPrefix + prefix)) yield [key.slice(keyPrefix.length), raw];
       }
     },
     async connect() {
       await keyv.get('connected');
       const redis = redisClientOf(adapter);
-      if (redis !== undefined) await refuseEviction(redis, location, logger);
+      if (redis !== undefined) await checkEvictionPolicy(redis, location, logger);
     },
     disconnect: () => Promise.resolve(),
   };

@@ -1,13 +1,13 @@
-import { within } from '../timeout.js';
+import { withTimeout } from '../timeout.js';
 
 /**
  * Why a commit failed. LMDB's binding puts the reason into a promise of its own, which has to be listened to, or it ends
  * the process.
  */
-export async function commitFailure(error: unknown): Promise<unknown> {
+export async function commitErrorOf(error: unknown): Promise<unknown> {
   if (!(error instanceof Error) || !('commitError' in error)) return error;
   try {
-    await within(new Promise((resolve) => resolve(error.commitError)), 1_000);
+    await withTimeout(new Promise((resolve) => resolve(error.commitError)), 1_000);
     return error;
   } catch (reason) {
     return reason;

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 
 /** How long, in milliseconds, a look at the file holds while the store is busy. */
-const LOOK_MS = 10;
+const CHECK_INTERVAL_MS = 10;
 /** A problem that lasts is told of again after so many milliseconds. */
-const TELL_MS = 60_000;
+const REPORT_INTERVAL_MS = 60_000;
 
 /** What keeps a store from being used, and how many operations were refused for it since it was last told of. */
 export interface FileProblem {
@@ -32,10 +32,10 @@ export class FileWatch {
   readonly #inode: bigint;
   /** The most bytes it had: LMDB never makes its file shorter. */
   #size: bigint;
-  #lookedAt: number;
+  #checkedAt: number;
   #problem: string | undefined;
-  #isCutOff = false;
-  #toldAt = 0;
+  #isTruncated = false;
+  #reportedAt = 0;
   #refused = 0;
 
   /** @throws whatever the file system answers */
@@ -47,17 +47,17 @@ export class FileWatch {
     this.#device = dev;
     this.#inode = ino;
     this.#size = size;
-    this.#lookedAt = now();
+    this.#checkedAt = now();
   }
 
   /** Whether the file became shorter: the memory it is mapped to must not be read. */
-  get isCutOff(): boolean {
-    return this.#isCutOff;
+  get isTruncated(): boolean {
+    return this.#isTruncated;
   }
 
   /** The problem found at the last check. While there is one, asking for it checks the file again. */
   get problem(): string | undefined {
-    if (this.#problem !== undefined && this.#now() - this.#lookedAt >= LOOK_MS) this.#look();
+    if (this.#problem !== undefined && this.#now() - this.#checkedAt >= CHECK_INTERVAL_MS) this.#check();
     return this.#problem;
   }
 
@@ -66,9 +66,9 @@ export class FileWatch {
    *
    * @throws Error where the store cannot be used
    */
-  refuseProblem(): void {
-    if (this.#now() - this.#lookedAt >= LOOK_MS) this.#look();
-    this.#refuse();
+  assertUsable(): void {
+    if (this.#now() - this.#checkedAt >= CHECK_INTERVAL_MS) this.#check();
+    this.#throwProblem();
   }
 
   /**
@@ -76,29 +76,29 @@ export class FileWatch {
    *
    * @throws Error where it is not
    */
-  refuseLoss(): void {
-    this.#look();
-    this.#refuse();
+  assertNotLost(): void {
+    this.#check();
+    this.#throwProblem();
   }
 
-  #refuse(): void {
+  #throwProblem(): void {
     if (this.#problem === undefined) return;
     this.#refused += 1;
-    if (this.#now() - this.#toldAt >= TELL_MS) this.#tell(this.#problem);
+    if (this.#now() - this.#reportedAt >= REPORT_INTERVAL_MS) this.#report(this.#problem);
     throw new Error(this.#problem);
   }
 
-  #look(): void {
-    this.#lookedAt = this.#now();
+  #check(): void {
+    this.#checkedAt = this.#now();
     const problem = this.#findProblem();
     if (problem === this.#problem) return;
     this.#problem = problem;
-    this.#tell(problem);
+    this.#report(problem);
   }
 
   #findProblem(): string | undefined {
     // Whatever its length is later, LMDB has read something else in the meantime.
-    if (this.#isCutOff) return this.#problem;
+    if (this.#isTruncated) return this.#problem;
     try {
       const { dev, ino, size } = statSync(this.#path, { bigint: true });
       if (dev !== this.#device || ino !== this.#inode) {
@@ -108,7 +108,7 @@ export class FileWatch {
         this.#size = size;
         return undefined;
       }
-      this.#isCutOff = true;
+      this.#isTruncated = true;
       return `${this.#path} was cut off: it had ${this.#size} bytes, and now has ${size}. Stop, restore a backup, and start again`;
     } catch (error) {
       const { code }: { readonly code?: unknown } = Object(error);
@@ -119,8 +119,8 @@ export class FileWatch {
     }
   }
 
-  #tell(message: string | undefined): void {
-    this.#toldAt = this.#now();
+  #report(message: string | undefined): void {
+    this.#reportedAt = this.#now();
     this.#onProblem(message === undefined ? undefined : { message, refused: this.#refused });
     this.#refused = 0;
   }

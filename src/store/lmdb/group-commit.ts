@@ -1,4 +1,4 @@
-import { within } from '../timeout.js';
+import { withTimeout } from '../timeout.js';
 
 /** How long a write waits that is in no hurry, in milliseconds, where none comes that it could share a commit with. */
 const SOON_MS = 20;
@@ -7,10 +7,10 @@ const SOON_MS = 20;
 export type Urgency = 'now' | 'soon';
 
 /** Milliseconds for which a transaction is written into. Nothing else happens meanwhile, so what is left is for the next one. */
-const WRITING_MS = 8;
+const MAX_TRANSACTION_MS = 8;
 
 /** Milliseconds; a timer cannot be set for longer. */
-const LONGEST_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** How long writes and commits take. */
 export interface GroupCommitTimes {
@@ -21,10 +21,10 @@ export interface GroupCommitTimes {
 }
 
 /** A write that waits for its commit. */
-interface Waiting {
+interface PendingWrite {
   readonly write: () => void;
-  readonly done: () => void;
-  readonly fail: (error: unknown) => void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** Does writes in one transaction. Resolves when it is committed; `flushed`, when that is on the disk. */
@@ -38,14 +38,14 @@ export class GroupCommit {
   readonly #commit: Commit;
   readonly #soonMs: number;
   readonly #timeoutMs: number;
-  #waiting: Waiting[] = [];
+  #pending: PendingWrite[] = [];
   /** Whether one of those that wait is in a hurry. */
   #isUrgent = false;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param timeoutMs milliseconds a commit may take; then its writes fail, and those that wait for it, which are not done at all */
-  constructor(commit: Commit, { soonMs = SOON_MS, timeoutMs = LONGEST_MS }: GroupCommitTimes = {}) {
+  constructor(commit: Commit, { soonMs = SOON_MS, timeoutMs = MAX_TIMER_MS }: GroupCommitTimes = {}) {
     this.#commit = commit;
     this.#soonMs = soonMs;
     this.#timeoutMs = timeoutMs;
@@ -57,10 +57,10 @@ export class GroupCommit {
    * @throws what `write` threw, or why there was no commit
    */
   write(write: () => void, urgency: Urgency = 'now'): Promise<void> {
-    return new Promise((done, fail) => {
-      this.#waiting.push({ write, done, fail });
-      if (urgency === 'now') this.#begin();
-      else this.#timer ??= setTimeout(() => this.#begin(), this.#soonMs);
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ write, resolve, reject });
+      if (urgency === 'now') this.#start();
+      else this.#timer ??= setTimeout(() => this.#start(), this.#soonMs);
     });
   }
 
@@ -70,11 +70,11 @@ export class GroupCommit {
    * @throws Error where a commit does not end
    */
   async idle(): Promise<void> {
-    if (this.#waiting.length > 0) this.#begin();
-    while (this.#running !== undefined) await within(this.#running, this.#timeoutMs);
+    if (this.#pending.length > 0) this.#start();
+    while (this.#running !== undefined) await withTimeout(this.#running, this.#timeoutMs);
   }
 
-  #begin(): void {
+  #start(): void {
     this.#isUrgent = true;
     this.#running ??= this.#run();
   }
@@ -82,57 +82,57 @@ export class GroupCommit {
   async #run(): Promise<void> {
     // Whatever else this turn has to write comes along.
     await Promise.resolve();
-    while (this.#isUrgent) await this.#together();
+    while (this.#isUrgent) await this.#commitNext();
     // In this very turn: what comes a moment later begins anew.
     this.#running = undefined;
   }
 
   /** The next group need not wait for the disk: only whoever has written does. */
-  async #together(): Promise<void> {
-    let group: readonly Waiting[] | undefined;
-    const written: Waiting[] = [];
+  async #commitNext(): Promise<void> {
+    let group: readonly PendingWrite[] | undefined;
+    const written: PendingWrite[] = [];
     // Again and again: what comes while a commit hangs is not to wait for ever either.
     const timer = setInterval(() => {
-      this.#failLate(group);
+      this.#failTimedOut(group);
       // A commit that never ends does not keep the process up.
       timer.unref();
     }, this.#timeoutMs);
     try {
       const { flushed } = await this.#commit(() => {
         // Not before: what comes until there is a transaction shares it.
-        group = this.#take();
-        const begun = performance.now();
+        group = this.#takePending();
+        const startedAt = performance.now();
         let tried = 0;
-        for (const each of group) {
-          if (tried > 0 && performance.now() - begun > WRITING_MS) break;
+        for (const pending of group) {
+          if (tried > 0 && performance.now() - startedAt > MAX_TRANSACTION_MS) break;
           tried += 1;
-          if (isDone(each)) written.push(each);
+          if (tryWrite(pending)) written.push(pending);
         }
         this.#putBack(group.slice(tried));
         group = group.slice(0, tried);
       });
-      void settle(written, within(flushed, this.#timeoutMs));
+      void settleWhenFlushed(written, withTimeout(flushed, this.#timeoutMs));
     } catch (error) {
-      for (const { fail } of group ?? this.#take()) fail(error);
+      for (const { reject } of group ?? this.#takePending()) reject(error);
     } finally {
       clearInterval(timer);
     }
   }
 
-  #failLate(group: readonly Waiting[] = []): void {
+  #failTimedOut(group: readonly PendingWrite[] = []): void {
     const error = new Error(`no answer within ${this.#timeoutMs} ms`);
-    for (const { fail } of [...group, ...this.#take()]) fail(error);
+    for (const { reject } of [...group, ...this.#takePending()]) reject(error);
   }
 
-  #putBack(left: readonly Waiting[]): void {
-    if (left.length === 0) return;
-    this.#waiting = [...left, ...this.#waiting];
+  #putBack(writes: readonly PendingWrite[]): void {
+    if (writes.length === 0) return;
+    this.#pending = [...writes, ...this.#pending];
     this.#isUrgent = true;
   }
 
-  #take(): readonly Waiting[] {
-    const group = this.#waiting;
-    this.#waiting = [];
+  #takePending(): readonly PendingWrite[] {
+    const group = this.#pending;
+    this.#pending = [];
     this.#isUrgent = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -141,21 +141,21 @@ export class GroupCommit {
 }
 
 /** One write that cannot be done is no reason for the others not to be. */
-function isDone({ write, fail }: Waiting): boolean {
+function tryWrite({ write, reject }: PendingWrite): boolean {
   try {
     write();
     return true;
   } catch (error) {
-    fail(error);
+    reject(error);
     return false;
   }
 }
 
-async function settle(written: readonly Waiting[], flushed: Promise<void>): Promise<void> {
+async function settleWhenFlushed(written: readonly PendingWrite[], flushed: Promise<void>): Promise<void> {
   try {
     await flushed;
-    for (const { done } of written) done();
+    for (const { resolve } of written) resolve();
   } catch (error) {
-    for (const { fail } of written) fail(error);
+    for (const { reject } of written) reject(error);
   }
 }

@@ -3,8 +3,8 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KeyvStoreAdapter, StoredData } from 'keyv';
 import type { RootDatabase } from 'lmdb';
-import { commitFailure } from './commit-error.js';
-import { DiskSpace, roughSize, type WriteKind } from './disk-space.js';
+import { commitErrorOf } from './commit-error.js';
+import { DiskSpace, estimateSize, type WriteKind } from './disk-space.js';
 import { FileWatch, type FileProblem } from './file-watch.js';
 import { onDemand } from '../../on-demand.js';
 import { GroupCommit, type Urgency } from './group-commit.js';
@@ -40,9 +40,9 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   readonly opts: { readonly url: string; readonly dialect: string };
   namespace?: string | undefined;
   readonly #database: RootDatabase<unknown, string>;
-  readonly #space: DiskSpace;
-  readonly #file: FileWatch;
-  readonly #commits: GroupCommit;
+  readonly #diskSpace: DiskSpace;
+  readonly #fileWatch: FileWatch;
+  readonly #groupCommit: GroupCommit;
   readonly #events = new EventEmitter();
   readonly #now: () => number;
 
@@ -55,22 +55,22 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   constructor(directory: string, { now = Date.now, timeoutMs, onProblem = () => undefined }: KeyvLmdbOptions = {}) {
     this.opts = { url: `lmdb://${directory}`, dialect: 'lmdb' };
     this.#now = now;
-    this.#commits = new GroupCommit((writes) => this.#commit(writes), { timeoutMs });
+    this.#groupCommit = new GroupCommit((writes) => this.#commit(writes), { timeoutMs });
     this.#database = onDemand('lmdb').open<unknown, string>(directory, {
       // Said outright, or a directory with a dot in its name would become a file.
       noSubdir: false,
       // With it a commit that fails rejects a promise nobody holds, which ends the process. Writes share commits anyway.
       eventTurnBatching: false,
     });
-    keepToOwner(directory);
+    restrictFilePermissions(directory);
     const path = join(directory, 'data.mdb');
-    this.#space = new DiskSpace(directory, () => unusedBytes(this.#database.getStats(), path));
-    this.#file = new FileWatch(path, { onProblem });
+    this.#diskSpace = new DiskSpace(directory, () => unusedBytes(this.#database.getStats(), path));
+    this.#fileWatch = new FileWatch(path, { onProblem });
   }
 
   /** Why nothing can be read or written, as far as is known. */
   get problem(): string | undefined {
-    return this.#file.problem;
+    return this.#fileWatch.problem;
   }
 
   on(event: string, listener: (...values: unknown[]) => void): this {
@@ -95,7 +95,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
     const row: Row = ttl === undefined ? [value] : [value, this.#now() + ttl];
     const kind = isEventKey(key) ? 'event' : 'record';
-    await this.#write(roughSize(value), kind, () => this.#database.putSync(key, row));
+    await this.#write(estimateSize(value), kind, () => this.#database.putSync(key, row));
     return true;
   }
 
@@ -105,7 +105,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
   /** Resolves to whether any of the keys was there. */
   async deleteMany(keys: string[]): Promise<boolean> {
-    this.#file.refuseProblem();
+    this.#fileWatch.assertUsable();
     const present = keys.filter((key) => this.#database.doesExist(key));
     if (present.length > 0)
       await this.#write(0, 'removal', () => present.forEach((key) => this.#database.removeSync(key)));
@@ -146,7 +146,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     for (const key of this.keys(namespace === undefined ? undefined : `${namespace}:`)) {
       const row = this.#read(key);
       if (row === undefined) continue;
-      if (this.#expired(row)) this.#forget(key);
+      if (this.#expired(row)) this.#deleteExpired(key);
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above.
       else yield [key, row[0] as Awaited<Value>];
     }
@@ -164,8 +164,8 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
   /** Waits for what is being written and closes the database. */
   async disconnect(): Promise<void> {
-    await this.#commits.idle();
-    if (!this.#file.isCutOff) await this.#database.close();
+    await this.#groupCommit.idle();
+    if (!this.#fileWatch.isTruncated) await this.#database.close();
   }
 
   /**
@@ -174,8 +174,8 @@ export class KeyvLmdb implements KeyvStoreAdapter {
    * @throws the reason why it was not
    */
   #write(bytes: number, kind: WriteKind, write: () => unknown, urgency?: Urgency): Promise<void> {
-    this.#file.refuseProblem();
-    return this.#space.take(bytes, kind, () => this.#commits.write(write, urgency));
+    this.#fileWatch.assertUsable();
+    return this.#diskSpace.runWrite(bytes, kind, () => this.#groupCommit.write(write, urgency));
   }
 
   async #commit(writes: () => void): Promise<{ readonly flushed: Promise<void> }> {
@@ -186,14 +186,14 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     try {
       await committing;
     } catch (error) {
-      throw await commitFailure(error);
+      throw await commitErrorOf(error);
     }
-    this.#file.refuseLoss();
+    this.#fileWatch.assertNotLost();
     return { flushed };
   }
 
   #read(key: string): Row | undefined {
-    this.#file.refuseProblem();
+    this.#fileWatch.assertUsable();
     const row = this.#database.get(key);
     if (row === undefined || isRow(row)) return row;
     throw new TypeError('what is stored there was not written by this adapter');
@@ -203,7 +203,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     return expires !== undefined && this.#now() > expires;
   }
 
-  #forget(key: string): void {
+  #deleteExpired(key: string): void {
     this.delete(key).catch((error: unknown) => {
       if (this.#events.listenerCount('error') > 0) this.#events.emit('error', error);
     });
@@ -214,7 +214,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     const end = prefix === undefined ? {} : { end: `${prefix.slice(0, -1)};` };
     let after: string | undefined;
     for (;;) {
-      this.#file.refuseProblem();
+      this.#fileWatch.assertUsable();
       const start = after ?? prefix;
       const range = { ...(start === undefined ? {} : { start }), ...end, exclusiveStart: after !== undefined };
       const keys = [...this.#database.getKeys({ ...range, limit: keysPerRead })];
@@ -230,7 +230,7 @@ function isRow(value: unknown): value is Row {
 }
 
 /** Without a seal key the files hold secrets in the clear, so a directory that others may read must not show them. */
-function keepToOwner(directory: string): void {
+function restrictFilePermissions(directory: string): void {
   for (const name of ['data.mdb', 'lock.mdb']) {
     try {
       chmodSync(join(directory, name), 0o600);

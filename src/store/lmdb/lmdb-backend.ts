@@ -4,7 +4,7 @@ import type { FileProblem } from './file-watch.js';
 import { KeyvLmdb, type KeyvLmdbOptions } from './lmdb-adapter.js';
 import { prepareLmdbDirectory } from './lmdb-directory.js';
 import type { RecordBackend } from '../create-record-store.js';
-import { storeFailure } from '../store-error.js';
+import { toStoreError } from '../store-error.js';
 
 /** Dependencies of an LMDB store. */
 export interface LmdbOptions {
@@ -69,7 +69,7 @@ function openAdapter(directory: string, location: string, options: KeyvLmdbOptio
     prepareLmdbDirectory(directory);
     return new KeyvLmdb(directory, options);
   } catch (cause) {
-    throw storeFailure(`The store ${location} could not be opened`, cause);
+    throw toStoreError(`The store ${location} could not be opened`, cause);
   }
 }
 

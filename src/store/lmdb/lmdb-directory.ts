@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { freeBytes, LEAST_FREE } from './disk-space.js';
+import { freeBytes, MIN_FREE_BYTES } from './disk-space.js';
 import { checkLmdbFile } from './lmdb-file-check.js';
-import { reasonOf } from '../store-error.js';
+import { errorMessage } from '../store-error.js';
 
 const { R_OK, W_OK, X_OK } = constants;
 
@@ -62,7 +62,7 @@ function checkDatabase(path: string): void {
     checkLmdbFile(path);
   } catch (cause) {
     throw new Error(
-      `${path} ${reasonOf(cause)}. Restore it from a backup, or move it away to start with an empty store: subscriptions in the ` +
+      `${path} ${errorMessage(cause)}. Restore it from a backup, or move it away to start with an empty store: subscriptions in the ` +
         'code are then made anew, and stored events, dead letters and subscriptions made at run time are lost',
       { cause },
     );
@@ -72,9 +72,9 @@ function checkDatabase(path: string): void {
 /** The disk has to have room for opening, and for the writes that work the stored events off. */
 function checkSpace(path: string): void {
   const free = freeBytes(dirname(path));
-  if (free < LEAST_FREE) {
+  if (free < MIN_FREE_BYTES) {
     throw new Error(
-      `no space left on the device: ${free} bytes are free, and ${LEAST_FREE} are needed; make room and start again`,
+      `no space left on the device: ${free} bytes are free, and ${MIN_FREE_BYTES} are needed; make room and start again`,
     );
   }
   try {

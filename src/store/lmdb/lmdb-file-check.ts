@@ -11,7 +11,7 @@ const bigData = 0x01;
 const bigDataLength = 24;
 
 /** A larger file is walked through only where pages are missing at its end: the walk takes a second for some 500 MiB. */
-const WALKED_BYTES = 64 * 1024 * 1024;
+const MAX_WALKED_BYTES = 64 * 1024 * 1024;
 
 /** A file with a problem is looked at again if another process writes to it: how often, and after how many milliseconds. */
 const ATTEMPTS = 5;
@@ -31,7 +31,7 @@ export function checkLmdbFile(path: string): void {
   try {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
       const before = fstatSync(file);
-      const problem = problemOf(file, before.size);
+      const problem = fileProblem(file, before.size);
       if (problem === undefined) return;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
       const after = fstatSync(file);
@@ -44,24 +44,24 @@ export function checkLmdbFile(path: string): void {
 }
 
 /** Undefined where the database can be opened. */
-function problemOf(file: number, size: number): unknown {
+function fileProblem(file: number, size: number): unknown {
   try {
     if (size === 0) throw new Error('is empty (delete it if no service has ever used this store)');
     const snapshots = readSnapshots(file);
     const { pageSize } = snapshots[0];
-    const problems = openedSnapshots(snapshots).map((snapshot) => problemIn(file, snapshot, pageSize));
+    const problems = openedSnapshots(snapshots).map((snapshot) => snapshotProblem(file, snapshot, pageSize));
     return problems.includes(undefined) ? undefined : problems[0];
   } catch (error) {
     return error;
   }
 }
 
-function problemIn(file: number, snapshot: LmdbSnapshot, pageSize: number): unknown {
+function snapshotProblem(file: number, snapshot: LmdbSnapshot, pageSize: number): unknown {
   try {
     checkSnapshot(snapshot, pageSize);
     const { size } = fstatSync(file);
-    if (size > WALKED_BYTES && size >= (snapshot.lastPage + 1) * pageSize) return undefined;
-    const pages = new Pages(file, size, snapshot);
+    if (size > MAX_WALKED_BYTES && size >= (snapshot.lastPage + 1) * pageSize) return undefined;
+    const pages = new PageReader(file, size, snapshot);
     for (const tree of snapshot.trees) pages.check(tree);
     return undefined;
   } catch (error) {
@@ -70,7 +70,7 @@ function problemIn(file: number, snapshot: LmdbSnapshot, pageSize: number): unkn
 }
 
 /** The pages of a snapshot. */
-class Pages {
+class PageReader {
   readonly #file: number;
   readonly #size: number;
   readonly #lastPage: number;
@@ -99,12 +99,12 @@ class Pages {
     const flag = depth > 1 ? branchPage : leafPage;
     const page = this.#read(number, (this.#buffers[depth] ??= Buffer.alloc(this.#size)), flag);
     // A page is in a tree once.
-    if (this.#visited > this.#count) throw damaged(number);
+    if (this.#visited > this.#count) throw damagedPageError(number);
     const keys = page.readUInt16LE(pageHeader.lower) >> 1;
-    if (pageHeader.length + 2 * keys > this.#size) throw damaged(number);
+    if (pageHeader.length + 2 * keys > this.#size) throw damagedPageError(number);
     for (let key = 0; key < keys; key += 1) {
       const node = page.readUInt16LE(pageHeader.length + 2 * key) + pageHeader.length;
-      if (node + nodeHeader > this.#size) throw damaged(number);
+      if (node + nodeHeader > this.#size) throw damagedPageError(number);
       if (flag === branchPage) this.#visit(page.readUIntLE(node, 6), depth - 1);
       else this.#checkValue(page, node, number);
     }
@@ -114,28 +114,28 @@ class Pages {
     const isBig = (page.readUInt16LE(node + 4) & bigData) !== 0;
     const value = node + nodeHeader + page.readUInt16LE(node + 6);
     const length = page.readUInt32LE(node);
-    if (value + (isBig ? bigDataLength : length) > this.#size) throw damaged(number);
+    if (value + (isBig ? bigDataLength : length) > this.#size) throw damagedPageError(number);
     if (!isBig) return;
     const first = numberAt(page, value);
     const pages = numberAt(page, value + 16);
     const header = this.#read(first, (this.#buffers[0] ??= Buffer.alloc(pageHeader.length)), overflowPage);
-    this.#refuseMissing(first + pages - 1);
+    this.#assertInFile(first + pages - 1);
     const isLongEnough = pages * this.#size - pageHeader.length >= length;
-    if (header.readUInt32LE(pageHeader.overflowPages) !== pages || !isLongEnough) throw damaged(first);
+    if (header.readUInt32LE(pageHeader.overflowPages) !== pages || !isLongEnough) throw damagedPageError(first);
   }
 
   #read(number: number, into: Buffer, flag: number): Buffer {
-    this.#refuseMissing(number);
+    this.#assertInFile(number);
     readSync(this.#file, into, 0, into.length, number * this.#size);
     const isRight =
       numberAt(into, pageHeader.number) === number && (into.readUInt16LE(pageHeader.flags) & 0xf) === flag;
-    if (!isRight) throw damaged(number);
+    if (!isRight) throw damagedPageError(number);
     return into;
   }
 
-  #refuseMissing(number: number): void {
+  #assertInFile(number: number): void {
     if (number < this.#count) return;
-    if (number > this.#lastPage) throw damaged(number);
+    if (number > this.#lastPage) throw damagedPageError(number);
     const needed = (number + 1) * this.#size;
     throw new Error(`is cut off: it has ${this.#bytes} bytes, and ${needed} or more are in use`);
   }
@@ -146,6 +146,6 @@ function numberAt(bytes: Buffer, offset: number): number {
   return bytes.readUInt32LE(offset) + bytes.readUInt32LE(offset + 4) * 2 ** 32;
 }
 
-function damaged(number: number): Error {
+function damagedPageError(number: number): Error {
   return new Error(`is damaged: its page ${number} makes no sense`);
 }

@@ -24,9 +24,9 @@ const formatVersion = 2;
 /** Set on a meta page whose commit was not yet flushed to the disk. */
 const unflushed = 0x1000;
 /** An x86-64 or ARM64 process cannot map more bytes than this. */
-const mostMapped = 2 ** 47;
+const maxMappedBytes = 2 ** 47;
 /** Levels of a tree that LMDB can walk. */
-const deepest = 32;
+const maxDepth = 32;
 
 /** A B-tree: its first page and its height; no page where it is empty. */
 export interface LmdbTree {
@@ -69,7 +69,7 @@ export function openedSnapshots(
 ): readonly LmdbSnapshot[] {
   const latest = later(first, second);
   if (process.platform === 'win32') return [latest];
-  const safe = safest(safest(first, second, boot), flushed, boot);
+  const safe = pickMeta(pickMeta(first, second, boot), flushed, boot);
   return boot === undefined ? [latest, safe] : [safe];
 }
 
@@ -78,9 +78,9 @@ export function checkSnapshot({ pageSize, lastPage, trees }: LmdbSnapshot, expec
   const isSane =
     pageSize === expectedPageSize &&
     lastPage >= 1 &&
-    lastPage * pageSize < mostMapped &&
+    lastPage * pageSize < maxMappedBytes &&
     trees.every(({ root, depth }) =>
-      root === undefined ? depth === 0 : root > 1 && root <= lastPage && depth > 0 && depth <= deepest,
+      root === undefined ? depth === 0 : root > 1 && root <= lastPage && depth > 0 && depth <= maxDepth,
     );
   if (!isSane) throw new Error('is damaged: its meta page makes no sense');
 }
@@ -125,7 +125,7 @@ function later(one: LmdbSnapshot, other: LmdbSnapshot): LmdbSnapshot {
 }
 
 /** LMDB's own choice (`mdb_pick_meta`): the later one if it was flushed or written since the machine was started. */
-function safest(one: LmdbSnapshot, other: LmdbSnapshot, boot: bigint | undefined): LmdbSnapshot {
+function pickMeta(one: LmdbSnapshot, other: LmdbSnapshot, boot: bigint | undefined): LmdbSnapshot {
   const latest = later(one, other);
   if (other.transaction === 0n) return one;
   if (latest.isFlushed || (latest.boot !== 0n && latest.boot === boot)) return latest;

@@ -13,7 +13,7 @@ export interface OwnerLock {
 }
 
 /** How a store is owned. */
-export interface AcquireOwnerOptions {
+export interface AcquireOwnerLockOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Called once when another process turns out to own the store; this one must stop changing it. */
@@ -31,23 +31,23 @@ export interface AcquireOwnerOptions {
 const ownerId = 'runtime';
 
 /** What this process holds, so that two runtimes in it do not own one store. */
-const held = new Set<string>();
+const acquiredIds = new Set<string>();
 
-/** Errors of {@link acquireOwner} that name an owner, with that owner. */
-const inUse = new WeakMap<object, StoreOwner>();
+/** Errors of {@link acquireOwnerLock} that name an owner, with that owner. */
+const ownerByError = new WeakMap<object, StoreOwner>();
 
-/** The living owner that an error of {@link acquireOwner} names; undefined where the store failed for another reason. */
-export function ownerNamedBy(error: unknown): StoreOwner | undefined {
-  return typeof error === 'object' && error !== null ? inUse.get(error) : undefined;
+/** The living owner that an error of {@link acquireOwnerLock} names; undefined where the store failed for another reason. */
+export function ownerFromError(error: unknown): StoreOwner | undefined {
+  return typeof error === 'object' && error !== null ? ownerByError.get(error) : undefined;
 }
 
 /** The process that owns the store and lives; a read, without a transaction. @throws StoreError when the store fails */
-export async function livingOwner(
+export async function findLiveOwner(
   store: RecordStore,
-  { now, identity = thisProcess() }: Pick<AcquireOwnerOptions, 'now' | 'identity'>,
+  { now, identity = thisProcess() }: Pick<AcquireOwnerLockOptions, 'now' | 'identity'>,
 ): Promise<StoreOwner | undefined> {
-  const present = decodeOwner(await store.get('owner', ownerId));
-  return present !== undefined && isAlive(present, identity, now()) ? present : undefined;
+  const current = decodeOwner(await store.get('owner', ownerId));
+  return current !== undefined && isAlive(current, identity, now()) ? current : undefined;
 }
 
 /**
@@ -57,37 +57,38 @@ export async function livingOwner(
  *
  * @throws StoreError naming the owner, when there is one that lives.
  */
-export async function acquireOwner(store: RecordStore, options: AcquireOwnerOptions): Promise<OwnerLock> {
+export async function acquireOwnerLock(store: RecordStore, options: AcquireOwnerLockOptions): Promise<OwnerLock> {
   const { now, onLost, newId = randomUUID, identity = thisProcess(), heartbeatMs = 10_000, settleMs = 100 } = options;
   const startedAt = now();
   const owner: StoreOwner = { id: newId(), ...identity, startedAt, heartbeatAt: startedAt };
 
   const claim = (raw: unknown): ExchangeResult => {
-    const present = decodeOwner(raw);
-    if (present !== undefined && isAlive(present, identity, now())) throw owned(store, present, identity, now());
+    const current = decodeOwner(raw);
+    if (current !== undefined && isAlive(current, identity, now()))
+      throw storeInUseError(store, current, identity, now());
     return { set: encodeOwner(owner) };
   };
 
-  held.add(owner.id);
+  acquiredIds.add(owner.id);
   try {
-    await exchangeOwner(store, claim);
+    await updateOwner(store, claim);
     if (store.exchange === undefined) {
       await delay(settleMs);
-      const present = decodeOwner(await store.get('owner', ownerId));
-      if (present !== undefined && present.id !== owner.id) throw owned(store, present, identity, now());
+      const current = decodeOwner(await store.get('owner', ownerId));
+      if (current !== undefined && current.id !== owner.id) throw storeInUseError(store, current, identity, now());
     }
   } catch (error) {
-    held.delete(owner.id);
+    acquiredIds.delete(owner.id);
     throw error;
   }
-  return keepOwning(store, owner, { now, onLost, heartbeatMs });
+  return startHeartbeat(store, owner, { now, onLost, heartbeatMs });
 }
 
 function isAlive(owner: StoreOwner, here: ProcessIdentity, now: number): boolean {
-  return isOwnerAlive(owner, { here, held: (id) => held.has(id), now });
+  return isOwnerAlive(owner, { here, held: (id) => acquiredIds.has(id), now });
 }
 
-function keepOwning(
+function startHeartbeat(
   store: RecordStore,
   owner: StoreOwner,
   { now, onLost, heartbeatMs }: { now: () => number; onLost: (error: StoreError) => void; heartbeatMs: number },
@@ -97,17 +98,17 @@ function keepOwning(
 
   const stop = (): void => {
     clearInterval(timer);
-    held.delete(owner.id);
+    acquiredIds.delete(owner.id);
   };
   const beat = async (): Promise<void> => {
     let other: StoreOwner | 'unreadable' | undefined;
-    await exchangeOwner(store, (raw) => {
+    await updateOwner(store, (raw) => {
       other = otherOwner(raw, owner.id);
       return other === undefined ? { set: encodeOwner({ ...owner, heartbeatAt: now() }) } : 'keep';
     });
     if (other === undefined || releasing !== undefined) return;
     stop();
-    onLost(lost(store, other));
+    onLost(ownershipLostError(store, other));
   };
   const timer = setInterval(() => {
     // A store that fails here fails everywhere else, where it is reported; the next beat tries again.
@@ -122,7 +123,7 @@ function keepOwning(
   const release = async (): Promise<void> => {
     stop();
     await beating;
-    await exchangeOwner(store, (raw) =>
+    await updateOwner(store, (raw) =>
       raw === undefined || otherOwner(raw, owner.id) !== undefined ? 'keep' : 'delete',
     );
   };
@@ -130,7 +131,7 @@ function keepOwning(
 }
 
 /** In one transaction where the store has them. */
-async function exchangeOwner(store: RecordStore, decide: (current: unknown) => ExchangeResult): Promise<void> {
+async function updateOwner(store: RecordStore, decide: (current: unknown) => ExchangeResult): Promise<void> {
   if (store.exchange !== undefined) return store.exchange('owner', ownerId, decide);
   const result = decide(await store.get('owner', ownerId));
   if (result === 'delete') await store.delete('owner', ownerId);
@@ -140,8 +141,8 @@ async function exchangeOwner(store: RecordStore, decide: (current: unknown) => E
 /** Whose the record is, when it is not ours; what a newer package wrote is not ours either. */
 function otherOwner(raw: unknown, id: string): StoreOwner | 'unreadable' | undefined {
   try {
-    const present = decodeOwner(raw);
-    return present?.id === id ? undefined : present;
+    const current = decodeOwner(raw);
+    return current?.id === id ? undefined : current;
   } catch {
     return 'unreadable';
   }
@@ -151,20 +152,20 @@ function describe({ pid, host, startedAt }: StoreOwner): string {
   return `process ${pid} on ${host.split(' ')[0]}, since ${new Date(startedAt).toISOString()}`;
 }
 
-function owned(store: RecordStore, present: StoreOwner, here: ProcessIdentity, now: number): StoreError {
-  const seconds = Math.max(0, Math.ceil((present.heartbeatAt + staleAfterMs - now) / 1_000));
-  const wait = present.host === here.host ? '' : ` If it is gone, the store can be had in ${seconds} s.`;
-  const who = present.pid === here.pid && present.host === here.host ? 'this very ' : '';
+function storeInUseError(store: RecordStore, current: StoreOwner, here: ProcessIdentity, now: number): StoreError {
+  const seconds = Math.max(0, Math.ceil((current.heartbeatAt + staleAfterMs - now) / 1_000));
+  const wait = current.host === here.host ? '' : ` If it is gone, the store can be had in ${seconds} s.`;
+  const who = current.pid === here.pid && current.host === here.host ? 'this very ' : '';
   const error = new StoreError(
-    `The store ${store.location} is in use by ${who}${describe(present)}. ` +
+    `The store ${store.location} is in use by ${who}${describe(current)}. ` +
       `Stop that one first, wait for it with waitForStoreSeconds, or give this one a store of its own, such as a ` +
       `?namespace=name at the end of the URI.${wait}`,
   );
-  inUse.set(error, present);
+  ownerByError.set(error, current);
   return error;
 }
 
-function lost(store: RecordStore, other: StoreOwner | 'unreadable'): StoreError {
+function ownershipLostError(store: RecordStore, other: StoreOwner | 'unreadable'): StoreError {
   const who = other === 'unreadable' ? 'another version of this package' : describe(other);
   return new StoreError(
     `The store ${store.location} was taken over by ${who}: this process went silent for too long, or both started at ` +

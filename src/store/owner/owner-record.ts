@@ -1,6 +1,6 @@
 import { decodeRecord, encodeRecord } from '../codec.js';
 import { StoreError } from '../../errors.js';
-import { type ProcessIdentity, isRunning, startOf } from './process-identity.js';
+import { type ProcessIdentity, isRunning, startTimeOf } from './process-identity.js';
 
 /** Who owns a store: the only process that may change its records. Times are milliseconds since the epoch. */
 export interface StoreOwner extends ProcessIdentity {
@@ -40,13 +40,13 @@ export function isOwnerAlive(
 ): boolean {
   const { here } = context;
   if (context.held(owner.id)) return true;
-  const beats = context.now - owner.heartbeatAt < staleAfterMs;
-  if (owner.host !== here.host) return beats;
+  const hasRecentHeartbeat = context.now - owner.heartbeatAt < staleAfterMs;
+  if (owner.host !== here.host) return hasRecentHeartbeat;
   // Another thread, or another copy of this module: its list of what it holds is not ours.
-  if (owner.pid === here.pid && owner.started === here.started) return beats;
+  if (owner.pid === here.pid && owner.started === here.started) return hasRecentHeartbeat;
   if (!isRunning(owner.pid)) return false;
-  const started = startOf(owner.pid);
-  return owner.started === undefined || started === undefined ? beats : owner.started === started;
+  const started = startTimeOf(owner.pid);
+  return owner.started === undefined || started === undefined ? hasRecentHeartbeat : owner.started === started;
 }
 
 function isOwner(data: unknown): data is StoreOwner {

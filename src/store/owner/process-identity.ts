@@ -16,12 +16,12 @@ export function thisProcess(): ProcessIdentity {
   return {
     pid: process.pid,
     host: namespace === undefined ? hostname() : `${hostname()} ${namespace}`,
-    started: startOf(process.pid),
+    started: startTimeOf(process.pid),
   };
 }
 
 /** When a process of this host started; undefined where there is none, or it cannot be known. */
-export function startOf(pid: number): string | undefined {
+export function startTimeOf(pid: number): string | undefined {
   const stat = readStat(pid);
   const boot = attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
   return stat === undefined || boot === undefined ? undefined : `${boot} ${stat.startTicks}`;

@@ -1,18 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { StoreError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
-import { acquireOwner, livingOwner, ownerNamedBy, type AcquireOwnerOptions, type OwnerLock } from './owner-lock.js';
+import {
+  acquireOwnerLock,
+  findLiveOwner,
+  ownerFromError,
+  type AcquireOwnerLockOptions,
+  type OwnerLock,
+} from './owner-lock.js';
 import type { StoreOwner } from './owner-record.js';
 import type { RecordStore } from '../record-store.js';
 
 /** Milliseconds between two looks at who owns the store. A look is one read. */
-const LOOK_MS = 100;
+const POLL_INTERVAL_MS = 100;
 
 /** Milliseconds between two log lines while the wait lasts. */
-const TELL_MS = 60_000;
+const LOG_INTERVAL_MS = 60_000;
 
 /** How long to wait for a store's owner, and where to log it. */
-export interface WaitOptions {
+export interface OwnerLockWaitOptions {
   /** Milliseconds; 0 does not wait. */
   readonly waitMs: number;
   /** Gets a line when the wait begins, and at most one a minute after that. */
@@ -24,21 +30,21 @@ export interface WaitOptions {
 }
 
 /**
- * Makes this process the store's only owner, as {@link acquireOwner} does, once another owner has released the store or
+ * Makes this process the store's only owner, as {@link acquireOwnerLock} does, once another owner has released the store or
  * died.
  *
  * @throws StoreError naming the owner, when one still lives after `waitMs`; whatever else `acquireOwner` throws, at once
  */
-export async function waitForOwner(
+export async function waitForOwnerLock(
   store: RecordStore,
-  options: AcquireOwnerOptions,
-  { waitMs, logger, elapsed = () => performance.now(), pause = delay }: WaitOptions,
+  options: AcquireOwnerLockOptions,
+  { waitMs, logger, elapsed = () => performance.now(), pause = delay }: OwnerLockWaitOptions,
 ): Promise<OwnerLock> {
-  const begun = elapsed();
-  let toldAt = -Infinity;
-  const tell = ({ pid, host }: StoreOwner, leftMs: number): void => {
-    if (elapsed() - toldAt < TELL_MS) return;
-    toldAt = elapsed();
+  const startedAt = elapsed();
+  let loggedAt = -Infinity;
+  const logWait = ({ pid, host }: StoreOwner, leftMs: number): void => {
+    if (elapsed() - loggedAt < LOG_INTERVAL_MS) return;
+    loggedAt = elapsed();
     // Not `pid` and `host`: pino writes this process's own under such names.
     const owner = { ownerPid: pid, ownerHost: host.split(' ')[0] };
     logger.info(
@@ -47,29 +53,29 @@ export async function waitForOwner(
     );
   };
 
-  const left = (): number => begun + waitMs - elapsed();
+  const remainingMs = (): number => startedAt + waitMs - elapsed();
   /** Resolves when the owner is gone, or the time is up. Reading does not disturb its writes, as acquiring would. */
   const untilFree = async (first: StoreOwner): Promise<void> => {
-    for (let owner: StoreOwner | undefined = first; owner !== undefined && left() > 0;) {
-      tell(owner, left());
-      await pause(Math.min(LOOK_MS, left()));
-      owner = await livingOwner(store, options);
+    for (let owner: StoreOwner | undefined = first; owner !== undefined && remainingMs() > 0;) {
+      logWait(owner, remainingMs());
+      await pause(Math.min(POLL_INTERVAL_MS, remainingMs()));
+      owner = await findLiveOwner(store, options);
     }
   };
 
   for (;;) {
     try {
-      return await acquireOwner(store, options);
+      return await acquireOwnerLock(store, options);
     } catch (error) {
-      const owner = ownerNamedBy(error);
+      const owner = ownerFromError(error);
       if (owner === undefined || waitMs === 0) throw error;
-      if (left() <= 0) throw stillInUse(error, waitMs);
+      if (remainingMs() <= 0) throw stillInUseError(error, waitMs);
       await untilFree(owner);
     }
   }
 }
 
-function stillInUse(error: unknown, waitMs: number): StoreError {
+function stillInUseError(error: unknown, waitMs: number): StoreError {
   const message = error instanceof Error ? error.message : String(error);
   return new StoreError(`${message} It was not given up within ${seconds(waitMs)} s (waitForStoreSeconds).`, {
     cause: error,

@@ -4,7 +4,7 @@ import type { SealedStore } from './sealed-store.js';
 import type { SealedKind } from './sealed-record.js';
 
 /** How the records of a store are sealed in the background. */
-export interface ResealingOptions {
+export interface ResealerOptions {
   readonly logger: Logger;
   /** Throws for a record that does not hold what its kind says: it is left as it is. */
   readonly check: Readonly<Record<SealedKind, (id: string, record: unknown) => unknown>>;
@@ -13,14 +13,14 @@ export interface ResealingOptions {
 }
 
 /** Work in the background, which begins once and can be ended at any time. */
-export interface Resealing {
-  begin(): void;
+export interface Resealer {
+  start(): void;
   /** Nothing more is written once it has resolved. */
   stop(): Promise<void>;
 }
 
 /** Records rewritten at the same time: they share a commit. An event may have many megabytes. */
-const AT_ONCE: Readonly<Record<SealedKind, number>> = { subscription: 64, event: 4 };
+const BATCH_SIZE: Readonly<Record<SealedKind, number>> = { subscription: 64, event: 4 };
 
 /** Milliseconds between two groups: 1,280 subscriptions a second at most, so that others can use the store. */
 const PAUSE_MS = 50;
@@ -30,7 +30,7 @@ const RETRY_MS = 60_000;
  * Seals with the first key what was found unsealed, or sealed with another one. A crash costs nothing: the next start finds
  * the records that are left.
  */
-export function resealing(sealed: SealedStore, options: ResealingOptions): Resealing {
+export function createResealer(sealed: SealedStore, options: ResealerOptions): Resealer {
   const { logger, check, wait = pause } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -46,7 +46,7 @@ export function resealing(sealed: SealedStore, options: ResealingOptions): Resea
   /** Goes through all that are left. @throws what the first failed with, after the others of its group have ended */
   const sealAll = async (kind: SealedKind): Promise<void> => {
     while (sealed.stale[kind].size > 0) {
-      const group = [...first(sealed.stale[kind], AT_ONCE[kind])];
+      const group = [...take(sealed.stale[kind], BATCH_SIZE[kind])];
       const ended = await Promise.allSettled(group.map((id) => reseal(kind, id)));
       const failure = ended.find((each) => each.status === 'rejected');
       if (failure !== undefined) throw failure.reason;
@@ -74,7 +74,7 @@ export function resealing(sealed: SealedStore, options: ResealingOptions): Resea
   };
 
   return {
-    begin: () => {
+    start: () => {
       running ??= run().catch((error: unknown) => {
         if (!signal.aborted) logger.error({ err: error }, 'sealing stored records failed: the next start goes on');
       });
@@ -86,7 +86,7 @@ export function resealing(sealed: SealedStore, options: ResealingOptions): Resea
   };
 }
 
-function* first<T>(items: Iterable<T>, count: number): Generator<T> {
+function* take<T>(items: Iterable<T>, count: number): Generator<T> {
   let left = count;
   for (const item of items) {
     if (left === 0) return;

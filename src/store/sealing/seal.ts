@@ -1,16 +1,16 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { decodePlain, encodePlain } from '../json-codec.js';
+import { decodeJson, encodeJson } from '../json-codec.js';
 import { KEY_ID_BYTES, type SealKey } from './seal-key.js';
 
 /** The place of a sealed value. A value moved to another place does not open. */
-export interface SealedPlace {
+export interface SealLocation {
   readonly kind: string;
   readonly id: string;
   readonly field: string;
 }
 
 /** The result of opening a sealed value. */
-export type Opened =
+export type OpenResult =
   | { readonly type: 'opened'; readonly value: unknown; readonly keyId: string }
   | { readonly type: 'unknown-key'; readonly keyId: string }
   | { readonly type: 'broken'; readonly why: string; readonly cause?: unknown };
@@ -26,18 +26,18 @@ const TEXT_AT = TAG_AT + TAG_BYTES;
 const ALGORITHM = 'aes-256-gcm';
 
 /** Encrypts plain data for a place in the store, with AES-256-GCM and a random nonce. */
-export function seal({ id, key }: SealKey, place: SealedPlace, value: unknown): Uint8Array {
+export function seal({ id, key }: SealKey, place: SealLocation, value: unknown): Uint8Array {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(additionalData(place));
   // The text is ASCII.
-  const text = cipher.update(encodePlain(value), 'latin1');
+  const text = cipher.update(encodeJson(value), 'latin1');
   cipher.final();
   return Buffer.concat([Buffer.of(LAYOUT), Buffer.from(id, 'hex'), nonce, cipher.getAuthTag(), text]);
 }
 
 /** The data of a sealed value, where one of the keys opens it and nothing was changed since. */
-export function open(keys: ReadonlyMap<string, SealKey>, place: SealedPlace, sealed: unknown): Opened {
+export function open(keys: ReadonlyMap<string, SealKey>, place: SealLocation, sealed: unknown): OpenResult {
   if (!(sealed instanceof Uint8Array) || sealed.length < TEXT_AT) {
     return { type: 'broken', why: 'its sealed part is cut off' };
   }
@@ -56,12 +56,12 @@ export function open(keys: ReadonlyMap<string, SealKey>, place: SealedPlace, sea
     // In this mode all of the text comes from `update`; `final` only checks the tag. Nothing is used before it has.
     const text = decipher.update(bytes.subarray(TEXT_AT));
     decipher.final();
-    return { type: 'opened', value: decodePlain(text.toString('latin1')), keyId };
+    return { type: 'opened', value: decodeJson(text.toString('latin1')), keyId };
   } catch (cause) {
     return { type: 'broken', why: 'it was changed after it was sealed, or sealed for another record', cause };
   }
 }
 
-function additionalData({ kind, id, field }: SealedPlace): Buffer {
+function additionalData({ kind, id, field }: SealLocation): Buffer {
   return Buffer.from(`websub-subscriber seal ${LAYOUT}\n${kind}\n${field}\n${id}`, 'utf8');
 }

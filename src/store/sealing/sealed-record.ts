@@ -1,5 +1,5 @@
 import { isRecord } from '../../protocol/encoding/is-record.js';
-import { open, seal, type Opened } from './seal.js';
+import { open, seal, type OpenResult } from './seal.js';
 import type { SealKey } from './seal-key.js';
 
 /**
@@ -37,7 +37,7 @@ export function openRecord(
   kind: SealedKind,
   id: string,
   raw: unknown,
-): Opened | undefined {
+): OpenResult | undefined {
   if (!isRecord(raw) || raw['v'] !== SEALED_VERSION) return undefined;
   const { data } = raw;
   if (!isRecord(data)) return { type: 'broken', why: 'its sealed part is missing' };

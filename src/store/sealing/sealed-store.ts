@@ -1,14 +1,14 @@
 import { StoreError, type WebSubError } from '../../errors.js';
-import { UnopenedRecord } from '../codec.js';
-import type { EntriesOptions, RecordKind, RecordStore } from '../record-store.js';
-import { incomplete } from '../create-record-store.js';
+import { UnreadableRecord } from '../codec.js';
+import type { ListOptions, RecordKind, RecordStore } from '../record-store.js';
+import { incompleteListError } from '../create-record-store.js';
 import type { SealKey } from './seal-key.js';
 import { isSealedKind, openRecord, sealRecord, type SealedKind } from './sealed-record.js';
-import { storeFailure } from '../store-error.js';
+import { toStoreError } from '../store-error.js';
 
 /** A store whose records are sealed as they are written and opened as they are read. */
 export interface SealedStore {
-  /** `get` gives an {@link UnopenedRecord} for a sealed record that was tampered with. */
+  /** `get` gives an {@link UnreadableRecord} for a sealed record that was tampered with. */
   readonly records: RecordStore;
   /** The first key, which seals; undefined where there is none and records are written as they are. */
   readonly key: SealKey | undefined;
@@ -25,33 +25,33 @@ export interface SealedStore {
 
 /** Seals a store with the first of the keys; each of them opens. Without a key, sealed records are refused all the same. */
 export function sealedStore(store: RecordStore, keys: readonly SealKey[]): SealedStore {
-  const [sealing] = keys;
+  const [sealKey] = keys;
   const byId = new Map(keys.map((key) => [key.id, key]));
   const stale = { subscription: new Set<string>(), event: new Set<string>() };
-  const rewriting = new Map<string, Promise<unknown>>();
+  const resealsInFlight = new Map<string, Promise<unknown>>();
 
   const sealed = (kind: RecordKind, id: string, value: unknown): unknown => {
-    if (sealing === undefined || !isSealedKind(kind)) return value;
+    if (sealKey === undefined || !isSealedKind(kind)) return value;
     try {
-      return sealRecord(sealing, kind, id, value);
+      return sealRecord(sealKey, kind, id, value);
     } catch (cause) {
-      throw storeFailure(`The record ${kind} ${id} could not be sealed`, cause);
+      throw toStoreError(`The record ${kind} ${id} could not be sealed`, cause);
     }
   };
 
-  const opened = (kind: RecordKind, id: string, raw: unknown): Found => {
+  const opened = (kind: RecordKind, id: string, raw: unknown): OpenedRecord => {
     const found = isSealedKind(kind) ? openRecord(byId, kind, id, raw) : undefined;
-    if (found === undefined) return { value: raw, isFresh: sealing === undefined || !isSealedKind(kind) };
-    if (found.type === 'unknown-key') throw noKey(store.location, `${kind} ${id}`, found.keyId, keys);
-    if (found.type === 'broken') return { error: broken(`${kind} ${id}`, found.why, found.cause) };
-    return { value: found.value, isFresh: found.keyId === sealing?.id };
+    if (found === undefined) return { value: raw, isFresh: sealKey === undefined || !isSealedKind(kind) };
+    if (found.type === 'unknown-key') throw missingKeyError(store.location, `${kind} ${id}`, found.keyId, keys);
+    if (found.type === 'broken') return { error: brokenSealError(`${kind} ${id}`, found.why, found.cause) };
+    return { value: found.value, isFresh: found.keyId === sealKey?.id };
   };
 
   /** A record that is written or deleted by others is not stale any more, and comes after a rewriting under way. */
-  const claimed = <T>(kind: RecordKind, id: string, act: () => Promise<T>): Promise<T> => {
+  const afterReseal = <T>(kind: RecordKind, id: string, act: () => Promise<T>): Promise<T> => {
     if (!isSealedKind(kind)) return act();
     stale[kind].delete(id);
-    const before = rewriting.size === 0 ? undefined : rewriting.get(`${kind} ${id}`);
+    const before = resealsInFlight.size === 0 ? undefined : resealsInFlight.get(`${kind} ${id}`);
     return before === undefined ? act() : before.then(act, act);
   };
 
@@ -61,20 +61,20 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
     // A record that was tampered with is as good as one that cannot be decoded: the store itself does not fail.
     get: async (kind, id) => {
       const found = opened(kind, id, await store.get(kind, id));
-      return 'error' in found ? new UnopenedRecord(found.error) : found.value;
+      return 'error' in found ? new UnreadableRecord(found.error) : found.value;
     },
     // Without a key writes cost what they cost before.
-    ...(sealing && {
+    ...(sealKey && {
       set: async (kind, id, value) => {
         const written = sealed(kind, id, value);
-        return claimed(kind, id, () => store.set(kind, id, written));
+        return afterReseal(kind, id, () => store.set(kind, id, written));
       },
-      delete: (kind, id, urgency) => claimed(kind, id, () => store.delete(kind, id, urgency)),
+      delete: (kind, id, urgency) => afterReseal(kind, id, () => store.delete(kind, id, urgency)),
     }),
 
     ...(exchange && {
       exchange: (kind, id, decide) =>
-        claimed(kind, id, () =>
+        afterReseal(kind, id, () =>
           exchange(kind, id, (current) => {
             const found = opened(kind, id, current);
             if ('error' in found) throw found.error;
@@ -84,10 +84,10 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
         ),
     }),
 
-    async *entries(kind: RecordKind, { onUnreadable }: EntriesOptions = {}) {
+    async *list(kind: RecordKind, { onUnreadable }: ListOptions = {}) {
       const unreadable: WebSubError[] = [];
       const tell = onUnreadable ?? ((error: WebSubError): void => void unreadable.push(error));
-      for await (const [id, raw] of store.entries(kind, { onUnreadable: tell })) {
+      for await (const [id, raw] of store.list(kind, { onUnreadable: tell })) {
         const found = opened(kind, id, raw);
         if ('error' in found) {
           tell(found.error);
@@ -96,13 +96,13 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
         if (!found.isFresh && isSealedKind(kind)) stale[kind].add(id);
         yield [id, found.value] as const;
       }
-      if (unreadable.length > 0) throw incomplete(kind, unreadable);
+      if (unreadable.length > 0) throw incompleteListError(kind, unreadable);
     },
   };
 
   return {
     records,
-    key: sealing,
+    key: sealKey,
     stale,
     async reseal(kind, id, check) {
       if (!stale[kind].has(id)) return 'gone';
@@ -115,8 +115,8 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
         return 'sealed';
       };
       const key = `${kind} ${id}`;
-      const ended = rewrite().finally(() => rewriting.delete(key));
-      rewriting.set(key, ended);
+      const ended = rewrite().finally(() => resealsInFlight.delete(key));
+      resealsInFlight.set(key, ended);
       const outcome = await ended;
       stale[kind].delete(id);
       return outcome;
@@ -125,9 +125,9 @@ export function sealedStore(store: RecordStore, keys: readonly SealKey[]): Seale
 }
 
 /** The record as it was written, or why it cannot be read. */
-type Found = { readonly value: unknown; readonly isFresh: boolean } | { readonly error: StoreError };
+type OpenedRecord = { readonly value: unknown; readonly isFresh: boolean } | { readonly error: StoreError };
 
-function readable(found: Found, check: (record: unknown) => void): unknown {
+function readable(found: OpenedRecord, check: (record: unknown) => void): unknown {
   if ('error' in found) return undefined;
   try {
     check(found.value);
@@ -137,7 +137,7 @@ function readable(found: Found, check: (record: unknown) => void): unknown {
   }
 }
 
-function noKey(location: string, record: string, keyId: string, keys: readonly SealKey[]): StoreError {
+function missingKeyError(location: string, record: string, keyId: string, keys: readonly SealKey[]): StoreError {
   const given = keys.map(({ id }) => id).join(', ');
   const which = given === '' ? 'no key was given' : `the keys given are others (${given})`;
   return new StoreError(
@@ -146,7 +146,7 @@ function noKey(location: string, record: string, keyId: string, keys: readonly S
   );
 }
 
-function broken(record: string, why: string, cause: unknown): StoreError {
+function brokenSealError(record: string, why: string, cause: unknown): StoreError {
   const message = `The sealed record ${record} cannot be opened: ${why}. It was left as it is.`;
   return new StoreError(message, cause === undefined ? {} : { cause });
 }

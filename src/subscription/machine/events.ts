@@ -1,7 +1,7 @@
 import type {
   FailureRecord,
   FetchedRecord,
-  PublisherHold,
+  PublisherRetryAfter,
   SubscriptionOverrides,
   SubscriptionRecord,
   TopicSource,
@@ -45,12 +45,12 @@ export type SubscriptionEvent =
       readonly type: 'discovery-failed';
       readonly failure: FailureRecord;
       /** The publisher asked to be left alone. */
-      readonly hold?: PublisherHold | undefined;
+      readonly retryAfter?: PublisherRetryAfter | undefined;
     }
   /** The publisher asked to be left alone before, and that is not over: nothing was fetched. */
-  | { readonly type: 'discovery-held'; readonly until: number }
+  | { readonly type: 'discovery-deferred'; readonly until: number }
   /** The publisher asked to be left alone when its topic was fetched. */
-  | { readonly type: 'publisher-held'; readonly hold: PublisherHold }
+  | { readonly type: 'publisher-retry-after'; readonly retryAfter: PublisherRetryAfter }
   /** The topic could not be read where it is: its content is read there from now on. */
   | { readonly type: 'topic-source'; readonly source: TopicSource }
   /** A request is about to leave. The secret is null where none is sent, absent where it does not matter. */
@@ -76,7 +76,7 @@ export type SubscriptionEvent =
     }
   /** A request that has not left, or was redirected to where none may go now, is put off. */
   | {
-      readonly type: 'held-back';
+      readonly type: 'request-deferred';
       readonly grantId: string;
       /** Epoch milliseconds. */
       readonly until: number;
@@ -131,7 +131,7 @@ export type SubscriptionEvent =
   /** The hub has been sent the answer to its denial. */
   | { readonly type: 'denial-answered'; readonly grantId: string }
   /** Genuine content came from a hub that was silent, or signed content after an unasked denial was answered. */
-  | { readonly type: 'delivers'; readonly grantId: string; readonly isSigned: boolean }
+  | { readonly type: 'hub-delivered'; readonly grantId: string; readonly isSigned: boolean }
   /** Polling found entries that the hub had not delivered. */
   | { readonly type: 'hub-silent'; readonly grantId: string }
   /** Pushed content named another hub or topic than is known. */
@@ -153,7 +153,7 @@ export type SubscriptionEvent =
       /** Epoch milliseconds, as is the next. */
       readonly since?: number | undefined;
       readonly beganAt: number;
-      readonly of: FetchedRecord;
+      readonly fetched: FetchedRecord;
     }
   /** Content came that could not be trusted. */
   | { readonly type: 'content-rejected'; readonly failure: FailureRecord }
@@ -203,7 +203,7 @@ export interface TransitionContext {
   /** From 0 to 1. */
   readonly random: number;
   /** Who the next new grant is: another one at every call. */
-  readonly fresh: () => GrantIdentity;
+  readonly newGrantIdentity: () => GrantIdentity;
   readonly rules: SubscriptionRules;
   /** The callback URL of a path, as the hub is to see it. */
   readonly callbackOf: (path: string) => string;
@@ -211,7 +211,7 @@ export interface TransitionContext {
    * When to look again whether the callback is free (epoch milliseconds): there is only one to give, and another
    * subscription has it still.
    */
-  readonly callbackHeldUntil?: number | undefined;
+  readonly callbackReservedUntil?: number | undefined;
   /** Whether there is one callback to give, ever. */
   readonly hasOneCallback?: boolean | undefined;
 }

@@ -1,24 +1,24 @@
 import type { FailureRecord, GrantRecord } from '../record/record.js';
 
 /** Fields of every hook. */
-interface HookSubject {
+interface HookBase {
   readonly type: 'hook';
   /** The grant as it was, where the transition has forgotten it. */
-  readonly forgotten?: GrantRecord | undefined;
+  readonly removedGrant?: GrantRecord | undefined;
 }
 
 /** A hook that always tells of a grant. */
-interface GrantHook extends HookSubject {
+interface GrantHook extends HookBase {
   readonly name: 'requested' | 'verified' | 'renewed' | 'expired' | 'hub-moved' | 'topic-moved';
   readonly grantId: string;
 }
 
-interface UnsubscribedHook extends HookSubject {
+interface UnsubscribedHook extends HookBase {
   readonly name: 'unsubscribed';
   readonly grantId?: string | undefined;
 }
 
-interface DeniedHook extends HookSubject {
+interface DeniedHook extends HookBase {
   readonly name: 'denied';
   readonly grantId: string;
   readonly failure: FailureRecord;
@@ -26,7 +26,7 @@ interface DeniedHook extends HookSubject {
   readonly nextHub?: string | undefined;
 }
 
-interface FailedHook extends HookSubject {
+interface FailedHook extends HookBase {
   readonly name: 'failed';
   /** Absent where discovery failed. */
   readonly grantId?: string | undefined;

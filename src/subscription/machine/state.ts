@@ -7,32 +7,32 @@ export function stateOf(record: SubscriptionRecord): SubscriptionState {
   // What another grant has taken the place of says nothing of what is wanted; it does of what still ends.
   const grants = isWanted ? record.grants.filter(({ superseded }) => superseded !== true) : record.grants;
   const has = (state: SubscriptionState): boolean => grants.some((grant) => grant.state === state);
-  if (grants.some((grant) => grant.state === 'active' && !isDeniedUnasked(grant))) return 'active';
+  if (grants.some((grant) => grant.state === 'active' && !hasUnsolicitedDenial(grant))) return 'active';
   if (has('unsubscribing')) return 'unsubscribing';
   if (!isWanted) return 'unsubscribed';
   if (record.hold === 'denied') return 'denied';
-  const isDenied = lastAsked(grants)?.deniedAt !== undefined;
+  const isDenied = lastRequested(grants)?.deniedAt !== undefined;
   if (isDenied && (record.hold === undefined || record.hold === 'gave-up')) return 'denied';
   if (record.hold !== undefined) return 'failed';
   if (has('expired')) return 'expired';
   if (grants.some(({ state, pending }) => state === 'verifying' && pending?.denied !== true)) return 'verifying';
   if (record.attempts > 0) return 'failed';
-  const isLeft = has('unsubscribed') && grants.every(isOver) && record.nextAttemptAt === undefined;
-  return isLeft ? 'unsubscribed' : 'requested';
+  const isEnded = has('unsubscribed') && grants.every(isOver) && record.nextAttemptAt === undefined;
+  return isEnded ? 'unsubscribed' : 'requested';
 }
 
 /** The state of a grant: `denied` if it does not work and its hub's last word was a denial. */
 export function grantStateOf(grant: GrantRecord): SubscriptionState {
   const { state, deniedAt } = grant;
-  if (isOver(grant)) return isDeniedUnasked(grant) ? 'denied' : state;
+  if (isOver(grant)) return hasUnsolicitedDenial(grant) ? 'denied' : state;
   if (deniedAt === undefined || state === 'unsubscribing') return state;
-  return state !== 'active' || isDeniedUnasked(grant) ? 'denied' : state;
+  return state !== 'active' || hasUnsolicitedDenial(grant) ? 'denied' : state;
 }
 
 /** The grant whose hub was asked last: its word counts where nothing works. */
-function lastAsked(grants: readonly GrantRecord[]): GrantRecord | undefined {
+function lastRequested(grants: readonly GrantRecord[]): GrantRecord | undefined {
   return grants
-    .filter((grant) => !isOver(grant) || isDeniedUnasked(grant))
+    .filter((grant) => !isOver(grant) || hasUnsolicitedDenial(grant))
     .reduce<GrantRecord | undefined>(
       (last, grant) => (last === undefined || (grant.askedAt ?? 0) >= (last.askedAt ?? 0) ? grant : last),
       undefined,
@@ -40,17 +40,17 @@ function lastAsked(grants: readonly GrantRecord[]): GrantRecord | undefined {
 }
 
 /** The hold that is left after a verification: one that comes late ends `gave-up` and `denied`. */
-export function holdOnceVerified({ hold }: SubscriptionRecord): SubscriptionRecord['hold'] {
+export function stopReasonOnceVerified({ hold }: SubscriptionRecord): SubscriptionRecord['hold'] {
   return hold === 'gave-up' || hold === 'denied' ? undefined : hold;
 }
 
 /** Whether anything may be asked for on its behalf. */
-export function isAsking(record: SubscriptionRecord): boolean {
+export function isEnabled(record: SubscriptionRecord): boolean {
   return record.desired === 'subscribed' && record.hold === undefined;
 }
 
 /** Whether a hub is being asked to subscribe, and has not come back. */
-export function isAsked(grant: GrantRecord): boolean {
+export function hasPendingSubscribe(grant: GrantRecord): boolean {
   return grant.pending?.mode === 'subscribe' && !isOver(grant);
 }
 
@@ -58,25 +58,25 @@ export function isAsked(grant: GrantRecord): boolean {
  * Whether a subscribe request of ours is open (PROTOCOL V9): until it is verified or refused; once accepted, until ten
  * verify time-outs after its deadline.
  */
-export function isOpen(grant: GrantRecord, now: number): boolean {
-  return isAsked(grant) || (grant.lateUntil !== undefined && grant.lateUntil > now && !isOver(grant));
+export function isVerificationExpected(grant: GrantRecord, now: number): boolean {
+  return hasPendingSubscribe(grant) || (grant.lateUntil !== undefined && grant.lateUntil > now && !isOver(grant));
 }
 
 /** Whether a denial stands against the grant that came while nothing was open. */
-export function isDeniedUnasked({ deniedUnasked }: GrantRecord): boolean {
+export function hasUnsolicitedDenial({ deniedUnasked }: GrantRecord): boolean {
   return deniedUnasked === true;
 }
 
 /** Whether a hub delivers under the grant, and it is to go on. */
 export function isWorking(grant: GrantRecord): boolean {
-  return grant.state === 'active' && grant.superseded !== true && !isDeniedUnasked(grant);
+  return grant.state === 'active' && grant.superseded !== true && !hasUnsolicitedDenial(grant);
 }
 
 /**
  * When the hub of a grant is to be asked if nobody verifies it meanwhile (epoch milliseconds); undefined where that is not
  * planned.
  */
-export function plannedAttempt(record: SubscriptionRecord, grant: GrantRecord, now: number): number | undefined {
+export function plannedAttemptAt(record: SubscriptionRecord, grant: GrantRecord, now: number): number | undefined {
   if (grant.nextAttemptAt !== undefined) return grant.nextAttemptAt;
   const { notBefore = 0 } = grant;
   const at = Math.max(record.nextAttemptAt ?? 0, notBefore > now ? notBefore : 0);
@@ -86,19 +86,19 @@ export function plannedAttempt(record: SubscriptionRecord, grant: GrantRecord, n
 /** Whether something is to be asked at some time for what does not work yet. */
 export function isScheduled(record: SubscriptionRecord): boolean {
   const isGrantScheduled = (grant: GrantRecord): boolean =>
-    (grant.nextAttemptAt !== undefined && !isOver(grant) && !isHeld(grant)) || isQuestioned(grant);
+    (grant.nextAttemptAt !== undefined && !isOver(grant) && !isLive(grant)) || hasDenialCheck(grant);
   return record.nextAttemptAt !== undefined || record.grants.some(isGrantScheduled);
 }
 
 /** Whether it waits after a failure, rather than for what has begun. */
-export function isPutOff({ nextAttemptAt, renewalDue, unanswered }: GrantRecord): boolean {
+export function isWaitingToRetry({ nextAttemptAt, renewalDue, unanswered }: GrantRecord): boolean {
   return nextAttemptAt !== undefined && renewalDue !== true && unanswered !== true;
 }
 
 /** Whether its hub will be asked what it means by an unasked denial. */
-export function isQuestioned(grant: GrantRecord): boolean {
+export function hasDenialCheck(grant: GrantRecord): boolean {
   if (isOver(grant) || grant.superseded === true) return false;
-  return grant.askAfreshAt !== undefined || (isDeniedUnasked(grant) && grant.nextAttemptAt !== undefined);
+  return grant.askAfreshAt !== undefined || (hasUnsolicitedDenial(grant) && grant.nextAttemptAt !== undefined);
 }
 
 /** Whether its hub is being asked for a later grant that is to take its place, or will be. */
@@ -110,18 +110,18 @@ export function isBeingReplaced({ grants }: SubscriptionRecord, grant: GrantReco
       other.advertisedHub === grant.advertisedHub &&
       other.topic === grant.topic &&
       !isOver(other) &&
-      !isDeniedUnasked(other) &&
-      (other.pending !== undefined || (other.nextAttemptAt !== undefined && !isBetweenTries(other))),
+      !hasUnsolicitedDenial(other) &&
+      (other.pending !== undefined || (other.nextAttemptAt !== undefined && !isBetweenAttempts(other))),
   );
 }
 
 /** Whether a hub did not grant what it was asked for, or is not asked yet. Meanwhile the grant to be replaced is renewed. */
-function isBetweenTries({ state, provisional, heldUntil }: GrantRecord): boolean {
+function isBetweenAttempts({ state, provisional, heldUntil }: GrantRecord): boolean {
   return state === 'failed' || state === 'expired' || provisional === true || heldUntil !== undefined;
 }
 
 /** Whether a hub may deliver under this grant at this moment, as far as we know. */
-export function isHeld(grant: GrantRecord): boolean {
+export function isLive(grant: GrantRecord): boolean {
   return grant.state === 'active' || grant.state === 'unsubscribing';
 }
 
@@ -131,12 +131,12 @@ export function isOver(grant: GrantRecord): boolean {
 }
 
 /** Whether no hub was ever told of the grant's callback: nothing is to be expected there yet. */
-export function isUnasked(grant: GrantRecord): boolean {
+export function isNeverRequested(grant: GrantRecord): boolean {
   return grant.state === 'requested' && grant.verifiedAt === undefined;
 }
 
 /** Whether the lease given by a verification during the open request has ended: the hub has to verify again. */
-export function hasLapsed({ pending, verifiedAt = 0 }: GrantRecord, now: number): boolean {
+export function hasPendingLeaseExpired({ pending, verifiedAt = 0 }: GrantRecord, now: number): boolean {
   const { leaseSeconds = Infinity } = pending ?? {};
   return verifiedAt + leaseSeconds * 1000 <= now;
 }

@@ -1,24 +1,24 @@
-import { answered, handlerRefused, verificationWrong, verified } from './steps/on-verified.js';
-import { discovered, discoveryFailed } from './steps/on-discovered.js';
+import { onAnswered, onHandlerRefused, onVerificationWrong, onVerified } from './steps/on-verified.js';
+import { onDiscovered, onDiscoveryFailed } from './steps/on-discovered.js';
 import { andThen, isDiscovery, unchanged } from './changes.js';
-import { delivers, denialAnswered } from './steps/on-hub-delivered.js';
-import { denied } from './steps/on-denied.js';
-import { discoveryHeld } from './steps/discovery-held.js';
-import { due } from './steps/on-due.js';
+import { onHubDelivered, onDenialAnswered } from './steps/on-hub-delivered.js';
+import { onDenied } from './steps/on-denied.js';
+import { onDiscoveryDeferred } from './steps/discovery-held.js';
+import { onDue } from './steps/on-due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
-import { fetched, missed, withFirstVerification, withGap } from './steps/content-gap.js';
-import { withForgottenGrants } from './steps/forgotten-grants.js';
+import { onFetched, onMissed, withFirstVerification, withGap } from './steps/content-gap.js';
+import { withRemovedGrants } from './steps/forgotten-grants.js';
 import { withoutStaleGuards } from './rules/in-flight-guard.js';
-import { heldBack, released, stillHeldBack } from './steps/on-request-deferred.js';
-import { withHold } from './rules/publisher-retry-after.js';
+import { onRequestDeferred, retryWithoutDeferral, withDeferredRequests } from './steps/on-request-deferred.js';
+import { withPublisherRetryAfter } from './rules/publisher-retry-after.js';
 import type { SubscriptionRecord } from '../record/record.js';
 import type { HookEffect } from './hook-effect.js';
-import { hubErrorReported } from './steps/on-hub-error.js';
-import { accepted, answeredBadly, requested } from './steps/on-request-result.js';
-import { hubSilent, linksDiffer } from './steps/on-hub-silent.js';
-import { isAsking } from './state.js';
-import { countersReset, renewalWanted, retried, rotationWanted } from './steps/on-retried.js';
-import { unwanted, wanted } from './steps/on-wanted.js';
+import { onHubErrorReported } from './steps/on-hub-error.js';
+import { onAccepted, onRefusedOrUnreachable, onRequested } from './steps/on-request-result.js';
+import { onHubSilent, onLinksDiffer } from './steps/on-hub-silent.js';
+import { isEnabled } from './state.js';
+import { onCountersReset, onRenewalWanted, onRetried, onRotationWanted } from './steps/on-retried.js';
+import { onUnwanted, onWanted } from './steps/on-wanted.js';
 
 /**
  * The life of a subscription: what a record becomes by an event, and what is to be done about it. The only place where
@@ -29,9 +29,11 @@ export function transition(
   event: SubscriptionEvent,
   context: TransitionContext,
 ): Transition {
-  const next = withoutRepeats(withKnownHub(asFarAsAsking(step(record, event, context)), context));
-  const reached = withGap(record, event, withNextHub(stillHeldBack(next, context)), context);
-  return withFirstVerification(record, withForgottenGrants(record, withoutStaleGuards(record, reached)));
+  const next = withoutRepeatedRequests(
+    withKnownHub(withoutRequestsIfStopped(applyEvent(record, event, context)), context),
+  );
+  const reached = withGap(record, event, withNextHub(withDeferredRequests(next, context)), context);
+  return withFirstVerification(record, withRemovedGrants(record, withoutStaleGuards(record, reached)));
 }
 
 function withKnownHub(next: Transition, context: TransitionContext): Transition {
@@ -40,11 +42,11 @@ function withKnownHub(next: Transition, context: TransitionContext): Transition 
   // With a hub and topic given there is nothing to discover (PROTOCOL D9).
   const known = { type: 'discovered', topic: target.topic, hubs: [target.hub] } as const;
   const others = next.effects.filter((effect) => !isDiscovery(effect));
-  return andThen({ record: next.record, effects: others }, (reached) => discovered(reached, known, context));
+  return andThen({ record: next.record, effects: others }, (reached) => onDiscovered(reached, known, context));
 }
 
 /** One request for a grant is enough, whatever had it asked for. */
-function withoutRepeats({ record, effects }: Transition): Transition {
+function withoutRepeatedRequests({ record, effects }: Transition): Transition {
   const isFirst = (effect: Effect, index: number): boolean =>
     effect.type !== 'request' ||
     effects.findIndex(
@@ -54,92 +56,92 @@ function withoutRepeats({ record, effects }: Transition): Transition {
 }
 
 /** One hub's failure may be the last one allowed: what was to be asked of others a moment before is not asked any more. */
-function asFarAsAsking(next: Transition): Transition {
-  if (isAsking(next.record)) return next;
-  const isToAsk = (effect: Effect): boolean =>
+function withoutRequestsIfStopped(next: Transition): Transition {
+  if (isEnabled(next.record)) return next;
+  const isSubscribeWork = (effect: Effect): boolean =>
     isDiscovery(effect) || (effect.type === 'request' && effect.mode === 'subscribe');
-  return { record: next.record, effects: next.effects.filter((effect) => !isToAsk(effect)) };
+  return { record: next.record, effects: next.effects.filter((effect) => !isSubscribeWork(effect)) };
 }
 
 /** Adds to a failure's hook the hub that is asked instead. */
 function withNextHub({ record, effects }: Transition): Transition {
   if (!effects.some(isFailureHook)) return { record, effects };
-  const asked = effects.find((effect) => effect.type === 'request' && effect.mode === 'subscribe');
-  const grant = asked?.type === 'request' ? record.grants.find(({ id }) => id === asked.grantId) : undefined;
+  const request = effects.find((effect) => effect.type === 'request' && effect.mode === 'subscribe');
+  const grant = request?.type === 'request' ? record.grants.find(({ id }) => id === request.grantId) : undefined;
   if (grant === undefined) return { record, effects };
-  const told = effects.map((effect): Effect => {
+  const withHub = effects.map((effect): Effect => {
     const isOther = isFailureHook(effect) && effect.grantId !== grant.id;
     return isOther ? { ...effect, nextHub: grant.hub } : effect;
   });
-  return { record, effects: told };
+  return { record, effects: withHub };
 }
 
 function isFailureHook(effect: Effect): effect is Extract<HookEffect, { name: 'failed' | 'denied' }> {
   return effect.type === 'hook' && (effect.name === 'failed' || effect.name === 'denied');
 }
 
-function step(record: SubscriptionRecord, event: SubscriptionEvent, context: TransitionContext): Transition {
+function applyEvent(record: SubscriptionRecord, event: SubscriptionEvent, context: TransitionContext): Transition {
   switch (event.type) {
     case 'wanted':
-      return wanted(record, context);
+      return onWanted(record, context);
     case 'retried':
-      if (event.atOnce !== true) return retried(record, event, context);
-      return released(record, context.now, (free) => retried(free, event, context));
+      if (event.atOnce !== true) return onRetried(record, event, context);
+      return retryWithoutDeferral(record, context.now, (free) => onRetried(free, event, context));
     case 'unwanted':
-      return unwanted(record, event, context);
+      return onUnwanted(record, event, context);
     case 'renewal-wanted':
-      return renewalWanted(record, event, context);
+      return onRenewalWanted(record, event, context);
     case 'counters-reset':
-      return countersReset(record, context);
+      return onCountersReset(record, context);
     case 'discovered':
-      return discovered(record, event, context);
+      return onDiscovered(record, event, context);
     case 'discovery-failed':
-      return discoveryFailed(record, event, context);
-    case 'discovery-held':
-      return discoveryHeld(record, event, context);
-    case 'publisher-held':
-      return unchanged(withHold(record, event.hold, context.now));
+      return onDiscoveryFailed(record, event, context);
+    case 'discovery-deferred':
+      return onDiscoveryDeferred(record, event, context);
+    case 'publisher-retry-after':
+      return unchanged(withPublisherRetryAfter(record, event.retryAfter, context.now));
     case 'topic-source':
       return unchanged({ ...record, topicSource: event.source });
     case 'requested':
-      return requested(record, event, context);
+      return onRequested(record, event, context);
     case 'accepted':
-      return accepted(record, event, context);
-    case 'held-back':
-      return heldBack(record, event, context);
+      return onAccepted(record, event, context);
+    case 'request-deferred':
+      return onRequestDeferred(record, event, context);
     case 'refused':
     case 'unreachable':
-      return answeredBadly(record, event, context);
+      return onRefusedOrUnreachable(record, event, context);
     case 'verified':
-      return verified(record, event, context);
+      return onVerified(record, event, context);
     case 'handler-refused':
-      return handlerRefused(record, event, context);
+      return onHandlerRefused(record, event, context);
     case 'answered':
-      return answered(record, event);
+      return onAnswered(record, event);
     case 'verification-wrong':
-      return verificationWrong(record, event);
+      return onVerificationWrong(record, event);
     case 'denied':
-      return denied(record, event, context);
+      return onDenied(record, event, context);
     case 'denial-answered':
-      return denialAnswered(record, event);
-    case 'delivers':
-      return delivers(record, event, context);
+      return onDenialAnswered(record, event);
+    case 'hub-delivered':
+      return onHubDelivered(record, event, context);
     case 'hub-silent':
-      return hubSilent(record, event, context);
+      return onHubSilent(record, event, context);
     case 'links-differ':
-      return linksDiffer(record, context);
+      return onLinksDiffer(record, context);
     case 'hub-error':
-      return hubErrorReported(record, event, context);
+      return onHubErrorReported(record, event, context);
     case 'rotation-wanted':
-      return rotationWanted(record, event, context);
+      return onRotationWanted(record, event, context);
     case 'missed':
-      return missed(record, event);
+      return onMissed(record, event);
     case 'fetched':
-      return fetched(record, event);
+      return onFetched(record, event);
     case 'content-rejected':
       return { record: { ...record, lastError: event.failure }, effects: [] };
     case 'due':
       break;
   }
-  return due(record, context);
+  return onDue(record, context);
 }

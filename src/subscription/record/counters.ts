@@ -1,11 +1,11 @@
 import type { SubscriptionStats } from './snapshot.js';
 
 /** Counters that records of earlier versions lack. */
-type Later = 'missed' | 'refused' | 'duplicates';
+type LaterCounter = 'missed' | 'refused' | 'duplicates';
 
 /** The stored form of the counters; `lastEventAt` in epoch milliseconds. */
-export type StoredStats = Omit<SubscriptionStats, 'lastEventAt' | Later> & {
-  readonly [Counter in Later]?: number | undefined;
+export type StoredStats = Omit<SubscriptionStats, 'lastEventAt' | LaterCounter> & {
+  readonly [Counter in LaterCounter]?: number | undefined;
 } & {
   readonly lastEventAt?: number | undefined;
 };
@@ -21,19 +21,19 @@ export class Counters {
   #missed: number;
   #lastEventAt: number | undefined;
   readonly #id: string;
-  readonly #unstored: Set<string>;
+  readonly #unsaved: Set<string>;
 
   /**
    * @param id the subscription's
-   * @param unstored takes the id in when the counters begin to differ from what is stored
+   * @param unsaved takes the id in when the counters begin to differ from what is stored
    */
   constructor(
     id: string,
-    unstored: Set<string>,
+    unsaved: Set<string>,
     stored: StoredStats = { received: 0, rejected: 0, delivered: 0, failed: 0 },
   ) {
     this.#id = id;
-    this.#unstored = unstored;
+    this.#unsaved = unsaved;
     this.#received = stored.received;
     this.#rejected = stored.rejected;
     this.#refused = stored.refused ?? 0;
@@ -47,41 +47,41 @@ export class Counters {
   received(now: number): void {
     this.#received += 1;
     this.#lastEventAt = now;
-    this.#unstored.add(this.#id);
+    this.#unsaved.add(this.#id);
   }
 
   rejected(): void {
     this.#rejected += 1;
-    this.#unstored.add(this.#id);
+    this.#unsaved.add(this.#id);
   }
 
   refused(): void {
     this.#refused += 1;
-    this.#unstored.add(this.#id);
+    this.#unsaved.add(this.#id);
   }
 
   delivered(): void {
     this.#delivered += 1;
-    this.#unstored.add(this.#id);
+    this.#unsaved.add(this.#id);
   }
 
   failed(): void {
     this.#failed += 1;
-    this.#unstored.add(this.#id);
+    this.#unsaved.add(this.#id);
   }
 
   duplicate(): void {
     this.#duplicates += 1;
-    this.#unstored.add(this.#id);
+    this.#unsaved.add(this.#id);
   }
 
   missed(entries: number): void {
     this.#missed += entries;
-    this.#unstored.add(this.#id);
+    this.#unsaved.add(this.#id);
   }
 
   /** For the store. */
-  stored(): StoredStats & Pick<SubscriptionStats, Later> {
+  stored(): StoredStats & Pick<SubscriptionStats, LaterCounter> {
     return {
       received: this.#received,
       rejected: this.#rejected,

@@ -6,7 +6,7 @@ import type { SubscriptionRecord } from './record.js';
  * stored still says that it is due, or that its hub has to be asked. What a hub or the user has said is never among it. A
  * rejection of content may wait as well: strangers can cause any number of them.
  */
-export function isFoundAgain(
+export function canDeferWrite(
   { grants }: SubscriptionRecord,
   event: SubscriptionEvent,
   effects: readonly Effect[],
@@ -15,7 +15,7 @@ export function isFoundAgain(
     case 'wanted':
     case 'due':
     case 'discovered':
-      return effects.length > 0 && effects.every(isAsking);
+      return effects.length > 0 && effects.every(isDiscoveryOrSubscribe);
     case 'accepted': {
       const grant = grants.find(({ id }) => id === event.grantId);
       return event.isDone !== true && grant?.hub === event.hub && grant.hubSettled;
@@ -27,6 +27,6 @@ export function isFoundAgain(
   }
 }
 
-function isAsking(effect: Effect): boolean {
+function isDiscoveryOrSubscribe(effect: Effect): boolean {
   return effect.type === 'discover' || (effect.type === 'request' && effect.mode === 'subscribe');
 }

@@ -1,22 +1,25 @@
 import type { SubscriptionOverrides, SubscriptionRecord } from './record.js';
-import type { ServiceTerms } from '../request-policy.js';
+import type { RequestPolicy } from '../request-policy.js';
 
 /** The service's terms with the subscription's own custom parameters over the service's. */
-export function withOwnParams(terms: ServiceTerms, { overrides }: Pick<SubscriptionRecord, 'overrides'>): ServiceTerms {
-  const own = overrides?.customParams;
-  return own === undefined ? terms : { ...terms, customParams: { ...terms.customParams, ...own } };
+export function withCustomParams(
+  policy: RequestPolicy,
+  { overrides }: Pick<SubscriptionRecord, 'overrides'>,
+): RequestPolicy {
+  const customParams = overrides?.customParams;
+  return customParams === undefined ? policy : { ...policy, customParams: { ...policy.customParams, ...customParams } };
 }
 
 /** The overrides after a later call of `subscribe()`: fields it gives replace those before, the others are kept. */
 export function mergedOverrides(
   before: SubscriptionOverrides | undefined,
-  given: SubscriptionOverrides | undefined,
+  changes: SubscriptionOverrides | undefined,
 ): SubscriptionOverrides | undefined {
-  return given === undefined ? before : { ...before, ...given };
+  return changes === undefined ? before : { ...before, ...changes };
 }
 
 /** Whether a hub would be asked otherwise with one than with the other. */
-export function isOtherwise(a: SubscriptionOverrides = {}, b: SubscriptionOverrides = {}): boolean {
+export function hasChangedOverrides(a: SubscriptionOverrides = {}, b: SubscriptionOverrides = {}): boolean {
   return a.leaseSeconds !== b.leaseSeconds || a.secret !== b.secret || !areEqual(a.customParams, b.customParams);
 }
 

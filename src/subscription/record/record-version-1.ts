@@ -10,17 +10,17 @@ type Fields = Readonly<Record<string, unknown>>;
 export function fromVersion1(data: unknown): unknown {
   if (!isRecord(data) || !isRecord(data['record'])) return data;
   const { deniedBy: _deniedBy, ...record } = data['record'];
-  const isHeld = record['hold'] === 'denied';
+  const isStopped = record['hold'] === 'denied';
   const grants: readonly unknown[] = Array.isArray(record['grants']) ? record['grants'] : [];
   const denied = grants.filter((grant): grant is Fields => isRecord(grant) && grant['state'] === 'denied');
   // Of several at one hub the latest was asked for in the place of those before.
   const latest = new Map(denied.map((grant) => [grant['advertisedHub'], grant]));
   const upgraded = grants.map((grant) =>
     isRecord(grant) && denied.includes(grant)
-      ? withoutDeniedState(grant, isHeld && latest.get(grant['advertisedHub']) === grant)
+      ? withoutDeniedState(grant, isStopped && latest.get(grant['advertisedHub']) === grant)
       : grant,
   );
-  return { ...data, record: { ...record, grants: upgraded, ...(isHeld ? { heldByVersion1: true } : {}) } };
+  return { ...data, record: { ...record, grants: upgraded, ...(isStopped ? { heldByVersion1: true } : {}) } };
 }
 
 /** A grant that ended by a denial: alive again where nothing took its place, else a tombstone. */

@@ -1,26 +1,26 @@
 import type { RecordStore } from '../../store/record-store.js';
-import type { Entry } from '../registry/callback-index.js';
+import type { StoredSubscription } from '../registry/callback-index.js';
 import type { SubscriptionRecord } from './record.js';
-import { writeStored } from './subscription-codec.js';
+import { encodeSubscription } from './subscription-codec.js';
 
 /** Writes subscriptions to the store, and knows whose are otherwise here than there. */
 export class RecordWriter {
   readonly #store: RecordStore;
   /** Whose counters have changed, or what would be found again (see `isFoundAgain`): written with the next change, or in a batch. */
-  readonly unstored = new Set<string>();
+  readonly unsaved = new Set<string>();
 
   constructor(store: RecordStore) {
     this.#store = store;
   }
 
   /** @throws StoreError where it cannot be written */
-  async write({ counters }: Entry, record: SubscriptionRecord): Promise<void> {
+  async write({ counters }: StoredSubscription, record: SubscriptionRecord): Promise<void> {
     const stats = counters.stored();
-    this.unstored.delete(record.id);
+    this.unsaved.delete(record.id);
     try {
-      await this.#store.set('subscription', record.id, writeStored({ record, stats }));
+      await this.#store.set('subscription', record.id, encodeSubscription({ record, stats }));
     } catch (error) {
-      this.unstored.add(record.id);
+      this.unsaved.add(record.id);
       throw error;
     }
   }
@@ -28,6 +28,6 @@ export class RecordWriter {
   /** @throws StoreError where it cannot be removed */
   async remove(id: string): Promise<void> {
     await this.#store.delete('subscription', id);
-    this.unstored.delete(id);
+    this.unsaved.delete(id);
   }
 }

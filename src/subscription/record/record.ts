@@ -128,7 +128,7 @@ export interface SilentHub {
 }
 
 /** Why nothing is asked for, although it might be: holds until `retry` or `subscribe`. */
-export type Hold = 'denied' | 'handler-refused' | 'deleted' | 'unsubscribed' | 'pruned' | 'gave-up';
+export type StopReason = 'denied' | 'handler-refused' | 'deleted' | 'unsubscribed' | 'pruned' | 'gave-up';
 
 /** The stored form of a failure. */
 export type FailureRecord = Omit<SubscriptionFailure, 'at'> & { readonly at: number };
@@ -145,7 +145,7 @@ export interface SubscriptionOverrides {
 }
 
 /** A publisher wants one of its URLs to be left alone (`Retry-After`). */
-export interface PublisherHold {
+export interface PublisherRetryAfter {
   /** The URL that was asked for, whatever it redirected to. */
   readonly url: string;
   /** Epoch milliseconds. */
@@ -182,7 +182,7 @@ export interface SubscriptionRecord {
   /** The user's own data. Records of earlier versions have none. */
   readonly metadata?: SubscriptionMetadata | undefined;
   readonly desired: 'subscribed' | 'unsubscribed';
-  readonly hold?: Hold | undefined;
+  readonly hold?: StopReason | undefined;
   /** Whether a record of version 1 held it as denied: it is asked for again after a start. */
   readonly heldByVersion1?: boolean | undefined;
   readonly createdAt: number;
@@ -220,7 +220,7 @@ export interface SubscriptionRecord {
   /** The URL read in place of the topic's, until the next renewal; absent as long as the topic itself can be read. */
   readonly topicSource?: TopicSource | undefined;
   /** URLs of the publisher that are not to be fetched for a time. */
-  readonly publisherHolds?: readonly PublisherHold[] | undefined;
+  readonly publisherHolds?: readonly PublisherRetryAfter[] | undefined;
   /** Failures by cause, since they were last reset. */
   readonly failures?: Readonly<Partial<Record<FailureRecord['cause'], TallyRecord>>> | undefined;
 }

@@ -22,7 +22,7 @@ const WITHOUT_CALLBACK: LogView<{ readonly callback?: string }> = {
 
 /** What users see of a grant. */
 export function grantSnapshot(grant: GrantRecord): Grant {
-  const snapshot = defined({
+  const snapshot = withoutUndefined({
     id: grant.id,
     advertisedHub: grant.advertisedHub,
     hub: grant.hub,
@@ -39,9 +39,9 @@ export function grantSnapshot(grant: GrantRecord): Grant {
 
 /** What users see of a subscription. */
 export function subscriptionSnapshot(record: SubscriptionRecord, stats: SubscriptionStats): Subscription {
-  const grants = record.grants.toSorted(liveFirst).map(grantSnapshot);
+  const grants = record.grants.toSorted(workingFirst).map(grantSnapshot);
   const { hub, topic, callback, leaseSeconds, verifiedAt, expiresAt, renewsAt } = grants[0] ?? {};
-  const snapshot = defined({
+  const snapshot = withoutUndefined({
     id: record.id,
     service: record.service,
     target: record.target,
@@ -50,7 +50,7 @@ export function subscriptionSnapshot(record: SubscriptionRecord, stats: Subscrip
     state: stateOf(record),
     grants,
     createdAt: new Date(record.createdAt),
-    attempts: record.grants.find(isBeingLeft)?.attempts ?? record.attempts,
+    attempts: record.grants.find(isUnsubscribing)?.attempts ?? record.attempts,
     nextAttemptAt: dateOf(nextAttemptAt(record)),
     gaveUp: record.hold === 'gave-up' || record.hold === 'handler-refused' ? true : undefined,
     lastError: record.lastError === undefined ? undefined : failureSnapshot(record.lastError),
@@ -83,7 +83,7 @@ function nextRequestAt(grant: GrantRecord): number | undefined {
   return grant.unanswered === true || grant.renewalDue === true ? undefined : plannedAt(grant);
 }
 
-function isBeingLeft({ state, superseded }: GrantRecord): boolean {
+function isUnsubscribing({ state, superseded }: GrantRecord): boolean {
   return state === 'unsubscribing' && superseded !== true;
 }
 
@@ -118,7 +118,7 @@ function attemptTimes(grant: GrantRecord): readonly number[] {
 }
 
 /** What works comes first, then what is asked for, what is left, and what is over. */
-function liveFirst(a: GrantRecord, b: GrantRecord): number {
+function workingFirst(a: GrantRecord, b: GrantRecord): number {
   return rank(a) - rank(b);
 }
 
@@ -137,7 +137,7 @@ type Defined<T> = { [Key in keyof T as undefined extends T[Key] ? never : Key]: 
 };
 
 /** Without the fields that are undefined. */
-function defined<T extends object>(fields: T): Defined<T> {
+function withoutUndefined<T extends object>(fields: T): Defined<T> {
   // A loop, as a snapshot is made for every event: `Object.fromEntries` takes three times as long.
   const kept: object & Partial<Record<keyof T, unknown>> = {};
   for (const name in fields) if (fields[name] !== undefined) kept[name] = fields[name];

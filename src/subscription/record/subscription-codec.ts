@@ -8,7 +8,7 @@ import { SUBSCRIPTION_RECORD_VERSION, type SubscriptionRecord } from './record.j
 import { fromVersion1 } from './record-version-1.js';
 
 /** A subscription as it lies in the store. */
-export interface StoredSubscription {
+export interface SubscriptionData {
   readonly record: SubscriptionRecord;
   readonly stats: StoredStats;
 }
@@ -21,19 +21,19 @@ const GRANT_STRINGS = ['id', 'advertisedHub', 'hub', 'topic', 'callback', 'path'
 const GRANT_TIMES = ['leaseSeconds', 'verifiedAt', 'expiresAt', 'renewsAt', 'nextAttemptAt'];
 
 /** What is written for a subscription. */
-export function writeStored(stored: StoredSubscription): unknown {
-  return encodeRecord(SUBSCRIPTION_RECORD_VERSION, stored);
+export function encodeSubscription(data: SubscriptionData): unknown {
+  return encodeRecord(SUBSCRIPTION_RECORD_VERSION, data);
 }
 
 /** Everything that was written, in slices; what cannot be read is told of and left as it is. */
-export async function* storedSubscriptions(
+export async function* readSubscriptions(
   store: RecordStore,
   onUnreadable: (error: unknown) => void,
-): AsyncGenerator<readonly StoredSubscription[]> {
-  for await (const slice of slices(store.entries('subscription', { onUnreadable }), 100)) {
+): AsyncGenerator<readonly SubscriptionData[]> {
+  for await (const slice of slices(store.list('subscription', { onUnreadable }), 100)) {
     yield slice.flatMap(([id, raw]) => {
       try {
-        return readStored(id, raw);
+        return decodeSubscription(id, raw);
       } catch (error) {
         onUnreadable(error);
         return [];
@@ -47,15 +47,15 @@ export async function* storedSubscriptions(
  *
  * @throws StoreError where it is something else, or of a newer version
  */
-export function readStored(id: string, raw: unknown): StoredSubscription {
+export function decodeSubscription(id: string, raw: unknown): SubscriptionData {
   const key = `subscription ${id}`;
   const data = decodeRecord(SUBSCRIPTION_RECORD_VERSION, raw, { 1: fromVersion1 }, key);
-  if (!isStored(data, id))
+  if (!isSubscriptionData(data, id))
     throw new StoreError(`The record ${key} is corrupt: it does not hold a subscription. It was left as it is.`);
   return data;
 }
 
-function isStored(data: unknown, id: string): data is StoredSubscription {
+function isSubscriptionData(data: unknown, id: string): data is SubscriptionData {
   if (!isRecord(data) || !isRecord(data['record']) || !isRecord(data['stats'])) return false;
   const { record, stats } = data;
   const { target, grants } = record;
@@ -68,7 +68,7 @@ function isStored(data: unknown, id: string): data is StoredSubscription {
     (record['fetched'] === undefined || (isRecord(record['fetched']) && areStrings(record['fetched'], ['topic']))) &&
     (record['topicSource'] === undefined ||
       (isRecord(record['topicSource']) && areStrings(record['topicSource'], ['topic', 'url']))) &&
-    (record['publisherHolds'] === undefined || isHolds(record['publisherHolds'])) &&
+    (record['publisherHolds'] === undefined || isPublisherRetryAfters(record['publisherHolds'])) &&
     isOverrides(record['overrides']) &&
     (record['metadata'] === undefined || isStringsByName(record['metadata'])) &&
     isTarget &&
@@ -89,10 +89,10 @@ function isGrant(grant: unknown): boolean {
   );
 }
 
-function isHolds(holds: unknown): boolean {
+function isPublisherRetryAfters(list: unknown): boolean {
   return (
-    Array.isArray(holds) &&
-    holds.every((hold) => isRecord(hold) && areStrings(hold, ['url']) && areNumbers(hold, ['until']))
+    Array.isArray(list) &&
+    list.every((item) => isRecord(item) && areStrings(item, ['url']) && areNumbers(item, ['until']))
   );
 }
 

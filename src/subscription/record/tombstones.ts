@@ -1,14 +1,14 @@
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 
 /** Whether something of a subscription ended before a time, or nothing of it is of any use. */
-export function isToBeSwept(record: SubscriptionRecord, endedBefore: number): boolean {
-  return record.grants.some((grant) => isOld(grant, endedBefore)) || isForgettable(record);
+export function shouldSweep(record: SubscriptionRecord, endedBefore: number): boolean {
+  return record.grants.some((grant) => isOld(grant, endedBefore)) || isRemovable(record);
 }
 
 /** The record without what ended before a time; undefined where nothing is lost with the rest of it. */
-export function swept(record: SubscriptionRecord, endedBefore: number): SubscriptionRecord | undefined {
-  const left = { ...record, grants: record.grants.filter((grant) => !isOld(grant, endedBefore)) };
-  return isForgettable(left) ? undefined : left;
+export function withoutOldGrants(record: SubscriptionRecord, endedBefore: number): SubscriptionRecord | undefined {
+  const remaining = { ...record, grants: record.grants.filter((grant) => !isOld(grant, endedBefore)) };
+  return isRemovable(remaining) ? undefined : remaining;
 }
 
 function isOld({ endedAt }: GrantRecord, endedBefore: number): boolean {
@@ -16,6 +16,6 @@ function isOld({ endedAt }: GrantRecord, endedBefore: number): boolean {
 }
 
 /** Whether neither code nor user wants it, and no callback is known for it. */
-function isForgettable({ declared, desired, grants }: SubscriptionRecord): boolean {
+function isRemovable({ declared, desired, grants }: SubscriptionRecord): boolean {
   return !declared && desired === 'unsubscribed' && grants.length === 0;
 }

@@ -9,10 +9,10 @@ export function lastSegment(target: string): string {
   let end = query === -1 ? target.length : query;
   while (end > 0 && target.charCodeAt(end - 1) === 47) end -= 1;
   const segment = target.slice(target.lastIndexOf('/', end - 1) + 1, end);
-  return segment.includes('%') ? decoded(segment) : segment;
+  return segment.includes('%') ? decodeSegment(segment) : segment;
 }
 
-function decoded(segment: string): string {
+function decodeSegment(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch {

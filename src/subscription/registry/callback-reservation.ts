@@ -1,13 +1,13 @@
 import { FAILOVER_AFTER } from '../retry-policy.js';
 import type { GrantRecord } from '../record/record.js';
-import { isHeld, isOver } from '../machine/state.js';
+import { isLive, isOver } from '../machine/state.js';
 
 /** How often to look whether a callback is free: while it is being given up, and otherwise; in milliseconds. */
-const LEAVING_MS = 1_000;
-const STAYING_MS = 60_000;
+const UNSUBSCRIBING_RECHECK_MS = 1_000;
+const ACTIVE_RECHECK_MS = 60_000;
 
 /** Whether a grant makes way for another one at its callback: it is over, or its hub would not let go time and again. */
-export function makesWay(grant: GrantRecord): boolean {
+export function canYieldCallback(grant: GrantRecord): boolean {
   return isOver(grant) || (grant.state === 'unsubscribing' && grant.attempts >= FAILOVER_AFTER);
 }
 
@@ -18,7 +18,7 @@ export function makesWay(grant: GrantRecord): boolean {
  * @param now epoch milliseconds
  * @returns epoch milliseconds, when to look again
  */
-export function heldUntil(grant: GrantRecord, now: number): number | undefined {
-  if (!isHeld(grant) || makesWay(grant) || (grant.expiresAt ?? Infinity) <= now) return undefined;
-  return now + (grant.state === 'unsubscribing' ? LEAVING_MS : STAYING_MS);
+export function reservedUntil(grant: GrantRecord, now: number): number | undefined {
+  if (!isLive(grant) || canYieldCallback(grant) || (grant.expiresAt ?? Infinity) <= now) return undefined;
+  return now + (grant.state === 'unsubscribing' ? UNSUBSCRIBING_RECHECK_MS : ACTIVE_RECHECK_MS);
 }

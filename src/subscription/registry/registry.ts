@@ -1,32 +1,32 @@
 import type { Timetable } from '../../engine/engine.js';
 import { WebSubError } from '../../errors.js';
-import { mayConfirm } from '../machine/steps/on-verified.js';
-import { isScheduledByAnotherClock } from '../machine/rules/clock-set-back.js';
+import { canConfirm } from '../machine/steps/on-verified.js';
+import { isAffectedByClockSetBack } from '../machine/rules/clock-set-back.js';
 import { dueAt } from '../machine/steps/on-due.js';
-import { entryContext, type EntryContext } from './registry-context.js';
+import { registryContext, type RegistryContext } from './registry-context.js';
 import type { SubscriptionEvent } from '../machine/events.js';
-import { CallbackIndex, type CallbackMatch, type Entry } from './callback-index.js';
+import { CallbackIndex, type CallbackMatch, type StoredSubscription } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
 import { Counters, type StoredStats } from '../record/counters.js';
-import { isFoundAgain } from '../record/deferred-write.js';
-import { isPresent } from '../machine/rules/current-grants.js';
+import { canDeferWrite } from '../record/deferred-write.js';
+import { isCurrent } from '../machine/rules/current-grants.js';
 import type { SubscriptionRecord } from '../record/record.js';
 import { RecordWriter } from '../record/record-writer.js';
 import type { RegistryOptions } from './registry-options.js';
-import { SharedParts } from '../record/interning.js';
+import { RecordInterner } from '../record/interning.js';
 import { isWorking } from '../machine/state.js';
-import { storedSubscriptions } from '../record/subscription-codec.js';
-import type { ServiceTerms } from '../request-policy.js';
-import { isToBeSwept, swept } from '../record/tombstones.js';
+import { readSubscriptions } from '../record/subscription-codec.js';
+import type { RequestPolicy } from '../request-policy.js';
+import { shouldSweep, withoutOldGrants } from '../record/tombstones.js';
 import { transition } from '../machine/transition.js';
 import { STORE_RETRY_MS } from '../retry-policy.js';
 
-export type { CallbackMatch, Entry } from './callback-index.js';
+export type { CallbackMatch, StoredSubscription } from './callback-index.js';
 
 /** All subscriptions: applies events to them, one at a time for each, storing a record before its effects begin. */
 export class Registry {
   readonly #options: RegistryOptions;
-  readonly #entries = new Map<string, Entry>();
+  readonly #subscriptions = new Map<string, StoredSubscription>();
   readonly #callbacks = new CallbackIndex();
   readonly #due: Timetable;
   readonly #writer: RecordWriter;
@@ -34,30 +34,30 @@ export class Registry {
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.#writer = new RecordWriter(options.store);
-    this.#due = options.engine.timetable((id) => this.#doDue(id));
-    options.engine.onSetBack(() => this.#onSetBack());
+    this.#due = options.engine.timetable((id) => this.#runDue(id));
+    options.engine.onClockSetBack(() => this.#onClockSetBack());
   }
 
   /** Reads the stored subscriptions. One that cannot be read is logged and left in the store as it is. */
   async load(): Promise<void> {
     const { store, logger } = this.#options;
-    const unreadable = (error: unknown): void =>
+    const onUnreadable = (error: unknown): void =>
       logger.error({ err: error }, 'a stored subscription cannot be read: left as it is');
-    const shared = new SharedParts();
-    for await (const slice of storedSubscriptions(store, unreadable)) {
+    const interner = new RecordInterner();
+    for await (const slice of readSubscriptions(store, onUnreadable)) {
       for (const { record, stats } of slice) {
-        const kept = shared.of(record);
-        this.#index({ record: kept, counters: this.#counters(kept.id, stats), keys: [] });
+        const interned = interner.intern(record);
+        this.#index({ record: interned, counters: this.#counters(interned.id, stats), keys: [] });
       }
     }
   }
 
-  get(id: string): Entry | undefined {
-    return this.#entries.get(id);
+  get(id: string): StoredSubscription | undefined {
+    return this.#subscriptions.get(id);
   }
 
-  entries(): IterableIterator<Entry> {
-    return this.#entries.values();
+  all(): IterableIterator<StoredSubscription> {
+    return this.#subscriptions.values();
   }
 
   /** What the last segment of a callback's path stands for. */
@@ -66,28 +66,28 @@ export class Registry {
   }
 
   /** Whether a verification on a callback may be confirmed, as far as the subscription itself is concerned. */
-  mayConfirm({ entry, grant }: CallbackMatch, mode: 'subscribe' | 'unsubscribe'): boolean {
-    const terms = this.#options.termsOf(entry.record.service);
-    return terms !== undefined && mayConfirm(entry.record, grant, mode, terms);
+  canConfirm({ stored, grant }: CallbackMatch, mode: 'subscribe' | 'unsubscribe'): boolean {
+    const policy = this.#options.requestPolicyOf(stored.record.service);
+    return policy !== undefined && canConfirm(stored.record, grant, mode, policy);
   }
 
   /** Whether a hub has granted a subscription as it is wanted today: its topic, its hub, under our callback. */
   isReady(record: SubscriptionRecord): boolean {
-    const terms = this.#options.termsOf(record.service);
-    return terms !== undefined && record.grants.some((grant) => isWorking(grant) && isPresent(record, grant, terms));
+    const policy = this.#options.requestPolicyOf(record.service);
+    return policy !== undefined && record.grants.some((grant) => isWorking(grant) && isCurrent(record, grant, policy));
   }
 
   /** Whether the time has come for something to be done about a subscription, and nothing is to remind of it. */
-  isLost(record: SubscriptionRecord): boolean {
-    if (this.#options.termsOf(record.service) === undefined || this.#due.has(record.id)) return false;
+  isDueUnscheduled(record: SubscriptionRecord): boolean {
+    if (this.#options.requestPolicyOf(record.service) === undefined || this.#due.has(record.id)) return false;
     return (dueAt(record) ?? Infinity) <= this.#options.now();
   }
 
   /** Stores a new subscription. */
   async add(record: SubscriptionRecord): Promise<void> {
-    const entry = { record, counters: this.#counters(record.id), keys: [] };
-    await this.#writer.write(entry, record);
-    this.#index(entry);
+    const stored = { record, counters: this.#counters(record.id), keys: [] };
+    await this.#writer.write(stored, record);
+    this.#index(stored);
   }
 
   /**
@@ -98,16 +98,16 @@ export class Registry {
    * @throws StoreError when it cannot be stored; nothing has changed then
    */
   async apply(id: string, event: SubscriptionEvent): Promise<SubscriptionRecord> {
-    return this.#options.engine.inTurn(id, async () => {
-      const entry = this.#entries.get(id);
-      if (entry === undefined) throw new WebSubError(`There is no subscription ${id}`);
-      const terms = this.#options.termsOf(entry.record.service);
-      if (terms === undefined) return entry.record;
-      const context = this.#context(entry, terms);
-      const { record, effects } = transition(entry.record, event, context);
-      if (isFoundAgain(entry.record, event, effects)) this.#take(entry, record);
-      else if (record !== entry.record) await this.#replace(entry, record, context);
-      else this.#index(entry);
+    return this.#options.engine.runExclusive(id, async () => {
+      const stored = this.#subscriptions.get(id);
+      if (stored === undefined) throw new WebSubError(`There is no subscription ${id}`);
+      const policy = this.#options.requestPolicyOf(stored.record.service);
+      if (policy === undefined) return stored.record;
+      const context = this.#context(stored, policy);
+      const { record, effects } = transition(stored.record, event, context);
+      if (canDeferWrite(stored.record, event, effects)) this.#deferWrite(stored, record);
+      else if (record !== stored.record) await this.#writeNow(stored, record, context);
+      else this.#index(stored);
       for (const effect of effects) this.#options.perform(record, effect);
       return record;
     });
@@ -115,11 +115,11 @@ export class Registry {
 
   /** Whether an event would change a subscription, or lead to anything. */
   isAffected(id: string, event: SubscriptionEvent): boolean {
-    const entry = this.#entries.get(id);
-    const terms = entry && this.#options.termsOf(entry.record.service);
-    if (entry === undefined || terms === undefined) return false;
-    const { record, effects } = transition(entry.record, event, this.#context(entry, terms));
-    return record !== entry.record || effects.length > 0;
+    const stored = this.#subscriptions.get(id);
+    const policy = stored && this.#options.requestPolicyOf(stored.record.service);
+    if (stored === undefined || policy === undefined) return false;
+    const { record, effects } = transition(stored.record, event, this.#context(stored, policy));
+    return record !== stored.record || effects.length > 0;
   }
 
   /**
@@ -128,13 +128,13 @@ export class Registry {
    * @throws StoreError of the first that could not be stored; the others are stored all the same
    */
   async flush(): Promise<void> {
-    const changed = [...this.#writer.unstored].flatMap((id) => this.#entries.get(id) ?? []);
-    const stored = await Promise.allSettled(
-      changed.map((entry) =>
-        this.#options.engine.inTurn(entry.record.id, () => this.#writer.write(entry, entry.record)),
+    const changed = [...this.#writer.unsaved].flatMap((id) => this.#subscriptions.get(id) ?? []);
+    const results = await Promise.allSettled(
+      changed.map((stored) =>
+        this.#options.engine.runExclusive(stored.record.id, () => this.#writer.write(stored, stored.record)),
       ),
     );
-    const failure = stored.find((each) => each.status === 'rejected');
+    const failure = results.find((each) => each.status === 'rejected');
     if (failure !== undefined) throw failure.reason;
   }
 
@@ -144,12 +144,12 @@ export class Registry {
    * @throws StoreError when it cannot be stored; nothing has changed then
    */
   async setDeclared(id: string, declared: boolean, { orphaned = false } = {}): Promise<void> {
-    await this.#options.engine.inTurn(id, async () => {
-      const entry = this.#entries.get(id);
-      if (entry === undefined) return;
-      const { record } = entry;
+    await this.#options.engine.runExclusive(id, async () => {
+      const stored = this.#subscriptions.get(id);
+      if (stored === undefined) return;
+      const { record } = stored;
       if (record.declared === declared && (record.orphaned ?? false) === orphaned) return;
-      await this.#replace(entry, { ...record, declared, orphaned: orphaned ? true : undefined });
+      await this.#writeNow(stored, { ...record, declared, orphaned: orphaned ? true : undefined });
     });
   }
 
@@ -158,28 +158,28 @@ export class Registry {
    * any more, once none of their grants is left.
    */
   async sweep(endedBefore: number): Promise<void> {
-    for (const entry of this.#entries.values()) {
-      if (!isToBeSwept(entry.record, endedBefore)) continue;
-      await this.#options.engine.inTurn(entry.record.id, async () => {
-        const record = swept(entry.record, endedBefore);
-        if (record === undefined) await this.#forget(entry);
-        else await this.#replace(entry, record);
+    for (const stored of this.#subscriptions.values()) {
+      if (!shouldSweep(stored.record, endedBefore)) continue;
+      await this.#options.engine.runExclusive(stored.record.id, async () => {
+        const record = withoutOldGrants(stored.record, endedBefore);
+        if (record === undefined) await this.#remove(stored);
+        else await this.#writeNow(stored, record);
       });
     }
   }
 
   /** The record is written with the next change, or in a batch. */
-  #take(entry: Entry, record: SubscriptionRecord): void {
-    entry.record = record;
-    this.#index(entry);
-    this.#writer.unstored.add(record.id);
+  #deferWrite(stored: StoredSubscription, record: SubscriptionRecord): void {
+    stored.record = record;
+    this.#index(stored);
+    this.#writer.unsaved.add(record.id);
   }
 
   #counters(id: string, stats?: StoredStats): Counters {
-    return new Counters(id, this.#writer.unstored, stats);
+    return new Counters(id, this.#writer.unsaved, stats);
   }
 
-  #doDue(id: string): void {
+  #runDue(id: string): void {
     const { logger, now } = this.#options;
     this.apply(id, { type: 'due' }).catch((error: unknown) => {
       logger.error({ subscription: id, err: error }, 'due work could not be done: tried again in a minute');
@@ -188,53 +188,53 @@ export class Registry {
   }
 
   /** The clock was set back: what was to be done by then is not to wait for the same hour to come again. */
-  #onSetBack(): void {
-    for (const { record } of this.#entries.values()) {
-      if (this.#options.termsOf(record.service) === undefined) continue;
+  #onClockSetBack(): void {
+    for (const { record } of this.#subscriptions.values()) {
+      if (this.#options.requestPolicyOf(record.service) === undefined) continue;
       // What was put off because it could not be stored was so by another clock, too.
       this.#due.set(record.id, dueAt(record));
-      if (this.#isByAnotherClock(record)) this.#doDue(record.id);
+      if (this.#isAffectedByClockSetBack(record)) this.#runDue(record.id);
     }
   }
 
-  #isByAnotherClock(record: SubscriptionRecord): boolean {
-    const { now, termsOf } = this.#options;
-    const rules = termsOf(record.service)?.rules;
-    return rules !== undefined && isScheduledByAnotherClock(record, { now: now(), rules });
+  #isAffectedByClockSetBack(record: SubscriptionRecord): boolean {
+    const { now, requestPolicyOf } = this.#options;
+    const rules = requestPolicyOf(record.service)?.rules;
+    return rules !== undefined && isAffectedByClockSetBack(record, { now: now(), rules });
   }
 
-  async #replace(entry: Entry, record: SubscriptionRecord, context?: EntryContext): Promise<void> {
-    const made = new Set(context?.made.map(({ id }) => id));
-    const keys = record.grants.flatMap(({ id, callback }) => (made.has(id) ? callbackKey(callback) : []));
-    await this.#callbacks.reserving(keys, async () => {
-      await this.#writer.write(entry, record);
-      entry.record = record;
-      this.#index(entry);
+  async #writeNow(stored: StoredSubscription, record: SubscriptionRecord, context?: RegistryContext): Promise<void> {
+    const newGrants = new Set(context?.newGrants.map(({ id }) => id));
+    const keys = record.grants.flatMap(({ id, callback }) => (newGrants.has(id) ? callbackKey(callback) : []));
+    await this.#callbacks.reserveWhile(keys, async () => {
+      await this.#writer.write(stored, record);
+      stored.record = record;
+      this.#index(stored);
     });
   }
 
-  async #forget(entry: Entry): Promise<void> {
-    const { id } = entry.record;
+  async #remove(stored: StoredSubscription): Promise<void> {
+    const { id } = stored.record;
     await this.#writer.remove(id);
-    entry.record = { ...entry.record, grants: [] };
-    this.#index(entry);
+    stored.record = { ...stored.record, grants: [] };
+    this.#index(stored);
     this.#due.set(id, undefined);
-    this.#entries.delete(id);
+    this.#subscriptions.delete(id);
   }
 
-  #context(entry: Entry, terms: ServiceTerms): EntryContext {
+  #context(stored: StoredSubscription, policy: RequestPolicy): RegistryContext {
     const { now, random } = this.#options;
-    return entryContext(entry, { terms, callbacks: this.#callbacks, now: now(), random: random() });
+    return registryContext(stored, { terms: policy, callbacks: this.#callbacks, now: now(), random: random() });
   }
 
-  #index(entry: Entry): void {
-    const { record } = entry;
-    this.#entries.set(record.id, entry);
+  #index(stored: StoredSubscription): void {
+    const { record } = stored;
+    this.#subscriptions.set(record.id, stored);
     const now = this.#options.now();
-    const served = this.#options.termsOf(record.service) !== undefined;
+    const hasService = this.#options.requestPolicyOf(record.service) !== undefined;
     // What a clock has put off that was set back, maybe while the process was down, is due now.
-    const at = this.#isByAnotherClock(record) ? now : dueAt(record);
-    this.#due.set(record.id, served ? at : undefined);
-    this.#callbacks.update(entry, now);
+    const at = this.#isAffectedByClockSetBack(record) ? now : dueAt(record);
+    this.#due.set(record.id, hasService ? at : undefined);
+    this.#callbacks.update(stored, now);
   }
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { isTokenFailure } from '../../hub/http/bearer-token.js';
+import { isBearerTokenError } from '../../hub/http/bearer-token.js';
 import { discover } from '../../hub/discovery/discover.js';
-import { hubCandidates, isNoHubHere } from '../../hub/request/hub-candidates.js';
-import type { TopicKeeper } from '../../hub/discovery/buffered-document.js';
-import { logged } from '../../hub/outbound-log.js';
-import { HeldOriginError, type LeavingRequest, type OriginHolds } from '../../hub/pacing/origin-rate-limits.js';
+import { hubCandidates, isHubMissing } from '../../hub/request/hub-candidates.js';
+import type { TopicContentSink } from '../../hub/discovery/buffered-document.js';
+import { withDebugLog } from '../../hub/outbound-log.js';
+import { RateLimitedError, type OutgoingRequest, type OriginRateLimits } from '../../hub/pacing/origin-rate-limits.js';
 import { originOf } from '../../hub/http/origin.js';
 import { hubGuard } from '../../hub/guard/private-network-guard.js';
 import { sendHubRequest, type HubAcceptance, type HubAnswer } from '../../hub/request/hub-request.js';
@@ -12,16 +12,16 @@ import type { WithheldCredentials } from '../../hub/redaction/withheld-credentia
 import { KIND, type Logger } from '../../logger.js';
 import type { SubscriptionEvent } from '../machine/events.js';
 import { failureOf } from '../record/failure.js';
-import { withOwnParams } from '../record/overrides.js';
-import { heldUntil, holdOf } from '../machine/rules/publisher-retry-after.js';
+import { withCustomParams } from '../record/overrides.js';
+import { publisherRetryAt, publisherRetryAfterOf } from '../machine/rules/publisher-retry-after.js';
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
-import { requestOutcome, withTopicsOrigin } from './request-failure-event.js';
+import { requestFailureEvent, withTopicOrigin } from './request-failure-event.js';
 import { requestSecrets } from './request-secret.js';
 import type { SubscriptionTarget } from '../record/snapshot.js';
 import { discoveryLine, hubRequestLine } from './request-lines.js';
 import { isWorking } from '../machine/state.js';
-import type { ServiceTerms } from '../request-policy.js';
-import { rememberedForm, wantsVerify } from './verify-form.js';
+import type { RequestPolicy } from '../request-policy.js';
+import { rememberedVerifyForm, shouldRetryWithVerify } from './verify-form.js';
 
 /** As long as requests take where `httpConfig.timeoutMs` says nothing. */
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -34,10 +34,10 @@ export interface HubClientOptions {
   readonly logger: Logger;
   readonly now: () => number;
   /** Origins that answered 429 to one request: others wait as well. */
-  readonly holds: OriginHolds;
+  readonly rateLimits: OriginRateLimits;
   readonly withheld: WithheldCredentials;
   /** Takes the topic of a subscription, where discovery reads it; undefined where nobody wants it. */
-  readonly keeperOf: (record: SubscriptionRecord) => TopicKeeper | undefined;
+  readonly keeperOf: (record: SubscriptionRecord) => TopicContentSink | undefined;
   /** Gives up what is under way. */
   readonly signal: AbortSignal;
 }
@@ -45,125 +45,133 @@ export interface HubClientOptions {
 /** Carries out the two effects that go out to the network. Both report how they ended as an event. */
 export interface HubClient {
   /** Finds the hubs of the subscription's target. */
-  discover(record: SubscriptionRecord, terms: ServiceTerms): Promise<void>;
+  discover(record: SubscriptionRecord, terms: RequestPolicy): Promise<void>;
   /** Asks the grant's hub, or puts the request off where its origin is held. */
-  request(record: SubscriptionRecord, grantId: string, mode: Mode, terms: ServiceTerms): Promise<void>;
+  request(record: SubscriptionRecord, grantId: string, mode: Mode, terms: RequestPolicy): Promise<void>;
   /** Whether a subscribe request would be put off. */
-  wouldHold(record: SubscriptionRecord, grantId: string): boolean;
+  wouldDefer(record: SubscriptionRecord, grantId: string): boolean;
 }
 
 /** A request at one form of a hub's URL. */
-interface Asking {
+interface RequestAttempt {
   readonly record: SubscriptionRecord;
   readonly grant: GrantRecord;
   readonly mode: Mode;
-  readonly terms: ServiceTerms;
+  readonly policy: RequestPolicy;
   readonly url: string;
   /** Whether the hub is not to be tried at another form of its URL. */
-  readonly isLast: boolean;
+  readonly isLastUrl: boolean;
   /** The request that is open already, made in another way. */
   readonly insteadOf?: string | undefined;
   /** Set where the hub answered 400 to the same request without `hub.verify`. */
-  readonly first?: Failed | undefined;
+  readonly firstFailure?: FailedSend | undefined;
 }
 
 /** A request that came to nothing. */
-interface Failed {
+interface FailedSend {
   readonly error: unknown;
   readonly secret: string | null | undefined;
 }
 
 /** The network side of subscriptions. */
 export function hubClient(options: HubClientOptions): HubClient {
-  const { apply, logger, now, holds, withheld, keeperOf, signal } = options;
+  const { apply, logger, now, rateLimits, withheld, keeperOf, signal } = options;
   const secretFor = requestSecrets(logger);
   return {
-    async discover(record, terms) {
+    async discover(record, policy) {
       const { id, target, service, feed: lastFeed } = record;
       if (typeof target !== 'string') return;
-      const until = heldUntil(record, target, now()) ?? (lastFeed && heldUntil(record, lastFeed, now()));
+      const until = publisherRetryAt(record, target, now()) ?? (lastFeed && publisherRetryAt(record, lastFeed, now()));
       if (typeof until === 'number') {
-        await apply(id, { type: 'discovery-held', until });
+        await apply(id, { type: 'discovery-deferred', until });
         return;
       }
-      const { allowPrivateNetworks } = terms;
+      const { allowPrivateNetworks } = policy;
       const onWithheld = (url: string): void => withheld.warn(service, url, target);
-      let found;
+      let discovery;
       try {
         const keep = keeperOf(record);
         const context = { allowPrivateNetworks, onWithheld, lastFeed, signal, now, keep };
-        found = await logged(logger, discoveryLine(record), (onAnswer) =>
-          discover(target, terms.discoveryConfig, { ...context, onAnswer }),
+        discovery = await withDebugLog(logger, discoveryLine(record), (onAnswer) =>
+          discover(target, policy.discoveryConfig, { ...context, onAnswer }),
         );
       } catch (error) {
         if (signal.aborted) return;
-        const hold = holdOf(error, target, now());
-        const cause = isTokenFailure(error) ? 'configuration' : 'discovery';
-        await apply(id, { type: 'discovery-failed', failure: failureOf(error, cause, now()), hold });
+        const retryAfter = publisherRetryAfterOf(error, target, now());
+        const cause = isBearerTokenError(error) ? 'configuration' : 'discovery';
+        await apply(id, { type: 'discovery-failed', failure: failureOf(error, cause, now()), retryAfter });
         return;
       }
       if (signal.aborted) return;
-      for (const warning of found.warnings ?? []) logger.warn({ subscription: id, target }, warning);
-      await apply(id, { type: 'discovered', topic: found.topic, hubs: found.hubs, feed: found.feed });
+      for (const warning of discovery.warnings ?? []) logger.warn({ subscription: id, target }, warning);
+      await apply(id, { type: 'discovered', topic: discovery.topic, hubs: discovery.hubs, feed: discovery.feed });
     },
 
-    async request(record, grantId, mode, terms) {
+    async request(record, grantId, mode, policy) {
       const grant = grantOf(record, grantId);
       if (grant === undefined) return;
       const [url, fallback] = urlsOf(grant);
-      const open = await ask({ record, grant, mode, terms, url, isLast: fallback === undefined });
-      if (open === undefined || fallback === undefined) return;
-      await ask({ record, grant, mode, terms, url: fallback, isLast: true, insteadOf: open });
+      const failedRequestId = await sendAttempt({
+        record,
+        grant,
+        mode,
+        policy,
+        url,
+        isLastUrl: fallback === undefined,
+      });
+      if (failedRequestId === undefined || fallback === undefined) return;
+      await sendAttempt({ record, grant, mode, policy, url: fallback, isLastUrl: true, insteadOf: failedRequestId });
     },
 
-    wouldHold(record, grantId) {
+    wouldDefer(record, grantId) {
       const grant = grantOf(record, grantId);
-      return grant !== undefined && holds.wouldHold(urlsOf(grant)[0], leaving(record, grant));
+      return grant !== undefined && rateLimits.wouldDefer(urlsOf(grant)[0], outgoingRequest(record, grant));
     },
   };
 
   /** @returns the request that was in vain at this URL, where the hub is to be tried at its other one */
-  async function ask(asking: Asking): Promise<string | undefined> {
-    const { record, grant, mode, terms, url, isLast, insteadOf, first } = asking;
+  async function sendAttempt(attempt: RequestAttempt): Promise<string | undefined> {
+    const { record, grant, mode, policy, url, isLastUrl, insteadOf, firstFailure } = attempt;
     const outcomeOf = (failure: unknown, request: string): SubscriptionEvent => {
-      const explained = mode === 'subscribe' ? withTopicsOrigin(failure, record.target) : failure;
-      return requestOutcome(explained, grant.id, request, now());
+      const explained = mode === 'subscribe' ? withTopicOrigin(failure, record.target) : failure;
+      return requestFailureEvent(explained, grant.id, request, now());
     };
     const { id } = record;
     const grantId = grant.id;
-    if (mode === 'subscribe' && first === undefined) {
-      const until = holds.putOff(url, leaving(record, grant));
+    if (mode === 'subscribe' && firstFailure === undefined) {
+      const until = rateLimits.deferUntil(url, outgoingRequest(record, grant));
       if (until !== undefined) {
-        await apply(id, { type: 'held-back', grantId, until, requestId: insteadOf });
+        await apply(id, { type: 'request-deferred', grantId, until, requestId: insteadOf });
         return undefined;
       }
     }
     const requestId = randomUUID();
-    const secret = mode === 'unsubscribe' ? undefined : first ? first.secret : secretFor(record, grant, url, terms);
+    const secret =
+      mode === 'unsubscribe' ? undefined : firstFailure ? firstFailure.secret : secretFor(record, grant, url, policy);
     // Quirk(websub.rocks, PubSubHubbub 0.3): verify while the subscribe request is still open. We store it before it leaves
     // (PROTOCOL S2).
     const before = await apply(id, { type: 'requested', grantId, requestId, mode, secret, insteadOf });
-    const asked = grantOf(before, grantId);
-    if (asked?.pending?.id !== requestId) return undefined;
-    const own = withOwnParams(terms, before);
-    const verify = first === undefined ? rememberedForm(asked, own) : 'async';
-    const sent = await send({ ...asking, terms: own }, before, asked, { secret, verify });
+    const pendingGrant = grantOf(before, grantId);
+    if (pendingGrant?.pending?.id !== requestId) return undefined;
+    const effectivePolicy = withCustomParams(policy, before);
+    const verify = firstFailure === undefined ? rememberedVerifyForm(pendingGrant, effectivePolicy) : 'async';
+    const result = await send({ ...attempt, policy: effectivePolicy }, before, pendingGrant, { secret, verify });
     if (signal.aborted) return undefined;
-    if ('hub' in sent) {
-      const { hub, moved, status } = sent;
-      const isDone = status === 204 && (mode === 'unsubscribe' || verify === 'async' || terms.protocol !== 'websub');
+    if ('hub' in result) {
+      const { hub, moved, status } = result;
+      const isDone = status === 204 && (mode === 'unsubscribe' || verify === 'async' || policy.protocol !== 'websub');
       await apply(id, { type: 'accepted', grantId, requestId, hub, moved, isDone, verifyForm: verify ?? 'none' });
       return undefined;
     }
-    const { error } = sent;
-    if (first !== undefined) {
-      await apply(id, outcomeOf(first.error, requestId));
-    } else if (error instanceof HeldOriginError) {
-      await apply(id, { type: 'held-back', grantId, until: error.until, requestId });
-    } else if (!isLast && isNoHubHere(error)) {
+    const { error } = result;
+    if (firstFailure !== undefined) {
+      await apply(id, outcomeOf(firstFailure.error, requestId));
+    } else if (error instanceof RateLimitedError) {
+      await apply(id, { type: 'request-deferred', grantId, until: error.until, requestId });
+    } else if (!isLastUrl && isHubMissing(error)) {
       return requestId;
-    } else if (mode === 'subscribe' && wantsVerify(error, asked, own)) {
-      await ask({ ...asking, insteadOf: requestId, first: { error, secret } });
+    } else if (mode === 'subscribe' && shouldRetryWithVerify(error, pendingGrant, effectivePolicy)) {
+      await sendAttempt({ ...attempt, insteadOf: requestId, firstFailure: { error, secret } });
     } else {
       await apply(id, outcomeOf(error, requestId));
     }
@@ -171,40 +179,50 @@ export function hubClient(options: HubClientOptions): HubClient {
   }
 
   async function send(
-    { record, grant, mode, terms, url }: Asking,
+    { record, grant, mode, policy, url }: RequestAttempt,
     { service, target, overrides }: SubscriptionRecord,
     { advertisedHub, topic, callback, verifyToken, pending, secrets }: GrantRecord,
     { secret, verify }: { readonly secret: string | null | undefined; readonly verify: 'async' | undefined },
   ): Promise<HubAcceptance | { readonly error: unknown }> {
     const { protocol, customParams, customHeaders, httpConfig, allowPrivateNetworks, allowInsecureSecret, rules } =
-      terms;
+      policy;
     const leaseSeconds = overrides?.leaseSeconds ?? rules.leaseSeconds;
-    const wanted = mode === 'subscribe' ? { leaseSeconds, secret: secret ?? undefined } : {};
-    const form = { mode, topic, callback, protocol, verifyToken, verify, customParams, customHeaders, ...wanted };
+    const subscribeParams = mode === 'subscribe' ? { leaseSeconds, secret: secret ?? undefined } : {};
+    const form = {
+      mode,
+      topic,
+      callback,
+      protocol,
+      verifyToken,
+      verify,
+      customParams,
+      customHeaders,
+      ...subscribeParams,
+    };
     // A request that is open for longer than the hub has for verifying would be in the way of the next try.
     const deadline = mode === 'unsubscribe' ? Infinity : (pending?.deadline ?? Infinity);
-    const patienceMs = Math.max(1, deadline - now());
-    const timeoutMs = Math.min(httpConfig.timeoutMs ?? DEFAULT_TIMEOUT_MS, patienceMs);
+    const remainingMs = Math.max(1, deadline - now());
+    const timeoutMs = Math.min(httpConfig.timeoutMs ?? DEFAULT_TIMEOUT_MS, remainingMs);
     const passed = new Set([originOf(url)]);
-    const putOff = (reached: string): number | undefined => {
+    const deferUntil = (reached: string): number | undefined => {
       const isPassed = mode === 'unsubscribe' || passed.has(originOf(reached));
       passed.add(originOf(reached));
-      return isPassed ? undefined : holds.putOff(reached, leaving(record, grant));
+      return isPassed ? undefined : rateLimits.deferUntil(reached, outgoingRequest(record, grant));
     };
     try {
-      const guarded = allowPrivateNetworks ? false : await hubGuard(givenBy(target), url);
+      const guarded = allowPrivateNetworks ? false : await hubGuard(trustedUrlOf(target), url);
       const line = hubRequestLine(record, { mode, hub: url, topic });
-      return await logged(logger, line, (onAnswer) =>
+      return await withDebugLog(logger, line, (onAnswer) =>
         sendHubRequest(url, form, {
           httpConfig: { ...httpConfig, timeoutMs },
           credentialsFor: advertisedHub,
           onWithheld: (reached) => withheld.warn(service, reached, advertisedHub),
           onAnswer(answer) {
-            noteHold(answer);
+            noteRateLimit(answer);
             onAnswer?.(answer);
           },
-          putOff,
-          hidden: secrets.flatMap(({ value }) => value ?? []),
+          deferUntil,
+          extraSecrets: secrets.flatMap(({ value }) => value ?? []),
           allowInsecureSecret,
           guarded,
           signal,
@@ -216,9 +234,9 @@ export function hubClient(options: HubClientOptions): HubClient {
     }
   }
 
-  function noteHold({ url, status, retryAfterSeconds = 0 }: HubAnswer): void {
+  function noteRateLimit({ url, status, retryAfterSeconds = 0 }: HubAnswer): void {
     if (status !== 429) return;
-    const until = holds.hold(url, retryAfterSeconds);
+    const until = rateLimits.limit(url, retryAfterSeconds);
     if (until === undefined) return;
     const [hub, wait] = [originOf(url), new Date(until).toISOString()];
     logger.warn(
@@ -237,11 +255,11 @@ function urlsOf({ hub, hubSettled }: GrantRecord): readonly [first: string, fall
   return hubSettled ? [hub] : hubCandidates(hub);
 }
 
-function leaving({ id }: SubscriptionRecord, grant: GrantRecord): LeavingRequest {
+function outgoingRequest({ id }: SubscriptionRecord, grant: GrantRecord): OutgoingRequest {
   return { subscriptionId: id, grantId: grant.id, expiresAt: isWorking(grant) ? grant.expiresAt : undefined };
 }
 
 /** The URL that the user vouches for. */
-function givenBy(target: SubscriptionTarget): string {
+function trustedUrlOf(target: SubscriptionTarget): string {
   return typeof target === 'string' ? target : target.hub;
 }

@@ -6,7 +6,12 @@ import type { FailureRecord } from '../record/record.js';
 import type { SubscriptionTarget } from '../record/snapshot.js';
 
 /** The consequences of a failed request for its subscription. */
-export function requestOutcome(error: unknown, grantId: string, requestId: string, now: number): SubscriptionEvent {
+export function requestFailureEvent(
+  error: unknown,
+  grantId: string,
+  requestId: string,
+  now: number,
+): SubscriptionEvent {
   const failed = (cause: FailureRecord['cause']) => ({ grantId, requestId, failure: failureOf(error, cause, now) });
   if (!(error instanceof SubscriptionInitiationError)) return { type: 'refused', ...failed('configuration') };
   const { reason, retryAfterSeconds, status } = error;
@@ -20,7 +25,7 @@ export function requestOutcome(error: unknown, grantId: string, requestId: strin
 }
 
 /** The error of a hub that refused a topic, with where the topic comes from if that is not the target itself. */
-export function withTopicsOrigin(error: unknown, target: SubscriptionTarget): unknown {
+export function withTopicOrigin(error: unknown, target: SubscriptionTarget): unknown {
   if (!(error instanceof SubscriptionInitiationError) || error.reason !== 'refused') return error;
   const { message, reason, hub, topic, status, retryAfterSeconds, cause } = error;
   if (typeof target !== 'string' || topic === undefined || isSameTopic(target, topic)) return error;

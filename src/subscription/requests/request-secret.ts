@@ -3,14 +3,14 @@ import type { Logger } from '../../logger.js';
 import { isLoopback } from '../../protocol/loopback.js';
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
 import { latestSecret } from '../machine/rules/secrets.js';
-import type { ServiceTerms } from '../request-policy.js';
+import type { RequestPolicy } from '../request-policy.js';
 
 /** Decides which secret a subscribe request carries; null: none. */
 export type SecretFor = (
   record: SubscriptionRecord,
   grant: GrantRecord,
   url: string,
-  terms: ServiceTerms,
+  terms: RequestPolicy,
 ) => string | null;
 
 /** Takes the subscription's own secret, else the service's, else what the hub's scheme and the protocol allow. */
@@ -22,8 +22,8 @@ export function requestSecrets(logger: Logger): SecretFor {
     const secret = overrides?.secret ?? configured;
     if (secret === false) return null;
     if (typeof secret === 'string' && secret !== 'auto') return secret;
-    const given = grant.freshSecret === true ? undefined : latestSecret(grant.secrets);
-    const automatic = (): string => given ?? randomBytes(32).toString('hex');
+    const lastSecret = grant.freshSecret === true ? undefined : latestSecret(grant.secrets);
+    const automatic = (): string => lastSecret ?? randomBytes(32).toString('hex');
     if (secret === 'auto') return automatic();
     if (protocol === 'pubsubhubbub-0.3') return null;
     if (url.startsWith('https:')) return automatic();

@@ -1,12 +1,12 @@
 import { SubscriptionInitiationError } from '../../errors.js';
 import type { GrantRecord } from '../record/record.js';
-import type { ServiceTerms } from '../request-policy.js';
+import type { RequestPolicy } from '../request-policy.js';
 
-type Terms = Pick<ServiceTerms, 'protocol' | 'customParams'>;
+type VerifyPolicy = Pick<RequestPolicy, 'protocol' | 'customParams'>;
 
 /** Whether `hub.verify=async` is in a request's form, as its hub once took none without (PROTOCOL S3). */
-export function rememberedForm({ verifyForm }: GrantRecord, terms: Terms): 'async' | undefined {
-  return verifyForm === 'async' && mayAdd(terms) ? 'async' : undefined;
+export function rememberedVerifyForm({ verifyForm }: GrantRecord, policy: VerifyPolicy): 'async' | undefined {
+  return verifyForm === 'async' && canAddVerify(policy) ? 'async' : undefined;
 }
 
 /**
@@ -15,13 +15,13 @@ export function rememberedForm({ verifyForm }: GrantRecord, terms: Terms): 'asyn
  *
  * Quirk(PuSHPress): answers 400 to a request without `hub.verify`. We repeat it at once with `hub.verify=async` (PROTOCOL S3).
  */
-export function wantsVerify(error: unknown, grant: GrantRecord, terms: Terms): boolean {
-  if (!(error instanceof SubscriptionInitiationError) || error.status !== 400 || !mayAdd(terms)) return false;
+export function shouldRetryWithVerify(error: unknown, grant: GrantRecord, policy: VerifyPolicy): boolean {
+  if (!(error instanceof SubscriptionInitiationError) || error.status !== 400 || !canAddVerify(policy)) return false;
   // Records of earlier versions do not tell the form.
   return grant.verifyForm === undefined && !grant.hubSettled && grant.verifiedAt === undefined;
 }
 
 /** Whether neither the protocol nor the user says what stands in `hub.verify`. */
-function mayAdd({ protocol, customParams }: Terms): boolean {
+function canAddVerify({ protocol, customParams }: VerifyPolicy): boolean {
   return protocol === 'websub' && !Object.hasOwn(customParams, 'hub.verify');
 }

@@ -1,7 +1,17 @@
 import { isRecord } from '../../protocol/encoding/is-record.js';
 import { listOf, oneOf, type Check } from '../../runtime/config/checks/field-checks.js';
-import { FAULTS, redirectStatus } from '../faults/fault-checks.js';
-import { bytes, functionCheck, isString, number, objectOf, retryAfter, status, text, thatIs } from './option-checks.js';
+import { FAULT_OPTIONS, redirectStatus } from '../faults/fault-checks.js';
+import {
+  bytes,
+  functionCheck,
+  isString,
+  number,
+  objectOf,
+  retryAfter,
+  status,
+  text,
+  checkThat,
+} from './option-checks.js';
 import type { WaitOptions } from '../conditions.js';
 import type { ReverifyOptions } from '../delivery/reverification.js';
 import type { TestHubOptions } from '../hub-parts.js';
@@ -9,14 +19,14 @@ import type { PublishOptions, TopicMove, TopicOptions } from '../topics/topic-op
 
 const TLS = { key: bytes, cert: bytes } satisfies Record<keyof NonNullable<TestHubOptions['tls']>, Check<unknown>>;
 
-const port = thatIs(
+const port = checkThat(
   'a port from 0 to 65535',
   (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535,
 );
 
 /** The options of `TestHub.start()`. */
-export const HUB = {
-  ...FAULTS,
+export const HUB_OPTIONS = {
+  ...FAULT_OPTIONS,
   port,
   hostname: text,
   tls: objectOf(TLS, { required: ['key', 'cert'] }),
@@ -32,32 +42,32 @@ const isDistributor = (value: unknown): boolean =>
   isRecord(value) && isString(value['url']) && typeof value['distribute'] === 'function';
 
 /** The options of a topic. */
-export const TOPIC = {
-  ...FAULTS,
+export const TOPIC_OPTIONS = {
+  ...FAULT_OPTIONS,
   contentType: text,
   body: bytes,
   discovery: oneOf('link-header', 'html', 'xml', 'json-feed', 'none'),
   hubs: listOf(
-    thatIs('a URL or a TestHub', (value) => isString(value) || isDistributor(value)),
+    checkThat('a URL or a TestHub', (value) => isString(value) || isDistributor(value)),
     'a list of URLs and TestHubs',
   ),
-  self: thatIs('a URL, or false', (value) => value === false || isString(value)),
+  self: checkThat('a URL, or false', (value) => value === false || isString(value)),
   status,
   retryAfter,
   moved: objectOf(MOVE, { required: ['to'] }),
 } satisfies Record<keyof TopicOptions, Check<unknown>>;
 
 /** The options of `publish()` and `distribute()`. Headers may have any name. */
-export const PUBLISH = {
+export const PUBLISH_OPTIONS = {
   contentType: text,
-  headers: thatIs('an object', isRecord),
+  headers: checkThat('an object', isRecord),
 } satisfies Record<keyof PublishOptions, Check<unknown>>;
 
 /** The options of `hub.verify()`. */
-export const REVERIFY = {
+export const REVERIFY_OPTIONS = {
   mode: oneOf('subscribe', 'unsubscribe'),
   leaseSeconds: number,
 } satisfies Record<keyof ReverifyOptions, Check<unknown>>;
 
 /** The options of calls that wait. */
-export const WAIT = { timeoutMs: number, what: text } satisfies Record<keyof WaitOptions, Check<unknown>>;
+export const WAIT_OPTIONS = { timeoutMs: number, what: text } satisfies Record<keyof WaitOptions, Check<unknown>>;

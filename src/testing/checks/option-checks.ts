@@ -1,8 +1,8 @@
 import { isUint8Array } from 'node:util/types';
 import { isRecord } from '../../protocol/encoding/is-record.js';
 import {
-  kindOf,
-  within,
+  describeType,
+  fieldOf,
   wrongField,
   wrongValue,
   type Check,
@@ -41,15 +41,15 @@ export function objectOf(checks: OptionChecks, { required = [] }: Required = {})
 function checkAt(place: Place, options: unknown, checks: OptionChecks, required: readonly string[]): void {
   if (!isRecord(options)) {
     const at = place.field === '' ? { ...place, field: 'the options object' } : place;
-    throw wrongField(at, `is ${kindOf(options)}; it must be an object`);
+    throw wrongField(at, `is ${describeType(options)}; it must be an object`);
   }
   for (const [field, value] of Object.entries(options)) {
     const check = Object.hasOwn(checks, field) ? checks[field] : undefined;
-    if (check === undefined) throw unknownOption(within(place, field), field, Object.keys(checks));
-    if (value !== undefined) check(value, within(place, field));
+    if (check === undefined) throw unknownOption(fieldOf(place, field), field, Object.keys(checks));
+    if (value !== undefined) check(value, fieldOf(place, field));
   }
   for (const field of required) {
-    if (options[field] === undefined) throw wrongField(within(place, field), 'is missing');
+    if (options[field] === undefined) throw wrongField(fieldOf(place, field), 'is missing');
   }
 }
 
@@ -65,9 +65,9 @@ export function checkArgument(call: string, argument: string, value: unknown, ch
 }
 
 /** A check by a condition; `expected` says what the value must be. */
-export function thatIs(expected: string, holds: (value: unknown) => boolean): Check<unknown> {
+export function checkThat(expected: string, isValid: (value: unknown) => boolean): Check<unknown> {
   return (value, place) => {
-    if (!holds(value)) throw wrongValue(place, value, expected);
+    if (!isValid(value)) throw wrongValue(place, value, expected);
   };
 }
 
@@ -79,15 +79,15 @@ export function objectOr(object: Check<unknown>, other: Check<unknown>): Check<u
 export const isString = (value: unknown): value is string => typeof value === 'string';
 export const isNumber = (value: unknown): value is number => typeof value === 'number';
 
-export const text = thatIs('a string', isString);
-export const number = thatIs('a number', isNumber);
+export const text = checkThat('a string', isString);
+export const number = checkThat('a number', isNumber);
 // Not by `instanceof`: test runners such as Jest run tests in a realm of their own.
-export const bytes = thatIs('a string or a Uint8Array', (value) => isString(value) || isUint8Array(value));
-export const retryAfter = thatIs('seconds or a Date', (value) => isNumber(value) || value instanceof Date);
-export const functionCheck = thatIs('a function', (value) => typeof value === 'function');
+export const bytes = checkThat('a string or a Uint8Array', (value) => isString(value) || isUint8Array(value));
+export const retryAfter = checkThat('seconds or a Date', (value) => isNumber(value) || value instanceof Date);
+export const functionCheck = checkThat('a function', (value) => typeof value === 'function');
 
 /** A status to answer with. */
-export const status = thatIs('a status from 200 to 999', isStatus);
+export const status = checkThat('a status from 200 to 999', isStatus);
 
 /** Whether a response can have it as its status. */
 export function isStatus(value: unknown): boolean {

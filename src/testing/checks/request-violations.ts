@@ -11,18 +11,18 @@ export type HubProtocol = 'websub' | 'pubsubhubbub-0.3';
 export interface CheckContext {
   readonly protocol: HubProtocol;
   /** Whether the hub is reached over TLS. */
-  readonly secure: boolean;
+  readonly isSecure: boolean;
   readonly subscriptions: SubscriptionTable;
 }
 
 export interface CheckedRequest {
   readonly violations: readonly Violation[];
   /** What is asked; undefined where the violations leave nothing to serve. */
-  readonly asked: SubscriptionRequest | undefined;
+  readonly subscriptionRequest: SubscriptionRequest | undefined;
 }
 
 /** Those the hub puts up with: the request can be served all the same. */
-const tolerated: ReadonlySet<RequestViolationCode> = new Set<RequestViolationCode>([
+const TOLERATED_CODES: ReadonlySet<RequestViolationCode> = new Set<RequestViolationCode>([
   'url-with-fragment',
   'lease-seconds',
   'secret-empty',
@@ -36,8 +36,8 @@ type Finding = readonly [code: RequestViolationCode, message: string];
 export function checkRequest(request: ReceivedRequest, context: CheckContext): CheckedRequest {
   const findings = findingsOf(request, context);
   const violations = findings.map(([code, message]) => ({ code, message, request }));
-  const serves = findings.every(([code]) => tolerated.has(code));
-  return { violations, asked: serves ? askedBy(request.form) : undefined };
+  const isServable = findings.every(([code]) => TOLERATED_CODES.has(code));
+  return { violations, subscriptionRequest: isServable ? toSubscriptionRequest(request.form) : undefined };
 }
 
 function findingsOf(request: ReceivedRequest, context: CheckContext): Finding[] {
@@ -50,7 +50,7 @@ function findingsOf(request: ReceivedRequest, context: CheckContext): Finding[] 
     ...urlFindings(form, 'callback'),
     ...urlFindings(form, 'topic'),
     ...leaseFindings(form),
-    ...secretFindings(request, context.secure),
+    ...secretFindings(request, context.isSecure),
     ...subscriptionFindings(form, context.subscriptions),
   ];
 }
@@ -133,13 +133,13 @@ function secretFindings({ form, headers }: ReceivedRequest, secure: boolean): Fi
   if (bytes === 0) findings.push(['secret-empty', 'hub.secret is empty: it signs nothing']);
   if (bytes >= 200) findings.push(['secret-too-long', `hub.secret has ${bytes} bytes; it must have less than 200`]);
   const host = headers.get('host') ?? '';
-  if (!secure && headers.get('x-forwarded-proto') !== 'https' && !isLoopback(host)) {
+  if (!secure && headers.get('x-forwarded-proto') !== 'https' && !isLoopbackHost(host)) {
     findings.push(['secret-over-plain-http', `hub.secret came over plain HTTP to ${host}`]);
   }
   return findings;
 }
 
-function isLoopback(host: string): boolean {
+function isLoopbackHost(host: string): boolean {
   const { hostname } = URL.canParse(`http://${host}`) ? new URL(`http://${host}`) : { hostname: '' };
   return /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
 }
@@ -149,7 +149,7 @@ function subscriptionFindings(form: URLSearchParams, subscriptions: Subscription
   const callback = form.get('hub.callback');
   if (!topic || !callback) return [];
   if (form.get('hub.mode') === 'unsubscribe') {
-    return subscriptions.wasAskedFor({ topic, callback })
+    return subscriptions.wasRequested({ topic, callback })
       ? []
       : [['unsubscribe-unknown', `Unsubscribing from ${topic}, which was never subscribed with this callback`]];
   }
@@ -162,14 +162,14 @@ const isVerify = (verify: string): verify is 'async' | 'sync' => verify === 'asy
 const isLease = (lease: string): boolean => /^0*[1-9]\d*$/.test(lease);
 
 /** What a form asks for that was found to be whole. */
-function askedBy(form: URLSearchParams): SubscriptionRequest {
-  const given = (name: string): string => form.get(`hub.${name}`) ?? '';
+function toSubscriptionRequest(form: URLSearchParams): SubscriptionRequest {
+  const parameter = (name: string): string => form.get(`hub.${name}`) ?? '';
   return {
-    mode: given('mode') === 'unsubscribe' ? 'unsubscribe' : 'subscribe',
-    topic: given('topic'),
-    callback: given('callback'),
-    leaseSeconds: isLease(given('lease_seconds')) ? Number(given('lease_seconds')) : undefined,
-    secret: given('secret') || undefined,
+    mode: parameter('mode') === 'unsubscribe' ? 'unsubscribe' : 'subscribe',
+    topic: parameter('topic'),
+    callback: parameter('callback'),
+    leaseSeconds: isLease(parameter('lease_seconds')) ? Number(parameter('lease_seconds')) : undefined,
+    secret: parameter('secret') || undefined,
     verify: form.getAll('hub.verify').find(isVerify),
     verifyToken: form.get('hub.verify_token') ?? undefined,
   };

@@ -41,7 +41,7 @@ async function deliver(context: HubContext, to: HubSubscription, content: Conten
   for (let retry = 0; retry < retries && !isFinal(delivery); retry += 1) {
     delivery = await context.send('content', to, sent);
   }
-  if (delivery.status === 410 || (dropOnFailure && !isSuccess(delivery))) context.subscriptions.ended(to, 'gone');
+  if (delivery.status === 410 || (dropOnFailure && !isSuccess(delivery))) context.subscriptions.end(to, 'gone');
   return delivery;
 }
 

@@ -14,7 +14,7 @@ export const DEFAULT_LEASE_SECONDS = 864_000;
 /** An intent to be verified, and whether the subscriber asked for it. */
 export interface Intent extends Pick<SubscriptionRequest, 'mode' | 'topic' | 'callback' | 'leaseSeconds' | 'secret'> {
   readonly verifyToken?: string | undefined;
-  readonly unasked?: boolean;
+  readonly isUnsolicited?: boolean;
 }
 
 export interface VerificationOutcome {
@@ -30,7 +30,7 @@ export interface VerificationOutcome {
 export async function verifyIntent(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
   // A verification that the test holds back does not hold back content too.
   const { holdBacks } = context;
-  if (holdBacks.holds('verification')) await holdBacks.released('verification');
+  if (holdBacks.isHeldBack('verification')) await holdBacks.whenReleased('verification');
   const outcome = verifyRepeatedly(context, intent);
   context.verifications.add(outcome);
   try {
@@ -60,7 +60,7 @@ export function grantedLease({ leaseSeconds }: HubFaults, intent: Pick<Intent, '
 async function verify(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
   const faults = context.faultsOf(intent.topic);
   const mode = verifyModeOf(faults, intent.mode);
-  const endings = context.subscriptions.endingsOf(intent);
+  const endings = context.subscriptions.endCountOf(intent);
   const leaseSeconds = grantedLease(faults, intent);
   // Base64 with its +, / and =: a conforming challenge that does not survive careless decoding.
   const challenge = randomBytes(32).toString('base64');
@@ -73,16 +73,16 @@ async function verify(context: HubContext, intent: Intent): Promise<Verification
   });
   const delivery = await context.send('verification', intent, sent);
   const echoed = isSuccess(delivery) && delivery.body === challenge;
-  noteViolation(context, intent, mode, delivery, echoed);
+  recordViolation(context, intent, mode, delivery, echoed);
 
   const confirmed = echoed && !isMisleading(mode);
   if (confirmed && intent.mode === 'unsubscribe') {
-    context.subscriptions.ended(intent, 'unsubscribed');
+    context.subscriptions.end(intent, 'unsubscribed');
   } else if (confirmed) {
     const { secret } = intent;
-    context.subscriptions.verified(intent, { leaseSeconds, secret, endings });
+    context.subscriptions.recordVerified(intent, { leaseSeconds, secret, endCount: endings });
   } else if (context.subscriptions.find(intent)?.state === 'pending') {
-    context.subscriptions.ended(intent, 'refused');
+    context.subscriptions.end(intent, 'refused');
   }
   return { confirmed, delivery };
 }
@@ -103,9 +103,9 @@ function wrongTopic(topic: string): string {
   return new URL('/a-topic-nobody-asked-for', topic).href;
 }
 
-function noteViolation(
+function recordViolation(
   { violations }: HubContext,
-  { mode, topic, unasked }: Intent,
+  { mode, topic, isUnsolicited }: Intent,
   verifyMode: VerifyMode | undefined,
   delivery: Delivery,
   echoed: boolean,
@@ -124,7 +124,7 @@ function noteViolation(
     note('confirmed-wrong-topic', `A topic nobody asked for was confirmed in place of ${topic}`);
   } else if (verifyMode === 'wrong-mode') {
     note('confirmed-wrong-mode', `hub.mode=${otherMode(mode)} was confirmed for ${topic} in place of ${mode}`);
-  } else if (unasked && mode === 'unsubscribe') {
+  } else if (isUnsolicited && mode === 'unsubscribe') {
     note('confirmed-unasked-unsubscription', `An unsubscription from ${topic} that nobody asked for was confirmed`);
   }
 }

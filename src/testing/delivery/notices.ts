@@ -15,7 +15,7 @@ export function deny(
   { keep = false }: DenyOptions = {},
 ): Promise<Delivery> {
   const isKept = keep && context.subscriptions.find(key)?.state === 'active';
-  if (!isKept) context.subscriptions.ended(key, 'denied');
+  if (!isKept) context.subscriptions.end(key, 'denied');
   return sendNotice(context, 'denial', 'denied', key, reason);
 }
 

@@ -24,17 +24,17 @@ export async function reverify(
   const key = { topic, callback };
   const known = context.subscriptions.find(key);
   const request = context.subscriptions.lastRequest(key);
-  const asked = request?.mode === mode ? request : undefined;
+  const sameModeRequest = request?.mode === mode ? request : undefined;
   const { confirmed, delivery } = await verifyIntent(context, {
     ...key,
     mode,
-    leaseSeconds: leaseSeconds ?? known?.leaseSeconds ?? asked?.leaseSeconds,
-    secret: asked ? asked.secret : known?.secret,
-    verifyToken: asked?.verifyToken,
-    unasked: asked === undefined,
+    leaseSeconds: leaseSeconds ?? known?.leaseSeconds ?? sameModeRequest?.leaseSeconds,
+    secret: sameModeRequest ? sameModeRequest.secret : known?.secret,
+    verifyToken: sameModeRequest?.verifyToken,
+    isUnsolicited: sameModeRequest === undefined,
   });
-  const isFair = !isMisleading(verifyModeOf(context.faultsOf(topic), mode));
-  const refused = delivery.status !== undefined && isFair;
-  if (!confirmed && refused && mode === 'subscribe') context.subscriptions.ended(key, 'refused');
+  const isHonest = !isMisleading(verifyModeOf(context.faultsOf(topic), mode));
+  const refused = delivery.status !== undefined && isHonest;
+  if (!confirmed && refused && mode === 'subscribe') context.subscriptions.end(key, 'refused');
   return delivery;
 }

@@ -9,7 +9,7 @@ import {
   retryAfter,
   status,
   text,
-  thatIs,
+  checkThat,
 } from '../checks/option-checks.js';
 import type { HubDelays, HubFaults, VerifyModes } from './hub-faults.js';
 import type {
@@ -22,7 +22,7 @@ import type {
   RequestRedirect,
 } from './request-faults.js';
 
-const answerBody = thatIs('a string or a function', (value) => isString(value) || typeof value === 'function');
+const answerBody = checkThat('a string or a function', (value) => isString(value) || typeof value === 'function');
 
 const verifyMode = oneOf('async', 'sync', 'never', 'unchecked', 'wrong-topic', 'wrong-mode', 'wrong-challenge');
 
@@ -44,32 +44,32 @@ const LIMITS = {
 } satisfies Record<keyof RequestLimits, Check<unknown>>;
 
 /** The options of a failure, with its status. */
-export const FAILURE = {
+export const FAILURE_OPTIONS = {
   ...LIMITS,
-  status: thatIs("a status from 200 to 999, or 'reset'", (value) => value === 'reset' || isStatus(value)),
+  status: checkThat("a status from 200 to 999, or 'reset'", (value) => value === 'reset' || isStatus(value)),
   retryAfter,
   body: answerBody,
   verifyFirst: flag,
 } satisfies Record<keyof RequestFailure, Check<unknown>>;
 
-const REDIRECTS: ReadonlySet<unknown> = new Set([301, 302, 303, 307, 308]);
+const REDIRECT_STATUSES: ReadonlySet<unknown> = new Set([301, 302, 303, 307, 308]);
 
 /** A status that redirects. */
-export const redirectStatus = thatIs('301, 302, 303, 307 or 308', (value) => REDIRECTS.has(value));
+export const redirectStatus = checkThat('301, 302, 303, 307 or 308', (value) => REDIRECT_STATUSES.has(value));
 
 /** The options of a redirect, with its status and its target. */
-export const REDIRECT = {
+export const REDIRECT_OPTIONS = {
   ...LIMITS,
   status: redirectStatus,
   to: text,
 } satisfies Record<keyof RequestRedirect, Check<unknown>>;
 
 /** The options of a denial. */
-export const DENY = { keep: flag } satisfies Record<keyof DenyOptions, Check<unknown>>;
+export const DENY_OPTIONS = { keep: flag } satisfies Record<keyof DenyOptions, Check<unknown>>;
 
-const DENIAL = {
+const DENIAL_OPTIONS = {
   ...LIMITS,
-  ...DENY,
+  ...DENY_OPTIONS,
   reason: text,
   unlessConfirmed: flag,
   thenVerify: flag,
@@ -79,17 +79,17 @@ const ACCEPTANCE = { status, body: answerBody } satisfies Record<keyof RequestAc
 
 const RATE_LIMIT = { requests: number, perSeconds: number } satisfies Record<keyof RateLimit, Check<unknown>>;
 
-const off = thatIs('an object, or false', (value) => value === false);
+const off = checkThat('an object, or false', (value) => value === false);
 
 /** The kinds of messages that can be held back. */
-export const heldBack = oneOf('answer', 'verification', 'content', 'topic');
+export const holdBackKind = oneOf('answer', 'verification', 'content', 'topic');
 
 /** The faults of a hub or of a topic. */
-export const FAULTS = {
+export const FAULT_OPTIONS = {
   verify: objectOr(objectOf(VERIFY_MODES), verifyMode),
   verifyTimes: number,
-  leaseSeconds: thatIs("a number of seconds, or 'perpetual'", (value) => value === 'perpetual' || isNumber(value)),
-  announcedLease: thatIs(
+  leaseSeconds: checkThat("a number of seconds, or 'perpetual'", (value) => value === 'perpetual' || isNumber(value)),
+  announcedLease: checkThat(
     'a number, a string, or false',
     (value) => value === false || isNumber(value) || isString(value),
   ),
@@ -97,16 +97,16 @@ export const FAULTS = {
   accept: objectOf(ACCEPTANCE),
   rateLimit: objectOr(objectOf(RATE_LIMIT, { required: ['requests', 'perSeconds'] }), off),
   deny: objectOr(
-    objectOf(DENIAL),
-    thatIs('an object, a reason, or false', (value) => value === false || isString(value)),
+    objectOf(DENIAL_OPTIONS),
+    checkThat('an object, a reason, or false', (value) => value === false || isString(value)),
   ),
-  fail: objectOr(objectOf(FAILURE, { required: ['status'] }), off),
-  redirect: objectOr(objectOf(REDIRECT, { required: ['status', 'to'] }), off),
+  fail: objectOr(objectOf(FAILURE_OPTIONS, { required: ['status'] }), off),
+  redirect: objectOr(objectOf(REDIRECT_OPTIONS, { required: ['status', 'to'] }), off),
   secretFrom: oneOf('verification', 'request'),
   algorithm: oneOf('sha1', 'sha256', 'sha384', 'sha512'),
   signature: oneOf('valid', 'wrong', 'missing', 'malformed'),
   silent: flag,
   retries: number,
   dropOnFailure: flag,
-  delayMs: objectOr(objectOf(DELAYS), thatIs('milliseconds, or an object of them', isNumber)),
+  delayMs: objectOr(objectOf(DELAYS), checkThat('milliseconds, or an object of them', isNumber)),
 } satisfies Record<keyof HubFaults, Check<unknown>>;

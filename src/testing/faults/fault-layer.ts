@@ -23,7 +23,7 @@ export interface FaultLayer {
   /** The fault due for a request, counted down; `false` where it is switched off here. */
   take<Name extends keyof CountedFaults>(name: Name, kind: RequestKind): CountedFaults[Name] | false | undefined;
   /** Counts a request. Above the rate limit, returns the seconds to wait; `false` where no limit applies. */
-  excess(now: number): number | false | undefined;
+  countRequest(now: number): number | false | undefined;
 }
 
 const COUNTED = ['fail', 'redirect', 'deny'] as const;
@@ -57,7 +57,7 @@ export function createFaultLayer(initial: HubFaults): FaultLayer {
       left.set(name, timesLeft - 1);
       return fault;
     },
-    excess(now) {
+    countRequest(now) {
       const { rateLimit } = faults;
       return rateLimit ? (window.count(rateLimit, now) ?? false) : rateLimit;
     },
@@ -134,9 +134,9 @@ export function takeFault<Name extends keyof CountedFaults>(
 }
 
 /** The seconds to wait by the first layer that sets a rate limit, where the request is above it. */
-export function takeExcess(layers: readonly FaultLayer[], now: number): number | undefined {
+export function countAgainstRateLimit(layers: readonly FaultLayer[], now: number): number | undefined {
   for (const layer of layers) {
-    const excess = layer.excess(now);
+    const excess = layer.countRequest(now);
     if (excess !== undefined) return excess || undefined;
   }
   return undefined;

@@ -4,11 +4,11 @@ import type { HubDelays, HubFaults } from './hub-faults.js';
 /** Holds things back: until the test releases them, and for the delays that are set. */
 export interface HoldBacks {
   /** Holds back one kind of thing. Returns the function that releases it; calling that again does nothing. */
-  hold(what: keyof HubDelays): () => void;
+  holdBack(what: keyof HubDelays): () => void;
   /** Whether the test holds this kind back. */
-  holds(what: keyof HubDelays): boolean;
+  isHeldBack(what: keyof HubDelays): boolean;
   /** Resolves once the test holds this kind back no more. */
-  released(what: keyof HubDelays): Promise<void>;
+  whenReleased(what: keyof HubDelays): Promise<void>;
   /** Resolves once the test holds this kind back no more, and its delay is over. Rejects when the hub is closed. */
   wait(what: keyof HubDelays, faults: HubFaults): Promise<void>;
   /** Releases everything. */
@@ -18,39 +18,39 @@ export interface HoldBacks {
 export function createHoldBacks(pause: (milliseconds: number) => Promise<void>): HoldBacks {
   const held = new Set<{ readonly what: keyof HubDelays }>();
   const waiting = new Set<() => void>();
-  const holds = (what: keyof HubDelays): boolean => [...held].some((one) => one.what === what);
-  const lookAgain = (): void => {
-    for (const look of waiting) look();
+  const isHeldBack = (what: keyof HubDelays): boolean => [...held].some((one) => one.what === what);
+  const recheck = (): void => {
+    for (const check of waiting) check();
   };
-  const released: HoldBacks['released'] = (what) =>
+  const whenReleased: HoldBacks['whenReleased'] = (what) =>
     new Promise((resolve) => {
-      const look = (): void => {
-        if (holds(what)) return;
-        waiting.delete(look);
+      const check = (): void => {
+        if (isHeldBack(what)) return;
+        waiting.delete(check);
         resolve();
       };
-      waiting.add(look);
-      look();
+      waiting.add(check);
+      check();
     });
 
   return {
-    hold(what) {
+    holdBack(what) {
       const one = { what };
       held.add(one);
       return () => {
         held.delete(one);
-        lookAgain();
+        recheck();
       };
     },
-    holds,
-    released,
+    isHeldBack,
+    whenReleased,
     async wait(what, faults) {
-      await released(what);
+      await whenReleased(what);
       await pause(delayOf(faults, what));
     },
     close() {
       held.clear();
-      lookAgain();
+      recheck();
     },
   };
 }

@@ -8,12 +8,12 @@ import type { SubscriptionRequest } from './subscription-request.js';
 /** Denies a request that was accepted; the denial says whether it is verified before or after. */
 export async function denyRequest(
   context: HubContext,
-  asked: SubscriptionRequest,
+  subscriptionRequest: SubscriptionRequest,
   denial: RequestDenial,
 ): Promise<void> {
-  if (denial.unlessConfirmed && (await verifyIntent(context, asked)).confirmed) return;
-  await deny(context, asked, denial.reason ?? '', denial);
-  if (denial.thenVerify) await verifyIntent(context, asked);
+  if (denial.unlessConfirmed && (await verifyIntent(context, subscriptionRequest)).confirmed) return;
+  await deny(context, subscriptionRequest, denial.reason ?? '', denial);
+  if (denial.thenVerify) await verifyIntent(context, subscriptionRequest);
 }
 
 /** Denies all live subscriptions whose topics have this denial in force. */

@@ -17,11 +17,11 @@ import type { Violation } from '../checks/violation.js';
  * case.
  */
 export async function answerSubscriptionRequest(context: HubContext, request: ReceivedRequest): Promise<Answer> {
-  const { violations, asked } = checkRequest(request, context);
+  const { violations, subscriptionRequest } = checkRequest(request, context);
   context.violations.push(...violations);
-  if (asked?.mode === 'subscribe') context.subscriptions.askedFor(asked);
+  if (subscriptionRequest?.mode === 'subscribe') context.subscriptions.markRequested(subscriptionRequest);
   const faults = context.faultsOf(request.form.get('hub.topic') ?? '');
-  const answer = await answerOf(context, request, asked, violations, faults);
+  const answer = await answerOf(context, request, subscriptionRequest, violations, faults);
   await context.holdBacks.wait('answer', faults);
   return answer;
 }
@@ -29,7 +29,7 @@ export async function answerSubscriptionRequest(context: HubContext, request: Re
 async function answerOf(
   context: HubContext,
   request: ReceivedRequest,
-  asked: SubscriptionRequest | undefined,
+  subscriptionRequest: SubscriptionRequest | undefined,
   violations: readonly Violation[],
   faults: HubFaults,
 ): Promise<Answer> {
@@ -37,63 +37,75 @@ async function answerOf(
   const kind = kindOf(context, request);
   const failure = context.takeFault('fail', topic, kind);
   if (failure) {
-    if (failure.verifyFirst && asked) await verifyWhileOpen(context, asked, faults);
+    if (failure.verifyFirst && subscriptionRequest) await verifyWhileOpen(context, subscriptionRequest, faults);
     return failureAnswer(failure, request);
   }
-  const excess = context.takeExcess(topic);
+  const excess = context.countAgainstRateLimit(topic);
   if (excess !== undefined) return failureAnswer({ status: 429, retryAfter: excess }, request);
   const redirect = context.takeFault('redirect', topic, kind);
   if (redirect) return { status: redirect.status, headers: { location: redirect.to } };
   const missing = faults.requires?.filter((name) => !request.form.has(name)) ?? [];
   if (missing.length > 0) return { status: 400, body: `Missing here: ${missing.join(', ')}` };
-  return asked ? serve(context, request, asked, kind) : refusalAnswer(violations);
+  return subscriptionRequest ? serve(context, request, subscriptionRequest, kind) : refusalAnswer(violations);
 }
 
 async function serve(
   context: HubContext,
   request: ReceivedRequest,
-  asked: SubscriptionRequest,
+  subscriptionRequest: SubscriptionRequest,
   kind: RequestKind,
 ): Promise<Answer> {
-  const faults = context.faultsOf(asked.topic);
-  const verify = verifyModeOf(faults, asked.mode) ?? asked.verify ?? 'async';
-  note(context, asked, faults);
+  const faults = context.faultsOf(subscriptionRequest.topic);
+  const verify = verifyModeOf(faults, subscriptionRequest.mode) ?? subscriptionRequest.verify ?? 'async';
+  recordRequest(context, subscriptionRequest, faults);
   const accepted = { status: faults.accept?.status ?? 202, body: bodyOf(faults.accept?.body, request) };
-  const denial = context.takeFault('deny', asked.topic, kind);
+  const denial = context.takeFault('deny', subscriptionRequest.topic, kind);
   if (denial) {
-    if (verify !== 'sync') return { ...accepted, afterwards: () => denyRequest(context, asked, denial) };
-    await denyRequest(context, asked, denial);
+    if (verify !== 'sync') return { ...accepted, afterwards: () => denyRequest(context, subscriptionRequest, denial) };
+    await denyRequest(context, subscriptionRequest, denial);
     return accepted;
   }
   if (verify === 'never') return accepted;
-  const verified = { ...accepted, status: faults.accept?.status ?? (asked.verify ? 204 : 202) };
+  const verified = { ...accepted, status: faults.accept?.status ?? (subscriptionRequest.verify ? 204 : 202) };
   if (verify === 'unchecked') {
-    takeAsVerified(context, asked, faults);
+    markVerified(context, subscriptionRequest, faults);
     return verified;
   }
-  if (verify !== 'sync') return { ...accepted, afterwards: () => verifyIntent(context, asked) };
-  const { confirmed, delivery } = await verifyIntent(context, asked);
+  if (verify !== 'sync') return { ...accepted, afterwards: () => verifyIntent(context, subscriptionRequest) };
+  const { confirmed, delivery } = await verifyIntent(context, subscriptionRequest);
   if (confirmed || faults.accept) return verified;
   const why = delivery.error?.message ?? `The callback answered ${delivery.status}`;
-  return { status: 409, body: `The ${asked.mode} request was not confirmed. ${why}` };
+  return { status: 409, body: `The ${subscriptionRequest.mode} request was not confirmed. ${why}` };
 }
 
-async function verifyWhileOpen(context: HubContext, asked: SubscriptionRequest, faults: HubFaults): Promise<void> {
-  note(context, asked, faults);
-  await verifyIntent(context, asked);
+async function verifyWhileOpen(
+  context: HubContext,
+  subscriptionRequest: SubscriptionRequest,
+  faults: HubFaults,
+): Promise<void> {
+  recordRequest(context, subscriptionRequest, faults);
+  await verifyIntent(context, subscriptionRequest);
 }
 
-function note(context: HubContext, asked: SubscriptionRequest, { secretFrom }: HubFaults): void {
-  context.subscriptions.requested(asked, { takesSecret: secretFrom === 'request' });
+function recordRequest(context: HubContext, subscriptionRequest: SubscriptionRequest, { secretFrom }: HubFaults): void {
+  context.subscriptions.recordRequest(subscriptionRequest, { takesSecret: secretFrom === 'request' });
 }
 
-function takeAsVerified({ subscriptions }: HubContext, asked: SubscriptionRequest, faults: HubFaults): void {
-  if (asked.mode === 'unsubscribe') {
-    subscriptions.ended(asked, 'unsubscribed');
+function markVerified(
+  { subscriptions }: HubContext,
+  subscriptionRequest: SubscriptionRequest,
+  faults: HubFaults,
+): void {
+  if (subscriptionRequest.mode === 'unsubscribe') {
+    subscriptions.end(subscriptionRequest, 'unsubscribed');
     return;
   }
-  const endings = subscriptions.endingsOf(asked);
-  subscriptions.verified(asked, { leaseSeconds: grantedLease(faults, asked), secret: asked.secret, endings });
+  const endings = subscriptions.endCountOf(subscriptionRequest);
+  subscriptions.recordVerified(subscriptionRequest, {
+    leaseSeconds: grantedLease(faults, subscriptionRequest),
+    secret: subscriptionRequest.secret,
+    endCount: endings,
+  });
 }
 
 function kindOf({ subscriptions }: HubContext, { form }: ReceivedRequest): RequestKind {

@@ -27,26 +27,26 @@ export interface HubSubscription extends SubscriptionKey {
   readonly secret?: string;
 }
 
-interface Entry extends HubSubscription {
+interface SubscriptionRow extends HubSubscription {
   /** The last request for it. */
-  readonly asked: SubscriptionRequest;
+  readonly request: SubscriptionRequest;
   /** How often it ended: a verification under way when it did no longer counts. */
-  readonly endings: number;
+  readonly endCount: number;
 }
 
 /** What a confirmed verification grants. */
 interface VerifiedGrant {
   readonly leaseSeconds: number | undefined;
   readonly secret: string | undefined;
-  readonly endings: number;
+  readonly endCount: number;
 }
 
 type EndState = Exclude<HubSubscriptionState, 'pending' | 'active' | 'lapsed'>;
 
 /** The hub's subscriptions, kept also after they ended. */
 export class SubscriptionTable {
-  readonly #entries = new Map<string, Entry>();
-  readonly #everAskedFor = new Set<string>();
+  readonly #rows = new Map<string, SubscriptionRow>();
+  readonly #everRequested = new Set<string>();
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -54,11 +54,11 @@ export class SubscriptionTable {
   }
 
   all(): HubSubscription[] {
-    return [...this.#entries.values()].map((entry) => this.#snapshot(entry));
+    return [...this.#rows.values()].map((entry) => this.#snapshot(entry));
   }
 
   find(key: SubscriptionKey): HubSubscription | undefined {
-    const entry = this.#entries.get(keyOf(key));
+    const entry = this.#rows.get(keyOf(key));
     return entry && this.#snapshot(entry);
   }
 
@@ -75,52 +75,52 @@ export class SubscriptionTable {
   }
 
   /** Notes that a subscription was asked for, whatever becomes of the request. */
-  askedFor(key: SubscriptionKey): void {
-    this.#everAskedFor.add(keyOf(key));
+  markRequested(key: SubscriptionKey): void {
+    this.#everRequested.add(keyOf(key));
   }
 
-  wasAskedFor(key: SubscriptionKey): boolean {
-    return this.#everAskedFor.has(keyOf(key));
+  wasRequested(key: SubscriptionKey): boolean {
+    return this.#everRequested.has(keyOf(key));
   }
 
   /**
    * Notes a request that is served. A subscription that is active stays as it is until the request is verified, and so does one to be
    * unsubscribed. With `takesSecret` content is signed with the request's secret at once.
    */
-  requested(asked: SubscriptionRequest, { takesSecret = false }: { readonly takesSecret?: boolean } = {}): void {
-    const before = this.#entries.get(keyOf(asked));
+  recordRequest(request: SubscriptionRequest, { takesSecret = false }: { readonly takesSecret?: boolean } = {}): void {
+    const row = this.#rows.get(keyOf(request));
     const requestedAt = new Date(this.#now());
-    if (before && (asked.mode === 'unsubscribe' || this.#stateOf(before) === 'active')) {
-      const { secret, ...kept } = before;
-      const signing = takesSecret && asked.mode === 'subscribe' ? asked.secret : secret;
-      this.#put({ ...kept, ...(signing !== undefined && { secret: signing }), asked, requestedAt });
+    if (row && (request.mode === 'unsubscribe' || this.#stateOf(row) === 'active')) {
+      const { secret, ...kept } = row;
+      const signing = takesSecret && request.mode === 'subscribe' ? request.secret : secret;
+      this.#put({ ...kept, ...(signing !== undefined && { secret: signing }), request, requestedAt });
     } else {
-      const { topic, callback } = asked;
-      this.#put({ topic, callback, state: 'pending', requestedAt, asked, endings: before?.endings ?? 0 });
+      const { topic, callback } = request;
+      this.#put({ topic, callback, state: 'pending', requestedAt, request, endCount: row?.endCount ?? 0 });
     }
   }
 
   /** The last request for a subscription. */
   lastRequest(key: SubscriptionKey): SubscriptionRequest | undefined {
-    return this.#entries.get(keyOf(key))?.asked;
+    return this.#rows.get(keyOf(key))?.request;
   }
 
   /**
    * Notes a confirmed verification: the lease counts from now, and the secret of that request is the one from now on.
    * `endings` as it was when the verification began; a subscription that ended since then stays ended.
    */
-  verified(key: SubscriptionKey, grant: VerifiedGrant): void {
-    const entry = this.#entries.get(keyOf(key));
-    if (!entry || entry.endings !== grant.endings) return;
+  recordVerified(key: SubscriptionKey, grant: VerifiedGrant): void {
+    const row = this.#rows.get(keyOf(key));
+    if (!row || row.endCount !== grant.endCount) return;
     const now = this.#now();
     const { leaseSeconds, secret } = grant;
-    const { topic, callback, requestedAt, asked, endings } = entry;
+    const { topic, callback, requestedAt, request, endCount } = row;
     this.#put({
       topic,
       callback,
       requestedAt,
-      asked,
-      endings,
+      request: request,
+      endCount: endCount,
       state: 'active',
       verifiedAt: new Date(now),
       ...(leaseSeconds !== undefined && { leaseSeconds }),
@@ -130,25 +130,25 @@ export class SubscriptionTable {
   }
 
   /** Ends a subscription, if there is one. */
-  ended(key: SubscriptionKey, state: EndState): void {
-    const entry = this.#entries.get(keyOf(key));
-    if (entry) this.#put({ ...entry, state, endings: entry.endings + 1 });
+  end(key: SubscriptionKey, state: EndState): void {
+    const row = this.#rows.get(keyOf(key));
+    if (row) this.#put({ ...row, state, endCount: row.endCount + 1 });
   }
 
-  endingsOf(key: SubscriptionKey): number {
-    return this.#entries.get(keyOf(key))?.endings ?? 0;
+  endCountOf(key: SubscriptionKey): number {
+    return this.#rows.get(keyOf(key))?.endCount ?? 0;
   }
 
-  #put(entry: Entry): void {
-    this.#entries.set(keyOf(entry), entry);
+  #put(entry: SubscriptionRow): void {
+    this.#rows.set(keyOf(entry), entry);
   }
 
-  #stateOf({ state, expiresAt }: Entry): HubSubscriptionState {
+  #stateOf({ state, expiresAt }: SubscriptionRow): HubSubscriptionState {
     return state === 'active' && expiresAt && expiresAt.getTime() <= this.#now() ? 'lapsed' : state;
   }
 
-  #snapshot(entry: Entry): HubSubscription {
-    const { endings: _endings, asked: _asked, ...subscription } = entry;
+  #snapshot(entry: SubscriptionRow): HubSubscription {
+    const { endCount: _endings, request: _asked, ...subscription } = entry;
     return { ...subscription, state: this.#stateOf(entry) };
   }
 }

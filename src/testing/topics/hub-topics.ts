@@ -2,7 +2,7 @@ import { ConfigurationError } from '../../errors.js';
 import {
   createFaultLayer,
   mergedFaults,
-  takeExcess,
+  countAgainstRateLimit,
   takeFault,
   type CountedFaults,
   type FaultLayer,
@@ -15,7 +15,7 @@ import type { RequestKind } from '../faults/request-faults.js';
 import type { Distributor, TopicOptions } from './topic-options.js';
 
 /** A topic with its document and its faults. */
-export interface TopicEntry {
+export interface ServedTopic {
   readonly url: string;
   readonly resource: TopicResource;
   readonly faults: FaultLayer;
@@ -23,7 +23,7 @@ export interface TopicEntry {
 
 /** The topics one hub serves, by path, and the faults in force for each. */
 export class HubTopics {
-  readonly #byPath = new Map<string, TopicEntry>();
+  readonly #byPath = new Map<string, ServedTopic>();
   readonly #hub: Distributor;
   readonly #hubFaults: FaultLayer;
 
@@ -33,16 +33,16 @@ export class HubTopics {
   }
 
   /** Adds a topic. Throws `ConfigurationError` when its path is taken, by another topic or by the hub itself. */
-  add(path: string, options: TopicOptions): TopicEntry {
+  add(path: string, options: TopicOptions): ServedTopic {
     const url = new URL(path.startsWith('/') ? path : `/${path}`, this.#hub.url);
     const key = url.pathname + url.search;
     if (this.#byPath.has(key) || url.pathname === new URL(this.#hub.url).pathname) {
       throw new ConfigurationError(`The path ${key} is taken on ${url.origin}: give each topic a path of its own`);
     }
     const resource = createTopicResource(this.#hub, url.href, options);
-    const entry = { url: url.href, resource, faults: createFaultLayer(options) };
-    this.#byPath.set(key, entry);
-    return entry;
+    const topic = { url: url.href, resource, faults: createFaultLayer(options) };
+    this.#byPath.set(key, topic);
+    return topic;
   }
 
   /** Answers a request for a topic, after waiting by its faults. */
@@ -68,8 +68,8 @@ export class HubTopics {
   }
 
   /** Counts a request about the topic. Above the rate limit, returns the seconds to wait. */
-  takeExcess(topic: string, now: number): number | undefined {
-    return takeExcess(this.#layersOf(topic), now);
+  countAgainstRateLimit(topic: string, now: number): number | undefined {
+    return countAgainstRateLimit(this.#layersOf(topic), now);
   }
 
   #layersOf(topic: string): FaultLayer[] {

@@ -1,9 +1,9 @@
-import { DENY, FAILURE, REDIRECT } from '../faults/fault-checks.js';
-import { PUBLISH, TOPIC } from '../checks/hub-checks.js';
+import { DENY_OPTIONS, FAILURE_OPTIONS, REDIRECT_OPTIONS } from '../faults/fault-checks.js';
+import { PUBLISH_OPTIONS, TOPIC_OPTIONS } from '../checks/hub-checks.js';
 import { deny, reportError } from '../delivery/notices.js';
 import { checkOptions } from '../checks/option-checks.js';
 import type { HubContext } from '../hub-context.js';
-import type { TopicEntry } from './hub-topics.js';
+import type { ServedTopic } from './hub-topics.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { DenyOptions, RequestFailure, RequestRedirect } from '../faults/request-faults.js';
 import type { Distributor, PublishOptions, TopicOptions } from './topic-options.js';
@@ -35,15 +35,15 @@ export interface HubTopic {
 }
 
 /** The handle by which a test uses one topic of a hub. */
-export function createTopicHandle(hub: Distributor, context: HubContext, entry: TopicEntry): HubTopic {
-  const { url, resource, faults } = entry;
+export function createTopicHandle(hub: Distributor, context: HubContext, topic: ServedTopic): HubTopic {
+  const { url, resource, faults } = topic;
   return {
     url,
     get self() {
       return resource.self;
     },
     async publish(body, options = {}) {
-      checkOptions('topic.publish()', options, PUBLISH);
+      checkOptions('topic.publish()', options, PUBLISH_OPTIONS);
       const { contentType = resource.contentType, headers = {} } = options;
       resource.show(body, contentType);
       const hubs = [hub, ...resource.distributors];
@@ -52,24 +52,24 @@ export function createTopicHandle(hub: Distributor, context: HubContext, entry: 
       ).flat();
     },
     configure(options) {
-      checkOptions('topic.configure()', options, TOPIC);
+      checkOptions('topic.configure()', options, TOPIC_OPTIONS);
       resource.change(options);
       faults.change(options);
     },
     async deny(reason = '', options = {}) {
-      checkOptions('topic.deny()', options, DENY);
+      checkOptions('topic.deny()', options, DENY_OPTIONS);
       faults.change({ deny: { reason, ...options } });
       const ended = context.subscriptions.live(resource.self);
       return Promise.all(ended.map((one) => deny(context, one, reason, options)));
     },
     fail(status, options) {
       const fail = { status, ...options };
-      checkOptions('topic.fail()', fail, FAILURE, { required: ['status'] });
+      checkOptions('topic.fail()', fail, FAILURE_OPTIONS, { required: ['status'] });
       faults.change({ fail });
     },
     redirect(status, to, options) {
       const redirect = { status, to, ...options };
-      checkOptions('topic.redirect()', redirect, REDIRECT, { required: ['status', 'to'] });
+      checkOptions('topic.redirect()', redirect, REDIRECT_OPTIONS, { required: ['status', 'to'] });
       faults.change({ redirect });
     },
     error(reason = '') {

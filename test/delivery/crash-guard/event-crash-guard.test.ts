@@ -138,7 +138,7 @@ test('C7 an event that is received costs no operation for markers: not its first
   await pass(MINUTE);
   expect(running()).toEqual(['a']);
   await end('a');
-  await inbox.hold(storedEventWith({ id: 'b' }));
+  await inbox.storeUnscheduled(storedEventWith({ id: 'b' }));
   await inbox.settle(storedEventWith({ id: 'b' }), DONE);
   expect(kinds).toEqual(['set event', 'set event', 'get event', 'delete event', 'set event', 'delete event']);
 });
@@ -347,7 +347,7 @@ describe('an event during whose runs the process ended three times', () => {
     const buried = await processOn(store);
     const next = await processOn(store);
     expect(next.foundDead).toEqual(['a']);
-    await next.inbox.revive(await buried.read('a'));
+    await next.inbox.requeue(await buried.read('a'));
     expect((await next.read('a')).retry.deadCause).toBeUndefined();
     await next.pass();
     expect(next.running()).toEqual(['a']);

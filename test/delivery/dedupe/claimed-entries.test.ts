@@ -1,57 +1,57 @@
 import { expect, test } from 'vitest';
 import { ClaimedEntries } from '../../../src/delivery/dedupe/claimed-entries.js';
-import type { Piece } from '../../../src/delivery/dedupe/dedupe-key.js';
+import type { DedupeKey } from '../../../src/delivery/dedupe/dedupe-key.js';
 
-const ONE: Piece = { key: 'one', version: '1' };
-const TWO: Piece = { key: 'two', version: '1' };
+const ONE: DedupeKey = { key: 'one', version: '1' };
+const TWO: DedupeKey = { key: 'two', version: '1' };
 
 test('an entry is new to the event that is first, as often as that reads it, and to another version', () => {
   const claimed = new ClaimedEntries();
-  expect(claimed.take(ONE, 'new', 'a')).toBe('new');
-  expect(claimed.take(ONE, 'new', 'b')).toBe('unchanged');
-  expect(claimed.take(ONE, 'new', 'a')).toBe('new');
-  expect(claimed.take({ ...ONE, version: '2' }, 'new', 'b')).toBe('new');
+  expect(claimed.claim(ONE, 'new', 'a')).toBe('new');
+  expect(claimed.claim(ONE, 'new', 'b')).toBe('unchanged');
+  expect(claimed.claim(ONE, 'new', 'a')).toBe('new');
+  expect(claimed.claim({ ...ONE, version: '2' }, 'new', 'b')).toBe('new');
 });
 
 test('an entry that the handler had is claimed by nobody', () => {
   const claimed = new ClaimedEntries();
-  expect(claimed.take(ONE, 'unchanged', 'a')).toBe('unchanged');
-  expect(claimed.take(ONE, 'updated', 'b')).toBe('updated');
+  expect(claimed.claim(ONE, 'unchanged', 'a')).toBe('unchanged');
+  expect(claimed.claim(ONE, 'updated', 'b')).toBe('updated');
 });
 
 test('an event has its own entries and whole bodies, and all when nothing is claimed', () => {
   const claimed = new ClaimedEntries();
-  const body: Piece = { key: 'digest', version: '' };
-  expect(claimed.ownOf([ONE, body], { id: 'b' })).toEqual([ONE, body]);
-  claimed.take(ONE, 'new', 'a');
-  expect(claimed.ownOf([ONE, TWO, body], { id: 'b' })).toEqual([TWO, body]);
-  expect(claimed.ownOf([ONE, TWO, body], { id: 'a' })).toEqual([ONE, TWO, body]);
+  const body: DedupeKey = { key: 'digest', version: '' };
+  expect(claimed.claimableBy([ONE, body], { id: 'b' })).toEqual([ONE, body]);
+  claimed.claim(ONE, 'new', 'a');
+  expect(claimed.claimableBy([ONE, TWO, body], { id: 'b' })).toEqual([TWO, body]);
+  expect(claimed.claimableBy([ONE, TWO, body], { id: 'a' })).toEqual([ONE, TWO, body]);
 });
 
 test('an entry that is released is new to the next event', () => {
   const claimed = new ClaimedEntries();
-  claimed.take(ONE, 'new', 'a');
+  claimed.claim(ONE, 'new', 'a');
   claimed.release({ id: 'b' });
-  expect(claimed.take(ONE, 'new', 'b')).toBe('unchanged');
+  expect(claimed.claim(ONE, 'new', 'b')).toBe('unchanged');
   claimed.release({ id: 'a' });
-  expect(claimed.take(ONE, 'new', 'b')).toBe('new');
+  expect(claimed.claim(ONE, 'new', 'b')).toBe('new');
 });
 
 test('claims are bounded: the oldest event loses its own', () => {
   const claimed = new ClaimedEntries();
-  claimed.take(ONE, 'new', 'a');
-  for (let index = 0; index < 100_000; index += 1) claimed.take({ key: `${index}`, version: '1' }, 'new', 'b');
-  expect(claimed.take(ONE, 'new', 'c')).toBe('new');
+  claimed.claim(ONE, 'new', 'a');
+  for (let index = 0; index < 100_000; index += 1) claimed.claim({ key: `${index}`, version: '1' }, 'new', 'b');
+  expect(claimed.claim(ONE, 'new', 'c')).toBe('new');
 });
 
 test('many entries that are released are free at once, and stay with whoever claims them next', async () => {
   const claimed = new ClaimedEntries();
   const pieces = Array.from({ length: 20_000 }, (_, index) => ({ key: `${index}`, version: '1' }));
-  for (const piece of pieces) claimed.take(piece, 'new', 'a');
+  for (const piece of pieces) claimed.claim(piece, 'new', 'a');
   claimed.release({ id: 'a' });
-  for (const piece of pieces) expect(claimed.take(piece, 'new', 'a')).toBe('new');
+  for (const piece of pieces) expect(claimed.claim(piece, 'new', 'a')).toBe('new');
   // What the first claim has left behind is removed meanwhile.
   await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(await claimed.ownOf(pieces, { id: 'b' })).toEqual([]);
-  expect(await claimed.ownOf(pieces, { id: 'a' })).toEqual(pieces);
+  expect(await claimed.claimableBy(pieces, { id: 'b' })).toEqual([]);
+  expect(await claimed.claimableBy(pieces, { id: 'a' })).toEqual(pieces);
 });

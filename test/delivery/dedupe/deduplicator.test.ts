@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { AnswerTime } from '../../../src/delivery/handler/answer-deadline.js';
+import { AnswerDeadline } from '../../../src/delivery/handler/answer-deadline.js';
 import { ClaimedEntries } from '../../../src/delivery/dedupe/claimed-entries.js';
 import { ACKNOWLEDGED } from '../../../src/delivery/delivery-answer.js';
 import type { DeliveryTarget } from '../../../src/delivery/delivery-target.js';
-import { OnceOnly } from '../../../src/delivery/dedupe/deduplicator.js';
-import { deliveryOf } from '../../../src/runtime/config/checks/service-checks.js';
+import { Deduplicator } from '../../../src/delivery/dedupe/deduplicator.js';
+import { deliveryWithDefaults } from '../../../src/runtime/config/checks/service-checks.js';
 import { FakeWorld } from '../../kit/fake-world.js';
 import { entryOf, receptionOf } from '../message/reception.js';
 
@@ -16,22 +16,22 @@ test('news in order keeps it, whatever is in it', async () => {
   const target: DeliveryTarget = {
     name: 'news',
     handlers: { onEventNotification: () => {} },
-    delivery: deliveryOf({ mode: 'queued', order: 'subscription', dedupe: 'entries' }, 'failover'),
+    delivery: deliveryWithDefaults({ mode: 'queued', order: 'subscription', dedupe: 'entries' }, 'failover'),
   };
-  const once = new OnceOnly({
-    seen: {
-      answerTo: () => undefined,
-      async handing(_pieces, hand, onBegun) {
+  const once = new Deduplicator({
+    processedLog: {
+      answerToDuplicate: () => undefined,
+      async trackDelivery(_pieces, hand, onBegun) {
         await Promise.resolve();
         onBegun?.();
         return hand();
       },
-      waits: () => {},
+      markEnqueued: () => {},
       settled: async () => {},
-      handled: () => {},
-      givenUp: () => {},
+      markProcessed: () => {},
+      markDeadLettered: () => {},
     },
-    claimed: new ClaimedEntries(),
+    claimedEntries: new ClaimedEntries(),
     logger: new FakeWorld().logger,
     targetOf: () => target,
   });
@@ -42,12 +42,12 @@ test('news in order keeps it, whatever is in it', async () => {
     bodies.map((body, place) => {
       const content = { headers: [], raw: new TextEncoder().encode(body) };
       return once.deliver(target, receptionOf(content, { entry }), {
-        hand() {
+        dispatch() {
           handed.push(`${place} ${body}`);
           return ACKNOWLEDGED;
         },
-        time: () => new AnswerTime({ ackAfterMs: 60_000, storeTimeoutMs: 5_000 }, 0),
-        hold: async () => ({ answer: ACKNOWLEDGED }),
+        deadline: () => new AnswerDeadline({ ackAfterMs: 60_000, storeTimeoutMs: 5_000 }, 0),
+        storeUndecided: async () => ({ answer: ACKNOWLEDGED }),
       });
     }),
   );

@@ -1,51 +1,51 @@
 import { expect, test } from 'vitest';
-import { AnswerTime } from '../../../src/delivery/handler/answer-deadline.js';
-import { ACKNOWLEDGED, FULL, type DeliveryAnswer } from '../../../src/delivery/delivery-answer.js';
-import { deliverParsed, type Handing } from '../../../src/delivery/dedupe/deliver-after-parsing.js';
-import { Patience } from '../../../src/delivery/handler/ack-timeout.js';
-import type { Piece } from '../../../src/delivery/dedupe/dedupe-key.js';
-import { Turns } from '../../../src/engine/keyed-mutex.js';
+import { AnswerDeadline } from '../../../src/delivery/handler/answer-deadline.js';
+import { ACKNOWLEDGED, INBOX_FULL, type DeliveryAnswer } from '../../../src/delivery/delivery-answer.js';
+import { deliverAfterParsing, type PendingDelivery } from '../../../src/delivery/dedupe/deliver-after-parsing.js';
+import { AckTimeout } from '../../../src/delivery/handler/ack-timeout.js';
+import type { DedupeKey } from '../../../src/delivery/dedupe/dedupe-key.js';
+import { KeyedMutex } from '../../../src/engine/keyed-mutex.js';
 import { deferred } from '../../kit/fake-world.js';
 import { entryOf, receptionOf } from '../message/reception.js';
 
-const PIECES: readonly Piece[] = [{ key: 'a', version: '1' }];
+const PIECES: readonly DedupeKey[] = [{ key: 'a', version: '1' }];
 
 /** Deliveries of one subscription, and what becomes of each, in its order. */
 function setUp({ ackAfterMs = 60_000 }: { ackAfterMs?: number } = {}) {
-  const parties = { turns: new Turns(), patience: new Patience() };
+  const parties = { turns: new KeyedMutex(), patience: new AckTimeout() };
   const entry = entryOf();
   const told: string[] = [];
   const receive = (
     name: string,
-    pieces: readonly Piece[] | Promise<readonly Piece[]>,
+    pieces: readonly DedupeKey[] | Promise<readonly DedupeKey[]>,
     {
       hand = ACKNOWLEDGED,
       stored = ACKNOWLEDGED,
     }: { hand?: DeliveryAnswer | Promise<DeliveryAnswer>; stored?: DeliveryAnswer } = {},
   ): Promise<DeliveryAnswer> => {
     const reception = receptionOf(undefined, { entry });
-    const handing: Handing = {
-      hand() {
+    const handing: PendingDelivery = {
+      dispatch() {
         told.push(`${name} handed over`);
         return hand;
       },
-      time: () => new AnswerTime({ ackAfterMs, storeTimeoutMs: 5_000 }, 0),
-      async hold() {
+      deadline: () => new AnswerDeadline({ ackAfterMs, storeTimeoutMs: 5_000 }, 0),
+      async storeUndecided() {
         told.push(`${name} stored`);
         const held = {
-          release: () => void told.push(`${name} released`),
+          accept: () => void told.push(`${name} released`),
           drop: () => void told.push(`${name} dropped`),
         };
         return stored === ACKNOWLEDGED ? { answer: stored, held } : { answer: stored };
       },
     };
-    return deliverParsed(parties, reception, pieces, handing, {
-      async now(give, onBegun) {
+    return deliverAfterParsing(parties, reception, pieces, handing, {
+      async dispatchIfNew(give, onBegun) {
         const answer = give();
         onBegun();
         return answer;
       },
-      held: async (held) => held.release(PIECES),
+      decideStored: async (held) => held.accept(PIECES),
     });
   };
   return { told, receive, ...parties };
@@ -59,7 +59,7 @@ test('what is parsed in time is handed over, and its hub gets that answer', asyn
 
 test('what comes later waits for what is parsed before it, and not for its handler', async () => {
   const set = setUp();
-  const parsed = deferred<readonly Piece[]>();
+  const parsed = deferred<readonly DedupeKey[]>();
   const handler = deferred<DeliveryAnswer>();
   const first = set.receive('one', parsed.promise, { hand: handler.promise });
   const second = set.receive('two', PIECES);
@@ -74,28 +74,28 @@ test('what comes later waits for what is parsed before it, and not for its handl
 
 test('C9: parsing counts as what the handler may take: after that the event is stored, the hub answered, and decided later', async () => {
   const set = setUp({ ackAfterMs: 0 });
-  const parsed = deferred<readonly Piece[]>();
+  const parsed = deferred<readonly DedupeKey[]>();
   expect(await set.receive('one', parsed.promise)).toBe(ACKNOWLEDGED);
   expect(await set.receive('two', PIECES)).toBe(ACKNOWLEDGED);
   expect(set.told).toEqual(['one stored', 'two stored']);
   parsed.resolve(PIECES);
-  await set.turns.take('s1', async () => {});
+  await set.turns.runExclusive('s1', async () => {});
   expect(set.told).toEqual(['one stored', 'two stored', 'one released', 'two released']);
 });
 
 test('C9: a stop waits no longer for what is being parsed', async () => {
   const set = setUp();
-  const answer = set.receive('one', deferred<readonly Piece[]>().promise);
-  set.patience.end();
+  const answer = set.receive('one', deferred<readonly DedupeKey[]>().promise);
+  set.patience.expireAll();
   expect(await answer).toBe(ACKNOWLEDGED);
   expect(set.told).toEqual(['one stored']);
 });
 
 test('C7: what there is no room for is not handed over when it is parsed: its hub comes again', async () => {
   const set = setUp({ ackAfterMs: 0 });
-  const parsed = deferred<readonly Piece[]>();
-  expect(await set.receive('one', parsed.promise, { stored: FULL })).toBe(FULL);
+  const parsed = deferred<readonly DedupeKey[]>();
+  expect(await set.receive('one', parsed.promise, { stored: INBOX_FULL })).toBe(INBOX_FULL);
   parsed.resolve(PIECES);
-  await set.turns.take('s1', async () => {});
+  await set.turns.runExclusive('s1', async () => {});
   expect(set.told).toEqual(['one stored']);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { DeliveryAnswer } from '../../../src/delivery/delivery-answer.js';
-import type { Piece } from '../../../src/delivery/dedupe/dedupe-key.js';
-import { SeenNews } from '../../../src/delivery/dedupe/processed-log.js';
+import type { DedupeKey } from '../../../src/delivery/dedupe/dedupe-key.js';
+import { ProcessedLog } from '../../../src/delivery/dedupe/processed-log.js';
 import { openStore } from '../../../src/store/open-store.js';
 import { deferred, FakeWorld } from '../../kit/fake-world.js';
 
@@ -12,20 +12,21 @@ async function setUp() {
   const world = new FakeWorld();
   const store = await openStore('memory');
   onTestFinished(() => store.close());
-  const open = (most?: number): SeenNews => new SeenNews({ store, logger: world.logger, now: () => world.now, most });
+  const open = (most?: number): ProcessedLog =>
+    new ProcessedLog({ store, logger: world.logger, now: () => world.now, maxKeys: most });
   return { world, store, seen: open(), open };
 }
 
-const bodies = (...keys: readonly string[]): readonly Piece[] => keys.map((key) => ({ key, version: '' }));
+const bodies = (...keys: readonly string[]): readonly DedupeKey[] => keys.map((key) => ({ key, version: '' }));
 
-async function handled(seen: SeenNews, pieces: readonly Piece[]): Promise<void> {
-  await seen.handled(pieces);
+async function handled(seen: ProcessedLog, pieces: readonly DedupeKey[]): Promise<void> {
+  await seen.markProcessed(pieces);
   await seen.settled();
 }
 
 /** What a hub is answered that sends these again; undefined where it is handed over. */
-async function answerOf(seen: SeenNews, pieces: readonly Piece[], windowMs: number): Promise<unknown> {
-  const known = await seen.answerTo(pieces, windowMs);
+async function answerOf(seen: ProcessedLog, pieces: readonly DedupeKey[], windowMs: number): Promise<unknown> {
+  const known = await seen.answerToDuplicate(pieces, windowMs);
   return known?.answer;
 }
 
@@ -43,7 +44,7 @@ test('what was handled is acknowledged for as long as the window is, also after 
 test('what is in hand gets the answer of the first, and is news again where that could not be kept', async () => {
   const { seen } = await setUp();
   const turn = deferred<DeliveryAnswer>();
-  const first = seen.handing(bodies('d'), () => turn.promise);
+  const first = seen.trackDelivery(bodies('d'), () => turn.promise);
   const second = answerOf(seen, bodies('d'), MINUTE);
   turn.resolve({ type: 'unavailable', reason: 'the store is down' });
   expect(await first).toEqual(await second);
@@ -52,11 +53,11 @@ test('what is in hand gets the answer of the first, and is news again where that
 
 test('what waits in the store for its next try is acknowledged until it was handled or is given up', async () => {
   const { seen } = await setUp();
-  await seen.handing(bodies('d'), () => ACKNOWLEDGED);
+  await seen.trackDelivery(bodies('d'), () => ACKNOWLEDGED);
   expect(await answerOf(seen, bodies('d'), MINUTE)).toEqual(ACKNOWLEDGED);
-  seen.givenUp(bodies('d'));
+  seen.markDeadLettered(bodies('d'));
   expect(await answerOf(seen, bodies('d'), MINUTE)).toBeUndefined();
-  await seen.waits(bodies('e'));
+  await seen.markEnqueued(bodies('e'));
   expect(await answerOf(seen, bodies('e'), MINUTE)).toEqual(ACKNOWLEDGED);
 });
 
@@ -98,12 +99,12 @@ test('of several entries, all have to be seen or in hand', async () => {
   await handled(seen, bodies('a', 'b'));
   expect(await answerOf(seen, bodies('a', 'b'), MINUTE)).toEqual(ACKNOWLEDGED);
   expect(await answerOf(seen, bodies('a', 'c'), MINUTE)).toBeUndefined();
-  await seen.waits(bodies('c'));
+  await seen.markEnqueued(bodies('c'));
   expect(await answerOf(seen, bodies('a', 'c'), MINUTE)).toEqual(ACKNOWLEDGED);
 });
 
 describe('an entry', () => {
-  const entry = (version: string, updated?: number): Piece => ({ key: 'e', version, updated });
+  const entry = (version: string, updated?: number): DedupeKey => ({ key: 'e', version, updated });
 
   test('is new, then unchanged, then updated', async () => {
     const { seen, open } = await setUp();
@@ -137,15 +138,15 @@ describe('an entry', () => {
   test('of a topic is missing where no handler had it or has it in hand, or only one that says it is older', async () => {
     const { seen } = await setUp();
     expect(seen.isMissing(entry('1', 10))).toBe(true);
-    await seen.waits([entry('1', 10)]);
+    await seen.markEnqueued([entry('1', 10)]);
     expect(seen.isMissing(entry('as the topic has it', 10))).toBe(false);
     await handled(seen, [entry('1', 10)]);
     expect(seen.isMissing(entry('as the topic has it', 10))).toBe(false);
     expect(seen.isMissing(entry('2'))).toBe(false);
     expect(seen.isMissing(entry('2', 20))).toBe(true);
-    seen.givenUp([entry('2', 20)]);
+    seen.markDeadLettered([entry('2', 20)]);
     expect(seen.isMissing({ key: 'given up', version: '1' })).toBe(true);
-    seen.givenUp([{ key: 'given up', version: '1' }]);
+    seen.markDeadLettered([{ key: 'given up', version: '1' }]);
     expect(seen.isMissing({ key: 'given up', version: '1' })).toBe(false);
   });
 

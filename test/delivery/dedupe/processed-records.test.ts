@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { SeenRecords, type SeenRecordsOptions } from '../../../src/delivery/dedupe/processed-records.js';
+import { ProcessedRecords, type ProcessedRecordsOptions } from '../../../src/delivery/dedupe/processed-records.js';
 import { deferred, FakeWorld } from '../../kit/fake-world.js';
 
-const SEEN = { at: 1, version: '', notedAt: 1 };
+const SEEN = { at: 1, version: '', storedAt: 1 };
 
 /** A store that writes when it is told to. */
 function setUp({ most, isDown = false }: { readonly most?: number; readonly isDown?: boolean } = {}) {
@@ -20,12 +20,12 @@ function setUp({ most, isDown = false }: { readonly most?: number; readonly isDo
     if (isDown) throw new Error('The store is down');
     write();
   };
-  const store: SeenRecordsOptions['store'] = {
-    async *entries() {},
+  const store: ProcessedRecordsOptions['store'] = {
+    async *list() {},
     set: (_kind, key, value) => written(() => void rows.set(key, value)),
     delete: (_kind, key) => written(() => void rows.delete(key)),
   };
-  const records = new SeenRecords({ store, logger: world.logger, now: () => world.now, most });
+  const records = new ProcessedRecords({ store, logger: world.logger, now: () => world.now, maxKeys: most });
   /** Has the store write all there is. */
   const settle = async (): Promise<void> => {
     const settled = records.settled();

@@ -1,7 +1,7 @@
 import { array, assert, boolean, constant, double, integer, oneof, option, property, record } from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Seen } from '../../../src/delivery/dedupe/processed-version.js';
-import { SeenTable } from '../../../src/delivery/dedupe/processed-table.js';
+import type { ProcessedVersion } from '../../../src/delivery/dedupe/processed-version.js';
+import { ProcessedTable } from '../../../src/delivery/dedupe/processed-table.js';
 
 const time = double({ noNaN: true });
 const flag = boolean().map((isSet) => (isSet ? true : undefined));
@@ -12,7 +12,7 @@ const seen = record({
   updated: option(time, { nil: undefined }),
   deleted: flag,
   isOld: flag,
-  notedAt: time,
+  storedAt: time,
 });
 
 test('it has what was set, in the order in which that was set last', () => {
@@ -20,8 +20,8 @@ test('it has what was set, in the order in which that was set last', () => {
   const removal = record({ type: constant('delete' as const), key });
   assert(
     property(array(oneof(set, removal), { maxLength: 200 }), (steps) => {
-      const table = new SeenTable();
-      const model = new Map<string, Seen>();
+      const table = new ProcessedTable();
+      const model = new Map<string, ProcessedVersion>();
       for (const step of steps) {
         model.delete(step.key);
         if (step.type === 'delete') {
@@ -41,11 +41,11 @@ test('it has what was set, in the order in which that was set last', () => {
 });
 
 test('it has room for more than a page of rows', () => {
-  const table = new SeenTable();
+  const table = new ProcessedTable();
   const keys = Array.from({ length: 10_000 }, (_, index) => `${index}`);
-  for (const [at, each] of keys.entries()) table.set(each, { at, version: each, notedAt: -at });
+  for (const [at, each] of keys.entries()) table.set(each, { at, version: each, storedAt: -at });
   for (const each of keys.slice(0, 5_000)) table.delete(each);
-  for (const each of keys.slice(0, 5_000)) table.set(each, { at: 1, version: 'again', notedAt: 1 });
+  for (const each of keys.slice(0, 5_000)) table.set(each, { at: 1, version: 'again', storedAt: 1 });
   expect(table.keys()).toEqual([...keys.slice(5_000), ...keys.slice(0, 5_000)]);
   expect(table.get('9999')).toMatchObject({ at: 9_999, version: '9999', notedAt: -9_999 });
   expect(table.get('4999')).toMatchObject({ at: 1, version: 'again' });

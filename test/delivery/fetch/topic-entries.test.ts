@@ -1,5 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { newAfter, topicEntries, type GapRule, type TopicEntry } from '../../../src/delivery/fetch/topic-entries.js';
+import {
+  entriesNewAfterGap,
+  topicEntries,
+  type GapRule,
+  type TopicEntry,
+} from '../../../src/delivery/fetch/topic-entries.js';
 import { atom } from '../../kit/publisher.js';
 
 const HOUR = 3_600_000;
@@ -27,7 +32,7 @@ describe('the entries of a topic', () => {
   test('are read in the charset of the answer', async () => {
     const [inLatin1] = await entriesOf(atom([{ id: '\u00e9' }]), 'text/xml; charset=iso-8859-1');
     const [escaped] = await entriesOf(atom([{ id: '&#233;' }]));
-    expect(inLatin1?.piece.key).toBe(escaped?.piece.key);
+    expect(inLatin1?.dedupeKey.key).toBe(escaped?.dedupeKey.key);
   });
 
   test('are those of one subscription', async () => {
@@ -40,7 +45,7 @@ describe('the entries of a topic', () => {
     const [one] = await topicEntries(text, { subscriptionId: 's' });
     const [other] = await topicEntries(text, { subscriptionId: 't' });
     expect(one?.key).toBe(other?.key);
-    expect(one?.piece.key).not.toBe(other?.piece.key);
+    expect(one?.dedupeKey.key).not.toBe(other?.dedupeKey.key);
   });
 
   test('are none where it is no feed, and a SyntaxError where it is broken', async () => {
@@ -70,11 +75,11 @@ describe('what is new after a gap', () => {
       since: SINCE,
       subscribedAt: BEGAN,
       now: SINCE + DAY,
-      keepsSeen: false,
+      tracksEntries: false,
       isMissing: () => true,
       ...rule,
     };
-    const found = await newAfter(entries, all);
+    const found = await entriesNewAfterGap(entries, all);
     return found.map((entry) => written[entries.indexOf(entry)]?.id ?? '');
   };
 
@@ -83,7 +88,7 @@ describe('what is new after a gap', () => {
   });
 
   test('L3 is also what was not handed over since there is the subscription less ten minutes, where that is remembered', async () => {
-    expect(await news({ keepsSeen: true })).toEqual([
+    expect(await news({ tracksEntries: true })).toEqual([
       'during',
       'within the hour before',
       'before',
@@ -111,8 +116,8 @@ describe('what is new after a gap', () => {
   );
 
   test('is nothing that was handed over', async () => {
-    const had = entries[0]?.piece.key;
+    const had = entries[0]?.dedupeKey.key;
     expect(await news({ isMissing: ({ key }) => key !== had })).not.toContain('during');
-    expect(await news({ keepsSeen: true, isMissing: () => false })).toEqual([]);
+    expect(await news({ tracksEntries: true, isMissing: () => false })).toEqual([]);
   });
 });

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import type { Piece } from '../../../src/delivery/dedupe/dedupe-key.js';
+import type { DedupeKey } from '../../../src/delivery/dedupe/dedupe-key.js';
 import { WaitingEntries } from '../../../src/delivery/fetch/waiting-entries.js';
 import { storedEvent, storedEventWith } from '../message/reception.js';
 
 const AT = 1_000;
-const piece = (version: string, updated?: number): Piece => ({ key: 'one', version, updated });
+const piece = (version: string, updated?: number): DedupeKey => ({ key: 'one', version, updated });
 
 /** Events that each bring these entries, and what was read of them. */
-function reading(...pieces: readonly Piece[]) {
+function reading(...pieces: readonly DedupeKey[]) {
   const read: string[] = [];
   const entries = new WaitingEntries(async ({ meta: { id } }) => {
     read.push(id);
@@ -20,7 +20,7 @@ function reading(...pieces: readonly Piece[]) {
 
 test('an entry waits as it is or in a later version, and an earlier version does not count', async () => {
   const { entries } = reading(piece('1', AT), piece('2', AT + 1));
-  entries.note(storedEvent);
+  entries.add(storedEvent);
   await entries.settled();
   expect([AT, AT + 1, AT + 2].map((updated) => entries.has(piece('x', updated)))).toEqual([true, true, false]);
   expect(entries.has({ ...piece('1', AT), key: 'two' })).toBe(false);
@@ -29,12 +29,12 @@ test('an entry waits as it is or in a later version, and an earlier version does
 
 test('an event is read once, and one that does not parse brings nothing', async () => {
   const { entries, read } = reading(piece('1'));
-  entries.note(storedEventWith({ id: 'broken' }));
-  entries.note(storedEventWith({ id: 'broken' }));
+  entries.add(storedEventWith({ id: 'broken' }));
+  entries.add(storedEventWith({ id: 'broken' }));
   await entries.settled();
   expect(entries.has(piece('1'))).toBe(false);
-  entries.note(storedEvent);
-  entries.note(storedEvent);
+  entries.add(storedEvent);
+  entries.add(storedEvent);
   await entries.settled();
   expect(entries.has(piece('1'))).toBe(true);
   expect(read).toEqual(['broken', storedEvent.meta.id]);
@@ -42,24 +42,24 @@ test('an event is read once, and one that does not parse brings nothing', async 
 
 test('an event that cannot be read now is told of, and read again', async () => {
   const { entries } = reading(piece('1'));
-  entries.note(storedEventWith({ id: 'busy' }));
+  entries.add(storedEventWith({ id: 'busy' }));
   await expect(entries.settled()).rejects.toThrow('could not be read now');
-  expect(entries.wants({ id: 'busy', bytes: 1 })).toBe(true);
-  entries.note(storedEventWith({ id: 'busy' }));
+  expect(entries.shouldRead({ id: 'busy', bytes: 1 })).toBe(true);
+  entries.add(storedEventWith({ id: 'busy' }));
   await entries.settled();
   expect(entries.has(piece('1'))).toBe(true);
 });
 
 test('no more than 1,000 events and 8 MiB are read', async () => {
   const many = reading();
-  for (let index = 0; index < 1_100; index += 1) many.entries.note(storedEventWith({ id: `${index}` }));
+  for (let index = 0; index < 1_100; index += 1) many.entries.add(storedEventWith({ id: `${index}` }));
   await many.entries.settled();
   expect(many.read).toHaveLength(1_000);
   const long = reading();
   const raw = new Uint8Array(3 * 1024 * 1024);
-  for (const id of ['a', 'b', 'c']) long.entries.note(storedEventWith({ id, raw }));
-  long.entries.note(storedEventWith({ id: 'd' }));
+  for (const id of ['a', 'b', 'c']) long.entries.add(storedEventWith({ id, raw }));
+  long.entries.add(storedEventWith({ id: 'd' }));
   await long.entries.settled();
   expect(long.read).toEqual(['a', 'b', 'd']);
-  expect(long.entries.wants({ id: 'e', bytes: raw.length })).toBe(false);
+  expect(long.entries.shouldRead({ id: 'e', bytes: raw.length })).toBe(false);
 });

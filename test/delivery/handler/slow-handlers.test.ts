@@ -46,9 +46,9 @@ test('slow handlers are logged once a minute for each subscription, with the num
   const slow = new SlowHandlers({ logger: world.logger, now: () => world.now });
   const one = receptionOf();
   const limit = { ackAfterMs: 5_000 };
-  for (let count = 0; count < 3; count += 1) slow.note(one, limit, 5_000);
-  slow.note(receptionOf(), limit, 5_000);
+  for (let count = 0; count < 3; count += 1) slow.report(one, limit, 5_000);
+  slow.report(receptionOf(), limit, 5_000);
   world.pass(60_000);
-  slow.note(one, limit, 5_000);
+  slow.report(one, limit, 5_000);
   expect(world.lines.map(({ fields }) => fields['notLogged'])).toEqual([0, 0, 2]);
 });

@@ -1,59 +1,59 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Lines } from '../../../src/delivery/inbox/fifo-per-subscription.js';
+import { FifoPerSubscription } from '../../../src/delivery/inbox/fifo-per-subscription.js';
 
 test('the first of a line has its turn, and each line has its own first', () => {
-  const lines = new Lines();
-  lines.join('a', 'a1');
-  lines.join('a', 'a2');
-  lines.join('b', 'b1');
-  expect(['a2', 'a1', 'b1'].map((id) => lines.isTurn(id))).toEqual([false, true, true]);
+  const lines = new FifoPerSubscription();
+  lines.append('a', 'a1');
+  lines.append('a', 'a2');
+  lines.append('b', 'b1');
+  expect(['a2', 'a1', 'b1'].map((id) => lines.markReady(id))).toEqual([false, true, true]);
 });
 
 test('who is in no line waits for nobody', () => {
-  const lines = new Lines();
-  expect([lines.isTurn('x'), lines.leave('x'), lines.size]).toEqual([true, undefined, 0]);
+  const lines = new FifoPerSubscription();
+  expect([lines.markReady('x'), lines.remove('x'), lines.size]).toEqual([true, undefined, 0]);
 });
 
 test('one that has become ready has its turn when the one before leaves', () => {
-  const lines = new Lines();
-  for (const id of ['a1', 'a2', 'a3']) lines.join('a', id);
-  lines.isTurn('a2');
-  expect(lines.leave('a1')).toBe('a2');
-  expect(lines.leave('a2'), 'a3 is not ready').toBeUndefined();
-  expect(lines.isTurn('a3')).toBe(true);
+  const lines = new FifoPerSubscription();
+  for (const id of ['a1', 'a2', 'a3']) lines.append('a', id);
+  lines.markReady('a2');
+  expect(lines.remove('a1')).toBe('a2');
+  expect(lines.remove('a2'), 'a3 is not ready').toBeUndefined();
+  expect(lines.markReady('a3')).toBe(true);
 });
 
 test('one that leaves from the middle or from the end gives nobody a turn', () => {
-  const lines = new Lines();
-  for (const id of ['a1', 'a2', 'a3', 'a4']) lines.join('a', id);
-  for (const id of ['a2', 'a3', 'a4']) lines.isTurn(id);
-  expect([lines.leave('a2'), lines.leave('a4')]).toEqual([undefined, undefined]);
-  lines.join('a', 'a5');
-  expect([lines.leave('a1'), lines.isTurn('a5'), lines.leave('a3')]).toEqual(['a3', false, 'a5']);
+  const lines = new FifoPerSubscription();
+  for (const id of ['a1', 'a2', 'a3', 'a4']) lines.append('a', id);
+  for (const id of ['a2', 'a3', 'a4']) lines.markReady(id);
+  expect([lines.remove('a2'), lines.remove('a4')]).toEqual([undefined, undefined]);
+  lines.append('a', 'a5');
+  expect([lines.remove('a1'), lines.markReady('a5'), lines.remove('a3')]).toEqual(['a3', false, 'a5']);
 });
 
 test('a line that is empty is forgotten', () => {
-  const lines = new Lines();
-  lines.join('a', 'a1');
-  lines.join('b', 'b1');
-  lines.leave('a1');
-  lines.leave('a1');
+  const lines = new FifoPerSubscription();
+  lines.append('a', 'a1');
+  lines.append('b', 'b1');
+  lines.remove('a1');
+  lines.remove('a1');
   expect(lines.size).toBe(1);
 });
 
 test('what was stored joins by position, and before that by its time what has none', () => {
-  const lines = new Lines();
-  lines.joinInOrder([
-    { id: 'third', line: 'a', position: 0, receivedAt: 1 },
-    { id: 'second', line: 'a', position: undefined, receivedAt: 9 },
-    { id: 'fourth', line: 'a', position: 1, receivedAt: 0 },
-    { id: 'first', line: 'a', position: undefined, receivedAt: 8 },
-    { id: 'other', line: 'b', position: 5, receivedAt: 5 },
+  const lines = new FifoPerSubscription();
+  lines.appendInOrder([
+    { id: 'third', subscriptionId: 'a', position: 0, receivedAt: 1 },
+    { id: 'second', subscriptionId: 'a', position: undefined, receivedAt: 9 },
+    { id: 'fourth', subscriptionId: 'a', position: 1, receivedAt: 0 },
+    { id: 'first', subscriptionId: 'a', position: undefined, receivedAt: 8 },
+    { id: 'other', subscriptionId: 'b', position: 5, receivedAt: 5 },
   ]);
   const order = ['first', 'second', 'third', 'fourth', 'other'];
-  for (const id of order) lines.isTurn(id);
-  expect([lines.isTurn('other'), ...order.map((id) => lines.leave(id))]).toEqual([
+  for (const id of order) lines.markReady(id);
+  expect([lines.markReady('other'), ...order.map((id) => lines.remove(id))]).toEqual([
     true,
     'second',
     'third',
@@ -70,7 +70,7 @@ test('lines are what lists are in which one looks at the first', () => {
   const step = fc.tuple(fc.constantFrom('join', 'ready', 'leave'), fc.constantFrom('a', 'b'), fc.nat(5));
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const lines = new Lines();
+      const lines = new FifoPerSubscription();
       const lists: Record<string, string[]> = { a: [], b: [] };
       const ready = new Set<string>();
       const told: unknown[] = [];
@@ -81,18 +81,18 @@ test('lines are what lists are in which one looks at the first', () => {
         const id = list[place];
         if (what === 'join') {
           joined += 1;
-          lines.join(line, `${joined}`);
+          lines.append(line, `${joined}`);
           list.push(`${joined}`);
         } else if (id === undefined) {
           continue;
         } else if (what === 'ready') {
           ready.add(id);
-          told.push(lines.isTurn(id));
+          told.push(lines.markReady(id));
           expected.push(place === 0);
         } else {
           list.splice(place, 1);
           const [first = ''] = list;
-          told.push(lines.leave(id));
+          told.push(lines.remove(id));
           expected.push(place === 0 && ready.has(first) ? first : undefined);
         }
         told.push(lines.size);

@@ -50,15 +50,15 @@ class Life {
     const { markers, marked } = markedEvents(store, engine, { logger: this.#world.logger, now: () => this.#world.now });
     const inbox = new Inbox({
       store,
-      marked,
+      crashGuard: marked,
       engine,
       logger: this.#world.logger,
       now: () => this.#world.now,
       random: () => 0.5,
       limitsOf: () => ({ concurrency: 3, retryForSeconds: RETRY_FOR_SECONDS, order: 'subscription' }),
       run: (event) => this.#run(process, event),
-      onFound: () => {},
-      onFoundDead: (event) => void this.#dead.push(event),
+      onRecovered: () => {},
+      onRecoveredDeadLetter: (event) => void this.#dead.push(event),
       onDeadLetter: (event) => void this.#dead.push(event),
     });
     this.#runs = [];
@@ -92,7 +92,7 @@ class Life {
     this.#over.delete(id);
     this.#line(subscriptionId).push(id);
     try {
-      await this.#inbox?.revive(event);
+      await this.#inbox?.requeue(event);
     } catch {
       this.#dead.push(event);
     }
@@ -140,7 +140,7 @@ class Life {
 
   async #run(process: number, event: StoredEvent): Promise<StoredRun> {
     const end = deferred<StoredRun>();
-    if (process !== this.#process) return { type: 'cut-off' };
+    if (process !== this.#process) return { type: 'interrupted' };
     const { id, subscriptionId } = event.meta;
     const [first] = this.#line(subscriptionId);
     if (id !== first) this.wrong.push(`${id} was run and it was the turn of ${first}`);
@@ -206,7 +206,7 @@ class Life {
           () => {},
         ),
       // By id, which is not the order of reception.
-      async *entries() {
+      async *list() {
         for (const id of [...rows.keys()].toSorted()) yield [id, rows.get(id)] as const;
       },
       close: async () => {},

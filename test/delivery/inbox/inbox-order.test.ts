@@ -156,7 +156,7 @@ test('a replayed event comes after what was received before the replay, also aft
   await first.store.set('event', 'late', encodeEvent(event('late', { position: 3, deadSince: 5 })));
   await first.store.set('event', 'one', encodeEvent(event('one', { position: 8 })));
   await first.inbox.load();
-  await first.inbox.revive(event('late', { position: 3, deadSince: 5 }));
+  await first.inbox.requeue(event('late', { position: 3, deadSince: 5 }));
   await first.inbox.enqueue(event('two'));
   const { position: late = 0 } = (await first.read('late')).meta;
   expect(late).toBeGreaterThan(8);

@@ -3,9 +3,9 @@ import { CrashMarkers } from '../../../src/delivery/crash-guard/crash-markers.js
 import { Inbox } from '../../../src/delivery/inbox/inbox.js';
 import type { StoredRun } from '../../../src/delivery/handler/handler-run.js';
 import type { InboxLimits } from '../../../src/delivery/inbox/inbox-options.js';
-import { MarkedEvents } from '../../../src/delivery/crash-guard/event-crash-guard.js';
+import { EventCrashGuard } from '../../../src/delivery/crash-guard/event-crash-guard.js';
 import { decodeEvent, type StoredEvent } from '../../../src/delivery/inbox/stored-event.js';
-import { SuspectTurn } from '../../../src/delivery/crash-guard/suspect-lock.js';
+import { SuspectLock } from '../../../src/delivery/crash-guard/suspect-lock.js';
 import { embeddedEngine } from '../../../src/engine/embedded-engine.js';
 import type { Engine } from '../../../src/engine/engine.js';
 import type { Logger } from '../../../src/logger.js';
@@ -37,9 +37,9 @@ export async function setUp(
     random: () => 1,
     limitsOf: (service) => services.get(service),
     run,
-    marked,
-    onFound: () => {},
-    onFoundDead: ({ meta }) => void foundDead.push(meta.id),
+    crashGuard: marked,
+    onRecovered: () => {},
+    onRecoveredDeadLetter: ({ meta }) => void foundDead.push(meta.id),
     onDeadLetter: (event) => void dead.push(event),
   });
   const pass = (milliseconds: number): void => {
@@ -57,8 +57,8 @@ export function markedEvents(
   { logger, now }: { readonly logger: Logger; readonly now: () => number },
 ) {
   const markers = new CrashMarkers({ store, logger });
-  const turn = new SuspectTurn({ engine, now });
-  return { markers, turn, marked: new MarkedEvents({ markers, turn, logger }) };
+  const turn = new SuspectLock({ engine, now });
+  return { markers, turn, marked: new EventCrashGuard({ markers, lock: turn, logger }) };
 }
 
 export const failed = (message: string): StoredRun => ({ type: 'failed', error: new Error(message) });

@@ -6,8 +6,8 @@ import { storedEvent, storedEventWith, type EventFields } from '../message/recep
 
 test('an event is counted once, however often it is stored, and not any more when it is done', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));
-  await inbox.hold(storedEvent);
-  await inbox.hold(storedEvent);
+  await inbox.storeUnscheduled(storedEvent);
+  await inbox.storeUnscheduled(storedEvent);
   await inbox.settle(storedEvent, failed('no'));
   expect([inbox.loadOf('news').events, inbox.loadOf('other').events]).toEqual([1, 0]);
   await inbox.settle(storedEvent, { type: 'done', acknowledgement: undefined });
@@ -18,16 +18,16 @@ test('an event is counted once, however often it is stored, and not any more whe
 
 test('an event takes its place while it is being stored, and gives it back where it could not be', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));
-  const holding = inbox.hold(storedEvent);
+  const holding = inbox.storeUnscheduled(storedEvent);
   expect(inbox.loadOf('news').events).toBe(1);
   await holding;
   await store.close();
   const other = storedEventWith({ id: 'e2' });
-  const refused = inbox.hold(other);
+  const refused = inbox.storeUnscheduled(other);
   expect(inbox.loadOf('news').events).toBe(2);
   await expect(refused).rejects.toThrow('is closed');
   expect(inbox.loadOf('news').events).toBe(1);
-  await expect(inbox.keep(storedEvent, new Error('no'))).rejects.toThrow('is closed');
+  await expect(inbox.storeFailed(storedEvent, new Error('no'))).rejects.toThrow('is closed');
   expect(inbox.loadOf('news').events, 'what is in the store stays counted').toBe(1);
 });
 
@@ -35,9 +35,9 @@ test('C7 the bytes of events are counted, headers and all, until they are done o
   const { inbox, store } = await setUp(async () => failed('no'));
   const fields: EventFields = { headers: [['link', 'x'.repeat(96)]], raw: new Uint8Array(50) };
   const event = storedEventWith(fields);
-  await inbox.hold(event);
-  await inbox.hold(storedEventWith({ ...fields, id: 'e2', decoded: new Uint8Array(100) }));
-  await inbox.hold(event);
+  await inbox.storeUnscheduled(event);
+  await inbox.storeUnscheduled(storedEventWith({ ...fields, id: 'e2', decoded: new Uint8Array(100) }));
+  await inbox.storeUnscheduled(event);
   expect([inbox.loadOf('news'), inbox.loadOf('other')]).toEqual([
     { events: 2, bytes: 400 },
     { events: 0, bytes: 0 },
@@ -45,7 +45,7 @@ test('C7 the bytes of events are counted, headers and all, until they are done o
   await inbox.settle(event, { type: 'done', acknowledgement: undefined });
   expect(inbox.loadOf('news')).toEqual({ events: 1, bytes: 250 });
   await store.close();
-  await expect(inbox.hold(event)).rejects.toThrow('is closed');
+  await expect(inbox.storeUnscheduled(event)).rejects.toThrow('is closed');
   expect(inbox.loadOf('news')).toEqual({ events: 1, bytes: 250 });
 });
 
@@ -57,7 +57,7 @@ test('C7 what a previous process left is counted when it is read', async () => {
   expect(inbox.loadOf('news')).toEqual({ events: 1, bytes: 50 });
 });
 
-test.each(['hold', 'enqueue', 'keep'] as const)(
+test.each(['storeUnscheduled', 'enqueue', 'storeFailed'] as const)(
   'C9 the store has no longer than it is given to %s an event; what it takes later is taken back',
   async (how) => {
     const { inbox, store, pass } = await setUp(async () => failed('no'));
@@ -67,7 +67,8 @@ test.each(['hold', 'enqueue', 'keep'] as const)(
       await turn.promise;
       await set(...given);
     };
-    const storing = how === 'keep' ? inbox.keep(storedEvent, new Error('no'), 5) : inbox[how](storedEvent, 5);
+    const storing =
+      how === 'storeFailed' ? inbox.storeFailed(storedEvent, new Error('no'), 5) : inbox[how](storedEvent, 5);
     await expect(storing).rejects.toThrow('The event e1 could not be stored: no answer within 5 ms');
     expect(inbox.loadOf('news').events).toBe(0);
     turn.resolve();
@@ -108,8 +109,8 @@ test.each([
 
 test('a run that was cut off leaves the event as it is', async () => {
   const { inbox, read } = await setUp(async () => failed('no'));
-  await inbox.hold(storedEvent);
-  await inbox.settle(storedEvent, { type: 'cut-off' });
+  await inbox.storeUnscheduled(storedEvent);
+  await inbox.settle(storedEvent, { type: 'interrupted' });
   expect((await read('e1')).retry).toMatchObject({ attempts: 0, errors: [] });
   expect(inbox.loadOf('news').events).toBe(1);
 });
@@ -118,7 +119,7 @@ test('the errors of the last two hundred runs are kept, in words that can be sto
   const { inbox, read } = await setUp(async () => failed('no'));
   let event = storedEvent;
   for (let run = 1; run <= 201; run += 1) {
-    await inbox.keep(event, Object.assign(new Error(), { message: run === 201 ? Symbol('odd') : `run ${run}` }));
+    await inbox.storeFailed(event, Object.assign(new Error(), { message: run === 201 ? Symbol('odd') : `run ${run}` }));
     event = await read('e1');
   }
   const { attempts, errors } = event.retry;
@@ -129,14 +130,14 @@ test('the errors of the last two hundred runs are kept, in words that can be sto
 
 test('a long error is cut, and no character in two', async () => {
   const { inbox, read } = await setUp(async () => failed('no'));
-  await inbox.keep(storedEvent, new Error(`x${'😀'.repeat(600)}`));
+  await inbox.storeFailed(storedEvent, new Error(`x${'😀'.repeat(600)}`));
   expect((await read('e1')).retry.errors[0]?.message).toBe(`x${'😀'.repeat(499)}`);
 });
 
 test('an event of a service that is not declared is never given up', async () => {
   const { inbox, services, dead, read } = await setUp(async () => failed('no'));
   services.delete('news');
-  await inbox.keep(storedEvent, new Error('no'));
+  await inbox.storeFailed(storedEvent, new Error('no'));
   expect(dead).toEqual([]);
   expect((await read('e1')).retry.deadSince).toBeUndefined();
 });
@@ -147,7 +148,7 @@ test('an event whose service is gone when it comes due waits', async () => {
     runs.push(id);
     return failed('no');
   });
-  await inbox.keep(storedEvent, new Error('no'));
+  await inbox.storeFailed(storedEvent, new Error('no'));
   services.delete('news');
   pass(10_000);
   await inbox.stop();
@@ -175,7 +176,7 @@ test('after the stop nothing is begun', async () => {
     runs.push(id);
     return failed('no');
   });
-  await inbox.keep(storedEvent, new Error('no'));
+  await inbox.storeFailed(storedEvent, new Error('no'));
   await inbox.stop();
   pass(60_000);
   await inbox.stop();
@@ -190,7 +191,7 @@ test('a clock that was set back puts no try off for longer than the longest wait
   });
   world.pass(86_400_000);
   pass(0);
-  await inbox.keep(storedEventWith({ receivedAt: world.now }), new Error('no'));
+  await inbox.storeFailed(storedEventWith({ receivedAt: world.now }), new Error('no'));
   pass(-86_400_000);
   pass(3_600_000);
   await expect.poll(() => runs).toEqual(['e1']);
@@ -205,7 +206,7 @@ test('nor does one that is set back while the failure is being stored, or betwee
   world.pass(86_400_000);
   await store.set('event', 'e2', encodeEvent(storedEventWith({ id: 'e2', nextAttemptAt: world.now })));
   pass(0);
-  const kept = inbox.keep(storedEventWith({ receivedAt: world.now }), new Error('no'));
+  const kept = inbox.storeFailed(storedEventWith({ receivedAt: world.now }), new Error('no'));
   pass(-86_400_000);
   await kept;
   await inbox.load();

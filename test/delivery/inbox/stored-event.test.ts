@@ -56,7 +56,7 @@ test.each<[string, object, StoredEvent]>([
         receivedAt: 1_000,
         position: 7,
         source: 'poll',
-        only: ['k'],
+        newEntryKeys: ['k'],
         dedupeKeys: [{ key: 'k', version: 'v' }],
         isPing: true,
       },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Withdrawals } from '../../../src/delivery/inbox/timed-out-writes.js';
+import { TimedOutWrites } from '../../../src/delivery/inbox/timed-out-writes.js';
 import { embeddedEngine } from '../../../src/engine/embedded-engine.js';
 import { quiet } from '../../kit/news-service.js';
 
@@ -8,7 +8,7 @@ function setUp() {
   let isDown = false;
   const removed: string[] = [];
   const engine = embeddedEngine({ now: () => now });
-  const withdrawals = new Withdrawals({
+  const withdrawals = new TimedOutWrites({
     store: {
       delete: async (kind, id) => {
         if (isDown) throw new Error('down');

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import * as z from 'zod';
 import { UnrecoverableEventError, WebSubError } from '../../../src/errors.js';
-import { parsedWith } from '../../../src/delivery/message/parse-with-schema.js';
+import { parseWithSchema } from '../../../src/delivery/message/parse-with-schema.js';
 import type { StandardSchema, StandardSchemaResult } from '../../../src/delivery/message/standard-schema.js';
 
 const jsonOf = (value: unknown) => () => value;
@@ -29,12 +29,12 @@ describe.each(Object.entries(schemas))('C4 a schema of %s', (_library, schema) =
   const standard: StandardSchema = schema;
 
   test('puts out what matches', async () => {
-    expect(await parsedWith(standard, jsonOf(GIVEN))).toEqual(GIVEN);
+    expect(await parseWithSchema(standard, jsonOf(GIVEN))).toEqual(GIVEN);
   });
 
   test('has its paths in the error, and none of the values', async () => {
     const wrong = { id: 123_456, mail: 'no mail, but a secret', tags: ['x', 98_765] };
-    const error = await rejectionOf(parsedWith(standard, jsonOf({ ...wrong, id: 'a longer secret' })));
+    const error = await rejectionOf(parseWithSchema(standard, jsonOf({ ...wrong, id: 'a longer secret' })));
     expect(error).toBeInstanceOf(UnrecoverableEventError);
     expect(error).toBeInstanceOf(WebSubError);
     expect(error).toMatchObject({ code: 'ERR_WEBSUB_UNRECOVERABLE_EVENT' });
@@ -46,33 +46,33 @@ describe.each(Object.entries(schemas))('C4 a schema of %s', (_library, schema) =
 });
 
 test('the output has the type that the schema says', () => {
-  expectTypeOf(() => parsedWith(schemas.zod, jsonOf({}))).returns.resolves.toEqualTypeOf<
+  expectTypeOf(() => parseWithSchema(schemas.zod, jsonOf({}))).returns.resolves.toEqualTypeOf<
     z.output<typeof schemas.zod>
   >();
-  expectTypeOf(() => parsedWith(schemas.valibot, jsonOf({}))).returns.resolves.toEqualTypeOf<
+  expectTypeOf(() => parseWithSchema(schemas.valibot, jsonOf({}))).returns.resolves.toEqualTypeOf<
     v.InferOutput<typeof schemas.valibot>
   >();
-  expectTypeOf(() => parsedWith(schemas.arktype, jsonOf({}))).returns.resolves.toEqualTypeOf<
+  expectTypeOf(() => parseWithSchema(schemas.arktype, jsonOf({}))).returns.resolves.toEqualTypeOf<
     typeof schemas.arktype.infer
   >();
   const length = z.string().transform((text) => text.length);
-  expectTypeOf(() => parsedWith(length, jsonOf(''))).returns.resolves.toEqualTypeOf<number>();
+  expectTypeOf(() => parseWithSchema(length, jsonOf(''))).returns.resolves.toEqualTypeOf<number>();
 });
 
 test('a schema that changes the value has its own output', async () => {
   const schema = z.object({ at: z.string().transform((text) => new Date(text)) });
-  expect(await parsedWith(schema, jsonOf({ at: '2030-01-01' }))).toEqual({ at: new Date('2030-01-01') });
+  expect(await parseWithSchema(schema, jsonOf({ at: '2030-01-01' }))).toEqual({ at: new Date('2030-01-01') });
 });
 
 test('a schema that takes its time is waited for', async () => {
   const schema = schemaOf<number>(async (value) => ({ value: Number(value) + 1 }));
-  expect(await parsedWith(schema, jsonOf(1))).toBe(2);
+  expect(await parseWithSchema(schema, jsonOf(1))).toBe(2);
   const refusing = z.string().refine(async () => false, 'not known');
-  await expect(parsedWith(refusing, jsonOf('x'))).rejects.toThrow('schema: not known');
+  await expect(parseWithSchema(refusing, jsonOf('x'))).rejects.toThrow('schema: not known');
 });
 
 test('a body that is no JSON never becomes any: the event is unrecoverable', async () => {
-  const error = await rejectionOf(parsedWith(schemas.zod, () => JSON.parse('{ a secret')));
+  const error = await rejectionOf(parseWithSchema(schemas.zod, () => JSON.parse('{ a secret')));
   expect(error).toBeInstanceOf(UnrecoverableEventError);
   expect(error.message).toBe('The body is not valid JSON.');
   expect(error.cause).toBeInstanceOf(SyntaxError);
@@ -83,12 +83,12 @@ test('D12 a body over the bounds is a RangeError, and so is what else goes wrong
   const failing = (): never => {
     throw tooDeep;
   };
-  await expect(parsedWith(schemas.zod, failing)).rejects.toBe(tooDeep);
+  await expect(parseWithSchema(schemas.zod, failing)).rejects.toBe(tooDeep);
   const fault = new Error('the database is away');
   const faulty = schemaOf(() => {
     throw fault;
   });
-  await expect(parsedWith(faulty, jsonOf(1))).rejects.toBe(fault);
+  await expect(parseWithSchema(faulty, jsonOf(1))).rejects.toBe(fault);
 });
 
 test.each([
@@ -99,7 +99,7 @@ test.each([
   [{ '~standard': { version: 2, vendor: 'test', validate: () => ({ value: 1 }) } }],
 ])('%o is no schema, which is a TypeError: the event is not to blame', async (given) => {
   const schema: StandardSchema = JSON.parse(JSON.stringify({ given })).given;
-  const parsing = parsedWith(schema, jsonOf(1));
+  const parsing = parseWithSchema(schema, jsonOf(1));
   await expect(parsing).rejects.toThrow(TypeError);
   await expect(parsing).rejects.toThrow('https://standardschema.dev');
 });
@@ -108,7 +108,7 @@ describe('the message of the error', () => {
   const messageOf = async (issues: StandardSchemaResult<unknown>['issues'], value: unknown = {}): Promise<string> =>
     (
       await rejectionOf(
-        parsedWith(
+        parseWithSchema(
           schemaOf(() => ({ issues: issues ?? [] })),
           jsonOf(value),
         ),

@@ -2,10 +2,10 @@ import type { RetryState, StoredEvent } from '../../../src/delivery/inbox/stored
 import type { EventMeta, NewEventMeta } from '../../../src/delivery/message/event-meta.js';
 import { ContentDistributionMessage, type MessageContext } from '../../../src/delivery/message/message.js';
 import type { ReceivedContent } from '../../../src/delivery/message/received-content.js';
-import type { Reception } from '../../../src/delivery/report.js';
+import type { EventContext } from '../../../src/delivery/report.js';
 import { Counters } from '../../../src/subscription/record/counters.js';
 import { newSubscription, type GrantRecord } from '../../../src/subscription/record/record.js';
-import type { Entry } from '../../../src/subscription/registry/registry.js';
+import type { StoredSubscription } from '../../../src/subscription/registry/registry.js';
 
 export const grant: GrantRecord = {
   id: 'g1',
@@ -20,7 +20,7 @@ export const grant: GrantRecord = {
   attempts: 0,
 };
 
-export function entryOf(grants: readonly GrantRecord[] = [grant]): Entry {
+export function entryOf(grants: readonly GrantRecord[] = [grant]): StoredSubscription {
   const wanted = { id: 's1', service: 'news', target: 'https://example.com/feed', declared: true, createdAt: 0 };
   return { record: { ...newSubscription(wanted), grants }, counters: new Counters(wanted.id, new Set()), keys: [] };
 }
@@ -33,8 +33,8 @@ export function receptionOf(
     grant: given = grant,
     attempt = 1,
     ...facts
-  }: Partial<NewEventMeta & Pick<MessageContext, 'grant' | 'attempt'>> & { readonly entry?: Entry } = {},
-): Reception {
+  }: Partial<NewEventMeta & Pick<MessageContext, 'grant' | 'attempt'>> & { readonly entry?: StoredSubscription } = {},
+): EventContext {
   const { record, counters } = entry;
   const meta: NewEventMeta = {
     id: undefined,
@@ -45,7 +45,13 @@ export function receptionOf(
     ...facts,
   };
   const context = { record, counters, grant: given, attempt, isAborted: false, changeOf: () => 'new' as const };
-  return { entry, grant: given, meta, content, event: new ContentDistributionMessage(content, meta, context) };
+  return {
+    subscription: entry,
+    grant: given,
+    meta,
+    content,
+    event: new ContentDistributionMessage(content, meta, context),
+  };
 }
 
 /** The fields of a stored event, whatever part of it they belong to. */

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { Assembly, parcels } from '../../../src/feed/parse/batches.js';
+import { BatchAssembler, splitIntoBatches } from '../../../src/feed/parse/batches.js';
 
 /** What another thread makes of a value. */
 function received(value: unknown, weight?: number): unknown {
-  const assembly = new Assembly();
-  for (const rows of parcels(value, weight)) assembly.add(structuredClone(rows));
+  const assembly = new BatchAssembler();
+  for (const rows of splitIntoBatches(value, weight)) assembly.add(structuredClone(rows));
   return assembly.value;
 }
 
@@ -40,12 +40,12 @@ describe('a value that is cut into parcels is put together as it was', () => {
 
 test('no parcel is large, wherever in the value the most is', () => {
   const many = Array.from({ length: 20_000 }, (_, index) => ({ term: `t${index}` }));
-  const sizes = [...parcels([{ id: 1, raw: { categories: many } }, { id: 2 }])].map((rows) => valuesIn(rows));
+  const sizes = [...splitIntoBatches([{ id: 1, raw: { categories: many } }, { id: 2 }])].map((rows) => valuesIn(rows));
   expect(sizes.length).toBeGreaterThan(5);
   expect(Math.max(...sizes)).toBeLessThan(20_000);
 });
 
 test('long texts do not come together in one parcel', () => {
   const texts = Array.from({ length: 20 }, () => 'x'.repeat(200_000));
-  expect([...parcels(texts)].map(({ length }) => length)).toHaveLength(10);
+  expect([...splitIntoBatches(texts)].map(({ length }) => length)).toHaveLength(10);
 });

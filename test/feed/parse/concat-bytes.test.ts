@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest';
-import { joined } from '../../../src/feed/parse/concat-bytes.js';
+import { concatBytes } from '../../../src/feed/parse/concat-bytes.js';
 
 const MIB = 1024 * 1024;
 
 test('pieces are joined in order, in memory of their own', async () => {
   const piece = Uint8Array.of(1, 2, 3);
-  const whole = await joined([piece, Uint8Array.of(), Uint8Array.of(4)]);
+  const whole = await concatBytes([piece, Uint8Array.of(), Uint8Array.of(4)]);
   expect([...whole]).toEqual([1, 2, 3, 4]);
   piece.fill(0);
-  expect([...(await joined([whole]))]).toEqual([1, 2, 3, 4]);
+  expect([...(await concatBytes([whole]))]).toEqual([1, 2, 3, 4]);
   expect(whole.buffer.byteLength).toBe(4);
-  expect(await joined([])).toHaveLength(0);
+  expect(await concatBytes([])).toHaveLength(0);
 });
 
 test('others have their turn while megabytes are copied', async () => {
@@ -21,7 +21,7 @@ test('others have their turn while megabytes are copied', async () => {
     immediate = setImmediate(count);
   };
   let immediate = setImmediate(count);
-  const whole = await joined(pieces);
+  const whole = await concatBytes(pieces);
   clearImmediate(immediate);
   expect(Buffer.compare(whole, Buffer.concat(pieces))).toBe(0);
   expect(turns).toBeGreaterThanOrEqual(5);

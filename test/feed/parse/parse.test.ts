@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { READERS, type Document } from '../../../src/feed/feed-document.js';
-import { isLight, parseEntries, parseFeed, parseVersions } from '../../../src/feed/parse/parse.js';
+import { READERS, type FeedDocument } from '../../../src/feed/feed-document.js';
+import { canParseInline, parseEntries, parseFeed, parseVersions } from '../../../src/feed/parse/parse.js';
 import { ParseThread } from '../../../src/feed/parse/parse-thread.js';
 
-const documentOf = (text: string, contentType = 'application/atom+xml'): Document => ({
+const documentOf = (text: string, contentType = 'application/atom+xml'): FeedDocument => ({
   bytes: Buffer.from(text),
   contentType,
   baseUrl: 'https://topic.example/',
@@ -23,7 +23,7 @@ const LIMITS = { heapMb: 256, documentMs: 30_000, idleMs: 60_000 };
 
 describe('what is parsed where', () => {
   test('a document of few parts is parsed at once, all others in a thread', () => {
-    expect(isLight(small.bytes)).toBe(true);
+    expect(canParseInline(small.bytes)).toBe(true);
     expect(parseEntries(small)).toMatchObject({ entries: [{ id: '0' }, { id: '1' }] });
     for (const text of [
       'x'.repeat(65_537),
@@ -32,9 +32,9 @@ describe('what is parsed where', () => {
       '&a;'.repeat(2_001),
       'a="" '.repeat(2_001),
     ]) {
-      expect(isLight(Buffer.from(text))).toBe(false);
+      expect(canParseInline(Buffer.from(text))).toBe(false);
     }
-    expect(isLight(Buffer.from('x'.repeat(65_536)))).toBe(true);
+    expect(canParseInline(Buffer.from('x'.repeat(65_536)))).toBe(true);
   });
 
   test('a large document comes from its thread as it would be read here', async () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { readXml } from '../../../src/feed/xml/walk-xml.js';
+import { walkXml } from '../../../src/feed/xml/walk-xml.js';
 
 /** What a visitor sees, in words. */
 function seen(xml: string): readonly string[] {
   const events: string[] = [];
-  readXml(xml, {
+  walkXml(xml, {
     open: ({ name, attributes, depth }) => events.push(`${depth} <${[name, ...[...attributes].flat()].join(' ')}>`),
     close: ({ name }, nameAt) => events.push(nameAt ? `</${xml.slice(nameAt.start, nameAt.end)}>` : `/${name}`),
     text: (text) => events.push(text),
@@ -16,7 +16,7 @@ function seen(xml: string): readonly string[] {
 test('the root is walked through in its order, and no further', () => {
   const xml = `<a b = "1&amp;&x;>" c='"'>t&#65;<!-- no --><x:b/><![CDATA[<&amp;]]]]><?p "?></a\n><b>`;
   expect(seen(xml)).toEqual(['1 <a b 1&&x;> c ">', 't', 'A', '2 <x:b>', '/x:b', '<&amp;]]', '<?p "?>', '</a>']);
-  expect(readXml(xml, {})).toBe(xml.indexOf('<b>', 20));
+  expect(walkXml(xml, {})).toBe(xml.indexOf('<b>', 20));
 });
 
 describe('what two readers could take for different things is refused', () => {
@@ -40,7 +40,7 @@ describe('what two readers could take for different things is refused', () => {
     ['more than a name at the end', '<a></a b="c">', /more than its name/],
     ['a / that ends nothing', '<a / >', /ends nothing/],
   ])('%s', (_what, xml, message) => {
-    expect(() => readXml(xml, {})).toThrow(SyntaxError);
-    expect(() => readXml(xml, {})).toThrow(message);
+    expect(() => walkXml(xml, {})).toThrow(SyntaxError);
+    expect(() => walkXml(xml, {})).toThrow(message);
   });
 });

@@ -1,14 +1,14 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { InFlightBytes, type Hold } from '../../../src/http/body/in-flight-bytes.js';
+import { InFlightBytes, type BodyReservation } from '../../../src/http/body/in-flight-bytes.js';
 
 /** Bytes in flight that note who is cut off. */
 function counted(maxInFlightBytes: number, maxBodyBytes: number) {
   const inFlight = new InFlightBytes({ maxInFlightBytes, maxBodyBytes });
   const cut: string[] = [];
-  const begin = (name: string, bytes: number, grantId = name): Hold => {
-    const hold = inFlight.hold(grantId, () => void cut.push(name));
-    hold.progress(bytes);
+  const begin = (name: string, bytes: number, grantId = name): BodyReservation => {
+    const hold = inFlight.reserve(grantId, () => void cut.push(name));
+    hold.update(bytes);
     return hold;
   };
   return { inFlight, cut, begin };
@@ -20,11 +20,11 @@ describe('C6 bytes in flight', () => {
     const one = begin('one', 10);
     const two = begin('two', 5);
     expect(inFlight.bytes).toBe(15);
-    two.progress(8);
+    two.update(8);
     expect(inFlight.bytes).toBe(18);
     one.release();
     one.release();
-    one.progress(10);
+    one.update(10);
     expect(inFlight.bytes).toBe(8);
     two.release();
     expect([inFlight.bytes, cut]).toEqual([0, []]);
@@ -33,7 +33,7 @@ describe('C6 bytes in flight', () => {
   test('at the cap, the body without progress for longest is cut off, and no other', () => {
     const { inFlight, begin, cut } = counted(100, 25);
     const [first] = ['first', 'second', 'third', 'fourth'].map((name) => begin(name, 25));
-    first?.progress(25);
+    first?.update(25);
     begin('fifth', 20);
     expect([cut, inFlight.bytes]).toEqual([['second'], 95]);
     begin('sixth', 25);
@@ -69,7 +69,7 @@ describe('C6 bytes in flight', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const inFlight = new InFlightBytes({ maxInFlightBytes: 100, maxBodyBytes: 30 });
-        const bodies = new Map<number, { readonly hold: Hold; readonly grant: string; bytes: number }>();
+        const bodies = new Map<number, { readonly hold: BodyReservation; readonly grant: string; bytes: number }>();
         for (const { body, grant, bytes, ends } of steps) {
           const known = bodies.get(body);
           if (ends) {
@@ -78,11 +78,11 @@ describe('C6 bytes in flight', () => {
             continue;
           }
           const grantId = known?.grant ?? String(grant);
-          const hold = known?.hold ?? inFlight.hold(grantId, () => void bodies.delete(body));
+          const hold = known?.hold ?? inFlight.reserve(grantId, () => void bodies.delete(body));
           const mine = known ?? { hold, grant: grantId, bytes: 0 };
           bodies.set(body, mine);
           mine.bytes = bytes;
-          hold.progress(bytes);
+          hold.update(bytes);
           expect(bodies.has(body), 'what makes progress is not cut off').toBe(true);
           const held = [...bodies.values()];
           const sum = (of: typeof held): number => of.reduce((total, each) => total + each.bytes, 0);

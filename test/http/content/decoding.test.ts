@@ -9,13 +9,13 @@ const MEBIBYTE = 1 << 20;
 function watched(maxInFlightBytes: number) {
   const inFlight = new InFlightBytes({ maxInFlightBytes, maxBodyBytes: MEBIBYTE });
   let most = 0;
-  const hold = inFlight.hold.bind(inFlight);
-  inFlight.hold = (grantId, cutOff) => {
+  const hold = inFlight.reserve.bind(inFlight);
+  inFlight.reserve = (grantId, cutOff) => {
     const held = hold(grantId, cutOff);
     return {
       release: () => held.release(),
-      progress(bytes) {
-        held.progress(bytes);
+      update(bytes) {
+        held.update(bytes);
         most = Math.max(most, inFlight.bytes);
       },
     };

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { NoticeThrottle, RecentAnswers } from '../../../src/http/intent/recent-answers.js';
 import { Counters } from '../../../src/subscription/record/counters.js';
-import type { Entry } from '../../../src/subscription/registry/registry.js';
+import type { StoredSubscription } from '../../../src/subscription/registry/registry.js';
 import { active } from '../../subscription/machine/life.js';
 
-const entry = (): Entry => ({ record: active().record, counters: new Counters('s', new Set()), keys: [] });
+const entry = (): StoredSubscription => ({ record: active().record, counters: new Counters('s', new Set()), keys: [] });
 
 const MINUTE = 60_000;
 

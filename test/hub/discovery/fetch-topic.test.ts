@@ -2,7 +2,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { Agent } from 'undici';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { privacyOf } from '../../../src/hub/guard/address-guard.js';
-import { fetchTopic, isFinal, type TopicRequest } from '../../../src/hub/discovery/fetch-topic.js';
+import { fetchTopic, isPermanentFailure, type TopicRequest } from '../../../src/hub/discovery/fetch-topic.js';
 import { startServer, status, type Answer } from '../../kit/recording-server.js';
 
 // The only stand-in: a URL that is not private cannot be had without a network.
@@ -153,7 +153,7 @@ describe('a topic that cannot be fetched', () => {
       (one: unknown) => one,
     );
     expect(error).toMatchObject({ code: 'ERR_WEBSUB_DISCOVERY', message: expect.stringContaining(message) });
-    expect(isFinal(error)).toBe(isForGood);
+    expect(isPermanentFailure(error)).toBe(isForGood);
   });
 
   test('as nobody answers, may be had soon', async () => {
@@ -161,8 +161,8 @@ describe('a topic that cannot be fetched', () => {
     await server[Symbol.asyncDispose]();
     const error: unknown = await fetchTopic(`${server.url}/feed`, request()).catch((one: unknown) => one);
     expect(error).toMatchObject({ reason: 'unreachable' });
-    expect(isFinal(error)).toBe(false);
-    expect(isFinal(new SyntaxError('a feed that is being written'))).toBe(false);
+    expect(isPermanentFailure(error)).toBe(false);
+    expect(isPermanentFailure(new SyntaxError('a feed that is being written'))).toBe(false);
   });
 
   test('as a public page named one in a private network', async () => {
@@ -173,7 +173,7 @@ describe('a topic that cannot be fetched', () => {
       request({ givenBy: 'https://public.example/' }),
     ).catch((one: unknown) => one);
     expect(error).toMatchObject({ reason: 'forbidden-address' });
-    expect(isFinal(error)).toBe(true);
+    expect(isPermanentFailure(error)).toBe(true);
     expect(server.requests).toEqual([]);
     const allowed = request({ givenBy: 'https://public.example/', allowPrivateNetworks: true });
     expect(await fetchTopic(`${server.url}/feed`, allowed)).toBeDefined();

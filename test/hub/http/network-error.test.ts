@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { networkFailure } from '../../../src/hub/http/network-error.js';
+import { networkErrorMessage } from '../../../src/hub/http/network-error.js';
 
 describe('what a network error says', () => {
   it.each([
@@ -10,6 +10,6 @@ describe('what a network error says', () => {
     [new TypeError(''), 'TypeError'],
     ['text', 'text'],
   ])('%s', (error, said) => {
-    expect(networkFailure(error)).toBe(said);
+    expect(networkErrorMessage(error)).toBe(said);
   });
 });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { mayCarryCredentials, originOf } from '../../../src/hub/http/origin.js';
+import { canSendCredentials, originOf } from '../../../src/hub/http/origin.js';
 
 it.each([
   ['https://hub.example/a?b', 'https://hub.example/c', true],
@@ -15,7 +15,7 @@ it.each([
   ['https://www.hub.example/', 'https://hub.example/', false],
   ['https://hub.example.evil.example/', 'https://hub.example/', false],
 ])('S5 credentials go to %s where they are for %s: %s', (url, givenFor, may) => {
-  expect(mayCarryCredentials(url, givenFor)).toBe(may);
+  expect(canSendCredentials(url, givenFor)).toBe(may);
 });
 
 it('an unparsable URL is an origin of its own', () => {

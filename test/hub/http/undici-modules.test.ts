@@ -1,11 +1,11 @@
 import * as undici from 'undici';
 import { expect, test } from 'vitest';
-import { undiciParts } from '../../../src/hub/http/undici-modules.js';
+import { undiciModules } from '../../../src/hub/http/undici-modules.js';
 import { onDemand } from '../../../src/on-demand.js';
 import { startServer, status } from '../../kit/recording-server.js';
 
 test('the parts are those of undici', () => {
-  const { Agent, Client, buildConnector, errors } = undiciParts();
+  const { Agent, Client, buildConnector, errors } = undiciModules();
   expect([Agent, Client, buildConnector]).toEqual([undici.Agent, undici.Client, undici.buildConnector]);
   expect(errors.ClientDestroyedError).toBe(undici.errors.ClientDestroyedError);
 });
@@ -25,7 +25,7 @@ test.each<[string, (name: string) => unknown]>([
     loaded.push(name);
     return name === 'undici' ? onDemand(name) : fileOf(name);
   }) as typeof onDemand;
-  const { Agent, request } = undiciParts(load);
+  const { Agent, request } = undiciModules(load);
   expect(loaded.at(-1)).toBe('undici');
   await using server = await startServer(status(204));
   const agent = new Agent();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Pacing } from '../../../src/hub/pacing/origin-limiter.js';
+import { OriginLimiter } from '../../../src/hub/pacing/origin-limiter.js';
 import { deferred, type Deferred } from '../../kit/fake-world.js';
 
 const HUB = 'https://hub.example.com/';
@@ -27,7 +27,7 @@ class Works {
 
 function setUp(limit: number) {
   const abort = new AbortController();
-  return { abort, pacing: new Pacing(limit, abort.signal), works: new Works() };
+  return { abort, pacing: new OriginLimiter(limit, abort.signal), works: new Works() };
 }
 
 async function microtasks(): Promise<void> {
@@ -37,7 +37,7 @@ async function microtasks(): Promise<void> {
 describe('Pacing', () => {
   it('L5 lets so much work at one origin be in flight, and begins the rest in its order', async () => {
     const { pacing, works } = setUp(2);
-    for (const name of ['a', 'b', 'c', 'd', 'e']) void pacing.inTurn(`${HUB}${name}`, works.of(name));
+    for (const name of ['a', 'b', 'c', 'd', 'e']) void pacing.run(`${HUB}${name}`, works.of(name));
     expect(works.begun).toEqual(['a', 'b']);
     works.end('b');
     await microtasks();
@@ -51,15 +51,15 @@ describe('Pacing', () => {
   it('L5 has no origin wait for another: the scheme, the host and the port tell them apart', () => {
     const { pacing, works } = setUp(1);
     const urls = ['https://a.example/', 'http://a.example/', 'https://a.example:444/', 'https://b.example/', 'no URL'];
-    for (const url of urls) void pacing.inTurn(url, works.of(url));
-    void pacing.inTurn('https://a.example:443/another', works.of('the same'));
+    for (const url of urls) void pacing.run(url, works.of(url));
+    void pacing.run('https://a.example:443/another', works.of('the same'));
     expect(works.begun).toEqual(urls);
   });
 
   it('hands a failure to whoever gave the work, and the place to the next one', async () => {
     const { pacing, works } = setUp(1);
-    const failing = pacing.inTurn(HUB, works.of('failing'));
-    const next = pacing.inTurn(HUB, works.of('next'));
+    const failing = pacing.run(HUB, works.of('failing'));
+    const next = pacing.run(HUB, works.of('next'));
     works.fail('failing');
     await expect(failing).rejects.toThrow('failing failed');
     expect(works.begun).toEqual(['failing', 'next']);
@@ -69,15 +69,15 @@ describe('Pacing', () => {
 
   it('lets in, after a queue, who comes later, and keeps nothing of an origin that is idle', async () => {
     const { pacing, works } = setUp(1);
-    const first = [pacing.inTurn(HUB, works.of('a')), pacing.inTurn(HUB, works.of('b'))];
+    const first = [pacing.run(HUB, works.of('a')), pacing.run(HUB, works.of('b'))];
     works.end('a');
     await microtasks();
     works.end('b');
     await Promise.all(first);
-    expect(pacing.origins).toBe(0);
-    const second = [pacing.inTurn(HUB, works.of('c')), pacing.inTurn(HUB, works.of('d'))];
+    expect(pacing.activeOrigins).toBe(0);
+    const second = [pacing.run(HUB, works.of('c')), pacing.run(HUB, works.of('d'))];
     expect(works.begun).toEqual(['a', 'b', 'c']);
-    expect(pacing.origins).toBe(1);
+    expect(pacing.activeOrigins).toBe(1);
     works.end('c');
     await microtasks();
     works.end('d');
@@ -87,14 +87,14 @@ describe('Pacing', () => {
 
   it('gives up what waits when it is aborted, and begins nothing from then on', async () => {
     const { pacing, works, abort } = setUp(1);
-    const running = pacing.inTurn(HUB, works.of('running'));
-    const waiting = pacing.inTurn(HUB, works.of('waiting'));
+    const running = pacing.run(HUB, works.of('running'));
+    const waiting = pacing.run(HUB, works.of('waiting'));
     abort.abort();
     await waiting;
-    await pacing.inTurn('https://other.example/', works.of('late'));
+    await pacing.run('https://other.example/', works.of('late'));
     works.end('running');
     await running;
     expect(works.begun).toEqual(['running']);
-    expect(pacing.origins).toBe(0);
+    expect(pacing.activeOrigins).toBe(0);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytesToRead, capabilityOf, hubWords, readBeginning } from '../../../src/hub/redaction/hub-text.js';
+import { bytesToRead, callbackSecrets, hubTextRedactor, readBeginning } from '../../../src/hub/redaction/hub-text.js';
 
 const streamOf = (...chunks: readonly (string | Uint8Array | Error)[]): ReadableStream<Uint8Array> => {
   const left = [...chunks];
@@ -15,13 +15,13 @@ const streamOf = (...chunks: readonly (string | Uint8Array | Error)[]): Readable
 
 describe("a hub's own words", () => {
   it('S3 lose control and formatting characters', () => {
-    expect(hubWords([])(' a\r\n\u001b[31mb\u0000\u202e c\u2028\t d ')).toBe('a [31mb c d');
+    expect(hubTextRedactor([])(' a\r\n\u001b[31mb\u0000\u202e c\u2028\t d ')).toBe('a [31mb c d');
   });
 
   it('S3 are cut at 1 KiB, not through a character', () => {
-    expect(hubWords([])('a'.repeat(1024))).toBe('a'.repeat(1024));
-    expect(hubWords([])('a'.repeat(1025))).toBe(`${'a'.repeat(1024)}…`);
-    expect(hubWords([])(`a${'é'.repeat(600)}`)).toBe(`a${'é'.repeat(511)}…`);
+    expect(hubTextRedactor([])('a'.repeat(1024))).toBe('a'.repeat(1024));
+    expect(hubTextRedactor([])('a'.repeat(1025))).toBe(`${'a'.repeat(1024)}…`);
+    expect(hubTextRedactor([])(`a${'é'.repeat(600)}`)).toBe(`a${'é'.repeat(511)}…`);
   });
 
   const secret = `s"é<&'>c \\ret/+`;
@@ -35,22 +35,24 @@ describe("a hub's own words", () => {
     ['in HTML', 's&quot;é&lt;&amp;&#39;&gt;c \\ret/+'],
     ['in HTML, otherwise', 's&quot;é&lt;&amp;&#x27;&gt;c \\ret/+'],
   ])('lose a secret echoed %s', (_name, echoed) => {
-    expect(hubWords([secret])(`bad: ${echoed}, ${echoed}!`)).toBe('bad: [redacted], [redacted]!');
+    expect(hubTextRedactor([secret])(`bad: ${echoed}, ${echoed}!`)).toBe('bad: [redacted], [redacted]!');
   });
 
   it('lose every one of several secrets, whole', () => {
-    expect(hubWords(['abc', 'abcdef', '', 'e'])('abcdef abc e [x]')).toBe('[redacted] [redacted] [redacted] [x]');
+    expect(hubTextRedactor(['abc', 'abcdef', '', 'e'])('abcdef abc e [x]')).toBe(
+      '[redacted] [redacted] [redacted] [x]',
+    );
   });
 
   it('lose a secret that the cut goes through', async () => {
     const long = 'é'.repeat(99);
     const body = 'a'.repeat(1020) + encodeURIComponent(long);
     const read = await readBeginning(streamOf(body), bytesToRead([long]));
-    expect(hubWords([long])(read)).toBe(`${'a'.repeat(1020)}[red…`);
+    expect(hubTextRedactor([long])(read)).toBe(`${'a'.repeat(1020)}[red…`);
   });
 
   it('may have half of a surrogate pair in a secret', () => {
-    expect(hubWords(['a\ud800'])('x%61%ef%bf%bd a%EF%BF%BD')).toBe('x%61%ef%bf%bd [redacted]');
+    expect(hubTextRedactor(['a\ud800'])('x%61%ef%bf%bd a%EF%BF%BD')).toBe('x%61%ef%bf%bd [redacted]');
   });
 });
 
@@ -61,13 +63,13 @@ describe('what a callback is reached by', () => {
     [`https://me.example.com/websub/${token}`, token],
     [`https://me.example.com/websub/${token}/?x=1`, token],
   ])('%s is its URL and its token', (callback, last) => {
-    expect(capabilityOf(callback)).toEqual([callback, last]);
+    expect(callbackSecrets(callback)).toEqual([callback, last]);
   });
 
   it.each(['https://me.example.com/', 'https://me.example.com/websub/1', 'https://me.example.com/abcdefghijklmno'])(
     '%s is its URL alone',
     (callback) => {
-      expect(capabilityOf(callback)).toEqual([callback]);
+      expect(callbackSecrets(callback)).toEqual([callback]);
     },
   );
 });

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { hubWords } from '../../../src/hub/redaction/hub-text.js';
-import { readingsOf } from '../../../src/hub/redaction/unescape.js';
+import { hubTextRedactor } from '../../../src/hub/redaction/hub-text.js';
+import { decodedTexts } from '../../../src/hub/redaction/unescape.js';
 
 const RUN = 8;
 
@@ -30,35 +30,35 @@ describe('a run of a secret', () => {
     ['in HTML', '&#79;f_the&#x2B;Hub'],
     ['form-encoded', new URLSearchParams({ a: PART }).toString().slice(2)],
   ])('is taken out: %s', (_name, written) => {
-    expect(hubWords([SECRET])(`you sent ${written}`)).toMatch(/^you sent \S{0,5}\[redacted\]$/);
+    expect(hubTextRedactor([SECRET])(`you sent ${written}`)).toMatch(/^you sent \S{0,5}\[redacted\]$/);
   });
 
   it.each([base64, base64url])('is taken out of base64, wherever it stands in it', (encode) => {
     for (const before of ['', 'x', 'xx', 'xxx']) {
-      const told = hubWords([SECRET])(`you sent ${encode(`${before}${SECRET}yyyy`)}`);
+      const told = hubTextRedactor([SECRET])(`you sent ${encode(`${before}${SECRET}yyyy`)}`);
       expect(told).toMatch(/^you sent [\w+/-]{0,5}\[redacted\][\w+/-]{0,7}=*$/);
     }
   });
 
   it('of fewer than eight characters stays', () => {
     const text = `words: ${PART.slice(0, 7)}, ${hex(PART).slice(0, 7)}, ${eachPercentEncoded(PART.slice(0, 7))}`;
-    expect(hubWords([SECRET])(text)).toBe(text);
+    expect(hubTextRedactor([SECRET])(text)).toBe(text);
   });
 
   it.each(['the hub is https://hub.example/websub/x', 'ask https://me.example.com/ again'])(
     'is none where it is a part of a callback: %s',
     (text) => {
-      expect(hubWords(['https://me.example.com/websub/0123456789abcdef'])(text)).toBe(text);
+      expect(hubTextRedactor(['https://me.example.com/websub/0123456789abcdef'])(text)).toBe(text);
     },
   );
 
   it('that control characters were written into is taken out', () => {
-    const words = hubWords(['one two three']);
+    const words = hubTextRedactor(['one two three']);
     expect(words('said: one\r\ntwo\u200bthree!')).toBe('said: [redacted]!');
   });
 
   it('is found in a long text of many escapes in no time', () => {
-    const words = hubWords(Array.from({ length: 20 }, (_, index) => `${index}-`.repeat(100)));
+    const words = hubTextRedactor(Array.from({ length: 20 }, (_, index) => `${index}-`.repeat(100)));
     const text = '%25'.repeat(5_461);
     const begun = performance.now();
     expect(words(text).length).toBeLessThanOrEqual(1_025);
@@ -92,7 +92,7 @@ describe('for any secret', () => {
 
   /** All that a text says, once it is read as a hub may have written it. */
   function saidBy(text: string): string {
-    return readingsOf(text)
+    return decodedTexts(text)
       .map((reading) => reading.text)
       .join('\n');
   }
@@ -108,7 +108,7 @@ describe('for any secret', () => {
         fc.string({ maxLength: 9 }),
         (secret, encode, piece, before, after, prefix) => {
           const sent = encode(`${prefix}${pieceOf(secret, piece)}${prefix}`);
-          const told = saidBy(hubWords([secret])(`${before}${sent}${after}`));
+          const told = saidBy(hubTextRedactor([secret])(`${before}${sent}${after}`));
           const forms = [secret, hex(secret), ...['', 'x', 'xx'].map((shift) => base64(shift + secret).slice(4, -4))];
           const urlForms = forms.map((form) => form.replaceAll('+', '-').replaceAll('/', '_'));
           expect([...forms, ...urlForms].flatMap(runsOf).filter((run) => told.includes(run))).toEqual([]);
@@ -123,7 +123,7 @@ describe('for any secret', () => {
     fc.assert(
       fc.property(fc.array(word, { maxLength: 40 }), fc.stringMatching(/^[a-f]{8,100}$/), (words, secret) => {
         const text = words.join(', ');
-        expect(hubWords([secret])(text)).toBe(text);
+        expect(hubTextRedactor([secret])(text)).toBe(text);
       }),
     );
   });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { SubscriptionInitiationError, type InitiationFailure } from '../../../src/errors.js';
-import { hubCandidates, isNoHubHere } from '../../../src/hub/request/hub-candidates.js';
+import { hubCandidates, isHubMissing } from '../../../src/hub/request/hub-candidates.js';
 
 it.each([
   ['http://hub.example.com', ['https://hub.example.com/', 'http://hub.example.com']],
@@ -22,21 +22,21 @@ const failure = (reason: InitiationFailure, status?: number): SubscriptionInitia
 it.each([[undefined], [301], [302], [303], [404], [405], [421], [501]])(
   'S7 status %s at the https form means that there is no hub',
   (status) => {
-    expect(isNoHubHere(failure(status === undefined ? 'unreachable' : 'refused', status))).toBe(true);
+    expect(isHubMissing(failure(status === undefined ? 'unreachable' : 'refused', status))).toBe(true);
   },
 );
 
 it.each([[undefined], [304], [400], [401], [403], [409], [410], [422], [429], [500], [503]])(
   "S7 status %s at the https form is the hub's own answer",
   (status) => {
-    expect(isNoHubHere(failure(status === undefined ? 'forbidden' : 'temporary', status))).toBe(false);
+    expect(isHubMissing(failure(status === undefined ? 'forbidden' : 'temporary', status))).toBe(false);
   },
 );
 
 it.each([[307], [308]])('S7 a %s that leads back to plain HTTP means that there is no hub', (status) => {
-  expect(isNoHubHere(failure('forbidden', status))).toBe(true);
+  expect(isHubMissing(failure('forbidden', status))).toBe(true);
 });
 
 it('S7 an error of another kind says nothing of the hub', () => {
-  expect(isNoHubHere(new Error('another'))).toBe(false);
+  expect(isHubMissing(new Error('another'))).toBe(false);
 });

@@ -385,7 +385,7 @@ describe('a secret', async () => {
 
   it('never shows further secrets of the grant, which the request does not carry', async () => {
     const echo: Answer = (_request, response) => void response.writeHead(400).end('{"hub.secret":"an-older-s3cret"}');
-    const { error } = await refusalBy(echo, {}, { hidden: ['an-older-s3cret'] });
+    const { error } = await refusalBy(echo, {}, { extraSecrets: ['an-older-s3cret'] });
     expect(error).toMatchObject({ message: expect.stringContaining('[redacted]') });
     expect(String(error)).not.toContain('s3cret');
   });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { firstHop, mayCarrySecret, nextHop, type Hop, type RedirectRules } from '../../../src/hub/request/redirects.js';
+import { firstHop, canSendSecret, nextHop, type Hop, type RedirectRules } from '../../../src/hub/request/redirects.js';
 
 const hub = 'https://hub.example.com/a';
 const rules: RedirectRules = {
   hub,
   credentialsFor: hub,
   maxRedirects: 5,
-  confidential: [],
+  confidentialFields: [],
   allowInsecureSecret: false,
 };
 
@@ -141,7 +141,7 @@ describe('what goes along', () => {
   });
 
   const secretly = (from: string, to: string, allowInsecureSecret: boolean): unknown =>
-    follow([[307, to]], { hub: from, confidential: ['secret'], allowInsecureSecret });
+    follow([[307, to]], { hub: from, confidentialFields: ['secret'], allowInsecureSecret });
 
   it.each([
     ['https', hub, 'https://other.example.com/', false],
@@ -166,7 +166,7 @@ describe('what goes along', () => {
     'S5 %s goes on over https, and over plain HTTP to the hub itself',
     (what) => {
       const to = (from: string, location: string): unknown =>
-        follow([[308, location]], { hub: from, confidential: [what] });
+        follow([[308, location]], { hub: from, confidentialFields: [what] });
       expect(to(hub, 'https://other.example.com/')).toMatchObject({ redirects: 1 });
       expect(to(insecure, '/b')).toMatchObject({ redirects: 1 });
       expect(to(insecure, 'http://other.example.com/')).toEqual({
@@ -185,5 +185,5 @@ it.each([
   ['http://localhost:1', false, true],
   ['http://10.0.0.1', false, false],
 ])('S5 a secret to %s, allowed insecurely: %s', (url, allowed, may) => {
-  expect(mayCarrySecret(url, allowed)).toBe(may);
+  expect(canSendSecret(url, allowed)).toBe(may);
 });

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../../src/errors.js';
-import { credentialsOf, hasCredentials, requestHeaders, withToken } from '../../../src/hub/request/request-headers.js';
+import {
+  credentialsOf,
+  hasCredentials,
+  requestHeaders,
+  withBearerToken,
+} from '../../../src/hub/request/request-headers.js';
 
 describe('the headers of a request', () => {
   it("S1 are the configuration's, then the request's own", () => {
@@ -36,7 +41,7 @@ describe('the headers of a request', () => {
   it('carry the token that a function gives when it has been given', () => {
     const headers = requestHeaders({ auth: { bearer: () => 'later' }, headers: { 'x-a': '1' } });
     expect(headers.has('authorization')).toBe(false);
-    expect(Object.fromEntries(withToken(headers, 'now'))).toEqual({ 'x-a': '1', authorization: 'Bearer now' });
+    expect(Object.fromEntries(withBearerToken(headers, 'now'))).toEqual({ 'x-a': '1', authorization: 'Bearer now' });
     expect(credentialsOf({ auth: { bearer: () => 'later' } })).toEqual([]);
   });
 

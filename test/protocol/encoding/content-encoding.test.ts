@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { contentCodings, decodeContent, decodedPieces } from '../../../src/protocol/encoding/content-encoding.js';
+import { contentCodings, decodeContent, decodeChunks } from '../../../src/protocol/encoding/content-encoding.js';
 import { UndecodableError } from '../../../src/protocol/encoding/inflate.js';
 
 const PLAIN = Buffer.from('the news of the day, the news of the day, the news of the day');
@@ -165,7 +165,7 @@ describe('D14 a body that comes in pieces', () => {
       for (const behind of ['', 'behind']) {
         const whole = Buffer.concat([body, Buffer.from(body === PLAIN ? '' : behind)]);
         // oxlint-disable-next-line no-await-in-loop
-        expect(await joined(decodedPieces(inPieces(whole, size), [coding], CAP))).toBe(PLAIN.toString());
+        expect(await joined(decodeChunks(inPieces(whole, size), [coding], CAP))).toBe(PLAIN.toString());
       }
     }
   });
@@ -180,7 +180,7 @@ describe('D14 a body that comes in pieces', () => {
         yield random;
       }
     }
-    for await (const piece of decodedPieces(endless(), ['gzip'], CAP)) {
+    for await (const piece of decodeChunks(endless(), ['gzip'], CAP)) {
       expect(piece.byteLength).toBeGreaterThan(0);
       break;
     }
@@ -191,7 +191,7 @@ describe('D14 a body that comes in pieces', () => {
     const half = gzipSync(randomBytes(100_000)).subarray(0, 50_000);
     let size = 0;
     const reading = (async () => {
-      for await (const piece of decodedPieces(inPieces(half, 10_000), ['gzip'], CAP)) size += piece.byteLength;
+      for await (const piece of decodeChunks(inPieces(half, 10_000), ['gzip'], CAP)) size += piece.byteLength;
     })();
     await expect(reading).rejects.toThrow(UndecodableError);
     expect(size).toBeGreaterThan(10_000);
@@ -202,12 +202,12 @@ describe('D14 a body that comes in pieces', () => {
       yield gzipSync(PLAIN).subarray(0, 30);
       throw new Error('reset');
     }
-    await expect(joined(decodedPieces(broken(), ['gzip'], CAP))).rejects.toThrow('reset');
+    await expect(joined(decodeChunks(broken(), ['gzip'], CAP))).rejects.toThrow('reset');
   });
 
   test('may be only so large between two codings', async () => {
     const bomb = gzipSync(gzipSync(randomBytes(CAP)));
-    await expect(joined(decodedPieces(inPieces(bomb, 1000), ['gzip', 'gzip'], CAP / 2))).rejects.toThrow('in between');
+    await expect(joined(decodeChunks(inPieces(bomb, 1000), ['gzip', 'gzip'], CAP / 2))).rejects.toThrow('in between');
   });
 
   test('ends no process where a header has a name without an end', async () => {
@@ -217,7 +217,7 @@ describe('D14 a body that comes in pieces', () => {
       yield header;
       for (;;) yield Buffer.alloc(10_000, 'a');
     }
-    await expect(joined(decodedPieces(endless(), ['gzip'], CAP))).rejects.toThrow('header');
+    await expect(joined(decodeChunks(endless(), ['gzip'], CAP))).rejects.toThrow('header');
   });
 });
 

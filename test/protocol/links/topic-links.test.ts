@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import { DocumentUrls } from '../../../src/protocol/links/document-urls.js';
-import { topicLinks, WrittenLinks } from '../../../src/protocol/links/topic-links.js';
+import { topicLinks, LinkCollector } from '../../../src/protocol/links/topic-links.js';
 
 const URL_OF_DOCUMENT = 'https://example.com/';
 
 /** The links of a document, each given as its relation and its reference. */
 function linksOf(links: Iterable<readonly [rel: string, href: string]>, url = URL_OF_DOCUMENT) {
-  const written = new WrittenLinks();
+  const written = new LinkCollector();
   for (const [rel, href] of links) written.add(rel, () => ({ href }));
   return topicLinks(written.take(), new DocumentUrls(url));
 }

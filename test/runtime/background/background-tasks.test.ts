@@ -1,42 +1,42 @@
 import { describe, expect, it } from 'vitest';
-import { UnderWay } from '../../../src/runtime/background/background-tasks.js';
+import { BackgroundTasks } from '../../../src/runtime/background/background-tasks.js';
 import { deferred } from '../../kit/fake-world.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 
 describe('UnderWay', () => {
   it('once() begins nothing while a run of that key is under way', async () => {
-    const underWay = new UnderWay(recordingLogger());
+    const underWay = new BackgroundTasks(recordingLogger());
     const first = deferred();
     const runs: string[] = [];
     const run = (name: string, until: Promise<void>) => async (): Promise<void> => {
       runs.push(name);
       await until;
     };
-    underWay.once('a', run('first', first.promise), '');
-    underWay.once('a', run('second', Promise.resolve()), '');
-    underWay.once('b', run('other', Promise.resolve()), '');
+    underWay.startUnlessRunning('a', run('first', first.promise), '');
+    underWay.startUnlessRunning('a', run('second', Promise.resolve()), '');
+    underWay.startUnlessRunning('b', run('other', Promise.resolve()), '');
     first.resolve();
-    await underWay.idle();
-    underWay.once('a', run('third', Promise.resolve()), '');
-    await underWay.idle();
+    await underWay.waitForIdle();
+    underWay.startUnlessRunning('a', run('third', Promise.resolve()), '');
+    await underWay.waitForIdle();
     expect(runs).toEqual(['first', 'other', 'third']);
   });
 
   it('next() begins when what is under way has ended, and what fails is logged', async () => {
     const logger = recordingLogger();
-    const underWay = new UnderWay(logger);
+    const underWay = new BackgroundTasks(logger);
     const runs: string[] = [];
     const first = deferred();
     const fail = async (): Promise<void> => {
       await first.promise;
       throw new Error('no');
     };
-    underWay.next('a', fail, 'it failed');
-    underWay.next('a', async () => void runs.push('second'), '');
+    underWay.startAfterCurrent('a', fail, 'it failed');
+    underWay.startAfterCurrent('a', async () => void runs.push('second'), '');
     await Promise.resolve();
     expect(runs).toEqual([]);
     first.resolve();
-    await underWay.idle();
+    await underWay.waitForIdle();
     expect(runs).toEqual(['second']);
     expect(logger.lines).toMatchObject([{ level: 'error', message: 'it failed', fields: { err: { message: 'no' } } }]);
   });
@@ -52,7 +52,7 @@ describe('UnderWay', () => {
   }
 
   it('next() queues nothing behind what waits for its turn, but one behind what is under way', async () => {
-    const underWay = new UnderWay(recordingLogger());
+    const underWay = new BackgroundTasks(recordingLogger());
     const { turn, give } = turns();
     const runs: string[] = [];
     const first = deferred();
@@ -62,25 +62,25 @@ describe('UnderWay', () => {
       begun.resolve();
       await first.promise;
     };
-    for (const name of ['first', 'too many']) underWay.next('a', run(name), '', turn);
+    for (const name of ['first', 'too many']) underWay.startAfterCurrent('a', run(name), '', turn);
     give();
     await begun.promise;
-    for (const name of ['second', 'too many']) underWay.next('a', run(name), '');
-    underWay.once('a', run('too many'), '');
+    for (const name of ['second', 'too many']) underWay.startAfterCurrent('a', run(name), '');
+    underWay.startUnlessRunning('a', run('too many'), '');
     first.resolve();
-    await underWay.idle();
+    await underWay.waitForIdle();
     expect(runs).toEqual(['first', 'second']);
   });
 
   it('sent() waits for what is under way, not for what had to wait for its turn', async () => {
-    const underWay = new UnderWay(recordingLogger());
+    const underWay = new BackgroundTasks(recordingLogger());
     const { turn, give } = turns();
     const [sending, scheduled] = [deferred(), deferred()];
     const done: string[] = [];
-    underWay.next('sending', () => sending.promise, '');
-    underWay.next('scheduled', () => scheduled.promise, '', turn);
-    const sent = underWay.sent().then(() => done.push('sent'));
-    const idle = underWay.idle().then(() => done.push('idle'));
+    underWay.startAfterCurrent('sending', () => sending.promise, '');
+    underWay.startAfterCurrent('scheduled', () => scheduled.promise, '', turn);
+    const sent = underWay.waitForUndelayed().then(() => done.push('sent'));
+    const idle = underWay.waitForIdle().then(() => done.push('idle'));
     sending.resolve();
     await sent;
     give();

@@ -82,7 +82,7 @@ describe('what becomes of a subscription', () => {
     const { grants, ...rest } = telltale();
     const [forgotten] = grants;
     const effect = { type: 'hook', name: 'denied', grantId: forgotten?.id ?? '', failure: failure('denied') } as const;
-    const { heard } = announced({ ...rest, grants: [] }, { ...effect, forgotten });
+    const { heard } = announced({ ...rest, grants: [] }, { ...effect, removedGrant: forgotten });
     expect(heard).toMatchObject([{ grant: { id: forgotten?.id }, error: { message: 'because of denied' } }]);
   });
 

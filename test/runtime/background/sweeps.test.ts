@@ -45,7 +45,7 @@ async function setUp({ lost = [], kept = [] }: { lost?: SubscriptionRecord[]; ke
   let letters = 0;
   scheduleSweeps({
     registry: here.registry,
-    seen: { sweep: (before) => void swept.push(before) },
+    processedLog: { sweep: (before) => void swept.push(before) },
     deadLetters: { sweep: async () => void (letters += 1) },
     longestWindowMs: DAY,
     engine,

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, startService, SubscriberService } from '../../../src/index.js';
-import { nearHandlers } from '../../../src/runtime/config/misspelled-handlers.js';
+import { misspelledHandlers } from '../../../src/runtime/config/misspelled-handlers.js';
 import { recordingLogger, type RecordedLine } from '../../kit/recording-logger.js';
 
 const onEventNotification = (): void => {};
@@ -13,7 +13,7 @@ describe('methods that are nearly handlers', () => {
     ['the case differs', 'onhuberror', 'onHubError'],
     ['it does not begin with on', 'shutdown', 'onShutdown'],
   ])('are found where %s', (_, method, handler) => {
-    expect(nearHandlers({ onEventNotification, [method]: () => {} })).toEqual([{ method, handler }]);
+    expect(misspelledHandlers({ onEventNotification, [method]: () => {} })).toEqual([{ method, handler }]);
   });
 
   it('are found whether they are own, inherited, or fields, each once', () => {
@@ -25,7 +25,7 @@ describe('methods that are nearly handlers', () => {
       onEventNotification(): void {}
       override onHubErrors(): void {}
     }
-    expect(nearHandlers(new Service())).toEqual([
+    expect(misspelledHandlers(new Service())).toEqual([
       { method: 'onShutdwn', handler: 'onShutdown' },
       { method: 'onHubErrors', handler: 'onHubError' },
     ]);
@@ -34,16 +34,16 @@ describe('methods that are nearly handlers', () => {
   it('are not handlers, methods four edits away, fields that are no function, or methods of Object', () => {
     const onStart = (): void => {};
     const onStartwxyz = (): void => {};
-    expect(nearHandlers({ onEventNotification, onStart, onStartwxyz, onHubErrors: 1 })).toEqual([]);
+    expect(misspelledHandlers({ onEventNotification, onStart, onStartwxyz, onHubErrors: 1 })).toEqual([]);
   });
 
   it('are fine where the service has the handler too', () => {
-    expect(nearHandlers({ onEventNotification, onStart: () => {}, onStarted: () => {} })).toEqual([]);
+    expect(misspelledHandlers({ onEventNotification, onStart: () => {}, onStarted: () => {} })).toEqual([]);
   });
 
   it('count where the handler is declared and undefined', () => {
     const handlers = { onEventNotification, onStart: undefined, onStarted: () => {} };
-    expect(nearHandlers(handlers)).toEqual([{ method: 'onStarted', handler: 'onStart' }]);
+    expect(misspelledHandlers(handlers)).toEqual([{ method: 'onStarted', handler: 'onStart' }]);
   });
 
   it('are warned about once at start, each with its handler, and the service starts', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkServiceConfig } from '../../../src/runtime/config/check-config.js';
-import { noteStop } from '../../../src/runtime/lifecycle/log-stop-behavior.js';
+import { logStopBehavior } from '../../../src/runtime/lifecycle/log-stop-behavior.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 
 const service = (unsubscribeOnShutdown: boolean) => ({
@@ -10,7 +10,7 @@ const service = (unsubscribeOnShutdown: boolean) => ({
 
 function notes(unsubscribes: boolean, isDurable: boolean, handlesSignals: boolean): readonly string[] {
   const logger = recordingLogger();
-  noteStop([service(unsubscribes)], { isDurable, handlesSignals }, logger);
+  logStopBehavior([service(unsubscribes)], { isDurable, handlesSignals }, logger);
   return logger.said('info');
 }
 

@@ -1,7 +1,7 @@
 import { createServer as createTlsServer } from 'node:https';
 import { describe, expect, it, vi } from 'vitest';
 import { ConfigurationError, ListenerError } from 'websub-subscriber';
-import { portOf, publicAddress } from '../../../src/runtime/lifecycle/public-address.js';
+import { portOf, resolvePublicAddress } from '../../../src/runtime/lifecycle/public-address.js';
 import { failureOf } from '../../kit/world.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 
@@ -16,22 +16,22 @@ function giving(tunnel: unknown): () => Promise<{ url: string; close(): unknown 
 describe('publicAddress', () => {
   it('is localhost with a warning where nothing is said', async () => {
     const logger = recordingLogger();
-    expect(await publicAddress({}, 9090, logger)).toEqual({ url: 'http://localhost:9090' });
+    expect(await resolvePublicAddress({}, 9090, logger)).toEqual({ url: 'http://localhost:9090' });
     expect(logger.said('warn')).toEqual([
       expect.stringMatching(/set publicUrl .*WEBSUB_PUBLIC_URL.*, or use a tunnel/),
     ]);
   });
 
   it('is https where the runtime or the server speaks it', async () => {
-    expect((await publicAddress({ tls: {} }, 1, logger)).url).toBe('https://localhost:1');
+    expect((await resolvePublicAddress({ tls: {} }, 1, logger)).url).toBe('https://localhost:1');
     const server = createTlsServer();
-    expect((await publicAddress({ server }, 2, logger)).url).toBe('https://localhost:2');
+    expect((await resolvePublicAddress({ server }, 2, logger)).url).toBe('https://localhost:2');
     expect(portOf(server)).toBeUndefined();
   });
 
   it('is what publicUrl says, without a warning', async () => {
     const logger = recordingLogger();
-    expect(await publicAddress({ publicUrl: 'https://me.example' }, undefined, logger)).toEqual({
+    expect(await resolvePublicAddress({ publicUrl: 'https://me.example' }, undefined, logger)).toEqual({
       url: 'https://me.example',
     });
     expect(logger.lines).toEqual([]);
@@ -44,11 +44,11 @@ describe('publicAddress', () => {
       asked.push(address);
       return opened;
     };
-    expect(await publicAddress({ tunnel }, 9090, logger)).toEqual({
+    expect(await resolvePublicAddress({ tunnel }, 9090, logger)).toEqual({
       url: 'https://abc.tunnel.example',
       tunnel: opened,
     });
-    expect((await publicAddress({ tunnel, publicUrl: 'https://me.example' }, 9090, logger)).url).toBe(
+    expect((await resolvePublicAddress({ tunnel, publicUrl: 'https://me.example' }, 9090, logger)).url).toBe(
       'https://me.example',
     );
     expect(asked).toEqual(['http://localhost:9090', 'http://localhost:9090']);
@@ -56,7 +56,7 @@ describe('publicAddress', () => {
 
   it('cannot be told of a server that does not listen yet', async () => {
     for (const options of [{}, { tunnel: giving({}), publicUrl: 'https://me.example' }]) {
-      const failure = await failureOf(publicAddress(options, undefined, logger));
+      const failure = await failureOf(resolvePublicAddress(options, undefined, logger));
       expect(failure).toBeInstanceOf(ConfigurationError);
       expect(failure.message).toMatch(/server listens on no port yet.*listen first/);
     }
@@ -64,7 +64,7 @@ describe('publicAddress', () => {
 
   it('fails where the tunnel cannot be opened', async () => {
     for (const reason of [new Error('no token'), 'no token']) {
-      const failure = await failureOf(publicAddress({ tunnel: () => Promise.reject(reason) }, 9090, logger));
+      const failure = await failureOf(resolvePublicAddress({ tunnel: () => Promise.reject(reason) }, 9090, logger));
       expect(failure).toBeInstanceOf(ListenerError);
       expect(failure.message).toBe('The tunnel to http://localhost:9090 could not be opened: no token');
       expect(failure.cause).toBe(reason);
@@ -82,7 +82,7 @@ describe('publicAddress', () => {
       { url: 'https://', close },
     ];
     for (const tunnel of unusable) {
-      const failure = await failureOf(publicAddress({ tunnel: giving(tunnel) }, 9090, logger));
+      const failure = await failureOf(resolvePublicAddress({ tunnel: giving(tunnel) }, 9090, logger));
       expect(failure).toBeInstanceOf(ListenerError);
       expect(failure.message).toMatch(/to resolve to \{ url, close\(\) \}/);
     }
@@ -91,7 +91,7 @@ describe('publicAddress', () => {
 
   it('is the address listened on, where that is one alone', async () => {
     const urls = ['0.0.0.0', '::', '127.0.0.2', '::1', 'box.example'].map(async (host) => {
-      const { url } = await publicAddress({ host }, 9090, logger);
+      const { url } = await resolvePublicAddress({ host }, 9090, logger);
       return url;
     });
     expect(await Promise.all(urls)).toEqual([

@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { checkOptions } from '../../../src/runtime/config/check-options.js';
-import { ownListener } from '../../../src/runtime/lifecycle/start-listener.js';
+import { startListener } from '../../../src/runtime/lifecycle/start-listener.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 import { openWire, request } from '../../kit/wire.js';
 
@@ -11,7 +11,7 @@ const here: RequestListener = (_request, response) => void response.end('here');
 async function listening(maxConnections: number, openFiles: number | undefined) {
   const logger = recordingLogger();
   const options = checkOptions({ port: 0, host: '127.0.0.1', security: { maxConnections } }, {});
-  const listener = await ownListener(here, options, logger, openFiles);
+  const listener = await startListener(here, options, logger, openFiles);
   onTestFinished(() => listener?.close({ force: true }));
   return { logger, port: listener?.port ?? 0 };
 }
@@ -39,5 +39,5 @@ test('C6 where few files may be open, fewer connections are taken, which is logg
 
 test('nothing is listened on where others do', async () => {
   const options = checkOptions({ manual: true, publicUrl: 'https://me.example' }, {});
-  expect(await ownListener(here, options, recordingLogger())).toBe(undefined);
+  expect(await startListener(here, options, recordingLogger())).toBe(undefined);
 });

@@ -2,17 +2,17 @@ import { once } from 'node:events';
 import { createServer, ServerResponse, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { gate } from '../../../src/runtime/lifecycle/startup-gate.js';
+import { startupGate } from '../../../src/runtime/lifecycle/startup-gate.js';
 import { exchange, request } from '../../kit/wire.js';
 
 /** What the handler behind a gate gets of requests with these methods, after each step. */
 function through(): {
   readonly send: (method: string) => void;
   readonly handled: string[];
-  readonly way: ReturnType<typeof gate>;
+  readonly way: ReturnType<typeof startupGate>;
 } {
   const handled: string[] = [];
-  const way = gate(({ method = '' }) => void handled.push(method));
+  const way = startupGate(({ method = '' }) => void handled.push(method));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing else of it is looked at
   const request = (method: string): IncomingMessage => ({ method }) as IncomingMessage;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
@@ -26,12 +26,12 @@ describe('gate', () => {
     send('GET');
     send('POST');
     expect(handled).toEqual([]);
-    way.loaded();
+    way.allowVerifications();
     await vi.waitFor(() => expect(handled).toEqual(['GET']));
     send('HEAD');
     send('POST');
     expect(handled).toEqual(['GET', 'HEAD']);
-    way.started();
+    way.allowContent();
     await vi.waitFor(() => expect(handled).toEqual(['GET', 'HEAD', 'POST', 'POST']));
     send('POST');
     expect(handled).toHaveLength(5);
@@ -39,7 +39,7 @@ describe('gate', () => {
 
   it('answers 503 what it holds when the start fails, and what comes after that', async () => {
     const reached: string[] = [];
-    const way = gate(({ method = '' }) => void reached.push(method));
+    const way = startupGate(({ method = '' }) => void reached.push(method));
     const server = createServer(way.nodeHandler);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -57,7 +57,7 @@ describe('gate', () => {
   });
 
   it('answers nothing to whoever has gone while it was held', async () => {
-    const way = gate(() => expect.unreachable());
+    const way = startupGate(() => expect.unreachable());
     const [errors, server] = [[] as unknown[], createServer(way.nodeHandler)];
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { runAll, timeLimit, within, withinMs } from '../../../src/runtime/lifecycle/wait-limits.js';
+import { runAll, timeLimit, waitUnlessAborted, waitAtMost } from '../../../src/runtime/lifecycle/wait-limits.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 
 const never = new Promise<never>(() => {});
@@ -7,19 +7,19 @@ const never = new Promise<never>(() => {});
 describe('within', () => {
   it('ends with the work, and rejects as it does', async () => {
     const limit = timeLimit(60_000);
-    await within(Promise.resolve(), limit.signal);
-    await expect(within(Promise.reject(new Error('no')), limit.signal)).rejects.toThrow('no');
+    await waitUnlessAborted(Promise.resolve(), limit.signal);
+    await expect(waitUnlessAborted(Promise.reject(new Error('no')), limit.signal)).rejects.toThrow('no');
     limit.end();
   });
 
   it('ends when the time is up, also when it was up before', async () => {
-    await withinMs(never, 5);
+    await waitAtMost(never, 5);
     const limit = timeLimit(60_000);
-    const waiting = within(never, limit.signal);
+    const waiting = waitUnlessAborted(never, limit.signal);
     limit.end();
     limit.end();
     await waiting;
-    await expect(within(never, limit.signal)).resolves.toBeUndefined();
+    await expect(waitUnlessAborted(never, limit.signal)).resolves.toBeUndefined();
   });
 });
 
@@ -27,10 +27,10 @@ describe('timeLimit', () => {
   it('can be brought forward, and is not put off', async () => {
     const limit = timeLimit(20);
     limit.end(60_000);
-    await within(never, limit.signal);
+    await waitUnlessAborted(never, limit.signal);
     const long = timeLimit(60_000);
     long.end(5);
-    await within(never, long.signal);
+    await waitUnlessAborted(never, long.signal);
     expect(long.signal.aborted).toBe(true);
   });
 });

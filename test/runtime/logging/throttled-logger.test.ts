@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { KIND, type Logger } from '../../../src/logger.js';
-import { bounded, type BoundedLogger } from '../../../src/runtime/logging/throttled-logger.js';
+import { throttledLogger, type ThrottledLogger } from '../../../src/runtime/logging/throttled-logger.js';
 import { recordingLogger, type RecordingLogger } from '../../kit/recording-logger.js';
 
 const MINUTE_MS = 60_000;
@@ -8,7 +8,7 @@ const START = Date.parse('2030-01-01T00:00:00Z');
 
 interface World {
   readonly given: RecordingLogger;
-  readonly logger: BoundedLogger;
+  readonly logger: ThrottledLogger;
   readonly pass: (milliseconds: number) => void;
   readonly setClock: (to: number) => void;
 }
@@ -18,7 +18,7 @@ function world(): World {
   const given = recordingLogger();
   return {
     given,
-    logger: bounded(given, { now: () => now }),
+    logger: throttledLogger(given, { now: () => now }),
     pass(milliseconds) {
       now += milliseconds;
       vi.advanceTimersByTime(milliseconds);

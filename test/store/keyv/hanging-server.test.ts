@@ -3,7 +3,7 @@ import { type AddressInfo, type Server, type Socket, connect, createServer } fro
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { StoreError } from '../../../src/errors.js';
 import { openStore } from '../../../src/store/open-store.js';
-import { acquireOwner } from '../../../src/store/owner/owner-lock.js';
+import { acquireOwnerLock } from '../../../src/store/owner/owner-lock.js';
 import { FakeWorld } from '../../kit/fake-world.js';
 import { reader } from '../../kit/world.js';
 import { answers, mysql, postgres, redis } from '../../contract/servers.js';
@@ -56,14 +56,14 @@ for (const server of [redis, postgres, mysql]) {
       await store.set('event', 'e', 1);
       isSilent = true;
       const list = async (): Promise<void> => {
-        for await (const _ of store.entries('event'));
+        for await (const _ of store.list('event'));
       };
       const operations = [
         () => store.get('event', 'e'),
         () => store.set('event', 'e', 2),
         () => store.delete('event', 'e'),
         list,
-        () => acquireOwner(store, { now: Date.now, onLost: () => undefined }),
+        () => acquireOwnerLock(store, { now: Date.now, onLost: () => undefined }),
       ];
       for (const operation of operations) {
         const begun = performance.now();

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type PartedTexts, partedValues } from '../../../src/store/keyv/multipart-texts.js';
+import { type MultipartTexts, multipartTexts } from '../../../src/store/keyv/multipart-texts.js';
 
 describe('a text that is too long for a row', () => {
   let rows: Map<string, string>;
   let writesLeft: number;
-  let texts: PartedTexts;
+  let texts: MultipartTexts;
 
   beforeEach(() => {
     rows = new Map();
@@ -15,7 +15,7 @@ describe('a text that is too long for a row', () => {
       act();
       return Promise.resolve();
     };
-    texts = partedValues(
+    texts = multipartTexts(
       {
         get: (key) => Promise.resolve(rows.get(key)),
         set: (key, text) => write(() => rows.set(key, text)),

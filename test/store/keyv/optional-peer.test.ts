@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { StoreError } from '../../../src/errors.js';
-import { optionalPeer } from '../../../src/store/keyv/optional-peer.js';
+import { loadOptionalPeer } from '../../../src/store/keyv/optional-peer.js';
 import { failureOf } from '../../kit/failure-of.js';
 
 describe("a store's adapter", () => {
@@ -9,7 +9,7 @@ describe("a store's adapter", () => {
     const missing = Object.assign(new Error(`Cannot find package '${name}' imported from here`), {
       code: 'ERR_MODULE_NOT_FOUND',
     });
-    const error = await failureOf(optionalPeer(name, () => Promise.reject(missing)));
+    const error = await failureOf(loadOptionalPeer(name, () => Promise.reject(missing)));
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toBe(
       'This store needs the package @keyv/no-such-adapter, which is not installed: npm install @keyv/no-such-adapter',
@@ -19,7 +19,7 @@ describe("a store's adapter", () => {
 
   test('that is installed and broken is a StoreError that says why', async () => {
     const broken = Object.assign(new Error("Cannot find module 'bindings'"), { code: 'MODULE_NOT_FOUND' });
-    const error = await failureOf(optionalPeer('@keyv/sqlite', () => Promise.reject(broken)));
+    const error = await failureOf(loadOptionalPeer('@keyv/sqlite', () => Promise.reject(broken)));
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toBe("The package @keyv/sqlite could not be loaded: Cannot find module 'bindings'");
   });

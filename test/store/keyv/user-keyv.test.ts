@@ -42,7 +42,7 @@ describe("a user's Keyv", () => {
     expect(store.location).toBe('a Keyv over Map');
     await store.set('event', 'e', 1);
     const ids = [];
-    for await (const [id] of store.entries('event')) ids.push(id);
+    for await (const [id] of store.list('event')) ids.push(id);
     expect(ids).toEqual(['e']);
     await store.close();
     expect(disconnect).not.toHaveBeenCalled();
@@ -63,7 +63,7 @@ describe("a user's Keyv", () => {
       expect(error.message).toMatch(/^The record event e could not be \w+ in a Keyv over Adapter: connection lost$/);
     }
     const listing = async (): Promise<void> => {
-      for await (const entry of store.entries('event')) expect(entry).toBe('never');
+      for await (const entry of store.list('event')) expect(entry).toBe('never');
     };
     expect((await failureOf(listing())).message).toMatch(
       /^The event records could not be listed in .*: connection lost$/,
@@ -89,7 +89,7 @@ describe("a user's Keyv", () => {
     };
     const ids: string[] = [];
     const listing = async (): Promise<void> => {
-      for await (const [id] of store.entries('event')) ids.push(id);
+      for await (const [id] of store.list('event')) ids.push(id);
     };
     expect((await failureOf(listing())).message).toMatch(/could not be listed in .*: Iterator failed$/);
     expect(ids).toEqual(['a']);
@@ -109,7 +109,7 @@ describe("a user's Keyv", () => {
     await store.set('event', 'z', 26);
     const reported: string[] = [];
     const ids: string[] = [];
-    for await (const [id] of store.entries('event', { onUnreadable: ({ message }) => reported.push(message) }))
+    for await (const [id] of store.list('event', { onUnreadable: ({ message }) => reported.push(message) }))
       ids.push(id);
     expect(ids).toEqual(['a', 'z']);
     expect(reported).toEqual([
@@ -132,7 +132,7 @@ describe("a user's Keyv", () => {
     };
     for (let listing = 0; listing < 2; listing += 1) {
       const entries = [];
-      for await (const entry of store.entries('event')) entries.push(entry);
+      for await (const entry of store.list('event')) entries.push(entry);
       expect(entries).toEqual([
         ['a', 'a'],
         ['b', 'b'],
@@ -150,7 +150,7 @@ describe("a user's Keyv", () => {
     };
     expect((await failureOf(store.get('event', 'e'))).message).toMatch(/: no answer within 30 ms$/);
     const listing = async (): Promise<void> => {
-      for await (const entry of store.entries('event')) expect(entry).toBe('never');
+      for await (const entry of store.list('event')) expect(entry).toBe('never');
     };
     expect((await failureOf(listing())).message).toMatch(/could not be listed .*: no answer within 30 ms$/);
     const error = await failureOf(openStore(new Keyv({ store: adapter }), { timeoutMs: 30 }));

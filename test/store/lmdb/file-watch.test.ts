@@ -28,7 +28,7 @@ describe('a file that is watched', () => {
   });
 
   const refuse = (): void => {
-    watch.refuseProblem();
+    watch.assertUsable();
   };
   const wait = (milliseconds = 10): void => {
     now += milliseconds;
@@ -40,7 +40,7 @@ describe('a file that is watched', () => {
     wait(9);
     expect(refuse).not.toThrow();
     expect(() => {
-      watch.refuseLoss();
+      watch.assertNotLost();
     }).toThrow(`${path} is gone. Put it back, or restart to begin with an empty store`);
     expect(refuse).toThrow('is gone');
   });
@@ -49,7 +49,7 @@ describe('a file that is watched', () => {
     truncateSync(path, 5_000);
     wait();
     refuse();
-    expect(watch.isCutOff).toBe(false);
+    expect(watch.isTruncated).toBe(false);
     truncateSync(path, 4_999);
     wait();
     expect(refuse).toThrow(
@@ -58,7 +58,7 @@ describe('a file that is watched', () => {
     truncateSync(path, 9_000);
     wait();
     expect(refuse).toThrow('was cut off');
-    expect(watch.isCutOff).toBe(true);
+    expect(watch.isTruncated).toBe(true);
   });
 
   test('is gone until the same file is back; another file in its place will not do', () => {

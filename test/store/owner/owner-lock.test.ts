@@ -5,9 +5,9 @@ import { Keyv } from 'keyv';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { StoreError } from '../../../src/errors.js';
 import { openStore } from '../../../src/store/open-store.js';
-import { type AcquireOwnerOptions, type OwnerLock, acquireOwner } from '../../../src/store/owner/owner-lock.js';
+import { type AcquireOwnerLockOptions, type OwnerLock, acquireOwnerLock } from '../../../src/store/owner/owner-lock.js';
 import { encodeOwner } from '../../../src/store/owner/owner-record.js';
-import { type ProcessIdentity, startOf, thisProcess } from '../../../src/store/owner/process-identity.js';
+import { type ProcessIdentity, startTimeOf, thisProcess } from '../../../src/store/owner/process-identity.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import { failureOf } from '../../kit/failure-of.js';
 import { runFixture } from '../../kit/run-fixture.js';
@@ -26,14 +26,14 @@ describe('the owner of a store in another process', () => {
     const { child, line, ended } = runFixture('own-store.ts', uri);
     await line('owner: ');
     const store = await openStore(uri);
-    const error = await failureOf(acquireOwner(store, { now: Date.now, onLost: () => undefined }));
+    const error = await failureOf(acquireOwnerLock(store, { now: Date.now, onLost: () => undefined }));
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toMatch(
       new RegExp(`^The store lmdb://${directory}/killed is in use by process ${child.pid} on \\S+, since \\d{4}-`),
     );
     child.kill('SIGKILL');
     expect(await ended).toBe('SIGKILL');
-    const lock = await acquireOwner(store, { now: Date.now, onLost: () => undefined });
+    const lock = await acquireOwnerLock(store, { now: Date.now, onLost: () => undefined });
     expect(lock.owner.pid).toBe(process.pid);
     await lock.release();
     await store.close();
@@ -59,8 +59,8 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
     let locks: OwnerLock[];
     let lost: StoreError[];
 
-    const acquire = async (options: Partial<AcquireOwnerOptions> = {}): Promise<OwnerLock> => {
-      const lock = await acquireOwner(store, { now, onLost: (error) => lost.push(error), settleMs: 0, ...options });
+    const acquire = async (options: Partial<AcquireOwnerLockOptions> = {}): Promise<OwnerLock> => {
+      const lock = await acquireOwnerLock(store, { now, onLost: (error) => lost.push(error), settleMs: 0, ...options });
       locks.push(lock);
       return lock;
     };
@@ -120,7 +120,7 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       'that runs on this host is not followed, however old its heartbeat',
       async () => {
         const parent = thisProcess();
-        await write({ ...parent, pid: process.ppid, started: startOf(process.ppid), heartbeatAt: 0 });
+        await write({ ...parent, pid: process.ppid, started: startTimeOf(process.ppid), heartbeatAt: 0 });
         expect((await failureOf(acquire())).message).toContain(`process ${process.ppid} on`);
       },
     );

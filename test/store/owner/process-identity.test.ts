@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { describe, expect, test, vi } from 'vitest';
-import { isRunning, startOf, thisProcess } from '../../../src/store/owner/process-identity.js';
+import { isRunning, startTimeOf, thisProcess } from '../../../src/store/owner/process-identity.js';
 
 describe('the identity of a process', () => {
   test('is its pid, host and start, the same each time', () => {
@@ -13,9 +13,9 @@ describe('the identity of a process', () => {
   });
 
   test.runIf(process.platform === 'linux')('tells two processes apart by when they started, on Linux', () => {
-    expect(startOf(process.pid)).toMatch(/^[0-9a-f-]{36} \d+$/);
-    expect(startOf(process.ppid)).not.toBe(startOf(process.pid));
-    expect(startOf(2 ** 22 - 1)).toBeUndefined();
+    expect(startTimeOf(process.pid)).toMatch(/^[0-9a-f-]{36} \d+$/);
+    expect(startTimeOf(process.ppid)).not.toBe(startTimeOf(process.pid));
+    expect(startTimeOf(2 ** 22 - 1)).toBeUndefined();
   });
 
   test('is running until it has ended', async () => {

@@ -7,11 +7,11 @@ import { Keyv } from 'keyv';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { StoreError } from '../../../src/errors.js';
 import { openStore } from '../../../src/store/open-store.js';
-import { acquireOwner } from '../../../src/store/owner/owner-lock.js';
+import { acquireOwnerLock } from '../../../src/store/owner/owner-lock.js';
 import { encodeOwner } from '../../../src/store/owner/owner-record.js';
 import { thisProcess } from '../../../src/store/owner/process-identity.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
-import { waitForOwner, type WaitOptions } from '../../../src/store/owner/wait-for-owner-lock.js';
+import { waitForOwnerLock, type OwnerLockWaitOptions } from '../../../src/store/owner/wait-for-owner-lock.js';
 import { answers, mysql, postgres, redis } from '../../contract/servers.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 import { failureOf } from '../../kit/failure-of.js';
@@ -46,7 +46,7 @@ function waiting(store: RecordStore, waitMs: number) {
     begin();
     return delay(milliseconds);
   };
-  return { logger, begun, lock: waitForOwner(store, mine, { waitMs, logger, pause }) };
+  return { logger, begun, lock: waitForOwnerLock(store, mine, { waitMs, logger, pause }) };
 }
 
 const STORES = [
@@ -110,7 +110,7 @@ describe('waiting for a store', () => {
     );
     const logger = recordingLogger();
     const pauses: number[] = [];
-    const wait: WaitOptions = {
+    const wait: OwnerLockWaitOptions = {
       waitMs,
       logger,
       elapsed: () => time,
@@ -125,7 +125,7 @@ describe('waiting for a store', () => {
 
   test('looks often enough to end within a quarter of a second', async () => {
     const { store, pauses, wait, now } = await owned(10_000, 1_234);
-    const lock = await waitForOwner(store, { ...mine, settleMs: 0 }, wait);
+    const lock = await waitForOwnerLock(store, { ...mine, settleMs: 0 }, wait);
     await lock.release();
     expect(now()).toBeLessThan(1_234 + 150);
     expect(Math.max(...pauses)).toBeLessThanOrEqual(100);
@@ -133,7 +133,7 @@ describe('waiting for a store', () => {
 
   test('says so when it begins, and once a minute', async () => {
     const { store, logger, wait } = await owned(600_000, 150_000);
-    const lock = await waitForOwner(store, { ...mine, settleMs: 0 }, wait);
+    const lock = await waitForOwnerLock(store, { ...mine, settleMs: 0 }, wait);
     await lock.release();
     expect(logger.said('info')).toEqual([
       'the store is in use by process 7 on other-host: waiting up to 600 s for it',
@@ -144,7 +144,7 @@ describe('waiting for a store', () => {
 
   test('does not wait, nor say a word, without a time to wait for', async () => {
     const { store, logger, pauses, wait } = await owned(0, 1_000);
-    const error = await failureOf(waitForOwner(store, mine, wait));
+    const error = await failureOf(waitForOwnerLock(store, mine, wait));
     expect(error.message).toMatch(/is in use by process 7 on other-host.* can be had in \d+ s\.$/);
     expect([pauses, logger.lines]).toEqual([[], []]);
   });
@@ -152,15 +152,15 @@ describe('waiting for a store', () => {
   test('tells of what else is wrong at once', async () => {
     const { store, pauses, wait } = await owned(10_000, 10_000);
     await store.set('owner', 'runtime', { v: 2, data: 'who knows' });
-    expect((await failureOf(waitForOwner(store, mine, wait))).message).toContain('The record owner has version 2');
+    expect((await failureOf(waitForOwnerLock(store, mine, wait))).message).toContain('The record owner has version 2');
     expect(pauses).toEqual([]);
   });
 
   test('goes on where another process that waited got the store first', async () => {
     const store = await opened('lmdb://shared-wait');
-    const first = await acquireOwner(store, mine);
+    const first = await acquireOwnerLock(store, mine);
     const wait = { waitMs: 10_000, logger: recordingLogger() };
-    const others = [waitForOwner(store, mine, wait), waitForOwner(store, mine, wait)];
+    const others = [waitForOwnerLock(store, mine, wait), waitForOwnerLock(store, mine, wait)];
     await first.release();
     const second = await Promise.race(others);
     await second.release();

@@ -3,7 +3,7 @@ import { StoreError } from '../../../src/errors.js';
 import { encodeRecord } from '../../../src/store/codec.js';
 import { openStore } from '../../../src/store/open-store.js';
 import type { RecordKind, RecordStore } from '../../../src/store/record-store.js';
-import { resealing } from '../../../src/store/sealing/resealer.js';
+import { createResealer } from '../../../src/store/sealing/resealer.js';
 import { sealedStore } from '../../../src/store/sealing/sealed-store.js';
 import { deferred, FakeWorld } from '../../kit/fake-world.js';
 import { until } from '../../kit/world.js';
@@ -27,15 +27,15 @@ async function found(
   }
   const sealed = sealedStore(around(plain), [key, older]);
   for (const kind of ['subscription', 'event'] as const) {
-    for await (const [id] of sealed.records.entries(kind)) expect(id).toMatch(/^\d+$/);
+    for await (const [id] of sealed.records.list(kind)) expect(id).toMatch(/^\d+$/);
   }
   const { lines, logger } = new FakeWorld();
   const waits: number[] = [];
   const check = { subscription: () => {}, event: () => {} };
   const wait = async (milliseconds: number): Promise<void> => void waits.push(milliseconds);
-  const work = resealing(sealed, { logger, check, wait });
+  const work = createResealer(sealed, { logger, check, wait });
   const done = async (): Promise<void> => {
-    work.begin();
+    work.start();
     await until(() => lines.some(({ message }) => message.includes('are sealed')));
   };
   return { plain, sealed, work, done, lines, logger, waits, check };
@@ -44,7 +44,7 @@ async function found(
 /** How many records of a kind would still have to be sealed after another start. */
 async function left(plain: RecordStore, kind: 'subscription' | 'event'): Promise<number> {
   const sealed = sealedStore(plain, [key, older]);
-  for await (const [id, value] of sealed.records.entries(kind)) expect(value).toEqual(recordOf(kind, id));
+  for await (const [id, value] of sealed.records.list(kind)) expect(value).toEqual(recordOf(kind, id));
   return sealed.stale[kind].size;
 }
 
@@ -63,7 +63,7 @@ describe('sealing in the background', () => {
   it('seals anew what an older key sealed', async () => {
     const { plain, sealed, done } = await found({ subscription: 1, event: 0 });
     await sealedStore(plain, [older]).records.set('subscription', 'older', recordOf('subscription', 'older'));
-    for await (const [id] of sealed.records.entries('subscription')) expect(id).toBeDefined();
+    for await (const [id] of sealed.records.list('subscription')) expect(id).toBeDefined();
     await done();
     expect(await left(plain, 'subscription')).toBe(0);
     expect(await sealedStore(plain, [key]).records.get('subscription', 'older')).toEqual(
@@ -73,15 +73,15 @@ describe('sealing in the background', () => {
 
   it('does and says nothing where all is sealed, or there is no key', async () => {
     const { work, lines, waits } = await found({ subscription: 0, event: 0 });
-    work.begin();
+    work.start();
     await work.stop();
     const plain = await openStore('memory');
     await plain.set('subscription', 's', recordOf('subscription', 's'));
     const unsealed = sealedStore(plain, []);
-    for await (const [id] of unsealed.records.entries('subscription')) expect(id).toBe('s');
+    for await (const [id] of unsealed.records.list('subscription')) expect(id).toBe('s');
     const { logger, lines: others } = new FakeWorld();
-    const idle = resealing(unsealed, { logger, check: { subscription: () => {}, event: () => {} } });
-    idle.begin();
+    const idle = createResealer(unsealed, { logger, check: { subscription: () => {}, event: () => {} } });
+    idle.start();
     await idle.stop();
     expect([...lines, ...others, ...waits]).toEqual([]);
     expect(await plain.get('subscription', 's')).toEqual(recordOf('subscription', 's'));
@@ -92,8 +92,8 @@ describe('sealing in the background', () => {
     const subscription = (id: string): void => {
       if (id === '1') throw new StoreError('it does not hold a subscription');
     };
-    const work = resealing(sealed, { logger, check: { subscription, event: () => {} }, wait: async () => {} });
-    work.begin();
+    const work = createResealer(sealed, { logger, check: { subscription, event: () => {} }, wait: async () => {} });
+    work.start();
     await until(() => lines.length > 0);
     expect(lines[0]?.fields).toMatchObject({ subscriptions: 2, unreadable: 1 });
     expect(await plain.get('subscription', '1')).toEqual(recordOf('subscription', '1'));
@@ -122,7 +122,7 @@ describe('sealing in the background', () => {
   it('ends in the middle with nothing under way, and the next start finds what is left', async () => {
     const [reached, released] = [deferred(), deferred()];
     const { plain, sealed, lines, logger, check } = await found({ subscription: 200, event: 5 });
-    const work = resealing(sealed, {
+    const work = createResealer(sealed, {
       logger,
       check,
       wait: async (_, signal) => {
@@ -131,7 +131,7 @@ describe('sealing in the background', () => {
         signal.throwIfAborted();
       },
     });
-    work.begin();
+    work.start();
     await reached.promise;
     const stopped = work.stop();
     released.resolve();
@@ -142,8 +142,8 @@ describe('sealing in the background', () => {
 
   it('keeps time by a timer of its own, which a stop ends', async () => {
     const { plain, sealed, logger, check } = await found({ subscription: 65, event: 0 });
-    const work = resealing(sealed, { logger, check });
-    work.begin();
+    const work = createResealer(sealed, { logger, check });
+    work.start();
     await until(async () => (await left(plain, 'subscription')) < 65);
     await work.stop();
     expect(await left(plain, 'subscription')).toBeLessThanOrEqual(1);

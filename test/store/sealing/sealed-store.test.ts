@@ -31,7 +31,7 @@ async function listed(store: RecordStore, kind: RecordKind) {
   const unreadable: string[] = [];
   const found: [string, unknown][] = [];
   const onUnreadable = ({ message }: Error): void => void unreadable.push(message);
-  for await (const [id, value] of store.entries(kind, { onUnreadable })) found.push([id, value]);
+  for await (const [id, value] of store.list(kind, { onUnreadable })) found.push([id, value]);
   return { found, unreadable };
 }
 
@@ -156,7 +156,7 @@ describe('a sealed store', () => {
     await plain.set('subscription', 'bad', { v: 1_000_000, data: {} });
     const found: string[] = [];
     const all = async (): Promise<void> => {
-      for await (const [id] of records.entries('subscription')) found.push(id);
+      for await (const [id] of records.list('subscription')) found.push(id);
     };
     expect((await failureOf(all())).message).toMatch(/subscription bad cannot be opened/);
     expect(found).toEqual(['good']);

@@ -1,13 +1,13 @@
 /* oxlint-disable vitest/no-conditional-expect, vitest/expect-expect -- `always` runs each check, which speaks of what it applies to */
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { mayConfirm } from '../../../src/subscription/machine/steps/on-verified.js';
+import { canConfirm } from '../../../src/subscription/machine/steps/on-verified.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
-import { isPresent } from '../../../src/subscription/machine/rules/current-grants.js';
+import { isCurrent } from '../../../src/subscription/machine/rules/current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
-import { isAsking, isHeld, isOver, isWorking } from '../../../src/subscription/machine/state.js';
+import { isEnabled, isLive, isOver, isWorking } from '../../../src/subscription/machine/state.js';
 import { DAY, failure, HUB, Life, SECOND_HUB, TOPIC } from './life.js';
 
 /** The same lives at every run, so that a change is what makes it fail; `SEED=… npx vitest run …` looks at others. */
@@ -46,7 +46,7 @@ const KINDS = [
   'handler-refused',
   'denied',
   'denial-answered',
-  'delivers',
+  'hub-delivered',
   'hub-error',
   'hub-silent',
   'links-differ',
@@ -98,8 +98,8 @@ function eventOf(life: Life, { kind, which, hubs, secret, lease }: Step, request
     case 'denial-answered':
     case 'hub-silent':
       return { type: kind, grantId };
-    case 'delivers':
-      return { type: 'delivers', grantId, isSigned: secret !== null };
+    case 'hub-delivered':
+      return { type: 'hub-delivered', grantId, isSigned: secret !== null };
     case 'hub-error':
       return { type: 'hub-error', grantId, failure: told.failure };
     case 'rotation-wanted':
@@ -115,7 +115,7 @@ function eventOf(life: Life, { kind, which, hubs, secret, lease }: Step, request
   }
 }
 
-const held = (record: SubscriptionRecord): readonly GrantRecord[] => record.grants.filter(isHeld);
+const held = (record: SubscriptionRecord): readonly GrantRecord[] => record.grants.filter(isLive);
 const same = (record: SubscriptionRecord, { id }: GrantRecord): GrantRecord | undefined =>
   record.grants.find((grant) => grant.id === id);
 const renewal = (grant: GrantRecord): number => grant.nextAttemptAt ?? grant.renewsAt ?? Infinity;
@@ -153,7 +153,7 @@ function always(
 
 test('what is wanted and not held always has something scheduled, but between a stop and the next start', () => {
   always((_before, _event, { record }, isDown) => {
-    if (!isDown && isAsking(record)) expect(dueAt(record)).toBeDefined();
+    if (!isDown && isEnabled(record)) expect(dueAt(record)).toBeDefined();
   });
 });
 
@@ -174,7 +174,7 @@ test('S8 of what would be asked for today no two grants work, and no two others 
     const { record } = life;
     if (life.rules.hubs === 'all') return;
     // What has moved works on, and is renewed where it was, until it is had at its new place (PROTOCOL D10).
-    const present = record.grants.filter((grant) => isPresent(record, grant, life));
+    const present = record.grants.filter((grant) => isCurrent(record, grant, life));
     // What may be forged leaves no other one: a verification while its request is open, or that nobody asked for.
     const isSure = ({ pending, provisional }: GrantRecord): boolean =>
       pending?.verified !== true && provisional !== true;
@@ -184,7 +184,7 @@ test('S8 of what would be asked for today no two grants work, and no two others 
     // Where a hub has denied, what is open stays open, and the next hub is asked.
     const isAskedFor = ({ pending, nextAttemptAt }: GrantRecord): boolean =>
       (pending !== undefined && pending.denied !== true) || (pending === undefined && nextAttemptAt !== undefined);
-    const asked = present.filter((grant) => !isOver(grant) && !isHeld(grant) && isAskedFor(grant));
+    const asked = present.filter((grant) => !isOver(grant) && !isLive(grant) && isAskedFor(grant));
     expect(asked.length).toBeLessThanOrEqual(1);
   });
 });
@@ -268,7 +268,7 @@ test('N2 a hub that denied or refused is not asked again before its time, but fo
       if (effect.type !== 'request' || effect.mode !== 'subscribe') continue;
       const grant = record.grants.find(({ id }) => id === effect.grantId);
       expect(grant).toBeDefined();
-      expect(isAsking(record)).toBe(true);
+      expect(isEnabled(record)).toBe(true);
       const asked = before.grants.find(({ id }) => id === effect.grantId);
       if (hasEnded || asked === undefined || (asked.refusals ?? 0) === 0) continue;
       expect(asked.notBefore ?? 0).toBeLessThanOrEqual(now);
@@ -294,8 +294,8 @@ test('V1 V3 nothing is confirmed that is unwanted, nor an unsubscription that no
   always((_before, _event, life) => {
     const { record } = life;
     for (const grant of record.grants) {
-      if (mayConfirm(record, grant, 'subscribe', life)) expect(record.desired).toBe('subscribed');
-      if (mayConfirm(record, grant, 'unsubscribe', life))
+      if (canConfirm(record, grant, 'subscribe', life)) expect(record.desired).toBe('subscribed');
+      if (canConfirm(record, grant, 'unsubscribe', life))
         expect(['unsubscribing', 'unsubscribed']).toContain(grant.state);
     }
   });
@@ -313,7 +313,7 @@ test('a hook has the grant that it tells of, also where the transition has forgo
   always((_before, _event, { record, effects }) => {
     for (const effect of effects) {
       if (effect.type !== 'hook' || effect.grantId === undefined) continue;
-      const grant = record.grants.find(({ id }) => id === effect.grantId) ?? effect.forgotten;
+      const grant = record.grants.find(({ id }) => id === effect.grantId) ?? effect.removedGrant;
       expect(grant?.id).toBe(effect.grantId);
     }
   });

@@ -66,7 +66,7 @@ export class Life {
       return { id: `g${this.#ids}`, path, verifyToken: undefined };
     };
     const { now, random, rules, callbackOf, hasOneCallback } = this;
-    return { now, random, rules, fresh, callbackOf, hasOneCallback };
+    return { now, random, rules, newGrantIdentity: fresh, callbackOf, hasOneCallback };
   }
 
   apply(event: SubscriptionEvent): this {
@@ -168,7 +168,7 @@ export class Life {
 
   /** Signed content comes after the answer to a denial has left. */
   delivers(grantId = this.grant.id): this {
-    return this.apply({ type: 'denial-answered', grantId }).apply({ type: 'delivers', grantId, isSigned: true });
+    return this.apply({ type: 'denial-answered', grantId }).apply({ type: 'hub-delivered', grantId, isSigned: true });
   }
 
   unwanted(why: EventOf<'unwanted'>['why']): this {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mayConfirm } from '../../../src/subscription/machine/steps/on-verified.js';
+import { canConfirm } from '../../../src/subscription/machine/steps/on-verified.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
 import { active, DAY, failure, HUB, Life, SECOND_HUB, TOPIC } from './life.js';
@@ -101,8 +101,8 @@ describe.each([
   test('V1 is not confirmed again at the old callback by the way', () => {
     const life = follow(due()).requested().verified();
     const [old] = life.record.grants;
-    expect(old && mayConfirm(life.record, old, 'subscribe', life)).toBe(false);
-    expect(old && mayConfirm(life.record, old, 'unsubscribe', life)).toBe(true);
+    expect(old && canConfirm(life.record, old, 'subscribe', life)).toBe(false);
+    expect(old && canConfirm(life.record, old, 'unsubscribe', life)).toBe(true);
   });
 });
 

@@ -147,7 +147,7 @@ describe('the planned times of a snapshot', () => {
     expect(plans(refused.refused())).toEqual([at, at]);
     expect(dueIn(refused)).toBe(295_000);
     const held = rotating();
-    held.apply({ type: 'held-back', grantId: held.grant.id, until: held.now + 10 * MINUTE });
+    held.apply({ type: 'request-deferred', grantId: held.grant.id, until: held.now + 10 * MINUTE });
     expect(plans(held)).toEqual([held.now + 5 * MINUTE, held.now + 5 * MINUTE]);
   });
 
@@ -178,13 +178,13 @@ describe('the planned times of a snapshot', () => {
     const until = START + MINUTE;
     const hold = { url: TOPIC, until };
     const life = new Life().apply({ type: 'wanted' });
-    life.apply({ type: 'discovery-failed', failure: failure('discovery', START), hold });
+    life.apply({ type: 'discovery-failed', failure: failure('discovery', START), retryAfter: hold });
     expect(plans(life)).toEqual([undefined, until]);
-    const held = new Life().apply({ type: 'wanted' }).apply({ type: 'discovery-held', until });
+    const held = new Life().apply({ type: 'wanted' }).apply({ type: 'discovery-deferred', until });
     expect(plans(held)).toEqual([undefined, until]);
     expect(plans(verifying().unreachable(60))).toEqual([undefined, until]);
     const waiting = new Life().apply({ type: 'wanted' }).discovered();
-    waiting.apply({ type: 'held-back', grantId: waiting.grant.id, until });
+    waiting.apply({ type: 'request-deferred', grantId: waiting.grant.id, until });
     expect(plans(waiting)).toEqual([undefined, until]);
   });
 

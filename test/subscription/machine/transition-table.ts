@@ -206,7 +206,7 @@ export const TRANSITIONS: Readonly<Record<Happening, Partial<Readonly<Record<Sit
   'denial-answered': {
     denied: 'denied [denied]',
   },
-  delivers: {},
+  'hub-delivered': {},
   'hub-error': {
     active: 'active [active]: tell failed',
   },

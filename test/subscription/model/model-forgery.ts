@@ -1,10 +1,10 @@
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import {
-  isAsking,
+  isEnabled,
   isBeingReplaced,
-  isDeniedUnasked,
-  isHeld,
-  isOpen,
+  hasUnsolicitedDenial,
+  isLive,
+  isVerificationExpected,
   isOver,
 } from '../../../src/subscription/machine/state.js';
 import type { Forged } from './forger.js';
@@ -67,7 +67,7 @@ export class ForgeryWatch {
     const before = forgery.record;
     // The handler may well refuse an end that was asked for.
     if (meanwhile.refusing === 'unsubscribe' && before.grants.some(({ state }) => state === 'unsubscribing')) return;
-    const hasOpen = before.grants.some((grant) => isOpen(grant, now));
+    const hasOpen = before.grants.some((grant) => isVerificationExpected(grant, now));
     this.#expect(record.desired === before.desired, 'V3 a forger changed what is wanted');
     // A denial that answers a request of ours ends it, if that is what the service wants (N2).
     const mayBeDenied = this.#world.setup.afterDenial === 'stop' && forgery.sends.some(({ kind }) => kind === 'denied');
@@ -85,13 +85,13 @@ export class ForgeryWatch {
       if (!isOver(grant)) this.#goesOn(grant, after, hasOpen);
       // A hub error, time and again, has another hub asked beside the one that works (N3).
       const isAskedBeside =
-        mayFailOver && !isHeld(grant) && (after?.pending !== undefined || after?.state === 'requested');
+        mayFailOver && !isLive(grant) && (after?.pending !== undefined || after?.state === 'requested');
       if (after !== undefined && !hasOpen && !isAskedBeside) this.#isUnchanged(grant, after, forgery);
     }
     if (hasOpen) return;
     const requests = meanwhile.requests - forgery.requests;
     this.#expect(requests === 0 || (mayFailOver && requests === 1), `V9 a forger had hubs asked at once: ${requests}`);
-    if (!isAsking(before)) return;
+    if (!isEnabled(before)) return;
     const places = new Set(before.grants.filter(isToGoOn).map(placeOf));
     for (const place of places) this.#isPlannedAsBefore(place, forgery, record, meanwhile);
   }
@@ -131,8 +131,8 @@ export class ForgeryWatch {
     const mayFail = kinds.has('hub-error') && wasVerified(before, now);
     const added = after.attempts - before.attempts;
     this.#expect(added === 0 || (added === 1 && mayFail), `V4 a forger added ${added} attempts to ${id}`);
-    if (!isHeld(after)) return;
-    const was = isHeld(before) ? (before.expiresAt ?? 0) : 0;
+    if (!isLive(after)) return;
+    const was = isLive(before) ? (before.expiresAt ?? 0) : 0;
     const { expiresAt: is = 0 } = after;
     // What was never granted has the lease that was asked for, or the configured one, at most.
     const { leaseSeconds = Math.min(record.overrides?.leaseSeconds ?? 86_400, 86_400) } = before;
@@ -220,7 +220,7 @@ function plannedAt(
   const times = record.grants.flatMap((grant) => {
     if (!isToGoOn(grant) || !isHere(grant)) return [];
     const { state, nextAttemptAt, renewsAt = Infinity, notBefore = 0, askAfreshAt, expiresAt, pending } = grant;
-    const isQuestioned = isDeniedUnasked(grant) || askAfreshAt !== undefined || isBeingReplaced(record, grant);
+    const isQuestioned = hasUnsolicitedDenial(grant) || askAfreshAt !== undefined || isBeingReplaced(record, grant);
     const isToBeRenewed = state === 'active' && !isQuestioned;
     const next = pending?.deadline ?? nextAttemptAt ?? (isToBeRenewed ? Math.max(renewsAt, notBefore) : undefined);
     return [next, askAfreshAt, state === 'active' && isSettled(grant) ? expiresAt : undefined];

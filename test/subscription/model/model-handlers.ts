@@ -1,5 +1,5 @@
 import type { GrantRecord } from '../../../src/subscription/record/record.js';
-import { isOpen } from '../../../src/subscription/machine/state.js';
+import { isVerificationExpected } from '../../../src/subscription/machine/state.js';
 import type { Intent } from './hub-model.js';
 import type { Expect, Watched } from './model-setup.js';
 
@@ -37,7 +37,7 @@ export class HandlerWatch {
     const request = isHeard ? grant.pending?.id : undefined;
     const isOther = request !== undefined && request !== last?.request;
     const isLeaving = call === 'unsubscribe' && grant.state === 'unsubscribing';
-    const isLate = isLeaving || (call === 'subscribe' && request === undefined && isOpen(grant, now));
+    const isLate = isLeaving || (call === 'subscribe' && request === undefined && isVerificationExpected(grant, now));
     if (call !== 'hub-error' && (isOther || isLate)) {
       this.#calls.set(key, { at: last?.at ?? -Infinity, request });
       return;

@@ -2,9 +2,9 @@ import type { Logger } from '../../../src/logger.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
 import {
-  isAsking,
-  isDeniedUnasked,
-  isOpen,
+  isEnabled,
+  hasUnsolicitedDenial,
+  isVerificationExpected,
   isOver,
   isWorking,
   stateOf,
@@ -95,8 +95,8 @@ export class ModelWatch {
     for (const { id, pending } of record.grants) {
       if (pending === undefined || pending.accepted || pending.denied === true) continue;
       const isSent = process.underWay.has(`${pending.mode} ${id}`);
-      const isToBeSent = pending.mode === 'subscribe' && isAsking(record);
-      const isIdle = pending.mode === 'subscribe' && !isAsking(record);
+      const isToBeSent = pending.mode === 'subscribe' && isEnabled(record);
+      const isIdle = pending.mode === 'subscribe' && !isEnabled(record);
       this.#expect(
         isSent || (!isToBeSent && due <= now + SAFETY_MS) || isIdle,
         `S2 after a crash ${id} waits for a request that may never have left`,
@@ -106,7 +106,7 @@ export class ModelWatch {
     const hasFailed = ({ attempts, refusals = 0, deniedAt }: GrantRecord): boolean =>
       attempts + refusals > 0 || deniedAt !== undefined;
     const isWaiting = record.attempts > 0 || record.grants.some(hasFailed);
-    if (!isAsking(record) || !isIdle || isWaiting || process.underWay.size > 0) return;
+    if (!isEnabled(record) || !isIdle || isWaiting || process.underWay.size > 0) return;
     this.#expect(due <= now + SAFETY_MS, 'L4 after a start nothing works and nothing is asked within a minute');
   }
 
@@ -235,7 +235,7 @@ export class ModelWatch {
   onAnswer(intent: Intent, answer: Answered, grant: GrantRecord, before: SubscriptionRecord): void {
     const { mode, callback } = intent;
     const { now, record } = this.#world;
-    const isRequestOpen = isOpen(grant, now);
+    const isRequestOpen = isVerificationExpected(grant, now);
     const isAsked = isRequestOpen && grant.pending?.verified !== true;
     if (answer === 'not now') this.#handlers.onNotNow(mode, grant);
     if (mode === 'denied') {
@@ -299,10 +299,10 @@ export class ModelWatch {
     if (process?.isClosing === true) return;
     const isHolding = record.grants.some(({ state }) => state === 'active' || state === 'unsubscribing');
     const isDue = process?.dueTimes.has(ID) === true;
-    this.#expect(isDue || !isAsking(record), 'L2 what is wanted has nothing scheduled');
+    this.#expect(isDue || !isEnabled(record), 'L2 what is wanted has nothing scheduled');
     this.#expect(isDue || !isHolding, 'L3 what is held has no end');
     if (this.isWanted && !this.isRefused && record.hold === undefined)
-      this.#expect(isAsking(record), 'L2 what is wanted is not asked for');
+      this.#expect(isEnabled(record), 'L2 what is wanted is not asked for');
   }
 
   /** D8, S8: of what its hubs took and verified, one grant works at each place where one is wanted. */
@@ -388,15 +388,15 @@ export class ModelWatch {
       leaving === undefined,
       `S6 ${leaving?.id} has not been left, although its hub has done all it is asked`,
     );
-    if (record === undefined || !isAsking(record)) return;
+    if (record === undefined || !isEnabled(record)) return;
     this.#expect(stateOf(record) === 'active', `N2 after two days what is wanted is ${stateOf(record)}`);
   }
 
   /** Ten minutes after a forger came, where all else is well. */
   checkUndone(): void {
     const { record } = this.#world;
-    if (record === undefined || !isAsking(record)) return;
-    const denied = record.grants.find((grant) => !isOver(grant) && !isLeft(grant) && isDeniedUnasked(grant));
+    if (record === undefined || !isEnabled(record)) return;
+    const denied = record.grants.find((grant) => !isOver(grant) && !isLeft(grant) && hasUnsolicitedDenial(grant));
     const isActive = stateOf(record) === 'active' && denied === undefined;
     this.#expect(isActive, `N1 ten minutes after a forger it is ${stateOf(record)}, and ${denied?.id} denied`);
   }

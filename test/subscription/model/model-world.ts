@@ -2,7 +2,7 @@ import { StoreError } from '../../../src/errors.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
 import { newSubscription, type SubscriptionRecord } from '../../../src/subscription/record/record.js';
-import type { ServiceTerms } from '../../../src/subscription/request-policy.js';
+import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import { HubModel } from './hub-model.js';
 import { RULES } from '../machine/life.js';
 import { ID, LONGEST_LEASE_MS, type Setup, type Watched } from './model-setup.js';
@@ -202,7 +202,7 @@ export class ModelWorld implements Watched {
     return newSubscription({ id: ID, service: 'News', target, declared: true, createdAt: this.now, overrides: {} });
   }
 
-  #terms(): ServiceTerms {
+  #terms(): RequestPolicy {
     const { hubs, maxAttempts, protocol, afterDenial, rotateSecret, rotateCallback } = this.setup;
     const { base } = this;
     const maxLeaseSeconds = LONGEST_LEASE_MS / 1000;
@@ -253,7 +253,7 @@ export class ModelWorld implements Watched {
         this.#unwritten = value;
       },
       delete: async (_kind, id) => void stored.delete(id),
-      async *entries() {
+      async *list() {
         for (const [id, value] of stored) yield [id, parsed(value)] as const;
       },
       close: async () => undefined,

@@ -1,29 +1,29 @@
 import { subscriberHooks } from '../../../src/delivery/hook-payloads.js';
 import type { CallbackRequest } from '../../../src/http/callback-request.js';
 import type { EventHandler, IntentHandlers } from '../../../src/delivery/handler/handlers.js';
-import type { CallbackContext, CallbackService, Verdicts } from '../../../src/http/callback-context.js';
+import type { CallbackContext, CallbackService, RecentVerifications } from '../../../src/http/callback-context.js';
 import { answerIntent } from '../../../src/http/intent/intent.js';
 import { NoticeThrottle, RecentAnswers } from '../../../src/http/intent/recent-answers.js';
 import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded-engine.js';
 import type { Engine } from '../../../src/engine/engine.js';
-import { perform } from '../../../src/runtime/background/effects.js';
-import { OriginHolds } from '../../../src/hub/pacing/origin-rate-limits.js';
-import { Pacing } from '../../../src/hub/pacing/origin-limiter.js';
+import { performEffect } from '../../../src/runtime/background/effects.js';
+import { OriginRateLimits } from '../../../src/hub/pacing/origin-rate-limits.js';
+import { OriginLimiter } from '../../../src/hub/pacing/origin-limiter.js';
 import { latch } from '../../../src/runtime/lifecycle/latch.js';
-import { UnderWay } from '../../../src/runtime/background/background-tasks.js';
+import { BackgroundTasks } from '../../../src/runtime/background/background-tasks.js';
 import { StoreError } from '../../../src/errors.js';
 import type { Logger } from '../../../src/logger.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
 import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
-import { isNews } from '../../../src/subscription/machine/steps/on-hub-delivered.js';
+import { isHubRecovery } from '../../../src/subscription/machine/steps/on-hub-delivered.js';
 import { failureOf } from '../../../src/subscription/record/failure.js';
 import type { HubClient } from '../../../src/subscription/requests/hub-client.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { Registry, type CallbackMatch } from '../../../src/subscription/registry/registry.js';
 import { acceptedSecrets, latestSecret } from '../../../src/subscription/machine/rules/secrets.js';
-import { isOver, isUnasked } from '../../../src/subscription/machine/state.js';
-import type { ServiceTerms } from '../../../src/subscription/request-policy.js';
+import { isOver, isNeverRequested } from '../../../src/subscription/machine/state.js';
+import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import type { HubAnswer, HubRequest, Intent } from './hub-model.js';
 
 /** What discovery came to: undefined where the publisher did not answer. */
@@ -32,7 +32,7 @@ export type Advertised = { readonly topic: string; readonly hubs: readonly strin
 /** What surrounds a process: its time, its store, what it reaches, and who watches. */
 export interface Surroundings {
   readonly store: RecordStore;
-  readonly terms: ServiceTerms;
+  readonly terms: RequestPolicy;
   readonly logger: Logger;
   readonly now: () => number;
   readonly random: () => number;
@@ -72,62 +72,64 @@ export class SubscriberProcess {
     this.#around = around;
     const { logger, now, random, store, terms } = around;
     this.#engine = embeddedEngine({ now });
-    const running = new UnderWay(logger);
-    const pacing = new Pacing(8, new AbortController().signal);
+    const running = new BackgroundTasks(logger);
+    const pacing = new OriginLimiter(8, new AbortController().signal);
     const hooks = subscriberHooks(logger);
     const begun = latch();
     begun.open();
     const client = this.#client();
-    const holds = new OriginHolds({ now, random });
-    const termsOf = (): ServiceTerms => terms;
+    const holds = new OriginRateLimits({ now, random });
+    const termsOf = (): RequestPolicy => terms;
     this.registry = new Registry({
       store,
       engine: this.#watched(this.#engine),
       logger,
       now,
       random,
-      termsOf,
+      requestPolicyOf: termsOf,
       perform: (record, effect) => {
         if (this.isDead) return;
         const entryOf = (id: string) => this.registry.get(id);
         const isClosing = (): boolean => this.isClosing;
         // What may have been missed, no hub of the model has to do with.
-        const news = { catchUp: () => {}, watch: () => {}, renewed: () => {} };
+        const news = { catchUp: () => {}, startPolling: () => {}, resumeTopic: () => {} };
         const common = {
           client,
-          news,
-          underWay: running,
+          pipeline: news,
+          backgroundTasks: running,
           pacing,
-          holds,
+          rateLimits: holds,
           hooks,
           logger,
           now,
-          termsOf,
-          entryOf,
+          requestPolicyOf: termsOf,
+          subscriptionOf: entryOf,
           isClosing,
-          begun,
+          requestsAllowed: begun,
         };
-        perform(common, record, effect);
+        performEffect(common, record, effect);
       },
     });
     const { registry } = this;
-    const verdicts: Verdicts = new RecentAnswers();
+    const verdicts: RecentVerifications = new RecentAnswers();
     const notices = new NoticeThrottle();
     this.#callbacks = {
       registry,
-      ...nothingOf<Pick<CallbackContext, 'delivery' | 'limits' | 'rejections' | 'refused' | 'unknown'>>(),
+      ...nothingOf<
+        Pick<CallbackContext, 'delivery' | 'limits' | 'rejections' | 'refusedContent' | 'unknownCallbacks'>
+      >(),
       hooks,
       logger,
       now,
       serviceOf: () => this.#service,
-      verdicts,
-      notices,
+      recentVerifications: verdicts,
+      recentNotices: notices,
       isClosed: () => false,
     };
     this.#service = {
       ...nothingOf<CallbackService>(),
       name: 'News',
-      hidden: [],
+      redactedValues: [],
       handlers: { ...nothingOf<EventHandler>(), ...this.#handlers() },
       delivery: { ...nothingOf<CallbackService['delivery']>(), ackAfterMs: 5_000 },
     };
@@ -154,7 +156,7 @@ export class SubscriberProcess {
   async answer(intent: Intent): Promise<boolean> {
     const match = this.isDead ? undefined : this.registry.match(callbackKey(intent.callback));
     if (match === undefined) return false;
-    const { record } = match.entry;
+    const { record } = match.stored;
     this.#matched.set(match.grant.id, match.grant);
     const answered = await this.#answered(intent, match);
     if (this.isDead) return never();
@@ -188,14 +190,14 @@ export class SubscriberProcess {
     const match = this.isDead ? undefined : this.registry.match(callbackKey(callback));
     const status = contentStatus(match, secret, this.#around.now());
     if (match === undefined || (status !== 202 && status !== 403)) return status;
-    const { entry, grant } = match;
-    const { id } = entry.record;
+    const { stored, grant } = match;
+    const { id } = stored.record;
     const isSigned = secret !== null;
-    if (status === 202 && isNews(grant, isSigned)) {
-      this.#inBackground(id, { type: 'delivers', grantId: grant.id, isSigned });
+    if (status === 202 && isHubRecovery(grant, isSigned)) {
+      this.#inBackground(id, { type: 'hub-delivered', grantId: grant.id, isSigned });
     }
     // One rejection a minute is noted.
-    if (status === 403 && this.#callbacks.notices.claim(entry, 'rejected', this.#around.now())) {
+    if (status === 403 && this.#callbacks.recentNotices.claim(stored, 'rejected', this.#around.now())) {
       const failure = failureOf(new Error(UNSIGNED), 'unsigned', this.#around.now());
       this.#inBackground(id, { type: 'content-rejected', failure });
     }
@@ -233,7 +235,7 @@ export class SubscriberProcess {
           const failure = failureOf(new Error('the publisher did not answer'), 'discovery', now());
           await this.apply(id, found ? { type: 'discovered', ...found } : { type: 'discovery-failed', failure });
         }),
-      wouldHold: () => false,
+      wouldDefer: () => false,
       request: (record, grantId, mode, { rules }) =>
         this.#tracked(`${mode} ${grantId}`, async () => {
           const grant = record.grants.find((each) => each.id === grantId);
@@ -295,9 +297,9 @@ export class SubscriberProcess {
             table.set(key, at);
           },
           has: (key) => table.has(key),
-          noLaterThan: (at) => {
+          bringForwardTo: (at) => {
             for (const [key, each] of this.dueTimes) if (each > at) this.dueTimes.set(key, at);
-            table.noLaterThan(at);
+            table.bringForwardTo(at);
           },
         };
       },
@@ -308,9 +310,9 @@ export class SubscriberProcess {
 /** What content is answered, as `http/distribution` does, whatever becomes of it. */
 export function contentStatus(match: CallbackMatch | undefined, secret: string | null, now: number): number {
   if (match === undefined) return 404;
-  const { entry, grant } = match;
-  const { hold } = entry.record;
-  if (isUnasked(grant) || (hold === 'handler-refused' && grant.verifiedAt === undefined)) return 404;
+  const { stored, grant } = match;
+  const { hold } = stored.record;
+  if (isNeverRequested(grant) || (hold === 'handler-refused' && grant.verifiedAt === undefined)) return 404;
   if (isOver(grant) || hold === 'deleted') return 410;
   const { values, unsigned } = acceptedSecrets(grant.secrets, now);
   return unsigned || (secret !== null && values.includes(secret)) ? 202 : 403;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isFoundAgain } from '../../../src/subscription/record/deferred-write.js';
+import { canDeferWrite } from '../../../src/subscription/record/deferred-write.js';
 import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
 import { active, DAY, failure, HUB, Life, verifying } from '../machine/life.js';
 
@@ -7,7 +7,7 @@ import { active, DAY, failure, HUB, Life, verifying } from '../machine/life.js';
 function mayWait(life: Life, event: SubscriptionEvent): boolean {
   const { record } = life;
   life.apply(event);
-  return isFoundAgain(record, event, life.effects);
+  return canDeferWrite(record, event, life.effects);
 }
 
 /** A denial that came unasked and was answered. */
@@ -51,7 +51,7 @@ test.each([
   ['that a lease has ended', active().after(11 * DAY), { type: 'due' }],
   ['a denial', active(), { type: 'denied', grantId: 'g1', failure: failure('denied') }],
   ['that a denied attempt has failed', verifying().accepted().denied().after(60_000), { type: 'due' }],
-  ['that the hub delivers all the same', answeredDenial(), { type: 'delivers', grantId: 'g1', isSigned: true }],
+  ['that the hub delivers all the same', answeredDenial(), { type: 'hub-delivered', grantId: 'g1', isSigned: true }],
   ['a hub error', active(), { type: 'hub-error', grantId: 'g1', failure: failure('hub-error') }],
   ['that another secret is wanted', active(), { type: 'rotation-wanted', what: 'secret' }],
   ['what the user wants', active(), { type: 'unwanted', why: 'unsubscribed' }],

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
-import { readStored, writeStored } from '../../../src/subscription/record/subscription-codec.js';
+import { decodeSubscription, encodeSubscription } from '../../../src/subscription/record/subscription-codec.js';
 import { active, DAY, dueIn, HUB, Life, SECOND_HUB, verifying } from '../machine/life.js';
 
 const STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 };
@@ -10,7 +10,7 @@ const STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 };
 /** A record as version 1 has stored it: read again as it is now. */
 function read(life: Life, change: object = {}): Life {
   const record = { ...life.record, deniedBy: [], ...change };
-  life.record = readStored('s', { v: 1, data: { record, stats: STATS } }).record;
+  life.record = decodeSubscription('s', { v: 1, data: { record, stats: STATS } }).record;
   return life;
 }
 
@@ -53,8 +53,11 @@ describe('a record of version 1', () => {
 
   test('is written as version 2 from then on', () => {
     const { record } = held(active());
-    expect(writeStored({ record, stats: STATS })).toMatchObject({ v: 2 });
-    const again = readStored('s', JSON.parse(JSON.stringify(writeStored({ record, stats: STATS })))).record;
+    expect(encodeSubscription({ record, stats: STATS })).toMatchObject({ v: 2 });
+    const again = decodeSubscription(
+      's',
+      JSON.parse(JSON.stringify(encodeSubscription({ record, stats: STATS }))),
+    ).record;
     expect(again).toEqual(JSON.parse(JSON.stringify(record)));
   });
 });
@@ -82,7 +85,7 @@ describe('N2 a record of version 1 that was held as denied', () => {
 
   test('and delivers all the same is active again', () => {
     const life = held(active().after(DAY)).apply({ type: 'wanted' });
-    life.apply({ type: 'delivers', grantId: 'g1', isSigned: true });
+    life.apply({ type: 'hub-delivered', grantId: 'g1', isSigned: true });
     expect(stateOf(life.record)).toBe('active');
   });
 

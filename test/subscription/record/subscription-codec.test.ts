@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { StoreError } from '../../../src/errors.js';
 import { subscriptionSnapshot } from '../../../src/subscription/record/snapshot-of.js';
-import { readStored, writeStored } from '../../../src/subscription/record/subscription-codec.js';
+import { decodeSubscription, encodeSubscription } from '../../../src/subscription/record/subscription-codec.js';
 import { active } from '../machine/life.js';
 
 const STATS = { received: 0, rejected: 0, delivered: 0, failed: 0 };
@@ -9,7 +9,7 @@ const SHOWN = { ...STATS, refused: 0, duplicates: 0, missed: 0 };
 
 /** What is read after `change` was written with a subscription. */
 const readWith = (change: object) =>
-  readStored('s', writeStored({ record: { ...active().record, ...change }, stats: STATS })).record;
+  decodeSubscription('s', encodeSubscription({ record: { ...active().record, ...change }, stats: STATS })).record;
 
 describe('a stored subscription', () => {
   test('without metadata, as earlier versions wrote it, is read and has none', () => {

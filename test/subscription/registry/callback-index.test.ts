@@ -46,7 +46,7 @@ describe('S8 a fixed path', () => {
     const callbacks = records.map(({ grants }) => grants[0]?.callback ?? '');
     expect(callbacks[0]).toBe('http://127.0.0.1/websub/news');
     expect(callbacks[1]).toMatch(/\/news\/[\w-]{36}$/);
-    expect(callbacks.map((callback) => here.registry.match(callbackKey(callback))?.entry.record.id)).toEqual([
+    expect(callbacks.map((callback) => here.registry.match(callbackKey(callback))?.stored.record.id)).toEqual([
       'a',
       'b',
     ]);
@@ -85,11 +85,11 @@ describe('S6 V3 a literal callback that serves another subscription still', () =
   test('stays with it until that is over, and then the new one is asked for', async () => {
     const { here, old } = await changed();
     expect(await afterNext(here, 1_000)).toEqual([]);
-    expect(here.registry.match('in')?.entry.record.id).toBe('old');
+    expect(here.registry.match('in')?.stored.record.id).toBe('old');
     await here.registry.apply('old', { type: 'verified', grantId: old, mode: 'unsubscribe' });
     expect(await afterNext(here, 1_000)).toEqual(['discover']);
     await here.registry.apply('new', discovered);
-    expect(here.registry.match('in')?.entry.record.id).toBe('new');
+    expect(here.registry.match('in')?.stored.record.id).toBe('new');
   });
 
   test('is not asked for by what was discovered meanwhile', async () => {
@@ -110,7 +110,7 @@ describe('S6 V3 a literal callback that serves another subscription still', () =
     await here.registry.apply('new', discovered);
     here.now += 3_600_000;
     await here.registry.apply('old', { type: 'due' });
-    expect(here.registry.match('in')?.entry.record.id).toBe('new');
+    expect(here.registry.match('in')?.stored.record.id).toBe('new');
   });
 
   test('goes to the new one when the lease is over at the latest', async () => {
@@ -127,7 +127,7 @@ describe('S6 V3 a literal callback that serves another subscription still', () =
     const again = await world(here.store);
     again.terms = LITERAL;
     await again.registry.load();
-    expect(again.registry.match('in')?.entry.record.id).toBe('old');
+    expect(again.registry.match('in')?.stored.record.id).toBe('old');
     expect(stateOf(again.registry.get('new')?.record ?? subscription('none'))).toBe('requested');
   });
 
@@ -138,7 +138,7 @@ describe('S6 V3 a literal callback that serves another subscription still', () =
     await here.registry.add({ ...subscription('other'), service: 'Renamed' });
     await here.registry.apply('other', { type: 'wanted' });
     await here.registry.apply('other', discovered);
-    expect(here.registry.match('in')?.entry.record.id).toBe('other');
+    expect(here.registry.match('in')?.stored.record.id).toBe('other');
   });
 });
 
@@ -158,7 +158,7 @@ describe('what nobody wants any more', () => {
     expect(here.registry.get('s')).toBeDefined();
     await here.registry.sweep(START + 1);
     expect(here.registry.get('s')).toBeUndefined();
-    expect([...here.registry.entries()]).toEqual([]);
+    expect([...here.registry.all()]).toEqual([]);
     expect(await here.store.get('subscription', 's')).toBeUndefined();
   });
 

@@ -7,11 +7,11 @@ import type { Effect } from '../../../src/subscription/machine/events.js';
 import { newSubscription, type SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { Registry } from '../../../src/subscription/registry/registry.js';
 import type { SubscriptionTarget } from '../../../src/subscription/record/snapshot.js';
-import type { ServiceTerms } from '../../../src/subscription/request-policy.js';
+import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import { RULES, START, TOPIC } from '../machine/life.js';
 
 /** What a service says where it says nothing. */
-export const TERMS: ServiceTerms = {
+export const TERMS: RequestPolicy = {
   rules: RULES,
   secret: undefined,
   protocol: 'websub',
@@ -51,7 +51,7 @@ export interface World {
   readonly performed: { readonly effect: Effect; readonly stored: Promise<unknown> }[];
   now: number;
   isFailing: boolean;
-  terms: ServiceTerms | undefined;
+  terms: RequestPolicy | undefined;
   /** Called instead of noting an effect. */
   perform: ((record: SubscriptionRecord, effect: Effect) => void) | undefined;
 }
@@ -83,7 +83,7 @@ export async function world(store?: RecordStore): Promise<World> {
       logger,
       now: () => here.now,
       random: () => 0.5,
-      termsOf: () => here.terms,
+      requestPolicyOf: () => here.terms,
       perform: (record, effect) => {
         if (here.perform !== undefined) here.perform(record, effect);
         else here.performed.push({ effect, stored: kept.get('subscription', record.id) });

@@ -161,7 +161,7 @@ describe('a restart', () => {
     await here.registry.flush();
     const again = await world(here.store);
     await again.registry.load();
-    expect([...again.registry.entries()].map(({ record }) => record)).toEqual([here.registry.get('s')?.record]);
+    expect([...again.registry.all()].map(({ record }) => record)).toEqual([here.registry.get('s')?.record]);
     expect(again.registry.match(keyOf(here, 's'))?.grant.id).toBe(grantId);
     expect(again.registry.get('s')?.counters.stats().received).toBe(1);
   });
@@ -200,7 +200,7 @@ describe('a restart', () => {
     again.engine.tick();
     await again.registry.flush();
     expect(again.performed).toEqual([]);
-    expect(again.registry.match(keyOf(here, 's'))?.entry.record.id).toBe('s');
+    expect(again.registry.match(keyOf(here, 's'))?.stored.record.id).toBe('s');
   });
 
   test.each([
@@ -215,7 +215,7 @@ describe('a restart', () => {
     await here.store.set('subscription', 'bad', value);
     const again = await world(here.store);
     await again.registry.load();
-    expect([...again.registry.entries()]).toHaveLength(1);
+    expect([...again.registry.all()]).toHaveLength(1);
     expect(again.lines).toMatchObject([{ level: 'error', message: expect.stringMatching(/left as it is/) }]);
     expect(await here.store.get('subscription', 'bad')).toEqual(value);
   });
@@ -236,7 +236,7 @@ describe('counters', () => {
     const here = await world();
     await granted(here, 's');
     await granted(here, 't');
-    for (const { counters } of here.registry.entries()) counters.delivered();
+    for (const { counters } of here.registry.all()) counters.delivered();
     here.isFailing = true;
     await expect(here.registry.flush()).rejects.toThrow('the store is down');
     here.isFailing = false;

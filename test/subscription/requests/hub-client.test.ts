@@ -3,7 +3,7 @@ import type { LookupFunction } from 'node:net';
 import { Agent } from 'undici';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { TestHub } from 'websub-subscriber/testing';
-import { OriginHolds } from '../../../src/hub/pacing/origin-rate-limits.js';
+import { OriginRateLimits } from '../../../src/hub/pacing/origin-rate-limits.js';
 import { WithheldCredentials } from '../../../src/hub/redaction/withheld-credentials.js';
 import { hubClient } from '../../../src/subscription/requests/hub-client.js';
 import type {
@@ -12,7 +12,7 @@ import type {
   SubscriptionRecord,
 } from '../../../src/subscription/record/record.js';
 import type { SubscriptionTarget } from '../../../src/subscription/record/snapshot.js';
-import type { ServiceTerms } from '../../../src/subscription/request-policy.js';
+import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import { closedPort, everyHostHere, startServer, status, type Answer } from '../../kit/recording-server.js';
 import { stubName } from '../../kit/set-up/names.js';
 import { START } from '../machine/life.js';
@@ -56,20 +56,20 @@ interface Asked extends World {
 /** Wants a target, and carries out what that asks for. */
 async function wanted(
   target: SubscriptionTarget,
-  terms: Partial<ServiceTerms> = {},
+  terms: Partial<RequestPolicy> = {},
   overrides?: SubscriptionOverrides,
 ): Promise<Asked> {
   const here = await world();
   const mine = { ...TERMS, ...terms };
   here.terms = mine;
   const abort = new AbortController();
-  const holds = new OriginHolds({ now: () => here.now, random: () => 0.5 });
+  const holds = new OriginRateLimits({ now: () => here.now, random: () => 0.5 });
   const client = hubClient({
     apply: (id, event) => here.registry.apply(id, event),
     // These tests are about warnings; debug lines have tests of their own.
     logger: Object.assign(recordingLogger(here.lines), { isLevelEnabled: () => false }),
     now: () => here.now,
-    holds,
+    rateLimits: holds,
     withheld: new WithheldCredentials(recordingLogger(here.lines)),
     keeperOf: () => undefined,
     signal: abort.signal,
@@ -84,7 +84,7 @@ async function wanted(
   here.perform = (record, effect) => {
     if (effect.type === 'discover') run(client.discover(record, mine));
     if (effect.type === 'request') run(client.request(record, effect.grantId, effect.mode, mine));
-    if (effect.type === 'release') holds.release(record.id);
+    if (effect.type === 'release') holds.bypass(record.id);
     if (effect.type === 'hook') here.performed.push({ effect, stored: Promise.resolve() });
   };
   const record = (): SubscriptionRecord => here.registry.get('s')?.record ?? subscription('missing');
@@ -160,7 +160,7 @@ describe('discovery', () => {
 describe('a request', () => {
   const ask = async (
     hub: TestHub,
-    terms: Partial<ServiceTerms> = {},
+    terms: Partial<RequestPolicy> = {},
     overrides?: SubscriptionOverrides,
   ): Promise<Asked> => {
     const here = await wanted({ hub: hub.url, topic: 'https://publisher.example/feed' }, terms, overrides);

@@ -3,7 +3,7 @@ import {
   createFaultLayer,
   delayOf,
   mergedFaults,
-  takeExcess,
+  countAgainstRateLimit,
   takeFault,
   verifyModeOf,
 } from '../../../src/testing/faults/fault-layer.js';
@@ -61,13 +61,16 @@ test('a rate limit counts in windows, and the first layer that sets one decides'
   const hub = createFaultLayer({ rateLimit: { requests: 2, perSeconds: 60 } });
   const shielded = createFaultLayer({ rateLimit: false });
   const other = createFaultLayer({});
-  expect(takeExcess([shielded, hub], 0)).toBeUndefined();
-  expect([takeExcess([other, hub], 1_000), takeExcess([hub], 2_000)]).toEqual([undefined, undefined]);
-  expect([takeExcess([hub], 2_500), takeExcess([other, hub], 60_999)]).toEqual([59, 1]);
-  expect(takeExcess([hub], 61_000)).toBeUndefined();
+  expect(countAgainstRateLimit([shielded, hub], 0)).toBeUndefined();
+  expect([countAgainstRateLimit([other, hub], 1_000), countAgainstRateLimit([hub], 2_000)]).toEqual([
+    undefined,
+    undefined,
+  ]);
+  expect([countAgainstRateLimit([hub], 2_500), countAgainstRateLimit([other, hub], 60_999)]).toEqual([59, 1]);
+  expect(countAgainstRateLimit([hub], 61_000)).toBeUndefined();
   hub.change({ rateLimit: { requests: 1, perSeconds: 10 } });
-  expect([takeExcess([hub], 62_000), takeExcess([hub], 62_000)]).toEqual([undefined, 10]);
-  expect(takeExcess([other], 0)).toBeUndefined();
+  expect([countAgainstRateLimit([hub], 62_000), countAgainstRateLimit([hub], 62_000)]).toEqual([undefined, 10]);
+  expect(countAgainstRateLimit([other], 0)).toBeUndefined();
 });
 
 test('a verify mode holds for all requests, or for one kind', () => {

@@ -17,32 +17,32 @@ export type Checked<C extends Readonly<Record<string, Check<unknown>>>> = {
   readonly [Field in keyof C]?: ReturnType<C[Field]>;
 };
 
-const STRING_SHOWN = 100;
+const MAX_STRING_SHOWN = 100;
 
 /** `a string`, `an array`: what a value is, where its content may be a secret. */
-export function kindOf(value: unknown): string {
+export function describeType(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
-function shown(value: unknown): string {
+function formatValue(value: unknown): string {
   if (typeof value === 'string') {
     const safe = withoutCredentials(value);
-    return JSON.stringify(safe.length > STRING_SHOWN ? `${safe.slice(0, STRING_SHOWN)}…` : safe);
+    return JSON.stringify(safe.length > MAX_STRING_SHOWN ? `${safe.slice(0, MAX_STRING_SHOWN)}…` : safe);
   }
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  return kindOf(value);
+  return describeType(value);
 }
 
 /** The error for a value that may be shown; credentials in a URL are left out. */
 export function wrongValue(place: Place, value: unknown, expected: string): ConfigurationError {
-  return wrongField(place, `is ${shown(value)}; it must be ${expected}`);
+  return wrongField(place, `is ${formatValue(value)}; it must be ${expected}`);
 }
 
 /** The error for a value that may be a secret: it says what the value is, not what it says. */
-export function wrongSecret(place: Place, value: unknown, expected: string): ConfigurationError {
-  return wrongField(place, `is ${kindOf(value)}; it must be ${expected}`);
+export function wrongHiddenValue(place: Place, value: unknown, expected: string): ConfigurationError {
+  return wrongField(place, `is ${describeType(value)}; it must be ${expected}`);
 }
 
 /** The error whose message goes on from the field's name: `Service "News": targets names …`. */
@@ -51,7 +51,7 @@ export function wrongField({ subject, field }: Place, problem: string): Configur
 }
 
 /** The place of a field within a place; the outermost place has no field. */
-export function within(place: Place, field: string | number): Place {
+export function fieldOf(place: Place, field: string | number): Place {
   if (typeof field === 'number') return { ...place, field: `${place.field}[${field}]` };
   return { ...place, field: place.field === '' ? field : `${place.field}.${field}` };
 }
@@ -67,13 +67,13 @@ export function checkFields<C extends Readonly<Record<string, Check<unknown>>>>(
   checks: C,
 ): Checked<C> {
   if (!isRecord(value)) {
-    throw wrongSecret(place.field === '' ? { ...place, field: 'the configuration' } : place, value, 'an object');
+    throw wrongHiddenValue(place.field === '' ? { ...place, field: 'the configuration' } : place, value, 'an object');
   }
   const checked: Record<string, unknown> = {};
-  for (const [field, given] of Object.entries(value)) {
+  for (const [field, fieldValue] of Object.entries(value)) {
     const check = Object.hasOwn(checks, field) ? checks[field] : undefined;
-    if (check === undefined) throw unknownField(within(place, field), field, Object.keys(checks));
-    if (given !== undefined) checked[field] = check(given, within(place, field));
+    if (check === undefined) throw unknownField(fieldOf(place, field), field, Object.keys(checks));
+    if (fieldValue !== undefined) checked[field] = check(fieldValue, fieldOf(place, field));
   }
   // Each field was made by the check of its name.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
@@ -107,8 +107,8 @@ export function numberOf(
 ): Check<number> {
   const upTo = most === Number.MAX_SAFE_INTEGER ? `at least ${least}` : `from ${least} to ${most}`;
   return (value, place) => {
-    const fits = typeof value === 'number' && value >= least && value <= most;
-    if (!fits || (whole && !Number.isInteger(value))) {
+    const isInRange = typeof value === 'number' && value >= least && value <= most;
+    if (!isInRange || (whole && !Number.isInteger(value))) {
       throw wrongValue(place, value, `a ${whole ? 'whole ' : ''}number of ${unit}, ${upTo}`);
     }
     return value;
@@ -119,7 +119,7 @@ export function numberOf(
 export function listOf<T>(item: Check<T>, expected: string): Check<readonly T[]> {
   return (value, place) => {
     if (!Array.isArray(value)) throw wrongValue(place, value, expected);
-    return Object.freeze(value.map((entry: unknown, index) => item(entry, within(place, index))));
+    return Object.freeze(value.map((element: unknown, index) => item(element, fieldOf(place, index))));
   };
 }
 

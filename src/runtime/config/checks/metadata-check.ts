@@ -1,20 +1,20 @@
 import { Buffer } from 'node:buffer';
 import type { SubscriptionMetadata } from '../../../subscription/record/snapshot.js';
 import { isRecord } from '../../../protocol/encoding/is-record.js';
-import { isWellFormed, within, wrongField, wrongSecret, type Check } from './field-checks.js';
+import { isWellFormed, fieldOf, wrongField, wrongHiddenValue, type Check } from './field-checks.js';
 
 /** Bytes of UTF-8 that a subscription's metadata may have: names and values together. */
 export const METADATA_BYTES_LIMIT = 4_096;
 
 /** Metadata without the limit on its size. Values are not shown in errors. */
 export const metadataFields: Check<SubscriptionMetadata> = (value, place) => {
-  if (!isPlainObject(value)) throw wrongSecret(place, value, 'a plain object of strings by name');
+  if (!isPlainObject(value)) throw wrongHiddenValue(place, value, 'a plain object of strings by name');
   const entries = Object.entries(value).map(([name, content]): [string, string] => {
     // MessagePack and JSON each treat this name in a way of their own.
     if (name === '__proto__') throw wrongField(place, 'has the name __proto__, which JavaScript reserves; rename it');
-    if (typeof content !== 'string') throw wrongSecret(within(place, shortened(name)), content, 'a string');
+    if (typeof content !== 'string') throw wrongHiddenValue(fieldOf(place, shortened(name)), content, 'a string');
     if (!isWellFormed(name) || !isWellFormed(content)) {
-      throw wrongField(within(place, shortened(name)), 'has half of a surrogate pair, which no store can keep');
+      throw wrongField(fieldOf(place, shortened(name)), 'has half of a surrogate pair, which no store can keep');
     }
     return [name, content];
   });

@@ -1,19 +1,19 @@
 /**
  * The known name that a misspelt one was most likely meant to be, without regard to case, or `undefined`.
  *
- * @param atMost how many letters may be wrong; a third of them where it is left out
+ * @param maxDistance how many letters may be wrong; a third of them where it is left out
  */
 export function nearestName(
   name: string,
   known: readonly string[],
-  atMost = (candidate: string): number => Math.ceil(candidate.length / 3),
+  maxDistance = (candidate: string): number => Math.ceil(candidate.length / 3),
 ): string | undefined {
   const distances = known.map((candidate) => ({
     candidate,
     distance: editDistance(name.toLowerCase(), candidate.toLowerCase()),
   }));
   const nearest = distances.sort((left, right) => left.distance - right.distance)[0];
-  return nearest !== undefined && nearest.distance <= atMost(nearest.candidate) ? nearest.candidate : undefined;
+  return nearest !== undefined && nearest.distance <= maxDistance(nearest.candidate) ? nearest.candidate : undefined;
 }
 
 /** Levenshtein's distance: the single letters to insert, delete or replace. */

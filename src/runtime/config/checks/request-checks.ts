@@ -1,16 +1,16 @@
 import type { BearerToken, DiscoveryConfig, HttpAuth, HttpClientConfig } from '../../../hub/http/http-config.js';
 import { requestHeaders } from '../../../hub/request/request-headers.js';
-import { LONGEST_TIMER_MS } from '../../../hub/http/deadline.js';
+import { MAX_TIMER_MS } from '../../../hub/http/deadline.js';
 import { isRecord } from '../../../protocol/encoding/is-record.js';
 import {
   checkFields,
   isWellFormed,
-  kindOf,
+  describeType,
   listOf,
   numberOf,
-  within,
+  fieldOf,
   wrongField,
-  wrongSecret,
+  wrongHiddenValue,
   type Check,
   type Place,
 } from './field-checks.js';
@@ -26,8 +26,8 @@ function isHeader(name: string, value: string): boolean {
   }
 }
 
-const text: Check<string> = (value, place) => {
-  if (typeof value !== 'string' || value === '') throw wrongSecret(place, value, 'a string that is not empty');
+const nonEmptyString: Check<string> = (value, place) => {
+  if (typeof value !== 'string' || value === '') throw wrongHiddenValue(place, value, 'a string that is not empty');
   return value;
 };
 
@@ -49,11 +49,11 @@ function fieldsToAdd(
   check: (name: string, value: string, place: Place) => void,
 ): Check<Readonly<Record<string, string>>> {
   return (value, place) => {
-    if (!isRecord(value)) throw wrongSecret(place, value, `an object of ${what} names and values`);
+    if (!isRecord(value)) throw wrongHiddenValue(place, value, `an object of ${what} names and values`);
     const entries = Object.entries(value).map(([name, content]): [string, string] => {
       if (name === '') throw wrongField(place, `has a ${what} without a name; name it or leave it out`);
-      if (typeof content !== 'string') throw wrongSecret(within(place, name), content, 'a string');
-      check(name, content, within(place, name));
+      if (typeof content !== 'string') throw wrongHiddenValue(fieldOf(place, name), content, 'a string');
+      check(name, content, fieldOf(place, name));
       return [name, content];
     });
     return Object.freeze(Object.fromEntries(entries));
@@ -64,7 +64,7 @@ function fieldsToAdd(
 const bearerToken: Check<BearerToken> = (value, place) => {
   if (isTokenSource(value)) return value;
   if (typeof value !== 'string' || value === '') {
-    throw wrongSecret(place, value, 'a string that is not empty, or a function that gives one');
+    throw wrongHiddenValue(place, value, 'a string that is not empty, or a function that gives one');
   }
   if (!isHeader('authorization', value)) throw wrongField(place, 'has characters that a header cannot carry');
   return value;
@@ -76,7 +76,7 @@ function isTokenSource(value: unknown): value is Exclude<BearerToken, string> {
 
 const authorization: Check<HttpAuth> = (value, place) => {
   const expected = '{ bearer } or { username, password }';
-  const fields = { bearer: bearerToken, username: text, password: text };
+  const fields = { bearer: bearerToken, username: nonEmptyString, password: nonEmptyString };
   const { bearer, username, password } = checkFields(value, place, fields);
   if (bearer !== undefined && username === undefined && password === undefined) {
     return Object.freeze({ bearer });
@@ -85,12 +85,12 @@ const authorization: Check<HttpAuth> = (value, place) => {
     throw wrongField(place, `must be ${expected}, whole and only one of them`);
   }
   // RFC 7617 section 2: the first colon ends the user name.
-  if (username.includes(':')) throw wrongField(within(place, 'username'), 'has a colon, which Basic cannot carry');
+  if (username.includes(':')) throw wrongField(fieldOf(place, 'username'), 'has a colon, which Basic cannot carry');
   return Object.freeze({ username, password });
 };
 
 const dispatcher: Check<NonNullable<HttpClientConfig['dispatcher']>> = (value, place) => {
-  if (!isDispatcher(value)) throw wrongSecret(place, value, 'an undici Dispatcher, such as a ProxyAgent');
+  if (!isDispatcher(value)) throw wrongHiddenValue(place, value, 'an undici Dispatcher, such as a ProxyAgent');
   return value;
 };
 
@@ -99,7 +99,7 @@ function isDispatcher(value: unknown): value is NonNullable<HttpClientConfig['di
 }
 
 const HTTP_CLIENT = {
-  timeoutMs: numberOf('milliseconds', { least: 1, most: LONGEST_TIMER_MS, whole: true }),
+  timeoutMs: numberOf('milliseconds', { least: 1, most: MAX_TIMER_MS, whole: true }),
   headers: headersToAdd,
   auth: authorization,
   maxRedirects: numberOf('redirects', { least: 0, most: 20, whole: true }),
@@ -113,7 +113,7 @@ export const httpClient: Check<HttpClientConfig> = (value, place) =>
 function headerValues(name: string): Check<string | readonly string[]> {
   const one: Check<string> = (value, place) => {
     if (typeof value !== 'string' || value === '' || !isHeader(name, value)) {
-      throw wrongField(place, `is ${kindOf(value)}; it must be what a header can carry, and not empty`);
+      throw wrongField(place, `is ${describeType(value)}; it must be what a header can carry, and not empty`);
     }
     return value;
   };

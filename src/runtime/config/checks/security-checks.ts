@@ -1,12 +1,21 @@
-import { LONGEST_TIMER_MS } from '../../../hub/http/deadline.js';
+import { MAX_TIMER_MS } from '../../../hub/http/deadline.js';
 import { sealKeyOf, type SealKey } from '../../../store/sealing/seal-key.js';
-import { checkFields, flag, kindOf, numberOf, within, wrongField, type Check, type Place } from './field-checks.js';
+import {
+  checkFields,
+  flag,
+  describeType,
+  numberOf,
+  fieldOf,
+  wrongField,
+  type Check,
+  type Place,
+} from './field-checks.js';
 import type { SecurityOptions } from '../start-options.js';
 
 /** The bounds, with their defaults. Seal keys are apart from them: few may have those. */
 export type CheckedSecurity = Required<Omit<SecurityOptions, 'sealKey'>>;
 
-const MOST = Number.MAX_SAFE_INTEGER;
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
 const MAKE_A_KEY = `node -e "console.log(require('node:crypto').randomBytes(32).toString('base64'))"`;
 
@@ -15,39 +24,39 @@ const sealKey: Check<readonly SealKey[]> = (value, place) => {
   const list: readonly unknown[] | undefined = Array.isArray(value) ? value : undefined;
   if (list === undefined) return [oneSealKey(value, place)];
   if (list.length === 0) throw wrongSealKey(place, 'is an empty list');
-  return list.map((key, index) => oneSealKey(key, within(place, index)));
+  return list.map((key, index) => oneSealKey(key, fieldOf(place, index)));
 };
 
 function oneSealKey(value: unknown, place: Place): SealKey {
-  if (typeof value !== 'string') throw wrongSealKey(place, `is ${kindOf(value)}`);
+  if (typeof value !== 'string') throw wrongSealKey(place, `is ${describeType(value)}`);
   const key = sealKeyOf(value.trim());
   if (key === undefined) throw wrongSealKey(place, `is a string of ${value.length} characters`);
   return key;
 }
 
-function wrongSealKey(place: Place, found: string): Error {
-  return wrongField(place, `${found}; it must be 32 random bytes in base64, which ${MAKE_A_KEY} prints`);
+function wrongSealKey(place: Place, problem: string): Error {
+  return wrongField(place, `${problem}; it must be 32 random bytes in base64, which ${MAKE_A_KEY} prints`);
 }
 
 /** The keys in the environment's `WEBSUB_SEAL_KEY`, between commas or spaces; none where it is empty. */
 export function sealKeysFrom(text: string): readonly SealKey[] {
   const texts = text.split(/[\s,]+/).filter((part) => part !== '');
   const place = { subject: 'The environment', field: 'WEBSUB_SEAL_KEY' };
-  return texts.map((part, index) => oneSealKey(part, texts.length === 1 ? place : within(place, index)));
+  return texts.map((part, index) => oneSealKey(part, texts.length === 1 ? place : fieldOf(place, index)));
 }
 
 const SECURITY = {
-  maxBodyBytes: numberOf('bytes', { least: 1, most: MOST, whole: true }),
-  bodyTimeoutMs: numberOf('milliseconds', { least: 1, most: LONGEST_TIMER_MS, whole: true }),
-  maxInFlightBytes: numberOf('bytes', { least: 1, most: MOST, whole: true }),
-  maxConnections: numberOf('connections', { least: 1, most: MOST, whole: true }),
-  storeTimeoutMs: numberOf('milliseconds', { least: 1, most: LONGEST_TIMER_MS, whole: true }),
+  maxBodyBytes: numberOf('bytes', { least: 1, most: UNLIMITED, whole: true }),
+  bodyTimeoutMs: numberOf('milliseconds', { least: 1, most: MAX_TIMER_MS, whole: true }),
+  maxInFlightBytes: numberOf('bytes', { least: 1, most: UNLIMITED, whole: true }),
+  maxConnections: numberOf('connections', { least: 1, most: UNLIMITED, whole: true }),
+  storeTimeoutMs: numberOf('milliseconds', { least: 1, most: MAX_TIMER_MS, whole: true }),
   allowPrivateNetworks: flag,
   allowInsecureSecret: flag,
-  hubConcurrency: numberOf('requests', { least: 1, most: MOST, whole: true }),
-  maxLeaseSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
-  defaultLeaseSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
-  maxRenewalSeconds: numberOf('seconds', { least: 1, most: MOST, whole: true }),
+  hubConcurrency: numberOf('requests', { least: 1, most: UNLIMITED, whole: true }),
+  maxLeaseSeconds: numberOf('seconds', { least: 1, most: UNLIMITED, whole: true }),
+  defaultLeaseSeconds: numberOf('seconds', { least: 1, most: UNLIMITED, whole: true }),
+  maxRenewalSeconds: numberOf('seconds', { least: 1, most: UNLIMITED, whole: true }),
   sealKey,
 } satisfies Record<keyof SecurityOptions, Check<unknown>>;
 

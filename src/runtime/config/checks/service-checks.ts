@@ -6,16 +6,16 @@ import { isRecord } from '../../../protocol/encoding/is-record.js';
 import {
   checkFields,
   flag,
-  kindOf,
+  describeType,
   listOf,
   numberOf,
   oneOf,
-  within,
+  fieldOf,
   wrongField,
   wrongValue,
   type Check,
 } from './field-checks.js';
-import { LONGEST_TIMER_MS } from '../../../hub/http/deadline.js';
+import { MAX_TIMER_MS } from '../../../hub/http/deadline.js';
 import type { CheckedServiceConfig, SignatureConfig } from '../service-config.js';
 import type { InjectionToken } from '../../services/tsyringe.js';
 
@@ -38,8 +38,8 @@ export const secret: Check<string | false> = (value, place) => {
   if (value === false) return value;
   const bytes = typeof value === 'string' ? Buffer.byteLength(value) : undefined;
   if (typeof value === 'string' && bytes !== undefined && bytes >= 1 && bytes < SECRET_BYTES_LIMIT) return value;
-  const given = bytes === undefined ? kindOf(value) : `a string of ${bytes} bytes`;
-  throw wrongField(place, `is ${given}; it must be a string of 1 to ${SECRET_BYTES_LIMIT - 1} bytes, 'auto' or false`);
+  const actual = bytes === undefined ? describeType(value) : `a string of ${bytes} bytes`;
+  throw wrongField(place, `is ${actual}; it must be a string of 1 to ${SECRET_BYTES_LIMIT - 1} bytes, 'auto' or false`);
 };
 
 /** One constructor argument's token. */
@@ -81,7 +81,7 @@ const deadLetters: Check<DeadLetterConfig> = (value, place) => checkFields(value
 
 const DELIVERY = {
   mode: oneOf('inline', 'queued'),
-  ackAfterMs: numberOf('milliseconds', { least: 0, most: LONGEST_TIMER_MS, whole: true }),
+  ackAfterMs: numberOf('milliseconds', { least: 0, most: MAX_TIMER_MS, whole: true }),
   retryForSeconds: numberOf('seconds', { least: 0, most: UNLIMITED, whole: false }),
   concurrency: numberOf('events', { least: 1, most: UNLIMITED, whole: true }),
   order: oneOf('none', 'subscription'),
@@ -91,7 +91,7 @@ const DELIVERY = {
   dedupeWindowSeconds: numberOf('seconds', { least: 1, most: UNLIMITED, whole: false }),
   fetchThinPings: flag,
   catchUp: flag,
-  pollSeconds: numberOf('seconds', { least: 0, most: LONGEST_TIMER_MS / 1000, whole: false }),
+  pollSeconds: numberOf('seconds', { least: 0, most: MAX_TIMER_MS / 1000, whole: false }),
   deadLetters,
 } satisfies Record<keyof DeliveryConfig, Check<unknown>>;
 
@@ -102,18 +102,21 @@ const SIGNATURE = {
 
 /** Delivery's fields, those that were set. */
 export const delivery: Check<DeliveryConfig> = (value, place) => {
-  const given = checkFields(value, place, DELIVERY);
-  if (given.order === 'subscription' && given.mode !== 'queued') {
+  const fields = checkFields(value, place, DELIVERY);
+  if (fields.order === 'subscription' && fields.mode !== 'queued') {
     throw wrongField(
-      within(place, 'order'),
+      fieldOf(place, 'order'),
       "is 'subscription', which needs delivery.mode: 'queued': set mode too, or leave order out",
     );
   }
-  return given;
+  return fields;
 };
 
 /** Delivery with its defaults filled in; what comes from several hubs comes several times. */
-export function deliveryOf(given: DeliveryConfig, hubs: CheckedServiceConfig['hubs']): CheckedDeliveryConfig {
+export function deliveryWithDefaults(
+  config: DeliveryConfig,
+  hubs: CheckedServiceConfig['hubs'],
+): CheckedDeliveryConfig {
   return Object.freeze({
     mode: 'inline',
     ackAfterMs: 5_000,
@@ -127,8 +130,8 @@ export function deliveryOf(given: DeliveryConfig, hubs: CheckedServiceConfig['hu
     fetchThinPings: false,
     catchUp: true,
     pollSeconds: 0,
-    ...given,
-    deadLetters: Object.freeze({ keepSeconds: 2_592_000, keepCount: 10_000, ...given.deadLetters }),
+    ...config,
+    deadLetters: Object.freeze({ keepSeconds: 2_592_000, keepCount: 10_000, ...config.deadLetters }),
   });
 }
 

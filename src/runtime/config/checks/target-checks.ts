@@ -2,7 +2,7 @@ import { isFetchable } from '../../../delivery/fetch/topic-reader.js';
 import type { HubAndTopic, SubscriptionTarget } from '../../../subscription/record/snapshot.js';
 import { targetKey, targetName } from '../../../subscription/record/target.js';
 import { isRecord } from '../../../protocol/encoding/is-record.js';
-import { checkFields, within, wrongField, wrongValue, type Check, type Place } from './field-checks.js';
+import { checkFields, fieldOf, wrongField, wrongValue, type Check, type Place } from './field-checks.js';
 import { httpUrl, topicOfHub } from './url-checks.js';
 
 const HUB_AND_TOPIC = { hub: httpUrl, topic: topicOfHub };
@@ -23,8 +23,8 @@ export const singleTarget: Check<SubscriptionTarget> = (value, place) => {
   const [hub, topic, ...rest]: unknown[] = value;
   if (rest.length > 0) throw wrongField(place, `has ${value.length} items; it must be [hub, topic], or use targets`);
   return hubAndTopic(
-    hub === undefined ? undefined : httpUrl(hub, within(place, 0)),
-    topic === undefined ? undefined : topicOfHub(topic, within(place, 1)),
+    hub === undefined ? undefined : httpUrl(hub, fieldOf(place, 0)),
+    topic === undefined ? undefined : topicOfHub(topic, fieldOf(place, 1)),
     place,
   );
 };

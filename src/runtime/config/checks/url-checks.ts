@@ -1,4 +1,4 @@
-import { readHttpUrl, withoutCredentials } from '../../../protocol/http-url.js';
+import { parseHttpUrl, withoutCredentials } from '../../../protocol/http-url.js';
 import { wrongValue, type Check } from './field-checks.js';
 
 const WHITE_SPACE = /[\s\p{Cc}]/u;
@@ -9,7 +9,7 @@ export const httpUrl: Check<string> = (value, place) => {
   if (typeof value !== 'string' || WHITE_SPACE.test(value)) {
     throw wrongValue(place, value, 'an http or https URL without white space');
   }
-  readHttpUrl(`${place.subject}: ${place.field}`, value);
+  parseHttpUrl(`${place.subject}: ${place.field}`, value);
   return value;
 };
 

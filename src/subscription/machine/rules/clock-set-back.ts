@@ -1,13 +1,13 @@
 import type { TransitionContext } from '../events.js';
 import { lateVerificationMs } from './lease.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
-import { HUB_REFUSED, LONGEST_WAIT_MS } from '../../retry-policy.js';
+import { HUB_REFUSED, MAX_WAIT_MS } from '../../retry-policy.js';
 
 /** Clocks are put right by so much without anything to be done about it, in milliseconds. */
 const TOLERANCE_MS = 60_000;
 
 /** Times of past events: none of them can lie in the future. */
-const MARKS = ['askedAt', 'deniedAt', 'grantedAt', 'questionedAt', 'broughtForwardAt', 'hubErrorAt'] as const;
+const PAST_TIMES = ['askedAt', 'deniedAt', 'grantedAt', 'questionedAt', 'broughtForwardAt', 'hubErrorAt'] as const;
 
 type Clock = Pick<TransitionContext, 'now' | 'rules'>;
 
@@ -15,71 +15,79 @@ type Clock = Pick<TransitionContext, 'now' | 'rules'>;
  * Whether a subscription was scheduled by a clock that has been set back since: by this one it would wait for longer than
  * was meant, and a lease would seem to last for longer than its hub counts it.
  */
-export function isScheduledByAnotherClock(record: SubscriptionRecord, clock: Clock): boolean {
+export function isAffectedByClockSetBack(record: SubscriptionRecord, clock: Clock): boolean {
   const { grants, nextAttemptAt } = record;
-  const isPutOff = grants.some(
+  const isGrantAffected = grants.some(
     (grant) =>
-      isAhead(grant, clock) ||
+      isLeaseInFuture(grant, clock) ||
       waitsTooLong(record, grant, clock) ||
-      MARKS.some((mark) => isMarkAhead(grant[mark], clock)),
+      PAST_TIMES.some((name) => isInFuture(grant[name], clock)),
   );
-  return isPutOff || hasFailedAhead(record, clock) || isTooFar(nextAttemptAt, clock);
+  return isGrantAffected || hasErrorInFuture(record, clock) || isTooFar(nextAttemptAt, clock);
 }
 
 /** The record with what a clock that was set back has put off due now. */
-export function byThisClock(record: SubscriptionRecord, clock: Clock): SubscriptionRecord {
-  if (!isScheduledByAnotherClock(record, clock)) return record;
+export function withClockSetBackCorrected(record: SubscriptionRecord, clock: Clock): SubscriptionRecord {
+  if (!isAffectedByClockSetBack(record, clock)) return record;
   const { now } = clock;
   const { lastError } = record;
-  const isFailedAhead = hasFailedAhead(record, clock);
-  const isOff = (at: number): boolean => at > now && (isFailedAhead || isTooFar(at, clock));
-  const sooner = (at: number | undefined): number | undefined => (at !== undefined && isOff(at) ? now : at);
+  const isErrorInFuture = hasErrorInFuture(record, clock);
+  const isTooLate = (at: number): boolean => at > now && (isErrorInFuture || isTooFar(at, clock));
+  const dueNow = (at: number | undefined): number | undefined => (at !== undefined && isTooLate(at) ? now : at);
   return {
     ...record,
     // What it made wait is not made to wait by it twice.
-    lastError: isFailedAhead && lastError !== undefined ? { ...lastError, at: now } : lastError,
-    nextAttemptAt: sooner(record.nextAttemptAt),
+    lastError: isErrorInFuture && lastError !== undefined ? { ...lastError, at: now } : lastError,
+    nextAttemptAt: dueNow(record.nextAttemptAt),
     grants: record.grants.map((grant) => ({
       ...grant,
-      ...Object.fromEntries(MARKS.flatMap((mark) => (isMarkAhead(grant[mark], clock) ? [[mark, now]] : []))),
-      askAfreshAt: isQuestionLate(record, grant, clock) ? now : grant.askAfreshAt,
-      lateUntil: isOpenTooLong(grant, clock) ? now + lateMs(clock) : grant.lateUntil,
+      ...Object.fromEntries(PAST_TIMES.flatMap((name) => (isInFuture(grant[name], clock) ? [[name, now]] : []))),
+      askAfreshAt: isFreshCallbackTooLate(record, grant, clock) ? now : grant.askAfreshAt,
+      lateUntil: isLateWindowTooLong(grant, clock) ? now + lateMs(clock) : grant.lateUntil,
       // Its lease began in what is the future now: only its hub can say how long it lasts.
-      renewsAt: isAhead(grant, clock) ? now : grant.renewsAt,
-      nextAttemptAt: sooner(grant.nextAttemptAt),
-      notBefore: sooner(grant.notBefore),
-      pending: isLate(grant, clock) && grant.pending ? { ...grant.pending, deadline: now } : grant.pending,
+      renewsAt: isLeaseInFuture(grant, clock) ? now : grant.renewsAt,
+      nextAttemptAt: dueNow(grant.nextAttemptAt),
+      notBefore: dueNow(grant.notBefore),
+      pending: isDeadlineTooLate(grant, clock) && grant.pending ? { ...grant.pending, deadline: now } : grant.pending,
     })),
   };
 }
 
-function isAhead({ state, leaseSeconds = 0, verifiedAt = 0, renewsAt = 0 }: GrantRecord, { now }: Clock): boolean {
+function isLeaseInFuture(
+  { state, leaseSeconds = 0, verifiedAt = 0, renewsAt = 0 }: GrantRecord,
+  { now }: Clock,
+): boolean {
   // A tenth of a lease: less than is kept for further tries.
   const tolerance = Math.min(TOLERANCE_MS, leaseSeconds * 100);
   return state === 'active' && verifiedAt > now + tolerance && renewsAt > now;
 }
 
 /** Whether the last failure, which the wait for the next try counts from, lies in what is the future now. */
-function hasFailedAhead({ lastError }: SubscriptionRecord, { now }: Clock): boolean {
+function hasErrorInFuture({ lastError }: SubscriptionRecord, { now }: Clock): boolean {
   return lastError !== undefined && lastError.at > now + TOLERANCE_MS;
 }
 
 function waitsTooLong(record: SubscriptionRecord, grant: GrantRecord, clock: Clock): boolean {
-  const isPutOff = isTooFar(grant.nextAttemptAt, clock) || isTooFar(grant.notBefore, clock);
-  return isPutOff || isLate(grant, clock) || isQuestionLate(record, grant, clock) || isOpenTooLong(grant, clock);
+  const isAttemptTooFar = isTooFar(grant.nextAttemptAt, clock) || isTooFar(grant.notBefore, clock);
+  return (
+    isAttemptTooFar ||
+    isDeadlineTooLate(grant, clock) ||
+    isFreshCallbackTooLate(record, grant, clock) ||
+    isLateWindowTooLong(grant, clock)
+  );
 }
 
-function isMarkAhead(at: number | undefined, { now }: Clock): boolean {
+function isInFuture(at: number | undefined, { now }: Clock): boolean {
   return at !== undefined && at > now + TOLERANCE_MS;
 }
 
 /** Whether a hub would be asked under another callback later than after a denial, or after a wait of its own. */
-function isQuestionLate(
+function isFreshCallbackTooLate(
   record: SubscriptionRecord,
   { askAfreshAt, advertisedHub }: GrantRecord,
   clock: Clock,
 ): boolean {
-  const waits = hasFailedAhead(record, clock)
+  const waits = hasErrorInFuture(record, clock)
     ? []
     : record.grants.filter((grant) => grant.advertisedHub === advertisedHub);
   const waitsUntil = waits.map(({ nextAttemptAt = 0, notBefore = 0 }) => Math.max(nextAttemptAt, notBefore));
@@ -88,7 +96,7 @@ function isQuestionLate(
 }
 
 /** Whether a verification would be taken for the late answer to a request for longer than it ever is. */
-function isOpenTooLong({ lateUntil }: GrantRecord, clock: Clock): boolean {
+function isLateWindowTooLong({ lateUntil }: GrantRecord, clock: Clock): boolean {
   return lateUntil !== undefined && lateUntil > clock.now + lateMs(clock) + TOLERANCE_MS;
 }
 
@@ -97,10 +105,10 @@ function lateMs({ rules }: Clock): number {
 }
 
 /** Whether a hub would be given longer to verify than it ever is. */
-function isLate({ pending }: GrantRecord, { now, rules }: Clock): boolean {
+function isDeadlineTooLate({ pending }: GrantRecord, { now, rules }: Clock): boolean {
   return pending !== undefined && pending.deadline > now + rules.verifyTimeoutSeconds * 1000 + TOLERANCE_MS;
 }
 
 function isTooFar(at: number | undefined, { now }: Clock): boolean {
-  return at !== undefined && at > now + LONGEST_WAIT_MS + TOLERANCE_MS;
+  return at !== undefined && at > now + MAX_WAIT_MS + TOLERANCE_MS;
 }

@@ -4,7 +4,7 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 type Guarded = Pick<GrantRecord, 'nextAttemptAt' | 'guardedUntil'>;
 
 /** A next attempt that only guards work in flight, in case the process dies before it ends. Snapshots do not show it. */
-export function guardedUntil(at: number): Required<Guarded> {
+export function inFlightGuard(at: number): Required<Guarded> {
   return { nextAttemptAt: at, guardedUntil: at };
 }
 

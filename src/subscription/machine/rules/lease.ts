@@ -12,7 +12,7 @@ export interface LeaseBounds {
  * A shorter lease counts as this long, in seconds (PROTOCOL L1): whoever knows a callback can answer a request before its
  * hub does, and would have the hub asked without end.
  */
-const SHORTEST_LEASE_SECONDS = 10;
+const MIN_LEASE_SECONDS = 10;
 
 /**
  * The lease that `hub.lease_seconds` of a verification grants (WebSub section 5.3, PROTOCOL V2), in seconds.
@@ -21,13 +21,17 @@ const SHORTEST_LEASE_SECONDS = 10;
  *
  * Quirk(Switchboard): ignores the lease it was asked for. We use the lease it grants.
  *
- * @param given the parameter as it stands in the query
- * @param asked what was asked for, in seconds
+ * @param leaseParam the parameter as it stands in the query
+ * @param requestedSeconds what was asked for, in seconds
  */
-export function grantedLease(given: string | undefined, asked: number | undefined, bounds: LeaseBounds): number {
-  const seconds = given !== undefined && /^\d+$/.test(given) ? Number(given) : 0;
-  if (seconds <= 0) return Math.min(asked ?? bounds.defaultLeaseSeconds, bounds.defaultLeaseSeconds);
-  return Math.min(Math.max(seconds, SHORTEST_LEASE_SECONDS), bounds.maxLeaseSeconds);
+export function grantedLease(
+  leaseParam: string | undefined,
+  requestedSeconds: number | undefined,
+  bounds: LeaseBounds,
+): number {
+  const seconds = leaseParam !== undefined && /^\d+$/.test(leaseParam) ? Number(leaseParam) : 0;
+  if (seconds <= 0) return Math.min(requestedSeconds ?? bounds.defaultLeaseSeconds, bounds.defaultLeaseSeconds);
+  return Math.min(Math.max(seconds, MIN_LEASE_SECONDS), bounds.maxLeaseSeconds);
 }
 
 /**

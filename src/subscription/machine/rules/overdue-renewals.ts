@@ -1,21 +1,21 @@
 import { renewalTime } from './lease.js';
 import type { TransitionContext } from '../events.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
-import { isBeingReplaced, isDeniedUnasked, isWorking } from '../state.js';
+import { isBeingReplaced, hasUnsolicitedDenial, isWorking } from '../state.js';
 
 /** Renewals that came due while the process was down are spread over at most this long, in milliseconds. */
-const LONGEST_SPREAD_MS = 30_000;
+const MAX_SPREAD_MS = 30_000;
 
 export function isOverdue(record: SubscriptionRecord, grant: GrantRecord, { now }: TransitionContext): boolean {
   const { pending, nextAttemptAt, renewsAt, expiresAt = 0, askAfreshAt } = grant;
   // Its hub is being asked under another callback: no renewal meanwhile.
-  const isReplaced = isDeniedUnasked(grant) || askAfreshAt !== undefined || isBeingReplaced(record, grant);
+  const isReplaced = hasUnsolicitedDenial(grant) || askAfreshAt !== undefined || isBeingReplaced(record, grant);
   const at = nextAttemptAt ?? (isReplaced ? Infinity : (renewsAt ?? now));
   return grant.state === 'active' && pending === undefined && at <= now && expiresAt > now;
 }
 
 /** A renewal that was planned when a long lease did not yet count as `maxRenewalSeconds` (PROTOCOL V2). */
-export function withinRenewal(record: SubscriptionRecord, { random, rules }: TransitionContext): SubscriptionRecord {
+export function withMaxRenewal(record: SubscriptionRecord, { random, rules }: TransitionContext): SubscriptionRecord {
   const isTooLate = ({ renewsAt = 0, verifiedAt = 0, leaseSeconds }: GrantRecord): boolean =>
     leaseSeconds !== undefined && renewsAt - verifiedAt > rules.maxRenewalSeconds * 1000;
   if (!record.grants.some(isTooLate)) return record;
@@ -27,13 +27,13 @@ export function withinRenewal(record: SubscriptionRecord, { random, rules }: Tra
 }
 
 /** Not every renewal that came due meanwhile is to be asked for at the same moment (PROTOCOL L4). */
-export function spread(record: SubscriptionRecord, context: TransitionContext): SubscriptionRecord {
+export function spreadOverdueRenewals(record: SubscriptionRecord, context: TransitionContext): SubscriptionRecord {
   const { now, random } = context;
   return {
     ...record,
     grants: record.grants.map((grant) => {
       if (!isOverdue(record, grant, context)) return grant;
-      const room = Math.min(LONGEST_SPREAD_MS, ((grant.expiresAt ?? now) - now) / 4);
+      const room = Math.min(MAX_SPREAD_MS, ((grant.expiresAt ?? now) - now) / 4);
       return { ...grant, renewalDue: undefined, nextAttemptAt: now + Math.floor(random * room) };
     }),
   };

@@ -1,11 +1,11 @@
 import { endsWithCallbackToken } from '../../registry/callback-key.js';
 import type { TransitionContext } from '../events.js';
-import { isPresent } from './current-grants.js';
+import { isCurrent } from './current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
-import { isDeniedUnasked, isHeld, isOver } from '../state.js';
+import { hasUnsolicitedDenial, isLive, isOver } from '../state.js';
 
 /** The grant to go on with at a hub: its callback is known there, if only from a request. */
-export function grantAt(
+export function reusableGrantAt(
   { grants, topic }: SubscriptionRecord,
   hub: string,
   { callbackOf, hasOneCallback }: Pick<TransitionContext, 'callbackOf' | 'hasOneCallback'>,
@@ -14,9 +14,9 @@ export function grantAt(
     const { state, verifiedAt, superseded, deniedAt } = grant;
     if (superseded === true) return false;
     // Somebody who should not may know its callback.
-    if (isDeniedUnasked(grant) && !keepsItsCallback(grant, { hasOneCallback })) return false;
+    if (hasUnsolicitedDenial(grant) && !hasFixedCallback(grant, { hasOneCallback })) return false;
     if (isOver(grant) && deniedAt !== undefined) return false;
-    if (isHeld(grant)) return grant.callback === callbackOf(grant.path);
+    if (isLive(grant)) return grant.callback === callbackOf(grant.path);
     return state !== 'unsubscribed' || verifiedAt !== undefined;
   };
   const usable = grants.filter((grant) => grant.advertisedHub === hub && grant.topic === topic && isUsable(grant));
@@ -25,7 +25,7 @@ export function grantAt(
 }
 
 /** Whether there is no other callback that a grant could be given. */
-export function keepsItsCallback(
+export function hasFixedCallback(
   { path }: GrantRecord,
   { hasOneCallback }: Pick<TransitionContext, 'hasOneCallback'>,
 ): boolean {
@@ -33,20 +33,20 @@ export function keepsItsCallback(
 }
 
 /** A new grant under a callback that another one had: what the hub of that one still sends is heard. */
-export function takenOver(grant: GrantRecord, before: GrantRecord): GrantRecord {
+export function withTakenOverCallback(grant: GrantRecord, before: GrantRecord): GrantRecord {
   if (before.verifiedAt === undefined || isOver(before)) return grant;
   const { verifiedAt, expiresAt, secrets } = before;
   return { ...grant, state: 'expired', verifiedAt, expiresAt, secrets };
 }
 
 /** What is kept of a grant when its callback is given to another hub: until when its own hub is not to be asked. */
-export function remembered(
+export function keptForCooldown(
   record: SubscriptionRecord,
   before: GrantRecord,
   context: Pick<TransitionContext, 'callbackOf'>,
 ): readonly GrantRecord[] {
   const { pending, refusals = 0, notBefore } = before;
-  if (notBefore === undefined || isOver(before) || !isPresent(record, before, context)) return [];
+  if (notBefore === undefined || isOver(before) || !isCurrent(record, before, context)) return [];
   const { verifiedAt: _verifiedAt, expiresAt: _expiresAt, renewsAt: _renewsAt, ...known } = before;
   return [
     {

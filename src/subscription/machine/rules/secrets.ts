@@ -3,7 +3,7 @@ import type { SecretRecord } from '../../record/record.js';
 const DAY_MS = 86_400_000;
 
 /** How soon a hub is asked for a secret that is accepted, in milliseconds: whoever verified may not be the hub. */
-const ASKED_AGAIN_MS = 60_000;
+const NO_SECRET_RETRY_MS = 60_000;
 
 /**
  * The secrets after a request that carries `value` (null: none): pending, and accepted from now on for a day; so is the
@@ -35,7 +35,10 @@ export function withPendingSecret(
  *
  * @param expiresAt epoch milliseconds
  */
-export function withLeasedSecret(secrets: readonly SecretRecord[], expiresAt: number): readonly SecretRecord[] {
+export function withPendingSecretForLease(
+  secrets: readonly SecretRecord[],
+  expiresAt: number,
+): readonly SecretRecord[] {
   return secrets.map((secret) =>
     secret.role === 'pending' ? { ...secret, acceptedUntil: Math.max(secret.acceptedUntil ?? 0, expiresAt) } : secret,
   );
@@ -59,8 +62,8 @@ export function withVerifiedSecret(secrets: readonly SecretRecord[], now: number
  *
  * @returns epoch milliseconds
  */
-export function beforeLapse(secrets: readonly SecretRecord[], now: number): number {
-  if (secrets.length > 0 && !secrets.some((secret) => isAccepted(secret, now))) return now + ASKED_AGAIN_MS;
+export function renewBeforeSecretLapse(secrets: readonly SecretRecord[], now: number): number {
+  if (secrets.length > 0 && !secrets.some((secret) => isAccepted(secret, now))) return now + NO_SECRET_RETRY_MS;
   const pending = secrets.find((secret) => secret.role === 'pending' && isAccepted(secret, now));
   return pending?.acceptedUntil === undefined ? Infinity : Math.max(now, pending.acceptedUntil - DAY_MS / 2);
 }
@@ -90,14 +93,14 @@ export function acceptedSecrets(
  *
  * @returns epoch milliseconds; Infinity where none of them lapses
  */
-export function acceptedUntil(secrets: readonly SecretRecord[], now: number): number {
+export function acceptedSecretsUntil(secrets: readonly SecretRecord[], now: number): number {
   const lapses = secrets.map((secret) => (isAccepted(secret, now) ? (secret.acceptedUntil ?? Infinity) : Infinity));
   return Math.min(...lapses);
 }
 
 /** The secret that the hub was last given and that a request repeats; undefined where none was. */
 export function latestSecret(secrets: readonly SecretRecord[]): string | undefined {
-  const given = (role: SecretRecord['role']): string | undefined =>
+  const latestOf = (role: SecretRecord['role']): string | undefined =>
     secrets.findLast((secret) => secret.role === role && secret.value !== null)?.value ?? undefined;
-  return given('pending') ?? given('current') ?? given('replaced');
+  return latestOf('pending') ?? latestOf('current') ?? latestOf('replaced');
 }

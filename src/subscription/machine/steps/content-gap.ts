@@ -1,12 +1,12 @@
 import { unchanged } from '../changes.js';
 import type { SubscriptionEvent, Transition, TransitionContext } from '../events.js';
 import type { SubscriptionRecord } from '../../record/record.js';
-import { isAsking, isWorking } from '../state.js';
+import { isEnabled, isWorking } from '../state.js';
 
-type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
+type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 
 /** A hub that failed for a shorter time, while no lease ran out, comes again with what it has by itself. */
-const SHORTEST_OUTAGE_MS = 60_000;
+const MIN_OUTAGE_MS = 60_000;
 
 /**
  * Notes since when news may have been missed (PROTOCOL L3): no hub delivers any more, or the hub that does has begun to
@@ -20,14 +20,14 @@ export function withGap(
 ): Transition {
   const { record } = next;
   if (record === before || event.type === 'fetched' || event.type === 'missed') return next;
-  if (isEnded(record) || context.rules.catchUp === false) {
+  if (isContentUnwanted(record) || context.rules.catchUp === false) {
     return record.gapSince === undefined ? next : { ...next, record: withoutGap(record) };
   }
   const wasReceiving = isReceiving(before);
-  if (isVerification(before, event, next, context)) return caughtUpWith(before, next, context);
+  if (isVerification(before, event, next, context)) return startCatchUp(before, next, context);
   const gapSince = record.gapSince ?? gapBetween(before, record, context);
   if (gapSince === undefined) return next;
-  const hasLapsed = event.type === 'due' && wasReceiving && !isReceiving(record) && isAsking(record);
+  const hasLapsed = event.type === 'due' && wasReceiving && !isReceiving(record) && isEnabled(record);
   return {
     record: gapSince === record.gapSince ? record : { ...record, gapSince },
     effects: hasLapsed ? [...next.effects, { type: 'catch-up' }] : next.effects,
@@ -55,13 +55,13 @@ function isVerification(
 ): boolean {
   if (event.type === 'verified') return event.mode === 'subscribe';
   if (event.type !== 'accepted') return false;
-  if (wasVerifiedBefore(before, event)) return true;
+  if (wasVerifiedInFlight(before, event)) return true;
   if (event.isDone !== true) return false;
   return record.grants.some((grant) => grant.id === event.grantId && isWorking(grant) && grant.verifiedAt === now);
 }
 
 /** What may have been missed is to be made up for, whatever becomes of this process. */
-export function missed(record: SubscriptionRecord, { since, isRenewalOwed = false }: Of<'missed'>): Transition {
+export function onMissed(record: SubscriptionRecord, { since, isRenewalOwed = false }: EventOf<'missed'>): Transition {
   const { gapSince = Infinity, renewalOwed = false } = record;
   const isNoted = since >= gapSince && (renewalOwed || !isRenewalOwed);
   if (isNoted) return unchanged(record);
@@ -73,10 +73,10 @@ export function missed(record: SubscriptionRecord, { since, isRenewalOwed = fals
 }
 
 /** The topic was fetched, and what is new of it is kept for the handler: nothing before that is missing. */
-export function fetched(record: SubscriptionRecord, { since, beganAt, of }: Of<'fetched'>): Transition {
+export function onFetched(record: SubscriptionRecord, { since, beganAt, fetched }: EventOf<'fetched'>): Transition {
   const gapSince = gapAfter(record, since, beganAt);
-  const isSame = gapSince === record.gapSince && JSON.stringify(of) === JSON.stringify(record.fetched);
-  return unchanged(isSame ? record : { ...record, gapSince, fetched: of });
+  const isSame = gapSince === record.gapSince && JSON.stringify(fetched) === JSON.stringify(record.fetched);
+  return unchanged(isSame ? record : { ...record, gapSince, fetched: fetched });
 }
 
 function gapAfter(record: SubscriptionRecord, since: number | undefined, beganAt: number): number | undefined {
@@ -85,23 +85,23 @@ function gapAfter(record: SubscriptionRecord, since: number | undefined, beganAt
   const verifiedAt = record.grants.flatMap((grant) => (isWorking(grant) ? (grant.verifiedAt ?? 0) : []));
   // What came out between the fetch and the moment a hub was to deliver is not in either; nor is what a hub that fails still
   // does not deliver.
-  const isOver = record.attempts === 0 && verifiedAt.some((at) => at <= beganAt);
-  return isOver ? undefined : Math.max(gapSince, beganAt);
+  const isClosed = record.attempts === 0 && verifiedAt.some((at) => at <= beganAt);
+  return isClosed ? undefined : Math.max(gapSince, beganAt);
 }
 
 /** Whether the request that was accepted had been verified while it was open. */
-function wasVerifiedBefore({ grants }: SubscriptionRecord, { grantId, requestId }: Of<'accepted'>): boolean {
+function wasVerifiedInFlight({ grants }: SubscriptionRecord, { grantId, requestId }: EventOf<'accepted'>): boolean {
   return grants.some(({ id, pending }) => id === grantId && pending?.id === requestId && pending.verified === true);
 }
 
 /** A hub delivers again. */
-function caughtUpWith(before: SubscriptionRecord, next: Transition, { now }: TransitionContext): Transition {
+function startCatchUp(before: SubscriptionRecord, next: Transition, { now }: TransitionContext): Transition {
   const { record, effects } = next;
   if (record.gapSince === undefined || !isReceiving(record)) return next;
   const isSettled = record.attempts === 0 || record.grants.some(({ pending }) => pending?.verified === true);
   if (!isSettled) return next;
   const hasLapsed = !isReceiving(before) && before.grants.some(({ verifiedAt }) => verifiedAt !== undefined);
-  if (hasLapsed || now - record.gapSince >= SHORTEST_OUTAGE_MS) {
+  if (hasLapsed || now - record.gapSince >= MIN_OUTAGE_MS) {
     return { record, effects: [...effects, { type: 'catch-up' }] };
   }
   return { record: withoutGap(record), effects };
@@ -112,18 +112,18 @@ function gapBetween(
   after: SubscriptionRecord,
   { now, rules }: TransitionContext,
 ): number | undefined {
-  const isStill = isReceiving(after);
-  if (isReceiving(before) && !isStill) {
+  const isStillReceiving = isReceiving(after);
+  if (isReceiving(before) && !isStillReceiving) {
     const lapses = before.grants.flatMap((grant) => (isWorking(grant) ? (grant.expiresAt ?? now) : []));
     return Math.min(now, Math.max(...lapses));
   }
   const hasBegunToFail = before.attempts === 0 && after.attempts > 0;
   // With several hubs, one that fails is no gap while another one delivers.
-  return hasBegunToFail && (rules.hubs === 'failover' || !isStill) ? now : undefined;
+  return hasBegunToFail && (rules.hubs === 'failover' || !isStillReceiving) ? now : undefined;
 }
 
 /** Whether news is not wanted any more, by whoever could want it. */
-function isEnded({ desired, hold }: SubscriptionRecord): boolean {
+function isContentUnwanted({ desired, hold }: SubscriptionRecord): boolean {
   return desired === 'unsubscribed' || hold === 'handler-refused';
 }
 

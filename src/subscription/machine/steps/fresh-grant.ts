@@ -1,32 +1,36 @@
-import { request } from '../changes.js';
+import { startRequest } from '../changes.js';
 import type { Transition, TransitionContext } from '../events.js';
-import { grantAt, keepsItsCallback, remembered, takenOver } from '../rules/reusable-grant.js';
-import { isPresent } from '../rules/current-grants.js';
+import { reusableGrantAt, hasFixedCallback, keptForCooldown, withTakenOverCallback } from '../rules/reusable-grant.js';
+import { isCurrent } from '../rules/current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
-import { restOf } from '../rules/refusal-cooldown.js';
+import { cooldownOf } from '../rules/refusal-cooldown.js';
 import { isOver, isWorking } from '../state.js';
 
 /** Whether a grant's hub can be asked under another callback, and is not yet. */
-export function mayAskAfresh(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): boolean {
-  const isUnderWay = record.grants.some((other) => {
+export function canRequestFreshGrant(
+  record: SubscriptionRecord,
+  grant: GrantRecord,
+  context: TransitionContext,
+): boolean {
+  const isInProgress = record.grants.some((other) => {
     if (other.replaces !== grant.id || isOver(other)) return false;
     const isGranted = isWorking(other) && other.provisional !== true;
     return isGranted || (other.pending ?? other.nextAttemptAt) !== undefined;
   });
-  return !keepsItsCallback(grant, context) && !isUnderWay && isPresent(record, grant, context);
+  return !hasFixedCallback(grant, context) && !isInProgress && isCurrent(record, grant, context);
 }
 
 /** Asks a hub under a callback of a new grant; `successorOf` is the grant at the same hub whose place it is to take. */
-export function askAfresh(
+export function requestFreshGrant(
   record: SubscriptionRecord,
   hub: string,
   context: TransitionContext,
   successorOf?: GrantRecord,
 ): Transition {
   const { topic = '' } = record;
-  const { refusals = 0 } = successorOf ?? grantAt(record, hub, context) ?? {};
-  const known = successorOf === undefined ? restOf(record, { advertisedHub: hub, topic }, context).refusals : 0;
-  const { id, path, verifyToken } = context.fresh();
+  const { refusals = 0 } = successorOf ?? reusableGrantAt(record, hub, context) ?? {};
+  const known = successorOf === undefined ? cooldownOf(record, { advertisedHub: hub, topic }, context).refusals : 0;
+  const { id, path, verifyToken } = context.newGrantIdentity();
   // The limit on renewals that verifications bring forward also holds after a hub was left and is used again.
   const last = record.grants.findLast((other) => other.advertisedHub === hub && other.topic === topic);
   const grant: GrantRecord = {
@@ -53,13 +57,13 @@ export function askAfresh(
         }),
   };
   const isStale = (other: GrantRecord): boolean =>
-    other.verifiedAt === undefined && !isOver(other) && !isPresent(record, other, context);
+    other.verifiedAt === undefined && !isOver(other) && !isCurrent(record, other, context);
   // A callback serves one grant: where there is only one to give, the new grant takes it over.
   const before = record.grants.findLast((other) => other.path === path);
   const grants = record.grants.flatMap((other) => {
     if (isStale(other) || (other.path === path && other.advertisedHub === hub)) return [];
-    return other === before ? remembered(record, before, context) : other;
+    return other === before ? keptForCooldown(record, before, context) : other;
   });
-  grants.push(before === undefined ? grant : takenOver(grant, before));
-  return request({ ...record, grants }, id, 'subscribe', context.now);
+  grants.push(before === undefined ? grant : withTakenOverCallback(grant, before));
+  return startRequest({ ...record, grants }, id, 'subscribe', context.now);
 }

@@ -1,31 +1,31 @@
 import { unchanged, withGrant } from '../changes.js';
 import type { SubscriptionEvent, Transition, TransitionContext } from '../events.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
-import { isDeniedUnasked } from '../state.js';
+import { hasUnsolicitedDenial } from '../state.js';
 
-type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
+type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 
 /** The answer to a denial has left. */
-export function denialAnswered(record: SubscriptionRecord, { grantId }: Of<'denial-answered'>): Transition {
+export function onDenialAnswered(record: SubscriptionRecord, { grantId }: EventOf<'denial-answered'>): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant === undefined || !isDeniedUnasked(grant) || grant.denialAnswered === true) return unchanged(record);
+  if (grant === undefined || !hasUnsolicitedDenial(grant) || grant.denialAnswered === true) return unchanged(record);
   return unchanged(withGrant(record, grantId, () => ({ ...grant, denialAnswered: true })));
 }
 
 /** The hub delivers. If it was signed, it was not the hub that denied; it is asked all the same, as was planned. */
-export function delivers(
+export function onHubDelivered(
   record: SubscriptionRecord,
-  { grantId, isSigned }: Of<'delivers'>,
+  { grantId, isSigned }: EventOf<'hub-delivered'>,
   { now }: TransitionContext,
 ): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant === undefined || !isNews(grant, isSigned)) return unchanged(record);
-  const heard = isDenialRefuted(grant, isSigned) ? undenied(grant, now) : grant;
-  return unchanged(withGrant(record, grantId, () => ({ ...heard, silentAt: undefined })));
+  if (grant === undefined || !isHubRecovery(grant, isSigned)) return unchanged(record);
+  const reached = isDenialRefuted(grant, isSigned) ? withoutDenial(grant, now) : grant;
+  return unchanged(withGrant(record, grantId, () => ({ ...reached, silentAt: undefined })));
 }
 
 /** Whether genuine content of a grant says anything about its hub that is not known. */
-export function isNews(grant: GrantRecord, isSigned: boolean): boolean {
+export function isHubRecovery(grant: GrantRecord, isSigned: boolean): boolean {
   return grant.silentAt !== undefined || isDenialRefuted(grant, isSigned);
 }
 
@@ -34,16 +34,16 @@ function isDenialRefuted({ denialAnswered, state }: GrantRecord, isSigned: boole
 }
 
 /** The grant as it was before an unasked denial: its hub is left alone for as long as it was to be. */
-export function undenied(grant: GrantRecord, now: number): GrantRecord {
+export function withoutDenial(grant: GrantRecord, now: number): GrantRecord {
   const { nextAttemptAt, notBefore = 0, refusals = 0 } = grant;
-  const isPutOff = isDeniedUnasked(grant) && nextAttemptAt === undefined && notBefore > now;
+  const hasPostponedAttempt = hasUnsolicitedDenial(grant) && nextAttemptAt === undefined && notBefore > now;
   return {
     ...grant,
     deniedAt: undefined,
     deniedUnasked: undefined,
     denialAnswered: undefined,
-    nextAttemptAt: isPutOff ? notBefore : nextAttemptAt,
+    nextAttemptAt: hasPostponedAttempt ? notBefore : nextAttemptAt,
     // The wait after a failure ends with the lease, the one after a refusal with the lease or a grant.
-    notBefore: isPutOff && refusals === 0 ? undefined : grant.notBefore,
+    notBefore: hasPostponedAttempt && refusals === 0 ? undefined : grant.notBefore,
   };
 }

@@ -1,20 +1,20 @@
-import { SHORTEST_WAIT_MS } from '../../retry-policy.js';
+import { MIN_WAIT_MS } from '../../retry-policy.js';
 import { unchanged, withGrant } from '../changes.js';
 import type { SubscriptionEvent, Transition, TransitionContext } from '../events.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
-import { requestFailed } from './on-request-result.js';
-import { isAsked, isPutOff, isWorking } from '../state.js';
+import { failRequest } from './on-request-result.js';
+import { hasPendingSubscribe, isWaitingToRetry, isWorking } from '../state.js';
 
 /** A hub error within so many milliseconds of a verification undoes it (PROTOCOL N3). */
 const AFTER_VERIFICATION_MS = 60_000;
 
 /** Whether a hub error at this time makes a failed attempt of the verification before it. Once a verification. */
-export function undoesVerification(grant: GrantRecord, now: number): boolean {
+export function isVerificationUndone(grant: GrantRecord, now: number): boolean {
   const { grantedAt = -Infinity, hubErrorAt = -Infinity } = grant;
   const sinceThen = now - grantedAt;
   return (
     isWorking(grant) &&
-    !isAsked(grant) &&
+    !hasPendingSubscribe(grant) &&
     sinceThen >= 0 &&
     sinceThen <= AFTER_VERIFICATION_MS &&
     hubErrorAt < grantedAt
@@ -27,22 +27,22 @@ export function undoesVerification(grant: GrantRecord, now: number): boolean {
  * Quirk(Ballerina): reports an error with `hub.mode=hub-error`, an extension. Soon after a verification we count that as a
  * failed attempt (PROTOCOL N3).
  */
-export function hubErrorReported(
+export function onHubErrorReported(
   record: SubscriptionRecord,
   { grantId, failure }: Extract<SubscriptionEvent, { type: 'hub-error' }>,
   context: TransitionContext,
 ): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant === undefined || !undoesVerification(grant, context.now)) return unchanged(record);
+  if (grant === undefined || !isVerificationUndone(grant, context.now)) return unchanged(record);
   const reported = withGrant(record, grantId, (one) => ({ ...one, hubErrorAt: context.now }));
   // Anyone who knows the callback may have sent it: that is no reason to give up, now or later.
   const attemptsKept = (record.attemptsKept ?? 0) + 1;
-  const endless = { ...context, rules: { ...context.rules, maxAttempts: Infinity } };
-  const { record: failed, effects } = requestFailed({ ...reported, attemptsKept }, grantId, { failure }, endless);
+  const unlimited = { ...context, rules: { ...context.rules, maxAttempts: Infinity } };
+  const { record: failed, effects } = failRequest({ ...reported, attemptsKept }, grantId, { failure }, unlimited);
   // A longer wait, as after a refused renewal, is kept. A planned renewal is not put off.
-  const earliest = isPutOff(grant) ? (grant.nextAttemptAt ?? 0) : 0;
+  const earliest = isWaitingToRetry(grant) ? (grant.nextAttemptAt ?? 0) : 0;
   const isPlanned = grant.nextAttemptAt === undefined && grant.askAfreshAt === undefined;
-  const latest = isPlanned ? Math.max(grant.renewsAt ?? Infinity, context.now + SHORTEST_WAIT_MS) : Infinity;
+  const latest = isPlanned ? Math.max(grant.renewsAt ?? Infinity, context.now + MIN_WAIT_MS) : Infinity;
   const reached = withGrant(failed, grantId, (one) =>
     one.nextAttemptAt === undefined
       ? one

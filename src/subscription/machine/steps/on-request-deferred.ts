@@ -1,22 +1,26 @@
 import { unchanged, withGrant } from '../changes.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
-import { withoutHolds } from '../rules/publisher-retry-after.js';
+import { withoutPublisherRetryAfters } from '../rules/publisher-retry-after.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
-import { LONGEST_DEFERRAL_MS } from '../../retry-policy.js';
-import { isAsking, isOver, isWorking } from '../state.js';
-import { withoutWaiting } from '../rules/successor.js';
+import { MAX_DEFERRAL_MS } from '../../retry-policy.js';
+import { isEnabled, isOver, isWorking } from '../state.js';
+import { withoutWaitingRenewals } from '../rules/successor.js';
 
-type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
+type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 type RequestEffect = Extract<Effect, { type: 'request' }>;
 
 /**
  * A subscribe request waits, as its hub's origin answered 429 to another one (PROTOCOL S3). That is no failure: nothing is
  * counted, and no other hub is asked.
  */
-export function heldBack(record: SubscriptionRecord, event: Of<'held-back'>, context: TransitionContext): Transition {
+export function onRequestDeferred(
+  record: SubscriptionRecord,
+  event: EventOf<'request-deferred'>,
+  context: TransitionContext,
+): Transition {
   const { grantId, until, requestId } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
-  if (grant === undefined || !isWaitingToLeave(record, grant, requestId)) return unchanged(record);
+  if (grant === undefined || !isWaitingToSend(record, grant, requestId)) return unchanged(record);
   const waiting: GrantRecord = {
     ...grant,
     // No hub has it: only a redirect was met on the way. One that took a request before may still verify that.
@@ -28,7 +32,7 @@ export function heldBack(record: SubscriptionRecord, event: Of<'held-back'>, con
     heldUntil: until,
   };
   return unchanged(
-    withoutWaiting(
+    withoutWaitingRenewals(
       withGrant(record, grantId, () => waiting),
       waiting,
       context,
@@ -36,56 +40,56 @@ export function heldBack(record: SubscriptionRecord, event: Of<'held-back'>, con
   );
 }
 
-function isWaitingToLeave(record: SubscriptionRecord, grant: GrantRecord, requestId: string | undefined): boolean {
+function isWaitingToSend(record: SubscriptionRecord, grant: GrantRecord, requestId: string | undefined): boolean {
   const { state, superseded, pending, nextAttemptAt } = grant;
-  if (!isAsking(record) || isOver(grant) || state === 'unsubscribing' || superseded === true) return false;
+  if (!isEnabled(record) || isOver(grant) || state === 'unsubscribing' || superseded === true) return false;
   if (pending !== undefined) return pending.id === requestId;
   // Neither scheduled nor open: it was withdrawn, and another hub may be asked by now.
   return requestId === undefined && nextAttemptAt !== undefined;
 }
 
 /** Whether the request for a grant was put off, and its time has not come. A longer wait is another clock's. */
-function isHeldBack({ heldUntil = 0 }: GrantRecord, now: number): boolean {
-  return heldUntil > now && heldUntil <= now + LONGEST_DEFERRAL_MS;
+function isDeferred({ heldUntil = 0 }: GrantRecord, now: number): boolean {
+  return heldUntil > now && heldUntil <= now + MAX_DEFERRAL_MS;
 }
 
 /**
  * Keeps requests that were put off waiting until their time, also through a restart, a sweep and another discovery.
  */
-export function stillHeldBack(next: Transition, { now }: TransitionContext): Transition {
+export function withDeferredRequests(next: Transition, { now }: TransitionContext): Transition {
   const { record, effects } = next;
-  const isHeld = (effect: Effect): effect is RequestEffect =>
+  const isDeferredRequest = (effect: Effect): effect is RequestEffect =>
     effect.type === 'request' &&
     effect.mode === 'subscribe' &&
-    record.grants.some((grant) => grant.id === effect.grantId && isHeldBack(grant, now));
-  const held = effects.filter(isHeld);
-  if (held.length === 0) return next;
-  const putOff = (grant: GrantRecord): GrantRecord => ({
+    record.grants.some((grant) => grant.id === effect.grantId && isDeferred(grant, now));
+  const deferred = effects.filter(isDeferredRequest);
+  if (deferred.length === 0) return next;
+  const defer = (grant: GrantRecord): GrantRecord => ({
     ...grant,
     nextAttemptAt: grant.heldUntil,
     guardedUntil: undefined,
   });
   return {
-    record: held.reduce((reached, { grantId }) => withGrant(reached, grantId, putOff), record),
-    effects: effects.filter((effect) => !isHeld(effect)),
+    record: deferred.reduce((reached, { grantId }) => withGrant(reached, grantId, defer), record),
+    effects: effects.filter((effect) => !isDeferredRequest(effect)),
   };
 }
 
 /** The user wants this very subscription asked for: nothing of it is held back any more. */
-export function released(
+export function retryWithoutDeferral(
   record: SubscriptionRecord,
   now: number,
   retry: (record: SubscriptionRecord) => Transition,
 ): Transition {
-  const held = record.grants.filter(({ heldUntil }) => heldUntil !== undefined).map(({ id }) => id);
-  const free = (reached: SubscriptionRecord, grantId: string): SubscriptionRecord =>
+  const deferred = record.grants.filter(({ heldUntil }) => heldUntil !== undefined).map(({ id }) => id);
+  const undefer = (reached: SubscriptionRecord, grantId: string): SubscriptionRecord =>
     withGrant(reached, grantId, (grant) => ({ ...grant, heldUntil: undefined }));
-  const { record: retried, effects } = retry(held.reduce(free, withoutHolds(record)));
+  const { record: retried, effects } = retry(deferred.reduce(undefer, withoutPublisherRetryAfters(record)));
   // A retry leaves alone what works: a renewal that was put off would wait until it was planned.
-  const due = (reached: SubscriptionRecord, grantId: string): SubscriptionRecord =>
+  const makeDue = (reached: SubscriptionRecord, grantId: string): SubscriptionRecord =>
     withGrant(reached, grantId, (grant) => {
       const isBegun = grant.pending !== undefined || grant.renewalDue === true;
       return isWorking(grant) && !isBegun ? { ...grant, nextAttemptAt: now } : grant;
     });
-  return { record: held.reduce(due, retried), effects: [{ type: 'release' }, ...effects] };
+  return { record: deferred.reduce(makeDue, retried), effects: [{ type: 'release' }, ...effects] };
 }

@@ -1,94 +1,97 @@
-import { caughtUp } from './on-wanted.js';
-import { andThen, renew, unchanged, withGrant } from '../changes.js';
-import { due } from './on-due.js';
+import { startOutstanding } from './on-wanted.js';
+import { andThen, startRenewal, unchanged, withGrant } from '../changes.js';
+import { onDue } from './on-due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
-import { isOtherwise, mergedOverrides } from '../../record/overrides.js';
+import { hasChangedOverrides, mergedOverrides } from '../../record/overrides.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
-import { withoutRest } from '../rules/refusal-cooldown.js';
-import { isAsking, isDeniedUnasked, isOpen, isOver, isWorking } from '../state.js';
+import { withoutCooldown } from '../rules/refusal-cooldown.js';
+import { isEnabled, hasUnsolicitedDenial, isVerificationExpected, isOver, isWorking } from '../state.js';
 
-type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
+type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 
 /** Nothing holds it any more, and it starts afresh. */
-export function retried(
+export function onRetried(
   record: SubscriptionRecord,
-  { overrides: given, metadata = record.metadata }: Of<'retried'>,
+  { overrides: newOverrides, metadata = record.metadata }: EventOf<'retried'>,
   context: TransitionContext,
 ): Transition {
-  const begun = { desired: 'subscribed', hold: undefined, heldByVersion1: undefined } as const;
-  const overrides = mergedOverrides(record.overrides, given);
+  const enabled = { desired: 'subscribed', hold: undefined, heldByVersion1: undefined } as const;
+  const overrides = mergedOverrides(record.overrides, newOverrides);
   const user = metadata === undefined ? { overrides } : { overrides, metadata };
-  const freed: SubscriptionRecord = { ...afresh(record, context.now, isReleased), ...user, ...begun };
-  const done = caughtUp(freed, context);
-  if (!isOtherwise(overrides, record.overrides)) return done;
+  const reset: SubscriptionRecord = { ...withCountersReset(record, context.now, isAnyGrant), ...user, ...enabled };
+  const done = startOutstanding(reset, context);
+  if (!hasChangedOverrides(overrides, record.overrides)) return done;
   // The hub is to know at once what is asked of it otherwise, not at the next renewal.
-  return andThen(done, (reached) => renewedNow(outdated(reached, context), done.effects, context));
+  return andThen(done, (reached) => startRenewals(withOutdatedRequests(reached, context), done.effects, context));
 }
 
 /** Open requests ask for what was wanted before, so their grants are renewed once they are verified, which may be late. */
-function outdated(record: SubscriptionRecord, { now }: TransitionContext): SubscriptionRecord {
-  if (!record.grants.some((grant) => isOpen(grant, now))) return record;
-  const grants = record.grants.map((grant) => (isOpen(grant, now) ? { ...grant, isOutdated: true } : grant));
+function withOutdatedRequests(record: SubscriptionRecord, { now }: TransitionContext): SubscriptionRecord {
+  if (!record.grants.some((grant) => isVerificationExpected(grant, now))) return record;
+  const grants = record.grants.map((grant) =>
+    isVerificationExpected(grant, now) ? { ...grant, isOutdated: true } : grant,
+  );
   return { ...record, grants };
 }
 
 /** Renews working grants now, but for those with a request in flight. */
-export function renewalWanted(
-  given: SubscriptionRecord,
-  { isOwed = false }: Of<'renewal-wanted'>,
+export function onRenewalWanted(
+  before: SubscriptionRecord,
+  { isOwed = false }: EventOf<'renewal-wanted'>,
   context: TransitionContext,
 ): Transition {
-  const record = given.renewalOwed === undefined ? given : { ...given, renewalOwed: undefined };
-  if (!isAsking(record)) return unchanged(record);
-  return renewedNow(isOwed ? record : atLiberty(record), [], context);
+  const record = before.renewalOwed === undefined ? before : { ...before, renewalOwed: undefined };
+  if (!isEnabled(record)) return unchanged(record);
+  return startRenewals(isOwed ? record : withoutHubCooldowns(record), [], context);
 }
 
 /** The record without the waits at the hubs of working grants: the user wants them asked now. */
-function atLiberty(record: SubscriptionRecord): SubscriptionRecord {
+function withoutHubCooldowns(record: SubscriptionRecord): SubscriptionRecord {
   const idle = record.grants.filter((grant) => isWorking(grant) && grant.pending === undefined);
-  const free = (reached: SubscriptionRecord, grant: GrantRecord): SubscriptionRecord =>
-    withoutRest(
+  const clear = (reached: SubscriptionRecord, grant: GrantRecord): SubscriptionRecord =>
+    withoutCooldown(
       grant.notBefore === undefined
         ? reached
         : withGrant(reached, grant.id, (one) => ({ ...one, notBefore: undefined })),
       grant,
     );
-  return idle.reduce(free, record);
+  return idle.reduce(clear, record);
 }
 
 /** Renews working grants with another secret, or asks their hubs to deliver to another callback. */
-export function rotationWanted(
+export function onRotationWanted(
   record: SubscriptionRecord,
-  { what }: Of<'rotation-wanted'>,
+  { what }: EventOf<'rotation-wanted'>,
   context: TransitionContext,
 ): Transition {
-  if (!isAsking(record)) return unchanged(record);
+  if (!isEnabled(record)) return unchanged(record);
   const marked = record.grants.map((grant) => {
     if (!isWorking(grant)) return grant;
     return what === 'secret' ? { ...grant, freshSecret: true } : { ...grant, askAfreshAt: context.now };
   });
-  const reached = atLiberty({ ...record, grants: marked });
-  return what === 'secret' ? renewedNow(reached, [], context) : due(reached, context);
+  const reached = withoutHubCooldowns({ ...record, grants: marked });
+  return what === 'secret' ? startRenewals(reached, [], context) : onDue(reached, context);
 }
 
-function renewedNow(record: SubscriptionRecord, begun: readonly Effect[], context: TransitionContext): Transition {
+function startRenewals(record: SubscriptionRecord, started: readonly Effect[], context: TransitionContext): Transition {
   let current = unchanged(record);
   for (const grant of record.grants) {
-    const isOnItsWay = begun.some((effect) => effect.type === 'request' && effect.grantId === grant.id);
-    const isBegun = isOnItsWay || grant.pending !== undefined || grant.renewalDue === true;
-    if (isWorking(grant) && !isBegun) current = andThen(current, (reached) => renew(reached, grant.id, context));
+    const isRequested = started.some((effect) => effect.type === 'request' && effect.grantId === grant.id);
+    const isInProgress = isRequested || grant.pending !== undefined || grant.renewalDue === true;
+    if (isWorking(grant) && !isInProgress)
+      current = andThen(current, (reached) => startRenewal(reached, grant.id, context));
   }
   return current;
 }
 
 /** Failures are counted from nothing, and what waits because of them is tried now; what holds for other reasons still does. */
-export function countersReset(record: SubscriptionRecord, context: TransitionContext): Transition {
-  const hold = record.hold === 'gave-up' ? undefined : record.hold;
-  const released = { ...afresh(record, context.now, hasNotRefused), hold };
-  return isAsking(released) ? caughtUp(released, context) : unchanged(released);
+export function onCountersReset(record: SubscriptionRecord, context: TransitionContext): Transition {
+  const stopReason = record.hold === 'gave-up' ? undefined : record.hold;
+  const reset = { ...withCountersReset(record, context.now, hasNotRefused), hold: stopReason };
+  return isEnabled(reset) ? startOutstanding(reset, context) : unchanged(reset);
 }
 
-const isReleased = (): boolean => true;
+const isAnyGrant = (): boolean => true;
 
 /** Whether a grant waits for no denial or refusal: those waits outlast a reset of the counters (PROTOCOL N2). */
 function hasNotRefused({ state, deniedAt, refusals = 0 }: GrantRecord): boolean {
@@ -96,7 +99,11 @@ function hasNotRefused({ state, deniedAt, refusals = 0 }: GrantRecord): boolean 
 }
 
 /** Nothing has failed so far, and no hub is left alone for it. */
-function afresh(record: SubscriptionRecord, now: number, isFreed: (grant: GrantRecord) => boolean): SubscriptionRecord {
+function withCountersReset(
+  record: SubscriptionRecord,
+  now: number,
+  shouldReset: (grant: GrantRecord) => boolean,
+): SubscriptionRecord {
   return {
     ...record,
     passedOver: [],
@@ -106,9 +113,9 @@ function afresh(record: SubscriptionRecord, now: number, isFreed: (grant: GrantR
     nextAttemptAt: undefined,
     grants: record.grants.map((grant) => {
       if (grant.superseded === true)
-        return isFreed(grant) ? { ...grant, refusals: undefined, notBefore: undefined } : grant;
-      if (!isFreed(grant)) return { ...grant, attempts: 0 };
-      const isDenied = isDeniedUnasked(grant);
+        return shouldReset(grant) ? { ...grant, refusals: undefined, notBefore: undefined } : grant;
+      if (!shouldReset(grant)) return { ...grant, attempts: 0 };
+      const isDenied = hasUnsolicitedDenial(grant);
       return {
         ...grant,
         attempts: 0,
@@ -117,7 +124,7 @@ function afresh(record: SubscriptionRecord, now: number, isFreed: (grant: GrantR
         deniedAt: isDenied || isOver(grant) ? grant.deniedAt : undefined,
         // A question that a denial led to is asked now.
         askAfreshAt: grant.askAfreshAt === undefined ? undefined : now,
-        nextAttemptAt: isDenied && grant.nextAttemptAt !== undefined ? now : nextOf(grant, now),
+        nextAttemptAt: isDenied && grant.nextAttemptAt !== undefined ? now : nextAttemptAfterReset(grant, now),
         notBefore: undefined,
         // A request that was denied would be in the way of the next one until its deadline.
         pending: grant.pending?.denied === true ? undefined : grant.pending,
@@ -127,7 +134,7 @@ function afresh(record: SubscriptionRecord, now: number, isFreed: (grant: GrantR
 }
 
 /** A renewal that has begun goes on; one that failed or was denied, and what a hub would not end, is asked for again. */
-function nextOf(
+function nextAttemptAfterReset(
   { state, pending, renewalDue, nextAttemptAt, attempts, refusals = 0 }: GrantRecord,
   now: number,
 ): number | undefined {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isScheduledByAnotherClock } from '../../../../src/subscription/machine/rules/clock-set-back.js';
+import { isAffectedByClockSetBack } from '../../../../src/subscription/machine/rules/clock-set-back.js';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
 import { active, DAY, Life, verifying } from '../life.js';
 
@@ -8,10 +8,10 @@ const soon = (life: Life): number => (dueAt(life.record) ?? Infinity) - life.now
 describe('a clock that was set back by a day', () => {
   test('L1 renews at once what was verified in what is the future now', () => {
     const life = active().after(-DAY);
-    expect(isScheduledByAnotherClock(life.record, life)).toBe(true);
+    expect(isAffectedByClockSetBack(life.record, life)).toBe(true);
     expect(life.due().asked).toEqual(['discover']);
     life.discovered().requested({ requestId: 'r2' }).verified();
-    expect(isScheduledByAnotherClock(life.record, life)).toBe(false);
+    expect(isAffectedByClockSetBack(life.record, life)).toBe(false);
     expect(life.grant.expiresAt).toBe(life.now + 10 * DAY);
   });
 
@@ -35,9 +35,9 @@ describe('a clock that was set back by a day, after a denial', () => {
   test('N1 has the hub asked what it means at once, not a day later', () => {
     const life = active().after(DAY).denied().after(-DAY);
     life.record = { ...life.record, lastError: undefined };
-    expect(isScheduledByAnotherClock(life.record, life)).toBe(true);
+    expect(isAffectedByClockSetBack(life.record, life)).toBe(true);
     expect(life.due().asked).toContain('subscribe');
-    expect(isScheduledByAnotherClock(life.record, life)).toBe(false);
+    expect(isAffectedByClockSetBack(life.record, life)).toBe(false);
   });
 
   test('N1 takes the next denial for a new one, and no other one within the minute', () => {
@@ -83,14 +83,14 @@ describe('a clock that was set back by two hours', () => {
   test('N3 counts the hour without a hub error by the new clock', () => {
     const life = active().hubError().after(-7_200_000).due();
     expect(life.grant).toMatchObject({ hubErrorAt: life.now, grantedAt: life.now });
-    expect(isScheduledByAnotherClock(life.record, life)).toBe(false);
+    expect(isAffectedByClockSetBack(life.record, life)).toBe(false);
   });
 });
 
 test('a clock that was put right by seconds changes nothing', () => {
   const life = active().after(-30_000);
   const { record } = life;
-  expect(isScheduledByAnotherClock(record, life)).toBe(false);
+  expect(isAffectedByClockSetBack(record, life)).toBe(false);
   expect(life.due().record).toBe(record);
 });
 
@@ -103,5 +103,5 @@ test('L2 a failure in what is the future now lets nothing wait for it, and once'
   const life = verifying().after(3_600_000).unreachable(3_600).due(-3_600_000);
   expect(life.asked).toEqual(['subscribe']);
   expect(life.record.lastError?.at).toBe(life.now);
-  expect(isScheduledByAnotherClock(life.record, life)).toBe(false);
+  expect(isAffectedByClockSetBack(life.record, life)).toBe(false);
 });

@@ -3,7 +3,7 @@ import { active, DAY, HUB, Life, RULES, SECOND_HUB, START, TOPIC } from '../life
 
 /** The topic was fetched for the gap as it stood when the fetch began. */
 function fetched(life: Life, { since = life.record.gapSince, beganAt = life.now } = {}): Life {
-  return life.apply({ type: 'fetched', since, beganAt, of: { topic: TOPIC, etag: '"1"' } });
+  return life.apply({ type: 'fetched', since, beganAt, fetched: { topic: TOPIC, etag: '"1"' } });
 }
 
 const asked = (): Life => new Life().apply({ type: 'wanted' }).discovered().requested();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mayConfirm } from '../../../../src/subscription/machine/steps/on-verified.js';
+import { canConfirm } from '../../../../src/subscription/machine/steps/on-verified.js';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
 import { subscriptionSnapshot } from '../../../../src/subscription/record/snapshot-of.js';
 import { grantStateOf, isScheduled, stateOf } from '../../../../src/subscription/machine/state.js';
@@ -67,7 +67,7 @@ describe('N1 a denial of a request that is open', () => {
   test('is undone by a verification that comes by the deadline, or late: an approval by hand', () => {
     for (const wait of [30_000, 5 * MINUTE]) {
       const life = deniedRequest().due(wait);
-      expect(mayConfirm(life.record, life.grant, 'subscribe', life)).toBe(true);
+      expect(canConfirm(life.record, life.grant, 'subscribe', life)).toBe(true);
       life.verified();
       expect(life.asked).toContain('tell verified');
       expect(life.grant).toMatchObject({ state: 'active', deniedAt: undefined, refusals: undefined });
@@ -276,7 +276,7 @@ describe('N1 a denial while an unsubscription of ours is open', () => {
     expect(life.asked).toEqual([]);
     expect(life.grant).toEqual({ ...before, deniedAt: life.now });
     expect(stateOf(life.record)).toBe('unsubscribing');
-    expect(mayConfirm(life.record, life.grant, 'unsubscribe', life)).toBe(true);
+    expect(canConfirm(life.record, life.grant, 'unsubscribe', life)).toBe(true);
     life.apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
     expect(life.asked).toEqual(['tell unsubscribed']);
   });
@@ -342,7 +342,7 @@ describe('N1 a denial while nothing is open', () => {
   test('is undone by signed content that came after it was answered, and the hub is asked all the same', () => {
     const life = denied();
     const { record } = life;
-    expect(life.apply({ type: 'delivers', grantId: 'g1', isSigned: true }).record).toBe(record);
+    expect(life.apply({ type: 'hub-delivered', grantId: 'g1', isSigned: true }).record).toBe(record);
     life.delivers();
     expect(stateOf(life.record)).toBe('active');
     expect(life.grant).toMatchObject({ deniedAt: undefined, deniedUnasked: undefined, denialAnswered: undefined });
@@ -387,7 +387,7 @@ describe('N1 a denial while nothing is open', () => {
     expect(life.record.grants).toMatchObject([{ state: 'unsubscribed', endedAt: life.now }]);
     expect(grantStateOf(life.grant)).toBe('denied');
     expect(stateOf(life.record)).toBe('denied');
-    expect(mayConfirm(life.record, life.grant, 'subscribe', life)).toBe(false);
+    expect(canConfirm(life.record, life.grant, 'subscribe', life)).toBe(false);
     const [old] = life.record.grants;
     expect(life.discovered().asked).toEqual(['subscribe']);
     expect(life.grant.callback).not.toBe(old?.callback);
@@ -836,7 +836,7 @@ describe("N2 afterDenial: 'stop'", () => {
 
   test('a verification is welcome all the same: an approval by hand', () => {
     const life = stops(verifying()).accepted().denied().due(MINUTE).after(DAY);
-    expect(mayConfirm(life.record, life.grant, 'subscribe', life)).toBe(true);
+    expect(canConfirm(life.record, life.grant, 'subscribe', life)).toBe(true);
     life.verified();
     expect(stateOf(life.record)).toBe('active');
     expect(life.record.hold).toBeUndefined();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
-import { undoesVerification } from '../../../../src/subscription/machine/steps/on-hub-error.js';
+import { isVerificationUndone } from '../../../../src/subscription/machine/steps/on-hub-error.js';
 import { stateOf } from '../../../../src/subscription/machine/state.js';
 import { active, DAY, dueIn, HUB, SECOND_HUB, verifying, type Life } from '../life.js';
 
@@ -32,7 +32,7 @@ describe('N3 a hub error after a verification that was asked for', () => {
   test('counts once a verification', () => {
     const life = active().hubError();
     const { record } = life;
-    expect(undoesVerification(life.grant, life.now)).toBe(false);
+    expect(isVerificationUndone(life.grant, life.now)).toBe(false);
     expect(life.after(1_000).hubError().record).toBe(record);
     again(life).after(1_000).hubError();
     expect(life.grant.attempts).toBe(2);

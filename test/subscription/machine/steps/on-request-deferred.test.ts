@@ -11,7 +11,7 @@ function held(...hubs: readonly string[]): Life {
 }
 
 const heldBack = (life: Life, minutes = 10): Life =>
-  life.apply({ type: 'held-back', grantId: life.grant.id, until: life.now + minutes * MINUTE });
+  life.apply({ type: 'request-deferred', grantId: life.grant.id, until: life.now + minutes * MINUTE });
 
 describe('S3 a request that is held back', () => {
   test('waits without counting a failure, and asks no other hub', () => {
@@ -76,17 +76,17 @@ describe('S3 a request that is held back', () => {
     const life = new Life();
     life.rules = { ...life.rules, hubs: 'all' };
     life.apply({ type: 'wanted' }).discovered(HUB, SECOND_HUB);
-    life.apply({ type: 'held-back', grantId: life.grantAt(HUB).id, until: life.now + 10 * MINUTE });
+    life.apply({ type: 'request-deferred', grantId: life.grantAt(HUB).id, until: life.now + 10 * MINUTE });
     life.requestedAt(SECOND_HUB).discovered(HUB, SECOND_HUB);
     expect(life.asked).toEqual([]);
     expect(life.grantAt(HUB).nextAttemptAt).toBe(life.now + 10 * MINUTE);
   });
 
   test('that met a redirect to a held origin is not open any more', () => {
-    const life = verifying().apply({ type: 'held-back', grantId: 'g1', until: 0, requestId: 'another' });
+    const life = verifying().apply({ type: 'request-deferred', grantId: 'g1', until: 0, requestId: 'another' });
     expect(life.grant).toMatchObject({ state: 'verifying', pending: { id: 'r1' } });
     const until = life.now + MINUTE;
-    life.apply({ type: 'held-back', grantId: 'g1', until, requestId: 'r1' });
+    life.apply({ type: 'request-deferred', grantId: 'g1', until, requestId: 'r1' });
     expect(life.grant).toMatchObject({ state: 'requested', pending: undefined, nextAttemptAt: until });
     life.refused();
     expect(life.record.attempts).toBe(0);
@@ -102,8 +102,8 @@ describe('S3 a request that is held back', () => {
     const [{ id } = { id: '' }] = life.record.grants;
     if (_what === 'was withdrawn') life.record = withoutSchedule(life, id);
     const before = life.record;
-    expect(life.apply({ type: 'held-back', grantId: id, until: life.now + MINUTE }).record).toBe(before);
-    expect(life.apply({ type: 'held-back', grantId: 'gone', until: 0 }).record).toBe(before);
+    expect(life.apply({ type: 'request-deferred', grantId: id, until: life.now + MINUTE }).record).toBe(before);
+    expect(life.apply({ type: 'request-deferred', grantId: 'gone', until: 0 }).record).toBe(before);
   });
 
   test('by a clock that was set back does not wait for that clock', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mayConfirm } from '../../../../src/subscription/machine/steps/on-verified.js';
+import { canConfirm } from '../../../../src/subscription/machine/steps/on-verified.js';
 import { dueAt } from '../../../../src/subscription/machine/steps/on-due.js';
 import { stateOf } from '../../../../src/subscription/machine/state.js';
 import { active, DAY, failure, HUB, SECOND_HUB, verifying, type Life } from '../life.js';
@@ -159,20 +159,20 @@ describe('a verification', () => {
       .verified();
     const [old] = expired.record.grants;
     expect(old).toMatchObject({ advertisedHub: HUB, state: 'unsubscribed', endedAt: life.now });
-    expect(mayConfirm(expired.record, expired.grantAt(HUB), 'subscribe', expired)).toBe(false);
+    expect(canConfirm(expired.record, expired.grantAt(HUB), 'subscribe', expired)).toBe(false);
   });
 
   test('V1 while another grant is being unsubscribed is refused', () => {
     const life = verifying(HUB, SECOND_HUB).refused().requested().verified().unwanted('shutdown');
     const failed = { ...life.grantAt(SECOND_HUB), id: 'other', state: 'failed' } as const;
     const record = { ...life.record, grants: [...life.record.grants, failed] };
-    expect(mayConfirm(record, failed, 'subscribe', life)).toBe(false);
+    expect(canConfirm(record, failed, 'subscribe', life)).toBe(false);
   });
 
   test('V3 of an unsubscription that is repeated is confirmed again, and changes nothing', () => {
     const life = unsubscriptionVerified(active().unwanted('unsubscribed').requested());
     const before = life.record;
-    expect(mayConfirm(life.record, life.grant, 'unsubscribe', life)).toBe(true);
+    expect(canConfirm(life.record, life.grant, 'unsubscribe', life)).toBe(true);
     expect(unsubscriptionVerified(life).record).toBe(before);
   });
 });
@@ -184,7 +184,7 @@ describe('V7 a handler that refuses a subscription', () => {
     expect(life.record).toMatchObject({ hold: 'handler-refused', lastError: { cause: 'handler-refused' } });
     expect(dueAt(life.record)).toBeUndefined();
     expect(life.apply({ type: 'wanted' }).asked).toEqual([]);
-    expect(mayConfirm(life.record, life.grant, 'subscribe', life)).toBe(false);
+    expect(canConfirm(life.record, life.grant, 'subscribe', life)).toBe(false);
     expect(life.apply({ type: 'retried' }).asked).toEqual(['discover']);
   });
 
@@ -336,10 +336,10 @@ describe('V4 a verification that nobody asked for', () => {
 
   test('is confirmed while it is wanted, and after a hub was given up', () => {
     for (const life of [active(), verifying().unreachable(), active().due(11 * DAY)]) {
-      expect(mayConfirm(life.record, life.grant, 'subscribe', life)).toBe(true);
+      expect(canConfirm(life.record, life.grant, 'subscribe', life)).toBe(true);
     }
     const life = active().unwanted('unsubscribed');
-    expect(mayConfirm(life.record, life.grant, 'subscribe', life)).toBe(false);
+    expect(canConfirm(life.record, life.grant, 'subscribe', life)).toBe(false);
   });
 
   test('leaves no other grant', () => {
