@@ -73,12 +73,12 @@ export async function reconcileStored(options: ReconcileOptions, declared: Reado
     if (isOrphan && record.desired === 'subscribed') orphans.push(record);
     const isDeclared = declared.has(record.id);
     // A pruned one that is declared again is asked for again.
-    if (isDeclared && record.hold !== undefined && record.hold !== 'pruned') stopped.push(record);
+    if (isDeclared && record.stoppedBecause !== undefined && record.stoppedBecause !== 'pruned') stopped.push(record);
     return reconcileOne(record, { isDeclared, isOrphan }, options);
   });
   if (stopped.length > 0) {
     logger.warn(
-      { subscriptions: stopped.slice(0, MAX_NAMED).map(({ id, hold }) => ({ id, because: hold })) },
+      { subscriptions: stopped.slice(0, MAX_NAMED).map(({ id, stoppedBecause: hold }) => ({ id, because: hold })) },
       `the code declares ${namesOf(stopped)}, but no hub is asked: unsubscribed, refused or given up before; ` +
         'runtime.retry(id) asks again',
     );
@@ -105,7 +105,7 @@ function reconcileOne(
   { isDeclared, isOrphan }: { readonly isDeclared: boolean; readonly isOrphan: boolean },
   { registry, isRequested, pruneDeclared }: ReconcileOptions,
 ): Promise<unknown> | undefined {
-  const { id, hold, desired } = record;
+  const { id, stoppedBecause: hold, desired } = record;
   const isUpToDate = record.declared === isDeclared && (record.orphaned ?? false) === isOrphan;
   const note = (): Promise<void> => registry.setDeclared(id, isDeclared, { orphaned: isOrphan });
   if (isOrphan && pruneDeclared && desired === 'subscribed') {

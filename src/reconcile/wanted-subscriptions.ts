@@ -149,7 +149,7 @@ export class DesiredSubscriptions {
     const { record } = this.#require(id);
     const state = stateOf(record);
     if (state !== 'active' || !isEnabled(record)) {
-      const what = state === 'active' ? `held (${record.hold})` : state;
+      const what = state === 'active' ? `held (${record.stoppedBecause})` : state;
       throw new WebSubError(
         `Subscription ${id} is ${what}: there is nothing to renew; use retry(id) to have it asked for.`,
       );
@@ -231,7 +231,7 @@ export class DesiredSubscriptions {
 
 /** Whether it is wanted, and does not come about as it should. */
 function isStuck(record: SubscriptionRecord): boolean {
-  const { desired, hold, attempts } = record;
+  const { desired, stoppedBecause: hold, attempts } = record;
   return desired === 'subscribed' && (hold !== undefined || attempts > 0 || stateOf(record) === 'denied');
 }
 
@@ -240,7 +240,7 @@ function hasGrantFailure({ attempts, refusals = 0, notBefore }: GrantRecord): bo
 }
 
 /** Whether any failure is counted, or waited for. */
-function hasFailures({ attempts, failures, hold, passedOver, grants }: SubscriptionRecord): boolean {
+function hasFailures({ attempts, failures, stoppedBecause: hold, passedOver, grants }: SubscriptionRecord): boolean {
   const counts = attempts > 0 || failures !== undefined || passedOver.length > 0 || hold === 'gave-up';
   return counts || grants.some(hasGrantFailure);
 }

@@ -47,10 +47,10 @@ it('prunes first and notes it then, so that a process that ends in between leave
   const { registry, reconcile, recordOf } = await setUp([subscription('dropped')]);
   const note = vi.spyOn(registry, 'setDeclared').mockRejectedValueOnce(new Error('the process ends'));
   await expect(reconcile()).rejects.toThrow('the process ends');
-  expect(recordOf('dropped')).toMatchObject({ hold: 'pruned', declared: true });
+  expect(recordOf('dropped')).toMatchObject({ stoppedBecause: 'pruned', declared: true });
   note.mockRestore();
   await reconcile();
-  expect(recordOf('dropped')).toMatchObject({ hold: 'pruned', declared: false, orphaned: true });
+  expect(recordOf('dropped')).toMatchObject({ stoppedBecause: 'pruned', declared: false, orphaned: true });
 });
 
 it('keeps as pruned what is declared anew only when that could be stored', async () => {
@@ -59,14 +59,14 @@ it('keeps as pruned what is declared anew only when that could be stored', async
     declared: false,
     orphaned: true,
     desired: 'unsubscribed',
-    hold: 'pruned',
+    stoppedBecause: 'pruned',
   } as const;
   const { registry, reconcile, recordOf } = await setUp([pruned], [TOPIC]);
   const note = vi.spyOn(registry, 'setDeclared').mockRejectedValueOnce(new Error('the store is down'));
   await expect(reconcile()).rejects.toThrow('the store is down');
-  expect(recordOf('s')).toMatchObject({ hold: 'pruned', desired: 'unsubscribed' });
+  expect(recordOf('s')).toMatchObject({ stoppedBecause: 'pruned', desired: 'unsubscribed' });
   note.mockRestore();
   await reconcile();
   expect(recordOf('s')).toMatchObject({ desired: 'subscribed', declared: true });
-  expect(recordOf('s')).toMatchObject({ hold: undefined, orphaned: undefined });
+  expect(recordOf('s')).toMatchObject({ stoppedBecause: undefined, orphaned: undefined });
 });

@@ -47,7 +47,7 @@ export class ProcessedLog {
   changeOf(candidate: DedupeKey): 'new' | 'updated' | 'unchanged' {
     const dedupeKey = this.#withoutFutureDate(candidate);
     const processed = this.#processed.get(dedupeKey.key);
-    if (processed === undefined || processed.isOld === true) return 'new';
+    if (processed === undefined || processed.isBaseline === true) return 'new';
     // When an entry was deleted says nothing of when it was written, nor the other way round.
     const isOlder = processed.deleted === dedupeKey.deleted && isBefore(dedupeKey, processed);
     return processed.version === dedupeKey.version || isOlder ? 'unchanged' : 'updated';
@@ -64,7 +64,7 @@ export class ProcessedLog {
   /** The same, where its topic had it before anybody looked and no handler has had it since: it may be of a gap. */
   isMissingOrBaseline(dedupeKey: DedupeKey): boolean {
     const isBaseline =
-      this.#processed.get(dedupeKey.key)?.isOld === true && !this.#inProgress.hasAnyVersion(dedupeKey.key);
+      this.#processed.get(dedupeKey.key)?.isBaseline === true && !this.#inProgress.hasAnyVersion(dedupeKey.key);
     return isBaseline || this.isMissing(dedupeKey);
   }
 
@@ -167,7 +167,7 @@ export class ProcessedLog {
     return forEachInSlices(dedupeKeys, (dedupeKey) => {
       const { key, version, updated, deleted } = this.#withoutFutureDate(dedupeKey);
       if (this.#processed.has(key)) return;
-      this.#processed.put(key, { at, version, updated, deleted, isOld: true, storedAt: at }, { inStore: true });
+      this.#processed.put(key, { at, version, updated, deleted, isBaseline: true, storedAt: at }, { inStore: true });
     });
   }
 

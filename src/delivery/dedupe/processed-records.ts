@@ -3,7 +3,7 @@ import type { Logger } from '../../logger.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
 import type { RecordStore } from '../../store/record-store.js';
 import { Throttle } from '../throttle.js';
-import { decodeProcessedVersion, type ProcessedVersion } from './processed-version.js';
+import { decodeProcessedVersion, encodeProcessedVersion, type ProcessedVersion } from './processed-version.js';
 import { ProcessedTable } from './processed-table.js';
 
 const VERSION = 1;
@@ -127,8 +127,7 @@ export class ProcessedRecords {
       if (current === undefined) {
         await store.delete('seen', key);
       } else {
-        const { storedAt: _storedAt, ...data } = current;
-        await store.set('seen', key, encodeRecord(VERSION, data));
+        await store.set('seen', key, encodeRecord(VERSION, encodeProcessedVersion(current)));
       }
     } catch (error) {
       const notLogged = this.#logThrottle.tryPass(this, now());

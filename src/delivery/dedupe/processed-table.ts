@@ -4,7 +4,9 @@ import type { ProcessedVersion } from './processed-version.js';
 const PARTS = 256;
 
 /** Where the fields of a row lie, and its length, in bytes. */
-const [AT, STORED_AT, UPDATED, OLDER, NEWER, IS_DELETED, IS_OLD, ROW_BYTES] = [0, 8, 16, 24, 28, 32, 33, 40] as const;
+const [AT, STORED_AT, UPDATED, OLDER, NEWER, IS_DELETED, IS_BASELINE, ROW_BYTES] = [
+  0, 8, 16, 24, 28, 32, 33, 40,
+] as const;
 const PAGE_ROWS = 256;
 
 /** The row that there is none of. */
@@ -43,13 +45,13 @@ export class ProcessedTable {
       version: this.#versions[row] ?? '',
       updated: Number.isNaN(updated) ? undefined : updated,
       deleted: page.getInt8(start + IS_DELETED) === 1 ? true : undefined,
-      isOld: page.getInt8(start + IS_OLD) === 1 ? true : undefined,
+      isBaseline: page.getInt8(start + IS_BASELINE) === 1 ? true : undefined,
       storedAt: page.getFloat64(start + STORED_AT),
     };
   }
 
   /** Its key is the newest from now on. */
-  set(key: string, { at, version, updated = Number.NaN, deleted, isOld, storedAt }: ProcessedVersion): void {
+  set(key: string, { at, version, updated = Number.NaN, deleted, isBaseline, storedAt }: ProcessedVersion): void {
     const part = this.#partOf(key);
     const existing = part.get(key);
     const row = existing ?? this.#unused.pop() ?? this.#keys.length;
@@ -66,7 +68,7 @@ export class ProcessedTable {
     page.setFloat64(start + STORED_AT, storedAt);
     page.setFloat64(start + UPDATED, updated);
     page.setInt8(start + IS_DELETED, deleted === true ? 1 : 0);
-    page.setInt8(start + IS_OLD, isOld === true ? 1 : 0);
+    page.setInt8(start + IS_BASELINE, isBaseline === true ? 1 : 0);
     this.#link(this.#newest, row);
     this.#link(row, NONE);
   }

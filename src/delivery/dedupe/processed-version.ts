@@ -5,18 +5,28 @@ export interface ProcessedVersion {
   readonly updated?: number | undefined;
   readonly deleted?: boolean | undefined;
   /** Whether its topic had it before anybody looked, so that no handler need have had it. */
-  readonly isOld?: boolean | undefined;
+  readonly isBaseline?: boolean | undefined;
   /** When it was written to the store. */
   readonly storedAt: number;
 }
 
+/** The stored form, with the field names that stores have had since version 0.1.0. */
+interface StoredVersion extends Omit<ProcessedVersion, 'isBaseline' | 'storedAt'> {
+  readonly isOld: ProcessedVersion['isBaseline'];
+}
+
+/** A processed version for the store. */
+export function encodeProcessedVersion({ at, version, updated, deleted, isBaseline }: ProcessedVersion): StoredVersion {
+  return { at, version, updated, deleted, isOld: isBaseline };
+}
+
 /**
- * What was seen, from the store.
+ * A processed version from the store.
  *
- * @throws Error for a record that is none
+ * @throws Error for any other record
  */
 export function decodeProcessedVersion(data: unknown): ProcessedVersion {
-  const fields: { readonly [Field in keyof ProcessedVersion]?: unknown } = Object(data);
+  const fields: { readonly [Field in keyof StoredVersion]?: unknown } = Object(data);
   const { at, version = '', updated, deleted, isOld } = fields;
   if (typeof at !== 'number' || !Number.isFinite(at) || typeof version !== 'string') {
     throw new Error('The record does not say what was seen, and when.');
@@ -26,7 +36,7 @@ export function decodeProcessedVersion(data: unknown): ProcessedVersion {
     version,
     updated: typeof updated === 'number' ? updated : undefined,
     deleted: deleted === true ? true : undefined,
-    isOld: isOld === true ? true : undefined,
+    isBaseline: isOld === true ? true : undefined,
     storedAt: at,
   };
 }

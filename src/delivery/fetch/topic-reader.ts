@@ -110,10 +110,10 @@ export class TopicReader {
     const policy = requestPolicyOf(service);
     if (policy === undefined) throw new Error(`Service ${service} is not there`);
     const { discoveryConfig: config, allowPrivateNetworks } = policy;
-    const givenBy = typeof target === 'string' ? target : target.topic;
-    const onWithheld = (requestedUrl: string): void => withheld.warn(service, requestedUrl, givenBy);
+    const configuredUrl = typeof target === 'string' ? target : target.topic;
+    const onWithheld = (requestedUrl: string): void => withheld.warn(service, requestedUrl, configuredUrl);
     const isKnown = (known?.url ?? topic) === url;
-    const request = { config, givenBy, allowPrivateNetworks, maxBytes, onWithheld, signal, now };
+    const request = { config, configuredUrl, allowPrivateNetworks, maxBytes, onWithheld, signal, now };
     let content: TopicContent | undefined;
     let hasBegun = false;
     await pacing.run(url, async () => {

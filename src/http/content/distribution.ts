@@ -61,10 +61,10 @@ export function answerDistribution(context: CallbackContext, match: ServedMatch,
 /** The answer to content that is not to be read at all. */
 function earlyRefusal({ stored: { record }, grant }: ServedMatch): CallbackAnswer | undefined {
   if (isNeverRequested(grant)) return refusal(404, 'there is no such subscription yet');
-  if (record.hold === 'handler-refused' && grant.verifiedAt === undefined) {
+  if (record.stoppedBecause === 'handler-refused' && grant.verifiedAt === undefined) {
     return refusal(404, 'this subscription was refused');
   }
-  if (isOver(grant) || record.hold === 'deleted') return refusal(410, 'this subscription has ended');
+  if (isOver(grant) || record.stoppedBecause === 'deleted') return refusal(410, 'this subscription has ended');
   return undefined;
 }
 

@@ -24,7 +24,7 @@ function nextAttemptText(record: SubscriptionRecord, nextHub: string | undefined
   const { gaveUp, nextAttemptAt } = subscriptionSnapshot(record, NO_STATS);
   if (isClosing) return '';
   if (nextHub !== undefined) return ` (asking hub ${nextHub} now)`;
-  if (gaveUp === true || record.hold === 'denied') return ' (not tried again before retry())';
+  if (gaveUp === true || record.stoppedBecause === 'denied') return ' (not tried again before retry())';
   return nextAttemptAt === undefined ? '' : ` (next try: ${nextAttemptAt.toISOString()})`;
 }
 

@@ -83,12 +83,12 @@ function isMissing(record: SubscriptionRecord, { registry, serves }: ReadinessOp
 
 /** Whether a hub is, or will be, asked for it before a time, so that it may be granted by then. */
 function canBecomeReady(record: SubscriptionRecord, endAt: number, { isInFlight }: ReadinessOptions): boolean {
-  if (record.hold !== undefined) return false;
+  if (record.stoppedBecause !== undefined) return false;
   return isInFlight(record) || (nextHubContactAt(record) ?? Infinity) <= endAt;
 }
 
 function nextRequestText(hopeless: readonly SubscriptionRecord[]): string {
-  const times = hopeless.flatMap((record) => (record.hold === undefined ? (nextHubContactAt(record) ?? []) : []));
+  const times = hopeless.flatMap((record) => (record.stoppedBecause === undefined ? (nextHubContactAt(record) ?? []) : []));
   return times.length === 0 ? 'before retry()' : `before ${new Date(Math.min(...times)).toISOString()}, or retry()`;
 }
 

@@ -47,7 +47,7 @@ export function endedGrant(grant: GrantRecord, now: number): GrantRecord {
     nextAttemptAt: undefined,
     renewalDue: undefined,
     unanswered: undefined,
-    askAfreshAt: undefined,
+    freshCallbackAt: undefined,
     endedAt: now,
   };
 }
@@ -60,8 +60,8 @@ export function unsubscribingGrant(grant: GrantRecord, now: number, isSuperseded
     pending: undefined,
     attempts: 0,
     renewalDue: undefined,
-    askAfreshAt: undefined,
-    deniedUnasked: undefined,
+    freshCallbackAt: undefined,
+    deniedUnsolicited: undefined,
     ...inFlightGuard(now + SAFETY_DELAY_MS),
     superseded: isSuperseded || grant.superseded,
   };
@@ -146,5 +146,5 @@ export function withAttemptCounted(
     ({ id, state, superseded }) => id !== grantId && state === 'active' && superseded !== true,
   );
   const gaveUp = isEnabled(record) && attempts - (record.attemptsKept ?? 0) >= maxAttempts && !isOtherActive;
-  return { ...record, attempts, hold: gaveUp ? 'gave-up' : record.hold };
+  return { ...record, attempts, stoppedBecause: gaveUp ? 'gave-up' : record.stoppedBecause };
 }

@@ -10,10 +10,10 @@ export function stateOf(record: SubscriptionRecord): SubscriptionState {
   if (grants.some((grant) => grant.state === 'active' && !hasUnsolicitedDenial(grant))) return 'active';
   if (has('unsubscribing')) return 'unsubscribing';
   if (!isWanted) return 'unsubscribed';
-  if (record.hold === 'denied') return 'denied';
+  if (record.stoppedBecause === 'denied') return 'denied';
   const isDenied = lastRequested(grants)?.deniedAt !== undefined;
-  if (isDenied && (record.hold === undefined || record.hold === 'gave-up')) return 'denied';
-  if (record.hold !== undefined) return 'failed';
+  if (isDenied && (record.stoppedBecause === undefined || record.stoppedBecause === 'gave-up')) return 'denied';
+  if (record.stoppedBecause !== undefined) return 'failed';
   if (has('expired')) return 'expired';
   if (grants.some(({ state, pending }) => state === 'verifying' && pending?.denied !== true)) return 'verifying';
   if (record.attempts > 0) return 'failed';
@@ -34,19 +34,21 @@ function lastRequested(grants: readonly GrantRecord[]): GrantRecord | undefined 
   return grants
     .filter((grant) => !isOver(grant) || hasUnsolicitedDenial(grant))
     .reduce<GrantRecord | undefined>(
-      (last, grant) => (last === undefined || (grant.askedAt ?? 0) >= (last.askedAt ?? 0) ? grant : last),
+      (last, grant) => (last === undefined || (grant.requestedAt ?? 0) >= (last.requestedAt ?? 0) ? grant : last),
       undefined,
     );
 }
 
 /** The hold that is left after a verification: one that comes late ends `gave-up` and `denied`. */
-export function stopReasonOnceVerified({ hold }: SubscriptionRecord): SubscriptionRecord['hold'] {
+export function stopReasonOnceVerified({
+  stoppedBecause: hold,
+}: SubscriptionRecord): SubscriptionRecord['stoppedBecause'] {
   return hold === 'gave-up' || hold === 'denied' ? undefined : hold;
 }
 
 /** Whether anything may be asked for on its behalf. */
 export function isEnabled(record: SubscriptionRecord): boolean {
-  return record.desired === 'subscribed' && record.hold === undefined;
+  return record.desired === 'subscribed' && record.stoppedBecause === undefined;
 }
 
 /** Whether a hub is being asked to subscribe, and has not come back. */
@@ -63,7 +65,7 @@ export function isVerificationExpected(grant: GrantRecord, now: number): boolean
 }
 
 /** Whether a denial stands against the grant that came while nothing was open. */
-export function hasUnsolicitedDenial({ deniedUnasked }: GrantRecord): boolean {
+export function hasUnsolicitedDenial({ deniedUnsolicited: deniedUnasked }: GrantRecord): boolean {
   return deniedUnasked === true;
 }
 
@@ -98,7 +100,7 @@ export function isWaitingToRetry({ nextAttemptAt, renewalDue, unanswered }: Gran
 /** Whether its hub will be asked what it means by an unasked denial. */
 export function hasDenialCheck(grant: GrantRecord): boolean {
   if (isOver(grant) || grant.superseded === true) return false;
-  return grant.askAfreshAt !== undefined || (hasUnsolicitedDenial(grant) && grant.nextAttemptAt !== undefined);
+  return grant.freshCallbackAt !== undefined || (hasUnsolicitedDenial(grant) && grant.nextAttemptAt !== undefined);
 }
 
 /** Whether its hub is being asked for a later grant that is to take its place, or will be. */
@@ -116,7 +118,7 @@ export function isBeingReplaced({ grants }: SubscriptionRecord, grant: GrantReco
 }
 
 /** Whether a hub did not grant what it was asked for, or is not asked yet. Meanwhile the grant to be replaced is renewed. */
-function isBetweenAttempts({ state, provisional, heldUntil }: GrantRecord): boolean {
+function isBetweenAttempts({ state, provisional, deferredUntil: heldUntil }: GrantRecord): boolean {
   return state === 'failed' || state === 'expired' || provisional === true || heldUntil !== undefined;
 }
 

@@ -29,7 +29,7 @@ export interface PendingRequest {
   /** Whether the hub has answered with a 2xx. */
   readonly accepted: boolean;
   /** What was wrong with the verification that came for it, if one came. */
-  readonly wrong?: string | undefined;
+  readonly problem?: string | undefined;
   /** Whether a verification came for it that could not be confirmed: then a 204 does not mean success. */
   readonly cameBack?: boolean | undefined;
   /** Whether a verification was confirmed while the request was still open: how the request ends decides the rest. */
@@ -59,11 +59,11 @@ export interface GrantRecord {
   /** Never `denied`: that follows from `deniedAt`. */
   readonly state: SubscriptionState;
   /** When its hub was last asked to subscribe. */
-  readonly askedAt?: number | undefined;
+  readonly requestedAt?: number | undefined;
   /** When its hub last denied it, if that still stands. */
   readonly deniedAt?: number | undefined;
   /** Whether the denial came while no request of ours was open: anyone who knows the callback may have sent it. */
-  readonly deniedUnasked?: boolean | undefined;
+  readonly deniedUnsolicited?: boolean | undefined;
   /** Whether its hub answered its last request with a denial. */
   readonly isDenied?: boolean | undefined;
   /** Whether an unasked denial was answered: signed content that comes later proves that the hub still delivers. */
@@ -71,9 +71,9 @@ export interface GrantRecord {
   /** Denials and refusals in a row: the wait before the next request grows with them. */
   readonly refusals?: number | undefined;
   /** When its hub is to be asked under a callback of another grant. */
-  readonly askAfreshAt?: number | undefined;
+  readonly freshCallbackAt?: number | undefined;
   /** When its hub was last asked because of an unasked denial, where there is no other callback to ask with. */
-  readonly questionedAt?: number | undefined;
+  readonly denialCheckedAt?: number | undefined;
   /** The grant whose place it is to take at the same hub, under another callback. */
   readonly replaces?: string | undefined;
   /** The next request carries a new secret. */
@@ -116,7 +116,7 @@ export interface GrantRecord {
   /** The hub wants to be left alone until then (`Retry-After`). */
   readonly notBefore?: number | undefined;
   /** Its request was put off until then, as the hub's origin answered 429 to another one. */
-  readonly heldUntil?: number | undefined;
+  readonly deferredUntil?: number | undefined;
   /** When it ended; it is kept as a tombstone for a while (410). */
   readonly endedAt?: number | undefined;
 }
@@ -182,9 +182,9 @@ export interface SubscriptionRecord {
   /** The user's own data. Records of earlier versions have none. */
   readonly metadata?: SubscriptionMetadata | undefined;
   readonly desired: 'subscribed' | 'unsubscribed';
-  readonly hold?: StopReason | undefined;
+  readonly stoppedBecause?: StopReason | undefined;
   /** Whether a record of version 1 held it as denied: it is asked for again after a start. */
-  readonly heldByVersion1?: boolean | undefined;
+  readonly stoppedByVersion1?: boolean | undefined;
   readonly createdAt: number;
   /**
    * When a hub first verified it: catch-up delivers nothing that is older. Records of 0.1.0 lack it, unless they are verified
@@ -220,7 +220,7 @@ export interface SubscriptionRecord {
   /** The URL read in place of the topic's, until the next renewal; absent as long as the topic itself can be read. */
   readonly topicSource?: TopicSource | undefined;
   /** URLs of the publisher that are not to be fetched for a time. */
-  readonly publisherHolds?: readonly PublisherRetryAfter[] | undefined;
+  readonly publisherRetryAfters?: readonly PublisherRetryAfter[] | undefined;
   /** Failures by cause, since they were last reset. */
   readonly failures?: Readonly<Partial<Record<FailureRecord['cause'], TallyRecord>>> | undefined;
 }

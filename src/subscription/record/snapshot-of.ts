@@ -52,7 +52,7 @@ export function subscriptionSnapshot(record: SubscriptionRecord, stats: Subscrip
     createdAt: new Date(record.createdAt),
     attempts: record.grants.find(isUnsubscribing)?.attempts ?? record.attempts,
     nextAttemptAt: dateOf(nextAttemptAt(record)),
-    gaveUp: record.hold === 'gave-up' || record.hold === 'handler-refused' ? true : undefined,
+    gaveUp: record.stoppedBecause === 'gave-up' || record.stoppedBecause === 'handler-refused' ? true : undefined,
     lastError: record.lastError === undefined ? undefined : failureSnapshot(record.lastError),
     failures: failuresSnapshot(record.failures),
     stats: { ...stats },
@@ -101,7 +101,7 @@ function failuresSnapshot(failures: SubscriptionRecord['failures'] = {}): Subscr
 }
 
 function nextAttemptAt(record: SubscriptionRecord): number | undefined {
-  if (record.hold !== undefined && record.desired === 'subscribed') return undefined;
+  if (record.stoppedBecause !== undefined && record.desired === 'subscribed') return undefined;
   const times = record.grants.flatMap((grant) =>
     isOver(grant) || grant.superseded === true ? [] : attemptTimes(grant),
   );
@@ -112,7 +112,7 @@ function nextAttemptAt(record: SubscriptionRecord): number | undefined {
 
 /** A request that was denied fails first, and its hub is asked after that. */
 function attemptTimes(grant: GrantRecord): readonly number[] {
-  const { askAfreshAt, pending, notBefore } = grant;
+  const { freshCallbackAt: askAfreshAt, pending, notBefore } = grant;
   const again = pending?.denied === true ? notBefore : nextRequestAt(grant);
   return [again, askAfreshAt].filter((at) => at !== undefined);
 }

@@ -4,6 +4,7 @@ import { isRecord } from '../../protocol/encoding/is-record.js';
 import { decodeRecord, encodeRecord } from '../../store/codec.js';
 import type { RecordStore } from '../../store/record-store.js';
 import type { StoredStats } from './counters.js';
+import { withMemoryNames, withStoredNames } from './field-names.js';
 import { SUBSCRIPTION_RECORD_VERSION, type SubscriptionRecord } from './record.js';
 import { fromVersion1 } from './record-version-1.js';
 
@@ -21,8 +22,8 @@ const GRANT_STRINGS = ['id', 'advertisedHub', 'hub', 'topic', 'callback', 'path'
 const GRANT_TIMES = ['leaseSeconds', 'verifiedAt', 'expiresAt', 'renewsAt', 'nextAttemptAt'];
 
 /** What is written for a subscription. */
-export function encodeSubscription(data: SubscriptionData): unknown {
-  return encodeRecord(SUBSCRIPTION_RECORD_VERSION, data);
+export function encodeSubscription({ record, stats }: SubscriptionData): unknown {
+  return encodeRecord(SUBSCRIPTION_RECORD_VERSION, { record: withStoredNames(record), stats });
 }
 
 /** Everything that was written, in slices; what cannot be read is told of and left as it is. */
@@ -49,7 +50,8 @@ export async function* readSubscriptions(
  */
 export function decodeSubscription(id: string, raw: unknown): SubscriptionData {
   const key = `subscription ${id}`;
-  const data = decodeRecord(SUBSCRIPTION_RECORD_VERSION, raw, { 1: fromVersion1 }, key);
+  const stored = decodeRecord(SUBSCRIPTION_RECORD_VERSION, raw, { 1: fromVersion1 }, key);
+  const data = isRecord(stored) ? { ...stored, record: withMemoryNames(stored['record']) } : stored;
   if (!isSubscriptionData(data, id))
     throw new StoreError(`The record ${key} is corrupt: it does not hold a subscription. It was left as it is.`);
   return data;
@@ -68,7 +70,7 @@ function isSubscriptionData(data: unknown, id: string): data is SubscriptionData
     (record['fetched'] === undefined || (isRecord(record['fetched']) && areStrings(record['fetched'], ['topic']))) &&
     (record['topicSource'] === undefined ||
       (isRecord(record['topicSource']) && areStrings(record['topicSource'], ['topic', 'url']))) &&
-    (record['publisherHolds'] === undefined || isPublisherRetryAfters(record['publisherHolds'])) &&
+    (record['publisherRetryAfters'] === undefined || isPublisherRetryAfters(record['publisherRetryAfters'])) &&
     isOverrides(record['overrides']) &&
     (record['metadata'] === undefined || isStringsByName(record['metadata'])) &&
     isTarget &&

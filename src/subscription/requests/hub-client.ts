@@ -90,8 +90,8 @@ export function hubClient(options: HubClientOptions): HubClient {
       const onWithheld = (url: string): void => withheld.warn(service, url, target);
       let discovery;
       try {
-        const keep = keeperOf(record);
-        const context = { allowPrivateNetworks, onWithheld, lastFeed, signal, now, keep };
+        const contentSink = keeperOf(record);
+        const context = { allowPrivateNetworks, onWithheld, lastFeed, signal, now, contentSink };
         discovery = await withDebugLog(logger, discoveryLine(record), (onAnswer) =>
           discover(target, policy.discoveryConfig, { ...context, onAnswer }),
         );

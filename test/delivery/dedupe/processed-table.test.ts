@@ -11,7 +11,7 @@ const seen = record({
   version: oneof(constant(''), constant('a version')),
   updated: option(time, { nil: undefined }),
   deleted: flag,
-  isOld: flag,
+  isBaseline: flag,
   storedAt: time,
 });
 
@@ -47,6 +47,6 @@ test('it has room for more than a page of rows', () => {
   for (const each of keys.slice(0, 5_000)) table.delete(each);
   for (const each of keys.slice(0, 5_000)) table.set(each, { at: 1, version: 'again', storedAt: 1 });
   expect(table.keys()).toEqual([...keys.slice(5_000), ...keys.slice(0, 5_000)]);
-  expect(table.get('9999')).toMatchObject({ at: 9_999, version: '9999', notedAt: -9_999 });
+  expect(table.get('9999')).toMatchObject({ at: 9_999, version: '9999', storedAt: -9_999 });
   expect(table.get('4999')).toMatchObject({ at: 1, version: 'again' });
 });

@@ -100,17 +100,17 @@ describe('what is new after a gap', () => {
 
   test.each([true, false])(
     'L3 is nothing from before the subscription, whenever its gap began (%s)',
-    async (keepsSeen) => {
+    async (tracksEntries) => {
       // Its hub failed for two days before it first verified.
-      const rule = { since: SINCE - 2 * DAY, subscribedAt: SINCE, keepsSeen };
+      const rule = { since: SINCE - 2 * DAY, subscribedAt: SINCE, tracksEntries };
       expect(await news(rule)).toEqual(['during', 'without a time', 'old and updated']);
     },
   );
 
   test.each([true, false])(
     'L3 is that of the gap where a clock was set back since the subscription began (%s)',
-    async (keepsSeen) => {
-      const rule = { subscribedAt: SINCE + 365 * DAY, keepsSeen };
+    async (tracksEntries) => {
+      const rule = { subscribedAt: SINCE + 365 * DAY, tracksEntries };
       expect(await news(rule)).toEqual(['during', 'within the hour before', 'without a time', 'old and updated']);
     },
   );

@@ -24,13 +24,13 @@ describe('N1 an unasked denial', () => {
     life.requestedAt(SECOND_HUB);
     const error = { cause: 'unreachable', code: 'ERR_WEBSUB', message: 'no answer', at: life.now } as const;
     life.apply({ type: 'unreachable', grantId: failing, requestId: `at ${SECOND_HUB}`, failure: error });
-    expect(life.record).toMatchObject({ attempts: 1, hold: undefined });
+    expect(life.record).toMatchObject({ attempts: 1, stoppedBecause: undefined });
   });
 
   test('leads to one request, also where a renewal is due at the same time', () => {
     const life = active('600').denied();
     life.delivers();
-    const { id, askAfreshAt = 0 } = life.grant;
+    const { id, freshCallbackAt: askAfreshAt = 0 } = life.grant;
     const grants = life.record.grants.map((grant) => ({ ...grant, nextAttemptAt: askAfreshAt }));
     life.record = { ...life.record, grants };
     life.due(askAfreshAt - life.now);
@@ -40,7 +40,7 @@ describe('N1 an unasked denial', () => {
 
   test('does not have a hub asked sooner that fails', () => {
     const life = active().apply({ type: 'renewal-wanted' }).discovered().requested().unreachable(7_200);
-    expect(life.denied().grant.askAfreshAt).toBe(life.now + 7_200_000);
+    expect(life.denied().grant.freshCallbackAt).toBe(life.now + 7_200_000);
   });
 
   test('that ended a grant keeps its callback from being used again, also after a retry', () => {
@@ -86,7 +86,7 @@ describe('V4 a verification that nobody asked for', () => {
     const { broughtForwardAt, expiresAt = 0 } = life.grant;
     expect(broughtForwardAt).toBe(life.now);
     life.denied();
-    const grants = life.record.grants.map((grant) => ({ ...grant, askAfreshAt: undefined }));
+    const grants = life.record.grants.map((grant) => ({ ...grant, freshCallbackAt: undefined }));
     life.record = { ...life.record, grants };
     life.due(expiresAt - life.now).discovered();
     expect(life.record.grants).toHaveLength(2);
@@ -185,7 +185,7 @@ test("N2 afterDenial: 'stop' takes no forged denial for the answer to a refused 
   life.after(1_000).denied(life.grantAt(HUB).id);
   life.requestedAt(SECOND_HUB);
   life.denied(life.grantAt(SECOND_HUB).id).due(60_000);
-  expect(life.record.hold).toBeUndefined();
+  expect(life.record.stoppedBecause).toBeUndefined();
 });
 
 describe('C7 a renewal that is owed for refused content', () => {

@@ -32,7 +32,7 @@ describe('a verification that comes when no secret is accepted any more', () => 
     const life = verifying().accepted();
     life.rules = { ...life.rules, maxAttempts: 1 };
     life.due(60_000);
-    expect(life.record.hold).toBe('gave-up');
+    expect(life.record.stoppedBecause).toBe('gave-up');
     life.after(2 * DAY).verifiedInPost();
     expect(acceptedSecrets(life.grant.secrets, life.now).values).toEqual([]);
     expect(dueIn(life)).toBe(60_000);
@@ -51,9 +51,9 @@ describe('a renewal that was given up', () => {
       .discovered()
       .requested()
       .unreachable(120);
-    expect(life.record.hold).toBe('gave-up');
+    expect(life.record.stoppedBecause).toBe('gave-up');
     life.after(1_000).verifiedInPost('1');
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
     expect(dueIn(life)).toBe(119_000);
   });
 });
@@ -128,9 +128,9 @@ describe('N3 hub errors, which anyone may send who knows the callback', () => {
     }
     expect(life.record.attempts).toBe(3);
     life.apply({ type: 'renewal-wanted' }).discovered().requested().unreachable();
-    expect(life.record).toMatchObject({ attempts: 4, hold: undefined });
+    expect(life.record).toMatchObject({ attempts: 4, stoppedBecause: undefined });
     life.due(dueIn(life)).discovered().requested().unreachable();
-    expect(life.record).toMatchObject({ attempts: 5, hold: 'gave-up' });
+    expect(life.record).toMatchObject({ attempts: 5, stoppedBecause: 'gave-up' });
   });
 });
 
@@ -151,7 +151,7 @@ describe('N2 the wait after a refused move to another callback', () => {
     const life = active().apply({ type: 'rotation-wanted', what: 'callback' }).requested().refused();
     const { notBefore = 0 } = life.grant;
     expect(notBefore).toBeGreaterThan(life.now);
-    expect(life.denied().grant.askAfreshAt).toBeGreaterThanOrEqual(notBefore);
+    expect(life.denied().grant.freshCallbackAt).toBeGreaterThanOrEqual(notBefore);
   });
 });
 
@@ -206,7 +206,7 @@ describe('V7 a subscription that its handler refused', () => {
       mode: 'subscribe',
       failure: { cause: 'handler-refused', code: 'ERR_WEBSUB', message: 'no', at: life.now },
     });
-    expect(life.record.hold).toBe('handler-refused');
-    expect(life.after(1_000).denied().record.hold).toBe('handler-refused');
+    expect(life.record.stoppedBecause).toBe('handler-refused');
+    expect(life.after(1_000).denied().record.stoppedBecause).toBe('handler-refused');
   });
 });

@@ -48,7 +48,7 @@ describe('D8 with several hubs', () => {
     const life = everywhere(HUB, SECOND_HUB);
     life.rules = { ...life.rules, maxAttempts: 1 };
     life.requestedAt(SECOND_HUB).due(60_000);
-    expect(life.record.hold).toBe('gave-up');
+    expect(life.record.stoppedBecause).toBe('gave-up');
     expect(life.asked).toEqual(['tell failed']);
   });
 
@@ -108,7 +108,7 @@ describe('D8 with several hubs', () => {
     const life = everywhere(HUB, SECOND_HUB);
     life.rules = { ...life.rules, afterDenial: 'stop' };
     life.requestedAt(HUB).requestedAt(SECOND_HUB).denied(life.grantAt(HUB).id).due(60_000);
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
     const other = both();
     other.rules = { ...other.rules, afterDenial: 'stop' };
     other
@@ -117,7 +117,7 @@ describe('D8 with several hubs', () => {
       .requestedAt(HUB)
       .requestedAt(SECOND_HUB);
     other.denied(other.grantAt(HUB).id).denied(other.grantAt(SECOND_HUB).id).due(60_000);
-    expect(other.record.hold).toBe('denied');
+    expect(other.record.stoppedBecause).toBe('denied');
     expect(stateOf(other.record)).toBe('active');
   });
 

@@ -147,7 +147,7 @@ describe('what has been left', () => {
     const { lastError } = life.record;
     life.denied(life.record.grants[0]?.id);
     expect(life.asked).toEqual([]);
-    expect(life.record).toMatchObject({ hold: undefined });
+    expect(life.record).toMatchObject({ stoppedBecause: undefined });
     expect(life.record.lastError).toEqual(lastError);
     expect(stateOf(life.record)).toBe('active');
     expect(life.due(60_000).effects).toEqual([{ type: 'request', grantId: 'g1', mode: 'unsubscribe' }]);
@@ -202,7 +202,7 @@ describe('N2 a hub that was asked under another public URL', () => {
     expect(dueAt(life.record)).toBe(life.grant.pending?.deadline);
     life.unreachable();
     expect(life.asked).toEqual(['tell failed']);
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
     expect(dueIn(life)).toBe(1_000);
   });
 

@@ -133,7 +133,7 @@ describe('S8 a callback that is rotated', () => {
     life.due(MINUTE);
     expect(life.asked).toEqual([]);
     expect(life.record.grants).toMatchObject([{ id: 'g1', state: 'active', refusals: 1 }]);
-    expect(life.record).toMatchObject({ attempts: 0, hold: undefined });
+    expect(life.record).toMatchObject({ attempts: 0, stoppedBecause: undefined });
     expect(dueAt(life.record)).toBe(denied + 90_000);
     expect(life.due(30_000).asked).toEqual(['discover']);
     // Not under yet another callback, time and again, until the lease has run out.
@@ -193,7 +193,7 @@ describe('S8 a callback that is rotated', () => {
     const life = renewal(HUB);
     life.rules = { ...life.rules, afterDenial: 'stop' };
     life.requested().accepted().denied().due(MINUTE);
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
   });
 
   test('N1 that is denied late is forgotten likewise', () => {
@@ -201,7 +201,9 @@ describe('S8 a callback that is rotated', () => {
     expect(life.record.grants).toMatchObject([{ id: 'g1', state: 'active', refusals: 1 }]);
     expect(dueAt(life.record)).toBe(life.grant.renewsAt);
     // The hook tells of it all the same.
-    expect(life.effects).toMatchObject([{ name: 'denied', grantId: 'g2', forgotten: { id: 'g2', state: 'failed' } }]);
+    expect(life.effects).toMatchObject([
+      { name: 'denied', grantId: 'g2', removedGrant: { id: 'g2', state: 'failed' } },
+    ]);
     expect(wantsCallback(life).asked).toEqual(['subscribe']);
   });
 

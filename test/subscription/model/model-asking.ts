@@ -179,7 +179,7 @@ export class AskingWatch {
   }
 
   /** One attempt counts once. */
-  #deniedLate({ deniedAt = -Infinity, askedAt = 0 }: GrantRecord, place: string): void {
+  #deniedLate({ deniedAt = -Infinity, requestedAt: askedAt = 0 }: GrantRecord, place: string): void {
     if (deniedAt < askedAt) this.#refused(place, this.#world.timeline.now);
   }
 

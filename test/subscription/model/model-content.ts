@@ -106,7 +106,16 @@ export class ContentWatch {
   /** What a process stored before it died may have been verified without an answer. */
   onUnsureStart({ grants }: SubscriptionRecord): void {
     for (const grant of grants) {
-      const { id, callback, verifiedAt, grantedAt, state, provisional, deniedUnasked, deniedAt } = grant;
+      const {
+        id,
+        callback,
+        verifiedAt,
+        grantedAt,
+        state,
+        provisional,
+        deniedUnsolicited: deniedUnasked,
+        deniedAt,
+      } = grant;
       const known = this.#at(callback);
       if (verifiedAt === undefined) continue;
       const isGranted = state === 'active' && grantedAt !== undefined && provisional !== true;
@@ -119,7 +128,7 @@ export class ContentWatch {
 
   /** V6, C1: what a hub sends is accepted, signed as it signs, for as long as it has the subscription. */
   check(record: SubscriptionRecord, isWanted: boolean, isRefused: boolean): void {
-    if (record.hold !== undefined) this.#heldAt = this.#world.timeline.now;
+    if (record.stoppedBecause !== undefined) this.#heldAt = this.#world.timeline.now;
     for (const grant of record.grants) {
       const known = this.#at(grant.callback);
       known.expiresAt = grant.expiresAt;
@@ -140,7 +149,7 @@ export class ContentWatch {
     const { topic, callback, secret, secretAskedAt, isVerified } = entry;
     const match = process?.registry.match(callbackKey(callback));
     const known = this.#at(callback);
-    if (record.hold === 'deleted') {
+    if (record.stoppedBecause === 'deleted') {
       known.isOver ||= match === undefined || isOver(match.grant);
       return;
     }
@@ -162,7 +171,7 @@ export class ContentWatch {
     if (isReplaced && timeline.now - (verified.verifiedAt ?? 0) >= DAY) return;
     // Nor can a process that was down, or had given up, have had it told again before it lapsed.
     if (Math.max(this.#startedAt, this.#heldAt) - secretAskedAt > DAY / 2 || secretAskedAt <= this.#lastJump) return;
-    const isGoingOn = !isEnding && !isRefused && record.hold === undefined && grant.superseded !== true;
+    const isGoingOn = !isEnding && !isRefused && record.stoppedBecause === undefined && grant.superseded !== true;
     // Of two that have run out at one hub, one is asked for again.
     const isOneOfTwo = record.grants.some(
       (other) => other !== grant && other.advertisedHub === grant.advertisedHub && !isOver(other),

@@ -101,11 +101,11 @@ export class ForgeryWatch {
     after: SubscriptionRecord,
     may: Readonly<Record<'handler-refused' | 'denied', boolean>>,
   ): void {
-    const { hold } = after;
-    if (hold === before.hold) return;
-    const isFreed = hold === undefined && (before.hold === 'gave-up' || before.hold === 'denied');
+    const { stoppedBecause: hold } = after;
+    if (hold === before.stoppedBecause) return;
+    const isFreed = hold === undefined && (before.stoppedBecause === 'gave-up' || before.stoppedBecause === 'denied');
     const isRight = hold === 'handler-refused' || hold === 'denied' ? may[hold] : isFreed;
-    this.#expect(isRight, `a forger had it held: ${before.hold} became ${hold}`);
+    this.#expect(isRight, `a forger had it held: ${before.stoppedBecause} became ${hold}`);
   }
 
   /** No grant ends by what a forger says, but what we asked to end, and what a request that is open takes the place of. */
@@ -181,14 +181,16 @@ export class ForgeryWatch {
     const isWaiting = here.some(
       ({ attempts, refusals = 0, nextAttemptAt }) => attempts + refusals > 0 && nextAttemptAt === wasAt,
     );
-    const isPlanned = isAt >= now + MINUTE || grants.some(({ askAfreshAt }) => askAfreshAt === isAt);
+    const isPlanned = isAt >= now + MINUTE || grants.some(({ freshCallbackAt: askAfreshAt }) => askAfreshAt === isAt);
     const mayAsk = isDenied && !isWaiting && isPlanned;
     const mayAskAgain = hasErred && isAt >= now + 1_000;
     // What nothing was planned for, or is taken up again, is renewed as its lease says.
     const isTakenUp = wasAt === Infinity || here.some(({ state }) => state !== 'active');
     const mayBegin = kinds.has('subscribe') && isTakenUp && isAt >= now + MINUTE;
     // What was denied, and is verified, is renewed as it would have been, but a minute after the denial at the earliest.
-    const mayGoOn = here.some(({ deniedAt = 0, deniedUnasked }) => deniedUnasked === true && isAt >= deniedAt + MINUTE);
+    const mayGoOn = here.some(
+      ({ deniedAt = 0, deniedUnsolicited: deniedUnasked }) => deniedUnasked === true && isAt >= deniedAt + MINUTE,
+    );
     if (mayAsk || mayAskAgain || mayBegin || (kinds.has('subscribe') && mayGoOn)) return;
     const sinceThen = now - (this.#broughtForward.get(place) ?? -Infinity);
     // A clock that was set back and put right says nothing of how long ago that was.
@@ -219,7 +221,15 @@ function plannedAt(
 ): number {
   const times = record.grants.flatMap((grant) => {
     if (!isToGoOn(grant) || !isHere(grant)) return [];
-    const { state, nextAttemptAt, renewsAt = Infinity, notBefore = 0, askAfreshAt, expiresAt, pending } = grant;
+    const {
+      state,
+      nextAttemptAt,
+      renewsAt = Infinity,
+      notBefore = 0,
+      freshCallbackAt: askAfreshAt,
+      expiresAt,
+      pending,
+    } = grant;
     const isQuestioned = hasUnsolicitedDenial(grant) || askAfreshAt !== undefined || isBeingReplaced(record, grant);
     const isToBeRenewed = state === 'active' && !isQuestioned;
     const next = pending?.deadline ?? nextAttemptAt ?? (isToBeRenewed ? Math.max(renewsAt, notBefore) : undefined);

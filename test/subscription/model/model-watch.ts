@@ -83,7 +83,7 @@ export class ModelWatch {
     if (!isUnsure || record === undefined) return;
     // Whoever saw no answer cannot tell whether it was done.
     this.isWanted = record.desired === 'subscribed';
-    this.isRefused = record.hold === 'handler-refused';
+    this.isRefused = record.stoppedBecause === 'handler-refused';
     this.#content.onUnsureStart(record);
   }
 
@@ -257,7 +257,7 @@ export class ModelWatch {
       this.#expect(this.isWanted && !this.isRefused, 'V1 a subscription is confirmed that is not wanted');
       this.#content.onVerified(callback, isAsked);
       // What was given up is taken up again, as if nothing had been asked for.
-      if (before.hold === 'gave-up' || before.hold === 'denied') this.#asking.explained();
+      if (before.stoppedBecause === 'gave-up' || before.stoppedBecause === 'denied') this.#asking.explained();
       const isDeniedStill = record?.grants.find(({ id }) => id === grant.id)?.pending?.denied === true;
       if (isRequestOpen && !isDeniedStill) this.#asking.onVerified(grant, isAsked);
       // Something else may have been granted at the same moment: then it answers nothing any more.
@@ -301,7 +301,7 @@ export class ModelWatch {
     const isDue = process?.dueTimes.has(ID) === true;
     this.#expect(isDue || !isEnabled(record), 'L2 what is wanted has nothing scheduled');
     this.#expect(isDue || !isHolding, 'L3 what is held has no end');
-    if (this.isWanted && !this.isRefused && record.hold === undefined)
+    if (this.isWanted && !this.isRefused && record.stoppedBecause === undefined)
       this.#expect(isEnabled(record), 'L2 what is wanted is not asked for');
   }
 
@@ -347,7 +347,7 @@ export class ModelWatch {
   }
 
   /** What holds a subscription holds until the user says otherwise. */
-  #isHeld({ hold, desired, hubs, grants }: SubscriptionRecord): void {
+  #isHeld({ stoppedBecause: hold, desired, hubs, grants }: SubscriptionRecord): void {
     const before = this.#before;
     this.#expect(
       (desired === 'subscribed') === this.isWanted,
@@ -357,7 +357,7 @@ export class ModelWatch {
     const { setup } = this.#world;
     const isRight = this.isRefused ? hold === 'handler-refused' : hold !== 'handler-refused';
     this.#expect(isRight, `V7 the hold is ${hold}, and the handler refused: ${this.isRefused}`);
-    if (before === undefined || hold === before.hold) return;
+    if (before === undefined || hold === before.stoppedBecause) return;
     if (hold === 'denied') {
       this.#expect(setup.afterDenial === 'stop', 'N2 held as denied, although hubs are to be asked again');
       const isDenied = (hub: string): boolean =>
@@ -410,14 +410,14 @@ export class ModelWatch {
     const live = hubs.flatMap((hub) => hub.live.map((entry) => ({ hub, entry })));
     const accepted = live.filter(({ entry }) => {
       const grant = record.grants.find(({ callback }) => callback === entry.callback);
-      return grant !== undefined && !isOver(grant) && record.hold !== 'deleted';
+      return grant !== undefined && !isOver(grant) && record.stoppedBecause !== 'deleted';
     });
     if (!this.isWanted) {
       this.#expect(state === 'unsubscribed', `S6 at the end what is not wanted is ${state}`);
       this.#expect(accepted.length === 0, 'S6 at the end content of what is not wanted is still accepted');
       return;
     }
-    if (record.hold !== undefined) return;
+    if (record.stoppedBecause !== undefined) return;
     const working = record.grants.filter((grant) => isWorking(grant) && this.#isPresent(record, grant));
     const wanted = setup.hubs === 'all' ? record.hubs.length : 1;
     this.#expect(state === 'active', `L2 at the end what is wanted is ${state}`);

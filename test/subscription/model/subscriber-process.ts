@@ -311,7 +311,7 @@ export class SubscriberProcess {
 export function contentStatus(match: CallbackMatch | undefined, secret: string | null, now: number): number {
   if (match === undefined) return 404;
   const { stored, grant } = match;
-  const { hold } = stored.record;
+  const { stoppedBecause: hold } = stored.record;
   if (isNeverRequested(grant) || (hold === 'handler-refused' && grant.verifiedAt === undefined)) return 404;
   if (isOver(grant) || hold === 'deleted') return 410;
   const { values, unsigned } = acceptedSecrets(grant.secrets, now);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
+import { withStoredNames } from '../../../src/subscription/record/field-names.js';
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
 import { decodeSubscription, encodeSubscription } from '../../../src/subscription/record/subscription-codec.js';
@@ -9,8 +10,9 @@ const STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 };
 
 /** A record as version 1 has stored it: read again as it is now. */
 function read(life: Life, change: object = {}): Life {
-  const record = { ...life.record, deniedBy: [], ...change };
-  life.record = decodeSubscription('s', { v: 1, data: { record, stats: STATS } }).record;
+  const record = withStoredNames({ ...life.record, ...change });
+  const stored = { deniedBy: [], ...Object(record) };
+  life.record = decodeSubscription('s', { v: 1, data: { record: stored, stats: STATS } }).record;
   return life;
 }
 
@@ -71,7 +73,7 @@ describe('N2 a record of version 1 that was held as denied', () => {
     expect(life.grant).not.toHaveProperty('endedAt');
     expect(stateOf(life.record)).toBe('denied');
     expect(life.apply({ type: 'wanted' }).asked).toEqual([]);
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
     expect(dueIn(life)).toBe(90_000);
     // Not sooner for being started again.
     expect(life.after(10_000).apply({ type: 'wanted' }).asked).toEqual([]);
@@ -114,7 +116,7 @@ describe('N2 a record of version 1 that was held as denied', () => {
     const life = held(verifying().accepted()).apply({ type: 'retried' });
     expect(life.asked).toEqual(['discover']);
     expect(life.discovered().asked).toEqual(['subscribe']);
-    expect(life.requested({ requestId: 'r2' }).apply({ type: 'wanted' }).record.hold).toBeUndefined();
+    expect(life.requested({ requestId: 'r2' }).apply({ type: 'wanted' }).record.stoppedBecause).toBeUndefined();
   });
 
   test('under the one callback there is to give is asked for under that', () => {
@@ -134,7 +136,7 @@ describe('N2 a record of version 1 that was held as denied', () => {
     const life = read(before, { hold: 'denied', deniedBy: [HUB], grants: [earlier, later] });
     expect(life.record.grants).toMatchObject([
       { id: 'g1', state: 'unsubscribed', endedAt: before.now - 1_000 },
-      { id: 'later', state: 'active', deniedUnasked: true },
+      { id: 'later', state: 'active', deniedUnsolicited: true },
     ]);
   });
 
@@ -161,9 +163,9 @@ test('N2 a denial of version 1 in whose place another hub is asked, or works, st
 test('N2 what version 1 held for another reason is held still', () => {
   for (const hold of ['gave-up', 'handler-refused', 'deleted', 'unsubscribed'] as const) {
     const before = active().after(DAY);
-    const change: Partial<SubscriptionRecord> = { hold };
+    const change: Partial<SubscriptionRecord> = { stoppedBecause: hold };
     expect(read(before, { ...change, grants: [deniedGrant(before)] }).record).toMatchObject({
-      hold,
+      stoppedBecause: hold,
       grants: [{ state: 'unsubscribed' }],
     });
   }

@@ -71,7 +71,7 @@ describe('a snapshot', () => {
 
   test.each(['gave-up', 'handler-refused'] as const)('says that it gave up: %s', (hold) => {
     const life = verifying().unreachable();
-    life.record = { ...life.record, hold };
+    life.record = { ...life.record, stoppedBecause: hold };
     expect(snapshot(life)).toMatchObject({ state: 'failed', gaveUp: true });
     expect(snapshot(life)).not.toHaveProperty('nextAttemptAt');
   });

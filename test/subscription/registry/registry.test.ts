@@ -334,7 +334,7 @@ test('N1 the question under the one callback there is to give keeps it', async (
   await here.registry.apply('s', { type: 'denied', grantId: first, failure: failure('denied') });
   here.now += 90_000;
   const { grants } = await here.registry.apply('s', { type: 'due' });
-  expect(grants).toMatchObject([{ id: first, questionedAt: here.now }]);
+  expect(grants).toMatchObject([{ id: first, denialCheckedAt: here.now }]);
   expect(here.registry.match('only')?.grant.id).toBe(first);
 });
 

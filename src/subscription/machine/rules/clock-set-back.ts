@@ -7,7 +7,14 @@ import { HUB_REFUSED, MAX_WAIT_MS } from '../../retry-policy.js';
 const TOLERANCE_MS = 60_000;
 
 /** Times of past events: none of them can lie in the future. */
-const PAST_TIMES = ['askedAt', 'deniedAt', 'grantedAt', 'questionedAt', 'broughtForwardAt', 'hubErrorAt'] as const;
+const PAST_TIMES = [
+  'requestedAt',
+  'deniedAt',
+  'grantedAt',
+  'denialCheckedAt',
+  'broughtForwardAt',
+  'hubErrorAt',
+] as const;
 
 type Clock = Pick<TransitionContext, 'now' | 'rules'>;
 
@@ -42,7 +49,7 @@ export function withClockSetBackCorrected(record: SubscriptionRecord, clock: Clo
     grants: record.grants.map((grant) => ({
       ...grant,
       ...Object.fromEntries(PAST_TIMES.flatMap((name) => (isInFuture(grant[name], clock) ? [[name, now]] : []))),
-      askAfreshAt: isFreshCallbackTooLate(record, grant, clock) ? now : grant.askAfreshAt,
+      freshCallbackAt: isFreshCallbackTooLate(record, grant, clock) ? now : grant.freshCallbackAt,
       lateUntil: isLateWindowTooLong(grant, clock) ? now + lateMs(clock) : grant.lateUntil,
       // Its lease began in what is the future now: only its hub can say how long it lasts.
       renewsAt: isLeaseInFuture(grant, clock) ? now : grant.renewsAt,
@@ -84,7 +91,7 @@ function isInFuture(at: number | undefined, { now }: Clock): boolean {
 /** Whether a hub would be asked under another callback later than after a denial, or after a wait of its own. */
 function isFreshCallbackTooLate(
   record: SubscriptionRecord,
-  { askAfreshAt, advertisedHub }: GrantRecord,
+  { freshCallbackAt: askAfreshAt, advertisedHub }: GrantRecord,
   clock: Clock,
 ): boolean {
   const waits = hasErrorInFuture(record, clock)

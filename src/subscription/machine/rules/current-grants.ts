@@ -59,7 +59,7 @@ export function isSatisfied(record: SubscriptionRecord, context: GrantContext): 
 export function isFullyGranted(record: SubscriptionRecord, context: GrantContext): boolean {
   const working = record.grants.filter((grant) => isWorking(grant) && isCurrent(record, grant, context));
   // A hub that was asked again has to verify again: an unsubscription that was taken back may have ended the grant.
-  const isGranted = ({ askedAt = 0, grantedAt = 0, provisional }: GrantRecord): boolean =>
+  const isGranted = ({ requestedAt: askedAt = 0, grantedAt = 0, provisional }: GrantRecord): boolean =>
     provisional !== true && grantedAt >= askedAt;
   const reliable = working.filter((grant) => isGranted(grant) && !isUnreliable(record, grant));
   if (context.rules.hubs === 'failover') return reliable.length > 0;

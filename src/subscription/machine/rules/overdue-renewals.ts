@@ -7,7 +7,7 @@ import { isBeingReplaced, hasUnsolicitedDenial, isWorking } from '../state.js';
 const MAX_SPREAD_MS = 30_000;
 
 export function isOverdue(record: SubscriptionRecord, grant: GrantRecord, { now }: TransitionContext): boolean {
-  const { pending, nextAttemptAt, renewsAt, expiresAt = 0, askAfreshAt } = grant;
+  const { pending, nextAttemptAt, renewsAt, expiresAt = 0, freshCallbackAt: askAfreshAt } = grant;
   // Its hub is being asked under another callback: no renewal meanwhile.
   const isReplaced = hasUnsolicitedDenial(grant) || askAfreshAt !== undefined || isBeingReplaced(record, grant);
   const at = nextAttemptAt ?? (isReplaced ? Infinity : (renewsAt ?? now));

@@ -8,7 +8,7 @@ const MAX_RETRY_AFTERS = 4;
 
 /** Until when a URL is not to be fetched (epoch milliseconds), as its publisher asked (PROTOCOL D13); undefined where it may be. */
 export function publisherRetryAt(
-  { publisherHolds = [] }: SubscriptionRecord,
+  { publisherRetryAfters: publisherHolds = [] }: SubscriptionRecord,
   url: string,
   now: number,
 ): number | undefined {
@@ -27,15 +27,15 @@ export function withPublisherRetryAfter(
   retryAfter: PublisherRetryAfter,
   now: number,
 ): SubscriptionRecord {
-  const others = (record.publisherHolds ?? []).filter(
+  const others = (record.publisherRetryAfters ?? []).filter(
     (other) => isInEffect(other, now) && !isSameTopic(other.url, retryAfter.url),
   );
-  return { ...record, publisherHolds: [...others, retryAfter].slice(-MAX_RETRY_AFTERS) };
+  return { ...record, publisherRetryAfters: [...others, retryAfter].slice(-MAX_RETRY_AFTERS) };
 }
 
 /** The record without holds: its user wants it tried now. */
 export function withoutPublisherRetryAfters(record: SubscriptionRecord): SubscriptionRecord {
-  return record.publisherHolds === undefined ? record : { ...record, publisherHolds: undefined };
+  return record.publisherRetryAfters === undefined ? record : { ...record, publisherRetryAfters: undefined };
 }
 
 /** A hold that lasts longer than allowed was set by a clock that has since been set back: it is ignored. */

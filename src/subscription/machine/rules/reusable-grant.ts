@@ -55,7 +55,7 @@ export function keptForCooldown(
       secrets: [],
       pending: undefined,
       nextAttemptAt: undefined,
-      deniedUnasked: undefined,
+      deniedUnsolicited: undefined,
       refusals: pending?.denied === true ? refusals + 1 : before.refusals,
       isDenied: pending?.denied === true ? true : before.isDenied,
     },

@@ -58,7 +58,7 @@ export function endByRefusal(
   const { grantId, status } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
   if (event.type !== 'refused' || status === undefined || grant?.pending?.mode !== 'unsubscribe') return undefined;
-  const isEndExpected = record.hold === 'deleted' || grant.deniedAt !== undefined;
+  const isEndExpected = record.stoppedBecause === 'deleted' || grant.deniedAt !== undefined;
   if (!isAlreadyEnded(status, isEndExpected)) return undefined;
   return onVerified(record, { type: 'verified', grantId, mode: 'unsubscribe' }, context);
 }

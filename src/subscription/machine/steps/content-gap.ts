@@ -123,7 +123,7 @@ function gapBetween(
 }
 
 /** Whether news is not wanted any more, by whoever could want it. */
-function isContentUnwanted({ desired, hold }: SubscriptionRecord): boolean {
+function isContentUnwanted({ desired, stoppedBecause: hold }: SubscriptionRecord): boolean {
   return desired === 'unsubscribed' || hold === 'handler-refused';
 }
 

@@ -97,7 +97,7 @@ function onLateDenial(
   context: TransitionContext,
 ): Transition {
   const { now, rules } = context;
-  const { askedAt = 0, deniedAt = -Infinity } = grant;
+  const { requestedAt: askedAt = 0, deniedAt = -Infinity } = grant;
   // It has said so of this request before.
   if (deniedAt >= askedAt) return unchanged(withGrant(record, grant.id, () => ({ ...grant, deniedAt: now })));
   const refused = {
@@ -180,9 +180,9 @@ function shouldStop(record: SubscriptionRecord, context: TransitionContext): boo
 /** `afterDenial: 'stop'`: nothing is asked before `retry(id)`. What works goes on until its lease ends. */
 function stopAsDenied(record: SubscriptionRecord): SubscriptionRecord {
   const grants = record.grants.map((grant) =>
-    grant.state === 'unsubscribing' ? grant : { ...grant, nextAttemptAt: undefined, askAfreshAt: undefined },
+    grant.state === 'unsubscribing' ? grant : { ...grant, nextAttemptAt: undefined, freshCallbackAt: undefined },
   );
-  return { ...record, grants, hold: 'denied', nextAttemptAt: undefined };
+  return { ...record, grants, stoppedBecause: 'denied', nextAttemptAt: undefined };
 }
 
 /**
@@ -203,7 +203,7 @@ export function onUnsolicitedDenial(
   const reached = withGrant(record, grant.id, () => ({
     ...grant,
     deniedAt: now,
-    deniedUnasked: true,
+    deniedUnsolicited: true,
     denialAnswered: undefined,
     // Without another callback the renewal is the question.
     renewalDue: hasFixedCallback(grant, context) ? grant.renewalDue : undefined,
@@ -236,11 +236,11 @@ export function denialCheck(
   const waitsUntil = Math.max(backoffUntil(record, grant), cooldownOf(record, grant, context).until);
   const at = Math.max(now + refusalWaitMs(1, random), waitsUntil);
   if (hasFixedCallback(grant, context)) {
-    const checkAt = Math.max(at, (grant.questionedAt ?? -Infinity) + DENIAL_CHECK_INTERVAL_MS);
+    const checkAt = Math.max(at, (grant.denialCheckedAt ?? -Infinity) + DENIAL_CHECK_INTERVAL_MS);
     // A request that was planned earlier is not put off.
     return { nextAttemptAt: Math.min(checkAt, grant.nextAttemptAt ?? grant.renewsAt ?? Infinity) };
   }
-  return hasOtherCallback(record, grant, context) ? undefined : { askAfreshAt: grant.askAfreshAt ?? at };
+  return hasOtherCallback(record, grant, context) ? undefined : { freshCallbackAt: grant.freshCallbackAt ?? at };
 }
 
 /** The latest time at which a grant at this hub was to be tried again after failures (epoch milliseconds); 0 if none was. */

@@ -215,7 +215,7 @@ function isFirstAttempt(record: SubscriptionRecord, context: TransitionContext):
   // With several hubs, a success at one of them says nothing of the others.
   if (context.rules.hubs === 'failover' && record.attempts > 0) return false;
   const isBegun = (grant: GrantRecord): boolean =>
-    hasNotFailed(grant) && grant.heldUntil === undefined && (grant.pending ?? grant.nextAttemptAt) !== undefined;
+    hasNotFailed(grant) && grant.deferredUntil === undefined && (grant.pending ?? grant.nextAttemptAt) !== undefined;
   return record.grants.some((grant) => isCurrent(record, grant, context) && isBegun(grant));
 }
 

@@ -34,7 +34,7 @@ function grantDueTimes(record: SubscriptionRecord, grant: GrantRecord): number[]
   if (isLive(grant) && grant.expiresAt !== undefined) times.push(grant.expiresAt);
   const next = grant.pending?.deadline ?? nextRequestAt(record, grant);
   if (next !== undefined) times.push(next);
-  if (isEnabled(record) && grant.askAfreshAt !== undefined) times.push(grant.askAfreshAt);
+  if (isEnabled(record) && grant.freshCallbackAt !== undefined) times.push(grant.freshCallbackAt);
   return times;
 }
 
@@ -43,7 +43,7 @@ function nextRequestAt(record: SubscriptionRecord, grant: GrantRecord): number |
   if (!isEnabled(record) || isOver(grant) || grant.superseded === true) return undefined;
   // A grant with an unasked denial is not renewed: its hub is asked under a fresh callback, also if signed content has refuted
   // the denial since.
-  const isFreshCallbackPlanned = grant.askAfreshAt !== undefined || isBeingReplaced(record, grant);
+  const isFreshCallbackPlanned = grant.freshCallbackAt !== undefined || isBeingReplaced(record, grant);
   if (hasUnsolicitedDenial(grant) || isFreshCallbackPlanned) return grant.nextAttemptAt;
   if (grant.nextAttemptAt !== undefined) return grant.nextAttemptAt;
   if (grant.state !== 'active' || grant.renewsAt === undefined) return undefined;
@@ -60,7 +60,7 @@ export function nextHubContactAt(record: SubscriptionRecord): number | undefined
   if (!isEnabled(record)) return undefined;
   const times = record.grants.flatMap((grant) => {
     if (isOver(grant) || grant.superseded === true || grant.state === 'unsubscribing') return [];
-    const { pending, notBefore, askAfreshAt } = grant;
+    const { pending, notBefore, freshCallbackAt: askAfreshAt } = grant;
     const next = pending === undefined ? nextRequestAt(record, grant) : pending.denied === true ? notBefore : 0;
     return [next, askAfreshAt].filter((at) => at !== undefined);
   });
@@ -107,7 +107,7 @@ function verificationMissing(
 
 function missingFailure(
   { hub, topic }: GrantRecord,
-  { mode, accepted, verified, wrong }: PendingRequest,
+  { mode, accepted, verified, problem: wrong }: PendingRequest,
   at: number,
 ): FailureRecord {
   const isSubscribing = mode === 'subscribe';
@@ -154,7 +154,7 @@ function leaseEnded(
   const over = (): GrantRecord =>
     isEnded ? endedGrant(grant, now) : isWaiting ? waitingGrant(grant, planned) : expiredGrant(grant);
   const freed = isWaiting ? record : withoutCooldown(withoutSuccessorWaits(record, grant), grant);
-  const next = isEnded && isWaiting ? { nextAttemptAt: freed.nextAttemptAt ?? grant.askAfreshAt ?? planned } : {};
+  const next = isEnded && isWaiting ? { nextAttemptAt: freed.nextAttemptAt ?? grant.freshCallbackAt ?? planned } : {};
   const expired = { ...withGrant(freed, grant.id, over), ...next };
   return andThen({ record: expired, effects: [hook] }, (reached) =>
     isEnabled(reached) && !isWaiting && !isSatisfied(reached, context)
@@ -168,7 +168,7 @@ function withoutSuccessorWaits(record: SubscriptionRecord, { id }: GrantRecord):
   const isIdle = (grant: GrantRecord): boolean =>
     grant.replaces === id && grant.pending === undefined && !isLive(grant) && !isOver(grant);
   if (!record.grants.some(isIdle)) return record;
-  const free = { nextAttemptAt: undefined, notBefore: undefined, heldUntil: undefined };
+  const free = { nextAttemptAt: undefined, notBefore: undefined, deferredUntil: undefined };
   return { ...record, grants: record.grants.map((grant) => (isIdle(grant) ? { ...grant, ...free } : grant)) };
 }
 
@@ -181,9 +181,9 @@ function expiredGrant(grant: GrantRecord): GrantRecord {
     state: 'expired',
     provisional: undefined,
     unanswered: undefined,
-    deniedUnasked: undefined,
+    deniedUnsolicited: undefined,
     denialAnswered: undefined,
-    askAfreshAt: undefined,
+    freshCallbackAt: undefined,
     // A verification that came while the request was open has lapsed with its lease: another one is waited for.
     pending: grant.pending?.mode === 'subscribe' ? { ...grant.pending, verified: undefined } : undefined,
     nextAttemptAt: undefined,
@@ -204,13 +204,15 @@ function freshCallbackDue(
   context: TransitionContext,
 ): Transition | undefined {
   const { now, rules } = context;
-  const { askAfreshAt, leaseSeconds } = grant;
+  const { freshCallbackAt: askAfreshAt, leaseSeconds } = grant;
   if (askAfreshAt === undefined || askAfreshAt > now || !isEnabled(record)) return undefined;
-  const cleared = withGrant(record, grant.id, (one) => ({ ...one, askAfreshAt: undefined }));
+  const cleared = withGrant(record, grant.id, (one) => ({ ...one, freshCallbackAt: undefined }));
   // Its own renewal begins only if the other callback is not verified in time.
   const timeoutMs = verifyTimeoutMs(rules.verifyTimeoutSeconds, leaseSeconds);
   const isRenewed = isWorking(grant) && grant.pending === undefined;
-  const reached = isRenewed ? postponeRenewal(cleared, { ...grant, askAfreshAt: undefined }, now + timeoutMs) : cleared;
+  const reached = isRenewed
+    ? postponeRenewal(cleared, { ...grant, freshCallbackAt: undefined }, now + timeoutMs)
+    : cleared;
   if (canRequestFreshGrant(reached, grant, context))
     return requestFreshGrant(reached, grant.advertisedHub, context, grant);
   return isSatisfied(reached, context) ? unchanged(reached) : startDiscovery(reached, context);
@@ -227,7 +229,7 @@ function requestDue(
   if (at === undefined || at > now) return undefined;
   if (isWorking(grant) && grant.renewalDue !== true) return startRenewal(record, grant.id, context);
   const checked = hasUnsolicitedDenial(grant)
-    ? withGrant(record, grant.id, (one) => ({ ...one, questionedAt: now }))
+    ? withGrant(record, grant.id, (one) => ({ ...one, denialCheckedAt: now }))
     : record;
   return startRequest(checked, grant.id, grant.state === 'unsubscribing' ? 'unsubscribe' : 'subscribe', now);
 }

@@ -40,7 +40,7 @@ export function withoutDenial(grant: GrantRecord, now: number): GrantRecord {
   return {
     ...grant,
     deniedAt: undefined,
-    deniedUnasked: undefined,
+    deniedUnsolicited: undefined,
     denialAnswered: undefined,
     nextAttemptAt: hasPostponedAttempt ? notBefore : nextAttemptAt,
     // The wait after a failure ends with the lease, the one after a refusal with the lease or a grant.

@@ -41,7 +41,7 @@ export function onHubErrorReported(
   const { record: failed, effects } = failRequest({ ...reported, attemptsKept }, grantId, { failure }, unlimited);
   // A longer wait, as after a refused renewal, is kept. A planned renewal is not put off.
   const earliest = isWaitingToRetry(grant) ? (grant.nextAttemptAt ?? 0) : 0;
-  const isPlanned = grant.nextAttemptAt === undefined && grant.askAfreshAt === undefined;
+  const isPlanned = grant.nextAttemptAt === undefined && grant.freshCallbackAt === undefined;
   const latest = isPlanned ? Math.max(grant.renewsAt ?? Infinity, context.now + MIN_WAIT_MS) : Infinity;
   const reached = withGrant(failed, grantId, (one) =>
     one.nextAttemptAt === undefined

@@ -29,7 +29,7 @@ export function onRequestDeferred(
     renewalDue: undefined,
     nextAttemptAt: until,
     guardedUntil: undefined,
-    heldUntil: until,
+    deferredUntil: until,
   };
   return unchanged(
     withoutWaitingRenewals(
@@ -49,7 +49,7 @@ function isWaitingToSend(record: SubscriptionRecord, grant: GrantRecord, request
 }
 
 /** Whether the request for a grant was put off, and its time has not come. A longer wait is another clock's. */
-function isDeferred({ heldUntil = 0 }: GrantRecord, now: number): boolean {
+function isDeferred({ deferredUntil: heldUntil = 0 }: GrantRecord, now: number): boolean {
   return heldUntil > now && heldUntil <= now + MAX_DEFERRAL_MS;
 }
 
@@ -66,7 +66,7 @@ export function withDeferredRequests(next: Transition, { now }: TransitionContex
   if (deferred.length === 0) return next;
   const defer = (grant: GrantRecord): GrantRecord => ({
     ...grant,
-    nextAttemptAt: grant.heldUntil,
+    nextAttemptAt: grant.deferredUntil,
     guardedUntil: undefined,
   });
   return {
@@ -81,9 +81,9 @@ export function retryWithoutDeferral(
   now: number,
   retry: (record: SubscriptionRecord) => Transition,
 ): Transition {
-  const deferred = record.grants.filter(({ heldUntil }) => heldUntil !== undefined).map(({ id }) => id);
+  const deferred = record.grants.filter(({ deferredUntil: heldUntil }) => heldUntil !== undefined).map(({ id }) => id);
   const undefer = (reached: SubscriptionRecord, grantId: string): SubscriptionRecord =>
-    withGrant(reached, grantId, (grant) => ({ ...grant, heldUntil: undefined }));
+    withGrant(reached, grantId, (grant) => ({ ...grant, deferredUntil: undefined }));
   const { record: retried, effects } = retry(deferred.reduce(undefer, withoutPublisherRetryAfters(record)));
   // A retry leaves alone what works: a renewal that was put off would wait until it was planned.
   const makeDue = (reached: SubscriptionRecord, grantId: string): SubscriptionRecord =>

@@ -41,14 +41,14 @@ export function onRequested(
   const pending: GrantRecord = {
     ...grant,
     state: grant.state === 'requested' || grant.state === 'failed' ? 'verifying' : grant.state,
-    ...(event.mode === 'subscribe' ? { askedAt: now, notBefore: undefined } : {}),
+    ...(event.mode === 'subscribe' ? { requestedAt: now, notBefore: undefined } : {}),
     // Another form of an open request asks for the same as that.
     ...(event.mode === 'subscribe' && event.insteadOf === undefined
       ? { freshSecret: undefined, isOutdated: undefined }
       : {}),
     nextAttemptAt: undefined,
     renewalDue: undefined,
-    heldUntil: undefined,
+    deferredUntil: undefined,
     secrets: event.secret === undefined ? grant.secrets : withPendingSecret(grant.secrets, event.secret, now),
     pending: { id: event.requestId, mode: event.mode, deadline: deadlineOf(grant, context), accepted: false },
   };

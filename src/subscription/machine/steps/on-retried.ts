@@ -15,7 +15,7 @@ export function onRetried(
   { overrides: newOverrides, metadata = record.metadata }: EventOf<'retried'>,
   context: TransitionContext,
 ): Transition {
-  const enabled = { desired: 'subscribed', hold: undefined, heldByVersion1: undefined } as const;
+  const enabled = { desired: 'subscribed', stoppedBecause: undefined, stoppedByVersion1: undefined } as const;
   const overrides = mergedOverrides(record.overrides, newOverrides);
   const user = metadata === undefined ? { overrides } : { overrides, metadata };
   const reset: SubscriptionRecord = { ...withCountersReset(record, context.now, isAnyGrant), ...user, ...enabled };
@@ -67,7 +67,7 @@ export function onRotationWanted(
   if (!isEnabled(record)) return unchanged(record);
   const marked = record.grants.map((grant) => {
     if (!isWorking(grant)) return grant;
-    return what === 'secret' ? { ...grant, freshSecret: true } : { ...grant, askAfreshAt: context.now };
+    return what === 'secret' ? { ...grant, freshSecret: true } : { ...grant, freshCallbackAt: context.now };
   });
   const reached = withoutHubCooldowns({ ...record, grants: marked });
   return what === 'secret' ? startRenewals(reached, [], context) : onDue(reached, context);
@@ -86,8 +86,8 @@ function startRenewals(record: SubscriptionRecord, started: readonly Effect[], c
 
 /** Failures are counted from nothing, and what waits because of them is tried now; what holds for other reasons still does. */
 export function onCountersReset(record: SubscriptionRecord, context: TransitionContext): Transition {
-  const stopReason = record.hold === 'gave-up' ? undefined : record.hold;
-  const reset = { ...withCountersReset(record, context.now, hasNotRefused), hold: stopReason };
+  const stopReason = record.stoppedBecause === 'gave-up' ? undefined : record.stoppedBecause;
+  const reset = { ...withCountersReset(record, context.now, hasNotRefused), stoppedBecause: stopReason };
   return isEnabled(reset) ? startOutstanding(reset, context) : unchanged(reset);
 }
 
@@ -123,7 +123,7 @@ function withCountersReset(
         // A stranger may know the callback of a grant that a denial ended: no hub is given it again.
         deniedAt: isDenied || isOver(grant) ? grant.deniedAt : undefined,
         // A question that a denial led to is asked now.
-        askAfreshAt: grant.askAfreshAt === undefined ? undefined : now,
+        freshCallbackAt: grant.freshCallbackAt === undefined ? undefined : now,
         nextAttemptAt: isDenied && grant.nextAttemptAt !== undefined ? now : nextAttemptAfterReset(grant, now),
         notBefore: undefined,
         // A request that was denied would be in the way of the next one until its deadline.

@@ -121,7 +121,7 @@ function applyVerification(
   const effects: readonly Effect[] = [
     { type: 'hook', name: isWorking(grant) ? 'renewed' : 'verified', grantId: grant.id },
   ];
-  if (isRequestInFlight) return { record: { ...reached, hold: stopReasonOnceVerified(record) }, effects };
+  if (isRequestInFlight) return { record: { ...reached, stoppedBecause: stopReasonOnceVerified(record) }, effects };
   return andThen({ record: reached, effects }, (next) => completeRequest(next, active, context));
 }
 
@@ -169,7 +169,7 @@ export function completeRequest(
   if (grant.superseded === true || !isCurrent(reached, active, context)) return unchanged(reached);
   const next: SubscriptionRecord = {
     ...reached,
-    hold: stopReasonOnceVerified(reached),
+    stoppedBecause: stopReasonOnceVerified(reached),
     attempts: active.attempts,
     attemptsKept: active.attempts === 0 ? undefined : active.attempts,
     // With several hubs, each has a schedule of its own.
@@ -231,7 +231,7 @@ export function onAnswered(record: SubscriptionRecord, { grantId }: EventOf<'ans
 /** Whether the open request of a grant is not known to have met a problem of the same weight. */
 export function isNewProblem({ pending }: GrantRecord, { isNotice = false }: { readonly isNotice?: boolean }): boolean {
   if (pending === undefined) return false;
-  return pending.wrong === undefined || (!isNotice && pending.cameBack !== true);
+  return pending.problem === undefined || (!isNotice && pending.cameBack !== true);
 }
 
 /** A verification came that could not be confirmed: should no other come, that is why. */
@@ -239,7 +239,7 @@ export function onVerificationWrong(record: SubscriptionRecord, event: EventOf<'
   const { grantId, problem, isNotice = false } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant?.pending === undefined || !isNewProblem(grant, event)) return unchanged(record);
-  const pending = { ...grant.pending, wrong: problem, cameBack: isNotice ? grant.pending.cameBack : true };
+  const pending = { ...grant.pending, problem, cameBack: isNotice ? grant.pending.cameBack : true };
   return unchanged(withGrant(record, grantId, () => ({ ...grant, pending })));
 }
 
@@ -277,9 +277,14 @@ export function onHandlerRefused(
   const effects: readonly Effect[] = [{ type: 'hook', name: 'failed', grantId, failure }];
   // What another grant has replaced goes on until its lease ends, and nothing else changes.
   if (isKept && grant.superseded === true) return { record: withFailure(stopped, failure), effects };
-  const stopReason = isKept ? (record.desired === 'subscribed' ? record.hold : undefined) : 'handler-refused';
+  const stopReason = isKept ? (record.desired === 'subscribed' ? record.stoppedBecause : undefined) : 'handler-refused';
   return {
-    record: { ...withFailure(stopped, failure), desired: 'subscribed', hold: stopReason, nextAttemptAt: undefined },
+    record: {
+      ...withFailure(stopped, failure),
+      desired: 'subscribed',
+      stoppedBecause: stopReason,
+      nextAttemptAt: undefined,
+    },
     effects,
   };
 }

@@ -38,7 +38,7 @@ export function onWanted(before: SubscriptionRecord, context: TransitionContext)
 
 /** Asks again for subscriptions that version 1 held as denied, as after a denial now (PROTOCOL N2). */
 function enableStoppedByVersion1(record: SubscriptionRecord, context: TransitionContext): SubscriptionRecord {
-  if (record.heldByVersion1 !== true || record.hold !== 'denied') return record;
+  if (record.stoppedByVersion1 !== true || record.stoppedBecause !== 'denied') return record;
   const at = context.now + refusalWaitMs(1, context.random);
   const grants = record.grants.map((grant) => {
     if (hasUnsolicitedDenial(grant)) return { ...grant, ...denialCheck(record, grant, context) };
@@ -46,7 +46,7 @@ function enableStoppedByVersion1(record: SubscriptionRecord, context: Transition
   });
   const hasDenialChecks = grants.some(hasUnsolicitedDenial);
   const nextAttemptAt = hasDenialChecks ? undefined : at;
-  return { ...record, grants, hold: undefined, heldByVersion1: undefined, attempts: 1, nextAttemptAt };
+  return { ...record, grants, stoppedBecause: undefined, stoppedByVersion1: undefined, attempts: 1, nextAttemptAt };
 }
 
 /**
@@ -75,9 +75,9 @@ function withCurrentCallbacks(record: SubscriptionRecord, context: TransitionCon
     refusals: undefined,
     notBefore: undefined,
     deniedAt: undefined,
-    deniedUnasked: undefined,
+    deniedUnsolicited: undefined,
     denialAnswered: undefined,
-    askAfreshAt: undefined,
+    freshCallbackAt: undefined,
   });
   const change = (grant: GrantRecord): GrantRecord => {
     if (!foreign.includes(grant)) return grant;
@@ -189,7 +189,7 @@ export function onUnwanted(
     ...record,
     grants,
     desired: 'unsubscribed',
-    hold: why,
+    stoppedBecause: why,
     attempts: 0,
     attemptsKept: undefined,
     nextAttemptAt: undefined,

@@ -63,7 +63,7 @@ export function onUnsolicitedVerification(
     endedAt: undefined,
   };
   return {
-    record: { ...withGrant(record, grant.id, () => active), hold: stopReasonOnceVerified(record) },
+    record: { ...withGrant(record, grant.id, () => active), stoppedBecause: stopReasonOnceVerified(record) },
     effects: [{ type: 'hook', name: isWorking(grant) ? 'renewed' : 'verified', grantId: grant.id }],
   };
 }
@@ -79,7 +79,8 @@ function nextAttemptAfterVerification(
 ): number | undefined {
   const { now } = context;
   const { nextAttemptAt } = withoutDenial(grant, now);
-  if (record.hold !== undefined) return Math.max(now + SAFETY_DELAY_MS, nextAttemptAt ?? 0, grant.notBefore ?? 0);
+  if (record.stoppedBecause !== undefined)
+    return Math.max(now + SAFETY_DELAY_MS, nextAttemptAt ?? 0, grant.notBefore ?? 0);
   if (!hasUnsolicitedDenial(grant)) return nextAttemptAt;
   const until = Math.max((grant.deniedAt ?? now) + SAFETY_DELAY_MS, cooldownOf(record, grant, context).until);
   return (nextAttemptAt ?? grant.renewsAt ?? Infinity) < until ? until : nextAttemptAt;

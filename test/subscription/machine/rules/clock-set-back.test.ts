@@ -60,7 +60,7 @@ describe('a clock that was set back by a day, after a denial', () => {
       .accepted({ requestId: 'r2' })
       .verified();
     life.after(-DAY).due();
-    expect(life.grant.questionedAt).toBe(life.now);
+    expect(life.grant.denialCheckedAt).toBe(life.now);
     life.discovered().requested({ requestId: 'r3' }).accepted({ requestId: 'r3' }).verified().denied();
     expect(soon(life)).toBe(3_600_000);
   });

@@ -80,18 +80,18 @@ describe('D13 a publisher that wants to be left alone', () => {
     for (let url = 0; url < 20; url += 1) {
       life.apply({ type: 'publisher-retry-after', retryAfter: { url: `${TOPIC}/${url}`, until: life.now + MINUTE } });
     }
-    expect(life.record.publisherHolds).toHaveLength(4);
+    expect(life.record.publisherRetryAfters).toHaveLength(4);
     life
       .after(2 * MINUTE)
       .apply({ type: 'publisher-retry-after', retryAfter: { url: TOPIC, until: life.now + MINUTE } });
-    expect(life.record.publisherHolds).toEqual([{ url: TOPIC, until: life.now + MINUTE }]);
+    expect(life.record.publisherRetryAfters).toEqual([{ url: TOPIC, until: life.now + MINUTE }]);
   });
 });
 
 test.each<[string, object]>([
-  ['holds that are no list', { publisherHolds: {} }],
-  ['a hold that is none', { publisherHolds: [null] }],
-  ['a hold without an end', { publisherHolds: [{ url: TOPIC, until: 'later' }] }],
+  ['holds that are no list', { publisherRetryAfters: {} }],
+  ['a hold that is none', { publisherRetryAfters: [null] }],
+  ['a hold without an end', { publisherRetryAfters: [{ url: TOPIC, until: 'later' }] }],
   ['a source without a URL', { topicSource: { topic: TOPIC } }],
 ])('D13, D14: a record with %s is corrupt', (_what, change) => {
   const stats = { received: 0, rejected: 0, delivered: 0, failed: 0 };

@@ -85,7 +85,7 @@ describe('N1 a denial of a request that is open', () => {
     life.due(MINUTE);
     expect(life.asked).toEqual([]);
     expect(life.grant).toMatchObject({ state: 'active', expiresAt, secrets, attempts: 0 });
-    expect(life.record).toMatchObject({ attempts: 0, hold: undefined, passedOver: [] });
+    expect(life.record).toMatchObject({ attempts: 0, stoppedBecause: undefined, passedOver: [] });
     expect(life.record.grants).toHaveLength(1);
     expect(stateOf(life.record)).toBe('active');
     expect(grantStateOf(life.grant)).toBe('active');
@@ -312,7 +312,7 @@ describe('N1 a denial while nothing is open', () => {
       deniedAt: life.now,
     });
     expect(grantStateOf(life.grant)).toBe('denied');
-    expect(life.record).toMatchObject({ hold: undefined, attempts: 0, gapSince: life.now });
+    expect(life.record).toMatchObject({ stoppedBecause: undefined, attempts: 0, gapSince: life.now });
   });
 
   test.each([
@@ -345,7 +345,7 @@ describe('N1 a denial while nothing is open', () => {
     expect(life.apply({ type: 'hub-delivered', grantId: 'g1', isSigned: true }).record).toBe(record);
     life.delivers();
     expect(stateOf(life.record)).toBe('active');
-    expect(life.grant).toMatchObject({ deniedAt: undefined, deniedUnasked: undefined, denialAnswered: undefined });
+    expect(life.grant).toMatchObject({ deniedAt: undefined, deniedUnsolicited: undefined, denialAnswered: undefined });
     expect(dueIn(life)).toBe(90_000);
     expect(life.due(90_000).asked).toEqual(['subscribe']);
     expect(life.requested().accepted().verified().asked).toContain('unsubscribe');
@@ -486,9 +486,9 @@ describe('N1 a denial while nothing is open', () => {
       .discovered()
       .requested()
       .unreachable();
-    expect(life.record.hold).toBe('gave-up');
+    expect(life.record.stoppedBecause).toBe('gave-up');
     life.denied();
-    expect(life.record.hold).toBe('gave-up');
+    expect(life.record.stoppedBecause).toBe('gave-up');
     expect(stateOf(life.record)).toBe('denied');
     expect(life.grant.state).toBe('active');
     expect(dueAt(life.record)).toBe(life.grant.expiresAt);
@@ -507,9 +507,9 @@ describe('N1 where there is one callback to give', () => {
     const life = alone().after(DAY).denied();
     expect(stateOf(life.record)).toBe('denied');
     expect(life.due(90_000).asked).toEqual(['subscribe']);
-    expect(life.record.grants).toMatchObject([{ state: 'active', questionedAt: life.now }]);
+    expect(life.record.grants).toMatchObject([{ state: 'active', denialCheckedAt: life.now }]);
     expect(life.requested().accepted().verified().asked).toContain('tell verified');
-    expect(life.grant.deniedUnasked).toBeUndefined();
+    expect(life.grant.deniedUnsolicited).toBeUndefined();
     expect(stateOf(life.record)).toBe('active');
   });
 
@@ -543,7 +543,7 @@ describe('N1 where there is one callback to give', () => {
     life.due(90_000).requested({ requestId: 'r2' }).accepted({ requestId: 'r2' }).denied();
     expect(life.asked).toEqual(['tell denied']);
     life.due(MINUTE);
-    expect(life.grant).toMatchObject({ state: 'active', deniedUnasked: true, refusals: 1 });
+    expect(life.grant).toMatchObject({ state: 'active', deniedUnsolicited: true, refusals: 1 });
     expect(life.record).toMatchObject({ attempts: 1, nextAttemptAt: life.now + 30_000 });
     life.due(30_000).discovered().requested({ requestId: 'r3' }).accepted({ requestId: 'r3' }).denied();
     life.due(MINUTE);
@@ -597,7 +597,7 @@ describe('N2 where several hubs are asked under the one callback', () => {
 
   test("afterDenial: 'stop' holds when both have denied", () => {
     const life = alone({ afterDenial: 'stop' }).accepted().denied().requested().accepted().denied();
-    expect(life.due(MINUTE).record.hold).toBe('denied');
+    expect(life.due(MINUTE).record.stoppedBecause).toBe('denied');
     expect(life.apply({ type: 'retried' }).discovered(HUB, SECOND_HUB).asked).toEqual(['subscribe']);
   });
 });
@@ -681,7 +681,7 @@ describe('N2 after denials in a row', () => {
     const gaveUp = verifying();
     gaveUp.rules = { ...gaveUp.rules, maxAttempts: 1 };
     gaveUp.accepted().denied().due(MINUTE);
-    expect(gaveUp.record.hold).toBe('gave-up');
+    expect(gaveUp.record.stoppedBecause).toBe('gave-up');
     expect(gaveUp.asked).toEqual([]);
     expect(stateOf(gaveUp.record)).toBe('denied');
     expect(dueAt(gaveUp.record)).toBeUndefined();
@@ -736,14 +736,14 @@ describe("N2 afterDenial: 'stop'", () => {
 
   test('holds the subscription when the only hub has denied, until it is retried, also through a restart', () => {
     const life = stops(verifying()).accepted().denied();
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
     life.due(MINUTE);
     expect(life.asked).toEqual([]);
-    expect(life.record).toMatchObject({ hold: 'denied', attempts: 1 });
+    expect(life.record).toMatchObject({ stoppedBecause: 'denied', attempts: 1 });
     expect(stateOf(life.record)).toBe('denied');
     expect(dueAt(life.record)).toBeUndefined();
     for (const type of ['wanted', 'counters-reset'] as const) expect(life.apply({ type }).asked).toEqual([]);
-    expect(life.record.hold).toBe('denied');
+    expect(life.record.stoppedBecause).toBe('denied');
     expect(
       subscriptionSnapshot(life.record, {
         received: 0,
@@ -761,18 +761,18 @@ describe("N2 afterDenial: 'stop'", () => {
 
   test('holds it only when all advertised hubs have denied', () => {
     const life = stops(verifying(HUB, SECOND_HUB)).accepted().denied().due(MINUTE);
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
     life.requestedAt(SECOND_HUB, { requestId: 'r1' }).accepted().denied().due(MINUTE);
-    expect(life.record.hold).toBe('denied');
+    expect(life.record.stoppedBecause).toBe('denied');
     const other = stops(verifying(HUB, SECOND_HUB)).accepted().denied().due(MINUTE);
     other.requestedAt(SECOND_HUB, { requestId: 'r1' }).refused();
-    expect(other.record.hold).toBeUndefined();
+    expect(other.record.stoppedBecause).toBeUndefined();
     expect(isScheduled(other.record)).toBe(true);
   });
 
   test('of a renewal leaves what works until its lease ends', () => {
     const life = stops(renewing()).denied().due(MINUTE);
-    expect(life.record.hold).toBe('denied');
+    expect(life.record.stoppedBecause).toBe('denied');
     expect(stateOf(life.record)).toBe('active');
     expect(life.due(2 * DAY).asked).toEqual(['tell expired']);
     expect(stateOf(life.record)).toBe('denied');
@@ -780,24 +780,24 @@ describe("N2 afterDenial: 'stop'", () => {
 
   test('that comes late holds it as well', () => {
     const life = stops(verifying()).accepted().due(MINUTE).denied();
-    expect(life.record.hold).toBe('denied');
+    expect(life.record.stoppedBecause).toBe('denied');
     expect(dueAt(life.record)).toBeUndefined();
   });
 
   test('does not hold for an unasked denial: the hub is asked first', () => {
     const life = stops(active()).after(DAY).denied();
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
     life.due(90_000);
     expect(life.asked).toEqual(['subscribe']);
     life.requested({ requestId: 'r2' }).accepted({ requestId: 'r2' }).denied().due(MINUTE);
-    expect(life.record.hold).toBe('denied');
+    expect(life.record.stoppedBecause).toBe('denied');
     expect(stateOf(life.record)).toBe('denied');
   });
 
   test('does not hold what delivers because its fresh grant was denied', () => {
     const life = stops(active()).after(DAY).denied().delivers().due(90_000);
     life.requested({ requestId: 'r2' }).accepted({ requestId: 'r2' }).denied().due(MINUTE);
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
     expect(stateOf(life.record)).toBe('active');
     expect(life.record.grants).toHaveLength(1);
   });
@@ -831,7 +831,7 @@ describe("N2 afterDenial: 'stop'", () => {
       ],
     };
     life.due();
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
   });
 
   test('a verification is welcome all the same: an approval by hand', () => {
@@ -839,6 +839,6 @@ describe("N2 afterDenial: 'stop'", () => {
     expect(canConfirm(life.record, life.grant, 'subscribe', life)).toBe(true);
     life.verified();
     expect(stateOf(life.record)).toBe('active');
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
   });
 });

@@ -185,11 +185,11 @@ test('maxAttempts ends the asking, whatever failed, until it is retried', () => 
   life.apply({ type: 'discovery-failed', failure: failure('discovery') });
   life.due(dueIn(life)).discovered().requested().unreachable();
   expect(stateOf(life.record)).toBe('failed');
-  expect(life.record.hold).toBe('gave-up');
+  expect(life.record.stoppedBecause).toBe('gave-up');
   expect(dueAt(life.record)).toBeUndefined();
   expect(life.apply({ type: 'wanted' }).asked).toEqual([]);
   expect(life.apply({ type: 'retried' }).asked).toEqual(['discover']);
-  expect(life.record).toMatchObject({ attempts: 0, hold: undefined });
+  expect(life.record).toMatchObject({ attempts: 0, stoppedBecause: undefined });
 });
 
 test('V6 maxAttempts of a renewal leaves the grant active until its lease ends', () => {
@@ -221,7 +221,7 @@ test('where there is one callback only, a new grant takes it over', () => {
   const life = verifying(HUB, SECOND_HUB);
   const { path } = life.grant;
   Object.defineProperty(life, 'context', {
-    value: { ...life.context, hasOneCallback: true, fresh: () => ({ id: 'second', path }) },
+    value: { ...life.context, hasOneCallback: true, newGrantIdentity: () => ({ id: 'second', path }) },
   });
   life.refused();
   // Of the one before is known how long its hub is left alone.

@@ -27,7 +27,7 @@ describe('S3 a request that is held back', () => {
     const life = held().due(10 * MINUTE);
     expect(life.asked).toEqual(['subscribe']);
     life.requested();
-    expect(life.grant).toMatchObject({ state: 'verifying', heldUntil: undefined, nextAttemptAt: undefined });
+    expect(life.grant).toMatchObject({ state: 'verifying', deferredUntil: undefined, nextAttemptAt: undefined });
   });
 
   test.each([

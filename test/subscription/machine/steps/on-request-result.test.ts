@@ -193,7 +193,7 @@ describe('an unsubscription that fails', () => {
     const life = active();
     life.rules = { ...life.rules, maxAttempts: 1 };
     life.unwanted('shutdown').requested().unreachable();
-    expect(life.record).toMatchObject({ desired: 'subscribed', hold: undefined, attempts: 0 });
+    expect(life.record).toMatchObject({ desired: 'subscribed', stoppedBecause: undefined, attempts: 0 });
     expect(life.apply({ type: 'wanted' }).asked).toEqual(['subscribe']);
   });
 

@@ -95,15 +95,15 @@ describe('a verification', () => {
         .accepted()
         .due(60_000);
     };
-    expect(gaveUp().record.hold).toBe('gave-up');
+    expect(gaveUp().record.stoppedBecause).toBe('gave-up');
     const life = gaveUp().after(599_999).verified();
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
     expect(life.grant.secrets.at(-1)).toEqual({ value: 'another', role: 'current' });
     expect(life.record.attempts).toBe(0);
     expect(dueAt(life.record)).toBeGreaterThan(life.now + DAY);
 
     const late = gaveUp().after(3_600_000).verified();
-    expect(late.record.hold).toBeUndefined();
+    expect(late.record.stoppedBecause).toBeUndefined();
     expect(late.grant.secrets.at(-1)).toMatchObject({ value: 'another', role: 'pending' });
     expect(late.record.attempts).toBe(1);
     // The pending secret is only accepted for a day: the hub is asked before.
@@ -114,9 +114,9 @@ describe('a verification', () => {
     const life = verifying();
     life.rules = { ...life.rules, maxAttempts: 1 };
     life.due(60_000);
-    expect(life.record.hold).toBe('gave-up');
+    expect(life.record.stoppedBecause).toBe('gave-up');
     expect(life.verified().asked).toEqual(['tell verified']);
-    expect(life.record.hold).toBeUndefined();
+    expect(life.record.stoppedBecause).toBeUndefined();
   });
 
   test('V4 of a hub that was passed over is welcome while none has granted, and the other is dropped', () => {
@@ -181,7 +181,7 @@ describe('V7 a handler that refuses a subscription', () => {
   test('ends the asking, until it is retried', () => {
     const life = handlerRefuses(verifying(HUB, SECOND_HUB), 'subscribe');
     expect(stateOf(life.record)).toBe('failed');
-    expect(life.record).toMatchObject({ hold: 'handler-refused', lastError: { cause: 'handler-refused' } });
+    expect(life.record).toMatchObject({ stoppedBecause: 'handler-refused', lastError: { cause: 'handler-refused' } });
     expect(dueAt(life.record)).toBeUndefined();
     expect(life.apply({ type: 'wanted' }).asked).toEqual([]);
     expect(canConfirm(life.record, life.grant, 'subscribe', life)).toBe(false);
@@ -210,14 +210,14 @@ describe('V7 a handler that refuses a subscription', () => {
       mode: 'subscribe',
       failure: failure('handler-refused'),
     });
-    expect(life.record).toMatchObject({ desired: 'unsubscribed', hold: why });
+    expect(life.record).toMatchObject({ desired: 'unsubscribed', stoppedBecause: why });
   });
 });
 
 describe('a handler that refuses an unsubscription', () => {
   test('stays subscribed, and is renewed', () => {
     const life = handlerRefuses(active().unwanted('unsubscribed').requested(), 'unsubscribe');
-    expect(life.record).toMatchObject({ desired: 'subscribed', hold: undefined });
+    expect(life.record).toMatchObject({ desired: 'subscribed', stoppedBecause: undefined });
     expect(stateOf(life.record)).toBe('active');
     expect(dueAt(life.record)).toBe(life.grant.renewsAt);
   });
@@ -236,7 +236,7 @@ describe('a handler that refuses an unsubscription', () => {
       'subscribe',
     );
     life.unwanted('shutdown').requested();
-    expect(handlerRefuses(life, 'unsubscribe').record.hold).toBe('handler-refused');
+    expect(handlerRefuses(life, 'unsubscribe').record.stoppedBecause).toBe('handler-refused');
   });
 });
 
@@ -255,7 +255,7 @@ describe('V9 a handler that refuses what nobody asked for', () => {
 
   test('and ends the asking where it was asked for, also late', () => {
     const life = handlerRefuses(verifying().accepted().due(60_000), 'subscribe');
-    expect(life.record.hold).toBe('handler-refused');
+    expect(life.record.stoppedBecause).toBe('handler-refused');
   });
 });
 

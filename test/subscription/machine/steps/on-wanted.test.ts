@@ -134,7 +134,7 @@ describe('what is not wanted any more', () => {
       expect(life.asked).toEqual(['unsubscribe']);
       life.requested().apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
       expect(life.asked).toEqual(['tell unsubscribed']);
-      expect(life.record).toMatchObject({ desired: 'unsubscribed', hold: why });
+      expect(life.record).toMatchObject({ desired: 'unsubscribed', stoppedBecause: why });
       expect(dueAt(life.record)).toBeUndefined();
     },
   );
@@ -174,7 +174,7 @@ describe('what is not wanted any more', () => {
   test('at a shutdown is so only until the next start', () => {
     const life = active().unwanted('shutdown');
     expect(life.asked).toEqual(['unsubscribe']);
-    expect(life.record).toMatchObject({ desired: 'subscribed', hold: undefined });
+    expect(life.record).toMatchObject({ desired: 'subscribed', stoppedBecause: undefined });
     expect(verifying().unwanted('shutdown').grant.state).toBe('verifying');
   });
 
@@ -339,11 +339,11 @@ describe('a reset of the counters', () => {
   test('releases what was given up, and nothing that was said', () => {
     const gaveUp = verifying();
     gaveUp.rules = { ...gaveUp.rules, maxAttempts: 1 };
-    expect(gaveUp.unreachable().record.hold).toBe('gave-up');
-    expect(gaveUp.apply({ type: 'counters-reset' }).record.hold).toBeUndefined();
+    expect(gaveUp.unreachable().record.stoppedBecause).toBe('gave-up');
+    expect(gaveUp.apply({ type: 'counters-reset' }).record.stoppedBecause).toBeUndefined();
     expect(gaveUp.asked).toEqual(['discover']);
     const refused = handlerRefused(verifying());
-    expect(refused.apply({ type: 'counters-reset' }).record.hold).toBe('handler-refused');
+    expect(refused.apply({ type: 'counters-reset' }).record.stoppedBecause).toBe('handler-refused');
     expect(refused.asked).toEqual([]);
   });
 

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { withMemoryNames, withStoredNames } from '../../../src/subscription/record/field-names.js';
+import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
+import { active } from '../machine/life.js';
+
+const { record: base } = active();
+const [grant] = base.grants;
+if (grant === undefined) throw new Error('no grant');
+
+const record: SubscriptionRecord = {
+  ...base,
+  stoppedBecause: 'denied',
+  stoppedByVersion1: true,
+  publisherRetryAfters: [{ url: 'https://a.example/', until: 1 }],
+  grants: [
+    {
+      ...grant,
+      requestedAt: 1,
+      deniedUnsolicited: true,
+      freshCallbackAt: 2,
+      denialCheckedAt: 3,
+      deferredUntil: 4,
+      pending: { id: 'r', mode: 'subscribe', deadline: 5, accepted: true, problem: 'another topic' },
+    },
+  ],
+};
+
+test('a record keeps the field names that version 0.1.0 stored', () => {
+  expect(withStoredNames(record)).toMatchObject({
+    hold: 'denied',
+    heldByVersion1: true,
+    publisherHolds: [{ url: 'https://a.example/', until: 1 }],
+    grants: [
+      {
+        askedAt: 1,
+        deniedUnasked: true,
+        askAfreshAt: 2,
+        questionedAt: 3,
+        heldUntil: 4,
+        pending: { id: 'r', wrong: 'another topic' },
+      },
+    ],
+  });
+  expect(JSON.stringify(withStoredNames(record))).not.toMatch(/stoppedBecause|requestedAt|deferredUntil|problem/);
+});
+
+test('a stored record gets its names back', () => {
+  expect(withMemoryNames(withStoredNames(record))).toEqual(record);
+});
+
+test.each([undefined, null, 'text', { grants: 'none' }, { grants: [null, 7] }])(
+  'anything else is passed on to validation: %j',
+  (value) => {
+    expect(withMemoryNames(value)).toEqual(value);
+  },
+);
