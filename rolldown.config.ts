@@ -7,13 +7,13 @@ import { BUILT_IN } from './src/on-demand.js';
 
 const names = Object.keys(BUILT_IN);
 
-/** The packages that are built in: of each, what is used of it, and the licenses of all that comes along. */
+/** Builds the built-in packages: exports only the used names, and collects the licenses of all bundled packages. */
 const builtIn: Plugin = {
   name: 'built-in packages',
   resolveId: (id) => (id.startsWith('used:') ? `\0${id}` : undefined),
   load(id) {
-    const found = Object.entries(BUILT_IN).find(([name]) => id === `\0used:${name}`);
-    return found && `export { ${found[1].join(', ')} } from '${found[0]}';`;
+    const match = Object.entries(BUILT_IN).find(([name]) => id === `\0used:${name}`);
+    return match && `export { ${match[1].join(', ')} } from '${match[0]}';`;
   },
   generateBundle(_options, bundle) {
     const modules = Object.values(bundle).flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
@@ -23,11 +23,11 @@ const builtIn: Plugin = {
   },
 };
 
-/** The folder of the package that a module belongs to; undefined for our own. */
+/** Returns the folder of the package a module belongs to; undefined for our own modules. */
 function packageOf(id: string): string | undefined {
   if (!id.includes('/node_modules/')) return undefined;
   let folder = dirname(id);
-  // Some packages have a package.json without a name in folders of theirs.
+  // Some packages contain a package.json without a name in a subfolder.
   while (!existsSync(join(folder, 'package.json')) || read(folder).name === undefined) folder = dirname(folder);
   return folder;
 }
@@ -51,8 +51,8 @@ const options = {
   ),
 } satisfies RolldownOptions;
 
-/** In the file of a thread, packages are what is used of them, in the file itself. */
-const within: Plugin = {
+/** Inlines the used parts of packages into the worker's file. */
+const inlinedPackages: Plugin = {
   name: 'packages within',
   resolveId: (id) => (id.endsWith('/on-demand.js') ? '\0packages within' : undefined),
   load(id) {
@@ -63,16 +63,19 @@ const within: Plugin = {
   },
 };
 
-/** What a thread that parses runs: a script of one file, which needs no other. */
+/** The worker that parses feeds: a script of one file with no other files to load. */
 export const threadBundle = {
   input: fileURLToPath(new URL('src/feed/parse/parse-worker.ts', import.meta.url)),
   platform: options.platform,
   transform: options.transform,
-  plugins: [within],
+  plugins: [inlinedPackages],
   output: { format: 'cjs', entryFileNames: 'parse-worker.cjs' },
 } satisfies RolldownOptions;
 
-/** Each entry of `exports` as one file: two hundred take longer to load than the code in them. So do packages of many files. */
+/**
+ * Bundles each entry of `exports` and each built-in package into one file. Loading two hundred files takes longer than
+ * loading their code.
+ */
 export default defineConfig([
   {
     ...options,
@@ -82,7 +85,7 @@ export default defineConfig([
     },
     output: { dir: 'dist', cleanDir: true, chunkFileNames: '[name].js' },
   },
-  // As CommonJS: they are required, and Jest requires no ES modules before Node.js 24.9.
+  // CommonJS, because these files are loaded with `require`; Jest cannot require ES modules before Node.js 24.9.
   {
     ...options,
     input: Object.fromEntries(names.map((name) => [name, `used:${name}`])),

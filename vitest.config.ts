@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** What kills processes by the hundred, or measures: it has the machine to itself, after all else. */
+/** Tests that kill hundreds of processes or measure time. They run alone, after all other tests. */
 const ALONE = [
   'test/bench/run.test.ts',
   'test/e2e/crash-walk.test.ts',
@@ -15,7 +15,7 @@ const ALONE = [
   'test/hostile/hostile.test.ts',
 ];
 
-/** They take longest, so they begin first: at the end nothing waits for one of them alone. */
+/** The slowest tests start first, so that none of them runs alone at the end. */
 const LONGEST: ReadonlySet<string> = new Set(
   [
     'test/subscription/machine/model.property.test.ts',
@@ -45,10 +45,10 @@ export default defineConfig({
     ],
   },
   test: {
-    // Loaded into worker threads by the first, into child processes by the second.
+    // `execArgv` loads it into worker threads, `setupFiles` into child processes.
     execArgv: ['--require', here('./test/kit/set-up/loopback-only.cjs')],
     setupFiles: [here('./test/kit/set-up/loopback-only.ts')],
-    // What waits, waits for something that happens; this is for a machine that is busy with other work.
+    // Generous timeouts for a busy machine: tests wait for events, not for time.
     sequence: { sequencer: LongestFirst },
     testTimeout: 20_000,
     hookTimeout: 20_000,
@@ -66,7 +66,7 @@ export default defineConfig({
           name: 'together',
           include: ['test/**/*.test.ts'],
           exclude: ['**/node_modules/**', ...ALONE],
-          // A third of the time is spent waiting.
+          // Tests spend a third of their time waiting.
           maxWorkers: Math.max(3, availableParallelism() - 1),
           sequence: { groupOrder: 0 },
         },

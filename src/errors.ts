@@ -1,4 +1,11 @@
-/** The `code` of every error this package throws. Stable: match on it rather than on messages. */
+/**
+ * The stable `code` of an error of this package. Match on it, not on messages.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WebSubError && error.code === 'ERR_WEBSUB_STORE') await alertOperator(error);
+ * ```
+ */
 export type WebSubErrorCode =
   | 'ERR_WEBSUB'
   | 'ERR_WEBSUB_CONFIGURATION'
@@ -14,20 +21,21 @@ export type WebSubErrorCode =
   | 'ERR_WEBSUB_SIGNATURE'
   | 'ERR_WEBSUB_STORE';
 
-/** What an error may carry besides its message. */
+/** Options of an error. `headers` and `body` count if a handler throws the error to refuse a hub's request. */
 export interface WebSubErrorOptions {
-  /** What led to it. */
+  /** The error that caused this one. */
   readonly cause?: unknown;
-  /** Headers added to the answer the hub gets, where the error is thrown by a handler that may refuse. */
+  /** Headers to add to the answer to the hub. @default none */
   readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
-  /** Fields added to the form-encoded answer the hub gets, beside `reason`. */
+  /** Form fields to add to the answer to the hub, next to `reason`. @default none */
   readonly body?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The base of every error this package throws; `code` tells which one it is. */
+/** The base class of all errors of this package. `code` identifies the error. */
 export class WebSubError extends Error {
+  /** The stable code of this class of errors. */
   readonly code: WebSubErrorCode = 'ERR_WEBSUB';
-  // Declared only, as fields that are undefined would be printed with every error.
+  // Only declared: node prints undefined fields with every error.
   declare readonly headers: Readonly<Record<string, string | readonly string[]>> | undefined;
   declare readonly body: Readonly<Record<string, string>> | undefined;
 
@@ -39,17 +47,17 @@ export class WebSubError extends Error {
   }
 }
 
-/** An option or a decorated class is wrong; the message names the field, its value and what would be right. */
+/** An option, an argument or a service class is invalid. The message names the field, its value and what is expected. */
 export class ConfigurationError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_CONFIGURATION';
 }
 
-/** The callback server could not listen, or its tunnel could not be opened. */
+/** The runtime could not listen on its port, or could not open its tunnel. */
 export class ListenerError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_LISTENER';
 }
 
-/** Why discovery found nothing to subscribe at. */
+/** The reason why discovery found no hub and topic. */
 export type DiscoveryFailure =
   | 'no-hub'
   | 'multiple-self'
@@ -63,14 +71,24 @@ export type DiscoveryFailure =
   | 'invalid-url';
 
 /**
- * Discovery failed (WebSub section 4); `reason` tells how (`'no-hub'` where it was made without one), `status` is the HTTP
- * status where there was one.
+ * Discovery failed (WebSub section 4).
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await discover('https://example.com/feed');
+ * } catch (error) {
+ *   if (error instanceof ResourceDiscoveryFailedError && error.reason === 'no-hub') console.log('no hub');
+ * }
+ * ```
  */
 export class ResourceDiscoveryFailedError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_DISCOVERY';
+  /** Why it failed. @default 'no-hub' */
   readonly reason: DiscoveryFailure;
+  /** The HTTP status, if the publisher answered. */
   readonly status: number | undefined;
-  /** Seconds the publisher asked to wait before the next try, with a 429 or 503. */
+  /** The publisher's `Retry-After` in seconds, with a 429 or 503. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
@@ -88,28 +106,38 @@ export class ResourceDiscoveryFailedError extends WebSubError {
   }
 }
 
-/** How a hub met a subscription request that it did not accept. */
+/** The reason why a subscribe or unsubscribe request failed. */
 export type InitiationFailure =
-  /** No answer: a connection error or a time-out. Worth a retry. */
+  /** No answer: a connection error or a timeout. A retry may help. */
   | 'unreachable'
-  /** A status that asks for a retry: 408, 409, 422, 425, 429, 5xx. Without a status: `httpConfig.auth.bearer` failed. */
+  /** A status that allows a retry: 408, 409, 422, 425, 429 or 5xx. Without a status: `httpConfig.auth.bearer` failed. */
   | 'temporary'
   /** Any other 4xx, or a redirect that cannot be followed. */
   | 'refused'
-  /** Never sent: a secret over plain HTTP, an address that is not allowed. */
+  /** The request was not sent: its secret would go over plain HTTP, or the address is not allowed. */
   | 'forbidden';
 
 /**
- * A hub did not accept a subscription or unsubscription request (WebSub section 5.1); `reason` is `'refused'` where it was
- * made without one. Those that this package throws name `hub` and `topic`.
+ * A hub did not accept a subscribe or unsubscribe request (WebSub section 5.1).
+ *
+ * @example
+ * ```ts
+ * runtime.hooks.on('failed', ({ error }) => {
+ *   if (error instanceof SubscriptionInitiationError) console.warn(error.reason, error.hub, error.status);
+ * });
+ * ```
  */
 export class SubscriptionInitiationError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_INITIATION';
+  /** Why it failed. @default 'refused' */
   readonly reason: InitiationFailure;
+  /** The hub. Set in every error that this package throws. */
   readonly hub: string | undefined;
+  /** The topic. Set in every error that this package throws. */
   readonly topic: string | undefined;
+  /** The HTTP status, if the hub answered. */
   readonly status: number | undefined;
-  /** Seconds the hub asked to wait before the next try. */
+  /** The hub's `Retry-After` in seconds. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
@@ -131,35 +159,72 @@ export class SubscriptionInitiationError extends WebSubError {
   }
 }
 
-/** Throw it from `onSubscriptionVerification` to refuse: the hub gets 404 with the message as reason. */
+/**
+ * Throw it in `onSubscriptionVerification` to refuse the subscription (WebSub section 5.3). The hub gets 404 with the
+ * message as reason, and no new request before `retry(id)`.
+ *
+ * @example
+ * ```ts
+ * onSubscriptionVerification({ topic }: SubscriptionVerification) {
+ *   if (!allowedTopics.has(topic)) throw new SubscriptionVerificationError('topic not allowed');
+ * }
+ * ```
+ */
 export class SubscriptionVerificationError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_SUBSCRIPTION_VERIFICATION';
 }
 
-/** Throw it from `onUnsubscriptionVerification` to stay subscribed: the hub gets 404 with the message as reason. */
+/**
+ * Throw it in `onUnsubscriptionVerification` to stay subscribed (WebSub section 5.3). The hub gets 404 with the message
+ * as reason.
+ *
+ * @example
+ * ```ts
+ * onUnsubscriptionVerification() {
+ *   throw new UnsubscriptionVerificationError('this subscription stays');
+ * }
+ * ```
+ */
 export class UnsubscriptionVerificationError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_UNSUBSCRIPTION_VERIFICATION';
 }
 
-/** Throw it from `onEventNotification` to end the subscription: the hub gets 410 and is asked to unsubscribe. */
+/**
+ * Throw it in `onEventNotification` to end the subscription. The hub gets 410 (WebSub section 7) and an unsubscribe
+ * request. It also works after the hub already got 202.
+ *
+ * @example
+ * ```ts
+ * async onEventNotification(event: ContentDistributionMessage) {
+ *   if (await isClosed(event.subscription.metadata)) throw new SubscriptionDeletedError('account closed');
+ * }
+ * ```
+ */
 export class SubscriptionDeletedError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_DELETED';
 }
 
 /**
- * Throw it from `onEventNotification` where no retry can help: the hub gets 202, and the event becomes a dead letter at once.
+ * Throw it in `onEventNotification` if no retry can help. The hub gets 202, and the event becomes a dead letter at once.
  * `event.parse(schema)` rejects with it.
+ *
+ * @example
+ * ```ts
+ * async onEventNotification(event: ContentDistributionMessage) {
+ *   if (event.contentType !== 'application/json') throw new UnrecoverableEventError('expected JSON');
+ * }
+ * ```
  */
 export class UnrecoverableEventError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_UNRECOVERABLE_EVENT';
 }
 
-/** Content arrived unsigned or wrongly signed (WebSub section 7.1). */
+/** Content had a missing or wrong signature (WebSub section 7.1). Passed to listeners of the hook `rejected`. */
 export class SignatureError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_SIGNATURE';
 }
 
-/** The store could not be opened, read or written, or another process owns it. */
+/** The store could not be opened, read or written, or another process owns it. `startService` rejects with it. */
 export class StoreError extends WebSubError {
   override readonly code = 'ERR_WEBSUB_STORE';
 }

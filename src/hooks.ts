@@ -1,11 +1,11 @@
 import { ConfigurationError } from './errors.js';
 import type { Logger } from './logger.js';
 
-/** A listener. An error it throws is logged and has no other effect. */
+/** A listener of a hook. An error it throws is logged and has no other effect. */
 export type Listener<Payload> = (payload: Payload) => unknown;
 
 /**
- * The hooks of one runtime: named events that any number of listeners follow.
+ * The hooks of one runtime, each with any number of listeners.
  *
  * @typeParam Payloads the payload of each hook, by name
  */
@@ -33,7 +33,7 @@ export class Hooks<Payloads extends object> {
     if (typeof listener !== 'function') {
       throw new ConfigurationError(`A listener of the hook "${String(name)}" is no function.`);
     }
-    // A wrapper for each call: the same function registered twice is two listeners.
+    // A new wrapper for each call, so that a function registered twice is two listeners.
     const registered: Listener<Payloads[Name]> = (payload) => listener(payload);
     const listeners = this.#listeners[name];
     listeners.add(registered);
@@ -45,7 +45,7 @@ export class Hooks<Payloads extends object> {
     return this.#listeners[name].size > 0;
   }
 
-  /** Calls the listeners. The payload is built only if there are any. Never throws. */
+  /** Calls the listeners. Builds the payload only if there are any. Never throws. */
   emit<Name extends keyof Payloads>(name: Name, payload: () => Payloads[Name]): void {
     const listeners = this.#listeners[name];
     if (listeners.size === 0) return;
@@ -56,7 +56,7 @@ export class Hooks<Payloads extends object> {
       this.#logger.error({ hook: name, err: error }, 'a hook failed');
       return;
     }
-    // A copy: listeners added by a listener are called from the next event on.
+    // Iterates over a copy: a listener added during this call is first called for the next event.
     for (const listener of new Set(listeners)) void this.#call(name, listener, built);
   }
 

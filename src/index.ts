@@ -1,3 +1,22 @@
+/*
+ * Terms of the code. One word each; "entry" is a feed entry and nothing else.
+ *
+ * target          what the user names: a URL to discover from, or a known hub and topic
+ * topic           the resource that is followed, as the hub knows it
+ * subscription    the wish of a service to receive a target; it has one or more grants
+ * grant           what one hub was asked for or has confirmed: callback, lease, secrets
+ * callback        the capability URL that a hub delivers to; each grant has its own
+ * request         our subscribe or unsubscribe POST; pending until the hub verifies or refuses it
+ * verification    the hub's GET that checks our intent; unsolicited if no request is pending
+ * lease           how long a grant lasts; it is renewed before the end
+ * delivery        a hub's POST to a callback
+ * event           one content distribution, as the handler receives it
+ * inbox           the stored events that wait for their handler
+ * dead letter     an event that is no longer retried
+ * dedupe key      identifies a body or one version of a feed entry that was processed before
+ * gap             a time without a working grant or process; catch-up fetches what was published in it
+ */
+
 export { SubscriberService } from './decorators/subscriber-service.js';
 export { defineSubscriber } from './decorators/define-subscriber.js';
 export { startService } from './runtime/lifecycle/start-service.js';

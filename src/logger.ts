@@ -1,12 +1,22 @@
-/** Writes one line: fields first, then the message. */
+/** Writes one log line: the fields, then the message. */
 export type LogLine = {
   (fields: object, message?: string): void;
   (message: string): void;
 };
 
 /**
- * What the runtime logs to: pino, or anything with pino's five methods. The class is also the token under which a
- * service gets the runtime's logger injected: `constructor(private readonly log: Logger)`.
+ * A logger: pino, or any object with these five methods of pino. The class is also the injection token of the logger.
+ *
+ * @example
+ * ```ts
+ * @SubscriberService({ target: 'https://example.com/feed' })
+ * class News {
+ *   constructor(private readonly log: Logger) {}
+ *   async onEventNotification(event: ContentDistributionMessage) {
+ *     this.log.info({ event: event.id }, 'received');
+ *   }
+ * }
+ * ```
  */
 export abstract class Logger {
   abstract readonly debug: LogLine;
@@ -14,27 +24,24 @@ export abstract class Logger {
   abstract readonly warn: LogLine;
   abstract readonly error: LogLine;
   abstract readonly fatal: LogLine;
-  /**
-   * Whether lines of a level are written, as pino's method of this name says. It is asked before a debug line is made; without
-   * it every debug line is made.
-   */
+  /** Whether a level is enabled, as in pino. Called before a debug line is built. @default every debug line is built */
   isLevelEnabled?(level: 'debug'): boolean;
 }
 
-/** Whether to make debug lines. Costs no more than the logger's own answer. */
+/** Whether to build debug lines. Costs only the call of the logger's own method. */
 export function shouldLogDebug(logger: Logger): boolean {
   return logger.isLevelEnabled === undefined || logger.isLevelEnabled('debug');
 }
 
 /**
- * Names the kind of a line, as a field of it that is not written: lines of one kind for one subscription are bounded. Without it
- * the kind is taken from the message.
+ * A field that names the kind of a line and is not written. Lines of one kind about one subscription are throttled.
+ * Without the field, the message decides the kind.
  */
 export const KIND: unique symbol = Symbol('kind');
 
 /**
- * A logger that throws nothing at whoever logs: pino throws at an error that is frozen or cannot be read, and any logger may
- * where its disk is full. What cannot be logged as it is, is put in words.
+ * Wraps a logger so that it never throws. pino throws on an error that is frozen or unreadable, and any logger may throw
+ * on a full disk. Fields that fail are logged as strings.
  */
 export function safeLogger(logger: Logger): Logger {
   const lineOf =
@@ -54,7 +61,7 @@ export function safeLogger(logger: Logger): Logger {
   };
 }
 
-/** A logger that cannot answer gets every line. */
+/** Whether debug is enabled; true if the logger has no such method, or it throws. */
 function isDebugEnabled(logger: Logger): boolean {
   if (typeof logger.isLevelEnabled !== 'function') return true;
   try {
@@ -64,10 +71,10 @@ function isDebugEnabled(logger: Logger): boolean {
   }
 }
 
-function succeeds(act: () => unknown): boolean {
+function succeeds(write: () => unknown): boolean {
   try {
-    const result = act();
-    // A method that is `async` fails later: nobody else handles that.
+    const result = write();
+    // An `async` method fails later, and nothing else handles its rejection.
     if (result instanceof Promise) result.catch(() => {});
     return true;
   } catch {

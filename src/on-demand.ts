@@ -15,15 +15,15 @@ import type * as Tsyringe from 'tsyringe';
 import type * as Undici from 'undici';
 
 /**
- * Packages that are built into this one, and what is used of them. Each becomes one file beside ours: to load the 150 files
- * of feedsmith takes five times as long, and needs more packages that may be missing.
+ * Packages that are bundled into this one, and their exports in use. Each becomes one file. Loading the 150 files of
+ * feedsmith takes five times as long, and needs more packages that may be missing.
  */
 export const BUILT_IN = {
   feedsmith: ['DetectError', 'ParseError', 'parseAtomFeed', 'parseRdfFeed', 'parseRssFeed'],
   htmlparser2: ['Parser', 'QuoteType', 'Tokenizer'],
 } as const;
 
-/** Packages that take time to load, by name, and two such modules of Node.js. */
+/** Packages and Node.js modules that are slow to load, by name. */
 interface Packages {
   readonly cron: typeof Cron;
   readonly feedsmith: Pick<typeof Feedsmith, (typeof BUILT_IN.feedsmith)[number]>;
@@ -37,7 +37,7 @@ interface Packages {
   readonly 'reflect-metadata': unknown;
   readonly tsyringe: typeof Tsyringe;
   readonly undici: typeof Undici;
-  // Files of undici: see `undiciParts`.
+  // Single files of undici: see `undiciModules`.
   readonly 'undici/lib/api/api-request.js': Undici.Dispatcher['request'];
   readonly 'undici/lib/core/connect.js': typeof Undici.buildConnector;
   readonly 'undici/lib/core/errors.js': typeof Undici.errors;
@@ -53,20 +53,21 @@ type Require = ReturnType<typeof createRequire>;
 const loadPackage = packageLoader(import.meta.url);
 
 /**
- * A dependency, loaded when it is first asked for, so that a start does not wait for what it does not use. A runtime loads
- * all that it needs while it starts (see `loadPackages`). It uses `require`: most callers cannot wait, and `import` takes
- * longer and never tries a package again that failed once.
+ * Returns a dependency, and loads it on the first call. This way, `import` of this package does not load what it may not
+ * use. A runtime loads all it needs while it starts (see `loadPackages`).
  *
- * @throws Error that names the package and says what to do. The next call tries again.
+ * It uses `require`: most callers are synchronous, and `import` is slower and never retries a package that failed once.
+ *
+ * @throws Error that names the package and the remedy. The next call tries again.
  */
 export function onDemand<Name extends PackageName>(name: Name): Packages[Name] {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what `require` returns has no type.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `require` has no type.
   return loadPackage(name) as Packages[Name];
 }
 
 /**
- * A loader for the packages that a file can require. A loaded package needs no file any more. A load that failed leaves
- * nothing behind: the next one starts from the disk.
+ * Returns a loader for the packages that a file can require. A loaded package needs its files no longer. A failed load
+ * leaves nothing in the cache: the next call reads from the disk again.
  */
 export function packageLoader(file: string): (name: string) => unknown {
   const require = createRequire(file);
@@ -86,7 +87,7 @@ function requireFresh(require: Require, folder: string, name: string): unknown {
     if (!isBuiltin(name)) checkInstalled(require, name);
     return require(name);
   } catch (cause) {
-    // Files that did load may hold on to a file that did not.
+    // Files that did load may refer to a file that did not.
     for (const path of Object.keys(require.cache))
       if (!loadedBefore.has(path)) Reflect.deleteProperty(require.cache, path);
     const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause);
@@ -99,25 +100,25 @@ function requireFresh(require: Require, folder: string, name: string): unknown {
 }
 
 /**
- * Opens a package's package.json before Node.js does: if Node.js cannot read it, because it is missing or no descriptor is
- * free, Node.js takes the package for missing as long as the process lives.
+ * Opens a package's package.json before Node.js does. If Node.js cannot read it once (it is missing, or no descriptor is
+ * free), Node.js treats the package as missing until the process ends.
  */
 function checkInstalled(require: Require, name: string): void {
   const [first = '', second = ''] = name.split('/');
   const folder = first.startsWith('@') ? join(first, second) : first;
-  const places = require.resolve.paths(name) ?? [];
-  if (places.some((modules) => fileExists(join(modules, folder, 'package.json')))) return;
-  // Yarn's Plug'n'Play finds packages without such a folder.
+  const moduleFolders = require.resolve.paths(name) ?? [];
+  if (moduleFolders.some((modules) => fileExists(join(modules, folder, 'package.json')))) return;
+  // Yarn's Plug'n'Play has no such folders.
   if (process.versions['pnp'] === undefined) throw new Error(`Cannot find module '${name}'`);
 }
 
-/** @throws the file system's error for a file that may be there but cannot be opened. */
+/** @throws the file system's error if the file may exist but cannot be opened */
 function fileExists(path: string): boolean {
   try {
     closeSync(openSync(path, 'r'));
     return true;
   } catch (error) {
-    // No `instanceof`: in Jest, errors of Node.js are of another realm.
+    // No `instanceof`: in Jest, errors of Node.js belong to another realm.
     const { code }: { code?: unknown } = Object(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return false;
     throw error;

@@ -1,2 +1,2 @@
-/** The version of this package, as in its `package.json` (a test holds the two together). */
+/** The version of this package. A test checks that it equals the one in `package.json`. */
 export const version = '0.1.0';

@@ -8,15 +8,15 @@ import {
   WebSubError,
 } from '../src/index.js';
 
-describe('an error that is made with its message alone', () => {
+describe('an error created with only a message', () => {
   test.each([
     [SubscriptionDeniedError, 'ERR_WEBSUB_DENIED', { subscription: undefined, grant: undefined, topic: undefined }],
     [InternalHubError, 'ERR_WEBSUB_HUB_ERROR', { subscription: undefined, grant: undefined, topic: undefined }],
     [UnrecoverableEventError, 'ERR_WEBSUB_UNRECOVERABLE_EVENT', { name: 'UnrecoverableEventError' }],
     [ResourceDiscoveryFailedError, 'ERR_WEBSUB_DISCOVERY', { reason: 'no-hub', status: undefined }],
     [SubscriptionInitiationError, 'ERR_WEBSUB_INITIATION', { reason: 'refused', hub: undefined, topic: undefined }],
-  ])('%o is one of ours, and says what is known', (Made, code, fields) => {
-    const error = new Made('no');
+  ])('%o is a WebSubError and has its code and known fields', (ErrorClass, code, fields) => {
+    const error = new ErrorClass('no');
     expect(error).toBeInstanceOf(WebSubError);
     expect(error.message).toBe('no');
     expect(error.code).toBe(code);
@@ -25,9 +25,9 @@ describe('an error that is made with its message alone', () => {
 
   test.each([SubscriptionDeniedError, InternalHubError, ResourceDiscoveryFailedError, SubscriptionInitiationError])(
     '%o carries a cause, headers and a body',
-    (Made) => {
+    (ErrorClass) => {
       const cause = new Error('why');
-      const error = new Made('no', { cause, headers: { 'x-a': 'b' }, body: { c: 'd' } });
+      const error = new ErrorClass('no', { cause, headers: { 'x-a': 'b' }, body: { c: 'd' } });
       expect(error).toMatchObject({ cause, headers: { 'x-a': 'b' }, body: { c: 'd' } });
     },
   );

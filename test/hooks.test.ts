@@ -23,30 +23,30 @@ const payload: HookPayload<'unsubscribed'> = {
 function setUp() {
   const world = new FakeWorld();
   const hooks = subscriberHooks(world.logger);
-  let made = 0;
+  let payloadCount = 0;
   const emit = (): void =>
     hooks.emit('unsubscribed', () => {
-      made += 1;
+      payloadCount += 1;
       return payload;
     });
-  return { hooks, world, emit, made: () => made };
+  return { hooks, world, emit, payloadCount: () => payloadCount };
 }
 
-test('a listener is called with the payload, which is made only where somebody listens, and once for all', () => {
-  const { hooks, emit, made } = setUp();
+test('the payload is created once for all listeners, and only if there is a listener', () => {
+  const { hooks, emit, payloadCount } = setUp();
   emit();
-  expect([made(), hooks.has('unsubscribed')]).toEqual([0, false]);
-  const seen: HookPayload[] = [];
-  hooks.on('unsubscribed', (given) => seen.push(given));
-  hooks.on('unsubscribed', (given) => seen.push(given));
+  expect([payloadCount(), hooks.has('unsubscribed')]).toEqual([0, false]);
+  const payloads: HookPayload[] = [];
+  hooks.on('unsubscribed', (received) => payloads.push(received));
+  hooks.on('unsubscribed', (received) => payloads.push(received));
   hooks.on('denied', () => expect.unreachable());
   emit();
-  expect(seen).toEqual([payload, payload]);
-  expect([made(), hooks.has('unsubscribed')]).toEqual([1, true]);
+  expect(payloads).toEqual([payload, payload]);
+  expect([payloadCount(), hooks.has('unsubscribed')]).toEqual([1, true]);
 });
 
-test('the off function takes off its own registration, also of a listener that was given twice', () => {
-  const { hooks, emit, made } = setUp();
+test('the off function removes only its own registration, even if the listener was added twice', () => {
+  const { hooks, emit, payloadCount } = setUp();
   let calls = 0;
   const listener: HookListener = () => (calls += 1);
   const offs = [hooks.on('unsubscribed', listener), hooks.on('unsubscribed', listener)];
@@ -56,13 +56,13 @@ test('the off function takes off its own registration, also of a listener that w
   expect(calls).toBe(1);
   offs[1]?.();
   emit();
-  expect([calls, made(), hooks.has('unsubscribed')]).toEqual([1, 1, false]);
+  expect([calls, payloadCount(), hooks.has('unsubscribed')]).toEqual([1, 1, false]);
 });
 
 test.each([
   ['throws', () => throws(new Error('a bug'))],
   ['rejects', () => Promise.reject(new Error('a bug'))],
-])('a listener that %s is logged, and the others are called', async (_what, listener) => {
+])('a listener that %s is logged, and the other listeners still run', async (_case, listener) => {
   const { hooks, world, emit } = setUp();
   let calls = 0;
   hooks.on('unsubscribed', listener);
@@ -74,7 +74,7 @@ test.each([
     .toEqual([{ level: 'error', fields: { hook: 'unsubscribed', err: new Error('a bug') }, message: 'a hook failed' }]);
 });
 
-test('a listener added by a listener is called from the next time on', () => {
+test('a listener added by a listener runs from the next event on', () => {
   const { hooks, emit } = setUp();
   let calls = 0;
   const addAnother: HookListener = () => {
@@ -88,7 +88,7 @@ test('a listener added by a listener is called from the next time on', () => {
   expect(calls).toBe(3);
 });
 
-test('a name that no hook has, and what cannot be called, are refused', () => {
+test('on() rejects an unknown hook name and a listener that is not a function', () => {
   const { hooks } = setUp();
   const on = (name: string, listener: unknown): unknown =>
     Reflect.apply(Hooks.prototype.on.bind(hooks), undefined, [name, listener]);
@@ -101,7 +101,7 @@ function throws(error: Error): never {
   throw error;
 }
 
-test('a payload that cannot be made is logged, and nobody else notices', () => {
+test('a payload that cannot be created is logged, and emit does not throw', () => {
   const { hooks, world } = setUp();
   hooks.on('unsubscribed', () => expect.unreachable());
   hooks.emit('unsubscribed', () => {

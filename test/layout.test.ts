@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../src/', import.meta.url));
 
-/** From the top down: a folder imports from those after it, and from itself. */
+/** Layers from top to bottom. A folder imports from itself and from the layers after it. */
 const LAYERS = [
   'decorators',
   'cli',
@@ -23,9 +23,9 @@ const LAYERS = [
   'protocol',
 ];
 
-/** At the top level: the public surface above all folders, and what all of them may use. */
+/** Top-level files: the public surface above all layers, and the files every layer can use. */
 const TOP = new Set(['index.ts']);
-const GROUND = new Set(['errors.ts', 'hooks.ts', 'logger.ts', 'on-demand.ts', 'version.ts']);
+const BASE = new Set(['errors.ts', 'hooks.ts', 'logger.ts', 'on-demand.ts', 'version.ts']);
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .map((file) => file.split(sep).join('/'))
@@ -33,23 +33,23 @@ const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
 
 const rank = (file: string): number => {
   if (TOP.has(file)) return -1;
-  if (GROUND.has(file)) return LAYERS.length;
+  if (BASE.has(file)) return LAYERS.length;
   return LAYERS.indexOf(file.split('/')[0] ?? '');
 };
 
 const imports = new Map(
   files.map((file) => {
     const text = readFileSync(join(root, file), 'utf8');
-    const found = text.matchAll(/(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)\.js'/g);
-    return [file, [...found].map(([, path = '']) => posix.normalize(posix.join(dirname(file), `${path}.ts`)))];
+    const specifiers = text.matchAll(/(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)\.js'/g);
+    return [file, [...specifiers].map(([, path = '']) => posix.normalize(posix.join(dirname(file), `${path}.ts`)))];
   }),
 );
 
-/** Files imported or exported from, type imports included. */
+/** Imported and re-exported files, including type imports. */
 const importsOf = (file: string): readonly string[] => imports.get(file) ?? [];
 
-/** The shortest way along imports from a file back to itself; undefined where there is none. */
-const circleOf = (file: string): readonly string[] | undefined => {
+/** The shortest import path from a file back to itself; undefined if there is none. */
+const cycleOf = (file: string): readonly string[] | undefined => {
   const cameFrom = new Map<string, string>();
   const queue = [file];
   for (let current = queue.shift(); current !== undefined; current = queue.shift()) {
@@ -61,24 +61,24 @@ const circleOf = (file: string): readonly string[] | undefined => {
     if (cameFrom.has(file)) break;
   }
   if (!cameFrom.has(file)) return undefined;
-  const circle = [file];
+  const cycle = [file];
   for (let step = cameFrom.get(file); step !== undefined; step = cameFrom.get(step)) {
-    circle.unshift(step);
+    cycle.unshift(step);
     if (step === file) break;
   }
-  return circle;
+  return cycle;
 };
 
 describe('the layout of src', () => {
-  it('has no folder and no file that DESIGN does not name', () => {
-    const strangers = files.filter((file) => {
+  it('has only the folders and top-level files that DESIGN names', () => {
+    const unknownFiles = files.filter((file) => {
       const [top = ''] = file.split('/');
-      return file.includes('/') ? !LAYERS.includes(top) : !TOP.has(top) && !GROUND.has(top);
+      return file.includes('/') ? !LAYERS.includes(top) : !TOP.has(top) && !BASE.has(top);
     });
-    expect(strangers).toEqual([]);
+    expect(unknownFiles).toEqual([]);
   });
 
-  it('has arrows that point down only', () => {
+  it('imports only from lower layers', () => {
     const upward = files.flatMap((file) =>
       importsOf(file)
         .filter((target) => rank(target) < rank(file) || rank(target) === -1)
@@ -87,17 +87,17 @@ describe('the layout of src', () => {
     expect(upward).toEqual([]);
   });
 
-  it('has no import circle, type imports included', () => {
-    const circles = files.map(circleOf).filter((circle) => circle !== undefined);
-    expect(circles.map((circle) => circle.join(' imports '))).toEqual([]);
+  it('has no import cycle, including type imports', () => {
+    const cycles = files.map(cycleOf).filter((cycle) => cycle !== undefined);
+    expect(cycles.map((cycle) => cycle.join(' imports '))).toEqual([]);
   });
 
-  it('sees the imports it judges', () => {
+  it('finds the imports it checks', () => {
     expect(importsOf('index.ts').length).toBeGreaterThan(20);
     expect(files.filter((file) => importsOf(file).some((target) => !files.includes(target)))).toEqual([]);
   });
 
-  it('loads no package at the start that it loads on demand', () => {
+  it('does not load at startup the packages that load on demand', () => {
     const onDemand = readFileSync(join(root, 'on-demand.ts'), 'utf8');
     const names = [...onDemand.matchAll(/^import type .* from '([^']+)'/gm)].map(([, name = '']) => name);
     expect(names).toContain('undici');
@@ -111,11 +111,11 @@ describe('the layout of src', () => {
     expect(loading).toEqual([]);
   });
 
-  it('keeps the protocol pure: no clock, network, file, timer or logger in it', () => {
+  it('keeps the protocol pure: no clock, network, file, timer or logger', () => {
     const impure = files
       .filter((file) => file.startsWith('protocol/'))
       .filter((file) => {
-        // Whether a host is an IP address is arithmetic.
+        // `isIPv4` is pure: it only parses the host.
         const text = readFileSync(join(root, file), 'utf8').replace("import { isIPv4 } from 'node:net';", '');
         return /node:(fs|net|http|https|dns|timers|tls)|Date\.now|new Date\(\)|Math\.random|setTimeout|logger/.test(
           text,
@@ -129,8 +129,8 @@ describe('the layout of src', () => {
     expect(long).toEqual([]);
   });
 
-  it('knows nothing of test data', () => {
-    const knowing = files.filter((file) => /shared\/|corpus/.test(readFileSync(join(root, file), 'utf8')));
-    expect(knowing.map((file) => relative(root, join(root, file)))).toEqual([]);
+  it('does not reference test data', () => {
+    const offenders = files.filter((file) => /shared\/|corpus/.test(readFileSync(join(root, file), 'utf8')));
+    expect(offenders.map((file) => relative(root, join(root, file)))).toEqual([]);
   });
 });

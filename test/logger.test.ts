@@ -1,18 +1,18 @@
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { shouldLogDebug, silentLogger, safeLogger, type Logger } from '../src/logger.js';
-import { throws } from './kit/news-service.js';
+import { throws } from './kit/throws.js';
 
 function pinoInto(lines: unknown[]): Logger {
   return safeLogger(pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) }));
 }
 
-test('a logger gets what it is given, as it is', () => {
+test('the logger receives the arguments unchanged', () => {
   const calls: unknown[] = [];
   const line =
     (level: string) =>
-    (...given: unknown[]): void =>
-      void calls.push([level, ...given]);
+    (...args: unknown[]): void =>
+      void calls.push([level, ...args]);
   const logger = safeLogger({
     debug: line('debug'),
     info: line('info'),
@@ -45,20 +45,20 @@ test.each<[string, unknown, string]>([
     Object.defineProperty(new Error(), 'message', { get: () => throws(new Error('hush')) }),
     'something that cannot be logged',
   ],
-])('an error that %s is logged in words', (_what, err, words) => {
+])('an error that %s is logged as text', (_case, err, words) => {
   const lines: unknown[] = [];
   pinoInto(lines).error({ event: 'e1', err }, 'a handler failed');
   expect(lines).toMatchObject([{ level: 50, event: 'e1', err: words, msg: 'a handler failed' }]);
 });
 
-test('a logger that takes nothing, as on a full disk, is no reason to fail', () => {
+test('a logger that throws, as on a full disk, does not fail the caller', () => {
   const full = (): never => throws(new Error('ENOSPC: no space left on device, write'));
   const logger = safeLogger({ debug: full, info: full, warn: full, error: full, fatal: full });
   expect(() => logger.error({ err: new Error('no') }, 'lost')).not.toThrow();
   expect(() => logger.info('lost')).not.toThrow();
 });
 
-test('a logger whose methods are asynchronous may fail later: nobody hears of it', async () => {
+test('a rejected promise of an asynchronous logger is ignored', async () => {
   const rejections: unknown[] = [];
   const onRejection = (reason: unknown): void => void rejections.push(reason);
   process.on('unhandledRejection', onRejection);
@@ -72,18 +72,18 @@ test('a logger whose methods are asynchronous may fail later: nobody hears of it
 });
 
 test.each<[string, object, boolean]>([
-  ['says so', { isLevelEnabled: () => false }, false],
-  ['says that it is on', { isLevelEnabled: () => true }, true],
-  ['cannot say', {}, true],
-  ['fails when it is asked', { isLevelEnabled: () => throws(new Error('no')) }, true],
-  ['has something else of that name', { isLevelEnabled: 30 }, true],
-])('debug lines are made unless the logger %s (%j)', (_what, given, isOn) => {
-  expect(shouldLogDebug(safeLogger(Object.assign(pino({ level: 'info' }), { isLevelEnabled: undefined }, given)))).toBe(
-    isOn,
-  );
+  ['disables debug', { isLevelEnabled: () => false }, false],
+  ['enables debug', { isLevelEnabled: () => true }, true],
+  ['has no isLevelEnabled', {}, true],
+  ['has an isLevelEnabled that throws', { isLevelEnabled: () => throws(new Error('no')) }, true],
+  ['has an isLevelEnabled that is not a function', { isLevelEnabled: 30 }, true],
+])('shouldLogDebug with a logger that %s (%j)', (_case, overrides, isOn) => {
+  expect(
+    shouldLogDebug(safeLogger(Object.assign(pino({ level: 'info' }), { isLevelEnabled: undefined }, overrides))),
+  ).toBe(isOn);
 });
 
-test('pino says by its level whether debug lines are made, and no logger makes none', () => {
+test('the pino level decides whether debug lines are created; the silent logger creates none', () => {
   expect(shouldLogDebug(safeLogger(pino({ level: 'info' })))).toBe(false);
   expect(shouldLogDebug(safeLogger(pino({ level: 'debug' })))).toBe(true);
   expect(shouldLogDebug(silentLogger)).toBe(false);

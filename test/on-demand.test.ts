@@ -1,15 +1,15 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as htmlparser2 from 'htmlparser2';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { onDemand, packageLoader } from '../src/on-demand.js';
+import { temporaryDirectory } from './kit/temporary-directory.js';
 
-it('loads the very package that `import` does', () => {
+it('loads the same package that `import` loads', () => {
   expect(onDemand('htmlparser2').Parser).toBe(htmlparser2.Parser);
 });
 
-it('says of a package that cannot be loaded which one it is, why, and what to do', () => {
+it('reports which package cannot be loaded, why, and what to do', () => {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as if one of them were not installed.
   expect(() => onDemand('not-installed' as 'undici')).toThrow(
     "The package not-installed, which websub-subscriber needs, could not be loaded: Cannot find module 'not-installed'. " +
@@ -17,7 +17,7 @@ it('says of a package that cannot be loaded which one it is, why, and what to do
   );
 });
 
-/** A package whose two files need each other, and how it is loaded. */
+/** A package with two files that require each other, and a scoped package. */
 const FILES = {
   'node_modules/parts/package.json': '{ "name": "parts", "version": "1.0.0", "main": "lib/index.js" }',
   'node_modules/parts/lib/index.js':
@@ -30,8 +30,7 @@ const FILES = {
 };
 
 function installed(): { readonly at: (path: string) => string; readonly load: (name: string) => unknown } {
-  const folder = mkdtempSync(join(tmpdir(), 'websub-packages-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryDirectory();
   const at = (path: string): string => join(folder, path);
   for (const [path, text] of Object.entries(FILES)) {
     mkdirSync(dirname(at(path)), { recursive: true });
@@ -46,17 +45,17 @@ it.each([
   ['its entry', 'node_modules/parts/lib/index.js'],
   ['a file deep in it', 'node_modules/parts/lib/last.js'],
   ['the whole of node_modules', 'node_modules'],
-])('tries a package again each time: first %s is missing, then it is back', (_what, missing) => {
+])('retries a package on each call: %s is missing, then it is back', (_case, missing) => {
   const { at, load } = installed();
   renameSync(at(missing), at('away'));
-  for (let times = 0; times < 3; times += 1) expect(() => load('parts')).toThrow('The package parts, which');
+  for (let attempt = 0; attempt < 3; attempt += 1) expect(() => load('parts')).toThrow('The package parts, which');
   renameSync(at('away'), at(missing));
-  const whole = load('parts');
-  expect(whole).toMatchObject({ first: 1, last: 'the last' });
-  expect(load('parts')).toBe(whole);
+  const loaded = load('parts');
+  expect(loaded).toMatchObject({ first: 1, last: 'the last' });
+  expect(load('parts')).toBe(loaded);
 });
 
-it('keeps nothing of a load that failed: what did load of it may know only the half of the rest', () => {
+it('discards everything from a failed load: loaded modules may have incomplete dependencies', () => {
   const { at, load } = installed();
   renameSync(at('node_modules/parts/lib/last.js'), at('away'));
   expect(() => load('parts')).toThrow("Cannot find module './last'");
@@ -65,7 +64,7 @@ it('keeps nothing of a load that failed: what did load of it may know only the h
   expect(part.lastOfWhole()).toBe('the last');
 });
 
-it('tries a package again that threw while it loaded, from what is on the disk by then', () => {
+it('retries a package that threw while it loaded, with the files now on disk', () => {
   const { at, load } = installed();
   writeFileSync(at('node_modules/parts/lib/last.js'), "throw new Error('not today');");
   expect(() => load('parts')).toThrow('could not be loaded: not today.');
@@ -73,7 +72,7 @@ it('tries a package again that threw while it loaded, from what is on the disk b
   expect(load('parts')).toMatchObject({ last: 'the new last' });
 });
 
-it('needs no file of a package that is loaded', () => {
+it('needs no file of a package after it is loaded', () => {
   const { at, load } = installed();
   const loaded = [load('parts'), load('@scope/one/sub')];
   rmSync(at('node_modules'), { recursive: true });
@@ -82,7 +81,7 @@ it('needs no file of a package that is loaded', () => {
   expect(loaded[1]).toEqual({ sub: true });
 });
 
-it('tries a package of a scope again', () => {
+it('retries a scoped package', () => {
   const { at, load } = installed();
   renameSync(at('node_modules/@scope/one/package.json'), at('away'));
   expect(() => load('@scope/one/sub')).toThrow("Cannot find module '@scope/one/sub'");
@@ -90,7 +89,7 @@ it('tries a package of a scope again', () => {
   expect(load('@scope/one/sub')).toEqual({ sub: true });
 });
 
-it('takes a package that is built in from its one file, and from node_modules where nothing is built', () => {
+it('loads a built-in package from its one file, and from node_modules when nothing is built', () => {
   const { at, load } = installed();
   mkdirSync(at('packages'));
   mkdirSync(at('node_modules/htmlparser2'));
@@ -100,7 +99,7 @@ it('takes a package that is built in from its one file, and from node_modules wh
   expect([load('feedsmith'), load('htmlparser2')]).toEqual([{ from: 'the build' }, { from: 'node_modules' }]);
 });
 
-it('tries the one file of a package that is built in again', () => {
+it('retries the one file of a built-in package', () => {
   const { at, load } = installed();
   expect(() => load('feedsmith')).toThrow("Cannot find module 'feedsmith'");
   mkdirSync(at('packages'));

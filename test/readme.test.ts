@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,38 +8,39 @@ import { HOOK_NAMES } from '../src/delivery/hook-payloads.js';
 import { HANDLER_NAMES, HANDLERS } from '../src/delivery/handler/handlers.js';
 import { checkServiceConfig } from '../src/runtime/config/check-config.js';
 import { checkOptions } from '../src/runtime/config/check-options.js';
+import { temporaryDirectory } from './kit/temporary-directory.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const readme = read('README.md');
 const snippets = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
 
-/** Everything below `src`, for interfaces to be looked up in. */
+/** The text of all files below `src`, to look up interfaces in. */
 const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
   .map((path) => read(join('src', path)))
   .join('\n');
 
 describe('the README', () => {
-  it('begins with the quick start, letter by letter', () => {
+  it('begins with the quick start, character by character', () => {
     expect(snippets[0]).toBe(read('examples/quick-start.ts'));
   });
 
-  it('names each hook, and no other', () => {
+  it('names each hook and no other', () => {
     const [, list = ''] = /^Hooks: (.*?)\.$/ms.exec(readme) ?? [];
     expect(codes(list)).toEqual(HOOK_NAMES);
   });
 
-  it('names each handler, and no other', () => {
+  it('names each handler and no other', () => {
     expect(firstColumn('handler')).toEqual(HANDLER_NAMES);
   });
 
-  it('names the handlers that are required, and no other', () => {
+  it('names the required handlers and no other', () => {
     const [, list = ''] = /^## Handlers\n\n(.*?) (?:is|are) required/ms.exec(readme) ?? [];
     expect(codes(list)).toEqual(HANDLER_NAMES.filter((name) => HANDLERS[name] === 'required'));
   });
 
-  it('gives the argument of each handler', () => {
+  it('states the argument type of each handler', () => {
     const types = read('src/delivery/handler/handlers.ts').matchAll(/^ {2}readonly (\w+)\??: \(\s*\w+: (\w+)/gm);
     const inCode = [...types].map(([, name = '', type = '']) => [
       name,
@@ -49,11 +49,11 @@ describe('the README', () => {
     expect(tableOf('handler').map((cells) => cells.slice(0, 2).flatMap(codes))).toEqual(inCode);
   });
 
-  it('shows each threat with tests that are there', () => {
+  it('names existing tests for each threat', () => {
     const threats = tableOf('Who');
     expect(threats.length).toBeGreaterThan(15);
-    for (const [who = '', what = '', stops = '', tests = ''] of threats) {
-      expect([who, what, stops]).not.toContain('');
+    for (const [who = '', reach = '', stops = '', tests = ''] of threats) {
+      expect([who, reach, stops]).not.toContain('');
       expect(codes(tests).length).toBeGreaterThan(0);
       expect(
         codes(tests).filter((path) => !/^test\/.*\.test\.ts$/.test(path) || !existsSync(join(root, path))),
@@ -61,18 +61,21 @@ describe('the README', () => {
     }
   });
 
-  it('has no link that needs a repository: links lead to the web or to a heading', () => {
+  it('links only to the web or to its own headings, not to a repository', () => {
     const targets = [...readme.matchAll(/\]\(([^)]+)\)/g)].map(([, target = '']) => target);
     const headings = new Set([...readme.matchAll(/^##+ (.+)$/gm)].map(([, heading = '']) => `#${anchor(heading)}`));
     expect(targets.length).toBeGreaterThan(5);
     expect(targets.filter((target) => !target.startsWith('https://') && !headings.has(target))).toEqual([]);
   });
 
-  it('names examples that the package ships', () => {
+  it('names only examples that the package ships', () => {
     const { files }: { files: readonly string[] } = JSON.parse(read('package.json'));
     expect(files).toContain('examples');
-    const whole = [...readme.matchAll(/(?:node_modules\/websub-subscriber\/)?examples\/([\w./-]*\w)/g)];
-    const named = [...whole.map(([, path = '']) => path), ...tableOf('Example').flatMap(([cell = '']) => codes(cell))];
+    const mentions = [...readme.matchAll(/(?:node_modules\/websub-subscriber\/)?examples\/([\w./-]*\w)/g)];
+    const named = [
+      ...mentions.map(([, path = '']) => path),
+      ...tableOf('Example').flatMap(([cell = '']) => codes(cell)),
+    ];
     expect(named.length).toBeGreaterThan(10);
     expect(named.filter((path) => !existsSync(join(root, 'examples', path)))).toEqual([]);
     const shown = tableOf('In').flatMap(([, , cell = '']) => codes(cell));
@@ -91,46 +94,43 @@ describe.each([
   ['DiscoveryConfig', {}],
   ['HubFaults', {}],
 ])('the table of %s', (name, defaults) => {
-  it('names each field of the type, and no other', () => {
+  it('names each field of the type and no other', () => {
     expect(fieldsOf(name).length).toBeGreaterThan(0);
     expect(firstColumn(name)).toEqual(fieldsOf(name));
   });
 
-  it('gives the defaults that the code has', () => {
-    for (const [field = '', , told = ''] of tableOf(name)) {
-      // The name is the class's, which is no value of the code.
-      const known = Object.entries(defaults).find(([key]) => key !== 'name' && `\`${key}\`` === field);
-      const value: unknown = known?.[1];
+  it('states the defaults of the code', () => {
+    for (const [field = '', , cell = ''] of tableOf(name)) {
+      // The default name comes from the class, so the code has no value for it.
+      const entry = Object.entries(defaults).find(([key]) => key !== 'name' && `\`${key}\`` === field);
+      const value: unknown = entry?.[1];
       const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
       if (!isPlain || value === Number.POSITIVE_INFINITY) continue;
-      expect(`${field}: ${codes(told.replaceAll('_', ''))[0]}`).toBe(
+      expect(`${field}: ${codes(cell.replaceAll('_', ''))[0]}`).toBe(
         `${field}: ${typeof value === 'string' ? `'${value}'` : String(value)}`,
       );
     }
   });
 
-  it('gives the defaults that the doc-comments have, where those are numbers', () => {
-    for (const [field = '', , told = ''] of tableOf(name)) {
+  it('states the numeric defaults of the doc-comments', () => {
+    for (const [field = '', , cell = ''] of tableOf(name)) {
       const documented = defaultOf(name, field.replaceAll('`', ''));
       if (documented === undefined || !/^[\d_]+$/.test(documented)) continue;
-      expect(`${field}: ${codes(told)[0]}`).toBe(`${field}: ${documented}`);
+      expect(`${field}: ${codes(cell)[0]}`).toBe(`${field}: ${documented}`);
     }
   });
 });
 
 describe('each TypeScript snippet of the README', () => {
-  let folder: string;
+  const folder = temporaryDirectory(afterAll);
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'websub-readme-'));
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir');
     await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
     await mkdir(join(folder, 'snippets'));
     const files = snippets.map((code, index) => writeFile(join(folder, `snippets/${index + 1}.ts`), code));
     await Promise.all(files);
   });
-
-  afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it.each([true, false])(
     'compiles with experimentalDecorators: %s',
@@ -147,7 +147,7 @@ describe('each TypeScript snippet of the README', () => {
     60_000,
   );
 
-  it('would not compile with a mistake in it', async () => {
+  it('fails to compile with a mistake', async () => {
     await mkdir(join(folder, 'wrong'));
     await writeFile(join(folder, 'wrong/1.ts'), (snippets[0] ?? '').replace('target: FEED', 'targt: FEED'));
     const project = join(folder, 'tsconfig.wrong.json');
@@ -156,7 +156,7 @@ describe('each TypeScript snippet of the README', () => {
   }, 60_000);
 });
 
-/** What the compiler complains of. */
+/** Returns the compiler errors; '' if there are none. */
 function compile(project: string): Promise<string> {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   return new Promise((resolve) => {
@@ -166,7 +166,7 @@ function compile(project: string): Promise<string> {
   });
 }
 
-/** The rows of the table whose first column is headed by a name. */
+/** The rows of the table with this heading in its first column. */
 function tableOf(heading: string): string[][] {
   const [, rows = ''] =
     new RegExp(`^\\| +\`?${heading}\`? +\\|.*\\n\\|[-:| ]+\\n((?:\\|.*\\n)+)`, 'm').exec(readme) ?? [];
@@ -183,7 +183,7 @@ function firstColumn(heading: string): string[] {
   return tableOf(heading).map(([cell = '']) => cell.replaceAll('`', ''));
 }
 
-/** The fragment that leads to a heading. */
+/** The anchor of a heading. */
 function anchor(heading: string): string {
   return heading
     .toLowerCase()
@@ -191,7 +191,7 @@ function anchor(heading: string): string {
     .replaceAll(' ', '-');
 }
 
-/** What stands between backticks. */
+/** The texts between backticks. */
 function codes(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
 }
@@ -201,7 +201,7 @@ function interfaceText(name: string): string {
   return body;
 }
 
-/** An interface's own fields, in the order of the source. */
+/** The fields an interface declares itself, in source order. */
 function fieldsOf(name: string): string[] {
   return [...interfaceText(name).matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, field = '']) => field);
 }

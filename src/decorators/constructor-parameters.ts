@@ -2,7 +2,7 @@ import { ConfigurationError } from '../errors.js';
 import type { SubscriberClass } from '../runtime/subscriber-runtime.js';
 import { inheritedMetadata, ownMetadata } from '../runtime/services/reflect.js';
 
-/** What a compiler emits for types that are no class at run time, and for plain values. */
+/** The metadata that compilers emit for types that are not classes at run time, and for plain values. */
 const NOT_INJECTABLE = new Set<unknown>([
   Object,
   String,
@@ -17,10 +17,10 @@ const NOT_INJECTABLE = new Set<unknown>([
 ]);
 
 /**
- * Finds out whether a service's constructor can be called: each parameter has a token in `inject`, or else emitted type
- * metadata that names a class, or one of tsyringe's parameter decorators.
+ * Checks that a service's constructor can be called. Each parameter needs a token in `inject`, emitted type metadata
+ * that names a class, or one of tsyringe's parameter decorators.
  *
- * @throws ConfigurationError that says which parameter has none, and how to name it.
+ * @throws ConfigurationError that names the parameter without any of these, and the ways to add one
  */
 export function checkConstructorParameters(
   service: string,
@@ -51,7 +51,7 @@ function reason(types: readonly unknown[], index: number): string {
   return types.length === 0 ? 'the compiler emitted no metadata' : 'its type is undefined at run time';
 }
 
-/** As tsyringe reads them. */
+/** Reads the injected types as tsyringe does: a parameter decorator wins over emitted metadata. */
 function parameterTypes(target: SubscriberClass): readonly unknown[] {
   const emitted = inheritedMetadata('design:paramtypes', target);
   const decorated = ownMetadata('injectionTokens', target);
@@ -62,7 +62,7 @@ function parameterTypes(target: SubscriberClass): readonly unknown[] {
   return types;
 }
 
-/** Parameters before the first optional one; those of the base class where the class has no constructor of its own. */
+/** The number of required parameters. A class without its own constructor has those of its base class. */
 function parameterCount(target: { readonly length: number }): number {
   const base: unknown = Object.getPrototypeOf(target);
   const hasOwn = target.length > 0 || Function.prototype.toString.call(target).includes('constructor');

@@ -6,13 +6,13 @@ import { injectable, tsyringeClass } from '../runtime/services/tsyringe.js';
 import { checkConstructorParameters } from './constructor-parameters.js';
 
 /**
- * Makes a class a service: its configuration checked, its constructor known to tsyringe.
+ * Checks the configuration of a service class, and registers its constructor with tsyringe.
  *
- * @throws ConfigurationError when the configuration is wrong, the class has no name, or nothing says what to construct
- *   it with.
+ * @throws ConfigurationError if the configuration is invalid, the service has no name, or nothing says how to construct
+ *   the class
  */
 export function defineClass(target: SubscriberClass, config: SubscriberServiceConfig): ServiceDefinition {
-  // A class may have a static `name` of any type.
+  // A static member `name` may have any type.
   const className: unknown = target.name;
   const checked = checkServiceConfig(typeof className === 'string' ? className : '', config);
   checkConstructorParameters(checked.name, target, checked.inject);

@@ -6,9 +6,9 @@ import type { SubscriberClass, SubscriberDefinition, SubscriberHandlers } from '
 import { defineClass } from './define-class.js';
 
 /**
- * Makes a service without a decorator, from a class or from an object with handlers.
+ * Creates a service without a decorator, from a class or from an object with handlers.
  *
- * The name is `config.name`, else the class's (the object's own, if it is an instance of one), else `'subscriber'`.
+ * The name is `config.name`, else the name of the class, else the class name of the object, else `'subscriber'`.
  *
  * @example
  * ```ts
@@ -19,8 +19,8 @@ import { defineClass } from './define-class.js';
  * const runtime = await startService(news);
  * ```
  *
- * @throws ConfigurationError for a wrong configuration, handlers that are not functions, or a class whose constructor's
- *   arguments are not known.
+ * @throws ConfigurationError if the configuration is invalid, `onEventNotification` is missing, a handler is not a
+ *   function, or nothing says how to construct the class
  */
 export function defineSubscriber(
   config: SubscriberServiceConfig,
@@ -42,6 +42,7 @@ function defineObject(handlers: SubscriberHandlers, config: SubscriberServiceCon
   });
 }
 
+/** The name of the class that the object is an instance of, if any. */
 function classNameOf(handlers: SubscriberHandlers): string | undefined {
   const { constructor }: { readonly constructor?: unknown } = Object(handlers);
   return typeof constructor === 'function' && constructor !== Object ? constructor.name || undefined : undefined;

@@ -5,20 +5,23 @@ import type { SubscriberServiceConfig } from '../runtime/config/service-config.j
 import { defineClass } from './define-class.js';
 
 /**
- * Makes a class a service that `startService` takes. Works under TypeScript's `experimentalDecorators` and under standard
- * decorators; a class without `onEventNotification`, or with a handler mistyped, does not compile. A subclass is no
- * service before it is decorated itself.
+ * Turns a class into a service for `startService`.
+ *
+ * It works as a standard decorator and with TypeScript's `experimentalDecorators`. A class does not compile without
+ * `onEventNotification`, or with a wrong type of handler. A subclass needs a decorator of its own.
  *
  * @example
  * ```ts
  * @SubscriberService({ target: 'https://example.com/feed' })
  * class News {
- *   async onEventNotification(event: ContentDistributionMessage) {}
+ *   async onEventNotification(event: ContentDistributionMessage) {
+ *     console.log(event.text());
+ *   }
  * }
  * ```
  *
- * @throws ConfigurationError, when the class is declared: for a wrong configuration, a constructor whose arguments are
- *   not known, or a class decorated twice.
+ * @throws ConfigurationError at the declaration of the class: if the configuration is invalid, nothing says how to
+ *   construct the class, or it is decorated twice
  */
 export function SubscriberService(
   config: SubscriberServiceConfig = {},

@@ -6,18 +6,18 @@ import type { DeduplicatorOptions } from './dedupe/deduplicator.js';
 import type { EventFactoryOptions } from './message/event-factory.js';
 import type { RecoveredEventsOptions } from './inbox/recovered-events.js';
 
-/** Dependencies of delivery. */
+/** Dependencies of `Delivery`. */
 export interface DeliveryOptions extends RecoveredEventsOptions, Omit<DeduplicatorOptions, 'claimedEntries'> {
   readonly inbox: Pick<
     Inbox,
     'enqueue' | 'newPosition' | 'storeUnscheduled' | 'schedule' | 'storeFailed' | 'settle' | 'loadOf'
   >;
-  /** Milliseconds the store has while a hub waits. */
+  /** Milliseconds the store may take while a hub waits. */
   readonly storeTimeoutMs: number;
   readonly processedLog: DeduplicatorOptions['processedLog'] & EventFactoryOptions['processedLog'];
-  /** The present content of a grant's topic, or why it cannot be had. */
-  readonly fetchPingContent: (entry: StoredSubscription, grant: GrantRecord) => Promise<ReceivedContent | Error>;
+  /** Fetches the current content of a grant's topic. Returns an error if that fails. */
+  readonly fetchPingContent: (subscription: StoredSubscription, grant: GrantRecord) => Promise<ReceivedContent | Error>;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
-  /** A handler ended the subscription. Rejects where that could not be stored. */
+  /** Called when a handler ends the subscription. Rejects if that cannot be stored. */
   readonly onDeleted: (subscriptionId: string) => Promise<void>;
 }

@@ -1,7 +1,7 @@
 import type { CheckedDeliveryConfig } from './delivery-config.js';
 import type { EventHandler } from './handler/handlers.js';
 
-/** Who news is handed to, and how. */
+/** A service, its handler and its delivery options. */
 export interface DeliveryTarget {
   readonly name: string;
   readonly handlers: EventHandler;

@@ -1,6 +1,6 @@
 import type { GrantRecord } from '../subscription/record/record.js';
 import type { StoredSubscription } from '../subscription/registry/registry.js';
-import type { AnswerDeadline } from './handler/answer-deadline.js';
+import { answerDeadlineOf, type AnswerDeadline } from './handler/answer-deadline.js';
 import { ClaimedEntries } from './dedupe/claimed-entries.js';
 import { ACKNOWLEDGED, answerOf, INBOX_FULL, STORE_FAILED, type DeliveryAnswer } from './delivery-answer.js';
 import type { DeliveryOptions } from './delivery-options.js';
@@ -17,7 +17,7 @@ import {
 import { EventWriter } from './inbox/event-writer.js';
 import type { PendingDelivery } from './dedupe/deliver-after-parsing.js';
 import type { PendingAnswer } from './dedupe/in-progress-keys.js';
-import { abortSignalOf, closeEvent, type ContentDistributionMessage } from './message/message.js';
+import { abortEvent, closeEvent, type ContentDistributionMessage } from './message/message.js';
 import type { FetchedMeta } from './message/event-meta.js';
 import type { ReceivedContent } from './message/received-content.js';
 import { LateRuns } from './handler/late-runs.js';
@@ -27,22 +27,22 @@ import { OpenAnswers } from './handler/open-answers.js';
 import { AckTimeout, peek } from './handler/ack-timeout.js';
 import { EventFactory } from './message/event-factory.js';
 import { isThinPing } from './fetch/thin-ping.js';
-import { emitEvent, reportRun, type EventContext } from './report.js';
+import type { EventContext } from './event-context.js';
+import { emitEvent, reportRun } from './report.js';
 import { isTracked } from './dedupe/tracked-keys.js';
 import { SlowHandlers } from './handler/slow-handlers.js';
 import type { StoredEvent } from './inbox/stored-event.js';
-import { answerDeadlineOf } from './handler/time-left.js';
 import { isFetchable } from './fetch/topic-reader.js';
 
-/** Hands news to handlers: at once where the hub waits for the answer, or from the inbox. */
+/** Delivers events to handlers: inline while the hub waits, or from the inbox. */
 export class Delivery {
-  /** Events of previous processes, and those that are given up. */
+  /** Registers events of previous processes, and reports dead letters. */
   readonly recoveredEvents: RecoveredEvents;
   readonly #options: DeliveryOptions;
   readonly #deduplicator: Deduplicator;
   readonly #writer: EventWriter;
   readonly #eventFactory: EventFactory;
-  /** Events whose handlers are at work after they have returned. */
+  /** Events whose handler has returned a promise that is still pending. */
   readonly #running = new Set<ContentDistributionMessage>();
   readonly #ackTimeout = new AckTimeout();
   readonly #lateRuns: LateRuns;
@@ -61,16 +61,16 @@ export class Delivery {
     this.recoveredEvents = new RecoveredEvents(options, this.#eventFactory, this.#deduplicator);
   }
 
-  /** Whether the service takes no more: its inbox is full. */
+  /** Whether the service's inbox is full. */
   isFull(target: DeliveryTarget): boolean {
     return this.#writer.isFull(target);
   }
 
   /**
-   * Hands over what a hub has just sent. The answer does not wait for a slow handler: the event is stored then. It is no
-   * promise where the handler has just returned. Never throws, never rejects.
+   * Delivers content that a hub has just sent. A slow handler does not delay the answer: its event is stored instead. The
+   * answer is not a promise if the handler has already returned. Never throws and never rejects.
    *
-   * @param elapsedMs milliseconds since its last byte came
+   * @param elapsedMs milliseconds since the last byte of the request
    */
   deliver(
     target: DeliveryTarget,
@@ -84,7 +84,7 @@ export class Delivery {
     onEvent?.(context);
     if (!isTracked(target.delivery)) return this.#dispatch(target, context, elapsedMs);
     const delivery: PendingDelivery = {
-      dispatch: (time) => this.#dispatch(target, context, elapsedMs, time),
+      dispatch: (deadline) => this.#dispatch(target, context, elapsedMs, deadline),
       deadline: () => answerDeadlineOf(this.#options, target, context, elapsedMs),
       storeUndecided: ({ storeMs: timeoutMs }) =>
         this.#writer.storeUndecided(target, context, { timeoutMs, onAccept: () => this.#reportReceived(context) }),
@@ -92,12 +92,12 @@ export class Delivery {
     return this.#openAnswers.track(this.#deduplicator.deliver(target, context, delivery));
   }
 
-  /** Works with what is known of a subscription's news, and calls `offer`, while nothing else of it is taken in hand. */
+  /** Runs `work` while no other event of the subscription is looked up or recorded. Call `enqueueFetched` in it. */
   runExclusive<T>(subscriptionId: string, work: () => Promise<T>): Promise<T> {
     return this.#deduplicator.runExclusive(subscriptionId, work);
   }
 
-  /** Keeps what was fetched from a topic for its handler. Resolves to whether there was room, and it is stored. */
+  /** Enqueues content fetched from a topic. Resolves to whether it is stored; `false` also if the inbox is full. */
   async enqueueFetched(
     target: DeliveryTarget,
     subscription: StoredSubscription,
@@ -112,7 +112,7 @@ export class Delivery {
     return (await this.#deduplicator.enqueueFetched(context, store, fetched.dedupeKeys)).type === 'acknowledged';
   }
 
-  /** Runs the handler with an event from the inbox. */
+  /** Runs the handler for an event from the inbox. */
   async redeliver(stored: StoredEvent): Promise<StoredRun> {
     const { service, isPing } = stored.meta;
     const attempt = stored.retry.attempts + 1;
@@ -134,35 +134,35 @@ export class Delivery {
     return this.#onRunEnded(context, outcome);
   }
 
-  /** From now on no hub waits for a handler: it is answered as if the handler were slow, when the event is in the store. */
+  /** Answers all hubs as if their handlers were slow: once the event is stored. Also applies to later deliveries. */
   stopWaiting(): void {
     this.#ackTimeout.expireAll();
   }
 
-  /** Whether a handler is at work. */
+  /** Whether any handler is running. */
   get hasRunningHandlers(): boolean {
     return this.#running.size > 0;
   }
 
-  /** Resolves when every hub that delivers has its answer. */
+  /** Resolves once every delivering hub has its answer. */
   allAnswered(): Promise<void> {
     return this.#openAnswers.settled();
   }
 
-  /** Resolves when every handler that a hub called has ended, also those that hubs were answered before. */
+  /** Resolves once every handler that a delivery called has ended, including those answered before they ended. */
   async settled(): Promise<void> {
     await this.allAnswered();
     await this.#lateRuns.settled();
     await this.#deduplicator.settled();
   }
 
-  /** Tells handlers through their signal that nobody waits for them any longer. What fails from now on was cut off. */
+  /** Aborts the signals of running handlers. A handler that fails from now on counts as interrupted. */
   abort(): void {
     this.#isAborted = true;
-    for (const event of this.#running) abortSignalOf(event);
+    for (const event of this.#running) abortEvent(event);
   }
 
-  /** @param deadline what is left of the hub's time, where it has waited already */
+  /** @param deadline the hub's remaining time, if the hub has already been waiting */
   #dispatch(
     target: DeliveryTarget,
     context: EventContext,
@@ -173,9 +173,9 @@ export class Delivery {
     this.#reportReceived(context);
     const isPing = isThinPing(target, context);
     if (target.delivery.mode === 'queued' || isPing === true) {
-      closeEvent(event); // Its handler gets another object, which claims the entries.
+      closeEvent(event); // The handler gets another object, which claims the entries.
       const timeoutMs = (deadline ?? answerDeadlineOf(this.#options, target, context, elapsedMs)).storeMs;
-      return this.#openAnswers.track(this.#writer.enqueue(target, context, { isPing, withinMs: timeoutMs }));
+      return this.#openAnswers.track(this.#writer.enqueue(target, context, { isPing, timeoutMs }));
     }
     const run = this.#run(target, event);
     if (!(run instanceof Promise) && run.type === 'done' && !this.#deduplicator.shouldRecord(target, event)) {
@@ -202,12 +202,12 @@ export class Delivery {
     const outcome = run instanceof Promise ? await this.#ackTimeout.wait(run, handlerMs) : run;
     if (outcome !== undefined) {
       const ended = await this.#onRunEnded(context, outcome, deadline);
-      // What the handler has decided could not be stored: the hub is to come again, and the handler to decide again.
+      // The end could not be stored, so the hub retries and the handler decides again.
       if (outcome.type === 'deleted' && ended.type === 'failed')
         return this.#deduplicator.releaseForRedelivery(context, STORE_FAILED);
       if (outcome.type !== 'failed') return answerOf(outcome);
     }
-    // A dead letter takes no room among the events that wait.
+    // A dead letter does not count as a waiting event.
     if (!isUnrecoverable(outcome) && this.isFull(target)) {
       if (outcome === undefined) this.#trackLateRun(context, run);
       return this.#deduplicator.releaseForRedelivery(context, INBOX_FULL);
@@ -220,7 +220,7 @@ export class Delivery {
         : inbox.storeFailed(stored, outcome.error, timeoutMs);
     if (!(await this.#writer.isStored(stored, write))) {
       return outcome === undefined
-        ? this.#answerStoreFailure(context, { run, deadline: deadline })
+        ? this.#answerStoreFailure(context, { run, deadline })
         : this.#deduplicator.releaseForRedelivery(context, STORE_FAILED);
     }
     if (outcome === undefined) this.#trackLateRun(context, run, stored);
@@ -229,7 +229,7 @@ export class Delivery {
     return ACKNOWLEDGED;
   }
 
-  /** The handler may have ended while the store was being asked; if not, the hub comes again. */
+  /** Uses the handler's outcome if it ended during the write. Otherwise asks the hub to retry. */
   async #answerStoreFailure(context: EventContext, { run, deadline }: InlineRun): Promise<DeliveryAnswer> {
     const outcome = await peek(run);
     if (outcome === undefined) this.#trackLateRun(context, run);
@@ -239,11 +239,11 @@ export class Delivery {
   }
 
   #trackLateRun(context: EventContext, run: HandlerRun, stored?: StoredEvent): void {
-    const follow = async (): Promise<void> => {
+    const awaitRun = async (): Promise<void> => {
       const ended = await this.#onRunEnded(context, await run);
       if (stored !== undefined) await this.#options.inbox.settle(stored, ended);
     };
-    this.#lateRuns.add(follow());
+    this.#lateRuns.add(awaitRun());
   }
 
   #run(target: DeliveryTarget, event: ContentDistributionMessage): HandlerRun {
@@ -253,16 +253,16 @@ export class Delivery {
   }
 
   /**
-   * Called once for every run that is not over when the handler returns. An end of the subscription that cannot be stored is
-   * a run that failed.
+   * Called once for each run, except runs that `#dispatch` completes itself. If the end of the subscription cannot be
+   * stored, the run counts as failed.
    *
-   * @param time what the hub waits, where it does
+   * @param deadline the hub's remaining time, if a hub waits
    */
-  async #onRunEnded(context: EventContext, outcome: HandlerOutcome, time?: AnswerDeadline): Promise<StoredRun> {
+  async #onRunEnded(context: EventContext, outcome: HandlerOutcome, deadline?: AnswerDeadline): Promise<StoredRun> {
     const hasWaited = this.#running.delete(context.event);
     if (outcome.type === 'failed' && hasWaited && this.#isAborted) return { type: 'interrupted' };
     const end = (): Promise<void> => this.#options.onDeleted(context.subscription.record.id);
-    const settled = outcome.type === 'deleted' ? await endSubscription(outcome, end, time) : outcome;
+    const settled = outcome.type === 'deleted' ? await endSubscription(outcome, end, deadline) : outcome;
     reportRun(this.#options, context, settled);
     this.#deduplicator.onRunEnded(context, settled.type);
     return settled;

@@ -8,7 +8,7 @@ import type { DeadLetterCause } from './inbox/stored-event.js';
 
 /** Fields of every payload. */
 interface PayloadFields {
-  /** As it stood when the hook was called. */
+  /** The subscription when the hook was called. */
   readonly subscription: Subscription;
   readonly grant?: Grant | undefined;
   readonly event?: ContentDistributionMessage | undefined;
@@ -65,20 +65,27 @@ interface FailedPayload extends SubscriptionPayload {
   readonly error: Error;
 }
 
-/** The payload of each hook. A field without `?` is always there. */
+/**
+ * The payload of each hook. A field without `?` is always present.
+ *
+ * @example
+ * ```ts
+ * runtime.hooks.on('dead-letter', ({ event, cause }: HookPayloads['dead-letter']) => console.error(event.id, cause));
+ * ```
+ */
 export interface HookPayloads {
-  /** A request is about to leave for a hub. */
+  /** A request is about to be sent to a hub. */
   readonly requested: GrantPayload;
-  /** A hub verified the subscription for the first time, or again after its lease ran out. */
+  /** A hub verified the subscription for the first time, or again after its lease expired. */
   readonly verified: GrantPayload;
   readonly renewed: GrantPayload;
   /** A hub denied the subscription; the error's message is its reason. */
   readonly denied: GrantErrorPayload;
-  /** A lease ran out. */
+  /** A lease expired. */
   readonly expired: GrantPayload;
-  /** The subscription ended. It has no grant where none was left to end. */
+  /** The subscription ended. There is no grant if none was left to end. */
   readonly unsubscribed: UnsubscribedPayload;
-  /** An attempt failed. It has no grant where discovery failed, as no hub is known then. */
+  /** An attempt failed. There is no grant if discovery failed, because no hub is known then. */
   readonly failed: FailedPayload;
   /** The publisher names another hub, or the hub redirected to another URL. */
   readonly 'hub-moved': GrantPayload;
@@ -86,11 +93,11 @@ export interface HookPayloads {
   readonly 'topic-moved': GrantPayload;
   /** Polling found entries that the hub had not delivered. */
   readonly 'hub-silent': GrantErrorPayload;
-  /** The hub reported an error of its own. */
+  /** The hub reported an internal error. */
   readonly 'hub-error': GrantErrorPayload<InternalHubError>;
   /** An event was received, and its handler is about to be called. */
   readonly notification: EventPayload;
-  /** Content was refused for its signature. */
+  /** Content was rejected because of its signature. */
   readonly rejected: GrantErrorPayload<SignatureError>;
   /** The handler succeeded. */
   readonly delivered: EventPayload;
@@ -103,10 +110,10 @@ export interface HookPayloads {
 /** The name of a hook. */
 export type HookName = keyof HookPayloads;
 
-/** The payload of a hook. Without a name: of any hook, so some fields may be missing. */
+/** The payload of a hook. Without a name it is the payload of any hook, so some fields may be missing. */
 export type HookPayload<Name extends HookName = HookName> = HookPayloads[Name];
 
-/** A hook's listener. An error it throws is logged and has no other effect. */
+/** A listener of a hook. An error it throws is logged and has no other effect. */
 export type HookListener<Name extends HookName = HookName> = (payload: HookPayload<Name>) => unknown;
 
 /** The hooks of a subscriber. */
@@ -137,7 +144,7 @@ export function subscriberHooks(logger: Logger): SubscriberHooks {
   );
 }
 
-/** The names of all hooks. `hooks.on` says when each is called. */
+/** The names of all hooks. {@link HookPayloads} says when each is called. */
 export const HOOK_NAMES: readonly HookName[] = [
   'requested',
   'verified',

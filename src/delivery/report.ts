@@ -1,28 +1,12 @@
 import type { Logger } from '../logger.js';
-import type { GrantRecord } from '../subscription/record/record.js';
-import type { StoredSubscription } from '../subscription/registry/registry.js';
 import { grantSnapshot, subscriptionSnapshot } from '../subscription/record/snapshot-of.js';
 import { UnrecoverableEventError } from '../errors.js';
+import type { EventContext } from './event-context.js';
 import type { HandlerOutcome } from './handler/handler-run.js';
 import type { HookPayload, SubscriberHooks } from './hook-payloads.js';
-import type { NewEventMeta } from './message/event-meta.js';
-import type { ContentDistributionMessage } from './message/message.js';
-import type { ReceivedContent } from './message/received-content.js';
-import type { DedupeKey } from './dedupe/dedupe-key.js';
 import type { StoredEvent } from './inbox/stored-event.js';
 
-/** An event, and what it came for. */
-export interface EventContext {
-  readonly subscription: StoredSubscription;
-  readonly grant: GrantRecord;
-  readonly meta: NewEventMeta;
-  readonly content: ReceivedContent;
-  readonly event: ContentDistributionMessage;
-  /** What its service wants to know again, once that is known. */
-  dedupeKeys?: readonly DedupeKey[] | undefined;
-}
-
-/** Who is told. */
+/** Dependencies of the reports. */
 export interface ReportOptions {
   readonly hooks: SubscriberHooks;
   readonly logger: Logger;
@@ -30,13 +14,13 @@ export interface ReportOptions {
   readonly now: () => number;
 }
 
-/** Tells the listeners of a hook about an event. */
+/** Emits a hook for an event. */
 export function emitEvent(options: ReportOptions, name: 'notification' | 'delivered', context: EventContext): void {
-  // Asked first, as this is done for every delivery: without listeners nothing is made for them.
+  // This runs for every delivery, so nothing is created without listeners.
   if (options.hooks.has(name)) options.hooks.emit(name, () => eventPayload(options, context));
 }
 
-/** The fields that every hook about an event has. */
+/** The fields of every hook about an event. */
 function eventPayload(
   { now }: ReportOptions,
   { subscription, grant, event }: EventContext,
@@ -49,7 +33,7 @@ function eventPayload(
   };
 }
 
-/** Tells the counters, the log and the hooks how a run of the handler ended. */
+/** Reports the end of a handler run to the counters, the log and the hooks. */
 export function reportRun(options: ReportOptions, context: EventContext, outcome: HandlerOutcome): void {
   const { subscription, event } = context;
   const { hub, topic } = context.grant;
@@ -70,7 +54,11 @@ export function reportRun(options: ReportOptions, context: EventContext, outcome
   options.hooks.emit('handler-error', () => ({ ...eventPayload(options, context), error: outcome.error }));
 }
 
-/** Tells the log and the hooks of an event that is given up; `reception` is undefined where its subscription is gone. */
+/**
+ * Reports a dead letter to the log and the hooks.
+ *
+ * @param context undefined if the subscription no longer exists
+ */
 export function reportDeadLetter(options: ReportOptions, context: EventContext | undefined, stored: StoredEvent): void {
   const { id, service, subscriptionId } = stored.meta;
   const { attempts, errors, deadCause: cause = 'failed' } = stored.retry;

@@ -1,6 +1,7 @@
 const MINUTE_MS = 60_000;
 
 interface LastPass {
+  /** Epoch milliseconds. */
   readonly at: number;
   suppressed: number;
 }
@@ -10,13 +11,13 @@ export class Throttle {
   readonly #last = new WeakMap<object, LastPass>();
 
   /**
-   * The number of actions suppressed since the last allowed one; undefined where this one is suppressed too.
+   * The number of actions suppressed since the last allowed one; undefined if this one is suppressed too.
    *
    * @param now epoch milliseconds
    */
   tryPass(key: object, now: number): number | undefined {
     const last = this.#last.get(key);
-    // A clock that was set back does not make the minute longer.
+    // If the clock was set back, the action is allowed, so the wait never exceeds a minute.
     if (last !== undefined && now >= last.at && now - last.at < MINUTE_MS) {
       last.suppressed += 1;
       return undefined;

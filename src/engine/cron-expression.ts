@@ -1,6 +1,6 @@
 import { onDemand } from '../on-demand.js';
 
-/** What is wrong with a cron expression, in words; undefined where it is right. */
+/** The problem of a cron expression, in words. Undefined if it is valid. */
 export function cronProblem(expression: string): string | undefined {
   const { CronTime, validateCronExpression } = onDemand('cron');
   const { valid, error } = validateCronExpression(expression);
@@ -9,7 +9,7 @@ export function cronProblem(expression: string): string | undefined {
     new CronTime(expression).sendAt();
     return undefined;
   } catch {
-    // 30 February is well formed.
+    // 30 February is well formed, but never comes.
     return 'there is no such day';
   }
 }

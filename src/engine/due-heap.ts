@@ -1,6 +1,6 @@
 /**
- * Due times in a binary heap: to set one costs the logarithm of their number, to look for due ones what is due. Keys and
- * times lie in lists side by side, without an object for each: there may be many.
+ * Due times by key, in a binary heap. Setting one costs the logarithm of their number; taking the due ones costs their
+ * number. Keys and times are parallel lists, because an object per key would take much memory.
  */
 export class DueHeap {
   readonly #keys: string[] = [];
@@ -31,7 +31,7 @@ export class DueHeap {
     for (const key of later) this.set(key, at);
   }
 
-  /** Takes off what is due and returns its keys, the earliest first. */
+  /** Removes the keys that are due and returns them, earliest first. */
   takeDue(now: number): string[] {
     const due: string[] = [];
     for (let key = this.#keys[0]; key !== undefined && this.#timeAt(0) <= now; key = this.#keys[0]) {
@@ -50,7 +50,7 @@ export class DueHeap {
     if (key !== removed) this.#sift(index, key, at);
   }
 
-  /** Puts a key in a place that is free, or in one that its time leads to from there. */
+  /** Puts a key into the heap, starting at a free index. */
   #sift(index: number, key: string, at: number): void {
     if (index > 0 && this.#timeAt((index - 1) >> 1) > at) this.#siftUp(index, key, at);
     else this.#siftDown(index, key, at);

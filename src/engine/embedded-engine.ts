@@ -4,33 +4,35 @@ import { DueHeap } from './due-heap.js';
 import type { Engine, Timetable } from './engine.js';
 import { KeyedMutex } from './keyed-mutex.js';
 
-/** How the embedded engine is set up. */
+/** Options of the embedded engine. */
 export interface EmbeddedEngineOptions {
   /** The clock, in epoch milliseconds. */
   readonly now: () => number;
-  /** When due work is looked for. @default every second */
+  /** When to look for due work, as a cron expression. @default every second */
   readonly tick?: string;
-  /** Told of what goes wrong in a timer: cron cannot be loaded, or work throws. The engine goes on. @default nothing */
+  /** Gets errors of timers: cron cannot be loaded, or work throws. The engine continues. @default ignores them */
   readonly onError?: (error: unknown) => void;
 }
 
-/** Clocks are put right by so much without anything to be done about it, in milliseconds. */
+/** Smaller corrections of the clock are ignored, in milliseconds. */
 const TOLERANCE_MS = 1_000;
 
-/** Milliseconds until the cron jobs are made, which takes time: after a start, which does not wait for it, and after a failure. */
+/** Milliseconds from the start until the cron jobs are created. That takes time, and the start does not wait for it. */
 const JOBS_START_DELAY_MS = 250;
+
+/** Milliseconds until the next attempt after the cron jobs could not be created. */
 const JOBS_RETRY_MS = 1_000;
 
-/** Milliseconds until a cron job looks again whose next time could not be found. */
+/** Milliseconds until a cron job computes its next time again, after it could not. */
 const TIME_RETRY_MS = 60_000;
 
-/** The engine of a single process: turns in memory, due times in heaps, driven by cron. */
+/** The engine of a single process: mutexes and due times in memory, driven by cron. */
 export interface EmbeddedEngine extends Engine {
-  /** Runs what is due by now. */
+  /** Runs the due work. */
   tick(): void;
 }
 
-/** An engine that runs nothing before `start()`. */
+/** Creates an engine. It runs no due work before `start()`. */
 export function embeddedEngine({
   now,
   tick: tickTime = '* * * * * *',
@@ -38,7 +40,7 @@ export function embeddedEngine({
 }: EmbeddedEngineOptions): EmbeddedEngine {
   const mutex = new KeyedMutex();
   const heaps: { readonly heap: DueHeap; readonly run: (key: string) => void }[] = [];
-  const planned: { readonly cronTime: string; readonly onTick: () => void }[] = [];
+  const schedules: { readonly cronTime: string; readonly onTick: () => void }[] = [];
   let jobs: readonly CronJob[] = [];
   let startTimer: NodeJS.Timeout | undefined;
   const setBackListeners: (() => void)[] = [];
@@ -51,7 +53,7 @@ export function embeddedEngine({
     }
   };
   const createJob = (cronTime: string, onTick: () => void): CronJob => {
-    // The timers alone do not keep the process up: the listener does.
+    // Timers must not keep the process running: the listener does.
     const cronJob = onDemand('cron').CronJob.from({
       cronTime,
       onTick: () => runSafely(onTick),
@@ -62,7 +64,7 @@ export function embeddedEngine({
     const getTimeout = time.getTimeout.bind(time);
     time.getTimeout = () => {
       try {
-        // A moment that has just gone by is taken at once. Cron would do the same, and write to the console about it.
+        // A time that has just passed counts as now. Cron would do the same, but also write to the console.
         return Math.max(0, getTimeout());
       } catch (error) {
         onError(error);
@@ -73,12 +75,12 @@ export function embeddedEngine({
   };
   const startJobs = (): void => {
     try {
-      jobs = planned.map(({ cronTime, onTick }) => createJob(cronTime, onTick));
-      for (const each of jobs) each.start();
+      jobs = schedules.map(({ cronTime, onTick }) => createJob(cronTime, onTick));
+      for (const job of jobs) job.start();
     } catch (error) {
       onError(error);
-      for (const each of jobs) void each.stop();
-      // Due work goes on without cron.
+      for (const job of jobs) void job.stop();
+      // Due work continues without cron.
       tick();
       startTimer = setTimeout(startJobs, JOBS_RETRY_MS).unref();
     }
@@ -87,10 +89,10 @@ export function embeddedEngine({
     const time = now();
     if (time < latest - TOLERANCE_MS) for (const run of setBackListeners) runSafely(run);
     latest = time;
-    // An error here must not stop the other work that is due.
+    // An error of one run must not stop the others.
     for (const { heap, run } of heaps) for (const key of heap.takeDue(time)) runSafely(() => run(key));
   };
-  const every = (cronTime: string, onTick: () => void): void => void planned.push({ cronTime, onTick });
+  const every = (cronTime: string, onTick: () => void): void => void schedules.push({ cronTime, onTick });
   every(tickTime, tick);
   return {
     tick,
@@ -107,8 +109,8 @@ export function embeddedEngine({
     },
     stop() {
       clearTimeout(startTimer);
-      // `stop()` answers with a promise only where callbacks are awaited, which ours are not.
-      for (const each of jobs) void each.stop();
+      // `stop()` returns a promise only for awaited callbacks; ours are not.
+      for (const job of jobs) void job.stop();
     },
   };
 }

@@ -1,27 +1,27 @@
-/** Due times of one kind of work, by key. */
+/** The due times of one kind of work, by key. */
 export interface Timetable {
-  /** Replaces the key's due time (epoch milliseconds); undefined takes it off. */
+  /** Replaces the due time of a key (epoch milliseconds). Undefined removes it. */
   set(key: string, at: number | undefined): void;
-  /** Brings due times that lie after a time (epoch milliseconds) forward to it. */
+  /** Moves all later due times forward to this one (epoch milliseconds). */
   bringForwardTo(at: number): void;
   /** Whether the key has a due time. */
   has(key: string): boolean;
-  /** How many keys have a due time. */
+  /** Number of keys with a due time. */
   readonly size: number;
 }
 
-/** What subscriptions and stored events need of the place they run in: turns, and due work. */
+/** Runs the work of subscriptions and stored events: exclusively by key, or when it is due. */
 export interface Engine {
-  /** Runs work for a key when all work given for that key before has ended. */
+  /** Runs work after all earlier work for the same key has ended. */
   runExclusive<T>(key: string, work: () => Promise<T>): Promise<T>;
-  /** A timetable whose keys are handed to `run` once when they come due. `run` does not throw. */
+  /** Creates a timetable. Calls `run` once with each key that comes due. `run` does not throw. */
   timetable(run: (key: string) => void): Timetable;
-  /** Calls `run` when the clock was found to have been set back. `run` does not throw. */
+  /** Calls `run` when the clock was set back. `run` does not throw. */
   onClockSetBack(run: () => void): void;
-  /** Runs on every turn of a cron expression. `run` does not throw. */
+  /** Calls `run` at the times of a cron expression. `run` does not throw. */
   every(cronTime: string, run: () => void): void;
-  /** From now on due work is run. */
+  /** Starts running due work. */
   start(): void;
-  /** Nothing is run any more. */
+  /** Stops running due work. */
   stop(): void;
 }

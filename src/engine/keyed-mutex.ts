@@ -1,12 +1,13 @@
-/** Work by key, one after the other for each: an in-process mutex per key, which costs nothing while it is not used. */
+/** An in-process mutex per key. An unused key takes no memory. */
 export class KeyedMutex {
   readonly #tails = new Map<string, Promise<unknown>>();
 
-  /** Whether work for a key is under way or waits. */
+  /** Whether work for a key runs or waits. */
   isLocked(key: string): boolean {
     return this.#tails.has(key);
   }
 
+  /** Runs work after all earlier work for the same key has ended. */
   async runExclusive<T>(key: string, work: () => Promise<T>): Promise<T> {
     const previous = this.#tails.get(key) ?? Promise.resolve();
     const result = previous.then(work);
@@ -20,11 +21,11 @@ export class KeyedMutex {
   }
 }
 
-/** Resolves when the work has ended, however it did. */
+/** Resolves when the work has ended, also if it failed. */
 async function waitUntilSettled(work: Promise<unknown>): Promise<void> {
   try {
     await work;
   } catch {
-    // Whoever gave the work is told.
+    // The caller of `runExclusive` gets the error.
   }
 }

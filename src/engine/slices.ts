@@ -1,8 +1,8 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 
 /**
- * Goes through many items without keeping the process from anything else: a thousand at a time, and between two slices
- * whatever came meanwhile gets its turn.
+ * Splits many items into slices, by default of 1,000. Yields to the event loop between two slices, so that other work is not
+ * blocked.
  */
 export async function* slices<T>(items: Iterable<T> | AsyncIterable<T>, size = 1_000): AsyncGenerator<readonly T[]> {
   let slice: T[] = [];
@@ -16,13 +16,16 @@ export async function* slices<T>(items: Iterable<T> | AsyncIterable<T>, size = 1
   if (slice.length > 0) yield slice;
 }
 
-/** So many items are gone through at once: some of what is done with each takes 20 µs. */
+/** Up to this many items are processed synchronously. Some work takes 20 µs per item. */
 const MAX_SYNC_ITEMS = 500;
 
-/** Long work pauses after so many milliseconds. */
+/** Long work yields to the event loop after this many milliseconds. */
 const MAX_SLICE_MS = 5;
 
-/** For long work to ask, after each of its parts, whether it is time to let others have their turn: then it is a promise. */
+/**
+ * Lets long work yield to the event loop. Call the result after each part of the work, and await the promise if it returns
+ * one.
+ */
 export function createYielder(): () => Promise<void> | undefined {
   let startedAt = performance.now();
   return () => {
@@ -32,8 +35,8 @@ export function createYielder(): () => Promise<void> | undefined {
 }
 
 /**
- * Does something with each item: at once where there are few, else for some milliseconds at a time. Small work makes no
- * promise and keeps its place before what comes next.
+ * Runs `work` for each item. Few items are processed synchronously, without a promise, so that their order with other work is
+ * kept. Many items are processed in slices of a few milliseconds.
  */
 export function forEachInSlices<T>(items: readonly T[], work: (item: T, index: number) => void): void | Promise<void> {
   if (items.length > MAX_SYNC_ITEMS) return runInSlices(items, work);
@@ -49,7 +52,7 @@ async function runInSlices<T>(items: readonly T[], work: (item: T, index: number
   }
 }
 
-/** Those of many items that pass a test, and those that do not. */
+/** Splits many items into those that pass a test and those that fail it. */
 export async function partition<T>(
   items: readonly T[],
   test: (item: T) => boolean,
@@ -60,17 +63,14 @@ export async function partition<T>(
   return [passed, failed];
 }
 
-/** Those of many items that pass a test. */
+/** Returns the items that pass a test. */
 export async function filterInSlices<T>(items: readonly T[], test: (item: T) => boolean): Promise<readonly T[]> {
   const [passed] = await partition(items, test);
   return passed;
 }
 
-/** Many items in order, those that compare equal as they were. */
-export async function sortInSlices<T>(
-  items: readonly T[],
-  compare: (one: T, other: T) => number,
-): Promise<readonly T[]> {
+/** Sorts many items. Equal items keep their order. */
+export async function sortInSlices<T>(items: readonly T[], compare: (a: T, b: T) => number): Promise<readonly T[]> {
   const pause = createYielder();
   let runs: (readonly T[])[] = [];
   for (let from = 0; from < items.length; from += MAX_SYNC_ITEMS) {
@@ -78,30 +78,30 @@ export async function sortInSlices<T>(
     await pause();
   }
   while (runs.length > 1) {
-    const longer: (readonly T[])[] = [];
+    const longerRuns: (readonly T[])[] = [];
     for (let index = 0; index < runs.length; index += 2) {
-      longer.push(await mergeSorted(runs[index] ?? [], runs[index + 1] ?? [], compare, pause));
+      longerRuns.push(await mergeSorted(runs[index] ?? [], runs[index + 1] ?? [], compare, pause));
     }
-    runs = longer;
+    runs = longerRuns;
   }
   return runs[0] ?? [];
 }
 
 async function mergeSorted<T>(
-  ones: readonly T[],
-  others: readonly T[],
-  compare: (one: T, other: T) => number,
+  first: readonly T[],
+  second: readonly T[],
+  compare: (a: T, b: T) => number,
   pause: () => Promise<void> | undefined,
 ): Promise<readonly T[]> {
-  const all: T[] = [];
-  const rest = others.values();
-  let next = rest.next();
-  for (const one of ones) {
-    for (; next.done !== true && compare(next.value, one) < 0; next = rest.next()) all.push(next.value);
-    all.push(one);
+  const merged: T[] = [];
+  const iterator = second.values();
+  let next = iterator.next();
+  for (const item of first) {
+    for (; next.done !== true && compare(next.value, item) < 0; next = iterator.next()) merged.push(next.value);
+    merged.push(item);
     const pausing = pause();
     if (pausing !== undefined) await pausing;
   }
-  for (; next.done !== true; next = rest.next()) all.push(next.value);
-  return all;
+  for (; next.done !== true; next = iterator.next()) merged.push(next.value);
+  return merged;
 }

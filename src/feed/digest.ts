@@ -1,17 +1,17 @@
 import { createHash, type Hash } from 'node:crypto';
 
-/** How much of a SHA-256 tells any two things apart that come together here. */
+/** Bytes kept of a SHA-256 hash: enough to avoid collisions among the values compared here. */
 const DIGEST_BYTES = 16;
 
-/** Texts are hashed together up to this length: a call for each would cost more than its hashing. */
+/** Texts are hashed together up to this length: one hash call per text would cost more than the hashing itself. */
 const BATCH_LENGTH = 16_384;
 
-/** A short digest of a text: 22 characters of base64url. */
+/** Returns a short digest of a text: 22 characters of base64url. */
 export function digest(text: string): string {
   return shortDigest(createHash('sha256').update(text));
 }
 
-/** A short digest of a value that came from a document: equal for equal values, whatever the order of members. */
+/** Returns a short digest of a parsed value. Equal values have equal digests, in any order of members. */
 export function digestOf(value: unknown): string {
   const hash = createHash('sha256');
   let text = '';
@@ -28,7 +28,7 @@ function shortDigest(hash: Hash): string {
   return hash.digest().subarray(0, DIGEST_BYTES).toString('base64url');
 }
 
-/** Writes JSON with members in the order of their names. Recursion ends: what is read is of limited depth. */
+/** Writes JSON with members sorted by name. Safe to recurse: the depth of parsed documents is limited. */
 function writeCanonical(value: unknown, write: (part: string) => void): void {
   if (Array.isArray(value)) {
     write('[');
@@ -43,11 +43,11 @@ function writeCanonical(value: unknown, write: (part: string) => void): void {
     const members = Object.entries(value)
       .filter(([, member]) => member !== undefined)
       .sort(([one], [other]) => (one < other ? -1 : 1));
-    let before = '{';
+    let separator = '{';
     for (const [name, member] of members) {
-      write(`${before}${JSON.stringify(name)}:`);
+      write(`${separator}${JSON.stringify(name)}:`);
       writeCanonical(member, write);
-      before = ',';
+      separator = ',';
     }
     write(members.length === 0 ? '{}' : '}');
   }

@@ -3,23 +3,23 @@ import { entryVersions, type EntryVersion } from './entry/entry-version.js';
 import type { ParsedEntry, ParsedFeed } from './feed.js';
 import { readEntries, readFeed } from './read-feed.js';
 
-/** A document as it was received. */
+/** A received document. */
 export interface FeedDocument {
   readonly bytes: Uint8Array;
   readonly contentType: string | undefined;
-  /** The base of relative links. */
+  /** The base URL of relative links. */
   readonly baseUrl: string;
-  /** The subscription that it is for: its entries are told from those of others. */
+  /** The subscription of the document. Scopes the keys of its entries. */
   readonly subscriptionId: string;
 }
 
-/** Entries, and what tells each from others, in the same order. */
+/** Entries and their keys and versions, in the same order. */
 export interface VersionedEntries {
   readonly entries: readonly ParsedEntry[];
   readonly versions: readonly EntryVersion[];
 }
 
-/** The readers of a document, by name. Their results are plain data, which can go to another thread. */
+/** The readers of a document, by name. Results are plain data, which can be sent to another thread. */
 export const READERS = {
   feed: (document: FeedDocument): ParsedFeed => readFeed(textOf(document), document.baseUrl),
   entries(document: FeedDocument): VersionedEntries {
@@ -29,7 +29,7 @@ export const READERS = {
   versions: (document: FeedDocument): readonly EntryVersion[] => READERS.entries(document).versions,
 };
 
-/** The name of a reader. */
+/** The name of one of {@link READERS}. */
 export type ReaderName = keyof typeof READERS;
 
 function textOf({ bytes, contentType }: FeedDocument): string {

@@ -1,65 +1,80 @@
-/** The formats that entries are read from; an Atom entry document counts as Atom. */
+/** The feed formats that can be read. An Atom entry document counts as Atom. */
 export type FeedFormat = 'atom' | 'rss' | 'rdf' | 'json-feed';
 
-/** Whoever wrote an entry or a feed. */
+/** The author of an entry or a feed. */
 export interface FeedAuthor {
   readonly name?: string;
-  /** Resolved, as `new URL().href` gives it. */
+  /** Absolute URL, as normalized by `new URL().href`. */
   readonly url?: string;
   readonly email?: string;
 }
 
-/** The YouTube video that an entry is about. */
+/** The YouTube video of an entry. */
 export interface YoutubeVideo {
   readonly videoId: string;
   readonly channelId?: string;
 }
 
-/** An entry as the document has it. */
+/**
+ * A feed entry, as its document states it.
+ *
+ * @example
+ * ```ts
+ * const { entries } = await event.feed();
+ * for (const entry of entries) console.log(entry.title, entry.url);
+ * ```
+ */
 export interface ParsedEntry {
-  /** As written. Where the document has none: the URL, else a digest of the entry itself. */
+  /** The entry's id as written. Without one: its URL, or else a digest of the entry. */
   readonly id: string;
-  /** Where the entry is to be read: resolved, as `new URL().href` gives it. */
+  /** The entry's web page: absolute URL, as normalized by `new URL().href`. */
   readonly url?: string;
   /** Text: markup removed, white space collapsed. */
   readonly title?: string;
   readonly published?: Date;
-  /** When it was last changed; of a deleted entry, when it was deleted. */
+  /** The last change; for a deleted entry, the time of deletion. */
   readonly updated?: Date;
-  /** The entry's own; where it names none, those the format gives it from its source or feed. */
+  /** The entry's own authors; without any, those of its source or feed, as the format defines. */
   readonly authors: readonly FeedAuthor[];
-  /** As in the document; may hold HTML. */
+  /** As in the document; may contain HTML. */
   readonly summary?: string;
-  /** As in the document; may hold HTML. */
+  /** As in the document; may contain HTML. */
   readonly content?: string;
-  /** Whether the document says that the entry is gone: `at:deleted-entry` (RFC 6721). */
+  /** Whether the document marks the entry as deleted: `at:deleted-entry` (RFC 6721). */
   readonly deleted: boolean;
   readonly youtube?: YoutubeVideo;
   /**
-   * For what has no field here: in Atom, RSS and RDF what feedsmith makes of the entry, in JSON Feed the item itself, for a
-   * deleted entry what its element says.
+   * The parsed original, for data without a field here. In Atom, RSS and RDF it is feedsmith's result, in JSON Feed the
+   * item, and for a deleted entry the fields of its element.
    */
   readonly raw: unknown;
 }
 
-/** An entry, and how it compares with what was seen of it before. */
+/**
+ * A feed entry, and how it compares with earlier deliveries.
+ *
+ * @example
+ * ```ts
+ * for (const { change, title } of await event.entries()) console.log(change, title);
+ * ```
+ */
 export interface FeedEntry extends ParsedEntry {
   readonly change: 'new' | 'updated' | 'unchanged' | 'deleted';
 }
 
-/** A feed as the document has it. */
+/** A feed, as its document states it. */
 export interface ParsedFeed {
   readonly format: FeedFormat;
   /** Text: markup removed, white space collapsed. */
   readonly title?: string;
-  /** As written: `atom:id`, `rdf:about`, or the `feed_url` of a JSON Feed. */
+  /** The feed's id as written: `atom:id`, `rdf:about`, or the `feed_url` of a JSON Feed. */
   readonly id?: string;
-  /** The home page: resolved, as `new URL().href` gives it. */
+  /** The home page: absolute URL, as normalized by `new URL().href`. */
   readonly url?: string;
   readonly updated?: Date;
   readonly authors: readonly FeedAuthor[];
-  /** In the order of the document. */
+  /** Entries in document order. */
   readonly entries: readonly ParsedEntry[];
-  /** For what has no field here, as with an entry. */
+  /** The parsed original, for data without a field here. */
   readonly raw: unknown;
 }

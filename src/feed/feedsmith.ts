@@ -1,8 +1,8 @@
 import type * as Feedsmith from 'feedsmith';
 
-/** What feedsmith makes of a document in Atom. */
+/** Feedsmith's result for an Atom document. */
 export type AtomDocument = ReturnType<typeof Feedsmith.parseAtomFeed<string>>;
-/** What feedsmith makes of a document in RSS. */
+/** Feedsmith's result for an RSS document. */
 export type RssDocument = ReturnType<typeof Feedsmith.parseRssFeed<string>>;
-/** What feedsmith makes of a document in RDF. */
+/** Feedsmith's result for an RDF document. */
 export type RdfDocument = ReturnType<typeof Feedsmith.parseRdfFeed<string>>;

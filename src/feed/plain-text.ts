@@ -1,19 +1,19 @@
 import { onDemand } from '../on-demand.js';
 
-/** Elements that do not end a word. */
+/** Inline elements: they do not separate words. */
 const INLINE =
   /^(?:a|abbr|acronym|b|bdi|bdo|big|cite|code|data|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|time|tt|u|var|wbr)$/i;
 
-/** Elements whose content is no text. */
+/** Elements whose content is not text. */
 const NO_TEXT = /^(?:script|style)$/i;
 
-/** A text on one line; undefined where nothing is left. */
+/** Puts a text on one line; undefined when it is empty. */
 export function collapseWhitespace(text: string | undefined): string | undefined {
   const line = text?.replace(/\s+/g, ' ').trim();
   return line === '' ? undefined : line;
 }
 
-/** The text of HTML, on one line; undefined where there is none. */
+/** Returns the text of HTML on one line; undefined when there is none. */
 export function htmlToText(html: string | undefined): string | undefined {
   if (html === undefined || !/[<&]/.test(html)) return collapseWhitespace(html);
   const parts: string[] = [];
@@ -24,7 +24,7 @@ export function htmlToText(html: string | undefined): string | undefined {
     isText = !NO_TEXT.test(name);
   }
 
-  // The tokenizer alone keeps no open elements: its cost does not grow with their number.
+  // The tokenizer does not track open elements, so its cost does not grow with their number.
   const { Tokenizer } = onDemand('htmlparser2');
   const tokenizer = new Tokenizer(
     { decodeEntities: true },

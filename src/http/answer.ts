@@ -6,18 +6,18 @@ import { FORM_TYPE } from '../protocol/encoding/media-type.js';
 /** Headers of an answer. */
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
 
-/** What a hub is answered. */
+/** The answer to a request on a callback. */
 export interface CallbackAnswer {
   readonly status: number;
   readonly headers: AnswerHeaders;
   readonly body: string;
-  /** Whether the rest of the request is known not to be read: the connection has to be closed then. */
+  /** Whether to close the connection, because part of the request stays unread. */
   readonly close?: boolean;
-  /** Called when it has left this process. */
+  /** Called when the answer has left this process. */
   readonly onSent?: () => void;
 }
 
-/** What a service may add to a refusal. */
+/** Headers and fields that a service adds to a refusal. */
 export interface RefusalDetails {
   readonly headers?: AnswerHeaders | undefined;
   readonly body?: Readonly<Record<string, string>> | undefined;
@@ -25,7 +25,7 @@ export interface RefusalDetails {
 
 const COMMON_HEADERS: AnswerHeaders = { 'cache-control': 'no-store' };
 
-/** Headers that would make the answer a redirect, a cookie or another message than it is. */
+/** Headers that a service must not set: they would make the answer a redirect, a cookie or a different message. */
 const FORBIDDEN_HEADERS: ReadonlySet<string> = new Set([
   'cache-control',
   'connection',
@@ -43,10 +43,10 @@ const FORBIDDEN_HEADERS: ReadonlySet<string> = new Set([
   'x-content-type-options',
 ]);
 
-/** An acknowledgement to which the service adds nothing. */
+/** A 202 without additions of the service. */
 export const PLAIN_ACKNOWLEDGEMENT: CallbackAnswer = { status: 202, headers: COMMON_HEADERS, body: '' };
 
-/** The challenge, and nothing but the challenge (WebSub section 5.3.1). */
+/** The confirmation of a verification. Its body is the challenge and nothing else (WebSub section 5.3.1). */
 export function confirmation(challenge: string, headers: AnswerHeaders = {}): CallbackAnswer {
   return {
     status: 200,
@@ -61,7 +61,7 @@ export function confirmation(challenge: string, headers: AnswerHeaders = {}): Ca
   };
 }
 
-/** An acknowledgement with what the service adds to it. */
+/** An acknowledgement with the additions of the service. */
 export function acknowledgement(status: 200 | 202, extras: Acknowledgement | undefined): CallbackAnswer {
   if (extras === undefined)
     return status === 202 ? PLAIN_ACKNOWLEDGEMENT : { status, headers: COMMON_HEADERS, body: '' };
@@ -74,9 +74,9 @@ export function acknowledgement(status: 200 | 202, extras: Acknowledgement | und
   };
 }
 
-/** A refusal: `reason=…` and what the service adds, form-encoded. */
+/** A refusal: `reason=…` and the fields of the service, form-encoded. */
 export function refusal(status: number, reason: string, details: RefusalDetails = {}): CallbackAnswer {
-  // They may be those of an error that a handler without a compiler has made.
+  // An untyped handler may have built the details, so they are validated.
   const { headers = {}, body = {} } = acknowledgementOf(details) ?? {};
   return {
     status,
@@ -90,30 +90,30 @@ function formBody(fields: Readonly<Record<string, string>>): string {
   return new URLSearchParams(fields).toString();
 }
 
-/** The answer to requests that concern no callback: plain text, for a person who opens the port in a browser. */
+/** The answer to requests for other paths: plain text, for a person who opens the port in a browser. */
 export const NOT_FOUND: CallbackAnswer = {
   status: 404,
   headers: { ...COMMON_HEADERS, 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
   body: 'Not found\n',
 };
 
-/** A refusal after which the connection is of no more use: part of the request was not read. */
+/** A refusal that closes the connection, because part of the request was not read. */
 export function closingRefusal(status: 408 | 413, reason: string): CallbackAnswer {
   return { ...refusal(status, reason), close: true };
 }
 
-/** Not now: the hub is to come again. */
+/** A 503 that asks the hub to retry. */
 export function unavailable(reason: string, retryAfterSeconds: number): CallbackAnswer {
   return refusal(503, reason, { headers: { 'retry-after': String(retryAfterSeconds) } });
 }
 
-/** The answer to a hub's GET where the handler or the store takes longer than a hub waits (PROTOCOL C9). */
+/** The answer to a hub's GET if the handler or the store takes longer than a hub waits (PROTOCOL C9). */
 export const TIMED_OUT: CallbackAnswer = unavailable('the answer was not ready in time', 30);
 
-/** What a hub is told that comes when the runtime has ended: the next one may be there in two minutes. */
+/** The answer after the runtime has stopped. The next process may run within two minutes. */
 export const STOPPED: CallbackAnswer = unavailable('the subscriber stops, or has stopped', 120);
 
-/** What cannot be sent as a header is left out: it must not cost the hub its answer. */
+/** Drops forbidden and invalid headers, so that the hub still gets its answer. */
 function allowedHeaders(headers: AnswerHeaders): AnswerHeaders {
   const valid: Record<string, string | readonly string[]> = {};
   for (const [name, value] of Object.entries(headers)) {

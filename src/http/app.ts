@@ -10,27 +10,27 @@ import { trySendAnswer } from './node-answer.js';
 import { answerNode } from './node-request.js';
 import { isForCallback } from './listen/is-for-callback.js';
 
-/** What the runtime is mounted as. */
+/** The callbacks as handlers for a server or framework. */
 export interface CallbackApp {
-  /** Answers any request: a callback's, else 404. */
+  /** Answers requests on callbacks, and any other request with 404. */
   readonly fetch: (request: Request) => Promise<Response>;
-  /** Answers a callback's request; any other is handed to `next`, or answered 404 without one. */
+  /** Answers requests on callbacks. Passes any other request to `next`, or answers 404 without `next`. */
   readonly nodeHandler: (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void;
-  /** Whether a request is ours to answer, where others answer requests as well. */
+  /** Whether a request on a shared server is ours to answer. */
   readonly isOurs: (method: string, target: string) => boolean;
 }
 
 /**
- * The callbacks as an application. Nothing throws: a request that fails in our own code is answered 503.
+ * Creates the handlers. They never throw: a request that fails in our own code is answered 503.
  *
- * @param basePaths what callbacks of ours are expected under: below it an unknown path is ours to refuse; '' for none
+ * @param basePaths the paths that our callbacks are below. We also refuse unknown paths below them. '' for none.
  */
 export function callbackApp(context: CallbackContext, basePaths: () => readonly string[]): CallbackApp {
   const { logger } = context;
-  // Without a base path everything would be ours, and nothing be left for whoever shares the server.
+  // An empty base path would claim every request of a shared server.
   const isBelowBasePath = (target: string): boolean =>
     basePaths().some((basePath) => basePath !== '' && target.startsWith(`${basePath}/`));
-  /** Whether a request is ours where the application behind us answers requests as well. */
+  /** Whether a request is ours if another application also answers requests. */
   const isOurs = (method: string, target: string, match: CallbackMatch | undefined): boolean =>
     isBelowBasePath(target) || (match !== undefined && isForCallback(method, target, match));
   return {
@@ -38,7 +38,7 @@ export function callbackApp(context: CallbackContext, basePaths: () => readonly 
       try {
         return isOurs(method, target, matchCallback(context, target));
       } catch {
-        // Our handler meets the same error, and answers it.
+        // The handler meets the same error and answers 503.
         return true;
       }
     },
@@ -60,7 +60,7 @@ export function callbackApp(context: CallbackContext, basePaths: () => readonly 
       let isForUs: boolean;
       try {
         ({ target, match } = targetOf(context, request));
-        // If nobody else can answer, match by the end of the path: a proxy may have cut off the rest.
+        // Without `next`, the end of the path is enough: a proxy may have removed its beginning.
         isForUs =
           next === undefined
             ? match !== undefined || isBelowBasePath(target)
@@ -77,9 +77,11 @@ export function callbackApp(context: CallbackContext, basePaths: () => readonly 
 }
 
 /**
- * The request's target as it was sent. Express and its like take the mount's path off `url` and keep the whole as
- * `originalUrl`; below a wildcard, nothing of the callback is left in `url`. Middleware may have rewritten `url`: it is the
- * target if only it names a callback.
+ * The request target as sent, and its callback.
+ *
+ * Express and similar frameworks remove the mount path from `url` and keep the whole target in `originalUrl`. Below a
+ * wildcard, `url` keeps no part of the callback. Middleware may have rewritten `url`, so `url` counts if only it names a
+ * callback.
  */
 function targetOf(
   context: CallbackContext,
@@ -112,7 +114,7 @@ async function answerWeb(
   const answer = await new Promise<CallbackAnswer>((resolve) => {
     answerCallback(context, new Exchange(context.logger, callbackRequest, resolve), match);
   });
-  // Whoever has the response sends it; of that nothing is heard.
+  // The caller sends the response, and nothing reports when it is sent.
   if (answer.onSent !== undefined) setImmediate(answer.onSent);
   return toResponse(answer, method);
 }

@@ -13,14 +13,14 @@ import type { EventHandler, IntentHandlers } from '../delivery/handler/handlers.
 import type { NoticeThrottle, RecentAnswers } from './intent/recent-answers.js';
 import type { UnknownCallbacks } from './unknown-callbacks.js';
 
-/** A service as its callbacks know it. */
+/** A service, with the options that its callbacks need. */
 export interface CallbackService extends DeliveryTarget {
   readonly handlers: EventHandler & IntentHandlers;
   readonly signature: {
     readonly algorithms: readonly SignatureAlgorithm[];
     readonly onFailure: 'reject' | 'acknowledge';
   };
-  /** Values of the service's requests that no message may show: credentials, custom headers and custom parameters. */
+  /** Values to redact from messages: credentials, custom headers and custom parameters of the service's requests. */
   readonly redactedValues: readonly string[];
 }
 
@@ -37,13 +37,13 @@ export interface CallbackContext {
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly serviceOf: (name: string) => CallbackService | undefined;
-  /** Recent answers to verifications. */
+  /** Running verifications, and recent answers to unsolicited ones. */
   readonly recentVerifications: RecentVerifications;
   /** Recent denials and hub errors. */
   readonly recentNotices: NoticeThrottle;
-  /** Why the store cannot be used, where that is known without asking it. */
+  /** The error of the store if it is known to be down, without a new request to the store. */
   readonly storeFailure?: (() => Error | undefined) | undefined;
-  /** Whether the runtime has ended: no handler is called any more. */
+  /** Whether the runtime has stopped. It then calls no handler. */
   readonly isClosed: () => boolean;
 }
 
@@ -57,5 +57,5 @@ export type VerificationResult =
   | { readonly headers: Acknowledgement['headers'] }
   | { readonly refusal: CallbackAnswer };
 
-/** Answers to verifications of the last minute. */
+/** Running verifications, and results of the last minute. */
 export type RecentVerifications = RecentAnswers<VerificationResult | Promise<VerificationResult>>;

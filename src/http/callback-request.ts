@@ -1,38 +1,41 @@
 import type { InFlightBytes } from './body/in-flight-bytes.js';
 
-/** Why a body was not read to its end; `crowded-out`: others needed the room it held; `failed`: our own code did. */
+/**
+ * Why a body was not read to its end. `memory-limit`: evicted in favor of other bodies. `consumed`: read by other code.
+ * `failed`: our own code failed.
+ */
 export type BodyProblem = 'too-large' | 'stalled' | 'memory-limit' | 'aborted' | 'consumed' | 'failed';
 
-/** A body read to its end, or why it was not. */
+/** A body that was read to its end, or the problem. */
 export type BodyRead = { readonly bytes: Uint8Array } | { readonly problem: BodyProblem };
 
-/** How far and how long a body is read. */
+/** Limits for the reading of a body. */
 export interface BodyLimits {
   readonly maxBodyBytes: number;
   readonly bodyTimeoutMs: number;
-  /** The bytes that all bodies hold. */
+  /** Counts the bytes of all bodies in flight. */
   readonly inFlight: InFlightBytes;
 }
 
 export type OnChunk = (chunk: Uint8Array) => void;
 export type OnRead = (read: BodyRead) => void;
 
-/** Headers as they were sent. */
+/** Headers as sent. */
 export type HeaderPairs = readonly (readonly [name: string, value: string])[];
 
-/** A request on a callback, whatever server it came through. */
+/** A request on a callback, from a node server or a fetch handler. */
 export interface CallbackRequest {
   readonly method: string;
   /** Path and query, as sent. */
   readonly target: string;
-  /** A header by its lower-case name; several are joined by commas. */
+  /** A header by its lower-case name. Several values are joined by commas. */
   header(name: string): string | undefined;
-  /** All headers as sent, made pairs of when they are asked for. */
+  /** Returns a function that builds the pairs of all headers when they are needed. */
   headers(): () => HeaderPairs;
   /**
-   * Reads the body within its limits, handing over its bytes as they arrive, and in the end what it came to.
+   * Reads the body within its limits. Passes each chunk to `onChunk` and the result to `onRead`.
    *
-   * @param grantId whom the bytes are counted for
+   * @param grantId the grant that the bytes are counted for
    */
   read(limits: BodyLimits, grantId: string, onChunk: OnChunk, onRead: OnRead): void;
 }

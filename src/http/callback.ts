@@ -8,15 +8,15 @@ import { answerIntent } from './intent/intent.js';
 import type { Exchange } from './exchange.js';
 import { RequestLog } from './request-log.js';
 
-/** Seconds after which a hub may come again when the code lacks the service. */
+/** `Retry-After` of the 503 if the service is not running, in seconds. */
 const RETRY_AFTER_SECONDS = 120;
 
-/** What a request target stands for; undefined where it is no callback that is, or was, known. */
+/** The subscription and grant of a request target; undefined if it is no current or former callback. */
 export function matchCallback({ registry }: CallbackContext, target: string): CallbackMatch | undefined {
   return registry.match(lastSegment(target));
 }
 
-/** Answers a request on a callback; `match` is what its target stands for. Never throws. */
+/** Answers a request on a callback. `match` is the match of its target. Never throws. */
 export function answerCallback(
   context: CallbackContext,
   unloggedExchange: Exchange,
@@ -36,10 +36,10 @@ export function answerCallback(
 
 function servedMatch({ serviceOf }: CallbackContext, { stored, grant }: CallbackMatch): ServedMatch | undefined {
   const service = serviceOf(stored.record.service);
-  return service && { stored: stored, grant, service };
+  return service && { stored, grant, service };
 }
 
-/** The answer to whatever is no content for a service that runs. */
+/** The answer to any request other than content for a running service. */
 function otherAnswer(
   context: CallbackContext,
   { request, log }: Exchange,

@@ -3,14 +3,14 @@ import { unavailable, type CallbackAnswer } from './answer.js';
 import type { CallbackRequest } from './callback-request.js';
 import type { RequestLog } from './request-log.js';
 
-/** Seconds after which a hub may come again when its request could not be handled: the store is down. */
+/** `Retry-After` of the 503 after a failure, in seconds. The usual cause is a store that is down. */
 const RETRY_AFTER_SECONDS = 120;
 
-/** A request on a callback, and where its answer goes. */
+/** A request on a callback, and the function that sends its answer. */
 export class Exchange {
   readonly request: CallbackRequest;
   readonly #logger: Logger;
-  /** There while debug lines are enabled. */
+  /** Undefined while debug lines are disabled. */
   readonly log: RequestLog | undefined;
   readonly #send: (answer: CallbackAnswer) => void;
 
@@ -31,8 +31,9 @@ export class Exchange {
   }
 
   /**
-   * Sends what `work` comes to, in this very turn where nothing has to be waited for, as with most deliveries. What it throws,
-   * or rejects with, is logged and answered 503. To be called once. Never throws.
+   * Sends the answer of `work`. Sends it synchronously if `work` is synchronous, as for most deliveries.
+   *
+   * If `work` throws or rejects, logs the error and answers 503. Call it once. Never throws.
    */
   answer(work: () => CallbackAnswer | Promise<CallbackAnswer>): void {
     let answer: CallbackAnswer | Promise<CallbackAnswer>;
@@ -45,7 +46,7 @@ export class Exchange {
     else this.#send(answer);
   }
 
-  /** Does what leads to an answer later. Where it throws, that is answered 503. Never throws. */
+  /** Runs work that sends its answer later. If `work` throws, answers 503. Never throws. */
   run(work: () => void): void {
     try {
       work();
@@ -59,7 +60,7 @@ export class Exchange {
   }
 }
 
-/** The answer to a request that failed in our own code. The reason is logged. Never throws. */
+/** The answer to a request that failed in our own code. Logs the error. Never throws. */
 export function failedAnswer(logger: Logger, error: unknown, method: string | undefined): CallbackAnswer {
   logger.error({ err: error, method }, 'a callback request could not be answered: 503');
   return unavailable('the request could not be handled now', RETRY_AFTER_SECONDS);

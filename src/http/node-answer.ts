@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PLAIN_ACKNOWLEDGEMENT, type CallbackAnswer } from './answer.js';
 
-/** Milliseconds of silence after which a sender that was answered early is not waited for. */
+/** Milliseconds of silence after which the connection of an early answer is closed. */
 const LINGER_IDLE_MS = 1_000;
-/** Milliseconds a sender that was answered early may go on sending. */
+/** Milliseconds after which the connection of an early answer is closed at the latest. */
 const LINGER_MS = 30_000;
 
-/** How much of a body is dropped whose sender was answered early. */
+/** The maximum number of bytes to drop after an early answer. */
 export interface DropLimit {
   readonly maxBodyBytes: number;
 }
@@ -15,8 +15,8 @@ export interface DropLimit {
 const DEFAULT_LIMIT: DropLimit = { maxBodyBytes: 10 * 1024 * 1024 };
 
 /**
- * Sends an answer through a node response. One given from the headers alone ends the connection, unless the body has come by
- * the end of this turn (PROTOCOL C6).
+ * Sends an answer through a node response. An early answer, from the headers alone, closes the connection, unless the
+ * body has arrived by the end of this tick (PROTOCOL C6).
  */
 export function sendAnswer(
   request: IncomingMessage,
@@ -27,13 +27,13 @@ export function sendAnswer(
   if (answer.onSent !== undefined) response.once('finish', answer.onSent);
   if (request.complete || !hasBody(request)) send(response, answer);
   else if (answer.close === true) sendAndLinger(request, response, answer, limit);
-  // Whether the body came with its head is known when all that was received has been looked at.
+  // Once node has parsed all received bytes, `complete` tells whether the body arrived with its head.
   else setImmediate(sendEarly, request, response, answer, limit);
 }
 
-/** Sends an answer if the response still takes one. Never throws: a response that cannot be written is destroyed. */
+/** Sends an answer if the response can still take one. Never throws: destroys a response that cannot be written. */
 export function trySendAnswer(...[request, response, answer, limit]: Parameters<typeof sendAnswer>): void {
-  // A write to a destroyed response emits an error that nobody listens to.
+  // A write to a destroyed response emits an error without a listener.
   if (response.headersSent || response.destroyed) return;
   try {
     sendAnswer(request, response, answer, limit);
@@ -53,20 +53,22 @@ function sendEarly(request: IncomingMessage, response: ServerResponse, answer: C
     if (request.complete) send(response, answer);
     else sendAndLinger(request, response, answer, limit);
   } catch {
-    // Nobody is left who could be told.
+    // No caller is left to report the error to.
     response.destroy();
   }
 }
 
-/** Whether a request has a body. Over HTTP/2 a request may be ended without its connection. */
+/** Whether a request has a body to drain. Not over HTTP/2: a request can end without its connection. */
 function hasBody({ headers, httpVersionMajor }: IncomingMessage): boolean {
   if (httpVersionMajor > 1) return false;
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /**
- * Closing the connection under a sender that is still sending would reset it, and the answer might never be read: what
- * still comes is dropped until the sender is done, falls silent, or takes too long. Past the limit nothing more is read.
+ * Sends an early answer, and drops the remaining body until the sender is done, falls silent or takes too long. Reads no
+ * more than the limit.
+ *
+ * Closing the connection at once would reset it, and the sender might never read the answer.
  */
 function sendAndLinger(
   request: IncomingMessage,
@@ -78,25 +80,25 @@ function sendAndLinger(
   response.flushHeaders();
   response.write(answer.body);
   const end = (): void => {
-    clearTimeout(idle);
-    clearTimeout(last);
+    clearTimeout(idleTimer);
+    clearTimeout(deadlineTimer);
     request.off('data', onData).off('end', end).off('close', end);
-    // Only this closes the connection.
+    // With `connection: close`, the end of the response closes the connection.
     response.end();
   };
   let dropped = 0;
   const onData = (chunk: Buffer): void => {
     dropped += chunk.length;
-    // The sender has the second of silence to read the answer.
+    // The sender still has LINGER_IDLE_MS to read the answer.
     if (dropped > maxBodyBytes) request.off('data', onData).pause();
-    else idle.refresh();
+    else idleTimer.refresh();
   };
-  const idle = setTimeout(end, LINGER_IDLE_MS);
-  const last = setTimeout(end, LINGER_MS);
+  const idleTimer = setTimeout(end, LINGER_IDLE_MS);
+  const deadlineTimer = setTimeout(end, LINGER_MS);
   request.on('data', onData).on('end', end).on('close', end).resume();
 }
 
-/** What nearly every delivery is answered with: not made anew each time. */
+/** Built once: nearly every delivery gets this answer. */
 const PLAIN_HEADERS = buildHeaders(PLAIN_ACKNOWLEDGEMENT);
 
 function nodeHeaders(answer: CallbackAnswer): Record<string, string | string[]> {

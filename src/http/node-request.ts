@@ -8,7 +8,7 @@ import type { BodyLimits, CallbackRequest, HeaderPairs, OnChunk, OnRead } from '
 import { Exchange } from './exchange.js';
 import { sendAnswer } from './node-answer.js';
 
-/** A node request as callbacks see it. */
+/** A node request as a callback request. */
 class NodeRequest implements CallbackRequest {
   readonly target: string;
   readonly #request: IncomingMessage;
@@ -28,7 +28,7 @@ class NodeRequest implements CallbackRequest {
   }
 
   headers(): () => HeaderPairs {
-    // Not the request itself, which would be kept as long as the event.
+    // Captures `rawHeaders` only: the request would stay in memory as long as the event.
     const { rawHeaders } = this.#request;
     return () => pairsOf(rawHeaders);
   }
@@ -50,9 +50,9 @@ function pairsOf(rawHeaders: readonly string[]): HeaderPairs {
 export interface NodeExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** Path and query, which `match` was found by. */
+  /** Path and query, as sent. */
   readonly target: string;
-  /** The callback that the target names; undefined without one. */
+  /** The match of the target; undefined if it names no callback. */
   readonly match: CallbackMatch | undefined;
 }
 

@@ -1,10 +1,10 @@
-import type { EventContext } from '../delivery/report.js';
+import type { EventContext } from '../delivery/event-context.js';
 import type { Logger } from '../logger.js';
 import type { CallbackMatch } from '../subscription/registry/registry.js';
 import type { CallbackAnswer } from './answer.js';
 
-/** Characters of a text from outside that a line shows. */
-const MAX_SHOWN = 200;
+/** Maximum length of an external text in a line, in characters. */
+const MAX_SHOWN_LENGTH = 200;
 
 /** How a request on a callback ended. */
 type Outcome = 'acknowledged' | 'confirmed' | 'rejected' | 'refused';
@@ -17,8 +17,9 @@ const MESSAGES = new Map([
 ]);
 
 /**
- * Collects the fields of the debug line of one request on a callback, and writes the line when the answer is sent. The line has no
- * callback, secret, token or header. Made only while debug lines are enabled.
+ * Collects the fields for the debug line of one request on a callback, and writes the line when the answer is sent.
+ *
+ * The line has no callback, secret, token or header. A log exists only while debug lines are enabled.
  */
 export class RequestLog {
   readonly #logger: Logger;
@@ -36,34 +37,34 @@ export class RequestLog {
     this.#match = match;
   }
 
-  /** The `hub.mode` of a GET. */
+  /** Records the `hub.mode` of a GET. */
   setMode(mode: string | undefined): void {
-    this.#mode = mode?.slice(0, MAX_SHOWN);
+    this.#mode = mode?.slice(0, MAX_SHOWN_LENGTH);
   }
 
-  /** The body was read to its end. */
+  /** Records the size of the body after it was read to its end. */
   setBody({ byteLength }: Uint8Array): void {
     this.#bytes = byteLength;
   }
 
-  /** An event was made of the content. */
+  /** Records the event that the content became. */
   readonly setEvent = ({ event }: EventContext): void => {
     this.#event = event.id;
   };
 
-  /** The signature is missing or wrong, whatever the answer is. */
+  /** Records that the signature is missing or wrong. The answer may still be a 202. */
   setRejected(): void {
     this.#isRejected = true;
   }
 
-  /** The answer is sent. */
+  /** Writes the line of a sent answer. */
   write({ status, body }: CallbackAnswer): void {
     const isDelivery = this.#method === 'POST';
     const message = isDelivery ? 'delivery answered' : (MESSAGES.get(this.#mode ?? '') ?? 'callback request answered');
     const { service, id: subscription } = this.#match?.stored.record ?? {};
     this.#logger.debug(
       {
-        ...(isDelivery ? {} : { method: this.#method.slice(0, MAX_SHOWN), mode: this.#mode }),
+        ...(isDelivery ? {} : { method: this.#method.slice(0, MAX_SHOWN_LENGTH), mode: this.#mode }),
         status,
         outcome: this.#outcome(status),
         reason: status < 400 ? undefined : reasonIn(body),
@@ -85,7 +86,7 @@ export class RequestLog {
   }
 }
 
-/** The reason in the body of a refusal. */
+/** The reason in the form-encoded body of a refusal. */
 function reasonIn(body: string): string | undefined {
-  return new URLSearchParams(body).get('reason')?.slice(0, MAX_SHOWN);
+  return new URLSearchParams(body).get('reason')?.slice(0, MAX_SHOWN_LENGTH);
 }

@@ -2,15 +2,15 @@ import { Throttle } from '../delivery/throttle.js';
 import type { Logger } from '../logger.js';
 import type { CallbackRequest } from './callback-request.js';
 
-/** Characters of a path that are logged. */
-const MAX_LOGGED = 200;
+/** Maximum length of a logged path, in characters. */
+const MAX_LOGGED_LENGTH = 200;
 
-/** A segment as long as a token, percent-encoded or not: an address below a callback would show that callback. */
+/** Matches segments as long as a token, percent-encoded or not: a path below a callback would reveal that callback. */
 const TOKEN_LIKE = /[\w%-]{32,}/g;
 
-/** Logs requests for unknown callbacks: one line a minute, with the number of requests that it leaves out. */
+/** Logs requests for unknown callbacks: one line a minute, with the number of suppressed lines. */
 export class UnknownCallbacks {
-  readonly #minutes = new Throttle();
+  readonly #throttle = new Throttle();
   readonly #logger: Logger;
   readonly #now: () => number;
 
@@ -21,7 +21,7 @@ export class UnknownCallbacks {
   }
 
   warn({ method, target }: Pick<CallbackRequest, 'method' | 'target'>): void {
-    const notLogged = this.#minutes.tryPass(this, this.#now());
+    const notLogged = this.#throttle.tryPass(this, this.#now());
     if (notLogged === undefined) return;
     this.#logger.warn(
       { method, path: withoutLastSegment(target), notLogged },
@@ -36,6 +36,6 @@ function withoutLastSegment(target: string): string {
   const query = target.indexOf('?');
   let end = query === -1 ? target.length : query;
   while (end > 0 && target[end - 1] === '/') end -= 1;
-  const kept = target.slice(0, target.lastIndexOf('/', end - 1) + 1);
-  return kept.replace(TOKEN_LIKE, '…').slice(0, MAX_LOGGED);
+  const path = target.slice(0, target.lastIndexOf('/', end - 1) + 1);
+  return path.replace(TOKEN_LIKE, '…').slice(0, MAX_LOGGED_LENGTH);
 }

@@ -1,20 +1,21 @@
 import { shouldLogDebug, type Logger } from '../logger.js';
 
-/** Told of each answer to a request, redirects included. */
+/** Called with each answer to a request, redirects included. */
 export type OnAnswer = (answer: { readonly status: number }) => void;
 
-/** The debug line of a request that we make. */
+/** The debug line of an outbound request. */
 export interface OutboundLogLine<T> {
   readonly message: string;
-  /** The fields of the request, and of its result if it succeeded. No secret, callback or header. */
+  /** The fields of the request, and of its result if it succeeded. They contain no secret, callback or header. */
   readonly fields: (result?: T) => object;
 }
 
 /**
- * Makes a request, and writes a debug line when it has ended: the last status or the error's code, and how long it took.
- * While debug lines are disabled it only makes the request.
+ * Makes a request, and writes a debug line when it ends: the last status, the error's code, and the duration.
  *
- * @param request gives `onAnswer` to whatever makes it
+ * While debug lines are disabled, it only makes the request.
+ *
+ * @param request makes the request and calls `onAnswer` for each answer
  */
 export async function withDebugLog<T>(
   logger: Logger,
@@ -43,7 +44,7 @@ export async function withDebugLog<T>(
   }
 }
 
-/** The codes of an error, and of what the network said. Messages may be long and are logged elsewhere. */
+/** The codes of an error and of its cause. Messages may be long and are logged elsewhere. */
 function failureFields(error: unknown): object {
   if (!(error instanceof Error)) return { code: typeof error };
   const reason = 'reason' in error && typeof error.reason === 'string' ? error.reason : undefined;

@@ -1,15 +1,15 @@
 import { ConfigurationError } from '../errors.js';
 
-/** A URL as text, without the credentials it may carry. */
+/** Removes user name and password from a URL. */
 export function withoutCredentials(url: string): string {
   return url.replace(/^([^/?#]*\/\/)[^/?#]*@/, '$1');
 }
 
 /**
- * Reads a URL that requests are made to.
+ * Parses a URL that requests are sent to.
  *
- * @param field what the URL was given as, for the error
- * @throws ConfigurationError when it is not an absolute http or https URL, or carries credentials or a fragment
+ * @param field the option's name, for the error
+ * @throws ConfigurationError when it is not an absolute http or https URL, or has credentials or a fragment
  */
 export function parseHttpUrl(field: string, value: string): URL {
   const invalid = (problem: string): ConfigurationError =>

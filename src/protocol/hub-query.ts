@@ -1,4 +1,4 @@
-/** The parameters of a hub's GET on the callback, each as it is given last (PROTOCOL V5). */
+/** The parameters of a hub's GET to the callback. Of a repeated parameter the last value counts (PROTOCOL V5). */
 export interface HubQuery {
   readonly mode: string | undefined;
   readonly topic: string | undefined;
@@ -9,11 +9,11 @@ export interface HubQuery {
 }
 
 /**
- * Reads the query of a hub's GET.
+ * Parses the query of a hub's GET.
  *
  * @param query without its question mark
- * @returns undefined where the challenge is not UTF-8: its bytes could not be sent back as they came. Elsewhere what is not
- * stands as U+FFFD: a denial counts, however its reason is spelled
+ * @returns undefined when the challenge is not UTF-8, because its bytes could not be echoed unchanged. In other
+ *   parameters, invalid UTF-8 becomes U+FFFD: a denial counts, however its reason is encoded
  */
 export function parseHubQuery(query: string): HubQuery | undefined {
   const last = new Map<string, string>();
@@ -21,10 +21,10 @@ export function parseHubQuery(query: string): HubQuery | undefined {
     const equals = pair.indexOf('=');
     const name = decode(equals === -1 ? pair : pair.slice(0, equals));
     if (name?.startsWith('hub.') !== true) continue;
-    const sent = equals === -1 ? '' : pair.slice(equals + 1);
-    const value = decode(sent);
+    const rawValue = equals === -1 ? '' : pair.slice(equals + 1);
+    const value = decode(rawValue);
     if (value === undefined && name === 'hub.challenge') return undefined;
-    last.set(name, value ?? decodeLeniently(sent));
+    last.set(name, value ?? decodeLeniently(rawValue));
   }
   return {
     mode: last.get('hub.mode'),
@@ -37,17 +37,17 @@ export function parseHubQuery(query: string): HubQuery | undefined {
 }
 
 /**
- * Whether the topic a hub names is the one meant: the same string, or the same URL once normalised (PROTOCOL V10).
+ * Whether the hub names the expected topic: the same string, or the same URL once normalized (PROTOCOL V10).
  *
- * Quirk(Webubbub): does not percent-encode `hub.topic`. A topic with `&` arrives cut, and `%C3%A9` arrives as `é`. We also
- * compare the topic with the query as it was sent.
+ * Quirk(Webubbub): does not percent-encode `hub.topic`. A topic with `&` arrives cut, and `%C3%A9` arrives as `é`. We
+ * also compare the topic with the raw query.
  */
 export function matchesTopic(expected: string, named: string, query: string): boolean {
   return isSameTopic(expected, named) || isSameTopic(expected, rawTopic(query));
 }
 
 /**
- * As `isTopic`, for a denial.
+ * Like `matchesTopic`, for a denial.
  *
  * Quirk(STA-WebSub-Hub): percent-encodes the topic of a denial twice. We decode it once more (PROTOCOL V10).
  */
@@ -58,19 +58,19 @@ export function matchesDeniedTopic(expected: string, named: string, query: strin
 }
 
 /**
- * Whether two topics are the same: as strings, or as URLs once their percent-encoding is normalised (RFC 3986, section
- * 6.2.2: the case of its digits, and characters that need none).
+ * Whether two topics are equal: as strings, or as URLs with normalized percent-encoding (RFC 3986, section 6.2.2: the
+ * case of hex digits, and characters that need no encoding).
  */
 export function isSameTopic(a: string, b: string): boolean {
   return a === b || (URL.canParse(a) && URL.canParse(b) && normalizeUrl(a) === normalizeUrl(b));
 }
 
-/** The form in which a URL is equal to all others that mean the same topic; text that is no URL stays as it is. */
+/** Normalizes a URL, so that equal topics are equal strings. Text that is no URL stays unchanged. */
 export function normalizeUrl(url: string): string {
   return URL.canParse(url) ? normalizeEscapes(new URL(url).href) : url;
 }
 
-/** A URL with its percent-encoding normalized (RFC 3986, section 6.2.2). */
+/** Normalizes the percent-encoding of a URL (RFC 3986, section 6.2.2). */
 export function normalizeEscapes(url: string): string {
   return url.replaceAll(/%[\da-f]{2}/gi, (encoded) => {
     const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
@@ -78,7 +78,7 @@ export function normalizeEscapes(url: string): string {
   });
 }
 
-/** What stands between the last `hub.topic=` and the next parameter of the hub's. */
+/** Returns the raw text between the last `hub.topic=` and the hub's next parameter. */
 function rawTopic(query: string): string {
   const start = query.lastIndexOf('hub.topic=');
   if (start === -1) return '';

@@ -1,16 +1,16 @@
-/** What a hub's status says of a subscription request (WebSub section 5.1, and what hubs do beyond it). */
+/** The meaning of a hub's status for a subscription request (WebSub section 5.1, and common hub behavior). */
 export type HubVerdict =
   | 'accepted'
-  /** 307 or 308: the same request belongs elsewhere. */
+  /** 307 or 308: send the same request to another URL. */
   | 'redirected'
-  /** Worth asking again. */
+  /** Worth a retry. */
   | 'temporary'
   | 'refused';
 
 // Quirk(Google): answers 409 or 422 when its verification failed. We retry as after a 5xx (PROTOCOL S3).
 const TEMPORARY_STATUSES: ReadonlySet<number> = new Set([408, 409, 422, 425, 429]);
 
-/** The verdict in an HTTP status. */
+/** Returns the verdict for an HTTP status. */
 export function hubVerdict(status: number): HubVerdict {
   if (status >= 200 && status < 300) return 'accepted';
   if (status === 307 || status === 308) return 'redirected';
@@ -19,10 +19,10 @@ export function hubVerdict(status: number): HubVerdict {
 }
 
 /**
- * Whether the answer to an unsubscription says that there is nothing left to end: 204, 404 and 410, and any other final 4xx
- * where the hub had reason to end it before.
+ * Whether the response to an unsubscribe request means that no subscription is left: 204, 404 and 410. When the hub had
+ * a reason to end it earlier, any other final 4xx counts as well.
  *
- * @param isEndExpected whether the hub was answered 410, or denied the subscription
+ * @param isEndExpected whether we answered the hub 410, or it denied the subscription
  */
 export function isAlreadyEnded(status: number, isEndExpected: boolean): boolean {
   if (status === 204 || status === 404 || status === 410) return true;

@@ -1,37 +1,37 @@
 import { ConfigurationError } from '../errors.js';
 import { parseHttpUrl, withoutCredentials } from './http-url.js';
 
-/** Which protocol a hub is spoken to in: WebSub, or its ancestor PubSubHubbub 0.3. */
+/** The protocol spoken with a hub: WebSub, or its predecessor PubSubHubbub 0.3. */
 export type HubProtocol = 'websub' | 'pubsubhubbub-0.3';
 
-/** What a hub is asked for (WebSub section 5.1). */
+/** The content of a subscribe or unsubscribe request (WebSub section 5.1). */
 export interface HubRequestForm {
   readonly mode: 'subscribe' | 'unsubscribe';
   readonly topic: string;
-  /** The URL the hub verifies intent at and delivers to. */
+  /** The URL for intent verification and content distribution. */
   readonly callback: string;
-  /** Seconds asked for; without it the hub decides. Sent with `subscribe` only. */
+  /** Requested lease in seconds; without it the hub decides. Sent with `subscribe` only. */
   readonly leaseSeconds?: number | undefined;
-  /** The key of the signatures, under 200 bytes of UTF-8. Sent with `subscribe` only. */
+  /** The key for signatures, under 200 bytes of UTF-8. Sent with `subscribe` only. */
   readonly secret?: string | undefined;
-  /** Parameters of the hub's own, added after the specification's. */
+  /** Hub-specific parameters, added after those of the specification. */
   readonly customParams?: Readonly<Record<string, string>> | undefined;
   /** @default 'websub' */
   readonly protocol?: HubProtocol | undefined;
-  /** Comes back in the hub's verification. Sent in PubSubHubbub 0.3 only. */
+  /** The hub returns it in its verification. Sent in PubSubHubbub 0.3 only. */
   readonly verifyToken?: string | undefined;
   /**
-   * Adds `hub.verify` to a WebSub request. `customParams` wins over it.
+   * Adds `hub.verify` to a WebSub request. `customParams` overrides it.
    *
    * Quirk(PuSHPress): answers 400 without `hub.verify`.
    */
   readonly verify?: 'async' | undefined;
 }
 
-/** A secret is shorter than this many bytes (WebSub section 5.1). */
+/** A secret must be shorter than this, in bytes (WebSub section 5.1). */
 export const SECRET_BYTES_LIMIT = 200;
 
-/** The option that sets a parameter which a custom one cannot. */
+/** Parameters that `customParams` may not set, and the option that sets each. */
 const OPTION_BY_PARAMETER: Readonly<Record<string, string>> = {
   'hub.callback': 'callback',
   'hub.mode': 'requestSubscription or requestUnsubscription',
@@ -42,9 +42,9 @@ const OPTION_BY_PARAMETER: Readonly<Record<string, string>> = {
 };
 
 /**
- * The form of a subscription or unsubscription request; its text is percent-encoded UTF-8.
+ * Builds the form of a subscribe or unsubscribe request. Its text is percent-encoded UTF-8.
  *
- * @throws ConfigurationError that names the field which cannot be sent
+ * @throws ConfigurationError that names the invalid field
  */
 export function requestForm(request: HubRequestForm): URLSearchParams {
   parseHttpUrl('callback', request.callback);
@@ -73,7 +73,7 @@ export function requestForm(request: HubRequestForm): URLSearchParams {
   return form;
 }
 
-// Some hubs' topics are plain names, so a topic need not be a URL.
+// Some hubs use plain names as topics, so a topic need not be a URL.
 function checkTopic(topic: string): void {
   if (topic === '' || /[\s\p{Cc}]/u.test(topic)) {
     throw new ConfigurationError(`topic ${JSON.stringify(topic)} is empty or has white space: give the topic's URL`);

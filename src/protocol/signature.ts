@@ -1,22 +1,22 @@
 import { createHmac, timingSafeEqual, type Hmac, type KeyObject } from 'node:crypto';
 
 /**
- * Algorithms of `X-Hub-Signature` (WebSub section 7.1), the weakest first.
+ * Algorithms of `X-Hub-Signature` (WebSub section 7.1), weakest first.
  *
  * Quirk(Google): signs with sha1. We accept sha1 unless the configuration drops it (PROTOCOL C2).
  */
 export const SIGNATURE_ALGORITHMS = ['sha1', 'sha256', 'sha384', 'sha512'] as const;
 
-/** One of them. */
+/** An algorithm of `X-Hub-Signature` (WebSub section 7.1). */
 export type SignatureAlgorithm = (typeof SIGNATURE_ALGORITHMS)[number];
 
-/** A signature as it was sent; its digest is as long as its algorithm makes them. */
+/** A received signature. The length of its digest fits the algorithm. */
 interface SentSignature {
   readonly algorithm: SignatureAlgorithm;
   readonly hex: string;
 }
 
-/** What a signature header amounts to: the signature that decides, or why there is none. */
+/** The result of parsing a signature header: the signature to check, or why there is none. */
 export type ParsedSignature = SentSignature | { readonly problem: 'missing' | 'malformed' | 'algorithm' };
 
 const DIGEST_BYTES: Readonly<Record<SignatureAlgorithm, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
@@ -27,7 +27,8 @@ const SIGNATURE = /^\s*([A-Za-z0-9-]{1,16})=([0-9A-Fa-f]{1,256})\s*$/;
 const MAX_HEADER_LENGTH = 2048;
 
 /**
- * Reads `X-Hub-Signature`, or several signatures separated by commas. Of several the strongest that is allowed decides.
+ * Parses `X-Hub-Signature`, which may contain several signatures separated by commas. The strongest allowed one
+ * decides.
  */
 export function parseSignature(
   header: string | undefined,
@@ -47,24 +48,27 @@ function parseOne(part: string, allowed: readonly SignatureAlgorithm[]): ParsedS
   const { 1: method = '', 2: hex = '' } = match;
   const algorithm = ALGORITHM_BY_METHOD.get(method) ?? ALGORITHM_BY_METHOD.get(method.toLowerCase());
   if (algorithm === undefined || !allowed.includes(algorithm)) return { problem: 'algorithm' };
-  // Quirk(websub.rocks): its wrong signature is the right one with four digits appended. We check the length before we compare.
+  // Quirk(websub.rocks): its wrong signature is the right one with four digits appended. We check the length before we
+  // compare.
   return hex.length === 2 * DIGEST_BYTES[algorithm] ? { algorithm, hex } : { problem: 'malformed' };
 }
 
-/** The first of two that are as strong. That an algorithm is not accepted says more than that a part is malformed. */
+/**
+ * Returns the stronger of two results, the first if equal. The problem `algorithm` outranks `malformed`: it says more.
+ */
 function stronger(one: ParsedSignature, other: ParsedSignature): ParsedSignature {
   if ('problem' in other) return 'problem' in one && other.problem === 'algorithm' ? other : one;
   if ('problem' in one) return other;
   return DIGEST_BYTES[other.algorithm] > DIGEST_BYTES[one.algorithm] ? other : one;
 }
 
-/** Room for two digests that are compared. */
+/** Buffers for the two digests to compare. */
 interface DigestBuffers {
   readonly sent: Buffer;
   readonly expected: Buffer;
 }
 
-/** Kept, and written anew for each comparison: to make room costs more than to compare. */
+/** Reused for every comparison: allocating buffers costs more than comparing. */
 const DIGEST_BUFFERS: Readonly<Record<SignatureAlgorithm, DigestBuffers>> = {
   sha1: createDigestBuffers('sha1'),
   sha256: createDigestBuffers('sha256'),
@@ -77,7 +81,7 @@ function createDigestBuffers(algorithm: SignatureAlgorithm): DigestBuffers {
   return { sent: Buffer.alloc(bytes), expected: Buffer.alloc(bytes) };
 }
 
-/** Takes in a body as it arrives and tells at its end whether one of the secrets signed it. */
+/** Hashes a body as it arrives, and checks at its end whether one of the secrets signed it. */
 export class SignatureCheck {
   readonly #signature: SentSignature;
   readonly #hmacs: readonly Hmac[];
@@ -91,14 +95,14 @@ export class SignatureCheck {
     for (const hmac of this.#hmacs) hmac.update(chunk);
   }
 
-  /** Compares in constant time; to be called once. */
+  /** Compares in constant time. Call only once. */
   isValid(): boolean {
     const { algorithm, hex } = this.#signature;
     const { sent, expected } = DIGEST_BUFFERS[algorithm];
     sent.write(hex, 'hex');
     let isMatch = false;
     for (const hmac of this.#hmacs) {
-      // As a string, which costs less than the buffer that would be made for it.
+      // Digests as a string, which costs less than allocating a buffer.
       expected.write(hmac.digest('binary'), 'latin1');
       isMatch = timingSafeEqual(expected, sent) || isMatch;
     }
@@ -106,21 +110,30 @@ export class SignatureCheck {
   }
 }
 
-/** How {@link verifySignature} judges. */
+/**
+ * Options of {@link verifySignature}.
+ *
+ * @example
+ * ```ts
+ * const options: VerifySignatureOptions = { algorithms: ['sha256', 'sha384', 'sha512'] };
+ * ```
+ */
 export interface VerifySignatureOptions {
-  /** Algorithms that are accepted. @default all four */
+  /** Accepted algorithms. @default all four */
   readonly algorithms?: readonly SignatureAlgorithm[];
 }
 
 /**
- * Whether `X-Hub-Signature` proves that a body was signed with a secret (WebSub section 7.1). Compared in constant time;
- * false for a header that is missing or malformed.
+ * Whether `X-Hub-Signature` proves that a body was signed with a secret (WebSub section 7.1). Compares in constant
+ * time. Returns false for a missing or malformed header. Of several signatures, the strongest accepted one decides.
  *
- * @param body the bytes as they were sent, before any decoding
+ * @param body the bytes as sent, before any decoding
+ * @param header the value of `X-Hub-Signature`
+ * @param secret the secret of the subscription
  *
  * @example
  * ```ts
- * const genuine = verifySignature(body, request.headers.get('x-hub-signature'), secret);
+ * const isGenuine = verifySignature(body, request.headers.get('x-hub-signature'), secret);
  * ```
  */
 export function verifySignature(

@@ -3,19 +3,19 @@ import { ConfigurationError } from '../errors.js';
 import type { DeclaredService } from './declared-service.js';
 import { callbackKey, isCallbackToken, lastSegment } from '../subscription/registry/callback-key.js';
 
-/** How a service's callback URLs are made. */
+/** Creates a service's callback URLs. */
 export interface CallbackPaths {
-  /** The URL of a path, as the hub is to see it. */
+  /** The public callback URL of a path. */
   readonly callbackOf: (path: string) => string;
-  /** Whether every grant would have the same callback. */
+  /** Whether all grants share one callback URL. */
   readonly hasOneCallback: boolean;
-  /** A path for one more grant. */
+  /** Creates the path of a new grant. `isTaken` tells whether a callback URL is in use. */
   readonly newPath: (isTaken: (callback: string) => boolean) => string;
 }
 
 const TOKEN_BYTES = 32;
 
-/** Whether the service's callback is taken literally, so that it can serve one grant only. */
+/** Whether the service's callback is used literally. Then it can serve one grant only. */
 export function isLiteralCallback({
   callback,
   appendServicePath,
@@ -24,10 +24,10 @@ export function isLiteralCallback({
 }
 
 /**
- * The callbacks of a service: an unguessable token below the base (WebSub section 5: capability URLs), or what the
- * configuration fixes.
+ * The callbacks of a service: an unguessable token below the base (WebSub section 5: capability URLs), or the configured URL
+ * or path.
  *
- * Quirk(Switchboard): rewrites dots in the names of a callback's query to underscores. Our token is in the path.
+ * Quirk(Switchboard): rewrites dots to underscores in parameter names of a callback's query. Our token is in the path.
  *
  * @param base the public URL with the base path
  */
@@ -49,7 +49,7 @@ export function callbackPaths(config: DeclaredService, base: string): CallbackPa
   };
 }
 
-/** Where a path would be today, if it was made under another service path. */
+/** The path under the current `servicePath`, if it was created under another one. */
 function currentPath(path: string, servicePath: string | undefined): string {
   if (path === servicePath) return path;
   const token = lastSegment(path);
@@ -58,25 +58,24 @@ function currentPath(path: string, servicePath: string | undefined): string {
 }
 
 /**
- * Requests are told apart by the last segment of their path alone, whatever a proxy put before it: two services may not
- * fix the same one.
+ * Checks that no two services use the same fixed callback. Only the last segment counts: a proxy may add any prefix.
  *
- * @throws ConfigurationError naming both
+ * @throws ConfigurationError that names both services
  */
 export function refuseSharedPaths(configs: readonly DeclaredService[]): void {
-  const seen = new Map<string, string>();
+  const serviceByKey = new Map<string, string>();
   for (const config of configs) {
     if (!isLiteralCallback(config) && config.servicePath === undefined) continue;
     // The base does not matter: it comes before the last segment.
     const paths = callbackPaths(config, 'http://localhost');
     const key = callbackKey(paths.callbackOf(paths.newPath(() => false)));
-    const other = seen.get(key);
+    const other = serviceByKey.get(key);
     if (other !== undefined) {
       throw new ConfigurationError(
         `Services "${other}" and "${config.name}" both have callbacks that end in "${key}", and callbacks are told apart by ` +
           'their last segment: give one another servicePath or callback.',
       );
     }
-    seen.set(key, config.name);
+    serviceByKey.set(key, config.name);
   }
 }

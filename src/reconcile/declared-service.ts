@@ -1,15 +1,16 @@
 import type { SubscriptionTarget } from '../subscription/record/snapshot.js';
 
-/** The configuration fields that decide which subscriptions a service has, and under which callbacks. */
+/** The fields of a service's configuration that decide its subscriptions and their callbacks. */
 export interface DeclaredService {
   readonly name: string;
   /** The targets that the code declares. */
   readonly targets: readonly SubscriptionTarget[];
-  /** `'auto'`, a secret, or `false`. Undefined: the hub's scheme and the protocol decide. */
+  /** `'auto'`, a secret, or `false` for none. Undefined: the hub's scheme and the protocol decide. */
   readonly secret: string | false | undefined;
-  /** The callback URL as the hub sees it. Undefined: made from the public URL. */
+  /** The public callback URL, or its base with `appendServicePath`. Undefined: built from the runtime's public URL. */
   readonly callback: string | undefined;
+  /** Whether a path or token is appended to `callback`. */
   readonly appendServicePath: boolean;
-  /** Path segments without a leading or trailing slash. */
+  /** Path below the base URL, without a leading or trailing slash. Undefined: a random token. */
   readonly servicePath: string | undefined;
 }

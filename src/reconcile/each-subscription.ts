@@ -2,18 +2,18 @@ import { slices } from '../engine/slices.js';
 import type { SubscriptionRecord } from '../subscription/record/record.js';
 import type { Registry } from '../subscription/registry/registry.js';
 
-/** How all subscriptions are gone through. */
+/** Dependencies of {@link forEachSubscription}. */
 export interface EachSubscriptionOptions {
   readonly registry: Registry;
-  /** Ends it early. */
+  /** Whether the runtime stops. Then no further slice is started. */
   readonly isClosing: () => boolean;
 }
 
 /**
- * Goes through all subscriptions and does what is to be done about each, if anything: the others cost a look, and
- * callbacks are answered meanwhile, however many there are.
+ * Runs `work` over all subscriptions in slices, yielding to the event loop between them. `work` returns undefined for a
+ * subscription with nothing to do.
  *
- * @throws what the work rejected with, of the first slice in which some did
+ * @throws the first rejection of `work`, after its slice has ended; later slices do not run
  */
 export async function forEachSubscription(
   { registry, isClosing }: EachSubscriptionOptions,
@@ -21,8 +21,8 @@ export async function forEachSubscription(
 ): Promise<void> {
   for await (const slice of slices(registry.all())) {
     if (isClosing()) return;
-    const done = await Promise.allSettled(slice.flatMap(({ record }) => work(record) ?? []));
-    const failure = done.find((each) => each.status === 'rejected');
+    const results = await Promise.allSettled(slice.flatMap(({ record }) => work(record) ?? []));
+    const failure = results.find((result) => result.status === 'rejected');
     if (failure !== undefined) throw failure.reason;
   }
 }

@@ -5,28 +5,31 @@ import type { Registry } from '../subscription/registry/registry.js';
 import { isOver } from '../subscription/machine/state.js';
 import { isLiteralCallback } from './callback-paths.js';
 import { forEachSubscription } from './each-subscription.js';
-import type { TargetIndex } from './known-targets.js';
+import type { TargetIndex } from './target-index.js';
 import type { DeclaredService } from './declared-service.js';
 import { targetName } from '../subscription/record/target.js';
 
-/** What comparing the code with the store works with. */
+/** Dependencies of comparing the code with the store. */
 export interface ReconcileOptions {
   readonly registry: Registry;
   readonly targetIndex: TargetIndex;
   readonly logger: Logger;
   readonly configOf: (service: string) => DeclaredService | undefined;
-  /** Whether this process has asked for it already. */
+  /** Whether `subscribe()` was called for a subscription in this process. */
   readonly isRequested: (id: string) => boolean;
-  /** Whether the runtime stops: nothing is begun any more. */
+  /** Whether the runtime stops. Then nothing new is started. */
   readonly isClosing: () => boolean;
-  /** Whether what the code no longer declares is unsubscribed. */
+  /** Whether to unsubscribe subscriptions that the code no longer declares. */
   readonly pruneDeclared: boolean;
 }
 
-/** So many are named in a line of the log. */
+/** Maximum number of subscriptions named in one log line. */
 const MAX_NAMED = 10;
 
-/** Every declared target of a service gets its subscription. */
+/**
+ * Creates missing subscriptions for a service's declared targets, and adds the ids of all of them to `declared`. If the
+ * service's callback is literal, unsubscribes its other subscriptions.
+ */
 export async function addDeclared(
   { registry, targetIndex, isClosing, logger }: ReconcileOptions,
   config: DeclaredService,
@@ -46,7 +49,7 @@ export async function addDeclared(
   await forEachSubscription({ registry, isClosing }, (record) => {
     const { id, target, desired } = record;
     if (record.service !== service || desired === 'unsubscribed' || declared.has(id)) return undefined;
-    // A literal callback serves what is declared now; what it served before has to go.
+    // A literal callback serves one target only, and now that is the declared one.
     logger.warn(
       { subscription: id, service },
       `the callback is taken literally and serves another target now: ${targetName(target)} is unsubscribed`,
@@ -56,8 +59,8 @@ export async function addDeclared(
 }
 
 /**
- * Compares what is stored with what the code declares: notes what differs, and asks for whatever is wanted and not under
- * way. About most subscriptions nothing is to be done, and nothing is written.
+ * Compares the stored subscriptions with the code: stores differences, and requests wanted subscriptions that are not in
+ * progress. Most subscriptions need neither a request nor a write.
  */
 export async function reconcileStored(options: ReconcileOptions, declared: ReadonlySet<string>): Promise<void> {
   const { logger, pruneDeclared } = options;
@@ -72,13 +75,13 @@ export async function reconcileStored(options: ReconcileOptions, declared: Reado
     const isOrphan = !declared.has(record.id) && isOrphaned(record, options);
     if (isOrphan && record.desired === 'subscribed') orphans.push(record);
     const isDeclared = declared.has(record.id);
-    // A pruned one that is declared again is asked for again.
+    // A pruned subscription that is declared again is requested again, so it is not reported.
     if (isDeclared && record.stoppedBecause !== undefined && record.stoppedBecause !== 'pruned') stopped.push(record);
     return reconcileOne(record, { isDeclared, isOrphan }, options);
   });
   if (stopped.length > 0) {
     logger.warn(
-      { subscriptions: stopped.slice(0, MAX_NAMED).map(({ id, stoppedBecause: hold }) => ({ id, because: hold })) },
+      { subscriptions: stopped.slice(0, MAX_NAMED).map(({ id, stoppedBecause }) => ({ id, because: stoppedBecause })) },
       `the code declares ${namesOf(stopped)}, but no hub is asked: unsubscribed, refused or given up before; ` +
         'runtime.retry(id) asks again',
     );
@@ -99,22 +102,23 @@ export async function reconcileStored(options: ReconcileOptions, declared: Reado
   }
 }
 
-/** What is to be done about a subscription; undefined where nothing is. */
+/** Reconciles one subscription. Undefined if there is nothing to do. */
 function reconcileOne(
   record: SubscriptionRecord,
   { isDeclared, isOrphan }: { readonly isDeclared: boolean; readonly isOrphan: boolean },
   { registry, isRequested, pruneDeclared }: ReconcileOptions,
 ): Promise<unknown> | undefined {
-  const { id, stoppedBecause: hold, desired } = record;
+  const { id, stoppedBecause, desired } = record;
   const isUpToDate = record.declared === isDeclared && (record.orphaned ?? false) === isOrphan;
-  const note = (): Promise<void> => registry.setDeclared(id, isDeclared, { orphaned: isOrphan });
+  const setDeclared = (): Promise<void> => registry.setDeclared(id, isDeclared, { orphaned: isOrphan });
   if (isOrphan && pruneDeclared && desired === 'subscribed') {
-    return runInOrder(registry.apply(id, { type: 'unwanted', why: 'pruned' }), isUpToDate ? undefined : note);
+    return runInOrder(registry.apply(id, { type: 'unwanted', why: 'pruned' }), isUpToDate ? undefined : setDeclared);
   }
-  const event = isDeclared && hold === 'pruned' ? ({ type: 'retried' } as const) : ({ type: 'wanted' } as const);
+  const event =
+    isDeclared && stoppedBecause === 'pruned' ? ({ type: 'retried' } as const) : ({ type: 'wanted' } as const);
   const request = isRequested(id) || !registry.isAffected(id, event) ? undefined : () => registry.apply(id, event);
   if (isUpToDate) return request?.();
-  return runInOrder(note(), request);
+  return runInOrder(setDeclared(), request);
 }
 
 async function runInOrder(first: Promise<unknown>, then: (() => Promise<unknown>) | undefined): Promise<void> {
@@ -122,7 +126,7 @@ async function runInOrder(first: Promise<unknown>, then: (() => Promise<unknown>
   await then?.();
 }
 
-/** Whether the code declared it once, and nobody has asked for it since. */
+/** Whether the code declared a subscription in the past, and `subscribe()` has not been called for it since. */
 function isOrphaned({ id, declared, orphaned }: SubscriptionRecord, { isRequested }: ReconcileOptions): boolean {
   return !isRequested(id) && (declared || orphaned === true);
 }

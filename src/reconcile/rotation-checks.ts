@@ -1,7 +1,7 @@
 import { isLiteralCallback } from './callback-paths.js';
 import type { DeclaredService } from './declared-service.js';
 
-/** Why a service's secret cannot be rotated; undefined where it can. */
+/** Why a service's secret cannot be rotated. Undefined if it can. */
 export function secretRotationProblem({ secret }: Pick<DeclaredService, 'secret'>): string | undefined {
   if (secret === undefined || secret === 'auto') return undefined;
   return secret === false
@@ -9,7 +9,7 @@ export function secretRotationProblem({ secret }: Pick<DeclaredService, 'secret'
     : "secret is a fixed string (not shown), which cannot be rotated: set secret to 'auto'.";
 }
 
-/** Why a service's callback cannot be rotated; undefined where it can. */
+/** Why a service's callback cannot be rotated. Undefined if it can. */
 export function callbackRotationProblem(
   config: Pick<DeclaredService, 'callback' | 'appendServicePath' | 'servicePath' | 'targets'>,
 ): string | undefined {

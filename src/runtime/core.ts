@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { type SubscriberHooks, subscriberHooks } from '../delivery/hook-payloads.js';
 import type { Engine } from '../engine/engine.js';
 import { WebSubError } from '../errors.js';
+import { hubClient } from '../hub/hub-client.js';
 import { OriginRateLimits } from '../hub/pacing/origin-rate-limits.js';
 import { OriginLimiter } from '../hub/pacing/origin-limiter.js';
 import { configuredSecrets } from '../hub/request/request-headers.js';
@@ -14,7 +15,7 @@ import { Rejections } from '../http/content/rejections.js';
 import { UnknownCallbacks } from '../http/unknown-callbacks.js';
 import type { Logger } from '../logger.js';
 import type { RecordStore } from '../store/record-store.js';
-import { hubClient } from '../subscription/requests/hub-client.js';
+import { subscriptionRequests } from '../subscription/requests/subscription-requests.js';
 import { Registry } from '../subscription/registry/registry.js';
 import type { Subscription } from '../subscription/record/snapshot.js';
 import { subscriptionSnapshot } from '../subscription/record/snapshot-of.js';
@@ -30,20 +31,22 @@ import { scheduleSweeps } from './background/sweeps.js';
 import { requestPolicyOf } from './services/request-policy-of.js';
 import type { SubscriberHandlers } from './subscriber-runtime.js';
 import { BackgroundTasks } from './background/background-tasks.js';
-import { DesiredSubscriptions } from '../reconcile/wanted-subscriptions.js';
+import { DesiredSubscriptions } from '../reconcile/desired-subscriptions.js';
 
-/** A service whose configuration was checked and whose handlers exist. */
+/** A service with its valid configuration and its handlers. */
 export interface RunningService {
   readonly config: CheckedServiceConfig;
   readonly handlers: SubscriberHandlers;
 }
 
-/** What the parts of a runtime are made of. */
+/** Dependencies and options of a runtime's core. */
 export interface CoreOptions {
   readonly store: RecordStore;
   readonly engine: Engine;
   readonly logger: Logger;
+  /** Epoch milliseconds. */
   readonly now: () => number;
+  /** From 0 to 1. */
   readonly random: () => number;
   readonly schedule: Required<ScheduleOptions>;
   readonly pruneDeclared: boolean;
@@ -51,24 +54,24 @@ export interface CoreOptions {
   readonly basePath: string;
 }
 
-/** The inside of a runtime: everything but its listener and its beginning and end. */
+/** The parts of a runtime between its listener and its store. Start and stop are in `lifecycle`. */
 export class Core {
   readonly hooks: SubscriberHooks;
   readonly registry: Registry;
   readonly pipeline: EventPipeline;
   readonly app: CallbackApp;
   readonly subscriptions: DesiredSubscriptions;
-  /** What is being asked on the network, or waits for its turn, by subscription and purpose. */
+  /** Network requests that run or wait, by subscription or grant and purpose. */
   readonly backgroundTasks: BackgroundTasks;
-  /** Open when the declared subscriptions exist and are being asked for. */
+  /** Opens once the declared subscriptions exist and their requests have started. */
   readonly reconciled = latch();
-  /** Open when hubs may be asked, and at a stop. */
+  /** Opens once requests to hubs may leave, and at a stop. */
   readonly requestsAllowed = latch();
   readonly #options: CoreOptions;
   readonly #abort = new AbortController();
   readonly #services = new Map<string, RunningService & { readonly callback: CallbackService }>();
   readonly #requestPolicies = new Map<string, RequestPolicy>();
-  /** What callbacks are expected under: as we see it, and as hubs do where no proxy takes the difference off. */
+  /** Paths before a callback's token: the base path, alone and below the public URL's path (a proxy may remove that). */
   #basePaths: readonly string[];
   #reconciling = Promise.resolve();
   #isClosing = false;
@@ -82,18 +85,19 @@ export class Core {
     this.backgroundTasks = new BackgroundTasks(logger);
     const rateLimits = new OriginRateLimits({ now, random });
     const withheld = new WithheldCredentials(logger);
-    const client = hubClient({
+    const { signal } = this.#abort;
+    const requests = subscriptionRequests({
+      client: hubClient({ logger, now, rateLimits, withheld, signal }),
       apply: (id, event) => this.registry.apply(id, event),
       logger,
       now,
       rateLimits,
-      withheld,
-      keeperOf: (record) => this.pipeline.keeperOf(record),
-      signal: this.#abort.signal,
+      contentSinkOf: (record) => this.pipeline.contentSinkOf(record),
+      signal,
     });
     const pacing = new OriginLimiter(options.security.hubConcurrency, this.#abort.signal);
     const effects: Omit<EffectOptions, 'pipeline'> = {
-      client,
+      requests,
       backgroundTasks: this.backgroundTasks,
       pacing,
       rateLimits,
@@ -139,7 +143,7 @@ export class Core {
       targetOf: serviceOf,
       services: () => [...this.#services.keys()],
     });
-    // Every request to a hub listens to it, and there may be many.
+    // Every request to a hub adds a listener, and there may be many.
     setMaxListeners(0, this.#abort.signal);
     const { maxBodyBytes, bodyTimeoutMs } = options.security;
     const limits = { maxBodyBytes, bodyTimeoutMs, inFlight: new InFlightBytes(options.security) };
@@ -168,10 +172,10 @@ export class Core {
     );
   }
 
-  /** Takes the services in, and reads what the store has of them. */
+  /** Registers the services, and loads their state from the store. */
   async load(services: readonly RunningService[], base: string): Promise<void> {
     const { basePath } = this.#options;
-    // Without a base path all that is below the public URL would be ours, and nothing be left for whoever shares the server.
+    // Without a base path, the public URL's path would claim every path of a shared server.
     if (basePath !== '') this.#basePaths = [basePath, new URL(base).pathname];
     for (const service of services) {
       const { config, handlers } = service;
@@ -182,7 +186,7 @@ export class Core {
         handlers,
         delivery,
         signature,
-        // Bearer tokens may change at each request.
+        // Not cached: bearer tokens may change with each request.
         get redactedValues() {
           return [...configuredSecrets(config), ...configuredSecrets({ httpConfig })];
         },
@@ -204,7 +208,7 @@ export class Core {
     });
   }
 
-  /** Every declared target gets its subscription, and every subscription that is wanted is asked for. */
+  /** Creates a subscription for every declared target, and requests every wanted subscription. */
   reconcile(): Promise<void> {
     const reconcile = async (): Promise<void> => {
       await this.subscriptions.reconcile(this.services.map(({ config }) => config));
@@ -215,11 +219,12 @@ export class Core {
     return reconciled;
   }
 
-  /** Resolves when no declaration is under way. */
+  /** Resolves when the latest `reconcile()` has ended. Never rejects. */
   get reconciling(): Promise<void> {
     return this.#reconciling;
   }
 
+  /** Whether this runtime has the service. */
   serves(service: string): boolean {
     return this.#services.has(service);
   }
@@ -228,25 +233,25 @@ export class Core {
     return [...this.#services.values()];
   }
 
-  /** What users see of a subscription. */
+  /** @throws WebSubError if there is no subscription with this id */
   snapshot(id: string): Subscription {
-    const entry = this.registry.get(id);
-    if (entry === undefined) throw new WebSubError(`There is no subscription ${id}`);
-    return subscriptionSnapshot(entry.record, entry.counters.stats());
+    const stored = this.registry.get(id);
+    if (stored === undefined) throw new WebSubError(`There is no subscription ${id}`);
+    return subscriptionSnapshot(stored.record, stored.counters.stats());
   }
 
-  /** From now on nothing is subscribed any more; unsubscribing goes on. */
+  /** Ends subscribing. Unsubscribe requests are still sent. */
   close(): void {
     this.#isClosing = true;
     this.requestsAllowed.open();
   }
 
-  /** From now on hubs that come are told to come again, and no handler is called for them. */
+  /** Answers every further hub request with 503, and calls no handler for it. */
   closeCallbacks(): void {
     this.#isClosed = true;
   }
 
-  /** Gives up what is being asked on the network. */
+  /** Aborts all network requests. */
   abort(): void {
     this.#abort.abort();
   }

@@ -6,8 +6,9 @@ import { ConfigurationError, WebSubError } from '../errors.js';
 import type { Listener } from '../http/listen/listener.js';
 import type { Logger } from '../logger.js';
 import type { SubscriptionRecord } from '../subscription/record/record.js';
-import { INSPECT } from '../subscription/record/log-view.js';
-import type { Subscription } from '../subscription/record/snapshot.js';
+import { stateOf } from '../subscription/machine/state.js';
+import { INSPECT, viewNamed } from '../subscription/record/log-view.js';
+import type { Subscription, SubscriptionState } from '../subscription/record/snapshot.js';
 import { FirstRequestsTrigger } from './lifecycle/first-requests-trigger.js';
 import { timeLimit } from './lifecycle/wait-limits.js';
 import type { Core } from './core.js';
@@ -15,7 +16,6 @@ import { definitionOf } from './services/definition.js';
 import type { HostServer } from './lifecycle/host-server.js';
 import type { ReachabilityHint } from './lifecycle/reachability-hint.js';
 import { whenReady } from './lifecycle/readiness.js';
-import { runtimeView } from './runtime-view.js';
 import { LAST_STEP_MS, shutDown } from './lifecycle/shutdown.js';
 import { checkSubscribeOptions, checkUnsubscribeTarget } from './config/subscribe-options.js';
 import { subscriptionList } from './subscription-list.js';
@@ -31,10 +31,10 @@ import type {
 
 const READY_TIMEOUT_MS = 60_000;
 
-/** Milliseconds of a stop that are kept for shutdown listeners, however long hubs and handlers take. */
+/** Milliseconds of a stop reserved for shutdown listeners, however long hubs and handlers take. */
 const SHUTDOWN_LISTENERS_MS = 2_000;
 
-/** What a runtime is made of. */
+/** Dependencies and options of a runtime. */
 export interface RuntimeOptions {
   readonly core: Core;
   readonly engine: Engine;
@@ -47,11 +47,11 @@ export interface RuntimeOptions {
   readonly listener: Listener | undefined;
   readonly hostServer: HostServer | undefined;
   readonly reachability: ReachabilityHint;
-  /** Closes what was opened, in the order of opening. */
+  /** Functions that close what was opened, in the order of opening. */
   readonly cleanups: readonly (() => unknown)[];
 }
 
-/** A runtime's outside and its end. */
+/** The public methods of a runtime. */
 export class Runtime implements SubscriberRuntime {
   readonly url: string;
   readonly port: number | undefined;
@@ -93,12 +93,12 @@ export class Runtime implements SubscriberRuntime {
     this.hooks = { on: (name, listener) => core.hooks.on(name, listener) };
   }
 
-  /** Whether it stops, or has stopped. */
+  /** Whether the runtime is stopping or has stopped. */
   get isStopping(): boolean {
     return this.#stopController.signal.aborted;
   }
 
-  /** Lets the services begin. Those that have are told of the end, also when another one fails here. */
+  /** Calls `onStart` of the services. A stop calls `onShutdown` of those that started, even if another one fails here. */
   async startServices(): Promise<void> {
     this.#isStartingServices = true;
     try {
@@ -111,13 +111,13 @@ export class Runtime implements SubscriberRuntime {
     }
   }
 
-  /** Called when a stop begins; at once when it has begun already. */
+  /** Adds a listener for the start of a stop. Calls it at once if a stop has started already. */
   onStop(listener: () => void): void {
     if (this.isStopping) listener();
     else this.#stopListeners.push(listener);
   }
 
-  /** Another process owns the store: nothing more is written to it. */
+  /** Stops at once without writing to the store, which another process now owns. */
   storeLost(): void {
     this.#ownsStore = false;
     void this.stopNow();
@@ -154,19 +154,22 @@ export class Runtime implements SubscriberRuntime {
     return core.snapshot(await core.subscriptions.subscribe(name, checked));
   }
 
-  async unsubscribe(what: string | ServiceReference, target?: SubscribeOptions['target']): Promise<Subscription> {
+  async unsubscribe(
+    idOrService: string | ServiceReference,
+    target?: SubscribeOptions['target'],
+  ): Promise<Subscription> {
     const { core } = this.#options;
-    if (typeof what === 'string') {
+    if (typeof idOrService === 'string') {
       if (target !== undefined) {
         throw new ConfigurationError(
           'unsubscribe() takes the id of a subscription, or a service and a target: pass the class, not its name.',
         );
       }
       this.#refuseWhenStopping();
-      await core.subscriptions.unsubscribe(what);
-      return core.snapshot(what);
+      await core.subscriptions.unsubscribe(idOrService);
+      return core.snapshot(idOrService);
     }
-    const { name } = definitionOf(what);
+    const { name } = definitionOf(idOrService);
     const checked = checkUnsubscribeTarget(name, target);
     this.#refuseWhenStopping();
     return core.snapshot(await core.subscriptions.unsubscribeFrom(name, checked));
@@ -215,9 +218,23 @@ export class Runtime implements SubscriberRuntime {
     await this.stop();
   }
 
-  /** Shows a summary in `console.log(runtime)`. */
+  /** The view in `console.log(runtime)`: the addresses, and the numbers of subscriptions and dead letters. */
   [INSPECT](): object {
-    return runtimeView(this.#options.core, this);
+    const { services, registry, pipeline } = this.#options.core;
+    const { url, port, isStopping } = this;
+    const subscriptions: Partial<Record<SubscriptionState, number>> = {};
+    for (const { record } of registry.all()) {
+      const state = stateOf(record);
+      subscriptions[state] = (subscriptions[state] ?? 0) + 1;
+    }
+    return viewNamed('SubscriberRuntime', {
+      url,
+      port,
+      services: services.map(({ config }) => config.name),
+      subscriptions,
+      deadLetters: pipeline.deadLetters.count,
+      ...(isStopping ? { isStopping } : {}),
+    });
   }
 
   #shutDown(options: StopOptions, graceMs: number): Promise<void> {
@@ -229,7 +246,7 @@ export class Runtime implements SubscriberRuntime {
       listenersLimit.end(SHUTDOWN_LISTENERS_MS);
       finalStepsLimit.end(SHUTDOWN_LISTENERS_MS + LAST_STEP_MS);
     };
-    for (const begin of this.#stopListeners) begin();
+    for (const listener of this.#stopListeners) listener();
     this.#stopController.abort();
     const shutdownListeners = (): readonly (() => unknown)[] => [
       ...this.#startedHandlers.map((handlers) => () => callHandler(handlers, 'onShutdown', this)),

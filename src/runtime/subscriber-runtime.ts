@@ -9,90 +9,124 @@ import type {
   SubscriptionTarget,
 } from '../subscription/record/snapshot.js';
 
-/** Which subscriptions to find: those that fit every given field. A field that is `undefined` counts as not given. */
+/**
+ * Selects subscriptions. A subscription matches if it matches every field that is set. `undefined` counts as not set.
+ *
+ * @example
+ * ```ts
+ * await runtime.subscriptions.find({ service: 'News', state: ['failed', 'denied'] });
+ * ```
+ */
 export interface SubscriptionFilter {
   /** The service's name. */
   readonly service?: string | undefined;
-  /** What was subscribed to, as `subscribe()` takes it: `https://EXAMPLE.com` finds `https://example.com/`. */
+  /** The target, as `subscribe()` takes it. URLs are normalized: `https://EXAMPLE.com` finds `https://example.com/`. */
   readonly target?: SubscriptionTarget | readonly [hub: string, topic: string] | undefined;
-  /** A state, or several of which one must fit. */
+  /** One state, or a list of accepted states. */
   readonly state?: SubscriptionState | readonly SubscriptionState[] | undefined;
-  /** The topic of one of its grants, exactly as the hub knows it. */
+  /** The topic of at least one grant, exactly as the hub knows it. */
   readonly topic?: string | undefined;
-  /** The hub of one of its grants, exactly as its snapshot shows it. */
+  /** The hub of at least one grant, exactly as the snapshot shows it. */
   readonly hub?: string | undefined;
-  /** Whether the code declares it. */
+  /** Whether the code declares the subscription. */
   readonly declared?: boolean | undefined;
-  /** Each of these names must have this value; other names do not matter. */
+  /** Names with the exact values they must have. Other names are ignored. */
   readonly metadata?: SubscriptionMetadata | undefined;
 }
 
-/** All subscriptions of a runtime, as snapshots; iterating goes over all of them. */
+/**
+ * All subscriptions of a runtime, as read-only snapshots.
+ *
+ * @example
+ * ```ts
+ * for await (const { target, state } of runtime.subscriptions) console.log(target, state);
+ * ```
+ */
 export interface Subscriptions extends AsyncIterable<Subscription> {
+  /** Returns one subscription, or `undefined` if the id is unknown. */
   get(id: string): Promise<Subscription | undefined>;
-  /** @throws ConfigurationError for a filter with an unknown field, or a value that cannot be */
+  /**
+   * Returns the subscriptions that match; without a filter, all of them.
+   *
+   * @throws ConfigurationError if the filter has an unknown field or an invalid value
+   */
   find(filter?: SubscriptionFilter): Promise<readonly Subscription[]>;
-  /** @throws ConfigurationError as `find` does */
+  /**
+   * Counts the subscriptions that match; without a filter, all of them.
+   *
+   * @throws ConfigurationError if the filter has an unknown field or an invalid value
+   */
   count(filter?: SubscriptionFilter): Promise<number>;
 }
 
-/** Events that were given up, the oldest first of each service; iterating reads them one by one. */
+/**
+ * The dead letters: events that are no longer retried. Iterates service by service, oldest first, and reads them from
+ * the store one by one.
+ *
+ * @example
+ * ```ts
+ * for await (const { id, cause } of runtime.deadLetters) {
+ *   if (cause === 'failed') await runtime.deadLetters.replay(id);
+ * }
+ * ```
+ */
 export interface DeadLetterList extends AsyncIterable<DeadLetter> {
   /**
-   * Has the handler run again, and tried again for `delivery.retryForSeconds` from now on. With `delivery.order:
-   * 'subscription'` it joins the end of its subscription's line: what was received before the replay comes first.
+   * Requeues the event: the handler runs again, with retries for another `delivery.retryForSeconds`. With
+   * `delivery.order: 'subscription'`, the event goes to the end of its subscription's queue.
    *
-   * @throws WebSubError where there is no dead letter of that id, or its service is not started
+   * @throws WebSubError if there is no dead letter with this id, or its service is not running
    */
   replay(id: string): Promise<void>;
   /**
-   * Removes it for good.
+   * Deletes the dead letter.
    *
-   * @throws WebSubError where there is no dead letter of that id
+   * @throws WebSubError if there is no dead letter with this id
    */
   discard(id: string): Promise<void>;
 }
 
 /**
- * The target to subscribe to, and the fields that differ from the service's configuration. A later call for the same service and target
- * replaces the fields that it gives and keeps the others. Where that changes what the hub is asked for, an active
- * subscription is renewed at once.
+ * Options of `subscribe()`: the target, and fields that override the service's configuration.
+ *
+ * A later call with the same service and target replaces the fields it sets and keeps the others. If that changes the
+ * request to the hub, an active subscription is renewed at once.
  */
 export interface SubscribeOptions {
+  /** The URL to discover a hub from, or a known hub and topic. */
   readonly target: SubscriptionTarget | readonly [hub: string, topic: string];
-  /** The lease asked for, in seconds. @default the service's */
+  /** The lease to request, in seconds. @default the service's `leaseSeconds` */
   readonly leaseSeconds?: number;
-  /** The secret, `'auto'` or `false`. @default the service's */
+  /** The secret: a string of 1 to 199 bytes, `'auto'` or `false`. @default the service's `secret` */
   readonly secret?: string | false;
   /**
-   * Form fields for the requests of this subscription, merged over the service's: a field of the same name replaces the
-   * service's. `{}` takes back those of an earlier call. They are stored with the subscription, and never shown.
-   * @default none of its own
+   * Form fields for the requests of this subscription, merged over the service's `customParams`. `{}` removes the fields
+   * of an earlier call. They are stored with the subscription and never shown. @default none
    */
   readonly customParams?: Readonly<Record<string, string>> | undefined;
   /**
-   * Your own data: strings by name, 4,096 bytes of UTF-8 at most. It is stored with the subscription and is in its
-   * snapshots, as in `event.subscription.metadata`. A later call with `metadata` replaces all of it; one without keeps it.
+   * Your own data: strings by name, at most 4,096 bytes of UTF-8. It is stored and shown in snapshots, for example in
+   * `event.subscription.metadata`. A later call with `metadata` replaces all of it; a call without it keeps it.
    * @default none
    */
   readonly metadata?: SubscriptionMetadata | undefined;
 }
 
-/** How a runtime is stopped. */
+/** Options of `stop()`. */
 export interface StopOptions {
-  /** Whether hubs are asked to stop sending. @default each service's `unsubscribeOnShutdown` */
+  /** Whether to unsubscribe at the hubs. @default each service's `unsubscribeOnShutdown` */
   readonly unsubscribe?: boolean;
 }
 
-// The runtime takes services, and handlers take the runtime: these types refer to each other, so they share a file.
+// These types share a file because they refer to each other: the runtime takes services, and handlers take the runtime.
 
 /** The handlers of a service. Only `onEventNotification` is required. */
 export interface SubscriberHandlers extends ServiceHandlers<SubscriberRuntime> {}
 
-/** A class whose instances are services. Not an abstract one: the runtime constructs it. */
+/** A class with handlers. It cannot be abstract, because the runtime constructs it. */
 export type SubscriberClass = new (...args: never[]) => SubscriberHandlers;
 
-/** The result of `defineSubscriber`: `startService` and `subscribe()` take it as they take a decorated class. */
+/** A service made by `defineSubscriber`. `startService` and `subscribe()` accept it like a decorated class. */
 export interface SubscriberDefinition {
   readonly kind: 'subscriber';
   /** The service's name in the store. */
@@ -103,96 +137,159 @@ export interface SubscriberDefinition {
 export type ServiceReference = SubscriberClass | SubscriberDefinition;
 
 /**
- * A running subscriber, as `startService` returns it. The class is also the token under which a service gets its
- * runtime injected: `constructor(private readonly runtime: SubscriberRuntime)`.
+ * A running subscriber, returned by `startService`. The class is also the injection token of the runtime.
+ *
+ * @example
+ * ```ts
+ * @SubscriberService()
+ * class News {
+ *   constructor(private readonly runtime: SubscriberRuntime) {}
+ *   async onEventNotification(event: ContentDistributionMessage) {}
+ * }
+ * ```
  */
 export abstract class SubscriberRuntime implements AsyncDisposable {
-  /** The public URL, without a trailing slash; callbacks are `url` + `basePath` + a token. */
+  /** The public URL, without a trailing slash. A callback is `url` + `basePath` + a token. */
   abstract readonly url: string;
-  /** The port that callbacks are answered on; undefined where it is not known: `manual`, or a server that does not listen yet. */
+  /** The port of the callbacks; `undefined` with `manual`, or if the given server did not listen at the start. */
   abstract readonly port: number | undefined;
-  /** Answers a fetch request: a callback's, else 404. */
+  /** Answers a fetch `Request` on a callback. Any other request gets 404. */
   abstract readonly fetch: (request: Request) => Promise<Response>;
-  /** Answers a node request on a callback; any other goes to `next`, or is answered 404 without one. */
+  /** Answers a `node:http` request on a callback. Any other request goes to `next`, or gets 404 without `next`. */
   abstract readonly nodeHandler: (
     request: IncomingMessage,
     response: ServerResponse,
     next?: (error?: unknown) => void,
   ) => void;
+  /** All subscriptions, as snapshots. */
   abstract readonly subscriptions: Subscriptions;
+  /** Events that are no longer retried. */
   abstract readonly deadLetters: DeadLetterList;
   /**
-   * `on(name, listener)` returns a function that takes the listener off again. The payload is typed by the name:
-   * `hooks.on('rejected', ({ error }) => error.message)`.
+   * Listeners for events of the runtime. `on(name, listener)` returns a function that removes the listener. The name
+   * decides the type of the payload.
+   *
+   * @example
+   * ```ts
+   * const off = runtime.hooks.on('rejected', ({ error }) => console.warn(error.message));
+   * ```
    */
   abstract readonly hooks: { on<Name extends HookName>(name: Name, listener: HookListener<Name>): () => void };
 
   /**
-   * Resolves when every wanted subscription has a grant.
+   * Resolves once every wanted subscription has a grant.
    *
-   * @throws WebSubError naming those that have none and why: after `timeoutMs` (default 60,000), or at once when one
-   *   will not be asked for again by itself
+   * The error names each subscription without a grant, and the reason. It comes after `timeoutMs` milliseconds
+   * (60,000 by default), or at once if a subscription cannot get a grant in time.
+   *
+   * @example
+   * ```ts
+   * await runtime.ready({ timeoutMs: 10_000 });
+   * ```
+   *
+   * @throws WebSubError if a subscription has no grant in time, or the runtime stops
    */
   abstract ready(options?: { readonly timeoutMs?: number }): Promise<void>;
   /**
-   * Lets hubs be asked, with the option `deferRequests`: call it when the application listens. Without that option it is called
-   * for you. Resolves when every first request has left or is scheduled. Called twice, it begins once.
+   * Sends the first requests to hubs. Only needed with the option `deferRequests`: call it once your application
+   * listens. Resolves once every first request was sent or is scheduled. A second call has no further effect.
    *
-   * @throws ResourceDiscoveryFailedError and SubscriptionInitiationError, with `failFast`: the runtime has stopped
-   * @throws StoreError when the declared subscriptions cannot be stored: call it again
-   * @throws WebSubError before `startService` has resolved, and when the runtime stops
+   * @example
+   * ```ts
+   * const runtime = await startService(News, { manual: true, deferRequests: true, publicUrl });
+   * app.use(runtime.nodeHandler);
+   * app.listen(3000, () => runtime.begin());
+   * ```
+   *
+   * @throws ResourceDiscoveryFailedError | SubscriptionInitiationError with `failFast`; the runtime has stopped
+   * @throws StoreError if the declared subscriptions cannot be stored; call it again
+   * @throws WebSubError before `startService` has resolved, and once the runtime stops
    */
   abstract begin(): Promise<void>;
-  /** Wants a topic for a service of this runtime. The same service and target give the same subscription. */
+  /**
+   * Subscribes a service of this runtime to a target. Resolves once the subscription is stored; use `ready()` to wait
+   * for the hub. The same service and target always give the same subscription.
+   *
+   * @example
+   * ```ts
+   * const { id } = await runtime.subscribe(News, { target: 'https://example.com/feed', leaseSeconds: 86_400 });
+   * ```
+   *
+   * @throws ConfigurationError if an option is invalid, the service is not running, or its callback is taken
+   * @throws WebSubError once the runtime stops
+   */
   abstract subscribe(service: ServiceReference, options: SubscribeOptions): Promise<Subscription>;
   /**
-   * Ends a subscription for good: the hub is asked to stop. Holds through restarts.
+   * Ends a subscription and unsubscribes at the hub. It stays unsubscribed after a restart.
    *
-   * @throws WebSubError where there is no subscription of that id, or its service is not started
+   * @throws WebSubError if there is no subscription with this id, its service is not running, or the runtime stops
    */
   abstract unsubscribe(id: string): Promise<Subscription>;
   /**
-   * Ends the subscription that `subscribe(service, { target })` gives.
+   * Ends the subscription of a service to a target, and unsubscribes at the hub.
    *
-   * @throws WebSubError where the service has no subscription to that target
-   * @throws ConfigurationError for an argument that is not a service or not a target
+   * @example
+   * ```ts
+   * await runtime.unsubscribe(News, 'https://example.com/feed');
+   * ```
+   *
+   * @throws WebSubError if the service has no subscription to this target, or the runtime stops
+   * @throws ConfigurationError if an argument is not a service or not a target
    */
   abstract unsubscribe(service: ServiceReference, target: SubscribeOptions['target']): Promise<Subscription>;
-  /** Tries afresh what was denied, refused or given up; without an id, all of those. */
+  /**
+   * Requests a subscription again that is denied, refused, ended or failing. Without an id: every wanted subscription
+   * that is denied, stopped or failing.
+   *
+   * @throws WebSubError if there is no subscription with this id, its service is not running, or the runtime stops
+   * @throws ConfigurationError if its callback now serves another subscription
+   */
   abstract retry(id?: string): Promise<void>;
   /**
-   * Renews a subscription now, whenever that was planned; resolves when that is begun.
+   * Renews a subscription now instead of at its planned time. Resolves once the renewal has started.
    *
-   * @throws WebSubError where it is not active: `retry(id)` asks for it
+   * @throws WebSubError if the subscription is unknown or not active (use `retry(id)` then), or the runtime stops
    */
   abstract renew(id: string): Promise<void>;
   /**
-   * Gives the hub another secret; resolves when that is begun. Content signed with the old one is accepted for a day.
+   * Gives the hub a new secret. Resolves once that has started. Content signed with the old secret is accepted for one
+   * more day.
    *
-   * @throws ConfigurationError where the secret is a fixed string, or there is none
-   * @throws WebSubError where the subscription is not active
+   * @throws ConfigurationError if the secret is a fixed string, or there is none
+   * @throws WebSubError if the subscription is unknown or not active, or the runtime stops
    */
   abstract rotateSecret(id: string): Promise<void>;
   /**
-   * Gives the hub another callback; resolves when that is begun. The old one is answered until the hub has verified the
-   * new one and was asked to leave the old one; then it answers 410.
+   * Gives the hub a new callback. Resolves once that has started. The old callback works until the hub has verified the
+   * new one and was asked to unsubscribe the old one. Then it answers 410.
    *
-   * @throws ConfigurationError where the callback is fixed
-   * @throws WebSubError where the subscription is not active
+   * @throws ConfigurationError if the callback is fixed
+   * @throws WebSubError if the subscription is unknown or not active, or the runtime stops
    */
   abstract rotateCallback(id: string): Promise<void>;
-  /** Counts failures from zero again and tries at once what waits because of them; without an id, for all subscriptions. */
+  /**
+   * Resets the failure counts, and retries at once whatever waits because of failures. Without an id: for all
+   * subscriptions.
+   *
+   * @throws WebSubError if there is no subscription with this id, its service is not running, or the runtime stops
+   */
   abstract resetCounters(id?: string): Promise<void>;
-  /** Called when the runtime stops, after the services' own `onShutdown`. */
+  /** Adds a listener that is called when the runtime stops, after the services' `onShutdown`. */
   abstract onShutdown(listener: () => unknown): void;
   /**
-   * Unsubscribes, with the callbacks still answered until the hubs have verified it; lets handlers end, or stores their
-   * events; then closes. Bounded by `gracefulShutdownSeconds`; called twice, it stops once. Unsubscribing at a stop is
-   * no change of what is wanted: the next start subscribes again.
+   * Stops gracefully: unsubscribes, answers callbacks until the hubs have verified, waits for running handlers or stores
+   * their events, then closes. Bounded by `gracefulShutdownSeconds`. A second call waits for the same stop.
+   *
+   * Subscriptions stay wanted: the next start subscribes again.
+   *
+   * @example
+   * ```ts
+   * await runtime.stop({ unsubscribe: false }); // keep the subscriptions for the next start
+   * ```
    */
   abstract stop(options?: StopOptions): Promise<void>;
-  /** Closes without unsubscribing and without waiting for handlers: their events are stored. */
+  /** Stops without unsubscribing and without waiting for handlers. Their events are stored. */
   abstract stopNow(): Promise<void>;
-  /** `stop()`, at the end of an `await using`. */
+  /** Calls `stop()` at the end of an `await using` block. */
   abstract [Symbol.asyncDispose](): Promise<void>;
 }

@@ -5,37 +5,37 @@ import { subscriptionSnapshot } from '../subscription/record/snapshot-of.js';
 import { filterOf } from './config/subscription-filter.js';
 import type { SubscriptionFilter, Subscriptions } from './subscriber-runtime.js';
 
-/** What users see of the registry. */
+/** The public view of the registry. */
 export function subscriptionList(registry: Registry): Subscriptions {
-  const isStillStored = (entry: StoredSubscription): boolean => registry.get(entry.record.id) === entry;
-  /** Those that are there now and fit, when their turn comes: what is added meanwhile is not among them. */
-  const matching = async function* fitting(
+  const isStillStored = (stored: StoredSubscription): boolean => registry.get(stored.record.id) === stored;
+  /** Yields the matching subscriptions in slices. Subscriptions added meanwhile are not included. */
+  const matching = async function* matchingSlices(
     filter: SubscriptionFilter = {},
     caller: string,
   ): AsyncGenerator<readonly StoredSubscription[]> {
     const isMatch = filterOf(filter, caller);
     for await (const slice of slices([...registry.all()])) {
-      yield slice.filter((entry) => isStillStored(entry) && isMatch(entry.record));
+      yield slice.filter((stored) => isStillStored(stored) && isMatch(stored.record));
     }
   };
   return {
     get: async (id) => {
-      const entry = registry.get(id);
-      return entry === undefined ? undefined : snapshot(entry);
+      const stored = registry.get(id);
+      return stored === undefined ? undefined : snapshot(stored);
     },
     async find(filter) {
       const results: Subscription[] = [];
-      for await (const entries of matching(filter, 'subscriptions.find()')) results.push(...entries.map(snapshot));
+      for await (const slice of matching(filter, 'subscriptions.find()')) results.push(...slice.map(snapshot));
       return results;
     },
     async count(filter) {
       let count = 0;
-      for await (const entries of matching(filter, 'subscriptions.count()')) count += entries.length;
+      for await (const slice of matching(filter, 'subscriptions.count()')) count += slice.length;
       return count;
     },
     async *[Symbol.asyncIterator]() {
       for await (const slice of slices([...registry.all()])) {
-        for (const entry of slice) if (isStillStored(entry)) yield snapshot(entry);
+        for (const stored of slice) if (isStillStored(stored)) yield snapshot(stored);
       }
     },
   };

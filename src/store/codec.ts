@@ -1,15 +1,15 @@
 import { StoreError } from '../errors.js';
 
-/** A record as it lies in the store: its data, and the version of the data's shape. */
+/** A stored record: its data and the version of the data's shape. */
 export interface VersionedRecord {
   readonly v: number;
   readonly data: unknown;
 }
 
-/** How data of a version becomes data of the next: `{ 1: fromOneToTwo, 2: fromTwoToThree }`. */
+/** Upgrades by version; each turns data of its version into the next: `{ 1: fromOneToTwo, 2: fromTwoToThree }`. */
 export type RecordUpgrades = Readonly<Record<number, (data: unknown) => unknown>>;
 
-/** Stands in for a record that is there and cannot be opened. Decoding it throws the reason. */
+/** Stands in for a stored record that cannot be opened. Decoding it throws the reason. */
 export class UnreadableRecord {
   constructor(readonly reason: StoreError) {}
 }
@@ -20,11 +20,11 @@ export function encodeRecord(version: number, value: unknown): VersionedRecord {
 }
 
 /**
- * The data of a stored record in the shape of `currentVersion`, upgraded one version at a time. The caller still has
- * to check the shape. Nothing is written: what cannot be read stays as it is.
+ * Returns the data of a stored record, upgraded one version at a time to `currentVersion`. The caller still checks the
+ * shape. Nothing is written: an unreadable record stays unchanged.
  *
  * @param key names the record in an error, such as `subscription abc`.
- * @throws StoreError for a record that a newer package wrote, for one that is corrupt, and for one that cannot be opened.
+ * @throws StoreError when a newer package wrote the record, or the record is corrupt or cannot be opened.
  */
 export function decodeRecord(currentVersion: number, raw: unknown, upgrades: RecordUpgrades, key: string): unknown {
   if (raw instanceof UnreadableRecord) throw raw.reason;

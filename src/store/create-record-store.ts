@@ -4,35 +4,38 @@ import { idOfKey, kindPrefix, recordKey } from './record-key.js';
 import type { ListOptions, ExchangeResult, RecordKind, RecordStore } from './record-store.js';
 import { toStoreError } from './store-error.js';
 
-/** What a kind of store has to do, by key; its errors are its own. */
+/**
+ * The operations every store backend provides, by key. A backend throws its own errors; the record store wraps them.
+ */
 export interface RecordBackend {
-  /** How it is named in messages and in the log: absolute, passwords masked. */
+  /** The name in messages and logs: absolute, passwords masked. */
   readonly location: string;
-  /** What must not appear in a message. */
+  /** Secrets to mask in messages. */
   readonly secrets: readonly string[];
   readonly durable: boolean;
   read(key: string): Promise<unknown>;
   write(key: string, value: unknown): Promise<void>;
-  /** @param urgency `'soon'`: it may come along with the next write. */
+  /** @param urgency `'soon'`: the removal may share the commit of the next write. */
   remove(key: string, urgency?: Urgency): Promise<void>;
-  /** Every key that begins with the prefix, each with what reads its value (undefined: gone meanwhile). */
+  /** Every key with this prefix, and a function that reads its value (undefined when the row is gone by then). */
   rows(prefix: string): AsyncIterable<BackendRow> | Iterable<BackendRow>;
-  /** Present where the store has transactions; an error thrown by `decide` aborts. */
+  /** Present when the store has transactions. An error thrown by `decide` aborts the transaction. */
   readonly exchange?: (key: string, decide: (current: unknown) => ExchangeResult) => Promise<void>;
-  /** Why nothing can be read or written, where it is known without asking; undefined where nothing is. */
+  /** The known reason why the store cannot be used; undefined when there is none. Checking it performs no operation. */
   readonly problem?: () => string | undefined;
   disconnect(): Promise<void>;
 }
 
-/** A row of a listing; a promise of its value where the store has to be waited for. */
+/** A listed row. `read` returns a promise when reading the value needs the store. */
 export type BackendRow = readonly [key: string, read: () => unknown];
 
-/** The records of a namespace in any store: keys, errors and closing, the same everywhere. */
+/** Implements the records of a namespace on any backend: keys, errors and closing work the same for all. */
 export function createRecordStore(backend: RecordBackend, namespace: string): RecordStore {
   const { location, secrets, exchange, problem } = backend;
   let closing: Promise<void> | undefined;
 
-  const failure = (what: string, cause: unknown): WebSubError => toStoreError(`${what} in ${location}`, cause, secrets);
+  const failure = (summary: string, cause: unknown): WebSubError =>
+    toStoreError(`${summary} in ${location}`, cause, secrets);
 
   const attempt = async <T>(
     action: string,
@@ -96,7 +99,7 @@ export function createRecordStore(backend: RecordBackend, namespace: string): Re
   };
 }
 
-/** The error at the end of an enumeration that left records out. */
+/** The error thrown at the end of a listing that skipped unreadable records. */
 export function incompleteListError(kind: RecordKind, unreadable: readonly WebSubError[]): StoreError {
   const [first] = unreadable;
   const others = unreadable.length === 1 ? '' : ` (and ${unreadable.length - 1} more ${kind} records)`;

@@ -2,18 +2,20 @@ const bytesKey = '$bytes';
 const escapedKey = /^\$+bytes$/;
 
 /**
- * Plain data as text: JSON in ASCII, in which bytes are `{"$bytes": "base64"}`, and a key of that form in the data gets
- * one more `$`. @throws TypeError naming the path of anything that is not plain data.
+ * Encodes plain data as ASCII JSON. Bytes become `{"$bytes": "base64"}`. Keys of that form in the data get one more
+ * `$`.
+ *
+ * @throws TypeError naming the path of a value that is not plain data.
  */
 export function encodeJson(value: unknown): string {
   const bytes: Uint8Array[] = [];
   const json = JSON.stringify(toJson(value, '', bytes)) ?? 'null';
-  // ASCII, so that no database's character set decides what can be stored.
+  // ASCII, so that any database character set can store it.
   const ascii = json.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
   return bytes.length === 0 ? ascii : withBytes(ascii, bytes);
 }
 
-/** Bytes come last: there may be megabytes of them, and what is done with all else takes them much longer. */
+/** Inserts bytes last: they may be megabytes, and the escaping above would be slow on them. */
 function withBytes(json: string, bytes: readonly Uint8Array[]): string {
   const parts = json.split(`"${bytesKey}":0`);
   return parts.reduce((text, part, index) => {
@@ -22,13 +24,15 @@ function withBytes(json: string, bytes: readonly Uint8Array[]): string {
   });
 }
 
-/** What {@link encodeJson} was given. @throws SyntaxError or TypeError for any other text. */
+/** Decodes text that {@link encodeJson} wrote. @throws SyntaxError or TypeError for any other text. */
 export function decodeJson(text: string): unknown {
   const json: unknown = JSON.parse(text);
   return text.includes(`${bytesKey}"`) || text.includes('$$') ? fromJson(json) : json;
 }
 
-/** In the place of bytes, which are collected, is a 0: no member of that name is anything else. */
+/**
+ * Collects the bytes and leaves 0 in their place. Keys of that form in the data are escaped, so the marker is unique.
+ */
 function toJson(value: unknown, path: string, bytes: Uint8Array[]): unknown {
   if (value === null || value === undefined) return value;
   switch (typeof value) {
@@ -74,6 +78,6 @@ function fromJson(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, item]) => [escapedKey.test(key) ? key.slice(1) : key, fromJson(item)]));
 }
 
-function notPlainDataError(found: string, path: string): TypeError {
-  return new TypeError(`A record holds plain data and bytes only, but the value${path} is ${found}.`);
+function notPlainDataError(description: string, path: string): TypeError {
+  return new TypeError(`A record holds plain data and bytes only, but the value${path} is ${description}.`);
 }

@@ -15,24 +15,25 @@ import { namespacePrefix } from './store-namespace.js';
 import { type TextStore, keyvBackend } from './keyv/keyv-backend.js';
 import { withTimeout } from './timeout.js';
 
-/** How a store is opened. */
+/** Options of {@link openStore}. */
 export interface OpenStoreOptions {
-  /** The beginning of every key if the URI names no namespace. @default 'websub' */
+  /** The key prefix when the URI names no namespace. @default 'websub' */
   readonly namespace?: string | undefined;
-  /** Milliseconds a database server may take to be connected, and to answer one operation. @default 5_000 */
+  /** Milliseconds allowed to connect to a database server, and for each operation. @default 5_000 */
   readonly timeoutMs?: number | undefined;
-  /** What relative paths are resolved against. @default the working directory */
+  /** The directory that relative paths are resolved against. @default the working directory */
   readonly directory?: string | undefined;
-  /** Hears of lost connections and lost files. @default nothing */
+  /** Logs lost connections and lost files. @default no logging */
   readonly logger?: Logger | undefined;
 }
 
 /**
- * Opens the store of the `store` option: a Keyv, which is left open at the end, or a URI, whose adapter is loaded now.
+ * Opens the store of the `store` option: a Keyv, which stays open on close, or a URI. The adapter of a URI is loaded
+ * here.
  *
- * @throws ConfigurationError for what names no store or cannot keep records.
- * @throws StoreError when it cannot be opened: the adapter is not installed, the directory not writable, the server
- *   refuses or does not answer in time. Nothing is left open then.
+ * @throws ConfigurationError when the value names no store, or the store cannot keep records.
+ * @throws StoreError when opening fails: the adapter is not installed, the directory is not writable, or the server
+ *   refuses or does not answer in time. Nothing stays open then.
  */
 export async function openStore(store: Keyv | string, options: OpenStoreOptions = {}): Promise<RecordStore> {
   const { namespace = 'websub', timeoutMs = 5_000, directory = process.cwd(), logger = silentLogger } = options;
@@ -93,7 +94,7 @@ function memoryStore(): TextStore {
   return { ...userKeyvStore(new Keyv()), location: 'memory', maxTextLength: Infinity };
 }
 
-/** Told by what is used of it: the user's Keyv may come from another copy of the package. */
+/** Checks for the members we use, not the class: the user's Keyv may come from another copy of the package. */
 function isKeyv(value: unknown): value is Keyv {
   return (
     typeof value === 'object' &&

@@ -1,14 +1,14 @@
 import { StoreError } from '../errors.js';
 import type { RecordKind } from './record-store.js';
 
-/** The longest key written, in characters: SQL adapters keep keys in 255 characters, and a part's suffix must fit. */
+/** The longest key, in characters: SQL adapters allow 255 characters, and a part's suffix must fit. */
 const maxKeyLength = 220;
 
 const asciiSafe = /^[a-z0-9_.-]+$/;
 
 /**
- * The id with everything but `a-z 0-9 . _ -` percent-encoded, lower case. Capitals are encoded as well, because MySQL
- * compares keys without case.
+ * Percent-encodes everything in an id except `a-z 0-9 . _ -`, in lower case. Capitals are encoded as well, because
+ * MySQL compares keys without case.
  */
 function escapeId(id: string): string {
   if (asciiSafe.test(id)) return id;
@@ -20,12 +20,12 @@ function escapeId(id: string): string {
   return escaped;
 }
 
-/** What the keys of all records of a kind begin with. */
+/** The common prefix of the keys of all records of a kind. */
 export function kindPrefix(namespace: string, kind: RecordKind): string {
   return `${namespace}:${kind}:`;
 }
 
-/** The key of a record. @throws StoreError where the id is empty or its key would be too long for some store. */
+/** Returns the key of a record. @throws StoreError when the id is empty or its key is too long for some store. */
 export function recordKey(namespace: string, kind: RecordKind, id: string): string {
   const key = kindPrefix(namespace, kind) + escapeId(id);
   if (id === '' || key.length > maxKeyLength) {
@@ -36,12 +36,12 @@ export function recordKey(namespace: string, kind: RecordKind, id: string): stri
   return key;
 }
 
-/** Whether a key is that of an event, in any namespace: no id has a colon. */
+/** Whether a key is an event's, in any namespace. Encoded ids contain no colon. */
 export function isEventKey(key: string): boolean {
   return key.lastIndexOf(':event:') > 0 && key.lastIndexOf(':event:') + ':event'.length === key.lastIndexOf(':');
 }
 
-/** The id that {@link recordKey} put behind the prefix; an id that cannot be decoded is returned as it is. */
+/** Returns the id in a key of {@link recordKey}. An id that cannot be decoded is returned unchanged. */
 export function idOfKey(key: string, prefix: string): string {
   const escaped = key.slice(prefix.length);
   try {
@@ -51,7 +51,7 @@ export function idOfKey(key: string, prefix: string): string {
   }
 }
 
-/** The key of one part of a value that was too long for its store; it begins with no kind's prefix. */
+/** The key of one part of a value that is too long for one row. It starts with no kind's prefix. */
 export function partKey(namespace: string, key: string, generation: number, index: number): string {
   return `${namespace}:part:${key.slice(namespace.length + 1)}:${generation}:${index}`;
 }

@@ -1,6 +1,9 @@
 import { StoreError, WebSubError } from '../errors.js';
 
-/** An error's own words; where it has none (several addresses refused), those of its parts, or its code. */
+/**
+ * Returns an error's message. An error without one (several addresses refused) gives the messages of its parts, or its
+ * code.
+ */
 export function errorMessage(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   if (cause.message !== '') return cause.message;
@@ -8,19 +11,20 @@ export function errorMessage(cause: unknown): string {
   return 'code' in cause ? String(cause.code) : cause.name;
 }
 
-/** The text with every secret replaced. */
+/** Replaces every secret in a text. */
 export function hideSecrets(text: string, secrets: readonly string[]): string {
   return secrets.reduce((hidden, secret) => hidden.replaceAll(secret, '***'), text);
 }
 
 /**
- * A StoreError that says what failed and why; an error of this package stays as it is. The cause is kept unless it repeats a secret.
+ * Wraps an error in a StoreError that says what failed and why. An error of this package stays unchanged. The cause is
+ * kept unless it contains a secret.
  *
- * @param what the sentence's beginning, such as `The store lmdb:///data could not be opened`.
+ * @param summary the start of the sentence, such as `The store lmdb:///data could not be opened`.
  */
-export function toStoreError(what: string, cause: unknown, secrets: readonly string[] = []): WebSubError {
+export function toStoreError(summary: string, cause: unknown, secrets: readonly string[] = []): WebSubError {
   if (cause instanceof WebSubError) return cause;
   const reason = errorMessage(cause);
   const hidden = hideSecrets(reason, secrets);
-  return new StoreError(`${what}: ${hidden}`, hidden === reason ? { cause } : {});
+  return new StoreError(`${summary}: ${hidden}`, hidden === reason ? { cause } : {});
 }

@@ -4,8 +4,9 @@ import { ConfigurationError } from '../errors.js';
 import { splitNamespace } from './store-namespace.js';
 
 /**
- * Where a store's URI points. `label` is for logs and messages: absolute, passwords masked, with the namespace. Records of
- * different namespaces do not meet; without one they have the keys of the default namespace.
+ * The location that a store's URI names. `label` is for logs and messages: absolute, passwords masked, with the
+ * namespace. Records of different namespaces are separate. Without a namespace, records have the keys of the default
+ * namespace.
  */
 export type StoreLocation =
   | { readonly type: 'memory'; readonly label: string; readonly namespace?: undefined }
@@ -16,15 +17,15 @@ export type StoreLocation =
 /** A database server. */
 export interface ServerLocation {
   readonly type: 'redis' | 'postgres' | 'mysql';
-  /** As it was given, for the driver, but without the namespace. */
+  /** The original URI for the driver, without the namespace. */
   readonly uri: string;
   readonly label: string;
-  /** What must not appear in a message. */
+  /** Secrets to mask in messages. */
   readonly secrets: readonly string[];
   readonly namespace?: string;
 }
 
-/** What looks like parameters at the end of a path: `?name=value`. */
+/** Matches parameters at the end of a path: `?name=value`. */
 const TRAILING_PARAMETERS = /\?[\w-]+=[^/]*$/;
 
 const ACCEPTED_FORMS =
@@ -32,10 +33,10 @@ const ACCEPTED_FORMS =
   "'sqlite://file', each with '?namespace=name', or a Keyv";
 
 /**
- * Reads a store's URI.
+ * Parses a store's URI.
  *
- * @param directory what relative paths are resolved against.
- * @throws ConfigurationError for anything else, naming it with its credentials masked.
+ * @param directory the directory that relative paths are resolved against.
+ * @throws ConfigurationError for an invalid URI. Its message names the URI with credentials masked.
  */
 export function parseStoreLocation(uri: string, directory: string): StoreLocation {
   if (uri === 'memory') return { type: 'memory', label: 'memory' };
@@ -83,7 +84,7 @@ function parseServer(uriText: string, type: ServerLocation['type']): ServerLocat
   const { uri, namespace, problem } = splitNamespace(uriText, uriText.indexOf('?'));
   if (problem !== undefined) throw invalidStoreError(uriText, problem);
   const url = URL.canParse(uri) ? new URL(uri) : undefined;
-  // PostgreSQL's URIs may leave the host out: the driver then asks its environment.
+  // A PostgreSQL URI may omit the host: the driver then reads its environment variables.
   if (url === undefined || (url.hostname === '' && type !== 'postgres'))
     throw invalidStoreError(uriText, 'is not a URL with a host');
   const user = url.username + (url.password === '' ? '' : ':***');

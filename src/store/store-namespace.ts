@@ -1,25 +1,25 @@
-/** The parameter of a store's URI that names the namespace. */
+/** The URI parameter that names the namespace. */
 const PARAMETER = 'namespace';
 
 const NAME = /^[\w.-]{1,64}$/;
 
-/** A store's URI in parts. */
+/** The parts of a store's URI. */
 export interface NamespacedUri {
-  /** The URI without the parameter; as it was given where it has none. */
+  /** The URI without the namespace parameter; the original URI when it has none. */
   readonly uri: string;
-  /** Undefined where the URI names none: records then have the keys they always had. */
+  /** Undefined when the URI names none: records then use the keys of the default namespace. */
   readonly namespace?: string;
-  /** Whether it has other parameters beside a namespace. */
+  /** Whether the URI has other parameters. */
   readonly hasOtherParameters: boolean;
-  /** The problem with the namespace, if there is one. */
+  /** The problem with the namespace, if any. */
   readonly problem?: string;
 }
 
 /**
- * Takes `?namespace=name` out of a store's URI. Everything else is left as it was written.
+ * Removes `?namespace=name` from a store's URI. The rest of the URI stays unchanged.
  *
- * @param parametersAt where the parameters begin: at the last question mark of a path, which may have others in its name, and
- *   at the first one of a URL
+ * @param parametersAt where the parameters begin: the last question mark of a path, because its name may contain
+ *   others, or the first question mark of a URL
  */
 export function splitNamespace(uri: string, parametersAt: number): NamespacedUri {
   const parameters = parametersAt === -1 ? [] : uri.slice(parametersAt + 1).split('&');
@@ -27,9 +27,9 @@ export function splitNamespace(uri: string, parametersAt: number): NamespacedUri
   const [first] = namespaceParameters;
   if (first === undefined) return { uri, hasOtherParameters: false };
   const others = parameters.filter((parameter) => !namespaceParameters.includes(parameter));
-  const rest = uri.slice(0, parametersAt) + (others.length === 0 ? '' : `?${others.join('&')}`);
+  const remainingUri = uri.slice(0, parametersAt) + (others.length === 0 ? '' : `?${others.join('&')}`);
   const namespace = new URLSearchParams(first).get(PARAMETER) ?? '';
-  const split = { uri: rest, namespace, hasOtherParameters: others.length > 0 };
+  const split = { uri: remainingUri, namespace, hasOtherParameters: others.length > 0 };
   if (namespaceParameters.length > 1) return { ...split, problem: 'names several namespaces' };
   if (!NAME.test(namespace)) {
     return {
@@ -41,7 +41,7 @@ export function splitNamespace(uri: string, parametersAt: number): NamespacedUri
 }
 
 /**
- * The beginning of every key in a namespace. Capitals are written as `+` and the small letter, because MySQL compares keys
+ * Returns the prefix of every key in a namespace. Capitals become `+` and the small letter, because MySQL compares keys
  * without case.
  */
 export function namespacePrefix(namespace: string): string {

@@ -1,27 +1,30 @@
 import { WebSubError, type WebSubErrorOptions } from '../errors.js';
 import type { Grant, Subscription } from './record/snapshot.js';
 
-/** What an error may carry that tells what a hub said. */
+/** Options of an error that reports a message of a hub. */
 export interface HubMessageOptions extends WebSubErrorOptions {
+  /** The subscription that the message is about. */
   readonly subscription?: Subscription | undefined;
+  /** The grant that the message is about. */
   readonly grant?: Grant | undefined;
-  /** `hub.topic`, where the hub named one. */
+  /** `hub.topic` of the message. Undefined if the hub sent none. */
   readonly topic?: string | undefined;
 }
 
-/** Something a hub said of its own accord; the message is its `hub.reason`. */
+/** A message that a hub sent without a request. `message` is its `hub.reason`. */
 class HubMessageError extends WebSubError {
-  /** Always there on an error that a handler is called with; undefined on one made without it. */
+  /** The subscription that the message is about. Handlers always get it; undefined only if the constructor got none. */
   declare readonly subscription: Subscription;
-  /** Always there on an error that a handler is called with; undefined on one made without it. */
+  /** The grant that the message is about. Handlers always get it; undefined only if the constructor got none. */
   declare readonly grant: Grant;
+  /** `hub.topic` of the message. Undefined if the hub sent none. */
   readonly topic: string | undefined;
 
   constructor(reason: string, options: HubMessageOptions = {}) {
     super(reason, options);
     this.topic = options.topic;
     const { subscription, grant } = options;
-    // Loggers write out what they can enumerate of an error, and these hold callbacks, which only the hub may know.
+    // Loggers print the enumerable fields of an error. These two contain callbacks, which only the hub may know.
     Object.defineProperties(this, {
       subscription: { value: subscription, enumerable: false },
       grant: { value: grant, enumerable: false },
@@ -29,15 +32,31 @@ class HubMessageError extends WebSubError {
   }
 }
 
-/** The hub denied the subscription (`hub.mode=denied`, WebSub section 5.2). */
+/**
+ * The hub denied the subscription (`hub.mode=denied`, WebSub section 5.2).
+ *
+ * @example
+ * ```ts
+ * onSubscriptionValidationDenied(denial: SubscriptionDeniedError) {
+ *   console.warn(`${denial.grant.hub} denied ${denial.topic}: ${denial.message}`);
+ * }
+ * ```
+ */
 export class SubscriptionDeniedError extends HubMessageError {
   override readonly code = 'ERR_WEBSUB_DENIED';
 }
 
 /**
- * The hub reported an error of its own (`hub.mode=hub-error`).
+ * The hub reported an error (`hub.mode=hub-error`).
  *
- * Quirk(Ballerina): `hub-error` is its extension of WebSub. We tell the handler and answer 200 (PROTOCOL N3).
+ * Quirk(Ballerina): `hub-error` is its extension of WebSub. We call the handler and answer 200 (PROTOCOL N3).
+ *
+ * @example
+ * ```ts
+ * onHubError(error: InternalHubError) {
+ *   console.warn(`${error.grant.hub} reported: ${error.message}`);
+ * }
+ * ```
  */
 export class InternalHubError extends HubMessageError {
   override readonly code = 'ERR_WEBSUB_HUB_ERROR';

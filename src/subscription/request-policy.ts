@@ -2,10 +2,10 @@ import type { DiscoveryConfig, HttpClientConfig } from '../hub/http/http-config.
 import type { HubProtocol } from '../protocol/request-form.js';
 import type { SubscriptionRules } from './machine/events.js';
 
-/** What a service's configuration and the runtime's options say about asking for its subscriptions. */
+/** How a service's subscriptions are requested: from its configuration and the runtime's options. */
 export interface RequestPolicy {
   readonly rules: SubscriptionRules;
-  /** A secret, `'auto'`, or `false`; undefined lets the hub's scheme and the protocol decide. */
+  /** A secret, `'auto'`, or `false` for none. Undefined: the hub's scheme and the protocol decide. */
   readonly secret: string | false | undefined;
   readonly protocol: HubProtocol;
   readonly httpConfig: HttpClientConfig;
@@ -14,10 +14,10 @@ export interface RequestPolicy {
   readonly customHeaders: Readonly<Record<string, string>>;
   readonly allowPrivateNetworks: boolean;
   readonly allowInsecureSecret: boolean;
-  /** The callback URL of a path, as the hub is to see it. */
+  /** The public callback URL of a path. */
   readonly callbackOf: (path: string) => string;
-  /** Whether every grant would have the same callback, so that there can be one alone. */
+  /** Whether all grants share one callback URL. Only one of them can work at a time. */
   readonly hasOneCallback: boolean;
-  /** The path of a grant that is made now; told whether a callback URL is in use. */
+  /** Creates the path of a new grant. `isTaken` tells whether a callback URL is in use. */
   readonly newPath: (isTaken: (callback: string) => boolean) => string;
 }

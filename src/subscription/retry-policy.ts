@@ -1,7 +1,7 @@
 import { MAX_RATE_LIMIT_MS } from '../hub/pacing/origin-rate-limits.js';
 import { MAX_RETRY_AFTER_SECONDS } from '../protocol/retry-after.js';
 
-/** How the wait grows with each failure in a row. */
+/** How the wait grows with consecutive failures. */
 export interface RetryPolicy {
   /** Ceiling of the first wait in milliseconds. It doubles with each further failure. */
   readonly baseMs: number;
@@ -9,13 +9,13 @@ export interface RetryPolicy {
   readonly capMs: number;
 }
 
-/** As {@link RetryPolicy}, with a short first wait of its own. */
+/** A {@link RetryPolicy} with a short first wait. */
 export interface RefusalPolicy extends RetryPolicy {
-  /** Ceiling of the wait after the first refusal, in milliseconds. `baseMs` is the one after the second. */
+  /** Ceiling of the wait after the first refusal, in milliseconds. `baseMs` is the ceiling after the second. */
   readonly firstMs: number;
 }
 
-/** As {@link RetryPolicy}, for retries that end. */
+/** A {@link RetryPolicy} with an end. */
 export interface BoundedRetryPolicy extends RetryPolicy {
   /** Milliseconds after which a failure is final. */
   readonly giveUpAfterMs: number;
@@ -27,7 +27,7 @@ export const HUB_UNREACHABLE: RetryPolicy = { baseMs: 2_000, capMs: 3_600_000 };
 /** The hub denies or refuses. Half to full ceiling: 2 min, then 15 min, 30 min … 24 h (PROTOCOL N2). */
 export const HUB_REFUSED: RefusalPolicy = { firstMs: 120_000, baseMs: 900_000, capMs: 86_400_000 };
 
-/** The hub refuses to unsubscribe, or the grant is replaced and nobody waits. Full jitter, 1 min to 24 h (PROTOCOL S3). */
+/** The hub refuses to unsubscribe, or fails to unsubscribe a replaced grant. Full jitter, 1 min to 24 h (PROTOCOL S3). */
 export const UNSUBSCRIBE_REFUSED: RetryPolicy = { baseMs: 60_000, capMs: 86_400_000 };
 
 /** The handler fails. Full jitter, 2 s to 1 h, until `delivery.retryForSeconds` is over (PROTOCOL C7). */
@@ -57,24 +57,24 @@ export const RETRY_AFTER_SPREAD_MS = 60_000;
 export const MAX_WAIT_MS = Math.max(...POLICIES.map(({ capMs }) => capMs), MAX_RETRY_AFTER_MS);
 
 /**
- * The longest wait of a request that another request's 429 put off, in milliseconds. Twice the longest rate limit leaves
- * room for the spread after it.
+ * The longest wait of a deferred request, in milliseconds. Twice the longest rate limit leaves room for the spread after
+ * it.
  */
 export const MAX_DEFERRAL_MS = 2 * MAX_RATE_LIMIT_MS;
 
-/** Wait before the store is tried again, in milliseconds. */
+/** Wait before a failed write to the store is retried, in milliseconds. */
 export const STORE_RETRY_MS = 60_000;
 
-/** Wait before a topic is tried again that another fetch is busy with, in milliseconds. */
+/** Wait before the retry if another fetch of the same topic is in flight, in milliseconds. */
 export const TOPIC_BUSY_MS = 1_000;
 
-/** Wait before the second and last try to unsubscribe at a stop, in milliseconds (PROTOCOL L8). */
+/** Wait before the second and last unsubscribe request at shutdown, in milliseconds (PROTOCOL L8). */
 export const SHUTDOWN_RETRY_MS = 1_000;
 
 /** Failures in a row at one hub before the next advertised hub is tried (PROTOCOL D8). */
 export const FAILOVER_AFTER = 3;
 
-/** Hubs of one round that are tried without a wait after the first one fails. Further ones wait. */
+/** Hubs of one failover round that are tried without a wait after the first one fails. Further ones wait. */
 export const IMMEDIATE_FAILOVERS = 2;
 
 /**

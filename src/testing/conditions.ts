@@ -1,72 +1,72 @@
-/** How long to wait for something. */
+/** Options of a wait: `hub.until()`, `hub.verified()` and `hub.unsubscribed()`. */
 export interface WaitOptions {
-  /** Milliseconds. @default 5_000 */
+  /** Milliseconds to wait before the wait rejects. @default 5_000 */
   readonly timeoutMs?: number;
-  /** What is waited for, in the error's words. */
+  /** Name of the awaited condition; the error message starts with it. @default 'what was waited for' */
   readonly what?: string;
 }
 
-/** What a condition resolves with: its value, which is not one that counts as not yet. */
+/** The value a wait resolves with. A falsy value means "not yet", so the type excludes it. */
 export type Truthy<Value> = Exclude<Value, false | undefined | null | '' | 0>;
 
-/** Waiting for something to become true. */
+/** Waits for conditions to become true. */
 export interface Conditions {
-  /** Looks again at what is waited for. */
+  /** Runs every waiting probe again. */
   check(): void;
-  /** Resolves with the first truthy value of the probe. Rejects when that takes too long, or the probe throws. */
+  /** Resolves with the first truthy value of the probe. Rejects on timeout and when the probe throws. */
   until<Value>(probe: () => Value | Promise<Value>, options?: WaitOptions): Promise<Truthy<Value>>;
-  /** Rejects whatever is still waited for. */
+  /** Rejects every wait. */
   close(): void;
 }
 
-// What a probe looks at may change without the hub taking part: a subscriber's handler ran, a lease lapsed.
+// A condition can change without the hub: a subscriber's handler ran, a lease expired.
 const RECHECK_MS = 20;
 
 const isTruthy = <Value>(value: Value): value is Truthy<Value> => Boolean(value);
 
-/** @param describe the hub's state, put into the error of a wait that took too long */
+/** @param describe returns the hub's state, for the error of a wait that timed out */
 export function createConditions(describe: () => string): Conditions {
-  const waiting = new Set<{ check(): void; stop(reason: Error): void }>();
+  const waiters = new Set<{ check(): void; stop(reason: Error): void }>();
 
   return {
     check() {
-      for (const one of waiting) one.check();
+      for (const waiter of waiters) waiter.check();
     },
     until(probe, { timeoutMs = 5_000, what = 'what was waited for' } = {}) {
       return new Promise((resolve, reject) => {
         const finish = (act: () => void): void => {
           clearTimeout(timeout);
           clearInterval(recheck);
-          waiting.delete(one);
+          waiters.delete(waiter);
           act();
         };
-        let isLooking = false;
-        const look = async (): Promise<void> => {
-          if (isLooking) return;
-          isLooking = true;
+        let isProbing = false;
+        const runProbe = async (): Promise<void> => {
+          if (isProbing) return;
+          isProbing = true;
           try {
             const value = await probe();
             if (isTruthy(value)) finish(() => resolve(value));
           } catch (error) {
             finish(() => reject(error));
           }
-          isLooking = false;
+          isProbing = false;
         };
-        const one = {
-          check: () => void look(),
+        const waiter = {
+          check: () => void runProbe(),
           stop: (reason: Error) => finish(() => reject(reason)),
         };
         const timeout = setTimeout(
-          () => one.stop(new Error(`${what}: not within ${timeoutMs} ms. ${describe()}`)),
+          () => waiter.stop(new Error(`${what}: not within ${timeoutMs} ms. ${describe()}`)),
           timeoutMs,
         );
-        const recheck = setInterval(one.check, RECHECK_MS);
-        waiting.add(one);
-        one.check();
+        const recheck = setInterval(waiter.check, RECHECK_MS);
+        waiters.add(waiter);
+        waiter.check();
       });
     },
     close() {
-      for (const one of waiting) one.stop(new Error('The test hub was closed while something was waited for'));
+      for (const waiter of waiters) waiter.stop(new Error('The test hub was closed while something was waited for'));
     },
   };
 }

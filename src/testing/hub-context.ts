@@ -7,17 +7,17 @@ import type { HubProtocol } from './checks/request-violations.js';
 import type { SubscriptionKey, SubscriptionTable } from './subscriptions/subscription-table.js';
 import type { Violation } from './checks/violation.js';
 
-/** What the parts of one hub share. */
+/** State and functions that the parts of one hub share. */
 export interface HubContext {
   readonly url: string;
   readonly protocol: HubProtocol;
-  /** Whether the hub is reached over TLS. */
+  /** Whether the hub is served over TLS. */
   readonly isSecure: boolean;
   readonly subscriptions: SubscriptionTable;
   readonly violations: Violation[];
-  /** The faults in force for a topic. */
+  /** Returns the faults in effect for a topic. */
   readonly faultsOf: (topic: string) => HubFaults;
-  /** The fault due for a request about a topic, counted down. */
+  /** Returns the fault due for a request about a topic, and counts it down. */
   takeFault<Name extends keyof CountedFaults>(
     name: Name,
     topic: string,
@@ -25,9 +25,9 @@ export interface HubContext {
   ): CountedFaults[Name] | undefined;
   /** Counts a request about a topic. Above the rate limit, returns the seconds to wait. */
   countAgainstRateLimit(topic: string): number | undefined;
-  /** Sends to a callback once nothing holds that back. Never rejects: what went wrong is in the delivery. */
+  /** Sends a request to a callback, after any hold-back. Never rejects: the delivery carries the error. */
   send(kind: Delivery['kind'], to: SubscriptionKey, request: SentRequest): Promise<Delivery>;
-  /** Verifications under way: content is published after them, so that who has just confirmed gets it. */
+  /** Verifications in progress. Content waits for them, so a subscriber that has just confirmed receives it. */
   readonly verifications: Set<Promise<unknown>>;
   readonly holdBacks: HoldBacks;
 }

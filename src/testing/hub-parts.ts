@@ -13,21 +13,26 @@ import type { ReceivedRequest } from './subscriptions/received-request.js';
 import type { Distributor } from './topics/topic-options.js';
 import type { Violation } from './checks/violation.js';
 
-/** How a `TestHub` is started; its faults hold for every topic that does not set its own. */
+/**
+ * Options of `TestHub.start()`. The faults apply to every topic that does not set its own.
+ *
+ * @example
+ * const hub = await TestHub.start({ leaseSeconds: 60, verify: 'sync' });
+ */
 export interface TestHubOptions extends HubFaults {
-  /** On 127.0.0.1; 0 picks a free one. @default 0 */
+  /** Port on 127.0.0.1; 0 picks a free one. @default 0 */
   readonly port?: number;
-  /** The host name in the hub's and its topics' URLs: one that leads to 127.0.0.1. @default '127.0.0.1' */
+  /** Host name in the URLs of the hub and its topics. It must resolve to 127.0.0.1. @default '127.0.0.1' */
   readonly hostname?: string;
-  /** A key and a certificate (PEM): hub and topics are served over https. @default plain http */
+  /** Key and certificate (PEM). With them, hub and topics are served over https. @default plain http */
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer };
-  /** A certificate (PEM) to trust in callbacks over https. @default the authorities Node trusts */
+  /** Certificate (PEM) to trust when a callback is https. @default the authorities Node trusts */
   readonly ca?: string | Buffer;
-  /** `pubsubhubbub-0.3` requires `hub.verify`, and signs with sha1. @default 'websub' */
+  /** Protocol the hub speaks. `pubsubhubbub-0.3` requires `hub.verify` and signs with sha1. @default 'websub' */
   readonly protocol?: HubProtocol;
-  /** Milliseconds until a callback that has not answered in full counts as failed. @default 10_000 */
+  /** Milliseconds to wait for a callback's complete response before the delivery counts as failed. @default 10_000 */
   readonly timeoutMs?: number;
-  /** The clock that leases lapse by, in milliseconds. @default Date.now */
+  /** Clock that leases expire by, in milliseconds since the epoch. @default Date.now */
   readonly now?: () => number;
 }
 
@@ -43,9 +48,9 @@ export interface HubParts {
   readonly conditions: Conditions;
   readonly holdBacks: HoldBacks;
   readonly context: HubContext;
-  /** Counts work as under way until it is over. */
+  /** Tracks work until it ends, so that `settled()` waits for it. */
   track<Value>(work: Promise<Value>): Promise<Value>;
-  /** Breaks off what is under way; what waits is rejected. */
+  /** Aborts pending work and rejects every wait. */
   close(): Promise<void>;
 }
 
@@ -69,8 +74,8 @@ export function createHubParts(hub: Distributor, options: TestHubOptions): HubPa
     return work;
   };
   const send = async (...[kind, to, sent]: Parameters<HubContext['send']>): Promise<Delivery> => {
-    const what = kind === 'content' ? 'content' : 'verification';
-    const delivery = await client.send(kind, to, sent, () => holdBacks.wait(what, topics.faultsOf(to.topic)));
+    const heldBack = kind === 'content' ? 'content' : 'verification';
+    const delivery = await client.send(kind, to, sent, () => holdBacks.wait(heldBack, topics.faultsOf(to.topic)));
     deliveries.push(delivery);
     return delivery;
   };
@@ -109,7 +114,7 @@ export function createHubParts(hub: Distributor, options: TestHubOptions): HubPa
   };
 }
 
-/** The records that a summary is made of. */
+/** The records that go into the summary. */
 interface HubRecords {
   readonly url: string;
   readonly requests: readonly ReceivedRequest[];
@@ -118,7 +123,7 @@ interface HubRecords {
   readonly violations: readonly Violation[];
 }
 
-/** What a hub has seen so far, in a sentence or two for an error message. Callbacks, being secret, are not in it. */
+/** Summarizes what a hub has received and sent, for an error message. Leaves out callbacks: their URLs are secret. */
 function hubSummary({ url, requests, deliveries, subscriptions, violations }: HubRecords): string {
   return [
     `The hub ${url} received: ${list(requests.map(({ method, path }) => `${method} ${path}`))}`,

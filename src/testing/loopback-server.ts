@@ -4,32 +4,36 @@ import { once } from 'node:events';
 import { ListenerError } from '../errors.js';
 import type { PendingTasks } from './pending-tasks.js';
 
-/** What the hub answers a request with. */
+/** The hub's response to a request. */
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
-  /** Whether the connection is cut instead of answered. @default false */
+  /** Cuts the connection instead of responding. @default false */
   readonly isReset?: boolean;
-  /** Done once the answer has left. */
+  /** Runs after the response was sent or the connection closed. */
   readonly afterwards?: () => Promise<unknown>;
 }
 
 export interface LoopbackServerOptions {
-  /** 0 picks a free one. */
+  /** Port to listen on; 0 picks a free one. */
   readonly port: number;
   readonly tls: { readonly key: string | Buffer; readonly cert: string | Buffer } | undefined;
 }
 
 export interface LoopbackServer {
   readonly port: number;
-  /** Answers requests from now on. */
+  /** Starts answering requests. */
   serve(tasks: PendingTasks, answer: (message: IncomingMessage) => Promise<Answer>): void;
   /** Stops listening and cuts every connection. */
   close(): Promise<void>;
 }
 
-/** Listens on 127.0.0.1. Throws `ListenerError`. */
+/**
+ * Listens on 127.0.0.1.
+ *
+ * @throws ListenerError when it cannot listen
+ */
 export async function listenOnLoopback({ port, tls }: LoopbackServerOptions): Promise<LoopbackServer> {
   const server = tls ? createHttpsServer(tls) : createHttpServer();
   try {

@@ -1,44 +1,44 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What the hub has under way, so that it can be waited for and broken off. */
+/** The hub's pending tasks: `settled()` waits for them, `abort()` ends their pauses. */
 export interface PendingTasks {
-  /** Starts a task, or joins one begun elsewhere; its failure is not reported here. */
+  /** Starts a task and tracks it until it ends. Its failure is not reported here. */
   run(task: () => Promise<unknown>): void;
-  /** Waits; rejects when aborted. */
+  /** Waits. Rejects when aborted. */
   readonly pause: (milliseconds: number) => Promise<void>;
-  /** Resolves when nothing is under way any more. */
+  /** Resolves once no task is running. */
   settled(): Promise<void>;
-  /** Ends the pauses. */
+  /** Ends all pauses. */
   abort(): void;
 }
 
 export function createPendingTasks(onSettled: () => void): PendingTasks {
   const running = new Set<Promise<void>>();
-  const aborted = new AbortController();
+  const abortController = new AbortController();
 
-  const guarded = async (task: () => Promise<unknown>): Promise<void> => {
+  const runSafely = async (task: () => Promise<unknown>): Promise<void> => {
     try {
       await task();
     } catch {
-      // A client that went away, or the hub was closed: nobody is left to tell.
+      // The client disconnected or the hub was closed. Nobody is left to report it to.
     }
   };
 
   return {
     run(task) {
-      const promise = guarded(task).finally(() => {
+      const promise = runSafely(task).finally(() => {
         running.delete(promise);
         onSettled();
       });
       running.add(promise);
     },
     async pause(milliseconds) {
-      aborted.signal.throwIfAborted();
-      if (milliseconds > 0) await delay(milliseconds, undefined, { signal: aborted.signal });
+      abortController.signal.throwIfAborted();
+      if (milliseconds > 0) await delay(milliseconds, undefined, { signal: abortController.signal });
     },
     async settled() {
       while (running.size > 0) await Promise.all(running);
     },
-    abort: () => aborted.abort(),
+    abort: () => abortController.abort(),
   };
 }

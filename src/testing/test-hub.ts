@@ -22,10 +22,14 @@ import type { Violation } from './checks/violation.js';
 const HUB_PATH = '/hub';
 
 /**
- * A conforming WebSub hub and publisher inside the test process, on loopback, that misbehaves where it is told to.
+ * A conforming WebSub hub and publisher for tests. It runs inside the test process, on loopback, and can be told to
+ * misbehave.
  *
- * It serves any topic it is asked for, its own or another server's, keeps what it receives and sends, and checks each
- * subscription request and each answer to a verification against the specification: see `violations`.
+ * It accepts subscriptions to any topic: its own topics and those of other servers. It records everything it receives
+ * and sends. It checks each subscription request, and each response to a verification, against the specification; see
+ * `violations`.
+ *
+ * Every method throws or rejects with `ConfigurationError` when an option is unknown or invalid.
  *
  * @example
  * const hub = await TestHub.start();
@@ -36,7 +40,7 @@ const HUB_PATH = '/hub';
  * await hub.close();
  */
 export class TestHub implements Distributor, AsyncDisposable {
-  /** Where subscription requests go. */
+  /** The URL that subscription requests go to. */
   readonly url: string;
   readonly port: number;
   readonly #server: LoopbackServer;
@@ -44,8 +48,10 @@ export class TestHub implements Distributor, AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   /**
-   * Starts a hub. Throws `ListenerError` when it cannot listen. Here and in all functions, `ConfigurationError` for an option
-   * that is unknown or wrong.
+   * Starts a hub on loopback.
+   *
+   * @throws ListenerError when it cannot listen
+   * @throws ConfigurationError when an option is unknown or invalid
    */
   static async start(options: TestHubOptions = {}): Promise<TestHub> {
     checkOptions('TestHub.start()', options, HUB_OPTIONS);
@@ -61,29 +67,33 @@ export class TestHub implements Distributor, AsyncDisposable {
     server.serve(this.#parts.tasks, (message) => this.#answer(message));
   }
 
-  /** Everything received, for the hub and for its topics, in the order it arrived in full. */
+  /** Every request received, for the hub and for its topics, in the order they arrived in full. */
   get requests(): readonly ReceivedRequest[] {
     return this.#parts.requests;
   }
 
-  /** Everything sent to callbacks, in the order it was answered: verifications, denials, errors, content. */
+  /** Every request sent to callbacks, in the order of the responses: verifications, denials, errors, content. */
   get deliveries(): readonly Delivery[] {
     return this.#parts.deliveries;
   }
 
-  /** What subscribers did against the specification, in the order it was seen. */
+  /** Every violation of the specification by a subscriber, in the order of occurrence. */
   get violations(): readonly Violation[] {
     return this.#parts.violations;
   }
 
-  /** The subscriptions as they stand now, also those that are over. */
+  /** Snapshots of all subscriptions, including ended ones. */
   get subscriptions(): readonly HubSubscription[] {
     return this.#parts.context.subscriptions.all();
   }
 
   /**
-   * Serves a topic at a path (with a query, if you like) of this hub's own server. Throws `ConfigurationError` when the path
-   * is taken.
+   * Serves a topic at a path of this hub's own server. The path can have a query.
+   *
+   * @throws ConfigurationError when the path is taken, or an option is unknown or invalid
+   *
+   * @example
+   * const topic = hub.topic('/feed', { discovery: 'html', leaseSeconds: 60 });
    */
   topic(path: string, options: TopicOptions = {}): HubTopic {
     checkOptions('hub.topic()', options, TOPIC_OPTIONS);
@@ -91,8 +101,8 @@ export class TestHub implements Distributor, AsyncDisposable {
   }
 
   /**
-   * Sends content to the subscribers of any topic, also of one that another server publishes. Resolves with what became of
-   * each; a hub that is closed sends nothing.
+   * Sends content to the active subscribers of any topic, including topics that another server publishes. Resolves with
+   * one delivery per subscriber. A closed hub sends nothing.
    */
   async distribute(topic: string, body: string | Uint8Array, options: PublishOptions = {}): Promise<Delivery[]> {
     checkOptions('hub.distribute()', options, PUBLISH_OPTIONS);
@@ -103,24 +113,29 @@ export class TestHub implements Distributor, AsyncDisposable {
     return this.#parts.track(distribute(this.#parts.context, topic, { body: Buffer.from(body), contentType, headers }));
   }
 
-  /** Changes any fault; one given as `undefined` is back at its default. */
+  /** Changes any faults of the hub. A field set to `undefined` returns to its default. */
   configure(faults: HubFaults): void {
     checkOptions('hub.configure()', faults, FAULT_OPTIONS);
     this.#parts.faults.change(faults);
   }
 
   /**
-   * Denies all subscriptions and those asked for from now on (`configure({ deny: false })` stops that), except for topics that
-   * have set `deny` themselves. A denial ends a subscription; with `keep` an active one stays active.
+   * Denies all subscriptions, and all subscription requests from now on. Topics that set `deny` themselves are not
+   * affected. `configure({ deny: false })` stops it. A denial ends a subscription; with `keep`, an active one stays
+   * active.
    */
   deny(reason?: string, options?: DenyOptions): Promise<Delivery[]>;
-  /** Denies one subscription. Sent also when the hub knows no such subscription. */
+  /** Denies one subscription. The denial is also sent when the hub does not know the subscription. */
   deny(reason: string, subscription: SubscriptionKey, options?: DenyOptions): Promise<Delivery[]>;
-  async deny(reason = '', about: DenyOptions | SubscriptionKey = {}, one: DenyOptions = {}): Promise<Delivery[]> {
-    const isKey = 'callback' in Object(about);
-    checkOptions('hub.deny()', isKey ? one : about, DENY_OPTIONS);
-    if ('callback' in about) return [await deny(this.#parts.context, about, reason, one)];
-    const denial = { reason, ...about };
+  async deny(
+    reason = '',
+    target: DenyOptions | SubscriptionKey = {},
+    keyOptions: DenyOptions = {},
+  ): Promise<Delivery[]> {
+    const isKey = 'callback' in Object(target);
+    checkOptions('hub.deny()', isKey ? keyOptions : target, DENY_OPTIONS);
+    if ('callback' in target) return [await deny(this.#parts.context, target, reason, keyOptions)];
+    const denial = { reason, ...target };
     this.#parts.faults.change({ deny: denial });
     return denyAll(this.#parts.context, denial);
   }
@@ -140,23 +155,31 @@ export class TestHub implements Distributor, AsyncDisposable {
   }
 
   /**
-   * Holds back answers to subscription requests, verifications and denials, content, or answers to a GET of a topic, until the
-   * function it returns is called. They wait in the state they have then: content is already signed.
+   * Holds back one kind of message until the returned function is called: responses to subscription requests,
+   * verifications and denials, content, or responses to a GET of a topic. Messages wait as they were created: content
+   * is already signed.
+   *
+   * @example
+   * const release = hub.holdBack('content');
+   * const published = topic.publish('second');
+   * release();
+   * await published;
    */
   holdBack(what: keyof HubDelays): () => void {
     checkArgument('hub.holdBack()', 'its argument', what, holdBackKind);
     return this.#parts.holdBacks.holdBack(what);
   }
 
-  /** Sends `hub.mode=hub-error` to all subscribers. */
+  /** Sends `hub.mode=hub-error` to all active subscribers. */
   async error(reason = ''): Promise<Delivery[]> {
-    const told = this.#parts.context.subscriptions.active();
-    return Promise.all(told.map((one) => reportError(this.#parts.context, one, reason)));
+    const subscribers = this.#parts.context.subscriptions.active();
+    return Promise.all(subscribers.map((subscriber) => reportError(this.#parts.context, subscriber, reason)));
   }
 
   /**
-   * Verifies a subscription unasked, or for the first time where `verify` is `never`. Confirmed, its lease begins anew;
-   * refused, it ends. Sent also when the hub knows no such subscription.
+   * Sends an unsolicited verification, or the first one when `verify` is `'never'`. When the subscriber confirms, a new
+   * lease starts; when it refuses, the subscription ends. The verification is also sent when the hub does not know the
+   * subscription.
    */
   async verify(subscription: SubscriptionKey, options: ReverifyOptions = {}): Promise<Delivery> {
     checkOptions('hub.verify()', options, REVERIFY_OPTIONS);
@@ -164,9 +187,12 @@ export class TestHub implements Distributor, AsyncDisposable {
   }
 
   /**
-   * Resolves with the first truthy value of the probe, which is asked at once, after whatever the hub receives or sends, and
-   * every 20 ms. Rejects when that takes too long, telling what the hub has seen; when the probe throws; and when the hub is
-   * closed.
+   * Resolves with the first truthy value of the probe. The probe runs at once, after everything the hub receives or
+   * sends, and every 20 ms. Rejects on timeout (the error summarizes what the hub has seen), when the probe throws, and
+   * when the hub is closed.
+   *
+   * @example
+   * await hub.until(() => received.length === 3, { what: 'three events' });
    */
   async until<Value>(
     probe: (hub: TestHub) => Value | Promise<Value>,
@@ -176,22 +202,22 @@ export class TestHub implements Distributor, AsyncDisposable {
     return this.#parts.conditions.until(() => probe(this), options);
   }
 
-  /** Resolves with the first subscription (to this topic) that is verified and within its lease, waiting for one if need be. */
+  /** Waits for a subscription (to this topic, if given) that is verified and within its lease. Resolves with the first. */
   verified(topic?: string | Pick<HubTopic, 'self'>, options?: WaitOptions): Promise<HubSubscription> {
     return this.#reached('active', 'A verified subscription', topic, options);
   }
 
-  /** Resolves with the first subscription (to this topic) that ended by a verified unsubscription, waiting for one if need be. */
+  /** Waits for a verified unsubscription (from this topic, if given). Resolves with the first such subscription. */
   unsubscribed(topic?: string | Pick<HubTopic, 'self'>, options?: WaitOptions): Promise<HubSubscription> {
     return this.#reached('unsubscribed', 'An unsubscription', topic, options);
   }
 
-  /** Resolves once nothing is under way: every request is answered, every verification, denial and delivery is over. */
+  /** Resolves once nothing is pending: requests are answered; verifications, denials and deliveries are done. */
   settled(): Promise<void> {
     return this.#parts.tasks.settled();
   }
 
-  /** Closes at once, breaking off what is under way; nothing keeps the process alive then. May be called again. */
+  /** Closes the hub at once and aborts everything pending. Nothing keeps the process alive then. Can be called again. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -1,31 +1,31 @@
 import { answerCalls, stringsOf } from './calls.js';
 import { heapUsed } from './heap/heap-used.js';
 
-/** What a server under measurement is given. */
+/** Setup of a server under measurement. */
 export interface BenchSetup {
-  /** A hub that verifies what it is asked for. */
+  /** URL of a hub that verifies every request. */
   readonly hub: string;
   readonly topic: string;
-  /** What deliveries are signed with. */
+  /** Secret that signs deliveries. */
   readonly secret: string;
 }
 
 /** A server under measurement, as its module describes it. */
 export interface BenchServer {
-  /** Where deliveries go. */
+  /** URL deliveries are sent to. */
   readonly callback: string;
-  /** Deliveries that were found genuine and handled: they are compared with those that were sent. */
+  /** Number of genuine, handled deliveries. It is compared with the number of sent deliveries. */
   accepted(): number | Promise<number>;
   /**
-   * Resolves when all that was acknowledged is handled, to how much of it was not when this was called. @default none ever
-   * waits
+   * Resolves once every acknowledged delivery is handled, with the number that was still waiting at the call.
+   * @default no delivery ever waits
    */
   settle?(): Promise<number>;
-  /** Closes everything: the process has to end by itself. */
+  /** Closes everything. Afterwards the process must exit by itself. */
   stop(): Promise<void>;
 }
 
-/** Runs a server in this process for the process that started it. */
+/** Runs a server in this process, for the process that started it. */
 export function serveBench(start: (setup: BenchSetup) => Promise<BenchServer>): void {
   let server: BenchServer | undefined;
   const started = (): BenchServer => {

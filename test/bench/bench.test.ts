@@ -10,16 +10,16 @@ import { scenarios } from './scenarios.js';
 import { compareRounds, median, percentile } from './statistics.js';
 
 describe('the statistics', () => {
-  it('the median of an odd number of values is the one in the middle, whatever their order', () => {
+  it('the median of an odd number of values is the middle one, in any order', () => {
     expect(median([10, 9, 1, 100, 2])).toBe(9);
     expect(median([7])).toBe(7);
   });
 
-  it('the median of an even number of values is the mean of the two in the middle', () => {
+  it('the median of an even number of values is the mean of the two middle ones', () => {
     expect(median([4, 1, 3, 100])).toBe(3.5);
   });
 
-  it('p99 of 1,000 values is the 990th, of few values the largest', () => {
+  it('the p99 of 1,000 values is the 990th, of few values the largest', () => {
     const thousand = Float64Array.from({ length: 1000 }, (_, index) => index + 1);
     expect(percentile(thousand, 0.99)).toBe(990);
     expect(percentile(thousand, 1)).toBe(1000);
@@ -27,12 +27,12 @@ describe('the statistics', () => {
     expect(percentile([1, 2, 3], 0)).toBe(1);
   });
 
-  it('of no values there is neither', () => {
+  it('median and percentile throw without values', () => {
     expect(() => percentile([], 0.99)).toThrow(RangeError);
     expect(() => median([])).toThrow(RangeError);
   });
 
-  it('rows are compared round by round: a round that was slow for both does not count against one', () => {
+  it('rows are compared round by round, so that a slow round counts against neither', () => {
     expect(compareRounds([9, 45, 9], [10, 50, 10])).toEqual({ median: 0.9, lowest: 0.9, highest: 0.9 });
     expect(compareRounds([10, 30, 20], [10, 10, 10])).toEqual({ median: 2, lowest: 1, highest: 3 });
     expect(() => compareRounds([1, 2], [1])).toThrow(RangeError);
@@ -43,7 +43,7 @@ describe('the harness', () => {
   const choose = (only: readonly string[], options: { quick?: boolean; peers?: boolean } = {}): Chosen =>
     rowsFor(scenarios, { only, quick: false, peers: true, ...options });
 
-  it('sends bodies of exactly 2 KiB, 20 KiB and 1 MiB that are what they say', () => {
+  it('has payloads of exactly 2 KiB, 20 KiB and 1 MiB in the stated format', () => {
     expect(json2k.bytes.byteLength).toBe(2048);
     expect(json1m.bytes.byteLength).toBe(1_048_576);
     for (const { bytes } of [json2k, json1m]) expect(JSON.parse(bytes.toString())).toHaveProperty('text');
@@ -56,7 +56,7 @@ describe('the harness', () => {
     }
   });
 
-  it('runs what is asked for with what it is compared with, and refuses a name that is none', () => {
+  it('selects the named rows with the rows they are compared with, and rejects an unknown name', () => {
     const names = (...only: string[]): string[] => choose(only).rows.map(rowName);
     expect(names('inline/2k-json')).toEqual(['floor/2k-json', 'inline/2k-json']);
     expect(names('inline-100k')).toEqual(['inline-10/2k-json', 'inline-100k/2k-json']);
@@ -85,11 +85,11 @@ describe('the harness', () => {
     expect(() => names('inlien')).toThrow(/There is no "inlien": .*inline/);
   });
 
-  it('says what a quick run leaves out, and leaves nothing out that is named', () => {
+  it('reports what a quick run leaves out, but runs everything that is named', () => {
     const { rows, figures, leftOut } = choose([], { quick: true });
-    const left = new Set<string>([...rows.map(rowName), ...figures]);
+    const included = new Set<string>([...rows.map(rowName), ...figures]);
     const all = choose([]);
-    expect(leftOut).toEqual([...all.rows.map(rowName), ...all.figures].filter((name) => !left.has(name)));
+    expect(leftOut).toEqual([...all.rows.map(rowName), ...all.figures].filter((name) => !included.has(name)));
     expect(leftOut).toEqual(expect.arrayContaining(['inline-100k/2k-json', 'renewal']));
     for (const row of rows)
       expect(row.scenario.comparedWith ?? 'floor').toBeOneOf(rows.map((each) => each.scenario.name));
@@ -99,7 +99,7 @@ describe('the harness', () => {
     });
   });
 
-  it("measures others' packages unless it is told not to, and says so", () => {
+  it('measures other packages unless told not to, and reports the left-out rows', () => {
     const peers = ['h3', 'fastify', 'pubsubhubbub', 'express'].map((name) => `${name}/2k-json`);
     expect(choose([]).rows.map(rowName)).toEqual(expect.arrayContaining(peers));
     const without = choose([], { peers: false });
@@ -111,7 +111,7 @@ describe('the harness', () => {
     });
   });
 
-  it('puts together what is compared: by what is sent, then by the requests in flight', () => {
+  it('groups compared rows: by payload, then by requests in flight', () => {
     const groups = choose([]).rows.map((row) => `${row.payload.name}, ${connectionsOf(row, 64)}`);
     expect(groups.filter((group, index) => group !== groups[index - 1])).toEqual([
       '2k-json, 64',
@@ -124,7 +124,7 @@ describe('the harness', () => {
     ]);
   });
 
-  it('reads its options', () => {
+  it('parses its options', () => {
     expect(readOptions([])).toMatchObject({ rounds: 9, seconds: 3, json: false, only: [], profiles: undefined });
     expect(readOptions(['--quick', '--json', 'out.json'])).toMatchObject({ rounds: 5, json: 'out.json' });
     expect(readOptions([])).toMatchObject({ many: 100_000, renewals: 10_000, deliveries: 1_000_000 });
@@ -140,12 +140,12 @@ describe('the harness', () => {
     }
   });
 
-  it('compares servers with as many requests in flight only', () => {
+  it('compares only servers with the same number of requests in flight', () => {
     const { rows } = choose([]);
     for (const row of rows) expect(connectionsOf(floorOf(rows, row) ?? row, 64)).toBe(connectionsOf(row, 64));
   });
 
-  it('reads the head of an answer once it is whole', () => {
+  it('reads the head of a response once it is complete', () => {
     const head = 'HTTP/1.1 202 Accepted\r\ncache-control: no-store\r\nContent-Length: 3\r\n\r\n';
     expect(readAnswerHead(Buffer.from(head.slice(0, -1)))).toBeUndefined();
     expect(readAnswerHead(Buffer.from(`${head}abc`))).toEqual({ status: 202, size: head.length + 3 });
@@ -154,7 +154,7 @@ describe('the harness', () => {
     expect(() => readAnswerHead(Buffer.from('HTTP/1.1 200 OK\r\n\r\n'))).toThrow(/no Content-Length/);
   });
 
-  it("reads the kernel's lists of cores", () => {
+  it("parses the kernel's lists of cores", () => {
     expect(coresOf('0-3,8')).toEqual([0, 1, 2, 3, 8]);
     expect(coresOf('5')).toEqual([5]);
     expect(coresOf('')).toEqual([]);

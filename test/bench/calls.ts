@@ -8,38 +8,38 @@ interface Call {
 
 type Reply = { readonly id: number; readonly result: unknown } | { readonly id: number; readonly error: string };
 
-/** Calls to a process that was started with an IPC channel and answers them. */
+/** Calls a method of a child process that has an IPC channel and answers calls. */
 export type Caller = (method: string, argument?: unknown) => Promise<unknown>;
 
-/** Lets a process be called. A call rejects with what the process threw, or when it ends. */
+/** Returns the caller of a child process. A call rejects with the error of the process, or when the process ends. */
 export function callerOf(child: ChildProcess, name: string): Caller {
-  const waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
+  const pending = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
   let last = 0;
   child.on('message', (reply) => {
     if (!isReply(reply)) return;
-    const call = waiting.get(reply.id);
-    waiting.delete(reply.id);
+    const call = pending.get(reply.id);
+    pending.delete(reply.id);
     if ('error' in reply) call?.reject(new Error(`${name}: ${reply.error}`));
     else call?.resolve(reply.result);
   });
   child.once('close', (code, signal) => {
-    for (const { reject } of waiting.values()) reject(new Error(`${name}: the process ended (${code ?? signal})`));
-    waiting.clear();
+    for (const { reject } of pending.values()) reject(new Error(`${name}: the process ended (${code ?? signal})`));
+    pending.clear();
   });
   return (method, argument) =>
     new Promise((resolve, reject) => {
       last += 1;
       const call: Call = { id: last, method, argument };
-      waiting.set(last, { resolve, reject });
+      pending.set(last, { resolve, reject });
       child.send(call, (error) => error !== null && reject(new Error(`${name}: ${error.message}`)));
     });
 }
 
-/** Answers the calls of the process that started this one, until it is told to `stop` or that process is gone. */
+/** Answers the calls of the parent process until it calls `stop` or exits. */
 export function answerCalls(methods: Readonly<Record<string, (argument: unknown) => unknown>>): void {
   const reply = (message: Reply): void => void process.send?.(message);
-  const orphaned = (): never => process.exit(1);
-  process.once('disconnect', orphaned);
+  const exitOrphaned = (): never => process.exit(1);
+  process.once('disconnect', exitOrphaned);
   const answer = async ({ id, method, argument }: Call): Promise<void> => {
     try {
       reply({ id, result: await methods[method]?.(argument) });
@@ -47,7 +47,7 @@ export function answerCalls(methods: Readonly<Record<string, (argument: unknown)
       reply({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     }
     if (method !== 'stop') return;
-    process.off('disconnect', orphaned);
+    process.off('disconnect', exitOrphaned);
     process.disconnect();
   };
   process.on('message', (call) => {
@@ -65,12 +65,12 @@ function isReply(message: unknown): message is Reply {
   );
 }
 
-/** The named numbers of what another process sent. */
+/** Reads the named numbers from a value another process sent. */
 export function numbersOf<const Name extends string>(value: unknown, names: readonly Name[]): Record<Name, number> {
   return fieldsOf(value, names, (field) => typeof field === 'number');
 }
 
-/** The named strings of what another process sent. */
+/** Reads the named strings from a value another process sent. */
 export function stringsOf<const Name extends string>(value: unknown, names: readonly Name[]): Record<Name, string> {
   return fieldsOf(value, names, (field) => typeof field === 'string');
 }
@@ -80,10 +80,10 @@ function fieldsOf<Name extends string, Field>(
   names: readonly Name[],
   isField: (field: unknown) => field is Field,
 ): Record<Name, Field> {
-  const all = new Map(Object.entries(Object(value)));
+  const received = new Map(Object.entries(Object(value)));
   const fields: Partial<Record<Name, Field>> = {};
   for (const name of names) {
-    const field = all.get(name);
+    const field = received.get(name);
     if (!isField(field)) throw new TypeError(`Another process of the benchmark sent no proper ${name}`);
     fields[name] = field;
   }

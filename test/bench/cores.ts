@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** The cores that server and load generator are kept on. */
+/** The cores that the server and the load generator are pinned to. */
 export interface Cores {
   readonly server: number;
   readonly load: number;
 }
 
-/** Two cores this process may use; undefined where there are not two, or no `taskset` to hold processes to them. */
+/** Returns two cores this process may use. Undefined without two cores or without `taskset` to pin processes. */
 export function separateCores(): Cores | undefined {
   if (process.platform !== 'linux' || spawnSync('taskset', ['--version']).status !== 0) return undefined;
   const [, list = ''] = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
@@ -17,7 +17,7 @@ export function separateCores(): Cores | undefined {
   return server === undefined || load === undefined || server === load ? undefined : { server, load };
 }
 
-/** The cores of a list as the kernel writes it: `0-3,8`. */
+/** Parses a list of cores in the kernel's format: `0-3,8`. */
 export function coresOf(list: string): readonly number[] {
   return list.split(',').flatMap((range) => {
     const [first, last = first] = range.split('-').map(Number);

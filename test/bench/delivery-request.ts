@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { Payload } from './scenario.js';
 
-/** Headers of a delivery as hubs send it (WebSub section 7), signed. */
+/** The headers of a signed delivery, as hubs send them (WebSub section 7). */
 export function deliveryHeaders(
   { contentType, bytes }: Payload,
   { hub, topic, secret }: { readonly hub: string; readonly topic: string; readonly secret: string },
@@ -14,7 +14,7 @@ export function deliveryHeaders(
   };
 }
 
-/** The bytes of a whole request. Each is sent as it is, so that sending costs the load generator one write. */
+/** The bytes of a complete request. Sending them costs the load generator a single write. */
 export function requestBytes(callback: URL, headers: Readonly<Record<string, string>>, body: Uint8Array): Buffer {
   const lines = [
     `POST ${callback.pathname}${callback.search} HTTP/1.1`,

@@ -1,29 +1,29 @@
 import { compareRounds, median, type Comparison } from './statistics.js';
 
-/** What is measured otherwise than by requests to a server. */
+/** A measurement other than requests to a server. */
 export interface Figure {
   readonly name: string;
   readonly what: string;
-  /** What it is to come to, for the reader of the table. */
+  /** The goal, for the reader of the table. */
   readonly aim: string | undefined;
   /** Median of the rounds, in `unit`. */
   readonly value: number;
   readonly unit: string;
-  /** What it is compared with, in the same unit; undefined where it stands for itself. */
+  /** The reference value in the same unit; undefined without one. */
   readonly floor: number | undefined;
-  /** Compared with the floor, round by round. */
+  /** Ratios to the floor, round by round. */
   readonly toFloor: Comparison | undefined;
   readonly rounds: readonly number[];
 }
 
-/** What was measured, round by round. */
+/** Measured values, round by round. */
 export interface Measured extends Pick<Figure, 'name' | 'what' | 'unit' | 'rounds'> {
   readonly aim?: string;
-  /** Of what it is compared with. */
+  /** The reference values. */
   readonly floors?: readonly number[];
 }
 
-/** What the rounds come to. */
+/** Combines the rounds into a figure. */
 export function figureOf({ name, what, unit, rounds, aim, floors }: Measured): Figure {
   return {
     name,

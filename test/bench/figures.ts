@@ -10,13 +10,13 @@ import type { BenchOptions } from './options.js';
 import type { Subject } from './rounds.js';
 import { measureScale } from './scale/scale.js';
 
-/** How figures are measured. */
+/** Options of the figures. */
 export interface FigureOptions extends Pick<BenchOptions, 'seconds' | 'many' | 'renewals' | 'deliveries'> {
-  /** Where stores are written. */
+  /** Folder for the stores. */
   readonly folder: string;
   readonly cores: Cores | undefined;
   readonly rounds: number;
-  /** What deliveries are about. */
+  /** Hub, topic and secret of the deliveries. */
   readonly subject: Subject;
   readonly onProgress: (what: string) => void;
 }
@@ -35,10 +35,10 @@ export const FIGURES = [
 
 export type FigureName = (typeof FIGURES)[number];
 
-/** What `--quick` leaves out: it says nothing when it is small, or waits for seconds to pass. */
+/** Figures that `--quick` leaves out: they mean little on a small scale, or wait for seconds. */
 export const LONG_FIGURES: ReadonlySet<FigureName> = new Set(['start', 'idle', 'renewal', 'heap']);
 
-/** Measures what is asked for. */
+/** Measures the selected figures. */
 export async function measureFigures(
   names: ReadonlySet<FigureName>,
   options: FigureOptions,

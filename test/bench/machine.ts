@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { arch, cpus, loadavg, platform, release } from 'node:os';
 
-/** What was measured on what. */
+/** What was measured, and on which machine. */
 export interface Machine {
   readonly package: string;
   readonly node: string;
   readonly cpu: string;
   readonly cores: number;
   readonly system: string;
-  /** Processes that wanted to run in the minute before: much above 0 is other work that gets in the way. */
+  /** Load average of the last minute before the run. Much above 0 means other work interferes. */
   readonly loadBefore: number;
 }
 

@@ -1,28 +1,28 @@
 import { parseArgs } from 'node:util';
 
-/** How the benchmark is run. */
+/** Options of a benchmark run. */
 export interface BenchOptions {
-  /** Scenarios (`inline`) or rows (`inline/2k-json`); empty: all. */
+  /** Scenarios (`inline`) or rows (`inline/2k-json`); empty means all. */
   readonly only: readonly string[];
-  /** Leaves out what takes long, unless it is named. */
+  /** Leaves out long measurements, unless `only` names them. */
   readonly quick: boolean;
-  /** Whether others' packages are measured too. */
+  /** Whether to measure other packages too. */
   readonly peers: boolean;
   readonly rounds: number;
-  /** Of each row in each round. */
+  /** Seconds per row and round. */
   readonly seconds: number;
   readonly connections: number;
-  /** Of what is measured otherwise than by requests to a server. */
+  /** Rounds of the figures. */
   readonly figureRounds: number;
-  /** Subscriptions of the rows `start` and `idle`. */
+  /** Subscriptions in the figures `start` and `idle`. */
   readonly many: number;
-  /** Of the row `renewal`. */
+  /** Renewals in the figure `renewal`. */
   readonly renewals: number;
-  /** Of the row `heap`. */
+  /** Deliveries in the figure `heap`. */
   readonly deliveries: number;
-  /** False: a table. True: JSON on standard output. A path: both, the JSON in that file. */
+  /** False prints a table. True prints JSON. A path prints the table and writes the JSON to that file. */
   readonly json: boolean | string;
-  /** Where CPU profiles of the servers are written; undefined: none are made. */
+  /** Folder for CPU profiles of the servers; undefined writes none. */
   readonly profiles: string | undefined;
 }
 
@@ -42,13 +42,13 @@ export const USAGE = `npm run bench -- [options]
   --help
 `;
 
-/** Wrong usage: the message says what. */
+/** A usage error. The message names the wrong option. */
 export class UsageError extends Error {}
 
 /**
- * Reads the command line; undefined for `--help`.
+ * Parses the command line. Returns undefined for `--help`.
  *
- * @throws UsageError
+ * @throws UsageError for an unknown or invalid option
  */
 export function readOptions(args: readonly string[]): BenchOptions | undefined {
   const { values, positionals } = parsed(args);
@@ -107,8 +107,8 @@ function parsed(args: readonly string[]) {
   }
 }
 
-function numberOf(name: string, given: string | undefined, usual: number): number {
-  const value = given === undefined ? usual : Number(given);
+function numberOf(name: string, option: string | undefined, defaultValue: number): number {
+  const value = option === undefined ? defaultValue : Number(option);
   if (value > 0 && Number.isFinite(value)) return value;
-  throw new UsageError(`--${name} is a number above 0, not "${given}"`);
+  throw new UsageError(`--${name} is a number above 0, not "${option}"`);
 }

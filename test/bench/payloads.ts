@@ -2,7 +2,7 @@ import type { Payload } from './scenario.js';
 
 const KIB = 1024;
 
-/** Fills a document up to an exact size with what `fill` gives for the bytes that are missing. */
+/** Builds a document of an exact size by padding it with filler text. */
 function sized(size: number, document: (padding: string) => string): Buffer {
   const missing = size - Buffer.byteLength(document(''));
   return Buffer.from(document('lorem ipsum dolor sit amet '.repeat(Math.ceil(missing / 27)).slice(0, missing)));
@@ -14,7 +14,7 @@ export const json2k: Payload = { name: '2k-json', contentType: 'application/json
 /** 20 KiB of Atom: a typical feed. */
 export const atom20k: Payload = { name: '20k-atom', contentType: 'application/atom+xml', bytes: sized(20 * KIB, atom) };
 
-/** 1 MiB of JSON: what a hub sends that lets publishers put everything into one event. */
+/** 1 MiB of JSON, from a hub that lets publishers put everything into one event. */
 export const json1m: Payload = {
   name: '1m-json',
   contentType: 'application/json',
@@ -43,7 +43,7 @@ export interface FeedPayload extends Payload {
   readonly entries: number;
 }
 
-/** 2 KiB as YouTube's hub sends them: one video, and a namespace of its own. */
+/** 2 KiB as YouTube's hub sends them: one video, with YouTube's own namespace. */
 export const youtube2k: FeedPayload = {
   name: '2k-youtube',
   contentType: 'application/atom+xml',
@@ -51,7 +51,7 @@ export const youtube2k: FeedPayload = {
   bytes: sized(2 * KIB, youtube),
 };
 
-/** 20 KiB of Atom with what entries of a blog have: authors, categories, a summary, HTML as content. */
+/** 20 KiB of Atom with typical blog entries: authors, categories, a summary, HTML content. */
 export const feed20k: FeedPayload = {
   name: '20k-blog',
   contentType: 'application/atom+xml',

@@ -13,25 +13,25 @@ export interface RowReport extends Omit<Sample, 'requests'> {
   readonly payloadBytes: number;
   /** Requests in flight. */
   readonly connections: number;
-  /** Of all rounds together. */
+  /** Sum over all rounds. */
   readonly requests: number;
-  /** Of all rounds together. */
+  /** Sum over all rounds. */
   readonly logLines: number;
-  /** Compared with the floor, round by round; undefined for the floor itself. */
+  /** Ratios to the floor, round by round; undefined for the floor itself. */
   readonly toFloor: Readonly<Record<'rate' | 'cpuMicros' | 'p99Ms', Comparison>> | undefined;
   readonly rounds: readonly Sample[];
 }
 
-/** What a run came to. */
+/** The result of a run. */
 export interface Report {
   readonly machine: Machine;
-  /** Undefined where the processes were not kept on cores of their own. */
+  /** Undefined when the processes were not pinned to separate cores. */
   readonly cores: Cores | undefined;
   readonly rounds: number;
   readonly seconds: number;
   readonly connections: number;
   readonly profiled: boolean;
-  /** Rows and figures that `--quick` or `--no-peers` left out. */
+  /** Rows and figures left out by `--quick` or `--no-peers`. */
   readonly leftOut: readonly string[];
   readonly scenarios: readonly Pick<Scenario, 'name' | 'what' | 'aim'>[];
   readonly rows: readonly RowReport[];
@@ -48,28 +48,28 @@ export function reportRows(
   return [...samples].map(([running, rounds]) => {
     const { scenario, payload } = running.row;
     const floor = floorOf(rows, running.row);
-    const base = floor === undefined ? undefined : ofRow.get(floor);
-    const all = (field: keyof Sample): number[] => rounds.map((sample) => sample[field]);
+    const floorRounds = floor === undefined ? undefined : ofRow.get(floor);
+    const valuesOf = (field: keyof Sample): number[] => rounds.map((sample) => sample[field]);
     const compared = (field: keyof Sample): Comparison =>
       compareRounds(
-        all(field),
-        (base ?? []).map((sample) => sample[field]),
+        valuesOf(field),
+        (floorRounds ?? []).map((sample) => sample[field]),
       );
     return {
       scenario: scenario.name,
       payload: payload.name,
       payloadBytes: payload.bytes.byteLength,
       connections: connectionsOf(running.row, connections),
-      requests: sum(all('requests')),
-      rate: median(all('rate')),
-      cpuMicros: median(all('cpuMicros')),
-      p50Ms: median(all('p50Ms')),
-      p99Ms: median(all('p99Ms')),
-      loadBusy: median(all('loadBusy')),
-      waiting: median(all('waiting')),
-      logLines: sum(all('logLines')),
+      requests: sum(valuesOf('requests')),
+      rate: median(valuesOf('rate')),
+      cpuMicros: median(valuesOf('cpuMicros')),
+      p50Ms: median(valuesOf('p50Ms')),
+      p99Ms: median(valuesOf('p99Ms')),
+      loadBusy: median(valuesOf('loadBusy')),
+      waiting: median(valuesOf('waiting')),
+      logLines: sum(valuesOf('logLines')),
       toFloor:
-        base === undefined
+        floorRounds === undefined
           ? undefined
           : { rate: compared('rate'), cpuMicros: compared('cpuMicros'), p99Ms: compared('p99Ms') },
       rounds,

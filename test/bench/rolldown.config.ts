@@ -1,6 +1,6 @@
 import { defineConfig } from 'rolldown';
 
-/** What the package does not export, and is measured all the same: how the entries of an event are read. */
+/** Builds the entry reader, which the benchmark measures although the package does not export it. */
 export default defineConfig({
   input: 'src/feed/read-feed.ts',
   platform: 'node',

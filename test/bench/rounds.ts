@@ -5,44 +5,46 @@ import { FLOOR_ANSWERS } from './same-work.js';
 import { connectionsOf, rowName, type Row } from './scenario.js';
 import type { Worker } from './worker.js';
 
-/** A row whose server runs, perhaps with other rows. */
+/** A row with its running server. Rows can share a server. */
 export interface RunningRow {
   readonly row: Row;
   readonly server: Worker;
   readonly callback: string;
 }
 
-/** A row in one round. */
+/** The measurement of one row in one round. */
 export interface Sample {
   readonly requests: number;
-  /** Requests per second, until the last of them was handled. */
+  /** Requests per second, until the last one was handled. */
   readonly rate: number;
-  /** Microseconds of CPU, user and system, that the server's process used for a request. */
+  /** Microseconds of CPU (user and system) the server process used per request. */
   readonly cpuMicros: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** The part of the time, from 0 to 1, that the load generator had answers to read: near 1 it measures itself. */
+  /**
+   * Fraction of the time, from 0 to 1, in which the load generator had responses to read. Near 1, it measures itself.
+   */
   readonly loadBusy: number;
-  /** Deliveries that were acknowledged, but not handled yet, when the last was acknowledged. */
+  /** Deliveries that were acknowledged but not handled yet when the last one was acknowledged. */
   readonly waiting: number;
   /** Lines the server logged. */
   readonly logLines: number;
 }
 
-/** What deliveries are about and signed with. */
+/** Hub, topic and secret of the deliveries. */
 export type Subject = { readonly hub: string; readonly topic: string; readonly secret: string };
 
-/** What every round has in common. */
+/** Settings shared by all rounds. */
 export interface Load extends Pick<BenchOptions, 'seconds' | 'connections'> {
   readonly generator: Worker;
   readonly subject: Subject;
   readonly onProgress: (what: string) => void;
 }
 
-/** Seconds after which the code of a server is compiled as it stays. */
+/** Seconds until V8 has compiled the code of a server. */
 export const WARM_SECONDS = 0.5;
 
-/** Puts each row under its load once, and each server for long enough that code is compiled and all that a start says is said. */
+/** Runs the load of each row once. Each server gets time for V8 to compile its code and for its startup log lines. */
 export async function warmUp(rows: readonly RunningRow[], load: Load): Promise<void> {
   const warm = new Set<Worker>();
   for (const row of rows) {
@@ -53,7 +55,7 @@ export async function warmUp(rows: readonly RunningRow[], load: Load): Promise<v
   }
 }
 
-/** Measures all rows in each round; the samples of each row, in the order of the rounds. */
+/** Measures all rows in each round. Returns the samples of each row, in the order of the rounds. */
 export async function runRounds(
   rows: readonly RunningRow[],
   rounds: number,
@@ -62,7 +64,7 @@ export async function runRounds(
   const samples = new Map<RunningRow, Sample[]>(rows.map((row) => [row, []]));
   for (let round = 0; round < rounds; round += 1) {
     load.onProgress(`round ${round + 1} of ${rounds}`);
-    // Another one begins each time, so that none is always measured in the wake of the same.
+    // Rotate the first row, so that no row always runs after the same one.
     const first = round % rows.length;
     for (const row of [...rows.slice(first), ...rows.slice(0, first)]) samples.get(row)?.push(await sample(row, load));
   }
@@ -82,7 +84,7 @@ async function sample(
     status: (row.scenario.answers ?? FLOOR_ANSWERS).genuine,
   });
   const linesBefore = server.lines();
-  // The server idles at both readings, so they are about these requests and no others.
+  // The server is idle at both readings, so the difference covers exactly these requests.
   const before = await usage(server);
   const result = numbersOf(await generator.call('run', { milliseconds: seconds * 1000, requests: Infinity }), [
     'requests',
@@ -93,8 +95,8 @@ async function sample(
   ]);
   const answeredAt = performance.now();
   const { waiting } = numbersOf(await server.call('settle'), ['waiting']);
-  // What is put off is work all the same: a queue that only grows would flatter the rate.
-  const putOffMs = waiting === 0 ? 0 : performance.now() - answeredAt;
+  // Deferred work counts too: otherwise a growing queue would improve the rate.
+  const settleMs = waiting === 0 ? 0 : performance.now() - answeredAt;
   const after = await usage(server);
   await generator.call('close');
   const { requests, p50Ms, p99Ms } = result;
@@ -104,7 +106,7 @@ async function sample(
   }
   return {
     requests,
-    rate: requests / (result.seconds + putOffMs / 1000),
+    rate: requests / (result.seconds + settleMs / 1000),
     cpuMicros: (after.cpuMicros - before.cpuMicros) / requests,
     p50Ms,
     p99Ms,

@@ -1,19 +1,20 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { realpathSync } from 'node:fs';
+import { copyFile, symlink } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { areInstalled } from './peers/install.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
 
 describe('a run of the compiled benchmark', () => {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const run = promisify(execFile);
   const peers = join(root, 'test/bench/peers');
-  let folder: string;
+  const folder = realpathSync(temporaryDirectory(afterAll));
 
-  /** As `npm run bench` does it, but into a folder of our own. */
+  /** Builds like `npm run bench`, but into a temporary folder. */
   const build = async (): Promise<void> => {
     const bundle = [join(root, 'node_modules/rolldown/bin/cli.mjs'), '-c'];
     const compile = [
@@ -25,7 +26,7 @@ describe('a run of the compiled benchmark', () => {
     ];
     await Promise.all([
       run(process.execPath, [...bundle, 'rolldown.config.ts', '--dir', join(folder, 'dist')], { cwd: root }),
-      // Types are checked elsewhere; here the package's own may not have been built.
+      // Types are checked elsewhere. Here the package's own types may not be built.
       run(process.execPath, [...compile, '--noCheck'], { cwd: root }),
     ]);
     const measured = ['test/bench/rolldown.config.ts', '--file', join(folder, 'bench/read-feed.js')];
@@ -35,16 +36,13 @@ describe('a run of the compiled benchmark', () => {
     run(process.execPath, [join(folder, 'bench/run.js'), ...args]);
 
   beforeAll(async () => {
-    folder = await realpath(await mkdtemp(join(tmpdir(), 'websub-bench-test-')));
     await copyFile(join(root, 'package.json'), join(folder, 'package.json'));
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir');
     await symlink(peers, join(folder, 'peers'), 'dir');
     await build();
   }, 60_000);
 
-  afterAll(() => rm(folder, { recursive: true, force: true }));
-
-  it('prints well-formed JSON: each row, its medians, and its ratios to the floor', async () => {
+  it('prints JSON with each row, its medians, and its ratios to the floor', async () => {
     const args = [
       '--quick',
       '--json',
@@ -104,7 +102,7 @@ describe('a run of the compiled benchmark', () => {
     });
   }, 60_000);
 
-  it('counts a queued delivery when it was handled, and compares it with as many requests in flight', async () => {
+  it('counts a queued delivery when it is handled, and compares it with the same number of requests in flight', async () => {
     const { stdout } = await bench('--only', 'queued-1', '--rounds', '2', '--seconds', '0.1', '--json');
     const handled = { connections: 1, rate: expect.any(Number), waiting: expect.toBeOneOf([0, 0.5, 1]) };
     expect(JSON.parse(stdout)).toMatchObject({
@@ -115,7 +113,7 @@ describe('a run of the compiled benchmark', () => {
     });
   }, 60_000);
 
-  it('tells what many subscriptions cost, beside what it would cost at the least', async () => {
+  it('reports the cost of many subscriptions, with the minimum possible cost', async () => {
     const sizes = ['--many', '50', '--renewals', '20', '--rounds', '1', '--json'];
     const { stdout } = await bench('--only', 'start', '--only', 'renewal', ...sizes);
     const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
@@ -132,7 +130,7 @@ describe('a run of the compiled benchmark', () => {
     });
   }, 60_000);
 
-  it('tells what deliveries leave in the heap', async () => {
+  it('reports the heap that deliveries leave behind', async () => {
     const { stdout } = await bench('--only', 'heap', '--deliveries', '200', '--rounds', '1', '--json');
     const bytes = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 1_000_000);
     const what = expect.stringContaining('after 200 inline deliveries, beside the same process after 20;');
@@ -142,40 +140,40 @@ describe('a run of the compiled benchmark', () => {
     });
   }, 60_000);
 
-  it('tells what large bodies, latencies, a first start, discovery and entries cost, beside what they would at the least', async () => {
+  it('reports large bodies, latencies, a first start, discovery and entries, each with its floor', async () => {
     const only = ['memory', 'paced', 'first-start', 'discovery', 'entries'].flatMap((name) => ['--only', name]);
     const { stdout } = await bench(...only, '--rounds', '1', '--seconds', '0.1', '--json');
     const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
-    const beside = { value: positive, floor: positive, toFloor: { median: positive }, rounds: [positive] };
-    // A whole body is kept of each, by whoever is asked to hand over a whole body.
-    const bodies = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0.95 && value < 4);
-    const inBodies = { ...beside, unit: 'bodies', value: bodies, floor: bodies };
-    // Room that loading packages took is used again, so the process grows by less than the bodies take.
+    const figure = { value: positive, floor: positive, toFloor: { median: positive }, rounds: [positive] };
+    // A handler that receives a whole body keeps a whole body.
+    const bodyCount = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0.95 && value < 4);
+    const figureInBodies = { ...figure, unit: 'bodies', value: bodyCount, floor: bodyCount };
+    // Memory freed after loading packages is reused, so the process grows by less than the bodies take.
     const grown = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0.5 && value < 4);
     expect(JSON.parse(stdout)).toMatchObject({
       rows: [],
       figures: [
-        { name: 'memory', ...inBodies },
-        { name: 'memory-handled', ...inBodies },
-        { name: 'memory-peak', ...inBodies, value: grown },
-        { name: 'paced-p50', unit: 'ms', ...beside },
-        { name: 'paced-p99', unit: 'ms', ...beside },
-        { name: 'first-start', unit: 'ms', ...beside },
-        { name: 'first-start-own', unit: 'ms', ...beside },
-        { name: 'first-start-listening', unit: 'ms', ...beside },
-        { name: 'discovery/page', unit: 'µs', ...beside },
-        { name: 'discovery/page/bytes', unit: 'bytes', ...beside },
-        { name: 'discovery/feed', unit: 'µs', ...beside },
-        { name: 'discovery/feed/bytes', unit: 'bytes', ...beside },
-        { name: 'entries/2k-youtube', unit: 'documents/s', ...beside },
-        { name: 'entries/20k-blog', unit: 'documents/s', ...beside },
-        { name: 'entries/20k-blog/each', unit: 'entries/s', ...beside },
+        { name: 'memory', ...figureInBodies },
+        { name: 'memory-handled', ...figureInBodies },
+        { name: 'memory-peak', ...figureInBodies, value: grown },
+        { name: 'paced-p50', unit: 'ms', ...figure },
+        { name: 'paced-p99', unit: 'ms', ...figure },
+        { name: 'first-start', unit: 'ms', ...figure },
+        { name: 'first-start-own', unit: 'ms', ...figure },
+        { name: 'first-start-listening', unit: 'ms', ...figure },
+        { name: 'discovery/page', unit: 'µs', ...figure },
+        { name: 'discovery/page/bytes', unit: 'bytes', ...figure },
+        { name: 'discovery/feed', unit: 'µs', ...figure },
+        { name: 'discovery/feed/bytes', unit: 'bytes', ...figure },
+        { name: 'entries/2k-youtube', unit: 'documents/s', ...figure },
+        { name: 'entries/20k-blog', unit: 'documents/s', ...figure },
+        { name: 'entries/20k-blog/each', unit: 'entries/s', ...figure },
       ],
     });
   }, 60_000);
 
   it.skipIf(!areInstalled(pathToFileURL(peers + sep)))(
-    "measures others' packages where they are installed (by a run of the benchmark, which asks npm)",
+    'measures other packages if they are installed (a benchmark run installs them with npm)',
     async () => {
       const names = ['h3', 'fastify', 'pubsubhubbub', 'express'];
       const only = names.flatMap((name) => ['--only', `${name}/2k-json`]);
@@ -189,7 +187,7 @@ describe('a run of the compiled benchmark', () => {
     60_000,
   );
 
-  it('prints a table with a line for each row, and says what was measured on what', async () => {
+  it('prints a table with a line per row, and states what was measured on which machine', async () => {
     const { stdout } = await bench('--only', 'floor', '--rounds', '1', '--seconds', '0.05');
     expect(stdout).toMatch(/^websub-subscriber \S+, node v\S+, .* cores, /m);
     expect(stdout).toMatch(/^sent +server +in flight +req\/s/m);
@@ -198,7 +196,7 @@ describe('a run of the compiled benchmark', () => {
     expect(stdout).toMatch(/Fewer than 5 rounds/);
   }, 60_000);
 
-  it('ends with 2 and tells how it is used when it is used wrongly', async () => {
+  it('exits with 2 and prints the usage when used wrongly', async () => {
     await expect(bench('--only', 'nothing')).rejects.toMatchObject({
       code: 2,
       stderr: expect.stringMatching(/There is no "nothing"[\s\S]*npm run bench/),

@@ -18,7 +18,7 @@ import { startWorker, type Worker } from './worker.js';
 
 const SECRET = 'what the hub signs with, and nobody else';
 
-/** Starts the servers of the rows, sees that all do the same work, and measures them. */
+/** Starts the servers of the rows, checks that all do the same work, and measures them. */
 async function bench(
   { rows, figures, leftOut }: Chosen,
   options: BenchOptions,
@@ -55,7 +55,7 @@ async function bench(
     }
     const report = reportRows(samples, connections);
     for (const { scenario, payload, logLines, requests } of report) {
-      // A line now and then is the server's own affair, a line for each delivery another kind of work.
+      // A few lines are normal for a server. A line per delivery would be different work.
       if (logLines > Math.max(3, requests / 1000))
         throw new Error(`${scenario}/${payload} logged ${logLines} lines for ${requests} deliveries`);
     }

@@ -17,18 +17,18 @@ afterEach(() => {
   server.close();
 });
 
-/** Checks a server that answers so, and hands on what is forged or does not. */
-async function check(given: Answers, expected: Answers, handsOn: 'genuine' | 'all' = 'genuine'): Promise<string> {
+/** Runs `checkWork` against a server with the given answers. With `'all'` it also handles forged deliveries. */
+async function check(actual: Answers, expected: Answers, handles: 'genuine' | 'all' = 'genuine'): Promise<string> {
   let handled = 0;
   server = createServer((request, response) => {
     const hmac = createHmac('sha256', secret);
     request.on('data', (chunk: Buffer) => hmac.update(chunk));
     request.on('end', () => {
       const isGenuine = request.headers['x-hub-signature'] === `sha256=${hmac.digest('hex')}`;
-      const isKnown = request.url === '/callback' || given.unknownPath === undefined;
-      const answer = isGenuine ? given.genuine : given.forged;
-      if (isKnown && (isGenuine || handsOn === 'all')) handled += 1;
-      response.writeHead(isKnown ? answer : (given.unknownPath ?? 404)).end();
+      const isKnown = request.url === '/callback' || actual.unknownPath === undefined;
+      const answer = isGenuine ? actual.genuine : actual.forged;
+      if (isKnown && (isGenuine || handles === 'all')) handled += 1;
+      response.writeHead(isKnown ? answer : (actual.unknownPath ?? 404)).end();
     });
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
@@ -38,27 +38,27 @@ async function check(given: Answers, expected: Answers, handsOn: 'genuine' | 'al
   return checkWork({ callback, answers: expected, accepted: async () => handled }, headers, json2k.bytes);
 }
 
-it('lets a server pass that takes what is signed and refuses everything else', async () => {
+it('accepts a server that handles signed deliveries and rejects everything else', async () => {
   expect(await check(FLOOR_ANSWERS, FLOOR_ANSWERS)).toMatch(/^202\n/);
 });
 
-it('lets a server pass that answers otherwise, where that is said of it', async () => {
+it('accepts a server that answers differently, if that is expected', async () => {
   const other = { genuine: 204, forged: 202, unknownPath: undefined };
   expect(await check(other, other)).toMatch(/^204\n/);
 });
 
-it('stops at a server that answers otherwise than it is said to', async () => {
+it('rejects a server that answers differently than expected', async () => {
   await expect(check({ ...FLOOR_ANSWERS, genuine: 204 }, FLOOR_ANSWERS)).rejects.toThrow(/signed delivery .* 204/);
 });
 
-it('stops at a server that takes what is forged', async () => {
+it('rejects a server that accepts a forged delivery', async () => {
   await expect(check({ ...FLOOR_ANSWERS, forged: 202 }, FLOOR_ANSWERS)).rejects.toThrow(/wrong signature .* 202/);
 });
 
-it('stops at a server that refuses what is forged but hands it on all the same', async () => {
+it('rejects a server that answers 403 to a forged delivery but handles it', async () => {
   await expect(check(FLOOR_ANSWERS, FLOOR_ANSWERS, 'all')).rejects.toThrow(/3 were handled instead of 1/);
 });
 
-it('stops at a server that knows no paths, where it should', async () => {
+it('rejects a server that accepts any path, if it should not', async () => {
   await expect(check({ ...FLOOR_ANSWERS, unknownPath: undefined }, FLOOR_ANSWERS)).rejects.toThrow(/unknown path/);
 });

@@ -1,32 +1,32 @@
 import type { Answers } from './scenario.js';
 
-/** How the floor answers, and whoever is not said to answer otherwise. */
+/** The answers of the floor, and of every server that states no others. */
 export const FLOOR_ANSWERS: Answers = { genuine: 202, forged: 403, unknownPath: 404 };
 
-/** A delivery that was answered. */
+/** The response to a delivery. */
 interface Answer {
   readonly status: number;
-  /** Names and values, the date apart. */
+  /** Names and values, without the date. */
   readonly headers: string;
   readonly body: string;
 }
 
 /** A server whose work is checked. */
-export interface Worked {
+export interface CheckedServer {
   readonly callback: string;
   readonly answers: Answers;
-  /** Deliveries that it found genuine and handled so far. */
+  /** Number of genuine deliveries handled so far. */
   readonly accepted: () => Promise<number>;
 }
 
 /**
- * Sees that a server does the work that is compared: it accepts what is signed and hands it on, refuses what is not and
- * hands it to nobody, and knows one path.
+ * Checks that a server does the work under comparison. It accepts signed deliveries and handles them. It rejects
+ * unsigned and forged ones without handling them. It serves one path only.
  *
- * @returns the answer to what is signed, which has to be the same for all servers
+ * @returns the response to a signed delivery, which must be the same for all servers
  */
 export async function checkWork(
-  { callback, answers, accepted }: Worked,
+  { callback, answers, accepted }: CheckedServer,
   headers: Readonly<Record<string, string>>,
   body: Uint8Array,
 ): Promise<string> {

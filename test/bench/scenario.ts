@@ -1,50 +1,50 @@
-/** What a server is sent, over and over. */
+/** The request body that a server is sent repeatedly. */
 export interface Payload {
   readonly name: string;
   readonly contentType: string;
   readonly bytes: Buffer;
-  /** Requests in flight at most: of large bodies fewer keep a server as busy. @default any number */
+  /** Maximum requests in flight. Fewer large bodies keep a server equally busy. @default unlimited */
   readonly mostConnections?: number;
 }
 
-/** The statuses that a server answers with. */
+/** The statuses a server answers with. */
 export interface Answers {
-  /** To what is signed. */
+  /** Status for a signed delivery. */
   readonly genuine: number;
-  /** To what is not signed, or not so: whatever it answers, it must not hand it on. */
+  /** Status for an unsigned or wrongly signed delivery. The server must not handle it, whatever the status. */
   readonly forged: number;
-  /** To a path that is no callback; undefined where it knows no paths. */
+  /** Status for an unknown path; undefined when the server accepts any path. */
   readonly unknownPath: number | undefined;
 }
 
-/** One server under measurement. To add a row, write one of these and name it in `scenarios.ts`. */
+/** One server under measurement. To add a row, write a scenario and list it in `scenarios.ts`. */
 export interface Scenario {
   readonly name: string;
-  /** What it is, for the reader of the table. */
+  /** Description for the reader of the table. */
   readonly what: string;
   /**
-   * The module that is run in a process of its own; it calls `serveBench`. Scenarios of one module and the same options share
-   * the process, as far as they are sent the same.
+   * The module to run in a child process; it calls `serveBench`. Scenarios with the same module, options and payload
+   * share the process.
    */
   readonly server: URL;
-  /** Options of Node.js that it is run with. @default none */
+  /** Node.js options of the process. @default none */
   readonly nodeOptions?: readonly string[];
   readonly payloads: readonly Payload[];
-  /** The name of the scenario that it is compared with. Its own: with none. @default the first one, the floor */
+  /** Name of the scenario to compare with; its own name compares with none. @default the first scenario, the floor */
   readonly comparedWith?: string;
-  /** Requests in flight. @default as many as the run has connections */
+  /** Requests in flight. @default the connections of the run */
   readonly connections?: number;
-  /** How it answers, where it cannot be made to answer as the floor does. @default as the floor, to the last header */
+  /** Answers of a server that cannot answer like the floor. @default the floor's answers, including all headers */
   readonly answers?: Answers;
-  /** Whether it needs what is installed from `peers/`. @default false */
+  /** Whether it needs packages installed from `peers/`. @default false */
   readonly isPeer?: boolean;
   /** Whether `--quick` leaves it out, unless it is named. @default false */
   readonly isLong?: boolean;
-  /** What it is to come to, for the reader of the table. */
+  /** The goal, for the reader of the table. */
   readonly aim?: string;
 }
 
-/** One row of the table: a server and what it is sent. */
+/** One row of the table: a server and its payload. */
 export interface Row {
   readonly scenario: Scenario;
   readonly payload: Payload;
@@ -54,7 +54,7 @@ export function rowName({ scenario, payload }: Row): string {
   return `${scenario.name}/${payload.name}`;
 }
 
-/** Requests in flight of a row, in a run with so many connections. */
+/** Requests in flight of a row, in a run with this many connections. */
 export function connectionsOf({ scenario, payload }: Row, connections: number): number {
   return Math.min(scenario.connections ?? connections, payload.mostConnections ?? Infinity);
 }

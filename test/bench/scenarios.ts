@@ -13,7 +13,7 @@ import {
 import { express, fastify, h3, pubsubhubbub } from './scenarios/peers.js';
 import { queued1, queued256, queued } from './scenarios/queued.js';
 
-/** All scenarios, in the order of the table. The first is what the others are compared with. */
+/** All scenarios, in the order of the table. The others are compared with the first. */
 export const scenarios: readonly Scenario[] = [
   floor,
   floorLaden,

@@ -6,19 +6,20 @@ import { checkWork, FLOOR_ANSWERS } from './same-work.js';
 import { rowName, type Row } from './scenario.js';
 import type { Worker } from './worker.js';
 
-/** What starting rows takes. */
+/** Dependencies for starting rows. */
 export interface RowStart {
   readonly subject: Subject;
-  /** Starts a module's process, by a name of its own. */
+  /** Starts the process of a module under a unique name. */
   readonly start: (module: URL, name: string, nodeOptions: readonly string[]) => Worker;
   readonly onProgress: (what: string) => void;
 }
 
 /**
- * Starts the server of each row and sees that all do the same work. Rows of a module that are run alike and sent the same
- * share one. What is sent something else does not: how V8 collects garbage depends on all that a process was sent before.
+ * Starts the server of each row and checks that all do the same work. Rows with the same module, options and payload
+ * share a server. Rows with different payloads do not: V8's garbage collection depends on everything a process
+ * received.
  *
- * @throws Error where one does not
+ * @throws Error when a server does other work
  */
 export async function startRows(
   rows: readonly Row[],

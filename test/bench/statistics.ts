@@ -1,4 +1,4 @@
-/** The value below which lies a fraction (from 0 to 1) of ascending values, by nearest rank. */
+/** Returns a percentile by nearest rank. `fraction` is from 0 to 1; the values must be ascending. */
 export function percentile(ascending: ArrayLike<number>, fraction: number): number {
   const rank = Math.max(1, Math.ceil(fraction * ascending.length));
   const value = ascending[rank - 1];
@@ -6,22 +6,22 @@ export function percentile(ascending: ArrayLike<number>, fraction: number): numb
   return value;
 }
 
-/** The middle value, or the mean of the two in the middle. */
+/** Returns the middle value, or the mean of the two middle values. */
 export function median(values: readonly number[]): number {
   const ascending = values.toSorted((one, other) => one - other);
   const half = ascending.length / 2;
   return (percentile(ascending, 0.5) + (ascending[Math.floor(half)] ?? Number.NaN)) / 2;
 }
 
-/** What is left of a row when all its rounds are compared with those of another row. */
+/** The ratios of a row to another row over all rounds. */
 export interface Comparison {
-  /** The median of the ratios. */
+  /** Median of the ratios. */
   readonly median: number;
   readonly lowest: number;
   readonly highest: number;
 }
 
-/** Compares round by round: what slows a whole round down slows both sides and leaves their ratio alone. */
+/** Compares round by round. A slow round slows both sides, so their ratio stays the same. */
 export function compareRounds(values: readonly number[], others: readonly number[]): Comparison {
   if (values.length !== others.length) throw new RangeError('Only rounds of one run can be compared');
   const ratios = values.map((value, round) => value / (others[round] ?? Number.NaN));

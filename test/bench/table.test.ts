@@ -30,7 +30,7 @@ const report: Report = {
 
 const linesOf = (changes: Partial<Report>): readonly string[] => renderTable({ ...report, ...changes }).split('\n');
 
-it('keeps apart what differs in what was sent or in how much of it was in flight', () => {
+it('separates rows that differ in payload or in requests in flight', () => {
   const rows = [row('floor', '2k', 64), row('inline', '2k', 64), row('floor-1', '2k', 1), row('floor', '20k', 64)];
   const lines = linesOf({ rows });
   const from = lines.findIndex((line) => line.startsWith('sent'));
@@ -38,7 +38,7 @@ it('keeps apart what differs in what was sent or in how much of it was in flight
   expect(firsts).toEqual(['sent server in', '', '2k floor 64', '2k inline 64', '', '2k floor-1 1', '', '20k floor 64']);
 });
 
-it('puts figures into columns, beside what they are compared with, and says below what they are', () => {
+it('aligns figures with their floors in columns, and describes them below', () => {
   const rounds = [2, 2, 2, 2, 2];
   const figures = [
     figureOf({ name: 'alone', what: 'stands for itself', unit: 'bytes', rounds: rounds.map((each) => each * 1000) }),
@@ -56,7 +56,7 @@ it('puts figures into columns, beside what they are compared with, and says belo
   expect(lines.join('\n')).not.toMatch(/Fewer than 5 rounds/);
 });
 
-it('says what was left out, and where rounds were too few to go by', () => {
+it('names the left-out rows and warns about too few rounds', () => {
   const figures = [figureOf({ name: 'once', what: 'measured once', unit: 'ms', rounds: [1] })];
   const text = linesOf({ figures, leftOut: ['inline-100k/2k-json', 'idle'] }).join('\n');
   expect(text).toMatch(/^! Left out, .*: inline-100k\/2k-json, idle\.$/m);

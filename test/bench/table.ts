@@ -2,10 +2,10 @@ import type { Figure } from './figure.js';
 import type { Report, RowReport } from './report.js';
 import type { Comparison } from './statistics.js';
 
-/** From here on the load generator is what is measured. */
+/** Above this fraction, the load generator is the bottleneck. */
 const BUSY = 0.9;
 
-/** The report for a person. */
+/** Renders the report for a person. */
 export function renderTable(report: Report): string {
   const { machine, cores, rounds, seconds, scenarios, rows, figures } = report;
   return [
@@ -61,7 +61,7 @@ function cells({
   ];
 }
 
-/** A line for each row, and an empty one between groups: what was sent, and with how many requests in flight. */
+/** One line per row, with an empty line between groups of different payloads or requests in flight. */
 function tableLines(rows: readonly RowReport[]): readonly string[] {
   const [header = '', ...lines] = aligned([HEADER, ...rows.map(cells)], 2);
   const group = (row: RowReport | undefined): string => `${row?.payload} ${row?.connections}`;
@@ -93,7 +93,7 @@ function ratio(comparison: Comparison | undefined): string {
   return `${median.toFixed(2)} (${lowest.toFixed(2)}-${highest.toFixed(2)})`;
 }
 
-/** Columns as wide as what is in them; the first few begin at the left, the others end at the right. */
+/** Pads columns to their widest cell. The first `left` columns are left-aligned, the others right-aligned. */
 function aligned(lines: readonly (readonly string[])[], left: number): readonly string[] {
   const width = (column: number): number => Math.max(...lines.map((line) => line[column]?.length ?? 0));
   const widths = lines[0]?.map((_, column) => width(column)) ?? [];

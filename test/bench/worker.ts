@@ -3,33 +3,33 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { callerOf, type Caller } from './calls.js';
 
-/** Milliseconds a process that was told to stop gets to end by itself. */
+/** Milliseconds a process has to exit by itself after `stop`. */
 const EXIT_MS = 10_000;
 
-/** How a process is started. */
+/** Options of a process. */
 export interface WorkerOptions {
-  /** What it is, for errors. */
+  /** Name of the process, for errors. */
   readonly name: string;
   readonly cwd: string;
-  /** The core it is kept on; undefined for any. */
+  /** The core it is pinned to; undefined for any. */
   readonly core: number | undefined;
   readonly execArgv?: readonly string[];
 }
 
-/** A process of the benchmark. */
+/** A child process of the benchmark. */
 export interface Worker {
   readonly call: Caller;
-  /** Lines it has written to its standard output. */
+  /** Number of lines it has written to its standard output. */
   lines(): number;
-  /** Tells it to stop, and waits until it has ended. */
+  /** Tells it to stop, and waits until it has exited. */
   stop(): Promise<void>;
   kill(): void;
 }
 
 /**
- * Starts a compiled module in a process of its own. No loader runs in it, for what is measured has to be what users run: a
- * loader stays in the process, and changes what the code compiles to. Nor does it inherit options, log levels or a
- * coverage recorder from our environment. In a run of the tests it inherits their guard against connections beyond loopback.
+ * Starts a compiled module in a child process. It runs without a loader, because users run none and a loader changes
+ * how the code compiles. It inherits no options, log levels or coverage recorder. In a test run it inherits the guard
+ * against connections beyond loopback.
  */
 export function startWorker(module: URL, { name, cwd, core, execArgv = [] }: WorkerOptions): Worker {
   const node = [process.execPath, ...execArgv, fileURLToPath(module)];

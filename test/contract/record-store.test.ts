@@ -1,7 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Keyv } from 'keyv';
 import { afterAll, describe } from 'vitest';
 import { openStore } from '../../src/store/open-store.js';
@@ -10,13 +7,10 @@ import { sealedStore } from '../../src/store/sealing/sealed-store.js';
 import { sealKey } from '../store/sealing/seal-keys.js';
 import { recordStoreContract } from './record-store.js';
 import { answers, isInstalled, mysql, postgres, redis } from './servers.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
 
-const directory = mkdtempSync(join(tmpdir(), 'websub-records-'));
+const directory = temporaryDirectory(afterAll);
 const namespace = `websub-${randomBytes(6).toString('hex')}`;
-
-afterAll(() => {
-  rmSync(directory, { recursive: true, force: true });
-});
 
 recordStoreContract('memory', { open: () => openStore('memory'), survivesClose: false });
 
@@ -62,7 +56,7 @@ describe.skipIf(!redisAnswers)('sealed, by URI', () => {
 
 const mysqlAnswers = await answers(mysql);
 
-// What a skipped suite makes is made all the same, and these adapters connect when they are made.
+// Vitest also runs the body of a skipped suite, and these adapters connect when they are constructed.
 describe.skipIf(!redisAnswers)("a user's Keyv over Redis", async () => {
   if (!redisAnswers) return;
   const { default: KeyvRedis } = await import('@keyv/redis');

@@ -3,17 +3,17 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StoreError } from '../../src/errors.js';
 import type { RecordKind, RecordStore } from '../../src/store/record-store.js';
 
-/** What a store under the contract has to offer. */
+/** The store to test. */
 export interface RecordStoreSubject {
-  /** Opens the same records each time. */
+  /** Opens the store; each call opens the same records. */
   open(): Promise<RecordStore>;
-  /** Whether records written through one opening are seen by the next. */
+  /** Whether a later opening sees records written by an earlier one. */
   readonly survivesClose: boolean;
 }
 
 const kinds: readonly RecordKind[] = ['subscription', 'event', 'owner'];
 
-/** What every store of records does, whatever lies underneath. */
+/** Defines the tests that every record store must pass, for any backend. */
 export function recordStoreContract(name: string, subject: RecordStoreSubject): void {
   describe(`records in ${name}`, () => {
     let store: RecordStore;
@@ -35,7 +35,7 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       expect(await store.get('subscription', 'nobody')).toBeUndefined();
     });
 
-    test('a value comes back as it was, bytes as Uint8Array', async () => {
+    test('a value is read back unchanged, bytes as Uint8Array', async () => {
       const value = {
         text: 'día ☃ 🎉 "quoted" \\ \u0000',
         numbers: [0, -1, 1.5, 2 ** 40, Number.MAX_SAFE_INTEGER],
@@ -44,66 +44,66 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
         empty: { object: {}, array: [], bytes: new Uint8Array(0), text: '' },
       };
       await store.set('event', 'e1', value);
-      const found = await store.get('event', 'e1');
-      expect(found).toStrictEqual(value);
+      const stored = await store.get('event', 'e1');
+      expect(stored).toStrictEqual(value);
     });
 
-    test('data that looks like written bytes is still data', async () => {
+    test('data that looks like encoded bytes stays data', async () => {
       const value = { $bytes: 'AAAA', $$bytes: 1, list: [{ $bytes: new Uint8Array([1]) }], type: 'Buffer', data: [1] };
       await store.set('subscription', 'tricky', value);
       expect(await store.get('subscription', 'tricky')).toStrictEqual(value);
     });
 
-    test('every kind of plain value can be a record', async () => {
+    test('every plain value can be a record', async () => {
       for (const value of [null, false, 0, '', ':base64:AAAA', '~1.2', [], new Uint8Array([7])]) {
         await store.set('subscription', 'value', value);
         expect(await store.get('subscription', 'value')).toStrictEqual(value);
       }
     });
 
-    test('a value handed over is not shared with the store', async () => {
+    test('a written value is not shared with the store', async () => {
       const value = { list: [1] };
       await store.set('subscription', 'mine', value);
       value.list.push(2);
-      const found = await store.get('subscription', 'mine');
-      expect(found).toStrictEqual({ list: [1] });
-      expect(await store.get('subscription', 'mine')).not.toBe(found);
+      const first = await store.get('subscription', 'mine');
+      expect(first).toStrictEqual({ list: [1] });
+      expect(await store.get('subscription', 'mine')).not.toBe(first);
     });
 
-    test('writing again replaces the value', async () => {
+    test('a second write replaces the value', async () => {
       await store.set('subscription', 's', { n: 1, old: true });
       await store.set('subscription', 's', { n: 2 });
       expect(await store.get('subscription', 's')).toStrictEqual({ n: 2 });
     });
 
-    test('what is deleted soon is gone when that has ended, and what is written after it stays', async () => {
+    test("a record deleted 'soon' is gone when the delete resolves; a later write stays", async () => {
       await Promise.all(['a', 'b', 'c'].map((id) => store.set('event', id, { id })));
       const deleted = ['a', 'b', 'none'].map((id) => store.delete('event', id, 'soon'));
-      // Of what is done at the same time to one record, no store says what comes first.
+      // No store defines an order for concurrent operations on one record.
       await Promise.all([...deleted, store.set('event', 'd', { id: 'd' })]);
       expect(await store.get('event', 'b')).toBeUndefined();
       await store.set('event', 'b', { id: 'new' });
-      const found = ['a', 'b', 'c', 'd'].map((id) => store.get('event', id));
-      expect(await Promise.all(found)).toStrictEqual([undefined, { id: 'new' }, { id: 'c' }, { id: 'd' }]);
+      const reads = ['a', 'b', 'c', 'd'].map((id) => store.get('event', id));
+      expect(await Promise.all(reads)).toStrictEqual([undefined, { id: 'new' }, { id: 'c' }, { id: 'd' }]);
       await store.delete('event', 'b', 'soon');
       await store.delete('event', 'b', 'soon');
       expect(await store.get('event', 'b')).toBeUndefined();
     });
 
-    test('a deleted record is gone, and deleting it again is no error', async () => {
+    test('a deleted record is gone, and deleting it again is not an error', async () => {
       await store.set('event', 'e', 1);
       await store.delete('event', 'e');
       await store.delete('event', 'e');
       expect(await store.get('event', 'e')).toBeUndefined();
     });
 
-    test('one id can be a record of every kind', async () => {
+    test('records of different kinds can share an id', async () => {
       for (const kind of kinds) await store.set(kind, 'same', kind);
       await store.delete('event', 'same');
       for (const kind of kinds) expect(await store.get(kind, 'same')).toBe(kind === 'event' ? undefined : kind);
     });
 
-    test('ids differing in case, accent or punctuation are different records', async () => {
+    test('ids that differ in case, accent or punctuation are different records', async () => {
       const ids = [
         'abc',
         'ABC',
@@ -119,36 +119,36 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       ];
       for (const id of ids) await store.set('subscription', id, { id });
       for (const id of ids) expect(await store.get('subscription', id)).toStrictEqual({ id });
-      expect(sorted(await entriesOf(store, 'subscription'))).toStrictEqual(sorted(ids.map((id) => [id, { id }])));
+      expect(sorted(await recordsOf(store, 'subscription'))).toStrictEqual(sorted(ids.map((id) => [id, { id }])));
     });
 
-    test('an id that is empty or over-long is refused with its name', async () => {
+    test('an empty or over-long id is rejected with an error that names it', async () => {
       await expect(store.set('event', '', 1)).rejects.toThrow(StoreError);
       await expect(store.set('event', 'x'.repeat(300), 1)).rejects.toThrow(/^The event id "x+" cannot be a key/);
       await expect(store.get('event', 'x'.repeat(300))).rejects.toThrow(StoreError);
     });
 
-    test('entries are all records of the kind and no other', async () => {
-      expect(await entriesOf(store, 'event')).toStrictEqual([]);
+    test('list returns all records of a kind and no other', async () => {
+      expect(await recordsOf(store, 'event')).toStrictEqual([]);
       const expected = Array.from({ length: 1_200 }, (_, index) => [`e${index}`, { index }] as const);
       await inParallel(expected, ([id, value]) => store.set('event', id, value));
       await store.set('subscription', 'e1', 'another kind');
-      expect(sorted(await entriesOf(store, 'event'))).toStrictEqual(sorted(expected));
+      expect(sorted(await recordsOf(store, 'event'))).toStrictEqual(sorted(expected));
     });
 
-    test('records deleted while they are enumerated hide no other', async () => {
+    test('deleting records during list does not hide others', async () => {
       const ids = Array.from({ length: 1_100 }, (_, index) => `e${index}`);
       await inParallel(ids, (id) => store.set('event', id, id));
-      const seen: string[] = [];
+      const listed: string[] = [];
       for await (const [id] of store.list('event')) {
-        seen.push(id);
+        listed.push(id);
         await store.delete('event', id);
       }
-      expect(seen.sort()).toStrictEqual([...ids].sort());
-      expect(await entriesOf(store, 'event')).toStrictEqual([]);
+      expect(listed.sort()).toStrictEqual([...ids].sort());
+      expect(await recordsOf(store, 'event')).toStrictEqual([]);
     });
 
-    test('an enumeration can be left early', async () => {
+    test('list can be stopped early', async () => {
       await store.set('event', 'a', 1);
       await store.set('event', 'b', 2);
       for await (const [id] of store.list('event')) {
@@ -158,34 +158,34 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       expect(await store.get('event', 'b')).toBe(2);
     });
 
-    test('a body of 300 kB is kept, listed once, replaced and deleted whole', async () => {
+    test('a body of 300 kB is stored, listed once, replaced and deleted completely', async () => {
       const bodyOf = (value: unknown): Buffer => Buffer.from(Object(value).body);
       const large = { body: new Uint8Array(randomBytes(300_000)), quotes: '"\\'.repeat(50_000) };
       await store.set('event', 'large', large);
-      const found = await store.get('event', 'large');
-      expect(bodyOf(found).equals(large.body)).toBe(true);
-      expect(Object(found).quotes === large.quotes).toBe(true);
+      const stored = await store.get('event', 'large');
+      expect(bodyOf(stored).equals(large.body)).toBe(true);
+      expect(Object(stored).quotes === large.quotes).toBe(true);
 
       const larger = { body: new Uint8Array(randomBytes(400_000)) };
       await store.set('event', 'large', larger);
-      const [entry, ...others] = await entriesOf(store, 'event');
+      const [record, ...others] = await recordsOf(store, 'event');
       expect(others).toStrictEqual([]);
-      expect(bodyOf(entry?.[1]).equals(larger.body)).toBe(true);
+      expect(bodyOf(record?.[1]).equals(larger.body)).toBe(true);
 
       await store.set('event', 'large', 'small');
-      expect(await entriesOf(store, 'event')).toStrictEqual([['large', 'small']]);
+      expect(await recordsOf(store, 'event')).toStrictEqual([['large', 'small']]);
       await store.set('event', 'large', larger);
       await store.delete('event', 'large');
       expect(await store.get('event', 'large')).toBeUndefined();
     });
 
-    test('64 writes in flight are all kept', async () => {
+    test('64 concurrent writes are all stored', async () => {
       const ids = Array.from({ length: 64 }, (_, index) => `p${index}`);
       await Promise.all(ids.map((id) => store.set('event', id, { id })));
       expect(await Promise.all(ids.map((id) => store.get('event', id)))).toStrictEqual(ids.map((id) => ({ id })));
     });
 
-    test('what was written is there when the store is opened again', async ({ skip }) => {
+    test('records survive a reopen', async ({ skip }) => {
       if (!subject.survivesClose) skip('this store lives as long as it is open');
       await store.set('subscription', 's', { bytes: new Uint8Array([1, 2]) });
       await store.close();
@@ -194,7 +194,7 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       await again.close();
     });
 
-    test('two openings see each other, and closing one leaves the other', async ({ skip }) => {
+    test("two openings see each other's writes, and closing one leaves the other open", async ({ skip }) => {
       if (!subject.survivesClose) skip('this store lives as long as it is open');
       const other = await subject.open();
       await store.set('subscription', 'shared', 1);
@@ -204,7 +204,7 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       expect(await store.get('subscription', 'shared')).toBe(2);
     });
 
-    test('an exchange, where there is one, decides on what is there', async () => {
+    test('exchange, if the store has it, decides on the current value', async () => {
       if (store.exchange === undefined) return;
       await store.exchange('subscription', 'x', (current) => ({
         set: { was: current ?? null, bytes: new Uint8Array([1]) },
@@ -224,7 +224,7 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       expect(await store.get('subscription', 'x')).toBeUndefined();
     });
 
-    test('after close everything is refused, and closing again is no error', async () => {
+    test('after close every call is rejected, and closing again is not an error', async () => {
       const closed = await subject.open();
       await closed.close();
       await closed.close();
@@ -233,20 +233,20 @@ export function recordStoreContract(name: string, subject: RecordStoreSubject): 
       );
       await expect(closed.set('subscription', 'x', 1)).rejects.toThrow(StoreError);
       await expect(closed.delete('subscription', 'x')).rejects.toThrow(StoreError);
-      await expect(entriesOf(closed, 'subscription')).rejects.toThrow(StoreError);
+      await expect(recordsOf(closed, 'subscription')).rejects.toThrow(StoreError);
     });
   });
 }
 
-/** All entries of a kind. */
-export async function entriesOf(store: RecordStore, kind: RecordKind): Promise<(readonly [string, unknown])[]> {
-  const entries: (readonly [string, unknown])[] = [];
-  for await (const entry of store.list(kind)) entries.push(entry);
-  return entries;
+/** All records of a kind. */
+export async function recordsOf(store: RecordStore, kind: RecordKind): Promise<(readonly [string, unknown])[]> {
+  const records: (readonly [string, unknown])[] = [];
+  for await (const record of store.list(kind)) records.push(record);
+  return records;
 }
 
-function sorted<T extends readonly unknown[]>(entries: readonly T[]): T[] {
-  return [...entries].sort(([left], [right]) => (String(left) < String(right) ? -1 : 1));
+function sorted<T extends readonly unknown[]>(records: readonly T[]): T[] {
+  return [...records].sort(([left], [right]) => (String(left) < String(right) ? -1 : 1));
 }
 
 async function inParallel<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 
-/** A database server that tests may use, by the environment or where it lies by default. */
+/** A database server for tests. The environment can set its URI; the default is the server's usual address. */
 export interface TestServer {
   readonly name: string;
   readonly uri: string;
@@ -19,7 +19,7 @@ export const mysql: TestServer = {
   uri: process.env['WEBSUB_TEST_MYSQL'] ?? 'mysql://root@127.0.0.1:3306/test',
 };
 
-/** Whether the server can be tested against. Where CI is set it has to be there: tests then run and fail. */
+/** Whether the server is available for tests. With CI=true it must be: the tests then run and fail without it. */
 export async function answers(server: TestServer): Promise<boolean> {
   if (process.env['CI'] === 'true' || (await accepts(server))) return true;
   console.warn(`SKIPPED: ${server.name} does not answer at ${new URL(server.uri).host}.`);
@@ -36,9 +36,9 @@ function accepts({ uri }: TestServer): Promise<boolean> {
       port: Number(url.port) || defaultPorts[url.protocol] || 0,
       timeout: 1_000,
     });
-    const settle = (answered: boolean): void => {
+    const settle = (isReachable: boolean): void => {
       socket.destroy();
-      resolve(answered);
+      resolve(isReachable);
     };
     socket.once('connect', () => {
       settle(true);

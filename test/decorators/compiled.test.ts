@@ -1,16 +1,16 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
-let folder: string;
+const folder = temporaryDirectory(afterAll);
 
-/** Compiles a fixture with the sources it imports, and runs it in a process of its own. */
+/** Compiles a fixture and its imports, and runs it in a process of its own. */
 async function compileAndRun(fixture: string): Promise<Record<string, unknown>> {
   const outDir = join(folder, fixture);
   await mkdir(outDir);
@@ -23,24 +23,18 @@ async function compileAndRun(fixture: string): Promise<Record<string, unknown>> 
   return { ...Object(printed) };
 }
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'websub-decorators-'));
-});
-
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
 describe('a decorated class, compiled by tsc', () => {
-  const declared = { name: 'News', targets: ['https://example.com/feed'], injected: true };
+  const expected = { name: 'News', targets: ['https://example.com/feed'], injected: true };
 
-  it('gets logger, runtime, a class and a named value injected by `inject` under standard decorators', async () => {
+  it('gets logger, runtime, a class and a named value by `inject` with standard decorators', async () => {
     expect(await compileAndRun('standard')).toEqual({
-      ...declared,
+      ...expected,
       plain: true,
-      refusal: expect.stringMatching(/^Service "Unknowable": .*argument 1.*no metadata.*inject: \[/),
+      refusal: expect.stringMatching(/^Service "Unresolvable": .*argument 1.*no metadata.*inject: \[/),
     });
   }, 60_000);
 
-  it('gets logger, runtime and a class injected by emitted metadata under experimentalDecorators', async () => {
-    expect(await compileAndRun('experimental')).toEqual(declared);
+  it('gets logger, runtime and a class by emitted metadata with experimentalDecorators', async () => {
+    expect(await compileAndRun('experimental')).toEqual(expected);
   }, 60_000);
 });

@@ -8,11 +8,11 @@ class News {
   onEventNotification(): void {}
 }
 
-/** A call as one without a compiler would make it. */
+/** Calls `defineSubscriber` without the compiler's checks. */
 const untyped: (...args: readonly unknown[]) => unknown = Function.prototype.call.bind(defineSubscriber, undefined);
 
 describe('defineSubscriber', () => {
-  it('makes a service of an object with handlers', () => {
+  it('creates a service from an object with handlers', () => {
     const handlers = { onEventNotification: () => {} };
     const service = defineSubscriber({ name: 'news', target: 'https://example.com/feed' }, handlers);
 
@@ -21,7 +21,7 @@ describe('defineSubscriber', () => {
     expect(started(service)).toBe(handlers);
   });
 
-  it('makes a service of a class, without touching the class', () => {
+  it('creates a service from a class, without changing the class', () => {
     const service = defineSubscriber({}, News);
 
     expect(service.name).toBe('News');
@@ -29,22 +29,22 @@ describe('defineSubscriber', () => {
     expect(() => definitionOf(News)).toThrow('Class "News" is not a service');
   });
 
-  it('makes several services of one class, each with what it is to be constructed with', () => {
+  it('creates several services from one class, each with its own constructor arguments', () => {
     class Reader {
-      constructor(readonly from: object) {}
+      constructor(readonly source: object) {}
       onEventNotification(): void {}
     }
     class Other {
-      readonly kept = 0;
+      readonly count = 0;
     }
     const first = defineSubscriber({ name: 'first', inject: [Archive] }, Reader);
     const second = defineSubscriber({ name: 'second', inject: [Other] }, Reader);
 
-    expect(started(first)).toMatchObject({ from: new Archive() });
-    expect(started(second)).toMatchObject({ from: new Other() });
+    expect(started(first)).toMatchObject({ source: new Archive() });
+    expect(started(second)).toMatchObject({ source: new Other() });
   });
 
-  it('makes a second service of a decorated class, with a configuration of its own', () => {
+  it('creates a second service from a decorated class, with its own configuration', () => {
     @SubscriberService({ leaseSeconds: 60 })
     class Decorated extends News {}
     const service = defineSubscriber({ name: 'second' }, Decorated);
@@ -55,26 +55,30 @@ describe('defineSubscriber', () => {
   it.each([
     ['the name of its class', new News(), 'News'],
     [
-      '"subscriber" for an instance of a class without one',
+      '"subscriber" if its class has no name',
       new (class {
-        readonly kept = 0;
+        readonly count = 0;
       })(),
       'subscriber',
     ],
-    ['"subscriber" for a plain object', { onEventNotification: () => {} }, 'subscriber'],
-    ['"subscriber" without a prototype', Object.assign(Object.create(null), new News(), News.prototype), 'subscriber'],
-  ])('takes as the name of an object with handlers %s', (_, handlers, name) => {
+    ['"subscriber" if it is a plain object', { onEventNotification: () => {} }, 'subscriber'],
+    [
+      '"subscriber" if it has no prototype',
+      Object.assign(Object.create(null), new News(), News.prototype),
+      'subscriber',
+    ],
+  ])('names an object with handlers after %s', (_, handlers, name) => {
     const withHandler = Object.assign(handlers, { onEventNotification: () => {} });
     expect(defineSubscriber({}, withHandler).name).toBe(name);
   });
 
-  it('refuses a wrong configuration', () => {
+  it('refuses an invalid configuration', () => {
     expect(() => defineSubscriber({ servicePath: 'a//b' }, { onEventNotification: () => {} })).toThrow(
       'Service "subscriber": servicePath is "a//b"',
     );
   });
 
-  it('refuses handlers with a misspelled onEventNotification, their own or their class’s, and names the method', () => {
+  it('refuses a misspelled onEventNotification on an object or its class, and names the method', () => {
     const message =
       'Service "x" has no method onEventNotification; rename onEventNotificaton, which is nearly its name.';
     class Misspelled {
@@ -84,18 +88,18 @@ describe('defineSubscriber', () => {
     expect(() => untyped({ name: 'x' }, new Misspelled())).toThrow(message);
   });
 
-  it('leaves methods of its own to a service, whatever they begin with', () => {
-    const own = {
+  it('accepts other methods with any name', () => {
+    const handlers = {
       onEventNotification: () => {},
       onStop: () => {},
       once: () => {},
       onStarts: () => {},
       onStart: () => {},
     };
-    expect(started(defineSubscriber({ name: 'x' }, own))).toBe(own);
+    expect(started(defineSubscriber({ name: 'x' }, handlers))).toBe(handlers);
   });
 
-  it('refuses handlers that are none', () => {
+  it('refuses values that are not handlers, or not a configuration', () => {
     expect(() => untyped({ name: 'x' }, {})).toThrow('Service "x" has no method onEventNotification');
     expect(() => untyped({ name: 'x' }, null)).toThrow('Service "x": its handlers are not an object');
     expect(() => untyped(null, { onEventNotification: () => {} })).toThrow('the configuration is null');

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { SubscriberService } from '../../src/decorators/subscriber-service.js';
 import { ConfigurationError } from '../../src/errors.js';
-// The metadata of constructor arguments needs the classes themselves.
+// Emitted constructor metadata needs imports of the classes as values.
 // oxlint-disable-next-line typescript/consistent-type-imports
 import { Logger } from '../../src/logger.js';
 import { definitionOf } from '../../src/runtime/services/definition.js';
@@ -10,14 +10,14 @@ import { SubscriberRuntime } from '../../src/runtime/subscriber-runtime.js';
 import { delay, inject, injectable } from '../../src/runtime/services/tsyringe.js';
 import { Archive, idleRuntime, listLogger, started } from './fixtures/running.js';
 
-/** A call as one without a compiler would make it. */
+/** Calls a function without the compiler's checks. */
 function untyped(call: unknown, ...args: readonly unknown[]): unknown {
   if (typeof call !== 'function') throw new TypeError('not a function');
   return call(...args);
 }
 
 describe('@SubscriberService', () => {
-  it('keeps the checked configuration of a class, under the name of the class', () => {
+  it('stores the checked configuration of a class under its name', () => {
     @SubscriberService({ target: 'https://example.com/feed', leaseSeconds: 600 })
     class News {
       onEventNotification(): void {}
@@ -30,7 +30,7 @@ describe('@SubscriberService', () => {
     expect(definition.declared).toEqual({ target: 'https://example.com/feed', leaseSeconds: 600 });
   });
 
-  it('prefers the configured name to the name of the class', () => {
+  it('prefers the configured name over the class name', () => {
     @SubscriberService({ name: 'latest news' })
     class News {
       onEventNotification(): void {}
@@ -39,7 +39,7 @@ describe('@SubscriberService', () => {
     expect(definitionOf(News).name).toBe('latest news');
   });
 
-  it('refuses a wrong configuration when the class is declared, naming the service', () => {
+  it('refuses an invalid configuration at the declaration of the class, and names the service', () => {
     expect(() => {
       @SubscriberService({ leaseSeconds: -5 })
       class News {
@@ -51,7 +51,7 @@ describe('@SubscriberService', () => {
     );
   });
 
-  it('leaves a class that it refused undecorated', () => {
+  it('does not decorate a class that it refuses', () => {
     class News {
       onEventNotification(): void {}
     }
@@ -81,7 +81,7 @@ describe('@SubscriberService', () => {
     ).toThrow('A service class without a name needs `name` in its configuration');
   });
 
-  it('takes a name from the configuration where a static `name` hides that of the class', () => {
+  it('needs a configured name if a static member `name` hides the class name', () => {
     class News {
       static readonly name = 5;
       onEventNotification(): void {}
@@ -89,7 +89,7 @@ describe('@SubscriberService', () => {
     expect(() => SubscriberService()(News)).toThrow('needs `name`');
   });
 
-  it('refuses to be used without a call, or on anything but a class', () => {
+  it('refuses use without a call, and on anything but a class', () => {
     class News {
       onEventNotification(): void {}
     }
@@ -98,7 +98,7 @@ describe('@SubscriberService', () => {
     expect(() => untyped(SubscriberService(), () => {}, { kind: 'method' })).toThrow('decorates classes only');
   });
 
-  it('does not hand a configuration down to a subclass, which is decorated itself', () => {
+  it('does not pass a configuration on to a subclass, which needs its own decorator', () => {
     @SubscriberService({ target: 'https://example.com/feed' })
     class News {
       onEventNotification(): void {}
@@ -112,7 +112,7 @@ describe('@SubscriberService', () => {
 });
 
 describe('the constructor of a decorated class', () => {
-  it('is given logger, runtime and other classes by emitted metadata', () => {
+  it('gets logger, runtime and other classes by emitted metadata', () => {
     @SubscriberService()
     class News {
       constructor(
@@ -130,7 +130,7 @@ describe('the constructor of a decorated class', () => {
     expect(news).toMatchObject({ log: logger, runtime, archive: new Archive() });
   });
 
-  it("is given what tsyringe's parameter decorators name", () => {
+  it("gets the values named by tsyringe's parameter decorators", () => {
     @SubscriberService()
     class News {
       constructor(
@@ -146,7 +146,7 @@ describe('the constructor of a decorated class', () => {
     expect(started(News)).toMatchObject({ later: { answer: 42 }, region: 'south' });
   });
 
-  it('is given what `inject` names, whatever the metadata says', () => {
+  it('gets the values named by `inject`, whatever the metadata says', () => {
     @SubscriberService({ inject: [Archive] })
     class News {
       constructor(
@@ -159,7 +159,7 @@ describe('the constructor of a decorated class', () => {
     expect(started(News)).toMatchObject({ archive: new Archive(), retries: 3 });
   });
 
-  it('is given injected classes that have constructor arguments of their own', () => {
+  it('gets classes that have constructor arguments themselves', () => {
     @injectable()
     class Reader {
       constructor(readonly archive: Archive) {}
@@ -173,7 +173,7 @@ describe('the constructor of a decorated class', () => {
     expect(started(News)).toMatchObject({ reader: { archive: new Archive() } });
   });
 
-  it('is refused with fewer names in `inject` than arguments', () => {
+  it('is refused if `inject` names fewer values than it has arguments', () => {
     class News {
       constructor(
         readonly archive: Archive,
@@ -186,7 +186,7 @@ describe('the constructor of a decorated class', () => {
     );
   });
 
-  it('is refused where the compiler emitted no metadata', () => {
+  it('is refused if the compiler emitted no metadata', () => {
     class News {
       constructor(readonly archive: Archive) {}
       onEventNotification(): void {}
@@ -196,7 +196,7 @@ describe('the constructor of a decorated class', () => {
     );
   });
 
-  it('is refused where the metadata of an argument is no class', () => {
+  it('is refused if the metadata of an argument is not a class', () => {
     expect(() => {
       @SubscriberService()
       class News {
@@ -210,7 +210,7 @@ describe('the constructor of a decorated class', () => {
     }).toThrow(/argument 2: its type is Object at run time/);
   });
 
-  it('is refused where an optional argument has metadata that is no class: tsyringe would construct it', () => {
+  it('is refused if the metadata of an optional argument is not a class, because tsyringe would construct it', () => {
     expect(() => {
       @SubscriberService()
       class News {
@@ -221,7 +221,7 @@ describe('the constructor of a decorated class', () => {
     }).toThrow(/argument 1: its type is Number at run time/);
   });
 
-  it('is refused where parameter decorators name only some arguments', () => {
+  it('is refused if parameter decorators name only some arguments', () => {
     class News {
       constructor(
         readonly archive: Archive,
@@ -233,23 +233,23 @@ describe('the constructor of a decorated class', () => {
     expect(() => SubscriberService()(News)).toThrow(/argument 1: its type is undefined at run time/);
   });
 
-  it('is refused where it is inherited and nothing says what to call it with', () => {
-    class Kept {
+  it('is refused if it is inherited and has no metadata', () => {
+    class Base {
       constructor(readonly archive: Archive) {}
     }
-    class Read extends Kept {}
-    class News extends Read {
+    class Middle extends Base {}
+    class News extends Middle {
       onEventNotification(): void {}
     }
     expect(() => SubscriberService()(News)).toThrow(/argument 1: the compiler emitted no metadata/);
   });
 
-  it('is accepted where it has no arguments but calls one that has', () => {
-    class Kept {
+  it('is accepted if it has no arguments, even if the base constructor has some', () => {
+    class Base {
       constructor(readonly archive: Archive) {}
     }
     @SubscriberService()
-    class News extends Kept {
+    class News extends Base {
       constructor() {
         super(new Archive());
       }
@@ -258,7 +258,7 @@ describe('the constructor of a decorated class', () => {
     expect(started(News)).toMatchObject({ archive: new Archive() });
   });
 
-  it('is inherited with its metadata by a subclass without one', () => {
+  it('is inherited with its metadata by a subclass without a constructor', () => {
     @SubscriberService()
     class News {
       constructor(readonly archive: Archive) {}
@@ -272,7 +272,7 @@ describe('the constructor of a decorated class', () => {
 });
 
 describe('another copy of this package in the process', () => {
-  it('finds the services that were declared with this one, and checks them itself', async () => {
+  it('finds services declared with this copy, and checks their configuration itself', async () => {
     @SubscriberService({ target: 'https://example.com/feed' })
     class News {
       onEventNotification(): void {}
@@ -280,11 +280,15 @@ describe('another copy of this package in the process', () => {
 
     vi.resetModules();
     const copy = await import('../../src/runtime/services/definition.js');
-    const other: unknown = copy.definitionOf;
-    expect(other).not.toBe(definitionOf);
-    const found = copy.definitionOf(News);
-    expect(found).toMatchObject({ name: 'News', handlers: News, config: { targets: ['https://example.com/feed'] } });
-    expect(found.config).not.toBe(definitionOf(News).config);
-    expect(copy.definitionOf(News)).toBe(found);
+    const definitionOfCopy: unknown = copy.definitionOf;
+    expect(definitionOfCopy).not.toBe(definitionOf);
+    const definition = copy.definitionOf(News);
+    expect(definition).toMatchObject({
+      name: 'News',
+      handlers: News,
+      config: { targets: ['https://example.com/feed'] },
+    });
+    expect(definition.config).not.toBe(definitionOf(News).config);
+    expect(copy.definitionOf(News)).toBe(definition);
   });
 });

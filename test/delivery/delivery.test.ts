@@ -6,18 +6,19 @@ import { SubscriptionDeletedError } from '../../src/errors.js';
 import { type HookPayload, subscriberHooks } from '../../src/delivery/hook-payloads.js';
 import type { EventHandler } from '../../src/delivery/handler/handlers.js';
 import type { StoredSubscription } from '../../src/subscription/registry/registry.js';
-import { deferred, FakeWorld } from '../kit/fake-world.js';
-import { entryOf, grant, storedEvent, storedEventWith } from './message/reception.js';
+import { deferred } from '../kit/deferred.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { grant, storedEvent, storedEventWith, storedSubscription } from './message/reception.js';
 
 const content = { headers: [], raw: new Uint8Array([1]) };
 
 function setUp(
   onEventNotification: EventHandler['onEventNotification'],
   {
-    entry = entryOf(),
+    subscription = storedSubscription(),
     isDeclared = true,
     waiting = 0,
-  }: { entry?: StoredSubscription | undefined; isDeclared?: boolean; waiting?: number } = {},
+  }: { subscription?: StoredSubscription | undefined; isDeclared?: boolean; waiting?: number } = {},
 ) {
   const world = new FakeWorld();
   let isFailing = false;
@@ -52,9 +53,9 @@ function setUp(
     loadOf: () => ({ events: waiting, bytes: waiting * 100 }),
     newPosition: () => 0,
   };
-  const seen: DeliveryOptions['processedLog'] = {
+  const processedLog: DeliveryOptions['processedLog'] = {
     answerToDuplicate: () => undefined,
-    trackDelivery: async (_pieces, hand) => hand(),
+    trackDelivery: async (_dedupeKeys, dispatch) => dispatch(),
     markEnqueued: () => {},
     changeOf: () => 'new',
     markProcessed: () => {},
@@ -63,7 +64,7 @@ function setUp(
   };
   const delivery = new Delivery({
     inbox,
-    processedLog: seen,
+    processedLog,
     hooks,
     storeTimeoutMs: 5_000,
     logger: world.logger,
@@ -71,53 +72,56 @@ function setUp(
     readEvent: async () => undefined,
     targetOf: () => (isDeclared ? target : undefined),
     fetchPingContent: async () => new Error('nothing is to be fetched'),
-    subscriptionOf: (id) => (id === entry.record.id ? entry : undefined),
+    subscriptionOf: (id) => (id === subscription.record.id ? subscription : undefined),
     onDeleted: async () => {
       if (isFailing) throw new Error('the store is down');
       calls.push('deleted');
     },
   });
   const fail = (): void => void (isFailing = true);
-  return { delivery, target, entry, hooks, calls, world, inbox, fail };
+  return { delivery, target, subscription, hooks, calls, world, inbox, fail };
 }
 
-describe('news that has just come', () => {
-  test('costs no promise where the handler has returned', () => {
-    const { delivery, target, entry, calls } = setUp(() => ({ body: { a: 'b' } }));
-    expect(delivery.deliver(target, entry, grant, content)).toEqual({
+describe('a new delivery', () => {
+  test('is answered without a promise if the handler has returned', () => {
+    const { delivery, target, subscription, calls } = setUp(() => ({ body: { a: 'b' } }));
+    expect(delivery.deliver(target, subscription, grant, content)).toEqual({
       type: 'acknowledged',
       acknowledgement: { body: { a: 'b' } },
     });
-    expect(entry.counters.stats()).toMatchObject({ received: 1, delivered: 1 });
+    expect(subscription.counters.stats()).toMatchObject({ received: 1, delivered: 1 });
     expect(calls).toEqual([]);
   });
 
   test.each([
     [0, 1],
     [30_000, 0],
-  ])('has a slow handler, but not where parsing took %i ms of its time (%i warnings)', async (parsingMs, warnings) => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    onTestFinished(() => void vi.useRealTimers());
-    const [parsing, turn] = [deferred(), deferred()];
-    const { delivery, target, entry, calls, world } = setUp(() => turn.promise);
-    const tracking = { ...target, delivery: { ...target.delivery, dedupe: 'entries' as const } };
-    const parsed = delivery.runExclusive(entry.record.id, () => parsing.promise);
-    const answer = delivery.deliver(tracking, entry, grant, content);
-    await vi.advanceTimersByTimeAsync(parsingMs);
-    parsing.resolve();
-    await parsed;
-    await vi.advanceTimersByTimeAsync(60_000 - parsingMs);
-    expect(await answer).toEqual({ type: 'acknowledged' });
-    expect(calls).toEqual(['storeUnscheduled']);
-    expect(world.lines.filter(({ level }) => level === 'warn')).toHaveLength(warnings);
-    turn.resolve();
-    await delivery.settled();
-  });
+  ])(
+    'logs a slow handler, unless parsing took its time: after %i ms of parsing there are %i warnings',
+    async (parsingMs, warnings) => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+      onTestFinished(() => void vi.useRealTimers());
+      const [parsing, handlerEnd] = [deferred(), deferred()];
+      const { delivery, target, subscription, calls, world } = setUp(() => handlerEnd.promise);
+      const tracking = { ...target, delivery: { ...target.delivery, dedupe: 'entries' as const } };
+      const parsed = delivery.runExclusive(subscription.record.id, () => parsing.promise);
+      const answer = delivery.deliver(tracking, subscription, grant, content);
+      await vi.advanceTimersByTimeAsync(parsingMs);
+      parsing.resolve();
+      await parsed;
+      await vi.advanceTimersByTimeAsync(60_000 - parsingMs);
+      expect(await answer).toEqual({ type: 'acknowledged' });
+      expect(calls).toEqual(['storeUnscheduled']);
+      expect(world.lines.filter(({ level }) => level === 'warn')).toHaveLength(warnings);
+      handlerEnd.resolve();
+      await delivery.settled();
+    },
+  );
 
-  test('C9 is answered at once when patience ends, and the event is held until the handler is done', async () => {
-    const turn = deferred();
-    const { delivery, target, entry, calls, world } = setUp(() => turn.promise);
-    const answer = delivery.deliver(target, entry, grant, content);
+  test('C9 is answered at once by stopWaiting, and its event stays stored until the handler ends', async () => {
+    const handlerEnd = deferred();
+    const { delivery, target, subscription, calls, world } = setUp(() => handlerEnd.promise);
+    const answer = delivery.deliver(target, subscription, grant, content);
     let hasSettled = false;
     const settled = (async () => {
       await delivery.settled();
@@ -127,36 +131,36 @@ describe('news that has just come', () => {
     expect(await answer).toEqual({ type: 'acknowledged' });
     await delivery.allAnswered();
     expect([calls, hasSettled]).toEqual([['storeUnscheduled'], false]);
-    // The handler was in time: it was not waited for.
+    // The handler is not slow: the wait ended early.
     expect(world.lines).toEqual([]);
-    turn.resolve();
+    handlerEnd.resolve();
     await settled;
     expect(calls).toEqual(['storeUnscheduled', 'settle']);
 
-    expect(await delivery.deliver(target, entry, grant, content)).toEqual({
+    expect(await delivery.deliver(target, subscription, grant, content)).toEqual({
       type: 'acknowledged',
       acknowledgement: undefined,
     });
     expect(calls).toEqual(['storeUnscheduled', 'settle']);
   });
 
-  test('is no failure of the handler when it was cut off', async () => {
+  test('does not count as failed if the handler was aborted', async () => {
     const outcomes: unknown[] = [];
     const set = setUp(({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject)));
     set.inbox.settle = async (...[, outcome]: unknown[]) => void outcomes.push(outcome);
-    const answer = set.delivery.deliver(set.target, set.entry, grant, content);
+    const answer = set.delivery.deliver(set.target, set.subscription, grant, content);
     set.delivery.stopWaiting();
     await answer;
     set.delivery.abort();
     await set.delivery.settled();
     expect(outcomes).toEqual([{ type: 'interrupted' }]);
-    expect(set.entry.counters.stats()).toMatchObject({ failed: 0, delivered: 0 });
+    expect(set.subscription.counters.stats()).toMatchObject({ failed: 0, delivered: 0 });
     expect(set.world.lines).toEqual([]);
   });
 
-  test('is too much where as many wait as may', async () => {
-    const { delivery, target, entry, calls } = setUp(() => Promise.reject(new Error('not now')), { waiting: 2 });
-    expect(await delivery.deliver(target, entry, grant, content)).toMatchObject({ type: 'unavailable' });
+  test('gets 503 if the inbox is full', async () => {
+    const { delivery, target, subscription, calls } = setUp(() => Promise.reject(new Error('not now')), { waiting: 2 });
+    expect(await delivery.deliver(target, subscription, grant, content)).toMatchObject({ type: 'unavailable' });
     expect(calls).toEqual([]);
     expect(delivery.isFull(target)).toBe(true);
     const roomier = { ...target.delivery, maxPending: 3 };
@@ -166,50 +170,50 @@ describe('news that has just come', () => {
 });
 
 describe('C7 an end of the subscription that cannot be stored', () => {
-  const gone = new SubscriptionDeletedError('no more');
-  const cannotEnd = () => {
+  const deletedError = new SubscriptionDeletedError('no more');
+  const setUpFailingEnd = () => {
     const set = setUp(() => {
-      throw gone;
+      throw deletedError;
     });
     set.fail();
     return set;
   };
 
-  test('is no answer: the hub is to come again', async () => {
-    const { delivery, target, entry, world } = cannotEnd();
-    expect(await delivery.deliver(target, entry, grant, content)).toMatchObject({ type: 'unavailable' });
+  test('gets 503, so that the hub retries', async () => {
+    const { delivery, target, subscription, world } = setUpFailingEnd();
+    expect(await delivery.deliver(target, subscription, grant, content)).toMatchObject({ type: 'unavailable' });
     expect(world.logged('a handler failed')).toMatchObject([
       { fields: { err: { cause: new Error('the store is down') } } },
     ]);
     expect(world.logged('ended the subscription')).toEqual([]);
-    expect(entry.counters.stats()).toMatchObject({ failed: 1, delivered: 0 });
+    expect(subscription.counters.stats()).toMatchObject({ failed: 1, delivered: 0 });
   });
 
-  test('leaves a stored event to be handed over again', async () => {
-    const { delivery } = cannotEnd();
+  test('fails the run of a stored event, so that it is retried', async () => {
+    const { delivery } = setUpFailingEnd();
     expect(await delivery.redeliver(storedEvent)).toMatchObject({ type: 'failed' });
   });
 });
 
 describe('a stored event', () => {
-  test('is handed over with the next attempt', async () => {
+  test('is delivered with the next attempt number', async () => {
     const attempts: number[] = [];
     const { delivery } = setUp(({ attempt }) => void attempts.push(attempt));
     expect(await delivery.redeliver(storedEventWith({ attempts: 4 }))).toMatchObject({ type: 'done' });
     expect(attempts).toEqual([5]);
   });
 
-  test('is handed over under another grant where its own is forgotten', async () => {
+  test('is delivered with another grant if its grant no longer exists', async () => {
     const grants: string[] = [];
     const { delivery } = setUp((event) => void grants.push(event.grant.id));
     await delivery.redeliver(storedEventWith({ grantId: 'gone' }));
     expect(grants).toEqual(['g1']);
   });
 
-  test('C5 that is a thin ping, and whose topic is no URL, is handed over as it is: nothing is fetched', async () => {
+  test('C5 is delivered empty, without a fetch, if it is a thin ping and its topic is not a URL', async () => {
     const sizes: number[] = [];
-    const entry = entryOf([{ ...grant, topic: 'urn:fhircast:session:1' }]);
-    const { delivery } = setUp((event) => void sizes.push(event.raw.length), { entry });
+    const subscription = storedSubscription([{ ...grant, topic: 'urn:fhircast:session:1' }]);
+    const { delivery } = setUp((event) => void sizes.push(event.raw.length), { subscription });
     const ping = storedEventWith({ raw: new Uint8Array(), isPing: true });
     expect(await delivery.redeliver(ping)).toMatchObject({ type: 'done' });
     expect(sizes).toEqual([0]);
@@ -218,8 +222,8 @@ describe('a stored event', () => {
   test.each([
     ['service', { isDeclared: false }, {}],
     ['subscription', {}, { subscriptionId: 'gone' }],
-    ['grant', { entry: entryOf([]) }, {}],
-  ])('fails, and is not lost, where there is no %s for it any more', async (_what, options, event) => {
+    ['grant', { subscription: storedSubscription([]) }, {}],
+  ])('fails, and is not lost, if its %s no longer exists', async (_missing, options, event) => {
     const { delivery } = setUp(() => expect.unreachable(), options);
     expect(await delivery.redeliver(storedEventWith({ ...event }))).toMatchObject({
       type: 'failed',
@@ -227,13 +231,13 @@ describe('a stored event', () => {
     });
   });
 
-  test('that is given up is logged, also where nobody is left to be told', () => {
+  test('is logged when it becomes a dead letter, even if its subscription no longer exists', () => {
     const { delivery, hooks, world } = setUp(() => {});
-    const told: HookPayload[] = [];
-    hooks.on('dead-letter', (payload) => told.push(payload));
+    const payloads: HookPayload[] = [];
+    hooks.on('dead-letter', (payload) => payloads.push(payload));
     delivery.recoveredEvents.onDeadLetter(storedEventWith({ attempts: 2, errors: [{ message: 'no', at: 0 }] }));
     delivery.recoveredEvents.onDeadLetter(storedEventWith({ subscriptionId: 'gone' }));
-    expect(told.map(({ error, event }) => [error?.message, event?.id, event?.attempt])).toEqual([['no', 'e1', 2]]);
+    expect(payloads.map(({ error, event }) => [error?.message, event?.id, event?.attempt])).toEqual([['no', 'e1', 2]]);
     expect(world.logged('is given up').map(({ level }) => level)).toEqual(['error', 'error']);
   });
 });

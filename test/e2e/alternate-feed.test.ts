@@ -3,8 +3,11 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { SubscriberRuntime, Subscription } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
-import { DAY_MS } from '../kit/news-service.js';
-import { deadPort, reader, strangersServer, until } from '../kit/world.js';
+import { DAY_MS } from '../kit/durations.js';
+import { unusedPort } from '../kit/ports.js';
+import { recordingService } from '../kit/recording-service.js';
+import { startHttpServer } from '../kit/http-server.js';
+import { until } from '../kit/until.js';
 
 async function only(runtime: SubscriberRuntime): Promise<Subscription> {
   const [subscription, ...others] = await runtime.subscriptions.find();
@@ -12,19 +15,19 @@ async function only(runtime: SubscriberRuntime): Promise<Subscription> {
   return subscription;
 }
 
-it('D11 the alternate feed of a page is subscribed to, and kept while the page lists it, through restarts', async () => {
+it("D11 a page's alternate feed is subscribed, and kept while the page lists it, across restarts", async () => {
   const world = new FakeWorld();
   await using hub = await TestHub.start({ now: () => world.now });
   const [first, second] = [hub.topic('/first'), hub.topic('/second')];
   let listed = [first, second];
-  let asked = 0;
-  await using page = await strangersServer((_request, response) => {
-    asked += 1;
+  let requestCount = 0;
+  await using page = await startHttpServer((_request, response) => {
+    requestCount += 1;
     const links = listed.map(({ url }) => `<link rel=alternate type=application/atom+xml href="${url}">`);
     response.writeHead(200, { 'content-type': 'text/html' }).end(`<head>${links.join('')}</head><body>`);
   });
-  const [store, port] = [new Keyv(), await deadPort()];
-  const { service, got } = reader({ target: `${page.url}/`, unsubscribeOnShutdown: false });
+  const [store, port] = [new Keyv(), await unusedPort()];
+  const { service, got } = recordingService({ target: `${page.url}/`, unsubscribeOnShutdown: false });
 
   const before = await world.start(service, { store, port });
   onTestFinished(() => before.stopNow());
@@ -35,20 +38,20 @@ it('D11 the alternate feed of a page is subscribed to, and kept while the page l
   expect(got).toEqual(['news of the feed']);
   await before.stop();
 
-  // Another feed is listed first now.
+  // The page now lists another feed first.
   listed = [second, first];
   const runtime = await world.start(service, { store, port });
   onTestFinished(() => runtime.stopNow());
-  const known = asked;
+  const countAtStart = requestCount;
   const renewed = new Promise((resolve) => void runtime.hooks.on('renewed', resolve));
-  world.pass(9 * DAY_MS);
+  world.advance(9 * DAY_MS);
   await renewed;
-  expect(asked).toBeGreaterThan(known);
+  expect(requestCount).toBeGreaterThan(countAtStart);
   expect(await only(runtime)).toMatchObject({ state: 'active', topic: first.url });
 
-  // The feed used is listed no more.
+  // The page no longer lists the subscribed feed.
   listed = [second];
-  world.pass(9 * DAY_MS);
+  world.advance(9 * DAY_MS);
   await until(async () => (await only(runtime)).topic === second.url);
   expect(hub.violations).toEqual([]);
 });

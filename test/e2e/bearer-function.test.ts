@@ -5,20 +5,21 @@ import { TestHub } from 'websub-subscriber/testing';
 import { recordingLogger } from '../kit/recording-logger.js';
 import { exchange, request } from '../kit/wire.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { quiet } from '../kit/news-service.js';
-import { reader, until } from '../kit/world.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { recordingService } from '../kit/recording-service.js';
+import { until } from '../kit/until.js';
 
-/** A function that gives another token at each call, and fails while it is told to. */
+/** A bearer function that returns a new token at each call, and throws while `failsWith` is set. */
 class TokenService {
-  readonly given: string[] = [];
+  readonly issued: string[] = [];
   failsWith: unknown;
 
   readonly httpConfig: HttpClientConfig = {
     auth: {
       bearer: async () => {
         if (this.failsWith !== undefined) throw this.failsWith;
-        this.given.push(`t0ken-number-${this.given.length + 1}`);
-        return this.given.at(-1) ?? '';
+        this.issued.push(`t0ken-number-${this.issued.length + 1}`);
+        return this.issued.at(-1) ?? '';
       },
     },
   };
@@ -37,7 +38,7 @@ async function setUp(configOf: (tokens: TokenService) => SubscriberServiceConfig
   const tokens = new TokenService();
   const topic = hub.topic('/feed');
   const logger = recordingLogger();
-  const { service } = reader({ target: topic.url, unsubscribeOnShutdown: false, ...configOf(tokens) });
+  const { service } = recordingService({ target: topic.url, unsubscribeOnShutdown: false, ...configOf(tokens) });
   const start = async () => {
     const runtime = await world.start(service, { logger });
     onTestFinished(() => runtime.stopNow());
@@ -54,15 +55,15 @@ describe('auth.bearer as a function', () => {
     const { id } = await only(runtime);
     await runtime.renew(id);
     await hub.until(() => hub.requests.filter(({ method }) => method === 'POST').length === 2);
-    const carried = hub.requests.flatMap(({ headers }) => headers.get('authorization') ?? []);
-    expect(carried).toEqual([1, 2, 3, 4].map((number) => `Bearer t0ken-number-${number}`));
+    const authorizations = hub.requests.flatMap(({ headers }) => headers.get('authorization') ?? []);
+    expect(authorizations).toEqual([1, 2, 3, 4].map((number) => `Bearer t0ken-number-${number}`));
   });
 
   it.each(['the hub', 'discovery'])(
-    'that throws makes an attempt fail, and is called again for the next: %s',
-    async (of) => {
+    'fails the attempt when it throws, and is called again for the next one: %s',
+    async (endpoint) => {
       const { world, hub, tokens, start } = await setUp(({ httpConfig }) =>
-        of === 'discovery' ? { discoveryConfig: { httpConfig } } : { httpConfig },
+        endpoint === 'discovery' ? { discoveryConfig: { httpConfig } } : { httpConfig },
       );
       tokens.failsWith = new Error('the token service is down');
       const runtime = await start();
@@ -73,15 +74,15 @@ describe('auth.bearer as a function', () => {
       });
       expect(failed).toMatchObject({ attempts: 1, failures: { configuration: { count: 1 } } });
       tokens.failsWith = undefined;
-      world.pass(60_000);
-      await quiet();
+      world.advance(60_000);
+      await untilIdle();
       await runtime.ready();
       await hub.settled();
       expect(await runtime.subscriptions.count({ state: 'active' })).toBe(1);
     },
   );
 
-  it('gives no token away to a log, an error or a snapshot, also where its own errors quote one', async () => {
+  it('leaks no token to a log, an error or a snapshot, even where its own errors quote one', async () => {
     const { tokens, hub, logger, start } = await setUp(({ httpConfig }) => ({ httpConfig }));
     const runtime = await start();
     await runtime.ready();

@@ -1,21 +1,21 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { SubscriptionDeletedError } from 'websub-subscriber';
-import { manualClock } from '../kit/manual-clock.js';
+import { ManualClock } from '../kit/manual-clock.js';
 import { fieldsOf, SECRET, signatureOf, signedPost, subscribed } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
 
 const OFF = { config: { secret: false } } as const;
 
 describe('C1 content', () => {
-  test('is known by its callback alone, whatever its Link headers say', async () => {
+  test('is identified by its callback alone, whatever its Link headers say', async () => {
     const { post, events } = await subscribed();
     const answer = await post('news', { Link: '<http://other.test/>; rel="self", <http://hub.test/>; rel="hub"' });
     expect(answer.status).toBe(202);
     expect(events[0]?.links).toEqual({ hub: ['http://hub.test/'], self: 'http://other.test/' });
   });
 
-  test('on a callback that was never known is answered 404', async () => {
+  test('on an unknown callback is answered 404', async () => {
     const { port, events, logger } = await subscribed();
     for (const path of ['/websub/AAAA', '/websub/', '/websub/a/b/c', '/', '/elsewhere']) {
       const answer = await exchange(port, signedPost(path, 'news'));
@@ -26,7 +26,7 @@ describe('C1 content', () => {
     expect(logger.said('error')).toEqual([]);
   });
 
-  test('of a subscription that was unsubscribed is answered 410', async () => {
+  test('of an unsubscribed subscription is answered 410', async () => {
     const { post, runtime, snapshot, hub, topic, events } = await subscribed();
     hub.configure({ verify: 'never' });
     await runtime.unsubscribe((await snapshot()).id);
@@ -40,23 +40,23 @@ describe('C1 content', () => {
     expect(events).toHaveLength(1);
   });
 
-  test('is accepted after the lease ran out, and while it is asked for again', async () => {
-    const clock = manualClock();
-    const { post, snapshot, hub } = await subscribed({ hub: { leaseSeconds: 3600 }, seams: clock.seams });
+  test('is accepted after the lease has expired, while the renewal is pending', async () => {
+    const clock = new ManualClock(Date.now());
+    const { post, snapshot, hub } = await subscribed({ hub: { leaseSeconds: 3600 }, seams: clock });
     hub.configure({ fail: { status: 503 } });
-    clock.pass(3_601_000);
+    clock.advance(3_601_000);
     await expect.poll(async () => (await snapshot()).state).toBe('expired');
     expect((await post('late')).status).toBe(202);
   });
 
-  test('is accepted before the verification, where the hub is that eager', async () => {
+  test('is accepted before the verification', async () => {
     const { post, events } = await subscribed({ hub: { verify: 'never' }, unverified: true });
     expect((await post('early')).status).toBe(202);
     expect(events.map((event) => event.text())).toEqual(['early']);
   });
 });
 
-describe('C2 content that has to be signed', () => {
+describe('C2 content of a subscription with a secret', () => {
   test.each(['sha1', 'sha256', 'sha384', 'sha512'])('is accepted with %s', async (method) => {
     const { post, events } = await subscribed();
     expect((await post('news', { 'X-Hub-Signature': signatureOf('news', method) })).status).toBe(202);
@@ -67,16 +67,22 @@ describe('C2 content that has to be signed', () => {
     expect(events).toHaveLength(2);
   });
 
-  test('is accepted with X-Hub-Signature-256, and the strongest of both decides', async () => {
+  test('is accepted with X-Hub-Signature-256, and the strongest signature decides', async () => {
     const { port, path, events } = await subscribed();
     const send = async (headers: Readonly<Record<string, string>>): Promise<number> =>
       (await exchange(port, request('POST', path, headers, 'news'))).status;
-    const right = signatureOf('news', 'sha256');
-    const wrong = signatureOf('newt', 'sha256');
-    expect(await send({ 'X-Hub-Signature-256': right })).toBe(202);
-    expect(await send({ 'X-Hub-Signature': signatureOf('newt', 'sha1'), 'X-Hub-Signature-256': right })).toBe(202);
-    expect(await send({ 'X-Hub-Signature': signatureOf('news', 'sha1'), 'X-Hub-Signature-256': wrong })).toBe(403);
-    expect(await send({ 'X-Hub-Signature': signatureOf('news', 'sha512'), 'X-Hub-Signature-256': wrong })).toBe(202);
+    const validSignature = signatureOf('news', 'sha256');
+    const invalidSignature = signatureOf('newt', 'sha256');
+    expect(await send({ 'X-Hub-Signature-256': validSignature })).toBe(202);
+    expect(await send({ 'X-Hub-Signature': signatureOf('newt', 'sha1'), 'X-Hub-Signature-256': validSignature })).toBe(
+      202,
+    );
+    expect(
+      await send({ 'X-Hub-Signature': signatureOf('news', 'sha1'), 'X-Hub-Signature-256': invalidSignature }),
+    ).toBe(403);
+    expect(
+      await send({ 'X-Hub-Signature': signatureOf('news', 'sha512'), 'X-Hub-Signature-256': invalidSignature }),
+    ).toBe(202);
     expect(events).toHaveLength(3);
   });
 
@@ -87,18 +93,18 @@ describe('C2 content that has to be signed', () => {
     ['malformed', signatureOf('news').slice('sha256='.length)],
     ['not hex', `sha256=${'z'.repeat(64)}`],
     ['of an unknown method', signatureOf('news', 'md5')],
-    ['the right one with four digits appended', `${signatureOf('news')}abcd`],
-    ['the right one less a digit', signatureOf('news').slice(0, -1)],
+    ['valid with four digits appended', `${signatureOf('news')}abcd`],
+    ['valid without its last digit', signatureOf('news').slice(0, -1)],
     ['8 KiB long', `sha256=${'a'.repeat(8192)}`],
-    ['a list without end', ','.repeat(8192)],
+    ['a very long list', ','.repeat(8192)],
     ['of other bytes', signatureOf('news ')],
     ['bytes beyond ASCII', 'sha256=ÿþ'],
   ])(
-    'and whose signature is %s is refused with 403: the handler never runs, and all goes on',
-    async (_what, header) => {
+    'with a signature that is %s is rejected with 403: no handler runs, and later deliveries work',
+    async (_title, header) => {
       const { port, path, post, events, snapshot, logger, runtime } = await subscribed();
-      const hooked: string[] = [];
-      runtime.hooks.on('rejected', ({ error }) => void hooked.push(error.message));
+      const hookMessages: string[] = [];
+      runtime.hooks.on('rejected', ({ error }) => void hookMessages.push(error.message));
       const answer = await exchange(
         port,
         request('POST', path, header === undefined ? {} : { 'X-Hub-Signature': header }, 'news'),
@@ -107,7 +113,7 @@ describe('C2 content that has to be signed', () => {
       expect(answer.headers).toMatchObject({ 'cache-control': 'no-store' });
       expect(fieldsOf(answer)).toEqual({ reason: 'the content is not signed as it has to be' });
       expect(events).toEqual([]);
-      expect(hooked).toHaveLength(1);
+      expect(hookMessages).toHaveLength(1);
       expect(JSON.stringify(logger.lines)).not.toContain(SECRET);
       await expect.poll(async () => (await snapshot()).lastError?.code).toBe('ERR_WEBSUB_SIGNATURE');
       expect((await snapshot()).stats).toMatchObject({ rejected: 1, received: 0 });
@@ -116,14 +122,14 @@ describe('C2 content that has to be signed', () => {
     },
   );
 
-  test('is acknowledged with 202 all the same by option, and the handler does not run', async () => {
+  test('is acknowledged with 202 by option although the signature is invalid, and no handler runs', async () => {
     const { post, events, snapshot } = await subscribed({ config: { signature: { onFailure: 'acknowledge' } } });
     expect(await post('news', { 'X-Hub-Signature': 'sha256=00' })).toMatchObject({ status: 202, body: '' });
     expect(events).toEqual([]);
     expect((await snapshot()).stats.rejected).toBe(1);
   });
 
-  test('is refused where its method is not in the list', async () => {
+  test('is rejected if its method is not in the list', async () => {
     const { post, events, logger } = await subscribed({ config: { signature: { algorithms: ['sha256', 'sha512'] } } });
     expect((await post('news', { 'X-Hub-Signature': signatureOf('news', 'sha1') })).status).toBe(403);
     expect(logger.said('warn')).toContain('The content is signed with an algorithm that is not accepted');
@@ -131,7 +137,7 @@ describe('C2 content that has to be signed', () => {
     expect(events).toHaveLength(1);
   });
 
-  test('and comes unsigned says what to set where the hub does not sign', async () => {
+  test('that comes unsigned is rejected, and the error names the option for a hub that does not sign', async () => {
     const { hub, topic, snapshot } = await subscribed({ hub: { signature: 'missing' } });
     const [delivery] = await topic.publish('news');
     expect(delivery?.status).toBe(403);
@@ -142,7 +148,7 @@ describe('C2 content that has to be signed', () => {
     });
   });
 
-  test('is over the bytes, whatever they are', async () => {
+  test('is verified over its bytes, whatever they are', async () => {
     const { post, events } = await subscribed();
     const bytes = Buffer.from([0, 0xff, 0xfe, 0xc3, 0x28, 13, 10, 0x80]);
     expect((await post(bytes)).status).toBe(202);
@@ -169,14 +175,14 @@ describe('C4 any content', () => {
     'multipart/form-data; boundary=x',
     'nonsense',
     '',
-  ])('of type %j is accepted and handed over as it is', async (type) => {
+  ])('of type %j is accepted and delivered unchanged', async (type) => {
     const { post, events } = await subscribed();
     expect((await post('{"not": json', { 'Content-Type': type })).status).toBe(202);
     expect(events[0]?.text()).toBe('{"not": json');
     expect(events[0]?.contentType).toBe(type.split(';')[0]);
   });
 
-  test('without a type too, with the headers as sent', async () => {
+  test('without a type is accepted, with the headers as sent', async () => {
     const { post, events } = await subscribed();
     expect((await post('news', { 'X-Other': 'ü' })).status).toBe(202);
     expect(events[0]?.contentType).toBe('');
@@ -184,13 +190,13 @@ describe('C4 any content', () => {
     expect(events[0]?.headers.get('host')).toBe('callback.test');
   });
 
-  test('that does not parse is the handler’s failure, not the hub’s', async () => {
+  test('that does not parse is a handler failure, not a hub failure', async () => {
     const { post, logger } = await subscribed({ handlers: { onEventNotification: (event) => void event.json() } });
     expect(await post('{"not": json', { 'Content-Type': 'application/json' })).toMatchObject({ status: 202, body: '' });
     expect(logger.said('error')).toEqual([]);
   });
 
-  test('that is not UTF-8 is handed over with its bytes', async () => {
+  test('that is not UTF-8 is delivered with its bytes', async () => {
     const { post, events } = await subscribed();
     const bytes = Buffer.from([0x7b, 0xff, 0xfe, 0xc3, 0x28, 0x7d]);
     expect((await post(bytes, { 'Content-Type': 'application/json; charset=utf-8' })).status).toBe(202);
@@ -199,7 +205,7 @@ describe('C4 any content', () => {
   });
 });
 
-test('C5 an empty body is a notification too, whatever its coding', async () => {
+test('C5 an empty body is a notification too, whatever its content coding', async () => {
   const { post, events, port, path } = await subscribed();
   expect((await post('')).status).toBe(202);
   expect((await post('', { 'Content-Encoding': 'gzip' })).status).toBe(202);
@@ -236,7 +242,7 @@ describe('C6 an encoded body', () => {
   });
 
   test.each(['gzip', 'deflate', 'br', 'zstd-of-tomorrow', 'gzip, gzip, gzip'])(
-    'D14: that was never coded, whatever its header says of %s, is plain',
+    'D14: that is plain although its header says %s is delivered as plain',
     async (coding) => {
       const { post, events } = await subscribed(limits);
       expect((await post(plain, { 'Content-Encoding': coding })).status).toBe(202);
@@ -246,7 +252,7 @@ describe('C6 an encoded body', () => {
     },
   );
 
-  test('D14: is decoded without the bytes behind its end', async () => {
+  test('D14: is decoded without the bytes after its end', async () => {
     const { post, events } = await subscribed(limits);
     const body = Buffer.concat([gzipSync(plain), Buffer.from('<!-- cached -->')]);
     expect((await post(body, { 'Content-Encoding': 'gzip' })).status).toBe(202);
@@ -256,7 +262,7 @@ describe('C6 an encoded body', () => {
     expect(event?.undecodable).toBe(false);
   });
 
-  test('whose signature is over the decoded bytes is refused', async () => {
+  test('whose signature covers the decoded bytes is rejected', async () => {
     const { post, events } = await subscribed(limits);
     const headers = { 'Content-Encoding': 'gzip', 'X-Hub-Signature': signatureOf(plain) };
     expect((await post(gzipSync(plain), headers)).status).toBe(403);
@@ -267,7 +273,7 @@ describe('C6 an encoded body', () => {
     ['is cut off', gzipSync(plain).subarray(0, -9), 'gzip'],
     ['is of an unknown coding', gzipSync(plain), 'zstd-of-tomorrow'],
     ['is encoded three times', gzipSync(gzipSync(gzipSync(plain))), 'gzip, gzip, gzip'],
-  ])('that %s is handed over as it came, flagged', async (_what, body, coding) => {
+  ])('that %s is delivered as received, with a flag', async (_title, body, coding) => {
     const { post, events } = await subscribed(limits);
     expect((await post(body, { 'Content-Encoding': coding })).status).toBe(202);
     const [event] = events;
@@ -281,7 +287,7 @@ describe('C6 an encoded body', () => {
     ['br', brotliCompressSync(Buffer.alloc(100 << 20))],
     ['gzip, gzip', gzipSync(gzipSync(Buffer.alloc(100 << 20)))],
     ['gzip', gzipSync(Buffer.alloc(200_001))],
-  ])('of %s past the cap when decoded is answered 413, and all goes on', async (coding, body) => {
+  ])('of %s over the cap when decoded is answered 413, and later deliveries work', async (coding, body) => {
     const { post, events } = await subscribed({ options: { security: { maxBodyBytes: 200_000 } } });
     const answer = await post(body, { 'Content-Encoding': coding });
     expect(answer.status).toBe(413);
@@ -292,7 +298,7 @@ describe('C6 an encoded body', () => {
 });
 
 describe('C7 the answer', () => {
-  test('is 202 with nothing in it', async () => {
+  test('is 202 with an empty body', async () => {
     const { post } = await subscribed();
     const answer = await post('news');
     expect(answer).toMatchObject({ status: 202, body: '' });
@@ -305,7 +311,7 @@ describe('C7 the answer', () => {
     });
   });
 
-  test('is 202 with what the service adds', async () => {
+  test('is 202 with the headers and body that the service adds', async () => {
     const { post } = await subscribed({
       handlers: {
         onEventNotification: async () => ({
@@ -325,7 +331,7 @@ describe('C7 the answer', () => {
     expect(await post('news')).toMatchObject({ status: 202, body: '', headers: { 'x-seen': 'yes' } });
   });
 
-  test('is 410 where the service has deleted the subscription, and the hub is asked to stop', async () => {
+  test('is 410 if the service has deleted the subscription, and the hub gets an unsubscribe request', async () => {
     const { post, hub, topic, snapshot } = await subscribed({
       handlers: {
         onEventNotification: () => {
@@ -342,11 +348,11 @@ describe('C7 the answer', () => {
     expect((await post('more')).status).toBe(410);
   });
 
-  test('is 202 where the handler failed: the event is kept', async () => {
-    const clock = manualClock();
+  test('is 202 if the handler failed: the event is stored for a retry', async () => {
+    const clock = new ManualClock(Date.now());
     let runs = 0;
     const { post, snapshot } = await subscribed({
-      seams: clock.seams,
+      seams: clock,
       handlers: {
         onEventNotification: () => {
           runs += 1;
@@ -356,14 +362,14 @@ describe('C7 the answer', () => {
     });
     expect(await post('news')).toMatchObject({ status: 202, body: '' });
     expect((await snapshot()).stats).toMatchObject({ received: 1, failed: 1, delivered: 0 });
-    clock.pass(60_000);
+    clock.advance(60_000);
     await expect.poll(() => runs).toBe(2);
   });
 
-  test('is 503 with Retry-After where nothing more is kept', async () => {
-    const clock = manualClock();
+  test('is 503 with Retry-After when the inbox is full', async () => {
+    const clock = new ManualClock(Date.now());
     const { post } = await subscribed({
-      seams: clock.seams,
+      seams: clock,
       config: { delivery: { maxPending: 1 } },
       handlers: {
         onEventNotification: () => {
@@ -390,7 +396,7 @@ describe('C8 another method', () => {
   );
 });
 
-test('C9 the answer goes out after ackAfterMs, whatever the handler does', async () => {
+test('C9 the answer is sent after ackAfterMs, whatever the handler does', async () => {
   let finish = (): void => {};
   const { post, snapshot } = await subscribed({
     config: { delivery: { ackAfterMs: 50 } },

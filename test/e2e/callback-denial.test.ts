@@ -12,7 +12,8 @@ import { TestHub, type HubFaults, type HubSubscription, type ReceivedRequest } f
 import { fieldsOf, SECRET, signedPost, subscribed } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { DAY_MS, quiet } from '../kit/news-service.js';
+import { DAY_MS } from '../kit/durations.js';
+import { untilIdle } from '../kit/until-idle.js';
 
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';
@@ -30,8 +31,8 @@ function onlyAt(hub: TestHub): HubSubscription {
   return only;
 }
 
-/** A subscription at a hub that behaves like this, in a world whose clock stands still. */
-async function asked(
+/** A subscription at a hub with these faults, in a world whose clock stands still. */
+async function setUp(
   world: FakeWorld,
   faults: HubFaults,
   config: SubscriberServiceConfig = {},
@@ -56,13 +57,13 @@ async function asked(
   return { hub, topic, runtime, hooks, statuses };
 }
 
-/** A subscription that was active, and of which somebody says that it is denied. */
+/** A subscription that was active, and then got an unsolicited denial. */
 async function denied(
   world: FakeWorld,
   handlers: Partial<SubscriberHandlers> = {},
   config: SubscriberServiceConfig = {},
 ) {
-  const at = await asked(world, {}, config, handlers);
+  const at = await setUp(world, {}, config, handlers);
   const { callback } = await at.hub.verified();
   await expect.poll(async () => (await first(at.runtime)).state).toBe('active');
   const { port = 0 } = at.runtime;
@@ -74,32 +75,32 @@ async function denied(
   return { ...at, callback, ask };
 }
 
-/** Lets time pass in steps that due work and hubs keep up with. */
+/** Advances the clock in small steps, so that due work and hubs keep up. */
 async function passTo(world: FakeWorld, hub: TestHub, end: number): Promise<void> {
   const settle = async (): Promise<void> => {
-    await quiet();
+    await untilIdle();
     await hub.settled();
-    await quiet();
+    await untilIdle();
   };
   await settle();
   while (world.now < end) {
-    world.pass(Math.min(600_000, end - world.now));
+    world.advance(Math.min(600_000, end - world.now));
     await settle();
   }
 }
 
 const DENIED = { 'hub.mode': 'denied', 'hub.reason': 'not you & not now' };
 
-describe('N1 a denial that nobody asked for', () => {
-  test('reaches the service; content is accepted, and signed content shows that the hub did not say it', async () => {
-    const told: SubscriptionDeniedError[] = [];
+describe('N1 an unsolicited denial', () => {
+  test('reaches the service; content is still accepted, and signed content disproves the denial', async () => {
+    const denials: SubscriptionDeniedError[] = [];
     const { ask, topic, snapshot, post, hub } = await subscribed({
-      handlers: { onSubscriptionValidationDenied: (error) => void told.push(error) },
+      handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
     });
     const answer = await ask({ ...DENIED, 'hub.topic': topic.url });
     expect(answer).toMatchObject({ status: 200, body: '', headers: { 'cache-control': 'no-store' } });
-    expect(told).toHaveLength(1);
-    const [error] = told;
+    expect(denials).toHaveLength(1);
+    const [error] = denials;
     expect(error).toBeInstanceOf(SubscriptionDeniedError);
     expect(error).toMatchObject({
       message: 'not you & not now',
@@ -111,22 +112,22 @@ describe('N1 a denial that nobody asked for', () => {
       state: 'denied',
       lastError: { cause: 'denied', message: 'not you & not now', code: 'ERR_WEBSUB_DENIED' },
     });
-    // Unsigned, anyone could have sent it.
+    // Anyone could have sent unsigned content.
     expect((await post('news', { 'X-Hub-Signature': 'sha256=00' })).status).toBe(403);
     expect((await snapshot()).state).toBe('denied');
     expect((await post('news')).status).toBe(202);
     await expect.poll(async () => (await snapshot()).state).toBe('active');
   });
 
-  test('has the hub asked once under a fresh callback, after 60 to 120 s, whatever came meanwhile; then the old one is left', async () => {
+  test('sends one subscribe request with a fresh callback after 60 to 120 s, whatever came meanwhile; then the old callback ends', async () => {
     const world = new FakeWorld();
     const { hub, topic, callback, runtime } = await denied(world);
     await topic.publish('signed content in between');
     expect(hub.requests.filter(isSubscribing)).toHaveLength(1);
-    world.pass(59_000);
-    await quiet();
+    world.advance(59_000);
+    await untilIdle();
     expect(hub.requests.filter(isSubscribing)).toHaveLength(1);
-    world.pass(61_000);
+    world.advance(61_000);
     await hub.until(() => hub.requests.filter(isSubscribing).length === 2);
     await hub.until(() =>
       hub.subscriptions.some((each) => each.callback === callback && each.state === 'unsubscribed'),
@@ -139,62 +140,62 @@ describe('N1 a denial that nobody asked for', () => {
     expect(deliveries.map(({ status }) => status)).toEqual([202]);
     const { port = 0 } = runtime;
     expect((await exchange(port, signedPost(new URL(callback).pathname, 'late'))).status).toBe(410);
-    world.pass(3_600_000);
-    await quiet();
+    world.advance(3_600_000);
+    await untilIdle();
     expect(hub.requests.filter(isSubscribing)).toHaveLength(2);
   });
 
-  test('changes nothing more within a minute, and does not put the question off when it comes again', async () => {
+  test('has no further effect within a minute, and a repeated one does not delay the subscribe request', async () => {
     const world = new FakeWorld();
-    const told: unknown[] = [];
+    const denials: unknown[] = [];
     const { hub, runtime, ask } = await denied(world, {
-      onSubscriptionValidationDenied: (error) => void told.push(error),
+      onSubscriptionValidationDenied: (error) => void denials.push(error),
     });
     for (let time = 0; time < 20; time += 1) expect((await ask(DENIED)).status).toBe(200);
-    expect(told).toHaveLength(1);
-    world.pass(60_000);
+    expect(denials).toHaveLength(1);
+    world.advance(60_000);
     await ask(DENIED);
-    expect(told).toHaveLength(2);
-    world.pass(60_000);
+    expect(denials).toHaveLength(2);
+    world.advance(60_000);
     await hub.until(() => hub.requests.filter(isSubscribing).length === 2);
     await expect.poll(async () => (await first(runtime)).state).toBe('active');
   });
 
-  test('ends the grant with its lease where nobody says otherwise: then content is 410', async () => {
+  test('ends the grant with its lease if nothing contradicts it: content then gets 410', async () => {
     const world = new FakeWorld();
     const { hub, ask, callback, runtime } = await denied(world, {}, { leaseSeconds: 3_600 });
     hub.configure({ verify: 'never' });
-    world.pass(120_000);
+    world.advance(120_000);
     await hub.until(() => hub.requests.filter(isSubscribing).length === 2);
     const { port = 0 } = runtime;
     const post = () =>
       exchange(port, signedPost(new URL(callback).pathname, 'news', { 'X-Hub-Signature': 'sha256=00' }));
     expect((await post()).status).toBe(403);
-    world.pass(3_600_000);
+    world.advance(3_600_000);
     await expect.poll(async () => (await post()).status).toBe(410);
     expect((await ask(DENIED)).status).toBe(200);
     expect((await first(runtime)).nextAttemptAt).toBeDefined();
   });
 
-  test('keeps a callback that is the only one there is, and asks at most once an hour', async () => {
+  test('keeps a fixed callback, and sends a subscribe request at most once an hour', async () => {
     const world = new FakeWorld();
     const { hub, ask, callback } = await denied(world, {}, { servicePath: 'the-only-one' });
-    const asks = (): number => hub.requests.filter(isSubscribing).length;
-    world.pass(120_000);
-    await hub.until(() => asks() === 2);
+    const requestCount = (): number => hub.requests.filter(isSubscribing).length;
+    world.advance(120_000);
+    await hub.until(() => requestCount() === 2);
     expect(hub.requests.filter(isSubscribing)[1]?.form.get('hub.callback')).toBe(callback);
     await hub.settled();
-    await quiet();
-    world.pass(60_000);
+    await untilIdle();
+    world.advance(60_000);
     expect((await ask(DENIED)).status).toBe(200);
-    world.pass(1_800_000);
-    await quiet();
-    expect(asks()).toBe(2);
-    world.pass(1_800_000);
-    await hub.until(() => asks() === 3);
+    world.advance(1_800_000);
+    await untilIdle();
+    expect(requestCount()).toBe(2);
+    world.advance(1_800_000);
+    await hub.until(() => requestCount() === 3);
   });
 
-  test('of a grant that is being left changes nothing: its verification is still confirmed', async () => {
+  test('of a grant that is being unsubscribed changes nothing: its verification is still confirmed', async () => {
     const { hub, runtime, ask, snapshot, topic } = await subscribed({ hub: { verify: { unsubscriptions: 'never' } } });
     const { id } = await snapshot();
     await runtime.unsubscribe(id);
@@ -207,31 +208,31 @@ describe('N1 a denial that nobody asked for', () => {
 });
 
 describe('N1 a denial that answers a request', () => {
-  test('is told at once, and fails the attempt at its deadline', async () => {
+  test('is reported at once, and fails the attempt at its deadline', async () => {
     const world = new FakeWorld();
-    const { hub, runtime, hooks } = await asked(world, { deny: 'members only' });
+    const { hub, runtime, hooks } = await setUp(world, { deny: 'members only' });
     await expect.poll(async () => (await first(runtime)).state).toBe('denied');
     expect(await first(runtime)).toMatchObject({
       attempts: 0,
       lastError: { cause: 'denied', message: 'members only' },
     });
-    world.pass(60_000);
+    world.advance(60_000);
     await expect.poll(async () => (await first(runtime)).attempts).toBe(1);
     expect(hooks).toEqual(['requested', 'denied']);
     expect(hub.requests.filter(isSubscribing)).toHaveLength(1);
   });
 
-  test('N2 the hub is asked again after 60 to 120 s, then after half to all of 15 min, 30 min … 24 h', async () => {
+  test('N2 subscribe requests follow after 60 to 120 s, then after half to all of 15 min, 30 min … 24 h', async () => {
     const world = new FakeWorld();
-    const { hub, runtime } = await asked(world, { deny: 'not yet' });
+    const { hub, runtime } = await setUp(world, { deny: 'not yet' });
     const times = [world.now];
     for (let round = 0; round < 11; round += 1) {
       const before = hub.requests.filter(isSubscribing).length;
       await expect.poll(async () => (await first(runtime)).state).toBe('denied');
       await hub.settled();
       while (hub.requests.filter(isSubscribing).length === before) {
-        world.pass(15_000);
-        await quiet();
+        world.advance(15_000);
+        await untilIdle();
         await hub.settled();
         if (world.now > (times.at(-1) ?? 0) + 2 * DAY_MS) throw new Error('it is not asked again');
       }
@@ -250,9 +251,9 @@ describe('N1 a denial that answers a request', () => {
     await expect.poll(async () => (await first(runtime)).state).toBe('active');
   });
 
-  test('V9 a verification that comes after it all the same is what counts', async () => {
+  test('V9 a verification that follows a denial counts', async () => {
     const world = new FakeWorld();
-    const { hub, runtime } = await asked(world, { deny: 'wait for an approval by hand' });
+    const { hub, runtime } = await setUp(world, { deny: 'wait for an approval by hand' });
     await expect.poll(async () => (await first(runtime)).state).toBe('denied');
     await hub.settled();
     hub.configure({ deny: false });
@@ -262,18 +263,18 @@ describe('N1 a denial that answers a request', () => {
   });
 
   test.each([
-    ['already registered, as some hubs deny every renewal', 'already subscribed'],
+    ['already subscribed, which some hubs answer to every renewal', 'already subscribed'],
     ['a verification that a proxy answered 502', 'verification failed with status 502'],
-  ])('of a renewal ends nothing: %s', async (_what, reason) => {
+  ])('of a renewal does not end the subscription: %s', async (_title, reason) => {
     const world = new FakeWorld();
-    // It goes on delivering, whatever lease it named.
+    // The hub keeps delivering, whatever lease it named.
     const faults = { leaseSeconds: 'perpetual', announcedLease: 864_000 } as const;
-    const { hub, runtime, topic, statuses } = await asked(world, faults);
+    const { hub, runtime, topic, statuses } = await setUp(world, faults);
     await hub.verified();
     await expect.poll(async () => (await first(runtime)).state).toBe('active');
     hub.configure({ deny: { reason, keep: true } });
     const { renewsAt, expiresAt } = await first(runtime);
-    world.pass((renewsAt?.getTime() ?? 0) - world.now + 1_000);
+    world.advance((renewsAt?.getTime() ?? 0) - world.now + 1_000);
     await hub.until(() => hub.deliveries.some(({ kind }) => kind === 'denial'));
     await hub.settled();
     expect(await first(runtime)).toMatchObject({
@@ -283,12 +284,12 @@ describe('N1 a denial that answers a request', () => {
       lastError: { message: reason },
     });
     expect((await topic.publish('while it is denied')).map(({ status }) => status)).toEqual([202]);
-    world.pass(60_000);
-    await quiet();
+    world.advance(60_000);
+    await untilIdle();
     expect(await first(runtime)).toMatchObject({ state: 'active', attempts: 0 });
-    world.pass(60_000);
+    world.advance(60_000);
     await hub.until(() => hub.requests.filter(isSubscribing).length === 3);
-    // Until its lease ends, and beyond: the hub still delivers.
+    // The hub still delivers after the lease has ended.
     await passTo(world, hub, (expiresAt?.getTime() ?? 0) + 3_600_000);
     expect((await topic.publish('after its lease has ended')).map(({ status }) => status)).toEqual([202]);
     expect(statuses()).not.toContain(410);
@@ -297,11 +298,11 @@ describe('N1 a denial that answers a request', () => {
     expect(await first(runtime)).toMatchObject({ state: 'active' });
   });
 
-  test("N2 afterDenial: 'stop' holds the subscription until it is retried", async () => {
+  test("N2 afterDenial: 'stop' stops the subscription until it is retried", async () => {
     const world = new FakeWorld();
-    const { hub, runtime } = await asked(world, { deny: 'no' }, { afterDenial: 'stop' });
+    const { hub, runtime } = await setUp(world, { deny: 'no' }, { afterDenial: 'stop' });
     await expect.poll(async () => (await first(runtime)).state).toBe('denied');
-    world.pass(60_000);
+    world.advance(60_000);
     await expect.poll(async () => (await first(runtime)).nextAttemptAt).toBeUndefined();
     await passTo(world, hub, world.now + 3 * DAY_MS);
     expect(hub.requests.filter(isSubscribing)).toHaveLength(1);
@@ -311,9 +312,9 @@ describe('N1 a denial that answers a request', () => {
     await expect.poll(async () => (await first(runtime)).state).toBe('active');
   });
 
-  test('has ready() reject as soon as it is known that nobody will be asked in time', async () => {
+  test('makes ready() reject as soon as no request can be due in time', async () => {
     const world = new FakeWorld();
-    const { runtime } = await asked(world, { deny: 'members only' });
+    const { runtime } = await setUp(world, { deny: 'members only' });
     await expect(runtime.ready({ timeoutMs: 30_000 })).rejects.toThrow(
       /will not be asked for again before .*members only/,
     );
@@ -321,15 +322,15 @@ describe('N1 a denial that answers a request', () => {
 });
 
 describe('N1 a denial', () => {
-  test('may name no topic, and no reason', async () => {
-    const told: SubscriptionDeniedError[] = [];
+  test('may name neither topic nor reason', async () => {
+    const denials: SubscriptionDeniedError[] = [];
     const { ask, snapshot } = await subscribed({
-      handlers: { onSubscriptionValidationDenied: (error) => void told.push(error) },
+      handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
     });
     expect((await ask({ 'hub.mode': 'denied' })).status).toBe(200);
     expect((await snapshot()).state).toBe('denied');
-    expect(told[0]?.topic).toBeUndefined();
-    expect(told[0]?.message).toBe('the hub gave no reason');
+    expect(denials[0]?.topic).toBeUndefined();
+    expect(denials[0]?.message).toBe('the hub gave no reason');
   });
 
   test('counts although its reason is not UTF-8', async () => {
@@ -339,27 +340,27 @@ describe('N1 a denial', () => {
     expect(await snapshot()).toMatchObject({ state: 'denied', lastError: { message: '\uFFFDber' } });
   });
 
-  test('of a topic that is not ours is refused with 404, and changes nothing', async () => {
-    const told: unknown[] = [];
+  test('of another topic is rejected with 404, and changes nothing', async () => {
+    const denials: unknown[] = [];
     const { ask, topic, snapshot, post, logger } = await subscribed({
-      handlers: { onSubscriptionValidationDenied: (error) => void told.push(error) },
+      handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
     });
     expect((await ask({ ...DENIED, 'hub.topic': `${topic.url}2` })).status).toBe(404);
     expect(logger.said('warn').slice(1)).toEqual([
       `a hub.mode=denied came for "${topic.url}2", not "${topic.url}": answered 404 (reason: "not you & not now")`,
     ]);
     expect((await snapshot()).state).toBe('active');
-    expect(told).toEqual([]);
+    expect(denials).toEqual([]);
     expect((await post('news')).status).toBe(202);
   });
 
-  test('V10 is for our topic also where the hub has percent-encoded that twice', async () => {
+  test('V10 matches our topic even if the hub percent-encoded it twice', async () => {
     const { ask, topic, snapshot } = await subscribed({ topic: '/caf%c3%a9?q=a%2Fb' });
     expect((await ask({ ...DENIED, 'hub.topic': encodeURIComponent(topic.url) })).status).toBe(200);
     expect((await snapshot()).state).toBe('denied');
   });
 
-  test('is answered with what the service adds', async () => {
+  test('is answered with the headers and body that the service adds', async () => {
     const { ask } = await subscribed({
       handlers: {
         onSubscriptionValidationDenied: async () => ({
@@ -389,41 +390,46 @@ describe('N1 a denial', () => {
   });
 
   test('reaches the service once, however often it comes', async () => {
-    const told: unknown[] = [];
+    const denials: unknown[] = [];
     const { ask } = await subscribed({
-      handlers: { onSubscriptionValidationDenied: (error) => void told.push(error) },
+      handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
     });
     for (let time = 0; time < 3; time += 1) expect((await ask(DENIED)).status).toBe(200);
-    expect(told).toHaveLength(1);
+    expect(denials).toHaveLength(1);
   });
 
-  test('of a subscription that has ended is of no account', async () => {
-    const told: unknown[] = [];
+  test('of an ended subscription is ignored', async () => {
+    const denials: unknown[] = [];
     const { ask, runtime, snapshot, hub, topic } = await subscribed({
-      handlers: { onSubscriptionValidationDenied: (error) => void told.push(error) },
+      handlers: { onSubscriptionValidationDenied: (error) => void denials.push(error) },
     });
     await runtime.unsubscribe((await snapshot()).id);
     await hub.unsubscribed(topic);
     expect((await ask(DENIED)).status).toBe(200);
     expect(await snapshot()).toMatchObject({ state: 'unsubscribed' });
-    expect(told).toEqual([]);
+    expect(denials).toEqual([]);
   });
 });
 
 describe('N3 a hub error', () => {
-  test('within a minute of the verification is a failed attempt, once: asked again by the backoff, content still accepted', async () => {
+  test('within a minute of the verification fails the attempt, once: a backoff follows, and content is still accepted', async () => {
     const world = new FakeWorld();
-    const told: InternalHubError[] = [];
-    const { hub, runtime, topic, hooks } = await asked(world, {}, {}, { onHubError: (error) => void told.push(error) });
+    const hubErrors: InternalHubError[] = [];
+    const { hub, runtime, topic, hooks } = await setUp(
+      world,
+      {},
+      {},
+      { onHubError: (error) => void hubErrors.push(error) },
+    );
     await hub.verified();
     await expect.poll(async () => (await first(runtime)).state).toBe('active');
-    world.pass(30_000);
+    world.advance(30_000);
     const [delivery] = await hub.error('on fire');
     expect(delivery).toMatchObject({ status: 200, body: '' });
     await hub.error('on fire again');
-    expect(told).toHaveLength(1);
-    expect(told[0]).toBeInstanceOf(InternalHubError);
-    expect(told[0]).toMatchObject({ message: 'on fire', code: 'ERR_WEBSUB_HUB_ERROR' });
+    expect(hubErrors).toHaveLength(1);
+    expect(hubErrors[0]).toBeInstanceOf(InternalHubError);
+    expect(hubErrors[0]).toMatchObject({ message: 'on fire', code: 'ERR_WEBSUB_HUB_ERROR' });
     expect(hooks.filter((name) => name === 'hub-error' || name === 'failed')).toEqual(['failed', 'hub-error']);
     expect(await first(runtime)).toMatchObject({
       state: 'active',
@@ -431,28 +437,28 @@ describe('N3 a hub error', () => {
       lastError: { cause: 'hub-error', message: 'on fire' },
     });
     expect((await topic.publish('news')).map(({ status }) => status)).toEqual([202]);
-    world.pass(2_000);
+    world.advance(2_000);
     await hub.until(() => hub.requests.filter(isSubscribing).length === 2);
     await hub.settled();
-    await quiet();
-    // The verification that followed does not begin the count anew.
+    await untilIdle();
+    // The verification that followed does not reset the count.
     await hub.error('on fire once more');
     await expect.poll(async () => (await first(runtime)).attempts).toBe(2);
   });
 
-  test('later leaves the state untouched', async () => {
+  test('later leaves the state unchanged', async () => {
     const world = new FakeWorld();
-    const { hub, runtime, hooks } = await asked(world, {});
+    const { hub, runtime, hooks } = await setUp(world, {});
     await hub.verified();
     await expect.poll(async () => (await first(runtime)).state).toBe('active');
-    world.pass(61_000);
+    world.advance(61_000);
     const before = await first(runtime);
     expect(await hub.error('on fire')).toMatchObject([{ status: 200 }]);
     expect(await first(runtime)).toEqual(before);
     expect(hooks.at(-1)).toBe('hub-error');
   });
 
-  test('is answered 200 although the handler throws, and where there is none', async () => {
+  test('is answered 200 even if the handler throws or there is none', async () => {
     const failing = await subscribed({ handlers: { onHubError: () => Promise.reject(new Error('broken')) } });
     expect((await failing.ask({ 'hub.mode': 'hub-error' })).status).toBe(200);
     const without = await subscribed();
@@ -460,7 +466,7 @@ describe('N3 a hub error', () => {
     expect(without.logger.said('warn')).toContain('hub error: the hub gave no reason');
   });
 
-  test('is answered with what the service adds', async () => {
+  test('is answered with the headers and body that the service adds', async () => {
     const { ask } = await subscribed({
       handlers: { onHubError: () => ({ headers: { 'x-seen': ['1', '2'] }, body: { a: 'b' } }) },
     });
@@ -468,10 +474,10 @@ describe('N3 a hub error', () => {
     expect(answer).toMatchObject({ status: 200, body: 'a=b', headers: { 'x-seen': '1, 2' } });
   });
 
-  test('of a topic that is not ours is refused with 404', async () => {
-    const told: unknown[] = [];
-    const { ask } = await subscribed({ handlers: { onHubError: (error) => void told.push(error) } });
+  test('of another topic is rejected with 404', async () => {
+    const hubErrors: unknown[] = [];
+    const { ask } = await subscribed({ handlers: { onHubError: (error) => void hubErrors.push(error) } });
     expect((await ask({ 'hub.mode': 'hub-error', 'hub.topic': 'http://127.0.0.1/other' })).status).toBe(404);
-    expect(told).toEqual([]);
+    expect(hubErrors).toEqual([]);
   });
 });

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { SubscriptionVerificationError, UnsubscriptionVerificationError } from 'websub-subscriber';
 import type { SubscriptionVerification, UnsubscriptionVerification } from 'websub-subscriber';
-import { manualClock } from '../kit/manual-clock.js';
+import { ManualClock } from '../kit/manual-clock.js';
 import { fieldsOf, SECRET, signatureOf, subscribed, verification, type Subscribed } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
 
 const DAY_MS = 86_400_000;
 
 describe('V1 a verification', () => {
-  test('of the topic asked for is answered with the challenge and nothing else', async () => {
+  test('of the requested topic is answered with the challenge and nothing else', async () => {
     const { ask, topic } = await subscribed();
     const answer = await ask(verification(topic.url, { 'hub.challenge': 'c9+/=~!#' }));
     expect(answer).toMatchObject({ status: 200, body: 'c9+/=~!#' });
@@ -24,7 +24,7 @@ describe('V1 a verification', () => {
     });
   });
 
-  test('of another topic is refused with 404', async () => {
+  test('of another topic is rejected with 404', async () => {
     const { ask, topic } = await subscribed();
     const answer = await ask(verification(`${topic.url}2`));
     expect(answer.status).toBe(404);
@@ -32,13 +32,13 @@ describe('V1 a verification', () => {
     expect(fieldsOf(answer)).toEqual({ reason: 'this topic was not asked for' });
   });
 
-  test('on an unknown callback is refused with 404', async () => {
+  test('on an unknown callback is rejected with 404', async () => {
     const { port, topic } = await subscribed();
     const query = new URLSearchParams(verification(topic.url)).toString();
     expect((await exchange(port, request('GET', `/websub/AAAA?${query}`))).status).toBe(404);
   });
 
-  test('of a subscription that is not wanted any more is refused with 404', async () => {
+  test('of a subscription that is being unsubscribed is rejected with 404', async () => {
     const { ask, topic, runtime, snapshot, hub } = await subscribed();
     await runtime.unsubscribe((await snapshot()).id);
     expect((await ask(verification(topic.url))).status).toBe(404);
@@ -52,7 +52,7 @@ describe('V1 a verification', () => {
     ['a mode', { 'hub.mode': '' }, 'hub.mode is unknown'],
     ['a mode of WebSub', { 'hub.mode': 'Subscribe' }, 'hub.mode is unknown'],
     ['a challenge within 4 KiB', { 'hub.challenge': 'x'.repeat(4097) }, 'hub.challenge is too long'],
-  ])('without %s is answered 400', async (_what, changes, reason) => {
+  ])('without %s is answered 400', async (_title, changes, reason) => {
     const { ask, topic, events, post } = await subscribed();
     const answer = await ask(verification(topic.url, changes));
     expect(answer.status).toBe(400);
@@ -79,7 +79,7 @@ describe('V1 a verification', () => {
     });
   });
 
-  test('is found with a topic the hub did not percent-encode', async () => {
+  test('is matched when the hub did not percent-encode the topic', async () => {
     const { port, path, topic } = await subscribed({ topic: '/feed?a=1&b=caf%C3%A9' });
     const target = `${path}?hub.mode=subscribe&hub.topic=${topic.url}&hub.challenge=c&hub.lease_seconds=60`;
     expect(await exchange(port, request('GET', target))).toMatchObject({ status: 200, body: 'c' });
@@ -88,23 +88,23 @@ describe('V1 a verification', () => {
 
 describe('V2 the lease', () => {
   test.each([
-    ['is the one of the verification', 7_200, undefined, 7_200],
-    ['is the default where it is not a number', 'soon', undefined, 86_400],
-    ['is the default where it is zero', 0, undefined, 86_400],
-    ['is the default where it is negative', -60, undefined, 86_400],
-    ['is the default where it is empty', '', undefined, 86_400],
-    ['is the default where there is none', false, undefined, 86_400],
-    ['is what was asked for where it is zero and that is shorter', 0, 60, 60],
-    ['is the default where it is zero and more was asked for', 0, 864_000, 86_400],
-    ['is the cap where it is over it', 999_999_999, undefined, 31_536_000],
-  ] as const)('%s', async (_what, announcedLease, leaseSeconds, seconds) => {
+    ['is the lease of the verification', 7_200, undefined, 7_200],
+    ['is the default if it is not a number', 'soon', undefined, 86_400],
+    ['is the default if it is zero', 0, undefined, 86_400],
+    ['is the default if it is negative', -60, undefined, 86_400],
+    ['is the default if it is empty', '', undefined, 86_400],
+    ['is the default if it is missing', false, undefined, 86_400],
+    ['is the requested lease if it is zero and the request is shorter', 0, 60, 60],
+    ['is the default if it is zero and the request is longer', 0, 864_000, 86_400],
+    ['is the cap if it is above the cap', 999_999_999, undefined, 31_536_000],
+  ] as const)('%s', async (_title, announcedLease, leaseSeconds, seconds) => {
     const before = Date.now();
     const { snapshot, logger } = await subscribed({ hub: { announcedLease }, config: { leaseSeconds } });
-    const seen = await snapshot();
-    expect(seen.leaseSeconds).toBe(seconds);
+    const subscription = await snapshot();
+    expect(subscription.leaseSeconds).toBe(seconds);
     expect(logger.said('warn').filter((message) => message.includes('lease'))).toEqual([]);
-    expect(seen.verifiedAt?.getTime()).toBeGreaterThanOrEqual(before);
-    expect(Number(seen.expiresAt) - Number(seen.verifiedAt)).toBe(seconds * 1000);
+    expect(subscription.verifiedAt?.getTime()).toBeGreaterThanOrEqual(before);
+    expect(Number(subscription.expiresAt) - Number(subscription.verifiedAt)).toBe(seconds * 1000);
   });
 
   test('is renewed within ten days, however long it is', async () => {
@@ -117,7 +117,7 @@ describe('V2 the lease', () => {
 });
 
 describe('V3 an unsubscription', () => {
-  test('that nobody asked for is refused with 404', async () => {
+  test('that was not requested is rejected with 404', async () => {
     const { hub, topic, callback, snapshot, post } = await subscribed();
     const { status } = await hub.verify({ topic: topic.url, callback }, { mode: 'unsubscribe' });
     expect(status).toBe(404);
@@ -126,25 +126,25 @@ describe('V3 an unsubscription', () => {
     expect(hub.violations).toEqual([]);
   });
 
-  test('that was asked for is confirmed, the lease being of no account, and confirmed again', async () => {
+  test('that was requested is confirmed whatever its lease, and confirmed again', async () => {
     const { ask, topic, runtime, snapshot, hub } = await subscribed();
     hub.configure({ verify: 'never' });
     await runtime.unsubscribe((await snapshot()).id);
     await hub.until(() => hub.requests.length >= 2);
-    const asked = verification(topic.url, { 'hub.mode': 'unsubscribe', 'hub.lease_seconds': '-1' });
-    expect((await ask({ ...asked, 'hub.topic': 'http://127.0.0.1/other' })).status).toBe(404);
-    expect(await ask(asked)).toMatchObject({ status: 200, body: 'c9+/=' });
+    const verifications = verification(topic.url, { 'hub.mode': 'unsubscribe', 'hub.lease_seconds': '-1' });
+    expect((await ask({ ...verifications, 'hub.topic': 'http://127.0.0.1/other' })).status).toBe(404);
+    expect(await ask(verifications)).toMatchObject({ status: 200, body: 'c9+/=' });
     expect((await snapshot()).state).toBe('unsubscribed');
-    expect((await ask(asked)).status).toBe(200);
+    expect((await ask(verifications)).status).toBe(200);
   });
 });
 
-describe('V4 a verification that nobody asked for', () => {
-  test('moves the expiry by the lease last granted to a request of ours at most, and puts no renewal off', async () => {
-    const clock = manualClock();
-    const { hub, topic, callback, snapshot } = await subscribed({ hub: { leaseSeconds: 3_600 }, seams: clock.seams });
+describe('V4 an unsolicited verification', () => {
+  test('moves the expiry by the lease last granted to our own request at most, and does not delay the renewal', async () => {
+    const clock = new ManualClock(Date.now());
+    const { hub, topic, callback, snapshot } = await subscribed({ hub: { leaseSeconds: 3_600 }, seams: clock });
     const before = await snapshot();
-    clock.pass(600_000);
+    clock.advance(600_000);
     hub.configure({ leaseSeconds: 31_536_000 });
     expect((await hub.verify({ topic: topic.url, callback })).status).toBe(200);
     const after = await snapshot();
@@ -153,8 +153,8 @@ describe('V4 a verification that nobody asked for', () => {
   });
 
   test('never moves the expiry earlier, and brings the renewal forward at most once an hour', async () => {
-    const clock = manualClock();
-    const { hub, topic, callback, snapshot } = await subscribed({ hub: { leaseSeconds: 864_000 }, seams: clock.seams });
+    const clock = new ManualClock(Date.now());
+    const { hub, topic, callback, snapshot } = await subscribed({ hub: { leaseSeconds: 864_000 }, seams: clock });
     const before = await snapshot();
     const verify = (leaseSeconds: number) => {
       hub.configure({ leaseSeconds });
@@ -164,43 +164,43 @@ describe('V4 a verification that nobody asked for', () => {
     const after = await snapshot();
     expect(after.expiresAt).toEqual(before.expiresAt);
     expect(Number(after.renewsAt)).toBeLessThan(Number(before.renewsAt));
-    clock.pass(120_000);
+    clock.advance(120_000);
     expect((await verify(600)).status).toBe(200);
     expect((await snapshot()).renewsAt).toEqual(after.renewsAt);
   });
 
-  test('V9 costs a handler call once a minute; in between the last answer is repeated', async () => {
-    const clock = manualClock();
+  test('V9 causes one handler call a minute; in between the last answer is repeated', async () => {
+    const clock = new ManualClock(Date.now());
     let calls = 0;
     const { ask, topic } = await subscribed({
-      seams: clock.seams,
+      seams: clock,
       handlers: { onSubscriptionVerification: () => void (calls += 1) },
     });
     calls = 0;
-    const asking = (challenge: string) => ask(verification(topic.url, { 'hub.challenge': challenge }));
-    const answers = await Promise.all(Array.from({ length: 50 }, (_each, index) => asking(`c${index}`)));
+    const askWith = (challenge: string) => ask(verification(topic.url, { 'hub.challenge': challenge }));
+    const answers = await Promise.all(Array.from({ length: 50 }, (_each, index) => askWith(`c${index}`)));
     expect(answers.map(({ status, body }) => [status, body])).toEqual(
       answers.map((_each, index) => [200, `c${index}`]),
     );
     expect(calls).toBe(1);
-    clock.pass(60_000);
-    expect((await asking('later')).body).toBe('later');
+    clock.advance(60_000);
+    expect((await askWith('later')).body).toBe('later');
     expect(calls).toBe(2);
   });
 
-  test('V9 and that the handler refuses is answered 404, again and again, and changes nothing', async () => {
-    let isRefusing = false;
+  test('V9 that the handler refuses is answered 404 each time, and changes nothing', async () => {
+    let shouldRefuse = false;
     let calls = 0;
     const { ask, topic, snapshot, post } = await subscribed({
       handlers: {
         onSubscriptionVerification() {
           calls += 1;
-          if (isRefusing) throw new Error('not this one');
+          if (shouldRefuse) throw new Error('not this one');
         },
       },
     });
     calls = 0;
-    isRefusing = true;
+    shouldRefuse = true;
     const before = await snapshot();
     for (let time = 0; time < 3; time += 1) expect((await ask(verification(topic.url))).status).toBe(404);
     expect(calls).toBe(1);
@@ -209,34 +209,34 @@ describe('V4 a verification that nobody asked for', () => {
   });
 });
 
-describe('V9 a verification that comes while the request is still open', () => {
-  test('counts at once, and is asked for again where the request then fails', async () => {
-    const clock = manualClock();
+describe('V9 a verification that comes while the request is in flight', () => {
+  test('counts at once, and a new subscribe request follows if the request then fails', async () => {
+    const clock = new ManualClock(Date.now());
     const { hub, snapshot, post } = await subscribed({
       hub: { fail: { status: 500, verifyFirst: true } },
-      seams: clock.seams,
+      seams: clock,
     });
     expect((await post('news')).status).toBe(202);
     await hub.settled();
     await expect.poll(async () => (await snapshot()).attempts).toBe(1);
     expect(await snapshot()).toMatchObject({ state: 'active', lastError: { cause: 'hub-error' } });
     hub.configure({ fail: false });
-    clock.pass(2_000);
+    clock.advance(2_000);
     await hub.until(() => hub.requests.length === 2);
     await expect.poll(async () => (await snapshot()).attempts).toBe(0);
   });
 });
 
 describe('V4 a verification at any time', () => {
-  test('is welcome after it was given up waiting for', async () => {
-    const clock = manualClock();
+  test('is accepted after the attempts have ended', async () => {
+    const clock = new ManualClock(Date.now());
     const { hub, topic, callback, snapshot } = await subscribed({
       hub: { verify: 'never' },
       config: { maxAttempts: 1, verifyTimeoutSeconds: 60 },
       unverified: true,
-      seams: clock.seams,
+      seams: clock,
     });
-    clock.pass(61_000);
+    clock.advance(61_000);
     await expect.poll(async () => (await snapshot()).gaveUp).toBe(true);
     hub.configure({ verify: 'async' });
     expect((await hub.verify({ topic: topic.url, callback })).status).toBe(200);
@@ -244,24 +244,24 @@ describe('V4 a verification at any time', () => {
   });
 });
 
-test('V5 the parameters are the last of their name, among others of the callback', async () => {
+test("V5 the last parameter of each name counts, next to the callback's own parameters", async () => {
   const { port, path, topic } = await subscribed();
   const query = new URLSearchParams(verification(topic.url, { 'hub.challenge': 'theirs' })).toString();
   const target = `${path}?id=42&%FF=%FF&hub.mode=denied&hub.topic=http%3A%2F%2Fother.test%2F&hub.challenge=ours&${query}`;
   expect(await exchange(port, request('GET', target))).toMatchObject({ status: 200, body: 'theirs' });
 });
 
-/** A subscription whose next renewal the hub accepts and does not verify. */
+/** A subscription whose next renewal the hub accepts but does not verify. */
 async function renewing(): Promise<Subscribed & { readonly renew: () => Promise<void> }> {
-  const clock = manualClock();
-  const given = await subscribed({ hub: { leaseSeconds: 36_000 }, seams: clock.seams });
-  const { hub } = given;
+  const clock = new ManualClock(Date.now());
+  const subscriber = await subscribed({ hub: { leaseSeconds: 36_000 }, seams: clock });
+  const { hub } = subscriber;
   return {
-    ...given,
+    ...subscriber,
     async renew() {
       hub.configure({ verify: 'never' });
       const { length } = hub.requests;
-      clock.pass(34_000_000);
+      clock.advance(34_000_000);
       await hub.until(() => hub.requests.length > length);
       await hub.settled();
     },
@@ -269,7 +269,7 @@ async function renewing(): Promise<Subscribed & { readonly renew: () => Promise<
 }
 
 describe('V6 a renewal', () => {
-  test('leaves what works as it is until it is verified', async () => {
+  test('leaves the working subscription unchanged until it is verified', async () => {
     const { hub, topic, callback, snapshot, post, events, renew } = await renewing();
     const before = await snapshot();
     await renew();
@@ -282,7 +282,7 @@ describe('V6 a renewal', () => {
     expect(events.map((event) => event.text())).toEqual(['old', 'new']);
   });
 
-  test('that is refused to the hub leaves what works as it is', async () => {
+  test('whose verification is rejected leaves the working subscription unchanged', async () => {
     const { ask, snapshot, post, renew } = await renewing();
     const before = await snapshot();
     await renew();
@@ -293,13 +293,13 @@ describe('V6 a renewal', () => {
 });
 
 describe('V7 the service', () => {
-  test('is asked with what the hub said', async () => {
-    const asked: SubscriptionVerification[] = [];
+  test('is asked with the parameters of the hub', async () => {
+    const verifications: SubscriptionVerification[] = [];
     const { topic, callback } = await subscribed({
-      handlers: { onSubscriptionVerification: (verification) => void asked.push(verification) },
+      handlers: { onSubscriptionVerification: (verification) => void verifications.push(verification) },
       hub: { leaseSeconds: 777 },
     });
-    expect(asked).toEqual([
+    expect(verifications).toEqual([
       {
         mode: 'subscribe',
         topic: topic.url,
@@ -311,16 +311,16 @@ describe('V7 the service', () => {
     ]);
   });
 
-  test.each(['perpetual', 0, -5] as const)('is told of no lease where it is %s', async (leaseSeconds) => {
-    const asked: SubscriptionVerification[] = [];
+  test.each(['perpetual', 0, -5] as const)('gets no lease if it is %s', async (leaseSeconds) => {
+    const verifications: SubscriptionVerification[] = [];
     await subscribed({
-      handlers: { onSubscriptionVerification: (verification) => void asked.push(verification) },
+      handlers: { onSubscriptionVerification: (verification) => void verifications.push(verification) },
       hub: { leaseSeconds },
     });
-    expect(asked[0]).not.toHaveProperty('leaseSeconds');
+    expect(verifications[0]).not.toHaveProperty('leaseSeconds');
   });
 
-  test('adds headers to the confirmation, but cannot make it another answer', async () => {
+  test('adds headers to the confirmation, but cannot change the answer', async () => {
     const { ask, topic } = await subscribed({
       handlers: {
         onSubscriptionVerification: async () => ({
@@ -377,9 +377,9 @@ describe('V7 the service', () => {
     expect((await snapshot()).nextAttemptAt).toBeUndefined();
     expect((await ask(verification(topic.url))).status).toBe(404);
     expect(hub.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
-    const news = await post('news');
-    expect(news.status).toBe(404);
-    expect(fieldsOf(news)).toEqual({ reason: 'this subscription was refused' });
+    const rejectedDelivery = await post('news');
+    expect(rejectedDelivery.status).toBe(404);
+    expect(fieldsOf(rejectedDelivery)).toEqual({ reason: 'this subscription was refused' });
   });
 
   test('may throw anything', async () => {
@@ -395,28 +395,28 @@ describe('V7 the service', () => {
     expect(hub.deliveries[0]).toMatchObject({ status: 404, body: 'reason=a+word' });
   });
 
-  test('is not asked about what is refused already', async () => {
-    const asked: unknown[] = [];
+  test('is not asked about a verification that is already rejected', async () => {
+    const verifications: unknown[] = [];
     const { ask, topic } = await subscribed({
       handlers: {
-        onSubscriptionVerification: (verification) => void asked.push(verification),
-        onUnsubscriptionVerification: (verification) => void asked.push(verification),
+        onSubscriptionVerification: (verification) => void verifications.push(verification),
+        onUnsubscriptionVerification: (verification) => void verifications.push(verification),
       },
     });
-    asked.length = 0;
+    verifications.length = 0;
     expect((await ask(verification(`${topic.url}2`))).status).toBe(404);
     expect((await ask(verification(topic.url, { 'hub.mode': 'unsubscribe' }))).status).toBe(404);
     expect((await ask(verification(topic.url, { 'hub.challenge': '' }))).status).toBe(400);
-    expect(asked).toEqual([]);
+    expect(verifications).toEqual([]);
   });
 
   test('keeps a subscription by refusing its unsubscription', async () => {
-    const asked: UnsubscriptionVerification[] = [];
+    const verifications: UnsubscriptionVerification[] = [];
     const { hub, topic, snapshot, runtime, post } = await subscribed({
       config: { unsubscribeOnShutdown: false },
       handlers: {
         onUnsubscriptionVerification: (verification) => {
-          asked.push(verification);
+          verifications.push(verification);
           throw new UnsubscriptionVerificationError('stay', { body: { more: 'news' } });
         },
       },
@@ -424,8 +424,8 @@ describe('V7 the service', () => {
     await runtime.unsubscribe((await snapshot()).id);
     await hub.until(() => hub.deliveries.length === 2);
     expect(hub.deliveries[1]).toMatchObject({ status: 404, body: 'reason=stay&more=news' });
-    expect(asked).toEqual([expect.objectContaining({ mode: 'unsubscribe', topic: topic.url })]);
-    expect(asked[0]).not.toHaveProperty('leaseSeconds');
+    expect(verifications).toEqual([expect.objectContaining({ mode: 'unsubscribe', topic: topic.url })]);
+    expect(verifications[0]).not.toHaveProperty('leaseSeconds');
     expect((await snapshot()).state).toBe('active');
     expect((await post('news')).status).toBe(202);
   });
@@ -441,10 +441,10 @@ describe('V7 the service', () => {
 });
 
 describe('C8 a HEAD', () => {
-  test('is answered as a GET would be, without a body and without effect', async () => {
-    const asked: unknown[] = [];
+  test('is answered like a GET, without a body and without effect', async () => {
+    const verifications: unknown[] = [];
     const { port, path, topic, snapshot } = await subscribed({
-      handlers: { onSubscriptionVerification: (verification) => void asked.push(verification) },
+      handlers: { onSubscriptionVerification: (verification) => void verifications.push(verification) },
     });
     const head = async (changes: Readonly<Record<string, string>>): Promise<number> => {
       const query = new URLSearchParams(verification(topic.url, changes)).toString();
@@ -453,7 +453,7 @@ describe('C8 a HEAD', () => {
       return answer.status;
     };
     const before = await snapshot();
-    asked.length = 0;
+    verifications.length = 0;
     expect(await head({})).toBe(200);
     expect(await head({ 'hub.mode': 'denied' })).toBe(200);
     expect(await head({ 'hub.mode': 'hub-error' })).toBe(200);
@@ -461,12 +461,12 @@ describe('C8 a HEAD', () => {
     expect(await head({ 'hub.mode': 'denied', 'hub.topic': 'http://127.0.0.1/other' })).toBe(404);
     expect(await head({ 'hub.mode': 'unsubscribe' })).toBe(404);
     expect(await head({ 'hub.mode': 'something' })).toBe(400);
-    expect(asked).toEqual([]);
+    expect(verifications).toEqual([]);
     expect(await snapshot()).toEqual(before);
   });
 });
 
-test('S4 a verify token that comes back must be ours', async () => {
+test('S4 a verify token must be ours if the hub sends one', async () => {
   const { ask, hub, topic } = await subscribed({
     config: { protocol: 'pubsubhubbub-0.3' },
     hub: { protocol: 'pubsubhubbub-0.3' },

@@ -9,9 +9,10 @@ import {
 import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { FaultyStore } from '../kit/faulty-store.js';
-import { quiet, throws } from '../kit/news-service.js';
-import { atom, publisherAt, type Written } from '../kit/publisher.js';
-import { until } from '../kit/world.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { throws } from '../kit/throws.js';
+import { atom, startPublisher, type WrittenEntry } from '../kit/publisher.js';
+import { until } from '../kit/until.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -24,13 +25,13 @@ interface Options {
   readonly config?: SubscriberServiceConfig;
   readonly leaseSeconds?: number;
   readonly handle?: (event: ContentDistributionMessage) => void;
-  /** Whether the handler asks for the entries of an event. */
+  /** Whether the handler reads the entries of an event. */
   readonly reads?: (event: ContentDistributionMessage) => boolean;
-  /** Whether the hub fails until it is told otherwise. */
+  /** Whether the hub fails until the test ends that. */
   readonly isFailingFirst?: boolean;
 }
 
-/** A publisher and a hub, and a service that is subscribed and notes the entries it is handed. */
+/** A publisher, a hub, and a subscribed service that records the entries it receives. */
 async function setUp({
   delivery = {},
   config = {},
@@ -42,8 +43,8 @@ async function setUp({
   const world = new FakeWorld();
   const hub = await TestHub.start({ leaseSeconds });
   onTestFinished(() => hub.close());
-  const old: Written = { id: 'old', at: world.now - 30 * DAY };
-  const publisher = await publisherAt(hub, atom([old]));
+  const old: WrittenEntry = { id: 'old', at: world.now - 30 * DAY };
+  const publisher = await startPublisher(hub, atom([old]));
   const store = new FaultyStore();
   const got: Got[] = [];
   const service = defineSubscriber(
@@ -71,34 +72,34 @@ async function setUp({
     await (await start()).ready({ timeoutMs: 5_000 });
   }
   await hub.settled();
-  /** Time passes, and what comes due by then is done. */
+  /** Advances the clock and runs the work that comes due. */
   const pass = async (milliseconds: number): Promise<void> => {
-    world.pass(milliseconds);
+    world.advance(milliseconds);
     await settle();
   };
   const settle = async (): Promise<void> => {
-    await quiet();
+    await untilIdle();
     await hub.settled();
-    await quiet();
+    await untilIdle();
   };
   const stop = async (): Promise<void> => await runtime?.stop();
-  const seen = async () => (await runtime?.subscriptions.find())?.[0];
-  const news = (id: string, at = world.now): Written => ({ id, at });
-  return { world, hub, publisher, store, got, old, start, stop, pass, settle, seen, news };
+  const subscription = async () => (await runtime?.subscriptions.find())?.[0];
+  const entryAt = (id: string, at = world.now): WrittenEntry => ({ id, at });
+  return { world, hub, publisher, store, got, old, start, stop, pass, settle, subscription, entryAt };
 }
 
-const state = async (set: Awaited<ReturnType<typeof setUp>>) => (await set.seen())?.state;
+const state = async (set: Awaited<ReturnType<typeof setUp>>) => (await set.subscription())?.state;
 
-describe('L3 after a lease that ran out', () => {
-  it('the topic is fetched, and what is new is handed over once', async () => {
+describe('L3 after an expired lease', () => {
+  it('the topic is fetched, and new entries are delivered once', async () => {
     const set = await setUp({ leaseSeconds: 600 });
-    // The hub is gone for an hour: nothing is renewed, and nothing delivered.
+    // The hub fails for an hour: nothing is renewed, and nothing delivered.
     set.hub.fail(503, { times: 1_000 });
     await set.pass(11 * MINUTE);
     expect(await state(set)).toBe('expired');
-    set.publisher.body = atom([set.news('missed'), set.old]);
+    set.publisher.body = atom([set.entryAt('missed'), set.old]);
     await set.pass(MINUTE);
-    await until(() => set.publisher.answered.length > 1);
+    await until(() => set.publisher.statuses.length > 1);
     set.hub.configure({ fail: undefined });
     await set.pass(HOUR);
     await until(async () => (await state(set)) === 'active');
@@ -108,70 +109,70 @@ describe('L3 after a lease that ran out', () => {
   });
 });
 
-describe('after a time in which the process was down', () => {
-  it('what was published meanwhile is handed over, with source catch-up, and what is older is not', async () => {
+describe('after downtime of the process', () => {
+  it('entries published meanwhile are delivered with source catch-up, and older ones are not', async () => {
     const set = await setUp();
     await set.pass(5 * HOUR);
     await set.stop();
-    set.world.pass(DAY);
-    const second = set.news('second');
-    set.publisher.body = atom([second, set.news('first', set.world.now - HOUR), set.old]);
+    set.world.advance(DAY);
+    const second = set.entryAt('second');
+    set.publisher.body = atom([second, set.entryAt('first', set.world.now - HOUR), set.old]);
     await set.start();
     await set.pass(MINUTE);
     await until(() => set.got.length > 0);
     expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['second new', 'first new'] }]);
-    // What its handler has had is not handed over after the next absence, although it is of its time.
+    // A processed entry is not delivered after the next downtime, although it is dated within the gap.
     await set.stop();
-    set.publisher.body = atom([set.news('third'), second, set.old]);
+    set.publisher.body = atom([set.entryAt('third'), second, set.old]);
     await set.start();
     await set.pass(MINUTE);
     await until(() => set.got.length > 1);
     expect(set.got.slice(1)).toEqual([{ source: 'catch-up', attempt: 1, entries: ['third new'] }]);
   });
 
-  it('an entry that was fetched is delivered once, also to a handler that reads no entries', async () => {
+  it('a fetched entry is delivered once, also to a handler that reads no entries', async () => {
     const set = await setUp({ reads: () => false });
     await set.pass(5 * HOUR);
     await set.stop();
-    const missed = set.news('missed');
+    const missed = set.entryAt('missed');
     set.publisher.body = atom([missed, set.old]);
     await set.start();
     await set.pass(MINUTE);
     await until(() => set.got.length > 0);
-    // Within the hour in which clocks may differ the entry counts as published in the next gap.
+    // The entry is within the hour of slack, so it counts as published in the next gap.
     await set.stop();
     set.publisher.body = atom([{ ...set.old, id: 'another old one' }, missed, set.old]);
     await set.start();
     await set.pass(MINUTE);
-    await until(() => set.publisher.answered.filter((status) => status === 200).length > 2);
+    await until(() => set.publisher.statuses.filter((status) => status === 200).length > 2);
     await set.settle();
     expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: [] }]);
   });
 
-  it('the topic is asked whether it is what was fetched last, and nothing is handed over where it is', async () => {
+  it('the topic is fetched conditionally, and nothing is delivered if it has not changed', async () => {
     const set = await setUp();
     for (const expected of [200, 304]) {
       await set.stop();
-      set.world.pass(HOUR);
+      set.world.advance(HOUR);
       await set.start();
-      const before = set.publisher.answered.length;
+      const before = set.publisher.statuses.length;
       await set.pass(MINUTE);
-      await until(() => set.publisher.answered.length > before);
-      expect(set.publisher.answered.slice(before)).toEqual([expected]);
+      await until(() => set.publisher.statuses.length > before);
+      expect(set.publisher.statuses.slice(before)).toEqual([expected]);
       await set.settle();
     }
-    expect(set.publisher.asked.at(-1)).toMatchObject({ 'if-none-match': expect.stringMatching(/^"/) });
-    expect(set.publisher.asked.at(-1)?.accept).toMatch(/^application\/atom\+xml/);
+    expect(set.publisher.requests.at(-1)).toMatchObject({ 'if-none-match': expect.stringMatching(/^"/) });
+    expect(set.publisher.requests.at(-1)?.accept).toMatch(/^application\/atom\+xml/);
     expect(set.got).toEqual([]);
   });
 
-  it('also where it was unsubscribed meanwhile, as is the default', async () => {
+  it('missed entries are delivered when the stop unsubscribed, as is the default', async () => {
     const set = await setUp({ config: { unsubscribeOnShutdown: true } });
     await set.stop();
     await set.hub.settled();
     expect(set.hub.subscriptions.filter((one) => one.state === 'active')).toEqual([]);
-    set.world.pass(DAY);
-    set.publisher.body = atom([set.news('missed'), set.old]);
+    set.world.advance(DAY);
+    set.publisher.body = atom([set.entryAt('missed'), set.old]);
     await set.start();
     await until(async () => (await state(set)) === 'active');
     await set.pass(1_000);
@@ -180,11 +181,11 @@ describe('after a time in which the process was down', () => {
     expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
-  it('also where no hub comes back: a minute after the start', async () => {
+  it('missed entries are delivered a minute after the start if no hub answers', async () => {
     const set = await setUp({ config: { unsubscribeOnShutdown: true } });
     await set.stop();
-    set.world.pass(DAY);
-    set.publisher.body = atom([set.news('missed'), set.old]);
+    set.world.advance(DAY);
+    set.publisher.body = atom([set.entryAt('missed'), set.old]);
     set.hub.fail(503, { times: 1_000 });
     await set.start();
     await set.pass(30_000);
@@ -195,24 +196,24 @@ describe('after a time in which the process was down', () => {
     expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
-  it('also where it ended a moment after its first start, without a word', async () => {
+  it('missed entries are delivered if the process crashed right after its first start', async () => {
     const set = await setUp();
-    const left = new Map(set.store);
+    const storedRows = new Map(set.store);
     await set.stop();
     set.store.clear();
-    for (const [key, row] of left) set.store.set(key, row);
-    set.world.pass(DAY);
-    set.publisher.body = atom([set.news('missed'), set.old]);
+    for (const [key, row] of storedRows) set.store.set(key, row);
+    set.world.advance(DAY);
+    set.publisher.body = atom([set.entryAt('missed'), set.old]);
     await set.start();
     await set.pass(MINUTE);
     await until(() => set.got.length > 0);
     expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
-  it('entries without a time are handed over, as they may be of it', async () => {
+  it('undated entries are delivered, because they may be from the gap', async () => {
     const set = await setUp();
     await set.stop();
-    set.world.pass(DAY);
+    set.world.advance(DAY);
     set.publisher.body = atom([{ id: 'undated' }, set.old]);
     await set.start();
     await set.pass(MINUTE);
@@ -220,13 +221,13 @@ describe('after a time in which the process was down', () => {
     expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['undated new'] }]);
   });
 
-  it("with dedupe: 'entries' also what says that it is older, where it was not handed over and the subscription is not younger", async () => {
+  it("with dedupe: 'entries' an older entry is delivered if it was not processed and is not older than the subscription", async () => {
     const set = await setUp({ delivery: { dedupe: 'entries' } });
     await set.pass(2 * DAY);
-    const early = set.news('backdated', set.world.now - DAY);
+    const early = set.entryAt('backdated', set.world.now - DAY);
     await set.pass(DAY);
     await set.stop();
-    set.world.pass(HOUR);
+    set.world.advance(HOUR);
     set.publisher.body = atom([early, set.old]);
     await set.start();
     await set.pass(MINUTE);
@@ -234,7 +235,7 @@ describe('after a time in which the process was down', () => {
     expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['backdated new'] }]);
   });
 
-  it('what is no feed is left alone', async () => {
+  it('content that is not a feed is ignored', async () => {
     const set = await setUp();
     await set.stop();
     set.publisher.contentType = 'text/html';
@@ -249,24 +250,24 @@ describe('after a time in which the process was down', () => {
   it('nothing is fetched with catchUp: false', async () => {
     const set = await setUp({ delivery: { catchUp: false } });
     await set.stop();
-    set.world.pass(DAY);
+    set.world.advance(DAY);
     await set.start();
-    const before = set.publisher.asked.length;
+    const before = set.publisher.requests.length;
     await set.pass(5 * MINUTE);
-    expect(set.publisher.asked).toHaveLength(before);
+    expect(set.publisher.requests).toHaveLength(before);
   });
 
-  it('a topic that cannot be had now is tried again, also after a restart; one that is gone is not', async () => {
+  it('a topic that cannot be fetched now is retried, also after a restart; a deleted one is not', async () => {
     const set = await setUp();
     await set.stop();
-    set.world.pass(DAY);
+    set.world.advance(DAY);
     set.publisher.status = 503;
     await set.start();
     await set.pass(MINUTE);
     await until(() => set.world.logged('cannot be fetched now').length === 1);
     await set.settle();
     await set.stop();
-    set.publisher.body = atom([set.news('missed'), set.old]);
+    set.publisher.body = atom([set.entryAt('missed'), set.old]);
     set.publisher.status = 200;
     await set.start();
     await set.pass(MINUTE);
@@ -279,15 +280,15 @@ describe('after a time in which the process was down', () => {
     await set.pass(MINUTE);
     await until(() => set.world.logged('what no hub sent is missing').length === 1);
     await set.settle();
-    const before = set.publisher.asked.length;
+    const before = set.publisher.requests.length;
     await set.pass(DAY);
-    expect(set.publisher.asked.length - before).toBeLessThanOrEqual(1);
+    expect(set.publisher.requests.length - before).toBeLessThanOrEqual(1);
   });
 
   it.each([
     ['that fails again', true],
-    ['that is handled at once, unread', false],
-  ])('L3 an entry that waits in the inbox (%s) is not delivered a second time', async (_how, failsAgain) => {
+    ['that is processed at once, unread', false],
+  ])('L3 an entry that waits in the inbox (%s) is not delivered a second time', async (_title, failsAgain) => {
     let isBroken = true;
     const set = await setUp({
       handle: ({ source }) => {
@@ -295,13 +296,13 @@ describe('after a time in which the process was down', () => {
       },
       reads: ({ source }) => failsAgain || source === 'catch-up',
     });
-    const waiting = set.news('waiting');
+    const waiting = set.entryAt('waiting');
     await set.hub.distribute(set.publisher.url, atom([waiting]), { contentType: 'application/atom+xml' });
     await set.settle();
     await set.stop();
-    set.world.pass(HOUR);
+    set.world.advance(HOUR);
     isBroken = failsAgain;
-    set.publisher.body = atom([set.news('missed'), waiting, set.old]);
+    set.publisher.body = atom([set.entryAt('missed'), waiting, set.old]);
     await set.start();
     await set.pass(MINUTE);
     await until(() => set.got.some(({ source }) => source === 'catch-up'));
@@ -315,17 +316,17 @@ describe('after a time in which the process was down', () => {
     ]);
   });
 
-  it('L3 a later version of what waits in the inbox is delivered', async () => {
+  it('L3 a later version of an entry in the inbox is delivered', async () => {
     const set = await setUp({
       handle: ({ source }) => {
         if (source === 'hub') throws(new Error('not now'));
       },
     });
-    const waiting = set.news('waiting');
+    const waiting = set.entryAt('waiting');
     await set.hub.distribute(set.publisher.url, atom([waiting]), { contentType: 'application/atom+xml' });
     await set.settle();
     await set.stop();
-    set.world.pass(HOUR);
+    set.world.advance(HOUR);
     set.publisher.body = atom([{ ...waiting, updated: set.world.now, title: 'corrected' }, set.old]);
     await set.start();
     await set.pass(MINUTE);
@@ -337,12 +338,12 @@ describe('after a time in which the process was down', () => {
     'L3 nothing from before the first verification is delivered, however long its hub failed (dedupe: %s)',
     async (dedupe) => {
       const set = await setUp({ delivery: { dedupe }, isFailingFirst: true });
-      const before = set.news('before');
-      set.world.pass(HOUR);
+      const before = set.entryAt('before');
+      set.world.advance(HOUR);
       set.hub.configure({ fail: undefined });
       await set.pass(HOUR);
       await until(async () => (await state(set)) === 'active');
-      const justBefore = set.news('just before', set.world.now - 9 * MINUTE);
+      const justBefore = set.entryAt('just before', set.world.now - 9 * MINUTE);
       set.publisher.body = atom([justBefore, before, set.old]);
       await set.stop();
       await set.start();
@@ -352,7 +353,7 @@ describe('after a time in which the process was down', () => {
     },
   );
 
-  it('what was fetched is kept until its handler has succeeded, like any other news', async () => {
+  it('fetched content is retried until its handler succeeds, like any other event', async () => {
     let isBroken = true;
     const set = await setUp({
       handle: () => {
@@ -360,15 +361,15 @@ describe('after a time in which the process was down', () => {
       },
     });
     await set.stop();
-    set.world.pass(DAY);
-    set.publisher.body = atom([set.news('missed'), set.old]);
+    set.world.advance(DAY);
+    set.publisher.body = atom([set.entryAt('missed'), set.old]);
     await set.start();
     await set.pass(MINUTE);
     await until(() => set.world.logged('a handler failed').length > 0);
     await set.settle();
     await set.stop();
     isBroken = false;
-    // The topic has it no more.
+    // The topic no longer has the entry.
     set.publisher.body = atom([set.old]);
     await set.start();
     await set.pass(MINUTE);
@@ -376,11 +377,11 @@ describe('after a time in which the process was down', () => {
     expect(set.got).toEqual([{ source: 'catch-up', attempt: 2, entries: ['missed new'] }]);
   });
 
-  it('what cannot be stored is fetched again', async () => {
+  it('content that cannot be stored is fetched again', async () => {
     const set = await setUp();
     await set.stop();
-    set.world.pass(DAY);
-    set.publisher.body = atom([set.news('missed'), set.old]);
+    set.world.advance(DAY);
+    set.publisher.body = atom([set.entryAt('missed'), set.old]);
     await set.start();
     set.store.faults = new Set(['set']);
     await set.pass(MINUTE);
@@ -396,29 +397,29 @@ describe('after a time in which the process was down', () => {
   it.each(['broken', 404] as const)('a topic that is %s at that moment is fetched again', async (how) => {
     const set = await setUp();
     await set.stop();
-    set.world.pass(DAY);
-    const whole = atom([set.news('missed'), set.old]);
-    set.publisher.body = how === 'broken' ? whole.slice(0, -20) : whole;
+    set.world.advance(DAY);
+    const completeFeed = atom([set.entryAt('missed'), set.old]);
+    set.publisher.body = how === 'broken' ? completeFeed.slice(0, -20) : completeFeed;
     set.publisher.status = how === 'broken' ? 200 : how;
     await set.start();
     await set.pass(MINUTE);
     await until(() => set.world.logged('cannot be fetched now').length === 1);
     await set.settle();
     set.publisher.status = 200;
-    set.publisher.body = whole;
+    set.publisher.body = completeFeed;
     await set.pass(MINUTE);
     await until(() => set.got.length > 0);
     expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
-  it('what came out while a service was not declared is handed over when it is again', async () => {
+  it('entries published while a service was not declared are delivered when it is declared again', async () => {
     const set = await setUp();
     await set.stop();
     const other = defineSubscriber({ name: 'other' }, { onEventNotification: () => {} });
     const between = await set.world.start(other, { store: set.store.keyv });
-    set.world.pass(5 * HOUR);
-    const missed = set.news('missed');
-    set.world.pass(DAY);
+    set.world.advance(5 * HOUR);
+    const missed = set.entryAt('missed');
+    set.world.advance(DAY);
     await between.stop();
     set.publisher.body = atom([missed, set.old]);
     await set.start();
@@ -427,33 +428,33 @@ describe('after a time in which the process was down', () => {
     expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 
-  it('what came out while the machine slept is handed over when it wakes', async () => {
+  it('entries published while the machine slept are delivered when it wakes', async () => {
     const set = await setUp();
-    set.publisher.body = atom([set.news('missed', set.world.now + HOUR), set.old]);
-    set.world.pass(5 * HOUR);
-    set.world.turn('30 * * * * *');
+    set.publisher.body = atom([set.entryAt('missed', set.world.now + HOUR), set.old]);
+    set.world.advance(5 * HOUR);
+    set.world.runCron('30 * * * * *');
     await set.pass(MINUTE);
     await until(() => set.got.length > 0);
     expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);
   });
 });
 
-it('L3 what comes out while a hub fails, after a restart in the middle of that, is handed over when it is back', async () => {
+it('L3 entries published while a hub fails, with a restart meanwhile, are delivered when the hub is back', async () => {
   const set = await setUp();
   set.hub.fail(503, { times: 1_000 });
   await set.pass(9 * DAY);
-  await until(async () => ((await set.seen())?.attempts ?? 0) > 0);
+  await until(async () => ((await set.subscription())?.attempts ?? 0) > 0);
   await set.stop();
   await set.start();
   await set.pass(5 * MINUTE);
   await set.settle();
-  expect(await set.seen()).toMatchObject({ state: 'active' });
-  const missed = set.news('missed');
+  expect(await set.subscription()).toMatchObject({ state: 'active' });
+  const missed = set.entryAt('missed');
   set.publisher.body = atom([missed, set.old]);
   await set.pass(HOUR);
   set.hub.configure({ fail: undefined });
   for (let hour = 0; hour < 3; hour += 1) await set.pass(HOUR);
-  expect(await set.seen()).toMatchObject({ state: 'active', attempts: 0 });
+  expect(await set.subscription()).toMatchObject({ state: 'active', attempts: 0 });
   await set.pass(MINUTE);
   await until(() => set.got.length > 0);
   expect(set.got).toEqual([{ source: 'catch-up', attempt: 1, entries: ['missed new'] }]);

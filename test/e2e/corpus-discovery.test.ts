@@ -25,37 +25,37 @@ interface DocumentCase {
 }
 
 const corpus = fileURLToPath(new URL('../../../shared/corpus/', import.meta.url));
-const isThere = existsSync(corpus);
+const isAvailable = existsSync(corpus);
 
-/** Where everything but the document itself is asked for. */
+/** Path of every request except the one for the document. */
 const ELSEWHERE = '/elsewhere';
 
 const load = (file: string): unknown => JSON.parse(readFileSync(corpus + file, 'utf8'));
 
-// The corpus promises their shape in its README.
+// The README of the corpus specifies their shape.
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-const headerCases = isThere ? (load('link-headers.json') as HeaderCase[]) : [];
+const headerCases = isAvailable ? (load('link-headers.json') as HeaderCase[]) : [];
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-const documentCases = isThere ? (load('expected.json') as { discovery: DocumentCase[] }).discovery : [];
+const documentCases = isAvailable ? (load('expected.json') as { discovery: DocumentCase[] }).discovery : [];
 
-/** Expectations held to be wrong, by name or file, each with the argument. None so far. */
+/** Expectations we consider wrong, by name or file, with the reason. None so far. */
 const DISPUTED: ReadonlyMap<string, string> = new Map();
 
-describe.skipIf(!isThere)(`the corpus in ${corpus}`, () => {
-  test('is whole', () => {
+describe.skipIf(!isAvailable)(`the corpus in ${corpus}`, () => {
+  test('is complete', () => {
     expect(headerCases).toHaveLength(59);
     expect(documentCases).toHaveLength(71);
   });
 
   test.each(headerCases)('D2 Link header: $name', ({ name, headers, base, expect: expected, advisory }) => {
-    // As they are on the wire, and joined as fetch hands them over.
+    // As sent on the wire, and joined as fetch returns them.
     for (const values of [headers, [headers.join(', ')]]) {
       const { hubs, selfs } = linksFromHeaders(values, base);
       check(name, advisory, () => {
         expect(hubs).toEqual(expected.hubs);
-        // The corpus has URLs as `new URL()` gives them; a topic is kept as the publisher wrote it.
+        // The corpus has URLs normalized by `new URL()`. A topic stays as the publisher wrote it.
         const [self] = selfs;
-        expect(selfs.length === 1 && self !== undefined ? normal(self) : null).toBe(expected.self);
+        expect(selfs.length === 1 && self !== undefined ? normalize(self) : null).toBe(expected.self);
         expect(selfs.length > 1).toBe(expected.error === 'multiple-self');
       });
     }
@@ -71,16 +71,16 @@ describe.skipIf(!isThere)(`the corpus in ${corpus}`, () => {
       response.setHeader('Content-Type', served.contentType);
       response.end(readFileSync(corpus + file));
     });
-    // Every connection goes to the server here, so that the document has the publisher's own URL. The feeds that a page
-    // lists are not there.
+    // Every connection goes to this server, so that the document keeps the publisher's URL. The feeds that a page
+    // lists answer 404.
     const dispatcher = new Agent().compose((dispatch) => (request, handler) => {
-      const isServed = `${String(request.origin)}${request.path}` === normal(served.url);
+      const isServed = `${String(request.origin)}${request.path}` === normalize(served.url);
       return dispatch({ ...request, origin: server.url, path: isServed ? request.path : ELSEWHERE }, handler);
     });
-    const found = await discover(served.url, { httpConfig: { dispatcher } }).catch((error: unknown) => error);
+    const result = await discover(served.url, { httpConfig: { dispatcher } }).catch((error: unknown) => error);
     const { error, ...links } = expected;
     check(file, advisory, () => {
-      expect(found).toMatchObject(error === undefined ? { ...links, url: normal(served.url) } : { reason: error });
+      expect(result).toMatchObject(error === undefined ? { ...links, url: normalize(served.url) } : { reason: error });
     });
     await dispatcher.close();
   });
@@ -88,7 +88,7 @@ describe.skipIf(!isThere)(`the corpus in ${corpus}`, () => {
   test('D11 has five pages without a hub that list alternate feeds', async () => {
     const pages = documentCases.filter(({ file }) => /\/0(?:07|08|09|21|24)-/.test(file));
     for (const { file, url, contentType } of pages) {
-      const reader = createDocumentLinkReader({ url: normal(url), contentType });
+      const reader = createDocumentLinkReader({ url: normalize(url), contentType });
       reader.write(readFileSync(corpus + file));
       expect([...(reader.end().feeds ?? [])]).toHaveLength(file.includes('/008') || file.includes('/009') ? 2 : 1);
     }
@@ -96,14 +96,14 @@ describe.skipIf(!isThere)(`the corpus in ${corpus}`, () => {
   });
 
   test.each(documentCases.filter(({ headers }) => headers === undefined))(
-    'D3 to D6 in pieces of any size: $file',
+    'D3 to D6 in chunks of any size: $file',
     ({ file, url, contentType, expect: expected, advisory }) => {
       const bytes = readFileSync(corpus + file);
       for (const size of [7, 1000, bytes.length]) {
-        const reader = createDocumentLinkReader({ url: normal(url), contentType });
+        const reader = createDocumentLinkReader({ url: normalize(url), contentType });
         for (let at = 0; at < bytes.length; at += size) if (reader.write(bytes.subarray(at, at + size))) break;
         const { hubs, selfs } = reader.end();
-        const topic = hubs.length === 0 || selfs.length > 1 ? null : normal(selfs[0] ?? url);
+        const topic = hubs.length === 0 || selfs.length > 1 ? null : normalize(selfs[0] ?? url);
         check(file, advisory, () => {
           expect({ hubs, topic }).toMatchObject({ hubs: expected.hubs, topic: expected.topic });
         });
@@ -112,7 +112,7 @@ describe.skipIf(!isThere)(`the corpus in ${corpus}`, () => {
   );
 });
 
-const normal = (url: string): string => new URL(url).href;
+const normalize = (url: string): string => new URL(url).href;
 
 /** An advisory expectation is reported, not required. */
 function check(name: string, advisory: boolean | undefined, assertions: () => void): void {

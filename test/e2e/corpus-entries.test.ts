@@ -27,19 +27,19 @@ interface NotificationCase {
 }
 
 const corpus = fileURLToPath(new URL('../../../shared/corpus/', import.meta.url));
-const isThere = existsSync(corpus);
+const isAvailable = existsSync(corpus);
 const NO_TOPIC = 'https://topic.example/feed';
 
 function load(): readonly NotificationCase[] {
-  if (!isThere) return [];
+  if (!isAvailable) return [];
   const content: unknown = JSON.parse(readFileSync(`${corpus}expected.json`, 'utf8'));
-  // The corpus promises its shape in its README.
+  // The README of the corpus specifies its shape.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return (content as { notifications: NotificationCase[] }).notifications;
 }
 
-/** As a service gets it, so that its text is decoded the way it is there. */
-async function received(file: string, contentType: string): Promise<ContentDistributionMessage> {
+/** The event as a service receives it, so that its text is decoded as in production. */
+async function deliver(file: string, contentType: string): Promise<ContentDistributionMessage> {
   const { post, events } = await subscribed();
   await post(readFileSync(corpus + file), { 'Content-Type': contentType });
   const [event] = events;
@@ -47,9 +47,10 @@ async function received(file: string, contentType: string): Promise<ContentDistr
   return event;
 }
 
-const normalised = (url: string | null, base: string): string | null => (url === null ? null : new URL(url, base).href);
+const normalizeUrl = (url: string | null, base: string): string | null =>
+  url === null ? null : new URL(url, base).href;
 
-/** What the corpus has an opinion on. */
+/** The fields that the corpus specifies. */
 function comparable({ id, title, url, deleted }: ParsedEntry, expected: ExpectedEntry | undefined): ExpectedEntry {
   return {
     id: expected?.id === null && id !== '' ? null : id,
@@ -59,7 +60,7 @@ function comparable({ id, title, url, deleted }: ParsedEntry, expected: Expected
   };
 }
 
-/** The format, or that it is none: what the corpus calls other documents is not asked of us. */
+/** The feed format, or 'no feed'. We need no format for other documents. */
 function formatOf(text: string, topic: string): string {
   try {
     return readFeed(text, topic).format;
@@ -69,17 +70,17 @@ function formatOf(text: string, topic: string): string {
   }
 }
 
-describe.skipIf(!isThere)(`the entries of the notifications in ${corpus}`, () => {
-  test('are of all notifications', () => {
+describe.skipIf(!isAvailable)(`the entries of the notifications in ${corpus}`, () => {
+  test('cover all notifications', () => {
     expect(load()).toHaveLength(47);
   });
 
   test.each(load().map((row): [string, NotificationCase] => [row.file, row]))(
     'are those of %s',
     async (file, { contentType, topic = NO_TOPIC, advisory = false, expect: expected }) => {
-      const text = (await received(file, contentType)).text();
+      const text = (await deliver(file, contentType)).text();
       const entries = readEntries(text, topic);
-      const seen = {
+      const actual = {
         format: formatOf(text, topic),
         entryCount: entries.length,
         entries: entries.map((entry, index) => comparable(entry, expected.entries[index])),
@@ -89,12 +90,12 @@ describe.skipIf(!isThere)(`the entries of the notifications in ${corpus}`, () =>
         entryCount: expected.entryCount,
         entries: expected.entries.map((entry) => ({
           ...entry,
-          url: normalised(entry.url, topic),
+          url: normalizeUrl(entry.url, topic),
           deleted: entry.deleted ?? false,
         })),
       };
-      if (!isDeepStrictEqual(seen, wanted)) console.warn(`${file} is read differently`, seen);
-      expect(advisory ? wanted : seen).toEqual(wanted);
+      if (!isDeepStrictEqual(actual, wanted)) console.warn(`${file} is read differently`, actual);
+      expect(advisory ? wanted : actual).toEqual(wanted);
     },
   );
 });

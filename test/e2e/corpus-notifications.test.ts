@@ -10,31 +10,31 @@ interface NotificationCase {
 }
 
 const corpus = fileURLToPath(new URL('../../../shared/corpus/', import.meta.url));
-const isThere = existsSync(corpus);
+const isAvailable = existsSync(corpus);
 
 function load(): readonly NotificationCase[] {
   const content: unknown = JSON.parse(readFileSync(`${corpus}expected.json`, 'utf8'));
-  // The corpus promises its shape in its README.
+  // The README of the corpus specifies its shape.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return (content as { notifications: NotificationCase[] }).notifications;
 }
 
-describe.skipIf(!isThere)(`the notifications in ${corpus}`, () => {
+describe.skipIf(!isAvailable)(`the notifications in ${corpus}`, () => {
   test.each([
     ['as they are', {}, (bytes: Buffer) => bytes],
     ['in gzip', { 'Content-Encoding': 'gzip' }, (bytes: Buffer) => gzipSync(bytes)],
-  ])('C4 C6 are handed over byte for byte, signed, %s', async (_how, headers, encode) => {
+  ])('C4 C6 are delivered byte for byte, signed, %s', async (_title, headers, encode) => {
     const notifications = load();
     expect(notifications).toHaveLength(47);
     const { post, events } = await subscribed();
-    const seen: unknown[] = [];
+    const actual: unknown[] = [];
     const expected: unknown[] = [];
     for (const { file, contentType } of notifications) {
       const bytes = readFileSync(corpus + file);
       const sent = encode(bytes);
       const { status } = await post(sent, { 'Content-Type': contentType, ...headers });
       const [event] = events.splice(0);
-      seen.push({
+      actual.push({
         file,
         status,
         raw: Buffer.from(event?.raw ?? []).equals(sent),
@@ -44,6 +44,6 @@ describe.skipIf(!isThere)(`the notifications in ${corpus}`, () => {
       });
       expected.push({ file, status: 202, raw: true, bytes: true, contentType, hasText: true });
     }
-    expect(seen).toEqual(expected);
+    expect(actual).toEqual(expected);
   });
 });

@@ -7,15 +7,17 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld } from '../kit/fake-world.js';
-import { quiet, setUp } from '../kit/news-service.js';
-import { atom, publisherAt } from '../kit/publisher.js';
-import { until } from '../kit/world.js';
+import { deferred } from '../kit/deferred.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { startSubscriber } from '../kit/start-subscriber.js';
+import { atom, startPublisher } from '../kit/publisher.js';
+import { until } from '../kit/until.js';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 
-/** Rows in memory, and the operations on markers among them. */
+/** Rows in memory, with a log of the operations on crash markers. */
 class Rows extends Map<string, unknown> {
   readonly markers: string[] = [];
 
@@ -34,7 +36,7 @@ class Rows extends Map<string, unknown> {
     return super.delete(key);
   }
 
-  /** What the next process finds where this one crashes now. */
+  /** The rows that the next process finds if this one crashes now. */
   afterCrash(): Rows {
     const rows = new Rows();
     for (const [key, value] of this) if (!key.includes(':owner:')) rows.set(key, value);
@@ -48,12 +50,12 @@ function isMarker(key: string): boolean {
 
 const markersIn = (rows: ReadonlyMap<string, unknown>): number => [...rows.keys()].filter(isMarker).length;
 
-/** A publisher, and a service whose processes crash while its topic is fetched, as often as that is wanted. */
+/** A publisher, and a service whose process crashes during a topic fetch whenever the test says so. */
 async function crashing(delivery: DeliveryConfig) {
   const world = new FakeWorld();
   const hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
   onTestFinished(() => hub.close());
-  const publisher = await publisherAt(hub, atom([{ id: 'old', at: world.now - 30 * DAY }]));
+  const publisher = await startPublisher(hub, atom([{ id: 'old', at: world.now - 30 * DAY }]));
   const got: ContentDistributionMessage[] = [];
   let port = 0;
   let runtime: SubscriberRuntime | undefined;
@@ -71,31 +73,31 @@ async function crashing(delivery: DeliveryConfig) {
     await settle();
   };
   const settle = async (): Promise<void> => {
-    await quiet();
+    await untilIdle();
     await hub.settled();
-    await quiet();
+    await untilIdle();
   };
   const pass = async (milliseconds: number): Promise<void> => {
-    world.pass(milliseconds);
+    world.advance(milliseconds);
     await settle();
-    await until(() => publisher.turn !== undefined || publisher.answered.length >= publisher.asked.length);
+    await until(() => publisher.gate !== undefined || publisher.statuses.length >= publisher.requests.length);
     await settle();
   };
-  /** The process ends while the topic is being fetched; the next one finds what it has left. */
+  /** Ends the process during a topic fetch, and starts the next one on its rows. */
   const crash = async (): Promise<void> => {
-    const turn = deferred();
-    const { length } = publisher.asked;
-    publisher.turn = turn.promise;
+    const gate = deferred();
+    const { length } = publisher.requests;
+    publisher.gate = gate.promise;
     await until(async () => {
-      world.pass(1_000);
-      await quiet();
-      return publisher.asked.length > length;
+      world.advance(1_000);
+      await untilIdle();
+      return publisher.requests.length > length;
     });
-    const left = rows.afterCrash();
-    publisher.turn = undefined;
-    turn.resolve();
+    const rowsAtCrash = rows.afterCrash();
+    publisher.gate = undefined;
+    gate.resolve();
     await runtime?.stopNow();
-    rows = left;
+    rows = rowsAtCrash;
     await start();
   };
   await start();
@@ -118,16 +120,16 @@ async function crashing(delivery: DeliveryConfig) {
 const SKIPPED = 'not fetched before the next renewal';
 
 describe('a topic whose fetch ends the process', () => {
-  test('L3 L4 is skipped by catch-up after three crashes, which is logged once, and fetched after a renewal', async () => {
+  test('L3 L4 is skipped by catch-up after three crashes, with one log line, and fetched after a renewal', async () => {
     const set = await crashing({});
     await set.stop();
     set.publisher.body = atom([{ id: 'missed', at: set.world.now }]);
     await set.start();
     for (let crash = 0; crash < 3; crash += 1) await set.crash();
-    const asked = set.publisher.asked.length;
+    const requestCount = set.publisher.requests.length;
     await set.pass(MINUTE);
     await set.pass(DAY);
-    expect(set.publisher.asked).toHaveLength(asked);
+    expect(set.publisher.requests).toHaveLength(requestCount);
     const lines = set.world.logged(SKIPPED);
     expect(lines.map(({ level, fields }) => [level, fields['topic'], fields['crashes']])).toEqual([
       ['error', set.publisher.url, 3],
@@ -145,20 +147,20 @@ describe('a topic whose fetch ends the process', () => {
   test('L3 is skipped by polls after three crashes, and polled again after a renewal', async () => {
     const set = await crashing({ pollSeconds: 30, catchUp: false });
     for (let crash = 0; crash < 3; crash += 1) await set.crash();
-    const asked = set.publisher.asked.length;
-    for (let look = 0; look < 5; look += 1) await set.pass(MINUTE);
-    expect(set.publisher.asked).toHaveLength(asked);
+    const requestCount = set.publisher.requests.length;
+    for (let poll = 0; poll < 5; poll += 1) await set.pass(MINUTE);
+    expect(set.publisher.requests).toHaveLength(requestCount);
     expect(set.world.logged(SKIPPED)).toHaveLength(1);
     const [{ id } = { id: '' }] = (await set.runtime()?.subscriptions.find()) ?? [];
     await set.runtime()?.renew(id);
     await set.settle();
-    const before = set.publisher.asked.length;
-    for (let look = 0; look < 3; look += 1) await set.pass(MINUTE);
-    expect(set.publisher.asked.length).toBeGreaterThan(before);
+    const before = set.publisher.requests.length;
+    for (let poll = 0; poll < 3; poll += 1) await set.pass(MINUTE);
+    expect(set.publisher.requests.length).toBeGreaterThan(before);
     expect(markersIn(set.rows())).toBe(0);
   });
 
-  test('L3 one crash more after the renewal, and it is skipped again', async () => {
+  test('L3 is skipped again after one more crash following the renewal', async () => {
     const set = await crashing({});
     await set.stop();
     await set.start();
@@ -168,13 +170,13 @@ describe('a topic whose fetch ends the process', () => {
     await set.runtime()?.renew(id);
     await set.settle();
     await set.crash();
-    const asked = set.publisher.asked.length;
+    const requestCount = set.publisher.requests.length;
     await set.pass(MINUTE);
-    expect(set.publisher.asked).toHaveLength(asked);
+    expect(set.publisher.requests).toHaveLength(requestCount);
     expect(set.world.logged(SKIPPED).at(-1)?.fields['crashes']).toBe(4);
   });
 
-  test('L3 a fetch that ends in between, however it does, begins the count anew', async () => {
+  test('L3 starts a new count after a fetch that ends, whatever its result', async () => {
     const set = await crashing({});
     await set.stop();
     await set.start();
@@ -188,27 +190,27 @@ describe('a topic whose fetch ends the process', () => {
     expect(set.world.logged(SKIPPED)).toEqual([]);
   });
 
-  test('L3 a fetch that a stop has cut off takes no crash back', async () => {
+  test('L3 keeps its count after a fetch that a stop cuts off', async () => {
     const set = await crashing({});
     await set.stop();
     await set.start();
     await set.crash();
     await set.crash();
-    const turn = deferred();
-    const { length } = set.publisher.asked;
-    set.publisher.turn = turn.promise;
-    set.world.pass(1_000);
-    await until(() => set.publisher.asked.length > length);
+    const gate = deferred();
+    const { length } = set.publisher.requests;
+    set.publisher.gate = gate.promise;
+    set.world.advance(1_000);
+    await until(() => set.publisher.requests.length > length);
     await set.stop();
-    set.publisher.turn = undefined;
-    turn.resolve();
+    set.publisher.gate = undefined;
+    gate.resolve();
     await set.start();
     await set.crash();
     await set.pass(2_000);
     expect(set.world.logged(SKIPPED)).toHaveLength(1);
   });
 
-  test('L4 its gap stays open, and makes no other topic be fetched at the next start', async () => {
+  test('L4 keeps its gap open, without other topics being fetched at the next start', async () => {
     const set = await crashing({});
     await set.stop();
     await set.start();
@@ -216,7 +218,7 @@ describe('a topic whose fetch ends the process', () => {
     await set.pass(2_000);
     expect(set.world.logged(SKIPPED)).toHaveLength(1);
     await set.pass(MINUTE);
-    set.world.turn('30 * * * * *');
+    set.world.runCron('30 * * * * *');
     await set.settle();
     const [, alive] = [...set.rows()].find(([key]) => key.includes(':alive:')) ?? [];
     expect(String(alive)).toContain(String(set.world.now));
@@ -224,26 +226,26 @@ describe('a topic whose fetch ends the process', () => {
     expect(String(stored)).toContain('gapSince');
   });
 
-  test('L3 nothing but the first minute after a start has a marker', async () => {
+  test('L3 has a marker only in the first minute after a start', async () => {
     const set = await crashing({ pollSeconds: 30 });
     await set.pass(2 * MINUTE);
     set.rows().markers.splice(0);
-    const asked = set.publisher.asked.length;
-    for (let look = 0; look < 5; look += 1) await set.pass(MINUTE);
-    expect(set.publisher.asked.length).toBeGreaterThan(asked);
+    const requestCount = set.publisher.requests.length;
+    for (let poll = 0; poll < 5; poll += 1) await set.pass(MINUTE);
+    expect(set.publisher.requests.length).toBeGreaterThan(requestCount);
     expect(set.rows().markers).toEqual([]);
   });
 });
 
-describe('a stop in good order', () => {
+describe('a regular stop', () => {
   test.each([
     ['stop()', (runtime: SubscriberRuntime) => runtime.stop()],
     ['stopNow()', (runtime: SubscriberRuntime) => runtime.stopNow()],
-  ])('C7 %s counts as no crash of what it cuts off, from its beginning on', async (_how, stop) => {
-    const begun: string[] = [];
-    const set = await setUp(
+  ])('C7 %s does not count as a crash of the handlers it cuts off, from its start on', async (_title, stop) => {
+    const startedTexts: string[] = [];
+    const set = await startSubscriber(
       (event) => {
-        begun.push(event.text());
+        startedTexts.push(event.text());
         return new Promise<void>(() => {});
       },
       { delivery: { mode: 'queued' }, options: { gracefulShutdownSeconds: 0.2 } },
@@ -252,11 +254,11 @@ describe('a stop in good order', () => {
     await set.runtime.stopNow();
     for (let life = 2; life < 7; life += 1) {
       const runtime = await set.startAgain();
-      set.world.pass(0);
-      await until(() => begun.length === life);
+      set.world.advance(0);
+      await until(() => startedTexts.length === life);
       expect(markersIn(set.store)).toBe(1);
       const stopped = stop(runtime);
-      await quiet();
+      await untilIdle();
       expect(markersIn(set.store), 'a signal that comes now finds none').toBe(0);
       await stopped;
       expect(markersIn(set.store)).toBe(0);
@@ -264,21 +266,21 @@ describe('a stop in good order', () => {
     expect(set.world.logged('one at a time')).toEqual([]);
   });
 
-  test('L3 counts as none for a topic that is being fetched', async () => {
+  test('L3 does not count as a crash of a topic fetch in flight', async () => {
     const set = await crashing({});
     for (let stop = 0; stop < 4; stop += 1) {
-      const turn = deferred();
-      const { length } = set.publisher.asked;
+      const gate = deferred();
+      const { length } = set.publisher.requests;
       await set.stop();
       await set.start();
-      set.publisher.turn = turn.promise;
-      set.world.pass(1_000);
-      await until(() => set.publisher.asked.length > length);
+      set.publisher.gate = gate.promise;
+      set.world.advance(1_000);
+      await until(() => set.publisher.requests.length > length);
       expect(markersIn(set.rows())).toBe(1);
       await set.stop();
       expect(markersIn(set.rows())).toBe(0);
-      turn.resolve();
-      set.publisher.turn = undefined;
+      gate.resolve();
+      set.publisher.gate = undefined;
       await set.start();
       await set.pass(2_000);
     }
@@ -286,11 +288,11 @@ describe('a stop in good order', () => {
   });
 });
 
-test.each(['inline', 'queued'] as const)('C9 no delivery pays for markers: %s, and its retry', async (mode) => {
+test.each(['inline', 'queued'] as const)('C9 a delivery and its retry write no markers: %s', async (mode) => {
   const rows = new Rows();
   let hasFailed = false;
   const texts: string[] = [];
-  const set = await setUp(
+  const set = await startSubscriber(
     (event) => {
       texts.push(event.text());
       if (event.text() === 'fails' && !hasFailed) {
@@ -303,8 +305,8 @@ test.each(['inline', 'queued'] as const)('C9 no delivery pays for markers: %s, a
   rows.markers.splice(0);
   for (const text of ['one', 'fails', 'two']) expect((await set.publish(text)).status).toBe(202);
   await until(() => texts.length === 3);
-  set.world.pass(MINUTE);
+  set.world.advance(MINUTE);
   await until(() => texts.length === 4);
-  await quiet();
+  await untilIdle();
   expect(rows.markers).toEqual([]);
 });

@@ -4,23 +4,25 @@ import type { SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { atom } from '../kit/publisher.js';
-import { reader, strangersServer, until } from '../kit/world.js';
+import { recordingService } from '../kit/recording-service.js';
+import { startHttpServer } from '../kit/http-server.js';
+import { until } from '../kit/until.js';
 
-/** A server that keeps the headers it is sent. */
+/** A server that records the headers it receives. */
 async function server(answer: RequestListener): Promise<{ url: string; got: IncomingHttpHeaders[] }> {
   const got: IncomingHttpHeaders[] = [];
-  const { url, ...running } = await strangersServer((request, response) => {
+  const { url, ...server } = await startHttpServer((request, response) => {
     got.push(request.headers);
     request.resume();
     answer(request, response);
   });
-  onTestFinished(() => running[Symbol.asyncDispose]());
+  onTestFinished(() => server[Symbol.asyncDispose]());
   return { url, got };
 }
 
-async function begin(config: SubscriberServiceConfig) {
+async function startWith(config: SubscriberServiceConfig) {
   const world = new FakeWorld();
-  const { service, got } = reader({ unsubscribeOnShutdown: false, ...config });
+  const { service, got } = recordingService({ unsubscribeOnShutdown: false, ...config });
   const runtime = await world.start(service);
   onTestFinished(() => runtime.stopNow());
   return { world, runtime, got };
@@ -40,23 +42,23 @@ describe('S5 credentials for a hub', () => {
   } as const;
   const sent = { authorization: 'Bearer token', cookie: 'a=b', 'x-key': 'k', 'x-own': '1' };
 
-  it.each([307, 308] as const)('are not sent where a %i leads, and a warning says so once', async (status) => {
+  it.each([307, 308] as const)('are not sent to the location of a %i, and one warning says so', async (status) => {
     const second = await TestHub.start();
     onTestFinished(() => second.close());
     const hub = await server((_request, response) => void response.writeHead(status, { location: second.url }).end());
     const topic = second.topic('/feed');
-    const { world, runtime } = await begin({ target: { hub: hub.url, topic: topic.url }, ...config });
+    const { world, runtime } = await startWith({ target: { hub: hub.url, topic: topic.url }, ...config });
     await runtime.ready({ timeoutMs: 5_000 });
     const [{ id } = { id: '' }] = await runtime.subscriptions.find();
     const renewed = new Promise((resolve) => runtime.hooks.on('renewed', resolve));
     await runtime.renew(id);
     await renewed;
-    // A hub that moved for good is asked at its new place.
+    // A hub that moved permanently is requested at its new URL.
     expect(hub.got).toHaveLength(status === 308 ? 1 : 2);
     for (const headers of hub.got) expect(headers).toMatchObject(sent);
-    const asked = second.requests.filter(({ method }) => method === 'POST');
-    expect(asked).toHaveLength(2);
-    for (const { headers } of asked) for (const name of CREDENTIALS) expect(headers.has(name)).toBe(false);
+    const subscribeRequests = second.requests.filter(({ method }) => method === 'POST');
+    expect(subscribeRequests).toHaveLength(2);
+    for (const { headers } of subscribeRequests) for (const name of CREDENTIALS) expect(headers.has(name)).toBe(false);
     const { origin } = new URL(second.url);
     expect(world.logged('Credentials and configured headers are not sent to')).toMatchObject([
       { level: 'warn', fields: { service: 'News', origin } },
@@ -67,7 +69,7 @@ describe('S5 credentials for a hub', () => {
 describe('S5 credentials for a target', () => {
   const httpConfig = { auth: { username: 'me', password: 'hush' }, headers: { cookie: 'a=b', 'x-key': 'k' } };
 
-  it('are not sent to a foreign rel=self that is read for a thin ping, and a warning says so once', async () => {
+  it('are not sent to a rel=self on another origin that is read for a thin ping, and one warning says so', async () => {
     const hub = await TestHub.start();
     onTestFinished(() => hub.close());
     const feed = await server((_request, response) => {
@@ -76,7 +78,7 @@ describe('S5 credentials for a target', () => {
     const page = await server((_request, response) => {
       response.writeHead(200, { link: `<${hub.url}>; rel=hub, <${feed.url}/feed>; rel=self` }).end();
     });
-    const { world, runtime, got } = await begin({
+    const { world, runtime, got } = await startWith({
       target: `${page.url}/`,
       discoveryConfig: { httpConfig },
       delivery: { fetchThinPings: true },
@@ -92,18 +94,18 @@ describe('S5 credentials for a target', () => {
     expect(world.logged('Credentials and configured headers are not sent to')).toMatchObject([
       { fields: { service: 'News', origin: feed.url } },
     ]);
-    // Those for the target are none for its hub.
+    // Credentials for the target are not sent to its hub.
     expect(hub.requests.some(({ headers }) => CREDENTIALS.some((name) => headers.has(name)))).toBe(false);
   });
 
-  it('are not sent where discovery is redirected to another origin', async () => {
+  it('are not sent when discovery is redirected to another origin', async () => {
     const hub = await TestHub.start();
     onTestFinished(() => hub.close());
     const feed = await server((_request, response) => {
       response.writeHead(200, { link: `<${hub.url}>; rel=hub` }).end();
     });
     const page = await server((_request, response) => void response.writeHead(302, { location: `${feed.url}/` }).end());
-    const { world, runtime } = await begin({ target: `${page.url}/`, discoveryConfig: { httpConfig } });
+    const { world, runtime } = await startWith({ target: `${page.url}/`, discoveryConfig: { httpConfig } });
     await runtime.ready({ timeoutMs: 5_000 });
     expectNone(feed.got);
     expect(world.logged('Credentials and configured headers are not sent to')).toHaveLength(1);

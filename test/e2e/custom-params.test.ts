@@ -7,12 +7,14 @@ import { TestHub } from 'websub-subscriber/testing';
 import { recordingLogger } from '../kit/recording-logger.js';
 import { exchange, request } from '../kit/wire.js';
 import { keyText } from '../store/sealing/seal-keys.js';
-import { temporaryDirectory } from '../kit/news-service.js';
-import { deadPort, reader, until } from '../kit/world.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
+import { unusedPort } from '../kit/ports.js';
+import { recordingService } from '../kit/recording-service.js';
+import { until } from '../kit/until.js';
 
 const KEY = 'a-key-of-this-subscription';
 
-/** The parameters that are not the specification's, of each request that the hub was sent. */
+/** The custom parameters of each request that the hub got. */
 const sent = (hub: TestHub): readonly Readonly<Record<string, string>>[] =>
   hub.requests
     .filter(({ method }) => method === 'POST')
@@ -26,7 +28,10 @@ async function setUp(options: StartOptions = {}) {
   onTestFinished(() => hub.close());
   const topic = hub.topic('/feed');
   const logger = recordingLogger();
-  const { service } = reader({ customParams: { tenant: 'all', plan: 'small' }, unsubscribeOnShutdown: false });
+  const { service } = recordingService({
+    customParams: { tenant: 'all', plan: 'small' },
+    unsubscribeOnShutdown: false,
+  });
   const start = async (): Promise<SubscriberRuntime> => {
     const runtime = await startService(service, { port: 0, store: 'memory', logger, handleSignals: false, ...options });
     onTestFinished(() => runtime.stopNow());
@@ -39,7 +44,7 @@ async function setUp(options: StartOptions = {}) {
 }
 
 describe('customParams of one subscription', () => {
-  it('are merged over the service’s, and sent when it is subscribed and unsubscribed', async () => {
+  it('override those of the service, and are sent in subscribe and unsubscribe requests', async () => {
     const { hub, topic, service, runtime, subscribe } = await setUp();
     await subscribe({ customParams: { tenant: 'b', key: KEY } });
     const other = hub.topic('/other');
@@ -57,7 +62,7 @@ describe('customParams of one subscription', () => {
     expect(hub.violations).toEqual([]);
   });
 
-  it('that are changed have an active subscription renewed at once; equal ones send nothing', async () => {
+  it('renew an active subscription at once when they change; equal ones send nothing', async () => {
     const { hub, runtime, subscribe } = await setUp();
     await subscribe({ customParams: { key: 'first' } });
     await runtime.ready();
@@ -77,7 +82,7 @@ describe('customParams of one subscription', () => {
     expect(hub.requests.at(-1)?.form.get('hub.lease_seconds')).toBe('3600');
   });
 
-  it('that are changed while the hub is being asked are sent once it has verified', async () => {
+  it('that change during a pending request are sent once it is verified', async () => {
     const { hub, runtime, subscribe } = await setUp();
     const release = hub.holdBack('verification');
     await subscribe({ customParams: { key: 'first' } });
@@ -89,26 +94,26 @@ describe('customParams of one subscription', () => {
     expect(sent(hub).map(({ key }) => key)).toEqual(['first', 'second']);
   });
 
-  it.each(['plain', 'sealed'])('are kept by a restart, in a %s store', async (kind) => {
-    const directory = await temporaryDirectory();
+  it.each(['plain', 'sealed'])('survive a restart, in a %s store', async (kind) => {
+    const directory = temporaryDirectory();
     const security = kind === 'sealed' ? { security: { sealKey: keyText(1) } } : {};
-    const store: StartOptions = { port: await deadPort(), store: `lmdb://${directory}`, ...security };
+    const store: StartOptions = { port: await unusedPort(), store: `lmdb://${directory}`, ...security };
     const { hub, runtime, start, subscribe } = await setUp(store);
     const { id } = await subscribe({ customParams: { key: KEY } });
     await runtime.ready();
     await hub.settled();
     await runtime.stop();
-    const again = await start();
-    await again.renew(id);
+    const restarted = await start();
+    await restarted.renew(id);
     await hub.until(() => sent(hub).length === 2);
     expect(sent(hub).map(({ key }) => key)).toEqual([KEY, KEY]);
-    await subscribe({ customParams: { key: KEY } }, again);
-    await again.stop();
+    await subscribe({ customParams: { key: KEY } }, restarted);
+    await restarted.stop();
     expect(sent(hub)).toHaveLength(2);
     expect((await readFile(join(directory, 'data.mdb'))).includes(KEY)).toBe(kind === 'plain');
   });
 
-  it('are in no snapshot, log line or error, also where the hub quotes them', async () => {
+  it('appear in no snapshot, log line or error, even if the hub quotes them', async () => {
     const { hub, runtime, subscribe, logger } = await setUp();
     const errors: unknown[] = [];
     runtime.hooks.on('failed', ({ error }) => void errors.push(error));

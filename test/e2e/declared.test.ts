@@ -3,9 +3,10 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type StartOptions, type SubscriberRuntime } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
-import { reader, until } from '../kit/world.js';
+import { recordingService } from '../kit/recording-service.js';
+import { until } from '../kit/until.js';
 
-/** Starts services one after the other over one store. */
+/** Starts services one after the other on the same store. */
 async function setUp() {
   const hub = await TestHub.start();
   onTestFinished(() => hub.close());
@@ -20,7 +21,7 @@ async function setUp() {
   };
   const run = async (targets: readonly string[], options: StartOptions = {}) => {
     const world = new FakeWorld();
-    const { service } = reader({ targets, unsubscribeOnShutdown: false });
+    const { service } = recordingService({ targets, unsubscribeOnShutdown: false });
     const runtime = await world.start(service, { store, ...options });
     onTestFinished(() => runtime.stopNow());
     await runtime.ready({ timeoutMs: 5_000 });
@@ -39,8 +40,8 @@ async function declaredOf(runtime: SubscriberRuntime): Promise<string[]> {
 
 const PRUNE = { pruneDeclared: true };
 
-describe('what the code no longer declares', () => {
-  it('goes on without pruneDeclared, and the log names it at each start', async () => {
+describe('a subscription that the code no longer declares', () => {
+  it('stays active without pruneDeclared, and is logged at each start', async () => {
     const { kept, dropped, run, states } = await setUp();
     const first = await run([kept.url, dropped.url]);
     const { port } = first;
@@ -56,7 +57,7 @@ describe('what the code no longer declares', () => {
     expect(states()).toEqual(['/dropped active', '/kept active']);
   });
 
-  it('is unsubscribed with pruneDeclared, also where that is set only later, and subscribed again once it is declared', async () => {
+  it('is unsubscribed with pruneDeclared, even if that is set later, and subscribed again once declared', async () => {
     const { hub, kept, dropped, run, states } = await setUp();
     const first = await run([kept.url, dropped.url]);
     const { port } = first;
@@ -70,16 +71,16 @@ describe('what the code no longer declares', () => {
     expect(states()).toEqual(['/dropped unsubscribed', '/kept active']);
     await runtime.stop();
 
-    const again = await run([kept.url], { port, ...PRUNE });
-    expect(again.world.logged('no longer declares')).toEqual([]);
-    await again.runtime.stop();
+    const restarted = await run([kept.url], { port, ...PRUNE });
+    expect(restarted.world.logged('no longer declares')).toEqual([]);
+    await restarted.runtime.stop();
 
     const last = await run([kept.url, dropped.url], { port });
     expect(await declaredOf(last.runtime)).toEqual(['kept true active', 'pped true active']);
     expect(states()).toEqual(['/dropped active', '/kept active']);
   });
 
-  it('is not what was only ever asked for at runtime, nor what is asked for when it is pruned', async () => {
+  it('is not one that was subscribed only at runtime, nor one subscribed at runtime after its declaration was removed', async () => {
     const { hub, kept, dropped, run, states } = await setUp();
     const dynamic = hub.topic('/dynamic');
     const first = await run([kept.url, dropped.url]);
@@ -97,7 +98,7 @@ describe('what the code no longer declares', () => {
     expect(states()).toEqual(['/dropped active', '/dynamic active', '/kept active']);
   });
 
-  it('is kept where onStart asks for it', async () => {
+  it('is kept if onStart subscribes it', async () => {
     const { hub, store, dropped, run, states } = await setUp();
     const first = await run([dropped.url]);
     const { port } = first;
@@ -119,7 +120,7 @@ describe('what the code no longer declares', () => {
     expect(await declaredOf(runtime)).toEqual(['pped false active']);
   });
 
-  it('stays unsubscribed when it is declared again, where the user had ended it', async () => {
+  it('stays unsubscribed when it is declared again, if the user had unsubscribed it', async () => {
     const { kept, dropped, run, states } = await setUp();
     const first = await run([kept.url, dropped.url]);
     const { port } = first;
@@ -134,7 +135,7 @@ describe('what the code no longer declares', () => {
 });
 
 describe('L4 a start', () => {
-  it('says once of a service that is not there what is kept of it, and names no more than ten', async () => {
+  it('logs once the stored subscriptions of a service that is not started, and names ten at most', async () => {
     const { hub, store, run } = await setUp();
     const targets = Array.from({ length: 12 }, (_, index) => hub.topic(`/${index}`).url);
     const first = await run(targets);
@@ -143,7 +144,7 @@ describe('L4 a start', () => {
     await until(async () => (await first.runtime.subscriptions.count({ state: 'unsubscribed' })) === 1);
     await first.runtime.stop();
     const world = new FakeWorld();
-    const runtime = await world.start(reader({ name: 'Other' }).service, { store });
+    const runtime = await world.start(recordingService({ name: 'Other' }).service, { store });
     onTestFinished(() => runtime.stopNow());
     const [line, ...others] = world.logged('which is not started here');
     expect(others).toEqual([]);
@@ -152,23 +153,23 @@ describe('L4 a start', () => {
     expect(line?.message).not.toContain(`${targets[0]},`);
   });
 
-  it('writes nothing about subscriptions of which nothing has changed', async () => {
+  it('writes nothing for unchanged subscriptions', async () => {
     const { hub, run, written } = await setUp();
     const targets = Array.from({ length: 30 }, (_, index) => hub.topic(`/${index}`).url);
     const first = await run(targets);
     const { port } = first;
     await first.runtime.stop();
     const before = written();
-    const asked = hub.requests.length;
+    const requestCount = hub.requests.length;
     const { runtime } = await run(targets, { port });
     expect(await runtime.subscriptions.count({ state: 'active', declared: true })).toBe(30);
     expect(written()).toBe(before);
-    expect(hub.requests).toHaveLength(asked);
+    expect(hub.requests).toHaveLength(requestCount);
   });
 });
 
-describe('what the code declares and somebody has unsubscribed', () => {
-  it('stays unsubscribed, and a warning at each start says how to have it back', async () => {
+describe('a declared subscription that the user has unsubscribed', () => {
+  it('stays unsubscribed, and a warning at each start says how to resubscribe', async () => {
     const { kept, dropped, run } = await setUp();
     const first = await run([kept.url, dropped.url]);
     await first.runtime.unsubscribe(first.service, dropped.url);

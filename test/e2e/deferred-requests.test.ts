@@ -9,20 +9,22 @@ import {
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { recordingLogger } from '../kit/recording-logger.js';
-import { deadPort, failureOf, reader } from '../kit/world.js';
+import { unusedPort } from '../kit/ports.js';
+import { failureOf } from '../kit/failure-of.js';
+import { recordingService } from '../kit/recording-service.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, deferRequests: true } as const;
 
-/** What an earlier runtime has left: an active subscription to `target`, in the store and at the hub. */
-async function leftActive(hub: TestHub): Promise<{
+/** The state that an earlier runtime leaves: an active subscription to `target`, in the store and at the hub. */
+async function leaveActive(hub: TestHub): Promise<{
   readonly service: SubscriberDefinition;
   readonly target: string;
   readonly options: { readonly port: number; readonly store: Keyv };
 }> {
-  const { service } = reader();
+  const { service } = recordingService();
   const target = hub.topic('/kept').url;
-  // The hub knows the callback by its port.
-  const options = { port: await deadPort(), store: new Keyv({ store: new Map() }) };
+  // The hub knows the callback with this port.
+  const options = { port: await unusedPort(), store: new Keyv({ store: new Map() }) };
   const runtime = await startService(service, { ...options, logger: false });
   await runtime.subscribe(service, { target });
   await runtime.ready();
@@ -31,16 +33,16 @@ async function leftActive(hub: TestHub): Promise<{
 }
 
 describe('deferRequests', () => {
-  it('asks no hub before begin(), and is verified at once by an application that listens long after the start', async () => {
+  it('sends no request before begin(), and is verified at once by an application that listens long after the start', async () => {
     await using hub = await TestHub.start();
     const [declared, added] = [hub.topic('/declared'), hub.topic('/added')];
-    const { service, got } = reader({ target: declared.url });
-    const port = await deadPort();
+    const { service, got } = recordingService({ target: declared.url });
+    const port = await unusedPort();
     const publicUrl = `http://localhost:${port}`;
     await using runtime = await startService(service, { ...QUIET, manual: true, publicUrl });
     const subscription = await runtime.subscribe(service, { target: added.url });
     expect(subscription.state).toBe('requested');
-    // Longer than the time that `manual` alone leaves for mounting.
+    // Longer than the mounting time that `manual` alone allows.
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(hub.requests).toEqual([]);
     const server = createServer(runtime.nodeHandler);
@@ -60,7 +62,7 @@ describe('deferRequests', () => {
 
   it('works with the runtime’s own listener', async () => {
     await using hub = await TestHub.start();
-    const { service } = reader({ target: hub.topic('/feed').url });
+    const { service } = recordingService({ target: hub.topic('/feed').url });
     await using runtime = await startService(service, QUIET);
     const message = 'Nothing has been asked for yet: that begins when runtime.begin() is called.';
     expect((await failureOf(runtime.ready({ timeoutMs: 30 }))).message).toBe(message);
@@ -74,9 +76,9 @@ describe('deferRequests', () => {
   it.each([
     ['with manual', { manual: true }, 'a short time for mounting the callbacks has passed'],
     ['with a server', { server: createServer() }, 'the given server listens'],
-  ])('without it, ready() says what the first requests wait for %s', async (_, options, begins) => {
+  ])('without it, ready() names the event that the first requests wait for, %s', async (_, options, begins) => {
     const publicUrl = 'http://localhost:1';
-    await using runtime = await startService(reader().service, {
+    await using runtime = await startService(recordingService().service, {
       ...QUIET,
       ...options,
       publicUrl,
@@ -86,22 +88,22 @@ describe('deferRequests', () => {
     expect(failure.message).toBe(`Nothing has been asked for yet: that begins when ${begins}.`);
   });
 
-  it('asks no hub to unsubscribe before begin(): nobody could answer its verification', async () => {
+  it('sends no unsubscribe request before begin(), because nobody could answer its verification', async () => {
     await using hub = await TestHub.start();
-    const { service, target, options } = await leftActive(hub);
+    const { service, target, options } = await leaveActive(hub);
     await using runtime = await startService(service, { ...QUIET, ...options });
-    const asked = hub.requests.length;
+    const requestCount = hub.requests.length;
     const { state } = await runtime.unsubscribe(service, target);
     expect(state).toBe('unsubscribing');
     await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(hub.requests).toHaveLength(asked);
+    expect(hub.requests).toHaveLength(requestCount);
     await runtime.begin();
     await hub.until(() => hub.subscriptions[0]?.state === 'unsubscribed');
   });
 
-  it('a stop before begin() unsubscribes, also from a subscription that was to end already', async () => {
+  it('a stop before begin() unsubscribes, also a subscription that was already being unsubscribed', async () => {
     await using hub = await TestHub.start();
-    const { service, target, options } = await leftActive(hub);
+    const { service, target, options } = await leaveActive(hub);
     const runtime = await startService(service, { ...QUIET, ...options });
     await runtime.unsubscribe(service, target);
     await runtime.stop();
@@ -110,9 +112,9 @@ describe('deferRequests', () => {
     expect(hub.requests.filter(({ form }) => form.get('hub.mode') === 'unsubscribe')).toHaveLength(1);
   });
 
-  it('can be stopped before begin(), with a request that waits', async () => {
+  it('can be stopped before begin(), with a pending request', async () => {
     await using hub = await TestHub.start();
-    const { service } = reader({ target: hub.topic('/declared').url });
+    const { service } = recordingService({ target: hub.topic('/declared').url });
     const runtime = await startService(service, QUIET);
     await runtime.subscribe(service, { target: hub.topic('/added').url });
     await runtime.stop();
@@ -122,7 +124,7 @@ describe('deferRequests', () => {
 
   it('with failFast begin() rejects with the first failure, and the runtime has stopped', async () => {
     await using hub = await TestHub.start({ fail: { status: 400 } });
-    const { service } = reader({ target: hub.topic('/feed').url });
+    const { service } = recordingService({ target: hub.topic('/feed').url });
     const publicUrl = 'http://localhost:1';
     const runtime = await startService(service, { ...QUIET, manual: true, publicUrl, failFast: true });
     expect(await failureOf(runtime.begin())).toBeInstanceOf(SubscriptionInitiationError);
@@ -140,7 +142,7 @@ describe('deferRequests', () => {
   });
 });
 
-describe('a stop while the host’s server is closed', () => {
+describe('a stop while the server of the host is closed', () => {
   async function hosted(hub: TestHub): Promise<{
     readonly server: ReturnType<typeof createServer>;
     readonly logger: ReturnType<typeof recordingLogger>;
@@ -149,24 +151,24 @@ describe('a stop while the host’s server is closed', () => {
     const server = createServer();
     const logger = recordingLogger();
     await new Promise<void>((resolve) => void server.listen(0, resolve));
-    const { service } = reader({ target: hub.topic('/feed').url });
+    const { service } = recordingService({ target: hub.topic('/feed').url });
     const runtime = await startService(service, { store: 'memory', logger, server });
     await runtime.ready();
     return { server, logger, runtime };
   }
   const advice = /accepts no connections.* Await runtime\.stop\(\) before you close the server$/;
 
-  it('asks no hub to verify what it cannot, and says what to do', async () => {
+  it('sends no unsubscribe request that cannot be verified, and logs advice', async () => {
     await using hub = await TestHub.start();
     const { server, logger, runtime } = await hosted(hub);
     server.close();
-    const asked = hub.requests.length;
+    const requestCount = hub.requests.length;
     await runtime.stop();
-    expect(hub.requests).toHaveLength(asked);
+    expect(hub.requests).toHaveLength(requestCount);
     expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
   });
 
-  it('says nothing where no hub is asked to stop sending', async () => {
+  it('logs nothing when nothing is unsubscribed', async () => {
     await using hub = await TestHub.start();
     const { server, logger, runtime } = await hosted(hub);
     server.close();
@@ -174,7 +176,7 @@ describe('a stop while the host’s server is closed', () => {
     expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
   });
 
-  it('waits for no hub any more when the server closes during the stop', async () => {
+  it('stops waiting for hubs when the server closes during the stop', async () => {
     await using hub = await TestHub.start();
     const { server, logger, runtime } = await hosted(hub);
     hub.configure({ verify: 'never' });
@@ -197,26 +199,26 @@ describe('a stop while the host’s server is closed', () => {
     expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);
   });
 
-  it('asks no hub where the server never listened, and waits for none', async () => {
+  it('sends no request and does not wait if the server never listened', async () => {
     await using hub = await TestHub.start();
-    const { service, options } = await leftActive(hub);
-    const asked = hub.requests.length;
+    const { service, options } = await leaveActive(hub);
+    const requestCount = hub.requests.length;
     const logger = recordingLogger();
     const { port, store } = options;
-    const given = { store, logger, server: createServer(), publicUrl: `http://localhost:${port}` };
-    const runtime = await startService(service, given);
+    const startOptions = { store, logger, server: createServer(), publicUrl: `http://localhost:${port}` };
+    const runtime = await startService(service, startOptions);
     const at = performance.now();
     await runtime.stop();
     expect(performance.now() - at).toBeLessThan(10_000); // The grace is 20 s.
-    expect(hub.requests).toHaveLength(asked);
+    expect(hub.requests).toHaveLength(requestCount);
     expect(logger.said('warn').filter((line) => advice.test(line))).toHaveLength(1);
   });
 
-  it('says nothing where no hub has a subscription', async () => {
+  it('logs nothing if no hub has a subscription', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => void server.listen(0, resolve));
     const logger = recordingLogger();
-    const runtime = await startService(reader().service, { store: 'memory', logger, server });
+    const runtime = await startService(recordingService().service, { store: 'memory', logger, server });
     server.close();
     await runtime.stop();
     expect(logger.said('warn').filter((line) => advice.test(line))).toEqual([]);

@@ -5,7 +5,7 @@ import { runExample } from '../kit/example-process.js';
 
 const LIMIT_MS = 60_000;
 
-/** What a person is to see, in this order. */
+/** The lines a person sees, in this order. */
 const STORY = [
   /publisher +serves http:\/\/127\.0\.0\.1:\d+\/feed/,
   /publisher +is read \(GET \/feed\).*discovery/,
@@ -26,58 +26,58 @@ const FAREWELL = [
   /demo +Unsubscribed: the hub will send nothing more\./,
 ];
 
-/** The line at which each is found, each sought after the one before; -1 where it is not there. */
-function places(output: string, story: readonly RegExp[]): number[] {
+/** The line number of each pattern, searched after the previous match; -1 if it is absent. */
+function lineNumbers(output: string, story: readonly RegExp[]): number[] {
   const lines = output.split('\n');
   let next = 0;
   return story.map((pattern) => {
-    const found = lines.findIndex((line, index) => index >= next && pattern.test(line));
-    next = found === -1 ? next : found + 1;
-    return found;
+    const lineNumber = lines.findIndex((line, index) => index >= next && pattern.test(line));
+    next = lineNumber === -1 ? next : lineNumber + 1;
+    return lineNumber;
   });
 }
 
-async function leftDirectories(): Promise<string[]> {
+async function demoDirectories(): Promise<string[]> {
   return (await readdir(tmpdir())).filter((name) => name.startsWith('websub-demo-'));
 }
 
 it(
-  'the demo shows discovery, verification and three pieces of signed news, unsubscribes and ends by itself, well in time',
+  'the demo shows discovery, verification and three signed events, unsubscribes and ends by itself in time',
   async () => {
-    const before = await leftDirectories();
+    const before = await demoDirectories();
     const startedAt = Date.now();
     await using demo = runExample('demo');
     expect(await demo.ended).toEqual({ code: 0, signal: null });
     expect(Date.now() - startedAt).toBeLessThan(25_000);
-    expect(places(demo.output(), [...STORY, ...FAREWELL])).not.toContain(-1);
-    expect((await leftDirectories()).filter((name) => !before.includes(name))).toEqual([]);
+    expect(lineNumbers(demo.output(), [...STORY, ...FAREWELL])).not.toContain(-1);
+    expect((await demoDirectories()).filter((name) => !before.includes(name))).toEqual([]);
   },
   LIMIT_MS,
 );
 
 it(
-  'the demo goes on where it is to stay, and Ctrl-C unsubscribes, verified by the hub, also when it comes twice at once',
+  'the demo with --stay keeps running, and Ctrl-C unsubscribes, verified by the hub, even when pressed twice',
   async () => {
     await using demo = runExample('demo', { args: ['--stay'] });
     await demo.printed('Ctrl-C unsubscribes and ends the demo');
-    expect(places(demo.output(), STORY)).not.toContain(-1);
+    expect(lineNumbers(demo.output(), STORY)).not.toContain(-1);
     expect(demo.output()).not.toContain('Unsubscribed');
     demo.interrupt();
     demo.interrupt();
     expect(await demo.ended).toEqual({ code: 0, signal: null });
-    expect(places(demo.output(), [...STORY, ...FAREWELL])).not.toContain(-1);
+    expect(lineNumbers(demo.output(), [...STORY, ...FAREWELL])).not.toContain(-1);
   },
   LIMIT_MS,
 );
 
 it(
-  'Ctrl-C before the third piece of news ends the demo as well',
+  'Ctrl-C before the third event ends the demo as well',
   async () => {
     await using demo = runExample('demo', { args: ['--stay'] });
     await demo.printed('received "The kettle is on"');
     demo.interrupt();
     expect(await demo.ended).toEqual({ code: 0, signal: null });
-    expect(places(demo.output(), FAREWELL)).not.toContain(-1);
+    expect(lineNumbers(demo.output(), FAREWELL)).not.toContain(-1);
     expect(demo.output()).not.toContain('There is cake');
   },
   LIMIT_MS,

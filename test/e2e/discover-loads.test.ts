@@ -4,11 +4,11 @@ import { discover } from '../../src/index.js';
 
 const { cache } = createRequire(import.meta.url);
 
-/** Those of the packages that are loaded. */
+/** The packages of these that are loaded. */
 const loadedOf = (...names: string[]): string[] =>
   names.filter((name) => Object.keys(cache).some((path) => path.includes(`/node_modules/${name}/`)));
 
-test('the free discover() loads what it needs when it is called, and no more', async () => {
+test('the function discover() loads only the packages it needs, when it is called', async () => {
   const packages = ['undici', 'ofetch', 'htmlparser2', 'feedsmith', 'cron', 'lmdb', 'pino'];
   expect(loadedOf(...packages)).toEqual([]);
   await expect(discover('http://127.0.0.1:1/')).rejects.toThrow('could not be read');

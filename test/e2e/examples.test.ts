@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import { TestHub, type HubSubscription } from 'websub-subscriber/testing';
 import { runExample, type ExampleProcess } from '../kit/example-process.js';
-import { deadPort } from '../kit/world.js';
+import { unusedPort } from '../kit/ports.js';
 
 const LIMIT_MS = 60_000;
 
-/** Resolves with the subscription the example made; rejects at once where the example ends instead. */
+/** Resolves with the example's subscription; rejects at once if the example ends. */
 async function subscribed(example: ExampleProcess, hub: TestHub): Promise<HubSubscription> {
   const failed = example.ended.then(({ code }) => {
     throw new Error(`The example ended with ${code}:\n${example.output()}`);
@@ -13,8 +13,8 @@ async function subscribed(example: ExampleProcess, hub: TestHub): Promise<HubSub
   return Promise.race([hub.verified(undefined, { timeoutMs: 30_000 }), failed]);
 }
 
-/** Ctrl-C: unsubscribed at the hub, nothing done against the specification, and the signal is what ended it. */
-async function endsCleanly(example: ExampleProcess, hub: TestHub): Promise<void> {
+/** Ctrl-C unsubscribes at the hub, without violations, and the signal ends the process. */
+async function expectCleanEnd(example: ExampleProcess, hub: TestHub): Promise<void> {
   example.interrupt();
   await hub.unsubscribed();
   expect(await example.ended).toEqual({ code: null, signal: 'SIGINT' });
@@ -22,7 +22,7 @@ async function endsCleanly(example: ExampleProcess, hub: TestHub): Promise<void>
 }
 
 it(
-  'quick-start: a decorated class and startService are enough for news to arrive',
+  'quick-start: a decorated class and startService are enough to receive events',
   async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
@@ -31,7 +31,7 @@ it(
     const [delivery] = await topic.publish('the news');
     expect(delivery?.status).toBe(202);
     await example.printed('the news');
-    await endsCleanly(example, hub);
+    await expectCleanEnd(example, hub);
   },
   LIMIT_MS,
 );
@@ -41,15 +41,15 @@ it.each(['express', 'hono'])(
   async (name) => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const port = await deadPort();
+    const port = await unusedPort();
     await using example = runExample(name, { env: { FEED: topic.url, PORT: String(port) } });
     await subscribed(example, hub);
     const [delivery] = await topic.publish('{"title":"the news"}', { contentType: 'application/json' });
     expect(delivery?.status).toBe(202);
     await example.printed('{"title":"the news"}');
-    const rest = await fetch(`http://localhost:${port}/`);
-    expect(await rest.text()).toBe('The rest of the application');
-    await endsCleanly(example, hub);
+    const otherResponse = await fetch(`http://localhost:${port}/`);
+    expect(await otherResponse.text()).toBe('The rest of the application');
+    await expectCleanEnd(example, hub);
   },
   LIMIT_MS,
 );
@@ -64,10 +64,10 @@ it(
     const video =
       '<entry><id>yt:video:abc-DEF_1</id><yt:videoId>abc-DEF_1</yt:videoId><title>A video</title>' +
       '<link rel="alternate" href="https://www.youtube.com/watch?v=abc-DEF_1"/></entry>';
-    const spaces = 'xmlns="http://www.w3.org/2005/Atom" xmlns:yt="http://www.youtube.com/xml/schemas/2015"';
-    await hub.distribute(topic, `<feed ${spaces}>${video}</feed>`, { contentType: 'application/atom+xml' });
+    const namespaces = 'xmlns="http://www.w3.org/2005/Atom" xmlns:yt="http://www.youtube.com/xml/schemas/2015"';
+    await hub.distribute(topic, `<feed ${namespaces}>${video}</feed>`, { contentType: 'application/atom+xml' });
     await example.printed('new: abc-DEF_1 A video https://www.youtube.com/watch?v=abc-DEF_1');
-    await endsCleanly(example, hub);
+    await expectCleanEnd(example, hub);
   },
   LIMIT_MS,
 );
@@ -81,14 +81,16 @@ it(
       env: { FEED: topic.url, HUB: hub.url, HUB_USER: 'ann', HUB_PASSWORD: 'sesame' },
     });
     await subscribed(example, hub);
-    const asked = hub.requests.find(({ method }) => method === 'POST');
-    expect(asked?.form.getAll('hub.verify')).toEqual(['async', 'sync']);
-    expect(asked?.headers.get('authorization')).toBe(`Basic ${Buffer.from('ann:sesame').toString('base64')}`);
+    const subscribeRequest = hub.requests.find(({ method }) => method === 'POST');
+    expect(subscribeRequest?.form.getAll('hub.verify')).toEqual(['async', 'sync']);
+    expect(subscribeRequest?.headers.get('authorization')).toBe(
+      `Basic ${Buffer.from('ann:sesame').toString('base64')}`,
+    );
     const [delivery] = await topic.publish('the news');
     expect(delivery?.sent.headers['x-hub-signature']).toMatch(/^sha1=/);
     expect(delivery?.status).toBe(202);
     await example.printed('the news');
-    await endsCleanly(example, hub);
+    await expectCleanEnd(example, hub);
   },
   LIMIT_MS,
 );

@@ -5,12 +5,13 @@ import { TestHub, type HubFaults, type ReceivedRequest } from 'websub-subscriber
 import { verification } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { DAY_MS, quiet } from '../kit/news-service.js';
+import { DAY_MS } from '../kit/durations.js';
+import { untilIdle } from '../kit/until-idle.js';
 
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';
 
-/** Counts what is written for subscriptions. */
+/** Counts the writes for subscriptions. */
 class CountedRows extends Map<string, unknown> {
   writes = 0;
   bytes = 0;
@@ -24,8 +25,8 @@ class CountedRows extends Map<string, unknown> {
   }
 }
 
-/** A subscription at a hub, and somebody else who knows its callback. */
-async function place(faults: HubFaults = {}) {
+/** A subscription at a hub, and an attacker who knows its callback. */
+async function setUp(faults: HubFaults = {}) {
   const world = new FakeWorld();
   const hub = await TestHub.start({ now: () => world.now, leaseSeconds: 864_000, ...faults });
   onTestFinished(() => hub.close());
@@ -43,107 +44,107 @@ async function place(faults: HubFaults = {}) {
   );
   const runtime = await world.start(service, { store: new Keyv({ store: rows }) });
   onTestFinished(() => runtime.stopNow());
-  const seen = async (): Promise<Subscription> => {
+  const subscription = async (): Promise<Subscription> => {
     const [only] = await runtime.subscriptions.find();
     if (only === undefined) throw new Error('there is no subscription');
     return only;
   };
   const settle = async (): Promise<void> => {
-    await quiet();
+    await untilIdle();
     await hub.settled();
-    await quiet();
+    await untilIdle();
   };
   await hub.until(() => hub.requests.some(isSubscribing));
   await settle();
   const forge = async (changes: Readonly<Record<string, string>> = {}) => {
-    const { callback = '' } = await seen();
+    const { callback = '' } = await subscription();
     const query = new URLSearchParams(verification(topic.url, changes)).toString();
     return exchange(runtime.port ?? 0, request('GET', `${new URL(callback).pathname}?${query}`));
   };
-  const asked = (): number => hub.requests.filter(isSubscribing).length;
-  return { world, hub, topic, runtime, seen, settle, forge, asked, calls, rows };
+  const requestCount = (): number => hub.requests.filter(isSubscribing).length;
+  return { world, hub, topic, runtime, subscription, settle, forge, requestCount, calls, rows };
 }
 
 describe('V9 a forged verification', () => {
-  it('with a lease of a year while the hub is down changes nothing in what is asked', async () => {
-    /** When the hub is asked in the first hour, with somebody who verifies all the time and without. */
-    const times = async (isForged: boolean): Promise<number[]> => {
-      const { world, hub, forge, settle, asked, seen } = await place({ fail: { status: 503 } });
-      const began = world.now;
+  it('with a lease of a year while the hub is down does not change the requests', async () => {
+    /** The request times in the first hour, with or without an attacker who verifies all the time. */
+    const requestTimes = async (isForged: boolean): Promise<number[]> => {
+      const { world, hub, forge, settle, requestCount, subscription } = await setUp({ fail: { status: 503 } });
+      const startedAt = world.now;
       const at: number[] = [];
       const answers = new Set<number>();
-      let before = asked();
-      while (world.now - began < 3_600_000) {
+      let before = requestCount();
+      while (world.now - startedAt < 3_600_000) {
         if (isForged) answers.add((await forge({ 'hub.lease_seconds': '31536000' })).status);
-        world.pass(1_000);
+        world.advance(1_000);
         await settle();
-        if (asked() > before) at.push(world.now - began);
-        before = asked();
+        if (requestCount() > before) at.push(world.now - startedAt);
+        before = requestCount();
       }
       expect([...answers]).toEqual(isForged ? [200] : []);
-      expect((await seen()).state).toBe(isForged ? 'active' : 'failed');
+      expect((await subscription()).state).toBe(isForged ? 'active' : 'failed');
       hub.configure({ fail: false });
       for (let hour = 0; hour < 2; hour += 1) {
-        world.pass(3_600_000);
+        world.advance(3_600_000);
         await settle();
       }
-      expect(await seen()).toMatchObject({ state: 'active', attempts: 0, leaseSeconds: 864_000 });
+      expect(await subscription()).toMatchObject({ state: 'active', attempts: 0, leaseSeconds: 864_000 });
       return at;
     };
-    const [honest, forged] = [await times(false), await times(true)];
+    const [honest, forged] = [await requestTimes(false), await requestTimes(true)];
     expect(honest.length).toBeGreaterThan(5);
     expect(forged).toEqual(honest);
   }, 60_000);
 
   it('V4 with a lease of a second brings the renewal forward once an hour, and does not end the lease', async () => {
-    const { world, forge, settle, asked, seen } = await place();
-    const { expiresAt } = await seen();
+    const { world, forge, settle, requestCount, subscription } = await setUp();
+    const { expiresAt } = await subscription();
     for (let second = 0; second < 1_800; second += 1) {
       expect((await forge({ 'hub.lease_seconds': '1' })).status).toBe(200);
-      world.pass(1_000);
+      world.advance(1_000);
       await settle();
     }
-    expect(asked()).toBeLessThanOrEqual(2);
-    expect((await seen()).state).toBe('active');
-    expect(Number((await seen()).expiresAt)).toBeGreaterThanOrEqual(Number(expiresAt));
+    expect(requestCount()).toBeLessThanOrEqual(2);
+    expect((await subscription()).state).toBe('active');
+    expect(Number((await subscription()).expiresAt)).toBeGreaterThanOrEqual(Number(expiresAt));
   }, 60_000);
 
   it.each([
     ['after the hub has verified', {}],
-    ['while the request is open', { delayMs: { answer: 3_000 }, verify: 'never' }],
-    ['while the hub, which has accepted, does not verify', { verify: 'never' }],
-  ] as const)('costs a handler call and a write at most once a minute, by the thousand, %s', async (_when, faults) => {
-    const { forge, calls, rows, settle } = await place(faults);
+    ['while the request is in flight', { delayMs: { answer: 3_000 }, verify: 'never' }],
+    ['while the hub has accepted but does not verify', { verify: 'never' }],
+  ] as const)('causes one handler call and one write a minute at most, by the thousand, %s', async (_when, faults) => {
+    const { forge, calls, rows, settle } = await setUp(faults);
     const before = { calls: calls.count, writes: rows.writes };
     for (let round = 0; round < 20; round += 1) {
       const answers = await Promise.all(Array.from({ length: 100 }, () => forge()));
       expect(answers.every(({ status }) => status === 200)).toBe(true);
     }
     await settle();
-    // One that answers the open request, where there is one, and one that nobody asked for.
+    // One verification for the request in flight, if any, and one unsolicited.
     expect(calls.count - before.calls).toBeLessThanOrEqual(2);
     expect(rows.writes - before.writes).toBeLessThanOrEqual(5);
     expect(rows.bytes).toBeLessThan(20_000);
   });
 
-  it('of an unsubscription is refused, and costs nothing', async () => {
-    const { forge, rows, seen, settle } = await place();
+  it('of an unsubscription is rejected, and costs nothing', async () => {
+    const { forge, rows, subscription, settle } = await setUp();
     const before = rows.writes;
     for (let time = 0; time < 200; time += 1) {
       expect((await forge({ 'hub.mode': 'unsubscribe' })).status).toBe(404);
     }
     await settle();
     expect(rows.writes).toBe(before);
-    expect((await seen()).state).toBe('active');
+    expect((await subscription()).state).toBe('active');
   });
 
-  it('does not keep a hub that was forgotten from being asked within ten days', async () => {
-    const { world, forge, settle, asked } = await place({ leaseSeconds: 31_536_000 });
+  it('does not prevent a renewal within ten days', async () => {
+    const { world, forge, settle, requestCount } = await setUp({ leaseSeconds: 31_536_000 });
     for (let day = 0; day < 10; day += 1) {
       await forge({ 'hub.lease_seconds': '31536000' });
-      world.pass(DAY_MS);
+      world.advance(DAY_MS);
       await settle();
     }
-    expect(asked()).toBe(2);
+    expect(requestCount()).toBe(2);
   });
 });

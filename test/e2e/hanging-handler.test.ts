@@ -1,16 +1,18 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { ContentDistributionMessage } from 'websub-subscriber';
 import { FakeWorld } from '../kit/fake-world.js';
-import { DAY_MS, quiet, setUp, type SetUp } from '../kit/news-service.js';
+import { DAY_MS } from '../kit/durations.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { startSubscriber, type SubscriberOptions } from '../kit/start-subscriber.js';
 
 afterEach(() => void vi.useRealTimers());
 
-/** A handler that never returns from some texts, and pays no heed to its signal. */
-async function hanging(texts: readonly string[], { delivery = {}, options = {} }: SetUp) {
+/** A handler that never returns for some texts, and ignores its signal. */
+async function hanging(texts: readonly string[], { delivery = {}, options = {} }: SubscriberOptions) {
   const world = new FakeWorld();
   const events: ContentDistributionMessage[] = [];
   const hangs = new Set(texts);
-  const set = await setUp(
+  const set = await startSubscriber(
     (event) => {
       events.push(event);
       return hangs.has(event.text()) ? new Promise<void>(() => {}) : undefined;
@@ -22,27 +24,27 @@ async function hanging(texts: readonly string[], { delivery = {}, options = {} }
 }
 
 describe('a handler that never returns', () => {
-  test('C9 inline: 202 after `ackAfterMs` with the event stored, which is not tried beside it', async () => {
+  test('C9 inline: the hub gets 202 after `ackAfterMs`, the event is stored, and no second run starts', async () => {
     const { publish, store, world, runs, hub } = await hanging(['stuck'], { options: { gracefulShutdownSeconds: 0 } });
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     let status: number | undefined;
     const published = publish('stuck').then((delivery) => (status = delivery.status));
     await hub.until(() => runs().length === 1);
-    // Milliseconds of real time count as well.
+    // Real time passes as well.
     await vi.advanceTimersByTimeAsync(4_000);
-    await quiet();
+    await untilIdle();
     expect([status, store.events.length]).toEqual([undefined, 0]);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await published).toBe(202);
     expect(store.events).toHaveLength(1);
-    world.pass(DAY_MS);
-    await quiet();
+    world.advance(DAY_MS);
+    await untilIdle();
     expect(runs()).toEqual(['stuck 1']);
     expect((await publish('next')).status).toBe(202);
     vi.useRealTimers();
   });
 
-  test('C9 inline: takes one of `maxPending`, and none of the places of `concurrency`', async () => {
+  test('C9 inline: it takes one place of `maxPending`, and none of `concurrency`', async () => {
     const delivery = { ackAfterMs: 0, concurrency: 1, maxPending: 2 };
     const { publish, runs } = await hanging(['a', 'b'], { delivery, options: { gracefulShutdownSeconds: 0 } });
     const answers = [];
@@ -51,7 +53,7 @@ describe('a handler that never returns', () => {
     expect(runs()).toEqual(['a 1', 'b 1']);
   });
 
-  test('C9 queued: keeps its place of `concurrency`, and the others go on in those that are left', async () => {
+  test('C9 queued: it keeps its place of `concurrency`, and other events use the rest', async () => {
     const { publish, hub, runs, store } = await hanging(['stuck'], {
       delivery: { mode: 'queued', concurrency: 2 },
       options: { gracefulShutdownSeconds: 0 },
@@ -62,7 +64,7 @@ describe('a handler that never returns', () => {
     expect(runs()).toEqual(texts.map((text) => `${text} 1`));
   });
 
-  test('C7 queued: in all places, the others wait in the store, and past `maxPending` the hub is told 503', async () => {
+  test('C7 queued: with all places taken, events wait in the store, and above `maxPending` the hub gets 503', async () => {
     const set = await hanging(['a', 'b'], {
       delivery: { mode: 'queued', concurrency: 2, maxPending: 4 },
       options: { gracefulShutdownSeconds: 0 },
@@ -71,14 +73,14 @@ describe('a handler that never returns', () => {
     const answers = [];
     for (const text of ['a', 'b', 'c', 'd', 'e']) answers.push((await publish(text)).status);
     expect(answers).toEqual([202, 202, 202, 202, 503]);
-    world.pass(DAY_MS);
-    await quiet();
+    world.advance(DAY_MS);
+    await untilIdle();
     expect(runs()).toEqual(['a 1', 'b 1']);
     hangs.clear();
     await runtime.stop();
     expect(store.events).toHaveLength(4);
     await startAgain();
-    world.pass(0);
+    world.advance(0);
     await hub.until(() => store.events.length === 0);
     expect(runs().slice(2).toSorted()).toEqual(['a 1', 'b 1', 'c 1', 'd 1']);
     expect((await publish('e')).status).toBe(202);
@@ -104,9 +106,9 @@ describe('a handler that never returns', () => {
       let hasStopped = false;
       const stopped = runtime.stop().then(() => (hasStopped = true));
       if (ackAfterMs < 600_000) await published;
-      await quiet();
+      await untilIdle();
       await vi.advanceTimersByTimeAsync(17_999);
-      await quiet();
+      await untilIdle();
       expect([hasStopped, signal?.aborted]).toEqual([false, false]);
       await vi.advanceTimersByTimeAsync(2_001);
       await stopped;
@@ -117,7 +119,7 @@ describe('a handler that never returns', () => {
       expect(store.events).toHaveLength(1);
       hangs.clear();
       await startAgain();
-      world.pass(0);
+      world.advance(0);
       await hub.until(() => store.events.length === 0);
       expect(runs(), 'it was cut off, which is no failure').toEqual(['stuck 1', 'stuck 1']);
     },

@@ -2,17 +2,20 @@ import type { Keyv } from 'keyv';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { SubscriptionDeletedError } from 'websub-subscriber';
 import { FakeWorld } from '../kit/fake-world.js';
-import { again, DAY_MS, quiet, setUp, type SetUp } from '../kit/news-service.js';
+import { repeatDelivery } from '../kit/repeat-delivery.js';
+import { DAY_MS } from '../kit/durations.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { startSubscriber, type SubscriberOptions } from '../kit/start-subscriber.js';
 
-/** What one operation of a store may take. */
+/** The timeout of one store operation, in milliseconds. */
 const STORE_MS = 5_000;
 
 type Operation = 'get' | 'set' | 'delete';
 
-/** Operations on events that do not answer, and are not done, before they are let go. */
-class Standstill {
+/** Store operations on events that hang until they are released. */
+class HangingOperations {
   readonly hangs = new Set<Operation>();
-  /** Those on keys with this in them. */
+  /** Operations hang on keys that contain this text. */
   hangsAt = 'event:';
   readonly #waiting: (() => void)[] = [];
 
@@ -33,22 +36,22 @@ class Standstill {
     return this.#waiting.length;
   }
 
-  /** The store goes on, and does what it was asked meanwhile. */
+  /** Ends the hang: the store performs the waiting operations. */
   async end(): Promise<void> {
     this.hangs.clear();
     for (const resolve of this.#waiting.splice(0)) resolve();
-    await quiet();
+    await untilIdle();
   }
 }
 
 afterEach(() => void vi.useRealTimers());
 
-/** A service whose handler fails the first time, hangs until it is let go, or succeeds, by what it gets. */
-async function standstill({ ends = false, ...given }: SetUp & { readonly ends?: boolean }) {
+/** A service with a handler that fails the first time, hangs until it is released, or succeeds, depending on the text. */
+async function setUp({ ends = false, ...given }: SubscriberOptions & { readonly ends?: boolean }) {
   const world = new FakeWorld();
   const runs: string[] = [];
   const released: (() => void)[] = [];
-  const set = await setUp(
+  const set = await startSubscriber(
     async (event) => {
       const text = event.text();
       runs.push(`${text} ${event.attempt}`);
@@ -58,12 +61,12 @@ async function standstill({ ends = false, ...given }: SetUp & { readonly ends?: 
     },
     { world, ...given },
   );
-  const store = new Standstill(set.store.keyv);
+  const store = new HangingOperations(set.store.keyv);
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   const pass = async (milliseconds: number): Promise<void> => {
-    await quiet();
+    await untilIdle();
     await vi.advanceTimersByTimeAsync(milliseconds);
-    await quiet();
+    await untilIdle();
   };
   const release = (): void => {
     for (const resolve of released.splice(0)) resolve();
@@ -79,7 +82,7 @@ describe('a store that does not answer', () => {
   ] as const)(
     'C7 %s: the hub is told 503 in time, and what it sends again is taken, and handled',
     async (_what, mode, body, ackAfterMs, expected) => {
-      const { publish, store, rows, runs, pass, release, world } = await standstill({ delivery: { mode } });
+      const { publish, store, rows, runs, pass, release, world } = await setUp({ delivery: { mode } });
       store.hangs.add('set');
       const refused = publish(body);
       await expect.poll(() => runs.length).toBe(mode === 'queued' ? 0 : 1);
@@ -91,13 +94,13 @@ describe('a store that does not answer', () => {
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
       expect(world.logged('an event cannot be stored: 503')).toHaveLength(1);
       await store.end();
-      const retried = again(sent);
+      const retried = repeatDelivery(sent);
       await expect.poll(() => runs.length).toBe(mode === 'queued' ? 1 : 2);
       await pass(ackAfterMs);
       expect((await retried).status).toBe(202);
       release();
-      await quiet();
-      world.pass(60_000);
+      await untilIdle();
+      world.advance(60_000);
       await expect.poll(() => rows.events).toEqual([]);
       expect(runs).toEqual(expected);
     },
@@ -110,14 +113,14 @@ describe('a store that does not answer', () => {
     ['inline, when the handler has eight seconds', { mode: 'inline', ackAfterMs: 8_000 }, 'slow', 8_000, 9_000],
     ['inline, when it has twenty: one more', { mode: 'inline', ackAfterMs: 20_000 }, 'slow', 20_000, 21_000],
   ] as const)('C9 %s', async (_what, delivery, body, ackAfterMs, answeredAfterMs) => {
-    const { publish, store, runs, pass, release } = await standstill({ delivery });
+    const { publish, store, runs, pass, release } = await setUp({ delivery });
     store.hangs.add('set');
     let status: number | undefined = 0;
     const refused = publish(body).then((answer) => (status = answer.status));
     await expect.poll(() => runs.length).toBe(delivery.mode === 'queued' ? 0 : 1);
     await pass(ackAfterMs);
     await expect.poll(() => store.waiting).toBe(1);
-    // Polling lets a little time pass as well.
+    // Polling lets a little time pass, too.
     await pass(answeredAfterMs - ackAfterMs - 500);
     expect(status).toBe(0);
     await pass(500);
@@ -126,9 +129,9 @@ describe('a store that does not answer', () => {
     release();
   });
 
-  test('C9 the store has no longer than `security.storeTimeoutMs`', async () => {
+  test('C9 a store operation ends at `security.storeTimeoutMs`', async () => {
     const options = { security: { storeTimeoutMs: 100 } };
-    const { publish, store, pass } = await standstill({ delivery: { mode: 'queued' }, options });
+    const { publish, store, pass } = await setUp({ delivery: { mode: 'queued' }, options });
     store.hangs.add('set');
     const refused = publish();
     await expect.poll(() => store.waiting).toBe(1);
@@ -137,8 +140,8 @@ describe('a store that does not answer', () => {
     await store.end();
   });
 
-  test('C9 the end of a subscription that hangs is answered in time, too', async () => {
-    const { publish, store, pass } = await standstill({ delivery: {}, ends: true });
+  test('C9 a SubscriptionDeletedError is answered in time although the store hangs', async () => {
+    const { publish, store, pass } = await setUp({ delivery: {}, ends: true });
     store.hangsAt = 'subscription:';
     store.hangs.add('set');
     const refused = publish();
@@ -148,8 +151,8 @@ describe('a store that does not answer', () => {
     await store.end();
   });
 
-  test('C7 what it took later than it was waited for is taken back: it would come after what the hub sent instead', async () => {
-    const set = await standstill({ delivery: { mode: 'queued', order: 'subscription' } });
+  test('C7 an event stored after the timeout is removed, because the hub sends it again', async () => {
+    const set = await setUp({ delivery: { mode: 'queued', order: 'subscription' } });
     const { publish, store, rows, runs, pass, world, runtime, startAgain } = set;
     store.hangs.add('set');
     const refused = publish('one');
@@ -158,45 +161,45 @@ describe('a store that does not answer', () => {
     const { sent } = await refused;
     await store.end();
     expect(rows.events).toHaveLength(1);
-    expect((await again(sent)).status).toBe(202);
+    expect((await repeatDelivery(sent)).status).toBe(202);
     expect((await publish('two')).status).toBe(202);
     await expect.poll(() => rows.events.length).toBe(1);
-    world.pass(60_000);
+    world.advance(60_000);
     await expect.poll(() => rows.events.length).toBe(0);
     const stopped = runtime.stop();
     await pass(30_000);
     await stopped;
     vi.useRealTimers();
     await startAgain();
-    world.pass(DAY_MS);
-    await quiet();
+    world.advance(DAY_MS);
+    await untilIdle();
     expect(runs).toEqual(['one 1', 'two 1']);
   });
 
-  test('C7 when an event is to be read: it is tried again in a minute, and is not lost', async () => {
-    const { publish, store, rows, runs, pass, world } = await standstill({ delivery: { mode: 'queued' } });
+  test('C7 while an event is read: the read is retried in a minute, and no event is lost', async () => {
+    const { publish, store, rows, runs, pass, world } = await setUp({ delivery: { mode: 'queued' } });
     expect((await publish('fails')).status).toBe(202);
     await expect.poll(() => world.logged('the event is kept').length).toBe(1);
     store.hangs.add('get');
-    world.pass(5_000);
+    world.advance(5_000);
     await expect.poll(() => store.waiting).toBe(1);
     await pass(STORE_MS);
     expect(world.logged('a stored event cannot be read now')).toHaveLength(1);
     await store.end();
-    world.pass(60_000);
+    world.advance(60_000);
     await expect.poll(() => rows.events.length).toBe(0);
     expect(runs).toEqual(['fails 1', 'fails 2']);
   });
 
-  test('C9 when a handled event is to be removed: it is removed later, and not handed over again', async () => {
-    const { publish, store, rows, runs, pass, world } = await standstill({ delivery: { mode: 'queued' } });
+  test('C9 while a handled event is removed: it is removed later, and not delivered again', async () => {
+    const { publish, store, rows, runs, pass, world } = await setUp({ delivery: { mode: 'queued' } });
     store.hangs.add('delete');
     expect((await publish()).status).toBe(202);
     await expect.poll(() => store.waiting).toBe(1);
     await pass(STORE_MS);
     expect(world.logged('how a handler ended cannot be stored')).toHaveLength(1);
     await store.end();
-    world.pass(60_000);
+    world.advance(60_000);
     await expect.poll(() => rows.events.length).toBe(0);
     expect(runs).toEqual(['news 1']);
   });
@@ -209,12 +212,12 @@ describe('a store that does not answer', () => {
   ] as const)(
     'C9 %s, to %s: a stop ends all the same, and what was acknowledged is handed over at the next start',
     async (_what, operation, mode, body) => {
-      const { publish, store, rows, runs, pass, release, world, runtime, startAgain } = await standstill({
+      const { publish, store, rows, runs, pass, release, world, runtime, startAgain } = await setUp({
         delivery: { mode },
       });
       expect((await publish('before')).status).toBe(202);
       await expect.poll(() => rows.events.length).toBe(0);
-      // A write begins with a read.
+      // A write starts with a read.
       if (operation === 'get') rows.onWrite = () => void store.hangs.add('get');
       else store.hangs.add(operation);
       const published = publish(body);
@@ -224,7 +227,7 @@ describe('a store that does not answer', () => {
       await expect.poll(() => store.waiting).toBe(1);
       const end = { hasCome: false };
       const stopped = runtime.stop().then(() => (end.hasCome = true));
-      // The grace, and the last steps past its end.
+      // The grace period, and the last steps after it.
       for (let second = 0; second < 22 && !end.hasCome; second += 1) await pass(1_000);
       expect(end.hasCome).toBe(true);
       await stopped;
@@ -233,11 +236,11 @@ describe('a store that does not answer', () => {
       vi.useRealTimers();
       rows.onWrite = () => {};
       await store.end();
-      // What was refused, and came late, may be there as well: it was sent, and is handed over.
+      // An event that was refused may be stored late. It was sent, so it is delivered.
       const isThere = rows.events.length === 1;
       const before = runs.length;
       await startAgain();
-      world.pass(DAY_MS);
+      world.advance(DAY_MS);
       await expect.poll(() => runs.length).toBe(before + (isThere ? 1 : 0));
       release();
       await expect.poll(() => rows.events.length).toBe(0);

@@ -3,8 +3,12 @@ import { Keyv } from 'keyv';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HubAndTopic, SubscriberRuntime } from 'websub-subscriber';
 import { FakeWorld } from '../kit/fake-world.js';
-import { quiet } from '../kit/news-service.js';
-import { deadPort, reader, strangersServer, until } from '../kit/world.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { unusedPort } from '../kit/ports.js';
+import { recordingService } from '../kit/recording-service.js';
+import { startHttpServer } from '../kit/http-server.js';
+import { until } from '../kit/until.js';
+import { seededRandom } from '../kit/seeded-random.js';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
@@ -16,7 +20,7 @@ interface Asked {
   readonly status: number;
 }
 
-/** A hub that verifies what it accepts. `judge` says what a request is answered, and after how many seconds it may come again. */
+/** A hub that verifies accepted requests. `judge` decides the status of an answer, and its Retry-After in seconds. */
 async function busyHub(
   world: FakeWorld,
   judge: (asked: readonly Asked[], topic: string) => { readonly status: number; readonly retryAfter?: number },
@@ -46,41 +50,30 @@ async function busyHub(
       void verified.catch(() => {}).finally(() => (open -= 1));
     });
   };
-  const { url, ...server } = await strangersServer(listener);
+  const { url, ...server } = await startHttpServer(listener);
   onTestFinished(() => server[Symbol.asyncDispose]());
   const topics = (count: number): HubAndTopic[] =>
     Array.from({ length: count }, (_, index) => ({ hub: `${url}/`, topic: `http://127.0.0.1:1/${index}` }));
-  /** Lets time pass second by second, and each time what is under way end. */
-  const pass = async (milliseconds: number): Promise<void> => {
+  /** Advances the clock second by second, and waits for running work each time. */
+  const advance = async (milliseconds: number): Promise<void> => {
     for (const end = world.now + milliseconds; world.now < end;) {
-      world.pass(SECOND_MS);
+      world.advance(SECOND_MS);
       await settled();
     }
   };
   const settled = async (): Promise<void> => {
     for (let calm = 0; calm < 2; calm += 1) {
       const before = asked.length;
-      await quiet();
+      await untilIdle();
       if (open > 0 || asked.length !== before) calm = -1;
     }
   };
-  return { url: `${url}/`, asked, topics, pass, settled };
-}
-
-/** Numbers from 0 to 1 that look random and are the same each time (mulberry32). */
-function chance(): () => number {
-  let state = 1;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
+  return { url: `${url}/`, asked, topics, advance, settled };
 }
 
 function fleetWorld(): FakeWorld {
   const world = new FakeWorld();
-  world.random = chance();
+  world.random = seededRandom(1);
   return world;
 }
 
@@ -88,25 +81,25 @@ const isActive = async (runtime: SubscriberRuntime, count: number): Promise<bool
   (await runtime.subscriptions.count({ state: 'active' })) === count;
 
 describe('S3 a fleet of 120 topics at a hub that answers 429', () => {
-  it('asks once for each topic, and once more for those that were under way', async () => {
+  it('gets one request for each topic, and one more for those in flight', async () => {
     const world = fleetWorld();
     const start = world.now;
     const hub = await busyHub(world, () =>
       world.now < start + 5 * MINUTE_MS ? { status: 429, retryAfter: 300 } : { status: 202 },
     );
-    const { service } = reader({ targets: hub.topics(120), unsubscribeOnShutdown: false });
+    const { service } = recordingService({ targets: hub.topics(120), unsubscribeOnShutdown: false });
     const runtime = await world.start(service);
     onTestFinished(() => runtime.stopNow());
     await hub.settled();
     expect(hub.asked.length).toBeLessThanOrEqual(8);
     const refused = hub.asked.length;
-    await hub.pass(5 * MINUTE_MS - SECOND_MS);
+    await hub.advance(5 * MINUTE_MS - SECOND_MS);
     expect(hub.asked).toHaveLength(refused);
-    await hub.pass(MINUTE_MS + 2 * SECOND_MS);
+    await hub.advance(MINUTE_MS + 2 * SECOND_MS);
     await until(() => isActive(runtime, 120));
     expect(hub.asked).toHaveLength(120 + refused);
     expect(new Set(hub.asked.filter(({ status }) => status === 202).map(({ topic }) => topic)).size).toBe(120);
-    // Spread over a minute, not in one go.
+    // Spread over a minute, not all at once.
     const times = hub.asked.slice(refused).map(({ at }) => at);
     const busiest = Math.max(...times.map((time) => times.filter((at) => at === time).length));
     expect(busiest).toBeLessThan(12);
@@ -115,17 +108,17 @@ describe('S3 a fleet of 120 topics at a hub that answers 429', () => {
     expect(world.logged('answered 429: subscribe requests to it wait')).toHaveLength(1);
   }, 60_000);
 
-  it('needs a handful more where it takes 30 a minute', async () => {
+  it('gets only a few more requests if it accepts 30 a minute', async () => {
     const world = fleetWorld();
     const hub = await busyHub(world, (asked) => {
       const taken = asked.filter(({ at, status }) => status === 202 && at > world.now - MINUTE_MS);
       return taken.length < 30 ? { status: 202 } : { status: 429, retryAfter: 60 };
     });
-    const { service } = reader({ targets: hub.topics(120), unsubscribeOnShutdown: false });
+    const { service } = recordingService({ targets: hub.topics(120), unsubscribeOnShutdown: false });
     const runtime = await world.start(service);
     onTestFinished(() => runtime.stopNow());
     await hub.settled();
-    await hub.pass(10 * MINUTE_MS);
+    await hub.advance(10 * MINUTE_MS);
     await until(() => isActive(runtime, 120));
     const refused = hub.asked.filter(({ status }) => status === 429);
     expect(hub.asked.length - refused.length).toBe(120);
@@ -133,16 +126,16 @@ describe('S3 a fleet of 120 topics at a hub that answers 429', () => {
   }, 60_000);
 });
 
-describe('S3 what a hub that answered 429 holds back', () => {
-  /** Two topics and one turn: the first was answered 429 for half an hour; the second waited for the turn, and does for that. */
-  async function held(options: { readonly store?: Keyv; readonly port?: number } = {}) {
+describe('S3 a subscription deferred after a 429', () => {
+  /** Two topics and one slot: the first got 429 for half an hour, so the second, which waited for the slot, is deferred. */
+  async function deferredSubscriptions(options: { readonly store?: Keyv; readonly port?: number } = {}) {
     const world = fleetWorld();
     const start = world.now;
     const hub = await busyHub(world, () =>
       world.now < start + 30 * MINUTE_MS ? { status: 429, retryAfter: 1_800 } : { status: 202 },
     );
     const targets = hub.topics(2);
-    const { service } = reader({ targets, unsubscribeOnShutdown: false });
+    const { service } = recordingService({ targets, unsubscribeOnShutdown: false });
     const again = (): Promise<SubscriberRuntime> =>
       world.start(service, { ...options, security: { hubConcurrency: 1 } });
     const runtime = await again();
@@ -156,8 +149,8 @@ describe('S3 what a hub that answered 429 holds back', () => {
     return { world, hub, start, runtime, again, second };
   }
 
-  it('shows when it is asked for, and no failure', async () => {
-    const { hub, start, second } = await held();
+  it('shows the time of its next request, and no failure', async () => {
+    const { hub, start, second } = await deferredSubscriptions();
     expect(hub.asked).toHaveLength(1);
     const { state, attempts, nextAttemptAt, lastError } = await second();
     expect({ state, attempts, lastError }).toEqual({ state: 'requested', attempts: 0, lastError: undefined });
@@ -165,9 +158,9 @@ describe('S3 what a hub that answered 429 holds back', () => {
     expect(nextAttemptAt?.getTime()).toBeLessThan(start + 31 * MINUTE_MS);
   });
 
-  it('waits through a restart', async () => {
+  it('stays deferred through a restart', async () => {
     const store = new Keyv();
-    const { world, hub, runtime, again, second } = await held({ store, port: await deadPort() });
+    const { world, hub, runtime, again, second } = await deferredSubscriptions({ store, port: await unusedPort() });
     const { nextAttemptAt } = await second();
     await runtime.stop();
     const restarted = await again();
@@ -175,29 +168,29 @@ describe('S3 what a hub that answered 429 holds back', () => {
     await hub.settled();
     expect(hub.asked).toHaveLength(1);
     expect((await second(restarted)).nextAttemptAt).toEqual(nextAttemptAt);
-    await hub.pass(31 * MINUTE_MS + SECOND_MS);
+    await hub.advance(31 * MINUTE_MS + SECOND_MS);
     await until(() => isActive(restarted, 2));
     expect(hub.asked).toHaveLength(3);
     expect(world.lines.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
-  it('is asked for at once by retry(id), and not by retry() nor by a sweep', async () => {
-    const { world, hub, runtime, second } = await held();
+  it('is requested at once by retry(id), but not by retry() or a sweep', async () => {
+    const { world, hub, runtime, second } = await deferredSubscriptions();
     const { id } = await second();
     await runtime.retry(id);
     await hub.settled();
     expect(hub.asked.map(({ topic }) => topic)).toEqual(['http://127.0.0.1:1/0', 'http://127.0.0.1:1/1']);
-    for (const cron of ['0 * * * *', '*/10 * * * *']) world.turn(cron);
+    for (const cron of ['0 * * * *', '*/10 * * * *']) world.runCron(cron);
     await hub.settled();
     expect(hub.asked).toHaveLength(2);
   });
 });
 
-describe('S3 leases that would run out while their hub is held', () => {
-  it('are renewed one a minute', async () => {
+describe('S3 leases that would expire while their hub is rate limited', () => {
+  it('are renewed, one a minute', async () => {
     const world = fleetWorld();
     const start = world.now;
-    // It takes each topic once; renewals of the first are answered 429.
+    // It accepts each topic once. Renewals of the first get 429.
     const hub = await busyHub(
       world,
       (asked, topic) => {
@@ -207,7 +200,7 @@ describe('S3 leases that would run out while their hub is held', () => {
       1_200,
     );
     const targets = hub.topics(4);
-    const { service } = reader({ targets, unsubscribeOnShutdown: false });
+    const { service } = recordingService({ targets, unsubscribeOnShutdown: false });
     const runtime = await world.start(service);
     onTestFinished(() => runtime.stopNow());
     await hub.settled();
@@ -218,7 +211,7 @@ describe('S3 leases that would run out while their hub is held', () => {
     await hub.settled();
     await Promise.all(others.map(({ id }) => runtime.renew(id)));
     await hub.settled();
-    await hub.pass(5 * MINUTE_MS);
+    await hub.advance(5 * MINUTE_MS);
     const renewals = hub.asked.slice(4);
     expect(renewals.map(({ status }) => status)).toEqual([429, 202, 202, 202]);
     expect(renewals.map(({ at }) => Math.round((at - start) / MINUTE_MS))).toEqual([0, 0, 1, 2]);

@@ -1,13 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { defineSubscriber, type SubscriberRuntime } from 'websub-subscriber';
-import { deferred, FakeWorld, type Deferred } from '../kit/fake-world.js';
-import { DAY_MS, quiet, Runs, setUp, statsOf } from '../kit/news-service.js';
+import { deferred, type Deferred } from '../kit/deferred.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS } from '../kit/durations.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { HandlerRuns } from '../kit/handler-runs.js';
+import { startSubscriber } from '../kit/start-subscriber.js';
+import { statsOf } from '../kit/stats-of.js';
 
 describe('at the next start', () => {
-  test('C7 a corrupt event is logged and left as it is, and the others are handed over', async () => {
+  test('C7 a corrupt event is logged and stays unchanged, and the others are delivered', async () => {
     let isOpen = false;
     const texts: string[] = [];
-    const set = await setUp((event) => {
+    const set = await startSubscriber((event) => {
       if (!isOpen) throw new Error('closed');
       texts.push(event.text());
     });
@@ -21,9 +26,9 @@ describe('at the next start', () => {
     set.store.set(newer, JSON.stringify({ value: JSON.stringify({ v: 99, data: {} }) }));
     isOpen = true;
     await set.startAgain();
-    set.world.pass(1_000);
+    set.world.advance(1_000);
     await set.hub.until(() => texts.length === 1);
-    await quiet();
+    await untilIdle();
     expect(texts).toEqual(['whole']);
     expect(set.store.events).toEqual([damaged, newer]);
     expect(set.store.get(damaged)).toBe('nonsense');
@@ -34,9 +39,9 @@ describe('at the next start', () => {
     expect(errors).toContainEqual(['error', expect.stringContaining('newer')]);
   });
 
-  test('C7 a service that is no longer declared keeps its events, until it is declared again', async () => {
+  test('C7 the events of a service that is no longer declared stay until it is declared again', async () => {
     const attempts: number[] = [];
-    const set = await setUp(({ attempt }) => {
+    const set = await startSubscriber(({ attempt }) => {
       attempts.push(attempt);
       if (attempt === 1) throw new Error('not now');
     });
@@ -44,26 +49,26 @@ describe('at the next start', () => {
     await set.runtime.stop();
     const other = defineSubscriber({ name: 'another' }, { onEventNotification: () => {} });
     const meanwhile = await set.world.start(other, { store: set.store.keyv });
-    set.world.pass(DAY_MS);
-    await quiet();
+    set.world.advance(DAY_MS);
+    await untilIdle();
     await meanwhile.stop();
     expect(
       set.world.logged('service that is not declared').map(({ level, fields }) => [level, fields['service']]),
     ).toEqual([['warn', 'news']]);
     expect(set.store.events).toHaveLength(1);
     await set.startAgain();
-    set.world.pass(0);
+    set.world.advance(0);
     await set.hub.until(() => set.store.events.length === 0);
     expect(attempts).toEqual([1, 2]);
   });
 
-  test('the counters are where they were', async () => {
-    const set = await setUp(({ attempt }) => {
+  test('the counters have their previous values', async () => {
+    const set = await startSubscriber(({ attempt }) => {
       if (attempt === 1) throw new Error('not now');
     });
     await set.publish('one');
     const receivedAt = set.world.now;
-    set.world.pass(1_000);
+    set.world.advance(1_000);
     await set.hub.until(() => set.store.events.length === 0);
     set.hub.configure({ signature: 'wrong' });
     expect((await set.publish('forged')).status).toBe(403);
@@ -82,8 +87,8 @@ describe('at the next start', () => {
     expect(await statsOf(await set.startAgain())).toEqual(expected);
   });
 
-  test('the counters are written behind: not with each event, but every ten seconds where they changed', async () => {
-    const set = await setUp(() => {});
+  test('changed counters are written every ten seconds, not with each event', async () => {
+    const set = await startSubscriber(() => {});
     const stored = (): unknown => {
       const row = [...set.store].find(([key]) => key.includes(':subscription:'))?.[1];
       const { data } = JSON.parse(JSON.parse(String(row)).value);
@@ -92,50 +97,50 @@ describe('at the next start', () => {
     await set.publish();
     await set.publish();
     expect(stored()).toBe(0);
-    set.world.turn('*/10 * * * * *');
+    set.world.runCron('*/10 * * * * *');
     await expect.poll(stored).toBe(2);
     let writes = 0;
     set.store.onAnyWrite = () => {
       writes += 1;
     };
-    set.world.turn('*/10 * * * * *');
-    await quiet();
+    set.world.runCron('*/10 * * * * *');
+    await untilIdle();
     expect(writes).toBe(0);
   });
 });
 
 describe('at the end', () => {
-  test('stop() waits for the handlers that are at work', async () => {
-    const turn = deferred();
-    const set = await setUp(() => turn.promise, { delivery: { ackAfterMs: 1 } });
+  test('stop() waits for running handlers', async () => {
+    const handlerRun = deferred();
+    const set = await startSubscriber(() => handlerRun.promise, { delivery: { ackAfterMs: 1 } });
     await set.publish();
     let hasClosed = false;
     set.runtime.onShutdown(() => {
       hasClosed = true;
     });
     const stopped = set.runtime.stop();
-    await quiet();
+    await untilIdle();
     expect(hasClosed).toBe(false);
-    turn.resolve();
+    handlerRun.resolve();
     await stopped;
     expect(hasClosed).toBe(true);
     expect(set.store.events).toEqual([]);
     expect(set.world.logged('cannot')).toEqual([]);
   });
 
-  test('stop() lets a hub that waits have the handler’s own answer', async () => {
-    const turn = deferred();
+  test('stop() lets a waiting hub get the answer of the handler', async () => {
+    const handlerRun = deferred();
     const called = deferred();
-    const set = await setUp(async () => {
+    const set = await startSubscriber(async () => {
       called.resolve();
-      await turn.promise;
+      await handlerRun.promise;
       return { headers: { 'x-done': 'yes' } };
     });
     const published = set.publish();
     await called.promise;
     const stopped = set.runtime.stop();
-    await quiet();
-    turn.resolve();
+    await untilIdle();
+    handlerRun.resolve();
     const { status, headers } = await published;
     expect([status, headers.get('x-done')]).toEqual([202, 'yes']);
     await stopped;
@@ -151,9 +156,9 @@ describe('at the end', () => {
     '%s leaves the event in the store, aborts its signal, and it comes again',
     async (_what, stop, ackAfterMs) => {
       const world = new FakeWorld();
-      const runs = new Runs(world);
+      const runs = new HandlerRuns(world);
       const called = deferred();
-      const set = await setUp(
+      const set = await startSubscriber(
         (event) => {
           runs.note(event);
           called.resolve();
@@ -170,11 +175,11 @@ describe('at the end', () => {
       if (ackAfterMs === 1) await published;
       await stop(set.runtime);
       expect((await published).status).toBe(202);
-      await quiet();
+      await untilIdle();
       expect(set.store.events).toHaveLength(1);
       expect(runs.events[0]?.signal.aborted).toBe(true);
       await set.startAgain();
-      world.pass(0);
+      world.advance(0);
       await set.hub.until(() => set.store.events.length === 0);
       expect(runs.seen.map(({ id, attempt }) => [id, attempt])).toEqual([
         [runs.seen[0]?.id, 1],
@@ -185,29 +190,29 @@ describe('at the end', () => {
   );
 
   test('a handler that ends after the stop leaves its event for the next start', async () => {
-    const turn = deferred();
+    const handlerRun = deferred();
     let runs = 0;
-    const set = await setUp(
+    const set = await startSubscriber(
       () => {
         runs += 1;
-        return runs === 1 ? turn.promise : undefined;
+        return runs === 1 ? handlerRun.promise : undefined;
       },
       { delivery: { ackAfterMs: 1 } },
     );
     await set.publish();
     await set.runtime.stopNow();
-    turn.resolve();
+    handlerRun.resolve();
     await set.hub.until(() => set.world.logged('handed over again at the next start').length === 1);
     await set.startAgain();
-    set.world.pass(0);
+    set.world.advance(0);
     await set.hub.until(() => set.store.events.length === 0);
     expect(runs).toBe(2);
   });
 
-  test('a signal that is asked for after the stop is aborted already', async () => {
+  test('a signal that is read after the stop is aborted already', async () => {
     const world = new FakeWorld();
-    const runs = new Runs(world);
-    const set = await setUp(
+    const runs = new HandlerRuns(world);
+    const set = await startSubscriber(
       (event) => {
         runs.note(event);
         return new Promise(() => {});
@@ -219,31 +224,31 @@ describe('at the end', () => {
     expect(runs.events[0]?.signal.aborted).toBe(true);
   });
 
-  test('no stored event is begun while the last handlers end', async () => {
-    const turns: Deferred<void>[] = [];
+  test('no stored event is dispatched while the last handlers end', async () => {
+    const handlerRuns: Deferred<void>[] = [];
     const slow = deferred();
-    const set = await setUp(
+    const set = await startSubscriber(
       async (event) => {
         if (event.text() === 'slow') return slow.promise;
         if (event.attempt === 1) throw new Error('not now');
-        const turn = deferred();
-        turns.push(turn);
-        return turn.promise;
+        const handlerRun = deferred();
+        handlerRuns.push(handlerRun);
+        return handlerRun.promise;
       },
       { delivery: { concurrency: 1, ackAfterMs: 20 } },
     );
     for (const body of ['one', 'two', 'slow']) await set.publish(body);
-    set.world.pass(1_000);
-    await set.hub.until(() => turns.length === 1);
+    set.world.advance(1_000);
+    await set.hub.until(() => handlerRuns.length === 1);
     const stopped = set.runtime.stop();
-    await quiet();
-    turns[0]?.resolve();
+    await untilIdle();
+    handlerRuns[0]?.resolve();
     await set.hub.until(() => set.store.events.length === 2);
-    await quiet();
-    expect(turns).toHaveLength(1);
+    await untilIdle();
+    expect(handlerRuns).toHaveLength(1);
     slow.resolve();
     await stopped;
-    expect(turns).toHaveLength(1);
+    expect(handlerRuns).toHaveLength(1);
     expect(set.store.events).toHaveLength(1);
   });
 });

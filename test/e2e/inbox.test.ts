@@ -1,14 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { type ContentDistributionMessage, type HookPayload } from 'websub-subscriber';
-import { deferred, FakeWorld, type Deferred } from '../kit/fake-world.js';
-import { DAY_MS, quiet, Runs, setUp, statsOf, temporaryDirectory, throws } from '../kit/news-service.js';
+import { deferred, type Deferred } from '../kit/deferred.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS } from '../kit/durations.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { HandlerRuns } from '../kit/handler-runs.js';
+import { startSubscriber } from '../kit/start-subscriber.js';
+import { statsOf } from '../kit/stats-of.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
+import { throws } from '../kit/throws.js';
 
 describe('an event whose handler fails', () => {
-  test('C7 is in the store before the 202, and is tried again with a growing wait until it succeeds', async () => {
+  test('C7 is stored before the 202, and retried with growing waits until it succeeds', async () => {
     const world = new FakeWorld();
     const begin = world.now;
-    const runs = new Runs(world);
-    const { hub, store, publish, runtime } = await setUp(
+    const runs = new HandlerRuns(world);
+    const { hub, store, publish, runtime } = await startSubscriber(
       (event) => {
         runs.note(event);
         if (event.attempt < 4) throw new Error(`failure ${event.attempt}`);
@@ -35,8 +42,8 @@ describe('an event whose handler fails', () => {
       [3_999, 3],
       [1, 4],
     ] as const) {
-      world.pass(wait);
-      await quiet();
+      world.advance(wait);
+      await untilIdle();
       expect(runs.seen).toHaveLength(expected);
     }
     await hub.until(() => store.events.length === 0);
@@ -49,16 +56,16 @@ describe('an event whose handler fails', () => {
         text: 'news é',
       })),
     );
-    world.pass(DAY_MS);
-    await quiet();
+    world.advance(DAY_MS);
+    await untilIdle();
     expect(runs.seen).toHaveLength(4);
     expect(await statsOf(runtime)).toMatchObject({ received: 1, delivered: 1, failed: 3 });
   });
 
-  test('C7 is the same event on every try, but for attempt and signal', async () => {
+  test('C7 is the same event in every run, except for attempt and signal', async () => {
     const world = new FakeWorld();
-    const runs = new Runs(world);
-    const { hub, publish } = await setUp(
+    const runs = new HandlerRuns(world);
+    const { hub, publish } = await startSubscriber(
       (event) => {
         runs.note(event);
         if (event.attempt === 1) throw new Error('not now');
@@ -66,7 +73,7 @@ describe('an event whose handler fails', () => {
       { world },
     );
     await publish('{"a":1}');
-    world.pass(1_000);
+    world.advance(1_000);
     await hub.until(() => runs.events.length === 2);
     const [first, second] = runs.events;
     const shown = (event: ContentDistributionMessage | undefined) =>
@@ -90,10 +97,10 @@ describe('an event whose handler fails', () => {
     expect([first?.signal.aborted, second?.signal.aborted]).toEqual([false, false]);
   });
 
-  test('C7 each reception has an id of its own, and equal news has equal digests', async () => {
+  test('C7 each event has its own id, and equal content has equal digests', async () => {
     const world = new FakeWorld();
-    const runs = new Runs(world);
-    const { publish } = await setUp((event) => runs.note(event), { world });
+    const runs = new HandlerRuns(world);
+    const { publish } = await startSubscriber((event) => runs.note(event), { world });
     await publish('one');
     await publish('one');
     await publish('two');
@@ -104,27 +111,27 @@ describe('an event whose handler fails', () => {
     expect(two).not.toBe(one);
   });
 
-  test('C7 is given up after retryForSeconds: a dead letter, kept, told of once, and not tried again', async () => {
+  test('C7 is a dead letter after retryForSeconds: stored, reported once, and not retried', async () => {
     const runs: number[] = [];
-    const set = await setUp(
+    const set = await startSubscriber(
       ({ attempt }) => {
         runs.push(attempt);
         throw new Error(`failure ${attempt}`);
       },
       { delivery: { retryForSeconds: 5, maxPending: 1 } },
     );
-    const told: HookPayload[] = [];
-    set.runtime.hooks.on('dead-letter', (payload) => told.push(payload));
+    const hookCalls: HookPayload[] = [];
+    set.runtime.hooks.on('dead-letter', (payload) => hookCalls.push(payload));
     await set.publish('the last of its kind');
     for (const wait of [1_000, 2_000, 2_000]) {
-      set.world.pass(wait);
-      await quiet();
+      set.world.advance(wait);
+      await untilIdle();
     }
     expect(runs, 'the last of them when the time is over').toEqual([1, 2, 3, 4]);
-    expect(told.map(({ event, error }) => [event?.text(), event?.attempt, error?.message])).toEqual([
+    expect(hookCalls.map(({ event, error }) => [event?.text(), event?.attempt, error?.message])).toEqual([
       ['the last of its kind', 4, 'failure 4'],
     ]);
-    expect(told[0]).toMatchObject({ subscription: { service: 'news' }, grant: { topic: set.topic.self } });
+    expect(hookCalls[0]).toMatchObject({ subscription: { service: 'news' }, grant: { topic: set.topic.self } });
     expect(set.world.logged('dead letter').map(({ level, fields }) => [level, fields['attempts']])).toEqual([
       ['error', 4],
     ]);
@@ -133,24 +140,24 @@ describe('an event whose handler fails', () => {
     expect((await set.publish()).status, 'it takes no place of those that wait').toBe(202);
     await set.runtime.stop();
     await set.startAgain();
-    set.world.pass(DAY_MS);
-    await quiet();
+    set.world.advance(DAY_MS);
+    await untilIdle();
     expect(runs.filter((attempt) => attempt > 4)).toEqual([]);
     expect(set.store.events).toHaveLength(2);
   });
 
-  test('C7 is a dead letter at once where retryForSeconds is 0', async () => {
-    const set = await setUp(() => throws(new Error('no')), { delivery: { retryForSeconds: 0 } });
+  test('C7 is a dead letter at once if retryForSeconds is 0', async () => {
+    const set = await startSubscriber(() => throws(new Error('no')), { delivery: { retryForSeconds: 0 } });
     expect((await set.publish()).status).toBe(202);
     expect(set.world.logged('dead letter')).toHaveLength(1);
     expect(set.store.events).toHaveLength(1);
   });
 
-  test('C7 comes again after a restart, from disk, with the same bytes', async () => {
-    const directory = await temporaryDirectory();
+  test('C7 is delivered again after a restart, from disk, with the same bytes', async () => {
+    const directory = temporaryDirectory();
     const world = new FakeWorld();
-    const runs = new Runs(world);
-    const set = await setUp(
+    const runs = new HandlerRuns(world);
+    const set = await startSubscriber(
       (event) => {
         runs.note(event);
         if (event.attempt === 1) throw new Error('not now');
@@ -160,10 +167,10 @@ describe('an event whose handler fails', () => {
     await set.publish('news é');
     await set.runtime.stop();
     await set.startAgain();
-    world.pass(0);
-    await quiet();
+    world.advance(0);
+    await untilIdle();
     expect(runs.seen).toHaveLength(1);
-    world.pass(1_000);
+    world.advance(1_000);
     await set.hub.until(() => runs.seen.length === 2);
     const [first, second] = runs.events;
     expect(runs.seen.map(({ id, attempt, text }) => [id, attempt, text])).toEqual([
@@ -175,9 +182,9 @@ describe('an event whose handler fails', () => {
     await set.runtime.stop();
   });
 
-  test('C7 a full inbox is answered 503 with Retry-After, until there is room again', async () => {
+  test('C7 a full inbox answers 503 with Retry-After until it has room again', async () => {
     let isOpen = false;
-    const set = await setUp(
+    const set = await startSubscriber(
       () => {
         if (!isOpen) throw new Error('closed');
       },
@@ -190,29 +197,29 @@ describe('an event whose handler fails', () => {
     expect(Number(full.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(full.body).toMatch(/^reason=/);
     isOpen = true;
-    set.world.pass(1_000);
+    set.world.advance(1_000);
     await set.hub.until(() => set.store.events.length === 0);
     expect((await set.publish('three')).status).toBe(202);
   });
 
-  test('C7 no more than `concurrency` are tried at the same time', async () => {
+  test('C7 at most `concurrency` events run at the same time', async () => {
     const waiting: Deferred<void>[] = [];
     let most = 0;
-    const set = await setUp(
+    const set = await startSubscriber(
       async ({ attempt }) => {
         if (attempt === 1) throw new Error('not now');
-        const turn = deferred();
-        waiting.push(turn);
+        const handlerRun = deferred();
+        waiting.push(handlerRun);
         most = Math.max(most, waiting.length);
-        await turn.promise;
+        await handlerRun.promise;
       },
       { delivery: { concurrency: 2 } },
     );
     for (const body of ['one', 'two', 'three', 'four', 'five']) await set.publish(body);
-    set.world.pass(1_000);
+    set.world.advance(1_000);
     while (set.store.events.length > 0) {
       await set.hub.until(() => waiting.length === Math.min(2, set.store.events.length));
-      await quiet();
+      await untilIdle();
       const before = set.store.events.length;
       waiting.shift()?.resolve();
       await set.hub.until(() => set.store.events.length === before - 1);
@@ -222,13 +229,13 @@ describe('an event whose handler fails', () => {
 });
 
 describe('hooks', () => {
-  test('tell of reception, of each failed run, and of the delivery, until taken off', async () => {
-    const set = await setUp(({ attempt }) => {
+  test('report the event, each failed run, and the delivery, until they are removed', async () => {
+    const set = await startSubscriber(({ attempt }) => {
       if (attempt === 1) throw new Error('not now');
     });
-    const told: string[] = [];
+    const hookCalls: string[] = [];
     const note = (name: string) => (payload: HookPayload) =>
-      told.push(
+      hookCalls.push(
         `${name} ${payload.event?.text()} ${payload.event?.attempt} ${payload.error?.message} ${payload.at.getTime() - begin}`,
       );
     const begin = set.world.now;
@@ -236,26 +243,26 @@ describe('hooks', () => {
       set.runtime.hooks.on(name, note(name)),
     );
     await set.publish();
-    set.world.pass(1_000);
+    set.world.advance(1_000);
     await set.hub.until(() => set.store.events.length === 0);
-    expect(told).toEqual([
+    expect(hookCalls).toEqual([
       'notification news 1 undefined 0',
       'handler-error news 1 not now 0',
       'delivered news 2 undefined 1000',
     ]);
     for (const off of offs) off();
     await set.publish();
-    expect(told).toHaveLength(3);
+    expect(hookCalls).toHaveLength(3);
   });
 
-  test('rejected tells why content was not handed over', async () => {
+  test('rejected reports why content was not delivered', async () => {
     let runs = 0;
-    const set = await setUp(() => void (runs += 1));
-    const told: HookPayload[] = [];
-    set.runtime.hooks.on('rejected', (payload) => told.push(payload));
+    const set = await startSubscriber(() => void (runs += 1));
+    const hookCalls: HookPayload[] = [];
+    set.runtime.hooks.on('rejected', (payload) => hookCalls.push(payload));
     set.hub.configure({ signature: 'missing' });
     expect((await set.publish()).status).toBe(403);
-    expect(told.map(({ error, event }) => [error?.name, event])).toEqual([['SignatureError', undefined]]);
+    expect(hookCalls.map(({ error, event }) => [error?.name, event])).toEqual([['SignatureError', undefined]]);
     expect(runs).toBe(0);
   });
 });

@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { TestHub } from 'websub-subscriber/testing';
-import { mortal } from '../kit/mortal.js';
+import { killableSubscriber } from '../kit/killable-subscriber.js';
 
-/** More of them look further: `KILLS=200 npx vitest run …`. */
+/** Number of kills. For a longer test: `KILLS=200 npx vitest run …`. */
 const KILLS = Number(process.env['KILLS'] ?? 5);
-/** What is sent at the same time. */
+/** Deliveries in flight. */
 const SENDERS = 8;
 const LONGEST_LIFE_MS = 1_500;
 
@@ -14,7 +14,7 @@ test.each(['inline', 'queued'] as const)(
   async (mode) => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const subscriber = await mortal(topic.url, mode);
+    const subscriber = await killableSubscriber(topic.url, mode);
     await subscriber.start();
 
     const acknowledged = new Set<string>();
@@ -42,7 +42,7 @@ test.each(['inline', 'queued'] as const)(
       return [...acknowledged].filter((body) => !handled.has(body));
     };
     await expect.poll(missing, { timeout: 60_000, interval: 200 }).toEqual([]);
-    expect(await subscriber.letters()).toBe(0);
+    expect(await subscriber.deadLetterCount()).toBe(0);
     const handled = await subscriber.handled();
     const twice = handled.length - new Set(handled).size;
     console.log(

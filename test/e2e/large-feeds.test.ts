@@ -3,23 +3,26 @@ import { defineSubscriber, type ContentDistributionMessage, type DeliveryConfig 
 import { TestHub } from 'websub-subscriber/testing';
 import { whenIdle } from '../../src/feed/parse/parse.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { quiet, setUp, statsOf, throws } from '../kit/news-service.js';
-import { atom, publisherAt, type Written } from '../kit/publisher.js';
-import { until } from '../kit/world.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { startSubscriber } from '../kit/start-subscriber.js';
+import { statsOf } from '../kit/stats-of.js';
+import { throws } from '../kit/throws.js';
+import { atom, startPublisher, type WrittenEntry } from '../kit/publisher.js';
+import { until } from '../kit/until.js';
 
 const AT = Date.parse('2029-12-31T00:00:00Z');
 
-/** So many entries are parsed in a thread. */
-const many = (count: number, name = 'e'): readonly Written[] =>
+/** Enough entries to be parsed in a thread. */
+const many = (count: number, name = 'e'): readonly WrittenEntry[] =>
   Array.from({ length: count }, (_, index) => ({ id: `${name}${index}`, at: AT }));
 
 const LARGE = atom(many(700));
 
 const entries = { dedupe: 'entries' } as const satisfies DeliveryConfig;
 
-it('entries of a large feed say how they compare with what the handler had, also after a restart', async () => {
+it('entries of a large feed have the right `change`, even after a restart', async () => {
   const changes: string[] = [];
-  const set = await setUp(async (event) => {
+  const set = await startSubscriber(async (event) => {
     const read = await event.entries();
     changes.push([...new Set(read.map(({ change }) => change))].join());
   });
@@ -31,18 +34,18 @@ it('entries of a large feed say how they compare with what the handler had, also
   expect(changes).toEqual(['new', 'unchanged', 'unchanged,new']);
 });
 
-it('the same large feed from two hubs at the same time is handed over once', async () => {
+it('the same large feed from two hubs at the same time is delivered once', async () => {
   let runs = 0;
-  const set = await setUp(() => void (runs += 1), { delivery: entries });
+  const set = await startSubscriber(() => void (runs += 1), { delivery: entries });
   const both = await Promise.all([set.publish(LARGE), set.publish(LARGE), set.publish(LARGE)]);
   expect(both.map(({ status }) => status)).toEqual([202, 202, 202]);
   expect(runs).toBe(1);
   expect(await statsOf(set.runtime)).toMatchObject({ received: 1, delivered: 1, duplicates: 2 });
 });
 
-it('a small feed with an entry of a large one that is being parsed waits for it, and is known', async () => {
+it('a small feed waits for a large one in parsing with the same entry, and is then a duplicate', async () => {
   const got: number[] = [];
-  const set = await setUp((event) => void got.push(event.bytes().byteLength), { delivery: entries });
+  const set = await startSubscriber((event) => void got.push(event.bytes().byteLength), { delivery: entries });
   const large = set.publish(LARGE);
   await until(() => whenIdle() !== undefined);
   const small = set.publish(atom(many(1)));
@@ -50,9 +53,9 @@ it('a small feed with an entry of a large one that is being parsed waits for it,
   expect(got).toHaveLength(1);
 });
 
-it('C4, D12: what is over a bound is the error of the handler that asks for it, and never of the hub', async () => {
+it('C4 D12 a feed above a limit fails in the handler that parses it, and never for the hub', async () => {
   const errors: unknown[] = [];
-  const set = await setUp(
+  const set = await startSubscriber(
     async (event) => {
       try {
         await event.entries();
@@ -69,8 +72,8 @@ it('C4, D12: what is over a bound is the error of the handler that asks for it, 
   expect(await statsOf(set.runtime)).toMatchObject({ received: 1, failed: 1 });
 });
 
-it('C4: a rejection that no handler looks at ends nothing', async () => {
-  const set = await setUp((event) => {
+it('C4 a rejection that no handler awaits does not end the process', async () => {
+  const set = await startSubscriber((event) => {
     void event.entries();
     void event.feed();
   });
@@ -78,19 +81,19 @@ it('C4: a rejection that no handler looks at ends nothing', async () => {
   expect((await set.publish('<feed><entry>'.repeat(600))).status).toBe(202);
 });
 
-it('C9: a hub is answered in time however long its feed takes to parse, and the feed is handed over once', async () => {
+it('C9 a hub is answered in time however long its feed takes to parse, and the feed is delivered once', async () => {
   const got: ContentDistributionMessage[] = [];
-  const set = await setUp((event) => void got.push(event), { delivery: { ...entries, ackAfterMs: 1 } });
+  const set = await startSubscriber((event) => void got.push(event), { delivery: { ...entries, ackAfterMs: 1 } });
   expect((await set.publish(LARGE)).status).toBe(202);
   expect((await set.publish(LARGE)).status).toBe(202);
   await until(async () => (await statsOf(set.runtime))?.duplicates === 1);
-  await quiet();
+  await untilIdle();
   expect(got).toHaveLength(1);
   expect(await statsOf(set.runtime)).toMatchObject({ received: 1, delivered: 1, duplicates: 1 });
   await set.runtime.stop();
   await set.startAgain();
   expect((await set.publish(LARGE)).status).toBe(202);
-  await quiet();
+  await untilIdle();
   expect(got).toHaveLength(1);
 });
 
@@ -98,10 +101,10 @@ it.each([
   ['few entries', atom(many(3))],
   ['many entries', LARGE],
   ['more entries than are stored with an event', atom(many(1_500))],
-])('what waits in the store after a restart is not handed over beside that: %s', async (_what, feed) => {
+])('a stored event that waits after a restart is not delivered twice: %s', async (_what, feed) => {
   let isBroken = true;
   let runs = 0;
-  const set = await setUp(
+  const set = await startSubscriber(
     () => {
       runs += 1;
       if (isBroken) throws(new Error('not now'));
@@ -115,18 +118,18 @@ it.each([
   expect((await set.publish(feed)).status).toBe(202);
   expect(runs).toBe(before);
   isBroken = false;
-  set.world.pass(3_600_000);
+  set.world.advance(3_600_000);
   await until(() => runs > before);
-  await quiet();
+  await untilIdle();
   expect((await set.publish(feed)).status).toBe(202);
-  await quiet();
+  await untilIdle();
   expect(runs).toBe(before + 1);
 });
 
-it('D12: with polls and catch-up, a topic over a bound is left alone, and the next one that is within is read', async () => {
+it('D12 polls and catch-up skip a topic above a limit, and read it once it is below', async () => {
   const world = new FakeWorld();
   await using hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
-  const publisher = await publisherAt(hub, atom([]));
+  const publisher = await startPublisher(hub, atom([]));
   const got: string[] = [];
   const service = defineSubscriber(
     { name: 'news', target: publisher.url, secret: false, delivery: { pollSeconds: 600 } },
@@ -141,17 +144,17 @@ it('D12: with polls and catch-up, a topic over a bound is left alone, and the ne
   await runtime.ready({ timeoutMs: 5_000 });
   const pass = async (): Promise<void> => {
     for (let minute = 0; minute < 30; minute += 1) {
-      world.pass(60_000);
-      await quiet();
-      await until(() => publisher.answered.length >= publisher.asked.length);
-      await quiet();
+      world.advance(60_000);
+      await untilIdle();
+      await until(() => publisher.statuses.length >= publisher.requests.length);
+      await untilIdle();
     }
   };
   await pass();
   publisher.body = `<feed>${'<entry/>'.repeat(50_001)}</feed>`;
   await pass();
   publisher.body = atom([{ id: 'fresh', at: world.now }]);
-  // Polls that fail come after growing waits, of an hour at most.
+  // Failed polls are retried after growing waits, at most an hour.
   for (let half = 0; half < 3; half += 1) await pass();
   expect(got).toEqual(['poll: fresh']);
 });

@@ -5,7 +5,7 @@ import { defineSubscriber, startService, type StartOptions } from '../../src/ind
 
 const { cache } = createRequire(import.meta.url);
 
-/** Those of the packages that are loaded. */
+/** The packages among these that are loaded. */
 const loadedOf = (...names: string[]): string[] =>
   names.filter((name) => Object.keys(cache).some((path) => path.includes(`/node_modules/${name}/`)));
 
@@ -14,7 +14,7 @@ const NOT_NEEDED = ['lmdb', 'pino'];
 
 const service = defineSubscriber({ name: 'News' }, { onEventNotification: () => {} });
 
-test('a start loads nothing before it listens, and all that it needs before it resolves, but nothing that it does without', async () => {
+test('a start loads nothing before it listens, and all packages it needs, but no others, before it resolves', async () => {
   let atStart: string[] = [];
   const early = defineSubscriber(
     { name: 'Early' },
@@ -38,7 +38,7 @@ test('a start loads nothing before it listens, and all that it needs before it r
 test.each<[string, StartOptions]>([
   ['manual', { manual: true, publicUrl: 'http://localhost:1' }],
   ['server', { server: createServer(), publicUrl: 'http://localhost:1' }],
-])('all is loaded as well where others listen: %s', async (_how, options) => {
+])('all needed packages are loaded if the application listens: %s', async (_how, options) => {
   const runtime = await startService(service, { ...options, store: 'memory', logger: false });
   onTestFinished(() => runtime.stop());
   expect(loadedOf(...NEEDED)).toEqual(NEEDED);

@@ -7,30 +7,30 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { TestHub } from 'websub-subscriber/testing';
 import { compiledFixture } from '../kit/compiled-fixture.js';
-import { temporaryDirectory } from '../kit/news-service.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
 
 const LONG = 60_000;
 const LINES = 5_000;
 
-/** Events whose lines, of 1 KiB each, are more than is kept of them. */
+/** Events with lines of 1 KiB each, more than the buffer has room for. */
 const EVENTS = 6_000;
 
 const file = await compiledFixture('e2e/fixtures/logging-process.ts');
 
-/** What is read of a process. */
+/** The output that is read of a process. */
 interface Reading {
   readonly text: () => string;
-  /** Resolves when the process has ended and all is read. */
+  /** Resolves once the process has ended and all output is read. */
   readonly ended: Promise<unknown>;
 }
 
-/** A standard output that nobody reads before `read` is called. */
+/** A standard output without a reader until `read` is called. */
 interface Output {
   readonly stdout: 'pipe' | number;
   readonly read: (child: ChildProcess) => Reading;
 }
 
-/** What Node.js gives a child. */
+/** A socket, as Node.js gives to a child. */
 function socket(): Output {
   return {
     stdout: 'pipe',
@@ -43,9 +43,9 @@ function socket(): Output {
   };
 }
 
-/** What a shell gives a child. */
+/** A pipe, as a shell gives to a child. */
 async function pipe(): Promise<Output> {
-  const path = join(await temporaryDirectory(), 'pipe');
+  const path = join(temporaryDirectory(), 'pipe');
   execFileSync('mkfifo', [path]);
   const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const stdout = openSync(path, constants.O_WRONLY);
@@ -70,8 +70,8 @@ function run(env: NodeJS.ProcessEnv, stdout: Output['stdout'] = 'pipe'): ChildPr
   return child;
 }
 
-/** The next message of a process that is what it should be. */
-async function told<T>(child: ChildProcess, is: (message: unknown) => message is T): Promise<T> {
+/** The next message of a process that passes the check. */
+async function nextMessage<T>(child: ChildProcess, is: (message: unknown) => message is T): Promise<T> {
   const died = once(child, 'exit').then(([code]) => [`the process ended (${code})`]);
   const [message]: unknown[] = await Promise.race([once(child, 'message'), died]);
   if (!is(message)) throw new Error(`told ${JSON.stringify(message)}`);
@@ -81,14 +81,14 @@ async function told<T>(child: ChildProcess, is: (message: unknown) => message is
 const isText = (message: unknown): message is string => typeof message === 'string';
 const isList = (message: unknown): message is readonly string[] => Array.isArray(message);
 
-/** Delivers so many events, one after the other on each of several connections, and says with which statuses they were answered. */
+/** Delivers events one after another on each of several connections. Returns the statuses of the answers. */
 async function deliver(callback: string, count: number): Promise<ReadonlySet<number | undefined>> {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
   const statuses = new Set<number | undefined>();
-  let left = count;
+  let remaining = count;
   const deliverMany = async (): Promise<void> => {
-    while (left > 0) {
-      left -= 1;
+    while (remaining > 0) {
+      remaining -= 1;
       const sent = request(callback, { method: 'POST', agent }).end('news');
       const [response] = await once(sent, 'response');
       statuses.add(response.statusCode);
@@ -101,16 +101,16 @@ async function deliver(callback: string, count: number): Promise<ReadonlySet<num
   return statuses;
 }
 
-/** A hub that verifies, and a service in a process of its own whose standard output nobody reads. */
+/** A hub that verifies, and a service in its own process with a standard output that nobody reads. */
 async function serving(output: Output): Promise<{ child: ChildProcess; callback: string }> {
   const hub = await TestHub.start();
   onTestFinished(() => hub.close());
   const topic = hub.topic('/topic');
   const child = run({ TARGET: topic.url }, output.stdout);
-  return { child, callback: await told(child, isText) };
+  return { child, callback: await nextMessage(child, isText) };
 }
 
-/** Numbers of whole lines, in their order. */
+/** The numbers of whole lines, in order. */
 function numbersIn(text: string): readonly unknown[] {
   return text
     .split('\n')
@@ -128,7 +128,7 @@ describe.each([
       const { child, callback } = await serving(await open());
       expect(await deliver(callback, EVENTS)).toEqual(new Set([202]));
       child.send('stop');
-      expect(await told(child, isText)).toBe('stopped');
+      expect(await nextMessage(child, isText)).toBe('stopped');
       const stopped = performance.now();
       const [code] = await once(child, 'exit');
       expect(code).toBe(0);
@@ -138,7 +138,7 @@ describe.each([
   );
 
   it(
-    'tells a reader that comes back how many lines it has missed',
+    'tells a returning reader how many lines it has missed',
     async () => {
       const output = await open();
       const { child, callback } = await serving(output);
@@ -154,11 +154,11 @@ describe.each([
         .slice(0, -1)
         .map((line) => JSON.parse(line));
       const dropped = lines.findIndex((line) => line.dropped !== undefined);
-      const told = lines.filter(({ msg }) => msg === 'an event').length;
+      const nextMessage = lines.filter(({ msg }) => msg === 'an event').length;
       expect(lines[dropped]).toMatchObject({ level: 40, name: 'websub-subscriber' });
       expect(lines[dropped]?.msg).toMatch(/^\d+ log lines were dropped: the standard output was not read in time$/);
-      expect(lines[dropped]?.dropped).toBe(EVENTS + 1 - told);
-      expect(told).toBeGreaterThan(3_000);
+      expect(lines[dropped]?.dropped).toBe(EVENTS + 1 - nextMessage);
+      expect(nextMessage).toBeGreaterThan(3_000);
       expect(lines.slice(dropped).filter(({ msg }) => msg === 'an event')).toHaveLength(1);
     },
     LONG,
@@ -194,7 +194,7 @@ describe.each([
 });
 
 it(
-  'a standard output that is closed ends no process',
+  'a closed standard output does not end the process',
   async () => {
     const { child, callback } = await serving(socket());
     child.stdout?.destroy();
@@ -205,7 +205,7 @@ it(
   LONG,
 );
 
-it('no signal is listened to, by whatever part, where handleSignals does not hold', async () => {
-  const child = run({ MODE: 'listeners', TARGET: await temporaryDirectory() });
-  expect(await told(child, isList)).toEqual([]);
+it('nothing listens to signals if handleSignals is off', async () => {
+  const child = run({ MODE: 'listeners', TARGET: temporaryDirectory() });
+  expect(await nextMessage(child, isList)).toEqual([]);
 });

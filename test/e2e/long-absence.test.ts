@@ -1,19 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { DAY_MS } from '../kit/news-service.js';
-import { MINUTE_MS, SECOND_MS, subscribed, Travel, waitsBetween } from '../kit/time-travel.js';
-import { reader } from '../kit/world.js';
+import { DAY_MS, MINUTE_MS, SECOND_MS } from '../kit/durations.js';
+import { subscribedTravel, TimeTravel, waitsBetween } from '../kit/time-travel.js';
+import { recordingService } from '../kit/recording-service.js';
 
 const YEAR_MS = 365 * DAY_MS;
 const MANY = 150;
 
-/** Many subscriptions: those of even topics are leased for ten days, those of odd ones for two years. */
+/** Many subscriptions: even topics have leases of ten days, odd ones of two years. */
 async function manySubscriptions() {
-  const travel = await Travel.begin();
+  const travel = await TimeTravel.begin();
   const topics = Array.from({ length: MANY }, (_, index) =>
     travel.hub.topic(`/${index}`, { leaseSeconds: (index % 2 === 0 ? 10 * DAY_MS : 2 * YEAR_MS) / SECOND_MS }),
   );
   const targets = topics.map(({ url }) => url);
-  const { service, got } = reader({ targets, unsubscribeOnShutdown: false });
+  const { service, got } = recordingService({ targets, unsubscribeOnShutdown: false });
   const threeYears = (3 * YEAR_MS) / SECOND_MS;
   const security = { maxLeaseSeconds: threeYears, maxRenewalSeconds: threeYears };
   const start = (): Promise<unknown> => travel.start(service, { security });
@@ -25,8 +25,8 @@ async function manySubscriptions() {
   return { travel, topics, got, start, callbacks };
 }
 
-/** Which topics were asked for since so many requests, each once for each time. */
-const askedSince = ({ hub }: Travel, requests: number): number[] =>
+/** The topics of the requests after the first `requests`, repeated for each request. */
+const askedSince = ({ hub }: TimeTravel, requests: number): number[] =>
   hub.requests
     .slice(requests)
     .flatMap(({ method, form }) =>
@@ -36,31 +36,31 @@ const askedSince = ({ hub }: Travel, requests: number): number[] =>
 
 const EVEN = Array.from({ length: MANY / 2 }, (_, index) => 2 * index);
 
-describe('L4 after a week in which nobody ran', () => {
-  it('asks no hub where the renewal is not due yet, and looks once at what the topic has', async () => {
-    const { travel, topic, service, got } = await subscribed(30 * DAY_MS);
-    const before = await travel.seen();
+describe('L4 after a week without a process', () => {
+  it('the start sends no request if no renewal is due, and fetches each topic once', async () => {
+    const { travel, topic, service, got } = await subscribedTravel(30 * DAY_MS);
+    const before = await travel.subscription();
     await travel.sleep(7 * DAY_MS);
     await travel.start(service);
-    await travel.pass(5 * MINUTE_MS);
-    expect(travel.asked()).toHaveLength(1);
+    await travel.advance(5 * MINUTE_MS);
+    expect(travel.requestTimes()).toHaveLength(1);
     expect(travel.hub.requests.filter(({ method }) => method === 'GET')).toHaveLength(2);
-    expect(await travel.seen()).toEqual(before);
+    expect(await travel.subscription()).toEqual(before);
     await topic.publish('news');
     expect(got).toEqual(['news']);
   });
 
-  it('renews what came due, spread over half a minute, and leaves alone what is leased for longer', async () => {
+  it('the start renews due leases, spread over half a minute, and no longer ones', async () => {
     const { travel, topics, got, start, callbacks } = await manySubscriptions();
     const before = await callbacks();
     // All renewals are between the seventh and the ninth day.
-    await travel.pass(2 * DAY_MS);
+    await travel.advance(2 * DAY_MS);
     await travel.sleep(7 * DAY_MS + 12 * 3_600_000);
     const requests = travel.hub.requests.length;
     const started = travel.world.now;
     await start();
     const atOnce = askedSince(travel, requests).length;
-    await travel.pass(40 * SECOND_MS);
+    await travel.advance(40 * SECOND_MS);
     expect(askedSince(travel, requests)).toEqual(EVEN);
     expect(await callbacks()).toEqual(before);
     const times = travel.hub.requests.slice(requests).flatMap(({ at }) => at.getTime() - started);
@@ -68,34 +68,34 @@ describe('L4 after a week in which nobody ran', () => {
     expect(Math.max(...times)).toBeLessThanOrEqual(31 * SECOND_MS);
     expect(Math.max(...times)).toBeGreaterThan(20 * SECOND_MS);
     expect(new Set(times).size).toBeGreaterThan(20);
-    expect(travel.heard.filter(({ name }) => name === 'expired')).toEqual([]);
+    expect(travel.hookCalls.filter(({ name }) => name === 'expired')).toEqual([]);
     await Promise.all(topics.map((topic, index) => topic.publish(`news ${index}`)));
     expect(new Set(got).size).toBe(MANY);
     expect(got).toHaveLength(MANY);
   });
 });
 
-describe('L3 after a year in which nobody ran', () => {
-  it('a subscription whose lease ran out is asked for at once, under the same callback, and lives on', async () => {
-    const { travel, topic, service, got, pass } = await subscribed(10 * DAY_MS);
-    const { id, callback } = await travel.seen();
+describe('L3 after a year without a process', () => {
+  it('an expired subscription is requested at once with the same callback, and works again', async () => {
+    const { travel, topic, service, got, pass } = await subscribedTravel(10 * DAY_MS);
+    const { id, callback } = await travel.subscription();
     await travel.sleep(YEAR_MS);
     expect(travel.hub.subscriptions).toMatchObject([{ state: 'lapsed' }]);
     await topic.publish('to nobody');
     const started = travel.world.now;
     await travel.start(service);
     expect(travel.world.logged('the lease ran out')).toMatchObject([{ level: 'warn' }]);
-    expect(travel.asked()).toEqual([started - YEAR_MS, started]);
-    expect(await travel.seen()).toMatchObject({ id, callback, state: 'active', attempts: 0 });
+    expect(travel.requestTimes()).toEqual([started - YEAR_MS, started]);
+    expect(await travel.subscription()).toMatchObject({ id, callback, state: 'active', attempts: 0 });
     expect(travel.hub.subscriptions).toMatchObject([{ callback, state: 'active' }]);
     await topic.publish('news');
     await pass(30 * DAY_MS);
     await topic.publish('more');
     expect(got).toEqual(['news', 'more']);
-    expect(Math.max(...waitsBetween(travel.asked().slice(1)))).toBeLessThanOrEqual(9 * DAY_MS + SECOND_MS);
+    expect(Math.max(...waitsBetween(travel.requestTimes().slice(1)))).toBeLessThanOrEqual(9 * DAY_MS + SECOND_MS);
   });
 
-  it('each of many whose lease ran out is asked for once, and what is still leased not at all', async () => {
+  it('each of many expired subscriptions is requested once, and none with a running lease', async () => {
     const { travel, topics, got, start, callbacks } = await manySubscriptions();
     const before = await callbacks();
     await travel.sleep(YEAR_MS);
@@ -112,35 +112,35 @@ describe('L3 after a year in which nobody ran', () => {
     expect(travel.hub.violations).toEqual([]);
   });
 
-  it('D10 finds the hub to which the publisher has gone meanwhile', async () => {
-    const { travel, topic, service, got } = await subscribed(10 * DAY_MS);
-    const { id, callback } = await travel.seen();
-    const other = await Travel.begin();
+  it('D10 the start finds the new hub of the publisher', async () => {
+    const { travel, topic, service, got } = await subscribedTravel(10 * DAY_MS);
+    const { id, callback } = await travel.subscription();
+    const other = await TimeTravel.begin();
     topic.configure({ hubs: [other.hub] });
     await travel.sleep(YEAR_MS);
     await travel.start(service);
     const asked = await other.hub.verified(topic.self);
     await travel.settle();
-    expect(await travel.seen()).toMatchObject({ id, state: 'active', hub: other.hub.url });
+    expect(await travel.subscription()).toMatchObject({ id, state: 'active', hub: other.hub.url });
     expect(asked.callback).not.toBe(callback);
     await topic.publish('news');
     expect(got).toEqual(['news']);
   });
 
-  it('L2 a hub that is away as well is asked until it is back, not more often than every second', async () => {
-    const { travel, topic, service, got, pass } = await subscribed(10 * DAY_MS);
-    const { callback } = await travel.seen();
+  it('L2 a hub that is down is requested until it is back, at most once a second', async () => {
+    const { travel, topic, service, got, pass } = await subscribedTravel(10 * DAY_MS);
+    const { callback } = await travel.subscription();
     topic.fail(503);
     await travel.sleep(YEAR_MS);
     await travel.start(service);
     await pass(2 * DAY_MS);
-    expect(await travel.seen()).toMatchObject({ state: 'expired', lastError: { cause: 'hub-error' } });
-    const waits = waitsBetween(travel.asked().slice(1));
+    expect(await travel.subscription()).toMatchObject({ state: 'expired', lastError: { cause: 'hub-error' } });
+    const waits = waitsBetween(travel.requestTimes().slice(1));
     expect(Math.min(...waits)).toBeGreaterThanOrEqual(SECOND_MS);
     expect(Math.max(...waits)).toBeLessThanOrEqual(3_600_000 + SECOND_MS);
     topic.configure({ fail: false });
     await pass(3_600_000 + SECOND_MS);
-    expect(await travel.seen()).toMatchObject({ state: 'active', callback, attempts: 0 });
+    expect(await travel.subscription()).toMatchObject({ state: 'active', callback, attempts: 0 });
     await topic.publish('news');
     expect(got).toEqual(['news']);
   });

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 import { StoreError } from 'websub-subscriber';
-import { FailingRows } from '../kit/failing-rows.js';
-import { DAY_MS } from '../kit/news-service.js';
-import { Travel } from '../kit/time-travel.js';
-import { reader } from '../kit/world.js';
+import { FaultyStore } from '../kit/faulty-store.js';
+import { DAY_MS } from '../kit/durations.js';
+import { TimeTravel } from '../kit/time-travel.js';
+import { recordingService } from '../kit/recording-service.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A record whose subscription, or whose first grant, has these fields instead; undefined takes one away. */
+/** Replaces fields of a record or of its first grant. `undefined` removes a field. */
 const changed = (text: string, { record = {}, grant }: { record?: Fields; grant?: Fields | null }): string => {
   const { v, data } = JSON.parse(text);
   const grants: unknown[] = grant === null ? [null] : [{ ...data.record.grants[0], ...grant }];
@@ -26,11 +26,11 @@ it.each([
   ['no hubs', { record: { hubs: undefined } }],
   ['no word of what is wanted', { record: { desired: undefined } }],
   ['another id', { record: { id: 'another' } }],
-])('L4 a record with %s is told of and left as it is, and the other subscription lives on', async (_, change) => {
-  const rows = new FailingRows();
-  const travel = await Travel.begin({ rows });
+])('L4 a record with %s is logged and stays unchanged, and the other subscription keeps working', async (_, change) => {
+  const rows = new FaultyStore();
+  const travel = await TimeTravel.begin({ rows });
   const [spoilt, sound] = [travel.hub.topic('/spoilt'), travel.hub.topic('/sound')];
-  const { service, got } = reader({ target: sound.url, unsubscribeOnShutdown: false });
+  const { service, got } = recordingService({ target: sound.url, unsubscribeOnShutdown: false });
   await travel.start(service);
   const { id } = await travel.runtime.subscribe(service, { target: spoilt.url });
   await travel.settle();
@@ -43,18 +43,18 @@ it.each([
   const [told] = travel.world.logged('a stored subscription cannot be read: left as it is');
   expect(told?.fields['err']).toBeInstanceOf(StoreError);
   expect(told?.fields['err']).toMatchObject({ message: expect.stringContaining(id) });
-  await travel.pass(20 * DAY_MS);
+  await travel.advance(20 * DAY_MS);
   await sound.publish('news');
   expect(got).toEqual(['news']);
   expect(await travel.runtime.subscriptions.count()).toBe(1);
   expect(rows.get(key)).toBe(row);
 });
 
-it('one subscription is left to a declared target, when the record that could not be read is back', async () => {
-  const rows = new FailingRows();
-  const travel = await Travel.begin({ rows });
+it('a declared target has one subscription once its unreadable record is readable again', async () => {
+  const rows = new FaultyStore();
+  const travel = await TimeTravel.begin({ rows });
   const topic = travel.hub.topic('/feed');
-  const { service, got } = reader({ target: topic.url, unsubscribeOnShutdown: false });
+  const { service, got } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
   await travel.start(service);
   await travel.stop();
   const [key = ''] = rows.subscriptions;
@@ -65,7 +65,7 @@ it('one subscription is left to a declared target, when the record that could no
   rows.set(key, row);
   await travel.start(service);
   expect(travel.world.logged('no longer declares')).toEqual([]);
-  await travel.pass(DAY_MS);
+  await travel.advance(DAY_MS);
   await topic.publish('news');
   expect(got).toEqual(['news']);
 });

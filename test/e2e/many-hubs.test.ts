@@ -2,8 +2,10 @@ import { onTestFinished, describe, expect, it } from 'vitest';
 import type { SubscriberRuntime, SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub, type HubTopic } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
-import { DAY_MS, quiet } from '../kit/news-service.js';
-import { reader, until } from '../kit/world.js';
+import { DAY_MS } from '../kit/durations.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { recordingService } from '../kit/recording-service.js';
+import { until } from '../kit/until.js';
 
 interface Place {
   readonly world: FakeWorld;
@@ -12,8 +14,8 @@ interface Place {
   readonly topic: HubTopic;
 }
 
-/** A topic that two hubs are advertised for. */
-async function place(): Promise<Place> {
+/** A topic with two advertised hubs. */
+async function setUp(): Promise<Place> {
   const world = new FakeWorld();
   const hub = await TestHub.start({ now: () => world.now });
   const other = await TestHub.start({ now: () => world.now });
@@ -25,7 +27,7 @@ async function started(
   { world, topic }: Place,
   config: SubscriberServiceConfig = {},
 ): Promise<{ runtime: SubscriberRuntime; got: string[] }> {
-  const { service, got } = reader({ target: topic.url, unsubscribeOnShutdown: false, ...config });
+  const { service, got } = recordingService({ target: topic.url, unsubscribeOnShutdown: false, ...config });
   const runtime = await world.start(service);
   onTestFinished(() => runtime.stopNow());
   await runtime.ready({ timeoutMs: 5_000 });
@@ -35,8 +37,8 @@ async function started(
 const isActive = (hub: TestHub): boolean => hub.subscriptions.some(({ state }) => state === 'active');
 
 describe("D8 with hubs: 'all'", () => {
-  it('S8 each hub grants it under a callback of its own, and each piece of news is handed over once', async () => {
-    const at = await place();
+  it('S8 each hub has its own callback, and each event is delivered once', async () => {
+    const at = await setUp();
     const { runtime, got } = await started(at, { hubs: 'all' });
     await until(() => isActive(at.hub) && isActive(at.other));
     const [subscription] = await runtime.subscriptions.find();
@@ -54,8 +56,8 @@ describe("D8 with hubs: 'all'", () => {
     expect(stats).toMatchObject({ received: 3, delivered: 3 });
   });
 
-  it('a feed is handed over for an entry that is new, though the hubs send it beside others', async () => {
-    const at = await place();
+  it('a feed with a new entry is delivered, even next to known entries', async () => {
+    const at = await setUp();
     const { got } = await started(at, { hubs: 'all' });
     await until(() => isActive(at.hub) && isActive(at.other));
     const contentType = 'application/atom+xml';
@@ -70,24 +72,24 @@ describe("D8 with hubs: 'all'", () => {
     expect(got).toEqual([feed('1', '2'), feed('2', '3')]);
   });
 
-  it('one that is away is made up for by the other, and asked again', async () => {
-    const at = await place();
+  it('the other hub delivers while one is down, and that one is requested again', async () => {
+    const at = await setUp();
     at.hub.fail(503);
     const { runtime, got } = await started(at, { hubs: 'all' });
     await until(() => isActive(at.other));
     await at.topic.publish('through the other');
     expect(got).toEqual(['through the other']);
     at.hub.configure({ fail: false });
-    at.world.pass(2_000);
+    at.world.advance(2_000);
     await until(() => isActive(at.hub));
     expect((await runtime.subscriptions.find())[0]?.grants).toHaveLength(2);
   });
 
-  it('each is renewed, and asked to stop at the end', async () => {
-    const at = await place();
+  it('each hub gets renewals, and an unsubscription at the end', async () => {
+    const at = await setUp();
     const { runtime } = await started(at, { hubs: 'all' });
     await until(() => isActive(at.hub) && isActive(at.other));
-    at.world.pass(9 * DAY_MS);
+    at.world.advance(9 * DAY_MS);
     const renewed = (hub: TestHub): boolean => hub.subscriptions[0]?.verifiedAt?.getTime() === at.world.now;
     await until(() => renewed(at.hub) && renewed(at.other));
     const [subscription] = await runtime.subscriptions.find();
@@ -96,36 +98,36 @@ describe("D8 with hubs: 'all'", () => {
     expect([...at.hub.violations, ...at.other.violations]).toEqual([]);
   });
 
-  it('one callback for all of them is a ConfigurationError that says what to do', async () => {
-    expect(() => reader({ hubs: 'all', callback: 'https://me.example/news' })).toThrow(
+  it('a single callback for all hubs is a ConfigurationError that names the remedy', async () => {
+    expect(() => recordingService({ hubs: 'all', callback: 'https://me.example/news' })).toThrow(
       'Service "News": hubs is \'all\', which needs a callback for each: set appendServicePath too.',
     );
   });
 });
 
 describe("D8 with hubs: 'failover'", () => {
-  it('one hub is asked, and the next after a denial', async () => {
-    const at = await place();
+  it('one hub is requested, and the next one after a denial', async () => {
+    const at = await setUp();
     const { got } = await started(at);
     await until(() => isActive(at.hub));
     expect(isActive(at.other)).toBe(false);
     await at.hub.deny('not here');
-    // Anybody could have said so: the hub is asked first.
-    at.world.pass(120_000);
+    // Anyone can send a denial, so the hub is requested first.
+    at.world.advance(120_000);
     await until(() => isActive(at.other));
     await at.topic.publish('through the next');
     expect(got).toEqual(['through the next']);
   });
 
-  it('the next is asked beside the one that does not renew, and the first again when that one fails', async () => {
-    const at = await place();
+  it('the next hub is requested if one does not renew, and the first one again if the next fails', async () => {
+    const at = await setUp();
     const { runtime, got } = await started(at);
     at.hub.fail(503);
-    at.world.pass(9 * DAY_MS);
+    at.world.advance(9 * DAY_MS);
     for (let time = 0; time < 40 && !isActive(at.other); time += 1) {
-      await quiet();
+      await untilIdle();
       await at.hub.settled();
-      at.world.pass(5_000);
+      at.world.advance(5_000);
     }
     await until(() => isActive(at.other));
     await until(async () => (await runtime.subscriptions.find())[0]?.hub === at.other.url);
@@ -134,11 +136,11 @@ describe("D8 with hubs: 'failover'", () => {
 
     at.hub.configure({ fail: false });
     at.other.fail(503);
-    at.world.pass(9 * DAY_MS);
+    at.world.advance(9 * DAY_MS);
     for (let time = 0; time < 40 && (await runtime.subscriptions.find())[0]?.hub !== at.hub.url; time += 1) {
-      await quiet();
+      await untilIdle();
       await at.other.settled();
-      at.world.pass(5_000);
+      at.world.advance(5_000);
     }
     await until(async () => (await runtime.subscriptions.find())[0]?.hub === at.hub.url);
     expect((await runtime.subscriptions.find())[0]?.state).toBe('active');

@@ -12,15 +12,18 @@ import {
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { keyText } from '../store/sealing/seal-keys.js';
-import { temporaryDirectory } from '../kit/news-service.js';
-import { deadPort, failureOf, reader, until } from '../kit/world.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
+import { unusedPort } from '../kit/ports.js';
+import { failureOf } from '../kit/failure-of.js';
+import { recordingService } from '../kit/recording-service.js';
+import { until } from '../kit/until.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
 
 describe('metadata of a subscription', () => {
-  it('is in its snapshots, which cannot be used to change it', async () => {
+  it('is in its snapshots, which are read-only', async () => {
     await using hub = await TestHub.start();
-    const { service } = reader();
+    const { service } = recordingService();
     await using runtime = await startService(service, QUIET);
     const given = { customer: '7', plan: 'large' };
     const subscription = await runtime.subscribe(service, { target: hub.topic('/feed').url, metadata: given });
@@ -30,9 +33,9 @@ describe('metadata of a subscription', () => {
     expect(await runtime.subscriptions.get(subscription.id)).toMatchObject({ metadata: { customer: '7' } });
   });
 
-  it('is replaced whole by a later subscribe() with metadata, and kept by one without', async () => {
+  it('is replaced completely by a later subscribe() with metadata, and kept by one without', async () => {
     await using hub = await TestHub.start();
-    const { service } = reader();
+    const { service } = recordingService();
     await using runtime = await startService(service, QUIET);
     const target = hub.topic('/feed').url;
     const subscribe = async (metadata?: SubscriptionMetadata) =>
@@ -46,8 +49,8 @@ describe('metadata of a subscription', () => {
     expect(hub.requests.filter(({ form }) => form.get('hub.mode') === 'subscribe')).toHaveLength(1);
   });
 
-  it('that is too large is a ConfigurationError, and nothing is subscribed', async () => {
-    const { service } = reader();
+  it('is a ConfigurationError if it is too large, and nothing is subscribed', async () => {
+    const { service } = recordingService();
     await using runtime = await startService(service, QUIET);
     const metadata = { text: 'x'.repeat(5_000) };
     const failure = await failureOf(runtime.subscribe(service, { target: 'https://example.com/feed', metadata }));
@@ -61,10 +64,10 @@ describe('metadata of a subscription', () => {
     async (kind) => {
       await using hub = await TestHub.start();
       const topic = hub.topic('/feed');
-      const store = await temporaryDirectory();
+      const store = temporaryDirectory();
       const options: StartOptions = {
         ...QUIET,
-        port: await deadPort(),
+        port: await unusedPort(),
         store: `lmdb://${store}`,
         ...(kind === 'sealed' ? { security: { sealKey: keyText(1) } } : {}),
       };

@@ -5,38 +5,41 @@ import { renameSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { TestHub } from '../../src/testing/index.js';
-import { installed } from '../kit/installed.js';
+import { installPackage } from '../kit/installed-package.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
 
 const SECRET = 'a long one that nobody guesses';
 const ATOM = { contentType: 'application/atom+xml' };
 const feed = (title: string): string =>
   `<feed xmlns="http://www.w3.org/2005/Atom"><title>News</title><id>urn:f</id><entry><id>urn:${title}</id><title>${title}</title></entry></feed>`;
 
-/** A feed that is parsed in a thread. */
+/** A feed long enough to be parsed in a thread. */
 const longFeed = (title: string): string =>
   feed(title).replace('</entry>', `<content>${'x'.repeat(100_000)}</content></entry>`);
 
 let place: { readonly service: string; readonly discovering: string; readonly modules: string };
 
+const folder = temporaryDirectory(afterAll);
+
 beforeAll(async () => {
-  const { programs, modules } = await installed('deprived-process.ts', 'discovering-process.ts');
+  const { programs, modules } = await installPackage(folder, 'deprived-process.ts', 'discovering-process.ts');
   const [service = '', discovering = ''] = programs;
   place = { service, discovering, modules };
 }, 60_000);
 
-/** The arguments that run a program with so many descriptors at most. */
+/** The arguments to run a program with a limit of descriptors. */
 function limited(program: string, descriptors: number | undefined, ...args: readonly string[]): readonly string[] {
   const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors}; `;
   return ['-c', `${limit}exec "$0" "$@"`, process.execPath, program, ...args];
 }
 
-/** A process with a service, and what can be asked of it. */
+/** A process with a service, and functions to talk to it. */
 interface Deprived {
   readonly child: ChildProcess;
   readonly tell: (name: string, of?: string) => Promise<unknown>;
-  /** Over one connection that is kept open. */
+  /** Sends over one connection that stays open. */
   readonly send: (
     method: string,
     url: string,
@@ -83,7 +86,7 @@ async function deprived(subject: object, descriptors?: number): Promise<Deprived
   };
 }
 
-test('a process that has no descriptor left answers, runs what is due and lives; with descriptors all goes on', async () => {
+test('a process without free descriptors answers, runs due work and survives; with descriptors all works again', async () => {
   await using hub = await TestHub.start();
   const topic = hub.topic('/feed', { ...ATOM, body: feed('first') });
   const { child, tell, send } = await deprived({ hub: hub.url, topic: topic.url }, 80);
@@ -100,9 +103,9 @@ test('a process that has no descriptor left answers, runs what is due and lives;
   expect(await send('POST', callback, feed('poor'))).toMatchObject({ status: 202 });
   expect(await send('POST', callback, feed('again'))).toMatchObject({ status: 202 });
   await vi.waitFor(async () => expect(await tell('news')).toEqual(['poor (1)', 'again (1)', 'again (2)']), 15_000);
-  // No thread can be started for it.
+  // No parser thread can start.
   expect(await send('POST', callback, longFeed('long'))).toMatchObject({ status: 202 });
-  // A server that it has no connection to yet, and connections that it cannot accept.
+  // A server without a connection so far, and connections that cannot be accepted.
   const other = hub.topic('/other', { ...ATOM, body: feed('other') });
   await tell('subscribe', other.url.replace('127.0.0.1', 'localhost'));
   await vi.waitFor(
@@ -117,9 +120,9 @@ test('a process that has no descriptor left answers, runs what is due and lives;
   await tell('free');
   expect(await send('GET', nobody)).toMatchObject({ status: 404 });
   expect(await topic.publish(feed('rich'))).toMatchObject([{ status: 202 }]);
-  const asked = hub.requests.length;
+  const requestsBefore = hub.requests.length;
   await tell('renew', id);
-  await vi.waitFor(() => expect(hub.requests.length).toBeGreaterThan(asked), 15_000);
+  await vi.waitFor(() => expect(hub.requests.length).toBeGreaterThan(requestsBefore), 15_000);
   await tell('ready');
   expect(await tell('find')).toMatchObject([{ state: 'active' }, { state: 'active' }]);
   await vi.waitFor(async () => expect(await tell('news')).toContain('rich (1)'), 15_000);
@@ -128,7 +131,7 @@ test('a process that has no descriptor left answers, runs what is due and lives;
   expect(await once(child, 'exit')).toEqual([0, null]);
 }, 60_000);
 
-test('a process whose node_modules is taken away does all that it did, and what it has not done yet', async () => {
+test('a process without its node_modules still does everything, including work for the first time', async () => {
   await using hub = await TestHub.start();
   const page = hub.topic('/page', { contentType: 'text/html', body: '<p>News</p>', discovery: 'html' });
   const { child, tell, send } = await deprived({});
@@ -146,7 +149,7 @@ test('a process whose node_modules is taken away does all that it did, and what 
   expect(await once(child, 'exit')).toEqual([0, null]);
 }, 60_000);
 
-test('packages that could not be loaded for want of a descriptor are loaded when there is one', async () => {
+test('packages that failed to load for lack of a descriptor are loaded once there is one', async () => {
   await using hub = await TestHub.start();
   const topic = hub.topic('/feed', { ...ATOM, body: feed('first') });
   const run = promisify(execFile);

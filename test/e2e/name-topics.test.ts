@@ -3,14 +3,16 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { ConfigurationError, defineSubscriber, type DeliveryConfig } from 'websub-subscriber';
 import { FakeWorld } from '../kit/fake-world.js';
 import { FaultyStore } from '../kit/faulty-store.js';
-import { failureOf, strangersServer, until } from '../kit/world.js';
+import { failureOf } from '../kit/failure-of.js';
+import { startHttpServer } from '../kit/http-server.js';
+import { until } from '../kit/until.js';
 
 const TOPIC = 'urn:fhircast:session:1';
 
-/** A hub whose topics are names: `TestHub`, as WebSub has it, takes URLs alone. */
+/** A hub with names as topics. `TestHub` accepts only URLs, as in WebSub. */
 async function nameHub() {
   const callbacks: string[] = [];
-  const server = await strangersServer((request, response) => {
+  const server = await startHttpServer((request, response) => {
     const verify = async (): Promise<void> => {
       const form = new URLSearchParams(await text(request));
       response.writeHead(202).end();
@@ -30,7 +32,7 @@ async function nameHub() {
   return { url: server.url, distribute };
 }
 
-/** A service of a hub whose topic is a name, with nothing behind it to fetch. */
+/** A service with a name as topic, which cannot be fetched. */
 async function setUp(delivery: DeliveryConfig) {
   const world = new FakeWorld();
   const hub = await nameHub();
@@ -51,8 +53,8 @@ async function setUp(delivery: DeliveryConfig) {
   return { world, hub, store, got, define, start, target };
 }
 
-describe('a topic that is no URL', () => {
-  it.each(['inline', 'queued'] as const)('C5 has its thin pings handed over as they are (%s)', async (mode) => {
+describe('a topic that is not a URL', () => {
+  it.each(['inline', 'queued'] as const)('C5 has its thin pings delivered unchanged (%s)', async (mode) => {
     const { hub, got, define, start, target } = await setUp({ fetchThinPings: true, mode });
     const service = define();
     const runtime = await start(service);
@@ -64,7 +66,7 @@ describe('a topic that is no URL', () => {
     expect((await runtime.subscriptions.find())[0]?.stats).toMatchObject({ delivered: 1, failed: 0 });
   });
 
-  it('cannot be polled: subscribe() says so and what to do, and stores nothing', async () => {
+  it('cannot be polled: subscribe() rejects with the remedy, and stores nothing', async () => {
     const { define, start, target } = await setUp({ pollSeconds: 600 });
     const service = define();
     const runtime = await start(service);
@@ -77,7 +79,7 @@ describe('a topic that is no URL', () => {
     expect(await runtime.subscriptions.count()).toBe(0);
   });
 
-  it('that the store has from before pollSeconds was set is warned about, and still served', async () => {
+  it('from a start without pollSeconds is logged as a warning, and still works', async () => {
     const { world, hub, store, got, define, start, target } = await setUp({});
     const before = define();
     const first = await start(before);
@@ -87,9 +89,9 @@ describe('a topic that is no URL', () => {
     await first.stop();
     const second = await world.start(define({ pollSeconds: 600 }), { store: store.keyv, port });
     onTestFinished(() => second.stopNow());
-    world.pass(600_000);
+    world.advance(600_000);
     await until(() => world.logged('is no http or https URL and is not polled').length === 1);
-    world.pass(6_000_000);
+    world.advance(6_000_000);
     await hub.distribute('news');
     await until(() => got.length > 0);
     expect(world.logged('is no http or https URL and is not polled')).toHaveLength(1);

@@ -3,13 +3,15 @@ import { startService, type SubscriberDefinition, type SubscriberRuntime } from 
 import { TestHub } from 'websub-subscriber/testing';
 import { recordingLogger } from '../kit/recording-logger.js';
 import { runFile } from '../kit/example-process.js';
-import { temporaryDirectory } from '../kit/news-service.js';
-import { deadPort, failureOf, reader } from '../kit/world.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
+import { unusedPort } from '../kit/ports.js';
+import { failureOf } from '../kit/failure-of.js';
+import { recordingService } from '../kit/recording-service.js';
 
 describe('two runtimes in one LMDB directory', () => {
-  it('work side by side in namespaces of their own, also after a restart of one', async () => {
+  it('work side by side in their own namespaces, even after a restart of one', async () => {
     await using hub = await TestHub.start();
-    const directory = await temporaryDirectory();
+    const directory = temporaryDirectory();
     const logger = recordingLogger();
     const start = async (
       service: SubscriberDefinition,
@@ -23,8 +25,11 @@ describe('two runtimes in one LMDB directory', () => {
       return runtime;
     };
     const topic = hub.topic('/feed');
-    const [blue, green] = [reader({ target: topic.url }), reader({ target: topic.url, unsubscribeOnShutdown: false })];
-    const port = await deadPort();
+    const [blue, green] = [
+      recordingService({ target: topic.url }),
+      recordingService({ target: topic.url, unsubscribeOnShutdown: false }),
+    ];
+    const port = await unusedPort();
     const first = await start(blue.service, 'blue', 0);
     const second = await start(green.service, 'green', port);
     await hub.settled();
@@ -40,20 +45,20 @@ describe('two runtimes in one LMDB directory', () => {
       ['one', 'two'],
       ['one', 'two'],
     ]);
-    const kept = logger.lines.filter(({ message }) => message === 'state is kept here');
-    expect(kept.map(({ fields }) => ('store' in fields ? fields.store : ''))).toEqual(
+    const survivor = logger.lines.filter(({ message }) => message === 'state is kept here');
+    expect(survivor.map(({ fields }) => ('store' in fields ? fields['store'] : ''))).toEqual(
       ['blue', 'green', 'green'].map((name) => `lmdb://${directory}?namespace=${name}`),
     );
     const refused = await failureOf(start(green.service, 'blue', 0));
     expect(refused.message).toContain(`The store lmdb://${directory}?namespace=blue is in use by this very process`);
   });
 
-  it('in two processes work at once, and one goes on when the other is killed', async () => {
+  it('work in two processes, and one continues if the other is killed', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const directory = await temporaryDirectory();
+    const directory = temporaryDirectory();
     const storeOf = (namespace: string): string => `lmdb://${directory}?namespace=${namespace}`;
-    const { service, got } = reader({ target: topic.url });
+    const { service, got } = recordingService({ target: topic.url });
     await using runtime = await startService(service, {
       port: 0,
       store: storeOf('mine'),

@@ -7,7 +7,9 @@ import {
 } from 'websub-subscriber';
 import { TestHub, type TestHubOptions } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
-import { reader, strangersServer, until } from '../kit/world.js';
+import { recordingService } from '../kit/recording-service.js';
+import { startHttpServer } from '../kit/http-server.js';
+import { until } from '../kit/until.js';
 
 async function startHub(options: TestHubOptions = {}): Promise<TestHub> {
   const hub = await TestHub.start(options);
@@ -19,11 +21,11 @@ const posts = (hub: TestHub): URLSearchParams[] =>
   hub.requests.flatMap(({ method, form }) => (method === 'POST' ? [form] : []));
 
 describe('S3 a hub that answers 400 without hub.verify', () => {
-  it('is subscribed at, renewed and left all the same', async () => {
+  it('is subscribed, renewed and unsubscribed nevertheless', async () => {
     const world = new FakeWorld();
     const hub = await startHub({ protocol: 'pubsubhubbub-0.3', now: () => world.now });
     const topic = hub.topic('/feed');
-    const { service, got } = reader({ target: topic.url, secret: 'a shared one' });
+    const { service, got } = recordingService({ target: topic.url, secret: 'a shared one' });
     const runtime = await world.start(service);
     onTestFinished(() => runtime.stopNow());
     await runtime.ready({ timeoutMs: 5_000 });
@@ -48,11 +50,11 @@ describe('S3 a hub that answers 400 without hub.verify', () => {
 describe('S4 a PubSubHubbub 0.3 hub that answers 204', () => {
   const config = { protocol: 'pubsubhubbub-0.3', leaseSeconds: 3_600 } as const;
 
-  it('and never called the callback has subscribed us, which is told once', async () => {
+  it('has subscribed us without a verification, which is reported once', async () => {
     const world = new FakeWorld();
-    const { url, ...server } = await strangersServer((_request, response) => void response.writeHead(204).end());
+    const { url, ...server } = await startHttpServer((_request, response) => void response.writeHead(204).end());
     onTestFinished(() => server[Symbol.asyncDispose]());
-    const { service } = reader({ target: { hub: url, topic: 'https://example.com/feed' }, ...config });
+    const { service } = recordingService({ target: { hub: url, topic: 'https://example.com/feed' }, ...config });
     const runtime = await world.start(service);
     await runtime.ready({ timeoutMs: 5_000 });
     const [subscription] = await runtime.subscriptions.find();
@@ -66,10 +68,10 @@ describe('S4 a PubSubHubbub 0.3 hub that answers 204', () => {
     expect(world.logged('it may go on sending')).toEqual([]);
   });
 
-  it('and called the callback has subscribed us for the lease it named there', async () => {
+  it('has subscribed us for the lease of its verification', async () => {
     const hub = await startHub({ protocol: 'pubsubhubbub-0.3', verify: 'sync', leaseSeconds: 600 });
     const topic = hub.topic('/feed');
-    const { service } = reader({ target: topic.url, ...config });
+    const { service } = recordingService({ target: topic.url, ...config });
     const runtime = await startService(service, { port: 0, store: 'memory', logger: false, handleSignals: false });
     onTestFinished(() => runtime.stopNow());
     await runtime.ready({ timeoutMs: 5_000 });
@@ -81,7 +83,7 @@ describe('S4 a PubSubHubbub 0.3 hub that answers 204', () => {
 });
 
 describe('S3 an unsubscription', () => {
-  const gone = (config: SubscriberServiceConfig) =>
+  const setUp = (config: SubscriberServiceConfig) =>
     defineSubscriber(
       { name: 'News', secret: false, ...config },
       {
@@ -97,7 +99,7 @@ describe('S3 an unsubscription', () => {
       const world = new FakeWorld();
       const hub = await startHub({ now: () => world.now });
       const topic = hub.topic('/feed');
-      const runtime = await world.start(gone({ target: topic.url }));
+      const runtime = await world.start(setUp({ target: topic.url }));
       onTestFinished(() => runtime.stopNow());
       await runtime.ready({ timeoutMs: 5_000 });
       hub.fail(status);
@@ -113,10 +115,10 @@ describe('S3 an unsubscription', () => {
     },
   );
 
-  it('that is answered 400 otherwise has not ended it, and a warning says so', async () => {
+  it('that gets another 400 is not over, and a warning says so', async () => {
     const world = new FakeWorld();
     const hub = await startHub({ now: () => world.now });
-    const { service } = reader({ target: hub.topic('/feed').url });
+    const { service } = recordingService({ target: hub.topic('/feed').url });
     const runtime = await world.start(service);
     await runtime.ready({ timeoutMs: 5_000 });
     hub.fail(400);

@@ -3,7 +3,9 @@ import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { DeadLetter, SubscriberHandlers } from 'websub-subscriber';
 import { FakeWorld } from '../kit/fake-world.js';
-import { quiet, setUp, throws } from '../kit/news-service.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { startSubscriber } from '../kit/start-subscriber.js';
+import { throws } from '../kit/throws.js';
 
 const revoked = (): object => {
   const { proxy, revoke } = Proxy.revocable({}, {});
@@ -12,13 +14,13 @@ const revoked = (): object => {
 };
 const withGetter = (field: string): Error =>
   Object.defineProperty(new Error('out of paper'), field, { enumerable: true, get: () => throws(new Error('hush')) });
-/** What is awaited by way of a `then` of its own. */
-// oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+/** Adds a `then`, which an `await` calls. */
+// oxlint-disable-next-line unicorn/no-thenable -- the test needs a thenable
 const withThen = (target: object, then: PropertyDescriptor): object => Object.defineProperty(target, 'then', then);
 const out = (): never => throws(new Error('out of paper'));
 
-/** What handlers in JavaScript do, and what of it is to be read in the end; undefined where it is no failure. */
-const ODD: readonly (readonly [what: string, run: () => unknown, message: string | undefined])[] = [
+/** Odd results of JavaScript handlers, each with the message of its dead letter; undefined if it is not a failure. */
+const ODD_HANDLERS: readonly (readonly [what: string, run: () => unknown, message: string | undefined])[] = [
   ['throws an error', () => throws(new Error('out of paper')), 'out of paper'],
   ['rejects with an error', () => Promise.reject(new Error('out of paper')), 'out of paper'],
   ['throws text', () => throws('out of paper'), 'out of paper'],
@@ -28,12 +30,12 @@ const ODD: readonly (readonly [what: string, run: () => unknown, message: string
   ['throws an error without a word', () => throws(new TypeError()), 'TypeError'],
   ['throws several errors', () => throws(new AggregateError([new Error('paper'), new Error('ink')])), 'paper; ink'],
   [
-    'throws an error whose message is no text',
+    'throws an error with a message that is not a string',
     () => throws(Object.assign(new Error('no'), { message: Symbol('paper') })),
     'Symbol(paper)',
   ],
   [
-    'throws an object whose toString throws',
+    'throws an object with a toString that throws',
     () => throws({ toString: () => throws(new Error('hush')) }),
     'something that is no error',
   ],
@@ -53,7 +55,7 @@ const ODD: readonly (readonly [what: string, run: () => unknown, message: string
   ['returns an object whose then cannot be read', () => withThen({}, { get: out }), 'out of paper'],
   ['returns a promise with a then that throws', () => withThen(Promise.resolve(), { value: out }), undefined],
   [
-    'returns a promise with a then that does nothing',
+    'returns a promise with a `then` that does nothing',
     () => withThen(Promise.resolve(), { value: () => {} }),
     undefined,
   ],
@@ -64,7 +66,7 @@ const ODD: readonly (readonly [what: string, run: () => unknown, message: string
   ['returns an error', () => new Error('hush'), undefined],
 ];
 
-/** A logger as it is used, which reads what it is given. */
+/** A real logger, which reads the fields. */
 function pinoInto(lines: string[]) {
   const stream = new Writable({
     write(chunk, _encoding, done) {
@@ -76,49 +78,52 @@ function pinoInto(lines: string[]) {
 }
 
 describe.each(['inline', 'queued'] as const)('a handler, %s, that', (mode) => {
-  test.each(ODD)('C7 %s: 202, and what failed is tried again and can be read when it is given up', async (...odd) => {
-    const [, run, message] = odd;
-    const lines: string[] = [];
-    const attempts: number[] = [];
-    const unhandled: unknown[] = [];
-    const note = (error: unknown): void => void unhandled.push(error);
-    process.on('unhandledRejection', note);
-    onTestFinished(() => void process.off('unhandledRejection', note));
-    // A handler in JavaScript, which no type keeps from anything.
-    const handlers: Pick<SubscriberHandlers, 'onEventNotification'> = Object.assign(
-      { onEventNotification: () => {} },
-      {
-        onEventNotification: ({ attempt }: { attempt: number }) => {
-          attempts.push(attempt);
-          return run();
+  test.each(ODD_HANDLERS)(
+    'C7 %s: the hub gets 202, a failure is retried, and the dead letter shows it',
+    async (...odd) => {
+      const [, run, message] = odd;
+      const lines: string[] = [];
+      const attempts: number[] = [];
+      const unhandled: unknown[] = [];
+      const note = (error: unknown): void => void unhandled.push(error);
+      process.on('unhandledRejection', note);
+      onTestFinished(() => void process.off('unhandledRejection', note));
+      // A handler in JavaScript, without the compiler's checks.
+      const handlers: Pick<SubscriberHandlers, 'onEventNotification'> = Object.assign(
+        { onEventNotification: () => {} },
+        {
+          onEventNotification: ({ attempt }: { attempt: number }) => {
+            attempts.push(attempt);
+            return run();
+          },
         },
-      },
-    );
-    const world = new FakeWorld();
-    const set = await setUp((event) => handlers.onEventNotification(event), {
-      world,
-      delivery: { mode, retryForSeconds: 1 },
-      options: { logger: pinoInto(lines) },
-    });
-    const told: unknown[] = [];
-    set.runtime.hooks.on('handler-error', ({ error }) => void told.push(error));
-    expect((await set.publish()).status).toBe(202);
-    await quiet();
-    world.pass(1_000);
-    await quiet();
-    const letters: DeadLetter[] = [];
-    for await (const letter of set.runtime.deadLetters) letters.push(letter);
-    const isFailure = message !== undefined;
-    expect(attempts).toEqual(isFailure ? [1, 2] : [1]);
-    expect(letters.map(({ errors }) => errors.map((error) => error.message))).toEqual(
-      isFailure ? [[message, message]] : [],
-    );
-    expect(set.store.events).toHaveLength(isFailure ? 1 : 0);
-    expect(told.map((error) => error instanceof Error)).toEqual(isFailure ? [true, true] : []);
-    // The second failure comes within a minute: it is counted.
-    expect(lines.filter((line) => line.includes('a handler failed'))).toHaveLength(isFailure ? 1 : 0);
-    expect((await set.publish()).status, 'all goes on').toBe(202);
-    await quiet();
-    expect(unhandled).toEqual([]);
-  });
+      );
+      const world = new FakeWorld();
+      const set = await startSubscriber((event) => handlers.onEventNotification(event), {
+        world,
+        delivery: { mode, retryForSeconds: 1 },
+        options: { logger: pinoInto(lines) },
+      });
+      const told: unknown[] = [];
+      set.runtime.hooks.on('handler-error', ({ error }) => void told.push(error));
+      expect((await set.publish()).status).toBe(202);
+      await untilIdle();
+      world.advance(1_000);
+      await untilIdle();
+      const deadLetters: DeadLetter[] = [];
+      for await (const letter of set.runtime.deadLetters) deadLetters.push(letter);
+      const isFailure = message !== undefined;
+      expect(attempts).toEqual(isFailure ? [1, 2] : [1]);
+      expect(deadLetters.map(({ errors }) => errors.map((error) => error.message))).toEqual(
+        isFailure ? [[message, message]] : [],
+      );
+      expect(set.store.events).toHaveLength(isFailure ? 1 : 0);
+      expect(told.map((error) => error instanceof Error)).toEqual(isFailure ? [true, true] : []);
+      // The second failure comes within a minute, so its line is suppressed and counted.
+      expect(lines.filter((line) => line.includes('a handler failed'))).toHaveLength(isFailure ? 1 : 0);
+      expect((await set.publish()).status, 'all goes on').toBe(202);
+      await untilIdle();
+      expect(unhandled).toEqual([]);
+    },
+  );
 });

@@ -1,9 +1,6 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Keyv } from 'keyv';
 import { pino } from 'pino';
 import { Agent, fetch } from 'undici';
@@ -25,7 +22,12 @@ import { start } from '../../src/runtime/lifecycle/start-service.js';
 import { recordingLogger } from '../kit/recording-logger.js';
 import { stubName } from '../kit/set-up/names.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { deadPort, failureOf, portOf, reader, strangersServer, until } from '../kit/world.js';
+import { unusedPort, portOf } from '../kit/ports.js';
+import { failureOf } from '../kit/failure-of.js';
+import { recordingService } from '../kit/recording-service.js';
+import { startHttpServer } from '../kit/http-server.js';
+import { until } from '../kit/until.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
 const seams = (env: NodeJS.ProcessEnv) => ({ now: Date.now, random: Math.random, engine: embeddedEngine, env });
@@ -38,31 +40,31 @@ async function callbackOf(runtime: SubscriberRuntime): Promise<string> {
   return callback;
 }
 
-describe('where it listens', () => {
-  it('is the environment’s PORT, and hubs are told of WEBSUB_PUBLIC_URL', async () => {
+describe('the address', () => {
+  it('has the environment’s PORT, and hubs get WEBSUB_PUBLIC_URL', async () => {
     await using hub = await TestHub.start({ verify: 'never' });
-    const port = await deadPort();
+    const port = await unusedPort();
     const env = {
       PORT: String(port),
       WEBSUB_PUBLIC_URL: 'https://me.example.com/here/',
       WEBSUB_STORE: 'memory',
       LOG_LEVEL: 'silent',
     };
-    const { service } = reader({ target: hub.topic('/feed').url });
+    const { service } = recordingService({ target: hub.topic('/feed').url });
     await using runtime = await start(service, { gracefulShutdownSeconds: 0, handleSignals: false }, seams(env));
     expect(runtime).toMatchObject({ port, url: 'https://me.example.com/here' });
     expect(await callbackOf(runtime)).toMatch(/^https:\/\/me\.example\.com\/here\/websub\/[\w-]{43}$/);
   });
 
-  it('is one address alone with host', async () => {
-    await using runtime = await startService(reader().service, { ...QUIET, host: '127.0.0.1' });
+  it('is a single address with host', async () => {
+    await using runtime = await startService(recordingService().service, { ...QUIET, host: '127.0.0.1' });
     expect((await fetch(`http://127.0.0.1:${runtime.port}/`)).status).toBe(404);
     await expect(fetch(`http://[::1]:${runtime.port}/`)).rejects.toThrow('fetch failed');
   });
 
-  it('is localhost for hubs where nothing is said, with a warning', async () => {
+  it('is localhost for hubs by default, with a warning', async () => {
     const logger = recordingLogger();
-    await using runtime = await startService(reader().service, { ...QUIET, logger });
+    await using runtime = await startService(recordingService().service, { ...QUIET, logger });
     expect(runtime.url).toBe(`http://localhost:${runtime.port}`);
     expect(logger.said('warn')).toEqual([expect.stringMatching(/only hubs on this machine.*set publicUrl/)]);
   });
@@ -71,7 +73,7 @@ describe('where it listens', () => {
     const [key, cert] = [pem('key'), pem('certificate')];
     await using hub = await TestHub.start({ ca: cert });
     const topic = hub.topic('/feed');
-    const { service, got } = reader({ target: topic.url });
+    const { service, got } = recordingService({ target: topic.url });
     await using runtime = await startService(service, { ...QUIET, tls: { key, cert } });
     await runtime.ready();
     await topic.publish('news');
@@ -82,8 +84,8 @@ describe('where it listens', () => {
     await agent.close();
   });
 
-  it('goes through a tunnel, which is closed at the end', async () => {
-    const port = await deadPort();
+  it('is behind a tunnel, which is closed at the end', async () => {
+    const port = await unusedPort();
     const close = vi.fn<() => void>();
     const tunnel = vi.fn<(address: string) => Promise<{ url: string; close(): void }>>(async () => ({
       url: `http://localhost:${port}/through/`,
@@ -91,7 +93,7 @@ describe('where it listens', () => {
     }));
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = reader({ target: topic.url });
+    const { service, got } = recordingService({ target: topic.url });
     const runtime = await startService(service, { ...QUIET, port, tunnel });
     await runtime.ready();
     await topic.publish('news');
@@ -103,12 +105,12 @@ describe('where it listens', () => {
   });
 });
 
-describe('a server of somebody else’s', () => {
-  it('that listens answers our callbacks beside its own requests, and is left as it was found', async () => {
-    await using stranger = await strangersServer((_request, response) => void response.end('theirs'));
+describe('the application’s server', () => {
+  it('answers our callbacks next to its own requests, and is restored at the end', async () => {
+    await using stranger = await startHttpServer((_request, response) => void response.end('theirs'));
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = reader({ target: topic.url });
+    const { service, got } = recordingService({ target: topic.url });
     const runtime = await startService(service, { ...QUIET, server: stranger.server });
     await runtime.ready();
     await topic.publish('news');
@@ -122,13 +124,13 @@ describe('a server of somebody else’s', () => {
     expect(await (await fetch(callback, { method: 'POST' })).text()).toBe('theirs');
   });
 
-  it('that does not listen yet is waited for, before a hub is told of it', async () => {
-    const port = await deadPort();
+  it('delays the first requests until it listens', async () => {
+    const port = await unusedPort();
     const server = createServer();
     const had = server.listenerCount('listening');
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = reader({ target: topic.url });
+    const { service, got } = recordingService({ target: topic.url });
     const runtime = await startService(service, { ...QUIET, server, publicUrl: `http://localhost:${port}` });
     expect((await failureOf(runtime.ready({ timeoutMs: 30 }))).message).toMatch(/begins when the given server listens/);
     expect(hub.requests).toEqual([]);
@@ -143,10 +145,10 @@ describe('a server of somebody else’s', () => {
     expect(server.listenerCount('listening')).toBe(had);
   });
 
-  it('that never listens does not keep the runtime from stopping', async () => {
+  it('does not prevent a stop if it never listens', async () => {
     const server = createServer();
     const had = server.listenerCount('listening');
-    const { service } = reader({ target: 'https://example.com/never-asked' });
+    const { service } = recordingService({ target: 'https://example.com/never-asked' });
     const runtime = await startService(service, { ...QUIET, server, publicUrl: 'https://me.example.com' });
     await runtime.stop();
     expect(server.listenerCount('listening')).toBe(had);
@@ -155,12 +157,12 @@ describe('a server of somebody else’s', () => {
 });
 
 describe('manual', () => {
-  it('listens nowhere, and asks hubs once the callbacks could be mounted', async () => {
+  it('does not listen, and sends requests after a time to mount the callbacks', async () => {
     let runtime: SubscriberRuntime | undefined;
-    await using stranger = await strangersServer((request, response) => runtime?.nodeHandler(request, response));
+    await using stranger = await startHttpServer((request, response) => runtime?.nodeHandler(request, response));
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = reader({ target: topic.url });
+    const { service, got } = recordingService({ target: topic.url });
     runtime = await startService(service, { ...QUIET, manual: true, publicUrl: stranger.url });
     expect(runtime.port).toBeUndefined();
     expect(hub.requests).toEqual([]);
@@ -172,19 +174,19 @@ describe('manual', () => {
     await hub.unsubscribed(topic);
   });
 
-  it('asks nothing when it is stopped before', async () => {
+  it('sends no request if it is stopped before', async () => {
     await using hub = await TestHub.start();
-    const { service } = reader({ target: hub.topic('/feed').url });
+    const { service } = recordingService({ target: hub.topic('/feed').url });
     const runtime = await startService(service, { ...QUIET, manual: true, publicUrl: 'https://me.example.com' });
     await runtime.stop();
     await new Promise((resolve) => setTimeout(resolve, 150));
     expect(hub.requests).toEqual([]);
   });
 
-  it('stops when what is declared cannot be stored', async () => {
+  it('stops the runtime if the declared subscriptions cannot be stored', async () => {
     const logger = recordingLogger();
     const keyv = new Keyv();
-    const { service } = reader({ target: 'https://example.com/feed' });
+    const { service } = recordingService({ target: 'https://example.com/feed' });
     const options = { ...QUIET, logger, store: keyv, manual: true, publicUrl: 'https://me.example.com' };
     const runtime = await startService(service, options);
     vi.spyOn(keyv, 'set').mockResolvedValue(false);
@@ -195,10 +197,10 @@ describe('manual', () => {
 });
 
 describe('other options', () => {
-  it('basePath comes between the public URL and the token', async () => {
+  it('basePath stands between the public URL and the token', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = reader({ target: topic.url });
+    const { service, got } = recordingService({ target: topic.url });
     await using runtime = await startService(service, { ...QUIET, basePath: '/' });
     await runtime.ready();
     await topic.publish('news');
@@ -206,18 +208,21 @@ describe('other options', () => {
     expect(got).toEqual(['news']);
   });
 
-  it('a store may be a Keyv, which is left open', async () => {
+  it('a store may be a Keyv, which stays open', async () => {
     await using hub = await TestHub.start();
     const keyv = new Keyv();
-    const runtime = await startService(reader({ target: hub.topic('/feed').url }).service, { ...QUIET, store: keyv });
+    const runtime = await startService(recordingService({ target: hub.topic('/feed').url }).service, {
+      ...QUIET,
+      store: keyv,
+    });
     await runtime.ready();
     await runtime.stop();
     await keyv.set('still', 'open');
     expect(await keyv.get('still')).toBe('open');
   });
 
-  it('a store that is none is refused, and nothing stays open', async () => {
-    const failure = await failureOf(startService(reader().service, { ...QUIET, store: 'mongodb://here' }));
+  it('an invalid store is refused, and nothing stays open', async () => {
+    const failure = await failureOf(startService(recordingService().service, { ...QUIET, store: 'mongodb://here' }));
     expect(failure).toBeInstanceOf(ConfigurationError);
     expect(failure.message).toMatch(/mongodb/);
   });
@@ -244,14 +249,14 @@ describe('other options', () => {
     expect(logger.said('info')).toContain('injected');
   });
 
-  it('S5 security.allowInsecureSecret decides whether a secret leaves over plain HTTP', async () => {
+  it('S5 security.allowInsecureSecret decides whether a secret is sent over plain HTTP', async () => {
     stubName('hub.test');
     await using hub = await TestHub.start({ hostname: 'hub.test' });
     const topic = hub.topic('/feed');
     const dispatcher = new Agent({
       connect: { lookup: (_name, _options, found) => found(null, [{ address: '127.0.0.1', family: 4 }]) },
     });
-    const { service } = reader({
+    const { service } = recordingService({
       target: topic.url,
       secret: 'not over the wire',
       httpConfig: { dispatcher },
@@ -270,12 +275,12 @@ describe('other options', () => {
 });
 
 describe('secrets', () => {
-  it('are in no log line, error or snapshot of a whole life', async () => {
+  it('are in no log line, error or snapshot during a whole lifetime', async () => {
     const written: string[] = [];
     const logger = pino({ level: 'trace' }, { write: (line) => void written.push(line) });
     await using hub = await TestHub.start({ protocol: 'pubsubhubbub-0.3', leaseSeconds: 2 });
     const topic = hub.topic('/feed');
-    const directory = await mkdtemp(join(tmpdir(), 'websub-secrets-'));
+    const directory = temporaryDirectory();
     const SECRETS = { secret: 'kept-quiet-1', bearer: 'kept-quiet-2', custom: 'kept-quiet-3' };
     const service = defineSubscriber(
       {
@@ -312,7 +317,6 @@ describe('secrets', () => {
     seen.push(...(await runtime.subscriptions.find()));
     await runtime.stop();
     seen.push(...(await runtime.subscriptions.find()));
-    await rm(directory, { recursive: true });
 
     const tokens = hub.requests.flatMap(({ form }) => form.get('hub.verify_token') ?? []);
     expect(tokens.length).toBeGreaterThan(1);
@@ -322,7 +326,7 @@ describe('secrets', () => {
   }, 20_000);
 });
 
-/** What the types promise of each hook's payload. */
+/** The fields that the types promise for each hook. */
 const PROMISED: Readonly<Record<HookName, readonly (keyof HookPayload)[]>> = {
   requested: ['grant'],
   verified: ['grant'],
@@ -343,9 +347,9 @@ const PROMISED: Readonly<Record<HookName, readonly (keyof HookPayload)[]>> = {
 };
 
 describe('hooks', () => {
-  it('tell of everything that happens to a subscription, each with its payload', async () => {
+  it('report everything that happens to a subscription, each with its payload', async () => {
     await using first = await TestHub.start();
-    // A secret follows to another origin over https only.
+    // A secret is sent to another origin only over https.
     const [key, cert] = [pem('key'), pem('certificate')];
     await using second = await TestHub.start({ leaseSeconds: 1000, tls: { key, cert } });
     const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
@@ -373,13 +377,13 @@ describe('hooks', () => {
     second.configure({ signature: 'wrong' });
     await second.distribute(topic.url, 'forged');
     await second.error('a hiccup');
-    world.pass(899_000);
+    world.advance(899_000);
     await hear('renewed');
     topic.configure({ self: first.topic('/moved').url });
-    world.pass(899_000);
+    world.advance(899_000);
     await hear('verified', 2);
     await hear('unsubscribed');
-    world.pass(1_000_000);
+    world.advance(1_000_000);
     await hear('verified', 3);
     second.fail(500, { times: 1 });
     await runtime.subscribe(service, { target: { hub: second.url, topic: 'https://example.com/other' } });
@@ -392,7 +396,7 @@ describe('hooks', () => {
     await hear('denied');
 
     const payloads = new Map(heard.map(({ name, ...payload }) => [name, payload]));
-    // What polling finds is told where polling is shown.
+    // hub-silent has its own test, with polling.
     const all = HOOK_NAMES.filter((name) => name !== 'hub-silent');
     expect([...payloads.keys()].toSorted()).toEqual(all.toSorted());
     for (const [name, payload] of payloads) {
@@ -426,12 +430,12 @@ describe('hooks', () => {
     expect(moved?.grant).toMatchObject({ advertisedHub: first.url, hub: second.url });
   });
 
-  it('are taken off again, and what a listener throws is logged and otherwise without effect', async () => {
+  it('can be removed, and an error of a listener is logged and has no other effect', async () => {
     await using hub = await TestHub.start();
-    const { service } = reader({ target: hub.topic('/feed').url });
+    const { service } = recordingService({ target: hub.topic('/feed').url });
     const logger = recordingLogger();
     const heard: string[] = [];
-    await using runtime = await startService(reader({ name: 'Idle' }).service, { ...QUIET, logger });
+    await using runtime = await startService(recordingService({ name: 'Idle' }).service, { ...QUIET, logger });
     const off = runtime.hooks.on('requested', () => heard.push('never'));
     off();
     expect(heard).toEqual([]);

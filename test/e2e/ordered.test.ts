@@ -2,15 +2,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { defineSubscriber, type DeliveryConfig, type SubscriberRuntime } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld, type Deferred } from '../kit/fake-world.js';
+import { deferred, type Deferred } from '../kit/deferred.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { killableSubscriber } from '../kit/killable-subscriber.js';
+import { untilIdle } from '../kit/until-idle.js';
 import { FaultyStore } from '../kit/faulty-store.js';
-import { mortal } from '../kit/mortal.js';
-import { quiet } from '../kit/news-service.js';
 
-/** More of them look further: `KILLS=200 npx vitest run …`. */
+/** Number of kills. For a longer test: `KILLS=200 npx vitest run …`. */
 const KILLS = Number(process.env['KILLS'] ?? 4);
 
-/** A service in order, subscribed to two topics, whose handler waits, fails and succeeds as it is told to. */
+/** An ordered service with two topics, and a handler that waits, fails and succeeds on command. */
 async function setUp(delivery: DeliveryConfig = {}) {
   const hub = await TestHub.start();
   onTestFinished(() => hub.close());
@@ -48,15 +49,15 @@ async function setUp(delivery: DeliveryConfig = {}) {
     (await topics[topic].publish(body))[0]?.status;
   const wait = (...texts: readonly string[]): void => texts.forEach((text) => waiting.set(text, deferred()));
   const pass = async (milliseconds: number): Promise<void> => {
-    world.pass(milliseconds);
-    await quiet();
+    world.advance(milliseconds);
+    await untilIdle();
   };
   const done = (): Promise<unknown> => hub.until(() => store.events.length === 0);
   const startAgain = (): Promise<SubscriberRuntime> => start(runtime.port ?? 0);
   return { hub, store, world, runs, failing, waiting, runtime, startAgain, publish, wait, pass, done };
 }
 
-test('a burst in the same millisecond is handed over one by one, in the order in which it was received', async () => {
+test('a burst in the same millisecond is delivered one by one in the order of arrival', async () => {
   const { runtime, hub, runs, waiting, publish, wait, done } = await setUp({ concurrency: 16 });
   const received: string[] = [];
   runtime.hooks.on('notification', ({ event }) => void received.push(event?.text() ?? ''));
@@ -64,10 +65,10 @@ test('a burst in the same millisecond is handed over one by one, in the order in
   wait(...bodies.flat());
   const answers = await Promise.all(bodies.flatMap(([a, b]) => [publish('a', a), publish('b', b)]));
   expect(new Set(answers)).toEqual(new Set([202]));
-  for (let turn = 1; turn <= bodies.length; turn += 1) {
-    await hub.until(() => runs.length === 2 * turn);
-    await quiet();
-    expect(runs, 'one of each subscription').toHaveLength(2 * turn);
+  for (let step = 1; step <= bodies.length; step += 1) {
+    await hub.until(() => runs.length === 2 * step);
+    await untilIdle();
+    expect(runs, 'one of each subscription').toHaveLength(2 * step);
     for (const text of runs.slice(-2)) waiting.get(text)?.resolve();
   }
   await done();
@@ -77,15 +78,15 @@ test('a burst in the same millisecond is handed over one by one, in the order in
   }
 });
 
-test('C7 an event that fails holds back those of its own subscription alone, which costs nothing', async () => {
+test('C7 a failing event blocks only its own subscription, without cost', async () => {
   const { store, runs, failing, publish, pass, done } = await setUp();
   failing.add('a1');
   for (const body of ['a1', 'a2', 'a3']) expect(await publish('a', body)).toBe(202);
   expect(await publish('b', 'b1')).toBe(202);
-  await quiet();
+  await untilIdle();
   expect(runs).toEqual(['a1', 'b1']);
   expect(await publish('b', 'b2')).toBe(202);
-  await quiet();
+  await untilIdle();
   let accesses = 0;
   store.onAccess = () => void (accesses += 1);
   await pass(999);
@@ -98,12 +99,12 @@ test('C7 an event that fails holds back those of its own subscription alone, whi
   expect(runs.slice(4)).toEqual(['a1', 'a2', 'a3']);
 });
 
-test('C7 when an event is given up the next goes on, and when it is replayed it comes last', async () => {
+test('C7 after a dead letter the next event runs, and a replayed event comes last', async () => {
   const { runtime, runs, failing, waiting, publish, wait, pass, done, hub } = await setUp({ retryForSeconds: 3 });
   failing.add('a1');
   wait('a2');
   for (const body of ['a1', 'a2', 'a3']) await publish('a', body);
-  await quiet();
+  await untilIdle();
   for (const milliseconds of [1_000, 2_000]) {
     expect(runs).not.toContain('a2');
     await pass(milliseconds);
@@ -114,14 +115,14 @@ test('C7 when an event is given up the next goes on, and when it is replayed it 
   for await (const { id } of runtime.deadLetters) await runtime.deadLetters.replay(id);
   await pass(1_000);
   await publish('a', 'a4');
-  await quiet();
+  await untilIdle();
   expect(runs).toHaveLength(4);
   waiting.get('a2')?.resolve();
   await done();
   expect(runs.slice(4)).toEqual(['a3', 'a1', 'a4']);
 });
 
-test('C7 what cannot be stored leaves the line: the hub is told 503, and what it sends again comes last', async () => {
+test('C7 an event that cannot be stored leaves the queue: the hub gets 503, and its redelivery comes last', async () => {
   const { store, runs, waiting, publish, wait, done } = await setUp();
   wait('a1');
   expect(await publish('a', 'a1')).toBe(202);
@@ -135,13 +136,13 @@ test('C7 what cannot be stored leaves the line: the hub is told 503, and what it
   expect(runs).toEqual(['a1', 'a3', 'a2']);
 });
 
-test('C7 a line takes no more than `maxPending`, and no more than its place of `concurrency`', async () => {
+test('C7 a subscription queues at most `maxPending` events, and takes one place of `concurrency`', async () => {
   const { runs, waiting, publish, wait, done } = await setUp({ concurrency: 2, maxPending: 4 });
   wait('a1');
   for (const body of ['a1', 'a2', 'a3']) expect(await publish('a', body)).toBe(202);
   for (const body of ['b1', 'b2', 'b3']) {
     expect(await publish('b', body)).toBe(202);
-    await quiet();
+    await untilIdle();
   }
   expect(await publish('a', 'a4')).toBe(202);
   expect([await publish('a', 'a5'), await publish('b', 'b4')]).toEqual([503, 503]);
@@ -151,17 +152,17 @@ test('C7 a line takes no more than `maxPending`, and no more than its place of `
   expect(runs.slice(4)).toEqual(['a2', 'a3', 'a4']);
 });
 
-test('C7 after a restart, by a clock that was set back, what was cut off comes first and the rest in its order', async () => {
+test('C7 after a restart with a clock set back, the interrupted event comes first, and the others in order', async () => {
   const { runtime, world, runs, waiting, publish, wait, pass, done, startAgain, hub } = await setUp();
   wait('a1');
   for (const body of ['a1', 'a2', 'a3', 'a4']) {
-    world.pass(-1);
+    world.advance(-1);
     await publish('a', body);
   }
   await hub.until(() => runs.length === 1);
   await runtime.stop();
   waiting.clear();
-  world.pass(-86_400_000);
+  world.advance(-86_400_000);
   await startAgain();
   expect(await publish('a', 'a5')).toBe(202);
   await pass(3_600_000);
@@ -169,11 +170,11 @@ test('C7 after a restart, by a clock that was set back, what was cut off comes f
   expect(runs).toEqual(['a1', 'a1', 'a2', 'a3', 'a4', 'a5']);
 });
 
-test('C7 an event that has become unreadable is passed over', async () => {
+test('C7 an event that became unreadable is skipped', async () => {
   const { store, world, runs, waiting, runtime, startAgain, publish, wait, pass, hub } = await setUp();
   wait('a1');
   for (const body of ['a1', 'a2', 'a3']) await publish('a', body);
-  // The process that has just stored them need not read them.
+  // The process that stored them has them in memory.
   await runtime.stop();
   await startAgain();
   await pass(1_000);
@@ -192,7 +193,7 @@ test(
   async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const subscriber = await mortal(topic.url, 'in order');
+    const subscriber = await killableSubscriber(topic.url, 'in order');
     await subscriber.start();
     const load = { isOn: true, acknowledged: 0 };
     const send = async (): Promise<void> => {
@@ -200,9 +201,9 @@ test(
         const [delivery] = await topic.publish(`${load.acknowledged}`);
         const isAcknowledged = delivery?.status === 202;
         if (isAcknowledged) load.acknowledged += 1;
-        // What was not acknowledged may be stored all the same.
+        // An event without an acknowledgement may be stored nevertheless.
         isLast = isAcknowledged && !load.isOn;
-        // Faster than the handler, or nothing would wait.
+        // Faster than the handler, so that events wait.
         await pause(isAcknowledged ? 5 : 20);
       }
     };
@@ -218,7 +219,7 @@ test(
       .poll(async () => (await subscriber.handled()).at(-1), { timeout: 60_000, interval: 200 })
       .toBe(`${load.acknowledged - 1}`);
     const handled = (await subscriber.handled()).map(Number);
-    // One that was killed before it could be noted as handled comes again, before the next.
+    // An event with a kill before its removal is delivered again, before the next one.
     expect(handled).toEqual(handled.toSorted((one, other) => one - other));
     expect([...new Set(handled)]).toEqual(Array.from({ length: load.acknowledged }, (_, index) => index));
     expect(load.acknowledged).toBeGreaterThan(KILLS);

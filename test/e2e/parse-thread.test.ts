@@ -6,21 +6,21 @@ import { compiledFixture } from '../kit/compiled-fixture.js';
 
 const file = await compiledFixture('e2e/fixtures/parsing-process.ts');
 
-/** What a process prints, and how it ends. */
+/** Runs a process. Resolves to its lines and its exit code. */
 async function run(command: string, args: readonly string[]): Promise<{ lines: readonly string[]; code: unknown }> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
   return { lines: output.trim().split('\n'), code };
 }
 
-it('a thread that parses does not keep the process up', async () => {
-  const begun = performance.now();
+it('a parser thread does not keep the process alive', async () => {
+  const startedAt = performance.now();
   expect(await run(process.execPath, [file])).toEqual({ lines: ['parsed 2000'], code: 0 });
-  // A thread is kept for a minute.
-  expect(performance.now() - begun).toBeLessThan(30_000);
+  // An idle thread ends after a minute.
+  expect(performance.now() - startedAt).toBeLessThan(30_000);
 });
 
-it('where there is no descriptor for a thread, the document is rejected, and parsed when there is one', async () => {
+it('without a descriptor for a thread, the document is rejected, and parsed once there is one', async () => {
   const limited = `ulimit -n 64 && exec "${process.execPath}" "${file}" without-descriptors`;
   const { lines, code } = await run('/bin/sh', ['-c', limited]);
   expect(lines).toEqual([

@@ -7,12 +7,12 @@ import {
   type Subscription,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { temporaryDirectory } from '../kit/news-service.js';
-import { deadPort } from '../kit/world.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
+import { unusedPort } from '../kit/ports.js';
 
 const LEASE_SECONDS = 864_000;
 
-/** Neither in a minute, nor in the past: between 70 and 90 % of the lease from now. */
+/** Expects a renewal between 70 and 90 % of the lease from now, neither in a minute nor in the past. */
 function expectRight({ renewsAt, nextAttemptAt, grants }: Subscription): void {
   const seconds = ((renewsAt?.getTime() ?? 0) - Date.now()) / 1000;
   expect(seconds).toBeGreaterThan(0.69 * LEASE_SECONDS);
@@ -21,26 +21,26 @@ function expectRight({ renewsAt, nextAttemptAt, grants }: Subscription): void {
   expect(nextAttemptAt).toBeUndefined();
 }
 
-async function only(runtime: SubscriberRuntime): Promise<Subscription> {
+async function onlySubscription(runtime: SubscriberRuntime): Promise<Subscription> {
   const [subscription] = await runtime.subscriptions.find();
   if (subscription === undefined) throw new Error('there is no subscription');
   return subscription;
 }
 
-/** A subscriber, and what each of its hooks showed: the payload's own, and what was read directly after. */
-async function scene(kind: 'memory' | 'lmdb', verify: 'async' | 'sync') {
+/** A subscriber, and the snapshots of its hooks: those of the payloads, and those read directly after. */
+async function setUp(kind: 'memory' | 'lmdb', verify: 'async' | 'sync') {
   const hub = await TestHub.start({ verify, leaseSeconds: LEASE_SECONDS });
   onTestFinished(() => hub.close());
   const topic = hub.topic('/feed');
   const seen: [name: HookName, subscription: Subscription][] = [];
-  const begun: SubscriberRuntime[] = [];
+  const startedAt: SubscriberRuntime[] = [];
   const service = defineSubscriber(
     { name: 'News', target: topic.url, secret: false, unsubscribeOnShutdown: false },
     {
       onEventNotification() {},
       onStart(runtime) {
         const { hooks, subscriptions } = runtime;
-        begun.push(runtime);
+        startedAt.push(runtime);
         for (const name of ['requested', 'verified', 'renewed'] as const) {
           hooks.on(name, async ({ subscription }) => {
             seen.push([name, subscription]);
@@ -51,8 +51,8 @@ async function scene(kind: 'memory' | 'lmdb', verify: 'async' | 'sync') {
       },
     },
   );
-  const store = kind === 'memory' ? kind : `lmdb://${await temporaryDirectory()}`;
-  const options = { store, port: await deadPort(), logger: false, handleSignals: false } as const;
+  const store = kind === 'memory' ? kind : `lmdb://${temporaryDirectory()}`;
+  const options = { store, port: await unusedPort(), logger: false, handleSignals: false } as const;
   const start = async (): Promise<SubscriberRuntime> => {
     const runtime = await startService(service, options);
     onTestFinished(() => runtime.stopNow());
@@ -60,28 +60,28 @@ async function scene(kind: 'memory' | 'lmdb', verify: 'async' | 'sync') {
   };
   const shown = (name: HookName): readonly Subscription[] =>
     seen.flatMap(([each, subscription]) => (each === name ? subscription : []));
-  return { hub, start, shown, begun };
+  return { hub, start, shown, startedAt };
 }
 
 describe.each(['memory', 'lmdb'] as const)('on the store %s', (kind) => {
   describe.each(['async', 'sync'] as const)('at a hub that verifies %s', (verify) => {
-    it('renewsAt and nextAttemptAt are right from the first reading on', async () => {
-      const { hub, start, shown } = await scene(kind, verify);
+    it('renewsAt and nextAttemptAt are right from the first snapshot on', async () => {
+      const { hub, start, shown } = await setUp(kind, verify);
       const runtime = await start();
       await runtime.ready();
-      const first = await only(runtime);
+      const first = await onlySubscription(runtime);
       expectRight(first);
       await hub.settled();
-      expect((await only(runtime)).renewsAt).toEqual(first.renewsAt);
+      expect((await onlySubscription(runtime)).renewsAt).toEqual(first.renewsAt);
 
       const renewed = new Promise((resolve) => void runtime.hooks.on('renewed', resolve));
       await runtime.renew(first.id);
-      expectRight(await only(runtime));
+      expectRight(await onlySubscription(runtime));
       await renewed;
-      const second = await only(runtime);
+      const second = await onlySubscription(runtime);
       expectRight(second);
       await hub.settled();
-      expect((await only(runtime)).renewsAt).toEqual(second.renewsAt);
+      expect((await onlySubscription(runtime)).renewsAt).toEqual(second.renewsAt);
 
       for (const name of ['verified', 'renewed'] as const) {
         expect(shown(name)).toHaveLength(2);
@@ -92,14 +92,14 @@ describe.each(['memory', 'lmdb'] as const)('on the store %s', (kind) => {
   });
 
   it('nothing is planned while a first request is in flight', async () => {
-    const { hub, start, shown, begun } = await scene(kind, 'async');
+    const { hub, start, shown, startedAt } = await setUp(kind, 'async');
     const release = [hub.holdBack('topic'), hub.holdBack('answer'), hub.holdBack('verification')];
     const starting = start();
     await hub.until(({ requests }) => requests.length > 0);
-    const [runtime = await starting] = begun;
+    const [runtime = await starting] = startedAt;
     const expectNothing = async (): Promise<void> => {
-      expect(Object.keys(await only(runtime))).not.toContain('nextAttemptAt');
-      expect(Object.keys(await only(runtime))).not.toContain('renewsAt');
+      expect(Object.keys(await onlySubscription(runtime))).not.toContain('nextAttemptAt');
+      expect(Object.keys(await onlySubscription(runtime))).not.toContain('renewsAt');
     };
     await expectNothing();
     release[0]?.();
@@ -110,21 +110,24 @@ describe.each(['memory', 'lmdb'] as const)('on the store %s', (kind) => {
     await starting;
     await runtime.ready();
     expect(shown('requested')).toHaveLength(2);
-    expectRight(await only(runtime));
+    expectRight(await onlySubscription(runtime));
   });
 });
 
-it.each(['async', 'sync'] as const)('times are right after a restart, at a hub that verifies %s', async (verify) => {
-  const { start } = await scene('lmdb', verify);
-  const runtime = await start();
-  await runtime.ready();
-  // The answer to the verification may not be noted by now: then the hub is asked once more.
-  await runtime.stop();
-  expectRight(await only(runtime));
-  const again = await start();
-  expectRight(await only(again));
-  await again.ready();
-  const subscription = await only(again);
-  expectRight(subscription);
-  expect(subscription.state).toBe('active');
-});
+it.each(['async', 'sync'] as const)(
+  'the times are right after a restart, at a hub that verifies %s',
+  async (verify) => {
+    const { start } = await setUp('lmdb', verify);
+    const runtime = await start();
+    await runtime.ready();
+    // The answer to the verification may not be stored yet. Then the hub gets one more request.
+    await runtime.stop();
+    expectRight(await onlySubscription(runtime));
+    const again = await start();
+    expectRight(await onlySubscription(again));
+    await again.ready();
+    const subscription = await onlySubscription(again);
+    expectRight(subscription);
+    expect(subscription.state).toBe('active');
+  },
+);

@@ -1,11 +1,11 @@
 import { onTestFinished, describe, expect, test } from 'vitest';
 import { TestHub } from 'websub-subscriber/testing';
-import { poisoned } from '../kit/poisoned.js';
-import { atom, publisherAt } from '../kit/publisher.js';
-import { until } from '../kit/world.js';
+import { crashingSubscriber } from '../kit/crashing-subscriber.js';
+import { atom, startPublisher } from '../kit/publisher.js';
+import { until } from '../kit/until.js';
 
 const LONGEST_MS = 90_000;
-const NEWS = Array.from({ length: 50 }, (_, index) => (index === 25 ? 'poison' : `news ${index}`));
+const TEXTS = Array.from({ length: 50 }, (_, index) => (index === 25 ? 'poison' : `news ${index}`));
 
 describe('an event that ends the process', () => {
   test(
@@ -13,9 +13,9 @@ describe('an event that ends the process', () => {
     async () => {
       await using hub = await TestHub.start();
       const topic = hub.topic('/feed');
-      const subscriber = await poisoned(topic.url);
+      const subscriber = await crashingSubscriber(topic.url);
       await subscriber.start({ HOLD: 'yes' });
-      for (const text of NEWS) {
+      for (const text of TEXTS) {
         const [delivery] = await topic.publish(text);
         expect(delivery?.status).toBe(202);
       }
@@ -23,21 +23,21 @@ describe('an event that ends the process', () => {
 
       const before = (await subscriber.runs()).length;
       const lives: (readonly string[])[] = [];
-      for (let seen = before; lives.length < 3;) {
+      for (let seenLines = before; lives.length < 3;) {
         await subscriber.start();
         expect(await subscriber.ended()).toBe('SIGABRT');
         const runs = await subscriber.runs();
-        lives.push(runs.slice(seen));
-        seen = runs.length;
+        lives.push(runs.slice(seenLines));
+        seenLines = runs.length;
       }
       await subscriber.start();
       const isHandled = async (): Promise<boolean> => {
         const runs = new Set(await subscriber.runs());
-        return NEWS.every((text) => text === 'poison' || runs.has(`end ${text}`));
+        return TEXTS.every((text) => text === 'poison' || runs.has(`end ${text}`));
       };
       await until(isHandled);
       await until(async () => (await subscriber.runs()).some((run) => run.startsWith('dead-letter')));
-      expect(await subscriber.letters()).toEqual([{ cause: 'crashed', attempts: 0, text: 'poison' }]);
+      expect(await subscriber.deadLetters()).toEqual([{ cause: 'crashed', attempts: 0, text: 'poison' }]);
       const runs = await subscriber.runs();
       expect(runs.filter((run) => run === 'begin poison')).toHaveLength(
         3 + Number(runs.slice(0, before).includes('begin poison')),
@@ -46,17 +46,17 @@ describe('an event that ends the process', () => {
         expect.stringMatching(/^dead-letter crashed: The process ended 3 times .* runtime\.deadLetters\.replay/),
       ]);
       expect(subscriber.logged('given up and kept as a dead letter')).toHaveLength(1);
-      // From the second crash on, what ran at the crash before runs alone of all that did.
+      // From the second crash on, only one event of those that ran at the previous crash runs at a time.
       for (const [index, life] of lives.slice(1).entries()) {
         const suspects = openAt(lives[index] ?? []);
         expect(suspects).toContain('poison');
         expect(openAt(life).filter((text) => suspects.includes(text))).toEqual(['poison']);
       }
 
-      // It stays one, and all goes on.
+      // It stays a dead letter, and all others work.
       await subscriber.kill();
       await subscriber.start();
-      expect(await subscriber.letters()).toHaveLength(1);
+      expect(await subscriber.deadLetters()).toHaveLength(1);
       await topic.publish('later');
       await until(async () => (await subscriber.runs()).includes('end later'));
     },
@@ -68,7 +68,7 @@ describe('an event that ends the process', () => {
     async () => {
       await using hub = await TestHub.start();
       const topic = hub.topic('/feed');
-      const subscriber = await poisoned(topic.url);
+      const subscriber = await crashingSubscriber(topic.url);
       await subscriber.start({ HOLD: 'yes' });
       await topic.publish('slow');
       for (let life = 1; life < 5; life += 1) {
@@ -77,7 +77,7 @@ describe('an event that ends the process', () => {
         await subscriber.start({ HOLD: 'yes' });
       }
       await until(async () => (await subscriber.runs()).length === 5);
-      expect(await subscriber.letters()).toEqual([]);
+      expect(await subscriber.deadLetters()).toEqual([]);
       expect(subscriber.logged('one at a time')).toEqual([]);
     },
     LONGEST_MS,
@@ -89,10 +89,10 @@ test(
   async () => {
     const hub = await TestHub.start();
     onTestFinished(() => hub.close());
-    const publisher = await publisherAt(hub, atom([{ id: 'old', at: Date.now() - 86_400_000 }]));
-    const subscriber = await poisoned(publisher.url);
+    const publisher = await startPublisher(hub, atom([{ id: 'old', at: Date.now() - 86_400_000 }]));
+    const subscriber = await crashingSubscriber(publisher.url);
     await subscriber.start();
-    // Not killed: what the hub may not know would begin with discovery.
+    // A stop, not a kill: an unfinished subscription would start with discovery.
     await subscriber.stop();
     publisher.body = atom([{ id: 'missed', at: Date.now() }]);
     await subscriber.setPoison(true);
@@ -108,7 +108,7 @@ test(
     const [line = ''] = subscriber.logged('is not fetched before the next renewal');
     expect(JSON.parse(line)).toMatchObject({ level: 50, topic: publisher.url, crashes: 3 });
 
-    // Neither is a stop in good order a renewal, nor the next start.
+    // Neither a regular stop nor the next start counts as a renewal.
     await subscriber.stop();
     await subscriber.start();
     await until(() => subscriber.logged('is not fetched before the next renewal').length > 1);
@@ -123,7 +123,7 @@ test(
   LONGEST_MS,
 );
 
-/** What had begun at the end of a life, and not ended. */
+/** The runs that were open when the process died. */
 function openAt(life: readonly string[]): readonly string[] {
   const ended = new Set(life.flatMap((line) => (line.startsWith('end ') ? line.slice(4) : [])));
   return life.flatMap((line) => (line.startsWith('begin ') && !ended.has(line.slice(6)) ? line.slice(6) : []));

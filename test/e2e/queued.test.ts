@@ -4,17 +4,22 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { defineSubscriber, SubscriptionDeletedError } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld, type Deferred } from '../kit/fake-world.js';
-import { quiet, Runs, setUp, statsOf, temporaryDirectory } from '../kit/news-service.js';
+import { deferred, type Deferred } from '../kit/deferred.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { HandlerRuns } from '../kit/handler-runs.js';
+import { startSubscriber } from '../kit/start-subscriber.js';
+import { statsOf } from '../kit/stats-of.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
 
 describe('queued delivery', () => {
-  test('C9 answers when the event is in the store, and runs the handler then', async () => {
-    const turn = deferred();
+  test('C9 answers once the event is stored, and then runs the handler', async () => {
+    const handlerRun = deferred();
     const order: string[] = [];
-    const set = await setUp(
+    const set = await startSubscriber(
       async (event) => {
         order.push(`handler, attempt ${event.attempt}, ${event.text()}`);
-        await turn.promise;
+        await handlerRun.promise;
       },
       { delivery: { mode: 'queued' } },
     );
@@ -24,7 +29,7 @@ describe('queued delivery', () => {
     await set.hub.until(() => order.length === 2);
     expect(order).toEqual(['stored', 'handler, attempt 1, news é']);
     expect(set.store.events).toHaveLength(1);
-    turn.resolve();
+    handlerRun.resolve();
     await set.hub.until(() => set.store.events.length === 0);
     expect(await statsOf(set.runtime)).toMatchObject({ received: 1, delivered: 1, failed: 0 });
   });
@@ -32,9 +37,9 @@ describe('queued delivery', () => {
   test.each([
     ['synchronously', () => new Error('at once')],
     ['with what is no error', () => 'a string'],
-  ])('C7 tries again after growing pauses what was thrown %s', async (_how, thrown) => {
+  ])('C7 retries after growing waits if the handler throws %s', async (_how, thrown) => {
     const attempts: number[] = [];
-    const set = await setUp(
+    const set = await startSubscriber(
       ({ attempt }) => {
         attempts.push(attempt);
         if (attempt < 3) throw thrown();
@@ -43,23 +48,23 @@ describe('queued delivery', () => {
     );
     await set.publish();
     await set.hub.until(() => set.world.logged('a handler failed').length === 1);
-    await quiet();
+    await untilIdle();
     for (const wait of [1_000, 2_000]) {
-      set.world.pass(wait);
-      await quiet();
+      set.world.advance(wait);
+      await untilIdle();
     }
     expect([attempts, set.store.events]).toEqual([[1, 2, 3], []]);
   });
 
-  test('runs no more than `concurrency` at the same time, and answers 503 past `maxPending`', async () => {
-    const turns: Deferred<void>[] = [];
-    let begun = 0;
-    const set = await setUp(
+  test('runs at most `concurrency` events at the same time, and answers 503 above `maxPending`', async () => {
+    const handlerRuns: Deferred<void>[] = [];
+    let startedRuns = 0;
+    const set = await startSubscriber(
       async () => {
-        begun += 1;
-        const turn = deferred();
-        turns.push(turn);
-        await turn.promise;
+        startedRuns += 1;
+        const handlerRun = deferred();
+        handlerRuns.push(handlerRun);
+        await handlerRun.promise;
       },
       { delivery: { mode: 'queued', concurrency: 2, maxPending: 3 } },
     );
@@ -67,30 +72,32 @@ describe('queued delivery', () => {
     for (const body of ['one', 'two', 'three', 'four']) answers.push(await set.publish(body));
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 503]);
     expect(Number(answers.at(-1)?.headers.get('retry-after'))).toBeGreaterThan(0);
-    await quiet();
-    expect(begun).toBe(2);
-    turns.shift()?.resolve();
-    await set.hub.until(() => begun === 3);
+    await untilIdle();
+    expect(startedRuns).toBe(2);
+    handlerRuns.shift()?.resolve();
+    await set.hub.until(() => startedRuns === 3);
     expect((await set.publish('four')).status).toBe(202);
     for (let done = 0; done < 3; done += 1) {
-      await set.hub.until(() => turns.length > 0);
-      turns.shift()?.resolve();
+      await set.hub.until(() => handlerRuns.length > 0);
+      handlerRuns.shift()?.resolve();
     }
     await set.hub.until(() => set.store.events.length === 0);
-    expect(begun).toBe(4);
+    expect(startedRuns).toBe(4);
   });
 
-  test('a burst does not overrun `maxPending`', async () => {
-    const set = await setUp(() => new Promise<void>(() => {}), { delivery: { mode: 'queued', maxPending: 2 } });
+  test('a burst does not exceed `maxPending`', async () => {
+    const set = await startSubscriber(() => new Promise<void>(() => {}), {
+      delivery: { mode: 'queued', maxPending: 2 },
+    });
     const answers = await Promise.all(Array.from({ length: 8 }, (_, index) => set.publish(`news ${index}`)));
     expect(answers.filter(({ status }) => status === 202)).toHaveLength(2);
     expect(answers.filter(({ status }) => status === 503)).toHaveLength(6);
     expect(set.store.events).toHaveLength(2);
   });
 
-  test('C7 where the event cannot be stored the hub is answered 503, and the handler does not see it', async () => {
+  test('C7 answers 503 if the event cannot be stored, and the handler does not get it', async () => {
     const texts: string[] = [];
-    const set = await setUp((event) => void texts.push(event.text()), { delivery: { mode: 'queued' } });
+    const set = await startSubscriber((event) => void texts.push(event.text()), { delivery: { mode: 'queued' } });
     set.store.faults = new Set(['set']);
     expect((await set.publish('lost?')).status).toBe(503);
     set.store.faults = new Set();
@@ -99,8 +106,8 @@ describe('queued delivery', () => {
     expect(texts).toEqual(['again']);
   });
 
-  test('a SubscriptionDeletedError after the 202 ends the subscription at the hub as well', async () => {
-    const set = await setUp(
+  test('a SubscriptionDeletedError after the 202 also unsubscribes at the hub', async () => {
+    const set = await startSubscriber(
       () => {
         throw new SubscriptionDeletedError('enough');
       },
@@ -112,32 +119,32 @@ describe('queued delivery', () => {
     expect(set.store.events).toEqual([]);
   });
 
-  test('with `dedupe` what waits is not handed over a second time', async () => {
-    const turn = deferred();
+  test('with `dedupe` a waiting event is not delivered twice', async () => {
+    const handlerRun = deferred();
     const texts: string[] = [];
-    const set = await setUp(
+    const set = await startSubscriber(
       async (event) => {
         texts.push(event.text());
-        await turn.promise;
+        await handlerRun.promise;
       },
       { delivery: { mode: 'queued', dedupe: 'body' } },
     );
     const answers = [await set.publish('one'), await set.publish('one'), await set.publish('two')];
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202]);
-    turn.resolve();
+    handlerRun.resolve();
     await set.hub.until(() => set.store.events.length === 0);
     expect((await set.publish('one')).status).toBe(202);
-    await quiet();
+    await untilIdle();
     expect(texts).toEqual(['one', 'two']);
   });
 
-  test('what was not begun at a stop is begun at the next start', async () => {
+  test('an event that waits at a stop runs after the next start', async () => {
     const texts: string[] = [];
-    const turn = deferred();
-    const set = await setUp(
+    const handlerRun = deferred();
+    const set = await startSubscriber(
       async (event) => {
         texts.push(event.text());
-        await turn.promise;
+        await handlerRun.promise;
       },
       { delivery: { mode: 'queued', concurrency: 1 } },
     );
@@ -145,19 +152,19 @@ describe('queued delivery', () => {
     await set.publish('two');
     await set.hub.until(() => texts.length === 1);
     const stopped = set.runtime.stop();
-    turn.resolve();
+    handlerRun.resolve();
     await stopped;
     expect([texts, set.store.events.length]).toEqual([['one'], 1]);
     await set.startAgain();
-    set.world.pass(1_000);
+    set.world.advance(1_000);
     await set.hub.until(() => set.store.events.length === 0);
     expect(texts).toEqual(['one', 'two']);
   });
 
-  test('C9 comes again after a kill -9, not counted as a failure of the handler', async () => {
+  test('C9 delivers an event again after a kill -9, which does not count as a failure of the handler', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const store = `lmdb://${await temporaryDirectory()}`;
+    const store = `lmdb://${temporaryDirectory()}`;
     const path = fileURLToPath(new URL('fixtures/sleeping-subscriber.ts', import.meta.url));
     const child = fork(path, [topic.url, store, 'queued'], { execArgv: ['--import', '@oxc-node/core/register'] });
     const called = once(child, 'message');
@@ -171,14 +178,14 @@ describe('queued delivery', () => {
     await exited;
 
     const world = new FakeWorld(Date.now());
-    const runs = new Runs(world);
+    const runs = new HandlerRuns(world);
     const service = defineSubscriber(
       { name: 'sleeping', target: topic.url, unsubscribeOnShutdown: false, delivery: { mode: 'queued' } },
       { onEventNotification: (event) => runs.note(event) },
     );
     const runtime = await world.start(service, { store });
     onTestFinished(() => runtime.stopNow());
-    world.pass(0);
+    world.advance(0);
     await expect.poll(() => runs.seen.length).toBe(1);
     expect(runs.seen).toEqual([{ ...seen, attempt: 1, at: world.now, text: 'still here' }]);
   }, 60_000);

@@ -6,10 +6,12 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld } from '../kit/fake-world.js';
+import { deferred } from '../kit/deferred.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { throws } from '../kit/throws.js';
+import { atom, startPublisher, type WrittenEntry } from '../kit/publisher.js';
 import { FaultyStore } from '../kit/faulty-store.js';
-import { quiet, throws } from '../kit/news-service.js';
-import { atom, publisherAt, type Written } from '../kit/publisher.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -22,14 +24,14 @@ interface Options {
   readonly handle?: (event: ContentDistributionMessage) => unknown;
 }
 
-/** A publisher, its hub, and a service whose content is refused now and then. */
+/** A publisher, its hub, and a service that refuses content at times. */
 async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
   const world = new FakeWorld();
   const hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
   onTestFinished(() => hub.close());
-  const old: Written = { id: 'old', at: world.now - 30 * DAY };
+  const old: WrittenEntry = { id: 'old', at: world.now - 30 * DAY };
   const published = [old];
-  const publisher = await publisherAt(hub, atom(published));
+  const publisher = await startPublisher(hub, atom(published));
   const store = new FaultyStore();
   const got: string[] = [];
   const service = defineSubscriber(
@@ -51,9 +53,9 @@ async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
     await settle();
   };
   const settle = async (): Promise<void> => {
-    await quiet();
+    await untilIdle();
     await hub.settled();
-    await quiet();
+    await untilIdle();
   };
   await start();
   return {
@@ -66,17 +68,17 @@ async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
     stop: async () => await runtime?.stop(),
     stopNow: async () => await runtime?.stopNow(),
     settle,
-    /** Time passes in steps, as it does. */
+    /** Advances the clock in steps. */
     async pass(milliseconds: number): Promise<void> {
       const step = 10_000;
-      for (let left = milliseconds; left > 0; left -= step) {
-        world.pass(Math.min(step, left));
+      for (let remaining = milliseconds; remaining > 0; remaining -= step) {
+        world.advance(Math.min(step, remaining));
         await settle();
       }
     },
-    /** An entry is published; the hub delivers it, and is answered this. */
+    /** Publishes an entry. Returns the status that the hub got for it. */
     async publish(id: string): Promise<number | undefined> {
-      const entry: Written = { id, at: world.now };
+      const entry: WrittenEntry = { id, at: world.now };
       published.push(entry);
       publisher.body = atom(published);
       const [delivery] = await hub.distribute(publisher.url, atom([entry]), { contentType: 'application/atom+xml' });
@@ -84,7 +86,7 @@ async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
     },
     stats: async () => (await runtime?.subscriptions.find())?.[0]?.stats,
     asks: () => hub.requests.filter(({ form }) => form.get('hub.mode') === 'subscribe').length,
-    /** Since when the store says that something is missing. */
+    /** The start of the gap in the store. */
     gap(): unknown {
       const row = [...store].find(([key]) => key.includes(':subscription:'))?.[1];
       return JSON.parse(JSON.parse(String(row)).value).data.record.gapSince;
@@ -93,12 +95,12 @@ async function setUp({ delivery = {}, handle = () => {} }: Options = {}) {
 }
 
 describe('C7 genuine content that is answered 503', () => {
-  test('for want of room is counted, logged and noted, and made up for when there is room', async () => {
-    const turn = deferred();
-    const set = await setUp({ delivery: { mode: 'queued', maxPending: 1 }, handle: () => turn.promise });
+  test('for lack of room is counted, logged and stored, and caught up once there is room', async () => {
+    const handlerRun = deferred();
+    const set = await setUp({ delivery: { mode: 'queued', maxPending: 1 }, handle: () => handlerRun.promise });
     expect(await set.publish('first')).toBe(202);
     const asked = set.asks();
-    const fetched = set.publisher.asked.length;
+    const fetched = set.publisher.requests.length;
     await set.pass(MINUTE);
     const since = set.world.now;
     expect(await set.publish('second')).toBe(503);
@@ -107,27 +109,27 @@ describe('C7 genuine content that is answered 503', () => {
     expect(set.world.logged(LOGGED)).toMatchObject([{ level: 'warn', fields: { reason: 'too many events wait' } }]);
     expect(set.gap()).toBe(since);
 
-    // Nothing is asked while there is no room.
+    // No request while there is no room.
     await set.pass(HOUR);
-    expect([set.asks(), set.publisher.asked.length]).toEqual([asked, fetched]);
-    turn.resolve();
+    expect([set.asks(), set.publisher.requests.length]).toEqual([asked, fetched]);
+    handlerRun.resolve();
     await set.settle();
     await set.pass(10_000);
-    // Its turn comes within ten minutes: here, after five.
+    // Its catch-up comes within ten minutes: here, after five.
     await set.pass(4 * MINUTE);
-    expect([set.asks(), set.publisher.asked.length]).toEqual([asked, fetched]);
+    expect([set.asks(), set.publisher.requests.length]).toEqual([asked, fetched]);
     await set.pass(2 * MINUTE);
     expect(set.asks()).toBe(asked + 1);
     expect(set.got).toEqual(['hub: first', 'catch-up: second']);
     expect(set.gap()).toBe(undefined);
 
-    // Once for this overload.
-    const after = set.publisher.asked.length;
+    // Only once for this overload.
+    const after = set.publisher.requests.length;
     await set.pass(2 * HOUR);
-    expect([set.asks(), set.publisher.asked.length]).toEqual([asked + 1, after]);
+    expect([set.asks(), set.publisher.requests.length]).toEqual([asked + 1, after]);
   });
 
-  test('and was not read counts once a minute: nobody knows whether it is genuine', async () => {
+  test('and was not read counts once a minute, because it may not be genuine', async () => {
     const set = await setUp({ delivery: { mode: 'queued', maxPending: 1 }, handle: () => new Promise(() => {}) });
     expect(await set.publish('first')).toBe(202);
     for (let time = 0; time < 5; time += 1) expect(await set.publish('more')).toBe(503);
@@ -153,7 +155,7 @@ describe('C7 genuine content that is answered 503', () => {
     expect(set.asks()).toBe(asked + 1);
   });
 
-  test('while the store takes nothing at all is noted as soon as it does', async () => {
+  test('while the store fails is stored as a gap once the store works', async () => {
     let isBroken = true;
     const set = await setUp({ handle: () => (isBroken ? throws(new Error('not now')) : undefined) });
     set.store.onAnyWrite = () => throws(new Error('the store is down'));
@@ -170,7 +172,7 @@ describe('C7 genuine content that is answered 503', () => {
     expect(set.gap()).toBe(undefined);
   });
 
-  test('is made up for at the next start, where the process ended before', async () => {
+  test('is caught up after the next start if the process ended before', async () => {
     let isBroken = true;
     const set = await setUp({ handle: () => (isBroken ? throws(new Error('not now')) : undefined) });
     set.store.faults = new Set(['set']);
@@ -185,7 +187,7 @@ describe('C7 genuine content that is answered 503', () => {
     expect(await set.stats()).toMatchObject({ refused: 1 });
   });
 
-  test('is renewed for alone where topics are not fetched', async () => {
+  test('only leads to a renewal if catchUp is off', async () => {
     const set = await setUp({ delivery: { catchUp: false }, handle: () => throws(new Error('not now')) });
     const asked = set.asks();
     set.store.faults = new Set(['set']);
@@ -197,22 +199,22 @@ describe('C7 genuine content that is answered 503', () => {
     expect(set.got).toEqual([]);
   });
 
-  test('goes on waiting where its turn finds no room again', async () => {
-    const turns = [deferred(), deferred()];
+  test('waits again if there is still no room for its catch-up', async () => {
+    const handlerRuns = [deferred(), deferred()];
     let handled = 0;
     const set = await setUp({
       delivery: { mode: 'queued', maxPending: 1 },
-      handle: (event) => (event.source === 'hub' ? turns[handled++]?.promise : undefined),
+      handle: (event) => (event.source === 'hub' ? handlerRuns[handled++]?.promise : undefined),
     });
     const asked = set.asks();
     await set.publish('first');
     expect(await set.publish('second')).toBe(503);
-    turns[0]?.resolve();
+    handlerRuns[0]?.resolve();
     await set.pass(MINUTE);
     expect(await set.publish('third')).toBe(202);
     await set.pass(HOUR);
     expect(set.asks()).toBe(asked);
-    turns[1]?.resolve();
+    handlerRuns[1]?.resolve();
     await set.pass(6 * MINUTE);
     expect(set.asks()).toBe(asked + 1);
     expect(set.got).toContain('catch-up: second');
@@ -220,18 +222,18 @@ describe('C7 genuine content that is answered 503', () => {
 });
 
 describe('C7 `maxPendingBytes`', () => {
-  test('is what events may come to that wait; past it the hub is told 503, also after a restart', async () => {
-    const turn = deferred();
+  test('limits the bytes of waiting events; above it the hub gets 503, even after a restart', async () => {
+    const handlerRun = deferred();
     const set = await setUp({
       delivery: { mode: 'queued', maxPendingBytes: 100 },
-      handle: () => turn.promise,
+      handle: () => handlerRun.promise,
     });
     expect(await set.publish('larger than that alone')).toBe(202);
     expect(await set.publish('more')).toBe(503);
     await set.stopNow();
     await set.start();
     expect(await set.publish('more')).toBe(503);
-    turn.resolve();
+    handlerRun.resolve();
     await set.pass(10_000);
     expect(await set.publish('enough')).toBe(202);
   });

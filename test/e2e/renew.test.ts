@@ -8,29 +8,30 @@ import {
 } from 'websub-subscriber';
 import { TestHub, type HubFaults } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
-import { failureOf, until } from '../kit/world.js';
+import { failureOf } from '../kit/failure-of.js';
+import { until } from '../kit/until.js';
 
 interface SetUp {
   readonly config?: SubscriberServiceConfig;
   readonly faults?: HubFaults;
-  /** Of the second topic. */
-  readonly spoilt?: HubFaults;
-  /** Whether the service's handler takes a subscription. */
-  readonly takes?: () => boolean;
+  /** Faults for the second topic. */
+  readonly secondFaults?: HubFaults;
+  /** Whether the service's handler accepts a subscription. */
+  readonly accepts?: () => boolean;
 }
 
-async function setUp({ config = {}, faults = {}, spoilt = {}, takes = () => true }: SetUp = {}) {
+async function setUp({ config = {}, faults = {}, secondFaults = {}, accepts = () => true }: SetUp = {}) {
   const world = new FakeWorld();
   const hub = await TestHub.start({ now: () => world.now, leaseSeconds: 1_000, ...faults });
   onTestFinished(() => hub.close());
-  const topics = [hub.topic('/a'), hub.topic('/b', spoilt)];
+  const topics = [hub.topic('/a'), hub.topic('/b', secondFaults)];
   const targets = topics.map(({ url }) => url);
   const service = defineSubscriber(
     { name: 'News', secret: false, targets, unsubscribeOnShutdown: false, ...config },
     {
       onEventNotification() {},
       onSubscriptionVerification() {
-        if (!takes()) throw new Error('not this one');
+        if (!accepts()) throw new Error('not this one');
       },
     },
   );
@@ -40,14 +41,14 @@ async function setUp({ config = {}, faults = {}, spoilt = {}, takes = () => true
     hub.requests.flatMap(({ method, form }) => (method === 'POST' ? (form.get('hub.topic')?.slice(-2) ?? '') : []));
   const one = async (path: string): Promise<Subscription> => {
     const all = await runtime.subscriptions.find();
-    const found = all.find(({ target }) => typeof target === 'string' && target.endsWith(path));
-    if (found === undefined) throw new Error(`nothing is wanted of ${path}`);
-    return found;
+    const subscription = all.find(({ target }) => typeof target === 'string' && target.endsWith(path));
+    if (subscription === undefined) throw new Error(`nothing is wanted of ${path}`);
+    return subscription;
   };
   return { world, hub, runtime, topics, asked, one };
 }
 
-async function heard(runtime: SubscriberRuntime, name: 'renewed', times: number): Promise<void> {
+async function hookCalled(runtime: SubscriberRuntime, name: 'renewed', times: number): Promise<void> {
   let count = 0;
   await new Promise<void>((resolve) => {
     runtime.hooks.on(name, () => {
@@ -58,14 +59,14 @@ async function heard(runtime: SubscriberRuntime, name: 'renewed', times: number)
 }
 
 describe('renew()', () => {
-  it('D10 L1 begins a renewal now with discovery, under the same callback, of this subscription alone', async () => {
+  it('D10 L1 renews only this subscription, at once, with discovery and the same callback', async () => {
     const { world, hub, runtime, asked, one } = await setUp();
     await runtime.ready();
     await hub.settled();
     const before = await one('/a');
-    world.pass(10_000);
+    world.advance(10_000);
     const looked = hub.requests.filter(({ method }) => method === 'GET').length;
-    const renewed = heard(runtime, 'renewed', 1);
+    const renewed = hookCalled(runtime, 'renewed', 1);
     await expect(runtime.renew(before.id)).resolves.toBeUndefined();
     await renewed;
     const after = await one('/a');
@@ -76,8 +77,8 @@ describe('renew()', () => {
     expect(hub.violations).toEqual([]);
   });
 
-  it('refuses what is not there, and what is not active, naming what to do', async () => {
-    const { hub, runtime, asked, one } = await setUp({ spoilt: { verify: 'never' } });
+  it('refuses an unknown or inactive subscription, and names the remedy', async () => {
+    const { hub, runtime, asked, one } = await setUp({ secondFaults: { verify: 'never' } });
     await hub.until(() => asked().length === 2);
     await until(async () => (await one('/a')).state === 'active');
     const { id } = await one('/b');
@@ -92,13 +93,13 @@ describe('renew()', () => {
     expect((await failureOf(runtime.renew(active))).message).toMatch(/The runtime stops/);
   });
 
-  it('refuses what a handler does not want renewed, though it works until its lease ends', async () => {
-    let takes = true;
-    const { hub, runtime, one } = await setUp({ takes: () => takes });
+  it('refuses a subscription that a handler refused, although it works until its lease ends', async () => {
+    let accepts = true;
+    const { hub, runtime, one } = await setUp({ accepts: () => accepts });
     await runtime.ready();
     await hub.settled();
     const { id } = await one('/a');
-    takes = false;
+    accepts = false;
     await runtime.renew(id);
     await until(async () => (await one('/a')).gaveUp === true);
     expect(await one('/a')).toMatchObject({ state: 'active' });
@@ -117,7 +118,7 @@ describe('resetCounters()', () => {
       const { world, hub, runtime, asked, one } = await setUp({ faults: FAILING });
       await until(async () => (await runtime.subscriptions.count({ state: 'failed' })) === 2);
       for (let failures = 2; failures <= 4; failures += 1) {
-        world.pass(3_600_000);
+        world.advance(3_600_000);
         await until(async () => (await one('/a')).attempts >= failures && (await one('/b')).attempts >= failures);
       }
       const before = await one('/a');
@@ -134,8 +135,8 @@ describe('resetCounters()', () => {
     },
   );
 
-  it('takes up again what was given up, and leaves alone what nothing has failed of', async () => {
-    const { hub, runtime, asked, one, topics } = await setUp({ config: { maxAttempts: 1 }, spoilt: FAILING });
+  it('resumes subscriptions that gave up, and does not touch others', async () => {
+    const { hub, runtime, asked, one, topics } = await setUp({ config: { maxAttempts: 1 }, secondFaults: FAILING });
     await until(async () => (await one('/b')).gaveUp === true && (await one('/a')).state === 'active');
     topics[1]?.configure({ fail: false });
     await hub.settled();
@@ -146,7 +147,7 @@ describe('resetCounters()', () => {
     expect(asked().slice(requests)).toEqual(['/b']);
   });
 
-  it('refuses a subscription that is not there', async () => {
+  it('refuses an unknown subscription', async () => {
     const { runtime } = await setUp();
     const failure = await failureOf(runtime.resetCounters('no-such-id'));
     expect(failure).toBeInstanceOf(WebSubError);

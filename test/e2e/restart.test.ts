@@ -1,52 +1,48 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Keyv } from 'keyv';
-import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { startService, StoreError, type StartOptions, type SubscriberRuntime } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { runExample, type ExampleProcess } from '../kit/example-process.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { deadPort, failureOf, reader } from '../kit/world.js';
+import { unusedPort } from '../kit/ports.js';
+import { failureOf } from '../kit/failure-of.js';
+import { recordingService } from '../kit/recording-service.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
 
 const LONG = 60_000;
-const directories: string[] = [];
 let options: StartOptions & { readonly store: string };
 
 beforeEach(async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'websub-restart-'));
-  directories.push(directory);
-  options = { store: `lmdb://${directory}`, port: await deadPort(), logger: false, handleSignals: false };
-});
-
-afterAll(async () => {
-  for (const directory of directories) await rm(directory, { recursive: true });
+  const directory = temporaryDirectory();
+  options = { store: `lmdb://${directory}`, port: await unusedPort(), logger: false, handleSignals: false };
 });
 
 function modes(hub: TestHub): readonly (string | null)[] {
   return hub.requests.filter(({ method }) => method === 'POST').map(({ form }) => form.get('hub.mode'));
 }
 
-async function only(runtime: SubscriberRuntime): Promise<{ id: string; callback: string | undefined; state: string }> {
+async function onlySubscription(
+  runtime: SubscriberRuntime,
+): Promise<{ id: string; callback: string | undefined; state: string }> {
   const [first, ...others] = await runtime.subscriptions.find();
   if (first === undefined || others.length > 0) throw new Error(`there are ${others.length + 1}, or none`);
   return { id: first.id, callback: first.callback, state: first.state };
 }
 
 describe('a restart', () => {
-  it('L4 finds its subscriptions and callbacks again, and subscribes nothing that is leased', async () => {
+  it('L4 restores subscriptions and callbacks, and requests nothing with a running lease', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = reader({ target: topic.url, unsubscribeOnShutdown: false });
+    const { service, got } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
     const first = await startService(service, options);
     await first.ready();
     await topic.publish('one');
-    const before = await only(first);
+    const before = await onlySubscription(first);
     await first.stop();
 
     await using second = await startService(service, options);
     await second.ready({ timeoutMs: 100 });
-    expect(await only(second)).toEqual(before);
+    expect(await onlySubscription(second)).toEqual(before);
     expect((await topic.publish('two'))[0]?.status).toBe(202);
     expect(got).toEqual(['one', 'two']);
     expect(modes(hub)).toEqual(['subscribe']);
@@ -54,10 +50,10 @@ describe('a restart', () => {
     expect(stats).toMatchObject({ received: 2, delivered: 2 });
   });
 
-  it('subscribes again, under the same callback, what was unsubscribed only for the stop', async () => {
+  it('subscribes again with the same callback after a stop that unsubscribed', async () => {
     await using hub = await TestHub.start();
     const [declared, dynamic] = [hub.topic('/declared'), hub.topic('/dynamic')];
-    const { service, got } = reader({ target: declared.url });
+    const { service, got } = recordingService({ target: declared.url });
     const first = await startService(service, options);
     await first.subscribe(service, { target: dynamic.url });
     await first.ready();
@@ -78,13 +74,13 @@ describe('a restart', () => {
     expect(hub.violations).toEqual([]);
   });
 
-  it('subscribes again also where the hub never verified that it was left', async () => {
+  it('subscribes again even if the hub never verified the unsubscription', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service, got } = reader({ target: topic.url });
+    const { service, got } = recordingService({ target: topic.url });
     const first = await startService(service, { ...options, gracefulShutdownSeconds: 0.3 });
     await first.ready();
-    const { callback } = await only(first);
+    const { callback } = await onlySubscription(first);
     topic.configure({ verify: 'never' });
     await first.stop();
     topic.configure({ verify: undefined });
@@ -92,35 +88,35 @@ describe('a restart', () => {
     await using second = await startService(service, options);
     await hub.until(() => modes(hub).length === 3);
     await hub.settled();
-    expect(await only(second)).toMatchObject({ callback, state: 'active' });
+    expect(await onlySubscription(second)).toMatchObject({ callback, state: 'active' });
     await topic.publish('news');
     expect(got).toEqual(['news']);
   });
 
-  it('leaves alone what the user unsubscribed, until subscribe() asks for it', async () => {
+  it('does not request a subscription that the user unsubscribed, until subscribe() is called', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service } = reader({ target: topic.url });
+    const { service } = recordingService({ target: topic.url });
     const first = await startService(service, options);
     await first.ready();
-    const { id } = await only(first);
+    const { id } = await onlySubscription(first);
     await first.unsubscribe(id);
     await hub.unsubscribed(topic);
     await first.stop();
 
     await using second = await startService(service, options);
     await second.ready({ timeoutMs: 1_000 });
-    expect(await only(second)).toMatchObject({ state: 'unsubscribed' });
+    expect(await onlySubscription(second)).toMatchObject({ state: 'unsubscribed' });
     await second.subscribe(service, { target: topic.url });
     await second.ready();
-    expect(await only(second)).toMatchObject({ id, state: 'active' });
+    expect(await onlySubscription(second)).toMatchObject({ id, state: 'active' });
     expect(modes(hub)).toEqual(['subscribe', 'unsubscribe', 'subscribe']);
   });
 
-  it('N2 leaves a denial standing, and does not have its hub asked sooner', async () => {
+  it('N2 keeps a denial, and does not request earlier', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed', { deny: 'no' });
-    const { service } = reader({ target: topic.url });
+    const { service } = recordingService({ target: topic.url });
     const first = await startService(service, options);
     await failureOf(first.ready({ timeoutMs: 30_000 }));
     const [before] = await first.subscriptions.find();
@@ -131,11 +127,11 @@ describe('a restart', () => {
     expect((await second.subscriptions.find())[0]?.nextAttemptAt).toEqual(before?.nextAttemptAt);
   });
 
-  it('asks at once for what was only being discovered when the process ended', async () => {
+  it('requests at once if the process ended during discovery', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed', { delayMs: { topic: 60_000 } });
     const world = new FakeWorld();
-    const { service } = reader({ target: topic.url });
+    const { service } = recordingService({ target: topic.url });
     const first = await world.start(service, options);
     await first.stopNow();
     expect(hub.requests).toHaveLength(1);
@@ -145,37 +141,37 @@ describe('a restart', () => {
     expect(modes(hub)).toEqual(['subscribe']);
   }, 15_000);
 
-  it('renews after the restart what became due while the process was down', async () => {
+  it('renews leases that became due while the process was down', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed', { leaseSeconds: 1000 });
     const world = new FakeWorld();
-    const { service } = reader({ target: topic.url, unsubscribeOnShutdown: false });
+    const { service } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
     const first = await world.start(service, options);
     await first.ready();
     await first.stop();
-    world.pass(900_000);
+    world.advance(900_000);
     await using second = await world.start(service, options);
     const renewed = new Promise<void>((resolve) => void second.hooks.on('renewed', () => resolve()));
-    world.pass(30_000);
+    world.advance(30_000);
     await renewed;
     expect(modes(hub)).toEqual(['subscribe', 'subscribe']);
     expect(new Set(hub.requests.flatMap(({ form }) => form.get('hub.callback') ?? [])).size).toBe(1);
   });
 
-  it('keeps subscriptions of a service that the code no longer has, and answers their hubs 503', async () => {
+  it('keeps subscriptions of a service that is no longer in the code, and answers their hubs with 503', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const first = await startService(
-      reader({ name: 'Old', target: topic.url, unsubscribeOnShutdown: false }).service,
+      recordingService({ name: 'Old', target: topic.url, unsubscribeOnShutdown: false }).service,
       options,
     );
     await first.ready();
-    const { id } = await only(first);
+    const { id } = await onlySubscription(first);
     await first.stop();
 
     const world = new FakeWorld();
     const { logger } = world;
-    await using second = await world.start(reader({ name: 'New' }).service, { ...options, logger });
+    await using second = await world.start(recordingService({ name: 'New' }).service, { ...options, logger });
     await second.ready({ timeoutMs: 100 });
     expect(world.logged('which is not started here')).toMatchObject([{ level: 'warn', fields: { service: 'Old' } }]);
     expect(await topic.publish('news')).toMatchObject([{ status: 503 }]);
@@ -185,13 +181,13 @@ describe('a restart', () => {
   });
 });
 
-describe('what the code declares', () => {
-  it('is said of a subscription as the code is now', async () => {
+describe('the field `declared`', () => {
+  it('reflects the current code', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const declared: boolean[] = [];
     for (const target of [undefined, topic.url, undefined]) {
-      const { service } = reader(target === undefined ? {} : { target });
+      const { service } = recordingService(target === undefined ? {} : { target });
       await using runtime = await startService(service, options);
       if (declared.length === 0) await runtime.subscribe(service, { target: topic.url });
       await runtime.ready();
@@ -202,15 +198,15 @@ describe('what the code declares', () => {
 });
 
 describe('a literal callback', () => {
-  it('S6 is given up by its old target before the new one gets it', async () => {
+  it('S6 is released by its old target before the new one gets it', async () => {
     await using hub = await TestHub.start();
     const [a, b] = [hub.topic('/a'), hub.topic('/b')];
     const config = { callback: `http://localhost:${options.port}/in`, unsubscribeOnShutdown: false };
-    const first = await startService(reader({ target: a.url, ...config }).service, options);
+    const first = await startService(recordingService({ target: a.url, ...config }).service, options);
     await first.ready();
     await first.stop();
 
-    const { service, got } = reader({ target: b.url, ...config });
+    const { service, got } = recordingService({ target: b.url, ...config });
     await using second = await startService(service, options);
     await second.ready();
     await hub.settled();
@@ -222,16 +218,16 @@ describe('a literal callback', () => {
     expect(got).toEqual(['for b']);
   });
 
-  it('serves what is declared now, and what it served before gives way', async () => {
+  it('serves the target that is declared now, and no longer the previous one', async () => {
     await using hub = await TestHub.start();
     const [a, b] = [hub.topic('/a'), hub.topic('/b')];
     const callback = `http://localhost:${options.port}/in`;
-    const first = await startService(reader({ target: a.url, callback }).service, options);
+    const first = await startService(recordingService({ target: a.url, callback }).service, options);
     await first.ready();
     await first.stop();
 
     const world = new FakeWorld();
-    const { service, got } = reader({ target: b.url, callback });
+    const { service, got } = recordingService({ target: b.url, callback });
     const second = await world.start(service, { ...options, logger: world.logger });
     await second.ready();
     expect(world.logged('serves another target now')).toMatchObject([{ level: 'warn' }]);
@@ -248,12 +244,12 @@ describe('a literal callback', () => {
   });
 });
 
-describe('a store that is owned', () => {
-  it('is written to no more once another process has taken it over', async () => {
+describe('a store with an owner', () => {
+  it('is no longer written to once another process has taken it over', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const keyv = new Keyv();
-    const { service } = reader({ target: topic.url });
+    const { service } = recordingService({ target: topic.url });
     vi.useFakeTimers({ toFake: ['setInterval'] });
     const world = new FakeWorld();
     const { logger } = world;
@@ -275,23 +271,25 @@ describe('a store that is owned', () => {
     expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
   });
 
-  it('refuses a second runtime in the same process, naming the first', async () => {
-    const { service } = reader();
+  it('refuses a second runtime in the same process, and names the first', async () => {
+    const { service } = recordingService();
     await using _first = await startService(service, options);
     const failure = await failureOf(startService(service, { ...options, port: 0 }));
     expect(failure).toBeInstanceOf(StoreError);
     expect(failure.message).toMatch(new RegExp(`in use by this very process ${process.pid}`));
   });
 
-  it('is free again after a start that failed', async () => {
-    const { service } = reader();
+  it('is free again after a failed start', async () => {
+    const { service } = recordingService();
     await using _stranger = await startService(service, { ...options, store: 'memory' });
     expect((await failureOf(startService(service, options))).message).toMatch(/the port is in use/);
     await using _again = await startService(service, { ...options, port: 0 });
   });
 
-  it('cannot be opened: a StoreError says so, and nothing stays open', async () => {
-    const failure = await failureOf(startService(reader().service, { ...options, store: 'lmdb:///dev/null/here' }));
+  it('leads to a StoreError if it cannot be opened, and nothing stays open', async () => {
+    const failure = await failureOf(
+      startService(recordingService().service, { ...options, store: 'lmdb:///dev/null/here' }),
+    );
     expect(failure).toBeInstanceOf(StoreError);
     expect(failure.message).toMatch(/\/dev\/null\/here could not be opened/);
   });

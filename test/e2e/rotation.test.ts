@@ -11,13 +11,14 @@ import { TestHub, type HubFaults, type ReceivedRequest } from 'websub-subscriber
 import { signatureOf } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { DAY_MS, quiet } from '../kit/news-service.js';
-import { failureOf } from '../kit/world.js';
+import { DAY_MS } from '../kit/durations.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { failureOf } from '../kit/failure-of.js';
 
 const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
   method === 'POST' && form.get('hub.mode') === 'subscribe';
 
-/** A subscription with a drawn secret, at a hub that behaves like this. */
+/** A subscription with a generated secret, at a hub with these faults. */
 async function active(config: SubscriberServiceConfig = {}, faults: HubFaults = {}) {
   const world = new FakeWorld();
   const hub = await TestHub.start({ now: () => world.now, leaseSeconds: 864_000, ...faults });
@@ -31,20 +32,20 @@ async function active(config: SubscriberServiceConfig = {}, faults: HubFaults = 
   const runtime = await world.start(service, { security: { allowInsecureSecret: true } });
   onTestFinished(() => runtime.stopNow());
   await runtime.ready();
-  const seen = () => first(runtime);
-  const { id, callback = '' } = await seen();
+  const snapshot = () => first(runtime);
+  const { id, callback = '' } = await snapshot();
   const secret = hub.requests.find(isSubscribing)?.form.get('hub.secret') ?? '';
-  /** What a hub sends that still has an old callback or secret. */
-  const late = async (to: string, signedWith: string, body = 'late'): Promise<number> => {
+  /** Sends content like a hub that still has an old callback or secret. */
+  const sendLate = async (to: string, signedWith: string, body = 'late'): Promise<number> => {
     const headers = { 'X-Hub-Signature': signatureOf(body, 'sha256', signedWith) };
     return (await exchange(runtime.port ?? 0, request('POST', new URL(to).pathname, headers, body))).status;
   };
   const settle = async (): Promise<void> => {
-    await quiet();
+    await untilIdle();
     await hub.settled();
-    await quiet();
+    await untilIdle();
   };
-  return { world, hub, topic, got, service, runtime, seen, id, callback, secret, late, settle };
+  return { world, hub, topic, got, service, runtime, snapshot, id, callback, secret, sendLate, settle };
 }
 
 async function first(runtime: SubscriberRuntime): Promise<Subscription> {
@@ -53,46 +54,46 @@ async function first(runtime: SubscriberRuntime): Promise<Subscription> {
   return only;
 }
 
-const asks = (hub: TestHub): ReceivedRequest[] => hub.requests.filter(isSubscribing);
+const subscribeRequests = (hub: TestHub): ReceivedRequest[] => hub.requests.filter(isSubscribing);
 
 describe('rotateSecret(id)', () => {
   it.each(['verification', 'request'] as const)(
     'gives the hub another secret; not one event is lost where the hub takes it at the %s',
     async (secretFrom) => {
-      const { hub, topic, runtime, id, callback, secret, seen, got, settle } = await active({}, { secretFrom });
+      const { hub, topic, runtime, id, callback, secret, snapshot, got, settle } = await active({}, { secretFrom });
       const release = hub.holdBack('verification');
       await runtime.rotateSecret(id);
-      await hub.until(() => asks(hub).length === 2);
+      await hub.until(() => subscribeRequests(hub).length === 2);
       expect((await topic.publish('before it is verified')).map(({ status }) => status)).toEqual([202]);
       release();
       await settle();
       expect((await topic.publish('after')).map(({ status }) => status)).toEqual([202]);
-      const renewed = asks(hub)[1]?.form.get('hub.secret');
+      const renewed = subscribeRequests(hub)[1]?.form.get('hub.secret');
       expect(renewed).toMatch(/^[\da-f]{64}$/);
       expect(renewed).not.toBe(secret);
-      expect(await seen()).toMatchObject({ id, callback, state: 'active' });
+      expect(await snapshot()).toMatchObject({ id, callback, state: 'active' });
       expect(got).toEqual(['before it is verified', 'after']);
     },
   );
 
-  it('V6 accepts what is signed with the old one for a day', async () => {
-    const { world, runtime, id, callback, secret, settle, late } = await active();
+  it('V6 accepts content signed with the old secret for a day', async () => {
+    const { world, runtime, id, callback, secret, settle, sendLate } = await active();
     await runtime.rotateSecret(id);
     await settle();
-    world.pass(DAY_MS - 1_000);
-    expect(await late(callback, secret)).toBe(202);
-    world.pass(2_000);
-    expect(await late(callback, secret)).toBe(403);
+    world.advance(DAY_MS - 1_000);
+    expect(await sendLate(callback, secret)).toBe(202);
+    world.advance(2_000);
+    expect(await sendLate(callback, secret)).toBe(403);
   });
 
-  it('repeats the new secret where the hub has to be asked again', async () => {
+  it('repeats the new secret if the request is retried', async () => {
     const { world, hub, runtime, id, settle } = await active();
     hub.fail(503, { times: 1 });
     await runtime.rotateSecret(id);
     await settle();
-    world.pass(2_000);
-    await hub.until(() => asks(hub).length === 3);
-    const [, second, third] = asks(hub).map(({ form }) => form.get('hub.secret'));
+    world.advance(2_000);
+    await hub.until(() => subscribeRequests(hub).length === 3);
+    const [, second, third] = subscribeRequests(hub).map(({ form }) => form.get('hub.secret'));
     expect(third).toBe(second);
   });
 
@@ -100,66 +101,66 @@ describe('rotateSecret(id)', () => {
     [{ secret: 'a fixed one that is long' }, /a fixed string \(not shown\)/],
     [{ secret: false as const }, /secret is false/],
     [{ secret: undefined }, /has no secret to rotate/],
-  ])('rejects with a ConfigurationError where the secret is fixed, or there is none: %#', async (config, message) => {
+  ])('rejects with a ConfigurationError if the secret is fixed, or there is none: %#', async (config, message) => {
     const { runtime, id, hub } = await active(config);
     const failure = await failureOf(runtime.rotateSecret(id));
     expect(failure).toBeInstanceOf(ConfigurationError);
     expect(failure.message).toMatch(message);
     expect(failure.message).not.toContain('a fixed one');
-    expect(asks(hub)).toHaveLength(1);
+    expect(subscribeRequests(hub)).toHaveLength(1);
   });
 });
 
 describe('rotateCallback(id)', () => {
-  it('gives the hub another callback; the old one is accepted until the new one is verified and the old one left, then 410', async () => {
-    const { hub, topic, runtime, id, callback, secret, seen, got, late, settle } = await active();
+  it('gives the hub another callback; the old one works until the new one is verified and the old one unsubscribed, then answers 410', async () => {
+    const { hub, topic, runtime, id, callback, secret, snapshot, got, sendLate, settle } = await active();
     const release = hub.holdBack('verification');
     await runtime.rotateCallback(id);
-    await hub.until(() => asks(hub).length === 2);
-    expect(await seen()).toMatchObject({ state: 'active', callback });
+    await hub.until(() => subscribeRequests(hub).length === 2);
+    expect(await snapshot()).toMatchObject({ state: 'active', callback });
     expect((await topic.publish('to the old one')).map(({ status }) => status)).toEqual([202]);
     release();
     await hub.until(() => hub.subscriptions.some((one) => one.callback === callback && one.state === 'unsubscribed'));
     await settle();
-    const renewed = await seen();
+    const renewed = await snapshot();
     expect(renewed).toMatchObject({ id, state: 'active' });
     expect(renewed.callback).not.toBe(callback);
     expect((await topic.publish('to the new one')).map(({ status }) => status)).toEqual([202]);
-    expect(await late(callback, secret)).toBe(410);
+    expect(await sendLate(callback, secret)).toBe(410);
     expect(got).toEqual(['to the old one', 'to the new one']);
     expect(hub.violations).toEqual([]);
   });
 
-  it('accepts the old one while its hub does not answer the unsubscription', async () => {
-    const { hub, runtime, id, callback, secret, late, settle } = await active();
+  it('accepts the old callback while its hub does not answer the unsubscription', async () => {
+    const { hub, runtime, id, callback, secret, sendLate, settle } = await active();
     hub.configure({ verify: { unsubscriptions: 'never' } });
     await runtime.rotateCallback(id);
     await hub.until(() => hub.requests.some(({ form }) => form.get('hub.mode') === 'unsubscribe'));
     await settle();
-    expect(await late(callback, secret)).toBe(202);
+    expect(await sendLate(callback, secret)).toBe(202);
   });
 
-  it('leaves what works as it is where the hub denies the new one, or does not verify it', async () => {
-    const { world, hub, topic, runtime, id, callback, seen, settle } = await active();
+  it('keeps the working callback if the hub denies or does not verify the new one', async () => {
+    const { world, hub, topic, runtime, id, callback, snapshot, settle } = await active();
     hub.configure({ deny: { reason: 'one is enough', keep: true, only: 'new' } });
     await runtime.rotateCallback(id);
     await settle();
-    world.pass(61_000);
+    world.advance(61_000);
     await settle();
-    expect(await seen()).toMatchObject({ state: 'active', callback, attempts: 0 });
+    expect(await snapshot()).toMatchObject({ state: 'active', callback, attempts: 0 });
     expect((await topic.publish('news')).map(({ status }) => status)).toEqual([202]);
     hub.configure({ deny: false, verify: 'never' });
     await runtime.rotateCallback(id);
     await settle();
-    world.pass(61_000);
+    world.advance(61_000);
     await settle();
-    expect(await seen()).toMatchObject({ state: 'active', callback });
+    expect(await snapshot()).toMatchObject({ state: 'active', callback });
   });
 
   it.each([
     [{ servicePath: 'news' }, /servicePath "news" is the whole path/],
     [{ callback: 'http://127.0.0.1:1/cb' }, /callback is taken literally/],
-  ])('rejects with a ConfigurationError where there is only one: %o', async (config, message) => {
+  ])('rejects with a ConfigurationError if only one callback is possible: %o', async (config, message) => {
     const world = new FakeWorld();
     const service = defineSubscriber({ name: 'News', ...config }, { onEventNotification() {} });
     const runtime = await world.start(service);
@@ -172,7 +173,7 @@ describe('rotateCallback(id)', () => {
     expect(failure.message).toMatch(message);
   });
 
-  it('rejects where the subscription is not active', async () => {
+  it('rejects if the subscription is not active', async () => {
     const { runtime, id, hub } = await active();
     await runtime.unsubscribe(id);
     await hub.unsubscribed();
@@ -184,41 +185,41 @@ describe('rotateCallback(id)', () => {
 
 describe('at each renewal,', () => {
   it('rotateSecret gives the hub another secret', async () => {
-    const { world, hub, topic, got, callback, seen, settle } = await active({ rotateSecret: 'renewal' });
+    const { world, hub, topic, got, callback, snapshot, settle } = await active({ rotateSecret: 'renewal' });
     for (let round = 0; round < 3; round += 1) {
-      const { renewsAt } = await seen();
-      world.pass((renewsAt?.getTime() ?? 0) - world.now);
+      const { renewsAt } = await snapshot();
+      world.advance((renewsAt?.getTime() ?? 0) - world.now);
       await settle();
       expect((await topic.publish(`news ${round}`)).map(({ status }) => status)).toEqual([202]);
     }
-    const secrets = asks(hub).map(({ form }) => form.get('hub.secret'));
+    const secrets = subscribeRequests(hub).map(({ form }) => form.get('hub.secret'));
     expect(secrets).toHaveLength(4);
     expect(new Set(secrets).size).toBe(4);
-    expect(await seen()).toMatchObject({ callback });
+    expect(await snapshot()).toMatchObject({ callback });
     expect(got).toEqual(['news 0', 'news 1', 'news 2']);
   });
 
-  it('rotateCallback moves to another callback, and renews the old one where the hub does not verify the new one', async () => {
-    const { world, hub, topic, got, callback, seen, settle } = await active({ rotateCallback: 'renewal' });
+  it('rotateCallback moves to another callback, and renews the old one if the hub does not verify the new one', async () => {
+    const { world, hub, topic, got, callback, snapshot, settle } = await active({ rotateCallback: 'renewal' });
     const renew = async (): Promise<void> => {
-      const { renewsAt } = await seen();
-      world.pass((renewsAt?.getTime() ?? 0) - world.now);
+      const { renewsAt } = await snapshot();
+      world.advance((renewsAt?.getTime() ?? 0) - world.now);
       await settle();
     };
     await renew();
-    const second = await seen();
+    const second = await snapshot();
     expect(second.callback).not.toBe(callback);
     expect((await topic.publish('news')).map(({ status }) => status)).toEqual([202]);
     hub.configure({ verify: 'never' });
     await renew();
-    world.pass(61_000);
+    world.advance(61_000);
     await settle();
     hub.configure({ verify: undefined });
     for (let time = 0; time < 5; time += 1) {
-      world.pass(61_000);
+      world.advance(61_000);
       await settle();
     }
-    const third = await seen();
+    const third = await snapshot();
     expect(third.state).toBe('active');
     expect(Number(third.expiresAt)).toBeGreaterThan(Number(second.expiresAt));
     expect((await topic.publish('more')).map(({ status }) => status)).toEqual([202]);

@@ -17,22 +17,27 @@ import {
 import { TestHub } from 'websub-subscriber/testing';
 import { keyText, sealKey } from '../store/sealing/seal-keys.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { FailingRows } from '../kit/failing-rows.js';
-import { DAY_MS, setUp, temporaryDirectory } from '../kit/news-service.js';
-import { Travel } from '../kit/time-travel.js';
-import { deadPort, failureOf, reader, until } from '../kit/world.js';
+import { FaultyStore } from '../kit/faulty-store.js';
+import { DAY_MS } from '../kit/durations.js';
+import { startSubscriber } from '../kit/start-subscriber.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
+import { TimeTravel } from '../kit/time-travel.js';
+import { unusedPort } from '../kit/ports.js';
+import { failureOf } from '../kit/failure-of.js';
+import { recordingService } from '../kit/recording-service.js';
+import { until } from '../kit/until.js';
 
 const SECRET = 'what the hub signs with';
 
 const sealedWith = (...bytes: readonly number[]): StartOptions => ({ security: { sealKey: bytes.map(keyText) } });
 
-/** A service of a 0.3 hub, whose events wait in the store under headers that name the callback. */
+/** A service of a 0.3 hub. Its events wait in the store, with headers that contain the callback. */
 async function subscriber() {
   const written: string[] = [];
   const hub = await TestHub.start({ protocol: 'pubsubhubbub-0.3' });
   const topic = hub.topic('/feed');
-  const directory = await temporaryDirectory();
-  const port = await deadPort();
+  const directory = temporaryDirectory();
+  const port = await unusedPort();
   const service = defineSubscriber(
     {
       name: 'Sealed',
@@ -57,20 +62,20 @@ async function subscriber() {
     port,
     written,
     start,
-    /** Has it subscribed, and an event put by. */
+    /** Subscribes, and stores an event. */
     live: async (options: StartOptions = {}) => {
       const runtime = await start(options);
       await runtime.ready();
       const [{ callback = '' } = {}] = await runtime.subscriptions.find();
       await topic.publish('news', { headers: { 'x-original-uri': new URL(callback).pathname } });
-      const seen = await runtime.subscriptions.find();
+      const snapshot = await runtime.subscriptions.find();
       await runtime.stop();
       const verifyToken = hub.requests.find(({ form }) => form.has('hub.verify_token'))?.form.get('hub.verify_token');
       const token = callback.slice(callback.lastIndexOf('/') + 1);
       expect([token.length, verifyToken?.length]).toEqual([43, 22]);
-      return { seen, callback, hidden: [SECRET, token, verifyToken ?? ''] };
+      return { snapshot, callback, hidden: [SECRET, token, verifyToken ?? ''] };
     },
-    /** Those of the texts that can be read in the store's file. */
+    /** The texts among these that are readable in the store's file. */
     readable: async (texts: readonly string[]): Promise<readonly string[]> => {
       const bytes = await readFile(join(directory, 'data.mdb'));
       return texts.filter((text) => bytes.includes(text));
@@ -81,10 +86,10 @@ async function subscriber() {
 const wasSealed = (written: readonly string[]): boolean =>
   written.some((line) => line.includes('the stored records are sealed'));
 
-describe('a store that is sealed from its beginning', () => {
-  it('has no secret, callback token or verify token in its file, and is the same at the next start', async () => {
+describe('a store that is sealed from the start', () => {
+  it('has no secret, callback token or verify token in its file, and is readable at the next start', async () => {
     const { live, start, readable, written, hub, topic } = await subscriber();
-    const { seen, callback, hidden } = await live(sealedWith(1));
+    const { snapshot, callback, hidden } = await live(sealedWith(1));
     expect(await readable(hidden)).toEqual([]);
     const runtime = await start(sealedWith(1));
     const [{ stats, ...subscription } = {}] = await runtime.subscriptions.find();
@@ -94,16 +99,16 @@ describe('a store that is sealed from its beginning', () => {
     expect(delivery?.status).toBe(202);
     await runtime.stop();
     expect(await readable(hidden)).toEqual([]);
-    // Neither is the key in anything that was said.
+    // The key is in no log line either.
     expect(written.length).toBeGreaterThan(5);
-    const said = `${written.join('')}${JSON.stringify(seen)}`;
-    for (const text of [keyText(1), SECRET]) expect(said).not.toContain(text);
-    expect(said).toContain(`"sealedWith":"${sealKey(1).id}"`);
+    const logText = `${written.join('')}${JSON.stringify(snapshot)}`;
+    for (const text of [keyText(1), SECRET]) expect(logText).not.toContain(text);
+    expect(logText).toContain(`"sealedWith":"${sealKey(1).id}"`);
     expect(wasSealed(written)).toBe(false);
     await hub.close();
   });
 
-  it('shows them in its file without a key, so that the test before can fail', async () => {
+  it('shows them in its file without a key, so that the previous test can fail', async () => {
     const { live, readable, hub } = await subscriber();
     const { hidden } = await live();
     expect(await readable(hidden)).toEqual(hidden);
@@ -112,7 +117,7 @@ describe('a store that is sealed from its beginning', () => {
 });
 
 describe('a store that was not sealed', () => {
-  it('is sealed in the background; a compacted copy, made as the README says, has nothing in clear', async () => {
+  it('is sealed in the background; a compacted copy, made as the README says, has no plain text', async () => {
     const { live, start, readable, directory, written, hub } = await subscriber();
     const { hidden, callback } = await live();
     vi.stubEnv('WEBSUB_SEAL_KEY', ` ${keyText(3)}, ${keyText(2)}`);
@@ -131,20 +136,20 @@ describe('a store that was not sealed', () => {
     await hub.close();
   });
 
-  it('keeps what comes meanwhile: nothing newer is overwritten', async () => {
-    const rows = new FailingRows();
-    const travel = await Travel.begin({ rows });
+  it('keeps records written meanwhile: no newer record is overwritten', async () => {
+    const rows = new FaultyStore();
+    const travel = await TimeTravel.begin({ rows });
     const topics = Array.from({ length: 70 }, (_, index) => travel.hub.topic(`/${index}`));
-    const { service, got } = reader({ targets: topics.map(({ url }) => url), unsubscribeOnShutdown: false });
+    const { service, got } = recordingService({ targets: topics.map(({ url }) => url), unsubscribeOnShutdown: false });
     await travel.start(service);
     await travel.stop();
     await travel.start(service, sealedWith(1));
     for (let round = 0; round < 3; round += 1) {
       await Promise.all(topics.map((topic) => topic.publish('news')));
-      travel.world.turn('*/10 * * * * *');
-      await travel.runtime.renew((await travel.seen(`/${round}`)).id);
+      travel.world.runCron('*/10 * * * * *');
+      await travel.runtime.renew((await travel.subscription(`/${round}`)).id);
     }
-    const { id } = await travel.seen('/69');
+    const { id } = await travel.subscription('/69');
     await travel.runtime.unsubscribe(id);
     await until(() => travel.world.logged('the stored records are sealed').length > 0);
     await travel.settle();
@@ -152,22 +157,22 @@ describe('a store that was not sealed', () => {
     await travel.start(service, sealedWith(1));
     expect(await travel.runtime.subscriptions.find()).toEqual(before);
     expect(got).toHaveLength(210);
-    expect((await travel.seen('/69')).state).toBe('unsubscribed');
+    expect((await travel.subscription('/69')).state).toBe('unsubscribed');
     for (const key of rows.subscriptions) expect(String(rows.get(key))).not.toContain('"callback');
     expect(travel.world.logged('the stored records are sealed')).toHaveLength(1);
   });
 });
 
 describe('a key that is replaced', () => {
-  it('opens what it sealed while it is in the list; then the first one is enough', async () => {
-    const travel = await Travel.begin({ rows: new FailingRows() });
+  it('opens its records while it is in the list; later the first key is enough', async () => {
+    const travel = await TimeTravel.begin({ rows: new FaultyStore() });
     const topic = travel.hub.topic('/feed');
-    const { service, got } = reader({ target: topic.url, secret: SECRET, unsubscribeOnShutdown: false });
+    const { service, got } = recordingService({ target: topic.url, secret: SECRET, unsubscribeOnShutdown: false });
     await travel.start(service, sealedWith(1));
     await travel.start(service, sealedWith(2, 1));
     await until(() => travel.world.logged('the stored records are sealed').length > 0);
     await travel.start(service, sealedWith(2));
-    await travel.pass(DAY_MS);
+    await travel.advance(DAY_MS);
     await topic.publish('news');
     expect(got).toEqual(['news']);
     await travel.stop();
@@ -179,10 +184,10 @@ describe('a sealed store without its key', () => {
   it.each([
     ['none', {}, 'no key was given'],
     ['another', sealedWith(2), `the keys given are others (${sealKey(2).id})`],
-  ])('is refused at the start with %s, and no hub is answered 404 or 410', async (_, options, message) => {
+  ])('is refused at the start with %s, and no hub gets 404 or 410', async (_, options, message) => {
     const { live, start, hub, written } = await subscriber();
     const { callback } = await live(sealedWith(1));
-    // The tunnel opens when callbacks are listened for, before the store is read.
+    // The tunnel opens after the listener, and before the store is read.
     const answers: Promise<number>[] = [];
     const ask = async (init: RequestInit, query = ''): Promise<number> => (await fetch(callback + query, init)).status;
     let arrived = 0;
@@ -203,7 +208,7 @@ describe('a sealed store without its key', () => {
     for (const part of [message, sealKey(1).id, 'security.sealKey', 'WEBSUB_SEAL_KEY']) {
       expect(failure.message).toContain(part);
     }
-    // It is as it was: the right key opens it.
+    // It is unchanged: the right key opens it.
     const runtime = await start(sealedWith(1));
     expect(await runtime.subscriptions.find()).toMatchObject([{ callback, state: 'active', stats: { received: 1 } }]);
     expect(written.join('')).not.toContain('cannot be read');
@@ -219,11 +224,11 @@ describe('a sealed record that was tampered with', () => {
       (row: string) => row.replace(/(\\"\$bytes\\":\\".{80})(.)/, (_, head, one) => head + (one === 'A' ? 'B' : 'A')),
     ],
     ['taken from another subscription', (_: string, other: string) => other],
-  ])('L4 is told of and left as it is when it is %s, and the others live on', async (_, change) => {
-    const rows = new FailingRows();
-    const travel = await Travel.begin({ rows });
+  ])('L4 is logged and stays unchanged if it was %s, and the others keep working', async (_, change) => {
+    const rows = new FaultyStore();
+    const travel = await TimeTravel.begin({ rows });
     const [spoilt, sound] = [travel.hub.topic('/spoilt'), travel.hub.topic('/sound')];
-    const { service, got } = reader({ target: sound.url, unsubscribeOnShutdown: false });
+    const { service, got } = recordingService({ target: sound.url, unsubscribeOnShutdown: false });
     await travel.start(service, sealedWith(1));
     const { id } = await travel.runtime.subscribe(service, { target: spoilt.url });
     await travel.settle();
@@ -239,7 +244,7 @@ describe('a sealed record that was tampered with', () => {
     expect(told?.fields['err']).toBeInstanceOf(StoreError);
     expect(String(told?.fields['err'])).toContain(`The sealed record subscription ${id} cannot be opened`);
     expect(others).toEqual([]);
-    await travel.pass(20 * DAY_MS);
+    await travel.advance(20 * DAY_MS);
     await sound.publish('news');
     expect(got).toEqual(['news']);
     expect(await travel.runtime.subscriptions.count()).toBe(1);
@@ -248,10 +253,10 @@ describe('a sealed record that was tampered with', () => {
 });
 
 describe('a sealed event that was tampered with while the process runs', () => {
-  it('C7 is logged and left out of the dead letters, whose others are listed', async () => {
+  it('C7 is logged and missing in the dead letters, and the others are listed', async () => {
     const world = new FakeWorld();
-    const rows = new FailingRows();
-    const { runtime, publish } = await setUp(
+    const rows = new FaultyStore();
+    const { runtime, publish } = await startSubscriber(
       () => {
         throw new Error('not now');
       },
@@ -276,7 +281,7 @@ describe('a sealed event that was tampered with while the process runs', () => {
   });
 });
 
-/** Runs what the README says, in a directory beside the store. */
+/** Runs the commands of the README, in a directory next to the store. */
 async function compact(directory: string): Promise<void> {
   const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
   const [, script = ''] = /node -e "(require\('lmdb'\)[^"]*)"/.exec(readme) ?? [];

@@ -11,15 +11,15 @@ import {
 import { TestHub } from 'websub-subscriber/testing';
 import { HOOK_NAMES } from '../../src/delivery/hook-payloads.js';
 import { FakeWorld } from '../kit/fake-world.js';
-import { quiet } from '../kit/news-service.js';
+import { untilIdle } from '../kit/until-idle.js';
 
 const SECRET = 'a secret that nobody may see';
 
-/** What `console.log` could show of a value at most. */
+/** The most that `console.log` could show of a value. */
 const allOf = (value: unknown): string => inspect(value, { depth: null, showHidden: true, maxStringLength: null });
 
-/** A service that fails, and everything that its author may log. */
-async function scene() {
+/** A failing service, and everything that its author may log. */
+async function setUp() {
   const world = new FakeWorld();
   const hub = await TestHub.start();
   onTestFinished(() => hub.close());
@@ -51,14 +51,14 @@ async function scene() {
   return { world, hub, topic, service, runtime, seen, callback, token: callback.split('/').at(-1) ?? '' };
 }
 
-async function lettersOf(runtime: SubscriberRuntime): Promise<readonly DeadLetter[]> {
+async function deadLettersOf(runtime: SubscriberRuntime): Promise<readonly DeadLetter[]> {
   const letters: DeadLetter[] = [];
   for await (const letter of runtime.deadLetters) letters.push(letter);
   return letters;
 }
 
-test('console.log shows no callback and no secret of anything that a service is given', async () => {
-  const { hub, topic, service, runtime, seen, token } = await scene();
+test('console.log shows no callback and no secret of the objects that a service gets', async () => {
+  const { hub, topic, service, runtime, seen, token } = await setUp();
   expect(token.length).toBeGreaterThan(15);
   await topic.publish('news');
   await topic.publish('unrecoverable');
@@ -68,8 +68,8 @@ test('console.log shows no callback and no secret of anything that a service is 
   hub.configure({ signature: 'valid' });
   await hub.error('out of order');
   await topic.deny('not any more', { keep: true });
-  await quiet();
-  seen.push(['runtime', runtime], ['service', service], ['dead letters', await lettersOf(runtime)]);
+  await untilIdle();
+  seen.push(['runtime', runtime], ['service', service], ['dead letters', await deadLettersOf(runtime)]);
   for await (const subscription of runtime.subscriptions) seen.push(['subscription', subscription]);
   await runtime.stop();
   const names = new Set(seen.map(([name]) => name));
@@ -89,11 +89,11 @@ test('console.log shows no callback and no secret of anything that a service is 
   expect([showing(token), showing(SECRET)]).toEqual([[], []]);
 });
 
-test('console.log shows a dead letter with its errors by message', async () => {
-  const { topic, runtime } = await scene();
+test('console.log shows a dead letter with the messages of its errors', async () => {
+  const { topic, runtime } = await setUp();
   await topic.publish('unrecoverable');
-  await quiet();
-  const [letter] = await lettersOf(runtime);
+  await untilIdle();
+  const [letter] = await deadLettersOf(runtime);
   expect(inspect(letter, { depth: 1 })).toContain("DeadLetter {\n  id: '");
   expect(inspect(letter)).toContain("errors: [ 'a bad event' ]");
   expect(inspect(letter)).toContain('event: ContentDistributionMessage {');
@@ -104,10 +104,10 @@ test('console.log shows a dead letter with its errors by message', async () => {
   });
 });
 
-test('console.log shows a runtime by its address and its numbers', async () => {
-  const { topic, runtime } = await scene();
+test('console.log shows the addresses and counts of a runtime', async () => {
+  const { topic, runtime } = await setUp();
   await topic.publish('unrecoverable');
-  await quiet();
+  await untilIdle();
   expect(inspect(runtime)).toBe(
     [
       'SubscriberRuntime {',
@@ -124,7 +124,7 @@ test('console.log shows a runtime by its address and its numbers', async () => {
   expect(inspect(runtime)).toContain('isStopping: true');
 });
 
-test('console.log shows a test hub by its address alone', async () => {
-  const { hub } = await scene();
+test('console.log shows only the address of a test hub', async () => {
+  const { hub } = await setUp();
   expect(inspect(hub)).toBe(`TestHub { url: '${hub.url}', port: ${hub.port} }`);
 });

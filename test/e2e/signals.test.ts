@@ -3,7 +3,7 @@ import { startService } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { compiledFixture } from '../kit/compiled-fixture.js';
 import { runExample, runFile, type ExampleProcess } from '../kit/example-process.js';
-import { reader } from '../kit/world.js';
+import { recordingService } from '../kit/recording-service.js';
 
 const LONG = 60_000;
 
@@ -32,7 +32,7 @@ describe('a process with a service', () => {
   );
 
   it(
-    'has told the log how it ended before the signal ends it',
+    'logs its stop before the signal ends it',
     async () => {
       await using hub = await TestHub.start();
       const topic = hub.topic('/feed');
@@ -64,7 +64,7 @@ describe('a process with a service', () => {
   );
 
   it(
-    'is ended by a signal as any other where handleSignals is false',
+    'is ended by a signal like any other process if handleSignals is false',
     async () => {
       await using hub = await TestHub.start();
       const topic = hub.topic('/feed');
@@ -79,7 +79,7 @@ describe('a process with a service', () => {
   );
 
   it(
-    'starts and stops fifty times on each store, and has nothing left that would keep it up',
+    'starts and stops fifty times on each store, and leaves nothing that keeps it alive',
     async () => {
       await using child = runExample('../test/e2e/fixtures/fifty-times');
       expect(await child.ended).toEqual({ code: 0, signal: null });
@@ -93,10 +93,10 @@ describe('signal handlers', () => {
   const count = (): number => process.listenerCount('SIGTERM') + process.listenerCount('SIGINT');
   const quiet = { store: 'memory', logger: false } as const;
 
-  it('are there while a runtime listens by itself, once for all runtimes', async () => {
+  it('are installed once for all runtimes while one listens itself', async () => {
     const before = count();
-    const first = await startService(reader().service, { ...quiet, port: 0 });
-    const second = await startService(reader().service, { ...quiet, port: 0 });
+    const first = await startService(recordingService().service, { ...quiet, port: 0 });
+    const second = await startService(recordingService().service, { ...quiet, port: 0 });
     expect(count()).toBe(before + 2);
     await first.stop();
     expect(count()).toBe(before + 2);
@@ -104,12 +104,15 @@ describe('signal handlers', () => {
     expect(count()).toBe(before);
   });
 
-  it('are not installed for a runtime that is mounted, unless asked for', async () => {
+  it('are not installed for a mounted runtime, unless handleSignals is true', async () => {
     const before = count();
     const mounted = { ...quiet, manual: true, publicUrl: 'https://me.example.com' };
-    await using mountedOne = await startService(reader().service, mounted);
+    await using mountedOne = await startService(recordingService().service, mounted);
     expect(count()).toBe(before);
-    await using mountedTwo = await startService(reader({ name: 'Other' }).service, { ...mounted, handleSignals: true });
+    await using mountedTwo = await startService(recordingService({ name: 'Other' }).service, {
+      ...mounted,
+      handleSignals: true,
+    });
     expect(count()).toBe(before + 2);
     expect([mountedOne.port, mountedTwo.port]).toEqual([undefined, undefined]);
   });

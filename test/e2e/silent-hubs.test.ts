@@ -2,8 +2,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, type Subscription, type SubscriberServiceConfig } from 'websub-subscriber';
 import { TestHub, type ReceivedRequest } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
-import { DAY_MS, quiet } from '../kit/news-service.js';
-import { atom, type Written } from '../kit/publisher.js';
+import { DAY_MS } from '../kit/durations.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { atom, type WrittenEntry } from '../kit/publisher.js';
 
 const MINUTE_MS = 60_000;
 
@@ -12,13 +13,13 @@ const isSubscribing = ({ method, form }: ReceivedRequest): boolean =>
 
 const CONTENT_TYPE = { contentType: 'application/atom+xml' };
 
-/** A topic with two hubs, of which the first one is used; what it publishes is polled. */
+/** A polled topic with two hubs. The first one is used. */
 async function twoHubs(config: SubscriberServiceConfig = {}) {
   const world = new FakeWorld();
   const options = { now: () => world.now, leaseSeconds: 30 * 86_400 };
   const [a, b] = [await TestHub.start(options), await TestHub.start(options)];
   onTestFinished(async () => void (await Promise.all([a.close(), b.close()])));
-  const written: Written[] = [{ id: 'old', at: world.now - DAY_MS }];
+  const written: WrittenEntry[] = [{ id: 'old', at: world.now - DAY_MS }];
   const topic = a.topic('/feed', { ...CONTENT_TYPE, body: atom(written), hubs: [a, b] });
   const got: string[] = [];
   const service = defineSubscriber(
@@ -41,17 +42,17 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
   await runtime.ready();
   const settle = async (): Promise<void> => {
     for (let time = 0; time < 3; time += 1) {
-      await quiet();
+      await untilIdle();
       await Promise.all([a.settled(), b.settled()]);
     }
   };
   const pass = async (milliseconds: number): Promise<void> => {
-    for (let left = milliseconds; left > 0; left -= 30_000) {
-      world.pass(Math.min(30_000, left));
+    for (let remaining = milliseconds; remaining > 0; remaining -= 30_000) {
+      world.advance(Math.min(30_000, remaining));
       await settle();
     }
   };
-  const seen = async (): Promise<Subscription> => {
+  const snapshot = async (): Promise<Subscription> => {
     const [only] = await runtime.subscriptions.find();
     if (only === undefined) throw new Error('there is no subscription');
     return only;
@@ -61,32 +62,32 @@ async function twoHubs(config: SubscriberServiceConfig = {}) {
     await topic.publish(atom(written), CONTENT_TYPE);
     await settle();
   };
-  const asked = (hub: TestHub): number => hub.requests.filter(isSubscribing).length;
-  return { world, a, b, topic, runtime, got, settle, pass, seen, publish, asked };
+  const subscribeCount = (hub: TestHub): number => hub.requests.filter(isSubscribing).length;
+  return { world, a, b, topic, runtime, got, settle, pass, snapshot, publish, subscribeCount };
 }
 
 describe('L7 a hub that polling finds silent', () => {
-  it('is asked again the first time; the second time, without a delivery between, the next advertised one is', async () => {
-    const { a, b, seen, pass, publish, asked, got } = await twoHubs();
+  it('is requested again the first time; the second time, without a delivery in between, the next advertised hub is', async () => {
+    const { a, b, snapshot, pass, publish, subscribeCount, got } = await twoHubs();
     await pass(MINUTE_MS);
     a.configure({ silent: true });
     await publish('first');
     await pass(15 * MINUTE_MS);
     expect(got).toContain('poll: first');
-    expect([asked(a), asked(b)]).toEqual([2, 0]);
-    expect(await seen()).toMatchObject({ state: 'active', hub: a.url });
+    expect([subscribeCount(a), subscribeCount(b)]).toEqual([2, 0]);
+    expect(await snapshot()).toMatchObject({ state: 'active', hub: a.url });
     await publish('second');
     await pass(15 * MINUTE_MS);
-    expect(asked(b)).toBe(1);
-    expect(await seen()).toMatchObject({ state: 'active', hub: b.url });
+    expect(subscribeCount(b)).toBe(1);
+    expect(await snapshot()).toMatchObject({ state: 'active', hub: b.url });
     await a.until(() => a.subscriptions.every(({ state }) => state === 'unsubscribed'));
     got.length = 0;
     await publish('third');
     expect(got[0]).toMatch(/^hub: /);
   });
 
-  it('is not passed over where it has delivered in between', async () => {
-    const { a, b, pass, publish, asked, seen } = await twoHubs();
+  it('is not replaced if it has delivered in between', async () => {
+    const { a, b, pass, publish, subscribeCount, snapshot } = await twoHubs();
     await pass(MINUTE_MS);
     for (const id of ['first', 'second', 'third']) {
       a.configure({ silent: true });
@@ -96,35 +97,35 @@ describe('L7 a hub that polling finds silent', () => {
       await publish(`${id}, delivered`);
       await pass(MINUTE_MS);
     }
-    expect(asked(b)).toBe(0);
-    expect(await seen()).toMatchObject({ hub: a.url });
+    expect(subscribeCount(b)).toBe(0);
+    expect(await snapshot()).toMatchObject({ hub: a.url });
   });
 
-  it('may be used again after seven days, also after a restart', async () => {
-    const { world, a, b, pass, publish, seen, settle } = await twoHubs();
+  it('may be used again after seven days, even after a restart', async () => {
+    const { world, a, b, pass, publish, snapshot, settle } = await twoHubs();
     await pass(MINUTE_MS);
     a.configure({ silent: true });
     for (const id of ['first', 'second']) {
       await publish(id);
       await pass(15 * MINUTE_MS);
     }
-    expect(await seen()).toMatchObject({ hub: b.url });
-    // While the other one fails, there is nobody else.
-    world.pass(8 * DAY_MS);
+    expect(await snapshot()).toMatchObject({ hub: b.url });
+    // While the other hub fails, there is no alternative.
+    world.advance(8 * DAY_MS);
     await settle();
     b.fail(503);
-    const { renewsAt } = await seen();
-    world.pass((renewsAt?.getTime() ?? 0) - world.now);
+    const { renewsAt } = await snapshot();
+    world.advance((renewsAt?.getTime() ?? 0) - world.now);
     await settle();
     for (let time = 0; time < 20; time += 1) {
-      world.pass(3_600_000);
+      world.advance(3_600_000);
       await settle();
     }
-    expect(await seen()).toMatchObject({ state: 'active', hub: a.url });
+    expect(await snapshot()).toMatchObject({ state: 'active', hub: a.url });
   });
 
-  it('stays where all are silent, which is said once', async () => {
-    const { world, a, b, pass, publish, seen } = await twoHubs();
+  it('stays if all are silent, which is logged once', async () => {
+    const { world, a, b, pass, publish, snapshot } = await twoHubs();
     await pass(MINUTE_MS);
     a.configure({ silent: true });
     b.configure({ silent: true });
@@ -133,7 +134,7 @@ describe('L7 a hub that polling finds silent', () => {
       await pass(15 * MINUTE_MS);
     }
     expect(world.logged('no other advertised hub does')).toHaveLength(1);
-    expect((await seen()).state).toBe('active');
+    expect((await snapshot()).state).toBe('active');
   });
 });
 
@@ -149,32 +150,32 @@ describe('L7 Link headers of pushed content', () => {
     return { ...at, gets, push };
   }
 
-  it('that name another hub lead to discovery, at most once a day', async () => {
-    const { a, b, topic, gets, push, world, seen, settle } = await pushed();
+  it('to another hub lead to a discovery, at most once a day', async () => {
+    const { a, b, topic, gets, push, world, snapshot, settle } = await pushed();
     const before = gets();
     topic.configure({ hubs: [b] });
     await push(`<${b.url}x>; rel="hub", <${topic.url}>; rel="self"`);
     expect(gets()).toBe(before + 1);
     await settle();
-    expect(await seen()).toMatchObject({ hub: b.url });
+    expect(await snapshot()).toMatchObject({ hub: b.url });
     await a.until(() => a.subscriptions.every(({ state }) => state === 'unsubscribed'));
     await b.distribute(topic.url, 'news', { headers: { link: '<http://127.0.0.1:1/another>; rel="hub"' } });
     await settle();
     expect(gets()).toBe(before + 1);
-    world.pass(DAY_MS);
+    world.advance(DAY_MS);
     await b.distribute(topic.url, 'news', { headers: { link: '<http://127.0.0.1:1/third>; rel="hub"' } });
     await settle();
     expect(gets()).toBe(before + 2);
   });
 
-  it('that name another topic lead to discovery', async () => {
+  it('to another topic lead to a discovery', async () => {
     const { a, topic, gets, push } = await pushed();
     const before = gets();
     await push(`<${a.url}>; rel="hub", <${topic.url}?moved>; rel="self"`);
     expect(gets()).toBe(before + 1);
   });
 
-  it('that name ours, by whatever scheme and spelling, do not', async () => {
+  it('to our hub and topic, in any scheme and spelling, do not', async () => {
     const { a, b, topic, gets, push } = await pushed();
     const before = gets();
     await push(`<${a.url}>; rel="hub", <${b.url}>; rel="hub", <${topic.url}>; rel="self"`);
@@ -184,7 +185,7 @@ describe('L7 Link headers of pushed content', () => {
     expect(gets()).toBe(before);
   });
 
-  it('of content that is not genuine are not looked at', async () => {
+  it('of content that is not genuine are ignored', async () => {
     const { a, topic, gets, settle } = await pushed({ secret: 'a shared one that is long' });
     const before = gets();
     a.configure({ signature: 'wrong' });

@@ -6,11 +6,11 @@ import { openWire, request, type Wire } from '../kit/wire.js';
 const MOST = 100_000;
 const SIGNED = { 'X-Hub-Signature': `sha256=${'0'.repeat(64)}` };
 
-/** A runtime in which all bodies together hold four of the largest at most, and those of a grant one. */
+/** A runtime with room for four of the largest bodies, and for one of each grant. */
 const narrow = (): Promise<Subscribed> =>
   subscribed({ options: { security: { maxBodyBytes: MOST, maxInFlightBytes: 4 * MOST } } });
 
-/** A body of which a part comes, and then no more. */
+/** Sends a part of a body, and then nothing more. */
 async function stalled({ port, path }: Subscribed, part = 60_000): Promise<Wire> {
   const wire = await openWire(port);
   wire.send(request('POST', path, { ...SIGNED, 'Content-Length': String(MOST) }));
@@ -19,37 +19,37 @@ async function stalled({ port, path }: Subscribed, part = 60_000): Promise<Wire>
 }
 
 describe('C6 bodies that stall', () => {
-  test('are cut off with 408 for one that goes on, the one without progress for longest first', async () => {
-    const given = await narrow();
-    const first = await stalled(given);
-    const second = await stalled(given);
+  test('are dropped with 408 in favor of an active one, starting with the longest idle', async () => {
+    const subscriber = await narrow();
+    const first = await stalled(subscriber);
+    const second = await stalled(subscriber);
     const answer = await first.answer();
     expect(answer).toMatchObject({ status: 408, headers: { connection: 'close' } });
     expect(fieldsOf(answer)).toEqual({ reason: 'too much content is arriving at once' });
-    expect(given.logger.said('warn')).toContain(
+    expect(subscriber.logger.said('warn')).toContain(
       'content was cut off, as too much was arriving at once: see security.maxInFlightBytes',
     );
-    // What comes whole goes on, and takes the room that one stalled.
-    expect((await given.post(Buffer.alloc(MOST))).status).toBe(202);
+    // A complete body is accepted, and takes the room of a stalled one.
+    expect((await subscriber.post(Buffer.alloc(MOST))).status).toBe(202);
     expect((await second.answer()).status).toBe(408);
-    expect(given.events).toHaveLength(1);
+    expect(subscriber.events).toHaveLength(1);
   });
 
-  test('of which a little has come take little room: what is announced alone is not held', async () => {
-    const given = await narrow();
-    const wires = await Promise.all(Array.from({ length: 20 }, () => stalled(given, 10)));
-    expect((await given.post(Buffer.alloc(MOST / 2))).status).toBe(202);
+  test('take only the room of their received bytes, not of their announced length', async () => {
+    const subscriber = await narrow();
+    const wires = await Promise.all(Array.from({ length: 20 }, () => stalled(subscriber, 10)));
+    expect((await subscriber.post(Buffer.alloc(MOST / 2))).status).toBe(202);
     const content = Buffer.alloc(MOST);
-    const whole = await openWire(given.port);
+    const whole = await openWire(subscriber.port);
     whole.send(
-      request('POST', given.path, { 'X-Hub-Signature': signatureOf(content), 'Content-Length': String(MOST) }),
+      request('POST', subscriber.path, { 'X-Hub-Signature': signatureOf(content), 'Content-Length': String(MOST) }),
     );
     whole.send(content);
     expect((await whole.answer()).status).toBe(202);
     for (const { socket } of wires) socket.destroy();
   });
 
-  test('by fetch too', async () => {
+  test('are dropped by fetch, too', async () => {
     const { runtime, path } = await narrow();
     const streams: ReadableStreamDefaultController<Uint8Array>[] = [];
     const send = (): Promise<Response> => {
@@ -67,16 +67,18 @@ describe('C6 bodies that stall', () => {
   });
 });
 
-test('C6 content that cannot be decoded now is answered 503, which is told, and all goes on', async () => {
-  const given = await subscribed({
+test('C6 content that cannot be decoded now gets 503, which is logged, and later content works', async () => {
+  const subscriber = await subscribed({
     config: { secret: false },
     options: { security: { maxBodyBytes: MOST, maxInFlightBytes: MOST } },
   });
   const bomb = gzipSync(Buffer.alloc(MOST));
-  const answers = await Promise.all(Array.from({ length: 8 }, () => given.post(bomb, { 'Content-Encoding': 'gzip' })));
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => subscriber.post(bomb, { 'Content-Encoding': 'gzip' })),
+  );
   const statuses = answers.map(({ status }) => status);
   expect(new Set(statuses)).toEqual(new Set([202, 503]));
   const refused = statuses.filter((status) => status === 503).length;
-  expect((await given.snapshot()).stats).toMatchObject({ refused, received: 8 - refused });
-  expect((await given.post('good news')).status).toBe(202);
+  expect((await subscriber.snapshot()).stats).toMatchObject({ refused, received: 8 - refused });
+  expect((await subscriber.post('good news')).status).toBe(202);
 });

@@ -15,16 +15,20 @@ import {
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 import { recordingLogger } from '../kit/recording-logger.js';
-import { deadPort, failureOf, portOf, reader, strangersServer, until } from '../kit/world.js';
+import { unusedPort, portOf } from '../kit/ports.js';
+import { failureOf } from '../kit/failure-of.js';
+import { recordingService } from '../kit/recording-service.js';
+import { startHttpServer } from '../kit/http-server.js';
+import { until } from '../kit/until.js';
 
 const sockets = new EventEmitter();
 const QUIET = { port: 0, store: 'memory', logger: false } as const;
 
 describe('startService', () => {
-  it('resolves when callbacks are answered and the first requests have left', async () => {
+  it('resolves once callbacks are answered and the first requests were sent', async () => {
     await using hub = await TestHub.start({ verify: 'never' });
     const topic = hub.topic('/feed');
-    await using runtime = await startService(reader({ target: topic.url }).service, {
+    await using runtime = await startService(recordingService({ target: topic.url }).service, {
       ...QUIET,
       gracefulShutdownSeconds: 0,
     });
@@ -33,10 +37,10 @@ describe('startService', () => {
     expect((await fetch(subscription?.callback ?? '', { method: 'HEAD' })).status).toBe(400);
   });
 
-  it('goes on when a hub is dead, and asks again', async () => {
+  it('succeeds if a hub is down, and requests again', async () => {
     await using hub = await TestHub.start();
-    const topic = hub.topic('/feed', { hubs: [`http://127.0.0.1:${await deadPort()}/`] });
-    await using runtime = await startService(reader({ target: topic.url }).service, QUIET);
+    const topic = hub.topic('/feed', { hubs: [`http://127.0.0.1:${await unusedPort()}/`] });
+    await using runtime = await startService(recordingService({ target: topic.url }).service, QUIET);
     const [subscription] = await runtime.subscriptions.find();
     expect(subscription).toMatchObject({
       state: 'failed',
@@ -50,7 +54,7 @@ describe('startService', () => {
     });
   });
 
-  const BAD_TARGETS: readonly [what: string, serve: Parameters<typeof strangersServer>[0], message: RegExp][] = [
+  const BAD_TARGETS: readonly [what: string, serve: Parameters<typeof startHttpServer>[0], message: RegExp][] = [
     ['answers 404', (_, response) => void response.writeHead(404).end(), /answered 404/],
     ['answers 406', (_, response) => void response.writeHead(406).end(), /answered 406.*discoveryConfig\.accept/],
     ['answers 500', (_, response) => void response.writeHead(500).end(), /answered 500/],
@@ -62,10 +66,10 @@ describe('startService', () => {
       (_, response) => {
         response.writeHead(200, { 'content-type': 'text/html' });
         const chunk = Buffer.alloc(1024 * 1024, ' ');
-        let left = 100;
+        let remaining = 100;
         const write = (): void => {
-          while (left > 0 && !response.destroyed) {
-            left -= 1;
+          while (remaining > 0 && !response.destroyed) {
+            remaining -= 1;
             if (!response.write(chunk)) return void response.once('drain', write);
           }
           response.end();
@@ -75,11 +79,11 @@ describe('startService', () => {
       /first 5242880 bytes/,
     ],
   ];
-  it.each(BAD_TARGETS)('goes on when a target %s, says so, and asks again', async (_what, serve, message) => {
-    await using stranger = await strangersServer(serve);
+  it.each(BAD_TARGETS)('succeeds if a target %s, reports it, and discovers again', async (_what, serve, message) => {
+    await using stranger = await startHttpServer(serve);
     await using hub = await TestHub.start();
     const topic = hub.topic('/good');
-    const { service, got } = reader({
+    const { service, got } = recordingService({
       targets: [stranger.url, topic.url],
       discoveryConfig: { httpConfig: { timeoutMs: message.source.includes('150') ? 150 : 5_000 } },
     });
@@ -95,7 +99,7 @@ describe('startService', () => {
     expect(got).toEqual(['the other one works']);
   });
 
-  it('rejects with what onStart throws, and closes everything again', async () => {
+  it('rejects with the error of onStart, and closes everything', async () => {
     const closed: string[] = [];
     const first = defineSubscriber(
       { name: 'First' },
@@ -112,7 +116,7 @@ describe('startService', () => {
         onShutdown: () => void closed.push('Broken'),
       },
     );
-    const port = await deadPort();
+    const port = await unusedPort();
     const failed = startService([first, broken], { ...QUIET, port });
     expect(await failureOf(failed)).toMatchObject({ name: 'TypeError', message: 'no database' });
     expect(closed).toEqual(['First', 'what it had opened']);
@@ -120,18 +124,18 @@ describe('startService', () => {
     expect(again.port).toBe(port);
   });
 
-  it('rejects when onStart stops the runtime', async () => {
+  it('rejects if onStart stops the runtime', async () => {
     const service = defineSubscriber(
       { name: 'Fickle' },
       { onEventNotification() {}, onStart: (runtime) => runtime.stop() },
     );
-    const port = await deadPort();
+    const port = await unusedPort();
     const failure = await failureOf(startService(service, { ...QUIET, port }));
     expect(failure).toMatchObject({ code: 'ERR_WEBSUB', message: 'The runtime was stopped before it had started.' });
-    await (await startService(reader().service, { ...QUIET, port })).stop();
+    await (await startService(recordingService().service, { ...QUIET, port })).stop();
   });
 
-  it('hands no content to a service that has not started, and answers it when it has', async () => {
+  it('delivers no content before the service has started, and answers it then', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const order: string[] = [];
@@ -161,30 +165,30 @@ describe('startService', () => {
     ['a tunnel without a URL', { tunnel: async () => ({ url: 'nowhere', close() {} }) }],
   ] as const)('leaves no port bound, no store owned and no signal handled after %s', async (_what, options) => {
     await using hub = await TestHub.start({ fail: { status: 400 } });
-    const { service } = reader({ target: hub.topic('/feed').url });
+    const { service } = recordingService({ target: hub.topic('/feed').url });
     const keyv = new Keyv();
-    const port = await deadPort();
+    const port = await unusedPort();
     const before = ['SIGTERM', 'SIGINT'].map((signal) => process.listenerCount(signal));
     expect(await failureOf(startService(service, { ...QUIET, ...options, port, store: keyv }))).toBeInstanceOf(
       WebSubError,
     );
     expect(['SIGTERM', 'SIGINT'].map((signal) => process.listenerCount(signal))).toEqual(before);
     const asked = hub.requests.length;
-    await using again = await startService(reader().service, { ...QUIET, port, store: keyv });
+    await using again = await startService(recordingService().service, { ...QUIET, port, store: keyv });
     expect(again.port).toBe(port);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(hub.requests).toHaveLength(asked);
   });
 
-  it('closes everything again when the port is in use', async () => {
-    await using stranger = await strangersServer(() => {});
+  it('closes everything if the port is in use', async () => {
+    await using stranger = await startHttpServer(() => {});
     const port = portOf(stranger.server);
-    const failure = await failureOf(startService(reader().service, { ...QUIET, port }));
+    const failure = await failureOf(startService(recordingService().service, { ...QUIET, port }));
     expect(failure).toBeInstanceOf(ListenerError);
     expect(failure.message).toMatch(new RegExp(`port ${port}: the port is in use`));
   });
 
-  it('closes the tunnel again when a service cannot be constructed', async () => {
+  it('closes the tunnel if a service cannot be constructed', async () => {
     const close = vi.fn<() => void>();
     const Broken = class {
       constructor() {
@@ -193,19 +197,19 @@ describe('startService', () => {
       onEventNotification(): void {}
     };
     const service = defineSubscriber({ name: 'Broken' }, Broken);
-    const port = await deadPort();
+    const port = await unusedPort();
     const tunnel = async (): Promise<{ url: string; close: () => void }> => ({ url: 'https://me.example.com', close });
     const failure = await failureOf(startService(service, { ...QUIET, port, tunnel }));
     expect(failure).toBeInstanceOf(ConfigurationError);
     expect(close).toHaveBeenCalledOnce();
-    await (await startService(reader().service, { ...QUIET, port })).stop();
+    await (await startService(recordingService().service, { ...QUIET, port })).stop();
   });
 });
 
 describe('a store that fails', () => {
-  it('makes the start reject when what is declared cannot be stored, and closes everything again', async () => {
+  it('makes the start reject if the declared subscriptions cannot be stored, and closes everything', async () => {
     const keyv = new Keyv();
-    const port = await deadPort();
+    const port = await unusedPort();
     const service = defineSubscriber(
       { name: 'News', target: 'https://example.com/never-asked' },
       { onEventNotification() {}, onStart: () => void vi.spyOn(keyv, 'set').mockResolvedValue(false) },
@@ -214,14 +218,14 @@ describe('a store that fails', () => {
     const failure = await failureOf(startService(service, { ...QUIET, port, store: keyv }));
     expect(failure).toBeInstanceOf(StoreError);
     expect(process.listenerCount('SIGTERM')).toBe(before);
-    await (await startService(reader().service, { ...QUIET, port })).stop();
+    await (await startService(recordingService().service, { ...QUIET, port })).stop();
   });
 
-  it('does not keep the runtime from stopping, which says what could not be done', async () => {
+  it('does not prevent a stop, which logs the failures', async () => {
     await using hub = await TestHub.start();
     const keyv = new Keyv();
     const logger = recordingLogger();
-    const { service } = reader({ target: hub.topic('/feed').url });
+    const { service } = recordingService({ target: hub.topic('/feed').url });
     const runtime = await startService(service, { ...QUIET, logger, store: keyv });
     await runtime.ready();
     vi.spyOn(keyv, 'set').mockResolvedValue(false);
@@ -232,19 +236,22 @@ describe('a store that fails', () => {
 });
 
 describe('ready()', () => {
-  it('resolves when every wanted subscription has a grant', async () => {
+  it('resolves once every wanted subscription has a grant', async () => {
     await using hub = await TestHub.start({ delayMs: { verification: 100 } });
     const topics = [hub.topic('/a'), hub.topic('/b')];
-    await using runtime = await startService(reader({ targets: topics.map(({ url }) => url) }).service, QUIET);
+    await using runtime = await startService(
+      recordingService({ targets: topics.map(({ url }) => url) }).service,
+      QUIET,
+    );
     expect(await runtime.subscriptions.count({ state: 'active' })).toBe(0);
     await runtime.ready();
     expect(await runtime.subscriptions.count({ state: 'active' })).toBe(2);
   });
 
-  it('rejects after its time, naming those without a grant and why', async () => {
+  it('rejects at its timeout, and names the subscriptions without a grant and the reasons', async () => {
     await using hub = await TestHub.start();
     const [good, slow] = [hub.topic('/good'), hub.topic('/slow', { verify: 'never' })];
-    const { service } = reader({ targets: [good.url, slow.url] });
+    const { service } = recordingService({ targets: [good.url, slow.url] });
     await using runtime = await startService(service, { ...QUIET, gracefulShutdownSeconds: 1 });
     const failure = await failureOf(runtime.ready({ timeoutMs: 200 }));
     expect(failure).toMatchObject({ code: 'ERR_WEBSUB' });
@@ -254,7 +261,7 @@ describe('ready()', () => {
     expect(failure.message).toContain(`Hubs must reach ${runtime.url}/websub/… (publicUrl with basePath)`);
     expect(failure.message).toContain(`must lead to this process, port ${runtime.port}`);
     expect(failure.message).toMatch(/the runtime goes on: await ready\(\) again, or call stop\(\)\.$/);
-    // Nothing was changed: the hub verifies later, and the same runtime is ready.
+    // The runtime is unchanged: the hub verifies later, and the runtime is ready.
     slow.configure({ verify: 'async' });
     await hub.verify({
       topic: slow.url,
@@ -263,14 +270,14 @@ describe('ready()', () => {
     await runtime.ready({ timeoutMs: 5_000 });
   });
 
-  it('names the mount that hubs must be led to', async () => {
+  it('names the mount that hubs must reach', async () => {
     const given: readonly [StartOptions, RegExp][] = [
       [{ manual: true }, /must lead to runtime\.nodeHandler or runtime\.fetch, mounted in your application before/],
       [{ server: createServer() }, /must lead to the given server/],
     ];
     for (const [options, mount] of given) {
       await using hub = await TestHub.start({ verify: 'never' });
-      await using runtime = await startService(reader({ target: hub.topic('/feed').url }).service, {
+      await using runtime = await startService(recordingService({ target: hub.topic('/feed').url }).service, {
         ...QUIET,
         ...options,
         publicUrl: 'https://me.example.com/app',
@@ -284,23 +291,23 @@ describe('ready()', () => {
     }
   });
 
-  it('N2 rejects at once when one will not be asked for again before its time is up, naming when it will be', async () => {
+  it('N2 rejects at once if the next request comes only after the timeout, and names its time', async () => {
     await using hub = await TestHub.start();
     const [denied, failing] = [
       hub.topic('/denied', { deny: 'members only' }),
       hub.topic('/failing', { fail: { status: 503, retryAfter: 3_600 } }),
     ];
-    await using runtime = await startService(reader({ target: denied.url }).service, QUIET);
+    await using runtime = await startService(recordingService({ target: denied.url }).service, QUIET);
     const failure = await failureOf(runtime.ready({ timeoutMs: 30_000 }));
     expect(failure.message).toMatch(
       /1 subscription will not be asked for again before \d{4}-.*Z, or retry\(\); .*is denied: members only/,
     );
     expect((await failureOf(runtime.ready({ timeoutMs: 30_000 }))).message).toBe(failure.message);
-    await using other = await startService(reader({ target: failing.url }).service, QUIET);
+    await using other = await startService(recordingService({ target: failing.url }).service, QUIET);
     expect((await failureOf(other.ready())).message).toMatch(/will not be asked for again before .*503/);
   });
 
-  it('V7 rejects at once when the service itself refused', async () => {
+  it('V7 rejects at once if the service itself refused', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const service = defineSubscriber(
@@ -318,7 +325,7 @@ describe('ready()', () => {
 
   it('rejects when the runtime stops, and ever after', async () => {
     await using hub = await TestHub.start({ verify: 'never' });
-    const runtime = await startService(reader({ target: hub.topic('/feed').url }).service, {
+    const runtime = await startService(recordingService({ target: hub.topic('/feed').url }).service, {
       ...QUIET,
       gracefulShutdownSeconds: 1,
     });
@@ -328,19 +335,19 @@ describe('ready()', () => {
     expect((await failureOf(runtime.ready())).message).toMatch(/and the runtime stops/);
   });
 
-  it('waits for ever when told so', async () => {
+  it('waits forever with an infinite timeout', async () => {
     await using hub = await TestHub.start({ delayMs: { verification: 50 } });
-    await using runtime = await startService(reader({ target: hub.topic('/feed').url }).service, QUIET);
+    await using runtime = await startService(recordingService({ target: hub.topic('/feed').url }).service, QUIET);
     await runtime.ready({ timeoutMs: Infinity });
     expect(await runtime.subscriptions.count({ state: 'active' })).toBe(1);
   });
 });
 
 describe('stop()', () => {
-  it('S6 unsubscribes, with the callbacks answered until the hub has verified', async () => {
+  it('S6 unsubscribes, and answers callbacks until the hub has verified', async () => {
     await using hub = await TestHub.start({ delayMs: { verification: 100 } });
     const topic = hub.topic('/feed');
-    const runtime = await startService(reader({ target: topic.url }).service, QUIET);
+    const runtime = await startService(recordingService({ target: topic.url }).service, QUIET);
     await runtime.ready();
     const [stopping, again] = [runtime.stop(), runtime.stop()];
     expect(again).toBe(stopping);
@@ -360,7 +367,7 @@ describe('stop()', () => {
     ['denies', (hub) => hub.configure({ deny: 'no' })],
     ['verifies with another topic', (hub) => hub.configure({ verify: 'wrong-topic' })],
   ];
-  it.each(BAD_HUBS)('is bounded when a hub %s, and runs shutdown listeners all the same', async (_what, spoil) => {
+  it.each(BAD_HUBS)('is bounded if a hub %s, and still runs the shutdown listeners', async (_what, spoil) => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const logger = recordingLogger();
@@ -387,10 +394,10 @@ describe('stop()', () => {
     expect(leftovers).toHaveLength(_what === 'denies' ? 0 : 1);
   });
 
-  it('waits for verification also after renewals that failed', async () => {
+  it('waits for the verification even after failed renewals', async () => {
     await using hub = await TestHub.start({ delayMs: { verification: 50 } });
     const topic = hub.topic('/feed');
-    const runtime = await startService(reader({ target: topic.url, leaseSeconds: 2 }).service, QUIET);
+    const runtime = await startService(recordingService({ target: topic.url, leaseSeconds: 2 }).service, QUIET);
     await runtime.ready();
     hub.fail(503, { times: 1 });
     await until(async () => (await runtime.subscriptions.find())[0]?.attempts === 1);
@@ -399,13 +406,13 @@ describe('stop()', () => {
     expect(hub.subscriptions).toMatchObject([{ state: 'unsubscribed' }]);
   });
 
-  it('leaves a hub also when it verifies only while the runtime stops', async () => {
+  it('unsubscribes even at a hub that verifies only during the stop', async () => {
     await using hub = await TestHub.start();
     const [early, late] = [
       hub.topic('/early', { delayMs: { verification: 0 } }),
       hub.topic('/late', { verify: 'never' }),
     ];
-    const runtime = await startService(reader({ targets: [early.url, late.url] }).service, QUIET);
+    const runtime = await startService(recordingService({ targets: [early.url, late.url] }).service, QUIET);
     await hub.verified(early);
     early.configure({ delayMs: { answer: 200 } });
     const stopping = runtime.stop();
@@ -418,9 +425,9 @@ describe('stop()', () => {
     expect(hub.subscriptions).toMatchObject([{ state: 'unsubscribed' }, { state: 'unsubscribed' }]);
   });
 
-  it('gives up a discovery that is under way', async () => {
+  it('aborts a running discovery', async () => {
     const asked = once(sockets, 'asked');
-    await using stranger = await strangersServer(({ socket }) => void sockets.emit('asked', socket));
+    await using stranger = await startHttpServer(({ socket }) => void sockets.emit('asked', socket));
     let runtime: SubscriberRuntime | undefined;
     const service = defineSubscriber(
       { name: 'News', target: stranger.url },
@@ -436,27 +443,33 @@ describe('stop()', () => {
     expect(subscription).toMatchObject({ attempts: 0, state: 'requested' });
   });
 
-  it('asks no hub when told not to, or when the service says so', async () => {
+  it('does not unsubscribe if its option or the service says so', async () => {
     await using hub = await TestHub.start();
     const [a, b] = [hub.topic('/a'), hub.topic('/b')];
-    const told = await startService(reader({ target: a.url }).service, QUIET);
-    const configured = await startService(reader({ target: b.url, unsubscribeOnShutdown: false }).service, QUIET);
+    const told = await startService(recordingService({ target: a.url }).service, QUIET);
+    const configured = await startService(
+      recordingService({ target: b.url, unsubscribeOnShutdown: false }).service,
+      QUIET,
+    );
     await Promise.all([told.ready(), configured.ready()]);
     await hub.settled();
     await Promise.all([told.stop({ unsubscribe: false }), configured.stop()]);
     expect(hub.subscriptions.map(({ state }) => state)).toEqual(['active', 'active']);
   });
 
-  it('asks also for a service that says not to, when told so', async () => {
+  it('unsubscribes against the setting of a service if its option says so', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const runtime = await startService(reader({ target: topic.url, unsubscribeOnShutdown: false }).service, QUIET);
+    const runtime = await startService(
+      recordingService({ target: topic.url, unsubscribeOnShutdown: false }).service,
+      QUIET,
+    );
     await runtime.ready();
     await runtime.stop({ unsubscribe: true });
     await expect(hub.unsubscribed(topic)).resolves.toMatchObject({ topic: topic.url });
   });
 
-  it('stopNow() neither unsubscribes nor waits for handlers, and hastens a stop under way', async () => {
+  it('stopNow() neither unsubscribes nor waits for handlers, and speeds up a running stop', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
     const signals: boolean[] = [];
@@ -486,16 +499,19 @@ describe('stop()', () => {
     expect(logger.said('warn')).toContain('handlers are still at work, and are not waited for any longer');
   });
 
-  it.each([0, 1])('with a grace of %i s warns of nothing where nothing takes time', async (gracefulShutdownSeconds) => {
-    const logger = recordingLogger();
-    const options = { ...QUIET, logger, publicUrl: 'https://me.example.com', gracefulShutdownSeconds };
-    const runtime = await startService(reader().service, options);
-    runtime.onShutdown(() => {});
-    await (gracefulShutdownSeconds === 0 ? runtime.stop() : runtime.stopNow());
-    expect(logger.said('warn')).toEqual([]);
-  });
+  it.each([0, 1])(
+    'logs no warning if nothing takes time, with a grace period of %i s',
+    async (gracefulShutdownSeconds) => {
+      const logger = recordingLogger();
+      const options = { ...QUIET, logger, publicUrl: 'https://me.example.com', gracefulShutdownSeconds };
+      const runtime = await startService(recordingService().service, options);
+      runtime.onShutdown(() => {});
+      await (gracefulShutdownSeconds === 0 ? runtime.stop() : runtime.stopNow());
+      expect(logger.said('warn')).toEqual([]);
+    },
+  );
 
-  it('runs the shutdown listeners in order, whatever each throws', async () => {
+  it('runs the shutdown listeners in order, even if one throws', async () => {
     const order: string[] = [];
     const logger = recordingLogger();
     const listening = (name: string): ReturnType<typeof defineSubscriber> =>
@@ -522,7 +538,7 @@ describe('stop()', () => {
     ]);
   });
 
-  it('is bounded when a shutdown listener, or the tunnel, never ends', async () => {
+  it('is bounded even if a shutdown listener or the tunnel never ends', async () => {
     const never = (): Promise<void> => new Promise(() => {});
     const tunnel = async (): Promise<{ url: string; close: () => Promise<void> }> => ({
       url: 'https://me.example.com',
@@ -530,7 +546,7 @@ describe('stop()', () => {
     });
     const logger = recordingLogger();
     const options = { ...QUIET, logger, tunnel, gracefulShutdownSeconds: 0.2 };
-    const runtime = await startService(reader().service, options);
+    const runtime = await startService(recordingService().service, options);
     runtime.onShutdown(never);
     const before = performance.now();
     await runtime.stop();
@@ -538,8 +554,8 @@ describe('stop()', () => {
     expect(logger.said('warn')).toEqual([expect.stringMatching(/takes too long and is not waited for/)]);
   });
 
-  it('refuses to subscribe, unsubscribe and retry from then on', async () => {
-    const { service } = reader();
+  it('makes subscribe, unsubscribe and retry reject from then on', async () => {
+    const { service } = recordingService();
     const runtime = await startService(service, QUIET);
     await runtime.stop();
     for (const call of [
@@ -551,7 +567,7 @@ describe('stop()', () => {
     }
   });
 
-  it('takes a stop in the middle of a start, and the store is closed when it ends', async () => {
+  it('works in the middle of a start, and the store is closed when it ends', async () => {
     await using hub = await TestHub.start({ delayMs: { answer: 300 } });
     const targets = Array.from({ length: 20 }, (_, index) => hub.topic(`/${index}`).url);
     let started: SubscriberRuntime | undefined;

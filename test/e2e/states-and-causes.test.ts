@@ -12,17 +12,19 @@ import {
 import { TestHub, type HubFaults, type HubTopic } from 'websub-subscriber/testing';
 import { Keyv } from 'keyv';
 import { FakeWorld } from '../kit/fake-world.js';
-import { DAY_MS, quiet } from '../kit/news-service.js';
-import { deadPort, until } from '../kit/world.js';
+import { DAY_MS } from '../kit/durations.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { unusedPort } from '../kit/ports.js';
+import { until } from '../kit/until.js';
 
 interface Scene {
   readonly world: FakeWorld;
   readonly hub: TestHub;
   readonly topic: HubTopic;
   readonly runtime: SubscriberRuntime;
-  /** The only subscription. */
+  /** Reads the only subscription. */
   readonly seen: () => Promise<Subscription>;
-  /** The same service on the same store, in another process as it were. */
+  /** Starts the same service again on the same store, like another process. */
   readonly restart: () => Promise<Scene>;
 }
 
@@ -38,7 +40,7 @@ async function scene({ faults = {}, config = {}, handlers = {} }: Setting = {}):
   onTestFinished(() => hub.close());
   const topic = hub.topic('/feed');
   const rows = new Map<string, unknown>();
-  const port = await deadPort();
+  const port = await unusedPort();
   const service = defineSubscriber(
     { name: 'News', target: topic.url, secret: 'hush-hush', unsubscribeOnShutdown: false, ...config },
     { onEventNotification() {}, ...handlers },
@@ -65,15 +67,15 @@ const isIn = (seen: Scene['seen'], state: SubscriptionState) => async (): Promis
   return subscription.state === state && subscription;
 };
 
-describe('the states are reached, and mean what they say:', () => {
-  it('requested, where the callbacks are not answered yet', async () => {
+describe('each state is reached:', () => {
+  it('requested, while the callbacks are not answered yet', async () => {
     const { createServer } = await import('node:http');
     const world = new FakeWorld();
     const service = defineSubscriber({ name: 'News' }, { onEventNotification() {} });
     const server = createServer();
     const runtime = await world.start(service, { server, publicUrl: 'http://127.0.0.1:1' });
     onTestFinished(() => runtime.stopNow());
-    const target = { hub: `http://127.0.0.1:${await deadPort()}/hub`, topic: 'https://example.com/feed' };
+    const target = { hub: `http://127.0.0.1:${await unusedPort()}/hub`, topic: 'https://example.com/feed' };
     const asked = runtime.subscribe(service, { target });
     expect((await asked).state).toBe('requested');
   });
@@ -93,46 +95,46 @@ describe('the states are reached, and mean what they say:', () => {
     await until(isIn(seen, 'unsubscribed'));
   });
 
-  it('expired, when the lease ran out and the hub does not come back', async () => {
+  it('expired, after the lease if the hub does not verify again', async () => {
     const { world, hub, runtime, seen } = await scene({ config: { leaseSeconds: 3_600 } });
     await runtime.ready();
     hub.fail(503);
-    world.pass(DAY_MS);
+    world.advance(DAY_MS);
     await until(async () => (await seen()).nextAttemptAt !== undefined);
     expect((await seen()).state).toBe('expired');
   });
 
-  it('failed, when nothing is granted and the last try failed', async () => {
+  it('failed, without a grant after a failed attempt', async () => {
     const { world, seen } = await scene({ faults: { fail: { status: 503 } } });
     const { nextAttemptAt, gaveUp } = await until(isIn(seen, 'failed'));
     expect(nextAttemptAt?.getTime()).toBeGreaterThanOrEqual(world.now + 1_000);
     expect(gaveUp).toBeUndefined();
   });
 
-  it('failed and given up, after maxAttempts and not before', async () => {
+  it('failed with gaveUp, after maxAttempts and not before', async () => {
     const { world, hub, seen } = await scene({ faults: { fail: { status: 503 } }, config: { maxAttempts: 3 } });
     for (let time = 1; time < 3; time += 1) {
       await until(async () => (await seen()).attempts === time);
       expect((await seen()).gaveUp).toBeUndefined();
-      world.pass(3_600_000);
+      world.advance(3_600_000);
     }
     await until(async () => (await seen()).gaveUp === true);
     expect(await seen()).toMatchObject({ state: 'failed', attempts: 3 });
     const asked = hub.requests.length;
-    world.pass(365 * DAY_MS);
-    await quiet();
+    world.advance(365 * DAY_MS);
+    await untilIdle();
     expect(hub.requests).toHaveLength(asked);
   });
 });
 
-describe('held through restarts until it is retried:', () => {
-  const held: readonly (readonly [what: string, Setting, (scene: Scene) => unknown, Partial<Subscription>])[] = [
+describe('stopped, even after restarts, until it is retried:', () => {
+  const stopped: readonly (readonly [what: string, Setting, (scene: Scene) => unknown, Partial<Subscription>])[] = [
     [
       "denied, with afterDenial: 'stop'",
       { faults: { deny: 'no' }, config: { afterDenial: 'stop' } },
       async ({ world, seen }) => {
         await until(isIn(seen, 'denied'));
-        world.pass(61_000);
+        world.advance(61_000);
         await until(async () => (await seen()).nextAttemptAt === undefined);
       },
       { state: 'denied' },
@@ -170,7 +172,7 @@ describe('held through restarts until it is retried:', () => {
   ];
   let isRefusing = true;
 
-  it.each(held)('%s', async (what, setting, happens, expected) => {
+  it.each(stopped)('%s', async (what, setting, happens, expected) => {
     isRefusing = true;
     const first = await scene(setting);
     const isGranted = what !== 'refused by a handler' && setting.faults?.deny === undefined;
@@ -182,8 +184,8 @@ describe('held through restarts until it is retried:', () => {
     const second = await first.restart();
     expect(await second.seen()).toMatchObject({ id: before.id, ...expected });
     const { length } = second.hub.requests;
-    second.world.pass(40 * DAY_MS);
-    await quiet();
+    second.world.advance(40 * DAY_MS);
+    await untilIdle();
     await second.hub.settled();
     expect(second.hub.requests).toHaveLength(length);
 
@@ -195,7 +197,7 @@ describe('held through restarts until it is retried:', () => {
   });
 });
 
-describe('each cause of failure is counted for itself, and dated:', () => {
+describe('each cause of failure has its own count and date:', () => {
   interface Case {
     readonly cause: FailureCause;
     readonly faults?: HubFaults;
@@ -216,16 +218,16 @@ describe('each cause of failure is counted for itself, and dated:', () => {
     if (act !== undefined) {
       await at.runtime.ready();
       await act(at);
-      at.world.pass(9 * DAY_MS);
+      at.world.advance(9 * DAY_MS);
     }
-    // The hub has been asked, and what it comes back with is over, before its time is.
+    // The hub was requested, and its verification is over, before the timeout.
     if (act === undefined) await until(() => at.hub.requests.some(({ method }) => method === 'POST'));
     for (let time = 0; time < 2; time += 1) {
       for (let round = 0; round < 3; round += 1) {
-        await quiet();
+        await untilIdle();
         await at.hub.settled();
       }
-      at.world.pass(61_000);
+      at.world.advance(61_000);
     }
     const { failures, lastError } = await until(async () => {
       const seen = await at.seen();
@@ -237,15 +239,15 @@ describe('each cause of failure is counted for itself, and dated:', () => {
     expect(JSON.stringify(failures)).not.toContain('hush-hush');
   });
 
-  it('and all of them are kept until they are reset', async () => {
+  it('and all counts stay until they are reset', async () => {
     const { world, hub, runtime, seen } = await scene({ faults: { fail: { status: 503, times: 1 }, verify: 'never' } });
     await until(async () => (await seen()).failures['hub-error']?.count === 1);
-    world.pass(2_000);
+    world.advance(2_000);
     await until(isIn(seen, 'verifying'));
-    world.pass(61_000);
+    world.advance(61_000);
     await until(async () => (await seen()).failures['verification-missing']?.count === 1);
     hub.configure({ verify: 'async' });
-    world.pass(10_000);
+    world.advance(10_000);
     const { id, failures } = await until(isIn(seen, 'active'));
     expect(Object.keys(failures).toSorted()).toEqual(['hub-error', 'verification-missing']);
     await runtime.retry(id);
@@ -253,7 +255,7 @@ describe('each cause of failure is counted for itself, and dated:', () => {
   });
 });
 
-describe('S3 Retry-After of a 429 is kept to, and no longer than a minute more,', () => {
+describe('S3 Retry-After of a 429 is respected, for at most a minute more,', () => {
   it.each([
     ['as seconds', (_now: number) => 7_200],
     ['as a date', (now: number) => new Date(now + 7_200_000)],
@@ -263,10 +265,10 @@ describe('S3 Retry-After of a 429 is kept to, and no longer than a minute more,'
     const { nextAttemptAt } = await until(isIn(seen, 'failed'));
     expect(nextAttemptAt?.getTime()).toBe(at.world.now + 7_230_000);
     hub.configure({ fail: false });
-    at.world.pass(7_229_000);
-    await quiet();
+    at.world.advance(7_229_000);
+    await untilIdle();
     expect(hub.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
-    at.world.pass(1_000);
+    at.world.advance(1_000);
     await until(isIn(seen, 'active'));
   });
 });

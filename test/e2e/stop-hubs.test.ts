@@ -3,9 +3,10 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineSubscriber, startService, type StartOptions } from 'websub-subscriber';
 import { TestHub, type HubFaults, type ReceivedRequest } from 'websub-subscriber/testing';
 import { recordingLogger } from '../kit/recording-logger.js';
-import { deferred, FakeWorld } from '../kit/fake-world.js';
-import { quiet } from '../kit/news-service.js';
-import { reader } from '../kit/world.js';
+import { deferred } from '../kit/deferred.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { recordingService } from '../kit/recording-service.js';
 
 const OPTIONS = { port: 0, store: 'memory', handleSignals: false } as const;
 
@@ -17,7 +18,11 @@ async function active(faults: HubFaults = {}, options: StartOptions = {}) {
   onTestFinished(() => hub.close());
   const topic = hub.topic('/feed');
   const logger = recordingLogger();
-  const runtime = await startService(reader({ target: topic.url }).service, { ...OPTIONS, logger, ...options });
+  const runtime = await startService(recordingService({ target: topic.url }).service, {
+    ...OPTIONS,
+    logger,
+    ...options,
+  });
   onTestFinished(() => runtime.stopNow());
   await runtime.ready();
   await hub.settled();
@@ -30,14 +35,14 @@ async function active(faults: HubFaults = {}, options: StartOptions = {}) {
 }
 
 describe('L8 a stop', () => {
-  it('does not abort the request to unsubscribe because its verification came first', async () => {
+  it('does not abort an unsubscribe request if its verification came first', async () => {
     const { hub, stop } = await active({ verify: 'sync' });
     const release = hub.holdBack('answer');
     const stopping = stop();
     await hub.unsubscribed();
     let hasStopped = false;
     void stopping.then(() => (hasStopped = true));
-    await quiet();
+    await untilIdle();
     expect(hasStopped).toBe(false);
     release();
     await stopping;
@@ -49,22 +54,22 @@ describe('L8 a stop', () => {
     const hub = await TestHub.start({ leaseSeconds: 20, now: () => world.now });
     onTestFinished(() => hub.close());
     const topic = hub.topic('/feed');
-    const runtime = await world.start(reader({ target: topic.url }).service);
+    const runtime = await world.start(recordingService({ target: topic.url }).service);
     onTestFinished(() => runtime.stopNow());
     await runtime.ready();
     const release = hub.holdBack('verification');
     const stopping = runtime.stop();
     await hub.until(() => leaving(hub).length === 1);
-    // A tenth of the lease is what the verification of a subscription has.
-    world.pass(3_000);
-    await quiet();
+    // A subscribe request must be verified within a tenth of the lease.
+    world.advance(3_000);
+    await untilIdle();
     release();
     await stopping;
     await hub.unsubscribed();
     expect(world.logged('did not verify')).toEqual([]);
   });
 
-  it('tries a request to unsubscribe that failed once more after a second, and not a third time', async () => {
+  it('retries a failed unsubscribe request once, after a second', async () => {
     const { hub, stop } = await active({ fail: { status: 503, only: 'unsubscriptions', times: 1 } });
     expect(await stop()).toBeGreaterThan(900);
     expect(leaving(hub)).toHaveLength(2);
@@ -77,19 +82,19 @@ describe('L8 a stop', () => {
     expect(other.logger.said('warn').join('\n')).not.toContain('next try');
   });
 
-  it('ends early where nothing is open', async () => {
+  it('ends early if nothing is open', async () => {
     const { stop } = await active();
     expect(await stop()).toBeLessThan(1_000);
   });
 
   it('waits for handlers and hubs at the same time', async () => {
-    const held = deferred();
+    const handlerHold = deferred();
     const hub = await TestHub.start();
     onTestFinished(() => hub.close());
     const topic = hub.topic('/feed');
     const service = defineSubscriber(
       { name: 'News', target: topic.url, secret: false, delivery: { ackAfterMs: 50 } },
-      { onEventNotification: () => held.promise },
+      { onEventNotification: () => handlerHold.promise },
     );
     const runtime = await startService(service, { ...OPTIONS, logger: false });
     onTestFinished(() => runtime.stopNow());
@@ -98,13 +103,13 @@ describe('L8 a stop', () => {
     const began = performance.now();
     const stopping = runtime.stop();
     await hub.unsubscribed();
-    // The hub is done with; the handler takes its time, and then nothing is left to wait for.
-    held.resolve();
+    // The hub has verified. The stop waits only for the handler.
+    handlerHold.resolve();
     await stopping;
     expect(performance.now() - began).toBeLessThan(1_500);
   });
 
-  it('still takes content while it waits for its hub', async () => {
+  it('still accepts content while it waits for the hub', async () => {
     const { hub, topic, stop } = await active();
     const release = hub.holdBack('verification');
     const stopping = stop();
@@ -114,7 +119,7 @@ describe('L8 a stop', () => {
     await stopping;
   });
 
-  it('is not kept waiting by a hub that hangs for longer than httpConfig.timeoutMs, twice', async () => {
+  it('waits at most twice httpConfig.timeoutMs for a hub that hangs', async () => {
     const server = createServer(() => {});
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => {
@@ -126,7 +131,7 @@ describe('L8 a stop', () => {
     const hub = await TestHub.start();
     onTestFinished(() => hub.close());
     const topic = hub.topic('/feed');
-    const { service } = reader({ target: topic.url, httpConfig: { timeoutMs: 300 } });
+    const { service } = recordingService({ target: topic.url, httpConfig: { timeoutMs: 300 } });
     const runtime = await startService(service, { ...OPTIONS, logger: false });
     onTestFinished(() => runtime.stopNow());
     await runtime.ready();

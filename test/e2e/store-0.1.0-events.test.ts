@@ -4,25 +4,25 @@ import { TestHub } from 'websub-subscriber/testing';
 import { expectedOf, fixtureFile } from './old-store/expected.js';
 import { openOld } from './old-store/old-world.js';
 import { storeKinds } from './old-store/places.js';
-import { until } from '../kit/world.js';
+import { until } from '../kit/until.js';
 
 const HOUR_MS = 3_600_000;
 
 for (const [kind, isAvailable] of await storeKinds()) {
   describe.skipIf(!isAvailable)(`the events of a store that 0.1.0 wrote, on ${kind}`, () => {
-    it('C7 are delivered once, under their ids, and in order where that was wanted', async () => {
+    it('C7 are delivered once, with their ids, and in order if the service wants it', async () => {
       await using hub = await TestHub.start();
       hub.topic('/pinged', { body: 'fetched for the ping' });
       const { expected, events, world } = await openOld(kind, { hubs: { hub } });
       const waiting = new Set(expected.waiting.map(({ id }) => id));
-      world.pass(HOUR_MS);
+      world.advance(HOUR_MS);
       await until(() => events.filter(({ id }) => waiting.has(id)).length >= waiting.size);
       expect(events.filter(({ id }) => waiting.has(id))).toHaveLength(waiting.size);
       for (const old of expected.waiting) {
         const event = events.find(({ id }) => id === old.id);
         expect(event?.attempt).toBe(old.attempts + 1);
         expect(event?.subscription).toMatchObject({ id: old.subscriptionId, service: old.service });
-        // The content of a ping is what its topic has now.
+        // The content of a thin ping is the current content of its topic.
         const isPing = old.service === 'Pinged';
         expect(event?.text().slice(0, 40)).toBe(isPing ? 'fetched for the ping' : old.text);
         expect(isPing || sha256(event?.raw) === old.sha256).toBe(true);
@@ -34,19 +34,19 @@ for (const [kind, isAvailable] of await storeKinds()) {
       }
     });
 
-    it('C7 are listed with their bodies where they are dead letters, and can be replayed', async () => {
+    it('C7 are listed with their bodies if they are dead letters, and can be replayed', async () => {
       const { runtime, expected, events, world } = await openOld(kind);
       const found: object[] = [];
       for await (const { id, service, subscriptionId, event } of runtime.deadLetters)
         found.push({ id, service, subscriptionId, text: event?.text() });
       expect(found).toEqual(expected.deadLetters);
       for (const { id } of expected.deadLetters) await runtime.deadLetters.replay(id);
-      world.pass(1_000);
+      world.advance(1_000);
       const textOf = (id: string): string | undefined => events.find((event) => event.id === id)?.text();
       for (const { id, text } of expected.deadLetters) expect(await until(() => textOf(id))).toBe(text);
     });
 
-    it('are known again: entries and bodies that were delivered are dropped', async () => {
+    it('are known: entries and bodies that were delivered are dropped as duplicates', async () => {
       const { expected, events, post } = await openOld(kind);
       const send = async (service: string, body: string, contentType?: string): Promise<void> => {
         const [grant] = expected.subscriptions.find((one) => one.service === service)?.grants ?? [];
@@ -64,12 +64,12 @@ for (const [kind, isAvailable] of await storeKinds()) {
       expect(body?.text()).toBe('another body');
     });
 
-    it('L3 are caught up with from the time at which 0.1.0 last received', async () => {
+    it('L3 are followed by a catch-up from the time at which 0.1.0 last received', async () => {
       await using hub = await TestHub.start();
       const at = (hours: number): string => new Date(expectedOf(kind).now + hours * HOUR_MS).toISOString();
       hub.topic('/inline', { discovery: 'xml', body: feedOf({ before: at(-2), meanwhile: at(0.5) }) });
       const { world, events } = await openOld(kind, { later: 5 * HOUR_MS, hubs: { hub } });
-      world.pass(60_000);
+      world.advance(60_000);
       const event = await until(() => events.find(({ source }) => source === 'catch-up'));
       expect(event.subscription.target).toBe(new URL('/inline', hub.url).href);
       expect((await event.entries()).map(({ id }) => id)).toEqual(['urn:meanwhile']);
@@ -77,7 +77,7 @@ for (const [kind, isAvailable] of await storeKinds()) {
   });
 }
 
-/** A feed with an entry for each name, updated at its time. */
+/** A feed with an entry for each name, with its time of update. */
 function feedOf(entries: Readonly<Record<string, string>>): string {
   const written = Object.entries(entries).map(
     ([name, at]) => `<entry><id>urn:${name}</id><title>${name}</title><updated>${at}</updated></entry>`,

@@ -3,13 +3,14 @@ import { openStore } from '../../src/store/open-store.js';
 import { keyText } from '../store/sealing/seal-keys.js';
 import { openOld } from './old-store/old-world.js';
 import { storeKinds } from './old-store/places.js';
-import { failureOf, until } from '../kit/world.js';
+import { failureOf } from '../kit/failure-of.js';
+import { until } from '../kit/until.js';
 
 const sealed = { security: { sealKey: keyText(1) } };
 
 for (const [kind, isAvailable] of await storeKinds()) {
   describe.skipIf(!isAvailable)(`a store that 0.1.0 wrote, sealed on ${kind}`, () => {
-    it('L4 is read as it is, sealed in the background, and read again with the key only', async () => {
+    it('L4 is read unchanged, sealed in the background, and then readable only with the key', async () => {
       const { runtime, world, expected, store, startAgain } = await openOld(kind, { options: sealed });
       const before = await runtime.subscriptions.find();
       expect(before).toHaveLength(expected.subscriptions.length);
@@ -46,7 +47,7 @@ const identity = ({ id, callback }: { readonly id: string; readonly callback?: s
   callback,
 });
 
-/** All subscriptions and events as they lie in a store. */
+/** All rows of subscriptions and events in a store. */
 async function rowsOf(uri: string): Promise<string> {
   const store = await openStore(uri);
   const rows: unknown[] = [];

@@ -4,7 +4,7 @@ import { TestHub } from 'websub-subscriber/testing';
 import type { OldGrant, OldSubscription } from './old-store/expected.js';
 import { openOld } from './old-store/old-world.js';
 import { storeKinds } from './old-store/places.js';
-import { until } from '../kit/world.js';
+import { until } from '../kit/until.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -50,7 +50,7 @@ for (const [kind, isAvailable] of await storeKinds()) {
       });
     });
 
-    it('C2 V6 take content signed with any secret that was accepted, and no other', async () => {
+    it('C2 V6 accept content signed with any secret that was accepted, and no other', async () => {
       const { expected, events, post, world } = await openOld(kind);
       const signed = grantsOf(expected.subscriptions).filter(({ grant }) => isLive(grant));
       const sent: string[] = [];
@@ -63,37 +63,37 @@ for (const [kind, isAvailable] of await storeKinds()) {
           sent.push(body);
         }
       }
-      // One with a secret in its place, one whose renewal was not verified, one that was left but not yet gone.
+      // Includes a rotated secret, a renewal without verification, and an unverified unsubscription.
       expect(sent).toHaveLength(20);
-      // Those behind an event that failed wait until that is tried again.
-      world.pass(HOUR_MS);
+      // Events behind a failed one wait for its retry.
+      world.advance(HOUR_MS);
       await until(() => sent.every((body) => events.some((event) => event.text() === body)));
       expect(events.filter((event) => /^(forged|unsigned)$/.test(event.text()))).toEqual([]);
     });
 
-    it('C1 answer 410 where they had ended', async () => {
+    it('C1 answer 410 if they had ended', async () => {
       const { expected, post } = await openOld(kind);
       const ended = grantsOf(expected.subscriptions).filter(({ grant }) => grant.state === 'unsubscribed');
       expect(ended).toHaveLength(3);
       for (const { grant } of ended) expect(await post(grant, 'late', grant.secrets[0])).toBe(410);
     });
 
-    it('L4 are not asked for where they are leased, nor where a handler or the user had ended them', async () => {
+    it('L4 are not requested if their lease is running, or a handler or the user had ended them', async () => {
       await using hub = await TestHub.start();
       const { world, expected, runtime } = await openOld(kind, { hubs: { hub } });
       for (let hours = 0; hours < 48; hours += 6) {
-        world.pass(6 * HOUR_MS);
-        world.turn('0 * * * *');
-        world.turn('*/10 * * * *');
+        world.advance(6 * HOUR_MS);
+        world.runCron('0 * * * *');
+        world.runCron('*/10 * * * *');
       }
-      await until(() => asked(hub).some((topic) => topic.endsWith('/busy')));
+      await until(() => requestedTopics(hub).some((topic) => topic.endsWith('/busy')));
       const ended = expected.subscriptions.filter(isEnded);
       expect(ended).toHaveLength(4);
       for (const { id, state } of ended) expect(await runtime.subscriptions.get(id)).toMatchObject({ state });
-      // A renewal of that one was under way.
+      // A renewal of that one was in flight.
       const leased = expected.subscriptions.filter(({ state, target }) => state === 'active' && !isRenewed(target));
       const quiet = new Set([...ended, ...leased].flatMap(({ grants }) => grants.map(({ topic }) => topic)));
-      expect(asked(hub).filter((topic) => quiet.has(topic))).toEqual([]);
+      expect(requestedTopics(hub).filter((topic) => quiet.has(topic))).toEqual([]);
     });
   });
 }
@@ -102,7 +102,7 @@ function none(): never {
   throw new Error('the fixture has none');
 }
 
-/** What becomes of those is another test's: the rule for them is not that of 0.1.0. */
+/** Denied subscriptions have their own test, because their rule differs from 0.1.0. */
 function isNotDenied({ service }: OldSubscription): boolean {
   return service !== 'Denied';
 }
@@ -124,8 +124,8 @@ function grantsOf(subscriptions: readonly OldSubscription[]) {
   return settled.flatMap((subscription) => subscription.grants.map((grant) => ({ subscription, grant })));
 }
 
-/** The topics that a hub was asked to subscribe. */
-function asked(hub: TestHub): readonly string[] {
+/** The topics of the subscribe requests at a hub. */
+function requestedTopics(hub: TestHub): readonly string[] {
   const forms = hub.requests.filter(({ method }) => method === 'POST').map(({ form }) => form);
   return forms.filter((form) => form.get('hub.mode') === 'subscribe').map((form) => form.get('hub.topic') ?? '');
 }

@@ -5,7 +5,7 @@ import { compiledFixture } from '../kit/compiled-fixture.js';
 
 const file = await compiledFixture('e2e/fixtures/terminal-process.ts');
 
-/** util-linux's `script` gives a program a real pseudo-terminal. */
+/** `script` of util-linux gives a program a real pseudo-terminal. */
 const hasTerminal =
   process.platform === 'linux' &&
   spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux');

@@ -3,16 +3,17 @@ import { defineSubscriber, type ContentDistributionMessage, type DeliveryConfig 
 import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { FaultyStore } from '../kit/faulty-store.js';
-import { quiet, throws } from '../kit/news-service.js';
-import { atom, publisherAt } from '../kit/publisher.js';
-import { until } from '../kit/world.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { throws } from '../kit/throws.js';
+import { atom, startPublisher } from '../kit/publisher.js';
+import { until } from '../kit/until.js';
 
-/** A service whose hub only says that there is news. */
+/** A service with a hub that sends only thin pings. */
 async function setUp(delivery: DeliveryConfig, handle: (event: ContentDistributionMessage) => void = () => {}) {
   const world = new FakeWorld();
   const hub = await TestHub.start();
   onTestFinished(() => hub.close());
-  const publisher = await publisherAt(hub, atom([{ id: 'one', at: world.now }]));
+  const publisher = await startPublisher(hub, atom([{ id: 'one', at: world.now }]));
   const store = new FaultyStore();
   const got: (Pick<ContentDistributionMessage, 'source' | 'attempt' | 'contentType'> & { readonly text: string })[] =
     [];
@@ -33,13 +34,13 @@ async function setUp(delivery: DeliveryConfig, handle: (event: ContentDistributi
   await hub.settled();
   const ping = async () => (await hub.distribute(publisher.url, ''))[0]?.status;
   const pass = async (milliseconds: number): Promise<void> => {
-    world.pass(milliseconds);
-    await quiet();
+    world.advance(milliseconds);
+    await untilIdle();
   };
   return { world, publisher, store, runtime, got, ping, pass };
 }
 
-it('C5 a notification without content is handed over as it is', async () => {
+it('C5 a notification without content is delivered unchanged', async () => {
   const { got, ping } = await setUp({});
   expect(await ping()).toBe(202);
   expect(got).toMatchObject([{ source: 'hub', attempt: 1, text: '' }]);
@@ -52,11 +53,11 @@ it.each(['inline', 'queued'] as const)(
     expect(await ping()).toBe(202);
     await until(() => got.length > 0);
     expect(got).toEqual([{ source: 'hub', attempt: 1, contentType: 'application/atom+xml', text: publisher.body }]);
-    expect(publisher.asked.at(-1)).not.toHaveProperty('if-none-match');
+    expect(publisher.requests.at(-1)).not.toHaveProperty('if-none-match');
   },
 );
 
-it('C5 a topic that cannot be fetched is a try that failed, and the next one fetches again', async () => {
+it('C5 a failed fetch of the topic counts as a failed run, and the next run fetches again', async () => {
   const { world, got, ping, pass, publisher, runtime } = await setUp({ fetchThinPings: true });
   publisher.status = 503;
   expect(await ping()).toBe(202);
@@ -71,7 +72,7 @@ it('C5 a topic that cannot be fetched is a try that failed, and the next one fet
   expect(subscription?.stats).toMatchObject({ received: 1, delivered: 1, failed: 1 });
 });
 
-it('C5 a handler that fails gets what the topic has by then, and the event is given up when its time is over', async () => {
+it('C5 each retry gets the current content of the topic, and the event becomes a dead letter when its time is over', async () => {
   const { world, got, ping, pass, publisher, runtime } = await setUp(
     { fetchThinPings: true, retryForSeconds: 60 },
     () => throws(new Error('not now')),
@@ -88,7 +89,7 @@ it('C5 a handler that fails gets what the topic has by then, and the event is gi
   }
 });
 
-it('C5 a ping that cannot be stored is answered 503', async () => {
+it('C5 a ping that cannot be stored gets 503', async () => {
   const { ping, store, got } = await setUp({ fetchThinPings: true });
   store.faults = new Set(['set']);
   expect(await ping()).toBe(503);

@@ -4,8 +4,10 @@ import { defineSubscriber, type DeliveryConfig, type SubscriberServiceConfig } f
 import { TestHub } from 'websub-subscriber/testing';
 import { FakeWorld } from '../kit/fake-world.js';
 import { FaultyStore } from '../kit/faulty-store.js';
-import { quiet, throws } from '../kit/news-service.js';
-import { strangersServer, until } from '../kit/world.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { throws } from '../kit/throws.js';
+import { startHttpServer } from '../kit/http-server.js';
+import { until } from '../kit/until.js';
 
 const MINUTE = 60_000;
 
@@ -16,7 +18,7 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A feed whose entry has a link that is relative to where it is read. */
+/** A feed with a relative link in its entry. */
 const feed = (...ids: readonly string[]): Answer => {
   const entries = ids.map((id) => `<entry><id>${id}</id><title>${id}</title><link href="${id}.html"/></entry>`);
   return {
@@ -27,16 +29,16 @@ const feed = (...ids: readonly string[]): Answer => {
 
 const page: Answer = { type: 'text/html', body: '<!doctype html><title>Log in</title><p>Members only' };
 
-/** A publisher whose target is /at/target and whose self link is /self/topic, and a service subscribed to it. */
+/** A publisher with the target /at/target and the self link /self/topic, and a subscribed service. */
 async function setUp(delivery: DeliveryConfig, config: SubscriberServiceConfig = {}) {
   const world = new FakeWorld();
   const hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
   onTestFinished(() => hub.close());
-  const asked: string[] = [];
+  const requestedPaths: string[] = [];
   const headers: IncomingMessage['headers'][] = [];
   const answers = new Map<string, Answer>();
-  const publisher = await strangersServer(({ url = '', headers: sent }, response: ServerResponse) => {
-    asked.push(url);
+  const publisher = await startHttpServer(({ url = '', headers: sent }, response: ServerResponse) => {
+    requestedPaths.push(url);
     headers.push(sent);
     const { status = 200, type = 'text/plain', body = '', headers: more } = answers.get(url) ?? { status: 404 };
     const link = `<${hub.url}>; rel="hub", <${publisher.url}/self/topic>; rel="self"`;
@@ -60,9 +62,9 @@ async function setUp(delivery: DeliveryConfig, config: SubscriberServiceConfig =
   );
   let port = 0;
   const settle = async (): Promise<void> => {
-    for (let calm = 0, last = -1; calm < 3; calm = asked.length === last ? calm + 1 : 0) {
-      last = asked.length;
-      await quiet();
+    for (let calm = 0, last = -1; calm < 3; calm = requestedPaths.length === last ? calm + 1 : 0) {
+      last = requestedPaths.length;
+      await untilIdle();
       await hub.settled();
     }
   };
@@ -75,13 +77,13 @@ async function setUp(delivery: DeliveryConfig, config: SubscriberServiceConfig =
     return runtime;
   };
   const pass = async (milliseconds: number): Promise<void> => {
-    for (let left = milliseconds; left > 0; left -= MINUTE) {
-      world.pass(Math.min(MINUTE, left));
+    for (let remaining = milliseconds; remaining > 0; remaining -= MINUTE) {
+      world.advance(Math.min(MINUTE, remaining));
       await settle();
     }
   };
-  /** What was asked for since the last time. */
-  const lately = (): string[] => asked.splice(0);
+  /** The requested paths since the last call. */
+  const takeRequestedPaths = (): string[] => requestedPaths.splice(0);
   return {
     world,
     hub,
@@ -92,7 +94,7 @@ async function setUp(delivery: DeliveryConfig, config: SubscriberServiceConfig =
     start,
     pass,
     settle,
-    lately,
+    takeRequestedPaths,
     onHandled: (next: () => void) => void (handle = next),
     ping: () => hub.distribute(topic, ''),
   };
@@ -106,50 +108,50 @@ describe('D14 a topic that cannot be read while the target is a feed', () => {
     ['410', { status: 410 }],
     ['a page', page],
     ['a page whose type lies', { ...page, type: 'application/atom+xml' }],
-  ])('(%s): thin pings read the target, and relative links are relative to that', async (_what, answer) => {
+  ])('(%s): thin pings read the target, and relative links are resolved against it', async (_what, answer) => {
     const set = await setUp({ fetchThinPings: true });
     set.answers.set('/at/target', feed('one'));
     set.answers.set('/self/topic', answer);
     await set.start();
-    set.lately();
+    set.takeRequestedPaths();
     await set.ping();
     await until(() => set.got.length === 1);
     expect(set.got).toEqual(['hub: /at/one.html']);
-    expect(set.lately()).toEqual(['/self/topic', '/at/target']);
-    // What was found once is kept.
+    expect(set.takeRequestedPaths()).toEqual(['/self/topic', '/at/target']);
+    // The result is stored.
     await set.ping();
     await until(() => set.got.length === 2);
-    expect(set.lately()).toEqual(['/at/target']);
+    expect(set.takeRequestedPaths()).toEqual(['/at/target']);
   });
 
-  it('polls and catch-ups read the target, also after a restart, and the topic is looked at again at each renewal', async () => {
+  it('polls and catch-ups read the target, even after a restart, and each renewal checks the topic again', async () => {
     const set = await setUp({ pollSeconds: 600 });
     set.answers.set('/at/target', { ...feed('one'), headers: { etag: '"t"' } });
     set.answers.set('/self/topic', { status: 404 });
     const runtime = await set.start();
     await set.pass(30 * MINUTE);
-    expect(new Set(set.lately().slice(-2))).toEqual(new Set(['/at/target']));
+    expect(new Set(set.takeRequestedPaths().slice(-2))).toEqual(new Set(['/at/target']));
     expect(set.headers.at(-1)).toMatchObject({ 'if-none-match': '"t"' });
     await runtime.stop();
     set.answers.set('/at/target', feed('two', 'one'));
     await set.pass(30 * MINUTE);
     const again = await set.start();
     await set.pass(30 * MINUTE);
-    expect(new Set(set.lately())).toEqual(new Set(['/at/target']));
+    expect(new Set(set.takeRequestedPaths())).toEqual(new Set(['/at/target']));
     expect(set.got.join()).toContain('catch-up: /at/two.html');
     set.answers.set('/self/topic', feed('three', 'two', 'one'));
     const [{ id } = { id: '' }] = await again.subscriptions.find();
     await again.renew(id);
     await set.settle();
-    set.lately();
+    set.takeRequestedPaths();
     await set.pass(30 * MINUTE);
-    // The silence of its hub leads to one more discovery.
-    expect(set.lately().filter((path) => path === '/at/target').length).toBeLessThan(2);
+    // The silence of the hub leads to one more discovery.
+    expect(set.takeRequestedPaths().filter((path) => path === '/at/target').length).toBeLessThan(2);
     expect(set.headers.at(-1)).not.toHaveProperty('if-none-match');
     expect(set.got).toContain('poll: /self/three.html');
   });
 
-  it('relative links stay relative to where it was read when the event is tried again later', async () => {
+  it('relative links are resolved against the same URL when the event is retried', async () => {
     const set = await setUp({ pollSeconds: 600, catchUp: false });
     set.answers.set('/at/target', feed('one'));
     set.answers.set('/self/topic', { status: 404 });
@@ -165,50 +167,50 @@ describe('D14 a topic that cannot be read while the target is a feed', () => {
     expect(set.got).toEqual(['poll: /at/two.html']);
   });
 
-  it.each([429, 500, 503])('is not read at the target for a %i', async (status) => {
+  it.each([429, 500, 503])('is not read at the target after a %i', async (status) => {
     const set = await setUp({ fetchThinPings: true });
     set.answers.set('/at/target', feed('one'));
     set.answers.set('/self/topic', { status });
     await set.start();
-    set.lately();
+    set.takeRequestedPaths();
     await set.ping();
     await until(() => set.world.logged('a handler failed').length > 0);
-    expect(set.lately()).toEqual(['/self/topic']);
+    expect(set.takeRequestedPaths()).toEqual(['/self/topic']);
   });
 
-  it('is read as it is where the target is no feed either, and the target is not asked each time', async () => {
+  it('is read itself if the target is not a feed either, and the target is not fetched each time', async () => {
     const set = await setUp({ fetchThinPings: true });
     set.answers.set('/at/target', page);
     set.answers.set('/self/topic', page);
     await set.start();
-    set.lately();
+    set.takeRequestedPaths();
     for (const pings of [1, 2]) {
       await set.ping();
       await until(() => set.got.length === pings);
     }
-    expect(set.lately()).toEqual(['/self/topic', '/at/target', '/self/topic']);
+    expect(set.takeRequestedPaths()).toEqual(['/self/topic', '/at/target', '/self/topic']);
   });
 
-  it('has no other URL where hub and topic are given', async () => {
+  it('has no other URL if hub and topic are given', async () => {
     const hub = await TestHub.start();
     onTestFinished(() => hub.close());
-    const publisher = await strangersServer((_request, response) => void response.writeHead(404).end());
+    const publisher = await startHttpServer((_request, response) => void response.writeHead(404).end());
     onTestFinished(() => publisher[Symbol.asyncDispose]());
     const target = { hub: hub.url, topic: `${publisher.url}/self/topic` };
     const set = await setUp({ fetchThinPings: true }, { target });
     await set.start();
     await hub.distribute(target.topic, '');
     await until(() => set.world.logged('a handler failed').length > 0);
-    expect(set.lately()).toEqual([]);
+    expect(set.takeRequestedPaths()).toEqual([]);
   });
 
-  it('is tried again, target and all, where the target cannot be had now', async () => {
+  it('is fetched again, including the target, if the target fails now', async () => {
     const set = await setUp({ fetchThinPings: true });
     set.answers.set('/at/target', feed('one'));
     set.answers.set('/self/topic', { status: 410 });
     await set.start();
     set.answers.set('/at/target', { status: 500 });
-    set.lately();
+    set.takeRequestedPaths();
     await set.ping();
     await until(() => set.world.logged('a handler failed').length > 0);
     expect(JSON.stringify(set.world.logged('a handler failed').map(({ fields }) => String(fields['err'])))).toContain(
@@ -217,11 +219,11 @@ describe('D14 a topic that cannot be read while the target is a feed', () => {
     set.answers.set('/at/target', feed('one'));
     await set.pass(MINUTE);
     await until(() => set.got.length === 1);
-    expect(set.lately()).toEqual(['/self/topic', '/at/target', '/self/topic', '/at/target']);
+    expect(set.takeRequestedPaths()).toEqual(['/self/topic', '/at/target', '/self/topic', '/at/target']);
   });
 });
 
-it('D14 relative links are relative to where a redirect led', async () => {
+it('D14 relative links are resolved against the URL after redirects', async () => {
   const set = await setUp({ fetchThinPings: true });
   set.answers.set('/at/target', feed('one'));
   set.answers.set('/self/topic', { status: 302, headers: { location: '/elsewhere/feed' } });

@@ -1,29 +1,30 @@
 import { expect, it } from 'vitest';
 import { StoreError } from 'websub-subscriber';
-import { FailingRows } from '../kit/failing-rows.js';
-import { DAY_MS } from '../kit/news-service.js';
-import { Travel } from '../kit/time-travel.js';
-import { failureOf, reader } from '../kit/world.js';
+import { FaultyStore } from '../kit/faulty-store.js';
+import { DAY_MS } from '../kit/durations.js';
+import { TimeTravel } from '../kit/time-travel.js';
+import { failureOf } from '../kit/failure-of.js';
+import { recordingService } from '../kit/recording-service.js';
 
 const EVERY_SWEEP = ['*/10 * * * * *', '0 * * * *', '*/10 * * * *', '0 3 * * *'];
 
-/** Two subscriptions of the past: one to a target that is declared, and one that was asked for. */
+/** Two stored subscriptions: one to a declared target, and a dynamic one. */
 async function twoStored() {
-  const rows = new FailingRows();
-  const travel = await Travel.begin({ rows });
+  const rows = new FaultyStore();
+  const travel = await TimeTravel.begin({ rows });
   const [declared, dynamic] = [travel.hub.topic('/declared'), travel.hub.topic('/dynamic')];
-  const { service, got } = reader({ target: declared.url, unsubscribeOnShutdown: false });
+  const { service, got } = recordingService({ target: declared.url, unsubscribeOnShutdown: false });
   await travel.start(service);
   await travel.runtime.subscribe(service, { target: dynamic.url });
   await travel.settle();
-  const { id, callback } = await travel.seen('/dynamic');
-  const untouched = await travel.seen('/declared');
+  const { id, callback } = await travel.subscription('/dynamic');
+  const untouched = await travel.subscription('/declared');
   await travel.stop();
   const key = rows.subscriptions.find((each) => each.endsWith(id)) ?? '';
   return { travel, rows, key, id, callback, untouched, declared, dynamic, service, got };
 }
 
-/** What Keyv writes: the record as text, in JSON again. */
+/** A row as Keyv writes it: the record as text, in JSON again. */
 const rowOf = (text: string): string => JSON.stringify({ value: text });
 
 it.each([
@@ -37,38 +38,38 @@ it.each([
   async (_, spoil, message) => {
     const { travel, rows, key, id, callback, untouched, declared, dynamic, service, got } = await twoStored();
     const sound = String(rows.get(key));
-    const spoilt = spoil(sound);
-    expect(spoilt).not.toBe(sound);
-    rows.set(key, spoilt);
+    const corruptRow = spoil(sound);
+    expect(corruptRow).not.toBe(sound);
+    rows.set(key, corruptRow);
 
     await travel.start(service);
-    const told = travel.world.logged('a stored subscription cannot be read: left as it is');
-    expect(told).toMatchObject([{ level: 'error', fields: { err: { message: expect.stringMatching(message) } } }]);
-    expect(told[0]?.fields['err']).toBeInstanceOf(StoreError);
-    expect(told[0]?.fields['err']).toMatchObject({ message: expect.stringContaining(id) });
+    const lines = travel.world.logged('a stored subscription cannot be read: left as it is');
+    expect(lines).toMatchObject([{ level: 'error', fields: { err: { message: expect.stringMatching(message) } } }]);
+    expect(lines[0]?.fields['err']).toBeInstanceOf(StoreError);
+    expect(lines[0]?.fields['err']).toMatchObject({ message: expect.stringContaining(id) });
     expect(await travel.runtime.subscriptions.find()).toEqual([untouched]);
-    expect(travel.asked('/declared')).toHaveLength(1);
+    expect(travel.requestTimes('/declared')).toHaveLength(1);
     expect((await dynamic.publish('to what cannot be read'))[0]?.status).toBe(404);
     await declared.publish('news');
-    await travel.pass(30 * DAY_MS);
-    for (const sweep of EVERY_SWEEP) travel.world.turn(sweep);
+    await travel.advance(30 * DAY_MS);
+    for (const sweep of EVERY_SWEEP) travel.world.runCron(sweep);
     await travel.settle();
     await declared.publish('more');
     expect(got).toEqual(['news', 'more']);
-    expect(await travel.seen('/declared')).toMatchObject({ state: 'active', callback: untouched.callback });
-    expect(rows.get(key)).toBe(spoilt);
+    expect(await travel.subscription('/declared')).toMatchObject({ state: 'active', callback: untouched.callback });
+    expect(rows.get(key)).toBe(corruptRow);
 
-    // Repaired, it goes on where it was.
+    // Once repaired, the subscription continues.
     await travel.stop();
     rows.set(key, sound);
     await travel.start(service);
-    expect(await travel.seen('/dynamic')).toMatchObject({ id, callback, state: 'active' });
+    expect(await travel.subscription('/dynamic')).toMatchObject({ id, callback, state: 'active' });
     await dynamic.publish('after the repair');
     expect(got).toEqual(['news', 'more', 'after the repair']);
   },
 );
 
-it('L4 a store that cannot be read is told of by the start, and nothing in it is lost', async () => {
+it('L4 the start rejects for an unreadable store, and nothing in it is lost', async () => {
   const { travel, rows, key, untouched, declared, service, got } = await twoStored();
   rows.fails = (operation) => operation === 'get';
   const failure = await failureOf(travel.start(service));
@@ -76,24 +77,24 @@ it('L4 a store that cannot be read is told of by the start, and nothing in it is
   expect(failure.message).toMatch(/out of order: get/);
   rows.fails = () => false;
   await travel.start(service);
-  expect(await travel.seen('/declared')).toEqual(untouched);
+  expect(await travel.subscription('/declared')).toEqual(untouched);
   expect(rows.subscriptions).toContain(key);
   await declared.publish('news');
   expect(got).toEqual(['news']);
 });
 
-it('L4 a declared target whose record cannot be read is subscribed to all the same', async () => {
+it('L4 a declared target with an unreadable record is subscribed nevertheless', async () => {
   const { travel, rows, untouched, declared, service, got } = await twoStored();
   const key = rows.subscriptions.find((each) => each.endsWith(untouched.id)) ?? '';
-  const spoilt = String(rows.get(key)).replace('\\"v\\":2,', '\\"v\\":99,');
-  rows.set(key, spoilt);
+  const corruptRow = String(rows.get(key)).replace('\\"v\\":2,', '\\"v\\":99,');
+  rows.set(key, corruptRow);
   await travel.start(service);
-  const { id, state, callback } = await travel.seen('/declared');
+  const { id, state, callback } = await travel.subscription('/declared');
   expect({ state, isNew: id !== untouched.id && callback !== untouched.callback }).toEqual({
     state: 'active',
     isNew: true,
   });
   await declared.publish('news');
   expect(got).toEqual(['news']);
-  expect(rows.get(key)).toBe(spoilt);
+  expect(rows.get(key)).toBe(corruptRow);
 });

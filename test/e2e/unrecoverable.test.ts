@@ -10,19 +10,24 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { deferred, FakeWorld } from '../kit/fake-world.js';
+import { deferred } from '../kit/deferred.js';
+import { FakeWorld } from '../kit/fake-world.js';
+import { DAY_MS } from '../kit/durations.js';
+import { untilIdle } from '../kit/until-idle.js';
+import { startSubscriber } from '../kit/start-subscriber.js';
+import { statsOf } from '../kit/stats-of.js';
+import { throws } from '../kit/throws.js';
+import { atom, startPublisher } from '../kit/publisher.js';
+import { until } from '../kit/until.js';
 import { FaultyStore } from '../kit/faulty-store.js';
-import { DAY_MS, quiet, setUp, statsOf, throws } from '../kit/news-service.js';
-import { atom, publisherAt } from '../kit/publisher.js';
-import { until } from '../kit/world.js';
 
-async function lettersOf(runtime: SubscriberRuntime): Promise<DeadLetter[]> {
-  const letters: DeadLetter[] = [];
-  for await (const letter of runtime.deadLetters) letters.push(letter);
-  return letters;
+async function deadLettersOf(runtime: SubscriberRuntime): Promise<DeadLetter[]> {
+  const deadLetters: DeadLetter[] = [];
+  for await (const letter of runtime.deadLetters) deadLetters.push(letter);
+  return deadLetters;
 }
 
-/** Notes which hooks are called about an event, and with which error. */
+/** Records which hooks are called for an event, and with which error. */
 function hooksOf(runtime: SubscriberRuntime): string[] {
   const called: string[] = [];
   const note = (name: string) => (payload: HookPayload) =>
@@ -31,15 +36,15 @@ function hooksOf(runtime: SubscriberRuntime): string[] {
   return called;
 }
 
-const TOLD = [
+const HOOK_CALLS = [
   'handler-error UnrecoverableEventError: no use',
   'dead-letter UnrecoverableEventError: no use unrecoverable',
 ];
 
-/** A service whose handler throws it, in a run of which this tells. */
-async function hopeless(delivery: DeliveryConfig, before: (attempt: number) => Promise<void> | void = () => {}) {
+/** A service with a handler that throws an UnrecoverableEventError; `before` runs first in each attempt. */
+async function failingService(delivery: DeliveryConfig, before: (attempt: number) => Promise<void> | void = () => {}) {
   let runs = 0;
-  const set = await setUp(
+  const set = await startSubscriber(
     async ({ attempt }) => {
       runs += 1;
       await before(attempt);
@@ -50,62 +55,62 @@ async function hopeless(delivery: DeliveryConfig, before: (attempt: number) => P
   return { ...set, told: hooksOf(set.runtime), runs: () => runs };
 }
 
-async function isBuriedOnce(
-  { runtime, world, told, runs }: Awaited<ReturnType<typeof hopeless>>,
+async function isDeadLetterOnce(
+  { runtime, world, told, runs }: Awaited<ReturnType<typeof failingService>>,
   { attempts = 1, ran = attempts }: { readonly attempts?: number; readonly ran?: number } = {},
 ) {
-  expect(await until(async () => (await lettersOf(runtime)).length === 1)).toBe(true);
-  world.pass(DAY_MS);
-  await quiet();
+  expect(await until(async () => (await deadLettersOf(runtime)).length === 1)).toBe(true);
+  world.advance(DAY_MS);
+  await untilIdle();
   expect(runs()).toBe(ran);
-  expect(told.slice(-2)).toEqual(TOLD);
-  const [letter] = await lettersOf(runtime);
+  expect(told.slice(-2)).toEqual(HOOK_CALLS);
+  const [letter] = await deadLettersOf(runtime);
   expect(letter).toMatchObject({ cause: 'unrecoverable', attempts });
   expect(letter?.errors.at(-1)?.message).toBe('no use');
   const lines = world.logged('given up').map(({ level, fields }) => [level, fields['cause']]);
   expect(lines).toEqual([['error', 'unrecoverable']]);
 }
 
-test('C7 thrown while the hub waits: 202, a dead letter at once, and no further run', async () => {
-  const set = await hopeless({});
+test('C7 thrown while the hub waits: the hub gets 202, and the event is a dead letter without another run', async () => {
+  const set = await failingService({});
   const { status, body } = await set.publish();
   expect([status, body]).toEqual([202, '']);
-  await isBuriedOnce(set);
+  await isDeadLetterOnce(set);
   expect(await statsOf(set.runtime)).toMatchObject({ received: 1, delivered: 0, failed: 1 });
 });
 
-test('C7 thrown by a handler that does not wait it is the same', async () => {
-  const set = await setUp(() => throws(new UnrecoverableEventError('no use')));
+test('C7 thrown synchronously it has the same effect', async () => {
+  const set = await startSubscriber(() => throws(new UnrecoverableEventError('no use')));
   expect((await set.publish()).status).toBe(202);
-  expect(await lettersOf(set.runtime)).toMatchObject([{ cause: 'unrecoverable' }]);
+  expect(await deadLettersOf(set.runtime)).toMatchObject([{ cause: 'unrecoverable' }]);
 });
 
-test('C9 thrown after the 202', async () => {
-  const turn = deferred();
-  const set = await hopeless({ ackAfterMs: 1 }, () => turn.promise);
+test('C9 thrown after the 202 it has the same effect', async () => {
+  const handlerRun = deferred();
+  const set = await failingService({ ackAfterMs: 1 }, () => handlerRun.promise);
   expect((await set.publish()).status).toBe(202);
-  expect(await lettersOf(set.runtime)).toEqual([]);
-  turn.resolve();
-  await isBuriedOnce(set);
+  expect(await deadLettersOf(set.runtime)).toEqual([]);
+  handlerRun.resolve();
+  await isDeadLetterOnce(set);
 });
 
-test('C7 thrown in queued mode', async () => {
-  const set = await hopeless({ mode: 'queued' });
+test('C7 thrown in queued mode it has the same effect', async () => {
+  const set = await failingService({ mode: 'queued' });
   expect((await set.publish()).status).toBe(202);
-  await isBuriedOnce(set);
+  await isDeadLetterOnce(set);
 });
 
-test('C7 thrown on a retry', async () => {
-  const set = await hopeless({}, (attempt) => (attempt === 1 ? throws(new Error('not now')) : undefined));
+test('C7 thrown in a retry it has the same effect', async () => {
+  const set = await failingService({}, (attempt) => (attempt === 1 ? throws(new Error('not now')) : undefined));
   await set.publish();
   expect(set.told).toEqual(['handler-error Error: not now']);
-  set.world.pass(1_000);
-  await isBuriedOnce(set, { attempts: 2 });
+  set.world.advance(1_000);
+  await isDeadLetterOnce(set, { attempts: 2 });
 });
 
-test('C7 in order, the next event of the subscription has its turn', async () => {
+test('C7 with order, the next event of the subscription runs', async () => {
   const got: string[] = [];
-  const set = await setUp(
+  const set = await startSubscriber(
     (event) => {
       got.push(event.text());
       if (event.text() === 'one') throw new UnrecoverableEventError('no use');
@@ -118,22 +123,22 @@ test('C7 in order, the next event of the subscription has its turn', async () =>
   expect(got).toEqual(['one', 'two']);
 });
 
-test('C7 a dead letter that cannot be stored while the hub waits: 503, and the hub comes again', async () => {
-  const set = await hopeless({});
+test('C7 a dead letter that cannot be stored while the hub waits gets 503, and the hub delivers again', async () => {
+  const set = await failingService({});
   set.store.faults = new Set(['set']);
   expect((await set.publish()).status).toBe(503);
-  expect(await lettersOf(set.runtime)).toEqual([]);
+  expect(await deadLettersOf(set.runtime)).toEqual([]);
   set.store.faults = new Set();
   expect((await set.publish()).status).toBe(202);
-  await isBuriedOnce(set, { ran: 2 });
+  await isDeadLetterOnce(set, { ran: 2 });
 });
 
-test('C7 it takes no room: also with a full inbox the answer is 202', async () => {
-  const turn = deferred();
-  const set = await setUp(
+test('C7 it takes no room: even with a full inbox the answer is 202', async () => {
+  const handlerRun = deferred();
+  const set = await startSubscriber(
     async (event) => {
       if (event.text() === 'fails') throw new Error('not now');
-      await turn.promise;
+      await handlerRun.promise;
       throw new UnrecoverableEventError('no use');
     },
     { delivery: { maxPending: 1 } },
@@ -142,40 +147,40 @@ test('C7 it takes no room: also with a full inbox the answer is 202', async () =
   await until(async () => (await statsOf(set.runtime))?.received === 1);
   expect((await set.publish('fails')).status).toBe(202);
   expect((await set.publish('fails')).status).toBe(503);
-  turn.resolve();
+  handlerRun.resolve();
   expect((await published).status).toBe(202);
-  expect(await lettersOf(set.runtime)).toMatchObject([{ cause: 'unrecoverable' }]);
+  expect(await deadLettersOf(set.runtime)).toMatchObject([{ cause: 'unrecoverable' }]);
 });
 
-test('C7 it is replayed as any dead letter is', async () => {
+test('C7 it can be replayed like any dead letter', async () => {
   let isMended = false;
-  const set = await setUp(() => {
+  const set = await startSubscriber(() => {
     if (!isMended) throw new UnrecoverableEventError('no use');
   });
   await set.publish();
   isMended = true;
-  const [{ id } = { id: '' }] = await lettersOf(set.runtime);
+  const [{ id } = { id: '' }] = await deadLettersOf(set.runtime);
   await set.runtime.deadLetters.replay(id);
-  set.world.pass(1_000);
+  set.world.advance(1_000);
   await until(() => set.store.events.length === 0);
-  expect(await lettersOf(set.runtime)).toEqual([]);
+  expect(await deadLettersOf(set.runtime)).toEqual([]);
 });
 
-test('C7 it stays one through restarts, and keeps its cause', async () => {
-  const set = await hopeless({});
+test('C7 it stays a dead letter after restarts, and keeps its cause', async () => {
+  const set = await failingService({});
   await set.publish();
   await set.runtime.stop();
   const runtime = await set.startAgain();
-  set.world.pass(DAY_MS);
-  await quiet();
+  set.world.advance(DAY_MS);
+  await untilIdle();
   expect(set.runs()).toBe(1);
-  expect(await lettersOf(runtime)).toMatchObject([{ cause: 'unrecoverable' }]);
+  expect(await deadLettersOf(runtime)).toMatchObject([{ cause: 'unrecoverable' }]);
 });
 
-test('C4 what event.parse() rejects with: the paths are with the dead letter, the values are not', async () => {
+test('C4 an error of event.parse() stores its paths with the dead letter, and no values', async () => {
   const schema = z.object({ user: z.object({ id: z.number() }) });
   const got: number[] = [];
-  const set = await setUp(async (event) => {
+  const set = await startSubscriber(async (event) => {
     const { user } = await event.parse(schema);
     got.push(user.id);
   });
@@ -183,22 +188,22 @@ test('C4 what event.parse() rejects with: the paths are with the dead letter, th
   expect((await set.publish('{"user":{"id":"secret"}}')).status).toBe(202);
   expect((await set.publish('{"user":')).status).toBe(202);
   expect(got).toEqual([7]);
-  const letters = await lettersOf(set.runtime);
-  expect(letters.map(({ cause, errors }) => [cause, errors[0]?.message])).toEqual([
+  const deadLetters = await deadLettersOf(set.runtime);
+  expect(deadLetters.map(({ cause, errors }) => [cause, errors[0]?.message])).toEqual([
     ['unrecoverable', expect.stringMatching(/^The JSON body does not match the schema: user\.id: /)],
     ['unrecoverable', 'The body is not valid JSON.'],
   ]);
-  expect(JSON.stringify(letters.map(({ errors }) => errors))).not.toContain('secret');
+  expect(JSON.stringify(deadLetters.map(({ errors }) => errors))).not.toContain('secret');
 });
 
 test.each([
   ['catch-up', {}],
   ['poll', { pollSeconds: 600, catchUp: false }],
-] as const)('L3 what was fetched by %s is a dead letter at once as well', async (source, delivery) => {
+] as const)('L3 an event fetched by %s is a dead letter at once, too', async (source, delivery) => {
   const world = new FakeWorld();
   const hub = await TestHub.start({ leaseSeconds: 10 * 86_400 });
   onTestFinished(() => hub.close());
-  const publisher = await publisherAt(hub, atom([{ id: 'old', at: world.now - 30 * DAY_MS }]));
+  const publisher = await startPublisher(hub, atom([{ id: 'old', at: world.now - 30 * DAY_MS }]));
   const store = new FaultyStore();
   const got: ContentDistributionMessage[] = [];
   const service = defineSubscriber(
@@ -219,19 +224,19 @@ test.each([
   };
   const first = await start();
   for (let look = 0; look < 2; look += 1) {
-    world.pass(11 * 60_000);
-    await quiet();
-    await until(() => publisher.answered.length >= publisher.asked.length);
-    await quiet();
+    world.advance(11 * 60_000);
+    await untilIdle();
+    await until(() => publisher.statuses.length >= publisher.requests.length);
+    await untilIdle();
   }
   await first.stop();
   publisher.body = atom([{ id: 'fresh', at: world.now }]);
   const runtime = await start();
   await until(async () => {
-    world.pass(60_000);
-    await quiet();
-    return (await lettersOf(runtime)).length === 1;
+    world.advance(60_000);
+    await untilIdle();
+    return (await deadLettersOf(runtime)).length === 1;
   });
   expect(got.map((event) => event.source)).toEqual([source]);
-  expect(await lettersOf(runtime)).toMatchObject([{ cause: 'unrecoverable', attempts: 1 }]);
+  expect(await deadLettersOf(runtime)).toMatchObject([{ cause: 'unrecoverable', attempts: 1 }]);
 });

@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError, startService, WebSubError, type SubscribeOptions } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
-import { failureOf, reader, until } from '../kit/world.js';
+import { failureOf } from '../kit/failure-of.js';
+import { recordingService } from '../kit/recording-service.js';
+import { until } from '../kit/until.js';
 
 const QUIET = { port: 0, store: 'memory', logger: false, handleSignals: false } as const;
 
 describe('unsubscribe(service, target)', () => {
-  it('ends the subscription of that service and target at its hub, however the target is written', async () => {
+  it('ends the subscription of that service and target at its hub, in any spelling of the target', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service } = reader();
+    const { service } = recordingService();
     await using runtime = await startService(service, QUIET);
     const { id } = await runtime.subscribe(service, { target: topic.url });
     await runtime.subscribe(service, { target: hub.topic('/other').url });
@@ -21,10 +23,10 @@ describe('unsubscribe(service, target)', () => {
     expect(await runtime.subscriptions.count({ state: 'active' })).toBe(1);
   });
 
-  it('takes { hub, topic } and [hub, topic] for the same target, which is not the topic alone', async () => {
+  it('treats { hub, topic } and [hub, topic] as the same target, and the topic alone as another', async () => {
     await using hub = await TestHub.start();
     const topic = hub.topic('/feed');
-    const { service } = reader();
+    const { service } = recordingService();
     await using runtime = await startService(service, QUIET);
     const pair: SubscribeOptions['target'] = [hub.url, topic.url];
     const { id } = await runtime.subscribe(service, { target: { hub: hub.url, topic: topic.url } });
@@ -33,9 +35,9 @@ describe('unsubscribe(service, target)', () => {
     expect(await runtime.unsubscribe(service, pair)).toMatchObject({ id, desired: 'unsubscribed' });
   });
 
-  it('ends what a subscribe() wanted that was called just before it', async () => {
+  it('ends the subscription of a subscribe() call just before it', async () => {
     await using hub = await TestHub.start();
-    const { service } = reader();
+    const { service } = recordingService();
     await using runtime = await startService(service, QUIET);
     const target = hub.topic('/feed').url;
     const subscribing = runtime.subscribe(service, { target });
@@ -43,9 +45,9 @@ describe('unsubscribe(service, target)', () => {
     await subscribing;
   });
 
-  it('rejects with a WebSubError that names both where there is no such subscription', async () => {
-    const { service } = reader();
-    const other = reader({ name: 'Other' });
+  it('rejects with a WebSubError that names both if there is no such subscription', async () => {
+    const { service } = recordingService();
+    const other = recordingService({ name: 'Other' });
     await using runtime = await startService([service, other.service], QUIET);
     await runtime.subscribe(other.service, { target: 'https://127.0.0.1:1/feed' });
     const failure = await failureOf(runtime.unsubscribe(service, 'https://127.0.0.1:1/feed'));
@@ -54,10 +56,10 @@ describe('unsubscribe(service, target)', () => {
     expect(await runtime.subscriptions.count({ service: 'Other' })).toBe(1);
   });
 
-  it('rejects with a ConfigurationError for what is no target and no service', async () => {
-    const { service } = reader();
+  it('rejects with a ConfigurationError for an invalid target or service', async () => {
+    const { service } = recordingService();
     await using runtime = await startService(service, QUIET);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without a compiler anything can be passed
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without the compiler, a caller may pass any value
     const call = runtime.unsubscribe.bind(runtime) as (...values: unknown[]) => Promise<unknown>;
     const calls = [
       [call(service), /unsubscribe\(\) for service "News": target is undefined; it must be a URL/],

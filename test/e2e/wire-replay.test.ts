@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Keyv } from 'keyv';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -12,7 +11,8 @@ import {
   type SubscriberRuntime,
 } from 'websub-subscriber';
 import { start } from '../../src/runtime/lifecycle/start-service.js';
-import { manualClock } from '../kit/manual-clock.js';
+import { listenForTest } from '../kit/listen-for-test.js';
+import { ManualClock } from '../kit/manual-clock.js';
 import { exchange as exchangeBytes, type WireAnswer } from '../kit/wire.js';
 
 interface Message {
@@ -44,7 +44,7 @@ const recordings = (isThere ? ['thylacine', 'flask-websub'] : []).map((name): Re
   return content as Recording;
 });
 
-/** What we answer where the recorded subscriber was told to misbehave, or knew less than we do; the key is case and status. */
+/** Our answers in cases where the recorded subscriber misbehaved, or knew less than we do. Keys are case and status. */
 const BETTER: ReadonlyMap<string, { readonly status: number; readonly why: string }> = new Map([
   ['verification-500 500', { status: 200, why: 'the recorder failed on purpose' }],
   ['topic-dropped-while-pending 500', { status: 200, why: 'the recorder failed on purpose' }],
@@ -52,7 +52,7 @@ const BETTER: ReadonlyMap<string, { readonly status: number; readonly why: strin
   ['bad-request 200', { status: 404, why: 'an unsubscription that nobody asked for' }],
 ]);
 
-/** Hub requests that node:http refuses before any handler. */
+/** Whether node:http refuses the hub's request before any handler. */
 const isRefusedByNode = ({ request }: Exchange): boolean =>
   valueOf(request, 'transfer-encoding') !== undefined && valueOf(request, 'content-length') !== undefined;
 
@@ -66,13 +66,13 @@ const cases = recordings.flatMap(({ hub, secret, exchanges }) =>
 );
 
 describe.skipIf(!isThere)(`the recordings in ${wire}`, () => {
-  test('are whole', () => {
+  test('are complete', () => {
     const fromHubs = recordings.map(({ exchanges }) => exchanges.filter(({ from }) => from === 'hub').length);
     expect(fromHubs.every((count) => count > 40)).toBe(true);
     expect(cases.length).toBeGreaterThan(45);
   });
 
-  test.each(cases)('$hub: $name is answered as the hub accepts it', async ({ name, secret, exchanges }) => {
+  test.each(cases)('$hub: $name gets an answer that the hub accepts', async ({ name, secret, exchanges }) => {
     const replay = await replayOf(exchanges, secret);
     const seen: Outcome[] = [];
     for (const each of exchanges) {
@@ -86,15 +86,15 @@ describe.skipIf(!isThere)(`the recordings in ${wire}`, () => {
   });
 });
 
-/** What became of a hub's request. */
+/** The outcome of a hub's request. */
 interface Outcome {
   readonly step: number;
   readonly status: number;
-  /** What a verification was answered. */
+  /** The body of the answer to a verification. */
   readonly challenge: string | undefined;
-  /** What the handler got. */
+  /** The events that the handler got. */
   readonly handed: readonly { readonly raw: string; readonly bytes: string; readonly undecodable: boolean }[];
-  /** The answer to the same content with a byte more, where it is signed. */
+  /** The answer to the same content with one more byte, if it is signed. */
   readonly tampered: number | undefined;
 }
 
@@ -103,7 +103,7 @@ async function outcomeOf(replay: Replay, recorded: Exchange): Promise<Outcome> {
   const longer = Buffer.concat([bodyOf(request), Buffer.from(' ')]);
   const tampered = isTamperable(recorded) ? (await replay.send(recorded, longer)).status : undefined;
   const { status, body } = await replay.send(recorded);
-  const handed = replay.taken().map((event) => ({
+  const handed = replay.takeEvents().map((event) => ({
     raw: Buffer.from(event.raw).toString('base64'),
     bytes: Buffer.from(event.bytes()).toString('base64'),
     undecodable: event.undecodable,
@@ -121,18 +121,18 @@ function expectedOf(recorded: Exchange, name: string): Outcome {
     step,
     status,
     challenge: status === 200 ? (challenge.at(-1) ?? '') : undefined,
-    // D14: Flask-WebSub copies the topic's Content-Encoding onto a body that is plain.
+    // D14: Flask-WebSub copies the topic's Content-Encoding to a plain body.
     handed: request.method === 'POST' ? [{ raw, bytes: raw, undecodable: false }] : [],
     tampered: isTamperable(recorded) ? 403 : undefined,
   };
 }
 
-/** Whether it is signed content that a live subscription gets. */
+/** Whether the request is signed content for a live subscription. */
 function isTamperable(recorded: Exchange): boolean {
   return valueOf(recorded.request, 'x-hub-signature') !== undefined && !isRefusedByNode(recorded);
 }
 
-/** Whether its signature, where there is one, is the secret's. */
+/** Whether the request has no signature, or a signature made with the secret. */
 function isProven({ request }: Exchange, secret: string): boolean {
   const signature = valueOf(request, 'x-hub-signature');
   return signature === undefined || verifySignature(bodyOf(request), signature, secret);
@@ -143,12 +143,12 @@ function bodyOf({ bodyBase64 }: Message): Buffer {
 }
 
 interface Replay {
-  /** Has the runtime ask the hub for what the recorded subscriber asked for. */
+  /** Makes the runtime send the request of the recorded subscriber. */
   readonly ask: (recorded: Exchange) => Promise<void>;
-  /** Sends the hub's request as it was, or with another body. */
+  /** Sends the hub's recorded request, unchanged or with another body. */
   readonly send: (recorded: Exchange, body?: Buffer) => Promise<WireAnswer>;
-  /** What the handler got since it was asked last. */
-  readonly taken: () => readonly ContentDistributionMessage[];
+  /** The events of the handler since the last call. */
+  readonly takeEvents: () => readonly ContentDistributionMessage[];
 }
 
 async function replayOf(exchanges: readonly Exchange[], commonSecret: string): Promise<Replay> {
@@ -157,7 +157,7 @@ async function replayOf(exchanges: readonly Exchange[], commonSecret: string): P
   const first = forms.find((form) => form.has('hub.callback') && form.has('hub.topic'));
   if (first === undefined) throw new Error('the recorded subscriber asked for nothing');
   const hub = await stubHub(asked.map(({ response }) => response));
-  const clock = manualClock();
+  const clock = new ManualClock(Date.now());
   const store = new Keyv();
   const events: ContentDistributionMessage[] = [];
   let recordedStatus = 0;
@@ -185,7 +185,7 @@ async function replayOf(exchanges: readonly Exchange[], commonSecret: string): P
       },
     );
     const options = { port: 0, store, logger: false, handleSignals: false } as const;
-    const seams = { random: () => 0.5, env: {}, ...clock.seams };
+    const seams = { random: () => 0.5, env: {}, now: clock.now, engine: clock.engine };
     return start(service, options, seams);
   };
 
@@ -196,7 +196,7 @@ async function replayOf(exchanges: readonly Exchange[], commonSecret: string): P
       const form = new URLSearchParams(bodyOf(request).toString());
       const secret = form.get('hub.secret');
       if (runtime === undefined) {
-        // A secret too long is refused before it is sent, and a request without a callback cannot be made at all.
+        // A too long secret is refused before it is sent, and a request without a callback is impossible.
         runtime = await run(form === first || (secret ?? '').length < 200 ? secret : commonSecret);
         return;
       }
@@ -210,7 +210,7 @@ async function replayOf(exchanges: readonly Exchange[], commonSecret: string): P
         await runtime.unsubscribe(subscription.id);
       } else {
         if (secret !== hub.requests.at(-1)?.secret) runtime = await run(secret);
-        clock.pass(Number(subscription.renewsAt) - clock.seams.now() + 1000);
+        clock.advance(Number(subscription.renewsAt) - clock.time + 1000);
       }
       await hub.received((_request, index) => index >= length);
     },
@@ -223,7 +223,7 @@ async function replayOf(exchanges: readonly Exchange[], commonSecret: string): P
       const head = `${request.method} ${request.target} HTTP/${request.httpVersion}\r\n${lines.join('')}\r\n`;
       return exchangeBytes(runtime?.port ?? 0, Buffer.concat([Buffer.from(head, 'latin1'), body]));
     },
-    taken: () => events.splice(0),
+    takeEvents: () => events.splice(0),
   };
 }
 
@@ -238,7 +238,7 @@ interface StubHub {
   readonly received: (isIt: (request: StubRequest, index: number) => boolean) => Promise<void>;
 }
 
-/** Answers subscription requests as recorded, one after the other. */
+/** Answers subscription requests with the recorded answers, in order. */
 async function stubHub(answers: readonly (Message & { readonly status: number })[]): Promise<StubHub> {
   const requests: StubRequest[] = [];
   const server = createServer((request, response) => {
@@ -251,14 +251,7 @@ async function stubHub(answers: readonly (Message & { readonly status: number })
       requests.push({ mode: form.get('hub.mode'), secret: form.get('hub.secret') });
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
+  const port = await listenForTest(server);
   return {
     url: `http://127.0.0.1:${port}/hub`,
     requests,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { cronProblem } from '../../src/engine/cron-expression.js';
 
-test.each(['0 * * * *', '*/10 * * * * *', '@hourly', '0 0 29 2 *'])('%s is right', (expression) => {
+test.each(['0 * * * *', '*/10 * * * * *', '@hourly', '0 0 29 2 *'])('accepts %s', (expression) => {
   expect(cronProblem(expression)).toBeUndefined();
 });
 
@@ -10,6 +10,6 @@ test.each([
   ['hourly', 'Unknown alias: hou'],
   ['60 * * * *', 'Field value (60) is out of range'],
   ['0 0 30 2 *', 'there is no such day'],
-])('%j is wrong: %s', (expression, problem) => {
+])('rejects %j: %s', (expression, problem) => {
   expect(cronProblem(expression)).toBe(problem);
 });

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DueHeap } from '../../src/engine/due-heap.js';
 
-test('what is due is taken off once, the earliest first', () => {
+test('takes each due key once, the earliest first', () => {
   const heap = new DueHeap();
   heap.set('noon', 12);
   heap.set('night', 24);
@@ -16,7 +16,7 @@ test('what is due is taken off once, the earliest first', () => {
   expect(heap.size).toBe(1);
 });
 
-test('a new due time replaces the one before, in either direction', () => {
+test('a new due time replaces the old one, whether earlier or later', () => {
   const heap = new DueHeap();
   heap.set('a', 10);
   heap.set('a', 20);
@@ -28,7 +28,7 @@ test('a new due time replaces the one before, in either direction', () => {
   expect(heap.takeDue(25)).toEqual(['a']);
 });
 
-test('a key that was taken off its time is not due any more, and may be set again', () => {
+test('a key without a due time is not due, and can be set again', () => {
   const heap = new DueHeap();
   heap.set('a', 10);
   heap.set('a', undefined);
@@ -52,21 +52,21 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ now: fc.nat(100) }) },
 );
 
-test('it takes off the same keys as a sorted list, whatever was set before', () => {
+test('takes the same keys as a sorted list, after any operations', () => {
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 600 }), (operations) => {
       const heap = new DueHeap();
       const list = new Map<string, number>();
       const [taken, expected]: [unknown[], unknown[]] = [[], []];
-      for (const each of operations) {
-        if ('key' in each) {
-          heap.set(each.key, each.at);
-          if (each.at === undefined) list.delete(each.key);
-          else list.set(each.key, each.at);
+      for (const next of operations) {
+        if ('key' in next) {
+          heap.set(next.key, next.at);
+          if (next.at === undefined) list.delete(next.key);
+          else list.set(next.key, next.at);
         } else {
-          const keys = heap.takeDue(each.now);
-          const due = [...list].filter(([, at]) => at <= each.now).sort(([, a], [, b]) => a - b);
-          // Which of several that are due at the same time comes first is open.
+          const keys = heap.takeDue(next.now);
+          const due = [...list].filter(([, at]) => at <= next.now).sort(([, a], [, b]) => a - b);
+          // The order of keys with the same due time is not specified.
           taken.push(
             keys.map((key) => list.get(key)),
             keys.toSorted(),
@@ -86,7 +86,7 @@ test('it takes off the same keys as a sorted list, whatever was set before', () 
   );
 });
 
-test('times that are set again and again do not pile up', () => {
+test('due times that are set repeatedly do not accumulate', () => {
   const heap = new DueHeap();
   for (let index = 0; index < 100_000; index += 1) heap.set(`${index % 100}`, 1_000_000 - index);
   expect(heap.size).toBe(100);
@@ -94,7 +94,7 @@ test('times that are set again and again do not pile up', () => {
   expect(heap.size).toBe(0);
 });
 
-test('what lies too far ahead is brought forward, and nothing else', () => {
+test('bringForwardTo moves later due times forward, and no others', () => {
   const heap = new DueHeap();
   heap.set('soon', 5);
   heap.set('far', 100);

@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('work that comes due is run once, each timetable with its own keys', () => {
+test('due work runs once, for each timetable with its own keys', () => {
   let now = 0;
   const engine = embeddedEngine({ now: () => now });
   const run: string[] = [];
@@ -30,7 +30,7 @@ test('work that comes due is run once, each timetable with its own keys', () => 
   expect(run).toEqual(['subscription a', 'event a']);
 });
 
-test('due work is looked for every second, from the start to the stop', () => {
+test('the engine looks for due work every second between start and stop', () => {
   const engine = embeddedEngine({ now: Date.now });
   const run: string[] = [];
   const due = engine.timetable((key) => run.push(key));
@@ -51,7 +51,7 @@ test('due work is looked for every second, from the start to the stop', () => {
   expect(run).toHaveLength(2);
 });
 
-test('what is run by a cron expression is run while the engine is', () => {
+test('work of a cron expression runs between start and stop', () => {
   const engine = embeddedEngine({ now: Date.now });
   const ran = vi.fn<() => void>();
   engine.every('*/10 * * * * *', ran);
@@ -65,7 +65,7 @@ test('what is run by a cron expression is run while the engine is', () => {
   expect(ran).toHaveBeenCalledTimes(6);
 });
 
-test('work is done in turn', async () => {
+test('work for one key runs one after the other', async () => {
   const engine = embeddedEngine({ now: Date.now });
   const done: number[] = [];
   const first = engine.runExclusive('a', async () => {
@@ -76,24 +76,24 @@ test('work is done in turn', async () => {
   expect(done).toEqual([1, 2]);
 });
 
-test('a start does not wait for cron, and a stop that comes sooner lets nothing begin', () => {
-  const made = vi.spyOn(CronJob, 'from');
+test('start does not wait for cron, and an early stop prevents all work', () => {
+  const from = vi.spyOn(CronJob, 'from');
   const engine = embeddedEngine({ now: Date.now });
   engine.every('* * * * * *', () => {});
   engine.start();
   engine.stop();
   vi.advanceTimersByTime(60_000);
-  expect(made).not.toHaveBeenCalled();
+  expect(from).not.toHaveBeenCalled();
   engine.start();
-  expect(made).not.toHaveBeenCalled();
+  expect(from).not.toHaveBeenCalled();
   vi.advanceTimersByTime(250);
-  expect(made).toHaveBeenCalledTimes(2);
+  expect(from).toHaveBeenCalledTimes(2);
   engine.stop();
   expect(vi.getTimerCount()).toBe(0);
-  made.mockRestore();
+  from.mockRestore();
 });
 
-test('a moment that was missed is made up for, and nothing is written to the console', () => {
+test('a missed tick runs at once, and nothing is written to the console', () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
   const getTimeout = vi.spyOn(CronTime.prototype, 'getTimeout').mockReturnValueOnce(-1);
   const engine = embeddedEngine({ now: Date.now });
@@ -108,25 +108,25 @@ test('a moment that was missed is made up for, and nothing is written to the con
   warn.mockRestore();
 });
 
-test('a clock that was set back is noticed at the next tick, once, and not when it was put right by less than a second', () => {
+test('the next tick detects a clock that was set back, once, but ignores a correction under a second', () => {
   let now = 100_000;
   const engine = embeddedEngine({ now: () => now });
-  let noticed = 0;
-  engine.onClockSetBack(() => void (noticed += 1));
+  let detected = 0;
+  engine.onClockSetBack(() => void (detected += 1));
   engine.tick();
   now -= 900;
   engine.tick();
-  expect(noticed).toBe(0);
+  expect(detected).toBe(0);
   now -= 50_000;
   engine.tick();
   engine.tick();
-  expect(noticed).toBe(1);
+  expect(detected).toBe(1);
   now += 86_400_000;
   engine.tick();
-  expect(noticed).toBe(1);
+  expect(detected).toBe(1);
 });
 
-test('work that throws keeps nothing else from being run, and is told of', () => {
+test('work that throws is reported, and does not stop other work', () => {
   const errors: unknown[] = [];
   const run: string[] = [];
   let now = 100_000;
@@ -149,7 +149,7 @@ test('work that throws keeps nothing else from being run, and is told of', () =>
   expect(errors.at(-1)).toEqual(new Error('set back'));
 });
 
-test('what a cron expression runs may throw: it is run again at the next turn', () => {
+test('work of a cron expression that throws runs again at the next time', () => {
   const errors: unknown[] = [];
   const engine = embeddedEngine({ now: Date.now, onError: (error) => errors.push(error) });
   engine.every('*/10 * * * * *', () => {
@@ -161,7 +161,7 @@ test('what a cron expression runs may throw: it is run again at the next turn', 
   engine.stop();
 });
 
-test('a next time that cannot be found is looked for again a minute later', () => {
+test('a next time that cannot be computed is computed again a minute later', () => {
   const errors: unknown[] = [];
   const engine = embeddedEngine({ now: Date.now, onError: (error) => errors.push(error) });
   const ran = vi.fn<() => void>();

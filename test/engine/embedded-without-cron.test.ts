@@ -20,7 +20,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('while cron cannot be loaded due work is run all the same, and cron is tried again each second', () => {
+test('due work runs while cron cannot be loaded, and loading is retried every second', () => {
   const errors: unknown[] = [];
   const run: string[] = [];
   const engine = embeddedEngine({ now: Date.now, onError: (error) => errors.push(error) });

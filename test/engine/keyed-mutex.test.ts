@@ -9,41 +9,41 @@ function gate(): { readonly opened: Promise<void>; open(): void } {
   return { opened, open: () => open() };
 }
 
-test('work of one key is done one after the other, in the order it was given', async () => {
-  const turns = new KeyedMutex();
+test('work for one key runs one after the other, in order', async () => {
+  const mutex = new KeyedMutex();
   const done: string[] = [];
   const first = gate();
   const all = [
-    turns.runExclusive('a', async () => {
+    mutex.runExclusive('a', async () => {
       await first.opened;
       done.push('one');
     }),
-    turns.runExclusive('a', async () => void done.push('two')),
-    turns.runExclusive('a', async () => void done.push('three')),
+    mutex.runExclusive('a', async () => void done.push('two')),
+    mutex.runExclusive('a', async () => void done.push('three')),
   ];
-  await turns.runExclusive('b', async () => void done.push('other'));
+  await mutex.runExclusive('b', async () => void done.push('other'));
   expect(done).toEqual(['other']);
   first.open();
   await Promise.all(all);
   expect(done).toEqual(['other', 'one', 'two', 'three']);
 });
 
-test('whoever gave the work gets what it returns or throws, and the next is done all the same', async () => {
-  const turns = new KeyedMutex();
-  const failing = turns.runExclusive('a', async () => {
+test('the caller gets the result or error of its work, and the next work runs either way', async () => {
+  const mutex = new KeyedMutex();
+  const failing = mutex.runExclusive('a', async () => {
     throw new Error('no');
   });
-  const next = turns.runExclusive('a', async () => 'yes');
+  const next = mutex.runExclusive('a', async () => 'yes');
   await expect(failing).rejects.toThrow('no');
   await expect(next).resolves.toBe('yes');
 });
 
-test('work may give more work of its key, which is done after it', async () => {
-  const turns = new KeyedMutex();
+test('work can add more work for its key, which runs afterwards', async () => {
+  const mutex = new KeyedMutex();
   const done: string[] = [];
   let inner: Promise<unknown> = Promise.resolve();
-  await turns.runExclusive('a', async () => {
-    inner = turns.runExclusive('a', async () => void done.push('inner'));
+  await mutex.runExclusive('a', async () => {
+    inner = mutex.runExclusive('a', async () => void done.push('inner'));
     await Promise.resolve();
     done.push('outer');
   });

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { entryVersions } from '../../src/feed/entry/entry-version.js';
-import { MAX_ENTRIES } from '../../src/feed/feed-limits.js';
+import { MAX_ENTRIES } from '../../src/protocol/links/link-reader.js';
 import { readEntries } from '../../src/feed/read-feed.js';
 
 const TOPIC = 'https://topic.example/';
 const MIB = 2 ** 20;
 
-const filled = (piece: string, bytes = MIB): string => piece.repeat(Math.ceil(bytes / piece.length));
+const filled = (fragment: string, bytes = MIB): string => fragment.repeat(Math.ceil(bytes / fragment.length));
 const atom = (content: string): string =>
   `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id>${content}</entry></feed>`;
 const titled = (title: string): string => atom(`<title type="html">${title}</title>`);
@@ -14,19 +14,19 @@ const rss = (content: string): string =>
   `<rss version="2.0"><channel><item><guid>1</guid>${content}</item></channel></rss>`;
 const json = (items: string): string => `{"version":"https://jsonfeed.org/version/1.1","items":${items}}`;
 
-/** Each is ten times as long as the one it refers to. */
+/** Each entity is ten times as long as the one it refers to. */
 const LAUGHS = ['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'].map(
   (name, index) => `<!ENTITY ${name} "${`&${'abcdefgh'.charAt(index)};`.repeat(10)}">`,
 );
 
-describe('what is meant to exhaust the reader is read', () => {
+describe('a document built to exhaust the reader is read', () => {
   test.each([
-    ['entities of entities', `<!DOCTYPE feed [<!ENTITY a "ha">${LAUGHS.join('')}]>${titled('&i;')}`],
+    ['nested entities', `<!DOCTYPE feed [<!ENTITY a "ha">${LAUGHS.join('')}]>${titled('&i;')}`],
     ['one long entity many times', `<!DOCTYPE feed [<!ENTITY a "${filled('x')}">]>${titled(filled('&a;'))}`],
-    ['many references that are undone', titled(filled('&amp;lt;'))],
+    ['many references to decode', titled(filled('&amp;lt;'))],
     ['many tags in a title', titled(filled('&lt;b>') + filled('&lt;/i>'))],
-    ['many comments that do not end, in a title', titled(filled('&lt;!--'))],
-    ['many quotes that do not end, in a title', titled(filled('&lt;a b="'))],
+    ['many unclosed comments in a title', titled(filled('&lt;!--'))],
+    ['many unclosed quotes in a title', titled(filled('&lt;a b="'))],
     ['much white space', titled(filled(' '))],
     ['one line of 10 MiB', titled(filled('x', 10 * MIB))],
     ['one attribute of 10 MiB', atom(`<link href="${filled('x', 10 * MIB)}"/>`)],
@@ -38,22 +38,22 @@ describe('what is meant to exhaust the reader is read', () => {
     ['an author of brackets', rss(`<author>${filled('(')}</author>`)],
     ['many authors of brackets', rss(filled(`<author>${'('.repeat(230)}</author>`))],
     ['an author of dots', rss(`<author>www${filled('.')} x</author>`)],
-    ['a length of a list that cannot be', rss('<length>4294967296</length>')],
-    ['a length of a list that fills the memory', atom('<author><length>99999999</length></author>')],
+    ['an impossible list length', rss('<length>4294967296</length>')],
+    ['a list length that would fill the memory', atom('<author><length>99999999</length></author>')],
     ['JSON that is one string', json(`[{"id":"1","title":"${filled('\\\\', 10 * MIB)}"}]`)],
-    ['JSON of nothing', json(`[${filled('null,')}{"id":"1"}]`)],
-  ])('%s', (_what, text) => {
+    ['JSON of nulls', json(`[${filled('null,')}{"id":"1"}]`)],
+  ])('%s', (_name, text) => {
     const entries = readEntries(text, TOPIC);
     expect(entryVersions(entries, 's')).toHaveLength(1);
     expect(entries[0]?.id).toBe('1');
   });
 
-  test('an entity that is declared is not expanded, and no file read', () => {
+  test('a declared entity is not expanded, and no file is read', () => {
     const doctype = '<!DOCTYPE feed [<!ENTITY a "ha"><!ENTITY b SYSTEM "file:///etc/passwd">]>';
     expect(readEntries(`${doctype}${titled('&a; &b;')}`, TOPIC)[0]?.title).toBe('&a; &b;');
   });
 
-  test('as many entries as there are', () => {
+  test('10,000 entries are read', () => {
     const entries = Array.from({ length: 10_000 }, (_, index) => `<entry><id>${index}</id></entry>`);
     const items = entries.map((_, index) => `<item rdf:about="${index}"><title>T</title></item>`);
     const contents = items.map((_, index) => `<rdf:li resource="${index}"/>`);
@@ -64,30 +64,30 @@ describe('what is meant to exhaust the reader is read', () => {
   });
 });
 
-describe('what is meant to exhaust the reader is refused', () => {
+describe('a document built to exhaust the reader is refused', () => {
   test.each([
     ['10 MiB of <', filled('<', 10 * MIB), /no element/],
     ['10 MiB of < in a title', titled(filled('<', 10 * MIB)), /Broken XML/],
-    ['many sections that do not end', titled(filled('<![CDATA[')), /Broken XML/],
-    ['many comments that do not end', titled(filled('<!--')), /Broken XML/],
-    ['a document type without end', `<!DOCTYPE feed [${filled('<!ENTITY a "b">', 10 * MIB)}`, /does not end/],
+    ['many unclosed sections', titled(filled('<![CDATA[')), /Broken XML/],
+    ['many unclosed comments', titled(filled('<!--')), /Broken XML/],
+    ['an unclosed document type', `<!DOCTYPE feed [${filled('<!ENTITY a "b">', 10 * MIB)}`, /does not end/],
     ['a root with a long name', `<${filled('x')}/>`, /its root is <x/],
     ['long names that do not match', `<feed><${filled('x')}></${filled('y')}></feed>`, /ends <x/],
-  ])('%s', (_what, text, message) => {
+  ])('%s', (_name, text, message) => {
     const read = (): unknown => readEntries(text, TOPIC);
     expect(read).toThrow(SyntaxError);
     expect(read).toThrow(message);
-    // A message is logged: it is not as long as the document.
+    // Messages are logged, so they must stay short.
     expect(read).toThrow(/^[^]{1,400}$/);
   });
 });
 
-describe('D12: what is over a bound is a RangeError', () => {
+describe('D12 a document over a bound is a RangeError', () => {
   test.each([
     ['XML nested deep', atom('<x>'.repeat(50_000) + '</x>'.repeat(50_000)), /nested more than/],
     ['XML nested deep without end', '<feed>'.repeat(50_000), /nested more than/],
     ['markup nested deep in a title', titled('<b>'.repeat(50_000) + '</b>'.repeat(50_000)), /nested more than/],
-    ['XML nested less deep, but deeper than feedsmith bears', atom('<x>'.repeat(300) + '</x>'.repeat(300)), /nested/],
+    ['XML nested less deep, but too deep for feedsmith', atom('<x>'.repeat(300) + '</x>'.repeat(300)), /nested/],
     ['JSON nested deep', json('['.repeat(50_000) + ']'.repeat(50_000)), /nested more than/],
     ['JSON nested deep without end', filled('[{"a":'), /nested more than/],
     [
@@ -105,13 +105,13 @@ describe('D12: what is over a bound is a RangeError', () => {
     ['too many items in RDF', `<RDF>${'<item/>'.repeat(MAX_ENTRIES + 1)}</RDF>`, /more than 50000 entries/],
     ['too many tombstones', `<feed>${'<deleted-entry/>'.repeat(MAX_ENTRIES + 1)}</feed>`, /more than 50000 entries/],
     ['too many items in JSON', json(`[${'{},'.repeat(MAX_ENTRIES)}{}]`), /more than 50000 entries/],
-  ])('%s', (_what, text, message) => {
+  ])('%s', (_name, text, message) => {
     const read = (): unknown => readEntries(text, TOPIC);
     expect(read).toThrow(RangeError);
     expect(read).toThrow(message);
   });
 
-  test('as many entries as are allowed are read', () => {
+  test('the maximum number of entries is read', () => {
     const items = Array.from({ length: MAX_ENTRIES }, (_, id) => `{"id":"${id}"}`);
     expect(readEntries(json(`[${items.join()}]`), TOPIC)).toHaveLength(MAX_ENTRIES);
   });
@@ -121,11 +121,11 @@ describe('D12: what is over a bound is a RangeError', () => {
   });
 });
 
-describe('D12: URLs are resolved within bounds', () => {
+describe('D12 URLs are resolved within bounds', () => {
   const ns = 'xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0"';
   const link = '<link href="a"/>';
   const rdfNs = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"';
-  /** Feeds of so many entries with a relative link each, under one base. */
+  /** Feeds of `count` entries with a relative link each, under one base. */
   const feeds: readonly (readonly [string, (base: string, count: number) => string])[] = [
     ['Atom', (base, count) => `<feed ${ns} xml:base="${base}">${`<entry>${link}</entry>`.repeat(count)}</feed>`],
     [
@@ -158,27 +158,27 @@ describe('D12: URLs are resolved within bounds', () => {
       [url, ...authors.map((author) => author.url)].flatMap((one) => one ?? []),
     );
 
-  test.each(feeds)('%s: a base of 50 kB is ignored', (_what, feed) => {
+  test.each(feeds)('%s: a base of 50 kB is ignored', (_name, feed) => {
     const urls = urlsOf(feed(`https://b.example/${'x'.repeat(50_000)}/`, 1_000));
     expect(urls.length).toBeGreaterThanOrEqual(1_000);
     expect(Math.max(...urls.map(({ length }) => length))).toBeLessThan(40);
   });
 
-  test.each(feeds)('%s: all URLs together are at most 16 MiB', (_what, feed) => {
+  test.each(feeds)('%s: all URLs together are at most 16 MiB', (_name, feed) => {
     const lengths = urlsOf(feed(`https://b.example/${'x'.repeat(8_000)}/`, 3_000)).map(({ length }) => length);
     const sum = lengths.reduce((one, other) => one + other, 0);
     expect(sum).toBeGreaterThan(7 * MIB);
     expect(sum).toBeLessThanOrEqual(16 * MIB);
   });
 
-  test('the links of JSON Feed over a bound are left out', () => {
+  test('JSON Feed links over a bound are dropped', () => {
     const [item] = readEntries(json(JSON.stringify([{ id: '1', url: filled('x', 8193) }])), TOPIC);
     expect(item).toMatchObject({ id: '1' });
     expect(item?.url).toBeUndefined();
   });
 });
 
-describe('D12: what entries share is bounded as often as it is repeated', () => {
+describe('D12 shared authors are bounded by the number of their copies', () => {
   test.each([
     [
       'Atom',
@@ -192,7 +192,7 @@ describe('D12: what entries share is bounded as often as it is repeated', () => 
         items: Array.from({ length: 1_000 }, () => ({ id: '1' })),
       }),
     ],
-  ])('%s: a thousand authors for a thousand entries', (_what, text) => {
+  ])('%s: a thousand authors for a thousand entries', (_name, text) => {
     const entries = readEntries(text, TOPIC);
     const authors = entries.reduce((sum, entry) => sum + entry.authors.length, 0);
     expect(entries).toHaveLength(1_000);
@@ -201,7 +201,7 @@ describe('D12: what entries share is bounded as often as it is repeated', () => 
   });
 });
 
-test('a long name is not looked at anew for each text in it', () => {
+test('a long name is not read again for each text in its element', () => {
   const name = 'x'.repeat(MIB);
   const text = `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0">
     <at:deleted-entry ref="1"><${name}>${'&lt;'.repeat(100_000)}</${name}></at:deleted-entry></feed>`;

@@ -13,11 +13,11 @@ test.each([
   ['a tag that does not end', 'a <b', 'a'],
   ['nothing', '<p> &nbsp;</p>', undefined],
   ['an empty text', '', undefined],
-])('%s', (_what, html, text) => {
+])('%s', (_name, html, text) => {
   expect(htmlToText(html)).toBe(text);
 });
 
-test('what is absent stays absent', () => {
+test('an absent text stays absent', () => {
   expect([htmlToText(undefined), collapseWhitespace(undefined), collapseWhitespace(' ')]).toEqual([
     undefined,
     undefined,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { entryVersions } from '../../src/feed/entry/entry-version.js';
 import { readEntries } from '../../src/feed/read-feed.js';
 
-/** The same documents at every run, so that a change is what makes it fail; `SEED=… npx vitest run …` looks at others. */
+/** A fixed seed, so that only a code change makes a run fail. Run `SEED=… npx vitest run …` for other documents. */
 const SEED = Number(process.env['SEED'] ?? 20_260_101);
 
 const DOCUMENTS = [
@@ -21,8 +21,8 @@ const DOCUMENTS = [
     "title":"T","date_published":"2026-01-01T00:00:00Z","tags":["a"],"_x":{"y":[1,null]}},{"id":2,"external_url":"https://b.example/"}]}`,
 ];
 
-/** What means something to one reader or the other. */
-const PIECES =
+/** Text with a meaning in one of the formats. */
+const TOKENS =
   `< > " ' & ; / = [ ] { } , : \u0000 \uFEFF \uD800 <!-- --> <![CDATA[ ]]> <? ?> </ /> <!DOCTYPE &#x110000; &#0; &lt; xmlns="" ` +
   `<length>9</length> <author> </author> <item> </item> <entry> </entry> <constructor/> <__proto__> null 1e999 "id": "items": "__proto__":`;
 
@@ -35,7 +35,7 @@ interface Edit {
 const edit = fc.record({
   at: fc.double({ min: 0, max: 1, noNaN: true }),
   length: fc.nat(40),
-  inserted: fc.oneof(fc.constantFrom(...PIECES.split(' '), ' '), fc.string({ unit: 'binary', maxLength: 5 })),
+  inserted: fc.oneof(fc.constantFrom(...TOKENS.split(' '), ' '), fc.string({ unit: 'binary', maxLength: 5 })),
 });
 
 function edited(document: string, edits: readonly Edit[]): string {
@@ -47,7 +47,7 @@ function edited(document: string, edits: readonly Edit[]): string {
   return text;
 }
 
-/** Undefined where the text is refused as it may be. */
+/** Returns the entries; none when the text is refused with a SyntaxError. */
 function read(text: string) {
   try {
     return readEntries(text, 'https://topic.example/');
@@ -57,7 +57,7 @@ function read(text: string) {
   }
 }
 
-test('whatever becomes of a document, it is read or refused by a SyntaxError, and each entry has an id', () => {
+test('an edited document is read or refused with a SyntaxError, and each entry has an id', () => {
   fc.assert(
     fc.property(fc.constantFrom(...DOCUMENTS), fc.array(edit, { maxLength: 4 }), (document, edits) => {
       const entries = read(edited(document, edits));
@@ -68,7 +68,7 @@ test('whatever becomes of a document, it is read or refused by a SyntaxError, an
   );
 });
 
-test('any text is read or refused by a SyntaxError', () => {
+test('any text is read or refused with a SyntaxError', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), fc.constantFrom('', '<', '{', '<feed>', '<!DOCTYPE '), (text, start) => {
       expect(read(start + text)).toEqual([]);

@@ -11,21 +11,17 @@ const item = '<item rdf:about="1"><title>T</title></item>';
 const rdf = `<rdf:RDF ${RDF} xmlns="http://purl.org/rss/1.0/"><channel rdf:about="c"/>${item}</rdf:RDF>`;
 const json = '{"version":"https://jsonfeed.org/version/1.1","items":[{"id":"1"}]}';
 
-describe('the format of a feed', () => {
+describe('the format of a feed is recognized', () => {
   test.each([
     ['Atom', atom, 'atom'],
     ['Atom with a prefix', `<a:feed xmlns:a="${ATOM}"><a:entry><a:id>1</a:id></a:entry></a:feed>`, 'atom'],
     ['Atom 0.3', '<feed version="0.3" xmlns="http://purl.org/atom/ns#"><entry><id>1</id></entry></feed>', 'atom'],
     ['an Atom entry document', `<entry xmlns="${ATOM}"><id>1</id></entry>`, 'atom'],
     ['an Atom entry document with a prefix', `<a:entry xmlns:a="${ATOM}"><a:id>1</a:id></a:entry>`, 'atom'],
-    [
-      'Atom that speaks of RSS',
-      atom.replace('</id>', '</id><content>&lt;rss&gt; <![CDATA[<rss >]]></content>'),
-      'atom',
-    ],
+    ['Atom that mentions RSS', atom.replace('</id>', '</id><content>&lt;rss&gt; <![CDATA[<rss >]]></content>'), 'atom'],
     ['RSS', rss, 'rss'],
     ['RSS in capitals', '<RSS><CHANNEL><ITEM><GUID>1</GUID></ITEM></CHANNEL></RSS>', 'rss'],
-    ['RSS that says it is in a namespace', rss.replace('<rss ', `<rss a="b" xmlns = "${ATOM}" `), 'rss'],
+    ['RSS with a default namespace', rss.replace('<rss ', `<rss a="b" xmlns = "${ATOM}" `), 'rss'],
     ['RSS 1.0', rdf, 'rdf'],
     ['RSS 0.90', rdf.replace('http://purl.org/rss/1.0/', 'http://channel.netscape.com/rdf/simple/0.9/'), 'rdf'],
     [
@@ -35,7 +31,7 @@ describe('the format of a feed', () => {
     ],
     ['JSON Feed', json, 'json-feed'],
     ['JSON Feed without a version', '{"feed_url":"https://a.example/","items":[{"id":"1"}]}', 'json-feed'],
-  ])('%s', (_what, text, format) => {
+  ])('%s', (_name, text, format) => {
     const feed = readFeed(text, TOPIC);
     expect([feed.format, feed.entries.map(({ id }) => id)]).toEqual([format, ['1']]);
   });
@@ -43,30 +39,30 @@ describe('the format of a feed', () => {
   test.each([
     ['a byte order mark', `\uFEFF${atom}`],
     ['a line before the declaration', `\n<?xml version="1.0"?>${atom}`],
-    ['a declaration of another encoding than the text had', `<?xml version="1.0" encoding="koi8-r"?>${atom}`],
+    ['a declaration of the wrong encoding', `<?xml version="1.0" encoding="koi8-r"?>${atom}`],
     ['a document type', `<!DOCTYPE feed PUBLIC "-//>" 'x' [<!ENTITY a "<feed>]>"> <!-- don't -->]>${atom}`],
     ['comments and instructions', `<!-- <rss> --><?x <rss> ?>${atom}`],
-    ['something behind the root', `${atom}<!-- cached --> Warning: <x`],
-  ])('is seen through %s', (_what, text) => {
+    ['text after the root', `${atom}<!-- cached --> Warning: <x`],
+  ])('despite %s', (_name, text) => {
     expect(readFeed(text, TOPIC).entries).toHaveLength(1);
   });
 });
 
-describe('a feed without entries', () => {
+describe('a feed without entries is read', () => {
   test.each([
     ['Atom', `<feed xmlns="${ATOM}"></feed>`],
     ['Atom in one tag', `<feed xmlns="${ATOM}"/>`],
-    ['Atom with entries that say nothing', `<feed xmlns="${ATOM}"><entry/><entry></entry></feed>`],
+    ['Atom with empty entries', `<feed xmlns="${ATOM}"><entry/><entry></entry></feed>`],
     ['RSS', '<rss version="2.0"><channel></channel></rss>'],
     ['JSON Feed', '{"version":"https://jsonfeed.org/version/1"}'],
-  ])('%s', (_what, text) => {
+  ])('%s', (_name, text) => {
     expect(readFeed(text, TOPIC).entries).toEqual([]);
   });
 });
 
-describe('what is plainly something else has no entries, and is no feed', () => {
+describe('a text that is clearly something else has no entries, and is no feed', () => {
   test.each([
-    ['nothing', '', 'an empty text'],
+    ['an empty text', '', 'an empty text'],
     ['white space', ' \n\uFEFF', 'an empty text'],
     ['text', 'hub.mode=publish', 'text without markup'],
     ['a number', '42', 'text without markup'],
@@ -80,27 +76,27 @@ describe('what is plainly something else has no entries, and is no feed', () => 
       'JSON that is no JSON Feed',
     ],
     ['a JSON array', '[{"id":"1"}]', 'JSON that is no JSON Feed'],
-  ])('%s', (_what, text, instead) => {
+  ])('%s', (_name, text, instead) => {
     expect(readEntries(text, TOPIC)).toEqual([]);
     expect(() => readFeed(text, TOPIC)).toThrow(new SyntaxError(`No feed, but ${instead}`));
   });
 });
 
-describe('what is broken, or XML that is no feed, is refused', () => {
+describe('broken documents, and XML that is no feed, are refused', () => {
   test.each([
-    ['JSON cut short', json.slice(0, -1), /JSON/],
-    ['Atom cut short', atom.slice(0, -3), /does not end/],
-    ['a root cut short', '<feed xmlns="', /does not end/],
-    ['an element that is not ended', atom.replace('</id>', ''), /ends <id>/],
-    ['a declaration alone', '<?xml version="1.0"?>', /no element/],
+    ['truncated JSON', json.slice(0, -1), /JSON/],
+    ['truncated Atom', atom.slice(0, -3), /does not end/],
+    ['a truncated root', '<feed xmlns="', /does not end/],
+    ['an unclosed element', atom.replace('</id>', ''), /ends <id>/],
+    ['a declaration only', '<?xml version="1.0"?>', /no element/],
     ['a comment before the root that does not end', '<!-- <feed>', /does not end/],
     ['a document type that does not end', '<!DOCTYPE feed [', /does not end/],
-    ['OPML', '<opml version="2.0"/>', /its root is <opml>/],
-    ['another feed', '<feed><product/></feed>', /its root is <feed>/],
-    ['another entry', '<entry><word/></entry>', /its root is <entry>/],
+    ['an OPML document', '<opml version="2.0"/>', /its root is <opml>/],
+    ['a feed root without a feed', '<feed><product/></feed>', /its root is <feed>/],
+    ['an entry root without an entry', '<entry><word/></entry>', /its root is <entry>/],
     ['other RDF', `<rdf:RDF ${RDF}><person/></rdf:RDF>`, /its root is <rdf:RDF>/],
-    ['a name that no object may have', atom.replaceAll('id>', '__proto__>'), /__proto__/],
-  ])('%s', (_what, text, message) => {
+    ['a forbidden object name', atom.replaceAll('id>', '__proto__>'), /__proto__/],
+  ])('%s', (_name, text, message) => {
     expect(() => readEntries(text, TOPIC)).toThrow(SyntaxError);
     expect(() => readFeed(text, TOPIC)).toThrow(message);
   });

@@ -12,7 +12,7 @@ vi.mock('../../src/on-demand.js', async (original) => {
   return { onDemand: missing };
 });
 
-test('a feed that cannot be read for want of a package is not taken for a broken one', () => {
+test('a feed that cannot be read because a package is missing is not reported as broken', () => {
   const feed = '<rss version="2.0"><channel><title>News</title><item><title>One</title></item></channel></rss>';
   const read = (): unknown => readFeed(feed, 'https://example.com/');
   expect(read).toThrow(new Error('too many open files'));

@@ -6,12 +6,12 @@ import { TestHub } from '../../src/testing/index.js';
 import { must, type FuzzTarget, type Take } from './fuzz-target.js';
 import { CALLBACK, TOPIC } from './requests.js';
 
-/** What a callback may be answered: PROTOCOL C2, C6 to C8, V1, and what Node.js says to what is no HTTP. */
+/** Statuses a callback may answer: PROTOCOL C2, C6 to C8, V1, and the statuses Node.js sends for invalid HTTP. */
 const STATUSES: ReadonlySet<number> = new Set([
   100, 200, 202, 400, 403, 404, 405, 408, 410, 411, 413, 414, 417, 426, 431, 503,
 ]);
 
-/** A running service, and the callback of its subscription. */
+/** A running service with the callback of its one subscription. */
 export interface Running {
   readonly fetch: (request: Request) => Promise<Response>;
   readonly port: number;
@@ -20,7 +20,7 @@ export interface Running {
   readonly close: () => Promise<void>;
 }
 
-/** Starts a service that is subscribed, and reads all that an event offers. */
+/** Starts a service with one verified subscription. Its handler reads everything an event offers. */
 export async function startRunning(): Promise<Running> {
   const hub = await TestHub.start();
   const topic = hub.topic('/feed', { body: 'news' });
@@ -52,12 +52,12 @@ export async function startRunning(): Promise<Running> {
   };
 }
 
-/** A request's text with the callback's path and its topic in it. */
+/** Inserts the callback's path and topic into the text of a request. */
 export function addressed(input: Buffer, { callback, topic }: Running): string {
   return input.toString('latin1').replaceAll(CALLBACK, callback.pathname).replaceAll(TOPIC, encodeURIComponent(topic));
 }
 
-/** Writes a request to the service's socket, and looks at every answer. */
+/** Writes a request to the service's socket and checks every response. */
 export async function writeRequest(running: Running, input: Buffer): Promise<void> {
   const socket = connect({ port: running.port, host: '127.0.0.1', allowHalfOpen: true });
   const chunks: Buffer[] = [];
@@ -76,19 +76,19 @@ export async function writeRequest(running: Running, input: Buffer): Promise<voi
   for (const status of statuses) must(STATUSES.has(status), `the callback answers ${status}`);
 }
 
-/** Hands the same to the service's `fetch`. */
+/** Passes the same request to the service's `fetch`. */
 export async function fetchRequest(running: Running, input: Buffer): Promise<void> {
-  const [head = '', ...rest] = addressed(input, running).split('\r\n\r\n');
+  const [head = '', ...bodyParts] = addressed(input, running).split('\r\n\r\n');
   const [first = '', ...lines] = head.split('\r\n');
   const [method = '', path = ''] = first.split(' ');
-  const request = requestOf(method, path, lines, rest.join('\r\n\r\n'));
+  const request = requestOf(method, path, lines, bodyParts.join('\r\n\r\n'));
   if (request === undefined) return;
   const response = await running.fetch(request);
   await response.arrayBuffer();
   must(STATUSES.has(response.status), `the callback answers ${response.status}`);
 }
 
-/** Undefined where no such request can be made. */
+/** Builds a `Request`; undefined if the input makes it impossible. */
 function requestOf(method: string, path: string, lines: readonly string[], body: string): Request | undefined {
   const hasBody = body !== '' && !/^(?:GET|HEAD)$/i.test(method);
   try {
@@ -106,13 +106,13 @@ function requestOf(method: string, path: string, lines: readonly string[], body:
   }
 }
 
-const opened = (take: (running: Running, input: Buffer) => Promise<void>) => async (): Promise<Take> => {
+const openWith = (take: (running: Running, input: Buffer) => Promise<void>) => async (): Promise<Take> => {
   const running = await startRunning();
   return (input) => take(running, input);
 };
 
-/** The callback as a whole. */
+/** Targets that exercise the whole callback. */
 export const CALLBACKS: readonly FuzzTarget[] = [
-  { name: 'callback by fetch', seeds: 'requests', open: opened(fetchRequest), limitMs: 1_000 },
-  { name: 'callback by socket', seeds: 'requests', open: opened(writeRequest), limitMs: 5_000 },
+  { name: 'callback by fetch', seeds: 'requests', open: openWith(fetchRequest), limitMs: 1_000 },
+  { name: 'callback by socket', seeds: 'requests', open: openWith(writeRequest), limitMs: 5_000 },
 ];

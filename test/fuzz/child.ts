@@ -1,18 +1,23 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { FuzzTarget, Take } from './fuzz-target.js';
-import type { Done, Job, Told } from './job.js';
+import type { Done, Job, JobMessage } from './job.js';
 import { mutated } from './mutate.js';
-import { randomFrom, seedOf } from './random.js';
+import { seededRandom } from '../kit/seeded-random.js';
+import { seedOf } from './random.js';
 import { seedsOf } from './seeds.js';
 
-/** Findings of one cause are told once, and of one process so many. */
+/** Findings per process. A cause is reported only once. */
 const MOST_FINDINGS = 10;
 
-/** An input that took too long is given so many times more, by the processor's time: the machine may have been busy. */
+/** A slow input is run this many times more and measured in CPU time, because the machine may have been busy. */
 const RERUNS = 5;
 
-/** Gives the inputs of a job to its target, and tells what is wrong with them. */
-export async function runJob(job: Job, targets: readonly FuzzTarget[], tell: (told: Told) => void): Promise<void> {
+/** Runs the inputs of a job against its target and sends the findings. */
+export async function runJob(
+  job: Job,
+  targets: readonly FuzzTarget[],
+  send: (message: JobMessage) => void,
+): Promise<void> {
   const target = targets.find(({ name }) => name === job.target);
   if (target === undefined) throw new Error(`There is no target ${job.target}`);
   const seeds = seedsOf(target.seeds, job.corpus);
@@ -27,7 +32,7 @@ export async function runJob(job: Job, targets: readonly FuzzTarget[], tell: (to
     causes.add(cause);
     const { maxBytes } = job;
     const finding = { target: target.name, input, maxBytes, what, base64: bytes.toString('base64') };
-    tell({ type: 'finding', finding });
+    send({ type: 'finding', finding });
   };
 
   for (let input = job.from; input < job.until && causes.size < MOST_FINDINGS; input += 1) {
@@ -51,24 +56,24 @@ export async function runJob(job: Job, targets: readonly FuzzTarget[], tell: (to
   }
   closeSync(place);
   const done: Done = { inputs, refused, slowestMs, slowestInput };
-  tell({ type: 'done', done });
+  send({ type: 'done', done });
 }
 
-/** The input of a number. */
+/** Returns the input of a number. */
 export function inputOf(
   { seed, target, maxBytes }: Pick<Job, 'seed' | 'target' | 'maxBytes'>,
   input: number,
   seeds: readonly Buffer[],
 ): Buffer {
-  return mutated({ seeds, random: randomFrom(seedOf(seed, target, maxBytes, input)), maxBytes });
+  return mutated({ seeds, random: seededRandom(seedOf(seed, target, maxBytes, input)), maxBytes });
 }
 
 async function timed(take: Take, bytes: Buffer): Promise<{ readonly ms: number; readonly error: unknown }> {
   const start = performance.now();
   let error: unknown;
   try {
-    const taking = take(bytes);
-    if (taking instanceof Promise) await taking;
+    const pending = take(bytes);
+    if (pending instanceof Promise) await pending;
   } catch (thrown) {
     error = thrown ?? new Error(`It threw ${String(thrown)}`);
   }
@@ -90,16 +95,16 @@ function textOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? String(error)) : `It threw ${JSON.stringify(error)}`;
 }
 
-/** Runs the job that this process was started with, and ends. */
+/** Runs the job of this process, then exits. */
 export async function serveJob(targets: readonly FuzzTarget[]): Promise<void> {
-  // Our own parent wrote it.
+  // The parent process is this program and wrote the job.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const job = JSON.parse(process.argv[2] ?? '') as Job;
   const sent: Promise<void>[] = [];
-  const tell = (told: Told): void =>
-    void sent.push(new Promise((resolve) => process.send?.(told, undefined, {}, () => resolve())));
-  await runJob(job, targets, tell);
+  const send = (message: JobMessage): void =>
+    void sent.push(new Promise((resolve) => process.send?.(message, undefined, {}, () => resolve())));
+  await runJob(job, targets, send);
   await Promise.all(sent);
-  // What a target has opened, as a server, is of no use any more.
+  // A target can leave a server open, so exit explicitly.
   process.exit();
 }

@@ -1,4 +1,4 @@
-/** Feeds of each format, with what its reader looks at. */
+/** Feeds of each format, with the elements their readers look at. */
 export const FEEDS = [
   `<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0"
     xmlns:yt="http://www.youtube.com/xml/schemas/2015" xml:base="/x"><title type="html">&lt;b>F&lt;/b></title>
@@ -62,7 +62,7 @@ export const TEXTS = [
   'https://user:password@hub.example:8443/p?q#f',
 ];
 
-/** Records as they lie in a store. */
+/** Records as a store contains them. */
 export const RECORDS = [
   `{"v":2,"data":{"record":{"id":"s","service":"News","target":"https://example.com/feed","declared":true,"desired":"subscribed",
     "createdAt":1,"attempts":0,"hubs":["https://hub.example/"],"passedOver":[],"gapSince":5,"fetched":{"topic":"https://example.com/feed"},

@@ -1,21 +1,25 @@
 import type { SeedKind } from './seeds.js';
 
-/** Takes one input. It throws where the parser refuses the input, or where something is wrong. */
+/** Takes one input. Throws when the parser rejects the input or a rule is broken. */
 export type Take = (input: Buffer) => void | Promise<void>;
 
-/** What inputs are given to. */
+/** A function or server that receives the inputs. */
 export interface FuzzTarget {
   readonly name: string;
   readonly seeds: SeedKind;
-  /** Makes ready; called once in a process. */
+  /** Sets up the target; called once per process. */
   readonly open: () => Take | Promise<Take>;
-  /** Whether an error is one that the parser documents. @default none is */
+  /** Whether the parser documents this error. @default no error is documented */
   readonly refuses?: (error: unknown) => boolean;
-  /** Milliseconds that an input of at most 4 KiB may take. @default 50 */
+  /** Milliseconds an input of at most 4 KiB may take. @default 50 */
   readonly limitMs?: number;
 }
 
-/** A rule that every result keeps. @throws Error where it does not */
+/**
+ * Asserts a rule that holds for every result.
+ *
+ * @throws Error when it does not hold
+ */
 export function must(holds: boolean, what: string): void {
   if (!holds) throw new Error(`A rule is broken: ${what}`);
 }

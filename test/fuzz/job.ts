@@ -1,20 +1,26 @@
-/** What a process is to do: give inputs to one target. Inputs are counted from 0; each follows from its number and the seed. */
+/**
+ * The work of one process: run inputs against one target. Inputs are numbered from 0. The number and the seed determine
+ * the input.
+ */
 export interface Job {
   readonly target: string;
   readonly seed: number;
-  /** The first input, and the one after the last. */
+  /** The first input. `until` is exclusive. */
   readonly from: number;
   readonly until: number;
   readonly maxBytes: number;
-  /** Epoch milliseconds after which no further input is begun. */
+  /** Epoch milliseconds after which no new input starts. */
   readonly deadline: number;
-  /** The folder of the corpus. */
+  /** Folder of the corpus. */
   readonly corpus: string;
-  /** The number of the present input is written here before it is given: for whoever finds the process dead. */
+  /**
+   * File for the number of the current input, written before the input runs. It identifies the input when the process
+   * dies.
+   */
   readonly placeFile: string;
 }
 
-/** What is wrong, and with which input. */
+/** A failure and the input that causes it. */
 export interface Finding {
   readonly target: string;
   readonly input: number;
@@ -23,16 +29,16 @@ export interface Finding {
   readonly base64: string;
 }
 
-/** What a process did. */
+/** The result of a process. */
 export interface Done {
   readonly inputs: number;
-  /** Inputs that were refused by a documented error. */
+  /** Inputs rejected with a documented error. */
   readonly refused: number;
   readonly slowestMs: number;
   readonly slowestInput: number;
 }
 
-/** What a process tells. */
-export type Told =
+/** A message from the process. */
+export type JobMessage =
   | { readonly type: 'finding'; readonly finding: Finding }
   | { readonly type: 'done'; readonly done: Done };

@@ -1,13 +1,13 @@
-/** What an input is made from. */
+/** The material an input is made from. */
 export interface Material {
-  /** Documents that the parser may get. */
+  /** Documents the parser can receive. */
   readonly seeds: readonly Buffer[];
-  /** From 0 to 1. */
+  /** Returns a number from 0 to 1. */
   readonly random: () => number;
   readonly maxBytes: number;
 }
 
-/** Pieces that mean something to one parser or another. */
+/** Tokens with a meaning to some parser. */
 const TOKENS = [
   ...`< > " ' & ; / = [ ] { } , : \\ % + ? # @ * - . 0 -1 1e999 null true \u0000 \uFEFF \uFFFD \r\n \n \t`.split(' '),
   ...'<!-- --> <![CDATA[ ]]> <? ?> </ /> <!DOCTYPE <!ENTITY &#x110000; &#0; &lt; &amp; &a; %00 %FF %E9 %u'.split(' '),
@@ -23,60 +23,60 @@ const TOKENS = [
   ' ',
 ].map((token) => Buffer.from(token));
 
-/** Makes an input: a document with a few of its bytes, or of its parts, changed. */
+/** Makes an input: a document with a few changed bytes or parts. */
 export function mutated({ seeds, random, maxBytes }: Material): Buffer {
   const below = (limit: number): number => Math.floor(random() * limit);
   const anySeed = (): Buffer => seeds[below(seeds.length)] ?? Buffer.alloc(0);
-  /** A part of a document; mostly a short one. */
+  /** A part of a document, usually a short one. */
   const partOf = (bytes: Buffer): Buffer => {
     const start = below(bytes.length + 1);
     const longest = random() < 0.7 ? 32 : bytes.length;
     return bytes.subarray(start, start + below(longest) + 1);
   };
-  const replaced = (bytes: Buffer, at: number, length: number, inserted: Uint8Array): Buffer =>
-    Buffer.concat([bytes.subarray(0, at), inserted, bytes.subarray(at + length)]);
+  const replaced = (bytes: Buffer, index: number, length: number, inserted: Uint8Array): Buffer =>
+    Buffer.concat([bytes.subarray(0, index), inserted, bytes.subarray(index + length)]);
 
   const mutations: readonly ((bytes: Buffer) => Buffer)[] = [
-    // One bit is another.
+    // Flip one bit.
     (bytes) => {
-      const at = below(bytes.length);
+      const index = below(bytes.length);
       const changed = Buffer.from(bytes);
-      changed[at] = (bytes[at] ?? 0) ^ (1 << below(8));
+      changed[index] = (bytes[index] ?? 0) ^ (1 << below(8));
       return changed;
     },
-    // One byte is another.
+    // Replace one byte.
     (bytes) => replaced(bytes, below(bytes.length + 1), 1, Buffer.from([below(256)])),
-    // A part is missing.
+    // Delete a part.
     (bytes) => replaced(bytes, below(bytes.length + 1), below(40) + 1, Buffer.alloc(0)),
-    // A part is there twice.
+    // Duplicate a part.
     (bytes) => replaced(bytes, below(bytes.length + 1), 0, partOf(bytes)),
-    // A token, in the place of something or between.
+    // Insert a token, or replace some bytes with it.
     (bytes) => replaced(bytes, below(bytes.length + 1), below(6), TOKENS[below(TOKENS.length)] ?? Buffer.alloc(0)),
-    // A part of another document.
+    // Insert a part of another document.
     (bytes) => replaced(bytes, below(bytes.length + 1), below(40), partOf(anySeed())),
-    // The beginning of one document and the end of another.
+    // Join the beginning of one document and the end of another.
     (bytes) => {
       const other = anySeed();
       return Buffer.concat([bytes.subarray(0, below(bytes.length + 1)), other.subarray(below(other.length + 1))]);
     },
-    // A part many times.
+    // Repeat a part many times.
     (bytes) => {
       const part = random() < 0.5 ? partOf(bytes) : (TOKENS[below(TOKENS.length)] ?? Buffer.from(' '));
       const length = part.length * (Math.floor(maxBytes ** random() / Math.max(1, part.length)) + 1);
       const filled = part.length === 0 ? part : Buffer.alloc(length, part);
       return replaced(bytes, below(bytes.length + 1), 0, filled);
     },
-    // It breaks off.
+    // Truncate.
     (bytes) => bytes.subarray(0, below(bytes.length + 1)),
   ];
 
-  // Mostly a document that is whole; a long one is cut somewhere, as its end matters as well as its beginning.
+  // Usually take a complete document. Cut a long one anywhere: its end matters as much as its beginning.
   const whole = seeds.filter(({ length }) => length <= maxBytes);
   const seed = whole.length > 0 && random() < 0.8 ? (whole[below(whole.length)] ?? anySeed()) : anySeed();
   const surplus = Math.max(0, seed.length - maxBytes);
   let bytes: Buffer = random() < 0.5 ? seed : seed.subarray(below(surplus + 1));
   bytes = bytes.subarray(0, maxBytes);
-  for (let left = 1 + below(random() < 0.8 ? 4 : 30); left > 0; left -= 1) {
+  for (let remaining = 1 + below(random() < 0.8 ? 4 : 30); remaining > 0; remaining -= 1) {
     bytes = (mutations[below(mutations.length)]?.(bytes) ?? bytes).subarray(0, maxBytes);
   }
   return bytes;

@@ -3,7 +3,7 @@ import { readOptions, UsageError } from './options.js';
 
 const KNOWN = ['feed', 'date'];
 
-test('a run without options has its defaults', () => {
+test('a run without options has defaults', () => {
   expect(readOptions([], KNOWN)).toEqual({
     only: [],
     minutes: 30,
@@ -14,7 +14,7 @@ test('a run without options has its defaults', () => {
   });
 });
 
-test('options are read', () => {
+test('options are parsed', () => {
   const args = ['--minutes', '0.5', '--only', 'feed', '--seed', '7', '--inputs', '9', '--input', '3', '--large'];
   expect(readOptions(args, KNOWN)).toEqual({
     only: ['feed'],
@@ -33,7 +33,7 @@ test.each([
   [['--seed', 'x'], /--seed is a whole number, not x/],
   [['--input', '3'], /--input needs the target/],
   [['--quick'], /--quick/],
-])('%j is wrong usage', (args, message) => {
+])('%j is a usage error', (args, message) => {
   expect(() => readOptions(args, KNOWN)).toThrow(UsageError);
   expect(() => readOptions(args, KNOWN)).toThrow(message);
 });

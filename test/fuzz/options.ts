@@ -1,17 +1,17 @@
 import { parseArgs } from 'node:util';
 
-/** How the targets are run. */
+/** Options of a fuzz run. */
 export interface FuzzOptions {
-  /** Names of targets; empty: all. */
+  /** Names of targets; empty means all. */
   readonly only: readonly string[];
-  /** For all targets together. */
+  /** Minutes for all targets together. */
   readonly minutes: number;
   readonly seed: number;
-  /** Inputs of all targets together. */
+  /** Number of inputs for all targets together. */
   readonly inputs: number;
-  /** A single input, by its number. */
+  /** Number of a single input to run. */
   readonly input: number | undefined;
-  /** Whether `input` is one of the large ones. */
+  /** Whether `input` is one of the large inputs. */
   readonly large: boolean;
 }
 
@@ -26,20 +26,20 @@ export const USAGE = `npm run fuzz -- [options]
   --help
 `;
 
-/** Wrong usage: the message says what. */
+/** A usage error. The message names the wrong option. */
 export class UsageError extends Error {}
 
 /**
- * Reads the command line; undefined for `--help`.
+ * Parses the command line. Returns undefined for `--help`.
  *
  * @param known names of targets
- * @throws UsageError
+ * @throws UsageError for an unknown or invalid option
  */
 export function readOptions(args: readonly string[], known: readonly string[]): FuzzOptions | undefined {
   const { only = [], minutes = '30', seed = '1', inputs = '1000000', input, large = false, help } = parsed(args);
   if (help === true) return undefined;
-  const strange = only.find((name) => !known.includes(name));
-  if (strange !== undefined) throw new UsageError(`--only ${strange}: the targets are ${known.join(', ')}`);
+  const unknown = only.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new UsageError(`--only ${unknown}: the targets are ${known.join(', ')}`);
   if (!(Number(minutes) > 0)) throw new UsageError(`--minutes is a number above 0, not ${minutes}`);
   if (input !== undefined && only.length !== 1) throw new UsageError('--input needs the target it is of: --only NAME');
   return {

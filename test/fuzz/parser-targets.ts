@@ -27,7 +27,7 @@ const LONGEST_TEXT = 16 * 1024;
 
 const isRefusal = (error: unknown): boolean => error instanceof SyntaxError || error instanceof RangeError;
 
-/** A parser of text. */
+/** Opens a target that parses text. */
 const ofText =
   (take: (text: string) => void): FuzzTarget['open'] =>
   () =>
@@ -38,12 +38,12 @@ function mustBeHttp({ hubs, selfs }: TopicLinks): void {
   for (const url of [...hubs, ...selfs]) must(/^https?:/i.test(url) && URL.canParse(url), `${url} is no http URL`);
 }
 
-/** The same document may come in pieces of any size. */
-function linksOf(input: Buffer, contentType: string, pieceBytes: number): TopicLinks {
+/** Reads the links of a document in chunks: chunk sizes must not matter. */
+function linksOf(input: Buffer, contentType: string, chunkBytes: number): TopicLinks {
   const reader = createDocumentLinkReader({ url: BASE, contentType });
   let isDone = false;
-  for (let at = 0; at < input.length && !isDone; at += pieceBytes)
-    isDone = reader.write(input.subarray(at, at + pieceBytes));
+  for (let offset = 0; offset < input.length && !isDone; offset += chunkBytes)
+    isDone = reader.write(input.subarray(offset, offset + chunkBytes));
   return reader.end();
 }
 
@@ -51,8 +51,8 @@ const takeDocument: Take = (input) => {
   const contentType = TYPES[input.length % TYPES.length] ?? '';
   const whole = linksOf(input, contentType, input.length || 1);
   mustBeHttp(whole);
-  const inPieces = linksOf(input, contentType, 1 + (input[0] ?? 0) * 4);
-  must(JSON.stringify(whole) === JSON.stringify(inPieces), 'links do not depend on how the document is cut');
+  const inChunks = linksOf(input, contentType, 1 + (input[0] ?? 0) * 4);
+  must(JSON.stringify(whole) === JSON.stringify(inChunks), 'links do not depend on how the document is cut');
 };
 
 const takeFeed = (text: string): void => {
@@ -61,18 +61,18 @@ const takeFeed = (text: string): void => {
   must(entryVersions(entries, 'a subscription').length === entries.length, 'each entry has a version');
 };
 
-/** What a reader of members tells of a text that comes in pieces. */
-function membersOf(text: string, pieceLength: number): readonly string[] {
-  const told: string[] = [];
+/** Returns the reader's output for a text in chunks. */
+function membersOf(text: string, chunkLength: number): readonly string[] {
+  const output: string[] = [];
   const read = createMemberReader({
     member: (name) => {
-      told.push(name);
+      output.push(name);
       return 'keep';
     },
-    value: (value, isElement) => told.push(`${isElement} ${value}`),
+    value: (value, isElement) => output.push(`${isElement} ${value}`),
   });
-  for (let at = 0; at < text.length; at += pieceLength) read(text.slice(at, at + pieceLength));
-  return told;
+  for (let offset = 0; offset < text.length; offset += chunkLength) read(text.slice(offset, offset + chunkLength));
+  return output;
 }
 
 const takeMember = (text: string): void => {
@@ -87,7 +87,7 @@ const takeEncoded: Take = async (input) => {
   }
 };
 
-/** The parsers of what hubs and publishers send, the quick ones first. */
+/** Parsers of data from hubs and publishers, the fast ones first. */
 export const PARSERS: readonly FuzzTarget[] = [
   {
     name: 'media type',
@@ -152,7 +152,7 @@ export const PARSERS: readonly FuzzTarget[] = [
     name: 'cron expression',
     seeds: 'cron expressions',
     open: ofText((text) => void cronProblem(text)),
-    // It comes from the configuration, and the next 29 February is sought day by day.
+    // The expression comes from the configuration, and the search for the next 29 February goes day by day.
     limitMs: 1_000,
   },
   {
@@ -161,7 +161,7 @@ export const PARSERS: readonly FuzzTarget[] = [
     open: () => {
       const redact = secretRedactor(SECRETS);
       return (input) => {
-        // What is redacted is cut to some KiB before.
+        // Redacted texts are cut to a few KiB before redaction.
         const text = input.toString('utf8', 0, LONGEST_TEXT);
         for (const secret of SECRETS) must(!redact(`${text}${secret}`).includes(secret), 'no secret is left');
       };

@@ -6,11 +6,13 @@ import { PARSERS } from './parser-targets.js';
 import { RECORD_READERS } from './record-targets.js';
 import { seedsOf } from './seeds.js';
 
-/** The same inputs at every run, so that a change is what makes it fail; `SEED=… npx vitest run …` looks at others. */
+/**
+ * Fixed seed: every run uses the same inputs, so only a code change can make it fail. Set `SEED` to try other inputs.
+ */
 const SEED = Number(process.env['SEED'] ?? 20_260_101);
 const CORPUS = fileURLToPath(new URL('../../../shared/corpus/', import.meta.url));
 
-describe('whatever it gets, it is read, or refused by the documented error', () => {
+describe('any input is parsed or rejected with the documented error', () => {
   test.each([...PARSERS, ...RECORD_READERS])('D12 $name', async (target) => {
     const seeds = seedsOf(target.seeds, CORPUS);
     const take = await target.open();
@@ -20,7 +22,7 @@ describe('whatever it gets, it is read, or refused by the documented error', () 
       { weight: 1, arbitrary: fc.string({ unit: 'binary' }).map((text) => Buffer.from(text)) },
       { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)) },
     );
-    /** What is thrown and is not documented. */
+    /** Returns the thrown error if it is undocumented. */
     const thrownBy = async (bytes: Buffer): Promise<unknown> => {
       try {
         await take(bytes);

@@ -10,11 +10,11 @@ import { decodeSubscription } from '../../src/subscription/record/subscription-c
 import { RECORDS } from './documents.js';
 import type { FuzzTarget } from './fuzz-target.js';
 
-/** Texts that are no JSON, and bytes that are not written as such, are refused by `decodePlain`. */
+/** `decodeJson` rejects text that is not JSON and bytes that are not encoded as bytes. */
 const isRefused = (error: unknown): boolean =>
   error instanceof StoreError || error instanceof SyntaxError || error instanceof TypeError;
 
-/** What reads records of the store. */
+/** Readers of stored records. */
 export const RECORD_READERS: readonly FuzzTarget[] = [
   {
     name: 'record text',
@@ -26,7 +26,7 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
     name: 'stored subscription',
     seeds: 'records',
     open: () => (input) => {
-      const raw = plain(input);
+      const raw = storedValue(input);
       const { record } = decodeSubscription('s', raw);
       subscriptionSnapshot(record, new Counters(record.id, new Set()).stats());
     },
@@ -36,7 +36,7 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
     name: 'stored event',
     seeds: 'records',
     open: () => (input) => {
-      const raw = plain(input);
+      const raw = storedValue(input);
       decodeEvent('e', raw);
     },
     refuses: (error) => error instanceof StoreError,
@@ -45,10 +45,10 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
     name: 'seen entry',
     seeds: 'records',
     open: () => (input) => {
-      const raw = plain(input);
+      const raw = storedValue(input);
       decodeProcessedVersion(decodeRecord(1, raw, {}, 'seen x'));
     },
-    // Its reader takes any error for a record that it cannot read.
+    // The reader treats any error as an unreadable record.
     refuses: (error) => error instanceof StoreError || (error instanceof Error && /does not say/.test(error.message)),
   },
   {
@@ -59,18 +59,21 @@ export const RECORD_READERS: readonly FuzzTarget[] = [
   },
 ];
 
-/** A value as it may lie in the store: of a text that is one, else a record of the tests in which some fields are others. */
-function plain(input: Buffer): unknown {
+/**
+ * A value as a store can contain it: the input itself if it is JSON, else a sample record with some corrupted fields.
+ */
+function storedValue(input: Buffer): unknown {
   try {
     return decodeJson(input.toString());
   } catch {
     const record = decodeJson(RECORDS[(input[0] ?? 0) % RECORDS.length] ?? 'null');
-    for (let at = 1; at < Math.min(input.length, 13); at += 4) misshape(record, input.subarray(at, at + 4));
+    for (let offset = 1; offset < Math.min(input.length, 13); offset += 4)
+      corrupt(record, input.subarray(offset, offset + 4));
     return record;
   }
 }
 
-/** What no field expects, or only some do. */
+/** Values that no field, or only some fields, expect. */
 const ODD: readonly unknown[] = [
   undefined,
   null,
@@ -88,8 +91,8 @@ const ODD: readonly unknown[] = [
   { id: 's' },
 ];
 
-/** Puts something odd into a record; the bytes say where and what. */
-function misshape(record: unknown, [first = 0, second = 0, third = 0, what = 0]: Buffer): void {
+/** Puts an odd value into a record. The bytes select the field and the value. */
+function corrupt(record: unknown, [first = 0, second = 0, third = 0, choice = 0]: Buffer): void {
   let object: unknown = record;
   for (const step of [first, second, third]) {
     if (typeof object !== 'object' || object === null) return;
@@ -99,7 +102,7 @@ function misshape(record: unknown, [first = 0, second = 0, third = 0, what = 0]:
     const value: unknown = Reflect.get(object, name);
     const isEnd = typeof value !== 'object' || value === null || step > 200;
     if (isEnd) {
-      Reflect.set(object, name, ODD[what % ODD.length]);
+      Reflect.set(object, name, ODD[choice % ODD.length]);
       return;
     }
     object = value;

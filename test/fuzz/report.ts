@@ -1,7 +1,7 @@
 import type { Finding, Job } from './job.js';
 import type { SessionResult } from './session.js';
 
-/** One target's small inputs, or its large ones, and what they came to. */
+/** The result of one target's small inputs or large inputs. */
 export interface Row {
   readonly job: Job;
   readonly result: SessionResult;
@@ -28,10 +28,10 @@ const WIDTHS: Readonly<Record<keyof typeof TITLES, number>> = {
   findings: 9,
 };
 
-/** A longer input is not printed: it is made again by its number. */
+/** A longer input is not printed. Its number reproduces it. */
 const LONGEST_BASE64 = 8_192;
 
-/** A line of the table. */
+/** Returns a line of the table. */
 export function renderRow(row: Readonly<Record<keyof typeof TITLES, string>>): string {
   const { target, size, inputs, rate, refused, slowest, findings } = row;
   return [
@@ -45,7 +45,7 @@ export function renderRow(row: Readonly<Record<keyof typeof TITLES, string>>): s
   ].join(' ');
 }
 
-/** A finding in words, with the options that show it again. */
+/** Describes a finding, with the options that reproduce it. */
 export function findingText({ target, what, base64 }: Finding, again: string): string {
   const input = base64.length > LONGEST_BASE64 ? '' : `  input: ${base64}\n`;
   return `\n${target}: ${what}\n  again: npm run fuzz -- ${again}\n${input}`;

@@ -1,10 +1,10 @@
-/** Stands in a request for the path of the callback, and for the topic. */
+/** Placeholders in a request for the callback's path and for the topic. */
 export const CALLBACK = '/CALLBACK';
 export const TOPIC = 'TOPIC';
 
 const FORM = 'application/x-www-form-urlencoded';
 
-/** Requests as they are written to a socket. */
+/** Requests as raw bytes for a socket. */
 export const REQUESTS = [
   `POST ${CALLBACK} HTTP/1.1\r\nHost: me\r\nContent-Type: application/atom+xml\r\nX-Hub-Signature: sha256=${'0'.repeat(64)}\r\n` +
     `Link: <https://hub.example/>; rel=hub\r\nContent-Length: 5\r\n\r\n<a/>\n`,

@@ -20,10 +20,10 @@ const LARGE_BYTES = 1024 * 1024;
 const LEAST_INPUTS = 50_000;
 const LARGE_INPUTS = 300;
 
-/** The part of a target's time that its large inputs may take. */
+/** Fraction of a target's time for its large inputs. */
 const LARGE_SHARE = 0.3;
 
-/** Gives mutated documents to every target, and prints what that came to. */
+/** Runs mutated documents against every target and prints the results. */
 async function main(): Promise<void> {
   const names = TARGETS.map(({ name }) => name);
   const options = readOptions(process.argv.slice(2), names);
@@ -44,9 +44,9 @@ async function main(): Promise<void> {
   process.stdout.write(`seed ${options.seed}\n${renderRow(TITLES)}\n`);
   try {
     for (const [index, target] of targets.entries()) {
-      // What a quick target leaves of its time is for those after it.
-      const leftMs = end - Date.now();
-      const minutesMs = leftMs / (targets.length - index);
+      // Time a fast target does not use goes to the targets after it.
+      const remainingMs = end - Date.now();
+      const minutesMs = remainingMs / (targets.length - index);
       const jobs = jobsOf(target, options, targets.length);
       for (const [part, plan] of jobs.entries()) {
         const share = jobs.length === 1 ? 1 : part === 0 ? 1 - LARGE_SHARE : LARGE_SHARE;
@@ -64,10 +64,10 @@ async function main(): Promise<void> {
   } finally {
     await Promise.all([remove(), rm(directory, { recursive: true, force: true })]);
   }
-  tellTotals(rows, options);
+  printTotals(rows, options);
 }
 
-/** The plan of a target: its small inputs, and its large ones. */
+/** Returns the jobs of a target: one for its small inputs and one for its large inputs. */
 function jobsOf(
   { name }: FuzzTarget,
   { seed, inputs, input, large }: FuzzOptions,
@@ -97,11 +97,11 @@ function rowOf(job: Job, result: SessionResult, ms: number): Record<keyof typeof
   };
 }
 
-function tellTotals(rows: readonly Row[], { seed }: FuzzOptions): void {
+function printTotals(rows: readonly Row[], { seed }: FuzzOptions): void {
   const findings: readonly Finding[] = rows.flatMap(({ result }) => result.findings);
-  const of = (maxBytes: number): number =>
+  const inputsUpTo = (maxBytes: number): number =>
     rows.reduce((sum, { job, result }) => sum + (job.maxBytes === maxBytes ? result.inputs : 0), 0);
-  const total = `${of(SMALL_BYTES)} inputs of at most 4 KiB, ${of(LARGE_BYTES)} of at most 1 MiB`;
+  const total = `${inputsUpTo(SMALL_BYTES)} inputs of at most 4 KiB, ${inputsUpTo(LARGE_BYTES)} of at most 1 MiB`;
   const short = rows.filter(({ job, result }) => result.inputs < job.until - job.from).length;
   process.stdout.write(`\n${total}; ${findings.length} findings; ${short} rows fell short of the plan\n`);
   for (const finding of findings) {

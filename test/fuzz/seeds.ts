@@ -4,7 +4,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { CRON_EXPRESSIONS, DATES, FEEDS, HEADERS, LINK_HEADERS, PAGES, QUERIES, RECORDS, TEXTS } from './documents.js';
 import { REQUESTS } from './requests.js';
 
-/** What a parser expects to get. */
+/** Kinds of parser input. */
 export type SeedKind =
   | 'feeds'
   | 'documents'
@@ -18,34 +18,35 @@ export type SeedKind =
   | 'encoded'
   | 'requests';
 
-/** Longer ones make a run slow; their beginnings are in the others. */
+/** Bytes. Longer documents make a run slow, and the others contain similar beginnings. */
 const LONGEST = 256 * 1024;
 
-/** The documents of each kind; those of a corpus where there is one. */
+/** Documents of each kind, plus those of the corpus if it exists. */
 const SEEDS: Readonly<Record<SeedKind, (corpus: string) => readonly Buffer[]>> = {
-  feeds: (corpus) => [...own(FEEDS), ...filesIn(join(corpus, 'notifications'))],
-  documents: (corpus) => [...own(PAGES), ...own(FEEDS), ...filesIn(join(corpus, 'discovery'))],
-  'link headers': (corpus) => [...own(LINK_HEADERS), ...linkHeadersIn(join(corpus, 'link-headers.json'))],
-  headers: () => own([...HEADERS, ...LINK_HEADERS]),
-  queries: () => own(QUERIES),
-  dates: () => own(DATES),
-  'cron expressions': () => own(CRON_EXPRESSIONS),
-  texts: () => own([...TEXTS, ...FEEDS]),
-  records: () => own(RECORDS),
-  encoded: () => own(FEEDS).flatMap((feed) => [gzipSync(feed), deflateSync(feed), brotliCompressSync(feed), feed]),
-  requests: () => own(REQUESTS),
+  feeds: (corpus) => [...buffersOf(FEEDS), ...filesIn(join(corpus, 'notifications'))],
+  documents: (corpus) => [...buffersOf(PAGES), ...buffersOf(FEEDS), ...filesIn(join(corpus, 'discovery'))],
+  'link headers': (corpus) => [...buffersOf(LINK_HEADERS), ...linkHeadersIn(join(corpus, 'link-headers.json'))],
+  headers: () => buffersOf([...HEADERS, ...LINK_HEADERS]),
+  queries: () => buffersOf(QUERIES),
+  dates: () => buffersOf(DATES),
+  'cron expressions': () => buffersOf(CRON_EXPRESSIONS),
+  texts: () => buffersOf([...TEXTS, ...FEEDS]),
+  records: () => buffersOf(RECORDS),
+  encoded: () =>
+    buffersOf(FEEDS).flatMap((feed) => [gzipSync(feed), deflateSync(feed), brotliCompressSync(feed), feed]),
+  requests: () => buffersOf(REQUESTS),
 };
 
 /**
- * The documents that inputs of a kind are made from.
+ * Returns the documents that inputs of a kind are made from.
  *
- * @param corpus the folder of the corpus, which need not be there
+ * @param corpus folder of the corpus; it does not have to exist
  */
 export function seedsOf(kind: SeedKind, corpus: string): readonly Buffer[] {
   return SEEDS[kind](corpus);
 }
 
-function own(texts: readonly string[]): readonly Buffer[] {
+function buffersOf(texts: readonly string[]): readonly Buffer[] {
   return texts.map((text) => Buffer.from(text));
 }
 
@@ -59,10 +60,10 @@ function filesIn(folder: string): readonly Buffer[] {
 
 function linkHeadersIn(file: string): readonly Buffer[] {
   if (!existsSync(file)) return [];
-  const found: unknown = JSON.parse(readFileSync(file, 'utf8'));
-  // The corpus promises its shape in its README.
+  const content: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  // The README of the corpus documents this shape.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return (found as readonly { readonly headers: readonly string[] }[]).map(({ headers }) =>
+  return (content as readonly { readonly headers: readonly string[] }[]).map(({ headers }) =>
     Buffer.from(headers.join(', ')),
   );
 }

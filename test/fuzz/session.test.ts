@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -8,16 +6,15 @@ import { inputOf } from './child.js';
 import type { Job } from './job.js';
 import { seedsOf } from './seeds.js';
 import { runSession, type SessionResult } from './session.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
 
 let fixture: CompiledFixture;
-let directory: string;
+const directory = temporaryDirectory(afterAll);
 beforeAll(async () => {
   fixture = await compileFixture('fuzz/fixtures/faulty-process.ts');
-  directory = await mkdtemp(join(tmpdir(), 'websub-fuzz-'));
 });
 afterAll(async () => {
   await fixture.remove();
-  await rm(directory, { recursive: true, force: true });
 });
 
 const seeds = seedsOf('dates', '');
@@ -38,17 +35,17 @@ async function run(target: string, { from = 0, until = 60, deadline = Infinity }
   return runSession(job, { file: fixture.file, preload, hangsAfterMs: 2_000, inputOf: inputFor });
 }
 
-test('a sound target has all its inputs, and no findings', async () => {
+test('a correct target runs all inputs without findings', async () => {
   expect(await run('sound')).toMatchObject({ inputs: 60, refused: 0, findings: [] });
 });
 
-test('documented errors are counted, and are no findings', async () => {
+test('documented errors are counted and are not findings', async () => {
   const { inputs, refused, findings } = await run('refusing');
   expect([inputs, findings]).toEqual([60, []]);
   expect(refused).toBeGreaterThan(30);
 });
 
-test('no input is begun after the deadline', async () => {
+test('no input starts after the deadline', async () => {
   expect(await run('sound', { deadline: 0 })).toMatchObject({ inputs: 0, findings: [] });
 });
 
@@ -58,7 +55,7 @@ test.each([
   ['dying', /The process died \(SIGABRT\)/],
   ['hanging', /It hangs: no answer in 2000 ms/],
 ])(
-  'an input that shows the fault of a %s target is a finding, and can be given again',
+  'an input that triggers the fault of a %s target is a finding and can be reproduced',
   async (target, what) => {
     const until = target === 'hanging' ? 12 : 60;
     const { findings, inputs } = await run(target, { until });
@@ -67,7 +64,7 @@ test.each([
     const input = Buffer.from(finding?.base64 ?? '', 'base64');
     expect(input.length % 7).toBe(3);
     expect(input).toEqual(inputFor({ seed: 1, target, maxBytes: 64 }, finding?.input ?? -1));
-    // It goes on behind it.
+    // The run continues after that input.
     expect(inputs).toBeGreaterThan((finding?.input ?? 0) + 1);
     const from = finding?.input ?? 0;
     expect((await run(target, { from, until: from + 1 })).findings).toMatchObject([{ input: from }]);

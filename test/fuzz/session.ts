@@ -1,49 +1,51 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import type { Done, Finding, Job, Told } from './job.js';
+import type { Done, Finding, Job, JobMessage } from './job.js';
 
-/** An input that takes so long is one that hangs, in milliseconds. */
+/** Milliseconds after which an input counts as hanging. */
 const HANGS_AFTER_MS = 20_000;
 
-/** Deaths after which a target is left. */
+/** Number of process deaths after which a target is skipped. */
 const MOST_DEATHS = 5;
 
-/** Mebibytes of heap: less than a server has, and far more than any input of a run needs. */
+/** Heap limit in MiB: less than a server has, and far more than any input needs. */
 const HEAP_MIB = 512;
 
-/** How a process is run. */
+/** Options of a session. */
 export interface SessionOptions {
-  /** The compiled process. */
+  /** Path of the compiled process. */
   readonly file: string;
-  /** Loaded first: keeps the process from the network. */
+  /** Preloaded module that blocks network access. */
   readonly preload: string;
   readonly hangsAfterMs?: number;
-  /** The input of a number: for one whose process is dead. */
+  /** Returns the input of a number, to report it after its process died. */
   readonly inputOf: (job: Job, input: number) => Buffer;
 }
 
-/** What a target was given, and what is wrong with it. */
+/** The inputs run and the findings. */
 export interface SessionResult extends Done {
   readonly findings: readonly Finding[];
 }
 
-/** Runs a job in processes of their own. Where one dies or hangs, that is a finding, and another goes on behind that input. */
+/**
+ * Runs a job in child processes. When one dies or hangs, that is a finding, and a new one continues after that input.
+ */
 export async function runSession(job: Job, options: SessionOptions): Promise<SessionResult> {
   const findings: Finding[] = [];
   let total: Done = { inputs: 0, refused: 0, slowestMs: 0, slowestInput: job.from };
   let { from } = job;
   for (let deaths = 0; deaths < MOST_DEATHS && from < job.until; deaths += 1) {
     const part: Job = { ...job, from };
-    const ended = await runProcess(part, options);
-    findings.push(...ended.findings);
-    if (ended.done !== undefined) {
-      total = sum(total, ended.done);
+    const outcome = await runProcess(part, options);
+    findings.push(...outcome.findings);
+    if (outcome.done !== undefined) {
+      total = sum(total, outcome.done);
       break;
     }
     const input = placeIn(job.placeFile) ?? from;
     const base64 = options.inputOf(job, input).toString('base64');
-    findings.push({ target: job.target, input, maxBytes: job.maxBytes, what: ended.how, base64 });
+    findings.push({ target: job.target, input, maxBytes: job.maxBytes, what: outcome.how, base64 });
     total = sum(total, { ...total, inputs: input + 1 - from, refused: 0 });
     from = input + 1;
   }
@@ -68,16 +70,16 @@ async function runProcess(
   let done: Done | undefined;
   let last = '';
   child.stderr?.on('data', (chunk: Buffer) => (last = `${last}${chunk.toString()}`.slice(-2_000)));
-  child.on('message', (told: Told) => {
-    if (told.type === 'finding') findings.push(told.finding);
-    else done = told.done;
+  child.on('message', (message: JobMessage) => {
+    if (message.type === 'finding') findings.push(message.finding);
+    else done = message.done;
   });
   let isHanging = false;
-  let seen = { place: placeIn(job.placeFile), at: Date.now() };
+  let lastProgress = { place: placeIn(job.placeFile), at: Date.now() };
   const watch = setInterval(() => {
     const place = placeIn(job.placeFile);
-    if (place !== seen.place) seen = { place, at: Date.now() };
-    isHanging = Date.now() - seen.at > hangsAfterMs;
+    if (place !== lastProgress.place) lastProgress = { place, at: Date.now() };
+    isHanging = Date.now() - lastProgress.at > hangsAfterMs;
     if (isHanging) child.kill('SIGKILL');
   }, hangsAfterMs / 10);
   const [code, signal] = await once(child, 'close');

@@ -3,5 +3,5 @@ import type { FuzzTarget } from './fuzz-target.js';
 import { PARSERS } from './parser-targets.js';
 import { RECORD_READERS } from './record-targets.js';
 
-/** All that inputs are given to; the quick ones first, which leave of their time to the others. */
+/** All targets. Fast ones come first, because they leave some of their time to the others. */
 export const TARGETS: readonly FuzzTarget[] = [...RECORD_READERS, ...PARSERS, ...CALLBACKS];

@@ -1,14 +1,14 @@
-/** A document that is meant to keep its reader busy, of about so many bytes. */
+/** Returns a feed of about this many bytes that is expensive to read. */
 export type HostileFeed = (bytes: number) => string;
 
-const filled = (bytes: number, piece: (index: number) => string): string => {
-  const pieces: string[] = [];
+const filled = (bytes: number, part: (index: number) => string): string => {
+  const parts: string[] = [];
   for (let length = 0, index = 0; length < bytes; index += 1) {
-    const next = piece(index);
-    pieces.push(next);
+    const next = part(index);
+    parts.push(next);
     length += next.length;
   }
-  return pieces.join('');
+  return parts.join('');
 };
 
 const TOMBSTONES = 'xmlns:at="http://purl.org/atompub/tombstones/1.0"';
@@ -20,7 +20,7 @@ const json = (items: string): string =>
   `{"version":"https://jsonfeed.org/version/1.1","items":[${items}{"id":"last"}]}`;
 const baseOf = (length: number): string => `xml:base="https://base.example/${'x'.repeat(length)}/"`;
 
-/** Each number of entries fits into fewer bytes than there may be of them. */
+/** Bytes per entry: large enough that a feed stays below the entry limit. */
 const ENTRY_BYTES = 260;
 
 export const hostileFeeds: Readonly<Record<string, HostileFeed>> = {

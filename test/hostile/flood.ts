@@ -1,22 +1,23 @@
 import { connect, type Socket } from 'node:net';
 import { readAnswerHead } from '../bench/load/answer-head.js';
 
-/** Milliseconds without an answer after which the rest counts as unanswered. */
-const PATIENCE_MS = 20_000;
+/** Milliseconds without a response after which the remaining requests count as unanswered. */
+const SILENCE_LIMIT_MS = 20_000;
 
-/** What is sent, and how. */
+/** The requests to send. */
 export interface Flood {
   readonly port: number;
   readonly count: number;
   readonly connections: number;
-  /** The bytes of each request, by its number. */
+  /** Returns the bytes of a request by its number. */
   readonly request: (index: number) => Uint8Array;
 }
 
 /**
- * Sends requests as fast as they are answered, one at a time on each connection. A connection that is closed is opened anew.
+ * Sends requests as fast as they are answered, one at a time per connection. Reopens closed connections.
  *
- * @returns how often each status was answered; 0 where a connection was closed without an answer, or none came for 20 s
+ * @returns the number of responses per status; 0 counts connections closed without a response. Stops after 20 s without
+ * one
  */
 export function flood({ port, count, connections, request }: Flood): Promise<ReadonlyMap<number, number>> {
   const statuses = new Map<number, number>();
@@ -30,8 +31,8 @@ export function flood({ port, count, connections, request }: Flood): Promise<Rea
       for (const socket of sockets) socket.destroy();
       resolve(statuses);
     };
-    const timer = setTimeout(finish, PATIENCE_MS);
-    const note = (status: number): void => {
+    const timer = setTimeout(finish, SILENCE_LIMIT_MS);
+    const countResponse = (status: number): void => {
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
       answered += 1;
       timer.refresh();
@@ -55,8 +56,8 @@ export function flood({ port, count, connections, request }: Flood): Promise<Rea
       socket.on('error', () => {});
       socket.on('close', () => {
         sockets.delete(socket);
-        if (isWaiting) note(0);
-        // In a moment, as nobody may listen any more.
+        if (isWaiting) countResponse(0);
+        // Wait a moment: the server may have stopped listening.
         if (sent < count) setTimeout(open, 1);
       });
       socket.on('data', (chunk) => {
@@ -66,7 +67,7 @@ export function flood({ port, count, connections, request }: Flood): Promise<Rea
         const isOver = /\r\nconnection: *close\r\n/i.test(partial.toString('latin1'));
         partial = Buffer.alloc(0);
         isWaiting = false;
-        note(head.status);
+        countResponse(head.status);
         if (isOver) socket.destroy();
         else send();
       });
@@ -75,15 +76,15 @@ export function flood({ port, count, connections, request }: Flood): Promise<Rea
   });
 }
 
-/** Opens a connection, sends bytes over and over until so many are sent or it is closed, and leaves it open. */
-export async function sendSlowly(port: number, head: Uint8Array, filling: Uint8Array, bytes: number): Promise<Socket> {
+/** Opens a connection and sends bytes repeatedly until all are sent or it is closed. Leaves it open. */
+export async function sendSlowly(port: number, head: Uint8Array, filler: Uint8Array, bytes: number): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port });
-  let left = bytes;
+  let remaining = bytes;
   await new Promise<void>((resolve) => {
     const send = (): void => {
-      while (left > 0 && !socket.destroyed) {
-        const part = filling.subarray(0, left);
-        left -= part.length;
+      while (remaining > 0 && !socket.destroyed) {
+        const part = filler.subarray(0, remaining);
+        remaining -= part.length;
         if (!socket.write(part)) return;
       }
       resolve();
@@ -95,7 +96,7 @@ export async function sendSlowly(port: number, head: Uint8Array, filling: Uint8A
     });
     socket.on('drain', send);
     socket.on('close', () => resolve());
-    // What is answered is not looked at.
+    // Responses are ignored.
     socket.resume();
   });
   return socket;

@@ -3,7 +3,7 @@ import { compiledFixture } from '../kit/compiled-fixture.js';
 import { measureIfNeeded } from './measure.js';
 import { scenarios } from './scenarios.js';
 
-/** `npm run hostile` does it at full size. */
+/** `npm run hostile` runs at full size. */
 const SCALE = 0.1;
 
 const subject = await compiledFixture('hostile/subject/subject.ts');

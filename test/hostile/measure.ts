@@ -1,7 +1,7 @@
 import { median } from '../bench/statistics.js';
 import type { Attack, Scenario } from './scenario.js';
 
-/** What a scenario came to. */
+/** The result of one figure of a scenario. */
 export interface Result {
   readonly scenario: string;
   readonly figure: string;
@@ -13,14 +13,14 @@ export interface Result {
   readonly rounds: readonly number[];
 }
 
-/** Runs a scenario so many times, each time in a new process. */
+/** Runs a scenario this many times, each time in a new process. */
 export async function measure(scenario: Scenario, attack: Attack, rounds: number): Promise<readonly Result[]> {
   const measured: Readonly<Record<string, number>>[] = [];
   for (let round = 0; round < rounds; round += 1) measured.push(await scenario.run(attack));
   return resultsOf(scenario, attack, measured);
 }
 
-/** Runs a scenario once. If a figure is over its bound, runs it twice more: the median of the three decides. */
+/** Runs a scenario once. If a figure exceeds its bound, runs it twice more; the median of the three decides. */
 export async function measureIfNeeded(scenario: Scenario, attack: Attack): Promise<readonly Result[]> {
   const first = await scenario.run(attack);
   const results = resultsOf(scenario, attack, [first]);
@@ -37,7 +37,7 @@ function resultsOf(
     const values = measured.map((figures) => figures[figure] ?? Number.NaN);
     const value = median(values);
     const bound = most(attack.scale);
-    // A figure that is missing is not within anything.
+    // A missing figure is NaN, which is never within a bound.
     return { scenario: scenario.name, figure, unit, value, most: bound, isWithin: value <= bound, rounds: values };
   });
 }

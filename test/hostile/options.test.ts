@@ -7,18 +7,18 @@ import { renderTable } from './table.js';
 const known = ['one', 'two'];
 
 describe('the command line', () => {
-  it('runs all at full size, three times, where it says nothing else', () => {
+  it('runs everything at full size, three times, by default', () => {
     expect(readOptions([], known)).toEqual({ only: [], scale: 1, rounds: 3 });
     expect(readOptions(['--help'], known)).toBeUndefined();
   });
 
-  it('names scenarios, their size and the rounds', () => {
+  it('selects scenarios, their size and the rounds', () => {
     const args = ['--only', 'one', '--only', 'two', '--scale', '0.1', '--rounds', '1'];
     expect(readOptions(args, known)).toEqual({ only: ['one', 'two'], scale: 0.1, rounds: 1 });
   });
 
   it.each([[['--only', 'three']], [['--scale', '2']], [['--scale', 'x']], [['--rounds', '1.5']], [['--what']]])(
-    'is refused: %j',
+    'rejects %j',
     (args) => {
       expect(() => readOptions(args, known)).toThrow(UsageError);
     },
@@ -26,7 +26,7 @@ describe('the command line', () => {
 });
 
 describe('a scenario', () => {
-  it('is within its bounds by the median of its rounds, and never where a figure is missing', async () => {
+  it('is within its bounds by the median of its rounds, and never when a figure is missing', async () => {
     let round = 0;
     const scenario: Scenario = {
       name: 'odd',

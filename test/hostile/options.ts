@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 
-/** How the scenarios are run. */
+/** Options of a hostile run. */
 export interface HostileOptions {
-  /** Names of scenarios; empty: all. */
+  /** Names of scenarios; empty means all. */
   readonly only: readonly string[];
   readonly scale: number;
   readonly rounds: number;
@@ -16,20 +16,20 @@ export const USAGE = `npm run hostile -- [options]
   --help
 `;
 
-/** Wrong usage: the message says what. */
+/** A usage error. The message names the wrong option. */
 export class UsageError extends Error {}
 
 /**
- * Reads the command line; undefined for `--help`.
+ * Parses the command line. Returns undefined for `--help`.
  *
  * @param known names of scenarios
- * @throws UsageError
+ * @throws UsageError for an unknown or invalid option
  */
 export function readOptions(args: readonly string[], known: readonly string[]): HostileOptions | undefined {
   const { only = [], scale = '1', rounds = '3', help } = parsed(args);
   if (help === true) return undefined;
-  const strange = only.find((name) => !known.includes(name));
-  if (strange !== undefined) throw new UsageError(`--only ${strange}: the scenarios are ${known.join(', ')}`);
+  const unknown = only.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new UsageError(`--only ${unknown}: the scenarios are ${known.join(', ')}`);
   if (!(Number(scale) > 0 && Number(scale) <= 1))
     throw new UsageError(`--scale is above 0 and at most 1, not ${scale}`);
   if (!(Number.isInteger(Number(rounds)) && Number(rounds) > 0)) {

@@ -2,37 +2,37 @@ import { MIB, scaled } from './scenario.js';
 
 const ATOM = 'http://www.w3.org/2005/Atom';
 
-/** A document that is made to take long. */
+/** A document that takes long to read. */
 export interface HostilePage {
   readonly name: string;
   readonly type: string;
-  /** Whether a hub is found in it. */
+  /** Whether discovery finds a hub in it. */
   readonly hasHub: boolean;
   readonly body: (scale: number) => string | Buffer;
   readonly link?: string;
 }
 
-/** As long as a document is read. */
+/** Bytes: discovery reads no more of a document. */
 const SIZE = 5 * MIB;
 
-/** A document of full size: a beginning, a piece over and over, and an end. */
+/** Builds a document of full size: a beginning, a repeated part, and an end. */
 const full =
-  (beginning: string, piece: string, end = ''): HostilePage['body'] =>
+  (beginning: string, part: string, end = ''): HostilePage['body'] =>
   (scale) => {
     const length = SIZE * scale - beginning.length - end.length;
-    return beginning + piece.repeat(Math.max(1, Math.floor(length / piece.length))) + end;
+    return beginning + part.repeat(Math.max(1, Math.floor(length / part.length))) + end;
   };
 
-/** A beginning, and so many pieces, each another. */
+/** Builds a document of a beginning, many different parts, and an end. */
 const many =
-  (count: number, beginning: string, piece: (index: number) => string, end = ''): HostilePage['body'] =>
+  (count: number, beginning: string, part: (index: number) => string, end = ''): HostilePage['body'] =>
   (scale) =>
-    beginning + Array.from({ length: scaled(count, scale) }, (_, index) => piece(index)).join('') + end;
+    beginning + Array.from({ length: scaled(count, scale) }, (_, index) => part(index)).join('') + end;
 
-const times = (count: number, piece: (index: number) => string): string =>
-  Array.from({ length: count }, (_, index) => piece(index)).join('');
+const times = (count: number, part: (index: number) => string): string =>
+  Array.from({ length: count }, (_, index) => part(index)).join('');
 
-/** One URL in thousands of spellings: equal once its percent-encoding is normalized. */
+/** One URL in thousands of spellings, all equal after percent-encoding is normalized. */
 const spelling = (index: number): string =>
   index.toString(2).padStart(13, '0').replaceAll('0', 'A').replaceAll('1', '%41');
 
@@ -154,5 +154,5 @@ const PAGES: readonly HostilePage[] = [
   { ...page('open Link header', () => '<p>'), link: '<,'.repeat(7_000) },
 ];
 
-/** All documents that discovery is attacked with. */
+/** All documents used to attack discovery. */
 export const hostilePages = PAGES;

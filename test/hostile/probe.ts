@@ -1,33 +1,33 @@
 import { request } from 'node:http';
 
-/** Milliseconds between two questions. */
+/** Milliseconds between two requests. */
 const PAUSE_MS = 200;
 
-/** Milliseconds after which an answer counts as none. */
-const PATIENCE_MS = 60_000;
+/** Milliseconds after which a request counts as unanswered. */
+const TIMEOUT_MS = 60_000;
 
 /**
- * Asks again and again, each time on a new connection, for as long as the work goes on.
+ * Sends requests one after another, each on a new connection, until the work is done.
  *
- * @returns how many milliseconds the slowest answer took
+ * @returns milliseconds the slowest response took
  */
 export async function slowestAnswer(url: string, work: Promise<unknown>): Promise<number> {
-  const over = new AbortController();
-  const ended = work.finally(() => over.abort());
+  const abortController = new AbortController();
+  const ended = work.finally(() => abortController.abort());
   let slowest = 0;
   do {
-    const begun = performance.now();
-    await answered(url);
-    slowest = Math.max(slowest, performance.now() - begun);
+    const startedAt = performance.now();
+    await sendRequest(url);
+    slowest = Math.max(slowest, performance.now() - startedAt);
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-  } while (!over.signal.aborted);
+  } while (!abortController.signal.aborted);
   await ended;
   return slowest;
 }
 
-function answered(url: string): Promise<void> {
+function sendRequest(url: string): Promise<void> {
   return new Promise((resolve) => {
-    const sent = request(url, { agent: false, timeout: PATIENCE_MS }, (response) =>
+    const sent = request(url, { agent: false, timeout: TIMEOUT_MS }, (response) =>
       response.resume().on('close', resolve),
     );
     sent.on('timeout', () => sent.destroy());

@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { requestBytes } from '../bench/delivery-request.js';
 
-/** What content is signed with. */
+/** Secret that signs content. */
 export const SECRET = 'what the hub signs with, and nobody else';
 
 const BODY = Buffer.from(JSON.stringify({ news: 'x'.repeat(500) }));
 
-/** A delivery with a signature header as it is given, if any. */
+/** Returns a delivery with this signature header, or without one. */
 export function delivery(callback: URL, signature?: string): Buffer {
   const headers = { 'content-type': 'application/json', ...(signature && { 'x-hub-signature': signature }) };
   return requestBytes(callback, headers, BODY);
@@ -16,7 +16,7 @@ export function genuine(callback: URL): Buffer {
   return delivery(callback, `sha256=${createHmac('sha256', SECRET).update(BODY).digest('hex')}`);
 }
 
-/** A verification of intent; nobody has asked for it. */
+/** Returns an unsolicited verification of intent. */
 export function verification(callback: URL, topic: string, leaseSeconds: number): Buffer {
   const query = new URLSearchParams({
     'hub.mode': 'subscribe',

@@ -4,7 +4,7 @@ import { readOptions, USAGE, UsageError } from './options.js';
 import { scenarios } from './scenarios.js';
 import { renderTable } from './table.js';
 
-/** Runs the scenarios and prints what they came to. */
+/** Runs the scenarios and prints the results. */
 async function main(): Promise<void> {
   const options = readOptions(
     process.argv.slice(2),

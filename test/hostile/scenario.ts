@@ -1,27 +1,27 @@
-import type { Seen } from './subject/watch.js';
+import type { Peaks } from './subject/watch.js';
 
 export const MIB = 1024 * 1024;
 
-/** What is measured in a scenario, and how much it may come to. */
+/** A measured figure and its bound. */
 export interface Bound {
   readonly figure: string;
   readonly unit: string;
-  /** At the scale of the run: 1, or less. */
+  /** Upper bound at the scale of the run (1 or less). */
   readonly most: (scale: number) => number;
 }
 
-/** How one scenario is run once. */
+/** Options of one run of a scenario. */
 export interface Attack {
-  /** The compiled `subject/subject.ts`. */
+  /** Path of the compiled `subject/subject.ts`. */
   readonly subject: string;
-  /** 1, or less for less of everything. */
+  /** Size of the attack; less than 1 reduces everything. */
   readonly scale: number;
 }
 
-/** An attack, or a mishap. To add one, write one of these and name it in `scenarios.ts`. */
+/** An attack or a failure. To add one, write a scenario and list it in `scenarios.ts`. */
 export interface Scenario {
   readonly name: string;
-  /** What happens, for the reader of the table. */
+  /** Description for the reader of the table. */
   readonly what: string;
   readonly bounds: readonly Bound[];
   /** @returns a value for each bound */
@@ -33,7 +33,7 @@ export const fixed =
   () =>
     most;
 
-/** Bounds that all floods have. At a lower scale less is due to the flood, and as much to the process itself. */
+/** Bounds of every flood. At a lower scale the flood uses less memory, but the process itself uses as much. */
 export const PROCESS_BOUNDS: readonly Bound[] = [
   { figure: 'blocks', unit: 'ms', most: fixed(250) },
   { figure: 'resident', unit: 'MiB', most: (scale) => 48 + 80 * scale },
@@ -41,11 +41,11 @@ export const PROCESS_BOUNDS: readonly Bound[] = [
 ];
 
 /** The figures of {@link PROCESS_BOUNDS}. */
-export function processFigures({ gapMs, resident, heap }: Seen): Readonly<Record<string, number>> {
+export function processFigures({ gapMs, resident, heap }: Peaks): Readonly<Record<string, number>> {
   return { blocks: gapMs, resident: resident / MIB, heap: heap / MIB };
 }
 
-/** Never none: a scenario scaled down does less of everything, but does it. */
+/** Scales a count, at least to 1: a scaled-down scenario still does everything. */
 export function scaled(count: number, scale: number): number {
   return Math.max(1, Math.round(count * scale));
 }

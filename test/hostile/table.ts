@@ -2,7 +2,7 @@ import type { Result } from './measure.js';
 
 const HEADER = ['scenario', 'figure', 'value', 'bound', ''];
 
-/** The results for a person. */
+/** Renders the results as a table. */
 export function renderTable(results: readonly Result[]): string {
   const shown = (value: number, unit: string): string =>
     `${value.toLocaleString('en', { maximumFractionDigits: value < 100 ? 1 : 0 })} ${unit}`.trimEnd();

@@ -3,54 +3,54 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { callerOf, type Caller, numbersOf, stringsOf } from '../bench/calls.js';
 import type { Setup } from './subject/subject.js';
-import type { Seen } from './subject/watch.js';
+import type { Peaks } from './subject/watch.js';
 
-/** Milliseconds for which the process is watched while nothing happens. */
+/** Milliseconds to watch the process while it is idle. */
 const IDLE_MS = 1_000;
 
-/** Milliseconds for which a service that stands still is waited for. */
-const PATIENCE_MS = 90_000;
+/** Milliseconds to wait for a blocked service. */
+const CALL_TIMEOUT_MS = 90_000;
 
 const COUNTS = ['events', 'pushed', 'verifications', 'handled', 'entries', 'writes', 'bytes'] as const;
 
-/** What the service under attack has done so far. */
+/** Counters of the service under attack. */
 export type Counts = Readonly<Record<(typeof COUNTS)[number], number>>;
 
-/** A service in a process of its own. */
+/** A service in a child process. */
 export interface Victim {
-  /** One for each target. */
+  /** One callback per target. */
   readonly callbacks: readonly URL[];
-  /** Lines that it has written. */
+  /** Number of lines it has written. */
   lines(): number;
   counts(): Promise<Counts>;
-  /** The longest block since this was last asked for, less that while it was idle, in milliseconds. */
+  /** Longest block since the last call, minus the longest block while idle. In milliseconds. */
   lap(): Promise<number>;
-  /** Has it discover from a URL: `found`, or why not. */
+  /** Runs discovery for a URL. Returns `found` or the failure reason. */
   discover(url: string): Promise<string>;
-  /** Sees what is left in the heap now. */
+  /** Collects garbage and measures the remaining heap. */
   collect(): Promise<void>;
-  /** What was seen since it was started, less what was seen while it was idle. */
-  worst(): Promise<Seen>;
-  /** The store fails from now on, or works again. */
+  /** The highest values since the start, minus the values while idle. */
+  worst(): Promise<Peaks>;
+  /** Makes the store fail, or work again. */
   setStore(works: boolean): Promise<void>;
-  /** Stops the service without telling the hub, and starts it again on the same store. */
+  /** Stops the service without unsubscribing and starts it again on the same store. */
   restart(): Promise<void>;
-  /** Stops the service, and says how many milliseconds the process took to end after that. */
+  /** Stops the service. Returns the milliseconds until the process exited. */
   stop(): Promise<number>;
   kill(): void;
 }
 
-function inTime(call: Caller): Caller {
+function withTimeout(call: Caller): Caller {
   return (method, argument) => {
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`the service under attack does not ${method}`)), PATIENCE_MS);
+    const timeout = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`the service under attack does not ${method}`)), CALL_TIMEOUT_MS);
     });
-    return Promise.race([call(method, argument), late]).finally(() => clearTimeout(timer));
+    return Promise.race([call(method, argument), timeout]).finally(() => clearTimeout(timer));
   };
 }
 
-/** Starts a service and watches it while it is idle. */
+/** Starts a service and measures it while idle. */
 export async function startVictim(
   file: string,
   setup: Setup,
@@ -69,14 +69,14 @@ export async function startVictim(
       for (const byte of chunk) if (byte === 10) lines += 1;
     });
   }
-  const call = inTime(callerOf(child, 'the service under attack'));
+  const call = withTimeout(callerOf(child, 'the service under attack'));
   const exited = once(child, 'exit');
-  const seen = async (): Promise<Seen> => numbersOf(await call('end'), ['gapMs', 'resident', 'heap']);
+  const measure = async (): Promise<Peaks> => numbersOf(await call('end'), ['gapMs', 'resident', 'heap']);
   try {
     const { callbacks } = stringsOf(await call('start', setup), ['callbacks']);
     await call('begin');
     await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
-    const idle = await seen();
+    const idle = await measure();
     const before = lines;
     await call('begin');
     return {
@@ -88,7 +88,7 @@ export async function startVictim(
       collect: async () => void (await call('collect')),
       async worst() {
         await call('collect');
-        const worst = await seen();
+        const worst = await measure();
         return {
           gapMs: Math.max(0, worst.gapMs - idle.gapMs),
           resident: Math.max(0, worst.resident - idle.resident),

@@ -3,28 +3,28 @@ import type { Attack } from './scenario.js';
 import type { Setup } from './subject/subject.js';
 import { startVictim, type Victim } from './victim.js';
 
-/** A service that is subscribed at a hub of its own. */
+/** A service that is subscribed at its own hub. */
 export interface Scene {
   readonly victim: Victim;
-  /** Topic URLs. */
+  /** The topic URLs. */
   readonly topics: readonly string[];
   readonly port: number;
-  /** The first topic's callback. */
+  /** The callback of the first topic. */
   readonly callback: URL;
   readonly hub: TestHub;
-  /** One for each topic. */
+  /** One handle per topic. */
   readonly handles: readonly HubTopic[];
 }
 
-/** How the scene is set. */
+/** Options of the service. */
 export interface SceneOptions extends Omit<Setup, 'targets'> {
-  /** @default 1 */
+  /** Number of topics. @default 1 */
   readonly topics?: number;
-  /** Whether the lines of the service are read. @default true */
+  /** Whether the service's output is read. @default true */
   readonly isRead?: boolean;
 }
 
-/** Runs `work` with a service in a process of its own, and ends it. */
+/** Runs `work` with a service in a child process, and kills the process afterwards. */
 export async function withVictim<T>(
   { subject }: Attack,
   { topics: count = 1, isRead = true, ...setup }: SceneOptions,

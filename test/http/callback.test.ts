@@ -5,7 +5,7 @@ import { recordingLogger } from '../kit/recording-logger.js';
 import { fieldsOf, signedPost, subscribed, verification } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
 
-/** A Keyv over memory that fails when it is told to. */
+/** A Keyv over memory whose writes fail on demand. */
 function failingKeyv(): { readonly keyv: Keyv; readonly fail: (fails: boolean) => void } {
   let isFailing = false;
   class FailingMap extends Map<string, unknown> {
@@ -17,8 +17,8 @@ function failingKeyv(): { readonly keyv: Keyv; readonly fail: (fails: boolean) =
   return { keyv: new Keyv({ store: new FailingMap() }), fail: (fails) => void (isFailing = fails) };
 }
 
-describe('a subscription whose service the code does not have', () => {
-  test('has its content refused for now, as it may be back, and confirms nothing', async () => {
+describe('a subscription whose service is not running', () => {
+  test('refuses content temporarily, because the service may return, and confirms nothing', async () => {
     const store = new Keyv();
     const before = await subscribed({ options: { store }, config: { unsubscribeOnShutdown: false } });
     await before.runtime.stop();
@@ -34,13 +34,13 @@ describe('a subscription whose service the code does not have', () => {
     const query = new URLSearchParams(verification(before.topic.url)).toString();
     expect((await exchange(port, request('GET', `${before.path}?${query}`))).status).toBe(404);
     expect((await exchange(port, request('DELETE', before.path))).status).toBe(405);
-    // A service that does not run refuses nothing.
+    // Content for a service that is not running does not count as refused.
     expect((await runtime.subscriptions.find())[0]?.stats.refused).toBe(0);
   });
 });
 
 describe('a store that fails', () => {
-  test('has a verification answered 503, so that the hub comes again, and it is confirmed then', async () => {
+  test('leads to the answer 503 to a verification, and the next one is confirmed', async () => {
     const { keyv, fail } = failingKeyv();
     const { ask, topic, logger, snapshot } = await subscribed({ options: { store: keyv } });
     const before = await snapshot();
@@ -54,7 +54,7 @@ describe('a store that fails', () => {
     expect((await ask(verification(topic.url))).status).toBe(200);
   });
 
-  test('C7 has content answered 503 where it would have to be stored, and 202 where not', async () => {
+  test('C7 leads to the answer 503 to content that must be stored, and to 202 for other content', async () => {
     const { keyv, fail } = failingKeyv();
     const { post } = await subscribed({
       options: { store: keyv },
@@ -71,7 +71,7 @@ describe('a store that fails', () => {
     expect((await post('bad')).status).toBe(202);
   });
 
-  test('does not keep content that is not genuine from being refused, and that is noted all the same', async () => {
+  test('does not affect the rejection of unsigned content, which is still recorded', async () => {
     const { keyv, fail } = failingKeyv();
     const { post, logger, snapshot } = await subscribed({ options: { store: keyv } });
     fail(true);

@@ -14,33 +14,33 @@ const REQUEST: CallbackRequest = {
 const ANSWER: CallbackAnswer = { status: 202, headers: {}, body: '' };
 const FAILED = { status: 503, headers: { 'retry-after': '120' } };
 
-function exchanged(): { exchange: Exchange; sent: CallbackAnswer[]; lines: readonly unknown[] } {
+function createExchange(): { exchange: Exchange; sent: CallbackAnswer[]; lines: readonly unknown[] } {
   const logger = recordingLogger();
   const sent: CallbackAnswer[] = [];
   return { exchange: new Exchange(logger, REQUEST, (answer) => sent.push(answer)), sent, lines: logger.lines };
 }
 
 describe('the answer to a request on a callback', () => {
-  test('that is there is sent in the same turn', () => {
-    const { exchange, sent } = exchanged();
+  test('is sent synchronously if it is available synchronously', () => {
+    const { exchange, sent } = createExchange();
     exchange.answer(() => ANSWER);
     expect(sent).toEqual([ANSWER]);
   });
 
-  test('that is waited for is sent when it is there', async () => {
-    const { exchange, sent } = exchanged();
+  test('is sent when its promise resolves', async () => {
+    const { exchange, sent } = createExchange();
     exchange.answer(() => Promise.resolve(ANSWER));
     expect(sent).toEqual([]);
     await Promise.resolve();
     expect(sent).toEqual([ANSWER]);
   });
 
-  test.each<[how: string, run: (exchange: Exchange) => void]>([
+  test.each<[failure: string, run: (exchange: Exchange) => void]>([
     ['throws', (exchange) => exchange.answer(() => raise())],
     ['rejects', (exchange) => exchange.answer(() => Promise.reject(new Error('broken')))],
-    ['throws before anything was read', (exchange) => exchange.run(() => raise())],
-  ])('is 503 where what makes it %s, which is logged', async (_, run) => {
-    const { exchange, sent, lines } = exchanged();
+    ['throws before the body is read', (exchange) => exchange.run(() => raise())],
+  ])('is 503 if its code %s, which is logged', async (_case, run) => {
+    const { exchange, sent, lines } = createExchange();
     run(exchange);
     await Promise.resolve();
     expect(sent).toMatchObject([FAILED]);

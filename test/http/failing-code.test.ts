@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { CollectedBytes } from '../../src/http/body/collected-bytes.js';
 import { embeddedEngine, type EmbeddedEngineOptions } from '../../src/engine/embedded-engine.js';
 import type { Engine } from '../../src/engine/engine.js';
@@ -9,18 +8,19 @@ import { SignatureCheck } from '../../src/protocol/signature.js';
 import { Registry } from '../../src/subscription/registry/registry.js';
 import { subscribed } from '../kit/subscribed.js';
 import { exchange, request } from '../kit/wire.js';
+import { listenForTest } from '../kit/listen-for-test.js';
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const broken = (): never => {
+const throwBroken = (): never => {
   throw new Error('broken');
 };
 
-test('a request that fails in our own code is answered 503, whatever it is for, and the log is bounded', async () => {
+test('a request of any kind that fails in our own code is answered 503, and the log is bounded', async () => {
   const { runtime, port, path, ask, post, logger } = await subscribed();
-  const match = vi.spyOn(Registry.prototype, 'match').mockImplementation(broken);
+  const match = vi.spyOn(Registry.prototype, 'match').mockImplementation(throwBroken);
   expect(await ask({})).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
   expect(await post('news')).toMatchObject({ status: 503 });
   expect(await exchange(port, request('GET', '/nobody'))).toMatchObject({ status: 503 });
@@ -33,25 +33,21 @@ test('a request that fails in our own code is answered 503, whatever it is for, 
   expect(await exchange(port, request('GET', '/nobody'))).toMatchObject({ status: 404 });
 });
 
-test('on a server of others too, whose own listeners are not called for it', async () => {
+test("a failing request on the user's server is answered 503, and the user's listeners are not called", async () => {
   const server = createServer((_request, response) => void response.end('theirs'));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => void server.close());
+  const port = await listenForTest(server);
   const { path } = await subscribed({ options: { server } });
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
   expect(await exchange(port, request('GET', '/page'))).toMatchObject({ body: 'theirs' });
-  vi.spyOn(Registry.prototype, 'match').mockImplementation(broken);
+  vi.spyOn(Registry.prototype, 'match').mockImplementation(throwBroken);
   expect(await exchange(port, request('POST', path, {}, 'news'))).toMatchObject({ status: 503 });
 });
 
-test('C7 a body that our own code cannot take is answered 503, and its content is made up for', async () => {
+test('C7 a body that fails in our own code is answered 503, and its content counts as refused', async () => {
   const { post, events, snapshot } = await subscribed();
-  vi.spyOn(SignatureCheck.prototype, 'update').mockImplementation(broken);
+  vi.spyOn(SignatureCheck.prototype, 'update').mockImplementation(throwBroken);
   expect(await post('one')).toMatchObject({ status: 503, headers: { 'retry-after': '30' } });
   vi.restoreAllMocks();
-  vi.spyOn(CollectedBytes.prototype, 'bytes').mockImplementation(broken);
+  vi.spyOn(CollectedBytes.prototype, 'bytes').mockImplementation(throwBroken);
   expect(await post('two')).toMatchObject({ status: 503 });
   vi.restoreAllMocks();
   expect(await post('three')).toMatchObject({ status: 202 });
@@ -59,18 +55,18 @@ test('C7 a body that our own code cannot take is answered 503, and its content i
   expect((await snapshot()).stats.refused).toBe(1);
 });
 
-test('an error in our own code after the answer is logged, and the process goes on', async () => {
-  let finish = (): void => {};
-  const slow = new Promise<void>((resolve) => {
-    finish = resolve;
+test('an error in our own code after the answer is logged, and does not end the process', async () => {
+  let finishHandler = (): void => {};
+  const slowHandler = new Promise<void>((resolve) => {
+    finishHandler = resolve;
   });
   const { post, logger } = await subscribed({
     config: { delivery: { ackAfterMs: 1, dedupe: 'body' } },
-    handlers: { onEventNotification: () => slow },
+    handlers: { onEventNotification: () => slowHandler },
   });
   expect(await post('slow')).toMatchObject({ status: 202 });
-  vi.spyOn(ProcessedLog.prototype, 'markProcessed').mockImplementation(broken);
-  finish();
+  vi.spyOn(ProcessedLog.prototype, 'markProcessed').mockImplementation(throwBroken);
+  finishHandler();
   await vi.waitFor(() => expect(logger.said('error')).toContain('the end of a handler could not be noted'));
 });
 

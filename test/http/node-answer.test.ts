@@ -11,7 +11,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function answeredEarly(): { readonly request: IncomingMessage; readonly response: ServerResponse } {
+function answerEarly(): { readonly request: IncomingMessage; readonly response: ServerResponse } {
   const request = new IncomingMessage(new Socket());
   request.headers['content-length'] = '1000000';
   const response = new ServerResponse(request);
@@ -19,10 +19,10 @@ function answeredEarly(): { readonly request: IncomingMessage; readonly response
   return { request, response };
 }
 
-test('C6 a sender that was answered early may go on while it sends, but not for ever', () => {
-  const { request, response } = answeredEarly();
+test('C6 a sender that got an early answer may continue to send, for 30 s at most', () => {
+  const { request, response } = answerEarly();
   expect(response.headersSent).toBe(true);
-  for (let passed = 0; passed < 29_700; passed += 900) {
+  for (let elapsedMs = 0; elapsedMs < 29_700; elapsedMs += 900) {
     request.emit('data', Buffer.alloc(1));
     vi.advanceTimersByTime(900);
     expect(response.writableEnded).toBe(false);
@@ -33,8 +33,8 @@ test('C6 a sender that was answered early may go on while it sends, but not for 
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('C6 a sender that falls silent is waited for a second', () => {
-  const { response } = answeredEarly();
+test('C6 a sender that falls silent is disconnected after a second', () => {
+  const { response } = answerEarly();
   vi.advanceTimersByTime(999);
   expect(response.writableEnded).toBe(false);
   vi.advanceTimersByTime(1);
@@ -42,15 +42,15 @@ test('C6 a sender that falls silent is waited for a second', () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test.each(['end', 'close'])('C6 a sender that is done is not waited for: %s', (event) => {
-  const { request, response } = answeredEarly();
+test.each(['end', 'close'])('C6 a sender that is done is disconnected at once: %s', (event) => {
+  const { request, response } = answerEarly();
   request.emit(event);
   expect(response.writableEnded).toBe(true);
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('C6 of a sender that goes on past the limit nothing more is read, and it has a second to read the answer', () => {
-  const { request, response } = answeredEarly();
+test('C6 a sender past the limit is not read any more, and has a second to read the answer', () => {
+  const { request, response } = answerEarly();
   request.emit('data', Buffer.alloc(100));
   expect(request.isPaused()).toBe(false);
   vi.advanceTimersByTime(900);
@@ -63,7 +63,7 @@ test('C6 of a sender that goes on past the limit nothing more is read, and it ha
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('C6 a request that was read whole is answered as any other', () => {
+test('C6 a request that was read completely gets its answer at once', () => {
   const request = new IncomingMessage(new Socket());
   request.complete = true;
   const response = new ServerResponse(request);

@@ -5,15 +5,15 @@ import { recordingLogger, type RecordedLine, type RecordingLogger } from '../kit
 import { exchange, request } from '../kit/wire.js';
 import { SECRET, subscribed, verification } from '../kit/subscribed.js';
 
-const answered = ({ lines }: RecordingLogger, kind: string): readonly RecordedLine[] =>
+const answerLines = ({ lines }: RecordingLogger, kind: string): readonly RecordedLine[] =>
   lines.filter(({ level, message }) => level === 'debug' && message === `${kind} answered`);
 
 const fieldsOf = (logger: RecordingLogger, kind: string): readonly object[] =>
-  answered(logger, kind).map(({ fields }) => JSON.parse(JSON.stringify(fields)));
+  answerLines(logger, kind).map(({ fields }) => JSON.parse(JSON.stringify(fields)));
 
 const milliseconds: unknown = expect.any(Number);
 
-test('a delivery is told with its event, its size and its time', async () => {
+test('a delivery is logged with its event, size and duration', async () => {
   const { post, logger, events, snapshot } = await subscribed();
   expect((await post('some news')).status).toBe(202);
   const { id, grants } = await snapshot();
@@ -31,21 +31,21 @@ test('a delivery is told with its event, its size and its time', async () => {
   ]);
 });
 
-test('a delivery whose handler fails is told with the event that is stored', async () => {
-  const got: string[] = [];
+test('a delivery whose handler fails is logged with the stored event', async () => {
+  const receivedIds: string[] = [];
   const onEventNotification = ({ id }: { readonly id: string }): Promise<never> => {
-    got.push(id);
+    receivedIds.push(id);
     return Promise.reject(new Error('not now'));
   };
   const { post, logger } = await subscribed({ handlers: { onEventNotification } });
   await post('news');
-  expect(fieldsOf(logger, 'delivery')).toMatchObject([{ status: 202, event: got[0] }]);
+  expect(fieldsOf(logger, 'delivery')).toMatchObject([{ status: 202, event: receivedIds[0] }]);
 });
 
 test.each([
   ['reject', 403],
   ['acknowledge', 202],
-] as const)('unsigned content with onFailure %s is told as rejected', async (onFailure, status) => {
+] as const)('unsigned content with onFailure %s is logged as rejected', async (onFailure, status) => {
   const { port, path, post, logger } = await subscribed({ config: { signature: { onFailure } } });
   await exchange(port, request('POST', path, {}, 'news'));
   await post('news', { 'X-Hub-Signature': `sha256=${'0'.repeat(64)}` });
@@ -56,7 +56,7 @@ test.each([
   ]);
 });
 
-test('content that is refused is told with its reason: 404, 410, 413, 503', async () => {
+test('refused content is logged with its reason: 404, 413, 410', async () => {
   const gone = new SubscriptionDeletedError('enough of it');
   const { port, post, logger } = await subscribed({
     handlers: { onEventNotification: () => Promise.reject(gone) },
@@ -74,7 +74,7 @@ test('content that is refused is told with its reason: 404, 410, 413, 503', asyn
   ]);
 });
 
-test('content that there is no room for is told with its reason', async () => {
+test('content that is refused because the inbox is full is logged with its reason', async () => {
   const { post, logger } = await subscribed({
     config: { delivery: { mode: 'queued', maxPending: 1 } },
     handlers: { onEventNotification: () => Promise.reject(new Error('not now')) },
@@ -87,7 +87,7 @@ test('content that there is no room for is told with its reason', async () => {
   ]);
 });
 
-test('verifications, denials and hub errors are told, confirmed or refused', async () => {
+test('verifications, denials and hub errors are logged with their outcome', async () => {
   const { ask, topic, logger, snapshot } = await subscribed();
   const { id } = await snapshot();
   await ask(verification(topic.url, { 'hub.topic': 'https://example.com/another' }));
@@ -111,33 +111,33 @@ test('no debug line has a callback, a secret, a token or a header', async () => 
   await post('news', { 'X-Hub-Signature': 'sha256=0000' });
   await ask(verification(topic.url));
   await topic.publish('more');
-  const said = JSON.stringify(logger.lines.filter(({ level }) => level === 'debug'));
-  expect(said).toContain('delivery answered');
-  expect(said).toContain('hub request ended');
-  for (const hidden of [path.split('/').at(-1) ?? '', SECRET, 'a header value', 'sha256=', 'c9+/=']) {
-    expect(said).not.toContain(hidden);
+  const debugLines = JSON.stringify(logger.lines.filter(({ level }) => level === 'debug'));
+  expect(debugLines).toContain('delivery answered');
+  expect(debugLines).toContain('hub request ended');
+  for (const confidential of [path.split('/').at(-1) ?? '', SECRET, 'a header value', 'sha256=', 'c9+/=']) {
+    expect(debugLines).not.toContain(confidential);
   }
 });
 
 test('debug lines are not bounded', async () => {
   const { post, logger } = await subscribed();
   for (let count = 0; count < 100; count += 1) await post('news');
-  expect(answered(logger, 'delivery')).toHaveLength(100);
+  expect(answerLines(logger, 'delivery')).toHaveLength(100);
 });
 
-test('a logger that says debug is off is asked once a request, and gets no line', async () => {
+test('a logger with debug disabled is queried once per request, and gets no line', async () => {
   const recording = recordingLogger();
-  let asked = 0;
+  let queries = 0;
   const isLevelEnabled = (level: string): boolean => {
     expect(level).toBe('debug');
-    asked += 1;
+    queries += 1;
     return false;
   };
   const logger: Logger = { ...recording, isLevelEnabled };
   const { post } = await subscribed({ options: { logger } });
-  const before = asked;
+  const before = queries;
   await post('news');
   await post('news');
-  expect(asked - before).toBe(2);
+  expect(queries - before).toBe(2);
   expect(recording.said('debug')).toEqual([]);
 });

@@ -16,7 +16,7 @@ test('a request for an unknown callback is logged without its last segment and i
   expect(pathOf(`/websub/${TOKEN}///`)).toBe('/websub/');
 });
 
-test('what looks like a token is not logged wherever it stands', () => {
+test('a segment that looks like a token is not logged at any position', () => {
   expect(pathOf(`/websub/${TOKEN}/more`)).toBe('/websub/…/');
   expect(pathOf(`/websub/${TOKEN.replace(/^(.{20})a/, '$1%61')}/more`)).toBe('/websub/…/');
 });
@@ -25,7 +25,7 @@ test('a long path is cut', () => {
   expect(pathOf(`/websub/${'a/'.repeat(9_000)}b`)).toHaveLength(200);
 });
 
-test('one such request a minute is logged, with the number of those in between', () => {
+test('one request a minute is logged, with the number of suppressed ones', () => {
   const logger = recordingLogger();
   let now = 0;
   const unknown = new UnknownCallbacks(logger, () => now);

@@ -14,7 +14,7 @@ const fieldsOf = ({ lines }: RecordingLogger, message: string): readonly object[
     .filter((line) => line.level === 'debug' && line.message === message)
     .map(({ fields }) => JSON.parse(JSON.stringify(fields)));
 
-async function running(config: SubscriberServiceConfig): Promise<RecordingLogger> {
+async function startWithLog(config: SubscriberServiceConfig): Promise<RecordingLogger> {
   const logger = recordingLogger();
   const service = defineSubscriber({ name: 'News', ...config }, { onEventNotification: () => {} });
   const runtime = await startService(service, { port: 0, store: 'memory', logger, handleSignals: false });
@@ -28,11 +28,11 @@ async function startHub(): Promise<TestHub> {
   return hub;
 }
 
-test('discovery and the request to the hub are told with their status and time', async () => {
+test('discovery and the request to the hub are logged with status and duration', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed');
   const moved = hub.topic('/moved', { moved: { to: topic.url, status: 302 } });
-  const logger = await running({ target: moved.url });
+  const logger = await startWithLog({ target: moved.url });
   await hub.verified();
   await hub.settled();
   expect(fieldsOf(logger, 'discovery ended')).toEqual([
@@ -61,36 +61,36 @@ test('discovery and the request to the hub are told with their status and time',
   ]);
 });
 
-test('what failed is told with its status, or with its codes where there was no answer', async () => {
+test('a failed request is logged with its status, or with error codes if there was no answer', async () => {
   const hub = await startHub();
-  const closed = createServer().listen(0, '127.0.0.1');
-  await once(closed, 'listening');
-  const address = closed.address();
-  const nobody = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`;
-  await new Promise((resolve) => closed.close(resolve));
+  const closedServer = createServer().listen(0, '127.0.0.1');
+  await once(closedServer, 'listening');
+  const address = closedServer.address();
+  const unreachableHub = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`;
+  await new Promise((resolve) => closedServer.close(resolve));
   hub.fail(403);
-  const lost = hub.topic('/lost', { status: 404 });
-  const logger = await running({
+  const missing = hub.topic('/missing', { status: 404 });
+  const logger = await startWithLog({
     targets: [
-      lost.url,
+      missing.url,
       { hub: hub.url, topic: 'https://example.com/a' },
-      { hub: nobody, topic: 'https://example.com/b' },
+      { hub: unreachableHub, topic: 'https://example.com/b' },
     ],
   });
   await hub.until(() => fieldsOf(logger, 'hub request ended').length > 1);
   expect(fieldsOf(logger, 'discovery ended')).toMatchObject([
-    { target: lost.url, status: 404, code: 'ERR_WEBSUB_DISCOVERY', reason: 'http-error' },
+    { target: missing.url, status: 404, code: 'ERR_WEBSUB_DISCOVERY', reason: 'http-error' },
   ]);
   const requests = fieldsOf(logger, 'hub request ended');
   expect(requests).toContainEqual(
     expect.objectContaining({ hub: hub.url, mode: 'subscribe', status: 403, code: 'ERR_WEBSUB_INITIATION' }),
   );
   expect(requests).toContainEqual(
-    expect.objectContaining({ hub: nobody, answers: 0, code: 'ERR_WEBSUB_INITIATION', cause: 'ECONNREFUSED' }),
+    expect.objectContaining({ hub: unreachableHub, answers: 0, code: 'ERR_WEBSUB_INITIATION', cause: 'ECONNREFUSED' }),
   );
 });
 
-test('an unsubscribe request is told', async () => {
+test('an unsubscribe request is logged', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed');
   const logger = recordingLogger();
@@ -104,10 +104,10 @@ test('an unsubscribe request is told', async () => {
   ]);
 });
 
-test('a topic that is fetched for a ping is told with its purpose', async () => {
+test('the fetch of a topic after a ping is logged with its purpose', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed', { body: 'what there is' });
-  const logger = await running({ target: topic.url, delivery: { fetchThinPings: true } });
+  const logger = await startWithLog({ target: topic.url, delivery: { fetchThinPings: true } });
   await hub.verified();
   await hub.distribute(topic.self, '');
   await hub.until(() => fieldsOf(logger, 'topic fetch ended').length > 0);
@@ -125,7 +125,7 @@ test('a topic that is fetched for a ping is told with its purpose', async () => 
   ]);
 });
 
-test('while debug is off, the request is made and nothing is collected for a line', async () => {
+test('a request while debug lines are disabled collects no fields', async () => {
   const recording = recordingLogger();
   const logger: Logger = { ...recording, isLevelEnabled: () => false };
   const line = {

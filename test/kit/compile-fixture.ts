@@ -7,24 +7,27 @@ import { threadBundle } from '../../rolldown.config.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** A compiled fixture, and how to remove it. */
+/** A compiled fixture in a temporary directory. */
 export interface CompiledFixture {
   readonly file: string;
+  /** Removes the directory. */
   readonly remove: () => Promise<void>;
 }
 
 /**
- * Compiles a fixture in TypeScript, and what it imports of `src`, into one file of JavaScript: a process starts with it several
- * times sooner than with a loader that compiles each file anew, and runs what users run.
+ * Compiles a fixture in TypeScript, with its imports from `src`, into one file of JavaScript. A process starts with it several
+ * times faster than with a loader that compiles each file, and runs the same code as users do.
  *
- * @param fixture relative to this folder
+ * This file works without Vitest: the fuzzer and the attack scenarios run as plain programs. Tests use `compiledFixture()`.
+ *
+ * @param fixture relative to `test`
  */
 export async function compileFixture(fixture: string): Promise<CompiledFixture> {
   const directory = await mkdtemp(join(tmpdir(), 'websub-fixture-'));
   await symlink(join(root, 'node_modules'), join(directory, 'node_modules'), 'dir');
   const file = join(directory, `${basename(fixture, '.ts')}.mjs`);
   await bundle({ input: join(root, 'test', fixture), platform: 'node', external: /^[^./]/, output: { file } });
-  // What a thread runs lies beside what starts the thread, as in the package.
+  // As in the package, the code of a thread is a file beside the code that starts it.
   await bundle({ ...threadBundle, output: { ...threadBundle.output, dir: directory } });
   await writeFile(join(directory, 'package.json'), '{"type":"module"}');
   return { file, remove: () => rm(directory, { recursive: true, force: true }) };

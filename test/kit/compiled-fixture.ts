@@ -2,10 +2,10 @@ import { afterAll } from 'vitest';
 import { compileFixture } from './compile-fixture.js';
 
 /**
- * A fixture compiled for those who start many processes with it ({@link compileFixture}).
+ * Compiles a fixture and removes it at the end of the file's tests.
  *
- * @param fixture relative to this folder
- * @returns its path, which lasts until the end of the file's tests
+ * @param fixture relative to `test`
+ * @returns its path
  */
 export async function compiledFixture(fixture: string): Promise<string> {
   const { file, remove } = await compileFixture(fixture);

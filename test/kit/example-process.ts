@@ -1,30 +1,23 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { outputOf, type ProcessEnd } from './process-output.js';
 
-/** How an example ended. */
-export interface ExampleEnd {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
-/** An example, or a fixture, in a process of its own. */
+/** An example or a fixture in its own process. */
 export interface ExampleProcess extends AsyncDisposable {
-  /** Both outputs so far. */
+  /** The standard output and the standard error so far. */
   output(): string;
-  /** Resolves when the outputs hold a text; rejects when the process ends first, or after 30 seconds. */
+  /** Resolves when the output contains a text. Rejects when the process ends first, or after 30 seconds. */
   printed(text: string | RegExp): Promise<void>;
   interrupt(): void;
   kill(signal: NodeJS.Signals): void;
-  readonly ended: Promise<ExampleEnd>;
+  readonly ended: Promise<ProcessEnd>;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const LONGEST_WAIT_MS = 30_000;
 
-/** How a process is started. */
 export interface ProcessOptions {
   readonly args?: readonly string[];
-  /** Added to that of this process. */
+  /** Added to the environment of this process. */
   readonly env?: NodeJS.ProcessEnv;
   /** Options of Node.js itself. */
   readonly node?: readonly string[];
@@ -36,45 +29,19 @@ export function runExample(name: string, options: ProcessOptions = {}): ExampleP
   return runFile(`examples/${name}.ts`, { ...options, node });
 }
 
-/** Starts a file, state in memory, on a free port. */
+/** Starts a file with a store in memory, on a free port. */
 export function runFile(file: string, { args = [], env = {}, node = [] }: ProcessOptions = {}): ExampleProcess {
   const child = spawn(process.execPath, [...node, file, ...args], {
     cwd: root,
     env: { ...process.env, PORT: '0', WEBSUB_STORE: 'memory', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let output = '';
-  const waiting = new Set<() => void>();
-  const note = (text: string): void => {
-    output += text;
-    for (const check of waiting) check();
-  };
-  child.stdout.setEncoding('utf8').on('data', note);
-  child.stderr.setEncoding('utf8').on('data', note);
-  const ended = new Promise<ExampleEnd>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code, signal) => resolve({ code, signal }));
-  });
-
+  const { text: output, find, ended } = outputOf(child);
   return {
-    output: () => output,
-    printed: (text) =>
-      new Promise((resolve, reject) => {
-        const finish = (act: () => void): void => {
-          clearTimeout(timer);
-          waiting.delete(check);
-          act();
-        };
-        const check = (): void => {
-          if (typeof text === 'string' ? output.includes(text) : text.test(output)) finish(resolve);
-        };
-        const fail = (why: string): void =>
-          finish(() => reject(new Error(`${String(text)} was not printed ${why}, but:\n${output}`)));
-        const timer = setTimeout(() => fail(`within ${LONGEST_WAIT_MS} ms`), LONGEST_WAIT_MS);
-        waiting.add(check);
-        check();
-        void ended.then(() => fail('before the end'));
-      }),
+    output,
+    async printed(text) {
+      await find(String(text), (all) => (typeof text === 'string' ? all.includes(text) : text.test(all)) || undefined);
+    },
     interrupt: () => void child.kill('SIGINT'),
     kill: (signal) => void child.kill(signal),
     ended,

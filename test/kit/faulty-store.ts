@@ -1,34 +1,37 @@
 import { Keyv } from 'keyv';
 
-/** A Keyv in memory that fails where it is told to, for the records of events alone. */
+type Operation = 'get' | 'set' | 'delete';
+
+/** Rows of a Keyv in memory. Single operations fail on demand. */
 export class FaultyStore extends Map<string, unknown> {
   readonly keyv = new Keyv({ store: this });
-  /** What fails. */
-  faults: ReadonlySet<'get' | 'set' | 'delete'> = new Set();
-  /** What it fails with. */
+  /** The operations that fail on events, and on no other record. */
+  faults: ReadonlySet<Operation> = new Set();
+  /** Whether an operation on a key fails, whatever record it holds. */
+  fails: (operation: Operation, key: string) => boolean = () => false;
+  /** Makes the error of an operation that fails. */
   failure = (operation: string): Error => new Error(`out of order: ${operation}`);
   /** Called before an event is written. */
   onWrite = (): void => {};
   /** Called before anything is written. */
   onAnyWrite = (): void => {};
-
   /** Called before an event is read, written or deleted. */
   onAccess = (): void => {};
 
   override get(key: string): unknown {
-    this.#fail('get', key);
+    this.#check('get', key);
     return super.get(key);
   }
 
   override set(key: string, value: unknown): this {
     this.onAnyWrite();
     if (isEvent(key)) this.onWrite();
-    this.#fail('set', key);
+    this.#check('set', key);
     return super.set(key, value);
   }
 
   override delete(key: string): boolean {
-    this.#fail('delete', key);
+    this.#check('delete', key);
     return super.delete(key);
   }
 
@@ -37,9 +40,15 @@ export class FaultyStore extends Map<string, unknown> {
     return [...this.keys()].filter(isEvent);
   }
 
-  #fail(operation: 'get' | 'set' | 'delete', key: string): void {
+  /** The keys of the stored subscriptions. */
+  get subscriptions(): readonly string[] {
+    return [...this.keys()].filter((key) => key.includes(':subscription:'));
+  }
+
+  #check(operation: Operation, key: string): void {
     if (isEvent(key)) this.onAccess();
-    if (this.faults.has(operation) && isEvent(key)) throw this.failure(operation);
+    const isFaulty = isEvent(key) && this.faults.has(operation);
+    if (isFaulty || this.fails(operation, key)) throw this.failure(operation);
   }
 }
 

@@ -1,24 +1,50 @@
-import { embeddedEngine, type EmbeddedEngine } from '../../src/engine/embedded-engine.js';
-import type { Seams } from '../../src/runtime/lifecycle/start-service.js';
+import { embeddedEngine, type EmbeddedEngine, type EmbeddedEngineOptions } from '../../src/engine/embedded-engine.js';
 
-/** A clock that stands until it is told to go on. */
-export interface ManualClock {
-  readonly seams: Pick<Seams, 'now' | 'engine'>;
-  /** Lets time pass, and what is due be done. */
-  pass(milliseconds: number): void;
-}
+/**
+ * A clock that moves only when a test moves it, with an engine that runs on it. Pass it as the seams of `start()`.
+ *
+ * A test of one class that reads the time and has no engine needs no clock object: `() => now` is shorter.
+ */
+export class ManualClock {
+  /** Epoch milliseconds. Setting it runs no due work: see {@link advance}. */
+  time: number;
+  #engine: EmbeddedEngine | undefined;
+  readonly #jobs = new Map<string, () => void>();
 
-export function manualClock(): ManualClock {
-  let now = Date.now();
-  let engine: EmbeddedEngine | undefined;
-  return {
-    seams: {
-      now: () => now,
-      engine: (options) => (engine = embeddedEngine(options)),
-    },
-    pass(milliseconds) {
-      now += milliseconds;
-      engine?.tick();
-    },
+  constructor(time = Date.parse('2030-01-01T00:00:00Z')) {
+    this.time = time;
+  }
+
+  readonly now = (): number => this.time;
+
+  /** The embedded engine without its timers. It looks for due work only in {@link advance}, between its start and its stop. */
+  readonly engine = (options: EmbeddedEngineOptions): EmbeddedEngine => {
+    let isStarted = false;
+    const engine = embeddedEngine(options);
+    this.#engine = {
+      ...engine,
+      every: (cronTime, run) => void this.#jobs.set(cronTime, run),
+      tick: () => {
+        if (isStarted) engine.tick();
+      },
+      start: () => {
+        isStarted = true;
+      },
+      stop: () => {
+        isStarted = false;
+      },
+    };
+    return this.#engine;
   };
+
+  /** Moves the clock forward, then runs the work that has become due. */
+  advance(milliseconds: number): void {
+    this.time += milliseconds;
+    this.#engine?.tick();
+  }
+
+  /** Runs the job of a cron expression once. */
+  runCron(cronTime: string): void {
+    this.#jobs.get(cronTime)?.();
+  }
 }

@@ -3,8 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
-import { TestHub } from '../../src/testing/index.js';
-import type { TestHubOptions } from '../../src/testing/index.js';
+import { listenOn } from './ports.js';
 
 export interface CallbackRequest {
   readonly method: string;
@@ -22,16 +21,15 @@ export interface CallbackAnswer {
 
 export type AnswerCallback = (request: CallbackRequest) => CallbackAnswer | 'hang' | 'reset';
 
-/** A callback server as short as one can be: it remembers what it gets and answers what it is told to. */
+/** A minimal subscriber for tests of the hub: a callback that records its requests and sends the answer of the test. */
 export interface PlainSubscriber {
   readonly origin: string;
-  /** A callback of this server. */
   readonly callback: string;
   readonly requests: CallbackRequest[];
   answer: AnswerCallback;
 }
 
-/** Confirms whatever is asked, accepts whatever is sent. */
+/** Confirms every verification with 200 and accepts every delivery with 202. */
 export const compliant: AnswerCallback = ({ query }) => {
   const challenge = query.get('hub.challenge');
   return challenge === null ? { status: 202 } : { status: 200, body: challenge };
@@ -43,10 +41,7 @@ export async function plainSubscriber(
 ): Promise<PlainSubscriber> {
   const server: Server = tls ? createTlsServer(tls) : createServer();
   const requests: CallbackRequest[] = [];
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
+  const port = await listenOn(server);
   const origin = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   const subscriber: PlainSubscriber = { origin, callback: `${origin}/callback`, requests, answer };
 
@@ -57,9 +52,9 @@ export async function plainSubscriber(
       const { method = '', headers } = message;
       const request = { method, target, query, headers, body: await buffer(message) };
       requests.push(request);
-      const given = subscriber.answer(request);
-      if (given === 'reset') message.socket.destroy();
-      else if (given !== 'hang') response.writeHead(given.status, given.headers).end(given.body);
+      const chosen = subscriber.answer(request);
+      if (chosen === 'reset') message.socket.destroy();
+      else if (chosen !== 'hang') response.writeHead(chosen.status, chosen.headers).end(chosen.body);
     })();
   });
   onTestFinished(async () => {
@@ -71,23 +66,17 @@ export async function plainSubscriber(
   return subscriber;
 }
 
-export async function startHub(options?: TestHubOptions): Promise<TestHub> {
-  const hub = await TestHub.start(options);
-  onTestFinished(() => hub.close());
-  return hub;
-}
-
-/** Sends a form to a hub; redirects are not followed. */
+/** Sends a form to a hub. Redirects are not followed. */
 export function post(hub: { readonly url: string }, form: Readonly<Record<string, string>>): Promise<Response> {
   return fetch(hub.url, { method: 'POST', body: new URLSearchParams(form), redirect: 'manual' });
 }
 
-/** Asks a hub for a subscription. */
+/** Sends a subscribe request to a hub. */
 export function subscribe(
   hub: { readonly url: string },
   topic: { readonly self: string },
   callback: string,
-  more: Readonly<Record<string, string>> = {},
+  parameters: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
-  return post(hub, { 'hub.mode': 'subscribe', 'hub.topic': topic.self, 'hub.callback': callback, ...more });
+  return post(hub, { 'hub.mode': 'subscribe', 'hub.topic': topic.self, 'hub.callback': callback, ...parameters });
 }

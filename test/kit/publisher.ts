@@ -2,19 +2,21 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { onTestFinished } from 'vitest';
 import type { TestHub } from 'websub-subscriber/testing';
-import { strangersServer } from './world.js';
+import { startHttpServer } from './http-server.js';
 
-/** An entry of a feed, as a test writes it. */
-export interface Written {
+/** An entry for {@link atom} to write. */
+export interface WrittenEntry {
   readonly id: string;
-  /** When it was published and, where nothing else is said, updated: epoch milliseconds. */
+  /** When it was published, in epoch milliseconds. Without `updated` it was also updated then. */
   readonly at?: number;
+  /** Epoch milliseconds. @default at */
   readonly updated?: number;
+  /** @default id */
   readonly title?: string;
 }
 
-/** An Atom feed with these entries. */
-export function atom(entries: readonly Written[]): string {
+/** Writes an Atom feed. */
+export function atom(entries: readonly WrittenEntry[]): string {
   const date = (name: string, at: number | undefined): string =>
     at === undefined ? '' : `<${name}>${new Date(at).toISOString()}</${name}>`;
   const written = entries.map(
@@ -24,45 +26,45 @@ export function atom(entries: readonly Written[]): string {
   return `<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:feed</id><title>news</title>${written.join('')}</feed>`;
 }
 
-/** A publisher of one feed, on a server of its own, that can do without its hub. */
+/** A server of one feed. It serves updates also when its hub distributes none. */
 export interface Publisher {
   url: string;
   /** The headers of each GET of the feed. */
-  readonly asked: readonly IncomingHttpHeaders[];
-  /** What each GET was answered. */
-  readonly answered: readonly number[];
+  readonly requests: readonly IncomingHttpHeaders[];
+  /** The status of each answer. */
+  readonly statuses: readonly number[];
   body: string;
   contentType: string;
-  /** Answered in place of the feed, where it is not 200. */
+  /** The status of the next answers. Only 200 has the feed as its body. @default 200 */
   status: number;
-  /** Whether it sends an ETag, and answers 304 to who has it. */
+  /** Whether it sends an ETag and answers 304 to a matching `If-None-Match`. @default true */
   hasEtag: boolean;
-  /** Nothing is answered before it. */
-  turn: Promise<void> | undefined;
+  /** Answers wait for this promise. */
+  gate: Promise<void> | undefined;
 }
 
-/** Starts a publisher that names a hub. */
-export async function publisherAt(hub: Pick<TestHub, 'url'>, body = atom([])): Promise<Publisher> {
-  const asked: IncomingHttpHeaders[] = [];
-  const answered: number[] = [];
+/** Starts a publisher that advertises a hub. */
+export async function startPublisher(hub: Pick<TestHub, 'url'>, body = atom([])): Promise<Publisher> {
+  const requests: IncomingHttpHeaders[] = [];
+  const statuses: number[] = [];
   const publisher: Publisher = {
     url: '',
-    asked,
-    answered,
+    requests,
+    statuses,
     body,
     contentType: 'application/atom+xml',
     status: 200,
     hasEtag: true,
-    turn: undefined,
+    gate: undefined,
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    asked.push(request.headers);
-    await publisher.turn;
+    requests.push(request.headers);
+    await publisher.gate;
     const { body: text, contentType, status, hasEtag } = publisher;
     const etag = `"${createHash('sha1').update(text).digest('hex')}"`;
     const isKnown = hasEtag && request.headers['if-none-match'] === etag;
     const code = status === 200 && isKnown ? 304 : status;
-    answered.push(code);
+    statuses.push(code);
     response.writeHead(code, {
       'content-type': contentType,
       link: `<${hub.url}>; rel="hub", <${publisher.url}>; rel="self"`,
@@ -70,7 +72,7 @@ export async function publisherAt(hub: Pick<TestHub, 'url'>, body = atom([])): P
     });
     response.end(code === 200 ? text : '');
   };
-  const server = await strangersServer((request, response) => void answer(request, response));
+  const server = await startHttpServer((request, response) => void answer(request, response));
   onTestFinished(() => server[Symbol.asyncDispose]());
   publisher.url = `${server.url}/feed`;
   return publisher;

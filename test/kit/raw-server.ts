@@ -1,30 +1,30 @@
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
+import { listenOn } from './ports.js';
 
 export interface RawServer extends AsyncDisposable {
   readonly url: string;
-  /** What each connection sent, as one character a byte. */
-  readonly heard: string[];
+  /** The chunks that the connections sent, one character a byte. */
+  readonly received: string[];
   readonly sockets: readonly Socket[];
 }
 
-/** A server on 127.0.0.1 that answers the first bytes of each request with bytes as they are. */
-export async function startRawServer(answer: (socket: Socket, heard: string) => void): Promise<RawServer> {
-  const heard: string[] = [];
+/** A TCP server on 127.0.0.1. It calls `answer` with each chunk, which may write any bytes. */
+export async function startRawServer(answer: (socket: Socket, chunk: string) => void): Promise<RawServer> {
+  const received: string[] = [];
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
     sockets.push(socket);
     socket.on('error', () => undefined);
     socket.on('data', (bytes) => {
-      heard.push(bytes.toString('latin1'));
-      answer(socket, bytes.toString('latin1'));
+      const chunk = bytes.toString('latin1');
+      received.push(chunk);
+      answer(socket, chunk);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOn(server);
   return {
     url: `http://127.0.0.1:${port}`,
-    heard,
+    received,
     sockets,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();

@@ -1,31 +1,34 @@
 import type { Logger } from '../../src/logger.js';
 
-/** A line of a recording logger. */
+/** One logged line. */
 export interface RecordedLine {
   readonly level: keyof Logger;
-  readonly fields: object;
+  /** A copy of the fields. Empty for a line that has only a message. */
+  readonly fields: Readonly<Record<string, unknown>>;
   readonly message: string;
 }
 
-/** A logger that keeps what it is told. */
+/** A logger that records its lines in memory. */
 export interface RecordingLogger extends Logger {
-  readonly lines: readonly RecordedLine[];
-  /** The messages of a level. */
+  readonly lines: RecordedLine[];
+  /** The messages of one level. */
   readonly said: (level: keyof Logger) => readonly string[];
+  /** The lines whose message contains a text. */
+  readonly logged: (text: string) => readonly RecordedLine[];
 }
 
-export function recordingLogger(): RecordingLogger {
-  const lines: RecordedLine[] = [];
+/** @param lines receives the lines, for a test that has several loggers write to one list */
+export function recordingLogger(lines: RecordedLine[] = []): RecordingLogger {
   const at =
     (level: keyof Logger) =>
-    (fields: object | string, message?: string): void => {
-      lines.push(
-        typeof fields === 'string' ? { level, fields: {}, message: fields } : { level, fields, message: message ?? '' },
-      );
+    (fields: object | string, message = ''): void => {
+      const isText = typeof fields === 'string';
+      lines.push({ level, fields: isText ? {} : { ...fields }, message: isText ? fields : message });
     };
   return {
     lines,
     said: (level) => lines.filter((line) => line.level === level).map(({ message }) => message),
+    logged: (text) => lines.filter(({ message }) => message.includes(text)),
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),

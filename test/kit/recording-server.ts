@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Agent, buildConnector } from 'undici';
+import { portOf } from './ports.js';
 
 export const certificate = readFileSync(new URL('../fixtures/tls/certificate.pem', import.meta.url), 'utf8');
 const key = readFileSync(new URL('../fixtures/tls/key.pem', import.meta.url), 'utf8');
@@ -23,7 +23,7 @@ export interface RecordingServer extends AsyncDisposable {
 
 export type Answer = (request: RecordedRequest, response: ServerResponse) => void;
 
-/** A server on 127.0.0.1 that keeps what it is sent and answers as told. */
+/** Starts a server that records each request with its body, then calls `answer`. It listens on 127.0.0.1 by default. */
 export async function startServer(answer: Answer, options: { tls?: boolean; host?: string } = {}) {
   const requests: RecordedRequest[] = [];
   const listener: RequestListener = (incoming, response) => {
@@ -40,8 +40,7 @@ export async function startServer(answer: Answer, options: { tls?: boolean; host
     server.once('error', reject);
     server.listen(0, host, resolve);
   });
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  const { port } = server.address() as AddressInfo;
+  const port = portOf(server);
   const started: RecordingServer = {
     url: `${options.tls === true ? 'https' : 'http'}://${host}:${port}`,
     port,
@@ -55,21 +54,14 @@ export async function startServer(answer: Answer, options: { tls?: boolean; host
   return started;
 }
 
-/** Answers with a status, headers and a body. */
+/** An answer with a status, headers and a body. */
 export const status =
   (code: number, headers: Record<string, string> = {}, body = ''): Answer =>
   (_request, response) => {
     response.writeHead(code, headers).end(body);
   };
 
-/** A port nothing listens at. */
-export async function closedPort(): Promise<number> {
-  const server = await startServer(status(200));
-  await server[Symbol.asyncDispose]();
-  return server.port;
-}
-
-/** A dispatcher that takes every host for this machine, http and https each at a port of their own. */
+/** A dispatcher that connects to this machine for every host name, at one port for http and one for https. */
 export function everyHostHere(ports: { readonly http: number; readonly https: number }): Agent {
   const connect = buildConnector({ ca: certificate });
   return new Agent({
@@ -78,14 +70,4 @@ export function everyHostHere(ports: { readonly http: number; readonly https: nu
       connect({ ...options, hostname: '127.0.0.1', port: String(port) }, callback);
     },
   });
-}
-
-/** What a promise is rejected with. */
-export async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise;
-  } catch (error) {
-    return error;
-  }
-  throw new Error('was not rejected');
 }

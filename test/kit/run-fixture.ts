@@ -1,48 +1,28 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { outputOf } from './process-output.js';
 
-/** A TypeScript file running as a process of its own. */
+/** A TypeScript file that runs in its own process. */
 export interface RunningFixture {
   readonly child: ChildProcess;
-  /** The first line of its output that begins so; rejects when it ends before. */
-  readonly line: (beginning: string) => Promise<string>;
-  /** How it ended: its exit code, or the signal. */
+  /** Resolves to the first output line with a prefix. Rejects when the process ends first, or after 30 seconds. */
+  readonly line: (prefix: string) => Promise<string>;
+  /** The exit code, or the signal that ended the process. */
   readonly ended: Promise<number | NodeJS.Signals>;
 }
 
-/** Runs `test/store/fixtures/<name>` with the arguments. */
-export function runFixture(name: string, ...values: string[]): RunningFixture {
+/** Runs `test/store/fixtures/<name>`. Unlike an example it runs with a limit on the size of its files. */
+export function runFixture(name: string, ...args: string[]): RunningFixture {
   const file = fileURLToPath(new URL(`../store/fixtures/${name}`, import.meta.url));
-  const command = [process.execPath, '--import', '@oxc-node/core/register', file, ...values];
-  // Its files may have 400 kB: what a fixture that fills a store runs into.
+  const command = [process.execPath, '--import', '@oxc-node/core/register', file, ...args];
+  // Its files may have 400 kB. A fixture that fills a store reaches this limit.
   const shell = ['-c', 'trap \'\' XFSZ; ulimit -f 800; exec "$@"', 'sh', ...command];
-  const child = spawn('sh', shell, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  const listeners = new Set<() => void>();
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-      for (const listener of listeners) listener();
-    });
-  }
-  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
-    child.once('close', (code, signal) => {
-      resolve(code ?? signal ?? -1);
-    });
-  });
-  const line = (beginning: string): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const look = (): void => {
-        const found = output.split('\n').find((candidate) => candidate.startsWith(beginning));
-        if (found !== undefined) resolve(found);
-      };
-      listeners.add(look);
-      look();
-      child.once('close', (code, signal) => {
-        reject(new Error(`${name} ended (${code ?? signal}) without "${beginning}":\n${output}`));
-      });
-    });
-  return { child, line, ended };
+  const child = spawn('sh', shell, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const { find, ended } = outputOf(child);
+  return {
+    child,
+    line: (prefix) =>
+      find(`${name}: "${prefix}"`, (output) => output.split('\n').find((line) => line.startsWith(prefix))),
+    ended: ended.then(({ code, signal }) => code ?? signal ?? -1),
+  };
 }

@@ -4,33 +4,36 @@ import {
   defineSubscriber,
   type ContentDistributionMessage,
   type StartOptions,
+  type SubscriberHandlers,
+  type SubscriberRuntime,
+  type SubscriberServiceConfig,
   type Subscription,
 } from '../../src/index.js';
-import type { SubscriberHandlers, SubscriberRuntime, SubscriberServiceConfig } from '../../src/index.js';
 import { embeddedEngine } from '../../src/engine/embedded-engine.js';
 import { start, type Seams } from '../../src/runtime/lifecycle/start-service.js';
-import { TestHub, type HubTopic, type TestHubOptions } from '../../src/testing/index.js';
+import type { HubTopic, TestHub, TestHubOptions } from '../../src/testing/index.js';
 import { recordingLogger, type RecordingLogger } from './recording-logger.js';
+import { startHub } from './start-hub.js';
 import { exchange, request, type WireAnswer } from './wire.js';
 
 export const SECRET = 'a long one that nobody guesses';
 
-/** A runtime with one subscription that its hub has verified. */
+/** A runtime with one subscription, and a client that sends raw requests to its callback as a hub would. */
 export interface Subscribed {
   readonly runtime: SubscriberRuntime;
   readonly hub: TestHub;
   readonly topic: HubTopic;
   readonly port: number;
-  /** The callback's path. */
+  /** The path of the callback. */
   readonly path: string;
   readonly callback: string;
-  /** What the handler got. */
+  /** The events that the handler got. */
   readonly events: ContentDistributionMessage[];
   readonly logger: RecordingLogger;
   readonly snapshot: () => Promise<Subscription>;
-  /** A hub's GET, with these parameters. */
+  /** Sends a hub's GET with these parameters. */
   readonly ask: (parameters: Readonly<Record<string, string>>) => Promise<WireAnswer>;
-  /** A hub's POST, signed with the secret unless the headers say otherwise. */
+  /** Sends a hub's POST. It is signed with the secret unless the headers have another signature. */
   readonly post: (body: string | Uint8Array, headers?: Readonly<Record<string, string>>) => Promise<WireAnswer>;
 }
 
@@ -40,32 +43,36 @@ export interface SubscribedOptions {
   readonly options?: StartOptions;
   readonly hub?: TestHubOptions;
   readonly seams?: Partial<Seams>;
-  /** What listens, where the runtime does not. */
+  /** The port of the callback, if a server other than the runtime's own listens. @default the runtime's port */
   readonly port?: number;
-  /** The topic's path at the hub. */
+  /** The path of the topic at the hub. @default '/feed' */
   readonly topic?: string;
-  /** Do not wait for the verification. @default false */
+  /** Resolves without waiting for the verification. @default false */
   readonly unverified?: boolean;
 }
 
-export async function subscribed(given: SubscribedOptions = {}): Promise<Subscribed> {
-  const hub = await TestHub.start(given.hub);
-  onTestFinished(() => hub.close());
-  const topic = hub.topic(given.topic ?? '/feed', { body: 'what there is' });
+/**
+ * Starts a hub and a service that is subscribed to it. Everything runs on the real clock unless the seams have another one.
+ *
+ * `startSubscriber()` is for tests of the event handling: it has a manual clock and a store that can fail.
+ */
+export async function subscribed(setup: SubscribedOptions = {}): Promise<Subscribed> {
+  const hub = await startHub(setup.hub);
+  const topic = hub.topic(setup.topic ?? '/feed', { body: 'what there is' });
   const events: ContentDistributionMessage[] = [];
   const logger = recordingLogger();
   const service = defineSubscriber(
-    { name: 'News', target: { hub: hub.url, topic: topic.url }, secret: SECRET, ...given.config },
-    { onEventNotification: (event) => void events.push(event), ...given.handlers },
+    { name: 'News', target: { hub: hub.url, topic: topic.url }, secret: SECRET, ...setup.config },
+    { onEventNotification: (event) => void events.push(event), ...setup.handlers },
   );
-  const options: StartOptions = { port: 0, store: 'memory', logger, handleSignals: false, ...given.options };
-  const seams: Seams = { now: Date.now, random: Math.random, engine: embeddedEngine, env: {}, ...given.seams };
+  const options: StartOptions = { port: 0, store: 'memory', logger, handleSignals: false, ...setup.options };
+  const seams: Seams = { now: Date.now, random: Math.random, engine: embeddedEngine, env: {}, ...setup.seams };
   const runtime = await start(service, options, seams);
   onTestFinished(() => runtime.stopNow());
-  const { callback } = await hub.until(() => (given.unverified === true ? hub.subscriptions[0] : active(hub)), {
+  const { callback } = await hub.until(() => (setup.unverified === true ? hub.subscriptions[0] : active(hub)), {
     what: 'the subscription',
   });
-  const port = given.port ?? runtime.port ?? 0;
+  const port = setup.port ?? runtime.port ?? 0;
   const path = new URL(callback).pathname;
   return {
     runtime,
@@ -90,7 +97,7 @@ function active(hub: TestHub): { readonly callback: string } | undefined {
   return hub.subscriptions.find(({ state }) => state === 'active');
 }
 
-/** Content as a hub sends it. */
+/** The bytes of a hub's POST. */
 export function signedPost(
   path: string,
   body: string | Uint8Array,
@@ -99,12 +106,12 @@ export function signedPost(
   return request('POST', path, { 'X-Hub-Signature': signatureOf(body), ...headers }, body);
 }
 
-/** What stands in `X-Hub-Signature`. */
+/** The value of `X-Hub-Signature`. */
 export function signatureOf(body: string | Uint8Array, method = 'sha256', secret = SECRET): string {
   return `${method}=${createHmac(method, secret).update(body).digest('hex')}`;
 }
 
-/** The parameters of a verification, some of them changed. */
+/** The parameters of a verification, with some changes. */
 export function verification(topic: string, changes: Readonly<Record<string, string>> = {}): Record<string, string> {
   return {
     'hub.mode': 'subscribe',

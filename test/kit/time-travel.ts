@@ -4,104 +4,104 @@ import { Keyv } from 'keyv';
 import { onTestFinished } from 'vitest';
 import type { ServiceReference, StartOptions, Subscription, SubscriberRuntime } from 'websub-subscriber';
 import { TestHub, type TestHubOptions } from 'websub-subscriber/testing';
+import { MINUTE_MS, SECOND_MS } from './durations.js';
 import { FakeWorld } from './fake-world.js';
-import { quiet } from './news-service.js';
-import { deadPort, reader } from './world.js';
+import { unusedPort } from './ports.js';
+import { recordingService } from './recording-service.js';
+import { untilIdle } from './until-idle.js';
+import { seededRandom } from './seeded-random.js';
 
-export const SECOND_MS = 1_000;
-export const MINUTE_MS = 60_000;
-export const HOUR_MS = 3_600_000;
+const NO_LIMITS = { depth: Infinity, maxStringLength: Infinity, maxArrayLength: Infinity };
 
-const WHOLE = { depth: Infinity, maxStringLength: Infinity, maxArrayLength: Infinity };
+const SETTLE_LIMIT_MS = 15_000;
 
-const LIMIT_MS = 15_000;
-
-/** What is sent in this process, by whomever. */
-const sent = { count: 0, open: new Set<unknown>() };
+/** The requests that this process sends, whoever sends them. */
+const requests = { count: 0, open: new Set<unknown>() };
 
 const requestOf = (message: unknown): unknown =>
   typeof message === 'object' && message !== null && 'request' in message ? message.request : undefined;
 
 subscribe('undici:request:create', (message) => {
-  sent.count += 1;
-  sent.open.add(requestOf(message));
+  requests.count += 1;
+  requests.open.add(requestOf(message));
 });
 for (const end of ['undici:request:trailers', 'undici:request:error']) {
-  subscribe(end, (message) => void sent.open.delete(requestOf(message)));
+  subscribe(end, (message) => void requests.open.delete(requestOf(message)));
 }
 
-/** What became of a subscription, and when. */
-export interface Heard {
+/** One call of a hook of a subscription. */
+export interface HookCall {
   readonly name: 'requested' | 'verified' | 'renewed' | 'failed' | 'expired';
+  /** By the hub's clock, in epoch milliseconds. */
   readonly at: number;
   readonly id: string;
 }
 
-/** How a journey is set up. */
-export interface TravelOptions {
-  /** Where the records lie. @default in memory, for as long as the journey */
+export interface TimeTravelOptions {
+  /** The rows of the store. @default new ones in memory */
   readonly rows?: Map<string, unknown>;
   readonly hub?: TestHubOptions;
-  /** Chance is the same on every run of the test. @default 1 */
+  /** The seed of the random numbers, which are the same on every run of the test. @default 1 */
   readonly seed?: number;
 }
 
 /**
- * A hub and a subscriber that go through time together: from one thing that comes due to the next, waiting only until what
- * is under way between them has ended. The subscriber can be stopped and started again on the same store and port.
+ * A hub and a subscriber on one manual clock. Time jumps from one due time to the next and waits only for the requests between
+ * the two. The subscriber can be stopped, and started again on the same store and port.
  */
-export class Travel {
+export class TimeTravel {
   readonly world = new FakeWorld();
-  readonly heard: Heard[] = [];
+  readonly hookCalls: HookCall[] = [];
   readonly rows: Map<string, unknown>;
-  /** By how much the subscriber's clock is ahead of the hub's. */
+  /** Milliseconds by which the subscriber's clock is ahead of the hub's. */
   skew = 0;
   #hub: TestHub | undefined;
   #runtime: SubscriberRuntime | undefined;
   #port = 0;
-  readonly #open = new Set<string>();
+  /** Ids of the subscriptions whose request has no result yet. */
+  readonly #requested = new Set<string>();
 
-  static async begin(options: TravelOptions = {}): Promise<Travel> {
-    const travel = new Travel(options);
-    const hub = await TestHub.start({ now: () => travel.trueTime, ...options.hub });
+  static async begin(options: TimeTravelOptions = {}): Promise<TimeTravel> {
+    const travel = new TimeTravel(options);
+    const hub = await TestHub.start({ now: () => travel.hubTime, ...options.hub });
     travel.#hub = hub;
     onTestFinished(() => hub.close());
     return travel;
   }
 
-  private constructor({ rows = new Map(), seed = 1 }: TravelOptions) {
+  private constructor({ rows = new Map(), seed = 1 }: TimeTravelOptions) {
     this.rows = rows;
-    this.world.random = chance(seed);
+    this.world.random = seededRandom(seed);
   }
 
   get hub(): TestHub {
-    if (this.#hub === undefined) throw new Error('it has not begun');
+    if (this.#hub === undefined) throw new Error('the hub has not started');
     return this.#hub;
   }
 
   get runtime(): SubscriberRuntime {
-    if (this.#runtime === undefined) throw new Error('it is not running');
+    if (this.#runtime === undefined) throw new Error('the subscriber is not running');
     return this.#runtime;
   }
 
-  /** What the hub takes for now. */
-  get trueTime(): number {
+  /** The hub's clock, in epoch milliseconds. */
+  get hubTime(): number {
     return this.world.now - this.skew;
   }
 
-  /** Starts the service; where it runs already, anew on the same store, as another process would. */
+  /** Starts the service. If it runs already, it is stopped first and started on the same store, as a new process would. */
   async start(service: ServiceReference, options: StartOptions = {}): Promise<SubscriberRuntime> {
     await this.stop();
-    this.#port ||= await deadPort();
+    this.#port ||= await unusedPort();
     const store = new Keyv({ store: this.rows });
     const runtime = await this.world.start(service, { port: this.#port, store, ...options });
     this.#runtime = runtime;
     onTestFinished(() => runtime.stopNow());
     for (const name of ['requested', 'verified', 'renewed', 'failed', 'expired'] as const) {
       runtime.hooks.on(name, ({ subscription: { id } }) => {
-        this.heard.push({ name, at: this.trueTime, id });
-        if (name === 'requested') this.#open.add(id);
-        else if (name !== 'expired') this.#open.delete(id);
+        this.hookCalls.push({ name, at: this.hubTime, id });
+        if (name === 'requested') this.#requested.add(id);
+        else if (name !== 'expired') this.#requested.delete(id);
       });
     }
     await this.settle();
@@ -111,101 +111,91 @@ export class Travel {
   async stop(): Promise<void> {
     await this.#runtime?.stop();
     this.#runtime = undefined;
-    this.#open.clear();
+    this.#requested.clear();
   }
 
-  /** The only subscription, or the one of a topic at this path. */
-  async seen(path = ''): Promise<Subscription> {
+  /** The only subscription, or the one whose topic ends with a path. */
+  async subscription(path = ''): Promise<Subscription> {
     const all = await this.runtime.subscriptions.find();
-    const found = all.find(({ target }) => typeof target === 'string' && target.endsWith(path));
-    if (found === undefined) throw new Error(`there is no subscription ${path}`);
-    return found;
+    const subscription = all.find(({ target }) => typeof target === 'string' && target.endsWith(path));
+    if (subscription === undefined) throw new Error(`there is no subscription ${path}`);
+    return subscription;
   }
 
-  /** What is under way is done: hub and subscriber share this process, so that whatever either sends is seen. */
+  /** Resolves when no request is open. Hub and subscriber share this process, so the requests of both are seen. */
   async settle(): Promise<void> {
-    const timeUp = Date.now() + LIMIT_MS;
-    const marks = (): string => [sent.count, this.heard.length].join();
-    for (let calm = 0, last = marks(); calm < 2; calm += 1) {
-      await quiet();
+    const timeUp = Date.now() + SETTLE_LIMIT_MS;
+    const progress = (): string => [requests.count, this.hookCalls.length].join();
+    for (let calmRounds = 0, last = progress(); calmRounds < 2; calmRounds += 1) {
+      await untilIdle();
       await this.hub.settled();
-      if (marks() !== last || sent.open.size > 0) calm = -1;
-      last = marks();
-      if (Date.now() > timeUp) throw new Error(`${sent.open.size} requests are under way for ${LIMIT_MS} ms`);
+      if (progress() !== last || requests.open.size > 0) calmRounds = -1;
+      last = progress();
+      if (Date.now() > timeUp)
+        throw new Error(`${requests.open.size} requests are still open after ${SETTLE_LIMIT_MS} ms`);
     }
   }
 
   /**
-   * Lets time pass from one thing that comes due to the next, and never by less than the second in which due work is looked
-   * for.
+   * Lets time pass, from one due time to the next. Each step takes at least a second: the engine looks for due work once a
+   * second.
    *
-   * @param patienceMs how long a hub is given to verify: the end of that is told by nothing
+   * @param verificationWaitMs milliseconds to the next step while a verification is expected; no due time shows its end
    */
-  async pass(milliseconds: number, patienceMs = MINUTE_MS): Promise<void> {
+  async advance(milliseconds: number, verificationWaitMs = MINUTE_MS): Promise<void> {
     const end = this.world.now + milliseconds;
     while (this.world.now < end) {
       const { now } = this.world;
-      const due = (await this.runtime.subscriptions.find()).flatMap(comesDueAt).filter((time) => time > now);
-      const next = Math.min(end, ...due, this.#open.size > 0 ? now + patienceMs : Infinity);
-      this.world.pass(Math.min(Math.max(SECOND_MS, next - now), Math.max(end - now, 1)));
+      const due = (await this.runtime.subscriptions.find()).flatMap(dueTimesOf).filter((time) => time > now);
+      const next = Math.min(end, ...due, this.#requested.size > 0 ? now + verificationWaitMs : Infinity);
+      this.world.advance(Math.min(Math.max(SECOND_MS, next - now), Math.max(end - now, 1)));
       await this.settle();
     }
   }
 
-  /** Time passes while nobody runs. */
+  /** Stops the subscriber, then lets time pass. */
   async sleep(milliseconds: number): Promise<void> {
     await this.stop();
-    this.world.pass(milliseconds);
+    this.world.advance(milliseconds);
   }
 
-  /** The subscriber's clock is set forth or, by a negative number, back; for its hub no time passes. */
+  /** Sets the subscriber's clock forward, or back by a negative number. No time passes for the hub. */
   async jump(milliseconds: number): Promise<void> {
     this.skew += milliseconds;
-    this.world.pass(milliseconds);
+    this.world.advance(milliseconds);
     await this.settle();
   }
 
-  /** When the hub was asked to subscribe (to a topic at this path), by its own clock. */
-  asked(path = ''): number[] {
+  /** The times of the requests at the hub, by its own clock. With a path, only those for a topic that ends with it. */
+  requestTimes(path = ''): number[] {
     return this.hub.requests.flatMap(({ method, form, at }) =>
       method === 'POST' && form.get('hub.topic')?.endsWith(path) === true ? at.getTime() : [],
     );
   }
 
-  /** Whether a text is in what was logged, however deep. */
+  /** Whether any logged line contains a text, at any depth of its fields. */
   hasLogged(text: string): boolean {
-    return this.world.lines.some((line) => inspect(line, WHOLE).includes(text));
+    return this.world.lines.some((line) => inspect(line, NO_LIMITS).includes(text));
   }
 }
 
-/** A journey with one subscription, at a hub that grants a lease of this length. */
-export async function subscribed(leaseMs: number) {
-  const travel = await Travel.begin({ hub: { leaseSeconds: leaseMs / SECOND_MS } });
+/** A hub that grants a lease of this length, and a subscriber with one subscription to it. */
+export async function subscribedTravel(leaseMs: number) {
+  const travel = await TimeTravel.begin({ hub: { leaseSeconds: leaseMs / SECOND_MS } });
   const topic = travel.hub.topic('/feed');
-  const { service, got } = reader({ target: topic.url, unsubscribeOnShutdown: false });
+  const { service, got } = recordingService({ target: topic.url, unsubscribeOnShutdown: false });
   await travel.start(service);
-  const patienceMs = Math.max(SECOND_MS, Math.min(MINUTE_MS, leaseMs / 10));
-  const pass = (milliseconds: number): Promise<void> => travel.pass(milliseconds, patienceMs);
+  const verificationWaitMs = Math.max(SECOND_MS, Math.min(MINUTE_MS, leaseMs / 10));
+  const pass = (milliseconds: number): Promise<void> => travel.advance(milliseconds, verificationWaitMs);
   return { travel, topic, service, got, pass };
 }
 
-function comesDueAt({ state, renewsAt, nextAttemptAt, expiresAt }: Subscription): number[] {
+function dueTimesOf({ state, renewsAt, nextAttemptAt, expiresAt }: Subscription): number[] {
   const times = state === 'active' ? [renewsAt, nextAttemptAt, expiresAt] : [nextAttemptAt];
   return times.flatMap((date) => (date === undefined ? [] : date.getTime()));
 }
 
-/** The waits between points in time. */
+/** The differences between successive times. */
 export function waitsBetween(times: readonly number[]): number[] {
   return times.slice(1).map((at, index) => at - (times[index] ?? 0));
-}
-
-/** Numbers from 0 to 1 that look random and are the same each time (mulberry32). */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

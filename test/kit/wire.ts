@@ -2,21 +2,25 @@ import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 
-/** An answer as it stood on the wire. */
+/** An HTTP response, parsed from the bytes of a connection. */
 export interface WireAnswer {
   readonly status: number;
-  /** By lower-case name; what came several times is joined by commas. */
+  /** By lower-case name. Repeated headers are joined by commas. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** A connection of one's own: what is sent is what is written, what comes back is read answer by answer. */
+/** A TCP connection. It sends bytes unchanged and reads one response at a time. */
 export interface Wire {
   readonly socket: Socket;
   readonly send: (bytes: string | Uint8Array) => void;
-  /** The next answer. Rejects where the connection ends before it is whole, or after five seconds. */
+  /**
+   * The next response. Rejects when the connection ends before it is complete, or after 5 seconds.
+   *
+   * With `toHead` the response is expected without a body, as for a HEAD request.
+   */
   readonly answer: (options?: { readonly toHead?: boolean }) => Promise<WireAnswer>;
-  /** Resolves when the other side has closed, or reset. */
+  /** Resolves when the other side has closed or reset the connection. */
   readonly closed: Promise<void>;
 }
 
@@ -88,7 +92,7 @@ export async function openWire(port: number): Promise<Wire> {
   };
 }
 
-/** One request on a connection of its own. */
+/** Sends one request on a new connection. */
 export async function exchange(
   port: number,
   request: string | Uint8Array,
@@ -101,7 +105,7 @@ export async function exchange(
   return answer;
 }
 
-/** A request's bytes: a body gets its `Content-Length`, unless the headers have their own framing. */
+/** The bytes of a request. A body gets a `Content-Length` unless the headers have their own framing. */
 export function request(
   method: string,
   target: string,
@@ -109,10 +113,10 @@ export function request(
   body: string | Uint8Array = '',
 ): Buffer {
   const names = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
-  const framed = names.has('content-length') || names.has('transfer-encoding');
+  const isFramed = names.has('content-length') || names.has('transfer-encoding');
   const all: Record<string, string> = { Host: 'callback.test', ...headers };
   const bytes = Buffer.from(body);
-  if (!framed && (method === 'POST' || bytes.length > 0)) all['Content-Length'] = String(bytes.length);
+  if (!isFramed && (method === 'POST' || bytes.length > 0)) all['Content-Length'] = String(bytes.length);
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.concat([Buffer.from(`${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1'), bytes]);
 }

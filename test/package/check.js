@@ -12,7 +12,7 @@ const run = (command, args, cwd) =>
 
 try {
   const [packed] = JSON.parse(run('npm', ['pack', '--silent', '--json', '--pack-destination', project], root));
-  const strangers = packed.files
+  const unexpectedFiles = packed.files
     .map(({ path }) => path)
     .filter(
       (path) =>
@@ -20,7 +20,8 @@ try {
           path,
         ),
     );
-  if (strangers.length > 0) throw new Error(`The package holds what it should not: ${strangers.join(', ')}`);
+  if (unexpectedFiles.length > 0)
+    throw new Error(`The package holds what it should not: ${unexpectedFiles.join(', ')}`);
   writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
   run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', join(project, packed.filename)], project);
   writeFileSync(
@@ -30,15 +31,15 @@ import { defineSubscriber, startService } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 const hub = await TestHub.start();
 const topic = hub.topic('/feed', { discovery: 'link-header', body: 'old' });
-const news = [];
-// So many entries are parsed in a thread.
+const received = [];
+// This many entries are parsed in a worker thread.
 const entries = Array.from({ length: 2_000 }, (_, id) => '<entry><id>' + id + '</id></entry>').join('');
 const service = defineSubscriber(
   { target: topic.url },
   {
     async onEventNotification(event) {
       const { length } = await event.entries();
-      news.push(length > 0 ? length : event.text());
+      received.push(length > 0 ? length : event.text());
     },
   },
 );
@@ -48,7 +49,7 @@ await topic.publish('new');
 await topic.publish('<feed xmlns="http://www.w3.org/2005/Atom">' + entries + '</feed>');
 await runtime.stop();
 await hub.close();
-console.log(JSON.stringify(news));
+console.log(JSON.stringify(received));
 `,
   );
   const source = readFileSync(join(project, 'use.js'), 'utf8');
@@ -57,10 +58,10 @@ console.log(JSON.stringify(news));
   writeFileSync(join(project, 'use.cjs'), `(async () => {${source.replace(imports, 'const $1 = require($2);')}})();`);
   for (const file of ['use.js', 'use.cjs']) {
     rmSync(join(project, '.websub'), { recursive: true, force: true });
-    const news = run(process.execPath, ['--no-warnings', file], project).trim();
-    if (news !== '["new",2000]') throw new Error(`The installed package received ${news} in ${file}`);
+    const received = run(process.execPath, ['--no-warnings', file], project).trim();
+    if (received !== '["new",2000]') throw new Error(`The installed package received ${received} in ${file}`);
   }
-  // The strictest settings a new TypeScript project has: options taken from the environment must do.
+  // The strictest settings of a new TypeScript project. Options taken from the environment must compile.
   writeFileSync(
     join(project, 'use.ts'),
     `

@@ -1,5 +1,5 @@
-// Mounts the packed package in common environments: frameworks, bundlers, package managers and Jest, each as a user would.
-// `node test/package/frames.js [part…]` runs only those parts.
+// Mounts the packed package in common environments: frameworks, bundlers, package managers and Jest, each as a user
+// would.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,23 +18,23 @@ const cleanUp = () => {
 process.once('exit', cleanUp);
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
-const wanted = process.argv.slice(2);
-const parts = Object.entries(PARTS).filter(([name]) => wanted.length === 0 || wanted.includes(name));
-if (parts.length < wanted.length) throw new Error(`The parts are ${Object.keys(PARTS).join(', ')}`);
+const names = process.argv.slice(2);
+const parts = Object.entries(PARTS).filter(([name]) => names.length === 0 || names.includes(name));
+if (parts.length < names.length) throw new Error(`The parts are ${Object.keys(PARTS).join(', ')}`);
 
 const startedAt = performance.now();
-// The build is that of `npm run check-package`.
+// `npm run check-package` has built the package.
 const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
 const [{ filename }] = JSON.parse(execFileSync('npm', pack, { cwd: root, encoding: 'utf8' }));
 const tarball = join(folder, filename);
 
-/** Installs and builds a part. A failure is thrown where it is awaited. */
+/** Installs and builds a part. A failure is thrown when the result is awaited. */
 function prepare([name, prepareCases]) {
-  const preparing = performance.now();
+  const prepareStartedAt = performance.now();
   const project = join(folder, name);
   mkdirSync(project);
   const prepared = prepareCases(project, tarball).then((cases) => {
-    console.log(`${name}: installed (${seconds(preparing)})`);
+    console.log(`${name}: installed (${seconds(prepareStartedAt)})`);
     return { name, project, cases };
   });
   prepared.catch(() => {});
@@ -46,13 +46,13 @@ const [first, ...others] = parts;
 let next = prepare(first);
 while (next !== undefined) {
   const { name, project, cases } = await next;
-  // The next part is installed while the cases of this one run.
-  const following = others.shift();
-  next = following && prepare(following);
-  const running = performance.now();
+  // Install the next part while the cases of this one run.
+  const upcoming = others.shift();
+  next = upcoming && prepare(upcoming);
+  const casesStartedAt = performance.now();
   failed.push(...(await runCases(cases)));
   rmSync(project, { recursive: true, force: true });
-  console.log(`${name}: ${cases.length} cases (${seconds(running)})`);
+  console.log(`${name}: ${cases.length} cases (${seconds(casesStartedAt)})`);
 }
 console.log(`frames: ${failed.length} failed (${seconds(startedAt)})`);
 process.exitCode = failed.length === 0 ? 0 : 1;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { matchesDeniedTopic, isSameTopic, matchesTopic, parseHubQuery } from '../../src/protocol/hub-query.js';
 
 describe('the query of a hub', () => {
-  test('has its parameters decoded', () => {
+  test('is decoded', () => {
     const query =
       'hub.mode=subscribe&hub.topic=http%3A%2F%2Fa.test%2F%3Fb%3D1%26c&hub.challenge=a%2Bb%2F%3D&hub.lease_seconds=60' +
       '&hub.reason=no+thanks&hub.verify_token=t';
@@ -17,7 +17,7 @@ describe('the query of a hub', () => {
     });
   });
 
-  test('may have none', () => {
+  test('may be empty', () => {
     expect(parseHubQuery('')).toEqual({
       mode: undefined,
       topic: undefined,
@@ -28,7 +28,7 @@ describe('the query of a hub', () => {
     });
   });
 
-  test('V5 may carry others, and of those given twice the last one counts', () => {
+  test('V5 may have other parameters, and the last of repeated ones counts', () => {
     const query = parseHubQuery(
       'id=42&%FF=%FF&hub.topic=ours&&hub.mode=denied&=&hub.topic=theirs&hub.mode=subscribe&hub.challenge',
     );
@@ -40,20 +40,20 @@ describe('the query of a hub', () => {
   });
 
   test.each(['%FF', '%C3', '%zz', '%'])(
-    'is refused where the challenge is %s, which could not be sent back',
+    'is refused when the challenge is %s, which could not be echoed',
     (challenge) => {
       expect(parseHubQuery(`hub.mode=subscribe&hub.challenge=${challenge}`)).toBeUndefined();
     },
   );
 
-  test('N1 is not refused where a reason is not UTF-8', () => {
+  test('N1 is accepted when a reason is not UTF-8', () => {
     expect(parseHubQuery('hub.mode=denied&hub.reason=%FCber+%C3%BC')).toMatchObject({
       mode: 'denied',
       reason: '\uFFFDber ü',
     });
   });
 
-  test('gives back whatever was encoded', () => {
+  test('returns any encoded value unchanged', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' }), (topic, challenge) => {
         const encoded = new URLSearchParams({ 'hub.topic': topic, 'hub.challenge': challenge }).toString();
@@ -73,13 +73,13 @@ describe('the query of a hub', () => {
   });
 });
 
-describe('V1 the topic named', () => {
+describe('V1 the topic a hub names', () => {
   test.each([
     ['the same string', 'http://a.test/feed', 'http://a.test/feed'],
-    ['the same string, not a URL', 'a name', 'a name'],
-    ['the same URL, normalised', 'http://a.test', 'http://A.test:80/'],
+    ['the same string that is no URL', 'a name', 'a name'],
+    ['the same URL, normalized', 'http://a.test', 'http://A.test:80/'],
     ['the same URL, decoded', 'http://a.test/caf%C3%A9', 'http://a.test/café'],
-  ])('is ours: %s', (_what, expected, named) => {
+  ])('matches: %s', (_name, expected, named) => {
     expect(matchesTopic(expected, named, `hub.topic=${encodeURIComponent(named)}`)).toBe(true);
   });
 
@@ -91,7 +91,7 @@ describe('V1 the topic named', () => {
     ['no URL', 'http://a.test/feed', 'feed'],
     ['empty', 'http://a.test/feed', ''],
     ['another name', 'a name', 'another'],
-  ])('is not ours: %s', (_what, expected, named) => {
+  ])('does not match: %s', (_name, expected, named) => {
     expect(matchesTopic(expected, named, `hub.topic=${encodeURIComponent(named)}`)).toBe(false);
   });
 
@@ -101,12 +101,12 @@ describe('V1 the topic named', () => {
     ['http://a.test/?q=caf%C3%A9', 'hub.topic=http://a.test/?q=caf%C3%A9&hub.mode=subscribe'],
     ['http://a.test/caf%E9', 'hub.topic=http://a.test/caf%E9&hub.mode=subscribe'],
     ['a+b', 'hub.topic=a+b&hub.mode=subscribe'],
-  ])('is ours when a hub does not encode it: %s', (expected, query) => {
+  ])('matches when a hub does not encode it: %s', (expected, query) => {
     const { topic = '' } = parseHubQuery(query) ?? {};
     expect(matchesTopic(expected, topic, query)).toBe(true);
   });
 
-  test('is looked for nowhere else', () => {
+  test('is read from hub.topic only', () => {
     expect(matchesTopic('http://a.test/', 'http://b.test/', 'id=http://a.test/&hub.topic=http%3A%2F%2Fb.test%2F')).toBe(
       false,
     );
@@ -114,14 +114,14 @@ describe('V1 the topic named', () => {
   });
 });
 
-describe('V10 topics are equal under RFC 3986 6.2.2', () => {
+describe('V10 topics', () => {
   test.each([
     ['the case of percent-encoding', 'http://a.test/caf%C3%A9', 'http://a.test/caf%c3%a9'],
     ['unreserved characters, encoded', 'http://a.test/~user/a-b_c.d', 'http://a.test/%7Euser/%61%2Db%5Fc%2ed'],
     ['in the query as well', 'http://a.test/?q=%2F~', 'http://a.test/?q=%2f%7e'],
     ['scheme, host, default port and dot segments', 'https://a.test/b', 'HTTPS://A.test:443/x/../b'],
     ['strings that are no URLs', 'a name', 'a name'],
-  ])('%s', (_what, a, b) => {
+  ])('are equal despite %s', (_name, a, b) => {
     expect(isSameTopic(a, b)).toBe(true);
     expect(isSameTopic(b, a)).toBe(true);
     expect(matchesTopic(a, b, `hub.topic=${encodeURIComponent(b)}`)).toBe(true);
@@ -133,7 +133,7 @@ describe('V10 topics are equal under RFC 3986 6.2.2', () => {
     ['another case', 'http://a.test/Feed', 'http://a.test/feed'],
     ['a slash at the end', 'http://a.test/feed', 'http://a.test/feed/'],
     ['strings that are no URLs', 'caf%c3%a9', 'caf%C3%A9'],
-  ])('and not otherwise: %s', (_what, a, b) => {
+  ])('are not equal with %s', (_name, a, b) => {
     expect(isSameTopic(a, b)).toBe(false);
     expect(isSameTopic(b, a)).toBe(false);
   });
@@ -143,7 +143,7 @@ describe('V10 topics are equal under RFC 3986 6.2.2', () => {
   const once = encodeURIComponent(TOPIC);
   const twice = encodeURIComponent(once);
 
-  test('for a denial also after one more decoding, and no more', () => {
+  test('match in a denial after one more decoding, but not after two', () => {
     for (const topic of [once, twice]) {
       expect(matchesDeniedTopic(TOPIC, named(topic), `hub.topic=${topic}`)).toBe(true);
     }
@@ -152,7 +152,7 @@ describe('V10 topics are equal under RFC 3986 6.2.2', () => {
     expect(matchesTopic(TOPIC, named(twice), `hub.topic=${twice}`)).toBe(false);
   });
 
-  test('for a denial also where a hub encodes nothing', () => {
+  test('match in a denial when a hub encodes nothing', () => {
     const query = `hub.mode=denied&hub.topic=${TOPIC}&hub.reason=no`;
     expect(matchesDeniedTopic(TOPIC, parseHubQuery(query)?.topic ?? '', query)).toBe(true);
   });
@@ -160,13 +160,13 @@ describe('V10 topics are equal under RFC 3986 6.2.2', () => {
   test.each([
     ['another topic', 'https://publisher.example/other'],
     ['another topic, encoded twice', encodeURIComponent('https://publisher.example/other')],
-    ['what cannot be decoded', 'https://publisher.example/%zz'],
+    ['an undecodable topic', 'https://publisher.example/%zz'],
     ['nothing', ''],
-  ])('for a denial not where it names %s', (_what, topic) => {
+  ])('do not match in a denial that names %s', (_name, topic) => {
     expect(matchesDeniedTopic(TOPIC, topic, `hub.topic=${encodeURIComponent(topic)}`)).toBe(false);
   });
 
-  test('for a denial a plus sign of the topic stays one', () => {
+  test('keep a plus sign in a denial', () => {
     const plus = 'https://publisher.example/?q=a+b';
     const sent = encodeURIComponent(encodeURIComponent(plus));
     expect(matchesDeniedTopic(plus, named(sent), `hub.topic=${sent}`)).toBe(true);
@@ -175,7 +175,7 @@ describe('V10 topics are equal under RFC 3986 6.2.2', () => {
     expect(matchesDeniedTopic(plus, named(half), `hub.topic=${half}`)).toBe(true);
   });
 
-  test('never throws', () => {
+  test('never cause an exception', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (topic, query) => {
         expect(() => matchesDeniedTopic('http://a.test/', topic, query)).not.toThrow();

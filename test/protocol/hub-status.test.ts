@@ -28,7 +28,7 @@ it.each([
   [503, 'temporary'],
   [599, 'temporary'],
   [600, 'refused'],
-] as const)('S3 a hub that answers %i: %s', (status, verdict) => {
+] as const)('S3 a hub status of %i is %s', (status, verdict) => {
   expect(hubVerdict(status)).toBe(verdict);
 });
 
@@ -47,6 +47,6 @@ it.each([
   [451, false, true],
   [500, false, false],
   [503, false, false],
-])('S3 an unsubscription that is answered %i has ended: %s; after our 410 or a denial: %s', (status, ever, after) => {
+])('S3 an unsubscription answered %i has ended: %s; after our 410 or a denial: %s', (status, ever, after) => {
   expect([isAlreadyEnded(status, false), isAlreadyEnded(status, true)]).toEqual([ever, after]);
 });

@@ -23,6 +23,6 @@ it.each([
   'http://0.0.0.0/',
   'http://[::ffff:127.0.0.1]/',
   'http://user.example.com/?localhost',
-])('S5 %s is not', (url) => {
+])('S5 %s is not this machine', (url) => {
   expect(isLoopback(url)).toBe(false);
 });

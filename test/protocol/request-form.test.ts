@@ -17,8 +17,8 @@ const error = (change: Partial<HubRequestForm>): unknown => {
   return undefined;
 };
 
-describe('the form of a subscription request', () => {
-  it('S1 names callback, mode, topic, lease and secret in this order, then custom parameters, as UTF-8', () => {
+describe('the form of a subscribe request', () => {
+  it('S1 has callback, mode, topic, lease and secret in this order, then custom parameters, in UTF-8', () => {
     const form = requestForm({ ...asked, leaseSeconds: 864_000, secret: 'sécret', customParams: { 'x-é': 'a b&c' } });
     expect(form.toString()).toBe(
       'hub.callback=https%3A%2F%2Fme.example.com%2Fwebsub%2F1%3Fx%3Dy&hub.mode=subscribe' +
@@ -27,11 +27,11 @@ describe('the form of a subscription request', () => {
     );
   });
 
-  it('S1 leaves out a lease and a secret that are not set', () => {
+  it('S1 omits a lease and a secret that are not set', () => {
     expect([...requestForm(asked).keys()]).toEqual(['hub.callback', 'hub.mode', 'hub.topic']);
   });
 
-  it('S6 unsubscribes with hub, topic and callback alone', () => {
+  it('S6 for an unsubscribe request has mode, topic and callback only', () => {
     const form = requestForm({ ...asked, mode: 'unsubscribe', leaseSeconds: 10, secret: 'secret' });
     expect([...form]).toEqual([
       ['hub.callback', asked.callback],
@@ -40,7 +40,7 @@ describe('the form of a subscription request', () => {
     ]);
   });
 
-  it('S4 asks a 0.3 hub to verify later, or else at once, and gives it a token', () => {
+  it('S4 requests async or else sync verification from a 0.3 hub, and sends it a token', () => {
     const form = requestForm({ ...asked, protocol: 'pubsubhubbub-0.3', verifyToken: 'token' });
     expect([...form].slice(3)).toEqual([
       ['hub.verify', 'async'],
@@ -56,7 +56,7 @@ describe('the form of a subscription request', () => {
     expect(form.has('hub.verify_token')).toBe(false);
   });
 
-  it('S3 adds hub.verify for a WebSub hub that wants it, with no token, and leaves a custom one alone', () => {
+  it('S3 adds hub.verify for a WebSub hub that needs it, without a token, and keeps a custom one', () => {
     const form = requestForm({ ...asked, verify: 'async', verifyToken: 'token' });
     expect([...form].slice(3)).toEqual([['hub.verify', 'async']]);
     const custom = requestForm({ ...asked, verify: 'async', customParams: { 'hub.verify': 'sync' } });
@@ -65,7 +65,7 @@ describe('the form of a subscription request', () => {
     expect(old.getAll('hub.verify')).toEqual(['async', 'sync']);
   });
 
-  it('S1 takes a secret of 199 bytes and refuses one of 200, counted in UTF-8, without showing it', () => {
+  it('S1 accepts a secret of 199 bytes of UTF-8 and refuses one of 200 without showing it', () => {
     expect(requestForm({ ...asked, secret: `${'é'.repeat(99)}e` }).has('hub.secret')).toBe(true);
     const refused = error({ secret: 'é'.repeat(100) });
     expect(refused).toBeInstanceOf(ConfigurationError);
@@ -96,7 +96,7 @@ describe('the form of a subscription request', () => {
     },
   );
 
-  it('S4 takes hub.verify as a custom parameter only where it is not sent already', () => {
+  it('S4 accepts hub.verify as a custom parameter unless it is already sent', () => {
     expect(requestForm({ ...asked, customParams: { 'hub.verify': 'sync' } }).getAll('hub.verify')).toEqual(['sync']);
     expect(error({ protocol: 'pubsubhubbub-0.3', customParams: { 'hub.verify': 'sync' } })).toMatchObject({
       message: "customParams: hub.verify is already set by protocol 'pubsubhubbub-0.3': leave it out",
@@ -123,7 +123,7 @@ describe('the form of a subscription request', () => {
     expect(error({ callback })).toMatchObject({ code: 'ERR_WEBSUB_CONFIGURATION', message });
   });
 
-  it('takes a topic that is a plain name', () => {
+  it('accepts a plain name as topic', () => {
     expect(requestForm({ ...asked, topic: 'registrations' }).get('hub.topic')).toBe('registrations');
   });
 

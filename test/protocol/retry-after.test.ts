@@ -19,6 +19,6 @@ it.each([
   ['Sunday', undefined],
   ['Sun, 99 Nov 1994 08:49:37 GMT', undefined],
   ['9'.repeat(30), Number.MAX_SAFE_INTEGER],
-])('S3 Retry-After %j asks for %s seconds', (header, seconds) => {
+])('S3 Retry-After %j means %s seconds', (header, seconds) => {
   expect(parseRetryAfter(header, now)).toBe(seconds);
 });

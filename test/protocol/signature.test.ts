@@ -8,19 +8,19 @@ const hexOf = (method: string, secret = SECRET): string => createHmac(method, se
 const signed = (method: string, secret?: string): string => `${method}=${hexOf(method, secret)}`;
 
 describe('C2 a signature', () => {
-  test.each(SIGNATURE_ALGORITHMS)('of %s holds, and holds no more when the body is another', (method) => {
+  test.each(SIGNATURE_ALGORITHMS)('with %s is valid, and invalid for another body or secret', (method) => {
     expect(verifySignature(BODY, signed(method), SECRET)).toBe(true);
     expect(verifySignature(Buffer.from(BODY), signed(method), SECRET)).toBe(true);
     expect(verifySignature('newt', signed(method), SECRET)).toBe(false);
     expect(verifySignature(BODY, signed(method, 'another secret'), SECRET)).toBe(false);
   });
 
-  test('has hex and method in either case, with space around it', () => {
+  test('may have upper-case hex and method, and space around it', () => {
     expect(verifySignature(BODY, signed('sha256').toUpperCase(), SECRET)).toBe(true);
     expect(verifySignature(BODY, ` ${signed('sha256')}\t`, SECRET)).toBe(true);
   });
 
-  test('is over the bytes: RFC 2202, test case 2', () => {
+  test('covers the bytes (RFC 2202, test case 2)', () => {
     const header = 'sha1=effcdf6ae5eb2fa2d27416d5f184df9c259a7c79';
     expect(verifySignature('what do ya want for nothing?', header, 'Jefe')).toBe(true);
   });
@@ -38,40 +38,40 @@ describe('C2 a signature', () => {
     ['the right digest under a longer method', `sha512=${hexOf('sha256')}`, 'malformed'],
     ['3 KiB long', `${signed('sha256')}${','.repeat(3072)}`, 'malformed'],
     ['1 MiB of digits', `sha256=${'a'.repeat(1 << 20)}`, 'malformed'],
-    ['of an unknown method', signed('md5'), 'algorithm'],
-    ['of a name every object has', 'constructor=abcdef', 'algorithm'],
-  ])('that is %s is none', (_what, header, problem) => {
+    ['with an unknown method', signed('md5'), 'algorithm'],
+    ['with the name of an object property', 'constructor=abcdef', 'algorithm'],
+  ])('that is %s is invalid', (_name, header, problem) => {
     expect(parseSignature(header)).toEqual({ problem });
     expect(verifySignature(BODY, header, SECRET)).toBe(false);
     expect(verifySignature(BODY, header ?? null, SECRET)).toBe(false);
   });
 
-  test('of a method that is not in the list is none', () => {
+  test('with an algorithm that is not accepted is invalid', () => {
     expect(parseSignature(signed('sha1'), ['sha256'])).toEqual({ problem: 'algorithm' });
     expect(verifySignature(BODY, signed('sha1'), SECRET, { algorithms: ['sha256', 'sha512'] })).toBe(false);
     expect(verifySignature(BODY, signed('sha512'), SECRET, { algorithms: ['sha256', 'sha512'] })).toBe(true);
   });
 });
 
-describe('C2 of several signatures', () => {
+describe('C2 with several signatures', () => {
   const wrong = `sha512=${'0'.repeat(128)}`;
 
-  test('the strongest decides, in whatever order they come', () => {
+  test('the strongest one decides, in any order', () => {
     expect(verifySignature(BODY, `${signed('sha1')}, ${signed('sha512')}`, SECRET)).toBe(true);
     expect(verifySignature(BODY, `${signed('sha256')},${wrong}`, SECRET)).toBe(false);
     expect(verifySignature(BODY, `${wrong},${signed('sha256')}`, SECRET)).toBe(false);
   });
 
-  test('the strongest that is allowed decides', () => {
+  test('the strongest accepted one decides', () => {
     expect(verifySignature(BODY, `${wrong},${signed('sha256')}`, SECRET, { algorithms: ['sha256'] })).toBe(true);
   });
 
-  test('what cannot be read is passed over', () => {
+  test('unreadable ones are skipped', () => {
     expect(verifySignature(BODY, `nonsense, md5=00, ${signed('sha384')}`, SECRET)).toBe(true);
   });
 });
 
-test('V6 one of several secrets is enough, whichever it is', () => {
+test('V6 a signature by any of several secrets is valid', () => {
   const signature = parseSignature(signed('sha256', 'old'));
   if ('problem' in signature) throw new Error(signature.problem);
   for (const secrets of [['old'], ['new', 'old'], ['old', 'new', 'newer']]) {

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { checkServiceConfig } from '../../src/runtime/config/check-config.js';
-import { TargetIndex } from '../../src/reconcile/known-targets.js';
+import { TargetIndex } from '../../src/reconcile/target-index.js';
 import { reconcileStored, addDeclared, type ReconcileOptions } from '../../src/reconcile/reconcile.js';
 import type { SubscriptionRecord } from '../../src/subscription/record/record.js';
 import { recordingLogger } from '../kit/recording-logger.js';
@@ -11,12 +11,12 @@ import { SITUATIONS } from '../subscription/machine/situations.js';
 async function setUp(records: readonly SubscriptionRecord[], targets: readonly string[] = []) {
   const { registry } = await world();
   for (const record of records) await registry.add(record);
-  const known = new TargetIndex(registry, () => START);
-  await known.load();
+  const targetIndex = new TargetIndex(registry, () => START);
+  await targetIndex.load();
   const config = checkServiceConfig('News', { targets });
   const options: ReconcileOptions = {
     registry,
-    targetIndex: known,
+    targetIndex,
     logger: recordingLogger(),
     configOf: (name) => (name === 'News' ? config : undefined),
     isRequested: () => false,
@@ -34,7 +34,7 @@ async function setUp(records: readonly SubscriptionRecord[], targets: readonly s
   return { registry, apply, reconcile, recordOf };
 }
 
-it('L4 takes no turn for a subscription of which nothing is to be done', async () => {
+it('L4 applies no event to a subscription with nothing to do', async () => {
   const active = { ...SITUATIONS.active().record, id: 'active', declared: false };
   const callback = (path: string): string => `http://127.0.0.1/websub/${path}`;
   const ours = { ...active, grants: active.grants.map((grant) => ({ ...grant, callback: callback(grant.path) })) };
@@ -43,17 +43,17 @@ it('L4 takes no turn for a subscription of which nothing is to be done', async (
   expect(apply.mock.calls).toEqual([['new', { type: 'wanted' }]]);
 });
 
-it('prunes first and notes it then, so that a process that ends in between leaves it to be pruned', async () => {
+it('prunes before it stores `declared`, so that a crash in between is repaired at the next start', async () => {
   const { registry, reconcile, recordOf } = await setUp([subscription('dropped')]);
-  const note = vi.spyOn(registry, 'setDeclared').mockRejectedValueOnce(new Error('the process ends'));
+  const setDeclared = vi.spyOn(registry, 'setDeclared').mockRejectedValueOnce(new Error('the process ends'));
   await expect(reconcile()).rejects.toThrow('the process ends');
   expect(recordOf('dropped')).toMatchObject({ stoppedBecause: 'pruned', declared: true });
-  note.mockRestore();
+  setDeclared.mockRestore();
   await reconcile();
   expect(recordOf('dropped')).toMatchObject({ stoppedBecause: 'pruned', declared: false, orphaned: true });
 });
 
-it('keeps as pruned what is declared anew only when that could be stored', async () => {
+it('keeps a subscription pruned until its new declaration is stored', async () => {
   const pruned = {
     ...subscription('s'),
     declared: false,
@@ -62,10 +62,10 @@ it('keeps as pruned what is declared anew only when that could be stored', async
     stoppedBecause: 'pruned',
   } as const;
   const { registry, reconcile, recordOf } = await setUp([pruned], [TOPIC]);
-  const note = vi.spyOn(registry, 'setDeclared').mockRejectedValueOnce(new Error('the store is down'));
+  const setDeclared = vi.spyOn(registry, 'setDeclared').mockRejectedValueOnce(new Error('the store is down'));
   await expect(reconcile()).rejects.toThrow('the store is down');
   expect(recordOf('s')).toMatchObject({ stoppedBecause: 'pruned', desired: 'unsubscribed' });
-  note.mockRestore();
+  setDeclared.mockRestore();
   await reconcile();
   expect(recordOf('s')).toMatchObject({ desired: 'subscribed', declared: true });
   expect(recordOf('s')).toMatchObject({ stoppedBecause: undefined, orphaned: undefined });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/errors.js';
 import { checkServiceConfig } from '../../src/runtime/config/check-config.js';
 
-describe('what is fixed cannot be rotated:', () => {
+describe('a config that rotates a fixed secret or callback', () => {
   it.each([
     [
       { rotateSecret: 'renewal', secret: 'a fixed one' },
@@ -11,14 +11,14 @@ describe('what is fixed cannot be rotated:', () => {
     [{ rotateSecret: 'renewal', secret: false }, /secret is false.*set secret to 'auto'/],
     [{ rotateCallback: 'renewal', callback: 'https://me.example/cb' }, /taken literally.*appendServicePath/],
     [{ rotateCallback: 'renewal', servicePath: 'news' }, /servicePath "news" is the whole path.*leave servicePath out/],
-  ] as const)('%o', (config, message) => {
+  ] as const)('is rejected: %o', (config, message) => {
     const check = () => checkServiceConfig('News', config);
     expect(check).toThrow(ConfigurationError);
     expect(check).toThrow(message);
     expect(check).not.toThrow(/a fixed one/);
   });
 
-  it('what is not fixed can', () => {
+  it('is accepted if they are not fixed', () => {
     const targets = ['https://example.com/a', 'https://example.com/b'];
     for (const config of [
       { rotateSecret: 'renewal' },

@@ -14,8 +14,8 @@ async function listOf(records: readonly SubscriptionRecord[]) {
   return { registry, list: subscriptionList(registry), snapshots };
 }
 
-/** A subscription in every situation there is. */
-const everywhere = (): SubscriptionRecord[] =>
+/** One subscription for every situation. */
+const everySituation = (): SubscriptionRecord[] =>
   Object.entries(SITUATIONS).map(([id, reach], index) => ({ ...reach().record, id, declared: index % 2 === 0 }));
 
 describe('the list of subscriptions', () => {
@@ -27,9 +27,9 @@ describe('the list of subscriptions', () => {
     [{ declared: false }, ({ declared }) => !declared],
     [{ service: 'Other' }, () => false],
   ];
-  it.each(FILTERS)('finds by %j those that look like it, and makes no other snapshot', async (filter, fits) => {
-    const { list, snapshots } = await listOf(everywhere());
-    const expected = (await list.find()).filter(fits).map(({ id }) => id);
+  it.each(FILTERS)('finds subscriptions by %j, and creates no other snapshots', async (filter, isMatch) => {
+    const { list, snapshots } = await listOf(everySituation());
+    const expected = (await list.find()).filter(isMatch).map(({ id }) => id);
     const before = snapshots();
     expect((await list.find(filter)).map(({ id }) => id)).toEqual(expected);
     expect(snapshots() - before).toBe(expected.length);
@@ -37,25 +37,25 @@ describe('the list of subscriptions', () => {
     expect(snapshots() - before).toBe(expected.length);
   });
 
-  it('goes through those that are there when it begins, and still are: each once, as it is by then', async () => {
+  it('iterates once over each subscription that exists at the start and still exists, in its current state', async () => {
     const ids = Array.from({ length: 2_500 }, (_, index) => `s${index}`);
-    const gone = {
+    const swept = {
       ...subscription('s2000'),
       declared: false,
       desired: 'unsubscribed' as const,
       nextAttemptAt: undefined,
     };
-    const { registry, list } = await listOf(ids.map((id) => (id === gone.id ? gone : subscription(id))));
+    const { registry, list } = await listOf(ids.map((id) => (id === swept.id ? swept : subscription(id))));
     const seen: Subscription[] = [];
-    for await (const one of list) {
-      seen.push(one);
+    for await (const snapshot of list) {
+      seen.push(snapshot);
       await registry.add(subscription(`more ${seen.length}`));
       if (seen.length === 1) {
         await registry.sweep(START);
         await registry.apply('s1', { type: 'unwanted', why: 'unsubscribed' });
       }
     }
-    expect(seen.map(({ id }) => id)).toEqual(ids.filter((id) => id !== gone.id));
+    expect(seen.map(({ id }) => id)).toEqual(ids.filter((id) => id !== swept.id));
     expect(seen[1]).toMatchObject({ desired: 'unsubscribed' });
     expect(await list.count()).toBe(2 * ids.length - 2);
   });

@@ -8,15 +8,15 @@ const upgrades = {
 };
 
 describe('the record codec', () => {
-  test('a record of this version comes back as it was', () => {
+  test('returns a record of the current version unchanged', () => {
     expect(decodeRecord(3, encodeRecord(3, { a: 1 }), upgrades, 'event e1')).toEqual({ a: 1 });
   });
 
-  test('an older record is upgraded one version at a time', () => {
+  test('upgrades an older record one version at a time', () => {
     expect(decodeRecord(3, encodeRecord(1, 'x'), upgrades, 'event e1')).toEqual({ three: { two: 'x' } });
   });
 
-  test('a newer record is an error that says who wrote it and which version, and is not changed', () => {
+  test('refuses a newer record with its version and writer, and does not change it', () => {
     const stored = Object.freeze(encodeRecord(4, 'x'));
     const read = (): unknown => decodeRecord(3, stored, upgrades, 'event e1');
     expect(read).toThrow(StoreError);
@@ -37,17 +37,17 @@ describe('the record codec', () => {
     { v: 0, data: 1 },
     { v: '1', data: 1 },
     { v: 1.5, data: 1 },
-  ])('what is no versioned record (%j) is an error naming its key', (raw) => {
+  ])('refuses a value that is not a versioned record (%j), naming its key', (raw) => {
     expect(() => decodeRecord(3, raw, upgrades, 'event e1')).toThrow(/^The record event e1 is corrupt: it is not/);
   });
 
-  test('a version that nothing upgrades is an error naming its key', () => {
+  test('refuses a version without an upgrade, naming its key', () => {
     expect(() => decodeRecord(2, encodeRecord(1, 'x'), {}, 'meta m')).toThrow(
       'The record meta m is corrupt: nothing upgrades version 1.',
     );
   });
 
-  test('an upgrade that fails is an error naming its key, with the cause', () => {
+  test('refuses a failing upgrade, naming its key, with the cause', () => {
     const cause = new TypeError('no hub');
     const failing = {
       1: () => {

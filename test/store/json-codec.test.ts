@@ -22,8 +22,8 @@ const plain = fc.letrec((tie) => ({
   ),
 })).value;
 
-describe('plain data as text', () => {
-  test('whatever is plain data comes back equal, from text in ASCII', () => {
+describe('the JSON codec', () => {
+  test('restores any plain data from ASCII text', () => {
     fc.assert(
       fc.property(plain, (value) => {
         const text = encodeJson(value);
@@ -33,12 +33,12 @@ describe('plain data as text', () => {
     );
   });
 
-  test('a property that is undefined is left out, and no value is null', () => {
+  test('drops undefined properties, and stores undefined as null', () => {
     expect(decodeJson(encodeJson({ a: undefined, b: 1 }))).toStrictEqual({ b: 1 });
     expect(decodeJson(encodeJson(undefined))).toBeNull();
   });
 
-  test('a view of a larger buffer is written as the view', () => {
+  test('stores only the visible part of a view on a larger buffer', () => {
     expect(decodeJson(encodeJson(Buffer.from('abcdef').subarray(2, 4)))).toStrictEqual(new Uint8Array([99, 100]));
   });
 
@@ -48,14 +48,11 @@ describe('plain data as text', () => {
     [[Number.NaN], 'the value[0] is NaN'],
     [{ n: 1n }, 'the value.n is a bigint'],
     [() => 1, 'the value is a function'],
-  ])('what is not plain data is refused by its path', (value, message) => {
+  ])('refuses values that are not plain data, naming their path', (value, message) => {
     expect(() => encodeJson(value)).toThrow(message);
   });
 
-  test.each(['{', '{"$bytes": 1}', '{"$bytes": "AA", "other": 1}'])(
-    'text that was not written so (%s) is refused',
-    (text) => {
-      expect(() => decodeJson(text)).toThrow(/./);
-    },
-  );
+  test.each(['{', '{"$bytes": 1}', '{"$bytes": "AA", "other": 1}'])('refuses text it did not write (%s)', (text) => {
+    expect(() => decodeJson(text)).toThrow(/./);
+  });
 });

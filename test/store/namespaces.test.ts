@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { StoreError } from '../../src/errors.js';
@@ -13,17 +11,14 @@ import { answers, mysql, postgres, redis } from '../contract/servers.js';
 import { failureOf } from '../kit/failure-of.js';
 import { runFixture } from '../kit/run-fixture.js';
 import { sealKey } from './sealing/seal-keys.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
 
-const directory = mkdtempSync(join(tmpdir(), 'websub-namespaces-'));
+const directory = temporaryDirectory(afterAll);
 
-afterAll(() => {
-  rmSync(directory, { recursive: true, force: true });
-});
+const lockOptions = { now: Date.now, onLost: () => undefined, settleMs: 0 };
 
-const mine = { now: Date.now, onLost: () => undefined, settleMs: 0 };
-
-/** So that runs on one server do not meet. */
-const run = randomBytes(6).toString('hex');
+/** Unique per run, so that runs on one server do not conflict. */
+const runId = randomBytes(6).toString('hex');
 
 async function opened(uri: string): Promise<RecordStore> {
   const store = await openStore(uri, { directory });
@@ -41,22 +36,22 @@ async function idsIn(store: RecordStore): Promise<readonly string[]> {
 }
 
 const STORES = [
-  { name: 'LMDB', uri: `lmdb://${directory}/shared`, isThere: true },
-  { name: redis.name, uri: redis.uri, isThere: await answers(redis) },
-  { name: postgres.name, uri: postgres.uri, isThere: await answers(postgres) },
-  { name: mysql.name, uri: mysql.uri, isThere: await answers(mysql) },
+  { name: 'LMDB', uri: `lmdb://${directory}/shared`, isAvailable: true },
+  { name: redis.name, uri: redis.uri, isAvailable: await answers(redis) },
+  { name: postgres.name, uri: postgres.uri, isAvailable: await answers(postgres) },
+  { name: mysql.name, uri: mysql.uri, isAvailable: await answers(mysql) },
 ];
 
-describe.each(STORES)('namespaces of one store in $name', ({ uri, isThere }) => {
-  const named = (name: string): string => `${uri}?namespace=${run}${name}`;
+describe.each(STORES)('namespaces of one store in $name', ({ uri, isAvailable }) => {
+  const named = (name: string): string => `${uri}?namespace=${runId}${name}`;
 
-  test.runIf(isThere).each([
+  test.runIf(isAvailable).each([
     ['a', 'b'],
     ['a', 'a.b'],
     ['News', 'news'],
     ['a_b', 'axb'],
     ['a-b', 'a.b'],
-  ])('%s and %s hold records of their own', async (one, other) => {
+  ])('%s and %s have separate records', async (one, other) => {
     const [first, second] = [await opened(named(one)), await opened(named(other))];
     await first.set('subscription', 's', { from: one });
     expect(await second.get('subscription', 's')).toBeUndefined();
@@ -69,33 +64,35 @@ describe.each(STORES)('namespaces of one store in $name', ({ uri, isThere }) => 
     expect(await first.get('subscription', 's')).toEqual({ from: one });
   });
 
-  test.runIf(isThere)('are named where the store lies, and in the error of one in use', async () => {
+  test.runIf(isAvailable)('appear in the location, and in the error of a store in use', async () => {
     const [first, second, again] = [await opened(named('a')), await opened(named('b')), await opened(named('a'))];
-    expect(first.location).toMatch(new RegExp(`\\?namespace=${run}a$`));
-    const locks = [await acquireOwnerLock(first, mine), await acquireOwnerLock(second, mine)];
-    const error = await failureOf(acquireOwnerLock(again, mine));
+    expect(first.location).toMatch(new RegExp(`\\?namespace=${runId}a$`));
+    const locks = [await acquireOwnerLock(first, lockOptions), await acquireOwnerLock(second, lockOptions)];
+    const error = await failureOf(acquireOwnerLock(again, lockOptions));
     expect(error).toBeInstanceOf(StoreError);
-    expect(error.message).toMatch(new RegExp(`^The store \\S+\\?namespace=${run}a is in use by this very process`));
+    expect(error.message).toMatch(new RegExp(`^The store \\S+\\?namespace=${runId}a is in use by this very process`));
     await Promise.all(locks.map((lock) => lock.release()));
   });
 
-  test.runIf(isThere)('have an owner each, in two processes at once, and one ends without the other', async () => {
+  test.runIf(isAvailable)('have separate owners in two processes, and one ends without the other', async () => {
     const { child, line, ended } = runFixture('own-store.ts', named('theirs'));
     onTestFinished(() => void child.kill('SIGKILL'));
     await line('owner: ');
-    const [store, theirs] = [await opened(named('mine')), await opened(named('theirs'))];
-    const lock = await acquireOwnerLock(store, mine);
-    expect((await failureOf(acquireOwnerLock(theirs, mine))).message).toContain(`is in use by process ${child.pid}`);
-    await store.set('subscription', 's', { from: 'mine' });
+    const [store, theirs] = [await opened(named('ours')), await opened(named('theirs'))];
+    const lock = await acquireOwnerLock(store, lockOptions);
+    expect((await failureOf(acquireOwnerLock(theirs, lockOptions))).message).toContain(
+      `is in use by process ${child.pid}`,
+    );
+    await store.set('subscription', 's', { from: 'ours' });
     child.kill('SIGKILL');
     await ended;
-    await store.set('subscription', 't', { from: 'mine' });
+    await store.set('subscription', 't', { from: 'ours' });
     expect(await idsIn(store)).toEqual(['s', 't']);
-    await (await acquireOwnerLock(theirs, mine)).release();
+    await (await acquireOwnerLock(theirs, lockOptions)).release();
     await lock.release();
   });
 
-  test.runIf(isThere)('goes on where another one in this process is closed', async () => {
+  test.runIf(isAvailable)('keep working when another one in this process is closed', async () => {
     const [first, second] = [await opened(named('a')), await openStore(named('b'), { directory })];
     await second.set('subscription', 's', { from: 'b' });
     await second.delete('subscription', 's');
@@ -106,7 +103,7 @@ describe.each(STORES)('namespaces of one store in $name', ({ uri, isThere }) => 
 });
 
 describe('the default namespace', () => {
-  test('has the keys it always had, and the name websub', async () => {
+  test('uses its original keys, and has the name websub', async () => {
     const before = await opened('lmdb://default');
     await before.set('subscription', 's', { from: 'before' });
     const adapter = new KeyvLmdb(join(directory, 'default'));
@@ -120,7 +117,7 @@ describe('the default namespace', () => {
 });
 
 describe('namespaces of one LMDB directory', () => {
-  test('are sealed with keys of their own', async () => {
+  test('can be sealed with different keys', async () => {
     const one = sealedStore(await opened('lmdb://sealed?namespace=one'), [sealKey(1)]);
     const two = sealedStore(await opened('lmdb://sealed?namespace=two'), [sealKey(2)]);
     const plain = await opened('lmdb://sealed?namespace=plain');
@@ -142,7 +139,7 @@ describe('namespaces of one LMDB directory', () => {
     expect([await idsIn(one), await idsIn(two)]).toEqual([[], ['s']]);
   });
 
-  test('can be written by one process while another is killed in the middle of its writes', async () => {
+  test('can be written by one process while another is killed during its writes', async () => {
     const uri = `lmdb://${directory}/killed`;
     const store = await opened(`${uri}?namespace=steady`);
     for (let round = 0; round < 3; round += 1) {

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { type Server, type Socket, createServer } from 'node:net';
 import { join } from 'node:path';
 import { asBinary, open } from 'lmdb';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -11,20 +10,18 @@ import { openStore } from '../../src/store/open-store.js';
 import { answers, isInstalled, mysql, postgres, redis } from '../contract/servers.js';
 import { failureOf } from '../kit/failure-of.js';
 import { runFixture } from '../kit/run-fixture.js';
+import { temporaryDirectory } from '../kit/temporary-directory.js';
+import { listenOn } from '../kit/ports.js';
 
-const directory = mkdtempSync(join(tmpdir(), 'websub-open-'));
+const directory = temporaryDirectory(afterAll);
 
-afterAll(() => {
-  rmSync(directory, { recursive: true, force: true });
-});
-
-/** How many sockets and timers keep the process alive. */
+/** Counts the sockets and timers that keep the process alive. */
 function handles(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap' || name === 'Timeout').length;
 }
 
 describe('an LMDB store', () => {
-  test('is a directory of its own, private to its user, and says where it lies', async () => {
+  test('is a directory, private to its user, and reports its location', async () => {
     const store = await openStore('lmdb://deep/my%20news', { directory });
     await store.set('subscription', 'a', 1);
     expect(store.location).toBe(`lmdb://${directory}/deep/my%20news`);
@@ -33,7 +30,7 @@ describe('an LMDB store', () => {
     await store.close();
   });
 
-  test('whose path is a file, or lies below one, cannot be opened, and the error says which', async () => {
+  test('whose path is a file or lies below one throws an error that names the file', async () => {
     writeFileSync(join(directory, 'file'), 'mine');
     for (const path of ['file', 'file/below']) {
       const error = await failureOf(openStore(`lmdb://${path}`, { directory }));
@@ -45,13 +42,13 @@ describe('an LMDB store', () => {
     expect(readFileSync(join(directory, 'file'), 'utf8')).toBe('mine');
   });
 
-  test.skipIf(process.platform !== 'linux')('whose directory cannot be made is a StoreError', async () => {
+  test.skipIf(process.platform !== 'linux')('whose directory cannot be created throws a StoreError', async () => {
     const error = await failureOf(openStore('lmdb:///sys/websub', { directory }));
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toMatch(/^The store lmdb:\/\/\/sys\/websub could not be opened: E/);
   });
 
-  test('with a file that is no database is a StoreError', async () => {
+  test('with a file that is no database throws a StoreError', async () => {
     const store = await openStore('lmdb://broken', { directory });
     await store.close();
     writeFileSync(join(directory, 'broken', 'data.mdb'), 'x'.repeat(10_000));
@@ -60,7 +57,7 @@ describe('an LMDB store', () => {
     expect(error.message).toContain(`The store lmdb://${directory}/broken could not be opened: `);
   });
 
-  test('with a record that cannot be decoded names it and hands over all others', async () => {
+  test('with an undecodable record names it and lists all others', async () => {
     const store = await openStore('lmdb://corrupt', { directory });
     await store.set('event', 'a', 1);
     await store.set('event', 'b', 2);
@@ -93,14 +90,14 @@ describe('an LMDB store', () => {
 });
 
 describe('a store by URI', () => {
-  test('that names none is a ConfigurationError without its credentials', async () => {
+  test('that names no store throws a ConfigurationError without its credentials', async () => {
     const error = await failureOf(openStore('mongodb://me:secret@db/x'));
     expect(error).toBeInstanceOf(ConfigurationError);
     expect(error.message).not.toContain('secret');
     expect(await failureOf(openStore(''))).toBeInstanceOf(ConfigurationError);
   });
 
-  test('of memory is not durable, and each is its own', async () => {
+  test('in memory is not durable, and separate from any other', async () => {
     const [one, other] = await Promise.all([openStore('memory'), openStore('memory')]);
     await one.set('subscription', 'a', 1);
     expect(await other.get('subscription', 'a')).toBeUndefined();
@@ -112,7 +109,7 @@ describe('a store by URI', () => {
     'postgres://me:hush@127.0.0.1:1/x',
     'mysql://me:hush@127.0.0.1:1/x',
     'mysql://me:hush@127.0.0.1:1/x?ssl=true',
-  ])('at which nothing listens (%s) is a StoreError soon, and leaves nothing open', async (uri) => {
+  ])('at which nothing listens (%s) throws a StoreError soon, and leaves nothing open', async (uri) => {
     const before = handles();
     const error = await failureOf(openStore(uri));
     expect(error).toBeInstanceOf(StoreError);
@@ -125,17 +122,20 @@ describe('a store by URI', () => {
     });
   });
 
-  test('that its driver will not have is a StoreError', async () => {
+  test('that its driver rejects throws a StoreError', async () => {
     const error = await failureOf(openStore('redis://:hush@127.0.0.1:1/not-a-number'));
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toBe('The store redis://:***@127.0.0.1:1/not-a-number could not be opened: Invalid pathname');
   });
 
-  test.skipIf(isInstalled('@keyv/sqlite'))('whose adapter cannot be loaded is a StoreError that names it', async () => {
-    const error = await failureOf(openStore('sqlite://news.db', { directory }));
-    expect(error).toBeInstanceOf(StoreError);
-    expect(error.message).toContain('@keyv/sqlite');
-  });
+  test.skipIf(isInstalled('@keyv/sqlite'))(
+    'whose adapter cannot be loaded throws a StoreError that names it',
+    async () => {
+      const error = await failureOf(openStore('sqlite://news.db', { directory }));
+      expect(error).toBeInstanceOf(StoreError);
+      expect(error.message).toContain('@keyv/sqlite');
+    },
+  );
 
   test.each(['ssl=false', 'charset=latin1'])(
     'of MySQL with a parameter the adapter would ignore (%s) is refused',
@@ -149,10 +149,10 @@ describe('a store by URI', () => {
   );
 
   test.skipIf(isInstalled('@keyv/sqlite'))(
-    'whose adapter is not installed is a StoreError with the command that installs it',
+    'whose adapter is not installed throws a StoreError with the install command',
     { timeout: 20_000 },
     async () => {
-      // In a process of its own: here the test runner resolves packages in its own way.
+      // In a separate process: the test runner resolves packages differently.
       const { line, ended } = runFixture('use-and-leave.ts', `sqlite://${directory}/news.db`);
       expect(await line('StoreError: ')).toMatch(
         /needs the package @keyv\/sqlite, which is not installed: npm install @keyv\/sqlite$/,
@@ -161,7 +161,7 @@ describe('a store by URI', () => {
     },
   );
 
-  describe('whose server accepts and says nothing', () => {
+  describe('whose server accepts and never answers', () => {
     const sockets = new Set<Socket>();
     let server: Server;
     let port: number;
@@ -172,9 +172,7 @@ describe('a store by URI', () => {
         socket.on('error', () => undefined);
         socket.once('close', () => sockets.delete(socket)).resume();
       });
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is one.
-      port = (server.address() as AddressInfo).port;
+      port = await listenOn(server);
     });
 
     afterEach(async () => {
@@ -182,7 +180,7 @@ describe('a store by URI', () => {
       await new Promise((resolve) => server.close(resolve));
     });
 
-    test.each(['redis', 'postgres', 'mysql'])('(%s) is a StoreError within the time given', async (scheme) => {
+    test.each(['redis', 'postgres', 'mysql'])('(%s) throws a StoreError within the timeout', async (scheme) => {
       const error = await failureOf(openStore(`${scheme}://me:hush@127.0.0.1:${port}/1`, { timeoutMs: 150 }));
       expect(error).toBeInstanceOf(StoreError);
       expect(error.message).toMatch(
@@ -195,10 +193,10 @@ describe('a store by URI', () => {
   });
 });
 
-const there = { redis: await answers(redis), postgres: await answers(postgres), mysql: await answers(mysql) };
+const available = { redis: await answers(redis), postgres: await answers(postgres), mysql: await answers(mysql) };
 
 describe('a server that refuses', () => {
-  test.skipIf(!there.redis)('a password (Redis) is a StoreError that says so', async () => {
+  test.skipIf(!available.redis)('a password (Redis) causes a StoreError that says so', async () => {
     const uri = redis.uri.replace('//', '//nobody:wr0ng-secret@');
     const error = await failureOf(openStore(uri));
     expect(error).toBeInstanceOf(StoreError);
@@ -206,12 +204,12 @@ describe('a server that refuses', () => {
     expect(JSON.stringify([error.message, String(error.cause)])).not.toContain('wr0ng-secret');
   });
 
-  test.skipIf(!there.postgres)('a database (PostgreSQL) is a StoreError that says so', async () => {
+  test.skipIf(!available.postgres)('a database (PostgreSQL) causes a StoreError that says so', async () => {
     const error = await failureOf(openStore(new URL('/no-such-database', postgres.uri).href));
     expect(error.message).toMatch(/could not be opened: database "no-such-database" does not exist$/);
   });
 
-  test.skipIf(!there.mysql)('a password (MariaDB) is a StoreError that says so', async () => {
+  test.skipIf(!available.mysql)('a password (MariaDB) causes a StoreError that says so', async () => {
     const uri = new URL(mysql.uri);
     uri.password = 'wr0ng-secret';
     const error = await failureOf(openStore(uri.href));
@@ -220,29 +218,33 @@ describe('a server that refuses', () => {
   });
 });
 
-describe('an LMDB store on a disk that is full', () => {
-  test.runIf(process.platform === 'linux')('says so, keeps what it has, and goes on', { timeout: 20_000 }, async () => {
-    const { line, ended } = runFixture('fill-store.ts', `lmdb://${directory}/full`);
-    expect(await line('failed')).toMatch(
-      /^failed ERR_WEBSUB_STORE The record event e\d+ could not be written in .*: .*too large/,
-    );
-    expect(await line('kept')).toBe('kept true, refused false, deleted undefined');
-    expect(await ended).toBe(0);
-  });
+describe('an LMDB store on a full disk', () => {
+  test.runIf(process.platform === 'linux')(
+    'reports it, keeps its records, and goes on',
+    { timeout: 20_000 },
+    async () => {
+      const { line, ended } = runFixture('fill-store.ts', `lmdb://${directory}/full`);
+      expect(await line('failed')).toMatch(
+        /^failed ERR_WEBSUB_STORE The record event e\d+ could not be written in .*: .*too large/,
+      );
+      expect(await line('kept')).toBe('kept true, refused false, deleted undefined');
+      expect(await ended).toBe(0);
+    },
+  );
 });
 
-describe('a process that opens a store and closes it', () => {
+describe('a process that opens and closes a store', () => {
   const namespace = `websub-${randomBytes(6).toString('hex')}`;
   const uris: readonly (readonly [string, string, boolean])[] = [
     ['memory', 'memory', true],
     ['LMDB', `lmdb://${directory}/left`, true],
-    [redis.name, redis.uri, there.redis],
-    [postgres.name, postgres.uri, there.postgres],
-    [mysql.name, mysql.uri, there.mysql],
+    [redis.name, redis.uri, available.redis],
+    [postgres.name, postgres.uri, available.postgres],
+    [mysql.name, mysql.uri, available.mysql],
   ];
 
   test.each(uris.filter(([, , available]) => available))(
-    '(%s) ends by itself',
+    '(%s) exits by itself',
     { timeout: 20_000 },
     async (_name, uri) => {
       const { line, ended } = runFixture('use-and-leave.ts', uri, namespace);

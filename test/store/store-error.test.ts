@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { ConfigurationError } from '../../src/errors.js';
 import { toStoreError } from '../../src/store/store-error.js';
 
-describe("a store's failure", () => {
-  test("is told in the cause's words, without the password, and with the cause", () => {
+describe('toStoreError', () => {
+  test('keeps the message and the cause, without the password', () => {
     const cause = new Error('refused');
     const error = toStoreError('It could not be opened', cause, ['hush']);
     expect(error).toMatchObject({ code: 'ERR_WEBSUB_STORE', message: 'It could not be opened: refused', cause });
   });
 
-  test('whose cause repeats the password is told without either', () => {
+  test('drops a cause that repeats the password', () => {
     const error = toStoreError('It could not be opened', new Error('no user me:hush'), ['hush']);
     expect(error.message).toBe('It could not be opened: no user me:***');
     expect(error.cause).toBeUndefined();
@@ -22,11 +22,11 @@ describe("a store's failure", () => {
     ],
     ['TypeError', new TypeError('')],
     ['just text', 'just text'],
-  ])('is told as "%s" where the cause says little', (reason, cause) => {
+  ])('gives "%s" as reason when the cause has no message', (reason, cause) => {
     expect(toStoreError('Failed', cause).message).toBe(`Failed: ${reason}`);
   });
 
-  test('that is an error of this package stays as it is', () => {
+  test('returns an error of this package unchanged', () => {
     const error = new ConfigurationError('wrong');
     expect(toStoreError('Failed', error)).toBe(error);
   });

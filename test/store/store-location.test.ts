@@ -11,7 +11,7 @@ describe('the URI of a store', () => {
     ['lmdb:///var/lib/news', '/var/lib/news', 'lmdb:///var/lib/news'],
     ['lmdb:///var/my%20news/100%25', '/var/my news/100%', 'lmdb:///var/my%20news/100%25'],
     ['lmdb://../up', '/srv/up', 'lmdb:///srv/up'],
-  ])('%s is a directory, relative to where the process runs or absolute', (uri, path, label) => {
+  ])('%s is a directory, relative to the working directory or absolute', (uri, path, label) => {
     expect(parse(uri)).toEqual({ type: 'lmdb', path, label });
   });
 
@@ -34,7 +34,7 @@ describe('the URI of a store', () => {
     ['postgresql:///x?host=/run/pg&password=hush', 'postgres', 'postgresql:///x', ['hush']],
     ['mysql://root:50%@db/x', 'mysql', 'mysql://root:***@db/x', ['50%', '50%']],
     ['mysql://root@db/x', 'mysql', 'mysql://root@db/x', []],
-  ])('%s names a server, its password hidden from the label', (uri, type, label, secrets) => {
+  ])('%s names a server, and the label hides its password', (uri, type, label, secrets) => {
     expect(parse(uri)).toEqual({ type, uri, label, secrets });
   });
 
@@ -57,7 +57,7 @@ describe('the URI of a store', () => {
     });
   });
 
-  test.each(['redis://cache?namespaces=x', 'postgres://db/x?sslmode=require'])('%s names none', (uri) => {
+  test.each(['redis://cache?namespaces=x', 'postgres://db/x?sslmode=require'])('%s names no namespace', (uri) => {
     expect(parse(uri)).not.toHaveProperty('namespace');
   });
 
@@ -77,7 +77,7 @@ describe('the URI of a store', () => {
     ['lmdb://.websub?namespace=a&namespace=b', 'names several namespaces'],
     ['lmdb://.websub?namespace=a&x=1', 'has parameters beside the namespace'],
     ['lmdb://?namespace=a', 'names no path'],
-  ])('%s is refused for its namespace', (uri, message) => {
+  ])('%s is refused because of its namespace', (uri, message) => {
     expect(() => parse(uri)).toThrow(ConfigurationError);
     expect(() => parse(uri)).toThrow(message);
   });
@@ -93,7 +93,7 @@ describe('the URI of a store', () => {
     ['sqlite://:memory:', 'store: "sqlite://:memory:" keeps nothing'],
     ['redis://', 'store: "redis://" is not a URL with a host'],
     ['redis://:pa/ss@host:6379', 'store: "redis://***@host:6379" is not a URL with a host'],
-  ])('%s is refused, masked, with the forms that are accepted', (uri, message) => {
+  ])('%s is refused with masked credentials and the accepted forms', (uri, message) => {
     expect(() => parse(uri)).toThrow(ConfigurationError);
     expect(() => parse(uri)).toThrow(message);
     expect(() => parse(uri)).toThrow("'lmdb://directory', 'redis://host'");

@@ -5,32 +5,27 @@ import * as retryPolicy from '../../src/subscription/retry-policy.js';
 import { verifying } from './machine/life.js';
 
 const { HUB_UNREACHABLE, refusalWaitMs, retryWaitMs, UNSUBSCRIBE_REFUSED } = retryPolicy;
-const {
-  MAX_DEFERRAL_MS: LONGEST_DEFERRAL_MS,
-  MAX_RETRY_AFTER_MS: LONGEST_RETRY_AFTER_MS,
-  MAX_WAIT_MS: LONGEST_WAIT_MS,
-  RETRY_AFTER_SPREAD_MS,
-} = retryPolicy;
+const { MAX_DEFERRAL_MS, MAX_RETRY_AFTER_MS, MAX_WAIT_MS, RETRY_AFTER_SPREAD_MS } = retryPolicy;
 
 /** The cap of every policy that the module exports, by name. */
 const caps = Object.entries(retryPolicy).flatMap(([name, value]) =>
   typeof value === 'object' && 'capMs' in value ? [[name, value.capMs] as const] : [],
 );
 
-test('L2 the wait doubles with each failure, and chance takes any part of it', () => {
+test('L2 the ceiling of the wait doubles with each failure, with full jitter below it', () => {
   expect([1, 2, 3, 4].map((failures) => retryWaitMs(failures, 1, HUB_UNREACHABLE))).toEqual([
     2_000, 4_000, 8_000, 16_000,
   ]);
   expect(retryWaitMs(4, 0.5, HUB_UNREACHABLE)).toBe(8_000);
 });
 
-test('L2 the wait is never under a second and never over an hour', () => {
+test('L2 the wait is at least a second and at most an hour', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 100_000 }),
       fc.double({ min: 0, max: 1, noNaN: true }),
-      (failures, chance) => {
-        const wait = retryWaitMs(failures, chance, HUB_UNREACHABLE);
+      (failures, random) => {
+        const wait = retryWaitMs(failures, random, HUB_UNREACHABLE);
         expect(wait).toBeGreaterThanOrEqual(1_000);
         expect(wait).toBeLessThanOrEqual(3_600_000);
       },
@@ -40,29 +35,29 @@ test('L2 the wait is never under a second and never over an hour', () => {
   expect(retryWaitMs(1_000, 1, HUB_UNREACHABLE)).toBe(3_600_000);
 });
 
-test('S3 a hub that does not end a subscription gets the next request after up to a day', () => {
+test('S3 a hub that does not unsubscribe gets the next request within a day', () => {
   expect(retryWaitMs(1, 1, UNSUBSCRIBE_REFUSED)).toBe(60_000);
   expect(retryWaitMs(1_000, 1, UNSUBSCRIBE_REFUSED)).toBe(86_400_000);
 });
 
-test('N2 after denials and refusals each wait lies between half and all of a ceiling that grows to a day', () => {
+test('N2 the wait after denials and refusals is between half and all of a ceiling that grows to a day', () => {
   const minutes = [2, 15, 30, 60, 120, 240, 480, 960, 1440, 1440];
   expect(minutes.map((_ceiling, index) => refusalWaitMs(index + 1, 1) / 60_000)).toEqual(minutes);
   expect(minutes.map((_ceiling, index) => refusalWaitMs(index + 1, 0) / 30_000)).toEqual(minutes);
   expect(refusalWaitMs(1_000_000, 1)).toBe(86_400_000);
 });
 
-test('L2 S3 D13 the longest wait is the highest of all caps', () => {
+test('L2 S3 D13 the longest wait is the highest cap of all policies', () => {
   expect(caps.map(([name]) => name)).toContain('HUB_REFUSED');
-  const longest = Math.max(...caps.map(([, capMs]) => capMs), LONGEST_RETRY_AFTER_MS, LONGEST_DEFERRAL_MS);
-  expect(LONGEST_WAIT_MS).toBe(longest);
+  const longest = Math.max(...caps.map(([, capMs]) => capMs), MAX_RETRY_AFTER_MS, MAX_DEFERRAL_MS);
+  expect(MAX_WAIT_MS).toBe(longest);
 });
 
 test.each([
   ...caps,
-  ['Retry-After', LONGEST_RETRY_AFTER_MS + RETRY_AFTER_SPREAD_MS] as const,
-  ['a deferral', LONGEST_DEFERRAL_MS] as const,
-])('L2 S3 the longest wait of %s is not taken for one of another clock', (_name, waitMs) => {
+  ['Retry-After', MAX_RETRY_AFTER_MS + RETRY_AFTER_SPREAD_MS] as const,
+  ['a deferral', MAX_DEFERRAL_MS] as const,
+])('L2 S3 the longest wait of %s does not look like one of a clock that was set back', (_name, waitMs) => {
   const life = verifying().unreachable(0);
   const { now } = life;
   const waiting = (at: number) => ({
@@ -71,5 +66,5 @@ test.each([
     grants: life.record.grants.map((grant) => ({ ...grant, nextAttemptAt: at, notBefore: at })),
   });
   expect(isAffectedByClockSetBack(waiting(now + waitMs), life)).toBe(false);
-  expect(isAffectedByClockSetBack(waiting(now + LONGEST_WAIT_MS + 61_000), life)).toBe(true);
+  expect(isAffectedByClockSetBack(waiting(now + MAX_WAIT_MS + 61_000), life)).toBe(true);
 });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { compliant, plainSubscriber, startHub, subscribe, type PlainSubscriber } from '../kit/plain-subscriber.js';
+import { compliant, plainSubscriber, subscribe, type PlainSubscriber } from '../kit/plain-subscriber.js';
+import { startHub } from '../kit/start-hub.js';
 import type { TestHub } from '../../src/testing/index.js';
 
 const modes = ({ requests }: PlainSubscriber): Array<string | null> =>
@@ -7,7 +8,7 @@ const modes = ({ requests }: PlainSubscriber): Array<string | null> =>
 
 const states = (hub: TestHub): string[] => hub.subscriptions.map(({ state }) => state);
 
-test('N1 a denial with keep leaves an active subscription active, and the hub goes on delivering', async () => {
+test('N1 a denial with keep leaves an active subscription active, and the hub continues to deliver', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -21,7 +22,7 @@ test('N1 a denial with keep leaves an active subscription active, and the hub go
   expect(await topic.publish('news')).toMatchObject([{ callback: `${subscriber.origin}/one`, status: 202 }]);
 });
 
-test('N1 keep works for one topic and for one subscription', async () => {
+test('N1 keep applies to one topic or to one subscription', async () => {
   const hub = await startHub({ verify: 'sync' });
   const [topic, other] = [hub.topic('/feed'), hub.topic('/other')];
   const subscriber = await plainSubscriber();
@@ -35,7 +36,7 @@ test('N1 keep works for one topic and for one subscription', async () => {
   expect(states(hub)).toEqual(['active', 'denied']);
 });
 
-test('N1 keep does not keep a lease that ran out, nor a subscription that is not verified', async () => {
+test('N1 keep preserves neither an expired lease nor an unverified subscription', async () => {
   let now = 0;
   const hub = await startHub({ verify: 'sync', leaseSeconds: 10, now: () => now });
   const topic = hub.topic('/feed');
@@ -48,7 +49,7 @@ test('N1 keep does not keep a lease that ran out, nor a subscription that is not
   expect(states(hub)).toEqual(['denied', 'denied']);
 });
 
-test("N1 a hub that denies renewals only, as Ballerina's does, keeps the subscription", async () => {
+test("N1 a hub that denies only renewals, as Ballerina's does, keeps the subscription", async () => {
   const deny = { reason: 'already registered', only: 'renewals', keep: true } as const;
   const hub = await startHub({ verify: 'sync', deny });
   const topic = hub.topic('/feed');
@@ -63,7 +64,7 @@ test("N1 a hub that denies renewals only, as Ballerina's does, keeps the subscri
   expect(states(hub)).toEqual(['unsubscribed']);
 });
 
-test('N1 a denied renewal ends the subscription where keep is not set', async () => {
+test('N1 a denied renewal ends the subscription when keep is not set', async () => {
   const hub = await startHub({ verify: 'sync', deny: { only: 'renewals' } });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -73,7 +74,7 @@ test('N1 a denied renewal ends the subscription where keep is not set', async ()
   expect(states(hub)).toEqual(['denied']);
 });
 
-test('N2 a topic can be denied so many times, and granted then', async () => {
+test('N2 a topic denies the configured number of requests, then grants the next', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed', { deny: { reason: 'not registered', times: 2 } });
   const subscriber = await plainSubscriber();
@@ -82,7 +83,7 @@ test('N2 a topic can be denied so many times, and granted then', async () => {
   expect(states(hub)).toEqual(['active']);
 });
 
-test('V9 thenVerify verifies after the denial, and the subscription is active', async () => {
+test('V9 thenVerify verifies after the denial, and the subscription becomes active', async () => {
   const hub = await startHub({ deny: { reason: 'awaiting approval', thenVerify: true } });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -91,7 +92,7 @@ test('V9 thenVerify verifies after the denial, and the subscription is active', 
   expect(modes(subscriber)).toEqual(['denied', 'subscribe']);
 });
 
-test('V9 a denied subscription can be approved by hand', async () => {
+test('V9 a denied subscription can be approved later with verify()', async () => {
   const hub = await startHub({ deny: 'awaiting approval' });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -101,7 +102,7 @@ test('V9 a denied subscription can be approved by hand', async () => {
   expect(hub.subscriptions).toMatchObject([{ state: 'active', leaseSeconds: 60, secret: 's' }]);
 });
 
-test('N1 unlessConfirmed verifies first, and denies what was not confirmed', async () => {
+test('N1 unlessConfirmed verifies first, and denies only requests that are not confirmed', async () => {
   const hub = await startHub({ verify: 'sync', deny: { reason: 'verification failed', unlessConfirmed: true } });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber(() => ({ status: 502 }));
@@ -126,24 +127,24 @@ test('N1 an unsubscription can be denied before it is verified', async () => {
   expect(hub.violations).toEqual([]);
 });
 
-test('N1 sync: the denial comes while the request is open', async () => {
+test('N1 sync sends the denial while the request is open', async () => {
   const hub = await startHub({ verify: 'sync', deny: 'no' });
-  let answered = false;
+  let isAnswered = false;
   const { callback } = await plainSubscriber(() => {
-    expect(answered).toBe(false);
+    expect(isAnswered).toBe(false);
     return { status: 200 };
   });
   const response = await subscribe(hub, hub.topic('/feed'), callback);
-  answered = true;
+  isAnswered = true;
   expect(response.status).toBe(202);
   expect(states(hub)).toEqual(['denied']);
 });
 
-test('N1 a denial of all leaves topics alone that set deny themselves, also with the same reason', async () => {
+test('N1 a hub-wide denial does not affect topics that set deny themselves, even with the same reason', async () => {
   const hub = await startHub({ verify: 'sync' });
-  const own = hub.topic('/own', { deny: { only: 'unsubscriptions', reason: 'no' } });
+  const topic = hub.topic('/own', { deny: { only: 'unsubscriptions', reason: 'no' } });
   const { callback } = await plainSubscriber();
-  await subscribe(hub, own, callback);
+  await subscribe(hub, topic, callback);
   expect(await hub.deny('no')).toEqual([]);
   expect(states(hub)).toEqual(['active']);
 });

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { plainSubscriber, startHub, subscribe } from '../kit/plain-subscriber.js';
+import { plainSubscriber, subscribe } from '../kit/plain-subscriber.js';
+import { startHub } from '../kit/start-hub.js';
 
-test('S3 a hub fails as many requests as it is told to, with Retry-After in seconds', async () => {
+test('S3 a hub fails the configured number of requests, with Retry-After in seconds', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();
@@ -22,7 +23,7 @@ test('S3 Retry-After can be a date', async () => {
   expect(response.headers.get('retry-after')).toBe('Tue, 01 Jan 2030 00:00:00 GMT');
 });
 
-test('a failure without times lasts until it is taken back', async () => {
+test('a failure without times lasts until it is switched off', async () => {
   const hub = await startHub({ verify: 'never' });
   const topic = hub.topic('/feed');
   hub.fail(500);
@@ -32,7 +33,7 @@ test('a failure without times lasts until it is taken back', async () => {
   expect((await subscribe(hub, topic, 'http://127.0.0.1:9/')).status).toBe(202);
 });
 
-test('a topic fails for itself, then as its hub does, and can be shielded from that', async () => {
+test("a topic applies its own failure before the hub's, and can switch the hub's off", async () => {
   const hub = await startHub({ verify: 'never' });
   const topic = hub.topic('/feed', { fail: { status: 500, times: 1 } });
   const shielded = hub.topic('/shielded', { fail: false });
@@ -45,13 +46,13 @@ test('a topic fails for itself, then as its hub does, and can be shielded from t
   expect((await subscribe(hub, topic, callback)).status).toBe(400);
 });
 
-test('what was wrong with a request is noted also when it fails', async () => {
+test('violations are recorded even when the request fails', async () => {
   const hub = await startHub({ fail: { status: 503 } });
   expect((await fetch(hub.url, { method: 'POST', body: new URLSearchParams({ 'hub.topic': 'x' }) })).status).toBe(503);
   expect(hub.violations).not.toEqual([]);
 });
 
-test.each([307, 308] as const)('S3 a hub redirects with %i, method and body kept', async (status) => {
+test.each([307, 308] as const)('S3 a hub redirects with %i, which preserves method and body', async (status) => {
   const target = await startHub({ verify: 'sync' });
   const hub = await startHub();
   hub.redirect(status, target.url);
@@ -65,7 +66,7 @@ test.each([307, 308] as const)('S3 a hub redirects with %i, method and body kept
   expect(target.subscriptions).toMatchObject([{ state: 'active' }]);
 });
 
-test('a topic redirects for itself', async () => {
+test('a topic can redirect its own requests', async () => {
   const hub = await startHub({ verify: 'never' });
   const topic = hub.topic('/feed');
   topic.redirect(307, '/elsewhere');
@@ -74,7 +75,7 @@ test('a topic redirects for itself', async () => {
   expect((await subscribe(hub, topic, 'http://127.0.0.1:9/')).status).toBe(202);
 });
 
-test('N1 a request is accepted and then denied, with topic and reason', async () => {
+test('N1 a request is accepted, then denied with topic and reason', async () => {
   const hub = await startHub({ deny: 'not for you' });
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -91,7 +92,7 @@ test('N1 a request is accepted and then denied, with topic and reason', async ()
   expect(hub.deliveries).toMatchObject([{ kind: 'denial' }]);
 });
 
-test('N1 an active subscription can be denied, and gets nothing more', async () => {
+test('N1 an active subscription can be denied and receives nothing more', async () => {
   const hub = await startHub({ verify: 'sync' });
   const [topic, shielded] = [hub.topic('/feed'), hub.topic('/shielded', { deny: false })];
   const { origin, requests } = await plainSubscriber();
@@ -106,7 +107,7 @@ test('N1 an active subscription can be denied, and gets nothing more', async () 
   expect(hub.subscriptions).toMatchObject([{ state: 'denied' }, { state: 'active' }]);
 });
 
-test('N1 one subscription can be denied without denying what comes after', async () => {
+test('N1 one subscription can be denied without denying later requests', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();
@@ -117,7 +118,7 @@ test('N1 one subscription can be denied without denying what comes after', async
   expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
 });
 
-test('N1 one topic can be denied; unsubscribing is not', async () => {
+test('N1 one topic can be denied; unsubscribe requests are still served', async () => {
   const hub = await startHub({ verify: 'sync' });
   const [topic, other] = [hub.topic('/feed'), hub.topic('/other')];
   const { origin } = await plainSubscriber();
@@ -129,7 +130,7 @@ test('N1 one topic can be denied; unsubscribing is not', async () => {
   expect(hub.subscriptions).toMatchObject([{ state: 'denied' }, { state: 'unsubscribed' }]);
 });
 
-test('N3 a hub error is told to subscribers and changes nothing', async () => {
+test('N3 a hub error is sent to subscribers and changes no subscription', async () => {
   const hub = await startHub({ verify: 'sync' });
   const [topic, other] = [hub.topic('/feed'), hub.topic('/other')];
   const { origin, requests } = await plainSubscriber();
@@ -142,7 +143,7 @@ test('N3 a hub error is told to subscribers and changes nothing', async () => {
   expect(hub.subscriptions).toMatchObject([{ state: 'active' }, { state: 'active' }]);
 });
 
-test('answers, verifications, content and topics are held back, each for its time', async () => {
+test('responses, verifications, content and topics are each delayed by their own delay', async () => {
   const hub = await startHub({ verify: 'sync', delayMs: { answer: 30, verification: 30 } });
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();

@@ -5,7 +5,8 @@ import { Agent, request } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { ListenerError } from '../../src/errors.js';
 import { TestHub } from '../../src/testing/index.js';
-import { compliant, plainSubscriber, startHub, subscribe } from '../kit/plain-subscriber.js';
+import { compliant, plainSubscriber, subscribe } from '../kit/plain-subscriber.js';
+import { startHub } from '../kit/start-hub.js';
 
 test('a hub listens on loopback, on a free port', async () => {
   const hub = await startHub();
@@ -13,13 +14,13 @@ test('a hub listens on loopback, on a free port', async () => {
   expect(hub.port).toBeGreaterThan(0);
 });
 
-test('a port in use is told', async () => {
+test('start rejects with a ListenerError when the port is in use', async () => {
   const hub = await startHub();
   await expect(TestHub.start({ port: hub.port })).rejects.toThrow(ListenerError);
   await expect(TestHub.start({ port: hub.port })).rejects.toThrow(`127.0.0.1:${hub.port}`);
 });
 
-test('a port can be used again at once', async () => {
+test('a port is free again right after close', async () => {
   const first = await startHub();
   await fetch(first.url);
   await first.close();
@@ -27,7 +28,7 @@ test('a port can be used again at once', async () => {
   expect(second.url).toBe(first.url);
 });
 
-test('closing does not wait for a connection that is kept alive, nor for one that stalls', async () => {
+test('close does not wait for keep-alive or stalled connections', async () => {
   const hub = await startHub();
   const dispatcher = new Agent({ keepAliveTimeout: 60_000 });
   onTestFinished(() => dispatcher.destroy());
@@ -41,7 +42,7 @@ test('closing does not wait for a connection that is kept alive, nor for one tha
   expect(performance.now() - before).toBeLessThan(1_000);
 });
 
-test('closing breaks off verifications, answers and content under way', async () => {
+test('close aborts pending verifications, responses and content', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -72,7 +73,7 @@ test('a hub is closed at the end of its scope', async () => {
   await expect(fetch(url)).rejects.toThrow('fetch failed');
 });
 
-test('a request that is broken off leaves nothing under way', async () => {
+test('an aborted request leaves no pending task', async () => {
   const hub = await startHub({ delayMs: { answer: 5 } });
   const gone = createConnection(hub.port, '127.0.0.1');
   await once(gone, 'connect');
@@ -86,7 +87,7 @@ test('a request that is broken off leaves nothing under way', async () => {
   expect(hub.requests.map(({ body }) => body.length)).toEqual([0]);
 });
 
-test('V4 a subscription is verified again unasked, and its lease begins anew', async () => {
+test('V4 an unsolicited verification renews the lease', async () => {
   let now = 0;
   const hub = await startHub({ verify: 'sync', now: () => now });
   const topic = hub.topic('/feed');
@@ -108,7 +109,7 @@ test('V4 a subscription is verified again unasked, and its lease begins anew', a
   expect(hub.subscriptions).toMatchObject([{ state: 'refused' }]);
 });
 
-test('V4 a verification that never came can come late', async () => {
+test('V4 verify() can send a verification that the hub never sent', async () => {
   const hub = await startHub({ verify: 'never' });
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -120,7 +121,7 @@ test('V4 a verification that never came can come late', async () => {
   expect(hub.violations).toEqual([]);
 });
 
-test('V3 a forged unsubscription that is confirmed is found out; one that was asked for is not', async () => {
+test('V3 confirming a forged unsubscription is a violation; confirming a requested one is not', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -144,25 +145,25 @@ test('V3 a forged unsubscription that is confirmed is found out; one that was as
   expect(hub.violations.map(({ code }) => code)).toEqual(['confirmed-unasked-unsubscription']);
 });
 
-test('V1 a subscription that the hub never had can be verified, and does not come to be by it', async () => {
+test('V1 verifying an unknown subscription does not create it', async () => {
   const hub = await startHub();
   const { callback } = await plainSubscriber();
   expect(await hub.verify({ topic: 'http://example.com/', callback })).toMatchObject({ status: 200 });
   expect(hub.subscriptions).toEqual([]);
 });
 
-test('until resolves with the first truthy value, also of something the hub has no part in', async () => {
+test('until resolves with the first truthy value, even when the hub is not involved', async () => {
   const hub = await startHub();
   let value = '';
-  const found = hub.until(() => value);
+  const result = hub.until(() => value);
   setImmediate(() => {
     value = 'there';
   });
-  expect(await found).toBe('there');
+  expect(await result).toBe('there');
   expect(await hub.until(({ port }) => port)).toBe(hub.port);
 });
 
-test('until rejects with what the probe throws', async () => {
+test('until rejects with the error the probe throws', async () => {
   const hub = await startHub();
   const probe = (): boolean => {
     throw new TypeError('mistake');
@@ -170,7 +171,7 @@ test('until rejects with what the probe throws', async () => {
   await expect(hub.until(probe)).rejects.toThrow('mistake');
 });
 
-test('a wait that takes too long tells what the hub has seen', async () => {
+test('the timeout error summarizes what the hub has seen', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   await expect(hub.verified(topic, { timeoutMs: 1 })).rejects.toThrow(
@@ -193,7 +194,7 @@ test('a wait that takes too long tells what the hub has seen', async () => {
   expect(message).not.toContain('secret-path');
 });
 
-test('verified and unsubscribed take a topic, its URL, or any', async () => {
+test('verified and unsubscribed accept a topic, its URL, or nothing', async () => {
   const hub = await startHub({ verify: 'sync' });
   const [topic, other] = [hub.topic('/feed'), hub.topic('/other')];
   const { origin } = await plainSubscriber();
@@ -205,13 +206,13 @@ test('verified and unsubscribed take a topic, its URL, or any', async () => {
   await expect(hub.unsubscribed(undefined, { timeoutMs: 1 })).rejects.toThrow('An unsubscription of any topic');
 });
 
-test('a wait ends with the hub', async () => {
+test('closing the hub rejects pending waits', async () => {
   const hub = await startHub();
   const [ended] = await Promise.allSettled([hub.verified(), hub.close()]);
   expect(ended.status === 'rejected' && String(ended.reason)).toContain('closed');
 });
 
-test('a process that started and closed 50 hubs, busy ones, ends by itself', async () => {
+test('a process that started and closed 50 busy hubs exits by itself', async () => {
   const script = new URL('./fifty-hubs.ts', import.meta.url);
   const args = ['--import', '@oxc-node/core/register', script.pathname];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -227,12 +228,12 @@ test('a process that started and closed 50 hubs, busy ones, ends by itself', asy
   expect(code).toBe(0);
 }, 30_000);
 
-test('waits for what a probe promises, not for the promise', async () => {
+test('until awaits the promise a probe returns', async () => {
   await using hub = await TestHub.start();
-  let looks = 0;
-  const seen = await hub.until(async () => {
-    looks += 1;
-    return looks > 2 && looks;
+  let probes = 0;
+  const result = await hub.until(async () => {
+    probes += 1;
+    return probes > 2 && probes;
   });
-  expect(seen).toBe(3);
+  expect(result).toBe(3);
 });

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { ConfigurationError } from '../../src/errors.js';
-import { plainSubscriber, startHub, subscribe } from '../kit/plain-subscriber.js';
+import { plainSubscriber, subscribe } from '../kit/plain-subscriber.js';
+import { startHub } from '../kit/start-hub.js';
 
 const atomLink = (rel: string, href: string): string => `<link rel="${rel}" href="${href}"/>`;
 
-test('D1 a topic names hub and itself in a Link header', async () => {
+test('D1 a topic names its hub and itself in a Link header', async () => {
   const hub = await startHub();
   const topic = hub.topic('feed', { body: 'first' });
   const response = await fetch(topic.url);
@@ -15,7 +16,7 @@ test('D1 a topic names hub and itself in a Link header', async () => {
   expect(await response.text()).toBe('first');
 });
 
-test('what is published is what a GET shows', async () => {
+test('a GET returns the published content', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed', { body: 'first' });
   await topic.publish('{}', { contentType: 'application/json' });
@@ -26,7 +27,7 @@ test('what is published is what a GET shows', async () => {
   expect(await (await fetch(topic.url)).text()).toBe('again');
 });
 
-test('D3 html: the links go into the head of the page', async () => {
+test("D3 html inserts the links into the page's head", async () => {
   const hub = await startHub();
   const topic = hub.topic('/page?a=1&b=2', {
     discovery: 'html',
@@ -40,7 +41,7 @@ test('D3 html: the links go into the head of the page', async () => {
   expect(await response.text()).toBe(`<html><head lang="fr">${links}<title>é</title></head>`);
 });
 
-test('D4 xml: the links go into an Atom feed, whatever its charset', async () => {
+test('D4 xml inserts the links into an Atom feed, in any charset', async () => {
   const hub = await startHub();
   const feed = Buffer.from('<feed xmlns="http://www.w3.org/2005/Atom"><title>é</title></feed>', 'latin1');
   const topic = hub.topic('/feed', { discovery: 'xml', body: feed, contentType: 'text/html' });
@@ -51,14 +52,14 @@ test('D4 xml: the links go into an Atom feed, whatever its charset', async () =>
   expect(Buffer.from(await response.arrayBuffer()).toString('latin1')).toBe(expected);
 });
 
-test('D4 xml: the links go into an RSS channel, in the Atom namespace', async () => {
+test('D4 xml inserts the links into an RSS channel, in the Atom namespace', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed', { discovery: 'xml', body: '<rss><channel><title/></channel></rss>', self: false });
   const link = `<atom:link xmlns:atom="http://www.w3.org/2005/Atom" rel="hub" href="${hub.url}"/>`;
   expect(await (await fetch(topic.url)).text()).toBe(`<rss><channel>${link}<title/></channel></rss>`);
 });
 
-test('D5 json-feed: hubs and feed_url are members of the feed', async () => {
+test('D5 json-feed adds hubs and feed_url to the feed', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed', { discovery: 'json-feed', body: '{"title":"T","items":[]}' });
   const response = await fetch(topic.url);
@@ -67,7 +68,7 @@ test('D5 json-feed: hubs and feed_url are members of the feed', async () => {
   expect(await response.json()).toEqual({ title: 'T', items: [], feed_url: topic.url, hubs });
 });
 
-test.each(['null', '[1]', '"text"'])('json-feed: the JSON value %s is no feed', async (body) => {
+test.each(['null', '[1]', '"text"'])('json-feed wraps the JSON value %s, which is not a feed', async (body) => {
   const hub = await startHub();
   const response = await fetch(hub.topic('/feed', { discovery: 'json-feed', body, self: false }).url);
   expect(await response.json()).toMatchObject({ items: [{ content_text: body }], hubs: [{ url: hub.url }] });
@@ -78,7 +79,7 @@ test.each([
   ['xml', 'application/atom+xml; charset=utf-8', /^<\?xml.*<feed .*rel="hub".*<content>a &lt;b&gt;<\/content>/],
   ['json-feed', 'application/feed+json; charset=utf-8', /"content_text":"a <b>".*"feed_url".*"hubs"/],
 ] as const)(
-  '%s: content with no place for links gets a document around it, and is sent as it is',
+  '%s: content without a place for links is wrapped when served, and sent unchanged',
   async (discovery, type, text) => {
     const hub = await startHub({ verify: 'sync' });
     const topic = hub.topic('/feed', { discovery });
@@ -94,7 +95,7 @@ test.each([
 );
 
 test.each(['html', 'xml', 'json-feed'] as const)(
-  '%s: a topic without content has its links, as its own content type',
+  '%s: a topic without content serves its links with its own content type',
   async (discovery) => {
     const hub = await startHub();
     const topic = hub.topic('/feed', { discovery, contentType: 'application/json' });
@@ -104,14 +105,14 @@ test.each(['html', 'xml', 'json-feed'] as const)(
   },
 );
 
-test('D9 none: nothing is named', async () => {
+test('D9 none announces no links', async () => {
   const hub = await startHub();
   const response = await fetch(hub.topic('/feed', { discovery: 'none', body: '[1]' }).url);
   expect(response.headers.get('link')).toBeNull();
   expect(await response.text()).toBe('[1]');
 });
 
-test('D6 self can be another URL, which subscriptions are then for', async () => {
+test('D6 self can be another URL, and subscriptions are for that URL', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed?page=1', { self: 'https://example.com/feed' });
   expect(topic.self).toBe('https://example.com/feed');
@@ -136,7 +137,7 @@ test('D8 several hubs are named in order, and can change', async () => {
   expect((await fetch(topic.url)).headers.get('link')).toBeNull();
 });
 
-test('D10 a topic moves', async () => {
+test('D10 a topic can move', async () => {
   const hub = await startHub();
   const topic = hub.topic('/old');
   topic.configure({ moved: { to: hub.topic('/new').url } });
@@ -147,7 +148,7 @@ test('D10 a topic moves', async () => {
   expect((await fetch(topic.url, { redirect: 'manual' })).status).toBe(307);
 });
 
-test('D7 a topic answers what it is told to', async () => {
+test('D7 a topic answers the configured status', async () => {
   const hub = await startHub();
   const response = await fetch(hub.topic('/feed', { status: 406 }).url);
   expect(response.status).toBe(406);
@@ -167,7 +168,7 @@ test.each([
   expect((await fetch(topic.url)).headers.get('retry-after')).toBeNull();
 });
 
-test('HEAD is answered without a body, other methods not at all, other paths with 404', async () => {
+test('HEAD is answered without a body, other methods with 405, other paths with 404', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed', { body: 'x' });
   const head = await fetch(topic.url, { method: 'HEAD' });
@@ -179,7 +180,7 @@ test('HEAD is answered without a body, other methods not at all, other paths wit
   expect((await fetch(new URL('/feed/', hub.url))).status).toBe(404);
 });
 
-test.each(['/feed', 'feed', '/hub', '/hub?x'])('a path that is taken (%s) is refused', async (path) => {
+test.each(['/feed', 'feed', '/hub', '/hub?x'])('topic() refuses the taken path %s', async (path) => {
   const hub = await startHub();
   hub.topic('/feed');
   expect(() => hub.topic(path)).toThrow(ConfigurationError);

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
-import { compliant, plainSubscriber, post, startHub, subscribe } from '../kit/plain-subscriber.js';
+import { compliant, plainSubscriber, post, subscribe } from '../kit/plain-subscriber.js';
+import { startHub } from '../kit/start-hub.js';
 import type { TestHub } from '../../src/testing/index.js';
 
 const states = (hub: TestHub): string[] => hub.subscriptions.map(({ state }) => state);
 const codes = (hub: TestHub): string[] => hub.violations.map(({ code }) => code);
 const unsubscribe = { 'hub.mode': 'unsubscribe' };
 
-test('a mode can be set for subscriptions and unsubscriptions apart', async () => {
+test('the verify mode can differ between subscribe and unsubscribe requests', async () => {
   const hub = await startHub({ verify: { subscriptions: 'sync', unsubscriptions: 'never' } });
   const topic = hub.topic('/feed', { verify: { subscriptions: 'sync' } });
   const other = hub.topic('/other');
@@ -21,7 +22,7 @@ test('a mode can be set for subscriptions and unsubscriptions apart', async () =
   await hub.unsubscribed(topic);
 });
 
-test('S4 unchecked: the subscription is active without a verification, and answered 204 in the form of 0.3', async () => {
+test('S4 unchecked activates a subscription without verification and answers 204 in the form of 0.3', async () => {
   const hub = await startHub({ verify: 'unchecked', leaseSeconds: 60 });
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -45,14 +46,14 @@ test('S4 a hub can answer 204 and never call the callback', async () => {
   expect(states(hub)).toEqual(['pending']);
 });
 
-test('S4 a hub can answer 204 although its verification was refused', async () => {
+test('S4 a hub can answer 204 although the subscriber refused the verification', async () => {
   const hub = await startHub({ verify: 'sync', accept: { status: 204 } });
   const { callback } = await plainSubscriber(() => ({ status: 404 }));
   expect((await subscribe(hub, hub.topic('/feed'), callback, { 'hub.verify': 'sync' })).status).toBe(204);
   expect(states(hub)).toEqual(['refused']);
 });
 
-test('V3 wrong-mode: an unsubscription is verified as a subscription, and confirming that is found out', async () => {
+test('V3 wrong-mode verifies an unsubscription as a subscription; confirming it is a violation', async () => {
   const hub = await startHub({ verify: { subscriptions: 'sync', unsubscriptions: 'wrong-mode' } });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -68,7 +69,7 @@ test('V3 wrong-mode: an unsubscription is verified as a subscription, and confir
   expect(codes(hub)).toHaveLength(1);
 });
 
-test('V3 wrong-mode: a subscription is verified as an unsubscription', async () => {
+test('V3 wrong-mode verifies a subscription as an unsubscription', async () => {
   const hub = await startHub({ verify: 'wrong-mode' });
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -79,7 +80,7 @@ test('V3 wrong-mode: a subscription is verified as an unsubscription', async () 
   expect(codes(hub)).toEqual(['confirmed-wrong-mode']);
 });
 
-test('V4 a wrong mode, set for one kind, does not end a subscription that is verified again', async () => {
+test('V4 a wrong mode for one kind does not end a subscription that is verified again', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -90,13 +91,13 @@ test('V4 a wrong mode, set for one kind, does not end a subscription that is ver
   expect(states(hub)).toEqual(['active']);
 });
 
-test('V4 a verification can be repeated, each time with its own challenge', async () => {
+test('V4 a verification can be repeated, each time with a new challenge', async () => {
   const hub = await startHub({ verify: 'sync', verifyTimes: 3 });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
   expect((await subscribe(hub, topic, subscriber.callback)).status).toBe(202);
   expect(new Set(subscriber.requests.map(({ query }) => query.get('hub.challenge'))).size).toBe(3);
-  // A subscriber confirms an unsubscription once: the repetitions are no longer asked for.
+  // A subscriber confirms an unsubscription once. It no longer expects the repetitions.
   let confirmed = 0;
   subscriber.answer = (request) => {
     confirmed += 1;
@@ -106,12 +107,12 @@ test('V4 a verification can be repeated, each time with its own challenge', asyn
   expect(states(hub)).toEqual(['unsubscribed']);
 });
 
-test('V4 a repeated verification counts when it is confirmed at last', async () => {
+test('V4 a repeated verification counts even when only the last one is confirmed', async () => {
   const hub = await startHub({ verify: 'sync', verifyTimes: 2 });
-  let asked = 0;
+  let verifications = 0;
   const { callback } = await plainSubscriber((request) => {
-    asked += 1;
-    return asked === 1 ? { status: 502 } : compliant(request);
+    verifications += 1;
+    return verifications === 1 ? { status: 502 } : compliant(request);
   });
   expect((await subscribe(hub, hub.topic('/feed'), callback)).status).toBe(202);
   expect(states(hub)).toEqual(['active']);
@@ -131,7 +132,7 @@ test.each([
   expect(hub.subscriptions).toMatchObject([{ state: 'active', leaseSeconds: granted }]);
 });
 
-test('V4 a second hub forges a verification and leaves the real one as it is', async () => {
+test('V4 a second hub can forge a verification without changing the subscription at the real hub', async () => {
   const [hub, forger] = [await startHub({ verify: 'sync' }), await startHub()];
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -141,7 +142,7 @@ test('V4 a second hub forges a verification and leaves the real one as it is', a
   expect(hub.subscriptions).toMatchObject([{ leaseSeconds: 60 }]);
 });
 
-test('S3 hub.verify in a request of WebSub is no violation', async () => {
+test('S3 hub.verify in a WebSub request is not a violation', async () => {
   const hub = await startHub({ verify: 'never' });
   const topic = hub.topic('/feed');
   await post(hub, {

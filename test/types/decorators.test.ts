@@ -9,7 +9,7 @@ const fileNames = await readdir(here('.'));
 const invalidFiles = fileNames.filter((name) => name.endsWith('.invalid.ts'));
 const validFiles = fileNames.filter((name) => /(?:^|\.)valid\.ts$/.test(name));
 
-/** Compiles this folder; the error codes of each of its files. */
+/** Compiles this folder. Returns the error codes of each file. */
 async function compile(project: string): Promise<ReadonlyMap<string, readonly string[]>> {
   const compiler = here('../../node_modules/typescript/bin/tsc');
   const outcome = promisify(execFile)(process.execPath, [compiler, '-p', here(project), '--pretty', 'false']);

@@ -11,7 +11,7 @@ import type {
   SubscriberRuntime,
 } from '../../src/index.js';
 
-/** What each hook promises is there without a question mark. */
+/** The payload of each hook has its promised fields as required properties. */
 export function listen({ hooks }: SubscriberRuntime): readonly (() => void)[] {
   const grants: Grant[] = [];
   const events: ContentDistributionMessage[] = [];
@@ -28,24 +28,24 @@ export function listen({ hooks }: SubscriberRuntime): readonly (() => void)[] {
     hooks.on('failed', ({ grant, error }) => [grant?.hub, error.message]),
     hooks.on('hub-silent', ({ grant, error }) => [grant.hub, error.message]),
     hooks.on('hub-error', ({ grant, error }) => {
-      const told: InternalHubError = error;
-      return [grant.hub, told.code];
+      const typed: InternalHubError = error;
+      return [grant.hub, typed.code];
     }),
     hooks.on('rejected', ({ grant, error }) => {
-      const told: SignatureError = error;
-      return [grant.hub, told.code];
+      const typed: SignatureError = error;
+      return [grant.hub, typed.code];
     }),
     hooks.on('notification', ({ event }) => events.push(event)),
     hooks.on('delivered', ({ event, grant }) => [event.id, grant.id]),
     hooks.on('handler-error', ({ event, error }) => [event.id, errors.push(error)]),
     hooks.on('dead-letter', ({ event, error, cause }) => {
-      const why: DeadLetterCause = cause;
-      return [event.id, error.message, why];
+      const typedCause: DeadLetterCause = cause;
+      return [event.id, error.message, typedCause];
     }),
   ];
 }
 
-/** One listener for several hooks, or for all of them: what is not always there has a question mark. */
+/** One listener for several or all hooks: fields that some hooks lack are optional. */
 export function listenToAll({ hooks }: SubscriberRuntime, names: readonly HookName[]): void {
   const log: HookListener = ({ subscription, grant, event, error, cause }: HookPayload) => [
     subscription.id,

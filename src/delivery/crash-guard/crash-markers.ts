@@ -5,25 +5,25 @@ import type { RecordStore } from '../../store/record-store.js';
 const VERSION = 1;
 const ID = 'runs';
 
-/** After so many crashes during its runs, something is not run any more. */
+/** After this many crashes during its runs, an event or topic is not run anymore. */
 export const MAX_CRASHES = 3;
 
-/** Dependencies of marking. */
+/** Dependencies of {@link CrashMarkers}. */
 export interface CrashMarkersOptions {
   readonly store: Pick<RecordStore, 'get' | 'set' | 'delete'>;
   readonly logger: Logger;
 }
 
 /**
- * Markers in the store of runs that are under way. A run that ends takes its marker off; a marker that a start finds belongs to
- * a run that the previous process did not outlive. A marker holds the number of crashes so far, the run under way counted
- * in advance. All markers lie in one record: there are few, and one read finds them.
+ * Stores a marker for each run in progress. The end of a run removes its marker. A marker found at start belongs to a run
+ * during which the previous process ended. A marker has the number of crashes so far, counting the current run in advance.
+ * All markers share one record, because there are few and one read then finds all.
  */
 export class CrashMarkers {
   readonly #options: CrashMarkersOptions;
-  /** Crashes by key, of what a previous process did not outlive and no run has settled since. */
+  /** Crashes by key, for runs during which a previous process ended and that have not been settled since. */
   #crashes = new Map<string, number>();
-  /** The marked runs that are under way. */
+  /** The keys of marked runs in progress. */
   readonly #running = new Set<string>();
   #writing = Promise.resolve();
   #next: Promise<void> | undefined;
@@ -34,7 +34,7 @@ export class CrashMarkers {
     this.#options = options;
   }
 
-  /** Reads the markers that a previous process left. */
+  /** Reads the markers of a previous process. */
   async load(): Promise<void> {
     const { store, logger } = this.#options;
     try {
@@ -45,27 +45,27 @@ export class CrashMarkers {
     }
   }
 
-  /** Whether the process stops in an orderly way. */
+  /** Whether the process is shutting down in order. */
   get isStopped(): boolean {
     return this.#isStopped;
   }
 
-  /** The keys of all that a previous process did not outlive and that is not settled. */
+  /** The keys with a crash that has not been settled. */
   get suspects(): readonly string[] {
     return [...this.#crashes.keys()];
   }
 
-  /** Whether there is any of them. */
+  /** Whether there is any suspect. */
   get hasSuspects(): boolean {
     return this.#crashes.size > 0;
   }
 
-  /** How often the process ended during a run of it; 0 for most. */
+  /** How often a process ended during a run of the key; usually 0. */
   crashesOf(key: string): number {
     return this.#crashes.get(key) ?? 0;
   }
 
-  /** Marks a run that begins. Resolves when the marker is stored; what cannot be stored is logged, and the run goes on. */
+  /** Marks the start of a run. Resolves once the marker is stored. A failed write is logged, and the run goes ahead. */
   async begin(key: string): Promise<void> {
     if (this.#isStopped) return;
     this.#running.add(key);
@@ -73,9 +73,9 @@ export class CrashMarkers {
   }
 
   /**
-   * A run has ended, and the process goes on. Resolves when that is stored.
+   * Removes the marker of a run that ended without a crash. Resolves once that is stored.
    *
-   * @param isOver whether there is nothing more to run; else the crashes so far still count
+   * @param isOver whether no further run follows; otherwise earlier crashes still count
    */
   async end(key: string, isOver: boolean): Promise<void> {
     const wasRunning = this.#running.delete(key);
@@ -83,16 +83,16 @@ export class CrashMarkers {
     if (wasRunning || wasSuspect) await this.#flush();
   }
 
-  /** Takes off the markers of what is not there any more. */
+  /** Removes the markers of events or topics that no longer exist. */
   forget(keys: readonly string[]): void {
     for (const key of keys) this.#crashes.delete(key);
     if (keys.length > 0) void this.#flush();
   }
 
   /**
-   * The process stops in an orderly way: no run that is under way counts as a crash, and none is marked from now on.
+   * Called at an orderly shutdown. Runs in progress do not count as crashes, and later runs are not marked.
    *
-   * @param ownsStore whether the store is still ours to write to; another process may have its own markers there
+   * @param ownsStore whether this process still owns the store; if not, another process may have its markers there
    */
   async stop(ownsStore: boolean): Promise<void> {
     this.#isStopped = true;
@@ -104,7 +104,7 @@ export class CrashMarkers {
     await (this.#next ?? this.#writing);
   }
 
-  /** One write at a time: what changes meanwhile is in the next one, for all who wait for that. Never rejects. */
+  /** Writes one at a time. Changes during a write share the next one. Never rejects. */
   #flush(): Promise<void> {
     this.#next ??= this.#writing.then(() => {
       this.#next = undefined;

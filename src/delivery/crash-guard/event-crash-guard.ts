@@ -7,7 +7,7 @@ import type { SuspectLock } from './suspect-lock.js';
 
 const PREFIX = 'event.';
 
-/** Dependencies of marking events. */
+/** Dependencies of {@link EventCrashGuard}. */
 export interface EventCrashGuardOptions {
   readonly markers: CrashMarkers;
   readonly lock: SuspectLock;
@@ -15,25 +15,24 @@ export interface EventCrashGuardOptions {
 }
 
 /**
- * Marks events that were in the store when the process started, for their first run. An event whose marker was found at the
- * start is a suspect: it runs alone among suspects until it succeeds, and not at all after three crashes. No other
- * run writes a marker.
+ * Marks the first run of each event that was in the store at start. An event whose marker was found at start is a suspect.
+ * Only one suspect runs at a time, until it succeeds. After three crashes it does not run at all. Other runs write no marker.
  */
 export class EventCrashGuard implements Suspects {
   readonly #options: EventCrashGuardOptions;
-  /** Events that were in the store at the start and have not run since. */
+  /** Events that were in the store at start and have not run since. */
   readonly #notYetRun = new Set<string>();
 
   constructor(options: EventCrashGuardOptions) {
     this.#options = options;
   }
 
-  /** The event was in the store when the process started, also as a dead letter. */
+  /** Registers an event that was in the store at start, including a dead letter. */
   addStored(id: string): void {
     this.#notYetRun.add(id);
   }
 
-  /** All events that were in the store are known: markers of others are removed. */
+  /** Called once all stored events are registered. Removes the markers of other events. */
   onLoaded(): void {
     const { markers, logger } = this.#options;
     const keys = markers.suspects.filter((key) => key.startsWith(PREFIX));
@@ -47,13 +46,13 @@ export class EventCrashGuard implements Suspects {
     );
   }
 
-  /** Whether the process ended during its run; it begins only when no other suspect runs. */
+  /** Whether a process ended during a run of the event. It starts only while no other suspect runs. */
   isSuspect(id: string): boolean {
     const { markers } = this.#options;
     return markers.hasSuspects && markers.crashesOf(PREFIX + id) > 0;
   }
 
-  /** @returns whether it may begin now, where it is a suspect */
+  /** @returns whether the suspect may start now */
   tryAcquire(id: string): boolean {
     return this.#options.lock.tryAcquire(PREFIX + id);
   }
@@ -66,17 +65,17 @@ export class EventCrashGuard implements Suspects {
     this.#options.lock.onRelease(listener);
   }
 
-  /** Runs an event, marked where that is due. One that crashed too often is not run. */
+  /** Runs an event, with a marker if it needs one. Does not run an event that crashed too often. */
   run(event: StoredEvent, run: (event: StoredEvent) => Promise<StoredRun>): Promise<StoredRun> {
     const { id } = event.meta;
-    // An event that was received by this process costs nothing.
+    // An event received by this process costs no store operation.
     return this.#notYetRun.has(id) || this.isSuspect(id) ? this.#runMarked(event, run) : run(event);
   }
 
   /**
-   * How an event's run ended is stored.
+   * Called once the outcome of a run is stored.
    *
-   * @param isOver whether the event waits no more: it was handled, or is a dead letter
+   * @param isOver whether the event no longer waits: it was processed or is a dead letter
    */
   async settled(id: string, isOver: boolean): Promise<void> {
     await this.#options.markers.end(PREFIX + id, isOver);

@@ -1,16 +1,16 @@
 import type { Engine, Timetable } from '../../engine/engine.js';
 
-/** A run that takes longer does not hold back the others, in milliseconds: a handler may never return. */
+/** Milliseconds after which the lock is released, because a handler may never return. */
 const MAX_LOCK_MS = 300_000;
 
-/** Dependencies of taking turns. */
+/** Dependencies of {@link SuspectLock}. */
 export interface SuspectLockOptions {
   readonly engine: Pick<Engine, 'timetable'>;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
 
-/** Lets one run at a time begin, of all those that may end the process: if it does, it is clear which one it was. */
+/** Lets only one suspect run at a time, so that the next crash can be attributed to it. */
 export class SuspectLock {
   readonly #options: SuspectLockOptions;
   readonly #due: Timetable;
@@ -22,12 +22,12 @@ export class SuspectLock {
     this.#due = options.engine.timetable((key) => this.release(key));
   }
 
-  /** Calls the listener whenever the turn is free again. */
+  /** Calls the listener whenever the lock is released. */
   onRelease(listener: () => void): void {
     this.#listeners.push(listener);
   }
 
-  /** @returns whether it has the turn now */
+  /** @returns whether the key holds the lock now */
   tryAcquire(key: string): boolean {
     if (this.#holder !== undefined) return false;
     this.#holder = key;
@@ -35,7 +35,7 @@ export class SuspectLock {
     return true;
   }
 
-  /** Gives the turn back; nothing happens where another one has it by now. */
+  /** Releases the lock. Does nothing if another key holds it. */
   release(key: string): void {
     if (this.#holder !== key) return;
     this.#holder = undefined;

@@ -7,10 +7,10 @@ import type { SuspectLock } from './suspect-lock.js';
 const PREFIX = 'topic.';
 const START = 'start';
 
-/** A fetch that begins so soon after a start is marked, in milliseconds. */
+/** Milliseconds after the start during which fetches are marked. */
 const MARKED_FOR_MS = 60_000;
 
-/** Dependencies of marking the fetches of topics. */
+/** Dependencies of {@link TopicCrashGuard}. */
 export interface TopicCrashGuardOptions {
   readonly markers: CrashMarkers;
   readonly lock: SuspectLock;
@@ -20,16 +20,16 @@ export interface TopicCrashGuardOptions {
   readonly now: () => number;
 }
 
-/** The outcome of a fetch. `'busy'`: try again soon. `'skipped'`: not before the next renewal. */
+/** The outcome of a fetch. `'busy'`: another suspect runs, try again soon. `'skipped'`: not fetched before a renewal. */
 export type GuardedFetch = 'ended' | 'busy' | 'skipped';
 
 /**
- * Marks catch-ups and polls that begin within a minute of a start. A topic whose marker was found at the start is fetched
- * while no other suspect runs; after three crashes it is skipped until its subscription is renewed.
+ * Marks catch-ups and polls that begin within a minute of the start. A topic whose marker was found at start is a suspect
+ * and is fetched only while no other suspect runs. After three crashes it is skipped until its subscription is renewed.
  */
 export class TopicCrashGuard {
   readonly #options: TopicCrashGuardOptions;
-  /** Subscriptions whose topic was skipped, and that were not renewed since. */
+  /** Subscriptions whose topic was skipped and that have not been renewed since. */
   readonly #skipped = new Set<string>();
   readonly #renewed = new Set<string>();
   #startedAt: number | undefined;
@@ -37,21 +37,21 @@ export class TopicCrashGuard {
   constructor(options: TopicCrashGuardOptions) {
     const { engine, now } = options;
     this.#options = options;
-    // It comes due at the engine's first turn, which may be long after this process began to load.
+    // Due at the engine's first tick, which may be long after this process began to load.
     const started = engine.timetable(() => {
       this.#startedAt = now();
     });
     started.set(START, now());
   }
 
-  /** All subscriptions are known: markers of others are removed. */
+  /** Called once all subscriptions are loaded. Removes the markers of other subscriptions. */
   onLoaded(exists: (subscriptionId: string) => boolean): void {
     const { markers } = this.#options;
     const staleKeys = markers.suspects.filter((key) => key.startsWith(PREFIX) && !exists(key.slice(PREFIX.length)));
     markers.forget(staleKeys);
   }
 
-  /** Fetches a topic, marked where that is due. */
+  /** Fetches a topic, with a marker if it needs one. */
   async run({ id, service }: SubscriptionRecord, topic: string, fetch: () => Promise<void>): Promise<GuardedFetch> {
     const { markers, lock, now } = this.#options;
     const key = PREFIX + id;
@@ -69,14 +69,14 @@ export class TopicCrashGuard {
       await markers.begin(key);
       await fetch();
     } finally {
-      // A fetch that a stop has cut off has shown nothing.
+      // A fetch interrupted by a stop proves nothing, so earlier crashes still count.
       await markers.end(key, !markers.isStopped);
       lock.release(key);
     }
     return 'ended';
   }
 
-  /** @returns whether its topic was skipped until now */
+  /** Lets the topic be fetched again. @returns whether it was skipped until now */
   onRenewed(id: string): boolean {
     if (this.#options.markers.crashesOf(PREFIX + id) < MAX_CRASHES) return false;
     this.#renewed.add(id);

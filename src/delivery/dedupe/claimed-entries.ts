@@ -4,15 +4,15 @@ import type { EntryChange } from '../message/event-entries.js';
 import type { ContentDistributionMessage } from '../message/message.js';
 import { isBodyKey, type DedupeKey } from './dedupe-key.js';
 
-/** The oldest claim goes first beyond that: at worst, two copies of an entry are both `new`. */
+/** Above this number the oldest event loses its claims. At worst, two copies of an entry are both `new`. */
 const MAX_CLAIMS = 100_000;
 
-/** An event; its id is drawn when it is first asked for. */
+/** An event. Reading `id` generates it on first use. */
 type Claimant = Pick<ContentDistributionMessage, 'id'>;
 
 type ReadChange = Exclude<EntryChange, 'deleted'>;
 
-/** What an event has claimed, until it is released. */
+/** The claims of one event. */
 interface Owner {
   readonly eventId: string;
   readonly claims: string[];
@@ -20,18 +20,18 @@ interface Owner {
 }
 
 /**
- * Entries that an event's handler has in hand, and has not succeeded with. The event whose entries are read first has them as
- * `new` or `updated`; a copy of an entry in another event is `unchanged` meanwhile.
+ * Entries that belong to an event whose handler has not succeeded yet. The first event that reads an entry gets it as
+ * `new` or `updated`. A copy in another event is `unchanged` until the first event is released.
  */
 export class ClaimedEntries {
-  /** By key and version of an entry. Those that are released are free, and are removed a little later. */
+  /** Owners by claim (key and version of an entry). Released claims count as free and are removed in the background. */
   readonly #claims = new Map<string, Owner>();
-  /** By the id of the event. */
+  /** By event id. */
   readonly #owners = new Map<string, Owner>();
-  /** Claims that are not released. */
+  /** Number of claims not yet released. */
   #activeClaims = 0;
 
-  /** Claims an entry for an event; `unchanged` where another event has it. */
+  /** Claims an entry for an event. Returns `unchanged` if another event holds the claim. */
   claim(dedupeKey: DedupeKey, change: ReadChange, eventId: string): ReadChange {
     if (change === 'unchanged') return change;
     const claim = claimOf(dedupeKey);
@@ -42,22 +42,22 @@ export class ClaimedEntries {
     owner.claims.push(claim);
     this.#claims.set(claim, owner);
     this.#activeClaims += 1;
-    this.#forgetOldest();
+    this.#releaseOldest();
     return change;
   }
 
-  /** The pieces that no other event has claimed. */
+  /** The keys that no other event has claimed. */
   claimableBy(dedupeKeys: readonly DedupeKey[], event: Claimant): Awaitable<readonly DedupeKey[]> {
     if (this.#activeClaims === 0) return dedupeKeys;
     const claimable: DedupeKey[] = [];
-    const looking = forEachInSlices(dedupeKeys, (dedupeKey) => {
+    const filtering = forEachInSlices(dedupeKeys, (dedupeKey) => {
       const eventId = isBodyKey(dedupeKey) ? undefined : this.#ownerOf(claimOf(dedupeKey))?.eventId;
       if (eventId === undefined || eventId === event.id) claimable.push(dedupeKey);
     });
-    return mapAwaitable(looking, () => claimable);
+    return mapAwaitable(filtering, () => claimable);
   }
 
-  /** The event is handled, or is not in hand any more: its entries are free for the next event that brings them. */
+  /** Frees the entries of an event for the next event that contains them. */
   release(event: Claimant): void {
     if (this.#activeClaims > 0) this.#release(this.#owners.get(event.id));
   }
@@ -69,7 +69,7 @@ export class ClaimedEntries {
     this.#owners.delete(eventId);
     this.#activeClaims -= claims.length;
     void forEachInSlices(claims, (claim) => {
-      // It may be another's by now.
+      // Another event may own the claim by now.
       if (this.#claims.get(claim) === owner) this.#claims.delete(claim);
     });
   }
@@ -79,7 +79,7 @@ export class ClaimedEntries {
     return owner?.isReleased === false ? owner : undefined;
   }
 
-  #forgetOldest(): void {
+  #releaseOldest(): void {
     if (this.#activeClaims <= MAX_CLAIMS) return;
     const [oldest] = this.#owners.values();
     this.#release(oldest);

@@ -1,28 +1,28 @@
 import type { EntryVersion } from '../../feed/entry/entry-version.js';
 
-/** What tells one piece of news from another: an entry of a feed as it stands, or a whole body. */
+/** Identifies content for deduplication: one version of a feed entry, or a whole body. */
 export interface DedupeKey {
-  /** Which entry of which subscription; of a body, its digest. */
+  /** The entry's key, scoped to its subscription. For a body, its digest. */
   readonly key: string;
-  /** One version of an entry from another; empty for a body, which has no other. */
+  /** The version of an entry. Empty for a body, which has no versions. */
   readonly version: string;
-  /** When the entry was updated, in epoch milliseconds, where it says so. */
+  /** When the entry says it was updated, in epoch milliseconds. For a deletion, when the entry was deleted. */
   readonly updated?: number | undefined;
-  /** Whether it says that the entry is gone; `updated` is then when that was. */
+  /** Whether the entry was deleted. */
   readonly deleted?: boolean | undefined;
 }
 
-/** The piece that an entry of a subscription's topic is. */
+/** The dedupe key of a feed entry. */
 export function entryDedupeKey({ scopedKey, version, updated, deleted }: EntryVersion): DedupeKey {
   return { key: scopedKey, version, updated, deleted: deleted ? true : undefined };
 }
 
-/** Whether a piece stands for a whole body. */
+/** Whether a key identifies a whole body. */
 export function isBodyKey({ version }: DedupeKey): boolean {
   return version === '';
 }
 
-/** Whether a value from a store is a piece. */
+/** Whether a value from a store is a dedupe key. */
 export function isDedupeKey(value: unknown): value is DedupeKey {
   const { key, version, updated, deleted }: { readonly [Field in keyof DedupeKey]?: unknown } = Object(value);
   return (

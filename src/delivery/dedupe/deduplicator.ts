@@ -8,15 +8,15 @@ import type { DeliveryTarget } from '../delivery-target.js';
 import type { StoredRun } from '../handler/handler-run.js';
 import type { UndecidedEvent } from '../inbox/event-writer.js';
 import { deliverAfterParsing, type PendingDelivery } from './deliver-after-parsing.js';
-import { closeEvent, readPiecesOf, type ContentDistributionMessage } from '../message/message.js';
+import { closeEvent, dedupeKeysOfReadEntries, type ContentDistributionMessage } from '../message/message.js';
 import type { PendingAnswer } from './in-progress-keys.js';
 import { AckTimeout } from '../handler/ack-timeout.js';
 import type { DedupeKey } from './dedupe-key.js';
-import type { EventContext } from '../report.js';
+import type { EventContext } from '../event-context.js';
 import { duplicateCheckKeys, processedEntryKeys, isTracked, trackedKeysOf } from './tracked-keys.js';
 import type { DuplicateAnswer, ProcessedLog } from './processed-log.js';
 
-/** Dependencies of handing over once. */
+/** Dependencies of {@link Deduplicator}. */
 export interface DeduplicatorOptions {
   readonly processedLog: Pick<
     ProcessedLog,
@@ -27,17 +27,20 @@ export interface DeduplicatorOptions {
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
 }
 
-/** More pieces are gone through in slices, which others of the subscription must not come between. */
+/**
+ * Above this number keys are processed in slices. The subscription's mutex then keeps other events from running in
+ * between.
+ */
 const MAX_SYNC_KEYS = 500;
 
-/** The turn of those that a previous process left and that have to be parsed: one at a time. */
-const RECOVERY_KEY = 'found';
+/** Mutex key for recovered events that need parsing. They are parsed one at a time. */
+const RECOVERY_KEY = 'recovery';
 
-/** Knows what was handed over, and keeps it from being handed over again where a service wants that (`delivery.dedupe`). */
+/** Tracks processed content and drops duplicates for services that set `delivery.dedupe`. */
 export class Deduplicator {
   readonly #options: DeduplicatorOptions;
   readonly #ackTimeout: AckTimeout;
-  /** By subscription: what has to be parsed, or takes long to go through, keeps its place before what comes later. */
+  /** By subscription id. Events that need parsing, or have many keys, stay ahead of later events. */
   readonly #mutex = new KeyedMutex();
   readonly #recoveryMutex = new KeyedMutex();
   readonly #pendingWork = new Set<Promise<void>>();
@@ -48,7 +51,10 @@ export class Deduplicator {
     this.#ackTimeout = ackTimeout;
   }
 
-  /** Hands over what is news. What was handed over is acknowledged, and what is being handed over gets that answer. */
+  /**
+   * Dispatches an event unless it is a duplicate. A duplicate of processed content is acknowledged. A duplicate of
+   * content in progress gets the answer of the first delivery.
+   */
   deliver(target: DeliveryTarget, context: EventContext, delivery: PendingDelivery): Promise<DeliveryAnswer> {
     const dedupeKeys = trackedKeysOf(target.delivery, context.event);
     if (
@@ -59,26 +65,26 @@ export class Deduplicator {
       context.dedupeKeys = dedupeKeys;
       return this.#decide(target, context, () => delivery.dispatch());
     }
-    return deliverAfterParsing({ turns: this.#mutex, patience: this.#ackTimeout }, context, dedupeKeys, delivery, {
+    return deliverAfterParsing({ mutex: this.#mutex, ackTimeout: this.#ackTimeout }, context, dedupeKeys, delivery, {
       dispatchIfNew: (dispatch, onStarted) => this.#decide(target, context, dispatch, onStarted),
       decideStored: (undecided) => this.#decideStored(target, context, undecided),
     });
   }
 
-  /** Whether a handler's success is to be noted: its service wants that, or it has compared entries with those before. */
+  /** Whether to record a handler's success: the service tracks keys, or the handler has read the entries. */
   shouldRecord({ delivery }: DeliveryTarget, event: ContentDistributionMessage): boolean {
-    return isTracked(delivery) || readPiecesOf(event) !== undefined;
+    return isTracked(delivery) || dedupeKeysOfReadEntries(event) !== undefined;
   }
 
-  /** Works with what is known of a subscription's news, while nothing else is taken in hand. */
+  /** Runs `work` while no other event of the subscription is checked or started. */
   runExclusive<T>(subscriptionId: string, work: () => Promise<T>): Promise<T> {
     return this.#mutex.runExclusive(subscriptionId, work);
   }
 
   /**
-   * Stores fetched content, whose entries are in hand from now on. Call it in the turn of its subscription.
+   * Stores fetched content and marks its entries as in progress. Call it inside {@link runExclusive}.
    *
-   * @param entries the pieces of its entries, where they are known
+   * @param entries the dedupe keys of its entries, if known
    */
   async enqueueFetched(
     context: EventContext,
@@ -94,15 +100,18 @@ export class Deduplicator {
     return answer.type === 'unavailable' ? this.releaseForRedelivery(context, answer) : answer;
   }
 
-  /** The handler has ended: what it succeeded with is noted. After a failure, its entries stay claimed for the next try. */
+  /** Records the outcome of a handler run. After a failure the entries stay claimed for the retry. */
   onRunEnded(context: EventContext, outcome: StoredRun['type']): void {
     if (outcome === 'done') this.#recordProcessed(context);
     else if (outcome === 'deleted') this.#release(context);
-    // The next try has an object of its own.
+    // The retry gets its own event object.
     else closeEvent(context.event);
   }
 
-  /** The event is not in the store, and its hub is to send it again: as another event, which has its entries then. */
+  /**
+   * Releases the entries of an event that was not stored. The hub sends it again as a new event, which then claims
+   * them.
+   */
   releaseForRedelivery(context: EventContext, answer: DeliveryAnswer): DeliveryAnswer {
     this.#release(context);
     return answer;
@@ -120,7 +129,7 @@ export class Deduplicator {
     );
   }
 
-  /** It is not tried again. */
+  /** Records that the event is not retried any more. */
   onDeadLettered(context: EventContext): void {
     closeEvent(context.event);
     this.#recordInOrder(context, (dedupeKeys) =>
@@ -128,30 +137,31 @@ export class Deduplicator {
     );
   }
 
-  /** A previous process left it to be tried again, or, where it is dead, gave it up. */
+  /** Tracks an event from a previous process: as pending a retry, or as dead-lettered if `isDead`. */
   onRecovered(context: EventContext, isDead: boolean): void {
     this.#recordInOrder(context, (dedupeKeys) => this.#trackRecovered(context, dedupeKeys, isDead));
   }
 
   /**
-   * The same for an event that has to be parsed for that: nothing of its subscription is handed over before.
+   * Like {@link onRecovered}, for an event that must be parsed first. No event of its subscription is dispatched
+   * before that.
    *
-   * @param read reads it from the store; undefined where it is there no more
+   * @param read reads the event from the store; undefined if it no longer exists
    */
   onRecoveredUnparsed(subscriptionId: string, isDead: boolean, read: () => Promise<EventContext | undefined>): void {
-    const take = async (): Promise<void> => {
-      // The next process reads it again.
+    const trackWhenRead = async (): Promise<void> => {
+      // The next process reads the event again.
       if (this.#isStopping) return;
       const context = await read();
       if (context !== undefined) await this.#trackRecovered(context, await this.#trackedKeysOf(context), isDead);
     };
-    // A stop does not wait for it.
+    // Not tracked as pending work, because a stop must not wait for it.
     void this.#logRejection(
-      this.#mutex.runExclusive(subscriptionId, () => this.#recoveryMutex.runExclusive(RECOVERY_KEY, take)),
+      this.#mutex.runExclusive(subscriptionId, () => this.#recoveryMutex.runExclusive(RECOVERY_KEY, trackWhenRead)),
     );
   }
 
-  /** Called at a stop. Resolves when all that was handed over is noted. */
+  /** Called at a stop. Resolves when the results of all dispatched events are recorded. */
   async settled(): Promise<void> {
     this.#isStopping = true;
     while (this.#pendingWork.size > 0) await Promise.all(this.#pendingWork);
@@ -180,7 +190,10 @@ export class Deduplicator {
     return this.#answerDuplicate(context, duplicate);
   }
 
-  /** The hub was told 2xx: what is news is handed over from the store. */
+  /**
+   * Decides about an event whose hub already has its 2xx. The inbox dispatches it from the store unless it is a
+   * duplicate.
+   */
   async #decideStored({ delivery }: DeliveryTarget, context: EventContext, undecided: UndecidedEvent): Promise<void> {
     const { dedupeKeys = [] } = context;
     const duplicate = await this.#lookUp(delivery, dedupeKeys);
@@ -240,12 +253,12 @@ export class Deduplicator {
     this.#options.claimedEntries.release(event);
   }
 
-  /** Nobody waits for this. Notes of one subscription are made in order. */
+  /** Records in the background. Records of one subscription stay in order. */
   #recordInOrder(context: EventContext, record: (dedupeKeys: readonly DedupeKey[]) => Awaitable<void>): void {
     const { id } = context.subscription.record;
     const trackedKeys = this.#trackedKeysOf(context);
-    const isTaken = trackedKeys instanceof Promise || this.#mutex.isLocked(id);
-    const recorded = isTaken
+    const shouldQueue = trackedKeys instanceof Promise || this.#mutex.isLocked(id);
+    const recorded = shouldQueue
       ? this.#mutex.runExclusive(id, async () => record(await trackedKeys))
       : record(trackedKeys);
     if (recorded instanceof Promise) this.#trackWork(recorded);
@@ -270,7 +283,7 @@ export class Deduplicator {
   }
 }
 
-/** The last piece of each key. */
+/** The last version of each key. */
 function lastOfEachKey(dedupeKeys: readonly DedupeKey[]): Awaitable<readonly DedupeKey[]> {
   const byKey = new Map<string, DedupeKey>();
   const grouping = forEachInSlices(dedupeKeys, (dedupeKey) => byKey.set(dedupeKey.key, dedupeKey));

@@ -2,39 +2,38 @@ import type { KeyedMutex } from '../../engine/keyed-mutex.js';
 import type { Awaitable } from '../message/awaitable.js';
 import type { AnswerDeadline } from '../handler/answer-deadline.js';
 import type { DeliveryAnswer } from '../delivery-answer.js';
-import type { UndecidedEvent } from '../inbox/event-writer.js';
+import type { UndecidedEvent, UndecidedWrite } from '../inbox/event-writer.js';
 import type { PendingAnswer } from './in-progress-keys.js';
 import type { AckTimeout } from '../handler/ack-timeout.js';
 import type { DedupeKey } from './dedupe-key.js';
-import type { EventContext } from '../report.js';
+import type { EventContext } from '../event-context.js';
 
-/** How an event is handed over while a hub waits. */
+/** How to dispatch or store an event while its hub waits for the answer. */
 export interface PendingDelivery {
-  /** @param time what the hub still waits, where it has waited already */
-  readonly dispatch: (time?: AnswerDeadline) => PendingAnswer;
-  /** The time the hub still waits. */
+  /** @param deadline the time left for the answer, if the hub has already been waiting */
+  readonly dispatch: (deadline?: AnswerDeadline) => PendingAnswer;
+  /** The time left until the hub must have its answer. */
   readonly deadline: () => AnswerDeadline;
-  /** Stores it before it is known whether it is news. */
-  readonly storeUndecided: (
-    time: AnswerDeadline,
-  ) => Promise<{ readonly answer: DeliveryAnswer; readonly held?: UndecidedEvent }>;
+  /** Stores the event before it is known whether it is a duplicate. */
+  readonly storeUndecided: (deadline: AnswerDeadline) => Promise<UndecidedWrite>;
 }
 
-/** The decision about an event once its entries are known. */
+/** Decides about an event once its dedupe keys are known. */
 export interface DeliveryDecision {
-  /** Hands it over if it is news. `onBegun` is told when it is in hand. */
-  readonly dispatchIfNew: (hand: () => PendingAnswer, onBegun: () => void) => Promise<DeliveryAnswer>;
-  /** The same for an event that is in the store and whose hub has its answer. Never rejects. */
-  readonly decideStored: (held: UndecidedEvent) => Promise<void>;
+  /** Dispatches the event unless it is a duplicate. Calls `onStarted` when the event is in progress. */
+  readonly dispatchIfNew: (dispatch: () => PendingAnswer, onStarted: () => void) => Promise<DeliveryAnswer>;
+  /** Decides about an event that is stored and whose hub has its answer. Never rejects. */
+  readonly decideStored: (undecided: UndecidedEvent) => Promise<void>;
 }
 
 /**
- * Hands events over that have to be parsed first. Those of a subscription keep their order, whatever each takes. A hub does
- * not wait longer for that than it does for a handler (PROTOCOL C9): then the event is stored, the hub answered, and what is
- * to become of the event is decided when it is parsed.
+ * Delivers events that must be parsed first. Events of one subscription keep their order.
+ *
+ * Parsing counts toward the ack timeout (PROTOCOL C9). After it the event is stored and the hub gets its answer. The
+ * decision about the event follows when parsing ends.
  */
 export async function deliverAfterParsing(
-  { turns: mutex, patience: ackTimeout }: { readonly turns: KeyedMutex; readonly patience: AckTimeout },
+  { mutex, ackTimeout }: { readonly mutex: KeyedMutex; readonly ackTimeout: AckTimeout },
   context: EventContext,
   dedupeKeys: Awaitable<readonly DedupeKey[]>,
   delivery: PendingDelivery,
@@ -46,11 +45,11 @@ export async function deliverAfterParsing(
   const decided = mutex.runExclusive(context.subscription.record.id, async () => {
     context.dedupeKeys = await dedupeKeys;
     if (undecidedWrite !== undefined) {
-      const { held: undecided } = await undecidedWrite;
+      const { undecided } = await undecidedWrite;
       if (undecided !== undefined) await decision.decideStored(undecided);
       return;
     }
-    // The next one may go on as soon as this one is in hand: its handler may take any time.
+    // The next event may proceed as soon as this one is in progress, because its handler may take any time.
     await new Promise<void>((onStarted) => {
       answer = decision.dispatchIfNew(() => delivery.dispatch(deadline), onStarted);
       answer.then(

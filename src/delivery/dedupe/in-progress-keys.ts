@@ -1,22 +1,22 @@
 import { ACKNOWLEDGED, type DeliveryAnswer } from '../delivery-answer.js';
 import type { DedupeKey } from './dedupe-key.js';
 
-/** What a hub is answered, now or later. */
+/** The answer for the hub, now or later. */
 export type PendingAnswer = DeliveryAnswer | Promise<DeliveryAnswer>;
 
-/** A version in hand, which is all there is of most, or several of them. */
+/** The versions of a key in progress. Most keys have one, so only several versions cost a map. */
 type InProgress = { readonly version: string; readonly answer: PendingAnswer } | Map<string, PendingAnswer>;
 
-/** News that a handler is at work with, or is to be tried again with, and what its hub is answered. */
+/** Dedupe keys whose handler is running or will be retried, with the answer that their hub gets. */
 export class InProgressKeys {
   readonly #byKey = new Map<string, InProgress>();
 
-  /** Whether some version of it is in hand. */
+  /** Whether any version of the key is in progress. */
   hasAnyVersion(key: string): boolean {
     return this.#byKey.has(key);
   }
 
-  /** Whether some version of it is in hand that is not in the store, and may come to nothing. */
+  /** Whether any version in progress is not stored yet. It may still fail. */
   isUncertain(key: string): boolean {
     const inProgress = this.#byKey.get(key);
     if (inProgress === undefined) return false;
@@ -48,7 +48,10 @@ export class InProgressKeys {
   }
 }
 
-/** What was not kept has to come again, whatever became of the rest. */
+/**
+ * Returns the first answer that is not an acknowledgement. If one key was not stored, the hub must send the content
+ * again.
+ */
 export async function worstAnswer(answers: ReadonlySet<PendingAnswer>): Promise<DeliveryAnswer> {
   const settledAnswers = await Promise.all([...answers].map(async (answer) => answer));
   return settledAnswers.find(({ type }) => type !== 'acknowledged') ?? ACKNOWLEDGED;

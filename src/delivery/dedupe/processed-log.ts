@@ -7,24 +7,28 @@ import { isBefore, isNewVersion } from './processed-version.js';
 import { ProcessedTable } from './processed-table.js';
 import { ProcessedRecords, type ProcessedRecordsOptions } from './processed-records.js';
 
-/** What is seen again and again, as all that a feed still has is, is noted in the store so seldom. */
+/**
+ * Minimum milliseconds between two writes of an entry's last-seen time. A feed repeats its entries in every delivery.
+ */
 const STORE_INTERVAL_MS = 86_400_000;
 
-/** The answer to a hub that sends nothing new. */
+/** The answer to a hub that sends a duplicate. */
 export interface DuplicateAnswer {
   readonly answer: PendingAnswer;
 }
 
 /**
- * News that a handler has had, or has in hand: what comes a second time, from another hub or again from the same one, is
- * known. Nothing counts as seen before its handler has succeeded. What is done with many pieces at once is done in slices,
- * so that nothing else is kept waiting: whoever looks first and takes in hand then does both in the turn of the subscription.
+ * Content that a handler has processed or has in progress. It recognizes duplicates, whether they come from the same
+ * hub or another one. Content counts as processed only after its handler succeeds.
+ *
+ * Many keys are handled in slices, to keep the event loop free. A caller that first checks keys and then marks them
+ * does both inside the mutex of the subscription.
  */
 export class ProcessedLog {
   readonly #options: ProcessedRecordsOptions;
   readonly #processed: ProcessedRecords;
   readonly #inProgress = new InProgressKeys();
-  /** What lies with the dead letters, by key. */
+  /** Versions among the dead letters, by key. */
   readonly #deadLettered = new ProcessedTable();
   readonly #pendingWork = new Set<Promise<void>>();
 
@@ -33,27 +37,32 @@ export class ProcessedLog {
     this.#processed = new ProcessedRecords(options);
   }
 
-  /** Whether it has had to forget what feeds may still have. */
+  /** Whether it has dropped keys of entries that feeds may still contain. */
   get isFull(): boolean {
     return this.#processed.isFull;
   }
 
-  /** Reads what a previous process saw. */
+  /** Reads the records of previous processes. */
   load(): Promise<void> {
     return this.#processed.load();
   }
 
-  /** How an entry compares with what was seen of it. One that is older than that has been on its way for long. */
+  /**
+   * Compares an entry with its last processed version. An entry older than that is `unchanged`: it was only delayed.
+   */
   changeOf(candidate: DedupeKey): 'new' | 'updated' | 'unchanged' {
     const dedupeKey = this.#withoutFutureDate(candidate);
     const processed = this.#processed.get(dedupeKey.key);
     if (processed === undefined || processed.isBaseline === true) return 'new';
-    // When an entry was deleted says nothing of when it was written, nor the other way round.
+    // Deletion and update dates are independent, so they are not compared with each other.
     const isOlder = processed.deleted === dedupeKey.deleted && isBefore(dedupeKey, processed);
     return processed.version === dedupeKey.version || isOlder ? 'unchanged' : 'updated';
   }
 
-  /** Whether no handler has had an entry that the topic has, or only an older one, and none has it in hand. */
+  /**
+   * Whether an entry of the topic still needs delivery: no handler has processed this version or a newer one, and
+   * none has it in progress.
+   */
   isMissing(candidate: DedupeKey): boolean {
     const dedupeKey = this.#withoutFutureDate(candidate);
     if (this.#inProgress.hasAnyVersion(dedupeKey.key)) return false;
@@ -61,34 +70,37 @@ export class ProcessedLog {
     return processed === undefined || isNewVersion(processed, dedupeKey);
   }
 
-  /** The same, where its topic had it before anybody looked and no handler has had it since: it may be of a gap. */
+  /**
+   * Like {@link isMissing}, but also true for a baseline entry that no handler has processed. It may have been
+   * published during a gap.
+   */
   isMissingOrBaseline(dedupeKey: DedupeKey): boolean {
     const isBaseline =
       this.#processed.get(dedupeKey.key)?.isBaseline === true && !this.#inProgress.hasAnyVersion(dedupeKey.key);
     return isBaseline || this.isMissing(dedupeKey);
   }
 
-  /** Whether nobody knows anything of an entry: no handler had it, and its topic did not have it before. */
+  /** Whether an entry is in no record: not processed, not in the baseline, not dead-lettered. */
   isUnknown({ key }: DedupeKey): boolean {
     return !this.#processed.has(key) && !this.#deadLettered.has(key);
   }
 
-  /** Whether an entry is in hand and may come to nothing: neither handled nor stored. */
+  /** Whether an entry is in progress and may still fail: it is neither processed nor stored. */
   isUncertain({ key }: DedupeKey): boolean {
     return this.#inProgress.isUncertain(key);
   }
 
   /**
-   * What a hub is answered that sends nothing but what was seen, or is in hand; undefined for news.
+   * Returns the answer to a delivery with only processed or in-progress keys; undefined for new content.
    *
-   * @param windowMs milliseconds for which a whole body counts as seen
+   * @param windowMs milliseconds for which a whole body counts as processed
    */
   answerToDuplicate(dedupeKeys: readonly DedupeKey[], windowMs: number): Awaitable<DuplicateAnswer | undefined> {
     if (dedupeKeys.length === 0) return undefined;
     const since = this.#options.now() - windowMs;
     const answers: PendingAnswer[] = [];
     let isNew = false;
-    const looking = forEachInSlices(dedupeKeys, (dedupeKey) => {
+    const checking = forEachInSlices(dedupeKeys, (dedupeKey) => {
       if (isNew) return;
       const isRecent = !isBodyKey(dedupeKey) || (this.#processed.get(dedupeKey.key)?.at ?? -Infinity) > since;
       if (isRecent && this.changeOf(dedupeKey) === 'unchanged') return;
@@ -96,17 +108,17 @@ export class ProcessedLog {
       if (answer === undefined) isNew = true;
       else answers.push(answer);
     });
-    return mapAwaitable(looking, () => {
+    return mapAwaitable(checking, () => {
       if (isNew) return undefined;
       return { answer: answers.length === 0 ? ACKNOWLEDGED : worstAnswer(new Set(answers)) };
     });
   }
 
   /**
-   * The news is in hand until it was seen or given up; where it could not be kept, its hub is to come again. Called for what
-   * was found to be news in the same turn.
+   * Marks keys as in progress until they are processed or dead-lettered. If the content could not be stored, the
+   * marks are removed and its hub sends it again. Call it in the same exclusive section as the duplicate check.
    *
-   * @param onStarted told when it is in hand and handed over
+   * @param onStarted called when the keys are marked and the content is dispatched
    */
   async trackDelivery(
     dedupeKeys: readonly DedupeKey[],
@@ -117,7 +129,7 @@ export class ProcessedLog {
     const started = new Promise<void>((resolve) => {
       start = resolve;
     });
-    // In hand before it is handed over: a handler may be done with it at once.
+    // Marks come before the dispatch, because a handler may finish at once.
     const answer = started.then(() => {
       const dispatched = dispatch();
       onStarted();
@@ -135,7 +147,7 @@ export class ProcessedLog {
     return settledAnswer;
   }
 
-  /** The news waits in the store for its handler. */
+  /** Marks keys as in progress for an event that waits in the store. */
   markEnqueued(dedupeKeys: readonly DedupeKey[]): Awaitable<void> {
     return forEachInSlices(dedupeKeys, (dedupeKey) => {
       this.#deadLettered.delete(dedupeKey.key);
@@ -143,7 +155,7 @@ export class ProcessedLog {
     });
   }
 
-  /** The handler has succeeded, or need not have it. What cannot be stored is remembered by this process alone. */
+  /** Marks keys as processed. If the store fails, only this process remembers them. */
   markProcessed(dedupeKeys: readonly DedupeKey[]): Awaitable<void> {
     const at = this.#options.now();
     return this.#trackWork(
@@ -151,17 +163,23 @@ export class ProcessedLog {
         const { key, version, updated, deleted } = this.#withoutFutureDate(dedupeKey);
         this.#inProgress.delete(dedupeKey);
         this.#deadLettered.delete(key);
-        const before = this.#processed.get(key);
-        // An older version that comes late takes the place of none.
-        const kept =
-          before !== undefined && this.changeOf(dedupeKey) === 'unchanged' ? before : { version, updated, deleted };
-        const isStored = kept === before && at - before.storedAt < STORE_INTERVAL_MS && !isBodyKey(dedupeKey);
-        this.#processed.put(key, { ...kept, at, storedAt: isStored ? before.storedAt : at }, { inStore: !isStored });
+        const previous = this.#processed.get(key);
+        // A late older version does not replace a newer one.
+        const latest =
+          previous !== undefined && this.changeOf(dedupeKey) === 'unchanged' ? previous : { version, updated, deleted };
+        const isStored = latest === previous && at - previous.storedAt < STORE_INTERVAL_MS && !isBodyKey(dedupeKey);
+        this.#processed.put(
+          key,
+          { ...latest, at, storedAt: isStored ? previous.storedAt : at },
+          { inStore: !isStored },
+        );
       }),
     );
   }
 
-  /** Its topic had them before anybody looked: they are not missing, and are news all the same should a hub deliver them. */
+  /**
+   * Marks entries that the topic had before the first poll. They are not missing, but are new if a hub delivers them.
+   */
   markBaseline(dedupeKeys: readonly DedupeKey[]): Awaitable<void> {
     const at = this.#options.now();
     return forEachInSlices(dedupeKeys, (dedupeKey) => {
@@ -171,7 +189,10 @@ export class ProcessedLog {
     });
   }
 
-  /** What a topic still has is not to be forgotten before what it has no more. */
+  /**
+   * Updates the last-seen time of entries that a topic still contains. Entries that a topic no longer has are
+   * forgotten first.
+   */
   touch(dedupeKeys: readonly DedupeKey[]): Awaitable<void> {
     const at = this.#options.now();
     return forEachInSlices(dedupeKeys, ({ key }) => {
@@ -186,7 +207,7 @@ export class ProcessedLog {
     });
   }
 
-  /** The news is given up: should a hub send it again, it is handed over. */
+  /** Marks keys as dead-lettered. If a hub sends the content again, it is dispatched again. */
   markDeadLettered(dedupeKeys: readonly DedupeKey[]): void {
     const { maxKeys } = this.#processed;
     const at = this.#options.now();
@@ -200,24 +221,24 @@ export class ProcessedLog {
     );
   }
 
-  /** Forgets the bodies that were seen before a time, in epoch milliseconds. */
-  sweep(before: number): void {
+  /** Forgets bodies last seen before a time, in epoch milliseconds. */
+  sweep(olderThan: number): void {
     void this.#trackWork(
       forEachInSlices(this.#processed.keys(), (key) => {
         const processed = this.#processed.get(key);
-        if (processed !== undefined && processed.at < before && isBodyKey({ key, version: processed.version }))
+        if (processed !== undefined && processed.at < olderThan && isBodyKey({ key, version: processed.version }))
           this.#processed.forget(key);
       }),
     );
   }
 
-  /** Resolves when what was seen is in the store, or could not be stored. */
+  /** Resolves when all records are in the store, or could not be stored. */
   async settled(): Promise<void> {
     while (this.#pendingWork.size > 0) await Promise.all(this.#pendingWork);
     await this.#processed.settled();
   }
 
-  /** {@link settled} waits for it. */
+  /** Makes {@link settled} wait for the work. */
   #trackWork(work: Awaitable<void>): Awaitable<void> {
     if (!(work instanceof Promise)) return undefined;
     const pending = work.finally(() => this.#pendingWork.delete(pending));
@@ -225,7 +246,7 @@ export class ProcessedLog {
     return pending;
   }
 
-  /** A time that is yet to come is none: what is corrected later would be taken for older. */
+  /** Drops a date in the future. A later correction with a true date would look older. */
   #withoutFutureDate(dedupeKey: DedupeKey): DedupeKey {
     const { updated = -Infinity } = dedupeKey;
     return updated > this.#options.now() ? { ...dedupeKey, updated: undefined } : dedupeKey;

@@ -10,25 +10,25 @@ const VERSION = 1;
 
 const MAX_KEYS = 250_000;
 
-/** So many records are written at the same time: a feed has thousands of entries. */
+/** Maximum number of concurrent writes. A feed may have thousands of entries. */
 const MAX_WRITES = 500;
 
-/** Dependencies of remembering. */
+/** Dependencies of {@link ProcessedRecords}. */
 export interface ProcessedRecordsOptions {
   readonly store: Pick<RecordStore, 'list' | 'set' | 'delete'>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** So many pieces are remembered; what was seen longest ago is forgotten first. @default 250_000 */
+  /** Maximum number of keys. The keys seen longest ago are forgotten first. @default 250_000 */
   readonly maxKeys?: number | undefined;
 }
 
-/** Processed entries and bodies by key, the oldest first. They are in memory, and in the store behind it. */
+/** Processed entries and bodies by key, oldest first. They are in memory and, with a delay, in the store. */
 export class ProcessedRecords {
   readonly maxKeys: number;
   readonly #options: ProcessedRecordsOptions;
   readonly #table = new ProcessedTable();
-  /** Keys whose record is to be written to the store, or removed from it. */
+  /** Keys whose record must be written to the store or removed from it. */
   readonly #unwritten = new Set<string>();
   readonly #writes = new Set<Promise<void>>();
   readonly #logThrottle = new Throttle();
@@ -39,19 +39,22 @@ export class ProcessedRecords {
     this.maxKeys = options.maxKeys ?? MAX_KEYS;
   }
 
-  /** Whether it has had to forget what feeds may still have. */
+  /** Whether it has dropped keys of entries that feeds may still contain. */
   get isFull(): boolean {
     return this.#isFull;
   }
 
-  /** Reads what a previous process saw. What cannot be read is logged: at worst that news is handed over once more. */
+  /**
+   * Reads the records of previous processes. Unreadable records are logged. At worst their content is dispatched
+   * again.
+   */
   async load(): Promise<void> {
     const { store, logger } = this.#options;
     const onUnreadable = (error: unknown): void =>
       logger.error({ err: error }, 'what was seen before cannot be read: it may be handed over once more');
-    const records: [key: string, seen: ProcessedVersion][] = [];
+    const records: [key: string, processed: ProcessedVersion][] = [];
     const pause = createYielder();
-    for await (const [key, raw] of store.list('seen', { onUnreadable: onUnreadable })) {
+    for await (const [key, raw] of store.list('seen', { onUnreadable })) {
       try {
         records.push([key, decodeProcessedVersion(decodeRecord(VERSION, raw, {}, `seen ${key}`))]);
       } catch (error) {
@@ -71,12 +74,12 @@ export class ProcessedRecords {
     return this.#table.get(key);
   }
 
-  /** The keys that there are now, the oldest first. */
+  /** All keys, oldest first. */
   keys(): readonly string[] {
     return this.#table.keys();
   }
 
-  /** Notes what was seen last; `inStore`: also in the store. */
+  /** Sets the version of a key. With `inStore` it is also written to the store. */
   put(key: string, processed: ProcessedVersion, { inStore }: { readonly inStore: boolean }): void {
     this.#table.set(key, processed);
     if (inStore) this.#write(key);
@@ -88,7 +91,7 @@ export class ProcessedRecords {
     this.#write(key);
   }
 
-  /** Resolves when all that is to be is in the store, or could not be stored. */
+  /** Resolves when all writes have ended, whether they succeeded or failed. */
   async settled(): Promise<void> {
     while (this.#writes.size > 0) await Promise.all(this.#writes);
   }
@@ -100,13 +103,13 @@ export class ProcessedRecords {
     this.forget(oldest);
   }
 
-  /** Behind the answer to the hub: at worst, news is handed over once more. */
+  /** Writes after the hub has its answer. If a write is lost, at worst a duplicate is dispatched. */
   #write(key: string): void {
     this.#unwritten.add(key);
     if (this.#writes.size <= MAX_WRITES / 2) this.#startWrites();
   }
 
-  /** Begins writes up to the most there may be. Called when half of them have ended, not after each. */
+  /** Starts writes up to the maximum. Called when half of them have ended, not after each. */
   #startWrites(): void {
     for (const key of this.#unwritten) {
       if (this.#writes.size >= MAX_WRITES) return;
@@ -119,7 +122,7 @@ export class ProcessedRecords {
     }
   }
 
-  /** Writes the record of a key as it is now, or removes it from the store. */
+  /** Writes the current record of a key, or removes it from the store. */
   async #writeRecord(key: string): Promise<void> {
     const { store, logger, now } = this.#options;
     const current = this.#table.get(key);

@@ -1,25 +1,25 @@
 import type { ProcessedVersion } from './processed-version.js';
 
-/** Many small maps in place of a large one, which V8 copies whole as it grows: 250,000 keys stop the process for 30 ms. */
+/** Number of maps. V8 copies a map whole as it grows: one map of 250,000 keys would block the process for 30 ms. */
 const PARTS = 256;
 
-/** Where the fields of a row lie, and its length, in bytes. */
+/** Byte offsets of the fields in a row, and the length of a row. */
 const [AT, STORED_AT, UPDATED, OLDER, NEWER, IS_DELETED, IS_BASELINE, ROW_BYTES] = [
   0, 8, 16, 24, 28, 32, 33, 40,
 ] as const;
 const PAGE_ROWS = 256;
 
-/** The row that there is none of. */
+/** Stands for no row. */
 const NONE = -1;
 
 /**
- * What was seen, by key, in the order in which it was set. Each change takes the same short time, however much there is. Numbers
- * lie in bytes: as objects, they would make the collection of garbage take several times as long.
+ * Processed versions by key, in the order they were set. Each change takes the same short time at any size. Numbers
+ * are packed into bytes, because as objects they would make garbage collection several times slower.
  */
 export class ProcessedTable {
   readonly #parts: (Map<string, number> | undefined)[] = Array.from({ length: PARTS });
   readonly #pages: (DataView | undefined)[] = [];
-  /** By row. */
+  /** Keys, by row. */
   readonly #keys: string[] = [];
   readonly #versions: string[] = [];
   readonly #unused: number[] = [];
@@ -50,7 +50,7 @@ export class ProcessedTable {
     };
   }
 
-  /** Its key is the newest from now on. */
+  /** Sets a version and makes its key the newest. */
   set(key: string, { at, version, updated = Number.NaN, deleted, isBaseline, storedAt }: ProcessedVersion): void {
     const part = this.#partOf(key);
     const existing = part.get(key);
@@ -85,12 +85,12 @@ export class ProcessedTable {
     this.#size -= 1;
   }
 
-  /** The key that was set longest ago. */
+  /** The key set longest ago. */
   oldest(): string | undefined {
     return this.#keys[this.#oldest];
   }
 
-  /** The keys that there are now, the oldest first. */
+  /** All keys, oldest first. */
   keys(): readonly string[] {
     const keys: string[] = [];
     for (let row = this.#oldest; row !== NONE; row = this.#pageOf(row).getInt32(startOf(row) + NEWER)) {
@@ -99,7 +99,7 @@ export class ProcessedTable {
     return keys;
   }
 
-  /** Puts one row behind another: `NONE` stands for both ends. */
+  /** Links two rows in order. `NONE` stands for either end. */
   #link(older: number, newer: number): void {
     if (older === NONE) this.#oldest = newer;
     else this.#pageOf(older).setInt32(startOf(older) + NEWER, newer);
@@ -118,7 +118,7 @@ export class ProcessedTable {
 
   #partOf(key: string): Map<string, number> {
     let hash = 0;
-    // Keys are digests, so their beginning tells enough.
+    // Keys are digests, so their first characters are enough.
     for (let index = 0; index < Math.min(key.length, 8); index += 1) hash = (hash * 31 + key.charCodeAt(index)) | 0;
     return (this.#parts[hash & (PARTS - 1)] ??= new Map());
   }

@@ -1,29 +1,29 @@
-/** The version of a piece that was seen last, and when. Times are epoch milliseconds. */
+/** The last known version of a dedupe key, and when it was last seen. Times are epoch milliseconds. */
 export interface ProcessedVersion {
   readonly at: number;
   readonly version: string;
   readonly updated?: number | undefined;
   readonly deleted?: boolean | undefined;
-  /** Whether its topic had it before anybody looked, so that no handler need have had it. */
+  /** Whether the topic already had the entry at the first poll. No handler need have processed it. */
   readonly isBaseline?: boolean | undefined;
-  /** When it was written to the store. */
+  /** When the version was written to the store. */
   readonly storedAt: number;
 }
 
-/** The stored form, with the field names that stores have had since version 0.1.0. */
+/** The stored form. Its field names stay as they were in version 0.1.0. */
 interface StoredVersion extends Omit<ProcessedVersion, 'isBaseline' | 'storedAt'> {
   readonly isOld: ProcessedVersion['isBaseline'];
 }
 
-/** A processed version for the store. */
+/** Encodes a processed version for the store. */
 export function encodeProcessedVersion({ at, version, updated, deleted, isBaseline }: ProcessedVersion): StoredVersion {
   return { at, version, updated, deleted, isOld: isBaseline };
 }
 
 /**
- * A processed version from the store.
+ * Decodes a processed version from the store.
  *
- * @throws Error for any other record
+ * @throws Error if the record is invalid
  */
 export function decodeProcessedVersion(data: unknown): ProcessedVersion {
   const fields: { readonly [Field in keyof StoredVersion]?: unknown } = Object(data);
@@ -42,8 +42,8 @@ export function decodeProcessedVersion(data: unknown): ProcessedVersion {
 }
 
 /**
- * Whether an entry is news to a handler that had another version of it. A hub may write the same entry otherwise than its topic
- * does, so only the dates tell which version is older.
+ * Whether a key is newer than the processed version. Only dates count: a hub may serialize the same entry differently
+ * than its topic does.
  */
 export function isNewVersion(
   processed: Pick<ProcessedVersion, 'updated' | 'deleted'>,
@@ -53,7 +53,7 @@ export function isNewVersion(
   return isNowDeleted || isBefore(processed, dedupeKey);
 }
 
-/** Whether both say when they are of, and the one is the older. */
+/** Whether both have a date and the first is the older. */
 export function isBefore(one: Pick<ProcessedVersion, 'updated'>, other: Pick<ProcessedVersion, 'updated'>): boolean {
   return one.updated !== undefined && other.updated !== undefined && one.updated < other.updated;
 }

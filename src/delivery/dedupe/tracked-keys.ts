@@ -1,19 +1,19 @@
 import { whenIdle } from '../../feed/parse/parse.js';
 import { mapAwaitable, type Awaitable } from '../message/awaitable.js';
 import type { CheckedDeliveryConfig } from '../delivery-config.js';
-import { piecesIn, readPiecesOf, type ContentDistributionMessage } from '../message/message.js';
+import { entryDedupeKeys, dedupeKeysOfReadEntries, type ContentDistributionMessage } from '../message/message.js';
 import { isBodyKey, type DedupeKey } from './dedupe-key.js';
 
-/** Whether a service wants to know what it was handed before. */
+/** Whether a service tracks processed content: it sets `dedupe` or `pollSeconds`. */
 export function isTracked({ dedupe, pollSeconds }: CheckedDeliveryConfig): boolean {
   return dedupe !== false || pollSeconds > 0;
 }
 
 /**
- * The pieces of an event that a service wants to know again; at once where that takes little time. Never throws, never
- * rejects. None of an empty body, which says each time that there is news (PROTOCOL C5).
+ * Returns the dedupe keys to track for an event; no promise if parsing is quick. Never throws, never rejects. An
+ * empty body has none, because each one reports new content (PROTOCOL C5).
  *
- * @param entries those of its entries, where they are known
+ * @param entries the dedupe keys of its entries, if known
  */
 export function trackedKeysOf(
   delivery: CheckedDeliveryConfig,
@@ -26,14 +26,14 @@ export function trackedKeysOf(
   return mapAwaitable(entryKeys, (dedupeKeys) => withBodyKey(delivery, event, dedupeKeys));
 }
 
-/** The entries that a handler has had: those it has read, and all that were fetched from the topic for it. Never rejects. */
+/** Returns the entries a handler has processed: those it read, or all entries of fetched content. Never rejects. */
 export function processedEntryKeys(event: ContentDistributionMessage): Awaitable<readonly DedupeKey[]> {
-  const read = readPiecesOf(event) ?? (event.source === 'hub' ? [] : entryKeysOf(event));
-  // Entries that cannot be read are not recorded.
+  const read = dedupeKeysOfReadEntries(event) ?? (event.source === 'hub' ? [] : entryKeysOf(event));
+  // Unreadable entries are not recorded.
   return read instanceof Promise ? read.catch(() => []) : read;
 }
 
-/** Those by which a service drops what comes once more. */
+/** The keys that decide whether an event is a duplicate for a service. */
 export function duplicateCheckKeys(
   { dedupe }: CheckedDeliveryConfig,
   dedupeKeys: readonly DedupeKey[],
@@ -51,10 +51,10 @@ function withBodyKey(
   return isBodyTracked ? [{ key: event.digest, version: '' }, ...entryKeys] : entryKeys;
 }
 
-/** A body that cannot be parsed is compared as a whole. The worst case is a duplicate. */
+/** An unparsable body has no entry keys and is compared as a whole. At worst the handler gets a duplicate. */
 function entryKeysOf(event: ContentDistributionMessage): Awaitable<readonly DedupeKey[]> {
   try {
-    const dedupeKeys = piecesIn(event);
+    const dedupeKeys = entryDedupeKeys(event);
     return dedupeKeys instanceof Promise
       ? dedupeKeys.catch((error: unknown) => retryAfterParsing(event, error))
       : dedupeKeys;
@@ -63,12 +63,12 @@ function entryKeysOf(event: ContentDistributionMessage): Awaitable<readonly Dedu
   }
 }
 
-/** Tries again when the documents that were before it are parsed: it may have been one too many. */
+/** Retries when the parser is idle. The first attempt may have failed because the parser's queue was full. */
 async function retryAfterParsing(event: ContentDistributionMessage, error: unknown): Promise<readonly DedupeKey[]> {
   if (error instanceof SyntaxError || error instanceof RangeError) return [];
   await whenIdle();
   try {
-    return await piecesIn(event);
+    return await entryDedupeKeys(event);
   } catch {
     return [];
   }

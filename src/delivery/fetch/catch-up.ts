@@ -15,35 +15,35 @@ import { isFetchable, readableGrant } from './topic-reader.js';
 import { WaitingEntries, type DedupeKeysOf } from './waiting-entries.js';
 import type { WaitingEvent } from '../inbox/waiting-events.js';
 
-/** A gap that is to be made up for. Times are epoch milliseconds. */
+/** A period in which events may have been missed. Times are epoch milliseconds. */
 interface Gap {
   readonly since: number;
   readonly requestedAt: number;
   readonly attempts: number;
 }
 
-/** What a topic had. */
+/** The content fetched from a topic. */
 interface FetchedTopic {
   readonly subscription: StoredSubscription;
   readonly grant: GrantRecord;
   readonly content: TopicContent;
 }
 
-/** Dependencies of making up for gaps. */
+/** Dependencies of {@link CatchUp}. */
 export interface CatchUpOptions extends FetchingOptions {
-  /** The events of a subscription that wait in the inbox, the latest first. */
+  /** The events of a subscription that wait in the inbox, latest first. */
   readonly waitingEvents: (subscriptionId: string) => readonly WaitingEvent[];
-  /** Reads one of them; undefined where it is there no more, or cannot be read. */
+  /** Reads one of them; undefined if it no longer exists or cannot be read. */
   readonly readEvent: (id: string) => Promise<StoredEvent | undefined>;
   readonly dedupeKeysOf: DedupeKeysOf;
 }
 
-/** Fetches topics after gaps, and hands over what was missed of them (PROTOCOL L3). */
+/** Fetches topics after gaps and delivers the entries that were missed (PROTOCOL L3). */
 export class CatchUp {
   readonly #options: CatchUpOptions;
   readonly #due: Timetable;
   readonly #gaps = new Map<string, Gap>();
-  /** The entries that waiting events bring during a gap, by subscription. */
+  /** The entries of waiting events during a gap, by subscription id. */
   readonly #waitingEntries = new Map<string, WaitingEntries>();
 
   constructor(options: CatchUpOptions) {
@@ -56,38 +56,40 @@ export class CatchUp {
   }
 
   /**
-   * Has the topic of a subscription fetched for what was missed.
+   * Schedules a fetch of a subscription's topic for missed entries.
    *
-   * @param since since when, in epoch milliseconds
-   * @param at when to fetch it
+   * @param since start of the gap, in epoch milliseconds
+   * @param at when to fetch, in epoch milliseconds
    */
   schedule(subscriptionId: string, since: number, at: number): void {
-    const before = this.#gaps.get(subscriptionId);
+    const previous = this.#gaps.get(subscriptionId);
     const now = this.#options.now();
-    // A clock that was set back has not been there yet.
-    const earliest = Math.min(since, before?.since ?? since, now);
+    // After the clock was set back, `since` may lie in the future.
+    const earliest = Math.min(since, previous?.since ?? since, now);
     this.#gaps.set(subscriptionId, { since: earliest, requestedAt: now, attempts: 0 });
     this.#due.set(subscriptionId, at);
   }
 
-  /** A topic that was skipped is fetched again. */
+  /** Fetches a skipped topic again. */
   resume(subscriptionId: string): void {
     if (this.#gaps.has(subscriptionId)) this.#due.set(subscriptionId, this.#options.now());
   }
 
-  /** An event of the inbox is run now: when the topic is fetched, it may wait no more. */
+  /** Notes the entries of an event that is dispatched now. It may no longer wait when the topic is fetched. */
   onEventRun(event: StoredEvent): void {
     const { subscriptionId, service } = event.meta;
     const delivery = this.#gaps.has(subscriptionId) ? this.#options.targetOf(service)?.delivery : undefined;
     if (delivery !== undefined && !tracksEntries(delivery)) this.#waitingEntriesOf(subscriptionId).add(event);
   }
 
-  /** Whether a subscription has a gap that is not made up for. */
+  /** Whether a subscription has an open gap. */
   hasGap(subscriptionId: string): boolean {
     return this.#gaps.has(subscriptionId);
   }
 
-  /** Since when some news may be missing that nobody has tried to fetch; undefined where none is. */
+  /**
+   * The start of the earliest gap whose topic has not been tried yet; undefined if there is none. Epoch milliseconds.
+   */
   get missingSince(): number | undefined {
     let earliest: number | undefined;
     for (const { since, attempts } of this.#gaps.values()) {
@@ -142,7 +144,7 @@ export class CatchUp {
     await apply(id, { type: 'fetched', since: gap.since, beganAt, fetched: fetchedRecord });
   }
 
-  /** Resolves to whether what is new, if anything, is kept for the handler, and will not be lost by what is in hand. */
+  /** Resolves to true when all new entries are stored and no entry in progress can still fail. */
   async #enqueueNew(gap: Gap, target: DeliveryTarget, fetched: FetchedTopic): Promise<boolean> {
     const { id } = fetched.subscription.record;
     const entries = await topicEntries(fetched.content, { subscriptionId: id });
@@ -164,7 +166,7 @@ export class CatchUp {
     const isSettled = uncertain.length === 0;
     const rule = { since, subscribedAt, now: now(), tracksEntries: areEntriesTracked, isMissing };
     const candidates = await entriesNewAfterGap(entries, rule);
-    // Remembered entries include those of waiting events.
+    // If entries are tracked, the processed log already includes the waiting events.
     const newEntries =
       areEntriesTracked || candidates.length === 0 ? candidates : await this.#withoutWaiting(id, candidates);
     logger[newEntries.length > 0 ? 'info' : 'debug'](
@@ -187,7 +189,7 @@ export class CatchUp {
     return isEnqueued && isSettled;
   }
 
-  /** The entries that no event in the inbox brings. */
+  /** The entries that no event in the inbox contains. */
   async #withoutWaiting(id: string, entries: readonly TopicEntry[]): Promise<readonly TopicEntry[]> {
     const { waitingEvents, readEvent } = this.#options;
     const waiting = this.#waitingEntriesOf(id);
@@ -210,7 +212,10 @@ export class CatchUp {
     this.#waitingEntries.delete(id);
   }
 
-  /** What cannot be fetched now is noted with its subscription, and no other is fetched for it after a restart. */
+  /**
+   * Retries a topic that cannot be fetched now. The gap is stored with its subscription, so that a restart fetches no
+   * other topic for it.
+   */
   async #retryLater(id: string, gap: Gap, earliest = 0): Promise<void> {
     if (this.#gaps.get(id) !== gap) return;
     const { now, random, apply } = this.#options;
@@ -220,14 +225,14 @@ export class CatchUp {
     if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts });
   }
 
-  /** The gap stays open until the topic may be fetched again, and holds back nothing else. */
+  /** Keeps the gap of a skipped topic open until the topic may be fetched again. Other topics are not affected. */
   async #skip(id: string, gap: Gap): Promise<void> {
     await this.#options.apply(id, { type: 'missed', since: gap.since });
     if (this.#gaps.get(id) === gap) this.#gaps.set(id, { ...gap, attempts: gap.attempts + 1 });
   }
 }
 
-/** Whether all that a service was handed is remembered, by its entries. */
+/** Whether the entries of all events of a service are tracked. */
 function tracksEntries({ dedupe, pollSeconds }: CheckedDeliveryConfig): boolean {
   return dedupe === 'entries' || pollSeconds > 0;
 }

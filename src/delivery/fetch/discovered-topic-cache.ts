@@ -1,22 +1,22 @@
 import type { TopicContent } from '../../hub/discovery/fetch-topic.js';
 
-/** Bytes kept at most, of all subscriptions. */
+/** Maximum bytes in the cache, over all subscriptions. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** A document read longer ago than this is fetched again, in milliseconds. */
+/** Maximum age of a cached document, in milliseconds. An older one is fetched again. */
 const MAX_AGE_MS = 60_000;
 
-/** The content of a topic, and when it was read. */
+/** The content of a topic and the time it was read, in epoch milliseconds. */
 interface CachedTopic {
   readonly topic: string;
   readonly content: TopicContent;
   readonly readAt: number;
 }
 
-/** Topics that discovery has just read: the first poll of each takes it from here. */
+/** Topics that discovery has just read. The first poll of a subscription uses them instead of a fetch. */
 export class DiscoveredTopicCache {
   readonly #now: () => number;
-  /** By subscription, the oldest first. */
+  /** By subscription id, oldest first. */
   readonly #topics = new Map<string, CachedTopic>();
   #bytes = 0;
 
@@ -24,7 +24,7 @@ export class DiscoveredTopicCache {
     this.#now = now;
   }
 
-  /** Keeps a topic for a subscription; older ones make room for it. */
+  /** Adds a topic for a subscription. The oldest topics are dropped if there is no room. */
   add(subscriptionId: string, topic: string, content: TopicContent): void {
     this.drop(subscriptionId);
     if (content.body.byteLength > MAX_BYTES) return;
@@ -36,7 +36,7 @@ export class DiscoveredTopicCache {
     this.#bytes += content.body.byteLength;
   }
 
-  /** Hands out a topic that was just read, once. */
+  /** Removes and returns the content of a topic; undefined if it is absent, too old, or of another topic. */
   take(subscriptionId: string, topic: string): TopicContent | undefined {
     const cached = this.drop(subscriptionId);
     const age = this.#now() - (cached?.readAt ?? -Infinity);

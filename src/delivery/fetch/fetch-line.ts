@@ -5,7 +5,7 @@ import type { SubscriptionRecord } from '../../subscription/record/record.js';
 /** Why a topic is fetched. */
 export type FetchPurpose = 'catch-up' | 'poll' | 'ping';
 
-/** The debug line of a topic that is fetched; `url` is in it where another URL is read in the topic's place. */
+/** The debug log line for a topic fetch. It includes `url` if another URL is read instead of the topic's. */
 export function fetchLine(
   { id, service }: SubscriptionRecord,
   { purpose, url, topic }: { readonly purpose: FetchPurpose; readonly url: string; readonly topic: string },

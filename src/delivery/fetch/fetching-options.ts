@@ -8,7 +8,7 @@ import type { TopicCrashGuard } from '../crash-guard/topic-crash-guard.js';
 import type { ProcessedLog } from '../dedupe/processed-log.js';
 import type { TopicReader } from './topic-reader.js';
 
-/** What making up for gaps, and polling, work with. */
+/** Dependencies shared by catch-up and polling. */
 export interface FetchingOptions {
   readonly engine: Engine;
   readonly logger: Logger;
@@ -25,9 +25,9 @@ export interface FetchingOptions {
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
   readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
-  /** Begins a piece of work in the background, when what is under way for that key has ended. */
+  /** Starts background work once the current work with the same key has ended. */
   readonly startTask: (key: string, work: () => Promise<void>, failed: string) => void;
   readonly crashGuard: Pick<TopicCrashGuard, 'run'>;
-  /** Whether the runtime stops: nothing is begun any more. */
+  /** Whether the runtime is stopping. No new work starts then. */
   readonly isClosing: () => boolean;
 }

@@ -15,20 +15,23 @@ import type { DiscoveredTopicCache } from './discovered-topic-cache.js';
 import { topicEntries, type TopicEntry } from './topic-entries.js';
 import { isFetchable, readableGrant } from './topic-reader.js';
 
-/** A hub may take so long to deliver what its topic has, in milliseconds; less where the topic is polled more often. */
+/**
+ * Time a hub has to deliver an entry that its topic already has, in milliseconds. Shorter if the topic is polled more
+ * often.
+ */
 const MAX_GRACE_MS = 300_000;
 
-/** A hub is asked to subscribe again for its silence so often at most, in milliseconds. */
+/** Minimum milliseconds between two renewals because of a silent hub. */
 const RESUBSCRIBE_INTERVAL_MS = 3_600_000;
 
-/** What is known of a topic is noted again when it is so old, in milliseconds. */
+/** Age at which the time of the last poll is stored again, in milliseconds. */
 const RECORD_INTERVAL_MS = 86_400_000;
 
-/** Dependencies of polling. */
+/** Dependencies of {@link Polling}. */
 export interface PollingOptions extends FetchingOptions {
   readonly hooks: SubscriberHooks;
   readonly discoveredTopics: Pick<DiscoveredTopicCache, 'take' | 'drop'>;
-  /** Whether a gap is to be made up for first. */
+  /** Whether a catch-up has to run first. */
   readonly isCatchingUp: (subscriptionId: string) => boolean;
 }
 
@@ -39,14 +42,17 @@ interface PolledTopic {
   readonly grant: GrantRecord;
 }
 
-/** Fetches topics at intervals, whatever hubs deliver meanwhile, and hands over what their hub has not delivered in time. */
+/**
+ * Polls topics at intervals, whatever hubs deliver meanwhile. Delivers the entries that a hub has not delivered in
+ * time.
+ */
 export class Polling {
   readonly #options: PollingOptions;
   readonly #due: Timetable;
-  /** Since when entries of a subscription's topic are missing, by key; epoch milliseconds. */
+  /** When missing entries were first noticed, by subscription id and entry key. Epoch milliseconds. */
   readonly #missing = new Map<string, ReadonlyMap<string, number>>();
   readonly #resubscribedAt = new Map<string, number>();
-  /** Polls in a row that failed, by subscription. */
+  /** Consecutive failed polls, by subscription id. */
   readonly #failures = new Map<string, number>();
 
   constructor(options: PollingOptions) {
@@ -55,11 +61,14 @@ export class Polling {
     this.#due = engine.timetable((id) => {
       startTask(`${id} poll`, () => this.#run(id), 'a topic could not be polled');
     });
-    // By a clock that was set back, no wait is longer than it was meant to be.
+    // After the clock was set back, no wait may get longer than intended.
     engine.onClockSetBack(() => this.#due.bringForwardTo(now()));
   }
 
-  /** Begins to poll a subscription whose service wants that, at some time within its interval; at once where it is new. */
+  /**
+   * Starts polling a subscription if its service sets `pollSeconds`. The first poll of a new subscription is
+   * immediate, otherwise at a random time within the interval.
+   */
   schedule({ id, service, fetched }: SubscriptionRecord): void {
     const { targetOf, now, random } = this.#options;
     const intervalMs = (targetOf(service)?.delivery.pollSeconds ?? 0) * 1000;
@@ -67,7 +76,7 @@ export class Polling {
     this.#due.set(id, now() + (fetched?.polledAt === undefined ? 0 : Math.floor(random() * intervalMs)));
   }
 
-  /** Whether a subscription is to be polled, and was not yet. */
+  /** Whether a subscription will be polled and has not been yet. */
   isFirstPollPending({ service, fetched }: SubscriptionRecord): boolean {
     const pollSeconds = this.#options.targetOf(service)?.delivery.pollSeconds ?? 0;
     return pollSeconds > 0 && fetched?.polledAt === undefined;
@@ -81,10 +90,10 @@ export class Polling {
       return this.#end(id);
     const intervalMs = target.delivery.pollSeconds * 1000;
     const grant = readableGrant(subscription.record);
-    // Whoever is not known to any hub yet, and whoever is caught up with, is polled a little later.
+    // A subscription that no hub knows yet, or that is catching up, is polled a little later.
     if (grant === undefined || isCatchingUp(id)) return this.#due.set(id, now() + Math.min(intervalMs, 10_000));
     if (!isFetchable(grant.topic)) {
-      // A start refuses such a topic in the code. This one is in the store, from before `pollSeconds` was set.
+      // A start rejects such a topic in code. This one was stored before `pollSeconds` was set.
       const message =
         'the topic is no http or https URL and is not polled: unsubscribe it, or leave delivery.pollSeconds out';
       logger.warn({ subscription: id, topic: grant.topic }, message);
@@ -97,7 +106,7 @@ export class Polling {
       };
       const run = await this.#options.crashGuard.run(subscription.record, grant.topic, poll);
       if (run === 'busy') next = now() + TOPIC_BUSY_MS;
-      // It begins again with the next renewal.
+      // Polling starts again with the next renewal.
       if (run === 'skipped') return this.#end(id);
       if (run !== 'busy') this.#failures.delete(id);
     } catch (error) {
@@ -110,49 +119,53 @@ export class Polling {
     this.#due.set(id, next);
   }
 
-  /** Resolves to whether something is missing for which its hub is given time. */
+  /** Resolves to whether entries are missing that the hub still has time to deliver. */
   async #poll({ subscription, target, grant }: PolledTopic): Promise<boolean> {
     const { reader, delivery, discoveredTopics } = this.#options;
     const { id, fetched } = subscription.record;
-    const read = discoveredTopics.take(id, grant.topic);
+    const discovered = discoveredTopics.take(id, grant.topic);
     const known = fetched?.topic === grant.topic && !this.#missing.has(id) ? fetched : undefined;
-    const content = read ?? (await reader.read(subscription.record, grant, 'poll', known));
+    const content = discovered ?? (await reader.read(subscription.record, grant, 'poll', known));
     if (content === undefined) {
       await this.#recordFetch(id, { ...fetched, topic: grant.topic });
       return false;
     }
     const entries = await topicEntries(content, { subscriptionId: id });
-    const { open, isSure } = await delivery.runExclusive(id, () =>
+    const { stillMissing, isCertain } = await delivery.runExclusive(id, () =>
       this.#compare({ subscription, target, grant }, content, entries),
     );
-    if (open.length === 0) this.#missing.delete(id);
-    // What is missing still, or in hand and may come to nothing, is not what was had: it is fetched once more.
-    const validators = open.length === 0 && isSure ? content.validators : {};
+    if (stillMissing.length === 0) this.#missing.delete(id);
+    // Validators are stored only if every entry is accounted for. Otherwise the next poll must fetch the content
+    // again.
+    const validators = stillMissing.length === 0 && isCertain ? content.validators : {};
     await this.#recordFetch(id, { topic: grant.topic, ...validators, polledAt: fetched?.polledAt });
-    return open.length > 0;
+    return stillMissing.length > 0;
   }
 
-  /** Hands over what it is time for. `open`: what is missing still; `isSure`: nothing is in hand that may come to nothing. */
+  /**
+   * Delivers overdue entries. `stillMissing`: entries not delivered yet. `isCertain`: no entry in progress can still
+   * fail.
+   */
   async #compare(
     polled: PolledTopic,
     content: TopicContent,
     entries: readonly TopicEntry[],
-  ): Promise<{ readonly open: readonly TopicEntry[]; readonly isSure: boolean }> {
+  ): Promise<{ readonly stillMissing: readonly TopicEntry[]; readonly isCertain: boolean }> {
     const { processedLog } = this.#options;
     const { fetched } = polled.subscription.record;
     const missing = await filterInSlices(entries, (each) => this.#isMissing(each, fetched));
     await processedLog.touch(entries.map(({ dedupeKey }) => dedupeKey));
     const watchedSince = this.#watchedSince(polled.target, fetched);
-    // What was there before anybody looked is no news. What does not say when it came may have come since the last look.
-    const isOld = ({ at = Infinity }: TopicEntry): boolean =>
+    // Entries from before the first poll are not new. An undated entry may have appeared since the last poll.
+    const isBaseline = ({ at = Infinity }: TopicEntry): boolean =>
       watchedSince === Infinity || at < (watchedSince ?? -Infinity);
-    const [baseline, newEntries] = await partition(missing, isOld);
+    const [baseline, newEntries] = await partition(missing, isBaseline);
     await processedLog.markBaseline(baseline.map(({ dedupeKey }) => dedupeKey));
     const uncertain = await filterInSlices(entries, ({ dedupeKey }) => processedLog.isUncertain(dedupeKey));
-    return { open: await this.#enqueueLate(polled, content, newEntries), isSure: uncertain.length === 0 };
+    return { stillMissing: await this.#enqueueLate(polled, content, newEntries), isCertain: uncertain.length === 0 };
   }
 
-  /** Hands over what is missing for longer than hubs may take. Resolves to what is missing still. */
+  /** Delivers entries that are missing for longer than the grace time. Resolves to the entries still missing. */
   async #enqueueLate(
     polled: PolledTopic,
     content: TopicContent,
@@ -161,17 +174,17 @@ export class Polling {
     const { subscription, target, grant } = polled;
     const { now, delivery, processedLog } = this.#options;
     const { id } = subscription.record;
-    const before = this.#missing.get(id);
-    const time = now();
+    const previous = this.#missing.get(id);
+    const nowMs = now();
     const since = new Map<string, number>();
-    // One that has changed since it was delivered may have done so in a way that its hub thinks nothing of, and what came
-    // out before the hub had verified was not for it to deliver.
+    // A hub is blamed only for entries it should have delivered. It may ignore a change to a delivered entry. Entries
+    // published before its verification are not its responsibility.
     const { verifiedAt = 0 } = grant;
     let unknown = 0;
     const [late, early] = await partition(missing, ({ dedupeKey, at = verifiedAt }) => {
-      const missingSince = Math.min(before?.get(dedupeKey.key) ?? time, time);
+      const missingSince = Math.min(previous?.get(dedupeKey.key) ?? nowMs, nowMs);
       since.set(dedupeKey.key, missingSince);
-      const isLate = missingSince + graceMs(target) <= time;
+      const isLate = missingSince + graceMs(target) <= nowMs;
       if (isLate && processedLog.isUnknown(dedupeKey) && at >= verifiedAt) unknown += 1;
       return isLate;
     });
@@ -183,45 +196,45 @@ export class Polling {
     const isEnqueued =
       late.length > 0 && (await delivery.enqueueFetched(target, subscription, grant, newContent, fetched));
     if (isEnqueued && unknown > 0) await this.#reportSilentHub(polled, unknown);
-    const open = isEnqueued ? early : missing;
-    if (open.length > 0) this.#missing.set(id, since);
-    return open;
+    const stillMissing = isEnqueued ? early : missing;
+    if (stillMissing.length > 0) this.#missing.set(id, since);
+    return stillMissing;
   }
 
-  /** A hub that does not deliver is asked to subscribe again. */
+  /** Reports a hub that does not deliver, and renews the subscription. */
   async #reportSilentHub({ subscription, grant }: PolledTopic, missed: number): Promise<void> {
     const { hooks, logger, now, apply } = this.#options;
     const { record, counters } = subscription;
     const { hub, topic } = grant;
     if (!isWorking(grant)) return;
     counters.missed(missed);
-    const what = `${hub} did not deliver ${missed} of the entries of ${topic}: handed over as they were polled`;
-    logger.warn({ subscription: record.id, hub, topic, missed }, `hub ${what}`);
+    const failure = `${hub} did not deliver ${missed} of the entries of ${topic}: handed over as they were polled`;
+    logger.warn({ subscription: record.id, hub, topic, missed }, `hub ${failure}`);
     hooks.emit('hub-silent', () => ({
       subscription: subscriptionSnapshot(record, counters.stats()),
       grant: grantSnapshot(grant),
-      error: new WebSubError(`Hub ${what}.`),
+      error: new WebSubError(`Hub ${failure}.`),
       at: new Date(now()),
     }));
     await apply(record.id, { type: 'hub-silent', grantId: grant.id });
-    const sinceThen = now() - (this.#resubscribedAt.get(record.id) ?? -Infinity);
-    // By a clock that was set back it was not yet.
-    if (sinceThen >= 0 && sinceThen < RESUBSCRIBE_INTERVAL_MS) return;
+    const elapsedMs = now() - (this.#resubscribedAt.get(record.id) ?? -Infinity);
+    // A negative difference means that the clock was set back.
+    if (elapsedMs >= 0 && elapsedMs < RESUBSCRIBE_INTERVAL_MS) return;
     this.#resubscribedAt.set(record.id, now());
     await apply(record.id, { type: 'renewal-wanted', isOwed: true });
   }
 
   #isMissing({ dedupeKey, at }: TopicEntry, fetched: FetchedRecord | undefined): boolean {
     const { processedLog } = this.#options;
-    // An entry that was had to be forgotten is not missed again for that.
+    // A full log has forgotten old entries. Those do not count as missing.
     const isForgotten =
       processedLog.isFull && at !== undefined && at < (fetched?.polledAt ?? 0) - 2 * RECORD_INTERVAL_MS;
     return !isForgotten && processedLog.isMissing(dedupeKey);
   }
 
   /**
-   * Since when what a topic has is known, where not all of it is: since now, at the first look; since the last look, where
-   * that was so long ago that hubs have delivered what nobody noted. Undefined where all that is missing is news.
+   * The time before which missing entries are old. Infinity at the first poll. After a long pause it is the last
+   * poll, because hubs have delivered entries that nobody recorded. Undefined if every missing entry is new.
    */
   #watchedSince({ delivery }: DeliveryTarget, fetched: FetchedRecord | undefined): number | undefined {
     const { polledAt = Infinity } = fetched ?? {};
@@ -231,8 +244,8 @@ export class Polling {
 
   async #recordFetch(id: string, fetched: FetchedRecord): Promise<void> {
     const { now, apply } = this.#options;
-    const isOld = (fetched.polledAt ?? -Infinity) < now() - RECORD_INTERVAL_MS;
-    const updated = { ...fetched, polledAt: isOld ? now() : fetched.polledAt };
+    const isOutdated = (fetched.polledAt ?? -Infinity) < now() - RECORD_INTERVAL_MS;
+    const updated = { ...fetched, polledAt: isOutdated ? now() : fetched.polledAt };
     await apply(id, { type: 'fetched', beganAt: now(), fetched: updated });
   }
 

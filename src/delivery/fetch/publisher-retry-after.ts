@@ -1,7 +1,7 @@
-/** A publisher asked to be left alone (`Retry-After`), and that is not over: its URL is not fetched before (PROTOCOL D13). */
+/** Thrown while a publisher's `Retry-After` lasts. Its URL is not fetched before `until` (PROTOCOL D13). */
 export class PublisherRetryAfterError extends Error {
   override readonly name = 'HeldTopicError';
-  /** When to try again, in epoch milliseconds. */
+  /** When the URL may be fetched again, in epoch milliseconds. */
   readonly until: number;
 
   constructor(message: string, until: number, cause?: unknown) {
@@ -10,7 +10,7 @@ export class PublisherRetryAfterError extends Error {
   }
 }
 
-/** When what failed may be tried again at the earliest, in epoch milliseconds; 0 where nothing speaks against any time. */
+/** The earliest time for a retry after an error, in epoch milliseconds; 0 if any time is fine. */
 export function earliestRetryAt(error: unknown): number {
   return error instanceof PublisherRetryAfterError ? error.until : 0;
 }

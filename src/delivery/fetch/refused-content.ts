@@ -6,10 +6,10 @@ import { STORE_RETRY_MS } from '../../subscription/retry-policy.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import { Throttle } from '../throttle.js';
 
-/** Milliseconds between looks at whether there is room again. */
+/** Milliseconds between checks for free room in the inbox. */
 const CHECK_INTERVAL_MS = 10_000;
 
-/** Milliseconds over which fetches and renewals are spread once there is room again. */
+/** Milliseconds over which fetches and renewals are spread once the inbox has room. */
 const SPREAD_MS = 600_000;
 
 /** Dependencies of {@link RefusedContent}. */
@@ -24,25 +24,25 @@ export interface RefusedContentOptions {
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
   readonly isFull: (target: DeliveryTarget) => boolean;
   readonly apply: (subscriptionId: string, event: SubscriptionEvent) => Promise<unknown>;
-  /** Has a topic fetched for what was missed since then, now. Times are epoch milliseconds. */
+  /** Fetches a topic now, for content missed since then. Times are epoch milliseconds. */
   readonly catchUp: (subscriptionId: string, since: number) => void;
-  /** Whether the runtime stops: nothing is begun any more. */
+  /** Whether the runtime is stopping. No new work starts then. */
   readonly isClosing: () => boolean;
 }
 
-/** A subscription whose content was refused. */
-interface Refused {
+/** State of a subscription whose content was refused. */
+interface Refusal {
   /** Epoch milliseconds. */
   readonly since: number;
-  /** Whether the store knows of it. */
+  /** Whether the store has the gap. */
   isStored: boolean;
-  /** Whether there was room again, and its turn is what is waited for. */
+  /** Whether the inbox had room and the fetch is scheduled. */
   isScheduled: boolean;
 }
 
 /**
- * Genuine content that was answered 503: no room, or no store. Many hubs do not send it again (PROTOCOL C7), so the topic is
- * fetched and the subscription renewed when there is room, once for each overload.
+ * Authentic content that was answered 503, because the inbox was full or the store failed. Many hubs do not retry it
+ * (PROTOCOL C7). So the topic is fetched and the subscription renewed once there is room, once per overload.
  *
  * Quirk(rsscloud-server): never retries a delivery. We fetch the topic.
  *
@@ -53,7 +53,7 @@ interface Refused {
 export class RefusedContent {
   readonly #options: RefusedContentOptions;
   readonly #due: Timetable;
-  readonly #refused = new Map<string, Refused>();
+  readonly #refusals = new Map<string, Refusal>();
   readonly #logThrottle = new Throttle();
   readonly #unreadThrottle = new Throttle();
 
@@ -64,7 +64,7 @@ export class RefusedContent {
     engine.onClockSetBack(() => this.#due.bringForwardTo(now() + SPREAD_MS));
   }
 
-  /** Content was refused that is known to be genuine. */
+  /** Records that authentic content was refused. */
   onRefused({ stored: subscription, grant }: CallbackMatch, reason: string): void {
     const { logger, now } = this.#options;
     const { id } = subscription.record;
@@ -76,77 +76,80 @@ export class RefusedContent {
         'content was answered 503: the topic is fetched and the subscription renewed when there is room again',
       );
     }
-    if (!this.#refused.has(id)) this.#start(subscription);
+    if (!this.#refusals.has(id)) this.#start(subscription);
   }
 
-  /** Content was refused that was not read, so that nobody knows whether it is genuine: one a minute counts. */
+  /** Records that content was refused before it was read, so it may not be authentic. At most one a minute counts. */
   onRefusedUnread(match: CallbackMatch, reason: string): void {
     if (this.#unreadThrottle.tryPass(match.stored, this.#options.now()) !== undefined) this.onRefused(match, reason);
   }
 
-  /** Since when content is missing that was refused and not made up for; undefined where none is. Epoch milliseconds. */
+  /**
+   * When the earliest refused content was lost that is not fetched yet; undefined if there is none. Epoch
+   * milliseconds.
+   */
   get missingSince(): number | undefined {
     let earliest: number | undefined;
-    for (const { since } of this.#refused.values()) earliest = Math.min(since, earliest ?? since);
+    for (const { since } of this.#refusals.values()) earliest = Math.min(since, earliest ?? since);
     return earliest;
   }
 
   #start({ record: { id, service } }: StoredSubscription): void {
     const { now, targetOf } = this.#options;
     const isStored = targetOf(service)?.delivery.catchUp !== true;
-    const refused: Refused = { since: now(), isStored, isScheduled: false };
-    this.#refused.set(id, refused);
+    const refusal: Refusal = { since: now(), isStored, isScheduled: false };
+    this.#refusals.set(id, refusal);
     this.#due.set(id, now() + CHECK_INTERVAL_MS);
-    void this.#ensureStored(id, refused);
+    void this.#ensureStored(id, refusal);
   }
 
-  /** A due time has come: looks for room, then waits for a turn, then makes up for what was refused. */
+  /** Called when a timer is due. First checks for room, then waits a random time, then fetches and renews. */
   async #check(id: string): Promise<void> {
     const { now, random, subscriptionOf, targetOf, isFull, isClosing } = this.#options;
-    const refused = this.#refused.get(id);
-    if (refused === undefined || isClosing()) return;
+    const refusal = this.#refusals.get(id);
+    if (refusal === undefined || isClosing()) return;
     const subscription = subscriptionOf(id);
     const target = subscription && targetOf(subscription.record.service);
     if (target === undefined) {
-      this.#refused.delete(id);
+      this.#refusals.delete(id);
     } else if (isFull(target)) {
-      refused.isScheduled = false;
+      refusal.isScheduled = false;
       this.#due.set(id, now() + CHECK_INTERVAL_MS);
-    } else if (!(await this.#ensureStored(id, refused))) {
+    } else if (!(await this.#ensureStored(id, refusal))) {
       this.#due.set(id, now() + STORE_RETRY_MS);
-    } else if (refused.isScheduled) {
-      await this.#catchUpAndRenew(id, refused);
+    } else if (refusal.isScheduled) {
+      await this.#catchUpAndRenew(id, refusal);
     } else {
-      refused.isScheduled = true;
+      refusal.isScheduled = true;
       this.#due.set(id, now() + Math.floor(random() * SPREAD_MS));
     }
   }
 
-  async #catchUpAndRenew(id: string, { since }: Refused): Promise<void> {
+  async #catchUpAndRenew(id: string, { since }: Refusal): Promise<void> {
     const { apply, catchUp, logger, now } = this.#options;
-    this.#refused.delete(id);
+    this.#refusals.delete(id);
     try {
       await apply(id, { type: 'renewal-wanted', isOwed: true });
       catchUp(id, since);
     } catch (error) {
-      // What is owed is stored. Content that was refused meanwhile has an entry of its own.
-      if (!this.#refused.has(id)) {
-        this.#refused.set(id, { since, isStored: true, isScheduled: true });
+      // The owed renewal is stored. Content refused meanwhile has its own state.
+      if (!this.#refusals.has(id)) {
+        this.#refusals.set(id, { since, isStored: true, isScheduled: true });
         this.#due.set(id, now() + STORE_RETRY_MS);
       }
       logger.error({ subscription: id, err: error }, 'a subscription could not be renewed after content was refused');
     }
   }
 
-  /** Whether the store knows since when content is missing; it is told where it does not. */
-  async #ensureStored(id: string, refused: Refused): Promise<boolean> {
-    if (refused.isStored) return true;
+  /** Stores the gap if it is not stored yet. Resolves to whether it is stored. */
+  async #ensureStored(id: string, refusal: Refusal): Promise<boolean> {
+    if (refusal.isStored) return true;
     try {
-      await this.#options.apply(id, { type: 'missed', since: refused.since, isRenewalOwed: true });
-      refused.isStored = true;
+      await this.#options.apply(id, { type: 'missed', since: refusal.since, isRenewalOwed: true });
+      refusal.isStored = true;
     } catch (error) {
       this.#options.logger.error({ subscription: id, err: error }, 'that content is missing could not be noted');
     }
-    return refused.isStored;
+    return refusal.isStored;
   }
 }

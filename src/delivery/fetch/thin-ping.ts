@@ -1,8 +1,8 @@
 import type { DeliveryTarget } from '../delivery-target.js';
-import type { EventContext } from '../report.js';
+import type { EventContext } from '../event-context.js';
 import { isFetchable } from './topic-reader.js';
 
-/** True for a notification without content whose topic is to be fetched. */
+/** True for a notification without content whose topic must be fetched; otherwise undefined. */
 export function isThinPing({ delivery }: DeliveryTarget, { grant, event }: EventContext): true | undefined {
   return delivery.fetchThinPings && event.bytes().byteLength === 0 && isFetchable(grant.topic) ? true : undefined;
 }

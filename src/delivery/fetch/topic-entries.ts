@@ -3,21 +3,21 @@ import { parseVersionsSequentially } from '../../feed/parse/parse.js';
 import type { TopicContent } from '../../hub/discovery/fetch-topic.js';
 import { entryDedupeKey, type DedupeKey } from '../dedupe/dedupe-key.js';
 
-/** An entry that a topic has. */
+/** An entry of a topic. */
 export interface TopicEntry {
-  /** Its key in the feed. */
+  /** Its key within the feed. */
   readonly key: string;
   readonly dedupeKey: DedupeKey;
-  /** When it was published or updated, whichever is later, in epoch milliseconds; undefined where it does not say. */
+  /** The later of published and updated, in epoch milliseconds; undefined if undated. */
   readonly at: number | undefined;
 }
 
 /**
- * The entries of a topic that was fetched; none where it is no feed.
+ * Returns the entries of a fetched topic; none if it is not a feed.
  *
- * @throws SyntaxError where it is broken, or XML that is no feed
- * @throws RangeError where it is over a bound of PROTOCOL D12, or takes too much memory or time
- * @throws Error where it could not be parsed now
+ * @throws SyntaxError when it is not well-formed, or is XML but no feed
+ * @throws RangeError when it is over a bound of PROTOCOL D12, or takes too much memory or time
+ * @throws Error when it could not be parsed now; a later call may succeed
  */
 export async function topicEntries(
   { url, headers, body }: TopicContent,
@@ -32,33 +32,34 @@ export async function topicEntries(
   return entries;
 }
 
-/** Clocks differ, and what is published takes its time to appear, in milliseconds. */
+/** Time added before a gap, in milliseconds. Clocks differ, and entries take time to appear. */
 const SLACK_MS = 3_600_000;
 
-/** Entries published so long before the first verification are still delivered, in milliseconds. */
+/** Entries published up to this long before the first verification are still delivered, in milliseconds. */
 const FLOOR_SLACK_MS = 600_000;
 
-/** What is new after a gap. Times are epoch milliseconds. */
+/** Decides which entries are new after a gap. Times are epoch milliseconds. */
 export interface GapRule {
-  /** Since when news may have been missed. */
+  /** Start of the gap. */
   readonly since: number;
-  /** When the subscription was first verified, or was created where that is not known. */
+  /** When the subscription was first verified, or created if that is unknown. */
   readonly subscribedAt: number;
   readonly now: number;
-  /** Whether all that was handed over is remembered. */
+  /** Whether all processed entries are tracked. */
   readonly tracksEntries: boolean;
-  /** Whether no handler has had an entry, as far as is remembered. */
-  readonly isMissing: (piece: DedupeKey) => boolean;
+  /** Whether no handler has processed an entry, as far as is known. */
+  readonly isMissing: (dedupeKey: DedupeKey) => boolean;
 }
 
 /**
- * The entries that are new after a gap: those dated in it, undated ones, and, where all that was handed over is remembered,
- * whatever else was not. Nothing dated before the subscription began is new.
+ * Returns the entries that are new after a gap: dated within it, or undated. If entries are tracked, any other entry
+ * that was not processed is new too. No entry from before the subscription is new.
  */
 export function entriesNewAfterGap(entries: readonly TopicEntry[], rule: GapRule): Promise<readonly TopicEntry[]> {
   const { since, subscribedAt, now, tracksEntries, isMissing } = rule;
   const gapStart = since - SLACK_MS;
-  // A clock that was set back makes the subscription begin in the future: that says nothing of any entry.
+  // After the clock was set back, the subscription may start in the future. Its start then says nothing about
+  // entries.
   const floor = subscribedAt > now ? gapStart : subscribedAt - FLOOR_SLACK_MS;
   const earliest = tracksEntries ? floor : Math.max(gapStart, floor);
   return filterInSlices(entries, ({ dedupeKey, at = Infinity }) => at >= earliest && isMissing(dedupeKey));

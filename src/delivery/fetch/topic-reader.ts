@@ -15,9 +15,9 @@ import { PublisherRetryAfterError } from './publisher-retry-after.js';
 import type { ReceivedContent } from '../message/received-content.js';
 import { isFeed, isHtml, isUnreadable } from './readable-topic.js';
 
-/** Dependencies of reading topics. */
+/** Dependencies of {@link TopicReader}. */
 export interface TopicReaderOptions {
-  /** Turns at servers (PROTOCOL L5). */
+  /** Request slots by origin (PROTOCOL L5). */
   readonly pacing: Pick<OriginLimiter, 'run'>;
   readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
@@ -27,11 +27,11 @@ export interface TopicReaderOptions {
   readonly now: () => number;
   readonly maxBytes: number;
   readonly withheld: Pick<WithheldCredentials, 'warn'>;
-  /** Gives up what is being read. */
+  /** Aborts reads in flight. */
   readonly signal: AbortSignal;
 }
 
-/** The content read from a topic, and the validators known before. */
+/** A read of a topic, with the validators of the last fetch. */
 interface Reading {
   readonly record: SubscriptionRecord;
   readonly topic: string;
@@ -39,7 +39,7 @@ interface Reading {
   readonly known?: Validators | undefined;
 }
 
-/** Fetches what topics have at present, each server in its turn. */
+/** Fetches topics, paced by origin. */
 export class TopicReader {
   readonly #options: TopicReaderOptions;
 
@@ -48,13 +48,14 @@ export class TopicReader {
   }
 
   /**
-   * Reads the topic; the target in its place, where the topic cannot be read and the target is a feed (PROTOCOL D14).
+   * Reads the topic. Reads the target instead if the topic is unreadable or a page and the target is a feed (PROTOCOL
+   * D14).
    *
-   * @param purpose for the debug line
-   * @param known what the topic had when it was fetched last
-   * @returns undefined where that is what it still has
-   * @throws HeldTopicError where its publisher wants to be left alone
-   * @throws ResourceDiscoveryFailedError where it cannot be had
+   * @param purpose for the debug log line
+   * @param known validators of the last fetch
+   * @returns undefined if the content has not changed
+   * @throws PublisherRetryAfterError while the publisher's `Retry-After` lasts
+   * @throws ResourceDiscoveryFailedError when it cannot be fetched
    */
   async read(
     record: SubscriptionRecord,
@@ -80,7 +81,7 @@ export class TopicReader {
     return (await this.#readTargetFeed(target, reading)) ?? page;
   }
 
-  /** What a notification without content is about, or why that cannot be had. */
+  /** Fetches the content that a thin ping announces. Resolves to the error if that fails. */
   async readPingContent(record: SubscriptionRecord, grant: GrantRecord): Promise<ReceivedContent | Error> {
     try {
       const content = await this.read(record, grant, 'ping');
@@ -90,7 +91,10 @@ export class TopicReader {
     }
   }
 
-  /** The target's content, where it is a feed. Which of both is read from now on is noted; a failure that passes decides nothing. */
+  /**
+   * Returns the target's content if it is a feed. Stores which of the two URLs is read from now on. A temporary
+   * failure decides nothing and is thrown.
+   */
   async #readTargetFeed(target: string, { record, topic, purpose }: Reading): Promise<TopicContent | undefined> {
     let content: TopicContent | undefined;
     try {
@@ -115,10 +119,10 @@ export class TopicReader {
     const isKnown = (known?.url ?? topic) === url;
     const request = { config, configuredUrl, allowPrivateNetworks, maxBytes, onWithheld, signal, now };
     let content: TopicContent | undefined;
-    let hasBegun = false;
+    let hasStarted = false;
     await pacing.run(url, async () => {
-      hasBegun = true;
-      // Others may have been told to wait meanwhile.
+      hasStarted = true;
+      // Another read may have received a `Retry-After` meanwhile.
       const until = publisherRetryAt(subscriptionOf(id)?.record ?? record, url, now());
       if (until !== undefined) throw new PublisherRetryAfterError(retryAfterMessage(url, until), until);
       try {
@@ -137,7 +141,7 @@ export class TopicReader {
         );
       }
     });
-    if (!hasBegun) throw new Error('The runtime stops: nothing is fetched any more.');
+    if (!hasStarted) throw new Error('The runtime stops: nothing is fetched any more.');
     if (content === undefined || url === topic) return content;
     return { ...content, validators: { ...content.validators, url } };
   }
@@ -147,12 +151,12 @@ function retryAfterMessage(url: string, until: number): string {
   return `${url} is not fetched before ${new Date(until).toISOString()}, as it asked by Retry-After`;
 }
 
-/** The grant whose topic is the one to look at: one that works, else one that is to. */
+/** The grant whose topic is read: a working one, else one that is not over, else the first. */
 export function readableGrant({ grants }: SubscriptionRecord): GrantRecord | undefined {
   return grants.find(isWorking) ?? grants.find((grant) => !isOver(grant)) ?? grants[0];
 }
 
-/** Whether a topic has a URL that can be fetched: FHIRcast's, say, has none. */
+/** Whether a topic has a URL that can be fetched. A FHIRcast topic, for example, has none. */
 export function isFetchable(topic: string): boolean {
   return URL.canParse(topic) && /^https?:$/.test(new URL(topic).protocol);
 }

@@ -4,29 +4,29 @@ import type { DedupeKey } from '../dedupe/dedupe-key.js';
 import { bytesOf, type StoredEvent } from '../inbox/stored-event.js';
 import type { WaitingEvent } from '../inbox/waiting-events.js';
 
-/** Limits of what is parsed for one gap: catch-up may deliver again what the events beyond them bring. */
+/** Limits of parsing for one gap. Catch-up may deliver entries of events beyond them a second time. */
 const MAX_BYTES = 8 * 1024 * 1024;
 const MAX_EVENTS = 1_000;
 
-/** Reads the entries that an event brings. */
+/** Reads the dedupe keys of an event's entries. */
 export type DedupeKeysOf = (event: StoredEvent) => Promise<readonly DedupeKey[]>;
 
-/** The entries of events that are in the inbox during a gap. Their handler gets them from there, not from catch-up. */
+/** Entries of events that are in the inbox during a gap. Their handler gets them from the inbox, not from catch-up. */
 export class WaitingEntries {
   readonly #dedupeKeysOf: DedupeKeysOf;
-  /** By event. */
+  /** By event id. */
   readonly #reads = new Map<string, Promise<void>>();
-  /** Versions of an entry, by its key. */
+  /** Versions of an entry, by key. */
   readonly #dedupeKeys = new Map<string, DedupeKey[]>();
   #bytes = 0;
   #last = Promise.resolve();
   #failure: { readonly cause: unknown } | undefined;
 
-  constructor(piecesOf: DedupeKeysOf) {
-    this.#dedupeKeysOf = piecesOf;
+  constructor(dedupeKeysOf: DedupeKeysOf) {
+    this.#dedupeKeysOf = dedupeKeysOf;
   }
 
-  /** Whether an event is still to be read, and is within the limits. */
+  /** Whether an event is not read yet and is within the limits. */
   shouldRead({ id, bytes }: WaitingEvent): boolean {
     return !this.#reads.has(id) && this.#reads.size < MAX_EVENTS && this.#bytes + bytes <= MAX_BYTES;
   }
@@ -41,7 +41,7 @@ export class WaitingEntries {
       try {
         await forEachInSlices(await this.#dedupeKeysOf(event), (dedupeKey) => this.#addKey(dedupeKey));
       } catch (error) {
-        // Its handler is told when it parses the event.
+        // The handler gets this error when it parses the event itself.
         if (error instanceof SyntaxError || error instanceof RangeError) return;
         this.#reads.delete(id);
         this.#bytes -= bytes;
@@ -52,7 +52,7 @@ export class WaitingEntries {
     this.#reads.set(id, this.#last);
   }
 
-  /** Resolves when all that was noted is read. Rejects where some of it could not be read now. */
+  /** Resolves when all added events are read. Rejects if one could not be read now. */
   async settled(): Promise<void> {
     await Promise.all(this.#reads.values());
     const failure = this.#failure;
@@ -60,7 +60,7 @@ export class WaitingEntries {
     if (failure !== undefined) throw new Error('An event that waits could not be read now', failure);
   }
 
-  /** Whether an event brings an entry as the topic has it, or a later version of it. */
+  /** Whether a waiting event contains this version of an entry or a later one. */
   has(dedupeKey: DedupeKey): boolean {
     const versions = this.#dedupeKeys.get(dedupeKey.key) ?? [];
     return versions.some((waiting) => !isNewVersion(waiting, dedupeKey));

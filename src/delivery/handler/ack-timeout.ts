@@ -1,13 +1,13 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 
-/** Waiting for handlers while a hub waits for its answer: each for its time, or none any more. */
+/** Waits for handlers while hubs wait for their answers, each up to its timeout. `expireAll` ends all waits. */
 export class AckTimeout {
   readonly #waiting = new Set<() => void>();
   #isExpired = false;
 
-  /** The result, or undefined where it takes longer than `milliseconds` or patience is over. */
+  /** Resolves to the result of `work`, or to undefined after `milliseconds` or after `expireAll`. */
   async wait<T>(work: Promise<T>, milliseconds: number): Promise<T | undefined> {
-    // A handler that needs no time is done by then.
+    // A handler that does no I/O has ended by then.
     if (this.#isExpired) return Promise.race([work, macrotask(undefined)]);
     let expire = (): void => {};
     const timeout = new Promise<undefined>((resolve) => {
@@ -23,19 +23,19 @@ export class AckTimeout {
     }
   }
 
-  /** Whether nothing is waited for any more. */
+  /** Whether `expireAll` was called. */
   get isExpired(): boolean {
     return this.#isExpired;
   }
 
-  /** From now on nothing is waited for. */
+  /** Ends all waits. Later calls of `wait` return at the next turn of the event loop. */
   expireAll(): void {
     this.#isExpired = true;
     for (const expire of this.#waiting) expire();
   }
 }
 
-/** The result where there is one already, else undefined. */
+/** Resolves to the result if it is already known, otherwise to undefined. */
 export async function peek<T>(work: T | Promise<T>): Promise<T | undefined> {
   return Promise.race([work, Promise.resolve(undefined)]);
 }

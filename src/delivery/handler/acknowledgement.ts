@@ -1,12 +1,21 @@
-/** What the hub is told beside the status: headers to add, and fields of a form-encoded body. */
+/**
+ * The handler's additions to the answer for the hub.
+ *
+ * @example
+ * ```ts
+ * onEventNotification = (): Acknowledgement => ({ headers: { 'x-request-id': '7' }, body: { received: 'yes' } });
+ * ```
+ */
 export interface Acknowledgement {
+  /** Headers to add. @default none */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  /** Fields of a form-encoded body. @default an empty body */
   readonly body?: Readonly<Record<string, string>>;
 }
 
 /**
- * What a handler returned, as far as it is an acknowledgement: an accident of its last line must not cost the hub its answer.
- * What counts is copied, so that nothing of the handler's runs when the answer is made. Never throws.
+ * The acknowledgement in a handler's result; undefined if there is none. Ignores any other result, because an accidental
+ * return value must not cost the hub its answer. Copies the fields, so no getter of the handler runs later. Never throws.
  */
 export function acknowledgementOf(result: unknown): Acknowledgement | undefined {
   if (typeof result !== 'object' || result === null) return undefined;
@@ -23,9 +32,9 @@ export function acknowledgementOf(result: unknown): Acknowledgement | undefined 
 function recordOf<T>(value: unknown, isValue: (value: unknown) => value is T): Readonly<Record<string, T>> | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   const copy: Record<string, T> = {};
-  for (const [name, each] of Object.entries(value)) {
-    if (!isValue(each)) return undefined;
-    copy[name] = each;
+  for (const [name, field] of Object.entries(value)) {
+    if (!isValue(field)) return undefined;
+    copy[name] = field;
   }
   return copy;
 }

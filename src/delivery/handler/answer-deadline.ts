@@ -1,29 +1,32 @@
+import type { DeliveryTarget } from '../delivery-target.js';
+import type { EventContext } from '../event-context.js';
+
 /**
- * Milliseconds from a request's last byte to its answer (PROTOCOL C9).
+ * Milliseconds from the last byte of a request to its answer (PROTOCOL C9).
  *
  * Quirk(Google): gives up on a delivery after about 10 s. We answer within 9 s.
  */
 const MAX_ANSWER_MS = 9_000;
 
-/** Milliseconds of them that are kept for the store, however long the handler takes. */
+/** Milliseconds of that time reserved for the store, however long the handler takes. */
 const STORE_RESERVE_MS = 1_000;
 
 /** The limits that share the time a hub waits. */
 export interface AnswerTimeLimits {
-  /** How long the handler is waited for. */
+  /** Milliseconds to wait for the handler. */
   readonly ackAfterMs: number;
-  /** How long the store has. */
+  /** Milliseconds the store may take. */
   readonly storeTimeoutMs: number;
 }
 
 /** The time a hub still waits for its answer. */
 export class AnswerDeadline {
   readonly #limits: AnswerTimeLimits;
-  /** By the clock of `performance.now()`, which nobody sets back. */
+  /** On the clock of `performance.now()`, which is never set back. */
   readonly #end: number;
   readonly #ackEnd: number;
 
-  /** @param elapsedMs milliseconds that are gone by now */
+  /** @param elapsedMs milliseconds since the last byte of the request */
   constructor(limits: AnswerTimeLimits, elapsedMs: number) {
     this.#limits = limits;
     const now = performance.now();
@@ -31,12 +34,12 @@ export class AnswerDeadline {
     this.#ackEnd = now + limits.ackAfterMs;
   }
 
-  /** Milliseconds the handler is waited for, and whatever comes before it. */
+  /** Milliseconds left for the handler and for parsing before it. */
   get handlerMs(): number {
     return Math.max(0, Math.min(this.#ackEnd - performance.now(), this.#remainingMs - STORE_RESERVE_MS));
   }
 
-  /** Milliseconds the store has. */
+  /** Milliseconds left for the store. */
   get storeMs(): number {
     return Math.max(0, Math.floor(Math.min(this.#limits.storeTimeoutMs, this.#remainingMs)));
   }
@@ -44,4 +47,26 @@ export class AnswerDeadline {
   get #remainingMs(): number {
     return this.#end - performance.now();
   }
+}
+
+/** The clock and the store limit that a deadline needs. */
+export interface AnswerDeadlineOptions extends Pick<AnswerTimeLimits, 'storeTimeoutMs'> {
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * The time a hub still waits for the answer to an event.
+ *
+ * @param elapsedMs milliseconds from the last byte of the request to the creation of the event
+ */
+export function answerDeadlineOf(
+  { now, storeTimeoutMs }: AnswerDeadlineOptions,
+  { delivery }: DeliveryTarget,
+  { meta }: EventContext,
+  elapsedMs: number,
+): AnswerDeadline {
+  // The handler may have run for some time before it returned.
+  const totalElapsedMs = elapsedMs + Math.max(0, now() - meta.receivedAt);
+  return new AnswerDeadline({ ackAfterMs: delivery.ackAfterMs, storeTimeoutMs }, totalElapsedMs);
 }

@@ -3,10 +3,10 @@ import type { AnswerDeadline } from './answer-deadline.js';
 import type { HandlerOutcome } from './handler-run.js';
 
 /**
- * Ends a subscription because its handler has decided that. If the end cannot be stored, the run counts as failed.
+ * Ends a subscription on its handler's request. If the end cannot be stored, the run counts as failed.
  *
- * @param storeEnd stores that it has ended
- * @param deadline what the hub waits, where it does
+ * @param storeEnd stores the end of the subscription
+ * @param deadline the hub's remaining time, if a hub waits
  */
 export async function endSubscription(
   outcome: HandlerOutcome,

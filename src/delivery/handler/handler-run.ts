@@ -4,22 +4,22 @@ import type { AnswerDeadline } from './answer-deadline.js';
 import { callHandler, type EventHandler } from './handlers.js';
 import type { ContentDistributionMessage } from '../message/message.js';
 
-/** How a run of the handler ended. */
+/** The outcome of a handler run. */
 export type HandlerOutcome =
   | { readonly type: 'done'; readonly acknowledgement: Acknowledgement | undefined }
   | { readonly type: 'deleted'; readonly error: SubscriptionDeletedError }
   | { readonly type: 'failed'; readonly error: Error };
 
 /**
- * How the run of a stored event ended. `'interrupted'`: the runtime stopped before the handler had ended, which is no run.
- * `'crashed'`: the handler was not run, as the process ended too often when it was.
+ * The outcome of a stored event's run. `'interrupted'`: the runtime stopped before the handler ended, so the run does not
+ * count. `'crashed'`: the handler did not run, because the process crashed too often during earlier runs.
  */
 export type StoredRun =
   | HandlerOutcome
   | { readonly type: 'interrupted' }
   | { readonly type: 'crashed'; readonly error: Error };
 
-/** Only a handler that waits makes a promise, which never rejects. */
+/** A promise only if the handler is asynchronous. It never rejects. */
 export type HandlerRun = HandlerOutcome | Promise<HandlerOutcome>;
 
 /** A run of the handler that a hub waits for. */
@@ -32,7 +32,7 @@ const NOT_AN_ERROR = 'something that is no error';
 
 const DONE: HandlerOutcome = { type: 'done', acknowledgement: undefined };
 
-/** Runs the handler. Never throws: whatever the handler throws, at once or later, is an outcome. */
+/** Runs the handler. Never throws: an error of the handler, synchronous or not, becomes an outcome. */
 export function runHandler(handlers: EventHandler, event: ContentDistributionMessage): HandlerRun {
   try {
     const result: unknown = callHandler(handlers, 'onEventNotification', event);
@@ -42,7 +42,7 @@ export function runHandler(handlers: EventHandler, event: ContentDistributionMes
   }
 }
 
-/** Whether no further run can help. */
+/** Whether no further run can succeed. */
 export function isUnrecoverable(outcome: HandlerOutcome | undefined): boolean {
   return outcome?.type === 'failed' && outcome.error instanceof UnrecoverableEventError;
 }
@@ -67,12 +67,12 @@ function outcomeOfError(thrown: unknown): HandlerOutcome {
     const reason: unknown = thrown instanceof Error ? thrown.message : thrown;
     return { type: 'failed', error: new Error(errorText(reason), { cause: thrown }) };
   } catch (cause) {
-    // It threw when it was looked at.
+    // The thrown value itself throws when it is read.
     return { type: 'failed', error: new Error(NOT_AN_ERROR, { cause }) };
   }
 }
 
-/** What was thrown, in words, also where it cannot be made a string. */
+/** The text of a thrown value, with a fixed text if it cannot be converted to a string. */
 export function errorText(thrown: unknown): string {
   try {
     return String(thrown);

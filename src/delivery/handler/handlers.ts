@@ -10,48 +10,68 @@ import type {
 
 type MaybePromise<T> = T | Promise<T>;
 
-// Handlers are properties, not methods: only then is a wrong parameter type an error in every case.
+// Handlers are properties, not methods, because TypeScript checks the parameter types of methods less strictly.
 
-/** Receives the events. */
+/**
+ * Receives the events of a service.
+ *
+ * @example
+ * ```ts
+ * class Orders implements EventHandler {
+ *   onEventNotification = async (event: ContentDistributionMessage) => {
+ *     await save(event.id, event.json());
+ *   };
+ * }
+ * ```
+ */
 export interface EventHandler {
   /**
-   * Called with each content distribution (WebSub section 7). Returning acknowledges it (202). Throwing
-   * `SubscriptionDeletedError` ends the subscription (410). `UnrecoverableEventError` is answered 202, and the event becomes
-   * a dead letter at once. Anything else thrown is answered 202 all the same, and the event is stored and tried again.
+   * Called with each event (WebSub section 7). Returning acknowledges it with 202. Throwing `SubscriptionDeletedError` ends
+   * the subscription and answers 410. Throwing `UnrecoverableEventError` answers 202 and makes the event a dead letter.
+   * Throwing anything else also answers 202; the event is stored and retried.
    */
   readonly onEventNotification: (
     event: ContentDistributionMessage,
   ) => Acknowledgement | void | Promise<Acknowledgement | void>;
 }
 
-/** Answers a hub's verifications, denials and errors. All of it is optional. */
+/**
+ * Answers a hub's verifications, denials and errors. All handlers are optional.
+ *
+ * @example
+ * ```ts
+ * onSubscriptionVerification = ({ leaseSeconds = 0 }: SubscriptionVerification) => {
+ *   if (leaseSeconds < 3_600) throw new Error('the lease is too short');
+ * };
+ * ```
+ */
 export interface IntentHandlers {
-  /** Called before a subscription is confirmed. Throwing refuses it (404): it is not asked again before `retry(id)`. */
+  /** Called before a subscription is confirmed. Throwing rejects it with 404. It is not requested again until `retry(id)`. */
   readonly onSubscriptionVerification?: (
     verification: SubscriptionVerification,
   ) => MaybePromise<SubscriptionVerificationSuccess | void>;
-  /** Called before an unsubscription is confirmed. Throwing refuses it (404): still subscribed. */
+  /** Called before an unsubscription is confirmed. Throwing rejects it with 404, so the subscription continues. */
   readonly onUnsubscriptionVerification?: (
     verification: UnsubscriptionVerification,
   ) => MaybePromise<UnsubscriptionVerificationSuccess | void>;
-  /** Called when a hub denies a subscription. The hub gets 200 whatever happens here, after `ackAfterMs` at the latest. */
+  /** Called when a hub denies a subscription. The hub always gets 200, after `ackAfterMs` at the latest. */
   readonly onSubscriptionValidationDenied?: (denial: SubscriptionDeniedError) => MaybePromise<Acknowledgement | void>;
-  /** Called when a hub reports an error of its own. The hub gets 200 whatever happens here, after `ackAfterMs` at the latest. */
+  /** Called when a hub reports an internal error. The hub always gets 200, after `ackAfterMs` at the latest. */
   readonly onHubError?: (error: InternalHubError) => MaybePromise<Acknowledgement | void>;
 }
 
-/** All handlers of a service. The type of the runtime is a parameter because the runtime is a layer above this one. */
+/** All handlers of a service. `Runtime` is a type parameter because the runtime is in a layer above. */
 export interface ServiceHandlers<Runtime> extends EventHandler, IntentHandlers {
-  /** Called once when the runtime starts, before anything is asked of a hub. Throwing makes `startService` reject. */
+  /** Called once when the runtime starts, before any request to a hub. Throwing makes `startService` reject. */
   readonly onStart?: (runtime: Runtime) => void | Promise<void>;
-  /** Called once when the runtime stops. What it throws is logged, and the shutdown goes on. */
+  /** Called once when the runtime stops. An error it throws is logged, and the shutdown continues. */
   readonly onShutdown?: (runtime: Runtime) => void | Promise<void>;
 }
 
 /** The name of a handler. */
 export type HandlerName = keyof ServiceHandlers<unknown>;
 
-/** Every handler: required, or optional. The compiler compares this table with the types above. */
+/** Whether each handler is required. The compiler checks this table against the types above. */
 export const HANDLERS = {
   onEventNotification: 'required',
   onSubscriptionVerification: 'optional',
@@ -73,9 +93,9 @@ type ResultOf<Name extends HandlerName> = ReturnType<Handler<Name, unknown>>;
 type Callable<Runtime> = { readonly [Name in HandlerName]?: (argument: ArgumentOf<Name, Runtime>) => ResultOf<Name> };
 
 /**
- * Calls a handler and returns its result, or undefined when the service does not have this handler.
+ * Calls a handler and returns its result, or undefined if the service does not have it.
  *
- * @throws whatever the handler throws
+ * @throws the error that the handler throws
  */
 export function callHandler<Name extends HandlerName, Runtime>(
   handlers: ServiceHandlers<Runtime>,
@@ -83,7 +103,7 @@ export function callHandler<Name extends HandlerName, Runtime>(
   argument: ArgumentOf<Name, Runtime>,
 ): ResultOf<Name> | undefined {
   const callable: Callable<Runtime> = handlers;
-  // A required handler may be removed after the check at start. Its absence must not count as success.
+  // The service may remove a required handler after the check at start. A missing handler must not count as success.
   if (HANDLERS[name] === 'required' && typeof callable[name] !== 'function') {
     throw new TypeError(`${name} is not a function`);
   }

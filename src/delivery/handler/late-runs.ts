@@ -1,7 +1,7 @@
 import type { Logger } from '../../logger.js';
 import { logRejection } from '../inbox/run-safely.js';
 
-/** Handlers that go on after their hub was answered. */
+/** Handlers that are still running after their hub was answered. */
 export class LateRuns {
   readonly #logger: Logger;
   readonly #runs = new Set<Promise<void>>();
@@ -10,13 +10,13 @@ export class LateRuns {
     this.#logger = logger;
   }
 
-  /** Waits for one; what `work` rejects with is logged. */
+  /** Tracks a run until it ends. Logs a rejection. */
   add(work: Promise<void>): void {
     const late = logRejection(work, this.#logger).finally(() => this.#runs.delete(late));
     this.#runs.add(late);
   }
 
-  /** Resolves when all have ended, also those that are added meanwhile. */
+  /** Resolves once all runs have ended, including runs added meanwhile. */
   async settled(): Promise<void> {
     while (this.#runs.size > 0) await Promise.all(this.#runs);
   }

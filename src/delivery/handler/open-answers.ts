@@ -1,6 +1,6 @@
 import type { DeliveryAnswer } from '../delivery-answer.js';
 
-/** Answers that hubs wait for. */
+/** Counts the answers that hubs wait for. */
 export class OpenAnswers {
   #open = 0;
   readonly #waiting: (() => void)[] = [];
@@ -10,14 +10,14 @@ export class OpenAnswers {
     if (this.#open === 0) for (const resolve of this.#waiting.splice(0)) resolve();
   };
 
-  /** Counts an answer until it is there. */
+  /** Counts an answer until it is known. */
   track(answer: Promise<DeliveryAnswer>): Promise<DeliveryAnswer> {
     this.#open += 1;
     answer.then(this.#done, this.#done);
     return answer;
   }
 
-  /** Resolves when no hub waits for one. */
+  /** Resolves once no hub waits for an answer. */
   async settled(): Promise<void> {
     if (this.#open > 0) await new Promise<void>((resolve) => void this.#waiting.push(resolve));
   }

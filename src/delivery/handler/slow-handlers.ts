@@ -1,9 +1,9 @@
 import type { Logger } from '../../logger.js';
 import type { CheckedDeliveryConfig } from '../delivery-config.js';
 import { Throttle } from '../throttle.js';
-import type { EventContext } from '../report.js';
+import type { EventContext } from '../event-context.js';
 
-/** A handler that was given a smaller share of `delivery.ackAfterMs` may be quick: parsing took the rest. */
+/** With a smaller share of `delivery.ackAfterMs`, the handler may be quick: parsing used the remaining time. */
 const MIN_SHARE = 0.9;
 
 /** Dependencies of {@link SlowHandlers}. */
@@ -23,9 +23,9 @@ export class SlowHandlers {
   }
 
   /**
-   * The time ran out, the event is stored, and its handler goes on.
+   * Logs a handler that did not finish in time. Its event is stored, and it keeps running.
    *
-   * @param waitedMs how long the handler was waited for, in milliseconds
+   * @param waitedMs milliseconds that the hub waited for the handler
    */
   report(
     { subscription, event }: EventContext,

@@ -1,32 +1,37 @@
 import type { Grant, Subscription } from '../../subscription/record/snapshot.js';
 
-/** A hub asks whether a subscription was meant (WebSub section 5.3). */
+/** A hub's verification of intent for a subscription (WebSub section 5.3). */
 export interface SubscriptionVerification {
   readonly mode: 'subscribe';
   readonly topic: string;
+  /** The text that the confirmation echoes. The library does that. */
   readonly challenge: string;
-  /** The lease the hub grants, as it stands in the request; absent where it is missing or not a positive number. */
+  /** The lease that the hub grants, in seconds. Absent if the request has no positive number. */
   readonly leaseSeconds?: number;
   readonly subscription: Subscription;
   readonly grant: Grant;
 }
 
-/** A hub asks whether an unsubscription was meant (WebSub section 5.3). */
+/** A hub's verification of intent for an unsubscription (WebSub section 5.3). */
 export interface UnsubscriptionVerification {
   readonly mode: 'unsubscribe';
   readonly topic: string;
+  /** The text that the confirmation echoes. The library does that. */
   readonly challenge: string;
+  /** The lease in the request, in seconds. Absent if the request has no positive number. */
   readonly leaseSeconds?: number;
   readonly subscription: Subscription;
   readonly grant: Grant;
 }
 
-/** Headers to add to the confirmation; its body is the challenge. */
+/** Additions to the confirmation of a subscription. Its body is always the challenge. */
 export interface SubscriptionVerificationSuccess {
+  /** Headers to add. @default none */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
 }
 
-/** Headers to add to the confirmation; its body is the challenge. */
+/** Additions to the confirmation of an unsubscription. Its body is always the challenge. */
 export interface UnsubscriptionVerificationSuccess {
+  /** Headers to add. @default none */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
 }

@@ -1,30 +1,31 @@
-/** What runs events, and how many. */
+/** Dependencies of {@link ConcurrencyLimiter}. */
 export interface ConcurrencyLimiterOptions {
-  /** How many of a service's are run at the same time. */
+  /** How many events of a service run at the same time. */
   readonly concurrencyOf: (service: string) => number;
-  /** Calls `free` when another one may be run in its place. Does not reject. */
-  readonly run: (id: string, free: () => void) => Promise<void>;
+  /** Runs an event. Calls `releaseSlot` when the next event may start. Does not reject. */
+  readonly run: (id: string, releaseSlot: () => void) => Promise<void>;
   readonly suspects: Suspects;
 }
 
-/** Events during whose run the process has ended before: of all services together, one of them is run at a time. */
+/** Events that were running when a process crashed. Only one of them runs at a time, across all services. */
 export interface Suspects {
   isSuspect(id: string): boolean;
-  /** Whether it may begin now. */
+  /** Whether the suspect may start now. If so, it holds the lock until `release`. */
   tryAcquire(id: string): boolean;
   release(id: string): void;
-  /** Calls the listener whenever another one may begin. */
+  /** Calls the listener whenever the next suspect may start. */
   onRelease(listener: () => void): void;
 }
 
 interface ServiceQueue {
+  /** Events that occupy a slot. */
   running: number;
   readonly ready: string[];
-  /** Suspects that came first of those that are ready while another one was running. */
+  /** Suspects taken from `ready` while another suspect was running. */
   readonly waitingSuspects: string[];
 }
 
-/** The events whose turn it is: of each service so many are run at the same time, and the others wait. */
+/** Limits how many events of each service run at the same time. The others wait. */
 export class ConcurrencyLimiter {
   readonly #options: ConcurrencyLimiterOptions;
   readonly #queues = new Map<string, ServiceQueue>();
@@ -43,7 +44,7 @@ export class ConcurrencyLimiter {
     return this.#isStopped;
   }
 
-  /** Runs an event as soon as there is room. */
+  /** Runs an event as soon as its service has a free slot. */
   push(service: string, id: string): void {
     const queue = this.#queues.get(service) ?? { running: 0, ready: [], waitingSuspects: [] };
     this.#queues.set(service, queue);
@@ -51,7 +52,7 @@ export class ConcurrencyLimiter {
     this.#startNext(service, queue);
   }
 
-  /** Begins no further run. Resolves when those under way have ended. */
+  /** Starts no further runs. Resolves once the current runs have ended. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.all(this.#runs);
@@ -78,7 +79,7 @@ export class ConcurrencyLimiter {
     }
   }
 
-  /** The next that may begin. Others do not wait for a suspect that waits. */
+  /** The next event that may start. Other events do not wait behind a waiting suspect. */
   #takeNext({ ready, waitingSuspects }: ServiceQueue): string | undefined {
     const { suspects } = this.#options;
     const [first] = waitingSuspects;

@@ -7,45 +7,55 @@ import type { DeadLetterConfig } from '../delivery-config.js';
 import type { ContentDistributionMessage } from '../message/message.js';
 import { decodeEvent, type DeadLetterCause, type StoredEvent } from './stored-event.js';
 
-/** An event that was given up: no handler is run with it until it is replayed. */
+/**
+ * An event that is not retried anymore. Its handler does not run until it is replayed.
+ *
+ * @example
+ * ```ts
+ * for await (const letter of runtime.deadLetters.list()) {
+ *   if (letter.cause === 'failed') await runtime.deadLetters.replay(letter.id);
+ * }
+ * ```
+ */
 export interface DeadLetter {
-  /** The event's id: the same as on every run of its handler. */
+  /** The event's id. It is the same on every run of its handler. */
   readonly id: string;
   /** The service's name. */
   readonly service: string;
   readonly subscriptionId: string;
   readonly receivedAt: Date;
-  /** When it was given up. */
+  /** When the event became a dead letter. */
   readonly deadSince: Date;
-  /** Why it was given up. */
+  /** Why the event became a dead letter. */
   readonly cause: DeadLetterCause;
-  /** Runs of the handler that failed, since it was received or last replayed. */
+  /** Failed runs of the handler since the event was received or last replayed. */
   readonly attempts: number;
-  /** What the runs failed with, the oldest first: the last 200 of them, also from before a replay. */
+  /** The errors of the last 200 failed runs, oldest first. Includes runs before a replay. */
   readonly errors: readonly { readonly message: string; readonly at: Date }[];
-  /** The news; undefined where its subscription is gone. */
+  /** The event; undefined if its subscription no longer exists. */
   readonly event?: ContentDistributionMessage | undefined;
 }
 
-/** Dependencies of keeping dead letters. */
+/** Dependencies of {@link DeadLetters}. */
 export interface DeadLettersOptions {
   readonly store: RecordStore;
   readonly engine: Pick<Engine, 'runExclusive'>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** Undefined for a service the code does not have: its dead letters are kept and left alone. */
+  /** Undefined for a service that is not declared. Its dead letters stay in the store unchanged. */
   readonly retentionOf: (service: string) => Required<DeadLetterConfig> | undefined;
-  /** Stores an event as one that waits for its handler again, to be run at a later turn. Rejects where it cannot be stored. */
+  /** Stores a dead letter as a waiting event, which runs at the next tick. Rejects if it cannot be stored. */
   readonly requeue: (event: StoredEvent) => Promise<void>;
   readonly eventOf: (event: StoredEvent) => ContentDistributionMessage | undefined;
 }
 
-/** How many errors `console.log` shows, the latest, and how many characters of each. */
+/** The number of latest errors that `console.log` shows. */
 const SHOWN_ERRORS = 10;
+/** Characters that `console.log` shows of each error. */
 const SHOWN_CHARACTERS = 200;
 
-/** Shows a dead letter in `console.log`: its errors by their messages, and its event by its summary. */
+/** Shows a dead letter in `console.log`, with the messages of its errors and the summary of its event. */
 export const DEAD_LETTER_VIEW: LogView<DeadLetter> = {
   value() {
     const earlier = this.errors.length - SHOWN_ERRORS;
@@ -55,34 +65,34 @@ export const DEAD_LETTER_VIEW: LogView<DeadLetter> = {
   },
 };
 
-/** The events that were given up, as they lie in the store; which there are is known without reading it. */
+/** The dead letters in the store. Their ids are in memory; their contents are read on demand. */
 export class DeadLetters {
   readonly #options: DeadLettersOptions;
-  /** Since when each of a service's is dead, by id, the oldest first; epoch milliseconds. */
+  /** By service: when each event became a dead letter (epoch milliseconds), by id, oldest first. */
   readonly #services = new Map<string, Map<string, number>>();
 
   constructor(options: DeadLettersOptions) {
     this.#options = options;
   }
 
-  /** How many there are, of all services. */
+  /** The number of dead letters of all services. */
   get count(): number {
     return [...this.#services.values()].reduce((count, letters) => count + letters.size, 0);
   }
 
-  /** Takes note of one that a previous process left. */
+  /** Registers a dead letter of a previous process. */
   add({ meta, retry }: StoredEvent): void {
     this.#lettersOf(meta.service).set(meta.id, retry.deadSince ?? 0);
   }
 
-  /** All that previous processes left were found. */
+  /** Sorts the dead letters once all of a previous process are registered. */
   onLoaded(): void {
     for (const [service, letters] of this.#services) {
       this.#services.set(service, new Map([...letters].toSorted(([, one], [, other]) => one - other)));
     }
   }
 
-  /** Takes note of an event that was given up and is stored as such. Never rejects: what cannot be removed is later. */
+  /** Registers a new dead letter that is already stored. Never rejects: the sweep repeats a failed removal. */
   async onDeadLettered(event: StoredEvent): Promise<void> {
     this.add(event);
     try {
@@ -95,20 +105,22 @@ export class DeadLetters {
     }
   }
 
-  /** Removes those that are past their time or their number. */
+  /** Removes dead letters above `keepSeconds` or `keepCount`. */
   async sweep(): Promise<void> {
     for (const service of this.#services.keys()) await this.#trim(service);
   }
 
-  /** Those of each service, the oldest first. What cannot be read is logged and left as it is. */
+  /** Lists the dead letters of each service, oldest first. Logs and skips a record that cannot be read. */
   async *list(): AsyncGenerator<DeadLetter> {
     const { eventOf, logger } = this.#options;
-    // Those that are there now: one that is replayed and fails again meanwhile does not come twice.
-    const there = [...this.#services.values()].flatMap((letters) => [...letters.keys()].map((id) => ({ letters, id })));
-    for (const { letters, id } of there) {
+    // A fixed list, so that an event that is replayed and fails again meanwhile is not listed twice.
+    const current = [...this.#services.values()].flatMap((letters) =>
+      [...letters.keys()].map((id) => ({ letters, id })),
+    );
+    for (const { letters, id } of current) {
       if (!letters.has(id)) continue;
       const raw = await this.#options.store.get('event', id);
-      // It may have been replayed or discarded meanwhile.
+      // It may have been replayed or discarded during the read.
       if (!letters.has(id)) continue;
       try {
         const stored = decodeEvent(id, raw);
@@ -120,9 +132,9 @@ export class DeadLetters {
   }
 
   /**
-   * Has its handler run again, and tried again for as long as an event that has just come. Resolves when that is stored.
+   * Runs the handler again, with retries for as long as for a new event. Resolves once the event is stored as waiting.
    *
-   * @throws WebSubError where there is none of that id, or its service is not there
+   * @throws WebSubError if no dead letter has this id, or its service is not declared
    */
   replay(id: string): Promise<void> {
     return this.#runExclusive(id, async () => {
@@ -140,9 +152,9 @@ export class DeadLetters {
   }
 
   /**
-   * Removes it for good.
+   * Removes a dead letter permanently.
    *
-   * @throws WebSubError where there is none of that id
+   * @throws WebSubError if no dead letter has this id
    */
   discard(id: string): Promise<void> {
     return this.#runExclusive(id, async () => {
@@ -158,14 +170,14 @@ export class DeadLetters {
     const letters = this.#lettersOf(service);
     if (retention === undefined) return;
     const { keepSeconds, keepCount } = retention;
-    const oldest = now() - keepSeconds * 1000;
+    const cutoff = now() - keepSeconds * 1000;
     for (const [id, since] of letters) {
-      if (letters.size <= keepCount && since >= oldest) return;
+      if (letters.size <= keepCount && since >= cutoff) return;
       await this.#runExclusive(id, async () => {
         if (!letters.has(id)) return;
         await this.#remove(letters, id);
-        const why = since < oldest ? `older than ${keepSeconds} s` : `more than ${keepCount} are there`;
-        logger.warn({ event: id, service }, `a dead letter is removed: ${why}`);
+        const reason = since < cutoff ? `older than ${keepSeconds} s` : `more than ${keepCount} are there`;
+        logger.warn({ event: id, service }, `a dead letter is removed: ${reason}`);
       });
     }
   }
@@ -185,9 +197,9 @@ export class DeadLetters {
   }
 
   #lettersOf(service: string): Map<string, number> {
-    const known = this.#services.get(service) ?? new Map<string, number>();
-    this.#services.set(service, known);
-    return known;
+    const letters = this.#services.get(service) ?? new Map<string, number>();
+    this.#services.set(service, letters);
+    return letters;
   }
 }
 

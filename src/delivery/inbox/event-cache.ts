@@ -1,9 +1,9 @@
 import type { StoredEvent } from './stored-event.js';
 
-/** Bytes of content that are kept at most. */
+/** The most bytes of content in the cache. */
 const MAX_BYTES = 8 * 1024 * 1024;
 
-/** Events that have just been stored and wait for their turn: so many of them as fit need not be read for it. */
+/** Caches events that have just been stored, so that their first run needs no read. */
 export class EventCache {
   readonly #maxBytes: number;
   readonly #events = new Map<string, StoredEvent>();
@@ -13,7 +13,7 @@ export class EventCache {
     this.#maxBytes = maxBytes;
   }
 
-  /** Keeps an event as it was stored, if there is room for it. */
+  /** Caches an event if there is room for it. */
   add(event: StoredEvent): void {
     const { id } = event.meta;
     const bytes = this.#bytes + sizeOf(event);
@@ -22,7 +22,7 @@ export class EventCache {
     this.#bytes = bytes;
   }
 
-  /** Hands out an event and keeps it no longer. */
+  /** Removes and returns an event. */
   take(id: string): StoredEvent | undefined {
     const event = this.#events.get(id);
     if (event === undefined) return undefined;

@@ -2,34 +2,47 @@ import type { Logger } from '../../logger.js';
 import { ACKNOWLEDGED, INBOX_FULL, STORE_FAILED, type DeliveryAnswer } from '../delivery-answer.js';
 import type { DeliveryTarget } from '../delivery-target.js';
 import type { Inbox } from './inbox.js';
-import type { EventContext } from '../report.js';
+import type { EventContext } from '../event-context.js';
 import type { DedupeKey } from '../dedupe/dedupe-key.js';
 import { isThinPing } from '../fetch/thin-ping.js';
 import { newStoredEvent, storableDedupeKeys, type StoredEvent } from './stored-event.js';
 
-/** Dependencies of keeping events. */
+/** Dependencies of {@link EventWriter}. */
 export interface EventWriterOptions {
   readonly inbox: Pick<Inbox, 'enqueue' | 'storeUnscheduled' | 'schedule' | 'settle' | 'newPosition' | 'loadOf'>;
   readonly logger: Logger;
 }
 
-/** How an event is held. */
+/** How an event is enqueued. */
+export interface EnqueueOptions {
+  readonly isPing?: true | undefined;
+  /** Milliseconds the store may take while a hub waits. @default no limit */
+  readonly timeoutMs?: number;
+}
+
+/** How an undecided event is stored. */
 export interface UndecidedOptions {
-  /** Milliseconds the store has. */
+  /** Milliseconds the store may take. */
   readonly timeoutMs: number;
-  /** Told when the event is found to be news. */
+  /** Called when the event turns out to be new. */
   readonly onAccept: () => void;
 }
 
-/** An event that is in the store while it is not known yet whether it is news. */
+/** A stored event that may still turn out to be a duplicate. */
 export interface UndecidedEvent {
-  /** It is: it waits for its handler from now on. */
+  /** The event is new: schedules it for its handler. */
   accept(dedupeKeys: readonly DedupeKey[]): void;
-  /** It is not. */
+  /** The event is a duplicate: removes it. */
   drop(): void;
 }
 
-/** Keeps events in the inbox, and says what that comes to for whoever brought them. */
+/** The answer for an undecided event, and the event if it was stored. */
+export interface UndecidedWrite {
+  readonly answer: DeliveryAnswer;
+  readonly undecided?: UndecidedEvent;
+}
+
+/** Writes events to the inbox and returns the answer for the hub. */
 export class EventWriter {
   readonly #options: EventWriterOptions;
 
@@ -37,33 +50,29 @@ export class EventWriter {
     this.#options = options;
   }
 
-  /** Whether the service takes no more: its inbox is full. */
+  /** Whether the service's inbox is full. */
   isFull({ name, delivery }: DeliveryTarget): boolean {
     const { events, bytes } = this.#options.inbox.loadOf(name);
     return events >= delivery.maxPending || bytes >= delivery.maxPendingBytes;
   }
 
-  /**
-   * Acknowledged when the event is in the store; its handler is run by the inbox.
-   *
-   * @param withinMs milliseconds the store has, where a hub waits
-   */
+  /** Acknowledges the event once it is stored. The inbox then runs its handler. */
   async enqueue(
     target: DeliveryTarget,
     context: EventContext,
-    { isPing, withinMs }: { readonly isPing?: true | undefined; readonly withinMs?: number } = {},
+    { isPing, timeoutMs }: EnqueueOptions = {},
   ): Promise<DeliveryAnswer> {
     if (this.isFull(target)) return INBOX_FULL;
     const stored = this.newEvent(context, isPing);
-    return (await this.isStored(stored, this.#options.inbox.enqueue(stored, withinMs))) ? ACKNOWLEDGED : STORE_FAILED;
+    return (await this.isStored(stored, this.#options.inbox.enqueue(stored, timeoutMs))) ? ACKNOWLEDGED : STORE_FAILED;
   }
 
-  /** The same for an event of which it is not known yet whether it is news. */
+  /** Stores an event before it is known whether it is a duplicate, and acknowledges it. */
   async storeUndecided(
     target: DeliveryTarget,
     context: EventContext,
     { timeoutMs, onAccept }: UndecidedOptions,
-  ): Promise<{ readonly answer: DeliveryAnswer; readonly held?: UndecidedEvent }> {
+  ): Promise<UndecidedWrite> {
     if (this.isFull(target)) return { answer: INBOX_FULL };
     const { inbox } = this.#options;
     const stored = this.newEvent(context, isThinPing(target, context));
@@ -76,10 +85,10 @@ export class EventWriter {
       },
       drop: () => void inbox.settle(stored, { type: 'done', acknowledgement: undefined }),
     };
-    return { answer: ACKNOWLEDGED, held: undecided };
+    return { answer: ACKNOWLEDGED, undecided };
   }
 
-  /** An event that has just been received, for the store: the last of those received so far. */
+  /** Makes the stored form of an event that has just been received. Gives it the last position so far. */
   newEvent({ meta, content, event, dedupeKeys }: EventContext, isPing?: true): StoredEvent {
     const position = this.#options.inbox.newPosition();
     return newStoredEvent(meta, content, {
@@ -90,7 +99,7 @@ export class EventWriter {
     });
   }
 
-  /** Whether an event that is being stored is; what fails is logged. */
+  /** Whether the write succeeds. Logs a failure. */
   async isStored({ meta: { id, subscriptionId } }: StoredEvent, write: Promise<void>): Promise<boolean> {
     try {
       await write;

@@ -5,13 +5,14 @@ import { errorText } from '../handler/handler-run.js';
 import { earliestRetryAt } from '../fetch/publisher-retry-after.js';
 import type { RetryState, StoredEvent } from './stored-event.js';
 
-/** More than three days of tries have. */
+/** The most errors stored with an event. Three days of retries have fewer. */
 const MAX_ERRORS = 200;
+/** Characters stored of each error. */
 const MAX_ERROR_LENGTH = 1_000;
 
-/** When an event is tried, and for how long. */
+/** The time of a failure, and for how long the event is retried. */
 export interface RetryOptions {
-  /** When its handler failed, in epoch milliseconds. */
+  /** When the handler failed, in epoch milliseconds. */
   readonly at: number;
   /** From 0 to 1. */
   readonly random: number;
@@ -19,8 +20,8 @@ export interface RetryOptions {
 }
 
 /**
- * An event after one more run of its handler that failed: with its next try, or as a dead letter when its time is over or no try
- * can help.
+ * An event after a failed run of its handler: with its next attempt, or as a dead letter. It becomes a dead letter when
+ * `retryForSeconds` are over or the error is unrecoverable.
  */
 export function failedEvent(
   event: StoredEvent,
@@ -35,18 +36,18 @@ export function failedEvent(
   }
   const end = (retry.triedSince ?? meta.receivedAt) + retryForSeconds * 1000;
   const backoff = at + retryWaitMs(attempts, random, HANDLER);
-  // The last try is at the end of the time, not before it.
+  // The last attempt runs at the end of the retry time, not before it.
   const nextAttemptAt = Math.min(Math.max(backoff, earliestRetryAt(error)), Math.max(at, end));
   return { meta, content, retry: { ...run, nextAttemptAt, deadSince: at >= end ? at : undefined } };
 }
 
-/** An event that is a dead letter because the process ended each time its handler ran. No run of the handler has failed. */
+/** An event as a dead letter, because the process crashed each time its handler ran. Counts no failed run. */
 export function crashedEvent({ meta, content, retry }: StoredEvent, error: Error, at: number): StoredEvent {
   const errors = withError(retry, error, at);
   return { meta, content, retry: { ...retry, errors, nextAttemptAt: at, deadSince: at, deadCause: 'crashed' } };
 }
 
-/** A dead letter as an event that waits again, and comes after all that was received by now. */
+/** A dead letter as a waiting event, ordered after all events received so far. */
 export function requeuedEvent({ meta, content, retry }: StoredEvent, at: number): StoredEvent {
   const { errors } = retry;
   const waiting: RetryState = { attempts: 0, nextAttemptAt: at, errors, triedSince: at };
@@ -54,7 +55,7 @@ export function requeuedEvent({ meta, content, retry }: StoredEvent, at: number)
 }
 
 function withError({ errors }: RetryState, error: Error, at: number): RetryState['errors'] {
-  // A character that the cut has halved could not be stored.
+  // A lone surrogate at the cut cannot be stored.
   const message = errorText(errorMessage(error))
     .slice(0, MAX_ERROR_LENGTH)
     .replace(/\p{Cs}$/u, '');

@@ -1,8 +1,8 @@
-/** Where an event stands in the order of reception. */
+/** An event's place in the order of reception. */
 export interface FifoItem {
   readonly id: string;
   readonly subscriptionId: string;
-  /** Undefined for one that was stored when there were no positions: it came before those that have one. */
+  /** Undefined for an event stored by an older version. It comes before events with a position. */
   readonly position: number | undefined;
   /** Epoch milliseconds. */
   readonly receivedAt: number;
@@ -17,19 +17,19 @@ interface QueuedEvent {
 }
 
 /**
- * Events one behind the other, in as many lines as there are: the first of a line alone has its turn. Each operation costs
- * the same however long the line is, and waiting costs nothing. An event that is in no line waits for nobody.
+ * A queue of events for each subscription. Only the first event of a queue may run. Each operation takes constant time,
+ * and waiting costs nothing. An event that is in no queue may run at once.
  */
 export class FifoPerSubscription {
   readonly #events = new Map<string, QueuedEvent>();
   readonly #tails = new Map<string, QueuedEvent>();
 
-  /** How many lines there are. */
+  /** The number of queues. */
   get size(): number {
     return this.#tails.size;
   }
 
-  /** Puts an event at the end of a line. It holds back those that come later, and is not ready itself. */
+  /** Appends an event that is not ready yet to its queue. Later events wait for it. */
   append(subscriptionId: string, id: string): void {
     const previous = this.#tails.get(subscriptionId);
     const event: QueuedEvent = { id, subscriptionId, previous, next: undefined, isReady: false };
@@ -38,12 +38,12 @@ export class FifoPerSubscription {
     this.#events.set(id, event);
   }
 
-  /** Puts events into their lines in the order in which they were received, whatever order they are given in. */
+  /** Appends events in the order of reception, whatever the order of `items`. */
   appendInOrder(items: readonly FifoItem[]): void {
     for (const { subscriptionId, id } of items.toSorted(byReception)) this.append(subscriptionId, id);
   }
 
-  /** The event is ready to be run. Whether it is its turn as well; if not, `leave` hands it out when it is. */
+  /** Marks an event as ready. Returns whether it may run now; if not, `remove` returns it once it may. */
   markReady(id: string): boolean {
     const event = this.#events.get(id);
     if (event === undefined) return true;
@@ -51,7 +51,7 @@ export class FifoPerSubscription {
     return event.previous === undefined;
   }
 
-  /** Takes an event out of its line. Returns the one that is ready and whose turn it is by that. */
+  /** Removes an event from its queue. Returns the next event if it is ready and may run now. */
   remove(id: string): string | undefined {
     const event = this.#events.get(id);
     if (event === undefined) return undefined;

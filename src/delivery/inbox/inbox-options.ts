@@ -6,7 +6,7 @@ import type { EventCrashGuard } from '../crash-guard/event-crash-guard.js';
 import type { StoredEvent } from './stored-event.js';
 import type { WaitingEvents } from './waiting-events.js';
 
-/** Dependencies of the inbox. */
+/** Dependencies of `Inbox`. */
 export interface InboxOptions {
   readonly store: RecordStore;
   readonly engine: Engine;
@@ -15,22 +15,22 @@ export interface InboxOptions {
   readonly now: () => number;
   /** From 0 to 1. */
   readonly random: () => number;
-  /** Counts its events: for whoever has to know which wait. @default its own */
+  /** Tracks the waiting events, for callers that need to know them. @default a new instance */
   readonly waiting?: WaitingEvents | undefined;
-  /** Undefined for a service the code no longer has: its events are kept and left alone. */
+  /** Undefined for a service that is not declared. Its events stay in the store unchanged. */
   readonly limitsOf: (service: string) => InboxLimits | undefined;
-  /** Runs the handler with a stored event. Does not throw. */
+  /** Runs the handler for a stored event. Does not throw. */
   readonly run: (event: StoredEvent) => Promise<StoredRun>;
   readonly crashGuard: EventCrashGuard;
-  /** Told of each event that a previous process left. */
+  /** Called for each waiting event of a previous process, and for each requeued event. */
   readonly onRecovered: (event: StoredEvent) => void;
-  /** Told of each event that a previous process gave up. */
+  /** Called for each dead letter of a previous process. */
   readonly onRecoveredDeadLetter: (event: StoredEvent) => void;
-  /** Told of each event that is given up. */
+  /** Called for each new dead letter. */
   readonly onDeadLetter: (event: StoredEvent) => void;
 }
 
-/** Of a service. */
+/** How the events of a service run. */
 export interface InboxLimits {
   readonly concurrency: number;
   readonly retryForSeconds: number;

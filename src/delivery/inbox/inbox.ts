@@ -14,19 +14,19 @@ import { decodeEvent, encodeEvent, readEvent, type StoredEvent } from './stored-
 import { WaitingEvents, type InboxLoad } from './waiting-events.js';
 import { TimedOutWrites } from './timed-out-writes.js';
 
-/** Events that the hub was told 2xx about and whose handler has not succeeded: kept in the store and tried again. */
+/** Stored events that the hub got 2xx for and whose handler has not succeeded yet. Dispatches and retries them. */
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #due: Timetable;
   readonly #timedOutWrites: TimedOutWrites;
   readonly #limiter: ConcurrencyLimiter;
   readonly #waiting: WaitingEvents;
-  /** Those that go in order, a line for each subscription. */
+  /** Events of services with `order: 'subscription'`. */
   readonly #fifo = new FifoPerSubscription();
-  /** What the store did not take when a run had ended: it is written later, and the handler is not run for it. */
+  /** Outcomes that could not be stored. They are stored later, without another run of the handler. */
   readonly #unsettled = new Map<string, { readonly event: StoredEvent; readonly outcome: StoredRun }>();
   readonly #cache = new EventCache();
-  /** Also across restarts: what is stored has a lower position. */
+  /** Higher than the position of any stored event, also after a restart. */
   #nextPosition = 0;
 
   constructor(options: InboxOptions) {
@@ -43,14 +43,14 @@ export class Inbox {
     });
   }
 
-  /** Reads what a previous process left. What cannot be read is logged and left in the store as it is. */
+  /** Reads the events of a previous process. Logs a record that cannot be read and leaves it in the store. */
   async load(): Promise<void> {
     const { store, logger, limitsOf, onRecovered, onRecoveredDeadLetter, crashGuard } = this.#options;
     const onUnreadable = (error: unknown): void =>
       logger.error({ err: error }, 'a stored event cannot be read: left as it is');
     const fifoItems: FifoItem[] = [];
     const pause = createYielder();
-    for await (const [id, raw] of store.list('event', { onUnreadable: onUnreadable })) {
+    for await (const [id, raw] of store.list('event', { onUnreadable })) {
       try {
         const event = decodeEvent(id, raw);
         const { service, position, receivedAt, subscriptionId } = event.meta;
@@ -76,42 +76,47 @@ export class Inbox {
     crashGuard.onLoaded();
   }
 
-  /** The place of an event that has just been received in the order of all. */
+  /** The position of an event that has just been received in the order of all events. */
   newPosition(): number {
     return this.#nextPosition++;
   }
 
-  /** How many events of a service are in it, and their bytes, dead letters apart. */
+  /** The number of a service's waiting events and their bytes, without dead letters. */
   loadOf(service: string): InboxLoad {
     return this.#waiting.loadOf(service);
   }
 
-  /** Stores an event whose handler is still running, as `enqueue` does; `settle` is to be called when it has ended. */
+  /**
+   * Stores an event without scheduling it. Call `settle` or `schedule` later.
+   *
+   * @param timeoutMs milliseconds the store may take
+   * @throws StoreError if the event cannot be stored
+   */
   async storeUnscheduled(event: StoredEvent, timeoutMs?: number): Promise<void> {
     await this.#store(event, timeoutMs);
   }
 
-  /** An event that was stored by `hold`, and whose handler has not run, has its turn from now on. */
+  /** Schedules an event that `storeUnscheduled` stored and whose handler has not run. */
   schedule(event: StoredEvent): void {
     this.#cache.add(event);
     this.#dispatch(event.meta.id);
   }
 
   /**
-   * Stores an event whose handler has not run, for its turn.
+   * Stores an event whose handler has not run, and schedules it.
    *
-   * @param timeoutMs milliseconds the store has
-   * @throws StoreError where it cannot be stored
+   * @param timeoutMs milliseconds the store may take
+   * @throws StoreError if the event cannot be stored
    */
   async enqueue(event: StoredEvent, timeoutMs?: number): Promise<void> {
     this.schedule(await this.#store(event, timeoutMs));
   }
 
   /**
-   * Stores an event whose handler has failed, for its next try.
+   * Stores an event whose handler has failed, for its next attempt or as a dead letter.
    *
-   * @param timeoutMs milliseconds the store has
-   * @throws StoreError where it cannot be stored
+   * @param timeoutMs milliseconds the store may take
+   * @throws StoreError if the event cannot be stored
    */
   async storeFailed(event: StoredEvent, error: Error, timeoutMs?: number): Promise<void> {
     const { now, random, limitsOf } = this.#options;
@@ -132,10 +137,10 @@ export class Inbox {
   }
 
   /**
-   * Stores an event that was given up as one that waits: it is run at the next tick, and tried for its time from now on. It
-   * comes after all that its subscription has received by then.
+   * Stores a dead letter as a waiting event. It runs at the next tick and is retried for `retryForSeconds` from now on. It
+   * comes after all events that its subscription has received so far.
    *
-   * @throws StoreError where it cannot be stored
+   * @throws StoreError if the event cannot be stored
    */
   async requeue(event: StoredEvent): Promise<void> {
     const at = this.#options.now();
@@ -145,7 +150,7 @@ export class Inbox {
     this.#due.set(next.meta.id, this.#options.now());
   }
 
-  /** Removes a stored event that was handled, or schedules its next try. Never throws: what fails here is done later. */
+  /** Removes a processed event, or schedules its next attempt. Never throws: a failed write is repeated later. */
   async settle(event: StoredEvent, outcome: StoredRun): Promise<void> {
     const { store, logger, now, crashGuard } = this.#options;
     const { id } = event.meta;
@@ -158,7 +163,7 @@ export class Inbox {
         await this.#store(dead);
         this.#deadLetter(dead);
       } else {
-        // It is in a hurry where something waits for that: the next one of its line, or of the suspects.
+        // The next event of the subscription, or the next suspect, may wait for this removal.
         const isUrgent = this.#isFifo(event) || crashGuard.isSuspect(id);
         await store.delete('event', id, isUrgent ? 'now' : 'soon');
         this.#forget(id);
@@ -174,17 +179,17 @@ export class Inbox {
     }
   }
 
-  /** Begins no further run. Resolves when those under way have ended. */
+  /** Starts no further runs. Resolves once the current runs have ended. */
   async stop(): Promise<void> {
     await this.#limiter.stop();
   }
 
-  /** It counts from now on, so that those that come meanwhile find the room it takes, and come after it. */
+  /** Counts the event before it is stored, so that later events respect the limits and its order. */
   async #store(event: StoredEvent, timeoutMs?: number): Promise<StoredEvent> {
     const { meta } = event;
     const { id, subscriptionId } = meta;
-    const isPlaced = meta.position !== undefined;
-    const positioned = isPlaced ? event : { ...event, meta: { ...meta, position: this.newPosition() } };
+    const hasPosition = meta.position !== undefined;
+    const positioned = hasPosition ? event : { ...event, meta: { ...meta, position: this.newPosition() } };
     const isNew = this.#waiting.add(event);
     if (isNew && this.#isFifo(event)) this.#fifo.append(subscriptionId, id);
     try {
@@ -194,7 +199,7 @@ export class Inbox {
     } catch (cause) {
       if (isNew) {
         this.#forget(id);
-        // What was replayed is a dead letter still.
+        // A replayed event is still stored as a dead letter.
         if (event.retry.triedSince === undefined) this.#timedOutWrites.add(id);
       }
       throw toStoreError(`The event ${id} could not be stored`, cause);
@@ -216,7 +221,7 @@ export class Inbox {
     return this.#options.limitsOf(meta.service)?.order === 'subscription';
   }
 
-  /** No wait is longer than that: by a clock that was set back meanwhile it would be. */
+  /** The latest possible due time. A stored time after it comes from a clock that was set back since. */
   #latestDueTime(): number {
     return this.#options.now() + HANDLER.capMs;
   }
@@ -237,7 +242,7 @@ export class Inbox {
     const event = this.#cache.take(id) ?? (await this.#read(id));
     if (event === undefined) return;
     const outcome = await runSafely(() => this.#options.crashGuard.run(event, this.#options.run));
-    // The next handler need not wait until the store has taken how this one ended.
+    // The next handler does not wait until the outcome is stored.
     releaseSlot();
     await this.settle(event, outcome);
   }

@@ -2,18 +2,19 @@ import type { DeliveryTarget } from '../delivery-target.js';
 import { closeEvent, type ContentDistributionMessage } from '../message/message.js';
 import type { Deduplicator } from '../dedupe/deduplicator.js';
 import type { EventFactory } from '../message/event-factory.js';
-import { reportDeadLetter, type EventContext, type ReportOptions } from '../report.js';
+import type { EventContext } from '../event-context.js';
+import { reportDeadLetter, type ReportOptions } from '../report.js';
 import { isTracked } from '../dedupe/tracked-keys.js';
 import type { StoredEvent } from './stored-event.js';
 
-/** Dependencies of taking note of stored events. */
+/** Dependencies of {@link RecoveredEvents}. */
 export interface RecoveredEventsOptions extends ReportOptions {
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
-  /** An event from the store; undefined where it is there no more. */
+  /** Reads an event from the store; undefined if it no longer exists. */
   readonly readEvent: (id: string) => Promise<StoredEvent | undefined>;
 }
 
-/** Takes note of events that previous processes left, and of those that are given up. */
+/** Registers events of previous processes for deduplication, and reports dead letters. */
 export class RecoveredEvents {
   readonly #options: RecoveredEventsOptions;
   readonly #eventFactory: EventFactory;
@@ -25,7 +26,7 @@ export class RecoveredEvents {
     this.#deduplicator = deduplicator;
   }
 
-  /** An event that a previous process left or gave up: it is not to be handed over beside that. */
+  /** Registers a waiting event or dead letter of a previous process, so that its duplicates are dropped. */
   add(stored: StoredEvent): void {
     const { id, service, subscriptionId, dedupeKeys } = stored.meta;
     const target = this.#options.targetOf(service);
@@ -34,7 +35,7 @@ export class RecoveredEvents {
     const contextOf = (event: StoredEvent): EventContext | undefined =>
       this.#eventFactory.fromStored(event, event.retry.attempts + (isDead ? 0 : 1));
     if (dedupeKeys === undefined) {
-      // There may be thousands: to hold them all would take more memory than there is.
+      // Read later, one at a time: there may be thousands, more than fit into memory.
       this.#deduplicator.onRecoveredUnparsed(subscriptionId, isDead, async () => {
         const event = await this.#options.readEvent(id);
         return event && contextOf(event);
@@ -45,13 +46,13 @@ export class RecoveredEvents {
     if (context !== undefined) this.#deduplicator.onRecovered(context, isDead);
   }
 
-  /** A stored event as its handler would get it; undefined where its subscription is gone. */
+  /** A stored event as its handler gets it; undefined if its subscription no longer exists. */
   messageOf(stored: StoredEvent): ContentDistributionMessage | undefined {
     const event = this.#eventFactory.fromStored(stored, stored.retry.attempts)?.event;
     return event && closeEvent(event);
   }
 
-  /** Tells of an event that is given up. */
+  /** Reports a new dead letter. */
   onDeadLetter(stored: StoredEvent): void {
     const context = this.#eventFactory.fromStored(stored, stored.retry.attempts);
     reportDeadLetter(this.#options, context, stored);

@@ -1,7 +1,7 @@
 import type { Logger } from '../../logger.js';
 import type { StoredRun } from '../handler/handler-run.js';
 
-/** The outcome of a stored event's run. One that fails in our own code is tried again like one whose handler failed. */
+/** Runs a stored event. An error in our own code counts as a failed run, so the event is retried. */
 export async function runSafely(run: () => Promise<StoredRun>): Promise<StoredRun> {
   try {
     return await run();
@@ -10,7 +10,7 @@ export async function runSafely(run: () => Promise<StoredRun>): Promise<StoredRu
   }
 }
 
-/** Logs why a handler's end could not be noted. Never rejects: nobody waits for it who could do anything about it. */
+/** Logs a handler outcome that could not be recorded. Never rejects, because no caller could handle it. */
 export async function logRejection(work: Promise<void>, logger: Logger): Promise<void> {
   try {
     await work;

@@ -8,10 +8,10 @@ import type { RecordStore } from '../../store/record-store.js';
 
 const VERSION = 1;
 
-/** More dedupe keys are not stored with an event: they are read from its content again when they are needed. */
+/** The most dedupe keys stored with an event. Above this number they are parsed from its content again. */
 const MAX_DEDUPE_KEYS = 1_000;
 
-/** A run of the handler that failed. */
+/** A failed run of the handler. */
 export interface FailedRun {
   readonly message: string;
   /** Epoch milliseconds. */
@@ -27,21 +27,21 @@ export interface StoredEvent {
 
 /** The runs of an event's handler so far, and the next one. Times are epoch milliseconds. */
 export interface RetryState {
-  /** Runs of the handler that have ended. A run that a crash cut off does not count. */
+  /** Ended runs of the handler. A run interrupted by a crash does not count. */
   readonly attempts: number;
-  /** Absent before the first run: at once. */
+  /** When the handler runs next. Absent before the first run, which is due at once. */
   readonly nextAttemptAt?: number | undefined;
   /** The errors of the last runs. */
   readonly errors: readonly FailedRun[];
-  /** The start of the time it is retried for, when that is later than its reception: it was replayed. */
+  /** When the event was last replayed. `retryForSeconds` start then; absent: they start at its reception. */
   readonly triedSince?: number | undefined;
-  /** When it became a dead letter, which is not retried. */
+  /** When the event became a dead letter. A dead letter is not retried. */
   readonly deadSince?: number | undefined;
-  /** Why it is a dead letter; absent when its handler failed for too long. */
+  /** Why the event is a dead letter. Absent for the cause `'failed'`. */
   readonly deadCause?: Exclude<DeadLetterCause, 'failed'> | undefined;
 }
 
-/** One object for all events without a run: thousands of them may be in memory. */
+/** Shared by all events without a run, because thousands of them may be in memory. */
 const NOT_RUN: RetryState = {
   attempts: 0,
   nextAttemptAt: undefined,
@@ -52,32 +52,33 @@ const NOT_RUN: RetryState = {
 };
 
 /**
- * Why an event was given up. `'failed'`: its handler failed until `delivery.retryForSeconds` were over. `'unrecoverable'`: its
- * handler threw `UnrecoverableEventError`. `'crashed'`: the process ended three times while its handler ran.
+ * Why an event became a dead letter. `'failed'`: the handler failed until `delivery.retryForSeconds` were over.
+ * `'unrecoverable'`: the handler threw `UnrecoverableEventError`. `'crashed'`: the process ended three times while the
+ * handler ran.
  */
 export type DeadLetterCause = 'failed' | 'unrecoverable' | 'crashed';
 
-/** An event as it is first stored. Its facts are completed in place: a copy would cost a sixth of a delivery's CPU. */
+/** The stored form of a new event. Sets `meta` in place: a copy would cost a sixth of a delivery's CPU time. */
 export function newStoredEvent(meta: NewEventMeta, content: ReceivedContent, storing: StoringMeta): StoredEvent {
   return { meta: Object.assign(meta, storing), content, retry: NOT_RUN };
 }
 
-/** The dedupe keys that are stored with an event: undefined when there are too many. */
+/** The dedupe keys to store with an event; undefined if there are too many. */
 export function storableDedupeKeys(keys: readonly DedupeKey[] | undefined): readonly DedupeKey[] | undefined {
   return keys !== undefined && keys.length <= MAX_DEDUPE_KEYS ? keys : undefined;
 }
 
-/** Bytes an event takes in the store, near enough: its content and headers. */
+/** Approximate bytes of an event in the store: its content and headers. */
 export function bytesOf({ content: { raw, decoded, headers } }: StoredEvent): number {
   let bytes = raw.byteLength + (decoded?.byteLength ?? 0);
   for (const [name, value] of headers) bytes += name.length + value.length;
   return bytes;
 }
 
-/** The same fields, each of them required: to leave one out is a type error. */
+/** The same fields, all required: a missing field is a type error. */
 type Complete<T> = { readonly [Field in keyof Required<T>]: T[Field] };
 
-/** The fields of a record of version 1: those of an event, flat, under the names they had first. */
+/** A record of version 1: the fields of an event, flat, under their original names. */
 type EventRecord = Complete<Omit<EventMeta, 'newEntryKeys' | 'dedupeKeys'> & ReceivedContent & RetryState> & {
   readonly only: EventMeta['newEntryKeys'];
   readonly pieces: EventMeta['dedupeKeys'];
@@ -85,9 +86,9 @@ type EventRecord = Complete<Omit<EventMeta, 'newEntryKeys' | 'dedupeKeys'> & Rec
 
 type RunFields = 'triedSince' | 'deadSince' | 'deadCause';
 
-/** An event for the store. */
+/** Encodes an event for the store. */
 export function encodeEvent({ meta, content, retry }: StoredEvent): VersionedRecord {
-  // Each by its name: properties after a spread are slow on Node 20, as is the object they make.
+  // Fields are listed one by one: a spread with further properties is slow on Node 20, and so is its result.
   const record: Omit<EventRecord, RunFields> = {
     id: meta.id,
     service: meta.service,
@@ -115,9 +116,9 @@ export function encodeEvent({ meta, content, retry }: StoredEvent): VersionedRec
 }
 
 /**
- * An event from the store.
+ * Decodes an event from the store.
  *
- * @throws StoreError for one that is corrupt or of a newer version
+ * @throws StoreError if the record is corrupt or of a newer version
  */
 export function decodeEvent(id: string, raw: unknown): StoredEvent {
   const fields: Fields = Object(decodeRecord(VERSION, raw, {}, `event ${id}`));
@@ -162,7 +163,7 @@ export function decodeEvent(id: string, raw: unknown): StoredEvent {
   return { meta, content, retry };
 }
 
-/** Reads an event back. Never rejects: what goes wrong is logged, and may be a fault of the record or of the store. */
+/** Reads an event from the store. Never rejects: logs an unreadable record or a store failure (`'not now'`). */
 export async function readEvent(
   store: RecordStore,
   id: string,
@@ -179,9 +180,9 @@ export async function readEvent(
 }
 
 /**
- * Reads an event back; undefined where the record holds none, which `onUnreadable` is told of.
+ * Reads an event from the store. If the record is not a readable event, calls `onUnreadable` and returns undefined.
  *
- * @throws StoreError where the store fails
+ * @throws StoreError if the store fails
  */
 export async function findEvent(
   store: Pick<RecordStore, 'get'>,

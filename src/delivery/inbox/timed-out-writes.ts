@@ -2,10 +2,10 @@ import type { Engine, Timetable } from '../../engine/engine.js';
 import type { RecordStore } from '../../store/record-store.js';
 import { STORE_RETRY_MS } from '../../subscription/retry-policy.js';
 
-/** In an outage there may be any number. */
+/** The most events remembered, because an outage may time out any number of writes. */
 const MAX_PENDING = 10_000;
 
-/** What taking back works with. */
+/** Dependencies of {@link TimedOutWrites}. */
 export interface TimedOutWritesOptions {
   readonly store: Pick<RecordStore, 'delete'>;
   readonly engine: Pick<Engine, 'timetable'>;
@@ -14,8 +14,8 @@ export interface TimedOutWritesOptions {
 }
 
 /**
- * Events that were not stored in time. The store may have them later all the same, and the next start would hand them over
- * after what the hub has sent instead: they are removed.
+ * Removes events whose write failed or timed out. Such a write may still succeed later, and the next start would then
+ * deliver the event after the hub's retry of it.
  */
 export class TimedOutWrites {
   readonly #options: TimedOutWritesOptions;
@@ -26,6 +26,7 @@ export class TimedOutWrites {
     this.#due = options.engine.timetable((id) => void this.#remove(id));
   }
 
+  /** Removes the event in a minute, and again each minute until the store succeeds. */
   add(id: string): void {
     if (this.#due.size < MAX_PENDING) this.#due.set(id, this.#options.now() + STORE_RETRY_MS);
   }

@@ -1,6 +1,6 @@
 import { bytesOf, type StoredEvent } from './stored-event.js';
 
-/** The events that wait in the inbox for a service. */
+/** The waiting events of a service. */
 export interface InboxLoad {
   readonly events: number;
   readonly bytes: number;
@@ -8,36 +8,36 @@ export interface InboxLoad {
 
 const EMPTY_LOAD: InboxLoad = { events: 0, bytes: 0 };
 
-/** Number and size of one service's waiting events. */
+/** Like {@link InboxLoad}, updated in place. */
 interface Load {
   events: number;
   bytes: number;
 }
 
-/** An event that waits, and its size. */
+/** A waiting event and its size. */
 export interface WaitingEvent {
   readonly id: string;
   readonly bytes: number;
 }
 
-/** The facts of a waiting event that are kept in memory. */
-interface EventFacts {
+/** The data of a waiting event that stays in memory. */
+interface TrackedEvent {
   readonly service: string;
   readonly subscriptionId: string;
   readonly load: Load;
   readonly bytes: number;
 }
 
-/** Which events wait in the inbox, dead letters apart, and what they come to for each service. */
+/** Tracks the waiting events of the inbox, without dead letters, and their load for each service. */
 export class WaitingEvents {
-  readonly #events = new Map<string, EventFacts>();
+  readonly #events = new Map<string, TrackedEvent>();
   readonly #loads = new Map<string, Load>();
 
   serviceOf(id: string): string | undefined {
     return this.#events.get(id)?.service;
   }
 
-  /** Those of a subscription, the latest first. Looks at all. */
+  /** The waiting events of a subscription, latest first. Scans all waiting events. */
   of(subscriptionId: string): readonly WaitingEvent[] {
     const events: WaitingEvent[] = [];
     for (const [id, event] of this.#events) {
@@ -50,7 +50,7 @@ export class WaitingEvents {
     return this.#loads.get(service) ?? EMPTY_LOAD;
   }
 
-  /** Counts an event, once however often it is stored. Whether it was not counted before. */
+  /** Counts an event once, however often it is stored. Returns whether it is new. */
   add(event: StoredEvent): boolean {
     const { id, service, subscriptionId } = event.meta;
     if (this.#events.has(id)) return false;
@@ -63,7 +63,7 @@ export class WaitingEvents {
     return true;
   }
 
-  /** Counts an event no longer. Whether it was counted. */
+  /** Stops counting an event. Returns whether it was counted. */
   delete(id: string): boolean {
     const event = this.#events.get(id);
     if (event === undefined) return false;

@@ -6,40 +6,40 @@ import { parseEntries, parseInline, parseVersions } from '../../feed/parse/parse
 import { mapAwaitable, suppressUnhandledRejection, type Awaitable } from './awaitable.js';
 import { entryDedupeKey, type DedupeKey } from '../dedupe/dedupe-key.js';
 
-/** How an entry compares with what was seen of it before. */
+/** How an entry compares with earlier versions of it. */
 export type EntryChange = FeedEntry['change'];
 
-/** What reading the entries of an event depends on besides its text. */
+/** Inputs of {@link EntriesReader} besides the document. */
 export interface EntriesContext {
-  /** Of entries fetched from the topic, those that are news, by their key in the feed. */
+  /** Keys of the new entries in content fetched from the topic. Absent: all entries count as new. */
   readonly newEntryKeys?: readonly string[] | undefined;
-  /** How an entry compares with what was seen of it before. It is claimed for the event of that id, where one is given. */
-  readonly changeOf: (piece: DedupeKey, claimant: string | undefined) => Exclude<EntryChange, 'deleted'>;
-  /** The event, while its handler has it in hand. */
+  /** Compares an entry with earlier versions of it. Claims the entry for the event with the id `claimant`, if given. */
+  readonly changeOf: (dedupeKey: DedupeKey, claimant: string | undefined) => Exclude<EntryChange, 'deleted'>;
+  /** The event's id while its handler may claim entries; undefined after that. */
   readonly claimant: () => string | undefined;
 }
 
-/** The entries of an event, and what tells them from others. */
+/** The entries of an event and their dedupe keys. */
 export interface EventEntries {
   readonly entries: readonly FeedEntry[];
   readonly dedupeKeys: readonly DedupeKey[];
 }
 
-/** The keys and versions of a document's entries, and how each compared with earlier ones when they were parsed. */
+/** The dedupe keys of a document's entries, and their changes at the time of parsing. */
 interface ComparedEntries {
   readonly dedupeKeys: readonly DedupeKey[];
   readonly changes: readonly EntryChange[];
-  /** Whether each is one of those that the event is about. */
+  /** Whether the event delivers each entry. */
   readonly areWanted: readonly boolean[];
 }
 
-/** Reads the entries of one event: what was read is kept, what could not be read is read anew when it is asked for again. */
+/** Reads the entries of one event. Caches a successful read. Repeats a failed one on the next call. */
 export class EntriesReader {
   readonly #document: FeedDocument;
   readonly #context: EntriesContext;
   #compared: ComparedEntries | undefined;
-  /** The entries that `pieces` has parsed. `read` uses them. */
-  #light: VersionedEntries | undefined;
+  /** The entries that `dedupeKeys` has parsed inline, for reuse by `read`. */
+  #parsedInline: VersionedEntries | undefined;
   #reading: Promise<EventEntries> | undefined;
   #read: EventEntries | undefined;
 
@@ -49,19 +49,19 @@ export class EntriesReader {
   }
 
   /**
-   * The keys and versions of the entries; no promise where parsing takes little time.
+   * The dedupe keys of the entries. Not a promise if the document is parsed quickly.
    *
-   * @throws what reading the document throws
+   * @throws the parser's error
    */
   dedupeKeys(): Awaitable<readonly DedupeKey[]> {
     if (this.#compared !== undefined) return wantedDedupeKeys(this.#compared);
-    this.#light ??= parseInline(this.#document);
-    const reading = this.#light?.versions ?? parseVersions(this.#document);
+    this.#parsedInline ??= parseInline(this.#document);
+    const reading = this.#parsedInline?.versions ?? parseVersions(this.#document);
     const comparing = mapAwaitable(reading, (versions) => compareEntries(versions, this.#context));
     return mapAwaitable(comparing, (comparedEntries) => wantedDedupeKeys((this.#compared = comparedEntries)));
   }
 
-  /** Rejects with what reading the document throws. */
+  /** Rejects with the parser's error. */
   async read(): Promise<EventEntries> {
     this.#reading ??= this.#readEntries();
     try {
@@ -77,22 +77,22 @@ export class EntriesReader {
     return (await this.read()).entries;
   }
 
-  /** The pieces of entries that were asked for; undefined where they were not. Rejects where they cannot be read. */
+  /** The dedupe keys of entries that were read; undefined if nobody read them. Rejects if reading fails. */
   get readDedupeKeys(): Awaitable<readonly DedupeKey[]> | undefined {
     if (this.#read !== undefined) return this.#read.dedupeKeys;
     return this.#reading && suppressUnhandledRejection(this.#reading.then(({ dedupeKeys }) => dedupeKeys));
   }
 
   async #readEntries(): Promise<EventEntries> {
-    const { entries: parsed, versions } = this.#light ?? (await parseEntries(this.#document));
-    this.#light = undefined;
+    const { entries: parsed, versions } = this.#parsedInline ?? (await parseEntries(this.#document));
+    this.#parsedInline = undefined;
     const { dedupeKeys, changes, areWanted } = (this.#compared ??= await compareEntries(versions, this.#context));
     const { changeOf, claimant } = this.#context;
     const entries: FeedEntry[] = [];
     await forEachInSlices(parsed, (entry, index) => {
       const [change, dedupeKey] = [changes[index], dedupeKeys[index]];
       if (change === undefined || dedupeKey === undefined || areWanted[index] !== true) return;
-      // Another event may have brought the entry since it was looked at.
+      // Another event may have claimed the entry since it was compared.
       const claimedBy = claimant();
       const isSettled = change === 'deleted' || claimedBy === undefined;
       entries.push({ ...entry, change: isSettled ? change : changeOf(dedupeKey, claimedBy) });
@@ -101,7 +101,7 @@ export class EntriesReader {
   }
 }
 
-/** The pieces of the entries that the event is about. */
+/** The dedupe keys of the entries that the event delivers. */
 function wantedDedupeKeys({ dedupeKeys, areWanted }: ComparedEntries): readonly DedupeKey[] {
   return areWanted.includes(false) ? dedupeKeys.filter((_, index) => areWanted[index]) : dedupeKeys;
 }

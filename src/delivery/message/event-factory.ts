@@ -5,20 +5,20 @@ import type { EntriesContext } from './event-entries.js';
 import type { FetchedMeta, NewEventMeta } from './event-meta.js';
 import { ContentDistributionMessage } from './message.js';
 import type { ReceivedContent } from './received-content.js';
-import type { EventContext } from '../report.js';
+import type { EventContext } from '../event-context.js';
 import type { ProcessedLog } from '../dedupe/processed-log.js';
 import type { StoredEvent } from '../inbox/stored-event.js';
 
-/** Dependencies of making events. */
+/** Dependencies of {@link EventFactory}. */
 export interface EventFactoryOptions {
   readonly processedLog: Pick<ProcessedLog, 'changeOf'>;
   readonly claimedEntries: Pick<ClaimedEntries, 'claim'>;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
-  /** Whether the runtime waits for handlers no longer. */
+  /** Whether the runtime no longer waits for handlers. */
   readonly isAborted: () => boolean;
 }
 
-/** Makes events from received content, and from stored events. */
+/** Creates events from received content and from stored events. */
 export class EventFactory {
   readonly #options: EventFactoryOptions;
   readonly #changeOf: EntriesContext['changeOf'];
@@ -44,7 +44,7 @@ export class EventFactory {
     fetched?: Pick<FetchedMeta, 'source' | 'newEntryKeys'>,
   ): EventContext {
     const { id: subscriptionId, service } = subscription.record;
-    // Every field has its place from the start: adding one later would cost each delivery time.
+    // All fields exist from the start: adding one later changes the object's shape and slows down every delivery.
     const meta: NewEventMeta = {
       id: undefined,
       service,
@@ -68,9 +68,9 @@ export class EventFactory {
   }
 
   /**
-   * Undefined when its subscription is gone.
+   * Creates the event of a stored event; undefined if its subscription or all its grants are gone.
    *
-   * @param content the topic's content that was fetched for a ping
+   * @param content the topic's content if it was fetched for a thin ping
    */
   fromStored({ meta, content: stored }: StoredEvent, attempt: number, content = stored): EventContext | undefined {
     const subscription = this.#options.subscriptionOf(meta.subscriptionId);

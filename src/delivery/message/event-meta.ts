@@ -1,7 +1,7 @@
 import type { DedupeKey } from '../dedupe/dedupe-key.js';
 import type { EventSource } from './received-content.js';
 
-/** The facts of an event besides its content. Times are epoch milliseconds. */
+/** The metadata of an event. Times are epoch milliseconds. */
 export interface EventMeta {
   /** Unique, and the same on every retry. */
   readonly id: string;
@@ -10,21 +10,21 @@ export interface EventMeta {
   readonly subscriptionId: string;
   readonly grantId: string;
   readonly receivedAt: number;
-  /** The event's place in the order of reception, which no clock changes. The inbox assigns it. */
+  /** The event's place in the order of reception, independent of the clock. The inbox assigns it. */
   readonly position?: number | undefined;
   /** How the content was fetched from the topic; absent for content that a hub sent. */
   readonly source?: Exclude<EventSource, 'hub'> | undefined;
-  /** Keys of the entries to deliver; the other entries of the content are not new. Absent: all entries. */
+  /** Keys of the entries to deliver, because the other entries are not new. Absent: all entries. */
   readonly newEntryKeys?: readonly string[] | undefined;
-  /** The keys the event was compared by, so that it is not parsed again. Absent when there are too many to store. */
+  /** The event's dedupe keys, stored so that it is not parsed again. Absent if there are too many to store. */
   readonly dedupeKeys?: readonly DedupeKey[] | undefined;
-  /** Whether the event only says that there is new content: the topic is fetched for its handler. */
+  /** Whether the event is a thin ping: the topic is fetched before each run of its handler. */
   readonly isPing?: boolean | undefined;
 }
 
 /**
- * The facts of an event that has just been received. The id is drawn when it is first read, as few handlers read it. The other
- * fields that can change are set when the event is stored.
+ * The metadata of an event that has just been received. The id is generated on first use, because few handlers read it.
+ * The other mutable fields are set when the event is stored.
  */
 export interface NewEventMeta extends Omit<EventMeta, keyof StoringMeta> {
   id: string | undefined;
@@ -33,8 +33,8 @@ export interface NewEventMeta extends Omit<EventMeta, keyof StoringMeta> {
   isPing?: boolean | undefined;
 }
 
-/** The facts that are known once an event is stored. */
+/** The metadata that is set when an event is stored. */
 export type StoringMeta = Pick<EventMeta, 'id' | 'position' | 'dedupeKeys' | 'isPing'>;
 
-/** The facts of an event whose content was fetched from its topic. */
+/** The metadata of content that was fetched from its topic. */
 export type FetchedMeta = Pick<EventMeta, 'source' | 'newEntryKeys' | 'dedupeKeys'>;

@@ -4,30 +4,32 @@ import { FORM_TYPE, isJsonType, isTextType } from '../../protocol/encoding/media
 import type { Grant, Subscription } from '../../subscription/record/snapshot.js';
 import type { EventSource } from './received-content.js';
 
-/** How much of the text a summary has, in characters (code points). */
+/** Code points of the text in a summary. */
 const MAX_CHARACTERS = 200;
 
-/** How much of the content is decoded for that, in bytes: a character takes four at most. */
+/** Bytes of the content decoded for the text. A character takes four at most. */
 const MAX_DECODED_BYTES = 2048;
 
-/** An event in a log: `console.log(event)` and `JSON.stringify(event)` write it. It has no secret and no callback. */
+/**
+ * A summary of an event, as `console.log(event)` and `JSON.stringify(event)` write it. It contains no secret and no callback.
+ */
 export interface EventSummary {
   readonly id: string;
   /** The service's name. */
   readonly service: string;
   readonly topic: string;
   readonly source: EventSource;
-  /** Which run of the handler this is, from 1. */
+  /** The number of this handler run, from 1. */
   readonly attempt: number;
-  /** The media type alone, in lower case; empty where the hub sent none. One over 200 characters is cut, with `…`. */
+  /** The media type in lower case, without parameters. Empty if the hub sent none. Cut after 200 characters, with `…`. */
   readonly contentType: string;
-  /** Bytes of the content, without its `Content-Encoding`. */
+  /** Bytes of the content after its `Content-Encoding` is decoded. */
   readonly size: number;
-  /** The first 200 characters, with `…` where there are more; absent for binary content. */
+  /** The first 200 characters, with `…` if there are more. Absent for binary content. */
   readonly text?: string;
 }
 
-/** The parts of an event that are summarized. */
+/** The parts of an event that a summary needs. */
 interface SummarizedEvent extends Pick<EventSummary, 'id' | 'source' | 'attempt' | 'contentType'> {
   readonly subscription: Pick<Subscription, 'service'>;
   readonly grant: Pick<Grant, 'topic' | 'callback'>;
@@ -35,7 +37,7 @@ interface SummarizedEvent extends Pick<EventSummary, 'id' | 'source' | 'attempt'
   bytes(): Uint8Array;
 }
 
-/** Summarizes an event. Decodes the beginning of its content alone, and never throws. */
+/** Summarizes an event. Decodes only the beginning of its content. Never throws. */
 export function eventSummary(event: SummarizedEvent, contentTypeHeader: string | undefined): EventSummary {
   const { id, subscription, grant, source, attempt, contentType } = event;
   const bytes = event.bytes();
@@ -53,20 +55,20 @@ export function eventSummary(event: SummarizedEvent, contentTypeHeader: string |
   return text === undefined ? summary : { ...summary, text: shorten(text, redact) };
 }
 
-/** The beginning of the text; undefined where the content is binary. */
+/** The beginning of the text; undefined if the content is binary. */
 function beginningOf(bytes: Uint8Array, type: string, header: string | undefined): string | undefined {
   const isText = isJsonType(type) || isTextType(type) || type === FORM_TYPE;
   if (!isText && type !== '') return undefined;
   const text = decodeText(bytes.subarray(0, MAX_DECODED_BYTES), header);
   const isWhole = bytes.byteLength <= MAX_DECODED_BYTES;
-  // The cut may go through the last character.
+  // The cut may split the last character.
   const wholeCharacters = isWhole ? text : text.replace(/\uFFFD$/u, '');
-  // oxlint-disable-next-line no-control-regex -- binary content has control characters
+  // oxlint-disable-next-line no-control-regex -- binary content contains control characters
   const isBinary = isText ? wholeCharacters.includes('\0') : /[\0-\x08\x0E-\x1A\x1C-\x1F\uFFFD]/u.test(wholeCharacters);
   return isBinary ? undefined : wholeCharacters;
 }
 
-/** A hub may have written the callback into the content or its type: it is taken out before the cut. */
+/** Removes the callback before the cut, because a hub may have written it into the content or its type. */
 function shorten(text: string, redact: (text: string) => string): string {
   const characters = Array.from(redact(text));
   return characters.length > MAX_CHARACTERS ? `${characters.slice(0, MAX_CHARACTERS).join('')}…` : characters.join('');

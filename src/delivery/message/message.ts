@@ -28,30 +28,37 @@ import {
 } from './received-content.js';
 import type { StandardSchema } from './standard-schema.js';
 
-/** What a handler's event is made from besides its content and its facts. */
+/** Inputs of an event besides its content and its metadata. */
 export interface MessageContext
   extends Pick<StoredSubscription, 'record' | 'counters'>, Pick<EntriesContext, 'changeOf'> {
   readonly grant: GrantRecord;
   readonly attempt: number;
-  /** Whether the runtime waits for handlers no longer. */
+  /** Whether the runtime no longer waits for handlers. */
   readonly isAborted: boolean;
 }
 
 /** Aborts the signal of an event. */
 let abortEvent: (event: ContentDistributionMessage) => void;
 
-/** The event is in hand no more: when its entries are read later, that claims none of them. */
+/** Closes an event: reading its entries later claims none of them. Returns the event. */
 let closeEvent: (event: ContentDistributionMessage) => ContentDistributionMessage;
 
-/** The keys and versions of an event's entries; no promise where parsing takes little time. Throws the parser's error. */
+/** The dedupe keys of an event's entries. Not a promise if parsing is quick. Throws the parser's error. */
 let entryDedupeKeys: (event: ContentDistributionMessage) => Awaitable<readonly DedupeKey[]>;
 
-/** The same, where the handler has asked for the entries; undefined where it has not. Rejects where they cannot be read. */
+/** The dedupe keys if the handler has read the entries, otherwise undefined. Rejects if reading them fails. */
 let dedupeKeysOfReadEntries: (event: ContentDistributionMessage) => Awaitable<readonly DedupeKey[]> | undefined;
 
 /**
- * One piece of news as the hub sent it (WebSub section 7). Nothing of it is parsed before it is asked for; what does not
- * parse throws, or rejects, where it is asked for.
+ * One event: a content distribution from a hub (WebSub section 7), or content fetched from the topic. Content is parsed on
+ * first use. Content that cannot be parsed throws or rejects there.
+ *
+ * @example
+ * ```ts
+ * async onEventNotification(event: ContentDistributionMessage) {
+ *   console.log(event.subscription.id, event.contentType, event.text());
+ * }
+ * ```
  */
 export class ContentDistributionMessage {
   readonly #content: ReceivedContent;
@@ -89,83 +96,86 @@ export class ContentDistributionMessage {
     this.#isAborted = context.isAborted;
   }
 
-  /** Unique per reception, and the same on every retry of it. */
+  /** A unique id. It is the same on every retry. A delivery that the hub sends again gets another id. */
   get id(): string {
     return (this.#meta.id ??= randomUUID());
   }
 
-  /** SHA-256 of subscription and body, in hex: equal news of one subscription has equal digests, however it was encoded. */
+  /**
+   * SHA-256 of the subscription id and the decoded body, in hex. Equal content of one subscription has equal digests,
+   * whatever its `Content-Encoding`.
+   */
   get digest(): string {
     return (this.#digest ??= contentDigest(this.#meta.subscriptionId, this.bytes()));
   }
 
-  /** The subscription it came for, as it stood when the handler was called. */
+  /** The subscription as it was when the handler was called. */
   get subscription(): Subscription {
     const { record, counters } = this.#context;
     return (this.#subscription ??= subscriptionSnapshot(record, counters.stats()));
   }
 
-  /** The grant it came under. */
+  /** The grant that the content was received for. */
   get grant(): Grant {
     return (this.#grant ??= grantSnapshot(this.#context.grant));
   }
 
-  /** The headers it was sent with. */
+  /** The headers of the request, or of the response for fetched content. */
   get headers(): Headers {
     return (this.#headers ??= headersOf(this.#content.headers));
   }
 
-  /** The media type alone, lower-case: `application/atom+xml`. Empty where the hub sent none. */
+  /** The media type in lower case, without parameters: `application/atom+xml`. Empty if the hub sent none. */
   get contentType(): string {
     return parseMediaType(contentTypeOf(this.#content)).type;
   }
 
-  /** The links of its `Link` headers. They say nothing of which subscription it is for: the callback does. */
+  /** The links of the `Link` headers. They do not identify the subscription; the callback does. */
   get links(): ContentLinks {
     return contentLinks(this.#content, this.#base);
   }
 
-  /** When it was received. */
+  /** When the content was received. */
   get receivedAt(): Date {
     return new Date(this.#meta.receivedAt);
   }
 
-  /** Which run of the handler this is, from 1. */
+  /** The number of this handler run, from 1. */
   get attempt(): number {
     return this.#context.attempt;
   }
 
-  /** Where it came from. What was fetched from the topic has its present content, whole; `entries()` are what is news of it. */
+  /** The source of the event. Fetched content is the topic's whole current content; `entries()` has only its new entries. */
   get source(): EventSource {
     return this.#meta.source ?? 'hub';
   }
 
-  /** Aborted when the runtime stops and waits no longer. Each run of the handler has its own. */
+  /** Aborted when the runtime stops waiting for handlers at shutdown. Each handler run has its own signal. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#isAborted) this.#controller.abort();
     return this.#controller.signal;
   }
 
-  /** The bytes as they were sent and signed. */
+  /** The bytes as the hub sent and signed them. */
   get raw(): Uint8Array {
     return (this.#raw ??= toUint8Array(this.#content.raw));
   }
 
-  /** Whether it has a `Content-Encoding` that could not be undone: `bytes()` are then the bytes as sent. */
+  /** Whether the `Content-Encoding` could not be decoded. `bytes()` then returns the bytes as sent. */
   get undecodable(): boolean {
     return this.#content.undecodable === true;
   }
 
-  /** The bytes without their `Content-Encoding`. */
+  /** The bytes after the `Content-Encoding` is decoded. */
   bytes(): Uint8Array {
     const { decoded } = this.#content;
     return decoded === undefined ? this.raw : toUint8Array(decoded);
   }
 
   /**
-   * The text: decoded by its byte order mark, the `charset` of its type, its XML declaration, else as UTF-8; without
-   * the mark.
+   * The body as text. The charset comes from the byte order mark, else the `charset` of the content type, else the XML
+   * declaration, else it is UTF-8. The text has no byte order mark.
    */
   text(): string {
     return (this.#text ??= decodeText(this.bytes(), contentTypeOf(this.#content)));
@@ -174,77 +184,90 @@ export class ContentDistributionMessage {
   /**
    * The body as JSON.
    *
-   * @throws SyntaxError where it is not
-   * @throws RangeError where it is nested more than 512 deep
+   * @example
+   * ```ts
+   * const order = event.json<{ readonly id: number }>();
+   * ```
+   * @throws SyntaxError if the body is not JSON
+   * @throws RangeError if it is nested more than 512 levels deep
    */
-  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what it expects
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller states the expected type
   json<T = unknown>(): T {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller says what it expects
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller states the expected type
     return parseJson(this.text()) as T;
   }
 
   /**
-   * The JSON body as a schema puts it out: zod, valibot, arktype, or any other Standard Schema.
+   * Validates the JSON body with a schema and returns the schema's output. Takes zod, valibot, arktype, or any other
+   * Standard Schema.
    *
-   * @throws UnrecoverableEventError where the body is no JSON or does not match; thrown on, it makes the event a dead letter
-   * @throws RangeError as `json()` does, and TypeError where it is given no schema: thrown on, the event is tried again
+   * @example
+   * ```ts
+   * const { id } = await event.parse(z.object({ id: z.number() }));
+   * ```
+   * @throws UnrecoverableEventError if the body is not JSON or does not match. Rethrown by the handler, it makes the event
+   * a dead letter.
+   * @throws RangeError like `json()`. Rethrown by the handler, it makes the event retried.
+   * @throws TypeError if `schema` is not a Standard Schema. Rethrown by the handler, it makes the event retried.
    */
   parse<Output>(schema: StandardSchema<Output>): Promise<Output> {
     return parseWithSchema(schema, () => this.json());
   }
 
-  /** The body as a form. */
+  /** The body as a form, whatever its type. */
   form(): URLSearchParams {
     return new URLSearchParams(this.text());
   }
 
   /**
-   * The body as a feed: Atom (RFC 4287), RSS 0.9x and 2.0, RSS 1.0 and 0.90 in RDF, or JSON Feed, whatever its type says.
-   * One that takes long to parse is parsed in another thread.
+   * The body as a feed, whatever its type: Atom (RFC 4287), RSS 0.9x and 2.0, RSS 1.0 and 0.90 in RDF, or JSON Feed. A feed
+   * that takes long is parsed in another thread.
    *
-   * @throws SyntaxError where it is none
-   * @throws RangeError where it has more than 50,000 entries or 500,000 elements, or takes too much memory or time
+   * @throws SyntaxError if the body is not a feed
+   * @throws RangeError if it has more than 50,000 entries or 500,000 elements, or takes too much memory or time
    */
   feed(): Promise<ParsedFeed> {
     return suppressUnhandledRejection(Promise.resolve(this.#document()).then(parseFeed));
   }
 
   /**
-   * The entries of the body. `change` compares each with what the handler had before: a copy of an entry in hand elsewhere is
-   * `unchanged`. None where the body is no feed. A body that takes long to parse is parsed in another thread.
+   * The entries of the body, or none if the body is not a feed. `change` compares each entry with the entries that the
+   * handler has processed. A copy of an entry that another event is still processing is `unchanged`. A body that takes long
+   * is parsed in another thread.
    *
    * @example
    * ```ts
    * for (const { title, url, change } of await event.entries()) console.log(change, title, url);
    * ```
-   * @throws SyntaxError where it is broken, or XML that is no feed
-   * @throws RangeError where it has more than 50,000 entries or 500,000 elements, or takes too much memory or time
+   * @throws SyntaxError if the body is broken, or is XML but not a feed
+   * @throws RangeError if it has more than 50,000 entries or 500,000 elements, or takes too much memory or time
    */
   entries(): Promise<readonly FeedEntry[]> {
     return suppressUnhandledRejection(this.#entriesReader().entries());
   }
 
   /**
-   * The body by its type: JSON as a value, a form as a record (a repeated field's last value), text and XML as a string,
-   * anything else as bytes.
+   * The body according to its type: JSON as a value, a form as a record (the last value of a repeated field), text and XML
+   * as a string, anything else as bytes.
    *
-   * @throws SyntaxError where the type says JSON and the body is not
+   * @throws SyntaxError if the type is JSON and the body is not
+   * @throws RangeError if the JSON is nested more than 512 levels deep
    */
   get content(): unknown {
     return contentByType(this);
   }
 
-  /** A summary for a log: the text is cut, and no secret or callback is in it. `JSON.stringify(event)` writes it. */
+  /** A summary for logs, with the text cut and without secrets and callbacks. `JSON.stringify(event)` writes it. */
   toJSON(): EventSummary {
     return eventSummary(this, contentTypeOf(this.#content));
   }
 
-  /** Shows the same summary in `console.log(event)`. */
+  /** The same summary, for `console.log(event)`. */
   [INSPECT](): object {
     return viewNamed('ContentDistributionMessage', this.toJSON());
   }
 
-  /** The base of relative links. */
+  /** The base URL of relative links. */
   get #base(): string {
     return this.#content.url ?? this.grant.topic;
   }
@@ -258,11 +281,11 @@ export class ContentDistributionMessage {
     const { newEntryKeys } = this.#meta;
     const { changeOf } = this.#context;
     const claimant = (): string | undefined => (this.#isClosed ? undefined : this.id);
-    return (this.#reader ??= new EntriesReader(this.#document(), { newEntryKeys: newEntryKeys, changeOf, claimant }));
+    return (this.#reader ??= new EntriesReader(this.#document(), { newEntryKeys, changeOf, claimant }));
   }
 }
 
-/** The body of an event as its media type says it is. */
+/** The body of an event according to its media type. */
 function contentByType(event: ContentDistributionMessage): unknown {
   const { contentType } = event;
   if (isJsonType(contentType)) return event.json();
@@ -271,9 +294,4 @@ function contentByType(event: ContentDistributionMessage): unknown {
   return event.bytes();
 }
 
-export {
-  abortEvent as abortSignalOf,
-  closeEvent,
-  entryDedupeKeys as piecesIn,
-  dedupeKeysOfReadEntries as readPiecesOf,
-};
+export { abortEvent, closeEvent, entryDedupeKeys, dedupeKeysOfReadEntries };

@@ -1,20 +1,20 @@
 import { UnrecoverableEventError } from '../../errors.js';
 import type { StandardSchema, StandardSchemaIssue } from './standard-schema.js';
 
-/** Issues that an error lists; the others are counted. */
+/** Issues listed in an error. Further issues are only counted. */
 const MAX_ISSUES = 20;
-/** Characters of a path, and of a message. */
+/** Characters of a path, and of an issue's message. */
 const MAX_LENGTH = 200;
-/** Text of this length is hidden wherever it stands in a message; shorter text only in quotes. */
+/** Text of at least this many characters is hidden anywhere in a message. Shorter text is hidden only in quotes. */
 const MIN_HIDDEN_LENGTH = 8;
 
 /**
- * The output of a schema for a JSON body.
+ * Validates a JSON body with a schema and returns the schema's output.
  *
  * @param json reads the body
- * @throws UnrecoverableEventError where the body is no JSON, or the schema has issues with it
- * @throws RangeError where the body is over the bounds
- * @throws TypeError where the schema is none
+ * @throws UnrecoverableEventError if the body is not JSON or does not match the schema
+ * @throws RangeError if the body exceeds the limits of `json`
+ * @throws TypeError if `schema` is not a Standard Schema
  */
 export async function parseWithSchema<Output>(schema: StandardSchema<Output>, json: () => unknown): Promise<Output> {
   const validate = validatorOf(schema);
@@ -25,7 +25,7 @@ export async function parseWithSchema<Output>(schema: StandardSchema<Output>, js
 }
 
 function validatorOf<Output>(schema: StandardSchema<Output>): StandardSchema<Output>['~standard']['validate'] {
-  // Plain JavaScript may pass anything.
+  // JavaScript callers may pass anything.
   const candidate: { readonly '~standard'?: Partial<StandardSchema<Output>['~standard']> } | null | undefined = schema;
   const standard = candidate?.['~standard'];
   if (typeof standard?.validate !== 'function' || standard.version !== 1) {
@@ -39,7 +39,7 @@ function readJson(json: () => unknown): unknown {
     return json();
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    // Its own message quotes the body.
+    // The parser's message quotes the body, so it is not shown.
     throw new UnrecoverableEventError('The body is not valid JSON.', { cause });
   }
 }
@@ -53,8 +53,8 @@ function formatIssues(issues: readonly StandardSchemaIssue[], value: unknown): s
 function formatIssue({ message, path = [] }: StandardSchemaIssue, value: unknown): string {
   const keys = path.map((step) => (typeof step === 'object' ? step.key : step));
   const place = truncate(keys.map(String).join('.'));
-  const words = truncate(redactValue(message, valueAt(value, keys)));
-  return place === '' ? words : `${place}: ${words}`;
+  const text = truncate(redactValue(message, valueAt(value, keys)));
+  return place === '' ? text : `${place}: ${text}`;
 }
 
 function valueAt(value: unknown, keys: readonly PropertyKey[]): unknown {
@@ -66,10 +66,12 @@ function valueAt(value: unknown, keys: readonly PropertyKey[]): unknown {
   return current;
 }
 
-/** Some libraries quote the value in their message. It may be a secret. */
+/** Hides the value in a message, because some libraries quote it and it may be a secret. */
 function redactValue(message: string, value: unknown): string {
   if (typeof value === 'number') {
-    return message.replace(/(?<![\w.])-?\d[\d.]*(?:e[+-]?\d+)?/gi, (found) => (Number(found) === value ? '…' : found));
+    return message.replace(/(?<![\w.])-?\d[\d.]*(?:e[+-]?\d+)?/gi, (digits) =>
+      Number(digits) === value ? '…' : digits,
+    );
   }
   if (typeof value !== 'string' && (typeof value !== 'object' || value === null)) return message;
   const quoted = JSON.stringify(value);

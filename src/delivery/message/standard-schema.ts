@@ -1,4 +1,12 @@
-/** A schema of any library that follows https://standardschema.dev, version 1: zod, valibot, arktype and others. */
+/**
+ * A schema of any library that follows https://standardschema.dev, version 1: zod, valibot, arktype and others.
+ *
+ * @example
+ * ```ts
+ * const Order = z.object({ id: z.number() });
+ * const { id } = await event.parse(Order);
+ * ```
+ */
 export interface StandardSchema<Output = unknown> {
   readonly '~standard': {
     readonly version: 1;
@@ -7,12 +15,12 @@ export interface StandardSchema<Output = unknown> {
   };
 }
 
-/** The result of a schema: its output, or its issues. */
+/** The result of a validation: the output or the issues. */
 export type StandardSchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly StandardSchemaIssue[] };
 
-/** One thing that is wrong with a value, and where. */
+/** One problem with a value, and its path in the value. */
 export interface StandardSchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;

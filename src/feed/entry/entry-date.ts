@@ -1,17 +1,17 @@
-/** RFC 3339 and the parts of W3C's date and time formats that it leaves out: a year, a month, no seconds, no zone. */
+/** RFC 3339, and the shorter W3C date and time formats: a year, a month, no seconds, no zone. */
 const ISO =
   /^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T\s]\s*(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*(z|[+-]\d\d(?::?\d\d)?)?)?)?)?$/i;
 
-/** RFC 822, with the long years and names seen in feeds. */
+/** RFC 822, with the four-digit years and long names seen in feeds. */
 const RFC_822 =
   /^(?:[a-z]+\.?,?\s*)?(\d{1,2})[\s-]([a-z]{3})[a-z]*\.?,?[\s-](\d{4}|\d\d)(?:,?\s+(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?(?:\s*([a-z]+|(?:gmt|utc)?[+-]\d\d:?\d\d))?)?(?:\s*\([^)]*\))?$/i;
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
 /**
- * Hours ahead of UTC. Names with several meanings (IST, CST, BST, AMT, GST) are absent, although RFC 822 gives CST one.
- * RFC 2822, section 4.3, takes unknown names and military letters for UTC, which can be wrong by 14 hours. Such a date is
- * left out instead: catch-up and polling compare dates, and a wrong one would hide news.
+ * Hours ahead of UTC. Ambiguous names (IST, CST, BST, AMT, GST) are absent, although RFC 822 defines CST. RFC 2822,
+ * section 4.3, reads unknown names and military letters as UTC, which can be wrong by 14 hours. Such a date is ignored
+ * instead: catch-up and polling compare dates, and a wrong date would hide new entries.
  */
 const ZONE_OFFSETS: ReadonlyMap<string, number> = new Map([
   ['z', 0],
@@ -51,36 +51,32 @@ const ZONE_OFFSETS: ReadonlyMap<string, number> = new Map([
 const MAX_DATE_LENGTH = 100;
 const MINUTE = 60_000;
 
-/** Reads a date of a feed. Undefined for anything else, and for a time zone that `ZONES` lacks. No zone means UTC. */
+/** Parses a feed's date; undefined if it is invalid or its zone is not in `ZONE_OFFSETS`. A missing zone means UTC. */
 export function readDate(text: string | undefined): Date | undefined {
-  const written = text?.trim();
-  if (written === undefined || written.length > MAX_DATE_LENGTH) return undefined;
-  const iso = ISO.exec(written);
+  const trimmed = text?.trim();
+  if (trimmed === undefined || trimmed.length > MAX_DATE_LENGTH) return undefined;
+  const iso = ISO.exec(trimmed);
   if (iso) {
     const [, year, month = '1', day = '1', hour, minute, second, fraction = '', zone] = iso;
     return dateOf([year, month, day, hour, minute, second], fraction, zone);
   }
-  const [, day, name = '', year = '', hour, minute, second, zone] = RFC_822.exec(written) ?? [];
+  const [, day, name = '', year = '', hour, minute, second, zone] = RFC_822.exec(trimmed) ?? [];
   if (day === undefined) return undefined;
   const month = MONTHS.indexOf(name.toLowerCase()) + 1;
   return dateOf([fullYear(year), String(month), day, hour, minute, second], '', zone);
 }
 
-function dateOf(
-  written: readonly (string | undefined)[],
-  fraction: string,
-  zone: string | undefined,
-): Date | undefined {
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = written.map((part) => Number(part ?? 0));
+function dateOf(parts: readonly (string | undefined)[], fraction: string, zone: string | undefined): Date | undefined {
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts.map((part) => Number(part ?? 0));
   const milliseconds = Number(fraction.slice(0, 3).padEnd(3, '0'));
-  const ahead = minutesAhead(zone);
-  if (ahead === undefined) return undefined;
+  const offsetMinutes = minutesAhead(zone);
+  if (offsetMinutes === undefined) return undefined;
   const local = new Date(0);
   local.setUTCFullYear(year, month - 1, day);
-  // Otherwise it is one that no calendar has.
+  // An overflow into another month means that the date does not exist.
   if (local.getUTCMonth() !== month - 1 || hour > 24 || minute > 59 || second > 60) return undefined;
   local.setUTCHours(hour, minute, second, milliseconds);
-  const date = new Date(local.getTime() - ahead * MINUTE);
+  const date = new Date(local.getTime() - offsetMinutes * MINUTE);
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
@@ -91,7 +87,7 @@ function minutesAhead(zone = 'utc'): number | undefined {
   return known === undefined ? undefined : known * 60;
 }
 
-/** RFC 2822, section 4.3. */
+/** Expands a two-digit year (RFC 2822, section 4.3). */
 function fullYear(year: string): string {
   if (year.length > 2) return year;
   return `${Number(year) < 50 ? '20' : '19'}${year}`;

@@ -1,17 +1,17 @@
 import { DocumentUrls } from '../../protocol/links/document-urls.js';
 
-/** What runs where it is followed, instead of leading somewhere. */
+/** Schemes of links that run code or carry data instead of leading to a page. */
 const SCRIPT_SCHEMES = new Set(['javascript:', 'vbscript:', 'data:']);
 
-/** The base of relative links in a part of a document. */
+/** The base URL of relative links in a part of a document. */
 export interface LinkBase {
   readonly url: string;
-  /** Of the whole document: it counts what is resolved. */
+  /** Shared by the whole document: it counts the URLs it resolves. */
   readonly urls: DocumentUrls;
 }
 
 /**
- * The base of a document's outermost part.
+ * Returns the outermost base of a document.
  *
  * @throws RangeError for a URL over the bound of PROTOCOL D12
  */
@@ -19,14 +19,14 @@ export function documentBase(documentUrl: string): LinkBase {
   return { url: documentUrl, urls: new DocumentUrls(documentUrl) };
 }
 
-/** A link resolved and normalized; undefined where there is none, it is no URL, is code, or is over a bound. */
+/** Resolves and normalizes a link; undefined when it is absent, invalid, code, or over a bound. */
 export function resolveUrl(link: string | undefined, { url: base, urls }: LinkBase): string | undefined {
   if (link === undefined || link.trim() === '') return undefined;
   const url = urls.resolve(link, base);
   return url === undefined || SCRIPT_SCHEMES.has(url.protocol) ? undefined : url.href;
 }
 
-/** The base that `xml:base` sets within another one. */
+/** Returns the base that `xml:base` sets within another base. */
 export function innerBase(xmlBase: string | undefined, outer: LinkBase): LinkBase {
   if (xmlBase === undefined || xmlBase.trim() === '') return outer;
   const url = outer.urls.base(xmlBase, outer.url);

@@ -1,24 +1,24 @@
 import { digest, digestOf } from '../digest.js';
 import type { ParsedEntry } from '../feed.js';
 
-/** The key of an entry in its feed, and its version. Times are epoch milliseconds. */
+/** The key of an entry in its feed, and its version. Times are milliseconds since the epoch. */
 export interface EntryVersion {
   readonly key: string;
-  /** The same, of one subscription alone. */
+  /** The key, unique per subscription. */
   readonly scopedKey: string;
   readonly version: string;
-  /** When it was last changed, as the document says. */
+  /** The last change, according to the document. */
   readonly updated?: number | undefined;
-  /** When it was published or updated, whichever is later, as the document says. */
+  /** The later of published and updated, according to the document. */
   readonly at?: number | undefined;
   readonly deleted: boolean;
 }
 
 /**
- * Tells entries and their versions apart, for each entry in order. The key is of the id; where a document has the same id
- * several times with different content, of id and content, since then the id is no name for either.
+ * Returns key and version of each entry, in order. The key depends on the id. When a document repeats an id with
+ * different content, the key depends on id and content, because that id identifies neither entry.
  *
- * @param scope the subscription that `scopedKey` is of
+ * @param scope the subscription that `scopedKey` belongs to
  */
 export function entryVersions(entries: readonly ParsedEntry[], scope: string): readonly EntryVersion[] {
   const versions = entries.map(({ raw, deleted }) => digestOf({ raw, deleted }));

@@ -1,16 +1,16 @@
 import type { FeedAuthor } from '../feed.js';
 
-/** The authors that entries take from their feed have at most this length together, in characters. */
+/** Limit of the total length of authors that entries inherit from their feed, in characters. */
 const MAX_TOTAL_LENGTH = 16 * 1024 * 1024;
 
-/** The cost of an author besides its texts: an object with members. */
+/** The cost of an author object besides its texts, in characters. */
 const AUTHOR_LENGTH = 64;
 
 const NO_AUTHORS: readonly FeedAuthor[] = [];
 
 /**
- * The authors of a feed as the entries get them that name nobody. Each entry counts: a copy of the entries, as JSON for
- * example, repeats them for each. Once the limit is reached, entries get none.
+ * Returns a function that gives the feed's authors to one entry that names none. Every call counts towards the limit,
+ * because a copy of the entries, for example as JSON, repeats the authors. Beyond the limit, entries get no authors.
  */
 export function inheritedAuthors(
   authors: readonly FeedAuthor[],

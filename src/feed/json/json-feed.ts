@@ -9,7 +9,7 @@ import { collapseWhitespace } from '../plain-text.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Whether a value read from JSON is a JSON Feed: its `version` says so, or it has items and says where it lies. */
+/** Whether parsed JSON is a JSON Feed: by its `version`, or else by its items and a feed or home page URL. */
 export function isJsonFeed(value: unknown): value is Json {
   if (!isRecord(value)) return false;
   if (typeof value['version'] === 'string') return /\bjsonfeed\.org\/version\//.test(value['version']);
@@ -19,9 +19,9 @@ export function isJsonFeed(value: unknown): value is Json {
 }
 
 /**
- * Reads a JSON Feed, 1.0 or 1.1. What is of another type than it should be is passed over.
+ * Reads a JSON Feed, 1.0 or 1.1. Values of the wrong type are ignored.
  *
- * @throws RangeError where it has too many items
+ * @throws RangeError when it has too many items
  */
 export function jsonFeed(feed: Json, base: LinkBase): ParsedFeed {
   const items = listOf(feed['items']).filter(isRecord);
@@ -41,7 +41,7 @@ export function jsonFeed(feed: Json, base: LinkBase): ParsedFeed {
   };
 }
 
-/** @param inherited who wrote it where it names nobody */
+/** @param inherited returns the feed's authors, for an item that names none */
 function jsonItem(item: Json, base: LinkBase, inherited: () => readonly FeedAuthor[]): ParsedEntry {
   const authors = authorsOf(item, base);
   const [url, externalUrl] = [item['url'], item['external_url']].map((link) => resolveUrl(stringOf(link), base));
@@ -58,7 +58,7 @@ function jsonItem(item: Json, base: LinkBase, inherited: () => readonly FeedAuth
   });
 }
 
-/** `authors` of 1.1, else `author` of 1.0. */
+/** Reads `authors` (1.1), or else `author` (1.0). */
 function authorsOf(holder: Json, base: LinkBase): readonly FeedAuthor[] {
   const [authors, author] = [listOf(holder['authors']), [holder['author']]].map((list) =>
     list.filter(isRecord).flatMap(({ name, url }) => authorOf(stringOf(name), stringOf(url), undefined, base)),
@@ -66,7 +66,7 @@ function authorsOf(holder: Json, base: LinkBase): readonly FeedAuthor[] {
   return firstNonEmpty(authors, author);
 }
 
-/** A number is to be taken for the string it is written as (JSON Feed 1.1, Items). */
+/** Reads an id. A number counts as the string it is written as (JSON Feed 1.1, Items). */
 function idOf(id: unknown): string | undefined {
   return typeof id === 'number' ? String(id) : stringOf(id);
 }

@@ -7,18 +7,18 @@ const OPENING = 123;
 const CLOSING = 125;
 
 /**
- * Parses JSON within the bounds of PROTOCOL D12: whatever walks through it later bears its depth.
+ * Parses JSON within the bounds of PROTOCOL D12, so that later recursion over the result is safe.
  *
- * @param maxValues how many values it may have in objects and arrays, these counted
- * @throws SyntaxError where it is not well-formed
- * @throws RangeError where it is nested more than 512 deep, or has more values
+ * @param maxValues the most values it may have in objects and arrays, including these
+ * @throws SyntaxError when it is not well-formed
+ * @throws RangeError when it is nested more than 512 deep, or has more values
  */
 export function parseJson(text: string, maxValues = Infinity): unknown {
   checkBounds(text, maxValues);
   return JSON.parse(text.replace(/^\uFEFF/, ''));
 }
 
-/** Each character is looked at once, strings apart: their ends are searched for. */
+/** Checks each character once. Strings are skipped by searching for their end. */
 function checkBounds(text: string, maxValues: number): void {
   if (maxValues === Infinity && hasFewContainers(text)) return;
   let depth = 0;
@@ -29,7 +29,7 @@ function checkBounds(text: string, maxValues: number): void {
       at = endOfString(text, at);
       continue;
     }
-    // `[` and `{`, `]` and `}`: each pair differs in one bit.
+    // `[` and `{` differ in one bit, as do `]` and `}`.
     const bracket = code | 32;
     if (bracket === CLOSING) {
       depth -= 1;
@@ -42,19 +42,19 @@ function checkBounds(text: string, maxValues: number): void {
   }
 }
 
-/** Whether there are too few brackets to nest too deep. Most JSON has few, and is not looked at any closer. */
+/** Whether there are too few brackets to nest too deep. Most JSON has few and needs no further check. */
 function hasFewContainers(text: string): boolean {
-  let left = MAX_DEPTH;
+  let remaining = MAX_DEPTH;
   for (const bracket of ['{', '[']) {
     for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
-      if (left === 0) return false;
-      left -= 1;
+      if (remaining === 0) return false;
+      remaining -= 1;
     }
   }
   return true;
 }
 
-/** The index of its closing quote, or the length of the text. */
+/** Returns the index of the closing quote, or the length of the text. */
 function endOfString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
     let backslashes = 0;

@@ -1,15 +1,18 @@
-/** What is put into which container under which name; `opens`: an empty one, whose contents follow in rows for that number. */
+/**
+ * A member to add: the container's number, the name, and the value. With `opens`, the value is an empty container with
+ * that number, and later rows fill it.
+ */
 export type Row = readonly [into: number, name: string | number, value: unknown, opens?: number];
 
 type Container = unknown[] | Record<string, unknown>;
 
-/** So many values are in a parcel, near enough: to receive one takes a millisecond or two. */
+/** The weight of a batch, about one per value. Receiving a batch takes a millisecond or two. */
 const BATCH_WEIGHT = 4_000;
 
-/** Characters that count as one value. */
+/** Characters that weigh as much as one value. */
 const TEXT_WEIGHT = 64;
 
-/** The container that the whole value is put into. */
+/** The number of the container that holds the whole value. */
 const ROOT = 0;
 
 interface OpenContainer {
@@ -18,8 +21,8 @@ interface OpenContainer {
 }
 
 /**
- * Cuts plain data into parcels for another thread. To receive a large value at once would keep that thread from all else,
- * as it would to receive one entry that has most of a document in it: so anything that is large is cut, at any depth.
+ * Splits plain data into batches for another thread. Receiving a large value at once would block that thread. One entry
+ * may hold most of a document, so large values are split at any depth.
  */
 export function* splitIntoBatches(value: unknown, weight = BATCH_WEIGHT): Generator<readonly Row[]> {
   const open: OpenContainer[] = [{ number: ROOT, members: membersOf({ value }) }];
@@ -51,7 +54,7 @@ export function* splitIntoBatches(value: unknown, weight = BATCH_WEIGHT): Genera
   if (rows.length > 0) yield rows;
 }
 
-/** Puts parcels together again, in the order in which they were made. */
+/** Reassembles a value from its batches, added in their original order. */
 export class BatchAssembler {
   readonly #root: { value?: unknown } = {};
   readonly #containers = new Map<number, Container>([[ROOT, this.#root]]);
@@ -63,7 +66,7 @@ export class BatchAssembler {
     }
   }
 
-  /** The value, once the last parcel is in. */
+  /** The value. Complete once the last batch is added. */
   get value(): unknown {
     return this.#root.value;
   }
@@ -72,14 +75,14 @@ export class BatchAssembler {
 function put(container: Container | undefined, name: string | number, value: unknown): void {
   if (container === undefined) throw new Error('A parcel came before the one that it belongs to.');
   if (Array.isArray(container)) container.push(value);
-  // JSON may have such a member, which is no prototype.
+  // JSON may contain a member of this name; assigning it would set the prototype.
   else if (name === '__proto__') Object.defineProperty(container, name, { value, ...DATA_PROPERTY });
   else container[name] = value;
 }
 
 const DATA_PROPERTY = { configurable: true, enumerable: true, writable: true };
 
-/** More than `most` where it is more than that: then it is not looked at to its end. */
+/** Weighs a value. Stops above `limit`, so the result may then be any number above it. */
 function weigh(value: unknown, limit: number): number {
   if (typeof value === 'string') return 1 + value.length / TEXT_WEIGHT;
   if (!isContainer(value)) return 1;
@@ -96,7 +99,7 @@ function* membersOf(container: Container): Generator<readonly [string | number, 
   else for (const name of Object.keys(container)) yield [name, container[name]];
 }
 
-/** Whether it is an array or an object that has been read; a date is neither. */
+/** Whether a value is an array or a parsed object. A date is neither. */
 function isContainer(value: unknown): value is Container {
   return typeof value === 'object' && value !== null && !(value instanceof Date);
 }

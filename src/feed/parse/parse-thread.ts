@@ -7,13 +7,13 @@ import { BatchAssembler } from './batches.js';
 import type { WorkerResponse, WorkerRequest } from './parse-worker.js';
 import { startWorker } from './worker-code.js';
 
-/** The limits of a thread. */
+/** Limits of a parse thread. */
 export interface ThreadLimits {
-  /** MiB of heap. */
+  /** Heap limit, in MiB. */
   readonly heapMb: number;
-  /** Milliseconds for a document, from when the thread has it until all of it was received. */
+  /** Milliseconds for a document, from sending it to the thread until its last batch is received. */
   readonly documentMs: number;
-  /** Milliseconds for which a thread is kept that has nothing to do. */
+  /** Milliseconds after which an idle thread is stopped. */
   readonly idleMs: number;
 }
 
@@ -26,8 +26,8 @@ interface ParseTask {
 }
 
 /**
- * A thread that reads documents, one at a time. It is started for the first one, and ends when there was none for a while.
- * It never keeps the process up.
+ * Parses documents in a worker thread, one at a time. The thread starts with the first document and stops when idle. It
+ * never keeps the process alive.
  */
 export class ParseThread {
   readonly #limits: ThreadLimits;
@@ -43,17 +43,17 @@ export class ParseThread {
     return this.#task !== undefined;
   }
 
-  /** Whether there is a thread now. */
+  /** Whether the thread is running. */
   get isStarted(): boolean {
     return this.#worker !== undefined;
   }
 
   /**
-   * Reads a document. Not to be called while the thread is busy.
+   * Parses a document. Do not call while the thread is busy.
    *
-   * @throws SyntaxError or RangeError where reading it in this thread would
-   * @throws RangeError where it takes too much memory or time
-   * @throws Error where there is no thread to be had: later there may be one
+   * @throws SyntaxError or RangeError when parsing on the main thread would throw it
+   * @throws RangeError when parsing takes too much memory or time
+   * @throws Error when no thread can be started; a later call may succeed
    */
   read(reader: ReaderName, document: FeedDocument): Promise<unknown> {
     clearTimeout(this.#idle);
@@ -73,7 +73,7 @@ export class ParseThread {
 
   async #send(task: ParseTask, reader: ReaderName): Promise<void> {
     try {
-      // The bytes may lie in a buffer of others: a copy goes to the thread, which does not copy it again.
+      // The bytes may be part of a shared buffer. The copy is transferred to the thread without another copy.
       const bytes = await concatBytes([task.document.bytes]);
       if (this.#task !== task) return;
       const request: WorkerRequest = { type: 'read', reader, document: { ...task.document, bytes } };
@@ -86,16 +86,16 @@ export class ParseThread {
   #startWorker(): Worker {
     const { heapMb: maxOldGenerationSizeMb } = this.#limits;
     const worker = startWorker({ resourceLimits: { maxOldGenerationSizeMb }, name: 'websub-subscriber' });
-    const lost = (cause: unknown): void => {
+    const onFailure = (cause: unknown): void => {
       if (worker === this.#worker) this.#fail(cause);
     };
-    worker.on('message', (answer: WorkerResponse) => {
-      if (worker === this.#worker) void this.#handle(answer);
+    worker.on('message', (response: WorkerResponse) => {
+      if (worker === this.#worker) void this.#handle(response);
     });
-    worker.on('messageerror', lost);
-    worker.on('error', lost);
-    worker.on('exit', (code) => lost(new Error(`The thread ended with ${code}`)));
-    // A listener for messages keeps the process up: so this comes last.
+    worker.on('messageerror', onFailure);
+    worker.on('error', onFailure);
+    worker.on('exit', (code) => onFailure(new Error(`The thread ended with ${code}`)));
+    // Must come last: a message listener keeps the process alive.
     worker.unref();
     return worker;
   }
@@ -116,40 +116,43 @@ export class ParseThread {
       this.#finish(task)?.resolve(task.assembler.value);
       return;
     }
-    // Messages that have come are all received before anything else has its turn: so there is never more than one.
+    // The event loop handles all received messages before other work. Requesting the next batch only now limits them to
+    // one.
     await macrotask();
     const request: WorkerRequest = { type: 'next' };
     if (this.#task === task) this.#worker?.postMessage(request);
   }
 
   async #timeOut(task: ParseTask): Promise<void> {
-    // The answer may be there, and this thread have been too busy to take it.
+    // The response may already be here, while this thread was too busy to handle it.
     await macrotask();
     const { documentMs } = this.#limits;
-    const ended = this.#finish(task);
-    if (ended === undefined) return;
+    const finished = this.#finish(task);
+    if (finished === undefined) return;
     this.#stopWorker();
     const seconds = documentMs / 1000;
-    ended.reject(
-      new RangeError(`${describeDocument(ended.document)} took longer than ${seconds} s to parse, and was given up`),
+    finished.reject(
+      new RangeError(`${describeDocument(finished.document)} took longer than ${seconds} s to parse, and was given up`),
     );
   }
 
-  /** The thread is no more, or could not be started. The next document gets another one. */
+  /** Handles a thread that ended or could not start. The next document gets a new thread. */
   #fail(cause: unknown): void {
-    const ended = this.#task === undefined ? undefined : this.#finish(this.#task);
+    const finished = this.#task === undefined ? undefined : this.#finish(this.#task);
     this.#stopWorker();
-    if (ended === undefined) return;
+    if (finished === undefined) return;
     const { message, code } = detailsOf(cause);
-    const what = describeDocument(ended.document);
-    ended.reject(
+    const description = describeDocument(finished.document);
+    finished.reject(
       code === 'ERR_WORKER_OUT_OF_MEMORY'
-        ? new RangeError(`${what} takes more than ${this.#limits.heapMb} MiB to parse, and was given up`, { cause })
-        : new Error(`${what} could not be parsed now: the thread for it failed (${message})`, { cause }),
+        ? new RangeError(`${description} takes more than ${this.#limits.heapMb} MiB to parse, and was given up`, {
+            cause,
+          })
+        : new Error(`${description} could not be parsed now: the thread for it failed (${message})`, { cause }),
     );
   }
 
-  /** Ends a reading, unless that was done. */
+  /** Ends a task; returns undefined when it has already ended. */
   #finish(task: ParseTask): ParseTask | undefined {
     if (this.#task !== task) return undefined;
     clearTimeout(task.timer);

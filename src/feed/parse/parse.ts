@@ -5,13 +5,16 @@ import type { EntryVersion } from '../entry/entry-version.js';
 import type { ParsedFeed } from '../feed.js';
 import { ParseThread, type ThreadLimits } from './parse-thread.js';
 
-/** A longer document is parsed in another thread. */
+/** Documents longer than this, in bytes, are parsed in another thread. */
 const MAX_INLINE_BYTES = 64 * 1024;
 
-/** So is one with more tags, objects and arrays than this: the first one that a process parses takes that long. */
+/**
+ * Documents that cost more than this are parsed in another thread as well. A tag, object or array costs 1. The first
+ * document a process parses is the slowest, and sets this limit.
+ */
 const MAX_INLINE_COST = 500;
 
-/** By their first byte: of attributes and references, four cost as much as a tag, and of values in JSON many more. */
+/** Cost by character: four attributes or references cost as much as a tag, and so do sixteen JSON values. */
 const COST_BY_CHARACTER: ReadonlyMap<string, number> = new Map([
   ['<', 1],
   ['{', 1],
@@ -25,7 +28,7 @@ const COST_BY_BYTE = Float64Array.from(
   (_, byte) => COST_BY_CHARACTER.get(String.fromCharCode(byte)) ?? 0,
 );
 
-/** More documents than this, or more bytes of them, do not wait for a thread. */
+/** Limits of the documents that wait for a thread, and of their bytes. Further documents are refused. */
 const MAX_QUEUED = 1_000;
 const MAX_QUEUED_BYTES = 128 * 1024 * 1024;
 
@@ -38,43 +41,43 @@ interface QueuedDocument {
 }
 
 /**
- * Shared by all runtimes of a process. With two, a document that takes long keeps no other waiting; but on two processors
- * they would keep the main thread from one of them.
+ * Threads shared by all runtimes of a process. With two, a slow document does not delay the others. On two processors,
+ * two threads would take one away from the main thread.
  */
 const threads = Array.from({ length: availableParallelism() > 2 ? 2 : 1 }, () => new ParseThread(LIMITS));
 const queue: QueuedDocument[] = [];
 let queuedBytes = 0;
-/** Documents that are still to be read, in this thread or in another one. */
+/** Documents not yet parsed, in this thread or another. */
 const unfinished = new Set<Promise<unknown>>();
-/** Settles when the last document was read that had to wait for its turn. */
+/** Settles when the last document of `parseVersionsSequentially` is parsed. */
 let lastSequentialRead: Promise<void> = Promise.resolve();
 
 /**
- * Reads entries. A document that takes little time is read here and now, any other in another thread.
+ * Parses entries. A cheap document is parsed synchronously, any other in another thread.
  *
- * @throws SyntaxError where it is not well-formed, or XML that is no feed
- * @throws RangeError where it is over a bound of PROTOCOL D12, or takes too much memory or time
- * @throws Error where no thread can be had: later there may be one
+ * @throws SyntaxError when it is not well-formed, or is XML but no feed
+ * @throws RangeError when it is over a bound of PROTOCOL D12, or takes too much memory or time
+ * @throws Error when no thread is available; a later call may succeed
  */
 export function parseEntries(document: FeedDocument): VersionedEntries | Promise<VersionedEntries> {
   if (canParseInline(document.bytes)) return READERS.entries(document);
   return parseInThread('entries', document);
 }
 
-/** The same for a document that takes little time; undefined for any other. */
+/** Parses the entries of a cheap document, as {@link parseEntries} does; returns undefined for any other. */
 export function parseInline(document: FeedDocument): VersionedEntries | undefined {
   return canParseInline(document.bytes) ? READERS.entries(document) : undefined;
 }
 
-/** Reads what tells entries from others, as {@link parseEntries} does, without the entries. */
+/** Parses the keys and versions of entries, as {@link parseEntries} does, without the entries. */
 export function parseVersions(document: FeedDocument): readonly EntryVersion[] | Promise<readonly EntryVersion[]> {
   if (canParseInline(document.bytes)) return READERS.versions(document);
   return parseInThread('versions', document);
 }
 
 /**
- * The same for a document that nobody waits for: those that take little time are read one after the other, and everything else
- * has its turn in between. Many topics may be polled at the same moment.
+ * Like {@link parseVersions}, for a document that nobody waits for. Cheap documents are parsed one at a time, yielding
+ * to the event loop in between: many topics may be polled at the same moment.
  */
 export function parseVersionsSequentially(document: FeedDocument): Promise<readonly EntryVersion[]> {
   if (!canParseInline(document.bytes)) return parseInThread('versions', document);
@@ -86,13 +89,13 @@ export function parseVersionsSequentially(document: FeedDocument): Promise<reado
   return read;
 }
 
-/** Reads a feed, as {@link parseEntries} reads entries. @throws SyntaxError also where it is none */
+/** Parses a feed, as {@link parseEntries} parses entries. @throws SyntaxError also when it is no feed */
 export function parseFeed(document: FeedDocument): ParsedFeed | Promise<ParsedFeed> {
   if (canParseInline(document.bytes)) return READERS.feed(document);
   return parseInThread('feed', document);
 }
 
-/** Whether a document is parsed at once, without keeping this thread from all else for long, whatever is in it. */
+/** Whether a document can be parsed synchronously without blocking this thread for long, whatever it contains. */
 export function canParseInline(bytes: Uint8Array): boolean {
   if (bytes.byteLength > MAX_INLINE_BYTES) return false;
   let cost = 0;
@@ -118,24 +121,24 @@ function parseInThread<Name extends ReaderName>(
   return read as Promise<ReturnType<(typeof READERS)[Name]>>;
 }
 
-/** Resolves when the document is read, or cannot be. */
+/** Tracks a document until it is parsed or has failed. Resolves then. */
 function trackUnfinished(read: Promise<unknown>): Promise<void> {
   unfinished.add(read);
   const remove = (): void => void unfinished.delete(read);
   return read.then(remove, remove);
 }
 
-/** Settles when the documents that wait to be parsed, or are being parsed in another thread, are parsed; undefined where there is none. */
+/** Settles when all queued and running documents are parsed; undefined when there are none. */
 export function whenIdle(): Promise<unknown> | undefined {
   return unfinished.size === 0 ? undefined : Promise.allSettled(unfinished);
 }
 
 function startNext(): void {
   const thread = threads.find(({ isBusy }) => !isBusy);
-  const first = thread === undefined ? undefined : queue.shift();
-  if (thread === undefined || first === undefined) return;
-  queuedBytes -= first.document.bytes.byteLength;
-  const read = thread.read(first.reader, first.document);
-  first.resolve(read);
+  const next = thread === undefined ? undefined : queue.shift();
+  if (thread === undefined || next === undefined) return;
+  queuedBytes -= next.document.bytes.byteLength;
+  const read = thread.read(next.reader, next.document);
+  next.resolve(read);
   void read.then(startNext, startNext);
 }

@@ -12,7 +12,7 @@ type Links = AtomEntry['links'];
 type Persons = AtomEntry['authors'];
 type Text = AtomEntry['title'];
 
-/** Reads what feedsmith made of an Atom feed (RFC 4287). */
+/** Converts feedsmith's result for an Atom feed (RFC 4287). */
 export function atomFeed(document: AtomDocument, outer: LinkBase): ParsedFeed {
   const base = innerBase(document.xml?.base, outer);
   const authors = authorsOf(document.authors, base);
@@ -31,7 +31,7 @@ export function atomFeed(document: AtomDocument, outer: LinkBase): ParsedFeed {
   };
 }
 
-/** @param inherited who wrote it where it names nobody (RFC 4287, section 4.2.1) */
+/** @param inherited returns the feed's authors, for an entry that names none (RFC 4287, section 4.2.1) */
 function atomEntry(entry: AtomEntry, feedBase: LinkBase, inherited: () => readonly FeedAuthor[]): ParsedEntry {
   const base = innerBase(entry.xml?.base, feedBase);
   const authors = firstNonEmpty(authorsOf(entry.authors, base), authorsOf(entry.source?.authors, base));
@@ -50,8 +50,8 @@ function atomEntry(entry: AtomEntry, feedBase: LinkBase, inherited: () => readon
 }
 
 /**
- * Where an entry is to be read: its link `alternate`, which a link without a relation is (RFC 4287, section 4.2.7.2); of
- * several the first in HTML.
+ * Returns the entry's web page: its link `alternate`. A link without a relation counts as `alternate` (RFC 4287,
+ * section 4.2.7.2). Of several, the first HTML link wins.
  */
 export function alternateUrl(links: Links, base: LinkBase): string | undefined {
   const alternates = (links ?? []).filter(({ rel = 'alternate' }) =>
@@ -65,7 +65,7 @@ export function authorsOf(persons: Persons, base: LinkBase): readonly FeedAuthor
   return (persons ?? []).flatMap(({ name, uri, email }) => authorOf(name, uri, email, base));
 }
 
-/** A text construct as text (RFC 4287, section 3.1). */
+/** Returns the plain text of a text construct (RFC 4287, section 3.1). */
 function textOf(text: Text): string | undefined {
   return /html/i.test(text?.type ?? '') ? htmlToText(text?.value) : collapseWhitespace(text?.value);
 }

@@ -8,13 +8,13 @@ import { deletedYoutubeVideo } from '../youtube.js';
 
 const NAMESPACE = 'http://purl.org/atompub/tombstones/1.0';
 
-/** A deleted entry, and how many entries stand before it. */
+/** A deleted entry, and the number of entries before it. */
 export interface DeletedEntry {
   readonly entry: ParsedEntry;
   readonly entriesBefore: number;
 }
 
-/** What an `at:deleted-entry` says. */
+/** The fields of an `at:deleted-entry`. */
 interface RawDeletedEntry {
   readonly ref?: string;
   readonly when?: string;
@@ -24,22 +24,22 @@ interface RawDeletedEntry {
 }
 
 /**
- * Reads `at:deleted-entry` (RFC 6721) in Atom: children of the feed, or the root itself. Feedsmith passes over them.
+ * Reads `at:deleted-entry` (RFC 6721) in Atom: children of the feed, or the root itself. Feedsmith ignores them.
  *
  * Quirk(Google): reports a deleted YouTube video as `at:deleted-entry`. We return it as an entry with `deleted: true`.
  *
- * @param xml from where the root begins
+ * @param xml the text from the start of the root
  */
 export function readDeletedEntries(xml: string, outer: LinkBase): readonly DeletedEntry[] {
   const deletedEntries: DeletedEntry[] = [];
   let root: XmlElement | undefined;
   let entriesBefore = 0;
-  /** The deleted entry that is being read, and what it says so far: texts by the names of the elements they are in. */
+  /** The deleted entry being read, and its texts so far, by the names of their elements. */
   let deleted: XmlElement | undefined;
   let texts = new Map<string, string>();
   let links: NonNullable<RawDeletedEntry['links']> = [];
   const path: string[] = [];
-  /** The text that is being read, where it is one that is kept. */
+  /** The field of the text being read; undefined when the text is ignored. */
   let textField: string | undefined;
 
   function begin(element: XmlElement): void {
@@ -74,7 +74,7 @@ export function readDeletedEntries(xml: string, outer: LinkBase): readonly Delet
   return deletedEntries;
 }
 
-/** Names may be long, so that they are not joined for each of the elements and texts. */
+/** Returns the field of the text at a path. Does not join the path: names may be long, and texts many. */
 function textFieldAt([first, second, third]: readonly string[]): string | undefined {
   if (third !== undefined) return undefined;
   if (second === undefined) return first === 'comment' ? first : undefined;

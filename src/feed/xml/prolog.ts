@@ -1,10 +1,10 @@
-/** How an XML or HTML document begins. */
+/** The start of an XML or HTML document. */
 export interface Prolog {
-  /** Where the root begins; the length of the text where there is none. */
+  /** Index of the root element; the length of the text when there is none. */
   readonly rootAt: number;
-  /** The root's name as written; empty where there is no element. */
+  /** The root's name as written; empty when there is no element. */
   readonly root: string;
-  /** The name of its document type, lower-case; empty without one. */
+  /** The name of the document type, in lower case; empty when there is none. */
   readonly doctype: string;
 }
 
@@ -13,9 +13,9 @@ const ROOT = /<([^\s<>/!?]+)/y;
 const DOCTYPE = /<!doctype\s+([^\s>[]*)/iy;
 
 /**
- * Finds the root of a document behind white space, XML declaration, comments and document type (XML 1.0, section 2.8).
+ * Finds the root of a document after white space, XML declaration, comments and document type (XML 1.0, section 2.8).
  *
- * @throws SyntaxError where one of them does not end
+ * @throws SyntaxError when one of them does not end
  */
 export function readProlog(text: string): Prolog {
   let at = 0;
@@ -32,7 +32,7 @@ export function readProlog(text: string): Prolog {
   }
 }
 
-/** Behind its `>`: one that is in no literal, comment, instruction or internal subset. */
+/** Returns the index after the closing `>`, ignoring literals, comments, instructions and the internal subset. */
 function endOfDoctype(text: string, start: number): number {
   let isInSubset = false;
   for (let at = start; at < text.length; at += 1) {
@@ -47,9 +47,9 @@ function endOfDoctype(text: string, start: number): number {
   throw new SyntaxError('The document type does not end');
 }
 
-function endAfter(end: string, text: string, from: number, what: string): number {
+function endAfter(end: string, text: string, from: number, construct: string): number {
   const at = text.indexOf(end, from);
-  if (at === -1) throw new SyntaxError(`Before the root ${what} does not end`);
+  if (at === -1) throw new SyntaxError(`Before the root ${construct} does not end`);
   return at + end.length;
 }
 

@@ -8,7 +8,7 @@ import { htmlToText } from '../plain-text.js';
 
 type RdfItem = NonNullable<RdfDocument['items']>[number];
 
-/** Reads what feedsmith made of RSS 1.0 or 0.90, which are RDF. */
+/** Converts feedsmith's result for RSS 1.0 or 0.90, which are RDF. */
 export function rdfFeed(document: RdfDocument, outer: LinkBase): ParsedFeed {
   const base = innerBase(document.xml?.base, outer);
   return {

@@ -8,7 +8,7 @@ import { htmlToText } from '../plain-text.js';
 
 type RssItem = NonNullable<RssDocument['items']>[number];
 
-/** Reads what feedsmith made of an RSS feed, 0.91 to 2.0. */
+/** Converts feedsmith's result for an RSS feed, 0.91 to 2.0. */
 export function rssFeed(document: RssDocument, outer: LinkBase): ParsedFeed {
   const base = innerBase(document.xml?.base, outer);
   const { name, link, email } = document.managingEditor ?? {};
@@ -50,7 +50,7 @@ function rssItem(item: RssItem, feedBase: LinkBase): ParsedEntry {
   });
 }
 
-/** A guid is a URL unless it says it is none; many that are none do not say so. */
+/** Returns the guid as a URL. A guid is a permalink unless it says otherwise, but many that are not do not say so. */
 function permalink({ guid }: RssItem, base: LinkBase): string | undefined {
   const isUrl = guid?.isPermaLink !== false && /^https?:\/\//i.test(guid?.value ?? '');
   return isUrl && guid?.value !== undefined ? resolveUrl(guid.value, base) : undefined;

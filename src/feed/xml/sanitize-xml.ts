@@ -2,37 +2,37 @@ import type { FeedFormat } from '../feed.js';
 import { checkEntryCount } from '../feed-limits.js';
 import { walkXml, type Span, type XmlElement } from './walk-xml.js';
 
-/** Longer an author is left out: feedsmith's cost for one grows with the square of it. */
+/** Longer authors are hidden, in characters: feedsmith's cost grows with the square of an author's length. */
 const MAX_AUTHOR_LENGTH = 256;
 
-/** Names of entries, and how deep they lie at most. */
+/** Names of entry elements, and their maximum depth. */
 const ENTRIES = new Set(['entry', 'deleted-entry', 'item']);
 const ENTRY_DEPTH = 3;
 
 const RSS_AUTHORS = new Set(['author', 'managingeditor', 'webmaster']);
 
-/** Put before a name to make it one that nothing looks for. */
+/** Prefix that hides an element from feedsmith. */
 const HIDDEN_PREFIX = 'unread-';
 
 /**
- * Checks an XML feed and takes out what feedsmith could be brought down with.
+ * Checks an XML feed and hides elements that could exhaust feedsmith.
  *
- * @param xml from where the root begins
- * @returns the root alone: no document type, so no entity is declared
- * @throws SyntaxError where it is not well-formed
- * @throws RangeError where it is over a bound of PROTOCOL D12
+ * @param xml the text from the start of the root
+ * @returns the root only: without a document type, no entity is declared
+ * @throws SyntaxError when it is not well-formed
+ * @throws RangeError when it is over a bound of PROTOCOL D12
  */
 export function sanitizeXml(xml: string, format: FeedFormat): string {
   const names: Span[] = [];
   const instructions: Span[] = [];
   let entries = 0;
 
-  /** @param length of the whole element */
+  /** @param length characters of the whole element */
   function isHarmful({ name }: XmlElement, length: number): boolean {
     const localName = localNameOf(name);
-    // Its content would be taken for the length of a list that is then made.
+    // Feedsmith would take its content for the length of a list and allocate that list.
     if (localName === 'length') return true;
-    // Each item that this table of contents names would be sought among all of them, and those it does not name be lost.
+    // Feedsmith looks up each item of this table of contents among all items, and drops items that it does not list.
     if (localName === 'items') return format === 'rdf';
     return format === 'rss' && RSS_AUTHORS.has(localName) && length > MAX_AUTHOR_LENGTH;
   }
@@ -49,7 +49,7 @@ export function sanitizeXml(xml: string, format: FeedFormat): string {
       names.push(element.nameAt);
       if (nameAt !== undefined) names.push(nameAt);
     },
-    // Quotes in one are read as in tags there.
+    // Removed, because feedsmith treats quotes in instructions like quotes in tags.
     instruction: (at) => instructions.push(at),
   });
   const edits = [

@@ -1,11 +1,12 @@
 import { onDemand } from '../../on-demand.js';
 import { MAX_DEPTH } from '../../protocol/links/link-reader.js';
-import { excerpt, MAX_ELEMENTS } from '../feed-limits.js';
+import { MAX_ELEMENTS } from '../../protocol/links/link-reader.js';
+import { excerpt } from '../feed-limits.js';
 
-/** More attributes than an element of any feed has; what reads them next makes several objects of each. */
+/** The most attributes of an element: more than any feed needs. Later readers make several objects of each. */
 const MAX_ATTRIBUTES = 1_000;
 
-/** Where something lies in the text: from `start` up to, not with, `end`. */
+/** A range of the text: from `start` up to but not including `end`. */
 export interface Span {
   readonly start: number;
   readonly end: number;
@@ -15,34 +16,34 @@ export interface XmlElement {
   /** As written, with its prefix. */
   readonly name: string;
   readonly nameAt: Span;
-  /** By name as written. */
+  /** Attributes by name, as written. */
   readonly attributes: ReadonlyMap<string, string>;
-  /** How many elements it lies in, itself counted: 1 is the root. */
+  /** Nesting depth: 1 is the root. */
   readonly depth: number;
 }
 
-/** Takes what is in an XML document, in its order. */
+/** Receives the parts of an XML document, in order. */
 export interface XmlVisitor {
   open?(element: XmlElement): void;
-  /** @param nameAt of the end tag; undefined for an element that is empty by `/>` */
+  /** @param nameAt the name in the end tag; undefined for an element closed by `/>` */
   close?(element: XmlElement, nameAt: Span | undefined): void;
-  /** Text, with the references that XML knows undone, or what is in a CDATA section; a text may come in pieces. */
+  /** Receives text with XML's predefined references decoded, or the text of a CDATA section. May come in parts. */
   text?(text: string): void;
   instruction?(at: Span): void;
 }
 
-/** No such character is part of a name. */
+/** A character that no name may contain. */
 const NON_NAME_CHARACTER = /[\s"'<>=&`/]/;
 
 /**
- * Walks through the root element of an XML document. References may be undeclared, names and characters are not
- * checked; how tags, comments and sections begin and end is, so that any two readers agree on it.
+ * Walks through the root element of an XML document. Checks how tags, comments and sections begin and end, so that any
+ * two readers agree on them. Does not check names and characters. References may be undeclared.
  *
- * @param xml from where the root begins
- * @returns where the root ends
- * @throws SyntaxError where the root is not well-formed in that sense
- * @throws RangeError where it has more elements (instructions count as such), an element more attributes, or elements lie
- *   deeper than any feed needs
+ * @param xml the text from the start of the root
+ * @returns the index after the root
+ * @throws SyntaxError when the root is not well-formed in that sense
+ * @throws RangeError when it has too many elements (instructions count as elements), too many attributes on one
+ *   element, or is nested too deep
  */
 export function walkXml(xml: string, visitor: XmlVisitor): number {
   const stack: XmlElement[] = [];
@@ -52,11 +53,11 @@ export function walkXml(xml: string, visitor: XmlVisitor): number {
   let attributeName = '';
   let attributeValue = '';
   let elements = 0;
-  /** Attributes of the element so far, also where one name is written twice. */
+  /** Attributes of the element so far, including repeated names. */
   let attributeCount = 0;
 
-  const brokenXmlError = (what: string, at: number): SyntaxError =>
-    new SyntaxError(`Broken XML, ${at} characters into the root: ${what}`);
+  const brokenXmlError = (problem: string, at: number): SyntaxError =>
+    new SyntaxError(`Broken XML, ${at} characters into the root: ${problem}`);
 
   function nameOf({ start, end }: Span): string {
     const text = xml.slice(start, end);
@@ -121,14 +122,14 @@ export function walkXml(xml: string, visitor: XmlVisitor): number {
       },
       onclosetag(start, end) {
         const element = stack.pop();
-        const closed = nameOf({ start, end });
-        if (element?.name !== closed) {
-          const other = element === undefined ? 'nothing' : `<${excerpt(element.name)}>`;
-          throw brokenXmlError(`</${excerpt(closed)}> ends ${other}`, start);
+        const closedName = nameOf({ start, end });
+        if (element?.name !== closedName) {
+          const openName = element === undefined ? 'nothing' : `<${excerpt(element.name)}>`;
+          throw brokenXmlError(`</${excerpt(closedName)}> ends ${openName}`, start);
         }
         const tagEnd = xml.indexOf('>', end);
         if (xml.slice(end, tagEnd).trim() !== '')
-          throw brokenXmlError(`</${excerpt(closed)}> holds more than its name`, end);
+          throw brokenXmlError(`</${excerpt(closedName)}> holds more than its name`, end);
         closeElement(element, { start, end }, tagEnd + 1);
       },
       ontext(start, end) {
@@ -146,7 +147,7 @@ export function walkXml(xml: string, visitor: XmlVisitor): number {
       },
       oncomment(start, end, offset) {
         if (offset !== 2 || !xml.startsWith('-->', end - 2)) throw brokenXmlError('a comment does not end', start);
-        // Some take <!--> and <!---> for whole comments.
+        // Some parsers take <!--> and <!---> for whole comments.
         if (/^-?>/.test(xml.slice(start, start + 2))) throw brokenXmlError('a comment begins with its end', start);
       },
       onprocessinginstruction(start, end) {

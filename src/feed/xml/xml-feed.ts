@@ -8,7 +8,7 @@ import { rssFeed } from './rss.js';
 import { sanitizeXml } from './sanitize-xml.js';
 import { readDeletedEntries, type DeletedEntry } from './deleted-entries.js';
 
-/** Formats by the local name of the root, lower-case: it is found in all cases. */
+/** Formats by the root's local name in lower case. Feeds use any case. */
 const FORMATS: ReadonlyMap<string, FeedFormat> = new Map([
   ['feed', 'atom'],
   ['entry', 'atom'],
@@ -18,12 +18,12 @@ const FORMATS: ReadonlyMap<string, FeedFormat> = new Map([
 ]);
 
 /**
- * Reads a feed in XML.
+ * Reads an XML feed.
  *
- * @param text from where the root begins
- * @param root its name
- * @throws SyntaxError where it is no feed or is not well-formed
- * @throws RangeError where it is over a bound of PROTOCOL D12
+ * @param text the text from the start of the root
+ * @param root the root's name
+ * @throws SyntaxError when it is no feed or is not well-formed
+ * @throws RangeError when it is over a bound of PROTOCOL D12
  */
 export function readXmlFeed(text: string, root: string, base: LinkBase): ParsedFeed {
   const localName = root.slice(root.indexOf(':') + 1).toLowerCase();
@@ -34,7 +34,7 @@ export function readXmlFeed(text: string, root: string, base: LinkBase): ParsedF
     return rssFeed(tryParse(() => onDemand('feedsmith').parseRssFeed(withoutDefaultNamespace(xml)), root) ?? {}, base);
   if (format === 'atom') return readAtom(xml, localName, root, base);
   const document = tryParse(() => onDemand('feedsmith').parseRdfFeed(xml), root);
-  // Most of RDF is about something else.
+  // Most RDF documents are not feeds.
   if (document === undefined) throw notAFeedError(root);
   return rdfFeed(document, base);
 }
@@ -42,23 +42,23 @@ export function readXmlFeed(text: string, root: string, base: LinkBase): ParsedF
 function readAtom(xml: string, localName: string, root: string, base: LinkBase): ParsedFeed {
   const deletedEntries = xml.includes('deleted-entry') ? readDeletedEntries(xml, base) : [];
   const isFeed = localName === 'feed';
-  // Feedsmith reads feeds alone.
+  // Feedsmith reads only feeds, so wrap a single entry in one.
   const feedXml = isFeed ? xml : `<feed xmlns="http://www.w3.org/2005/Atom">${xml}</feed>`;
   const feed = atomFeed(tryParse(() => onDemand('feedsmith').parseAtomFeed(feedXml), root) ?? {}, base);
   const entries = mergeDeletedEntries(feed.entries, deletedEntries);
-  // Elements of other XML are named so as well.
+  // Other XML formats also use these root names.
   if (!isFeed && entries.length === 0) throw notAFeedError(root);
   return { ...feed, entries };
 }
 
-/** RSS names are in no namespace; where a feed says otherwise, feedsmith believes it and finds nothing. */
+/** Hides a default namespace. RSS has none, and with one feedsmith finds no RSS elements. */
 function withoutDefaultNamespace(xml: string): string {
   return xml.replace(/^(<[^>]*?\s)xmlns(?=\s*=)/, '$1unread-xmlns');
 }
 
-/** Undefined where feedsmith found nothing in it that it knows: it is empty. */
+/** Parses with feedsmith; undefined when it finds nothing it knows, so the feed is empty. */
 function tryParse<T>(parse: () => T, root: string): T | undefined {
-  // Loaded before: a package that cannot be loaded is no broken document.
+  // Loaded outside `try`: a package that fails to load must not count as a broken document.
   const { ParseError, DetectError } = onDemand('feedsmith');
   try {
     return parse();
@@ -78,7 +78,7 @@ function notAFeedError(root: string): SyntaxError {
   );
 }
 
-/** Each tombstone behind the entries it stands behind in the document. */
+/** Inserts each deleted entry at its position in the document. */
 function mergeDeletedEntries(
   entries: readonly ParsedEntry[],
   deletedEntries: readonly DeletedEntry[],

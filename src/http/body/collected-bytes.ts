@@ -1,11 +1,13 @@
-/** Room is made for so many times what has come, as far as that much is announced: an empty promise is not to take room. */
+/** Maximum preallocation, as a multiple of the received bytes: a false `Content-Length` must not take memory. */
 const MAX_PREALLOCATION_FACTOR = 32;
 
 const EMPTY = new Uint8Array();
 
 /**
- * Bytes that arrive in pieces, as one. Ten million pieces of a byte take no more room than one piece of ten million: each
- * is copied, into room for what was announced, which doubles where that is not known. A single piece is kept as it is.
+ * Joins chunks of bytes. A single chunk is kept without a copy.
+ *
+ * Further chunks are copied into one buffer, so that many small chunks take no more memory than a large one. The buffer
+ * grows to the announced size, or doubles if that is unknown.
  */
 export class CollectedBytes {
   readonly #announced: number;
@@ -14,8 +16,8 @@ export class CollectedBytes {
   #size = 0;
 
   /**
-   * @param announced how many there are to be, as their sender says; 0 where it does not
-   * @param max how many there can be: no more room than that is made
+   * @param announced number of bytes that the sender announced; 0 if it announced none
+   * @param max maximum number of bytes; the buffer never gets larger
    */
   constructor(announced = 0, max = Infinity) {
     this.#announced = announced;
@@ -26,7 +28,7 @@ export class CollectedBytes {
     return this.#size;
   }
 
-  /** Bytes allocated, whether or not something is in them yet. */
+  /** Allocated bytes, used or not. */
   get capacity(): number {
     return this.#buffer.byteLength;
   }
@@ -42,7 +44,7 @@ export class CollectedBytes {
     this.#size = size;
   }
 
-  /** Lets go of what has come. */
+  /** Drops all bytes. */
   clear(): void {
     this.#buffer = EMPTY;
     this.#size = 0;

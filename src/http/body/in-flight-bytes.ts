@@ -1,45 +1,47 @@
-/** How many bytes bodies may hold at the same time. */
+/** Limits for the bytes of bodies in flight. */
 export interface InFlightLimits {
   readonly maxInFlightBytes: number;
   readonly maxBodyBytes: number;
 }
 
-/** One grant may hold this share of all bytes in flight. */
+/** Maximum share of one grant of all bytes in flight. */
 const GRANT_SHARE = 1 / 4;
 
 /** The bytes of one body that is being received or decoded. */
 export interface BodyReservation {
-  /** The body has made progress, and holds this many bytes now. Others may be cut off for it, never the body itself. */
+  /** Records progress and the current size of the body. May evict other bodies, but never this one. */
   update(bytes: number): void;
-  /** The body holds nothing any more. Idempotent. */
+  /** Ends the reservation. Idempotent. */
   release(): void;
 }
 
-/** A hold as it is listed. */
+/** A body with its reservation. */
 interface ReservedBody {
   readonly grantId: string;
   readonly evict: () => void;
   bytes: number;
 }
 
-/** The bodies of one grant, and the bytes they hold. */
+/** The bodies of one grant, and their bytes. */
 interface GrantShare {
   bytes: number;
   readonly bodies: Set<ReservedBody>;
 }
 
 /**
- * Counts the bytes that all bodies in flight hold (PROTOCOL C6). When they are too many, the body without progress for longest
- * is cut off; so is one of a grant that holds more than its share. A body that is alone is never cut off.
+ * Counts the bytes of all bodies in flight (PROTOCOL C6).
+ *
+ * Above the limit, it evicts the body without progress for the longest time. A grant above its share loses its own such
+ * body. A single body is never evicted.
  */
 export class InFlightBytes {
   readonly #max: number;
   readonly #maxPerGrant: number;
   #bytes = 0;
-  /** The one without progress for longest comes first. */
+  /** Ordered by progress: the body without progress for the longest time comes first. */
   readonly #bodies = new Set<ReservedBody>();
   readonly #grants = new Map<string, GrantShare>();
-  /** The one that has just made progress: it is the last in both lists. */
+  /** The body with the latest progress, which is last in both sets. */
   #latest: ReservedBody | undefined;
 
   constructor({ maxInFlightBytes, maxBodyBytes }: InFlightLimits) {
@@ -47,12 +49,12 @@ export class InFlightBytes {
     this.#maxPerGrant = Math.max(maxInFlightBytes * GRANT_SHARE, maxBodyBytes);
   }
 
-  /** Bytes held by all bodies. */
+  /** Bytes of all bodies in flight. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Begins to count a body. `cutOff` ends it; by then it is counted no longer. */
+  /** Starts to count a body. `evict` is called when it has to give way; it no longer counts then. */
   reserve(grantId: string, evict: () => void): BodyReservation {
     const body: ReservedBody = { grantId, evict, bytes: 0 };
     const share = this.#grants.get(grantId) ?? { bytes: 0, bodies: new Set() };
@@ -76,11 +78,11 @@ export class InFlightBytes {
         bodies.add(body);
       }
     }
-    const more = bytes - body.bytes;
-    if (more === 0) return;
+    const growth = bytes - body.bytes;
+    if (growth === 0) return;
     body.bytes = bytes;
-    share.bytes += more;
-    this.#bytes += more;
+    share.bytes += growth;
+    this.#bytes += growth;
     while (share.bytes > this.#maxPerGrant && share.bodies.size > 1) this.#evictFirst(share.bodies);
     while (this.#bytes > this.#max && this.#bodies.size > 1) this.#evictFirst(this.#bodies);
   }

@@ -4,14 +4,14 @@ import { CollectedBytes } from './collected-bytes.js';
 import { sendContinue } from './expect-continue.js';
 import type { BodyReservation } from './in-flight-bytes.js';
 
-/** The callbacks for a body being read, and the grant its bytes are counted for. */
+/** The callbacks of a body that is read, and the grant that its bytes are counted for. */
 export interface BodyEvents {
   readonly grantId: string;
   readonly onChunk: OnChunk;
   readonly onRead: OnRead;
 }
 
-/** Reads a node request's body, or takes what a body parser before us has kept of it. */
+/** Reads the body of a node request, or takes the bytes that an earlier body parser has kept. */
 export function readNodeBody(
   request: IncomingMessage,
   limits: BodyLimits,
@@ -21,7 +21,7 @@ export function readNodeBody(
     onRead(preReadBody(request, limits, onChunk));
     return;
   }
-  // Gone before we came to it: none of the events below would tell.
+  // The request was aborted before this call, so none of the events below would fire.
   if (request.destroyed) {
     onRead({ problem: 'aborted' });
     return;
@@ -42,9 +42,9 @@ export function readNodeBody(
     clearTimeout(timer);
     reservation?.release();
     if ('problem' in read) {
-      // The code that answers handles the rest of the body. The error listener stays: a late error must not end the process.
+      // The answering code handles the remaining body. The error listener stays: a late error must not end the process.
       request.off('data', onData).off('end', onEnd);
-      // It would be kept for as long as the request.
+      // Frees the bytes now: the listeners would keep them as long as the request.
       body.clear();
     }
     onRead(read);
@@ -55,14 +55,14 @@ export function readNodeBody(
       return;
     }
     body.add(chunk);
-    // One that came whole, as most do, is read in this very turn: counting it would cost more than it holds.
+    // Most bodies are complete after one chunk and read in this tick. Counting them is not worth its cost.
     if (body.size !== announced) {
       reservation ??= limits.inFlight.reserve(grantId, () => end({ problem: 'memory-limit' }));
       reservation.update(body.capacity);
     }
     onChunk(chunk);
   };
-  // An error thrown in a listener, such as by an allocation that fails, would end the process.
+  // An error thrown in a listener, such as by a failed allocation, would end the process.
   const onData = (chunk: Buffer): void => {
     try {
       addChunk(chunk);
@@ -81,13 +81,13 @@ export function readNodeBody(
   };
   const onAborted = (): void => end({ problem: 'aborted' });
   request.on('data', onData).on('end', onEnd).on('error', onAborted).on('close', onAborted);
-  // What has come with its head, as most do, can no longer be late: that spares a timer for each delivery.
+  // Most bodies arrive with their head and cannot be late. Starting the timer afterwards saves one for each of them.
   setImmediate(() => {
     if (!isOver && !request.complete) timer = setTimeout(() => end({ problem: 'stalled' }), limits.bodyTimeoutMs);
   });
 }
 
-/** Body parsers leave `rawBody` or, where they do not parse, the bytes themselves as `body`. */
+/** The bytes that a body parser has kept: as `rawBody`, or as `body` if it does not parse. */
 function preReadBody(request: IncomingMessage, { maxBodyBytes }: BodyLimits, onChunk: OnChunk): BodyRead {
   const candidates = [
     'rawBody' in request ? request.rawBody : undefined,
@@ -101,26 +101,26 @@ function preReadBody(request: IncomingMessage, { maxBodyBytes }: BodyLimits, onC
   return { bytes };
 }
 
-/** Reads a fetch request's body. Never rejects. */
+/** Reads the body of a fetch request. Never rejects. */
 export async function readWebBody(
   request: Request,
   limits: BodyLimits,
   grantId: string,
   onChunk: OnChunk,
 ): Promise<BodyRead> {
-  // Whoever holds a reader of it reads it, or will.
+  // Other code has read this body, or holds its reader.
   if (request.bodyUsed || request.body?.locked === true) return { problem: 'consumed' };
   if (Number(request.headers.get('content-length') ?? 0) > limits.maxBodyBytes) return { problem: 'too-large' };
   if (request.body === null) return { bytes: new Uint8Array() };
   const reader = request.body.getReader();
   let problem: BodyProblem = 'failed';
-  const cancel = (why: BodyProblem): void => {
-    problem = why;
-    // A read that waits is rejected by this. Cancelling would close the connection before the answer.
+  const stopReading = (reason: BodyProblem): void => {
+    problem = reason;
+    // This rejects a pending read. Cancelling the body would close the connection before the answer.
     reader.releaseLock();
   };
-  const timer = setTimeout(cancel, limits.bodyTimeoutMs, 'stalled');
-  const reservation = limits.inFlight.reserve(grantId, () => cancel('memory-limit'));
+  const timer = setTimeout(stopReading, limits.bodyTimeoutMs, 'stalled');
+  const reservation = limits.inFlight.reserve(grantId, () => stopReading('memory-limit'));
   const next = async (): ReturnType<typeof reader.read> => {
     try {
       return await reader.read();

@@ -2,24 +2,25 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { SecretRecord } from '../../subscription/record/record.js';
 import { acceptedSecrets, acceptedSecretsUntil } from '../../subscription/machine/rules/secrets.js';
 
-/** What content of a grant may be signed with. */
+/** The keys that content of a grant may be signed with. */
 export interface AcceptedKeys {
   /** Newest first. */
   readonly keys: readonly KeyObject[];
-  /** Whether it may come unsigned. */
+  /** Whether unsigned content is accepted. */
   readonly unsigned: boolean;
 }
 
 interface CachedKeys extends AcceptedKeys {
-  /** Since when it holds, and until when, in epoch milliseconds. */
+  /** Epoch milliseconds. */
   readonly validFrom: number;
+  /** Epoch milliseconds. */
   readonly validUntil: number;
 }
 
-/** Records are replaced and never changed: what was found for one holds until a secret lapses, or the clock is set back. */
+/** Records are immutable, so the keys of a record are valid until a secret expires or the clock is set back. */
 const cache = new WeakMap<readonly SecretRecord[], CachedKeys>();
 
-/** What content may be signed with now. A secret is made a key once, and not for each delivery. */
+/** The keys that content may be signed with now. They are cached, so that a delivery need not create them. */
 export function acceptedKeys(secrets: readonly SecretRecord[], now: number): AcceptedKeys {
   const cached = cache.get(secrets);
   if (cached !== undefined && cached.validFrom <= now && now < cached.validUntil) return cached;

@@ -2,18 +2,18 @@ import { KeyedMutex } from '../../engine/keyed-mutex.js';
 import { decodeContent, type DecodeResult } from '../../protocol/encoding/content-encoding.js';
 import type { BodyLimits } from '../callback-request.js';
 
-/** Milliseconds a decoding may take: the handler and the store need time before the hub gives up, too. */
+/** Maximum milliseconds of decoding: the handler and the store also need time before the hub stops waiting. */
 const MAX_DECODE_MS = 3_000;
 
-/** Bytes that every body may come to at once. Larger ones of a grant go one after another. */
+/** Maximum size that several bodies of a grant may reach at once. Larger ones are decoded one after another. */
 const SMALL_BYTES = 64 * 1024;
 
 const grantMutex = new KeyedMutex();
 
 /**
- * Undoes the codings of a body that was read. The bytes it holds count as in flight, and it may be cut off for others.
+ * Undoes the codings of a body. Its bytes count as in flight, and it may be evicted.
  *
- * @param grantId whom the bytes are counted for
+ * @param grantId the grant that the bytes are counted for
  */
 export async function decodeBody(
   raw: Uint8Array,
@@ -21,7 +21,7 @@ export async function decodeBody(
   { maxBodyBytes, inFlight }: BodyLimits,
   grantId: string,
 ): Promise<DecodeResult> {
-  const end = performance.now() + MAX_DECODE_MS;
+  const deadline = performance.now() + MAX_DECODE_MS;
   let isEvicted = false;
   let stopWaiting = (): void => {};
   const reservation = inFlight.reserve(grantId, () => {
@@ -29,24 +29,24 @@ export async function decodeBody(
     stopWaiting();
   });
   let releaseLock: (() => void) | undefined;
-  /** Resolves when the turn has come, or the body was cut off. */
+  /** Resolves once this body has the lock or was evicted. */
   const acquireLock = (): Promise<void> =>
     new Promise((resolve) => {
       stopWaiting = resolve;
-      const begin = (): Promise<void> =>
-        new Promise((ended) => {
-          if (isEvicted) ended();
-          else releaseLock = ended;
+      const holdLock = (): Promise<void> =>
+        new Promise((release) => {
+          if (isEvicted) release();
+          else releaseLock = release;
           resolve();
         });
-      void grantMutex.runExclusive(grantId, begin);
+      void grantMutex.runExclusive(grantId, holdLock);
     });
   reservation.update(raw.byteLength);
   try {
     return await decodeContent(raw, codings, maxBodyBytes, async (bytes) => {
       if (bytes > SMALL_BYTES && releaseLock === undefined) await acquireLock();
       reservation.update(raw.byteLength + bytes);
-      return !isEvicted && performance.now() < end;
+      return !isEvicted && performance.now() < deadline;
     });
   } finally {
     releaseLock?.();

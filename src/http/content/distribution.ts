@@ -12,12 +12,12 @@ import { noteHubActivity } from './hub-activity.js';
 import type { RequestLog } from '../request-log.js';
 import { SentContent } from './sent-content.js';
 
-/** Seconds after which a hub may come again when the inbox is full, or the store is down. */
+/** `Retry-After` of the 503 if the inbox is full or the store is down, in seconds. */
 const RETRY_AFTER_SECONDS = 30;
 
 /**
- * Answers a POST: content distribution (WebSub section 7). Refusals that need only the headers come before the body is asked for
- * (PROTOCOL C6).
+ * Answers a POST: content distribution (WebSub section 7). Refusals that need only the headers are sent before the body
+ * is read (PROTOCOL C6).
  */
 export function answerDistribution(context: CallbackContext, match: ServedMatch, exchange: Exchange): void {
   const refused = earlyRefusal(match);
@@ -58,7 +58,7 @@ export function answerDistribution(context: CallbackContext, match: ServedMatch,
   );
 }
 
-/** The answer to content that is not to be read at all. */
+/** The answer to content that is refused unread, because of the state of its subscription. */
 function earlyRefusal({ stored: { record }, grant }: ServedMatch): CallbackAnswer | undefined {
   if (isNeverRequested(grant)) return refusal(404, 'there is no such subscription yet');
   if (record.stoppedBecause === 'handler-refused' && grant.verifiedAt === undefined) {
@@ -68,7 +68,7 @@ function earlyRefusal({ stored: { record }, grant }: ServedMatch): CallbackAnswe
   return undefined;
 }
 
-/** The answer to content that there is no room for. Nobody knows whether it is genuine. */
+/** The answer to content while the inbox is full. The body is not read, so the content may be forged. */
 function inboxFull({ refusedContent }: CallbackContext, match: ServedMatch): CallbackAnswer {
   const reason = 'too many events wait';
   refusedContent.onRefusedUnread(match, reason);
@@ -103,7 +103,7 @@ async function acceptEncoded(
   const decoded = await decodeBody(raw, codings, context.limits, match.grant.id);
   const spentMs = performance.now() - startedAt;
   if ('bytes' in decoded) {
-    // Content that was never coded is not stored twice.
+    // The result is `raw` if the body was plain despite its header. It is not stored twice.
     const bytes = decoded.bytes === raw ? undefined : decoded.bytes;
     return deliverContent(context, match, new SentContent(headers, raw, bytes), spentMs, log);
   }
@@ -115,9 +115,9 @@ async function acceptEncoded(
 }
 
 /**
- * Nothing is waited for where the handler has just returned.
+ * Delivers content, and answers synchronously if the handler returns synchronously.
  *
- * @param spentMs milliseconds since the last byte came
+ * @param spentMs milliseconds since the last byte arrived
  */
 function deliverContent(
   context: CallbackContext,
@@ -126,7 +126,7 @@ function deliverContent(
   spentMs: number,
   log: RequestLog | undefined,
 ): CallbackAnswer | Promise<CallbackAnswer> {
-  // The content may have taken its time.
+  // The runtime may have stopped while the content arrived.
   if (context.isClosed()) return STOPPED;
   const { stored, grant, service } = match;
   const failure = context.storeFailure?.();
@@ -136,7 +136,7 @@ function deliverContent(
   }
   const answer = context.delivery.deliver(service, stored, grant, content, spentMs, log?.setEvent);
   return answer instanceof Promise
-    ? answer.then((given) => toCallbackAnswer(context, match, given))
+    ? answer.then((resolved) => toCallbackAnswer(context, match, resolved))
     : toCallbackAnswer(context, match, answer);
 }
 
@@ -146,7 +146,7 @@ function toCallbackAnswer(context: CallbackContext, match: ServedMatch, answer: 
   return acknowledgement(202, answer.acknowledgement);
 }
 
-/** Genuine content that cannot be taken now: what hubs that do not come again would lose is made up for (PROTOCOL C7). */
+/** Refuses genuine content for now. Many hubs never retry, so the topic is fetched later (PROTOCOL C7). */
 function unavailableFor({ refusedContent }: CallbackContext, match: ServedMatch, reason: string): CallbackAnswer {
   refusedContent.onRefused(match, reason);
   return unavailable(reason, RETRY_AFTER_SECONDS);
@@ -188,7 +188,7 @@ function unreadBody(context: CallbackContext, match: ServedMatch, problem: BodyP
   return refusal(500, 'the body was read by another part of the server');
 }
 
-/** The answer to content that is not signed as it has to be. */
+/** The answer to content with a missing or wrong signature. */
 function signatureRejected(
   { rejections }: CallbackContext,
   match: ServedMatch,

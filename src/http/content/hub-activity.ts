@@ -6,7 +6,7 @@ import type { SubscriptionEvent } from '../../subscription/machine/events.js';
 import type { CallbackRequest } from '../callback-request.js';
 import type { CallbackContext, ServedMatch } from '../callback-context.js';
 
-/** Genuine content says more than its body: that its hub delivers, and where the topic is (PROTOCOL N1, L7). */
+/** Applies what genuine content proves besides its body: its hub delivers, and its links may differ (PROTOCOL N1, L7). */
 export function noteHubActivity(
   context: CallbackContext,
   match: ServedMatch,
@@ -19,7 +19,7 @@ export function noteHubActivity(
   if (namesOtherHubOrTopic(match, request.header('link'))) applyEvent(context, match, { type: 'links-differ' });
 }
 
-/** The answer does not wait for it. Should it be lost, the next delivery says the same. */
+/** Applies an event without delaying the answer. If that fails, the next delivery leads to the same event. */
 function applyEvent({ registry, logger }: CallbackContext, { stored }: ServedMatch, event: SubscriptionEvent): void {
   const { id } = stored.record;
   registry.apply(id, event).catch((cause: unknown) => {
@@ -27,17 +27,17 @@ function applyEvent({ registry, logger }: CallbackContext, { stored }: ServedMat
   });
 }
 
-/** The `Link` header that came last with content, by subscription: an equal one is not looked at again. */
+/** The latest `Link` header by subscription. An equal one is not parsed again. */
 const lastLinkHeader = new WeakMap<StoredSubscription, string>();
 
-/** A longer header is not looked at. */
+/** Maximum length of a header to parse, in characters. */
 const MAX_HEADER_LENGTH = 16_384;
 
 /**
- * Whether the `Link` headers of pushed content name another hub or topic than the subscription knows (PROTOCOL L7): http
- * and https are the same place here.
+ * Whether the `Link` headers of pushed content name another hub or topic than the subscription knows (PROTOCOL L7).
+ * Ignores the difference between http and https.
  *
- * @param link all of them, joined by commas; undefined where there is none
+ * @param link the headers joined by commas; undefined without any
  */
 function namesOtherHubOrTopic({ stored, grant }: CallbackMatch, link: string | undefined): boolean {
   if (link === undefined || lastLinkHeader.get(stored) === link) return false;
@@ -45,14 +45,15 @@ function namesOtherHubOrTopic({ stored, grant }: CallbackMatch, link: string | u
   if (link.length > MAX_HEADER_LENGTH) return false;
   const { hubs, topic } = stored.record;
   const { hubs: namedHubs, selfs } = linksFromHeaders([link], grant.topic);
-  const known = new Set([...hubs, grant.advertisedHub, grant.hub].map(normalizedUrl));
-  const topics = new Set([grant.topic, topic ?? grant.topic].map(normalizedUrl));
+  const knownHubs = new Set([...hubs, grant.advertisedHub, grant.hub].map(normalizedUrl));
+  const knownTopics = new Set([grant.topic, topic ?? grant.topic].map(normalizedUrl));
   return (
-    namedHubs.some((hub) => !known.has(normalizedUrl(hub))) || selfs.some((self) => !topics.has(normalizedUrl(self)))
+    namedHubs.some((hub) => !knownHubs.has(normalizedUrl(hub))) ||
+    selfs.some((self) => !knownTopics.has(normalizedUrl(self)))
   );
 }
 
-/** The form in which URLs of the same place are equal. */
+/** The normalized URL, with https in place of http. */
 function normalizedUrl(url: string): string {
   return normalizeUrl(url.replace(/^http:/i, 'https:'));
 }

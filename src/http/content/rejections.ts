@@ -17,12 +17,14 @@ export interface RejectionsOptions {
 }
 
 /**
- * Notes content that is not signed as it has to be. Each is counted and told to the hook; one a minute is logged and kept as the
- * subscription's `lastError`, so that a flood of them costs neither memory nor writes.
+ * Records content with a missing or wrong signature.
+ *
+ * Each one is counted and emitted to the hook. One a minute is logged and stored as the subscription's `lastError`, so
+ * that a flood costs neither memory nor writes.
  */
 export class Rejections {
   readonly #options: RejectionsOptions;
-  readonly #minutes = new Throttle();
+  readonly #throttle = new Throttle();
 
   constructor(options: RejectionsOptions) {
     this.#options = options;
@@ -38,11 +40,11 @@ export class Rejections {
       error: signatureErrorOf(signature, grant.hub),
       at: new Date(now()),
     }));
-    const notLogged = this.#minutes.tryPass(stored, now());
+    const notLogged = this.#throttle.tryPass(stored, now());
     if (notLogged === undefined) return;
     const error = signatureErrorOf(signature, grant.hub);
     const { id } = record;
-    logger.warn({ subscription: id, hub: grant.hub, topic: grant.topic, notLogged: notLogged }, error.message);
+    logger.warn({ subscription: id, hub: grant.hub, topic: grant.topic, notLogged }, error.message);
     registry
       .apply(id, { type: 'content-rejected', failure: failureOf(error, 'unsigned', now()) })
       .catch((cause: unknown) => logger.error({ subscription: id, err: cause }, 'a failure could not be noted'));

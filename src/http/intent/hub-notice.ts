@@ -20,7 +20,7 @@ export interface HubNotice {
   readonly time: AnswerDeadline;
 }
 
-/** The hub denies the subscription (WebSub section 5.2). The service is told once a minute. */
+/** Handles a denial of the subscription (WebSub section 5.2). Calls the handler at most once a minute. */
 export async function handleDenial(
   context: CallbackContext,
   match: ServedMatch,
@@ -37,25 +37,25 @@ export async function handleDenial(
   const record = await new AckTimeout().wait(applied, time.storeMs);
   if (record === undefined) return TIMED_OUT;
   const denied = record.grants.find(({ id }) => id === grant.id) ?? grant;
-  const about = subscriptionAndGrant({ ...match, grant: denied });
-  const told = new SubscriptionDeniedError(reason, { ...about, topic });
+  const snapshots = subscriptionAndGrant({ ...match, grant: denied });
+  const reportedError = new SubscriptionDeniedError(reason, { ...snapshots, topic });
   const answer = await callNoticeHandler(context, match, time, () =>
-    callHandler(service.handlers, 'onSubscriptionValidationDenied', told),
+    callHandler(service.handlers, 'onSubscriptionValidationDenied', reportedError),
   );
   return hasUnsolicitedDenial(denied) ? { ...answer, onSent: () => void noteDenialAnswered(context, match) } : answer;
 }
 
-/** Whether no denial came for a grant in the last minute, or none for its open request. */
+/** Whether the grant, or its pending request, had no denial in the last minute. */
 function isFirstDenial({ recentNotices }: CallbackContext, { stored, grant }: ServedMatch, now: number): boolean {
-  const ofGrant = `denied ${grant.id}`;
-  if (grant.pending === undefined || !recentNotices.claim(stored, `${ofGrant} ${grant.pending.id}`, now)) {
-    return recentNotices.claim(stored, ofGrant, now);
+  const grantKey = `denied ${grant.id}`;
+  if (grant.pending === undefined || !recentNotices.claim(stored, `${grantKey} ${grant.pending.id}`, now)) {
+    return recentNotices.claim(stored, grantKey, now);
   }
-  recentNotices.note(stored, ofGrant, now);
+  recentNotices.note(stored, grantKey, now);
   return true;
 }
 
-/** Content that comes from now on, signed, says that the hub has not ended the subscription. */
+/** Stores that a denial was answered. Signed content from now on proves that the hub has not ended the subscription. */
 async function noteDenialAnswered(
   { registry, logger }: CallbackContext,
   { stored, grant }: ServedMatch,
@@ -68,7 +68,7 @@ async function noteDenialAnswered(
   }
 }
 
-/** The hub reports an error of its own. The service is told once a minute. */
+/** Handles an error that the hub reports. Calls the handler at most once a minute. */
 export async function handleHubError(
   context: CallbackContext,
   match: ServedMatch,
@@ -77,38 +77,40 @@ export async function handleHubError(
   const { stored, grant } = match;
   const now = context.now();
   const claim = (): boolean => context.recentNotices.claim(stored, `hub-error ${grant.id}`, now);
-  const undoes = isVerificationUndone(grant, now);
-  if (!undoes && !claim()) return acknowledgement(200, undefined);
+  const undoesVerification = isVerificationUndone(grant, now);
+  if (!undoesVerification && !claim()) return acknowledgement(200, undefined);
   const reason = hubReason(match, query.reason);
   const error = new InternalHubError(reason, { ...subscriptionAndGrant(match), topic: query.topic });
-  if (undoes) {
+  if (undoesVerification) {
     const failure = failureOf(error, 'hub-error', now);
     const applied = context.registry.apply(stored.record.id, { type: 'hub-error', grantId: grant.id, failure });
     if ((await new AckTimeout().wait(applied, time.storeMs)) === undefined) return TIMED_OUT;
   }
-  // Once it is stored: a hub that was answered 503 sends it again.
-  if (undoes && !claim()) return acknowledgement(200, undefined);
-  const about = subscriptionAndGrant({
-    stored: stored,
+  // Claimed only after the failure is stored: after a 503 the hub reports the error again.
+  if (undoesVerification && !claim()) return acknowledgement(200, undefined);
+  const snapshots = subscriptionAndGrant({
+    stored,
     grant: stored.record.grants.find(({ id }) => id === grant.id) ?? grant,
   });
-  const told = new InternalHubError(reason, { ...about, topic: query.topic });
+  const reportedError = new InternalHubError(reason, { ...snapshots, topic: query.topic });
   context.logger.warn(
-    { subscription: about.subscription.id, hub: grant.hub, topic: grant.topic },
-    `hub error: ${told.message}`,
+    { subscription: snapshots.subscription.id, hub: grant.hub, topic: grant.topic },
+    `hub error: ${reportedError.message}`,
   );
-  context.hooks.emit('hub-error', () => ({ ...about, error: told, at: new Date(now) }));
-  return callNoticeHandler(context, match, time, () => callHandler(match.service.handlers, 'onHubError', told));
+  context.hooks.emit('hub-error', () => ({ ...snapshots, error: reportedError, at: new Date(now) }));
+  return callNoticeHandler(context, match, time, () =>
+    callHandler(match.service.handlers, 'onHubError', reportedError),
+  );
 }
 
-/** The hub is answered 200 whatever the handler does, and when it has had its time. */
+/** Calls a handler, and answers 200 even if it fails or exceeds its time. */
 async function callNoticeHandler(
   { logger }: CallbackContext,
   { stored }: ServedMatch,
   time: AnswerDeadline,
   call: () => Acknowledgement | void | Promise<Acknowledgement | void>,
 ): Promise<CallbackAnswer> {
-  const told = async (): Promise<Acknowledgement | undefined> => {
+  const callSafely = async (): Promise<Acknowledgement | undefined> => {
     try {
       return acknowledgementOf(await call());
     } catch (error) {
@@ -116,10 +118,10 @@ async function callNoticeHandler(
       return undefined;
     }
   };
-  return acknowledgement(200, await new AckTimeout().wait(told(), time.handlerMs));
+  return acknowledgement(200, await new AckTimeout().wait(callSafely(), time.handlerMs));
 }
 
-/** The hub's words, fit for a message, the store and the log. */
+/** The reason of the hub, redacted for messages, the store and the log. */
 export function hubReason(
   { stored, grant, service }: Pick<ServedMatch, 'stored' | 'grant' | 'service'>,
   reason = '',
@@ -127,8 +129,10 @@ export function hubReason(
   const secrets = grant.secrets.flatMap(({ value }) => value ?? []);
   const customParamSecrets = configuredSecrets({ httpConfig: {}, customParams: stored.record.overrides?.customParams });
   const redacted = [...callbackSecrets(grant.callback), ...secrets, ...service.redactedValues, ...customParamSecrets];
-  const words = reasonRedactor(grant.verifyToken === undefined ? redacted : [...redacted, grant.verifyToken])(reason);
-  return words === '' ? 'the hub gave no reason' : words;
+  const redactedReason = reasonRedactor(grant.verifyToken === undefined ? redacted : [...redacted, grant.verifyToken])(
+    reason,
+  );
+  return redactedReason === '' ? 'the hub gave no reason' : redactedReason;
 }
 
 function subscriptionAndGrant({

@@ -16,7 +16,7 @@ import { handleDenial, handleHubError, hubReason, type HubNotice } from './hub-n
 import { findMismatch, quoted, tokenMismatch, unsolicitedMismatch } from './mismatch.js';
 import type { RequestLog } from '../request-log.js';
 
-/** The answer to a denial or an error for another topic. */
+/** The answer to a denial or a hub error for another topic. */
 const WRONG_TOPIC = refusal(404, 'this topic was not asked for');
 
 /** Answers a GET: verification of intent, denial, hub error (WebSub sections 5.2 and 5.3). A HEAD changes nothing. */
@@ -40,8 +40,8 @@ export async function answerIntent(
       return verify(context, match, { query, rawQuery, isProbe, mode: query.mode, time });
     case 'denied':
     case 'hub-error': {
-      const isSame = query.mode === 'denied' ? matchesDeniedTopic : matchesTopic;
-      const isWrongTopic = !isEmpty(query.topic) && !isSame(match.grant.topic, query.topic ?? '', rawQuery);
+      const matches = query.mode === 'denied' ? matchesDeniedTopic : matchesTopic;
+      const isWrongTopic = !isEmpty(query.topic) && !matches(match.grant.topic, query.topic ?? '', rawQuery);
       if (isWrongTopic) return isProbe ? WRONG_TOPIC : answerWrongTopic(context, match, { query, time });
       if (isProbe) return acknowledgement(200, undefined);
       return query.mode === 'denied'
@@ -86,14 +86,13 @@ async function verify(
     time.storeMs,
   );
   if (result === undefined) {
-    // The handler or the store hangs. The next try for a request of ours calls the handler again.
+    // The handler or the store hangs. A repeated verification of a pending request calls the handler again.
     // Quirk(thylacine): repeats a verification that was answered 500. We answer 503 here and accept the repeat.
-    const { key, isAsked: isSolicited } = verificationKeyOf(grant, mode, context.now());
+    const { key, isSolicited } = verificationKeyOf(grant, mode, context.now());
     if (isSolicited) context.recentVerifications.delete(match.stored, key);
     return TIMED_OUT;
   }
   if ('refusal' in result) return result.refusal;
-  // Whether it is noted is of no matter where it was before.
   return { ...confirmation(challenge, result.headers), onSent: () => void noteAnswered(context, match) };
 }
 
@@ -104,8 +103,8 @@ interface VerificationDetails {
 }
 
 /**
- * The verdict on a verification. While one is being found it holds for all that come meanwhile; for a minute, also for all
- * that nobody asked for (PROTOCOL V9).
+ * The result of a verification. Concurrent verifications with the same key share one result. Unsolicited ones share it
+ * for a minute (PROTOCOL V9).
  */
 function sharedVerificationResult(
   context: CallbackContext,
@@ -115,16 +114,16 @@ function sharedVerificationResult(
   const { stored, grant } = match;
   const { recentVerifications } = context;
   const now = context.now();
-  const { key, isAsked: isSolicited } = verificationKeyOf(grant, details.mode, now);
-  const known = recentVerifications.get(stored, key, now);
-  // A later answer to the same request may be another one.
-  if (known !== undefined && (!isSolicited || known instanceof Promise)) return known;
+  const { key, isSolicited } = verificationKeyOf(grant, details.mode, now);
+  const recent = recentVerifications.get(stored, key, now);
+  // A solicited verification shares running results only: a later one may end differently.
+  if (recent !== undefined && (!isSolicited || recent instanceof Promise)) return recent;
   const run = async (): Promise<VerificationResult> => {
     try {
-      const verdict = await runVerification(context, match, { ...details, isAsked: isSolicited });
+      const result = await runVerification(context, match, { ...details, isSolicited });
       if (isSolicited) recentVerifications.delete(stored, key);
-      else recentVerifications.set(stored, key, verdict, context.now());
-      return verdict;
+      else recentVerifications.set(stored, key, result, context.now());
+      return result;
     } catch (error) {
       recentVerifications.delete(stored, key);
       throw error;
@@ -136,7 +135,7 @@ function sharedVerificationResult(
 }
 
 /**
- * The key that verdicts on a verification are shared by, and whether it answers a request of ours.
+ * The key for sharing the result of a verification, and whether the verification is solicited.
  *
  * Quirk(Switchboard): sends the same challenge again. We never tell verifications apart by their challenge.
  */
@@ -144,36 +143,36 @@ function verificationKeyOf(
   grant: GrantRecord,
   mode: 'subscribe' | 'unsubscribe',
   now: number,
-): { readonly key: string; readonly isAsked: boolean } {
+): { readonly key: string; readonly isSolicited: boolean } {
   const { id, pending } = grant;
   const isSolicited =
     pending?.verified !== true && (mode === 'subscribe' ? isVerificationExpected(grant, now) : !isOver(grant));
-  return { key: isSolicited ? `${mode} ${id} ${pending?.id ?? ''}` : `${mode} ${id}`, isAsked: isSolicited };
+  return { key: isSolicited ? `${mode} ${id} ${pending?.id ?? ''}` : `${mode} ${id}`, isSolicited };
 }
 
 async function runVerification(
   context: CallbackContext,
   match: ServedMatch,
-  { mode, challenge, lease, isAsked: isSolicited }: VerificationDetails & { readonly isAsked: boolean },
+  { mode, challenge, lease, isSolicited }: VerificationDetails & { readonly isSolicited: boolean },
 ): Promise<VerificationResult> {
   const { stored, grant } = match;
   let headers;
   try {
     headers = acknowledgementOf(await callVerificationHandler(match, mode, challenge, lease))?.headers;
   } catch (error) {
-    return { refusal: await refusedByHandler(context, match, { mode, isAsked: isSolicited }, error) };
+    return { refusal: await refusedByHandler(context, match, { mode, isSolicited }, error) };
   }
   const { id } = stored.record;
   // Quirk(thylacine): delivers the topic's content milliseconds after the first verification. We store the grant before we
   // answer, so that this delivery is accepted.
   const after = await context.registry.apply(id, { type: 'verified', grantId: grant.id, mode, leaseSeconds: lease });
-  const reached = mode === 'subscribe' ? 'active' : 'unsubscribed';
-  const isReached = after.grants.some((each) => each.id === grant.id && each.state === reached);
-  if (!isReached) return { refusal: refusal(404, `this ${mode} is not wanted any more`) };
+  const confirmedState = mode === 'subscribe' ? 'active' : 'unsubscribed';
+  const isConfirmed = after.grants.some((each) => each.id === grant.id && each.state === confirmedState);
+  if (!isConfirmed) return { refusal: refusal(404, `this ${mode} is not wanted any more`) };
   return { headers };
 }
 
-/** The hub knows. Should that not be noted, it is asked once more. */
+/** Stores that the hub got its confirmation. If that fails, the request is sent to the hub once more. */
 async function noteAnswered({ registry, logger }: CallbackContext, { stored, grant }: ServedMatch): Promise<void> {
   const { id, grants } = stored.record;
   if (grants.find((each) => each.id === grant.id)?.unanswered !== true) return;
@@ -184,7 +183,7 @@ async function noteAnswered({ registry, logger }: CallbackContext, { stored, gra
   }
 }
 
-/** A denial or an error for another topic than was asked for. */
+/** Answers a denial or a hub error for another topic than the grant's. */
 async function answerWrongTopic(
   context: CallbackContext,
   match: ServedMatch,
@@ -194,7 +193,7 @@ async function answerWrongTopic(
   const { mode = '', topic = '', reason = '' } = query;
   const problem = `a hub.mode=${mode} came for ${quoted(topic)}, not ${quoted(grant.topic)}`;
   const { id } = stored.record;
-  // The logger counts the repeated lines: only the first of a minute pays for hiding secrets.
+  // Redaction is expensive, so only the first line of a minute has the reason. The logger bounds the repeated lines.
   const isFirst = context.recentNotices.claim(stored, `foreign ${mode} ${grant.id}`, context.now());
   const reasonText = isFirst ? ` (reason: ${quoted(hubReason(match, reason))})` : '';
   context.logger.warn(
@@ -205,7 +204,7 @@ async function answerWrongTopic(
   return WRONG_TOPIC;
 }
 
-/** Should the hub come with nothing better, this is why the attempt failed. */
+/** Stores a problem. It becomes the failure of the attempt if no correct verification follows. */
 async function noteMismatch(
   { registry }: CallbackContext,
   { stored, grant }: ServedMatch,
@@ -242,13 +241,13 @@ async function callVerificationHandler(
 async function refusedByHandler(
   { registry, logger, now }: CallbackContext,
   { stored, grant }: ServedMatch,
-  { mode, isAsked: isSolicited }: { readonly mode: 'subscribe' | 'unsubscribe'; readonly isAsked: boolean },
+  { mode, isSolicited }: { readonly mode: 'subscribe' | 'unsubscribe'; readonly isSolicited: boolean },
   error: unknown,
 ): Promise<CallbackAnswer> {
   const { id } = stored.record;
   logger.warn({ subscription: id, topic: grant.topic, err: error }, `the service refused the ${mode}`);
   const failure = failureOf(error, 'handler-refused', now());
-  // A refused verification that answers no request of ours changes nothing (PROTOCOL V9).
+  // A refused unsolicited verification changes nothing (PROTOCOL V9).
   if (isSolicited) await registry.apply(id, { type: 'handler-refused', grantId: grant.id, mode, failure });
   return refusal(404, failure.message, error instanceof WebSubError ? error : {});
 }

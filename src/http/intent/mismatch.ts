@@ -5,14 +5,14 @@ import type { GrantRecord } from '../../subscription/record/record.js';
 const MAX_CHALLENGE_BYTES = 4096;
 
 /**
- * A challenge that is safe to echo: no character has a meaning to a browser (PROTOCOL V8).
+ * Matches a challenge that is safe to echo: no character has a meaning to a browser (PROTOCOL V8).
  *
  * Quirk(thylacine): sends a base64 challenge. We allow `+`, `/` and `=`.
  */
 const SAFE_CHALLENGE = /^[!#-%(-;=?-[\]-_a-~]+$/;
 
-/** Characters of a hub's parameter that a message quotes. */
-const MAX_QUOTED = 200;
+/** Maximum length of a quoted parameter in a message, in characters. */
+const MAX_QUOTED_LENGTH = 200;
 
 /** Why a verification is not confirmed. */
 export interface Mismatch {
@@ -31,7 +31,7 @@ const WRONG_TOKEN = mismatch(
   'its hub.verify_token is not the one it was given',
 );
 
-/** The fault of a verification of either mode; undefined without one. */
+/** The mismatch in topic or challenge of a verification; undefined without one. */
 export function findMismatch(
   grant: GrantRecord,
   { topic, challenge }: HubQuery,
@@ -53,18 +53,18 @@ export function findMismatch(
 }
 
 /**
- * The fault of a verification that answers no request of ours.
+ * The mismatch of an unsolicited verification.
  *
  * Quirk(go-websub): verifies an unsubscription with `hub.mode=subscribe`. We answer 404 and say so in `lastError`.
  */
 export function unsolicitedMismatch({ pending }: GrantRecord, mode: 'subscribe' | 'unsubscribe'): Mismatch {
-  const isOther = pending !== undefined && pending.mode !== mode;
-  const problem = isOther ? `its hub.mode is ${mode}, not ${pending.mode}` : undefined;
+  const isOtherMode = pending !== undefined && pending.mode !== mode;
+  const problem = isOtherMode ? `its hub.mode is ${mode}, not ${pending.mode}` : undefined;
   return mismatch(404, `this ${mode} was not asked for`, problem);
 }
 
 /**
- * The fault of a verification's token.
+ * The mismatch in the token of a verification; undefined without one.
  *
  * Quirk(PubSubHubbub 0.3): several hubs do not send `hub.verify_token` back. We accept a missing token, but no wrong one
  * (PROTOCOL S4).
@@ -73,13 +73,13 @@ export function tokenMismatch({ verifyToken }: GrantRecord, query: HubQuery): Mi
   return isTokenOf(verifyToken, query.verifyToken) ? undefined : WRONG_TOKEN;
 }
 
-/** A parameter as a message shows it. */
+/** A parameter of a hub, quoted and cut for a message. */
 export function quoted(text: string): string {
-  return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
+  return JSON.stringify(text.length > MAX_QUOTED_LENGTH ? `${text.slice(0, MAX_QUOTED_LENGTH)}…` : text);
 }
 
-function isTokenOf(ours: string | undefined, received: string | undefined): boolean {
-  if (ours === undefined || received === undefined) return true;
-  const [a, b] = [Buffer.from(ours), Buffer.from(received)];
+function isTokenOf(expected: string | undefined, received: string | undefined): boolean {
+  if (expected === undefined || received === undefined) return true;
+  const [a, b] = [Buffer.from(expected), Buffer.from(received)];
   return a.length === b.length && timingSafeEqual(a, b);
 }

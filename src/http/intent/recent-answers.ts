@@ -1,9 +1,9 @@
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
 
-/** Within so many milliseconds what nobody asked for is answered as it was before, without asking the service again. */
+/** Milliseconds for which an unsolicited request gets the same answer again, without a handler call. */
 const TTL_MS = 60_000;
 
-/** A callback has few grants: of more answers than this, the oldest go. */
+/** Maximum number of answers per subscription, which has few grants. The oldest are removed first. */
 const MAX_PER_SUBSCRIPTION = 64;
 
 interface Recent<T> {
@@ -12,8 +12,9 @@ interface Recent<T> {
 }
 
 /**
- * Answers of a subscription's callbacks in the last minute, in memory. A stranger who knows a callback can send any number
- * of requests; repeats cost neither a handler call nor a write.
+ * The answers of a subscription's callbacks in the last minute, in memory.
+ *
+ * An attacker who knows a callback can send any number of requests. Repeats cost neither a handler call nor a write.
  */
 export class RecentAnswers<T> {
   readonly #bySubscription = new WeakMap<StoredSubscription, Map<string, Recent<T>>>();
@@ -39,19 +40,19 @@ export class RecentAnswers<T> {
   }
 }
 
-/** Limits what a hub's notice causes to once a minute for each subscription and key. */
+/** Limits the effects of a hub's notices to one a minute per subscription and key. */
 export class NoticeThrottle {
   readonly #recent = new RecentAnswers<true>();
 
-  /** Whether it has not happened for a minute; from now on it has. */
-  claim(entry: StoredSubscription, key: string, now: number): boolean {
-    if (this.#recent.get(entry, key, now) === true) return false;
-    this.note(entry, key, now);
+  /** Records a notice if the key had none in the last minute, and returns whether it did. */
+  claim(subscription: StoredSubscription, key: string, now: number): boolean {
+    if (this.#recent.get(subscription, key, now) === true) return false;
+    this.note(subscription, key, now);
     return true;
   }
 
-  /** It happens now. */
-  note(entry: StoredSubscription, key: string, now: number): void {
-    this.#recent.set(entry, key, true, now);
+  /** Records a notice. */
+  note(subscription: StoredSubscription, key: string, now: number): void {
+    this.#recent.set(subscription, key, true, now);
   }
 }

@@ -4,24 +4,28 @@ import type { CallbackApp } from '../app.js';
 import { deferContinue } from '../body/expect-continue.js';
 import { trySendAnswer } from '../node-answer.js';
 
-/** Marks our own listeners, also those of another copy of this package: with one, node leaves it to listeners to send a 100. */
+/**
+ * Marks the `checkContinue` listeners of this package, also of another copy of it. With any listener, node does not send
+ * the 100 itself.
+ */
 const OWN_LISTENER = Symbol.for('websub-subscriber checkContinue');
 
 /**
- * Answers our callbacks on a server that is somebody else's; its own listeners, also those added later, get everything
- * else. A request listener beside theirs would not do: each would answer every request.
+ * Answers our callbacks on the user's server. The server's listeners, also later ones, get all other requests.
  *
- * @returns a function that leaves the server as it was found
+ * It intercepts `emit`: with a second request listener, both listeners would answer every request.
+ *
+ * @returns a function that restores the server
  */
 export function attach(server: Server, app: CallbackApp): () => void {
   let isAttached = true;
   const previousEmit = Object.getOwnPropertyDescriptor(server, 'emit');
   const emit: unknown = Reflect.get(server, 'emit');
-  const forward = (to: Server, values: unknown[]): boolean =>
-    typeof emit === 'function' && Reflect.apply(emit, to, values) === true;
+  const forward = (emitter: Server, values: unknown[]): boolean =>
+    typeof emit === 'function' && Reflect.apply(emit, emitter, values) === true;
   const onContinue = (request: IncomingMessage, response: ServerResponse): void => {
     const listeners = server.listeners('checkContinue');
-    // Node does this by itself where nobody listens. The first of several runtimes does it here.
+    // Replaces node's default, which our listener disables. Only the first of several runtimes does it.
     if (listeners[0] !== onContinue || !listeners.every((listener) => OWN_LISTENER in listener)) return;
     response.writeContinue();
     server.emit('request', request, response);
@@ -29,7 +33,7 @@ export function attach(server: Server, app: CallbackApp): () => void {
   Object.defineProperty(onContinue, OWN_LISTENER, { value: true });
   function interceptEmit(this: Server, event: string | symbol, ...values: unknown[]): boolean {
     const [request, response] = values;
-    // As somebody listens to it, checkContinue comes instead of a request that expects a 100 before its body.
+    // With our listener, node emits `checkContinue` in place of `request` if the sender expects a 100.
     const isRequestEvent = event === 'request' || event === 'checkContinue';
     if (!isAttached || !isRequestEvent || !isRequest(request) || !isResponse(response))
       return forward(this, [event, ...values]);
@@ -46,7 +50,7 @@ export function attach(server: Server, app: CallbackApp): () => void {
   return () => {
     isAttached = false;
     server.off('checkContinue', onContinue);
-    // Somebody may have wrapped it once more since: then it only hands on.
+    // Other code may have wrapped `emit` since. Our wrapper then stays and only forwards.
     if (Object.getOwnPropertyDescriptor(server, 'emit')?.value !== interceptEmit) return;
     Reflect.deleteProperty(server, 'emit');
     if (previousEmit !== undefined) Object.defineProperty(server, 'emit', previousEmit);

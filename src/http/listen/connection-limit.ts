@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** Descriptors that the store, hubs and everything else in the process may need. */
+/** Descriptors reserved for the store, hubs and everything else in the process. */
 const OTHER_DESCRIPTORS = 512;
 
-/** How many files the process may have open; undefined where that cannot be read. */
+/** The maximum number of open files of the process; undefined if it cannot be read. */
 export function openFilesLimit(path = '/proc/self/limits'): number | undefined {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync(path, 'utf8')) ?? [];
@@ -13,8 +13,8 @@ export function openFilesLimit(path = '/proc/self/limits'): number | undefined {
   }
 }
 
-/** The connections that may be open: those wanted, less if the file limit is low. Hubs get a quarter of it at least. */
-export function connectionLimit(wanted: number, openFiles: number | undefined): number {
-  if (openFiles === undefined) return wanted;
-  return Math.min(wanted, Math.max(openFiles - OTHER_DESCRIPTORS, Math.ceil(openFiles / 4)));
+/** The maximum number of connections: the configured one, or less for a low file limit, but at least a quarter of it. */
+export function connectionLimit(configured: number, openFiles: number | undefined): number {
+  if (openFiles === undefined) return configured;
+  return Math.min(configured, Math.max(openFiles - OTHER_DESCRIPTORS, Math.ceil(openFiles / 4)));
 }

@@ -2,9 +2,10 @@ import { endsWithCallbackToken } from '../../subscription/registry/callback-key.
 import type { CallbackMatch } from '../../subscription/registry/registry.js';
 
 /**
- * Whether a request at a server that is also somebody else's is for a callback, wherever a proxy has put it. A page of theirs
- * may end as a fixed callback does: a GET has to be a hub's question, and a POST to come on the callback's whole path, where
- * it does not end in a token.
+ * Whether a request on a shared server is for a callback, also behind a proxy that adds a path prefix.
+ *
+ * The path of another page may end like a fixed callback. Therefore a GET must have `hub.mode`, and a POST must end in a
+ * token or in the whole path of the callback.
  *
  * @param target path and query, as sent
  * @param match the callback that the target's last segment belongs to
@@ -24,14 +25,14 @@ function split(target: string): readonly [path: string, query: string] {
   return start === -1 ? [target, ''] : [target.slice(0, start), target.slice(start + 1)];
 }
 
-/** A path without trailing slashes, and without percent-encoding where it can be undone. */
+/** A path without trailing slashes, with percent-encoding decoded if it is valid. */
 function normalizedPath(path: string): string {
   let end = path.length;
   while (end > 0 && path.charCodeAt(end - 1) === 47) end -= 1;
-  const cut = path.slice(0, end);
+  const trimmed = path.slice(0, end);
   try {
-    return decodeURIComponent(cut);
+    return decodeURIComponent(trimmed);
   } catch {
-    return cut;
+    return trimmed;
   }
 }

@@ -5,37 +5,42 @@ import { ListenerError } from '../../errors.js';
 import { onDemand } from '../../on-demand.js';
 import { deferContinue } from '../body/expect-continue.js';
 
-/** Milliseconds between looks at which connections have become idle, while closing. */
+/** Milliseconds between checks for idle connections while closing. */
 const IDLE_CHECK_MS = 20;
 
-/** A certificate and its key, and what else node:tls takes. */
+/**
+ * A certificate and its key, and further options of `tls.createSecureContext` in node:tls.
+ *
+ * @example
+ * const tls: TlsOptions = { cert: readFileSync('cert.pem'), key: readFileSync('key.pem') };
+ */
 export type TlsOptions = SecureContextOptions;
 
-/** Where to listen. */
+/** Options of a listener. */
 export interface ListenOptions {
   readonly port: number;
-  /** All interfaces where it is undefined. */
+  /** Undefined for all interfaces. */
   readonly host: string | undefined;
   readonly tls: TlsOptions | undefined;
-  /** Connections taken at the same time; further ones are closed at once. */
+  /** Maximum number of open connections. Further ones are closed at once. */
   readonly maxConnections: number;
-  /** Told of each connection that was closed for that. */
+  /** Called for each connection that is closed because there are too many. */
   readonly onDrop?: () => void;
-  /** Told of what goes wrong while it listens: a connection that could not be accepted. */
+  /** Called with errors while it listens, such as a connection that cannot be accepted. */
   readonly onError: (error: Error) => void;
 }
 
-/** A server of our own. */
+/** A listening server of our own. */
 export interface Listener {
   readonly port: number;
-  /** Takes no new connections, and resolves when those there are have ended; `force` ends them. */
+  /** Refuses new connections, and resolves when the open ones have ended. `force` ends them at once. */
   close(options?: { readonly force: boolean }): Promise<void>;
 }
 
 /**
  * Listens for callbacks.
  *
- * @throws ListenerError that names the port and says what to do
+ * @throws ListenerError if it cannot listen. The message names the port and what to do.
  */
 export async function listen(
   handler: RequestListener,
@@ -68,7 +73,7 @@ export async function listen(
     port: address.port,
     close({ force } = { force: false }) {
       closed ??= closeGracefully(server);
-      // Whoever has not asked for anything yet, such as a balancer that connects in advance, is not waited for.
+      // Does not wait for connections without a request, such as those that a load balancer opens in advance.
       for (const socket of unused) socket.destroy();
       if (force) server.closeAllConnections();
       return closed;
@@ -76,13 +81,13 @@ export async function listen(
   };
 }
 
-/** Counts a connection among those on which no request has come yet: node does not count them as idle. */
+/** Tracks a connection without a request yet: node does not count it as idle. */
 function trackUnused(unused: Set<Socket>, socket: Socket): void {
   unused.add(socket);
   socket.once('close', () => unused.delete(socket));
 }
 
-/** A connection kept alive is closed when its last answer has left, not when it times out. */
+/** Closes the server, and each keep-alive connection after its last answer instead of its timeout. */
 async function closeGracefully(server: Server): Promise<void> {
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
   try {

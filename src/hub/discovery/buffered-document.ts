@@ -5,36 +5,39 @@ import { parseMediaType } from '../../protocol/encoding/media-type.js';
 import type { OpenDocument, ReadOutcome } from './document.js';
 import { topicContent, type TopicContent } from './fetch-topic.js';
 
-/** Takes the topic's content, where discovery has it at hand: the first poll need not fetch it again. */
+/** Receives the topic's content if discovery has read it, so that the first poll need not fetch it again. */
 export interface TopicContentSink {
   readonly maxBytes: number;
   readonly take: (topic: string, content: TopicContent) => void;
 }
 
-/** A document that discovery reads, and whose bytes are kept. */
+/** A document that keeps the bytes that discovery reads. */
 export interface BufferedDocument {
   readonly document: OpenDocument;
-  /** Reads the rest and hands the document over, if it is a feed and is the topic. Does not where reading fails or is slow. */
+  /**
+   * Reads the remaining bytes and passes the document to the sink, if it is a feed and the topic. Skips a document that
+   * fails, is too large, or takes longer than 1 s.
+   */
   emit(topic: string): Promise<void>;
 }
 
-/** Milliseconds for what discovery does not need itself: its subscription waits for that. */
-const MAX_REST_MS = 1_000;
+/** Milliseconds to read the bytes that discovery does not need. The subscription waits meanwhile. */
+const MAX_REMAINDER_MS = 1_000;
 
-/** Bytes that show what a document is. */
+/** Bytes to look at for the format of a document. */
 const SNIFFED_BYTES = 16_384;
 
-/** Keeps what is read of a document. */
-export function bufferDocument(document: OpenDocument, { maxBytes, take }: TopicContentSink): BufferedDocument {
+/** Wraps a document so that it keeps the bytes that are read. */
+export function bufferDocument(document: OpenDocument, sink: TopicContentSink): BufferedDocument {
   const chunks: Uint8Array[] = [];
-  let bytesLeft = maxBytes;
+  let bytesLeft = sink.maxBytes;
   let outcome: ReadOutcome = 'enough';
-  const read: OpenDocument['read'] = async (use, limit, signal) => {
+  const read: OpenDocument['read'] = async (take, limit, signal) => {
     outcome = await document.read(
       (bytes) => {
         chunks.push(bytes);
         bytesLeft -= bytes.byteLength;
-        return use(bytes);
+        return take(bytes);
       },
       limit,
       signal,
@@ -47,18 +50,19 @@ export function bufferDocument(document: OpenDocument, { maxBytes, take }: Topic
       const { url, headers } = document;
       if (!isSameTopic(topic, url)) return;
       try {
-        if (outcome === 'enough' && bytesLeft > 0) await read(() => false, bytesLeft, AbortSignal.timeout(MAX_REST_MS));
+        if (outcome === 'enough' && bytesLeft > 0)
+          await read(() => false, bytesLeft, AbortSignal.timeout(MAX_REMAINDER_MS));
       } catch {
-        // Discovery has what it needs. The poll fetches the topic then, and tells what is wrong.
+        // Discovery has all it needs. The poll fetches the topic and reports the error.
       }
       const body = await concatBytes(chunks);
       if (outcome === 'complete' && bytesLeft >= 0 && isFeed(body, headers.get('content-type')))
-        take(topic, topicContent(document, body));
+        sink.take(topic, topicContent(document, body));
     },
   };
 }
 
-/** Discovery asks for pages as well as feeds. A page at the topic's URL may be another document there than the feed. */
+/** Whether the body is a feed. The topic's URL may serve a page to discovery, which accepts both, and a feed to a poll. */
 function isFeed(body: Uint8Array, contentType: string | null): boolean {
   const beginning = Buffer.from(body.subarray(0, SNIFFED_BYTES)).toString('latin1');
   const format = sniffFormat(beginning, parseMediaType(contentType));

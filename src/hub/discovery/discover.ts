@@ -13,69 +13,85 @@ import { withheldMessage } from '../redaction/withheld-credentials.js';
 
 export type { DiscoverySource } from './find-hub.js';
 
-/** What a resource says of itself. */
+/**
+ * The result of discovery: the topic and hubs that a resource advertises (WebSub section 4).
+ *
+ * @example
+ * const { topic, hubs, via }: Discovery = await discover('https://example.com/feed');
+ */
 export interface Discovery {
-  /** The topic URL: the `rel=self` beside the hub, or the final URL where there is none. */
+  /** The topic URL: the `rel=self` link beside the hub, or the final URL without one. */
   readonly topic: string;
-  /** One to ten, in document order. */
+  /** The hubs, 1 to 10, in document order. */
   readonly hubs: readonly string[];
-  /** The URL that answered, after redirects. Where the alternate feed of a page was read, that of the feed. */
+  /** The URL that answered, after redirects. It is the URL of the alternate feed if that was read. */
   readonly url: string;
+  /** The place of the links to hub and topic. */
   readonly via: DiscoverySource;
-  /** The alternate feed that was read because the page names no hub, as the page lists it. Absent where none was. */
+  /** The alternate feed that was read because the page names no hub, as the page lists it. Absent if none was read. */
   readonly feed?: string;
-  /** What is odd but was put up with; absent when nothing is. */
+  /** Tolerated oddities of the resource, and origins that got no credentials. Absent if there are none. */
   readonly warnings?: readonly string[];
 }
 
-/** What the runtime adds to a discovery of its own. */
+/** Options of a discovery that only the runtime sets. */
 export interface DiscoveryContext {
   /** Whether a public URL and its redirects may lead into private networks. @default false */
   readonly allowPrivateNetworks?: boolean | undefined;
-  /** Told which URL is asked without the headers and credentials that are configured. @default a warning tells it */
+  /**
+   * Called with the URL of each request that is sent without the configured headers and credentials.
+   * @default they are listed in `warnings`
+   */
   readonly onWithheld?: ((url: string) => void) | undefined;
-  /** The alternate feed used last: used again while the page lists it. @default the first that the page lists */
+  /** The alternate feed used last. It is used again while the page lists it. @default the first that the page lists */
   readonly lastFeed?: string | undefined;
-  /** Gives it up early. */
+  /** Aborts the discovery. */
   readonly signal?: AbortSignal | undefined;
-  /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
+  /** The clock for a date in `Retry-After`, in epoch milliseconds. @default Date.now */
   readonly now?: (() => number) | undefined;
-  /** Told of each answer, redirects included. */
+  /** Called with each answer, redirects included. */
   readonly onAnswer?: OnAnswer | undefined;
-  /** Has the document read to its end and handed over, where it is the topic and a feed. @default it is not */
-  readonly keep?: TopicContentSink | undefined;
+  /** Receives the whole document if it is the topic and a feed. @default reading ends after the links */
+  readonly contentSink?: TopicContentSink | undefined;
 }
 
 /**
- * Finds out at which hubs a resource can be subscribed to, and as which topic (WebSub section 4). Looked at, until a hub is
- * found: the HTTP `Link` headers of the answer, the links in the document (HTML, Atom, RSS, RDF or JSON Feed), the `Link`
- * headers of the redirects that led to it, and the first alternate feed in the head of a page. Redirects are followed; of
- * a document no more is read than is needed. `httpConfig.timeoutMs` is for all of it.
+ * Finds the hubs and the topic URL that a resource advertises (WebSub section 4).
+ *
+ * It looks at these places until it finds a hub:
+ *
+ * 1. the HTTP `Link` headers of the answer,
+ * 2. the links in the document: HTML, Atom, RSS, RDF or JSON Feed,
+ * 3. the `Link` headers of the redirects that led to it,
+ * 4. the first alternate feed in the head of a page.
+ *
+ * It follows redirects, and reads no more of a document than it needs. `httpConfig.timeoutMs` applies to the whole
+ * discovery.
  *
  * @example
  * ```ts
  * const { topic, hubs } = await discover('https://example.com/feed');
  * ```
- * @throws ResourceDiscoveryFailedError when no hub was found; its `reason` tells why, its message what was looked at
- * @throws ConfigurationError when the configuration cannot be sent
+ * @throws ResourceDiscoveryFailedError if no hub was found. `reason` is the kind of failure; the message lists the places.
+ * @throws ConfigurationError if the configuration has a header that cannot be sent, or an invalid number
  */
 export async function discover(
   url: string,
   config: DiscoveryConfig = {},
   context: DiscoveryContext = {},
 ): Promise<Discovery> {
-  const { allowPrivateNetworks = false, signal, now, keep, lastFeed, onAnswer } = context;
+  const { allowPrivateNetworks = false, signal, now, contentSink, lastFeed, onAnswer } = context;
   const withheld = new Set<string>();
-  const onWithheld = (targetRequest: string): void => {
-    withheld.add(withheldMessage(targetRequest, url));
-    context.onWithheld?.(targetRequest);
+  const onWithheld = (requestedUrl: string): void => {
+    withheld.add(withheldMessage(requestedUrl, url));
+    context.onWithheld?.(requestedUrl);
   };
   const targetRequest = discoveryRequest(config, allowPrivateNetworks);
   const deadline = startDeadline(targetRequest.timeoutMs, signal);
-  const searchAt = (at: string, request: DocumentRequest): Promise<HubSearch> =>
-    withDocument(at, { ...request, now, onWithheld, onAnswer, deadline }, async (document) => {
+  const searchAt = (documentUrl: string, request: DocumentRequest): Promise<HubSearch> =>
+    withDocument(documentUrl, { ...request, now, onWithheld, onAnswer, deadline }, async (document) => {
       requireSuccess(document, request.headers, [...withheld]);
-      const buffered = keep && bufferDocument(document, keep);
+      const buffered = contentSink && bufferDocument(document, contentSink);
       const result = await findHub(buffered?.document ?? document, lastFeed);
       if (result.hubLinks !== undefined) await buffered?.emit(result.hubLinks.links.selfs[0] ?? result.url);
       return result;
@@ -83,7 +99,7 @@ export async function discover(
   try {
     const page = await searchAt(url, targetRequest);
     const { feed } = page;
-    const feedRequest = { ...discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS), givenBy: url };
+    const feedRequest = { ...discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS), configuredUrl: url };
     const discovery =
       page.hubLinks !== undefined || feed === undefined
         ? toDiscovery(page)
@@ -95,15 +111,15 @@ export async function discover(
   }
 }
 
-/** The discovery in the alternate feed of a page. */
+/** The discovery from the alternate feed of a page that names no hub. */
 async function discoverInFeed(page: HubSearch, feedSearch: Promise<HubSearch>): Promise<Discovery> {
   let feed;
   try {
     feed = await feedSearch;
   } catch (error) {
-    // The page may have written what it was sent into the URL of the feed.
+    // The page may have echoed credentials in the URL of the feed.
     const sanitized = sanitizeError(error, page.sanitize);
-    // The time is up for the page as well.
+    // Page and feed share one deadline, so a timeout is not only about the feed.
     if (!(sanitized instanceof ResourceDiscoveryFailedError) || sanitized.reason === 'timeout') throw sanitized;
     throw noHubError(page, `Its alternate feed could not be read: ${sanitized.message}`, sanitized);
   }
@@ -149,7 +165,7 @@ function noHubError(
   return discoveryError(
     transient?.reason ?? (isTruncated ? 'too-large' : 'no-hub'),
     sentences.filter((sentence) => sentence !== undefined).join('. '),
-    // The wait that the feed's server asks for holds for the page as well.
+    // The `Retry-After` of the feed applies to the whole discovery.
     {
       status: transient === undefined ? status : transient.status,
       ...(cause && { cause, retryAfterSeconds: cause.retryAfterSeconds }),
@@ -157,7 +173,7 @@ function noHubError(
   );
 }
 
-/** Whether a feed that could not be read now may be read later. */
+/** Whether a feed that cannot be read now may be readable later. */
 function isTransient({ reason, status = 0 }: ResourceDiscoveryFailedError): boolean {
   return reason === 'unreachable' || status === 429 || status >= 500;
 }

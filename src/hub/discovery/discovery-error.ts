@@ -5,10 +5,10 @@ import { DeadlineError } from '../http/deadline.js';
 import type { OutboundResponse } from '../http/http.js';
 import { networkErrorMessage } from '../http/network-error.js';
 
-/** Characters shown of a URL, or of any other word, in an error or a warning. */
+/** Maximum length of a URL or any other word in an error or a warning, in characters. */
 const MAX_SHOWN_LENGTH = 200;
 
-/** The error of a discovery, from its parts. */
+/** Builds the error of a discovery. */
 export function discoveryError(
   reason: DiscoveryFailure,
   message: string,
@@ -21,12 +21,12 @@ export function discoveryError(
   return new ResourceDiscoveryFailedError(message, { ...details, reason });
 }
 
-/** A text whose URLs are cut to a length that can be read. */
+/** The text with its URLs, and other long words, cut to a readable length. */
 export function shortenUrls(text: string): string {
   return text.replaceAll(/\S{201,}/g, (word) => `${word.slice(0, MAX_SHOWN_LENGTH)}…`);
 }
 
-/** What a failed request or reading means for discovery. `subject` is the URL it was about. */
+/** Turns the error of a request or of reading into a discovery error. `subject` is the URL, for the message. */
 export function toDiscoveryError(error: unknown, subject: string): ResourceDiscoveryFailedError {
   if (error instanceof ResourceDiscoveryFailedError) return error;
   if (error instanceof DeadlineError) {
@@ -41,18 +41,18 @@ export function toDiscoveryError(error: unknown, subject: string): ResourceDisco
 }
 
 /**
- * The failure of a fetch, with how long the publisher asks to wait where it answered 429 or 503.
+ * The error of a fetch, with the publisher's `Retry-After` if it answered 429 or 503.
  *
- * @param now the clock that the date in `Retry-After` is compared with, in milliseconds since the epoch
+ * @param now the clock for a date in `Retry-After`, in epoch milliseconds
  */
 export function withRetryAfter(error: unknown, { status, headers }: OutboundResponse, now = Date.now): unknown {
   if (!(error instanceof ResourceDiscoveryFailedError) || (status !== 429 && status !== 503)) return error;
-  const asked = parseRetryAfter(headers.get('retry-after'), now()) ?? 0;
-  if (asked <= 0) return error;
-  const seconds = Math.min(asked, MAX_RETRY_AFTER_SECONDS);
+  const requestedSeconds = parseRetryAfter(headers.get('retry-after'), now()) ?? 0;
+  if (requestedSeconds <= 0) return error;
+  const seconds = Math.min(requestedSeconds, MAX_RETRY_AFTER_SECONDS);
   const { message, reason, cause } = error;
-  const told = `${message}. It asks to wait ${seconds} s before the next try (Retry-After)`;
-  return discoveryError(reason, told, {
+  const messageWithWait = `${message}. It asks to wait ${seconds} s before the next try (Retry-After)`;
+  return discoveryError(reason, messageWithWait, {
     status,
     retryAfterSeconds: seconds,
     ...(cause === undefined ? {} : { cause }),

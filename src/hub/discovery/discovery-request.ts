@@ -5,7 +5,7 @@ import type { DiscoveryConfig } from '../http/http-config.js';
 import { checkedMaxRedirects } from '../request/redirect-limit.js';
 import { hasCredentials, requestHeaders } from '../request/request-headers.js';
 
-/** What a feed may be. */
+/** Media types of feeds. */
 export const ACCEPT_FEEDS = [
   'application/atom+xml',
   'application/rss+xml',
@@ -17,14 +17,14 @@ export const ACCEPT_FEEDS = [
   '*/*;q=0.5',
 ];
 
-/** What a page or a feed that names a hub may be. */
+/** Media types of pages and feeds. */
 const ACCEPT_PAGES = ['text/html', 'application/xhtml+xml', ...ACCEPT_FEEDS];
 
 /**
- * The request that a configuration asks for.
+ * Builds the request of a configuration.
  *
- * @param defaultAccept media types, where the configuration does not say
- * @throws ConfigurationError for what cannot be sent
+ * @param defaultAccept media types to accept if the configuration has none
+ * @throws ConfigurationError for a header that cannot be sent, or an invalid `maxRedirects`
  */
 export function discoveryRequest(
   config: DiscoveryConfig,
@@ -44,7 +44,7 @@ export function discoveryRequest(
   };
 }
 
-/** Adds what content negotiation asks for; `accept` and `acceptLanguage` win over headers of the same name. */
+/** Adds the headers of content negotiation. `accept` and `acceptLanguage` win over configured headers of the same name. */
 function withNegotiation(
   { accept, acceptLanguage }: DiscoveryConfig,
   headers: Headers,

@@ -4,19 +4,19 @@ import { discoveryError } from './discovery-error.js';
 import type { OutboundResponse } from '../http/http.js';
 
 /**
- * The URL to discover from, without a fragment.
+ * The URL to request for a target, without a fragment.
  *
- * @throws ResourceDiscoveryFailedError, `invalid-url`: also when it is longer than 8 KiB
+ * @throws ResourceDiscoveryFailedError with `invalid-url`, also if the URL is longer than 8 KiB
  */
 export function documentUrl(target: string): URL {
   return requestUrl(target, undefined, `Cannot discover from ${JSON.stringify(withoutCredentials(target))}: it`);
 }
 
 /**
- * Where a redirect leads.
+ * The target of a redirect.
  *
- * @param redirects followed so far
- * @throws ResourceDiscoveryFailedError when it leads nowhere, or there were too many
+ * @param redirects number of redirects followed so far
+ * @throws ResourceDiscoveryFailedError if the redirect has no valid target, or there were too many
  */
 export function redirectedUrl(response: OutboundResponse, from: URL, redirects: number, maxRedirects: number): URL {
   const { status } = response;
@@ -32,7 +32,7 @@ export function redirectedUrl(response: OutboundResponse, from: URL, redirects: 
       { status },
     );
   }
-  // Headers arrive as one character a byte.
+  // A header arrives with one character per byte.
   const text = Buffer.from(location, 'latin1').toString('utf8');
   return requestUrl(text, from.href, `${from.href} answered ${status} to ${withoutCredentials(text)}, which`, status);
 }

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as macrotask } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { getBearerToken } from '../http/bearer-token.js';
 import { startDeadline, type Deadline } from '../http/deadline.js';
@@ -12,72 +12,75 @@ import { privateNetworkGuard, type IsGuarded } from '../guard/private-network-gu
 import { withBearerToken } from '../request/request-headers.js';
 import { credentialRedactor, sanitizeError } from '../redaction/credential-redactor.js';
 
-/** How a document is asked for. */
+/** Options of a request for a document. */
 export interface DocumentRequest {
+  /** The headers for the origin of the configured URL. */
   readonly headers: Headers;
-  /** The headers for any origin but that of the URL that the user gave. */
+  /** The headers for other origins. */
   readonly headersForOthers: Headers;
-  /** Whether `headers` has some that others are not sent. */
+  /** Whether `headers` has configured headers or credentials that other origins do not get. */
   readonly hasCredentials?: boolean | undefined;
-  /** Gives the bearer token of a request to the user's own origin. */
+  /** Returns the bearer token for the origin of the configured URL. */
   readonly tokenSource?: Exclude<BearerToken, string> | undefined;
-  /** Told which URL is asked without the headers and credentials that are configured. */
+  /** Called with the URL of each request that is sent without the configured headers and credentials. */
   readonly onWithheld?: ((url: string) => void) | undefined;
-  /** Told of each answer, redirects included. */
+  /** Called with each answer, redirects included. */
   readonly onAnswer?: OnAnswer | undefined;
-  /** Milliseconds for all of it: redirects, answer and body. @default 10_000 */
+  /** Milliseconds for redirects, answer and body together. @default 10_000 */
   readonly timeoutMs?: number | undefined;
-  /** Gives it up early. */
+  /** Aborts the request. */
   readonly signal?: AbortSignal | undefined;
-  /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
+  /** The clock for a date in `Retry-After`, in epoch milliseconds. @default Date.now */
   readonly now?: (() => number) | undefined;
-  /** Shared by several requests, in place of `timeoutMs` and `signal`. Cleared by whoever started it. */
+  /** A deadline that several requests share, in place of `timeoutMs` and `signal`. Its creator clears it. */
   readonly deadline?: Deadline | undefined;
   readonly maxRedirects: number;
   readonly dispatcher?: Dispatcher | undefined;
-  /** The URL that the user gave, where it is not the one asked for. */
-  readonly givenBy?: string | undefined;
-  /** Whether all may lead into private networks. It may anyway as far as the URL given vouches (`vouchedBy`). */
+  /** The URL that the user configured. @default the requested URL */
+  readonly configuredUrl?: string | undefined;
+  /** Whether any URL may lead into private networks. If not, the configured URL decides (`privateNetworkGuard`). */
   readonly allowPrivateNetworks: boolean;
 }
 
-/** How a reading ended: the reader had enough, the body was over, or it is longer than allowed. */
+/** How reading ended: the reader has enough, the body is complete, or it is longer than allowed. */
 export type ReadOutcome = 'enough' | 'complete' | 'too-large';
 
 /** A redirect that was followed. */
 export interface FollowedRedirect {
-  /** The URL that answered with it. */
+  /** The URL that answered with the redirect. */
   readonly url: string;
-  /** Its `Link` headers, joined by commas; null where it has none. */
+  /** The `Link` headers of the redirect, joined by commas; null without any. */
   readonly link: string | null;
 }
 
-/** An answer of which nothing but the headers has been read; a redirect is none. */
+/** An answer other than a redirect, with its body still unread. */
 export interface OpenDocument {
-  /** Where the answer came from, after redirects; without a fragment. */
+  /** The URL that answered, after redirects, without a fragment. */
   readonly url: string;
   readonly status: number;
   readonly headers: Headers;
-  /** The redirects that led here, the last one first. */
+  /** The redirects that led to this document, last one first. */
   readonly redirects: readonly FollowedRedirect[];
   /**
-   * Hands over the decoded body in slices until `take` returns true, the body ends or `maxBytes` are passed. Yields to the
-   * event loop between slices, so that a large body blocks nothing. Another call goes on where the last one ended.
-   * `signal` ends the transfer, and the reading with it.
+   * Passes the decoded body to `take` in slices, until `take` returns true, the body ends or exceeds `maxBytes`.
+   *
+   * Yields to the event loop between slices, so that a large body does not block it. A second call continues at the end of
+   * the first. `signal` cancels the transfer.
    */
   read(take: (bytes: Uint8Array) => boolean, maxBytes: number, signal?: AbortSignal): Promise<ReadOutcome>;
-  /** Takes the credentials that were sent out of a text. */
+  /** Redacts the sent credentials from a text. */
   readonly redact: (text: string) => string;
 }
 
 const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
- * GETs a document, following redirects, and lets `use` read as much of it as it needs; the rest is not transferred.
+ * GETs a document, following redirects, and lets `use` read as much of it as it needs. The remaining bytes are not
+ * transferred.
  *
- * @throws ConfigurationError for a `timeoutMs` that is none
- * @throws ResourceDiscoveryFailedError when there is no answer, or one that breaks off or takes too long; else whatever
- *   `use` throws
+ * @throws ConfigurationError for an invalid `timeoutMs`
+ * @throws ResourceDiscoveryFailedError if there is no answer, or the answer breaks off or takes too long
+ * @throws the errors of `use`
  */
 export async function withDocument<T>(
   target: string,
@@ -86,7 +89,7 @@ export async function withDocument<T>(
 ): Promise<T> {
   const deadline = request.deadline ?? startDeadline(request.timeoutMs, request.signal);
   let redact = credentialRedactor(request.headers);
-  // A token that is given for this request is as secret as the headers that are configured.
+  // The bearer token of this request is redacted like the configured headers.
   const redactSent = (headers: Headers): void => {
     redact = credentialRedactor(headers);
   };
@@ -106,7 +109,7 @@ export async function withDocument<T>(
   }
 }
 
-/** The URL that an answer came from, and the redirects before it. */
+/** The URL that answered, and the redirects before it. */
 interface Destination {
   readonly reached: URL;
   readonly redirects: readonly FollowedRedirect[];
@@ -118,11 +121,11 @@ async function follow(
   deadline: Deadline,
   onHeaders: (headers: Headers) => void,
 ): Promise<Destination & { response: OutboundResponse }> {
-  const { dispatcher, givenBy = url.href } = request;
+  const { dispatcher, configuredUrl = url.href } = request;
   let reached = url;
   const followed: FollowedRedirect[] = [];
-  // They are for the origin of the URL that the user gave, wherever a page may have led from there.
-  let sendsHeaders = canSendCredentials(url.href, givenBy);
+  // The configured headers are for the origin of the configured URL only, also for the feed that a page names.
+  let sendsHeaders = canSendCredentials(url.href, configuredUrl);
   try {
     const headers = sendsHeaders ? await withAuthorization(request, deadline) : request.headersForOthers;
     onHeaders(headers);
@@ -142,8 +145,8 @@ async function follow(
       const next = redirectedUrl(response, reached, followed.length, request.maxRedirects);
       followed.push({ url: reached.href, link: response.headers.get('link') });
       reached = next;
-      // What was left behind once does not come back.
-      sendsHeaders &&= canSendCredentials(reached.href, givenBy);
+      // Once dropped, headers and credentials stay dropped.
+      sendsHeaders &&= canSendCredentials(reached.href, configuredUrl);
     }
   } catch (error) {
     throw toDiscoveryError(error, subject(reached, url));
@@ -160,15 +163,15 @@ async function withAuthorization({ headers, tokenSource }: DocumentRequest, dead
 
 async function guardOf(
   { href }: URL,
-  { allowPrivateNetworks, dispatcher, givenBy = href }: DocumentRequest,
+  { allowPrivateNetworks, dispatcher, configuredUrl = href }: DocumentRequest,
 ): Promise<IsGuarded> {
-  return allowPrivateNetworks || dispatcher !== undefined ? () => false : privateNetworkGuard(givenBy);
+  return allowPrivateNetworks || dispatcher !== undefined ? () => false : privateNetworkGuard(configuredUrl);
 }
 
-/** Bytes handed over in one go. */
+/** Maximum bytes per call of `take`. */
 const SLICE_BYTES = 8_192;
 
-/** Milliseconds for which a document is read before the event loop has its turn. */
+/** Milliseconds of reading before yielding to the event loop. */
 const MAX_BLOCKING_MS = 5;
 
 function openDocument(
@@ -183,11 +186,11 @@ function openDocument(
       throw toDiscoveryError(error, url.href);
     }
   };
-  /** The rest of a chunk of which `take` had enough: the next read begins with it. */
-  let rest: Uint8Array | undefined;
+  /** The unread part of the last chunk. The next read begins with it. */
+  let unread: Uint8Array | undefined;
   let lastYieldAt = performance.now();
   const yieldToEventLoop = async (): Promise<void> => {
-    await nextTurn();
+    await macrotask();
     if (signal.aborted) throw toDiscoveryError(signal.reason, url.href);
     lastYieldAt = performance.now();
   };
@@ -202,22 +205,22 @@ function openDocument(
       const cancel = (): void => void reader.cancel().catch(() => undefined);
       signalToStop?.addEventListener('abort', cancel, { once: true });
       try {
-        let left = maxBytes;
+        let bytesLeft = maxBytes;
         for (;;) {
-          const bytes = rest ?? (await next(reader));
-          rest = undefined;
+          const bytes = unread ?? (await next(reader));
+          unread = undefined;
           if (signalToStop?.aborted === true) return 'enough';
           if (bytes === undefined) return 'complete';
-          for (let at = 0; at < Math.min(bytes.byteLength, left); at += SLICE_BYTES) {
-            const end = Math.min(at + SLICE_BYTES, left);
+          for (let at = 0; at < Math.min(bytes.byteLength, bytesLeft); at += SLICE_BYTES) {
+            const end = Math.min(at + SLICE_BYTES, bytesLeft);
             if (take(bytes.subarray(at, end))) {
-              rest = bytes.subarray(end);
+              unread = bytes.subarray(end);
               return 'enough';
             }
             if (performance.now() - lastYieldAt > MAX_BLOCKING_MS) await yieldToEventLoop();
           }
-          left -= bytes.byteLength;
-          if (left < 0) return 'too-large';
+          bytesLeft -= bytes.byteLength;
+          if (bytesLeft < 0) return 'too-large';
         }
       } finally {
         signalToStop?.removeEventListener('abort', cancel);
@@ -227,7 +230,7 @@ function openDocument(
   };
 }
 
-/** Ends the transfer of what nobody will read. */
+/** Ends the transfer of a body that nobody reads. */
 function discardBody({ body }: OutboundResponse): void {
   body?.cancel().catch(() => undefined);
 }

@@ -6,44 +6,45 @@ import { withDocument, type OpenDocument } from './document.js';
 import type { DiscoveryConfig } from '../http/http-config.js';
 import type { OnAnswer } from '../outbound-log.js';
 
-/** What a publisher gave with a document, to be asked by whether it has changed since (RFC 9110 section 8.8). */
+/** A publisher's validators of a document, for conditional requests (RFC 9110 section 8.8). */
 export interface Validators {
-  /** The URL they are of, where it is not the topic. */
+  /** The URL of the document, if it is not the topic. */
   readonly url?: string | undefined;
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
 }
 
-/** How a topic is asked for. */
+/** Options for fetching a topic. */
 export interface TopicRequest {
   readonly config: DiscoveryConfig;
-  /** Those of the content that is known: it is not transferred again. */
+  /** The validators of known content, which is then not transferred again. */
   readonly known?: Validators | undefined;
-  /** The URL that the user gave, which may vouch for private networks (`vouchedBy`). */
-  readonly givenBy: string;
+  /** The URL that the user configured. It decides about private networks (`privateNetworkGuard`) and credentials. */
+  readonly configuredUrl: string;
+  /** Whether any URL may lead into private networks. */
   readonly allowPrivateNetworks: boolean;
-  /** Bytes taken, after `Content-Encoding` is undone. */
+  /** Maximum size of the content, in bytes after `Content-Encoding` is undone. */
   readonly maxBytes: number;
-  /** Told which URL is asked without the headers and credentials that are configured. */
+  /** Called with the URL of each request that is sent without the configured headers and credentials. */
   readonly onWithheld?: ((url: string) => void) | undefined;
-  /** Told of each answer, redirects included. */
+  /** Called with each answer, redirects included. */
   readonly onAnswer?: OnAnswer | undefined;
-  /** Gives it up early. */
+  /** Aborts the request. */
   readonly signal?: AbortSignal | undefined;
-  /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
+  /** The clock for a date in `Retry-After`, in epoch milliseconds. @default Date.now */
   readonly now?: (() => number) | undefined;
 }
 
-/** The present content of a topic. */
+/** The current content of a topic. */
 export interface TopicContent {
-  /** Where it was read, after redirects: relative links in it are relative to that. */
+  /** The URL that answered, after redirects. Relative links in the content resolve against it. */
   readonly url: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array;
   readonly validators: Validators;
 }
 
-/** They are about the bytes as they were transferred, or about the connection, or for a browser. */
+/** Headers that are dropped: they describe the transferred bytes or the connection, or are for browsers. */
 const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
   'content-encoding',
   'content-length',
@@ -56,20 +57,30 @@ const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
 /**
  * Fetches a topic, following redirects.
  *
- * @returns undefined where it is what is known
- * @throws ResourceDiscoveryFailedError where there is no 2xx answer, or one that breaks off, is too long or takes too long
+ * @returns undefined if the content has not changed (304)
+ * @throws ResourceDiscoveryFailedError if the answer is not a 2xx, breaks off, is too long or takes too long
  */
 export async function fetchTopic(topic: string, request: TopicRequest): Promise<TopicContent | undefined> {
-  const { config, known = {}, givenBy, allowPrivateNetworks, maxBytes, signal, now, onWithheld, onAnswer } = request;
-  // Feeds first: a page and its feed may share a URL.
+  const {
+    config,
+    known = {},
+    configuredUrl,
+    allowPrivateNetworks,
+    maxBytes,
+    signal,
+    now,
+    onWithheld,
+    onAnswer,
+  } = request;
+  // Prefers feeds: a page and its feed may share a URL.
   const documentRequest = discoveryRequest(config, allowPrivateNetworks, ACCEPT_FEEDS);
   for (const headers of [documentRequest.headers, documentRequest.headersForOthers]) addConditions(headers, known);
-  return withDocument(topic, { ...documentRequest, givenBy, signal, now, onWithheld, onAnswer }, (document) =>
+  return withDocument(topic, { ...documentRequest, configuredUrl, signal, now, onWithheld, onAnswer }, (document) =>
     readContent(document, maxBytes),
   );
 }
 
-/** Whether a topic that could not be fetched will not be had by asking again: it is gone for good, or must not be asked for. */
+/** Whether fetching a topic again is pointless: the topic is gone (410), or its URL is invalid or forbidden. */
 export function isPermanentFailure(error: unknown): boolean {
   if (!(error instanceof ResourceDiscoveryFailedError)) return false;
   const { reason, status } = error;
@@ -98,7 +109,7 @@ async function readContent(document: OpenDocument, maxBytes: number): Promise<To
   return topicContent({ url, headers }, await concatBytes(chunks));
 }
 
-/** The content of a topic, of an answer whose body was read. */
+/** The content of a topic, from an answer and its body. */
 export function topicContent({ url, headers }: Pick<OpenDocument, 'url' | 'headers'>, body: Uint8Array): TopicContent {
   const etag = headers.get('etag') ?? undefined;
   const lastModified = headers.get('last-modified') ?? undefined;

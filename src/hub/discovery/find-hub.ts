@@ -6,45 +6,45 @@ import type { TopicLinks } from '../../protocol/links/topic-links.js';
 import { shortenUrls } from './discovery-error.js';
 import type { OpenDocument } from './document.js';
 
-/** The place where hub and topic were found. */
+/** The place of the links to hub and topic: the `Link` headers, or a document in the named format. */
 export type DiscoverySource = 'link-header' | Exclude<DocumentFormat, 'unknown'>;
 
-/** The links that name a hub, and where they were. */
+/** The links to hub and topic, and their place. */
 export interface HubLinks {
   readonly via: DiscoverySource;
   readonly links: TopicLinks;
 }
 
-/** The result of looking at one document. */
+/** The result of searching one document. */
 export interface HubSearch {
   /** The URL that answered, after redirects. */
   readonly url: string;
   readonly status: number;
   readonly hubLinks?: HubLinks;
   readonly warnings: readonly string[];
-  /** The alternate feed to read of a page that names no hub. */
+  /** The alternate feed to read, if the page names no hub. */
   readonly feed?: string | undefined;
-  /** The places looked at, for an error. */
+  /** The searched places, for an error. */
   readonly searchedPlaces: string;
-  /** Whether reading ended at a bound. */
+  /** Whether reading ended at a limit. */
   readonly isTruncated: boolean;
   /** A self link without a hub, for an error. */
   readonly self?: string | undefined;
-  /** Takes the credentials that were sent out of a text, and cuts its URLs. */
+  /** Redacts the sent credentials from a text, and cuts its URLs. */
   readonly sanitize: (text: string) => string;
 }
 
-/** Read at most of a document, in bytes after `Content-Encoding` is undone. */
+/** Maximum bytes to read of a document, after `Content-Encoding` is undone. */
 const MAX_DOCUMENT_BYTES = 5 * 1024 * 1024;
 
-/** Redirects named in an error. */
+/** Maximum number of redirects that an error lists. */
 const MAX_LISTED_REDIRECTS = 5;
 
 /**
- * Looks for a hub in the `Link` headers of an answer, then in its document, then in the `Link` headers of the redirects on
- * the way to it, the last one first (PROTOCOL D1, D11). Of the document no more is read than is needed.
+ * Looks for a hub in the `Link` headers of an answer, then in its document, then in the `Link` headers of the redirects
+ * before it, last one first (PROTOCOL D1, D11). Reads no more of the document than it needs.
  *
- * @param lastFeed the alternate feed used last: the one to read while the page lists it
+ * @param lastFeed the alternate feed used last. It is read again while the page lists it.
  */
 export async function findHub(document: OpenDocument, lastFeed: string | undefined): Promise<HubSearch> {
   const { url, status, headers, redirects, redact } = document;
@@ -57,9 +57,9 @@ export async function findHub(document: OpenDocument, lastFeed: string | undefin
   const reader = createDocumentLinkReader({ url, contentType });
   const outcome = await document.read((bytes) => reader.write(bytes), MAX_DOCUMENT_BYTES);
   const { format, feeds = [], cutAt, ...links } = reader.end();
-  const bound = cutAt ?? (outcome === 'too-large' ? `${MAX_DOCUMENT_BYTES} bytes` : undefined);
+  const limit = cutAt ?? (outcome === 'too-large' ? `${MAX_DOCUMENT_BYTES} bytes` : undefined);
   if (format !== 'unknown' && links.hubs.length > 0) {
-    const warnings = bound === undefined ? [] : [`Of ${url} only the first ${bound} were read for hubs`];
+    const warnings = limit === undefined ? [] : [`Of ${url} only the first ${limit} were read for hubs`];
     return { ...base, warnings, hubLinks: { via: format, links } };
   }
   for (const redirect of redirects) {
@@ -69,7 +69,7 @@ export async function findHub(document: OpenDocument, lastFeed: string | undefin
   const withLinks = redirects.flatMap(({ link, url: from }) => (link === null ? [] : [from]));
   const places = [
     SEARCHED_PLACES[format],
-    bound === undefined ? '' : `, of its first ${bound}, after which reading stopped`,
+    limit === undefined ? '' : `, of its first ${limit}, after which reading stopped`,
   ];
   const searchedPlaces =
     `${url} (${status}, ${parseMediaType(contentType).type || 'no content type'}): looked at the Link headers` +
@@ -78,7 +78,7 @@ export async function findHub(document: OpenDocument, lastFeed: string | undefin
   return {
     ...base,
     feed: selectFeed(feeds, lastFeed),
-    isTruncated: bound !== undefined,
+    isTruncated: limit !== undefined,
     searchedPlaces: sanitize(searchedPlaces),
     self,
   };

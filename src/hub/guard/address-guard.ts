@@ -6,13 +6,12 @@ import { onDemand } from '../../on-demand.js';
 import { hostnameOf, isLocalhostName } from '../../protocol/loopback.js';
 import { undiciModules } from '../http/undici-modules.js';
 
-/** A connection was refused because it would have led to an address that is not public. */
+/** A connection was refused because its address is not public. */
 export class AddressError extends Error {
   override readonly name = 'AddressError';
   readonly host: string;
-  /** The address, as text. */
   readonly address: string;
-  /** The kind of range the address lies in, such as `private`, `loopback` or `linkLocal`. */
+  /** The name of the address range, such as `private`, `loopback` or `linkLocal`. */
   readonly range: string;
 
   constructor(host: string, address: string, range: string) {
@@ -31,9 +30,10 @@ const GLOBAL_UNICAST = '2000::/3';
 const NAT64 = '64:ff9b::/96';
 
 /**
- * The name of the special range an IP address lies in, undefined for a public one. IPv6 that carries an IPv4 address
- * (mapped, 6to4, Teredo) is never public; but for NAT64's well-known prefix, which is as public as the IPv4 address in it:
- * a DNS64 network resolves every IPv4-only host to it.
+ * The name of the special range of an IP address; undefined for a public address.
+ *
+ * An IPv6 address that contains an IPv4 address (mapped, 6to4, Teredo) is never public. The exception is the well-known
+ * prefix of NAT64: the IPv4 address decides, because a DNS64 network resolves every IPv4-only host to that prefix.
  */
 export function specialRange(address: string): string | undefined {
   const { IPv6, isValid, parse } = onDemand('ipaddr.js');
@@ -51,24 +51,26 @@ export function specialRange(address: string): string | undefined {
 export type ResolveHost = (host: string) => Promise<readonly string[]>;
 
 const resolveHost: ResolveHost = async (host) =>
-  (await dnsLookupPromise(host, { all: true })).map((entry) => entry.address);
+  (await dnsLookupPromise(host, { all: true })).map(({ address }) => address);
 
 /**
- * What makes a URL lead to addresses that are not public: its own text (`literal`: such an address, or localhost), or
- * that every address of its name is one (`resolved`). A name with public addresses too is `public`, as is one that does
- * not resolve: whoever answers for a name could add any address to the answer.
+ * Why a URL counts as private, if it does.
+ *
+ * - `literal`: its host is localhost, or an address that is not public.
+ * - `resolved`: its host name resolves to such addresses only.
+ * - `public`: its host name does not resolve, or has a public address. The owner of a name can add any private address.
  */
 export type Privacy = 'literal' | 'resolved' | 'public';
 
-/** Judges a URL by its host; only a name is looked up. */
+/** Classifies a URL by its host. Looks up host names only. */
 export async function privacyOf(url: string, lookup: ResolveHost = resolveHost): Promise<Privacy> {
   const host = hostnameOf(url);
   if (isLocalhostName(host)) return 'literal';
   if (isIP(host) !== 0) return specialRange(host) === undefined ? 'public' : 'literal';
   try {
     const addresses = await lookup(host);
-    const isInternal = addresses.length > 0 && addresses.every((address) => specialRange(address) !== undefined);
-    return isInternal ? 'resolved' : 'public';
+    const isPrivate = addresses.length > 0 && addresses.every((address) => specialRange(address) !== undefined);
+    return isPrivate ? 'resolved' : 'public';
   } catch {
     return 'public';
   }
@@ -80,7 +82,7 @@ type LookupAll = (
   callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void;
 
-/** A lookup for sockets that fails with an `AddressError` when any address of the name is not public. */
+/** A lookup for sockets that fails with an `AddressError` if any address of the name is not public. */
 export function guardedLookup(lookup: LookupAll = dnsLookup): LookupFunction {
   return (host, options, callback) => {
     lookup(host, { ...options, all: true }, (error, addresses) => {
@@ -91,7 +93,7 @@ export function guardedLookup(lookup: LookupAll = dnsLookup): LookupFunction {
       try {
         rejectSpecialAddresses(host, addresses);
       } catch (cause) {
-        // Nobody catches what a callback of node:dns throws.
+        // An error thrown in a callback of node:dns would end the process.
         callback(cause instanceof Error ? cause : new Error(String(cause)), []);
         return;
       }
@@ -110,13 +112,15 @@ function rejectSpecialAddresses(host: string, addresses: readonly LookupAddress[
 }
 
 /**
- * A connector for an undici agent that connects to public addresses only. The check is made on the addresses connected
- * to, so a name cannot resolve to one address when it is checked and to another when it is used.
+ * A connector for an undici agent that connects to public addresses only.
+ *
+ * It checks the address of the connection itself. A name therefore cannot resolve to one address for the check and to
+ * another for the connection.
  */
 export function guardedConnector(): buildConnector.connector {
   const connect = undiciModules().buildConnector({ lookup: guardedLookup() });
   return (options, callback) => {
-    // A literal address is never looked up.
+    // A literal address is never looked up, so `guardedLookup` does not see it.
     const host = options.hostname.replace(/^\[|\]$/g, '');
     const range = isIP(host) === 0 ? undefined : specialRange(host);
     if (range === undefined) connect(options, callback);

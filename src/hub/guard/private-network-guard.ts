@@ -1,13 +1,14 @@
 import { privacyOf } from './address-guard.js';
 
-/** Whether a request to a URL is to be refused where it would lead to an address that is not public. */
+/** Whether a request to the URL must not connect to an address that is not public. */
 export type IsGuarded = (url: string) => boolean;
 
 /**
- * How far the URL that a user gave vouches for addresses that are not public. One that has such an address written in it,
- * or localhost, vouches for all that it leads to. A name all of whose addresses are private vouches for its own host and
- * port alone, as whoever answers for the name could change the answer. Any other URL vouches for nothing, itself
- * included: a name that is public when it is judged cannot be private when it is connected to.
+ * The guard for requests that follow from a configured URL. It allows private addresses as far as that URL names them.
+ *
+ * - A URL with localhost or a private address allows every URL that it leads to.
+ * - A host name with private addresses only allows its own host and port: the owner of the name can change the addresses.
+ * - Any other URL allows none, not even itself: a name that was public may resolve to a private address later.
  */
 export async function privateNetworkGuard(configuredUrl: string): Promise<IsGuarded> {
   const privacy = await privacyOf(configuredUrl);
@@ -18,10 +19,10 @@ export async function privateNetworkGuard(configuredUrl: string): Promise<IsGuar
 }
 
 /**
- * The guard of a request to a hub, as `sendHubRequest` takes it: up, unless the URL that the user gave vouches for the
- * hub; then the hub's redirects go as far as the hub itself vouches.
+ * The `guarded` option of `sendHubRequest`. It is `true` unless the configured URL allows a private hub. Then it is
+ * `'redirects'`: the hub's redirects may go as far as the hub's own URL allows.
  *
- * @param configuredUrl the target, or the hub that the user named
+ * @param configuredUrl the target or the hub that the user configured
  */
 export async function hubGuard(configuredUrl: string, hub: string): Promise<true | 'redirects'> {
   const isGuarded = await privateNetworkGuard(configuredUrl);

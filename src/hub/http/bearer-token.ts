@@ -3,7 +3,7 @@ import type { BearerToken, HttpClientConfig } from './http-config.js';
 import { secretRedactor } from '../redaction/hub-text.js';
 import { networkErrorMessage } from './network-error.js';
 
-// A header can carry more by the letter of fetch than undici then sends.
+// Stricter than the fetch standard: undici refuses to send other characters.
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Whether a header can carry the value. */
@@ -11,37 +11,37 @@ export function isHeaderValue(value: string): boolean {
   return HEADER_VALUE.test(value);
 }
 
-/** The function that gives the bearer token, where the configuration has one. */
+/** The function that returns the bearer token; undefined if the configuration has none. */
 export function bearerTokenSource({ auth }: HttpClientConfig): Exclude<BearerToken, string> | undefined {
   if (auth === undefined || !('bearer' in auth) || typeof auth.bearer === 'string') return undefined;
   return auth.bearer;
 }
 
-/** Tokens of one function that are remembered, so that no message shows them. */
+/** Tokens remembered per function. Messages must not show them. */
 const MAX_REMEMBERED_TOKENS = 4;
 
 const tokensBySource = new WeakMap<Exclude<BearerToken, string>, readonly string[]>();
 
-/** The tokens that a function gave last. */
+/** The latest tokens that a function returned, newest first. */
 export function recentTokens(source: Exclude<BearerToken, string>): readonly string[] {
   return tokensBySource.get(source) ?? [];
 }
 
-/** The function of `auth.bearer` gave no token, so the request was not sent. */
+/** The function in `auth.bearer` returned no usable token, so the request was not sent. */
 export class BearerTokenError extends Error {
   override readonly name = 'BearerTokenError';
 }
 
-/** Whether a request failed because its function gave no bearer token. */
+/** Whether a request failed because its function returned no bearer token. */
 export function isBearerTokenError(error: unknown): boolean {
   return error instanceof Error && error.cause instanceof BearerTokenError;
 }
 
 /**
- * Calls the function that gives the bearer token of one request.
+ * Calls the function that returns the bearer token of one request.
  *
- * @param field the option that the function was given as, for the error
- * @throws BearerTokenError that says what went wrong; no token that the function gave before is in it
+ * @param field the option that holds the function, for the error
+ * @throws BearerTokenError if the function fails or returns no usable token. The message shows no earlier token.
  */
 export async function getBearerToken(
   source: Exclude<BearerToken, string>,

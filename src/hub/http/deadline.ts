@@ -1,29 +1,29 @@
 import { ConfigurationError } from '../../errors.js';
 
-/** A request was not answered completely in time. */
+/** A request had no complete answer before its deadline. */
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError';
 }
 
-/** A limit on all that is done for one request. */
+/** A time limit for everything that one request does. */
 export interface Deadline {
-  /** Aborted when the time is up, or with the caller's own signal. */
+  /** Aborts when the time is up, or together with the caller's signal. */
   readonly signal: AbortSignal;
-  /** Settles as the work does, or rejects as soon as the signal is aborted. */
+  /** Settles like `work`, or rejects as soon as the signal aborts. */
   readonly race: <T>(work: Promise<T>) => Promise<T>;
-  /** To be called when the request is over. */
+  /** Stops the timer. Call it when the request is over. */
   readonly clear: () => void;
 }
 
-/** The longest a timer of Node.js can run. */
+/** The longest delay of a Node.js timer. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
 /**
- * Starts the time of one request.
+ * Starts the deadline of one request.
  *
- * @param timeoutMs as given in `httpConfig.timeoutMs`
- * @param signal the caller's own, for giving up earlier
- * @throws ConfigurationError when no timer can run that long
+ * @param timeoutMs the value of `httpConfig.timeoutMs`
+ * @param signal aborts the request before the deadline
+ * @throws ConfigurationError if no timer can run that long
  */
 export function startDeadline(timeoutMs = 10_000, signal?: AbortSignal): Deadline {
   if (!(timeoutMs >= 1 && timeoutMs <= MAX_TIMER_MS)) {
@@ -31,7 +31,7 @@ export function startDeadline(timeoutMs = 10_000, signal?: AbortSignal): Deadlin
       `httpConfig.timeoutMs ${timeoutMs} is not a number of milliseconds from 1 to ${MAX_TIMER_MS}`,
     );
   }
-  // Not AbortSignal.timeout and .any: they cannot be cleared, so requests that are over would stay in memory (Node 20-24).
+  // AbortSignal.timeout and .any cannot be cleared: finished requests would stay in memory (Node 20-24).
   const controller = new AbortController();
   const timer = setTimeout(
     () => controller.abort(new DeadlineError(`no complete answer within ${timeoutMs} ms`)),

@@ -1,33 +1,46 @@
 import type { Dispatcher } from 'undici';
 
 /**
- * A bearer token, or a function that returns one. The function runs before each request that carries credentials. If it
- * throws or rejects, the request is not sent and counts as a failed attempt.
+ * A bearer token, or a function that returns one.
+ *
+ * The function runs before each request that carries credentials. If it throws or rejects, the request is not sent and
+ * counts as a failed attempt.
  */
 export type BearerToken = string | (() => string | Promise<string>);
 
-/** Credentials sent with a request. */
+/** Credentials of a request: a bearer token, or a user name and password for Basic authentication. */
 export type HttpAuth = { readonly bearer: BearerToken } | { readonly username: string; readonly password: string };
 
-/** How requests to hubs and publishers are made. */
+/**
+ * Options for requests to hubs and publishers.
+ *
+ * @example
+ * const httpConfig: HttpClientConfig = { timeoutMs: 5_000, auth: { bearer: () => currentToken() } };
+ */
 export interface HttpClientConfig {
-  /** Milliseconds until a request without a complete answer is given up. @default 10_000 */
+  /** Milliseconds until a request without a complete answer fails. @default 10_000 */
   readonly timeoutMs?: number | undefined;
-  /** Headers for requests to the hub (given or advertised) or to the target. Requests to other origins do not carry them. */
+  /** Headers for requests to the target, or to the configured or advertised hub. Other origins never get them. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Credentials for requests to the hub (given or advertised) or to the target. Requests to other origins do not carry them. */
+  /** Credentials for requests to the target, or to the configured or advertised hub. Other origins never get them. */
   readonly auth?: HttpAuth | undefined;
-  /** Redirects followed at most. @default 5 */
+  /** Maximum number of redirects to follow. @default 5 */
   readonly maxRedirects?: number | undefined;
-  /** An undici dispatcher of your own (a proxy, say). The address guard is then yours too. */
+  /** Your own undici dispatcher, such as a proxy. You then have to block private addresses yourself. */
   readonly dispatcher?: Dispatcher | undefined;
 }
 
-/** How discovery asks for the target (WebSub section 4). */
+/**
+ * Options for the requests of discovery (WebSub section 4).
+ *
+ * @example
+ * const config: DiscoveryConfig = { accept: 'application/atom+xml', acceptLanguage: ['de', 'en;q=0.5'] };
+ */
 export interface DiscoveryConfig {
-  /** `Accept`. */
+  /** The `Accept` header. @default the media types of pages and feeds, then any other type */
   readonly accept?: string | readonly string[] | undefined;
-  /** `Accept-Language`. */
+  /** The `Accept-Language` header. @default not sent */
   readonly acceptLanguage?: string | readonly string[] | undefined;
+  /** Options for the requests to the target and its alternate feed. */
   readonly httpConfig?: HttpClientConfig | undefined;
 }

@@ -5,10 +5,11 @@ import { setImmediate as macrotask } from 'node:timers/promises';
 import { undiciModules } from './undici-modules.js';
 
 /**
- * Has undici load its HTTP parser, a file that it reads at its first connection. Where none was made yet, this makes one, with
- * a socket that is connected to nothing: no descriptor is opened and nothing is sent.
+ * Makes undici load its HTTP parser. Undici reads that file at its first connection.
  *
- * @throws Error that undici could not read the file
+ * Without an earlier connection, this makes one with an unconnected socket. It opens no descriptor and sends nothing.
+ *
+ * @throws Error if undici cannot read the file
  */
 export async function loadHttpParser(): Promise<void> {
   const { Client, errors, request } = undiciModules();
@@ -21,7 +22,7 @@ export async function loadHttpParser(): Promise<void> {
   if (!(error instanceof errors.ClientDestroyedError)) throw error;
 }
 
-/** Whether a request has led to it already. */
+/** Whether an earlier request has loaded the parser. */
 function isLoaded(): boolean {
   const require = createRequire(import.meta.url);
   const undici = dirname(require.resolve('undici'));

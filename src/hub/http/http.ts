@@ -13,13 +13,13 @@ export interface OutboundRequest {
   readonly headers: Headers | Record<string, string>;
   readonly body?: string;
   readonly signal?: AbortSignal;
-  /** The user's own dispatcher, used as it is: `guarded` is then without effect. */
+  /** The user's dispatcher, used unchanged. `guarded` then has no effect. */
   readonly dispatcher?: Dispatcher;
-  /** Refuse addresses that are not public, when connecting. */
+  /** Refuse to connect to addresses that are not public. */
   readonly guarded: boolean;
 }
 
-/** What came back, whatever its status; whoever does not read the body to its end cancels it. */
+/** An answer of any status. A caller that does not read the body to its end cancels it. */
 export interface OutboundResponse {
   readonly status: number;
   readonly headers: Headers;
@@ -35,19 +35,19 @@ function agentFor(guarded: boolean): Agent {
   return (agents.open ??= new Agent());
 }
 
-/** The codings that `decodedBody` decodes. Only GETs ask for them: a hub's answer to a POST is short. */
+/** The codings that `decodedBody` decodes. Only GETs send it: a hub's answer to a POST is short. */
 const ACCEPT_ENCODING = 'gzip, deflate, br';
 
 /**
- * Sends one request: no redirect is followed and no status is an error.
+ * Sends one request. Follows no redirect, and no status is an error.
  *
- * @throws AddressError when `guarded` and the host has an address that is not public; the signal's reason when aborted;
- *   else the network's own error.
+ * @throws AddressError if `guarded` and the host has an address that is not public
+ * @throws the signal's reason if aborted, else the network error
  */
 export async function send(url: string, outbound: OutboundRequest): Promise<OutboundResponse> {
   const headers = new Headers(outbound.headers);
   if (!headers.has('user-agent')) headers.set('user-agent', `websub-subscriber/${version}`);
-  // ofetch would ask for JSON in the answer to a text body.
+  // Without it, ofetch would send `Accept: application/json` with a text body.
   if (!headers.has('accept')) headers.set('accept', '*/*');
   if (outbound.method === 'GET' && !headers.has('accept-encoding')) headers.set('accept-encoding', ACCEPT_ENCODING);
   try {
@@ -61,23 +61,23 @@ export async function send(url: string, outbound: OutboundRequest): Promise<Outb
       ignoreResponseError: true,
       retry: false,
     });
-    const { status, headers: received, body } = response;
-    const codings = contentCodings(received.get('content-encoding') ?? undefined);
-    return { status, headers: received, body: body && decodedBody(body, codings) };
+    const { status, headers: responseHeaders, body } = response;
+    const codings = contentCodings(responseHeaders.get('content-encoding') ?? undefined);
+    return { status, headers: responseHeaders, body: body && decodedBody(body, codings) };
   } catch (error) {
     throw unwrapFetchError(error);
   }
 }
 
-/** The error beneath ofetch's own, which says no more than that something failed. */
+/** The cause of ofetch's error: the error itself only says that a fetch failed. */
 function unwrapFetchError(error: unknown): unknown {
   return error instanceof onDemand('ofetch').FetchError && error.cause !== undefined ? error.cause : error;
 }
 
-/** A body that is coded twice may be so long in between, in bytes. */
+/** Maximum size of a body between two codings, in bytes. */
 const MAX_INTERMEDIATE_BYTES = 64 * 1024 * 1024;
 
-/** A body without its `Content-Encoding`, decoded as far as it is read. Reading fails where it cannot be decoded. */
+/** The body with its `Content-Encoding` undone, decoded as it is read. Reading fails if the body cannot be decoded. */
 function decodedBody(body: ReadableStream<Uint8Array>, codings: readonly string[]): ReadableStream<Uint8Array> {
   if (codings.length === 0) return body;
   const reader = body.getReader();
@@ -94,12 +94,12 @@ function decodedBody(body: ReadableStream<Uint8Array>, codings: readonly string[
         } catch (error) {
           throw withCodingNames(error, codings);
         } finally {
-          // Nobody reads what follows.
+          // Nobody reads the remaining bytes.
           if (isEnded) reader.cancel().catch(() => undefined);
         }
       },
       async cancel(reason) {
-        // First the transfer: the decoder may be waiting for it.
+        // The transfer ends first: the decoder may be waiting for it.
         await reader.cancel(reason);
         await chunks.return?.();
       },
@@ -114,6 +114,6 @@ async function* chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): Async
 
 function withCodingNames(error: unknown, codings: readonly string[]): unknown {
   if (!(error instanceof UndecodableError)) return error;
-  const said = JSON.stringify(codings.join(', ').slice(0, 100));
-  return new UndecodableError(`its Content-Encoding ${said} does not decode: ${error.message}`, { cause: error });
+  const names = JSON.stringify(codings.join(', ').slice(0, 100));
+  return new UndecodableError(`its Content-Encoding ${names} does not decode: ${error.message}`, { cause: error });
 }

@@ -1,17 +1,17 @@
-/** The origin of a URL. An unparsable URL is an origin of its own: the request itself reports the error. */
+/** The origin of a URL. An unparsable URL is its own origin: the request itself reports the error. */
 export function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : url;
 }
 
-/** The https form of an http URL: a port that is spelled out is kept, http's own becomes https's own. */
+/** The https form of an http URL. It keeps an explicit port; port 80 becomes 443. */
 export function toHttps(url: string): string {
-  const form = new URL(url);
-  form.protocol = 'https:';
-  return form.href;
+  const httpsUrl = new URL(url);
+  httpsUrl.protocol = 'https:';
+  return httpsUrl.href;
 }
 
 /**
- * Whether credentials that were configured for one URL may go to another: to the same origin, or to the https form of it
+ * Whether credentials configured for `credentialsFor` may go to `url`: its origin is the same, or the https form of it
  * (PROTOCOL S5).
  */
 export function canSendCredentials(url: string, credentialsFor: string): boolean {

@@ -4,8 +4,10 @@ import { undiciModules } from './undici-modules.js';
 type Fetch = typeof globalThis.fetch;
 
 /**
- * A `fetch` for ofetch on `undici.request`, as undici's own adds headers of a browser and decodes by itself. This one sends
- * the headers given and what HTTP needs (`host`, `connection`, `content-length`), follows no redirect and decodes nothing.
+ * A `fetch` for ofetch, built on `undici.request`: undici's own `fetch` adds browser headers and decodes bodies.
+ *
+ * This one sends the given headers and those that HTTP needs (`host`, `connection`, `content-length`). It follows no
+ * redirect and decodes nothing.
  */
 export function undiciFetch(dispatcher: Dispatcher): Fetch {
   return async (input, { method = 'GET', headers, body, signal } = {}) => {
@@ -22,32 +24,32 @@ export function undiciFetch(dispatcher: Dispatcher): Fetch {
   };
 }
 
-/** Rejects with the signal's reason at once: undici looks at it only when it is connected. */
+/** Rejects with the signal's reason at once: undici checks the signal only when it is connected. */
 function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(signal.reason);
-    if (signal.aborted) giveUp();
-    signal.addEventListener('abort', giveUp, { once: true });
-    const end = (): void => signal.removeEventListener('abort', giveUp);
-    work.then(resolve, reject).finally(end);
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    const removeListener = (): void => signal.removeEventListener('abort', abort);
+    work.then(resolve, reject).finally(removeListener);
   });
 }
 
-/** These statuses have no body (RFC 9110 sections 6.4.1, 15.3.6). */
+/** Statuses without a body (RFC 9110 sections 6.4.1, 15.3.6). */
 const BODYLESS_STATUSES: ReadonlySet<number> = new Set([204, 205, 304]);
 
 function toResponse({ statusCode, headers, body }: Dispatcher.ResponseData<unknown>): Response {
-  // A body that breaks off tells whoever reads it; nobody may.
+  // Its reader gets the error of a broken body. Without a reader, the error must not end the process.
   body.on('error', () => undefined);
   const isEmpty = BODYLESS_STATUSES.has(statusCode);
   if (isEmpty) body.resume();
   const response = new Response(isEmpty ? null : streamOf(body), { headers: headersOf(headers) });
-  // Servers answer with statuses that the constructor refuses, such as 999.
+  // Some servers answer with a status that the constructor refuses, such as 999.
   return Object.defineProperty(response, 'status', { value: statusCode });
 }
 
-/** One character a byte. Those of one name are joined by `, `. */
+/** The received headers, one character per byte. Values of the same name are joined by `, `. */
 function headersOf(received: Dispatcher.ResponseData['headers']): Headers {
   const headers = new Headers();
   for (const [name, values = []] of Object.entries(received)) {

@@ -1,7 +1,7 @@
 import type * as Undici from 'undici';
 import { onDemand } from '../../on-demand.js';
 
-/** The parts of undici that are used. */
+/** The parts of undici that this package uses. */
 export interface UndiciModules extends Pick<typeof Undici, 'Agent' | 'Client' | 'buildConnector' | 'errors'> {
   readonly request: (
     dispatcher: Undici.Dispatcher,
@@ -9,14 +9,16 @@ export interface UndiciModules extends Pick<typeof Undici, 'Agent' | 'Client' | 
   ) => Promise<Undici.Dispatcher.ResponseData<unknown>>;
 }
 
-/** Loads a package, or a file of one. */
+/** Loads a package, or one of its files. */
 type Load = typeof onDemand;
 
 /**
- * The parts of undici that are used. Its index also loads fetch, web sockets and caches, which takes three times as long. The
- * files of the parts are its own business, so the index is loaded where they are not what they are here.
+ * Loads the parts of undici that this package uses, from their own files. Undici's index also loads fetch, web sockets
+ * and caches, which takes three times as long.
  *
- * @throws Error that undici could not be loaded. The next call tries again.
+ * The files are internal to undici. If a version has other files, this loads the index.
+ *
+ * @throws Error if undici cannot be loaded. The next call tries again.
  */
 export function undiciModules(load: Load = onDemand): UndiciModules {
   return loadFiles(load) ?? loadIndex(load);
@@ -29,10 +31,10 @@ function loadFiles(load: Load): UndiciModules | undefined {
     const buildConnector = load('undici/lib/core/connect.js');
     const errors = load('undici/lib/core/errors.js');
     const request = load('undici/lib/api/api-request.js');
-    const areKnown = [Agent, Client, buildConnector, request, errors.ClientDestroyedError].every(
+    const hasAllParts = [Agent, Client, buildConnector, request, errors.ClientDestroyedError].every(
       (part: unknown) => typeof part === 'function',
     );
-    if (!areKnown) return undefined;
+    if (!hasAllParts) return undefined;
     return {
       Agent,
       Client,

@@ -1,11 +1,11 @@
 import { originOf } from '../http/origin.js';
 
 interface Waiter {
-  readonly start: (mayBegin: boolean) => void;
+  readonly resume: (hasSlot: boolean) => void;
   next?: Waiter;
 }
 
-/** What goes on at one origin, and who waits for a turn there, the first one first. */
+/** The used slots of one origin, and a linked list of the work that waits, in order. */
 interface OriginQueue {
   inFlight: number;
   first?: Waiter | undefined;
@@ -13,8 +13,8 @@ interface OriginQueue {
 }
 
 /**
- * Turns at servers: at most so many pieces of work are in flight at one origin, the further ones wait in order, and no
- * origin waits for another (PROTOCOL L5). An origin at which nothing is done costs nothing.
+ * Limits the work in flight per origin (PROTOCOL L5). More work waits in order; no origin waits for another. An idle
+ * origin costs nothing.
  */
 export class OriginLimiter {
   readonly #limit: number;
@@ -22,8 +22,8 @@ export class OriginLimiter {
   readonly #queues = new Map<string, OriginQueue>();
 
   /**
-   * @param limit pieces of work in flight per origin, at least 1
-   * @param signal when it aborts, nothing begins any more, and what waits is given up
+   * @param limit slots per origin, at least 1
+   * @param signal once it aborts, no work starts any more, and waiting work is dropped
    */
   constructor(limit: number, signal: AbortSignal) {
     this.#limit = limit;
@@ -31,12 +31,12 @@ export class OriginLimiter {
     signal.addEventListener('abort', () => this.#rejectWaiters());
   }
 
-  /** How many origins something is done at. */
+  /** Number of origins with work in flight. */
   get activeOrigins(): number {
     return this.#queues.size;
   }
 
-  /** Runs the work, at once where there is room, and resolves or rejects as it does; resolves without it where it is given up. */
+  /** Runs `work` when its origin has a free slot, and settles like it. Resolves without running it if the signal aborts. */
   async run(url: string, work: () => Promise<void>): Promise<void> {
     if (this.#signal.aborted) return;
     const origin = originOf(url);
@@ -51,13 +51,13 @@ export class OriginLimiter {
     }
   }
 
-  /** Whoever waits first takes the place of what has ended. */
+  /** Passes the slot on to the first waiter, if there is one. */
   #releaseSlot(origin: string, queue: OriginQueue): void {
     const { first } = queue;
     if (first !== undefined) {
       queue.first = first.next;
       if (first.next === undefined) queue.last = undefined;
-      first.start(true);
+      first.resume(true);
       return;
     }
     queue.inFlight -= 1;
@@ -66,17 +66,17 @@ export class OriginLimiter {
 
   #rejectWaiters(): void {
     for (const queue of this.#queues.values()) {
-      for (let waiter = queue.first; waiter !== undefined; waiter = waiter.next) waiter.start(false);
+      for (let waiter = queue.first; waiter !== undefined; waiter = waiter.next) waiter.resume(false);
       queue.first = undefined;
       queue.last = undefined;
     }
   }
 }
 
-/** Waits at the end of the queue; a list and no array, whose first item would cost all of it. */
+/** Waits at the end of the queue. A linked list: removing the first item of an array moves all the others. */
 function waitForSlot(queue: OriginQueue): Promise<boolean> {
-  return new Promise((go) => {
-    const waiter: Waiter = { start: go };
+  return new Promise((resolve) => {
+    const waiter: Waiter = { resume: resolve };
     if (queue.last === undefined) queue.first = waiter;
     else queue.last.next = waiter;
     queue.last = waiter;

@@ -1,24 +1,24 @@
 import { originOf } from '../http/origin.js';
 
-/** A longer `Retry-After` of a 429 holds an origin back for this many milliseconds (PROTOCOL S3). */
+/** Maximum duration of a rate limit, in milliseconds. A longer `Retry-After` of a 429 is cut to it (PROTOCOL S3). */
 export const MAX_RATE_LIMIT_MS = 3_600_000;
 
-/** Requests that were held back are spread over so many milliseconds afterwards. */
+/** After a rate limit, deferred requests are spread over this many milliseconds. */
 const SPREAD_MS = 60_000;
 
-/** While an origin is held, one request for a lease that would run out leaves in so many milliseconds. */
+/** Milliseconds between urgent requests to a rate limited origin. Urgent: the lease would end during the limit. */
 const URGENT_INTERVAL_MS = 60_000;
 
-/** A user's `retry(id)` is good for so many milliseconds: discovery and waiting for a turn take their time. */
+/** Milliseconds for which a user's `retry(id)` bypasses limits: discovery and waiting for a slot take time. */
 const BYPASS_MS = 600_000;
 
-/** Origins, and released subscriptions, remembered at most. */
+/** Maximum number of remembered rate limits, and of remembered bypasses. */
 const MAX_REMEMBERED = 10_000;
 
-/** A redirect led to an origin that wants to be left alone. */
+/** A redirect led to a rate limited origin, so the request was deferred. */
 export class RateLimitedError extends Error {
   override readonly name = 'HeldOriginError';
-  /** When to ask again, in epoch milliseconds. */
+  /** Time of the next attempt, in epoch milliseconds. */
   readonly until: number;
 
   constructor(url: string, until: number) {
@@ -27,29 +27,29 @@ export class RateLimitedError extends Error {
   }
 }
 
-/** A subscribe request that is about to leave. */
+/** A subscribe request that is ready to be sent. */
 export interface OutgoingRequest {
   readonly subscriptionId: string;
   readonly grantId: string;
-  /** When the lease that it is to renew ends (epoch milliseconds); undefined where nothing is delivered. */
+  /** End of the lease that the request renews, in epoch milliseconds; undefined if the grant does not work. */
   readonly expiresAt?: number | undefined;
 }
 
 interface LimitedOrigin {
   until: number;
-  /** When the next urgent request may leave. */
+  /** Time of the next free slot for an urgent request. */
   nextUrgentAt: number;
-  /** When urgent requests leave, by grant. */
+  /** Reserved slots of urgent requests, by grant. */
   readonly slots: Map<string, number>;
 }
 
-/** Subscriptions whose user wants them asked for at once, each grant once. */
+/** A user's wish to send the requests of a subscription at once: per grant, one to each origin. */
 interface Bypass {
   readonly at: number;
   readonly usedKeys: Set<string>;
 }
 
-/** The options of the holds. */
+/** Clock and randomness of the rate limits. */
 export interface OriginRateLimitsOptions {
   /** Epoch milliseconds. */
   readonly now: () => number;
@@ -58,8 +58,9 @@ export interface OriginRateLimitsOptions {
 }
 
 /**
- * Origins that answered 429 with `Retry-After`: subscribe requests to them wait until that is over (PROTOCOL S3). Kept in
- * memory; when a request was put off is kept with its grant.
+ * Origins that answered 429 with `Retry-After`. Subscribe requests to them wait until that time is over (PROTOCOL S3).
+ *
+ * Limits are in memory only. The time of a deferred request is stored with its grant.
  */
 export class OriginRateLimits {
   readonly #options: OriginRateLimitsOptions;
@@ -71,9 +72,9 @@ export class OriginRateLimits {
   }
 
   /**
-   * Begins or extends the hold of a URL's origin.
+   * Starts or extends the rate limit of the URL's origin.
    *
-   * @returns until when (epoch milliseconds) where it begins; undefined where it was held already, or is not held
+   * @returns the end of a new limit, in epoch milliseconds; undefined if the origin was limited already, or is not limited
    */
   limit(url: string, retryAfterSeconds: number): number | undefined {
     if (retryAfterSeconds <= 0) return undefined;
@@ -89,13 +90,13 @@ export class OriginRateLimits {
     return until;
   }
 
-  /** The user wants a subscription asked for at once, whatever its hub said. */
+  /** Lets the next requests of a subscription ignore rate limits: the user called `retry(id)`. */
   bypass(subscriptionId: string): void {
     this.#bypasses.delete(subscriptionId);
     setBounded(this.#bypasses, subscriptionId, { at: this.#options.now(), usedKeys: new Set() });
   }
 
-  /** Whether a request would be put off, without deciding it. */
+  /** Whether a request would be deferred now. Reserves no slot. */
   wouldDefer(url: string, request: OutgoingRequest): boolean {
     if (this.#limited.size === 0) return false;
     const limited = this.#limitedAt(originOf(url));
@@ -105,9 +106,9 @@ export class OriginRateLimits {
   }
 
   /**
-   * Decides whether a request leaves now.
+   * Decides whether a request may be sent now. Reserves a slot for a deferred urgent request.
    *
-   * @returns undefined where it leaves; else when to come again (epoch milliseconds)
+   * @returns undefined to send it now; else the time of the next attempt, in epoch milliseconds
    */
   deferUntil(url: string, request: OutgoingRequest): number | undefined {
     if (this.#limited.size === 0) return undefined;
@@ -118,7 +119,7 @@ export class OriginRateLimits {
       return undefined;
     }
     const slot = this.#slotOf(limited, request);
-    // A turn that would come too late is not taken.
+    // A slot after the end of the limit is of no use.
     if (slot >= limited.until) return limited.until + Math.floor(this.#options.random() * spreadMs(limited, request));
     if (!limited.slots.has(request.grantId)) limited.nextUrgentAt = slot + URGENT_INTERVAL_MS;
     if (slot > this.#options.now()) {
@@ -129,7 +130,7 @@ export class OriginRateLimits {
     return undefined;
   }
 
-  /** When an urgent request may leave; Infinity for one that is not. */
+  /** Time of the slot of an urgent request; Infinity if the request is not urgent. */
   #slotOf(limited: LimitedOrigin, { grantId, expiresAt = Infinity }: OutgoingRequest): number {
     if (expiresAt > limited.until) return Infinity;
     return limited.slots.get(grantId) ?? Math.max(this.#options.now(), limited.nextUrgentAt);
@@ -138,9 +139,9 @@ export class OriginRateLimits {
   #limitedAt(origin: string): LimitedOrigin | undefined {
     const limited = this.#limited.get(origin);
     if (limited === undefined) return undefined;
-    const leftMs = limited.until - this.#options.now();
-    // By a clock that was set back it would last for longer than it was meant to.
-    if (leftMs > 0 && leftMs <= MAX_RATE_LIMIT_MS) return limited;
+    const remainingMs = limited.until - this.#options.now();
+    // A limit that is too long means that the clock was set back.
+    if (remainingMs > 0 && remainingMs <= MAX_RATE_LIMIT_MS) return limited;
     this.#limited.delete(origin);
     return undefined;
   }
@@ -156,12 +157,12 @@ export class OriginRateLimits {
   }
 }
 
-/** Over how long requests are spread after a hold; less for one whose lease ends soon after it. */
+/** Milliseconds over which requests are spread after a limit; less if the lease ends soon after it. */
 function spreadMs({ until }: LimitedOrigin, { expiresAt = Infinity }: OutgoingRequest): number {
   return expiresAt > until ? Math.min(SPREAD_MS, (expiresAt - until) / 2) : SPREAD_MS;
 }
 
-/** Adds an entry, and forgets the oldest where there are too many. */
+/** Sets a value, and removes the oldest one if there are too many. */
 function setBounded<T>(map: Map<string, T>, key: string, value: T): void {
   map.set(key, value);
   if (map.size <= MAX_REMEMBERED) return;
@@ -169,7 +170,7 @@ function setBounded<T>(map: Map<string, T>, key: string, value: T): void {
   if (oldest !== undefined) map.delete(oldest);
 }
 
-/** A release passes each origin once for each grant: a hub and where it redirects may both be held. */
+/** A bypass works once per grant and origin: the hub and its redirect target may both be rate limited. */
 function bypassKey(url: string, { grantId }: OutgoingRequest): string {
   return `${grantId} ${originOf(url)}`;
 }

@@ -2,13 +2,13 @@ import { ResourceDiscoveryFailedError } from '../../errors.js';
 import { discoveryError, shortenUrls } from '../discovery/discovery-error.js';
 import { secretRedactor } from './hub-text.js';
 
-/** Names of headers that carry a credential. */
+/** Matches names of headers that carry a credential. */
 const CREDENTIAL_HEADER = /auth|cookie|credential|key|passw|secret|session|signature|token/i;
 
-/** Characters from which on a value other than of an authorization may be a credential: a short one is a word. */
+/** Minimum length of a credential, in characters: a shorter value is a word. Authorization headers have no minimum. */
 const MIN_CREDENTIAL_LENGTH = 8;
 
-/** Takes the credentials in headers that are sent out of texts: a publisher may send them back, in a redirect for instance. */
+/** Redacts the credentials of sent headers from texts: a publisher may echo them, such as in a redirect. */
 export function credentialRedactor(headers: Headers): (text: string) => string {
   const credentials = [...headers]
     .filter(([name]) => CREDENTIAL_HEADER.test(name))
@@ -19,7 +19,7 @@ export function credentialRedactor(headers: Headers): (text: string) => string {
   return credentials.length === 0 ? (text) => text : secretRedactor(credentials);
 }
 
-/** The secret part of a header's value: without a cookie's name or the scheme of an authorization. */
+/** The secret parts of a header's value, without cookie names or the scheme of an authorization. */
 export function credentialsIn(name: string, value: string): readonly string[] {
   const header = name.toLowerCase();
   if (header === 'cookie') return value.split(';').map((cookie) => cookie.slice(cookie.indexOf('=') + 1).trim());
@@ -34,16 +34,16 @@ function passwordOf(credential: string): string {
 }
 
 /**
- * A failure whose message has no credential in it, and no URL of full length: a publisher may write kilobytes of them. Its
- * cause is left out where it may have a credential.
+ * The error with credentials redacted from its message, and long URLs cut: a publisher may write kilobytes of them. The
+ * cause is dropped if its message may contain a credential.
  */
 export function sanitizeError(error: unknown, redact: (text: string) => string): unknown {
   if (!(error instanceof ResourceDiscoveryFailedError)) return error;
   const { message, reason, status, retryAfterSeconds, cause } = error;
-  const hidden = redact(message);
-  // Cut after hiding: the rest of a credential that is cut would not be recognized.
-  const shortened = shortenUrls(hidden);
+  const redacted = redact(message);
+  // Redact before cutting: part of a cut credential would not be recognized.
+  const shortened = shortenUrls(redacted);
   if (shortened === message) return error;
-  const canKeepCause = hidden === message && cause !== undefined;
+  const canKeepCause = redacted === message && cause !== undefined;
   return discoveryError(reason, shortened, { status, retryAfterSeconds, ...(canKeepCause ? { cause } : {}) });
 }

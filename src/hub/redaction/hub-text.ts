@@ -1,37 +1,38 @@
 import { redactRanges, fragmentFinder, type TextRange } from './secret-fragments.js';
 
-/** How much of a hub's own words is kept, in bytes. */
+/** Maximum length of a hub's text in a message, in bytes. */
 const MAX_TEXT_BYTES = 1024;
 
-/** A last path segment shorter than this is a name rather than a token, in characters. */
+/** Minimum length of a callback token, in characters. A shorter last path segment is a name. */
 const MIN_TOKEN_LENGTH = 16;
 
-/** Turns what a hub wrote into text that can stand in an error or a log. */
+/** Turns a hub's text into text that is safe in an error or a log. */
 export type Redactor = (text: string) => string;
 
 /**
- * Makes a hub's words fit for a message. The secrets given are taken out, and so is every run of eight characters or more of
- * them, also where the hub wrote them encoded (`runFinder`). Control and formatting characters become spaces, and what is past
- * 1 KiB is cut.
+ * Makes a hub's text safe for a message.
+ *
+ * Redacts the secrets and every fragment of them with eight or more characters, also encoded ones (`fragmentFinder`).
+ * Replaces control and formatting characters by spaces, and cuts the text after 1 KiB.
  */
 export function hubTextRedactor(secrets: readonly string[]): Redactor {
   const maxLength = bytesToRead(secrets);
-  const runsIn = fragmentFinder(secrets);
-  const redact = createRedactor(secrets, runsIn);
+  const findFragments = fragmentFinder(secrets);
+  const redact = createRedactor(secrets, findFragments);
   return (text) => {
     if (text === '') return '';
     const clean = redact(text.slice(0, maxLength))
       .replace(/[\p{C}\s]+/gu, ' ')
       .trim();
-    // Once more, as what was written within a secret is gone.
-    return truncate(redactRanges(clean, runsIn(clean)));
+    // Repeated: without the replaced characters, a fragment that they interrupted is whole again.
+    return truncate(redactRanges(clean, findFragments(clean)));
   };
 }
 
-/** Messages cut `hub.reason` at this many characters (PROTOCOL N1). */
+/** Maximum length of `hub.reason` in a message, in characters (PROTOCOL N1). */
 const MAX_REASON_LENGTH = 256;
 
-/** As `hubWords`, for a `hub.reason`: control and formatting characters are escaped, and what is past 256 characters is cut. */
+/** Like `hubTextRedactor`, for a `hub.reason`. Escapes control and formatting characters, and cuts after 256 characters. */
 export function reasonRedactor(secrets: readonly string[]): Redactor {
   const redact = secretRedactor(secrets);
   const maxLength = bytesToRead(secrets);
@@ -54,21 +55,21 @@ function escapedCharacter(character: string): string {
   return SHORT_ESCAPES[character] ?? (number.length > 4 ? `\\u{${number}}` : `\\u${number.padStart(4, '0')}`);
 }
 
-/** Takes secrets out of texts, and runs of them, and leaves all else as it is. */
+/** Redacts secrets and fragments of them from texts, and changes nothing else. */
 export function secretRedactor(secrets: readonly string[]): (text: string) => string {
   return createRedactor(secrets, fragmentFinder(secrets));
 }
 
 function createRedactor(
   secrets: readonly string[],
-  runsIn: ReturnType<typeof fragmentFinder>,
+  findFragments: ReturnType<typeof fragmentFinder>,
 ): (text: string) => string {
-  // Most hubs say nothing, and need no pattern.
+  // Built on demand: most hubs send no text.
   let pattern: RegExp | 'none' | undefined;
   return (text) => {
     pattern ??= patternOf(secrets);
     const whole = pattern === 'none' ? [] : [...text.matchAll(pattern)].map(rangeOf);
-    return redactRanges(text, [...runsIn(text), ...whole]);
+    return redactRanges(text, [...findFragments(text), ...whole]);
   };
 }
 
@@ -76,7 +77,7 @@ const rangeOf = ({ index, 0: { length } }: RegExpExecArray): TextRange => [index
 
 function patternOf(secrets: readonly string[]): RegExp | 'none' {
   const variants = secrets.filter((secret) => secret !== '').flatMap(encodingsOf);
-  // The longest first, so that no secret that begins with another leaves its end behind.
+  // Longest first: a secret may begin with another one, and its end must not stay.
   const pattern = variants
     .sort((one, other) => other.length - one.length)
     .map(escapeForRegExp)
@@ -85,23 +86,23 @@ function patternOf(secrets: readonly string[]): RegExp | 'none' {
 }
 
 /**
- * What a callback is reached by, for keeping it out of messages: its URL, and the token that ends its path. A short path
- * of the user's own is no token: taking out `/1` would spoil every number.
+ * The secrets of a callback, for redaction: its URL, and the token at the end of its path. A short path that the user
+ * chose is no token: redacting `/1` would spoil every number.
  */
 export function callbackSecrets(callback: string): readonly string[] {
   const token = new URL(callback).pathname.split('/').findLast((segment) => segment !== '') ?? '';
   return token.length < MIN_TOKEN_LENGTH ? [callback] : [callback, token];
 }
 
-/** The bytes to read of an answer to see that it is longer than the part kept, and a secret in that part to its end. */
+/** The bytes to read of an answer: enough to see that it is too long, and to see a secret at the cut to its end. */
 export function bytesToRead(secrets: readonly string[]): number {
-  // A character takes six bytes at most for each of its own, as HTML or JSON writes it.
+  // In HTML or JSON, each byte of a character takes at most six bytes.
   return MAX_TEXT_BYTES + 4 + 6 * Math.max(0, ...secrets.map((secret) => Buffer.byteLength(secret, 'utf8')));
 }
 
 /**
- * Reads the beginning of a body as UTF-8 and lets go of the rest. A body that breaks off or is aborted counts as far as
- * it came: what a hub says beside its status never decides anything.
+ * Reads the beginning of a body as UTF-8 and cancels the rest. Returns the received part of a body that breaks off or is
+ * aborted: only the status of an answer decides, never its text.
  */
 export async function readBeginning(body: ReadableStream<Uint8Array> | null, bytes: number): Promise<string> {
   if (body === null) return '';
@@ -123,12 +124,12 @@ export async function readBeginning(body: ReadableStream<Uint8Array> | null, byt
   return text;
 }
 
-/** The ways a secret may come back: as it is, form-encoded, percent-encoded, in JSON, in HTML. */
+/** The forms of a secret that a hub may echo: plain, form-encoded, percent-encoded, in JSON, in HTML. */
 function encodingsOf(secret: string): readonly string[] {
   return [
     secret,
     new URLSearchParams([['', secret]]).toString().slice(1),
-    // Through a buffer, as half a surrogate pair cannot be encoded.
+    // A buffer replaces lone surrogates, which encodeURIComponent would reject.
     encodeURIComponent(Buffer.from(secret, 'utf8').toString('utf8')),
     JSON.stringify(secret).slice(1, -1),
     htmlEscaped(secret, '&#39;'),
@@ -150,6 +151,6 @@ const escapeForRegExp = (text: string): string => text.replace(/[\\^$.*+?()[\]{}
 function truncate(text: string): string {
   const bytes = Buffer.from(text, 'utf8');
   if (bytes.length <= MAX_TEXT_BYTES) return text;
-  // Streaming, the decoder keeps back the character that the cut goes through.
+  // In streaming mode, the decoder omits a character that the cut splits.
   return `${new TextDecoder().decode(bytes.subarray(0, MAX_TEXT_BYTES), { stream: true })}…`;
 }

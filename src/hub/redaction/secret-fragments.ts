@@ -1,26 +1,27 @@
 import { decodedTexts } from './unescape.js';
 
-/** Characters of a secret, as it is or encoded, that give it away. */
+/** Shortest part of a plain or encoded secret that must not be shown, in characters. */
 const FRAGMENT_LENGTH = 8;
 
-/** A range of a text. */
+/** A range of a text, without the character at `end`. */
 export type TextRange = readonly [start: number, end: number];
 
 /**
- * Finds every run of eight characters or more of secrets in texts: as they are, in hex, in base64 or base64url (also where they
- * are a part of a longer text that is encoded so), each also percent-encoded or with the escapes of JSON or HTML. Upper and lower
- * case are the same. Shorter secrets are not looked for, but for what is long enough when encoded.
+ * Finds every fragment of a secret with eight or more characters in a text.
+ *
+ * It finds plain text, hex, base64 and base64url, also within a longer encoded text. Each may be percent-encoded or have
+ * the escapes of JSON or HTML. Case does not matter. A shorter secret is found only in an encoded form that is long enough.
  */
 export function fragmentFinder(secrets: readonly string[]): (text: string) => readonly TextRange[] {
-  let runs: ReadonlySet<string> | undefined;
+  let fragments: ReadonlySet<string> | undefined;
   return (text) => {
     if (text.length < FRAGMENT_LENGTH) return [];
-    runs ??= new Set(secrets.flatMap(formsOf).flatMap(fragmentsOf));
-    return runs.size === 0 ? [] : rangesOf(text, runs);
+    fragments ??= new Set(secrets.flatMap(formsOf).flatMap(fragmentsOf));
+    return fragments.size === 0 ? [] : rangesOf(text, fragments);
   };
 }
 
-/** The text with a mark in place of each of the ranges; those that touch get one. */
+/** Replaces each range by `[redacted]`. Touching ranges get one mark. */
 export function redactRanges(text: string, ranges: readonly TextRange[]): string {
   let kept = '';
   let at = -1;
@@ -31,11 +32,11 @@ export function redactRanges(text: string, ranges: readonly TextRange[]): string
   return kept + text.slice(Math.max(0, at));
 }
 
-/** The forms in which a secret may be written, escapes apart. */
+/** The plain and encoded forms of a secret, without escapes. */
 function formsOf(secret: string): readonly string[] {
-  // Of a callback the token alone is secret. `https://` is eight characters long.
+  // The token of a callback URL is a secret of its own. `https://` alone has eight characters and would match.
   if (/^https?:\/\//i.test(secret)) return [];
-  // A header carries one byte a character, whatever its reader takes that for.
+  // A header carries one byte per character. Its reader may decode the bytes as UTF-8 or Latin-1.
   const encodings = isAscii(secret) ? (['utf8'] as const) : (['utf8', 'latin1'] as const);
   return [secret, ...encodings.flatMap((encoding) => encodedForms(Buffer.from(secret, encoding)))];
 }
@@ -46,7 +47,7 @@ function encodedForms(bytes: Buffer): readonly string[] {
   return [bytes.toString('hex'), ...base64, ...base64url];
 }
 
-/** The base64 of bytes that come after so many others: the characters that depend on neither what is before nor after. */
+/** The base64 of `bytes` after `before` other bytes. Omits characters that also depend on the neighboring bytes. */
 function base64AtOffset(bytes: Uint8Array, before: number): string {
   const bits = 8 * (before + bytes.length);
   const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64');
@@ -60,25 +61,25 @@ function fragmentsOf(form: string): readonly string[] {
   );
 }
 
-function rangesOf(text: string, runs: ReadonlySet<string>): readonly TextRange[] {
+function rangesOf(text: string, fragments: ReadonlySet<string>): readonly TextRange[] {
   const ranges: TextRange[] = [];
   for (const decoded of decodedTexts(text)) {
     const normalized = normalize(decoded.text);
     for (let at = 0; at + FRAGMENT_LENGTH <= normalized.length; at += 1) {
-      if (!runs.has(normalized.slice(at, at + FRAGMENT_LENGTH))) continue;
+      if (!fragments.has(normalized.slice(at, at + FRAGMENT_LENGTH))) continue;
       ranges.push([decoded.starts[at] ?? 0, decoded.ends[at + FRAGMENT_LENGTH - 1] ?? 0]);
     }
   }
   return ranges;
 }
 
-/** One case, and one way to write a space, which forms write as `+`. The length stays. */
+/** Lower case, and `+` for a space as in form encoding. Keeps the length. */
 function normalize(text: string): string {
   const lower = isAscii(text) ? text.toLowerCase() : text.split('').map(lowerCodeUnit).join('');
   return lower.replaceAll(' ', '+');
 }
 
-/** Of a unit by itself: in a text, a letter may become two, or another one at the end of a word. */
+/** Lowers one code unit. Lowering a whole text may double a letter, or change it at the end of a word. */
 function lowerCodeUnit(unit: string): string {
   const lower = unit.toLowerCase();
   return lower.length === 1 ? lower : unit;

@@ -1,9 +1,9 @@
-/** A text as it reads when escapes are undone, and where each of its characters stands in the text as it was written. */
+/** A text with its escapes decoded, and the offsets of its characters in the original text. */
 export interface DecodedText {
   readonly text: string;
-  /** Offset of the first character written for each character read. */
+  /** For each decoded character, the offset of its first character in the original text. */
   readonly starts: readonly number[];
-  /** Offset behind the last one. */
+  /** For each decoded character, the offset after its last character in the original text. */
   readonly ends: readonly number[];
 }
 
@@ -13,25 +13,26 @@ const ESCAPE =
 const CONTROL_ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
-/** Escapes within escapes are undone so many times. */
+/** Maximum number of nested escapes to decode. */
 const MAX_ESCAPE_DEPTH = 3;
 
-/** A text as it is written, and as it reads when percent-encoding and the escapes of JSON and HTML are undone, once or more. */
+/** The original text, then the text after each round of decoding percent-encoding and escapes of JSON and HTML. */
 export function decodedTexts(text: string): readonly DecodedText[] {
   const units = Array.from({ length: text.length }, (_, index) => index);
-  let reading: DecodedText | undefined = { text, starts: units, ends: units.map((index) => index + 1) };
-  const readings: DecodedText[] = [];
-  for (let depth = 0; reading !== undefined && depth <= MAX_ESCAPE_DEPTH; depth += 1) {
-    readings.push(reading);
-    reading = unescapeOnce(reading);
+  let decoded: DecodedText | undefined = { text, starts: units, ends: units.map((index) => index + 1) };
+  const rounds: DecodedText[] = [];
+  for (let depth = 0; decoded !== undefined && depth <= MAX_ESCAPE_DEPTH; depth += 1) {
+    rounds.push(decoded);
+    decoded = unescapeOnce(decoded);
   }
-  return readings;
+  return rounds;
 }
 
-function unescapeOnce(reading: DecodedText): DecodedText | undefined {
-  const builder = new DecodedTextBuilder(reading);
+/** Decodes one level of escapes; undefined if the text has none. */
+function unescapeOnce(source: DecodedText): DecodedText | undefined {
+  const builder = new DecodedTextBuilder(source);
   let at = 0;
-  for (const match of reading.text.matchAll(ESCAPE)) {
+  for (const match of source.text.matchAll(ESCAPE)) {
     builder.copy(at, match.index);
     at = match.index + match[0].length;
     const percent = match.groups?.['percent'];
@@ -40,7 +41,7 @@ function unescapeOnce(reading: DecodedText): DecodedText | undefined {
       for (const { text, from, to } of charactersOf(percent)) builder.add(text, match.index + from, match.index + to);
   }
   if (at === 0) return undefined;
-  builder.copy(at, reading.text.length);
+  builder.copy(at, source.text.length);
   return builder;
 }
 
@@ -48,23 +49,23 @@ class DecodedTextBuilder implements DecodedText {
   text = '';
   readonly starts: number[] = [];
   readonly ends: number[] = [];
-  readonly #from: DecodedText;
+  readonly #source: DecodedText;
 
-  constructor(from: DecodedText) {
-    this.#from = from;
+  constructor(source: DecodedText) {
+    this.#source = source;
   }
 
-  /** Takes over characters that are no escapes. */
+  /** Copies characters that are not part of an escape. */
   copy(from: number, to: number): void {
-    for (let at = from; at < to; at += 1) this.add(this.#from.text.charAt(at), at, at + 1);
+    for (let at = from; at < to; at += 1) this.add(this.#source.text.charAt(at), at, at + 1);
   }
 
-  /** Adds what a part of the text before stands for. */
+  /** Adds the decoded text of a range of the source. */
   add(text: string, from: number, to: number): void {
     for (const unit of text.split('')) {
       this.text += unit;
-      this.starts.push(this.#from.starts[from] ?? 0);
-      this.ends.push(this.#from.ends[to - 1] ?? 0);
+      this.starts.push(this.#source.starts[from] ?? 0);
+      this.ends.push(this.#source.ends[to - 1] ?? 0);
     }
   }
 }
@@ -88,7 +89,7 @@ function characterOf(code: number): string {
   return code <= 0x10_ff_ff ? String.fromCodePoint(code) : '\ufffd';
 }
 
-/** The characters of percent-encoded UTF-8. A byte that begins none is one by itself, as in Latin-1. */
+/** The characters of percent-encoded UTF-8. A byte that begins no valid character is decoded as Latin-1. */
 function* charactersOf(percent: string): Generator<{ text: string; from: number; to: number }> {
   const bytes = Buffer.from(percent.replaceAll('%', ''), 'hex');
   for (let at = 0; at < bytes.length;) {
@@ -101,8 +102,9 @@ function* charactersOf(percent: string): Generator<{ text: string; from: number;
   }
 }
 
-function lengthOf(first: number): number {
-  if (first >= 0xf0) return 4;
-  if (first >= 0xe0) return 3;
-  return first >= 0xc0 ? 2 : 1;
+/** The length of a UTF-8 character by its first byte. */
+function lengthOf(firstByte: number): number {
+  if (firstByte >= 0xf0) return 4;
+  if (firstByte >= 0xe0) return 3;
+  return firstByte >= 0xc0 ? 2 : 1;
 }

@@ -1,14 +1,14 @@
 import { KIND, type Logger } from '../../logger.js';
 
-/** Origins that were warned about, remembered at most. */
+/** Maximum number of remembered warnings. */
 const MAX_REMEMBERED_ORIGINS = 1_000;
 
-/** Says which origin is sent no credentials, and which one they are for. */
+/** Names the origin that gets no credentials, and the origin that they are for. */
 export function withheldMessage(url: string, credentialsFor: string): string {
   return `Credentials and configured headers are not sent to ${new URL(url).origin}: they are for ${new URL(credentialsFor).origin} only`;
 }
 
-/** Warns where configured credentials are not sent, once for each service and origin (PROTOCOL S5). */
+/** Warns about configured credentials that are not sent, once per service and origin (PROTOCOL S5). */
 export class WithheldCredentials {
   readonly #logger: Logger;
   readonly #warned = new Set<string>();
@@ -18,8 +18,8 @@ export class WithheldCredentials {
   }
 
   /**
-   * @param url where a request goes without them
-   * @param credentialsFor the hub or target whose origin they are for
+   * @param url the URL of the request without credentials
+   * @param credentialsFor the hub or target that the credentials are for
    */
   warn(service: string, url: string, credentialsFor: string): void {
     const { origin } = new URL(url);
@@ -28,7 +28,7 @@ export class WithheldCredentials {
     if (this.#warned.size >= MAX_REMEMBERED_ORIGINS) this.#warned.clear();
     this.#warned.add(key);
     this.#logger.warn(
-      // Each origin is told of once, so its line is a kind of its own.
+      // The line of each origin has its own kind, so that none is counted as a repetition of another.
       { [KIND]: `credentials not sent to ${origin}`, service, origin },
       `${withheldMessage(url, credentialsFor)}. To send them there, give that URL as hub or target`,
     );

@@ -3,28 +3,29 @@ import { isLoopback } from '../../protocol/loopback.js';
 import { toHttps } from '../http/origin.js';
 
 /**
- * The URLs a hub is tried at, in order: the https form of an http URL first, unless the hub is on this machine
- * (WebSub section 5: the https URL is to be favoured).
+ * The URLs to try for a hub, in order. For an http URL the https form comes first, unless the hub is on this machine
+ * (WebSub section 5 favors https).
  *
- * A port that is spelled out is kept, http's own becomes https's own.
+ * The https form keeps an explicit port; port 80 becomes 443.
  */
 export function hubCandidates(hub: string): readonly [first: string, fallback?: string] {
   if (new URL(hub).protocol !== 'http:' || isLoopback(hub)) return [hub];
   return [toHttps(hub), hub];
 }
 
-/** What a server answers that has something else, or nothing, at the https form; or that leads back to http. */
+/** Statuses that mean no hub at the https form: another resource, no resource, or a redirect back to http. */
 const NO_HUB_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 404, 405, 421, 501]);
 
 /**
- * Whether a failure at the https form of an http hub says that there is no hub at it, so that the next candidate is to be
- * tried: no connection, a TLS error, no answer in time, a 301, 302 or 303, a 307 or 308 to plain HTTP, a 404, 405, 421 or 501.
- * Anything else is the hub's own answer and stands.
+ * Whether a failure at the https form of an http hub means that there is no hub, so that the next candidate is tried.
+ *
+ * These failures count: no connection, a TLS error, no answer in time, 301, 302, 303, 404, 405, 421, 501, and a forbidden
+ * 307 or 308 to plain HTTP. Any other failure is the hub's answer and final.
  */
 export function isHubMissing(failure: unknown): failure is SubscriptionInitiationError {
   if (!(failure instanceof SubscriptionInitiationError)) return false;
   const { reason, status = 0 } = failure;
-  // A 307 or 308 back to http, where secrets and parameters are not sent on.
+  // A 307 or 308 to http is forbidden if the request has a secret or parameters.
   const isBackToHttp = reason === 'forbidden' && (status === 307 || status === 308);
   return reason === 'unreachable' || isBackToHttp || NO_HUB_STATUSES.has(status);
 }

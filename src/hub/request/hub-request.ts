@@ -25,39 +25,43 @@ import {
 } from './redirects.js';
 import { configuredSecrets, hasCredentials, requestHeaders, withBearerToken } from './request-headers.js';
 
-/** What a hub is asked for, and the headers it is asked with. */
+/** The form of a request to a hub, and its headers. */
 export interface HubRequest extends HubRequestForm {
-  /** Headers for this request, beside the configuration's. */
+  /** Headers for this request, in addition to those of the configuration. */
   readonly customHeaders?: Readonly<Record<string, string>> | undefined;
 }
 
-/** How one request to a hub is made. */
+/** Options of one request to a hub. */
 export interface HubRequestOptions {
   readonly httpConfig?: HttpClientConfig | undefined;
-  /** Send the secret over plain HTTP to a hub on another machine too. @default false */
+  /** Whether to send the secret over plain HTTP to a hub on another machine. @default false */
   readonly allowInsecureSecret?: boolean | undefined;
   /**
-   * Where addresses that are not public are refused. `true`: the hub and every redirect, for a hub that a stranger named.
-   * `'redirects'`: redirects alone, as far as the hub does not vouch for them (`vouchedBy`), for a hub the user named.
-   * `false`: nowhere. A dispatcher of the user's own is never guarded. @default 'redirects'
+   * Which requests must not connect to addresses that are not public. A user's dispatcher is never guarded.
+   *
+   * - `true`: the hub and every redirect. For a hub that the user did not configure.
+   * - `'redirects'`: redirects that the hub's URL does not allow (`privateNetworkGuard`). For a configured hub.
+   * - `false`: none.
+   *
+   * @default 'redirects'
    */
   readonly guarded?: boolean | 'redirects' | undefined;
-  /** The hub as it was advertised or given: headers and credentials go to its origin only. @default the hub that is asked */
+  /** The hub as advertised or configured. Only its origin gets headers and credentials. @default the requested hub */
   readonly credentialsFor?: string | undefined;
-  /** Told where a request goes without the headers and credentials that are configured. */
+  /** Called with the URL of each request that is sent without the configured headers and credentials. */
   readonly onWithheld?: ((url: string) => void) | undefined;
-  /** Told which URL answered, and how. */
+  /** Called with each answer, redirects included. */
   readonly onAnswer?: ((answer: HubAnswer) => void) | undefined;
   /**
-   * Asked before a redirect is followed: when to make the request again (epoch milliseconds), where that URL wants to be left
-   * alone.
+   * Called before a redirect is followed. Returns the time of the next attempt, in epoch milliseconds, if the origin of
+   * the redirect target is rate limited.
    */
   readonly deferUntil?: ((url: string) => number | undefined) | undefined;
-  /** More secrets that no message may show. */
+  /** Additional secrets to redact from messages. */
   readonly extraSecrets?: readonly string[] | undefined;
-  /** Gives the request up early. */
+  /** Aborts the request. */
   readonly signal?: AbortSignal | undefined;
-  /** The clock that the date in `Retry-After` is compared with, in milliseconds since the epoch. @default Date.now */
+  /** The clock for a date in `Retry-After`, in epoch milliseconds. @default Date.now */
   readonly now?: (() => number) | undefined;
 }
 
@@ -65,27 +69,26 @@ export interface HubRequestOptions {
 export interface HubAnswer {
   readonly url: string;
   readonly status: number;
-  /** As `Retry-After` asks, where it does. */
+  /** The wait in `Retry-After`; undefined without one. */
   readonly retryAfterSeconds: number | undefined;
 }
 
-/** A hub's acceptance. Its verification of intent comes later, or came already. */
+/** A hub's acceptance of a request. The hub verifies intent afterwards, or has already verified it. */
 export interface HubAcceptance {
-  /** The hub to remember: as it was given, or where permanent redirects (308) led. */
+  /** The hub to use from now on: the requested one, or the target of permanent redirects (308). */
   readonly hub: string;
-  /** The status, a 2xx. */
+  /** The status of the answer, a 2xx. */
   readonly status: number;
-  /** Whether permanent redirects led to another hub than was asked. */
+  /** Whether permanent redirects led to another hub than the requested one. */
   readonly moved: boolean;
 }
 
 /**
- * Asks a hub at one URL, once (WebSub section 5.1): 307 and 308 are followed with method and body kept, nothing is
- * tried again.
+ * Sends one request to a hub (WebSub section 5.1). Follows 307 and 308 with the same method and body, and never retries.
  *
- * @throws ConfigurationError when what is asked for cannot be sent, before anything is
- * @throws SubscriptionInitiationError when the hub did not accept, with its own words (cut at 1 KiB) in the message
- * @throws HeldOriginError when a redirect is put off
+ * @throws ConfigurationError before anything is sent, if the request cannot be sent
+ * @throws SubscriptionInitiationError if the hub did not accept. The message has the hub's text, cut after 1 KiB.
+ * @throws RateLimitedError if a redirect leads to a rate limited origin
  */
 export async function sendHubRequest(
   hub: string,
@@ -126,12 +129,12 @@ function confidentialFieldsOf(form: URLSearchParams, { customParams = {} }: HubR
   ];
 }
 
-/** What stays the same from one redirect to the next. */
+/** The parts of a request that stay the same across redirects. */
 interface Attempt {
   readonly hub: string;
   readonly request: HubRequest;
   readonly body: string;
-  /** The caller's own. */
+  /** Headers for the origin of `credentialsFor` only. */
   readonly headers: Headers;
   readonly rules: RedirectRules;
   readonly options: HubRequestOptions;
@@ -188,12 +191,12 @@ async function bearerToken({ hub, request, options, deadline }: Attempt): Promis
   }
 }
 
-/** Whether a URL is not sent the headers and credentials that are configured. */
+/** Whether the configured headers and credentials are not sent to a hop. */
 function isWithheld({ request, options }: Attempt, hop: Hop): boolean {
   return !hop.sendsHeaders && hasCredentials(options.httpConfig ?? {}, request.customHeaders);
 }
 
-/** Why a URL may have refused that was not sent what is configured. */
+/** A hint for a 401 or 403 of a hop without the configured credentials; else empty. */
 function credentialsHint(attempt: Attempt, hop: Hop, status: number): string {
   if (!isWithheld(attempt, hop) || (status !== 401 && status !== 403)) return '';
   return `. No credentials were sent there: they are for ${new URL(attempt.rules.credentialsFor).origin} only`;
@@ -216,15 +219,15 @@ async function post(attempt: Attempt, hop: Hop, guarded: boolean, redact: Redact
     });
   } catch (cause) {
     const reason = cause instanceof AddressError ? 'forbidden' : 'unreachable';
-    const failure = networkErrorMessage(cause);
-    const shown = redact(failure);
+    const message = networkErrorMessage(cause);
+    const redacted = redact(message);
     throw initiationError(
       hub,
       request,
       reason,
-      `${subject(hop, redact)} could not be asked: ${shown}`,
-      // A redirect may lead to a host whose name has a secret in it.
-      shown === failure ? { cause } : {},
+      `${subject(hop, redact)} could not be asked: ${redacted}`,
+      // The cause may quote a secret: a redirect may lead to a host with a secret in its name.
+      redacted === message ? { cause } : {},
     );
   }
 }
@@ -232,7 +235,7 @@ async function post(attempt: Attempt, hop: Hop, guarded: boolean, redact: Redact
 async function redirectGuard({ hub, options, deadline }: Attempt): Promise<IsGuarded> {
   const { guarded = 'redirects', httpConfig } = options;
   if (guarded !== 'redirects' || httpConfig?.dispatcher !== undefined) return () => guarded === true;
-  // When the time is up meanwhile, the next request says so.
+  // If the deadline passes meanwhile, the next request reports it.
   return deadline.race(privateNetworkGuard(hub)).catch(() => () => true);
 }
 

@@ -1,14 +1,14 @@
 import { SubscriptionInitiationError, type InitiationFailure } from '../../errors.js';
 import type { HubRequestForm } from '../../protocol/request-form.js';
 
-/** What is known of a failure besides its reason. */
+/** Details of a failure besides its reason. */
 export interface InitiationErrorDetails {
   readonly status?: number;
   readonly retryAfterSeconds?: number | undefined;
   readonly cause?: unknown;
 }
 
-/** The error for a request that a hub did not accept; `what` says what happened and has no secret in it. */
+/** The error for a request that a hub did not accept. `problem` must contain no secret. */
 export function initiationError(
   hub: string,
   { mode, topic }: HubRequestForm,

@@ -1,10 +1,10 @@
 import { ConfigurationError } from '../../errors.js';
 
 /**
- * How many redirects are followed.
+ * The maximum number of redirects to follow.
  *
- * @param field what the number was given as, for the error
- * @throws ConfigurationError when it is not a whole number from 0
+ * @param field the option that holds the number, for the error
+ * @throws ConfigurationError if it is not a whole number from 0
  */
 export function checkedMaxRedirects(field: string, maxRedirects = 5): number {
   if (Number.isSafeInteger(maxRedirects) && maxRedirects >= 0) return maxRedirects;

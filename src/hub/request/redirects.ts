@@ -3,16 +3,16 @@ import { isLoopback } from '../../protocol/loopback.js';
 import type { Redactor } from '../redaction/hub-text.js';
 import { canSendCredentials } from '../http/origin.js';
 
-/** One of the URLs that a request went to: the hub, or where it redirected. */
+/** One URL of a request: the hub, or the target of a redirect. */
 export interface Hop {
   readonly url: string;
   /** Redirects followed so far. */
   readonly redirects: number;
-  /** The hub to remember: its URL, or where an unbroken row of permanent redirects led. */
+  /** The hub to use from now on: the requested one, or the target of the permanent redirects before any other. */
   readonly hub: string;
   /** Whether every redirect so far was permanent. */
   readonly isPermanent: boolean;
-  /** Whether the caller's own headers and credentials still go along. */
+  /** Whether the configured headers and credentials are sent to this URL. */
   readonly sendsHeaders: boolean;
 }
 
@@ -22,29 +22,31 @@ export interface RedirectProblem {
   readonly problem: string;
 }
 
-/** What decides whether a redirect is followed. */
+/** The rules for following redirects. */
 export interface RedirectRules {
-  /** The hub's URL as asked first. */
+  /** The requested hub. */
   readonly hub: string;
-  /** The hub as it was advertised or given: headers and credentials are for its origin. */
+  /** The hub as advertised or configured. Only its origin gets headers and credentials. */
   readonly credentialsFor: string;
   readonly maxRedirects: number;
-  /** Secret form fields, by the name of their option. */
+  /** The confidential form fields of the request, by the name of their option. */
   readonly confidentialFields: readonly ConfidentialField[];
   readonly allowInsecureSecret: boolean;
 }
 
-/** Form fields that are sent on over https only. */
+/** Form fields that follow a redirect only to https or loopback. */
 export type ConfidentialField = 'secret' | 'verifyToken' | 'customParams';
 
-/** The first hop: where the hub was last found. */
+/** The first hop: the requested hub. */
 export function firstHop({ hub, credentialsFor }: Pick<RedirectRules, 'hub' | 'credentialsFor'>): Hop {
   return { url: hub, redirects: 0, hub, isPermanent: true, sendsHeaders: canSendCredentials(hub, credentialsFor) };
 }
 
 /**
- * The next hop of a 307 or 308. Headers and credentials are sent to their own origin only; once dropped they stay dropped.
- * Secrets, verify tokens and custom parameters are sent over https and to loopback.
+ * The next hop of a 307 or 308.
+ *
+ * Headers and credentials go to their own origin only. Once dropped, they stay dropped. Secrets, verify tokens and custom
+ * parameters follow only over https, to loopback, or to the hub's own origin.
  */
 export function nextHop(
   hop: Hop,
@@ -62,24 +64,24 @@ export function nextHop(
       problem: `answered ${status} once more than httpConfig.maxRedirects (${rules.maxRedirects}) allows, to ${url}`,
     };
   }
-  const unsafeField = rules.confidentialFields.find((what) => !canFollow(what, url, rules));
+  const unsafeField = rules.confidentialFields.find((field) => !canFollow(field, url, rules));
   if (unsafeField !== undefined) {
     return {
       reason: 'forbidden',
       problem: `answered ${status}, but ${unsafeField} must not follow to plain HTTP: ${url}`,
     };
   }
-  const permanent = hop.isPermanent && status === 308;
+  const isPermanent = hop.isPermanent && status === 308;
   return {
     url,
     redirects: hop.redirects + 1,
-    hub: permanent ? url : hop.hub,
-    isPermanent: permanent,
+    hub: isPermanent ? url : hop.hub,
+    isPermanent,
     sendsHeaders: hop.sendsHeaders && canSendCredentials(url, rules.credentialsFor),
   };
 }
 
-/** The part of a message that names the `Location` of a 301, 302 or 303, which is not followed; empty for other statuses. */
+/** The part of a message with the `Location` of a 301, 302 or 303, which are not followed; empty for other statuses. */
 export function unfollowedRedirectText(hop: Hop, status: number, location: string | null, redact: Redactor): string {
   if (status < 301 || status > 303) return '';
   return ` with ${location === null ? 'no Location' : `the Location ${redact(locationOf(location, hop.url))}`}; only 307 and 308 are followed`;
@@ -91,11 +93,11 @@ function locationOf(location: string, from: string): string {
 
 function canFollow(field: ConfidentialField, url: string, { hub, allowInsecureSecret }: RedirectRules): boolean {
   if (isHttps(url) || isLoopback(url)) return true;
-  // The hub's own origin has been sent them already.
+  // The hub's origin has already received these fields.
   return new URL(url).origin === new URL(hub).origin && (field !== 'secret' || allowInsecureSecret);
 }
 
-/** Whether a secret may be sent to a hub: over https, to one on this machine, or to any if that is allowed. */
+/** Whether a secret may be sent to a URL: over https, to this machine, or anywhere if the user allows it. */
 export function canSendSecret(url: string, allowInsecureSecret: boolean): boolean {
   return allowInsecureSecret || isHttps(url) || isLoopback(url);
 }

@@ -3,8 +3,10 @@ import { isHeaderValue, recentTokens } from '../http/bearer-token.js';
 import type { HttpAuth, HttpClientConfig } from '../http/http-config.js';
 
 /**
- * The headers of a request: the configuration's, then `added`, then those of its credentials. A token that a function gives
- * is added for each request (`withToken`).
+ * The headers of a request: those of the configuration, then `customHeaders`, then the configured credentials. A later
+ * header replaces an earlier one.
+ *
+ * `withBearerToken` adds the token of a function, which is new for each request.
  *
  * @throws ConfigurationError for a name or value that no header can carry
  */
@@ -21,14 +23,14 @@ export function requestHeaders(
   return headers;
 }
 
-/** The headers with a bearer token that was given for this request. */
+/** A copy of the headers with the bearer token of this request. */
 export function withBearerToken(headers: Headers, token: string): Headers {
   const authorized = new Headers(headers);
   authorized.set('authorization', `Bearer ${token}`);
   return authorized;
 }
 
-/** What a configuration's credentials look like on the wire, for keeping them out of messages. */
+/** The secret parts of the configured credentials as they are sent, for redaction. */
 export function credentialsOf(config: HttpClientConfig): readonly string[] {
   const { auth } = config;
   if (auth === undefined) return [];
@@ -36,10 +38,10 @@ export function credentialsOf(config: HttpClientConfig): readonly string[] {
   return [auth.password, basicCredentials(auth.username, auth.password)];
 }
 
-/** Characters from which on a custom parameter or header may be a key. A short one is a word such as `async`. */
+/** Minimum length of a secret custom parameter or header, in characters. A shorter one is a word such as `async`. */
 const MIN_CUSTOM_SECRET_LENGTH = 8;
 
-/** Values of requests that no message may show: credentials, custom headers and custom parameters. */
+/** Values to redact from messages: credentials, custom headers and custom parameters. */
 export function configuredSecrets({
   httpConfig,
   customParams = {},
@@ -55,7 +57,7 @@ export function configuredSecrets({
   return [...credentialsOf(httpConfig), ...custom];
 }
 
-/** Whether a request would carry headers that are for one origin alone. */
+/** Whether the configuration has headers or credentials, which are for one origin only. */
 export function hasCredentials(
   { auth, headers }: HttpClientConfig,
   customHeaders: Readonly<Record<string, string>> = {},
@@ -79,7 +81,7 @@ function setHeader(headers: Headers, field: string, name: string, value: string)
     if (!isHeaderValue(value)) throw new TypeError('not a header value');
     headers.set(name, value);
   } catch {
-    // The cause is left out: it quotes the value, which may be a credential.
+    // No cause: it quotes the value, which may be a credential.
     throw new ConfigurationError(
       `${field}: ${JSON.stringify(name)} has a name or value (not shown) that an HTTP header cannot carry`,
     );

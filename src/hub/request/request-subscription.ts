@@ -5,24 +5,41 @@ import { hubCandidates, isHubMissing } from './hub-candidates.js';
 import type { HttpClientConfig } from '../http/http-config.js';
 import { sendHubRequest, type HubAcceptance, type HubRequest } from './hub-request.js';
 
-/** What to ask a hub for. */
+/**
+ * A request to a hub: topic, callback, lease, secret and custom parameters.
+ *
+ * @example
+ * const request: SubscriptionRequest = {
+ *   topic: 'https://example.com/feed',
+ *   callback: 'https://me.example.com/callback/1',
+ *   leaseSeconds: 86_400,
+ * };
+ */
 export interface SubscriptionRequest extends Omit<HubRequestForm, 'mode' | 'verify'> {
-  /** Headers for this request, beside `httpConfig.headers`. */
+  /** Headers for this request, in addition to `httpConfig.headers`. @default none */
   readonly customHeaders?: Readonly<Record<string, string>> | undefined;
 }
 
-/** A hub's acceptance of a request: it verifies intent at the callback next, unless it did while it was asked. */
+/**
+ * A hub's acceptance of a request. The hub verifies intent at the callback afterwards, or did so during the request.
+ *
+ * @example
+ * const { hub, moved } = await requestSubscription('https://hub.example.com', request);
+ */
 export interface SubscriptionRequestResult extends HubAcceptance {
+  /** The requested topic. */
   readonly topic: string;
 }
 
 /**
- * Asks a hub to subscribe a callback to a topic, once (WebSub section 5.1).
+ * Asks a hub to subscribe a callback to a topic (WebSub section 5.1). Sends one request and does not retry.
  *
- * A hub given as http, other than on this machine, is asked over https first, and over http only when there proves to be
- * no hub at the https form (no connection, a TLS error or no answer in time; 301, 302, 303, 404, 405, 421 or 501). The
- * time-out counts for each of the two. The `hub` that accepted is in the result: unsubscribe and renew at that one.
- * Headers and credentials go to the origin of `hub` only, wherever it redirects.
+ * An http hub on another machine is tried over https first. Plain http is used only if there is no hub at the https
+ * form: no connection, a TLS error, no answer in time, 301, 302, 303, 404, 405, 421, 501, or a forbidden 307 or 308 to
+ * http. `httpConfig.timeoutMs` applies to each of the two attempts.
+ *
+ * The result has the `hub` that accepted. Renew and unsubscribe there. Headers and credentials go to the origin of `hub`
+ * or its https form only, also after redirects.
  *
  * @example
  * await requestSubscription('https://hub.example.com', {
@@ -31,8 +48,8 @@ export interface SubscriptionRequestResult extends HubAcceptance {
  *   secret: 'a long random one',
  * });
  *
- * @throws ConfigurationError when what is asked for cannot be sent, before anything is
- * @throws SubscriptionInitiationError when the hub did not accept; `reason` tells how
+ * @throws ConfigurationError before anything is sent, if the request cannot be sent
+ * @throws SubscriptionInitiationError if the hub did not accept. `reason` is the kind of failure.
  */
 export function requestSubscription(
   hub: string,
@@ -43,11 +60,19 @@ export function requestSubscription(
 }
 
 /**
- * Asks a hub to end a subscription, once: hub, topic and callback are those that were subscribed. A lease and a secret
- * are not sent. Otherwise as {@link requestSubscription}.
+ * Asks a hub to end a subscription (WebSub section 5.1). Sends one request and does not retry.
  *
- * @throws ConfigurationError when what is asked for cannot be sent, before anything is
- * @throws SubscriptionInitiationError when the hub did not accept; `reason` tells how
+ * Pass the hub, topic and callback of the subscription. Lease and secret are not sent. The rest is as in
+ * {@link requestSubscription}.
+ *
+ * @example
+ * await requestUnsubscription('https://hub.example.com', {
+ *   topic: 'https://example.com/feed',
+ *   callback: 'https://me.example.com/callback/1',
+ * });
+ *
+ * @throws ConfigurationError before anything is sent, if the request cannot be sent
+ * @throws SubscriptionInitiationError if the hub did not accept. `reason` is the kind of failure.
  */
 export function requestUnsubscription(
   hub: string,
@@ -70,18 +95,18 @@ async function requestAtCandidates(
   const [first, fallback] = hubCandidates(hub);
   try {
     return await requestAt(first);
-  } catch (earlier) {
-    if (fallback === undefined || !isHubMissing(earlier)) throw earlier;
+  } catch (httpsFailure) {
+    if (fallback === undefined || !isHubMissing(httpsFailure)) throw httpsFailure;
     return await requestAt(fallback).catch((failure: unknown) => {
-      throw withEarlierFailure(failure, earlier);
+      throw withHttpsFailure(failure, httpsFailure);
     });
   }
 }
 
-/** The failure at the http form of a hub, told together with the one at its https form that went before. */
-function withEarlierFailure(failure: unknown, earlier: SubscriptionInitiationError): unknown {
+/** The failure at the http form of a hub, with the earlier failure at its https form in the message. */
+function withHttpsFailure(failure: unknown, httpsFailure: SubscriptionInitiationError): unknown {
   if (!(failure instanceof SubscriptionInitiationError)) return failure;
-  return new SubscriptionInitiationError(`${failure.message}. Tried over https before: ${earlier.message}`, {
+  return new SubscriptionInitiationError(`${failure.message}. Tried over https before: ${httpsFailure.message}`, {
     reason: failure.reason,
     hub: failure.hub,
     topic: failure.topic,

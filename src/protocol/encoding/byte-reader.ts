@@ -1,4 +1,4 @@
-/** Bytes that come in chunks, read in order; what was taken too much of goes back. */
+/** Reads bytes that arrive in chunks. Unconsumed bytes can be put back. */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>;
   #buffered: Uint8Array = new Uint8Array();
@@ -8,7 +8,7 @@ export class ByteReader {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  /** The first bytes, which stay where they are; fewer only where no more come. */
+  /** Returns the next bytes without consuming them; fewer only at the end. */
   async peek(bytes: number): Promise<Uint8Array> {
     while (this.#buffered.byteLength < bytes) {
       const more = await this.#readMore();
@@ -18,7 +18,7 @@ export class ByteReader {
     return this.#buffered.subarray(0, bytes);
   }
 
-  /** Takes the next chunk; undefined at the end. */
+  /** Consumes the next chunk; undefined at the end. */
   async next(): Promise<Uint8Array | undefined> {
     if (this.#buffered.byteLength === 0) return this.#readMore();
     const chunk = this.#buffered;
@@ -26,14 +26,14 @@ export class ByteReader {
     return chunk;
   }
 
-  /** Takes so many bytes; fewer only where no more come. */
+  /** Consumes the next `bytes` bytes; fewer only at the end. */
   async take(bytes: number): Promise<Uint8Array> {
     const taken = await this.peek(bytes);
     this.#buffered = this.#buffered.subarray(taken.byteLength);
     return taken;
   }
 
-  /** Puts bytes in front of those to come. */
+  /** Puts bytes back, to be read next. */
   unread(bytes: Uint8Array): void {
     if (bytes.byteLength === 0) return;
     this.#buffered = this.#buffered.byteLength === 0 ? bytes : Buffer.concat([bytes, this.#buffered]);

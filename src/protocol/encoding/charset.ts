@@ -1,6 +1,6 @@
 import { isJsonType, parseMediaType } from './media-type.js';
 
-/** How much of a document is looked at for a declaration (HTML, section 13.2.3.2). */
+/** Bytes of a document that are searched for a declaration (HTML, section 13.2.3.2). */
 export const DECLARATION_BYTES = 1024;
 
 const XML_DECLARATION = /^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([^"']+)/i;
@@ -8,11 +8,11 @@ const MARKUP = /^\s*<[a-z!?]/i;
 const HTML_META = /<meta\s[^>]*?charset\s*=\s*["']?\s*([^"'\s/>;]+)/i;
 
 /**
- * The encoding of a text document, as `TextDecoder` names it: by byte order mark, by the zero bytes of UTF-16, by the
- * `charset` of its `Content-Type`, by XML declaration or HTML `meta`, else UTF-8. A name that `TextDecoder` does not know
- * is passed over.
+ * Detects the encoding of a text document, as `TextDecoder` names it. The first of these decides: byte order mark, zero
+ * bytes of UTF-16, `charset` of the `Content-Type`, XML declaration or HTML `meta`, else UTF-8. Names that
+ * `TextDecoder` does not know are skipped.
  *
- * @param head the first bytes, `DECLARATION_BYTES` of them where there are so many
+ * @param head the first `DECLARATION_BYTES` bytes, or all of a shorter document
  * @param headerCharset the `charset` parameter, or empty
  */
 export function detectEncoding(head: Uint8Array, headerCharset: string): string {
@@ -30,19 +30,19 @@ export function detectEncoding(head: Uint8Array, headerCharset: string): string 
   return encodingOf(headerCharset, isSingleByteText) ?? encodingOf(declared, true) ?? 'utf-8';
 }
 
-/** The canonical name, unless it is unknown, or UTF-16 for a text that was just read byte by byte. */
-function encodingOf(label: string, isBytewise: boolean): string | undefined {
+/** Returns the canonical name; undefined if unknown, or if it is UTF-16 for text readable as single bytes. */
+function encodingOf(label: string, isSingleByteText: boolean): string | undefined {
   try {
     const { encoding } = new TextDecoder(label);
-    return isBytewise && encoding.startsWith('utf-16') ? undefined : encoding;
+    return isSingleByteText && encoding.startsWith('utf-16') ? undefined : encoding;
   } catch {
     return undefined;
   }
 }
 
 /**
- * A text from its bytes, without a byte order mark: decoded as `detectEncoding` says, but JSON, which is UTF-8 whatever its
- * type's parameter says (RFC 8259 section 8.1), by its bytes alone.
+ * Decodes a text, without its byte order mark, in the encoding that `detectEncoding` finds. JSON ignores the `charset`
+ * parameter: it is always UTF-8 (RFC 8259 section 8.1), so only its bytes decide.
  */
 export function decodeText(bytes: Uint8Array, contentType: string | undefined): string {
   const { type, charset } = parseMediaType(contentType);

@@ -2,21 +2,21 @@ import { createBrotliDecompress, createInflate, createInflateRaw } from 'node:zl
 import { ByteReader } from './byte-reader.js';
 import { gunzip, inflate, isGzip, UndecodableError } from './inflate.js';
 
-/** A body taken out of its `Content-Encoding`, or why it could not be; `given-up`: whoever watched it wanted no more. */
+/** A decoded body, or why it could not be decoded; `given-up`: `onDecoded` stopped the decoding. */
 export type DecodeResult =
   | { readonly bytes: Uint8Array }
   | { readonly problem: 'undecodable' | 'too-large' | 'given-up' };
 
-/** Each layer can blow up by a factor of a thousand: nobody honest sends more than two. */
+/** The most codings undone. Each layer can expand a thousandfold, and no honest sender needs more than two. */
 const MAX_CODINGS = 2;
 
-/** Bytes looked at to tell plain text from what is coded. */
+/** Bytes checked to tell plain text from coded content. */
 const HEAD_BYTES = 64;
 
-/** So many bytes of text are no accident. Fewer may be the whole of a short coded body. */
+/** This many bytes of text are no accident. Fewer may be a whole short coded body. */
 const MIN_CERTAIN_TEXT_BYTES = 16;
 
-/** The codings of a `Content-Encoding`, in the order they were applied; none for `identity`. */
+/** Returns the codings of a `Content-Encoding` in the order applied; none for `identity`. */
 export function contentCodings(header: string | undefined): readonly string[] {
   if (header === undefined) return [];
   return header
@@ -26,11 +26,11 @@ export function contentCodings(header: string | undefined): readonly string[] {
 }
 
 /**
- * Undoes the codings of a body while it comes. Senders lie about them, so the first bytes decide (PROTOCOL D14): text that
- * was never coded passes as it is, and bytes behind the end of what is coded are dropped.
+ * Decodes a body while it arrives. Senders lie about codings, so the first bytes decide (PROTOCOL D14): text that was
+ * never coded passes unchanged. Bytes after the end of coded content are dropped.
  *
- * @param maxIntermediateBytes bytes of the layers that are coded once more
- * @throws UndecodableError where the body is neither coded as it says nor plain; what the source throws
+ * @param maxIntermediateBytes the most bytes of a layer that is still coded
+ * @throws UndecodableError when the body is neither coded as declared nor plain; also the errors of the source
  */
 export function decodeChunks(
   source: AsyncIterable<Uint8Array>,
@@ -44,24 +44,27 @@ export function decodeChunks(
   return chunks;
 }
 
-/** Told how many bytes the decoding holds by now; answers whether it is to go on, and makes it wait by taking its time. */
+/**
+ * Receives the number of bytes the decoding holds so far. Returns whether to continue. A pending promise pauses the
+ * decoding.
+ */
 export type OnDecoded = (bytes: number) => boolean | Promise<boolean>;
 
-/** Undoes the codings of a whole body, each within the cap; the same bytes where they are plain. */
+/** Decodes a whole body; every layer must stay within `maxBytes`. Plain bytes are returned without a copy. */
 export async function decodeContent(
   body: Uint8Array,
   codings: readonly string[],
   maxBytes: number,
   onDecoded: OnDecoded = () => true,
 ): Promise<DecodeResult> {
-  // A ping without content, whatever its headers say.
+  // A ping without content, whatever its headers declare.
   if (body.byteLength === 0) return { bytes: body };
   let bytes = body;
   let earlierBytes = 0;
   for (const coding of codingsToUndo(codings)) {
     const decoded = await collect(decodeOne(singleChunk(bytes), coding), async (size) => {
       if (size > maxBytes) return 'too-large';
-      // Brotli keeps what it has decoded once more, as the window that it refers back to.
+      // Brotli keeps a second copy of its output, as the window it refers back to.
       return (await onDecoded(earlierBytes + (coding === 'br' ? 2 * size : size))) ? undefined : 'given-up';
     });
     if ('problem' in decoded) return decoded;
@@ -71,7 +74,7 @@ export async function decodeContent(
   return { bytes };
 }
 
-/** The codings to undo, the last one applied first; too many count as one that nobody knows. */
+/** Returns the codings to undo, last applied first. Too many count as one unknown coding. */
 function codingsToUndo(codings: readonly string[]): readonly string[] {
   return codings.length > MAX_CODINGS ? [codings.join(', ')] : codings.toReversed();
 }
@@ -80,16 +83,16 @@ async function* decodeOne(source: AsyncIterable<Uint8Array>, coding: string): As
   const input = new ByteReader(source);
   const head = await input.peek(HEAD_BYTES);
   if (head.byteLength === 0) return;
-  let hasBegun = false;
+  let hasOutput = false;
   try {
     for await (const chunk of decoderOf(coding, head)(input)) {
-      hasBegun = true;
+      hasOutput = true;
       yield chunk;
     }
   } catch (error) {
     if (!(error instanceof UndecodableError)) throw error;
-    // Nothing came of it: a short text may look like the beginning of what is coded.
-    if (hasBegun || head.byteLength >= MIN_CERTAIN_TEXT_BYTES || !isText(head)) throw error;
+    // No output yet: a short text may look like the start of coded content.
+    if (hasOutput || head.byteLength >= MIN_CERTAIN_TEXT_BYTES || !isText(head)) throw error;
     yield head;
   }
 }
@@ -97,7 +100,7 @@ async function* decodeOne(source: AsyncIterable<Uint8Array>, coding: string): As
 type Decoder = (input: ByteReader) => AsyncIterable<Uint8Array>;
 
 function decoderOf(coding: string, head: Uint8Array): Decoder {
-  // Quirk(Flask-WebSub): copies the topic's `Content-Encoding: gzip` onto a body that is plain. We take text as plain, whatever
+  // Quirk(Flask-WebSub): copies the topic's `Content-Encoding: gzip` onto a plain body. We take text as plain, whatever
   // the header says (PROTOCOL D14).
   if (head.byteLength >= MIN_CERTAIN_TEXT_BYTES && isText(head)) return plain;
   switch (coding) {
@@ -106,7 +109,7 @@ function decoderOf(coding: string, head: Uint8Array): Decoder {
     case 'deflate':
       if (isGzip(head)) return gunzip;
       if (isZlib(head)) return (input) => inflate(createInflate(), input);
-      // Meant by deflate is zlib's format; some senders leave its two-byte header out.
+      // `deflate` means zlib's format, but some senders omit its two-byte header.
       return coding === 'deflate' ? (input) => inflate(createInflateRaw(), input) : plain;
     case 'br':
       return (input) => inflate(createBrotliDecompress(), input);
@@ -134,7 +137,7 @@ async function* limitBytes(chunks: AsyncIterable<Uint8Array>, maxBytes: number):
   }
 }
 
-/** Decodes in pieces, so that it ends as soon as `problemOf` finds their size to be a problem. */
+/** Collects decoded chunks. Stops as soon as `problemOf` reports a problem with their size. */
 async function collect(
   decoding: AsyncIterable<Uint8Array>,
   problemOf: (size: number) => Promise<'too-large' | 'given-up' | undefined>,
@@ -145,7 +148,7 @@ async function collect(
     for await (const chunk of decoding) {
       size += chunk.byteLength;
       const problem = await problemOf(size);
-      // Leaving the loop ends the decoding.
+      // Returning from the loop ends the decoding.
       if (problem !== undefined) return { problem };
       chunks.push(chunk);
     }
@@ -161,10 +164,10 @@ function isZlib([cmf = 0, flg = 0]: Uint8Array): boolean {
   return (cmf & 0x0f) === 8 && ((cmf << 8) | flg) % 31 === 0;
 }
 
-/** Anything but UTF-8 text without control characters. */
+/** Matches a character that is no text: a control character. */
 const NO_TEXT = /[^\t\n\f\r\u0020-\u{10ffff}]/u;
 
-/** Whether bytes are the beginning of a text. */
+/** Whether bytes are the start of a UTF-8 text. */
 function isText(bytes: Uint8Array): boolean {
   try {
     return !NO_TEXT.test(new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true }));

@@ -1,12 +1,12 @@
 import { createInflateRaw, crc32, type BrotliDecompress, type Inflate, type InflateRaw } from 'node:zlib';
 import type { ByteReader } from './byte-reader.js';
 
-/** Bytes are not in the `Content-Encoding` that they seem to be in, or break off. */
+/** The bytes are not in the `Content-Encoding` they seem to have, or are truncated. */
 export class UndecodableError extends Error {
   override readonly name = 'UndecodableError';
 }
 
-/** What each member of a gzip file begins with (RFC 1952); 8 is the only method there is. */
+/** The first bytes of every gzip member (RFC 1952); 8 is the only compression method. */
 const GZIP_MAGIC = [0x1f, 0x8b, 0x08];
 
 const HEADER_BYTES = 10;
@@ -14,16 +14,16 @@ const TRAILER_BYTES = 8;
 
 const FLAGS = { headerCrc: 0x02, extra: 0x04, name: 0x08, comment: 0x10, reserved: 0xe0 };
 
-/** A file name or a comment in a gzip header may be so long, in bytes. */
+/** The longest file name or comment in a gzip header, in bytes. */
 const MAX_NAME_BYTES = 65_536;
 
-/** Whether bytes begin as gzip does, as far as they go. */
+/** Whether bytes start like gzip. Fewer than three bytes are compared as far as they go. */
 export function isGzip(bytes: Uint8Array): boolean {
   return bytes.byteLength > 0 && GZIP_MAGIC.every((byte, at) => at >= bytes.byteLength || bytes[at] === byte);
 }
 
 /**
- * Undoes gzip. Node's own reader fails at bytes behind the end and loses what it had by then; this one leaves them.
+ * Decodes gzip. Bytes after the end stay in the input. Node's own decoder fails on them, and loses the output so far.
  *
  * @throws UndecodableError
  */
@@ -75,9 +75,9 @@ async function skipText(input: ByteReader): Promise<void> {
 }
 
 /**
- * Decodes on demand. Bytes behind the end of the compressed stream stay in the input.
+ * Decodes on demand. Bytes after the end of the compressed stream stay in the input.
  *
- * @throws UndecodableError; what the input throws
+ * @throws UndecodableError; also the errors of the input
  */
 export async function* inflate(
   engine: InflateRaw | Inflate | BrotliDecompress,
@@ -90,12 +90,12 @@ export async function* inflate(
   engine.once('close', () => wake());
   const write = (bytes: Uint8Array): Promise<void> =>
     new Promise((resolve) => {
-      // A decoder that is destroyed does not call back.
+      // A destroyed decoder does not call back.
       wake = resolve;
       engine.write(bytes, () => resolve());
     });
   const feed = async (): Promise<void> => {
-    // Bytes that the decoder does not consume come after the end of the compressed stream.
+    // Unconsumed bytes come after the end of the compressed stream.
     while (!engine.destroyed && engine.bytesWritten === written) {
       const chunk = await input.next();
       if (chunk === undefined) {
@@ -112,7 +112,7 @@ export async function* inflate(
     engine.destroy();
   });
   try {
-    for await (const piece of engine) if (piece instanceof Uint8Array) yield piece;
+    for await (const output of engine) if (output instanceof Uint8Array) yield output;
   } catch (error) {
     if (inputFailure !== undefined) throw inputFailure.error;
     throw new UndecodableError(error instanceof Error ? error.message : String(error), { cause: error });

@@ -1,4 +1,4 @@
-/** Whether a parsed value is an object with named fields: not null and no array. */
+/** Whether a parsed value is an object with named fields: neither null nor an array. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,31 +1,31 @@
 import type { MediaType } from '../encoding/media-type.js';
 
-/** The kind of document links are sought in; `unknown` is none of them. */
+/** The format of a document that may contain links; `unknown` for any other. */
 export type DocumentFormat = 'html' | 'xml' | 'json-feed' | 'unknown';
 
-/** Longer than this a document does not take to show its first element. */
+/** Characters within which a document must show its first element. */
 const SNIFFED_LENGTH = 16_384;
 
 const XML_ROOTS = new Set(['rss', 'feed', 'rdf', 'entry']);
 const HTML_ROOTS = new Set(['html', 'head', 'body']);
 
 /**
- * Tells a document's format by how it begins, which is more reliable than its `Content-Type`; that decides where the
- * beginning leaves it open. Undefined: more of the text is needed.
+ * Detects a document's format from its start, which is more reliable than its `Content-Type`. The type decides only
+ * when the start is ambiguous. Returns undefined when more text is needed.
  *
  * Quirk(websub.rocks): sends feeds as `text/html`. We trust the first element, not the type (PROTOCOL D4).
  */
 export function sniffFormat(text: string, media: MediaType): DocumentFormat | undefined {
   const start = skipProlog(text);
-  const rest = text.slice(start, start + SNIFFED_LENGTH).trimStart();
-  const element = /^<(?:!doctype\s+)?(?:[\w.-]+:)?([\w.-]+)(?=[\s/>[])/i.exec(rest)?.[1]?.toLowerCase();
+  const body = text.slice(start, start + SNIFFED_LENGTH).trimStart();
+  const element = /^<(?:!doctype\s+)?(?:[\w.-]+:)?([\w.-]+)(?=[\s/>[])/i.exec(body)?.[1]?.toLowerCase();
   if (element !== undefined) return formatOfRoot(element, media, text.trimStart().startsWith('<?xml'));
-  if (/^\{\s*["}]/.test(rest)) return 'json-feed';
-  const isUndecided = /^(?:$|<[!?/\w]|<$|\{\s*$)/.test(rest);
+  if (/^\{\s*["}]/.test(body)) return 'json-feed';
+  const isUndecided = /^(?:$|<[!?/\w]|<$|\{\s*$)/.test(body);
   return isUndecided && text.length < SNIFFED_LENGTH ? undefined : formatOfType(media);
 }
 
-/** The format that a `Content-Type` promises. */
+/** Returns the format that a `Content-Type` declares. */
 export function formatOfType(media: MediaType): DocumentFormat {
   if (media.type === 'text/html' || media.type === 'application/xhtml+xml' || media.type === '') return 'html';
   if (isXml(media)) return 'xml';
@@ -33,7 +33,7 @@ export function formatOfType(media: MediaType): DocumentFormat {
   return 'unknown';
 }
 
-/** Where the first thing begins that is no white space, comment or processing instruction. */
+/** Returns the index after leading white space, comments and processing instructions. */
 function skipProlog(text: string): number {
   let at = 0;
   for (;;) {

@@ -8,42 +8,42 @@ import type { ReadLinks, LinkReader } from './link-reader.js';
 import { parseMediaType, type MediaType } from '../encoding/media-type.js';
 import { createXmlLinkReader } from './xml-links.js';
 
-/** The links of a document, and what it turned out to be. */
+/** The links of a document, and its detected format. */
 export interface DocumentLinks extends ReadLinks {
   readonly format: DocumentFormat;
 }
 
-/** Reads links out of a document of any format that arrives as bytes. */
+/** Reads the links of a document of any format that arrives as bytes. */
 export interface DocumentLinkReader {
-  /** Takes the next bytes; true once nothing that follows could change the links. */
+  /** Reads the next bytes. Returns true once later bytes cannot change the links. */
   write(bytes: Uint8Array): boolean;
-  /** What was found up to here; to be called once, after the last bytes. */
+  /** Returns the links found so far. Call once, after the last bytes. */
   end(): DocumentLinks;
 }
 
 /**
- * Bytes decoded first, and then twice as many each time: links are at the beginning of what comes off a socket, and many
- * small parts cost more.
+ * Bytes decoded first; each later part doubles. Links are near the start of a socket chunk, but many small parts cost
+ * more.
  */
 const FIRST_PART_BYTES = 4_096;
 
-/** Bytes decoded at most in one go. */
+/** The most bytes decoded at once. */
 const MAX_PART_BYTES = 8_192;
 
 /** A document whose format is known. */
 interface OpenedDocument {
   readonly format: DocumentFormat;
   readonly reader: LinkReader;
-  /** Whether its beginning was enough. */
+  /** Whether the start of the document was enough. */
   readonly isDone: boolean;
 }
 
 /**
- * Finds hub and self links in an HTML page, an Atom, RSS or RDF feed, or a JSON Feed (WebSub section 4), whatever its
- * encoding and however wrong its `Content-Type`.
+ * Finds hub and self links in an HTML page, an Atom, RSS or RDF feed, or a JSON Feed (WebSub section 4). Any encoding
+ * and a wrong `Content-Type` are handled.
  *
- * @param document.url where it came from, after redirects
- * @param document.contentType its `Content-Type` header, where there is one
+ * @param document.url the document's URL after redirects
+ * @param document.contentType the `Content-Type` header, if present
  * @throws RangeError when the URL is longer than 8 KiB
  */
 export function createDocumentLinkReader(document: {
@@ -91,7 +91,7 @@ export function createDocumentLinkReader(document: {
   };
 }
 
-/** Reads nothing out of anything. */
+/** Finds no links. */
 const NO_READER: LinkReader = { write: () => true, end: () => ({ hubs: [], selfs: [] }) };
 
 function createReader(format: DocumentFormat, urls: DocumentUrls, media: MediaType): LinkReader {
@@ -107,7 +107,7 @@ function createReader(format: DocumentFormat, urls: DocumentUrls, media: MediaTy
   }
 }
 
-/** Decodes piece by piece (undefined ends it); holds the first bytes back until they tell the encoding. */
+/** Decodes chunk by chunk; undefined ends the text. Buffers the first bytes until they show the encoding. */
 function createDecoder(headerCharset: string): (bytes: Uint8Array | undefined) => string {
   let buffered: Uint8Array = new Uint8Array();
   let decoder: TextDecoder | undefined;

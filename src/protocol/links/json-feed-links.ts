@@ -5,9 +5,9 @@ import { MAX_ENTRIES, type LinkReader } from './link-reader.js';
 import { MAX_LINKS, isHubLink, topicLinks, LinkCollector } from './topic-links.js';
 
 /**
- * Reads `hubs` of type WebSub and `feed_url`, which is a JSON Feed's self link (JSON Feed 1.1, "hubs"). Done at `items`
- * once a hub is known, else where the feed ends or has more entries than are read (PROTOCOL D12). The names of these
- * members are found only where they are written without escapes.
+ * Reads `hubs` of type WebSub, and `feed_url`, the self link of a JSON Feed (JSON Feed 1.1, "hubs"). Stops at `items`
+ * once hub and self are known, else at the end of the feed or at too many entries (PROTOCOL D12). These member names
+ * are recognized only without escapes.
  *
  * @param urls resolves the feed's links
  */
@@ -15,37 +15,37 @@ export function createJsonFeedLinkReader(urls: DocumentUrls): LinkReader {
   const collector = new LinkCollector();
   let name = '';
   let self: string | undefined;
-  /** Elements of `hubs`, whatever they are: each that is no JSON costs an error. */
+  /** Counts all elements of `hubs`: each one that is not JSON costs an exception. */
   let hubCount = 0;
   let entries = 0;
-  let hubKnown = false;
+  let isHubKnown = false;
   let cutAt: string | undefined;
-  let done = false;
+  let isDone = false;
 
   function addHub(text: string): void {
     hubCount += 1;
     const hub = hubCount > MAX_LINKS ? undefined : parseHub(text);
     const link = hub === undefined ? undefined : collector.add('hub', () => ({ href: hub }));
-    if (link !== undefined && !hubKnown) hubKnown = isHubLink(link, urls);
+    if (link !== undefined && !isHubKnown) isHubKnown = isHubLink(link, urls);
   }
 
   function countEntry(): void {
     entries += 1;
     if (entries <= MAX_ENTRIES) return;
     cutAt = `${MAX_ENTRIES} entries`;
-    done = true;
+    isDone = true;
   }
 
   const read = createMemberReader({
-    member(found) {
-      name = found;
-      // The order of members means nothing: the topic may stand behind the entries.
-      if (name === '"items"' && hubKnown && self !== undefined) done = true;
-      if (done) return 'stop';
+    member(memberName) {
+      name = memberName;
+      // Members may come in any order: the topic may come after the items.
+      if (name === '"items"' && isHubKnown && self !== undefined) isDone = true;
+      if (isDone) return 'stop';
       return name === '"hubs"' || name === '"feed_url"' ? 'keep' : 'skip';
     },
     value(text, isElement) {
-      if (done) return;
+      if (isDone) return;
       if (name === '"items"' && isElement) countEntry();
       else if (text !== undefined && name === '"feed_url"' && !isElement) self = text;
       else if (text !== undefined && name === '"hubs"' && isElement) addHub(text);
@@ -54,19 +54,19 @@ export function createJsonFeedLinkReader(urls: DocumentUrls): LinkReader {
 
   return {
     write(text) {
-      if (!done) read(text);
-      return done;
+      if (!isDone) read(text);
+      return isDone;
     },
     end() {
       const href = self === undefined ? undefined : parseJson(self);
       if (typeof href === 'string') collector.add('self', () => ({ href }));
-      const found = topicLinks(collector.take(), urls);
-      return cutAt === undefined ? found : { ...found, cutAt };
+      const links = topicLinks(collector.take(), urls);
+      return cutAt === undefined ? links : { ...links, cutAt };
     },
   };
 }
 
-/** The URL of a hub of type WebSub. */
+/** Returns the URL of a hub of type WebSub; undefined for any other hub. */
 function parseHub(text: string): string | undefined {
   const hub = parseJson(text);
   if (!isRecord(hub)) return undefined;

@@ -1,13 +1,13 @@
 import { DocumentUrls, MAX_URL_LENGTH } from './document-urls.js';
 import { resolveHttp, topicLinks, LinkCollector, type TopicLinks } from './topic-links.js';
 
-/** A place in a header value that is being read. */
+/** A position in a header value. */
 interface Cursor {
   readonly text: string;
   at: number;
 }
 
-/** Where a link leads, and whether its brackets were opened within quotes that are still open. */
+/** The target of a link, and whether its `<` followed a quote that is still open. */
 interface Target {
   readonly href: string;
   readonly isInQuotes: boolean;
@@ -17,7 +17,7 @@ const BLANKS = /[\t ]*/y;
 const SEPARATORS = /[\t ,]*/y;
 const OPENING = /(["']?)[\t ]*</y;
 const NAME = /[^\t ;,=]*/y;
-/** Parameters are separated by semicolons. Some publishers forget the one before `rel`. */
+/** Semicolons separate parameters. Some publishers forget the one before `rel`. */
 const SEPARATOR = /;|(?=rel[\t ]*=)/iy;
 const BARE_VALUE = /(?:(?![\t ]rel[\t ]*=)[^;,])*/iy;
 const BARE_REL = /[^;,]*/y;
@@ -25,14 +25,14 @@ const QUOTED_VALUE = /"((?:[^"\\]|\\[^])*)(?:"|\\?$)/y;
 const REST_OF_LINK = /(?:"(?:[^"\\]|\\[^])*(?:"|\\?$)|[^,"])*/y;
 
 /**
- * The hub and self links of HTTP `Link` headers (RFC 8288), resolved against `base`, the URL the response came from.
- * Takes one value for each header, or several joined by commas. A link about another resource (`anchor`) does not count,
- * and one that cannot be read does not lose those after it. Read all the same: a link whose semicolon before `rel` is
- * missing, and one whose brackets lie within quotes.
+ * Returns the hub and self links of HTTP `Link` headers (RFC 8288), resolved against `base`, the response's URL. A
+ * value may be one header or several joined by commas. A link about another resource (`anchor`) does not count. An
+ * unreadable link does not affect later ones. Two common errors are accepted: a missing semicolon before `rel`, and
+ * brackets within quotes.
  */
 export function linksFromHeaders(values: Iterable<string>, base: string): TopicLinks {
   const links = new LinkCollector();
-  // A topic that was given may be longer than what is read: only absolute links resolve then.
+  // A configured topic may be longer than the bound: then only absolute links resolve.
   const urls = new DocumentUrls(base.length > MAX_URL_LENGTH ? '' : base);
   const isAbout = anchorCheck(urls, base);
   for (const value of values) {
@@ -44,7 +44,7 @@ export function linksFromHeaders(values: Iterable<string>, base: string): TopicL
   return topicLinks(links.take(), urls);
 }
 
-/** Tells whether an anchor is the resource itself, whose name need not be a URL. */
+/** Returns a check whether an anchor names the resource itself. The resource's name may be no URL. */
 function anchorCheck(urls: DocumentUrls, base: string): (anchor: string) => boolean {
   let resource: string | undefined;
   return (anchor) => {
@@ -54,7 +54,7 @@ function anchorCheck(urls: DocumentUrls, base: string): (anchor: string) => bool
   };
 }
 
-/** A link as it is written. */
+/** A link as written. */
 interface Link {
   readonly href: string;
   readonly rel: string | undefined;
@@ -64,7 +64,7 @@ interface Link {
 function* parseValue(value: string): Generator<Link> {
   const cursor: Cursor = { text: decodeUtf8(value), at: 0 };
   const { text } = cursor;
-  // Behind the last bracket there is no link; looking for one at each comma would take long.
+  // No link comes after the last bracket; searching one at each comma would take long.
   const end = text.lastIndexOf('>');
   for (;;) {
     take(cursor, SEPARATORS);
@@ -73,7 +73,7 @@ function* parseValue(value: string): Generator<Link> {
     if (target !== undefined) {
       const parameters = takeParameters(cursor, target.isInQuotes);
       yield { href: target.href, rel: parameters.get('rel'), anchor: parameters.get('anchor') };
-      // What opened before the brackets ends with the link.
+      // A quote opened before the brackets closes after the link.
       if (target.isInQuotes && text[cursor.at] === '"') cursor.at += 1;
     }
     take(cursor, REST_OF_LINK);
@@ -85,7 +85,7 @@ function takeTarget(cursor: Cursor): Target | undefined {
   const quote = take(cursor, OPENING);
   if (cursor.at === at) return undefined;
   const end = text.indexOf('>', cursor.at);
-  // A bracket that was never closed would swallow the next link: no URL has a `<` in it.
+  // An unclosed bracket would swallow the next link: no URL contains `<`.
   const start = text.lastIndexOf('<', end);
   cursor.at = end + 1;
   take(cursor, BLANKS);
@@ -94,7 +94,7 @@ function takeTarget(cursor: Cursor): Target | undefined {
   return { href: text.slice(start + 1, end), isInQuotes };
 }
 
-/** Parameters by lower-case name; of several with one name the first counts, even when it is empty. */
+/** Reads parameters by lower-case name. Of repeated names the first counts, even when empty. */
 function takeParameters(cursor: Cursor, isInQuotes: boolean): Map<string, string> {
   const parameters = new Map<string, string>();
   for (;;) {
@@ -107,7 +107,7 @@ function takeParameters(cursor: Cursor, isInQuotes: boolean): Map<string, string
     const name = take(cursor, NAME).toLowerCase();
     take(cursor, BLANKS);
     const value = cursor.text[cursor.at] === '=' ? takeValue(cursor, name) : '';
-    // Quotes within quotes are escaped, or those that close the link.
+    // Quotes within quotes are escaped, or close the link.
     if (!parameters.has(name)) parameters.set(name, isInQuotes ? value.replaceAll(/[\\"']/g, '') : value);
   }
 }
@@ -119,7 +119,7 @@ function takeValue(cursor: Cursor, name: string): string {
   return take(cursor, QUOTED_VALUE).replaceAll(/\\([^])/g, '$1');
 }
 
-/** What the pattern matches here, or its first group; the cursor is then behind it. */
+/** Consumes a match at the cursor. Returns its first group, or the whole match. */
 function take(cursor: Cursor, pattern: RegExp): string {
   pattern.lastIndex = cursor.at;
   const [all = '', group] = pattern.exec(cursor.text) ?? [];
@@ -127,7 +127,7 @@ function take(cursor: Cursor, pattern: RegExp): string {
   return group ?? all;
 }
 
-/** Headers arrive as one character a byte: a URL written as raw UTF-8 is put together again. */
+/** Decodes raw UTF-8 in a header, which arrives as one character per byte. */
 function decodeUtf8(value: string): string {
   if (!/[\u0080-\u00ff]/.test(value) || /[^\0-\u00ff]/.test(value)) return value;
   try {

@@ -1,43 +1,43 @@
 import { MAX_URL_LENGTH } from './document-urls.js';
 import type { TopicLinks } from './topic-links.js';
 
-/** The links that one document was found to have. */
+/** The links of one document. */
 export interface ReadLinks extends TopicLinks {
   /**
-   * Alternate feeds that the head of a page lists, in document order, to be gone through once. Absent when there are none,
-   * or a hub was found.
+   * Alternate feeds in the head of a page, in document order. Iterate only once. Absent when there are none, or a hub
+   * was found.
    */
   readonly feeds?: Iterable<string>;
-  /** The bound at which reading ended; absent when there was none. */
+  /** The bound that stopped the reading; absent when none did. */
   readonly cutAt?: string;
 }
 
-/** Reads links out of a document that arrives piece by piece. */
+/** Reads the links of a document that arrives in chunks. */
 export interface LinkReader {
-  /** Takes the next piece; true once nothing that follows could change the links. */
+  /** Reads the next chunk. Returns true once later text cannot change the links. */
   write(text: string): boolean;
-  /** What was found up to here; to be called once, after the last piece. */
+  /** Returns the links found so far. Call once, after the last chunk. */
   end(): ReadLinks;
 }
 
 /**
- * Elements nested deeper than this end the reading. Browsers cut at the same depth; the parser's cost grows with the
- * square of it.
+ * Reading stops at deeper nesting. Browsers use the same limit, and the parser's cost grows with the square of the
+ * depth.
  */
 export const MAX_DEPTH = 512;
 
-/** Elements of a feed that are read (PROTOCOL D12). */
+/** The most elements read of a feed (PROTOCOL D12). */
 export const MAX_ELEMENTS = 500_000;
 
-/** Entries of a feed that are read (PROTOCOL D12). */
+/** The most entries read of a feed (PROTOCOL D12). */
 export const MAX_ENTRIES = 50_000;
 
-/** Stands for a value that is longer than any that counts. */
+/** Replaces any value that is too long to count. */
 const OVERLONG_VALUE = 'x'.repeat(MAX_URL_LENGTH + 1);
 
 /**
- * The value of an attribute that is looked at. The parser puts a long one together from a million parts; it is not looked
- * at, as that takes long.
+ * Bounds an attribute value. The parser builds a long value from up to a million parts, and reading it would join them,
+ * which takes long.
  */
 export function boundedValue(value: string): string {
   return value.length > MAX_URL_LENGTH ? OVERLONG_VALUE : value;

@@ -1,38 +1,42 @@
 import { MAX_URL_LENGTH, type DocumentUrls } from './document-urls.js';
 import { normalizeEscapes } from '../hub-query.js';
 
-/** Links looked at in one document: those of relation hub, self or alternate count (PROTOCOL D12). */
+/** The most links read of one document. Relations hub, self and alternate count (PROTOCOL D12). */
 export const MAX_LINKS = 1_000;
 
-/** Hubs kept of one document. */
+/** The most hubs kept of one document. */
 export const MAX_HUBS = 10;
 
-/** Self links kept of one document: a second one is an error already. */
+/** The most self links kept of one document. A second one is already an error. */
 const MAX_SELFS = 2;
 
-/** URLs are normalized for comparing up to this length in all, in characters. Longer lists are compared as they are. */
+/**
+ * Limit of the total length of URLs normalized for comparison, in characters. Longer lists are compared unnormalized.
+ */
 const MAX_NORMALIZED_LENGTH = 256 * 1024;
 
-/** What a resource says of itself: absolute http(s) URLs, in document order, each once. */
+/** The links a resource states: absolute http(s) URLs, in document order, without duplicates. */
 export interface TopicLinks {
   /** At most ten. */
   readonly hubs: readonly string[];
-  /** Whether there were more hubs than are kept; absent when not. */
+  /** Whether there were more hubs than are kept; absent if not. */
   readonly hasMoreHubs?: true;
-  /** The topic URL is the one there should be (WebSub section 4); at most two. As written where it is absolute. */
+  /**
+   * Self links, at most two. There should be exactly one: the topic URL (WebSub section 4). As written when absolute.
+   */
   readonly selfs: readonly string[];
 }
 
 /** The target of a link, as written. */
 export interface LinkTarget {
   readonly href: string;
-  /** The URL that the reference is relative to; the document's own, or its `<base href>`, where absent. */
+  /** The base of the reference. Without it, the document's URL or its `<base href>` applies. */
   readonly base?: string | undefined;
-  /** Media type of what it leads to, as written. */
+  /** Media type of the target, as written. */
   readonly type?: string | undefined;
 }
 
-/** A link that is looked at. */
+/** A link whose relation counts. */
 export interface CollectedLink extends LinkTarget {
   readonly isHub: boolean;
   readonly isSelf: boolean;
@@ -41,22 +45,22 @@ export interface CollectedLink extends LinkTarget {
 
 const SPACES = /[\t\n\f\r ]+/;
 
-/** The links of one document that are looked at, up to the bound. */
+/** Collects the links of one document, up to the bound. */
 export class LinkCollector {
   #links: CollectedLink[] = [];
   #count = 0;
 
-  /** Whether further links do not count. */
+  /** Whether further links are ignored. */
   get isFull(): boolean {
     return this.#count >= MAX_LINKS;
   }
 
   /**
-   * Takes a link, unless its relation is none of those looked at. `rel` is a list separated by white space and compared
-   * without regard to case (RFC 8288, section 2.1).
+   * Adds a link if its relation counts. `rel` is a list separated by white space and compared without regard to case
+   * (RFC 8288, section 2.1).
    *
-   * @param link gives the rest of it, or undefined to leave it out; asked only if it is looked at
-   * @returns the link, unless it does not count
+   * @param link returns the target, or undefined to skip the link; called only when the relation counts
+   * @returns the link; undefined when it does not count
    */
   add(rel: string, link: () => LinkTarget | undefined): CollectedLink | undefined {
     if (this.isFull || rel.length > MAX_URL_LENGTH) return undefined;
@@ -74,7 +78,7 @@ export class LinkCollector {
     return collected;
   }
 
-  /** The links taken since the last call. The bound is on all of them. */
+  /** Returns the links added since the last call. The bound applies to all calls together. */
   take(): readonly CollectedLink[] {
     const links = this.#links;
     this.#links = [];
@@ -82,23 +86,23 @@ export class LinkCollector {
   }
 }
 
-/** Resolves a reference to an absolute http(s) URL; undefined when it is none, or over a bound. */
+/** Resolves a reference to an absolute http(s) URL; undefined when it does not resolve to one, or is over a bound. */
 export function resolveHttp(urls: DocumentUrls, reference: string, base?: string): URL | undefined {
   const url = urls.resolve(reference, base);
   return url?.protocol === 'https:' || url?.protocol === 'http:' ? url : undefined;
 }
 
 /**
- * Resolves links and sorts them by relation. Links that do not resolve to an http(s) URL are left out, as are hubs with a
- * password in their URL.
+ * Resolves links and groups them by relation. Skips links that are not http(s) URLs, and hubs with credentials in their
+ * URL.
  *
- * @param base what references without a base of their own are relative to
+ * @param base the base of references without their own base
  */
 export function topicLinks(links: Iterable<CollectedLink>, urls: DocumentUrls, base?: string): TopicLinks {
-  const comparable = urlNormalizer();
-  // One more than is kept tells whether there are more.
-  const hubs = new DistinctUrls(MAX_HUBS + 1, comparable);
-  const selfs = new DistinctUrls(MAX_SELFS, comparable);
+  const normalize = urlNormalizer();
+  // One more than is kept, to detect further hubs.
+  const hubs = new DistinctUrls(MAX_HUBS + 1, normalize);
+  const selfs = new DistinctUrls(MAX_SELFS, normalize);
   for (const { isHub, isSelf, href, base: linkBase = base } of links) {
     const [wantsHub, wantsSelf] = [isHub && !hubs.isFull, isSelf && !selfs.isFull];
     const url = wantsHub || wantsSelf ? resolveHttp(urls, href, linkBase) : undefined;
@@ -107,17 +111,17 @@ export function topicLinks(links: Iterable<CollectedLink>, urls: DocumentUrls, b
     const hub = wantsHub ? hubUrl(url) : undefined;
     if (hub !== undefined) hubs.add(hub);
   }
-  const found = { hubs: hubs.values.slice(0, MAX_HUBS), selfs: selfs.values };
-  return hubs.isFull ? { ...found, hasMoreHubs: true } : found;
+  const result = { hubs: hubs.values.slice(0, MAX_HUBS), selfs: selfs.values };
+  return hubs.isFull ? { ...result, hasMoreHubs: true } : result;
 }
 
-/** Whether a link names a hub that can be subscribed at. */
+/** Whether a link names a usable hub. */
 export function isHubLink({ isHub, href, base }: CollectedLink, urls: DocumentUrls): boolean {
   const url = isHub ? resolveHttp(urls, href, base) : undefined;
   return url !== undefined && hubUrl(url) !== undefined;
 }
 
-/** The form in which a URL is compared, for as many characters as are normalized (PROTOCOL V10). */
+/** Returns a function that normalizes URLs for comparison (PROTOCOL V10), up to a total length. */
 function urlNormalizer(): (href: string) => string {
   let charactersLeft = MAX_NORMALIZED_LENGTH;
   return (href) => {
@@ -127,7 +131,7 @@ function urlNormalizer(): (href: string) => string {
   };
 }
 
-/** Keeps the first of equal URLs, and only so many. */
+/** Keeps the first of equal URLs, up to a maximum. */
 class DistinctUrls {
   readonly values: string[] = [];
   readonly #seen = new Set<string>();
@@ -145,20 +149,23 @@ class DistinctUrls {
 
   add(href: string, value = href): void {
     if (this.#seen.has(href)) return;
-    const form = this.#normalize(href);
-    if (!this.#seen.has(form)) this.values.push(value);
-    this.#seen.add(href).add(form);
+    const normalized = this.#normalize(href);
+    if (!this.#seen.has(normalized)) this.values.push(value);
+    this.#seen.add(href).add(normalized);
   }
 }
 
-/** What can be posted to: a fragment never leaves the client, credentials must not. */
+/** Returns the hub's URL without its fragment, which is never sent; undefined for a URL with credentials. */
 function hubUrl(url: URL): string | undefined {
   if (url.username !== '' || url.password !== '') return undefined;
   const [hub = ''] = url.href.split('#', 1);
   return hub;
 }
 
-/** Publishers announce, and hubs compare, the topic as it is written: `https://example.com` is to keep its missing slash. */
+/**
+ * Returns an absolute topic as written. Hubs compare topics as strings, so `https://example.com` must keep its missing
+ * slash.
+ */
 function asWritten(href: string): string | undefined {
   const trimmed = href.trim();
   return /^https?:\/\/[\x21-\x7e]+$/i.test(trimmed) && URL.canParse(trimmed) ? trimmed : undefined;

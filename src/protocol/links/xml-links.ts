@@ -7,32 +7,32 @@ const ATOM = 'http://www.w3.org/2005/Atom';
 /** RFC 4287, section 4.2.7.2: a relation type may be spelled out as a URL. */
 const IANA_RELATION = 'http://www.iana.org/assignments/relation/';
 
-/** Prefixes that count on one element. */
+/** The most namespace prefixes read of one element. */
 const MAX_PREFIXES = 1_000;
 
-/** What holds at a place in the document. */
+/** The base and prefixes in effect at a point of the document. */
 interface Scope {
   readonly base: string;
   /** Prefixes bound to the Atom namespace; the empty one stands for the default namespace. */
   readonly atomPrefixes: ReadonlySet<string>;
 }
 
-/** The element being read, as far as it matters. */
+/** The relevant parts of the current element. */
 interface OpenElement {
   readonly role: 'root' | 'channel' | 'link';
   readonly prefix: string;
   rel?: string;
   href?: string;
   base?: string;
-  /** Whether it binds a prefix to the Atom namespace, or to another. */
+  /** Prefixes it binds, and whether to the Atom namespace. */
   readonly binds: Map<string, boolean>;
 }
 
 /**
- * Reads `atom:link` of a feed (WebSub section 4; RFC 8288, appendix A.2): children of Atom's `feed` (or of whatever else
- * the root is), in RSS and RDF children of `channel`; those of entries, items and sources speak for other resources.
- * The prefix may be any that is bound to the Atom namespace; `xml:base` is honoured. Done at the first entry or item
- * once a hub is known, else where the feed or channel ends, or at a bound (PROTOCOL D12).
+ * Reads `atom:link` of a feed (WebSub section 4; RFC 8288, appendix A.2). In Atom, children of the root count; in RSS
+ * and RDF, children of `channel`. Links of entries, items and sources describe other resources. Any prefix bound to the
+ * Atom namespace counts, and `xml:base` is respected. Stops at the first entry or item once a hub is known, else at the
+ * end of the feed or channel, or at a bound (PROTOCOL D12).
  *
  * @param urls resolves the document's links
  */
@@ -41,18 +41,18 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
   let depth = 0;
   let elements = 0;
   let entries = 0;
-  /** How deep the element lies whose links count: the root, or the channel in it. */
+  /** The depth of the element whose links count: the root, or its channel. */
   let linkParentDepth = 1;
   let root: Scope = { base: urls.documentUrl, atomPrefixes: new Set() };
   /** The scope of the element whose links count, while it is open. */
   let linkScope: Scope | undefined;
   let open: OpenElement | undefined;
-  let hubKnown = false;
+  let isHubKnown = false;
   let cutAt: string | undefined;
-  let done = false;
+  let isDone = false;
 
   function finish(): void {
-    done = true;
+    isDone = true;
     parser.pause();
   }
 
@@ -70,7 +70,7 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
   function openEntry(): void {
     entries += 1;
     if (entries > MAX_ENTRIES) cut(`${MAX_ENTRIES} entries`);
-    else if (hubKnown) finish();
+    else if (isHubKnown) finish();
   }
 
   function cut(bound: string): void {
@@ -78,7 +78,7 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
     finish();
   }
 
-  /** Acts on the element whose tag has ended: a link, or one in which links count. */
+  /** Handles a completed start tag: a link, or the element whose links count. */
   function endTag(): void {
     if (open === undefined) return;
     const element = open;
@@ -98,16 +98,16 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
       href,
       base: urls.base(base, outer),
     }));
-    if (link !== undefined && !hubKnown) hubKnown = isHubLink(link, urls);
+    if (link !== undefined && !isHubKnown) isHubKnown = isHubLink(link, urls);
     if (collector.isFull) finish();
   }
 
-  /** Notes what a prefix is bound to, where that matters: a million others cost nothing. */
-  function bind({ role, prefix: own, binds }: OpenElement, prefix: string, namespace: string): void {
+  /** Records a prefix binding only if it matters, so that a million others cost nothing. */
+  function bind({ role, prefix: elementPrefix, binds }: OpenElement, prefix: string, namespace: string): void {
     if (binds.size >= MAX_PREFIXES) return;
     const isAtom = boundedValue(namespace).trim() === ATOM;
-    const matters = role === 'link' ? prefix === own : isAtom || root.atomPrefixes.has(prefix);
-    if (matters && !binds.has(prefix)) binds.set(prefix, isAtom);
+    const isRelevant = role === 'link' ? prefix === elementPrefix : isAtom || root.atomPrefixes.has(prefix);
+    if (isRelevant && !binds.has(prefix)) binds.set(prefix, isAtom);
   }
 
   function innerScope({ base, binds }: OpenElement, outer: Scope): Scope {
@@ -122,12 +122,12 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
   const { Parser } = onDemand('htmlparser2');
   const parser = new Parser(
     {
-      // Not `onopentag`: an object of a million attributes takes long to build. So a tag has ended when the next thing comes.
+      // Not `onopentag`: building an object of a million attributes takes long. The next event ends a tag instead.
       onopentagname(name) {
         endTag();
         depth += 1;
         elements += 1;
-        if (done || depth > MAX_DEPTH) return finish();
+        if (isDone || depth > MAX_DEPTH) return finish();
         if (elements > MAX_ELEMENTS) return cut(`${MAX_ELEMENTS} elements`);
         const colon = name.indexOf(':');
         const prefix = colon === -1 ? '' : name.slice(0, colon);
@@ -136,7 +136,7 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
       },
       onattribute(name, value) {
         if (open === undefined) return;
-        // The first of two attributes with one name counts.
+        // The first of repeated attributes counts.
         if (name === 'rel') open.rel ??= boundedValue(value);
         else if (name === 'href') open.href ??= boundedValue(value);
         else if (name === 'xml:base') open.base ??= boundedValue(value);
@@ -154,16 +154,16 @@ export function createXmlLinkReader(urls: DocumentUrls): LinkReader {
 
   return {
     write(text) {
-      if (!done) parser.write(text);
-      return done;
+      if (!isDone) parser.write(text);
+      return isDone;
     },
     end() {
-      // A line end is text, unless it is within a tag: such a tag was cut off and does not count.
-      if (!done) parser.write('\n');
+      // The line end ends a complete tag. Within a tag it does not: a truncated tag does not count.
+      if (!isDone) parser.write('\n');
       open = undefined;
-      if (!done) parser.end();
-      const found = topicLinks(collector.take(), urls);
-      return cutAt === undefined ? found : { ...found, cutAt };
+      if (!isDone) parser.end();
+      const links = topicLinks(collector.take(), urls);
+      return cutAt === undefined ? links : { ...links, cutAt };
     },
   };
 }

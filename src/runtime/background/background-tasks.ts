@@ -1,18 +1,18 @@
 import type { Logger } from '../../logger.js';
 
-/** Begins a piece of work, now or when it is its turn; resolves when it has ended, or is given up. */
+/** Runs work now, or once a slot is free. Resolves when the work has ended or was dropped. */
 export type Slot = (work: () => Promise<void>) => Promise<void>;
 
 interface Task {
   hasStarted: boolean;
-  /** Whether it had to wait: it begins by itself when it can. */
+  /** Whether it had to wait for a slot, or for the task before it. */
   isDelayed: boolean;
   ended: Promise<void>;
 }
 
 const immediately: Slot = (work) => work();
 
-/** Work that goes on by itself, one run at a time for each key. What fails is logged. */
+/** Tasks in the background, at most one running per key. Failures are logged. */
 export class BackgroundTasks {
   readonly #logger: Logger;
   readonly #tasks = new Map<string, Task>();
@@ -21,13 +21,13 @@ export class BackgroundTasks {
     this.#logger = logger;
   }
 
-  /** Begins the work in its turn, unless a run of that key is under way, or waits. */
-  startUnlessRunning(key: string, work: () => Promise<void>, failed: string, slot: Slot = immediately): void {
-    if (!this.#tasks.has(key)) this.startAfterCurrent(key, work, failed, slot);
+  /** Starts a task in a slot, unless a task of that key runs or waits. */
+  startUnlessRunning(key: string, work: () => Promise<void>, errorMessage: string, slot: Slot = immediately): void {
+    if (!this.#tasks.has(key)) this.startAfterCurrent(key, work, errorMessage, slot);
   }
 
-  /** Begins the work in its turn when what is under way for that key, if anything, has ended; of those that wait, one is enough. */
-  startAfterCurrent(key: string, work: () => Promise<void>, failed: string, slot: Slot = immediately): void {
+  /** Starts a task in a slot once the running task of that key has ended. Does nothing if another task waits already. */
+  startAfterCurrent(key: string, work: () => Promise<void>, errorMessage: string, slot: Slot = immediately): void {
     const current = this.#tasks.get(key);
     if (current?.hasStarted === false) return;
     const begin = (): Promise<void> => {
@@ -36,27 +36,27 @@ export class BackgroundTasks {
     };
     const task: Task = { hasStarted: false, isDelayed: false, ended: Promise.resolve() };
     this.#tasks.set(key, task);
-    const inSlot = (): Promise<void> => this.runLogged(() => slot(begin), failed);
-    const worked = current === undefined ? inSlot() : current.ended.then(inSlot);
+    const runInSlot = (): Promise<void> => this.runLogged(() => slot(begin), errorMessage);
+    const completed = current === undefined ? runInSlot() : current.ended.then(runInSlot);
     task.isDelayed = !task.hasStarted;
-    task.ended = worked.finally(() => this.#remove(key, task));
+    task.ended = completed.finally(() => this.#remove(key, task));
   }
 
-  /** Resolves when the work has ended, however it did. */
-  async runLogged(work: () => Promise<void>, failed: string): Promise<void> {
+  /** Runs work and logs its failure. Never rejects. */
+  async runLogged(work: () => Promise<void>, errorMessage: string): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.#logger.error({ err: error }, failed);
+      this.#logger.error({ err: error }, errorMessage);
     }
   }
 
-  /** Whether a run of that key is under way, or waits. */
+  /** Whether a task of that key runs or waits. */
   has(key: string): boolean {
     return this.#tasks.has(key);
   }
 
-  /** Resolves when no run is left whose key is among those meant. */
+  /** Resolves when no task with a matching key is left. */
   async waitFor(isMatch: (key: string) => boolean): Promise<void> {
     for (;;) {
       const matching = [...this.#tasks].flatMap(([key, { ended }]) => (isMatch(key) ? ended : []));
@@ -65,12 +65,12 @@ export class BackgroundTasks {
     }
   }
 
-  /** Resolves when nothing is under way, and nothing waits. */
+  /** Resolves when no task is left. */
   async waitForIdle(): Promise<void> {
     while (this.#tasks.size > 0) await Promise.all([...this.#tasks.values()].map(({ ended }) => ended));
   }
 
-  /** Resolves when nothing is under way but what had to wait for its turn. */
+  /** Resolves when every task that is left had to wait. */
   async waitForUndelayed(): Promise<void> {
     for (;;) {
       const undelayed = [...this.#tasks.values()].filter(({ isDelayed }) => !isDelayed);
@@ -79,7 +79,7 @@ export class BackgroundTasks {
     }
   }
 
-  #remove(key: string, run: Task): void {
-    if (this.#tasks.get(key) === run) this.#tasks.delete(key);
+  #remove(key: string, task: Task): void {
+    if (this.#tasks.get(key) === task) this.#tasks.delete(key);
   }
 }

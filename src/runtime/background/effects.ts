@@ -3,7 +3,7 @@ import type { OriginRateLimits } from '../../hub/pacing/origin-rate-limits.js';
 import type { OriginLimiter } from '../../hub/pacing/origin-limiter.js';
 import type { Logger } from '../../logger.js';
 import type { Effect } from '../../subscription/machine/events.js';
-import type { HubClient } from '../../subscription/requests/hub-client.js';
+import type { SubscriptionRequests } from '../../subscription/requests/subscription-requests.js';
 import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/record.js';
 import type { StoredSubscription } from '../../subscription/registry/registry.js';
 import type { RequestPolicy } from '../../subscription/request-policy.js';
@@ -12,14 +12,14 @@ import type { Latch } from '../lifecycle/latch.js';
 import type { EventPipeline } from './event-pipeline.js';
 import type { Slot, BackgroundTasks } from './background-tasks.js';
 
-/** Dependencies of carrying out effects. */
+/** Dependencies of `performEffect`. */
 export interface EffectOptions {
-  readonly client: HubClient;
+  readonly requests: SubscriptionRequests;
   readonly pipeline: Pick<EventPipeline, 'catchUp' | 'startPolling' | 'resumeTopic'>;
   readonly backgroundTasks: BackgroundTasks;
-  /** Turns at servers. */
+  /** Limits requests in flight per origin. */
   readonly pacing: OriginLimiter;
-  /** Origins that are left alone. */
+  /** Rate limited origins. */
   readonly rateLimits: Pick<OriginRateLimits, 'bypass'>;
   readonly hooks: SubscriberHooks;
   readonly logger: Logger;
@@ -27,16 +27,16 @@ export interface EffectOptions {
   readonly now: () => number;
   readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
   readonly subscriptionOf: (subscriptionId: string) => StoredSubscription | undefined;
-  /** Whether the runtime stops: nothing is subscribed any more. */
+  /** Whether the runtime stops: no more subscribe requests then. */
   readonly isClosing: () => boolean;
-  /** Open when hubs may be asked: the callbacks are answered by then. */
+  /** Opens once requests to hubs may leave. Callbacks are answered by then. */
   readonly requestsAllowed: Latch;
 }
 
-/** Carries out what a transition asked for: on the network in the background, in the log and the hooks at once. */
+/** Performs an effect of a transition: network requests in the background, log lines and hooks at once. */
 export function performEffect(options: EffectOptions, record: SubscriptionRecord, effect: Effect): void {
   const {
-    client,
+    requests,
     pipeline,
     backgroundTasks,
     rateLimits,
@@ -50,13 +50,13 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
   const policy = requestPolicyOf(record.service);
   const stored = subscriptionOf(record.id);
   if (policy === undefined || stored === undefined) return;
-  // When its turn has come, which may be much later, it may be another, or gone.
+  // By the time a slot is free, the record may have changed or been removed.
   const currentRecord = (): SubscriptionRecord | undefined => subscriptionOf(record.id)?.record;
   switch (effect.type) {
     case 'discover': {
       const discover = async (): Promise<void> => {
         const current = currentRecord();
-        if (current !== undefined && !isClosing()) await client.discover(current, policy);
+        if (current !== undefined && !isClosing()) await requests.discover(current, policy);
       };
       const slot = whenAllowed(slotAt(discoveryUrlOf(record), options), options);
       backgroundTasks.startUnlessRunning(`${record.id} discover`, discover, 'a discovery failed', slot);
@@ -69,13 +69,13 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
       const request = async (): Promise<void> => {
         const current = currentRecord();
         if (current === undefined || (mode === 'subscribe' && isClosing())) return;
-        await client.request(current, grantId, mode, policy);
+        await requests.request(current, grantId, mode, policy);
       };
       const inSlot = slotAt(hub, options);
-      // A request that will be put off takes no turn: discovery shares them. The request looks again when it leaves.
-      const isDeferred = (): boolean => mode === 'subscribe' && client.wouldDefer(record, grantId);
+      // A request that will be deferred takes no slot, because discovery shares the slots. The request checks again when it leaves.
+      const isDeferred = (): boolean => mode === 'subscribe' && requests.wouldDefer(record, grantId);
       const slot: Slot | undefined = inSlot && ((work) => (isDeferred() ? work() : inSlot(work)));
-      // A second one is another request: what the first was for may be over by now, and its answer does not count.
+      // A second request is not redundant: the first may be for an earlier state, so that its answer no longer counts.
       backgroundTasks.startAfterCurrent(
         `${grantId} ${mode}`,
         request,
@@ -84,7 +84,7 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
       );
       return;
     }
-    case 'release':
+    case 'bypass-rate-limits':
       rateLimits.bypass(record.id);
       return;
     case 'catch-up':
@@ -95,7 +95,7 @@ export function performEffect(options: EffectOptions, record: SubscriptionRecord
       return;
     case 'hook':
       if (effect.name === 'verified' || effect.name === 'renewed') pipeline.resumeTopic(record);
-      announce(record, effect, { entry: stored, hooks, logger, now, isClosing });
+      announce(record, effect, { stored, hooks, logger, now, isClosing });
       return;
   }
 }
@@ -104,17 +104,17 @@ function grantOf({ grants }: SubscriptionRecord, grantId: string): GrantRecord |
   return grants.find(({ id }) => id === grantId);
 }
 
-/** Where a discovery begins; nowhere, where hub and topic are given. */
+/** The URL to discover from; undefined if the target is a known hub and topic. */
 function discoveryUrlOf({ target }: SubscriptionRecord): string | undefined {
   return typeof target === 'string' ? target : undefined;
 }
 
-/** A turn at a server (PROTOCOL L5). */
+/** Runs work in a slot of the URL's origin (PROTOCOL L5). */
 function slotAt(url: string | undefined, { pacing }: EffectOptions): Slot | undefined {
   return url === undefined ? undefined : (work) => pacing.run(url, work);
 }
 
-/** Holds a request back until hubs may be asked. It takes its turn only then. */
+/** Delays work until requests to hubs may leave. It takes a slot only then. */
 function whenAllowed(slot: Slot | undefined, { requestsAllowed }: EffectOptions): Slot | undefined {
   if (requestsAllowed.isOpen) return slot;
   return async (work) => {

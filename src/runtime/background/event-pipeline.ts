@@ -9,7 +9,7 @@ import { Inbox } from '../../delivery/inbox/inbox.js';
 import { DiscoveredTopicCache } from '../../delivery/fetch/discovered-topic-cache.js';
 import { EventCrashGuard } from '../../delivery/crash-guard/event-crash-guard.js';
 import { TopicCrashGuard } from '../../delivery/crash-guard/topic-crash-guard.js';
-import { piecesIn } from '../../delivery/message/message.js';
+import { entryDedupeKeys } from '../../delivery/message/message.js';
 import { Polling } from '../../delivery/fetch/polling.js';
 import { RefusedContent } from '../../delivery/fetch/refused-content.js';
 import { ProcessedLog } from '../../delivery/dedupe/processed-log.js';
@@ -30,7 +30,7 @@ import type { RequestPolicy } from '../../subscription/request-policy.js';
 import { Liveness } from './liveness.js';
 import type { BackgroundTasks } from './background-tasks.js';
 
-/** What handing news over is made of. */
+/** Dependencies and options of the event pipeline. */
 export interface EventPipelineOptions {
   readonly store: RecordStore;
   readonly engine: Engine;
@@ -46,7 +46,7 @@ export interface EventPipelineOptions {
   readonly withheld: WithheldCredentials;
   readonly maxBodyBytes: number;
   readonly storeTimeoutMs: number;
-  /** Gives up what is being fetched. */
+  /** Aborts fetches. */
   readonly signal: AbortSignal;
   readonly targetOf: (service: string) => DeliveryTarget | undefined;
   readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
@@ -54,13 +54,13 @@ export interface EventPipelineOptions {
   readonly isClosing: () => boolean;
 }
 
-/** Milliseconds between topics that are fetched after a start, and the longest time that all of them take. */
+/** Catch-ups after a start are spread at random: 20 ms for each topic, at most 30 min in total. In milliseconds. */
 const SPREAD_STEP_MS = 20;
 const MAX_SPREAD_MS = 1_800_000;
-/** Milliseconds after a start in which a hub may deliver again, before its topics are fetched. */
+/** Milliseconds after a start in which a hub may redeliver, before a topic without a working grant is fetched. */
 const REDELIVERY_WAIT_MS = 60_000;
 
-/** The way of news to its handlers: as it comes, from the inbox, and from the topics themselves. */
+/** Delivers events to the handlers: from hubs, from the inbox, and from fetched topics. */
 export class EventPipeline {
   readonly delivery: Delivery;
   readonly inbox: Inbox;
@@ -73,18 +73,18 @@ export class EventPipeline {
   readonly #topics: TopicCrashGuard;
   readonly #catchUp: CatchUp;
   readonly #polling: Polling;
-  readonly #justRead: DiscoveredTopicCache;
+  readonly #discoveredTopics: DiscoveredTopicCache;
 
   constructor(options: EventPipelineOptions) {
     const { store, engine, logger, now, random, registry, hooks, backgroundTasks, targetOf, isClosing } = options;
     this.#options = options;
     this.processedLog = new ProcessedLog({ store, logger, now });
     this.markers = new CrashMarkers({ store, logger });
-    const marking = { markers: this.markers, lock: new SuspectLock({ engine, now }), engine, logger, now };
-    this.#topics = new TopicCrashGuard(marking);
-    this.#justRead = new DiscoveredTopicCache(now);
+    const crashGuardOptions = { markers: this.markers, lock: new SuspectLock({ engine, now }), engine, logger, now };
+    this.#topics = new TopicCrashGuard(crashGuardOptions);
+    this.#discoveredTopics = new DiscoveredTopicCache(now);
     const waiting = new WaitingEvents();
-    const stored = (id: string): Promise<StoredEvent | undefined> => findEvent(store, id, () => {});
+    const readEvent = (id: string): Promise<StoredEvent | undefined> => findEvent(store, id, () => {});
     this.inbox = new Inbox({
       store,
       engine,
@@ -97,7 +97,7 @@ export class EventPipeline {
         this.#catchUp.onEventRun(event);
         return this.delivery.redeliver(event);
       },
-      crashGuard: new EventCrashGuard(marking),
+      crashGuard: new EventCrashGuard(crashGuardOptions),
       onRecovered: (event) => this.delivery.recoveredEvents.add(event),
       onRecoveredDeadLetter: (event) => {
         this.deadLetters.add(event);
@@ -117,9 +117,9 @@ export class EventPipeline {
       requeue: (event) => this.inbox.requeue(event),
       eventOf: (event) => this.delivery.recoveredEvents.messageOf(event),
     });
-    const entryOf: FetchingOptions['subscriptionOf'] = (id) => registry.get(id);
+    const subscriptionOf: FetchingOptions['subscriptionOf'] = (id) => registry.get(id);
     const apply: FetchingOptions['apply'] = (id, event) => registry.apply(id, event);
-    const reader = new TopicReader({ ...options, subscriptionOf: entryOf, apply, maxBytes: options.maxBodyBytes });
+    const reader = new TopicReader({ ...options, subscriptionOf, apply, maxBytes: options.maxBodyBytes });
     this.delivery = new Delivery({
       inbox: this.inbox,
       hooks,
@@ -128,9 +128,9 @@ export class EventPipeline {
       processedLog: this.processedLog,
       storeTimeoutMs: options.storeTimeoutMs,
       targetOf,
-      subscriptionOf: entryOf,
-      readEvent: stored,
-      fetchPingContent: (entry, grant) => reader.readPingContent(entry.record, grant),
+      subscriptionOf,
+      readEvent,
+      fetchPingContent: ({ record }, grant) => reader.readPingContent(record, grant),
       onDeleted: async (id) => void (await registry.apply(id, { type: 'unwanted', why: 'deleted' })),
     });
     const fetching: FetchingOptions = {
@@ -142,25 +142,25 @@ export class EventPipeline {
       processedLog: this.processedLog,
       delivery: this.delivery,
       targetOf,
-      subscriptionOf: entryOf,
+      subscriptionOf,
       apply,
-      startTask: (key, work, failed) => backgroundTasks.startAfterCurrent(key, work, failed),
+      startTask: (key, work, errorMessage) => backgroundTasks.startAfterCurrent(key, work, errorMessage),
       crashGuard: this.#topics,
       isClosing,
     };
     this.#catchUp = new CatchUp({
       ...fetching,
       waitingEvents: (id) => waiting.of(id),
-      readEvent: stored,
+      readEvent,
       dedupeKeysOf: async (event) => {
         const message = this.delivery.recoveredEvents.messageOf(event);
-        return message === undefined ? [] : piecesIn(message);
+        return message === undefined ? [] : entryDedupeKeys(message);
       },
     });
     this.#polling = new Polling({
       ...fetching,
       hooks,
-      discoveredTopics: this.#justRead,
+      discoveredTopics: this.#discoveredTopics,
       isCatchingUp: (id) => this.#catchUp.hasGap(id),
     });
     this.refusedContent = new RefusedContent({
@@ -183,7 +183,7 @@ export class EventPipeline {
     });
   }
 
-  /** Reads what a previous process left, and plans what it missed. */
+  /** Loads the state of the previous process, and schedules catch-ups for its downtime. */
   async load(): Promise<void> {
     await this.processedLog.load();
     await this.markers.load();
@@ -198,7 +198,7 @@ export class EventPipeline {
     await this.liveness.start();
   }
 
-  /** Has topics fetched one by one whose services were away. */
+  /** Schedules a catch-up, spread over time, for each subscription that may have missed events. */
   #scheduleCatchUp(downSince: (service: string) => number | undefined): void {
     const { registry, now, random, targetOf } = this.#options;
     let count = 0;
@@ -213,33 +213,33 @@ export class EventPipeline {
     }
   }
 
-  /** News of a subscription may have been missed. */
+  /** Schedules a catch-up now, for a subscription that may have missed events. */
   catchUp({ id, gapSince }: SubscriptionRecord): void {
     const { now } = this.#options;
     this.#catchUp.schedule(id, gapSince ?? now(), now());
   }
 
-  /** A hub has verified a subscription, for the first time or again: a topic that was skipped is fetched again. */
+  /** Fetches a topic again that was skipped after crashes. Called when a hub has verified the subscription. */
   resumeTopic(record: SubscriptionRecord): void {
     if (!this.#topics.onRenewed(record.id)) return;
     this.#catchUp.resume(record.id);
     this.#polling.schedule(record);
   }
 
-  /** Keeps the topic that discovery reads for the first poll, where there is to be one. */
-  keeperOf(record: SubscriptionRecord): TopicContentSink | undefined {
+  /** A sink that keeps the topic content read by discovery for the first poll; undefined if no first poll is due. */
+  contentSinkOf(record: SubscriptionRecord): TopicContentSink | undefined {
     if (!this.#polling.isFirstPollPending(record)) return undefined;
-    const take: TopicContentSink['take'] = (topic, content) => this.#justRead.add(record.id, topic, content);
+    const take: TopicContentSink['take'] = (topic, content) => this.#discoveredTopics.add(record.id, topic, content);
     return { maxBytes: this.#options.maxBodyBytes, take };
   }
 
-  /** A hub is being asked: what the topic has is looked at from now on, where the service wants that. */
+  /** Starts polling the topic if the service wants polls. Called when a subscribe request leaves. */
   startPolling(record: SubscriptionRecord): void {
     this.#polling.schedule(record);
   }
 }
 
-/** Since when news of a subscription may be missing, once a process is back. */
+/** The time since which a subscription may have missed events, in epoch milliseconds, after a downtime. */
 function missedSince({ grants, gapSince }: SubscriptionRecord, downSince: number | undefined): number | undefined {
   return earliest(gapSince, grants.some(isWorking) ? downSince : undefined);
 }

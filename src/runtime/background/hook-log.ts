@@ -7,7 +7,7 @@ import type { GrantRecord, SubscriptionRecord } from '../../subscription/record/
 import type { Grant } from '../../subscription/record/snapshot.js';
 import { grantSnapshot, subscriptionSnapshot } from '../../subscription/record/snapshot-of.js';
 
-const MESSAGES: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'warn', what: string]>> = {
+const MESSAGES: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'warn', text: string]>> = {
   requested: ['info', 'asking the hub'],
   verified: ['info', 'subscribed'],
   renewed: ['info', 'subscription renewed'],
@@ -19,7 +19,7 @@ const MESSAGES: Readonly<Record<HookEffect['name'], readonly [level: 'info' | 'w
   'topic-moved': ['info', 'the topic has moved'],
 };
 
-/** When a failed attempt is made up for, for whoever waits in front of the log. */
+/** The part of a log line that says when a failed attempt is retried. */
 function nextAttemptText(record: SubscriptionRecord, nextHub: string | undefined, isClosing: boolean): string {
   const { gaveUp, nextAttemptAt } = subscriptionSnapshot(record, NO_STATS);
   if (isClosing) return '';
@@ -28,38 +28,44 @@ function nextAttemptText(record: SubscriptionRecord, nextHub: string | undefined
   return nextAttemptAt === undefined ? '' : ` (next try: ${nextAttemptAt.toISOString()})`;
 }
 
-/** What a line about a subscription is about; callbacks are not in it, as who knows one may send there. */
+/** The ids and URLs for a log line. Callbacks are left out: whoever knows a callback can send to it. */
 export function logFieldsOf(record: SubscriptionRecord, grant: GrantRecord | undefined): object {
   const { id, service, target, topic, hubs } = record;
-  const of = { subscription: id, service };
-  if (grant !== undefined) return { ...of, grant: grant.id, hub: grant.hub, topic: grant.topic };
-  if (typeof target !== 'string') return { ...of, ...target };
-  return { ...of, target, ...(topic === undefined ? {} : { topic, hubs }) };
+  const fields = { subscription: id, service };
+  if (grant !== undefined) return { ...fields, grant: grant.id, hub: grant.hub, topic: grant.topic };
+  if (typeof target !== 'string') return { ...fields, ...target };
+  return { ...fields, target, ...(topic === undefined ? {} : { topic, hubs }) };
 }
 
 const NO_STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, refused: 0, duplicates: 0, missed: 0 };
 
-/** Tells the log and the hooks what became of a subscription. */
+/** Writes the log line of a hook effect, and calls the hook's listeners. */
 export function announce(
   record: SubscriptionRecord,
   effect: HookEffect,
   {
-    entry: stored,
+    stored,
     hooks,
     logger,
     now,
     isClosing,
-  }: { entry: StoredSubscription; hooks: SubscriberHooks; logger: Logger; now: () => number; isClosing: () => boolean },
+  }: {
+    stored: StoredSubscription;
+    hooks: SubscriberHooks;
+    logger: Logger;
+    now: () => number;
+    isClosing: () => boolean;
+  },
 ): void {
   const { name, grantId } = effect;
   const grant = record.grants.find(({ id }) => id === grantId) ?? effect.removedGrant;
   const [level, text] = MESSAGES[name];
-  const what = name === 'requested' ? `${text} to ${grant?.pending?.mode ?? 'subscribe'}` : text;
+  const message = name === 'requested' ? `${text} to ${grant?.pending?.mode ?? 'subscribe'}` : text;
   const failure = 'failure' in effect ? effect.failure : undefined;
   const fields = { ...logFieldsOf(record, grant), ...(failure === undefined ? {} : { code: failure.code }) };
   const nextHub = 'nextHub' in effect ? effect.nextHub : undefined;
   const nextAttempt = failure === undefined ? '' : nextAttemptText(record, nextHub, isClosing());
-  logger[level](fields, failure === undefined ? what : `${what}: ${failure.message}${nextAttempt}`);
+  logger[level](fields, failure === undefined ? message : `${message}: ${failure.message}${nextAttempt}`);
   const subject = (): Pick<HookPayload, 'subscription' | 'at'> => ({
     subscription: subscriptionSnapshot(record, stored.counters.stats()),
     at: new Date(now()),
@@ -67,7 +73,7 @@ export function announce(
   emitHook(hooks, effect, grant, subject);
 }
 
-/** Calls the listeners. The types of the payloads say what each hook always tells. */
+/** Calls the listeners. The branches exist for the types: each hook has its own required payload fields. */
 function emitHook(
   hooks: SubscriberHooks,
   effect: HookEffect,

@@ -7,31 +7,31 @@ const VERSION = 1;
 const ID = 'runtime';
 const HEARTBEAT_CRON = '30 * * * * *';
 
-/** Whoever has not been noted for so long was not there: the machine slept, or the process stood still. In milliseconds. */
+/** A longer gap between heartbeats, in milliseconds, is a downtime: the machine slept, or the process was suspended. */
 const MAX_SILENCE_MS = 180_000;
 
-/** What knowing of an absence works with. */
+/** Dependencies of the liveness heartbeat. */
 export interface LivenessOptions {
   readonly store: RecordStore;
   readonly engine: Pick<Engine, 'every'>;
   readonly logger: Logger;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** The services that receive. */
+  /** The names of the running services. */
   readonly services: () => readonly string[];
-  /** Told when nobody was there although the process was, since when in epoch milliseconds. */
+  /** Called after a downtime during which this process existed. `since`: epoch milliseconds. */
   readonly onDowntime: (since: number) => void;
-  /** Since when some news may be missing that is not made up for; undefined where none is. */
+  /** The start of the earliest gap that no catch-up has filled yet, in epoch milliseconds; undefined without a gap. */
   readonly missedSince: () => number | undefined;
 }
 
 /**
- * Notes in the store which services receive, so that the next process knows for how long each did not: one that a process
- * leaves out is away as well.
+ * The liveness heartbeat: stores every minute which services are running, so that the next process knows how long each
+ * one was down. A service that a process does not run counts as down.
  */
 export class Liveness {
   readonly #options: LivenessOptions;
-  /** Until when each service received and missed nothing, in epoch milliseconds. */
+  /** The time until which each service missed no event, in epoch milliseconds. */
   #aliveUntil = new Map<string, number>();
   #lastHeartbeatAt: number | undefined;
 
@@ -39,7 +39,7 @@ export class Liveness {
     this.#options = options;
   }
 
-  /** Reads what a previous process noted. */
+  /** Loads the heartbeat of the previous process. */
   async load(): Promise<void> {
     const { store, logger } = this.#options;
     try {
@@ -53,14 +53,14 @@ export class Liveness {
     }
   }
 
-  /** Since when a service was away, or news of it was missing, in epoch milliseconds; undefined where it never received. */
+  /** The time since which a service may have missed events, in epoch milliseconds; undefined if it never ran. */
   aliveUntil(service: string): number | undefined {
     const until = this.#aliveUntil.get(service);
-    // A clock that was set back has not been there yet.
+    // After the clock was set back, the stored time may be in the future.
     return until === undefined ? undefined : Math.min(this.#options.now(), until);
   }
 
-  /** The services receive from now on. */
+  /** Starts the heartbeat, now that the services receive. */
   async start(): Promise<void> {
     this.#options.engine.every(HEARTBEAT_CRON, () => {
       const { now, onDowntime } = this.#options;
@@ -72,7 +72,7 @@ export class Liveness {
     await this.writeHeartbeat();
   }
 
-  /** Notes that they still do. Never rejects. */
+  /** Stores a heartbeat, once started. Never rejects. */
   async writeHeartbeat(): Promise<void> {
     if (this.#lastHeartbeatAt === undefined) return;
     const { store, logger, now, missedSince, services } = this.#options;
@@ -94,6 +94,6 @@ function decodeHeartbeat(data: unknown): readonly (readonly [service: string, un
   throw new Error('The record does not say who received, and until when.');
 }
 
-function isServiceHeartbeat(note: unknown): note is [service: string, until: number] {
-  return Array.isArray(note) && typeof note[0] === 'string' && Number.isFinite(note[1]);
+function isServiceHeartbeat(value: unknown): value is [service: string, until: number] {
+  return Array.isArray(value) && typeof value[0] === 'string' && Number.isFinite(value[1]);
 }

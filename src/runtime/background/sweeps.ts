@@ -8,9 +8,10 @@ import { forEachSubscription } from '../../reconcile/each-subscription.js';
 import type { ScheduleOptions } from '../config/start-options.js';
 
 const FLUSH_CRON = '*/10 * * * * *';
+/** Milliseconds until an ended subscription is deleted. */
 const TOMBSTONE_MS = 30 * 86_400_000;
 
-/** What sweeps work with. */
+/** Dependencies and options of the sweeps. */
 export interface SweepOptions {
   readonly registry: Registry;
   readonly engine: Engine;
@@ -19,20 +20,20 @@ export interface SweepOptions {
   readonly now: () => number;
   readonly processedLog: Pick<ProcessedLog, 'sweep'>;
   readonly deadLetters: Pick<DeadLetters, 'sweep'>;
-  /** For how long some service remembers what it was handed over, in milliseconds. */
+  /** The longest dedupe window of all services, in milliseconds. */
   readonly longestWindowMs: number;
   readonly schedule: Required<ScheduleOptions>;
-  /** Whether the runtime stops: nothing is begun any more. */
+  /** Whether the runtime stops: nothing new starts then. */
   readonly isClosing: () => boolean;
 }
 
 /**
- * What is done by the clock: counters are stored; what should have been done by now, and of which nothing reminds, is done,
- * as a safety net under the due times; what ended long ago is forgotten.
+ * Schedules the periodic work: stores counters every 10 s, runs overdue work that has no timer (a safety net below the
+ * due times), and deletes old data.
  */
 export function scheduleSweeps(options: SweepOptions): void {
   const { registry, processedLog, deadLetters, longestWindowMs, engine, logger, now, schedule } = options;
-  const every = (cronTime: string, what: string, work: () => Promise<void>): void => {
+  const every = (cronTime: string, name: string, work: () => Promise<void>): void => {
     let isRunning = false;
     const run = async (): Promise<void> => {
       if (isRunning) return;
@@ -40,7 +41,7 @@ export function scheduleSweeps(options: SweepOptions): void {
       try {
         await work();
       } catch (error) {
-        logger.error({ err: error }, `the ${what} failed`);
+        logger.error({ err: error }, `the ${name} failed`);
       } finally {
         isRunning = false;
       }
@@ -73,9 +74,9 @@ async function applyOverdue(
   );
 }
 
-/** Whether it failed, or something was to be tried by now. */
+/** Whether the subscription or a grant has failed, or its next attempt is overdue. */
 function isRetrying({ attempts, nextAttemptAt, grants }: SubscriptionRecord, now: number): boolean {
-  const isWaiting = (of: Pick<GrantRecord, 'attempts' | 'nextAttemptAt'>): boolean =>
-    of.attempts > 0 || (of.nextAttemptAt ?? Infinity) <= now;
+  const isWaiting = (waiting: Pick<GrantRecord, 'attempts' | 'nextAttemptAt'>): boolean =>
+    waiting.attempts > 0 || (waiting.nextAttemptAt ?? Infinity) <= now;
   return isWaiting({ attempts, nextAttemptAt }) || grants.some(isWaiting);
 }

@@ -57,16 +57,16 @@ const SERVICE = {
 /**
  * Checks a service's configuration and fills in its defaults.
  *
- * @param service the name it has where the configuration gives none.
- * @throws ConfigurationError that names the service, the field, its value (never a secret) and what would be right.
+ * @param service the name if the configuration has none
+ * @throws ConfigurationError that names the service, the field, its value (never a secret) and what is expected
  */
 export function checkServiceConfig(service: string, config: SubscriberServiceConfig): CheckedServiceConfig {
   const subject = `Service "${nameForErrors(service, config)}"`;
   const place = { subject, field: '' };
   const { target, targets = [], ...fields } = checkFields(config, place, SERVICE);
   refuseUndefinedTargets(config, subject);
-  const all = Object.freeze(target === undefined ? targets : [target, ...targets]);
-  refuseDuplicates(all, subject);
+  const allTargets = Object.freeze(target === undefined ? targets : [target, ...targets]);
+  refuseDuplicates(allTargets, subject);
   const checked: CheckedServiceConfig = {
     inject: undefined,
     leaseSeconds: undefined,
@@ -90,10 +90,10 @@ export function checkServiceConfig(service: string, config: SubscriberServiceCon
     ...fields,
     delivery: deliveryWithDefaults(fields.delivery ?? {}, fields.hubs ?? 'failover'),
     name: fields.name ?? defaultName(service, subject),
-    targets: all,
+    targets: allTargets,
   };
-  checkCallback(checked, all, subject);
-  refuseUnpollable(all, checked.delivery.pollSeconds, subject);
+  checkCallback(checked, allTargets, subject);
+  refuseUnpollable(allTargets, checked.delivery.pollSeconds, subject);
   const problem =
     (checked.rotateSecret === 'renewal' ? secretRotationProblem(checked) : undefined) ??
     (checked.rotateCallback === 'renewal' ? callbackRotationProblem(checked) : undefined);
@@ -143,7 +143,7 @@ function checkCallback(
   }
 }
 
-/** Makes the form that hubs will be sent: what it refuses is refused here, before anything is sent. */
+/** Builds a request form as a test, so that invalid parameters fail here and not when a request is sent. */
 export function checkRequestForm(
   { customParams, protocol }: Pick<CheckedServiceConfig, 'customParams' | 'protocol'>,
   subject: string,

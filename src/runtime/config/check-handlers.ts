@@ -6,9 +6,9 @@ import { describeType } from './checks/field-checks.js';
 import { misspelledHandlers } from './misspelled-handlers.js';
 
 /**
- * Checks the handlers of a service at run time, for authors who do not use the compiler.
+ * Checks the handlers of a service at run time, for users without the compiler.
  *
- * @throws ConfigurationError when a required handler is missing, or a handler is not a function.
+ * @throws ConfigurationError if a required handler is missing, or a handler is not a function
  */
 export function checkHandlers(service: string, value: unknown): SubscriberHandlers {
   if (!isRecord(value)) throw new ConfigurationError(`Service "${service}": its handlers are not an object.`);
@@ -25,8 +25,9 @@ export function checkHandlers(service: string, value: unknown): SubscriberHandle
 function checkRequired(service: string, value: object): asserts value is SubscriberHandlers {
   for (const name of HANDLER_NAMES) {
     if (HANDLERS[name] === 'optional' || typeof Reflect.get(value, name) === 'function') continue;
-    const near = misspelledHandlers(value).find(({ handler }) => handler === name);
-    const remedy = near === undefined ? 'add one to receive news' : `rename ${near.method}, which is nearly its name`;
+    const misspelled = misspelledHandlers(value).find(({ handler }) => handler === name);
+    const remedy =
+      misspelled === undefined ? 'add one to receive news' : `rename ${misspelled.method}, which is nearly its name`;
     throw new ConfigurationError(`Service "${service}" has no method ${name}; ${remedy}.`);
   }
 }

@@ -18,12 +18,12 @@ import type { SealKey } from '../../store/sealing/seal-key.js';
 import type { ScheduleOptions, StartOptions } from './start-options.js';
 import { httpUrl, servicePath } from './checks/url-checks.js';
 
-/** Options found right, with their defaults. */
+/** Valid options, with defaults. */
 export type CheckedOptions = Omit<StartOptions, WithDefault> &
   Required<Pick<StartOptions, Exclude<WithDefault, 'schedule' | 'security'>>> & {
     readonly schedule: Required<ScheduleOptions>;
     readonly security: CheckedSecurity;
-    /** The first seals what is stored, each opens; none: records are stored as they are. */
+    /** The first key seals stored records, all open them. Without keys, records are stored unsealed. */
     readonly sealKeys: readonly SealKey[];
   };
 
@@ -141,14 +141,14 @@ const OPTIONS = {
 } satisfies Record<keyof StartOptions, Check<unknown>>;
 
 /**
- * Checks the options of `startService` and fills in their defaults, from the environment where it names one.
+ * Checks the options of `startService`, and fills in defaults from the environment and from code.
  *
- * @throws ConfigurationError that names the option, its value and what would be right
+ * @throws ConfigurationError that names the option, its value and what is expected
  */
 export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): CheckedOptions {
   const place = { subject: 'startService', field: '' };
-  const { schedule: times, security: securityOptions, ...checked } = checkFields(options, place, OPTIONS);
-  const { sealKey, ...bounds } = securityOptions ?? security({}, { ...place, field: 'security' });
+  const { schedule: sweepTimes, security: securityOptions, ...checked } = checkFields(options, place, OPTIONS);
+  const { sealKey, ...limits } = securityOptions ?? security({}, { ...place, field: 'security' });
   const all: CheckedOptions = {
     port: 9090,
     manual: false,
@@ -161,15 +161,15 @@ export function checkOptions(options: StartOptions, env: NodeJS.ProcessEnv): Che
     gracefulShutdownSeconds: 20,
     ...environmentOptions(env, checked),
     ...checked,
-    schedule: times ?? schedule({}, { ...place, field: 'schedule' }),
-    security: bounds,
+    schedule: sweepTimes ?? schedule({}, { ...place, field: 'schedule' }),
+    security: limits,
     sealKeys: sealKey ?? sealKeysFrom(env['WEBSUB_SEAL_KEY'] ?? ''),
   };
   refuseContradictions(all);
   return all;
 }
 
-/** Options that are right by themselves and wrong together. */
+/** Refuses options that are valid alone and contradict each other. */
 function refuseContradictions(all: CheckedOptions): void {
   const { defaultLeaseSeconds, maxLeaseSeconds, maxInFlightBytes, maxBodyBytes } = all.security;
   if (maxInFlightBytes < maxBodyBytes) {
@@ -187,20 +187,28 @@ function refuseContradictions(all: CheckedOptions): void {
       'startService: manual needs publicUrl, as nothing listens whose address could be taken instead.',
     );
   }
-  const listens = [all.manual ? 'manual' : '', all.server === undefined ? '' : 'server'].filter((name) => name !== '');
-  if (listens.length > 1) throw new ConfigurationError('startService: manual and server exclude each other.');
-  const [other] = listens;
-  if (other !== undefined && all.tls !== undefined) {
-    throw new ConfigurationError(`startService: tls is for a server of the runtime's own, which ${other} rules out.`);
+  const externalListeners = [all.manual ? 'manual' : '', all.server === undefined ? '' : 'server'].filter(
+    (name) => name !== '',
+  );
+  if (externalListeners.length > 1) throw new ConfigurationError('startService: manual and server exclude each other.');
+  const [external] = externalListeners;
+  if (external !== undefined && all.tls !== undefined) {
+    throw new ConfigurationError(
+      `startService: tls is for a server of the runtime's own, which ${external} rules out.`,
+    );
   }
-  if (other === 'manual' && all.tunnel !== undefined) {
+  if (external === 'manual' && all.tunnel !== undefined) {
     throw new ConfigurationError('startService: tunnel needs an address to lead to, which manual rules out.');
   }
-  const notYet = all.manual ? 'manual' : all.server?.listening === false ? 'a server that does not listen yet' : '';
-  // With deferRequests, begin() is what fails.
-  if (all.failFast && notYet !== '' && !all.deferRequests) {
+  const notListening = all.manual
+    ? 'manual'
+    : all.server?.listening === false
+      ? 'a server that does not listen yet'
+      : '';
+  // With deferRequests, begin() rejects instead.
+  if (all.failFast && notListening !== '' && !all.deferRequests) {
     throw new ConfigurationError(
-      `startService: failFast cannot be had with ${notYet}: hubs are asked when their verification can be answered. ` +
+      `startService: failFast cannot be had with ${notListening}: hubs are asked when their verification can be answered. ` +
         'Set deferRequests and call runtime.begin() when your server listens: it rejects with the first failure.',
     );
   }
@@ -208,7 +216,7 @@ function refuseContradictions(all: CheckedOptions): void {
 
 type FromEnvironment = Pick<StartOptions, 'port' | 'publicUrl' | 'store'>;
 
-/** What the options leave open; of the environment no more is looked at than that. */
+/** Reads from the environment only the options that are not set. */
 function environmentOptions(
   env: NodeJS.ProcessEnv,
   options: Omit<StartOptions, 'schedule' | 'security'>,
@@ -222,15 +230,15 @@ function environmentOptions(
     const text = env[name] ?? '';
     return text === '' || options[field] !== undefined ? {} : { [field]: check(text, { subject, field: name }) };
   };
-  const listens = options.manual !== true && options.server === undefined;
+  const hasOwnListener = options.manual !== true && options.server === undefined;
   return {
-    ...(listens ? read('port', 'PORT', parsePort) : {}),
+    ...(hasOwnListener ? read('port', 'PORT', parsePort) : {}),
     ...read('publicUrl', 'WEBSUB_PUBLIC_URL', publicUrl),
     ...read('store', 'WEBSUB_STORE', (text) => text),
   };
 }
 
 function parsePort(text: string, place: Place): number {
-  // Number('') and Number(' ') are 0, which would be taken for any free port.
+  // Number('') and Number(' ') are 0, which means any free port.
   return port(/^\d+$/.test(text) ? Number(text) : text, place);
 }

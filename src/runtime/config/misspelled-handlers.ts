@@ -3,7 +3,7 @@ import { KIND, type Logger } from '../../logger.js';
 import { isRecord } from '../../protocol/encoding/is-record.js';
 import { nearestName } from './checks/nearest-name.js';
 
-/** Edits between a method's name and a handler's name up to which the method counts as a misspelled handler. */
+/** A method within so many edits of a handler's name counts as a misspelled handler. */
 const MAX_EDITS = 3;
 
 /** A method that looks like a misspelled handler. */
@@ -12,13 +12,13 @@ export interface MisspelledHandler {
   readonly handler: HandlerName;
 }
 
-/** The methods, own and inherited, whose nearest handler is missing and at most three edits away. */
+/** Finds methods, own and inherited, with a missing handler at most three edits away. */
 export function misspelledHandlers(handlers: object): readonly MisspelledHandler[] {
   const matches: MisspelledHandler[] = [];
   for (const method of methodsOf(handlers)) {
     const nearest = nearestName(method, HANDLER_NAMES, () => MAX_EDITS);
     const handler = HANDLER_NAMES.find((name) => name === nearest);
-    // A service that has the handler as well has not misspelled it.
+    // A service that also has the handler did not misspell it.
     if (handler !== undefined && typeof Reflect.get(handlers, handler) !== 'function')
       matches.push({ method, handler });
   }

@@ -4,115 +4,154 @@ import type { TlsOptions } from '../../http/listen/listener.js';
 import type { Logger } from '../../logger.js';
 import type { DependencyContainer } from '../services/tsyringe.js';
 
-/** A public way to this machine. */
+/**
+ * A tunnel from a public URL to this machine.
+ *
+ * @example
+ * ```ts
+ * await startService(News, {
+ *   tunnel: async (address) => {
+ *     const listener = await ngrok.forward({ addr: address });
+ *     return { url: listener.url(), close: () => listener.close() };
+ *   },
+ * });
+ * ```
+ */
 export interface Tunnel {
+  /** The public http or https URL. */
   readonly url: string;
+  /** Closes the tunnel. Called when the runtime stops. */
   close(): unknown;
 }
 
-/** Bounds against hubs and strangers that mean harm, or do it without meaning to. */
+/** Limits that protect the process from hubs, publishers and strangers. */
 export interface SecurityOptions {
-  /** Bytes of content accepted, and of content once decoded; more is answered 413. @default 10_485_760 */
+  /** Maximum size of content in bytes, as received and once decoded. Larger content gets 413. @default 10_485_760 */
   readonly maxBodyBytes?: number | undefined;
-  /** Milliseconds a body may take to arrive; then it is answered 408. @default 30_000 */
+  /** Milliseconds a body may take to arrive. Then it gets 408. @default 30_000 */
   readonly bodyTimeoutMs?: number | undefined;
   /**
-   * Memory limit in bytes for all bodies being received or decoded. Above it, the body that has been idle longest is dropped:
-   * 408 while it is received, 503 while it is decoded. One grant may use a quarter, or `maxBodyBytes` if that is more.
-   * @default 67_108_864
+   * Memory limit in bytes for all bodies being received or decoded. Above it, the body that has been idle longest is
+   * dropped: 408 while it is received, 503 while it is decoded. One grant may use a quarter, or `maxBodyBytes` if that
+   * is more. @default 67_108_864
    */
   readonly maxInFlightBytes?: number | undefined;
   /**
-   * Open connections on the runtime's own server. On Linux at most the open-files limit less 512, or a quarter of that limit if
-   * that is more. @default 10_000
+   * Maximum number of open connections on the runtime's own server. On Linux, the open-files limit lowers it: to that
+   * limit minus 512, or to a quarter of it if that is more. @default 10_000
    */
   readonly maxConnections?: number | undefined;
   /**
-   * Milliseconds an operation of a store may take: opening it, each read and write, and each commit of LMDB. It is less if the
-   * hub's answer is due sooner: 9 s after the request. @default 5_000
+   * Milliseconds one store operation may take: opening it, each read and write, and each LMDB commit. The limit is
+   * shorter if the answer to a hub is due sooner, 9 seconds after its request. @default 5_000
    */
   readonly storeTimeoutMs?: number | undefined;
-  /** Let public pages lead to hubs in private networks. @default false */
+  /** Allows public pages to lead to hubs in private networks. @default false */
   readonly allowPrivateNetworks?: boolean | undefined;
-  /** Send secrets over plain HTTP to hubs on other machines. @default false */
+  /** Allows secrets over plain HTTP to hubs on other machines. @default false */
   readonly allowInsecureSecret?: boolean | undefined;
-  /** Requests in flight per hub, or publisher, by the origin of its URL; further ones wait. @default 8 */
+  /** Maximum requests in flight per origin of a hub or publisher. More requests wait. @default 8 */
   readonly hubConcurrency?: number | undefined;
-  /** Seconds; a longer lease is cut to this. @default 31_536_000 */
+  /** Maximum lease in seconds. A longer lease is cut to it. @default 31_536_000 */
   readonly maxLeaseSeconds?: number | undefined;
-  /** Seconds. Used if the hub sends no valid lease. If you asked for a shorter lease, that one is used. @default 86_400 */
+  /** Lease in seconds if the hub sends no valid one. A shorter lease that you requested is used instead. @default 86_400 */
   readonly defaultLeaseSeconds?: number | undefined;
-  /** Seconds; a longer lease is renewed as if it were this long, so that a hub that forgot us is noticed. @default 864_000 */
+  /**
+   * Seconds. A longer lease is renewed as if it were this long. This way, a hub that lost the subscription is noticed.
+   * @default 864_000
+   */
   readonly maxRenewalSeconds?: number | undefined;
   /**
-   * Encrypts stored secrets and callbacks with AES-256-GCM. A key is 32 random bytes in base64 or base64url. Of several keys the
-   * first seals and each opens, so that a key can be replaced. @default the environment's `WEBSUB_SEAL_KEY`, else nothing is sealed
+   * Encrypts stored secrets and callbacks with AES-256-GCM. A key is 32 random bytes in base64 or base64url. With several
+   * keys, the first encrypts and all decrypt, so that a key can be replaced.
+   * @default the environment's `WEBSUB_SEAL_KEY`, else nothing is encrypted
    */
   readonly sealKey?: string | readonly string[] | undefined;
 }
 
 /**
- * When to look after what was lost, as cron expressions. Whatever comes due is done to the second: these are a safety net.
+ * Cron expressions of the sweeps. Due work runs on time without them; the sweeps are a safety net for work that was
+ * missed.
  */
 export interface ScheduleOptions {
-  /** Any subscription about which something should have been done by now. @default '0 * * * *' */
+  /** When to run all overdue work of subscriptions. @default '0 * * * *' */
   readonly refresh?: string | undefined;
-  /** Those of them that failed, or wait to be tried. @default '*\/10 * * * *' */
+  /** When to run the overdue work of subscriptions that failed or wait for a retry. @default '*\/10 * * * *' */
   readonly retry?: string | undefined;
-  /** What ended thirty days ago is forgotten. @default '0 3 * * *' */
+  /**
+   * When to delete old data: subscriptions that ended 30 days ago, bodies older than `delivery.dedupeWindowSeconds` from
+   * the processed log, and dead letters above their limits. @default '0 3 * * *'
+   */
   readonly sweep?: string | undefined;
 }
 
-/** How a runtime is started. */
+/**
+ * Options of `startService`.
+ *
+ * @example
+ * ```ts
+ * const options: StartOptions = { publicUrl: 'https://me.example.com', store: 'lmdb:///var/lib/websub' };
+ * ```
+ */
 export interface StartOptions {
-  /** The port to listen on; 0 picks a free one. @default 9090, or the environment's `PORT` */
+  /** The port to listen on. 0 picks a free port. @default the environment's `PORT`, else 9090 */
   readonly port?: number | undefined;
   /** The address to listen on. @default all interfaces */
   readonly host?: string | undefined;
   /**
-   * Somebody else's server to answer callbacks on; it listens and closes by its owner. Hubs are asked once it listens.
-   * Outside `basePath`, alone and below the public URL's path, its own pages stay its own: a GET is ours only with a
-   * `hub.mode`, a POST only where its path ends in a callback's token or whole path.
+   * Your own server, which then also answers callbacks. You call `listen` and `close`. The first requests to hubs wait
+   * until it listens.
+   *
+   * Paths below `basePath` belong to the callbacks, with or without the path of the public URL in front. Elsewhere your
+   * pages stay yours: a GET is for a callback only with a `hub.mode`, a POST only if its path ends in a callback's token
+   * or whole path. @default none
    */
   readonly server?: Server | undefined;
-  /** Serve HTTPS: key and certificate, as node:tls takes them. */
+  /** Key and certificate for HTTPS, as `node:tls` takes them. @default HTTP */
   readonly tls?: TlsOptions | undefined;
-  /** Listen nowhere: `runtime.fetch` or `runtime.nodeHandler` is mounted by hand. Needs `publicUrl`. @default false */
+  /** Does not listen: you mount `runtime.fetch` or `runtime.nodeHandler`. Needs `publicUrl`. @default false */
   readonly manual?: boolean | undefined;
   /**
-   * Ask hubs only when `runtime.begin()` is called. For an application that listens some time after `startService` has
-   * resolved: until then a hub could not verify. @default false
+   * Sends no request to a hub before `runtime.begin()`. For an application that listens after `startService` has
+   * resolved: a hub cannot verify earlier. @default false
    */
   readonly deferRequests?: boolean | undefined;
-  /** What comes between the public URL and a callback's token. @default '/websub' */
+  /** The path between the public URL and a callback's token. @default '/websub' */
   readonly basePath?: string | undefined;
-  /** This machine as hubs see it. @default `http://localhost:<port>`, or the environment's `WEBSUB_PUBLIC_URL` */
+  /**
+   * The URL under which hubs reach this machine.
+   * @default the environment's `WEBSUB_PUBLIC_URL`, else `http://localhost:<port>` with a warning
+   */
   readonly publicUrl?: string | undefined;
-  /** Opens a public way to a local address, such as `http://localhost:9090`. */
+  /** Opens a tunnel to a local address, for example to `http://localhost:9090`. @default none */
   readonly tunnel?: ((address: string) => Promise<Tunnel>) | undefined;
   /**
-   * Where state is kept: a Keyv, a URI (`lmdb://dir`, `redis://`, `postgres://`, `mysql://`, `sqlite://file`) or
-   * `'memory'`. A URI may end in `?namespace=name` (1 to 64 letters, digits, `.`, `_`, `-`): records and owner lock are then
-   * that namespace's own, so that several processes share one directory or server. @default 'lmdb://.websub', or the environment's `WEBSUB_STORE`
+   * The store: a Keyv, a URI (`lmdb://dir`, `redis://`, `postgres://`, `mysql://`, `sqlite://file`) or `'memory'`.
+   *
+   * A URI may end in `?namespace=name` (1 to 64 letters, digits, `.`, `_`, `-`). Each namespace has its own records and
+   * owner lock, so that several processes can share one directory or server.
+   * @default the environment's `WEBSUB_STORE`, else 'lmdb://.websub'
    */
   readonly store?: Keyv | string | undefined;
   /**
-   * Seconds to wait for another process to give the store up, as a rolling deployment needs. 0 rejects at once with the
-   * StoreError that names the owner. A store server that cannot be reached is not waited for. @default 0
+   * Seconds to wait until another process releases the store, for rolling deployments. With 0, the start rejects at once
+   * with a StoreError that names the owner. There is no wait for a store server that cannot be reached. @default 0
    */
   readonly waitForStoreSeconds?: number | undefined;
-  /** The tsyringe container whose child constructs the services. @default tsyringe's root container */
+  /** The tsyringe container. A child of it constructs the services. @default tsyringe's root container */
   readonly container?: DependencyContainer | undefined;
-  /** A pino-compatible logger, or false for none. @default pino, at the level of the environment's `LOG_LEVEL` */
+  /** A pino-compatible logger, or `false` for none. @default pino, at the level of the environment's `LOG_LEVEL` */
   readonly logger?: Logger | false | undefined;
+  /** When the sweeps run. */
   readonly schedule?: ScheduleOptions | undefined;
-  /** Reject where the first discovery or subscription request fails, instead of trying again. @default false */
+  /** Rejects if a first discovery or subscribe request fails, instead of retrying. @default false */
   readonly failFast?: boolean | undefined;
-  /** Unsubscribe what is stored as declared and the code no longer declares. @default false */
+  /** Unsubscribes stored subscriptions that the code once declared and no longer does. @default false */
   readonly pruneDeclared?: boolean | undefined;
   /** Seconds a stop may take. @default 20 */
   readonly gracefulShutdownSeconds?: number | undefined;
-  /** Stop at SIGINT and SIGTERM, then raise them again. @default true where the runtime listens itself */
+  /** Stops at SIGINT and SIGTERM, then raises the signal again. @default true if the runtime listens itself */
   readonly handleSignals?: boolean | undefined;
+  /** Limits against harm from outside. */
   readonly security?: SecurityOptions | undefined;
 }

@@ -1,4 +1,4 @@
-import type { CheckedSubscribeOptions } from '../../reconcile/wanted-subscriptions.js';
+import type { CheckedSubscribeOptions } from '../../reconcile/desired-subscriptions.js';
 import type { SubscriptionTarget } from '../../subscription/record/snapshot.js';
 import { checkRequestForm } from './check-config.js';
 import { checkFields, numberOf, wrongField, type Check } from './checks/field-checks.js';
@@ -18,16 +18,16 @@ const SUBSCRIBE = {
 } satisfies Record<keyof SubscribeOptions, Check<unknown>>;
 
 /**
- * Checks what `subscribe()` was called with.
+ * Checks the options of `subscribe()`.
  *
- * @throws ConfigurationError that names the field, its value (never a secret) and what would be right
+ * @throws ConfigurationError that names the field, its value (never a secret) and what is expected
  */
 export function checkSubscribeOptions(
   { name, protocol, customParams }: CheckedServiceConfig,
   options: SubscribeOptions,
 ): CheckedSubscribeOptions {
   const place = { subject: `subscribe() for service "${name}"`, field: '' };
-  const { target, metadata: strings, ...overrides } = checkFields(options, place, SUBSCRIBE);
+  const { target, metadata: newMetadata, ...overrides } = checkFields(options, place, SUBSCRIBE);
   if (target === undefined)
     throw wrongField(
       { ...place, field: 'target' },
@@ -35,13 +35,13 @@ export function checkSubscribeOptions(
     );
   const params = { ...customParams, ...overrides.customParams };
   if (overrides.customParams !== undefined) checkRequestForm({ customParams: params, protocol }, place.subject);
-  return { target, overrides: Object.keys(overrides).length === 0 ? undefined : overrides, metadata: strings };
+  return { target, overrides: Object.keys(overrides).length === 0 ? undefined : overrides, metadata: newMetadata };
 }
 
 /**
- * Checks the target that `unsubscribe()` was called with.
+ * Checks the target of `unsubscribe()`.
  *
- * @throws ConfigurationError that names its value and what would be right
+ * @throws ConfigurationError that names its value and what is expected
  */
 export function checkUnsubscribeTarget(service: string, target: unknown): SubscriptionTarget {
   return singleTarget(target, { subject: `unsubscribe() for service "${service}"`, field: 'target' });

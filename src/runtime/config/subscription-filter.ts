@@ -31,10 +31,10 @@ const FILTER = {
 } satisfies Record<keyof SubscriptionFilter, Check<unknown>>;
 
 /**
- * Makes a filter a function of the record, which costs much less than a snapshot.
+ * Turns a filter into a predicate on records, which costs much less than a snapshot of each.
  *
- * @param caller the method that was given the filter, for errors
- * @throws ConfigurationError that names the field which is unknown or wrong, and what would be right
+ * @param caller the method that takes the filter, for errors
+ * @throws ConfigurationError that names the unknown or invalid field, and what is expected
  */
 export function filterOf(filter: SubscriptionFilter, caller: string): (record: SubscriptionRecord) => boolean {
   const fields = checkFields(filter, { subject: caller, field: 'filter' }, FILTER);
@@ -54,7 +54,7 @@ export function filterOf(filter: SubscriptionFilter, caller: string): (record: S
 function targetMatcher(target: SubscriptionRecord['target']): (other: SubscriptionRecord['target']) => boolean {
   const { hub, name } = targetKey(target);
   return (other) => {
-    // Normalizing means parsing URLs: it is left out where the kinds differ.
+    // Skips the normalization, which parses URLs, if the kinds differ.
     if (typeof other !== typeof target) return false;
     const otherKey = targetKey(other);
     return otherKey.hub === hub && otherKey.name === name;

@@ -2,8 +2,8 @@ import type { SubscriptionRecord } from '../../subscription/record/record.js';
 import type { Registry } from '../../subscription/registry/registry.js';
 
 /**
- * The subscriptions of which something is waited for. When something happens to one, that one alone is looked at again:
- * looking at all of them for each would take the square of their number.
+ * The subscriptions that a caller waits for. An event of one subscription rechecks only that one: rechecking all of them
+ * for each event would take quadratic time.
  */
 export class AwaitedSubscriptions {
   readonly #registry: Registry;
@@ -15,12 +15,12 @@ export class AwaitedSubscriptions {
     this.#isAwaited = isAwaited;
   }
 
-  /** Whether none is left, of those that were looked at. */
+  /** Whether no awaited subscription is left, as of the last checks. */
   get isEmpty(): boolean {
     return this.#ids.size === 0;
   }
 
-  /** Looks at all of them, and returns those that are waited for. */
+  /** Checks all subscriptions, and returns the awaited ones. */
   recheckAll(): readonly SubscriptionRecord[] {
     this.#ids.clear();
     const awaited: SubscriptionRecord[] = [];
@@ -32,7 +32,7 @@ export class AwaitedSubscriptions {
     return awaited;
   }
 
-  /** Looks at one again, and returns it where it is waited for. */
+  /** Checks one subscription again, and returns it if it is awaited. */
   recheck(id: string): SubscriptionRecord | undefined {
     const record = this.#registry.get(id)?.record;
     if (record !== undefined && this.#isAwaited(record)) {

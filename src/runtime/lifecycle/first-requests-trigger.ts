@@ -1,19 +1,19 @@
 import { WebSubError } from '../../errors.js';
 
-/** Sends the first requests to hubs once, however often it is called. */
+/** Sends the first requests to hubs, once for any number of calls. */
 export class FirstRequestsTrigger {
   #firstRequests: (() => Promise<void>) | undefined;
   #running: Promise<void> | undefined;
 
-  /** Sets the first requests, once the services have started. */
+  /** Sets the function that sends the first requests. Called once the services have started. */
   set(firstRequests: () => Promise<void>): void {
     this.#firstRequests = firstRequests;
   }
 
   /**
-   * Resolves or rejects as the first requests do. After a failure they can be sent again.
+   * Settles like the first requests. After a failure, the next call sends them again.
    *
-   * @throws WebSubError before the services have started
+   * @throws WebSubError if the services have not started yet
    */
   async begin(): Promise<void> {
     if (this.#firstRequests === undefined) {

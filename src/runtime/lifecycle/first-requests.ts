@@ -9,13 +9,13 @@ import type { CheckedOptions } from '../config/check-options.js';
 import type { Core } from '../core.js';
 import type { Runtime } from '../runtime.js';
 
-/** Milliseconds that `startService` waits for first requests to leave; those that take longer go on by themselves. */
+/** Milliseconds that `startService` waits for the first requests. Slower requests continue in the background. */
 const FIRST_REQUESTS_TIMEOUT_MS = 5_000;
 
-/** Milliseconds that an application has for mounting the callbacks, before a hub is asked with `manual`. */
+/** With `manual`: milliseconds that an application has to mount the callbacks before the first requests. */
 const MOUNT_WAIT_MS = 100;
 
-/** What the first requests need. */
+/** Dependencies of the first requests. */
 export interface FirstRequestsContext {
   readonly core: Core;
   readonly engine: Engine;
@@ -23,18 +23,19 @@ export interface FirstRequestsContext {
   readonly logger: Logger;
 }
 
-/** Whether hubs can be asked as soon as the runtime has started: nothing else has to listen first. */
+/** Whether the first requests can leave as soon as the runtime has started, because it already listens. */
 export function canRequestAtStart({ server, manual, deferRequests }: FirstRequestOptions): boolean {
   return !deferRequests && !manual && server?.listening !== false;
 }
 
 /**
- * Asks for what is declared and for what the store still wants. Resolves when every first request has left or is
- * scheduled. If the callbacks cannot be answered yet, it resolves at once: the requests follow when the given server listens,
- * shortly after with `manual`, or at `runtime.begin()` with `deferRequests`.
+ * Requests the declared and the stored wanted subscriptions. Resolves once every first request was sent or is scheduled.
  *
- * @throws ResourceDiscoveryFailedError and SubscriptionInitiationError, with `failFast`
- * @throws StoreError when what is declared cannot be stored
+ * If the callbacks cannot be answered yet, it resolves at once. The requests then follow when the given server listens,
+ * 100 ms later with `manual`, or at `runtime.begin()` with `deferRequests`.
+ *
+ * @throws ResourceDiscoveryFailedError | SubscriptionInitiationError with `failFast`
+ * @throws StoreError if the declared subscriptions cannot be stored
  */
 export async function sendFirstRequests(context: FirstRequestsContext, options: FirstRequestOptions): Promise<void> {
   const { runtime } = context;
@@ -68,13 +69,13 @@ async function reconcileAndStart({ core, engine, runtime }: FirstRequestsContext
   try {
     await core.reconcile();
   } catch (error) {
-    // A store that was closed meanwhile is none that failed.
+    // A stop closes the store meanwhile: not a failure.
     if (!runtime.isStopping) throw error;
   }
   if (!runtime.isStopping) engine.start();
 }
 
-/** A hub may verify at once, so the first requests wait until the callbacks are answered. */
+/** Delays the first requests until the callbacks are answered, because a hub may verify at once. */
 function deferFirstRequests({ runtime, logger }: FirstRequestsContext, server: CheckedOptions['server']): void {
   const start = async (): Promise<void> => {
     if (runtime.isStopping) return;
@@ -96,7 +97,7 @@ function deferFirstRequests({ runtime, logger }: FirstRequestsContext, server: C
   }
 }
 
-/** The first error of a subscription that no other hub was found for meanwhile. */
+/** Returns the first error of a subscription that got no other hub during `work`. */
 async function firstFailure(core: Core, work: () => Promise<void>): Promise<Error | undefined> {
   const failures = new Map<string, Error>();
   const removeListener = core.hooks.on('failed', ({ subscription, error }: HookPayload) => {
@@ -106,7 +107,7 @@ async function firstFailure(core: Core, work: () => Promise<void>): Promise<Erro
   });
   try {
     await work();
-    // Listeners of hooks are called in turn: the last of them now.
+    // Lets the last hook listeners run.
     await macrotask();
   } finally {
     removeListener();

@@ -1,17 +1,17 @@
 import type { Server } from 'node:http';
 
-/** Milliseconds between two looks at whether the server still listens: Node.js has no event for a call of `close()`. */
+/** Milliseconds between checks whether the server still listens. Node.js has no event for a call of `close()`. */
 const CHECK_INTERVAL_MS = 50;
 
-/** The application's own server, on which the callbacks are answered. */
+/** The application's own server, which also answers callbacks. */
 export interface HostServer {
-  /** Whether it accepts connections: not before it listens, nor after `close()`. */
+  /** Whether it accepts connections, which it does between `listen()` and `close()`. */
   isListening(): boolean;
-  /** Resolves when it does not listen, or the signal aborts. */
+  /** Resolves once it does not listen, or the signal aborts. */
   closed(signal: AbortSignal): Promise<void>;
 }
 
-/** Watches a server that its owner closes. */
+/** Watches the application's server, which the application closes. */
 export function watchServer(server: Server): HostServer {
   return {
     isListening: () => server.listening,

@@ -1,12 +1,12 @@
-/** Something that has not happened yet, and then has for good. */
+/** A one-way switch: closed at first, then open forever. */
 export interface Latch {
   readonly isOpen: boolean;
-  /** Resolves when it has happened. */
+  /** Resolves once the latch is open. */
   readonly opened: Promise<void>;
   open(): void;
 }
 
-/** A latch that is closed. */
+/** Creates a closed latch. */
 export function latch(): Latch {
   let isOpen = false;
   let resolve = (): void => {};

@@ -5,10 +5,10 @@ import { undiciModules } from '../../hub/http/undici-modules.js';
 import type { Logger } from '../../logger.js';
 import { onDemand } from '../../on-demand.js';
 
-/** Loads a part of what a runtime needs after its start. */
+/** Loads one package that a runtime needs after its start. */
 type Load = () => unknown;
 
-/** All of it, whatever the options are. What is needed first comes first. */
+/** All packages, whatever the options, in the order in which they are needed. */
 const PRELOADED_PACKAGES: readonly Load[] = [
   () => undiciModules(),
   () => onDemand('ofetch'),
@@ -20,23 +20,24 @@ const PRELOADED_PACKAGES: readonly Load[] = [
   loadWorkerCode,
 ];
 
-/** How packages are loaded. */
+/** Dependencies of `loadPackages`. */
 export interface LoadPackagesOptions {
   readonly logger: Logger;
-  /** Whether the runtime stops: nothing more is loaded then. */
+  /** Whether the runtime stops: no more packages are loaded then. */
   readonly isStopping: () => boolean;
 }
 
 /**
- * Loads all that answering, scheduling, parsing and discovery need, while there are files and descriptors to load it from:
- * a deploy may replace `node_modules`, and connections may take every descriptor. Loads one package a turn of the event
- * loop. Never rejects: a package that cannot be loaded now is tried again when it is needed.
+ * Loads all packages for answering, scheduling, parsing and discovery in advance. Later, a deploy may have replaced
+ * `node_modules`, or connections may use every file descriptor.
+ *
+ * Loads one package per turn of the event loop. Never rejects: a package that fails is loaded again when it is needed.
  */
 export async function loadPackages(
   { logger, isStopping }: LoadPackagesOptions,
-  needed = PRELOADED_PACKAGES,
+  packages = PRELOADED_PACKAGES,
 ): Promise<void> {
-  for (const load of needed) {
+  for (const load of packages) {
     if (isStopping()) return;
     try {
       await load();

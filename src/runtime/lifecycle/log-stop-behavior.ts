@@ -1,7 +1,7 @@
 import type { Logger } from '../../logger.js';
 import type { RunningService } from '../core.js';
 
-/** Says at start what a stop will do, and what it needs: once, where the default may surprise. */
+/** Logs at the start what a stop does and needs, because the default may surprise. */
 export function logStopBehavior(
   services: readonly RunningService[],
   { isDurable, handlesSignals }: { readonly isDurable: boolean; readonly handlesSignals: boolean },

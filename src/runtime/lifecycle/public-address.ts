@@ -6,17 +6,20 @@ import { isLoopback } from '../../protocol/loopback.js';
 import type { CheckedOptions } from '../config/check-options.js';
 import type { Tunnel } from '../config/start-options.js';
 
-/** How hubs reach this machine. */
+/** The public URL, and the tunnel to it if there is one. */
 export interface PublicAddress {
-  /** Without a trailing slash. */
+  /** The public URL, without a trailing slash. */
   readonly url: string;
   readonly tunnel?: Tunnel;
 }
 
 /**
- * The public URL: the option's, a tunnel's, or that of the address listened on, with a warning where it is this machine's.
+ * Decides the public URL: the option `publicUrl`, else the tunnel's URL, else the local address. Warns if the local
+ * address is a loopback address.
  *
- * @param port what is listened on; undefined where nothing is known to listen
+ * @param port the listening port; undefined if nothing listens yet, or it is unknown
+ * @throws ConfigurationError if no URL can be decided
+ * @throws ListenerError if the tunnel cannot be opened
  */
 export async function resolvePublicAddress(
   options: Pick<CheckedOptions, 'publicUrl' | 'tunnel' | 'tls' | 'server' | 'host'>,
@@ -44,13 +47,13 @@ export async function resolvePublicAddress(
   return { url };
 }
 
-/** How this machine reaches what listens on a host: by localhost where that is every address. */
+/** The host name to reach the listener from this machine: localhost if it listens on all addresses. */
 function localHost(host: string | undefined): string {
   if (host === undefined || host === '0.0.0.0' || host === '::') return 'localhost';
   return isIPv6(host) ? `[${host}]` : host;
 }
 
-/** The port of a server that listens. */
+/** The port of a server; undefined if it does not listen on one. */
 export function portOf(server: Server): number | undefined {
   const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : undefined;
@@ -80,13 +83,13 @@ function isTunnel(value: unknown): value is Tunnel {
   return typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url) && typeof close === 'function';
 }
 
-/** What cannot be used is not left open. */
+/** Closes an unusable tunnel, if it can be closed. */
 async function closeQuietly(tunnel: unknown): Promise<void> {
   const { close }: { readonly close?: unknown } = Object(tunnel);
   if (typeof close !== 'function') return;
   try {
     await Reflect.apply(close, tunnel, []);
   } catch {
-    // It is reported that the tunnel cannot be used.
+    // The caller reports the unusable tunnel.
   }
 }

@@ -1,16 +1,16 @@
 import type { CheckedOptions } from '../config/check-options.js';
 
-/** How hubs reach the callbacks, in words for errors. */
+/** Texts for errors that explain how hubs reach the callbacks. */
 export interface ReachabilityHint {
   /** The public URL with the base path. */
   readonly baseUrl: string;
-  /** Where the callbacks are answered. */
+  /** Says where the public URL must lead to. */
   readonly routing: string;
-  /** The moment that the first requests wait for. */
+  /** Says what the first requests wait for. */
   readonly startCondition: string;
 }
 
-/** @param port the port that callbacks are answered on; undefined where it is not known */
+/** @param port the port of the callbacks; undefined if unknown */
 export function reachabilityHintOf(
   { server, manual, deferRequests, basePath }: Pick<CheckedOptions, 'server' | 'manual' | 'deferRequests' | 'basePath'>,
   url: string,

@@ -10,29 +10,33 @@ import { AwaitedSubscriptions } from './awaited-subscriptions.js';
 import type { ReachabilityHint } from './reachability-hint.js';
 import { targetName } from '../../subscription/record/target.js';
 
-/** So many are named in an error. */
+/** Maximum number of subscriptions that an error names. */
 const MAX_NAMED = 20;
 
-/** What readiness works with. */
+/** Dependencies of `whenReady`. */
 export interface ReadinessOptions {
   readonly registry: Registry;
   readonly hooks: SubscriberHooks;
-  /** Whether the code has the service: others are left alone. */
+  /** Whether this runtime has the service. Subscriptions of other services do not count. */
   readonly serves: (service: string) => boolean;
-  /** Open when the declared subscriptions are there. */
+  /** Opens once the declared subscriptions exist. */
   readonly reconciled: Latch;
-  /** Open when hubs may be asked. */
+  /** Opens once requests to hubs may leave. */
   readonly requestsAllowed: Latch;
-  /** Whether a hub, or the publisher, is being asked on behalf of a subscription. */
+  /** Whether a request of a subscription to a hub or publisher is in flight. */
   readonly isInFlight: (record: SubscriptionRecord) => boolean;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** Rejects what waits when the runtime stops. */
+  /** Aborts when the runtime stops. */
   readonly stopSignal: AbortSignal;
   readonly reachability: ReachabilityHint;
 }
 
-/** Resolves when every wanted subscription has a grant; rejects naming those without, after a time or when it is in vain. */
+/**
+ * Resolves once every wanted subscription has a grant.
+ *
+ * @throws WebSubError that names the others: at the timeout, or as soon as one cannot get a grant before it
+ */
 export async function whenReady(options: ReadinessOptions, timeoutMs: number): Promise<void> {
   const { registry, hooks, reconciled, stopSignal } = options;
   const endAt = options.now() + timeoutMs;
@@ -42,7 +46,7 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
     const end = (settle: () => void): void => {
       clearTimeout(timer);
       stopSignal.removeEventListener('abort', onStop);
-      for (const off of removeListeners) off();
+      for (const removeListener of removeListeners) removeListener();
       settle();
     };
     const fail = (problem: string): void => end(() => reject(notReadyError(options, problem)));
@@ -66,7 +70,7 @@ export async function whenReady(options: ReadinessOptions, timeoutMs: number): P
           new WebSubError(['Not ready, and the runtime stops', ...describeMissing(missingNow(options))].join('; ')),
         ),
       );
-    // When a hook is called, not all that the event led to may have happened.
+    // Later: when a hook is called, some effects of its transition may not have happened yet.
     const checkSoon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
     const removeListeners = (['verified', 'failed', 'denied', 'unsubscribed'] as const).map((name) =>
       hooks.on(name, checkSoon),
@@ -81,14 +85,16 @@ function isMissing(record: SubscriptionRecord, { registry, serves }: ReadinessOp
   return record.desired === 'subscribed' && serves(record.service) && !registry.isReady(record);
 }
 
-/** Whether a hub is, or will be, asked for it before a time, so that it may be granted by then. */
+/** Whether a request is in flight, or planned before `endAt`, so that a hub may still grant the subscription. */
 function canBecomeReady(record: SubscriptionRecord, endAt: number, { isInFlight }: ReadinessOptions): boolean {
   if (record.stoppedBecause !== undefined) return false;
   return isInFlight(record) || (nextHubContactAt(record) ?? Infinity) <= endAt;
 }
 
 function nextRequestText(hopeless: readonly SubscriptionRecord[]): string {
-  const times = hopeless.flatMap((record) => (record.stoppedBecause === undefined ? (nextHubContactAt(record) ?? []) : []));
+  const times = hopeless.flatMap((record) =>
+    record.stoppedBecause === undefined ? (nextHubContactAt(record) ?? []) : [],
+  );
   return times.length === 0 ? 'before retry()' : `before ${new Date(Math.min(...times)).toISOString()}, or retry()`;
 }
 
@@ -98,11 +104,11 @@ function notReadyError(options: ReadinessOptions, problem: string): WebSubError 
     return new WebSubError(`Nothing has been asked for yet: that begins when ${reachability.startCondition}.`);
   }
   const missing = missingNow(options);
-  const how = missing.some(isAwaitingVerification)
+  const hint = missing.some(isAwaitingVerification)
     ? ` Hubs must reach ${reachability.baseUrl}/… (publicUrl with basePath), which ${reachability.routing}.`
     : '';
   return new WebSubError(
-    `${[`Not ready${problem}`, ...describeMissing(missing)].join('; ')}.${how} ` +
+    `${[`Not ready${problem}`, ...describeMissing(missing)].join('; ')}.${hint} ` +
       'Nothing was changed and the runtime goes on: await ready() again, or call stop().',
   );
 }
@@ -111,7 +117,7 @@ function countText(count: number): string {
   return count === 1 ? '1 subscription' : `${count} subscriptions`;
 }
 
-/** Whether a hub has yet to reach its callback, or could not. */
+/** Whether a hub still has to reach the callback, or could not reach it. */
 function isAwaitingVerification({ grants, lastError }: SubscriptionRecord): boolean {
   return grants.some(({ pending }) => pending !== undefined) || lastError?.cause === 'verification-missing';
 }
@@ -123,10 +129,10 @@ function missingNow(options: ReadinessOptions): readonly SubscriptionRecord[] {
 /** The subscriptions without a grant, each with the reason. */
 function describeMissing(missing: readonly SubscriptionRecord[]): readonly string[] {
   const lines = missing.slice(0, MAX_NAMED).map((record) => {
-    const why = record.lastError?.message ?? 'the hub has not verified it yet';
+    const reason = record.lastError?.message ?? 'the hub has not verified it yet';
     const orphanNote =
       record.orphaned === true ? ' (no longer declared: pruneDeclared or unsubscribe(id) ends it)' : '';
-    return `${targetName(record.target)} for ${record.service}${orphanNote} is ${stateOf(record)}: ${why}`;
+    return `${targetName(record.target)} for ${record.service}${orphanNote} is ${stateOf(record)}: ${reason}`;
   });
   const more = missing.length - lines.length;
   return [...lines, ...(more > 0 ? [`and ${more} more`] : [])];

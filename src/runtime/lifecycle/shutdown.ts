@@ -8,42 +8,45 @@ import type { HostServer } from './host-server.js';
 import type { StopOptions } from '../subscriber-runtime.js';
 import { servicesToUnsubscribe, warnOfUnverified, unsubscribeAll } from './unsubscribe-all.js';
 
-/** Milliseconds for each of the last steps, which take none unless something hangs, and for all of them past the end. */
+/**
+ * Milliseconds for each of the last steps, and for all of them beyond `gracefulShutdownSeconds`. They take no time
+ * unless something hangs.
+ */
 export const LAST_STEP_MS = 2_000;
 
-/** What is shut down. */
+/** The parts of a runtime to shut down, and the time limits. */
 export interface Shutdown {
   readonly core: Core;
   readonly engine: Engine;
   readonly logger: Logger;
   readonly listener: Listener | undefined;
-  /** The application's server, where the callbacks are answered on it. */
+  /** The application's server, if it answers the callbacks. */
   readonly hostServer: HostServer | undefined;
-  /** Closes what was opened, in the order of opening. */
+  /** Functions that close what was opened, in the order of opening. */
   readonly cleanups: readonly (() => unknown)[];
-  /** Whether the store is still ours to write to. */
+  /** Whether this process still owns the store and may write to it. */
   readonly ownsStore: () => boolean;
-  /** The services' and the user's own endings. */
+  /** `onShutdown` of the started services, then the listeners of `runtime.onShutdown()`. */
   readonly shutdownListeners: () => readonly (() => unknown)[];
-  /** How long hubs and handlers are waited for. */
+  /** The limit for hubs and handlers. */
   readonly gracePeriod: TimeLimit;
-  /** How long the endings are waited for. */
+  /** The limit for the shutdown listeners. */
   readonly listenersLimit: TimeLimit;
-  /** How long the last steps are waited for, all of them together. */
+  /** The limit for all last steps together. */
   readonly finalStepsLimit: TimeLimit;
 }
 
-/** Ends a runtime: unsubscribes, lets handlers end or stores their events, and closes. Never rejects. */
+/** Stops a runtime: unsubscribes, waits for handlers or stores their events, and closes. Never rejects. */
 export async function shutDown(shutdown: Shutdown, options: StopOptions): Promise<void> {
   const { core, engine, logger, listener, cleanups, ownsStore, gracePeriod, listenersLimit, finalStepsLimit } =
     shutdown;
   const waitForStep = (work: Promise<unknown>): Promise<void> =>
     waitUnlessAborted(waitAtMost(work, LAST_STEP_MS), finalStepsLimit.signal);
   core.close();
-  // No stored event is begun with any more, however long hubs take. Hubs and handlers are waited for at the same time.
+  // No stored event is dispatched any more, however long hubs take. Waits for hubs and handlers at the same time.
   const handled = Promise.all([core.pipeline.delivery.settled(), core.pipeline.inbox.stop()]);
   const waited = waitUnlessAborted(handled, gracePeriod.signal).catch(() => {});
-  // At once: whoever asked for the stop may not wait for its end.
+  // Starts at once: the caller of the stop may end the process early.
   const unmarked = core.pipeline.markers.stop(ownsStore());
   await runAll([() => unsubscribeFromHubs(shutdown, options)], logger, 'unsubscribing failed');
   await waited;
@@ -54,7 +57,7 @@ export async function shutDown(shutdown: Shutdown, options: StopOptions): Promis
   await waitUnlessAborted(runShutdownListeners(shutdown), listenersLimit.signal);
   core.abort();
   await waitForStep(core.backgroundTasks.waitForIdle());
-  // Connections that were busy before are idle now.
+  // Closes connections that were busy before and are idle now.
   void listener?.close();
   await waitForStep(Promise.resolve(closed));
   await waitForStep(unmarked);
@@ -74,7 +77,7 @@ async function unsubscribeFromHubs(
   { core, logger, listener, gracePeriod, hostServer }: Shutdown,
   options: StopOptions,
 ): Promise<void> {
-  // What is being declared at this moment is left as well.
+  // Waits for a running reconciliation, so that its new subscriptions are unsubscribed too.
   await waitUnlessAborted(core.reconciling, gracePeriod.signal);
   if (hostServer?.isListening() === false) {
     if (willUnsubscribe(core, options))
@@ -101,7 +104,7 @@ async function unsubscribeFromHubs(
 const SERVER_CLOSED = 'the given server (option server) accepts no connections';
 const STOP_FIRST = 'Await runtime.stop() before you close the server';
 
-/** Whether a stop with these options asks any hub to stop sending. */
+/** Whether a stop with these options unsubscribes anything. */
 function willUnsubscribe(core: Core, options: StopOptions): boolean {
   const serviceNames = servicesToUnsubscribe(core, options);
   for (const { record } of core.registry.all()) {
@@ -114,20 +117,20 @@ async function closeAsync(close: () => unknown): Promise<void> {
   await close();
 }
 
-/** Says which of the endings are not over when their time is: also where there was none, those that need none are run. */
+/** Runs the shutdown listeners, even without time left, and warns if they exceed their limit. */
 async function runShutdownListeners({ shutdownListeners, listenersLimit, logger }: Shutdown): Promise<void> {
-  let isOver = false;
+  let isDone = false;
   const onTimeUp = (): void =>
     void setImmediate(() => {
-      if (!isOver) logger.warn('onShutdown, or a shutdown listener, takes too long and is not waited for');
+      if (!isDone) logger.warn('onShutdown, or a shutdown listener, takes too long and is not waited for');
     });
   if (listenersLimit.signal.aborted) onTimeUp();
   else listenersLimit.signal.addEventListener('abort', onTimeUp, { once: true });
   await runAll(shutdownListeners(), logger, 'a shutdown listener failed');
-  isOver = true;
+  isDone = true;
 }
 
-/** Handlers end by themselves, or their events are in the store for the next start. */
+/** Waits for running handlers up to the limit. Events of handlers that take longer are stored for the next start. */
 async function waitForHandlers(
   { core, logger, gracePeriod }: Shutdown,
   waitForStep: (work: Promise<unknown>) => Promise<void>,

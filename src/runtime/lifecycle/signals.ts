@@ -2,23 +2,23 @@ import { flushStandardOutput } from '../logging/log-output.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** What stops at a signal: several runtimes may share the process, and the last of them to stop ends it. */
+/** The stop functions of all runtimes in the process. The process ends after the last of them has stopped. */
 const stopFunctions = new Set<() => Promise<void>>();
 let isStopping = false;
 let firstSignal: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
 
 /**
- * Milliseconds in which a signal that comes again is the same one: npm hands on the Ctrl-C that its child has already got
- * from the terminal.
+ * Milliseconds in which a repeated signal is an echo of the first: npm forwards the Ctrl-C that its child has already
+ * received from the terminal.
  */
 const ECHO_MS = 100;
 
 /**
- * Stops at SIGINT and SIGTERM and then raises the signal again, so that the process ends as it would have; a second one
- * ends it at once.
+ * Stops at SIGINT and SIGTERM. Then it raises the signal again, so that the process ends with it. A second signal ends
+ * the process at once.
  *
- * @param stop does not reject
- * @returns a function that takes it off again; while a signal is being handled the handlers stay, for the second one
+ * @param stop a function that never rejects
+ * @returns a function that removes `stop`; during a stop by a signal, the signal handlers stay for the second signal
  */
 export function handleSignals(stop: () => Promise<void>): () => void {
   if (stopFunctions.size === 0 && !isStopping) for (const signal of SIGNALS) process.on(signal, onSignal);

@@ -6,10 +6,10 @@ import type { Logger } from '../../logger.js';
 import type { CheckedOptions } from '../config/check-options.js';
 
 /**
- * Listens for callbacks, unless others do.
+ * Listens for callbacks, unless the application listens itself.
  *
- * @param openFiles how many files the process may have open; undefined where nobody knows
- * @throws ListenerError that names the port and says what to do
+ * @param openFiles the open-files limit of the process; undefined if unknown
+ * @throws ListenerError that names the port and the remedy
  */
 export async function startListener(
   handler: RequestListener,

@@ -31,7 +31,7 @@ import type { StartOptions } from '../config/start-options.js';
 import { logStopBehavior } from './log-stop-behavior.js';
 import type { ServiceReference, SubscriberRuntime } from '../subscriber-runtime.js';
 
-/** What tests put in the place of the world. */
+/** Dependencies on the outside world, which tests replace. */
 export interface Seams {
   readonly now: () => number;
   readonly random: () => number;
@@ -42,18 +42,22 @@ export interface Seams {
 const REAL_SEAMS: Seams = { now: Date.now, random: Math.random, engine: embeddedEngine, env: process.env };
 
 /**
- * Starts services: listens for callbacks, subscribes what they declare, and keeps it subscribed.
+ * Starts services: listens for callbacks, subscribes to their targets, and renews the subscriptions until it stops.
+ *
+ * It resolves once callbacks are answered, every first request was sent or is scheduled, and all packages are loaded. To
+ * wait for the hubs, call `runtime.ready()`.
  *
  * @example
  * ```ts
  * const runtime = await startService(News, { port: 9090, publicUrl: 'https://me.example.com' });
+ * await runtime.ready();
  * ```
  *
- * @returns when callbacks are answered, every first request has left or is scheduled, and all packages are loaded
- * @throws ConfigurationError for services or options that are wrong
- * @throws StoreError when the store cannot be opened, another process owns it (after `waitForStoreSeconds`), or it is sealed with a key that was not given
- * @throws ListenerError when the port cannot be listened on, or the tunnel not opened
- * @throws ResourceDiscoveryFailedError and SubscriptionInitiationError, with `failFast`
+ * @throws ConfigurationError if a service or an option is invalid
+ * @throws StoreError if the store cannot be opened, another process owns it (after `waitForStoreSeconds`), or it is
+ *   sealed with an unknown key
+ * @throws ListenerError if the port is not available, or the tunnel cannot be opened
+ * @throws ResourceDiscoveryFailedError | SubscriptionInitiationError with `failFast`, for the first failed request
  */
 export async function startService(
   services: ServiceReference | readonly ServiceReference[],
@@ -62,7 +66,7 @@ export async function startService(
   return start(services, options, REAL_SEAMS);
 }
 
-/** {@link startService} in a world of the caller's. */
+/** {@link startService} with a replaceable outside world. */
 export async function start(
   services: ServiceReference | readonly ServiceReference[],
   options: StartOptions,
@@ -73,7 +77,7 @@ export async function start(
   const checked = checkOptions(options, env);
   const baseLogger = loggerFrom(checked.logger, env['LOG_LEVEL'], env);
   const logger = throttledLogger(safeLogger(baseLogger), { now });
-  // Closed last: the lines left out are counted to the end.
+  // Runs last, because lines are suppressed until the end.
   const cleanups: (() => unknown)[] = [() => logger.flush()];
   let runtime: Runtime | undefined;
   let requestGate: StartupGate | undefined;

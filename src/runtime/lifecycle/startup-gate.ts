@@ -6,23 +6,23 @@ import { latch } from './latch.js';
 
 type NodeHandler = CallbackApp['nodeHandler'];
 
-/** What hubs are told that came while the start was failing: the next one may do better. */
+/** The answer to hubs whose requests came before a failed start. A restarted process may serve them. */
 const NOT_STARTED = unavailable('the subscriber could not start', 120);
 
-/** The way from a listener to the callbacks while the runtime starts. */
+/** The request handler of the callbacks while the runtime starts. */
 export interface StartupGate {
   readonly nodeHandler: NodeHandler;
-  /** What the store holds is known: verifications are let through. */
+  /** Lets verifications through. Called once the store is loaded. */
   allowVerifications(): void;
-  /** The services have started: content is let through as well. */
+  /** Lets content through. Called once the services have started. */
   allowContent(): void;
-  /** The start has failed: what is held, and what still comes, is answered 503. Resolves when the held has its answer. */
+  /** Answers waiting and later requests with 503. Called when the start has failed. Resolves once the waiting ones have their answer. */
   fail(): Promise<void>;
 }
 
 /**
- * Holds requests back until they can be answered. The port has to be open before the public URL is known, and a hub that
- * was told 404 in the meantime would take the subscription for gone.
+ * Makes requests wait until they can be answered. The port must be open before the public URL is known, and a hub that
+ * gets 404 meanwhile would end its subscription.
  */
 export function startupGate(handler: NodeHandler): StartupGate {
   const [loaded, started] = [latch(), latch()];

@@ -9,8 +9,8 @@ import { AwaitedSubscriptions } from './awaited-subscriptions.js';
 import type { StopOptions } from '../subscriber-runtime.js';
 
 /**
- * Asks hubs to stop sending, and waits until each has verified or failed, or the signal says that time is up. What is
- * wanted stays as it is.
+ * Unsubscribes at the hubs, and waits until each has verified or failed, or the signal aborts. The subscriptions stay
+ * wanted.
  */
 export async function unsubscribeAll(
   core: Core,
@@ -27,7 +27,7 @@ export async function unsubscribeAll(
       logger.error({ subscription: id, err: error }, 'a subscription could not be ended at its hub');
     }
   };
-  // A hub may verify what it was asked for just before; only those are left again, not what a handler wants to keep.
+  // A hub may still verify an earlier subscribe request. Only those are unsubscribed again, not the ones a handler keeps.
   const onVerified = ({ subscription }: HookPayload): void => {
     if (serviceNames.has(subscription.service)) void unsubscribe(subscription);
   };
@@ -51,11 +51,11 @@ export async function unsubscribeAll(
   const retryTimers = new Set<NodeJS.Timeout>();
   const onFailed = ({ subscription, grant, error }: HookPayload): void => {
     if (!serviceNames.has(subscription.service) || grant === undefined) return;
-    // A hub that took the request may still verify it. One that did not is asked once more.
+    // A hub that accepted the request may still verify it. One that did not gets one more request.
     if (!(error instanceof SubscriptionInitiationError) || failures.increment(grant.id) > 1) return;
     retryTimers.add(setTimeout(() => void unsubscribe(subscription), SHUTDOWN_RETRY_MS));
   };
-  // When a hook is called, its effects may not have begun.
+  // Later: when a hook is called, its effects may not have started.
   const checkSoon = ({ subscription }: HookPayload): void => void setImmediate(checkOne, subscription.id);
   const removeListeners = [
     ...(['verified', 'renewed'] as const).map((name) => core.hooks.on(name, onVerified)),
@@ -64,37 +64,37 @@ export async function unsubscribeAll(
   ];
   signal.addEventListener('abort', check);
   try {
-    // A store that hangs is waited for no longer than the hubs.
+    // A hanging store must not delay the stop longer than the hubs.
     await waitUnlessAborted(Promise.all(recordsToUnsubscribe().map(unsubscribe)), signal);
     hasRequested = true;
     check();
     await done;
-    // The hub may have verified before it answered: its answer is waited for all the same.
+    // A hub may verify before it answers the request. Waits for the answers, too.
     await waitUnlessAborted(
       core.backgroundTasks.waitFor((key) => key.endsWith(' unsubscribe')),
       signal,
     );
   } finally {
     for (const timer of retryTimers) clearTimeout(timer);
-    for (const off of removeListeners) off();
+    for (const removeListener of removeListeners) removeListener();
     signal.removeEventListener('abort', check);
   }
 }
 
-/** The names of the services that a stop with these options unsubscribes. */
+/** Returns the names of the services that a stop with these options unsubscribes. */
 export function servicesToUnsubscribe({ services }: Core, { unsubscribe }: StopOptions): ReadonlySet<string> {
   return new Set(services.flatMap(({ config }) => ((unsubscribe ?? config.unsubscribeOnShutdown) ? config.name : [])));
 }
 
-/** How often hubs did not take the request to stop, by grant. */
+/** Number of failed unsubscribe requests by grant. */
 class FailureCounts {
   readonly #counts = new Map<string, number>();
 
-  /** Counts one more. */
+  /** Counts a failure, and returns the new count. */
   increment(grantId: string): number {
-    const counted = this.get(grantId) + 1;
-    this.#counts.set(grantId, counted);
-    return counted;
+    const count = this.get(grantId) + 1;
+    this.#counts.set(grantId, count);
+    return count;
   }
 
   get(grantId: string): number {
@@ -102,7 +102,7 @@ class FailureCounts {
   }
 }
 
-/** Whether a hub was asked to stop, and may still verify that, or be asked once more. */
+/** Whether a hub may still verify an unsubscription, or gets one more request. */
 function isAwaitingUnsubscription({ grants }: SubscriptionRecord, failures: FailureCounts): boolean {
   return grants.some(({ id, state, attempts, superseded }) => {
     if (state !== 'unsubscribing') return false;
@@ -111,9 +111,9 @@ function isAwaitingUnsubscription({ grants }: SubscriptionRecord, failures: Fail
 }
 
 /**
- * Says which hubs may go on sending, and until when.
+ * Warns about hubs that did not verify the unsubscription, with the time until which they may send.
  *
- * @param advice what the operator can do about it next time
+ * @param advice text for the operator, to prevent it next time
  */
 export function warnOfUnverified(core: Core, logger: Logger, advice = ''): void {
   for (const { record } of core.registry.all()) {

@@ -1,13 +1,14 @@
 import type { Logger } from '../../logger.js';
 
-/** A moment by which something has to be over. */
+/** A time limit that can be shortened. */
 export interface TimeLimit {
+  /** Aborts when the time is up. */
   readonly signal: AbortSignal;
-  /** The time is up now, or after so many milliseconds if it is not before. */
+  /** Ends the limit now, or after `afterMs` milliseconds unless it ends earlier. */
   end(afterMs?: number): void;
 }
 
-/** A limit that is over after so many milliseconds. Until then it keeps the process up: what it bounds has to end. */
+/** Starts a time limit. It keeps the process alive until it ends, so that the limited work can end. */
 export function timeLimit(milliseconds: number): TimeLimit {
   const controller = new AbortController();
   const timers: NodeJS.Timeout[] = [];
@@ -24,7 +25,7 @@ export function timeLimit(milliseconds: number): TimeLimit {
   return { signal: controller.signal, end };
 }
 
-/** Resolves when the work does, or when the signal says that time is up. Rejects as the work does. */
+/** Settles like the work, or resolves when the signal aborts. */
 export async function waitUnlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
   let onAbort = (): void => {};
   const timeUp = new Promise<void>((resolve) => {
@@ -39,7 +40,7 @@ export async function waitUnlessAborted(work: Promise<unknown>, signal: AbortSig
   }
 }
 
-/** {@link waitUnlessAborted} a number of milliseconds. */
+/** Settles like the work, or resolves after a number of milliseconds. */
 export async function waitAtMost(work: Promise<unknown>, milliseconds: number): Promise<void> {
   const limit = timeLimit(milliseconds);
   try {
@@ -49,13 +50,13 @@ export async function waitAtMost(work: Promise<unknown>, milliseconds: number): 
   }
 }
 
-/** Runs every task, one after the other; what fails is logged and the rest goes on. */
-export async function runAll(tasks: readonly (() => unknown)[], logger: Logger, failed: string): Promise<void> {
+/** Runs all tasks one after another. Logs failures and continues. */
+export async function runAll(tasks: readonly (() => unknown)[], logger: Logger, errorMessage: string): Promise<void> {
   for (const task of tasks) {
     try {
       await task();
     } catch (error) {
-      logger.error({ err: error }, failed);
+      logger.error({ err: error }, errorMessage);
     }
   }
 }

@@ -1,12 +1,14 @@
 import { hostname } from 'node:os';
+import { isatty, WriteStream } from 'node:tty';
 import { ConfigurationError } from '../../errors.js';
 import { silentLogger, type Logger } from '../../logger.js';
 import { onDemand } from '../../on-demand.js';
 import { standardOutput } from './log-output.js';
-import { LOGGER_NAME, terminalLine } from './terminal-line.js';
-import { terminalStyle } from './terminal-style.js';
+import { LOGGER_NAME, terminalLine, type TerminalStyle } from './terminal-line.js';
 
-/** Keys whose values are secrets, wherever they stand in what is logged. */
+const STANDARD_OUTPUT = 1;
+
+/** Keys of secret values. They are redacted at the first three levels of the fields. */
 const SECRET_KEYS = [
   'secret',
   'secrets',
@@ -21,11 +23,11 @@ const SECRET_KEYS = [
 ];
 
 /**
- * The logger of the `logger` option: the user's own, none, or pino at the level of `LOG_LEVEL`, with secrets redacted. It writes
- * readable lines where standard output is a terminal, and JSON elsewhere.
+ * Returns the logger of the `logger` option: the user's, none, or pino at the level of `LOG_LEVEL` with secrets redacted.
+ * pino writes readable lines to a terminal, and JSON elsewhere.
  *
- * @param env says whether the terminal has colors
- * @throws ConfigurationError for a level that pino does not know
+ * @param env the environment, which says whether the terminal has colors
+ * @throws ConfigurationError if pino does not know the level
  */
 export function loggerFrom(option: Logger | false | undefined, level: string | undefined, env = process.env): Logger {
   if (option === false) return silentLogger;
@@ -50,7 +52,19 @@ export function loggerFrom(option: Logger | false | undefined, level: string | u
   return pino(options, { write: (line: string) => output.write(terminalLine(line, style)) });
 }
 
-/** As pino writes a warning. */
+/** The style for standard output; undefined if that is not a terminal. */
+function terminalStyle(env: NodeJS.ProcessEnv): TerminalStyle | undefined {
+  // Reading `process.stdout.isTTY` would open the stream.
+  return isatty(STANDARD_OUTPUT) ? { hasColors: hasColors(env) } : undefined;
+}
+
+/** Whether the environment says that the terminal shows colors, and has no `NO_COLOR`. */
+export function hasColors(env: NodeJS.ProcessEnv): boolean {
+  const { NO_COLOR = '', ...others } = env;
+  return NO_COLOR === '' && WriteStream.prototype.hasColors(16, others);
+}
+
+/** The warning about dropped lines, in the format of pino. */
 function droppedLine(dropped: number): string {
   const msg = `${dropped} log ${dropped === 1 ? 'line was' : 'lines were'} dropped: the standard output was not read in time`;
   return `${JSON.stringify({ level: 40, time: Date.now(), pid: process.pid, hostname: hostname(), name: LOGGER_NAME, dropped, msg })}\n`;

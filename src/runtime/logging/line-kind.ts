@@ -1,15 +1,16 @@
-/** Characters of a message that are looked at. */
+/** Maximum characters of a message that decide its kind. */
 const MAX_HEAD = 200;
 
-/** Messages whose kind is remembered, and the longest of them: most lines repeat one of a few. */
+/** Maximum number and length of messages in the cache of kinds. Most lines repeat a few messages. */
 const MAX_CACHED = 500;
 const MAX_CACHED_LENGTH = 500;
 
 const kindCache = new Map<string, string>();
 
 /**
- * The kind of a log line: its message up to the first colon or quote, without the parts that change. URLs and words with a digit
- * (numbers, times, ids) become `…`. A hub's own words come after a colon or in quotes, so no hub can invent kinds.
+ * Returns the kind of a log line: its message up to the first colon or quote, without its variable parts. URLs and words
+ * with a digit (numbers, times, ids) become `…`. Text of a hub comes after a colon or in quotes, so no hub can create
+ * kinds.
  */
 export function lineKindOf(message: string): string {
   const cached = kindCache.get(message);
@@ -26,7 +27,7 @@ function withoutVariableWord(word: string): string {
   return /\d|:\/\//.test(word) ? '…' : word;
 }
 
-/** The subscription, grant or service that a line is about; empty where it names none. */
+/** Returns the subscription, grant or service of a line; an empty string if it names none. */
 export function subjectOf(fields: object): string {
   const subject = stringField(fields, 'subscription') || stringField(fields, 'service');
   return `${subject} ${stringField(fields, 'grant')}`.trim();

@@ -6,43 +6,43 @@ import { LruMap } from './lru-map.js';
 
 const MINUTE_MS = 60_000;
 
-/** Counts are looked at no more often than that, in milliseconds. */
+/** Minimum milliseconds between checks of the suppressed lines. */
 const CHECK_INTERVAL_MS = 1_000;
 
-/** Warnings and errors of one kind, about as many subscriptions, before all of them together get one line a minute. */
+/** Warnings and errors of one kind, each about another subscription, until all of them share one line per minute. */
 const BURST = 24;
 
-/** Lines of one kind that name no subscription, before they get one line a minute: each may be about something else. */
+/** Lines of one kind without a subscription, until they get one line per minute. Each may be about something else. */
 const NO_SUBJECT_BURST = 5;
 
 const MAX_KINDS = 1_000;
 const MAX_SUBJECTS = 10_000;
 
-/** The levels that are bounded. */
+/** The levels that are throttled. */
 export type Level = 'info' | 'warn' | 'error';
 
-/** All lines of one level that say the same thing. */
+/** All lines of one level and one kind. */
 interface Kind {
   readonly level: Level;
   readonly bucket: TokenBucket;
   suppressed?: SuppressedLines | undefined;
 }
 
-/** Lines of a kind about one subscription. */
+/** The lines of one kind about one subscription. */
 interface Subject {
   readonly kind: Kind;
   readonly bucket: TokenBucket;
   suppressed?: SuppressedLines | undefined;
 }
 
-/** Writes lines, or counts them. */
+/** Writes lines, or suppresses and counts them. */
 export class LineThrottle {
   readonly #logger: Logger;
   readonly #now: () => number;
-  // A kind that is dropped still logs its pending count.
+  // A dropped kind stays in `#withSuppressed` until its count is logged.
   readonly #kinds = new LruMap<Kind>(MAX_KINDS, () => {});
   readonly #subjects = new LruMap<Subject>(MAX_SUBJECTS, (subject) => this.#passToKind(subject, this.#now()));
-  /** Those of which lines were left out. */
+  /** Kinds and subjects with suppressed lines. */
   readonly #withSuppressed = new Set<Kind | Subject>();
   /** Epoch milliseconds. */
   #nextCheckAt = Infinity;
@@ -64,7 +64,7 @@ export class LineThrottle {
     const subject = this.#subjects.get(`${subjectName} ${key}`, () => ({ kind, bucket: new TokenBucket(burst, now) }));
     const line = { count: 1, since: now, fields, message };
     if (!subject.bucket.take(now)) this.#suppress(subject, line, now);
-    // Different subscriptions that live their lives are no repetition.
+    // Info lines about different subscriptions are not a repetition.
     else if (level !== 'info' && !kind.bucket.take(now)) this.#suppress(kind, line, now);
     else {
       const suppressed = mergeSuppressed(this.#takeSuppressed(kind), this.#takeSuppressed(subject));
@@ -91,15 +91,15 @@ export class LineThrottle {
     this.#scheduleCheck(now);
   }
 
-  /** A subject's count is told as long as its kind has lines to spare, else it is a part of the kind's. */
+  /** Logs a subject's count if its kind has a token left. Otherwise adds it to the count of the kind. */
   #logOrPassToKind(subject: Subject, now: number): void {
     const { kind } = subject;
     if (kind.bucket.take(now)) this.#logSuppressed(subject, kind.level);
     else this.#passToKind(subject, now);
   }
 
-  #logSuppressed(waiting: Kind | Subject, level: Level): void {
-    const suppressed = this.#takeSuppressed(waiting);
+  #logSuppressed(source: Kind | Subject, level: Level): void {
+    const suppressed = this.#takeSuppressed(source);
     if (suppressed !== undefined) this.#log(level, suppressedSummary(suppressed));
   }
 
@@ -128,10 +128,10 @@ export class LineThrottle {
     if (suppressed !== undefined) this.#suppress(subject.kind, suppressed, now);
   }
 
-  /** Looks after what waits, also when no further line comes. */
+  /** Starts a timer that logs the counts even if no further line comes. */
   #scheduleCheck(now: number): void {
     if (this.#timer !== undefined || this.#withSuppressed.size === 0) return;
-    // No longer than a minute, as the clock may be set back.
+    // At most a minute, because the clock may be set back.
     const milliseconds = Math.min(MINUTE_MS, Math.max(CHECK_INTERVAL_MS, this.#nextCheckAt - now));
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
@@ -140,7 +140,7 @@ export class LineThrottle {
   }
 }
 
-/** Fields without the kind that they name, and that kind. */
+/** Splits the kind off the fields. */
 export function splitKind(fields: object): [fields: object, kind: string | undefined] {
   if (!(KIND in fields)) return [fields, undefined];
   return [Object.fromEntries(Object.entries(fields)), String(fields[KIND])];

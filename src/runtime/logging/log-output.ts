@@ -1,29 +1,29 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 
-/** Bytes of lines that wait for whoever reads them. */
+/** Bytes of the buffer for lines that the reader has not taken yet. */
 const CAPACITY = 4 * 1024 * 1024;
 
-/** Milliseconds between two tries while nobody reads: the first pause, and the longest. */
+/** Milliseconds between attempts while nobody reads: the first pause, and the longest. */
 const FIRST_PAUSE_MS = 2;
 const MAX_PAUSE_MS = 100;
 
-/** Milliseconds for writing what waits when the process ends. */
+/** Maximum milliseconds to write the buffer when the process ends. */
 const EXIT_FLUSH_MS = 200;
 
-/** Takes as many of the bytes as there is room for, and says how many; throws `EAGAIN` where there is none. */
+/** Writes as many of the bytes as possible, and returns their number. Throws `EAGAIN` if none can be written. */
 export type Send = (bytes: Uint8Array) => number;
 
-// Kept from the start: a test that fakes the clock must not make a flush endless.
+// Bound at import: a test that fakes the clock must not make a flush endless.
 const now = performance.now.bind(performance);
 
 /**
- * Writes log lines to a file descriptor and never waits for its reader. Lines that it does not take at once wait in a buffer.
- * When that is full, further lines are dropped and counted until half of it is free again.
+ * Writes log lines to a file descriptor without waiting for its reader. Lines that cannot be written at once are
+ * buffered. When the buffer is full, lines are dropped and counted until half of it is free again.
  */
 export class LogOutput {
   readonly #send: Send;
   readonly #droppedLine: (count: number) => string;
-  /** A ring; there is one only while lines wait. */
+  /** The ring buffer. It exists only while lines wait. */
   #ring: Buffer | undefined;
   #start = 0;
   #size = 0;
@@ -34,7 +34,7 @@ export class LogOutput {
   #lastTryAt = -Infinity;
 
   /**
-   * @param droppedLine the line that says how many were dropped
+   * @param droppedLine creates the line with the number of dropped lines
    */
   constructor(send: Send, droppedLine: (count: number) => string) {
     this.#send = send;
@@ -50,7 +50,7 @@ export class LogOutput {
     else this.#buffer(bytes.subarray(this.#trySend(bytes)));
   }
 
-  /** Writes what waits, for so many milliseconds at most; the process stands still meanwhile. */
+  /** Writes the buffer, for at most this many milliseconds. Blocks the process meanwhile. */
   flush(milliseconds = EXIT_FLUSH_MS): void {
     const cell = new Int32Array(new SharedArrayBuffer(4));
     const end = now() + milliseconds;
@@ -71,7 +71,7 @@ export class LogOutput {
     this.#scheduleDrain();
   }
 
-  /** Whether nothing waits any more. */
+  /** Writes as much of the buffer as possible. Returns whether it is empty. */
   #drain(): boolean {
     while (this.#ring !== undefined && this.#size > 0) {
       const end = Math.min(this.#start + this.#size, CAPACITY);
@@ -89,7 +89,7 @@ export class LogOutput {
     return this.#size === 0;
   }
 
-  /** How many of the bytes were taken. A reader that is gone for good takes all of them. */
+  /** Returns the number of bytes that were written. A closed pipe counts as having taken all. */
   #trySend(bytes: Uint8Array): number {
     this.#lastTryAt = now();
     try {
@@ -104,7 +104,7 @@ export class LogOutput {
 
   #scheduleDrain(): void {
     if (this.#timer !== undefined) return;
-    // It keeps no process up: what waits is written at its end.
+    // Does not keep the process alive: the buffer is flushed at exit.
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       const before = this.#size;
@@ -121,25 +121,26 @@ function isBrokenPipe(error: unknown): boolean {
 
 let sharedOutput: LogOutput | undefined;
 
-/** The standard output, one for all runtimes of the process. */
+/** Returns the standard output, shared by all runtimes of the process. */
 export function standardOutput(droppedLine: (count: number) => string): LogOutput {
   if (sharedOutput !== undefined) return sharedOutput;
   const descriptor = standardDescriptor();
   sharedOutput = new LogOutput((bytes) => writeSync(descriptor, bytes), droppedLine);
-  // Also where an error that nobody caught ends the process.
+  // Also runs if an uncaught error ends the process.
   process.once('exit', flushStandardOutput);
   return sharedOutput;
 }
 
-/** To be called where the process ends by a signal, of which no listener of `exit` hears. */
+/** Flushes the standard output. Call it before a signal ends the process: `exit` is not emitted then. */
 export function flushStandardOutput(): void {
   sharedOutput?.flush();
 }
 
 /**
- * A descriptor of the standard output that never blocks. A pipe or a terminal is opened once more, so that those who share it
- * do not notice. That cannot be done with a socket, as under systemd: Node.js makes it non-blocking when `process.stdout` is
- * first used. A file does not block.
+ * Returns a descriptor of the standard output that never blocks.
+ *
+ * A file never blocks. A pipe or a terminal is opened again, so that other processes that share it keep their mode. A
+ * socket, as under systemd, cannot be opened again: Node.js makes it non-blocking when `process.stdout` is first used.
  */
 function standardDescriptor(): number {
   const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;

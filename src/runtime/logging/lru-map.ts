@@ -1,6 +1,6 @@
 /**
- * A map of what was used most recently. It has two halves: entries are put into the new one, and when that is full the old one
- * is dropped. So an entry costs the same however many there are; finding the oldest of a Map does not.
+ * A map of the most recently used values, in two halves. Used values move to the new half. When it is full, the old half
+ * is dropped. Each use takes constant time, unlike finding the oldest key of a Map.
  */
 export class LruMap<T> {
   readonly #halfCapacity: number;
@@ -9,15 +9,15 @@ export class LruMap<T> {
   #older = new Map<string, T>();
 
   /**
-   * @param capacity entries kept at most, and half as many at the least
-   * @param onDropped called for each that is not kept any more
+   * @param capacity maximum number of values; at least half as many of the latest are kept
+   * @param onDropped called for each dropped value
    */
   constructor(capacity: number, onDropped: (value: T) => void) {
     this.#halfCapacity = capacity / 2;
     this.#onDropped = onDropped;
   }
 
-  /** The entry of a key; where there is none, a new one. */
+  /** Returns the value of a key, and creates it if needed. */
   get(key: string, create: () => T): T {
     const recent = this.#recent.get(key);
     if (recent !== undefined) return recent;

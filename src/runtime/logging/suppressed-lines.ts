@@ -1,14 +1,14 @@
-/** Log lines of one kind that were left out. */
+/** Log lines of one kind that were not written. */
 export interface SuppressedLines {
   readonly count: number;
-  /** When the first of them came, in epoch milliseconds. */
+  /** The time of the first line, in epoch milliseconds. */
   readonly since: number;
-  /** The last of them. */
+  /** The fields and message of the last line. */
   readonly fields: object;
   readonly message: string;
 }
 
-/** Adds one collection of lines to another. */
+/** Merges two counts. The result has the last line of `other`. */
 export function mergeSuppressed(
   one: SuppressedLines | undefined,
   other: SuppressedLines | undefined,
@@ -17,21 +17,21 @@ export function mergeSuppressed(
   return { ...other, count: one.count + other.count, since: Math.min(one.since, other.since) };
 }
 
-/** Fields and message that tell of lines left out beside one that is written. */
+/** Adds the count of suppressed lines to a line that is written. */
 export function withSuppressedCount(
   fields: object,
   message: string,
-  leftOut: SuppressedLines,
+  suppressed: SuppressedLines,
 ): [fields: object, message: string] {
-  const { count, since } = countOf(leftOut);
+  const { count, since } = countOf(suppressed);
   return [{ ...fields, leftOut: count, since }, `${message} (${similar(count)} left out since ${since})`];
 }
 
-/** Fields and message that stand for lines left out. */
-export function suppressedSummary(leftOut: SuppressedLines): [fields: object, message: string] {
-  const { count, since } = countOf(leftOut);
-  const message = `${leftOut.message} (the last of ${similar(count)} left out since ${since})`;
-  return [{ ...leftOut.fields, leftOut: count, since }, message];
+/** Returns a line that stands for the suppressed lines: the last of them, with the count. */
+export function suppressedSummary(suppressed: SuppressedLines): [fields: object, message: string] {
+  const { count, since } = countOf(suppressed);
+  const message = `${suppressed.message} (the last of ${similar(count)} left out since ${since})`;
+  return [{ ...suppressed.fields, leftOut: count, since }, message];
 }
 
 const countOf = ({ count, since }: SuppressedLines): { readonly count: number; readonly since: string } => ({

@@ -1,10 +1,9 @@
 import { isRecord } from '../../protocol/encoding/is-record.js';
-import { printable } from './printable.js';
 
 /** The name of the default logger. */
 export const LOGGER_NAME = 'websub-subscriber';
 
-/** How lines are shown. */
+/** The style of terminal lines. */
 export interface TerminalStyle {
   readonly hasColors: boolean;
 }
@@ -24,34 +23,34 @@ const LEVELS: ReadonlyMap<unknown, LevelStyle> = new Map([
   [60, { label: 'FATAL', color: 35 }],
 ]);
 
-/** pino's number for warnings: from there on errors are shown with their stacks. */
+/** pino's number for warnings. From this level on, errors are shown with their stacks. */
 const WARN = 40;
 
 const DIM = 2;
 
-/** Fields with a place of their own, and fields that a person at the terminal does not need. */
+/** Fields that are shown elsewhere in the line, and fields that nobody needs at a terminal. */
 const NOT_LISTED: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'err', 'pid', 'hostname', 'grant']);
 
-/** Counts of lines that were not logged are shown only where there were any. */
+/** Counts of lines that were not logged. Shown only if above 0. */
 const COUNTS: ReadonlySet<string> = new Set(['notLogged', 'leftOut']);
 
-/** Characters of one value that are shown. */
+/** Maximum characters of one value. */
 const MAX_SHOWN = 300;
 
-/** Errors of one AggregateError that are shown. */
+/** Maximum errors of one AggregateError. */
 const MAX_ERRORS_SHOWN = 10;
 
-/** Values that need no quotes. */
+/** Matches values that need no quotes. */
 const PLAIN = /^[^\s"'=\\]+$/;
 
 /**
- * A line of pino's, as a person reads it on a terminal: local time, level, message, fields as `key=value`, and below it the
- * stack of an error from `warn` on. Nothing in the line can control the terminal.
+ * Formats a line of pino for a terminal: local time, level, message, and fields as `key=value`. From `warn` on, the stack
+ * of an error follows. Control characters are escaped, so that no line can control the terminal.
  *
- * @param json the line as pino writes it, secrets already redacted
+ * @param json the line as pino writes it, with secrets redacted
  */
 export function terminalLine(json: string, style: TerminalStyle): string {
-  const line = parsed(json);
+  const line = parseLine(json);
   if (line === undefined) return `${printable(json.trimEnd())}\n`;
   const { level, time, msg, err } = line;
   const { label, color } = LEVELS.get(level) ?? { label: valueOf(level), color: 0 };
@@ -70,7 +69,7 @@ export function terminalLine(json: string, style: TerminalStyle): string {
   return [first, ...stack.map((each) => `    ${each}`), ''].join('\n');
 }
 
-function parsed(json: string): Readonly<Record<string, unknown>> | undefined {
+function parseLine(json: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const line: unknown = JSON.parse(json);
     return isRecord(line) ? line : undefined;
@@ -101,7 +100,7 @@ function messageOf(err: unknown): unknown {
   return typeof type === 'string' && typeof message === 'string' ? `${type}: ${message}` : err;
 }
 
-/** The lines of an error's stack, and below them those of the errors that an AggregateError holds. */
+/** The lines of an error's stack, followed by those of an AggregateError's errors. */
 function stackOf(err: unknown): readonly string[] {
   if (!isRecord(err)) return [];
   const { stack, aggregateErrors } = err;
@@ -110,7 +109,7 @@ function stackOf(err: unknown): readonly string[] {
   return [...linesOf(stack), ...parts.flatMap((part) => stackOf(part).map((line) => `  ${line}`))];
 }
 
-/** A line break in a message begins no line: only frames and causes do. */
+/** Splits a stack before frames and causes. A line break in a message starts no line: it is escaped. */
 function linesOf(stack: string): readonly string[] {
   const lines: string[] = [];
   for (const line of stack.split('\n')) {
@@ -131,4 +130,28 @@ function timeOf(time: unknown): string {
 
 function colored(text: string, code: number, { hasColors }: TerminalStyle): string {
   return hasColors && code !== 0 ? `\u001b[${code}m${text}\u001b[0m` : text;
+}
+
+/**
+ * Characters that act on a terminal or mislead its reader: C0 and C1 controls, DEL, line separators, and the controls of
+ * bidirectional text.
+ */
+// oxlint-disable-next-line no-control-regex -- the pattern must match them.
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+const SHORT_ESCAPES = new Map([
+  ['\n', String.raw`\n`],
+  ['\r', String.raw`\r`],
+  ['\t', String.raw`\t`],
+]);
+
+/** Escapes control characters, so that the text stays on its line and cannot control the terminal. */
+function printable(text: string): string {
+  return text.replaceAll(CONTROL_CHARACTERS, escapeCharacter);
+}
+
+function escapeCharacter(character: string): string {
+  const code = character.charCodeAt(0);
+  const hex = code < 0x100 ? `x${code.toString(16).padStart(2, '0')}` : `u${code.toString(16).padStart(4, '0')}`;
+  return SHORT_ESCAPES.get(character) ?? `\\${hex}`;
 }

@@ -1,16 +1,16 @@
 import { shouldLogDebug, type Logger, type LogLine } from '../../logger.js';
 import { splitKind, LineThrottle, type Level } from './line-throttle.js';
 
-/** A logger that repeats itself once a minute at most. */
+/** A logger that repeats a line at most once a minute. */
 export interface ThrottledLogger extends Logger {
-  /** Writes what waits to be told of lines that were left out. */
+  /** Writes the counts of suppressed lines. */
   flush(): void;
 }
 
 /**
- * Bounds repeated lines. The first line of a kind for a subscription is written in full, then one a minute with the number of
- * those left out. Warnings and errors are bounded for all subscriptions together as well: after a burst, one line a minute for
- * the kind. `debug` and `fatal` are not bounded. A call may name its kind with the field `KIND`.
+ * Throttles repeated lines. The first line of a kind about a subscription is written in full, then one per minute with
+ * the number of suppressed lines. Warnings and errors are also throttled over all subscriptions: after a burst, one line
+ * per minute and kind. `debug` and `fatal` are not throttled. A call may name its kind with the field `KIND`.
  */
 export function throttledLogger(logger: Logger, { now }: { readonly now: () => number }): ThrottledLogger {
   const lines = new LineThrottle(logger, now);

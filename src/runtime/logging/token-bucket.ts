@@ -1,6 +1,6 @@
 const MINUTE_MS = 60_000;
 
-/** Lines that may be written: a burst at first, then one a minute. */
+/** Limits lines: a burst first, then one per minute. */
 export class TokenBucket {
   readonly #burst: number;
   #tokens: number;
@@ -13,7 +13,7 @@ export class TokenBucket {
     this.#refilledAt = now;
   }
 
-  /** Takes one line where there is one. */
+  /** Takes a token. Returns false if there is none. */
   take(now: number): boolean {
     this.#refill(now);
     if (this.#tokens < 1) return false;
@@ -21,13 +21,13 @@ export class TokenBucket {
     return true;
   }
 
-  /** When there is a line to take, in epoch milliseconds; it may be past. */
+  /** The time of the next token, in epoch milliseconds. May be in the past. */
   get nextAt(): number {
     return this.#tokens >= 1 ? this.#refilledAt : this.#refilledAt + MINUTE_MS;
   }
 
   #refill(now: number): void {
-    // A clock that was set back starts the minute again.
+    // After the clock was set back, the minute starts again.
     const minutes = now < this.#refilledAt ? 0 : Math.floor((now - this.#refilledAt) / MINUTE_MS);
     this.#tokens = Math.min(this.#burst, this.#tokens + minutes);
     const isFull = this.#tokens === this.#burst;

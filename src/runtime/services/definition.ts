@@ -6,30 +6,30 @@ import { ownMetadata, setMetadata } from './reflect.js';
 import type { CheckedServiceConfig, SubscriberServiceConfig } from '../config/service-config.js';
 import type { ServiceReference, SubscriberClass, SubscriberHandlers } from '../subscriber-runtime.js';
 
-/** What is known of a service before it is started. */
+/** A service before its start. */
 export interface ServiceDefinition {
   readonly name: string;
-  /** The configuration as its author wrote it, for overrides to be merged into. */
+  /** The configuration as its author wrote it. Another copy of this package checks it again. */
   readonly declared: SubscriberServiceConfig;
   readonly config: CheckedServiceConfig;
   /** A class to construct, or the handlers themselves. */
   readonly handlers: SubscriberClass | SubscriberHandlers;
 }
 
-/** Also found by another copy of this package in the same process, such as a command line's own. */
+/** A global symbol: another copy of this package in the process, such as a command line's, finds the definition too. */
 const METADATA_KEY = Symbol.for('websub-subscriber:service');
 const definitions = new WeakMap<object, ServiceDefinition>();
 
-/** Remembers what a class, or a definition's token, stands for. */
+/** Stores the definition of a service class, or of a result of `defineSubscriber`. */
 export function setDefinition(key: object, definition: ServiceDefinition): void {
   definitions.set(key, definition);
   setMetadata(METADATA_KEY, definition, key);
 }
 
-/** What was remembered of the class or token itself: a subclass does not inherit its base class's configuration. */
+/** Returns the definition of the key itself. A subclass does not inherit the definition of its base class. */
 export function ownDefinition(key: object): ServiceDefinition | undefined {
-  const known = definitions.get(key);
-  if (known !== undefined) return known;
+  const localDefinition = definitions.get(key);
+  if (localDefinition !== undefined) return localDefinition;
   const foreign = ownMetadata(METADATA_KEY, key);
   if (!isForeignDefinition(foreign)) return undefined;
   const definition = { ...foreign, config: checkServiceConfig(foreign.name, foreign.declared) };
@@ -37,18 +37,18 @@ export function ownDefinition(key: object): ServiceDefinition | undefined {
   return definition;
 }
 
-/** Another version of this package may have checked it by other rules: only what the author wrote is taken over. */
+/** Excludes `config`: another version of this package may have checked it with other rules. */
 function isForeignDefinition(value: unknown): value is Omit<ServiceDefinition, 'config'> {
   return isRecord(value) && typeof value['name'] === 'string' && isRecord(value['declared']) && 'handlers' in value;
 }
 
 /**
- * The definition behind a decorated class or a result of `defineSubscriber`.
+ * Returns the definition of a decorated class or of a result of `defineSubscriber`.
  *
- * @throws ConfigurationError for anything else.
+ * @throws ConfigurationError for any other value
  */
 export function definitionOf(service: ServiceReference): ServiceDefinition {
-  // Whoever has no compiler may hand over anything.
+  // Without the compiler, a caller may pass any value.
   const value: unknown = service;
   if (typeof value === 'function') return ownDefinition(value) ?? throwNotAService(value);
   const definition = typeof value === 'object' && value !== null ? ownDefinition(value) : undefined;
@@ -72,9 +72,9 @@ function throwNotAService(service: { readonly name: string }): never {
 }
 
 /**
- * The definitions behind one service or several.
+ * Returns the definitions of one service or several.
  *
- * @throws ConfigurationError without a service, or when two have one name.
+ * @throws ConfigurationError if there is no service, or two have the same name
  */
 export function definitionsOf(services: ServiceReference | readonly ServiceReference[]): readonly ServiceDefinition[] {
   const byName = new Map<string, ServiceDefinition>();

@@ -1,15 +1,15 @@
 /// <reference types="reflect-metadata" />
 import { onDemand } from '../../on-demand.js';
 
-// Keeps a copy that was loaded before it.
+// If the application loaded a copy before, that copy stays in use.
 onDemand('reflect-metadata');
 
-/** Metadata of a class or object itself. */
+/** Reads metadata of a class or object itself. */
 export function ownMetadata(key: string | symbol, target: object): unknown {
   return Reflect.getOwnMetadata(key, target);
 }
 
-/** Metadata of a class, or of the nearest class it extends that has some. */
+/** Reads metadata of a class, or of the nearest base class that has it. */
 export function inheritedMetadata(key: string | symbol, target: object): unknown {
   return Reflect.getMetadata(key, target);
 }

@@ -3,7 +3,7 @@ import { callbackPaths } from '../../reconcile/callback-paths.js';
 import type { CheckedServiceConfig } from '../config/service-config.js';
 import type { CheckedSecurity } from '../config/checks/security-checks.js';
 
-/** What a service's configuration and the runtime's options come to, for asking hubs. */
+/** Builds a service's request policy from its configuration and the runtime's options. */
 export function requestPolicyOf(config: CheckedServiceConfig, security: CheckedSecurity, base: string): RequestPolicy {
   const { secret, protocol, httpConfig, discoveryConfig, customParams, customHeaders } = config;
   const { allowPrivateNetworks, allowInsecureSecret, defaultLeaseSeconds, maxLeaseSeconds, maxRenewalSeconds } =

@@ -12,18 +12,20 @@ import {
   type DependencyContainer,
 } from './tsyringe.js';
 
-/** What the runtime itself gives to the services it constructs. */
+/** Instances that the runtime injects into services. */
 export interface InjectedByRuntime {
   readonly logger: Logger;
   readonly runtime: SubscriberRuntime;
 }
 
 /**
- * Constructs each service once, by its name, from a child of `parent` (of tsyringe's root container without one) in
- * which `Logger` and `SubscriberRuntime` are the runtime's own. Where the parent has a registration for a service's
- * class, that is used. What the child constructed is not disposed of: it may be a singleton of the parent.
+ * Constructs each service once. Returns the instances by service name.
  *
- * @throws ConfigurationError when a service cannot be constructed or lacks `onEventNotification`; `cause` says why.
+ * It uses a child container of `parent`, by default of tsyringe's root container. The child resolves `Logger` and
+ * `SubscriberRuntime` to those of the runtime. A registration of a service's class in the parent is used. The instances
+ * are never disposed, because they may be singletons of the parent.
+ *
+ * @throws ConfigurationError if a service cannot be constructed (see `cause`) or has no `onEventNotification`
  */
 export function resolveServices(
   definitions: readonly ServiceDefinition[],
@@ -34,14 +36,14 @@ export function resolveServices(
   const container = parentContainer.createChildContainer();
   container.registerInstance(tsyringeToken(Logger), logger);
   container.registerInstance(tsyringeToken(SubscriberRuntime), runtime);
-  // All are registered before the first is constructed: one service may be injected into another.
+  // Registers all before constructing the first: one service may be injected into another.
   const resolvers = definitions.map(
     (definition) => [definition.name, registerService(definition, container, parentContainer)] as const,
   );
   return new Map(resolvers.map(([name, resolve]) => [name, checkHandlers(name, construct(name, resolve))]));
 }
 
-/** Registers a service; what it returns resolves it. */
+/** Registers a service. Returns a function that resolves it. */
 function registerService(
   { name, handlers, config: { inject } }: ServiceDefinition,
   container: DependencyContainer,
@@ -50,7 +52,7 @@ function registerService(
   if (typeof handlers !== 'function') return () => handlers;
   const service = tsyringeClass(handlers);
   if (parentContainer.isRegistered(service, true)) return () => container.resolve(service);
-  // A token of its own, as two definitions may share a class.
+  // Not the class as token: two definitions may share a class.
   const token = Symbol(name);
   if (inject === undefined) {
     container.register(token, { useClass: service }, { lifecycle: Lifecycle.ContainerScoped });

@@ -4,15 +4,15 @@ import { rowListerOf } from './keyv-rows.js';
 import type { ServerLocation } from '../store-location.js';
 import type { TextStore } from './keyv-backend.js';
 
-/** Milliseconds a server may take to answer what was sent before the store is closed. */
+/** Milliseconds to wait for a server's answers to sent operations before the store is closed. */
 export const CLOSE_MS = 2_000;
 
-/** What differs between adapters. */
+/** The differences between adapters. */
 export interface AdapterStoreOptions {
   readonly adapter: KeyvStoreAdapter;
   /** @default unlimited */
   readonly maxTextLength?: number;
-  /** Whether the adapter's iterator leaves out of a key the namespace it was asked for. */
+  /** Whether the adapter's iterator removes the requested namespace from keys. */
   readonly stripsNamespace?: boolean;
   /** @default one read */
   readonly connect?: () => Promise<void>;
@@ -20,8 +20,8 @@ export interface AdapterStoreOptions {
 }
 
 /**
- * An adapter of our own as a store of texts. Keys carry their namespace themselves, so that a listing can ask the
- * server for one kind of record only.
+ * Turns an adapter that we created into a store of texts. Keys include the namespace, so that a listing requests only
+ * one kind of record from the server.
  */
 export function adapterStore(
   { label, secrets }: Pick<ServerLocation, 'label' | 'secrets'>,
@@ -40,7 +40,7 @@ export function adapterStore(
       if (listing === undefined) throw new TypeError('its adapter cannot list what it keeps');
       for await (const [listedKey, raw] of listing(prefix.slice(0, -1))) {
         const key = stripsNamespace ? prefix + listedKey : listedKey;
-        // SQL adapters look for the prefix with LIKE, for which "_" is any character.
+        // SQL adapters match the prefix with LIKE, where "_" matches any character.
         if (key.startsWith(prefix)) yield [key, raw];
       }
     },

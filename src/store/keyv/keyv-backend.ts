@@ -4,40 +4,40 @@ import type { RecordBackend } from '../create-record-store.js';
 import { multipartTexts } from './multipart-texts.js';
 import { eachWithTimeout, withTimeout } from '../timeout.js';
 
-/** A Keyv, and what Keyv does not say about the store behind it. */
+/** A Keyv, and details of its store that Keyv does not expose. */
 export interface TextStore {
   readonly keyv: Keyv;
   readonly location: string;
   readonly secrets: readonly string[];
   readonly durable: boolean;
-  /** The longest text one row may hold, in characters. */
+  /** The longest text a row can hold, in characters. */
   readonly maxTextLength: number;
-  /** Every row whose key begins with the prefix: the key as given to Keyv, the value as Keyv wrote it. */
+  /** Every row with this key prefix: the key as passed to Keyv, the value as Keyv wrote it. */
   rows(prefix: string): AsyncIterable<readonly [key: string, raw: unknown]>;
-  /** Makes sure the store answers. */
+  /** Connects and checks that the store answers. */
   connect(): Promise<void>;
   disconnect(): Promise<void>;
 }
 
 /**
- * Records as text, with bytes as base64, in any Keyv; what is longer than a row may be is kept in parts.
+ * Stores records in any Keyv, as text with bytes in base64. A text too long for a row is split into parts.
  *
- * @param timeoutMs how long one operation may take.
+ * @param timeoutMs milliseconds allowed for one operation.
  */
 export function keyvBackend(store: TextStore, namespace: string, timeoutMs: number): RecordBackend {
   const { keyv } = store;
-  const limited = <T>(promise: Promise<T>): Promise<T> => withTimeout(promise, timeoutMs);
+  const withLimit = <T>(promise: Promise<T>): Promise<T> => withTimeout(promise, timeoutMs);
   const texts = multipartTexts(
     {
       get: async (key) => {
-        const value = await limited(keyv.get<unknown>(key));
+        const value = await withLimit(keyv.get<unknown>(key));
         return value === undefined ? undefined : recordTextOf(value);
       },
       set: async (key, text) => {
-        if (!(await limited(keyv.set(key, text)))) throw new Error('the store did not take it');
+        if (!(await withLimit(keyv.set(key, text)))) throw new Error('the store did not take it');
       },
       delete: async (key) => {
-        await limited(keyv.delete(key));
+        await withLimit(keyv.delete(key));
       },
     },
     namespace,

@@ -1,9 +1,9 @@
 import { setImmediate as macrotask } from 'node:timers/promises';
 
-/** A row as the store's adapter gives it: its key, and what Keyv wrote there. */
+/** A row from the store's adapter: its key, and the value Keyv wrote. */
 export type AdapterRow = readonly [key: string, raw: unknown];
 
-/** Lists the rows an adapter keeps for a Keyv namespace; undefined where the adapter cannot list. */
+/** Returns a lister of an adapter's rows in a Keyv namespace; undefined when the adapter cannot list. */
 export function rowListerOf(adapter: unknown): ((namespace?: string) => AsyncIterable<AdapterRow>) | undefined {
   if (adapter instanceof Map) return () => mapRows(adapter);
   if (typeof adapter !== 'object' || adapter === null) return undefined;
@@ -12,13 +12,13 @@ export function rowListerOf(adapter: unknown): ((namespace?: string) => AsyncIte
   return undefined;
 }
 
-/** Rows of a map between two turns of the event loop. */
+/** Rows of a map listed before yielding to the event loop. */
 const ROWS_PER_SLICE = 1_000;
 
 async function* mapRows(map: ReadonlyMap<unknown, unknown>): AsyncGenerator<AdapterRow> {
   for (const [index, key] of [...map.keys()].entries()) {
     if (typeof key === 'string') yield [key, map.get(key)];
-    // Nothing here waits for a store, so that all else would wait for this.
+    // A map never waits for I/O, so yield explicitly.
     if (index % ROWS_PER_SLICE === ROWS_PER_SLICE - 1) await macrotask();
   }
 }
@@ -33,9 +33,9 @@ interface ErrorEvents {
 }
 
 /**
- * What the adapter's own iterator gives. Keyv's PostgreSQL adapter ends its iteration quietly when a query fails and
- * only emits the error; an error that nothing came after is therefore thrown. Redis may give a row more than once, when its
- * table grows or shrinks meanwhile: each is handed on once.
+ * Yields the rows of the adapter's iterator. Keyv's PostgreSQL adapter stops silently when a query fails and only emits
+ * the error, so an error with no row after it is thrown. Redis may return a row twice when its table grows or shrinks
+ * meanwhile; each row is yielded once.
  */
 async function* adapterRows(adapter: IterableAdapter, namespace: string | undefined): AsyncGenerator<AdapterRow> {
   let failed: { readonly cause: unknown } | undefined;
@@ -63,7 +63,7 @@ interface SqliteAdapter {
   query(sql: string, ...values: unknown[]): Promise<readonly { readonly key: string; readonly value: unknown }[]>;
 }
 
-/** By key rather than by offset, as the adapter does it: a row deleted meanwhile would hide another. */
+/** Pages by key. The adapter pages by offset, where a row deleted meanwhile would hide another. */
 async function* sqliteRows(adapter: SqliteAdapter, namespace: string | undefined): AsyncGenerator<AdapterRow> {
   const prefix = namespace === undefined ? '' : `${namespace}:`;
   const sql = `SELECT key, value FROM ${adapter.opts.table} WHERE key > ? AND substr(key, 1, ?) = ? ORDER BY key LIMIT 500`;

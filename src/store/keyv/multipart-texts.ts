@@ -1,19 +1,19 @@
 import { partKey } from '../record-key.js';
 
-/** Texts by key. */
+/** Stores texts by key. */
 export interface Texts {
   get(key: string): Promise<string | undefined>;
   set(key: string, text: string): Promise<void>;
   delete(key: string): Promise<void>;
 }
 
-/** Texts by key, of any length. */
+/** Stores texts of any length by key. */
 export interface MultipartTexts extends Texts {
-  /** The whole text of a key whose row is `head`. */
+  /** Returns the whole text of a key whose row holds `head`. */
   join(key: string, head: string | undefined): Promise<string | undefined>;
 }
 
-/** A head that stands for parts. A record's own text is JSON and never begins so. */
+/** Matches a head that refers to parts. A record's text is JSON, so it never matches. */
 const headPattern = /^~(\d+)\.(\d+)$/;
 
 interface PartsHead {
@@ -22,9 +22,9 @@ interface PartsHead {
 }
 
 /**
- * Keeps a text that is too long for a row in several: the parts first, then the head that names them, so that a crash
- * leaves either the old text or the new one to be read. Each text of a key has a generation of its own; parts that no
- * head names are never read and are overwritten in time.
+ * Splits a text that is too long for one row. Parts are written first, then the head that names them, so a crash leaves
+ * either the old or the new text readable. Each text of a key has its own generation. Parts without a head are never
+ * read, and are overwritten later.
  */
 export function multipartTexts(rows: Texts, namespace: string, maxLength: number): MultipartTexts {
   const isUnlimited = !Number.isFinite(maxLength);
@@ -34,15 +34,15 @@ export function multipartTexts(rows: Texts, namespace: string, maxLength: number
   const join = async (key: string, head: string | undefined): Promise<string | undefined> => {
     const partsHead = parseHead(head);
     if (partsHead === undefined) return head;
-    const parts = await Promise.all(partKeys(key, partsHead).map((name) => rows.get(name)));
+    const parts = await Promise.all(partKeys(key, partsHead).map((rowKey) => rows.get(rowKey)));
     if (!parts.includes(undefined)) return parts.join('');
-    const now = await rows.get(key);
-    if (now !== head) return join(key, now);
+    const currentHead = await rows.get(key);
+    if (currentHead !== head) return join(key, currentHead);
     throw new Error(`one of its ${partsHead.count} parts is missing`);
   };
 
   const removeParts = async (key: string, head: PartsHead | undefined): Promise<void> => {
-    if (head !== undefined) await Promise.all(partKeys(key, head).map((name) => rows.delete(name)));
+    if (head !== undefined) await Promise.all(partKeys(key, head).map((rowKey) => rows.delete(rowKey)));
   };
 
   return {
@@ -50,24 +50,24 @@ export function multipartTexts(rows: Texts, namespace: string, maxLength: number
     get: async (key) => join(key, await rows.get(key)),
     async set(key, text) {
       if (isUnlimited) return rows.set(key, text);
-      const before = parseHead(await rows.get(key));
+      const previousHead = parseHead(await rows.get(key));
       if (text.length <= maxLength) {
         await rows.set(key, text);
       } else {
-        const head = { generation: (before?.generation ?? 0) + 1, count: Math.ceil(text.length / maxLength) };
+        const head = { generation: (previousHead?.generation ?? 0) + 1, count: Math.ceil(text.length / maxLength) };
         await Promise.all(
-          partKeys(key, head).map((name, index) =>
-            rows.set(name, text.slice(index * maxLength, (index + 1) * maxLength)),
+          partKeys(key, head).map((rowKey, index) =>
+            rows.set(rowKey, text.slice(index * maxLength, (index + 1) * maxLength)),
           ),
         );
         await rows.set(key, `~${head.generation}.${head.count}`);
       }
-      return removeParts(key, before);
+      return removeParts(key, previousHead);
     },
     async delete(key) {
-      const before = isUnlimited ? undefined : parseHead(await rows.get(key));
+      const previousHead = isUnlimited ? undefined : parseHead(await rows.get(key));
       await rows.delete(key);
-      await removeParts(key, before);
+      await removeParts(key, previousHead);
     },
   };
 }

@@ -6,17 +6,21 @@ import { adapterStore } from './adapter-store.js';
 import type { ServerLocation } from '../store-location.js';
 import type { TextStore } from './keyv-backend.js';
 
-let opened = 0;
+let openedStores = 0;
 
-/** MySQL or MariaDB through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
+/**
+ * MySQL or MariaDB through Keyv's adapter, in the table `websub`.
+ *
+ * @throws StoreError when the adapter is not installed
+ */
 export async function mysqlStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
   const { KeyvMysql } = await loadOptionalPeer<typeof Adapter>('@keyv/mysql');
   const url = new URL(location.uri);
   const tls = tlsOf(url, location);
-  // The adapter keeps one pool for the process and makes a new one when the URI changes, which it never ends: a URI
-  // of our own gets a pool of our own, and the sockets are kept here to be closed here.
-  opened += 1;
-  url.search = `store=${opened}`;
+  // The adapter shares one pool per process. When the URI changes, it creates a new pool and never ends the old one. So
+  // each store uses a unique URI to get its own pool, and tracks its sockets to close them.
+  openedStores += 1;
+  url.search = `store=${openedStores}`;
   const sockets = new Set<Socket>();
   const stream = (): Socket => {
     const socket = connect({ host: url.hostname, port: Number(url.port || 3306), noDelay: true, keepAlive: true });
@@ -29,7 +33,7 @@ export async function mysqlStore(location: ServerLocation, timeoutMs: number): P
 
   return adapterStore(location, {
     adapter,
-    // The column holds 65,535 bytes; Keyv's JSON around the text may double it.
+    // The column holds 65,535 bytes, and Keyv's JSON around the text may double its size.
     maxTextLength: 30_000,
     async disconnect() {
       for (const socket of sockets) socket.destroy();
@@ -37,7 +41,7 @@ export async function mysqlStore(location: ServerLocation, timeoutMs: number): P
   });
 }
 
-/** The adapter ignores a URI's parameters, so one that asks for TLS would go unencrypted: say so instead. */
+/** The adapter ignores URI parameters, so a connection that asks for TLS would be unencrypted. Refuse it instead. */
 function tlsOf(url: URL, location: ServerLocation): { readonly ssl?: object } {
   const parameters = [...url.searchParams.keys()];
   const unknown = parameters.find((name) => name !== 'ssl');

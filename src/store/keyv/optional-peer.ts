@@ -2,10 +2,10 @@ import { StoreError } from '../../errors.js';
 import { toStoreError } from '../store-error.js';
 
 /**
- * Imports a package that users install only for the store they chose. No `import` names it: a bundler would stop where the
- * package is not installed.
+ * Imports a package that users install only for the store they chose. The name is not a literal in `import`, because
+ * bundlers fail on packages that are not installed.
  *
- * @throws StoreError naming the install command where it is missing.
+ * @throws StoreError with the install command when the package is missing.
  */
 export async function loadOptionalPeer<Module>(
   name: string,

@@ -8,10 +8,10 @@ import type { ServerLocation } from '../store-location.js';
 import type { TextStore } from './keyv-backend.js';
 import { withTimeout } from '../timeout.js';
 
-/** PostgreSQL through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
+/** PostgreSQL through Keyv's adapter, in the table `websub`. @throws StoreError when the adapter is not installed */
 export async function postgresStore(location: ServerLocation, timeoutMs: number): Promise<TextStore> {
   const { KeyvPostgres } = await loadOptionalPeer<typeof Peer>('@keyv/postgres');
-  // A pool waits for every query that is under way before it ends, for ever: its sockets are kept here to be closed here.
+  // A pool waits without limit for queries in flight before it ends, so the sockets are tracked and closed here.
   const sockets = new Set<Socket>();
   const stream = (): Socket => {
     const socket = new Socket();
@@ -21,8 +21,8 @@ export async function postgresStore(location: ServerLocation, timeoutMs: number)
   const pool = new (driver().Pool)({ connectionString: location.uri, connectionTimeoutMillis: timeoutMs, stream });
 
   /**
-   * The adapter with a pool of its own. By itself it shares one pool with every other instance in the process, which
-   * any of them ends for all, and lets an idle connection that breaks crash the process.
+   * The adapter with its own pool. The original shares one pool with every instance in the process: any instance ends
+   * it for all, and a broken idle connection crashes the process.
    */
   class KeyvPostgresWithOwnPool extends KeyvPostgres {
     override async connect(): Promise<Adapter['query']> {
@@ -50,7 +50,7 @@ interface Driver {
   readonly Pool: new (config: object) => Pool;
 }
 
-/** The driver that the adapter itself uses; it need not be reachable from here. */
+/** The driver that the adapter uses. It may not be resolvable from this package. */
 function driver(): Driver {
   const adapter = createRequire(import.meta.url).resolve('@keyv/postgres');
   const pg: Driver = createRequire(adapter)('pg');

@@ -1,16 +1,17 @@
 import { StoreError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 
-/** The part of a Redis client that tells how the server uses its memory. */
+/** The part of a Redis client that reports memory settings. */
 export interface RedisInfo {
   info(section: string): Promise<unknown>;
 }
 
 /**
- * Looks whether the server deletes keys when its memory is full. Read from `INFO`: managed servers do not allow `CONFIG`.
+ * Checks whether the server deletes keys when its memory is full. Reads `INFO`, because managed servers do not allow
+ * `CONFIG`.
  *
  * @param location how the store is named in messages
- * @throws StoreError where it may delete any key: subscriptions and events would be lost without an error
+ * @throws StoreError when it may delete any key: subscriptions and events would be lost without an error
  */
 export async function checkEvictionPolicy(client: RedisInfo, location: string, logger: Logger): Promise<void> {
   const { limit, policy } = await memoryOf(client);
@@ -35,11 +36,11 @@ export async function checkEvictionPolicy(client: RedisInfo, location: string, l
   );
 }
 
-/** The answer to `INFO memory`; undefined where it is not allowed or cannot be read. */
+/** Memory limit and eviction policy from `INFO memory`; undefined when not allowed or not readable. */
 async function memoryOf(
   client: RedisInfo,
 ): Promise<{ readonly limit?: number | undefined; readonly policy?: string | undefined }> {
-  // A server that is lost meanwhile fails the next operation as well.
+  // If the connection is lost, the next operation reports it.
   const text = String(await client.info('memory').catch(() => ''));
   const limit = /^maxmemory:(\d+)\r?$/m.exec(text)?.[1];
   return {
@@ -48,7 +49,7 @@ async function memoryOf(
   };
 }
 
-/** The client of an adapter, where that is Keyv's for Redis; undefined for any other adapter. */
+/** The client of Keyv's Redis adapter; undefined for any other adapter. */
 export function redisClientOf(adapter: unknown): RedisInfo | undefined {
   if (typeof adapter !== 'object' || adapter === null || !('client' in adapter)) return undefined;
   const { client } = adapter;

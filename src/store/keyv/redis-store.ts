@@ -7,18 +7,22 @@ import type { ServerLocation } from '../store-location.js';
 import type { TextStore } from './keyv-backend.js';
 import { withTimeout } from '../timeout.js';
 
-/** Redis through Keyv's adapter. @throws StoreError without the adapter, or where the server may delete records. */
+/**
+ * Redis through Keyv's adapter.
+ *
+ * @throws StoreError when the adapter is not installed or the server may delete records
+ */
 export async function redisStore(location: ServerLocation, timeoutMs: number, logger: Logger): Promise<TextStore> {
   const { default: KeyvRedis, createClient } = await loadOptionalPeer<typeof Adapter>('@keyv/redis');
-  let connected = false;
+  let isConnected = false;
   const client = createClient({
     url: location.uri,
-    // While Redis is away an operation fails at once rather than waiting in a queue.
+    // While Redis is unreachable, operations fail at once instead of queueing.
     disableOfflineQueue: true,
     socket: {
       connectTimeout: timeoutMs,
-      // A first connection that fails is the caller's to hear of; a lost one is made again.
-      reconnectStrategy: (retries, cause) => (connected ? Math.min(2_000, 50 * 2 ** Math.min(retries, 10)) : cause),
+      // A failed first connection is reported to the caller. A lost connection is reopened.
+      reconnectStrategy: (retries, cause) => (isConnected ? Math.min(2_000, 50 * 2 ** Math.min(retries, 10)) : cause),
     },
   });
   const adapter = new KeyvRedis(client, { keyPrefixSeparator: ':', throwOnErrors: true });
@@ -28,12 +32,13 @@ export async function redisStore(location: ServerLocation, timeoutMs: number, lo
     stripsNamespace: true,
     async connect() {
       await client.connect();
-      connected = true;
+      isConnected = true;
       await checkEvictionPolicy(client, location.label, logger);
     },
     async disconnect() {
-      // What was sent is answered before a ping is. The client's own close() keeps its socket when no answer comes.
-      if (connected) await withTimeout(client.ping(), CLOSE_MS).catch(() => undefined);
+      // Redis answers in order, so an answered ping means every sent operation was answered. The client's `close()`
+      // keeps its socket open when no answer comes.
+      if (isConnected) await withTimeout(client.ping(), CLOSE_MS).catch(() => undefined);
       if (client.isOpen) client.destroy();
     },
   });

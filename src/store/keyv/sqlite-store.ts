@@ -9,7 +9,7 @@ interface SqliteModule {
   readonly KeyvSqlite: new (options: object) => KeyvStoreAdapter & { disconnect(): Promise<void> };
 }
 
-/** A SQLite file through Keyv's adapter, in the table `websub`. @throws StoreError without the adapter. */
+/** A SQLite file through Keyv's adapter, in the table `websub`. @throws StoreError when the adapter is not installed */
 export async function sqliteStore(path: string, label: string, timeoutMs: number): Promise<TextStore> {
   const { KeyvSqlite } = await loadOptionalPeer<SqliteModule>('@keyv/sqlite');
   mkdirSync(dirname(path), { recursive: true });

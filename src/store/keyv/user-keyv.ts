@@ -6,10 +6,10 @@ import { redisClientOf, checkEvictionPolicy } from './redis-eviction.js';
 import type { TextStore } from './keyv-backend.js';
 
 /**
- * A Keyv that the user made, as a store of texts. It stays theirs: it is not disconnected when the store is closed. Its
- * errors are made to throw, or an outage would look like a record that is not there.
+ * Turns a user's Keyv into a store of texts. Closing the store does not disconnect the Keyv. Its errors are made to
+ * throw, because an outage would otherwise look like an absent record.
  *
- * @throws ConfigurationError for what cannot keep records: a `ttl`, or a storage adapter that cannot list its keys.
+ * @throws ConfigurationError when it cannot store records: it has a `ttl`, or its adapter cannot list keys.
  */
 export function userKeyvStore(keyv: Keyv, logger: Logger = silentLogger): TextStore {
   const adapter: unknown = keyv.store;
@@ -26,7 +26,7 @@ export function userKeyvStore(keyv: Keyv, logger: Logger = silentLogger): TextSt
     );
   }
   keyv.throwOnErrors = true;
-  // KeyvRedis swallows errors by an option of its own.
+  // KeyvRedis has its own option for throwing errors.
   if (typeof adapter === 'object' && adapter !== null && 'throwOnErrors' in adapter) adapter.throwOnErrors = true;
 
   const location = `a Keyv over ${Object(adapter).constructor.name}`;

@@ -1,38 +1,41 @@
 import { statfsSync } from 'node:fs';
 
-/** Bytes the disk must have for a store to be opened. Events never take them. */
+/** Free bytes needed to open a store. Events never use them. */
 export const MIN_FREE_BYTES = 1024 * 1024;
-/** Left beside that by events that need more room of the disk, for those that do not: LMDB's file never becomes shorter. */
+/**
+ * Extra free bytes that events leave when the file has to grow. Events that fit into unused pages of the file may use
+ * them. LMDB's file never shrinks, so its unused pages are only available to LMDB.
+ */
 const REUSE_RESERVE = 1024 * 1024;
-/** Left for removals, which make space, when nothing more is written. */
+/** Bytes reserved for removals, which free space, when no other write fits. */
 const REMOVAL_RESERVE = 256 * 1024;
-/** The pages that a write has beside its value: those of the tree, and of the list of free ones. */
+/** Bytes a write needs besides its value: pages of the tree and of the free list. */
 const PAGE_OVERHEAD_BYTES = 32 * 1024;
-/** How long, in milliseconds, a look at the disk holds: it costs as much as a fifth of a write. */
+/** Milliseconds between checks of the disk. A check costs up to a fifth of a write. */
 const CHECK_INTERVAL_MS = 10;
 
 /**
- * What is written. Removals make space, so they need least. Records that keep subscriptions alive are written when events are
- * refused already.
+ * The kind of a write. Removals free space, so they need the least. Records keep subscriptions alive, so they are still
+ * written when events are already refused.
  */
 export type WriteKind = 'removal' | 'record' | 'event';
 
 /**
- * Refuses writes that a disk has no room for. LMDB's binding does not survive them: a commit that finds the disk full may
- * leave the heap in pieces, which ends the process.
+ * Refuses writes that do not fit on the disk. LMDB's binding does not survive them: a commit on a full disk may corrupt
+ * the heap, which ends the process.
  */
 export class DiskSpace {
   readonly #directory: string;
   readonly #now: () => number;
   readonly #unusedBytes: () => number;
   #checkedAt = -Infinity;
-  /** Bytes that were free then, less what has been written since and what was under way. */
+  /** Free bytes at the last check, minus bytes written since and bytes in flight at the check. */
   #freeBytes = 0;
   #inFlightBytes = 0;
 
   /**
-   * @param unusedBytes the bytes of the store's file that hold nothing
-   * @param now milliseconds, of a clock that is never set back
+   * @param unusedBytes bytes of the store's file that hold no data
+   * @param now monotonic milliseconds
    */
   constructor(directory: string, unusedBytes: () => number = () => 0, now: () => number = () => performance.now()) {
     this.#directory = directory;
@@ -41,9 +44,9 @@ export class DiskSpace {
   }
 
   /**
-   * Does a write of so many bytes.
+   * Runs a write of about `bytes` bytes.
    *
-   * @throws Error where the disk has no room for it
+   * @throws Error when the disk has no room for it
    */
   async runWrite<T>(bytes: number, kind: WriteKind, write: () => Promise<T>): Promise<T> {
     const size = bytes + PAGE_OVERHEAD_BYTES;
@@ -64,7 +67,7 @@ export class DiskSpace {
   #hasRoom(size: number, kind: WriteKind): boolean {
     if (kind === 'removal') return this.#freeBytes >= size;
     if (kind === 'record') return this.#freeBytes >= size + REMOVAL_RESERVE;
-    // A long value needs pages that lie side by side, so not every unused byte will do.
+    // A long value needs contiguous pages, so not every unused byte can serve it.
     return this.#freeBytes >= size + MIN_FREE_BYTES && this.#unusedBytes() >= 2 * (size + this.#inFlightBytes);
   }
 
@@ -74,7 +77,7 @@ export class DiskSpace {
   }
 }
 
-/** The free bytes of the file system. Infinity if it does not tell: then only a failing write shows that it is full. */
+/** The free bytes of the file system. Infinity when unknown: then only a failing write shows that the disk is full. */
 export function freeBytes(directory: string): number {
   try {
     const { bavail, bsize } = statfsSync(directory);
@@ -84,7 +87,7 @@ export function freeBytes(directory: string): number {
   }
 }
 
-/** No fewer bytes than a value takes in the store, roughly. */
+/** A rough upper estimate of the bytes a value takes in the store. */
 export function estimateSize(value: unknown): number {
   if (typeof value === 'string') return 3 * value.length + 5;
   if (value instanceof Uint8Array) return value.byteLength + 9;

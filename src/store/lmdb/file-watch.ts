@@ -1,28 +1,28 @@
 import { statSync } from 'node:fs';
 
-/** How long, in milliseconds, a look at the file holds while the store is busy. */
+/** Milliseconds between checks of the file while the store is busy. */
 const CHECK_INTERVAL_MS = 10;
-/** A problem that lasts is told of again after so many milliseconds. */
+/** Milliseconds between two reports of the same problem. */
 const REPORT_INTERVAL_MS = 60_000;
 
-/** What keeps a store from being used, and how many operations were refused for it since it was last told of. */
+/** Why a store cannot be used, and how many operations were refused since the last report. */
 export interface FileProblem {
   /** Begins with the file's path. */
   readonly message: string;
   readonly refused: number;
 }
 
-/** Dependencies of watching a file. */
+/** Options of {@link FileWatch}. */
 export interface FileWatchOptions {
-  /** Told when a problem begins, once a minute while it lasts, and with undefined when it is over. */
+  /** Called when a problem begins, once a minute while it lasts, and with undefined when it ends. */
   readonly onProblem: (problem: FileProblem | undefined) => void;
-  /** Milliseconds, of a clock that is never set back. @default performance.now */
+  /** Monotonic milliseconds. @default performance.now */
   readonly now?: () => number;
 }
 
 /**
- * Watches a file that stays open: its path may come to name nothing, or another file, and what is written is lost then. A file
- * that was cut off must not be touched where it is mapped into memory: reading behind its end kills the process.
+ * Watches an open file. Its path may stop existing or name another file; writes are then lost. A truncated file that is
+ * mapped into memory must not be read: reading past its end kills the process.
  */
 export class FileWatch {
   readonly #path: string;
@@ -30,7 +30,7 @@ export class FileWatch {
   readonly #now: () => number;
   readonly #device: bigint;
   readonly #inode: bigint;
-  /** The most bytes it had: LMDB never makes its file shorter. */
+  /** The largest size seen, in bytes. LMDB never shrinks its file. */
   #size: bigint;
   #checkedAt: number;
   #problem: string | undefined;
@@ -38,7 +38,7 @@ export class FileWatch {
   #reportedAt = 0;
   #refused = 0;
 
-  /** @throws whatever the file system answers */
+  /** @throws the file system's error */
   constructor(path: string, { onProblem, now = () => performance.now() }: FileWatchOptions) {
     this.#path = path;
     this.#onProblem = onProblem;
@@ -50,21 +50,21 @@ export class FileWatch {
     this.#checkedAt = now();
   }
 
-  /** Whether the file became shorter: the memory it is mapped to must not be read. */
+  /** Whether the file was truncated. Its mapped memory must not be read then. */
   get isTruncated(): boolean {
     return this.#isTruncated;
   }
 
-  /** The problem found at the last check. While there is one, asking for it checks the file again. */
+  /** The problem found by the last check. Reading it while there is one checks the file again, at most every 10 ms. */
   get problem(): string | undefined {
     if (this.#problem !== undefined && this.#now() - this.#checkedAt >= CHECK_INTERVAL_MS) this.#check();
     return this.#problem;
   }
 
   /**
-   * To be called before each operation; costs next to nothing within milliseconds of the last look.
+   * Call before each operation. Costs almost nothing within 10 ms of the last check.
    *
-   * @throws Error where the store cannot be used
+   * @throws Error when the store cannot be used
    */
   assertUsable(): void {
     if (this.#now() - this.#checkedAt >= CHECK_INTERVAL_MS) this.#check();
@@ -72,9 +72,9 @@ export class FileWatch {
   }
 
   /**
-   * To be called after each commit: what was written is lost if the file is not there any more.
+   * Call after each commit: the written data is lost when the file is gone.
    *
-   * @throws Error where it is not
+   * @throws Error when the file is gone, replaced or truncated
    */
   assertNotLost(): void {
     this.#check();
@@ -97,7 +97,7 @@ export class FileWatch {
   }
 
   #findProblem(): string | undefined {
-    // Whatever its length is later, LMDB has read something else in the meantime.
+    // Truncation is final: LMDB has read wrong data by now, whatever the size is later.
     if (this.#isTruncated) return this.#problem;
     try {
       const { dev, ino, size } = statSync(this.#path, { bigint: true });

@@ -1,50 +1,56 @@
 import { withTimeout } from '../timeout.js';
 
-/** How long a write waits that is in no hurry, in milliseconds, where none comes that it could share a commit with. */
+/** Milliseconds a `'soon'` write waits for another write to share its commit. */
 const SOON_MS = 20;
 
-/** `'soon'`: it is in no hurry, and comes along with the next write that is. */
+/** `'soon'`: the write shares the commit of the next `'now'` write, or commits alone after a short wait. */
 export type Urgency = 'now' | 'soon';
 
-/** Milliseconds for which a transaction is written into. Nothing else happens meanwhile, so what is left is for the next one. */
+/**
+ * Milliseconds spent on the writes of one transaction. They block the event loop, so the remaining writes go into the
+ * next transaction.
+ */
 const MAX_TRANSACTION_MS = 8;
 
-/** Milliseconds; a timer cannot be set for longer. */
+/** The longest delay a timer supports, in milliseconds. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** How long writes and commits take. */
+/** Time limits of writes and commits, in milliseconds. */
 export interface GroupCommitTimes {
-  /** How long a write waits that is in no hurry. @default 20 */
+  /** How long a `'soon'` write waits to share a commit. @default 20 */
   readonly soonMs?: number | undefined;
   /** How long a commit may take. @default unlimited */
   readonly timeoutMs?: number | undefined;
 }
 
-/** A write that waits for its commit. */
+/** A write waiting for its commit. */
 interface PendingWrite {
   readonly write: () => void;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Does writes in one transaction. Resolves when it is committed; `flushed`, when that is on the disk. */
+/** Runs writes in one transaction. Resolves when it is committed; `flushed` resolves when it is on disk. */
 export type Commit = (writes: () => void) => Promise<{ readonly flushed: Promise<void> }>;
 
 /**
- * Commits one at a time: what is to be written while one is under way shares the next. The more is written at the same time,
- * the less of a commit each write has to pay for.
+ * Runs one commit at a time. Writes that arrive during a commit share the next one, so concurrent writes split the cost
+ * of a commit.
  */
 export class GroupCommit {
   readonly #commit: Commit;
   readonly #soonMs: number;
   readonly #timeoutMs: number;
   #pending: PendingWrite[] = [];
-  /** Whether one of those that wait is in a hurry. */
+  /** Whether a pending write is `'now'`, or a `'soon'` write has waited long enough. */
   #isUrgent = false;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param timeoutMs milliseconds a commit may take; then its writes fail, and those that wait for it, which are not done at all */
+  /**
+   * @param timeoutMs milliseconds a commit may take. After that its writes fail, and the writes waiting behind it fail
+   *   without being run.
+   */
   constructor(commit: Commit, { soonMs = SOON_MS, timeoutMs = MAX_TIMER_MS }: GroupCommitTimes = {}) {
     this.#commit = commit;
     this.#soonMs = soonMs;
@@ -52,9 +58,10 @@ export class GroupCommit {
   }
 
   /**
-   * Does a write in a transaction, which others may share. Resolves when that is committed and on the disk.
+   * Runs a write in a transaction that it may share with others. Resolves when the transaction is committed and on
+   * disk.
    *
-   * @throws what `write` threw, or why there was no commit
+   * @throws the error of `write`, or the reason why the commit failed
    */
   write(write: () => void, urgency: Urgency = 'now'): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -65,9 +72,9 @@ export class GroupCommit {
   }
 
   /**
-   * Resolves when nothing waits to be committed: what was in no hurry is now.
+   * Resolves when no commit is pending. Commits pending `'soon'` writes at once.
    *
-   * @throws Error where a commit does not end
+   * @throws Error when a commit does not finish in time
    */
   async idle(): Promise<void> {
     if (this.#pending.length > 0) this.#start();
@@ -80,26 +87,26 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    // Whatever else this turn has to write comes along.
+    // Lets writes made in the same tick join.
     await Promise.resolve();
     while (this.#isUrgent) await this.#commitNext();
-    // In this very turn: what comes a moment later begins anew.
+    // Reset synchronously, so that a write arriving a moment later starts a new run.
     this.#running = undefined;
   }
 
-  /** The next group need not wait for the disk: only whoever has written does. */
+  /** Does not wait for the disk: only the writers of this group wait for the flush. */
   async #commitNext(): Promise<void> {
     let group: readonly PendingWrite[] | undefined;
     const written: PendingWrite[] = [];
-    // Again and again: what comes while a commit hangs is not to wait for ever either.
+    // An interval, because writes that arrive while a commit hangs must time out as well.
     const timer = setInterval(() => {
       this.#failTimedOut(group);
-      // A commit that never ends does not keep the process up.
+      // A commit that never ends must not keep the process alive.
       timer.unref();
     }, this.#timeoutMs);
     try {
       const { flushed } = await this.#commit(() => {
-        // Not before: what comes until there is a transaction shares it.
+        // Taken here, so that writes arriving before the transaction starts share it.
         group = this.#takePending();
         const startedAt = performance.now();
         let tried = 0;
@@ -140,7 +147,7 @@ export class GroupCommit {
   }
 }
 
-/** One write that cannot be done is no reason for the others not to be. */
+/** Runs one write. A failing write does not fail the others of its group. */
 function tryWrite({ write, reject }: PendingWrite): boolean {
   try {
     write();

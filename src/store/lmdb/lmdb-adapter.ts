@@ -11,30 +11,33 @@ import { GroupCommit, type Urgency } from './group-commit.js';
 import { unusedBytes } from './lmdb-free-pages.js';
 import { isEventKey } from '../record-key.js';
 
-/** A row: what Keyv gave, and when it expires (milliseconds since the epoch) where it does. */
+/** A row: Keyv's payload and, if it expires, when (milliseconds since the epoch). */
 type Row = [payload: unknown, expires?: number];
 
-/** What an exchange leaves behind: a new payload, nothing, or what was there. */
+/** The result of an exchange: a new payload, a removal, or no change. */
 export type RowExchange = { readonly set: unknown } | 'delete' | 'keep';
 
 const keysPerRead = 512;
-/** What is exchanged is not known before; it is short. */
+/** Bytes reserved for an exchange. Its result is not known in advance, and is short. */
 const EXCHANGE_BYTES = 4_096;
 
-/** Dependencies of an adapter. */
+/** Options of the LMDB adapter. */
 export interface KeyvLmdbOptions {
-  /** Epoch milliseconds. @default Date.now */
+  /** Milliseconds since the epoch. @default Date.now */
   readonly now?: (() => number) | undefined;
   /** Milliseconds a commit may take. @default unlimited */
   readonly timeoutMs?: number | undefined;
-  /** Told when `data.mdb` is gone, replaced or cut off, once a minute while that lasts, and with undefined when it is back. */
+  /**
+   * Called when `data.mdb` is gone, replaced or truncated, once a minute while that lasts, and with undefined when it
+   * ends.
+   */
   readonly onProblem?: (problem: FileProblem | undefined) => void;
 }
 
 /**
- * Keyv's storage adapter for LMDB. Values go through MessagePack, so bytes stay bytes when Keyv is told not to
+ * Keyv's storage adapter for LMDB. Values are encoded with MessagePack, so bytes stay bytes when Keyv does not
  * serialize (`serialize: undefined`, `deserialize: undefined`). A write resolves once it is committed and flushed to
- * disk; writes made at the same time share one commit.
+ * disk. Concurrent writes share one commit.
  */
 export class KeyvLmdb implements KeyvStoreAdapter {
   readonly opts: { readonly url: string; readonly dialect: string };
@@ -47,19 +50,20 @@ export class KeyvLmdb implements KeyvStoreAdapter {
   readonly #now: () => number;
 
   /**
-   * Opens the database, creating the directory where there is none.
+   * Opens the database. Creates the directory if needed.
    *
-   * @param directory where `data.mdb` lies.
-   * @throws whatever the file system or LMDB answers.
+   * @param directory the directory of `data.mdb`.
+   * @throws the error of the file system or of LMDB.
    */
   constructor(directory: string, { now = Date.now, timeoutMs, onProblem = () => undefined }: KeyvLmdbOptions = {}) {
     this.opts = { url: `lmdb://${directory}`, dialect: 'lmdb' };
     this.#now = now;
     this.#groupCommit = new GroupCommit((writes) => this.#commit(writes), { timeoutMs });
     this.#database = onDemand('lmdb').open<unknown, string>(directory, {
-      // Said outright, or a directory with a dot in its name would become a file.
+      // Set explicitly: otherwise a directory name with a dot would be created as a file.
       noSubdir: false,
-      // With it a commit that fails rejects a promise nobody holds, which ends the process. Writes share commits anyway.
+      // With batching, a failed commit rejects a promise nobody holds, which ends the process. Writes share commits
+      // anyway.
       eventTurnBatching: false,
     });
     restrictFilePermissions(directory);
@@ -68,7 +72,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     this.#fileWatch = new FileWatch(path, { onProblem });
   }
 
-  /** Why nothing can be read or written, as far as is known. */
+  /** The known reason why the store cannot be used; undefined when there is none. */
   get problem(): string | undefined {
     return this.#fileWatch.problem;
   }
@@ -82,7 +86,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     const row = this.#read(key);
     if (row === undefined) return undefined;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Keyv's interface promises a type no adapter knows.
-    if (!this.#expired(row)) return row[0] as StoredData<Value>;
+    if (!this.#isExpired(row)) return row[0] as StoredData<Value>;
     await this.delete(key);
     return undefined;
   }
@@ -103,7 +107,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     return this.deleteMany([key]);
   }
 
-  /** Resolves to whether any of the keys was there. */
+  /** Resolves to whether any of the keys existed. */
   async deleteMany(keys: string[]): Promise<boolean> {
     this.#fileWatch.assertUsable();
     const present = keys.filter((key) => this.#database.doesExist(key));
@@ -112,14 +116,14 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     return present.length > 0;
   }
 
-  /** Removes a key, if it is there, together with the next write. */
+  /** Removes a key if it exists, in the commit of the next write. */
   async deleteSoon(key: string): Promise<void> {
     await this.#write(0, 'removal', () => this.#database.removeSync(key), 'soon');
   }
 
   async has(key: string): Promise<boolean> {
     const row = this.#read(key);
-    return row !== undefined && !this.#expired(row);
+    return row !== undefined && !this.#isExpired(row);
   }
 
   /** Removes the keys of the namespace; without one, every key. */
@@ -131,47 +135,47 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     for (const keys of this.#keyPages(`${this.namespace}:`)) await this.deleteMany(keys);
   }
 
-  /** The keys that begin with a prefix ending in `:`, in order, a page at a time; without one, every key. */
+  /** Yields the keys with a prefix that ends in `:`, in order, a page at a time. Without a prefix, yields every key. */
   *keys(prefix?: string): Generator<string> {
     for (const keys of this.#keyPages(prefix)) yield* keys;
   }
 
-  /** The payload at a key, without a promise for it; undefined where there is none. */
+  /** Returns the payload of a key synchronously; undefined when there is none. */
   payload(key: string): unknown {
     const row = this.#read(key);
-    return row === undefined || this.#expired(row) ? undefined : row[0];
+    return row === undefined || this.#isExpired(row) ? undefined : row[0];
   }
 
   async *iterator<Value>(namespace?: string): AsyncGenerator<(string | Awaited<Value> | undefined)[], void> {
     for (const key of this.keys(namespace === undefined ? undefined : `${namespace}:`)) {
       const row = this.#read(key);
       if (row === undefined) continue;
-      if (this.#expired(row)) this.#deleteExpired(key);
+      if (this.#isExpired(row)) this.#deleteExpired(key);
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above.
       else yield [key, row[0] as Awaited<Value>];
     }
   }
 
-  /** Reads and replaces one payload in a write transaction, which one process at a time can have. */
+  /** Reads and replaces one payload in a write transaction. Only one process at a time can hold one. */
   async exchange(key: string, decide: (current: unknown) => RowExchange): Promise<void> {
     await this.#write(EXCHANGE_BYTES, 'record', () => {
       const row = this.#read(key);
-      const result = decide(row === undefined || this.#expired(row) ? undefined : row[0]);
+      const result = decide(row === undefined || this.#isExpired(row) ? undefined : row[0]);
       if (result === 'delete') this.#database.removeSync(key);
       else if (result !== 'keep') this.#database.putSync(key, [result.set]);
     });
   }
 
-  /** Waits for what is being written and closes the database. */
+  /** Waits for pending writes and closes the database. */
   async disconnect(): Promise<void> {
     await this.#groupCommit.idle();
     if (!this.#fileWatch.isTruncated) await this.#database.close();
   }
 
   /**
-   * Writes about so many bytes where there is room for them, and waits until that is committed and flushed.
+   * Runs a write of about `bytes` bytes if the disk has room. Resolves when it is committed and flushed.
    *
-   * @throws the reason why it was not
+   * @throws the reason why it failed
    */
   #write(bytes: number, kind: WriteKind, write: () => unknown, urgency?: Urgency): Promise<void> {
     this.#fileWatch.assertUsable();
@@ -180,7 +184,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
 
   async #commit(writes: () => void): Promise<{ readonly flushed: Promise<void> }> {
     const committing = this.#database.transaction(writes);
-    // Asked for before waiting, so that it stands for this commit and not for a later one, which may fail.
+    // Read before waiting: it then belongs to this commit, not to a later one that may fail.
     const flushed = this.#database.flushed.then(() => undefined);
     flushed.catch(() => undefined);
     try {
@@ -199,7 +203,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     throw new TypeError('what is stored there was not written by this adapter');
   }
 
-  #expired([, expires]: Row): boolean {
+  #isExpired([, expires]: Row): boolean {
     return expires !== undefined && this.#now() > expires;
   }
 
@@ -209,7 +213,7 @@ export class KeyvLmdb implements KeyvStoreAdapter {
     });
   }
 
-  // Pages rather than one range: an open range keeps a read transaction, which keeps LMDB from reusing space.
+  // Pages instead of one range: an open range keeps a read transaction open, which stops LMDB from reusing space.
   *#keyPages(prefix: string | undefined): Generator<string[]> {
     const end = prefix === undefined ? {} : { end: `${prefix.slice(0, -1)};` };
     let after: string | undefined;
@@ -229,13 +233,13 @@ function isRow(value: unknown): value is Row {
   return Array.isArray(value) && value.length >= 1 && value.length <= 2;
 }
 
-/** Without a seal key the files hold secrets in the clear, so a directory that others may read must not show them. */
+/** Without a seal key the files hold plain-text secrets, and the directory may be readable by others. */
 function restrictFilePermissions(directory: string): void {
   for (const name of ['data.mdb', 'lock.mdb']) {
     try {
       chmodSync(join(directory, name), 0o600);
     } catch {
-      // Not ours, or a file system without modes: whoever owns it has decided.
+      // Another user owns the file, or the file system has no modes: leave the permissions to its owner.
     }
   }
 }

@@ -6,20 +6,21 @@ import { prepareLmdbDirectory } from './lmdb-directory.js';
 import type { RecordBackend } from '../create-record-store.js';
 import { toStoreError } from '../store-error.js';
 
-/** Dependencies of an LMDB store. */
+/** Options of an LMDB store. */
 export interface LmdbOptions {
   /** Milliseconds a commit may take. */
   readonly timeoutMs: number;
-  /** Hears when `data.mdb` is gone, replaced or cut off, and when it is back. */
+  /** Logs when `data.mdb` is gone, replaced or truncated, and when it is back. */
   readonly logger: Logger;
 }
 
 /**
- * Records in an LMDB directory, which is created where there is none. Objects and bytes are passed through as they are.
+ * Opens an LMDB directory as a backend for records. Creates the directory if needed. Stores objects and bytes
+ * unchanged.
  *
  * @param directory absolute path.
  * @param location how the store is named in messages.
- * @throws StoreError when the directory cannot be made, read or written.
+ * @throws StoreError when the directory cannot be created, read or written.
  */
 export function openLmdb(directory: string, location: string, { timeoutMs, logger }: LmdbOptions): RecordBackend {
   const onProblem = (problem: FileProblem | undefined): void => {
@@ -27,7 +28,7 @@ export function openLmdb(directory: string, location: string, { timeoutMs, logge
     else logger.error({ store: location, refused: problem.refused }, `the store cannot be used: ${problem.message}`);
   };
   const adapter = openAdapter(directory, location, { timeoutMs, onProblem });
-  // Keyv neither prefixes keys nor serializes: it would turn bytes into text.
+  // Disables Keyv's key prefixes, and its serialization, which would turn bytes into text.
   const keyv = new Keyv({
     store: adapter,
     namespace: undefined,
@@ -46,12 +47,12 @@ export function openLmdb(directory: string, location: string, { timeoutMs, logge
       await keyv.set(key, value);
     },
     async remove(key, urgency) {
-      // Keyv knows of no urgency.
+      // Keyv has no urgency option.
       if (urgency === 'soon') await adapter.deleteSoon(key);
       else await keyv.delete(key);
     },
     *rows(prefix) {
-      // Past Keyv, which would take its time for each: a start reads all there are.
+      // Bypasses Keyv, which is slow per row: a start reads all records.
       for (const key of adapter.keys(prefix)) yield [key, () => withoutBuffers(valueOf(adapter.payload(key)))] as const;
     },
     exchange: (key, decide) =>
@@ -73,12 +74,12 @@ function openAdapter(directory: string, location: string, options: KeyvLmdbOptio
   }
 }
 
-/** The value in a row as Keyv writes it. */
+/** Returns the value of a row that Keyv wrote. */
 function valueOf(row: unknown): unknown {
   return typeof row === 'object' && row !== null && 'value' in row ? row.value : undefined;
 }
 
-/** The value just decoded, with plain `Uint8Array`s where MessagePack makes `Buffer`s; changed in place. */
+/** Replaces the `Buffer`s that MessagePack makes by plain `Uint8Array`s. Changes the freshly decoded value in place. */
 function withoutBuffers(value: unknown): unknown {
   if (Buffer.isBuffer(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   if (typeof value !== 'object' || value === null) return value;

@@ -7,10 +7,10 @@ import { errorMessage } from '../store-error.js';
 const { R_OK, W_OK, X_OK } = constants;
 
 /**
- * Makes the directory, for its user alone, and looks for whatever would keep LMDB from opening a database there. This
- * comes first because LMDB's binding does not survive a database that cannot be opened: the process crashes or hangs.
+ * Creates the directory, private to its user, and checks for anything that would stop LMDB from opening a database
+ * there. The check is needed because LMDB's binding crashes or hangs on a database it cannot open.
  *
- * @throws whatever the file system answers, or an Error that says what the files are not.
+ * @throws the error of the file system, or an Error that says what is wrong with the files.
  */
 export function prepareLmdbDirectory(directory: string): void {
   if (makeDirectory(directory)) ignoreInGit(directory);
@@ -26,36 +26,40 @@ export function prepareLmdbDirectory(directory: string): void {
 }
 
 /**
- * Node 20's own recursive mkdir never returns where the file system refuses in its way, as below /proc.
+ * Creates a directory and its parents. Node 20's recursive mkdir never returns when the file system refuses, as below
+ * /proc.
  *
- * @returns whether the directory was made by this call
+ * @returns whether this call created the directory
  */
 function makeDirectory(directory: string): boolean {
-  let isMade = false;
+  let isCreated = false;
   if (!existsSync(directory)) {
     makeDirectory(dirname(directory));
     try {
       mkdirSync(directory, { mode: 0o700 });
-      isMade = true;
+      isCreated = true;
     } catch (error) {
-      // Another process may have made it meanwhile.
+      // Another process may have created it meanwhile.
       if (!existsSync(directory)) throw error;
     }
   }
   if (!statSync(directory).isDirectory()) throw new Error(`${directory} is not a directory`);
-  return isMade;
+  return isCreated;
 }
 
-/** Keeps the store, which may hold secrets, out of commits. A directory that was there before is the user's to decide on. */
+/**
+ * Keeps the store out of Git commits, because it may hold secrets. Not done for a directory that existed before: it
+ * belongs to the user.
+ */
 function ignoreInGit(directory: string): void {
   try {
     writeFileSync(join(directory, '.gitignore'), '*\n', { flag: 'wx' });
   } catch {
-    // The store works without it.
+    // The store works without this file.
   }
 }
 
-/** Says which file it is, and what to do: nothing is lost by the check itself. */
+/** Adds the file's path and the remedy to the error. The check itself changes nothing. */
 function checkDatabase(path: string): void {
   if (!existsSync(path)) return;
   try {
@@ -69,7 +73,7 @@ function checkDatabase(path: string): void {
   }
 }
 
-/** The disk has to have room for opening, and for the writes that work the stored events off. */
+/** Checks that the disk has room to open the store and to finish the stored events. */
 function checkSpace(path: string): void {
   const free = freeBytes(dirname(path));
   if (free < MIN_FREE_BYTES) {
@@ -78,7 +82,7 @@ function checkSpace(path: string): void {
     );
   }
   try {
-    // A quota does not show in what the file system has left.
+    // The free space of the file system does not show a quota, so write a file.
     writeFileSync(path, Buffer.alloc(65_536));
   } finally {
     rmSync(path, { force: true });

@@ -6,26 +6,26 @@ const branchPage = 0x01;
 const leafPage = 0x02;
 const overflowPage = 0x04;
 const nodeHeader = 8;
-/** The value lies in pages of its own: their first number, a transaction, how many they are. */
+/** The value lies on overflow pages. The node holds their first page number, a transaction id, and their count. */
 const bigData = 0x01;
 const bigDataLength = 24;
 
-/** A larger file is walked through only where pages are missing at its end: the walk takes a second for some 500 MiB. */
+/** Larger files are walked only when pages are missing at their end: the walk takes a second for about 500 MiB. */
 const MAX_WALKED_BYTES = 64 * 1024 * 1024;
 
-/** A file with a problem is looked at again if another process writes to it: how often, and after how many milliseconds. */
+/** Attempts, and milliseconds between them, to check a damaged file that another process is writing to. */
 const ATTEMPTS = 5;
 const PAUSE_MS = 20;
 
 /**
- * Checks that every page LMDB may read is in the file, and is what it should be. LMDB maps the file into memory: a page behind
- * its end kills the process (SIGBUS), and a damaged one may leave commits hanging. The last page's number alone does not tell:
- * LMDB never writes pages at the end that are free.
+ * Checks that every page LMDB may read is in the file and is valid. LMDB maps the file into memory: a page past the end
+ * of the file kills the process (SIGBUS), and a damaged page may make commits hang. The number of the last page is not
+ * enough: LMDB never writes free pages at the end.
  *
- * @throws Error that says what is wrong; its message begins with a verb, as the file is its subject
+ * @throws Error that says what is wrong. Its message begins with a verb; the file is the subject.
  */
 export function checkLmdbFile(path: string): void {
-  // 32-bit systems have another layout.
+  // 32-bit systems use another layout.
   if (['arm', 'ia32'].includes(process.arch)) return;
   const file = openSync(path, 'r');
   try {
@@ -37,13 +37,13 @@ export function checkLmdbFile(path: string): void {
       const after = fstatSync(file);
       if (after.size === before.size && after.mtimeMs === before.mtimeMs) throw problem;
     }
-    // Another process uses the database: the owner lock will say which.
+    // Another process is writing to the database: the owner lock names it.
   } finally {
     closeSync(file);
   }
 }
 
-/** Undefined where the database can be opened. */
+/** Returns the problem of the file; undefined when LMDB can open it. */
 function fileProblem(file: number, size: number): unknown {
   try {
     if (size === 0) throw new Error('is empty (delete it if no service has ever used this store)');
@@ -69,15 +69,15 @@ function snapshotProblem(file: number, snapshot: LmdbSnapshot, pageSize: number)
   }
 }
 
-/** The pages of a snapshot. */
+/** Reads and checks the pages of a snapshot. */
 class PageReader {
   readonly #file: number;
   readonly #size: number;
   readonly #lastPage: number;
-  /** Pages in the file, or in the snapshot if that has fewer. */
+  /** Pages in the file, or in the snapshot if it has fewer. */
   readonly #count: number;
   readonly #bytes: number;
-  /** One for each level of a tree: a new one for each page would take longer than reading it. */
+  /** One buffer per tree level: allocating one per page would take longer than reading the page. */
   readonly #buffers: Buffer[] = [];
   #visited = 0;
 
@@ -89,7 +89,7 @@ class PageReader {
     this.#count = Math.min(lastPage + 1, Math.floor(bytes / pageSize));
   }
 
-  /** Visits every page of a tree but those of long values, of which only the first one is read. */
+  /** Visits every page of a tree. Of a long value, only the first page is read. */
   check({ root, depth }: LmdbTree): void {
     if (root !== undefined) this.#visit(root, depth);
   }
@@ -98,7 +98,7 @@ class PageReader {
     this.#visited += 1;
     const flag = depth > 1 ? branchPage : leafPage;
     const page = this.#read(number, (this.#buffers[depth] ??= Buffer.alloc(this.#size)), flag);
-    // A page is in a tree once.
+    // A tree contains a page once, so more visits than pages mean a loop.
     if (this.#visited > this.#count) throw damagedPageError(number);
     const keys = page.readUInt16LE(pageHeader.lower) >> 1;
     if (pageHeader.length + 2 * keys > this.#size) throw damagedPageError(number);
@@ -141,7 +141,7 @@ class PageReader {
   }
 }
 
-/** 64 bits as a number: what is too large for one is no page number either. */
+/** Reads 64 bits as a number. A value too large for a number is no valid page number either. */
 function numberAt(bytes: Buffer, offset: number): number {
   return bytes.readUInt32LE(offset) + bytes.readUInt32LE(offset + 4) * 2 ** 32;
 }

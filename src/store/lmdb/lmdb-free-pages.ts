@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 
-/** What LMDB's binding counts, of the database itself or of its list of free pages. */
+/** LMDB's page counts, of the database or of its free list. */
 interface PageCounts {
   readonly pageSize?: unknown;
   readonly treeBranchPageCount?: unknown;
@@ -8,10 +8,10 @@ interface PageCounts {
   readonly overflowPages?: unknown;
 }
 
-/** The bytes of a database's file that hold nothing: what is written there takes no room of the disk. */
+/** Returns the allocated bytes of a database file that hold no data. Writing there takes no disk space. */
 export function unusedBytes(stats: object, path: string): number {
   const { free, ...main }: PageCounts & { readonly free?: PageCounts } = Object(stats);
-  // LMDB never writes pages at the end of its file, or in the middle, that are free at once: they have no room yet.
+  // Counts blocks, not the file size: LMDB never writes pages that are freed in the transaction that allocated them.
   const { blocks } = statSync(path);
   const metaPages = 2;
   return blocks * 512 - (metaPages + usedPages(main) + usedPages(Object(free))) * Number(main.pageSize);

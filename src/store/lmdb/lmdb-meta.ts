@@ -1,6 +1,6 @@
 import { readFileSync, readSync } from 'node:fs';
 
-/** Byte offsets within a meta page of a 64-bit database: a page header of 24 bytes, then LMDB's `MDB_meta`. */
+/** Byte offsets in a meta page of a 64-bit database: a page header of 24 bytes, then LMDB's `MDB_meta`. */
 const at = {
   pageFlags: 18,
   magic: 24,
@@ -21,14 +21,14 @@ const at = {
 const metaPage = 0x08;
 const magic = 0xbeefc0de;
 const formatVersion = 2;
-/** Set on a meta page whose commit was not yet flushed to the disk. */
+/** Set on a meta page whose commit is not yet flushed to disk. */
 const unflushed = 0x1000;
-/** An x86-64 or ARM64 process cannot map more bytes than this. */
+/** The most bytes an x86-64 or ARM64 process can map. */
 const maxMappedBytes = 2 ** 47;
-/** Levels of a tree that LMDB can walk. */
+/** The most tree levels LMDB can walk. */
 const maxDepth = 32;
 
-/** A B-tree: its first page and its height; no page where it is empty. */
+/** A B-tree: its root page and its height. An empty tree has no root page. */
 export interface LmdbTree {
   readonly root: number | undefined;
   readonly depth: number;
@@ -44,7 +44,7 @@ export interface LmdbSnapshot {
   readonly boot: bigint;
 }
 
-/** Reads the snapshots of an open file: one of each meta page, and the copy that LMDB writes after a flush. */
+/** Reads the snapshots of an open file: one per meta page, and the copy that LMDB writes after a flush. */
 export function readSnapshots(file: number): readonly [LmdbSnapshot, LmdbSnapshot, LmdbSnapshot] {
   const first = read(file, 0);
   checkFormat(first, 'first');
@@ -54,14 +54,14 @@ export function readSnapshots(file: number): readonly [LmdbSnapshot, LmdbSnapsho
   }
   const second = read(file, pageSize);
   checkFormat(second, 'second');
-  // The copy has no magic number of its own.
+  // The copy has no magic number, so its format cannot be checked.
   const flushed = read(file, pageSize / 2);
   return [snapshotOf(first, pageSize), snapshotOf(second, pageSize), snapshotOf(flushed, pageSize)];
 }
 
 /**
- * The snapshots LMDB may open: usually one. After a restart of the machine it goes back to the last flushed one; where the
- * id of the boot cannot be read here, it may be either.
+ * Returns the snapshots LMDB may open, usually one. After a reboot LMDB goes back to the last flushed snapshot. When
+ * the boot id cannot be read, it may open either.
  */
 export function openedSnapshots(
   [first, second, flushed]: readonly [LmdbSnapshot, LmdbSnapshot, LmdbSnapshot],
@@ -73,7 +73,7 @@ export function openedSnapshots(
   return boot === undefined ? [latest, safe] : [safe];
 }
 
-/** Throws what is wrong with a snapshot's own numbers. */
+/** Checks the numbers of a snapshot. @throws Error when they are impossible */
 export function checkSnapshot({ pageSize, lastPage, trees }: LmdbSnapshot, expectedPageSize: number): void {
   const isSane =
     pageSize === expectedPageSize &&
@@ -124,7 +124,7 @@ function later(one: LmdbSnapshot, other: LmdbSnapshot): LmdbSnapshot {
   return one.transaction >= other.transaction ? one : other;
 }
 
-/** LMDB's own choice (`mdb_pick_meta`): the later one if it was flushed or written since the machine was started. */
+/** LMDB's choice (`mdb_pick_meta`): the later snapshot if it was flushed or written since the last boot. */
 function pickMeta(one: LmdbSnapshot, other: LmdbSnapshot, boot: bigint | undefined): LmdbSnapshot {
   const latest = later(one, other);
   if (other.transaction === 0n) return one;
@@ -132,7 +132,7 @@ function pickMeta(one: LmdbSnapshot, other: LmdbSnapshot, boot: bigint | undefin
   return one.transaction > other.transaction ? other : one;
 }
 
-/** As LMDB reads it: the first eight digits of the kernel's boot id. */
+/** The boot id as LMDB reads it: the first eight digits of the kernel's boot id. */
 function bootId(): bigint | undefined {
   try {
     const digits = /^[0-9a-f]{8}/.exec(readFileSync('/proc/sys/kernel/random/boot_id', 'latin1'))?.[0];

@@ -8,40 +8,40 @@ import type { ExchangeResult, RecordStore } from '../record-store.js';
 /** The right to change a store's records, until it is released. */
 export interface OwnerLock {
   readonly owner: StoreOwner;
-  /** Gives the store up; idempotent. @throws StoreError when the store fails; the heartbeat has stopped all the same. */
+  /** Releases the lock. Idempotent. @throws StoreError when the store fails; the heartbeat is stopped anyway. */
   release(): Promise<void>;
 }
 
-/** How a store is owned. */
+/** Options of {@link acquireOwnerLock}. */
 export interface AcquireOwnerLockOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Called once when another process turns out to own the store; this one must stop changing it. */
+  /** Called once when another process owns the store. This process must then stop changing it. */
   readonly onLost: (error: StoreError) => void;
   /** @default a random UUID */
   readonly newId?: (() => string) | undefined;
-  /** Who acquires. @default this process */
+  /** The process that acquires the lock. @default this process */
   readonly identity?: ProcessIdentity | undefined;
-  /** Milliseconds between two signs of life. @default 10_000 */
+  /** Milliseconds between heartbeats. @default 10_000 */
   readonly heartbeatMs?: number | undefined;
-  /** Milliseconds before the claim is read back, where the store has no transactions. @default 100 */
+  /** Milliseconds before a claim is read back, when the store has no transactions. @default 100 */
   readonly settleMs?: number | undefined;
 }
 
 const ownerId = 'runtime';
 
-/** What this process holds, so that two runtimes in it do not own one store. */
+/** Ids of the locks this process holds, so that two of its runtimes never own one store. */
 const acquiredIds = new Set<string>();
 
-/** Errors of {@link acquireOwnerLock} that name an owner, with that owner. */
+/** Owners by the {@link acquireOwnerLock} error that names them. */
 const ownerByError = new WeakMap<object, StoreOwner>();
 
-/** The living owner that an error of {@link acquireOwnerLock} names; undefined where the store failed for another reason. */
+/** Returns the live owner that an {@link acquireOwnerLock} error names; undefined for other errors. */
 export function ownerFromError(error: unknown): StoreOwner | undefined {
   return typeof error === 'object' && error !== null ? ownerByError.get(error) : undefined;
 }
 
-/** The process that owns the store and lives; a read, without a transaction. @throws StoreError when the store fails */
+/** Reads the live owner of a store, without a transaction. @throws StoreError when the store fails */
 export async function findLiveOwner(
   store: RecordStore,
   { now, identity = thisProcess() }: Pick<AcquireOwnerLockOptions, 'now' | 'identity'>,
@@ -51,11 +51,11 @@ export async function findLiveOwner(
 }
 
 /**
- * Makes this process the store's only owner. A process that was killed on this host is replaced at once; one on another
- * host, 30 seconds after its last heartbeat. Where the store has no transactions two claims made in the same moment are
- * told apart by reading back, and if that fails by the next heartbeat.
+ * Makes this process the store's only owner. A killed owner on this host is replaced at once, and one on another host
+ * 30 seconds after its last heartbeat. Without transactions, two simultaneous claims are detected by reading back, or
+ * at the latest by the next heartbeat.
  *
- * @throws StoreError naming the owner, when there is one that lives.
+ * @throws StoreError naming the owner when a live one exists.
  */
 export async function acquireOwnerLock(store: RecordStore, options: AcquireOwnerLockOptions): Promise<OwnerLock> {
   const { now, onLost, newId = randomUUID, identity = thisProcess(), heartbeatMs = 10_000, settleMs = 100 } = options;
@@ -85,7 +85,7 @@ export async function acquireOwnerLock(store: RecordStore, options: AcquireOwner
 }
 
 function isAlive(owner: StoreOwner, here: ProcessIdentity, now: number): boolean {
-  return isOwnerAlive(owner, { here, held: (id) => acquiredIds.has(id), now });
+  return isOwnerAlive(owner, { here, isAcquiredHere: (id) => acquiredIds.has(id), now });
 }
 
 function startHeartbeat(
@@ -93,7 +93,7 @@ function startHeartbeat(
   owner: StoreOwner,
   { now, onLost, heartbeatMs }: { now: () => number; onLost: (error: StoreError) => void; heartbeatMs: number },
 ): OwnerLock {
-  let beating: Promise<void> | undefined;
+  let heartbeatInFlight: Promise<void> | undefined;
   let releasing: Promise<void> | undefined;
 
   const stop = (): void => {
@@ -111,18 +111,18 @@ function startHeartbeat(
     onLost(ownershipLostError(store, other));
   };
   const timer = setInterval(() => {
-    // A store that fails here fails everywhere else, where it is reported; the next beat tries again.
-    beating ??= beat()
+    // A failing store is reported by its other operations. The next heartbeat tries again.
+    heartbeatInFlight ??= beat()
       .catch(() => undefined)
       .finally(() => {
-        beating = undefined;
+        heartbeatInFlight = undefined;
       });
   }, heartbeatMs);
   timer.unref();
 
   const release = async (): Promise<void> => {
     stop();
-    await beating;
+    await heartbeatInFlight;
     await updateOwner(store, (raw) =>
       raw === undefined || otherOwner(raw, owner.id) !== undefined ? 'keep' : 'delete',
     );
@@ -130,7 +130,7 @@ function startHeartbeat(
   return { owner, release: () => (releasing ??= release()) };
 }
 
-/** In one transaction where the store has them. */
+/** Updates the owner record, in one transaction when the store has them. */
 async function updateOwner(store: RecordStore, decide: (current: unknown) => ExchangeResult): Promise<void> {
   if (store.exchange !== undefined) return store.exchange('owner', ownerId, decide);
   const result = decide(await store.get('owner', ownerId));
@@ -138,7 +138,10 @@ async function updateOwner(store: RecordStore, decide: (current: unknown) => Exc
   else if (result !== 'keep') await store.set('owner', ownerId, result.set);
 }
 
-/** Whose the record is, when it is not ours; what a newer package wrote is not ours either. */
+/**
+ * Returns the owner of the record when it is another process; undefined when it is us or there is no record. A record
+ * of a newer package is `'unreadable'`.
+ */
 function otherOwner(raw: unknown, id: string): StoreOwner | 'unreadable' | undefined {
   try {
     const current = decodeOwner(raw);

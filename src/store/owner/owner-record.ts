@@ -2,7 +2,7 @@ import { decodeRecord, encodeRecord } from '../codec.js';
 import { StoreError } from '../../errors.js';
 import { type ProcessIdentity, isRunning, startTimeOf } from './process-identity.js';
 
-/** Who owns a store: the only process that may change its records. Times are milliseconds since the epoch. */
+/** The owner of a store: the only process that may change its records. Times are milliseconds since the epoch. */
 export interface StoreOwner extends ProcessIdentity {
   /** Unique per acquisition. */
   readonly id: string;
@@ -10,17 +10,21 @@ export interface StoreOwner extends ProcessIdentity {
   readonly heartbeatAt: number;
 }
 
-/** How old a heartbeat may be where nothing better tells whether its process lives, in milliseconds. */
+/** Milliseconds after which a heartbeat is stale. Decides only when the process itself cannot be checked. */
 export const staleAfterMs = 30_000;
 
 const version = 1;
 
-/** The owner as it is stored. */
+/** Encodes an owner for the store. */
 export function encodeOwner(owner: StoreOwner): unknown {
   return encodeRecord(version, owner);
 }
 
-/** The stored owner, or undefined where there is none. @throws StoreError for what another version or hand wrote. */
+/**
+ * Decodes the stored owner; undefined when there is none.
+ *
+ * @throws StoreError when another version wrote it or it is corrupt
+ */
 export function decodeOwner(raw: unknown): StoreOwner | undefined {
   if (raw === undefined) return undefined;
   const data = decodeRecord(version, raw, {}, 'owner');
@@ -29,20 +33,20 @@ export function decodeOwner(raw: unknown): StoreOwner | undefined {
 }
 
 /**
- * Whether the process that wrote the record still runs. On this host the operating system knows; elsewhere, and where
- * it does not tell start times, the heartbeat has to do.
+ * Whether the process that wrote the record still runs. On this host the operating system tells. On other hosts, or
+ * when start times are unknown, the heartbeat decides.
  *
- * @param held whether an acquisition of this very process has that id and was not released.
+ * @param isAcquiredHere whether this process holds a lock with that id
  */
 export function isOwnerAlive(
   owner: StoreOwner,
-  context: { readonly here: ProcessIdentity; readonly held: (id: string) => boolean; readonly now: number },
+  context: { readonly here: ProcessIdentity; readonly isAcquiredHere: (id: string) => boolean; readonly now: number },
 ): boolean {
   const { here } = context;
-  if (context.held(owner.id)) return true;
+  if (context.isAcquiredHere(owner.id)) return true;
   const hasRecentHeartbeat = context.now - owner.heartbeatAt < staleAfterMs;
   if (owner.host !== here.host) return hasRecentHeartbeat;
-  // Another thread, or another copy of this module: its list of what it holds is not ours.
+  // Another thread or another copy of this module wrote it, with its own list of isAcquiredHere locks.
   if (owner.pid === here.pid && owner.started === here.started) return hasRecentHeartbeat;
   if (!isRunning(owner.pid)) return false;
   const started = startTimeOf(owner.pid);

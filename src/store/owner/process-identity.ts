@@ -1,16 +1,16 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-/** What tells a process from every other, as far as the operating system lets us know. */
+/** Identifies a process, as far as the operating system allows. */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** The host and, on Linux, the pid namespace: process ids mean the same only within both. */
+  /** The host and, on Linux, the pid namespace. Process ids are unique only within both. */
   readonly host: string;
-  /** When the process started, in a form that only serves to be compared; undefined where it cannot be known. */
+  /** The process's start time, usable only for comparison; undefined when unknown. */
   readonly started: string | undefined;
 }
 
-/** The process this runs in. */
+/** The identity of the current process. */
 export function thisProcess(): ProcessIdentity {
   const namespace = attempt(() => readlinkSync('/proc/self/ns/pid'));
   return {
@@ -20,14 +20,14 @@ export function thisProcess(): ProcessIdentity {
   };
 }
 
-/** When a process of this host started; undefined where there is none, or it cannot be known. */
+/** Returns the start time of a process on this host; undefined when there is none or it is unknown. */
 export function startTimeOf(pid: number): string | undefined {
   const stat = readStat(pid);
   const boot = attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
   return stat === undefined || boot === undefined ? undefined : `${boot} ${stat.startTicks}`;
 }
 
-/** Whether a process of this host exists and has not ended; one that ended but was not reaped has. */
+/** Whether a process on this host runs. A zombie (ended but not reaped) does not count. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -38,7 +38,7 @@ export function isRunning(pid: number): boolean {
   return state !== 'Z' && state !== 'X';
 }
 
-/** Fields 3 and 22 of `/proc/<pid>/stat`, counted after the command, which may contain spaces and parentheses. */
+/** Reads fields 3 and 22 of `/proc/<pid>/stat`, counted after the command, which may contain spaces and parentheses. */
 function readStat(pid: number): { readonly state: string; readonly startTicks: string } | undefined {
   const text = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');

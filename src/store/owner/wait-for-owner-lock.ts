@@ -11,29 +11,30 @@ import {
 import type { StoreOwner } from './owner-record.js';
 import type { RecordStore } from '../record-store.js';
 
-/** Milliseconds between two looks at who owns the store. A look is one read. */
+/** Milliseconds between checks of the store's owner. A check is one read. */
 const POLL_INTERVAL_MS = 100;
 
-/** Milliseconds between two log lines while the wait lasts. */
+/** Milliseconds between log lines during the wait. */
 const LOG_INTERVAL_MS = 60_000;
 
-/** How long to wait for a store's owner, and where to log it. */
+/** How long to wait for a store's owner, and where to log the wait. */
 export interface OwnerLockWaitOptions {
-  /** Milliseconds; 0 does not wait. */
+  /** Milliseconds to wait; 0 does not wait. */
   readonly waitMs: number;
-  /** Gets a line when the wait begins, and at most one a minute after that. */
+  /** Logs when the wait begins, then at most once a minute. */
   readonly logger: Logger;
-  /** Milliseconds, of a clock that is never set back. @default performance.now */
+  /** Monotonic milliseconds. @default performance.now */
   readonly elapsed?: (() => number) | undefined;
   /** @default a timer */
   readonly pause?: ((milliseconds: number) => Promise<unknown>) | undefined;
 }
 
 /**
- * Makes this process the store's only owner, as {@link acquireOwnerLock} does, once another owner has released the store or
- * died.
+ * Makes this process the store's only owner, as {@link acquireOwnerLock} does, but first waits until the current owner
+ * releases the store or dies.
  *
- * @throws StoreError naming the owner, when one still lives after `waitMs`; whatever else `acquireOwner` throws, at once
+ * @throws StoreError naming the owner when one is still alive after `waitMs`. Other errors of {@link acquireOwnerLock}
+ *   are thrown at once.
  */
 export async function waitForOwnerLock(
   store: RecordStore,
@@ -42,19 +43,21 @@ export async function waitForOwnerLock(
 ): Promise<OwnerLock> {
   const startedAt = elapsed();
   let loggedAt = -Infinity;
-  const logWait = ({ pid, host }: StoreOwner, leftMs: number): void => {
+  const logWait = ({ pid, host }: StoreOwner, waitLeftMs: number): void => {
     if (elapsed() - loggedAt < LOG_INTERVAL_MS) return;
     loggedAt = elapsed();
-    // Not `pid` and `host`: pino writes this process's own under such names.
+    // Not `pid` and `host`: pino uses these names for the current process.
     const owner = { ownerPid: pid, ownerHost: host.split(' ')[0] };
     logger.info(
       { store: store.location, ...owner },
-      `the store is in use by process ${pid} on ${owner.ownerHost}: waiting up to ${seconds(leftMs)} s for it`,
+      `the store is in use by process ${pid} on ${owner.ownerHost}: waiting up to ${seconds(waitLeftMs)} s for it`,
     );
   };
 
   const remainingMs = (): number => startedAt + waitMs - elapsed();
-  /** Resolves when the owner is gone, or the time is up. Reading does not disturb its writes, as acquiring would. */
+  /**
+   * Resolves when the owner is gone or the time is up. Unlike acquiring, reading does not disturb the owner's writes.
+   */
   const untilFree = async (first: StoreOwner): Promise<void> => {
     for (let owner: StoreOwner | undefined = first; owner !== undefined && remainingMs() > 0;) {
       logWait(owner, remainingMs());

@@ -3,32 +3,32 @@ import type { Logger } from '../../logger.js';
 import type { SealedStore } from './sealed-store.js';
 import type { SealedKind } from './sealed-record.js';
 
-/** How the records of a store are sealed in the background. */
+/** Options of background sealing. */
 export interface ResealerOptions {
   readonly logger: Logger;
-  /** Throws for a record that does not hold what its kind says: it is left as it is. */
+  /** Throws for a record that is not of its kind. Such a record stays unchanged. */
   readonly check: Readonly<Record<SealedKind, (id: string, record: unknown) => unknown>>;
-  /** Waits so many milliseconds; rejects at the end. @default a timer that keeps no process up */
+  /** Waits `milliseconds`. Rejects when stopped. @default a timer that does not keep the process alive */
   readonly wait?: ((milliseconds: number, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
-/** Work in the background, which begins once and can be ended at any time. */
+/** Seals records in the background. Starts once and can be stopped at any time. */
 export interface Resealer {
   start(): void;
-  /** Nothing more is written once it has resolved. */
+  /** Stops sealing. Nothing is written after it resolves. */
   stop(): Promise<void>;
 }
 
-/** Records rewritten at the same time: they share a commit. An event may have many megabytes. */
+/** Records rewritten at the same time, in one commit. An event may have many megabytes. */
 const BATCH_SIZE: Readonly<Record<SealedKind, number>> = { subscription: 64, event: 4 };
 
-/** Milliseconds between two groups: 1,280 subscriptions a second at most, so that others can use the store. */
+/** Milliseconds between two batches: at most 1,280 subscriptions a second, so that other work can use the store. */
 const PAUSE_MS = 50;
 const RETRY_MS = 60_000;
 
 /**
- * Seals with the first key what was found unsealed, or sealed with another one. A crash costs nothing: the next start finds
- * the records that are left.
+ * Seals records with the first key when they are unsealed or sealed with another key. A crash loses nothing: the next
+ * start finds the remaining records.
  */
 export function createResealer(sealed: SealedStore, options: ResealerOptions): Resealer {
   const { logger, check, wait = pause } = options;
@@ -43,13 +43,17 @@ export function createResealer(sealed: SealedStore, options: ResealerOptions): R
     else if (outcome === 'unreadable') counts.unreadable += 1;
   };
 
-  /** Goes through all that are left. @throws what the first failed with, after the others of its group have ended */
+  /**
+   * Seals every stale record of a kind.
+   *
+   * @throws the first error, after the other records of its batch have settled
+   */
   const sealAll = async (kind: SealedKind): Promise<void> => {
     while (sealed.stale[kind].size > 0) {
-      const group = [...take(sealed.stale[kind], BATCH_SIZE[kind])];
-      const ended = await Promise.allSettled(group.map((id) => reseal(kind, id)));
-      const failure = ended.find((each) => each.status === 'rejected');
-      if (failure !== undefined) throw failure.reason;
+      const batch = [...take(sealed.stale[kind], BATCH_SIZE[kind])];
+      const results = await Promise.allSettled(batch.map((id) => reseal(kind, id)));
+      const failedReseal = results.find((result) => result.status === 'rejected');
+      if (failedReseal !== undefined) throw failedReseal.reason;
       await wait(PAUSE_MS, signal);
     }
   };
@@ -87,10 +91,10 @@ export function createResealer(sealed: SealedStore, options: ResealerOptions): R
 }
 
 function* take<T>(items: Iterable<T>, count: number): Generator<T> {
-  let left = count;
+  let remaining = count;
   for (const item of items) {
-    if (left === 0) return;
-    left -= 1;
+    if (remaining === 0) return;
+    remaining -= 1;
     yield item;
   }
 }

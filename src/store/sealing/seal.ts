@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { decodeJson, encodeJson } from '../json-codec.js';
 import { KEY_ID_BYTES, type SealKey } from './seal-key.js';
 
-/** The place of a sealed value. A value moved to another place does not open. */
+/** The location of a sealed value. A value moved to another location does not open. */
 export interface SealLocation {
   readonly kind: string;
   readonly id: string;
@@ -15,7 +15,7 @@ export type OpenResult =
   | { readonly type: 'unknown-key'; readonly keyId: string }
   | { readonly type: 'broken'; readonly why: string; readonly cause?: unknown };
 
-// A sealed value: the version of this layout, the key's id, the nonce, the tag, and the encrypted text.
+// A sealed value: layout version, key id, nonce, tag, and encrypted text.
 const LAYOUT = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -25,19 +25,19 @@ const TEXT_AT = TAG_AT + TAG_BYTES;
 
 const ALGORITHM = 'aes-256-gcm';
 
-/** Encrypts plain data for a place in the store, with AES-256-GCM and a random nonce. */
-export function seal({ id, key }: SealKey, place: SealLocation, value: unknown): Uint8Array {
+/** Encrypts plain data for a location in the store, with AES-256-GCM and a random nonce. */
+export function seal({ id, key }: SealKey, location: SealLocation, value: unknown): Uint8Array {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
-  cipher.setAAD(additionalData(place));
+  cipher.setAAD(additionalData(location));
   // The text is ASCII.
   const text = cipher.update(encodeJson(value), 'latin1');
   cipher.final();
   return Buffer.concat([Buffer.of(LAYOUT), Buffer.from(id, 'hex'), nonce, cipher.getAuthTag(), text]);
 }
 
-/** The data of a sealed value, where one of the keys opens it and nothing was changed since. */
-export function open(keys: ReadonlyMap<string, SealKey>, place: SealLocation, sealed: unknown): OpenResult {
+/** Decrypts a sealed value. Fails when no key fits or the value was changed. */
+export function open(keys: ReadonlyMap<string, SealKey>, location: SealLocation, sealed: unknown): OpenResult {
   if (!(sealed instanceof Uint8Array) || sealed.length < TEXT_AT) {
     return { type: 'broken', why: 'its sealed part is cut off' };
   }
@@ -50,10 +50,11 @@ export function open(keys: ReadonlyMap<string, SealKey>, place: SealLocation, se
   if (key === undefined) return { type: 'unknown-key', keyId };
   const nonce = bytes.subarray(NONCE_AT, TAG_AT);
   const decipher = createDecipheriv(ALGORITHM, key.key, nonce, { authTagLength: TAG_BYTES });
-  decipher.setAAD(additionalData(place));
+  decipher.setAAD(additionalData(location));
   decipher.setAuthTag(bytes.subarray(TAG_AT, TEXT_AT));
   try {
-    // In this mode all of the text comes from `update`; `final` only checks the tag. Nothing is used before it has.
+    // In this mode `update` returns all of the text, and `final` checks the tag. The text is used only after that
+    // check.
     const text = decipher.update(bytes.subarray(TEXT_AT));
     decipher.final();
     return { type: 'opened', value: decodeJson(text.toString('latin1')), keyId };

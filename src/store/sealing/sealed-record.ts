@@ -3,8 +3,8 @@ import { open, seal, type OpenResult } from './seal.js';
 import type { SealKey } from './seal-key.js';
 
 /**
- * The version of every sealed record, above that of any kind: a websub-subscriber that cannot open seals says that a newer one
- * wrote the record.
+ * The version of every sealed record. It is higher than that of any kind, so a websub-subscriber without seals reports
+ * a record of a newer version.
  */
 const SEALED_VERSION = 1_000_000;
 
@@ -12,26 +12,26 @@ const SEALED_VERSION = 1_000_000;
 export type SealedKind = 'subscription' | 'event';
 
 /**
- * A subscription is sealed as a whole: it holds secrets, callbacks and tokens, and whoever could change its hub would be sent
- * them. Of an event only the headers are: a proxy may have noted the callback there, and a hub its credentials. Every other kind
- * holds neither.
+ * Whether records of a kind are sealed. A subscription is sealed whole: it holds secrets, callbacks and tokens, and
+ * anyone who could change its hub would receive them. Of an event only the headers are sealed: a proxy may have added
+ * the callback to them, and a hub its credentials. Other kinds hold neither.
  */
 export function isSealedKind(kind: string): kind is SealedKind {
   return kind === 'subscription' || kind === 'event';
 }
 
-/** The record as it lies in the store. */
+/** Seals a record for the store. */
 export function sealRecord(key: SealKey, kind: SealedKind, id: string, record: unknown): unknown {
   const event = kind === 'event' ? eventIn(record) : undefined;
   if (event === undefined) {
     return { v: SEALED_VERSION, data: { sealed: seal(key, { kind, id, field: 'record' }, record) } };
   }
-  const { headers, ...rest } = event.data;
+  const { headers, ...unsealed } = event.data;
   const sealed = seal(key, { kind, id, field: 'headers' }, headers);
-  return { v: SEALED_VERSION, data: { sealed, rest: { v: event.v, data: rest } } };
+  return { v: SEALED_VERSION, data: { sealed, rest: { v: event.v, data: unsealed } } };
 }
 
-/** Opens a record that was found in the store; undefined where it is not sealed. */
+/** Opens a stored record. Returns undefined when it is not sealed. */
 export function openRecord(
   keys: ReadonlyMap<string, SealKey>,
   kind: SealedKind,
@@ -49,7 +49,7 @@ export function openRecord(
   return { ...opened, value: { v: rest['v'], data: { ...rest['data'], headers: opened.value } } };
 }
 
-/** An event's record, if it is one. */
+/** The versioned data of an event record with headers; undefined for any other record. */
 function eventIn(record: unknown): { readonly v: unknown; readonly data: Fields } | undefined {
   if (!isRecord(record) || Object.keys(record).join() !== 'v,data') return undefined;
   const { v, data } = record;

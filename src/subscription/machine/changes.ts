@@ -5,15 +5,15 @@ import type { FailureRecord, GrantRecord, SubscriptionRecord } from '../record/r
 import { withDenialCounted } from './rules/refusal-cooldown.js';
 import { isEnabled } from './state.js';
 
-/** If what a transition asked for is lost in a crash, it is asked for again after this long, in milliseconds. */
+/** Milliseconds after which work that was lost in a crash starts again. */
 export const SAFETY_DELAY_MS = 60_000;
 
-/** The record as it was, with nothing to do. */
+/** The record as it is, without effects. */
 export function unchanged(record: SubscriptionRecord): Transition {
   return { record, effects: [] };
 }
 
-/** What a further step makes of the record, and the effects of both; one discovery is enough. */
+/** Runs a further step and joins the effects. One discovery is enough. */
 export function andThen({ record, effects }: Transition, step: (record: SubscriptionRecord) => Transition): Transition {
   const next = step(record);
   const hasDiscovery = effects.some(isDiscovery);
@@ -23,7 +23,7 @@ export function andThen({ record, effects }: Transition, step: (record: Subscrip
   };
 }
 
-/** Whether an effect is the beginning of a discovery. */
+/** Whether an effect starts a discovery. */
 export function isDiscovery({ type }: Effect): boolean {
   return type === 'discover';
 }
@@ -37,7 +37,7 @@ export function withGrant(
   return { ...record, grants: record.grants.map((grant) => (grant.id === grantId ? change(grant) : grant)) };
 }
 
-/** The grant as it is kept when it is over. */
+/** The grant as stored when it is over. */
 export function endedGrant(grant: GrantRecord, now: number): GrantRecord {
   return {
     ...withDenialCounted(grant),
@@ -52,7 +52,7 @@ export function endedGrant(grant: GrantRecord, now: number): GrantRecord {
   };
 }
 
-/** A grant whose hub is to be asked to stop. */
+/** The grant while its hub is requested to unsubscribe. */
 export function unsubscribingGrant(grant: GrantRecord, now: number, isSuperseded: boolean): GrantRecord {
   return {
     ...withDenialCounted(grant),
@@ -67,7 +67,7 @@ export function unsubscribingGrant(grant: GrantRecord, now: number, isSuperseded
   };
 }
 
-/** Begin with discovery, once the callback is free: a hub that is to deliver elsewhere would be heard for this one. */
+/** Starts discovery once the callback is free. Until then the hub of another subscription may still deliver to it. */
 export function startDiscovery(
   record: SubscriptionRecord,
   { now, callbackReservedUntil }: TransitionContext,
@@ -77,8 +77,8 @@ export function startDiscovery(
 }
 
 /**
- * Renew a grant that works: where it is renewed is for discovery to say (PROTOCOL D10). It has as long for that as a hub has
- * for verifying; then the grant is renewed where it is.
+ * Starts the renewal of a working grant. Discovery decides where to renew it (PROTOCOL D10). If discovery takes longer
+ * than the verify timeout (at most a minute), the grant is renewed where it is.
  */
 export function startRenewal(
   record: SubscriptionRecord,
@@ -89,7 +89,7 @@ export function startRenewal(
     const timeoutMs = Math.min(SAFETY_DELAY_MS, verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds));
     return { ...grant, renewalDue: true, ...inFlightGuard(now + timeoutMs) };
   };
-  // Whether the topic can be read by now is looked at again.
+  // Each renewal checks again whether the topic itself can be read.
   const { topicSource: _over, ...known } = record;
   return {
     record: withGrant(record.topicSource === undefined ? record : known, grantId, renewing),
@@ -97,7 +97,7 @@ export function startRenewal(
   };
 }
 
-/** Send a request for one grant. */
+/** Sends a request for one grant. */
 export function startRequest(
   record: SubscriptionRecord,
   grantId: string,
@@ -114,7 +114,7 @@ export function startRequest(
   };
 }
 
-/** The record with a failure noted, that does not count as an attempt at what is wanted. */
+/** The record with a failure stored. It does not count as a failed attempt. */
 export function withFailure(record: SubscriptionRecord, failure: FailureRecord): SubscriptionRecord {
   const { cause, at, message } = failure;
   const count = (record.failures?.[cause]?.count ?? 0) + 1;
@@ -122,8 +122,8 @@ export function withFailure(record: SubscriptionRecord, failure: FailureRecord):
 }
 
 /**
- * The record after one more failed attempt at what is wanted, at a grant where one was asked for; held where that was the
- * last one allowed and no other grant is active.
+ * The record after one more failed attempt, at a grant if one was requested. The subscription stops if no further
+ * attempt is allowed and no other grant is active.
  */
 export function withFailedAttempt(
   record: SubscriptionRecord,
@@ -134,14 +134,14 @@ export function withFailedAttempt(
   return withAttemptCounted(withFailure(record, failure), rules, grantId);
 }
 
-/** As `counted`, where the failure was noted before. */
+/** Like {@link withFailedAttempt}, for a failure that is already stored. */
 export function withAttemptCounted(
   record: SubscriptionRecord,
   { maxAttempts }: SubscriptionRules,
   grantId?: string,
 ): SubscriptionRecord {
   const attempts = record.attempts + 1;
-  // A grant with an unasked denial still counts as active: anyone may have sent that.
+  // A grant with an unsolicited denial still counts as active: anyone may have sent the denial.
   const isOtherActive = record.grants.some(
     ({ id, state, superseded }) => id !== grantId && state === 'active' && superseded !== true,
   );

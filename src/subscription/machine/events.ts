@@ -10,57 +10,66 @@ import type { HookEffect } from './hook-effect.js';
 import type { LeaseBounds } from './rules/lease.js';
 import type { SubscriptionMetadata } from '../record/snapshot.js';
 
-/** What happens to a subscription. */
+/** Something that happens to a subscription. */
 export type SubscriptionEvent =
-  /** It is wanted: at start, or by `subscribe()`. */
+  /** The subscription is wanted: declared at start, or requested by `subscribe()`. */
   | { readonly type: 'wanted' }
-  /** The user wants it tried afresh, whatever held it; with other overrides where they are given. */
+  /** The user retries it, whatever stopped it, optionally with new overrides. */
   | {
       readonly type: 'retried';
       readonly overrides?: SubscriptionOverrides | undefined;
-      /** Replaces the subscription's metadata where it is given. */
+      /** Replaces the subscription's metadata if set. */
       readonly metadata?: SubscriptionMetadata | undefined;
-      /** The user asked for this very one: its requests are not held back, whatever hubs said. */
-      readonly atOnce?: boolean | undefined;
+      /** The user retried this one subscription: its requests are not deferred, whatever hubs said. @default false */
+      readonly isImmediate?: boolean | undefined;
     }
-  /** It is not wanted any more: by the user, by `SubscriptionDeletedError`, or only while the process is down. */
+  /**
+   * The subscription is no longer wanted. `'deleted'`: the handler threw `SubscriptionDeletedError`. `'shutdown'`:
+   * unwanted only while the process is down.
+   */
   | { readonly type: 'unwanted'; readonly why: 'unsubscribed' | 'deleted' | 'pruned' | 'shutdown' }
-  /** Working grants are to be renewed now, whenever that was planned. */
+  /** Working grants are renewed now, whenever their renewal was planned. */
   | {
       readonly type: 'renewal-wanted';
-      /** Not the user wants it: hubs that refused or denied are not asked sooner. @default false */
+      /**
+       * The library owes the renewal; the user did not request it. Hubs that refused or denied keep their wait.
+       * @default false
+       */
       readonly isOwed?: boolean | undefined;
     }
-  /** Failures are counted from zero again, and what waits because of them is tried now. */
+  /** Failure counters start at zero again. Retries that wait because of failures happen now. */
   | { readonly type: 'counters-reset' }
-  /** The publisher named a topic and its hubs. */
+  /** Discovery found the topic and its hubs. */
   | {
       readonly type: 'discovered';
       readonly topic: string;
       readonly hubs: readonly string[];
-      /** The alternate feed of the target that named them, where one did. */
+      /** The alternate feed of the target, if the feed named the hubs. */
       readonly feed?: string | undefined;
     }
   | {
       readonly type: 'discovery-failed';
       readonly failure: FailureRecord;
-      /** The publisher asked to be left alone. */
+      /** The publisher's `Retry-After`, if it sent one. */
       readonly retryAfter?: PublisherRetryAfter | undefined;
     }
-  /** The publisher asked to be left alone before, and that is not over: nothing was fetched. */
+  /** A publisher retry-after is still in effect, so nothing was fetched. */
   | { readonly type: 'discovery-deferred'; readonly until: number }
-  /** The publisher asked to be left alone when its topic was fetched. */
+  /** The publisher answered a fetch of its topic with `Retry-After`. */
   | { readonly type: 'publisher-retry-after'; readonly retryAfter: PublisherRetryAfter }
-  /** The topic could not be read where it is: its content is read there from now on. */
+  /** The topic cannot be read at its own URL. Its content is read from `source` from now on. */
   | { readonly type: 'topic-source'; readonly source: TopicSource }
-  /** A request is about to leave. The secret is null where none is sent, absent where it does not matter. */
+  /** A request is about to be sent. The secret is null if none is sent, absent if it does not matter. */
   | {
       readonly type: 'requested';
       readonly grantId: string;
       readonly requestId: string;
       readonly mode: 'subscribe' | 'unsubscribe';
       readonly secret?: string | null | undefined;
-      /** The request it takes the place of, at another form of the hub's URL: only while that one is open. */
+      /**
+       * The open request that this one replaces, at another form of the hub's URL. It is sent only while that request
+       * is open.
+       */
       readonly insteadOf?: string | undefined;
     }
   | {
@@ -69,58 +78,58 @@ export type SubscriptionEvent =
       readonly requestId: string;
       readonly hub: string;
       readonly moved: boolean;
-      /** How the hub was asked: with `hub.verify=async`, or without. */
+      /** How the request was sent: with `hub.verify=async`, or without. */
       readonly verifyForm?: 'async' | 'none' | undefined;
-      /** Whether a 204 says that it is done, where no verification decided it. */
+      /** Whether the hub answered 204, which means success unless a verification decides the request. */
       readonly isDone?: boolean | undefined;
     }
-  /** A request that has not left, or was redirected to where none may go now, is put off. */
+  /** A request is deferred before it is sent, or after a redirect to a rate limited origin. */
   | {
       readonly type: 'request-deferred';
       readonly grantId: string;
       /** Epoch milliseconds. */
       readonly until: number;
-      /** The request that is open, where one is. */
+      /** The open request, if there is one. */
       readonly requestId?: string | undefined;
     }
-  /** The hub said no with a status that is final for it. */
+  /** The hub refused with a status that is final for the request. */
   | {
       readonly type: 'refused';
       readonly grantId: string;
       readonly requestId: string;
       readonly failure: FailureRecord;
       readonly retryAfterSeconds?: number | undefined;
-      /** The HTTP status, where there was an answer. */
+      /** The HTTP status, if the hub answered. */
       readonly status?: number | undefined;
     }
-  /** The hub could not be asked, or not now. */
+  /** The hub could not be reached, or cannot take the request now. */
   | {
       readonly type: 'unreachable';
       readonly grantId: string;
       readonly requestId: string;
       readonly failure: FailureRecord;
       readonly retryAfterSeconds?: number | undefined;
-      /** The HTTP status, where there was an answer. */
+      /** The HTTP status, if the hub answered. */
       readonly status?: number | undefined;
     }
-  /** The hub verified the intent, and nothing spoke against it. The lease is `hub.lease_seconds` as it came. */
+  /** The hub verified the intent, and no check failed. `leaseSeconds` is `hub.lease_seconds` as received. */
   | {
       readonly type: 'verified';
       readonly grantId: string;
       readonly mode: 'subscribe' | 'unsubscribe';
       readonly leaseSeconds?: string | undefined;
     }
-  /** The hub has been sent the answer to its verification. */
+  /** The answer to the hub's verification was sent. */
   | { readonly type: 'answered'; readonly grantId: string }
-  /** A verification came for a request that is open, and could not be confirmed. */
+  /** A verification for an open request could not be confirmed. */
   | {
       readonly type: 'verification-wrong';
       readonly grantId: string;
       readonly problem: string;
-      /** It was no verification, but a denial or an error for another topic. @default false */
+      /** It was not a verification, but a denial or an error for another topic. @default false */
       readonly isNotice?: boolean | undefined;
     }
-  /** The hub verified, and the service's own handler refused. */
+  /** The hub verified, and the service's handler refused. */
   | {
       readonly type: 'handler-refused';
       readonly grantId: string;
@@ -128,95 +137,104 @@ export type SubscriptionEvent =
       readonly failure: FailureRecord;
     }
   | { readonly type: 'denied'; readonly grantId: string; readonly failure: FailureRecord }
-  /** The hub has been sent the answer to its denial. */
+  /** The answer to the hub's denial was sent. */
   | { readonly type: 'denial-answered'; readonly grantId: string }
-  /** Genuine content came from a hub that was silent, or signed content after an unasked denial was answered. */
+  /** A silent hub sent genuine content, or signed content came after an unsolicited denial was answered. */
   | { readonly type: 'hub-delivered'; readonly grantId: string; readonly isSigned: boolean }
   /** Polling found entries that the hub had not delivered. */
   | { readonly type: 'hub-silent'; readonly grantId: string }
-  /** Pushed content named another hub or topic than is known. */
+  /** Pushed content names another hub or topic than the stored ones. */
   | { readonly type: 'links-differ' }
-  /** The hub reported an error of its own right after it had verified. */
+  /** The hub reported an error right after it had verified. */
   | { readonly type: 'hub-error'; readonly grantId: string; readonly failure: FailureRecord }
-  /** Working grants are renewed with another secret, or move to another callback. */
-  | { readonly type: 'rotation-wanted'; readonly what: 'secret' | 'callback' }
-  /** News may have been missed since then (epoch milliseconds), and cannot be fetched now. */
+  /** Working grants are renewed with a new secret, or move to a new callback. */
+  | { readonly type: 'rotation-wanted'; readonly rotate: 'secret' | 'callback' }
+  /** Events may have been missed since then (epoch milliseconds), and cannot be fetched now. */
   | {
       readonly type: 'missed';
       readonly since: number;
-      /** A hub may have dropped us for it: what works is to be renewed when there is room again. @default false */
+      /**
+       * A hub may have dropped us because of it: working grants are renewed once there is room again. @default false
+       */
       readonly isRenewalOwed?: boolean | undefined;
     }
-  /** The topic was fetched, and what was missed since then is kept for the handler; no `since` where nothing was looked for. */
+  /**
+   * The topic was fetched, and the events missed since `since` are stored for the handler. Without `since`, no missed
+   * events were looked for.
+   */
   | {
       readonly type: 'fetched';
-      /** Epoch milliseconds, as is the next. */
+      /** Epoch milliseconds. */
       readonly since?: number | undefined;
+      /** Epoch milliseconds. */
       readonly beganAt: number;
       readonly fetched: FetchedRecord;
     }
-  /** Content came that could not be trusted. */
+  /** Content was rejected because it could not be trusted. */
   | { readonly type: 'content-rejected'; readonly failure: FailureRecord }
-  /** Time has passed: something that was scheduled may have come due. */
+  /** Time has passed: scheduled work may be due. */
   | { readonly type: 'due' };
 
-/** What the runtime is to do after a transition was stored. */
+/** The event of one type. */
+export type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
+
+/** Work for the runtime once a transition is stored. */
 export type Effect =
   | { readonly type: 'discover' }
   | { readonly type: 'request'; readonly grantId: string; readonly mode: 'subscribe' | 'unsubscribe' }
   | HookEffect
-  /** Do not hold back what the subscription asks for next. */
-  | { readonly type: 'release' }
-  /** Fetch the topic, and hand over what was missed. */
+  /** Stop deferring the next requests of the subscription. */
+  | { readonly type: 'bypass-rate-limits' }
+  /** Fetch the topic and deliver the missed events. */
   | { readonly type: 'catch-up' }
   | { readonly type: 'warn'; readonly message: string; readonly grantId: string };
 
-/** The service's rules that decide a transition. */
+/** The service's options that decide transitions. */
 export interface SubscriptionRules extends LeaseBounds {
   readonly verifyTimeoutSeconds: number;
   readonly maxAttempts: number;
-  /** Whether a hub that denied is asked again. */
+  /** Whether to retry at a hub after it denied. */
   readonly afterDenial: 'retry' | 'stop';
-  /** Whether each renewal carries another secret. */
+  /** Whether each renewal carries a new secret. */
   readonly rotateSecret: 'never' | 'renewal';
-  /** Whether each renewal moves to another callback. */
+  /** Whether each renewal moves to a new callback. */
   readonly rotateCallback: 'never' | 'renewal';
-  /** Whether one advertised hub is used, and the next when it fails, or each of them. */
+  /** Whether to use one advertised hub and fail over to the next, or to use all of them. */
   readonly hubs: 'failover' | 'all';
-  /** Whether what may have been missed is made up for; absent where it is. */
+  /** Whether missed events are fetched. @default true */
   readonly catchUp?: boolean | undefined;
-  /** The lease asked for, where one is. */
+  /** The lease to request, if one is configured. */
   readonly leaseSeconds?: number | undefined;
 }
 
-/** What a grant made now would be called. */
+/** The identity of a new grant. */
 export interface GrantIdentity {
   readonly id: string;
   readonly path: string;
   readonly verifyToken?: string | undefined;
 }
 
-/** All that a transition depends on besides the record and the event. */
+/** Everything a transition depends on besides the record and the event. */
 export interface TransitionContext {
   /** Epoch milliseconds. */
   readonly now: number;
   /** From 0 to 1. */
   readonly random: number;
-  /** Who the next new grant is: another one at every call. */
+  /** Returns the identity of the next new grant, a different one at every call. */
   readonly newGrantIdentity: () => GrantIdentity;
   readonly rules: SubscriptionRules;
-  /** The callback URL of a path, as the hub is to see it. */
+  /** The callback URL of a path, as the hub sees it. */
   readonly callbackOf: (path: string) => string;
   /**
-   * When to look again whether the callback is free (epoch milliseconds): there is only one to give, and another
-   * subscription has it still.
+   * When to check again whether the callback is free (epoch milliseconds). Set while another subscription still uses
+   * the only callback.
    */
   readonly callbackReservedUntil?: number | undefined;
-  /** Whether there is one callback to give, ever. */
+  /** Whether there is only one callback, ever. */
   readonly hasOneCallback?: boolean | undefined;
 }
 
-/** The record after an event, and what is to be done about it. */
+/** The record after an event, and the effects to run. */
 export interface Transition {
   readonly record: SubscriptionRecord;
   readonly effects: readonly Effect[];

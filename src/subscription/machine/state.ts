@@ -1,10 +1,10 @@
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
 import type { SubscriptionState } from '../record/snapshot.js';
 
-/** Where a subscription stands: follows from its grants, and from what is wanted of it. */
+/** The state of a subscription. It follows from its grants and from whether it is wanted. */
 export function stateOf(record: SubscriptionRecord): SubscriptionState {
   const isWanted = record.desired === 'subscribed';
-  // What another grant has taken the place of says nothing of what is wanted; it does of what still ends.
+  // Superseded grants do not count while the subscription is wanted. Afterwards they do: they still have to end.
   const grants = isWanted ? record.grants.filter(({ superseded }) => superseded !== true) : record.grants;
   const has = (state: SubscriptionState): boolean => grants.some((grant) => grant.state === state);
   if (grants.some((grant) => grant.state === 'active' && !hasUnsolicitedDenial(grant))) return 'active';
@@ -21,7 +21,7 @@ export function stateOf(record: SubscriptionRecord): SubscriptionState {
   return isEnded ? 'unsubscribed' : 'requested';
 }
 
-/** The state of a grant: `denied` if it does not work and its hub's last word was a denial. */
+/** The state of a grant. `denied` if it does not work and its hub's last answer was a denial. */
 export function grantStateOf(grant: GrantRecord): SubscriptionState {
   const { state, deniedAt } = grant;
   if (isOver(grant)) return hasUnsolicitedDenial(grant) ? 'denied' : state;
@@ -29,7 +29,7 @@ export function grantStateOf(grant: GrantRecord): SubscriptionState {
   return state !== 'active' || hasUnsolicitedDenial(grant) ? 'denied' : state;
 }
 
-/** The grant whose hub was asked last: its word counts where nothing works. */
+/** The grant whose hub was requested last. Its hub's answer decides the state if no grant works. */
 function lastRequested(grants: readonly GrantRecord[]): GrantRecord | undefined {
   return grants
     .filter((grant) => !isOver(grant) || hasUnsolicitedDenial(grant))
@@ -39,43 +39,41 @@ function lastRequested(grants: readonly GrantRecord[]): GrantRecord | undefined 
     );
 }
 
-/** The hold that is left after a verification: one that comes late ends `gave-up` and `denied`. */
-export function stopReasonOnceVerified({
-  stoppedBecause: hold,
-}: SubscriptionRecord): SubscriptionRecord['stoppedBecause'] {
-  return hold === 'gave-up' || hold === 'denied' ? undefined : hold;
+/** The stop reason after a verification. Even a late one ends `gave-up` and `denied`. */
+export function stopReasonOnceVerified({ stoppedBecause }: SubscriptionRecord): SubscriptionRecord['stoppedBecause'] {
+  return stoppedBecause === 'gave-up' || stoppedBecause === 'denied' ? undefined : stoppedBecause;
 }
 
-/** Whether anything may be asked for on its behalf. */
+/** Whether subscribe requests may be sent for the subscription. */
 export function isEnabled(record: SubscriptionRecord): boolean {
   return record.desired === 'subscribed' && record.stoppedBecause === undefined;
 }
 
-/** Whether a hub is being asked to subscribe, and has not come back. */
+/** Whether a subscribe request is pending at the hub. */
 export function hasPendingSubscribe(grant: GrantRecord): boolean {
   return grant.pending?.mode === 'subscribe' && !isOver(grant);
 }
 
 /**
- * Whether a subscribe request of ours is open (PROTOCOL V9): until it is verified or refused; once accepted, until ten
- * verify time-outs after its deadline.
+ * Whether a subscribe request is open (PROTOCOL V9). It is open until it is verified or refused. An accepted one stays
+ * open until ten verify timeouts after its deadline.
  */
 export function isVerificationExpected(grant: GrantRecord, now: number): boolean {
   return hasPendingSubscribe(grant) || (grant.lateUntil !== undefined && grant.lateUntil > now && !isOver(grant));
 }
 
-/** Whether a denial stands against the grant that came while nothing was open. */
-export function hasUnsolicitedDenial({ deniedUnsolicited: deniedUnasked }: GrantRecord): boolean {
-  return deniedUnasked === true;
+/** Whether an unsolicited denial stands against the grant: it came while no request was open. */
+export function hasUnsolicitedDenial({ deniedUnsolicited }: GrantRecord): boolean {
+  return deniedUnsolicited === true;
 }
 
-/** Whether a hub delivers under the grant, and it is to go on. */
+/** Whether a hub delivers under the grant and should continue. */
 export function isWorking(grant: GrantRecord): boolean {
   return grant.state === 'active' && grant.superseded !== true && !hasUnsolicitedDenial(grant);
 }
 
 /**
- * When the hub of a grant is to be asked if nobody verifies it meanwhile (epoch milliseconds); undefined where that is not
+ * When to request a grant's hub again if nobody verifies meanwhile (epoch milliseconds). Undefined if nothing is
  * planned.
  */
 export function plannedAttemptAt(record: SubscriptionRecord, grant: GrantRecord, now: number): number | undefined {
@@ -85,25 +83,25 @@ export function plannedAttemptAt(record: SubscriptionRecord, grant: GrantRecord,
   return at === 0 ? undefined : at;
 }
 
-/** Whether something is to be asked at some time for what does not work yet. */
+/** Whether a request is scheduled that would make the subscription or a grant work. */
 export function isScheduled(record: SubscriptionRecord): boolean {
   const isGrantScheduled = (grant: GrantRecord): boolean =>
     (grant.nextAttemptAt !== undefined && !isOver(grant) && !isLive(grant)) || hasDenialCheck(grant);
   return record.nextAttemptAt !== undefined || record.grants.some(isGrantScheduled);
 }
 
-/** Whether it waits after a failure, rather than for what has begun. */
+/** Whether the grant waits after a failure, rather than for work in flight. */
 export function isWaitingToRetry({ nextAttemptAt, renewalDue, unanswered }: GrantRecord): boolean {
   return nextAttemptAt !== undefined && renewalDue !== true && unanswered !== true;
 }
 
-/** Whether its hub will be asked what it means by an unasked denial. */
+/** Whether a request that checks an unsolicited denial is planned. */
 export function hasDenialCheck(grant: GrantRecord): boolean {
   if (isOver(grant) || grant.superseded === true) return false;
   return grant.freshCallbackAt !== undefined || (hasUnsolicitedDenial(grant) && grant.nextAttemptAt !== undefined);
 }
 
-/** Whether its hub is being asked for a later grant that is to take its place, or will be. */
+/** Whether its hub is requested, or will be, for a later grant that replaces this one. */
 export function isBeingReplaced({ grants }: SubscriptionRecord, grant: GrantRecord): boolean {
   const later = grants.slice(grants.findIndex(({ id }) => id === grant.id) + 1);
   return later.some(
@@ -117,27 +115,27 @@ export function isBeingReplaced({ grants }: SubscriptionRecord, grant: GrantReco
   );
 }
 
-/** Whether a hub did not grant what it was asked for, or is not asked yet. Meanwhile the grant to be replaced is renewed. */
-function isBetweenAttempts({ state, provisional, deferredUntil: heldUntil }: GrantRecord): boolean {
-  return state === 'failed' || state === 'expired' || provisional === true || heldUntil !== undefined;
+/** Whether the hub has not granted the request, or does not have it yet. Meanwhile the grant to replace is renewed. */
+function isBetweenAttempts({ state, provisional, deferredUntil }: GrantRecord): boolean {
+  return state === 'failed' || state === 'expired' || provisional === true || deferredUntil !== undefined;
 }
 
-/** Whether a hub may deliver under this grant at this moment, as far as we know. */
+/** Whether a hub may deliver under the grant now, as far as we know. */
 export function isLive(grant: GrantRecord): boolean {
   return grant.state === 'active' || grant.state === 'unsubscribing';
 }
 
-/** Whether the grant is over: its callback answers content with 410. */
+/** Whether the grant is over. Its callback then answers content with 410. */
 export function isOver(grant: GrantRecord): boolean {
   return grant.state === 'unsubscribed';
 }
 
-/** Whether no hub was ever told of the grant's callback: nothing is to be expected there yet. */
+/** Whether no hub knows the callback of the grant yet. Nothing is expected there. */
 export function isNeverRequested(grant: GrantRecord): boolean {
   return grant.state === 'requested' && grant.verifiedAt === undefined;
 }
 
-/** Whether the lease given by a verification during the open request has ended: the hub has to verify again. */
+/** Whether the lease from a verification during the open request has ended. The hub then has to verify again. */
 export function hasPendingLeaseExpired({ pending, verifiedAt = 0 }: GrantRecord, now: number): boolean {
   const { leaseSeconds = Infinity } = pending ?? {};
   return verifiedAt + leaseSeconds * 1000 <= now;

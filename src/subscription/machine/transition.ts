@@ -1,13 +1,11 @@
 import { onAnswered, onHandlerRefused, onVerificationWrong, onVerified } from './steps/on-verified.js';
-import { onDiscovered, onDiscoveryFailed } from './steps/on-discovered.js';
+import { onDiscovered, onDiscoveryDeferred, onDiscoveryFailed } from './steps/on-discovered.js';
 import { andThen, isDiscovery, unchanged } from './changes.js';
 import { onHubDelivered, onDenialAnswered } from './steps/on-hub-delivered.js';
 import { onDenied } from './steps/on-denied.js';
-import { onDiscoveryDeferred } from './steps/discovery-held.js';
 import { onDue } from './steps/on-due.js';
 import type { Effect, SubscriptionEvent, Transition, TransitionContext } from './events.js';
 import { onFetched, onMissed, withFirstVerification, withGap } from './steps/content-gap.js';
-import { withRemovedGrants } from './steps/forgotten-grants.js';
 import { withoutStaleGuards } from './rules/in-flight-guard.js';
 import { onRequestDeferred, retryWithoutDeferral, withDeferredRequests } from './steps/on-request-deferred.js';
 import { withPublisherRetryAfter } from './rules/publisher-retry-after.js';
@@ -21,8 +19,8 @@ import { onCountersReset, onRenewalWanted, onRetried, onRotationWanted } from '.
 import { onUnwanted, onWanted } from './steps/on-wanted.js';
 
 /**
- * The life of a subscription: what a record becomes by an event, and what is to be done about it. The only place where
- * a subscription changes; a function of its arguments alone.
+ * Applies an event to a subscription: returns the next record and the effects to run. Only this function changes a
+ * subscription. It depends on its arguments alone.
  */
 export function transition(
   record: SubscriptionRecord,
@@ -32,20 +30,20 @@ export function transition(
   const next = withoutRepeatedRequests(
     withKnownHub(withoutRequestsIfStopped(applyEvent(record, event, context)), context),
   );
-  const reached = withGap(record, event, withNextHub(withDeferredRequests(next, context)), context);
-  return withFirstVerification(record, withRemovedGrants(record, withoutStaleGuards(record, reached)));
+  const updated = withGap(record, event, withNextHub(withDeferredRequests(next, context)), context);
+  return withFirstVerification(record, withRemovedGrants(record, withoutStaleGuards(record, updated)));
 }
 
 function withKnownHub(next: Transition, context: TransitionContext): Transition {
   const { target } = next.record;
   if (typeof target === 'string' || !next.effects.some(isDiscovery)) return next;
-  // With a hub and topic given there is nothing to discover (PROTOCOL D9).
+  // A target with hub and topic needs no discovery (PROTOCOL D9).
   const known = { type: 'discovered', topic: target.topic, hubs: [target.hub] } as const;
   const others = next.effects.filter((effect) => !isDiscovery(effect));
-  return andThen({ record: next.record, effects: others }, (reached) => onDiscovered(reached, known, context));
+  return andThen({ record: next.record, effects: others }, (updated) => onDiscovered(updated, known, context));
 }
 
-/** One request for a grant is enough, whatever had it asked for. */
+/** Keeps one request per grant and mode, whatever caused them. */
 function withoutRepeatedRequests({ record, effects }: Transition): Transition {
   const isFirst = (effect: Effect, index: number): boolean =>
     effect.type !== 'request' ||
@@ -55,7 +53,10 @@ function withoutRepeatedRequests({ record, effects }: Transition): Transition {
   return { record, effects: effects.filter(isFirst) };
 }
 
-/** One hub's failure may be the last one allowed: what was to be asked of others a moment before is not asked any more. */
+/**
+ * Drops subscribe requests and discovery if the subscription is stopped. One hub's failure may be the last attempt
+ * allowed after requests to other hubs were already planned.
+ */
 function withoutRequestsIfStopped(next: Transition): Transition {
   if (isEnabled(next.record)) return next;
   const isSubscribeWork = (effect: Effect): boolean =>
@@ -63,7 +64,7 @@ function withoutRequestsIfStopped(next: Transition): Transition {
   return { record: next.record, effects: next.effects.filter((effect) => !isSubscribeWork(effect)) };
 }
 
-/** Adds to a failure's hook the hub that is asked instead. */
+/** Adds to a failure hook the hub that is requested instead. */
 function withNextHub({ record, effects }: Transition): Transition {
   if (!effects.some(isFailureHook)) return { record, effects };
   const request = effects.find((effect) => effect.type === 'request' && effect.mode === 'subscribe');
@@ -76,6 +77,19 @@ function withNextHub({ record, effects }: Transition): Transition {
   return { record, effects: withHub };
 }
 
+/** Adds to each hook the grant that the transition removed, as it was before. */
+function withRemovedGrants(before: SubscriptionRecord, { record, effects }: Transition): Transition {
+  const has = ({ grants }: SubscriptionRecord, grantId: string): boolean => grants.some(({ id }) => id === grantId);
+  const isRemoved = (effect: Effect): boolean =>
+    effect.type === 'hook' && effect.grantId !== undefined && !has(record, effect.grantId);
+  if (!effects.some(isRemoved)) return { record, effects };
+  const withGrants = effects.map((effect): Effect => {
+    if (effect.type !== 'hook' || !isRemoved(effect)) return effect;
+    return { ...effect, removedGrant: before.grants.find(({ id }) => id === effect.grantId) };
+  });
+  return { record, effects: withGrants };
+}
+
 function isFailureHook(effect: Effect): effect is Extract<HookEffect, { name: 'failed' | 'denied' }> {
   return effect.type === 'hook' && (effect.name === 'failed' || effect.name === 'denied');
 }
@@ -85,8 +99,8 @@ function applyEvent(record: SubscriptionRecord, event: SubscriptionEvent, contex
     case 'wanted':
       return onWanted(record, context);
     case 'retried':
-      if (event.atOnce !== true) return onRetried(record, event, context);
-      return retryWithoutDeferral(record, context.now, (free) => onRetried(free, event, context));
+      if (event.isImmediate !== true) return onRetried(record, event, context);
+      return retryWithoutDeferral(record, context.now, (undeferred) => onRetried(undeferred, event, context));
     case 'unwanted':
       return onUnwanted(record, event, context);
     case 'renewal-wanted':

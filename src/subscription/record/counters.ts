@@ -1,16 +1,16 @@
 import type { SubscriptionStats } from './snapshot.js';
 
-/** Counters that records of earlier versions lack. */
+/** Counters that are missing in records of earlier versions. */
 type LaterCounter = 'missed' | 'refused' | 'duplicates';
 
-/** The stored form of the counters; `lastEventAt` in epoch milliseconds. */
+/** The stored form of the counters. `lastEventAt` is in epoch milliseconds. */
 export type StoredStats = Omit<SubscriptionStats, 'lastEventAt' | LaterCounter> & {
   readonly [Counter in LaterCounter]?: number | undefined;
 } & {
   readonly lastEventAt?: number | undefined;
 };
 
-/** Counters of one subscription, in memory; they are written to the store with the next record, or in a batch. */
+/** The counters of one subscription, in memory. They are stored with the next write of its record, or in a batch. */
 export class Counters {
   #received: number;
   #rejected: number;
@@ -24,8 +24,8 @@ export class Counters {
   readonly #unsaved: Set<string>;
 
   /**
-   * @param id the subscription's
-   * @param unsaved takes the id in when the counters begin to differ from what is stored
+   * @param id id of the subscription
+   * @param unsaved ids with unsaved counters; each change adds this id
    */
   constructor(
     id: string,
@@ -80,7 +80,7 @@ export class Counters {
     this.#unsaved.add(this.#id);
   }
 
-  /** For the store. */
+  /** The counters in their stored form. */
   stored(): StoredStats & Pick<SubscriptionStats, LaterCounter> {
     return {
       received: this.#received,
@@ -94,7 +94,7 @@ export class Counters {
     };
   }
 
-  /** For the user. */
+  /** The counters as users see them. */
   stats(): SubscriptionStats {
     const { lastEventAt, ...counts } = this.stored();
     return lastEventAt === undefined ? counts : { ...counts, lastEventAt: new Date(lastEventAt) };

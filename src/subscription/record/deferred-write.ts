@@ -2,9 +2,10 @@ import type { Effect, SubscriptionEvent } from '../machine/events.js';
 import type { SubscriptionRecord } from './record.js';
 
 /**
- * Whether a change may be written with the next one: a process that dies before comes to it again by itself, as what is
- * stored still says that it is due, or that its hub has to be asked. What a hub or the user has said is never among it. A
- * rejection of content may wait as well: strangers can cause any number of them.
+ * Whether the write may be deferred: after a crash the stored record leads to the same transition again.
+ *
+ * A decision of the user or an answer of a hub that changes the grant is never deferred. The rejection of content is: strangers
+ * can cause any number of them.
  */
 export function canDeferWrite(
   { grants }: SubscriptionRecord,

@@ -3,7 +3,7 @@ import type { FailureRecord } from './record.js';
 
 const originals = new WeakMap<FailureRecord, Error>();
 
-/** An error as it is kept on a record. */
+/** The stored form of an error. */
 export function failureOf(error: unknown, cause: FailureRecord['cause'], at: number): FailureRecord {
   const code = error instanceof WebSubError ? error.code : 'ERR_WEBSUB';
   const failure = { cause, code, message: error instanceof Error ? error.message : String(error), at };
@@ -11,10 +11,10 @@ export function failureOf(error: unknown, cause: FailureRecord['cause'], at: num
   return failure;
 }
 
-/** The error a failure was made of, or one that says the same. */
+/** The error that a failure was created from. After a restart, a new error with the same message. */
 export function errorOf(failure: FailureRecord): Error {
-  const known = originals.get(failure);
-  if (known !== undefined) return known;
+  const original = originals.get(failure);
+  if (original !== undefined) return original;
   switch (failure.code) {
     case 'ERR_WEBSUB_SUBSCRIPTION_VERIFICATION':
       return new SubscriptionVerificationError(failure.message);

@@ -2,29 +2,30 @@ import { isRecord } from '../../protocol/encoding/is-record.js';
 import type { GrantRecord, PendingRequest, SubscriptionRecord } from './record.js';
 
 type Fields = Readonly<Record<string, unknown>>;
+type Pair<Name> = readonly [name: Name, storedName: string];
 
-/** Names of fields that differ between memory and store. */
+/** Fields whose names in memory and in the store differ. */
 interface FieldNames {
   readonly toStored: ReadonlyMap<string, string>;
   readonly fromStored: ReadonlyMap<string, string>;
 }
 
-// Stored names never change: another name would make the stores of earlier versions unreadable.
-const RECORD = fieldNames<SubscriptionRecord>([
+// Stored names never change, so that stores of earlier versions stay readable.
+const RECORD = fieldNames([
   ['stoppedBecause', 'hold'],
   ['stoppedByVersion1', 'heldByVersion1'],
   ['publisherRetryAfters', 'publisherHolds'],
-]);
-const GRANT = fieldNames<GrantRecord>([
+] satisfies readonly Pair<keyof SubscriptionRecord>[]);
+const GRANT = fieldNames([
   ['requestedAt', 'askedAt'],
   ['deniedUnsolicited', 'deniedUnasked'],
   ['freshCallbackAt', 'askAfreshAt'],
   ['denialCheckedAt', 'questionedAt'],
   ['deferredUntil', 'heldUntil'],
-]);
-const PENDING = fieldNames<PendingRequest>([['problem', 'wrong']]);
+] satisfies readonly Pair<keyof GrantRecord>[]);
+const PENDING = fieldNames([['problem', 'wrong']] satisfies readonly Pair<keyof PendingRequest>[]);
 
-function fieldNames<T>(pairs: readonly (readonly [name: string & keyof T, storedName: string])[]): FieldNames {
+function fieldNames(pairs: readonly Pair<string>[]): FieldNames {
   return {
     toStored: new Map(pairs),
     fromStored: new Map(pairs.map(([name, storedName]) => [storedName, name])),
@@ -57,7 +58,7 @@ function renameGrant(grant: unknown, direction: keyof FieldNames): unknown {
   return renamed;
 }
 
-/** A copy with renamed fields. Built field by field: three times as fast as `Object.fromEntries`, at every start. */
+/** A copy with renamed fields. The loop is three times as fast as `Object.fromEntries`, which counts at every start. */
 function rename(fields: Fields, names: ReadonlyMap<string, string>): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
   for (const name of Object.keys(fields)) copy[names.get(name) ?? name] = fields[name];

@@ -6,15 +6,15 @@ const STATES = new Map(SUBSCRIPTION_STATES.map((state) => [state, state]));
 const ROLES = new Map((['current', 'pending', 'replaced'] as const).map((role) => [role, role]));
 
 /**
- * Makes records that were read one by one share what is the same in many of them: hubs, services, states, secrets. Of a
- * hundred thousand subscriptions most are at a few hubs.
+ * Lets records share equal values, such as hubs, services, states and secrets. This saves memory: of a hundred thousand
+ * subscriptions, most use the same few hubs.
  */
 export class RecordInterner {
   readonly #texts = new Map<string, string>();
   readonly #lists = new Map<string, readonly string[]>();
   #lastSecret = '';
 
-  /** The same record, with its parts shared. */
+  /** An equal record that shares its values with others. */
   intern(record: SubscriptionRecord): SubscriptionRecord {
     const target = this.#target(record.target);
     const topic = sharedOrCopy(topicUrlOf(target), record.topic);
@@ -45,7 +45,7 @@ export class RecordInterner {
       advertisedHub: this.#text(grant.advertisedHub),
       hub: this.#text(grant.hub),
       topic: sharedOrCopy(topic, grant.topic) ?? '',
-      // Taken out of the callback it has no characters of its own.
+      // A slice of the callback needs no characters of its own.
       path: callback.endsWith(path) ? callback.slice(callback.length - path.length) : copyText(path),
       secrets: grant.secrets.length === 0 ? EMPTY : grant.secrets.map((secret) => this.#secret(secret)),
     };
@@ -53,7 +53,7 @@ export class RecordInterner {
 
   #secret(secret: SecretRecord): SecretRecord {
     const { value, role } = secret;
-    // A service's own secret is that of the record before; those that were drawn are each another.
+    // A service's configured secret equals that of the previous record. Random secrets all differ.
     this.#lastSecret = value === this.#lastSecret || value === null ? this.#lastSecret : copyText(value);
     return { ...secret, role: ROLES.get(role) ?? role, value: value === null ? null : this.#lastSecret };
   }
@@ -65,8 +65,8 @@ export class RecordInterner {
   }
 
   #text(text: string): string {
-    const known = this.#texts.get(text);
-    if (known !== undefined) return known;
+    const shared = this.#texts.get(text);
+    if (shared !== undefined) return shared;
     const copy = copyText(text);
     this.#texts.set(copy, copy);
     return copy;
@@ -75,9 +75,9 @@ export class RecordInterner {
   #list(list: readonly string[]): readonly string[] {
     if (list.length === 0) return EMPTY;
     const key = list.join('\n');
-    const known = this.#lists.get(key) ?? list.map((text) => this.#text(text));
-    this.#lists.set(key, known);
-    return known;
+    const shared = this.#lists.get(key) ?? list.map((text) => this.#text(text));
+    this.#lists.set(key, shared);
+    return shared;
   }
 }
 
@@ -85,7 +85,7 @@ function topicUrlOf(target: SubscriptionTarget): string {
   return typeof target === 'string' ? target : target.topic;
 }
 
-/** A text without what it was cut out of: a decoder cuts texts out of whole rows, which are kept as long as one of them is. */
+/** A copy of its own memory. A decoder returns slices of a whole row, and one slice keeps the whole row in memory. */
 function copyText(text: string): string {
   return Buffer.from(text, 'utf8').toString('utf8');
 }
@@ -98,7 +98,7 @@ function copyStrings(strings: Readonly<Record<string, string>>): Readonly<Record
   return Object.fromEntries(Object.entries(strings).map(([name, text]) => [copyText(name), copyText(text)]));
 }
 
-/** The first where both say the same, so that it is kept once. */
+/** The shared text if both are equal, else a copy of the other text. */
 function sharedOrCopy(shared: string | undefined, text: string | undefined): string | undefined {
   return shared === text || text === undefined ? text && shared : copyText(text);
 }

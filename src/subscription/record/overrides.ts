@@ -1,7 +1,7 @@
 import type { SubscriptionOverrides, SubscriptionRecord } from './record.js';
 import type { RequestPolicy } from '../request-policy.js';
 
-/** The service's terms with the subscription's own custom parameters over the service's. */
+/** The service's request policy, with the subscription's custom parameters added to the service's. */
 export function withCustomParams(
   policy: RequestPolicy,
   { overrides }: Pick<SubscriptionRecord, 'overrides'>,
@@ -10,7 +10,7 @@ export function withCustomParams(
   return customParams === undefined ? policy : { ...policy, customParams: { ...policy.customParams, ...customParams } };
 }
 
-/** The overrides after a later call of `subscribe()`: fields it gives replace those before, the others are kept. */
+/** The overrides after another call of `subscribe()`: fields it passes replace the earlier ones. */
 export function mergedOverrides(
   before: SubscriptionOverrides | undefined,
   changes: SubscriptionOverrides | undefined,
@@ -18,7 +18,7 @@ export function mergedOverrides(
   return changes === undefined ? before : { ...before, ...changes };
 }
 
-/** Whether a hub would be asked otherwise with one than with the other. */
+/** Whether two sets of overrides lead to different requests. */
 export function hasChangedOverrides(a: SubscriptionOverrides = {}, b: SubscriptionOverrides = {}): boolean {
   return a.leaseSeconds !== b.leaseSeconds || a.secret !== b.secret || !areEqual(a.customParams, b.customParams);
 }

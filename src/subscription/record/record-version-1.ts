@@ -3,9 +3,11 @@ import { isRecord } from '../../protocol/encoding/is-record.js';
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * The data of a stored subscription as version 2 has it. Version 1 ended a grant at its first denial and never asked
- * that hub again. In version 2 a denial is an attribute of the grant: a subscription that was held as denied is asked
- * for again after the next start, and content under a lease that still runs is accepted again.
+ * Upgrades the data of a stored subscription from version 1 to version 2.
+ *
+ * Version 1 ended a grant at its first denial and never asked that hub again. Since version 2 a denial is a field of the
+ * grant. So a subscription that was stopped as denied is requested again after the next start, and content is accepted again
+ * until the lease ends.
  */
 export function fromVersion1(data: unknown): unknown {
   if (!isRecord(data) || !isRecord(data['record'])) return data;
@@ -13,7 +15,7 @@ export function fromVersion1(data: unknown): unknown {
   const isStopped = record['hold'] === 'denied';
   const grants: readonly unknown[] = Array.isArray(record['grants']) ? record['grants'] : [];
   const denied = grants.filter((grant): grant is Fields => isRecord(grant) && grant['state'] === 'denied');
-  // Of several at one hub the latest was asked for in the place of those before.
+  // Each denied grant at a hub replaced the one before, so only the latest one counts.
   const latest = new Map(denied.map((grant) => [grant['advertisedHub'], grant]));
   const upgraded = grants.map((grant) =>
     isRecord(grant) && denied.includes(grant)
@@ -23,9 +25,9 @@ export function fromVersion1(data: unknown): unknown {
   return { ...data, record: { ...record, grants: upgraded, ...(isStopped ? { heldByVersion1: true } : {}) } };
 }
 
-/** A grant that ended by a denial: alive again where nothing took its place, else a tombstone. */
-function withoutDeniedState({ endedAt, ...grant }: Fields, isAlive: boolean): Fields {
-  if (!isAlive) return { ...grant, endedAt, state: 'unsubscribed' };
+/** A grant that ended by a denial: live again if it is the latest one, else a tombstone. */
+function withoutDeniedState({ endedAt, ...grant }: Fields, isLatest: boolean): Fields {
+  if (!isLatest) return { ...grant, endedAt, state: 'unsubscribed' };
   const denied = { ...grant, deniedAt: endedAt, nextAttemptAt: undefined };
   return grant['verifiedAt'] === undefined
     ? { ...denied, state: 'failed', refusals: 1 }

@@ -3,17 +3,17 @@ import type { StoredSubscription } from '../registry/callback-index.js';
 import type { SubscriptionRecord } from './record.js';
 import { encodeSubscription } from './subscription-codec.js';
 
-/** Writes subscriptions to the store, and knows whose are otherwise here than there. */
+/** Writes subscriptions to the store, and tracks which ones have unsaved changes. */
 export class RecordWriter {
   readonly #store: RecordStore;
-  /** Whose counters have changed, or what would be found again (see `isFoundAgain`): written with the next change, or in a batch. */
+  /** Ids with unsaved counters or deferred writes (see `canDeferWrite`). Flushed with the next write, or in a batch. */
   readonly unsaved = new Set<string>();
 
   constructor(store: RecordStore) {
     this.#store = store;
   }
 
-  /** @throws StoreError where it cannot be written */
+  /** @throws StoreError if the store fails; the subscription then counts as unsaved */
   async write({ counters }: StoredSubscription, record: SubscriptionRecord): Promise<void> {
     const stats = counters.stored();
     this.unsaved.delete(record.id);
@@ -25,7 +25,7 @@ export class RecordWriter {
     }
   }
 
-  /** @throws StoreError where it cannot be removed */
+  /** @throws StoreError if the store fails */
   async remove(id: string): Promise<void> {
     await this.#store.delete('subscription', id);
     this.unsaved.delete(id);

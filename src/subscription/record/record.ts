@@ -6,236 +6,282 @@ import type {
   SubscriptionTarget,
 } from './snapshot.js';
 
-/** The version that records are written with. */
+/** Version of the stored records that this release writes. */
 export const SUBSCRIPTION_RECORD_VERSION = 2;
 
-/**
- * A secret the hub may sign with. `current` since the last verification; `pending` from a request on; `replaced` by a
- * later one. A value of null stands for content that comes unsigned.
- */
+/** A secret that the hub may sign content with. */
 export interface SecretRecord {
+  /** Null: content may come unsigned. */
   readonly value: string | null;
+  /**
+   * `current`: confirmed by the last verification. `pending`: sent in a request that is not verified yet. `replaced`: a later
+   * secret took its place.
+   */
   readonly role: 'current' | 'pending' | 'replaced';
-  /** Epoch milliseconds; absent while current. */
+  /** Content signed with it is accepted until then (epoch milliseconds). Absent for the current secret: no end. */
   readonly acceptedUntil?: number;
 }
 
-/** A request that has left, or is about to, and that the hub has not come back to. */
+/** A request to the hub that is neither verified nor failed. It is stored before it is sent. */
 export interface PendingRequest {
+  /** A random id. Results of the request name it, so results of an older request are ignored. */
   readonly id: string;
   readonly mode: 'subscribe' | 'unsubscribe';
-  /** Epoch milliseconds by which the hub should have verified. */
+  /** The request fails if the hub has not verified it by then (epoch milliseconds). */
   readonly deadline: number;
-  /** Whether the hub has answered with a 2xx. */
+  /** Whether the hub answered the request with a 2xx. */
   readonly accepted: boolean;
-  /** What was wrong with the verification that came for it, if one came. */
+  /** Why a verification (or a denial or error notice) could not be confirmed. It explains the failure at the deadline. */
   readonly problem?: string | undefined;
-  /** Whether a verification came for it that could not be confirmed: then a 204 does not mean success. */
+  /** Whether the hub sent a verification that could not be confirmed. A 204 then does not mean success. */
   readonly cameBack?: boolean | undefined;
-  /** Whether a verification was confirmed while the request was still open: how the request ends decides the rest. */
+  /** Whether a verification was confirmed before the hub answered the request. The answer decides whether it counts. */
   readonly verified?: boolean | undefined;
-  /** The lease that verification gave, in seconds; it counts once the hub has taken the request. */
+  /** Lease of that verification, in seconds. It applies once the hub accepts the request. */
   readonly leaseSeconds?: number | undefined;
-  /** When that lease is to be renewed; it counts with the lease. */
+  /** Renewal time of that lease (epoch milliseconds). It applies together with the lease. */
   readonly renewsAt?: number | undefined;
-  /** Whether the hub denied it: unless a verification comes, it fails at its deadline. */
+  /** Whether the hub denied the request. It then fails at its deadline, unless a verification comes before. */
   readonly denied?: boolean | undefined;
 }
 
-/** What one hub was asked for or has confirmed, as stored. Times are epoch milliseconds. */
+/** A subscription at one hub under one callback, requested or confirmed, as stored. Times are epoch milliseconds. */
 export interface GrantRecord {
+  /** A random id. */
   readonly id: string;
+  /** URL of the hub as the publisher advertised it, or as the target names it. */
   readonly advertisedHub: string;
+  /** URL that requests go to. Differs from `advertisedHub` after a permanent redirect, or if its https form answered. */
   readonly hub: string;
-  /** Whether the hub once accepted a request at `hub`: then the https form is no longer tried first. */
+  /** Whether the hub has accepted a request at `hub`. Until then, the https form of an http URL is tried first. */
   readonly hubSettled: boolean;
-  /** How the hub once accepted a request: with `hub.verify=async`, or without. Absent while it has accepted none. */
+  /** Form of the last accepted request: with `hub.verify=async`, or without. Absent before the first one. */
   readonly verifyForm?: 'async' | 'none' | undefined;
+  /** The topic URL of the request (`hub.topic`). */
   readonly topic: string;
+  /** The callback URL of the request (`hub.callback`). */
   readonly callback: string;
-  /** What follows the callback's base; its last segment identifies the grant in a request. */
+  /** The callback's part after the base URL. Its last segment identifies the grant when the hub calls. */
   readonly path: string;
+  /** `hub.verify_token` of the request. PubSubHubbub 0.3 only. */
   readonly verifyToken?: string | undefined;
-  /** Never `denied`: that follows from `deniedAt`. */
+  /** Never `denied`: the grant's snapshot derives that state from `deniedAt`. */
   readonly state: SubscriptionState;
-  /** When its hub was last asked to subscribe. */
+  /** When the last subscribe request was sent. */
   readonly requestedAt?: number | undefined;
-  /** When its hub last denied it, if that still stands. */
+  /** When its hub last denied it. Absent once the denial no longer stands, as after a verification. */
   readonly deniedAt?: number | undefined;
-  /** Whether the denial came while no request of ours was open: anyone who knows the callback may have sent it. */
+  /** Whether the denial came while no subscribe request was open. Anyone who knows the callback may have sent it. */
   readonly deniedUnsolicited?: boolean | undefined;
-  /** Whether its hub answered its last request with a denial. */
+  /** Whether the last subscribe request ended with a denial. */
   readonly isDenied?: boolean | undefined;
-  /** Whether an unasked denial was answered: signed content that comes later proves that the hub still delivers. */
+  /** Whether the hub got our answer to an unsolicited denial. Signed content after that proves the denial wrong. */
   readonly denialAnswered?: boolean | undefined;
-  /** Denials and refusals in a row: the wait before the next request grows with them. */
+  /** Denials and refusals in a row. The wait before the next request grows with them. */
   readonly refusals?: number | undefined;
-  /** When its hub is to be asked under a callback of another grant. */
+  /** When to ask its hub for a new grant under another callback: after an unsolicited denial, or for a rotation. */
   readonly freshCallbackAt?: number | undefined;
-  /** When its hub was last asked because of an unasked denial, where there is no other callback to ask with. */
+  /** When its hub was last asked because of an unsolicited denial. Set only if no other callback is possible. */
   readonly denialCheckedAt?: number | undefined;
-  /** The grant whose place it is to take at the same hub, under another callback. */
+  /** Id of the grant at the same hub that this one is to replace, under another callback. */
   readonly replaces?: string | undefined;
-  /** The next request carries a new secret. */
+  /** Whether the next subscribe request carries a new secret. */
   readonly freshSecret?: boolean | undefined;
-  /** `subscribe()` changed what to ask for while the request was in flight: it is renewed once that is verified. */
+  /** Whether `subscribe()` changed the options while a request was open. Once that is verified, the grant is renewed. */
   readonly isOutdated?: boolean | undefined;
-  /** When the hub last verified a request of ours, which it took. */
+  /** When the hub last verified a request that it had accepted. */
   readonly grantedAt?: number | undefined;
   /**
-   * Its lease comes from a verification that answers no request its hub is known to have taken: at its end the hub is asked
-   * when that was planned, not at once.
+   * Whether the lease comes from a verification that may be forged: no accepted request stands behind it. When such a lease
+   * ends, the hub is asked at the planned time, not at once.
    */
   readonly provisional?: boolean | undefined;
-  /** When a verification that nobody asked for last brought the renewal forward. */
+  /** When an unsolicited verification last moved the renewal to an earlier time. */
   readonly broughtForwardAt?: number | undefined;
-  /** When polling found that the hub had not delivered, if it has not delivered since. */
+  /** When polling last found entries that the hub had not delivered. Absent again once the hub delivers. */
   readonly silentAt?: number | undefined;
-  /** When a hub error last undid a verification. */
+  /** When a hub error last turned a verification into a failed attempt. */
   readonly hubErrorAt?: number | undefined;
-  /** The lease the hub last granted to a request of ours. */
+  /** Lease that the hub last granted for a request of ours, in seconds. */
   readonly leaseSeconds?: number | undefined;
+  /** When the hub last verified the subscription. Absent before the first verification. */
   readonly verifiedAt?: number | undefined;
+  /** When the lease ends. Absent before the first verification. */
   readonly expiresAt?: number | undefined;
+  /** When the lease should be renewed. Absent before the first verification. */
   readonly renewsAt?: number | undefined;
-  /** Its renewal has come due and begun with discovery: asked for when that has ended. */
+  /** Whether a renewal has started with a discovery. The request follows when discovery ends. */
   readonly renewalDue?: boolean | undefined;
-  /** Its verification is stored, and the answer to that may not have left: the hub may not know. */
+  /** Whether a verification is stored, but our answer may not have been sent. After a crash, the hub is asked again. */
   readonly unanswered?: boolean | undefined;
-  /** A hub that accepted a request, and was given up on, may verify it until then (epoch milliseconds). */
+  /** A verification until then counts as the late answer to an accepted request that missed its deadline. */
   readonly lateUntil?: number | undefined;
-  /** Another grant has taken its place: it is left, and never asked for again. */
+  /** Whether another grant has replaced it. It is unsubscribed, and never requested again. */
   readonly superseded?: boolean | undefined;
+  /** Secrets that the hub may sign with, oldest first. Empty before the first request. */
   readonly secrets: readonly SecretRecord[];
+  /** The open request. Absent if there is none. */
   readonly pending?: PendingRequest | undefined;
-  /** Failures in a row at this hub. */
+  /** Failed requests in a row at its hub. While it is `unsubscribing`, these are unsubscribe requests. */
   readonly attempts: number;
+  /** When to send the next request, other than the renewal that `renewsAt` plans. */
   readonly nextAttemptAt?: number | undefined;
-  /** The value of `nextAttemptAt` that guards work in flight, in case the process dies: nothing is planned for that time. */
+  /**
+   * Equals `nextAttemptAt` if that time only guards work in flight: if a crash loses the work, it starts again then. Snapshots
+   * show no next attempt in that case.
+   */
   readonly guardedUntil?: number | undefined;
-  /** The hub wants to be left alone until then (`Retry-After`). */
+  /** Earliest time of the next subscribe request, after a `Retry-After`, a denial or a refusal. */
   readonly notBefore?: number | undefined;
-  /** Its request was put off until then, as the hub's origin answered 429 to another one. */
+  /** Its subscribe request is deferred until then, because the hub's origin is rate limited. */
   readonly deferredUntil?: number | undefined;
-  /** When it ended; it is kept as a tombstone for a while (410). */
+  /** When the grant ended. It stays as a tombstone for a while, so that its callback answers 410. */
   readonly endedAt?: number | undefined;
 }
 
-/** A hub that is passed over until a time, in epoch milliseconds, because it did not deliver. */
+/** A hub that does not deliver. Other advertised hubs are used instead. */
 export interface SilentHub {
+  /** URL of the hub as advertised. */
   readonly hub: string;
+  /** When the hub may be used again, in epoch milliseconds. */
   readonly until: number;
 }
 
-/** Why nothing is asked for, although it might be: holds until `retry` or `subscribe`. */
+/**
+ * Why a subscription is stopped. It stays stopped until `retry` or `subscribe`.
+ *
+ * - `denied`: every advertised hub has denied, with `afterDenial: 'stop'`. A late verification also ends this.
+ * - `handler-refused`: the service's handler refused a verification.
+ * - `deleted`: the service's handler threw `SubscriptionDeletedError`.
+ * - `unsubscribed`: the user unsubscribed.
+ * - `pruned`: the code no longer declares it (with `pruneDeclared`), its literal callback serves another target now, or an
+ *   older subscription has the same target. Declaring it again also ends this.
+ * - `gave-up`: `maxAttempts` was reached. A late verification or a reset of the counters also ends this.
+ */
 export type StopReason = 'denied' | 'handler-refused' | 'deleted' | 'unsubscribed' | 'pruned' | 'gave-up';
 
 /** The stored form of a failure. */
 export type FailureRecord = Omit<SubscriptionFailure, 'at'> & { readonly at: number };
 
-/** How often something went wrong for one cause, and what was said of it last. */
+/** The stored form of a cause's failure count. */
 export type TallyRecord = Omit<FailureTally, 'lastAt'> & { readonly lastAt: number };
 
-/** What was asked of a single subscription beyond its service's configuration. */
+/** Options of `subscribe()` that override the service's configuration for one subscription. */
 export interface SubscriptionOverrides {
+  /** Lease to request, in seconds. */
   readonly leaseSeconds?: number | undefined;
+  /** `'auto'`, a secret, or `false` for none. */
   readonly secret?: string | false | undefined;
-  /** Sent over the service's. Values may be keys: no snapshot, log line or error shows them. */
+  /** Added to the service's parameters; wins on equal names. Values may be keys: no snapshot, log line or error shows them. */
   readonly customParams?: Readonly<Record<string, string>> | undefined;
 }
 
-/** A publisher wants one of its URLs to be left alone (`Retry-After`). */
+/** A URL that is not fetched for a while, because its publisher sent `Retry-After`. */
 export interface PublisherRetryAfter {
-  /** The URL that was asked for, whatever it redirected to. */
+  /** The requested URL, before any redirect. */
   readonly url: string;
-  /** Epoch milliseconds. */
+  /** When it may be fetched again, in epoch milliseconds. */
   readonly until: number;
 }
 
-/** The URL to read a topic's content from, where its own URL could not be read. */
+/** The URL that a topic's content is read from. Noted when the topic's own URL could not be read as a feed. */
 export interface TopicSource {
   readonly topic: string;
-  /** The target; the topic itself, where the target has no feed either. */
+  /** The target if that is a feed; else the topic itself. */
   readonly url: string;
 }
 
-/** The topic's content as it was fetched last. */
+/** The last fetch of a topic by catch-up or polling. */
 export interface FetchedRecord {
   readonly topic: string;
-  /** The URL that the next two are of, where it is not the topic. */
+  /** The URL that `etag` and `lastModified` belong to. Absent if that is the topic. */
   readonly url?: string | undefined;
+  /** The `ETag` header, sent as `If-None-Match` with the next fetch. */
   readonly etag?: string | undefined;
+  /** The `Last-Modified` header, sent as `If-Modified-Since` with the next fetch. */
   readonly lastModified?: string | undefined;
-  /** Since when polling knows what the topic has, in epoch milliseconds. */
+  /** When polling last read the topic, in epoch milliseconds. Updated at most once a day. Absent before the first poll. */
   readonly polledAt?: number | undefined;
 }
 
-/** What is wanted and how far it got, as stored. Times are epoch milliseconds. */
+/** A subscription: the user's wish and its progress, as stored. Times are epoch milliseconds. */
 export interface SubscriptionRecord {
+  /** A random id. */
   readonly id: string;
+  /** Name of the service that its events go to. */
   readonly service: string;
+  /** The resource to discover from, or a hub and topic. */
   readonly target: SubscriptionTarget;
+  /** Whether the service's configuration declares the target. Otherwise `subscribe()` added it. */
   readonly declared: boolean;
-  /** The code declared it once and does no more, and nobody has asked for it since. */
+  /** Whether the configuration declared the target in the past, and `subscribe()` has not been called for it since. */
   readonly orphaned?: boolean | undefined;
+  /** Options of `subscribe()`. Absent if none were passed. */
   readonly overrides?: SubscriptionOverrides | undefined;
-  /** The user's own data. Records of earlier versions have none. */
+  /** The user's own data, from `subscribe()`. Records of earlier versions have none. */
   readonly metadata?: SubscriptionMetadata | undefined;
+  /** The user's wish. */
   readonly desired: 'subscribed' | 'unsubscribed';
+  /** Why no subscribe request is sent. Absent while the subscription is enabled. */
   readonly stoppedBecause?: StopReason | undefined;
-  /** Whether a record of version 1 held it as denied: it is asked for again after a start. */
+  /** Whether a record of version 1 was stopped as denied. The next start enables it again. */
   readonly stoppedByVersion1?: boolean | undefined;
+  /** When the subscription was created. */
   readonly createdAt: number;
   /**
-   * When a hub first verified it: catch-up delivers nothing that is older. Records of 0.1.0 lack it, unless they are verified
-   * first by a later version.
+   * When a hub first verified it. Catch-up delivers nothing older. Missing in records of 0.1.0 that were verified before the
+   * upgrade.
    */
   readonly firstVerifiedAt?: number | undefined;
-  /** The hubs advertised at the last discovery, in document order. */
+  /** The hubs advertised at the last discovery, in document order. Empty before the first one. */
   readonly hubs: readonly string[];
+  /** The topic URL that the last discovery found. Absent before the first one. */
   readonly topic?: string | undefined;
-  /** The alternate feed that named them, where the target is a page that names no hub. */
+  /** The alternate feed that named hubs and topic. Absent if the target itself named a hub. */
   readonly feed?: string | undefined;
-  /** Hubs that were found silent twice: others are used until then. */
+  /** Hubs that polling found silent twice in a row. */
   readonly silent?: readonly SilentHub[] | undefined;
-  /** When links of pushed content last led to discovery. */
+  /** When links in pushed content last started a discovery. */
   readonly linksFollowedAt?: number | undefined;
-  /** Hubs given up on in the present round over the advertised ones. */
+  /** Advertised hubs that failed in this round of failover. They are skipped until the next round. */
   readonly passedOver: readonly string[];
+  /** Its grants in the order of their creation, with ended ones as tombstones. */
   readonly grants: readonly GrantRecord[];
   /** Failed attempts in a row, whatever their cause. */
   readonly attempts: number;
-  /** How many of `attempts` a verification left standing because its hub reports errors. `maxAttempts` does not count them. */
+  /** Part of `attempts` that a verification did not reset, because its hub reports errors. `maxAttempts` ignores it. */
   readonly attemptsKept?: number | undefined;
-  /** When to begin again with discovery. */
+  /** When to start the next discovery. Absent if none is planned. */
   readonly nextAttemptAt?: number | undefined;
-  /** As on a grant, for a discovery in flight. */
+  /** As on a grant: equals `nextAttemptAt` if that time only guards a discovery in flight. */
   readonly guardedUntil?: number | undefined;
+  /** The last failure. The next success clears it. */
   readonly lastError?: FailureRecord | undefined;
-  /** Since when news may have been missed that is not made up for yet. */
+  /** Since when events may have been missed. Absent once catch-up has closed the gap. */
   readonly gapSince?: number | undefined;
-  /** Content was refused for lack of room, and the renewal that makes up for it has not begun. */
+  /** Whether content was refused for lack of room, and the renewal that this calls for has not started. */
   readonly renewalOwed?: boolean | undefined;
+  /** The last fetch of the topic. Absent before the first one. */
   readonly fetched?: FetchedRecord | undefined;
-  /** The URL read in place of the topic's, until the next renewal; absent as long as the topic itself can be read. */
+  /** The URL that the content is read from until the next renewal. Absent if the topic's own URL could be read. */
   readonly topicSource?: TopicSource | undefined;
-  /** URLs of the publisher that are not to be fetched for a time. */
+  /** URLs of the publisher that are not fetched for a while. */
   readonly publisherRetryAfters?: readonly PublisherRetryAfter[] | undefined;
-  /** Failures by cause, since they were last reset. */
+  /** Failures by cause, since the last reset of the counters. */
   readonly failures?: Readonly<Partial<Record<FailureRecord['cause'], TallyRecord>>> | undefined;
 }
 
-/** What a new subscription starts from. */
+/** Fields of a new subscription that its creator decides. */
 export type NewSubscription = Pick<
   SubscriptionRecord,
   'id' | 'service' | 'target' | 'declared' | 'createdAt' | 'overrides' | 'metadata'
 >;
 
-/** A subscription that is wanted and for which nothing has been done yet: it is due at once. */
-export function newSubscription(wanted: NewSubscription): SubscriptionRecord {
-  const nextAttemptAt = wanted.createdAt;
+/** A new subscription. Its discovery is due at once. */
+export function newSubscription(fields: NewSubscription): SubscriptionRecord {
+  const nextAttemptAt = fields.createdAt;
   return {
-    ...wanted,
+    ...fields,
     desired: 'subscribed',
     hubs: [],
     passedOver: [],

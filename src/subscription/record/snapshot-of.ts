@@ -12,7 +12,7 @@ import {
 } from './snapshot.js';
 import { grantStateOf, isOver, isWorking, stateOf } from '../machine/state.js';
 
-/** Leaves out the callback in `console.log`: whoever knows it can send content to it. */
+/** Hides the callback from `console.log`: anyone who knows it can send content to it. */
 const WITHOUT_CALLBACK: LogView<{ readonly callback?: string }> = {
   value() {
     const { callback: _hidden, ...shown } = this;
@@ -20,7 +20,7 @@ const WITHOUT_CALLBACK: LogView<{ readonly callback?: string }> = {
   },
 };
 
-/** What users see of a grant. */
+/** A grant as users see it. */
 export function grantSnapshot(grant: GrantRecord): Grant {
   const snapshot = withoutUndefined({
     id: grant.id,
@@ -37,7 +37,7 @@ export function grantSnapshot(grant: GrantRecord): Grant {
   return withView(snapshot, WITHOUT_CALLBACK);
 }
 
-/** What users see of a subscription. */
+/** A subscription as users see it. */
 export function subscriptionSnapshot(record: SubscriptionRecord, stats: SubscriptionStats): Subscription {
   const grants = record.grants.toSorted(workingFirst).map(grantSnapshot);
   const { hub, topic, callback, leaseSeconds, verifiedAt, expiresAt, renewsAt } = grants[0] ?? {};
@@ -68,18 +68,18 @@ export function subscriptionSnapshot(record: SubscriptionRecord, stats: Subscrip
   return withView(snapshot, WITHOUT_CALLBACK);
 }
 
-/** When a working grant is renewed. While its renewal is in flight: when that was planned. */
+/** When a working grant is renewed. While a renewal is in flight, the time it was planned for. */
 function renewsAt(grant: GrantRecord): number | undefined {
   if (!isWorking(grant)) return undefined;
   const { pending, renewsAt: plannedFor, notBefore = 0 } = grant;
-  // The hub verified before it answered: the new lease counts once it has answered.
+  // The hub has verified, but not answered the request yet. Its answer makes the new lease count.
   if (pending?.verified === true && pending.renewsAt !== undefined) return pending.renewsAt;
   return nextRequestAt(grant) ?? (plannedFor === undefined ? undefined : Math.max(plannedFor, notBefore));
 }
 
-/** When the next request for a grant is planned, other than its renewal; undefined while one is in flight. */
+/** When the next request for a grant is planned, other than its renewal. Undefined while one is in flight. */
 function nextRequestAt(grant: GrantRecord): number | undefined {
-  // Records of earlier versions do not tell which times are guards.
+  // Records of earlier versions do not say which times are guards.
   return grant.unanswered === true || grant.renewalDue === true ? undefined : plannedAt(grant);
 }
 
@@ -110,14 +110,14 @@ function nextAttemptAt(record: SubscriptionRecord): number | undefined {
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-/** A request that was denied fails first, and its hub is asked after that. */
+/** The times of the next requests for a grant. A denied request fails at its deadline before its hub is asked again. */
 function attemptTimes(grant: GrantRecord): readonly number[] {
-  const { freshCallbackAt: askAfreshAt, pending, notBefore } = grant;
-  const again = pending?.denied === true ? notBefore : nextRequestAt(grant);
-  return [again, askAfreshAt].filter((at) => at !== undefined);
+  const { freshCallbackAt, pending, notBefore } = grant;
+  const requestAt = pending?.denied === true ? notBefore : nextRequestAt(grant);
+  return [requestAt, freshCallbackAt].filter((at) => at !== undefined);
 }
 
-/** What works comes first, then what is asked for, what is left, and what is over. */
+/** Sorts grants: working, requested, superseded, ended. */
 function workingFirst(a: GrantRecord, b: GrantRecord): number {
   return rank(a) - rank(b);
 }
@@ -136,11 +136,11 @@ type Defined<T> = { [Key in keyof T as undefined extends T[Key] ? never : Key]: 
   [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined>;
 };
 
-/** Without the fields that are undefined. */
+/** A copy without undefined fields. */
 function withoutUndefined<T extends object>(fields: T): Defined<T> {
-  // A loop, as a snapshot is made for every event: `Object.fromEntries` takes three times as long.
-  const kept: object & Partial<Record<keyof T, unknown>> = {};
-  for (const name in fields) if (fields[name] !== undefined) kept[name] = fields[name];
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is left out is what the type makes optional
-  return kept as Defined<T>;
+  // A loop, because every event creates a snapshot, and `Object.fromEntries` takes three times as long.
+  const defined: object & Partial<Record<keyof T, unknown>> = {};
+  for (const name in fields) if (fields[name] !== undefined) defined[name] = fields[name];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the omitted fields are the ones that the type makes optional
+  return defined as Defined<T>;
 }

@@ -1,20 +1,35 @@
-/** The resource to discover a hub from, or a hub and topic known beforehand. */
+/**
+ * The target of a subscription: the URL of a resource that names its hub (WebSub section 4), or a hub and topic.
+ *
+ * @example
+ * ```ts
+ * targets: ['https://blog.example/feed', { hub: 'https://hub.example/', topic: 'https://news.example/feed' }]
+ * ```
+ */
 export type SubscriptionTarget = string | HubAndTopic;
 
-/** A hub and topic known beforehand: nothing is discovered (PROTOCOL D9's "given one"). */
+/** A known hub and topic: no discovery takes place (PROTOCOL D9). */
 export interface HubAndTopic {
+  /** URL of the hub. */
   readonly hub: string;
+  /** The topic, as the hub knows it (`hub.topic`). */
   readonly topic: string;
 }
 
-/** Strings that the user stores with a subscription, by name: 4 KiB of UTF-8 at most. */
+/** Strings that the user stores with a subscription, by name. At most 4 KiB of UTF-8. */
 export type SubscriptionMetadata = Readonly<Record<string, string>>;
 
 /**
- * Where a subscription, or one of its grants, stands:
- * `requested` to be asked; `verifying` asked, and the hub has not come back; `active` verified and within its lease;
- * `expired` the lease ran out, being asked again; `failed` nothing granted and the last try failed; `denied` the hub
- * said no; `unsubscribing` asked to end; `unsubscribed` ended.
+ * State of a subscription, or of one of its grants:
+ *
+ * - `requested`: the subscribe request is not sent yet.
+ * - `verifying`: the request is sent; the hub has not verified it yet.
+ * - `active`: the hub verified, and the lease runs.
+ * - `expired`: the lease ran out; the hub is asked again.
+ * - `failed`: no hub has granted it, and the last attempt failed.
+ * - `denied`: the hub denied it (WebSub section 5.2).
+ * - `unsubscribing`: the unsubscribe request is not verified yet.
+ * - `unsubscribed`: it has ended.
  */
 export type SubscriptionState = (typeof SUBSCRIPTION_STATES)[number];
 
@@ -31,11 +46,18 @@ export const SUBSCRIPTION_STATES = [
 ] as const;
 
 /**
- * Why an attempt came to nothing: `discovery` the target named no hub; `unreachable` the hub did not answer; `hub-error` it
- * answered with a status that passes; `refused` with one that does not; `verification-missing` it accepted and did not come
- * back; `verification-wrong` it came back for another topic or with another token; `denied` it said no on the callback;
- * `handler-refused` the service's handler did; `unsigned` content came without a signature; `configuration` what was asked
- * cannot be sent, or the function of `auth.bearer` gave no token.
+ * Why an attempt failed:
+ *
+ * - `discovery`: no hub was found for the target.
+ * - `unreachable`: the hub did not answer the request.
+ * - `hub-error`: the hub answered with a temporary error (408, 425, 429 or 5xx), or reported an error with `hub-error`.
+ * - `refused`: the hub answered with a permanent error.
+ * - `verification-missing`: the hub did not verify in time.
+ * - `verification-wrong`: the hub's verification named another topic or token.
+ * - `denied`: the hub denied on the callback (WebSub section 5.2).
+ * - `handler-refused`: a handler of the service refused the verification.
+ * - `unsigned`: content came without a signature.
+ * - `configuration`: the request cannot be sent, or the function `auth.bearer` returned no token.
  */
 export type FailureCause = (typeof FAILURE_CAUSES)[number];
 
@@ -53,91 +75,98 @@ export const FAILURE_CAUSES = [
   'configuration',
 ] as const;
 
-/** What went wrong last. */
+/** The last failure of a subscription. */
 export interface SubscriptionFailure {
   readonly cause: FailureCause;
-  /** The error's stable code. */
+  /** The stable code of the error, `ERR_WEBSUB…`. */
   readonly code: string;
   readonly message: string;
   readonly at: Date;
 }
 
-/** How often something went wrong for one cause. */
+/** The failures of one cause. */
 export interface FailureTally {
   readonly count: number;
   readonly lastAt: Date;
-  /** The last one's message: the hub's own words, where it had any. */
+  /** Message of the last failure. It quotes the hub's own words if there were any. */
   readonly message: string;
 }
 
-/** Counters of a subscription, since it was created. */
+/** Counters of a subscription since its creation. */
 export interface SubscriptionStats {
-  /** Content distributions accepted for the handler. */
+  /** Events accepted for the handler. */
   readonly received: number;
-  /** Content distributions refused for their signature. */
+  /** Deliveries rejected because of their signature. */
   readonly rejected: number;
-  /** Genuine content distributions answered 503: no room, or no store. Of those not read, one a minute counts. */
+  /** Genuine deliveries answered 503, for lack of room or without a store. If the body was not read, one a minute counts. */
   readonly refused: number;
-  /** Events whose handler succeeded. */
+  /** Events that the handler has processed. */
   readonly delivered: number;
-  /** Runs of the handler that failed. */
+  /** Failed runs of the handler. */
   readonly failed: number;
-  /** Content distributions acknowledged and dropped, as the handler had them before (`delivery.dedupe`). */
+  /** Deliveries acknowledged and dropped as duplicates (`delivery.dedupe`). */
   readonly duplicates: number;
   /** Entries that polling found and the hub had not delivered (`delivery.pollSeconds`). */
   readonly missed: number;
+  /** When the last delivery was accepted. Absent before the first one. */
   readonly lastEventAt?: Date;
 }
 
-/** What one hub was asked for, or has confirmed. */
+/** A subscription at one hub, requested or confirmed. */
 export interface Grant {
   readonly id: string;
-  /** The hub as the publisher advertised it. */
+  /** URL of the hub as the publisher advertised it. */
   readonly advertisedHub: string;
-  /** The hub that is asked: another one after a 308, or the https form of an advertised http URL. */
+  /** URL that requests go to. Differs after a 308, or if the https form of an advertised http URL is used. */
   readonly hub: string;
   readonly topic: string;
-  /** The callback URL given to the hub. */
+  /** The callback URL that the hub delivers to. Keep it secret: anyone who knows it can send content to it. */
   readonly callback: string;
   readonly state: SubscriptionState;
+  /** Lease that the hub granted, in seconds. */
   readonly leaseSeconds?: number;
+  /** When the hub last verified it. */
   readonly verifiedAt?: Date;
+  /** When the lease ends. */
   readonly expiresAt?: Date;
   /**
-   * When a working grant is renewed: as planned, or the next try after a renewal failed. While a renewal is in flight it is the
-   * time that it was planned for.
+   * When a working grant is renewed: the planned time, or the next attempt after a failed renewal. While a renewal is in
+   * flight, the time it was planned for.
    */
   readonly renewsAt?: Date;
 }
 
-/** What is wanted of a topic and how far it got: a read-only snapshot. Secrets are not in it. */
+/** A read-only snapshot of a subscription: the user's wish and the grants of its hubs. Contains no secrets. */
 export interface Subscription {
   readonly id: string;
-  /** The name of the service its news goes to. */
+  /** Name of the service that its events go to. */
   readonly service: string;
   readonly target: SubscriptionTarget;
-  /** Whether the service's configuration declares it, rather than a call of `subscribe()`. */
+  /** Whether the service's configuration declares it. Otherwise `subscribe()` added it. */
   readonly declared: boolean;
+  /** The user's wish. */
   readonly desired: 'subscribed' | 'unsubscribed';
+  /** How far it got. */
   readonly state: SubscriptionState;
+  /** One for each hub and callback; working ones first, ended ones last. */
   readonly grants: readonly Grant[];
   readonly createdAt: Date;
   /** Failed attempts in a row. */
   readonly attempts: number;
   /**
-   * When the publisher or a hub is asked next, after a failure or where it wants to be left alone. Absent while a request or a
-   * discovery is in flight, and where the next request is the renewal as planned (`renewsAt`).
+   * When the publisher or a hub is asked next, after a failure or a `Retry-After`. Absent while a request or a discovery is in
+   * flight, and if the next request is the planned renewal (`renewsAt`).
    */
   readonly nextAttemptAt?: Date;
-  /** Set when `maxAttempts` was reached, or a handler refused: nothing is asked before `retry(id)`. */
+  /** Whether it has stopped because `maxAttempts` was reached or a handler refused. `retry(id)` starts it again. */
   readonly gaveUp?: boolean;
   readonly lastError?: SubscriptionFailure;
-  /** What went wrong so far, by cause, since `retry` or `resetCounters`. */
+  /** Failures by cause, since the last `retry` or `resetCounters`. */
   readonly failures: Readonly<Partial<Record<FailureCause, FailureTally>>>;
   readonly stats: SubscriptionStats;
-  /** As `subscribe()` was given it; absent where it was not. */
+  /** The metadata passed to `subscribe()`. Absent if none was passed. */
   readonly metadata?: SubscriptionMetadata;
-  /** Of the first grant, as are the fields below. */
+  /** Hub of the first grant. The fields below are the first grant's too. */
   readonly hub?: string;
   readonly topic?: string;
   readonly callback?: string;

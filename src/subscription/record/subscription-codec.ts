@@ -8,7 +8,7 @@ import { withMemoryNames, withStoredNames } from './field-names.js';
 import { SUBSCRIPTION_RECORD_VERSION, type SubscriptionRecord } from './record.js';
 import { fromVersion1 } from './record-version-1.js';
 
-/** A subscription as it lies in the store. */
+/** The decoded form of a stored subscription. */
 export interface SubscriptionData {
   readonly record: SubscriptionRecord;
   readonly stats: StoredStats;
@@ -21,12 +21,12 @@ const LISTS = ['hubs', 'passedOver'];
 const GRANT_STRINGS = ['id', 'advertisedHub', 'hub', 'topic', 'callback', 'path', 'state'];
 const GRANT_TIMES = ['leaseSeconds', 'verifiedAt', 'expiresAt', 'renewsAt', 'nextAttemptAt'];
 
-/** What is written for a subscription. */
+/** The value that is stored for a subscription. */
 export function encodeSubscription({ record, stats }: SubscriptionData): unknown {
   return encodeRecord(SUBSCRIPTION_RECORD_VERSION, { record: withStoredNames(record), stats });
 }
 
-/** Everything that was written, in slices; what cannot be read is told of and left as it is. */
+/** Reads all stored subscriptions, in slices. Unreadable ones are reported, and stay in the store. */
 export async function* readSubscriptions(
   store: RecordStore,
   onUnreadable: (error: unknown) => void,
@@ -44,9 +44,9 @@ export async function* readSubscriptions(
 }
 
 /**
- * What was written for a subscription.
+ * Decodes the stored value of a subscription.
  *
- * @throws StoreError where it is something else, or of a newer version
+ * @throws StoreError if it is not a subscription, or was written by a newer version
  */
 export function decodeSubscription(id: string, raw: unknown): SubscriptionData {
   const key = `subscription ${id}`;

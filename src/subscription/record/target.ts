@@ -1,13 +1,13 @@
 import type { SubscriptionTarget } from './snapshot.js';
 
-/** A target as log lines and errors name it. */
+/** The name of a target in log lines and errors. */
 export function targetName(target: SubscriptionTarget): string {
   return typeof target === 'string' ? target : `${target.topic} at ${target.hub}`;
 }
 
 /**
- * The identity of a target: two targets with equal keys are one subscription. `hub` is empty where the hub is discovered;
- * `name` is the topic, or the URL to discover from.
+ * The identity of a target: a service has one subscription for all targets with equal keys. `hub` is empty if the hub is
+ * discovered. `name` is the topic, or the URL to discover from.
  */
 export function targetKey(target: SubscriptionTarget): { readonly hub: string; readonly name: string } {
   if (typeof target === 'string') return { hub: '', name: normalized(target) };

@@ -1,11 +1,11 @@
 import type { GrantRecord, SubscriptionRecord } from './record.js';
 
-/** Whether something of a subscription ended before a time, or nothing of it is of any use. */
+/** Whether a sweep changes a subscription: one of its grants ended before a time, or the whole record is useless. */
 export function shouldSweep(record: SubscriptionRecord, endedBefore: number): boolean {
   return record.grants.some((grant) => isOld(grant, endedBefore)) || isRemovable(record);
 }
 
-/** The record without what ended before a time; undefined where nothing is lost with the rest of it. */
+/** The record without grants that ended before a time. Undefined if the whole record can be removed. */
 export function withoutOldGrants(record: SubscriptionRecord, endedBefore: number): SubscriptionRecord | undefined {
   const remaining = { ...record, grants: record.grants.filter((grant) => !isOld(grant, endedBefore)) };
   return isRemovable(remaining) ? undefined : remaining;
@@ -15,7 +15,7 @@ function isOld({ endedAt }: GrantRecord, endedBefore: number): boolean {
   return endedAt !== undefined && endedAt < endedBefore;
 }
 
-/** Whether neither code nor user wants it, and no callback is known for it. */
+/** Whether neither code nor user wants the subscription, and no grant is left. */
 function isRemovable({ declared, desired, grants }: SubscriptionRecord): boolean {
   return !declared && desired === 'unsubscribed' && grants.length === 0;
 }

@@ -4,38 +4,40 @@ import type { Counters } from '../record/counters.js';
 import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
 import { isOver } from '../machine/state.js';
 
-/** A subscription as the registry holds it: its record, which is replaced and never changed, and its counters. */
+/** A subscription in the registry. */
 export interface StoredSubscription {
+  /** Immutable; every change replaces it. */
   record: SubscriptionRecord;
   readonly counters: Counters;
-  /** The callback keys it is found by. */
+  /** The keys of its callbacks. */
   keys: readonly string[];
 }
 
-/** What a callback path stands for. */
+/** The grant that a callback belongs to, and its subscription. */
 export interface CallbackMatch {
   readonly stored: StoredSubscription;
   readonly grant: GrantRecord;
 }
 
-/** The grants by the keys of their callbacks, and the keys that are given to grants not yet stored. */
+/** Finds grants by the keys of their callbacks. Also knows the keys of new grants that are not stored yet. */
 export class CallbackIndex {
-  readonly #byKey = new Map<string, { readonly entry: StoredSubscription; readonly grantId: string }>();
+  readonly #byKey = new Map<string, { readonly stored: StoredSubscription; readonly grantId: string }>();
   readonly #reserved = new Set<string>();
 
   match(key: string): CallbackMatch | undefined {
-    const known = this.#byKey.get(key);
-    if (known === undefined) return undefined;
-    const grant = known.entry.record.grants.find(({ id }) => id === known.grantId);
-    return grant === undefined ? undefined : { stored: known.entry, grant };
+    const indexed = this.#byKey.get(key);
+    if (indexed === undefined) return undefined;
+    const { stored, grantId } = indexed;
+    const grant = stored.record.grants.find(({ id }) => id === grantId);
+    return grant === undefined ? undefined : { stored, grant };
   }
 
-  /** Whether a key is not to be given to another grant. */
+  /** Whether a key is in use or reserved, so that no other grant may get it. */
   isTaken(key: string): boolean {
     return this.#byKey.has(key) || this.#reserved.has(key);
   }
 
-  /** Keeps keys for grants while these are being stored; nothing answers there yet. */
+  /** Reserves keys of new grants while these are being stored. The callbacks do not answer yet. */
   async reserveWhile(keys: readonly string[], work: () => Promise<void>): Promise<void> {
     for (const key of keys) this.#reserved.add(key);
     try {
@@ -46,8 +48,10 @@ export class CallbackIndex {
   }
 
   /**
-   * Until when another subscription of the same service keeps a callback. What other services left behind keeps nothing:
-   * nobody would end it.
+   * Until when another subscription of the same service reserves a callback. Subscriptions of other services reserve nothing:
+   * their service may no longer exist to end them.
+   *
+   * @returns epoch milliseconds; undefined if the callback is free
    */
   reservedUntil(key: string, stored: StoredSubscription, now: number): number | undefined {
     const match = this.match(key);
@@ -55,20 +59,20 @@ export class CallbackIndex {
     return match.stored.record.service === stored.record.service ? reservedUntil(match.grant, now) : undefined;
   }
 
-  /** Takes in what has become of an entry's grants. */
+  /** Updates the index after a change of a subscription's grants. */
   update(stored: StoredSubscription, now: number): void {
     const { record } = stored;
     const grants = new Set(record.grants.map(({ id }) => id));
     for (const key of stored.keys) {
-      const known = this.#byKey.get(key);
-      if (known?.entry === stored && !grants.has(known.grantId)) this.#byKey.delete(key);
+      const indexed = this.#byKey.get(key);
+      if (indexed?.stored === stored && !grants.has(indexed.grantId)) this.#byKey.delete(key);
     }
     stored.keys = record.grants.map((grant) => {
       const key = keyOf(grant);
-      // A callback that the configuration fixes may have served another subscription before, or serve it still.
+      // A fixed callback may belong to another subscription's grant, now or in the past.
       const isReserved = this.reservedUntil(key, stored, now) !== undefined;
       if (!isReserved && !(canYieldCallback(grant) && this.#servesAnother(key, stored))) {
-        this.#byKey.set(key, { entry: stored, grantId: grant.id });
+        this.#byKey.set(key, { stored, grantId: grant.id });
       }
       return key;
     });
@@ -80,7 +84,7 @@ export class CallbackIndex {
   }
 }
 
-/** A token is what its callback ends in; anything else has to be looked at. */
+/** The key of a grant's callback. A token path is the key itself, so its callback URL need not be parsed. */
 function keyOf({ path, callback }: GrantRecord): string {
   return isCallbackToken(path) ? path : callbackKey(callback);
 }

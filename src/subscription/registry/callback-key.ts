@@ -1,6 +1,6 @@
 /**
- * The last segment of a path, which identifies a grant whatever a proxy put before it. Trailing slashes do not count, nor
- * does it matter which characters are percent-encoded.
+ * The last segment of a path. It identifies a grant, whatever prefix a proxy adds. Trailing slashes are ignored, and
+ * percent-encoding is decoded.
  *
  * @param target a path, or a request target with its query
  */
@@ -25,16 +25,16 @@ export function callbackKey(callback: string): string {
   return lastSegment(new URL(callback).pathname);
 }
 
-/** As long as 32 random bytes are in base64url. */
+/** 32 random bytes in base64url. */
 const TOKEN = /^[\w-]{43}$/;
 
-/** Whether a path, or its last segment, is a random token that was made for one grant. */
+/** Whether a path or segment is a random token, which belongs to one grant only. */
 export function isCallbackToken(path: string): boolean {
   return TOKEN.test(path);
 }
 
 /**
- * Whether a path ends in such a token: no other grant has the same path, and nobody else's page is at it.
+ * Whether a path ends in a random token. Then it belongs to one grant only, and cannot be another page of the application.
  *
  * @param target a path, or a request target with its query
  */

@@ -2,21 +2,23 @@ import { FAILOVER_AFTER } from '../retry-policy.js';
 import type { GrantRecord } from '../record/record.js';
 import { isLive, isOver } from '../machine/state.js';
 
-/** How often to look whether a callback is free: while it is being given up, and otherwise; in milliseconds. */
+/** Milliseconds until the next check whether a callback is free, while its grant unsubscribes. */
 const UNSUBSCRIBING_RECHECK_MS = 1_000;
+
+/** Milliseconds until the next check whether a callback is free, while its grant is active. */
 const ACTIVE_RECHECK_MS = 60_000;
 
-/** Whether a grant makes way for another one at its callback: it is over, or its hub would not let go time and again. */
+/** Whether a grant yields its callback to another grant: it has ended, or its hub failed to unsubscribe it repeatedly. */
 export function canYieldCallback(grant: GrantRecord): boolean {
   return isOver(grant) || (grant.state === 'unsubscribing' && grant.attempts >= FAILOVER_AFTER);
 }
 
 /**
- * Until when a grant keeps its callback for itself, as far as can be told: the hub would deliver its news there, and has
- * to be answered when it verifies the end. Undefined where the callback may serve another grant.
+ * Until when a grant reserves its callback, at least. The hub may still deliver there, and its verification of an
+ * unsubscribe request needs an answer.
  *
  * @param now epoch milliseconds
- * @returns epoch milliseconds, when to look again
+ * @returns when to check again, in epoch milliseconds; undefined if another grant may use the callback
  */
 export function reservedUntil(grant: GrantRecord, now: number): number | undefined {
   if (!isLive(grant) || canYieldCallback(grant) || (grant.expiresAt ?? Infinity) <= now) return undefined;

@@ -4,21 +4,16 @@ import { callbackKey } from './callback-key.js';
 import type { GrantIdentity, TransitionContext } from '../machine/events.js';
 import type { RequestPolicy } from '../request-policy.js';
 
-/** What a transition of one entry is told, with who its new grants are: drawn only where it makes any. */
+/** The context of one subscription's transition. Identities of new grants are drawn only when it asks for them. */
 export interface RegistryContext extends TransitionContext {
-  /** The identities that were given out. */
+  /** The identities drawn so far. */
   readonly newGrants: readonly GrantIdentity[];
 }
 
-/** The world as the transition of an entry sees it. */
+/** Creates the context of a subscription's transition. */
 export function registryContext(
   stored: StoredSubscription,
-  {
-    terms: policy,
-    callbacks,
-    now,
-    random,
-  }: { terms: RequestPolicy; callbacks: CallbackIndex; now: number; random: number },
+  { policy, callbacks, now, random }: { policy: RequestPolicy; callbacks: CallbackIndex; now: number; random: number },
 ): RegistryContext {
   const { rules, callbackOf, newPath, hasOneCallback, protocol } = policy;
   const newGrants: GrantIdentity[] = [];

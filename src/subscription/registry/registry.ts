@@ -1,10 +1,12 @@
-import type { Timetable } from '../../engine/engine.js';
+import type { Engine, Timetable } from '../../engine/engine.js';
 import { WebSubError } from '../../errors.js';
+import type { Logger } from '../../logger.js';
+import type { RecordStore } from '../../store/record-store.js';
 import { canConfirm } from '../machine/steps/on-verified.js';
 import { isAffectedByClockSetBack } from '../machine/rules/clock-set-back.js';
 import { dueAt } from '../machine/steps/on-due.js';
 import { registryContext, type RegistryContext } from './registry-context.js';
-import type { SubscriptionEvent } from '../machine/events.js';
+import type { Effect, SubscriptionEvent } from '../machine/events.js';
 import { CallbackIndex, type CallbackMatch, type StoredSubscription } from './callback-index.js';
 import { callbackKey } from './callback-key.js';
 import { Counters, type StoredStats } from '../record/counters.js';
@@ -12,7 +14,6 @@ import { canDeferWrite } from '../record/deferred-write.js';
 import { isCurrent } from '../machine/rules/current-grants.js';
 import type { SubscriptionRecord } from '../record/record.js';
 import { RecordWriter } from '../record/record-writer.js';
-import type { RegistryOptions } from './registry-options.js';
 import { RecordInterner } from '../record/interning.js';
 import { isWorking } from '../machine/state.js';
 import { readSubscriptions } from '../record/subscription-codec.js';
@@ -23,7 +24,25 @@ import { STORE_RETRY_MS } from '../retry-policy.js';
 
 export type { CallbackMatch, StoredSubscription } from './callback-index.js';
 
-/** All subscriptions: applies events to them, one at a time for each, storing a record before its effects begin. */
+/** Dependencies of the registry. */
+export interface RegistryOptions {
+  readonly store: RecordStore;
+  readonly engine: Engine;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** From 0 to 1. */
+  readonly random: () => number;
+  /** Undefined for a service that the code no longer has. Its subscriptions stay stored, and nothing is done about them. */
+  readonly requestPolicyOf: (service: string) => RequestPolicy | undefined;
+  /** Carries out an effect of a transition, after the record is stored. Does not throw. */
+  readonly perform: (record: SubscriptionRecord, effect: Effect) => void;
+}
+
+/**
+ * All subscriptions. Applies events to them, one at a time per subscription. Stores a record before its effects start, unless
+ * that write can be deferred.
+ */
 export class Registry {
   readonly #options: RegistryOptions;
   readonly #subscriptions = new Map<string, StoredSubscription>();
@@ -38,7 +57,7 @@ export class Registry {
     options.engine.onClockSetBack(() => this.#onClockSetBack());
   }
 
-  /** Reads the stored subscriptions. One that cannot be read is logged and left in the store as it is. */
+  /** Reads the stored subscriptions. Unreadable ones are logged, and stay in the store. */
   async load(): Promise<void> {
     const { store, logger } = this.#options;
     const onUnreadable = (error: unknown): void =>
@@ -60,24 +79,24 @@ export class Registry {
     return this.#subscriptions.values();
   }
 
-  /** What the last segment of a callback's path stands for. */
+  /** The grant that a callback key (the last segment of its path) belongs to. */
   match(key: string): CallbackMatch | undefined {
     return this.#callbacks.match(key);
   }
 
-  /** Whether a verification on a callback may be confirmed, as far as the subscription itself is concerned. */
+  /** Whether the subscription's state allows to confirm a verification. The service's handler may still refuse it. */
   canConfirm({ stored, grant }: CallbackMatch, mode: 'subscribe' | 'unsubscribe'): boolean {
     const policy = this.#options.requestPolicyOf(stored.record.service);
     return policy !== undefined && canConfirm(stored.record, grant, mode, policy);
   }
 
-  /** Whether a hub has granted a subscription as it is wanted today: its topic, its hub, under our callback. */
+  /** Whether a working grant matches the current topic, hubs and callback URL. */
   isReady(record: SubscriptionRecord): boolean {
     const policy = this.#options.requestPolicyOf(record.service);
     return policy !== undefined && record.grants.some((grant) => isWorking(grant) && isCurrent(record, grant, policy));
   }
 
-  /** Whether the time has come for something to be done about a subscription, and nothing is to remind of it. */
+  /** Whether a subscription is due, but missing in the timetable. */
   isDueUnscheduled(record: SubscriptionRecord): boolean {
     if (this.#options.requestPolicyOf(record.service) === undefined || this.#due.has(record.id)) return false;
     return (dueAt(record) ?? Infinity) <= this.#options.now();
@@ -91,11 +110,11 @@ export class Registry {
   }
 
   /**
-   * Applies an event: the record is stored, then its effects begin. What would be found again without is stored with the
-   * next change, or in a batch.
+   * Applies an event: stores the record, then starts its effects. A write that can be deferred (see `canDeferWrite`) is made
+   * with the next one, or in a batch.
    *
-   * @returns the record after it
-   * @throws StoreError when it cannot be stored; nothing has changed then
+   * @returns the new record
+   * @throws StoreError if the store fails; nothing has changed then
    */
   async apply(id: string, event: SubscriptionEvent): Promise<SubscriptionRecord> {
     return this.#options.engine.runExclusive(id, async () => {
@@ -113,7 +132,7 @@ export class Registry {
     });
   }
 
-  /** Whether an event would change a subscription, or lead to anything. */
+  /** Whether an event would change a subscription or have effects. */
   isAffected(id: string, event: SubscriptionEvent): boolean {
     const stored = this.#subscriptions.get(id);
     const policy = stored && this.#options.requestPolicyOf(stored.record.service);
@@ -123,25 +142,25 @@ export class Registry {
   }
 
   /**
-   * Stores the counters that changed since they were last stored, and what was not worth a write of its own.
+   * Stores changed counters and deferred writes.
    *
-   * @throws StoreError of the first that could not be stored; the others are stored all the same
+   * @throws StoreError of the first failed write; the other writes are still made
    */
   async flush(): Promise<void> {
-    const changed = [...this.#writer.unsaved].flatMap((id) => this.#subscriptions.get(id) ?? []);
+    const unsaved = [...this.#writer.unsaved].flatMap((id) => this.#subscriptions.get(id) ?? []);
     const results = await Promise.allSettled(
-      changed.map((stored) =>
+      unsaved.map((stored) =>
         this.#options.engine.runExclusive(stored.record.id, () => this.#writer.write(stored, stored.record)),
       ),
     );
-    const failure = results.find((each) => each.status === 'rejected');
+    const failure = results.find((result) => result.status === 'rejected');
     if (failure !== undefined) throw failure.reason;
   }
 
   /**
-   * Notes whether the code declares a subscription, or did once.
+   * Stores whether the code declares a subscription, or declared it in the past (`orphaned`).
    *
-   * @throws StoreError when it cannot be stored; nothing has changed then
+   * @throws StoreError if the store fails; nothing has changed then
    */
   async setDeclared(id: string, declared: boolean, { orphaned = false } = {}): Promise<void> {
     await this.#options.engine.runExclusive(id, async () => {
@@ -154,8 +173,8 @@ export class Registry {
   }
 
   /**
-   * Forgets grants that ended before a time, and with them the answer 410; and subscriptions that nobody wants or declares
-   * any more, once none of their grants is left.
+   * Removes grants that ended before a time (epoch milliseconds); their callbacks no longer answer 410. Removes unwanted,
+   * undeclared subscriptions once no grant is left.
    */
   async sweep(endedBefore: number): Promise<void> {
     for (const stored of this.#subscriptions.values()) {
@@ -168,7 +187,7 @@ export class Registry {
     }
   }
 
-  /** The record is written with the next change, or in a batch. */
+  /** Replaces the record in memory. It is stored with the next write, or in a batch. */
   #deferWrite(stored: StoredSubscription, record: SubscriptionRecord): void {
     stored.record = record;
     this.#index(stored);
@@ -187,11 +206,11 @@ export class Registry {
     });
   }
 
-  /** The clock was set back: what was to be done by then is not to wait for the same hour to come again. */
+  /** The clock was set back. Work that is due by the old clock must not wait until the new one gets there. */
   #onClockSetBack(): void {
     for (const { record } of this.#subscriptions.values()) {
       if (this.#options.requestPolicyOf(record.service) === undefined) continue;
-      // What was put off because it could not be stored was so by another clock, too.
+      // Retries after a failed write were also planned by the old clock.
       this.#due.set(record.id, dueAt(record));
       if (this.#isAffectedByClockSetBack(record)) this.#runDue(record.id);
     }
@@ -224,7 +243,7 @@ export class Registry {
 
   #context(stored: StoredSubscription, policy: RequestPolicy): RegistryContext {
     const { now, random } = this.#options;
-    return registryContext(stored, { terms: policy, callbacks: this.#callbacks, now: now(), random: random() });
+    return registryContext(stored, { policy, callbacks: this.#callbacks, now: now(), random: random() });
   }
 
   #index(stored: StoredSubscription): void {
@@ -232,7 +251,7 @@ export class Registry {
     this.#subscriptions.set(record.id, stored);
     const now = this.#options.now();
     const hasService = this.#options.requestPolicyOf(record.service) !== undefined;
-    // What a clock has put off that was set back, maybe while the process was down, is due now.
+    // Work planned by a clock that was set back since, maybe while the process was down, is due now.
     const at = this.#isAffectedByClockSetBack(record) ? now : dueAt(record);
     this.#due.set(record.id, hasService ? at : undefined);
     this.#callbacks.update(stored, now);

@@ -5,7 +5,7 @@ import { failureOf } from '../record/failure.js';
 import type { FailureRecord } from '../record/record.js';
 import type { SubscriptionTarget } from '../record/snapshot.js';
 
-/** The consequences of a failed request for its subscription. */
+/** The event that reports a failed request to its subscription. */
 export function requestFailureEvent(
   error: unknown,
   grantId: string,
@@ -17,14 +17,14 @@ export function requestFailureEvent(
   const { reason, retryAfterSeconds, status } = error;
   if (reason === 'unreachable') return { type: 'unreachable', ...failed('unreachable') };
   if (reason === 'temporary') {
-    // Without a status it never left: the function that gives the bearer token failed.
+    // Without a status, the request was not sent: the function `auth.bearer` failed.
     const cause = status === undefined ? 'configuration' : 'hub-error';
     return { type: 'unreachable', ...failed(cause), retryAfterSeconds, status };
   }
   return { type: 'refused', ...failed(reason === 'refused' ? 'refused' : 'configuration'), retryAfterSeconds, status };
 }
 
-/** The error of a hub that refused a topic, with where the topic comes from if that is not the target itself. */
+/** Adds the origin of the topic to a hub's refusal, if the topic is not the target itself. */
 export function withTopicOrigin(error: unknown, target: SubscriptionTarget): unknown {
   if (!(error instanceof SubscriptionInitiationError) || error.reason !== 'refused') return error;
   const { message, reason, hub, topic, status, retryAfterSeconds, cause } = error;

@@ -5,18 +5,18 @@ import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
 import { latestSecret } from '../machine/rules/secrets.js';
 import type { RequestPolicy } from '../request-policy.js';
 
-/** Decides which secret a subscribe request carries; null: none. */
+/** Decides which secret a subscribe request carries. Null: none. */
 export type SecretFor = (
   record: SubscriptionRecord,
   grant: GrantRecord,
   url: string,
-  terms: RequestPolicy,
+  policy: RequestPolicy,
 ) => string | null;
 
-/** Takes the subscription's own secret, else the service's, else what the hub's scheme and the protocol allow. */
+/** Uses the subscription's secret, else the service's. By default, the hub's scheme and the protocol decide. */
 export function requestSecrets(logger: Logger): SecretFor {
-  /** Hubs that were warned about: once is enough, however often they are asked. */
-  const unsafe = new Set<string>();
+  /** Hubs that a warning was logged for. Each gets one only. */
+  const warnedHubs = new Set<string>();
 
   return ({ overrides }, grant, url, { secret: configured, protocol }) => {
     const secret = overrides?.secret ?? configured;
@@ -27,12 +27,12 @@ export function requestSecrets(logger: Logger): SecretFor {
     if (secret === 'auto') return automatic();
     if (protocol === 'pubsubhubbub-0.3') return null;
     if (url.startsWith('https:')) return automatic();
-    if (!unsafe.has(url)) warnOfPlainHttp(url, grant);
+    if (!warnedHubs.has(url)) warnOfPlainHttp(url, grant);
     return null;
   };
 
   function warnOfPlainHttp(url: string, grant: GrantRecord): void {
-    unsafe.add(url);
+    warnedHubs.add(url);
     logger.warn(
       { grant: grant.id, hub: url },
       `hub ${url} is reached over plain HTTP, so no secret is used and anybody who learns the callback can send content. ` +

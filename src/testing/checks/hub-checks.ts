@@ -24,7 +24,7 @@ const port = checkThat(
   (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535,
 );
 
-/** The options of `TestHub.start()`. */
+/** Checks of the options of `TestHub.start()`. */
 export const HUB_OPTIONS = {
   ...FAULT_OPTIONS,
   port,
@@ -41,7 +41,7 @@ const MOVE = { to: text, status: redirectStatus } satisfies Record<keyof TopicMo
 const isDistributor = (value: unknown): boolean =>
   isRecord(value) && isString(value['url']) && typeof value['distribute'] === 'function';
 
-/** The options of a topic. */
+/** Checks of the options of a topic. */
 export const TOPIC_OPTIONS = {
   ...FAULT_OPTIONS,
   contentType: text,
@@ -57,17 +57,17 @@ export const TOPIC_OPTIONS = {
   moved: objectOf(MOVE, { required: ['to'] }),
 } satisfies Record<keyof TopicOptions, Check<unknown>>;
 
-/** The options of `publish()` and `distribute()`. Headers may have any name. */
+/** Checks of the options of `publish()` and `distribute()`. A header can have any name. */
 export const PUBLISH_OPTIONS = {
   contentType: text,
   headers: checkThat('an object', isRecord),
 } satisfies Record<keyof PublishOptions, Check<unknown>>;
 
-/** The options of `hub.verify()`. */
+/** Checks of the options of `hub.verify()`. */
 export const REVERIFY_OPTIONS = {
   mode: oneOf('subscribe', 'unsubscribe'),
   leaseSeconds: number,
 } satisfies Record<keyof ReverifyOptions, Check<unknown>>;
 
-/** The options of calls that wait. */
+/** Checks of the options of functions that wait. */
 export const WAIT_OPTIONS = { timeoutMs: number, what: text } satisfies Record<keyof WaitOptions, Check<unknown>>;

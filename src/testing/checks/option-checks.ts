@@ -10,19 +10,19 @@ import {
 } from '../../runtime/config/checks/field-checks.js';
 import { nearestName } from '../../runtime/config/checks/nearest-name.js';
 
-/** Checks of the fields of an options object, by name. Their results are not used. */
+/** Checks of the fields of an options object, by field name. Their results are not used. */
 export type OptionChecks = Readonly<Record<string, Check<unknown>>>;
 
-/** Names the fields that must be there. */
+/** Names of the required fields. */
 interface Required {
   readonly required?: readonly string[];
 }
 
 /**
- * Checks options as they were given to a function of the test hub.
+ * Checks the options passed to a function of the test hub.
  *
- * @param call the function: `hub.topic()`
- * @throws ConfigurationError for the first option that is unknown or wrong
+ * @param call the function, for example `hub.topic()`
+ * @throws ConfigurationError for the first option that is unknown or invalid
  */
 export function checkOptions(
   call: string,
@@ -33,7 +33,7 @@ export function checkOptions(
   checkAt({ subject: call, field: '' }, options, checks, required);
 }
 
-/** An object within the options. */
+/** Returns a check of a nested options object. */
 export function objectOf(checks: OptionChecks, { required = [] }: Required = {}): Check<unknown> {
   return (value, place) => checkAt(place, value, checks, required);
 }
@@ -59,19 +59,19 @@ function unknownOption(place: Place, field: string, known: readonly string[]): E
   return wrongField(place, `is not a known option (${hint}known here: ${known.join(', ')})`);
 }
 
-/** One value of the test hub's functions that is not an option. */
+/** Checks an argument that is not an options object. */
 export function checkArgument(call: string, argument: string, value: unknown, check: Check<unknown>): void {
   check(value, { subject: call, field: argument });
 }
 
-/** A check by a condition; `expected` says what the value must be. */
+/** Returns a check of a condition. `expected` describes a valid value. */
 export function checkThat(expected: string, isValid: (value: unknown) => boolean): Check<unknown> {
   return (value, place) => {
     if (!isValid(value)) throw wrongValue(place, value, expected);
   };
 }
 
-/** Objects are checked by the first check, everything else by the second. */
+/** Returns a check that applies `object` to objects and `other` to everything else. */
 export function objectOr(object: Check<unknown>, other: Check<unknown>): Check<unknown> {
   return (value, place) => (isRecord(value) ? object : other)(value, place);
 }
@@ -81,15 +81,15 @@ export const isNumber = (value: unknown): value is number => typeof value === 'n
 
 export const text = checkThat('a string', isString);
 export const number = checkThat('a number', isNumber);
-// Not by `instanceof`: test runners such as Jest run tests in a realm of their own.
+// Not `instanceof`: test runners such as Jest run tests in a separate realm.
 export const bytes = checkThat('a string or a Uint8Array', (value) => isString(value) || isUint8Array(value));
 export const retryAfter = checkThat('seconds or a Date', (value) => isNumber(value) || value instanceof Date);
 export const functionCheck = checkThat('a function', (value) => typeof value === 'function');
 
-/** A status to answer with. */
+/** Checks a status to answer with. */
 export const status = checkThat('a status from 200 to 999', isStatus);
 
-/** Whether a response can have it as its status. */
+/** Whether a response can have this status. */
 export function isStatus(value: unknown): boolean {
   return isNumber(value) && Number.isInteger(value) && value >= 200 && value <= 999;
 }

@@ -4,24 +4,24 @@ import type { SubscriptionRequest } from '../subscriptions/subscription-request.
 import type { SubscriptionTable } from '../subscriptions/subscription-table.js';
 import type { RequestViolationCode, Violation } from './violation.js';
 
-/** The protocol a hub speaks. */
+/** Protocol a hub speaks. */
 export type HubProtocol = 'websub' | 'pubsubhubbub-0.3';
 
-/** What a request is checked against. */
+/** The hub state that a request is checked against. */
 export interface CheckContext {
   readonly protocol: HubProtocol;
-  /** Whether the hub is reached over TLS. */
+  /** Whether the hub is served over TLS. */
   readonly isSecure: boolean;
   readonly subscriptions: SubscriptionTable;
 }
 
 export interface CheckedRequest {
   readonly violations: readonly Violation[];
-  /** What is asked; undefined where the violations leave nothing to serve. */
+  /** The request to serve; undefined when a violation makes it impossible to serve. */
   readonly subscriptionRequest: SubscriptionRequest | undefined;
 }
 
-/** Those the hub puts up with: the request can be served all the same. */
+/** Violations the hub tolerates: it serves the request anyway. */
 const TOLERATED_CODES: ReadonlySet<RequestViolationCode> = new Set<RequestViolationCode>([
   'url-with-fragment',
   'lease-seconds',
@@ -56,15 +56,15 @@ function findingsOf(request: ReceivedRequest, context: CheckContext): Finding[] 
 }
 
 function encodingFindings({ headers, body }: ReceivedRequest): Finding[] {
-  const given = headers.get('content-type') ?? 'none';
-  const [mediaType, ...parameters] = given
+  const contentType = headers.get('content-type') ?? 'none';
+  const [mediaType, ...parameters] = contentType
     .toLowerCase()
     .split(';')
     .map((part) => part.trim());
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length);
   const findings: Finding[] = [];
   if (mediaType !== 'application/x-www-form-urlencoded') {
-    findings.push(['content-type', `Content-Type is ${given}, not application/x-www-form-urlencoded`]);
+    findings.push(['content-type', `Content-Type is ${contentType}, not application/x-www-form-urlencoded`]);
   }
   if (charset !== undefined && charset.replaceAll('"', '') !== 'utf-8') {
     findings.push(['not-utf-8', `The form's charset is ${charset}, not UTF-8`]);
@@ -87,10 +87,10 @@ function presenceFindings(form: URLSearchParams, protocol: HubProtocol): Finding
   const missing = parameters
     .filter((name) => !form.get(`hub.${name}`))
     .map((name): Finding => [`missing-${name}`, `hub.${name} is missing`]);
-  const twice = [...parameters, 'lease_seconds', 'secret', 'verify_token']
+  const repeated = [...parameters, 'lease_seconds', 'secret', 'verify_token']
     .filter((name) => form.getAll(`hub.${name}`).length > 1)
     .map((name): Finding => ['duplicate-parameter', `hub.${name} is given more than once`]);
-  return [...missing, ...twice, ...modeFindings(form), ...verifyFindings(form, protocol)];
+  return [...missing, ...repeated, ...modeFindings(form), ...verifyFindings(form, protocol)];
 }
 
 function modeFindings(form: URLSearchParams): Finding[] {
@@ -109,13 +109,13 @@ function verifyFindings(form: URLSearchParams, protocol: HubProtocol): Finding[]
 }
 
 function urlFindings(form: URLSearchParams, name: 'callback' | 'topic'): Finding[] {
-  const given = form.get(`hub.${name}`);
-  if (!given) return [];
-  const url = URL.canParse(given) ? new URL(given) : undefined;
+  const value = form.get(`hub.${name}`);
+  if (!value) return [];
+  const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    return [[`${name}-not-a-url`, `hub.${name} is ${JSON.stringify(given)}, not an absolute http or https URL`]];
+    return [[`${name}-not-a-url`, `hub.${name} is ${JSON.stringify(value)}, not an absolute http or https URL`]];
   }
-  return given.includes('#') ? [['url-with-fragment', `hub.${name} has a fragment, which never reaches a server`]] : [];
+  return value.includes('#') ? [['url-with-fragment', `hub.${name} has a fragment, which never reaches a server`]] : [];
 }
 
 function leaseFindings(form: URLSearchParams): Finding[] {
@@ -161,7 +161,7 @@ const isMode = (mode: string): boolean => mode === 'subscribe' || mode === 'unsu
 const isVerify = (verify: string): verify is 'async' | 'sync' => verify === 'async' || verify === 'sync';
 const isLease = (lease: string): boolean => /^0*[1-9]\d*$/.test(lease);
 
-/** What a form asks for that was found to be whole. */
+/** Builds the subscription request from a form that passed the checks. */
 function toSubscriptionRequest(form: URLSearchParams): SubscriptionRequest {
   const parameter = (name: string): string => form.get(`hub.${name}`) ?? '';
   return {

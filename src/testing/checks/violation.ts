@@ -1,9 +1,9 @@
 import type { Delivery } from '../delivery/delivery.js';
 import type { ReceivedRequest } from '../subscriptions/received-request.js';
 
-/** What a subscription request can do wrong (WebSub section 5.1, PROTOCOL S1). */
+/** Violations in a subscription request (WebSub section 5.1, PROTOCOL S1). */
 export type RequestViolationCode =
-  /** Another method than POST at the hub's URL (a redirect followed as GET, say). */
+  /** A method other than POST at the hub's URL, for example after a redirect followed as GET. */
   | 'not-a-post'
   | 'content-type'
   | 'not-utf-8'
@@ -12,47 +12,47 @@ export type RequestViolationCode =
   | 'missing-topic'
   /** `hub.mode` is neither `subscribe` nor `unsubscribe`. */
   | 'unknown-mode'
-  /** A parameter of the protocol given twice. */
+  /** A protocol parameter appears twice. */
   | 'duplicate-parameter'
   /** Not an absolute http or https URL. */
   | 'callback-not-a-url'
   | 'topic-not-a-url'
-  /** A fragment in the callback or topic: it never reaches a server. */
+  /** The callback or topic has a fragment, which never reaches a server. */
   | 'url-with-fragment'
   /** Not a positive whole number of seconds. */
   | 'lease-seconds'
-  /** 200 bytes or more. */
+  /** The secret has 200 bytes or more. */
   | 'secret-too-long'
   | 'secret-empty'
-  /** A secret in a plain HTTP request to a host other than loopback. */
+  /** A secret arrived in a plain HTTP request to a host other than loopback. */
   | 'secret-over-plain-http'
-  /** A callback already in use for another topic: callbacks are to be unique per subscription. */
+  /** The callback is already in use for another topic. Callbacks must be unique per subscription. */
   | 'callback-shared'
-  /** Unsubscribing what was never subscribed. */
+  /** An unsubscribe request for a subscription that was never requested. */
   | 'unsubscribe-unknown'
   /** No `hub.verify`, at a `pubsubhubbub-0.3` hub. */
   | 'missing-verify'
   /** A `hub.verify` that is neither `async` nor `sync`. */
   | 'unknown-verify';
 
-/** What an answer to the hub's verification can do wrong (WebSub section 5.3.1). */
+/** Violations in a response to the hub's verification (WebSub section 5.3.1). */
 export type AnswerViolationCode =
-  /** A topic nobody asked for was confirmed. */
+  /** The subscriber confirmed a topic it did not request. */
   | 'confirmed-wrong-topic'
-  /** A verification with the other `hub.mode` than asked for was confirmed. */
+  /** The subscriber confirmed a verification whose `hub.mode` is the opposite of the requested one. */
   | 'confirmed-wrong-mode'
-  /** An unsubscription nobody asked for was confirmed. */
+  /** The subscriber confirmed an unsubscription it did not request. */
   | 'confirmed-unasked-unsubscription'
-  /** A 2xx answer whose body is not the challenge. */
+  /** A 2xx response whose body is not the challenge. */
   | 'challenge-not-echoed';
 
-/** Something a subscriber did against the specification. */
+/** A violation of the specification by a subscriber. */
 export interface Violation {
   readonly code: RequestViolationCode | AnswerViolationCode;
-  /** What was wrong, for a person. Never a secret. */
+  /** Description for a person. Never contains a secret. */
   readonly message: string;
-  /** The request that did it, where it was a request. */
+  /** The offending request, for a violation in a request. */
   readonly request?: ReceivedRequest;
-  /** The hub's request whose answer did it, where it was an answer. */
+  /** The delivery with the offending response, for a violation in a response. */
   readonly delivery?: Delivery;
 }

@@ -6,16 +6,16 @@ import type { SubscriptionKey } from '../subscriptions/subscription-table.js';
 
 export interface CallbackClientOptions {
   readonly timeoutMs: number;
-  /** What to trust over https instead of the usual authorities. */
+  /** Certificate to trust over https, in place of the authorities Node trusts. */
   readonly ca: string | Buffer | undefined;
   readonly now: () => number;
 }
 
-/** Sends to callbacks. Redirects are not followed: to a hub they are failures (WebSub sections 5.3.1 and 7). */
+/** Sends requests to callbacks. Does not follow redirects: to a hub they are failures (WebSub sections 5.3.1 and 7). */
 export interface CallbackClient {
-  /** @param wait what to wait for before it is sent */
+  /** @param wait awaited before the request is sent */
   send(kind: Delivery['kind'], to: SubscriptionKey, sent: SentRequest, wait: () => Promise<void>): Promise<Delivery>;
-  /** Breaks off what is under way. */
+  /** Aborts pending requests. */
   close(): Promise<void>;
 }
 
@@ -36,19 +36,19 @@ export function createCallbackClient({ timeoutMs, ca, now }: CallbackClientOptio
 
   return {
     async send(kind, { topic, callback }, sent, wait) {
-      const about = { kind, callback, topic, sent };
+      const context = { kind, callback, topic, sent };
       try {
-        return { ...about, ...(await exchange(sent, wait)), error: undefined, at: new Date(now()) };
+        return { ...context, ...(await exchange(sent, wait)), error: undefined, at: new Date(now()) };
       } catch (cause) {
         const error = new WebSubError(`The callback gave no answer: ${String(cause)}`, { cause });
-        return { ...about, status: undefined, headers: new Headers(), body: '', error, at: new Date(now()) };
+        return { ...context, status: undefined, headers: new Headers(), body: '', error, at: new Date(now()) };
       }
     },
     close: () => agent.destroy(),
   };
 }
 
-/** Whether an answer is a 2xx. */
+/** Whether the response is a 2xx. */
 export function isSuccess({ status }: Delivery): boolean {
   return status !== undefined && status >= 200 && status < 300;
 }

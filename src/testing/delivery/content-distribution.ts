@@ -5,20 +5,20 @@ import type { SignatureFault, SignatureMethod } from '../faults/hub-faults.js';
 import type { HubContext } from '../hub-context.js';
 import type { HubSubscription } from '../subscriptions/subscription-table.js';
 
-/** What is published. */
+/** Content to publish. */
 export interface Content {
   readonly body: Uint8Array;
   readonly contentType: string;
-  /** Sent in place of the hub's own headers of that name, and besides; `undefined` leaves one out. */
+  /** Additional headers. One with the name of a hub header replaces it; `undefined` removes it. */
   readonly headers: ContentHeaders;
 }
 
-/** Headers of content, by name in any case. */
+/** Content headers by name. Names are case-insensitive. */
 export type ContentHeaders = Readonly<Record<string, string | undefined>>;
 
 /**
- * Sends content to every subscriber of a topic that is verified and within its lease (WebSub section 7), once and at the
- * same time. A callback that answers 410 ends its subscription. A hub that is silent sends nothing.
+ * Sends content once to every active subscriber of a topic, all at the same time (WebSub section 7). A 410 response
+ * ends the subscription. A silent hub sends nothing.
  */
 export async function distribute(context: HubContext, topic: string, content: Content): Promise<Delivery[]> {
   if (context.faultsOf(topic).silent) return [];
@@ -30,12 +30,12 @@ async function deliver(context: HubContext, to: HubSubscription, content: Conten
   const faults = context.faultsOf(to.topic);
   const algorithm = faults.algorithm ?? (context.protocol === 'websub' ? 'sha256' : 'sha1');
   const signature = signatureHeader(body, to.secret, algorithm, faults.signature ?? 'valid');
-  const own = {
+  const defaults = {
     'content-type': contentType,
     link: `<${context.url}>; rel="hub", <${to.topic}>; rel="self"`,
     ...(signature !== undefined && { 'x-hub-signature': signature }),
   };
-  const sent = { method: 'POST', url: to.callback, headers: merged(own, content.headers), body } as const;
+  const sent = { method: 'POST', url: to.callback, headers: merged(defaults, content.headers), body } as const;
   const { retries = 0, dropOnFailure = false } = faults;
   let delivery = await context.send('content', to, sent);
   for (let retry = 0; retry < retries && !isFinal(delivery); retry += 1) {
@@ -47,16 +47,19 @@ async function deliver(context: HubContext, to: HubSubscription, content: Conten
 
 const isFinal = (delivery: Delivery): boolean => isSuccess(delivery) || delivery.status === 410;
 
-function merged(own: Readonly<Record<string, string>>, given: ContentHeaders): Readonly<Record<string, string>> {
-  const headers: Record<string, string> = { ...own };
-  for (const [name, value] of Object.entries(given)) {
+function merged(
+  defaults: Readonly<Record<string, string>>,
+  overrides: ContentHeaders,
+): Readonly<Record<string, string>> {
+  const headers: Record<string, string> = { ...defaults };
+  for (const [name, value] of Object.entries(overrides)) {
     if (value === undefined) delete headers[name.toLowerCase()];
     else headers[name.toLowerCase()] = value;
   }
   return headers;
 }
 
-/** The value of `X-Hub-Signature` for a body (WebSub section 7.1), or undefined where none is sent. */
+/** Returns the `X-Hub-Signature` value of a body (WebSub section 7.1), or undefined when none is sent. */
 function signatureHeader(
   body: Uint8Array,
   secret: string | undefined,

@@ -1,23 +1,23 @@
-/** What the hub sent to a callback, and what came back. */
+/** A request the hub sent to a callback, and the response. */
 export interface Delivery {
-  /** Which part of the protocol it is: sections 5.3, 5.2 (and `hub-error`, Ballerina's extension of it), and 7. */
+  /** The kind of request: sections 5.3, 5.2, Ballerina's extension of 5.2 (`hub-error`), and 7. */
   readonly kind: 'verification' | 'denial' | 'hub-error' | 'content';
   readonly callback: string;
   readonly topic: string;
-  /** What was sent. */
+  /** The request. */
   readonly sent: SentRequest;
-  /** The answer's status; undefined when there was none. */
+  /** The response status; undefined without a response. */
   readonly status: number | undefined;
-  /** The answer's headers; empty when there was none. */
+  /** The response headers; empty without a response. */
   readonly headers: Headers;
-  /** The answer's body as text; empty when there was none. */
+  /** The response body as text; empty without a response. */
   readonly body: string;
-  /** Why there was no answer; its `cause` is the network's own error. */
+  /** The error when there is no response. Its `cause` is the network error. */
   readonly error: Error | undefined;
   readonly at: Date;
 }
 
-/** A request the hub sent. */
+/** A request sent by the hub. */
 export interface SentRequest {
   readonly method: 'GET' | 'POST';
   readonly url: string;

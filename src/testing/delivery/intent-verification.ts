@@ -8,10 +8,10 @@ import type { HubFaults, VerifyMode } from '../faults/hub-faults.js';
 import type { SubscriptionRequest } from '../subscriptions/subscription-request.js';
 import type { AnswerViolationCode } from '../checks/violation.js';
 
-/** Seconds granted to a subscriber that asks for none: ten days. */
+/** Seconds granted when the subscriber requests no lease: ten days. */
 export const DEFAULT_LEASE_SECONDS = 864_000;
 
-/** An intent to be verified, and whether the subscriber asked for it. */
+/** An intent to verify, and whether the verification is unsolicited. */
 export interface Intent extends Pick<SubscriptionRequest, 'mode' | 'topic' | 'callback' | 'leaseSeconds' | 'secret'> {
   readonly verifyToken?: string | undefined;
   readonly isUnsolicited?: boolean;
@@ -23,12 +23,12 @@ export interface VerificationOutcome {
 }
 
 /**
- * Verifies a subscriber's intent (WebSub section 5.3) and enters the outcome in the subscription table: confirmed, the
- * subscription is active, or unsubscribed; otherwise a subscription not active before is `refused`, and one that is active
- * stays as it is.
+ * Verifies a subscriber's intent (WebSub section 5.3) and updates the subscription table. When confirmed, the
+ * subscription becomes active or unsubscribed. When not confirmed, a pending subscription becomes `refused`; an active
+ * one does not change.
  */
 export async function verifyIntent(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
-  // A verification that the test holds back does not hold back content too.
+  // Wait before registering the verification: a held-back verification must not hold back content too.
   const { holdBacks } = context;
   if (holdBacks.isHeldBack('verification')) await holdBacks.whenReleased('verification');
   const outcome = verifyRepeatedly(context, intent);
@@ -40,7 +40,7 @@ export async function verifyIntent(context: HubContext, intent: Intent): Promise
   }
 }
 
-/** Resolves with the first outcome that is confirmed, else with the last one. */
+/** Resolves with the first confirmed outcome, or else with the last outcome. */
 async function verifyRepeatedly(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
   const { verifyTimes = 1 } = context.faultsOf(intent.topic);
   let outcome = await verify(context, intent);
@@ -51,7 +51,7 @@ async function verifyRepeatedly(context: HubContext, intent: Intent): Promise<Ve
   return outcome;
 }
 
-/** Seconds granted by the faults, else as the intent asks for, else ten days; undefined for ever. */
+/** Seconds granted: set by the faults, else requested by the intent, else ten days. Undefined means forever. */
 export function grantedLease({ leaseSeconds }: HubFaults, intent: Pick<Intent, 'leaseSeconds'>): number | undefined {
   const lease = leaseSeconds ?? intent.leaseSeconds ?? DEFAULT_LEASE_SECONDS;
   return lease === 'perpetual' ? undefined : lease;
@@ -60,9 +60,9 @@ export function grantedLease({ leaseSeconds }: HubFaults, intent: Pick<Intent, '
 async function verify(context: HubContext, intent: Intent): Promise<VerificationOutcome> {
   const faults = context.faultsOf(intent.topic);
   const mode = verifyModeOf(faults, intent.mode);
-  const endings = context.subscriptions.endCountOf(intent);
+  const endCount = context.subscriptions.endCountOf(intent);
   const leaseSeconds = grantedLease(faults, intent);
-  // Base64 with its +, / and =: a conforming challenge that does not survive careless decoding.
+  // Base64 with its +, / and =: a conforming challenge that careless decoding corrupts.
   const challenge = randomBytes(32).toString('base64');
   const sent = callbackGet(intent.callback, {
     'hub.mode': mode === 'wrong-mode' ? otherMode(intent.mode) : intent.mode,
@@ -72,22 +72,22 @@ async function verify(context: HubContext, intent: Intent): Promise<Verification
     'hub.verify_token': intent.verifyToken,
   });
   const delivery = await context.send('verification', intent, sent);
-  const echoed = isSuccess(delivery) && delivery.body === challenge;
-  recordViolation(context, intent, mode, delivery, echoed);
+  const isEchoed = isSuccess(delivery) && delivery.body === challenge;
+  recordViolation(context, intent, mode, delivery, isEchoed);
 
-  const confirmed = echoed && !isMisleading(mode);
+  const confirmed = isEchoed && !isMisleading(mode);
   if (confirmed && intent.mode === 'unsubscribe') {
     context.subscriptions.end(intent, 'unsubscribed');
   } else if (confirmed) {
     const { secret } = intent;
-    context.subscriptions.recordVerified(intent, { leaseSeconds, secret, endCount: endings });
+    context.subscriptions.recordVerified(intent, { leaseSeconds, secret, endCount });
   } else if (context.subscriptions.find(intent)?.state === 'pending') {
     context.subscriptions.end(intent, 'refused');
   }
   return { confirmed, delivery };
 }
 
-/** Whether a verification in this mode never counts. */
+/** Whether a verification in this mode never counts as confirmed. */
 export function isMisleading(mode: VerifyMode | undefined): boolean {
   return mode === 'wrong-topic' || mode === 'wrong-mode' || mode === 'wrong-challenge';
 }
@@ -108,12 +108,12 @@ function recordViolation(
   { mode, topic, isUnsolicited }: Intent,
   verifyMode: VerifyMode | undefined,
   delivery: Delivery,
-  echoed: boolean,
+  isEchoed: boolean,
 ): void {
   const note = (code: AnswerViolationCode, message: string): void => {
     violations.push({ code, message, delivery });
   };
-  if (!echoed) {
+  if (!isEchoed) {
     if (isSuccess(delivery)) {
       note(
         'challenge-not-echoed',

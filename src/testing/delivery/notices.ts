@@ -5,8 +5,8 @@ import type { DenyOptions } from '../faults/request-faults.js';
 import type { SubscriptionKey } from '../subscriptions/subscription-table.js';
 
 /**
- * Denies a subscription, asked for or active: it is over at once, and the subscriber is told (WebSub section 5.2). With
- * `keep` one that is active stays active.
+ * Denies a pending or active subscription (WebSub section 5.2): ends it at once and sends the denial. With `keep`, an
+ * active subscription stays active.
  */
 export function deny(
   context: HubContext,
@@ -19,7 +19,7 @@ export function deny(
   return sendNotice(context, 'denial', 'denied', key, reason);
 }
 
-/** Tells a subscriber of an error inside the hub, as Ballerina's hubs do; the subscription stays as it is. */
+/** Sends a hub error to a subscriber, as Ballerina's hubs do. The subscription does not change. */
 export function reportError(context: HubContext, key: SubscriptionKey, reason: string): Promise<Delivery> {
   return sendNotice(context, 'hub-error', 'hub-error', key, reason);
 }

@@ -4,17 +4,19 @@ import type { Delivery } from './delivery.js';
 import type { HubContext } from '../hub-context.js';
 import type { SubscriptionKey } from '../subscriptions/subscription-table.js';
 
-/** What is verified again. */
+/** Options of `hub.verify()`. */
 export interface ReverifyOptions {
-  /** `unsubscribe` is what a forger would send: a subscriber confirms only what it asked for. @default 'subscribe' */
+  /**
+   * Mode to verify. A forger sends `unsubscribe`; a subscriber confirms only what it requested. @default 'subscribe'
+   */
   readonly mode?: 'subscribe' | 'unsubscribe';
-  /** Seconds granted, unless a fault says otherwise. @default what the subscription was granted or asks for */
+  /** Seconds granted, unless a fault sets them. @default the lease granted before, else the lease requested */
   readonly leaseSeconds?: number;
 }
 
 /**
- * Verifies a subscription again, or for the first time where the hub's `verify` is `never`. Confirmed, its lease begins
- * anew; refused by the subscriber, it ends.
+ * Verifies a subscription again, or the first time when the hub's `verify` is `never`. When the subscriber confirms,
+ * the lease starts anew; when it refuses, the subscription ends.
  */
 export async function reverify(
   context: HubContext,
@@ -22,19 +24,19 @@ export async function reverify(
   { mode = 'subscribe', leaseSeconds }: ReverifyOptions,
 ): Promise<Delivery> {
   const key = { topic, callback };
-  const known = context.subscriptions.find(key);
+  const subscription = context.subscriptions.find(key);
   const request = context.subscriptions.lastRequest(key);
   const sameModeRequest = request?.mode === mode ? request : undefined;
   const { confirmed, delivery } = await verifyIntent(context, {
     ...key,
     mode,
-    leaseSeconds: leaseSeconds ?? known?.leaseSeconds ?? sameModeRequest?.leaseSeconds,
-    secret: sameModeRequest ? sameModeRequest.secret : known?.secret,
+    leaseSeconds: leaseSeconds ?? subscription?.leaseSeconds ?? sameModeRequest?.leaseSeconds,
+    secret: sameModeRequest ? sameModeRequest.secret : subscription?.secret,
     verifyToken: sameModeRequest?.verifyToken,
     isUnsolicited: sameModeRequest === undefined,
   });
   const isHonest = !isMisleading(verifyModeOf(context.faultsOf(topic), mode));
-  const refused = delivery.status !== undefined && isHonest;
-  if (!confirmed && refused && mode === 'subscribe') context.subscriptions.end(key, 'refused');
+  const isRefusal = delivery.status !== undefined && isHonest;
+  if (!confirmed && isRefusal && mode === 'subscribe') context.subscriptions.end(key, 'refused');
   return delivery;
 }

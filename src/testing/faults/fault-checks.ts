@@ -43,7 +43,7 @@ const LIMITS = {
   times: number,
 } satisfies Record<keyof RequestLimits, Check<unknown>>;
 
-/** The options of a failure, with its status. */
+/** Checks of the options of a failure, including its status. */
 export const FAILURE_OPTIONS = {
   ...LIMITS,
   status: checkThat("a status from 200 to 999, or 'reset'", (value) => value === 'reset' || isStatus(value)),
@@ -54,17 +54,17 @@ export const FAILURE_OPTIONS = {
 
 const REDIRECT_STATUSES: ReadonlySet<unknown> = new Set([301, 302, 303, 307, 308]);
 
-/** A status that redirects. */
+/** Checks a redirect status. */
 export const redirectStatus = checkThat('301, 302, 303, 307 or 308', (value) => REDIRECT_STATUSES.has(value));
 
-/** The options of a redirect, with its status and its target. */
+/** Checks of the options of a redirect, including its status and its target. */
 export const REDIRECT_OPTIONS = {
   ...LIMITS,
   status: redirectStatus,
   to: text,
 } satisfies Record<keyof RequestRedirect, Check<unknown>>;
 
-/** The options of a denial. */
+/** Checks of the options of `deny()`. */
 export const DENY_OPTIONS = { keep: flag } satisfies Record<keyof DenyOptions, Check<unknown>>;
 
 const DENIAL_OPTIONS = {
@@ -81,10 +81,10 @@ const RATE_LIMIT = { requests: number, perSeconds: number } satisfies Record<key
 
 const off = checkThat('an object, or false', (value) => value === false);
 
-/** The kinds of messages that can be held back. */
+/** Checks a kind of message that can be held back. */
 export const holdBackKind = oneOf('answer', 'verification', 'content', 'topic');
 
-/** The faults of a hub or of a topic. */
+/** Checks of the faults of a hub or of a topic. */
 export const FAULT_OPTIONS = {
   verify: objectOr(objectOf(VERIFY_MODES), verifyMode),
   verifyTimes: number,

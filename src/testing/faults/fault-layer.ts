@@ -8,21 +8,24 @@ import type {
   RequestRedirect,
 } from './request-faults.js';
 
-/** The faults that apply to single requests and are counted down. */
+/** Faults that apply to single requests and are counted down. */
 export interface CountedFaults {
   readonly fail: RequestFailure;
   readonly redirect: RequestRedirect;
   readonly deny: RequestDenial;
 }
 
-/** The faults set on a hub or on one topic, changeable while the hub runs. */
+/** The faults set on a hub or on one topic. They can change while the hub runs. */
 export interface FaultLayer {
   readonly faults: HubFaults;
-  /** Sets what is given; a field given as `undefined` is unset. `fail`, `redirect` and `deny` count anew. */
+  /** Sets faults; a field set to `undefined` is unset. `fail`, `redirect` and `deny` start counting again. */
   change(faults: HubFaults): void;
-  /** The fault due for a request, counted down; `false` where it is switched off here. */
+  /** Returns the fault due for a request, and counts it down. `false` when the fault is switched off in this layer. */
   take<Name extends keyof CountedFaults>(name: Name, kind: RequestKind): CountedFaults[Name] | false | undefined;
-  /** Counts a request. Above the rate limit, returns the seconds to wait; `false` where no limit applies. */
+  /**
+   * Counts a request. Above the rate limit, returns the seconds to wait. `false` when this layer allows the request;
+   * undefined when it sets no limit.
+   */
   countRequest(now: number): number | false | undefined;
 }
 
@@ -30,7 +33,7 @@ const COUNTED = ['fail', 'redirect', 'deny'] as const;
 
 export function createFaultLayer(initial: HubFaults): FaultLayer {
   let faults: HubFaults = {};
-  const left = new Map<keyof CountedFaults, number>();
+  const remainingTimes = new Map<keyof CountedFaults, number>();
   let window = createRateWindow();
 
   const change = (changed: HubFaults): void => {
@@ -38,7 +41,7 @@ export function createFaultLayer(initial: HubFaults): FaultLayer {
     const counted = countedOf(changed);
     for (const name of COUNTED) {
       const fault = counted[name];
-      if (fault) left.set(name, fault.times ?? Number.POSITIVE_INFINITY);
+      if (fault) remainingTimes.set(name, fault.times ?? Number.POSITIVE_INFINITY);
     }
     if (changed.rateLimit) window = createRateWindow();
   };
@@ -52,9 +55,9 @@ export function createFaultLayer(initial: HubFaults): FaultLayer {
     take(name, kind) {
       const fault = countedOf(faults)[name];
       if (!fault) return fault;
-      const timesLeft = left.get(name) ?? 0;
-      if (timesLeft <= 0 || !appliesTo(fault, kind)) return undefined;
-      left.set(name, timesLeft - 1);
+      const remaining = remainingTimes.get(name) ?? 0;
+      if (remaining <= 0 || !appliesTo(fault, kind)) return undefined;
+      remainingTimes.set(name, remaining - 1);
       return fault;
     },
     countRequest(now) {
@@ -64,7 +67,7 @@ export function createFaultLayer(initial: HubFaults): FaultLayer {
   };
 }
 
-/** Counts requests in windows of time. */
+/** Counts requests in fixed time windows. */
 interface RateWindow {
   /** Counts a request. Above the limit, returns the seconds until the window ends. */
   count(limit: RateLimit, now: number): number | undefined;
@@ -97,7 +100,7 @@ function appliesTo({ only }: RequestLimits, kind: RequestKind): boolean {
   return only === undefined || only === kind;
 }
 
-/** One set of faults out of several layers: for each field, the first layer that sets it decides. */
+/** Merges several layers into one set of faults. For each field, the first layer that sets it decides. */
 export function mergedFaults(layers: readonly FaultLayer[]): HubFaults {
   const first = <Name extends keyof HubFaults>(name: Name): HubFaults[Name] =>
     layers.map((layer) => layer.faults[name]).find((value) => value !== undefined);
@@ -119,7 +122,7 @@ export function mergedFaults(layers: readonly FaultLayer[]): HubFaults {
   };
 }
 
-/** The first fault of a name due in the layers; a layer that says `false` shields those after it. */
+/** Returns the first due fault of a name. A layer that says `false` hides the layers after it. */
 export function takeFault<Name extends keyof CountedFaults>(
   layers: readonly FaultLayer[],
   name: Name,
@@ -133,22 +136,22 @@ export function takeFault<Name extends keyof CountedFaults>(
   return undefined;
 }
 
-/** The seconds to wait by the first layer that sets a rate limit, where the request is above it. */
+/** Counts a request in the first layer that sets a rate limit. Above the limit, returns the seconds to wait. */
 export function countAgainstRateLimit(layers: readonly FaultLayer[], now: number): number | undefined {
   for (const layer of layers) {
-    const excess = layer.countRequest(now);
-    if (excess !== undefined) return excess || undefined;
+    const secondsToWait = layer.countRequest(now);
+    if (secondsToWait !== undefined) return secondsToWait || undefined;
   }
   return undefined;
 }
 
-/** Milliseconds to hold back one kind of thing. */
-export function delayOf(faults: HubFaults, what: keyof HubDelays): number {
+/** Returns the milliseconds to delay one kind of message. */
+export function delayOf(faults: HubFaults, kind: keyof HubDelays): number {
   const { delayMs = 0 } = faults;
-  return typeof delayMs === 'number' ? delayMs : (delayMs[what] ?? 0);
+  return typeof delayMs === 'number' ? delayMs : (delayMs[kind] ?? 0);
 }
 
-/** How requests of a mode are verified, where a fault says so. */
+/** Returns the mode to verify requests in, if a fault sets one. */
 export function verifyModeOf({ verify }: HubFaults, mode: 'subscribe' | 'unsubscribe'): VerifyMode | undefined {
   if (typeof verify !== 'object') return verify;
   return mode === 'subscribe' ? verify.subscriptions : verify.unsubscriptions;

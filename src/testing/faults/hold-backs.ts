@@ -1,55 +1,55 @@
 import { delayOf } from './fault-layer.js';
 import type { HubDelays, HubFaults } from './hub-faults.js';
 
-/** Holds things back: until the test releases them, and for the delays that are set. */
+/** Holds messages back: until the test releases them, and for their configured delays. */
 export interface HoldBacks {
-  /** Holds back one kind of thing. Returns the function that releases it; calling that again does nothing. */
-  holdBack(what: keyof HubDelays): () => void;
-  /** Whether the test holds this kind back. */
-  isHeldBack(what: keyof HubDelays): boolean;
-  /** Resolves once the test holds this kind back no more. */
-  whenReleased(what: keyof HubDelays): Promise<void>;
-  /** Resolves once the test holds this kind back no more, and its delay is over. Rejects when the hub is closed. */
-  wait(what: keyof HubDelays, faults: HubFaults): Promise<void>;
-  /** Releases everything. */
+  /** Holds back one kind of message. Returns the function that releases it; calling it twice has no effect. */
+  holdBack(kind: keyof HubDelays): () => void;
+  /** Whether the test holds back this kind. */
+  isHeldBack(kind: keyof HubDelays): boolean;
+  /** Resolves once the test does not hold back this kind. */
+  whenReleased(kind: keyof HubDelays): Promise<void>;
+  /** Resolves once the test does not hold back this kind and its delay is over. Rejects when the hub is closed. */
+  wait(kind: keyof HubDelays, faults: HubFaults): Promise<void>;
+  /** Releases every kind. */
   close(): void;
 }
 
 export function createHoldBacks(pause: (milliseconds: number) => Promise<void>): HoldBacks {
-  const held = new Set<{ readonly what: keyof HubDelays }>();
-  const waiting = new Set<() => void>();
-  const isHeldBack = (what: keyof HubDelays): boolean => [...held].some((one) => one.what === what);
+  const activeHolds = new Set<{ readonly kind: keyof HubDelays }>();
+  const waiters = new Set<() => void>();
+  const isHeldBack = (kind: keyof HubDelays): boolean => [...activeHolds].some((hold) => hold.kind === kind);
   const recheck = (): void => {
-    for (const check of waiting) check();
+    for (const check of waiters) check();
   };
-  const whenReleased: HoldBacks['whenReleased'] = (what) =>
+  const whenReleased: HoldBacks['whenReleased'] = (kind) =>
     new Promise((resolve) => {
       const check = (): void => {
-        if (isHeldBack(what)) return;
-        waiting.delete(check);
+        if (isHeldBack(kind)) return;
+        waiters.delete(check);
         resolve();
       };
-      waiting.add(check);
+      waiters.add(check);
       check();
     });
 
   return {
-    holdBack(what) {
-      const one = { what };
-      held.add(one);
+    holdBack(kind) {
+      const hold = { kind };
+      activeHolds.add(hold);
       return () => {
-        held.delete(one);
+        activeHolds.delete(hold);
         recheck();
       };
     },
     isHeldBack,
     whenReleased,
-    async wait(what, faults) {
-      await whenReleased(what);
-      await pause(delayOf(faults, what));
+    async wait(kind, faults) {
+      await whenReleased(kind);
+      await pause(delayOf(faults, kind));
     },
     close() {
-      held.clear();
+      activeHolds.clear();
       recheck();
     },
   };

@@ -1,32 +1,32 @@
 import type { ReceivedRequest } from '../subscriptions/received-request.js';
 
-/** A request to the hub as it counts for faults: a renewal asks for a subscription that is active. */
+/** Kind of a request to the hub. A renewal is a subscribe request for an active subscription. */
 export type RequestKind = 'new' | 'renewals' | 'unsubscriptions';
 
-/** The requests that a fault applies to; `subscriptions` are `new` and `renewals`. */
+/** The requests that a fault applies to; `subscriptions` means `new` and `renewals`. */
 export type RequestSelection = RequestKind | 'subscriptions';
 
-/** A text, or a function that makes it from the request: to echo a secret, for example. */
+/** The body of a response: a text, or a function of the request, for example to echo a secret. */
 export type AnswerBody = string | ((request: ReceivedRequest) => string);
 
 /** Limits a fault to some requests. */
 export interface RequestLimits {
   /** The requests it applies to. @default all requests */
   readonly only?: RequestSelection;
-  /** How many requests it applies to. @default Infinity */
+  /** The number of requests it applies to. @default Infinity */
   readonly times?: number;
 }
 
 /** A status the hub answers requests with instead of serving them. */
 export interface RequestFailure extends RequestLimits {
-  /** `'reset'` cuts the connection instead of answering. */
+  /** Status of the response. `'reset'` cuts the connection instead. */
   readonly status: number | 'reset';
   /** `Retry-After`: seconds, or a date. @default none */
   readonly retryAfter?: number | Date;
-  /** The answer's body. @default a text that names the status */
+  /** Body of the response. @default a text that names the status */
   readonly body?: AnswerBody;
   /**
-   * Whether the hub verifies the request while it is open, and fails it afterwards. A confirmed subscription is active.
+   * Verifies the request while it is open, and fails it afterwards. A confirmed subscription becomes active.
    * @default false
    */
   readonly verifyFirst?: boolean;
@@ -35,13 +35,13 @@ export interface RequestFailure extends RequestLimits {
 /** A redirect the hub answers requests with. */
 export interface RequestRedirect extends RequestLimits {
   readonly status: 301 | 302 | 303 | 307 | 308;
-  /** The `Location`, sent as it is: another hub's `url`, say. */
+  /** The `Location`, sent unchanged. Example: another hub's `url`. */
   readonly to: string;
 }
 
-/** Options of a denial. */
+/** Options of `deny()`. */
 export interface DenyOptions {
-  /** Whether an active subscription stays active, so that the hub goes on delivering. @default false */
+  /** Leaves an active subscription active; the hub continues to deliver. @default false */
   readonly keep?: boolean;
 }
 
@@ -51,23 +51,23 @@ export interface RequestDenial extends RequestLimits, DenyOptions {
   readonly reason?: string;
   /** The requests it applies to. @default 'subscriptions' */
   readonly only?: RequestSelection;
-  /** Whether the hub verifies first and denies only what is not confirmed. @default false */
+  /** Verifies first, and denies only requests that are not confirmed. @default false */
   readonly unlessConfirmed?: boolean;
-  /** Whether the hub verifies after the denial. @default false */
+  /** Verifies after the denial. @default false */
   readonly thenVerify?: boolean;
 }
 
-/** How the hub answers a request that it accepts. */
+/** The hub's response to a request that it accepts. */
 export interface RequestAcceptance {
-  /** @default 202, or 204 after a `sync` verification in PubSubHubbub 0.3's form */
+  /** Status of the response. @default 202, or 204 after a `sync` verification in PubSubHubbub 0.3's form */
   readonly status?: number;
-  /** @default '' */
+  /** Body of the response. @default '' */
   readonly body?: AnswerBody;
 }
 
-/** How many requests the hub takes; it answers 429 with `Retry-After` to those above. */
+/** Number of requests the hub accepts per window. It answers 429 with `Retry-After` to requests above the limit. */
 export interface RateLimit {
   readonly requests: number;
-  /** The window's length in seconds, by the hub's clock. It begins with the first request. */
+  /** Length of the window in seconds, by the hub's clock. The window begins with the first request. */
   readonly perSeconds: number;
 }

@@ -5,7 +5,7 @@ import type { HubContext } from '../hub-context.js';
 import type { RequestDenial } from '../faults/request-faults.js';
 import type { SubscriptionRequest } from './subscription-request.js';
 
-/** Denies a request that was accepted; the denial says whether it is verified before or after. */
+/** Denies an accepted request. The denial decides whether the request is verified before or after. */
 export async function denyRequest(
   context: HubContext,
   subscriptionRequest: SubscriptionRequest,
@@ -16,8 +16,8 @@ export async function denyRequest(
   if (denial.thenVerify) await verifyIntent(context, subscriptionRequest);
 }
 
-/** Denies all live subscriptions whose topics have this denial in force. */
+/** Denies all pending and active subscriptions whose topics have this denial in effect. */
 export function denyAll(context: HubContext, denial: RequestDenial): Promise<Delivery[]> {
-  const denied = context.subscriptions.live().filter((one) => context.faultsOf(one.topic).deny === denial);
+  const denied = context.subscriptions.live().filter(({ topic }) => context.faultsOf(topic).deny === denial);
   return Promise.all(denied.map((one) => deny(context, one, denial.reason ?? '', denial)));
 }

@@ -12,9 +12,8 @@ import type { SubscriptionRequest } from './subscription-request.js';
 import type { Violation } from '../checks/violation.js';
 
 /**
- * Answers a request to the hub's URL (WebSub section 5.1). Before anything is served come, in this order, the failure, the
- * rate limit, the redirect, what is required and the denial that are set; what was wrong with the request is recorded in any
- * case.
+ * Answers a request to the hub's URL (WebSub section 5.1). Applies the configured faults before serving, in this order:
+ * failure, rate limit, redirect, required parameters, denial. Violations of the request are always recorded.
  */
 export async function answerSubscriptionRequest(context: HubContext, request: ReceivedRequest): Promise<Answer> {
   const { violations, subscriptionRequest } = checkRequest(request, context);
@@ -40,8 +39,8 @@ async function answerOf(
     if (failure.verifyFirst && subscriptionRequest) await verifyWhileOpen(context, subscriptionRequest, faults);
     return failureAnswer(failure, request);
   }
-  const excess = context.countAgainstRateLimit(topic);
-  if (excess !== undefined) return failureAnswer({ status: 429, retryAfter: excess }, request);
+  const secondsToWait = context.countAgainstRateLimit(topic);
+  if (secondsToWait !== undefined) return failureAnswer({ status: 429, retryAfter: secondsToWait }, request);
   const redirect = context.takeFault('redirect', topic, kind);
   if (redirect) return { status: redirect.status, headers: { location: redirect.to } };
   const missing = faults.requires?.filter((name) => !request.form.has(name)) ?? [];
@@ -74,8 +73,8 @@ async function serve(
   if (verify !== 'sync') return { ...accepted, afterwards: () => verifyIntent(context, subscriptionRequest) };
   const { confirmed, delivery } = await verifyIntent(context, subscriptionRequest);
   if (confirmed || faults.accept) return verified;
-  const why = delivery.error?.message ?? `The callback answered ${delivery.status}`;
-  return { status: 409, body: `The ${subscriptionRequest.mode} request was not confirmed. ${why}` };
+  const reason = delivery.error?.message ?? `The callback answered ${delivery.status}`;
+  return { status: 409, body: `The ${subscriptionRequest.mode} request was not confirmed. ${reason}` };
 }
 
 async function verifyWhileOpen(
@@ -100,11 +99,11 @@ function markVerified(
     subscriptions.end(subscriptionRequest, 'unsubscribed');
     return;
   }
-  const endings = subscriptions.endCountOf(subscriptionRequest);
+  const endCount = subscriptions.endCountOf(subscriptionRequest);
   subscriptions.recordVerified(subscriptionRequest, {
     leaseSeconds: grantedLease(faults, subscriptionRequest),
     secret: subscriptionRequest.secret,
-    endCount: endings,
+    endCount,
   });
 }
 

@@ -1,40 +1,45 @@
 import type { SubscriptionRequest } from './subscription-request.js';
 
 /**
- * Where a subscription stands at the hub: `pending` asked for, not verified; `active`; `lapsed` its lease ran out;
- * `refused` the subscriber did not confirm it; `denied` by the hub; `unsubscribed`; `gone` the callback answered 410, or did
- * not accept content of a hub with `dropOnFailure`.
+ * State of a subscription at the hub:
+ * - `pending`: requested, not verified.
+ * - `active`: verified and within its lease.
+ * - `lapsed`: the lease expired.
+ * - `refused`: the subscriber did not confirm it.
+ * - `denied`: the hub denied it.
+ * - `unsubscribed`: ended by a verified unsubscription.
+ * - `gone`: the callback answered 410, or failed at a hub with `dropOnFailure`.
  */
 export type HubSubscriptionState = 'pending' | 'active' | 'lapsed' | 'refused' | 'denied' | 'unsubscribed' | 'gone';
 
-/** A topic and a callback: what a hub knows a subscription by. */
+/** Topic and callback: together they identify a subscription at a hub. */
 export interface SubscriptionKey {
   readonly topic: string;
   readonly callback: string;
 }
 
-/** A subscription as it stood when it was read. */
+/** A snapshot of a subscription. */
 export interface HubSubscription extends SubscriptionKey {
   readonly state: HubSubscriptionState;
   readonly requestedAt: Date;
-  /** The last time the subscriber confirmed it. */
+  /** Time of the last confirmed verification. */
   readonly verifiedAt?: Date;
-  /** Seconds granted at the last verification; undefined before it and when perpetual. */
+  /** Seconds granted at the last verification; undefined before the first one and for a perpetual lease. */
   readonly leaseSeconds?: number;
-  /** Undefined when it does not lapse. */
+  /** Time the lease expires; undefined when it never expires. */
   readonly expiresAt?: Date;
-  /** What content is signed with: of the last request that was verified. */
+  /** Secret that signs content: that of the last verified request, or of a later one with `secretFrom: 'request'`. */
   readonly secret?: string;
 }
 
 interface SubscriptionRow extends HubSubscription {
-  /** The last request for it. */
+  /** The last request for this subscription. */
   readonly request: SubscriptionRequest;
-  /** How often it ended: a verification under way when it did no longer counts. */
+  /** Number of times it ended. A verification that was in progress then no longer counts. */
   readonly endCount: number;
 }
 
-/** What a confirmed verification grants. */
+/** The result of a confirmed verification. */
 interface VerifiedGrant {
   readonly leaseSeconds: number | undefined;
   readonly secret: string | undefined;
@@ -43,7 +48,7 @@ interface VerifiedGrant {
 
 type EndState = Exclude<HubSubscriptionState, 'pending' | 'active' | 'lapsed'>;
 
-/** The hub's subscriptions, kept also after they ended. */
+/** The hub's subscriptions, including ended ones. */
 export class SubscriptionTable {
   readonly #rows = new Map<string, SubscriptionRow>();
   readonly #everRequested = new Set<string>();
@@ -54,27 +59,28 @@ export class SubscriptionTable {
   }
 
   all(): HubSubscription[] {
-    return [...this.#rows.values()].map((entry) => this.#snapshot(entry));
+    return [...this.#rows.values()].map((row) => this.#snapshot(row));
   }
 
   find(key: SubscriptionKey): HubSubscription | undefined {
-    const entry = this.#rows.get(keyOf(key));
-    return entry && this.#snapshot(entry);
+    const row = this.#rows.get(keyOf(key));
+    return row && this.#snapshot(row);
   }
 
-  /** Those that content of the topic (of any, when left out) is sent to: verified and within their lease. */
+  /** Active subscriptions: verified and within their lease. Content is sent to these. Omit `topic` for all topics. */
   active(topic?: string): HubSubscription[] {
     return this.live(topic).filter(({ state }) => state === 'active');
   }
 
-  /** Those that are not over: asked for, or active. */
+  /** Pending and active subscriptions. */
   live(topic?: string): HubSubscription[] {
     return this.all().filter(
-      ({ state, topic: its }) => (state === 'pending' || state === 'active') && (topic === undefined || its === topic),
+      ({ state, topic: subscriptionTopic }) =>
+        (state === 'pending' || state === 'active') && (topic === undefined || subscriptionTopic === topic),
     );
   }
 
-  /** Notes that a subscription was asked for, whatever becomes of the request. */
+  /** Records that a subscription was requested, whether or not the request succeeds. */
   markRequested(key: SubscriptionKey): void {
     this.#everRequested.add(keyOf(key));
   }
@@ -84,16 +90,16 @@ export class SubscriptionTable {
   }
 
   /**
-   * Notes a request that is served. A subscription that is active stays as it is until the request is verified, and so does one to be
-   * unsubscribed. With `takesSecret` content is signed with the request's secret at once.
+   * Records a request that the hub serves. An active subscription does not change until the request is verified, nor
+   * does one to unsubscribe. With `takesSecret`, the request's secret signs content at once.
    */
   recordRequest(request: SubscriptionRequest, { takesSecret = false }: { readonly takesSecret?: boolean } = {}): void {
     const row = this.#rows.get(keyOf(request));
     const requestedAt = new Date(this.#now());
     if (row && (request.mode === 'unsubscribe' || this.#stateOf(row) === 'active')) {
-      const { secret, ...kept } = row;
-      const signing = takesSecret && request.mode === 'subscribe' ? request.secret : secret;
-      this.#put({ ...kept, ...(signing !== undefined && { secret: signing }), request, requestedAt });
+      const { secret, ...unchanged } = row;
+      const signingSecret = takesSecret && request.mode === 'subscribe' ? request.secret : secret;
+      this.#put({ ...unchanged, ...(signingSecret !== undefined && { secret: signingSecret }), request, requestedAt });
     } else {
       const { topic, callback } = request;
       this.#put({ topic, callback, state: 'pending', requestedAt, request, endCount: row?.endCount ?? 0 });
@@ -106,8 +112,8 @@ export class SubscriptionTable {
   }
 
   /**
-   * Notes a confirmed verification: the lease counts from now, and the secret of that request is the one from now on.
-   * `endings` as it was when the verification began; a subscription that ended since then stays ended.
+   * Records a confirmed verification. The lease starts now, and the request's secret signs content from now on.
+   * `grant.endCount` is the count when the verification began. A subscription that ended since then stays ended.
    */
   recordVerified(key: SubscriptionKey, grant: VerifiedGrant): void {
     const row = this.#rows.get(keyOf(key));
@@ -119,8 +125,8 @@ export class SubscriptionTable {
       topic,
       callback,
       requestedAt,
-      request: request,
-      endCount: endCount,
+      request,
+      endCount,
       state: 'active',
       verifiedAt: new Date(now),
       ...(leaseSeconds !== undefined && { leaseSeconds }),
@@ -129,7 +135,7 @@ export class SubscriptionTable {
     });
   }
 
-  /** Ends a subscription, if there is one. */
+  /** Ends a subscription, if it exists. */
   end(key: SubscriptionKey, state: EndState): void {
     const row = this.#rows.get(keyOf(key));
     if (row) this.#put({ ...row, state, endCount: row.endCount + 1 });
@@ -139,17 +145,17 @@ export class SubscriptionTable {
     return this.#rows.get(keyOf(key))?.endCount ?? 0;
   }
 
-  #put(entry: SubscriptionRow): void {
-    this.#rows.set(keyOf(entry), entry);
+  #put(row: SubscriptionRow): void {
+    this.#rows.set(keyOf(row), row);
   }
 
   #stateOf({ state, expiresAt }: SubscriptionRow): HubSubscriptionState {
     return state === 'active' && expiresAt && expiresAt.getTime() <= this.#now() ? 'lapsed' : state;
   }
 
-  #snapshot(entry: SubscriptionRow): HubSubscription {
-    const { endCount: _endings, request: _asked, ...subscription } = entry;
-    return { ...subscription, state: this.#stateOf(entry) };
+  #snapshot(row: SubscriptionRow): HubSubscription {
+    const { endCount: _endCount, request: _request, ...subscription } = row;
+    return { ...subscription, state: this.#stateOf(row) };
   }
 }
 

@@ -1,20 +1,20 @@
 import { isRecord } from '../../protocol/encoding/is-record.js';
-/** Where a topic names its hub and itself (WebSub section 4); `none` names neither anywhere. */
+/** How a topic names its hubs and itself (WebSub section 4); `none` names neither. */
 export type DiscoveryMethod = 'link-header' | 'html' | 'xml' | 'json-feed' | 'none';
 
-/** What a topic names. */
+/** The links a topic announces. */
 export interface DiscoveryLinks {
   readonly hubs: readonly string[];
   readonly self: string | undefined;
 }
 
-/** A document as a GET of its topic shows it. */
+/** A document as a GET of its topic returns it. */
 export interface ServedDocument {
   readonly body: Uint8Array;
   readonly contentType: string;
 }
 
-/** What a topic is served as when nothing else is said. */
+/** Content types of topics that set none. */
 export const DEFAULT_CONTENT_TYPE: Readonly<Record<DiscoveryMethod, string>> = {
   'link-header': 'text/plain; charset=utf-8',
   html: 'text/html; charset=utf-8',
@@ -23,25 +23,25 @@ export const DEFAULT_CONTENT_TYPE: Readonly<Record<DiscoveryMethod, string>> = {
   none: 'text/plain; charset=utf-8',
 };
 
-/** The document with the links written into it; where it has no place for them, a document of the fitting kind around it. */
+/** Returns the document with the links inserted. Wraps a document that has no place for links. */
 export function documentWithLinks(
   discovery: DiscoveryMethod,
   document: ServedDocument,
   links: DiscoveryLinks,
 ): ServedDocument {
   if (discovery === 'html') {
-    const inPlace = inserted(document, /<head(?:\s[^>]*)?>/i, linkElements('link', '', links));
-    return inPlace ?? around(document, discovery, htmlAround(document, links));
+    const inPlace = withInsertedLinks(document, /<head(?:\s[^>]*)?>/i, linkElements('link', '', links));
+    return inPlace ?? wrapped(document, discovery, htmlDocument(document, links));
   }
   if (discovery === 'xml') {
     const inPlace =
-      inserted(document, /<feed(?:\s[^>]*)?>/, linkElements('link', '', links)) ??
-      inserted(document, /<channel(?:\s[^>]*)?>/, linkElements('atom:link', atomPrefix, links));
-    return inPlace ?? around(document, discovery, atomAround(document, links));
+      withInsertedLinks(document, /<feed(?:\s[^>]*)?>/, linkElements('link', '', links)) ??
+      withInsertedLinks(document, /<channel(?:\s[^>]*)?>/, linkElements('atom:link', atomPrefix, links));
+    return inPlace ?? wrapped(document, discovery, atomDocument(document, links));
   }
   if (discovery === 'json-feed') {
     const feed = jsonObject(textOf(document.body));
-    if (!feed) return around(document, discovery, jsonFeedAround(document, links));
+    if (!feed) return wrapped(document, discovery, jsonFeedDocument(document, links));
     return { body: Buffer.from(withJsonLinks(feed, links)), contentType: document.contentType };
   }
   return document;
@@ -55,8 +55,12 @@ function linkElements(name: string, attributes: string, { hubs, self }: Discover
   return [...hubs.map((hub) => element('hub', hub)), ...(self === undefined ? [] : [element('self', self)])].join('');
 }
 
-// Latin-1 in between keeps every byte of the document, whatever ASCII-compatible charset it is in.
-function inserted({ body, contentType }: ServedDocument, after: RegExp, links: string): ServedDocument | undefined {
+// Latin-1 preserves every byte of the document in any ASCII-compatible charset.
+function withInsertedLinks(
+  { body, contentType }: ServedDocument,
+  after: RegExp,
+  links: string,
+): ServedDocument | undefined {
   const text = Buffer.from(body).toString('latin1');
   const place = after.exec(text);
   if (!place) return undefined;
@@ -65,32 +69,32 @@ function inserted({ body, contentType }: ServedDocument, after: RegExp, links: s
   return { body: Buffer.from(parts.join(''), 'latin1'), contentType };
 }
 
-// What is not of the kind asked for cannot keep its content type either; where there is nothing, the topic's own holds.
-function around({ body, contentType }: ServedDocument, discovery: DiscoveryMethod, text: string): ServedDocument {
+// A wrapped body cannot keep its content type, because the type has changed. An empty body keeps the topic's type.
+function wrapped({ body, contentType }: ServedDocument, discovery: DiscoveryMethod, text: string): ServedDocument {
   return { body: Buffer.from(text), contentType: body.length === 0 ? contentType : DEFAULT_CONTENT_TYPE[discovery] };
 }
 
-function htmlAround({ body }: ServedDocument, links: DiscoveryLinks): string {
+function htmlDocument({ body }: ServedDocument, links: DiscoveryLinks): string {
   const content = escapeMarkup(textOf(body));
   return `<!doctype html><html><head><meta charset="utf-8"/><title>A topic</title>${linkElements('link', '', links)}</head><body><pre>${content}</pre></body></html>`;
 }
 
-function atomAround({ body }: ServedDocument, links: DiscoveryLinks): string {
+function atomDocument({ body }: ServedDocument, links: DiscoveryLinks): string {
   const updated = '<updated>2018-01-23T00:00:00Z</updated>';
   const text = textOf(body);
   const entry = `<entry><id>urn:entry:1</id><title>News</title>${updated}<content>${escapeMarkup(text)}</content></entry>`;
   return `<?xml version="1.0" encoding="utf-8"?><feed xmlns="http://www.w3.org/2005/Atom">${linkElements('link', '', links)}<id>urn:topic</id><title>A topic</title>${updated}${text && entry}</feed>`;
 }
 
-function jsonFeedAround({ body }: ServedDocument, links: DiscoveryLinks): string {
+function jsonFeedDocument({ body }: ServedDocument, links: DiscoveryLinks): string {
   const text = textOf(body);
   const items = text ? [{ id: '1', content_text: text }] : [];
   return withJsonLinks({ version: 'https://jsonfeed.org/version/1.1', title: 'A topic', items }, links);
 }
 
 function withJsonLinks(feed: object, { hubs, self }: DiscoveryLinks): string {
-  const named = hubs.map((url) => ({ type: 'WebSub', url }));
-  return JSON.stringify({ ...feed, ...(self !== undefined && { feed_url: self }), hubs: named });
+  const hubLinks = hubs.map((url) => ({ type: 'WebSub', url }));
+  return JSON.stringify({ ...feed, ...(self !== undefined && { feed_url: self }), hubs: hubLinks });
 }
 
 function jsonObject(text: string): object | undefined {

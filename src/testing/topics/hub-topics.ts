@@ -14,14 +14,14 @@ import type { ReceivedRequest } from '../subscriptions/received-request.js';
 import type { RequestKind } from '../faults/request-faults.js';
 import type { Distributor, TopicOptions } from './topic-options.js';
 
-/** A topic with its document and its faults. */
+/** A topic with its resource and its faults. */
 export interface ServedTopic {
   readonly url: string;
   readonly resource: TopicResource;
   readonly faults: FaultLayer;
 }
 
-/** The topics one hub serves, by path, and the faults in force for each. */
+/** The topics of one hub, by path, with the faults in effect for each. */
 export class HubTopics {
   readonly #byPath = new Map<string, ServedTopic>();
   readonly #hub: Distributor;
@@ -32,7 +32,11 @@ export class HubTopics {
     this.#hubFaults = hubFaults;
   }
 
-  /** Adds a topic. Throws `ConfigurationError` when its path is taken, by another topic or by the hub itself. */
+  /**
+   * Adds a topic.
+   *
+   * @throws ConfigurationError when its path is taken, by another topic or by the hub itself
+   */
   add(path: string, options: TopicOptions): ServedTopic {
     const url = new URL(path.startsWith('/') ? path : `/${path}`, this.#hub.url);
     const key = url.pathname + url.search;
@@ -45,7 +49,7 @@ export class HubTopics {
     return topic;
   }
 
-  /** Answers a request for a topic, after waiting by its faults. */
+  /** Answers a request for a topic, after the delay its faults set. */
   async answer(request: ReceivedRequest, wait: (faults: HubFaults) => Promise<void>): Promise<Answer> {
     const topic = this.#byPath.get(request.path);
     if (!topic) return { status: 404, body: 'There is no such topic here' };
@@ -53,12 +57,12 @@ export class HubTopics {
     return topic.resource.answer(request);
   }
 
-  /** The faults for the topic that subscribers ask for by this URL. */
+  /** Returns the faults of the topic with this topic URL (its `self`). */
   faultsOf(topic: string): HubFaults {
     return mergedFaults(this.#layersOf(topic));
   }
 
-  /** The fault due for a request about the topic, counted down. */
+  /** Returns the fault due for a request about the topic, and counts it down. */
   takeFault<Name extends keyof CountedFaults>(
     name: Name,
     topic: string,

@@ -8,33 +8,42 @@ import type { Delivery } from '../delivery/delivery.js';
 import type { DenyOptions, RequestFailure, RequestRedirect } from '../faults/request-faults.js';
 import type { Distributor, PublishOptions, TopicOptions } from './topic-options.js';
 
-/** A resource that its publisher keeps subscribers informed of. */
+/**
+ * A topic of a test hub: its resource, its content and its faults.
+ *
+ * @example
+ * const topic = hub.topic('/feed');
+ * await hub.verified(topic);
+ * const [delivery] = await topic.publish('second');
+ */
 export interface HubTopic {
-  /** Where it is served. */
+  /** The URL the resource is served at. */
   readonly url: string;
-  /** The topic URL that subscribers are to ask for: `url`, unless the option `self` says otherwise. */
+  /** The topic URL that subscribers must subscribe to: `url`, unless the option `self` changes it. */
   readonly self: string;
   /**
-   * Publishes: a GET shows the new body from now on, and it is sent, byte for byte, to every subscriber that is verified and
-   * within its lease. Resolves with what became of each.
+   * Publishes content. From now on a GET returns the new body. The hub sends the same bytes to every active subscriber.
+   * Resolves with one delivery per subscriber.
    */
   publish(body: string | Uint8Array, options?: PublishOptions): Promise<Delivery[]>;
-  /** Changes any option; one given as `undefined` is back at its default. */
+  /** Changes any options of the topic. A field set to `undefined` returns to its default. */
   configure(options: TopicOptions): void;
   /**
-   * Denies this topic's subscriptions and those asked for from now on. A denial ends a subscription; with `keep` an active one
-   * stays active.
+   * Denies this topic's subscriptions, and all subscription requests from now on. A denial ends a subscription; with
+   * `keep`, an active one stays active.
    */
   deny(reason?: string, options?: DenyOptions): Promise<Delivery[]>;
-  /** Answers requests for this topic with a status instead of serving them; `'reset'` cuts the connection. */
+  /**
+   * Answers subscription requests for this topic with a status instead of serving them; `'reset'` cuts the connection.
+   */
   fail(status: RequestFailure['status'], options?: Omit<RequestFailure, 'status'>): void;
-  /** Redirects requests for this topic. */
+  /** Redirects subscription requests for this topic. */
   redirect(status: RequestRedirect['status'], to: string, options?: Omit<RequestRedirect, 'status' | 'to'>): void;
-  /** Sends `hub.mode=hub-error` to this topic's subscribers. */
+  /** Sends `hub.mode=hub-error` to this topic's active subscribers. */
   error(reason?: string): Promise<Delivery[]>;
 }
 
-/** The handle by which a test uses one topic of a hub. */
+/** Creates the handle that a test uses for one topic of a hub. */
 export function createTopicHandle(hub: Distributor, context: HubContext, topic: ServedTopic): HubTopic {
   const { url, resource, faults } = topic;
   return {
@@ -46,9 +55,11 @@ export function createTopicHandle(hub: Distributor, context: HubContext, topic: 
       checkOptions('topic.publish()', options, PUBLISH_OPTIONS);
       const { contentType = resource.contentType, headers = {} } = options;
       resource.show(body, contentType);
-      const hubs = [hub, ...resource.distributors];
+      const distributors = [hub, ...resource.distributors];
       return (
-        await Promise.all(hubs.map((one) => one.distribute(resource.self, body, { contentType, headers })))
+        await Promise.all(
+          distributors.map((distributor) => distributor.distribute(resource.self, body, { contentType, headers })),
+        )
       ).flat();
     },
     configure(options) {
@@ -59,8 +70,8 @@ export function createTopicHandle(hub: Distributor, context: HubContext, topic: 
     async deny(reason = '', options = {}) {
       checkOptions('topic.deny()', options, DENY_OPTIONS);
       faults.change({ deny: { reason, ...options } });
-      const ended = context.subscriptions.live(resource.self);
-      return Promise.all(ended.map((one) => deny(context, one, reason, options)));
+      const subscriptions = context.subscriptions.live(resource.self);
+      return Promise.all(subscriptions.map((subscription) => deny(context, subscription, reason, options)));
     },
     fail(status, options) {
       const fail = { status, ...options };
@@ -73,8 +84,8 @@ export function createTopicHandle(hub: Distributor, context: HubContext, topic: 
       faults.change({ redirect });
     },
     error(reason = '') {
-      const told = context.subscriptions.active(resource.self);
-      return Promise.all(told.map((one) => reportError(context, one, reason)));
+      const subscribers = context.subscriptions.active(resource.self);
+      return Promise.all(subscribers.map((subscriber) => reportError(context, subscriber, reason)));
     },
   };
 }

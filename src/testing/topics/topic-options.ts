@@ -3,13 +3,13 @@ import type { HubFaults } from '../faults/hub-faults.js';
 import type { ContentHeaders } from '../delivery/content-distribution.js';
 import type { Delivery } from '../delivery/delivery.js';
 
-/** How content is sent. */
+/** Options of published content. */
 export interface PublishOptions {
-  /** @default the topic's */
+  /** Content type of the request. @default the topic's */
   readonly contentType?: string;
   /**
-   * Sent besides the hub's own headers, and in place of one with the same name: `link`, `x-hub-signature`. `undefined` leaves
-   * that one out.
+   * Additional headers, for example `link` or `x-hub-signature`. One with the name of a hub header replaces it;
+   * `undefined` removes it.
    */
   readonly headers?: ContentHeaders;
 }
@@ -20,38 +20,49 @@ export interface Distributor {
   distribute(topic: string, body: string | Uint8Array, options?: PublishOptions): Promise<Delivery[]>;
 }
 
-/** A topic that has moved: what a GET of it answers. */
+/** The redirect that a moved topic answers a GET with. */
 export interface TopicMove {
-  /** The `Location`, sent as it is. */
+  /** The `Location`, sent unchanged. */
   readonly to: string;
-  /** @default 301 */
+  /** Status of the redirect. @default 301 */
   readonly status?: 301 | 302 | 303 | 307 | 308 | undefined;
 }
 
-/** A topic, how it is discovered, and how the hub behaves for it. */
+/**
+ * Options of a topic: its document, its discovery, and the hub's faults for it.
+ *
+ * @example
+ * hub.topic('/feed', { body: 'first', discovery: 'link-header', leaseSeconds: 60 });
+ */
 export interface TopicOptions extends HubFaults {
-  /** Of what a GET shows and of what is published. @default what fits `discovery`, else 'text/plain; charset=utf-8' */
+  /**
+   * Content type of the served document and of published content.
+   * @default the one that fits `discovery`, else 'text/plain; charset=utf-8'
+   */
   readonly contentType?: string | undefined;
-  /** What a GET shows until something is published. @default '' */
+  /** Body that a GET returns until the first `publish()`. @default '' */
   readonly body?: string | Uint8Array | undefined;
   /**
-   * Where a GET names the hubs and the topic. With `html`, `xml` and `json-feed` the links are added to the body as it is
-   * served; what is sent to subscribers is the body alone, to the byte.
+   * How a GET names the hubs and the topic. `html`, `xml` and `json-feed` add the links to the served body. Subscribers
+   * get the original body without them, byte for byte.
    * @default 'link-header'
    */
   readonly discovery?: DiscoveryMethod | undefined;
   /**
-   * The hubs named, in this order. Another `TestHub` given as itself also distributes what is published here; a URL is only
+   * The hubs to name, in this order. A `TestHub` object also distributes the content published here; a URL is only
    * named.
    * @default this hub
    */
   readonly hubs?: ReadonlyArray<string | Distributor> | undefined;
-  /** The topic URL named (`rel="self"`), which subscribers are to ask for; `false` names none. @default the topic's `url` */
+  /**
+   * The topic URL to name (`rel="self"`), which subscribers must subscribe to; `false` names none.
+   * @default the topic's `url`
+   */
   readonly self?: string | false | undefined;
-  /** What a GET is answered with. Others than 200 name no links. @default 200 */
+  /** Status of a GET. A status other than 200 names no links. @default 200 */
   readonly status?: number | undefined;
   /** `Retry-After` of a `status` other than 200: seconds, or a date. @default none */
   readonly retryAfter?: number | Date | undefined;
-  /** Where a GET is redirected to. @default nowhere */
+  /** Redirects a GET. @default none */
   readonly moved?: TopicMove | undefined;
 }

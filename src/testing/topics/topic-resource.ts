@@ -5,12 +5,12 @@ import type { Answer } from '../loopback-server.js';
 import type { ReceivedRequest } from '../subscriptions/received-request.js';
 import type { Distributor, TopicOptions } from './topic-options.js';
 
-/** A topic's document, as its publisher keeps it. */
+/** The resource of a topic, as its publisher serves it. */
 export interface TopicResource {
   readonly self: string;
-  /** The hubs that distribute it besides the one it belongs to. */
+  /** Other hubs that also distribute this topic. */
   readonly distributors: readonly Distributor[];
-  /** The content type of what is published without one. */
+  /** Content type of content published without one. */
   readonly contentType: string;
   change(options: TopicOptions): void;
   show(body: string | Uint8Array, contentType: string): void;
@@ -67,6 +67,6 @@ export function createTopicResource(hub: Distributor, url: string, initial: Topi
 }
 
 function linkHeader({ hubs, self }: DiscoveryLinks): string {
-  const given = [...hubs.map((hub) => `<${hub}>; rel="hub"`), ...(self === undefined ? [] : [`<${self}>; rel="self"`])];
-  return given.join(', ');
+  const links = [...hubs.map((hub) => `<${hub}>; rel="hub"`), ...(self === undefined ? [] : [`<${self}>; rel="self"`])];
+  return links.join(', ');
 }

@@ -5,7 +5,9 @@ import { startWorker, type Worker } from '../worker.js';
 
 type Cost = Record<'cpuMicros' | 'bytes', number>;
 
-/** What it costs to find the hub of a document of 5 MiB whose head names it, beside a document that is only that head. */
+/**
+ * Measures discovery in a document of 5 MiB with the hub link in its head. The floor is a document of only that head.
+ */
 export async function measureDiscovery(options: FigureOptions): Promise<readonly Figure[]> {
   const { folder, cores, rounds, seconds, subject, onProgress } = options;
   const workers: Worker[] = [];

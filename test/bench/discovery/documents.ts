@@ -2,17 +2,17 @@ import type { Subject } from '../rounds.js';
 
 const SIZE = 5 * 1024 * 1024;
 
-/** A document with its hub links in its head. */
+/** A document with the hub links in its head. */
 export interface LinkedDocument {
   readonly name: 'page' | 'feed';
   readonly contentType: string;
-  /** All of it. */
+  /** The complete document. */
   readonly whole: Buffer;
-  /** It again, without what comes after the head. */
+  /** The same document without the content after the head. */
   readonly head: Buffer;
 }
 
-/** An HTML page and an Atom feed of 5 MiB, and each of their heads as a document of its own. */
+/** An HTML page and an Atom feed of 5 MiB, each also as a document of only its head. */
 export function linkedDocuments({ hub, topic }: Subject): readonly LinkedDocument[] {
   const pageHead =
     `<!doctype html><html><head><meta charset="utf-8"><title>Blog</title><link rel="hub" href="${hub}">` +
@@ -24,8 +24,8 @@ export function linkedDocuments({ hub, topic }: Subject): readonly LinkedDocumen
     '<entry><id>urn:entry</id><title>Entry</title><updated>2025-01-01T00:00:00Z</updated>' +
     `<content>${'lorem ipsum dolor sit amet '.repeat(40)}</content></entry>`;
   const paragraph = `<p>${'lorem ipsum dolor sit amet '.repeat(40)}</p>`;
-  const whole = (head: string, piece: string, end: string): Buffer =>
-    Buffer.from(`${head}${piece.repeat(Math.ceil((SIZE - head.length - end.length) / piece.length))}${end}`);
+  const whole = (head: string, part: string, end: string): Buffer =>
+    Buffer.from(`${head}${part.repeat(Math.ceil((SIZE - head.length - end.length) / part.length))}${end}`);
   return [
     {
       name: 'page',
@@ -37,7 +37,7 @@ export function linkedDocuments({ hub, topic }: Subject): readonly LinkedDocumen
       name: 'feed',
       contentType: 'application/atom+xml',
       whole: whole(feedHead, entry, '</feed>'),
-      // One entry: with it, the head has ended.
+      // Includes one entry, because the first entry ends the head.
       head: Buffer.from(`${feedHead}${entry}</feed>`),
     },
   ];

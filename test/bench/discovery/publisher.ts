@@ -2,13 +2,13 @@ import { createServer } from 'node:http';
 import { answerCalls, stringsOf } from '../calls.js';
 import { linkedDocuments } from './documents.js';
 
-/** Answers with the documents, at `/page/whole` and the like. */
+/** Serves the documents, for example at `/page/whole`. */
 const server = createServer((request, response) => {
-  const found = documents.get(request.url ?? '');
-  const type = found?.contentType ?? 'text/plain';
-  // A subscriber asks a publisher once in days: each time it connects anew, whatever is read of the document.
-  response.writeHead(found === undefined ? 404 : 200, { 'content-type': type, connection: 'close' });
-  response.end(found?.bytes);
+  const document = documents.get(request.url ?? '');
+  const type = document?.contentType ?? 'text/plain';
+  // A subscriber contacts a publisher once in days. So each request uses a new connection.
+  response.writeHead(document === undefined ? 404 : 200, { 'content-type': type, connection: 'close' });
+  response.end(document?.bytes);
 });
 const documents = new Map<string, { readonly contentType: string; readonly bytes: Buffer }>();
 

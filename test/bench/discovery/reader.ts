@@ -16,26 +16,26 @@ subscribe('net.client.socket', (message) => {
   });
 });
 
-/** Bytes read from all connections that this process made. */
+/** Bytes read from all connections of this process. */
 const bytesRead = (): number => [...sockets].reduce((sum, socket) => sum + socket.bytesRead, bytesOfClosed);
 
-/** So often at least: the first of a connection costs more than the next. */
-const LEAST = 20;
+/** Minimum number of runs. The first one on a connection costs more than the next. */
+const MIN_RUNS = 20;
 
-/** Discovers over and over, for so long. */
+/** Runs discovery repeatedly for the requested time. */
 answerCalls({
   async discover(argument) {
     const { url, hub, topic } = stringsOf(argument, ['url', 'hub', 'topic']);
     const { milliseconds } = numbersOf(argument, ['milliseconds']);
     const [bytesBefore, cpuBefore, endsAt] = [bytesRead(), process.cpuUsage(), performance.now() + milliseconds];
-    let times = 0;
+    let runs = 0;
     do {
-      const found = await discover(url);
-      times += 1;
-      if (found.hubs[0] !== hub || found.topic !== topic) throw new Error(`${url} led to ${JSON.stringify(found)}`);
-    } while (times < LEAST || performance.now() < endsAt);
+      const result = await discover(url);
+      runs += 1;
+      if (result.hubs[0] !== hub || result.topic !== topic) throw new Error(`${url} led to ${JSON.stringify(result)}`);
+    } while (runs < MIN_RUNS || performance.now() < endsAt);
     const { user, system } = process.cpuUsage(cpuBefore);
-    return { cpuMicros: (user + system) / times, bytes: (bytesRead() - bytesBefore) / times };
+    return { cpuMicros: (user + system) / runs, bytes: (bytesRead() - bytesBefore) / runs };
   },
   stop: () => ({}),
 });

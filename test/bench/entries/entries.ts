@@ -4,7 +4,9 @@ import type { FigureOptions } from '../figures.js';
 import { feed20k, youtube2k, type FeedPayload } from '../payloads.js';
 import { startWorker, type Worker } from '../worker.js';
 
-/** How fast entries are read from feeds, beside feedsmith's bare `parseFeed` on the same text in the same process. */
+/**
+ * Measures how fast entries are read from feeds. The floor is feedsmith's `parseFeed`, on the same text and process.
+ */
 export async function measureEntries({ folder, cores, ...options }: FigureOptions): Promise<readonly Figure[]> {
   const parser = startWorker(new URL('process.js', import.meta.url), {
     name: 'entries',
@@ -30,13 +32,13 @@ async function entriesOf(
   const [ours, floors]: [number[], number[]] = [[], []];
   for (let round = 0; round <= rounds; round += 1) {
     onProgress(`entries of ${feed.name}, ${round === 0 ? 'warm-up' : `round ${round} of ${rounds}`}`);
-    const [floor, own] = [
+    const [floor, ownRate] = [
       await rateOf(parser, 'floor', feed, milliseconds),
       await rateOf(parser, 'ours', feed, milliseconds),
     ];
     if (round === 0) continue;
     floors.push(floor);
-    ours.push(own);
+    ours.push(ownRate);
   }
   const name = `entries/${feed.name}`;
   const many = feed.entries === 1 ? 'one entry' : `${feed.entries} entries`;
@@ -48,7 +50,7 @@ async function entriesOf(
   return [documents, figureOf({ ...counted, rounds: each(ours), floors: each(floors) })];
 }
 
-/** Documents per second. */
+/** Returns documents per second. */
 async function rateOf(parser: Worker, reader: 'floor' | 'ours', feed: FeedPayload, forMs: number): Promise<number> {
   const argument = { reader, text: feed.bytes.toString(), milliseconds: forMs };
   const { documents, entries, milliseconds } = numbersOf(await parser.call('parse', argument), [

@@ -4,7 +4,7 @@ import { readEntries } from './read-entries.js';
 
 const BASE = 'https://publisher.example/feed';
 
-/** How many entries a document has; everything in it was parsed. */
+/** Readers that parse a whole document and return its number of entries. */
 const READERS: Readonly<Record<string, (text: string) => number>> = {
   floor(text) {
     const parsed = parseFeed(text);
@@ -13,7 +13,7 @@ const READERS: Readonly<Record<string, (text: string) => number>> = {
   ours: (text) => readEntries(text, BASE).length,
 };
 
-/** Parses a document over and over, for so long. */
+/** Parses a document repeatedly for the requested time. */
 answerCalls({
   parse(argument) {
     const { reader, text } = stringsOf(argument, ['reader', 'text']);

@@ -1,6 +1,6 @@
 type ReadEntries = (text: string, baseUrl: string) => readonly unknown[];
 
-/** What an event's entries are read with; the package does not export it, so it is built for this. */
+/** The entry reader of events. The package does not export it, so the benchmark builds it. */
 export const readEntries = await load();
 
 async function load(): Promise<ReadEntries> {

@@ -8,19 +8,19 @@ import { startWorker } from '../worker.js';
 const AIM = 'at most 1.5 times the floor';
 
 interface Started {
-  /** Milliseconds from when the process was spawned. */
+  /** Milliseconds since the process was spawned. */
   readonly spawned: number;
-  /** Milliseconds from when node ran the first line of it. */
+  /** Milliseconds since node ran the first line of the process. */
   readonly own: number;
-  /** The part of `own` until it listened. */
+  /** The part of `own` until the service listened. */
   readonly listening: number;
 }
 
-/** How long a process with one service takes to start, its store an empty folder. */
+/** Measures how long a process with one service takes to start with an empty store folder. */
 export async function measureFirstStart(options: FigureOptions): Promise<readonly Figure[]> {
   const { rounds, onProgress } = options;
   const [ours, floors]: [Started[], Started[]] = [[], []];
-  // The first finds less in the page cache; a single one is taken as it comes.
+  // The first round finds less in the page cache, so it is a warm-up. A single round runs without one.
   for (let round = rounds === 1 ? 1 : 0; round <= rounds; round += 1) {
     onProgress(`first-start, ${round === 0 ? 'warm-up' : `round ${round} of ${rounds}`}`);
     const [floor, own] = [await started('floor', options), await started('subscriber', options)];

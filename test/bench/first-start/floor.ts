@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import { answerCalls } from '../calls.js';
 
-/** Node has started: from here on the time is that of what is imported. */
+/** Node.js has started. From here on the time is spent on imports. */
 const startedAt = performance.now();
 let server: Server | undefined;
 

@@ -1,6 +1,6 @@
 import { answerCalls, stringsOf } from '../calls.js';
 
-/** Node has started: from here on the time is that of what is imported. */
+/** Node.js has started. From here on the time is spent on imports. */
 const startedAt = performance.now();
 let stop = async (): Promise<void> => {};
 

@@ -9,10 +9,10 @@ import { startWorker, type Worker } from '../worker.js';
 
 const CONNECTIONS = 64;
 
-/** Milliseconds that deliveries may take: what is slower than that hangs. */
-const LONGEST_MS = 30 * 60_000;
+/** Milliseconds all deliveries may take; longer means a hang. */
+const TIMEOUT_MS = 30 * 60_000;
 
-/** What one process keeps after many deliveries, beside what it kept after a tenth of them. */
+/** Measures the heap of one process after many deliveries. The floor is its heap after a tenth of them. */
 export async function measureHeap(options: FigureOptions): Promise<readonly Figure[]> {
   const { deliveries, rounds: times, onProgress } = options;
   const few = Math.ceil(deliveries / 10);
@@ -36,7 +36,7 @@ export async function measureHeap(options: FigureOptions): Promise<readonly Figu
   ];
 }
 
-/** Each time in a process of its own. */
+/** Measures in a new process each time. */
 async function heapsOf(
   few: number,
   { folder, cores, deliveries, subject }: FigureOptions,
@@ -51,9 +51,9 @@ async function heapsOf(
     const url = new URL(callback);
     const request = requestBytes(url, deliveryHeaders(json2k, subject), json2k.bytes);
     const heapAfter = async (requests: number): Promise<number> => {
-      // Closed again before the heap is read, or it would hold what connections keep.
+      // Connections are closed before the heap is read, or it would include their memory.
       await generator.call('open', { port: Number(url.port), connections: CONNECTIONS, request, status: 202 });
-      await generator.call('run', { milliseconds: LONGEST_MS, requests });
+      await generator.call('run', { milliseconds: TIMEOUT_MS, requests });
       await generator.call('close');
       return heapOf(server);
     };

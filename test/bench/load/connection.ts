@@ -3,22 +3,22 @@ import { readAnswerHead } from './answer-head.js';
 
 const READ_BYTES = 16 * 1024;
 
-/** What becomes of a connection's requests. */
+/** Callbacks of a connection. */
 export interface ConnectionEvents {
-  /** An answer has arrived whole. */
+  /** A complete response has arrived. */
   readonly onAnswer: (status: number) => void;
-  /** The connection is of no more use. */
+  /** The connection has failed and cannot be used. */
   readonly onBroken: (error: Error) => void;
 }
 
-/** A kept-alive connection with one request in flight at most. */
+/** A keep-alive connection with at most one request in flight. */
 export interface Connection {
-  /** Sends the request; to be called when the last one was answered. */
+  /** Sends the request. Call it only after the previous response. */
   send(): void;
   close(): void;
 }
 
-/** Connects to a port of this machine. The request is given as bytes: they are the same each time. */
+/** Connects to a local port. The request is given as bytes, because it is the same each time. */
 export function openConnection(
   port: number,
   request: Uint8Array,
@@ -28,10 +28,10 @@ export function openConnection(
     let partial: Buffer | undefined;
     let fail: (error: Error) => void = reject;
     const broken = (error: Error): void => {
-      const tell = fail;
+      const report = fail;
       fail = () => {};
       socket.destroy();
-      tell(error);
+      report(error);
     };
     const onData = (chunk: Buffer): void => {
       const bytes = partial === undefined ? chunk : Buffer.concat([partial, chunk]);
@@ -48,7 +48,7 @@ export function openConnection(
       host: '127.0.0.1',
       port,
       noDelay: true,
-      // One buffer for all reads: an allocation for each would be the generator's largest cost.
+      // One buffer for all reads: allocating one per read would be the generator's largest cost.
       onread: {
         buffer: Buffer.allocUnsafe(READ_BYTES),
         callback(size, buffer) {

@@ -1,30 +1,30 @@
 import { openConnection, type Connection, type ConnectionEvents } from './connection.js';
 
-/** What to send, and where. */
+/** The request to send, and its destination. */
 export interface Target {
   readonly port: number;
   readonly request: Uint8Array;
   readonly connections: number;
-  /** What each answer has to be. */
+  /** Expected status of every response. */
   readonly status: number;
 }
 
-/** What becomes of requests, by the number of their connection. */
+/** Callbacks for requests, with the index of their connection. */
 export interface Listeners {
   readonly onAnswer: (connection: number, status: number) => void;
   readonly onBroken: ConnectionEvents['onBroken'];
 }
 
-/** Connections that are open and idle. */
+/** Open, idle connections. */
 export interface Connections {
   readonly all: readonly Connection[];
-  /** Tells these what happens, and no others. */
+  /** Sets the listeners, replacing the previous ones. */
   listen(listeners: Listeners): void;
 }
 
 /**
- * Opens the connections. By hand on node:net, since a load generator that builds a request and parses an answer each time
- * takes about the CPU that the floor takes, and would be the limit on a machine of two cores.
+ * Opens the connections. It uses node:net directly. A generator that builds requests and parses responses uses as much
+ * CPU as the floor, and would be the bottleneck on a machine with two cores.
  */
 export async function openConnections({ port, request, connections }: Target): Promise<Connections> {
   let current: Listeners = { onAnswer: () => {}, onBroken: () => {} };

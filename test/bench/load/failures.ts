@@ -1,4 +1,4 @@
-/** Counts what went wrong. */
+/** Counts failures by kind. */
 export class Failures {
   readonly #times = new Map<string, number>();
 
@@ -6,10 +6,10 @@ export class Failures {
     this.#times.set(what, (this.#times.get(what) ?? 0) + 1);
   }
 
-  /** Undefined where nothing went wrong. */
+  /** Undefined if there were no failures. */
   error(): Error | undefined {
     if (this.#times.size === 0) return undefined;
-    const what = [...this.#times].map(([failure, times]) => `${times} times "${failure}"`).join(', ');
-    return new Error(`Not every request was answered as it should be, so there is no result: ${what}`);
+    const failures = [...this.#times].map(([failure, count]) => `${count} times "${failure}"`).join(', ');
+    return new Error(`Not every request was answered as it should be, so there is no result: ${failures}`);
   }
 }

@@ -1,6 +1,6 @@
 import { percentile } from '../statistics.js';
 
-/** Every latency, in milliseconds: percentiles of these are exact. */
+/** Stores every latency, in milliseconds, for exact percentiles. */
 export class Latencies {
   #values = new Float64Array(1 << 16);
   #length = 0;

@@ -3,43 +3,43 @@ import { Failures } from './failures.js';
 import { Latencies } from './latencies.js';
 import { keepPace, type Pace } from './pace.js';
 
-/** Milliseconds that what is in flight at the end gets to be answered. */
+/** Milliseconds to wait for responses to requests in flight at the end. */
 const DRAIN_MS = 10_000;
 
-/** How much is sent: whichever comes first. */
+/** The amount of load: time or requests, whichever is reached first. */
 export interface Stretch {
   readonly milliseconds: number;
   readonly requests: number;
 }
 
-/** What a stretch of load came to. */
+/** The result of a run. */
 export interface LoadResult {
   readonly requests: number;
-  /** From the first request to the last answer. */
+  /** Seconds from the first request to the last response. */
   readonly seconds: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** The part of the time, from 0 to 1, that the generator had answers to read: near 1 it measures itself. */
+  /** Fraction of the time, from 0 to 1, in which the generator had responses to read. Near 1, it measures itself. */
   readonly busy: number;
 }
 
-/** Connections that are open and idle. */
+/** Open connections, ready to send. */
 export interface Load {
   /**
-   * Sends on every connection, the next request with each answer, for so long or so often, and until what is in flight is
-   * answered.
+   * Sends on every connection: the next request with each response. Stops after this time or number of requests, once
+   * all responses have arrived.
    *
-   * @throws Error when a single request was not answered as it should be
+   * @throws Error when a single request got an unexpected response
    */
   run(stretch: Stretch): Promise<LoadResult>;
-  /** Sends so many requests in a second, however long the answers take. */
+  /** Sends at a fixed rate, however long the responses take. */
   pace(pace: Pace): Promise<Omit<LoadResult, 'busy'>>;
   close(): void;
 }
 
 export async function openLoad(target: Target): Promise<Load> {
-  const opened = await openConnections(target);
-  const connections = opened.all.length;
+  const open = await openConnections(target);
+  const connections = open.all.length;
 
   function run({ milliseconds, requests }: Stretch): Promise<LoadResult> {
     const latencies = new Latencies();
@@ -52,8 +52,9 @@ export async function openLoad(target: Target): Promise<Load> {
     let answers = 0;
     let idleMs = 0;
 
-    // Stays awake for as long as it waits: waking a process that sleeps is paid for by the server's write, and the slower
-    // the server, the more often the generator would sleep.
+    // Stays awake while waiting. The server's write pays for waking a sleeping process, and a slower server would let
+    // the
+    // generator sleep more often.
     const watch = (before: number, answersBefore: number): void => {
       const now = performance.now();
       if (answers === answersBefore) idleMs += now - before;
@@ -63,7 +64,7 @@ export async function openLoad(target: Target): Promise<Load> {
 
     return new Promise((resolve, reject) => {
       const finish = (): void => {
-        clearTimeout(drain);
+        clearTimeout(drainTimer);
         const error = failures.error();
         if (error !== undefined) {
           reject(error);
@@ -72,22 +73,22 @@ export async function openLoad(target: Target): Promise<Load> {
         const elapsedMs = performance.now() - startedAt;
         resolve({ ...latencies.summary(), seconds: elapsedMs / 1000, busy: 1 - idleMs / elapsedMs });
       };
-      const drain = setTimeout(() => {
+      const drainTimer = setTimeout(() => {
         failures.add(`${inFlight} requests unanswered for ${DRAIN_MS} ms`);
         finish();
       }, milliseconds + DRAIN_MS);
-      const ended = (): void => {
+      const endOne = (): void => {
         inFlight -= 1;
         if (inFlight === 0) finish();
       };
       const send = (index: number, now: number): void => {
         sentAt[index] = now;
-        opened.all[index]?.send();
+        open.all[index]?.send();
       };
-      opened.listen({
+      open.listen({
         onBroken(error) {
           failures.add(error.message);
-          ended();
+          endOne();
         },
         onAnswer(index, status) {
           const now = performance.now();
@@ -97,7 +98,7 @@ export async function openLoad(target: Target): Promise<Load> {
           if (now < endsAt && sent < requests) {
             sent += 1;
             send(index, now);
-          } else ended();
+          } else endOne();
         },
       });
       for (let index = 0; index < inFlight; index += 1) send(index, performance.now());
@@ -106,9 +107,9 @@ export async function openLoad(target: Target): Promise<Load> {
 
   return {
     run,
-    pace: (pace) => keepPace(opened, target.status, pace),
+    pace: (pace) => keepPace(open, target.status, pace),
     close() {
-      for (const connection of opened.all) connection.close();
+      for (const connection of open.all) connection.close();
     },
   };
 }

@@ -24,30 +24,30 @@ async function openTo(answer: (count: number) => number, connections: number): P
   load = await openLoad({ port, request, connections, status: 202 });
 }
 
-/** Keeps this process, and so the server in it, from doing anything. */
+/** Blocks this process, including its server. */
 function block(milliseconds: number): void {
   const endsAt = performance.now() + milliseconds;
   while (performance.now() < endsAt);
 }
 
-it('sends as many requests as the rate asks for, whether or not they are answered in time', async () => {
+it('sends the requested rate, whether or not the responses arrive in time', async () => {
   await openTo(() => 202, 4);
   expect(await load.pace({ milliseconds: 100, rate: 500 })).toMatchObject({ requests: 50 });
 });
 
-it('counts a latency from when a request was due, so that a stall counts for all that came meanwhile', async () => {
+it('measures a latency from when the request was due, so that a stall counts for all requests meanwhile', async () => {
   await openTo((count) => {
     if (count === 1) block(200);
     return 202;
   }, 1);
   const { requests, p50Ms, p99Ms } = await load.pace({ milliseconds: 100, rate: 500 });
   expect(requests).toBe(50);
-  // Due from 0 to 98 ms, and none answered before 200: had it counted from when it was sent, one alone would be slow.
+  // The requests are due from 0 to 98 ms and answered after 200 ms. Measured from sending, only one would be slow.
   expect(p50Ms).toBeGreaterThan(100);
   expect(p99Ms).toBeGreaterThan(195);
 });
 
-it('has no result where a request is answered otherwise', async () => {
+it('rejects when a response has an unexpected status', async () => {
   await openTo((count) => (count === 3 ? 500 : 202), 1);
   await expect(load.pace({ milliseconds: 50, rate: 200 })).rejects.toThrow(/1 times "answered 500"/);
 });

@@ -2,21 +2,21 @@ import type { Connections } from './connections.js';
 import { Failures } from './failures.js';
 import { Latencies } from './latencies.js';
 
-/** Milliseconds that what is late at the end gets to be sent and answered. */
+/** Milliseconds to wait at the end for late requests to be sent and answered. */
 const DRAIN_MS = 10_000;
 
-/** An open loop: what is sent does not depend on what was answered. */
+/** An open loop: sending does not depend on responses. */
 export interface Pace {
   readonly milliseconds: number;
-  /** Requests in a second, at equal distances. */
+  /** Requests per second, evenly spaced. */
   readonly rate: number;
 }
 
 /**
- * Sends at a fixed rate. A latency counts from the time that a request was to be sent, not from when a connection was free
- * for it: a server that stalls is charged with all that would have come meanwhile (no coordinated omission).
+ * Sends at a fixed rate. A latency starts when the request was due, not when a connection was free. A server that
+ * stalls is charged for all requests due meanwhile (no coordinated omission).
  *
- * @throws Error when a single request was not answered as it should be
+ * @throws Error when a single request got an unexpected response
  */
 export function keepPace(
   connections: Connections,
@@ -52,7 +52,7 @@ export function keepPace(
         free.push(index);
       },
     });
-    // Never asleep: a timer would be a millisecond late, which is longer than an answer takes.
+    // Polls without timers: a timer is up to 1 ms late, which is longer than a response takes.
     const tick = (): void => {
       const now = performance.now();
       for (;;) {

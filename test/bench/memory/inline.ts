@@ -1,7 +1,7 @@
 import { startSubscriber } from '../servers/subscriber.js';
 import { serveMemory } from './serve-memory.js';
 
-// One subscription may have a quarter of what is in flight by default: here it has all the bodies that are looked at.
+// By default one subscription can use a quarter of the in-flight bytes. Here it needs room for all measured bodies.
 const security = { maxInFlightBytes: 1024 * 1024 * 1024 };
 
 serveMemory((setup, hold) =>

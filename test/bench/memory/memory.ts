@@ -9,31 +9,31 @@ import type { FigureOptions } from '../figures.js';
 import { json1m, json2k } from '../payloads.js';
 import { startWorker, type Worker } from '../worker.js';
 
-/** Requests in flight at once: so many that what the process needs besides hardly counts. */
+/** Requests in flight: so many that the other memory of the process hardly counts. */
 const IN_FLIGHT = 64;
 
-/** Milliseconds that a server may take to get to where it is looked at. */
-const PATIENCE_MS = 30_000;
+/** Milliseconds to wait for a server to reach a measured state. */
+const TIMEOUT_MS = 30_000;
 
 const AIM = 'at most 1.2';
 
-/** Memory of each request in flight, in bodies of 1 MiB. */
+/** Memory per request in flight, in bodies of 1 MiB. */
 interface InFlight {
-  /** Just before its last byte has come; garbage collected. */
+  /** Just before its last byte arrives; after garbage collection. */
   readonly arriving: number;
-  /** While its handler has it; garbage collected. */
+  /** While its handler has the body; after garbage collection. */
   readonly handled: number;
-  /** At most until its handler has it, as the machine sees it: with all that was not collected. */
+  /** Peak resident memory until its handler has the body, including garbage. */
   readonly peak: number;
 }
 
-/** What a request with a large body takes of the process's memory. */
+/** Measures the memory that a request with a large body takes. */
 export async function measureMemory(options: FigureOptions): Promise<readonly Figure[]> {
   const [ours, floors]: [InFlight[], InFlight[]] = [[], []];
   for (let round = 1; round <= options.rounds; round += 1) {
     options.onProgress(`memory of ${IN_FLIGHT} requests of 1 MiB, round ${round} of ${options.rounds}`);
-    floors.push(await inFlight('floor', options));
-    ours.push(await inFlight('inline', options));
+    floors.push(await measureInFlight('floor', options));
+    ours.push(await measureInFlight('inline', options));
   }
   const figure = (name: string, what: string, field: keyof InFlight): Figure =>
     figureOf({
@@ -55,8 +55,8 @@ export async function measureMemory(options: FigureOptions): Promise<readonly Fi
   ];
 }
 
-/** Each time in a new process: what a process once took, it keeps. */
-async function inFlight(
+/** Measures in a new process, because a process does not return memory. */
+async function measureInFlight(
   name: 'floor' | 'inline',
   { folder, cores, subject }: Pick<FigureOptions, 'folder' | 'cores' | 'subject'>,
 ): Promise<InFlight> {
@@ -70,37 +70,37 @@ async function inFlight(
     for (let index = 0; index < IN_FLIGHT; index += 1) sockets.push(await connected(Number(url.port)));
     const small = requestBytes(url, deliveryHeaders(json2k, subject), json2k.bytes);
     const large = requestBytes(url, deliveryHeaders(json1m, subject), json1m.bytes);
-    // Small ones first, on the same connections: what code and connections need is not of a body.
+    // Small requests first, on the same connections: memory for code and connections does not count.
     await sendAll(sockets, small);
     await until(server, 'held', 'bodies', IN_FLIGHT);
-    const answered = sockets.map((socket) => once(socket, 'data'));
+    const firstAnswers = sockets.map((socket) => once(socket, 'data'));
     await server.call('release');
-    await Promise.all(answered);
+    await Promise.all(firstAnswers);
     const before = await memory(server);
     const { bytes: resident } = numbersOf(await server.call('resident'), ['bytes']);
     const { bytes: readBefore } = numbersOf(await server.call('read'), ['bytes']);
 
     await sendAll(sockets, large.subarray(0, -1));
     await until(server, 'read', 'bytes', readBefore + IN_FLIGHT * (large.byteLength - 1));
-    // The peak is to be the process's own, so nothing is collected for it: that is looked at in a second pass.
+    // Garbage collection would lower the peak, so none runs in this pass. The second pass measures `arriving`.
     await sendAll(sockets, large.subarray(-1));
     await until(server, 'held', 'bodies', IN_FLIGHT);
     const handled = await memory(server);
     if (handled.peak <= before.peak)
       throw new Error(`memory/${name}: the process had been larger before the bodies came`);
-    const again = sockets.map((socket) => once(socket, 'data'));
+    const secondAnswers = sockets.map((socket) => once(socket, 'data'));
     await server.call('release');
-    await Promise.all(again);
+    await Promise.all(secondAnswers);
 
     const { kept } = await memory(server);
     await sendAll(sockets, large.subarray(0, -1));
     await until(server, 'read', 'bytes', readBefore + IN_FLIGHT * (2 * large.byteLength - 1));
     const arriving = await memory(server);
-    const answeredLast = sockets.map((socket) => once(socket, 'data'));
+    const lastAnswers = sockets.map((socket) => once(socket, 'data'));
     await sendAll(sockets, large.subarray(-1));
     await until(server, 'held', 'bodies', IN_FLIGHT);
     await server.call('release');
-    await Promise.all(answeredLast);
+    await Promise.all(lastAnswers);
     for (const socket of sockets) socket.destroy();
     await server.stop();
     const each = (bytes: number): number => bytes / IN_FLIGHT / json1m.bytes.byteLength;
@@ -136,16 +136,16 @@ async function memory(server: Worker): Promise<Record<'kept' | 'peak', number>> 
   return numbersOf(await server.call('memory'), ['kept', 'peak']);
 }
 
-/** Waits until a server has come so far. */
-async function until(server: Worker, method: string, field: string, wanted: number): Promise<void> {
-  const endsAt = performance.now() + PATIENCE_MS;
+/** Polls until a server reports this value. */
+async function until(server: Worker, method: string, field: string, expected: number): Promise<void> {
+  const endsAt = performance.now() + TIMEOUT_MS;
   for (;;) {
-    const { [field]: seen = 0 } = numbersOf(await server.call(method), [field]);
-    if (seen === wanted) return;
-    if (seen > wanted || performance.now() > endsAt) {
-      throw new Error(`${field} of ${method} came to ${seen} instead of ${wanted}`);
+    const { [field]: value = 0 } = numbersOf(await server.call(method), [field]);
+    if (value === expected) return;
+    if (value > expected || performance.now() > endsAt) {
+      throw new Error(`${field} of ${method} came to ${value} instead of ${expected}`);
     }
-    // Each question is work for it, and garbage.
+    // Each poll causes work and garbage in the server.
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

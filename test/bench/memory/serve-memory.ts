@@ -4,10 +4,10 @@ import type { BenchServer, BenchSetup } from '../bench-server.js';
 import { answerCalls, stringsOf } from '../calls.js';
 import { heapUsed } from '../heap/heap-used.js';
 
-/** What is handed a body; the delivery is answered when it resolves. */
+/** Holds a body. The delivery is answered when the promise resolves. */
 type Hold = (body: Uint8Array) => Promise<void>;
 
-/** Runs a server in this process whose handlers keep what they are handed until they are let go. */
+/** Runs a server in this process whose handlers hold every body until they are released. */
 export function serveMemory(start: (setup: BenchSetup, hold: Hold) => Promise<BenchServer>): void {
   const sockets = new Set<Socket>();
   subscribe('http.server.request.start', (message) => {
@@ -29,15 +29,15 @@ export function serveMemory(start: (setup: BenchSetup, hold: Hold) => Promise<Be
       stop = () => server.stop();
       return { callback: server.callback };
     },
-    /** Bytes that were read from all connections on which there was a request. */
+    /** Bytes read from all connections that carried a request. */
     read: () => ({ bytes: [...sockets].reduce((sum, socket) => sum + socket.bytesRead, 0) }),
     held: () => ({ bodies: held.size }),
-    /** What is kept, garbage apart, and the most that the process ever took of the machine's memory. */
+    /** Heap and external memory after garbage collection, and the peak resident memory of the process. */
     memory() {
       const heap = heapUsed();
       return { kept: heap + process.memoryUsage().external, peak: process.resourceUsage().maxRSS * 1024 };
     },
-    /** What the process takes now. Nothing is collected before. */
+    /** Current resident memory, without garbage collection. */
     resident: () => ({ bytes: process.memoryUsage.rss() }),
     release() {
       release();

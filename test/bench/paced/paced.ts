@@ -9,10 +9,10 @@ import { WARM_SECONDS } from '../rounds.js';
 import { median } from '../statistics.js';
 import { startWorker, type Worker } from '../worker.js';
 
-/** More than are ever in flight while a server keeps up. */
+/** More connections than are in flight while a server keeps up. */
 const CONNECTIONS = 64;
 
-/** Of the floor's rate. */
+/** Fraction of the floor's rate. */
 const SHARE = 0.5;
 
 const AIM = 'within 2 times the floor';
@@ -23,8 +23,8 @@ interface Paced {
 }
 
 /**
- * Latencies at a fixed rate: half of what the floor did at most in the same round. The same rate for both, so that both
- * are asked for the same; half of its own would ask less of who does less, and make up for it.
+ * Measures latencies at a fixed rate: half of the floor's highest rate in the same round. Both get the same rate. With
+ * half of its own rate, a slower server would get less load, which would hide its slowness.
  */
 export async function measurePaced(options: FigureOptions): Promise<readonly Figure[]> {
   const { folder, cores, rounds, seconds, subject, onProgress } = options;
@@ -50,7 +50,7 @@ export async function measurePaced(options: FigureOptions): Promise<readonly Fig
       return result;
     };
     const milliseconds = seconds * 1000;
-    const highest = (callback: string, forMs = milliseconds): Promise<number> =>
+    const highestRate = (callback: string, forMs = milliseconds): Promise<number> =>
       withConnections(callback, async () => {
         const ran = await generator.call('run', { milliseconds: forMs, requests: Infinity });
         const result = numbersOf(ran, ['requests', 'seconds']);
@@ -63,15 +63,15 @@ export async function measurePaced(options: FigureOptions): Promise<readonly Fig
     const [floors, ours, rates]: [Paced[], Paced[], number[]] = [[], [], []];
     onProgress('paced, warm-up');
     for (const callback of [floor, inline]) {
-      await pacedAt(callback, SHARE * (await highest(callback, Math.max(seconds, WARM_SECONDS) * 1000)));
+      await pacedAt(callback, SHARE * (await highestRate(callback, Math.max(seconds, WARM_SECONDS) * 1000)));
     }
     for (let round = 1; round <= rounds; round += 1) {
       onProgress(`paced, round ${round} of ${rounds}`);
-      const rate = SHARE * (await highest(floor));
+      const rate = SHARE * (await highestRate(floor));
       rates.push(rate);
       const ofFloor = async (): Promise<unknown> => floors.push(await pacedAt(floor, rate));
       const ofInline = async (): Promise<unknown> => ours.push(await pacedAt(inline, rate));
-      // By turns, so that neither is always the second.
+      // Alternate the order, so that neither always runs second.
       for (const measure of round % 2 === 0 ? [ofInline, ofFloor] : [ofFloor, ofInline]) await measure();
     }
     for (const worker of workers) await worker.stop();

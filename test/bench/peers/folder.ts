@@ -1,2 +1,2 @@
-/** Where the peers are installed: beside this file's source, since what is compiled is thrown away. */
+/** Folder of the installed peers: beside the source of this file, because compiled files are deleted. */
 export const PEERS = new URL('../../peers/', import.meta.url);

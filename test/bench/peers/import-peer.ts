@@ -3,8 +3,8 @@ import { pathToFileURL } from 'node:url';
 import { PEERS } from './folder.js';
 
 /**
- * A package of the peers' own folder, where it is no dependency of ours. Of its types nothing is known here: the checks
- * that all servers do the same work tell whether it was called as it wants to be.
+ * Imports a package from the peers' folder; it is no dependency of this package. Its types are unknown here. The check
+ * that all servers do the same work shows whether it is called correctly.
  */
 export async function importPeer<Peer>(
   name: string,

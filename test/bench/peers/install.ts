@@ -6,16 +6,16 @@ import { fileURLToPath } from 'node:url';
 const MANIFESTS = ['package.json', 'package-lock.json'];
 const NOTE = 'node_modules/.installed-for';
 
-/** Whether what the manifests ask for is in the folder. */
+/** Whether the packages of the current manifests are installed in the folder. */
 export function areInstalled(folder: URL): boolean {
   const note = new URL(NOTE, folder);
   return existsSync(note) && readFileSync(note, 'utf8') === digestOf(folder);
 }
 
 /**
- * Installs the peers, unless they are there: npm is asked once for each state of the manifests.
+ * Installs the peers with npm, once per state of the manifests.
  *
- * @throws Error that says how to go on without them
+ * @throws Error that explains how to continue without the peers
  */
 export function installPeers(folder: URL, onProgress: (what: string) => void): void {
   if (areInstalled(folder)) return;
@@ -26,9 +26,9 @@ export function installPeers(folder: URL, onProgress: (what: string) => void): v
     ['ci', '--prefix', cwd, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'],
     {
       cwd,
-      // npm needs its registry. Without these options the tests' guard, which refuses all but loopback, is not in its way.
+      // npm needs its registry. Without NODE_OPTIONS, the tests' loopback guard does not block it.
       env: { ...process.env, NODE_OPTIONS: undefined },
-      // Its own output is none of ours, which may be JSON.
+      // npm's output must not mix with ours, which can be JSON.
       stdio: ['ignore', 2, 2],
       shell: process.platform === 'win32',
     },

@@ -1,7 +1,7 @@
 import { open } from 'lmdb';
 import { answerCalls, stringsOf } from '../calls.js';
 
-/** The least that a start has to do: bare lmdb reads and decodes each row, and keeps it. */
+/** The minimum work of a start: bare lmdb reads, decodes and keeps each row. */
 const kept: unknown[] = [];
 
 answerCalls({

@@ -3,8 +3,8 @@ import { Agent, request } from 'undici';
 import { answerCalls, numbersOf, stringsOf } from '../calls.js';
 
 /**
- * The least that renewing takes: undici sends each form, so many at a time, and bare node:http echoes each challenge.
- * Nothing is stored, checked or remembered.
+ * The minimum work of a renewal. undici sends each form, with limited concurrency, and bare node:http echoes each
+ * challenge. Nothing is stored, checked or remembered.
  */
 const agent = new Agent();
 const server = createServer((message, response) => {

@@ -5,8 +5,8 @@ import { Agent, request } from 'undici';
 import { answerCalls, numbersOf } from '../calls.js';
 
 /**
- * The least a hub has to do: it takes a request, answers 202 after as long as the way there takes, and verifies it at the
- * callback. It notes when the first came and the last was verified, and how many requests were open at once.
+ * A minimal hub. It answers each request with 202 after `answerMs`, the simulated network delay, and verifies it at the
+ * callback. It records the times of the first request and of the last verification, and the most requests open at once.
  */
 const agent = new Agent({ connections: 64, pipelining: 1 });
 let answerMs = 0;
@@ -57,7 +57,7 @@ answerCalls({
     [verified, first, last, mostOpen] = [0, 0, 0, 0];
     return {};
   },
-  seen: () => ({ verified, milliseconds: last - first, mostOpen }),
+  progress: () => ({ verified, milliseconds: last - first, mostOpen }),
   async stop() {
     server.closeAllConnections();
     server.close();

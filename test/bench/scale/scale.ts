@@ -11,16 +11,16 @@ const SECRET = 'what the hub signs with';
 const RENEWAL_AIM = "at least 0.7 of the loop's rate";
 const DAY_MS = 86_400_000;
 
-/** Requests in flight at a hub: the package's default, and so many are the floor's. */
+/** Requests in flight at a hub: the package's default, also used by the floor. */
 const CONCURRENCY = 8;
 
-/** Milliseconds that a hub takes to answer that is not on this machine. */
+/** Milliseconds a distant hub takes to answer. */
 const FAR_MS = 25;
 
-/** Milliseconds in which a start with the renewals to be measured is over. */
+/** Milliseconds a start takes before the measured renewals are due. */
 const START_MS = 3_000;
 
-/** Measures what many subscriptions cost, in the respects that are asked for. */
+/** Measures the cost of many subscriptions, for the selected figures. */
 export async function measureScale(rows: ReadonlySet<FigureName>, options: FigureOptions): Promise<readonly Figure[]> {
   if (!rows.has('start') && !rows.has('idle') && !rows.has('renewal')) return [];
   const workers: Worker[] = [];
@@ -34,10 +34,10 @@ export async function measureScale(rows: ReadonlySet<FigureName>, options: Figur
   try {
     const hub = start('renewal-hub', 'load');
     const { hub: url } = stringsOf(await hub.call('start'), ['hub']);
-    const world = { ...options, start, hub, url };
+    const context = { ...options, start, hub, url };
     const reports: Figure[] = [];
-    if (rows.has('start') || rows.has('idle')) reports.push(...(await starts(world, rows)));
-    if (rows.has('renewal')) reports.push(...(await renewals(world)));
+    if (rows.has('start') || rows.has('idle')) reports.push(...(await starts(context, rows)));
+    if (rows.has('renewal')) reports.push(...(await renewals(context)));
     await hub.stop();
     return reports;
   } finally {
@@ -45,14 +45,14 @@ export async function measureScale(rows: ReadonlySet<FigureName>, options: Figur
   }
 }
 
-interface World extends FigureOptions {
+interface ScaleContext extends FigureOptions {
   readonly start: (name: string, core: 'server' | 'load' | 'any', execArgv?: readonly string[]) => Worker;
   readonly hub: Worker;
   readonly url: string;
 }
 
-async function starts(world: World, rows: ReadonlySet<FigureName>): Promise<readonly Figure[]> {
-  const { folder, many, rounds, url, start, onProgress } = world;
+async function starts(context: ScaleContext, rows: ReadonlySet<FigureName>): Promise<readonly Figure[]> {
+  const { folder, many, rounds, url, start, onProgress } = context;
   onProgress(`writing a store of ${many} subscriptions`);
   const directory = join(mkdtempSync(join(folder, 'many-')), 'store');
   const seed = { directory, hub: url, topic: TOPIC, secret: SECRET, count: many };
@@ -102,7 +102,7 @@ async function starts(world: World, rows: ReadonlySet<FigureName>): Promise<read
   ];
 }
 
-/** The CPU of a second with nothing to do, in milliseconds: one tick, and what the process does besides. */
+/** Returns the CPU milliseconds per second with nothing due: one tick, plus the other work of the process. */
 async function idle(worker: Worker): Promise<number> {
   const seconds = 5;
   const usage = async (): Promise<number> => numbersOf(await worker.call('usage'), ['cpuMicros']).cpuMicros;
@@ -112,25 +112,30 @@ async function idle(worker: Worker): Promise<number> {
   return ((await usage()) - before) / 1_000 / seconds;
 }
 
-/** A hub whose answers take no time shows the work of a renewal; one that is away, what is in the way of the next request. */
-async function renewals(world: World): Promise<readonly Figure[]> {
-  const { renewals: count } = world;
+/** A hub that answers at once shows the work of a renewal. A distant hub shows what delays the next request. */
+async function renewals(context: ScaleContext): Promise<readonly Figure[]> {
+  const { renewals: count } = context;
   const far = Math.max(1, Math.round(count / 10));
   const atOnce = `${count.toLocaleString('en')} renewals due at once at one hub, ${CONCURRENCY} in flight, beside a bare undici loop`;
-  const away = `${far.toLocaleString('en')} of them at a hub that answers after ${FAR_MS} ms`;
-  const near = await renewalsAt(world, { count, answerMs: 0 });
-  const afar = await renewalsAt(world, { count: far, answerMs: FAR_MS });
+  const farWhat = `${far.toLocaleString('en')} of them at a hub that answers after ${FAR_MS} ms`;
+  const near = await renewalsAt(context, { count, answerMs: 0 });
+  const farAway = await renewalsAt(context, { count: far, answerMs: FAR_MS });
   return [
     figureOf({ name: 'renewal', what: atOnce, aim: RENEWAL_AIM, unit: '/s', rounds: near.rates, floors: near.floors }),
     figureOf({
       name: 'renewal-far',
-      what: away,
+      what: farWhat,
       aim: RENEWAL_AIM,
       unit: '/s',
-      rounds: afar.rates,
-      floors: afar.floors,
+      rounds: farAway.rates,
+      floors: farAway.floors,
     }),
-    figureOf({ name: 'renewal-open', what: 'requests open at that hub at once, at most', unit: '', rounds: afar.open }),
+    figureOf({
+      name: 'renewal-open',
+      what: 'requests open at that hub at once, at most',
+      unit: '',
+      rounds: farAway.open,
+    }),
   ];
 }
 
@@ -141,11 +146,11 @@ interface RenewalRounds {
 }
 
 async function renewalsAt(
-  { folder, rounds, url, hub, start, onProgress }: World,
+  { folder, rounds, url, hub, start, onProgress }: ScaleContext,
   { count, answerMs }: { readonly count: number; readonly answerMs: number },
 ): Promise<RenewalRounds> {
   const [rates, floors, open]: [number[], number[], number[]] = [[], [], []];
-  // On any core: the store writes in threads of its own, which would wait for the one that has to go on meanwhile.
+  // Not pinned: the store writes in its own threads, which would wait for the core of the main thread.
   const floor = start('renewal-floor', 'any');
   await floor.call('start');
   const atFloor = async (): Promise<number> => {
@@ -164,9 +169,9 @@ async function renewalsAt(
     await hub.call('begin', { answerMs });
     const subscriber = start('subscriber', 'any');
     await subscriber.call('start', { directory, port });
-    const seen = await verified(hub, count);
-    rates.push(seen.rate);
-    open.push(seen.mostOpen);
+    const progress = await verified(hub, count);
+    rates.push(progress.rate);
+    open.push(progress.mostOpen);
     await subscriber.stop();
     rmSync(directory, { recursive: true });
   }
@@ -174,12 +179,12 @@ async function renewalsAt(
   return { rates, floors, open };
 }
 
-/** Waits until the hub has verified so many requests; how many it did in a second, and had open at once. */
+/** Waits until the hub has verified this many requests. Returns requests per second, and the most open at once. */
 async function verified(hub: Worker, count: number): Promise<{ readonly rate: number; readonly mostOpen: number }> {
   for (;;) {
-    const seen = numbersOf(await hub.call('seen'), ['verified', 'milliseconds', 'mostOpen']);
-    if (seen.verified >= count) {
-      return { rate: (seen.verified / seen.milliseconds) * 1_000, mostOpen: seen.mostOpen };
+    const progress = numbersOf(await hub.call('progress'), ['verified', 'milliseconds', 'mostOpen']);
+    if (progress.verified >= count) {
+      return { rate: (progress.verified / progress.milliseconds) * 1_000, mostOpen: progress.mostOpen };
     }
     await wait(50);
   }

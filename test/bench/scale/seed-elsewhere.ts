@@ -3,9 +3,9 @@ import { startWorker } from '../worker.js';
 import type { Seed } from './seed-store.js';
 
 /**
- * Fills a store in a process of its own: whoever is measured afterwards has neither its garbage nor its optimizations.
+ * Fills a store in a child process, so that the measured process has neither its garbage nor its optimized code.
  *
- * @returns the port that the callbacks lead to
+ * @returns the port of the callbacks
  */
 export async function seedElsewhere(seed: Seed): Promise<number> {
   const module = new URL('seed-process.js', import.meta.url);

@@ -1,7 +1,7 @@
 import { answerCalls, numbersOf, stringsOf } from '../calls.js';
 import { seedStore } from './seed-store.js';
 
-/** Fills a store for the process that started this one. */
+/** Fills a store for the parent process. */
 answerCalls({
   async seed(argument) {
     const texts = stringsOf(argument, ['directory', 'hub', 'topic', 'secret']);

@@ -2,24 +2,24 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { open } from 'lmdb';
 import { defineSubscriber, startService } from 'websub-subscriber';
 
-/** What the seeded subscriptions belong to, and are asked for. */
+/** The seeded subscriptions. */
 export interface Seed {
   readonly directory: string;
-  /** A hub that verifies. */
+  /** URL of a hub that verifies. */
   readonly hub: string;
   readonly topic: string;
   readonly secret: string;
   readonly count: number;
-  /** When their renewals come due, in epoch milliseconds. */
+  /** Epoch milliseconds at which their renewals are due. */
   readonly renewsAt: number;
 }
 
 export const SEEDED_SERVICE = 'Seeded';
 
 /**
- * Fills a store with subscriptions that a hub has granted: one is, and the others are written as it was.
+ * Fills a store with granted subscriptions. A hub grants the first; the others are written as copies of it.
  *
- * @returns the port their callbacks lead to
+ * @returns the port of the callbacks
  */
 export async function seedStore({ directory, hub, topic, secret, count, renewsAt }: Seed): Promise<number> {
   const service = defineSubscriber(
@@ -34,7 +34,7 @@ export async function seedStore({ directory, hub, topic, secret, count, renewsAt
   });
   await runtime.subscribe(service, { target: { hub, topic } });
   await runtime.ready();
-  // What the hub was answered is noted last.
+  // The response of the hub is stored last.
   const settled = async (): Promise<boolean> => {
     const [subscription] = await runtime.subscriptions.find();
     return subscription?.renewsAt !== undefined && subscription.renewsAt.getTime() > Date.now() + 3_600_000;
@@ -53,7 +53,7 @@ export async function seedStore({ directory, hub, topic, secret, count, renewsAt
   const token = callback.slice(callback.lastIndexOf('/') + 1);
   const grant = grants[0]?.id ?? '';
   await database.put(key, JSON.parse(text));
-  // A process that was away would look at what each topic has, which is not what is measured.
+  // A start after an absence would fetch each topic, which is not measured here.
   for (const alive of [...database.getKeys()].filter((each) => String(each).includes(':alive:'))) {
     await database.remove(alive);
   }

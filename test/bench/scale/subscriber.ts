@@ -3,7 +3,7 @@ import { answerCalls, numbersOf, stringsOf } from '../calls.js';
 import { heapUsed } from '../heap/heap-used.js';
 import { SEEDED_SERVICE } from './seed-store.js';
 
-/** A subscriber with what a store holds, as a user would start it; with `--expose-gc` it knows what it keeps. */
+/** A subscriber with a seeded store, started as a user would. With `--expose-gc` it can report its heap. */
 let stop = async (): Promise<void> => {};
 
 answerCalls({

@@ -1,2 +1,2 @@
-/** The one path that a server of a single callback knows: as long as this package's. */
+/** The only path of a server with a single callback. It is as long as this package's paths. */
 export const CALLBACK_PATH = '/websub/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';

@@ -31,7 +31,7 @@ interface FastifyReply {
 serveBench(async ({ secret }) => {
   const { fastify } = await importPeer<Fastify>('fastify', (module) => typeof module['fastify'] === 'function');
   let accepted = 0;
-  // The time is node's own: it stands in each answer.
+  // Node.js's default, because every response states it.
   const app = fastify({ keepAliveTimeout: 5_000 });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

@@ -1,14 +1,14 @@
 import { serveBench } from '../bench-server.js';
 import { startFloor } from './start-floor.js';
 
-/** With them the heap holds as much as that of a subscriber that has started: 15 MB. */
+/** Objects that fill the heap to the size of a started subscriber: 15 MB. */
 const OBJECTS = 135_000;
 
-const load = Array.from({ length: OBJECTS }, (_, index) => ({ index, name: `object ${index}` }));
+const objects = Array.from({ length: OBJECTS }, (_, index) => ({ index, name: `object ${index}` }));
 
 serveBench((setup) =>
   startFloor(setup, (_body, answer) => {
-    // The handler refers to them: they stay as long as it does.
-    if (load.length === OBJECTS) answer();
+    // Referenced by the handler, so that they are not collected.
+    if (objects.length === OBJECTS) answer();
   }),
 );

@@ -31,7 +31,7 @@ serveBench(async ({ secret }) => {
     if (genuine) accepted += 1;
     h3.setResponseStatus(event, genuine ? 202 : 403);
     h3.setResponseHeader(event, 'cache-control', 'no-store');
-    // What is null has no type that would have to be sent with it, but no length either.
+    // A null body needs no content type, but it also gets no length.
     h3.setResponseHeader(event, 'content-length', 0);
     return null;
   });

@@ -4,7 +4,7 @@ import type { BenchServer, BenchSetup } from '../bench-server.js';
 import { seedElsewhere } from '../scale/seed-elsewhere.js';
 import { SEEDED_SERVICE } from '../scale/seed-store.js';
 
-/** A subscriber as a user would start it, with so many subscriptions of which one is delivered to. */
+/** A subscriber with many subscriptions, started as a user would. One subscription receives deliveries. */
 export async function startMany({ hub, topic, secret }: BenchSetup, count: number): Promise<BenchServer> {
   const directory = join(process.cwd(), 'store');
   const renewsAt = Date.now() + 8 * 86_400_000;

@@ -18,7 +18,8 @@ serveBench(async ({ hub, topic, secret }) => {
     (module) => typeof module['default'] === 'object',
   );
   let accepted = 0;
-  // It asks hubs for another secret than it compares with (one derived for each topic), so it is sent what it compares with.
+  // It sends hubs a secret derived per topic, but verifies with another one. Deliveries are signed with the one it
+  // verifies.
   const subscriber = pubsubhubbub.createServer({ callbackUrl: 'http://localhost/', secret });
   subscriber.on('feed', () => {
     accepted += 1;

@@ -29,14 +29,16 @@ serveBench(async (setup) => {
     async stop() {
       const acknowledged = await server.received();
       await server.stop();
-      const left = await eventsIn(directory);
-      if (handled === acknowledged && left === 0) return;
-      throw new Error(`${acknowledged} deliveries were acknowledged and ${handled} handled; ${left} are still stored`);
+      const remaining = await eventsIn(directory);
+      if (handled === acknowledged && remaining === 0) return;
+      throw new Error(
+        `${acknowledged} deliveries were acknowledged and ${handled} handled; ${remaining} are still stored`,
+      );
     },
   };
 });
 
-/** How many events are in a store that nobody has open. */
+/** Counts the events in a store that is not open. */
 async function eventsIn(directory: string): Promise<number> {
   const database = open(directory, { noSubdir: false, readOnly: true });
   const events = [...database.getKeys()].filter((key) => String(key).includes(':event:'));

@@ -6,8 +6,8 @@ import { listening } from './listening.js';
 import { isSignatureOf } from './signature.js';
 
 /**
- * The least that a subscriber's callback has to do for a signed delivery, by hand and for one callback only: the whole
- * body, the HMAC over it as it arrives, the comparison, the handler, and the answer when the handler asks for it.
+ * The minimum a callback must do for a signed delivery, written by hand for a single callback. It collects the body,
+ * computes the HMAC as it arrives, compares, calls the handler, and answers when the handler says so.
  */
 export function startFloor(
   { secret }: BenchSetup,

@@ -7,23 +7,23 @@ import {
 } from 'websub-subscriber';
 import type { BenchServer, BenchSetup } from '../bench-server.js';
 
-/** What is not as it is by default. */
+/** Options that differ from the defaults. */
 export interface SubscriberVariant {
   readonly delivery?: DeliveryConfig;
-  /** A URI. */
+  /** URI of the store. */
   readonly store?: string;
   readonly security?: SecurityOptions;
 }
 
 /** A subscriber under measurement. */
 export interface BenchSubscriber extends BenchServer {
-  /** Deliveries that were found genuine, handled or not. */
+  /** Number of genuine deliveries, handled or not. */
   received(): Promise<number>;
 }
 
 /**
- * A subscriber as a user would start it: default options but for the port, so the store is LMDB in the working folder
- * (a temporary one) and the logger pino at info. Its subscription is verified by a hub in another process.
+ * A subscriber as a user would start it: default options except for the port. The store is LMDB in the (temporary)
+ * working folder and the logger is pino at info. A hub in another process verifies its subscription.
  */
 export async function startSubscriber(
   { hub, topic, secret }: BenchSetup,

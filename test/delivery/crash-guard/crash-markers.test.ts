@@ -1,9 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { CrashMarkers } from '../../../src/delivery/crash-guard/crash-markers.js';
 import { openStore } from '../../../src/store/open-store.js';
-import { deferred, FakeWorld } from '../../kit/fake-world.js';
+import { deferred } from '../../kit/deferred.js';
+import { FakeWorld } from '../../kit/fake-world.js';
 
-/** Markers of one process after another, on one store. */
+/** Starts one process after another on the same store. */
 async function setUp() {
   const world = new FakeWorld();
   const store = await openStore('memory');
@@ -11,13 +12,13 @@ async function setUp() {
   const writes: string[] = [];
   const set = store.set.bind(store);
   const remove = store.delete.bind(store);
-  store.set = (...given) => {
+  store.set = (...args) => {
     writes.push('set');
-    return set(...given);
+    return set(...args);
   };
-  store.delete = (...given) => {
+  store.delete = (...args) => {
     writes.push('delete');
-    return remove(...given);
+    return remove(...args);
   };
   const start = async (): Promise<CrashMarkers> => {
     const markers = new CrashMarkers({ store, logger: world.logger });
@@ -28,7 +29,7 @@ async function setUp() {
   return { world, store, writes, start, stored };
 }
 
-test('a run that the process does not outlive is counted at the next start, and again at each', async () => {
+test('a run during which the process ends is counted at each following start', async () => {
   const { start } = await setUp();
   const counts: number[] = [];
   for (let process = 0; process < 4; process += 1) {
@@ -39,7 +40,7 @@ test('a run that the process does not outlive is counted at the next start, and 
   expect(counts).toEqual([0, 1, 2, 3]);
 });
 
-test('what has not begun again since is not counted once more', async () => {
+test('a crash is counted once if its run does not start again', async () => {
   const { start } = await setUp();
   await (await start()).begin('a');
   for (let process = 0; process < 3; process += 1) {
@@ -49,7 +50,7 @@ test('what has not begun again since is not counted once more', async () => {
   }
 });
 
-test('a run that is over leaves nothing behind', async () => {
+test('a run that is over leaves no marker', async () => {
   const { start, stored } = await setUp();
   await (await start()).begin('a');
   const markers = await start();
@@ -59,7 +60,7 @@ test('a run that is over leaves nothing behind', async () => {
   expect(await stored()).toBeUndefined();
 });
 
-test('a run that failed is no crash, and takes none back', async () => {
+test('a failed run is not a crash and clears no earlier crash', async () => {
   const { start, stored } = await setUp();
   const first = await start();
   await first.begin('fresh');
@@ -72,16 +73,16 @@ test('a run that failed is no crash, and takes none back', async () => {
   expect((await start()).crashesOf('a')).toBe(1);
 });
 
-test('a stop in good order takes back what runs, and nothing is marked after it', async () => {
+test('an orderly stop clears the markers of current runs, and later runs are not marked', async () => {
   const { start, stored } = await setUp();
   const first = await start();
   await first.begin('a');
   const second = await start();
   await second.begin('a');
   await second.begin('b');
-  const begun = second.begin('c');
+  const beginning = second.begin('c');
   await second.stop(true);
-  await begun;
+  await beginning;
   await second.begin('d');
   await second.end('b', false);
   const third = await start();
@@ -92,7 +93,7 @@ test('a stop in good order takes back what runs, and nothing is marked after it'
   expect(await stored()).toBeUndefined();
 });
 
-test('what is marked at the same time is written together', async () => {
+test('markers set at the same time share a write', async () => {
   const { start, writes } = await setUp();
   const markers = await start();
   const keys = Array.from({ length: 1_000 }, (_, index) => `${index}`);
@@ -103,23 +104,23 @@ test('what is marked at the same time is written together', async () => {
   expect(writes.at(-1)).toBe('delete');
 });
 
-test('a begin waits for the write that has its marker, not for the one before', async () => {
+test('begin waits for the write with its marker, not for the write before', async () => {
   const { start, store, stored } = await setUp();
   const markers = await start();
-  const turn = deferred();
+  const storeReady = deferred();
   const set = store.set.bind(store);
-  store.set = async (...given) => {
-    await turn.promise;
-    await set(...given);
+  store.set = async (...args) => {
+    await storeReady.promise;
+    await set(...args);
   };
   const first = markers.begin('a');
   const second = markers.begin('b').then(stored);
-  turn.resolve();
+  storeReady.resolve();
   await first;
   expect(JSON.stringify(await second)).toContain('"b"');
 });
 
-test('a store that fails keeps nothing from running; it is logged, and the next write makes up for it', async () => {
+test('a failed write is logged, does not prevent the run, and is covered by the next write', async () => {
   const { start, store, world } = await setUp();
   const markers = await start();
   const set = store.set.bind(store);
@@ -132,7 +133,7 @@ test('a store that fails keeps nothing from running; it is logged, and the next 
 });
 
 test.each([['nonsense'], [{ v: 1, data: { runs: [['a', 0]] } }], [{ v: 99, data: {} }]])(
-  'a record that cannot be read (%j) is logged, and nothing is a suspect',
+  'an unreadable record (%j) is logged, and there are no suspects',
   async (record) => {
     const { start, store, world } = await setUp();
     await store.set('marker', 'runs', record);
@@ -141,7 +142,7 @@ test.each([['nonsense'], [{ v: 1, data: { runs: [['a', 0]] } }], [{ v: 99, data:
   },
 );
 
-test('what is gone is taken off', async () => {
+test('the marker of a removed event is deleted', async () => {
   const { start, stored } = await setUp();
   await (await start()).begin('a');
   const markers = await start();
@@ -150,7 +151,7 @@ test('what is gone is taken off', async () => {
   expect(await stored()).toBeUndefined();
 });
 
-test('a process that has lost its store writes no markers there any more', async () => {
+test('a process that no longer owns the store writes no markers', async () => {
   const { start, writes } = await setUp();
   const markers = await start();
   await markers.begin('a');

@@ -4,7 +4,7 @@ import type { StoredRun } from '../../../src/delivery/handler/handler-run.js';
 import { encodeEvent } from '../../../src/delivery/inbox/stored-event.js';
 import { openStore } from '../../../src/store/open-store.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
-import { deferred, type Deferred } from '../../kit/fake-world.js';
+import { deferred, type Deferred } from '../../kit/deferred.js';
 import { failed, setUp } from '../inbox/inbox-set-up.js';
 import { storedEventWith, type EventFields } from '../message/reception.js';
 
@@ -16,13 +16,13 @@ async function quiet(): Promise<void> {
   for (let turn = 0; turn < 30; turn += 1) await macrotask();
 }
 
-/** Puts an event into a store, due in the order of its position. */
+/** Stores an event that is due in the order of its position. */
 async function put(store: RecordStore, id: string, position: number, more: EventFields = {}): Promise<void> {
   const nextAttemptAt = position - 1_000;
   await store.set('event', id, encodeEvent(storedEventWith({ id, position, nextAttemptAt, ...more })));
 }
 
-/** A store with events, on which one process after another runs. */
+/** A store with events, for one process after another. */
 async function storeWith(ids: readonly string[]): Promise<RecordStore> {
   const store = await openStore('memory');
   for (const [position, id] of ids.entries()) await put(store, id, position);
@@ -35,15 +35,15 @@ interface Limits {
   readonly order: 'none' | 'subscription';
 }
 
-/** A process on a store: the runs it has begun, by id, which end when they are told to. One that is left alone has crashed. */
+/** Starts a process on a store. The test ends its runs by id. A process whose runs are not ended has crashed. */
 async function processOn(store: RecordStore, limits: Limits = LIMITS, others: readonly string[] = []) {
   const runs = new Map<string, Deferred<StoredRun>>();
-  const begun: string[] = [];
+  const started: string[] = [];
   const set = await setUp(
     ({ meta: { id } }) => {
       const run = deferred<StoredRun>();
       runs.set(id, run);
-      begun.push(id);
+      started.push(id);
       return run.promise.finally(() => runs.delete(id));
     },
     limits,
@@ -57,16 +57,16 @@ async function processOn(store: RecordStore, limits: Limits = LIMITS, others: re
     await quiet();
   };
   const end = async (id: string, run: StoredRun = DONE): Promise<void> => {
-    const open = runs.get(id);
-    if (open === undefined) throw new Error(`${id} does not run`);
-    open.resolve(run);
+    const current = runs.get(id);
+    if (current === undefined) throw new Error(`${id} does not run`);
+    current.resolve(run);
     await quiet();
   };
   await pass();
-  return { ...set, begun, pass, end, running: () => [...runs.keys()] };
+  return { ...set, started, pass, end, running: () => [...runs.keys()] };
 }
 
-/** So many processes in a row crash while these events run, one after the other from the second on. */
+/** Starts processes that all crash while the stored events run. From the second on, suspects run one at a time. */
 async function crash(store: RecordStore, times: number, limits: Limits = LIMITS): Promise<void> {
   for (let process = 0; process < times; process += 1) await processOn(store, limits);
 }
@@ -74,21 +74,21 @@ async function crash(store: RecordStore, times: number, limits: Limits = LIMITS)
 describe('an event that was in the store at the start', () => {
   test('C7 has a marker before its first run begins', async () => {
     const store = await storeWith(['a']);
-    const turn = deferred();
+    const markerReady = deferred();
     const set = store.set.bind(store);
-    store.set = async (...given) => {
-      if (given[0] === 'marker') await turn.promise;
-      await set(...given);
+    store.set = async (...args) => {
+      if (args[0] === 'marker') await markerReady.promise;
+      await set(...args);
     };
-    const { begun } = await processOn(store);
-    expect(begun).toEqual([]);
-    turn.resolve();
+    const { started } = await processOn(store);
+    expect(started).toEqual([]);
+    markerReady.resolve();
     await quiet();
-    expect(begun).toEqual(['a']);
+    expect(started).toEqual(['a']);
     expect(JSON.stringify(await store.get('marker', 'runs'))).toContain('event.a');
   });
 
-  test('C7 leaves no marker when it was handled, and none when it failed', async () => {
+  test('C7 has no marker after it was processed or failed', async () => {
     const store = await storeWith(['a', 'b']);
     const { end } = await processOn(store);
     await end('a');
@@ -96,25 +96,25 @@ describe('an event that was in the store at the start', () => {
     expect(await store.get('marker', 'runs')).toBeUndefined();
   });
 
-  test('C7 has no marker for later runs', async () => {
+  test('C7 has no marker during later runs', async () => {
     const store = await storeWith(['a']);
     const { end, pass, running } = await processOn(store);
     await end('a', failed('no'));
     const writes: string[] = [];
     const set = store.set.bind(store);
-    store.set = (...given) => {
-      writes.push(given[0]);
-      return set(...given);
+    store.set = (...args) => {
+      writes.push(args[0]);
+      return set(...args);
     };
     await pass(MINUTE);
     expect(running()).toEqual(['a']);
     expect(writes).toEqual([]);
   });
 
-  test('C7 runs although its marker cannot be stored', async () => {
+  test('C7 runs even if its marker cannot be stored', async () => {
     const store = await storeWith(['a']);
     const set = store.set.bind(store);
-    store.set = (...given) => (given[0] === 'marker' ? Promise.reject(new Error('out of order')) : set(...given));
+    store.set = (...args) => (args[0] === 'marker' ? Promise.reject(new Error('out of order')) : set(...args));
     const { end, inbox, world } = await processOn(store);
     await end('a');
     expect(inbox.loadOf('news').events).toBe(0);
@@ -122,16 +122,16 @@ describe('an event that was in the store at the start', () => {
   });
 });
 
-test('C7 an event that is received costs no operation for markers: not its first run, and no retry', async () => {
+test('C7 an event received by this process costs no operation for markers, neither at its first run nor at a retry', async () => {
   const store = await storeWith([]);
   const { inbox, end, pass, running } = await processOn(store);
   const kinds: string[] = [];
   const get = store.get.bind(store);
   const set = store.set.bind(store);
   const remove = store.delete.bind(store);
-  store.get = (...given) => (kinds.push(`get ${given[0]}`), get(...given));
-  store.set = (...given) => (kinds.push(`set ${given[0]}`), set(...given));
-  store.delete = (...given) => (kinds.push(`delete ${given[0]}`), remove(...given));
+  store.get = (...args) => (kinds.push(`get ${args[0]}`), get(...args));
+  store.set = (...args) => (kinds.push(`set ${args[0]}`), set(...args));
+  store.delete = (...args) => (kinds.push(`delete ${args[0]}`), remove(...args));
   await inbox.enqueue(storedEventWith({ id: 'a' }));
   await quiet();
   await end('a', failed('no'));
@@ -143,8 +143,8 @@ test('C7 an event that is received costs no operation for markers: not its first
   expect(kinds).toEqual(['set event', 'set event', 'get event', 'delete event', 'set event', 'delete event']);
 });
 
-describe('events whose marker is found at a start', () => {
-  test('C7 run one at a time until they succeed, and the others go on beside them', async () => {
+describe('events whose marker is found at start', () => {
+  test('C7 run one at a time until they succeed, while other events run beside them', async () => {
     const store = await storeWith(['a', 'b', 'c']);
     const first = await processOn(store);
     expect(first.running()).toEqual(['a', 'b', 'c']);
@@ -163,7 +163,7 @@ describe('events whose marker is found at a start', () => {
     expect(world.logged('one at a time').map(({ fields }) => fields)).toEqual([{ events: 3 }]);
   });
 
-  test('C7 one that fails does not run beside another one at its retry either', async () => {
+  test('C7 run one at a time also at a retry', async () => {
     const store = await storeWith(['a', 'b']);
     await crash(store, 1);
     const { running, end, pass } = await processOn(store);
@@ -177,35 +177,35 @@ describe('events whose marker is found at a start', () => {
     expect(await store.get('marker', 'runs')).toBeUndefined();
   });
 
-  test('C7 the next one begins when it is stored that the one before has succeeded: no crash of the next counts for it', async () => {
+  test('C7 wait until the success of the previous one is stored, so that a later crash does not count for it', async () => {
     const store = await storeWith(['a', 'b']);
     await crash(store, 1);
     const remove = store.delete.bind(store);
     const set = store.set.bind(store);
-    const turns = { event: deferred(), marker: deferred() };
+    const storeReady = { event: deferred(), marker: deferred() };
     const urgencies: unknown[] = [];
     const { running, end } = await processOn(store);
     store.delete = async (kind, id, urgency) => {
       urgencies.push(urgency);
-      await turns.event.promise;
+      await storeReady.event.promise;
       await remove(kind, id, urgency);
     };
-    store.set = async (...given) => {
-      await turns.marker.promise;
-      await set(...given);
+    store.set = async (...args) => {
+      await storeReady.marker.promise;
+      await set(...args);
     };
     await end('a');
     expect(running()).toEqual([]);
-    turns.event.resolve();
+    storeReady.event.resolve();
     await quiet();
     expect(running()).toEqual([]);
-    turns.marker.resolve();
+    storeReady.marker.resolve();
     await quiet();
     expect(running()).toEqual(['b']);
     expect(urgencies).toEqual(['now']);
   });
 
-  test('C7 of all services together one runs at a time', async () => {
+  test('C7 run one at a time across all services', async () => {
     const store = await storeWith(['a', 'b']);
     await put(store, 'c', 5, { service: 'other' });
     await processOn(store, LIMITS, ['other']);
@@ -216,7 +216,7 @@ describe('events whose marker is found at a start', () => {
     expect(running()).toEqual(['c']);
   });
 
-  test('C7 keep to the concurrency of their service', async () => {
+  test('C7 respect the concurrency of their service', async () => {
     const limits = { ...LIMITS, concurrency: 1 };
     const store = await storeWith(['a', 'b']);
     await crash(store, 1, limits);
@@ -226,7 +226,7 @@ describe('events whose marker is found at a start', () => {
     expect(running()).toEqual(['b']);
   });
 
-  test('C7 in order, hold back what came after them, and nothing else', async () => {
+  test('C7 delay only later events of their subscription if the order is per subscription', async () => {
     const limits = { ...LIMITS, order: 'subscription' } as const;
     const store = await storeWith(['a1', 'a2']);
     for (const [position, id] of ['b1', 'b2', 'c1'].entries()) {
@@ -246,7 +246,7 @@ describe('events whose marker is found at a start', () => {
     expect(new Set(running())).toEqual(new Set(['d1', 'a2', 'b2']));
   });
 
-  test('C7 one that never returns holds the others back for five minutes', async () => {
+  test('C7 wait for a handler that never returns for five minutes', async () => {
     const store = await storeWith(['a', 'b']);
     await crash(store, 1);
     const { running, pass } = await processOn(store);
@@ -256,7 +256,7 @@ describe('events whose marker is found at a start', () => {
     expect(running()).toEqual(['a', 'b']);
   });
 
-  test('C7 whose event is gone are taken off', async () => {
+  test('C7 lose their marker if the event no longer exists', async () => {
     const store = await storeWith(['a', 'b']);
     await crash(store, 1);
     await store.delete('event', 'a');
@@ -267,7 +267,7 @@ describe('events whose marker is found at a start', () => {
     expect(await store.get('marker', 'runs')).toBeUndefined();
   });
 
-  test('C7 of a service that is not declared keep, until it is', async () => {
+  test('C7 keep their marker while their service is not declared', async () => {
     const store = await storeWith(['a']);
     await crash(store, 2);
     const without = await setUp(async () => DONE, LIMITS, store);
@@ -277,17 +277,17 @@ describe('events whose marker is found at a start', () => {
     without.pass(MINUTE);
     await quiet();
     await crash(store, 1);
-    const { begun, dead } = await processOn(store);
-    expect([begun, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
+    const { started, dead } = await processOn(store);
+    expect([started, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
   });
 });
 
 describe('an event during whose runs the process ended three times', () => {
-  test('C7 is a dead letter with the cause `crashed`, and not run; no try of its handler counts as failed', async () => {
+  test('C7 becomes a dead letter with the cause `crashed` without a run, and no attempt counts as failed', async () => {
     const store = await storeWith(['a']);
     await crash(store, 3);
-    const { begun, dead, read, inbox } = await processOn(store);
-    expect(begun).toEqual([]);
+    const { started, dead, read, inbox } = await processOn(store);
+    expect(started).toEqual([]);
     expect(dead.map(({ meta }) => meta.id)).toEqual(['a']);
     const letter = await read('a');
     expect(letter.retry).toMatchObject({ deadSince: 0, deadCause: 'crashed', attempts: 0 });
@@ -298,30 +298,30 @@ describe('an event during whose runs the process ended three times', () => {
     expect(await store.get('marker', 'runs')).toBeUndefined();
   });
 
-  test('C7 is the only one: those that ran beside it each had their turn, and were handled', async () => {
+  test('C7 is the only dead letter: the events that ran beside it are processed', async () => {
     const ids = ['a', 'b', 'poison', 'c', 'd'];
     const store = await storeWith(ids);
     const wide = { ...LIMITS, concurrency: 16 };
-    const handled = new Set<string>();
-    const handle = async ({ running, end }: Awaited<ReturnType<typeof processOn>>): Promise<void> => {
-      // It ends at once where the poisoned one has its turn.
+    const processed = new Set<string>();
+    const processAll = async ({ running, end }: Awaited<ReturnType<typeof processOn>>): Promise<void> => {
+      // Stops as soon as the poisoned event runs.
       for (let [id] = running(); id !== undefined && id !== 'poison'; [id] = running()) {
-        handled.add(id);
+        processed.add(id);
         await end(id);
       }
     };
     const first = await processOn(store, wide);
     expect(first.running()).toEqual(ids);
-    await handle(await processOn(store, wide));
-    expect(handled).toEqual(new Set(['a', 'b']));
-    await handle(await processOn(store, wide));
+    await processAll(await processOn(store, wide));
+    expect(processed).toEqual(new Set(['a', 'b']));
+    await processAll(await processOn(store, wide));
     const last = await processOn(store, wide);
-    await handle(last);
+    await processAll(last);
     expect(last.dead.map(({ meta }) => meta.id)).toEqual(['poison']);
-    expect(handled).toEqual(new Set(['a', 'b', 'c', 'd']));
+    expect(processed).toEqual(new Set(['a', 'b', 'c', 'd']));
   });
 
-  test('C7 also where its handler failed in between: that neither counts nor takes anything back', async () => {
+  test('C7 becomes a dead letter even if its handler failed in between, which neither counts nor clears a crash', async () => {
     const store = await storeWith(['a']);
     await crash(store, 2);
     const third = await processOn(store);
@@ -333,7 +333,7 @@ describe('an event during whose runs the process ended three times', () => {
     expect(fourth.dead).toMatchObject([{ meta: { id: 'a' }, retry: { deadCause: 'crashed', attempts: 1 } }]);
   });
 
-  test('C7 lets the next one of its subscription go on', async () => {
+  test('C7 lets the next event of its subscription run', async () => {
     const limits = { ...LIMITS, order: 'subscription' } as const;
     const store = await storeWith(['a', 'b']);
     await crash(store, 3, limits);
@@ -341,30 +341,30 @@ describe('an event during whose runs the process ended three times', () => {
     expect(running()).toEqual(['b']);
   });
 
-  test('C7 can be replayed: it has its three tries again, each with a marker', async () => {
+  test('C7 has three marked attempts again after a replay', async () => {
     const store = await storeWith(['a']);
     await crash(store, 3);
-    const buried = await processOn(store);
+    const deadLettering = await processOn(store);
     const next = await processOn(store);
-    expect(next.foundDead).toEqual(['a']);
-    await next.inbox.requeue(await buried.read('a'));
+    expect(next.recoveredDead).toEqual(['a']);
+    await next.inbox.requeue(await deadLettering.read('a'));
     expect((await next.read('a')).retry.deadCause).toBeUndefined();
     await next.pass();
     expect(next.running()).toEqual(['a']);
     await crash(store, 2);
-    const { dead, begun } = await processOn(store);
-    expect([begun, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
+    const { dead, started } = await processOn(store);
+    expect([started, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
   });
 
-  test('C7 whose dead letter cannot be stored is one as soon as the store works, and is not run meanwhile', async () => {
+  test('C7 does not run if its dead letter cannot be stored, and becomes one once the store works', async () => {
     const store = await storeWith(['a']);
     await crash(store, 3);
     const set = store.set.bind(store);
-    store.set = (...given) => (given[0] === 'event' ? Promise.reject(new Error('out of order')) : set(...given));
-    const { begun, dead, pass } = await processOn(store);
-    expect([begun, dead]).toEqual([[], []]);
+    store.set = (...args) => (args[0] === 'event' ? Promise.reject(new Error('out of order')) : set(...args));
+    const { started, dead, pass } = await processOn(store);
+    expect([started, dead]).toEqual([[], []]);
     store.set = set;
     await pass(MINUTE);
-    expect([begun, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
+    expect([started, dead.map(({ meta }) => meta.id)]).toEqual([[], ['a']]);
   });
 });

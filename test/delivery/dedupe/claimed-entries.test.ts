@@ -5,7 +5,7 @@ import type { DedupeKey } from '../../../src/delivery/dedupe/dedupe-key.js';
 const ONE: DedupeKey = { key: 'one', version: '1' };
 const TWO: DedupeKey = { key: 'two', version: '1' };
 
-test('an entry is new to the event that is first, as often as that reads it, and to another version', () => {
+test('an entry is new to the first event on every read, and another version is new to any event', () => {
   const claimed = new ClaimedEntries();
   expect(claimed.claim(ONE, 'new', 'a')).toBe('new');
   expect(claimed.claim(ONE, 'new', 'b')).toBe('unchanged');
@@ -13,13 +13,13 @@ test('an entry is new to the event that is first, as often as that reads it, and
   expect(claimed.claim({ ...ONE, version: '2' }, 'new', 'b')).toBe('new');
 });
 
-test('an entry that the handler had is claimed by nobody', () => {
+test('an unchanged entry is not claimed', () => {
   const claimed = new ClaimedEntries();
   expect(claimed.claim(ONE, 'unchanged', 'a')).toBe('unchanged');
   expect(claimed.claim(ONE, 'updated', 'b')).toBe('updated');
 });
 
-test('an event has its own entries and whole bodies, and all when nothing is claimed', () => {
+test('an event can claim its own entries and whole bodies, and everything when nothing is claimed', () => {
   const claimed = new ClaimedEntries();
   const body: DedupeKey = { key: 'digest', version: '' };
   expect(claimed.claimableBy([ONE, body], { id: 'b' })).toEqual([ONE, body]);
@@ -28,7 +28,7 @@ test('an event has its own entries and whole bodies, and all when nothing is cla
   expect(claimed.claimableBy([ONE, TWO, body], { id: 'a' })).toEqual([ONE, TWO, body]);
 });
 
-test('an entry that is released is new to the next event', () => {
+test('a released entry is new to the next event', () => {
   const claimed = new ClaimedEntries();
   claimed.claim(ONE, 'new', 'a');
   claimed.release({ id: 'b' });
@@ -37,21 +37,21 @@ test('an entry that is released is new to the next event', () => {
   expect(claimed.claim(ONE, 'new', 'b')).toBe('new');
 });
 
-test('claims are bounded: the oldest event loses its own', () => {
+test('claims are bounded: the oldest event loses its claims', () => {
   const claimed = new ClaimedEntries();
   claimed.claim(ONE, 'new', 'a');
   for (let index = 0; index < 100_000; index += 1) claimed.claim({ key: `${index}`, version: '1' }, 'new', 'b');
   expect(claimed.claim(ONE, 'new', 'c')).toBe('new');
 });
 
-test('many entries that are released are free at once, and stay with whoever claims them next', async () => {
+test('many released entries are free at once, and belong to the next event that claims them', async () => {
   const claimed = new ClaimedEntries();
-  const pieces = Array.from({ length: 20_000 }, (_, index) => ({ key: `${index}`, version: '1' }));
-  for (const piece of pieces) claimed.claim(piece, 'new', 'a');
+  const dedupeKeys = Array.from({ length: 20_000 }, (_, index) => ({ key: `${index}`, version: '1' }));
+  for (const dedupeKey of dedupeKeys) claimed.claim(dedupeKey, 'new', 'a');
   claimed.release({ id: 'a' });
-  for (const piece of pieces) expect(claimed.claim(piece, 'new', 'a')).toBe('new');
-  // What the first claim has left behind is removed meanwhile.
+  for (const dedupeKey of dedupeKeys) expect(claimed.claim(dedupeKey, 'new', 'a')).toBe('new');
+  // The leftovers of the first claim are removed meanwhile.
   await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(await claimed.claimableBy(pieces, { id: 'b' })).toEqual([]);
-  expect(await claimed.claimableBy(pieces, { id: 'a' })).toEqual(pieces);
+  expect(await claimed.claimableBy(dedupeKeys, { id: 'b' })).toEqual([]);
+  expect(await claimed.claimableBy(dedupeKeys, { id: 'a' })).toEqual(dedupeKeys);
 });

@@ -6,25 +6,25 @@ import type { DeliveryTarget } from '../../../src/delivery/delivery-target.js';
 import { Deduplicator } from '../../../src/delivery/dedupe/deduplicator.js';
 import { deliveryWithDefaults } from '../../../src/runtime/config/checks/service-checks.js';
 import { FakeWorld } from '../../kit/fake-world.js';
-import { entryOf, receptionOf } from '../message/reception.js';
+import { contextOf, storedSubscription } from '../message/reception.js';
 
 const FEED = `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><title>one</title></entry></feed>`;
 
 const LONG_FEED = FEED.replace('one', 'long '.repeat(20_000));
 
-test('news in order keeps it, whatever is in it', async () => {
+test('events of an ordered subscription keep their order, whatever they contain', async () => {
   const target: DeliveryTarget = {
     name: 'news',
     handlers: { onEventNotification: () => {} },
     delivery: deliveryWithDefaults({ mode: 'queued', order: 'subscription', dedupe: 'entries' }, 'failover'),
   };
-  const once = new Deduplicator({
+  const deduplicator = new Deduplicator({
     processedLog: {
       answerToDuplicate: () => undefined,
-      async trackDelivery(_pieces, hand, onBegun) {
+      async trackDelivery(_dedupeKeys, dispatch, onStarted) {
         await Promise.resolve();
-        onBegun?.();
-        return hand();
+        onStarted?.();
+        return dispatch();
       },
       markEnqueued: () => {},
       settled: async () => {},
@@ -35,15 +35,15 @@ test('news in order keeps it, whatever is in it', async () => {
     logger: new FakeWorld().logger,
     targetOf: () => target,
   });
-  const entry = entryOf();
-  const handed: string[] = [];
+  const subscription = storedSubscription();
+  const dispatched: string[] = [];
   const bodies = [FEED, '', 'no feed', LONG_FEED, FEED, ''];
   await Promise.all(
-    bodies.map((body, place) => {
+    bodies.map((body, index) => {
       const content = { headers: [], raw: new TextEncoder().encode(body) };
-      return once.deliver(target, receptionOf(content, { entry }), {
+      return deduplicator.deliver(target, contextOf(content, { subscription }), {
         dispatch() {
-          handed.push(`${place} ${body}`);
+          dispatched.push(`${index} ${body}`);
           return ACKNOWLEDGED;
         },
         deadline: () => new AnswerDeadline({ ackAfterMs: 60_000, storeTimeoutMs: 5_000 }, 0),
@@ -51,5 +51,5 @@ test('news in order keeps it, whatever is in it', async () => {
       });
     }),
   );
-  expect(handed).toEqual(bodies.map((body, place) => `${place} ${body}`));
+  expect(dispatched).toEqual(bodies.map((body, index) => `${index} ${body}`));
 });

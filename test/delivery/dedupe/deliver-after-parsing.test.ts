@@ -5,97 +5,97 @@ import { deliverAfterParsing, type PendingDelivery } from '../../../src/delivery
 import { AckTimeout } from '../../../src/delivery/handler/ack-timeout.js';
 import type { DedupeKey } from '../../../src/delivery/dedupe/dedupe-key.js';
 import { KeyedMutex } from '../../../src/engine/keyed-mutex.js';
-import { deferred } from '../../kit/fake-world.js';
-import { entryOf, receptionOf } from '../message/reception.js';
+import { deferred } from '../../kit/deferred.js';
+import { contextOf, storedSubscription } from '../message/reception.js';
 
-const PIECES: readonly DedupeKey[] = [{ key: 'a', version: '1' }];
+const DEDUPE_KEYS: readonly DedupeKey[] = [{ key: 'a', version: '1' }];
 
-/** Deliveries of one subscription, and what becomes of each, in its order. */
+/** Deliveries of one subscription, and a log of what happens to them. */
 function setUp({ ackAfterMs = 60_000 }: { ackAfterMs?: number } = {}) {
-  const parties = { turns: new KeyedMutex(), patience: new AckTimeout() };
-  const entry = entryOf();
-  const told: string[] = [];
+  const dependencies = { mutex: new KeyedMutex(), ackTimeout: new AckTimeout() };
+  const subscription = storedSubscription();
+  const log: string[] = [];
   const receive = (
     name: string,
-    pieces: readonly DedupeKey[] | Promise<readonly DedupeKey[]>,
+    dedupeKeys: readonly DedupeKey[] | Promise<readonly DedupeKey[]>,
     {
-      hand = ACKNOWLEDGED,
+      dispatched = ACKNOWLEDGED,
       stored = ACKNOWLEDGED,
-    }: { hand?: DeliveryAnswer | Promise<DeliveryAnswer>; stored?: DeliveryAnswer } = {},
+    }: { dispatched?: DeliveryAnswer | Promise<DeliveryAnswer>; stored?: DeliveryAnswer } = {},
   ): Promise<DeliveryAnswer> => {
-    const reception = receptionOf(undefined, { entry });
-    const handing: PendingDelivery = {
+    const context = contextOf(undefined, { subscription });
+    const delivery: PendingDelivery = {
       dispatch() {
-        told.push(`${name} handed over`);
-        return hand;
+        log.push(`${name} dispatched`);
+        return dispatched;
       },
       deadline: () => new AnswerDeadline({ ackAfterMs, storeTimeoutMs: 5_000 }, 0),
       async storeUndecided() {
-        told.push(`${name} stored`);
-        const held = {
-          accept: () => void told.push(`${name} released`),
-          drop: () => void told.push(`${name} dropped`),
+        log.push(`${name} stored`);
+        const undecided = {
+          accept: () => void log.push(`${name} accepted`),
+          drop: () => void log.push(`${name} dropped`),
         };
-        return stored === ACKNOWLEDGED ? { answer: stored, held } : { answer: stored };
+        return stored === ACKNOWLEDGED ? { answer: stored, undecided } : { answer: stored };
       },
     };
-    return deliverAfterParsing(parties, reception, pieces, handing, {
-      async dispatchIfNew(give, onBegun) {
-        const answer = give();
-        onBegun();
+    return deliverAfterParsing(dependencies, context, dedupeKeys, delivery, {
+      async dispatchIfNew(dispatch, onStarted) {
+        const answer = dispatch();
+        onStarted();
         return answer;
       },
-      decideStored: async (held) => held.accept(PIECES),
+      decideStored: async (undecided) => undecided.accept(DEDUPE_KEYS),
     });
   };
-  return { told, receive, ...parties };
+  return { log, receive, ...dependencies };
 }
 
-test('what is parsed in time is handed over, and its hub gets that answer', async () => {
+test('an event parsed in time is dispatched, and its hub gets that answer', async () => {
   const set = setUp();
-  expect(await set.receive('one', Promise.resolve(PIECES))).toBe(ACKNOWLEDGED);
-  expect(set.told).toEqual(['one handed over']);
+  expect(await set.receive('one', Promise.resolve(DEDUPE_KEYS))).toBe(ACKNOWLEDGED);
+  expect(set.log).toEqual(['one dispatched']);
 });
 
-test('what comes later waits for what is parsed before it, and not for its handler', async () => {
+test('a later event waits until an earlier one is parsed, but not for its handler', async () => {
   const set = setUp();
   const parsed = deferred<readonly DedupeKey[]>();
   const handler = deferred<DeliveryAnswer>();
-  const first = set.receive('one', parsed.promise, { hand: handler.promise });
-  const second = set.receive('two', PIECES);
+  const first = set.receive('one', parsed.promise, { dispatched: handler.promise });
+  const second = set.receive('two', DEDUPE_KEYS);
   await Promise.resolve();
-  expect(set.told).toEqual([]);
-  parsed.resolve(PIECES);
+  expect(set.log).toEqual([]);
+  parsed.resolve(DEDUPE_KEYS);
   expect(await second).toBe(ACKNOWLEDGED);
-  expect(set.told).toEqual(['one handed over', 'two handed over']);
+  expect(set.log).toEqual(['one dispatched', 'two dispatched']);
   handler.resolve(ACKNOWLEDGED);
   expect(await first).toBe(ACKNOWLEDGED);
 });
 
-test('C9: parsing counts as what the handler may take: after that the event is stored, the hub answered, and decided later', async () => {
+test('C9: parsing counts toward the ack timeout: after it the event is stored, the hub answered, and the event decided later', async () => {
   const set = setUp({ ackAfterMs: 0 });
   const parsed = deferred<readonly DedupeKey[]>();
   expect(await set.receive('one', parsed.promise)).toBe(ACKNOWLEDGED);
-  expect(await set.receive('two', PIECES)).toBe(ACKNOWLEDGED);
-  expect(set.told).toEqual(['one stored', 'two stored']);
-  parsed.resolve(PIECES);
-  await set.turns.runExclusive('s1', async () => {});
-  expect(set.told).toEqual(['one stored', 'two stored', 'one released', 'two released']);
+  expect(await set.receive('two', DEDUPE_KEYS)).toBe(ACKNOWLEDGED);
+  expect(set.log).toEqual(['one stored', 'two stored']);
+  parsed.resolve(DEDUPE_KEYS);
+  await set.mutex.runExclusive('s1', async () => {});
+  expect(set.log).toEqual(['one stored', 'two stored', 'one accepted', 'two accepted']);
 });
 
-test('C9: a stop waits no longer for what is being parsed', async () => {
+test('C9: a stop does not wait for parsing', async () => {
   const set = setUp();
   const answer = set.receive('one', deferred<readonly DedupeKey[]>().promise);
-  set.patience.expireAll();
+  set.ackTimeout.expireAll();
   expect(await answer).toBe(ACKNOWLEDGED);
-  expect(set.told).toEqual(['one stored']);
+  expect(set.log).toEqual(['one stored']);
 });
 
-test('C7: what there is no room for is not handed over when it is parsed: its hub comes again', async () => {
+test('C7: an event without room is not dispatched when it is parsed: its hub sends it again', async () => {
   const set = setUp({ ackAfterMs: 0 });
   const parsed = deferred<readonly DedupeKey[]>();
   expect(await set.receive('one', parsed.promise, { stored: INBOX_FULL })).toBe(INBOX_FULL);
-  parsed.resolve(PIECES);
-  await set.turns.runExclusive('s1', async () => {});
-  expect(set.told).toEqual(['one stored']);
+  parsed.resolve(DEDUPE_KEYS);
+  await set.mutex.runExclusive('s1', async () => {});
+  expect(set.log).toEqual(['one stored']);
 });

@@ -1,55 +1,56 @@
 import { expect, test } from 'vitest';
 import { ProcessedRecords, type ProcessedRecordsOptions } from '../../../src/delivery/dedupe/processed-records.js';
-import { deferred, FakeWorld } from '../../kit/fake-world.js';
+import { deferred } from '../../kit/deferred.js';
+import { FakeWorld } from '../../kit/fake-world.js';
 
-const SEEN = { at: 1, version: '', storedAt: 1 };
+const VERSION = { at: 1, version: '', storedAt: 1 };
 
-/** A store that writes when it is told to. */
-function setUp({ most, isDown = false }: { readonly most?: number; readonly isDown?: boolean } = {}) {
+/** A store whose writes end when the test says so. */
+function setUp({ maxKeys, isDown = false }: { readonly maxKeys?: number; readonly isDown?: boolean } = {}) {
   const world = new FakeWorld();
   const rows = new Map<string, unknown>();
-  const waiting: (() => void)[] = [];
-  let [underWay, mostUnderWay] = [0, 0];
-  const written = async (write: () => void): Promise<void> => {
-    underWay += 1;
-    mostUnderWay = Math.max(mostUnderWay, underWay);
-    const turn = deferred();
-    waiting.push(turn.resolve);
-    await turn.promise;
-    underWay -= 1;
+  const pendingWrites: (() => void)[] = [];
+  let [inFlight, maxInFlight] = [0, 0];
+  const deferWrite = async (write: () => void): Promise<void> => {
+    inFlight += 1;
+    maxInFlight = Math.max(maxInFlight, inFlight);
+    const gate = deferred();
+    pendingWrites.push(gate.resolve);
+    await gate.promise;
+    inFlight -= 1;
     if (isDown) throw new Error('The store is down');
     write();
   };
   const store: ProcessedRecordsOptions['store'] = {
     async *list() {},
-    set: (_kind, key, value) => written(() => void rows.set(key, value)),
-    delete: (_kind, key) => written(() => void rows.delete(key)),
+    set: (_kind, key, value) => deferWrite(() => void rows.set(key, value)),
+    delete: (_kind, key) => deferWrite(() => void rows.delete(key)),
   };
-  const records = new ProcessedRecords({ store, logger: world.logger, now: () => world.now, maxKeys: most });
-  /** Has the store write all there is. */
+  const records = new ProcessedRecords({ store, logger: world.logger, now: () => world.now, maxKeys });
+  /** Lets the store complete all writes. */
   const settle = async (): Promise<void> => {
     const settled = records.settled();
     for (let round = 0; round < 100; round += 1) {
-      for (const write of waiting.splice(0)) write();
+      for (const write of pendingWrites.splice(0)) write();
       await new Promise((resolve) => setImmediate(resolve));
     }
     await settled;
   };
-  return { world, records, rows, settle, mostUnderWay: () => mostUnderWay };
+  return { world, records, rows, settle, maxInFlight: () => maxInFlight };
 }
 
-test('thousands of records go to the store, some hundreds of them at the same time', async () => {
-  const { records, rows, settle, mostUnderWay } = setUp();
-  for (let index = 0; index < 3_000; index += 1) records.put(`${index}`, SEEN, { inStore: true });
+test('thousands of records go to the store, 500 at a time', async () => {
+  const { records, rows, settle, maxInFlight } = setUp();
+  for (let index = 0; index < 3_000; index += 1) records.put(`${index}`, VERSION, { inStore: true });
   await settle();
   expect(rows.size).toBe(3_000);
-  expect(mostUnderWay()).toBe(500);
+  expect(maxInFlight()).toBe(500);
 });
 
-test('what changes before it is written is written as it is then', async () => {
+test('a record that changes before its write is written as it is at that time', async () => {
   const { records, rows, settle } = setUp();
-  for (let index = 0; index < 600; index += 1) records.put(`${index}`, SEEN, { inStore: true });
-  records.put('598', { ...SEEN, at: 2 }, { inStore: true });
+  for (let index = 0; index < 600; index += 1) records.put(`${index}`, VERSION, { inStore: true });
+  records.put('598', { ...VERSION, at: 2 }, { inStore: true });
   records.forget('599');
   await settle();
   expect(rows.get('598')).toMatchObject({ data: { at: 2 } });
@@ -57,24 +58,24 @@ test('what changes before it is written is written as it is then', async () => {
   expect(rows.size).toBe(599);
 });
 
-test('what was seen longest ago is forgotten first, here and in the store', async () => {
-  const { records, rows, settle } = setUp({ most: 2 });
-  for (const key of ['a', 'b']) records.put(key, SEEN, { inStore: true });
+test('the key seen longest ago is forgotten first, in memory and in the store', async () => {
+  const { records, rows, settle } = setUp({ maxKeys: 2 });
+  for (const key of ['a', 'b']) records.put(key, VERSION, { inStore: true });
   expect(records.isFull).toBe(false);
-  records.put('a', SEEN, { inStore: false });
-  records.put('c', SEEN, { inStore: true });
+  records.put('a', VERSION, { inStore: false });
+  records.put('c', VERSION, { inStore: true });
   expect([records.isFull, records.keys()]).toEqual([true, ['a', 'c']]);
   await settle();
   expect([...rows.keys()]).toEqual(['a', 'c']);
 });
 
-test('a store that fails is told about once a minute, with how often it was not', async () => {
+test('a store failure is logged once a minute, with the number of suppressed lines', async () => {
   const { world, records, settle } = setUp({ isDown: true });
-  for (let index = 0; index < 3; index += 1) records.put(`${index}`, SEEN, { inStore: true });
+  for (let index = 0; index < 3; index += 1) records.put(`${index}`, VERSION, { inStore: true });
   await settle();
   expect(world.logged('could not be noted')).toHaveLength(1);
-  world.pass(60_000);
-  records.put('later', SEEN, { inStore: true });
+  world.advance(60_000);
+  records.put('later', VERSION, { inStore: true });
   await settle();
   expect(world.logged('could not be noted')).toMatchObject([{ level: 'warn' }, { level: 'warn' }]);
 });

@@ -6,7 +6,7 @@ import { ProcessedTable } from '../../../src/delivery/dedupe/processed-table.js'
 const time = double({ noNaN: true });
 const flag = boolean().map((isSet) => (isSet ? true : undefined));
 const key = integer({ min: 0, max: 30 }).map((number) => `digest ${number}`);
-const seen = record({
+const version = record({
   at: time,
   version: oneof(constant(''), constant('a version')),
   updated: option(time, { nil: undefined }),
@@ -15,11 +15,11 @@ const seen = record({
   storedAt: time,
 });
 
-test('it has what was set, in the order in which that was set last', () => {
-  const set = record({ type: constant('set' as const), key, seen });
-  const removal = record({ type: constant('delete' as const), key });
+test('it keeps values in the order they were last set', () => {
+  const setStep = record({ type: constant('set' as const), key, version });
+  const deleteStep = record({ type: constant('delete' as const), key });
   assert(
-    property(array(oneof(set, removal), { maxLength: 200 }), (steps) => {
+    property(array(oneof(setStep, deleteStep), { maxLength: 200 }), (steps) => {
       const table = new ProcessedTable();
       const model = new Map<string, ProcessedVersion>();
       for (const step of steps) {
@@ -27,20 +27,21 @@ test('it has what was set, in the order in which that was set last', () => {
         if (step.type === 'delete') {
           table.delete(step.key);
         } else {
-          table.set(step.key, step.seen);
-          model.set(step.key, step.seen);
+          table.set(step.key, step.version);
+          model.set(step.key, step.version);
         }
         expect(table.keys()).toEqual([...model.keys()]);
         expect(table.oldest()).toBe([...model.keys()][0]);
         expect(table.size).toBe(model.size);
       }
-      for (const [known, value] of model) expect([table.has(known), table.get(known)]).toEqual([true, value]);
+      for (const [existingKey, value] of model)
+        expect([table.has(existingKey), table.get(existingKey)]).toEqual([true, value]);
       expect([table.has('none'), table.get('none')]).toEqual([false, undefined]);
     }),
   );
 });
 
-test('it has room for more than a page of rows', () => {
+test('it holds more than one page of rows', () => {
   const table = new ProcessedTable();
   const keys = Array.from({ length: 10_000 }, (_, index) => `${index}`);
   for (const [at, each] of keys.entries()) table.set(each, { at, version: each, storedAt: -at });

@@ -11,35 +11,35 @@ const content = (bytes = 1): TopicContent => ({
   validators: {},
 });
 
-test('what was just read is handed out once, for its topic', () => {
-  const read = new DiscoveredTopicCache(() => 0);
-  const kept = content();
-  read.add('s', TOPIC, kept);
-  expect(read.take('t', TOPIC)).toBeUndefined();
-  expect(read.take('s', TOPIC)).toBe(kept);
-  expect(read.take('s', TOPIC)).toBeUndefined();
-  read.add('s', TOPIC, kept);
-  expect(read.take('s', `${TOPIC}/other`)).toBeUndefined();
+test('a topic that was just read is returned once, and only for the same topic', () => {
+  const cache = new DiscoveredTopicCache(() => 0);
+  const cached = content();
+  cache.add('s', TOPIC, cached);
+  expect(cache.take('t', TOPIC)).toBeUndefined();
+  expect(cache.take('s', TOPIC)).toBe(cached);
+  expect(cache.take('s', TOPIC)).toBeUndefined();
+  cache.add('s', TOPIC, cached);
+  expect(cache.take('s', `${TOPIC}/other`)).toBeUndefined();
 });
 
 test.each([
   [60_000, true],
   [60_001, false],
   [-1, false],
-])('what was read %i ms ago is handed out: %s', (age, isThere) => {
+])('content read %i ms ago is returned: %s', (age, isReturned) => {
   let now = 1_000_000;
-  const read = new DiscoveredTopicCache(() => now);
-  read.add('s', TOPIC, content());
+  const cache = new DiscoveredTopicCache(() => now);
+  cache.add('s', TOPIC, content());
   now += age;
-  expect(read.take('s', TOPIC) !== undefined).toBe(isThere);
+  expect(cache.take('s', TOPIC) !== undefined).toBe(isReturned);
 });
 
-test('16 MiB are kept at most: the oldest go first', () => {
-  const read = new DiscoveredTopicCache(() => 0);
-  for (const id of ['a', 'b', 'c']) read.add(id, TOPIC, content(6 * MIB));
-  expect(['a', 'b', 'c'].map((id) => read.take(id, TOPIC)?.body.byteLength)).toEqual([undefined, 6 * MIB, 6 * MIB]);
-  read.add('d', TOPIC, content(17 * MIB));
-  expect(read.take('d', TOPIC)).toBeUndefined();
-  read.add('e', TOPIC, content(16 * MIB));
-  expect(read.take('e', TOPIC)).toBeDefined();
+test('the cache holds 16 MiB at most: the oldest topics go first', () => {
+  const cache = new DiscoveredTopicCache(() => 0);
+  for (const id of ['a', 'b', 'c']) cache.add(id, TOPIC, content(6 * MIB));
+  expect(['a', 'b', 'c'].map((id) => cache.take(id, TOPIC)?.body.byteLength)).toEqual([undefined, 6 * MIB, 6 * MIB]);
+  cache.add('d', TOPIC, content(17 * MIB));
+  expect(cache.take('d', TOPIC)).toBeUndefined();
+  cache.add('e', TOPIC, content(16 * MIB));
+  expect(cache.take('e', TOPIC)).toBeDefined();
 });

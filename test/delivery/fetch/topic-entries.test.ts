@@ -11,12 +11,12 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const SINCE = Date.parse('2026-06-01T00:00:00Z');
 
-const entriesOf = (text: string, contentType?: string): Promise<readonly TopicEntry[]> =>
+const entriesOf = (content: string, contentType?: string): Promise<readonly TopicEntry[]> =>
   topicEntries(
     {
       url: 'https://example.com/feed',
       headers: contentType === undefined ? [] : [['content-type', contentType]],
-      body: Buffer.from(text, 'latin1'),
+      body: Buffer.from(content, 'latin1'),
       validators: {},
     },
     { subscriptionId: 's' },
@@ -24,8 +24,8 @@ const entriesOf = (text: string, contentType?: string): Promise<readonly TopicEn
 
 describe('the entries of a topic', () => {
   test('have the later of their times', async () => {
-    const text = atom([{ id: 'a', at: SINCE, updated: SINCE + DAY }, { id: 'b', at: SINCE }, { id: 'c' }]);
-    const entries = await entriesOf(text);
+    const content = atom([{ id: 'a', at: SINCE, updated: SINCE + DAY }, { id: 'b', at: SINCE }, { id: 'c' }]);
+    const entries = await entriesOf(content);
     expect(entries.map(({ at }) => at)).toEqual([SINCE + DAY, SINCE, undefined]);
   });
 
@@ -36,28 +36,28 @@ describe('the entries of a topic', () => {
   });
 
   test('are those of one subscription', async () => {
-    const text = {
+    const content = {
       url: 'https://example.com/feed',
       headers: [],
       body: Buffer.from(atom([{ id: 'a' }])),
       validators: {},
     };
-    const [one] = await topicEntries(text, { subscriptionId: 's' });
-    const [other] = await topicEntries(text, { subscriptionId: 't' });
+    const [one] = await topicEntries(content, { subscriptionId: 's' });
+    const [other] = await topicEntries(content, { subscriptionId: 't' });
     expect(one?.key).toBe(other?.key);
     expect(one?.dedupeKey.key).not.toBe(other?.dedupeKey.key);
   });
 
-  test('are none where it is no feed, and a SyntaxError where it is broken', async () => {
+  test('are none if it is not a feed; broken content is a SyntaxError', async () => {
     expect(await entriesOf('<!doctype html><p>page', 'text/html')).toEqual([]);
     await expect(entriesOf('<feed xmlns="http://www.w3.org/2005/Atom"><entry>')).rejects.toThrow(SyntaxError);
   });
 });
 
-describe('what is new after a gap', () => {
+describe('an entry is new after a gap', () => {
   const MINUTE = 60_000;
   const BEGAN = SINCE - 30 * DAY;
-  const written = [
+  const feedEntries = [
     { id: 'during', at: SINCE + HOUR },
     { id: 'within the hour before', at: SINCE - HOUR },
     { id: 'before', at: SINCE - HOUR - 1 },
@@ -68,10 +68,10 @@ describe('what is new after a gap', () => {
   ];
   let entries: readonly TopicEntry[] = [];
   beforeAll(async () => {
-    entries = await entriesOf(atom(written));
+    entries = await entriesOf(atom(feedEntries));
   });
-  const news = async (rule: Partial<GapRule> = {}): Promise<readonly string[]> => {
-    const all = {
+  const newIds = async (rule: Partial<GapRule> = {}): Promise<readonly string[]> => {
+    const fullRule = {
       since: SINCE,
       subscribedAt: BEGAN,
       now: SINCE + DAY,
@@ -79,16 +79,16 @@ describe('what is new after a gap', () => {
       isMissing: () => true,
       ...rule,
     };
-    const found = await entriesNewAfterGap(entries, all);
-    return found.map((entry) => written[entries.indexOf(entry)]?.id ?? '');
+    const newEntries = await entriesNewAfterGap(entries, fullRule);
+    return newEntries.map((entry) => feedEntries[entries.indexOf(entry)]?.id ?? '');
   };
 
-  test('L3 is of its time, less an hour, or of no time', async () => {
-    expect(await news()).toEqual(['during', 'within the hour before', 'without a time', 'old and updated']);
+  test('L3 when it is dated within the gap or the hour before, or is undated', async () => {
+    expect(await newIds()).toEqual(['during', 'within the hour before', 'without a time', 'old and updated']);
   });
 
-  test('L3 is also what was not handed over since there is the subscription less ten minutes, where that is remembered', async () => {
-    expect(await news({ tracksEntries: true })).toEqual([
+  test('L3 when it was not processed since ten minutes before the subscription, if entries are tracked', async () => {
+    expect(await newIds({ tracksEntries: true })).toEqual([
       'during',
       'within the hour before',
       'before',
@@ -99,25 +99,25 @@ describe('what is new after a gap', () => {
   });
 
   test.each([true, false])(
-    'L3 is nothing from before the subscription, whenever its gap began (%s)',
+    'L3 never when it is older than the subscription, whenever the gap began (tracksEntries: %s)',
     async (tracksEntries) => {
       // Its hub failed for two days before it first verified.
       const rule = { since: SINCE - 2 * DAY, subscribedAt: SINCE, tracksEntries };
-      expect(await news(rule)).toEqual(['during', 'without a time', 'old and updated']);
+      expect(await newIds(rule)).toEqual(['during', 'without a time', 'old and updated']);
     },
   );
 
   test.each([true, false])(
-    'L3 is that of the gap where a clock was set back since the subscription began (%s)',
+    'L3 when it is dated within the gap, although the clock was set back since the subscription began (tracksEntries: %s)',
     async (tracksEntries) => {
       const rule = { subscribedAt: SINCE + 365 * DAY, tracksEntries };
-      expect(await news(rule)).toEqual(['during', 'within the hour before', 'without a time', 'old and updated']);
+      expect(await newIds(rule)).toEqual(['during', 'within the hour before', 'without a time', 'old and updated']);
     },
   );
 
-  test('is nothing that was handed over', async () => {
-    const had = entries[0]?.dedupeKey.key;
-    expect(await news({ isMissing: ({ key }) => key !== had })).not.toContain('during');
-    expect(await news({ tracksEntries: true, isMissing: () => false })).toEqual([]);
+  test('only when no handler has processed it', async () => {
+    const processedKey = entries[0]?.dedupeKey.key;
+    expect(await newIds({ isMissing: ({ key }) => key !== processedKey })).not.toContain('during');
+    expect(await newIds({ tracksEntries: true, isMissing: () => false })).toEqual([]);
   });
 });

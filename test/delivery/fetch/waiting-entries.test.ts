@@ -4,58 +4,58 @@ import { WaitingEntries } from '../../../src/delivery/fetch/waiting-entries.js';
 import { storedEvent, storedEventWith } from '../message/reception.js';
 
 const AT = 1_000;
-const piece = (version: string, updated?: number): DedupeKey => ({ key: 'one', version, updated });
+const keyOf = (version: string, updated?: number): DedupeKey => ({ key: 'one', version, updated });
 
-/** Events that each bring these entries, and what was read of them. */
-function reading(...pieces: readonly DedupeKey[]) {
+/** Waiting events with these entries each, and the ids of the events that were read. */
+function setUp(...dedupeKeys: readonly DedupeKey[]) {
   const read: string[] = [];
   const entries = new WaitingEntries(async ({ meta: { id } }) => {
     read.push(id);
     if (id === 'broken') throw new SyntaxError('no feed');
     if (id === 'busy' && read.length === 1) throw new Error('no thread');
-    return pieces;
+    return dedupeKeys;
   });
   return { entries, read };
 }
 
-test('an entry waits as it is or in a later version, and an earlier version does not count', async () => {
-  const { entries } = reading(piece('1', AT), piece('2', AT + 1));
+test('a waiting event covers an entry of the same or an earlier version, not a later one', async () => {
+  const { entries } = setUp(keyOf('1', AT), keyOf('2', AT + 1));
   entries.add(storedEvent);
   await entries.settled();
-  expect([AT, AT + 1, AT + 2].map((updated) => entries.has(piece('x', updated)))).toEqual([true, true, false]);
-  expect(entries.has({ ...piece('1', AT), key: 'two' })).toBe(false);
-  expect(entries.has({ ...piece('3', AT), deleted: true })).toBe(false);
+  expect([AT, AT + 1, AT + 2].map((updated) => entries.has(keyOf('x', updated)))).toEqual([true, true, false]);
+  expect(entries.has({ ...keyOf('1', AT), key: 'two' })).toBe(false);
+  expect(entries.has({ ...keyOf('3', AT), deleted: true })).toBe(false);
 });
 
-test('an event is read once, and one that does not parse brings nothing', async () => {
-  const { entries, read } = reading(piece('1'));
+test('an event is read once, and one that does not parse has no entries', async () => {
+  const { entries, read } = setUp(keyOf('1'));
   entries.add(storedEventWith({ id: 'broken' }));
   entries.add(storedEventWith({ id: 'broken' }));
   await entries.settled();
-  expect(entries.has(piece('1'))).toBe(false);
+  expect(entries.has(keyOf('1'))).toBe(false);
   entries.add(storedEvent);
   entries.add(storedEvent);
   await entries.settled();
-  expect(entries.has(piece('1'))).toBe(true);
+  expect(entries.has(keyOf('1'))).toBe(true);
   expect(read).toEqual(['broken', storedEvent.meta.id]);
 });
 
-test('an event that cannot be read now is told of, and read again', async () => {
-  const { entries } = reading(piece('1'));
+test('an event that cannot be read now is reported, and read again', async () => {
+  const { entries } = setUp(keyOf('1'));
   entries.add(storedEventWith({ id: 'busy' }));
   await expect(entries.settled()).rejects.toThrow('could not be read now');
   expect(entries.shouldRead({ id: 'busy', bytes: 1 })).toBe(true);
   entries.add(storedEventWith({ id: 'busy' }));
   await entries.settled();
-  expect(entries.has(piece('1'))).toBe(true);
+  expect(entries.has(keyOf('1'))).toBe(true);
 });
 
 test('no more than 1,000 events and 8 MiB are read', async () => {
-  const many = reading();
+  const many = setUp();
   for (let index = 0; index < 1_100; index += 1) many.entries.add(storedEventWith({ id: `${index}` }));
   await many.entries.settled();
   expect(many.read).toHaveLength(1_000);
-  const long = reading();
+  const long = setUp();
   const raw = new Uint8Array(3 * 1024 * 1024);
   for (const id of ['a', 'b', 'c']) long.entries.add(storedEventWith({ id, raw }));
   long.entries.add(storedEventWith({ id: 'd' }));

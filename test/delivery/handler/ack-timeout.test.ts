@@ -1,8 +1,8 @@
 import { expect, test, vi } from 'vitest';
 import { AckTimeout, peek } from '../../../src/delivery/handler/ack-timeout.js';
-import { deferred } from '../../kit/fake-world.js';
+import { deferred } from '../../kit/deferred.js';
 
-test('C9 what ends in time is waited for, and no timer is left', async () => {
+test('C9 the wait resolves to work that ends in time, and leaves no timer', async () => {
   vi.useFakeTimers();
   try {
     const work = deferred<string>();
@@ -16,7 +16,7 @@ test('C9 what ends in time is waited for, and no timer is left', async () => {
   }
 });
 
-test('C9 what takes longer is not', async () => {
+test('C9 the wait resolves to undefined if the work takes longer', async () => {
   vi.useFakeTimers();
   try {
     const waiting = new AckTimeout().wait(new Promise(() => {}), 5_000);
@@ -27,16 +27,16 @@ test('C9 what takes longer is not', async () => {
   }
 });
 
-test('at the end of patience nothing is waited for any more, nor from then on', async () => {
-  const patience = new AckTimeout();
-  const before = patience.wait(new Promise(() => {}), 60_000);
-  patience.expireAll();
-  expect(await before).toBeUndefined();
-  expect(await patience.wait(new Promise(() => {}), 60_000)).toBeUndefined();
-  expect(await patience.wait(Promise.resolve('done'), 60_000)).toBe('done');
+test('expireAll ends all waits, and later waits return at once', async () => {
+  const ackTimeout = new AckTimeout();
+  const earlierWait = ackTimeout.wait(new Promise(() => {}), 60_000);
+  ackTimeout.expireAll();
+  expect(await earlierWait).toBeUndefined();
+  expect(await ackTimeout.wait(new Promise(() => {}), 60_000)).toBeUndefined();
+  expect(await ackTimeout.wait(Promise.resolve('done'), 60_000)).toBe('done');
 });
 
-test('a peek gives what is there', async () => {
+test('peek resolves to a known result, otherwise to undefined', async () => {
   expect(await peek(Promise.resolve('done'))).toBe('done');
   expect(await peek('done')).toBe('done');
   expect(await peek(new Promise(() => {}))).toBeUndefined();

@@ -26,18 +26,18 @@ describe('acknowledgementOf', () => {
     ['a body that is text', { body: 'done' }],
     ['headers that throw', thrower('headers')],
     ['a header that throws', { headers: thrower('x-a') }],
-  ])('is none for %s', (_what, result) => {
+  ])('is undefined for %s', (_name, result) => {
     expect(acknowledgementOf(result)).toBeUndefined();
   });
 
-  test('is what can be sent of the rest', () => {
+  test('keeps the valid part of a result', () => {
     expect(acknowledgementOf({ headers: null, body: { id: '1' } })).toEqual({ body: { id: '1' } });
     expect(acknowledgementOf({ headers: { a: 'b', c: ['d', 'e'] }, body: 'x' })).toEqual({
       headers: { a: 'b', c: ['d', 'e'] },
     });
   });
 
-  test('reads a property once, so that what it says later does not count', () => {
+  test('reads a property only once', () => {
     let reads = 0;
     const result = {
       get headers() {
@@ -55,11 +55,11 @@ test.each([
   ['at once', (): unknown => thrower('headers')],
   ['later', (): Promise<unknown> => Promise.resolve(thrower('headers'))],
 ])(
-  'a handler that returns, %s, what throws when it is read is done, without an acknowledgement',
+  'a handler that returns, %s, a value whose properties throw has succeeded without an acknowledgement',
   async (_when, run) => {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a handler without a compiler
     const handlers = { onEventNotification: run } as EventHandler;
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing of it is looked at
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the handler does not read it
     const outcome = await runHandler(handlers, {} as ContentDistributionMessage);
     expect(outcome).toEqual({ type: 'done', acknowledgement: undefined });
   },

@@ -4,7 +4,7 @@ import { callHandler } from '../../../src/delivery/handler/handlers.js';
 import { InternalHubError } from '../../../src/subscription/hub-errors.js';
 import type { ContentDistributionMessage } from '../../../src/delivery/message/message.js';
 
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing of it is read
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the test does not read it
 const event = {} as ContentDistributionMessage;
 const onEventNotification = (): void => {};
 
@@ -25,18 +25,18 @@ describe('callHandler', () => {
     expect(callHandler({ onEventNotification }, 'onStart', undefined)).toBeUndefined();
   });
 
-  it('throws for a required handler that the service does not have any more', () => {
+  it('throws for a required handler that was removed from the service', () => {
     const handlers = { onEventNotification };
     Reflect.deleteProperty(handlers, 'onEventNotification');
     expect(() => callHandler(handlers, 'onEventNotification', event)).toThrow('onEventNotification is not a function');
   });
 
-  it('takes only the argument of the handler', () => {
-    // @ts-expect-error -- the handler of events takes an event
+  it('accepts only the argument type of the handler', () => {
+    // @ts-expect-error -- this handler takes an event
     expect(callHandler({ onEventNotification }, 'onEventNotification', new Error('no event'))).toBeUndefined();
-    // @ts-expect-error -- the runtime is of another type
+    // @ts-expect-error -- the runtime has another type
     expect(callHandler({ onEventNotification, onStart: (port: number) => void port }, 'onStart', '80')).toBeUndefined();
-    // @ts-expect-error -- there is no such handler
+    // @ts-expect-error -- this handler does not exist
     expect(callHandler({ onEventNotification }, 'onStarted', undefined)).toBeUndefined();
   });
 });

@@ -1,22 +1,23 @@
 import { expect, test } from 'vitest';
-import { deferred, FakeWorld } from '../../kit/fake-world.js';
+import { deferred } from '../../kit/deferred.js';
+import { FakeWorld } from '../../kit/fake-world.js';
 import { subscribed } from '../../kit/subscribed.js';
 import { SlowHandlers } from '../../../src/delivery/handler/slow-handlers.js';
-import { receptionOf } from '../message/reception.js';
+import { contextOf } from '../message/reception.js';
 
 const SLOW =
   'the handler did not finish within delivery.ackAfterMs: the event is stored, the hub was answered 202, and the handler ' +
   'keeps running';
 
-test('a handler that outlasts ackAfterMs is warned about, with the event and the limit', async () => {
-  const turn = deferred();
+test('a handler that takes longer than ackAfterMs is logged with its event and the limit', async () => {
+  const handlerEnd = deferred();
   const events: string[] = [];
   const { post, logger, snapshot } = await subscribed({
     config: { delivery: { ackAfterMs: 500 } },
     handlers: {
       onEventNotification: async ({ id }) => {
         events.push(id);
-        await turn.promise;
+        await handlerEnd.promise;
       },
     },
   });
@@ -29,10 +30,10 @@ test('a handler that outlasts ackAfterMs is warned about, with the event and the
       message: SLOW,
     },
   ]);
-  turn.resolve();
+  handlerEnd.resolve();
 });
 
-test('a handler that fails in time is not slow', async () => {
+test('a handler that fails in time is not logged as slow', async () => {
   const { post, logger } = await subscribed({
     handlers: { onEventNotification: () => Promise.reject(new Error('not now')) },
   });
@@ -41,14 +42,14 @@ test('a handler that fails in time is not slow', async () => {
   expect(logger.said('warn')).not.toContain(SLOW);
 });
 
-test('slow handlers are logged once a minute for each subscription, with the number of those not logged', () => {
+test('slow handlers are logged once a minute for each subscription, with the number of suppressed lines', () => {
   const world = new FakeWorld();
   const slow = new SlowHandlers({ logger: world.logger, now: () => world.now });
-  const one = receptionOf();
+  const context = contextOf();
   const limit = { ackAfterMs: 5_000 };
-  for (let count = 0; count < 3; count += 1) slow.report(one, limit, 5_000);
-  slow.report(receptionOf(), limit, 5_000);
-  world.pass(60_000);
-  slow.report(one, limit, 5_000);
+  for (let count = 0; count < 3; count += 1) slow.report(context, limit, 5_000);
+  slow.report(contextOf(), limit, 5_000);
+  world.advance(60_000);
+  slow.report(context, limit, 5_000);
   expect(world.lines.map(({ fields }) => fields['notLogged'])).toEqual([0, 0, 2]);
 });

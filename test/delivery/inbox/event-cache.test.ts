@@ -2,32 +2,32 @@ import { expect, test } from 'vitest';
 import { EventCache } from '../../../src/delivery/inbox/event-cache.js';
 import { storedEventWith } from '../message/reception.js';
 
-const ofBytes = (id: string, bytes: number, decoded?: number) =>
+const eventOfBytes = (id: string, bytes: number, decoded?: number) =>
   storedEventWith({
     id,
     raw: new Uint8Array(bytes),
     decoded: decoded === undefined ? undefined : new Uint8Array(decoded),
   });
 
-test('an event is handed out once, as it was kept', () => {
-  const atHand = new EventCache();
-  const event = ofBytes('e1', 5);
-  atHand.add(event);
-  expect(atHand.take('e2')).toBeUndefined();
-  expect(atHand.take('e1')).toBe(event);
-  expect(atHand.take('e1')).toBeUndefined();
+test('an event is returned once, as it was added', () => {
+  const cache = new EventCache();
+  const event = eventOfBytes('e1', 5);
+  cache.add(event);
+  expect(cache.take('e2')).toBeUndefined();
+  expect(cache.take('e1')).toBe(event);
+  expect(cache.take('e1')).toBeUndefined();
 });
 
-test('what there is no room for has to be read, and what was handed out makes room', () => {
-  const atHand = new EventCache(100);
-  atHand.add(ofBytes('e1', 40, 20));
-  atHand.add(ofBytes('e2', 41));
-  atHand.add(ofBytes('e3', 40));
-  expect(atHand.take('e2')).toBeUndefined();
-  expect(atHand.take('e1')?.meta.id).toBe('e1');
-  atHand.add(ofBytes('e4', 60));
-  atHand.add(ofBytes('e4', 60));
-  expect([atHand.take('e3')?.meta.id, atHand.take('e4')?.meta.id, atHand.take('e4')]).toEqual(['e3', 'e4', undefined]);
-  atHand.add(ofBytes('e5', 100));
-  expect(atHand.take('e5')?.meta.id).toBe('e5');
+test('an event without room is not cached, and a taken event makes room', () => {
+  const cache = new EventCache(100);
+  cache.add(eventOfBytes('e1', 40, 20));
+  cache.add(eventOfBytes('e2', 41));
+  cache.add(eventOfBytes('e3', 40));
+  expect(cache.take('e2')).toBeUndefined();
+  expect(cache.take('e1')?.meta.id).toBe('e1');
+  cache.add(eventOfBytes('e4', 60));
+  cache.add(eventOfBytes('e4', 60));
+  expect([cache.take('e3')?.meta.id, cache.take('e4')?.meta.id, cache.take('e4')]).toEqual(['e3', 'e4', undefined]);
+  cache.add(eventOfBytes('e5', 100));
+  expect(cache.take('e5')?.meta.id).toBe('e5');
 });

@@ -15,7 +15,7 @@ import { FakeWorld } from '../../kit/fake-world.js';
 
 const LIMITS: InboxLimits = { concurrency: 1, retryForSeconds: 60, order: 'none' };
 
-/** An inbox of the service `news` over a store in memory, or over one that another inbox has left. */
+/** An inbox of the service `news` on a memory store, or on the store of an earlier inbox. */
 export async function setUp(
   run: (event: StoredEvent) => Promise<StoredRun>,
   limits: InboxLimits | undefined = LIMITS,
@@ -27,8 +27,8 @@ export async function setUp(
   const services = new Map([['news', limits]]);
   const engine = embeddedEngine({ now: () => world.now });
   const dead: StoredEvent[] = [];
-  const foundDead: string[] = [];
-  const { markers, marked } = markedEvents(records, engine, { logger: world.logger, now: () => world.now });
+  const recoveredDead: string[] = [];
+  const { markers, crashGuard } = createCrashGuard(records, engine, { logger: world.logger, now: () => world.now });
   const inbox = new Inbox({
     store: records,
     engine,
@@ -37,28 +37,28 @@ export async function setUp(
     random: () => 1,
     limitsOf: (service) => services.get(service),
     run,
-    crashGuard: marked,
+    crashGuard,
     onRecovered: () => {},
-    onRecoveredDeadLetter: ({ meta }) => void foundDead.push(meta.id),
+    onRecoveredDeadLetter: ({ meta }) => void recoveredDead.push(meta.id),
     onDeadLetter: (event) => void dead.push(event),
   });
   const pass = (milliseconds: number): void => {
-    world.pass(milliseconds);
+    world.advance(milliseconds);
     engine.tick();
   };
   const read = async (id: string): Promise<StoredEvent> => decodeEvent(id, await records.get('event', id));
-  return { inbox, markers, store: records, world, services, dead, foundDead, pass, read };
+  return { inbox, markers, store: records, world, services, dead, recoveredDead, pass, read };
 }
 
-/** Marking on a store, as inboxes want it. */
-export function markedEvents(
+/** A crash guard on a store. */
+export function createCrashGuard(
   store: RecordStore,
   engine: Engine,
   { logger, now }: { readonly logger: Logger; readonly now: () => number },
 ) {
   const markers = new CrashMarkers({ store, logger });
-  const turn = new SuspectLock({ engine, now });
-  return { markers, turn, marked: new EventCrashGuard({ markers, lock: turn, logger }) };
+  const lock = new SuspectLock({ engine, now });
+  return { markers, lock, crashGuard: new EventCrashGuard({ markers, lock, logger }) };
 }
 
 export const failed = (message: string): StoredRun => ({ type: 'failed', error: new Error(message) });

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { encodeEvent } from '../../../src/delivery/inbox/stored-event.js';
-import { deferred } from '../../kit/fake-world.js';
+import { deferred } from '../../kit/deferred.js';
 import { failed, setUp } from './inbox-set-up.js';
 import { storedEvent, storedEventWith, type EventFields } from '../message/reception.js';
 
-test('an event is counted once, however often it is stored, and not any more when it is done', async () => {
+test('an event is counted once, however often it is stored, until its handler succeeds', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));
   await inbox.storeUnscheduled(storedEvent);
   await inbox.storeUnscheduled(storedEvent);
@@ -16,22 +16,22 @@ test('an event is counted once, however often it is stored, and not any more whe
   expect(await store.get('event', 'e1')).toBeUndefined();
 });
 
-test('an event takes its place while it is being stored, and gives it back where it could not be', async () => {
+test('an event counts while it is being stored, and no longer if that fails', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));
-  const holding = inbox.storeUnscheduled(storedEvent);
+  const write = inbox.storeUnscheduled(storedEvent);
   expect(inbox.loadOf('news').events).toBe(1);
-  await holding;
+  await write;
   await store.close();
   const other = storedEventWith({ id: 'e2' });
-  const refused = inbox.storeUnscheduled(other);
+  const failedWrite = inbox.storeUnscheduled(other);
   expect(inbox.loadOf('news').events).toBe(2);
-  await expect(refused).rejects.toThrow('is closed');
+  await expect(failedWrite).rejects.toThrow('is closed');
   expect(inbox.loadOf('news').events).toBe(1);
   await expect(inbox.storeFailed(storedEvent, new Error('no'))).rejects.toThrow('is closed');
-  expect(inbox.loadOf('news').events, 'what is in the store stays counted').toBe(1);
+  expect(inbox.loadOf('news').events, 'an event in the store stays counted').toBe(1);
 });
 
-test('C7 the bytes of events are counted, headers and all, until they are done or cannot be stored', async () => {
+test('C7 the bytes of an event, with its headers, count until it is processed or cannot be stored', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));
   const fields: EventFields = { headers: [['link', 'x'.repeat(96)]], raw: new Uint8Array(50) };
   const event = storedEventWith(fields);
@@ -49,7 +49,7 @@ test('C7 the bytes of events are counted, headers and all, until they are done o
   expect(inbox.loadOf('news')).toEqual({ events: 1, bytes: 250 });
 });
 
-test('C7 what a previous process left is counted when it is read', async () => {
+test('C7 the events of a previous process count once they are loaded', async () => {
   const { inbox, store } = await setUp(async () => failed('no'));
   await store.set('event', 'e1', encodeEvent(storedEventWith({ raw: new Uint8Array(50) })));
   await store.set('event', 'e2', encodeEvent(storedEventWith({ id: 'e2', raw: new Uint8Array(70), deadSince: 1 })));
@@ -58,38 +58,38 @@ test('C7 what a previous process left is counted when it is read', async () => {
 });
 
 test.each(['storeUnscheduled', 'enqueue', 'storeFailed'] as const)(
-  'C9 the store has no longer than it is given to %s an event; what it takes later is taken back',
-  async (how) => {
+  'C9 %s waits for the store up to its timeout, and a later write is removed',
+  async (method) => {
     const { inbox, store, pass } = await setUp(async () => failed('no'));
     const set = store.set.bind(store);
-    const turn = deferred();
-    store.set = async (...given) => {
-      await turn.promise;
-      await set(...given);
+    const storeReady = deferred();
+    store.set = async (...args) => {
+      await storeReady.promise;
+      await set(...args);
     };
     const storing =
-      how === 'storeFailed' ? inbox.storeFailed(storedEvent, new Error('no'), 5) : inbox[how](storedEvent, 5);
+      method === 'storeFailed' ? inbox.storeFailed(storedEvent, new Error('no'), 5) : inbox[method](storedEvent, 5);
     await expect(storing).rejects.toThrow('The event e1 could not be stored: no answer within 5 ms');
     expect(inbox.loadOf('news').events).toBe(0);
-    turn.resolve();
+    storeReady.resolve();
     await expect.poll(() => store.get('event', 'e1')).toBeDefined();
     pass(60_000);
     await expect.poll(() => store.get('event', 'e1')).toBeUndefined();
   },
 );
 
-test('an event that has just been stored is not read for its turn, also where it has to wait for that', async () => {
+test('an event that has just been stored runs without a read, even if it has to wait', async () => {
   const runs: string[] = [];
-  const over = deferred();
+  const handlerEnd = deferred();
   const { inbox, store } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
-    await over.promise;
+    await handlerEnd.promise;
     return { type: 'done', acknowledgement: undefined };
   });
   store.get = () => Promise.reject(new Error('nothing is to be read'));
   for (const id of ['e1', 'e2', 'e3']) await inbox.enqueue(storedEventWith({ id }));
   expect(runs).toEqual(['e1']);
-  over.resolve();
+  handlerEnd.resolve();
   await expect.poll(() => inbox.loadOf('news').events).toBe(0);
   expect(runs).toEqual(['e1', 'e2', 'e3']);
 });
@@ -97,17 +97,17 @@ test('an event that has just been stored is not read for its turn, also where it
 test.each([
   ['none', 'soon'],
   ['subscription', 'now'],
-] as const)('with the order %s a handled event is removed %s', async (order, urgency) => {
+] as const)('with the order %s a processed event is removed %s', async (order, urgency) => {
   const limits = { concurrency: 1, retryForSeconds: 60, order };
   const { inbox, store } = await setUp(async () => ({ type: 'done', acknowledgement: undefined }), limits);
   const deleted: unknown[] = [];
-  store.delete = async (...given) => void deleted.push(given);
+  store.delete = async (...args) => void deleted.push(args);
   await inbox.enqueue(storedEvent);
   await inbox.stop();
   expect(deleted).toEqual([['event', 'e1', urgency]]);
 });
 
-test('a run that was cut off leaves the event as it is', async () => {
+test('an interrupted run leaves the event unchanged', async () => {
   const { inbox, read } = await setUp(async () => failed('no'));
   await inbox.storeUnscheduled(storedEvent);
   await inbox.settle(storedEvent, { type: 'interrupted' });
@@ -115,7 +115,7 @@ test('a run that was cut off leaves the event as it is', async () => {
   expect(inbox.loadOf('news').events).toBe(1);
 });
 
-test('the errors of the last two hundred runs are kept, in words that can be stored', async () => {
+test('the errors of the last two hundred runs are stored as text', async () => {
   const { inbox, read } = await setUp(async () => failed('no'));
   let event = storedEvent;
   for (let run = 1; run <= 201; run += 1) {
@@ -128,13 +128,13 @@ test('the errors of the last two hundred runs are kept, in words that can be sto
   expect([errors[0]?.message, errors[199]?.message]).toEqual(['run 2', 'Symbol(odd)']);
 });
 
-test('a long error is cut, and no character in two', async () => {
+test('a long error is cut without splitting a character', async () => {
   const { inbox, read } = await setUp(async () => failed('no'));
   await inbox.storeFailed(storedEvent, new Error(`x${'😀'.repeat(600)}`));
   expect((await read('e1')).retry.errors[0]?.message).toBe(`x${'😀'.repeat(499)}`);
 });
 
-test('an event of a service that is not declared is never given up', async () => {
+test('an event of a service that is not declared never becomes a dead letter', async () => {
   const { inbox, services, dead, read } = await setUp(async () => failed('no'));
   services.delete('news');
   await inbox.storeFailed(storedEvent, new Error('no'));
@@ -142,7 +142,7 @@ test('an event of a service that is not declared is never given up', async () =>
   expect((await read('e1')).retry.deadSince).toBeUndefined();
 });
 
-test('an event whose service is gone when it comes due waits', async () => {
+test('an event waits if its service is no longer declared when it is due', async () => {
   const runs: string[] = [];
   const { inbox, services, pass } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
@@ -155,22 +155,22 @@ test('an event whose service is gone when it comes due waits', async () => {
   expect([runs, inbox.loadOf('news').events]).toEqual([[], 1]);
 });
 
-test('dead letters are not read back as events that wait', async () => {
+test('dead letters are not loaded as waiting events', async () => {
   const runs: string[] = [];
-  const { inbox, store, foundDead, pass } = await setUp(async ({ meta: { id } }) => {
+  const { inbox, store, recoveredDead, pass } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
     return { type: 'done', acknowledgement: undefined };
   });
   await store.set('event', 'e1', encodeEvent(storedEventWith({ deadSince: 5 })));
   await store.set('event', 'e2', encodeEvent(storedEventWith({ id: 'e2' })));
   await inbox.load();
-  expect([inbox.loadOf('news').events, foundDead]).toEqual([1, ['e1']]);
+  expect([inbox.loadOf('news').events, recoveredDead]).toEqual([1, ['e1']]);
   pass(0);
   await inbox.stop();
   expect(runs).toEqual(['e2']);
 });
 
-test('after the stop nothing is begun', async () => {
+test('no run starts after a stop', async () => {
   const runs: string[] = [];
   const { inbox, pass } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
@@ -183,13 +183,13 @@ test('after the stop nothing is begun', async () => {
   expect(runs).toEqual([]);
 });
 
-test('a clock that was set back puts no try off for longer than the longest wait', async () => {
+test('a clock that was set back delays no attempt beyond the longest wait', async () => {
   const runs: string[] = [];
   const { inbox, world, pass } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
     return { type: 'done', acknowledgement: undefined };
   });
-  world.pass(86_400_000);
+  world.advance(86_400_000);
   pass(0);
   await inbox.storeFailed(storedEventWith({ receivedAt: world.now }), new Error('no'));
   pass(-86_400_000);
@@ -197,18 +197,18 @@ test('a clock that was set back puts no try off for longer than the longest wait
   await expect.poll(() => runs).toEqual(['e1']);
 });
 
-test('nor does one that is set back while the failure is being stored, or between two processes', async () => {
+test('a clock set back during a write or between two processes delays no attempt beyond the longest wait', async () => {
   const runs: string[] = [];
   const { inbox, store, world, pass } = await setUp(async ({ meta: { id } }) => {
     runs.push(id);
     return { type: 'done', acknowledgement: undefined };
   });
-  world.pass(86_400_000);
+  world.advance(86_400_000);
   await store.set('event', 'e2', encodeEvent(storedEventWith({ id: 'e2', nextAttemptAt: world.now })));
   pass(0);
-  const kept = inbox.storeFailed(storedEventWith({ receivedAt: world.now }), new Error('no'));
+  const write = inbox.storeFailed(storedEventWith({ receivedAt: world.now }), new Error('no'));
   pass(-86_400_000);
-  await kept;
+  await write;
   await inbox.load();
   pass(3_600_000);
   await expect.poll(() => runs.toSorted()).toEqual(['e1', 'e2']);

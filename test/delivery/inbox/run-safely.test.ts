@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { setUp } from './inbox-set-up.js';
 import { storedEvent } from '../message/reception.js';
 
-test('a run that fails in our own code is tried again, as one whose handler failed', async () => {
+test('a run that fails in our own code is retried like a failed handler', async () => {
   const runs: number[] = [];
   const { inbox, world, pass } = await setUp(async ({ retry }) => {
     runs.push(retry.attempts);

@@ -8,7 +8,7 @@ import {
 import { StoreError } from 'websub-subscriber';
 import { storedEventWith } from '../message/reception.js';
 
-/** A record as version 1 has it: flat. */
+/** A record of version 1, which is flat. */
 const record = {
   id: 'e1',
   service: 'news',
@@ -22,7 +22,7 @@ const record = {
   errors: [{ message: 'no', at: 1_500 }],
 };
 
-const whole = {
+const fullRecord = {
   ...record,
   position: 7,
   decoded: new Uint8Array([2]),
@@ -46,7 +46,7 @@ test.each<[string, object, StoredEvent]>([
   ['that waits', record, event],
   [
     'with every field',
-    whole,
+    fullRecord,
     {
       meta: {
         id: 'e1',
@@ -77,12 +77,12 @@ test.each<[string, object, StoredEvent]>([
       },
     },
   ],
-])('an event %s is a flat record, and is read back as it was written', (_what, data, given) => {
-  expect(encodeEvent(given)).toEqual({ v: 1, data });
-  expect(decodeEvent('e1', { v: 1, data })).toEqual(given);
+])('an event %s is a flat record and is decoded as it was encoded', (_name, data, stored) => {
+  expect(encodeEvent(stored)).toEqual({ v: 1, data });
+  expect(decodeEvent('e1', { v: 1, data })).toEqual(stored);
 });
 
-test('an event without a run is stored as due when it was received, and without the fields of later runs', () => {
+test('an event without a run is due at its reception and has no fields of later runs', () => {
   const meta = { id: undefined, service: 'news', subscriptionId: 's1', grantId: 'g1', receivedAt: 1_000 };
   const content = { headers: [], raw: new Uint8Array([1]) };
   const stored = newStoredEvent(meta, content, { id: 'e1', position: 3 });
@@ -101,34 +101,34 @@ test.each<[string, object | null]>([
   ['no subscription', { ...record, subscriptionId: 5 }],
   ['no grant', { ...record, grantId: undefined }],
   ['no time of reception', { ...record, receivedAt: undefined }],
-  ['a position that is no number', { ...record, position: '7' }],
-  ['attempts that are no number', { ...record, attempts: '1' }],
-  ['a next attempt that is no number', { ...record, nextAttemptAt: Number.NaN }],
-  ['an end that is no number', { ...record, deadSince: 'yes' }],
-  ['a body that is no bytes', { ...record, raw: 'text' }],
-  ['a decoded body that is no bytes', { ...record, decoded: 'text' }],
-  ['a flag that is none', { ...record, undecodable: 'yes' }],
-  ['a URL that is none', { ...record, url: 'feed' }],
-  ['headers that are no list', { ...record, headers: {} }],
-  ['a header that is no pair', { ...record, headers: [['a']] }],
-  ['a header that is no text', { ...record, headers: [['a', 1]] }],
-  ['a source that is none', { ...record, source: 'hub' }],
-  ['keys that are no list', { ...record, only: 'k' }],
-  ['a key that is no text', { ...record, only: [1] }],
-  ['pieces that are no list', { ...record, pieces: {} }],
-  ['a piece that is none', { ...record, pieces: [{ key: 'k' }] }],
-  ['a cause that is none', { ...record, deadCause: 'failed' }],
-  ['a replay without a time', { ...record, triedSince: 'yes' }],
-  ['a ping that is no flag', { ...record, isPing: 1 }],
-  ['errors that are no list', { ...record, errors: undefined }],
-  ['an error that is none', { ...record, errors: [null] }],
+  ['a position that is not a number', { ...record, position: '7' }],
+  ['attempts that are not a number', { ...record, attempts: '1' }],
+  ['a next attempt that is not a number', { ...record, nextAttemptAt: Number.NaN }],
+  ['a time of death that is not a number', { ...record, deadSince: 'yes' }],
+  ['a body that is not bytes', { ...record, raw: 'text' }],
+  ['a decoded body that is not bytes', { ...record, decoded: 'text' }],
+  ['a flag that is not a boolean', { ...record, undecodable: 'yes' }],
+  ['an invalid URL', { ...record, url: 'feed' }],
+  ['headers that are not a list', { ...record, headers: {} }],
+  ['a header that is not a pair', { ...record, headers: [['a']] }],
+  ['a header that is not text', { ...record, headers: [['a', 1]] }],
+  ['an unknown source', { ...record, source: 'hub' }],
+  ['entry keys that are not a list', { ...record, only: 'k' }],
+  ['an entry key that is not text', { ...record, only: [1] }],
+  ['dedupe keys that are not a list', { ...record, pieces: {} }],
+  ['an invalid dedupe key', { ...record, pieces: [{ key: 'k' }] }],
+  ['an unknown cause', { ...record, deadCause: 'failed' }],
+  ['a replay time that is not a number', { ...record, triedSince: 'yes' }],
+  ['a ping flag that is not a boolean', { ...record, isPing: 1 }],
+  ['errors that are not a list', { ...record, errors: undefined }],
+  ['an invalid error', { ...record, errors: [null] }],
   ['an error without a time', { ...record, errors: [{ message: 'no' }] }],
-])('a record with %s is corrupt', (_what, data) => {
+])('a record with %s is corrupt', (_name, data) => {
   const decode = (): unknown => decodeEvent('e1', { v: 1, data });
   expect(decode).toThrow(StoreError);
   expect(decode).toThrow('event e1 is corrupt');
 });
 
-test('a record of a newer version says so', () => {
+test('a record of a newer version causes an error that says so', () => {
   expect(() => decodeEvent('e1', { v: 2, data: record })).toThrow('newer websub-subscriber');
 });

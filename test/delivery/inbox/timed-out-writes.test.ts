@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { TimedOutWrites } from '../../../src/delivery/inbox/timed-out-writes.js';
 import { embeddedEngine } from '../../../src/engine/embedded-engine.js';
-import { quiet } from '../../kit/news-service.js';
+import { untilIdle } from '../../kit/until-idle.js';
 
 function setUp() {
   let now = 0;
   let isDown = false;
   const removed: string[] = [];
   const engine = embeddedEngine({ now: () => now });
-  const withdrawals = new TimedOutWrites({
+  const timedOutWrites = new TimedOutWrites({
     store: {
       delete: async (kind, id) => {
         if (isDown) throw new Error('down');
@@ -21,15 +21,15 @@ function setUp() {
   const pass = async (milliseconds: number): Promise<void> => {
     now += milliseconds;
     engine.tick();
-    await quiet();
+    await untilIdle();
   };
   const setDown = (value: boolean): void => void (isDown = value);
-  return { withdrawals, removed, pass, setDown };
+  return { timedOutWrites, removed, pass, setDown };
 }
 
-test('what was refused is removed a minute later, and a minute after that where the store is down', async () => {
-  const { withdrawals, removed, pass, setDown } = setUp();
-  withdrawals.add('e1');
+test('a timed-out event is removed a minute later, and again a minute later if the store is down', async () => {
+  const { timedOutWrites, removed, pass, setDown } = setUp();
+  timedOutWrites.add('e1');
   await pass(59_999);
   expect(removed).toEqual([]);
   setDown(true);
@@ -42,9 +42,9 @@ test('what was refused is removed a minute later, and a minute after that where 
   expect(removed).toEqual(['event e1']);
 });
 
-test('no more than ten thousand are remembered', async () => {
-  const { withdrawals, removed, pass } = setUp();
-  for (let index = 0; index < 10_001; index += 1) withdrawals.add(`e${index}`);
+test('at most ten thousand events are remembered', async () => {
+  const { timedOutWrites, removed, pass } = setUp();
+  for (let index = 0; index < 10_001; index += 1) timedOutWrites.add(`e${index}`);
   await pass(60_000);
   expect(removed).toHaveLength(10_000);
 });

@@ -7,7 +7,7 @@ const RUNS = Number(process.env['RUNS'] ?? 500);
 const base64 = (text: string | Uint8Array): string => Buffer.from(text).toString('base64');
 
 describe('toCloudEvent(event)', () => {
-  test('gives a CloudEvents 1.0 object', () => {
+  test('returns a CloudEvents 1.0 object', () => {
     const event = eventOf('<feed/>', 'application/atom+xml; charset=utf-8');
     expect(toCloudEvent(event)).toStrictEqual({
       specversion: '1.0',
@@ -31,9 +31,9 @@ describe('toCloudEvent(event)', () => {
     ['text/json', '{"a":1}', { a: 1 }],
     ['application/json;charset=utf-8', '1', 1],
   ])('has content of %s as a JSON value: %s', (type, body, data) => {
-    const made = toCloudEvent(eventOf(body, type));
-    expect(made).toMatchObject({ data, datacontenttype: type });
-    expect(made).not.toHaveProperty('data_base64');
+    const cloudEvent = toCloudEvent(eventOf(body, type));
+    expect(cloudEvent).toMatchObject({ data, datacontenttype: type });
+    expect(cloudEvent).not.toHaveProperty('data_base64');
   });
 
   test.each(['text/plain', 'text/html; charset=utf-8', 'application/rss+xml', 'application/x-www-form-urlencoded'])(
@@ -50,13 +50,13 @@ describe('toCloudEvent(event)', () => {
 
   test.each([
     ['binary content', 'image/png', 'image/png'],
-    ['content of no type', undefined, 'application/octet-stream'],
-    ['content of a type that is none', 'text', 'application/octet-stream'],
-    ['JSON that is broken', 'application/json', 'application/json'],
-  ])('has %s in base64', (_what, type, datacontenttype) => {
-    const made = toCloudEvent(eventOf('{"a":', type));
-    expect(made).toMatchObject({ data_base64: base64('{"a":'), datacontenttype });
-    expect(made).not.toHaveProperty('data');
+    ['content without a type', undefined, 'application/octet-stream'],
+    ['content of an invalid type', 'text', 'application/octet-stream'],
+    ['invalid JSON', 'application/json', 'application/json'],
+  ])('has %s in base64', (_name, type, datacontenttype) => {
+    const cloudEvent = toCloudEvent(eventOf('{"a":', type));
+    expect(cloudEvent).toMatchObject({ data_base64: base64('{"a":'), datacontenttype });
+    expect(cloudEvent).not.toHaveProperty('data');
   });
 
   test('has JSON that is nested too deep in base64', () => {
@@ -64,15 +64,15 @@ describe('toCloudEvent(event)', () => {
     expect(toCloudEvent(eventOf(body, 'application/json'))).toHaveProperty('data_base64', base64(body));
   });
 
-  test('has the bytes as sent where their encoding could not be undone, and the decoded ones else', () => {
-    const zipped = toCloudEvent(eventOf('no gzip', 'text/plain', { undecodable: true }));
-    expect(zipped).toMatchObject({ data_base64: base64('no gzip'), datacontenttype: 'text/plain' });
+  test('has the decoded bytes, or the bytes as sent if they could not be decoded', () => {
+    const undecodable = toCloudEvent(eventOf('no gzip', 'text/plain', { undecodable: true }));
+    expect(undecodable).toMatchObject({ data_base64: base64('no gzip'), datacontenttype: 'text/plain' });
     expect(toCloudEvent(eventOf('zipped', 'image/png', { decoded: Buffer.from('a') }))).toMatchObject({
       data_base64: base64('a'),
     });
   });
 
-  test('has the first of several types, and no type that an attribute cannot have', () => {
+  test('has the first of several types, and no type that an attribute cannot contain', () => {
     const headers = [
       ['Content-Type', 'text/plain'],
       ['Content-Type', 'text/html'],
@@ -91,14 +91,14 @@ describe('toCloudEvent(event)', () => {
     expect(toCloudEvent(eventOf('a', 'text/plain', { topic })).source).toBe(source);
   });
 
-  test('has no secret, no callback and no attribute name that CloudEvents does not allow', () => {
-    const made = toCloudEvent(eventOf('a', 'text/plain'));
-    expect(JSON.stringify(made)).not.toContain(CALLBACK);
-    expect(JSON.stringify(made)).not.toContain(SECRET);
-    for (const name of Object.keys(made)) expect(name).toMatch(/^[\da-z]{1,20}$/);
+  test('has no secret, no callback, and only attribute names that CloudEvents allows', () => {
+    const cloudEvent = toCloudEvent(eventOf('a', 'text/plain'));
+    expect(JSON.stringify(cloudEvent)).not.toContain(CALLBACK);
+    expect(JSON.stringify(cloudEvent)).not.toContain(SECRET);
+    for (const name of Object.keys(cloudEvent)) expect(name).toMatch(/^[\da-z]{1,20}$/);
   });
 
-  test('never throws, whatever the content is, and survives JSON', () => {
+  test('never throws, whatever the content, and survives JSON', () => {
     const types = constantFrom(
       'application/json',
       'text/plain; charset=utf-16',
@@ -106,18 +106,18 @@ describe('toCloudEvent(event)', () => {
       ';;;',
       '',
     );
-    const given = tuple(
+    const inputs = tuple(
       oneof(types, string()),
       oneof(uint8Array({ maxLength: 300 }), string({ unit: 'binary' })),
       string(),
     );
     assert(
-      property(given, ([type, body, topic]) => {
-        const made = toCloudEvent(eventOf(body, type, { topic }));
-        expect('data' in made).not.toBe('data_base64' in made);
-        expect(made.datacontenttype).toMatch(/^[\x20-\x7E]+$/);
-        expect(made.source).toMatch(/^[\x21-\x7E]*$/);
-        expect(JSON.parse(JSON.stringify(made))).toHaveProperty('id', 'e1');
+      property(inputs, ([type, body, topic]) => {
+        const cloudEvent = toCloudEvent(eventOf(body, type, { topic }));
+        expect('data' in cloudEvent).not.toBe('data_base64' in cloudEvent);
+        expect(cloudEvent.datacontenttype).toMatch(/^[\x20-\x7E]+$/);
+        expect(cloudEvent.source).toMatch(/^[\x21-\x7E]*$/);
+        expect(JSON.parse(JSON.stringify(cloudEvent))).toHaveProperty('id', 'e1');
       }),
       { numRuns: RUNS },
     );

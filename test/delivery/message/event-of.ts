@@ -1,6 +1,6 @@
 import type { ContentDistributionMessage } from '../../../src/delivery/message/message.js';
 import type { ReceivedContent } from '../../../src/delivery/message/received-content.js';
-import { entryOf, grant, receptionOf } from './reception.js';
+import { contextOf, grant, storedSubscription } from './reception.js';
 
 export const SECRET = 'a long secret';
 export const CALLBACK = 'https://me.example/websub/Zm9vYmFyYmF6cXV4Zm9v';
@@ -15,7 +15,12 @@ export function eventOf(
     ['X-Hub-Signature', 'sha256=abcdef'],
     ...(contentType === undefined ? [] : [['Content-Type', contentType] as const]),
   ];
-  const given = { ...grant, topic, callback: CALLBACK, secrets: [{ value: SECRET, role: 'current' } as const] };
-  const received = { headers, raw: Buffer.from(body), ...content };
-  return receptionOf(received, { id: 'e1', attempt: 2, entry: entryOf([given]), grant: given }).event;
+  const eventGrant = { ...grant, topic, callback: CALLBACK, secrets: [{ value: SECRET, role: 'current' } as const] };
+  const receivedContent = { headers, raw: Buffer.from(body), ...content };
+  return contextOf(receivedContent, {
+    id: 'e1',
+    attempt: 2,
+    subscription: storedSubscription([eventGrant]),
+    grant: eventGrant,
+  }).event;
 }

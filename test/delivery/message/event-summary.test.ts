@@ -9,7 +9,7 @@ const RUNS = Number(process.env['RUNS'] ?? 500);
 const jsonOf = (event: ContentDistributionMessage): unknown => JSON.parse(JSON.stringify(event));
 
 describe('JSON.stringify(event)', () => {
-  test('writes what the event is, and its text', () => {
+  test('writes the fields of the event and its text', () => {
     expect(jsonOf(eventOf('<feed/>', 'application/atom+xml; charset=utf-8'))).toEqual({
       id: 'e1',
       service: 'news',
@@ -29,33 +29,33 @@ describe('JSON.stringify(event)', () => {
     ['application/x-www-form-urlencoded', true],
     ['application/octet-stream', false],
     ['image/png', false],
-  ])('of the type %s has a text: %s', (type, hasText) => {
+  ])('has a text for the type %s: %s', (type, hasText) => {
     expect('text' in eventOf('a=1', type).toJSON()).toBe(hasText);
   });
 
-  test('of no type has a text where the bytes are text', () => {
+  test('has a text for content without a type if the bytes are text', () => {
     expect(eventOf('news\n').toJSON().text).toBe('news\n');
     expect(eventOf(new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 1])).toJSON()).not.toHaveProperty('text');
     expect(eventOf('text\0and more', 'text/plain').toJSON()).not.toHaveProperty('text');
   });
 
-  test('of content whose encoding could not be undone has no text', () => {
+  test('has no text for content that could not be decoded', () => {
     expect(eventOf('not gzip', 'text/plain', { undecodable: true }).toJSON()).not.toHaveProperty('text');
   });
 
-  test('tells the size and the text of the decoded content', () => {
+  test('has the size and the text of the decoded content', () => {
     const event = eventOf('zipped', 'text/plain', { decoded: Buffer.from('plain text') });
     expect(event.toJSON()).toMatchObject({ size: 10, text: 'plain text' });
   });
 
-  test('cuts the text after 200 characters, and never through one', () => {
+  test('cuts the text after 200 characters, and never splits one', () => {
     expect(eventOf('a'.repeat(200), 'text/plain').toJSON().text).toBe('a'.repeat(200));
     expect(eventOf('a'.repeat(201), 'text/plain').toJSON().text).toBe(`${'a'.repeat(200)}…`);
     expect(eventOf('😀'.repeat(5_000), 'text/plain').toJSON().text).toBe(`${'😀'.repeat(200)}…`);
     expect(eventOf('é'.repeat(5_000), '').toJSON().text).toBe(`${'é'.repeat(200)}…`);
   });
 
-  test('decodes the beginning alone, however large the content is', () => {
+  test('decodes only the beginning, however large the content is', () => {
     const event = eventOf(Buffer.alloc(10 * 1024 * 1024, 'a'), 'text/plain');
     const decode = vi.spyOn(TextDecoder.prototype, 'decode');
     expect(event.toJSON()).toMatchObject({ size: 10 * 1024 * 1024, text: `${'a'.repeat(200)}…` });
@@ -66,7 +66,7 @@ describe('JSON.stringify(event)', () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(2048);
   });
 
-  test('has no secret and no callback, also where the hub wrote the callback into the content', () => {
+  test('has no secret and no callback, even if the hub wrote the callback into the content', () => {
     const event = eventOf(`${'x'.repeat(190)} ${CALLBACK} ${new URL(CALLBACK).pathname}`, 'text/plain');
     for (const shown of [JSON.stringify(event), inspect(event, { showHidden: true, depth: null })]) {
       expect(shown).not.toContain('Zm9vYmFyYm');
@@ -77,7 +77,7 @@ describe('JSON.stringify(event)', () => {
 });
 
 test.each([CALLBACK, `text/${new URL(CALLBACK).pathname}`, `${'x'.repeat(190)}/${CALLBACK}`, 'x'.repeat(16_000)])(
-  'a content type that is none is shown without the callback, and cut (%#)',
+  'an invalid content type is cut and shown without the callback (%#)',
   (type) => {
     const shown = eventOf('a', type).toJSON().contentType;
     expect(shown).not.toMatch(/Zm9vYmFyYm/i);
@@ -103,7 +103,7 @@ describe('console.log(event)', () => {
     );
   });
 
-  test('shows the name alone beyond the depth limit, and all within it', () => {
+  test('shows only the name beyond the depth limit, and everything within it', () => {
     const event = eventOf('a', 'text/plain');
     expect(inspect({ event }, { depth: 0 })).toBe('{ event: [ContentDistributionMessage] }');
     expect(inspect({ a: { event } })).toMatch(
@@ -116,7 +116,7 @@ describe('console.log(event)', () => {
   });
 });
 
-test('neither throws, whatever the content and its type are', () => {
+test('JSON.stringify and console.log never throw, whatever the content and its type', () => {
   const types = constantFrom(
     '',
     'text/plain; charset=nonsense',

@@ -1,9 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  abortSignalOf,
-  ContentDistributionMessage,
-  type MessageContext,
-} from '../../../src/delivery/message/message.js';
+import { abortEvent, ContentDistributionMessage, type MessageContext } from '../../../src/delivery/message/message.js';
 import type { NewEventMeta } from '../../../src/delivery/message/event-meta.js';
 import type { ReceivedContent } from '../../../src/delivery/message/received-content.js';
 import { Counters } from '../../../src/subscription/record/counters.js';
@@ -21,12 +17,12 @@ const record = newSubscription({
 function message(
   body: string | Uint8Array,
   contentType?: string,
-  more: Partial<ReceivedContent & NewEventMeta & MessageContext> = {},
+  overrides: Partial<ReceivedContent & NewEventMeta & MessageContext> = {},
 ): ContentDistributionMessage {
   const headers: ReceivedContent['headers'] = contentType === undefined ? [] : [['Content-Type', contentType]];
   return new ContentDistributionMessage(
-    { headers, raw: Buffer.from(body), ...more },
-    { id: undefined, service: 'news', subscriptionId: 's1', grantId: grant.id, receivedAt: 1_000, ...more },
+    { headers, raw: Buffer.from(body), ...overrides },
+    { id: undefined, service: 'news', subscriptionId: 's1', grantId: grant.id, receivedAt: 1_000, ...overrides },
     {
       record,
       counters: new Counters(record.id, new Set()),
@@ -34,7 +30,7 @@ function message(
       attempt: 1,
       isAborted: false,
       changeOf: () => 'new',
-      ...more,
+      ...overrides,
     },
   );
 }
@@ -42,8 +38,8 @@ function message(
 const latin1 = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 const utf16be = (text: string): Uint8Array => Buffer.from(text, 'utf16le').swap16();
 
-describe('what an event is', () => {
-  test('an id made when it is first asked for, and the same from then on', () => {
+describe('an event', () => {
+  test('has an id that is generated on first use and then stays the same', () => {
     const [one, other] = [message('a'), message('a')];
     expect(one.id).toMatch(/^[0-9a-f-]{36}$/);
     expect(one.id).toBe(one.id);
@@ -51,7 +47,7 @@ describe('what an event is', () => {
     expect(message('a', undefined, { id: 'stored' }).id).toBe('stored');
   });
 
-  test('its digest is of subscription and body, whatever the body was encoded with', () => {
+  test('has a digest of its subscription and its decoded body', () => {
     const digest = message('a').digest;
     expect(digest).toMatch(/^[0-9a-f]{64}$/);
     expect(message('a', 'text/plain').digest).toBe(digest);
@@ -60,7 +56,7 @@ describe('what an event is', () => {
     expect(message('a', undefined, { subscriptionId: 's2' }).digest).not.toBe(digest);
   });
 
-  test('when and from where it came, and which run this is', () => {
+  test('has its time of reception, its source, and the number of this handler run', () => {
     const event = message('a', undefined, { attempt: 3 });
     expect(event).toMatchObject({ receivedAt: new Date(1_000), source: 'hub', attempt: 3 });
     expect(event.subscription).toMatchObject({ id: 's1', service: 'news' });
@@ -69,7 +65,7 @@ describe('what an event is', () => {
     expect(event.grant).toBe(event.grant);
   });
 
-  test('its headers as they were sent, of several with one name all', () => {
+  test('has its headers as sent, with all values of a repeated name', () => {
     const { headers } = message('a', 'text/plain', {
       headers: [
         ['X-One', '1'],
@@ -88,11 +84,11 @@ describe('what an event is', () => {
     ['text/plain', 'text/plain'],
     [' text/plain ;x=1', 'text/plain'],
     [undefined, ''],
-  ])('the media type of %j is %j', (header, type) => {
+  ])('with the content type %j has the media type %j', (header, type) => {
     expect(message('a', header).contentType).toBe(type);
   });
 
-  test('of two content types the first counts', () => {
+  test('uses the first of two content types', () => {
     const headers = [
       ['content-type', 'text/html'],
       ['Content-Type', 'text/plain'],
@@ -100,7 +96,7 @@ describe('what an event is', () => {
     expect(message('a', undefined, { headers }).contentType).toBe('text/html');
   });
 
-  test('its links, from one header or several', () => {
+  test('has the links of one or several headers', () => {
     const headers = [
       ['Link', '<https://hub.example/>; rel="hub", <https://other.example/>; rel=hub'],
       ['link', '</feed>; rel="self"'],
@@ -112,20 +108,20 @@ describe('what an event is', () => {
     expect(message('a').links).toEqual({ hub: [] });
   });
 
-  test('its signal is its own, and aborted with it alone', () => {
+  test('has a signal that is aborted only with this event', () => {
     const [one, other] = [message('a'), message('b')];
     const { signal } = one;
     expect(one.signal).toBe(signal);
     expect(signal.aborted).toBe(false);
-    abortSignalOf(one);
+    abortEvent(one);
     expect([signal.aborted, other.signal.aborted]).toEqual([true, false]);
-    abortSignalOf(other);
+    abortEvent(other);
     expect(message('a', undefined, { isAborted: true }).signal.aborted).toBe(true);
   });
 });
 
-describe('its bytes', () => {
-  test('C4 raw and bytes() are the body, as plain bytes whether it came from a socket or from the store', () => {
+describe('the bytes of an event', () => {
+  test('C4 are the body as a plain Uint8Array, from a socket or from the store', () => {
     const event = message('é');
     expect(event.raw).toStrictEqual(new Uint8Array([0xc3, 0xa9]));
     expect(event.bytes()).toBe(event.raw);
@@ -133,19 +129,19 @@ describe('its bytes', () => {
     expect(message(stored, undefined, { raw: stored }).raw).toBe(stored);
   });
 
-  test('C6 raw is as sent, bytes() without the content encoding', () => {
+  test('C6 are encoded in raw, and decoded in bytes()', () => {
     const event = message('zipped', 'text/plain', { decoded: Buffer.from('plain') });
     expect(event.raw).toStrictEqual(new Uint8Array(Buffer.from('zipped')));
     expect(event.bytes()).toStrictEqual(new Uint8Array(Buffer.from('plain')));
     expect([event.text(), event.undecodable]).toEqual(['plain', false]);
   });
 
-  test('C6 what could not be decoded is handed over as it came, flagged', () => {
+  test('C6 are unchanged and flagged if they could not be decoded', () => {
     const event = message('odd', 'text/plain', { undecodable: true });
     expect([event.text(), event.undecodable]).toEqual(['odd', true]);
   });
 
-  test('C5 a thin ping is empty in every form', () => {
+  test('C5 are empty in every form for a thin ping', () => {
     const event = message('');
     expect(event.raw).toStrictEqual(new Uint8Array());
     expect([event.text(), [...event.form()]]).toEqual(['', []]);
@@ -153,9 +149,9 @@ describe('its bytes', () => {
   });
 });
 
-describe('its text', () => {
+describe('the text of an event', () => {
   test.each([
-    ['UTF-8 without being told', 'é', undefined],
+    ['UTF-8 by default', 'é', undefined],
     ['UTF-8 by the header', 'é', 'text/plain; charset=utf-8'],
     ['windows-1252 by the header', latin1('\xe9'), 'text/plain; charset=windows-1252'],
     ['windows-1252 under its other name', latin1('\xe9'), 'text/plain; charset="ISO-8859-1"'],
@@ -175,15 +171,15 @@ describe('its text', () => {
     ['UTF-16 by its zeros', Buffer.from('<a>é</a>', 'utf16le'), 'text/xml'],
     ['UTF-16 by the header', Buffer.from('日本é', 'utf16le'), 'text/plain; charset=utf-16le'],
     ['big-endian UTF-16 by the header', utf16be('あé'), 'text/plain; charset=utf-16be'],
-    ['UTF-8 where the header names nothing known', 'é', 'text/plain; charset=martian'],
-    ['UTF-8 where it is JSON, whatever the header says', '"é"', 'application/feed+json; charset=latin1'],
-  ])('C4 is read as %s', (_what, body, contentType) => {
+    ['UTF-8 if the header names an unknown charset', 'é', 'text/plain; charset=martian'],
+    ['UTF-8 if it is JSON, whatever the header says', '"é"', 'application/feed+json; charset=latin1'],
+  ])('C4 is read as %s', (_name, body, contentType) => {
     const text = message(body, contentType).text();
     expect(text).toContain('é');
     expect(text).not.toContain('\uFEFF');
   });
 
-  test('C4 invalid bytes do not throw: they are replaced', () => {
+  test('C4 has replacement characters for invalid bytes, and does not throw', () => {
     expect(message(latin1('a\xff'), 'text/plain').text()).toBe('a\uFFFD');
   });
 
@@ -196,7 +192,7 @@ describe('its text', () => {
   });
 });
 
-describe('its content', () => {
+describe('the content of an event', () => {
   test.each([
     ['JSON as a value', '{"a":[1]}', 'application/json', { a: [1] }],
     ['JSON by its suffix', '\uFEFF[1]', 'application/feed+json; charset=utf-8', [1]],
@@ -205,12 +201,12 @@ describe('its content', () => {
     ['XML as text', '<a/>', 'application/xml', '<a/>'],
     ['XML by its suffix', '<feed/>', 'application/atom+xml', '<feed/>'],
     ['anything else as bytes', 'é', 'image/png', new Uint8Array([0xc3, 0xa9])],
-    ['nothing said as bytes', 'é', undefined, new Uint8Array([0xc3, 0xa9])],
-  ])('C4 is %s', (_what, body, contentType, expected) => {
+    ['content without a type as bytes', 'é', undefined, new Uint8Array([0xc3, 0xa9])],
+  ])('C4 is %s', (_name, body, contentType, expected) => {
     expect(message(body, contentType).content).toStrictEqual(expected);
   });
 
-  test('D12 json() reads what is nested 512 deep, and nothing deeper', () => {
+  test('D12 is read by json() up to 512 levels of nesting', () => {
     const nested = (depth: number): string => `${'['.repeat(depth)}"]"${']'.repeat(depth)}`;
     expect(message(nested(512)).json()).toBeInstanceOf(Array);
     expect(() => message(nested(513)).json()).toThrow(new RangeError('The JSON is nested more than 512 deep'));
@@ -219,12 +215,12 @@ describe('its content', () => {
     expect(message(wide).json()).toHaveLength(10_000);
   });
 
-  test('C4 json() and form() read whatever the type says', () => {
+  test('C4 is read by json() and form() whatever its type', () => {
     expect(message('{"a":1}', 'text/plain').json<{ a: number }>().a).toBe(1);
     expect(message('a=1&a=2', 'text/plain').form().getAll('a')).toEqual(['1', '2']);
   });
 
-  test('C4 what is no JSON throws where it is asked for, and only there', () => {
+  test('C4 throws only on use if it is not JSON', () => {
     const event = message('{', 'application/json');
     expect(() => event.json()).toThrow(SyntaxError);
     expect(() => event.content).toThrow(SyntaxError);

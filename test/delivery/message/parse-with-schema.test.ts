@@ -18,7 +18,7 @@ const rejectionOf = async (parsing: Promise<unknown>): Promise<Error> =>
     (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
   );
 
-const GIVEN = { id: 7, mail: 'a@example.com', tags: ['x'] };
+const VALUE = { id: 7, mail: 'a@example.com', tags: ['x'] };
 const schemas = {
   zod: z.object({ id: z.number(), mail: z.email(), tags: z.array(z.string()) }),
   valibot: v.object({ id: v.number(), mail: v.pipe(v.string(), v.email()), tags: v.array(v.string()) }),
@@ -28,11 +28,11 @@ const schemas = {
 describe.each(Object.entries(schemas))('C4 a schema of %s', (_library, schema) => {
   const standard: StandardSchema = schema;
 
-  test('puts out what matches', async () => {
-    expect(await parseWithSchema(standard, jsonOf(GIVEN))).toEqual(GIVEN);
+  test('returns a matching value', async () => {
+    expect(await parseWithSchema(standard, jsonOf(VALUE))).toEqual(VALUE);
   });
 
-  test('has its paths in the error, and none of the values', async () => {
+  test('causes an error with the paths and without the values', async () => {
     const wrong = { id: 123_456, mail: 'no mail, but a secret', tags: ['x', 98_765] };
     const error = await rejectionOf(parseWithSchema(standard, jsonOf({ ...wrong, id: 'a longer secret' })));
     expect(error).toBeInstanceOf(UnrecoverableEventError);
@@ -45,7 +45,7 @@ describe.each(Object.entries(schemas))('C4 a schema of %s', (_library, schema) =
   });
 });
 
-test('the output has the type that the schema says', () => {
+test('the output has the output type of the schema', () => {
   expectTypeOf(() => parseWithSchema(schemas.zod, jsonOf({}))).returns.resolves.toEqualTypeOf<
     z.output<typeof schemas.zod>
   >();
@@ -59,26 +59,26 @@ test('the output has the type that the schema says', () => {
   expectTypeOf(() => parseWithSchema(length, jsonOf(''))).returns.resolves.toEqualTypeOf<number>();
 });
 
-test('a schema that changes the value has its own output', async () => {
+test('the output of a schema with a transform is the transformed value', async () => {
   const schema = z.object({ at: z.string().transform((text) => new Date(text)) });
   expect(await parseWithSchema(schema, jsonOf({ at: '2030-01-01' }))).toEqual({ at: new Date('2030-01-01') });
 });
 
-test('a schema that takes its time is waited for', async () => {
+test('an asynchronous schema is awaited', async () => {
   const schema = schemaOf<number>(async (value) => ({ value: Number(value) + 1 }));
   expect(await parseWithSchema(schema, jsonOf(1))).toBe(2);
   const refusing = z.string().refine(async () => false, 'not known');
   await expect(parseWithSchema(refusing, jsonOf('x'))).rejects.toThrow('schema: not known');
 });
 
-test('a body that is no JSON never becomes any: the event is unrecoverable', async () => {
+test('a body that is not JSON makes the event unrecoverable', async () => {
   const error = await rejectionOf(parseWithSchema(schemas.zod, () => JSON.parse('{ a secret')));
   expect(error).toBeInstanceOf(UnrecoverableEventError);
   expect(error.message).toBe('The body is not valid JSON.');
   expect(error.cause).toBeInstanceOf(SyntaxError);
 });
 
-test('D12 a body over the bounds is a RangeError, and so is what else goes wrong passed on as it is', async () => {
+test('D12 a RangeError of a body over the limits is passed on, like any other error', async () => {
   const tooDeep = new RangeError('too deep');
   const failing = (): never => {
     throw tooDeep;
@@ -97,8 +97,8 @@ test.each([
   [{}],
   [{ '~standard': {} }],
   [{ '~standard': { version: 2, vendor: 'test', validate: () => ({ value: 1 }) } }],
-])('%o is no schema, which is a TypeError: the event is not to blame', async (given) => {
-  const schema: StandardSchema = JSON.parse(JSON.stringify({ given })).given;
+])('%o is not a schema and causes a TypeError, because the event is not to blame', async (value) => {
+  const schema: StandardSchema = JSON.parse(JSON.stringify({ value })).value;
   const parsing = parseWithSchema(schema, jsonOf(1));
   await expect(parsing).rejects.toThrow(TypeError);
   await expect(parsing).rejects.toThrow('https://standardschema.dev');
@@ -115,13 +115,13 @@ describe('the message of the error', () => {
       )
     ).message.replace('The JSON body does not match the schema: ', '');
 
-  test('lists 20 issues, and counts the others', async () => {
+  test('lists 20 issues and counts the others', async () => {
     const issues = Array.from({ length: 1_000 }, (_, index) => ({ message: 'no', path: ['list', index] }));
     const message = await messageOf(issues);
     expect(message).toMatch(/^list\.0: no; list\.1: no; .*; list\.19: no; and 980 more$/);
   });
 
-  test('is cut, however long paths and messages are, and has no control characters', async () => {
+  test('is cut if paths and messages are long, and has no control characters', async () => {
     const issues = Array.from({ length: 30 }, () => ({
       message: `a\u0000\n${'x'.repeat(1e6)}`,
       path: ['k'.repeat(1e6)],
@@ -131,7 +131,7 @@ describe('the message of the error', () => {
     expect(message).not.toMatch(/\p{Cc}/u);
   });
 
-  test('knows steps that are objects, symbols, and an issue with the whole', async () => {
+  test('shows path steps that are objects or symbols, and issues without a path', async () => {
     const issues = [
       { message: 'no', path: [{ key: 'a' }, 1, Symbol('s')] },
       { message: 'all of it', path: [] },
@@ -150,7 +150,7 @@ describe('the message of the error', () => {
     ['was {"a":"b"}', { a: 'b' }, 'was …'],
     ['Expected string but received null', null, 'Expected string but received null'],
     ['must be a string (was boolean)', true, 'must be a string (was boolean)'],
-  ])('%s: the value is left out where the library names it', async (message, value, expected) => {
+  ])('%s: hides the value that the library quotes', async (message, value, expected) => {
     expect(await messageOf([{ message, path: ['at'] }], { at: value })).toBe(`at: ${expected}`);
   });
 });

@@ -2,7 +2,7 @@ import type { RetryState, StoredEvent } from '../../../src/delivery/inbox/stored
 import type { EventMeta, NewEventMeta } from '../../../src/delivery/message/event-meta.js';
 import { ContentDistributionMessage, type MessageContext } from '../../../src/delivery/message/message.js';
 import type { ReceivedContent } from '../../../src/delivery/message/received-content.js';
-import type { EventContext } from '../../../src/delivery/report.js';
+import type { EventContext } from '../../../src/delivery/event-context.js';
 import { Counters } from '../../../src/subscription/record/counters.js';
 import { newSubscription, type GrantRecord } from '../../../src/subscription/record/record.js';
 import type { StoredSubscription } from '../../../src/subscription/registry/registry.js';
@@ -20,41 +20,51 @@ export const grant: GrantRecord = {
   attempts: 0,
 };
 
-export function entryOf(grants: readonly GrantRecord[] = [grant]): StoredSubscription {
-  const wanted = { id: 's1', service: 'news', target: 'https://example.com/feed', declared: true, createdAt: 0 };
-  return { record: { ...newSubscription(wanted), grants }, counters: new Counters(wanted.id, new Set()), keys: [] };
+/** A stored subscription with these grants. */
+export function storedSubscription(grants: readonly GrantRecord[] = [grant]): StoredSubscription {
+  const fields = { id: 's1', service: 'news', target: 'https://example.com/feed', declared: true, createdAt: 0 };
+  return { record: { ...newSubscription(fields), grants }, counters: new Counters(fields.id, new Set()), keys: [] };
 }
 
-/** Content as it is received, and an event made from it. */
-export function receptionOf(
+/** The context of an event with this content. */
+export function contextOf(
   content: ReceivedContent = { headers: [], raw: new Uint8Array() },
   {
-    entry = entryOf(),
-    grant: given = grant,
+    subscription = storedSubscription(),
+    grant: eventGrant = grant,
     attempt = 1,
-    ...facts
-  }: Partial<NewEventMeta & Pick<MessageContext, 'grant' | 'attempt'>> & { readonly entry?: StoredSubscription } = {},
+    ...metaFields
+  }: Partial<NewEventMeta & Pick<MessageContext, 'grant' | 'attempt'>> & {
+    readonly subscription?: StoredSubscription;
+  } = {},
 ): EventContext {
-  const { record, counters } = entry;
+  const { record, counters } = subscription;
   const meta: NewEventMeta = {
     id: undefined,
     service: record.service,
     subscriptionId: record.id,
-    grantId: given.id,
+    grantId: eventGrant.id,
     receivedAt: 0,
-    ...facts,
+    ...metaFields,
   };
-  const context = { record, counters, grant: given, attempt, isAborted: false, changeOf: () => 'new' as const };
+  const messageContext = {
+    record,
+    counters,
+    grant: eventGrant,
+    attempt,
+    isAborted: false,
+    changeOf: () => 'new' as const,
+  };
   return {
-    subscription: entry,
-    grant: given,
+    subscription,
+    grant: eventGrant,
     meta,
     content,
-    event: new ContentDistributionMessage(content, meta, context),
+    event: new ContentDistributionMessage(content, meta, messageContext),
   };
 }
 
-/** The fields of a stored event, whatever part of it they belong to. */
+/** Fields of all parts of a stored event. */
 export type EventFields = Partial<EventMeta & ReceivedContent & RetryState>;
 
 export const storedEvent = storedEventWith();

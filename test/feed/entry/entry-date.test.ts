@@ -27,7 +27,7 @@ describe('a date', () => {
     ],
     ['a leap second', '2016-12-31T23:59:60Z', '2017-01-01T00:00:00.000Z'],
     ['a year before a hundred', '0050-01-01', '0050-01-01T00:00:00.000Z'],
-  ])('%s', (_what, text, iso) => {
+  ])('%s', (_name, text, iso) => {
     expect(readDate(text)?.toISOString()).toBe(iso);
   });
 
@@ -44,12 +44,12 @@ describe('a date', () => {
     ['NZST', '12:00'],
     ['NZDT', '11:00'],
     ['jst', '15:00'],
-  ])('in the zone %s is of the day before in UTC, at %s', (zone, time) => {
+  ])('in the zone %s is on the previous day in UTC, at %s', (zone, time) => {
     expect(readDate(`Sun, 08 Sep 2002 00:00:00 ${zone}`)?.toISOString()).toBe(`2002-09-07T${time}:00.000Z`);
   });
 
   test.each(['IST', 'CST', 'BST', 'AMT', 'GST', 'cst', 'XYZ', 'A', 'Y', 'constructor', '__proto__'])(
-    'in the zone %s, which may be any of several or none, is unknown and not taken for UTC',
+    'in the ambiguous or unknown zone %s is invalid, not read as UTC',
     (zone) => {
       expect(readDate(`Sat, 07 Sep 2002 00:00:01 ${zone}`)).toBeUndefined();
     },

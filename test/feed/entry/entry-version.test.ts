@@ -25,38 +25,38 @@ test('key and version are 16 bytes in base64url', () => {
   });
 });
 
-test('an entry is the same whatever it stands beside, and wherever', () => {
+test("an entry's key and version do not depend on its position or neighbors", () => {
   const [one, two] = atom(entry('1'), entry('2'));
   expect(atom('<title>F</title>', entry('2'), '\n', entry('1'))).toEqual([two, one]);
   expect(one?.key).not.toBe(two?.key);
 });
 
-test('a changed entry is another version of the same', () => {
+test('a changed entry has a new version and the same key', () => {
   const [before] = atom(entry('1'));
   const [after] = atom(entry('1', 'changed'));
   expect([after?.key, after?.version === before?.version]).toEqual([before?.key, false]);
 });
 
-test('members of JSON may come in any order, and say more than fields do', () => {
+test('the version ignores the order of JSON members, and covers members without a field', () => {
   const [before] = json({ id: '1', title: 'T', tags: ['a'] });
   expect(json({ tags: ['a'], title: 'T', id: '1' })).toEqual([before]);
   expect(json({ id: '1', title: 'T', tags: ['a'], _likes: 1 })[0]?.version).not.toBe(before?.version);
 });
 
-test('a deleted entry is another version of the entry', () => {
+test('a deleted entry is a new version of the entry', () => {
   const [written] = atom(entry('1'));
   const [deleted] = atom('<at:deleted-entry ref="1" when="2026-01-01T00:00:00Z"/>');
   expect(deleted).toMatchObject({ key: written?.key, updated: Date.UTC(2026, 0, 1) });
   expect(deleted?.version).not.toBe(written?.version);
 });
 
-describe('an id that a document has twice', () => {
+describe('a repeated id', () => {
   test('with the same content is one entry', () => {
     const [one, two] = atom(entry('1'), entry('1'));
     expect([one, two]).toEqual([...atom(entry('1')), ...atom(entry('1'))]);
   });
 
-  test('with different content tells nothing apart: the content does as well', () => {
+  test('with different content makes the content part of the key', () => {
     const [one, two, three, other] = atom(entry('1'), entry('1', 'U'), entry('1'), entry('2'));
     expect(one).toEqual(three);
     expect(new Set([one?.key, two?.key, atom(entry('1'))[0]?.key]).size).toBe(3);

@@ -7,7 +7,7 @@ const version = 'https://jsonfeed.org/version/1.1';
 const feedOf = (feed: object): string => JSON.stringify({ version, ...feed });
 const itemOf = (item: object) => readEntries(feedOf({ items: [item] }), TOPIC)[0];
 
-test('a feed says what it is', () => {
+test("a feed's fields are read", () => {
   const feed = readFeed(
     feedOf({ title: ' A\n feed', feed_url: 'f', home_page_url: '/', authors: [{ name: 'Ann', url: '/ann' }] }),
     TOPIC,
@@ -23,7 +23,7 @@ test('a feed says what it is', () => {
   });
 });
 
-test('an item says what it is, extensions included', () => {
+test("an item's fields are read, extensions included", () => {
   const item = {
     id: '1',
     url: 'e',
@@ -53,20 +53,20 @@ test('an item says what it is, extensions included', () => {
 
 describe('an item', () => {
   test.each([
-    ['has its number for an id', { id: 5 }, { id: '5' }],
-    ['has its URL for an id', { url: '/e' }, { id: 'https://topic.example/e' }],
+    ['has its number as id', { id: 5 }, { id: '5' }],
+    ['has its URL as id', { url: '/e' }, { id: 'https://topic.example/e' }],
     [
-      'has the external URL where it has none',
+      'uses the external URL when it has no URL',
       { id: '1', external_url: 'https://e.example' },
       { url: 'https://e.example/' },
     ],
-    ['has text where it has no HTML', { id: '1', content_text: 'C' }, { content: 'C' }],
-    ['has one author of version 1.0', { id: '1', author: { name: 'Ann' } }, { authors: [{ name: 'Ann' }] }],
-  ])('%s', (_what, item, expected) => {
+    ['has text when it has no HTML', { id: '1', content_text: 'C' }, { content: 'C' }],
+    ['has the single author of version 1.0', { id: '1', author: { name: 'Ann' } }, { authors: [{ name: 'Ann' }] }],
+  ])('%s', (_name, item, expected) => {
     expect(itemOf(item)).toMatchObject(expected);
   });
 
-  test('has the authors of the feed where it names none', () => {
+  test('has the authors of the feed when it names none', () => {
     const text = feedOf({
       author: { name: 'Ann' },
       items: [
@@ -77,7 +77,7 @@ describe('an item', () => {
     expect(readEntries(text, TOPIC).map(({ authors }) => authors)).toEqual([[{ name: 'Ann' }], [{ name: 'Bob' }]]);
   });
 
-  test('has nothing of what is of another type than it should be', () => {
+  test('ignores values of the wrong type', () => {
     const wrong = {
       id: {},
       url: 1,
@@ -94,11 +94,11 @@ describe('an item', () => {
   });
 });
 
-test('what is no item is passed over', () => {
+test('an item that is no object is skipped', () => {
   const items = [null, 1, 'x', [], { id: '1' }, true];
   expect(readEntries(feedOf({ items }), TOPIC).map(({ id }) => id)).toEqual(['1']);
 });
 
-test.each([[{ length: 4_294_967_295 }], ['x'], [null]])('items that are %j are none', (items) => {
+test.each([[{ length: 4_294_967_295 }], ['x'], [null]])('items of %j are ignored', (items) => {
   expect(readEntries(feedOf({ items }), TOPIC)).toEqual([]);
 });

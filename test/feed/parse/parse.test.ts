@@ -21,8 +21,8 @@ const large = documentOf(feedOf(2_000));
 const small = documentOf(feedOf(2));
 const LIMITS = { heapMb: 256, documentMs: 30_000, idleMs: 60_000 };
 
-describe('what is parsed where', () => {
-  test('a document of few parts is parsed at once, all others in a thread', () => {
+describe('parsing', () => {
+  test('runs inline for a cheap document, and in a thread for any other', () => {
     expect(canParseInline(small.bytes)).toBe(true);
     expect(parseEntries(small)).toMatchObject({ entries: [{ id: '0' }, { id: '1' }] });
     for (const text of [
@@ -37,13 +37,13 @@ describe('what is parsed where', () => {
     expect(canParseInline(Buffer.from('x'.repeat(65_536)))).toBe(true);
   });
 
-  test('a large document comes from its thread as it would be read here', async () => {
+  test('gives the same result in a thread as inline', async () => {
     expect(await parseEntries(large)).toStrictEqual(READERS.entries(large));
     expect(await parseVersions(large)).toStrictEqual(READERS.versions(large));
     expect(await parseFeed(large)).toStrictEqual(READERS.feed(large));
   });
 
-  test('the bytes stay as they are, and are decoded by their type', async () => {
+  test('does not change the bytes, and decodes them by their type', async () => {
     const latin1 = {
       ...documentOf('', 'application/atom+xml; charset=iso-8859-1'),
       bytes: Buffer.from(feedOf(1_000).replaceAll('Title', '\u00e9'), 'latin1'),
@@ -54,7 +54,7 @@ describe('what is parsed where', () => {
     expect(before.equals(latin1.bytes)).toBe(true);
   });
 
-  test('D12: what it throws is thrown here, with its kind and message', async () => {
+  test('D12 in a thread throws the same error, with class and message', async () => {
     const broken = documentOf(feedOf(1_000).replace('</feed>', ''));
     await expect(parseEntries(broken)).rejects.toThrow(SyntaxError);
     await expect(parseEntries(broken)).rejects.toThrow(/does not end/);
@@ -64,37 +64,37 @@ describe('what is parsed where', () => {
     await expect(parseFeed(documentOf('x'.repeat(100_000)))).rejects.toThrow(/No feed/);
   });
 
-  test('many documents at once are all read', async () => {
+  test('handles many documents at once', async () => {
     const read = await Promise.all(Array.from({ length: 10 }, async () => parseVersions(large)));
     expect(read.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 2_000));
   });
 
-  test('when too much waits, a further document is refused', async () => {
+  test('refuses a document when too many wait', async () => {
     const document = { ...large, bytes: Buffer.alloc(40 * 1024 * 1024, ' ') };
     const read = await Promise.allSettled(Array.from({ length: 7 }, async () => parseVersions(document)));
     const refused = read.filter(({ status }) => status === 'rejected');
-    // Each thread has one, and three more are as much as may wait.
+    // Each thread takes one document, and three more fill the queue.
     expect(refused).toHaveLength(availableParallelism() > 2 ? 2 : 3);
     expect(refused[0]).toMatchObject({ reason: { message: expect.stringMatching(/^Too many documents wait/) } });
   });
 });
 
-describe('a thread that fails', () => {
-  test('D12: by its memory, rejects its document alone', async () => {
+describe('a parse thread', () => {
+  test('D12 that runs out of memory rejects only its document', async () => {
     const thread = new ParseThread({ ...LIMITS, heapMb: 16 });
     await expect(thread.read('feed', documentOf(feedOf(8_000)))).rejects.toThrow(RangeError);
     await expect(thread.read('feed', documentOf(feedOf(8_000)))).rejects.toThrow(/more than 16 MiB to parse/);
     expect(await thread.read('versions', documentOf(feedOf(20)))).toHaveLength(20);
   });
 
-  test('D12: by its time, is ended, and rejects its document alone', async () => {
+  test('D12 that runs out of time is stopped, and rejects only its document', async () => {
     const thread = new ParseThread({ ...LIMITS, documentMs: 1 });
     await expect(thread.read('versions', large)).rejects.toThrow(RangeError);
     await expect(thread.read('versions', large)).rejects.toThrow(/longer than 0.001 s/);
     expect(thread.isBusy).toBe(false);
   });
 
-  test('and one that had nothing to do for a while: the next document gets another one', async () => {
+  test('that was idle for a while stops, and the next document gets a new one', async () => {
     const thread = new ParseThread({ ...LIMITS, idleMs: 1 });
     expect(await thread.read('versions', large)).toHaveLength(2_000);
     await expect.poll(() => thread.isStarted).toBe(false);

@@ -7,7 +7,7 @@ const TOMBSTONES = 'http://purl.org/atompub/tombstones/1.0';
 const feedOf = (content: string): string =>
   `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:at="${TOMBSTONES}" xml:base="/x/">${content}</feed>`;
 
-test('RFC 6721 3 a deleted entry says what was deleted', () => {
+test("RFC 6721 3 a deleted entry's fields are read", () => {
   const text = feedOf(
     `<at:deleted-entry ref="yt:video:V&amp;W" when="2026-01-01T00:00:00Z"><link href="e"/><at:comment>gone &amp; lost</at:comment>
        <at:by><name>Ann</name><uri>https://www.youtube.com/channel/C</uri><x><name>Bob</name></x></at:by></at:deleted-entry>`,
@@ -31,7 +31,7 @@ test('RFC 6721 3 a deleted entry says what was deleted', () => {
   ]);
 });
 
-test('deleted entries stand where they stand in the document', () => {
+test('deleted entries keep their place in the document', () => {
   const text = feedOf(
     `<at:deleted-entry ref="1"/><entry><id>2</id></entry><title>T</title><entry><id>3</id></entry>
      <at:deleted-entry ref="4"><content>x</content></at:deleted-entry><at:deleted-entry ref="5"/><entry><id>6</id></entry>`,
@@ -46,16 +46,16 @@ test('deleted entries stand where they stand in the document', () => {
   ]);
 });
 
-describe('a deleted entry is one by its namespace', () => {
+describe('a deleted entry is recognized by its namespace', () => {
   test.each([
     ['with any prefix', feedOf(`<x:deleted-entry xmlns:x="${TOMBSTONES}" ref="1"/>`), 1],
-    ['with none', feedOf(`<deleted-entry xmlns="${TOMBSTONES}" ref="1"/>`), 1],
-    ['as a document of its own', `<at:deleted-entry xmlns:at="${TOMBSTONES}" ref="1"/>`, 1],
-    ['that says nothing', feedOf('<at:deleted-entry/>'), 1],
-    ['in no other', feedOf('<deleted-entry ref="1"/><x:deleted-entry xmlns:x="urn:x" ref="1"/>'), 0],
-    ['in no entry', feedOf('<entry><at:deleted-entry ref="1"/></entry>'), 0],
-    ['not where it is spoken of', feedOf('<title>deleted-entry</title>'), 0],
-  ])('%s', (_what, text, count) => {
+    ['without a prefix', feedOf(`<deleted-entry xmlns="${TOMBSTONES}" ref="1"/>`), 1],
+    ['as a whole document', `<at:deleted-entry xmlns:at="${TOMBSTONES}" ref="1"/>`, 1],
+    ['without attributes', feedOf('<at:deleted-entry/>'), 1],
+    ['but in no other namespace', feedOf('<deleted-entry ref="1"/><x:deleted-entry xmlns:x="urn:x" ref="1"/>'), 0],
+    ['but not inside an entry', feedOf('<entry><at:deleted-entry ref="1"/></entry>'), 0],
+    ['but not in a text', feedOf('<title>deleted-entry</title>'), 0],
+  ])('%s', (_name, text, count) => {
     expect(readEntries(text, TOPIC)).toHaveLength(count);
   });
 });

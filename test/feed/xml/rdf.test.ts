@@ -7,7 +7,7 @@ const feedOf = (content: string): string =>
   `<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"
     xmlns:dc="http://purl.org/dc/elements/1.1/">${content}</rdf:RDF>`;
 
-test('RSS 1.0 says what feed and items are', () => {
+test('RSS 1.0 fields of feed and items are read', () => {
   const feed = readFeed(
     feedOf(
       `<channel rdf:about="c"><title>C</title><link>/</link><dc:date>2026-01-01</dc:date><dc:creator>Cy</dc:creator></channel>
@@ -39,7 +39,7 @@ test('RSS 1.0 says what feed and items are', () => {
   });
 });
 
-test('RSS 1.0 items come in the order of the document, those that the table of contents leaves out as well', () => {
+test('RSS 1.0 items keep document order, including items missing from the table of contents', () => {
   const contents = '<items><rdf:Seq><rdf:li rdf:resource="b"/><rdf:li resource="a"/></rdf:Seq></items>';
   const items = ['a', 'b', 'c', 'a'].map((about) => `<item rdf:about="${about}"><title>T</title></item>`).join('');
   const { entries } = readFeed(feedOf(`<channel rdf:about="f">${contents}</channel>${items}`), TOPIC);

@@ -9,7 +9,7 @@ const NAMESPACES = `xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:content="h
 const feedOf = (content: string): string => `<rss version="2.0" ${NAMESPACES}><channel>${content}</channel></rss>`;
 const itemOf = (content: string) => readEntries(feedOf(`<item>${content}</item>`), TOPIC)[0];
 
-test('a feed says what it is', () => {
+test("a feed's fields are read", () => {
   const feed = readFeed(
     feedOf(
       `<title>R&amp;amp;D</title><link>/home</link><atom:link rel="self" href="feed"/>
@@ -28,7 +28,7 @@ test('a feed says what it is', () => {
   });
 });
 
-test('an item says what it is, what it does not say is absent', () => {
+test("an item's fields are read, and missing fields are absent", () => {
   const item = itemOf(
     `<guid isPermaLink="false">g</guid><title>T</title><link>e</link><pubDate>Sat, 07 Sep 2002 02:00:01 +0200</pubDate>
      <description>&lt;p>D&lt;/p></description><content:encoded><![CDATA[<p>C</p>]]></content:encoded>
@@ -48,54 +48,50 @@ test('an item says what it is, what it does not say is absent', () => {
   });
 });
 
-describe('where an item is to be read', () => {
+describe('the URL of an item is', () => {
   test.each([
     ['its link', '<link>https://a.example/</link><guid>https://b.example/</guid>', 'https://a.example/'],
-    [
-      'a guid that is a permalink, which it is unless it says not',
-      '<guid>https://b.example/</guid>',
-      'https://b.example/',
-    ],
-    ['not a guid that says it is none', '<guid isPermaLink="false">https://b.example/</guid>', undefined],
-    ['not a guid that is no URL whatever it says', '<guid isPermaLink="true">b</guid>', undefined],
-    ['a link of Atom', '<guid>b</guid><atom:link href="/a"/>', 'https://topic.example/a'],
+    ['a guid, which is a permalink unless it says otherwise', '<guid>https://b.example/</guid>', 'https://b.example/'],
+    ['not a guid that is marked as no permalink', '<guid isPermaLink="false">https://b.example/</guid>', undefined],
+    ['not a guid that is no URL, even if marked as permalink', '<guid isPermaLink="true">b</guid>', undefined],
+    ['an Atom link', '<guid>b</guid><atom:link href="/a"/>', 'https://topic.example/a'],
     ['not a link that is no URL', '<guid>b</guid><link>https://</link>', undefined],
     [
-      'not a link of something in it',
+      'not a link of a nested element',
       '<guid>b</guid><media:group><link>https://a.example/</link></media:group>',
       undefined,
     ],
-  ])('%s', (_what, content, url) => {
+  ])('%s', (_name, content, url) => {
     expect(itemOf(content)?.url).toBe(url);
   });
 });
 
-describe('a title is text', () => {
+describe('a title is read as text with', () => {
   test.each([
     ['references', '<title>a &amp; b &nbsp; &#99; &lt; 2</title>', 'a & b c < 2'],
-    ['references in references', '<title>R&amp;amp;D</title>', 'R&D'],
+    ['nested references', '<title>R&amp;amp;D</title>', 'R&D'],
     ['markup in references', '<title>&lt;b>a&lt;/b>b</title>', 'ab'],
-    ['markup in a section', '<title><![CDATA[<p>a</p><p>b</p>]]></title>', 'a b'],
-    ['an ampersand as it should not be', '<title>AT&T</title>', 'AT&T'],
-    ['nothing', '<title> </title>', undefined],
-  ])('%s', (_what, title, text) => {
+    ['markup in a CDATA section', '<title><![CDATA[<p>a</p><p>b</p>]]></title>', 'a b'],
+    ['an unescaped ampersand', '<title>AT&T</title>', 'AT&T'],
+    ['only white space', '<title> </title>', undefined],
+  ])('%s', (_name, title, text) => {
     expect(itemOf(`<guid>1</guid>${title}`)?.title).toBe(text);
   });
 });
 
-describe('who wrote an item', () => {
+describe('the authors of an item come from', () => {
   test.each([
     ['author', '<author>ann@example.com (Ann)</author>', [{ name: 'Ann', email: 'ann@example.com' }]],
     ['dc:creator', '<dc:creator>Ann</dc:creator><dc:creator>Bob</dc:creator>', [{ name: 'Ann' }, { name: 'Bob' }]],
     ['atom:author', '<atom:author><atom:name>Ann</atom:name></atom:author>', [{ name: 'Ann' }]],
     ['itunes:author', '<itunes:author>Ann</itunes:author>', [{ name: 'Ann' }]],
     ['nobody', '', []],
-  ])('%s', (_what, content, authors) => {
+  ])('%s', (_name, content, authors) => {
     expect(itemOf(`<guid>1</guid>${content}`)?.authors).toEqual(authors);
   });
 });
 
-test('items keep the order of the document', () => {
+test('items keep document order', () => {
   const items = ['c', 'a', 'b', 'a'];
   const text = feedOf(items.map((guid) => `<item><guid>${guid}</guid></item>`).join(''));
   expect(readEntries(text, TOPIC).map(({ id }) => id)).toEqual(items);

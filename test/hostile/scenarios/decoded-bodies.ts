@@ -5,7 +5,7 @@ import { withVictim } from '../with-victim.js';
 
 const BODIES = 300;
 
-/** As large as a body may be once it is decoded. */
+/** Bytes: the largest allowed body after decoding. */
 const DECODED_BYTES = 10 * MIB;
 
 const BOMB = gzipSync(Buffer.alloc(DECODED_BYTES));

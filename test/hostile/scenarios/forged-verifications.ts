@@ -14,7 +14,7 @@ export const forgedVerifications: Scenario = {
   bounds: [
     ...PROCESS_BOUNDS,
     { figure: 'handler calls', unit: '', most: fixed(2) },
-    // Five a minute, and the flood may take longer than one.
+    // Five a minute, because the flood can take longer than a minute.
     { figure: 'writes', unit: '/min', most: fixed(5) },
     { figure: 'written', unit: 'MiB', most: fixed(1) },
     { figure: 'lines', unit: '', most: fixed(10) },
@@ -25,9 +25,9 @@ export const forgedVerifications: Scenario = {
       const requests = [YEAR_SECONDS, 1].map((seconds) => verification(callback, topic, seconds));
       const request = (index: number): Uint8Array => requests[index % 2] ?? new Uint8Array();
       const before = await victim.counts();
-      const begun = performance.now();
+      const startedAt = performance.now();
       await flood({ port, count: scaled(20_000, attack.scale), connections: 64, request });
-      const minutes = Math.max(1, (performance.now() - begun) / 60_000);
+      const minutes = Math.max(1, (performance.now() - startedAt) / 60_000);
       const after = await victim.counts();
       const worst = await victim.worst();
       await victim.stop();

@@ -9,18 +9,21 @@ import { flood } from '../flood.js';
 import { fixed, MIB, type Scenario } from '../scenario.js';
 import { withVictim, type Scene } from '../with-victim.js';
 
-/** As large as a body may be, and as one may be that is parsed at once. */
+/** Bytes: close to the largest allowed body, and a body small enough to be parsed synchronously. */
 const LARGE_BYTES = 9.5 * MIB;
 const SMALL_BYTES = 60 * 1024;
 
-/** How often topics are polled, and how many have a hostile feed at the same time: to transfer more would be what is measured. */
+/**
+ * Poll interval, and the number of topics with a hostile feed at the same time. A larger group would measure the
+ * transfer.
+ */
 const FULL_SIZE = { pollSeconds: 3, group: 4 };
 const SCALED = { pollSeconds: 1, group: 20 };
 
-/** Milliseconds for which it is waited until all is parsed. */
-const PATIENCE_MS = 600_000;
+/** Milliseconds to wait until all feeds are parsed. */
+const TIMEOUT_MS = 600_000;
 
-/** The large feeds come first, then the small ones, both in this order. */
+/** Feed names. The large feeds run first, then the small ones, both in this order. */
 const NAMES = Object.keys(hostileFeeds);
 
 export const feedsScenario: Scenario = {
@@ -67,7 +70,7 @@ export const feedsScenario: Scenario = {
         for (const [index, handle] of group.entries()) handle.configure({ body: bodies[from + index] });
         await polled(scene, group);
         await note(namesOf(from, most));
-        // The first ones are caught up with as well.
+        // The first group is also fetched again after a restart.
         if (from === 0) {
           await victim.restart();
           await note(['restart']);
@@ -93,7 +96,7 @@ export const feedsScenario: Scenario = {
   },
 };
 
-/** Waits until topics were fetched twice more: by then the first of it was parsed. */
+/** Waits until each topic was fetched twice more. By then the first of these bodies has been parsed. */
 async function polled({ hub }: Scene, topics: readonly HubTopic[]): Promise<void> {
   const from = hub.requests.length;
   const fetched = (topic: HubTopic): number =>
@@ -102,7 +105,7 @@ async function polled({ hub }: Scene, topics: readonly HubTopic[]): Promise<void
 }
 
 async function until(isDone: () => boolean | Promise<boolean>): Promise<void> {
-  for (const begun = performance.now(); !(await isDone()); await pause(100)) {
-    if (performance.now() - begun > PATIENCE_MS) throw new Error('The service under attack does not get done');
+  for (const startedAt = performance.now(); !(await isDone()); await pause(100)) {
+    if (performance.now() - startedAt > TIMEOUT_MS) throw new Error('The service under attack does not get done');
   }
 }

@@ -1,11 +1,10 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { hostilePages } from '../pages.js';
 import { fixed, MIB, type Bound, type Scenario } from '../scenario.js';
 import { withVictim } from '../with-victim.js';
+import { listenOn } from '../../kit/ports.js';
 
-/** What discovery may block for, in milliseconds. On a smaller scale other work on the machine weighs more. */
+/** Milliseconds discovery may block. At a smaller scale, other work on the machine weighs more. */
 const blocks: Bound['most'] = (scale) => (scale === 1 ? 50 : 250);
 
 export const hostilePagesRead: Scenario = {
@@ -22,18 +21,15 @@ export const hostilePagesRead: Scenario = {
       let body: string | Buffer = '';
       let headers: Readonly<Record<string, string>> = {};
       const server = createServer(({ url }, response) => {
-        // The feeds that a page lists are not there.
+        // The feeds that a page lists do not exist.
         if (url === '/') response.writeHead(200, headers).end(body);
         else response.writeHead(404).end();
       });
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
-      const { port } = server.address() as AddressInfo;
+      const port = await listenOn(server);
       const figures: Record<string, number> = {};
       let wrong = 0;
       try {
-        // What is loaded for the first discovery is not for a document.
+        // The first discovery loads modules, which does not count for a document.
         await victim.discover(`http://127.0.0.1:${port}/`);
         for (const { name, type, hasHub, link, body: make } of hostilePages) {
           body = make(attack.scale);

@@ -8,13 +8,13 @@ import { withVictim } from '../with-victim.js';
 const BODIES = 300;
 const BODY_BYTES = Math.floor(9.9 * MIB);
 
-/** Sent of each body, so that it is never complete. */
+/** Bytes sent of each body: one less than its length, so it is never complete. */
 const SENT_BYTES = BODY_BYTES - 1;
 
-/** Milliseconds that what was sent may take to arrive. */
+/** Milliseconds to wait until the sent bytes have arrived. */
 const SETTLE_MS = 1_000;
 
-const filling = Buffer.alloc(MIB, 'x');
+const filler = Buffer.alloc(MIB, 'x');
 
 function bounds(residentMib: number): readonly Bound[] {
   return [
@@ -30,7 +30,7 @@ async function stall(attack: Attack, signature: string): Promise<Readonly<Record
         `${signature}content-length: ${BODY_BYTES}\r\n\r\n`,
     );
     const sending = Array.from({ length: scaled(BODIES, attack.scale) }, () =>
-      sendSlowly(port, head, filling, SENT_BYTES),
+      sendSlowly(port, head, filler, SENT_BYTES),
     );
     const sockets: Socket[] = await Promise.all(sending);
     await pause(SETTLE_MS);

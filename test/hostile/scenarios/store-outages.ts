@@ -6,7 +6,7 @@ import { withVictim } from '../with-victim.js';
 
 const OUTAGES = 5;
 
-/** Three things fail for each of the subscriptions: 24 lines of each at first, then one a minute; and what else is said. */
+/** Three operations fail per subscription: 24 lines each at first, then one a minute, plus the other lines. */
 const MOST_LINES = 100;
 
 export const storeOutages: Scenario = {
@@ -20,9 +20,9 @@ export const storeOutages: Scenario = {
       async ({ victim, port }) => {
         const requests = victim.callbacks.map(genuine);
         const request = (index: number): Uint8Array => requests[index % requests.length] ?? new Uint8Array();
-        const over = new AbortController();
+        const abortController = new AbortController();
         const deliver = async (): Promise<void> => {
-          while (!over.signal.aborted) await flood({ port, count: 500, connections: 16, request });
+          while (!abortController.signal.aborted) await flood({ port, count: 500, connections: 16, request });
         };
         const delivering = deliver();
         for (let outage = 0; outage < OUTAGES; outage += 1) {
@@ -32,7 +32,7 @@ export const storeOutages: Scenario = {
           await victim.setStore(true);
           await victim.collect();
         }
-        over.abort();
+        abortController.abort();
         await delivering;
         const worst = await victim.worst();
         await victim.stop();

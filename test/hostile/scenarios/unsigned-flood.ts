@@ -9,7 +9,7 @@ const LEASE_SECONDS = 864_000;
 /** Milliseconds for a write, as on a disk. */
 const DISK_MS = 2;
 
-/** One for the rejections of a minute, and what the verifications that are sent meanwhile write. */
+/** One write a minute for the rejections, plus the writes of the verifications sent meanwhile. */
 const MOST_WRITES = 10;
 
 export const unsignedFlood: Scenario = {
@@ -27,21 +27,21 @@ export const unsignedFlood: Scenario = {
       const request = (index: number): Uint8Array => requests[index % 2] ?? new Uint8Array();
       const part = scaled(60_000, attack.scale);
       const before = await victim.counts();
-      const begun = performance.now();
+      const startedAt = performance.now();
       const attacking = async (): Promise<void> => {
         for (let count = 0; count < 5; count += 1) {
           await flood({ port, count: part, connections: 64, request });
           await victim.collect();
         }
       };
-      const asked = new URL(
+      const verificationUrl = new URL(
         verification(callback, topics[0] ?? '', LEASE_SECONDS)
           .toString()
           .split(' ')[1] ?? '',
         callback,
       );
-      const slowest = await slowestAnswer(asked.href, attacking());
-      const minutes = Math.max(1, (performance.now() - begun) / 60_000);
+      const slowest = await slowestAnswer(verificationUrl.href, attacking());
+      const minutes = Math.max(1, (performance.now() - startedAt) / 60_000);
       const after = await victim.counts();
       const worst = await victim.worst();
       await victim.stop();

@@ -1,4 +1,4 @@
-/** Rows in memory that count what is written, and can be out of order: what a Keyv may lie on. */
+/** In-memory storage for a Keyv that counts writes and can fail. */
 export class CountingRows extends Map<string, unknown> {
   isDown = false;
   writes = 0;

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Keyv } from 'keyv';
 
-/** A Keyv that takes its time for each write, as one on a disk does. */
+/** A Keyv whose writes take time, as on a disk. */
 export class SlowKeyv extends Keyv {
   writeMs = 0;
 

@@ -13,17 +13,17 @@ import { CountingRows } from './counting-rows.js';
 import { SlowKeyv } from './slow-keyv.js';
 import { Watch } from './watch.js';
 
-/** How the service under attack is set up. */
+/** Setup of the service under attack. */
 export interface Setup {
   readonly targets: readonly string[];
-  /** What content is signed with; none where it is missing. */
+  /** Secret that signs content. Without it, content is unsigned. */
   readonly secret?: string;
   readonly mode?: 'inline' | 'queued';
-  /** Milliseconds that the store takes for a write. @default 0 */
+  /** Milliseconds the store takes for a write. @default 0 */
   readonly writeMs?: number;
-  /** Where the default store keeps its files. In memory where it is missing, where `writeMs` holds. */
+  /** Folder of the default store. Without it the store is in memory, and `writeMs` applies. */
   readonly directory?: string;
-  /** Whether the handler writes a line for each event. */
+  /** Whether the handler logs a line for each event. */
   readonly isTalkative?: boolean;
   /** Whether the handler reads the entries of each event. */
   readonly isReading?: boolean;
@@ -54,7 +54,7 @@ class Service {
     try {
       entries += (await event.entries()).length;
     } catch (error) {
-      // It is over a bound, which is what is tested.
+      // The feed exceeds a bound, which is the purpose of the test.
       if (!(error instanceof RangeError)) throw error;
     } finally {
       handled += 1;
@@ -66,7 +66,7 @@ class Service {
   }
 }
 
-/** Starts the service, and says where each topic's callback is. */
+/** Starts the service and returns the callback of each topic. */
 async function start(): Promise<object> {
   const { targets, secret = false, mode = 'inline', writeMs = 0, directory, delivery = {} } = setup;
   const service = defineSubscriber(
@@ -91,9 +91,9 @@ async function start(): Promise<object> {
 }
 
 answerCalls({
-  start(given) {
+  start(argument) {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- sent by the scenario as it is
-    setup = given as Setup;
+    setup = argument as Setup;
     return start();
   },
   begin() {
@@ -106,8 +106,8 @@ answerCalls({
   },
   lap: () => ({ gapMs: watch.lap() }),
   end: () => watch.end(),
-  async discover(given) {
-    const { url } = stringsOf(given, ['url']);
+  async discover(argument) {
+    const { url } = stringsOf(argument, ['url']);
     try {
       await discover(url, { httpConfig: { timeoutMs: 60_000 } });
       return { outcome: 'found' };
@@ -131,7 +131,7 @@ answerCalls({
     return {};
   },
   async stop() {
-    // The timer that watches would keep the process up.
+    // The watching timer would keep the process alive.
     watch.end();
     await runtime?.stopNow();
     return {};

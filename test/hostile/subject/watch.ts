@@ -3,20 +3,25 @@ import { getHeapStatistics } from 'node:v8';
 
 const TICK_MS = 5;
 
-/** Ticks between two looks at the memory. */
-const LOOK_TICKS = 4;
+/** Ticks between two memory measurements. */
+const MEMORY_TICKS = 4;
 
-/** The worst that was seen since the last {@link Watch.begin}. */
-export interface Seen {
-  /** The longest time between two ticks of a timer of 5 ms, beyond those 5, and beyond what it waited for a core. */
+/** The highest values since the last {@link Watch.begin}. */
+export interface Peaks {
+  /**
+   * Milliseconds: longest gap between ticks of a 5 ms timer, minus those 5 ms and the time spent waiting for a core.
+   */
   readonly gapMs: number;
-  /** The most memory of the machine, in bytes. */
+  /** Peak resident memory, in bytes. */
   readonly resident: number;
-  /** The most heap after a collection, in bytes. */
+  /** Peak heap after a garbage collection, in bytes. */
   readonly heap: number;
 }
 
-/** How long this process has waited for a core. Reading it makes no garbage to speak of: collecting that would be watched too. */
+/**
+ * Measures how long this process waited for a core. Reading it creates almost no garbage, because collecting garbage
+ * would be measured too.
+ */
 class CoreWaits {
   readonly #buffer = Buffer.alloc(256);
   readonly #file: number | undefined;
@@ -25,11 +30,11 @@ class CoreWaits {
     try {
       this.#file = openSync('/proc/self/schedstat', 'r');
     } catch {
-      // Not Linux: nothing is known of other processes.
+      // Not Linux: the waiting time is unknown.
     }
   }
 
-  /** Milliseconds so far. Other processes are to blame for them. */
+  /** Milliseconds waited so far. Other processes cause them. */
   get ms(): number {
     if (this.#file === undefined) return 0;
     const length = readSync(this.#file, this.#buffer, 0, this.#buffer.length, 0);
@@ -38,7 +43,7 @@ class CoreWaits {
   }
 }
 
-/** Watches how long this process stands still, and what memory it takes. */
+/** Measures how long this process blocks and how much memory it uses. */
 export class Watch {
   readonly #waits = new CoreWaits();
   #ticked = 0;
@@ -58,10 +63,10 @@ export class Watch {
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  /** Collects garbage, and sees what is left. The time that takes does not count. */
+  /** Collects garbage and measures the remaining heap. The time this takes does not count. */
   collect(): void {
     if (globalThis.gc === undefined) throw new Error('This process was not started with --expose-gc');
-    // What one collection finalizes is garbage for the next.
+    // Objects that one collection finalizes are garbage for the next.
     globalThis.gc();
     globalThis.gc();
     this.#heap = Math.max(this.#heap, getHeapStatistics().used_heap_size);
@@ -69,7 +74,7 @@ export class Watch {
     this.#waited = this.#waits.ms;
   }
 
-  /** The longest time between two ticks since it was last asked for, up to now. */
+  /** Returns the longest gap since the last call. */
   lap(): number {
     this.#tick();
     const gapMs = this.#gapMs;
@@ -77,7 +82,7 @@ export class Watch {
     return gapMs;
   }
 
-  end(): Seen {
+  end(): Peaks {
     clearInterval(this.#timer);
     return { gapMs: this.#gapMs, resident: this.#resident, heap: this.#heap };
   }
@@ -89,6 +94,6 @@ export class Watch {
     this.#ticked = now;
     this.#waited = waited;
     this.#ticks += 1;
-    if (this.#ticks % LOOK_TICKS === 0) this.#resident = Math.max(this.#resident, process.memoryUsage.rss());
+    if (this.#ticks % MEMORY_TICKS === 0) this.#resident = Math.max(this.#resident, process.memoryUsage.rss());
   }
 }

@@ -2,23 +2,23 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InFlightBytes, type BodyReservation } from '../../../src/http/body/in-flight-bytes.js';
 
-/** Bytes in flight that note who is cut off. */
-function counted(maxInFlightBytes: number, maxBodyBytes: number) {
+/** Bytes in flight that record the evicted bodies. */
+function setUp(maxInFlightBytes: number, maxBodyBytes: number) {
   const inFlight = new InFlightBytes({ maxInFlightBytes, maxBodyBytes });
-  const cut: string[] = [];
-  const begin = (name: string, bytes: number, grantId = name): BodyReservation => {
-    const hold = inFlight.reserve(grantId, () => void cut.push(name));
-    hold.update(bytes);
-    return hold;
+  const evicted: string[] = [];
+  const reserve = (name: string, bytes: number, grantId = name): BodyReservation => {
+    const reservation = inFlight.reserve(grantId, () => void evicted.push(name));
+    reservation.update(bytes);
+    return reservation;
   };
-  return { inFlight, cut, begin };
+  return { inFlight, evicted, reserve };
 }
 
 describe('C6 bytes in flight', () => {
-  test('are what all bodies hold, until they are let go', () => {
-    const { inFlight, begin, cut } = counted(100, 10);
-    const one = begin('one', 10);
-    const two = begin('two', 5);
+  test('are the bytes of all bodies until they are released', () => {
+    const { inFlight, reserve, evicted } = setUp(100, 10);
+    const one = reserve('one', 10);
+    const two = reserve('two', 5);
     expect(inFlight.bytes).toBe(15);
     two.update(8);
     expect(inFlight.bytes).toBe(18);
@@ -27,71 +27,74 @@ describe('C6 bytes in flight', () => {
     one.update(10);
     expect(inFlight.bytes).toBe(8);
     two.release();
-    expect([inFlight.bytes, cut]).toEqual([0, []]);
+    expect([inFlight.bytes, evicted]).toEqual([0, []]);
   });
 
-  test('at the cap, the body without progress for longest is cut off, and no other', () => {
-    const { inFlight, begin, cut } = counted(100, 25);
-    const [first] = ['first', 'second', 'third', 'fourth'].map((name) => begin(name, 25));
+  test('above the limit lead to the eviction of the body without progress for the longest time', () => {
+    const { inFlight, reserve, evicted } = setUp(100, 25);
+    const [first] = ['first', 'second', 'third', 'fourth'].map((name) => reserve(name, 25));
     first?.update(25);
-    begin('fifth', 20);
-    expect([cut, inFlight.bytes]).toEqual([['second'], 95]);
-    begin('sixth', 25);
-    expect([cut, inFlight.bytes]).toEqual([['second', 'third'], 95]);
+    reserve('fifth', 20);
+    expect([evicted, inFlight.bytes]).toEqual([['second'], 95]);
+    reserve('sixth', 25);
+    expect([evicted, inFlight.bytes]).toEqual([['second', 'third'], 95]);
   });
 
-  test('of one grant are a quarter at most: its own body without progress for longest is cut off', () => {
-    const { inFlight, begin, cut } = counted(100, 20);
-    begin('stranger', 5);
-    begin('one', 10, 'grant');
-    begin('two', 10, 'grant');
-    expect(cut).toEqual([]);
-    begin('three', 10, 'grant');
-    expect([cut, inFlight.bytes]).toEqual([['one'], 25]);
+  test('of one grant are at most a quarter: its own body without progress for the longest time is evicted', () => {
+    const { inFlight, reserve, evicted } = setUp(100, 20);
+    reserve('stranger', 5);
+    reserve('one', 10, 'grant');
+    reserve('two', 10, 'grant');
+    expect(evicted).toEqual([]);
+    reserve('three', 10, 'grant');
+    expect([evicted, inFlight.bytes]).toEqual([['one'], 25]);
   });
 
-  test('of one grant are one body of the largest size, whatever the quarter is', () => {
-    const { begin, cut } = counted(100, 80);
-    begin('one', 80, 'grant');
-    begin('stranger', 20);
-    expect(cut).toEqual([]);
-    begin('two', 1, 'grant');
-    expect(cut).toEqual(['one']);
+  test('of one grant may always be one body of the maximum size', () => {
+    const { reserve, evicted } = setUp(100, 80);
+    reserve('one', 80, 'grant');
+    reserve('stranger', 20);
+    expect(evicted).toEqual([]);
+    reserve('two', 1, 'grant');
+    expect(evicted).toEqual(['one']);
   });
 
-  test('are never over both caps while more than one body holds any, whatever happens', () => {
+  test('never exceed either limit in any sequence of steps', () => {
     const step = fc.record({
       body: fc.nat({ max: 19 }),
       grant: fc.nat({ max: 3 }),
       bytes: fc.nat({ max: 30 }),
-      ends: fc.boolean(),
+      isLast: fc.boolean(),
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const inFlight = new InFlightBytes({ maxInFlightBytes: 100, maxBodyBytes: 30 });
-        const bodies = new Map<number, { readonly hold: BodyReservation; readonly grant: string; bytes: number }>();
-        for (const { body, grant, bytes, ends } of steps) {
+        const bodies = new Map<
+          number,
+          { readonly reservation: BodyReservation; readonly grant: string; bytes: number }
+        >();
+        for (const { body, grant, bytes, isLast } of steps) {
           const known = bodies.get(body);
-          if (ends) {
-            known?.hold.release();
+          if (isLast) {
+            known?.reservation.release();
             bodies.delete(body);
             continue;
           }
           const grantId = known?.grant ?? String(grant);
-          const hold = known?.hold ?? inFlight.reserve(grantId, () => void bodies.delete(body));
-          const mine = known ?? { hold, grant: grantId, bytes: 0 };
-          bodies.set(body, mine);
-          mine.bytes = bytes;
-          hold.update(bytes);
-          expect(bodies.has(body), 'what makes progress is not cut off').toBe(true);
-          const held = [...bodies.values()];
-          const sum = (of: typeof held): number => of.reduce((total, each) => total + each.bytes, 0);
-          expect(inFlight.bytes).toBe(sum(held));
+          const reservation = known?.reservation ?? inFlight.reserve(grantId, () => void bodies.delete(body));
+          const current = known ?? { reservation, grant: grantId, bytes: 0 };
+          bodies.set(body, current);
+          current.bytes = bytes;
+          reservation.update(bytes);
+          expect(bodies.has(body), 'a body with progress is not evicted').toBe(true);
+          const inFlightBodies = [...bodies.values()];
+          const sum = (list: typeof inFlightBodies): number => list.reduce((total, each) => total + each.bytes, 0);
+          expect(inFlight.bytes).toBe(sum(inFlightBodies));
           expect(inFlight.bytes).toBeLessThanOrEqual(100);
-          const ofGrant = held.filter((each) => each.grant === grantId);
-          expect(sum(ofGrant)).toBeLessThanOrEqual(30);
+          const bodiesOfGrant = inFlightBodies.filter((each) => each.grant === grantId);
+          expect(sum(bodiesOfGrant)).toBeLessThanOrEqual(30);
         }
-        for (const { hold } of bodies.values()) hold.release();
+        for (const { reservation } of bodies.values()) reservation.release();
         expect(inFlight.bytes).toBe(0);
       }),
     );

@@ -9,36 +9,36 @@ function valuesOf(secrets: readonly SecretRecord[], now: number): readonly strin
   return acceptedKeys(secrets, now).keys.map((key) => key.export().toString());
 }
 
-describe('what content may be signed with (V6)', () => {
-  test('is the secrets that are accepted now, the newest first', () => {
+describe('the keys that content may be signed with (V6)', () => {
+  test('are the secrets that are accepted now, newest first', () => {
     expect(valuesOf([replaced, current], 1_000)).toEqual(['now', 'before']);
     expect(acceptedKeys([replaced, current], 1_000).unsigned).toBe(false);
     expect(acceptedKeys([], 1_000)).toMatchObject({ keys: [], unsigned: true });
     expect(acceptedKeys([{ value: null, role: 'current' }, replaced], 1_000)).toMatchObject({ unsigned: true });
   });
 
-  test('is made once for as long as it holds', () => {
+  test('are created once for as long as they are valid', () => {
     const secrets = [replaced, current];
-    const found = acceptedKeys(secrets, 1_000);
-    expect(acceptedKeys(secrets, 1_000)).toBe(found);
-    expect(acceptedKeys(secrets, 1_999)).toBe(found);
-    expect(acceptedKeys([replaced, current], 1_000)).not.toBe(found);
+    const keys = acceptedKeys(secrets, 1_000);
+    expect(acceptedKeys(secrets, 1_000)).toBe(keys);
+    expect(acceptedKeys(secrets, 1_999)).toBe(keys);
+    expect(acceptedKeys([replaced, current], 1_000)).not.toBe(keys);
   });
 
-  test('ends for a secret at its very time, however often it was asked for before', () => {
+  test('lose a secret at its exact end, also if they are cached', () => {
     const secrets = [replaced, current];
     expect(valuesOf(secrets, 1_999)).toEqual(['now', 'before']);
     expect(valuesOf(secrets, 2_000)).toEqual(['now']);
     expect(valuesOf(secrets, 3_000)).toEqual(['now']);
   });
 
-  test('is found anew when the clock was set back', () => {
+  test('are created again if the clock was set back', () => {
     const secrets = [replaced, current];
     expect(valuesOf(secrets, 3_000)).toEqual(['now']);
     expect(valuesOf(secrets, 1_000)).toEqual(['now', 'before']);
   });
 
-  test('takes a secret for what it is in UTF-8', () => {
+  test('encode a secret as UTF-8', () => {
     expect(valuesOf([{ value: 'geheim-äöü-秘密', role: 'current' }], 0)).toEqual(['geheim-äöü-秘密']);
   });
 });

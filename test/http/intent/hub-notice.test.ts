@@ -4,94 +4,94 @@ import { loggerFrom } from '../../../src/runtime/logging/default-logger.js';
 import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
 import { SECRET, subscribed, verification } from '../../kit/subscribed.js';
 
-const TOLD = [
+const NOTICES = [
   ['denied', 'onSubscriptionValidationDenied'],
   ['hub-error', 'onHubError'],
 ] as const;
 
-describe('a handler of what a hub says that never ends', () => {
-  test.each(TOLD)('%s is answered 200 after ackAfterMs', async (mode, handler) => {
+describe('a notice whose handler hangs', () => {
+  test.each(NOTICES)('%s is answered 200 after ackAfterMs', async (mode, handler) => {
     let calls = 0;
-    const never = (): Promise<void> => {
+    const hang = (): Promise<void> => {
       calls += 1;
       return new Promise(() => {});
     };
-    const { ask } = await subscribed({ config: { delivery: { ackAfterMs: 20 } }, handlers: { [handler]: never } });
+    const { ask } = await subscribed({ config: { delivery: { ackAfterMs: 20 } }, handlers: { [handler]: hang } });
     expect((await ask({ 'hub.mode': mode, 'hub.reason': 'no' })).status).toBe(200);
     expect(calls).toBe(1);
   });
 });
 
-describe('what a hub says', () => {
-  test('shows no bearer token that a function gave', async () => {
-    const told: Error[] = [];
+describe('the reason of a hub', () => {
+  test('never shows a bearer token that a function returned', async () => {
+    const errors: Error[] = [];
     const { ask, logger } = await subscribed({
       config: { httpConfig: { auth: { bearer: () => 'a-t0ken-of-the-hour' } } },
-      handlers: { onSubscriptionValidationDenied: (error: Error) => void told.push(error) },
+      handlers: { onSubscriptionValidationDenied: (error: Error) => void errors.push(error) },
     });
     await ask({ 'hub.mode': 'denied', 'hub.reason': 'you sent Bearer a-t0ken-of-the-hour' });
-    expect(told[0]?.message).toBe('you sent Bearer [redacted]');
+    expect(errors[0]?.message).toBe('you sent Bearer [redacted]');
     expect(logger.lines.map(({ message }) => message).join()).not.toContain('t0ken');
   });
 
-  test.each(TOLD)('%s is cut, cannot forge a line of a log, and gives no secret away', async (mode, handler) => {
-    const told: Error[] = [];
+  test.each(NOTICES)('is cut, cannot forge a log line, and reveals no secret (%s)', async (mode, handler) => {
+    const errors: Error[] = [];
     const { ask, callback, logger, snapshot } = await subscribed({
-      handlers: { [handler]: (error: Error) => void told.push(error) },
+      handlers: { [handler]: (error: Error) => void errors.push(error) },
     });
     const token = callbackKey(callback);
     const reason = `gone\r\n{"level":60}\u001B[31m ${callback} ${SECRET} ${'y'.repeat(8_000)}`;
-    const shown = String.raw`gone\r\n{"level":60}\u001b[31m `;
+    const escaped = String.raw`gone\r\n{"level":60}\u001b[31m `;
     await ask({ 'hub.mode': mode, 'hub.reason': reason });
-    const message = told[0]?.message ?? '';
-    expect(message.slice(0, shown.length)).toBe(shown);
-    expect(message.slice(shown.length)).toMatch(/^\[redacted\] \[redacted\] y+…$/);
-    // 256 characters and the dots; the line break takes two more, and ESC five.
+    const message = errors[0]?.message ?? '';
+    expect(message.slice(0, escaped.length)).toBe(escaped);
+    expect(message.slice(escaped.length)).toMatch(/^\[redacted\] \[redacted\] y+…$/);
+    // 256 characters and the ellipsis. Escaping adds two characters for the line break, and five for ESC.
     expect(message.length).toBe(256 + 1 + 2 + 5);
-    const kept = mode === 'denied' ? (await snapshot()).lastError?.message : message;
-    expect(kept).toBe(message);
+    const storedMessage = mode === 'denied' ? (await snapshot()).lastError?.message : message;
+    expect(storedMessage).toBe(message);
     const lines = logger.lines.map((line) => line.message).join('\n');
     expect(lines).not.toContain(token);
     expect(lines).not.toContain('yyyyy'.repeat(400));
   });
 
-  test('is said to be nothing where it is nothing but control characters', async () => {
-    const told: string[] = [];
-    const { ask } = await subscribed({ handlers: { onHubError: ({ message }) => void told.push(message) } });
+  test('counts as missing if it has only control characters', async () => {
+    const messages: string[] = [];
+    const { ask } = await subscribed({ handlers: { onHubError: ({ message }) => void messages.push(message) } });
     await ask({ 'hub.mode': 'hub-error', 'hub.reason': '\n\u0000 ' });
-    expect(told).toEqual(['the hub gave no reason']);
+    expect(messages).toEqual(['the hub gave no reason']);
   });
 });
 
-describe('a hub that says back what a service sent it', () => {
+describe('a hub that echoes values of the service', () => {
   const config = {
     httpConfig: { auth: { username: 'me', password: 'open sesame' }, headers: { 'X-Header': 'header-value' } },
     discoveryConfig: { httpConfig: { auth: { bearer: 'bearer-token' }, headers: { Cookie: 'session=cookie-value' } } },
     customHeaders: { 'X-Custom': 'custom-header' },
     customParams: { key: 'custom-param', mode: 'fast' },
   };
-  const said = ['open sesame', 'header-value', 'bearer-token', 'cookie-value', 'custom-header', 'custom-param'];
+  const echoed = ['open sesame', 'header-value', 'bearer-token', 'cookie-value', 'custom-header', 'custom-param'];
   const basic = Buffer.from('me:open sesame').toString('base64');
 
-  test.each(TOLD)('is not quoted on it (%s)', async (mode, handler) => {
-    const told: Error[] = [];
+  test.each(NOTICES)('is quoted without them (%s)', async (mode, handler) => {
+    const errors: Error[] = [];
     const { ask, logger, snapshot } = await subscribed({
       config,
-      handlers: { [handler]: (error: Error) => void told.push(error) },
+      handlers: { [handler]: (error: Error) => void errors.push(error) },
     });
     const encoded = [basic, encodeURIComponent('open sesame'), Buffer.from('custom-param').toString('hex')];
-    const reason = `fast: ${[...said, ...encoded].join(' | ')}`;
+    const reason = `fast: ${[...echoed, ...encoded].join(' | ')}`;
     expect((await ask({ 'hub.mode': mode, 'hub.reason': reason })).status).toBe(200);
-    expect(told[0]?.message).toBe(`fast: ${'[redacted] | '.repeat(8)}[redacted]`);
-    const kept = JSON.stringify([await snapshot(), logger.lines]);
-    for (const value of [...said, ...encoded]) expect(kept).not.toContain(value);
+    expect(errors[0]?.message).toBe(`fast: ${'[redacted] | '.repeat(8)}[redacted]`);
+    const output = JSON.stringify([await snapshot(), logger.lines]);
+    for (const value of [...echoed, ...encoded]) expect(output).not.toContain(value);
   });
 });
 
-describe('what a verification handler returns', () => {
-  test.each([null, 'x: y', ['x'], { x: 3 }])('confirms without headers where they are %o', async (headers) => {
+describe('the headers that a verification handler returns', () => {
+  test.each([null, 'x: y', ['x'], { x: 3 }])('are ignored if they are %o', async (headers) => {
     const returned: unknown = { headers };
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a handler without a compiler
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an untyped handler
     const nonsense = () => returned as { headers: Record<string, string> };
     const { ask, topic, logger } = await subscribed({ handlers: { onSubscriptionVerification: nonsense } });
     const answer = await ask(verification(topic.url));
@@ -100,16 +100,16 @@ describe('what a verification handler returns', () => {
   });
 });
 
-test('the default log names no callback in a whole life, also where handlers throw what they were called with', async () => {
+test('the default log never shows a callback, even if handlers throw the error that they get', async () => {
   const logger = loggerFrom(undefined, 'debug');
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- where pino writes to
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the stream that pino writes to
   const stream = Reflect.get(logger, pino.symbols.streamSym) as { write(line: string): void };
   const lines: string[] = [];
   vi.spyOn(stream, 'write').mockImplementation((line) => void lines.push(line));
   const rethrow = (error: Error): never => {
     throw error;
   };
-  const seen: string[] = [];
+  const shownValues: string[] = [];
   const { ask, post, callback, hub, runtime } = await subscribed({
     options: { logger },
     config: { delivery: { retryForSeconds: 0 } },
@@ -118,7 +118,7 @@ test('the default log names no callback in a whole life, also where handlers thr
         throw new Error('not today');
       },
       onHubError(error) {
-        seen.push(error.grant.callback, error.subscription.id);
+        shownValues.push(error.grant.callback, error.subscription.id);
         throw error;
       },
       onSubscriptionValidationDenied: rethrow,
@@ -132,7 +132,7 @@ test('the default log names no callback in a whole life, also where handlers thr
   await hub.settled();
   await runtime.stop();
   const log = lines.join('');
-  expect(seen[0]).toBe(callback);
+  expect(shownValues[0]).toBe(callback);
   expect(log).toContain('a handler failed');
   expect(log).toContain('a hook failed');
   expect(log).toContain('ERR_WEBSUB_DENIED');

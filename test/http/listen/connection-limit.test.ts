@@ -1,8 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { connectionLimit, openFilesLimit } from '../../../src/http/listen/connection-limit.js';
+import { temporaryDirectory } from '../../kit/temporary-directory.js';
 
 test.each([
   [10_000, undefined, 10_000],
@@ -11,16 +11,15 @@ test.each([
   [10_000, 10_511, 9_999],
   [10_000, 1_024, 512],
   [100, 1_024, 100],
-  // Less 512 would leave none.
+  // Subtracting 512 would leave none.
   [10_000, 256, 64],
   [10_000, 1, 1],
-])('C6 of %s connections, with %s open files, %s are taken', (wanted, openFiles, taken) => {
-  expect(connectionLimit(wanted, openFiles)).toBe(taken);
+])('C6 a limit of %s connections, with %s open files, becomes %s', (configured, openFiles, limit) => {
+  expect(connectionLimit(configured, openFiles)).toBe(limit);
 });
 
-test('the limit of open files is the soft one of /proc/self/limits, where that can be read', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'websub-limits-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+test('the limit of open files is the soft limit of /proc/self/limits, if that can be read', async () => {
+  const directory = temporaryDirectory();
   const path = join(directory, 'limits');
   const limits = async (text: string): Promise<number | undefined> => {
     await writeFile(path, text);

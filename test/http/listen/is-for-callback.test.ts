@@ -1,34 +1,23 @@
-import { createServer, type Server } from 'node:http';
-import { once } from 'node:events';
+import { createServer } from 'node:http';
 import express from 'express';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { signedPost, subscribed, verification, type Subscribed } from '../../kit/subscribed.js';
 import { exchange, request } from '../../kit/wire.js';
+import { startUserServer } from '../../kit/user-server.js';
+import { listenForTest } from '../../kit/listen-for-test.js';
 
-async function theirServer(): Promise<{ readonly server: Server; readonly port: number }> {
-  const server = createServer((_request, response) => void response.setHeader('Content-Length', 6).end('theirs'));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  return { server, port: typeof address === 'object' && address !== null ? address.port : 0 };
-}
-
-async function besideThem(
+async function subscribedOnUserServer(
   config: { readonly servicePath?: string; readonly callback?: string },
   basePath = '/websub',
 ): Promise<Subscribed> {
-  const { server, port } = await theirServer();
+  const { server, port } = await startUserServer();
   const publicUrl = `http://127.0.0.1:${port}`;
   return subscribed({ port, config, options: { server, publicUrl, basePath } });
 }
 
-describe('a server that is somebody else’s as well', () => {
-  test('keeps its pages whose paths end as a fixed callback does', async () => {
-    const { port, path, events } = await besideThem({ servicePath: 'news' });
+describe('a shared server', () => {
+  test('keeps pages of the user whose paths end like a fixed callback', async () => {
+    const { port, path, events } = await subscribedOnUserServer({ servicePath: 'news' });
     expect(path).toBe('/websub/news');
     for (const target of ['/news', '/blog/news', '/news/', '/news?page=2']) {
       expect((await exchange(port, request('GET', target))).body).toBe('theirs');
@@ -40,8 +29,8 @@ describe('a server that is somebody else’s as well', () => {
     expect(events).toEqual([]);
   });
 
-  test('hands on what hubs ask and send, also below what a proxy puts before it', async () => {
-    const { port, topic, events } = await besideThem({ servicePath: 'news' });
+  test('passes requests of hubs to the callback, also with a path prefix of a proxy', async () => {
+    const { port, topic, events } = await subscribedOnUserServer({ servicePath: 'news' });
     const query = new URLSearchParams(verification(topic.url)).toString();
     for (const target of ['/websub/news', '/news', '/outer/news']) {
       expect((await exchange(port, request('GET', `${target}?${query}`))).body).toBe('c9+/=');
@@ -53,13 +42,9 @@ describe('a server that is somebody else’s as well', () => {
     expect((await exchange(port, signedPost('/%/news', 'news'))).body).toBe('theirs');
   });
 
-  test('knows a fixed callback below the path that a framework has mounted it at', async () => {
+  test('recognizes a fixed callback below the mount path of a framework', async () => {
     const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    onTestFinished(() => void server.close());
-    const address = server.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const port = await listenForTest(server);
     const publicUrl = `http://127.0.0.1:${port}`;
     const { runtime, events } = await subscribed({
       port,
@@ -75,8 +60,8 @@ describe('a server that is somebody else’s as well', () => {
     expect(events).toHaveLength(1);
   });
 
-  test('hands on what ends in a token, wherever it comes', async () => {
-    const { port, path, events } = await besideThem({});
+  test('passes on any path that ends in a token', async () => {
+    const { port, path, events } = await subscribedOnUserServer({});
     const token = path.slice(path.lastIndexOf('/'));
     expect((await exchange(port, signedPost(`/elsewhere${token}`, 'news'))).status).toBe(202);
     expect((await exchange(port, request('GET', `/elsewhere${token}`))).body).toBe('theirs');

@@ -4,65 +4,65 @@ import { ListenerError } from '../../../src/errors.js';
 import { listen } from '../../../src/http/listen/listener.js';
 import { exchange, openWire, request } from '../../kit/wire.js';
 
-const HERE = { port: 0, host: '127.0.0.1', tls: undefined, maxConnections: 10_000, onError: () => {} };
+const OPTIONS = { port: 0, host: '127.0.0.1', tls: undefined, maxConnections: 10_000, onError: () => {} };
 
-test('a port that needs privileges is refused with an error that says so', async () => {
+test('a port that needs privileges leads to an error that says so', async () => {
   const denied = Object.assign(new Error('listen EACCES'), { code: 'EACCES' });
-  // This machine may let anybody use any port.
-  const listenOf = vi.spyOn(Server.prototype, 'listen');
-  onTestFinished(() => listenOf.mockRestore());
-  listenOf.mockImplementation(function listenDenied(this: Server) {
+  // Simulated: this machine may allow any port.
+  const listenSpy = vi.spyOn(Server.prototype, 'listen');
+  onTestFinished(() => listenSpy.mockRestore());
+  listenSpy.mockImplementation(function listenDenied(this: Server) {
     queueMicrotask(() => this.emit('error', denied));
     return this;
   });
-  const failed = listen(() => {}, { ...HERE, port: 80, host: undefined });
+  const failed = listen(() => {}, { ...OPTIONS, port: 80, host: undefined });
   await expect(failed).rejects.toThrow(ListenerError);
   await expect(failed).rejects.toThrow('Cannot listen on all interfaces, port 80: this process may not use that port');
 });
 
-test('an address that is not this machine’s is refused with its reason', async () => {
-  const failed = listen(() => {}, { ...HERE, host: '192.0.2.1' });
+test('an address of another machine leads to an error with the reason', async () => {
+  const failed = listen(() => {}, { ...OPTIONS, host: '192.0.2.1' });
   await expect(failed).rejects.toThrow(ListenerError);
   await expect(failed).rejects.toThrow(/^Cannot listen on 192\.0\.2\.1, port 0: .*EADDRNOTAVAIL/);
 });
 
-test('an error while it listens is told, and does not end the process', async () => {
-  const told: Error[] = [];
-  const emitter = vi.spyOn(Server.prototype, 'listen');
-  const listener = await listen(() => {}, { ...HERE, onError: (error) => void told.push(error) });
+test('an error while listening is reported, and does not end the process', async () => {
+  const errors: Error[] = [];
+  const listenSpy = vi.spyOn(Server.prototype, 'listen');
+  const listener = await listen(() => {}, { ...OPTIONS, onError: (error) => void errors.push(error) });
   onTestFinished(() => listener.close({ force: true }));
-  const [server] = emitter.mock.contexts;
-  emitter.mockRestore();
+  const [server] = listenSpy.mock.contexts;
+  listenSpy.mockRestore();
   const exhausted = new Error('accept EMFILE');
   if (server instanceof Server) server.emit('error', exhausted);
-  expect(told).toEqual([exhausted]);
+  expect(errors).toEqual([exhausted]);
 });
 
-test('closing does not wait for whoever has connected and asked for nothing', async () => {
-  const listener = await listen((_request, response) => void response.end(), HERE);
+test('closing does not wait for connections without a complete request', async () => {
+  const listener = await listen((_request, response) => void response.end(), OPTIONS);
   const silent = await openWire(listener.port);
-  const half = await openWire(listener.port);
-  half.send('POST / HTTP/1.1\r\nHost: here\r\n');
-  // Answered after both have connected.
+  const incomplete = await openWire(listener.port);
+  incomplete.send('POST / HTTP/1.1\r\nHost: here\r\n');
+  // This answer proves that both have connected.
   expect((await exchange(listener.port, request('GET', '/'))).status).toBe(200);
   await listener.close();
-  await Promise.all([silent.closed, half.closed]);
+  await Promise.all([silent.closed, incomplete.closed]);
 });
 
-test('closing lets answers leave, and by force does not', async () => {
+test('closing waits for pending answers, unless it is forced', async () => {
   const answers: (() => void)[] = [];
-  const listener = await listen((_request, response) => void answers.push(() => response.end('late')), HERE);
-  const polite = await openWire(listener.port);
-  polite.send(request('GET', '/'));
+  const listener = await listen((_request, response) => void answers.push(() => response.end('late')), OPTIONS);
+  const waiting = await openWire(listener.port);
+  waiting.send(request('GET', '/'));
   await expect.poll(() => answers.length).toBe(1);
   const closed = listener.close();
   for (const answer of answers) answer();
-  expect((await polite.answer()).status).toBe(200);
+  expect((await waiting.answer()).status).toBe(200);
   await closed;
-  await polite.closed;
+  await waiting.closed;
   await expect(exchange(listener.port, request('GET', '/'))).rejects.toThrow('ECONNREFUSED');
 
-  const other = await listen(() => {}, HERE);
+  const other = await listen(() => {}, OPTIONS);
   const wire = await openWire(other.port);
   wire.send(request('GET', '/'));
   const first = other.close();
@@ -71,10 +71,10 @@ test('closing lets answers leave, and by force does not', async () => {
   await wire.closed;
 });
 
-test('C6 past the number of connections another one is closed at once, and taken when one has ended', async () => {
+test('C6 a connection over the limit is closed at once, and accepted once another has ended', async () => {
   let dropped = 0;
-  const few = { ...HERE, maxConnections: 2, onDrop: () => void (dropped += 1) };
-  const listener = await listen((_request, response) => void response.end('here'), few);
+  const options = { ...OPTIONS, maxConnections: 2, onDrop: () => void (dropped += 1) };
+  const listener = await listen((_request, response) => void response.end('here'), options);
   onTestFinished(() => listener.close({ force: true }));
   const [first, second] = [await openWire(listener.port), await openWire(listener.port)];
   for (const wire of [first, second]) {

@@ -3,9 +3,10 @@ import { inspect } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
 import { privacyOf } from '../../../src/hub/guard/address-guard.js';
 import { discover } from '../../../src/hub/discovery/discover.js';
-import { rejection, startServer, status, type Answer } from '../../kit/recording-server.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { startServer, status, type Answer } from '../../kit/recording-server.js';
 
-// The only stand-in: a URL that is not private cannot be had without a network.
+// The only mock: without a network, no URL is public.
 vi.mock(import('../../../src/hub/guard/address-guard.js'), async (importOriginal) => {
   const original = await importOriginal();
   return { ...original, privacyOf: vi.fn<typeof privacyOf>(original.privacyOf) };
@@ -20,7 +21,7 @@ const feed =
 const alternate = (href: string, type = 'application/atom+xml', rel = 'alternate'): string =>
   `<link rel="${rel}" type="${type}" href="${href}">`;
 
-/** Answers each path with its answer, others with 404. */
+/** Answers each path with its answer, and other paths with 404. */
 const site =
   (answers: Readonly<Record<string, Answer>>): Answer =>
   (request, response) =>
@@ -29,8 +30,8 @@ const site =
 const page = (head: string, headers: Readonly<Record<string, string>> = {}): Answer =>
   status(200, { ...html, ...headers }, `<!doctype html><head><title>x</title>${head}</head><body>`);
 
-describe('D11 a page that names no hub leads to its alternate feed', () => {
-  test('whose hub and topic count, and whose URL is told', async () => {
+describe('D11 discovery from a page without a hub', () => {
+  test('uses hub and topic of its alternate feed, and reports the URL of the feed', async () => {
     await using server = await startServer(
       site({ '/': page(alternate('/feed') + alternate('/other')), '/feed': status(200, atom, feed) }),
     );
@@ -50,7 +51,7 @@ describe('D11 a page that names no hub leads to its alternate feed', () => {
     'application/rss+xml; charset=utf-8',
     'Application/RDF+XML',
     'application/feed+json',
-  ])('of type %s', async (type) => {
+  ])('reads an alternate feed of type %s', async (type) => {
     await using server = await startServer(
       site({ '/': page(alternate('/feed', type)), '/feed': status(200, atom, feed) }),
     );
@@ -63,14 +64,14 @@ describe('D11 a page that names no hub leads to its alternate feed', () => {
     ['that is a style sheet', alternate('/feed', 'application/atom+xml', 'alternate stylesheet')],
     ['of another relation', alternate('/feed', 'application/atom+xml', 'feed')],
     ['in the body', `</head><body>${alternate('/feed')}`],
-    ['that is no http URL', alternate('data:application/atom+xml,x')],
-  ])('but not to one %s', async (_what, head) => {
+    ['without an http URL', alternate('data:application/atom+xml,x')],
+  ])('does not read a link %s', async (_case, head) => {
     await using server = await startServer(site({ '/': page(head), '/feed': status(200, atom, feed) }));
     await expect(discover(server.url)).rejects.toMatchObject({ reason: 'no-hub' });
     expect(server.requests).toHaveLength(1);
   });
 
-  test('but not where the page names a hub, in its body or the headers of a redirect', async () => {
+  test('does not read the feed if the body or the headers of a redirect name a hub', async () => {
     await using server = await startServer(
       site({
         '/body': page(`${alternate('/feed')}</head><body><link rel=hub href=/hub>`),
@@ -84,7 +85,7 @@ describe('D11 a page that names no hub leads to its alternate feed', () => {
     expect(server.requests.map(({ path }) => path)).toEqual(['/body', '/moved', '/']);
   });
 
-  test('relative to its base, with the Link headers of the feed first, and those of its redirects last', async () => {
+  test('resolves the feed against the base, and looks at the Link headers of the redirects of the feed last', async () => {
     await using server = await startServer(
       site({
         '/': page(`<base href="/blog/">${alternate('feed')}`),
@@ -101,7 +102,7 @@ describe('D11 a page that names no hub leads to its alternate feed', () => {
     });
   });
 
-  test('one hop only', async () => {
+  test('follows one alternate link only', async () => {
     await using server = await startServer(
       site({ '/': page(alternate('/page')), '/page': page(alternate('/feed')), '/feed': status(200, atom, feed) }),
     );
@@ -109,7 +110,7 @@ describe('D11 a page that names no hub leads to its alternate feed', () => {
     expect(server.requests.map(({ path }) => path)).toEqual(['/', '/page']);
   });
 
-  test('the one used last, while the page lists it', async () => {
+  test('uses the feed used last while the page lists it', async () => {
     await using server = await startServer(
       site({
         '/': page(alternate('/a') + alternate('/b')),
@@ -123,15 +124,15 @@ describe('D11 a page that names no hub leads to its alternate feed', () => {
     expect(await feedFor(`${server.url}/gone`)).toBe(`${server.url}/a`);
   });
 
-  test('a page too long to be read to its end leads there as well', async () => {
+  test('reads the feed also if the page is too long to be read to its end', async () => {
     const long = `${alternate('/feed')}</head><body>${'<p>Hello'.repeat(700_000)}`;
     await using server = await startServer(site({ '/': page(long), '/feed': status(200, atom, feed) }));
     expect(await discover(server.url)).toMatchObject({ hubs: [HUB], feed: `${server.url}/feed` });
   });
 });
 
-describe('D11 the error names all that was looked at', () => {
-  test('where the feed names no hub', async () => {
+describe('D11 the error names all searched places', () => {
+  test('if the feed names no hub', async () => {
     await using server = await startServer(
       site({
         '/': status(302, { Location: '/page', Link: '</x>; rel=next' }),
@@ -139,7 +140,7 @@ describe('D11 the error names all that was looked at', () => {
         '/feed': status(200, atom, '<feed/>'),
       }),
     );
-    expect(await rejection(discover(server.url))).toMatchObject({
+    expect(await failureOf(discover(server.url))).toMatchObject({
       reason: 'no-hub',
       status: 200,
       message:
@@ -150,14 +151,14 @@ describe('D11 the error names all that was looked at', () => {
     });
   });
 
-  test('where the feed cannot be read', async () => {
+  test('if the feed cannot be read', async () => {
     await using server = await startServer(site({ '/': page(alternate('/feed')) }));
-    const error = await rejection(discover(server.url));
+    const error = await failureOf(discover(server.url));
     expect(error).toMatchObject({ reason: 'no-hub', status: 200, cause: { reason: 'http-error', status: 404 } });
     expect(error).toHaveProperty('message', expect.stringContaining(`${server.url}/feed answered 404`));
   });
 
-  test('D12 with URLs cut to what can be read', async () => {
+  test('D12 with URLs cut to a readable length', async () => {
     const long = `/${'a'.repeat(8_000)}`;
     await using server = await startServer(
       site({
@@ -171,7 +172,7 @@ describe('D11 the error names all that was looked at', () => {
       ['/feedless', 'no-hub'],
       [long, 'no-hub'],
     ] as const) {
-      const error = await rejection(discover(server.url + path));
+      const error = await failureOf(discover(server.url + path));
       expect(error).toMatchObject({ reason });
       expect(error).toHaveProperty('message', expect.stringContaining(`${server.url}/a`));
       expect(String(error).length).toBeLessThan(1_500);
@@ -179,8 +180,8 @@ describe('D11 the error names all that was looked at', () => {
   });
 });
 
-describe('D11, S5 the feed is read as the target is', () => {
-  test('with its credentials at its own origin, without them elsewhere', async () => {
+describe('D11, S5 the feed is read like the target', () => {
+  test('with credentials at the origin of the target, without them elsewhere', async () => {
     await using other = await startServer(status(200, atom, feed));
     await using server = await startServer(
       site({
@@ -198,17 +199,17 @@ describe('D11, S5 the feed is read as the target is', () => {
     expect(warnings).toEqual([expect.stringContaining(`not sent to ${other.url}`)]);
   });
 
-  test('under its address guard', async () => {
+  test('with the address guard of the target', async () => {
     await using inner = await startServer(status(200, atom, feed));
     await using server = await startServer(page(alternate(`${inner.url}/feed`)));
-    // A name that resolves to a private address vouches for its own host alone.
+    // A name that resolves to a private address allows its own host only.
     vi.mocked(privacyOf).mockResolvedValueOnce('resolved').mockResolvedValueOnce('resolved');
-    const error = await rejection(discover(server.url));
+    const error = await failureOf(discover(server.url));
     expect(error).toMatchObject({ reason: 'no-hub', cause: { reason: 'forbidden-address' } });
     expect(inner.requests).toEqual([]);
   });
 
-  test('under its redirect limit', async () => {
+  test('with the redirect limit of the target', async () => {
     const hops = Object.fromEntries([1, 2, 3].map((hop) => [`/${hop}`, status(302, { Location: `/${hop + 1}` })]));
     await using server = await startServer(
       site({ '/': page(alternate('/1')), ...hops, '/4': status(200, atom, feed) }),
@@ -220,7 +221,7 @@ describe('D11, S5 the feed is read as the target is', () => {
     });
   });
 
-  test('within its time', async () => {
+  test('within the timeout of the target', async () => {
     const closed: Promise<unknown>[] = [];
     await using server = await startServer(
       site({
@@ -228,7 +229,7 @@ describe('D11, S5 the feed is read as the target is', () => {
         '/slow': (_request, response) => closed.push(once(response, 'close')),
       }),
     );
-    const error = await rejection(discover(server.url, { httpConfig: { timeoutMs: 300 } }));
+    const error = await failureOf(discover(server.url, { httpConfig: { timeoutMs: 300 } }));
     expect(error).toMatchObject({ reason: 'timeout' });
     expect(error).toHaveProperty('message', expect.stringMatching(/\/slow took too long: .* 300 ms/));
     await Promise.all(closed);
@@ -241,20 +242,20 @@ describe('D11, S5 the feed is read as the target is', () => {
       status(200, atom, `<feed xmlns="http://www.w3.org/2005/Atom"><link rel="hub" href="${HUB}"/></feed>`),
     ],
     ['names no hub', status(200, atom, '<feed xmlns="http://www.w3.org/2005/Atom"/>')],
-  ])('S5 whose URL repeats a credential: it is shown nowhere, where the feed %s', async (_what, answer) => {
+  ])('S5 without showing a credential that the URL of the feed repeats, if the feed %s', async (_case, answer) => {
     const token = 'a-token-that-is-secret';
     await using other = await startServer(answer);
     await using server = await startServer(page(alternate(`${other.url}/feed?sent=${token}`)));
     const config = { httpConfig: { auth: { bearer: token } } };
-    const told: unknown = await discover(server.url, config).then(
+    const outcome: unknown = await discover(server.url, config).then(
       ({ warnings }) => warnings,
       (error: unknown) => error,
     );
-    expect(inspect(told, { depth: 10 })).not.toContain(token);
+    expect(inspect(outcome, { depth: 10 })).not.toContain(token);
     expect(other.requests[0]?.headers.authorization).toBeUndefined();
   });
 
-  test('and tells that the feed could not be read now, where that may pass', async () => {
+  test('and a temporary failure of the feed is the failure of the discovery', async () => {
     const answers = { '/': page(alternate('/feed')), '/feed': status(503, { 'Retry-After': '60' }) };
     await using server = await startServer(site(answers));
     await expect(discover(server.url)).rejects.toMatchObject({

@@ -11,22 +11,22 @@ const page = `<head><link rel=hub href=${hub}><link rel=self href=/topic></head>
 const html = { 'Content-Type': 'text/html' };
 const linkHeader = { Link: `<${hub}>; rel=hub, </topic>; rel="self"` };
 
-/** How a discovery fails: its reason and its status, and what the message has to say. */
+/** The error of a discovery that must fail. */
 async function failureOf(
   url: string,
   config?: DiscoveryConfig,
   context?: DiscoveryContext,
 ): Promise<ResourceDiscoveryFailedError> {
   const error: unknown = await discover(url, config, context).then(
-    (found) => expect.fail(`found ${JSON.stringify(found)}`),
+    (discovery) => expect.fail(`found ${JSON.stringify(discovery)}`),
     (reason: unknown) => reason,
   );
   if (!(error instanceof ResourceDiscoveryFailedError)) throw error;
   return error;
 }
 
-describe('where hub and topic are found', () => {
-  test('D1 in HTTP Link headers first, and the document is then not looked at', async () => {
+describe('hub and topic are found', () => {
+  test('D1 in HTTP Link headers first, without reading the document', async () => {
     await using server = await startServer(
       status(200, { ...html, ...linkHeader }, '<link rel=hub href=https://evil.example/>'),
     );
@@ -65,21 +65,21 @@ describe('where hub and topic are found', () => {
     });
   });
 
-  test('a gzipped document is decoded', async () => {
+  test('in a gzipped document', async () => {
     await using server = await startServer((_request, response) => {
       response.writeHead(200, { ...html, 'Content-Encoding': 'gzip' }).end(gzipSync(page));
     });
     expect(await discover(server.url)).toMatchObject({ hubs: [hub] });
   });
 
-  test('D6 without a self link the final URL is the topic, with a warning', async () => {
+  test('D6 without a self link: the final URL is the topic, with a warning', async () => {
     await using server = await startServer(status(200, html, `<link rel=hub href=${hub}>`));
-    const found = await discover(server.url);
-    expect(found).toMatchObject({ topic: `${server.url}/`, url: `${server.url}/` });
-    expect(found.warnings).toEqual([expect.stringContaining('no self link')]);
+    const discovery = await discover(server.url);
+    expect(discovery).toMatchObject({ topic: `${server.url}/`, url: `${server.url}/` });
+    expect(discovery.warnings).toEqual([expect.stringContaining('no self link')]);
   });
 
-  test('D11 a self link counts only where the hub is named: not that of the headers for a hub in the document', async () => {
+  test('D11 in the same place: a self link in the headers does not count for a hub in the document', async () => {
     const headers = { ...html, Link: '</topic>; rel=self' };
     await using server = await startServer(status(200, headers, `<link rel=hub href=${hub}>`));
     expect(await discover(server.url)).toStrictEqual({
@@ -91,7 +91,7 @@ describe('where hub and topic are found', () => {
     });
   });
 
-  test('D8 all hubs in document order', async () => {
+  test('D8 with all hubs in document order', async () => {
     await using server = await startServer(status(200, html, '<link rel=hub href=/b><link rel=hub href=/a>'));
     expect((await discover(server.url)).hubs).toEqual([`${server.url}/b`, `${server.url}/a`]);
   });
@@ -99,18 +99,18 @@ describe('where hub and topic are found', () => {
   test.each([
     [10, undefined],
     [25, [expect.stringMatching(/names more than 10 hubs \(html\): the first 10 are taken$/)]],
-  ])('D8 of %d hubs no more than the first ten', async (count, warnings) => {
+  ])('D8 with at most the first ten of %d hubs', async (count, warnings) => {
     const paths = Array.from({ length: count }, (_, index) => `/${index}`);
     const links = paths.map((path) => `<link rel=hub href=${path}>`).join('');
     await using server = await startServer(status(200, html, `<link rel=self href=/topic>${links}`));
-    const found = await discover(server.url);
-    expect(found.hubs).toEqual(paths.slice(0, 10).map((path) => `${server.url}${path}`));
-    expect(found.warnings).toEqual(warnings);
+    const discovery = await discover(server.url);
+    expect(discovery.hubs).toEqual(paths.slice(0, 10).map((path) => `${server.url}${path}`));
+    expect(discovery.warnings).toEqual(warnings);
   });
 });
 
-describe('what is asked for', () => {
-  test('D1 HTML and feeds by default, and anything else rather than nothing', async () => {
+describe('the request of discovery', () => {
+  test('D1 accepts HTML and feeds by default, and any other type as a last resort', async () => {
     await using server = await startServer(status(200, linkHeader));
     await discover(server.url);
     const { accept, ...headers } = server.requests[0]?.headers ?? {};
@@ -133,7 +133,7 @@ describe('what is asked for', () => {
     [{ accept: 'a/b', httpConfig: { headers: { Accept: 'x/y' } } }, { accept: 'a/b' }],
     [{ httpConfig: { auth: { bearer: 'token' } } }, { authorization: 'Bearer token' }],
     [{ httpConfig: { auth: { username: 'me', password: 'pass' } } }, { authorization: 'Basic bWU6cGFzcw==' }],
-  ])('D1 as configured: %j', async (config, expected) => {
+  ])('D1 is sent as configured: %j', async (config, expected) => {
     await using server = await startServer(status(200, linkHeader));
     await discover(server.url, config);
     expect(server.requests[0]).toMatchObject({ method: 'GET', headers: expected });
@@ -146,7 +146,7 @@ describe('what is asked for', () => {
     [{ httpConfig: { maxRedirects: 1.5 } }, 'maxRedirects 1.5'],
     [{ httpConfig: { timeoutMs: 0 } }, 'timeoutMs 0'],
     [{ httpConfig: { headers: { 'a b': 'c' } } }, 'httpConfig.headers'],
-  ])('what cannot be sent is a ConfigurationError: %j', async (config, words) => {
+  ])('is a ConfigurationError if it cannot be sent: %j', async (config, words) => {
     const discovery = discover('http://127.0.0.1:1/', config);
     await expect(discovery).rejects.toBeInstanceOf(ConfigurationError);
     await expect(discovery).rejects.toThrow(words);
@@ -197,7 +197,7 @@ describe('D7 each failure has its reason', () => {
     ['404', status(404, linkHeader, page), 'http-error', 404, ['404']],
     ['500', status(500), 'http-error', 500, ['500']],
     ['304', status(304), 'http-error', 304, ['304']],
-    ['a redirect to nowhere', status(302), 'http-error', 302, ['Location']],
+    ['a redirect without a Location', status(302), 'http-error', 302, ['Location']],
     [
       'a redirect to itself',
       status(302, { Location: '/feed' }),
@@ -205,7 +205,7 @@ describe('D7 each failure has its reason', () => {
       302,
       ['5 redirects', 'maxRedirects'],
     ],
-    ['a redirect to no URL', status(301, { Location: 'http://' }), 'invalid-url', 301, ['http://']],
+    ['a redirect to an invalid URL', status(301, { Location: 'http://' }), 'invalid-url', 301, ['http://']],
     ['a redirect to another scheme', status(301, { Location: 'file:///etc/passwd' }), 'invalid-url', 301, ['file:']],
     ['a connection that breaks', (_request, response) => response.destroy(), 'unreachable', undefined, ['/feed']],
     [
@@ -227,20 +227,20 @@ describe('D7 each failure has its reason', () => {
       undefined,
       ['/feed', 'Content-Encoding', 'gzip', 'breaks off'],
     ],
-  ])('%s', async (_what, answer, reason, code, words) => {
+  ])('%s', async (_case, answer, reason, code, words) => {
     await using server = await startServer(answer);
     const error = await failureOf(`${server.url}/feed`);
     expect(error).toMatchObject({ reason, status: code });
     for (const word of [`${server.url}/`, ...words]) expect(error.message).toContain(word);
   });
 
-  test('406 names the languages that were asked for', async () => {
+  test('406 names the requested languages', async () => {
     await using server = await startServer(status(406));
     const { message } = await failureOf(server.url, { acceptLanguage: 'tlh' });
     expect(message).toContain('languages (tlh)');
   });
 
-  test.each(['', 'feed', '/feed', 'ftp://example.com/', 'https://'])('%j is no URL to discover from', async (url) => {
+  test.each(['', 'feed', '/feed', 'ftp://example.com/', 'https://'])('%j is an invalid URL', async (url) => {
     expect((await failureOf(url)).reason).toBe('invalid-url');
   });
 
@@ -251,7 +251,7 @@ describe('D7 each failure has its reason', () => {
     expect(message).not.toContain('secret');
   });
 
-  test('no server', async () => {
+  test('a server that is down is unreachable', async () => {
     const server = await startServer(status(200));
     await server[Symbol.asyncDispose]();
     const error = await failureOf(server.url);
@@ -269,7 +269,7 @@ describe('D7 each failure has its reason', () => {
         if (path === '/feed') response.writeHead(302, { Location: '/slow' }).end();
       },
     ],
-  ])('a server %s', async (_what, answer) => {
+  ])('a server %s is a timeout', async (_case, answer) => {
     const closed: Promise<unknown>[] = [];
     await using server = await startServer((request, response) => {
       closed.push(once(response, 'close'));

@@ -8,14 +8,14 @@ import { countElements } from '../../protocol/links/counted-parser.js';
 import { startServer } from '../../kit/recording-server.js';
 
 const SIZE = 5 * 1024 * 1024;
-/** What may have come before the reader had its first word, in bytes: sockets are read 64 KiB at a time. */
+/** Bytes that may arrive before the reader sees the first one: sockets are read 64 KiB at a time. */
 const READ_AHEAD = 512 * 1024;
 
 const ATOM = 'http://www.w3.org/2005/Atom';
 const links = (name: string): string => `<${name} rel="hub" href="/hub"/><${name} rel="self" href="/self"/>`;
 const content = 'Some words of it. '.repeat(50);
 
-/** How a document begins, and what it goes on with until it has its size. */
+/** The beginning of a document, and the text to repeat until the document has its size. */
 interface Shape {
   readonly type: string;
   readonly head: string;
@@ -65,8 +65,8 @@ const SHAPES: readonly (readonly [string, Shape])[] = [
 
 const grown = ({ head, more }: Shape): string => head + more.repeat(Math.ceil((SIZE - head.length) / more.length));
 
-/** Asks a server that answers with a body for its hub. */
-async function cost(body: string | Buffer, headers: Readonly<Record<string, string>>) {
+/** Discovers from a server with this answer, and returns what it read. */
+async function measure(body: string | Buffer, headers: Readonly<Record<string, string>>) {
   await using server = await startServer((_request, response) => {
     response.writeHead(200, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body);
   });
@@ -86,36 +86,33 @@ async function cost(body: string | Buffer, headers: Readonly<Record<string, stri
   expect({ hubs, topic }).toEqual({ hubs: [`${server.url}/hub`], topic: `${server.url}/self` });
   const { elements } = parser;
   const [socket] = sockets;
-  if (socket === undefined) throw new Error('was not connected to');
+  if (socket === undefined) throw new Error('no connection was made');
   return { elements, via, socket, dispatcher };
 }
 
-describe('D3, D4 five MiB cost what their head costs:', () => {
-  test.each(SHAPES)('%s is let go of at the end of its head', async (_name, shape) => {
+describe('D3, D4 a document of 5 MiB costs as much as its head:', () => {
+  test.each(SHAPES)('%s is cancelled at the end of its head', async (_name, shape) => {
     const headers = { 'Content-Type': shape.type };
-    const ofHead = await cost(shape.type.endsWith('json') ? `${shape.head}]}` : shape.head, headers);
+    const ofHead = await measure(shape.type.endsWith('json') ? `${shape.head}]}` : shape.head, headers);
     await ofHead.dispatcher.close();
-    const { socket, elements, via } = await cost(grown(shape), headers);
-    // Rather than that the rest is read so that the connection can be used again.
+    const { socket, elements, via } = await measure(grown(shape), headers);
+    // Reading the remaining bytes would allow to reuse the connection, but costs more.
     await expect.poll(() => socket.destroyed).toBe(true);
     expect(socket.bytesRead).toBeLessThan(READ_AHEAD);
     expect({ elements, via }).toEqual({ elements: ofHead.elements, via: ofHead.via });
   });
 
   test.each([
+    ['only the beginning of a gzipped page is transferred and decompressed', randomBytes(SIZE / 2).toString('hex')],
     [
-      'of a gzipped page no more than the beginning is transferred and decompressed',
-      randomBytes(SIZE / 2).toString('hex'),
-    ],
-    [
-      'of a page that is small only while it is gzipped no more than the beginning is decompressed',
+      'only the beginning of a page with a high compression ratio is decompressed',
       PAGE.more.repeat(SIZE / PAGE.more.length),
     ],
-  ])('%s', async (_what, body) => {
+  ])('%s', async (_case, body) => {
     const decompressed = vi.spyOn(InflateRaw.prototype, 'push');
     onTestFinished(() => decompressed.mockRestore());
     const headers = { 'Content-Type': PAGE.type, 'Content-Encoding': 'gzip' };
-    const { socket, elements, dispatcher } = await cost(gzipSync(PAGE.head + body), headers);
+    const { socket, elements, dispatcher } = await measure(gzipSync(PAGE.head + body), headers);
     await dispatcher.close();
     expect(socket.bytesRead).toBeLessThan(READ_AHEAD);
     expect(elements).toBe(5);
@@ -124,8 +121,8 @@ describe('D3, D4 five MiB cost what their head costs:', () => {
     expect(bytes.reduce((sum, each) => sum + each)).toBeLessThan(READ_AHEAD);
   });
 
-  test('no body is read where the Link headers name hub and topic', async () => {
-    const { socket, elements, via } = await cost(grown(PAGE), {
+  test('no body is read if the Link headers name hub and topic', async () => {
+    const { socket, elements, via } = await measure(grown(PAGE), {
       'Content-Type': PAGE.type,
       Link: '</hub>; rel="hub", </self>; rel="self"',
     });
@@ -134,10 +131,10 @@ describe('D3, D4 five MiB cost what their head costs:', () => {
     expect({ elements, via }).toEqual({ elements: 0, via: 'link-header' });
   });
 
-  test('links that come last are found nevertheless', async () => {
+  test('links at the end are found as well', async () => {
     const { type, more } = ATOM_FEED;
     const entries = `<entry>${more.repeat(SIZE / more.length - 100)}</entry>`;
-    const { socket, dispatcher } = await cost(`<feed xmlns="${ATOM}">${entries}${links('link')}</feed>`, {
+    const { socket, dispatcher } = await measure(`<feed xmlns="${ATOM}">${entries}${links('link')}</feed>`, {
       'Content-Type': type,
     });
     expect(socket.bytesRead).toBeGreaterThan(SIZE / 2);

@@ -7,13 +7,13 @@ import { privacyOf } from '../../../src/hub/guard/address-guard.js';
 import { discover } from '../../../src/hub/discovery/discover.js';
 import { certificate, everyHostHere, startServer, status, type Answer } from '../../kit/recording-server.js';
 
-// The only stand-in: a URL that is not private cannot be had without a network.
+// The only mock: without a network, no URL is public.
 vi.mock(import('../../../src/hub/guard/address-guard.js'), async (importOriginal) => {
   const original = await importOriginal();
   return { ...original, privacyOf: vi.fn<typeof privacyOf>(original.privacyOf) };
 });
 
-const found: Answer = status(200, { Link: '<https://hub.example/>; rel=hub, </topic>; rel=self' });
+const linkAnswer: Answer = status(200, { Link: '<https://hub.example/>; rel=hub, </topic>; rel=self' });
 
 function redirecting(codes: readonly number[]): Answer {
   return ({ path }, response) => {
@@ -21,18 +21,18 @@ function redirecting(codes: readonly number[]): Answer {
     const code = codes[at];
     if (code !== undefined)
       status(code, { Location: `/${at + 1}` })({ method: '', path, headers: {}, body: '' }, response);
-    else found({ method: '', path, headers: {}, body: '' }, response);
+    else linkAnswer({ method: '', path, headers: {}, body: '' }, response);
   };
 }
 
 describe('D1 redirects', () => {
-  test('all five kinds are followed, five of them, and links are relative to where they lead', async () => {
+  test('are followed for all five statuses, up to five, and links are relative to the final URL', async () => {
     await using server = await startServer(redirecting([301, 302, 303, 307, 308]));
     expect(await discover(`${server.url}/0`)).toMatchObject({ url: `${server.url}/5`, topic: `${server.url}/topic` });
     expect(server.requests.map(({ method }) => method)).toEqual(Array.from({ length: 6 }, () => 'GET'));
   });
 
-  test('a sixth is not, unless allowed', async () => {
+  test('are not followed a sixth time, unless configured', async () => {
     await using server = await startServer(redirecting([302, 302, 302, 302, 302, 302]));
     await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'too-many-redirects' });
     expect(await discover(`${server.url}/0`, { httpConfig: { maxRedirects: 6 } })).toMatchObject({
@@ -43,21 +43,21 @@ describe('D1 redirects', () => {
     });
   });
 
-  test('no other status is a redirect', async () => {
+  test('have no other status', async () => {
     await using server = await startServer(redirecting([300]));
     await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'http-error', status: 300 });
   });
 
-  test('a Location in raw UTF-8, with a fragment', async () => {
+  test('may have a Location in raw UTF-8 with a fragment', async () => {
     await using server = await startServer((request, response) => {
       if (request.path === '/0') {
         response.writeHead(301, { Location: Buffer.from('/é#x').toString('latin1') }).end();
-      } else found(request, response);
+      } else linkAnswer(request, response);
     });
     expect(await discover(`${server.url}/0`)).toMatchObject({ url: `${server.url}/%C3%A9` });
   });
 
-  test('an error behind a redirect names both URLs', async () => {
+  test('lead to errors that name both URLs', async () => {
     await using server = await startServer(({ path }, response) => {
       if (path === '/0') response.writeHead(301, { Location: '/1' }).end();
       else response.destroy();
@@ -66,7 +66,7 @@ describe('D1 redirects', () => {
   });
 });
 
-describe('credentials and headers of the user', () => {
+describe('configured credentials and headers', () => {
   const httpConfig = { auth: { bearer: 'token' }, headers: { 'X-Key': 'key', Accept: 'x/y' } };
   const sensitive = { authorization: 'Bearer token', 'x-key': 'key' };
 
@@ -76,14 +76,14 @@ describe('credentials and headers of the user', () => {
     expect(server.requests[1]?.headers).toMatchObject({ ...sensitive, accept: 'x/y' });
   });
 
-  test('do not follow to another origin over http, and do not come back', async () => {
+  test('do not follow to another origin over http, and are not sent again afterwards', async () => {
     let home = '';
     await using other = await startServer((_request, response) => {
       response.writeHead(302, { Location: `${home}/1` }).end();
     });
     await using server = await startServer((request, response) => {
       if (request.path === '/0') response.writeHead(302, { Location: other.url }).end();
-      else found(request, response);
+      else linkAnswer(request, response);
     });
     home = server.url;
     await discover(`${home}/0`, { accept: 'a/b', acceptLanguage: 'de', httpConfig });
@@ -96,8 +96,8 @@ describe('credentials and headers of the user', () => {
     }
   });
 
-  test('S5 do not follow to another origin over https, which a warning says', async () => {
-    await using other = await startServer(found, { tls: true });
+  test('S5 do not follow to another origin over https, which a warning reports', async () => {
+    await using other = await startServer(linkAnswer, { tls: true });
     await using server = await startServer(status(302, { Location: `${other.url}/` }));
     const dispatcher = new Agent({ connect: { ca: certificate, rejectUnauthorized: false } });
     const { warnings } = await discover(server.url, { httpConfig: { ...httpConfig, dispatcher } });
@@ -110,7 +110,7 @@ describe('credentials and headers of the user', () => {
   });
 
   test('S5 follow to the https form of the same host', async () => {
-    await using secure = await startServer(found, { tls: true });
+    await using secure = await startServer(linkAnswer, { tls: true });
     await using plain = await startServer(status(301, { Location: 'https://hub.test/' }));
     const dispatcher = everyHostHere({ http: plain.port, https: secure.port });
     const { warnings } = await discover('http://hub.test/', { httpConfig: { ...httpConfig, dispatcher } });
@@ -119,7 +119,7 @@ describe('credentials and headers of the user', () => {
     await dispatcher.destroy();
   });
 
-  test('S5 that a refusing origin was not sent are named in the error', async () => {
+  test('S5 that a refusing origin did not get are named in the error', async () => {
     await using other = await startServer(status(401));
     await using server = await startServer(status(302, { Location: `${other.url}/` }));
     await expect(discover(server.url, { httpConfig })).rejects.toThrow(
@@ -128,9 +128,9 @@ describe('credentials and headers of the user', () => {
   });
 });
 
-describe('a bearer token that a function gives', () => {
-  test('is asked for once a discovery, and sent to the target’s own origin only', async () => {
-    await using other = await startServer(found);
+describe('a bearer token from a function', () => {
+  test('is requested once per discovery, and sent to the origin of the target only', async () => {
+    await using other = await startServer(linkAnswer);
     await using server = await startServer((request, response) => {
       const location = request.path === '/0' ? '/1' : `${other.url}/`;
       status(302, { Location: location })(request, response);
@@ -148,7 +148,7 @@ describe('a bearer token that a function gives', () => {
     expect(other.requests[0]?.headers).not.toHaveProperty('authorization');
   });
 
-  test('is not quoted where a redirect says it back', async () => {
+  test('is redacted if a redirect echoes it', async () => {
     await using server = await startServer(({ path }, response) => {
       if (path === '/0') response.writeHead(302, { Location: '/told?token=given-for-now' }).end();
       else response.writeHead(410).end();
@@ -159,8 +159,8 @@ describe('a bearer token that a function gives', () => {
     );
   });
 
-  test('that cannot be had is a discovery that failed, with its reason', async () => {
-    await using server = await startServer(found);
+  test('fails the discovery if the function fails', async () => {
+    await using server = await startServer(linkAnswer);
     const bearer = async (): Promise<string> => {
       throw new Error('the token service is down');
     };
@@ -173,27 +173,27 @@ describe('a bearer token that a function gives', () => {
   });
 });
 
-describe('addresses that are not public', () => {
+describe('private addresses', () => {
   beforeEach(() => {
     vi.mocked(privacyOf).mockClear();
   });
 
-  test('may be redirected to from a URL that is not public itself', async () => {
+  test('are allowed for redirects from a private URL', async () => {
     await using server = await startServer(redirecting([302, 302]));
     expect(await discover(`${server.url}/0`)).toMatchObject({ url: `${server.url}/2` });
     expect(privacyOf).toHaveBeenCalledExactlyOnceWith(`${server.url}/0`);
   });
 
-  test('may not be asked, nor redirected to, under a name that is public when it is judged', async () => {
+  test('are not allowed under a name that was public, nor for its redirects', async () => {
     vi.mocked(privacyOf).mockResolvedValueOnce('public');
     await using server = await startServer(redirecting([302]));
     await expect(discover(`${server.url}/0`)).rejects.toMatchObject({ reason: 'forbidden-address' });
     expect(server.requests).toHaveLength(0);
   });
 
-  test('may be asked under a private name, and redirected to at its own host and port alone', async () => {
+  test('are allowed under a private name, and for redirects to its own host and port only', async () => {
     vi.mocked(privacyOf).mockResolvedValueOnce('resolved');
-    await using inner = await startServer(found);
+    await using inner = await startServer(linkAnswer);
     await using server = await startServer(({ path }, response) => {
       response.writeHead(302, { Location: path === '/0' ? '/1' : inner.url }).end();
     });
@@ -202,15 +202,15 @@ describe('addresses that are not public', () => {
     expect(inner.requests).toHaveLength(0);
   });
 
-  test('are the business of a dispatcher of the user’s own', async () => {
-    await using server = await startServer(found);
+  test('are not checked with a dispatcher of the user', async () => {
+    await using server = await startServer(linkAnswer);
     const dispatcher = new Agent();
     await discover(server.url, { httpConfig: { dispatcher } });
     expect(privacyOf).not.toHaveBeenCalled();
     await dispatcher.close();
   });
 
-  test('unless allowed', async () => {
+  test('are allowed with allowPrivateNetworks', async () => {
     await using server = await startServer(redirecting([302]));
     await discover(`${server.url}/0`, {}, { allowPrivateNetworks: true });
     expect(privacyOf).not.toHaveBeenCalled();
@@ -223,20 +223,20 @@ describe('D7 the body is read only as far as needed', () => {
     closed?: Promise<unknown>;
   }
 
-  /** Writes for as long as it is read. */
+  /** Writes chunks for as long as they are read. */
   function endless(beginning: string, sent: Sent): Answer {
-    const piece = '<p>Hello'.repeat(8192);
-    function* pieces(): Iterable<string> {
-      for (yield beginning; ; sent.bytes += piece.length) yield piece;
+    const chunk = '<p>Hello'.repeat(8192);
+    function* chunks(): Iterable<string> {
+      for (yield beginning; ; sent.bytes += chunk.length) yield chunk;
     }
     return (_request, response) => {
       sent.closed = once(response, 'close');
       response.setHeader('Content-Type', 'text/html');
-      Readable.from(pieces()).pipe(response);
+      Readable.from(chunks()).pipe(response);
     };
   }
 
-  test('an endless page with a hub in its head is let go of at the end of the head', async () => {
+  test('an endless page with a hub in its head is cancelled at the end of the head', async () => {
     const sent: Sent = { bytes: 0 };
     await using server = await startServer(endless('<link rel=hub href=/hub><link rel=self href=/><body>', sent));
     expect(await discover(server.url)).toMatchObject({ hubs: [`${server.url}/hub`] });
@@ -244,11 +244,11 @@ describe('D7 the body is read only as far as needed', () => {
     expect(sent.bytes).toBeLessThan(10_000_000);
   });
 
-  test('an endless body of a redirect is let go of', async () => {
+  test('an endless body of a redirect is cancelled', async () => {
     const sent: Sent = { bytes: 0 };
     const endlessRedirect = endless('moved', sent);
     await using server = await startServer((request, response) => {
-      if (request.path === '/1') return found(request, response);
+      if (request.path === '/1') return linkAnswer(request, response);
       response.statusCode = 302;
       response.setHeader('Location', '/1');
       endlessRedirect(request, response);
@@ -267,7 +267,7 @@ describe('D7 the body is read only as far as needed', () => {
     expect(sent.bytes).toBeLessThan(20_000_000);
   });
 
-  test('a hub that was found in the body before the cap counts, with a warning', async () => {
+  test('a hub in the body before the limit counts, with a warning', async () => {
     await using server = await startServer(
       endless('<body><link rel=hub href=/hub><link rel=self href=/>', { bytes: 0 }),
     );
@@ -276,8 +276,8 @@ describe('D7 the body is read only as far as needed', () => {
     expect(warnings).toEqual([expect.stringContaining('first 5242880 bytes')]);
   });
 
-  test('the cap is on the decoded bytes, and may be reached', async () => {
-    const cap = 5 * 1024 * 1024;
+  test('the limit applies to decoded bytes, and may be reached', async () => {
+    const limit = 5 * 1024 * 1024;
     const tail = '<link rel=self href=/><link rel=hub href=/hub>';
     const sized =
       (size: number): Answer =>
@@ -287,9 +287,9 @@ describe('D7 the body is read only as far as needed', () => {
         gzip.pipe(response);
         gzip.end(`<p>${' '.repeat(size - 3 - tail.length)}${tail}`);
       };
-    await using fitting = await startServer(sized(cap));
+    await using fitting = await startServer(sized(limit));
     expect(await discover(fitting.url)).not.toHaveProperty('warnings');
-    await using tooLong = await startServer(sized(cap + 1));
+    await using tooLong = await startServer(sized(limit + 1));
     await expect(discover(tooLong.url)).rejects.toMatchObject({ reason: 'too-large' });
   });
 });

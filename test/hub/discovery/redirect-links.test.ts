@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { discover } from '../../../src/hub/discovery/discover.js';
-import { rejection, startServer, status, type Answer } from '../../kit/recording-server.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { startServer, status, type Answer } from '../../kit/recording-server.js';
 
 const html = { 'Content-Type': 'text/html' };
 
-/** Redirects from `/0` on, each with its headers, to a page. */
+/** Redirects from `/0` on, each with its `Link` header, to a page. */
 const chain =
   (links: readonly (string | undefined)[], body: string, headers: Readonly<Record<string, string>> = {}): Answer =>
   (request, response) => {
@@ -14,7 +15,7 @@ const chain =
     else status(302, { Location: `/${at + 1}/`, ...(link === undefined ? {} : { Link: link }) })(request, response);
   };
 
-test('D1 the Link headers of a redirect count where the final answer names no hub', async () => {
+test('D1 the Link headers of a redirect count if the final answer names no hub', async () => {
   await using server = await startServer(chain(['<hub>; rel=hub, <topic>; rel=self'], '<p>Hello'));
   expect(await discover(`${server.url}/0/`)).toStrictEqual({
     hubs: [`${server.url}/0/hub`],
@@ -24,7 +25,7 @@ test('D1 the Link headers of a redirect count where the final answer names no hu
   });
 });
 
-test('D1 those of the redirect nearest to the final answer first, relative to the URL that carried them', async () => {
+test('D1 the redirect nearest to the final answer comes first, and its links are relative to its URL', async () => {
   await using server = await startServer(
     chain(['<a>; rel=hub', '<b>; rel=hub, <topic>; rel=self', undefined, '<x>; rel=self'], '<p>Hello'),
   );
@@ -35,7 +36,7 @@ test('D1 those of the redirect nearest to the final answer first, relative to th
   });
 });
 
-test('D1, D6 without a self link beside the hub the final URL is the topic', async () => {
+test('D1, D6 the final URL is the topic without a self link beside the hub', async () => {
   await using server = await startServer(chain(['<hub>; rel=hub', '<x>; rel=self'], '<link rel=self href=/x>'));
   expect(await discover(`${server.url}/0/`)).toMatchObject({
     hubs: [`${server.url}/0/hub`],
@@ -47,26 +48,29 @@ test('D1, D6 without a self link beside the hub the final URL is the topic', asy
 test.each([
   ['Link headers', '<p>Hello', { Link: '</own>; rel=hub' }],
   ['document', '<link rel=hub href=/own>', {}],
-])('D1 they do not count where the %s of the final answer name a hub', async (_what, body, headers) => {
-  await using server = await startServer(chain(['</other>; rel=hub'], body, headers));
-  expect(await discover(`${server.url}/0/`)).toMatchObject({ hubs: [`${server.url}/own`] });
-});
+])(
+  'D1 the Link headers of redirects do not count if the final answer has a hub in its %s',
+  async (_case, body, headers) => {
+    await using server = await startServer(chain(['</other>; rel=hub'], body, headers));
+    expect(await discover(`${server.url}/0/`)).toMatchObject({ hubs: [`${server.url}/own`] });
+  },
+);
 
-test('D1 two self links there are an error, and several redirects are named where none has a hub', async () => {
+test('D1 two self links in a redirect are an error, and an error without a hub names the redirects', async () => {
   await using server = await startServer(chain(['<a>; rel="hub self", <b>; rel=self'], '<p>Hello'));
   await expect(discover(`${server.url}/0/`)).rejects.toMatchObject({ reason: 'multiple-self' });
   await using without = await startServer(chain(['<a>; rel=next', undefined, '<a>; rel=self'], '<p>Hello'));
-  expect(await rejection(discover(`${without.url}/0/`))).toMatchObject({
+  expect(await failureOf(discover(`${without.url}/0/`))).toMatchObject({
     reason: 'no-hub',
     message: expect.stringContaining(`Link headers of the redirects from ${without.url}/2/, ${without.url}/0/. If`),
   });
 });
 
-test('D12 a target, and the URL that a redirect leads to, over 8 KiB is an error', async () => {
+test('D12 a target or redirect target over 8 KiB is an error', async () => {
   const long = `/${'a'.repeat(8_200)}`;
   await using server = await startServer(status(302, { Location: long }));
   for (const url of [`${server.url}/`, server.url + long]) {
-    const error = await rejection(discover(url));
+    const error = await failureOf(discover(url));
     expect(error).toMatchObject({ code: 'ERR_WEBSUB_DISCOVERY', reason: 'invalid-url' });
     expect(error).toHaveProperty('message', expect.stringContaining('longer than 8192 bytes'));
     expect(String(error).length).toBeLessThan(600);

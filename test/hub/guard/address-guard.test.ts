@@ -51,8 +51,8 @@ describe('addresses that are not public', () => {
   );
 });
 
-describe('what makes a URL lead to them', () => {
-  const never = (): Promise<never> => Promise.reject(new Error('looked up'));
+describe('the privacy of a URL', () => {
+  const failingLookup = (): Promise<never> => Promise.reject(new Error('looked up'));
 
   it.each([
     'http://127.0.0.1:1/',
@@ -62,13 +62,13 @@ describe('what makes a URL lead to them', () => {
     'http://localhost/',
     'http://a.localhost/',
     'http://169.254.169.254/latest',
-  ])('%s: its text, without a lookup', async (url) => {
-    expect(await privacyOf(url, never)).toBe('literal');
+  ])('%s is private by its text, without a lookup', async (url) => {
+    expect(await privacyOf(url, failingLookup)).toBe('literal');
   });
 
   it('a public address is public, without a lookup', async () => {
-    const unasked = (): Promise<string[]> => Promise.resolve(['10.0.0.1']);
-    expect(await privacyOf('https://8.8.8.8/', unasked)).toBe('public');
+    const privateLookup = (): Promise<string[]> => Promise.resolve(['10.0.0.1']);
+    expect(await privacyOf('https://8.8.8.8/', privateLookup)).toBe('public');
   });
 
   it.each([
@@ -79,17 +79,17 @@ describe('what makes a URL lead to them', () => {
     [['8.8.8.8'], 'public'],
     [[], 'public'],
   ])('a name with the addresses %j: %s', async (addresses, privacy) => {
-    const asked: string[] = [];
+    const lookedUp: string[] = [];
     const lookup = (host: string): Promise<string[]> => {
-      asked.push(host);
+      lookedUp.push(host);
       return Promise.resolve(addresses);
     };
     expect(await privacyOf('https://hub.example.com:8443/path', lookup)).toBe(privacy);
-    expect(asked).toEqual(['hub.example.com']);
+    expect(lookedUp).toEqual(['hub.example.com']);
   });
 
   it('a name that does not resolve is public', async () => {
-    expect(await privacyOf('https://hub.example.com/', never)).toBe('public');
+    expect(await privacyOf('https://hub.example.com/', failingLookup)).toBe('public');
     stubName('hub.invalid');
     expect(await privacyOf('https://hub.invalid/')).toBe('public');
     stubName('hub.internal', '10.0.0.1');
@@ -102,20 +102,20 @@ describe('the lookup of guarded sockets', () => {
     (...addresses: LookupAddress[]): Parameters<typeof guardedLookup>[0] =>
     (_host, _options, callback) =>
       callback(null, addresses);
-  const open: LookupAddress[] = [
+  const publicAddresses: LookupAddress[] = [
     { address: '8.8.8.8', family: 4 },
     { address: '2606:4700::1111', family: 6 },
   ];
-  const looked = (lookup: Parameters<typeof guardedLookup>[0], all: boolean): Promise<unknown[]> =>
+  const guardedResult = (lookup: Parameters<typeof guardedLookup>[0], all: boolean): Promise<unknown[]> =>
     new Promise((resolve) => guardedLookup(lookup)('hub.example.com', { all }, (...result) => resolve(result)));
 
-  it('hands on public addresses, all or the first', async () => {
-    expect(await looked(resolving(...open), true)).toEqual([null, open]);
-    expect(await looked(resolving(...open), false)).toEqual([null, '8.8.8.8', 4]);
+  it('returns public addresses, all or the first', async () => {
+    expect(await guardedResult(resolving(...publicAddresses), true)).toEqual([null, publicAddresses]);
+    expect(await guardedResult(resolving(...publicAddresses), false)).toEqual([null, '8.8.8.8', 4]);
   });
 
-  it('fails when any address is not public, naming host, address, range and the option', async () => {
-    const [error] = await looked(resolving(...open, { address: '10.0.0.1', family: 4 }), false);
+  it('fails if any address is not public, and names host, address, range and the option', async () => {
+    const [error] = await guardedResult(resolving(...publicAddresses, { address: '10.0.0.1', family: 4 }), false);
     expect(error).toBeInstanceOf(AddressError);
     expect(error).toMatchObject({
       host: 'hub.example.com',
@@ -125,18 +125,18 @@ describe('the lookup of guarded sockets', () => {
     });
   });
 
-  it('fails by its callback where an address cannot be judged', async () => {
+  it('fails through its callback if an address cannot be parsed', async () => {
     const parse = vi.spyOn(ipaddr, 'parse').mockImplementation(() => {
       throw new Error('no such package');
     });
-    const [error] = await looked(resolving(...open), true);
+    const [error] = await guardedResult(resolving(...publicAddresses), true);
     parse.mockRestore();
     expect(error).toEqual(new Error('no such package'));
   });
 
-  it('fails as the resolver does', async () => {
+  it("fails with the resolver's error", async () => {
     const failure = new Error('ENOTFOUND');
-    const [error] = await looked((_host, _options, callback) => callback(failure, []), true);
+    const [error] = await guardedResult((_host, _options, callback) => callback(failure, []), true);
     expect(error).toBe(failure);
   });
 });

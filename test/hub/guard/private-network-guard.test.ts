@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { privacyOf } from '../../../src/hub/guard/address-guard.js';
 import { hubGuard } from '../../../src/hub/guard/private-network-guard.js';
 
-// What names resolve to is decided here: no private name can be had in a test.
+// The test decides the addresses of names: a test cannot have a private name.
 vi.mock(import('../../../src/hub/guard/address-guard.js'), async (importOriginal) => {
   const original = await importOriginal();
   return { ...original, privacyOf: vi.fn<typeof original.privacyOf>() };
@@ -21,19 +21,19 @@ describe('the guard of a hub', () => {
   });
 
   it.each(['http://127.0.0.1:1/feed', 'http://localhost/feed', 'http://[fd00::1]/feed', 'http://10.0.0.1/feed'])(
-    'is down where the user wrote %s',
-    async (given) => {
+    'allows every hub if the user configured %s',
+    async (configuredUrl) => {
       addresses = ['8.8.8.8'];
       for (const hub of ['http://127.0.0.1:2/', 'http://10.9.9.9/', 'https://hub.example/']) {
-        expect(await hubGuard(given, hub)).toBe('redirects');
+        expect(await hubGuard(configuredUrl, hub)).toBe('redirects');
       }
     },
   );
 
   it.each([[['8.8.8.8']], [['8.8.8.8', '10.0.0.1']], [['10.0.0.1', '8.8.8.8']], [[]]])(
-    'is up where the name the user wrote resolves to %j',
-    async (found) => {
-      addresses = found;
+    'guards every hub if the configured name resolves to %j',
+    async (resolved) => {
+      addresses = resolved;
       for (const hub of ['http://127.0.0.1/', 'http://publisher.example/hub', 'https://hub.example/']) {
         expect(await hubGuard(target, hub)).toBe(true);
       }
@@ -47,7 +47,7 @@ describe('the guard of a hub', () => {
     ['http://127.0.0.1/', true],
     ['http://10.0.0.1/', true],
     ['https://hub.example/', true],
-  ])('for a name with private addresses alone that names %s is %s', async (hub, guard) => {
+  ])('for a configured name with private addresses only, and the hub %s, is %s', async (hub, guard) => {
     addresses = ['10.0.0.1', 'fd00::1'];
     expect(await hubGuard(target, hub)).toBe(guard);
   });

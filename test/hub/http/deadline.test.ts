@@ -1,40 +1,40 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DeadlineError, startDeadline } from '../../../src/hub/http/deadline.js';
-import { rejection } from '../../kit/recording-server.js';
+import { failureOf } from '../../kit/failure-of.js';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
 const pending = new Promise<never>(() => {});
 
-describe('the time of a request', () => {
-  it('is ten seconds', async () => {
+describe('the deadline of a request', () => {
+  it('is ten seconds by default', async () => {
     const { signal, race } = startDeadline();
-    const raced = rejection(race(pending));
+    const raced = failureOf(race(pending));
     vi.advanceTimersByTime(9_999);
     expect(signal.aborted).toBe(false);
     vi.advanceTimersByTime(1);
     expect(signal.reason).toBeInstanceOf(DeadlineError);
     expect(signal.reason).toMatchObject({ message: 'no complete answer within 10000 ms' });
     expect(await raced).toBe(signal.reason);
-    expect(await rejection(race(pending))).toBe(signal.reason);
+    expect(await failureOf(race(pending))).toBe(signal.reason);
   });
 
-  it('does not hurry what settles in time', async () => {
+  it('does not affect work that settles in time', async () => {
     const { race } = startDeadline(50);
     expect(await race(Promise.resolve('done'))).toBe('done');
-    expect(await rejection(race(Promise.reject(new Error('failed'))))).toMatchObject({ message: 'failed' });
+    expect(await failureOf(race(Promise.reject(new Error('failed'))))).toMatchObject({ message: 'failed' });
   });
 
-  it("ends with the caller's own signal, also one that was aborted before", () => {
+  it("aborts with the caller's signal, also one that was aborted before", () => {
     const controller = new AbortController();
-    const early = startDeadline(50, controller.signal);
+    const deadline = startDeadline(50, controller.signal);
     controller.abort('enough');
-    expect(early.signal.reason).toBe('enough');
+    expect(deadline.signal.reason).toBe('enough');
     expect(startDeadline(50, controller.signal).signal.reason).toBe('enough');
   });
 
-  it('is over once cleared', () => {
+  it('never aborts once it is cleared', () => {
     const controller = new AbortController();
     const { signal, clear } = startDeadline(50, controller.signal);
     clear();

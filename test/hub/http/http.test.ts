@@ -13,15 +13,17 @@ import { send } from '../../../src/hub/http/http.js';
 import { version } from '../../../src/version.js';
 import { stubName } from '../../kit/set-up/names.js';
 import { startRawServer } from '../../kit/raw-server.js';
-import { closedPort, rejection, startServer, status } from '../../kit/recording-server.js';
+import { unusedPort } from '../../kit/ports.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { startServer, status } from '../../kit/recording-server.js';
 
-/** Neither text nor of a coding that is known. */
+/** Bytes that are neither text nor of a known coding. */
 const junk = Buffer.alloc(1000, 0x9d);
 
 const get = { method: 'GET', headers: {}, guarded: false } as const;
 
-describe('one outbound request', () => {
-  it('sends method, headers and body as given, and says who it is', async () => {
+describe('an outbound request', () => {
+  it('sends the given method, headers and body, and its own User-Agent', async () => {
     await using server = await startServer(status(200));
     const headers = { 'content-type': 'application/x-www-form-urlencoded', 'x-own': '1' };
     await send(`${server.url}/hub?a=b`, { method: 'POST', headers, body: 'hub.mode=subscribe', guarded: false });
@@ -35,24 +37,27 @@ describe('one outbound request', () => {
     ]);
   });
 
-  it('leaves User-Agent and Accept to whoever sets them', async () => {
+  it('keeps a User-Agent and an Accept that the caller sets', async () => {
     await using server = await startServer(status(200));
     const headers = new Headers({ 'user-agent': 'mine', accept: 'application/atom+xml' });
     await send(server.url, { method: 'GET', headers, guarded: false });
     expect(server.requests[0]?.headers).toMatchObject({ 'user-agent': 'mine', accept: 'application/atom+xml' });
   });
 
-  it.each([200, 301, 307, 401, 404, 500, 503])('hands back a %i once and follows nothing', async (code) => {
-    await using server = await startServer(status(code, { location: '/elsewhere', link: '<a>; rel=hub' }, 'text'));
-    const answer = await send(server.url, { method: 'POST', headers: {}, body: 'a=b', guarded: false });
-    expect(answer.status).toBe(code);
-    expect(answer.headers.get('location')).toBe('/elsewhere');
-    expect(answer.headers.get('link')).toBe('<a>; rel=hub');
-    expect(await new Response(answer.body).text()).toBe('text');
-    expect(server.requests).toHaveLength(1);
-  });
+  it.each([200, 301, 307, 401, 404, 500, 503])(
+    'returns a %i after one request and follows no redirect',
+    async (code) => {
+      await using server = await startServer(status(code, { location: '/elsewhere', link: '<a>; rel=hub' }, 'text'));
+      const answer = await send(server.url, { method: 'POST', headers: {}, body: 'a=b', guarded: false });
+      expect(answer.status).toBe(code);
+      expect(answer.headers.get('location')).toBe('/elsewhere');
+      expect(answer.headers.get('link')).toBe('<a>; rel=hub');
+      expect(await new Response(answer.body).text()).toBe('text');
+      expect(server.requests).toHaveLength(1);
+    },
+  );
 
-  it('hands back an answer without a body', async () => {
+  it('returns an answer without a body', async () => {
     await using server = await startServer(status(204));
     expect(await send(server.url, get)).toMatchObject({ status: 204, body: null });
   });
@@ -65,31 +70,31 @@ describe('one outbound request', () => {
     ['gzip, br', brotliCompressSync(gzipSync('zipped'))],
     ['gzip', Buffer.from('zipped')],
     ['gzip', Buffer.concat([gzipSync('zipped'), Buffer.from('<!-- served by a cache -->')])],
-  ])('D14: decodes %s as far as it is true', async (coding, body) => {
+  ])('D14: decodes a body of %s, also if it is plain or has trailing bytes', async (coding, body) => {
     await using server = await startServer((_request, response) => {
       response.writeHead(200, { 'content-encoding': coding }).end(body);
     });
     expect(await new Response((await send(server.url, get)).body).text()).toBe('zipped');
   });
 
-  it('D14: says of a body that cannot be decoded what it was to be, and ends its transfer', async () => {
+  it('D14: names the Content-Encoding of a body that does not decode, and ends its transfer', async () => {
     const head = 'HTTP/1.1 200 OK\r\nContent-Encoding: compress\r\nContent-Length: 1000000\r\n\r\n';
     await using server = await startRawServer((socket) => socket.write(Buffer.concat([Buffer.from(head), junk])));
     const { body } = await send(server.url, get);
-    const error = await rejection(new Response(body).text());
+    const error = await failureOf(new Response(body).text());
     expect(error).toMatchObject({ message: expect.stringContaining('Content-Encoding "compress" does not decode') });
     await expect.poll(() => server.sockets[0]?.destroyed).toBe(true);
   });
 
-  it("rejects with the network's own error", async () => {
-    const port = await closedPort();
-    expect(await rejection(send(`http://127.0.0.1:${port}/`, get))).toMatchObject({ code: 'ECONNREFUSED' });
+  it('rejects with the network error', async () => {
+    const port = await unusedPort();
+    expect(await failureOf(send(`http://127.0.0.1:${port}/`, get))).toMatchObject({ code: 'ECONNREFUSED' });
   });
 
   it("rejects with the signal's reason", async () => {
     await using server = await startServer(() => {});
     const controller = new AbortController();
-    const answer = rejection(send(server.url, { ...get, signal: controller.signal }));
+    const answer = failureOf(send(server.url, { ...get, signal: controller.signal }));
     const reason = new Error('enough');
     controller.abort(reason);
     expect(await answer).toBe(reason);
@@ -98,52 +103,49 @@ describe('one outbound request', () => {
   it("rejects with the signal's reason at once while it connects", async () => {
     const dispatcher = new Agent({ connect: () => undefined });
     const controller = new AbortController();
-    const answer = rejection(send('http://127.0.0.1:9/', { ...get, signal: controller.signal, dispatcher }));
+    const answer = failureOf(send('http://127.0.0.1:9/', { ...get, signal: controller.signal, dispatcher }));
     const reason = new Error('enough');
     controller.abort(reason);
     expect(await answer).toBe(reason);
     expect(
-      await rejection(send('http://127.0.0.1:9/', { ...get, signal: AbortSignal.abort(reason), dispatcher })),
+      await failureOf(send('http://127.0.0.1:9/', { ...get, signal: AbortSignal.abort(reason), dispatcher })),
     ).toBe(reason);
   });
 
   it.each([{}, { 'content-encoding': 'gzip' }])(
-    "fails a body that is read with the signal's reason (%j)",
+    "fails the reading of a body with the signal's reason (%j)",
     async (headers) => {
       await using server = await startServer((_request, response) => {
         response.writeHead(200, headers).write(gzipSync('zipped').subarray(0, 5));
       });
       const controller = new AbortController();
       const { body } = await send(server.url, { ...get, signal: controller.signal });
-      const text = rejection(new Response(body).text());
+      const text = failureOf(new Response(body).text());
       const reason = new Error('enough');
       controller.abort(reason);
       expect(await text).toBe(reason);
     },
   );
 
-  it.each([{}, { 'content-encoding': 'gzip' }])(
-    'ends the transfer of a body that is cancelled (%j)',
-    async (headers) => {
-      await using server = await startServer((_request, response) => {
-        response.writeHead(200, headers).write(gzipSync('zipped').subarray(0, 5));
-        response.on('close', () => ended());
-      });
-      let ended = (): void => {};
-      const transferEnded = new Promise<void>((resolve) => {
-        ended = resolve;
-      });
-      const { body } = await send(server.url, get);
-      await body?.cancel();
-      await expect(transferEnded).resolves.toBeUndefined();
-    },
-  );
+  it.each([{}, { 'content-encoding': 'gzip' }])('ends the transfer of a cancelled body (%j)', async (headers) => {
+    await using server = await startServer((_request, response) => {
+      response.writeHead(200, headers).write(gzipSync('zipped').subarray(0, 5));
+      response.on('close', () => onClose());
+    });
+    let onClose = (): void => {};
+    const transferEnded = new Promise<void>((resolve) => {
+      onClose = resolve;
+    });
+    const { body } = await send(server.url, get);
+    await body?.cancel();
+    await expect(transferEnded).resolves.toBeUndefined();
+  });
 
   it.each([
     ['gzip', gzipSync('zipped')],
     ['deflate', deflateSync('zipped')],
     ['br', brotliCompressSync('zipped')],
-  ])('keeps the connection of a body of %s that was read to its end', async (coding, body) => {
+  ])('reuses the connection after a body of %s was read to its end', async (coding, body) => {
     const head = `HTTP/1.1 200 OK\r\nContent-Encoding: ${coding}\r\nTransfer-Encoding: chunked\r\n\r\n`;
     const chunk = `${body.byteLength.toString(16)}\r\n${body.toString('latin1')}\r\n`;
     await using server = await startRawServer((socket) => {
@@ -153,10 +155,10 @@ describe('one outbound request', () => {
     for (const _request of [1, 2, 3]) {
       expect(await new Response((await send(server.url, get)).body).text()).toBe('zipped');
     }
-    expect([server.sockets.length, server.heard.length]).toEqual([1, 3]);
+    expect([server.sockets.length, server.received.length]).toEqual([1, 3]);
   });
 
-  it('takes an answer of which nothing is read, however it ends', async () => {
+  it('tolerates an unread body that breaks off', async () => {
     await using server = await startServer((_request, response) => {
       response.writeHead(200, { 'content-length': 10 }).write('half');
       setImmediate(() => response.destroy());
@@ -167,42 +169,42 @@ describe('one outbound request', () => {
     expect(code).toBe(200);
   });
 
-  it.each(['127.0.0.1', 'localhost', '[::ffff:127.0.0.1]'])('guarded, does not connect to %s', async (host) => {
+  it.each(['127.0.0.1', 'localhost', '[::ffff:127.0.0.1]'])('does not connect to %s when guarded', async (host) => {
     await using server = await startServer(status(200));
-    const error = await rejection(send(`http://${host}:${server.port}/`, { ...get, guarded: true }));
+    const error = await failureOf(send(`http://${host}:${server.port}/`, { ...get, guarded: true }));
     expect(error).toBeInstanceOf(AddressError);
     expect(error).toMatchObject({ message: expect.stringContaining('security.allowPrivateNetworks') });
     expect(server.requests).toHaveLength(0);
   });
 
-  it('guarded, reports a name that does not resolve as such', async () => {
+  it('reports a name that does not resolve when guarded', async () => {
     stubName('hub.invalid');
-    const error = await rejection(send('http://hub.invalid/', { ...get, guarded: true }));
+    const error = await failureOf(send('http://hub.invalid/', { ...get, guarded: true }));
     expect(error).not.toBeInstanceOf(AddressError);
     expect(error).toMatchObject({ message: expect.stringContaining('hub.invalid') });
   });
 
-  it("uses the user's own dispatcher as it is", async () => {
+  it("uses the user's dispatcher unchanged", async () => {
     await using server = await startServer(status(200));
     const dispatcher = new Agent();
     expect(await send(server.url, { ...get, guarded: true, dispatcher })).toMatchObject({ status: 200 });
     await dispatcher.destroy();
-    expect(await rejection(send(server.url, { ...get, guarded: true, dispatcher }))).toMatchObject({
+    expect(await failureOf(send(server.url, { ...get, guarded: true, dispatcher }))).toMatchObject({
       code: 'UND_ERR_DESTROYED',
     });
   });
 });
 
-const answered = (...lines: readonly string[]) => {
+const startAnswering = (...lines: readonly string[]) => {
   const head = `${lines.join('\r\n')}\r\n\r\n`;
   return startRawServer((socket) => void socket.write(head, 'latin1'));
 };
 
 describe('the headers of an outbound request', () => {
-  it('are those given, and what HTTP needs: GET', async () => {
-    await using server = await answered('HTTP/1.1 200 OK', 'Content-Length: 0');
+  it('are the given ones and those that HTTP needs: GET', async () => {
+    await using server = await startAnswering('HTTP/1.1 200 OK', 'Content-Length: 0');
     await send(`${server.url}/feed?a=b`, { ...get, headers: { Accept: 'a/b', 'X-Own': 'é' } });
-    expect(server.heard).toEqual([
+    expect(server.received).toEqual([
       [
         'GET /feed?a=b HTTP/1.1',
         `host: ${new URL(server.url).host}`,
@@ -216,11 +218,11 @@ describe('the headers of an outbound request', () => {
     ]);
   });
 
-  it('are those given, and what HTTP needs: POST', async () => {
-    await using server = await answered('HTTP/1.1 202 Accepted', 'Content-Length: 0');
+  it('are the given ones and those that HTTP needs: POST', async () => {
+    await using server = await startAnswering('HTTP/1.1 202 Accepted', 'Content-Length: 0');
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
     await send(`${server.url}/hub`, { method: 'POST', headers, body: 'hub.mode=subscribe', guarded: false });
-    expect(server.heard).toEqual([
+    expect(server.received).toEqual([
       [
         'POST /hub HTTP/1.1',
         `host: ${new URL(server.url).host}`,
@@ -235,16 +237,16 @@ describe('the headers of an outbound request', () => {
     ]);
   });
 
-  it('leave Accept-Encoding to whoever sets it', async () => {
-    await using server = await answered('HTTP/1.1 200 OK', 'Content-Length: 0');
+  it('keep an Accept-Encoding that the caller sets', async () => {
+    await using server = await startAnswering('HTTP/1.1 200 OK', 'Content-Length: 0');
     await send(server.url, { ...get, headers: { 'Accept-Encoding': 'identity' } });
-    expect(server.heard[0]).toContain('\r\naccept-encoding: identity\r\n');
+    expect(server.received[0]).toContain('\r\naccept-encoding: identity\r\n');
   });
 });
 
 describe('the headers of an answer', () => {
-  it('are joined where one is repeated, and have one character a byte', async () => {
-    await using server = await answered(
+  it('are joined if repeated, and have one character per byte', async () => {
+    await using server = await startAnswering(
       'HTTP/1.1 200 OK',
       'Content-Length: 0',
       'Link: <a>; rel=hub',
@@ -259,8 +261,8 @@ describe('the headers of an answer', () => {
     expect(headers.getSetCookie()).toEqual(['a=b, c', 'd=e']);
   });
 
-  it('may come after another answer that is not final', async () => {
-    await using server = await answered(
+  it('are those of the final answer after an interim one', async () => {
+    await using server = await startAnswering(
       'HTTP/1.1 103 Early Hints',
       'Link: <c>',
       '',
@@ -272,20 +274,20 @@ describe('the headers of an answer', () => {
     expect({ code, link: headers.get('link') }).toEqual({ code: 200, link: '<a>' });
   });
 
-  it('are an error of their own where they are too long', async () => {
-    await using server = await answered('HTTP/1.1 200 OK', `Link: <${'a'.repeat(20_000)}>`, 'Content-Length: 0');
-    expect(await rejection(send(server.url, get))).toMatchObject({ code: 'UND_ERR_HEADERS_OVERFLOW' });
+  it('lead to an error if they are too long', async () => {
+    await using server = await startAnswering('HTTP/1.1 200 OK', `Link: <${'a'.repeat(20_000)}>`, 'Content-Length: 0');
+    expect(await failureOf(send(server.url, get))).toMatchObject({ code: 'UND_ERR_HEADERS_OVERFLOW' });
   });
 
-  it.each([600, 999])('may have the status %i, which no Response has', async (code) => {
-    await using server = await answered(`HTTP/1.1 ${code} Denied`, 'Content-Length: 0');
+  it.each([600, 999])('may come with the status %i, which no Response can have', async (code) => {
+    await using server = await startAnswering(`HTTP/1.1 ${code} Denied`, 'Content-Length: 0');
     expect(await send(server.url, get)).toMatchObject({ status: code });
   });
 });
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-it('a connection kept for the next request does not keep the process alive', { timeout: 30_000 }, async () => {
+it('an idle connection does not keep the process alive', { timeout: 30_000 }, async () => {
   const compiled = mkdtempSync(join(root, 'node_modules', '.outbound-'));
   const server = createServer((_request, response) => response.end('kept'));
   server.keepAliveTimeout = 60_000;
@@ -305,11 +307,11 @@ it('a connection kept for the next request does not keep the process alive', { t
        const answer = await send('http://127.0.0.1:${address.port}/', { method: 'GET', headers: {}, guarded: false });
        console.log(await new Response(answer.body).text());`,
     );
-    // The limit is far below the time for which either side would keep the connection.
+    // The limit is far below the keep-alive time of either side.
     const child = spawn(process.execPath, [join(compiled, 'child.js')], { timeout: 20_000 });
-    const [output, problems, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+    const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
     await connected;
-    expect({ output, problems, code }).toEqual({ output: 'kept\n', problems: '', code: 0 });
+    expect({ output, errors, code }).toEqual({ output: 'kept\n', errors: '', code: 0 });
   } finally {
     server.close();
     server.closeAllConnections();

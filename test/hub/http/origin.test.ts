@@ -14,11 +14,11 @@ it.each([
   ['https://hub.example:8443/', 'https://hub.example/', false],
   ['https://www.hub.example/', 'https://hub.example/', false],
   ['https://hub.example.evil.example/', 'https://hub.example/', false],
-])('S5 credentials go to %s where they are for %s: %s', (url, givenFor, may) => {
-  expect(canSendCredentials(url, givenFor)).toBe(may);
+])('S5 credentials to %s, configured for %s: %s', (url, credentialsFor, isAllowed) => {
+  expect(canSendCredentials(url, credentialsFor)).toBe(isAllowed);
 });
 
-it('an unparsable URL is an origin of its own', () => {
+it('an unparsable URL is its own origin', () => {
   expect(originOf('no URL')).toBe('no URL');
   expect(originOf('https://hub.example:443/a')).toBe('https://hub.example');
 });

@@ -4,7 +4,7 @@ import { undiciModules } from '../../../src/hub/http/undici-modules.js';
 import { onDemand } from '../../../src/on-demand.js';
 import { startServer, status } from '../../kit/recording-server.js';
 
-test('the parts are those of undici', () => {
+test('the loaded parts are those of undici', () => {
   const { Agent, Client, buildConnector, errors } = undiciModules();
   expect([Agent, Client, buildConnector]).toEqual([undici.Agent, undici.Client, undici.buildConnector]);
   expect(errors.ClientDestroyedError).toBe(undici.errors.ClientDestroyedError);
@@ -12,15 +12,15 @@ test('the parts are those of undici', () => {
 
 test.each<[string, (name: string) => unknown]>([
   [
-    'are not there',
+    'are missing',
     () => {
       throw new Error('Cannot find module');
     },
   ],
-  ['are something else', () => ({})],
-])('the index is loaded where the files of the parts %s', async (_what, fileOf) => {
+  ['have other exports', () => ({})],
+])('the index is loaded if the files of the parts %s', async (_case, fileOf) => {
   const loaded: string[] = [];
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it gives what it is told to give
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each name leads to the module that the test returns for it
   const load = ((name: Parameters<typeof onDemand>[0]) => {
     loaded.push(name);
     return name === 'undici' ? onDemand(name) : fileOf(name);

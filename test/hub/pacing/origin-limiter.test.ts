@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { OriginLimiter } from '../../../src/hub/pacing/origin-limiter.js';
-import { deferred, type Deferred } from '../../kit/fake-world.js';
+import { deferred, type Deferred } from '../../kit/deferred.js';
 
 const HUB = 'https://hub.example.com/';
 
-/** Work that goes on until it is told to end, and what of it has begun. */
-class Works {
-  readonly begun: string[] = [];
+/** Starts work that runs until the test ends it, and records what has started. */
+class ControlledWork {
+  readonly started: string[] = [];
   readonly #ends = new Map<string, Deferred<void>>();
 
   readonly of = (name: string) => (): Promise<void> => {
-    this.begun.push(name);
+    this.started.push(name);
     const end = deferred();
     this.#ends.set(name, end);
     return end.promise;
@@ -27,74 +27,74 @@ class Works {
 
 function setUp(limit: number) {
   const abort = new AbortController();
-  return { abort, pacing: new OriginLimiter(limit, abort.signal), works: new Works() };
+  return { abort, limiter: new OriginLimiter(limit, abort.signal), work: new ControlledWork() };
 }
 
 async function microtasks(): Promise<void> {
-  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+  for (let count = 0; count < 10; count += 1) await Promise.resolve();
 }
 
-describe('Pacing', () => {
-  it('L5 lets so much work at one origin be in flight, and begins the rest in its order', async () => {
-    const { pacing, works } = setUp(2);
-    for (const name of ['a', 'b', 'c', 'd', 'e']) void pacing.run(`${HUB}${name}`, works.of(name));
-    expect(works.begun).toEqual(['a', 'b']);
-    works.end('b');
+describe('the origin limiter', () => {
+  it('L5 limits the work in flight at one origin, and starts further work in order', async () => {
+    const { limiter, work } = setUp(2);
+    for (const name of ['a', 'b', 'c', 'd', 'e']) void limiter.run(`${HUB}${name}`, work.of(name));
+    expect(work.started).toEqual(['a', 'b']);
+    work.end('b');
     await microtasks();
-    expect(works.begun).toEqual(['a', 'b', 'c']);
-    works.end('a');
-    works.end('c');
+    expect(work.started).toEqual(['a', 'b', 'c']);
+    work.end('a');
+    work.end('c');
     await microtasks();
-    expect(works.begun).toEqual(['a', 'b', 'c', 'd', 'e']);
+    expect(work.started).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
-  it('L5 has no origin wait for another: the scheme, the host and the port tell them apart', () => {
-    const { pacing, works } = setUp(1);
+  it('L5 lets no origin wait for another: scheme, host and port tell them apart', () => {
+    const { limiter, work } = setUp(1);
     const urls = ['https://a.example/', 'http://a.example/', 'https://a.example:444/', 'https://b.example/', 'no URL'];
-    for (const url of urls) void pacing.run(url, works.of(url));
-    void pacing.run('https://a.example:443/another', works.of('the same'));
-    expect(works.begun).toEqual(urls);
+    for (const url of urls) void limiter.run(url, work.of(url));
+    void limiter.run('https://a.example:443/another', work.of('the same'));
+    expect(work.started).toEqual(urls);
   });
 
-  it('hands a failure to whoever gave the work, and the place to the next one', async () => {
-    const { pacing, works } = setUp(1);
-    const failing = pacing.run(HUB, works.of('failing'));
-    const next = pacing.run(HUB, works.of('next'));
-    works.fail('failing');
+  it('rejects with the error of failed work, and gives its slot to the next', async () => {
+    const { limiter, work } = setUp(1);
+    const failing = limiter.run(HUB, work.of('failing'));
+    const next = limiter.run(HUB, work.of('next'));
+    work.fail('failing');
     await expect(failing).rejects.toThrow('failing failed');
-    expect(works.begun).toEqual(['failing', 'next']);
-    works.end('next');
+    expect(work.started).toEqual(['failing', 'next']);
+    work.end('next');
     await next;
   });
 
-  it('lets in, after a queue, who comes later, and keeps nothing of an origin that is idle', async () => {
-    const { pacing, works } = setUp(1);
-    const first = [pacing.run(HUB, works.of('a')), pacing.run(HUB, works.of('b'))];
-    works.end('a');
+  it('runs work after a queue was emptied, and forgets idle origins', async () => {
+    const { limiter, work } = setUp(1);
+    const first = [limiter.run(HUB, work.of('a')), limiter.run(HUB, work.of('b'))];
+    work.end('a');
     await microtasks();
-    works.end('b');
+    work.end('b');
     await Promise.all(first);
-    expect(pacing.activeOrigins).toBe(0);
-    const second = [pacing.run(HUB, works.of('c')), pacing.run(HUB, works.of('d'))];
-    expect(works.begun).toEqual(['a', 'b', 'c']);
-    expect(pacing.activeOrigins).toBe(1);
-    works.end('c');
+    expect(limiter.activeOrigins).toBe(0);
+    const second = [limiter.run(HUB, work.of('c')), limiter.run(HUB, work.of('d'))];
+    expect(work.started).toEqual(['a', 'b', 'c']);
+    expect(limiter.activeOrigins).toBe(1);
+    work.end('c');
     await microtasks();
-    works.end('d');
+    work.end('d');
     await Promise.all(second);
-    expect(works.begun).toEqual(['a', 'b', 'c', 'd']);
+    expect(work.started).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('gives up what waits when it is aborted, and begins nothing from then on', async () => {
-    const { pacing, works, abort } = setUp(1);
-    const running = pacing.run(HUB, works.of('running'));
-    const waiting = pacing.run(HUB, works.of('waiting'));
+  it('drops waiting work when it is aborted, and starts none afterwards', async () => {
+    const { limiter, work, abort } = setUp(1);
+    const running = limiter.run(HUB, work.of('running'));
+    const waiting = limiter.run(HUB, work.of('waiting'));
     abort.abort();
     await waiting;
-    await pacing.run('https://other.example/', works.of('late'));
-    works.end('running');
+    await limiter.run('https://other.example/', work.of('late'));
+    work.end('running');
     await running;
-    expect(works.begun).toEqual(['running']);
-    expect(pacing.activeOrigins).toBe(0);
+    expect(work.started).toEqual(['running']);
+    expect(limiter.activeOrigins).toBe(0);
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { hubTextRedactor } from '../../../src/hub/redaction/hub-text.js';
 import { decodedTexts } from '../../../src/hub/redaction/unescape.js';
 
-const RUN = 8;
+const FRAGMENT_LENGTH = 8;
 
 const SECRET = 'k3y-Of_the+Hub/77=é';
 const PART = 'Of_the+Hub';
@@ -13,9 +13,9 @@ const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('bas
 const base64url = (text: string): string => Buffer.from(text, 'utf8').toString('base64url');
 const eachPercentEncoded = (text: string): string => hex(text).replaceAll(/../g, '%$&');
 
-describe('a run of a secret', () => {
+describe('a fragment of a secret', () => {
   it.each([
-    ['as it is', PART],
+    ['plain', PART],
     ['in another case', PART.toLowerCase()],
     ['in hex', hex(PART)],
     ['in upper-case hex', hex(PART).toUpperCase()],
@@ -29,50 +29,50 @@ describe('a run of a secret', () => {
     ['in JSON in JSON', JSON.stringify(`\\u004ff_the+Hub`).slice(1, -1)],
     ['in HTML', '&#79;f_the&#x2B;Hub'],
     ['form-encoded', new URLSearchParams({ a: PART }).toString().slice(2)],
-  ])('is taken out: %s', (_name, written) => {
-    expect(hubTextRedactor([SECRET])(`you sent ${written}`)).toMatch(/^you sent \S{0,5}\[redacted\]$/);
+  ])('is redacted: %s', (_name, echoed) => {
+    expect(hubTextRedactor([SECRET])(`you sent ${echoed}`)).toMatch(/^you sent \S{0,5}\[redacted\]$/);
   });
 
-  it.each([base64, base64url])('is taken out of base64, wherever it stands in it', (encode) => {
+  it.each([base64, base64url])('is redacted at any offset in base64', (encode) => {
     for (const before of ['', 'x', 'xx', 'xxx']) {
-      const told = hubTextRedactor([SECRET])(`you sent ${encode(`${before}${SECRET}yyyy`)}`);
-      expect(told).toMatch(/^you sent [\w+/-]{0,5}\[redacted\][\w+/-]{0,7}=*$/);
+      const redacted = hubTextRedactor([SECRET])(`you sent ${encode(`${before}${SECRET}yyyy`)}`);
+      expect(redacted).toMatch(/^you sent [\w+/-]{0,5}\[redacted\][\w+/-]{0,7}=*$/);
     }
   });
 
-  it('of fewer than eight characters stays', () => {
+  it('stays if it has fewer than eight characters', () => {
     const text = `words: ${PART.slice(0, 7)}, ${hex(PART).slice(0, 7)}, ${eachPercentEncoded(PART.slice(0, 7))}`;
     expect(hubTextRedactor([SECRET])(text)).toBe(text);
   });
 
   it.each(['the hub is https://hub.example/websub/x', 'ask https://me.example.com/ again'])(
-    'is none where it is a part of a callback: %s',
+    'stays if it is only a part of a callback URL: %s',
     (text) => {
       expect(hubTextRedactor(['https://me.example.com/websub/0123456789abcdef'])(text)).toBe(text);
     },
   );
 
-  it('that control characters were written into is taken out', () => {
-    const words = hubTextRedactor(['one two three']);
-    expect(words('said: one\r\ntwo\u200bthree!')).toBe('said: [redacted]!');
+  it('is redacted if control characters interrupt it', () => {
+    const redact = hubTextRedactor(['one two three']);
+    expect(redact('said: one\r\ntwo\u200bthree!')).toBe('said: [redacted]!');
   });
 
-  it('is found in a long text of many escapes in no time', () => {
-    const words = hubTextRedactor(Array.from({ length: 20 }, (_, index) => `${index}-`.repeat(100)));
+  it('is searched quickly in a long text with many escapes', () => {
+    const redact = hubTextRedactor(Array.from({ length: 20 }, (_, index) => `${index}-`.repeat(100)));
     const text = '%25'.repeat(5_461);
-    const begun = performance.now();
-    expect(words(text).length).toBeLessThanOrEqual(1_025);
-    expect(performance.now() - begun).toBeLessThan(1_000);
+    const startedAt = performance.now();
+    expect(redact(text).length).toBeLessThanOrEqual(1_025);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 });
 
-describe('for any secret', () => {
+describe('any secret', () => {
   const secrets = fc.oneof(
-    fc.string({ minLength: RUN, maxLength: 200, unit: 'grapheme-ascii' }),
-    fc.string({ minLength: RUN, maxLength: 60, unit: 'grapheme' }),
+    fc.string({ minLength: FRAGMENT_LENGTH, maxLength: 200, unit: 'grapheme-ascii' }),
+    fc.string({ minLength: FRAGMENT_LENGTH, maxLength: 60, unit: 'grapheme' }),
     fc.uint8Array({ minLength: 16, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex')),
   );
-  /** Where a part of the secret begins and ends, from 0 to 1. */
+  /** Start and length of a fragment, as fractions of the secret from 0 to 1. */
   const part = fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }));
   const plain = (text: string): string => text;
   const encodings = fc.constantFrom(plain, hex, base64, base64url, encodeWhole, eachPercentEncoded);
@@ -81,23 +81,25 @@ describe('for any secret', () => {
     return encodeURIComponent(Buffer.from(text, 'utf8').toString('utf8'));
   }
 
-  function pieceOf(secret: string, [from, to]: readonly [number, number]): string {
-    const start = Math.floor(from * Math.max(0, secret.length - RUN));
-    return secret.slice(start, start + RUN + Math.floor(to * (secret.length - start)));
+  function fragmentAt(secret: string, [from, to]: readonly [number, number]): string {
+    const start = Math.floor(from * Math.max(0, secret.length - FRAGMENT_LENGTH));
+    return secret.slice(start, start + FRAGMENT_LENGTH + Math.floor(to * (secret.length - start)));
   }
 
-  function runsOf(form: string): readonly string[] {
-    return Array.from({ length: Math.max(0, form.length - RUN + 1) }, (_, at) => form.slice(at, at + RUN));
+  function fragmentsOf(form: string): readonly string[] {
+    return Array.from({ length: Math.max(0, form.length - FRAGMENT_LENGTH + 1) }, (_, at) =>
+      form.slice(at, at + FRAGMENT_LENGTH),
+    );
   }
 
-  /** All that a text says, once it is read as a hub may have written it. */
-  function saidBy(text: string): string {
+  /** The text and all its decoded forms. */
+  function decodedForms(text: string): string {
     return decodedTexts(text)
-      .map((reading) => reading.text)
+      .map((decoded) => decoded.text)
       .join('\n');
   }
 
-  it('no run of eight characters of it survives, however encoded and within whatever', () => {
+  it('leaves no fragment of eight characters, in any encoding and any text', () => {
     fc.assert(
       fc.property(
         secrets.filter((secret) => !/[\p{C}\s]|^https?:/u.test(secret)),
@@ -106,19 +108,21 @@ describe('for any secret', () => {
         fc.string({ maxLength: 20 }),
         fc.string({ maxLength: 20 }),
         fc.string({ maxLength: 9 }),
-        (secret, encode, piece, before, after, prefix) => {
-          const sent = encode(`${prefix}${pieceOf(secret, piece)}${prefix}`);
-          const told = saidBy(hubTextRedactor([secret])(`${before}${sent}${after}`));
+        (secret, encode, range, before, after, prefix) => {
+          const sent = encode(`${prefix}${fragmentAt(secret, range)}${prefix}`);
+          const redacted = decodedForms(hubTextRedactor([secret])(`${before}${sent}${after}`));
           const forms = [secret, hex(secret), ...['', 'x', 'xx'].map((shift) => base64(shift + secret).slice(4, -4))];
           const urlForms = forms.map((form) => form.replaceAll('+', '-').replaceAll('/', '_'));
-          expect([...forms, ...urlForms].flatMap(runsOf).filter((run) => told.includes(run))).toEqual([]);
+          expect(
+            [...forms, ...urlForms].flatMap(fragmentsOf).filter((fragment) => redacted.includes(fragment)),
+          ).toEqual([]);
         },
       ),
       { numRuns: 1_000 },
     );
   });
 
-  it('words of fewer than eight characters stay as they are', () => {
+  it('leaves words of fewer than eight characters unchanged', () => {
     const word = fc.string({ minLength: 1, maxLength: 7, unit: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f') });
     fc.assert(
       fc.property(fc.array(word, { maxLength: 40 }), fc.stringMatching(/^[a-f]{8,100}$/), (words, secret) => {

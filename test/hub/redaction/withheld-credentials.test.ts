@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import { WithheldCredentials } from '../../../src/hub/redaction/withheld-credentials.js';
 import { KIND } from '../../../src/logger.js';
-import { recordingLogger, type Line } from '../../subscription/registry/registry-world.js';
+import { recordingLogger, type RecordedLine } from '../../kit/recording-logger.js';
 
-it('S5 a warning says once for each service and origin that no credentials are sent', () => {
-  const lines: Line[] = [];
+it('S5 withheld credentials are warned about once per service and origin', () => {
+  const lines: RecordedLine[] = [];
   const withheld = new WithheldCredentials(recordingLogger(lines));
   for (const service of ['News', 'News', 'Other']) {
     withheld.warn(service, 'https://other.example/a', 'https://hub.example/');
@@ -15,7 +15,7 @@ it('S5 a warning says once for each service and origin that no credentials are s
   expect(lines.map(({ fields }) => fields)).toEqual([
     { service: 'News', origin: 'https://other.example', ...kindOf('https://other.example') },
     { service: 'Other', origin: 'https://other.example', ...kindOf('https://other.example') },
-    // A kind of its own for each: a bounded log leaves none out.
+    // Each origin has its own kind, so a bounded log omits none.
     { service: 'News', origin: 'https://third.example', ...kindOf('https://third.example') },
   ]);
   expect(lines[0]).toMatchObject({

@@ -27,16 +27,16 @@ it.each([[undefined], [301], [302], [303], [404], [405], [421], [501]])(
 );
 
 it.each([[undefined], [304], [400], [401], [403], [409], [410], [422], [429], [500], [503]])(
-  "S7 status %s at the https form is the hub's own answer",
+  "S7 status %s at the https form is the hub's answer",
   (status) => {
     expect(isHubMissing(failure(status === undefined ? 'forbidden' : 'temporary', status))).toBe(false);
   },
 );
 
-it.each([[307], [308]])('S7 a %s that leads back to plain HTTP means that there is no hub', (status) => {
+it.each([[307], [308]])('S7 a %s back to plain HTTP means that there is no hub', (status) => {
   expect(isHubMissing(failure('forbidden', status))).toBe(true);
 });
 
-it('S7 an error of another kind says nothing of the hub', () => {
+it('S7 an error of another kind does not mean that there is no hub', () => {
   expect(isHubMissing(new Error('another'))).toBe(false);
 });

@@ -1,18 +1,20 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigurationError, SubscriptionInitiationError } from '../../../src/errors.js';
 import { sendHubRequest, type HubRequest, type HubRequestOptions } from '../../../src/hub/request/hub-request.js';
-import { closedPort, everyHostHere, rejection, startServer, status, type Answer } from '../../kit/recording-server.js';
+import { unusedPort } from '../../kit/ports.js';
+import { everyHostHere, startServer, status, type Answer } from '../../kit/recording-server.js';
+import { failureOf } from '../../kit/failure-of.js';
 
-const asked: HubRequest = {
+const baseRequest: HubRequest = {
   mode: 'subscribe',
   topic: 'https://example.com/feed',
   callback: 'https://me.example.com/websub/1',
 };
 
 const refusal = (hub: string, request: Partial<HubRequest> = {}, options: HubRequestOptions = {}): Promise<unknown> =>
-  rejection(sendHubRequest(hub, { ...asked, ...request }, options));
+  failureOf(sendHubRequest(hub, { ...baseRequest, ...request }, options));
 
-/** The error a hub's answer leads to. */
+/** Sends a request to a hub with this answer, and returns the error. */
 async function refusalBy(answer: Answer, request: Partial<HubRequest> = {}, options: HubRequestOptions = {}) {
   await using server = await startServer(answer);
   const error = await refusal(server.url, request, options);
@@ -20,11 +22,11 @@ async function refusalBy(answer: Answer, request: Partial<HubRequest> = {}, opti
 }
 
 describe('a request to a hub', () => {
-  it('S1 is a form with the parameters and headers asked for', async () => {
+  it('S1 is a form with the given parameters and headers', async () => {
     await using server = await startServer(status(202));
     await sendHubRequest(
       `${server.url}/hub?x=y`,
-      { ...asked, secret: 'secret', leaseSeconds: 60, customParams: { a: 'ü' }, customHeaders: { 'X-Own': '1' } },
+      { ...baseRequest, secret: 'secret', leaseSeconds: 60, customParams: { a: 'ü' }, customHeaders: { 'X-Own': '1' } },
       { httpConfig: { headers: { 'X-All': '2', 'Content-Type': 'text/plain' }, auth: { bearer: 'token' } } },
     );
     expect(server.requests).toMatchObject([
@@ -46,15 +48,15 @@ describe('a request to a hub', () => {
 
   it.each([200, 201, 202, 204])('S3 is accepted with %i', async (code) => {
     await using server = await startServer(status(code, {}, code === 204 ? '' : 'warning: slow'));
-    expect(await sendHubRequest(server.url, asked)).toEqual({ hub: server.url, status: code, moved: false });
+    expect(await sendHubRequest(server.url, baseRequest)).toEqual({ hub: server.url, status: code, moved: false });
   });
 
-  it('S3 is accepted as soon as the status says so, whatever becomes of the body', async () => {
+  it('S3 is accepted by its status, even if the body breaks off', async () => {
     await using server = await startServer((_request, response) => {
       response.writeHead(202, { 'content-length': 100 }).write('beginning');
       setImmediate(() => response.destroy());
     });
-    expect(await sendHubRequest(server.url, asked)).toMatchObject({ status: 202 });
+    expect(await sendHubRequest(server.url, baseRequest)).toMatchObject({ status: 202 });
   });
 
   it.each([
@@ -68,21 +70,21 @@ describe('a request to a hub', () => {
     [503, 'temporary'],
     [300, 'refused'],
     [305, 'refused'],
-  ] as const)('S3 that is answered %i is %s, asked once, with the hub named', async (code, reason) => {
+  ] as const)('S3 with the answer %i is %s, sent once, and the error names the hub', async (code, reason) => {
     const { error, hub, requests } = await refusalBy(status(code, { location: '/elsewhere' }, 'no\nway'));
     expect(error).toBeInstanceOf(SubscriptionInitiationError);
     expect(error).toMatchObject({
       code: 'ERR_WEBSUB_INITIATION',
       reason,
       hub,
-      topic: asked.topic,
+      topic: baseRequest.topic,
       status: code,
-      message: `Cannot subscribe to ${asked.topic} at ${hub}: the hub answered ${code}: "no way"`,
+      message: `Cannot subscribe to ${baseRequest.topic} at ${hub}: the hub answered ${code}: "no way"`,
     });
     expect(requests).toHaveLength(1);
   });
 
-  it.each([301, 302, 303])('S3 that is answered %i is refused, with the Location named', async (code) => {
+  it.each([301, 302, 303])('S3 with the answer %i is refused, and the error names the Location', async (code) => {
     const { error, hub, requests } = await refusalBy(status(code, { location: '/elsewhere' }, 'moved'));
     expect(error).toMatchObject({
       reason: 'refused',
@@ -98,25 +100,25 @@ describe('a request to a hub', () => {
     [undefined, 'with no Location;'],
     ['https://me:hush@hub.example.com/', 'with the Location https://hub.example.com/;'],
     ['http://[', 'with the Location http://[;'],
-  ])('S3 that is answered 302 with the Location %s says so, without credentials', async (location, told) => {
+  ])('S3 with the answer 302 to %s names the Location without credentials', async (location, text) => {
     const { error } = await refusalBy(status(302, location === undefined ? {} : { location }));
-    expect(error).toMatchObject({ reason: 'refused', message: expect.stringContaining(told) });
+    expect(error).toMatchObject({ reason: 'refused', message: expect.stringContaining(text) });
     expect(String(error)).not.toContain('hush');
   });
 
-  it('S6 says when it was for unsubscribing', async () => {
+  it('S6 to unsubscribe is named as such in the error', async () => {
     const { error, hub } = await refusalBy(status(400), { mode: 'unsubscribe' });
     expect(error).toMatchObject({
-      message: `Cannot unsubscribe from ${asked.topic} at ${hub}: the hub answered 400`,
+      message: `Cannot unsubscribe from ${baseRequest.topic} at ${hub}: the hub answered 400`,
     });
   });
 
-  it("S3 has the hub's own text cut at 1 KiB in its error", async () => {
+  it("S3 has the hub's text in its error, cut after 1 KiB", async () => {
     const { error } = await refusalBy(status(400, {}, 'x'.repeat(100_000)));
     expect(error).toMatchObject({ message: expect.stringMatching(/: "x{1024}…"$/) });
   });
 
-  it('S3 carries both forms of Retry-After', async () => {
+  it('S3 reports both forms of Retry-After', async () => {
     const seconds = await refusalBy(status(429, { 'retry-after': '30' }));
     expect(seconds.error).toMatchObject({ retryAfterSeconds: 30 });
     const date = await refusalBy(
@@ -128,8 +130,8 @@ describe('a request to a hub', () => {
     expect((await refusalBy(status(503))).error).toMatchObject({ retryAfterSeconds: undefined });
   });
 
-  it('S3 that finds nobody is unreachable', async () => {
-    const hub = `http://127.0.0.1:${await closedPort()}`;
+  it('S3 without a server is unreachable', async () => {
+    const hub = `http://127.0.0.1:${await unusedPort()}`;
     expect(await refusal(hub)).toMatchObject({
       reason: 'unreachable',
       hub,
@@ -147,19 +149,19 @@ describe('a request to a hub', () => {
     });
   });
 
-  it('S3 is judged by its status when the text stalls', async () => {
+  it('S3 is judged by its status if the text stalls', async () => {
     const stalling: Answer = (_request, response) => void response.writeHead(400).write('beginning');
     const { error } = await refusalBy(stalling, {}, { httpConfig: { timeoutMs: 300 } });
     expect(error).toMatchObject({ reason: 'refused', message: expect.stringMatching(/answered 400: "beginning"$/) });
   });
 
-  it("is given up with the caller's signal", async () => {
+  it("is aborted with the caller's signal", async () => {
     const controller = new AbortController();
     const { error } = await refusalBy(() => controller.abort(new Error('stopping')), {}, { signal: controller.signal });
     expect(error).toMatchObject({ reason: 'unreachable', cause: { message: 'stopping' } });
   });
 
-  it('never shows the callback or its token that the hub echoes', async () => {
+  it('never shows a callback or token that the hub echoes', async () => {
     const token = 'LMJbBvNQ7l-6kZ_zcWdtT0';
     const callback = `https://me.example.com/websub/${token}`;
     const echo: Answer = ({ body }, response) =>
@@ -209,13 +211,13 @@ describe('a request that cannot be sent', () => {
 });
 
 describe('redirects', () => {
-  it('S3 307 and 308 keep method and body, and 308 alone moves the hub', async () => {
+  it('S3 with 307 and 308 keep method and body, and only 308 moves the hub', async () => {
     await using server = await startServer(({ path }, response) => {
       const next = path === '/a' ? [308, '/b'] : path === '/b' ? [307, '/c'] : undefined;
       if (next === undefined) response.writeHead(202).end();
       else response.writeHead(Number(next[0]), { location: String(next[1]) }).end('moved');
     });
-    const request = { ...asked, customHeaders: { 'x-own': '1' }, secret: 'secret' };
+    const request = { ...baseRequest, customHeaders: { 'x-own': '1' }, secret: 'secret' };
     expect(await sendHubRequest(`${server.url}/a`, request)).toEqual({
       hub: `${server.url}/b`,
       status: 202,
@@ -233,7 +235,7 @@ describe('redirects', () => {
     });
   });
 
-  it('S3 that go round end after five', async () => {
+  it('S3 in a loop end after five', async () => {
     const { error, hub, requests } = await refusalBy(status(307, { location: '/' }));
     expect(error).toMatchObject({
       reason: 'refused',
@@ -253,7 +255,7 @@ describe('redirects', () => {
     });
   });
 
-  it('S3 count against the one time-out', async () => {
+  it('S3 share one timeout', async () => {
     await using slow = await startServer(() => {});
     const { error } = await refusalBy(status(307, { location: slow.url }), {}, { httpConfig: { timeoutMs: 200 } });
     expect(error).toMatchObject({
@@ -265,7 +267,7 @@ describe('redirects', () => {
   it('S5 to another http origin lose headers and credentials', async () => {
     await using other = await startServer(status(202));
     await using server = await startServer(status(308, { location: other.url }));
-    const request = { ...asked, customHeaders: { 'x-own': '1' } };
+    const request = { ...baseRequest, customHeaders: { 'x-own': '1' } };
     const httpConfig = { headers: { 'x-all': '2' }, auth: { bearer: 'token' } };
     expect(await sendHubRequest(server.url, request, { httpConfig })).toMatchObject({ hub: `${other.url}/` });
     expect(other.requests[0]?.body).toBe(server.requests[0]?.body);
@@ -274,10 +276,15 @@ describe('redirects', () => {
     for (const name of ['x-own', 'x-all', 'authorization']) expect(headers).not.toHaveProperty(name);
   });
 
-  it('S5 to another server on this machine take secret and parameters along, and no credentials', async () => {
+  it('S5 to another server on this machine keep secret and parameters, and lose credentials', async () => {
     await using other = await startServer(status(202));
     await using server = await startServer(status(307, { location: other.url }));
-    const request = { ...asked, secret: 's3cret', customParams: { tenant: 'a' }, customHeaders: { cookie: 'a=b' } };
+    const request = {
+      ...baseRequest,
+      secret: 's3cret',
+      customParams: { tenant: 'a' },
+      customHeaders: { cookie: 'a=b' },
+    };
     const withheld: string[] = [];
     const onWithheld = (url: string): void => void withheld.push(url);
     await sendHubRequest(server.url, request, {
@@ -291,7 +298,7 @@ describe('redirects', () => {
     expect(withheld).toEqual([`${other.url}/`]);
   });
 
-  it('S5 that end at a 401 tell that no credentials were sent there', async () => {
+  it('S5 that end at a 401 report that no credentials were sent there', async () => {
     await using other = await startServer(status(401, {}, 'who are you?'));
     const { error, hub } = await refusalBy(
       status(308, { location: other.url }),
@@ -305,12 +312,12 @@ describe('redirects', () => {
     });
   });
 
-  it('S5 of a hub that a 308 led to before get no credentials either', async () => {
+  it('S5 to a hub that a 308 led to before lose credentials too', async () => {
     await using moved = await startServer(status(202));
     const httpConfig = { auth: { bearer: 'token' }, headers: { 'x-all': '2' } };
     await sendHubRequest(
       moved.url,
-      { ...asked, customHeaders: { 'x-own': '1' } },
+      { ...baseRequest, customHeaders: { 'x-own': '1' } },
       {
         httpConfig,
         credentialsFor: 'https://hub.example.com/',
@@ -337,7 +344,7 @@ describe('a secret', async () => {
     await secure[Symbol.asyncDispose]();
     await plain[Symbol.asyncDispose]();
   });
-  const request = { ...asked, secret: 's3cret', customHeaders: { 'x-own': '1' } };
+  const request = { ...baseRequest, secret: 's3cret', customHeaders: { 'x-own': '1' } };
   const redirecting = (to: string): string => `https://hub.test/${encodeURIComponent(to)}`;
 
   it('S5 is not sent over plain HTTP', async () => {
@@ -358,7 +365,7 @@ describe('a secret', async () => {
     expect(plain.requests).toHaveLength(0);
   });
 
-  it('S5 goes over https to another origin, with custom parameters and without credentials', async () => {
+  it('S5 is sent over https to another origin, with custom parameters and without credentials', async () => {
     const httpConfig = { dispatcher, auth: { bearer: 'token' }, headers: { cookie: 'a=b' } };
     await sendHubRequest(
       redirecting('https://other.test/'),
@@ -377,27 +384,27 @@ describe('a secret', async () => {
     }
   });
 
-  it('S5 goes over plain HTTP where that is allowed', async () => {
+  it('S5 is sent over plain HTTP if that is allowed', async () => {
     const options = { httpConfig: { dispatcher }, allowInsecureSecret: true };
     await sendHubRequest('http://hub.test/', request, options);
     expect(plain.requests.at(-1)?.body).toContain('hub.secret=s3cret');
   });
 
-  it('never shows further secrets of the grant, which the request does not carry', async () => {
+  it('is never shown in an error, nor are further secrets of the grant', async () => {
     const echo: Answer = (_request, response) => void response.writeHead(400).end('{"hub.secret":"an-older-s3cret"}');
     const { error } = await refusalBy(echo, {}, { extraSecrets: ['an-older-s3cret'] });
     expect(error).toMatchObject({ message: expect.stringContaining('[redacted]') });
     expect(String(error)).not.toContain('s3cret');
   });
 
-  it('S3 a certificate that is not trusted is an unreachable hub', async () => {
+  it('S3 is not sent to a hub with an untrusted certificate, which is unreachable', async () => {
     const error = await refusal(secure.url, { secret: 's3cret' });
     expect(error).toMatchObject({ reason: 'unreachable', message: expect.stringContaining('certificate') });
   });
 });
 
-describe('a bearer token that a function gives', () => {
-  it('is asked for once a request, redirects included, and hidden from messages', async () => {
+describe('a bearer token from a function', () => {
+  it('is requested once per request, redirects included, and redacted from messages', async () => {
     await using server = await startServer(({ path, headers }, response) => {
       if (path === '/') response.writeHead(307, { location: '/b' }).end();
       else response.writeHead(400).end(`bad: ${headers.authorization}`);
@@ -411,13 +418,13 @@ describe('a bearer token that a function gives', () => {
     expect(calls).toBe(2);
   });
 
-  it('is not asked for where it is not sent', async () => {
+  it('is not requested if it is not sent', async () => {
     await using server = await startServer(status(202));
     const bearer = (): string => {
       throw new Error('not to be called');
     };
     const options = { httpConfig: { auth: { bearer } }, credentialsFor: 'https://hub.example.com/' };
-    expect(await sendHubRequest(server.url, asked, options)).toMatchObject({ status: 202 });
+    expect(await sendHubRequest(server.url, baseRequest, options)).toMatchObject({ status: 202 });
   });
 
   it.each<readonly [string, () => string | Promise<string>, string]>([
@@ -430,15 +437,15 @@ describe('a bearer token that a function gives', () => {
       'failed: no key',
     ],
     ['hangs', () => new Promise(() => {}), 'failed: no complete answer within 100 ms'],
-    ['gives nothing', () => '', 'gave no token that a header can carry (not shown)'],
-    ['gives what no header can carry', () => 'to\nken', 'gave no token that a header can carry (not shown)'],
-  ])('leads to a failed attempt where it %s: nothing is sent', async (_how, bearer, told) => {
+    ['returns nothing', () => '', 'gave no token that a header can carry (not shown)'],
+    ['returns a value that no header can carry', () => 'to\nken', 'gave no token that a header can carry (not shown)'],
+  ])('fails the attempt if the function %s: nothing is sent', async (_case, bearer, problem) => {
     const { error, requests } = await refusalBy(status(202), {}, { httpConfig: { auth: { bearer }, timeoutMs: 100 } });
     expect(error).toBeInstanceOf(SubscriptionInitiationError);
     expect(error).toMatchObject({
       reason: 'temporary',
       status: undefined,
-      message: expect.stringContaining(`the hub was not asked: httpConfig.auth.bearer ${told}`),
+      message: expect.stringContaining(`the hub was not asked: httpConfig.auth.bearer ${problem}`),
     });
     expect(requests).toEqual([]);
   });

@@ -10,18 +10,18 @@ const rules: RedirectRules = {
   allowInsecureSecret: false,
 };
 
-function follow(redirects: readonly (readonly [number, string])[], changed: Partial<RedirectRules> = {}): unknown {
-  const given: RedirectRules = { ...rules, credentialsFor: changed.hub ?? hub, ...changed };
-  let hop: Hop = firstHop(given);
+function follow(redirects: readonly (readonly [number, string])[], overrides: Partial<RedirectRules> = {}): unknown {
+  const appliedRules: RedirectRules = { ...rules, credentialsFor: overrides.hub ?? hub, ...overrides };
+  let hop: Hop = firstHop(appliedRules);
   for (const [status, location] of redirects) {
-    const next = nextHop(hop, status, location, given);
+    const next = nextHop(hop, status, location, appliedRules);
     if ('problem' in next) return next;
     hop = next;
   }
   return hop;
 }
 
-describe('the hub to remember', () => {
+describe('the hub to use from now on', () => {
   it.each([
     ['308', [[308, '/b']], 'https://hub.example.com/b'],
     ['307', [[307, '/b']], hub],
@@ -58,13 +58,13 @@ describe('the hub to remember', () => {
       ],
       'https://hub.example.com/b',
     ],
-  ] as const)('S3 after %s', (_name, redirects, remembered) => {
-    expect(follow(redirects)).toMatchObject({ hub: remembered });
+  ] as const)('S3 after %s', (_name, redirects, expectedHub) => {
+    expect(follow(redirects)).toMatchObject({ hub: expectedHub });
   });
 });
 
-describe('where a redirect leads', () => {
-  it('S3 is resolved against the URL that redirected, without its fragment', () => {
+describe('the target of a redirect', () => {
+  it('S3 is resolved against the URL that redirected, without a fragment', () => {
     expect(
       follow([
         [307, 'https://other.example.com/x/y'],
@@ -81,18 +81,18 @@ describe('where a redirect leads', () => {
     'https://user:pass@hub.example.com/',
     'https://',
     'http://[',
-  ])('S3 %s is not followed', (location) => {
+  ])('S3 is not followed if it is %s', (location) => {
     expect(follow([[307, location]])).toEqual({
       reason: 'refused',
       problem: 'answered 307 without a Location that can be followed',
     });
   });
 
-  it('S3 no Location is nowhere', () => {
+  it('S3 is missing without a Location, so the request is refused', () => {
     expect(nextHop(firstHop(rules), 308, null, rules)).toMatchObject({ reason: 'refused' });
   });
 
-  it('S3 goes on for maxRedirects hops', () => {
+  it('S3 is followed for at most maxRedirects hops', () => {
     expect(follow(Array.from({ length: 5 }, () => [307, '/a'] as const))).toMatchObject({ redirects: 5 });
     expect(follow(Array.from({ length: 6 }, () => [307, '/a'] as const))).toEqual({
       reason: 'refused',
@@ -102,76 +102,71 @@ describe('where a redirect leads', () => {
   });
 });
 
-describe('what goes along', () => {
+describe('the confidential parts of a redirected request', () => {
   const insecure = 'http://hub.example.com/a';
   it.each([
     ['https to the same origin', hub, '/b', true],
     ['https to another https origin', hub, 'https://other.example.com/', false],
     ['https to another port of its host', hub, 'https://hub.example.com:8443/', false],
-    ['https to its own http', hub, 'http://hub.example.com/a', false],
+    ['https to its http form', hub, 'http://hub.example.com/a', false],
     ['https to another http origin', hub, 'http://other.example.com/', false],
     ['http to the same origin', insecure, '/b', true],
     ['http to another port', insecure, 'http://hub.example.com:81/', false],
     ['http to its https form', insecure, 'https://hub.example.com/b', true],
-    [
-      'http at a port of its own to the https form of it',
-      'http://hub.example.com:81/',
-      'https://hub.example.com:81/',
-      true,
-    ],
+    ['http with an explicit port to its https form', 'http://hub.example.com:81/', 'https://hub.example.com:81/', true],
     ['http to another https origin', insecure, 'https://other.example.com/', false],
-  ])('S5 headers and credentials from %s', (_name, from, to, withHeaders) => {
-    expect(follow([[307, to]], { hub: from })).toMatchObject({ withHeaders });
+  ])('S5 include headers and credentials or not, from %s', (_name, from, to, sendsHeaders) => {
+    expect(follow([[307, to]], { hub: from })).toMatchObject({ sendsHeaders });
   });
 
-  it('S5 headers and credentials left behind do not come back', () => {
+  it('S5 do not include headers and credentials again once they were dropped', () => {
     expect(
       follow([
         [307, 'https://other.example.com/'],
         [307, hub],
       ]),
-    ).toMatchObject({ url: hub, withHeaders: false });
+    ).toMatchObject({ url: hub, sendsHeaders: false });
   });
 
   it.each([
-    ['where a 308 once led, at another origin', 'https://other.example.com/', false],
-    ['where a 308 once led, at the same origin', 'https://hub.example.com/moved', true],
-  ])('S5 headers and credentials to a stored hub %s', (_name, stored, withHeaders) => {
-    expect(firstHop({ hub: stored, credentialsFor: hub })).toMatchObject({ url: stored, withHeaders });
+    ['at another origin, which a 308 led to before', 'https://other.example.com/', false],
+    ['at the same origin, which a 308 led to before', 'https://hub.example.com/moved', true],
+  ])('S5 include headers and credentials or not, to a stored hub %s', (_name, stored, sendsHeaders) => {
+    expect(firstHop({ hub: stored, credentialsFor: hub })).toMatchObject({ url: stored, sendsHeaders });
   });
 
-  const secretly = (from: string, to: string, allowInsecureSecret: boolean): unknown =>
+  const followWithSecret = (from: string, to: string, allowInsecureSecret: boolean): unknown =>
     follow([[307, to]], { hub: from, confidentialFields: ['secret'], allowInsecureSecret });
 
   it.each([
     ['https', hub, 'https://other.example.com/', false],
-    ['plain HTTP at the hub itself, allowed', insecure, '/b', true],
-    ['a hub on this machine itself', 'http://localhost:1/', '/b', false],
+    ['the hub itself over plain HTTP, if allowed', insecure, '/b', true],
+    ['a hub on this machine', 'http://localhost:1/', '/b', false],
     ['another server on this machine', 'http://localhost:1/', 'http://localhost:2/', false],
-  ])('S5 a secret goes to %s', (_name, from, to, allowInsecureSecret) => {
-    expect(secretly(from, to, allowInsecureSecret)).toMatchObject({ redirects: 1 });
+  ])('S5 include a secret to %s', (_name, from, to, allowInsecureSecret) => {
+    expect(followWithSecret(from, to, allowInsecureSecret)).toMatchObject({ redirects: 1 });
   });
 
   it.each([
     ['plain HTTP', hub, 'http://hub.example.com/', false],
-    ['plain HTTP elsewhere, though allowed at the hub', insecure, 'http://other.example.com/', true],
-  ])('S5 a secret does not go to %s', (_name, from, to, allowInsecureSecret) => {
-    expect(secretly(from, to, allowInsecureSecret)).toEqual({
+    ['plain HTTP elsewhere, even if allowed for the hub', insecure, 'http://other.example.com/', true],
+  ])('S5 include no secret to %s', (_name, from, to, allowInsecureSecret) => {
+    expect(followWithSecret(from, to, allowInsecureSecret)).toEqual({
       reason: 'forbidden',
       problem: `answered 307, but secret must not follow to plain HTTP: ${to}`,
     });
   });
 
   it.each(['verifyToken', 'customParams'] as const)(
-    'S5 %s goes on over https, and over plain HTTP to the hub itself',
-    (what) => {
+    'S5 include %s over https, and over plain HTTP to the hub itself',
+    (field) => {
       const to = (from: string, location: string): unknown =>
-        follow([[308, location]], { hub: from, confidentialFields: [what] });
+        follow([[308, location]], { hub: from, confidentialFields: [field] });
       expect(to(hub, 'https://other.example.com/')).toMatchObject({ redirects: 1 });
       expect(to(insecure, '/b')).toMatchObject({ redirects: 1 });
       expect(to(insecure, 'http://other.example.com/')).toEqual({
         reason: 'forbidden',
-        problem: `answered 308, but ${what} must not follow to plain HTTP: http://other.example.com/`,
+        problem: `answered 308, but ${field} must not follow to plain HTTP: http://other.example.com/`,
       });
     },
   );
@@ -184,6 +179,6 @@ it.each([
   ['http://hub.example.com', true, true],
   ['http://localhost:1', false, true],
   ['http://10.0.0.1', false, false],
-])('S5 a secret to %s, allowed insecurely: %s', (url, allowed, may) => {
-  expect(canSendSecret(url, allowed)).toBe(may);
+])('S5 a secret to %s, with insecure secrets allowed %s, is sent: %s', (url, allowInsecureSecret, isSent) => {
+  expect(canSendSecret(url, allowInsecureSecret)).toBe(isSent);
 });

@@ -1,15 +1,16 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { AddressError, privacyOf } from '../../../src/hub/guard/address-guard.js';
 import { sendHubRequest, type HubRequest } from '../../../src/hub/request/hub-request.js';
-import { everyHostHere, rejection, startServer, status } from '../../kit/recording-server.js';
+import { everyHostHere, startServer, status } from '../../kit/recording-server.js';
+import { failureOf } from '../../kit/failure-of.js';
 
-// No public address can be had in a test: whether the hub counts as one is decided here instead.
+// A test cannot have a public address, so the test decides whether the hub counts as one.
 vi.mock(import('../../../src/hub/guard/address-guard.js'), async (importOriginal) => {
   const original = await importOriginal();
   return { ...original, privacyOf: vi.fn<typeof original.privacyOf>() };
 });
 
-const asked: HubRequest = {
+const request: HubRequest = {
   mode: 'subscribe',
   topic: 'https://example.com/feed',
   callback: 'https://me.example.com/websub/1',
@@ -20,17 +21,17 @@ describe('the address guard', () => {
     vi.mocked(privacyOf).mockReset();
   });
 
-  it('lets a hub that the user named be anywhere', async () => {
+  it('allows any address for a hub that the user configured', async () => {
     vi.mocked(privacyOf).mockResolvedValue('public');
     await using server = await startServer(status(202));
-    expect(await sendHubRequest(server.url, asked)).toMatchObject({ status: 202 });
+    expect(await sendHubRequest(server.url, request)).toMatchObject({ status: 202 });
   });
 
-  it('refuses the redirect of a public hub to an address that is not', async () => {
+  it('refuses the redirect of a public hub to a private address', async () => {
     vi.mocked(privacyOf).mockResolvedValue('public');
     await using inner = await startServer(status(202));
     await using server = await startServer(status(307, { location: inner.url }));
-    const error = await rejection(sendHubRequest(server.url, asked));
+    const error = await failureOf(sendHubRequest(server.url, request));
     expect(error).toMatchObject({
       reason: 'forbidden',
       message: expect.stringMatching(
@@ -41,51 +42,51 @@ describe('the address guard', () => {
     expect(inner.requests).toHaveLength(0);
   });
 
-  it('follows the redirect of a hub that is not public itself', async () => {
+  it('follows the redirect of a private hub to a private address', async () => {
     vi.mocked(privacyOf).mockResolvedValue('literal');
     await using inner = await startServer(status(202));
     await using server = await startServer(status(307, { location: inner.url }));
-    expect(await sendHubRequest(server.url, asked)).toMatchObject({ status: 202 });
+    expect(await sendHubRequest(server.url, request)).toMatchObject({ status: 202 });
     expect(privacyOf).toHaveBeenCalledExactlyOnceWith(server.url);
   });
 
-  it('follows the redirect of a hub with a private name to its own host and port alone', async () => {
+  it('follows the redirect of a hub with a private name to its own host and port only', async () => {
     vi.mocked(privacyOf).mockResolvedValue('resolved');
     await using inner = await startServer(status(202));
     await using server = await startServer(({ path }, response) => {
       response.writeHead(307, { location: path === '/' ? '/again' : inner.url }).end();
     });
-    expect(await rejection(sendHubRequest(server.url, asked))).toMatchObject({ reason: 'forbidden' });
+    expect(await failureOf(sendHubRequest(server.url, request))).toMatchObject({ reason: 'forbidden' });
     expect(server.requests.map(({ path }) => path)).toEqual(['/', '/again']);
     expect(inner.requests).toHaveLength(0);
   });
 
-  it('refuses a hub that a stranger named', async () => {
+  it('refuses a private hub that the user did not configure', async () => {
     await using server = await startServer(status(202));
-    const error = await rejection(sendHubRequest(server.url, asked, { guarded: true }));
+    const error = await failureOf(sendHubRequest(server.url, request, { guarded: true }));
     expect(error).toMatchObject({ reason: 'forbidden', message: expect.stringContaining('allowPrivateNetworks') });
     expect(server.requests).toHaveLength(0);
   });
 
-  it('stands aside where it is switched off, or the dispatcher is not ours', async () => {
+  it('is not applied if it is disabled or the user has a dispatcher', async () => {
     await using inner = await startServer(status(202));
     await using server = await startServer(status(307, { location: inner.url }));
-    expect(await sendHubRequest(server.url, asked, { guarded: false })).toMatchObject({ status: 202 });
+    expect(await sendHubRequest(server.url, request, { guarded: false })).toMatchObject({ status: 202 });
     const dispatcher = everyHostHere({ http: inner.port, https: 1 });
-    expect(await sendHubRequest('http://hub.test/', asked, { httpConfig: { dispatcher } })).toMatchObject({
+    expect(await sendHubRequest('http://hub.test/', request, { httpConfig: { dispatcher } })).toMatchObject({
       status: 202,
     });
     const redirecting = everyHostHere({ http: server.port, https: 1 });
     const loop = { httpConfig: { dispatcher: redirecting, maxRedirects: 1 } };
-    expect(await rejection(sendHubRequest('http://hub.test/', asked, loop))).toMatchObject({ reason: 'refused' });
+    expect(await failureOf(sendHubRequest('http://hub.test/', request, loop))).toMatchObject({ reason: 'refused' });
     expect(privacyOf).not.toHaveBeenCalled();
     await Promise.all([dispatcher.destroy(), redirecting.destroy()]);
   });
 
-  it('does not let a slow lookup outlast the time-out', async () => {
+  it('does not let a slow lookup outlast the timeout', async () => {
     vi.mocked(privacyOf).mockReturnValue(new Promise(() => {}));
     await using server = await startServer(status(307, { location: '/again' }));
-    const error = await rejection(sendHubRequest(server.url, asked, { httpConfig: { timeoutMs: 200 } }));
+    const error = await failureOf(sendHubRequest(server.url, request, { httpConfig: { timeoutMs: 200 } }));
     expect(error).toMatchObject({ reason: 'unreachable', message: expect.stringContaining('no complete answer') });
     expect(server.requests).toHaveLength(1);
   });

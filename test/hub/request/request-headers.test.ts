@@ -8,17 +8,17 @@ import {
 } from '../../../src/hub/request/request-headers.js';
 
 describe('the headers of a request', () => {
-  it("S1 are the configuration's, then the request's own", () => {
+  it('S1 are those of the configuration, then those of the request', () => {
     const headers = requestHeaders({ headers: { 'X-A': '1', 'X-B': '1' } }, { 'x-b': '2' });
     expect(Object.fromEntries(headers)).toEqual({ 'x-a': '1', 'x-b': '2' });
   });
 
-  it('carry a bearer token, before any other Authorization', () => {
+  it('include a bearer token in place of any other Authorization', () => {
     const headers = requestHeaders({ auth: { bearer: 'token' }, headers: { authorization: 'other' } });
     expect(headers.get('authorization')).toBe('Bearer token');
   });
 
-  it('carry a user name and password as UTF-8 (RFC 7617)', () => {
+  it('include a user name and password as UTF-8 (RFC 7617)', () => {
     const headers = requestHeaders({ auth: { username: 'test', password: '123£' } });
     expect(headers.get('authorization')).toBe('Basic dGVzdDoxMjPCow==');
   });
@@ -31,14 +31,14 @@ describe('the headers of a request', () => {
     [{ headers: { 'x y': 'token-1' } }, {}, 'httpConfig.headers: "x y"'],
     [{}, { 'x-y': 'token-1\nx' }, 'customHeaders: "x-y"'],
     [{ auth: { bearer: 'token-1\u0001' } }, {}, 'httpConfig.auth: "authorization"'],
-  ])('refuse what a header cannot carry, without showing its value (%#)', (config, added, beginning) => {
-    const set = (): unknown => requestHeaders(config, added);
+  ])('refuse a value that a header cannot carry, without showing it (%#)', (config, customHeaders, beginning) => {
+    const set = (): unknown => requestHeaders(config, customHeaders);
     expect(set).toThrow(ConfigurationError);
     expect(set).toThrow(beginning);
     expect(set).not.toThrow(/token-1/);
   });
 
-  it('carry the token that a function gives when it has been given', () => {
+  it('include the token of a function only once it has returned', () => {
     const headers = requestHeaders({ auth: { bearer: () => 'later' }, headers: { 'x-a': '1' } });
     expect(headers.has('authorization')).toBe(false);
     expect(Object.fromEntries(withBearerToken(headers, 'now'))).toEqual({ 'x-a': '1', authorization: 'Bearer now' });
@@ -51,11 +51,11 @@ describe('the headers of a request', () => {
     [{ headers: { cookie: 'a=b' } }, {}, true],
     [{ auth: { bearer: 'token' } }, {}, true],
     [{}, { 'x-own': '1' }, true],
-  ])('S5 of %j and %j are for one origin alone: %s', (config, added, expected) => {
-    expect(hasCredentials(config, added)).toBe(expected);
+  ])('S5 from %j and %j are for one origin only: %s', (config, customHeaders, expected) => {
+    expect(hasCredentials(config, customHeaders)).toBe(expected);
   });
 
-  it('credentials are known as the wire has them', () => {
+  it('have credentials that are redacted in the form in which they are sent', () => {
     expect(credentialsOf({})).toEqual([]);
     expect(credentialsOf({ auth: { bearer: 'token' } })).toEqual(['token']);
     expect(credentialsOf({ auth: { username: 'test', password: '123£' } })).toEqual(['123£', 'dGVzdDoxMjPCow==']);

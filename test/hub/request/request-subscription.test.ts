@@ -2,16 +2,18 @@ import type { Agent } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../../src/errors.js';
 import { requestSubscription, requestUnsubscription } from '../../../src/hub/request/request-subscription.js';
-import { closedPort, everyHostHere, rejection, startServer, status, type Answer } from '../../kit/recording-server.js';
+import { unusedPort } from '../../kit/ports.js';
+import { everyHostHere, startServer, status, type Answer } from '../../kit/recording-server.js';
+import { failureOf } from '../../kit/failure-of.js';
 
-const asked = { topic: 'https://example.com/feed', callback: 'https://me.example.com/websub/1' };
+const request = { topic: 'https://example.com/feed', callback: 'https://me.example.com/websub/1' };
 const hub = 'http://hub.test/hub';
 
-/** A machine that answers http and https, each in its own way, at every name. */
-async function machine(answers: { http: Answer; https?: Answer }) {
+/** Starts a machine that answers http and https with separate answers, under every name. */
+async function startMachine(answers: { http: Answer; https?: Answer }) {
   const plain = await startServer(answers.http);
   const secure = answers.https === undefined ? undefined : await startServer(answers.https, { tls: true });
-  const dispatcher: Agent = everyHostHere({ http: plain.port, https: secure?.port ?? (await closedPort()) });
+  const dispatcher: Agent = everyHostHere({ http: plain.port, https: secure?.port ?? (await unusedPort()) });
   return {
     plain: plain.requests,
     secure: secure?.requests ?? [],
@@ -25,87 +27,87 @@ async function machine(answers: { http: Answer; https?: Answer }) {
 }
 
 describe('requestSubscription and requestUnsubscription', () => {
-  it('S1 ask the hub with their mode and say where it was accepted', async () => {
+  it('S1 send their mode to the hub and return the hub that accepted', async () => {
     await using server = await startServer(status(202));
-    const accepted = { hub: server.url, topic: asked.topic, status: 202, moved: false };
-    expect(await requestSubscription(server.url, { ...asked, leaseSeconds: 60 })).toEqual(accepted);
-    expect(await requestUnsubscription(server.url, asked)).toEqual(accepted);
+    const accepted = { hub: server.url, topic: request.topic, status: 202, moved: false };
+    expect(await requestSubscription(server.url, { ...request, leaseSeconds: 60 })).toEqual(accepted);
+    expect(await requestUnsubscription(server.url, request)).toEqual(accepted);
     expect(server.requests.map(({ body }) => new URLSearchParams(body).get('hub.mode'))).toEqual([
       'subscribe',
       'unsubscribe',
     ]);
   });
 
-  it('S4 ask a 0.3 hub in its own way', async () => {
+  it('S4 send the parameters of PubSubHubbub 0.3 to a 0.3 hub', async () => {
     await using server = await startServer(status(204));
-    await requestSubscription(server.url, { ...asked, protocol: 'pubsubhubbub-0.3', verifyToken: 'token' });
+    await requestSubscription(server.url, { ...request, protocol: 'pubsubhubbub-0.3', verifyToken: 'token' });
     expect(server.requests[0]?.body).toMatch(/&hub\.verify=async&hub\.verify=sync&hub\.verify_token=token$/);
   });
 
-  it('reject when a hub or parameter is wrong', async () => {
+  it('reject an invalid hub or parameter', async () => {
     for (const wrong of ['hub.test', 'https://u:p@hub.test/']) {
-      expect(await rejection(requestSubscription(wrong, asked))).toBeInstanceOf(ConfigurationError);
+      expect(await failureOf(requestSubscription(wrong, request))).toBeInstanceOf(ConfigurationError);
     }
     const secret = 'x'.repeat(200);
-    expect(await rejection(requestSubscription('http://hub.test/', { ...asked, secret }))).toBeInstanceOf(
+    expect(await failureOf(requestSubscription('http://hub.test/', { ...request, secret }))).toBeInstanceOf(
       ConfigurationError,
     );
   });
 });
 
-describe('a hub given as http', () => {
-  it('S7 is asked over https, and what works is handed back', async () => {
-    await using here = await machine({ http: status(202), https: status(202) });
-    expect(await requestSubscription(hub, { ...asked, secret: 'secret' }, here.httpConfig)).toEqual({
+describe('a hub with an http URL', () => {
+  it('S7 gets the request over https, and the URL that works is returned', async () => {
+    await using server = await startMachine({ http: status(202), https: status(202) });
+    expect(await requestSubscription(hub, { ...request, secret: 'secret' }, server.httpConfig)).toEqual({
       hub: 'https://hub.test/hub',
-      topic: asked.topic,
+      topic: request.topic,
       status: 202,
       moved: false,
     });
-    expect(here.plain).toHaveLength(0);
+    expect(server.plain).toHaveLength(0);
   });
 
-  it('S7 is asked over http when nobody answers at https', async () => {
-    await using here = await machine({ http: status(202) });
-    expect(await requestSubscription(hub, asked, here.httpConfig)).toMatchObject({ hub, moved: false });
-    expect(here.plain).toHaveLength(1);
+  it('S7 gets the request over http if there is no server at https', async () => {
+    await using server = await startMachine({ http: status(202) });
+    expect(await requestSubscription(hub, request, server.httpConfig)).toMatchObject({ hub, moved: false });
+    expect(server.plain).toHaveLength(1);
   });
 
-  it.each([404, 405, 421, 501, 301, 302, 303])('S7 is asked over http when https answers %i', async (code) => {
-    await using here = await machine({ http: status(202), https: status(code) });
-    expect(await requestSubscription(hub, asked, here.httpConfig)).toMatchObject({ hub });
-    expect(here.plain).toHaveLength(1);
+  it.each([404, 405, 421, 501, 301, 302, 303])('S7 gets the request over http if https answers %i', async (code) => {
+    await using server = await startMachine({ http: status(202), https: status(code) });
+    expect(await requestSubscription(hub, request, server.httpConfig)).toMatchObject({ hub });
+    expect(server.plain).toHaveLength(1);
   });
 
-  it('S7 is asked over http when https does not answer in time', async () => {
-    await using here = await machine({ http: status(202), https: () => {} });
-    expect(await requestSubscription(hub, asked, { ...here.httpConfig, timeoutMs: 500 })).toMatchObject({ hub });
+  it('S7 gets the request over http if https does not answer in time', async () => {
+    await using server = await startMachine({ http: status(202), https: () => {} });
+    expect(await requestSubscription(hub, request, { ...server.httpConfig, timeoutMs: 500 })).toMatchObject({ hub });
   });
 
-  it.each([400, 403, 409, 429, 500])("S7 keeps the https form's own answer, %i", async (code) => {
-    await using here = await machine({ http: status(202), https: status(code) });
-    expect(await rejection(requestSubscription(hub, asked, here.httpConfig))).toMatchObject({
+  it.each([400, 403, 409, 429, 500])('S7 fails with the answer %i of its https form', async (code) => {
+    await using server = await startMachine({ http: status(202), https: status(code) });
+    expect(await failureOf(requestSubscription(hub, request, server.httpConfig))).toMatchObject({
       hub: 'https://hub.test/hub',
       status: code,
     });
-    expect(here.plain).toHaveLength(0);
+    expect(server.plain).toHaveLength(0);
   });
 
-  it('S5 does not get the secret over http when https fails, and the error tells of both', async () => {
-    await using here = await machine({ http: status(202) });
-    const error = await rejection(requestSubscription(hub, { ...asked, secret: 's3cret' }, here.httpConfig));
+  it('S5 does not get the secret over http if https fails, and the error reports both failures', async () => {
+    await using server = await startMachine({ http: status(202) });
+    const error = await failureOf(requestSubscription(hub, { ...request, secret: 's3cret' }, server.httpConfig));
     expect(error).toMatchObject({
       reason: 'forbidden',
       hub,
       message: expect.stringMatching(/plain HTTP.*Tried over https before: .*ECONNREFUSED/),
     });
     expect(String(error)).not.toContain('s3cret');
-    expect(here.plain).toHaveLength(0);
+    expect(server.plain).toHaveLength(0);
   });
 
-  it('S7 fails with the answer over http where both fail', async () => {
-    await using here = await machine({ http: status(503, { 'retry-after': '9' }, 'busy'), https: status(404) });
-    expect(await rejection(requestSubscription(hub, asked, here.httpConfig))).toMatchObject({
+  it('S7 fails with the answer over http if both fail', async () => {
+    await using server = await startMachine({ http: status(503, { 'retry-after': '9' }, 'busy'), https: status(404) });
+    expect(await failureOf(requestSubscription(hub, request, server.httpConfig))).toMatchObject({
       reason: 'temporary',
       hub,
       status: 503,

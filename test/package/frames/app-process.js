@@ -1,19 +1,19 @@
 import { killGroup, start } from './command.js';
 
-/** Longest time for a program to print something, in milliseconds. */
+/** Milliseconds to wait until a program prints a text. */
 const LIMIT_MS = 30_000;
 
-/** Starts a program. `printed` resolves when its outputs hold a text, and rejects when it ends first. */
+/** Starts a program. `printed` resolves when its output contains a text, and rejects when it ends first. */
 export function startApp(command, args, options) {
   const child = start(command, args, options);
   let output = '';
   const checks = new Set();
-  const take = (text) => {
+  const append = (text) => {
     output += text;
     for (const check of checks) check();
   };
-  child.stdout.setEncoding('utf8').on('data', take);
-  child.stderr.setEncoding('utf8').on('data', take);
+  child.stdout.setEncoding('utf8').on('data', append);
+  child.stderr.setEncoding('utf8').on('data', append);
   const ended = new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ code, signal }));

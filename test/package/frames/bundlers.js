@@ -9,7 +9,7 @@ export const PACKAGES = ['esbuild'];
 const ESBUILD = 'node_modules/.bin/esbuild';
 const ADVICE = 'leave websub-subscriber out of the bundle';
 
-/** esbuild with the package left out of the bundle, and with it in the bundle as far as that goes; the programs are there already. */
+/** Bundles with esbuild, with the package external and with it bundled. The programs are in the project already. */
 export function bundlerCases(project) {
   const esbuild = ['programs/own-listener.js', '--bundle', '--platform=node'];
   const build = (outfile, options) => [...esbuild, '--format=esm', `--outfile=${outfile}`, ...options];

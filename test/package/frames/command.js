@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { environment } from './environment.js';
 
-/** Longest time for one command, such as an install or a build, in milliseconds. */
+/** Milliseconds one command may take, such as an install or a build. */
 const LIMIT_MS = 180_000;
 
 const running = new Set();
 
-/** Starts a process in a group of its own, so that its children end with it. */
+/** Starts a process in its own process group, so that its children can be killed with it. */
 export function start(command, args, { cwd, env = {} }) {
   const child = spawn(command, args, {
     cwd,
@@ -19,7 +19,7 @@ export function start(command, args, { cwd, env = {} }) {
   return child;
 }
 
-/** Kills a process with all its children. */
+/** Kills a process and all its children. */
 export function killGroup(child) {
   if (child.pid === undefined) return;
   try {
@@ -34,7 +34,7 @@ export function killAll() {
   for (const child of running) killGroup(child);
 }
 
-/** Runs a command to its end and resolves with its exit code and both outputs, in the order they came. */
+/** Runs a command to its end. Resolves with its exit code and its combined output, in order. */
 export async function tryCommand(command, args, options) {
   const child = start(command, args, options);
   let output = '';

@@ -7,11 +7,11 @@ import { TestHub } from 'websub-subscriber/testing';
 import { startApp } from './app-process.js';
 import { CERTIFICATE, KEY } from './environment.js';
 
-/** Milliseconds that a program may take to stop: the default of `gracefulShutdownSeconds`. */
+/** Milliseconds a program may take to stop: the default of `gracefulShutdownSeconds`. */
 const GRACE_MS = 20_000;
 const READY = { timeoutMs: 30_000 };
 
-/** Each has bytes that a parser would not give back: line ends, spaces, escapes and characters of several bytes. */
+/** Contents a parser would not reproduce byte for byte: line ends, spaces, escapes and multi-byte characters. */
 const ATOM =
   '<?xml version="1.0" encoding="UTF-8"?>\r\n<feed xmlns="http://www.w3.org/2005/Atom">\n' +
   '  <entry><id>urn:x</id><title>Käse &amp; 茶</title></entry>\t\r\n</feed>\n';
@@ -22,14 +22,14 @@ const CONTENT = [
 ];
 
 /**
- * Starts a program with a hub beside it, and checks all that a mounted subscriber must do. Fields of `app`:
+ * Starts a program with a hub beside it, and checks everything a mounted subscriber must do. Fields of `app`:
  *
- * - `command` (default: Node.js) and `args`, run in `cwd` with `env` added; `store` is the URI of the store
- * - `base`: the path of the public URL
- * - `prints`: how the program shows an event: `raw` (see programs/news.js) or `text`
- * - `home`: the path of another route, or null without one; `echo`: the path of a route that answers the JSON posted to it
- * - `also`: one more check; `check`: replaces all checks between the verification and the stop
- * - `end`: how the process ends; `left`: the state of the subscription at the hub then
+ * - `command` (default: Node.js) and `args`, run in `cwd` with `env` added; `store`: URI of the store
+ * - `base`: path of the public URL
+ * - `prints`: how the program prints an event: `raw` (see programs/news.js) or `text`
+ * - `home`: path of another route, or null without one; `echo`: path of a route that returns the JSON posted to it
+ * - `also`: an additional check; `check`: replaces all checks between verification and stop
+ * - `end`: how the process ends; `left`: state of the subscription at the hub afterwards
  */
 export async function drive(app) {
   const { command = process.execPath, args, cwd, env = {}, base = '', prints = 'text', home = '/', echo } = app;
@@ -71,8 +71,8 @@ export async function drive(app) {
     assert.deepEqual(states, [left], 'the state at the hub after the stop');
     assert.deepEqual(hub.violations, []);
   } catch (error) {
-    const seen = hub.deliveries.map(({ status, error }) => status ?? error);
-    throw new Error(`${error.message}\nThe hub got ${seen.join(', ')}. The program printed:\n${program.output()}`, {
+    const outcomes = hub.deliveries.map(({ status, error }) => status ?? error);
+    throw new Error(`${error.message}\nThe hub got ${outcomes.join(', ')}. The program printed:\n${program.output()}`, {
       cause: error,
     });
   } finally {
@@ -112,7 +112,7 @@ async function endedEarly(program) {
   throw new Error(`The program ended with ${code ?? signal} before the hub could verify`);
 }
 
-/** A port that the kernel gives to nobody meanwhile: it is below those that it chooses from. */
+/** Finds a free port below the kernel's ephemeral range, so that the kernel does not assign it meanwhile. */
 async function freePort() {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);

@@ -9,7 +9,7 @@ import { compile } from './typescript.js';
 const MAIN = fileURLToPath(new URL('nest/main.ts', import.meta.url));
 const EXAMPLE = 'node_modules/websub-subscriber/examples/nest';
 
-/** Packages that an application on a major version of Nest needs. */
+/** Packages an application needs with a major version of Nest. */
 export const nestPackages = (major) => [
   ...['core', 'common', 'platform-express', 'platform-fastify'].map((name) => `@nestjs/${name}@${major}`),
   'rxjs@7',
@@ -17,9 +17,9 @@ export const nestPackages = (major) => [
 ];
 
 /**
- * The example's provider in an application with a global prefix and a guard, compiled with tsc.
+ * Runs the example's provider in an application with a global prefix and a guard, compiled with tsc.
  *
- * @param type of the application's package: Nest's own template is CommonJS up to version 11
+ * @param type `type` of the application's package.json: Nest's own template is CommonJS up to version 11
  */
 export async function nestCases(project, { major, type }) {
   const app = join(project, 'app');

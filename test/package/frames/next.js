@@ -5,10 +5,10 @@ import { drive } from './drive.js';
 
 const NEXT = 'node_modules/next/dist/bin/next';
 
-/** Packages that the example needs. Next.js compiles TypeScript with a compiler that has a JavaScript API: 7 has none. */
+/** Packages the example needs. Next.js needs a TypeScript compiler with a JavaScript API, which version 7 lacks. */
 export const PACKAGES = ['next@16', 'react@19', 'react-dom@19', 'typescript@5', '@types/react@19', '@types/node@20'];
 
-/** The example as an application of its own: built, started, and stopped in both ways. */
+/** The example as a separate application: built, started, and stopped in both ways. */
 export async function nextCases(project) {
   await cp(join(project, 'node_modules/websub-subscriber/examples/next'), project, { recursive: true });
   await runCommand(process.execPath, [NEXT, 'build'], { cwd: project });

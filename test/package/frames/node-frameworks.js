@@ -8,10 +8,10 @@ import { compile } from './typescript.js';
 
 const EXAMPLES = 'node_modules/websub-subscriber/examples';
 
-/** Packages that the programs and examples below need. */
+/** Packages the programs and examples below need. */
 export const PACKAGES = ['express@5', 'fastify@5', 'hono@4', '@hono/node-server@2', 'h3@2', 'tsx@4'];
 
-/** An example, as it lies in the installed package. */
+/** An example in the installed package. */
 const example = (name) => ({
   name: `${name}: the example`,
   args: ['--import', 'tsx', `${EXAMPLES}/${name}.ts`],
@@ -65,7 +65,7 @@ export async function nodeFrameworkCases(project) {
   ];
 }
 
-/** Express has no types of its own; this repository compiles its example. */
+/** Leaves out Express, which has no types of its own. This repository compiles that example. */
 async function compileExamples(project) {
   const files = ['fastify.ts', 'h3.ts', 'hono.ts'];
   await Promise.all(files.map((file) => cp(join(project, EXAMPLES, file), join(project, 'compiled', file))));

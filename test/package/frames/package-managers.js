@@ -10,7 +10,7 @@ import { registryOf } from './registry.js';
 
 const NPX = ['--yes', '--prefer-offline'];
 
-/** Other package managers than npm. Each install is a case of its own, with a cache that goes with the folder. */
+/** Package managers other than npm. Each install is a separate case, with a cache inside the project's folder. */
 export async function packageManagerCases(folder, tarball) {
   const registry = await registryOf(folder);
   const managers = { pnpm, 'yarn 1': yarnClassic, 'yarn 4': yarnBerry };
@@ -37,7 +37,7 @@ const receive = (project, node = []) =>
     store: 'lmdb://.websub',
   });
 
-/** pnpm runs no install script that was not approved, and fails until each is approved or denied. None is needed. */
+/** pnpm runs no unapproved install script, and fails until each is approved or denied. The package needs none. */
 async function pnpm({ project, registry }) {
   const home = { XDG_CACHE_HOME: project, XDG_DATA_HOME: project, XDG_STATE_HOME: project };
   const options = { cwd: project, env: { ...registry.env, ...home } };
@@ -71,10 +71,10 @@ async function yarnBerry({ project, registry }) {
     YARN_ENABLE_IMMUTABLE_INSTALLS: 'false',
     YARN_NODE_LINKER: 'pnp',
   };
-  // A project of its own: without a lock file, yarn looks for a project in the folders above.
+  // Without a lock file, yarn would look for a project in the parent folders.
   await writeFiles(project, { 'yarn.lock': '' });
   await runCommand('npx', [...yarn, 'install'], { cwd: project, env });
-  // As `yarn node` does.
+  // Same options as `yarn node`.
   const loader = pathToFileURL(join(project, '.pnp.loader.mjs')).href;
   await receive(project, ['--require', join(project, '.pnp.cjs'), '--experimental-loader', loader]);
 }

@@ -4,7 +4,7 @@ import { runCommand } from './command.js';
 
 const INSTALL = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
 
-/** Writes files below a folder; objects become JSON. */
+/** Writes files into a folder. Objects become JSON. */
 export async function writeFiles(folder, files) {
   for (const [name, content] of Object.entries(files)) {
     const path = join(folder, name);
@@ -13,7 +13,7 @@ export async function writeFiles(folder, files) {
   }
 }
 
-/** Installs packages with npm into a new project; a failed install is an error. */
+/** Installs packages with npm into a new project. Rejects when the install fails. */
 export async function installProject(folder, packages, manifest = {}) {
   await writeFiles(folder, { 'package.json': { private: true, type: 'module', ...manifest } });
   await runCommand('npm', [...INSTALL, ...packages], { cwd: folder });

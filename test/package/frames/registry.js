@@ -1,6 +1,6 @@
 import { runCommand } from './command.js';
 
-/** The registry that npm uses, for other package managers: their settings in files and in the environment. */
+/** The registry npm uses, as settings for other package managers: in files and in the environment. */
 export async function registryOf(cwd) {
   const get = async (key) => (await runCommand('npm', ['config', 'get', key], { cwd })).trim();
   const [registry, cafile] = await Promise.all([get('registry'), get('cafile')]);

@@ -1,12 +1,12 @@
-/** Programs at a time: most of their time is spent starting, which takes a processor. */
-const AT_ONCE = 3;
+/** Programs running at a time. A program spends most of its time starting, which needs CPU. */
+const CONCURRENCY = 3;
 
-/** Runs cases, several at a time, prints a line for each and returns the names of those that failed. */
+/** Runs cases, several at a time. Prints a line for each and returns the names of the failed ones. */
 export async function runCases(cases) {
-  const waiting = [...cases];
+  const pending = [...cases];
   const failed = [];
   const work = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
       const startedAt = performance.now();
       try {
         await next.run();
@@ -18,11 +18,11 @@ export async function runCases(cases) {
       }
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await Promise.all(Array.from({ length: CONCURRENCY }, work));
   return failed;
 }
 
-/** The seconds since a time of `performance.now()`. */
+/** Formats the seconds since a `performance.now()` time. */
 export function seconds(startedAt) {
   return `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`;
 }

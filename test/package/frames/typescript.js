@@ -5,7 +5,7 @@ import { writeFiles } from './project.js';
 
 const modules = fileURLToPath(new URL('../../../node_modules', import.meta.url));
 
-/** Compiles files of a project with this repository's compiler, strictly. */
+/** Compiles files of a project with this repository's compiler, in strict mode. */
 export async function compile(project, options, files) {
   const compilerOptions = {
     strict: true,

@@ -12,13 +12,13 @@ const decoded = async (body: Uint8Array, codings: readonly string[], cap = CAP):
   return 'bytes' in result ? Buffer.from(result.bytes).toString() : result.problem;
 };
 
-async function* inPieces(body: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+async function* inChunks(body: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < body.byteLength; at += size) yield body.subarray(at, at + size);
 }
 
-async function joined(pieces: AsyncIterable<Uint8Array>): Promise<string> {
+async function joined(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   const all: Uint8Array[] = [];
-  for await (const piece of pieces) all.push(piece);
+  for await (const chunk of chunks) all.push(chunk);
   return Buffer.concat(all).toString();
 }
 
@@ -45,7 +45,7 @@ describe('C6 content is decoded', () => {
     expect(await decoded(body, [coding])).toBe(PLAIN.toString());
   });
 
-  test('the last coding applied first', async () => {
+  test('with the last coding first', async () => {
     expect(await decoded(brotliCompressSync(gzipSync(PLAIN)), ['gzip', 'br'])).toBe(PLAIN.toString());
     expect(await decoded(gzipSync(brotliCompressSync(PLAIN)), ['br', 'gzip'])).toBe(PLAIN.toString());
   });
@@ -54,12 +54,12 @@ describe('C6 content is decoded', () => {
     expect(await decoded(Buffer.concat([gzipSync('one '), gzipSync('two')]), ['gzip'])).toBe('one two');
   });
 
-  test('to nothing where there is nothing', async () => {
+  test('to nothing when it is empty', async () => {
     expect(await decoded(Buffer.alloc(0), ['gzip'])).toBe('');
     expect(await decoded(gzipSync(''), ['gzip'])).toBe('');
   });
 
-  test('within the cap, to the byte, in every layer', async () => {
+  test('within the limit, to the byte, in every layer', async () => {
     const body = gzipSync(PLAIN);
     expect(await decoded(body, ['gzip'], PLAIN.length)).toBe(PLAIN.toString());
     expect(await decoded(body, ['gzip'], PLAIN.length - 1)).toBe('too-large');
@@ -77,7 +77,7 @@ const TEXTS = [
   ['an Atom feed', Buffer.from('<?xml version="1.0" encoding="UTF-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom"/>')],
   ['a JSON Feed', Buffer.from('{"version":"https://jsonfeed.org/version/1.1","title":"新聞","items":[]}')],
   ['a JSON array', Buffer.from('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]')],
-  ['text that begins as zlib does', Buffer.from('x^2 + y^2 = z^2 is what this feed is about')],
+  ['text that begins like zlib', Buffer.from('x^2 + y^2 = z^2 is what this feed is about')],
   ['a long text', Buffer.from('<rss>'.padEnd(200_000, ' news'))],
   ['a word', Buffer.from('news')],
   ['a letter', Buffer.of(0x78)],
@@ -86,15 +86,15 @@ const TEXTS = [
 
 const LIES = [['gzip'], ['x-gzip'], ['deflate'], ['br'], ['zstd'], ['gzip', 'gzip'], ['gzip', 'br', 'deflate']];
 
-describe('D14 content that was never coded is taken as it is', () => {
-  test.each(TEXTS.flatMap(([what, body]) => LIES.map((codings) => ({ what, body, codings }))))(
-    '$what, whatever $codings says',
+describe('D14 content that was never coded is returned unchanged', () => {
+  test.each(TEXTS.flatMap(([text, body]) => LIES.map((codings) => ({ text, body, codings }))))(
+    '$text, despite $codings',
     async ({ body, codings }) => {
       expect(await decoded(body, codings)).toBe(body.toString());
     },
   );
 
-  test('also where it is no text, unless deflate or br may be meant, which nothing marks', async () => {
+  test('if it is not text, unless the coding is deflate or br, which have no magic number', async () => {
     const binary = Buffer.of(0xff, 0xd8, 0xff, 0xe0, 0, 0x10);
     expect(await decodeContent(binary, ['gzip'], CAP)).toEqual({ bytes: binary });
     expect(await decoded(binary, ['deflate'])).toBe('undecodable');
@@ -106,7 +106,7 @@ describe('D14 content that was never coded is taken as it is', () => {
     expect('bytes' in decoding && decoding.bytes).toBe(PLAIN);
   });
 
-  test('beneath a layer that is true', async () => {
+  test('beneath a real layer', async () => {
     expect(await decoded(gzipSync(PLAIN), ['gzip', 'gzip'])).toBe(PLAIN.toString());
   });
 });
@@ -115,7 +115,7 @@ describe('D14 the first bytes tell gzip from zlib', () => {
   test.each([
     ['gzip', deflateSync(PLAIN)],
     ['deflate', gzipSync(PLAIN)],
-  ])('whatever %s says', async (coding, body) => {
+  ])('despite Content-Encoding %s', async (coding, body) => {
     expect(await decoded(body, [coding])).toBe(PLAIN.toString());
   });
 });
@@ -127,16 +127,16 @@ const CODERS = [
   ['br', brotliCompressSync],
 ] as const;
 
-describe('D14 bytes behind the end are dropped', () => {
+describe('D14 bytes after the end are dropped', () => {
   const garbage = ['\n', '<!-- cached -->', '\u0000\u0000\u0000', '\u001f', 'x'.repeat(100_000)];
-  const cases = CODERS.flatMap(([coding, coded]) => garbage.map((behind) => ({ coding, coded, behind })));
+  const cases = CODERS.flatMap(([coding, coded]) => garbage.map((trailing) => ({ coding, coded, trailing })));
 
-  test.each(cases)('behind $coding', async ({ coding, coded, behind }) => {
-    const body = Buffer.concat([coded(PLAIN), Buffer.from(behind)]);
+  test.each(cases)('after $coding', async ({ coding, coded, trailing }) => {
+    const body = Buffer.concat([coded(PLAIN), Buffer.from(trailing)]);
     expect(await decoded(body, [coding])).toBe(PLAIN.toString());
   });
 
-  test('behind several gzip members', async () => {
+  test('after several gzip members', async () => {
     const body = Buffer.concat([gzipSync('one '), gzipSync('two'), Buffer.from('three')]);
     expect(await decoded(body, ['gzip'])).toBe('one two');
   });
@@ -151,7 +151,7 @@ function gzipWithAllFields(body: Buffer): Buffer {
   return Buffer.concat([header, fields, plain.subarray(10)]);
 }
 
-describe('D14 a body that comes in pieces', () => {
+describe('D14 a body that arrives in chunks', () => {
   const sources = [
     ...CODERS.map(([coding, coded]) => ({ coding, body: coded(PLAIN) })),
     { coding: 'gzip', body: gzipWithAllFields(PLAIN) },
@@ -160,44 +160,44 @@ describe('D14 a body that comes in pieces', () => {
     { coding: 'br', body: PLAIN },
   ];
 
-  test.each(sources)('is decoded whatever the pieces ($coding)', async ({ coding, body }) => {
+  test.each(sources)('is decoded with chunks of any size ($coding)', async ({ coding, body }) => {
     for (const size of [1, 2, 3, 7, 64, 1000]) {
-      for (const behind of ['', 'behind']) {
-        const whole = Buffer.concat([body, Buffer.from(body === PLAIN ? '' : behind)]);
+      for (const trailing of ['', 'behind']) {
+        const whole = Buffer.concat([body, Buffer.from(body === PLAIN ? '' : trailing)]);
         // oxlint-disable-next-line no-await-in-loop
-        expect(await joined(decodeChunks(inPieces(whole, size), [coding], CAP))).toBe(PLAIN.toString());
+        expect(await joined(decodeChunks(inChunks(whole, size), [coding], CAP))).toBe(PLAIN.toString());
       }
     }
   });
 
-  test('is read no further than it is asked for', async () => {
-    let given = 0;
+  test('is read only on demand', async () => {
+    let yielded = 0;
     const random = randomBytes(64 * 1024);
     async function* endless(): AsyncGenerator<Uint8Array> {
       yield gzipSync(random).subarray(0, -8);
       for (;;) {
-        given += 1;
+        yielded += 1;
         yield random;
       }
     }
-    for await (const piece of decodeChunks(endless(), ['gzip'], CAP)) {
-      expect(piece.byteLength).toBeGreaterThan(0);
+    for await (const chunk of decodeChunks(endless(), ['gzip'], CAP)) {
+      expect(chunk.byteLength).toBeGreaterThan(0);
       break;
     }
-    expect(given).toBeLessThan(3);
+    expect(yielded).toBeLessThan(3);
   });
 
-  test('hands over what came before it breaks off, and then fails', async () => {
+  test('yields its output until it is truncated, and then fails', async () => {
     const half = gzipSync(randomBytes(100_000)).subarray(0, 50_000);
     let size = 0;
     const reading = (async () => {
-      for await (const piece of decodeChunks(inPieces(half, 10_000), ['gzip'], CAP)) size += piece.byteLength;
+      for await (const chunk of decodeChunks(inChunks(half, 10_000), ['gzip'], CAP)) size += chunk.byteLength;
     })();
     await expect(reading).rejects.toThrow(UndecodableError);
     expect(size).toBeGreaterThan(10_000);
   });
 
-  test('fails as its source does', async () => {
+  test('fails with the error of its source', async () => {
     async function* broken(): AsyncGenerator<Uint8Array> {
       yield gzipSync(PLAIN).subarray(0, 30);
       throw new Error('reset');
@@ -205,12 +205,12 @@ describe('D14 a body that comes in pieces', () => {
     await expect(joined(decodeChunks(broken(), ['gzip'], CAP))).rejects.toThrow('reset');
   });
 
-  test('may be only so large between two codings', async () => {
+  test('is bounded between two codings', async () => {
     const bomb = gzipSync(gzipSync(randomBytes(CAP)));
-    await expect(joined(decodeChunks(inPieces(bomb, 1000), ['gzip', 'gzip'], CAP / 2))).rejects.toThrow('in between');
+    await expect(joined(decodeChunks(inChunks(bomb, 1000), ['gzip', 'gzip'], CAP / 2))).rejects.toThrow('in between');
   });
 
-  test('ends no process where a header has a name without an end', async () => {
+  test('fails when a name in its gzip header never ends', async () => {
     const header = Buffer.from(gzipSync('').subarray(0, 10));
     header[3] = 0x08;
     async function* endless(): AsyncGenerator<Uint8Array> {
@@ -225,14 +225,14 @@ describe('C6 content is not decoded', () => {
   const gzipped = gzipSync(PLAIN);
   const wrongSum = Buffer.concat([gzipped.subarray(0, -8), Buffer.alloc(4), gzipped.subarray(-4)]);
   const cases: readonly (readonly [string, Uint8Array, readonly string[]])[] = [
-    ...CODERS.map(([coding, coded]) => [`is ${coding} cut off`, coded(PLAIN).subarray(0, -3), [coding]] as const),
+    ...CODERS.map(([coding, coded]) => [`is truncated ${coding}`, coded(PLAIN).subarray(0, -3), [coding]] as const),
     ['has a wrong checksum', wrongSum, ['gzip']],
-    ['is a piece of a header', gzipSync(PLAIN).subarray(0, 2), ['gzip']],
-    ['is of an unknown coding', gzipSync(PLAIN), ['compress']],
-    ['is in more than two layers', gzipSync(gzipSync(gzipSync(PLAIN))), ['gzip', 'gzip', 'gzip']],
+    ['is part of a header', gzipSync(PLAIN).subarray(0, 2), ['gzip']],
+    ['has an unknown coding', gzipSync(PLAIN), ['compress']],
+    ['has more than two layers', gzipSync(gzipSync(gzipSync(PLAIN))), ['gzip', 'gzip', 'gzip']],
   ];
 
-  test.each(cases)('where it %s', async (_what, body, codings) => {
+  test.each(cases)('when it %s', async (_name, body, codings) => {
     expect(await decoded(body, codings)).toBe('undecodable');
   });
 });

@@ -10,6 +10,6 @@ test.each([
   ['', '', ''],
   [null, '', ''],
   [undefined, '', ''],
-])('the Content-Type %j is of type %j with charset %j', (header, type, charset) => {
+])('the Content-Type %j has type %j and charset %j', (header, type, charset) => {
   expect(parseMediaType(header)).toEqual({ type, charset });
 });

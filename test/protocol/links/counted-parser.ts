@@ -1,20 +1,23 @@
 import { Parser } from 'htmlparser2';
 import { vi } from 'vitest';
 
-/** How many elements the parser comes to meanwhile: what reading costs is told by that, where a clock would tell of the machine. */
+/**
+ * Counts the elements the parser reads during `work`. This measures the cost of reading independent of the machine's
+ * speed.
+ */
 export function elementsIn(work: () => unknown): number {
   using counted = countElements();
   work();
   return counted.elements;
 }
 
-/** Counts the elements that the parser comes to from now on. */
+/** Counts the elements the parser reads from now on. */
 export function countElements(): Disposable & { readonly elements: number } {
-  const comingTo = vi.spyOn(Parser.prototype, 'onopentagname');
+  const openTagSpy = vi.spyOn(Parser.prototype, 'onopentagname');
   return {
     get elements() {
-      return comingTo.mock.calls.length;
+      return openTagSpy.mock.calls.length;
     },
-    [Symbol.dispose]: () => comingTo.mockRestore(),
+    [Symbol.dispose]: () => openTagSpy.mockRestore(),
   };
 }

@@ -3,7 +3,7 @@ import { formatOfType, sniffFormat } from '../../../src/protocol/links/document-
 
 const sniff = (text: string, type = '') => sniffFormat(text, { type, charset: '' });
 
-describe('D4 the format of a document whose type may lie', () => {
+describe('D4 the format of a document with a wrong type', () => {
   test.each([
     ['<!doctype html><title>', 'application/rss+xml', 'html'],
     ['<!DOCTYPE html PUBLIC "x">', 'text/xml', 'html'],
@@ -25,18 +25,18 @@ describe('D4 the format of a document whose type may lie', () => {
     ['Hello', 'text/plain', 'unknown'],
     ['Hello', 'application/atom+xml', 'xml'],
     ['\u0089PNG', 'image/png', 'unknown'],
-  ])('%j as %j is %s', (text, type, format) => {
+  ])('of %j with type %j is %s', (text, type, format) => {
     expect(sniff(text, type)).toBe(format);
   });
 
   test.each(['', ' \n', '<', '<!doc', '<!-- <rss>', '<?xml version="1.0"', '<rs', '<a:', '{', '{ \n'])(
-    'more is needed than %j',
+    'is undecided after %j',
     (text) => {
       expect(sniff(text, 'application/xml')).toBeUndefined();
     },
   );
 
-  test('a document that does not begin in 16 KiB is what its type says', () => {
+  test('follows the type when the document does not begin within 16 KiB', () => {
     expect(sniff(`<!--${'x'.repeat(20_000)}`, 'text/html')).toBe('html');
     expect(sniff(' '.repeat(40_000), 'text/plain')).toBe('unknown');
   });
@@ -51,7 +51,7 @@ describe('D4 the format of a document whose type may lie', () => {
     ['application/feed+json', 'json-feed'],
     ['text/plain', 'unknown'],
     ['application/xml-dtd', 'unknown'],
-  ])('%j promises %s', (type, format) => {
+  ])('that %j declares is %s', (type, format) => {
     expect(formatOfType({ type, charset: '' })).toBe(format);
   });
 });

@@ -8,23 +8,23 @@ const rss =
   '<rss xmlns:a="http://www.w3.org/2005/Atom"><channel><title>Grüße</title>' +
   '<a:link rel="hub" href="https://hub.example/ü"/></channel></rss>';
 
-function read(bytes: Uint8Array, contentType: string | null = null, pieceSize = bytes.length) {
+function read(bytes: Uint8Array, contentType: string | null = null, chunkSize = bytes.length) {
   const reader = createDocumentLinkReader({ url, contentType });
   let taken = 0;
-  for (let at = 0; at < bytes.length; at += pieceSize) {
+  for (let at = 0; at < bytes.length; at += chunkSize) {
     taken += 1;
-    if (reader.write(bytes.subarray(at, at + pieceSize))) break;
+    if (reader.write(bytes.subarray(at, at + chunkSize))) break;
   }
   return { ...reader.end(), taken };
 }
 
-describe('links of a document', () => {
-  test.each([1, 2, 3, 1000])('in pieces of %d bytes, through characters', (size) => {
+describe('links of a document are found', () => {
+  test.each([1, 2, 3, 1000])('with chunks of %d bytes that split characters', (size) => {
     expect(read(Buffer.from(rss), 'text/xml', size)).toMatchObject({ format: 'xml', hubs: [hub] });
     expect(read(Buffer.from(`\uFEFF${rss}`, 'utf16le'), 'text/xml', size)).toMatchObject({ hubs: [hub] });
   });
 
-  test('in a legacy encoding that the Content-Type, or the document, names', () => {
+  test('in a legacy encoding named by the Content-Type or the document', () => {
     const latin1 = Buffer.from(rss, 'latin1');
     expect(read(latin1, 'text/xml; charset=iso-8859-1').hubs).toEqual([hub]);
     const declared = Buffer.from(`<?xml version="1.0" encoding="iso-8859-1"?>${rss}`, 'latin1');
@@ -34,16 +34,16 @@ describe('links of a document', () => {
   test.each([
     ['html', '<link rel=hub href=https://hub.example/ü>', 'text/html'],
     ['json-feed', '{"hubs":[{"type":"WebSub","url":"https://hub.example/ü"}]}', 'text/plain'],
-  ])('of %s', (format, text, contentType) => {
+  ])('in %s', (format, text, contentType) => {
     expect(read(Buffer.from(text), contentType)).toMatchObject({ format, hubs: [hub] });
   });
 
-  test('what is no document is not read on', () => {
+  test('and content that is no document is not read on', () => {
     const image = Buffer.alloc(1_000_000, 0x89);
     expect(read(image, 'image/png', 10_000)).toEqual({ format: 'unknown', hubs: [], selfs: [], taken: 1 });
   });
 
-  test('what is done is not read on', () => {
+  test('and a finished document is not read on', () => {
     const reader = createDocumentLinkReader({ url });
     const page = Buffer.from(`<link rel=hub href=a><p>${' '.repeat(2000)}`);
     expect(reader.write(page)).toBe(true);
@@ -51,19 +51,19 @@ describe('links of a document', () => {
     expect(reader.end().hubs).toEqual(['https://example.com/a']);
   });
 
-  test('nothing at all has no links', () => {
+  test('and an empty document has none', () => {
     expect(read(new Uint8Array(), 'image/png')).toMatchObject({ format: 'unknown', hubs: [] });
     expect(createDocumentLinkReader({ url }).end()).toEqual({ format: 'html', hubs: [], selfs: [] });
   });
 
-  test('XHTML closes elements as XML does', () => {
+  test('and XHTML closes elements like XML', () => {
     const page = Buffer.from('<html><head><title/><link rel="hub" href="a"/></head></html>');
     expect(read(page, 'application/xhtml+xml').hubs).toEqual(['https://example.com/a']);
     expect(read(page, 'text/html').hubs).toEqual([]);
   });
 });
 
-test('D3 of a piece as sockets give it, 64 KiB, no more is decoded than its head is long, twice at most', () => {
+test('D3 of a 64 KiB socket chunk, at most twice the length of the head is decoded', () => {
   const written = vi.spyOn(Parser.prototype, 'write');
   onTestFinished(() => written.mockRestore());
   const head = `<html><head><style>${' '.repeat(10_000)}</style><link rel=hub href=/hub><link rel=self href=/self></head><body>`;

@@ -13,7 +13,7 @@ function read(html: string, options?: { xhtml: boolean }) {
   return { isDone, ...reader.end() };
 }
 
-/** Milliseconds of this process's time. */
+/** CPU time of `work`, in milliseconds. */
 function cpuMs(work: () => unknown): number {
   const before = process.cpuUsage();
   work();
@@ -21,7 +21,7 @@ function cpuMs(work: () => unknown): number {
 }
 
 describe('D3 links in HTML', () => {
-  test('of the head, in document order', () => {
+  test('are read from the head in document order', () => {
     const html =
       '<!doctype html><html><head><meta charset=utf-8><title>x</title><link rel="SELF" href="/blog/">' +
       '<LINK REL="foo\tHub" HREF=" hub "><link rel=hub href=https://hub.example/></head><body>';
@@ -36,24 +36,24 @@ describe('D3 links in HTML', () => {
     ['a body tag', '</head><body>'],
     ['an element of the body', '<p>'],
     ['text', 'Hello'],
-  ])('reading stops with the head, which ends at %s', (_what, end) => {
+  ])('are read until the head ends at %s', (_name, end) => {
     expect(read(`${hub}${end}${evil}`)).toEqual({ isDone: true, hubs: ['https://hub.example/'], selfs: [] });
   });
 
-  test('what stands between the head and the body still belongs to the head', () => {
+  test('between the head and the body belong to the head', () => {
     expect(read(`<head></head>\n<link rel=self href=.>${hub}<body>${evil}`)).toMatchObject({ selfs: [url] });
   });
 
-  test('links in the body count when the head names no hub', () => {
+  test('in the body count when the head names no hub', () => {
     const html = `<head><title>x</title></head><body><div>${hub}</div><link rel=self href=/topic></body>`;
     expect(read(html)).toEqual({ isDone: false, hubs: ['https://hub.example/'], selfs: ['https://example.com/topic'] });
   });
 
-  test("the head's self wins over the body's", () => {
+  test("name the head's self before the body's", () => {
     expect(read(`<link rel=self href=.><p>${hub}<link rel=self href=/evil>`)).toMatchObject({ selfs: [url] });
   });
 
-  test('D6 two different selfs in the head are both found', () => {
+  test('D6 name two different selfs of the head', () => {
     expect(read(`${hub}<link rel=self href=a><link rel=self href=b>`).selfs).toHaveLength(2);
   });
 
@@ -66,7 +66,7 @@ describe('D3 links in HTML', () => {
     `<template><div>${evil}</div>${evil}</template>`,
     `<noscript>${evil}<img src=x>${evil}</noscript>`,
     `<noframes>${evil}</noframes>`,
-  ])('ignored in the head, which goes on behind it: %s', (decoy) => {
+  ])('are ignored inside %s, and the head continues after it', (decoy) => {
     expect(read(`<head>${decoy}${hub}</head><body>${evil}`)).toMatchObject({ hubs: ['https://hub.example/'] });
   });
 
@@ -85,46 +85,46 @@ describe('D3 links in HTML', () => {
     '<link rel="hu b" href=https://evil.example/>',
     '&lt;link rel=hub href=https://evil.example/&gt;',
     `<form><form></form>x</form>`,
-  ])('ignored in the body: %s', (decoy) => {
+  ])('are ignored in the body: %s', (decoy) => {
     expect(read(`<body>${decoy}${hub}`)).toMatchObject({ hubs: ['https://hub.example/'], selfs: [] });
   });
 
-  test('the first base href counts, also for links before it', () => {
+  test('use the first base href, even if it comes later', () => {
     const base = '<base target=_top><base href="//base.example/a/"><base href="https://evil.example/">';
     expect(read(`<link rel=hub href=hub>${base}`).hubs).toEqual(['https://base.example/a/hub']);
   });
 
-  test('a base that is no http URL is the page itself', () => {
+  test("use the page's URL when the base is no http URL", () => {
     expect(read('<base href="data:,x"><link rel=hub href=hub>').hubs).toEqual(['https://example.com/blog/hub']);
   });
 
-  test('a base in the body does not touch what the head says', () => {
+  test('in the head do not use a base in the body', () => {
     const html = '<link rel=self href=feed><body><base href=https://base.example/><link rel=hub href=hub>';
     expect(read(html)).toMatchObject({ hubs: ['https://base.example/hub'], selfs: ['https://example.com/blog/feed'] });
   });
 
-  test('character references in attributes are decoded', () => {
+  test('have decoded character references', () => {
     expect(read('<link rel="&#104;ub" href="/?a=1&amp;b=2">').hubs).toEqual(['https://example.com/?a=1&b=2']);
   });
 
-  test('in XHTML an element may close itself', () => {
+  test('in XHTML may be self-closing', () => {
     expect(read(`<title/><script src="x"/>${hub}`, { xhtml: true }).hubs).toEqual(['https://hub.example/']);
     expect(read(`<title/>${hub}`).hubs).toEqual([]);
   });
 
-  test('what is written after the end of the head is not looked at', () => {
+  test('after the end of the head are not read', () => {
     const reader = createHtmlLinkReader(new DocumentUrls(url));
     expect(reader.write(`${hub}<p>`)).toBe(true);
     expect(reader.write(evil)).toBe(true);
     expect(reader.end().hubs).toEqual(['https://hub.example/']);
   });
 
-  test('elements nested without end stop the reading', () => {
+  test('are read until elements nest too deep', () => {
     const { isDone, hubs } = read(`${'<b>'.repeat(600)}${hub}`);
     expect({ isDone, hubs }).toEqual({ isDone: true, hubs: [] });
   });
 
-  test('a long page with the hub in its head costs a fraction of one that has to be read', () => {
+  test('at the head of a long page cost a fraction of a page read to its end', () => {
     const body = `<body>${'<p>Hello'.repeat(650_000)}`;
     expect(elementsIn(() => read(hub + body)) * 10).toBeLessThan(elementsIn(() => read(body)));
   });
@@ -140,7 +140,9 @@ describe('D3 links in HTML', () => {
     '&amp',
     '<!--',
     '<x a="',
-  ])('a page made of %s is read in time', (piece) => {
-    expect(cpuMs(() => read(`<body>${'<i>'.repeat(500)}${piece.repeat(5_000_000 / piece.length)}`))).toBeLessThan(5000);
+  ])('in a page of %s are read in time', (fragment) => {
+    expect(cpuMs(() => read(`<body>${'<i>'.repeat(500)}${fragment.repeat(5_000_000 / fragment.length)}`))).toBeLessThan(
+      5000,
+    );
   });
 });

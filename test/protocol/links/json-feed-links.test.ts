@@ -4,14 +4,14 @@ import { createJsonFeedLinkReader } from '../../../src/protocol/links/json-feed-
 
 const url = 'https://example.com/feed.json';
 
-function read(...pieces: string[]) {
+function read(...chunks: string[]) {
   const reader = createJsonFeedLinkReader(new DocumentUrls(url));
-  for (const piece of pieces) expect(reader.write(piece)).toBe(false);
+  for (const chunk of chunks) expect(reader.write(chunk)).toBe(false);
   return reader.end();
 }
 
 describe('D5 links in JSON Feed', () => {
-  test('hubs of type WebSub, whatever its case, and feed_url', () => {
+  test('hubs of type WebSub, in any case, and feed_url are read', () => {
     const feed = JSON.stringify({
       version: 'https://jsonfeed.org/version/1.1',
       feed_url: '/topic.json',
@@ -37,49 +37,52 @@ describe('D5 links in JSON Feed', () => {
     '{"hubs": {"type": "WebSub", "url": "https://hub.example/"}}',
     '{"hubs": [null, "x", {}, {"type": "WebSub"}, {"type": 1, "url": "https://hub.example/"}]}',
     '{"items": [{"hubs": [{"type": "WebSub", "url": "https://hub.example/"}]}]}',
-  ])('no links: %s', (json) => {
+  ])('no links are expected in %s', (json) => {
     expect(read(json)).toEqual({ hubs: [], selfs: [] });
   });
 
-  test.each(['\\"', '"', '{"', ', ', ',', '["items" ', '"items",', '\\'])('a megabyte of %s takes no time', (part) => {
-    const feed = `{"a":"${part.repeat(1_000_000 / part.length)}`;
-    const reader = createJsonFeedLinkReader(new DocumentUrls(url));
-    const before = process.cpuUsage();
-    for (let at = 0; at < feed.length; at += 2000) reader.write(feed.slice(at, at + 2000));
-    expect(reader.end()).toEqual({ hubs: [], selfs: [] });
-    expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000);
-  });
+  test.each(['\\"', '"', '{"', ', ', ',', '["items" ', '"items",', '\\'])(
+    'a megabyte of %s is read quickly',
+    (part) => {
+      const feed = `{"a":"${part.repeat(1_000_000 / part.length)}`;
+      const reader = createJsonFeedLinkReader(new DocumentUrls(url));
+      const before = process.cpuUsage();
+      for (let at = 0; at < feed.length; at += 2000) reader.write(feed.slice(at, at + 2000));
+      expect(reader.end()).toEqual({ hubs: [], selfs: [] });
+      expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000);
+    },
+  );
 
-  describe('reading stops at items once a hub is known', () => {
+  describe('reading stops at items once hub and topic are known', () => {
     const head =
       '{"title": "items", "x": ["items", {"items": 1}], "hubs": [{"type":"WebSub","url":"/hub"}], "feed_url": "/a"';
-    const found = { hubs: ['https://example.com/hub'], selfs: ['https://example.com/a'] };
+    const expected = { hubs: ['https://example.com/hub'], selfs: ['https://example.com/a'] };
 
-    test.each([1, 7, 1000])('in pieces of %d characters', (size) => {
+    test.each([1, 7, 1000])('with chunks of %d characters', (size) => {
       const reader = createJsonFeedLinkReader(new DocumentUrls(url));
       const feed = `${head} , "items" : [`;
       let isDone = false;
       for (let at = 0; at < feed.length; at += size) isDone = reader.write(feed.slice(at, at + size));
       expect(isDone).toBe(true);
       expect(reader.write('garbage')).toBe(true);
-      expect(reader.end()).toEqual(found);
+      expect(reader.end()).toEqual(expected);
     });
 
-    test('and not before the topic is, which may stand behind them', () => {
+    test('but not before the topic, which may come after them', () => {
       const [before, self] = head.split(', "feed_url"');
-      expect(read(`${before}, "items": [{}], "feed_url"${self}}`)).toEqual(found);
+      expect(read(`${before}, "items": [{}], "feed_url"${self}}`)).toEqual(expected);
     });
 
-    test('and otherwise goes on', () => {
-      expect(read(`{"items": [{"a": "}"}], ${head.slice(1)}}`)).toEqual(found);
+    test('and continues otherwise', () => {
+      expect(read(`{"items": [{"a": "}"}], ${head.slice(1)}}`)).toEqual(expected);
       expect(read('{"a": [}, "items": [', ']}')).toEqual({ hubs: [], selfs: [] });
     });
 
-    test('also where items are far down', () => {
+    test('even if items come late', () => {
       const reader = createJsonFeedLinkReader(new DocumentUrls(url));
       expect(reader.write(`${head}, "x": "${'x'.repeat(70_000)}"`)).toBe(false);
       expect(reader.write(', "items": []}')).toBe(true);
-      expect(reader.end()).toEqual(found);
+      expect(reader.end()).toEqual(expected);
     });
   });
 });

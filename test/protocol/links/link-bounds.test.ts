@@ -6,7 +6,7 @@ import { linksFromHeaders } from '../../../src/protocol/links/link-header.js';
 const URL_OF_DOCUMENT = 'https://example.com/blog/';
 const ATOM = 'http://www.w3.org/2005/Atom';
 
-/** Reads a document in pieces, as sockets give them. */
+/** Reads a document in chunks, like from a socket. */
 function read(text: string, url = URL_OF_DOCUMENT) {
   const reader = createDocumentLinkReader({ url });
   const bytes = Buffer.from(text);
@@ -14,12 +14,12 @@ function read(text: string, url = URL_OF_DOCUMENT) {
   return reader.end();
 }
 
-const times = (count: number, piece: (index: number) => string): string =>
-  Array.from({ length: count }, (_, index) => piece(index)).join('');
+const times = (count: number, part: (index: number) => string): string =>
+  Array.from({ length: count }, (_, index) => part(index)).join('');
 
 interface Format {
   readonly hubs: (count: number, href: (index: number) => string, rel?: string) => string;
-  /** A document with a base of its own, where the format has one. */
+  /** A document that sets a base, if the format allows it. */
   readonly based?: (base: string) => string;
 }
 
@@ -47,26 +47,26 @@ const FORMATS: Readonly<Record<string, Format>> = {
 };
 
 describe.each(Object.entries(FORMATS))('D12 bounds of links in %s', (_name, { hubs, based }) => {
-  test('no more than 1,000 links are resolved, however many there are', () => {
+  test('at most 1,000 links are resolved', () => {
     const resolved = vi.spyOn(DocumentUrls.prototype, 'resolve');
     onTestFinished(() => resolved.mockRestore());
     expect(read(hubs(20_000, () => 'http://['))).toMatchObject({ hubs: [] });
-    // Whether there is a hub, and then which.
+    // One for the check whether there is a hub, and one to collect it.
     expect(resolved.mock.calls.length).toBeLessThanOrEqual(2_000);
     resolved.mockClear();
     expect(read(hubs(20_000, () => 'https://hub.example/'))).toMatchObject({ hubs: ['https://hub.example/'] });
     expect(resolved.mock.calls.length).toBeLessThanOrEqual(1_001);
   });
 
-  test('the first 1,000 are looked at, ten are kept, equal ones once', () => {
+  test('the first 1,000 links are read, and ten distinct ones are kept', () => {
     const last = (index: number): string => (index < 999 ? 'mailto:nobody@example.com' : `/${index}`);
     expect(read(hubs(1_100, last)).hubs).toEqual(['https://example.com/999']);
-    const found = read(hubs(500, (index) => (index % 2 === 0 ? `/%7e${index % 40}` : `/~${(index - 1) % 40}`)));
-    expect(found.hubs).toEqual(Array.from({ length: 10 }, (_, index) => `https://example.com/%7e${index * 2}`));
-    expect(found.hasMoreHubs).toBe(true);
+    const links = read(hubs(500, (index) => (index % 2 === 0 ? `/%7e${index % 40}` : `/~${(index - 1) % 40}`)));
+    expect(links.hubs).toEqual(Array.from({ length: 10 }, (_, index) => `https://example.com/%7e${index * 2}`));
+    expect(links.hasMoreHubs).toBe(true);
   });
 
-  test('URLs over 8 KiB are left out', () => {
+  test('URLs over 8 KiB are dropped', () => {
     const long = `/${'a'.repeat(MAX_URL_LENGTH)}`;
     expect(read(hubs(2, (index) => (index === 0 ? long : '/hub'))).hubs).toEqual(['https://example.com/hub']);
     expect(() =>
@@ -91,14 +91,14 @@ describe('D12 bounds of feeds', () => {
   const link = '<link rel="hub" href="https://hub.example/"/>';
 
   test('500,000 elements are read', () => {
-    // With the feed and the link itself.
+    // Includes the feed and the link.
     const feed = (count: number): string => `<feed xmlns="${ATOM}">${'<a/>'.repeat(count)}${link}</feed>`;
     expect(read(feed(499_998))).toMatchObject({ hubs: ['https://hub.example/'] });
     expect(read(feed(499_998))).not.toHaveProperty('cutAt');
     expect(read(feed(499_999))).toMatchObject({ hubs: [], cutAt: '500000 elements' });
   });
 
-  test('50,000 entries are read, also of a JSON Feed', () => {
+  test('50,000 entries are read, in a JSON Feed as well', () => {
     const feed = (count: number): string => `<feed xmlns="${ATOM}">${'<entry/>'.repeat(count)}${link}</feed>`;
     expect(read(feed(50_000))).toMatchObject({ hubs: ['https://hub.example/'] });
     expect(read(feed(50_001))).toMatchObject({ hubs: [], cutAt: '50000 entries' });
@@ -109,8 +109,8 @@ describe('D12 bounds of feeds', () => {
   });
 });
 
-describe('D12 what is long is not built', () => {
-  test('of a million attributes those that matter are kept', () => {
+describe('D12 long values are not built', () => {
+  test('the relevant ones of a million attributes are kept', () => {
     const filling = times(100_000, (index) => `a${index} `);
     expect(read(`<link ${filling} rel=hub href=/hub>`).hubs).toEqual(['https://example.com/hub']);
     const feed = `<rss xmlns:a="${ATOM}" ${filling}><channel ${filling}><a:link ${filling} rel="hub" href="/hub"/>`;
@@ -131,12 +131,12 @@ describe('D12 what is long is not built', () => {
     ['one that has ended does', `<feed xmlns="${ATOM}"><link rel="hub" href="/hub">`, ['https://example.com/hub']],
     ['and so in HTML', '<link rel=hub href=/hub', []],
     ['and so in HTML', '<link rel=hub href=/hub>', ['https://example.com/hub']],
-  ])('%s: %s', (_what, text, hubs) => {
+  ])('%s: %s', (_name, text, hubs) => {
     expect(read(text).hubs).toEqual(hubs);
   });
 });
 
-test('D12 the same bounds hold for Link headers', () => {
+test('D12 Link headers have the same bounds', () => {
   const resolved = vi.spyOn(DocumentUrls.prototype, 'resolve');
   onTestFinished(() => resolved.mockRestore());
   linksFromHeaders(['<http://[>; rel="hub self", '.repeat(20_000)], URL_OF_DOCUMENT);

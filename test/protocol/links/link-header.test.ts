@@ -4,11 +4,11 @@ import { linksFromHeaders } from '../../../src/protocol/links/link-header.js';
 const base = 'https://example.com/blog/feed';
 const hub = 'https://hub.example/';
 
-const found = (...values: string[]) => linksFromHeaders(values, base);
+const linksIn = (...values: string[]) => linksFromHeaders(values, base);
 
 describe('D2 Link headers', () => {
-  test('several headers and several links in one, in order', () => {
-    expect(found('<https://b.example/>; rel="hub", <feed>; rel=self', '<https://a.example/>; rel=hub')).toEqual({
+  test('several headers, and several links in one header, are read in order', () => {
+    expect(linksIn('<https://b.example/>; rel="hub", <feed>; rel=self', '<https://a.example/>; rel=hub')).toEqual({
       hubs: ['https://b.example/', 'https://a.example/'],
       selfs: [base],
     });
@@ -27,7 +27,7 @@ describe('D2 Link headers', () => {
     ['an unclosed quote', `<${hub}>; rel="hub`],
     ['a quote that ends in a backslash', `<${hub}>; rel=hub; title="x\\`],
     ['space inside <>', `< ${hub} >; rel=hub`],
-    ['the anchor that the resource itself is', `<${hub}>; rel=hub; anchor=""`],
+    ['the anchor of the resource itself', `<${hub}>; rel=hub; anchor=""`],
     ['a decoy in a quoted title', `<a>; title="x, <https://evil.example/>; rel=hub"; rel=alternate, <${hub}>; rel=hub`],
     ['an escaped quote in a title', `<a>; title="\\", <https://evil.example/>; rel=hub; \\"", <${hub}>; rel=hub`],
     ['empty list elements', `, ,<${hub}>; rel=hub,,`],
@@ -43,11 +43,11 @@ describe('D2 Link headers', () => {
     ['a link with quotes within quotes', `"<${hub}>; rel="hub""`],
     ['a link with escaped quotes within quotes', `"<${hub}>; rel=\\"hub\\""`],
     ['brackets behind a quote that is not closed', `"<${hub}>; rel=hub`],
-  ])('%s', (_what, value) => {
-    expect(found(value).hubs).toEqual([hub]);
-    // The link after it is not lost.
-    if (/unclosed|ends in|not closed/.test(_what)) return;
-    expect(found(`${value}, </b>; rel=hub, </topic>; rel=self`)).toEqual({
+  ])('%s is accepted', (_name, value) => {
+    expect(linksIn(value).hubs).toEqual([hub]);
+    // A later link is still read.
+    if (/unclosed|ends in|not closed/.test(_name)) return;
+    expect(linksIn(`${value}, </b>; rel=hub, </topic>; rel=self`)).toEqual({
       hubs: [hub, 'https://example.com/b'],
       selfs: ['https://example.com/topic'],
     });
@@ -71,8 +71,8 @@ describe('D2 Link headers', () => {
     ['no URL', `<https://>; rel=hub`],
     ['credentials in the URL', `<https://user:secret@hub.example/>; rel=hub`],
     ['nothing', ''],
-  ])('%s names no hub', (_what, value) => {
-    expect(found(value).hubs).toEqual([]);
+  ])('%s names no hub', (_name, value) => {
+    expect(linksIn(value).hubs).toEqual([]);
   });
 
   test.each([
@@ -81,19 +81,19 @@ describe('D2 Link headers', () => {
     ['junk behind the brackets', '<x>junk "a, b"; rel=self'],
     ['junk behind a quoted value', '<x>; title="x"junk; rel=self'],
     ['an unclosed bracket', '<https://other.example/; rel="self"'],
-  ])('garbage does not lose the link after it: %s', (_what, garbage) => {
-    expect(found(`${garbage}, <${hub}>; rel=hub`)).toEqual({ hubs: [hub], selfs: [] });
+  ])('garbage does not hide the link after it: %s', (_name, garbage) => {
+    expect(linksIn(`${garbage}, <${hub}>; rel=hub`)).toEqual({ hubs: [hub], selfs: [] });
   });
 
-  test('commas and semicolons inside <>', () => {
-    expect(found('<https://hub.example/a,b;c?x=1,2;y>; rel=hub').hubs).toEqual(['https://hub.example/a,b;c?x=1,2;y']);
+  test('commas and semicolons inside <> belong to the URL', () => {
+    expect(linksIn('<https://hub.example/a,b;c?x=1,2;y>; rel=hub').hubs).toEqual(['https://hub.example/a,b;c?x=1,2;y']);
   });
 
   test('references are resolved against the final URL', () => {
-    expect(found('<../hub>; rel=hub, <>; rel=self')).toEqual({ hubs: ['https://example.com/hub'], selfs: [base] });
+    expect(linksIn('<../hub>; rel=hub, <>; rel=self')).toEqual({ hubs: ['https://example.com/hub'], selfs: [base] });
   });
 
-  test('absolute links are found where the resource is named by no URL', () => {
+  test("absolute links are linksIn when the resource's name is no URL", () => {
     const named = (value: string) => linksFromHeaders([value], 'plain-topic');
     expect(named(`<${hub}>; rel=hub, </hub>; rel=hub, <https://example.com/feed>; rel=self`)).toEqual({
       hubs: [hub],
@@ -107,21 +107,21 @@ describe('D2 Link headers', () => {
     }
   });
 
-  test('raw UTF-8, which arrives as one character a byte', () => {
+  test('raw UTF-8, which arrives as one character per byte, is decoded', () => {
     const raw = Buffer.from('<https://hub.example/é>; rel=hub').toString('latin1');
-    expect(found(raw).hubs).toEqual(['https://hub.example/%C3%A9']);
-    expect(found('<https://hub.example/é>; rel=hub').hubs).toEqual(['https://hub.example/%C3%A9']);
-    expect(found('<https://hub.example/→é>; rel=hub').hubs).toEqual(['https://hub.example/%E2%86%92%C3%A9']);
+    expect(linksIn(raw).hubs).toEqual(['https://hub.example/%C3%A9']);
+    expect(linksIn('<https://hub.example/é>; rel=hub').hubs).toEqual(['https://hub.example/%C3%A9']);
+    expect(linksIn('<https://hub.example/→é>; rel=hub').hubs).toEqual(['https://hub.example/%E2%86%92%C3%A9']);
   });
 
-  test('D8 hubs are named once each, D6 different selfs all', () => {
-    expect(found(`<${hub}>; rel=hub, <${hub}>; rel="hub self", <a>; rel=self, <./a>; rel=self`)).toEqual({
+  test('D8 each hub is named once, D6 different selfs are all named', () => {
+    expect(linksIn(`<${hub}>; rel=hub, <${hub}>; rel="hub self", <a>; rel=self, <./a>; rel=self`)).toEqual({
       hubs: [hub],
       selfs: [hub, 'https://example.com/blog/a'],
     });
   });
 
-  const PIECES = [
+  const FRAGMENTS = [
     '<',
     '<,',
     '>',
@@ -145,24 +145,24 @@ describe('D2 Link headers', () => {
     '<>;title= rel',
   ];
 
-  test.each(PIECES)('D12 half a megabyte of %j costs a fraction of a second', (piece) => {
+  test.each(FRAGMENTS)('D12 half a megabyte of %j takes a fraction of a second', (fragment) => {
     const before = process.cpuUsage();
     for (const start of ['', '<', '"', '<a>;x='])
-      linksFromHeaders([start + piece.repeat(500_000 / piece.length)], base);
+      linksFromHeaders([start + fragment.repeat(500_000 / fragment.length)], base);
     const { user } = process.cpuUsage(before);
     expect(user / 1000).toBeLessThan(2000);
   });
 
-  test('D12 equal links, and links without end, are bounded', () => {
+  test('D12 repeated and endless links are bounded', () => {
     const many = Array.from({ length: 2_000 }, (_, index) => `</${index}>; rel="hub self"`);
-    expect(found(...many)).toEqual({
+    expect(linksIn(...many)).toEqual({
       hubs: Array.from({ length: 10 }, (_, index) => `https://example.com/${index}`),
       hasMoreHubs: true,
       selfs: ['https://example.com/0', 'https://example.com/1'],
     });
     const others = '</style.css>; rel=preload, '.repeat(1_000);
     const equal = `<${hub}>; rel=hub, `.repeat(999);
-    expect(found(`${others}${equal}</b>; rel=hub, </c>; rel=hub`).hubs).toEqual([hub, 'https://example.com/b']);
+    expect(linksIn(`${others}${equal}</b>; rel=hub, </c>; rel=hub`).hubs).toEqual([hub, 'https://example.com/b']);
   });
 
   test('D12 a resource whose own URL is over 8 KiB resolves absolute links only', () => {

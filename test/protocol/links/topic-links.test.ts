@@ -4,7 +4,7 @@ import { topicLinks, LinkCollector } from '../../../src/protocol/links/topic-lin
 
 const URL_OF_DOCUMENT = 'https://example.com/';
 
-/** The links of a document, each given as its relation and its reference. */
+/** Reads links from pairs of relation and reference. */
 function linksOf(links: Iterable<readonly [rel: string, href: string]>, url = URL_OF_DOCUMENT) {
   const written = new LinkCollector();
   for (const [rel, href] of links) written.add(rel, () => ({ href }));
@@ -14,16 +14,16 @@ function linksOf(links: Iterable<readonly [rel: string, href: string]>, url = UR
 const times = <T>(count: number, make: (index: number) => T): readonly T[] =>
   Array.from({ length: count }, (_, index) => make(index));
 
-it('D6 the topic is kept as the publisher wrote it, since hubs compare it as a string', () => {
+it('D6 the topic is kept as written, because hubs compare it as a string', () => {
   expect(linksOf([['self', ' https://example.com ']]).selfs).toEqual(['https://example.com']);
 });
 
-it('D6 one topic written in two ways is one topic', () => {
+it('D6 a topic written in two ways is one topic', () => {
   const links = ['https://example.com', 'https://example.com/', '/'].map((href) => ['self', href] as const);
   expect(linksOf(links).selfs).toEqual(['https://example.com']);
 });
 
-it('D12 links are equal after resolution, and under V10: the case of percent-encoding, unreserved characters', () => {
+it('D12 links are compared after resolution, and under V10: case of percent-encoding, unreserved characters', () => {
   const hrefs = ['/%7Ehub/%c3%a9', '/~hub/%C3%A9', 'https://EXAMPLE.com/%7ehub/%C3%a9', './~hub/é'];
   expect(linksOf(hrefs.map((href) => ['hub self', href] as const))).toEqual({
     hubs: ['https://example.com/%7Ehub/%c3%a9'],
@@ -41,7 +41,7 @@ it('D12 ten hubs and two self links are kept', () => {
   expect(linksOf(links.slice(0, 10))).not.toHaveProperty('hasMoreHubs');
 });
 
-it('D12 the first 1,000 links of relation hub, self or alternate are looked at', () => {
+it('D12 the first 1,000 links of relation hub, self or alternate are read', () => {
   for (const rel of ['hub', 'SELF', 'alternate', 'alternate stylesheet']) {
     const filling = times(999, () => [rel, 'mailto:nobody@example.com'] as const);
     expect(linksOf([...filling, ['hub', '/hub']]).hubs).toEqual(['https://example.com/hub']);
@@ -51,7 +51,7 @@ it('D12 the first 1,000 links of relation hub, self or alternate are looked at',
   expect(linksOf([...others, ['hub', '/hub']]).hubs).toEqual(['https://example.com/hub']);
 });
 
-it('D12 a resolved URL over 8 KiB is left out', () => {
+it('D12 a resolved URL over 8 KiB is dropped', () => {
   const long = `https://hub.example/${'a'.repeat(8_200)}`;
   expect(
     linksOf([

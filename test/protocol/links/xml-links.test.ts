@@ -18,7 +18,7 @@ function read(xml: string) {
 const atom = (content: string) => `<?xml version="1.0"?><feed xmlns="${ATOM}">${content}</feed>`;
 const rss = (content: string) => `<rss xmlns:a="${ATOM}"><channel>${content}</channel></rss>`;
 
-/** Milliseconds of this process's time. */
+/** CPU time of `work`, in milliseconds. */
 function cpuMs(work: () => unknown): number {
   const before = process.cpuUsage();
   work();
@@ -36,7 +36,7 @@ describe('D4 links in feeds', () => {
     ['RSS with items before the links', rss(`<item><title>x</title></item>${prefixed}`)],
     ['RDF', `<rdf:RDF xmlns:a=" ${ATOM}\n"><x/><item/><channel>${prefixed}</channel><item/></rdf:RDF>`],
     ['any other document', `<opml xmlns:a="${ATOM}">${prefixed}</opml>`],
-  ])('%s', (_what, xml) => {
+  ])('are found in %s', (_name, xml) => {
     expect(read(xml)).toMatchObject(expected);
   });
 
@@ -53,7 +53,7 @@ describe('D4 links in feeds', () => {
     ['with a prefix that is not bound', `<rss><channel>${prefixed}</channel></rss>`],
     ['with a prefix bound elsewhere only', rss(`<x xmlns:b="${ATOM}"/>${links.replaceAll('<link', '<b:link')}`)],
     [
-      'with a prefix that was bound to something else',
+      'with a prefix bound to something else',
       `<feed xmlns:a="${ATOM}" xmlns="x"><a:link xmlns:a="y" rel="hub" href="z"/></feed>`,
     ],
     ['in upper case', atom('<LINK rel="hub" href="https://hub.example/"/>')],
@@ -61,11 +61,11 @@ describe('D4 links in feeds', () => {
     ['without href', atom('<link rel="hub"/>')],
     ['in CDATA', atom(`<![CDATA[${links}]]>`)],
     ['after the feed', `${atom('')}${atom(links)}`],
-  ])('a link does not count %s', (_what, xml) => {
+  ])('a link does not count %s', (_name, xml) => {
     expect(read(xml)).toMatchObject({ hubs: [], selfs: [] });
   });
 
-  test('xml:base of the feed, the channel and the link itself is honoured', () => {
+  test('the xml:base of the feed, the channel and the link itself is respected', () => {
     const link = '<a:link xml:base="c/" rel="hub" href="hub"/><a:link xml:base="http://" rel="self" href=""/>';
     const xml = `<rss xmlns:a="${ATOM}" xml:base="https://base.example/a/"><channel xml:base="b/">${link}</channel></rss>`;
     expect(read(xml)).toMatchObject({
@@ -74,12 +74,12 @@ describe('D4 links in feeds', () => {
     });
   });
 
-  test("a relation type may be written as IANA's URL", () => {
+  test("a relation type may be IANA's URL", () => {
     const rel = 'http://www.iana.org/assignments/relation/self';
     expect(read(atom(`<link rel="${rel}" href="/feed"/>`)).selfs).toEqual(['https://example.com/feed']);
   });
 
-  test('character references are decoded, other entities are left alone', () => {
+  test('character references are decoded, other entities stay unchanged', () => {
     const bomb = '<!DOCTYPE feed [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>';
     const link = '<link rel="hub" href="https://hub.example/?a=1&amp;b=&#x32;&amp;c=&b;"/>';
     expect(read(bomb + atom(link)).hubs).toEqual(['https://hub.example/?a=1&b=2&c=&b;']);
@@ -90,12 +90,12 @@ describe('D4 links in feeds', () => {
     ['the first item', rss(`${prefixed}<item>`).slice(0, -'</channel></rss>'.length)],
     ['the end of the channel', `<rss><channel></channel>`],
     ['the end of the feed', atom('')],
-    ['what is nested without end', '<x>'.repeat(600)],
-  ])('reading stops at %s', (_what, xml) => {
+    ['elements nested without end', '<x>'.repeat(600)],
+  ])('reading stops at %s', (_name, xml) => {
     expect(read(xml).isDone).toBe(true);
   });
 
-  test('reading goes on over entries as long as no hub is known', () => {
+  test('reading continues over entries while no hub is known', () => {
     const reader = createXmlLinkReader(new DocumentUrls(url));
     expect(reader.write(`<feed xmlns="${ATOM}"><link rel="self" href="/feed"/><entry></entry>`)).toBe(false);
     expect(reader.write('<link rel="hub" href="https://hub.example/"/><entry>')).toBe(true);
@@ -103,7 +103,7 @@ describe('D4 links in feeds', () => {
     expect(reader.end()).toEqual(expected);
   });
 
-  test('a long feed with its links at the head costs a fraction of one that has to be read', () => {
+  test('a long feed with its links at the start costs a fraction of a feed read to its end', () => {
     const entries = '<entry><title>Hello</title></entry>'.repeat(150_000);
     const whole = atom(entries);
     const head = atom(links + entries);
@@ -111,10 +111,10 @@ describe('D4 links in feeds', () => {
   });
 
   test.each(['<item/>', '<x>', '<a:link rel="x" href="y"/>', '</x>', '&amp;', '<!--', '<x a="'])(
-    'a feed made of %s is read in time',
-    (piece) => {
+    'a feed of %s is read in time',
+    (fragment) => {
       const feed = `<rss xmlns:a="${ATOM}"><channel>${'<a:link rel="x" href="y"/>'.repeat(50_000)}`;
-      expect(cpuMs(() => read(feed + piece.repeat(2_000_000 / piece.length)))).toBeLessThan(5000);
+      expect(cpuMs(() => read(feed + fragment.repeat(2_000_000 / fragment.length)))).toBeLessThan(5000);
     },
   );
 });

@@ -7,8 +7,8 @@ import type { SubscriptionRecord } from '../../../src/subscription/record/record
 import { recordingLogger, type RecordingLogger } from '../../kit/recording-logger.js';
 import { active, failure, HUB, START, TOPIC } from '../../subscription/machine/life.js';
 
-/** A record with everything in it that is not to be told. */
-function telltale(): SubscriptionRecord {
+/** A record with secrets and callbacks, which must not appear in a log. */
+function recordWithSecrets(): SubscriptionRecord {
   const { record } = active();
   const grants = record.grants.map((grant) => ({
     ...grant,
@@ -20,18 +20,18 @@ function telltale(): SubscriptionRecord {
   return { ...record, grants, overrides: { secret: 'the-secret' } };
 }
 
-function announced(
+function announceEffect(
   record: SubscriptionRecord,
   effect: Parameters<typeof announce>[1],
   isClosing = false,
-): { readonly logger: RecordingLogger; readonly heard: readonly HookPayload[] } {
+): { readonly logger: RecordingLogger; readonly payloads: readonly HookPayload[] } {
   const logger = recordingLogger();
   const hooks = subscriberHooks(logger);
-  const heard: HookPayload[] = [];
-  hooks.on(effect.name, (payload) => void heard.push(payload));
-  const entry = { record, counters: new Counters(record.id, new Set()), keys: [] };
-  announce(record, effect, { entry, hooks, logger, now: () => START, isClosing: () => isClosing });
-  return { logger, heard };
+  const payloads: HookPayload[] = [];
+  hooks.on(effect.name, (payload) => void payloads.push(payload));
+  const stored = { record, counters: new Counters(record.id, new Set()), keys: [] };
+  announce(record, effect, { stored, hooks, logger, now: () => START, isClosing: () => isClosing });
+  return { logger, payloads };
 }
 
 const NAMES: readonly (readonly [TransitionHook, string])[] = [
@@ -46,11 +46,11 @@ const NAMES: readonly (readonly [TransitionHook, string])[] = [
   ['topic-moved', 'the topic has moved'],
 ];
 
-describe('what becomes of a subscription', () => {
-  it.each(NAMES)('is logged with its id, hub and topic, and heard: %s', (name, saying) => {
-    const record = telltale();
+describe('announce', () => {
+  it.each(NAMES)('logs a line with id, hub and topic, and calls the listeners: %s', (name, text) => {
+    const record = recordWithSecrets();
     const grantId = record.grants[0]?.id ?? '';
-    const { logger, heard } = announced(record, { type: 'hook', name, grantId, failure: failure('hub-error') });
+    const { logger, payloads } = announceEffect(record, { type: 'hook', name, grantId, failure: failure('hub-error') });
     expect(logger.lines).toHaveLength(1);
     expect(logger.lines[0]?.fields).toEqual({
       subscription: record.id,
@@ -60,40 +60,42 @@ describe('what becomes of a subscription', () => {
       topic: TOPIC,
       code: 'ERR_WEBSUB',
     });
-    expect(logger.lines[0]?.message).toMatch(new RegExp(`^${saying}: because of hub-error`));
+    expect(logger.lines[0]?.message).toMatch(new RegExp(`^${text}: because of hub-error`));
     expect(JSON.stringify(logger.lines)).not.toMatch(/the-secret|the-token|the-verify-token/);
-    expect(heard).toMatchObject([{ subscription: { id: record.id }, grant: { id: grantId }, at: new Date(START) }]);
-    expect(JSON.stringify(heard)).not.toMatch(/the-secret|the-verify-token/);
+    expect(payloads).toMatchObject([{ subscription: { id: record.id }, grant: { id: grantId }, at: new Date(START) }]);
+    expect(JSON.stringify(payloads)).not.toMatch(/the-secret|the-verify-token/);
     expect(HOOK_NAMES).toContain(name);
   });
 
-  it('names the next try, or the other hub that is asked now; nothing of that during a stop', () => {
-    const record = { ...telltale(), attempts: 1, nextAttemptAt: START + 60_000 };
+  it('logs the next attempt, or the next hub; neither during a stop', () => {
+    const record = { ...recordWithSecrets(), attempts: 1, nextAttemptAt: START + 60_000 };
     const grantId = record.grants[0]?.id ?? '';
     const effect = { type: 'hook', name: 'failed', grantId, failure: failure('hub-error') } as const;
-    const said = (of: Parameters<typeof announce>[1], isClosing = false): string | undefined =>
-      announced(record, of, isClosing).logger.lines[0]?.message;
-    expect(said(effect)).toMatch(/\(next try: \d{4}-.*Z\)$/);
-    expect(said({ ...effect, nextHub: 'https://b.example/' })).toMatch(/\(asking hub https:\/\/b\.example\/ now\)$/);
-    expect(said(effect, true)).toBe('an attempt failed: because of hub-error');
+    const messageOf = (hookEffect: Parameters<typeof announce>[1], isClosing = false): string | undefined =>
+      announceEffect(record, hookEffect, isClosing).logger.lines[0]?.message;
+    expect(messageOf(effect)).toMatch(/\(next try: \d{4}-.*Z\)$/);
+    expect(messageOf({ ...effect, nextHub: 'https://b.example/' })).toMatch(
+      /\(asking hub https:\/\/b\.example\/ now\)$/,
+    );
+    expect(messageOf(effect, true)).toBe('an attempt failed: because of hub-error');
   });
 
-  it('is heard with the grant that it tells of, also where the record has forgotten it', () => {
-    const { grants, ...rest } = telltale();
-    const [forgotten] = grants;
-    const effect = { type: 'hook', name: 'denied', grantId: forgotten?.id ?? '', failure: failure('denied') } as const;
-    const { heard } = announced({ ...rest, grants: [] }, { ...effect, removedGrant: forgotten });
-    expect(heard).toMatchObject([{ grant: { id: forgotten?.id }, error: { message: 'because of denied' } }]);
+  it('calls the listeners with the grant, even if the record no longer has it', () => {
+    const { grants, ...withoutGrants } = recordWithSecrets();
+    const [removed] = grants;
+    const effect = { type: 'hook', name: 'denied', grantId: removed?.id ?? '', failure: failure('denied') } as const;
+    const { payloads } = announceEffect({ ...withoutGrants, grants: [] }, { ...effect, removedGrant: removed });
+    expect(payloads).toMatchObject([{ grant: { id: removed?.id }, error: { message: 'because of denied' } }]);
   });
 
-  it('is logged with its target where no hub is concerned', () => {
-    const { grants: _, ...rest } = telltale();
-    const record = { ...rest, grants: [] };
-    const fieldsOf = (of: SubscriptionRecord): object | undefined =>
-      announced(of, { type: 'hook', name: 'failed', failure: failure('discovery') }).logger.lines[0]?.fields;
-    const about = { subscription: record.id, service: 'News', code: 'ERR_WEBSUB' };
-    expect(fieldsOf(record)).toEqual({ ...about, target: TOPIC, topic: TOPIC, hubs: [HUB] });
-    expect(fieldsOf({ ...record, topic: undefined, hubs: [] })).toEqual({ ...about, target: TOPIC });
-    expect(fieldsOf({ ...record, target: { hub: HUB, topic: TOPIC } })).toEqual({ ...about, hub: HUB, topic: TOPIC });
+  it('logs the target if no hub is involved', () => {
+    const { grants: _, ...withoutGrants } = recordWithSecrets();
+    const record = { ...withoutGrants, grants: [] };
+    const fieldsOf = (subject: SubscriptionRecord): object | undefined =>
+      announceEffect(subject, { type: 'hook', name: 'failed', failure: failure('discovery') }).logger.lines[0]?.fields;
+    const ids = { subscription: record.id, service: 'News', code: 'ERR_WEBSUB' };
+    expect(fieldsOf(record)).toEqual({ ...ids, target: TOPIC, topic: TOPIC, hubs: [HUB] });
+    expect(fieldsOf({ ...record, topic: undefined, hubs: [] })).toEqual({ ...ids, target: TOPIC });
+    expect(fieldsOf({ ...record, target: { hub: HUB, topic: TOPIC } })).toEqual({ ...ids, hub: HUB, topic: TOPIC });
   });
 });

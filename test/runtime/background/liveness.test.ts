@@ -7,97 +7,101 @@ async function setUp() {
   const world = new FakeWorld(1_000);
   const store = await openStore('memory');
   onTestFinished(() => store.close());
-  let behindSince: number | undefined;
-  const turns: (() => void)[] = [];
-  const away: number[] = [];
+  let gapSince: number | undefined;
+  const heartbeats: (() => void)[] = [];
+  const downtimes: number[] = [];
   const open = (...services: readonly string[]): Liveness =>
     new Liveness({
       services: () => (services.length === 0 ? ['news'] : services),
-      onDowntime: (since) => void away.push(since),
+      onDowntime: (since) => void downtimes.push(since),
       store,
-      engine: { every: (_cronTime, run) => void turns.push(run) },
+      engine: { every: (_cronTime, run) => void heartbeats.push(run) },
       logger: world.logger,
       now: () => world.now,
-      missedSince: () => behindSince,
+      missedSince: () => gapSince,
     });
-  const fallBehind = (since: number | undefined): void => void (behindSince = since);
-  /** As the next process reads it. */
-  const since = async (service = 'news'): Promise<number | undefined> => {
+  const setGap = (since: number | undefined): void => void (gapSince = since);
+  /** Reads the store like the next process. */
+  const aliveUntil = async (service = 'news'): Promise<number | undefined> => {
     const next = open();
     await next.load();
     return next.aliveUntil(service);
   };
-  return { world, store, open, turns, away, since, fallBehind };
+  return { world, store, open, heartbeats, downtimes, aliveUntil, setGap };
 }
 
-test('nobody was ever there', async () => {
-  const { since } = await setUp();
-  expect(await since()).toBeUndefined();
+test('a service is unknown before its first heartbeat', async () => {
+  const { aliveUntil } = await setUp();
+  expect(await aliveUntil()).toBeUndefined();
 });
 
-test('who was there was so until the last time it was noted', async () => {
-  const { world, open, turns, since } = await setUp();
-  const absence = open();
-  await absence.start();
-  world.pass(60_000);
-  for (const turn of turns) turn();
-  await expect.poll(() => since()).toBe(61_000);
-  world.pass(60_000);
-  await absence.writeHeartbeat();
-  expect(await since()).toBe(121_000);
+test('a service was alive until its last heartbeat', async () => {
+  const { world, open, heartbeats, aliveUntil } = await setUp();
+  const liveness = open();
+  await liveness.start();
+  world.advance(60_000);
+  for (const heartbeat of heartbeats) heartbeat();
+  await expect.poll(() => aliveUntil()).toBe(61_000);
+  world.advance(60_000);
+  await liveness.writeHeartbeat();
+  expect(await aliveUntil()).toBe(121_000);
 });
 
-test('what is not made up for yet is missing since then', async () => {
-  const { world, open, since, fallBehind } = await setUp();
-  const absence = open();
-  await absence.start();
-  fallBehind(500);
-  world.pass(60_000);
-  await absence.writeHeartbeat();
-  expect(await since()).toBe(500);
+test('an open gap counts as the end of the time alive', async () => {
+  const { world, open, aliveUntil, setGap } = await setUp();
+  const liveness = open();
+  await liveness.start();
+  setGap(500);
+  world.advance(60_000);
+  await liveness.writeHeartbeat();
+  expect(await aliveUntil()).toBe(500);
 });
 
-test('who has not begun was not there', async () => {
-  const { open, since } = await setUp();
+test('nothing is stored before the heartbeat has started', async () => {
+  const { open, aliveUntil } = await setUp();
   await open().writeHeartbeat();
-  expect(await since()).toBeUndefined();
+  expect(await aliveUntil()).toBeUndefined();
 });
 
-test('a store that fails, or holds something else, is logged', async () => {
-  const { world, store, open, since } = await setUp();
+test('a store that fails, or has an unreadable record, is logged', async () => {
+  const { world, store, open, aliveUntil } = await setUp();
   await store.set('alive', 'runtime', { v: 99, data: {} });
-  expect(await since()).toBeUndefined();
+  expect(await aliveUntil()).toBeUndefined();
   expect(world.logged('is not known')).toMatchObject([{ level: 'error' }]);
-  const absence = open();
-  await absence.start();
+  const liveness = open();
+  await liveness.start();
   await store.close();
-  await absence.writeHeartbeat();
+  await liveness.writeHeartbeat();
   expect(world.logged('could not be noted')).toMatchObject([{ level: 'warn' }]);
 });
 
-test('a service that a process leaves out is away, and the others are not', async () => {
-  const { world, open, since } = await setUp();
+test('a service that a process does not run counts as down, and the others do not', async () => {
+  const { world, open, aliveUntil } = await setUp();
   await open('news', 'other').start();
-  world.pass(60_000);
+  world.advance(60_000);
   const second = open('other');
   await second.load();
   await second.start();
-  expect([await since('news'), await since('other'), await since('third')]).toEqual([1_000, 61_000, undefined]);
+  expect([await aliveUntil('news'), await aliveUntil('other'), await aliveUntil('third')]).toEqual([
+    1_000,
+    61_000,
+    undefined,
+  ]);
 });
 
-test('a process that stood still for more than three minutes was away', async () => {
-  const { world, open, turns, away } = await setUp();
+test('a process without a heartbeat for more than three minutes had a downtime', async () => {
+  const { world, open, heartbeats, downtimes } = await setUp();
   await open().start();
   for (const pause of [60_000, 180_000, 181_000]) {
-    world.pass(pause);
-    for (const turn of turns) turn();
+    world.advance(pause);
+    for (const heartbeat of heartbeats) heartbeat();
   }
-  expect(away).toEqual([241_000]);
+  expect(downtimes).toEqual([241_000]);
 });
 
-test('a clock that was set back has not been there yet', async () => {
-  const { world, open, since } = await setUp();
+test('the time alive is never in the future after the clock was set back', async () => {
+  const { world, open, aliveUntil } = await setUp();
   await open().start();
-  world.pass(-500);
-  expect(await since()).toBe(500);
+  world.advance(-500);
+  expect(await aliveUntil()).toBe(500);
 });

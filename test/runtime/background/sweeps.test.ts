@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import { scheduleSweeps } from '../../../src/runtime/background/sweeps.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
-import { quiet } from '../../kit/news-service.js';
+import { untilIdle } from '../../kit/until-idle.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 import { DAY, HUB, START, TOPIC } from '../../subscription/machine/life.js';
-import { subscription, TERMS, world } from '../../subscription/registry/registry-world.js';
+import { subscription, POLICY, world } from '../../subscription/registry/registry-world.js';
 
 const SCHEDULE = { refresh: 'refresh', retry: 'retry', sweep: 'sweep' };
 
@@ -20,7 +20,7 @@ const granted = (id: string, change: Partial<GrantRecord> = {}): SubscriptionRec
       hub: HUB,
       hubSettled: true,
       topic: TOPIC,
-      callback: TERMS.callbackOf(id),
+      callback: POLICY.callbackOf(id),
       path: id,
       state: 'active',
       leaseSeconds: 86_400,
@@ -34,7 +34,7 @@ const granted = (id: string, change: Partial<GrantRecord> = {}): SubscriptionRec
   ],
 });
 
-/** Subscriptions, all of which are due after a second; the timetable has forgotten those that are lost. */
+/** Subscriptions that are due after a second. The timers of `lost` are gone, those of `kept` are set. */
 async function setUp({ lost = [], kept = [] }: { lost?: SubscriptionRecord[]; kept?: SubscriptionRecord[] }) {
   const here = await world();
   const jobs = new Map<string, () => void>();
@@ -42,11 +42,11 @@ async function setUp({ lost = [], kept = [] }: { lost?: SubscriptionRecord[]; ke
   let isClosing = false;
   const engine = { ...here.engine, every: (time: string, run: () => void) => void jobs.set(time, run) };
   const swept: number[] = [];
-  let letters = 0;
+  let deadLetterSweeps = 0;
   scheduleSweeps({
     registry: here.registry,
     processedLog: { sweep: (before) => void swept.push(before) },
-    deadLetters: { sweep: async () => void (letters += 1) },
+    deadLetters: { sweep: async () => void (deadLetterSweeps += 1) },
     longestWindowMs: DAY,
     engine,
     logger,
@@ -56,34 +56,42 @@ async function setUp({ lost = [], kept = [] }: { lost?: SubscriptionRecord[]; ke
   });
   for (const record of lost) await here.registry.add(record);
   here.now += 1_000;
-  // What comes due while nobody serves it is done by nobody.
-  here.terms = undefined;
+  // Without a request policy, due work is not done, and its timer is gone.
+  here.policy = undefined;
   here.engine.tick();
-  await quiet();
-  here.terms = TERMS;
+  await untilIdle();
+  here.policy = POLICY;
   for (const record of kept) await here.registry.add(record);
-  const seenTo: string[] = [];
-  here.perform = ({ id }) => void seenTo.push(id);
-  const turn = async (job: keyof typeof SCHEDULE): Promise<string[]> => {
+  const performed: string[] = [];
+  here.perform = ({ id }) => void performed.push(id);
+  const runSweep = async (job: keyof typeof SCHEDULE): Promise<string[]> => {
     jobs.get(job)?.();
-    await quiet();
-    return seenTo.splice(0);
+    await untilIdle();
+    return performed.splice(0);
   };
-  return { ...here, here, swept, letters: () => letters, logger, turn, close: () => void (isClosing = true) };
+  return {
+    ...here,
+    here,
+    swept,
+    deadLetterSweeps: () => deadLetterSweeps,
+    logger,
+    runSweep,
+    close: () => void (isClosing = true),
+  };
 }
 
 describe('the sweeps', () => {
-  it('refresh does whatever is due and was lost, and lets alone what the timetable has', async () => {
-    const { turn } = await setUp({
+  it('refresh does due work without a timer, and leaves work with a timer alone', async () => {
+    const { runSweep } = await setUp({
       lost: [granted('renewal'), subscription('new')],
       kept: [granted('in the timetable'), granted('not due', { renewsAt: START + DAY })],
     });
-    expect(await turn('refresh')).toEqual(['renewal', 'new']);
-    expect(await turn('refresh')).toEqual([]);
+    expect(await runSweep('refresh')).toEqual(['renewal', 'new']);
+    expect(await runSweep('refresh')).toEqual([]);
   });
 
-  it('retry does those that failed or are to be tried', async () => {
-    const { turn } = await setUp({
+  it('retry does only the due work of subscriptions that failed or wait for an attempt', async () => {
+    const { runSweep } = await setUp({
       lost: [
         granted('renewal'),
         granted('failing renewal', { attempts: 2 }),
@@ -92,34 +100,34 @@ describe('the sweeps', () => {
         { ...granted('failing'), attempts: 1 },
       ],
     });
-    expect((await turn('retry')).toSorted()).toEqual(['failing', 'failing renewal', 'new', 'unsubscribing']);
-    expect(await turn('refresh')).toEqual(['renewal']);
+    expect((await runSweep('retry')).toSorted()).toEqual(['failing', 'failing renewal', 'new', 'unsubscribing']);
+    expect(await runSweep('refresh')).toEqual(['renewal']);
   });
 
-  it('sweep forgets what ended thirty days ago, and what was seen before the longest window', async () => {
+  it('sweep deletes grants that ended 30 days ago, and processed events older than the longest window', async () => {
     const over = granted('over', { state: 'unsubscribed', endedAt: START });
-    const { here, turn, registry, swept, letters } = await setUp({ kept: [over] });
+    const { here, runSweep, registry, swept, deadLetterSweeps } = await setUp({ kept: [over] });
     here.now = START + 30 * DAY;
-    await turn('sweep');
+    await runSweep('sweep');
     expect(registry.get('over')?.record.grants).toHaveLength(1);
     here.now += 1;
-    await turn('sweep');
+    await runSweep('sweep');
     expect(registry.get('over')?.record.grants).toHaveLength(0);
     expect(swept.at(-1)).toBe(here.now - DAY);
-    expect(letters(), 'dead letters past their time, at each of the two sweeps').toBe(2);
+    expect(deadLetterSweeps(), 'one sweep of dead letters for each of the two sweeps').toBe(2);
   });
 
-  it('see to the others when one cannot be stored, and to that one at the next turn', async () => {
-    const { registry, turn, logger } = await setUp({ lost: [subscription('a'), subscription('b')] });
+  it('continue if one subscription cannot be stored, and do that one the next time', async () => {
+    const { registry, runSweep, logger } = await setUp({ lost: [subscription('a'), subscription('b')] });
     vi.spyOn(registry, 'apply').mockRejectedValueOnce(new Error('the disk is full'));
-    expect(await turn('refresh')).toEqual(['b']);
+    expect(await runSweep('refresh')).toEqual(['b']);
     expect(logger.lines).toMatchObject([{ level: 'error', fields: { subscription: 'a' } }]);
-    expect(await turn('retry')).toEqual(['a']);
+    expect(await runSweep('retry')).toEqual(['a']);
   });
 
-  it('begin nothing when the runtime stops', async () => {
-    const { close, turn } = await setUp({ lost: [subscription('a')] });
+  it('start nothing once the runtime stops', async () => {
+    const { close, runSweep } = await setUp({ lost: [subscription('a')] });
     close();
-    expect(await turn('refresh')).toEqual([]);
+    expect(await runSweep('refresh')).toEqual([]);
   });
 });

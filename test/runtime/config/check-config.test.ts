@@ -6,7 +6,7 @@ import { checkServiceConfig } from '../../../src/runtime/config/check-config.js'
 import type { SubscriberServiceConfig } from '../../../src/runtime/config/service-config.js';
 import { delay } from '../../../src/runtime/services/tsyringe.js';
 
-/** Checks what one without a compiler may write. */
+/** Checks a configuration that the compiler would refuse. */
 const check = (config: unknown): unknown => Reflect.apply(checkServiceConfig, undefined, ['News', config]);
 
 function problem(config: unknown): string {
@@ -27,7 +27,7 @@ describe('a service configuration', () => {
     expect(checkServiceConfig('News', { target, delivery: { pollSeconds: 600 } }).targets).toEqual([target]);
   });
 
-  it('may name a topic that is no URL, which is not polled', () => {
+  it('may name a topic that is not a URL, without polling', () => {
     const target = { hub, topic: 'urn:fhircast:1' };
     expect(checkServiceConfig('News', { target, delivery: { fetchThinPings: true } }).targets).toEqual([target]);
   });
@@ -73,7 +73,7 @@ describe('a service configuration', () => {
     });
   });
 
-  it('is handed over as it was written where it is right', () => {
+  it('stays unchanged if it is complete and valid', () => {
     const config = {
       name: 'latest news',
       inject: [Logger, 'region', Symbol('tenant'), delay(() => Date)],
@@ -120,12 +120,12 @@ describe('a service configuration', () => {
     expect(checkServiceConfig('News', config)).toEqual({ ...config, targets: [] });
   });
 
-  it('takes `undefined` for a field that is not set', () => {
+  it('treats `undefined` like a field that is not set', () => {
     const config = { leaseSeconds: undefined, appendServicePath: undefined, delivery: { concurrency: undefined } };
     expect(checkServiceConfig('News', config)).toEqual(checkServiceConfig('News', {}));
   });
 
-  it('is not changed any more by a change of what was written', () => {
+  it('is a frozen copy of its input', () => {
     const headers = { 'x-tenant': 'a' };
     const targets = [a];
     const checked = checkServiceConfig('News', { customHeaders: headers, targets });
@@ -135,7 +135,7 @@ describe('a service configuration', () => {
     expect(Object.isFrozen(checked)).toBe(true);
   });
 
-  it('that is no object is refused', () => {
+  it('is refused if it is not an object', () => {
     expect(problem('https://example.com/feed')).toBe(
       'Service "News": the configuration is a string; it must be an object.',
     );
@@ -143,12 +143,12 @@ describe('a service configuration', () => {
     expect(problem([])).toMatch('the configuration is an array');
   });
 
-  it("remembers what was handed over where hubs is 'all', unless it is told not to", () => {
+  it("dedupes entries by default if hubs is 'all'", () => {
     expect(checkServiceConfig('News', { hubs: 'all' }).delivery.dedupe).toBe('entries');
     expect(checkServiceConfig('News', { hubs: 'all', delivery: { dedupe: false } }).delivery.dedupe).toBe(false);
   });
 
-  it('names a field that it does not know, the nearest one, and never its value', () => {
+  it('is refused with an unknown field; the error names the field and the nearest one, but no value', () => {
     expect(problem({ secrets: 'hush' })).toBe('Service "News": secrets is not a known field (did you mean secret?).');
     expect(problem({ delivery: { frequency: 60 } })).toBe(
       'Service "News": delivery.frequency is not a known field (the fields here are mode, ackAfterMs, retryForSeconds, concurrency, order, maxPending, maxPendingBytes, dedupe, dedupeWindowSeconds, fetchThinPings, catchUp, pollSeconds, deadLetters).',
@@ -156,19 +156,19 @@ describe('a service configuration', () => {
     expect(problem({ toString: 1 })).toMatch('toString is not a known field');
   });
 
-  it('is named in errors by the name it gives itself', () => {
+  it('appears in errors under its own name', () => {
     expect(problem({ name: 'sports', protocol: 'x' })).toMatch(/^Service "sports": /);
     expect(problem({ name: '', protocol: 'x' })).toMatch(/^Service "News": /);
   });
 
-  it('needs a name where the class has none', () => {
+  it('needs a name if the class has none', () => {
     expect(() => checkServiceConfig('', {})).toThrow('A service class without a name needs `name`');
     expect(checkServiceConfig('', { name: 'news' }).name).toBe('news');
     expect(() => checkServiceConfig(' News', {})).toThrow('Service " News": name is " News"; it must be');
   });
 });
 
-describe('a wrong value is refused, with what would be right:', () => {
+describe('an invalid value is refused, and the error says what is expected:', () => {
   it.each<[config: object, message: string]>([
     [{ name: '' }, 'name is ""; it must be a string of 1 to 200 characters'],
     [{ name: 'a\nb' }, 'name is "a\\nb"; it must be'],
@@ -269,7 +269,7 @@ describe('S1 a secret', () => {
     [true, 'a boolean'],
     [12_345_678, 'a number'],
     [['s3cr3t'], 'an array'],
-  ])('of another length or kind is refused, and not shown: %j', (secret, shown) => {
+  ])('of another length or type is refused, and not shown: %j', (secret, shown) => {
     expect(problem({ secret })).toBe(
       `Service "News": secret is ${shown}; it must be a string of 1 to 199 bytes, 'auto' or false.`,
     );
@@ -290,7 +290,7 @@ describe('a literal callback', () => {
     );
   });
 
-  it('cannot be appended to behind a query', () => {
+  it('cannot be appended to if it has a query', () => {
     expect(problem({ callback, appendServicePath: true })).toContain('callback has a query');
   });
 

@@ -10,13 +10,13 @@ function fixture(name: string): string {
 
 function refusal(options: unknown, env: NodeJS.ProcessEnv = {}): string {
   try {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- whoever has no compiler may hand over anything
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without the compiler, a caller may pass any value
     checkOptions(options as StartOptions, env);
   } catch (error) {
     if (error instanceof ConfigurationError) return error.message;
     throw error;
   }
-  throw new Error('it was taken');
+  throw new Error('The options were accepted.');
 }
 
 describe('checkOptions', () => {
@@ -49,14 +49,14 @@ describe('checkOptions', () => {
     });
   });
 
-  it('takes what the options leave open from the environment, and looks at no more of it', () => {
+  it('reads options that are not set from the environment, and nothing else', () => {
     const env = { PORT: '8080', WEBSUB_PUBLIC_URL: 'https://me.example.com/', WEBSUB_STORE: 'memory' };
     const fromEnv = { port: 8080, publicUrl: 'https://me.example.com', store: 'memory' };
     expect(checkOptions({}, env)).toMatchObject(fromEnv);
     expect(checkOptions({}, { PORT: '', WEBSUB_PUBLIC_URL: '', WEBSUB_STORE: '' })).toEqual(checkOptions({}, {}));
-    const given = { port: 1, publicUrl: 'https://other.example.com', store: 'lmdb://here' };
-    expect(checkOptions(given, env)).toMatchObject(given);
-    expect(checkOptions(given, { PORT: String.raw`\\.\pipe\x`, WEBSUB_PUBLIC_URL: 'here' })).toMatchObject(given);
+    const options = { port: 1, publicUrl: 'https://other.example.com', store: 'lmdb://here' };
+    expect(checkOptions(options, env)).toMatchObject(options);
+    expect(checkOptions(options, { PORT: String.raw`\\.\pipe\x`, WEBSUB_PUBLIC_URL: 'here' })).toMatchObject(options);
     expect(checkOptions({ manual: true, publicUrl: 'https://a.example' }, { PORT: 'pipe' })).toMatchObject({
       manual: true,
     });
@@ -65,8 +65,8 @@ describe('checkOptions', () => {
   it.each([
     ['https://me.example.com/', 'https://me.example.com'],
     ['https://example.com/me//', 'https://example.com/me'],
-  ])('takes the public URL %s without what it ends in', (publicUrl, taken) => {
-    expect(checkOptions({ publicUrl }, {}).publicUrl).toBe(taken);
+  ])('removes trailing slashes from the public URL %s', (publicUrl, expected) => {
+    expect(checkOptions({ publicUrl }, {}).publicUrl).toBe(expected);
   });
 
   it.each([
@@ -74,11 +74,11 @@ describe('checkOptions', () => {
     ['', ''],
     ['hooks', '/hooks'],
     ['/a/b/', '/a/b'],
-  ])('takes the base path %j as %j', (basePath, taken) => {
-    expect(checkOptions({ basePath }, {}).basePath).toBe(taken);
+  ])('normalizes the base path %j to %j', (basePath, expected) => {
+    expect(checkOptions({ basePath }, {}).basePath).toBe(expected);
   });
 
-  const WRONG: readonly [options: unknown, message: RegExp][] = [
+  const INVALID: readonly [options: unknown, message: RegExp][] = [
     [undefined, /the configuration is undefined; it must be an object/],
     [{ prot: 1 }, /startService: prot is not a known field \(did you mean port\?\)/],
     [{ port: 65_536 }, /port is 65536; it must be a TCP port, a whole number from 0 to 65535/],
@@ -145,7 +145,7 @@ describe('checkOptions', () => {
       /security\.maxLeaseSecs is not a known field \(did you mean maxLeaseSeconds\?\)/,
     ],
   ];
-  it.each(WRONG)('refuses %j, naming what is wrong', (options, message) => {
+  it.each(INVALID)('refuses %j, and names the problem', (options, message) => {
     expect(refusal(options)).toMatch(message);
     expect(refusal(options)).not.toMatch(/secret|my key/);
   });
@@ -155,16 +155,16 @@ describe('checkOptions', () => {
     [{ PORT: ' ' }, /^The environment: PORT is " "/],
     [{ PORT: '70000' }, /^The environment: PORT is 70000/],
     [{ WEBSUB_PUBLIC_URL: 'here' }, /^The environment: WEBSUB_PUBLIC_URL "here" is not an absolute URL/],
-  ])('refuses the environment %j, naming it', (env, message) => {
+  ])('refuses the environment %j, and names the variable', (env, message) => {
     expect(refusal({}, env)).toMatch(message);
   });
 
-  it('fills in what a schedule leaves open', () => {
+  it('fills in the defaults of a partial schedule', () => {
     const { schedule } = checkOptions({ schedule: { retry: '@hourly', sweep: undefined } }, {});
     expect(schedule).toEqual({ refresh: '0 * * * *', retry: '@hourly', sweep: '0 3 * * *' });
   });
 
-  it('takes a certificate with its key', () => {
+  it('accepts a certificate with its key', () => {
     const tls: StartOptions['tls'] = { key: fixture('key'), cert: fixture('certificate') };
     expect(checkOptions({ tls }, {}).tls).toEqual(tls);
   });

@@ -5,18 +5,18 @@ import { recordingLogger, type RecordedLine } from '../../kit/recording-logger.j
 
 const onEventNotification = (): void => {};
 
-describe('methods that are nearly handlers', () => {
+describe('misspelled handlers', () => {
   it.each([
     ['one letter is missing', 'onSubscriptionVerfication', 'onSubscriptionVerification'],
-    ['there is a letter too many', 'onHubErrors', 'onHubError'],
+    ['there is one letter too many', 'onHubErrors', 'onHubError'],
     ['three letters are wrong', 'onStartxyz', 'onStart'],
     ['the case differs', 'onhuberror', 'onHubError'],
-    ['it does not begin with on', 'shutdown', 'onShutdown'],
-  ])('are found where %s', (_, method, handler) => {
+    ['the prefix "on" is missing', 'shutdown', 'onShutdown'],
+  ])('are found if %s', (_, method, handler) => {
     expect(misspelledHandlers({ onEventNotification, [method]: () => {} })).toEqual([{ method, handler }]);
   });
 
-  it('are found whether they are own, inherited, or fields, each once', () => {
+  it('are found once each among own methods, inherited methods and fields', () => {
     class Base {
       onHubErrors(): void {}
     }
@@ -31,22 +31,22 @@ describe('methods that are nearly handlers', () => {
     ]);
   });
 
-  it('are not handlers, methods four edits away, fields that are no function, or methods of Object', () => {
+  it('do not include handlers, methods four edits away, fields without a function, or methods of Object', () => {
     const onStart = (): void => {};
     const onStartwxyz = (): void => {};
     expect(misspelledHandlers({ onEventNotification, onStart, onStartwxyz, onHubErrors: 1 })).toEqual([]);
   });
 
-  it('are fine where the service has the handler too', () => {
+  it('do not include methods next to the real handler', () => {
     expect(misspelledHandlers({ onEventNotification, onStart: () => {}, onStarted: () => {} })).toEqual([]);
   });
 
-  it('count where the handler is declared and undefined', () => {
+  it('include methods next to a handler that is undefined', () => {
     const handlers = { onEventNotification, onStart: undefined, onStarted: () => {} };
     expect(misspelledHandlers(handlers)).toEqual([{ method: 'onStarted', handler: 'onStart' }]);
   });
 
-  it('are warned about once at start, each with its handler, and the service starts', async () => {
+  it('are logged once at the start, each with its handler, and the service starts', async () => {
     class Misspelled {
       onEventNotification(): void {}
       onHubErrors(): void {}
@@ -58,8 +58,8 @@ describe('methods that are nearly handlers', () => {
     const logger = recordingLogger();
     const runtime = await startService([Misspelled, plain], { port: 0, store: 'memory', logger, handleSignals: false });
     onTestFinished(() => runtime.stop());
-    const isNear = ({ fields }: RecordedLine): boolean => 'handler' in fields;
-    expect(logger.lines.filter(isNear)).toEqual([
+    const isWarning = ({ fields }: RecordedLine): boolean => 'handler' in fields;
+    expect(logger.lines.filter(isWarning)).toEqual([
       {
         level: 'warn',
         fields: { service: 'decorated', method: 'onHubErrors', handler: 'onHubError' },

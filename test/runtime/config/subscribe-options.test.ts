@@ -7,7 +7,7 @@ const NEWS = checkServiceConfig('News', { customParams: { tenant: 'a' } });
 const target = 'https://example.com/feed';
 
 describe('checkSubscribeOptions', () => {
-  it('tells what is to be subscribed to, and what differs from the service', () => {
+  it('returns the target, and the overrides of the service configuration', () => {
     expect(checkSubscribeOptions(NEWS, { target })).toEqual({ target, overrides: undefined, metadata: undefined });
     const pair = ['https://hub.example/', 'https://example.com/feed'] as const;
     expect(checkSubscribeOptions(NEWS, { target: pair, leaseSeconds: 60, secret: 'auto' })).toEqual({
@@ -37,15 +37,15 @@ describe('checkSubscribeOptions', () => {
     [{ target, customParams: { '': 'x' } }, /customParams has a parameter without a name/],
     [{ target, callback: 'https://me.example/' }, /callback is not a known field/],
   ])('refuses %j', (options, message) => {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- whoever has no compiler may hand over anything
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without the compiler, a caller may pass any value
     expect(() => checkSubscribeOptions(NEWS, options as unknown as SubscribeOptions)).toThrow(message);
   });
 
-  it('takes parameters that the service does not, where its protocol lets it', () => {
+  it('accepts custom parameters that the protocol of the service allows', () => {
     const customParams = { 'hub.verify': 'sync', key: 'k' };
     expect(checkSubscribeOptions(NEWS, { target, customParams }).overrides).toEqual({ customParams });
-    const old = checkServiceConfig('News', { protocol: 'pubsubhubbub-0.3' });
-    expect(() => checkSubscribeOptions(old, { target, customParams })).toThrow(
+    const pubsubhubbub = checkServiceConfig('News', { protocol: 'pubsubhubbub-0.3' });
+    expect(() => checkSubscribeOptions(pubsubhubbub, { target, customParams })).toThrow(
       /^subscribe\(\) for service "News": customParams: hub\.verify is already set by protocol 'pubsubhubbub-0\.3'/,
     );
   });

@@ -6,11 +6,11 @@ import { newSubscription, type NewSubscription } from '../../../src/subscription
 import type { SubscriptionTarget } from '../../../src/subscription/record/snapshot.js';
 import { START } from '../../subscription/machine/life.js';
 import { world } from '../../subscription/registry/registry-world.js';
-import { failureOf } from '../../kit/world.js';
+import { failureOf } from '../../kit/failure-of.js';
 
 const HUB = 'https://hub.example/';
 
-const record = (target: SubscriptionTarget, more: Partial<NewSubscription> = {}) =>
+const recordOf = (target: SubscriptionTarget, fields: Partial<NewSubscription> = {}) =>
   newSubscription({
     id: 's',
     service: 'News',
@@ -18,11 +18,11 @@ const record = (target: SubscriptionTarget, more: Partial<NewSubscription> = {})
     declared: false,
     createdAt: START,
     overrides: undefined,
-    ...more,
+    ...fields,
   });
 
-const fits = (filter: SubscriptionFilter, one = record('https://example.com/feed')): boolean =>
-  filterOf(filter, 'subscriptions.find()')(one);
+const matches = (filter: SubscriptionFilter, record = recordOf('https://example.com/feed')): boolean =>
+  filterOf(filter, 'subscriptions.find()')(record);
 
 describe('a filter of subscriptions', () => {
   it.each<[SubscriptionFilter['target'], SubscriptionTarget, boolean]>([
@@ -35,8 +35,8 @@ describe('a filter of subscriptions', () => {
     [[HUB, 'News'], { hub: HUB, topic: 'news' }, false],
     [['https://other.example/', 'news'], { hub: HUB, topic: 'news' }, false],
     ['https://example.com/feed', { hub: HUB, topic: 'https://example.com/feed' }, false],
-  ])('by target %j: what was subscribed as %j fits: %s', (target, subscribed, expected) => {
-    expect(fits({ target }, record(subscribed))).toBe(expected);
+  ])('by target %j matches a subscription to %j: %s', (target, subscribed, expected) => {
+    expect(matches({ target }, recordOf(subscribed))).toBe(expected);
   });
 
   it.each<[SubscriptionFilter['metadata'], boolean]>([
@@ -46,25 +46,31 @@ describe('a filter of subscriptions', () => {
     [{ customer: '8' }, false],
     [{ customer: '7', region: 'eu' }, false],
     [{ toString: 'x' }, false],
-  ])('by metadata %j fits where each name has that value: %s', (metadata, expected) => {
-    const one = record('https://example.com/feed', { metadata: { customer: '7', plan: 'large' } });
-    expect(fits({ metadata }, one)).toBe(expected);
+  ])('by metadata %j matches if each name has that value: %s', (metadata, expected) => {
+    const record = recordOf('https://example.com/feed', { metadata: { customer: '7', plan: 'large' } });
+    expect(matches({ metadata }, record)).toBe(expected);
   });
 
-  it('by metadata fits no subscription without it, but for an empty filter', () => {
-    expect(fits({ metadata: { customer: '7' } })).toBe(false);
-    expect(fits({ metadata: {} })).toBe(true);
+  it('by metadata matches no subscription without metadata, unless the filter is empty', () => {
+    expect(matches({ metadata: { customer: '7' } })).toBe(false);
+    expect(matches({ metadata: {} })).toBe(true);
   });
 
-  it('takes a field that is undefined for one that is not given', () => {
-    const nothing = { service: undefined, target: undefined, state: undefined, hub: undefined, topic: undefined };
-    expect(fits({ ...nothing, declared: undefined, metadata: undefined })).toBe(true);
+  it('ignores fields that are undefined', () => {
+    const undefinedFields = {
+      service: undefined,
+      target: undefined,
+      state: undefined,
+      hub: undefined,
+      topic: undefined,
+    };
+    expect(matches({ ...undefinedFields, declared: undefined, metadata: undefined })).toBe(true);
   });
 
-  it('fits by all of its fields, not by one of them', () => {
-    expect(fits({ service: 'News', state: ['active', 'requested'], declared: false })).toBe(true);
-    expect(fits({ service: 'News', state: ['active', 'requested'], declared: true })).toBe(false);
-    expect(fits({ state: [] })).toBe(false);
+  it('matches only if all of its fields match', () => {
+    expect(matches({ service: 'News', state: ['active', 'requested'], declared: false })).toBe(true);
+    expect(matches({ service: 'News', state: ['active', 'requested'], declared: true })).toBe(false);
+    expect(matches({ state: [] })).toBe(false);
   });
 
   it.each<[unknown, RegExp]>([
@@ -86,11 +92,11 @@ describe('a filter of subscriptions', () => {
   ])('%j is a ConfigurationError', async (filter, message) => {
     const { registry } = await world();
     const list = subscriptionList(registry);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without a compiler anything can be passed
-    const given = filter as SubscriptionFilter;
-    const failure = await failureOf(list.find(given));
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without the compiler, a caller may pass any value
+    const untypedFilter = filter as SubscriptionFilter;
+    const failure = await failureOf(list.find(untypedFilter));
     expect(failure).toBeInstanceOf(ConfigurationError);
     expect(failure.message).toMatch(message);
-    expect((await failureOf(list.count(given))).message).toBe(failure.message.replace('find()', 'count()'));
+    expect((await failureOf(list.count(untypedFilter))).message).toBe(failure.message.replace('find()', 'count()'));
   });
 });

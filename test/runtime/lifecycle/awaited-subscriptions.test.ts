@@ -3,24 +3,24 @@ import { AwaitedSubscriptions } from '../../../src/runtime/lifecycle/awaited-sub
 import type { SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { subscription, world } from '../../subscription/registry/registry-world.js';
 
-it('looks at the one that something happened to, and at all of them only when told', async () => {
+it('rechecks one subscription for its events, and all of them only with recheckAll()', async () => {
   const { registry } = await world();
   for (const id of ['a', 'b', 'c']) await registry.add(subscription(id));
-  const isWaitedFor = vi.fn<(record: SubscriptionRecord) => boolean>(({ desired }) => desired === 'subscribed');
-  const outstanding = new AwaitedSubscriptions(registry, isWaitedFor);
-  expect(outstanding.isEmpty).toBe(true);
-  expect(outstanding.recheckAll().map(({ id }) => id)).toEqual(['a', 'b', 'c']);
-  isWaitedFor.mockClear();
+  const isAwaited = vi.fn<(record: SubscriptionRecord) => boolean>(({ desired }) => desired === 'subscribed');
+  const awaited = new AwaitedSubscriptions(registry, isAwaited);
+  expect(awaited.isEmpty).toBe(true);
+  expect(awaited.recheckAll().map(({ id }) => id)).toEqual(['a', 'b', 'c']);
+  isAwaited.mockClear();
   for (const id of ['a', 'b']) {
     await registry.apply(id, { type: 'unwanted', why: 'unsubscribed' });
-    expect(outstanding.recheck(id)).toBeUndefined();
+    expect(awaited.recheck(id)).toBeUndefined();
   }
-  expect(isWaitedFor).toHaveBeenCalledTimes(2);
-  expect(outstanding.isEmpty).toBe(false);
+  expect(isAwaited).toHaveBeenCalledTimes(2);
+  expect(awaited.isEmpty).toBe(false);
   await registry.apply('a', { type: 'retried' });
-  expect(outstanding.recheck('a')?.id).toBe('a');
+  expect(awaited.recheck('a')?.id).toBe('a');
   await registry.apply('a', { type: 'unwanted', why: 'unsubscribed' });
   await registry.apply('c', { type: 'unwanted', why: 'unsubscribed' });
-  for (const id of ['a', 'c', 'no such id']) outstanding.recheck(id);
-  expect(outstanding.isEmpty).toBe(true);
+  for (const id of ['a', 'c', 'no such id']) awaited.recheck(id);
+  expect(awaited.isEmpty).toBe(true);
 });

@@ -5,7 +5,7 @@ import { recordingLogger } from '../../kit/recording-logger.js';
 
 const { cache } = createRequire(import.meta.url);
 
-test('one package is loaded a turn, so that what comes in between is not kept waiting', async () => {
+test('one package is loaded per turn of the event loop, so that other work can run in between', async () => {
   const order: string[] = [];
   const turn = (left: number): void => {
     order.push('turn');
@@ -17,7 +17,7 @@ test('one package is loaded a turn, so that what comes in between is not kept wa
   expect(order).toEqual(['a', 'turn', 'b', 'turn', 'c', 'turn']);
 });
 
-test('a package that cannot be loaded keeps no other from it, and is logged', async () => {
+test('a package that cannot be loaded is logged, and the others are loaded', async () => {
   const logger = recordingLogger();
   const loaded: string[] = [];
   const failing = (): never => {
@@ -32,7 +32,7 @@ test('a package that cannot be loaded keeps no other from it, and is logged', as
   ]);
 });
 
-test('nothing more is loaded once the runtime stops', async () => {
+test('no more packages are loaded once the runtime stops', async () => {
   let isStopping = false;
   const loaded: string[] = [];
   const stop = (): void => {
@@ -45,7 +45,7 @@ test('nothing more is loaded once the runtime stops', async () => {
   expect(loaded).toEqual([]);
 });
 
-test('what undici reads at its first connection only is loaded as well', async () => {
+test('the parser that undici loads with its first connection is loaded, too', async () => {
   const logger = recordingLogger();
   const isParser = (path: string): boolean => path.includes('/undici/lib/llhttp/llhttp');
   expect(Object.keys(cache).some(isParser)).toBe(false);

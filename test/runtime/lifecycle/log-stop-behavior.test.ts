@@ -8,19 +8,21 @@ const service = (unsubscribeOnShutdown: boolean) => ({
   handlers: { onEventNotification() {} },
 });
 
-function notes(unsubscribes: boolean, isDurable: boolean, handlesSignals: boolean): readonly string[] {
+function linesAtStart(unsubscribeOnShutdown: boolean, isDurable: boolean, handlesSignals: boolean): readonly string[] {
   const logger = recordingLogger();
-  logStopBehavior([service(unsubscribes)], { isDurable, handlesSignals }, logger);
+  logStopBehavior([service(unsubscribeOnShutdown)], { isDurable, handlesSignals }, logger);
   return logger.said('info');
 }
 
-test('a durable store, whose subscriptions a stop ends, is told of at start', () => {
-  expect(notes(true, true, true)).toEqual([expect.stringMatching(/set unsubscribeOnShutdown: false/)]);
-  expect(notes(true, false, true)).toEqual([]);
-  expect(notes(false, true, true)).toEqual([]);
+test('the start logs that a stop will unsubscribe, if the store is durable', () => {
+  expect(linesAtStart(true, true, true)).toEqual([expect.stringMatching(/set unsubscribeOnShutdown: false/)]);
+  expect(linesAtStart(true, false, true)).toEqual([]);
+  expect(linesAtStart(false, true, true)).toEqual([]);
 });
 
-test('an application that has to call runtime.stop() by itself is told at start', () => {
-  expect(notes(true, false, false)).toEqual([expect.stringMatching(/call runtime\.stop\(\) before the process ends/)]);
-  expect(notes(false, false, false)).toEqual([]);
+test('the start logs that the application must call runtime.stop(), if signals are not handled', () => {
+  expect(linesAtStart(true, false, false)).toEqual([
+    expect.stringMatching(/call runtime\.stop\(\) before the process ends/),
+  ]);
+  expect(linesAtStart(false, false, false)).toEqual([]);
 });

@@ -2,19 +2,19 @@ import { createServer as createTlsServer } from 'node:https';
 import { describe, expect, it, vi } from 'vitest';
 import { ConfigurationError, ListenerError } from 'websub-subscriber';
 import { portOf, resolvePublicAddress } from '../../../src/runtime/lifecycle/public-address.js';
-import { failureOf } from '../../kit/world.js';
+import { failureOf } from '../../kit/failure-of.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 
 const logger = recordingLogger();
 
-/** A tunnel option that hands out anything. */
-function giving(tunnel: unknown): () => Promise<{ url: string; close(): unknown }> {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- whoever has no compiler may hand over anything
+/** A tunnel option that resolves to any value. */
+function tunnelTo(tunnel: unknown): () => Promise<{ url: string; close(): unknown }> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without the compiler, a function may return any value
   return async () => tunnel as { url: string; close(): unknown };
 }
 
-describe('publicAddress', () => {
-  it('is localhost with a warning where nothing is said', async () => {
+describe('the public address', () => {
+  it('is localhost by default, with a warning', async () => {
     const logger = recordingLogger();
     expect(await resolvePublicAddress({}, 9090, logger)).toEqual({ url: 'http://localhost:9090' });
     expect(logger.said('warn')).toEqual([
@@ -22,14 +22,14 @@ describe('publicAddress', () => {
     ]);
   });
 
-  it('is https where the runtime or the server speaks it', async () => {
+  it('is https if the runtime or the server serves HTTPS', async () => {
     expect((await resolvePublicAddress({ tls: {} }, 1, logger)).url).toBe('https://localhost:1');
     const server = createTlsServer();
     expect((await resolvePublicAddress({ server }, 2, logger)).url).toBe('https://localhost:2');
     expect(portOf(server)).toBeUndefined();
   });
 
-  it('is what publicUrl says, without a warning', async () => {
+  it('is publicUrl, without a warning', async () => {
     const logger = recordingLogger();
     expect(await resolvePublicAddress({ publicUrl: 'https://me.example' }, undefined, logger)).toEqual({
       url: 'https://me.example',
@@ -37,11 +37,11 @@ describe('publicAddress', () => {
     expect(logger.lines).toEqual([]);
   });
 
-  it('is a tunnel to the local address, or publicUrl with a tunnel behind it', async () => {
-    const asked: string[] = [];
+  it("is the tunnel's URL, or publicUrl with a tunnel behind it", async () => {
+    const localAddresses: string[] = [];
     const opened = { url: 'https://abc.tunnel.example//', close: (): void => {} };
     const tunnel = async (address: string): Promise<typeof opened> => {
-      asked.push(address);
+      localAddresses.push(address);
       return opened;
     };
     expect(await resolvePublicAddress({ tunnel }, 9090, logger)).toEqual({
@@ -51,18 +51,18 @@ describe('publicAddress', () => {
     expect((await resolvePublicAddress({ tunnel, publicUrl: 'https://me.example' }, 9090, logger)).url).toBe(
       'https://me.example',
     );
-    expect(asked).toEqual(['http://localhost:9090', 'http://localhost:9090']);
+    expect(localAddresses).toEqual(['http://localhost:9090', 'http://localhost:9090']);
   });
 
-  it('cannot be told of a server that does not listen yet', async () => {
-    for (const options of [{}, { tunnel: giving({}), publicUrl: 'https://me.example' }]) {
+  it('is unknown while the given server does not listen', async () => {
+    for (const options of [{}, { tunnel: tunnelTo({}), publicUrl: 'https://me.example' }]) {
       const failure = await failureOf(resolvePublicAddress(options, undefined, logger));
       expect(failure).toBeInstanceOf(ConfigurationError);
       expect(failure.message).toMatch(/server listens on no port yet.*listen first/);
     }
   });
 
-  it('fails where the tunnel cannot be opened', async () => {
+  it('throws a ListenerError if the tunnel cannot be opened', async () => {
     for (const reason of [new Error('no token'), 'no token']) {
       const failure = await failureOf(resolvePublicAddress({ tunnel: () => Promise.reject(reason) }, 9090, logger));
       expect(failure).toBeInstanceOf(ListenerError);
@@ -71,7 +71,7 @@ describe('publicAddress', () => {
     }
   });
 
-  it('closes a tunnel that it cannot use', async () => {
+  it('throws a ListenerError for an unusable tunnel, and closes it', async () => {
     const close = vi.fn<() => void>(() => {
       throw new Error('closed anyhow');
     });
@@ -82,14 +82,14 @@ describe('publicAddress', () => {
       { url: 'https://', close },
     ];
     for (const tunnel of unusable) {
-      const failure = await failureOf(resolvePublicAddress({ tunnel: giving(tunnel) }, 9090, logger));
+      const failure = await failureOf(resolvePublicAddress({ tunnel: tunnelTo(tunnel) }, 9090, logger));
       expect(failure).toBeInstanceOf(ListenerError);
       expect(failure.message).toMatch(/to resolve to \{ url, close\(\) \}/);
     }
     expect(close).toHaveBeenCalledTimes(2);
   });
 
-  it('is the address listened on, where that is one alone', async () => {
+  it('has the listening host, if the runtime listens on one address only', async () => {
     const urls = ['0.0.0.0', '::', '127.0.0.2', '::1', 'box.example'].map(async (host) => {
       const { url } = await resolvePublicAddress({ host }, 9090, logger);
       return url;

@@ -1,15 +1,14 @@
-import { createServer } from 'node:http';
-import { once } from 'node:events';
 import { Keyv } from 'keyv';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SECRET, signatureOf, signedPost, subscribed, verification } from '../../kit/subscribed.js';
 import { exchange } from '../../kit/wire.js';
+import { startUserServer } from '../../kit/user-server.js';
 
-/** A Keyv whose writes end never when it is told so. */
+/** A Keyv with writes that never end after `hang()`. */
 function hangingKeyv(): { readonly keyv: Keyv; readonly hang: () => void } {
   const rows = new Map<string, unknown>();
-  let hangs = false;
-  const write = <T>(work: () => T): Promise<T> => (hangs ? new Promise(() => {}) : Promise.resolve(work()));
+  let isHanging = false;
+  const write = <T>(work: () => T): Promise<T> => (isHanging ? new Promise(() => {}) : Promise.resolve(work()));
   const keyv = new Keyv({
     store: {
       opts: { dialect: 'slow', url: 'slow://' },
@@ -22,45 +21,37 @@ function hangingKeyv(): { readonly keyv: Keyv; readonly hang: () => void } {
       },
     },
   });
-  return { keyv, hang: () => void (hangs = true) };
+  return { keyv, hang: () => void (isHanging = true) };
 }
 
 describe('stop()', () => {
-  test('ends within gracefulShutdownSeconds and the last steps, also when the store hangs', async () => {
+  test('ends within gracefulShutdownSeconds and the last steps, even if the store hangs', async () => {
     const { keyv, hang } = hangingKeyv();
     const { runtime, post } = await subscribed({
       options: { store: keyv, gracefulShutdownSeconds: 0.2 },
     });
     await post('news');
     hang();
-    const before = performance.now();
+    const startedAt = performance.now();
     await runtime.stop();
-    expect(performance.now() - before).toBeLessThan(3_000);
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
   });
 
-  test('calls no handler from onShutdown on: hubs that come are told to come again, in every way there is', async () => {
-    const server = createServer((_request, response) => void response.setHeader('Content-Length', 6).end('theirs'));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    onTestFinished(() => {
-      server.close();
-      server.closeAllConnections();
-    });
-    const address = server.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
+  test('answers every kind of hub request with 503 from onShutdown on, and calls no handler', async () => {
+    const { server, port } = await startUserServer();
     const statuses: number[] = [];
-    const asked: string[] = [];
-    let end = (): Promise<void> => Promise.resolve();
+    const calls: string[] = [];
+    let onShutdown = (): Promise<void> => Promise.resolve();
     const { runtime, events, path, callback, topic } = await subscribed({
       port,
       options: { server, publicUrl: `http://127.0.0.1:${port}` },
       handlers: {
-        onShutdown: () => end(),
-        onHubError: () => void asked.push('hub-error'),
-        onSubscriptionVerification: () => void asked.push('verification'),
+        onShutdown: () => onShutdown(),
+        onHubError: () => void calls.push('hub-error'),
+        onSubscriptionVerification: () => void calls.push('verification'),
       },
     });
-    asked.length = 0;
+    calls.length = 0;
     const byFetch = async (target: string, init: RequestInit): Promise<void> => {
       const answer = await runtime.fetch(new Request(target, init));
       expect(answer.headers.get('retry-after')).toBe('120');
@@ -71,7 +62,7 @@ describe('stop()', () => {
       body: 'news',
       headers: { 'X-Hub-Signature': signatureOf('news', 'sha256', SECRET) },
     };
-    end = async () => {
+    onShutdown = async () => {
       statuses.push((await exchange(port, signedPost(path, 'news'))).status);
       await byFetch(callback, content);
       await byFetch(`${callback}?${new URLSearchParams(verification(topic.url)).toString()}`, {});
@@ -82,6 +73,6 @@ describe('stop()', () => {
     await byFetch(callback, content);
     expect(statuses).toHaveLength(5);
     expect(events).toEqual([]);
-    expect(asked).toEqual([]);
+    expect(calls).toEqual([]);
   });
 });

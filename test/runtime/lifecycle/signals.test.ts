@@ -1,64 +1,64 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { handleSignals } from '../../../src/runtime/lifecycle/signals.js';
-import { deferred } from '../../kit/fake-world.js';
+import { deferred } from '../../kit/deferred.js';
 
 const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
 afterEach(() => {
   kill.mockClear();
 });
 
-function raised(): readonly unknown[] {
+function raisedSignals(): readonly unknown[] {
   return kill.mock.calls.map(([, signal]) => signal);
 }
 
 describe('handleSignals', () => {
-  it('ends the process by the signal only when the last of several has stopped', async () => {
+  it('raises the signal again only once all runtimes have stopped', async () => {
     const [first, second] = [deferred(), deferred()];
     const stops: string[] = [];
     handleSignals(() => {
       stops.push('first');
       return first.promise;
     });
-    const off = handleSignals(() => {
+    const remove = handleSignals(() => {
       stops.push('second');
       return second.promise;
     });
     process.emit('SIGTERM', 'SIGTERM');
     expect(stops).toEqual(['first', 'second']);
-    off();
+    remove();
     first.resolve();
     await first.promise;
-    expect(raised()).toEqual([]);
+    expect(raisedSignals()).toEqual([]);
     second.reject(new Error('it could not stop'));
-    await vi.waitFor(() => expect(raised()).toEqual(['SIGTERM']));
+    await vi.waitFor(() => expect(raisedSignals()).toEqual(['SIGTERM']));
     expect(process.listenerCount('SIGTERM')).toBe(0);
   });
 
-  it('ends it at once at the second signal', () => {
+  it('raises the second signal again at once', () => {
     handleSignals(() => new Promise(() => {}));
     process.emit('SIGINT', 'SIGINT');
-    expect(raised()).toEqual([]);
+    expect(raisedSignals()).toEqual([]);
     process.emit('SIGTERM', 'SIGTERM');
-    expect(raised()).toEqual(['SIGTERM']);
+    expect(raisedSignals()).toEqual(['SIGTERM']);
   });
 
-  it('takes a signal that npm hands on once more for the same one', () => {
+  it('ignores a signal that npm forwards a second time', () => {
     const clock = vi.spyOn(performance, 'now').mockReturnValue(1_000);
     handleSignals(() => new Promise(() => {}));
     process.emit('SIGINT', 'SIGINT');
     clock.mockReturnValue(1_002);
     process.emit('SIGINT', 'SIGINT');
-    expect(raised()).toEqual([]);
+    expect(raisedSignals()).toEqual([]);
     clock.mockReturnValue(1_500);
     process.emit('SIGINT', 'SIGINT');
-    expect(raised()).toEqual(['SIGINT']);
+    expect(raisedSignals()).toEqual(['SIGINT']);
     clock.mockRestore();
   });
 
-  it('leaves nothing behind when it is taken off', () => {
+  it('leaves no signal handler once all are removed', () => {
     const before = process.listenerCount('SIGINT');
-    const offs = [handleSignals(async () => {}), handleSignals(async () => {})];
-    for (const off of offs) off();
+    const removers = [handleSignals(async () => {}), handleSignals(async () => {})];
+    for (const remove of removers) remove();
     expect(process.listenerCount('SIGINT')).toBeLessThanOrEqual(before);
     expect(process.listenerCount('SIGINT')).toBe(0);
   });

@@ -5,19 +5,19 @@ import { startListener } from '../../../src/runtime/lifecycle/start-listener.js'
 import { recordingLogger } from '../../kit/recording-logger.js';
 import { openWire, request } from '../../kit/wire.js';
 
-const here: RequestListener = (_request, response) => void response.end('here');
+const handler: RequestListener = (_request, response) => void response.end('here');
 
-/** A listener of a process that may have so many files open. */
-async function listening(maxConnections: number, openFiles: number | undefined) {
+/** Starts a listener in a process with this open-files limit. */
+async function listenWith(maxConnections: number, openFiles: number | undefined) {
   const logger = recordingLogger();
   const options = checkOptions({ port: 0, host: '127.0.0.1', security: { maxConnections } }, {});
-  const listener = await startListener(here, options, logger, openFiles);
+  const listener = await startListener(handler, options, logger, openFiles);
   onTestFinished(() => listener?.close({ force: true }));
   return { logger, port: listener?.port ?? 0 };
 }
 
-test('C6 connections past the limit are closed, which is logged once a minute', async () => {
-  const { logger, port } = await listening(1, undefined);
+test('C6 connections above the limit are closed, and a line a minute says so', async () => {
+  const { logger, port } = await listenWith(1, undefined);
   const first = await openWire(port);
   first.send(request('GET', '/'));
   expect((await first.answer()).status).toBe(200);
@@ -31,13 +31,13 @@ test('C6 connections past the limit are closed, which is logged once a minute', 
   ]);
 });
 
-test('C6 where few files may be open, fewer connections are taken, which is logged at the start', async () => {
-  const { logger } = await listening(10_000, 1_024);
+test('C6 a low open-files limit lowers the connection limit, which is logged at the start', async () => {
+  const { logger } = await listenWith(10_000, 1_024);
   expect(logger.lines).toMatchObject([{ level: 'warn', fields: { maxConnections: 512, openFiles: 1_024 } }]);
-  expect((await listening(500, 1_024)).logger.lines).toEqual([]);
+  expect((await listenWith(500, 1_024)).logger.lines).toEqual([]);
 });
 
-test('nothing is listened on where others do', async () => {
+test('the runtime does not listen with manual', async () => {
   const options = checkOptions({ manual: true, publicUrl: 'https://me.example' }, {});
-  expect(await startListener(here, options, recordingLogger())).toBe(undefined);
+  expect(await startListener(handler, options, recordingLogger())).toBe(undefined);
 });

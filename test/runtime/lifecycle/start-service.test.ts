@@ -1,12 +1,12 @@
-import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { Keyv } from 'keyv';
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { defineSubscriber, startService, StoreError } from '../../../src/index.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 import { exchange, request } from '../../kit/wire.js';
+import { startUserServer } from '../../kit/user-server.js';
 
-describe('a start in which another process takes the store over', () => {
+describe('a start during which another process takes over the store', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   });
@@ -14,8 +14,8 @@ describe('a start in which another process takes the store over', () => {
     vi.useRealTimers();
   });
 
-  /** A store, and what makes it somebody else's and lets the next heartbeat find it out. */
-  function takenOver(): { readonly store: Keyv; readonly takeOver: () => Promise<void> } {
+  /** A store, and a function that changes its owner and runs the next heartbeat. */
+  function storeWithTakeOver(): { readonly store: Keyv; readonly takeOver: () => Promise<void> } {
     const rows = new Map<string, string>();
     const takeOver = async (): Promise<void> => {
       for (const [key, row] of rows) {
@@ -26,17 +26,17 @@ describe('a start in which another process takes the store over', () => {
     return { store: new Keyv({ store: rows }), takeOver };
   }
 
-  test.each(['before the services begin', 'in onStart'])('%s rejects with that, once', async (when) => {
-    const { store, takeOver } = takenOver();
+  test.each(['before the services start', 'in onStart'])('%s rejects with a StoreError, logged once', async (when) => {
+    const { store, takeOver } = storeWithTakeOver();
     const logger = recordingLogger();
-    const begun: string[] = [];
+    const started: string[] = [];
     const isEarly = when !== 'in onStart';
     const service = defineSubscriber(
       { name: 'News', target: 'http://127.0.0.1:9/never-asked' },
       {
         onEventNotification: () => {},
         async onStart() {
-          begun.push('onStart');
+          started.push('onStart');
           if (!isEarly) await takeOver();
         },
       },
@@ -48,42 +48,34 @@ describe('a start in which another process takes the store over', () => {
     const starting = startService(service, { port: 0, store, logger, handleSignals: false, tunnel });
     await expect(starting).rejects.toThrow(/was taken over by/);
     await expect(starting).rejects.toBeInstanceOf(StoreError);
-    expect(begun).toEqual(isEarly ? [] : ['onStart']);
+    expect(started).toEqual(isEarly ? [] : ['onStart']);
     expect(logger.said('fatal')).toHaveLength(1);
     expect(logger.said('info')).not.toContain('asking the hub to subscribe');
   });
 });
 
-test('a start that fails leaves no hub without an answer', async () => {
-  const server = createServer((_request, response) => void response.setHeader('Content-Length', 6).end('theirs'));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  let held: ReturnType<typeof exchange> | undefined;
+test('a failed start answers the waiting requests of hubs', async () => {
+  const { server, port } = await startUserServer();
+  let waiting: ReturnType<typeof exchange> | undefined;
   const service = defineSubscriber(
     { name: 'News' },
     {
       onEventNotification: () => {},
       async onStart() {
-        const coming = once(server, 'connection');
-        held = exchange(port, request('POST', '/websub/something', {}, 'news'));
-        await coming;
+        const connected = once(server, 'connection');
+        waiting = exchange(port, request('POST', '/websub/something', {}, 'news'));
+        await connected;
         await new Promise((resolve) => setTimeout(resolve, 20));
         throw new Error('no database');
       },
     },
   );
   await expect(startService(service, { server, store: 'memory', logger: false })).rejects.toThrow('no database');
-  expect(await held).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
+  expect(await waiting).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
   expect((await exchange(port, request('GET', '/websub/something'))).body).toBe('theirs');
 });
 
-test('ready() in onStart says at once that it would wait for itself', async () => {
+test('ready() in onStart rejects at once, because it would wait for itself', async () => {
   const service = defineSubscriber(
     { name: 'News' },
     { onEventNotification: () => {}, onStart: (runtime) => runtime.ready() },

@@ -5,60 +5,60 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startupGate } from '../../../src/runtime/lifecycle/startup-gate.js';
 import { exchange, request } from '../../kit/wire.js';
 
-/** What the handler behind a gate gets of requests with these methods, after each step. */
-function through(): {
+/** A gate, a function that sends requests to it, and the methods that the handler behind it got. */
+function setUp(): {
   readonly send: (method: string) => void;
   readonly handled: string[];
-  readonly way: ReturnType<typeof startupGate>;
+  readonly gate: ReturnType<typeof startupGate>;
 } {
   const handled: string[] = [];
-  const way = startupGate(({ method = '' }) => void handled.push(method));
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing else of it is looked at
-  const request = (method: string): IncomingMessage => ({ method }) as IncomingMessage;
+  const gate = startupGate(({ method = '' }) => void handled.push(method));
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the gate reads nothing else
+  const requestWith = (method: string): IncomingMessage => ({ method }) as IncomingMessage;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  const send = (method: string): void => way.nodeHandler(request(method), {} as ServerResponse);
-  return { send, handled, way };
+  const send = (method: string): void => gate.nodeHandler(requestWith(method), {} as ServerResponse);
+  return { send, handled, gate };
 }
 
-describe('gate', () => {
-  it('lets verifications through when the store is read, and content when the services have started', async () => {
-    const { send, handled, way } = through();
+describe('startupGate', () => {
+  it('lets verifications through once the store is loaded, and content once the services have started', async () => {
+    const { send, handled, gate } = setUp();
     send('GET');
     send('POST');
     expect(handled).toEqual([]);
-    way.allowVerifications();
+    gate.allowVerifications();
     await vi.waitFor(() => expect(handled).toEqual(['GET']));
     send('HEAD');
     send('POST');
     expect(handled).toEqual(['GET', 'HEAD']);
-    way.allowContent();
+    gate.allowContent();
     await vi.waitFor(() => expect(handled).toEqual(['GET', 'HEAD', 'POST', 'POST']));
     send('POST');
     expect(handled).toHaveLength(5);
   });
 
-  it('answers 503 what it holds when the start fails, and what comes after that', async () => {
+  it('answers waiting and later requests with 503 if the start fails', async () => {
     const reached: string[] = [];
-    const way = startupGate(({ method = '' }) => void reached.push(method));
-    const server = createServer(way.nodeHandler);
+    const gate = startupGate(({ method = '' }) => void reached.push(method));
+    const server = createServer(gate.nodeHandler);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     onTestFinished(() => void server.close());
     const address = server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const held = exchange(port, request('POST', '/websub/a', {}, 'news'));
+    const waiting = exchange(port, request('POST', '/websub/a', {}, 'news'));
     await once(server, 'request');
-    await way.fail();
+    await gate.fail();
     const late = exchange(port, request('GET', '/websub/a'));
-    for (const answer of [await held, await late]) {
+    for (const answer of [await waiting, await late]) {
       expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '120' } });
     }
     expect(reached).toEqual([]);
   });
 
-  it('answers nothing to whoever has gone while it was held', async () => {
-    const way = startupGate(() => expect.unreachable());
-    const [errors, server] = [[] as unknown[], createServer(way.nodeHandler)];
+  it('does not answer a request that was aborted while it waited', async () => {
+    const gate = startupGate(() => expect.unreachable());
+    const [errors, server] = [[] as unknown[], createServer(gate.nodeHandler)];
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     onTestFinished(() => void server.close());
@@ -70,7 +70,7 @@ describe('gate', () => {
     response.on('error', (error) => errors.push(error));
     socket.destroy();
     await once(response, 'close');
-    await way.fail();
+    await gate.fail();
     await new Promise(setImmediate);
     expect(errors).toEqual([]);
   });

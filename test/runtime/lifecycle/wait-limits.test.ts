@@ -4,15 +4,15 @@ import { recordingLogger } from '../../kit/recording-logger.js';
 
 const never = new Promise<never>(() => {});
 
-describe('within', () => {
-  it('ends with the work, and rejects as it does', async () => {
+describe('waitUnlessAborted', () => {
+  it('settles like the work', async () => {
     const limit = timeLimit(60_000);
     await waitUnlessAborted(Promise.resolve(), limit.signal);
     await expect(waitUnlessAborted(Promise.reject(new Error('no')), limit.signal)).rejects.toThrow('no');
     limit.end();
   });
 
-  it('ends when the time is up, also when it was up before', async () => {
+  it('resolves when the time is up, even if it was up before', async () => {
     await waitAtMost(never, 5);
     const limit = timeLimit(60_000);
     const waiting = waitUnlessAborted(never, limit.signal);
@@ -24,7 +24,7 @@ describe('within', () => {
 });
 
 describe('timeLimit', () => {
-  it('can be brought forward, and is not put off', async () => {
+  it('can be shortened, and not extended', async () => {
     const limit = timeLimit(20);
     limit.end(60_000);
     await waitUnlessAborted(never, limit.signal);
@@ -36,7 +36,7 @@ describe('timeLimit', () => {
 });
 
 describe('runAll', () => {
-  it('runs every task, and logs what fails', async () => {
+  it('runs every task, and logs failures', async () => {
     const logger = recordingLogger();
     const ran: string[] = [];
     const tasks = [

@@ -3,28 +3,28 @@ import { LogOutput } from '../../../src/runtime/logging/log-output.js';
 
 const MIB = 1024 * 1024;
 
-/** A reader that takes a number of bytes and then no more. */
+/** A reader that accepts a limited number of bytes. */
 class Reader {
   room: number;
   failure = 'EAGAIN';
-  tries = 0;
-  readonly #taken: Buffer[] = [];
+  attempts = 0;
+  readonly #chunks: Buffer[] = [];
 
   constructor(room: number) {
     this.room = room;
   }
 
   readonly send = (bytes: Uint8Array): number => {
-    this.tries += 1;
-    const taken = bytes.subarray(0, this.room);
-    if (taken.length === 0) throw Object.assign(new Error('no room'), { code: this.failure });
-    this.#taken.push(Buffer.from(taken));
-    this.room -= taken.length;
-    return taken.length;
+    this.attempts += 1;
+    const accepted = bytes.subarray(0, this.room);
+    if (accepted.length === 0) throw Object.assign(new Error('no room'), { code: this.failure });
+    this.#chunks.push(Buffer.from(accepted));
+    this.room -= accepted.length;
+    return accepted.length;
   };
 
   get text(): string {
-    return Buffer.concat(this.#taken).toString('utf8');
+    return Buffer.concat(this.#chunks).toString('utf8');
   }
 
   get lines(): readonly string[] {
@@ -44,18 +44,18 @@ describe('the output of the default logger', () => {
     vi.useRealTimers();
   });
 
-  it('writes a line at once, and waits for nothing', () => {
+  it('writes a line at once, without a timer', () => {
     const reader = new Reader(Infinity);
     outputTo(reader).write('one\n');
     expect(reader.lines).toEqual(['one']);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('writes the rest of a line, and the lines after it, when there is room again', () => {
+  it('writes the rest of a line and the next lines once the reader has room again', () => {
     const reader = new Reader(2);
     const output = outputTo(reader);
     for (const line of ['öne\n', 'two\n', 'three\n']) output.write(line);
-    expect(reader.tries).toBe(1);
+    expect(reader.attempts).toBe(1);
     reader.room = 5;
     vi.advanceTimersByTime(2);
     reader.room = Infinity;
@@ -64,20 +64,20 @@ describe('the output of the default logger', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('tries less and less often, and ten times a second at the least', () => {
+  it('retries less and less often, but at least ten times a second', () => {
     const reader = new Reader(0);
     outputTo(reader).write('one\n');
-    reader.tries = 0;
+    reader.attempts = 0;
     vi.advanceTimersByTime(10_000);
-    expect(reader.tries).toBeGreaterThanOrEqual(100);
-    expect(reader.tries).toBeLessThanOrEqual(110);
+    expect(reader.attempts).toBeGreaterThanOrEqual(100);
+    expect(reader.attempts).toBeLessThanOrEqual(110);
   });
 
-  it('keeps 4 MiB of lines, drops and counts the rest, and says so where they are missing', () => {
+  it('buffers 4 MiB of lines, drops and counts more lines, and writes the count in their place', () => {
     const reader = new Reader(0);
     const output = outputTo(reader);
-    const kept = Array.from({ length: 4 * 1024 }, (_, index) => `${index}`.padEnd(1023, '.'));
-    for (const line of kept) output.write(`${line}\n`);
+    const buffered = Array.from({ length: 4 * 1024 }, (_, index) => `${index}`.padEnd(1023, '.'));
+    for (const line of buffered) output.write(`${line}\n`);
     for (let more = 0; more < 1000; more += 1) output.write('more\n');
     reader.room = MIB;
     vi.advanceTimersByTime(100);
@@ -88,10 +88,10 @@ describe('the output of the default logger', () => {
     output.write('after\n');
     reader.room = Infinity;
     vi.advanceTimersByTime(100);
-    expect(reader.lines).toEqual([...kept, 'dropped 1001', 'after']);
+    expect(reader.lines).toEqual([...buffered, 'dropped 1001', 'after']);
   });
 
-  it('goes round the end of its buffer', () => {
+  it('wraps around the end of its ring buffer', () => {
     const reader = new Reader(0);
     const output = outputTo(reader);
     const written: string[] = [];
@@ -107,26 +107,26 @@ describe('the output of the default logger', () => {
     expect(reader.text === written.join('')).toBe(true);
   });
 
-  it('makes room before it drops a line, where the reader is back', () => {
+  it('drains the buffer before it drops a line if the reader has room', () => {
     const reader = new Reader(0);
     const output = outputTo(reader);
     const line = `${'x'.repeat(1023)}\n`;
     for (let count = 0; count < 4 * 1024; count += 1) output.write(line);
     reader.room = Infinity;
-    const tried = performance.now();
-    while (performance.now() < tried + 3);
+    const lastAttempt = performance.now();
+    while (performance.now() < lastAttempt + 3);
     output.write('last\n');
     expect(reader.lines).toHaveLength(4 * 1024 + 1);
     expect(reader.lines.at(-1)).toBe('last');
   });
 
-  it('gives up a flush when its time is over', () => {
+  it('ends a flush at its timeout', () => {
     const reader = new Reader(0);
     const output = outputTo(reader);
     output.write('one\n');
-    const begun = performance.now();
+    const startedAt = performance.now();
     output.flush(50);
-    const took = performance.now() - begun;
+    const took = performance.now() - startedAt;
     expect(took).toBeGreaterThanOrEqual(50);
     expect(took).toBeLessThan(1_000);
     reader.room = Infinity;
@@ -134,7 +134,7 @@ describe('the output of the default logger', () => {
     expect(reader.lines).toEqual(['one']);
   });
 
-  it('is silent for good once its reader is gone', () => {
+  it('writes nothing more once the pipe is closed', () => {
     const reader = new Reader(3);
     const output = outputTo(reader);
     output.write('one\n');
@@ -147,7 +147,7 @@ describe('the output of the default logger', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('keeps what a full disk does not take', () => {
+  it('buffers lines while the disk is full', () => {
     const reader = new Reader(0);
     reader.failure = 'ENOSPC';
     const output = outputTo(reader);

@@ -2,12 +2,12 @@ import * as fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { terminalLine } from '../../../src/runtime/logging/terminal-line.js';
-import { hasColors } from '../../../src/runtime/logging/terminal-style.js';
+import { hasColors } from '../../../src/runtime/logging/default-logger.js';
 
 const time = new Date(2030, 0, 2, 3, 4, 5, 6).getTime();
 
-// oxlint-disable-next-line no-control-regex -- they are what must not be there.
-const ACTING = /[\0-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+// oxlint-disable-next-line no-control-regex -- matches the forbidden characters
+const CONTROL_CHARACTERS = /[\0-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 
 const plain = (line: object, hasColors = false): string =>
   terminalLine(`${JSON.stringify({ level: 30, time, pid: 7, hostname: 'h', name: 'websub-subscriber', ...line })}\n`, {
@@ -33,21 +33,21 @@ describe('a line on a terminal', () => {
     expect(plain({ level, msg: 'said' })).toBe(`03:04:05.006 ${label} said\n`);
   });
 
-  it('leaves out the grant and counts that are zero', () => {
+  it('does not show the grant, or counts that are zero', () => {
     expect(plain({ grant: 'g1', notLogged: 0, leftOut: 3, msg: 'said' })).toBe('03:04:05.006 INFO  said leftOut=3\n');
   });
 
-  it('quotes a value that is no single word, shows objects as JSON and cuts what is long', () => {
+  it('quotes values with several words, shows objects as JSON, and cuts long values', () => {
     const line = plain({ a: 'b "c"', d: '', e: 'f=g', h: { i: ['j'] }, k: 'l'.repeat(400), msg: 'said' });
     expect(line).toBe(`03:04:05.006 INFO  said a="b \\"c\\"" d="" e="f=g" h={"i":["j"]} k=${'l'.repeat(300)}…\n`);
   });
 
-  it('shows an error below warn by its message', () => {
+  it('shows only the message of an error below the level warn', () => {
     const err = { type: 'TypeError', message: 'no paper', stack: 'TypeError: no paper\n    at there' };
     expect(plain({ err, msg: 'said' })).toBe('03:04:05.006 INFO  said err="TypeError: no paper"\n');
   });
 
-  it('shows the errors of an AggregateError below its stack, ten of them at most', () => {
+  it('shows at most ten errors of an AggregateError below its stack', () => {
     const lines: string[] = [];
     const logger = pino({}, { write: (json: string) => void lines.push(terminalLine(json, { hasColors: false })) });
     const parts = Array.from({ length: 12 }, (_, index) => new Error(`part ${index}`));
@@ -61,7 +61,7 @@ describe('a line on a terminal', () => {
     expect(shown).toHaveLength(11);
   });
 
-  it('shows the indented stack of an error from warn on, with its causes', () => {
+  it('shows the stack of an error from the level warn on, indented and with causes', () => {
     const stack = 'TypeError: no paper\n    at one\n    at two\ncaused by: Error: no ink\n    at three';
     expect(plain({ level: 40, err: { type: 'TypeError', message: 'no paper', stack }, msg: 'said', a: 1 })).toBe(
       [
@@ -78,23 +78,23 @@ describe('a line on a terminal', () => {
 
   it.each([
     ['has no stack', { type: 'Error', message: 'no' }, '"Error: no"'],
-    ['is in words', 'Error: no', '"Error: no"'],
-    ['is no error', 5, '5'],
-  ])('shows an error that %s beside the message', (_what, err, shown) => {
+    ['is a string', 'Error: no', '"Error: no"'],
+    ['is a number', 5, '5'],
+  ])('shows an error that %s next to the message', (_kind, err, shown) => {
     expect(plain({ level: 50, err, msg: 'said' })).toBe(`03:04:05.006 ERROR said err=${shown}\n`);
   });
 
-  it('colors the level and dims the rest, where the terminal has colors', () => {
+  it('colors the level, and dims time and field names, if the terminal has colors', () => {
     expect(plain({ level: 40, a: 1, msg: 'said' }, true)).toBe(
       '\u001b[2m03:04:05.006\u001b[0m \u001b[33mWARN \u001b[0m said \u001b[2ma=\u001b[0m1\n',
     );
   });
 
-  it('shows a line that is no JSON as it is, escaped', () => {
+  it('shows a line that is not JSON unchanged but escaped', () => {
     expect(terminalLine('no \u001b[2J JSON\n', { hasColors: false })).toBe('no \\x1b[2J JSON\n');
   });
 
-  it('escapes what a stranger wrote into a message, a name, a value or an error', () => {
+  it('escapes control characters in a message, a name, a value or an error', () => {
     const evil = 'a\u001b]0;title\u0007\r\n\u009b2J\u007f\u202eb\u2028c\t';
     const shown = String.raw`a\x1b]0;title\x07\r\n\x9b2J\x7f\u202eb\u2028c\t`;
     expect(plain({ msg: evil })).toBe(`03:04:05.006 INFO  ${shown}\n`);
@@ -107,8 +107,8 @@ describe('a line on a terminal', () => {
     );
   });
 
-  it('stays one line, whatever is in it: only a stack adds lines, all indented', () => {
-    const acting = fc.constantFrom(
+  it('stays one line with any content; only a stack adds lines, all indented', () => {
+    const controlCharacter = fc.constantFrom(
       '\u001b',
       '\n',
       '\r',
@@ -120,16 +120,18 @@ describe('a line on a terminal', () => {
       '\u202e',
       '\u2066',
     );
-    const text = fc.string({ unit: fc.oneof(acting, fc.string({ unit: 'binary', minLength: 1, maxLength: 1 })) });
+    const text = fc.string({
+      unit: fc.oneof(controlCharacter, fc.string({ unit: 'binary', minLength: 1, maxLength: 1 })),
+    });
     fc.assert(
       fc.property(text, text, text, text, fc.constantFrom(30, 50), (msg, name, value, message, level) => {
         const err = { type: name, message, stack: `${name}: ${message}\n    at there` };
         const line = plain({ [name]: value, msg, level, err });
-        const [first, ...rest] = line.split('\n');
+        const [first, ...stackLines] = line.split('\n');
         expect(first).toMatch(/^[\d:.]{12} /);
-        expect(rest.pop()).toBe('');
-        for (const each of rest) expect(each).toMatch(/^ {4}/);
-        expect(line.replaceAll('\n', '')).not.toMatch(ACTING);
+        expect(stackLines.pop()).toBe('');
+        for (const stackLine of stackLines) expect(stackLine).toMatch(/^ {4}/);
+        expect(line.replaceAll('\n', '')).not.toMatch(CONTROL_CHARACTERS);
       }),
       { numRuns: Number(process.env['RUNS'] ?? 1_000) },
     );

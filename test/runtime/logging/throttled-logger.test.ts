@@ -7,19 +7,19 @@ const MINUTE_MS = 60_000;
 const START = Date.parse('2030-01-01T00:00:00Z');
 
 interface World {
-  readonly given: RecordingLogger;
+  readonly output: RecordingLogger;
   readonly logger: ThrottledLogger;
-  readonly pass: (milliseconds: number) => void;
+  readonly advance: (milliseconds: number) => void;
   readonly setClock: (to: number) => void;
 }
 
 function world(): World {
   let now = START;
-  const given = recordingLogger();
+  const output = recordingLogger();
   return {
-    given,
-    logger: throttledLogger(given, { now: () => now }),
-    pass(milliseconds) {
+    output,
+    logger: throttledLogger(output, { now: () => now }),
+    advance(milliseconds) {
       now += milliseconds;
       vi.advanceTimersByTime(milliseconds);
     },
@@ -27,14 +27,14 @@ function world(): World {
   };
 }
 
-/** Lines written, and lines that these say were left out. */
-function accounted({ lines }: RecordingLogger): number {
+/** The number of written lines plus the suppressed lines that they count. */
+function countLines({ lines }: RecordingLogger): number {
   const summaries = lines.filter(({ message }) => message.includes('(the last of'));
-  return lines.length - summaries.length + leftOut({ lines });
+  return lines.length - summaries.length + suppressedIn({ lines });
 }
 
-function leftOut({ lines }: Pick<RecordingLogger, 'lines'>): number {
-  return lines.reduce((sum, { fields }) => sum + ('leftOut' in fields ? Number(fields.leftOut) : 0), 0);
+function suppressedIn({ lines }: Pick<RecordingLogger, 'lines'>): number {
+  return lines.reduce((sum, { fields }) => sum + ('leftOut' in fields ? Number(fields['leftOut']) : 0), 0);
 }
 
 beforeEach(() => {
@@ -44,14 +44,14 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('repeated lines of a kind for a subscription', () => {
-  it('are the first in full, then one a minute with the number of those left out', () => {
-    const { given, logger, pass } = world();
+describe('repeated lines of a kind about a subscription', () => {
+  it('are written once in full, then once a minute with the number of suppressed lines', () => {
+    const { output, logger, advance } = world();
     for (let second = 0; second < 150; second += 1) {
       for (let n = 0; n < 10; n += 1) logger.warn({ subscription: 's1', n }, 'not signed');
-      pass(1_000);
+      advance(1_000);
     }
-    expect(given.lines).toMatchObject([
+    expect(output.lines).toMatchObject([
       { fields: { subscription: 's1', n: 0 }, message: 'not signed' },
       {
         fields: { leftOut: 599 },
@@ -60,96 +60,96 @@ describe('repeated lines of a kind for a subscription', () => {
       { fields: { leftOut: expect.any(Number) } },
     ]);
     logger.flush();
-    expect(accounted(given)).toBe(1_500);
+    expect(countLines(output)).toBe(1_500);
   });
 
-  it('are told of when the minute is over, also where nothing further comes', () => {
-    const { given, logger, pass } = world();
+  it('are counted in a line after a minute, even if no further line comes', () => {
+    const { output, logger, advance } = world();
     for (let n = 0; n < 3; n += 1) logger.error({ subscription: 's1', n }, 'it failed');
-    pass(MINUTE_MS - 1);
-    expect(given.lines).toHaveLength(1);
-    pass(1_001);
-    expect(given.lines.slice(1)).toEqual([
+    advance(MINUTE_MS - 1);
+    expect(output.lines).toHaveLength(1);
+    advance(1_001);
+    expect(output.lines.slice(1)).toEqual([
       {
         level: 'error',
         fields: { subscription: 's1', n: 2, leftOut: 2, since: '2030-01-01T00:00:00.000Z' },
         message: 'it failed (the last of 2 similar lines left out since 2030-01-01T00:00:00.000Z)',
       },
     ]);
-    pass(10 * MINUTE_MS);
-    expect(given.lines).toHaveLength(2);
+    advance(10 * MINUTE_MS);
+    expect(output.lines).toHaveLength(2);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('are told of beside the next one, where that comes when the minute is over', () => {
-    const { given, logger, setClock } = world();
+  it('are counted as soon as a line comes after a minute', () => {
+    const { output, logger, setClock } = world();
     logger.warn({ subscription: 's1' }, 'it failed');
     logger.warn({ subscription: 's1' }, 'it failed');
     setClock(START + MINUTE_MS);
     logger.warn({ subscription: 's1', n: 3 }, 'it failed');
-    expect(given.lines.map(({ message }) => message)).toEqual([
+    expect(output.lines.map(({ message }) => message)).toEqual([
       'it failed',
       'it failed (the last of 1 similar line left out since 2030-01-01T00:00:00.000Z)',
     ]);
     logger.flush();
-    expect(accounted(given)).toBe(3);
+    expect(countLines(output)).toBe(3);
   });
 
-  it('are no repetition after a minute', () => {
-    const { given, logger, pass } = world();
+  it('are written in full if a minute lies between them', () => {
+    const { output, logger, advance } = world();
     for (let minute = 0; minute < 10; minute += 1) {
       logger.warn({ subscription: 's1' }, 'it failed');
-      pass(MINUTE_MS);
+      advance(MINUTE_MS);
     }
-    expect(given.said('warn')).toEqual(Array.from({ length: 10 }, () => 'it failed'));
+    expect(output.said('warn')).toEqual(Array.from({ length: 10 }, () => 'it failed'));
   });
 
-  it('are written again where the clock was set back', () => {
-    const { given, logger, pass, setClock } = world();
+  it('are written again after the clock was set back', () => {
+    const { output, logger, advance, setClock } = world();
     logger.warn({ subscription: 's1' }, 'it failed');
     setClock(START - 10 * 60 * MINUTE_MS);
     logger.warn({ subscription: 's1' }, 'it failed');
-    pass(2 * MINUTE_MS);
-    expect(accounted(given)).toBe(2);
+    advance(2 * MINUTE_MS);
+    expect(countLines(output)).toBe(2);
     expect(vi.getTimerCount()).toBe(0);
   });
 });
 
-describe('lines that are no repetition of each other', () => {
+describe('lines that do not repeat each other', () => {
   it.each<[string, (logger: Logger, n: number) => void]>([
     ['of different subscriptions', (logger, n) => logger.warn({ subscription: `s${n}` }, 'it failed')],
     ['of different grants', (logger, n) => logger.warn({ subscription: 's1', grant: `g${n}` }, 'it failed')],
     ['of different services', (logger, n) => logger.warn({ service: `s${n}` }, 'it failed')],
     ['that say different things', (logger, n) => logger.warn({ subscription: 's1' }, `it ${'failed'.slice(0, n + 1)}`)],
     ['of different kinds by name', (logger, n) => logger.warn({ subscription: 's1', [KIND]: `k${n}` }, 'it failed')],
-    ['that name nothing', (logger, n) => logger.warn({ n }, 'it failed')],
+    ['without a subject', (logger, n) => logger.warn({ n }, 'it failed')],
   ])('%s are written', (_name, log) => {
-    const { given, logger } = world();
+    const { output, logger } = world();
     for (let n = 0; n < 5; n += 1) log(logger, n);
-    expect(given.lines).toHaveLength(5);
-    expect(leftOut(given)).toBe(0);
+    expect(output.lines).toHaveLength(5);
+    expect(suppressedIn(output)).toBe(0);
   });
 
   it('at the level info are written for any number of subscriptions', () => {
-    const { given, logger } = world();
+    const { output, logger } = world();
     for (let n = 0; n < 20_000; n += 1) logger.info({ subscription: `s${n}`, service: 'news' }, 'subscribed');
-    expect(given.lines).toHaveLength(20_000);
+    expect(output.lines).toHaveLength(20_000);
   });
 
-  it('are bounded where they are about one subscription, however many its events', () => {
-    const { given, logger } = world();
+  it('are throttled if they are about one subscription, however many events it has', () => {
+    const { output, logger } = world();
     for (let n = 0; n < 1_000; n += 1) logger.info({ event: `e${n}`, subscription: 's1' }, 'the event is kept');
-    expect(given.lines).toHaveLength(1);
+    expect(output.lines).toHaveLength(1);
   });
 
   it('at the levels debug and fatal are all written', () => {
-    const { given, logger } = world();
+    const { output, logger } = world();
     for (const level of ['debug', 'fatal'] as const) {
       for (let n = 0; n < 100; n += 1) logger[level]({ subscription: 's1', [KIND]: 'one' }, 'it is so');
       logger[level]('it is so');
     }
-    expect(given.lines).toHaveLength(202);
-    expect(given.lines.every(({ fields }) => Object.getOwnPropertySymbols(fields).length === 0)).toBe(true);
+    expect(output.lines).toHaveLength(202);
+    expect(output.lines.every(({ fields }) => Object.getOwnPropertySymbols(fields).length === 0)).toBe(true);
   });
 });
 
@@ -161,92 +161,92 @@ describe('the kind of a line', () => {
     ['quoted text', (n: number) => `the hub says "${'no: \\" '.repeat(n)}" and hangs up`],
     ['an id', (n: number) => `grant 0b1c-${n}-ff is over`],
     ["a hub's own words", (n: number) => `hub error: ${'really '.repeat(n)}`],
-  ])('is the same whatever %s it has in it', (_name, message) => {
-    const { given, logger } = world();
+  ])('does not depend on %s in the message', (_name, message) => {
+    const { output, logger } = world();
     for (let n = 1; n <= 50; n += 1) logger.warn({ subscription: 's1' }, message(n));
-    expect(given.lines).toHaveLength(1);
+    expect(output.lines).toHaveLength(1);
   });
 
-  it('can be named, and is not written', () => {
-    const { given, logger } = world();
+  it('can be set by a field, which is not written', () => {
+    const { output, logger } = world();
     logger.warn({ subscription: 's1', [KIND]: 'one' }, 'first');
     logger.warn({ subscription: 's1', [KIND]: 'one' }, 'second');
-    expect(given.lines).toEqual([{ level: 'warn', fields: { subscription: 's1' }, message: 'first' }]);
-    expect(Object.getOwnPropertySymbols(given.lines[0]?.fields)).toEqual([]);
+    expect(output.lines).toEqual([{ level: 'warn', fields: { subscription: 's1' }, message: 'first' }]);
+    expect(Object.getOwnPropertySymbols(output.lines[0]?.fields)).toEqual([]);
   });
 });
 
 describe('a kind over all subscriptions', () => {
-  it.each(['warn', 'error'] as const)('has a burst at the level %s, and then one line a minute', (level) => {
-    const { given, logger, pass } = world();
+  it.each(['warn', 'error'] as const)('has a burst at the level %s, then one line a minute', (level) => {
+    const { output, logger, advance } = world();
     let written = 0;
     for (let minute = 0; minute < 10; minute += 1) {
       for (let n = 0; n < 5_000; n += 1) logger[level]({ subscription: `s${minute}-${n}` }, 'it failed');
       written += 5_000;
-      pass(MINUTE_MS);
+      advance(MINUTE_MS);
     }
-    expect(given.lines.length).toBeGreaterThanOrEqual(24 + 9);
-    expect(given.lines.length).toBeLessThanOrEqual(24 + 11);
+    expect(output.lines.length).toBeGreaterThanOrEqual(24 + 9);
+    expect(output.lines.length).toBeLessThanOrEqual(24 + 11);
     logger.flush();
-    expect(accounted(given)).toBe(written);
+    expect(countLines(output)).toBe(written);
   });
 
-  it('has a burst again when it has been quiet for as long', () => {
-    const { given, logger, pass } = world();
+  it('has a new burst after a quiet time', () => {
+    const { output, logger, advance } = world();
     for (let n = 0; n < 100; n += 1) logger.warn({ subscription: `s${n}` }, 'it failed');
-    pass(MINUTE_MS);
-    pass(30 * MINUTE_MS);
-    const before = given.lines.length;
+    advance(MINUTE_MS);
+    advance(30 * MINUTE_MS);
+    const before = output.lines.length;
     for (let n = 0; n < 100; n += 1) logger.warn({ subscription: `s${n}` }, 'it failed');
-    expect(given.lines.length - before).toBe(24);
+    expect(output.lines.length - before).toBe(24);
   });
 
-  it('has one line a minute also where each subscription repeats itself', () => {
-    const { given, logger, pass } = world();
+  it('has one line a minute even if each subscription repeats itself', () => {
+    const { output, logger, advance } = world();
     for (let second = 0; second < 600; second += 1) {
       for (let n = 0; n < 500; n += 1) logger.warn({ subscription: `s${n}` }, 'it failed');
-      pass(1_000);
+      advance(1_000);
     }
-    expect(given.lines.length).toBeLessThanOrEqual(24 + 11);
+    expect(output.lines.length).toBeLessThanOrEqual(24 + 11);
     logger.flush();
-    expect(accounted(given)).toBe(600 * 500);
+    expect(countLines(output)).toBe(600 * 500);
   });
 
-  it('hides no other kind', () => {
-    const { given, logger } = world();
+  it('does not suppress another kind', () => {
+    const { output, logger } = world();
     for (let n = 0; n < 1_000; n += 1) logger.warn({ subscription: `s${n}` }, 'it failed');
     logger.warn({ subscription: 's1' }, 'and now for something else');
-    expect(given.said('warn').at(-1)).toBe('and now for something else');
+    expect(output.said('warn').at(-1)).toBe('and now for something else');
   });
 });
 
-describe('what is remembered', () => {
-  it('is bounded, and what is forgotten is counted', () => {
-    const { given, logger } = world();
+describe('suppressed lines', () => {
+  it('are tracked for a limited number of subscriptions, and all are counted', () => {
+    const { output, logger } = world();
     for (let n = 0; n < 30_000; n += 1) {
       logger.info({ subscription: `s${n}` }, 'subscribed');
       logger.info({ subscription: `s${n}` }, 'subscribed');
     }
-    const written = given.lines.length;
+    const written = output.lines.length;
     logger.flush();
-    expect(accounted(given)).toBe(60_000);
-    // Not a line for each.
-    expect(given.lines.length - written).toBeLessThan(30);
+    expect(countLines(output)).toBe(60_000);
+    // Not one line for each subscription.
+    expect(output.lines.length - written).toBeLessThan(30);
   });
 
-  it('is told when it is flushed, and no timer is left', () => {
-    const { given, logger } = world();
+  it('are logged by a flush, which leaves no timer', () => {
+    const { output, logger } = world();
     for (let n = 0; n < 3; n += 1) {
       logger.warn({ subscription: 's1' }, 'it failed');
       logger.info({ subscription: 's1' }, 'subscribed');
     }
     logger.flush();
-    expect(given.lines.slice(2)).toMatchObject([
+    expect(output.lines.slice(2)).toMatchObject([
       { level: 'warn', fields: { subscription: 's1', leftOut: 2 } },
       { level: 'info', fields: { subscription: 's1', leftOut: 2 } },
     ]);
     expect(vi.getTimerCount()).toBe(0);
     logger.flush();
-    expect(given.lines).toHaveLength(4);
+    expect(output.lines).toHaveLength(4);
   });
 });

@@ -4,7 +4,7 @@ import { SubscriberService } from '../../../src/decorators/subscriber-service.js
 import { ConfigurationError } from '../../../src/errors.js';
 import { definitionOf, definitionsOf } from '../../../src/runtime/services/definition.js';
 
-/** A call as one without a compiler would make it. */
+/** Calls `definitionOf` without the compiler's checks. */
 const untyped: (service: unknown) => unknown = Function.prototype.call.bind(definitionOf, undefined);
 
 @SubscriberService()
@@ -25,7 +25,7 @@ describe('definitionOf', () => {
 
   it.each([
     [
-      'handlers that were not defined',
+      'handlers without defineSubscriber',
       { onEventNotification: () => {} },
       /not an object; wrap handlers in defineSubscriber/,
     ],
@@ -45,18 +45,18 @@ describe('definitionOf', () => {
 });
 
 describe('definitionsOf', () => {
-  it('takes one service or several, in their order', () => {
+  it('accepts one service or several, in order', () => {
     const other = defineSubscriber({ name: 'other' }, News);
     expect(definitionsOf(News).map(({ name }) => name)).toEqual(['News']);
     expect(definitionsOf([other, News]).map(({ name }) => name)).toEqual(['other', 'News']);
   });
 
-  it('refuses two services of one name', () => {
+  it('refuses two services with the same name', () => {
     expect(() => definitionsOf([News, defineSubscriber({}, News)])).toThrow('Two services are named "News"');
     expect(() => definitionsOf([News, News])).toThrow('Two services are named "News"');
   });
 
-  it('refuses to start nothing', () => {
+  it('refuses an empty list of services', () => {
     expect(() => definitionsOf([])).toThrow('There is no service to start');
   });
 });

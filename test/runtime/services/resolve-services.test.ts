@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { defineSubscriber } from '../../../src/decorators/define-subscriber.js';
 import { SubscriberService } from '../../../src/decorators/subscriber-service.js';
 import { ConfigurationError } from '../../../src/errors.js';
-// The metadata of constructor arguments needs the classes themselves.
+// Emitted constructor metadata needs imports of the classes as values.
 // oxlint-disable-next-line typescript/consistent-type-imports
 import { Logger } from '../../../src/logger.js';
 import { resolveServices } from '../../../src/runtime/services/resolve-services.js';
@@ -38,20 +38,20 @@ function failure(services: readonly ServiceReference[]): unknown {
 }
 
 describe('services', () => {
-  it('are constructed once in a runtime, also where one is injected into another', () => {
+  it('are constructed once per runtime, even if one is injected into another', () => {
     const services = resolve([Digest, News]);
     const news = services.get('News');
     expect(news).toBeInstanceOf(News);
     expect(services.get('Digest')).toHaveProperty('news', news);
   });
 
-  it('are constructed once in a runtime where they name what is injected', () => {
-    const reader = defineSubscriber({ name: 'reader', inject: [Archive] }, Keeper);
+  it('are constructed once per runtime if they use `inject`', () => {
+    const reader = defineSubscriber({ name: 'reader', inject: [Archive] }, Indexer);
     const services = resolve([Binder, reader]);
-    expect(services.get('Binder')).toHaveProperty('keeper', services.get('reader'));
+    expect(services.get('Binder')).toHaveProperty('indexer', services.get('reader'));
   });
 
-  it('are constructed anew in another runtime, with its own logger', () => {
+  it('are constructed again in another runtime, with its logger', () => {
     const [logger, otherLogger] = [listLogger(), listLogger()];
     const news = resolve([News], root, logger).get('News');
     const otherNews = resolve([News], root, otherLogger).get('News');
@@ -59,33 +59,33 @@ describe('services', () => {
     expect(otherNews).toHaveProperty('log', otherLogger);
   });
 
-  it('leave nothing behind in the container given', () => {
+  it("leave no registration in the user's container", () => {
     const parent = root.createChildContainer();
     resolve([News], parent);
     expect(parent.isRegistered(News, true)).toBe(false);
   });
 
-  it("get what the user's container registers", () => {
+  it("get dependencies from the user's container", () => {
     const parent = root.createChildContainer();
     const archive = new Archive();
     parent.registerInstance(Archive, archive);
     expect(resolve([News], parent).get('News')).toHaveProperty('archive', archive);
   });
 
-  it("are taken from the user's container where it registers them", () => {
+  it("are resolved from the user's container if it registers them", () => {
     const parent = root.createChildContainer();
     const news = new News(listLogger(), new Archive());
     parent.registerInstance(News, news);
     expect(resolve([News], parent).get('News')).toBe(news);
   });
 
-  it('come from tsyringe’s root container where none is given', () => {
+  it('are resolved from the root container of tsyringe by default', () => {
     const services = resolveServices(definitionsOf(News), undefined, { logger: listLogger(), runtime: idleRuntime() });
     expect(services.get('News')).toBeInstanceOf(News);
   });
 
-  it('that cannot be constructed are a ConfigurationError with its cause', () => {
-    const error = failure([defineSubscriber({ name: 'news', inject: ['no such token'] }, Keeper)]);
+  it('throw a ConfigurationError with a cause if they cannot be constructed', () => {
+    const error = failure([defineSubscriber({ name: 'news', inject: ['no such token'] }, Indexer)]);
     expect(error).toBeInstanceOf(ConfigurationError);
     expect(error).toMatchObject({
       message: expect.stringMatching(/^Service "news" could not be constructed: .*"no such token"/),
@@ -93,7 +93,7 @@ describe('services', () => {
     });
   });
 
-  it('whose dependencies cannot be constructed are named with the dependency, on one line', () => {
+  it('throw an error on one line that names the dependency which cannot be constructed', () => {
     @SubscriberService()
     class Broken {
       constructor(readonly reader: Reader) {}
@@ -106,7 +106,7 @@ describe('services', () => {
     });
   });
 
-  it('that throw something else than an error are refused too', () => {
+  it('are refused if their constructor throws a value that is not an error', () => {
     class Thrower {
       constructor() {
         // oxlint-disable-next-line typescript/only-throw-error
@@ -120,12 +120,12 @@ describe('services', () => {
     });
   });
 
-  it('without onEventNotification, or with a handler that is no function, are refused once constructed', () => {
+  it('are refused after construction if onEventNotification is missing or a handler is not a function', () => {
     class Empty {
       onEventNotification: () => void = () => {};
       onStart: unknown;
-      constructor(readonly given: object) {
-        Object.assign(this, given);
+      constructor(readonly handlers: object) {
+        Object.assign(this, handlers);
       }
     }
     for (const [handlers, message] of [
@@ -141,20 +141,20 @@ describe('services', () => {
   });
 });
 
-class Keeper {
+class Indexer {
   constructor(readonly archive: Archive) {}
   onEventNotification(): void {}
 }
 
-@SubscriberService({ inject: [Keeper] })
+@SubscriberService({ inject: [Indexer] })
 class Binder {
-  constructor(readonly keeper: object) {}
+  constructor(readonly indexer: object) {}
   onEventNotification(): void {}
 }
 
 @injectable()
 class Reader {
-  readonly kept = 0;
+  readonly count = 0;
   constructor() {
     throw new Error('disk is full');
   }

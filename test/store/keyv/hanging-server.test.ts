@@ -1,29 +1,31 @@
 import { randomBytes } from 'node:crypto';
-import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { type Server, type Socket, connect, createServer } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { StoreError } from '../../../src/errors.js';
 import { openStore } from '../../../src/store/open-store.js';
 import { acquireOwnerLock } from '../../../src/store/owner/owner-lock.js';
 import { FakeWorld } from '../../kit/fake-world.js';
-import { reader } from '../../kit/world.js';
+import { recordingService } from '../../kit/recording-service.js';
 import { answers, mysql, postgres, redis } from '../../contract/servers.js';
 import { failureOf } from '../../kit/failure-of.js';
+import { listenOn } from '../../kit/ports.js';
+import { listenForTest } from '../../kit/listen-for-test.js';
 
-/** What an operation may take here. */
+/** Milliseconds allowed for an operation. */
 const LIMIT_MS = 1_000;
-/** What closing may take besides: an adapter waits for what it has sent. */
+/** Milliseconds allowed for closing: an adapter waits for its sent operations. */
 const CLOSE_MS = 2_500;
 
 for (const server of [redis, postgres, mysql]) {
   const available = await answers(server);
 
-  describe.skipIf(!available)(`a store on ${server.name} that accepts, and does not answer any more`, () => {
+  describe.skipIf(!available)(`a store on ${server.name} that accepts and then stops answering`, () => {
     const sockets = new Set<Socket>();
     let proxy: Server;
     let uri: string;
     let isSilent: boolean;
 
-    const keep = (socket: Socket): Socket => {
+    const track = (socket: Socket): Socket => {
       sockets.add(socket);
       return socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
     };
@@ -33,14 +35,12 @@ for (const server of [redis, postgres, mysql]) {
       const target = new URL(server.uri);
       const upstreamAddress = { host: target.hostname, port: Number(target.port) };
       proxy = createServer((client) => {
-        const upstream = keep(connect(upstreamAddress));
-        keep(client).on('data', (bytes) => isSilent || upstream.write(bytes));
+        const upstream = track(connect(upstreamAddress));
+        track(client).on('data', (bytes) => isSilent || upstream.write(bytes));
         upstream.on('data', (bytes) => isSilent || client.write(bytes));
         client.on('close', () => upstream.destroy());
       });
-      await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is one.
-      target.port = String((proxy.address() as AddressInfo).port);
+      target.port = String(await listenOn(proxy));
       target.hostname = '127.0.0.1';
       uri = target.href;
     });
@@ -50,7 +50,7 @@ for (const server of [redis, postgres, mysql]) {
       await new Promise((resolve) => proxy.close(resolve));
     });
 
-    test('C9 fails each operation within the time given, and is closed', async () => {
+    test('C9 fails each operation within the timeout, and can be closed', async () => {
       const namespace = `websub-${randomBytes(6).toString('hex')}`;
       const store = await openStore(uri, { namespace, timeoutMs: LIMIT_MS });
       await store.set('event', 'e', 1);
@@ -66,15 +66,15 @@ for (const server of [redis, postgres, mysql]) {
         () => acquireOwnerLock(store, { now: Date.now, onLost: () => undefined }),
       ];
       for (const operation of operations) {
-        const begun = performance.now();
+        const startedAt = performance.now();
         const error = await failureOf(operation());
         expect(error).toBeInstanceOf(StoreError);
         expect(error.message).toMatch(/no answer within 1000 ms/);
-        expect(performance.now() - begun).toBeLessThan(LIMIT_MS + 1_000);
+        expect(performance.now() - startedAt).toBeLessThan(LIMIT_MS + 1_000);
       }
-      const begun = performance.now();
+      const startedAt = performance.now();
       await store.close();
-      expect(performance.now() - begun).toBeLessThan(CLOSE_MS);
+      expect(performance.now() - startedAt).toBeLessThan(CLOSE_MS);
       await vi.waitFor(() => {
         expect(sockets.size).toBe(0);
       });
@@ -83,21 +83,18 @@ for (const server of [redis, postgres, mysql]) {
 }
 
 test.each(['redis', 'postgres', 'mysql'])(
-  'C9 a start with a store (%s) that accepts and says nothing rejects within `storeTimeoutMs`',
+  'C9 a start with a store (%s) that accepts and never answers rejects within `storeTimeoutMs`',
   async (scheme) => {
     const silent = createServer((socket) => void socket.on('error', () => undefined).resume());
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => void silent.close());
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is one.
-    const { port } = silent.address() as AddressInfo;
-    const begun = performance.now();
-    const starting = new FakeWorld().start(reader().service, {
+    const port = await listenForTest(silent);
+    const startedAt = performance.now();
+    const starting = new FakeWorld().start(recordingService().service, {
       store: `${scheme}://me:hush@127.0.0.1:${port}/1`,
       security: { storeTimeoutMs: 300 },
     });
     const error = await failureOf(starting);
     expect(error).toBeInstanceOf(StoreError);
     expect(error.message).toMatch(/^The store \w+:\/\/me:\*\*\*@127.0.0.1:\d+\/1 could not be opened: /);
-    expect(performance.now() - begun).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
   },
 );

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
+import { type Server, type Socket, connect, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { StoreError } from '../../../src/errors.js';
 import { type Logger, silentLogger } from '../../../src/logger.js';
 import { openStore } from '../../../src/store/open-store.js';
 import { answers, mysql, postgres, redis } from '../../contract/servers.js';
+import { listenOn } from '../../kit/ports.js';
 
 for (const server of [redis, postgres, mysql]) {
   const available = await answers(server);
@@ -13,9 +14,9 @@ for (const server of [redis, postgres, mysql]) {
     const sockets = new Set<Socket>();
     let proxy: Server;
     let uri: string;
-    let up: boolean;
+    let isUp: boolean;
 
-    const keep = (socket: Socket): Socket => {
+    const track = (socket: Socket): Socket => {
       sockets.add(socket);
       return socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
     };
@@ -24,21 +25,19 @@ for (const server of [redis, postgres, mysql]) {
     };
 
     beforeEach(async () => {
-      up = true;
+      isUp = true;
       const target = new URL(server.uri);
       const upstreamAddress = { host: target.hostname, port: Number(target.port) };
       proxy = createServer((client) => {
-        keep(client);
-        if (!up) {
+        track(client);
+        if (!isUp) {
           client.destroy();
           return;
         }
-        const upstream = keep(connect(upstreamAddress));
+        const upstream = track(connect(upstreamAddress));
         client.pipe(upstream).pipe(client);
       });
-      await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is one.
-      target.port = String((proxy.address() as AddressInfo).port);
+      target.port = String(await listenOn(proxy));
       target.hostname = '127.0.0.1';
       uri = target.href;
     });
@@ -48,15 +47,15 @@ for (const server of [redis, postgres, mysql]) {
       await new Promise((resolve) => proxy.close(resolve));
     });
 
-    test('fails while they are down, and works when they are up again', async () => {
-      const heard: string[] = [];
+    test('fails while they are down, and works when they are isUp again', async () => {
+      const warnings: string[] = [];
       const logger: Logger = Object.assign(Object.create(silentLogger), {
-        warn: (_fields: object | string, message?: string) => heard.push(message ?? ''),
+        warn: (_fields: object | string, message?: string) => warnings.push(message ?? ''),
       });
       const store = await openStore(uri, { namespace: `websub-${randomBytes(6).toString('hex')}`, logger });
       await store.set('event', 'e', 1);
 
-      up = false;
+      isUp = false;
       breakAll();
       await vi.waitFor(() => {
         expect(sockets.size).toBe(0);
@@ -64,18 +63,18 @@ for (const server of [redis, postgres, mysql]) {
       await expect(store.get('event', 'e')).rejects.toThrow(StoreError);
       await expect(store.set('event', 'e', 2)).rejects.toThrow(/^The record event e could not be written in /);
 
-      up = true;
+      isUp = true;
       await vi.waitFor(() => store.set('event', 'e', 3), { timeout: 5_000 });
       expect(await store.get('event', 'e')).toBe(3);
-      // MySQL's adapter says nothing by itself: an operation that fails is all there is.
-      expect(heard.includes('the store reported an error')).toBe(server !== mysql);
+      // MySQL's adapter reports nothing by itself: only operations fail.
+      expect(warnings.includes('the store reported an error')).toBe(server !== mysql);
       await store.delete('event', 'e');
       await store.close();
     });
 
     test('and stay down can still be closed', async () => {
       const store = await openStore(uri, { namespace: `websub-${randomBytes(6).toString('hex')}` });
-      up = false;
+      isUp = false;
       breakAll();
       await vi.waitFor(() => {
         expect(sockets.size).toBe(0);

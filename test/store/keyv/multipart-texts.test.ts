@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type MultipartTexts, multipartTexts } from '../../../src/store/keyv/multipart-texts.js';
 
-describe('a text that is too long for a row', () => {
+describe('a text too long for a row', () => {
   let rows: Map<string, string>;
   let writesLeft: number;
   let texts: MultipartTexts;
@@ -26,18 +26,18 @@ describe('a text that is too long for a row', () => {
     );
   });
 
-  test('is kept in parts whose keys begin with no kind of record', async () => {
+  test('is stored in parts whose keys start with no record kind', async () => {
     await texts.set('n:event:e', '0123456789');
     expect([...rows.keys()]).toEqual(['n:part:event:e:1:0', 'n:part:event:e:1:1', 'n:part:event:e:1:2', 'n:event:e']);
     expect(await texts.get('n:event:e')).toBe('0123456789');
   });
 
-  test('as long as a row may be is kept whole', async () => {
+  test('is stored whole when it exactly fits into a row', async () => {
     await texts.set('n:event:e', '0123');
     expect([...rows]).toEqual([['n:event:e', '0123']]);
   });
 
-  test('a crash at any write leaves the old text or the new one, whatever the lengths', async () => {
+  test('stays readable, as the old or the new text, after a crash at any write', async () => {
     for (const [before, after] of [
       ['short', '0123456789'],
       ['abcdefghijkl', '0123456789'],
@@ -56,7 +56,7 @@ describe('a text that is too long for a row', () => {
     }
   });
 
-  test('what a crash left behind does not mix with what is written later', async () => {
+  test('does not mix parts of a crashed write with later ones', async () => {
     await texts.set('n:event:e', 'abcdefghijkl');
     writesLeft = 2;
     await expect(texts.set('n:event:e', 'XXXXYYYYZZZZ')).rejects.toThrow('crashed');
@@ -76,14 +76,14 @@ describe('a text that is too long for a row', () => {
     expect(rows.size).toBe(0);
   });
 
-  test('replaced while it is being read is read anew', async () => {
+  test('is read again when it is replaced during a read', async () => {
     await texts.set('n:event:e', 'abcdefgh');
     const head = rows.get('n:event:e');
     await texts.set('n:event:e', '0123456789');
     expect(await texts.join('n:event:e', head)).toBe('0123456789');
   });
 
-  test('with a part missing is an error that says so', async () => {
+  test('throws an error when a part is missing', async () => {
     await texts.set('n:event:e', '0123456789');
     rows.delete('n:part:event:e:1:1');
     await expect(texts.get('n:event:e')).rejects.toThrow('one of its 3 parts is missing');

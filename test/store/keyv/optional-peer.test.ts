@@ -4,7 +4,7 @@ import { loadOptionalPeer } from '../../../src/store/keyv/optional-peer.js';
 import { failureOf } from '../../kit/failure-of.js';
 
 describe("a store's adapter", () => {
-  test('that is not installed is a StoreError with the command that installs it', async () => {
+  test('that is not installed throws a StoreError with the install command', async () => {
     const name: string = '@keyv/no-such-adapter';
     const missing = Object.assign(new Error(`Cannot find package '${name}' imported from here`), {
       code: 'ERR_MODULE_NOT_FOUND',
@@ -17,7 +17,7 @@ describe("a store's adapter", () => {
     expect(error.cause).toBe(missing);
   });
 
-  test('that is installed and broken is a StoreError that says why', async () => {
+  test('that is installed but broken throws a StoreError with the reason', async () => {
     const broken = Object.assign(new Error("Cannot find module 'bindings'"), { code: 'MODULE_NOT_FOUND' });
     const error = await failureOf(loadOptionalPeer('@keyv/sqlite', () => Promise.reject(broken)));
     expect(error).toBeInstanceOf(StoreError);

@@ -12,7 +12,7 @@ describe.skipIf(!canStartRedis())('a Redis', () => {
   const warnings = ({ lines }: FakeWorld): readonly string[] =>
     lines.filter(({ level }) => level !== 'debug').map(({ level, message }) => `${level}: ${message}`);
 
-  /** Opens the store, closes it, and says what was logged. */
+  /** Opens and closes the store. Returns what was logged. */
   async function opened(uri: string | Keyv): Promise<readonly string[]> {
     const world = new FakeWorld();
     const store = await openStore(uri, { logger: world.logger });
@@ -44,7 +44,7 @@ describe.skipIf(!canStartRedis())('a Redis', () => {
     },
   );
 
-  test('that deletes keys that expire (volatile-lru) is warned about', async () => {
+  test('that deletes expiring keys (volatile-lru) causes a warning', async () => {
     const uri = await ownRedis(...MEMORY, '--maxmemory-policy', 'volatile-lru');
     expect(await opened(uri)).toEqual([
       expect.stringMatching(
@@ -53,7 +53,7 @@ describe.skipIf(!canStartRedis())('a Redis', () => {
     ]);
   });
 
-  test('that does not say is warned about', async () => {
+  test('that does not report its policy causes a warning', async () => {
     const uri = await ownRedis('--rename-command', 'INFO', '');
     expect(await opened(uri)).toEqual([
       expect.stringMatching(/^warn: the Redis does not tell whether it deletes keys when its memory is full/),
@@ -64,7 +64,7 @@ describe.skipIf(!canStartRedis())('a Redis', () => {
   test.each([
     ['without a limit', ['--maxmemory', '0', '--maxmemory-policy', 'allkeys-lru']],
     ['that deletes nothing', [...MEMORY, '--maxmemory-policy', 'noeviction']],
-  ])('%s is used without a word', async (_what, settings) => {
+  ])('%s causes no warning', async (_name, settings) => {
     const uri = await ownRedis(...settings);
     expect(await opened(uri)).toEqual([]);
     expect(await opened(await keyvOver(uri))).toEqual([]);

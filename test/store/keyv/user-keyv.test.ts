@@ -5,13 +5,13 @@ import { openStore } from '../../../src/store/open-store.js';
 import { failureOf } from '../../kit/failure-of.js';
 
 describe("a user's Keyv", () => {
-  test('with a ttl is a ConfigurationError that says what to change', async () => {
+  test('with a ttl throws a ConfigurationError that says what to change', async () => {
     const error = await failureOf(openStore(new Keyv({ ttl: 5_000 })));
     expect(error).toBeInstanceOf(ConfigurationError);
     expect(error.message).toContain('the Keyv has a ttl of 5000 ms');
   });
 
-  test('that cannot be enumerated is a ConfigurationError that says what to change', async () => {
+  test('that cannot list its keys throws a ConfigurationError that says what to change', async () => {
     const map = new Map<string, unknown>();
     const adapter = {
       get: map.get.bind(map),
@@ -24,7 +24,7 @@ describe("a user's Keyv", () => {
     expect(error.message).toContain('the Keyv cannot be enumerated');
   });
 
-  test('that is none is a ConfigurationError', async () => {
+  test('that is no Keyv throws a ConfigurationError', async () => {
     for (const nonsense of [{}, 7, null]) {
       // @ts-expect-error neither a Keyv nor a string
       const error = await failureOf(openStore(nonsense));
@@ -32,7 +32,7 @@ describe("a user's Keyv", () => {
     }
   });
 
-  test('is left open, keeps its own keys, and is as durable as what lies under it', async () => {
+  test('stays open, keeps its other keys, and is as durable as its adapter', async () => {
     const keyv = new Keyv({ namespace: 'app' });
     await keyv.set('mine', 1);
     await keyv.set('other:event:e', 'not ours');
@@ -50,7 +50,7 @@ describe("a user's Keyv", () => {
     expect(await keyv.get('websub:event:e')).toBe('1');
   });
 
-  test('is told to throw: an outage is a StoreError, not an absent record', async () => {
+  test('is set to throw, so an outage is a StoreError, not an absent record', async () => {
     const { adapter, outage } = failingAdapter();
     const keyv = new Keyv({ store: adapter });
     const store = await openStore(keyv);
@@ -70,14 +70,14 @@ describe("a user's Keyv", () => {
     );
   });
 
-  test('whose set returns false has not stored: a StoreError', async () => {
+  test('throws a StoreError when its set returns false', async () => {
     const { adapter } = failingAdapter();
     adapter.set = () => Promise.resolve(false);
     const store = await openStore(new Keyv({ store: adapter }));
     expect((await failureOf(store.set('event', 'e', 1))).message).toMatch(/: the store did not take it$/);
   });
 
-  test('whose iteration ends early with an error event has not been listed', async () => {
+  test('throws when its iteration ends early with an error event', async () => {
     const { adapter, emitError } = failingAdapter();
     const store = await openStore(new Keyv({ store: adapter }));
     await store.set('event', 'a', 1);
@@ -98,7 +98,7 @@ describe("a user's Keyv", () => {
     expect(ids).toEqual(['a', 'a']);
   });
 
-  test('with a row that is no record names it and hands over all others', async () => {
+  test('with a row that is no record names it and lists all others', async () => {
     const map = new Map<string, unknown>();
     const store = await openStore(new Keyv(map));
     await store.set('event', 'a', 1);
@@ -120,7 +120,7 @@ describe("a user's Keyv", () => {
     expect((await failureOf(store.get('event', 'number'))).message).toContain('is not the text of a record');
   });
 
-  test('whose listing repeats itself has each record listed once', async () => {
+  test('lists each record once when its iteration repeats rows', async () => {
     const { adapter } = failingAdapter();
     const store = await openStore(new Keyv({ store: adapter }));
     for (const id of ['a', 'b']) await store.set('event', id, id);
@@ -140,7 +140,7 @@ describe("a user's Keyv", () => {
     }
   });
 
-  test('that never answers fails within the time given, when it is opened, read and listed', async () => {
+  test('that never answers fails within the timeout when it is opened, read and listed', async () => {
     const { adapter } = failingAdapter();
     const store = await openStore(new Keyv({ store: adapter }), { timeoutMs: 30 });
     const never = new Promise<never>(() => {});
@@ -158,7 +158,7 @@ describe("a user's Keyv", () => {
   });
 });
 
-/** A Map as an adapter with the faults of a database server. */
+/** A Map as an adapter that behaves like a faulty database server. */
 function failingAdapter() {
   class Adapter extends Map<string, unknown> {}
   const rows = new Map<string, unknown>();

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { commitErrorOf } from '../../../src/store/lmdb/commit-error.js';
 
-describe('why a commit failed', () => {
-  test('is in the promise that comes with the error', async () => {
+describe('commitErrorOf', () => {
+  test('returns the reason from the promise attached to the error', async () => {
     const reason = new Error('No space left on device');
     const error = Object.assign(new Error('Commit failed'), { commitError: Promise.reject(reason) });
     expect(await commitErrorOf(error)).toBe(reason);
   });
 
-  test('is the error itself where none comes, or nothing is in it', async () => {
+  test('returns the error itself when that promise gives no reason in time', async () => {
     const error = new Error('Database is closed');
     expect(await commitErrorOf(error)).toBe(error);
     const empty = Object.assign(new Error('Commit failed'), { commitError: Promise.resolve() });

@@ -1,19 +1,19 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KeyvLmdb } from '../../../src/store/lmdb/lmdb-adapter.js';
 import { checkLmdbFile } from '../../../src/store/lmdb/lmdb-file-check.js';
 import { openStore } from '../../../src/store/open-store.js';
 import { runFixture } from '../../kit/run-fixture.js';
+import { temporaryDirectory } from '../../kit/temporary-directory.js';
 
 const PAGE = 4_096;
 const EVENTS = 25;
 
-const root = mkdtempSync(join(tmpdir(), 'websub-damaged-'));
+const root = temporaryDirectory(afterAll);
 const intact = join(root, 'intact', 'data.mdb');
 
-/** A store that was changed many times, with short values and long ones. Its last pages may be free. */
+/** A store changed many times, with short and long values. Its last pages may be free. */
 beforeAll(async () => {
   const store = await openStore(`lmdb://${join(root, 'intact')}`);
   for (let round = 0; round < 3; round += 1) {
@@ -24,7 +24,7 @@ beforeAll(async () => {
   await setAndRemove(join(root, 'intact'));
 });
 
-/** Writes long values and removes them in the same commit: LMDB then never writes the pages it took for them. */
+/** Writes long values and removes them in the same commit, so LMDB never writes their pages. */
 async function setAndRemove(directory: string): Promise<void> {
   const adapter = new KeyvLmdb(directory);
   for (let length = 10_000; length < 60_000; length += 10_000) {
@@ -33,11 +33,10 @@ async function setAndRemove(directory: string): Promise<void> {
   await adapter.disconnect();
 }
 
-afterAll(() => {
-  rmSync(root, { recursive: true, force: true });
-});
-
-/** What opening each of the files comes to, in a process of its own: reading behind the end of a mapped file would end it. */
+/**
+ * Opens each of the files in another process and returns the outcomes. Reading past the end of a mapped file would kill
+ * this one.
+ */
 async function outcomes(files: ReadonlyMap<string, Buffer>): Promise<ReadonlyMap<string, string>> {
   const stores = mkdtempSync(join(root, 'stores-'));
   for (const [name, bytes] of files) {
@@ -45,38 +44,44 @@ async function outcomes(files: ReadonlyMap<string, Buffer>): Promise<ReadonlyMap
     writeFileSync(join(stores, name, 'data.mdb'), bytes);
   }
   const { line, ended } = runFixture('open-damaged.ts', stores);
-  const told: [name: string, how: string][] = JSON.parse((await line('outcomes ')).slice('outcomes '.length));
+  const outcomesByName: [name: string, outcome: string][] = JSON.parse(
+    (await line('outcomes ')).slice('outcomes '.length),
+  );
   expect(await ended).toBe(0);
-  expect(told).toHaveLength(files.size);
-  return new Map(told);
+  expect(outcomesByName).toHaveLength(files.size);
+  return new Map(outcomesByName);
 }
 
-/** Stores that were opened and have lost events. */
+/** The outcomes of stores that opened but lost events. */
 function openedWithLoss(results: ReadonlyMap<string, string>): readonly string[] {
-  return [...results.values()].filter((how) => how.startsWith('opened') && how !== `opened ${EVENTS}`);
+  return [...results.values()].filter((outcome) => outcome.startsWith('opened') && outcome !== `opened ${EVENTS}`);
 }
 
 const storeError = (directory: string, why: string): RegExp =>
   new RegExp(`^ERR_WEBSUB_STORE: The store lmdb://\\S+ could not be opened: \\S+/${directory}/data.mdb ${why}`);
 
 describe.runIf(process.arch.endsWith('64'))('an LMDB store whose data.mdb', () => {
-  test('was cut off at any page is a StoreError that says so, or has lost nothing', { timeout: 60_000 }, async () => {
-    const bytes = readFileSync(intact);
-    const files = new Map<string, Buffer>();
-    for (let size = 0; size <= bytes.length; size += PAGE) files.set(`s${size}`, bytes.subarray(0, size));
-    files.set('part', bytes.subarray(0, 20 * PAGE + 100));
-    const results = await outcomes(files);
-    const refused = [...results].filter(([, how]) => !how.startsWith('opened'));
-    for (const [name, how] of refused) {
-      const why = '(is empty|is damaged|is cut off)\\b.*\\. Restore it from a backup, or';
-      expect(how).toMatch(storeError(name, why));
-    }
-    expect(openedWithLoss(results)).toEqual([]);
-    expect(results.get(`s${bytes.length}`)).toBe(`opened ${EVENTS}`);
-    expect(refused.length).toBeGreaterThan(20);
-  });
+  test(
+    'was truncated at any page throws a StoreError that says so, or has lost nothing',
+    { timeout: 60_000 },
+    async () => {
+      const bytes = readFileSync(intact);
+      const files = new Map<string, Buffer>();
+      for (let size = 0; size <= bytes.length; size += PAGE) files.set(`s${size}`, bytes.subarray(0, size));
+      files.set('part', bytes.subarray(0, 20 * PAGE + 100));
+      const results = await outcomes(files);
+      const refused = [...results].filter(([, outcome]) => !outcome.startsWith('opened'));
+      for (const [name, outcome] of refused) {
+        const why = '(is empty|is damaged|is cut off)\\b.*\\. Restore it from a backup, or';
+        expect(outcome).toMatch(storeError(name, why));
+      }
+      expect(openedWithLoss(results)).toEqual([]);
+      expect(results.get(`s${bytes.length}`)).toBe(`opened ${EVENTS}`);
+      expect(refused.length).toBeGreaterThan(20);
+    },
+  );
 
-  test('has garbage in its meta pages is a StoreError, or has lost nothing', { timeout: 60_000 }, async () => {
+  test('has garbage in its meta pages throws a StoreError, or has lost nothing', { timeout: 60_000 }, async () => {
     const bytes = readFileSync(intact);
     const files = new Map<string, Buffer>();
     const put = (name: string, offset: number, garbage: Buffer): void => {
@@ -96,8 +101,8 @@ describe.runIf(process.arch.endsWith('64'))('an LMDB store whose data.mdb', () =
       put(`${name}-last-page`, offset + 144, Buffer.alloc(8, 0x7f));
     }
     const results = await outcomes(files);
-    for (const [name, how] of [...results].filter(([, told]) => !told.startsWith('opened'))) {
-      expect(how).toMatch(storeError(name, '(is damaged|is not a database of LMDB|has LMDB)'));
+    for (const [name, outcome] of [...results].filter(([, outcome]) => !outcome.startsWith('opened'))) {
+      expect(outcome).toMatch(storeError(name, '(is damaged|is not a database of LMDB|has LMDB)'));
     }
     expect(openedWithLoss(results)).toEqual([]);
     for (const name of ['first-zeros', 'first-ones', 'first-version', 'second-zeros', 'second-version']) {
@@ -106,7 +111,7 @@ describe.runIf(process.arch.endsWith('64'))('an LMDB store whose data.mdb', () =
   });
 
   test(
-    'has garbage in any page that is in use is a StoreError, or cannot read that value alone',
+    'has garbage in any used page throws a StoreError, or loses only the value on that page',
     { timeout: 60_000 },
     async () => {
       const bytes = readFileSync(intact);
@@ -117,12 +122,13 @@ describe.runIf(process.arch.endsWith('64'))('an LMDB store whose data.mdb', () =
         files.set(`p${offset}`, damaged);
       }
       const results = await outcomes(files);
-      for (const how of results.values()) expect(how).toMatch(/^(opened|ERR_WEBSUB_STORE: .*(damaged|could not be))/);
-      expect([...results.values()].some((how) => how.includes('is damaged: its page'))).toBe(true);
+      for (const outcome of results.values())
+        expect(outcome).toMatch(/^(opened|ERR_WEBSUB_STORE: .*(damaged|could not be))/);
+      expect([...results.values()].some((outcome) => outcome.includes('is damaged: its page'))).toBe(true);
     },
   );
 
-  test('was left by a kill in the middle of writing is opened', { timeout: 60_000 }, async () => {
+  test('was written by a process killed during writes opens', { timeout: 60_000 }, async () => {
     const directory = join(root, 'killed');
     for (let kill = 0; kill < 5; kill += 1) {
       const { child, line, ended } = runFixture('keep-writing.ts', `lmdb://${directory}`);
@@ -130,7 +136,7 @@ describe.runIf(process.arch.endsWith('64'))('an LMDB store whose data.mdb', () =
       child.kill('SIGKILL');
       await ended;
       checkLmdbFile(join(directory, 'data.mdb'));
-      // As a backup would find it after the machine was started again: LMDB goes back to what was flushed.
+      // As a restored backup after a reboot: LMDB goes back to the last flush.
       const copy = join(root, `copy-${kill}`);
       cpSync(directory, copy, { recursive: true });
       const store = await openStore(`lmdb://${copy}`);
@@ -140,7 +146,7 @@ describe.runIf(process.arch.endsWith('64'))('an LMDB store whose data.mdb', () =
   });
 });
 
-test('an LMDB store with another lock.mdb is opened as if it had none', async () => {
+test('an LMDB store with a garbage lock.mdb opens as if it had none', async () => {
   const directory = join(root, 'locked');
   cpSync(join(root, 'intact'), directory, { recursive: true });
   for (const garbage of [Buffer.alloc(0), Buffer.alloc(100, 0xff), Buffer.alloc(20_000, 0xa5)]) {
@@ -151,21 +157,21 @@ test('an LMDB store with another lock.mdb is opened as if it had none', async ()
   }
 });
 
-test('an LMDB store with a directory in the place of a file is a StoreError', async () => {
+test('an LMDB store with a directory in place of a file throws a StoreError', async () => {
   for (const name of ['data.mdb', 'lock.mdb']) {
     mkdirSync(join(root, `no-${name}`, name), { recursive: true });
     await expect(openStore(`lmdb://${join(root, `no-${name}`)}`)).rejects.toThrow(`${name} is not a file`);
   }
 });
 
-test.skipIf(process.getuid?.() === 0)('an LMDB store with a file that may not be read is a StoreError', async () => {
+test.skipIf(process.getuid?.() === 0)('an LMDB store with an unreadable file throws a StoreError', async () => {
   const directory = join(root, 'secret');
   mkdirSync(directory);
   writeFileSync(join(directory, 'data.mdb'), readFileSync(intact), { mode: 0 });
   await expect(openStore(`lmdb://${directory}`)).rejects.toThrow('EACCES');
 });
 
-test('a file of LMDB that is shorter than its last page is whole where those pages are free', async () => {
+test('an LMDB file shorter than its last page is intact when the missing pages are free', async () => {
   const directory = join(root, 'short');
   const store = await openStore(`lmdb://${directory}`);
   await store.set('event', 'kept', { body: new Uint8Array(5_000) });
@@ -182,7 +188,7 @@ test('a file of LMDB that is shorter than its last page is whole where those pag
   }).toThrow(/^is cut off: it has 12288 bytes, and \d+ or more are in use$/);
 });
 
-describe.runIf(process.platform === 'linux')('an LMDB store whose data.mdb is cut off while it is open', () => {
+describe.runIf(process.platform === 'linux')('an LMDB store whose data.mdb is truncated while it is open', () => {
   test.each([2 * PAGE, 5 * PAGE])('to %i bytes refuses every operation, and can be closed', async (bytes) => {
     const { line, ended } = runFixture('cut-off-store.ts', join(root, `cut-${bytes}`), String(bytes));
     expect(await line('refused')).toMatch(
@@ -192,8 +198,8 @@ describe.runIf(process.platform === 'linux')('an LMDB store whose data.mdb is cu
     expect(await ended).toBe(0);
   });
 
-  // LMDB's binding reads the first two pages when the process exits.
-  test.each([0, PAGE])('to %i bytes refuses every operation, and lives until the process exits', async (bytes) => {
+  // LMDB's binding reads the first two pages at exit.
+  test.each([0, PAGE])('to %i bytes refuses every operation, and the process lives until it exits', async (bytes) => {
     const { line, ended } = runFixture('cut-off-store.ts', join(root, `cut-${bytes}`), String(bytes));
     expect(await line('refused')).toMatch(
       new RegExp(`^refused 6 of 6: The store lmdb://.* now has ${bytes}\\. Stop, restore`),

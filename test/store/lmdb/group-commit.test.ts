@@ -1,23 +1,23 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { GroupCommit } from '../../../src/store/lmdb/group-commit.js';
-import { deferred } from '../../kit/fake-world.js';
+import { deferred } from '../../kit/deferred.js';
 
-interface Made {
+interface PendingCommit {
   readonly committed: ReturnType<typeof deferred<void>>;
   readonly flushed: ReturnType<typeof deferred<void>>;
 }
 
-/** A store whose commits end when they are told to. */
+/** A store whose commits end only when the test settles them. */
 function setUp() {
   const done: string[] = [];
-  const commits: Made[] = [];
+  const commits: PendingCommit[] = [];
   const group = new GroupCommit(async (writes) => {
-    const made = { committed: deferred(), flushed: deferred() };
-    commits.push(made);
+    const commit = { committed: deferred(), flushed: deferred() };
+    commits.push(commit);
     writes();
     done.push('|');
-    await made.committed.promise;
-    return { flushed: made.flushed.promise };
+    await commit.committed.promise;
+    return { flushed: commit.flushed.promise };
   });
   const write = (name: string): Promise<void> => group.write(() => void done.push(name));
   return { group, write, done, commits };
@@ -25,49 +25,49 @@ function setUp() {
 
 afterEach(() => void vi.useRealTimers());
 
-const turns = async (): Promise<void> => {
+const flushMicrotasks = async (): Promise<void> => {
   for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
 };
 
-test('what is written in one turn shares a commit, and what comes meanwhile the next', async () => {
+test('writes of one tick share a commit, and later ones share the next', async () => {
   const { write, done, commits } = setUp();
   const first = [write('a'), write('b')];
-  await turns();
+  await flushMicrotasks();
   const second = [write('c'), write('d')];
-  await turns();
+  await flushMicrotasks();
   expect(done).toEqual(['a', 'b', '|']);
   commits[0]?.committed.resolve();
-  await turns();
+  await flushMicrotasks();
   expect(done).toEqual(['a', 'b', '|', 'c', 'd', '|']);
   commits[1]?.committed.resolve();
   for (const { flushed } of commits) flushed.resolve();
   await Promise.all([...first, ...second]);
 });
 
-test('a write has ended when it is on the disk, and the next commit does not wait for that', async () => {
+test('a write resolves once it is on disk, and the next commit does not wait for that', async () => {
   const { write, done, commits } = setUp();
   let hasEnded = false;
   const first = write('a').then(() => (hasEnded = true));
-  await turns();
+  await flushMicrotasks();
   commits[0]?.committed.resolve();
   void write('b');
-  await turns();
+  await flushMicrotasks();
   expect([done, hasEnded]).toEqual([['a', '|', 'b', '|'], false]);
   commits[0]?.flushed.resolve();
   await first;
   expect(hasEnded).toBe(true);
 });
 
-test('it is idle when nothing waits to be committed', async () => {
+test('idle resolves when no commit is pending', async () => {
   const { group, write, commits } = setUp();
   await group.idle();
   const written = [write('a')];
-  await turns();
+  await flushMicrotasks();
   written.push(write('b'));
   let isIdle = false;
   const idle = group.idle().then(() => (isIdle = true));
   commits[0]?.committed.resolve();
-  await turns();
+  await flushMicrotasks();
   expect(isIdle).toBe(false);
   commits[1]?.committed.resolve();
   await idle;
@@ -75,7 +75,7 @@ test('it is idle when nothing waits to be committed', async () => {
   await Promise.all(written);
 });
 
-test('none is left behind, at whichever moment it comes', async () => {
+test('every write is committed, at whichever moment it arrives', async () => {
   const group = new GroupCommit(async (writes) => {
     writes();
     return { flushed: Promise.resolve() };
@@ -103,48 +103,48 @@ test('a write that throws fails alone', async () => {
   expect(done).toEqual(['a', '|']);
 });
 
-test('a commit that fails, or does not reach the disk, fails all of its writes and no later one', async () => {
+test('a commit that fails, or does not reach the disk, fails its own writes only', async () => {
   const { write, commits } = setUp();
   const first = [write('a'), write('b')];
-  await turns();
+  await flushMicrotasks();
   const second = [write('c')];
   commits[0]?.committed.reject(new Error('no commit'));
   for (const each of first) await expect(each).rejects.toThrow('no commit');
-  await turns();
+  await flushMicrotasks();
   commits[1]?.committed.resolve();
   commits[1]?.flushed.reject(new Error('no disk'));
   await expect(second[0]).rejects.toThrow('no disk');
   const third = write('d');
-  await turns();
+  await flushMicrotasks();
   commits[2]?.committed.resolve();
   commits[2]?.flushed.resolve();
   await third;
 });
 
-test('what is in no hurry comes along with the next write, and is not committed for itself alone', async () => {
+test('a soon write shares the next commit, and does not cause one of its own', async () => {
   const { group, write, done, commits } = setUp();
   let hasEnded = false;
   const later = group.write(() => void done.push('later'), 'soon').then(() => (hasEnded = true));
-  await turns();
+  await flushMicrotasks();
   expect(commits).toHaveLength(0);
   const first = write('a');
-  await turns();
+  await flushMicrotasks();
   expect(done).toEqual(['later', 'a', '|']);
   void group.write(() => void done.push('after'), 'soon');
   commits[0]?.committed.resolve();
-  await turns();
-  expect([commits.length, hasEnded], 'nor when the one before has ended').toEqual([1, false]);
+  await flushMicrotasks();
+  expect([commits.length, hasEnded], 'nor after the previous commit').toEqual([1, false]);
   commits[0]?.flushed.resolve();
   await Promise.all([first, later]);
   const idle = group.idle();
-  await turns();
+  await flushMicrotasks();
   expect(done).toEqual(['later', 'a', '|', 'after', '|']);
   commits[1]?.committed.resolve();
   commits[1]?.flushed.resolve();
   await idle;
 });
 
-test('where nothing else is written it is committed in a moment', async () => {
+test('a soon write commits alone after a moment when nothing else is written', async () => {
   const group = new GroupCommit(
     async (writes) => {
       writes();
@@ -158,25 +158,25 @@ test('where nothing else is written it is committed in a moment', async () => {
   expect(written).toBe(3);
 });
 
-test('what comes until the transaction has begun shares it', async () => {
-  const begun = deferred();
+test('writes that arrive before the transaction starts share it', async () => {
+  const transactionStarted = deferred();
   const commits: string[][] = [];
   const group = new GroupCommit(async (writes) => {
     commits.push([]);
-    await begun.promise;
+    await transactionStarted.promise;
     writes();
     return { flushed: Promise.resolve() };
   });
   const write = (name: string): Promise<void> => group.write(() => void commits.at(-1)?.push(name));
   const first = write('a');
-  await turns();
+  await flushMicrotasks();
   const second = write('b');
-  begun.resolve();
+  transactionStarted.resolve();
   await Promise.all([first, second]);
   expect(commits).toEqual([['a', 'b']]);
 });
 
-test('where no transaction can be begun, all that wait for it fail', async () => {
+test('a transaction that cannot start fails all writes waiting for it', async () => {
   let fails = true;
   const group = new GroupCommit(async (writes) => {
     if (fails) throw new Error('no transaction');
@@ -189,17 +189,17 @@ test('where no transaction can be begun, all that wait for it fail', async () =>
   await group.write(() => {});
 });
 
-test('a commit that does not end fails its writes in time, and those that wait for it are not done', async () => {
+test('a commit that never ends fails its writes in time, and writes waiting behind it are not run', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const done: string[] = [];
-  const commits: Made[] = [];
+  const commits: PendingCommit[] = [];
   const group = new GroupCommit(
     async (writes) => {
-      const made = { committed: deferred(), flushed: deferred() };
-      commits.push(made);
+      const commit = { committed: deferred(), flushed: deferred() };
+      commits.push(commit);
       writes();
-      await made.committed.promise;
-      return { flushed: made.flushed.promise };
+      await commit.committed.promise;
+      return { flushed: commit.flushed.promise };
     },
     { timeoutMs: 5_000 },
   );
@@ -208,22 +208,22 @@ test('a commit that does not end fails its writes in time, and those that wait f
     group.write(() => void done.push(name)).catch((error: unknown) => failures.push(`${name}: ${String(error)}`));
   };
   write('a');
-  await turns();
+  await flushMicrotasks();
   write('b');
   vi.advanceTimersByTime(4_999);
-  await turns();
+  await flushMicrotasks();
   expect(failures).toEqual([]);
   vi.advanceTimersByTime(1);
-  await turns();
+  await flushMicrotasks();
   expect(failures).toEqual(['a: Error: no answer within 5000 ms', 'b: Error: no answer within 5000 ms']);
   write('c');
   vi.advanceTimersByTime(5_000);
-  await turns();
+  await flushMicrotasks();
   expect(failures[2]).toBe('c: Error: no answer within 5000 ms');
   commits[0]?.committed.resolve();
-  await turns();
+  await flushMicrotasks();
   const after = group.write(() => void done.push('d'));
-  await turns();
+  await flushMicrotasks();
   for (const { committed, flushed } of commits) {
     committed.resolve();
     flushed.resolve();
@@ -233,17 +233,17 @@ test('a commit that does not end fails its writes in time, and those that wait f
   expect(failures).toHaveLength(3);
 });
 
-test('it is not waited for where a commit does not end', async () => {
+test('idle does not wait forever for a commit that never ends', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const group = new GroupCommit(() => new Promise(() => {}), { timeoutMs: 5_000 });
   group.write(() => {}).catch(() => {});
   const failure = group.idle().catch(String);
-  await turns();
+  await flushMicrotasks();
   vi.advanceTimersByTime(5_000);
   expect(await failure).toBe('Error: no answer within 5000 ms');
 });
 
-test('a flush that does not end fails its writes in time', async () => {
+test('a flush that never ends fails its writes in time', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const group = new GroupCommit(
     async (writes) => {
@@ -253,12 +253,12 @@ test('a flush that does not end fails its writes in time', async () => {
     { timeoutMs: 5_000 },
   );
   const failure = group.write(() => {}).catch(String);
-  await turns();
+  await flushMicrotasks();
   vi.advanceTimersByTime(5_000);
   expect(await failure).toBe('Error: no answer within 5000 ms');
 });
 
-test('what takes long to write goes into several commits, in order, before what comes meanwhile', async () => {
+test('slow writes are split over several commits, in order, before later writes', async () => {
   const commits: string[][] = [];
   const group = new GroupCommit(async (writes) => {
     commits.push([]);
@@ -267,7 +267,7 @@ test('what takes long to write goes into several commits, in order, before what 
   });
   const write = (name: string): Promise<void> =>
     group.write(() => {
-      for (const begun = performance.now(); performance.now() - begun < 6;);
+      for (const startedAt = performance.now(); performance.now() - startedAt < 6;);
       commits.at(-1)?.push(name);
       if (name === 'a') late = group.write(() => void commits.at(-1)?.push('late'), 'soon');
     });

@@ -1,13 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import keyvTestSuite, { keyvIteratorTests } from '@keyv/test-suite';
 import { Keyv } from 'keyv';
 import * as vitest from 'vitest';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { KeyvLmdb } from '../../../src/store/lmdb/lmdb-adapter.js';
+import { temporaryDirectory } from '../../kit/temporary-directory.js';
 
-const root = mkdtempSync(join(tmpdir(), 'websub-lmdb-'));
+const root = temporaryDirectory(afterAll);
 const opened: KeyvLmdb[] = [];
 
 function openIn(name: string, now?: () => number): KeyvLmdb {
@@ -18,7 +18,6 @@ function openIn(name: string, now?: () => number): KeyvLmdb {
 
 afterAll(async () => {
   await closeAll();
-  rmSync(root, { recursive: true, force: true });
 });
 
 async function closeAll(): Promise<void> {
@@ -26,14 +25,14 @@ async function closeAll(): Promise<void> {
 }
 
 describe("Keyv's own suite for storage adapters", () => {
-  // Before the suite's own hooks, so that it runs after them.
+  // Registered before the suite's hooks, so it runs after them.
   afterEach(closeAll);
   keyvTestSuite(vitest, Keyv, () => openIn('suite'));
 });
 
 describe("Keyv's own suite for iterators", () => {
   afterEach(closeAll);
-  // Keyv iterates over the dialects it lists only, so it is told one of them here.
+  // Keyv iterates only over dialects it knows, so pretend to be one of them.
   keyvIteratorTests(vitest, Keyv, () => {
     const adapter = openIn('iterators');
     Object.assign(adapter.opts, { dialect: 'sqlite' });
@@ -55,11 +54,11 @@ describe('the LMDB adapter', () => {
 
   test('bytes stay bytes, anywhere in a value', async () => {
     await adapter.set('k', { body: new Uint8Array([0, 255]), list: [new Uint8Array([1])] });
-    const found = await adapter.get<{ body: Uint8Array }>('k');
-    expect(found).toEqual({ body: Buffer.from([0, 255]), list: [Buffer.from([1])] });
+    const value = await adapter.get<{ body: Uint8Array }>('k');
+    expect(value).toEqual({ body: Buffer.from([0, 255]), list: [Buffer.from([1])] });
   });
 
-  test('a value with a ttl is there until it has passed, and then removed', async () => {
+  test('a value with a ttl is readable until it expires, and then removed', async () => {
     await adapter.set('k', 'v', 500);
     time = 1_500;
     expect(await adapter.get('k')).toBe('v');
@@ -71,26 +70,26 @@ describe('the LMDB adapter', () => {
     expect([...adapter.keys()]).toEqual([]);
   });
 
-  test('an iteration leaves out what expired, and removes it', async () => {
+  test('an iteration skips expired rows, and removes them', async () => {
     await adapter.set('n:old', 1, 10);
     await adapter.set('n:new', 2);
     time = 2_000;
-    const found = [];
-    for await (const entry of adapter.iterator('n')) found.push(entry);
-    expect(found).toEqual([['n:new', 2]]);
+    const rows = [];
+    for await (const row of adapter.iterator('n')) rows.push(row);
+    expect(rows).toEqual([['n:new', 2]]);
     await vitest.vi.waitFor(() => {
       expect([...adapter.keys()]).toEqual(['n:new']);
     });
   });
 
-  test('what was removed while an iteration stood still is left out', async () => {
+  test('an iteration skips rows removed meanwhile', async () => {
     await Promise.all(['a', 'b', 'c'].map((key) => adapter.set(key, key)));
-    const found = [];
+    const rows = [];
     for await (const [key] of adapter.iterator()) {
-      found.push(key);
+      rows.push(key);
       await adapter.delete('b');
     }
-    expect(found).toEqual(['a', 'c']);
+    expect(rows).toEqual(['a', 'c']);
   });
 
   test('many keys are read and removed together', async () => {
@@ -102,13 +101,13 @@ describe('the LMDB adapter', () => {
     expect(await adapter.get('b')).toBe(2);
   });
 
-  test('what is deleted soon is gone with the next write, and at the end at the latest', async () => {
+  test('deleteSoon removes a key with the next write, or on disconnect at the latest', async () => {
     await Promise.all(['a', 'b', 'c'].map((key) => adapter.set(key, key)));
     const removed = adapter.deleteSoon('a');
     await adapter.set('d', 'd');
     expect([...adapter.keys()]).toEqual(['b', 'c', 'd']);
     await removed;
-    // In the order they were asked for, also where they share a commit.
+    // In the order of the calls, even within one commit.
     await Promise.all([adapter.deleteSoon('c'), adapter.set('c', 'new')]);
     expect(await adapter.get('c')).toBe('new');
     const last = ['b', 'none'].map((key) => adapter.deleteSoon(key));
@@ -117,7 +116,7 @@ describe('the LMDB adapter', () => {
     expect([...openIn('plain').keys()]).toEqual(['c', 'd']);
   });
 
-  test('more keys than one page holds are listed in order, those of the prefix only', async () => {
+  test('more keys than fit on one page are listed in order, limited to the prefix', async () => {
     const keys = Array.from({ length: 1_300 }, (_, index) => `n:${String(index).padStart(4, '0')}`);
     await Promise.all([...keys, 'n', 'm:1', 'n;1', 'o:1'].map((key) => adapter.set(key, 1)));
     expect([...adapter.keys('n:')]).toEqual(keys);
@@ -126,7 +125,7 @@ describe('the LMDB adapter', () => {
     expect([...adapter.keys()]).toEqual(['m:1', 'n', 'n;1', 'o:1']);
   });
 
-  test('an exchange sees what is there, but nothing that expired, and takes effect as a whole', async () => {
+  test('an exchange sees current rows but no expired ones, and is atomic', async () => {
     await adapter.set('k', 'old', 10);
     time = 2_000;
     await adapter.exchange('k', (current) => ({ set: [current] }));
@@ -142,7 +141,7 @@ describe('the LMDB adapter', () => {
     expect(await adapter.has('k')).toBe(false);
   });
 
-  test('a hundred exchanges at once lose no increment', async () => {
+  test('a hundred concurrent exchanges lose no increment', async () => {
     const increments = Array.from({ length: 100 }, () =>
       adapter.exchange('n', (current) => ({ set: Number(current ?? 0) + 1 })),
     );
@@ -150,24 +149,24 @@ describe('the LMDB adapter', () => {
     expect(await adapter.get('n')).toBe(100);
   });
 
-  test('a directory with a dot in its name is a directory', () => {
+  test('a directory with a dot in its name is created as a directory', () => {
     openIn('data.v1');
     expect(existsSync(join(root, 'data.v1', 'data.mdb'))).toBe(true);
   });
 
-  test('an expired row that cannot be removed is an error event, not an unhandled rejection', async () => {
+  test('an expired row that cannot be removed emits an error event, not an unhandled rejection', async () => {
     const closing = new KeyvLmdb(join(root, 'closing'), { now: () => time });
-    const heard = new Promise<unknown>((resolve) => closing.on('error', resolve));
+    const errorEvent = new Promise<unknown>((resolve) => closing.on('error', resolve));
     await closing.set('n:k', 1, 10);
     time = 5_000;
     closing.delete = () => Promise.reject(new Error('disk full'));
     for await (const entry of closing.iterator('n')) expect(entry).toBe('nothing');
-    expect(await heard).toEqual(new Error('disk full'));
+    expect(await errorEvent).toEqual(new Error('disk full'));
     await closing.disconnect();
   });
 });
 
-test('keeps its files to their owner, in a directory that others may read', () => {
+test('the adapter makes its files private to their owner, in a directory that others may read', () => {
   mkdirSync(join(root, 'shared'), { mode: 0o755 });
   openIn('shared');
   const modes = ['data.mdb', 'lock.mdb'].map((name) => statSync(join(root, 'shared', name)).mode & 0o777);

@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { open } from 'lmdb';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { prepareLmdbDirectory } from '../../../src/store/lmdb/lmdb-directory.js';
+import { temporaryDirectory } from '../../kit/temporary-directory.js';
 
 vi.mock(import('node:fs'), async (original) => {
   const fs = await original();
@@ -15,12 +15,8 @@ describe('the directory of an LMDB store', () => {
   let directory: string;
 
   beforeEach(() => {
-    root = mkdtempSync(join(tmpdir(), 'websub-lmdb-directory-'));
+    root = temporaryDirectory();
     directory = join(root, 'store');
-  });
-
-  afterEach(() => {
-    rmSync(root, { recursive: true, force: true });
   });
 
   const database = async (): Promise<string> => {
@@ -30,14 +26,14 @@ describe('the directory of an LMDB store', () => {
     return join(directory, 'data.mdb');
   };
 
-  test('is made, and holds nothing but what keeps it out of Git', () => {
+  test('is created with only a .gitignore that keeps it out of Git', () => {
     prepareLmdbDirectory(directory);
     prepareLmdbDirectory(directory);
     expect(readdirSync(directory)).toEqual(['.gitignore']);
     expect(readFileSync(join(directory, '.gitignore'), 'utf8')).toBe('*\n');
   });
 
-  test('that was there before gets no .gitignore, nor do those above one that is made', () => {
+  test('gets no .gitignore when it existed before, and neither do created parents', () => {
     mkdirSync(directory);
     prepareLmdbDirectory(directory);
     expect(readdirSync(directory)).toEqual([]);
@@ -53,7 +49,7 @@ describe('the directory of an LMDB store', () => {
     expect(readFileSync(join(directory, '.gitignore'), 'utf8')).toBe('!keep\n');
   });
 
-  test('is made also where its .gitignore cannot be written', () => {
+  test('is created even if its .gitignore cannot be written', () => {
     vi.mocked(writeFileSync).mockImplementationOnce(() => {
       throw Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' });
     });
@@ -61,22 +57,22 @@ describe('the directory of an LMDB store', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  test('is made below others that are not there, for its user alone', () => {
+  test('is created with missing parents, private to its user', () => {
     const deep = join(directory, 'a', 'b');
     prepareLmdbDirectory(deep);
     expect(statSync(deep).mode & 0o777).toBe(0o700);
   });
 
-  test('is refused where a file stands in its way', () => {
+  test('is refused when a file is in its way', () => {
     writeFileSync(directory, '');
     expect(() => prepareLmdbDirectory(join(directory, 'below'))).toThrow(`${directory} is not a directory`);
   });
 
-  test.runIf(process.platform === 'linux')('is refused where the file system makes none', () => {
+  test.runIf(process.platform === 'linux')('is refused when the file system cannot create it', () => {
     expect(() => prepareLmdbDirectory('/proc/websub/store')).toThrow('ENOENT');
   });
 
-  test('may hold a database, which is left as it is', async () => {
+  test('may contain a database, which stays unchanged', async () => {
     const path = await database();
     const before = readFileSync(path);
     prepareLmdbDirectory(directory);
@@ -101,7 +97,7 @@ describe('the directory of an LMDB store', () => {
     refused(whole, "has LMDB's format 1, and this package reads format 2");
   });
 
-  test('must not hold directories under the names of its files', () => {
+  test('must not contain directories with the names of its files', () => {
     mkdirSync(join(directory, 'lock.mdb'), { recursive: true });
     expect(() => {
       prepareLmdbDirectory(directory);

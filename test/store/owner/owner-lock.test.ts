@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Keyv } from 'keyv';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { StoreError } from '../../../src/errors.js';
@@ -11,17 +8,14 @@ import { type ProcessIdentity, startTimeOf, thisProcess } from '../../../src/sto
 import type { RecordStore } from '../../../src/store/record-store.js';
 import { failureOf } from '../../kit/failure-of.js';
 import { runFixture } from '../../kit/run-fixture.js';
+import { temporaryDirectory } from '../../kit/temporary-directory.js';
 
-const directory = mkdtempSync(join(tmpdir(), 'websub-owner-'));
+const directory = temporaryDirectory(afterAll);
 
-afterAll(() => {
-  rmSync(directory, { recursive: true, force: true });
-});
-
-const elsewhere: ProcessIdentity = { pid: 1, host: 'other-host pid:[1]', started: 'boot 1' };
+const otherProcess: ProcessIdentity = { pid: 1, host: 'other-host pid:[1]', started: 'boot 1' };
 
 describe('the owner of a store in another process', () => {
-  test('is named while it lives, and followed at once when it was killed', async () => {
+  test('is named while it lives, and replaced at once after it was killed', async () => {
     const uri = `lmdb://${directory}/killed`;
     const { child, line, ended } = runFixture('own-store.ts', uri);
     await line('owner: ');
@@ -39,7 +33,7 @@ describe('the owner of a store in another process', () => {
     await store.close();
   });
 
-  test('leaves nothing behind when it is released', async () => {
+  test('leaves no record after a release', async () => {
     const uri = `lmdb://${directory}/released`;
     const { child, line, ended } = runFixture('own-store.ts', uri);
     await line('owner: ');
@@ -86,7 +80,7 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       await store.close();
     });
 
-    test('keeps a second runtime of the same process out until it is released', async () => {
+    test('excludes a second runtime of the same process until it is released', async () => {
       const first = await acquire();
       const error = await failureOf(acquire());
       expect(error).toBeInstanceOf(StoreError);
@@ -99,14 +93,14 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       expect(second.owner.id).not.toBe(first.owner.id);
     });
 
-    test('is one, when several claim at once', async () => {
+    test('is exactly one when several claim at once', async () => {
       const claims = await Promise.allSettled(Array.from({ length: 8 }, () => acquire({ settleMs: 20 })));
       const winners = claims.filter(({ status }) => status === 'fulfilled');
       expect(winners).toHaveLength(1);
       expect(await store.get('owner', 'runtime')).toMatchObject({ data: { id: locks[0]?.owner.id } });
     });
 
-    test('whose process has gone from this host is followed at once', async () => {
+    test('is replaced at once when its process has ended on this host', async () => {
       await write({ pid: 2 ** 22 - 1 });
       expect((await acquire()).owner.pid).toBe(process.pid);
     });
@@ -117,7 +111,7 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
     });
 
     test.runIf(process.platform === 'linux')(
-      'that runs on this host is not followed, however old its heartbeat',
+      'is not replaced while it runs on this host, however old its heartbeat',
       async () => {
         const parent = thisProcess();
         await write({ ...parent, pid: process.ppid, started: startTimeOf(process.ppid), heartbeatAt: 0 });
@@ -126,22 +120,22 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
     );
 
     test.each([
-      ['on another host', elsewhere],
+      ['on another host', otherProcess],
       ['whose start cannot be known', { pid: process.ppid, started: undefined }],
       ['in this process that is not known to hold it', {}],
-    ])('%s is followed 30 seconds after its last heartbeat', async (_name, owner) => {
+    ])('%s is replaced 30 seconds after its last heartbeat', async (_name, owner) => {
       await write({ ...owner, heartbeatAt: now() - 29_999 });
       expect(await failureOf(acquire())).toBeInstanceOf(StoreError);
       await write({ ...owner, heartbeatAt: now() - 30_000 });
       await acquire();
     });
 
-    test('on another host is told of with the time it has left', async () => {
-      await write({ ...elsewhere, heartbeatAt: now() - 10_000 });
+    test('on another host is named with the time until its heartbeat is stale', async () => {
+      await write({ ...otherProcess, heartbeatAt: now() - 10_000 });
       expect((await failureOf(acquire())).message).toMatch(/process 1 on other-host, since .* can be had in 20 s\.$/);
     });
 
-    test('gives a sign of life every ten seconds, and writes its record anew if it is gone', async () => {
+    test('sends a heartbeat every ten seconds, and restores its record if it is gone', async () => {
       const lock = await acquire();
       await store.delete('owner', 'runtime');
       time = 1_010_000;
@@ -155,9 +149,9 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       expect(lost).toEqual([]);
     });
 
-    test('hears once that another took over, and leaves it the store', async () => {
+    test('is told once that another process took over, and leaves it the store', async () => {
       const lock = await acquire();
-      await write(elsewhere);
+      await write(otherProcess);
       vi.advanceTimersByTime(10_000);
       await vi.waitFor(() => {
         expect(lost).toHaveLength(1);
@@ -166,10 +160,10 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       vi.advanceTimersByTime(60_000);
       await lock.release();
       expect(lost).toHaveLength(1);
-      expect(await store.get('owner', 'runtime')).toMatchObject({ data: { host: elsewhere.host } });
+      expect(await store.get('owner', 'runtime')).toMatchObject({ data: { host: otherProcess.host } });
     });
 
-    test('hears that a newer package took over', async () => {
+    test('is told that a newer package took over', async () => {
       await acquire();
       await store.set('owner', 'runtime', { v: 2, data: 'who knows' });
       vi.advanceTimersByTime(10_000);
@@ -178,7 +172,7 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       });
     });
 
-    test('written by a newer package, or by no package, is an error that leaves the record', async () => {
+    test('written by a newer package or by no package causes an error, and its record stays', async () => {
       await store.set('owner', 'runtime', { v: 2, data: 'who knows' });
       expect((await failureOf(acquire())).message).toContain('The record owner has version 2');
       for (const data of [null, { id: 'x' }, { ...thisProcess(), id: 'x', pid: -1, startedAt: 1, heartbeatAt: 1 }]) {
@@ -188,7 +182,7 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       }
     });
 
-    test('goes on when a sign of life could not be written', async () => {
+    test('goes on after a failed heartbeat', async () => {
       const reachable = store;
       let refusals = 0;
       const refuse = (): Promise<never> => {
@@ -212,8 +206,8 @@ for (const name of ['LMDB', 'a Keyv without transactions'] as const) {
       time = 1_020_000;
       vi.advanceTimersByTime(10_000);
       await vi.waitFor(async () => {
-        const found = await store.get('owner', 'runtime');
-        expect(found).toMatchObject({ data: { id: lock.owner.id, heartbeatAt: 1_020_000 } });
+        const stored = await store.get('owner', 'runtime');
+        expect(stored).toMatchObject({ data: { id: lock.owner.id, heartbeatAt: 1_020_000 } });
       });
       expect(lost).toEqual([]);
     });

@@ -1,7 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Keyv } from 'keyv';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -16,26 +13,23 @@ import { answers, mysql, postgres, redis } from '../../contract/servers.js';
 import { recordingLogger } from '../../kit/recording-logger.js';
 import { failureOf } from '../../kit/failure-of.js';
 import { runFixture } from '../../kit/run-fixture.js';
+import { temporaryDirectory } from '../../kit/temporary-directory.js';
 
-const directory = mkdtempSync(join(tmpdir(), 'websub-wait-'));
+const directory = temporaryDirectory(afterAll);
 
-afterAll(() => {
-  rmSync(directory, { recursive: true, force: true });
-});
-
-const mine = { now: Date.now, onLost: () => undefined };
+const lockOptions = { now: Date.now, onLost: () => undefined };
 
 async function opened(uri: string | Keyv, namespace?: string): Promise<RecordStore> {
   const store = await openStore(uri, { directory, namespace });
   onTestFinished(async () => {
-    // A process that was killed leaves its record behind.
+    // A killed process leaves its record behind.
     await store.delete('owner', 'runtime');
     await store.close();
   });
   return store;
 }
 
-/** A wait for another process, and whether it has begun. */
+/** Starts waiting for another process. `begun` resolves once the wait has begun. */
 function waiting(store: RecordStore, waitMs: number) {
   const logger = recordingLogger();
   let begin = (): void => {};
@@ -46,20 +40,20 @@ function waiting(store: RecordStore, waitMs: number) {
     begin();
     return delay(milliseconds);
   };
-  return { logger, begun, lock: waitForOwnerLock(store, mine, { waitMs, logger, pause }) };
+  return { logger, begun, lock: waitForOwnerLock(store, lockOptions, { waitMs, logger, pause }) };
 }
 
 const STORES = [
-  { name: 'LMDB', uri: `lmdb://${directory}/owned`, isThere: true },
-  { name: redis.name, uri: redis.uri, isThere: await answers(redis) },
-  { name: postgres.name, uri: postgres.uri, isThere: await answers(postgres) },
-  { name: mysql.name, uri: mysql.uri, isThere: await answers(mysql) },
+  { name: 'LMDB', uri: `lmdb://${directory}/owned`, isAvailable: true },
+  { name: redis.name, uri: redis.uri, isAvailable: await answers(redis) },
+  { name: postgres.name, uri: postgres.uri, isAvailable: await answers(postgres) },
+  { name: mysql.name, uri: mysql.uri, isAvailable: await answers(mysql) },
 ];
 
-describe.each(STORES)('waiting for a store in $name that another process owns', ({ uri, isThere }) => {
+describe.each(STORES)('waiting for a store in $name that another process owns', ({ uri, isAvailable }) => {
   const namespace = `websub-${randomBytes(6).toString('hex')}`;
 
-  test.runIf(isThere).each(['SIGTERM', 'SIGKILL'] as const)('ends when it is given up by %s', async (signal) => {
+  test.runIf(isAvailable).each(['SIGTERM', 'SIGKILL'] as const)('ends when the owner stops by %s', async (signal) => {
     const { child, line, ended } = runFixture('own-store.ts', uri, namespace);
     await line('owner: ');
     const store = await opened(uri, namespace);
@@ -81,7 +75,7 @@ describe.each(STORES)('waiting for a store in $name that another process owns', 
     await acquired.release();
   });
 
-  test.runIf(isThere)('that lives on is an error that says how long was waited', async () => {
+  test.runIf(isAvailable)('ends with an error that says how long it waited, when the owner lives on', async () => {
     const { child, line } = runFixture('own-store.ts', uri, namespace);
     onTestFinished(() => void child.kill('SIGKILL'));
     await line('owner: ');
@@ -98,15 +92,15 @@ describe.each(STORES)('waiting for a store in $name that another process owns', 
 });
 
 describe('waiting for a store', () => {
-  /** A store whose owner lives for so many milliseconds of a clock that only pauses move on. */
+  /** A store whose owner lives for `livesMs` of a clock that only pauses advance. */
   async function owned(waitMs: number, livesMs: number) {
     const store = await opened(new Keyv());
     let time = 0;
-    const elsewhere = { ...thisProcess(), host: 'other-host pid:[1]', pid: 7 };
+    const otherProcess = { ...thisProcess(), host: 'other-host pid:[1]', pid: 7 };
     await store.set(
       'owner',
       'runtime',
-      encodeOwner({ id: 'another', ...elsewhere, startedAt: 0, heartbeatAt: Date.now() }),
+      encodeOwner({ id: 'another', ...otherProcess, startedAt: 0, heartbeatAt: Date.now() }),
     );
     const logger = recordingLogger();
     const pauses: number[] = [];
@@ -123,17 +117,17 @@ describe('waiting for a store', () => {
     return { store, logger, pauses, wait, now: () => time };
   }
 
-  test('looks often enough to end within a quarter of a second', async () => {
+  test('polls often enough to end within a quarter of a second', async () => {
     const { store, pauses, wait, now } = await owned(10_000, 1_234);
-    const lock = await waitForOwnerLock(store, { ...mine, settleMs: 0 }, wait);
+    const lock = await waitForOwnerLock(store, { ...lockOptions, settleMs: 0 }, wait);
     await lock.release();
     expect(now()).toBeLessThan(1_234 + 150);
     expect(Math.max(...pauses)).toBeLessThanOrEqual(100);
   });
 
-  test('says so when it begins, and once a minute', async () => {
+  test('logs when it begins, and once a minute', async () => {
     const { store, logger, wait } = await owned(600_000, 150_000);
-    const lock = await waitForOwnerLock(store, { ...mine, settleMs: 0 }, wait);
+    const lock = await waitForOwnerLock(store, { ...lockOptions, settleMs: 0 }, wait);
     await lock.release();
     expect(logger.said('info')).toEqual([
       'the store is in use by process 7 on other-host: waiting up to 600 s for it',
@@ -142,25 +136,27 @@ describe('waiting for a store', () => {
     ]);
   });
 
-  test('does not wait, nor say a word, without a time to wait for', async () => {
+  test('neither waits nor logs when the wait is 0', async () => {
     const { store, logger, pauses, wait } = await owned(0, 1_000);
-    const error = await failureOf(waitForOwnerLock(store, mine, wait));
+    const error = await failureOf(waitForOwnerLock(store, lockOptions, wait));
     expect(error.message).toMatch(/is in use by process 7 on other-host.* can be had in \d+ s\.$/);
     expect([pauses, logger.lines]).toEqual([[], []]);
   });
 
-  test('tells of what else is wrong at once', async () => {
+  test('throws other errors at once', async () => {
     const { store, pauses, wait } = await owned(10_000, 10_000);
     await store.set('owner', 'runtime', { v: 2, data: 'who knows' });
-    expect((await failureOf(waitForOwnerLock(store, mine, wait))).message).toContain('The record owner has version 2');
+    expect((await failureOf(waitForOwnerLock(store, lockOptions, wait))).message).toContain(
+      'The record owner has version 2',
+    );
     expect(pauses).toEqual([]);
   });
 
-  test('goes on where another process that waited got the store first', async () => {
+  test('goes on when another waiting process gets the store first', async () => {
     const store = await opened('lmdb://shared-wait');
-    const first = await acquireOwnerLock(store, mine);
+    const first = await acquireOwnerLock(store, lockOptions);
     const wait = { waitMs: 10_000, logger: recordingLogger() };
-    const others = [waitForOwnerLock(store, mine, wait), waitForOwnerLock(store, mine, wait)];
+    const others = [waitForOwnerLock(store, lockOptions, wait), waitForOwnerLock(store, lockOptions, wait)];
     await first.release();
     const second = await Promise.race(others);
     await second.release();

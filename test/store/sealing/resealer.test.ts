@@ -5,8 +5,9 @@ import { openStore } from '../../../src/store/open-store.js';
 import type { RecordKind, RecordStore } from '../../../src/store/record-store.js';
 import { createResealer } from '../../../src/store/sealing/resealer.js';
 import { sealedStore } from '../../../src/store/sealing/sealed-store.js';
-import { deferred, FakeWorld } from '../../kit/fake-world.js';
-import { until } from '../../kit/world.js';
+import { deferred } from '../../kit/deferred.js';
+import { FakeWorld } from '../../kit/fake-world.js';
+import { until } from '../../kit/until.js';
 import { sealKey } from './seal-keys.js';
 
 const [key, older] = [sealKey(1), sealKey(2)];
@@ -14,8 +15,8 @@ const [key, older] = [sealKey(1), sealKey(2)];
 const recordOf = (kind: RecordKind, id: string): unknown =>
   kind === 'event' ? encodeRecord(1, { id, headers: [] }) : encodeRecord(2, { id });
 
-/** A store with records of each kind, as they were read at a start. */
-async function found(
+/** Sets up a store with records of each kind, listed as at a start. */
+async function setUp(
   counts: { readonly subscription: number; readonly event: number },
   around = (store: RecordStore) => store,
 ) {
@@ -33,48 +34,48 @@ async function found(
   const waits: number[] = [];
   const check = { subscription: () => {}, event: () => {} };
   const wait = async (milliseconds: number): Promise<void> => void waits.push(milliseconds);
-  const work = createResealer(sealed, { logger, check, wait });
-  const done = async (): Promise<void> => {
-    work.start();
+  const resealer = createResealer(sealed, { logger, check, wait });
+  const runUntilSealed = async (): Promise<void> => {
+    resealer.start();
     await until(() => lines.some(({ message }) => message.includes('are sealed')));
   };
-  return { plain, sealed, work, done, lines, logger, waits, check };
+  return { plain, sealed, resealer, runUntilSealed, lines, logger, waits, check };
 }
 
-/** How many records of a kind would still have to be sealed after another start. */
-async function left(plain: RecordStore, kind: 'subscription' | 'event'): Promise<number> {
+/** Counts the records of a kind that the next start would have to seal. */
+async function countStale(plain: RecordStore, kind: 'subscription' | 'event'): Promise<number> {
   const sealed = sealedStore(plain, [key, older]);
   for await (const [id, value] of sealed.records.list(kind)) expect(value).toEqual(recordOf(kind, id));
   return sealed.stale[kind].size;
 }
 
-describe('sealing in the background', () => {
-  it('seals all, a few at a time, and says so once with the counts', async () => {
-    const { plain, done, lines, waits, work } = await found({ subscription: 130, event: 9 });
-    await done();
+describe('the resealer', () => {
+  it('seals all records in small batches, and logs the counts once', async () => {
+    const { plain, runUntilSealed, lines, waits, resealer } = await setUp({ subscription: 130, event: 9 });
+    await runUntilSealed();
     expect(lines.map(({ level, fields }) => ({ level, fields }))).toEqual([
       { level: 'info', fields: { sealedWith: key.id, subscriptions: 130, events: 9, unreadable: 0 } },
     ]);
     expect(waits).toEqual(Array.from({ length: 3 + 3 }, () => 50));
-    expect([await left(plain, 'subscription'), await left(plain, 'event')]).toEqual([0, 0]);
-    await work.stop();
+    expect([await countStale(plain, 'subscription'), await countStale(plain, 'event')]).toEqual([0, 0]);
+    await resealer.stop();
   });
 
-  it('seals anew what an older key sealed', async () => {
-    const { plain, sealed, done } = await found({ subscription: 1, event: 0 });
+  it('reseals records sealed with an older key', async () => {
+    const { plain, sealed, runUntilSealed } = await setUp({ subscription: 1, event: 0 });
     await sealedStore(plain, [older]).records.set('subscription', 'older', recordOf('subscription', 'older'));
     for await (const [id] of sealed.records.list('subscription')) expect(id).toBeDefined();
-    await done();
-    expect(await left(plain, 'subscription')).toBe(0);
+    await runUntilSealed();
+    expect(await countStale(plain, 'subscription')).toBe(0);
     expect(await sealedStore(plain, [key]).records.get('subscription', 'older')).toEqual(
       recordOf('subscription', 'older'),
     );
   });
 
-  it('does and says nothing where all is sealed, or there is no key', async () => {
-    const { work, lines, waits } = await found({ subscription: 0, event: 0 });
-    work.start();
-    await work.stop();
+  it('does and logs nothing when all records are sealed, or there is no key', async () => {
+    const { resealer, lines, waits } = await setUp({ subscription: 0, event: 0 });
+    resealer.start();
+    await resealer.stop();
     const plain = await openStore('memory');
     await plain.set('subscription', 's', recordOf('subscription', 's'));
     const unsealed = sealedStore(plain, []);
@@ -87,22 +88,22 @@ describe('sealing in the background', () => {
     expect(await plain.get('subscription', 's')).toEqual(recordOf('subscription', 's'));
   });
 
-  it('counts what holds no such record, and leaves it', async () => {
-    const { plain, sealed, lines, logger } = await found({ subscription: 3, event: 0 });
+  it('counts a record that is not of its kind as unreadable, and leaves it unchanged', async () => {
+    const { plain, sealed, lines, logger } = await setUp({ subscription: 3, event: 0 });
     const subscription = (id: string): void => {
       if (id === '1') throw new StoreError('it does not hold a subscription');
     };
-    const work = createResealer(sealed, { logger, check: { subscription, event: () => {} }, wait: async () => {} });
-    work.start();
+    const resealer = createResealer(sealed, { logger, check: { subscription, event: () => {} }, wait: async () => {} });
+    resealer.start();
     await until(() => lines.length > 0);
     expect(lines[0]?.fields).toMatchObject({ subscriptions: 2, unreadable: 1 });
     expect(await plain.get('subscription', '1')).toEqual(recordOf('subscription', '1'));
-    await work.stop();
+    await resealer.stop();
   });
 
-  it('goes on after a minute where the store fails', async () => {
+  it('retries after a minute when the store fails', async () => {
     let failures = 2;
-    const { plain, done, lines, waits } = await found({ subscription: 5, event: 1 }, (store) => ({
+    const { plain, runUntilSealed, lines, waits } = await setUp({ subscription: 5, event: 1 }, (store) => ({
       ...store,
       set: async (kind, id, value) => {
         if (id === '3' && failures > 0) {
@@ -112,17 +113,17 @@ describe('sealing in the background', () => {
         await store.set(kind, id, value);
       },
     }));
-    await done();
+    await runUntilSealed();
     expect(waits).toEqual([60_000, 60_000, 50, 50]);
     expect(lines.map(({ level }) => level)).toEqual(['warn', 'warn', 'info']);
     expect(lines.at(-1)?.fields).toMatchObject({ subscriptions: 5, events: 1 });
-    expect(await left(plain, 'subscription')).toBe(0);
+    expect(await countStale(plain, 'subscription')).toBe(0);
   });
 
-  it('ends in the middle with nothing under way, and the next start finds what is left', async () => {
+  it('stops midway with nothing in flight, and the next start finds the remaining records', async () => {
     const [reached, released] = [deferred(), deferred()];
-    const { plain, sealed, lines, logger, check } = await found({ subscription: 200, event: 5 });
-    const work = createResealer(sealed, {
+    const { plain, sealed, lines, logger, check } = await setUp({ subscription: 200, event: 5 });
+    const resealer = createResealer(sealed, {
       logger,
       check,
       wait: async (_, signal) => {
@@ -131,21 +132,21 @@ describe('sealing in the background', () => {
         signal.throwIfAborted();
       },
     });
-    work.start();
+    resealer.start();
     await reached.promise;
-    const stopped = work.stop();
+    const stopped = resealer.stop();
     released.resolve();
     await stopped;
     expect(lines).toEqual([]);
-    expect([await left(plain, 'subscription'), await left(plain, 'event')]).toEqual([200 - 64, 5]);
+    expect([await countStale(plain, 'subscription'), await countStale(plain, 'event')]).toEqual([200 - 64, 5]);
   });
 
-  it('keeps time by a timer of its own, which a stop ends', async () => {
-    const { plain, sealed, logger, check } = await found({ subscription: 65, event: 0 });
-    const work = createResealer(sealed, { logger, check });
-    work.start();
-    await until(async () => (await left(plain, 'subscription')) < 65);
-    await work.stop();
-    expect(await left(plain, 'subscription')).toBeLessThanOrEqual(1);
+  it('waits with its own timer, which stop ends', async () => {
+    const { plain, sealed, logger, check } = await setUp({ subscription: 65, event: 0 });
+    const resealer = createResealer(sealed, { logger, check });
+    resealer.start();
+    await until(async () => (await countStale(plain, 'subscription')) < 65);
+    await resealer.stop();
+    expect(await countStale(plain, 'subscription')).toBeLessThanOrEqual(1);
   });
 });

@@ -1,6 +1,6 @@
 import { sealKeyOf, type SealKey } from '../../../src/store/sealing/seal-key.js';
 
-/** The text of a key for tests: 32 bytes of the same value. */
+/** The text of a test key: 32 bytes of the same value. */
 export function keyText(byte: number): string {
   return Buffer.alloc(32, byte).toString('base64');
 }

@@ -10,13 +10,13 @@ const key = sealKey(1);
 const keys = new Map([[key.id, key]]);
 
 describe('a sealed value', () => {
-  it('opens to the same value, at its place and with its key', () => {
+  it('opens to the same value, at its location and with its key', () => {
     const sealed = seal(key, place, value);
     expect(open(keys, place, sealed)).toEqual({ type: 'opened', value, keyId: key.id });
     expect(Buffer.from(sealed).toString('latin1')).not.toContain('secret');
   });
 
-  it('is another one each time, under a nonce of its own', () => {
+  it('differs each time, because its nonce is random', () => {
     const nonces = Array.from({ length: 100 }, () => Buffer.from(seal(key, place, value)).toString('hex', 9, 21));
     expect(new Set(nonces).size).toBe(100);
   });
@@ -25,12 +25,12 @@ describe('a sealed value', () => {
     ['kind', { ...place, kind: 'event' }],
     ['id', { ...place, id: 's2' }],
     ['field', { ...place, field: 'headers' }],
-  ])('does not open under another %s', (_, elsewhere) => {
-    const opened = open(keys, elsewhere, seal(key, place, value));
+  ])('does not open under another %s', (_, otherLocation) => {
+    const opened = open(keys, otherLocation, seal(key, place, value));
     expect(opened).toMatchObject({ type: 'broken', why: expect.stringContaining('sealed for another record') });
   });
 
-  it('names its key where that is missing', () => {
+  it('names its key when that key is missing', () => {
     const other = sealKey(2);
     expect(open(new Map([[other.id, other]]), place, seal(key, place, value))).toEqual({
       type: 'unknown-key',
@@ -38,7 +38,7 @@ describe('a sealed value', () => {
     });
   });
 
-  it('does not open once any of its bytes is changed', () => {
+  it('does not open after any of its bytes is changed', () => {
     const sealed = seal(key, place, value);
     for (let at = 0; at < sealed.length; at += 1) {
       const changed = Uint8Array.from(sealed);
@@ -47,11 +47,11 @@ describe('a sealed value', () => {
     }
   });
 
-  it.each([[undefined], ['text'], [new Uint8Array(0)], [new Uint8Array(36)], [{}]])('is not %s', (sealed) => {
+  it.each([[undefined], ['text'], [new Uint8Array(0)], [new Uint8Array(36)], [{}]])('is never %s', (sealed) => {
     expect(open(keys, place, sealed)).toMatchObject({ type: 'broken' });
   });
 
-  it('does not open when it is cut off anywhere', () => {
+  it('does not open when it is truncated anywhere', () => {
     const sealed = seal(key, place, value);
     for (let length = 9; length < sealed.length; length += 1) {
       expect(open(keys, place, sealed.subarray(0, length)).type).toBe('broken');
@@ -81,14 +81,14 @@ describe('a seal key', () => {
     expect(sealKeyOf(text)).toBeUndefined();
   });
 
-  it('is shown by neither JSON nor inspect', () => {
-    const shown = `${JSON.stringify(key)}${inspect(key, { depth: Infinity, showHidden: true })}`;
+  it('is output by neither JSON nor inspect', () => {
+    const output = `${JSON.stringify(key)}${inspect(key, { depth: Infinity, showHidden: true })}`;
     for (const encoding of ['base64', 'hex', 'latin1'] as const) {
-      expect(shown).not.toContain(key.key.export().toString(encoding).slice(0, 12));
+      expect(output).not.toContain(key.key.export().toString(encoding).slice(0, 12));
     }
   });
 
-  it('has an id that depends on all of it', () => {
+  it('has an id that depends on all of its bytes', () => {
     const bytes = Buffer.alloc(32, 1);
     const ids = Array.from({ length: 32 }, (_, at) => {
       const changed = Buffer.from(bytes);

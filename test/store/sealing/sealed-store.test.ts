@@ -5,8 +5,8 @@ import { openStore } from '../../../src/store/open-store.js';
 import type { RecordKind, RecordStore } from '../../../src/store/record-store.js';
 import type { SealKey } from '../../../src/store/sealing/seal-key.js';
 import { sealedStore, type SealedStore } from '../../../src/store/sealing/sealed-store.js';
-import { failureOf } from '../../kit/world.js';
-import { deferred } from '../../kit/fake-world.js';
+import { failureOf } from '../../kit/failure-of.js';
+import { deferred } from '../../kit/deferred.js';
 import { keyText, sealKey } from './seal-keys.js';
 
 const SECRET = 'what the hub signs with';
@@ -20,22 +20,22 @@ const event = encodeRecord(1, {
 const [first, second, third] = [sealKey(1), sealKey(2), sealKey(3)];
 const accept = (): void => {};
 
-/** The same records, plain and through keys. */
+/** One store, plain and through seal keys. */
 async function world() {
   const plain = await openStore('memory');
   return { plain, by: (...keys: readonly SealKey[]): SealedStore => sealedStore(plain, keys) };
 }
 
-/** What a store has of a kind, and what cannot be read in it. */
+/** Lists the records of a kind, and the errors of unreadable ones. */
 async function listed(store: RecordStore, kind: RecordKind) {
   const unreadable: string[] = [];
-  const found: [string, unknown][] = [];
+  const records: [string, unknown][] = [];
   const onUnreadable = ({ message }: Error): void => void unreadable.push(message);
-  for await (const [id, value] of store.list(kind, { onUnreadable })) found.push([id, value]);
-  return { found, unreadable };
+  for await (const [id, value] of store.list(kind, { onUnreadable })) records.push([id, value]);
+  return { records, unreadable };
 }
 
-/** Reads a record, as those do that know its kind. */
+/** Reads a record like the code that knows its kind. */
 async function decoded(store: RecordStore, kind: RecordKind, id: string): Promise<unknown> {
   return decodeRecord(2, await store.get(kind, id), {}, id);
 }
@@ -46,7 +46,7 @@ const textOf = (raw: unknown): string =>
   );
 
 describe('a sealed store', () => {
-  it('has neither secret nor callback of a subscription, nor anything else of it', async () => {
+  it('hides the secret, the callback and everything else of a subscription', async () => {
     const { plain, by } = await world();
     await by(first).records.set('subscription', 's', subscription);
     const raw = textOf(await plain.get('subscription', 's'));
@@ -54,7 +54,7 @@ describe('a sealed store', () => {
     expect(await by(first).records.get('subscription', 's')).toEqual(subscription);
   });
 
-  it('has no headers of an event, whose body stays as it is', async () => {
+  it('hides the headers of an event, and leaves its body unchanged', async () => {
     const { plain, by } = await world();
     await by(first).records.set('event', 'e', event);
     const raw = textOf(await plain.get('event', 'e'));
@@ -62,10 +62,10 @@ describe('a sealed store', () => {
     expect(raw).not.toContain('x-original-uri');
     expect(raw).toContain('the content');
     expect(await by(first).records.get('event', 'e')).toEqual(event);
-    expect(await listed(by(first).records, 'event')).toEqual({ found: [['e', event]], unreadable: [] });
+    expect(await listed(by(first).records, 'event')).toEqual({ records: [['e', event]], unreadable: [] });
   });
 
-  it('leaves records of other kinds as they are', async () => {
+  it('leaves records of other kinds unchanged', async () => {
     const { plain, by } = await world();
     for (const kind of ['seen', 'alive', 'owner'] as const) {
       await by(first).records.set(kind, 'x', { plain: true });
@@ -73,24 +73,24 @@ describe('a sealed store', () => {
     }
   });
 
-  it('opens with any of its keys, seals with the first, and knows what another one sealed', async () => {
+  it('opens with any key, seals with the first, and knows which records another key sealed', async () => {
     const { by } = await world();
     await by(first).records.set('subscription', 'old', subscription);
     const both = by(second, first);
     await both.records.set('subscription', 'new', subscription);
-    const { found } = await listed(both.records, 'subscription');
-    expect(Object.fromEntries(found)).toEqual({ new: subscription, old: subscription });
+    const { records } = await listed(both.records, 'subscription');
+    expect(Object.fromEntries(records)).toEqual({ new: subscription, old: subscription });
     expect([...both.stale.subscription]).toEqual(['old']);
     expect(await by(second).records.get('subscription', 'new')).toEqual(subscription);
   });
 
-  it('reads what was written before there was a key', async () => {
+  it('reads records written before there was a key', async () => {
     const { plain, by } = await world();
     await plain.set('subscription', 's', subscription);
     await plain.set('event', 'e', event);
     const sealed = by(first);
-    expect((await listed(sealed.records, 'subscription')).found).toEqual([['s', subscription]]);
-    expect((await listed(sealed.records, 'event')).found).toEqual([['e', event]]);
+    expect((await listed(sealed.records, 'subscription')).records).toEqual([['s', subscription]]);
+    expect((await listed(sealed.records, 'event')).records).toEqual([['e', event]]);
     expect([...sealed.stale.subscription, ...sealed.stale.event]).toEqual(['s', 'e']);
   });
 
@@ -114,7 +114,7 @@ describe('a sealed store', () => {
     }
   });
 
-  it('finds a record unreadable that was changed, cut off or moved, and leaves it as it is', async () => {
+  it('reports a changed, truncated or moved record as unreadable, and leaves it unchanged', async () => {
     const { plain, by } = await world();
     const { records } = by(first);
     await records.set('subscription', 'good', subscription);
@@ -135,8 +135,8 @@ describe('a sealed store', () => {
     for (const [id, row] of Object.entries(rows)) await plain.set('subscription', id, row);
     await plain.set('event', 'moved-from', sealed);
 
-    const { found, unreadable } = await listed(records, 'subscription');
-    expect(found.map(([id]) => id).toSorted()).toEqual(['good', 'moved-from']);
+    const { records: readable, unreadable } = await listed(records, 'subscription');
+    expect(readable.map(([id]) => id).toSorted()).toEqual(['good', 'moved-from']);
     expect(unreadable).toHaveLength(6);
     for (const id of Object.keys(rows)) {
       const failure = await failureOf(decoded(records, 'subscription', id));
@@ -149,26 +149,26 @@ describe('a sealed store', () => {
     await expect(decoded(records, 'event', 'moved-from')).rejects.toThrow(/sealed for another record/);
   });
 
-  it('hands over every other record before it throws, where nobody is told of those that cannot be opened', async () => {
+  it('lists every other record before it throws for those that cannot be opened, without onUnreadable', async () => {
     const { plain, by } = await world();
     const { records } = by(first);
     await records.set('subscription', 'good', subscription);
     await plain.set('subscription', 'bad', { v: 1_000_000, data: {} });
-    const found: string[] = [];
+    const ids: string[] = [];
     const all = async (): Promise<void> => {
-      for await (const [id] of records.list('subscription')) found.push(id);
+      for await (const [id] of records.list('subscription')) ids.push(id);
     };
     expect((await failureOf(all())).message).toMatch(/subscription bad cannot be opened/);
-    expect(found).toEqual(['good']);
+    expect(ids).toEqual(['good']);
   });
 
-  it('says to a websub-subscriber that knows no seals that a newer one wrote the record', async () => {
+  it('makes a websub-subscriber without seals report a record of a newer version', async () => {
     const { plain, by } = await world();
     await by(first).records.set('subscription', 's', subscription);
     expect(await plain.get('subscription', 's')).toMatchObject({ v: 1_000_000 });
   });
 
-  it('refuses what is not plain data with a StoreError', async () => {
+  it('refuses values that are not plain data with a StoreError', async () => {
     const { by } = await world();
     const failure = await failureOf(by(first).records.set('subscription', 's', { when: new Date() }));
     expect(failure).toBeInstanceOf(StoreError);
@@ -176,7 +176,7 @@ describe('a sealed store', () => {
   });
 });
 
-describe('sealing a record that was stored before', () => {
+describe('resealing a stored record', () => {
   it('writes the same record, sealed with the first key', async () => {
     const { plain, by } = await world();
     await plain.set('subscription', 's', subscription);
@@ -190,12 +190,12 @@ describe('sealing a record that was stored before', () => {
     expect(textOf(await plain.get('event', 'e'))).not.toContain('a-token');
     expect(sealed.stale).toEqual({ subscription: new Set(), event: new Set() });
     const again = by(first);
-    expect((await listed(again.records, 'subscription')).found).toEqual([['s', subscription]]);
-    expect((await listed(again.records, 'event')).found).toEqual([['e', event]]);
+    expect((await listed(again.records, 'subscription')).records).toEqual([['s', subscription]]);
+    expect((await listed(again.records, 'event')).records).toEqual([['e', event]]);
     expect(again.stale.subscription.size + again.stale.event.size).toBe(0);
   });
 
-  it('leaves alone what was written or deleted since it was read, or is not what its kind says', async () => {
+  it('skips records written or deleted since they were read, and records not of their kind', async () => {
     const { plain, by } = await world();
     for (const id of ['written', 'deleted', 'spoilt', 'vanished']) await plain.set('subscription', id, subscription);
     const sealed = by(first);
@@ -217,7 +217,7 @@ describe('sealing a record that was stored before', () => {
     expect(await plain.get('subscription', 'spoilt')).toEqual(subscription);
   });
 
-  it.each(['get', 'set'] as const)('a write or delete that comes during its %s wins', async (operation) => {
+  it.each(['get', 'set'] as const)('lets a write or delete during its %s win', async (operation) => {
     const plain = await openStore('memory');
     await plain.set('subscription', 'written', subscription);
     await plain.set('subscription', 'deleted', subscription);
@@ -227,13 +227,13 @@ describe('sealing a record that was stored before', () => {
       ...plain,
       [operation]: async (kind: RecordKind, id: string, value: unknown) => {
         const isFirst = isHeld;
-        // What it reads is read at once, and what it writes is written later.
-        const found = operation === 'get' ? await plain.get(kind, id) : undefined;
+        // Reads take effect at once, writes later.
+        const current = operation === 'get' ? await plain.get(kind, id) : undefined;
         if (isFirst) {
           reached.resolve();
           await released.promise;
         }
-        return operation === 'get' ? found : plain.set(kind, id, value);
+        return operation === 'get' ? current : plain.set(kind, id, value);
       },
     };
     const sealed = sealedStore(held, [first]);
@@ -254,7 +254,7 @@ describe('sealing a record that was stored before', () => {
     expect(await sealed.records.get('subscription', 'deleted')).toBeUndefined();
   });
 
-  it('that the store does not take is still to be sealed, unless it was written meanwhile', async () => {
+  it('that the store refuses leaves it stale, unless it was written meanwhile', async () => {
     const plain = await openStore('memory');
     await plain.set('subscription', 's', subscription);
     let failures = 2;

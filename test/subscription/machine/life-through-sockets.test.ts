@@ -23,7 +23,7 @@ async function startHub(options: Parameters<typeof TestHub.start>[0] = {}): Prom
   return hub;
 }
 
-const news = (handlers: Partial<SubscriberHandlers> = {}): SubscriberDefinition =>
+const subscriber = (handlers: Partial<SubscriberHandlers> = {}): SubscriberDefinition =>
   defineSubscriber({ name: 'News', secret: false }, { onEventNotification: () => {}, ...handlers });
 
 async function start(service: SubscriberDefinition): Promise<SubscriberRuntime> {
@@ -32,7 +32,7 @@ async function start(service: SubscriberDefinition): Promise<SubscriberRuntime> 
   return runtime;
 }
 
-const told = (runtime: SubscriberRuntime, name: HookName): Promise<Subscription> =>
+const nextHook = (runtime: SubscriberRuntime, name: HookName): Promise<Subscription> =>
   new Promise((resolve) => {
     const off = runtime.hooks.on(name, ({ subscription }) => {
       off();
@@ -45,11 +45,11 @@ const requests = (hub: TestHub): readonly (string | null)[] =>
     .filter(({ method }) => method === 'POST')
     .map(({ body }) => new URLSearchParams(body.toString()).get('hub.mode'));
 
-test('D8 S8 the second hub is asked where the first refuses, under another callback', async () => {
+test('D8 S8 the second hub is requested under another callback when the first one refuses', async () => {
   const [first, second] = [await startHub(), await startHub()];
   first.fail(403);
   const topic = first.topic('/feed', { body: 'news', hubs: [first, second] });
-  const service = news();
+  const service = subscriber();
   const runtime = await start(service);
   await runtime.subscribe(service, { target: topic.url });
   await runtime.ready({ timeoutMs: 5_000 });
@@ -61,10 +61,10 @@ test('D8 S8 the second hub is asked where the first refuses, under another callb
   expect(new Set(callbacks).size).toBe(2);
 });
 
-test('N1 N2 the second hub is asked at once where the first denies, and both again when it is retried', async () => {
+test('N1 N2 the second hub is requested at once when the first one denies, and a retry starts again with the first', async () => {
   const [first, second] = [await startHub({ deny: 'not you' }), await startHub({ deny: 'nor here' })];
   const topic = first.topic('/feed', { body: 'news', hubs: [first, second] });
-  const service = news();
+  const service = subscriber();
   const runtime = await start(service);
   let denials = 0;
   const denied = new Promise<Subscription>((resolve) => {
@@ -86,16 +86,16 @@ test('N1 N2 the second hub is asked at once where the first denies, and both aga
   expect(requests(second)).toEqual(['subscribe']);
 });
 
-test('S3 a hub that moved for good is the one that is unsubscribed from', async () => {
+test('S3 the unsubscribe request goes to the new URL of a hub that moved permanently', async () => {
   const [first, second] = [await startHub(), await startHub({ verify: 'sync' })];
   first.redirect(308, second.url);
-  const service = news();
+  const service = subscriber();
   const runtime = await start(service);
-  const moved = told(runtime, 'hub-moved');
+  const moved = nextHook(runtime, 'hub-moved');
   const { id } = await runtime.subscribe(service, { target: first.topic('/feed', { body: 'news' }).url });
   expect(await moved).toMatchObject({ hub: second.url });
   await runtime.ready({ timeoutMs: 5_000 });
-  const gone = told(runtime, 'unsubscribed');
+  const gone = nextHook(runtime, 'unsubscribed');
   await runtime.unsubscribe(id);
   expect((await gone).state).toBe('unsubscribed');
   expect(requests(first)).toEqual(['subscribe']);
@@ -103,17 +103,17 @@ test('S3 a hub that moved for good is the one that is unsubscribed from', async 
   expect(second.violations).toEqual([]);
 });
 
-test('V7 what a handler refused while the request was open may be retried at once', async () => {
+test('V7 a subscription that the handler refused during the open request may be retried at once', async () => {
   const hub = await startHub({ verify: 'sync' });
   let refusals = 1;
-  const service = news({
+  const service = subscriber({
     onSubscriptionVerification: () => {
       refusals -= 1;
       if (refusals >= 0) throw new SubscriptionVerificationError('not yet');
     },
   });
   const runtime = await start(service);
-  const refused = told(runtime, 'failed');
+  const refused = nextHook(runtime, 'failed');
   const { id } = await runtime.subscribe(service, { target: hub.topic('/feed', { body: 'news' }).url });
   expect(await refused).toMatchObject({ state: 'failed', gaveUp: true, lastError: { cause: 'handler-refused' } });
   await runtime.retry(id);
@@ -121,14 +121,14 @@ test('V7 what a handler refused while the request was open may be retried at onc
   expect(requests(hub)).toEqual(['subscribe', 'subscribe']);
 });
 
-test('V1 what is unsubscribed while it is verified is not confirmed, and may be wanted again at once', async () => {
+test('V1 a subscription that is unsubscribed during its verification is not confirmed, and may be wanted again at once', async () => {
   const hub = await startHub({ delayMs: { answer: 100 } });
-  const service = news();
+  const service = subscriber();
   const runtime = await start(service);
   const target = hub.topic('/feed', { body: 'news' }).url;
   const { id } = await runtime.subscribe(service, { target });
   await hub.until(() => requests(hub).length === 1);
-  const gone = told(runtime, 'unsubscribed');
+  const gone = nextHook(runtime, 'unsubscribed');
   await runtime.unsubscribe(id);
   expect(await gone).toMatchObject({ desired: 'unsubscribed', state: 'unsubscribed' });
   await runtime.subscribe(service, { target });
@@ -137,14 +137,14 @@ test('V1 what is unsubscribed while it is verified is not confirmed, and may be 
   expect(hub.subscriptions.map(({ state }) => state).toSorted()).toEqual(['active', 'refused']);
 });
 
-test('V4 a verification that comes when nobody waits for it any more is welcome', async () => {
+test('V4 a late verification is accepted after the service gave up', async () => {
   const hub = await startHub({ verify: 'never' });
   const service = defineSubscriber(
     { name: 'News', secret: false, verifyTimeoutSeconds: 0.5, maxAttempts: 1 },
     { onEventNotification: () => {} },
   );
   const runtime = await start(service);
-  const gaveUp = told(runtime, 'failed');
+  const gaveUp = nextHook(runtime, 'failed');
   const { id } = await runtime.subscribe(service, { target: hub.topic('/feed', { body: 'news' }).url });
   expect(await gaveUp).toMatchObject({ state: 'failed', gaveUp: true, lastError: { cause: 'verification-missing' } });
   const [pending] = hub.subscriptions;
@@ -155,9 +155,9 @@ test('V4 a verification that comes when nobody waits for it any more is welcome'
 
 test('L1 a lease of ten seconds is renewed before it ends, under the same callback', { timeout: 12_000 }, async () => {
   const hub = await startHub({ leaseSeconds: 10 });
-  const service = news();
+  const service = subscriber();
   const runtime = await start(service);
-  const renewed = told(runtime, 'renewed');
+  const renewed = nextHook(runtime, 'renewed');
   const { id } = await runtime.subscribe(service, { target: hub.topic('/feed', { body: 'news' }).url });
   await runtime.ready({ timeoutMs: 5_000 });
   const { callback, verifiedAt } = (await runtime.subscriptions.get(id)) ?? {};

@@ -1,4 +1,4 @@
-/* oxlint-disable vitest/no-conditional-expect, vitest/expect-expect -- `always` runs each check, which speaks of what it applies to */
+/* oxlint-disable vitest/no-conditional-expect, vitest/expect-expect -- `always` runs each check, which skips steps that it does not concern */
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { canConfirm } from '../../../src/subscription/machine/steps/on-verified.js';
@@ -10,12 +10,12 @@ import { subscriptionSnapshot } from '../../../src/subscription/record/snapshot-
 import { isEnabled, isLive, isOver, isWorking } from '../../../src/subscription/machine/state.js';
 import { DAY, failure, HUB, Life, SECOND_HUB, TOPIC } from './life.js';
 
-/** The same lives at every run, so that a change is what makes it fail; `SEED=… npx vitest run …` looks at others. */
+/** The same lives at every run, so only a change can make it fail. `SEED=… npx vitest run …` tries others. */
 const SEED = Number(process.env['SEED'] ?? 20_260_101);
 
 const THIRD_HUB = 'https://third-hub.example/';
 
-/** A step: time passes, then something happens to one of the grants there are. */
+/** A step: time passes, then something happens to one of the grants. */
 interface Step {
   readonly kind: (typeof KINDS)[number];
   readonly seconds: number;
@@ -73,37 +73,37 @@ const step: fc.Arbitrary<Step> = fc.record({
 function eventOf(life: Life, { kind, which, hubs, secret, lease }: Step, requestId: string): SubscriptionEvent {
   const grants = life.record.grants;
   const { id: grantId = 'none', pending, state } = grants[which % Math.max(1, grants.length)] ?? {};
-  const told = { grantId, requestId: pending?.id ?? 'none', failure: failure('unreachable', life.now) };
+  const request = { grantId, requestId: pending?.id ?? 'none', failure: failure('unreachable', life.now) };
   const mode = pending?.mode ?? (state === 'unsubscribing' ? 'unsubscribe' : 'subscribe');
   switch (kind) {
     case 'discovered':
       return { type: 'discovered', topic: which === 3 ? `${TOPIC}/moved` : TOPIC, hubs };
     case 'discovery-failed':
-      return { type: 'discovery-failed', failure: told.failure };
+      return { type: 'discovery-failed', failure: request.failure };
     case 'requested':
       return { type: 'requested', grantId, requestId, mode, secret: mode === 'subscribe' ? secret : undefined };
     case 'accepted':
-      return { type: 'accepted', ...told, hub: 'https://moved.example/', moved: true };
+      return { type: 'accepted', ...request, hub: 'https://moved.example/', moved: true };
     case 'refused':
     case 'unreachable':
-      return { type: kind, ...told, retryAfterSeconds: which === 2 ? 7200 : undefined };
+      return { type: kind, ...request, retryAfterSeconds: which === 2 ? 7200 : undefined };
     case 'late answer':
-      return { type: 'refused', ...told, requestId: 'an old one' };
+      return { type: 'refused', ...request, requestId: 'an old one' };
     case 'verified':
       return { type: 'verified', grantId, mode, leaseSeconds: lease };
     case 'handler-refused':
-      return { type: 'handler-refused', grantId, mode, failure: told.failure };
+      return { type: 'handler-refused', grantId, mode, failure: request.failure };
     case 'denied':
-      return { type: 'denied', grantId, failure: told.failure };
+      return { type: 'denied', grantId, failure: request.failure };
     case 'denial-answered':
     case 'hub-silent':
       return { type: kind, grantId };
     case 'hub-delivered':
       return { type: 'hub-delivered', grantId, isSigned: secret !== null };
     case 'hub-error':
-      return { type: 'hub-error', grantId, failure: told.failure };
+      return { type: 'hub-error', grantId, failure: request.failure };
     case 'rotation-wanted':
-      return { type: 'rotation-wanted', what: which < 2 ? 'secret' : 'callback' };
+      return { type: 'rotation-wanted', rotate: which < 2 ? 'secret' : 'callback' };
     case 'verification-wrong':
       return { type: 'verification-wrong', grantId, problem: 'it was for another topic' };
     case 'unwanted':
@@ -115,12 +115,12 @@ function eventOf(life: Life, { kind, which, hubs, secret, lease }: Step, request
   }
 }
 
-const held = (record: SubscriptionRecord): readonly GrantRecord[] => record.grants.filter(isLive);
-const same = (record: SubscriptionRecord, { id }: GrantRecord): GrantRecord | undefined =>
+const liveGrants = (record: SubscriptionRecord): readonly GrantRecord[] => record.grants.filter(isLive);
+const grantAfter = (record: SubscriptionRecord, { id }: GrantRecord): GrantRecord | undefined =>
   record.grants.find((grant) => grant.id === id);
 const renewal = (grant: GrantRecord): number => grant.nextAttemptAt ?? grant.renewsAt ?? Infinity;
 
-/** Runs a life step by step; the check is told what was before, what happened, and sees what is. */
+/** Runs a life step by step. The check gets the record before the event, the event, and the life after it. */
 function always(
   check: (before: SubscriptionRecord, event: SubscriptionEvent, life: Life, isDown: boolean) => void,
 ): void {
@@ -129,9 +129,9 @@ function always(
       fc.array(step, { minLength: 1, maxLength: 60 }),
       fc.boolean(),
       fc.boolean(),
-      (steps, isLimited, isEverywhere) => {
+      (steps, isLimited, isAllHubs) => {
         const life = new Life();
-        if (isEverywhere) life.rules = { ...life.rules, hubs: 'all' };
+        if (isAllHubs) life.rules = { ...life.rules, hubs: 'all' };
         if (isLimited) life.rules = { ...life.rules, maxAttempts: 4 };
         life.apply({ type: 'wanted' });
         let isDown = false;
@@ -151,55 +151,56 @@ function always(
   );
 }
 
-test('what is wanted and not held always has something scheduled, but between a stop and the next start', () => {
+test('a subscription that is wanted and not stopped always has work scheduled, except between a shutdown and the next start', () => {
   always((_before, _event, { record }, isDown) => {
     if (!isDown && isEnabled(record)) expect(dueAt(record)).toBeDefined();
   });
 });
 
-test('what is unwanted and still held is let go at the end of its lease at the latest', () => {
+test('a live grant has work scheduled at the end of its lease at the latest', () => {
   always((_before, _event, { record }) => {
-    for (const grant of held(record)) expect(dueAt(record)).toBeLessThanOrEqual(grant.expiresAt ?? 0);
+    for (const grant of liveGrants(record)) expect(dueAt(record)).toBeLessThanOrEqual(grant.expiresAt ?? 0);
   });
 });
 
-test('what is done when it is due is done: the next thing lies in the future', () => {
+test('all due work is done at once: the next work lies in the future', () => {
   always((_before, event, { record, now }) => {
     if (event.type === 'due') expect(dueAt(record) ?? Infinity).toBeGreaterThan(now);
   });
 });
 
-test('S8 of what would be asked for today no two grants work, and no two others are being asked for', () => {
+test('S8 at most one current grant works, and at most one other current grant is requested', () => {
   always((_before, _event, life, isDown) => {
     const { record } = life;
     if (life.rules.hubs === 'all') return;
-    // What has moved works on, and is renewed where it was, until it is had at its new place (PROTOCOL D10).
-    const present = record.grants.filter((grant) => isCurrent(record, grant, life));
-    // What may be forged leaves no other one: a verification while its request is open, or that nobody asked for.
-    const isSure = ({ pending, provisional }: GrantRecord): boolean =>
+    // A grant whose hub or topic moved works on, and is renewed where it was, until the new place has granted (PROTOCOL
+    // D10).
+    const current = record.grants.filter((grant) => isCurrent(record, grant, life));
+    // A verification that may be forged replaces no other grant: during the open request, or unsolicited.
+    const isSettled = ({ pending, provisional }: GrantRecord): boolean =>
       pending?.verified !== true && provisional !== true;
-    expect(present.filter((grant) => isWorking(grant) && isSure(grant)).length).toBeLessThanOrEqual(1);
-    // What is found while a stop leaves a hub is noted, and asked for at the next start.
+    expect(current.filter((grant) => isWorking(grant) && isSettled(grant)).length).toBeLessThanOrEqual(1);
+    // A discovery during a shutdown is stored, and requested at the next start.
     if (isDown) return;
-    // Where a hub has denied, what is open stays open, and the next hub is asked.
-    const isAskedFor = ({ pending, nextAttemptAt }: GrantRecord): boolean =>
+    // After a denial the open request stays open, and the next hub is requested.
+    const isRequested = ({ pending, nextAttemptAt }: GrantRecord): boolean =>
       (pending !== undefined && pending.denied !== true) || (pending === undefined && nextAttemptAt !== undefined);
-    const asked = present.filter((grant) => !isOver(grant) && !isLive(grant) && isAskedFor(grant));
-    expect(asked.length).toBeLessThanOrEqual(1);
+    const requested = current.filter((grant) => !isOver(grant) && !isLive(grant) && isRequested(grant));
+    expect(requested.length).toBeLessThanOrEqual(1);
   });
 });
 
-test('S8 every grant has a callback of its own', () => {
+test('S8 every grant has its own callback', () => {
   always((_before, _event, { record: { grants } }) => {
     expect(new Set(grants.map(({ callback }) => callback)).size).toBe(grants.length);
   });
 });
 
-test('what was superseded is only left: never asked for, never wanted back', () => {
+test('a superseded grant is only unsubscribed: never requested, never wanted again', () => {
   always((before, _event, { record, effects }) => {
     for (const grant of before.grants) {
       if (grant.superseded !== true) continue;
-      const after = same(record, grant);
+      const after = grantAfter(record, grant);
       expect(after === undefined || after.superseded === true).toBe(true);
       expect(effects).not.toContainEqual({ type: 'request', grantId: grant.id, mode: 'subscribe' });
     }
@@ -211,27 +212,27 @@ test('V6 an active grant stays active until its lease ends, unless it is denied,
     for (const grant of before.grants) {
       if (grant.state !== 'active' || (grant.expiresAt ?? 0) <= now) continue;
       if (event.type === 'unwanted' || (event.type === 'denied' && event.grantId === grant.id)) continue;
-      const after = same(record, grant);
+      const after = grantAfter(record, grant);
       const isReplaced = after?.superseded === true && record.grants.some((other) => other.verifiedAt === now);
       if (!isReplaced && grant.superseded !== true) expect(after?.state).toBe('active');
     }
   });
 });
 
-test('V4 an unasked verification never puts a renewal off', () => {
+test('V4 an unsolicited verification never postpones a renewal', () => {
   always((before, event, { record }) => {
     if (event.type !== 'verified') return;
     const grant = before.grants.find(({ id }) => id === event.grantId);
     if (grant?.state !== 'active' || grant.pending !== undefined) return;
-    const after = same(record, grant);
+    const after = grantAfter(record, grant);
     expect(after === undefined ? Infinity : renewal(after)).toBeLessThanOrEqual(renewal(grant));
   });
 });
 
-test('V6 a secret stays acceptable for a day after it is replaced, and a pending one for a day after its request', () => {
+test('V6 a secret is accepted for a day after it is replaced, and a pending one for a day after its request', () => {
   always((before, event, { record, now }) => {
     for (const grant of before.grants) {
-      const after = same(record, grant);
+      const after = grantAfter(record, grant);
       if (after === undefined) continue;
       for (const { value, acceptedUntil = Infinity, role } of grant.secrets) {
         if (acceptedUntil <= now) continue;
@@ -242,9 +243,9 @@ test('V6 a secret stays acceptable for a day after it is replaced, and a pending
       }
     }
     if (event.type !== 'requested' || event.secret === undefined) return;
-    const asked = record.grants.find(({ id, pending }) => id === event.grantId && pending?.id === event.requestId);
-    if (asked === undefined) return;
-    const taken = asked.secrets.filter(({ value }) => value === event.secret);
+    const requested = record.grants.find(({ id, pending }) => id === event.grantId && pending?.id === event.requestId);
+    if (requested === undefined) return;
+    const taken = requested.secrets.filter(({ value }) => value === event.secret);
     expect(taken.some(({ acceptedUntil = Infinity }) => acceptedUntil >= now + DAY)).toBe(true);
   });
 });
@@ -260,7 +261,7 @@ test('secrets do not pile up', () => {
   });
 });
 
-test('N2 a hub that denied or refused is not asked again before its time, but for the user or the end of a lease', () => {
+test('N2 a hub that denied or refused is not requested before its wait ends, except by the user or at the end of a lease', () => {
   always((before, event, { record, effects, now }) => {
     if (event.type === 'retried') return;
     const hasEnded = before.grants.some(({ state, expiresAt = 0 }) => state === 'active' && expiresAt <= now);
@@ -269,28 +270,28 @@ test('N2 a hub that denied or refused is not asked again before its time, but fo
       const grant = record.grants.find(({ id }) => id === effect.grantId);
       expect(grant).toBeDefined();
       expect(isEnabled(record)).toBe(true);
-      const asked = before.grants.find(({ id }) => id === effect.grantId);
-      if (hasEnded || asked === undefined || (asked.refusals ?? 0) === 0) continue;
-      expect(asked.notBefore ?? 0).toBeLessThanOrEqual(now);
+      const previous = before.grants.find(({ id }) => id === effect.grantId);
+      if (hasEnded || previous === undefined || (previous.refusals ?? 0) === 0) continue;
+      expect(previous.notBefore ?? 0).toBeLessThanOrEqual(now);
     }
   });
 });
 
-test('L2 after a failure nothing is asked again within a second, and nothing later than a day', () => {
+test('L2 after a failure the next try comes after a second at the earliest and a day at the latest', () => {
   always((before, event, { record, now, effects }) => {
     if (event.type !== 'refused' && event.type !== 'unreachable') return;
-    // Another hub is asked at once.
+    // Another hub is requested at once.
     if (effects.some(({ type }) => type === 'request')) return;
     const grant = before.grants.find(({ id }) => id === event.grantId);
     if (grant?.pending?.id !== event.requestId || grant.id === undefined) return;
-    const again = same(record, grant)?.nextAttemptAt ?? record.nextAttemptAt;
+    const again = grantAfter(record, grant)?.nextAttemptAt ?? record.nextAttemptAt;
     if (again === undefined) return;
     expect(again - now).toBeGreaterThanOrEqual(event.retryAfterSeconds === undefined ? 1_000 : 7_200_000);
     expect(again - now).toBeLessThanOrEqual(DAY);
   });
 });
 
-test('V1 V3 nothing is confirmed that is unwanted, nor an unsubscription that nobody asked for', () => {
+test('V1 V3 no unwanted subscription is confirmed, and no unsolicited unsubscribe', () => {
   always((_before, _event, life) => {
     const { record } = life;
     for (const grant of record.grants) {
@@ -301,7 +302,7 @@ test('V1 V3 nothing is confirmed that is unwanted, nor an unsubscription that no
   });
 });
 
-test('a snapshot never holds a secret or a verify token', () => {
+test('a snapshot never contains a secret or a verify token', () => {
   always((_before, _event, { record }) => {
     const grants = record.grants.map((grant) => ({ ...grant, verifyToken: 'secret-token' }));
     const stats = { received: 0, rejected: 0, delivered: 0, failed: 0, refused: 0, duplicates: 0, missed: 0 };
@@ -309,7 +310,7 @@ test('a snapshot never holds a secret or a verify token', () => {
   });
 });
 
-test('a hook has the grant that it tells of, also where the transition has forgotten it', () => {
+test('a hook has its grant, even if the transition removed it', () => {
   always((_before, _event, { record, effects }) => {
     for (const effect of effects) {
       if (effect.type !== 'hook' || effect.grantId === undefined) continue;

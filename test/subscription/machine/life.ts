@@ -1,6 +1,7 @@
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 import type {
   Effect,
+  EventOf,
   GrantIdentity,
   SubscriptionEvent,
   SubscriptionRules,
@@ -40,9 +41,7 @@ export const failure = (cause: FailureRecord['cause'], at = START): FailureRecor
   at,
 });
 
-type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
-
-/** One subscription's life: events are applied to it, and what they ask for is kept. */
+/** The life of one subscription. Applies events and stores the effects of the last one. */
 export class Life {
   record: SubscriptionRecord;
   now = START;
@@ -50,7 +49,7 @@ export class Life {
   rules = RULES;
   callbackOf = (path: string): string => `https://me.example/websub/${path}`;
   hasOneCallback = false;
-  /** What the last event asked for. */
+  /** The effects of the last event. */
   effects: readonly Effect[] = [];
   #ids = 0;
 
@@ -76,18 +75,18 @@ export class Life {
     return this;
   }
 
-  /** The grant that matters: the only one, or the last one that is not over. */
+  /** The grant under test: the only one, or the last one that is not over. */
   get grant(): GrantRecord {
     const { grants } = this.record;
-    const found = grants.findLast(({ endedAt }) => endedAt === undefined) ?? grants.at(-1);
-    if (found === undefined) throw new Error('there is no grant');
-    return found;
+    const grant = grants.findLast(({ endedAt }) => endedAt === undefined) ?? grants.at(-1);
+    if (grant === undefined) throw new Error('there is no grant');
+    return grant;
   }
 
   grantAt(hub: string): GrantRecord {
-    const found = this.record.grants.findLast(({ advertisedHub }) => advertisedHub === hub);
-    if (found === undefined) throw new Error(`there is no grant at ${hub}`);
-    return found;
+    const grant = this.record.grants.findLast(({ advertisedHub }) => advertisedHub === hub);
+    if (grant === undefined) throw new Error(`there is no grant at ${hub}`);
+    return grant;
   }
 
   after(milliseconds: number): this {
@@ -107,7 +106,7 @@ export class Life {
     return this.apply({ type: 'discovered', topic, hubs: hubs.length === 0 ? [HUB] : hubs });
   }
 
-  /** The request for one grant of several leaves. */
+  /** Sends the request for one of several grants. */
   requestedAt(hub: string, change: Partial<EventOf<'requested'>> = {}): this {
     const { id, state } = this.grantAt(hub);
     const mode = state === 'unsubscribing' ? 'unsubscribe' : 'subscribe';
@@ -128,7 +127,7 @@ export class Life {
 
   verified(leaseSeconds: string | undefined = '864000', grantId = this.grant.id): this {
     const { pending } = this.record.grants.find(({ id }) => id === grantId) ?? {};
-    // Most hubs verify once they have answered the request.
+    // Most hubs verify after they have answered the request.
     if (pending?.mode === 'subscribe' && !pending.accepted) {
       const { hub = '' } = this.record.grants.find(({ id }) => id === grantId) ?? {};
       this.apply({ type: 'accepted', grantId, requestId: pending.id, hub, moved: false });
@@ -136,7 +135,7 @@ export class Life {
     return this.verifiedInPost(leaseSeconds, grantId);
   }
 
-  /** Verified whether or not the request was answered. */
+  /** Verifies whether or not the request was answered. */
   verifiedInPost(leaseSeconds: string | undefined = '864000', grantId = this.grant.id): this {
     this.apply({ type: 'verified', grantId, mode: 'subscribe', leaseSeconds });
     const { effects } = this;
@@ -147,26 +146,26 @@ export class Life {
 
   unreachable(retryAfterSeconds?: number): this {
     const { id } = this.grant;
-    const why = failure('unreachable', this.now);
-    return this.apply({ type: 'unreachable', grantId: id, requestId: 'r1', failure: why, retryAfterSeconds });
+    const error = failure('unreachable', this.now);
+    return this.apply({ type: 'unreachable', grantId: id, requestId: 'r1', failure: error, retryAfterSeconds });
   }
 
   refused(retryAfterSeconds?: number): this {
     const { id } = this.grant;
-    const why = failure('refused', this.now);
-    return this.apply({ type: 'refused', grantId: id, requestId: 'r1', failure: why, retryAfterSeconds });
+    const error = failure('refused', this.now);
+    return this.apply({ type: 'refused', grantId: id, requestId: 'r1', failure: error, retryAfterSeconds });
   }
 
   denied(grantId = this.grant.id): this {
     return this.apply({ type: 'denied', grantId, failure: failure('denied', this.now) });
   }
 
-  /** The hub reports an error of its own. */
+  /** The hub reports an error. */
   hubError(grantId = this.grant.id): this {
     return this.apply({ type: 'hub-error', grantId, failure: failure('hub-error', this.now) });
   }
 
-  /** Signed content comes after the answer to a denial has left. */
+  /** Signed content arrives after the answer to a denial was sent. */
   delivers(grantId = this.grant.id): this {
     return this.apply({ type: 'denial-answered', grantId }).apply({ type: 'hub-delivered', grantId, isSigned: true });
   }
@@ -175,8 +174,8 @@ export class Life {
     return this.apply({ type: 'unwanted', why });
   }
 
-  /** What the last event asked for, in words. */
-  get asked(): readonly string[] {
+  /** The effects of the last event, in words. */
+  get actions(): readonly string[] {
     return this.effects.map(inWords);
   }
 }
@@ -188,7 +187,7 @@ function inWords(effect: Effect): string {
     case 'request':
       return effect.mode;
     case 'hook':
-      return `tell ${effect.name}`;
+      return `hook ${effect.name}`;
     case 'catch-up':
       return 'catch up';
     default:
@@ -196,15 +195,15 @@ function inWords(effect: Effect): string {
   }
 }
 
-/** Milliseconds until something is to be done about it. */
+/** Milliseconds until the next planned work. */
 export const dueIn = (life: Life): number => (dueAt(life.record) ?? Infinity) - life.now;
 
-/** A life that has come as far as its request being stored. */
+/** A life whose request is stored as pending. */
 export const verifying = (...hubs: readonly string[]): Life =>
   new Life()
     .apply({ type: 'wanted' })
     .discovered(...hubs)
     .requested();
 
-/** A life whose hub has verified ten days. */
+/** A life whose hub has verified a lease, of ten days by default. */
 export const active = (leaseSeconds = '864000'): Life => verifying().accepted().verified(leaseSeconds);

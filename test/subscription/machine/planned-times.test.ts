@@ -10,13 +10,13 @@ const snapshot = ({ record }: Life): Subscription => subscriptionSnapshot(record
 
 type Plans = readonly [renewsAt: number | undefined, nextAttemptAt: number | undefined];
 
-/** What a reader sees of the next requests, in epoch milliseconds. */
+/** The next requests as a snapshot shows them, in epoch milliseconds. */
 const plans = (life: Life): Plans => {
   const { renewsAt, nextAttemptAt } = snapshot(life);
   return [renewsAt?.getTime(), nextAttemptAt?.getTime()];
 };
 
-/** What a reader sees, at first and after each step, other than expected. */
+/** The planned times that differ from the expected ones, at first and after each step. */
 const deviations = (life: Life, expected: Plans, ...steps: readonly ((life: Life) => Life)[]): readonly Plans[] =>
   [plans(life), ...steps.map((step) => plans(step(life)))].filter(
     ([renewsAt, nextAttemptAt]) => renewsAt !== expected[0] || nextAttemptAt !== expected[1],
@@ -28,7 +28,7 @@ const verifiedWithoutAnswer = (life: Life, leaseSeconds = '864000'): Life =>
 const answered = (life: Life): Life => life.apply({ type: 'answered', grantId: life.grant.id });
 
 describe('the planned times of a snapshot', () => {
-  test('are none while a first request is in flight', () => {
+  test('are absent while a first request is in flight', () => {
     expect(
       deviations(
         new Life().apply({ type: 'wanted' }),
@@ -40,7 +40,7 @@ describe('the planned times of a snapshot', () => {
     ).toEqual([]);
   });
 
-  test('are right from the verification on, before and after its answer has left', () => {
+  test('are right from the verification on, before and after the answer to it was sent', () => {
     const life = verifying().accepted();
     verifiedWithoutAnswer(life);
     const planned = life.grant.renewsAt;
@@ -48,7 +48,7 @@ describe('the planned times of a snapshot', () => {
     expect(deviations(life, [planned, undefined], answered)).toEqual([]);
   });
 
-  test('are the same from a verification during the open request until that has ended', () => {
+  test('stay the same from a verification during the open request until that request has ended', () => {
     const life = verifiedWithoutAnswer(verifying());
     const [renewsAt] = plans(life);
     expect(renewsAt).toBeGreaterThan(START + 7 * DAY);
@@ -60,7 +60,7 @@ describe('the planned times of a snapshot', () => {
     expect(deviations(accepted, plans(accepted), (one) => one.accepted(), answered)).toEqual([]);
   });
 
-  test('are those of the new lease once a renewal is verified, also during its open request', () => {
+  test('follow the new lease once a renewal is verified, also during its open request', () => {
     const life = active()
       .due(9 * DAY)
       .discovered()
@@ -116,9 +116,9 @@ describe('the planned times of a snapshot', () => {
         (one) => one.requested(),
       ),
     ).toEqual([]);
-    const why = failure('unreachable', life.now);
-    life.apply({ type: 'unreachable', grantId: life.grant.id, requestId: 'r1', failure: why });
-    // The old grant is renewed by itself, unless the other callback is verified before.
+    const error = failure('unreachable', life.now);
+    life.apply({ type: 'unreachable', grantId: life.grant.id, requestId: 'r1', failure: error });
+    // The old grant is renewed on its own, unless the other callback is verified first.
     expect(plans(life)).toEqual([life.now + MINUTE, life.now + 1_000]);
   });
 
@@ -136,7 +136,7 @@ describe('the planned times of a snapshot', () => {
     ).toEqual([]);
   });
 
-  test('are when the old callback is renewed on its own, once the hub refused or put off another callback', () => {
+  test('show when the old callback is renewed on its own, after the hub refused or deferred another callback', () => {
     const rotating = (): Life => {
       const life = active();
       life.rules = { ...life.rules, rotateCallback: 'renewal', verifyTimeoutSeconds: 300 };
@@ -146,12 +146,12 @@ describe('the planned times of a snapshot', () => {
     const at = refused.now + 295_000;
     expect(plans(refused.refused())).toEqual([at, at]);
     expect(dueIn(refused)).toBe(295_000);
-    const held = rotating();
-    held.apply({ type: 'request-deferred', grantId: held.grant.id, until: held.now + 10 * MINUTE });
-    expect(plans(held)).toEqual([held.now + 5 * MINUTE, held.now + 5 * MINUTE]);
+    const deferred = rotating();
+    deferred.apply({ type: 'request-deferred', grantId: deferred.grant.id, until: deferred.now + 10 * MINUTE });
+    expect(plans(deferred)).toEqual([deferred.now + 5 * MINUTE, deferred.now + 5 * MINUTE]);
   });
 
-  test('are when the old hub is renewed on its own, once another hub could not be asked', () => {
+  test('show when the old hub is renewed on its own, after another hub could not be reached', () => {
     const life = active()
       .due(9 * DAY)
       .discovered(SECOND_HUB)
@@ -160,7 +160,7 @@ describe('the planned times of a snapshot', () => {
     expect(plans(life)).toEqual([life.now + MINUTE, life.now + 1_000]);
   });
 
-  test('are the next try after a failure, and none while that is in flight', () => {
+  test('show the next try after a failure, and nothing while that is in flight', () => {
     const life = verifying().unreachable();
     expect(plans(life)).toEqual([undefined, START + 1_000]);
     expect(deviations(life.due(1_000), [undefined, undefined], (one) => one.requested())).toEqual([]);
@@ -174,27 +174,27 @@ describe('the planned times of a snapshot', () => {
     expect(deviations(renewing.due(dueIn(renewing)), [planned, undefined], (one) => one.discovered())).toEqual([]);
   });
 
-  test('are the next try, also where a publisher or hub asks to wait for as long as work in flight is guarded', () => {
+  test('show the next try, even if a publisher or hub sets the same wait as the guard of work in flight', () => {
     const until = START + MINUTE;
-    const hold = { url: TOPIC, until };
+    const retryAfter = { url: TOPIC, until };
     const life = new Life().apply({ type: 'wanted' });
-    life.apply({ type: 'discovery-failed', failure: failure('discovery', START), retryAfter: hold });
+    life.apply({ type: 'discovery-failed', failure: failure('discovery', START), retryAfter });
     expect(plans(life)).toEqual([undefined, until]);
-    const held = new Life().apply({ type: 'wanted' }).apply({ type: 'discovery-deferred', until });
-    expect(plans(held)).toEqual([undefined, until]);
+    const deferred = new Life().apply({ type: 'wanted' }).apply({ type: 'discovery-deferred', until });
+    expect(plans(deferred)).toEqual([undefined, until]);
     expect(plans(verifying().unreachable(60))).toEqual([undefined, until]);
     const waiting = new Life().apply({ type: 'wanted' }).discovered();
     waiting.apply({ type: 'request-deferred', grantId: waiting.grant.id, until });
     expect(plans(waiting)).toEqual([undefined, until]);
   });
 
-  test('are none while an unsubscription is in flight, and the next try after that failed', () => {
+  test('are absent while an unsubscribe request is in flight, and show the next try after it failed', () => {
     const life = active().unwanted('unsubscribed');
     expect(deviations(life, [undefined, undefined], (one) => one.requested())).toEqual([]);
     expect(plans(life.unreachable())).toEqual([undefined, START + 1_000]);
   });
 
-  test('are right after a restart, whatever the process died at', () => {
+  test('are right after a restart, whenever the process died', () => {
     const unansweredYet = verifiedWithoutAnswer(verifying().accepted());
     const planned = unansweredYet.grant.renewsAt;
     expect(
@@ -206,7 +206,7 @@ describe('the planned times of a snapshot', () => {
     );
   });
 
-  test('are right for a record of an earlier version, which does not tell what only guards work in flight', () => {
+  test('are right for a record of an earlier version, which does not mark guards of work in flight', () => {
     const life = verifiedWithoutAnswer(verifying().accepted());
     const earlier = (grant: Life['grant']): Life['grant'] => ({ ...grant, guardedUntil: undefined });
     life.record = { ...life.record, grants: life.record.grants.map(earlier) };
@@ -221,7 +221,7 @@ describe('the planned times of a snapshot', () => {
     expect(plans(life)).toEqual([life.grant.renewsAt, undefined]);
   });
 
-  test('have the wait that a hub asked for where that is longer than until the renewal', () => {
+  test('show the wait that a hub asked for if that is later than the renewal', () => {
     const life = active();
     const notBefore = (life.grant.renewsAt ?? 0) + DAY;
     life.record = { ...life.record, grants: life.record.grants.map((grant) => ({ ...grant, notBefore })) };

@@ -2,7 +2,7 @@ import { active, DAY, failure, HUB, Life, START, TOPIC, verifying } from './life
 import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
 import { dueAt } from '../../../src/subscription/machine/steps/on-due.js';
 
-/** Where a subscription can stand, each reached by events alone. */
+/** The situations of a subscription, each reached by events alone. */
 export const SITUATIONS = {
   new: () => new Life(),
   discovering: () => new Life().apply({ type: 'wanted' }),
@@ -32,7 +32,7 @@ export const SITUATIONS = {
       .accepted()
       .denied(),
   'waiting after a denial': () => verifying().accepted().denied().due(60_000),
-  'held as denied': () => {
+  'stopped as denied': () => {
     const life = verifying().accepted();
     life.rules = { ...life.rules, afterDenial: 'stop' };
     return life.denied().due(60_000);
@@ -48,9 +48,9 @@ export const SITUATIONS = {
   },
   unsubscribing: () => active().unwanted('unsubscribed').requested(),
   deleting: () => active().unwanted('deleted').requested(),
-  leaving: () => active().unwanted('shutdown').requested(),
+  'shutting down': () => active().unwanted('shutdown').requested(),
   unsubscribed: () => unsubscribed(active().unwanted('unsubscribed')),
-  left: () => unsubscribed(active().unwanted('shutdown')),
+  'shut down': () => unsubscribed(active().unwanted('shutdown')),
 } satisfies Record<string, () => Life>;
 
 export type Situation = keyof typeof SITUATIONS;
@@ -61,10 +61,10 @@ function unsubscribed(life: Life): Life {
 
 const grantId = (life: Life): string => life.record.grants.at(-1)?.id ?? 'none';
 
-const told = (life: Life) => ({ grantId: grantId(life), requestId: 'r1' });
+const requestIds = (life: Life) => ({ grantId: grantId(life), requestId: 'r1' });
 
-/** What can happen to it. */
-export const HAPPENINGS = {
+/** The events that can happen in a situation. */
+export const EVENT_CASES = {
   wanted: () => ({ type: 'wanted' }),
   retried: () => ({ type: 'retried' }),
   'unwanted: unsubscribed': () => ({ type: 'unwanted', why: 'unsubscribed' }),
@@ -74,15 +74,20 @@ export const HAPPENINGS = {
   'discovery-failed': () => ({ type: 'discovery-failed', failure: failure('discovery') }),
   'requested: subscribe': (life) => ({
     type: 'requested',
-    ...told(life),
+    ...requestIds(life),
     requestId: 'r9',
     mode: 'subscribe',
     secret: 's',
   }),
-  'requested: unsubscribe': (life) => ({ type: 'requested', ...told(life), requestId: 'r9', mode: 'unsubscribe' }),
-  accepted: (life) => ({ type: 'accepted', ...told(life), hub: 'https://moved.example/', moved: true }),
-  refused: (life) => ({ type: 'refused', ...told(life), failure: failure('refused') }),
-  unreachable: (life) => ({ type: 'unreachable', ...told(life), failure: failure('unreachable') }),
+  'requested: unsubscribe': (life) => ({
+    type: 'requested',
+    ...requestIds(life),
+    requestId: 'r9',
+    mode: 'unsubscribe',
+  }),
+  accepted: (life) => ({ type: 'accepted', ...requestIds(life), hub: 'https://moved.example/', moved: true }),
+  refused: (life) => ({ type: 'refused', ...requestIds(life), failure: failure('refused') }),
+  unreachable: (life) => ({ type: 'unreachable', ...requestIds(life), failure: failure('unreachable') }),
   'verified: subscribe': (life) => ({
     type: 'verified',
     grantId: grantId(life),
@@ -97,12 +102,12 @@ export const HAPPENINGS = {
   'hub-delivered': (life) => ({ type: 'hub-delivered', grantId: grantId(life), isSigned: true }),
   'hub-error': (life) => ({ type: 'hub-error', grantId: grantId(life), failure: failure('hub-error') }),
   'renewal-wanted': () => ({ type: 'renewal-wanted' }),
-  'rotation-wanted: secret': () => ({ type: 'rotation-wanted', what: 'secret' }),
-  'rotation-wanted: callback': () => ({ type: 'rotation-wanted', what: 'callback' }),
+  'rotation-wanted: secret': () => ({ type: 'rotation-wanted', rotate: 'secret' }),
+  'rotation-wanted: callback': () => ({ type: 'rotation-wanted', rotate: 'callback' }),
   'counters-reset': () => ({ type: 'counters-reset' }),
   'content-rejected': () => ({ type: 'content-rejected', failure: failure('unsigned') }),
   'due: nothing yet': () => ({ type: 'due' }),
-  'due: what is next': (life) => {
+  'due: next planned time': (life) => {
     life.now = dueAt(life.record) ?? life.now;
     return { type: 'due' };
   },
@@ -112,7 +117,7 @@ export const HAPPENINGS = {
   },
 } satisfies Record<string, (life: Life) => SubscriptionEvent>;
 
-export type Happening = keyof typeof HAPPENINGS;
+export type EventCase = keyof typeof EVENT_CASES;
 
 function refusedByHandler(life: Life, mode: 'subscribe' | 'unsubscribe'): SubscriptionEvent {
   return { type: 'handler-refused', grantId: grantId(life), mode, failure: failure('handler-refused') };

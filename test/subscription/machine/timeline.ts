@@ -5,7 +5,7 @@ interface Task {
   readonly run: () => void;
 }
 
-/** The time that hubs and publishers go by, and what is to happen in it. Nobody waits: time is moved. */
+/** The time of hubs and publishers, and the tasks planned in it. Nobody waits: time is moved. */
 export class Timeline {
   now = START;
   #tasks: Task[] = [];
@@ -17,7 +17,7 @@ export class Timeline {
     else this.#tasks.splice(index, 0, { at, run });
   }
 
-  /** Resolves when so much time has passed. */
+  /** Resolves when this many milliseconds have passed. */
   passed(milliseconds: number): Promise<void> {
     return new Promise((resolve) => this.after(milliseconds, resolve));
   }
@@ -26,23 +26,12 @@ export class Timeline {
     return this.#tasks[0]?.at ?? Infinity;
   }
 
-  /** Moves to a time, and does the first thing that has come due by then. */
+  /** Moves to a time, and runs the first task that is due by then. */
   moveTo(time: number): void {
     this.now = Math.max(this.now, time);
     if (this.nextAt <= this.now) this.#tasks.shift()?.run();
   }
 }
 
-/** Resolves when all that can happen without time passing has happened. */
+/** Resolves when everything that needs no time has happened. */
 export const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** Numbers from 0 to 1 that follow from the seed. */
-export function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

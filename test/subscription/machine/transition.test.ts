@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { grantStateOf, stateOf } from '../../../src/subscription/machine/state.js';
 import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
-import { HAPPENINGS, SITUATIONS, type Happening, type Situation } from './situations.js';
+import { EVENT_CASES, SITUATIONS, type EventCase, type Situation } from './situations.js';
 import type { Life } from './life.js';
 import { TRANSITIONS } from './transition-table.js';
 
@@ -9,31 +9,31 @@ const keys = <Key extends string>(object: Readonly<Record<Key, unknown>>): reado
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of a literal are those of its type
   Object.keys(object) as Key[];
 
-function inWords({ record, asked }: Life): string {
+function inWords({ record, actions }: Life): string {
   const grants = record.grants.map((grant) => {
     const { state, pending } = grant;
-    // A denial that does not end what works is seen nowhere else.
+    // A denial that does not end a working grant shows nowhere else.
     const shown = grantStateOf(grant) === state && grant.deniedAt !== undefined ? `${state}!` : grantStateOf(grant);
     return pending === undefined ? shown : `${shown}…`;
   });
-  return `${stateOf(record)} [${grants.join(' ')}]${asked.length === 0 ? '' : `: ${asked.join(', ')}`}`;
+  return `${stateOf(record)} [${grants.join(' ')}]${actions.length === 0 ? '' : `: ${actions.join(', ')}`}`;
 }
 
-describe.each(keys(HAPPENINGS))('%s', (happening: Happening) => {
+describe.each(keys(EVENT_CASES))('%s', (eventCase: EventCase) => {
   test.each(keys(SITUATIONS))('%s', (situation: Situation) => {
     const life = SITUATIONS[situation]();
-    const given = life.record;
-    const before = structuredClone(given);
-    const event: SubscriptionEvent = HAPPENINGS[happening](life);
+    const original = life.record;
+    const before = structuredClone(original);
+    const event: SubscriptionEvent = EVENT_CASES[eventCase](life);
     life.apply(event);
     const isUnchanged = JSON.stringify([life.record, life.effects]) === JSON.stringify([before, []]);
-    expect(isUnchanged ? undefined : inWords(life)).toBe(TRANSITIONS[happening][situation]);
-    // The record that was given is never changed.
-    expect(given).toEqual(before);
+    expect(isUnchanged ? undefined : inWords(life)).toBe(TRANSITIONS[eventCase][situation]);
+    // The original record is never changed.
+    expect(original).toEqual(before);
   });
 });
 
-test('the situations are what they are called', () => {
+test('every situation has the state of its name', () => {
   const states = Object.fromEntries(keys(SITUATIONS).map((name) => [name, inWords(SITUATIONS[name]()).split(':')[0]]));
   expect(states).toEqual({
     new: 'requested []',
@@ -50,13 +50,13 @@ test('the situations are what they are called', () => {
     'request denied': 'denied [denied…]',
     'renewal denied': 'active [active!…]',
     'waiting after a denial': 'denied [denied]',
-    'held as denied': 'denied [denied]',
+    'stopped as denied': 'denied [denied]',
     'refused by handler': 'failed [failed]',
     'gave up': 'failed [failed]',
     unsubscribing: 'unsubscribing [unsubscribing…]',
     deleting: 'unsubscribing [unsubscribing…]',
-    leaving: 'unsubscribing [unsubscribing…]',
+    'shutting down': 'unsubscribing [unsubscribing…]',
     unsubscribed: 'unsubscribed [unsubscribed]',
-    left: 'unsubscribed [unsubscribed]',
+    'shut down': 'unsubscribed [unsubscribed]',
   });
 });

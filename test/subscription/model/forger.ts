@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import type { Intent } from './hub-model.js';
 import type { ModelWorld } from './model-world.js';
 
-/** What a stranger who knows a callback can send there; the topic is the right one where none is given. */
+/** A request that a stranger who knows a callback can send there. The topic is the right one by default. */
 export interface Forged {
   readonly kind: 'subscribe' | 'unsubscribe' | 'denied' | 'hub-error' | 'unsigned content';
   readonly lease?: string | undefined;
@@ -10,14 +10,14 @@ export interface Forged {
   readonly challenge?: string;
 }
 
-/** So much of it, so often. */
+/** A number of forged requests, repeated over time. */
 export interface Salvo {
   readonly sends: readonly Forged[];
-  /** How many of each at the same moment. */
-  readonly atOnce: number;
+  /** How many copies of each are sent at the same moment. */
+  readonly copies: number;
   readonly times: number;
   readonly everySeconds: number;
-  /** To which of the callbacks there are: with a number past the last one, to each. */
+  /** The index of the callback. A number past the last one means every callback. */
   readonly which: number;
 }
 
@@ -46,31 +46,31 @@ const forged: fc.Arbitrary<Forged> = fc.oneof(
 
 export const salvo: fc.Arbitrary<Salvo> = fc.record({
   sends: fc.array(forged, { minLength: 1, maxLength: 3 }),
-  atOnce: fc.constantFrom(1, 1, 1, 5),
+  copies: fc.constantFrom(1, 1, 1, 5),
   times: fc.constantFrom(1, 1, 1, 3, 20),
   everySeconds: fc.constantFrom(1, 5, 61, 130, 3_601),
   which: fc.nat(5),
 });
 
-/** Nothing but verifications, for all callbacks. */
+/** Only verifications, for all callbacks. */
 export const verifications: fc.Arbitrary<Salvo> = fc.record({
   sends: fc.array(verification, { minLength: 1, maxLength: 2 }),
-  atOnce: fc.constantFrom(1, 3),
+  copies: fc.constantFrom(1, 3),
   times: fc.constantFrom(1, 3, 20),
   everySeconds: fc.constantFrom(1, 5, 61, 600),
   which: fc.constant(99),
 });
 
-/** The forger begins; the first of it is sent at once. */
-export function forge(world: ModelWorld, { sends, atOnce, times, everySeconds, which }: Salvo): void {
+/** Starts the forger. The first requests are sent at once. */
+export function forge(world: ModelWorld, { sends, copies, times, everySeconds, which }: Salvo): void {
   const send = (): void => {
     const { grants } = world.record ?? { grants: [] };
-    const one = grants[which];
-    const known = one === undefined ? grants : [one];
+    const chosen = grants[which];
+    const targets = chosen === undefined ? grants : [chosen];
     world.watch.beforeForgery(sends);
-    for (const { callback, topic } of known) {
+    for (const { callback, topic } of targets) {
       for (const each of sends) {
-        for (let count = 0; count < atOnce; count += 1) sendOne(world, each, { callback, topic });
+        for (let count = 0; count < copies; count += 1) sendOne(world, each, { callback, topic });
       }
     }
   };

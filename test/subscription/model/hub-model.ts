@@ -2,30 +2,30 @@ import { DAY } from '../machine/life.js';
 import type { Timeline } from '../machine/timeline.js';
 
 /**
- * How a hub denies: it forgets what it had, keeps it and delivers on, denies only what it has already, or approves half a
+ * How a hub denies: it forgets the subscription, keeps it and delivers on, denies renewals only, or approves half a
  * minute later.
  */
 export type Denies = 'nothing' | 'and forgets' | 'and keeps' | 'renewals' | 'and verifies later';
 
-/** How a hub behaves, for better or worse. */
+/** The behavior of a hub, good or bad. */
 export interface HubManners {
   readonly answer: 'accepts' | 'loses the answer' | 'breaks' | 'refuses' | 'is busy' | 'is down' | 'moves';
   readonly answerSeconds: number;
-  /** When it verifies, counted from the request: before its answer even, or never. */
+  /** Seconds from the request to the verification, which may be before its answer. Undefined: it never verifies. */
   readonly verifySeconds: number | undefined;
   readonly verifications: 1 | 2;
-  /** `hub.lease_seconds` as it stands in its verification. */
+  /** `hub.lease_seconds` of its verification. */
   readonly lease: string | undefined;
-  /** How it answers subscribe requests with a denial, if it does. */
+  /** Whether and how it denies subscribe requests. */
   readonly denies: Denies;
-  /** Whether it reports an error of its own a second after a verification. */
+  /** Whether it reports an error a second after a verification. */
   readonly errs: boolean;
-  /** When what it signs with changes: real hubs do either. */
+  /** When it switches to a new secret: real hubs do either. */
   readonly takesSecretAt: 'request' | 'verification';
   readonly retryAfterSeconds: number;
 }
 
-/** A hub that does what the specification says. */
+/** A hub that follows the specification. */
 export const GOOD_MANNERS: HubManners = {
   answer: 'accepts',
   answerSeconds: 1,
@@ -38,23 +38,23 @@ export const GOOD_MANNERS: HubManners = {
   retryAfterSeconds: 0,
 };
 
-/** What a subscriber asks a hub for. */
+/** A request of a subscriber to a hub. */
 export interface HubRequest {
   readonly url: string;
   readonly mode: 'subscribe' | 'unsubscribe';
   readonly topic: string;
   readonly callback: string;
-  /** Null where none is sent. */
+  /** Null if none is sent. */
   readonly secret: string | null;
 }
 
-/** What the subscriber learns of its request. */
+/** The result of a request, as the subscriber sees it. */
 export type HubAnswer =
   | { readonly type: 'accepted'; readonly hub: string; readonly moved: boolean }
   | { readonly type: 'refused' }
   | { readonly type: 'unreachable'; readonly retryAfterSeconds?: number };
 
-/** A hub's GET on a callback. */
+/** A hub's GET at a callback. */
 export interface Intent {
   readonly mode: 'subscribe' | 'unsubscribe' | 'denied' | 'hub-error';
   readonly topic: string;
@@ -63,42 +63,42 @@ export interface Intent {
   readonly challenge?: string | undefined;
 }
 
-/** What a hub holds under a topic and a callback. Times are those of the timeline. */
-export interface HubEntry {
+/** A subscription at a hub, by topic and callback. Times are those of the timeline. */
+export interface HubSubscription {
   readonly topic: string;
   readonly callback: string;
   leaseEnd: number;
-  /** What it signs with, and when it was asked to. */
+  /** The secret it signs with, and when that was requested. */
   secret: string | null;
-  secretAskedAt: number;
+  secretRequestedAt: number;
   /** Whether a verification with that secret was confirmed. */
   isVerified: boolean;
 }
 
-/** What a request wants content to be signed with. */
-interface AskedSecret {
+/** The secret of a request. */
+interface RequestedSecret {
   readonly secret: string | null;
-  readonly askedAt: number;
+  readonly requestedAt: number;
 }
 
-/** How hubs reach whoever listens at a callback: true where the answer is the challenge. */
+/** Sends a GET to a callback. Resolves to true if the answer is the challenge. */
 export type Callbacks = (intent: Intent) => Promise<boolean>;
 
-/** As long as a subscriber's HTTP client waits. */
-const PATIENCE_MS = 10_000;
+/** The timeout of the HTTP client of the subscriber, in milliseconds. */
+const CLIENT_TIMEOUT_MS = 10_000;
 
-/** No hub grants a longer lease, whatever it says; nor does one whose words make no sense. */
+/** The longest lease of any hub, in milliseconds. It also replaces an invalid one. */
 const LONGEST_HUB_LEASE_MS = 14 * DAY;
 
-/** A hub as real ones are: a table by topic and callback, that changes when a subscriber confirms. */
+/** A hub like real ones: a table by topic and callback that changes when a subscriber confirms. */
 export class HubModel {
   manners = GOOD_MANNERS;
   readonly url: string;
-  readonly entries = new Map<string, HubEntry>();
+  readonly entries = new Map<string, HubSubscription>();
   readonly #timeline: Timeline;
   readonly #callbacks: Callbacks;
-  /** Verifications of an age that is over do not come any more. */
-  #age = 0;
+  /** Verifications planned in an earlier generation are not sent. */
+  #generation = 0;
 
   constructor(url: string, timeline: Timeline, callbacks: Callbacks) {
     this.url = url;
@@ -106,30 +106,30 @@ export class HubModel {
     this.#callbacks = callbacks;
   }
 
-  /** What it delivers to now. */
-  get live(): readonly HubEntry[] {
+  /** The subscriptions it delivers to now. */
+  get live(): readonly HubSubscription[] {
     return [...this.entries.values()].filter(({ leaseEnd }) => leaseEnd > this.#timeline.now);
   }
 
-  /** From now on it behaves, and does not come back to what it was asked before. */
+  /** From now on the hub behaves well, and drops the verifications it had planned. */
   heal(): void {
     this.manners = GOOD_MANNERS;
-    this.#age += 1;
+    this.#generation += 1;
   }
 
   async request(request: HubRequest): Promise<HubAnswer> {
     const { answer, answerSeconds, takesSecretAt, retryAfterSeconds } = this.manners;
     if (answer === 'is down') {
-      await this.#timeline.passed(answerSeconds === 0 ? 0 : PATIENCE_MS);
+      await this.#timeline.passed(answerSeconds === 0 ? 0 : CLIENT_TIMEOUT_MS);
       return { type: 'unreachable' };
     }
     const known = this.entries.get(keyOf(request));
     if (takesSecretAt === 'request' && request.mode === 'subscribe' && known !== undefined) {
-      this.#signWith(known, { secret: request.secret, askedAt: this.#timeline.now }, false);
+      this.#signWith(known, { secret: request.secret, requestedAt: this.#timeline.now }, false);
     }
     const isTaken = answer !== 'refuses' && answer !== 'is busy';
     if (isTaken) this.#verifyLater(request);
-    await this.#timeline.passed(answer === 'loses the answer' ? PATIENCE_MS : answerSeconds * 1000);
+    await this.#timeline.passed(answer === 'loses the answer' ? CLIENT_TIMEOUT_MS : answerSeconds * 1000);
     switch (answer) {
       case 'refuses':
         return { type: 'refused' };
@@ -145,8 +145,8 @@ export class HubModel {
     }
   }
 
-  /** Asks whoever listens whether it was meant. The secret is undefined where the one there is stays. */
-  async verify(intent: Intent, asked?: AskedSecret): Promise<void> {
+  /** Verifies at a callback. If the secret is undefined, the known one stays. */
+  async verify(intent: Intent, requested?: RequestedSecret): Promise<void> {
     const confirmed = await this.#callbacks(intent);
     if (!confirmed) return;
     const key = keyOf(intent);
@@ -158,14 +158,14 @@ export class HubModel {
     const seconds = Number(intent.lease ?? 0);
     const leaseEnd = now + (seconds > 0 ? Math.min(seconds * 1000, LONGEST_HUB_LEASE_MS) : LONGEST_HUB_LEASE_MS);
     const { topic, callback } = intent;
-    const none = { topic, callback, leaseEnd, secret: null, secretAskedAt: now, isVerified: true };
-    const entry: HubEntry = this.entries.get(key) ?? none;
+    const none = { topic, callback, leaseEnd, secret: null, secretRequestedAt: now, isVerified: true };
+    const entry: HubSubscription = this.entries.get(key) ?? none;
     entry.leaseEnd = leaseEnd;
-    if (asked !== undefined) this.#signWith(entry, asked, true);
+    if (requested !== undefined) this.#signWith(entry, requested, true);
     this.entries.set(key, entry);
   }
 
-  /** Says no, and forgets what it had, or goes on delivering. */
+  /** Denies, and forgets the subscription or keeps delivering. */
   async deny(topic: string, callback: string, isKept = false): Promise<void> {
     if (!isKept) this.entries.delete(keyOf({ topic, callback }));
     await this.#callbacks({ mode: 'denied', topic, callback });
@@ -190,21 +190,21 @@ export class HubModel {
 
   #verifying({ mode, topic, callback, secret }: HubRequest): () => Promise<void> {
     const { lease } = this.manners;
-    const asked = mode === 'subscribe' ? { secret, askedAt: this.#timeline.now } : undefined;
-    return () => this.verify({ mode, topic, callback, lease }, asked);
+    const requested = mode === 'subscribe' ? { secret, requestedAt: this.#timeline.now } : undefined;
+    return () => this.verify({ mode, topic, callback, lease }, requested);
   }
 
   #later(seconds: number, work: () => Promise<void>): void {
-    const age = this.#age;
+    const generation = this.#generation;
     this.#timeline.after(seconds * 1000, () => {
-      if (age === this.#age) void work();
+      if (generation === this.#generation) void work();
     });
   }
 
-  #signWith(entry: HubEntry, { secret, askedAt }: AskedSecret, isVerified: boolean): void {
+  #signWith(entry: HubSubscription, { secret, requestedAt }: RequestedSecret, isVerified: boolean): void {
     entry.isVerified = isVerified || (entry.secret === secret && entry.isVerified);
     entry.secret = secret;
-    entry.secretAskedAt = askedAt;
+    entry.secretRequestedAt = requestedAt;
   }
 }
 

@@ -5,13 +5,13 @@ import type { Expect, Watched } from './model-setup.js';
 
 const MINUTE = 60_000;
 
-/** More requests than this in a day, but for those that a verification followed, are a storm. */
-export const MOST_REQUESTS_A_DAY = 150;
+/** More requests than this in a day are a storm, except those that a verification followed. */
+export const MAX_REQUESTS_A_DAY = 150;
 
-/** Each unasked denial may have a hub asked under a fresh callback, and have the old one left. */
+/** Each unsolicited denial may cause a request under a fresh callback, and an unsubscribe of the old one. */
 const REQUESTS_PER_DENIAL = 4;
 
-/** A request as it left. Times are those of hubs. */
+/** A request that was sent. Times are those of hubs. */
 interface Sent {
   readonly at: number;
   readonly grantId: string;
@@ -19,28 +19,28 @@ interface Sent {
   readonly mode: 'subscribe' | 'unsubscribe';
 }
 
-/** What a hub's denials and refusals in a row make it wait for (PROTOCOL N2). */
+/** The wait that a hub's denials and refusals in a row cause (PROTOCOL N2). */
 interface Wait {
   readonly refusals: number;
-  /** The hub was left alone from the one time to the other. */
+  /** The start and the end of the wait. */
   readonly since: number;
   readonly until: number;
 }
 
-/** Keeps when hubs were asked, and notes where that was too early or too often. */
-export class AskingWatch {
-  /** How many requests have left. */
+/** Tracks when hubs are requested, and records requests that are too early or too frequent. */
+export class RequestWatch {
+  /** How many requests were sent. */
   requests = 0;
   readonly #world: Watched;
   readonly #expect: Expect;
   #sent: Sent[] = [];
-  /** Unasked denials that were answered. */
+  /** The times of unsolicited denials that were answered. */
   #denials: number[] = [];
-  /** What no explanation has come for since it was asked. */
-  readonly #asked = new Set<string>();
-  /** By hub and topic, and what a `Retry-After` says by grant. */
+  /** Grants whose last request has no explanation yet for a repetition. */
+  readonly #unexplained = new Set<string>();
+  /** Waits by hub and topic, and the `Retry-After` waits by grant. */
   readonly #waits = new Map<string, Wait>();
-  /** By grant: where a request that is open was denied, and when. */
+  /** By grant: the denials of open requests. */
   readonly #denied = new Map<string, { readonly place: string; readonly at: number }>();
   #userAt = -Infinity;
 
@@ -49,24 +49,24 @@ export class AskingWatch {
     this.#expect = expect;
   }
 
-  /** Something else than a failure explains that hubs are asked again at once. */
+  /** Another cause than a failure explains that hubs are requested again at once. */
   explained(): void {
-    this.#asked.clear();
+    this.#unexplained.clear();
   }
 
-  /** The user wants something of a hub now. */
+  /** The user wants a request at a hub now. */
   onUserCall(): void {
-    this.#asked.clear();
+    this.#unexplained.clear();
     this.#userAt = this.#world.timeline.now;
   }
 
-  /** What waits because of failures is asked for now; denials and refusals are none. */
+  /** Waits after failures end now. Waits after denials and refusals stay. */
   onReset(): void {
-    this.#asked.clear();
+    this.#unexplained.clear();
     for (const [key, { refusals }] of this.#waits) if (refusals === 0) this.#waits.delete(key);
   }
 
-  /** No hub is to be left alone any more. */
+  /** All waits end. */
   forgetWaits(): void {
     this.#waits.clear();
     this.#denied.clear();
@@ -79,27 +79,27 @@ export class AskingWatch {
     const last = this.#sent.findLast(
       (sent) => sent.grantId === grant.id && sent.mode === mode && sent.callback === callback,
     );
-    // What was to be asked for, twice over, may have had to wait for a request that was open.
+    // A second request may have waited for an open one.
     const isQueued = this.#sent.some((sent) => sent !== last && sent.grantId === grant.id && now - sent.at <= 10_000);
     const isUsers = now - this.#userAt <= 10_000;
     const isExplained = last === undefined || hasExpired(grant, last.at, this.#world) || isUsers || isQueued;
     this.#expect(
-      isExplained || !this.#asked.has(key) || now - last.at >= 1_000,
-      `L2 ${hub.url} is asked twice within a second for one grant`,
+      isExplained || !this.#unexplained.has(key) || now - last.at >= 1_000,
+      `L2 ${hub.url} is requested twice within a second for one grant`,
     );
-    this.#asked.add(key);
+    this.#unexplained.add(key);
     const place = placeOf(grant);
     if (mode === 'subscribe') this.#waited(place, grant);
     else this.#forget(place, grant.id);
     this.#sent = this.#sent.filter(({ at }) => at > now - DAY);
     this.#sent.push({ at: now, grantId: grant.id, callback, mode });
     this.#denials = this.#denials.filter((at) => at > now - DAY);
-    const most = MOST_REQUESTS_A_DAY + REQUESTS_PER_DENIAL * this.#denials.length;
+    const most = MAX_REQUESTS_A_DAY + REQUESTS_PER_DENIAL * this.#denials.length;
     this.#expect(this.#sent.length <= most, `L2 a storm: more than ${most} requests in a day`);
   }
 
-  /** Its hub was being left, and is asked again. */
-  onTakenBack(grant: GrantRecord): void {
+  /** An unsubscribe was undone, and its hub is requested again. */
+  onUnsubscribeUndone(grant: GrantRecord): void {
     this.#forget(placeOf(grant), grant.id);
   }
 
@@ -108,7 +108,7 @@ export class AskingWatch {
     for (const [id, denial] of this.#denied) if (denial.place === place) this.#denied.delete(id);
   }
 
-  /** N2: a hub that denied or refused is left alone, whatever happens meanwhile, but at a lease's end. */
+  /** N2: a hub that denied or refused gets no request before its wait ends, except at the end of a lease. */
   #waited(place: string, grant: GrantRecord): void {
     const { now } = this.#world.timeline;
     for (const [id, denial] of this.#denied) {
@@ -120,39 +120,40 @@ export class AskingWatch {
       const { until, since, refusals } = this.#waits.get(key) ?? { until: 0, since: 0, refusals: 0 };
       const isUsers = now - this.#userAt <= 100_000;
       const isExplained = isUsers || this.#hasEnded(grant, since);
-      // The user had its hub asked before that: the wait is over, and the next one is longer all the same.
+      // The user requested the hub before that. The wait is over, and the next one still grows.
       if (isUsers && now < until) this.#waits.set(key, { refusals, since, until: now });
       const early = Math.round((until - now) / 1000);
       this.#expect(
         now >= until || isExplained,
-        `${refusals === 0 ? 'S3' : 'N2'} ${place} is asked ${early} s too early after ${refusals} refusals`,
+        `${refusals === 0 ? 'S3' : 'N2'} ${place} is requested ${early} s too early after ${refusals} refusals`,
       );
     }
   }
 
-  /** Whether a lease that a hub granted to a request of ours has ended there since. */
+  /** Whether a lease that a hub granted to a request has ended there since. */
   #hasEnded(grant: GrantRecord, since: number): boolean {
     const { record, skew, timeline } = this.#world;
     return [grant, ...(record?.grants ?? [])].some((other) => {
       const { state, expiresAt = 0, grantedAt, leaseSeconds = 0, provisional } = other;
       if (grantedAt === undefined || !isSamePlace(other, grant)) return false;
       const hasLapsed = state === 'expired' || state === 'unsubscribed';
-      // A verification may have come since, that answers no request: what was asked for at the end still waits to leave.
-      const isTakenUp = state === 'active' && provisional === true;
-      const at = (isTakenUp ? grantedAt + leaseSeconds * 1000 : expiresAt) - skew;
-      return (hasLapsed || isTakenUp) && at >= since && at <= timeline.now;
+      // An unsolicited verification may have come since, while the request at the end of the lease still waits to be
+      // sent.
+      const isResumed = state === 'active' && provisional === true;
+      const at = (isResumed ? grantedAt + leaseSeconds * 1000 : expiresAt) - skew;
+      return (hasLapsed || isResumed) && at >= since && at <= timeline.now;
     });
   }
 
   #refused(place: string, at: number): void {
     const before = this.#waits.get(place);
-    // Two grants that are asked for at the same time are refused once.
+    // Two grants that are requested at the same time count as one refusal.
     if (before !== undefined && Math.abs(at - before.since) < 1_000) return;
     const refusals = (before?.refusals ?? 0) + 1;
     this.#waits.set(place, { refusals, since: at, until: at + shortestWaitMs(refusals) });
   }
 
-  /** A request has ended, and that is noted. */
+  /** A request has ended, and its result is stored. */
   onOutcome(answer: HubAnswer, mode: 'subscribe' | 'unsubscribe', grant: GrantRecord): void {
     const { now } = this.#world.timeline;
     if (mode === 'unsubscribe') return;
@@ -163,13 +164,13 @@ export class AskingWatch {
       if (this.#denied.delete(grant.id)) this.#denials.push(now);
       return;
     }
-    // That a hub which cannot be reached has denied was said by somebody else.
+    // An unreachable hub did not deny. Someone else did.
     this.#denied.delete(grant.id);
     if (answer.type === 'refused') this.#refused(place, now);
     else this.#waits.set(grant.id, { refusals: 0, since: now, until: now + (answer.retryAfterSeconds ?? 0) * 1000 });
   }
 
-  /** The hub, or somebody, denied, and that is noted. */
+  /** The hub, or someone else, denied, and that is stored. */
   onDenied(grant: GrantRecord, isOpen: boolean): void {
     const { now } = this.#world.timeline;
     const place = placeOf(grant);
@@ -179,36 +180,39 @@ export class AskingWatch {
   }
 
   /** One attempt counts once. */
-  #deniedLate({ deniedAt = -Infinity, requestedAt: askedAt = 0 }: GrantRecord, place: string): void {
-    if (deniedAt < askedAt) this.#refused(place, this.#world.timeline.now);
+  #deniedLate({ deniedAt = -Infinity, requestedAt = 0 }: GrantRecord, place: string): void {
+    if (deniedAt < requestedAt) this.#refused(place, this.#world.timeline.now);
   }
 
-  /** A verification was confirmed that answers a request of ours. */
+  /** A verification was confirmed that answers a request. */
   onVerified(grant: GrantRecord, isFirst: boolean): void {
     this.#denied.delete(grant.id);
     if (isFirst && grant.pending?.accepted !== false) this.#settled(grant);
   }
 
-  /** The hub took a request, and it was verified. */
+  /** The hub accepted a request, and it was verified. */
   #settled(grant: GrantRecord): void {
     this.#forget(placeOf(grant), grant.id);
-    // What a verification followed is no storm.
+    // Requests that a verification followed are no storm.
     this.#sent = this.#sent.filter(({ grantId }) => grantId !== grant.id);
   }
 
-  /** The end of what was asked to end. */
+  /** An unsubscribe is complete. */
   onLeft({ id }: GrantRecord): void {
     this.#sent = this.#sent.filter(({ grantId }) => grantId !== id);
   }
 }
 
-/** Whether an open request was verified, by a lease that still runs. */
+/** Whether an open request was verified, with a lease that still runs. */
 export function wasVerified({ pending, verifiedAt = 0 }: GrantRecord, now: number): boolean {
   const { verified, leaseSeconds = Infinity } = pending ?? {};
   return verified === true && verifiedAt + leaseSeconds * 1000 > now;
 }
 
-/** A hub, a topic, and where callbacks are: what still works under other callbacks is renewed, whatever its hub says of these. */
+/**
+ * The hub, topic and callback host of a grant. Grants under another host are renewed separately, whatever the hub
+ * answers for this one.
+ */
 export function placeOf({ advertisedHub, topic, callback }: GrantRecord): string {
   return `${advertisedHub} ${topic} for ${new URL(callback).host}`;
 }
@@ -217,12 +221,12 @@ function isSamePlace(a: Pick<GrantRecord, 'advertisedHub' | 'topic'>, b: GrantRe
   return a.advertisedHub === b.advertisedHub && a.topic === b.topic;
 }
 
-/** Whether the lease of a grant has ended since then: it is asked for at once (L3). */
+/** Whether the lease of a grant has ended since then: it is requested at once (L3). */
 function hasExpired({ state, expiresAt = 0 }: GrantRecord, since: number, { skew }: Watched): boolean {
   return state === 'expired' && expiresAt - skew > since;
 }
 
-/** The shortest wait after so many denials and refusals in a row. */
+/** The shortest wait after this many denials and refusals in a row. */
 function shortestWaitMs(refusals: number): number {
   if (refusals < 2) return MINUTE;
   return Math.min(DAY, 15 * MINUTE * 2 ** (refusals - 2)) / 2;

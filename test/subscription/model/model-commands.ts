@@ -9,30 +9,30 @@ import { settled } from '../machine/timeline.js';
 
 const HOUR = 3_600_000;
 
-/** What happens in a run, one after the other. */
+/** The commands of a run, one after the other. */
 export type Command =
-  | { readonly what: 'time passes'; readonly seconds: number }
-  | { readonly what: 'a hub behaves'; readonly hub: number; readonly manners: HubManners }
-  | { readonly what: 'the publisher says'; readonly publisher: Publisher }
-  | { readonly what: 'a hub verifies unasked'; readonly which: number; readonly lease: string | undefined }
-  | { readonly what: 'a hub unsubscribes us'; readonly which: number }
-  | { readonly what: 'a hub denies'; readonly which: number; readonly isKept: boolean }
-  | { readonly what: 'a hub delivers' | 'a hub errs'; readonly which: number }
-  | { readonly what: 'a forger sends'; readonly salvo: Salvo }
-  | { readonly what: 'the handler refuses'; readonly mode: 'subscribe' | 'unsubscribe' | undefined }
-  | { readonly what: 'the user'; readonly calls: UserCall; readonly secret: string; readonly lease: number | undefined }
-  | { readonly what: 'the runtime stops'; readonly seconds: number; readonly down: number }
+  | { readonly type: 'time passes'; readonly seconds: number }
+  | { readonly type: 'a hub behaves'; readonly hub: number; readonly manners: HubManners }
+  | { readonly type: 'the publisher says'; readonly publisher: Publisher }
+  | { readonly type: 'a hub verifies unsolicited'; readonly which: number; readonly lease: string | undefined }
+  | { readonly type: 'a hub unsubscribes us'; readonly which: number }
+  | { readonly type: 'a hub denies'; readonly which: number; readonly isKept: boolean }
+  | { readonly type: 'a hub delivers' | 'a hub errs'; readonly which: number }
+  | { readonly type: 'a forger sends'; readonly salvo: Salvo }
+  | { readonly type: 'the handler refuses'; readonly mode: 'subscribe' | 'unsubscribe' | undefined }
+  | { readonly type: 'the user'; readonly calls: UserCall; readonly secret: string; readonly lease: number | undefined }
+  | { readonly type: 'the runtime stops'; readonly seconds: number; readonly down: number }
   | {
-      readonly what: 'the process dies';
+      readonly type: 'the process dies';
       readonly write: number;
       readonly isKept: boolean;
       readonly seconds: number;
       readonly down: number;
       readonly base: string;
     }
-  | { readonly what: 'the clock is off by'; readonly milliseconds: number }
-  | { readonly what: 'the store fails'; readonly writes: number; readonly isKept: boolean }
-  | { readonly what: 'old ends are forgotten' };
+  | { readonly type: 'the clock is off by'; readonly milliseconds: number }
+  | { readonly type: 'the store fails'; readonly writes: number; readonly isKept: boolean }
+  | { readonly type: 'tombstones are swept' };
 
 type UserCall =
   | 'subscribe'
@@ -98,25 +98,25 @@ const publisher: fc.Arbitrary<Publisher> = fc.record({
 });
 
 export const command: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 12, arbitrary: fc.record({ what: fc.constant('time passes'), seconds }) },
-  { weight: 5, arbitrary: fc.record({ what: fc.constant('a hub behaves'), hub: fc.nat(2), manners }) },
-  { weight: 3, arbitrary: fc.record({ what: fc.constant('the publisher says'), publisher }) },
-  { weight: 2, arbitrary: fc.record({ what: fc.constant('a hub verifies unasked'), which, lease }) },
-  { weight: 1, arbitrary: fc.record({ what: fc.constant('a hub unsubscribes us'), which }) },
-  { weight: 1, arbitrary: fc.record({ what: fc.constant('a hub denies'), which, isKept: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ what: fc.constantFrom('a hub delivers', 'a hub errs'), which }) },
-  { weight: 6, arbitrary: fc.record({ what: fc.constant('a forger sends'), salvo }) },
+  { weight: 12, arbitrary: fc.record({ type: fc.constant('time passes'), seconds }) },
+  { weight: 5, arbitrary: fc.record({ type: fc.constant('a hub behaves'), hub: fc.nat(2), manners }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant('the publisher says'), publisher }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('a hub verifies unsolicited'), which, lease }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('a hub unsubscribes us'), which }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('a hub denies'), which, isKept: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('a hub delivers', 'a hub errs'), which }) },
+  { weight: 6, arbitrary: fc.record({ type: fc.constant('a forger sends'), salvo }) },
   {
     weight: 1,
     arbitrary: fc.record({
-      what: fc.constant('the handler refuses'),
+      type: fc.constant('the handler refuses'),
       mode: fc.constantFrom('subscribe', 'unsubscribe', undefined, undefined),
     }),
   },
   {
     weight: 3,
     arbitrary: fc.record({
-      what: fc.constant('the user'),
+      type: fc.constant('the user'),
       calls: fc.constantFrom(
         'subscribe',
         'subscribe',
@@ -135,12 +135,12 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ what: fc.constant('the runtime stops'), seconds: fc.constantFrom(0, 2, 30), down: seconds }),
+    arbitrary: fc.record({ type: fc.constant('the runtime stops'), seconds: fc.constantFrom(0, 2, 30), down: seconds }),
   },
   {
     weight: 2,
     arbitrary: fc.record({
-      what: fc.constant('the process dies'),
+      type: fc.constant('the process dies'),
       write: fc.nat(3),
       isKept: fc.boolean(),
       seconds: fc.constantFrom(0, 61, 90_000),
@@ -151,19 +151,19 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({
-      what: fc.constant('the clock is off by'),
+      type: fc.constant('the clock is off by'),
       milliseconds: fc.constantFrom(0, 0, -500, -HOUR, -DAY, -8 * DAY, -LONGEST_LEASE_MS),
     }),
   },
   {
     weight: 1,
     arbitrary: fc.record({
-      what: fc.constant('the store fails'),
+      type: fc.constant('the store fails'),
       writes: fc.integer({ min: 1, max: 4 }),
       isKept: fc.boolean(),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ what: fc.constant('old ends are forgotten') }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('tombstones are swept') }) },
 );
 
 export const setup: fc.Arbitrary<Setup> = fc.record({
@@ -178,12 +178,12 @@ export const setup: fc.Arbitrary<Setup> = fc.record({
   forgerStays: fc.boolean(),
 });
 
-/** Carries out a command; afterwards all is checked. */
-export async function carryOut(world: ModelWorld, command: Command): Promise<void> {
-  if (command.what !== 'time passes') world.note(JSON.stringify(command));
-  switch (command.what) {
+/** Runs a command, then checks everything. */
+export async function runCommand(world: ModelWorld, command: Command): Promise<void> {
+  if (command.type !== 'time passes') world.note(JSON.stringify(command));
+  switch (command.type) {
     case 'time passes':
-      await world.pass(command.seconds * 1000);
+      await world.advance(command.seconds * 1000);
       break;
     case 'a hub behaves': {
       const hub = world.hubs[command.hub];
@@ -193,12 +193,12 @@ export async function carryOut(world: ModelWorld, command: Command): Promise<voi
     case 'the publisher says':
       world.publisher = command.publisher;
       break;
-    case 'a hub verifies unasked':
+    case 'a hub verifies unsolicited':
     case 'a hub unsubscribes us':
     case 'a hub denies':
     case 'a hub delivers':
     case 'a hub errs':
-      saidByHub(world, command);
+      runHubCommand(world, command);
       break;
     case 'a forger sends':
       forge(world, command.salvo);
@@ -207,20 +207,20 @@ export async function carryOut(world: ModelWorld, command: Command): Promise<voi
       world.refusing = command.mode;
       break;
     case 'the user':
-      await userCall(world, command);
+      await runUserCall(world, command);
       break;
     case 'the runtime stops':
-      await stopped(world, command.seconds);
-      await world.pass(command.down * 1000);
+      await stop(world, command.seconds);
+      await world.advance(command.down * 1000);
       await world.start();
       break;
     case 'the process dies':
       if (command.write > 0) {
         Object.assign(world.faults, { dyingAt: command.write, isKept: command.isKept });
-        await world.pass(command.seconds * 1000);
+        await world.advance(command.seconds * 1000);
       }
       world.kill();
-      await world.pass(command.down * 1000);
+      await world.advance(command.down * 1000);
       if (command.base !== '') {
         world.base = `${command.base}/websub`;
         world.watch.onUpset();
@@ -234,23 +234,23 @@ export async function carryOut(world: ModelWorld, command: Command): Promise<voi
     case 'the store fails':
       Object.assign(world.faults, { failing: command.writes, isKept: command.isKept });
       break;
-    case 'old ends are forgotten':
-      await forget(world);
+    case 'tombstones are swept':
+      await sweepTombstones(world);
       break;
   }
   await world.look();
 }
 
-/** What a hub says of its own accord, about one of the callbacks it has. */
-function saidByHub(world: ModelWorld, said: Extract<Command, { which: number }>): void {
-  const { what, which } = said;
+/** Something a hub says unsolicited, about one of its subscriptions. */
+function runHubCommand(world: ModelWorld, said: Extract<Command, { which: number }>): void {
+  const { type, which } = said;
   const known = world.hubs.flatMap((hub) => hub.live.map((entry) => ({ hub, entry })));
   const one = known[which % Math.max(1, known.length)];
   if (one === undefined) return;
   const { hub, entry } = one;
   const { topic, callback, secret } = entry;
-  switch (what) {
-    case 'a hub verifies unasked':
+  switch (type) {
+    case 'a hub verifies unsolicited':
       return void hub.verify({ mode: 'subscribe', topic, callback, lease: said.lease });
     case 'a hub unsubscribes us':
       return void hub.verify({ mode: 'unsubscribe', topic, callback });
@@ -263,7 +263,7 @@ function saidByHub(world: ModelWorld, said: Extract<Command, { which: number }>)
   }
 }
 
-async function userCall(
+async function runUserCall(
   world: ModelWorld,
   { calls, secret, lease }: Extract<Command, { calls: UserCall }>,
 ): Promise<void> {
@@ -277,75 +277,75 @@ async function userCall(
     unsubscribe: { type: 'unwanted', why: 'unsubscribed' },
     delete: { type: 'unwanted', why: 'deleted' },
     renew: { type: 'renewal-wanted' },
-    'rotate secret': { type: 'rotation-wanted', what: 'secret' },
-    'rotate callback': { type: 'rotation-wanted', what: 'callback' },
+    'rotate secret': { type: 'rotation-wanted', rotate: 'secret' },
+    'rotate callback': { type: 'rotation-wanted', rotate: 'callback' },
     'reset counters': { type: 'counters-reset' },
   };
   if (calls === 'subscribe' || calls === 'retry') {
-    const takeBack = watch.onRetry();
-    if (!(await world.tell(events[calls]))) takeBack();
+    const undo = watch.onRetry();
+    if (!(await world.tell(events[calls]))) undo();
     return;
   }
   const isDone = await world.tell(events[calls]);
   if (isDone && (calls === 'unsubscribe' || calls === 'delete')) watch.onUnwanted(true);
 }
 
-async function stopped(world: ModelWorld, seconds: number): Promise<void> {
+async function stop(world: ModelWorld, seconds: number): Promise<void> {
   const { process, watch } = world;
   if (process === undefined) return;
   process.isClosing = true;
   watch.onUnwanted(false);
   await world.tell({ type: 'unwanted', why: 'shutdown' });
-  await world.pass(seconds * 1000);
+  await world.advance(seconds * 1000);
   world.kill();
 }
 
-async function forget(world: ModelWorld): Promise<void> {
+async function sweepTombstones(world: ModelWorld): Promise<void> {
   const forgotten = world.process?.registry.sweep(world.now - 30 * DAY);
   forgotten?.catch(() => undefined);
   await settled();
 }
 
-/** A run: what happens, and then a time in which all goes well. */
+/** A run: the commands, and then a time in which nothing fails. */
 export async function run(setup: Setup, commands: readonly Command[]): Promise<ModelWorld> {
   const world = new ModelWorld(setup);
   await world.start();
   for (const each of commands) {
     if (world.process === undefined) await world.start();
-    await carryOut(world, each);
-    if (world.watch.wrong.length > 0) return world;
+    await runCommand(world, each);
+    if (world.watch.violations.length > 0) return world;
   }
   if (world.process === undefined) await world.start();
   world.heal();
   await world.look();
   await settle(world);
-  if (world.watch.wrong.length === 0) world.watch.checkEnd();
+  if (world.watch.violations.length === 0) world.watch.checkEnd();
   return world;
 }
 
-/** So many events are enough for all to come about, and go on for a while. */
-const MOST_EVENTS = 300;
+/** Enough events for everything to come about and continue for a while. */
+const MAX_EVENTS = 300;
 
-/** What a forger sends when all else is well. */
+/** The requests of a forger when everything else works. */
 const LAST_SALVOS: readonly Salvo[] = [
-  { sends: [{ kind: 'denied' }], atOnce: 3, times: 1, everySeconds: 1, which: 99 },
+  { sends: [{ kind: 'denied' }], copies: 3, times: 1, everySeconds: 1, which: 99 },
   {
     sends: [{ kind: 'subscribe', lease: '1' }, { kind: 'hub-error' }],
-    atOnce: 2,
+    copies: 2,
     times: 1,
     everySeconds: 1,
     which: 99,
   },
   {
     sends: [{ kind: 'denied' }, { kind: 'subscribe', lease: '31536000' }],
-    atOnce: 1,
+    copies: 1,
     times: 1,
     everySeconds: 1,
     which: 99,
   },
 ];
 
-/** Until every lease there is now has ended or been renewed, and what was renewed has been so again. */
+/** Until every current lease has ended or been renewed, and every renewed one was renewed again. */
 async function settle(world: ModelWorld): Promise<void> {
   const { timeline, record, hubs, skew } = world;
   const ends = [
@@ -353,8 +353,8 @@ async function settle(world: ModelWorld): Promise<void> {
     ...hubs.flatMap((hub) => hub.live.map(({ leaseEnd }) => leaseEnd)),
   ];
   const longest = Math.max(0, ...ends.map((end) => end - timeline.now));
-  let left = MOST_EVENTS;
-  const pass = async (milliseconds: number): Promise<void> => void (left -= await world.pass(milliseconds, left));
+  let left = MAX_EVENTS;
+  const pass = async (milliseconds: number): Promise<void> => void (left -= await world.advance(milliseconds, left));
   await pass(2 * DAY);
   world.watch.checkCome();
   if (world.setup.forgerStays) {
@@ -367,5 +367,5 @@ async function settle(world: ModelWorld): Promise<void> {
     }
   }
   await pass(longest + 8 * DAY);
-  if (left <= 0) world.watch.wrong.push(`L2 nothing has settled after ${MOST_EVENTS} events`);
+  if (left <= 0) world.watch.violations.push(`L2 not settled after ${MAX_EVENTS} events`);
 }

@@ -1,47 +1,47 @@
 import { callbackKey } from '../../../src/subscription/registry/callback-key.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { isOver } from '../../../src/subscription/machine/state.js';
-import type { HubEntry, HubRequest } from './hub-model.js';
+import type { HubSubscription, HubRequest } from './hub-model.js';
 import { DAY } from '../machine/life.js';
 import type { Expect, Watched } from './model-setup.js';
 import { contentStatus } from './subscriber-process.js';
 
-interface AskedSecret {
+interface RequestedSecret {
   readonly value: string | null;
-  /** Since when it counts as verified, in the time of hubs. */
+  /** When it was first verified, in the time of hubs. */
   verifiedAt: number | undefined;
 }
 
-/** What is known of a callback, apart from the record. */
+/** The state of a callback, tracked apart from the record. */
 interface Callback {
-  secret?: AskedSecret;
-  /** The last of them that was verified. */
-  verified?: AskedSecret;
-  /** The subscriber asked its hub to end it. */
+  secret?: RequestedSecret;
+  /** The last secret that was verified. */
+  verified?: RequestedSecret;
+  /** The subscriber requested its hub to unsubscribe it. */
   isLeft: boolean;
-  /** When somebody denied it unasked, in the time of hubs. */
+  /** When an unsolicited denial came for it, in the time of hubs. */
   deniedAt?: number | undefined;
-  /** When its lease ends, in the subscriber's time. */
+  /** When its lease ends, in the time of the subscriber. */
   expiresAt?: number | undefined;
   verifiedAt: number;
-  /** Its hub once took a request, and verified it. */
+  /** Its hub once accepted a request and verified it. */
   wasSettled: boolean;
-  /** It is over, and that was right. */
+  /** It is over, and rightly so. */
   isOver: boolean;
-  /** Its last request was denied after it had been verified: either may be forged. */
+  /** Its last request was denied after it had been verified. Either may be forged. */
   isDoubtful?: boolean;
 }
 
-/** Keeps what hubs were told of each callback, and notes where what they send there would be turned away. */
+/** Tracks what hubs know of each callback, and records content that would be rejected. */
 export class ContentWatch {
   readonly #world: Watched;
   readonly #expect: Expect;
   readonly #callbacks = new Map<string, Callback>();
-  /** When a request of each grant was last taken and verified, in the time of hubs. */
+  /** When a request of each grant was last accepted and verified, in the time of hubs. */
   readonly #settled = new Map<string, number>();
   #startedAt = -Infinity;
-  /** When nothing was asked for last, because it had been given up. */
-  #heldAt = -Infinity;
+  /** When requests last stopped because the subscription gave up. */
+  #stoppedAt = -Infinity;
   #lastJump = -Infinity;
 
   constructor(world: Watched, expect: Expect) {
@@ -63,7 +63,7 @@ export class ContentWatch {
     else if (known.secret?.value !== secret) known.secret = { value: secret, verifiedAt: undefined };
   }
 
-  /** What was asked for was left before, or is to be. */
+  /** Whether the callback was unsubscribed, or will be. */
   isLeft(callback: string): boolean {
     return this.#at(callback).isLeft;
   }
@@ -76,13 +76,13 @@ export class ContentWatch {
     return this.#settled.has(id);
   }
 
-  onVerified(callback: string, isAsked: boolean): void {
+  onVerified(callback: string, isRequested: boolean): void {
     const known = this.#at(callback);
     const { now } = this.#world.timeline;
     known.verifiedAt = now;
-    // Who verifies unasked while a request with another secret is under way may be taken for the hub that answers it.
+    // An unsolicited verification during a request with another secret may count as the answer to that request.
     verifySecret(known, now);
-    if (isAsked) Object.assign(known, { isLeft: false, isOver: false, deniedAt: undefined });
+    if (isRequested) Object.assign(known, { isLeft: false, isOver: false, deniedAt: undefined });
   }
 
   onSettled({ id, callback, pending }: GrantRecord): void {
@@ -90,7 +90,7 @@ export class ContentWatch {
     Object.assign(this.#at(callback), { wasSettled: true, isDoubtful: pending?.denied === true });
   }
 
-  /** What was to be left is not. */
+  /** An unsubscribe was refused, so the grant stays. */
   onKept({ id }: GrantRecord): void {
     this.#settled.set(id, this.#world.timeline.now);
   }
@@ -99,36 +99,27 @@ export class ContentWatch {
     return this.#at(callback).isDoubtful === true;
   }
 
-  onDeniedUnasked(callback: string): void {
+  onUnsolicitedDenial(callback: string): void {
     this.#at(callback).deniedAt = this.#world.timeline.now;
   }
 
-  /** What a process stored before it died may have been verified without an answer. */
+  /** A verification stored before a process died may not have been answered. */
   onUnsureStart({ grants }: SubscriptionRecord): void {
     for (const grant of grants) {
-      const {
-        id,
-        callback,
-        verifiedAt,
-        grantedAt,
-        state,
-        provisional,
-        deniedUnsolicited: deniedUnasked,
-        deniedAt,
-      } = grant;
+      const { id, callback, verifiedAt, grantedAt, state, provisional, deniedUnsolicited, deniedAt } = grant;
       const known = this.#at(callback);
       if (verifiedAt === undefined) continue;
       const isGranted = state === 'active' && grantedAt !== undefined && provisional !== true;
       if (isGranted && grant.pending === undefined) this.#settled.set(id, grantedAt);
-      if (deniedUnasked === true) known.deniedAt = deniedAt;
+      if (deniedUnsolicited === true) known.deniedAt = deniedAt;
       verifySecret(known, verifiedAt - this.#world.skew);
       if (state === 'unsubscribed' || state === 'unsubscribing') known.isLeft = true;
     }
   }
 
-  /** V6, C1: what a hub sends is accepted, signed as it signs, for as long as it has the subscription. */
+  /** V6, C1: content is accepted with the signature of its hub while the hub has the subscription. */
   check(record: SubscriptionRecord, isWanted: boolean, isRefused: boolean): void {
-    if (record.stoppedBecause !== undefined) this.#heldAt = this.#world.timeline.now;
+    if (record.stoppedBecause !== undefined) this.#stoppedAt = this.#world.timeline.now;
     for (const grant of record.grants) {
       const known = this.#at(grant.callback);
       known.expiresAt = grant.expiresAt;
@@ -141,12 +132,12 @@ export class ContentWatch {
   }
 
   #isAccepted(
-    entry: HubEntry,
+    entry: HubSubscription,
     record: SubscriptionRecord,
     { isWanted, isRefused }: { isWanted: boolean; isRefused: boolean },
   ): void {
     const { now, timeline, process } = this.#world;
-    const { topic, callback, secret, secretAskedAt, isVerified } = entry;
+    const { topic, callback, secret, secretRequestedAt, isVerified } = entry;
     const match = process?.registry.match(callbackKey(callback));
     const known = this.#at(callback);
     if (record.stoppedBecause === 'deleted') {
@@ -166,23 +157,24 @@ export class ContentWatch {
     const status = contentStatus(match, secret, now);
     this.#expect(status === 202 || status === 403, `C1 ${topic} is delivered to ${grant.id} and answered ${status}`);
     const { verified } = known;
-    // A hub that verifies while it is asked for another secret is taken to have verified that one.
+    // A hub that verifies while another secret is requested counts as having verified that secret.
     const isReplaced = verified !== undefined && verified.value !== secret;
     if (isReplaced && timeline.now - (verified.verifiedAt ?? 0) >= DAY) return;
-    // Nor can a process that was down, or had given up, have had it told again before it lapsed.
-    if (Math.max(this.#startedAt, this.#heldAt) - secretAskedAt > DAY / 2 || secretAskedAt <= this.#lastJump) return;
-    const isGoingOn = !isEnding && !isRefused && record.stoppedBecause === undefined && grant.superseded !== true;
-    // Of two that have run out at one hub, one is asked for again.
+    // A process that was down, or had given up, cannot renew the secret before it lapses.
+    if (Math.max(this.#startedAt, this.#stoppedAt) - secretRequestedAt > DAY / 2 || secretRequestedAt <= this.#lastJump)
+      return;
+    const isContinuing = !isEnding && !isRefused && record.stoppedBecause === undefined && grant.superseded !== true;
+    // Of two expired grants at one hub, only one is requested again.
     const isOneOfTwo = record.grants.some(
       (other) => other !== grant && other.advertisedHub === grant.advertisedHub && !isOver(other),
     );
-    const isAskedAgain = grant.state !== 'expired' || !isOneOfTwo;
-    const isPromised = isVerified && known.wasSettled && isGoingOn && isAskedAgain;
-    if (!isPromised && timeline.now - secretAskedAt >= DAY) return;
+    const isRequestedAgain = grant.state !== 'expired' || !isOneOfTwo;
+    const isGuaranteed = isVerified && known.wasSettled && isContinuing && isRequestedAgain;
+    if (!isGuaranteed && timeline.now - secretRequestedAt >= DAY) return;
     this.#expect(status === 202, `V6 ${topic} is signed with a secret that is not accepted any more at ${grant.id}`);
   }
 
-  /** A grant is over when another took its place, and at the end of its lease when somebody denied it unasked (N1). */
+  /** A grant is over when another one replaced it, and at the end of its lease after an unsolicited denial (N1). */
   #mayBeOver({ deniedAt, expiresAt = 0, verifiedAt }: Callback, grant: GrantRecord | undefined): boolean {
     if (deniedAt !== undefined && expiresAt <= this.#world.now) return true;
     if (grant?.superseded === true) return true;
@@ -202,7 +194,7 @@ export class ContentWatch {
   }
 }
 
-/** The secret that was asked for last counts as verified, from its first verification on. */
+/** The secret requested last counts as verified, from its first verification on. */
 function verifySecret(known: Callback, at: number): void {
   if (known.secret === undefined) return;
   known.secret.verifiedAt ??= at;

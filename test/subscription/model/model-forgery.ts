@@ -14,8 +14,8 @@ import type { Expect, Watched } from './model-setup.js';
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
 
-/** So many writes of a subscription are the most that any number of forged requests lead to at once, for each callback. */
-const MOST_WRITES = 6;
+/** The most writes of a subscription that forged requests at once may cause, per callback. */
+const MAX_WRITES = 6;
 
 interface Forgery {
   readonly sends: readonly Forged[];
@@ -25,17 +25,17 @@ interface Forgery {
   readonly writes: number;
 }
 
-/** What the forgery watch is told of what happened meanwhile. */
-export interface Meanwhile {
+/** What the forgery watch learns about the time between. */
+export interface ForgeryContext {
   readonly requests: number;
   readonly writes: number;
-  /** Whether a grant's present lease was granted to a request that its hub took. */
+  /** Whether a grant's current lease was granted to a request that its hub accepted. */
   readonly isSettled: (grant: GrantRecord) => boolean;
   /** What the handler refuses. */
   readonly refusing: 'subscribe' | 'unsubscribe' | undefined;
 }
 
-/** Compares a subscription before and after forged requests, and notes what these must not change. */
+/** Compares a subscription before and after forged requests, and records changes that these must not cause. */
 export class ForgeryWatch {
   readonly #world: Watched;
   readonly #expect: Expect;
@@ -53,68 +53,69 @@ export class ForgeryWatch {
     this.#hasClockJumped = true;
   }
 
-  before(sends: readonly Forged[], { requests, writes }: Pick<Meanwhile, 'requests' | 'writes'>): void {
+  before(sends: readonly Forged[], { requests, writes }: Pick<ForgeryContext, 'requests' | 'writes'>): void {
     const { record, now } = this.#world;
     this.#forgery = record && { sends, record, now, requests, writes };
   }
 
-  /** All that the forged requests led to at once has happened. */
-  after(meanwhile: Meanwhile): void {
+  /** Everything that the forged requests caused at once has happened. */
+  after(context: ForgeryContext): void {
     const forgery = this.#forgery;
     const { record, now } = this.#world;
     this.#forgery = undefined;
     if (forgery === undefined || record === undefined || forgery.now !== now) return;
     const before = forgery.record;
-    // The handler may well refuse an end that was asked for.
-    if (meanwhile.refusing === 'unsubscribe' && before.grants.some(({ state }) => state === 'unsubscribing')) return;
+    // The handler may refuse an unsubscribe that was requested.
+    if (context.refusing === 'unsubscribe' && before.grants.some(({ state }) => state === 'unsubscribing')) return;
     const hasOpen = before.grants.some((grant) => isVerificationExpected(grant, now));
-    this.#expect(record.desired === before.desired, 'V3 a forger changed what is wanted');
-    // A denial that answers a request of ours ends it, if that is what the service wants (N2).
+    this.#expect(record.desired === before.desired, 'V3 a forger changed whether the subscription is wanted');
+    // A denial that answers a request stops the subscription if the service wants that (N2).
     const mayBeDenied = this.#world.setup.afterDenial === 'stop' && forgery.sends.some(({ kind }) => kind === 'denied');
-    this.#isHeldAsBefore(before, record, {
-      'handler-refused': hasOpen && meanwhile.refusing === 'subscribe',
+    this.#isStoppedAsBefore(before, record, {
+      'handler-refused': hasOpen && context.refusing === 'subscribe',
       denied: hasOpen && mayBeDenied,
     });
-    const writes = meanwhile.writes - forgery.writes;
-    const most = MOST_WRITES * Math.max(1, before.grants.length);
-    this.#expect(writes <= most, `V9 forged requests at once had ${writes} records written`);
+    const writes = context.writes - forgery.writes;
+    const most = MAX_WRITES * Math.max(1, before.grants.length);
+    this.#expect(writes <= most, `V9 forged requests at once caused ${writes} writes`);
     const mayFailOver =
       forgery.sends.some(({ kind }) => kind === 'hub-error') && before.grants.some((grant) => wasVerified(grant, now));
     for (const grant of before.grants) {
       const after = record.grants.find(({ id }) => id === grant.id);
-      if (!isOver(grant)) this.#goesOn(grant, after, hasOpen);
-      // A hub error, time and again, has another hub asked beside the one that works (N3).
-      const isAskedBeside =
+      if (!isOver(grant)) this.#continues(grant, after, hasOpen);
+      // Repeated hub errors lead to a request at another hub beside the working one (N3).
+      const isRequestedBeside =
         mayFailOver && !isLive(grant) && (after?.pending !== undefined || after?.state === 'requested');
-      if (after !== undefined && !hasOpen && !isAskedBeside) this.#isUnchanged(grant, after, forgery);
+      if (after !== undefined && !hasOpen && !isRequestedBeside) this.#isUnchanged(grant, after, forgery);
     }
     if (hasOpen) return;
-    const requests = meanwhile.requests - forgery.requests;
-    this.#expect(requests === 0 || (mayFailOver && requests === 1), `V9 a forger had hubs asked at once: ${requests}`);
+    const requests = context.requests - forgery.requests;
+    this.#expect(requests === 0 || (mayFailOver && requests === 1), `V9 a forger caused ${requests} requests at once`);
     if (!isEnabled(before)) return;
-    const places = new Set(before.grants.filter(isToGoOn).map(placeOf));
-    for (const place of places) this.#isPlannedAsBefore(place, forgery, record, meanwhile);
+    const places = new Set(before.grants.filter(shouldContinue).map(placeOf));
+    for (const place of places) this.#isPlannedAsBefore(place, forgery, record, context);
   }
 
-  #isHeldAsBefore(
+  #isStoppedAsBefore(
     before: SubscriptionRecord,
     after: SubscriptionRecord,
     may: Readonly<Record<'handler-refused' | 'denied', boolean>>,
   ): void {
-    const { stoppedBecause: hold } = after;
-    if (hold === before.stoppedBecause) return;
-    const isFreed = hold === undefined && (before.stoppedBecause === 'gave-up' || before.stoppedBecause === 'denied');
-    const isRight = hold === 'handler-refused' || hold === 'denied' ? may[hold] : isFreed;
-    this.#expect(isRight, `a forger had it held: ${before.stoppedBecause} became ${hold}`);
+    const { stoppedBecause: reason } = after;
+    if (reason === before.stoppedBecause) return;
+    const isEnabledAgain =
+      reason === undefined && (before.stoppedBecause === 'gave-up' || before.stoppedBecause === 'denied');
+    const isRight = reason === 'handler-refused' || reason === 'denied' ? may[reason] : isEnabledAgain;
+    this.#expect(isRight, `a forger changed the stop reason from ${before.stoppedBecause} to ${reason}`);
   }
 
-  /** No grant ends by what a forger says, but what we asked to end, and what a request that is open takes the place of. */
-  #goesOn(before: GrantRecord, after: GrantRecord | undefined, hasOpen: boolean): void {
+  /** A forger ends no grant, except one we unsubscribed or one that an open request replaces. */
+  #continues(before: GrantRecord, after: GrantRecord | undefined, hasOpen: boolean): void {
     if (hasOpen || before.state === 'unsubscribing') return;
     this.#expect(after !== undefined && !isOver(after), `N1 a forger ended ${before.id}`);
   }
 
-  /** V4: where nothing is open, neither state nor secrets nor expiry are a forger's to change. */
+  /** V4: while no request is open, a forger changes neither state nor secrets nor expiry. */
   #isUnchanged(before: GrantRecord, after: GrantRecord, { sends, now, record }: Forgery): void {
     const { id } = before;
     const kinds = new Set(sends.map(({ kind }) => kind));
@@ -123,7 +124,7 @@ export class ForgeryWatch {
       const isVerified = after.state === 'active' && kinds.has('subscribe');
       this.#expect(isVerified, `V9 a forger made ${id} ${after.state}, which was ${before.state}`);
     }
-    this.#expect(after.superseded === before.superseded, `a forger had ${id} replaced`);
+    this.#expect(after.superseded === before.superseded, `a forger replaced ${id}`);
     this.#expect(
       JSON.stringify(after.secrets) === JSON.stringify(before.secrets),
       `V4 a forger changed secrets of ${id}`,
@@ -134,7 +135,7 @@ export class ForgeryWatch {
     if (!isLive(after)) return;
     const was = isLive(before) ? (before.expiresAt ?? 0) : 0;
     const { expiresAt: is = 0 } = after;
-    // What was never granted has the lease that was asked for, or the configured one, at most.
+    // A grant without a lease gets the requested one, or the configured one, at most.
     const { leaseSeconds = Math.min(record.overrides?.leaseSeconds ?? 86_400, 86_400) } = before;
     this.#expect(is >= was, `V4 a forger moved the expiry of ${id} earlier by ${was - is} ms`);
     this.#expect(
@@ -143,60 +144,60 @@ export class ForgeryWatch {
     );
   }
 
-  #isPresent({ hubs, topic }: SubscriptionRecord, grant: GrantRecord): boolean {
+  #isCurrent({ hubs, topic }: SubscriptionRecord, grant: GrantRecord): boolean {
     const isAdvertised = grant.topic === topic && hubs.includes(grant.advertisedHub);
     return isAdvertised && grant.callback.startsWith(`${this.#world.base}/`);
   }
 
-  /** A forger puts nothing off, nor has it done earlier, but by the rules of N1, N3 and V4. */
-  #isPlannedAsBefore(place: string, forgery: Forgery, after: SubscriptionRecord, { isSettled }: Meanwhile): void {
+  /** A forger postpones nothing and brings nothing forward, except by the rules of N1, N3 and V4. */
+  #isPlannedAsBefore(place: string, forgery: Forgery, after: SubscriptionRecord, { isSettled }: ForgeryContext): void {
     const { sends, now, record } = forgery;
     const kinds = new Set(sends.map(({ kind }) => kind));
-    const grants = record.grants.filter(isToGoOn);
+    const grants = record.grants.filter(shouldContinue);
     const here = grants.filter((grant) => placeOf(grant) === place);
-    const isAll = this.#world.setup.hubs === 'all' && here.some((grant) => this.#isPresent(record, grant));
+    const isAll = this.#world.setup.hubs === 'all' && here.some((grant) => this.#isCurrent(record, grant));
     const hubs = isAll ? new Set(here.map(({ advertisedHub }) => advertisedHub)) : undefined;
     const isHere = (grant: GrantRecord): boolean => placeOf(grant) === place;
     const wasAt = plannedAt(record, isHere, isSettled);
     const isAt = plannedAt(after, isHere, isSettled);
     const isDenied = kinds.has('denied') && grants.some(({ state }) => state === 'active');
     const hasErred = kinds.has('hub-error') && grants.some((grant) => wasVerified(grant, now));
-    // A verification may move the end of a lease, and with it what is done then.
+    // A verification may move the end of a lease, and the work planned for it.
     const was = kinds.has('subscribe') ? plannedAt(record, isHere, () => false) : wasAt;
     const latest = Math.max(was, isDenied || hasErred ? now + 2 * MINUTE : now);
-    // What is denied may be asked for elsewhere instead.
+    // After a denial another hub may be requested instead.
     const isElsewhere = (grant: GrantRecord): boolean => hubs?.has(grant.advertisedHub) ?? true;
     const isNext = isDenied ? plannedAt(after, isElsewhere, isSettled) : isAt;
-    // Where the hub has been asked under another callback, it is asked again by the schedule of that grant; and what is not
-    // advertised any more goes on only until something else is had.
+    // A hub that was requested under another callback is requested again on the schedule of that grant. A grant that is
+    // no longer advertised continues only until another one is granted.
     const isSameHub = ({ advertisedHub }: GrantRecord): boolean =>
       here.some((each) => each.advertisedHub === advertisedHub);
-    const isAskedElsewhere =
-      grants.filter(isSameHub).length > 1 || !here.some((grant) => this.#isPresent(record, grant));
+    const isRequestedElsewhere =
+      grants.filter(isSameHub).length > 1 || !here.some((grant) => this.#isCurrent(record, grant));
     this.#expect(
-      isNext <= latest || (isDenied && isAskedElsewhere && isNext < Infinity),
-      `N1 a forger put a request at ${place} off by ${(isNext - latest) / 1000} s`,
+      isNext <= latest || (isDenied && isRequestedElsewhere && isNext < Infinity),
+      `N1 a forger postponed a request at ${place} by ${(isNext - latest) / 1000} s`,
     );
     if (isAt >= wasAt) return;
     const isWaiting = here.some(
       ({ attempts, refusals = 0, nextAttemptAt }) => attempts + refusals > 0 && nextAttemptAt === wasAt,
     );
-    const isPlanned = isAt >= now + MINUTE || grants.some(({ freshCallbackAt: askAfreshAt }) => askAfreshAt === isAt);
-    const mayAsk = isDenied && !isWaiting && isPlanned;
-    const mayAskAgain = hasErred && isAt >= now + 1_000;
-    // What nothing was planned for, or is taken up again, is renewed as its lease says.
-    const isTakenUp = wasAt === Infinity || here.some(({ state }) => state !== 'active');
-    const mayBegin = kinds.has('subscribe') && isTakenUp && isAt >= now + MINUTE;
-    // What was denied, and is verified, is renewed as it would have been, but a minute after the denial at the earliest.
-    const mayGoOn = here.some(
-      ({ deniedAt = 0, deniedUnsolicited: deniedUnasked }) => deniedUnasked === true && isAt >= deniedAt + MINUTE,
+    const isPlanned = isAt >= now + MINUTE || grants.some(({ freshCallbackAt }) => freshCallbackAt === isAt);
+    const mayRequest = isDenied && !isWaiting && isPlanned;
+    const mayRetry = hasErred && isAt >= now + 1_000;
+    // A grant without a planned request, or one that works again, is renewed by its lease.
+    const isResumed = wasAt === Infinity || here.some(({ state }) => state !== 'active');
+    const mayStart = kinds.has('subscribe') && isResumed && isAt >= now + MINUTE;
+    // A denied grant that is verified is renewed as planned, but a minute after the denial at the earliest.
+    const mayContinue = here.some(
+      ({ deniedAt = 0, deniedUnsolicited }) => deniedUnsolicited === true && isAt >= deniedAt + MINUTE,
     );
-    if (mayAsk || mayAskAgain || mayBegin || (kinds.has('subscribe') && mayGoOn)) return;
+    if (mayRequest || mayRetry || mayStart || (kinds.has('subscribe') && mayContinue)) return;
     const sinceThen = now - (this.#broughtForward.get(place) ?? -Infinity);
-    // A clock that was set back and put right says nothing of how long ago that was.
+    // After a clock was set back and corrected, the time since then is unknown.
     const isFirst = sinceThen < 0 || sinceThen >= HOUR || this.#hasClockJumped;
-    const isHeldHere = wasAt === Infinity || here.some(({ state }) => state === 'active');
-    const mayRenew = kinds.has('subscribe') && isHeldHere && isFirst;
+    const isLiveHere = wasAt === Infinity || here.some(({ state }) => state === 'active');
+    const mayRenew = kinds.has('subscribe') && isLiveHere && isFirst;
     if (mayRenew) this.#broughtForward.set(place, now);
     const [earlier, from] = [(wasAt - isAt) / 1000, (isAt - now) / 1000];
     this.#expect(mayRenew, `V4 a forger brought a request at ${place} forward by ${earlier} s, to ${from} s from now`);
@@ -208,32 +209,24 @@ function wasVerified({ grantedAt = -Infinity, hubErrorAt = -Infinity }: GrantRec
   return now - grantedAt <= MINUTE && hubErrorAt < grantedAt;
 }
 
-/** Whether a grant is asked for, or works and is to go on. */
-function isToGoOn(grant: GrantRecord): boolean {
+/** Whether a grant is requested, or works and should continue. */
+function shouldContinue(grant: GrantRecord): boolean {
   return !isOver(grant) && grant.superseded !== true && grant.state !== 'unsubscribing';
 }
 
-/** When a hub is next to be asked for a topic; at the end of a lease at the latest, where that was granted to us. */
+/** When a hub is next requested for a topic; at the end of a lease at the latest, if it was granted to us. */
 function plannedAt(
   record: SubscriptionRecord,
   isHere: (grant: GrantRecord) => boolean,
-  isSettled: Meanwhile['isSettled'],
+  isSettled: ForgeryContext['isSettled'],
 ): number {
   const times = record.grants.flatMap((grant) => {
-    if (!isToGoOn(grant) || !isHere(grant)) return [];
-    const {
-      state,
-      nextAttemptAt,
-      renewsAt = Infinity,
-      notBefore = 0,
-      freshCallbackAt: askAfreshAt,
-      expiresAt,
-      pending,
-    } = grant;
-    const isQuestioned = hasUnsolicitedDenial(grant) || askAfreshAt !== undefined || isBeingReplaced(record, grant);
-    const isToBeRenewed = state === 'active' && !isQuestioned;
-    const next = pending?.deadline ?? nextAttemptAt ?? (isToBeRenewed ? Math.max(renewsAt, notBefore) : undefined);
-    return [next, askAfreshAt, state === 'active' && isSettled(grant) ? expiresAt : undefined];
+    if (!shouldContinue(grant) || !isHere(grant)) return [];
+    const { state, nextAttemptAt, renewsAt = Infinity, notBefore = 0, freshCallbackAt, expiresAt, pending } = grant;
+    const isChecked = hasUnsolicitedDenial(grant) || freshCallbackAt !== undefined || isBeingReplaced(record, grant);
+    const willBeRenewed = state === 'active' && !isChecked;
+    const next = pending?.deadline ?? nextAttemptAt ?? (willBeRenewed ? Math.max(renewsAt, notBefore) : undefined);
+    return [next, freshCallbackAt, state === 'active' && isSettled(grant) ? expiresAt : undefined];
   });
   return Math.min(Infinity, ...[...times, record.nextAttemptAt].filter((at) => at !== undefined));
 }

@@ -5,11 +5,13 @@ import type { Expect, Watched } from './model-setup.js';
 
 const MINUTE = 60_000;
 
-/** Notes where the service's handlers are called more often than anybody may have them called. */
+/** Records calls of the service's handlers that are more frequent than allowed. */
 export class HandlerWatch {
   readonly #world: Watched;
   readonly #expect: Expect;
-  /** By call and grant: when it was last made, in the subscriber's time, and the request that was open then. */
+  /**
+   * By call and grant: the time of the last call, by the clock of the subscriber, and the request that was open then.
+   */
   readonly #calls = new Map<string, { readonly at: number; readonly request: string | undefined }>();
 
   constructor(world: Watched, expect: Expect) {
@@ -17,22 +19,22 @@ export class HandlerWatch {
     this.#expect = expect;
   }
 
-  /** What was answered lately is not known to a new process, nor by a clock that was set. */
+  /** A new process knows no recent answers, and neither does a clock that was set. */
   onStart(): void {
     this.#calls.clear();
   }
 
-  /** What could not be stored is asked for again when the hub comes again. */
+  /** A hub may come again after an answer that could not be stored. */
   onNotNow(call: Intent['mode'], { id }: GrantRecord): void {
     this.#calls.delete(`${call} ${id}`);
   }
 
-  /** V9, N1, N3: once a minute a grant, but for what answers a request that nothing has come for yet. */
+  /** V9, N1, N3: once a minute per grant, except for the first answer to an open request. */
   onCall(call: Intent['mode'], grant: GrantRecord): void {
     const { now } = this.#world;
     const key = `${call} ${grant.id}`;
     const last = this.#calls.get(key);
-    // A denial may well come after a verification that was forged.
+    // A denial may follow a forged verification.
     const isHeard = call === 'denied' || grant.pending?.verified !== true;
     const request = isHeard ? grant.pending?.id : undefined;
     const isOther = request !== undefined && request !== last?.request;

@@ -4,43 +4,43 @@ import { DAY } from '../machine/life.js';
 import type { SubscriberProcess } from './subscriber-process.js';
 import type { Timeline } from '../machine/timeline.js';
 
-/** The subscription there is. */
+/** The id of the only subscription. */
 export const ID = 'the subscription';
 
-/** The longest lease that is taken as it is. */
+/** The longest lease that is accepted as it is. */
 export const LONGEST_LEASE_MS = 12 * DAY;
 
-/** What stays as it is for a whole run. */
+/** The settings of a whole run. */
 export interface Setup {
   readonly seed: number;
-  /** Every random number, if all are the same: two runs can then be compared. */
+  /** The value of every random number, if set. Two runs can then be compared. */
   readonly random?: number;
   readonly hubs: 'failover' | 'all';
   readonly maxAttempts: number;
   readonly protocol: 'websub' | 'pubsubhubbub-0.3';
-  /** Whether hub and topic are given, so that nothing is discovered. */
+  /** Whether hub and topic are configured, so that nothing is discovered. */
   readonly isGiven: boolean;
   readonly afterDenial: 'retry' | 'stop';
   readonly rotateSecret: 'never' | 'renewal';
   readonly rotateCallback: 'never' | 'renewal';
-  /** Whether the forger goes on when all else is well. */
+  /** Whether the forger continues when everything else works. */
   readonly forgerStays: boolean;
 }
 
-/** What is looked at. */
+/** The world as the watches see it. */
 export interface Watched {
   readonly setup: Setup;
   readonly timeline: Timeline;
   readonly hubs: readonly HubModel[];
   readonly process: SubscriberProcess | undefined;
   readonly record: SubscriptionRecord | undefined;
-  /** The subscriber's time, and how far it is off. */
+  /** The subscriber's time, and how far its clock is off. */
   readonly now: number;
   readonly skew: number;
-  /** What its callbacks begin with. */
+  /** The base URL of its callbacks. */
   readonly base: string;
   readonly note: (what: string) => void;
 }
 
-/** Notes what is wrong. */
-export type Expect = (isRight: boolean, what: string) => void;
+/** Records a violation if the condition is false. */
+export type Expect = (isRight: boolean, violation: string) => void;

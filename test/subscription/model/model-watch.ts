@@ -11,42 +11,45 @@ import {
 } from '../../../src/subscription/machine/state.js';
 import type { Forged } from './forger.js';
 import type { HubAnswer, HubModel, HubRequest, Intent } from './hub-model.js';
-import { AskingWatch, wasVerified } from './model-asking.js';
+import { RequestWatch, wasVerified } from './model-asking.js';
 import { ContentWatch } from './model-content.js';
-import { ForgeryWatch, type Meanwhile } from './model-forgery.js';
+import { ForgeryWatch, type ForgeryContext } from './model-forgery.js';
 import { HandlerWatch } from './model-handlers.js';
 import { ID, type Watched } from './model-setup.js';
-import type { Answered } from './subscriber-process.js';
+import type { CallbackResult } from './subscriber-process.js';
 
-/** What is written before a request leaves is made up for after so long, should the process die; clocks are a little off. */
+/**
+ * Work of a request that was stored but not sent starts again after this long if the process dies. Clocks are a little
+ * off.
+ */
 const SAFETY_MS = 61_000;
 
-/** A request is open for so long at most: until it is answered, until its deadline, and for ten times as long (PROTOCOL V9). */
+/** The longest time a request is open: until its answer, until its deadline, and ten times as long (PROTOCOL V9). */
 const LONGEST_OPEN_MS = 10_000 + 60_000 + 600_000 + 1_000;
 
 const NO_STATS = { received: 0, rejected: 0, refused: 0, delivered: 0, failed: 0, duplicates: 0, missed: 0 };
 
 const isLeft = ({ superseded }: GrantRecord): boolean => superseded === true;
 
-/** Keeps, apart from the record, what the user wants and what hubs were told; and notes what is wrong. */
+/** Tracks what the user wants and what hubs know, apart from the record, and records violations. */
 export class ModelWatch {
-  /** What is wrong, the first of it first. */
-  readonly wrong: string[] = [];
+  /** The violations, the first one first. */
+  readonly violations: string[] = [];
   readonly logger: Logger;
-  /** What the user wants. */
+  /** Whether the user wants the subscription. */
   isWanted = true;
-  /** The service's handler refused, and nobody has said otherwise since. */
+  /** The service's handler refused, and no later call changed that. */
   isRefused = false;
   readonly #world: Watched;
-  readonly #asking: AskingWatch;
+  readonly #requests: RequestWatch;
   readonly #content: ContentWatch;
   readonly #forgery: ForgeryWatch;
   readonly #handlers: HandlerWatch;
-  /** What each callback was first given to. */
+  /** The hub and topic that each callback was first given to. */
   readonly #places = new Map<string, string>();
-  /** By grant: when it was last asked for, in the time of hubs. */
-  readonly #askedAt = new Map<string, number>();
-  /** Requests and discoveries since a hub last granted what it was asked for. */
+  /** By grant: when it was last requested, in the time of hubs. */
+  readonly #requestedAt = new Map<string, number>();
+  /** Requests and discoveries since a hub last granted a request. */
   #attempts = 0;
   #writes = 0;
   #before: SubscriptionRecord | undefined;
@@ -58,7 +61,7 @@ export class ModelWatch {
   constructor(world: Watched) {
     this.#world = world;
     const expect = (isRight: boolean, what: string): void => this.#expect(isRight, what);
-    this.#asking = new AskingWatch(world, expect);
+    this.#requests = new RequestWatch(world, expect);
     this.#content = new ContentWatch(world, expect);
     this.#forgery = new ForgeryWatch(world, expect);
     this.#handlers = new HandlerWatch(world, expect);
@@ -68,46 +71,50 @@ export class ModelWatch {
     this.logger = { debug: line, info: line, warn: line, error: line, fatal: line };
   }
 
-  /** @param isUnsure whether the process before died at a write, or one that failed was done all the same: what it last stored may not have been answered */
+  /**
+   * @param isUnsure whether the previous process died at a write, or a failed write was stored anyway. Its last stored
+   * data may not have been answered then.
+   */
   onStart(isUnsure: boolean): void {
     const { record } = this.#world;
-    this.#asking.explained();
+    this.#requests.explained();
     this.#content.onStart();
     this.#handlers.onStart();
     this.#isEnding = false;
     this.#before = record;
-    // What is being left is taken back by asking at once.
-    for (const grant of record?.grants ?? []) if (grant.state === 'unsubscribing') this.#asking.onTakenBack(grant);
-    // A request that was stored and never left has failed as well.
+    // An unfinished unsubscribe is undone by a request at once.
+    for (const grant of record?.grants ?? [])
+      if (grant.state === 'unsubscribing') this.#requests.onUnsubscribeUndone(grant);
+    // A request that was stored and never sent has failed as well.
     this.#attempts += record?.grants.filter(({ pending }) => pending !== undefined).length ?? 0;
     if (!isUnsure || record === undefined) return;
-    // Whoever saw no answer cannot tell whether it was done.
+    // Without an answer, nobody knows whether the call took effect.
     this.isWanted = record.desired === 'subscribed';
     this.isRefused = record.stoppedBecause === 'handler-refused';
     this.#content.onUnsureStart(record);
   }
 
-  /** Nothing waits for a request that never left. */
+  /** Nothing waits for a request that was never sent. */
   afterStart(): void {
     const { record, process, now } = this.#world;
     if (record === undefined || process === undefined) return;
     const due = process.dueTimes.get(ID) ?? Infinity;
     for (const { id, pending } of record.grants) {
       if (pending === undefined || pending.accepted || pending.denied === true) continue;
-      const isSent = process.underWay.has(`${pending.mode} ${id}`);
+      const isSent = process.inFlight.has(`${pending.mode} ${id}`);
       const isToBeSent = pending.mode === 'subscribe' && isEnabled(record);
       const isIdle = pending.mode === 'subscribe' && !isEnabled(record);
       this.#expect(
         isSent || (!isToBeSent && due <= now + SAFETY_MS) || isIdle,
-        `S2 after a crash ${id} waits for a request that may never have left`,
+        `S2 after a crash ${id} waits for a request that may never have been sent`,
       );
     }
     const isIdle = !record.grants.some((grant) => isWorking(grant) || grant.pending !== undefined);
     const hasFailed = ({ attempts, refusals = 0, deniedAt }: GrantRecord): boolean =>
       attempts + refusals > 0 || deniedAt !== undefined;
     const isWaiting = record.attempts > 0 || record.grants.some(hasFailed);
-    if (!isEnabled(record) || !isIdle || isWaiting || process.underWay.size > 0) return;
-    this.#expect(due <= now + SAFETY_MS, 'L4 after a start nothing works and nothing is asked within a minute');
+    if (!isEnabled(record) || !isIdle || isWaiting || process.inFlight.size > 0) return;
+    this.#expect(due <= now + SAFETY_MS, 'L4 after a start nothing works and nothing is requested within a minute');
   }
 
   onEnd(): void {
@@ -115,9 +122,9 @@ export class ModelWatch {
     this.#isEnding = true;
   }
 
-  /** The user, or the end of the process, changed what is wanted. */
+  /** The user, or the end of the process, changed whether the subscription is wanted. */
   onUnwanted(isForGood: boolean): void {
-    this.#asking.explained();
+    this.#requests.explained();
     if (isForGood) {
       this.isWanted = false;
       this.isRefused = false;
@@ -125,12 +132,12 @@ export class ModelWatch {
     this.#isEnding = true;
   }
 
-  /** @returns takes it back, where nothing came of it */
+  /** @returns undoes the call, if it had no effect */
   onRetry(): () => void {
     const { isWanted, isRefused } = this;
     this.isWanted = true;
     this.isRefused = false;
-    this.#asking.forgetWaits();
+    this.#requests.forgetWaits();
     return () => {
       this.isWanted = isWanted;
       this.isRefused = isRefused;
@@ -138,22 +145,22 @@ export class ModelWatch {
   }
 
   onUserCall(): void {
-    this.#asking.onUserCall();
+    this.#requests.onUserCall();
   }
 
-  /** Failures are counted anew. */
+  /** Failure counters start at zero. */
   onReset(): void {
-    this.#asking.onReset();
+    this.#requests.onReset();
   }
 
-  /** The clock is about to be set, or the callbacks begin with something else. */
+  /** The clock is about to be set, or the base of the callbacks changes. */
   onUpset(): void {
     this.#lastJump = this.#world.timeline.now;
     this.#handlers.onStart();
     this.#content.onClockSet();
     this.#forgery.onClockSet();
-    this.#asking.explained();
-    this.#asking.forgetWaits();
+    this.#requests.explained();
+    this.#requests.forgetWaits();
   }
 
   onWrite(): void {
@@ -169,12 +176,12 @@ export class ModelWatch {
   }
 
   beforeForgery(sends: readonly Forged[]): void {
-    this.#forgery.before(sends, { requests: this.#asking.requests, writes: this.#writes });
+    this.#forgery.before(sends, { requests: this.#requests.requests, writes: this.#writes });
   }
 
-  afterForgery(refusing: Meanwhile['refusing']): void {
+  afterForgery(refusing: ForgeryContext['refusing']): void {
     const isSettled = (grant: GrantRecord): boolean => this.#content.isSettled(grant);
-    this.#forgery.after({ requests: this.#asking.requests, writes: this.#writes, isSettled, refusing });
+    this.#forgery.after({ requests: this.#requests.requests, writes: this.#writes, isSettled, refusing });
   }
 
   onRequest(hub: HubModel, request: HubRequest, grant: GrantRecord, record: SubscriptionRecord): void {
@@ -182,28 +189,28 @@ export class ModelWatch {
     const { mode, callback, topic } = request;
     const place = `${hub.url} ${topic}`;
     const before = this.#places.get(callback);
-    this.#expect(before === undefined || before === place, `S8 the callback of ${before} is given to ${place}`);
+    this.#expect(before === undefined || before === place, `S8 the callback of ${before} is used for ${place}`);
     if (before === undefined && mode === 'subscribe') this.#newCallback(place, grant, record);
     this.#places.set(callback, place);
-    this.#asking.onRequest(hub, request, grant);
+    this.#requests.onRequest(hub, request, grant);
     if (mode === 'subscribe') {
       this.#attempts += 1;
-      this.#askedAt.set(grant.id, timeline.now);
-      this.#expect(this.isWanted && !this.isRefused, `what is not wanted is asked for at ${hub.url}`);
-      this.#expect(!isLeft(grant), `S6 ${grant.id} has been left, and is asked for again`);
-      this.#expect(topic === grant.topic, `S1 ${topic} is asked for instead of ${grant.topic}`);
+      this.#requestedAt.set(grant.id, timeline.now);
+      this.#expect(this.isWanted && !this.isRefused, `an unwanted subscription is requested at ${hub.url}`);
+      this.#expect(!isLeft(grant), `S6 ${grant.id} is superseded, and requested again`);
+      this.#expect(topic === grant.topic, `S1 ${topic} is requested instead of ${grant.topic}`);
     } else {
       const isKnown = before === place || this.#content.isVerified(callback);
-      this.#expect(isKnown, 'S6 what was never subscribed is unsubscribed');
+      this.#expect(isKnown, 'S6 an unsubscribe request for a grant that was never subscribed');
     }
     this.#content.onRequest(request);
   }
 
-  /** No callback changes but by a move, a denial, a rotation, or where the one before was never granted. */
-  #newCallback(place: string, asked: GrantRecord, record: SubscriptionRecord): void {
-    const { id, callback, replaces, verifiedAt } = asked;
-    // Under another public URL it goes on until it has been asked for under the present one, itself or another grant.
-    if (replaces !== undefined || verifiedAt !== undefined || !this.#isOurs(asked)) return;
+  /** A callback changes only by a move, a denial or a rotation, or if the previous one was never granted. */
+  #newCallback(place: string, requested: GrantRecord, record: SubscriptionRecord): void {
+    const { id, callback, replaces, verifiedAt } = requested;
+    // Under another public URL a grant continues until it, or another grant, was requested under the current one.
+    if (replaces !== undefined || verifiedAt !== undefined || !this.#isOurs(requested)) return;
     const other = record.grants.find(
       (grant) =>
         grant.callback !== callback &&
@@ -214,73 +221,73 @@ export class ModelWatch {
         grant.replaces !== id &&
         !isLeft(grant),
     );
-    this.#expect(other === undefined, `S8 ${place} is given another callback than ${other?.id} has there`);
+    this.#expect(other === undefined, `S8 ${place} gets another callback than ${other?.id} has there`);
   }
 
   onOutcome(answer: HubAnswer, mode: 'subscribe' | 'unsubscribe', grant: GrantRecord): void {
-    this.#asking.onOutcome(answer, mode, grant);
+    this.#requests.onOutcome(answer, mode, grant);
     if (mode === 'unsubscribe' || answer.type !== 'accepted' || !wasVerified(grant, this.#world.now)) return;
     this.#settled(grant);
-    if (grant.pending?.denied === true) this.#content.onDeniedUnasked(grant.callback);
+    if (grant.pending?.denied === true) this.#content.onUnsolicitedDenial(grant.callback);
   }
 
   #settled(grant: GrantRecord): void {
     const { record } = this.#world;
     this.#content.onSettled(grant);
-    if (record === undefined || !this.#isPresent(record, grant)) return;
-    // Other requests that are open may fail yet.
+    if (record === undefined || !this.#isCurrent(record, grant)) return;
+    // Other open requests may still fail.
     this.#attempts = record.grants.filter(({ id, pending }) => id !== grant.id && pending?.mode === 'subscribe').length;
   }
 
-  onAnswer(intent: Intent, answer: Answered, grant: GrantRecord, before: SubscriptionRecord): void {
+  onAnswer(intent: Intent, answer: CallbackResult, grant: GrantRecord, before: SubscriptionRecord): void {
     const { mode, callback } = intent;
     const { now, record } = this.#world;
     const isRequestOpen = isVerificationExpected(grant, now);
-    const isAsked = isRequestOpen && grant.pending?.verified !== true;
+    const isRequested = isRequestOpen && grant.pending?.verified !== true;
     if (answer === 'not now') this.#handlers.onNotNow(mode, grant);
     if (mode === 'denied') {
       const after = record?.grants.find(({ id }) => id === grant.id);
       if (answer !== 'acknowledged' || after?.deniedAt !== now || grant.deniedAt === now) return;
       if (isLeft(grant) || grant.state === 'unsubscribing') return;
-      this.#asking.onDenied(grant, isRequestOpen);
-      if (!isRequestOpen) this.#content.onDeniedUnasked(callback);
+      this.#requests.onDenied(grant, isRequestOpen);
+      if (!isRequestOpen) this.#content.onUnsolicitedDenial(callback);
     } else if (answer === 'refused by the handler') {
-      if (mode === 'subscribe' ? !isAsked : isOver(grant)) return;
-      this.#asking.explained();
+      if (mode === 'subscribe' ? !isRequested : isOver(grant)) return;
+      this.#requests.explained();
       if (mode === 'subscribe') this.isRefused = true;
       else {
-        // Its hub was told not to end it.
+        // The hub was told not to end it.
         if (grant.grantedAt !== undefined && grant.provisional !== true) this.#content.onKept(grant);
         if (!isLeft(grant)) this.isWanted = true;
       }
     } else if (answer === 'confirmed' && mode === 'subscribe') {
-      this.#expect(this.isWanted && !this.isRefused, 'V1 a subscription is confirmed that is not wanted');
-      this.#content.onVerified(callback, isAsked);
-      // What was given up is taken up again, as if nothing had been asked for.
-      if (before.stoppedBecause === 'gave-up' || before.stoppedBecause === 'denied') this.#asking.explained();
+      this.#expect(this.isWanted && !this.isRefused, 'V1 an unwanted subscription is confirmed');
+      this.#content.onVerified(callback, isRequested);
+      // A subscription that gave up starts again, as if nothing had been requested.
+      if (before.stoppedBecause === 'gave-up' || before.stoppedBecause === 'denied') this.#requests.explained();
       const isDeniedStill = record?.grants.find(({ id }) => id === grant.id)?.pending?.denied === true;
-      if (isRequestOpen && !isDeniedStill) this.#asking.onVerified(grant, isAsked);
-      // Something else may have been granted at the same moment: then it answers nothing any more.
+      if (isRequestOpen && !isDeniedStill) this.#requests.onVerified(grant, isRequested);
+      // Another grant may have been verified at the same moment. Then this one answers nothing.
       const isTaken = record?.grants.find(({ id }) => id === grant.id)?.provisional !== true;
-      if (isAsked && isTaken && grant.pending?.accepted !== false) this.#settled(grant);
+      if (isRequested && isTaken && grant.pending?.accepted !== false) this.#settled(grant);
     } else if (answer === 'confirmed') {
       this.#expect(
         this.#content.isLeft(callback) || grant.state === 'unsubscribed' || grant.state === 'unsubscribing',
-        'V3 an unsubscription is confirmed that nobody asked for',
+        'V3 an unsolicited unsubscribe is confirmed',
       );
-      this.#asking.onLeft(grant);
+      this.#requests.onLeft(grant);
     }
   }
 
-  /** All that is to hold at any time. */
+  /** The invariants of every moment. */
   check(): void {
     const { record, process } = this.#world;
     if (record === undefined || process === undefined) return;
     if (record !== this.#seen) this.#shows(record);
     this.#isScheduled(record);
     this.#areSingle(record);
-    this.#goesOn(record);
-    this.#isHeld(record);
+    this.#continues(record);
+    this.#stopReasonIsRight(record);
     this.#areOpenRightly(record);
     this.#content.check(record, this.isWanted, this.isRefused);
     this.#before = record;
@@ -290,40 +297,40 @@ export class ModelWatch {
   #shows(record: SubscriptionRecord): void {
     this.#seen = record;
     this.#changes += 1;
-    // Most changes show nothing new, and to look at each would take longer than all the rest.
+    // Most changes show nothing new. Looking at each would take longer than everything else.
     if (this.#changes % 4 === 0) this.#hides(JSON.stringify(subscriptionSnapshot(record, NO_STATS)), record);
   }
 
   #isScheduled(record: SubscriptionRecord): void {
     const { process } = this.#world;
     if (process?.isClosing === true) return;
-    const isHolding = record.grants.some(({ state }) => state === 'active' || state === 'unsubscribing');
+    const hasLiveGrant = record.grants.some(({ state }) => state === 'active' || state === 'unsubscribing');
     const isDue = process?.dueTimes.has(ID) === true;
-    this.#expect(isDue || !isEnabled(record), 'L2 what is wanted has nothing scheduled');
-    this.#expect(isDue || !isHolding, 'L3 what is held has no end');
+    this.#expect(isDue || !isEnabled(record), 'L2 a wanted subscription has no scheduled work');
+    this.#expect(isDue || !hasLiveGrant, 'L3 a live grant has no planned end');
     if (this.isWanted && !this.isRefused && record.stoppedBecause === undefined)
-      this.#expect(isEnabled(record), 'L2 what is wanted is not asked for');
+      this.#expect(isEnabled(record), 'L2 a wanted subscription is not requested');
   }
 
-  /** D8, S8: of what its hubs took and verified, one grant works at each place where one is wanted. */
+  /** D8, S8: of the accepted and verified grants, one works at each place where one is wanted. */
   #areSingle(record: SubscriptionRecord): void {
     const { hubs } = this.#world.setup;
     const callbacks = record.grants.map(({ callback }) => callback);
     this.#expect(new Set(callbacks).size === callbacks.length, 'S8 two grants have one callback');
     const settled = record.grants.filter((grant) => isWorking(grant) && this.#content.isSettled(grant));
-    const present = settled.filter((grant) => this.#isPresent(record, grant) && !this.#content.isDoubtful(grant));
-    const places = present.map(({ advertisedHub }) => (hubs === 'all' ? advertisedHub : 'anywhere'));
+    const current = settled.filter((grant) => this.#isCurrent(record, grant) && !this.#content.isDoubtful(grant));
+    const places = current.map(({ advertisedHub }) => (hubs === 'all' ? advertisedHub : 'anywhere'));
     this.#expect(new Set(places).size === places.length, 'D8 two grants work where one is wanted');
     for (const hub of this.#world.hubs) {
-      // What has moved is left as soon as it is had at its new place.
-      const working = hub.live.filter((entry) => present.some(({ callback }) => callback === entry.callback));
+      // A moved grant is left as soon as the new place has granted.
+      const working = hub.live.filter((entry) => current.some(({ callback }) => callback === entry.callback));
       const topics = working.map(({ topic }) => topic);
       this.#expect(new Set(topics).size === topics.length, `S8 ${hub.url} delivers one topic to two working callbacks`);
     }
   }
 
-  /** V6, N1: what is active goes on until its own lease ends, whoever denies it. */
-  #goesOn(record: SubscriptionRecord): void {
+  /** V6, N1: an active grant continues until its lease ends, whoever denies it. */
+  #continues(record: SubscriptionRecord): void {
     const { now } = this.#world;
     if (this.#isEnding) return;
     for (const grant of this.#before?.grants ?? []) {
@@ -333,7 +340,7 @@ export class ModelWatch {
         after?.state === 'unsubscribing' &&
         isLeft(after) &&
         record.grants.some(
-          (other) => other.id !== grant.id && this.#isGranted(other) && this.#isPresent(record, other),
+          (other) => other.id !== grant.id && this.#isGranted(other) && this.#isCurrent(record, other),
         );
       this.#expect(
         after?.state === 'active' || isReplaced,
@@ -346,59 +353,59 @@ export class ModelWatch {
     return grant.state === 'active' && this.#content.isSettled(grant);
   }
 
-  /** What holds a subscription holds until the user says otherwise. */
-  #isHeld({ stoppedBecause: hold, desired, hubs, grants }: SubscriptionRecord): void {
+  /** A stop reason stays until the user changes it. */
+  #stopReasonIsRight({ stoppedBecause: reason, desired, hubs, grants }: SubscriptionRecord): void {
     const before = this.#before;
     this.#expect(
       (desired === 'subscribed') === this.isWanted,
-      `it is ${desired}, which is not what the user wants, or the handler`,
+      `the subscription is ${desired}, against the user and the handler`,
     );
     if (!this.isWanted) return;
     const { setup } = this.#world;
-    const isRight = this.isRefused ? hold === 'handler-refused' : hold !== 'handler-refused';
-    this.#expect(isRight, `V7 the hold is ${hold}, and the handler refused: ${this.isRefused}`);
-    if (before === undefined || hold === before.stoppedBecause) return;
-    if (hold === 'denied') {
-      this.#expect(setup.afterDenial === 'stop', 'N2 held as denied, although hubs are to be asked again');
+    const isRight = this.isRefused ? reason === 'handler-refused' : reason !== 'handler-refused';
+    this.#expect(isRight, `V7 the stop reason is ${reason}, and the handler refused: ${this.isRefused}`);
+    if (before === undefined || reason === before.stoppedBecause) return;
+    if (reason === 'denied') {
+      this.#expect(setup.afterDenial === 'stop', 'N2 stopped as denied, although denials are to be retried');
       const isDenied = (hub: string): boolean =>
         grants.some(({ advertisedHub, deniedAt }) => advertisedHub === hub && deniedAt !== undefined);
-      this.#expect(hubs.every(isDenied), 'N2 held as denied although not all hubs denied');
+      this.#expect(hubs.every(isDenied), 'N2 stopped as denied, although not all hubs denied');
     }
-    if (hold === 'gave-up') {
+    if (reason === 'gave-up') {
       this.#expect(this.#attempts >= setup.maxAttempts, `L2 given up after ${this.#attempts} attempts`);
     }
   }
 
-  /** V9: what counts as open was asked for, and not long ago. */
+  /** V9: every open request was sent, and not long ago. */
   #areOpenRightly({ grants }: SubscriptionRecord): void {
     const { now, timeline } = this.#world;
     for (const grant of grants) {
       if (grant.lateUntil === undefined || grant.lateUntil <= now) continue;
-      const askedAt = this.#askedAt.get(grant.id) ?? -Infinity;
-      if (askedAt <= this.#lastJump) continue;
-      this.#expect(timeline.now - askedAt <= LONGEST_OPEN_MS, `V9 a request for ${grant.id} is open for too long`);
+      const requestedAt = this.#requestedAt.get(grant.id) ?? -Infinity;
+      if (requestedAt <= this.#lastJump) continue;
+      this.#expect(timeline.now - requestedAt <= LONGEST_OPEN_MS, `V9 a request for ${grant.id} is open for too long`);
     }
   }
 
-  /** After two days without faults: no wait is longer than one. */
+  /** After two days without faults: no wait is longer than a day. */
   checkCome(): void {
     const { record } = this.#world;
     const leaving = record?.grants.find(({ state }) => state === 'unsubscribing');
-    this.#expect(
-      leaving === undefined,
-      `S6 ${leaving?.id} has not been left, although its hub has done all it is asked`,
-    );
+    this.#expect(leaving === undefined, `S6 ${leaving?.id} is not unsubscribed, although its hub accepts everything`);
     if (record === undefined || !isEnabled(record)) return;
-    this.#expect(stateOf(record) === 'active', `N2 after two days what is wanted is ${stateOf(record)}`);
+    this.#expect(stateOf(record) === 'active', `N2 after two days a wanted subscription is ${stateOf(record)}`);
   }
 
-  /** Ten minutes after a forger came, where all else is well. */
+  /** Ten minutes after a forger came, if everything else works. */
   checkUndone(): void {
     const { record } = this.#world;
     if (record === undefined || !isEnabled(record)) return;
     const denied = record.grants.find((grant) => !isOver(grant) && !isLeft(grant) && hasUnsolicitedDenial(grant));
     const isActive = stateOf(record) === 'active' && denied === undefined;
-    this.#expect(isActive, `N1 ten minutes after a forger it is ${stateOf(record)}, and ${denied?.id} denied`);
+    this.#expect(
+      isActive,
+      `N1 ten minutes after a forger the subscription is ${stateOf(record)}, and ${denied?.id} denied`,
+    );
   }
 
   /** After a time without faults. */
@@ -413,24 +420,24 @@ export class ModelWatch {
       return grant !== undefined && !isOver(grant) && record.stoppedBecause !== 'deleted';
     });
     if (!this.isWanted) {
-      this.#expect(state === 'unsubscribed', `S6 at the end what is not wanted is ${state}`);
-      this.#expect(accepted.length === 0, 'S6 at the end content of what is not wanted is still accepted');
+      this.#expect(state === 'unsubscribed', `S6 at the end an unwanted subscription is ${state}`);
+      this.#expect(accepted.length === 0, 'S6 at the end content of an unwanted subscription is still accepted');
       return;
     }
     if (record.stoppedBecause !== undefined) return;
-    const working = record.grants.filter((grant) => isWorking(grant) && this.#isPresent(record, grant));
+    const working = record.grants.filter((grant) => isWorking(grant) && this.#isCurrent(record, grant));
     const wanted = setup.hubs === 'all' ? record.hubs.length : 1;
-    this.#expect(state === 'active', `L2 at the end what is wanted is ${state}`);
+    this.#expect(state === 'active', `L2 at the end a wanted subscription is ${state}`);
     this.#expect(record.attempts === 0, `L2 at the end ${record.attempts} attempts are counted`);
     this.#expect(working.length === wanted, `D8 at the end ${working.length} grants work where ${wanted} are wanted`);
     for (const { callback, advertisedHub } of working) {
       const here = live.filter(({ entry }) => entry.callback === callback);
-      this.#expect(here.length === 1, `L2 at the end ${advertisedHub} has nothing of what works there`);
+      this.#expect(here.length === 1, `L2 at the end ${advertisedHub} has no subscription for the working grant`);
     }
     this.#expect(accepted.length === working.length, `S6 at the end ${accepted.length - working.length} more deliver`);
   }
 
-  #isPresent(record: SubscriptionRecord, grant: GrantRecord): boolean {
+  #isCurrent(record: SubscriptionRecord, grant: GrantRecord): boolean {
     const isAdvertised = grant.topic === record.topic && record.hubs.includes(grant.advertisedHub);
     return isAdvertised && !isLeft(grant) && this.#isOurs(grant);
   }
@@ -440,15 +447,15 @@ export class ModelWatch {
   }
 
   #hides(text: string, record = this.#world.record): void {
-    if (text.includes('secret-')) this.#expect(false, `a secret gets out: ${text}`);
+    if (text.includes('secret-')) this.#expect(false, `a secret leaks: ${text}`);
     for (const { verifyToken } of record?.grants ?? []) {
-      if (verifyToken !== undefined) this.#expect(!text.includes(verifyToken), `a verify token gets out: ${text}`);
+      if (verifyToken !== undefined) this.#expect(!text.includes(verifyToken), `a verify token leaks: ${text}`);
     }
   }
 
   #expect(isRight: boolean, what: string): void {
     if (isRight) return;
     this.#world.note(`WRONG: ${what}`);
-    this.wrong.push(what);
+    this.violations.push(what);
   }
 }

@@ -7,34 +7,35 @@ import { HubModel } from './hub-model.js';
 import { RULES } from '../machine/life.js';
 import { ID, LONGEST_LEASE_MS, type Setup, type Watched } from './model-setup.js';
 import { ModelWatch } from './model-watch.js';
-import { TERMS } from '../registry/registry-world.js';
+import { POLICY } from '../registry/registry-world.js';
 import { SubscriberProcess, type Advertised } from './subscriber-process.js';
-import { randomNumbers, settled, Timeline } from '../machine/timeline.js';
+import { seededRandom } from '../../kit/seeded-random.js';
+import { settled, Timeline } from '../machine/timeline.js';
 
 export const TOPICS = ['https://publisher.example/feed', 'https://publisher.example/moved'] as const;
 export const HUBS = ['https://a.example/', 'https://b.example/', 'https://c.example/'] as const;
 
-/** In so many events, a step of time ends at the latest. */
-const MOST_EVENTS = 40;
+/** A step of time ends after this many events at the latest. */
+const MAX_EVENTS = 40;
 
 export interface Publisher {
   readonly topic: string;
   readonly hubs: readonly string[];
-  /** After how many seconds it answers; undefined where it fails. */
+  /** Seconds until it answers; undefined if it fails. */
   readonly answers: number | undefined;
 }
 
-/** What the next writes to the store come to. */
+/** The faults of the next writes to the store. */
 export interface StoreFaults {
-  /** So many writes fail. */
+  /** This many writes fail. */
   failing: number;
-  /** With this write, counted from 1, the process dies. */
+  /** The process dies at this write, counted from 1. */
   dyingAt: number | undefined;
-  /** Whether what was written then is there all the same. */
+  /** Whether the data of that write is stored anyway. */
   isKept: boolean;
 }
 
-/** One subscriber, its store, hubs and a publisher; and who watches what they do. */
+/** One subscriber, its store, hubs and a publisher, and the watch that checks them. */
 export class ModelWorld implements Watched {
   readonly timeline = new Timeline();
   readonly setup: Setup;
@@ -53,12 +54,12 @@ export class ModelWorld implements Watched {
   #unwritten: unknown;
   #isUnsure = false;
   readonly #random: () => number;
-  #made = 0;
+  #idCount = 0;
 
   constructor(setup: Setup) {
     this.setup = setup;
     const { random, seed } = setup;
-    this.#random = random === undefined ? randomNumbers(seed) : () => random;
+    this.#random = random === undefined ? seededRandom(seed) : () => random;
     this.hubs = HUBS.map(
       (url) => new HubModel(url, this.timeline, (intent) => this.process?.answer(intent) ?? Promise.resolve(false)),
     );
@@ -75,23 +76,23 @@ export class ModelWorld implements Watched {
   }
 
   hubOf(url: string): HubModel {
-    const found = this.hubs.find((hub) => url.startsWith(hub.url));
-    if (found === undefined) throw new Error(`there is no hub at ${url}`);
-    return found;
+    const hub = this.hubs.find((each) => url.startsWith(each.url));
+    if (hub === undefined) throw new Error(`there is no hub at ${url}`);
+    return hub;
   }
 
   note(what: string): void {
     this.trace.push(`${new Date(this.timeline.now).toISOString()} ${what}`);
   }
 
-  /** The process begins: what is stored is loaded, and what is wanted asked for. */
+  /** Starts a process: loads the store, and requests what is wanted. */
   async start(): Promise<void> {
     this.note('start');
     Object.assign(this.faults, { failing: 0, dyingAt: undefined });
     this.#flush();
     const process: SubscriberProcess = new SubscriberProcess({
       store: this.#store(() => process.isDead),
-      terms: this.#terms(),
+      requestPolicy: this.#requestPolicy(),
       logger: this.watch.logger,
       now: () => this.now,
       random: this.#random,
@@ -111,7 +112,7 @@ export class ModelWorld implements Watched {
       },
     });
     this.process = process;
-    // The engine knows the time; what is due is not looked for before all has been asked for that is wanted.
+    // The engine knows the time. Due work starts only after everything wanted was requested.
     process.tick();
     await process.registry.load();
     if (process.registry.get(ID) === undefined) await process.registry.add(this.#wanted());
@@ -121,7 +122,7 @@ export class ModelWorld implements Watched {
     this.watch.afterStart();
   }
 
-  /** The process ends, and with it all that was under way. */
+  /** Ends the process, and with it all work in flight. */
   kill(): void {
     if (this.process === undefined) return;
     this.note('the process is gone');
@@ -140,15 +141,15 @@ export class ModelWorld implements Watched {
     // A process that dies meanwhile never answers.
     void done;
     await settled();
-    this.#bury();
+    this.#removeDead();
     return isDone;
   }
 
-  /** Lets time pass, and what is scheduled in it happen; ends early where that is a lot. */
-  async pass(milliseconds: number, most = MOST_EVENTS): Promise<number> {
+  /** Advances the clock and runs planned work. Ends early after many events. */
+  async advance(milliseconds: number, most = MAX_EVENTS): Promise<number> {
     const end = this.timeline.now + milliseconds;
     let events = 0;
-    for (; events < most && this.watch.wrong.length === 0; events += 1) {
+    for (; events < most && this.watch.violations.length === 0; events += 1) {
       const at = Math.min(this.timeline.nextAt, this.#nextDue());
       if (at > end) break;
       this.timeline.moveTo(at);
@@ -158,20 +159,20 @@ export class ModelWorld implements Watched {
     return events;
   }
 
-  /** What is due is done, and all is checked. */
+  /** Does all due work, and checks everything. */
   async look(): Promise<void> {
     await settled();
-    this.#bury();
+    this.#removeDead();
     this.watch.afterForgery(this.refusing);
     this.process?.tick();
     await settled();
-    this.#bury();
+    this.#removeDead();
     this.watch.check();
   }
 
-  /** From now on all goes well. */
+  /** From now on nothing fails. */
   heal(): void {
-    this.note('from now on all goes well');
+    this.note('from now on nothing fails');
     for (const hub of this.hubs) hub.heal();
     this.publisher = { ...this.publisher, answers: 1 };
     this.refusing = undefined;
@@ -183,7 +184,7 @@ export class ModelWorld implements Watched {
     return due === undefined ? Infinity : Math.max(due - this.skew, this.timeline.now);
   }
 
-  #bury(): void {
+  #removeDead(): void {
     if (this.process?.isDead === true) this.kill();
   }
 
@@ -202,12 +203,12 @@ export class ModelWorld implements Watched {
     return newSubscription({ id: ID, service: 'News', target, declared: true, createdAt: this.now, overrides: {} });
   }
 
-  #terms(): RequestPolicy {
+  #requestPolicy(): RequestPolicy {
     const { hubs, maxAttempts, protocol, afterDenial, rotateSecret, rotateCallback } = this.setup;
     const { base } = this;
     const maxLeaseSeconds = LONGEST_LEASE_MS / 1000;
     return {
-      ...TERMS,
+      ...POLICY,
       protocol,
       rules: { ...RULES, hubs, maxAttempts, maxLeaseSeconds, afterDenial, rotateSecret, rotateCallback },
       callbackOf: (path) => `${base}/${path}`,
@@ -216,8 +217,8 @@ export class ModelWorld implements Watched {
   }
 
   #newId(): string {
-    this.#made += 1;
-    return String(this.#made);
+    this.#idCount += 1;
+    return String(this.#idCount);
   }
 
   #store(isDead: () => boolean): RecordStore {
@@ -243,7 +244,7 @@ export class ModelWorld implements Watched {
         if (faults.dyingAt === 0) {
           faults.dyingAt = undefined;
           if (faults.isKept) keep(value);
-          // What was stored before may have been answered by then, or not.
+          // Data stored before may or may not have been answered by then.
           this.#isUnsure = true;
           this.note(`dying with a write that is ${faults.isKept ? 'kept' : 'lost'}`);
           if (this.process !== undefined) this.process.isDead = true;
@@ -260,7 +261,7 @@ export class ModelWorld implements Watched {
     };
   }
 
-  /** Only what a new process reads has to be text. */
+  /** Only data that a new process reads has to be text. */
   #flush(): void {
     if (this.#unwritten !== undefined) this.#stored.set(ID, JSON.stringify(this.#unwritten));
   }

@@ -18,7 +18,7 @@ import { callbackKey } from '../../../src/subscription/registry/callback-key.js'
 import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
 import { isHubRecovery } from '../../../src/subscription/machine/steps/on-hub-delivered.js';
 import { failureOf } from '../../../src/subscription/record/failure.js';
-import type { HubClient } from '../../../src/subscription/requests/hub-client.js';
+import type { SubscriptionRequests } from '../../../src/subscription/requests/subscription-requests.js';
 import type { GrantRecord, SubscriptionRecord } from '../../../src/subscription/record/record.js';
 import { Registry, type CallbackMatch } from '../../../src/subscription/registry/registry.js';
 import { acceptedSecrets, latestSecret } from '../../../src/subscription/machine/rules/secrets.js';
@@ -26,86 +26,86 @@ import { isOver, isNeverRequested } from '../../../src/subscription/machine/stat
 import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
 import type { HubAnswer, HubRequest, Intent } from './hub-model.js';
 
-/** What discovery came to: undefined where the publisher did not answer. */
+/** The result of discovery. Undefined if the publisher did not answer. */
 export type Advertised = { readonly topic: string; readonly hubs: readonly string[] } | undefined;
 
-/** What surrounds a process: its time, its store, what it reaches, and who watches. */
-export interface Surroundings {
+/** The environment of a process: time, store, hubs, and its watch. */
+export interface Environment {
   readonly store: RecordStore;
-  readonly terms: RequestPolicy;
+  readonly requestPolicy: RequestPolicy;
   readonly logger: Logger;
   readonly now: () => number;
   readonly random: () => number;
   readonly newId: () => string;
   readonly discover: () => Promise<Advertised>;
   readonly request: (request: HubRequest, grant: GrantRecord, record: SubscriptionRecord) => Promise<HubAnswer>;
-  /** Told how a request ended, once that is noted, with the grant as it was before. */
+  /** Called when the result of a request is stored, with the grant before it. */
   readonly onOutcome: (answer: HubAnswer, mode: 'subscribe' | 'unsubscribe', grant: GrantRecord) => void;
-  /** Whether the service's handler refuses what a hub wants verified. */
+  /** Whether the service's handler refuses a verification. */
   readonly refuses: (mode: 'subscribe' | 'unsubscribe') => boolean;
-  /** Told when a handler of the service is called, with its subscription as it was then. */
+  /** Called when a handler of the service is called, with the grant at that time. */
   readonly onHandler: (call: Intent['mode'], grant: GrantRecord) => void;
-  /** Told what a callback answered, with the grant and the subscription as they were before. */
-  readonly onAnswer: (intent: Intent, answer: Answered, grant: GrantRecord, before: SubscriptionRecord) => void;
+  /** Called with the answer of a callback, and with the grant and the subscription before it. */
+  readonly onAnswer: (intent: Intent, answer: CallbackResult, grant: GrantRecord, before: SubscriptionRecord) => void;
 }
 
-/** What came of a GET on a callback. */
-export type Answered = 'confirmed' | 'acknowledged' | 'refused by the handler' | 'unknown' | 'not now';
+/** The result of a GET at a callback. */
+export type CallbackResult = 'confirmed' | 'acknowledged' | 'refused by the handler' | 'unknown' | 'not now';
 
-/** A process with a registry in it. When it dies, nothing that was under way goes on. */
+/** A process with a registry. When it dies, all work in flight stops. */
 export class SubscriberProcess {
   readonly registry: Registry;
-  /** When each subscription is next looked at, in the process's time. */
+  /** When each subscription next needs work, in the time of the process. */
   readonly dueTimes = new Map<string, number>();
-  /** Grants whose request, and whether a discovery, is under way. */
-  readonly underWay = new Set<string>();
+  /** Requests and discoveries in flight. */
+  readonly inFlight = new Set<string>();
   isClosing = false;
   isDead = false;
   readonly #engine: EmbeddedEngine;
-  readonly #around: Surroundings;
+  readonly #environment: Environment;
   readonly #callbacks: CallbackContext;
   readonly #service: CallbackService;
-  /** Grants as they were when a GET came for them last. */
+  /** Grants as they were at their last GET. */
   readonly #matched = new Map<string, GrantRecord>();
 
-  constructor(around: Surroundings) {
-    this.#around = around;
-    const { logger, now, random, store, terms } = around;
+  constructor(environment: Environment) {
+    this.#environment = environment;
+    const { logger, now, random, store, requestPolicy } = environment;
     this.#engine = embeddedEngine({ now });
-    const running = new BackgroundTasks(logger);
+    const backgroundTasks = new BackgroundTasks(logger);
     const pacing = new OriginLimiter(8, new AbortController().signal);
     const hooks = subscriberHooks(logger);
-    const begun = latch();
-    begun.open();
-    const client = this.#client();
-    const holds = new OriginRateLimits({ now, random });
-    const termsOf = (): RequestPolicy => terms;
+    const requestsAllowed = latch();
+    requestsAllowed.open();
+    const requests = this.#requests();
+    const rateLimits = new OriginRateLimits({ now, random });
+    const requestPolicyOf = (): RequestPolicy => requestPolicy;
     this.registry = new Registry({
       store,
       engine: this.#watched(this.#engine),
       logger,
       now,
       random,
-      requestPolicyOf: termsOf,
+      requestPolicyOf,
       perform: (record, effect) => {
         if (this.isDead) return;
-        const entryOf = (id: string) => this.registry.get(id);
+        const subscriptionOf = (id: string) => this.registry.get(id);
         const isClosing = (): boolean => this.isClosing;
-        // What may have been missed, no hub of the model has to do with.
-        const news = { catchUp: () => {}, startPolling: () => {}, resumeTopic: () => {} };
+        // Catch-up and polling have nothing to do with the hubs of the model.
+        const pipeline = { catchUp: () => {}, startPolling: () => {}, resumeTopic: () => {} };
         const common = {
-          client,
-          pipeline: news,
-          backgroundTasks: running,
+          requests,
+          pipeline,
+          backgroundTasks,
           pacing,
-          rateLimits: holds,
+          rateLimits,
           hooks,
           logger,
           now,
-          requestPolicyOf: termsOf,
-          subscriptionOf: entryOf,
+          requestPolicyOf,
+          subscriptionOf,
           isClosing,
-          requestsAllowed: begun,
+          requestsAllowed,
         };
         performEffect(common, record, effect);
       },
@@ -135,7 +135,7 @@ export class SubscriberProcess {
     };
   }
 
-  /** Applies an event; never resolves where the process died meanwhile. */
+  /** Applies an event. Never resolves if the process died meanwhile. */
   async apply(id: string, event: SubscriptionEvent): Promise<SubscriptionRecord> {
     if (!this.isDead) {
       try {
@@ -158,37 +158,37 @@ export class SubscriberProcess {
     if (match === undefined) return false;
     const { record } = match.stored;
     this.#matched.set(match.grant.id, match.grant);
-    const answered = await this.#answered(intent, match);
+    const result = await this.#resultOf(intent, match);
     if (this.isDead) return never();
-    this.#around.onAnswer(intent, answered, match.grant, record);
-    return answered === 'confirmed';
+    this.#environment.onAnswer(intent, result, match.grant, record);
+    return result === 'confirmed';
   }
 
-  async #answered(intent: Intent, match: CallbackMatch): Promise<Answered> {
+  async #resultOf(intent: Intent, match: CallbackMatch): Promise<CallbackResult> {
     const { mode } = intent;
     try {
       const { status, body, onSent } = await answerIntent(
         this.#callbacks,
         { ...match, service: this.#service },
-        asked(intent),
+        requestOf(intent),
       );
-      if (this.isDead) return await never<Answered>();
+      if (this.isDead) return await never<CallbackResult>();
       if (status === 200) {
         onSent?.();
         return mode === 'subscribe' || mode === 'unsubscribe' ? 'confirmed' : 'acknowledged';
       }
       return body === REFUSED ? 'refused by the handler' : 'unknown';
     } catch (error) {
-      // Anything else would be answered 503 as well, and is a fault of this model, or of what it runs.
+      // Any other error would also be answered 503, but is a bug of the model or of the code under test.
       if (!(error instanceof StoreError)) throw error;
       return 'not now';
     }
   }
 
-  /** Answers content that is signed with a secret, or not at all where that is null, and notes what follows from it. */
+  /** Answers content that is signed with a secret, or unsigned if that is null, and applies the events that follow. */
   content(callback: string, secret: string | null): number {
     const match = this.isDead ? undefined : this.registry.match(callbackKey(callback));
-    const status = contentStatus(match, secret, this.#around.now());
+    const status = contentStatus(match, secret, this.#environment.now());
     if (match === undefined || (status !== 202 && status !== 403)) return status;
     const { stored, grant } = match;
     const { id } = stored.record;
@@ -196,27 +196,27 @@ export class SubscriberProcess {
     if (status === 202 && isHubRecovery(grant, isSigned)) {
       this.#inBackground(id, { type: 'hub-delivered', grantId: grant.id, isSigned });
     }
-    // One rejection a minute is noted.
-    if (status === 403 && this.#callbacks.recentNotices.claim(stored, 'rejected', this.#around.now())) {
-      const failure = failureOf(new Error(UNSIGNED), 'unsigned', this.#around.now());
+    // At most one rejection a minute is stored.
+    if (status === 403 && this.#callbacks.recentNotices.claim(stored, 'rejected', this.#environment.now())) {
+      const failure = failureOf(new Error(UNSIGNED), 'unsigned', this.#environment.now());
       this.#inBackground(id, { type: 'content-rejected', failure });
     }
     return status;
   }
 
   #inBackground(id: string, event: SubscriptionEvent): void {
-    // Should it not be stored, it comes again with the next content.
+    // If it cannot be stored, it comes again with the next content.
     this.apply(id, event).catch(() => undefined);
   }
 
   #handlers(): IntentHandlers {
     const called = (mode: Intent['mode'], { id }: { readonly id: string }): void => {
       const grant = this.#matched.get(id);
-      if (grant !== undefined && !this.isDead) this.#around.onHandler(mode, grant);
+      if (grant !== undefined && !this.isDead) this.#environment.onHandler(mode, grant);
     };
     const verify = (mode: 'subscribe' | 'unsubscribe', grant: { readonly id: string }): void => {
       called(mode, grant);
-      if (this.#around.refuses(mode)) throw new Error(REASON);
+      if (this.#environment.refuses(mode)) throw new Error(REASON);
     };
     return {
       onSubscriptionVerification: ({ grant }) => verify('subscribe', grant),
@@ -226,8 +226,8 @@ export class SubscriberProcess {
     };
   }
 
-  #client(): HubClient {
-    const { discover, now, onOutcome, request } = this.#around;
+  #requests(): SubscriptionRequests {
+    const { discover, now, onOutcome, request } = this.#environment;
     return {
       discover: ({ id }) =>
         this.#tracked('discovery', async () => {
@@ -241,24 +241,24 @@ export class SubscriberProcess {
           const grant = record.grants.find((each) => each.id === grantId);
           if (grant === undefined) return;
           const { id } = record;
-          const requestId = this.#around.newId();
+          const requestId = this.#environment.newId();
           const secret = mode === 'subscribe' ? this.#secretFor(record, grant) : undefined;
           const before = await this.apply(id, { type: 'requested', grantId, requestId, mode, secret });
-          const asked = before.grants.find((each) => each.id === grantId);
-          if (asked?.pending?.id !== requestId) return;
-          const { hub: url, topic, callback } = asked;
-          const answer = await request({ url, mode, topic, callback, secret: secret ?? null }, asked, before);
-          const told = { grantId, requestId };
-          // What was forgotten meanwhile is of no matter.
-          const present = this.registry.get(id)?.record.grants.find((each) => each.id === grantId);
+          const sent = before.grants.find((each) => each.id === grantId);
+          if (sent?.pending?.id !== requestId) return;
+          const { hub: url, topic, callback } = sent;
+          const answer = await request({ url, mode, topic, callback, secret: secret ?? null }, sent, before);
+          const ids = { grantId, requestId };
+          // A grant that was removed meanwhile does not matter.
+          const current = this.registry.get(id)?.record.grants.find((each) => each.id === grantId);
           if (answer.type === 'accepted') {
-            await this.apply(id, { ...told, ...answer });
+            await this.apply(id, { ...ids, ...answer });
           } else {
             const cause = answer.type === 'refused' ? 'refused' : 'unreachable';
             const failure = failureOf(new Error(`the hub at ${url} was asked for ${rules.hubs}`), cause, now());
-            await this.apply(id, { ...told, ...answer, failure });
+            await this.apply(id, { ...ids, ...answer, failure });
           }
-          if (present?.pending?.id === requestId) onOutcome(answer, mode, present);
+          if (current?.pending?.id === requestId) onOutcome(answer, mode, current);
         }),
     };
   }
@@ -267,15 +267,15 @@ export class SubscriberProcess {
     const secret = overrides?.secret;
     if (secret === false) return null;
     const known = freshSecret === true ? undefined : latestSecret(secrets);
-    return secret ?? known ?? `secret-${this.#around.newId()}`;
+    return secret ?? known ?? `secret-${this.#environment.newId()}`;
   }
 
   async #tracked(what: string, work: () => Promise<void>): Promise<void> {
-    this.underWay.add(what);
+    this.inFlight.add(what);
     try {
       await work();
     } finally {
-      this.underWay.delete(what);
+      this.inFlight.delete(what);
     }
   }
 
@@ -307,13 +307,13 @@ export class SubscriberProcess {
   }
 }
 
-/** What content is answered, as `http/distribution` does, whatever becomes of it. */
+/** The status that content is answered with, as in `http/distribution`. */
 export function contentStatus(match: CallbackMatch | undefined, secret: string | null, now: number): number {
   if (match === undefined) return 404;
   const { stored, grant } = match;
-  const { stoppedBecause: hold } = stored.record;
-  if (isNeverRequested(grant) || (hold === 'handler-refused' && grant.verifiedAt === undefined)) return 404;
-  if (isOver(grant) || hold === 'deleted') return 410;
+  const { stoppedBecause } = stored.record;
+  if (isNeverRequested(grant) || (stoppedBecause === 'handler-refused' && grant.verifiedAt === undefined)) return 404;
+  if (isOver(grant) || stoppedBecause === 'deleted') return 410;
   const { values, unsigned } = acceptedSecrets(grant.secrets, now);
   return unsigned || (secret !== null && values.includes(secret)) ? 202 : 403;
 }
@@ -323,8 +323,8 @@ const REFUSED = new URLSearchParams({ reason: REASON }).toString();
 
 const UNSIGNED = 'the content is not signed as it has to be';
 
-/** A GET as it comes in. */
-function asked({ mode, topic, callback, lease, challenge = 'challenge' }: Intent): CallbackRequest {
+/** An incoming GET. */
+function requestOf({ mode, topic, callback, lease, challenge = 'challenge' }: Intent): CallbackRequest {
   const parts = [`hub.mode=${mode}`, `hub.topic=${encodeURIComponent(topic)}`];
   if (mode === 'subscribe' || mode === 'unsubscribe') parts.push(`hub.challenge=${challenge}`);
   if (lease !== undefined) parts.push(`hub.lease_seconds=${lease}`);
@@ -332,14 +332,14 @@ function asked({ mode, topic, callback, lease, challenge = 'challenge' }: Intent
   return { ...nothingOf<CallbackRequest>(), method: 'GET', target };
 }
 
-/** Stands for what a GET does not look at. */
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says of what
+/** Stands for parts that a GET does not use. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller names the type
 function nothingOf<T>(): T {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing of it is looked at
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing reads it
   return {} as T;
 }
 
-/** What a dead process would have gone on with. */
+/** A promise that never resolves, like the work of a dead process. */
 function never<T>(): Promise<T> {
   return new Promise(() => {});
 }

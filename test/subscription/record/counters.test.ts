@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Counters } from '../../../src/subscription/record/counters.js';
 import { START } from '../machine/life.js';
 
-test('counters begin at nothing and tell no last event', () => {
+test('counters start at zero, without a last event', () => {
   expect(new Counters('s', new Set()).stats()).toEqual({
     received: 0,
     rejected: 0,
@@ -14,7 +14,7 @@ test('counters begin at nothing and tell no last event', () => {
   });
 });
 
-test('each counter counts for itself, and the last event is a date to the user', () => {
+test('each counter counts its own events, and users see the last event as a date', () => {
   const counters = new Counters('s', new Set());
   counters.received(START);
   counters.received(START + 1);
@@ -36,7 +36,7 @@ test('each counter counts for itself, and the last event is a date to the user',
   });
 });
 
-test('what is stored goes on counting after it is read back', () => {
+test('counters continue from their stored values', () => {
   const before = new Counters('s', new Set());
   before.received(START);
   const counters = new Counters('s', new Set(), before.stored());
@@ -51,23 +51,23 @@ test('what is stored goes on counting after it is read back', () => {
     missed: 0,
     lastEventAt: START,
   });
-  const { missed: _missed, refused: _refused, duplicates: _duplicates, ...older } = before.stored();
-  expect(new Counters('s', new Set(), older).stats()).toMatchObject({ missed: 0, refused: 0, duplicates: 0 });
+  const { missed: _missed, refused: _refused, duplicates: _duplicates, ...version1 } = before.stored();
+  expect(new Counters('s', new Set(), version1).stats()).toMatchObject({ missed: 0, refused: 0, duplicates: 0 });
 });
 
 test.each(['rejected', 'refused', 'delivered', 'failed', 'duplicate'] as const)(
-  'a %s makes them worth storing',
-  (what) => {
-    const unstored = new Set<string>();
-    const counters = new Counters('s', unstored);
-    expect(unstored.size).toBe(0);
-    counters[what]();
-    expect([...unstored]).toEqual(['s']);
+  'a change of %s marks the subscription as unsaved',
+  (counter) => {
+    const unsaved = new Set<string>();
+    const counters = new Counters('s', unsaved);
+    expect(unsaved.size).toBe(0);
+    counters[counter]();
+    expect([...unsaved]).toEqual(['s']);
   },
 );
 
-test('entries that were missed make them worth storing', () => {
-  const unstored = new Set<string>();
-  new Counters('s', unstored).missed(1);
-  expect([...unstored]).toEqual(['s']);
+test('missed entries mark the subscription as unsaved', () => {
+  const unsaved = new Set<string>();
+  new Counters('s', unsaved).missed(1);
+  expect([...unsaved]).toEqual(['s']);
 });

@@ -8,14 +8,14 @@ import {
 import { errorOf, failureOf } from '../../../src/subscription/record/failure.js';
 import { START } from '../machine/life.js';
 
-test('a failure keeps the code and the words of its error, and hooks get the error itself', () => {
+test('a failure stores code and message of its error, and hooks get the error itself', () => {
   const error = new SubscriptionInitiationError('no', { reason: 'refused', hub: 'h', topic: 't' });
   const failure = failureOf(error, 'refused', START);
   expect(failure).toEqual({ cause: 'refused', code: 'ERR_WEBSUB_INITIATION', message: 'no', at: START });
   expect(errorOf(failure)).toBe(error);
 });
 
-test('what was thrown and is no error of ours is kept in words', () => {
+test('a failure stores the message of any other thrown value', () => {
   expect(failureOf('just words', 'discovery', START)).toMatchObject({ code: 'ERR_WEBSUB', message: 'just words' });
   expect(failureOf(new TypeError('odd'), 'discovery', START)).toMatchObject({ code: 'ERR_WEBSUB', message: 'odd' });
 });
@@ -24,7 +24,7 @@ test.each([
   ['ERR_WEBSUB_SUBSCRIPTION_VERIFICATION', SubscriptionVerificationError],
   ['ERR_WEBSUB_UNSUBSCRIPTION_VERIFICATION', UnsubscriptionVerificationError],
   ['ERR_WEBSUB_INITIATION', WebSubError],
-])('a failure of code %s without its error is told as one that says the same', (code, type) => {
+])('a stored failure with code %s becomes a new error with the same message', (code, type) => {
   const error = errorOf({ cause: 'verification-missing', code, message: 'late', at: START });
   expect(error).toBeInstanceOf(type);
   expect(error.message).toBe('late');

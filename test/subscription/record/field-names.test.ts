@@ -44,12 +44,12 @@ test('a record keeps the field names that version 0.1.0 stored', () => {
   expect(JSON.stringify(withStoredNames(record))).not.toMatch(/stoppedBecause|requestedAt|deferredUntil|problem/);
 });
 
-test('a stored record gets its names back', () => {
+test('a stored record gets its names in memory back', () => {
   expect(withMemoryNames(withStoredNames(record))).toEqual(record);
 });
 
 test.each([undefined, null, 'text', { grants: 'none' }, { grants: [null, 7] }])(
-  'anything else is passed on to validation: %j',
+  'any other value is returned unchanged: %j',
   (value) => {
     expect(withMemoryNames(value)).toEqual(value);
   },

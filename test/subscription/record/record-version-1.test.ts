@@ -8,7 +8,7 @@ import { active, DAY, dueIn, HUB, Life, SECOND_HUB, verifying } from '../machine
 
 const STATS = { received: 0, rejected: 0, delivered: 0, failed: 0, missed: 0 };
 
-/** A record as version 1 has stored it: read again as it is now. */
+/** Replaces a life's record by one that version 1 stored, read by this version. */
 function read(life: Life, change: object = {}): Life {
   const record = withStoredNames({ ...life.record, ...change });
   const stored = { deniedBy: [], ...Object(record) };
@@ -16,14 +16,14 @@ function read(life: Life, change: object = {}): Life {
   return life;
 }
 
-/** The first grant, ended by a denial as version 1 did that. */
+/** The first grant, ended by a denial as version 1 did it. */
 function deniedGrant({ record, now }: Life): object {
   const [grant] = record.grants;
   return { ...grant, state: 'denied', pending: undefined, attempts: 0, nextAttemptAt: undefined, endedAt: now };
 }
 
-/** A subscription that version 1 held as denied. */
-function held(life: Life): Life {
+/** A subscription that version 1 stopped as denied. */
+function stoppedAsDenied(life: Life): Life {
   const { grants } = life.record;
   return read(life, { hold: 'denied', deniedBy: [HUB], grants: [deniedGrant(life), ...grants.slice(1)] });
 }
@@ -46,15 +46,15 @@ describe('a record of version 1', () => {
     ['expired', () => active().due(11 * DAY)],
     ['unsubscribing', () => active().unwanted('unsubscribed').requested()],
     ['deleted', () => active().unwanted('deleted')],
-  ])('that is %s is read as it was', (_what, at) => {
-    const life = at();
+  ])('is read unchanged if it is %s', (_state, create) => {
+    const life = create();
     const { record } = life;
     expect(JSON.parse(JSON.stringify(read(life).record))).toEqual(JSON.parse(JSON.stringify(record)));
     expect(life.record).not.toHaveProperty('deniedBy');
   });
 
-  test('is written as version 2 from then on', () => {
-    const { record } = held(active());
+  test('is written as version 2', () => {
+    const { record } = stoppedAsDenied(active());
     expect(encodeSubscription({ record, stats: STATS })).toMatchObject({ v: 2 });
     const again = decodeSubscription(
       's',
@@ -64,71 +64,71 @@ describe('a record of version 1', () => {
   });
 });
 
-describe('N2 a record of version 1 that was held as denied', () => {
-  test('and verified accepts its content again while its lease runs, and its hub is asked under a fresh callback', () => {
+describe('N2 a subscription that version 1 stopped as denied', () => {
+  test('accepts content until its lease ends, and its hub is asked under a fresh callback, if it was verified', () => {
     const before = active().after(DAY);
     const { callback, secrets, expiresAt } = before.grant;
-    const life = held(before);
+    const life = stoppedAsDenied(before);
     expect(life.grant).toMatchObject({ state: 'active', callback, secrets, expiresAt, deniedAt: life.now });
     expect(life.grant).not.toHaveProperty('endedAt');
     expect(stateOf(life.record)).toBe('denied');
-    expect(life.apply({ type: 'wanted' }).asked).toEqual([]);
+    expect(life.apply({ type: 'wanted' }).actions).toEqual([]);
     expect(life.record.stoppedBecause).toBeUndefined();
     expect(dueIn(life)).toBe(90_000);
-    // Not sooner for being started again.
-    expect(life.after(10_000).apply({ type: 'wanted' }).asked).toEqual([]);
+    // Another start does not make it sooner.
+    expect(life.after(10_000).apply({ type: 'wanted' }).actions).toEqual([]);
     expect(dueIn(life)).toBe(80_000);
     life.due(80_000);
-    expect(life.asked).toEqual(['subscribe']);
+    expect(life.actions).toEqual(['subscribe']);
     expect(life.grant).toMatchObject({ replaces: 'g1', advertisedHub: HUB });
     life.requested().accepted().verified();
     expect(life.record.grants).toMatchObject([{ state: 'unsubscribing' }, { state: 'active' }]);
   });
 
-  test('and delivers all the same is active again', () => {
-    const life = held(active().after(DAY)).apply({ type: 'wanted' });
+  test('is active again if its hub delivers', () => {
+    const life = stoppedAsDenied(active().after(DAY)).apply({ type: 'wanted' });
     life.apply({ type: 'hub-delivered', grantId: 'g1', isSigned: true });
     expect(stateOf(life.record)).toBe('active');
   });
 
-  test('months ago is asked for at once under a fresh callback, the old one answered 410', () => {
-    const life = held(active().after(DAY)).after(90 * DAY);
+  test('is requested at once under a fresh callback if its lease is over, and the old callback answers 410', () => {
+    const life = stoppedAsDenied(active().after(DAY)).after(90 * DAY);
     life.apply({ type: 'wanted' });
-    expect(life.asked).toContain('discover');
+    expect(life.actions).toContain('discover');
     expect(life.record.grants).toMatchObject([{ state: 'unsubscribed', endedAt: life.now }]);
-    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.discovered().actions).toEqual(['subscribe']);
     expect(life.record.grants).toHaveLength(2);
   });
 
-  test('and never verified is asked for again 60 to 120 s after the start', () => {
-    const life = held(verifying().accepted()).after(DAY);
+  test('is requested 60 to 120 s after the start if it was never verified', () => {
+    const life = stoppedAsDenied(verifying().accepted()).after(DAY);
     expect(stateOf(life.record)).toBe('denied');
-    expect(life.apply({ type: 'wanted' }).asked).toEqual([]);
+    expect(life.apply({ type: 'wanted' }).actions).toEqual([]);
     expect(stateOf(life.record)).toBe('denied');
     expect(dueIn(life)).toBe(90_000);
-    expect(life.due(90_000).discovered().asked).toEqual(['subscribe']);
+    expect(life.due(90_000).discovered().actions).toEqual(['subscribe']);
     life.requested({ requestId: 'r2' }).accepted({ requestId: 'r2' }).denied();
     // It counts as the second denial in a row.
     expect((life.grant.notBefore ?? 0) - life.now).toBe(11.25 * 60_000);
   });
 
-  test('is asked for at once where the user retries it', () => {
-    const life = held(verifying().accepted()).apply({ type: 'retried' });
-    expect(life.asked).toEqual(['discover']);
-    expect(life.discovered().asked).toEqual(['subscribe']);
+  test('is requested at once if the user retries it', () => {
+    const life = stoppedAsDenied(verifying().accepted()).apply({ type: 'retried' });
+    expect(life.actions).toEqual(['discover']);
+    expect(life.discovered().actions).toEqual(['subscribe']);
     expect(life.requested({ requestId: 'r2' }).apply({ type: 'wanted' }).record.stoppedBecause).toBeUndefined();
   });
 
-  test('under the one callback there is to give is asked for under that', () => {
+  test('is requested under the same callback if there is only one', () => {
     const before = new Life();
     before.hasOneCallback = true;
     before.apply({ type: 'wanted' }).discovered().requested().accepted().verified();
-    const life = held(before.after(DAY)).apply({ type: 'wanted' }).due(90_000);
+    const life = stoppedAsDenied(before.after(DAY)).apply({ type: 'wanted' }).due(90_000);
     expect(life.effects).toEqual([{ type: 'request', grantId: 'g1', mode: 'subscribe' }]);
     expect(life.record.grants).toHaveLength(1);
   });
 
-  test('more than once by the same hub has one grant alive again, the last', () => {
+  test('has one live grant, the last, if the same hub denied more than once', () => {
     const before = active().after(DAY);
     const [first] = before.record.grants;
     const later = { ...deniedGrant(before), id: 'later', path: 'later', callback: before.callbackOf('later') };
@@ -140,7 +140,7 @@ describe('N2 a record of version 1 that was held as denied', () => {
     ]);
   });
 
-  test('by two hubs has the first asked again, and then the second', () => {
+  test('is requested from the first hub again if two hubs denied', () => {
     const before = verifying(HUB, SECOND_HUB).accepted();
     const [first] = before.record.grants;
     const denied = { ...deniedGrant(before), endedAt: before.now };
@@ -152,7 +152,7 @@ describe('N2 a record of version 1 that was held as denied', () => {
   });
 });
 
-test('N2 a denial of version 1 in whose place another hub is asked, or works, stays over', () => {
+test('N2 a grant that version 1 ended by a denial stays ended if another hub has granted', () => {
   const before = verifying(HUB, SECOND_HUB).refused().requested().accepted().verified();
   const life = read(before, { deniedBy: [HUB], grants: [deniedGrant(before), before.grantAt(SECOND_HUB)] });
   expect(life.record.grants).toMatchObject([{ state: 'unsubscribed', endedAt: life.now }, { state: 'active' }]);
@@ -160,18 +160,18 @@ test('N2 a denial of version 1 in whose place another hub is asked, or works, st
   expect(dueAt(life.record)).toBe(life.grantAt(SECOND_HUB).renewsAt);
 });
 
-test('N2 what version 1 held for another reason is held still', () => {
-  for (const hold of ['gave-up', 'handler-refused', 'deleted', 'unsubscribed'] as const) {
+test('N2 a subscription that version 1 stopped for another reason stays stopped', () => {
+  for (const stoppedBecause of ['gave-up', 'handler-refused', 'deleted', 'unsubscribed'] as const) {
     const before = active().after(DAY);
-    const change: Partial<SubscriptionRecord> = { stoppedBecause: hold };
+    const change: Partial<SubscriptionRecord> = { stoppedBecause };
     expect(read(before, { ...change, grants: [deniedGrant(before)] }).record).toMatchObject({
-      stoppedBecause: hold,
+      stoppedBecause,
       grants: [{ state: 'unsubscribed' }],
     });
   }
 });
 
-test('V2 a lease of ten years that version 1 was to renew after most of one is renewed as if it were ten days', () => {
+test('V2 a long lease whose renewal version 1 planned late is renewed as if it were ten days', () => {
   const life = active('31536000');
   const { grant } = life;
   life.record = {
@@ -180,7 +180,7 @@ test('V2 a lease of ten years that version 1 was to renew after most of one is r
   };
   read(life);
   const early = life.record;
-  expect(life.after(DAY).apply({ type: 'wanted' }).asked).toEqual([]);
+  expect(life.after(DAY).apply({ type: 'wanted' }).actions).toEqual([]);
   expect(dueIn(life)).toBe(7 * DAY);
   expect(life.grant.expiresAt).toBe(grant.expiresAt);
   life.record = early;

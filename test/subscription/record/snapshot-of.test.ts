@@ -10,7 +10,7 @@ const STATS = { received: 1, rejected: 2, delivered: 3, failed: 4, refused: 0, d
 const snapshot = ({ record }: Life): Subscription => subscriptionSnapshot(record, STATS);
 
 describe('a snapshot', () => {
-  test('of an active subscription has its times as dates, and its grant at hand', () => {
+  test('of an active subscription has times as dates, and the fields of its first grant', () => {
     const life = active();
     const { callback, renewsAt = 0 } = life.grant;
     const grant = {
@@ -42,13 +42,13 @@ describe('a snapshot', () => {
     });
   });
 
-  test('of a new subscription has nothing that is not known yet, not even as undefined', () => {
+  test('of a new subscription omits unknown fields', () => {
     expect(Object.keys(snapshot(new Life()))).toEqual(
       'id service target declared desired state grants createdAt attempts nextAttemptAt failures stats'.split(' '),
     );
   });
 
-  test('after a failure tells when it is asked again, and why', () => {
+  test('after a failure shows the next attempt and the reason', () => {
     const life = verifying().unreachable();
     expect(snapshot(life)).toMatchObject({
       state: 'failed',
@@ -60,7 +60,7 @@ describe('a snapshot', () => {
     expect(snapshot(life)).not.toHaveProperty('gaveUp');
   });
 
-  test('tells when a renewal is tried again', () => {
+  test('shows when a failed renewal is retried', () => {
     const life = active()
       .due(9 * DAY)
       .discovered()
@@ -69,23 +69,23 @@ describe('a snapshot', () => {
     expect(snapshot(life).renewsAt).toEqual(new Date(life.now + 1_000));
   });
 
-  test.each(['gave-up', 'handler-refused'] as const)('says that it gave up: %s', (hold) => {
+  test.each(['gave-up', 'handler-refused'] as const)('shows that it gave up: %s', (stoppedBecause) => {
     const life = verifying().unreachable();
-    life.record = { ...life.record, stoppedBecause: hold };
+    life.record = { ...life.record, stoppedBecause };
     expect(snapshot(life)).toMatchObject({ state: 'failed', gaveUp: true });
     expect(snapshot(life)).not.toHaveProperty('nextAttemptAt');
   });
 
-  test('N2 after a denial tells when the hub is asked again, not when it will have been given up', () => {
+  test('N2 after a denial shows when the hub is asked again, not when the request fails', () => {
     const life = verifying().accepted().denied();
-    const again = new Date(START + 90_000);
+    const nextAttemptAt = new Date(START + 90_000);
     const { grants } = snapshot(life);
-    expect(snapshot(life)).toMatchObject({ state: 'denied', attempts: 0, nextAttemptAt: again });
+    expect(snapshot(life)).toMatchObject({ state: 'denied', attempts: 0, nextAttemptAt });
     expect(grants).toMatchObject([{ state: 'denied' }]);
-    expect(snapshot(life.due(60_000))).toMatchObject({ state: 'denied', attempts: 1, nextAttemptAt: again });
+    expect(snapshot(life.due(60_000))).toMatchObject({ state: 'denied', attempts: 1, nextAttemptAt });
   });
 
-  test('N1 after an unasked denial tells when the hub is asked what it means, and no renewal', () => {
+  test('N1 after an unsolicited denial shows when the hub is asked, and no renewal', () => {
     const life = active().after(DAY).denied();
     const snap = snapshot(life);
     expect(snap).toMatchObject({ state: 'denied', nextAttemptAt: new Date(life.now + 90_000) });
@@ -93,7 +93,7 @@ describe('a snapshot', () => {
     expect(snap).not.toHaveProperty('renewsAt');
   });
 
-  test('N1 of what works is active where its renewal was denied', () => {
+  test('N1 is active if only the renewal was denied', () => {
     const life = active()
       .due(8 * DAY)
       .discovered()
@@ -109,7 +109,7 @@ describe('a snapshot', () => {
     expect(snapshot(life).lastError).toMatchObject({ cause: 'denied' });
   });
 
-  test('N2 says that it gave up, and that a denial was the last word', () => {
+  test('N2 shows that it gave up after a denial', () => {
     const life = verifying().accepted();
     life.rules = { ...life.rules, maxAttempts: 1 };
     expect(snapshot(life.denied().due(60_000))).toMatchObject({ state: 'denied', gaveUp: true });
@@ -124,7 +124,7 @@ describe('a snapshot', () => {
     });
   });
 
-  test('has the grant that works first, and those that are over last', () => {
+  test('lists working grants first and ended ones last', () => {
     const life = active()
       .due(10 * DAY)
       .discovered(SECOND_HUB, HUB)
@@ -137,14 +137,14 @@ describe('a snapshot', () => {
     expect(snapshot(life).hub).toBe(SECOND_HUB);
   });
 
-  test('has neither secret nor verify token in it', () => {
+  test('contains neither secret nor verify token', () => {
     const life = verifying();
     const json = JSON.stringify([snapshot(life), grantSnapshot({ ...life.grant, verifyToken: 'a secret token' })]);
     expect(life.grant.secrets).toMatchObject([{ value: 'a secret' }]);
     expect(json).not.toContain('a secret');
   });
 
-  test('leaves its callbacks out of console.log, and of nothing else', () => {
+  test('hides its callbacks from console.log, and from nothing else', () => {
     const snap = snapshot(active());
     const { callback = '' } = snap;
     const deep = { depth: null, showHidden: true };
@@ -155,7 +155,7 @@ describe('a snapshot', () => {
     }
   });
 
-  test('is a plain object: it is copied, cloned and compared as one', () => {
+  test('is a plain object, which can be copied, cloned and compared', () => {
     const snap = snapshot(active());
     assert.deepStrictEqual(snap, { ...snap });
     assert.deepStrictEqual(structuredClone(snap), snap);

@@ -5,24 +5,24 @@ import { decodeSubscription, encodeSubscription } from '../../../src/subscriptio
 import { active } from '../machine/life.js';
 
 const STATS = { received: 0, rejected: 0, delivered: 0, failed: 0 };
-const SHOWN = { ...STATS, refused: 0, duplicates: 0, missed: 0 };
+const SNAPSHOT_STATS = { ...STATS, refused: 0, duplicates: 0, missed: 0 };
 
-/** What is read after `change` was written with a subscription. */
+/** The record that is decoded after a subscription was encoded with `change`. */
 const readWith = (change: object) =>
   decodeSubscription('s', encodeSubscription({ record: { ...active().record, ...change }, stats: STATS })).record;
 
 describe('a stored subscription', () => {
-  test('without metadata, as earlier versions wrote it, is read and has none', () => {
+  test('can be without metadata, as earlier versions wrote it', () => {
     const record = readWith({});
     expect(record.metadata).toBeUndefined();
-    expect('metadata' in subscriptionSnapshot(record, SHOWN)).toBe(false);
+    expect('metadata' in subscriptionSnapshot(record, SNAPSHOT_STATS)).toBe(false);
   });
 
-  test('is read with its metadata', () => {
+  test('keeps its metadata', () => {
     expect(readWith({ metadata: { customer: '7' } }).metadata).toEqual({ customer: '7' });
   });
 
-  test('is read with its own custom parameters', () => {
+  test('keeps its overrides', () => {
     expect(readWith({ overrides: { customParams: { key: 'k' } } }).overrides).toEqual({ customParams: { key: 'k' } });
     expect(readWith({ overrides: { leaseSeconds: 60 } }).overrides).toEqual({ leaseSeconds: 60 });
   });

@@ -17,6 +17,6 @@ test.each([
   expect(lastSegment(target)).toBe(segment);
 });
 
-test('a callback URL has the key that a request for it has', () => {
+test('a callback URL has the same key as a request to it', () => {
   expect(callbackKey('https://me.example/websub/café')).toBe(lastSegment('/elsewhere/caf%C3%A9?hub.mode=denied'));
 });

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { embeddedEngine, type EmbeddedEngine } from '../../../src/engine/embedded-engine.js';
-import type { Logger } from '../../../src/logger.js';
 import { openStore } from '../../../src/store/open-store.js';
 import type { RecordStore } from '../../../src/store/record-store.js';
 import type { Effect } from '../../../src/subscription/machine/events.js';
@@ -8,10 +7,11 @@ import { newSubscription, type SubscriptionRecord } from '../../../src/subscript
 import { Registry } from '../../../src/subscription/registry/registry.js';
 import type { SubscriptionTarget } from '../../../src/subscription/record/snapshot.js';
 import type { RequestPolicy } from '../../../src/subscription/request-policy.js';
+import { recordingLogger, type RecordedLine } from '../../kit/recording-logger.js';
 import { RULES, START, TOPIC } from '../machine/life.js';
 
-/** What a service says where it says nothing. */
-export const TERMS: RequestPolicy = {
+/** The request policy of a service without options. */
+export const POLICY: RequestPolicy = {
   rules: RULES,
   secret: undefined,
   protocol: 'websub',
@@ -26,56 +26,42 @@ export const TERMS: RequestPolicy = {
   newPath: () => randomBytes(32).toString('base64url'),
 };
 
-/** A line of the log: its level, its fields and its message. */
-export interface Line {
-  readonly level: string;
-  readonly fields: object;
-  readonly message: string;
-}
-
-export function recordingLogger(lines: Line[]): Logger {
-  const line =
-    (level: string) =>
-    (fields: object | string, message = ''): void =>
-      void lines.push(typeof fields === 'string' ? { level, fields: {}, message: fields } : { level, fields, message });
-  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error'), fatal: line('fatal') };
-}
-
-/** A registry over a store in memory, whose writes can be made to fail. */
+/** A registry with a store in memory. Writes to it can be made to fail. */
 export interface World {
   readonly registry: Registry;
   readonly engine: EmbeddedEngine;
   readonly store: RecordStore;
-  readonly lines: Line[];
-  /** What was asked for, in order, and what the store held of it by then. */
+  readonly lines: RecordedLine[];
+  /** The effects in order, each with the stored record at that moment. */
   readonly performed: { readonly effect: Effect; readonly stored: Promise<unknown> }[];
+  /** The clock, in epoch milliseconds. A test sets it and calls `engine.tick()`, so this is no ManualClock. */
   now: number;
   isFailing: boolean;
-  terms: RequestPolicy | undefined;
-  /** Called instead of noting an effect. */
+  policy: RequestPolicy | undefined;
+  /** Called instead of recording an effect. */
   perform: ((record: SubscriptionRecord, effect: Effect) => void) | undefined;
 }
 
 export async function world(store?: RecordStore): Promise<World> {
-  const lines: Line[] = [];
+  const lines: RecordedLine[] = [];
   const logger = recordingLogger(lines);
-  const kept = store ?? (await openStore('memory'));
+  const backing = store ?? (await openStore('memory'));
   const flaky: RecordStore = {
-    ...kept,
+    ...backing,
     set: async (...record) => {
       if (here.isFailing) throw new Error('the store is down');
-      await kept.set(...record);
+      await backing.set(...record);
     },
   };
   const engine = embeddedEngine({ now: () => here.now });
   const here: World = {
     engine,
-    store: kept,
+    store: backing,
     lines,
     performed: [],
     now: START,
     isFailing: false,
-    terms: TERMS,
+    policy: POLICY,
     perform: undefined,
     registry: new Registry({
       store: flaky,
@@ -83,10 +69,10 @@ export async function world(store?: RecordStore): Promise<World> {
       logger,
       now: () => here.now,
       random: () => 0.5,
-      requestPolicyOf: () => here.terms,
+      requestPolicyOf: () => here.policy,
       perform: (record, effect) => {
         if (here.perform !== undefined) here.perform(record, effect);
-        else here.performed.push({ effect, stored: kept.get('subscription', record.id) });
+        else here.performed.push({ effect, stored: backing.get('subscription', record.id) });
       },
     }),
   };

@@ -3,11 +3,11 @@ import { callbackKey } from '../../../src/subscription/registry/callback-key.js'
 import type { SubscriptionEvent } from '../../../src/subscription/machine/events.js';
 import { stateOf } from '../../../src/subscription/machine/state.js';
 import { DAY, failure, HUB, START, TOPIC } from '../machine/life.js';
-import { subscription, TERMS, world, type World } from './registry-world.js';
+import { subscription, POLICY, world, type World } from './registry-world.js';
 
 const discovered: SubscriptionEvent = { type: 'discovered', topic: TOPIC, hubs: [HUB] };
 
-async function granted(here: World, id = 's'): Promise<string> {
+async function addActive(here: World, id = 's'): Promise<string> {
   await here.registry.add(subscription(id));
   await here.registry.apply(id, { type: 'wanted' });
   const { grants } = await here.registry.apply(id, discovered);
@@ -23,9 +23,9 @@ const keyOf = ({ registry }: World, id: string): string =>
   callbackKey(registry.get(id)?.record.grants[0]?.callback ?? 'http://no.example/callback');
 
 describe('S2 the store comes first', () => {
-  test('a record is in the store before its effects begin', async () => {
+  test('a record is stored before its effects start', async () => {
     const here = await world();
-    const grantId = await granted(here);
+    const grantId = await addActive(here);
     const [requested, verified] = here.performed.filter(({ effect }) => effect.type === 'hook');
     expect(requested?.effect).toMatchObject({ name: 'requested' });
     expect(await requested?.stored).toMatchObject({ data: { record: { grants: [{ pending: { id: 'r' } }] } } });
@@ -37,7 +37,7 @@ describe('S2 the store comes first', () => {
     });
   });
 
-  test('what would be found again is stored with the next change, or in a batch', async () => {
+  test('a deferred write is made with the next one, or in a batch', async () => {
     const here = await world();
     await here.registry.add(subscription('s'));
     await here.registry.add(subscription('t'));
@@ -55,9 +55,9 @@ describe('S2 the store comes first', () => {
     expect(await here.store.get('subscription', 't')).toMatchObject({ data: { record: { hubs: [HUB] } } });
   });
 
-  test('what cannot be stored has not happened: nothing changes, and nothing begins', async () => {
+  test('an event that cannot be stored changes nothing and has no effects', async () => {
     const here = await world();
-    await granted(here);
+    await addActive(here);
     const before = here.registry.get('s')?.record;
     here.performed.length = 0;
     here.isFailing = true;
@@ -73,16 +73,16 @@ describe('S2 the store comes first', () => {
     expect(here.performed).toHaveLength(1);
   });
 
-  test('what changes nothing is not stored', async () => {
+  test('an event that changes nothing is not stored', async () => {
     const here = await world();
-    await granted(here);
+    await addActive(here);
     here.isFailing = true;
     await expect(here.registry.apply('s', { type: 'wanted' })).resolves.toBe(here.registry.get('s')?.record);
   });
 
-  test('due work that could not be stored does not wait for the same hour again when the clock is set back', async () => {
+  test('due work that could not be stored does not wait longer when the clock is set back', async () => {
     const here = await world();
-    const grantId = await granted(here);
+    const grantId = await addActive(here);
     here.engine.tick();
     here.now += 11 * DAY;
     here.isFailing = true;
@@ -99,9 +99,9 @@ describe('S2 the store comes first', () => {
     expect(here.performed[0]?.effect.type).toBe('discover');
   });
 
-  test('due work that cannot be stored is logged and tried again in a minute', async () => {
+  test('due work that cannot be stored is logged and retried in a minute', async () => {
     const here = await world();
-    await granted(here);
+    await addActive(here);
     here.isFailing = true;
     here.now += 11 * DAY;
     here.engine.tick();
@@ -116,7 +116,7 @@ describe('S2 the store comes first', () => {
 });
 
 describe('events of one subscription', () => {
-  test('are applied one at a time, each to what the one before has left', async () => {
+  test('are applied one at a time, each to the result of the one before', async () => {
     const here = await world();
     await here.registry.add(subscription('s'));
     const all = await Promise.all([
@@ -127,7 +127,7 @@ describe('events of one subscription', () => {
     expect(all.map(stateOf)).toEqual(['requested', 'requested', 'unsubscribed']);
   });
 
-  test('may have effects that are events of it', async () => {
+  test('can have effects that apply further events to it', async () => {
     const here = await world();
     let applied: Promise<unknown> = Promise.resolve();
     here.perform = (_record, { type }) => {
@@ -139,24 +139,24 @@ describe('events of one subscription', () => {
     expect(here.registry.get('s')?.record.grants).toHaveLength(1);
   });
 
-  test('of one that is not there are an error', async () => {
+  test('throw if there is no such subscription', async () => {
     const here = await world();
     await expect(here.registry.apply('nobody', { type: 'wanted' })).rejects.toThrow('There is no subscription nobody');
   });
 
-  test('of a service that the code no longer has change nothing', async () => {
+  test('change nothing if the code no longer has its service', async () => {
     const here = await world();
-    await granted(here);
+    await addActive(here);
     const before = here.registry.get('s')?.record;
-    here.terms = undefined;
+    here.policy = undefined;
     await expect(here.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' })).resolves.toBe(before);
   });
 });
 
 describe('a restart', () => {
-  test('L4 finds subscriptions, their callbacks and their counters again', async () => {
+  test('L4 loads subscriptions, their callbacks and their counters', async () => {
     const here = await world();
-    const grantId = await granted(here);
+    const grantId = await addActive(here);
     here.registry.get('s')?.counters.received(START);
     await here.registry.flush();
     const again = await world(here.store);
@@ -166,9 +166,9 @@ describe('a restart', () => {
     expect(again.registry.get('s')?.counters.stats().received).toBe(1);
   });
 
-  test('has due at once what was put off by a clock that has been set back since, also where it is not wanted', async () => {
+  test('runs work at once that was planned by a clock that was set back since, also for an unwanted subscription', async () => {
     const before = await world();
-    const grantId = await granted(before);
+    const grantId = await addActive(before);
     await before.registry.apply('s', { type: 'unwanted', why: 'unsubscribed' });
     const after = await world(before.store);
     after.now -= 4 * DAY;
@@ -180,9 +180,9 @@ describe('a restart', () => {
       .toEqual([{ type: 'request', grantId, mode: 'unsubscribe' }]);
   });
 
-  test('L1 has due work in its timetable again', async () => {
+  test('L1 schedules due work again', async () => {
     const here = await world();
-    await granted(here);
+    await addActive(here);
     const again = await world(here.store);
     await again.registry.load();
     again.now += 9 * DAY;
@@ -190,11 +190,11 @@ describe('a restart', () => {
     await expect.poll(() => again.performed.map(({ effect }) => effect.type)).toEqual(['discover']);
   });
 
-  test('leaves what belongs to no service alone, and knows its callback', async () => {
+  test('does nothing for a subscription without a service, but knows its callback', async () => {
     const here = await world();
-    await granted(here);
+    await addActive(here);
     const again = await world(here.store);
-    again.terms = undefined;
+    again.policy = undefined;
     await again.registry.load();
     again.now += 20 * DAY;
     again.engine.tick();
@@ -204,14 +204,14 @@ describe('a restart', () => {
   });
 
   test.each([
-    ['is no record of ours', 'garbage'],
+    ['is no record', 'garbage'],
     ['is of a newer version', { v: 99, data: {} }],
-    ['holds nothing', { v: 1, data: null }],
-    ['holds something else', { v: 1, data: { record: { id: 'x' }, stats: {} } }],
+    ['is empty', { v: 1, data: null }],
+    ['contains something else', { v: 1, data: { record: { id: 'x' }, stats: {} } }],
     ['lacks its counters', { v: 1, data: { record: { id: 'x', service: 'News', grants: [] }, stats: null } }],
-  ])('logs a record that %s, leaves it, and goes on', async (_what, value) => {
+  ])('logs a record that %s, leaves it in the store, and continues', async (_problem, value) => {
     const here = await world();
-    await granted(here);
+    await addActive(here);
     await here.store.set('subscription', 'bad', value);
     const again = await world(here.store);
     await again.registry.load();
@@ -222,9 +222,9 @@ describe('a restart', () => {
 });
 
 describe('counters', () => {
-  test('are stored with the next record, or in a batch, and not where nothing changed', async () => {
+  test('are stored with the next record or in a batch, if they have changed', async () => {
     const here = await world();
-    await granted(here);
+    await addActive(here);
     here.registry.get('s')?.counters.delivered();
     await here.registry.flush();
     expect(await here.store.get('subscription', 's')).toMatchObject({ data: { stats: { delivered: 1 } } });
@@ -232,10 +232,10 @@ describe('counters', () => {
     await here.registry.flush();
   });
 
-  test('that cannot be stored are stored the next time, and those of others meanwhile', async () => {
+  test('that could not be stored are stored the next time', async () => {
     const here = await world();
-    await granted(here, 's');
-    await granted(here, 't');
+    await addActive(here, 's');
+    await addActive(here, 't');
     for (const { counters } of here.registry.all()) counters.delivered();
     here.isFailing = true;
     await expect(here.registry.flush()).rejects.toThrow('the store is down');
@@ -246,9 +246,9 @@ describe('counters', () => {
 });
 
 describe('a tombstone', () => {
-  test('C1 is known by its callback until it is swept', async () => {
+  test('C1 is found by its callback until it is swept', async () => {
     const here = await world();
-    const grantId = await granted(here);
+    const grantId = await addActive(here);
     const key = keyOf(here, 's');
     await here.registry.apply('s', { type: 'unwanted', why: 'shutdown' });
     await here.registry.apply('s', { type: 'verified', grantId, mode: 'unsubscribe' });
@@ -260,9 +260,9 @@ describe('a tombstone', () => {
     expect(await here.store.get('subscription', 's')).toMatchObject({ data: { record: { grants: [] } } });
   });
 
-  test('C1 N1 is what was denied unasked, once its lease has ended, and not before', async () => {
+  test('C1 N1 is left of a grant with an unsolicited denial once its lease has ended, not before', async () => {
     const here = await world();
-    const grantId = await granted(here);
+    const grantId = await addActive(here);
     const key = keyOf(here, 's');
     here.now += 10 * DAY - 1_000;
     await here.registry.apply('s', { type: 'denied', grantId, failure: failure('denied', here.now) });
@@ -275,48 +275,48 @@ describe('a tombstone', () => {
     expect(here.registry.match(key)).toBeUndefined();
   });
 
-  test('sweeping leaves what is in use', async () => {
+  test('is all that a sweep removes: grants in use stay', async () => {
     const here = await world();
-    await granted(here);
+    await addActive(here);
     here.isFailing = true;
     await here.registry.sweep(START + 365 * DAY);
     expect(here.registry.match(keyOf(here, 's'))?.grant.state).toBe('active');
   });
 });
 
-test('S8 a callback that can serve one grant only is taken over by the next', async () => {
+test('S8 the next grant takes over a callback that can serve one grant only', async () => {
   const here = await world();
-  here.terms = { ...TERMS, newPath: () => 'only' };
-  const first = await granted(here);
+  here.policy = { ...POLICY, newPath: () => 'only' };
+  const first = await addActive(here);
   const { grants } = await here.registry.apply('s', { ...discovered, hubs: ['https://second-hub.example/'] });
   expect(grants).toHaveLength(1);
   expect(here.registry.match('only')?.grant).toBe(grants[0]);
   expect(grants[0]?.id).not.toBe(first);
 });
 
-test('S4 a verify token is made for PubSubHubbub 0.3 alone', async () => {
+test('S4 only PubSubHubbub 0.3 gets a verify token', async () => {
   const here = await world();
-  await granted(here, 'websub');
-  here.terms = { ...TERMS, protocol: 'pubsubhubbub-0.3' };
-  await granted(here, 'old');
+  await addActive(here, 'websub');
+  here.policy = { ...POLICY, protocol: 'pubsubhubbub-0.3' };
+  await addActive(here, 'old');
   const tokens = ['websub', 'old'].map((id) => here.registry.get(id)?.record.grants[0]?.verifyToken);
   expect(tokens).toEqual([undefined, expect.stringMatching(/^[\w-]{22}$/)]);
 });
 
-test('the lease asked for with a subscription is used instead of its service’s', async () => {
+test('the lease of a subscription overrides the one of its service', async () => {
   const here = await world();
-  here.terms = { ...TERMS, rules: { ...TERMS.rules, leaseSeconds: 864_000 } };
+  here.policy = { ...POLICY, rules: { ...POLICY.rules, leaseSeconds: 864_000 } };
   await here.registry.add({ ...subscription('s'), overrides: { leaseSeconds: 20 } });
   await here.registry.apply('s', { type: 'wanted' });
   const { grants } = await here.registry.apply('s', discovered);
   const grantId = grants[0]?.id ?? '';
-  const asked = await here.registry.apply('s', { type: 'requested', grantId, requestId: 'r', mode: 'subscribe' });
-  expect(asked.grants[0]?.pending?.deadline).toBe(START + 2_000);
+  const requested = await here.registry.apply('s', { type: 'requested', grantId, requestId: 'r', mode: 'subscribe' });
+  expect(requested.grants[0]?.pending?.deadline).toBe(START + 2_000);
 });
 
-test('N1 the question after an unasked denial has a callback of its own, and the old one is still known', async () => {
+test('N1 the request after an unsolicited denial has a new callback, and the old one still works', async () => {
   const here = await world();
-  const first = await granted(here);
+  const first = await addActive(here);
   const key = keyOf(here, 's');
   await here.registry.apply('s', { type: 'denied', grantId: first, failure: failure('denied') });
   here.now += 90_000;
@@ -327,10 +327,10 @@ test('N1 the question after an unasked denial has a callback of its own, and the
   expect(here.performed.at(-1)?.effect).toEqual({ type: 'request', grantId: grants[1]?.id, mode: 'subscribe' });
 });
 
-test('N1 the question under the one callback there is to give keeps it', async () => {
+test('N1 the request after an unsolicited denial keeps the callback if there is only one', async () => {
   const here = await world();
-  here.terms = { ...TERMS, newPath: () => 'only', hasOneCallback: true };
-  const first = await granted(here);
+  here.policy = { ...POLICY, newPath: () => 'only', hasOneCallback: true };
+  const first = await addActive(here);
   await here.registry.apply('s', { type: 'denied', grantId: first, failure: failure('denied') });
   here.now += 90_000;
   const { grants } = await here.registry.apply('s', { type: 'due' });
@@ -338,9 +338,9 @@ test('N1 the question under the one callback there is to give keeps it', async (
   expect(here.registry.match('only')?.grant.id).toBe(first);
 });
 
-test('N2 a denial is still known after a restart, and neither it nor a sweep has the hub asked sooner', async () => {
+test('N2 a denial survives a restart, and neither restart nor sweep leads to an earlier request', async () => {
   const here = await world();
-  const grantId = await granted(here);
+  const grantId = await addActive(here);
   await here.registry.apply('s', { type: 'denied', grantId, failure: failure('denied') });
   const again = await world(here.store);
   again.now += 10_000;

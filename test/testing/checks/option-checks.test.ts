@@ -5,22 +5,22 @@ import { TestHub } from '../../../src/testing/index.js';
 
 type Call = (hub: TestHub) => unknown;
 
-/** Calls a function of an object as JavaScript may. */
-const invoke = (object: object, name: string, ...given: readonly unknown[]): unknown => {
+/** Calls a method without type checks, as JavaScript code can. */
+const invoke = (object: object, name: string, ...args: readonly unknown[]): unknown => {
   const method: unknown = Reflect.get(object, name);
   if (typeof method !== 'function') throw new TypeError(`${name} is no function`);
-  return Reflect.apply(method, object, given);
+  return Reflect.apply(method, object, args);
 };
 
 const call =
-  (name: string, ...given: readonly unknown[]): Call =>
+  (name: string, ...args: readonly unknown[]): Call =>
   (hub) =>
-    invoke(hub, name, ...given);
+    invoke(hub, name, ...args);
 
 const onTopic =
-  (name: string, ...given: readonly unknown[]): Call =>
+  (name: string, ...args: readonly unknown[]): Call =>
   (hub) =>
-    invoke(hub.topic('/feed'), name, ...given);
+    invoke(hub.topic('/feed'), name, ...args);
 
 const startHub = async (options: object = {}): Promise<TestHub> => {
   const hub = await invoke(TestHub, 'start', options);
@@ -29,7 +29,7 @@ const startHub = async (options: object = {}): Promise<TestHub> => {
   return hub;
 };
 
-const message = async (act: () => unknown): Promise<string> => {
+const errorMessageOf = async (act: () => unknown): Promise<string> => {
   try {
     await act();
   } catch (error) {
@@ -81,10 +81,10 @@ it.each<[string, Call, string]>([
   ['hub.until()', call('until', () => true, { timeout: 1 }), 'timeout is not a known option (did you mean timeoutMs?'],
   ['hub.verified()', call('verified', undefined, { timeout: 1 }), 'timeout is not a known option'],
   ['hub.unsubscribed()', call('unsubscribed', undefined, { timeout: 1 }), 'timeout is not a known option'],
-])('%s refuses an unknown option, with the nearest known one and all of them (%#)', async (name, act, expected) => {
+])('%s rejects an unknown option and names the nearest and all known options (%#)', async (name, act, expected) => {
   const hub = await startHub();
-  const said = await message(() => act(hub));
-  expect(said.slice(0, name.length + 2 + expected.length)).toBe(`${name}: ${expected}`);
+  const errorMessage = await errorMessageOf(() => act(hub));
+  expect(errorMessage.slice(0, name.length + 2 + expected.length)).toBe(`${name}: ${expected}`);
 });
 
 it.each<[object, string]>([
@@ -98,12 +98,12 @@ it.each<[object, string]>([
   [{ redirect: { status: 307, target: '/' } }, 'redirect.target is not a known option'],
   [{ redirect: { status: 307 } }, 'redirect.to is missing'],
   [{ delayMs: { answers: 1 } }, 'delayMs.answers is not a known option (did you mean answer?'],
-])('a fault is refused for a nested option that is unknown or missing: %j', async (faults, expected) => {
+])('a fault rejects an unknown or missing nested option: %j', async (faults, expected) => {
   const hub = await startHub();
   const topic = hub.topic('/feed');
-  expect(await message(() => invoke(hub, 'configure', faults))).toContain(`hub.configure(): ${expected}`);
-  expect(await message(() => invoke(topic, 'configure', faults))).toContain(`topic.configure(): ${expected}`);
-  expect(await message(() => startHub(faults))).toContain(`TestHub.start(): ${expected}`);
+  expect(await errorMessageOf(() => invoke(hub, 'configure', faults))).toContain(`hub.configure(): ${expected}`);
+  expect(await errorMessageOf(() => invoke(topic, 'configure', faults))).toContain(`topic.configure(): ${expected}`);
+  expect(await errorMessageOf(() => startHub(faults))).toContain(`TestHub.start(): ${expected}`);
 });
 
 it.each<[object, string]>([
@@ -122,9 +122,9 @@ it.each<[object, string]>([
   [{ delayMs: '10' }, 'delayMs is "10"'],
   [{ moved: { to: '/', status: 200 } }, 'moved.status is 200'],
   [{ hubs: [5] }, 'hubs[0] is 5; it must be a URL or a TestHub'],
-])('a topic refuses a wrong value: %j', async (options, expected) => {
+])('a topic rejects an invalid value: %j', async (options, expected) => {
   const hub = await startHub();
-  expect(await message(() => invoke(hub, 'topic', '/feed', options))).toContain(`hub.topic(): ${expected}`);
+  expect(await errorMessageOf(() => invoke(hub, 'topic', '/feed', options))).toContain(`hub.topic(): ${expected}`);
 });
 
 it.each<[string, Call, string]>([
@@ -137,12 +137,12 @@ it.each<[string, Call, string]>([
   ['status', call('fail'), 'hub.fail(): status is missing'],
   ['to', call('redirect', 307), 'hub.redirect(): to is missing'],
   ['options', call('topic', '/feed', 'text'), 'hub.topic(): the options object is a string; it must be an object.'],
-])('a wrong %s is refused (%#)', async (_, act, expected) => {
+])('the hub rejects an invalid %s (%#)', async (_, act, expected) => {
   const hub = await startHub();
-  expect(await message(() => act(hub))).toContain(expected);
+  expect(await errorMessageOf(() => act(hub))).toContain(expected);
 });
 
-it('bytes of another realm are bytes, as in a test runner with realms of its own', async () => {
+it('bytes of another realm count as bytes, as in a test runner with separate realms', async () => {
   const hub = await startHub();
   const body: unknown = runInNewContext('new Uint8Array([110, 101, 119, 115])');
   expect(body).not.toBeInstanceOf(Uint8Array);
@@ -150,10 +150,10 @@ it('bytes of another realm are bytes, as in a test runner with realms of its own
   expect(await (await fetch(new URL('/feed', hub.url))).text()).toBe('news');
 });
 
-it('a refused option changes nothing', async () => {
+it('a rejected option changes nothing', async () => {
   const hub = await startHub();
-  expect(await message(() => invoke(hub, 'configure', { deny: 'no', verfy: 'sync' }))).toContain('verfy');
-  expect(await message(() => invoke(hub, 'topic', '/feed', { selff: '' }))).toContain('selff');
-  // The path is free, as no topic was made.
+  expect(await errorMessageOf(() => invoke(hub, 'configure', { deny: 'no', verfy: 'sync' }))).toContain('verfy');
+  expect(await errorMessageOf(() => invoke(hub, 'topic', '/feed', { selff: '' }))).toContain('selff');
+  // The path is still free, because no topic was added.
   expect(hub.topic('/feed').self).toContain('/feed');
 });

@@ -4,7 +4,8 @@ import { createConnection } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Agent, request } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
-import { plainSubscriber, post, startHub, subscribe } from '../../kit/plain-subscriber.js';
+import { plainSubscriber, post, subscribe } from '../../kit/plain-subscriber.js';
+import { startHub } from '../../kit/start-hub.js';
 import type { TestHub } from '../../../src/testing/index.js';
 
 const form = {
@@ -16,7 +17,7 @@ const formType = 'application/x-www-form-urlencoded';
 
 const codes = (hub: TestHub): string[] => hub.violations.map(({ code }) => code);
 
-/** Sends bytes as they are, with a Host of choice. */
+/** Sends the raw bytes, with custom headers. */
 async function raw(hub: TestHub, body: string, headers: Record<string, string>): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest(hub.url, { method: 'POST', headers, agent: false }, (response) => {
@@ -26,7 +27,7 @@ async function raw(hub: TestHub, body: string, headers: Record<string, string>):
   });
 }
 
-test('S1 a correct request is no violation, with parameters and headers of its own', async () => {
+test('S1 a correct request with custom parameters and headers is not a violation', async () => {
   const hub = await startHub({ verify: 'never' });
   const full = { ...form, 'hub.lease_seconds': '60', 'hub.secret': 'x'.repeat(199), custom: 'é' };
   expect((await post(hub, full)).status).toBe(202);
@@ -43,7 +44,7 @@ test.each([
   ['hub.topic is "/feed"', { 'hub.topic': '/feed' }, ['topic-not-a-url']],
   ['hub.secret has 200 bytes', { 'hub.secret': 'é'.repeat(100) }, ['secret-too-long']],
   ['hub.verify is neither', { 'hub.verify': 'later' }, ['unknown-verify']],
-])('S1 %s: noted and answered 400', async (message, change, expected) => {
+])('S1 the hub records "%s" and answers 400', async (message, change, expected) => {
   const hub = await startHub({ verify: 'never' });
   const response = await post(hub, { ...form, ...change });
   expect(response.status).toBe(400);
@@ -62,19 +63,19 @@ test.each([
   ['a lease of 1.5', { 'hub.lease_seconds': '1.5' }, 'lease-seconds'],
   ['a lease of 1e3', { 'hub.lease_seconds': '1e3' }, 'lease-seconds'],
   ['an empty lease', { 'hub.lease_seconds': '' }, 'lease-seconds'],
-])('S1 %s is noted and put up with', async (_, change, expected) => {
+])('S1 %s is recorded and tolerated', async (_, change, expected) => {
   const hub = await startHub({ verify: 'never' });
   expect((await post(hub, { ...form, ...change })).status).toBe(202);
   expect(codes(hub)).toEqual([expected]);
 });
 
-test('S1 several violations of one request are all noted', async () => {
+test('S1 several violations of one request are all recorded', async () => {
   const hub = await startHub();
   expect((await post(hub, { 'hub.lease_seconds': 'x' })).status).toBe(400);
   expect(codes(hub)).toEqual(['missing-callback', 'missing-mode', 'missing-topic', 'lease-seconds']);
 });
 
-test('S1 a parameter given twice is noted and answered 400', async () => {
+test('S1 a parameter given twice is recorded and answered 400', async () => {
   const hub = await startHub();
   const body = new URLSearchParams(form);
   body.append('hub.topic', 'http://example.com/other');
@@ -86,21 +87,21 @@ test.each([
   ['application/json', ['content-type']],
   ['text/plain', ['content-type']],
   [`${formType}; charset=iso-8859-1`, ['not-utf-8']],
-])('S1 a form sent as %s is noted and answered 400', async (contentType, expected) => {
+])('S1 a form sent as %s is recorded and answered 400', async (contentType, expected) => {
   const hub = await startHub();
   const body = new URLSearchParams(form).toString();
   expect(await raw(hub, body, { 'content-type': contentType })).toBe(400);
   expect(codes(hub)).toEqual(expected);
 });
 
-test('S1 no content type is noted and answered 400', async () => {
+test('S1 a missing content type is recorded and answered 400', async () => {
   const hub = await startHub();
   expect(await raw(hub, new URLSearchParams(form).toString(), {})).toBe(400);
   expect(codes(hub)).toEqual(['content-type']);
 });
 
 test.each([`${formType};charset=UTF-8`, `${formType}; charset="utf-8"`, 'Application/X-WWW-Form-Urlencoded'])(
-  'S1 a form sent as %s is as it should be',
+  'S1 a form sent as %s is not a violation',
   async (contentType) => {
     const hub = await startHub({ verify: 'never' });
     expect(await raw(hub, new URLSearchParams(form).toString(), { 'content-type': contentType })).toBe(202);
@@ -108,14 +109,14 @@ test.each([`${formType};charset=UTF-8`, `${formType}; charset="utf-8"`, 'Applica
   },
 );
 
-test('S1 bytes that are not UTF-8 are noted and answered 400', async () => {
+test('S1 a form that is not UTF-8 is recorded and answered 400', async () => {
   const hub = await startHub();
   const body = `${new URLSearchParams(form).toString()}&name=caf%E9`;
   expect(await raw(hub, body, { 'content-type': formType })).toBe(400);
   expect(codes(hub)).toEqual(['not-utf-8']);
 });
 
-test('S5 a secret over plain HTTP is noted where the host is not loopback', async () => {
+test('S5 a secret over plain HTTP is recorded when the host is not loopback', async () => {
   const hub = await startHub({ verify: 'never' });
   const body = new URLSearchParams({ ...form, 'hub.secret': 'keep it' }).toString();
   const headers = { 'content-type': formType };
@@ -131,7 +132,7 @@ test('S5 a secret over plain HTTP is noted where the host is not loopback', asyn
   expect(JSON.stringify(hub.violations.map(({ message }) => message))).not.toContain('keep it');
 });
 
-test('S5 a secret over plain HTTP is noted where no host is named', async () => {
+test('S5 a secret over plain HTTP is recorded when the request has no Host', async () => {
   const hub = await startHub({ verify: 'never' });
   const body = new URLSearchParams({ ...form, 'hub.secret': 's' }).toString();
   const socket = createConnection(hub.port, '127.0.0.1');
@@ -140,7 +141,7 @@ test('S5 a secret over plain HTTP is noted where no host is named', async () => 
   expect(codes(hub)).toEqual(['secret-over-plain-http']);
 });
 
-test('S5 a secret over https is as it should be, whatever the host', async () => {
+test('S5 a secret over https is not a violation, for any host', async () => {
   const pem = (name: string): Promise<Buffer> => readFile(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url));
   const cert = await pem('certificate');
   const hub = await startHub({ verify: 'never', hostname: 'localhost', tls: { key: await pem('key'), cert } });
@@ -153,7 +154,7 @@ test('S5 a secret over https is as it should be, whatever the host', async () =>
   expect(hub.violations).toEqual([]);
 });
 
-test('S3 a request that turned into a GET is noted and answered 405', async () => {
+test('S3 a redirect followed as GET is recorded and answered 405', async () => {
   const hub = await startHub();
   const response = await fetch(hub.url);
   expect(response.status).toBe(405);
@@ -161,7 +162,7 @@ test('S3 a request that turned into a GET is noted and answered 405', async () =
   expect(codes(hub)).toEqual(['not-a-post']);
 });
 
-test('S6 unsubscribing what was never subscribed is noted and answered 400', async () => {
+test('S6 unsubscribing an unknown subscription is recorded and answered 400', async () => {
   const hub = await startHub({ verify: 'never' });
   await post(hub, form);
   const other = { ...form, 'hub.mode': 'unsubscribe', 'hub.callback': 'http://127.0.0.1:9/other' };
@@ -171,7 +172,7 @@ test('S6 unsubscribing what was never subscribed is noted and answered 400', asy
   expect(codes(hub)).toHaveLength(1);
 });
 
-test('S8 one callback for two topics is noted, as long as the first is not over', async () => {
+test('S8 one callback for two topics is recorded while the first subscription is live', async () => {
   const hub = await startHub({ verify: 'sync' });
   const { callback } = await plainSubscriber();
   const [one, two, three] = [hub.topic('/one'), hub.topic('/two'), hub.topic('/three')];
@@ -183,7 +184,7 @@ test('S8 one callback for two topics is noted, as long as the first is not over'
   expect(codes(hub)).toEqual(['callback-shared']);
 });
 
-test('what is received is kept in order, with headers, bytes and form', async () => {
+test('received requests are recorded in order, with headers, body and form', async () => {
   const at = Date.UTC(2030, 0, 1);
   const hub = await startHub({ verify: 'never', now: () => at });
   hub.topic('/feed');

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { compliant, plainSubscriber, startHub, subscribe, type CallbackRequest } from '../../kit/plain-subscriber.js';
+import { compliant, plainSubscriber, subscribe, type CallbackRequest } from '../../kit/plain-subscriber.js';
+import { startHub } from '../../kit/start-hub.js';
 
 const content = (requests: readonly CallbackRequest[]): CallbackRequest[] =>
   requests.filter(({ method }) => method === 'POST');
@@ -9,7 +10,7 @@ const content = (requests: readonly CallbackRequest[]): CallbackRequest[] =>
 const hmac = (method: string, secret: string, body: string | Uint8Array): string =>
   createHmac(method, secret).update(body).digest('hex');
 
-test('content is sent with its type, its links and the signature, byte for byte', async () => {
+test('content is sent byte for byte, with its content type, its links and the signature', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed', { contentType: 'application/octet-stream' });
   const { callback, requests } = await plainSubscriber();
@@ -26,7 +27,7 @@ test('content is sent with its type, its links and the signature, byte for byte'
   expect(hub.deliveries.at(-1)).toBe(deliveries[0]);
 });
 
-test('without a secret nothing is signed', async () => {
+test('content is not signed without a secret', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -39,7 +40,7 @@ test('without a secret nothing is signed', async () => {
 });
 
 test.each(['sha1', 'sha256', 'sha384', 'sha512'] as const)(
-  'C2 content is signed with %s where that is set',
+  'C2 content is signed with %s when configured',
   async (algorithm) => {
     const hub = await startHub({ verify: 'sync', algorithm });
     const topic = hub.topic('/feed');
@@ -78,7 +79,7 @@ test.each<Record<string, string>>([{ 'hub.secret': 's' }, {}])(
   },
 );
 
-test('every verified subscriber of the topic gets it, and nobody else', async () => {
+test('only active subscribers of the topic receive content', async () => {
   let now = 0;
   const hub = await startHub({ verify: 'sync', now: () => now });
   const topic = hub.topic('/feed');
@@ -95,7 +96,7 @@ test('every verified subscriber of the topic gets it, and nobody else', async ()
   expect(deliveries.map(({ callback }) => callback)).toEqual([`${origin}/one`, `${origin}/two`]);
 });
 
-test('C7 an answer of 410 ends the subscription, and only that one', async () => {
+test('C7 a 410 response ends that subscription, and only that one', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -123,7 +124,7 @@ test('a redirect is not followed', async () => {
   expect(content(subscriber.requests)).toHaveLength(1);
 });
 
-test('a callback that cannot be reached is told by the delivery', async () => {
+test('the delivery to an unreachable callback carries the error', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -134,14 +135,14 @@ test('a callback that cannot be reached is told by the delivery', async () => {
   expect(delivery?.error).toBeInstanceOf(Error);
 });
 
-test('no connection to a subscriber is kept open', async () => {
+test('the hub keeps no connection to a subscriber open', async () => {
   const hub = await startHub({ verify: 'sync' });
   const { callback, requests } = await plainSubscriber();
   await subscribe(hub, hub.topic('/feed'), callback);
   expect(requests[0]?.headers['connection']).toBe('close');
 });
 
-test('another hub distributes what is published when it is named as itself', async () => {
+test('another hub named as a TestHub also distributes published content', async () => {
   const other = await startHub({ verify: 'sync' });
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed', { hubs: [other, hub] });
@@ -165,7 +166,7 @@ test('a hub distributes content of a topic it does not publish', async () => {
   expect(await hub.distribute('https://example.com/other', 'news')).toEqual([]);
 });
 
-test('callbacks over https are verified and delivered to where their certificate is trusted', async () => {
+test('https callbacks are verified and delivered to when their certificate is trusted', async () => {
   const pem = (name: string): Promise<Buffer> => readFile(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url));
   const cert = await pem('certificate');
   const tls = { key: await pem('key'), cert };
@@ -175,11 +176,11 @@ test('callbacks over https are verified and delivered to where their certificate
   await subscribe(trusting, topic, callback);
   expect(await topic.publish('news')).toMatchObject([{ status: 202 }]);
 
-  const wary = await startHub({ verify: 'sync' });
-  expect((await subscribe(wary, topic, callback)).status).toBe(409);
+  const distrusting = await startHub({ verify: 'sync' });
+  expect((await subscribe(distrusting, topic, callback)).status).toBe(409);
 });
 
-test('L7 a silent hub verifies and delivers nothing, and a GET shows what was published', async () => {
+test('L7 a silent hub verifies but delivers nothing, and a GET returns the published content', async () => {
   const hub = await startHub({ verify: 'sync', silent: true });
   const topic = hub.topic('/feed', { body: 'first' });
   const { callback, requests } = await plainSubscriber();
@@ -192,7 +193,7 @@ test('L7 a silent hub verifies and delivers nothing, and a GET shows what was pu
   expect(await topic.publish('third')).toMatchObject([{ status: 202 }]);
 });
 
-test('L7 content can name another hub and topic, and have headers of its own', async () => {
+test('L7 content can name another hub and topic, and carry custom headers', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -211,21 +212,21 @@ test('L7 content can name another hub and topic, and have headers of its own', a
   expect(third?.['link']).toBe(link);
 });
 
-test('C7 content is sent again as often as it is told to, until it is accepted', async () => {
+test('C7 content is retried the configured number of times, until it is accepted', async () => {
   const hub = await startHub({ verify: 'sync', retries: 3 });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
   await subscribe(hub, topic, subscriber.callback);
-  const answered = async (...statuses: number[]): Promise<number> => {
+  const attemptsFor = async (...statuses: number[]): Promise<number> => {
     const before = subscriber.requests.length;
     subscriber.answer = () => ({ status: statuses.shift() ?? 500 });
     await topic.publish('news');
     return subscriber.requests.length - before;
   };
-  expect(await answered(503, 503, 202)).toBe(3);
-  expect(await answered()).toBe(4);
+  expect(await attemptsFor(503, 503, 202)).toBe(3);
+  expect(await attemptsFor()).toBe(4);
   expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
-  expect(await answered(503, 410)).toBe(2);
+  expect(await attemptsFor(503, 410)).toBe(2);
   expect(hub.subscriptions).toMatchObject([{ state: 'gone' }]);
 });
 

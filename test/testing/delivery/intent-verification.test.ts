@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
-import { compliant, plainSubscriber, post, startHub, subscribe } from '../../kit/plain-subscriber.js';
+import { compliant, plainSubscriber, post, subscribe } from '../../kit/plain-subscriber.js';
+import { startHub } from '../../kit/start-hub.js';
 
 const codes = (hub: { readonly violations: ReadonlyArray<{ readonly code: string }> }): string[] =>
   hub.violations.map(({ code }) => code);
 
-test('a request is answered 202 and verified after it, with mode, topic, challenge and lease', async () => {
+test('a request is answered 202, then verified with mode, topic, challenge and lease', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -24,7 +25,7 @@ test('a request is answered 202 and verified after it, with mode, topic, challen
   expect(hub.violations).toEqual([]);
 });
 
-test('every verification has a challenge of its own', async () => {
+test('every verification has a new challenge', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -38,7 +39,7 @@ test.each([
   ['/callback?', '/callback?hub.mode=subscribe'],
   ['/callback?id=1&', '/callback?id=1&hub.mode=subscribe'],
   ['/callback', '/callback?hub.mode=subscribe'],
-])('V5 the query of callback %s is kept and appended to', async (path, beginning) => {
+])('V5 the hub keeps the query of callback %s and appends to it', async (path, beginning) => {
   const hub = await startHub({ verify: 'sync' });
   const { origin, requests } = await plainSubscriber();
   await subscribe(hub, hub.topic('/feed'), origin + path);
@@ -59,7 +60,7 @@ test.each([
   expect(codes(hub)).toEqual(violations);
 });
 
-test('a challenge with more around it is no echo', async () => {
+test('a challenge with extra text around it does not confirm', async () => {
   const hub = await startHub({ verify: 'sync' });
   const { callback } = await plainSubscriber(({ query }) => ({ status: 200, body: `${query.get('hub.challenge')}\n` }));
   await subscribe(hub, hub.topic('/feed'), callback);
@@ -67,7 +68,7 @@ test('a challenge with more around it is no echo', async () => {
   expect(hub.violations[0]?.delivery?.kind).toBe('verification');
 });
 
-test('a callback that cannot be reached does not confirm', async () => {
+test('an unreachable callback does not confirm', async () => {
   const hub = await startHub({ verify: 'sync' });
   const { callback } = await plainSubscriber(() => 'reset');
   const response = await subscribe(hub, hub.topic('/feed'), callback);
@@ -76,28 +77,28 @@ test('a callback that cannot be reached does not confirm', async () => {
   expect(hub.deliveries[0]?.error).toBeInstanceOf(Error);
 });
 
-test('a callback that does not answer within the time-out does not confirm', async () => {
+test('a callback that does not answer within the timeout does not confirm', async () => {
   const hub = await startHub({ verify: 'sync', timeoutMs: 30 });
   const { callback } = await plainSubscriber(() => 'hang');
   expect((await subscribe(hub, hub.topic('/feed'), callback)).status).toBe(409);
   expect(hub.deliveries[0]?.error?.cause).toHaveProperty('name', 'TimeoutError');
 });
 
-test('S2 sync: the subscription is verified while the request is open', async () => {
+test('S2 sync verifies the subscription while the request is open', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
-  let answered = false;
+  let isAnswered = false;
   const { callback } = await plainSubscriber((request) => {
-    expect(answered).toBe(false);
+    expect(isAnswered).toBe(false);
     return compliant(request);
   });
   const response = await subscribe(hub, topic, callback);
-  answered = true;
+  isAnswered = true;
   expect(response.status).toBe(202);
   expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
 });
 
-test('never: the request is accepted and stays pending', async () => {
+test('never accepts the request and leaves it pending', async () => {
   const hub = await startHub({ verify: 'never' });
   const { callback, requests } = await plainSubscriber();
   expect((await subscribe(hub, hub.topic('/feed'), callback)).status).toBe(202);
@@ -106,7 +107,7 @@ test('never: the request is accepted and stays pending', async () => {
   expect(hub.subscriptions).toMatchObject([{ state: 'pending' }]);
 });
 
-test('V1 wrong-topic: another topic is asked about, and a subscriber that confirms it is found out', async () => {
+test('V1 wrong-topic verifies another topic; confirming it is a violation', async () => {
   const hub = await startHub({ verify: 'wrong-topic' });
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -117,7 +118,7 @@ test('V1 wrong-topic: another topic is asked about, and a subscriber that confir
   expect(codes(hub)).toEqual(['confirmed-wrong-topic']);
 });
 
-test('V1 wrong-topic: refusing it is right', async () => {
+test('V1 wrong-topic: refusing the verification is not a violation', async () => {
   const hub = await startHub({ verify: 'wrong-topic' });
   const { callback } = await plainSubscriber(() => ({ status: 404 }));
   await subscribe(hub, hub.topic('/feed'), callback);
@@ -125,7 +126,7 @@ test('V1 wrong-topic: refusing it is right', async () => {
   expect(hub.violations).toEqual([]);
 });
 
-test('wrong-challenge: the right echo is taken for a wrong one', async () => {
+test('wrong-challenge rejects the correct echo', async () => {
   const hub = await startHub({ verify: 'wrong-challenge' });
   const { callback, requests } = await plainSubscriber();
   await subscribe(hub, hub.topic('/feed'), callback);
@@ -136,17 +137,17 @@ test('wrong-challenge: the right echo is taken for a wrong one', async () => {
 });
 
 test.each([
-  ['asked for', undefined, { 'hub.lease_seconds': '60' }, '60', 60],
-  ['of its own', undefined, {}, '864000', 864_000],
-  ['that it overrides with', 30, { 'hub.lease_seconds': '60' }, '30', 30],
-  ['that is perpetual', 'perpetual', { 'hub.lease_seconds': '60' }, null, undefined],
+  ['requested', undefined, { 'hub.lease_seconds': '60' }, '60', 60],
+  ['of ten days by default', undefined, {}, '864000', 864_000],
+  ['set by the fault', 30, { 'hub.lease_seconds': '60' }, '30', 30],
+  ['that never expires', 'perpetual', { 'hub.lease_seconds': '60' }, null, undefined],
   ['that is negative', -1, {}, '-1', -1],
-  ['that is no number', Number.NaN, {}, 'NaN', Number.NaN],
-] as const)('V2 a hub grants the lease %s', async (_, leaseSeconds, asked, sent, granted) => {
+  ['that is not a number', Number.NaN, {}, 'NaN', Number.NaN],
+] as const)('V2 a hub grants the lease %s', async (_, leaseSeconds, form, sent, granted) => {
   const now = Date.UTC(2030, 0, 1);
   const hub = await startHub({ verify: 'sync', leaseSeconds, now: () => now });
   const { callback, requests } = await plainSubscriber();
-  await subscribe(hub, hub.topic('/feed'), callback, asked);
+  await subscribe(hub, hub.topic('/feed'), callback, form);
   const [subscription] = hub.subscriptions;
   expect(requests[0]?.query.get('hub.lease_seconds')).toBe(sent);
   expect(subscription?.state).toBe('active');
@@ -155,7 +156,7 @@ test.each([
   expect(subscription?.expiresAt).toEqual(granted && granted > 0 ? new Date(now + granted * 1000) : undefined);
 });
 
-test('a subscription lapses when its lease is over, and can be asked for again', async () => {
+test('a subscription lapses when its lease expires, and can be requested again', async () => {
   let now = 0;
   const hub = await startHub({ verify: 'sync', leaseSeconds: 10, now: () => now });
   const topic = hub.topic('/feed');
@@ -170,7 +171,7 @@ test('a subscription lapses when its lease is over, and can be asked for again',
   expect(hub.subscriptions).toMatchObject([{ state: 'pending' }]);
 });
 
-test('V6 a renewal changes lease and secret only once it is verified', async () => {
+test('V6 a renewal changes lease and secret only after it is verified', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -185,7 +186,7 @@ test('V6 a renewal changes lease and secret only once it is verified', async () 
   expect(hub.subscriptions[0]?.secret).toBeUndefined();
 });
 
-test('a subscription denied while it is being verified stays denied', async () => {
+test('a subscription denied during its verification stays denied', async () => {
   const hub = await startHub({ verify: 'never' });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -200,7 +201,7 @@ test('a subscription denied while it is being verified stays denied', async () =
   expect(hub.subscriptions).toMatchObject([{ state: 'denied' }]);
 });
 
-test('a subscription that never was can be denied, and does not come to be by it', async () => {
+test('denying an unknown subscription does not create it', async () => {
   const hub = await startHub();
   const { callback, requests } = await plainSubscriber();
   await hub.deny('no', { topic: 'http://example.com/', callback });
@@ -208,7 +209,7 @@ test('a subscription that never was can be denied, and does not come to be by it
   expect(hub.subscriptions).toEqual([]);
 });
 
-test('V3 an unsubscription is verified without a lease, and ends the subscription', async () => {
+test('V3 an unsubscription is verified without a lease and ends the subscription', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -222,7 +223,7 @@ test('V3 an unsubscription is verified without a lease, and ends the subscriptio
   expect(hub.violations).toEqual([]);
 });
 
-test('V3 an unsubscription that is not confirmed leaves the subscription active', async () => {
+test('V3 an unconfirmed unsubscription leaves the subscription active', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const subscriber = await plainSubscriber();
@@ -233,7 +234,7 @@ test('V3 an unsubscription that is not confirmed leaves the subscription active'
   expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
 });
 
-test('S4 hub.verify=sync is verified at once and answered 204, and the token comes back', async () => {
+test('S4 hub.verify=sync is verified at once and answered 204, and the hub echoes the token', async () => {
   const hub = await startHub();
   const { callback, requests } = await plainSubscriber();
   const form = { 'hub.verify': 'sync', 'hub.verify_token': 'a token' };
@@ -243,7 +244,7 @@ test('S4 hub.verify=sync is verified at once and answered 204, and the token com
   expect(hub.subscriptions).toMatchObject([{ state: 'active' }]);
 });
 
-test('S4 a PubSubHubbub 0.3 hub wants hub.verify, and takes the first preference', async () => {
+test('S4 a PubSubHubbub 0.3 hub requires hub.verify and uses the first preference', async () => {
   const hub = await startHub({ protocol: 'pubsubhubbub-0.3' });
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();
@@ -257,7 +258,7 @@ test('S4 a PubSubHubbub 0.3 hub wants hub.verify, and takes the first preference
   expect(codes(hub)).toEqual(['missing-verify']);
 });
 
-test('a topic of another server is served like one of its own', async () => {
+test("a topic of another server is served like one of the hub's own", async () => {
   const hub = await startHub({ verify: 'sync' });
   const { callback } = await plainSubscriber();
   await post(hub, { 'hub.mode': 'subscribe', 'hub.topic': 'https://example.com/feed', 'hub.callback': callback });

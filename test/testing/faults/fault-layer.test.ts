@@ -8,7 +8,7 @@ import {
   verifyModeOf,
 } from '../../../src/testing/faults/fault-layer.js';
 
-test('the first layer that sets a fault decides, also where it switches it off', () => {
+test('the first layer that sets a fault decides, even when it switches the fault off', () => {
   const topic = createFaultLayer({ verify: 'sync', deny: false });
   const hub = createFaultLayer({ verify: 'never', deny: 'no', leaseSeconds: 5 });
   expect(mergedFaults([topic, hub])).toMatchObject({ verify: 'sync', deny: false, leaseSeconds: 5 });
@@ -16,7 +16,7 @@ test('the first layer that sets a fault decides, also where it switches it off',
   expect(mergedFaults([topic, hub])).toMatchObject({ verify: 'never', deny: 'no' });
 });
 
-test('failures are counted down layer by layer, and anew when set anew', () => {
+test('failures are counted down layer by layer, and start again when set again', () => {
   const topic = createFaultLayer({ fail: { status: 500, times: 1 } });
   const hub = createFaultLayer({ fail: { status: 503, times: 1 } });
   const take = (): number | 'reset' | undefined => takeFault([topic, hub], 'fail', 'new')?.status;
@@ -29,14 +29,14 @@ test('failures are counted down layer by layer, and anew when set anew', () => {
   expect(take()).toBeUndefined();
 });
 
-test('one delay holds for everything, several each for its own', () => {
+test('one delay applies to every kind, several delays each to their own kind', () => {
   expect(delayOf({}, 'answer')).toBe(0);
   expect(delayOf({ delayMs: 5 }, 'topic')).toBe(5);
   expect(delayOf({ delayMs: { content: 7 } }, 'content')).toBe(7);
   expect(delayOf({ delayMs: { content: 7 } }, 'answer')).toBe(0);
 });
 
-test('a fault applies to the requests it names only, and those alone count', () => {
+test('a fault applies only to the requests it names, and counts only those', () => {
   const layer = createFaultLayer({
     fail: { status: 400, only: 'unsubscriptions', times: 1 },
     redirect: { status: 302, to: '/', only: 'renewals' },
@@ -73,7 +73,7 @@ test('a rate limit counts in windows, and the first layer that sets one decides'
   expect(countAgainstRateLimit([other], 0)).toBeUndefined();
 });
 
-test('a verify mode holds for all requests, or for one kind', () => {
+test('a verify mode applies to all requests or to one kind', () => {
   expect(verifyModeOf({ verify: 'sync' }, 'unsubscribe')).toBe('sync');
   const split = { verify: { unsubscriptions: 'never' } } as const;
   expect([verifyModeOf(split, 'subscribe'), verifyModeOf(split, 'unsubscribe')]).toEqual([undefined, 'never']);

@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest';
-import { plainSubscriber, startHub, subscribe } from '../../kit/plain-subscriber.js';
+import { plainSubscriber, subscribe } from '../../kit/plain-subscriber.js';
+import { startHub } from '../../kit/start-hub.js';
 
-/** Whether it is still open once everything that can go on has done so. */
+/** Whether the work is still pending after all runnable tasks have run. */
 async function isOpen(work: Promise<unknown>): Promise<boolean> {
-  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  for (let tick = 0; tick < 20; tick += 1) await new Promise((resolve) => setImmediate(resolve));
   return (await Promise.race([work, Promise.resolve('open')])) === 'open';
 }
 
-test('a verification is held back until it is released, and content is not', async () => {
+test('a held-back verification waits until it is released; content does not wait', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { origin, requests } = await plainSubscriber();
@@ -23,7 +24,7 @@ test('a verification is held back until it is released, and content is not', asy
   expect(await topic.publish('more')).toHaveLength(2);
 });
 
-test('a denial is held back as a verification is', async () => {
+test("holdBack('verification') also holds back a denial", async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();
@@ -35,7 +36,7 @@ test('a denial is held back as a verification is', async () => {
   expect(await denial).toMatchObject([{ status: 202 }]);
 });
 
-test('content is held back as it was signed', async () => {
+test('held-back content keeps its signature', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { callback, requests } = await plainSubscriber();
@@ -51,7 +52,7 @@ test('content is held back as it was signed', async () => {
   expect(signatures).toEqual([1, 2].map(() => first[0]?.sent.headers['x-hub-signature']));
 });
 
-test('answers to requests and to a GET of a topic are held back', async () => {
+test('responses to requests and to a GET of a topic are held back', async () => {
   const hub = await startHub({ verify: 'never' });
   const topic = hub.topic('/feed');
   const releases = [hub.holdBack('answer'), hub.holdBack('topic')];
@@ -63,7 +64,7 @@ test('answers to requests and to a GET of a topic are held back', async () => {
   expect((await answers).map(({ status }) => status)).toEqual([202, 200]);
 });
 
-test('each hold is released for itself, and twice is once', async () => {
+test('each hold-back is released separately, and releasing twice has no effect', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed');
   const [first, second] = [hub.holdBack('topic'), hub.holdBack('topic')];
@@ -76,19 +77,19 @@ test('each hold is released for itself, and twice is once', async () => {
   expect((await answer).status).toBe(200);
 });
 
-test('a hub that is closed holds nothing back', async () => {
+test('a closed hub holds nothing back', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();
   await subscribe(hub, topic, callback);
-  for (const what of ['answer', 'verification', 'content', 'topic'] as const) hub.holdBack(what);
+  for (const kind of ['answer', 'verification', 'content', 'topic'] as const) hub.holdBack(kind);
   const key = { topic: topic.self, callback };
   const [content, verification] = [topic.publish('news'), hub.verify(key)];
   const answer = subscribe(hub, topic, callback).catch((error: unknown) => error);
-  const got = fetch(topic.url).catch((error: unknown) => error);
+  const topicAnswer = fetch(topic.url).catch((error: unknown) => error);
   await hub.until(({ requests }) => requests.length === 3);
   await hub.close();
   expect((await content)[0]?.error?.cause).toHaveProperty('name', 'AbortError');
   expect((await verification).error?.cause).toHaveProperty('name', 'AbortError');
-  expect([await answer, await got].every((one) => one instanceof Error)).toBe(true);
+  expect([await answer, await topicAnswer].every((result) => result instanceof Error)).toBe(true);
 });

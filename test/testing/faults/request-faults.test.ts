@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { plainSubscriber, startHub, subscribe } from '../../kit/plain-subscriber.js';
+import { plainSubscriber, subscribe } from '../../kit/plain-subscriber.js';
+import { startHub } from '../../kit/start-hub.js';
 import type { TestHub } from '../../../src/testing/index.js';
 
 const nowhere = 'http://127.0.0.1:9/';
@@ -21,7 +22,7 @@ test('S3 a hub that requires hub.verify answers 400 without it, and serves the r
   expect((await subscribe(hub, topic, callback)).status).toBe(202);
 });
 
-test('S3 an accepted request has the status and body it is told to', async () => {
+test('S3 an accepted request gets the configured status and body', async () => {
   const hub = await startHub({
     verify: 'never',
     accept: { status: 200, body: ({ form }) => `no place for ${form.get('hub.topic')}` },
@@ -36,7 +37,7 @@ test('S3 an accepted request has the status and body it is told to', async () =>
   expect([queued.status, await queued.text()]).toEqual([202, 'queued']);
 });
 
-test('S3 a failure has a body of its own, and can echo what it was sent', async () => {
+test('S3 a failure can have a custom body and echo the request', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed');
   hub.fail(400, { body: ({ form, headers }) => `${form.get('hub.secret')} by ${headers.get('authorization')}` });
@@ -47,7 +48,7 @@ test('S3 a failure has a body of its own, and can echo what it was sent', async 
   expect(await (await subscribe(hub, topic, nowhere)).text()).toBe('no such topic');
 });
 
-test('S3 a failure can be for unsubscriptions only', async () => {
+test('S3 a failure can apply only to unsubscribe requests', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber(({ method }) => ({ status: method === 'POST' ? 410 : 404 }));
@@ -60,7 +61,7 @@ test('S3 a failure can be for unsubscriptions only', async () => {
   expect(hub.violations).toEqual([]);
 });
 
-test('S3 a failure can be for new subscriptions or for renewals', async () => {
+test('S3 a failure can apply only to new subscriptions or only to renewals', async () => {
   const hub = await startHub({ verify: 'sync', fail: { status: 503, only: 'renewals' } });
   const [topic, other] = [hub.topic('/feed'), hub.topic('/other', { fail: { status: 403, only: 'new' } })];
   const { callback } = await plainSubscriber();
@@ -70,7 +71,7 @@ test('S3 a failure can be for new subscriptions or for renewals', async () => {
   expect((await subscribe(hub, topic, callback, unsubscribe)).status).toBe(202);
 });
 
-test('S3 429 is answered over all topics of a hub, as often as it is told to', async () => {
+test('S3 a hub answers 429 the configured number of times, across all its topics', async () => {
   const hub = await startHub({ verify: 'never' });
   hub.fail(429, { times: 3, retryAfter: 120 });
   const topics = Array.from({ length: 5 }, (_, index) => hub.topic(`/${index}`));
@@ -81,12 +82,12 @@ test('S3 429 is answered over all topics of a hub, as often as it is told to', a
   expect(hub.requests).toHaveLength(5);
 });
 
-test('S3 a rate limit holds for all topics of a hub and ends by its clock', async () => {
+test("S3 a rate limit applies to all topics of a hub and ends by the hub's clock", async () => {
   let now = 0;
   const hub = await startHub({ verify: 'never', rateLimit: { requests: 2, perSeconds: 60 }, now: () => now });
   const [topic, other] = [hub.topic('/feed'), hub.topic('/other')];
   const shielded = hub.topic('/shielded', { rateLimit: false });
-  const status = async (at: { self: string }): Promise<number> => (await subscribe(hub, at, nowhere)).status;
+  const status = async (subject: { self: string }): Promise<number> => (await subscribe(hub, subject, nowhere)).status;
   expect([await status(topic), await status(topic)]).toEqual([202, 202]);
   now = 20_000;
   const limited = await subscribe(hub, other, `${nowhere}other`);
@@ -96,7 +97,7 @@ test('S3 a rate limit holds for all topics of a hub and ends by its clock', asyn
   expect((await subscribe(hub, other, `${nowhere}other`)).status).toBe(202);
 });
 
-test('V9 a hub verifies while the request is open, and fails it afterwards', async () => {
+test('V9 a hub can verify while the request is open, then fail it', async () => {
   const hub = await startHub({ fail: { status: 500, verifyFirst: true, times: 1 } });
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();
@@ -110,14 +111,14 @@ test('V9 a hub verifies while the request is open, and fails it afterwards', asy
   expect((await subscribe(hub, topic, callback)).status).toBe(202);
 });
 
-test('V9 a request that cannot be served is failed without a verification', async () => {
+test('V9 a request that cannot be served fails without a verification', async () => {
   const hub = await startHub({ fail: { status: 500, verifyFirst: true } });
   const { callback, requests } = await plainSubscriber();
   expect((await subscribe(hub, { self: 'no URL' }, callback)).status).toBe(500);
   expect(requests).toEqual([]);
 });
 
-test('S3 a hub can cut the connection instead of answering, also after a verification', async () => {
+test('S3 a hub can cut the connection instead of answering, even after a verification', async () => {
   const hub = await startHub();
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();
@@ -129,7 +130,7 @@ test('S3 a hub can cut the connection instead of answering, also after a verific
   expect(states(hub)).toEqual(['active']);
 });
 
-test('S6 unsubscribing what a failed request asked for is no violation', async () => {
+test('S6 unsubscribing a subscription whose request failed is not a violation', async () => {
   const hub = await startHub({ verify: 'sync' });
   const topic = hub.topic('/feed');
   const { callback } = await plainSubscriber();
@@ -142,7 +143,7 @@ test('S6 unsubscribing what a failed request asked for is no violation', async (
 });
 
 test.each([301, 302, 303] as const)(
-  'S3 a hub redirects with %i, as often and for what it is told to',
+  'S3 a hub redirects the configured requests with %i, the configured number of times',
   async (status) => {
     const hub = await startHub({ verify: 'sync' });
     const topic = hub.topic('/feed');
@@ -174,14 +175,17 @@ test("V6 a hub can sign with a renewal's secret from the request on", async () =
   expect(hub.subscriptions[0]?.secret).toBeUndefined();
 });
 
-test('S5 each request is kept with its headers, so that it can be seen where credentials came', async () => {
+test('S5 each request is recorded with its headers, which shows where credentials were sent', async () => {
   const hub = await startHub({ verify: 'never' });
   const topic = hub.topic('/feed');
   const headers = { authorization: 'Bearer token', cookie: 'a=b', 'x-custom': 'c' };
   await fetch(topic.url, { headers });
   await subscribe(hub, topic, nowhere);
-  const seen = hub.requests.map((one) => [one.path, ...Object.keys(headers).map((name) => one.headers.get(name))]);
-  expect(seen).toEqual([
+  const recorded = hub.requests.map((request) => [
+    request.path,
+    ...Object.keys(headers).map((name) => request.headers.get(name)),
+  ]);
+  expect(recorded).toEqual([
     ['/feed', 'Bearer token', 'a=b', 'c'],
     ['/hub', null, null, null],
   ]);

@@ -3,23 +3,23 @@ import { ConfigurationError } from '../../../errors.js';
 import { withoutCredentials } from '../../../protocol/http-url.js';
 import { nearestName } from './nearest-name.js';
 
-/** Where a configured value stands: of what (`Service "News"`), and under which field (`delivery.concurrency`). */
+/** The place of a configured value, for errors: its subject (`Service "News"`) and its field (`delivery.concurrency`). */
 export interface Place {
   readonly subject: string;
   readonly field: string;
 }
 
-/** Takes a value as it was configured and gives it back as it is used, or throws a ConfigurationError. */
+/** Converts a configured value to the value in use, or throws a ConfigurationError. */
 export type Check<T> = (value: unknown, place: Place) => T;
 
-/** What a set of checks makes of an object: the fields that were set. */
+/** The result of `checkFields`: the fields that were set. */
 export type Checked<C extends Readonly<Record<string, Check<unknown>>>> = {
   readonly [Field in keyof C]?: ReturnType<C[Field]>;
 };
 
 const MAX_STRING_SHOWN = 100;
 
-/** `a string`, `an array`: what a value is, where its content may be a secret. */
+/** Describes the type of a value that may be a secret: `a string`, `an array`. */
 export function describeType(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
@@ -35,31 +35,31 @@ function formatValue(value: unknown): string {
   return describeType(value);
 }
 
-/** The error for a value that may be shown; credentials in a URL are left out. */
+/** The error for a value that may be shown. Leaves out credentials in a URL. */
 export function wrongValue(place: Place, value: unknown, expected: string): ConfigurationError {
   return wrongField(place, `is ${formatValue(value)}; it must be ${expected}`);
 }
 
-/** The error for a value that may be a secret: it says what the value is, not what it says. */
+/** The error for a value that may be a secret. Shows only its type. */
 export function wrongHiddenValue(place: Place, value: unknown, expected: string): ConfigurationError {
   return wrongField(place, `is ${describeType(value)}; it must be ${expected}`);
 }
 
-/** The error whose message goes on from the field's name: `Service "News": targets names …`. */
+/** The error with a message that continues after the field's name: `Service "News": targets names …`. */
 export function wrongField({ subject, field }: Place, problem: string): ConfigurationError {
   return new ConfigurationError(`${subject}: ${field} ${problem}.`);
 }
 
-/** The place of a field within a place; the outermost place has no field. */
+/** The place of a nested field. The outermost place has an empty field. */
 export function fieldOf(place: Place, field: string | number): Place {
   if (typeof field === 'number') return { ...place, field: `${place.field}[${field}]` };
   return { ...place, field: place.field === '' ? field : `${place.field}.${field}` };
 }
 
 /**
- * Checks an object field by field. A field that is `undefined` counts as not set.
+ * Checks an object field by field. `undefined` counts as not set.
  *
- * @throws ConfigurationError for the first field that is unknown or wrong.
+ * @throws ConfigurationError for the first field that is unknown or invalid
  */
 export function checkFields<C extends Readonly<Record<string, Check<unknown>>>>(
   value: unknown,
@@ -75,7 +75,7 @@ export function checkFields<C extends Readonly<Record<string, Check<unknown>>>>(
     if (check === undefined) throw unknownField(fieldOf(place, field), field, Object.keys(checks));
     if (fieldValue !== undefined) checked[field] = check(fieldValue, fieldOf(place, field));
   }
-  // Each field was made by the check of its name.
+  // Each field is the result of the check with its name.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return checked as Checked<C>;
 }
@@ -91,7 +91,7 @@ export const flag: Check<boolean> = (value, place) => {
   return value;
 };
 
-/** One of a few strings. */
+/** Checks for one of a few strings. */
 export function oneOf<const T extends string>(...choices: readonly T[]): Check<T> {
   return (value, place) => {
     const choice = choices.find((candidate) => candidate === value);
@@ -100,7 +100,7 @@ export function oneOf<const T extends string>(...choices: readonly T[]): Check<T
   };
 }
 
-/** A number of `unit`, from `least` to `most`; a whole one where `whole` is set. */
+/** Checks for a number of `unit` from `least` to `most`, an integer if `whole` is set. */
 export function numberOf(
   unit: string,
   { least, most, whole }: { readonly least: number; readonly most: number; readonly whole: boolean },
@@ -115,7 +115,7 @@ export function numberOf(
   };
 }
 
-/** A list whose items each pass a check. */
+/** Checks a list, and each of its items. */
 export function listOf<T>(item: Check<T>, expected: string): Check<readonly T[]> {
   return (value, place) => {
     if (!Array.isArray(value)) throw wrongValue(place, value, expected);
@@ -123,7 +123,7 @@ export function listOf<T>(item: Check<T>, expected: string): Check<readonly T[]>
   };
 }
 
-/** Whether a text has no half of a surrogate pair, so that UTF-8 can carry it. */
+/** Whether a text has no lone surrogate, so that UTF-8 can encode it. */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }

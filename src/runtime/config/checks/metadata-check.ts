@@ -3,14 +3,14 @@ import type { SubscriptionMetadata } from '../../../subscription/record/snapshot
 import { isRecord } from '../../../protocol/encoding/is-record.js';
 import { isWellFormed, fieldOf, wrongField, wrongHiddenValue, type Check } from './field-checks.js';
 
-/** Bytes of UTF-8 that a subscription's metadata may have: names and values together. */
+/** Maximum bytes of a subscription's metadata in UTF-8, names and values together. */
 export const METADATA_BYTES_LIMIT = 4_096;
 
-/** Metadata without the limit on its size. Values are not shown in errors. */
+/** Checks metadata, but not its size. Errors do not show values. */
 export const metadataFields: Check<SubscriptionMetadata> = (value, place) => {
   if (!isPlainObject(value)) throw wrongHiddenValue(place, value, 'a plain object of strings by name');
   const entries = Object.entries(value).map(([name, content]): [string, string] => {
-    // MessagePack and JSON each treat this name in a way of their own.
+    // MessagePack and JSON treat this name differently.
     if (name === '__proto__') throw wrongField(place, 'has the name __proto__, which JavaScript reserves; rename it');
     if (typeof content !== 'string') throw wrongHiddenValue(fieldOf(place, shortened(name)), content, 'a string');
     if (!isWellFormed(name) || !isWellFormed(content)) {
@@ -21,7 +21,7 @@ export const metadataFields: Check<SubscriptionMetadata> = (value, place) => {
   return Object.freeze(Object.fromEntries(entries));
 };
 
-/** The metadata of a subscription: strings by name, bounded in size. */
+/** Checks metadata of a subscription: strings by name, limited in size. */
 export const metadata: Check<SubscriptionMetadata> = (value, place) => {
   const checked = metadataFields(value, place);
   const bytes = Object.entries(checked).reduce((sum, pair) => sum + sizeOf(pair), 0);
@@ -43,7 +43,7 @@ function shortened(name: string): string {
   return name.length > 100 ? `${name.slice(0, 100)}…` : name;
 }
 
-/** Not a Map or a class instance, whose entries would be silently left out. */
+/** Excludes a Map or a class instance, whose contents would be lost silently. */
 function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
   if (!isRecord(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

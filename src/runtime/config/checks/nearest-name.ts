@@ -1,7 +1,7 @@
 /**
- * The known name that a misspelt one was most likely meant to be, without regard to case, or `undefined`.
+ * Returns the known name closest to a misspelled one, ignoring case; `undefined` if none is close enough.
  *
- * @param maxDistance how many letters may be wrong; a third of them where it is left out
+ * @param maxDistance maximum edits for a candidate; by default a third of its letters, rounded up
  */
 export function nearestName(
   name: string,
@@ -16,13 +16,13 @@ export function nearestName(
   return nearest !== undefined && nearest.distance <= maxDistance(nearest.candidate) ? nearest.candidate : undefined;
 }
 
-/** Levenshtein's distance: the single letters to insert, delete or replace. */
+/** Levenshtein distance: the number of letters to insert, delete or replace. */
 function editDistance(left: string, right: string): number {
   let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
   for (const [row, letter] of Array.from(left).entries()) {
     const current = [row + 1];
-    for (const [column, other] of Array.from(right).entries()) {
-      const replaced = (previous[column] ?? 0) + (letter === other ? 0 : 1);
+    for (const [column, rightLetter] of Array.from(right).entries()) {
+      const replaced = (previous[column] ?? 0) + (letter === rightLetter ? 0 : 1);
       const deleted = (previous[column + 1] ?? 0) + 1;
       const inserted = (current[column] ?? 0) + 1;
       current.push(Math.min(replaced, deleted, inserted));

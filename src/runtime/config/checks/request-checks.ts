@@ -15,7 +15,7 @@ import {
   type Place,
 } from './field-checks.js';
 
-/** Set by the request itself. */
+/** Headers that the request itself sets. */
 const REQUEST_HEADERS = new Set(['connection', 'content-length', 'content-type', 'host', 'transfer-encoding']);
 
 function isHeader(name: string, value: string): boolean {
@@ -31,27 +31,27 @@ const nonEmptyString: Check<string> = (value, place) => {
   return value;
 };
 
-/** Headers to add to a request. Values are never shown: they may be credentials. */
+/** Checks headers to add to a request. Errors never show values: they may be credentials. */
 export const headersToAdd = fieldsToAdd('header', (name, value, place) => {
   if (REQUEST_HEADERS.has(name.toLowerCase())) throw wrongField(place, 'is set by the request itself; leave it out');
   if (!isHeader(name, value)) throw wrongField(place, 'is no header: HTTP forbids characters of its name or its value');
 });
 
-/** Form fields to add to a request. Values are never shown: they may be keys. */
+/** Checks form fields to add to a request. Errors never show values: they may be keys. */
 export const paramsToAdd = fieldsToAdd('parameter', (name, value, place) => {
   if (name === '__proto__') throw wrongField(place, 'has a name that JavaScript reserves; rename it');
-  // It would be another text when it is read from the store.
+  // The store would return a different text.
   if (!isWellFormed(name) || !isWellFormed(value)) throw wrongField(place, 'has half of a surrogate pair');
 });
 
 function fieldsToAdd(
-  what: string,
+  kind: string,
   check: (name: string, value: string, place: Place) => void,
 ): Check<Readonly<Record<string, string>>> {
   return (value, place) => {
-    if (!isRecord(value)) throw wrongHiddenValue(place, value, `an object of ${what} names and values`);
+    if (!isRecord(value)) throw wrongHiddenValue(place, value, `an object of ${kind} names and values`);
     const entries = Object.entries(value).map(([name, content]): [string, string] => {
-      if (name === '') throw wrongField(place, `has a ${what} without a name; name it or leave it out`);
+      if (name === '') throw wrongField(place, `has a ${kind} without a name; name it or leave it out`);
       if (typeof content !== 'string') throw wrongHiddenValue(fieldOf(place, name), content, 'a string');
       check(name, content, fieldOf(place, name));
       return [name, content];
@@ -60,7 +60,7 @@ function fieldsToAdd(
   };
 }
 
-/** A token, or a function that gives it; neither is shown. */
+/** Checks a bearer token, or a function that returns one. No error shows it. */
 const bearerToken: Check<BearerToken> = (value, place) => {
   if (isTokenSource(value)) return value;
   if (typeof value !== 'string' || value === '') {
@@ -109,7 +109,7 @@ const HTTP_CLIENT = {
 export const httpClient: Check<HttpClientConfig> = (value, place) =>
   Object.freeze(checkFields(value, place, HTTP_CLIENT));
 
-/** One value of a request header, or several to be joined. */
+/** Checks one value of a request header, or a list of values to join. */
 function headerValues(name: string): Check<string | readonly string[]> {
   const one: Check<string> = (value, place) => {
     if (typeof value !== 'string' || value === '' || !isHeader(name, value)) {

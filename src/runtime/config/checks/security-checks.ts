@@ -12,14 +12,14 @@ import {
 } from './field-checks.js';
 import type { SecurityOptions } from '../start-options.js';
 
-/** The bounds, with their defaults. Seal keys are apart from them: few may have those. */
+/** The limits, with defaults. Without the seal keys, because only a few parts may have those. */
 export type CheckedSecurity = Required<Omit<SecurityOptions, 'sealKey'>>;
 
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
 const MAKE_A_KEY = `node -e "console.log(require('node:crypto').randomBytes(32).toString('base64'))"`;
 
-/** Keys as they were configured; shown in no error. */
+/** Checks seal keys. No error shows them. */
 const sealKey: Check<readonly SealKey[]> = (value, place) => {
   const list: readonly unknown[] | undefined = Array.isArray(value) ? value : undefined;
   if (list === undefined) return [oneSealKey(value, place)];
@@ -38,11 +38,11 @@ function wrongSealKey(place: Place, problem: string): Error {
   return wrongField(place, `${problem}; it must be 32 random bytes in base64, which ${MAKE_A_KEY} prints`);
 }
 
-/** The keys in the environment's `WEBSUB_SEAL_KEY`, between commas or spaces; none where it is empty. */
+/** Reads the keys in the environment's `WEBSUB_SEAL_KEY`, separated by commas or spaces. Empty: no keys. */
 export function sealKeysFrom(text: string): readonly SealKey[] {
-  const texts = text.split(/[\s,]+/).filter((part) => part !== '');
+  const keyTexts = text.split(/[\s,]+/).filter((part) => part !== '');
   const place = { subject: 'The environment', field: 'WEBSUB_SEAL_KEY' };
-  return texts.map((part, index) => oneSealKey(part, texts.length === 1 ? place : fieldOf(place, index)));
+  return keyTexts.map((part, index) => oneSealKey(part, keyTexts.length === 1 ? place : fieldOf(place, index)));
 }
 
 const SECURITY = {
@@ -60,7 +60,7 @@ const SECURITY = {
   sealKey,
 } satisfies Record<keyof SecurityOptions, Check<unknown>>;
 
-/** The option `security`, with its defaults; the seal keys, where they are set. */
+/** Checks the option `security` and fills in its defaults. Seal keys have none. */
 export const security: Check<CheckedSecurity & { readonly sealKey?: readonly SealKey[] }> = (value, place) => ({
   maxBodyBytes: 10 * 1024 * 1024,
   bodyTimeoutMs: 30_000,

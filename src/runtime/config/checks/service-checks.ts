@@ -21,7 +21,7 @@ import type { InjectionToken } from '../../services/tsyringe.js';
 
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
-/** A name that can stand in a log line. */
+/** Whether a name is safe in a log line. */
 export function isServiceName(value: unknown): value is string {
   return typeof value === 'string' && /^[^\p{Cc}]{1,200}$/u.test(value) && value === value.trim();
 }
@@ -33,7 +33,7 @@ export const serviceName: Check<string> = (value, place) => {
   return value;
 };
 
-/** What content is signed with; shown in no error. */
+/** Checks the secret for signatures. No error shows it. */
 export const secret: Check<string | false> = (value, place) => {
   if (value === false) return value;
   const bytes = typeof value === 'string' ? Buffer.byteLength(value) : undefined;
@@ -42,7 +42,7 @@ export const secret: Check<string | false> = (value, place) => {
   throw wrongField(place, `is ${actual}; it must be a string of 1 to ${SECRET_BYTES_LIMIT - 1} bytes, 'auto' or false`);
 };
 
-/** One constructor argument's token. */
+/** Checks the injection token of one constructor argument. */
 export const injectionToken: Check<InjectionToken> = (value, place) => {
   if (!isInjectionToken(value)) {
     const hint = value === undefined ? '; undefined is often a circular import, which delay(() => Class) solves' : '';
@@ -56,7 +56,7 @@ function isInjectionToken(value: unknown): value is InjectionToken {
   return typeof value === 'function' || typeof value === 'symbol' || (isRecord(value) && 'createProxy' in value);
 }
 
-/** Which advertised hubs are used. */
+/** Checks which advertised hubs are used. */
 export const hubs = oneOf('failover', 'all');
 
 const signatureAlgorithms: Check<Required<SignatureConfig>['algorithms']> = (value, place) => {
@@ -100,7 +100,7 @@ const SIGNATURE = {
   onFailure: oneOf('reject', 'acknowledge'),
 } satisfies Record<keyof SignatureConfig, Check<unknown>>;
 
-/** Delivery's fields, those that were set. */
+/** Checks the fields of `delivery` that are set. */
 export const delivery: Check<DeliveryConfig> = (value, place) => {
   const fields = checkFields(value, place, DELIVERY);
   if (fields.order === 'subscription' && fields.mode !== 'queued') {
@@ -112,7 +112,7 @@ export const delivery: Check<DeliveryConfig> = (value, place) => {
   return fields;
 };
 
-/** Delivery with its defaults filled in; what comes from several hubs comes several times. */
+/** Fills in the defaults of `delivery`. With several hubs, each event arrives several times, so dedupe is on. */
 export function deliveryWithDefaults(
   config: DeliveryConfig,
   hubs: CheckedServiceConfig['hubs'],
@@ -135,7 +135,7 @@ export function deliveryWithDefaults(
   });
 }
 
-/** Signature's fields, defaults filled in. */
+/** Checks the fields of `signature` and fills in their defaults. */
 export const signature: Check<Required<SignatureConfig>> = (value, place) =>
   Object.freeze({
     algorithms: SIGNATURE_ALGORITHMS,

@@ -7,7 +7,7 @@ import { httpUrl, topicOfHub } from './url-checks.js';
 
 const HUB_AND_TOPIC = { hub: httpUrl, topic: topicOfHub };
 
-/** A URL to discover from, or `{ hub, topic }`. */
+/** Checks a target: a URL to discover from, or `{ hub, topic }`. */
 export const targetInList: Check<SubscriptionTarget> = (value, place) => {
   if (typeof value === 'string') return httpUrl(value, place);
   if (!isRecord(value) || value instanceof URL) {
@@ -17,11 +17,12 @@ export const targetInList: Check<SubscriptionTarget> = (value, place) => {
   return hubAndTopic(hub, topic, place);
 };
 
-/** A URL to discover from, `{ hub, topic }` or `[hub, topic]`. */
+/** Checks a target: a URL to discover from, `{ hub, topic }` or `[hub, topic]`. */
 export const singleTarget: Check<SubscriptionTarget> = (value, place) => {
   if (!Array.isArray(value)) return targetInList(value, place);
-  const [hub, topic, ...rest]: unknown[] = value;
-  if (rest.length > 0) throw wrongField(place, `has ${value.length} items; it must be [hub, topic], or use targets`);
+  const [hub, topic, ...extraItems]: unknown[] = value;
+  if (extraItems.length > 0)
+    throw wrongField(place, `has ${value.length} items; it must be [hub, topic], or use targets`);
   return hubAndTopic(
     hub === undefined ? undefined : httpUrl(hub, fieldOf(place, 0)),
     topic === undefined ? undefined : topicOfHub(topic, fieldOf(place, 1)),
@@ -37,9 +38,9 @@ function hubAndTopic(hub: string | undefined, topic: string | undefined, place: 
 }
 
 /**
- * A target that is there and undefined is a mistake: without this check the service would start and subscribe to nothing.
+ * Refuses a target that is present but undefined. Without this check, the service would start and subscribe to nothing.
  *
- * @throws ConfigurationError that says what to check and what to do.
+ * @throws ConfigurationError with the likely cause and the remedy
  */
 export function refuseUndefinedTargets(config: object, subject: string): void {
   for (const field of ['target', 'targets']) {
@@ -52,7 +53,7 @@ export function refuseUndefinedTargets(config: object, subject: string): void {
   }
 }
 
-/** @throws ConfigurationError when two targets are one: the same subscription would be asked for twice. */
+/** @throws ConfigurationError if two targets are equal: both would be one subscription */
 export function refuseDuplicates(targets: readonly SubscriptionTarget[], subject: string): void {
   const seen = new Set<string>();
   for (const target of targets) {
@@ -68,7 +69,7 @@ export function refuseDuplicates(targets: readonly SubscriptionTarget[], subject
   }
 }
 
-/** @throws ConfigurationError for a topic that is to be polled and is no URL. FHIRcast's topics, for example, are names. */
+/** @throws ConfigurationError if polling is on and a topic is not a URL, such as the topic names of FHIRcast */
 export function refuseUnpollable(targets: readonly SubscriptionTarget[], pollSeconds: number, subject: string): void {
   if (pollSeconds === 0) return;
   const unpollable = targets.find((target) => typeof target !== 'string' && !isFetchable(target.topic));

@@ -4,7 +4,7 @@ import { wrongValue, type Check } from './field-checks.js';
 const WHITE_SPACE = /[\s\p{Cc}]/u;
 const EXPECTED_PATH = "path segments of letters, digits, '-', '.', '_' and '~', joined by '/'";
 
-/** An absolute http or https URL, handed over as it was written: hubs compare topics as strings. */
+/** Checks an absolute http or https URL. Returns it unchanged, because hubs compare topics as strings. */
 export const httpUrl: Check<string> = (value, place) => {
   if (typeof value !== 'string' || WHITE_SPACE.test(value)) {
     throw wrongValue(place, value, 'an http or https URL without white space');
@@ -13,7 +13,7 @@ export const httpUrl: Check<string> = (value, place) => {
   return value;
 };
 
-/** A topic as its hub knows it: a URL, but some hubs' topics are plain names. */
+/** Checks a topic of a known hub: usually a URL, but a plain name for some hubs. */
 export const topicOfHub: Check<string> = (value, place) => {
   if (typeof value !== 'string' || value === '' || WHITE_SPACE.test(value) || withoutCredentials(value) !== value) {
     throw wrongValue(place, value, "the hub's name of the topic, without white space or credentials");
@@ -21,7 +21,7 @@ export const topicOfHub: Check<string> = (value, place) => {
   return value;
 };
 
-/** A path of safe segments; slashes at either end are dropped. */
+/** Checks a path of safe segments. Drops one slash at either end. */
 export const servicePath: Check<string> = (value, place) => {
   if (typeof value !== 'string') throw wrongValue(place, value, EXPECTED_PATH);
   const path = value.replace(/^\//, '').replace(/\/$/, '');

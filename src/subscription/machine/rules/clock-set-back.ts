@@ -3,10 +3,10 @@ import { lateVerificationMs } from './lease.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { HUB_REFUSED, MAX_WAIT_MS } from '../../retry-policy.js';
 
-/** Clocks are put right by so much without anything to be done about it, in milliseconds. */
+/** Milliseconds by which a clock may be corrected without any action. */
 const TOLERANCE_MS = 60_000;
 
-/** Times of past events: none of them can lie in the future. */
+/** Times of past events. None of them can lie in the future. */
 const PAST_TIMES = [
   'requestedAt',
   'deniedAt',
@@ -19,8 +19,8 @@ const PAST_TIMES = [
 type Clock = Pick<TransitionContext, 'now' | 'rules'>;
 
 /**
- * Whether a subscription was scheduled by a clock that has been set back since: by this one it would wait for longer than
- * was meant, and a lease would seem to last for longer than its hub counts it.
+ * Whether the times of a subscription come from a clock that was set back since. By the new clock it would wait longer
+ * than planned, and a lease would seem to last longer than its hub counts it.
  */
 export function isAffectedByClockSetBack(record: SubscriptionRecord, clock: Clock): boolean {
   const { grants, nextAttemptAt } = record;
@@ -33,7 +33,7 @@ export function isAffectedByClockSetBack(record: SubscriptionRecord, clock: Cloc
   return isGrantAffected || hasErrorInFuture(record, clock) || isTooFar(nextAttemptAt, clock);
 }
 
-/** The record with what a clock that was set back has put off due now. */
+/** The record with all times due now that lie too far ahead because the clock was set back. */
 export function withClockSetBackCorrected(record: SubscriptionRecord, clock: Clock): SubscriptionRecord {
   if (!isAffectedByClockSetBack(record, clock)) return record;
   const { now } = clock;
@@ -43,7 +43,7 @@ export function withClockSetBackCorrected(record: SubscriptionRecord, clock: Clo
   const dueNow = (at: number | undefined): number | undefined => (at !== undefined && isTooLate(at) ? now : at);
   return {
     ...record,
-    // What it made wait is not made to wait by it twice.
+    // Moved to now. Otherwise this failure would also cut later waits short.
     lastError: isErrorInFuture && lastError !== undefined ? { ...lastError, at: now } : lastError,
     nextAttemptAt: dueNow(record.nextAttemptAt),
     grants: record.grants.map((grant) => ({
@@ -51,7 +51,7 @@ export function withClockSetBackCorrected(record: SubscriptionRecord, clock: Clo
       ...Object.fromEntries(PAST_TIMES.flatMap((name) => (isInFuture(grant[name], clock) ? [[name, now]] : []))),
       freshCallbackAt: isFreshCallbackTooLate(record, grant, clock) ? now : grant.freshCallbackAt,
       lateUntil: isLateWindowTooLong(grant, clock) ? now + lateMs(clock) : grant.lateUntil,
-      // Its lease began in what is the future now: only its hub can say how long it lasts.
+      // By the new clock the lease began in the future. Only the hub knows how long it lasts.
       renewsAt: isLeaseInFuture(grant, clock) ? now : grant.renewsAt,
       nextAttemptAt: dueNow(grant.nextAttemptAt),
       notBefore: dueNow(grant.notBefore),
@@ -64,12 +64,12 @@ function isLeaseInFuture(
   { state, leaseSeconds = 0, verifiedAt = 0, renewsAt = 0 }: GrantRecord,
   { now }: Clock,
 ): boolean {
-  // A tenth of a lease: less than is kept for further tries.
+  // A tenth of the lease: less than the reserve for further tries.
   const tolerance = Math.min(TOLERANCE_MS, leaseSeconds * 100);
   return state === 'active' && verifiedAt > now + tolerance && renewsAt > now;
 }
 
-/** Whether the last failure, which the wait for the next try counts from, lies in what is the future now. */
+/** Whether the last failure lies in the future by the new clock. The wait for the next try counts from it. */
 function hasErrorInFuture({ lastError }: SubscriptionRecord, { now }: Clock): boolean {
   return lastError !== undefined && lastError.at > now + TOLERANCE_MS;
 }
@@ -88,10 +88,13 @@ function isInFuture(at: number | undefined, { now }: Clock): boolean {
   return at !== undefined && at > now + TOLERANCE_MS;
 }
 
-/** Whether a hub would be asked under another callback later than after a denial, or after a wait of its own. */
+/**
+ * Whether the request under a fresh callback is planned too late: later than after a denial, and later than the waits
+ * of its hub.
+ */
 function isFreshCallbackTooLate(
   record: SubscriptionRecord,
-  { freshCallbackAt: askAfreshAt, advertisedHub }: GrantRecord,
+  { freshCallbackAt, advertisedHub }: GrantRecord,
   clock: Clock,
 ): boolean {
   const waits = hasErrorInFuture(record, clock)
@@ -99,10 +102,10 @@ function isFreshCallbackTooLate(
     : record.grants.filter((grant) => grant.advertisedHub === advertisedHub);
   const waitsUntil = waits.map(({ nextAttemptAt = 0, notBefore = 0 }) => Math.max(nextAttemptAt, notBefore));
   const latest = Math.max(clock.now + HUB_REFUSED.firstMs, ...waitsUntil) + TOLERANCE_MS;
-  return askAfreshAt !== undefined && askAfreshAt > latest;
+  return freshCallbackAt !== undefined && freshCallbackAt > latest;
 }
 
-/** Whether a verification would be taken for the late answer to a request for longer than it ever is. */
+/** Whether the window for a late verification is longer than any real one. */
 function isLateWindowTooLong({ lateUntil }: GrantRecord, clock: Clock): boolean {
   return lateUntil !== undefined && lateUntil > clock.now + lateMs(clock) + TOLERANCE_MS;
 }
@@ -111,7 +114,7 @@ function lateMs({ rules }: Clock): number {
   return lateVerificationMs(rules.verifyTimeoutSeconds, undefined);
 }
 
-/** Whether a hub would be given longer to verify than it ever is. */
+/** Whether the hub would get longer to verify than any hub gets. */
 function isDeadlineTooLate({ pending }: GrantRecord, { now, rules }: Clock): boolean {
   return pending !== undefined && pending.deadline > now + rules.verifyTimeoutSeconds * 1000 + TOLERANCE_MS;
 }

@@ -3,7 +3,7 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 
 type Guarded = Pick<GrantRecord, 'nextAttemptAt' | 'guardedUntil'>;
 
-/** A next attempt that only guards work in flight, in case the process dies before it ends. Snapshots do not show it. */
+/** A next attempt that only guards work in flight, in case the process dies before the work ends. Snapshots hide it. */
 export function inFlightGuard(at: number): Required<Guarded> {
   return { nextAttemptAt: at, guardedUntil: at };
 }
@@ -11,12 +11,14 @@ export function inFlightGuard(at: number): Required<Guarded> {
 /** Work in flight has ended, and nothing is planned yet. */
 export const NOTHING_PLANNED = { nextAttemptAt: undefined, guardedUntil: undefined } as const;
 
-/** The next attempt, where it is planned rather than a guard of work in flight; epoch milliseconds. */
+/** The next attempt if it is planned and not a guard, in epoch milliseconds. */
 export function plannedAt({ nextAttemptAt, guardedUntil }: Guarded): number | undefined {
   return nextAttemptAt === guardedUntil ? undefined : nextAttemptAt;
 }
 
-/** The guards of work that has ended are dropped: a next attempt planned for the same time is no guard. */
+/**
+ * Drops the guards of work that has ended. Otherwise a next attempt planned for the same time would count as a guard.
+ */
 export function withoutStaleGuards(before: SubscriptionRecord, { record, effects }: Transition): Transition {
   const hasStale = record !== before && (isStale(record) || record.grants.some(isStale));
   if (!hasStale) return { record, effects };

@@ -1,6 +1,6 @@
-/** The bounds a granted lease is kept within, in seconds. */
+/** Bounds for a granted lease, in seconds. */
 export interface LeaseBounds {
-  /** Taken where the hub names no lease, or none that makes sense, and a shorter one was not asked for. */
+  /** Used if the hub names no valid lease and no shorter one was requested. */
   readonly defaultLeaseSeconds: number;
   /** A longer lease is cut to this. */
   readonly maxLeaseSeconds: number;
@@ -9,20 +9,20 @@ export interface LeaseBounds {
 }
 
 /**
- * A shorter lease counts as this long, in seconds (PROTOCOL L1): whoever knows a callback can answer a request before its
- * hub does, and would have the hub asked without end.
+ * A shorter lease counts as this long, in seconds (PROTOCOL L1). Anyone who knows a callback can answer a request
+ * before its hub does. A tiny lease would then make us send requests without end.
  */
 const MIN_LEASE_SECONDS = 10;
 
 /**
- * The lease that `hub.lease_seconds` of a verification grants (WebSub section 5.3, PROTOCOL V2), in seconds.
+ * The lease in seconds that a verification grants by `hub.lease_seconds` (WebSub section 5.3, PROTOCOL V2).
  *
- * Quirk(websub-server): sends `hub.lease_seconds=0` and keeps the lease it was asked for. We take 0 as missing.
+ * Quirk(websub-server): sends `hub.lease_seconds=0` and keeps the requested lease. We treat 0 as missing.
  *
- * Quirk(Switchboard): ignores the lease it was asked for. We use the lease it grants.
+ * Quirk(Switchboard): ignores the requested lease. We use the lease it grants.
  *
- * @param leaseParam the parameter as it stands in the query
- * @param requestedSeconds what was asked for, in seconds
+ * @param leaseParam the parameter as received in the query
+ * @param requestedSeconds the lease that was requested, in seconds
  */
 export function grantedLease(
   leaseParam: string | undefined,
@@ -34,10 +34,7 @@ export function grantedLease(
   return Math.min(Math.max(seconds, MIN_LEASE_SECONDS), bounds.maxLeaseSeconds);
 }
 
-/**
- * How long a hub gets to verify, in milliseconds: the configured time, less where the lease is so short that several
- * tries would not fit into it.
- */
+/** Milliseconds a hub gets to verify. Less than the configured time if the lease is too short for several tries. */
 export function verifyTimeoutMs(verifyTimeoutSeconds: number, leaseSeconds: number | undefined): number {
   const configured = verifyTimeoutSeconds * 1000;
   if (leaseSeconds === undefined) return configured;
@@ -45,9 +42,9 @@ export function verifyTimeoutMs(verifyTimeoutSeconds: number, leaseSeconds: numb
 }
 
 /**
- * How long after it was given up on a verification is still taken for the answer to its request, in milliseconds.
+ * Milliseconds after a request failed in which a verification still counts as its answer.
  *
- * Quirk(Webubbub): takes up to 5 s to verify. On a short lease that is after our time-out, every time. We still accept it
+ * Quirk(Webubbub): takes up to 5 s to verify. On a short lease that is always after our timeout. We still accept it
  * (PROTOCOL V9).
  */
 export function lateVerificationMs(verifyTimeoutSeconds: number, leaseSeconds: number | undefined): number {
@@ -58,10 +55,10 @@ export function lateVerificationMs(verifyTimeoutSeconds: number, leaseSeconds: n
 export type RenewalRules = Pick<LeaseBounds, 'maxRenewalSeconds'> & { readonly verifyTimeoutSeconds: number };
 
 /**
- * When to renew a lease that begins at `from`: a random point between 70 and 90 % of it, early enough for several tries. A
- * long lease counts as `maxRenewalSeconds`: a hub that forgot us is noticed by that.
+ * When to renew a lease that begins at `from`: a random point between 70 and 90 % of it, early enough for several
+ * tries. A long lease counts as `maxRenewalSeconds`, so that we notice a hub that forgot us.
  *
- * Quirk(PuSHPress): grants a lease of ten years. We renew after `maxRenewalSeconds` all the same.
+ * Quirk(PuSHPress): grants a lease of ten years. We still renew after `maxRenewalSeconds`.
  *
  * @param from epoch milliseconds
  * @param random from 0 to 1

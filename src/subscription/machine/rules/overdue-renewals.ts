@@ -3,18 +3,19 @@ import type { TransitionContext } from '../events.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { isBeingReplaced, hasUnsolicitedDenial, isWorking } from '../state.js';
 
-/** Renewals that came due while the process was down are spread over at most this long, in milliseconds. */
+/** Renewals that came due while the process was down are spread over at most this many milliseconds. */
 const MAX_SPREAD_MS = 30_000;
 
+/** Whether the renewal of a leased grant came due, and no request is pending. */
 export function isOverdue(record: SubscriptionRecord, grant: GrantRecord, { now }: TransitionContext): boolean {
-  const { pending, nextAttemptAt, renewsAt, expiresAt = 0, freshCallbackAt: askAfreshAt } = grant;
-  // Its hub is being asked under another callback: no renewal meanwhile.
-  const isReplaced = hasUnsolicitedDenial(grant) || askAfreshAt !== undefined || isBeingReplaced(record, grant);
+  const { pending, nextAttemptAt, renewsAt, expiresAt = 0, freshCallbackAt } = grant;
+  // No renewal while its hub is requested under another callback.
+  const isReplaced = hasUnsolicitedDenial(grant) || freshCallbackAt !== undefined || isBeingReplaced(record, grant);
   const at = nextAttemptAt ?? (isReplaced ? Infinity : (renewsAt ?? now));
   return grant.state === 'active' && pending === undefined && at <= now && expiresAt > now;
 }
 
-/** A renewal that was planned when a long lease did not yet count as `maxRenewalSeconds` (PROTOCOL V2). */
+/** Brings renewals forward that were planned later than `maxRenewalSeconds` allows now (PROTOCOL V2). */
 export function withMaxRenewal(record: SubscriptionRecord, { random, rules }: TransitionContext): SubscriptionRecord {
   const isTooLate = ({ renewsAt = 0, verifiedAt = 0, leaseSeconds }: GrantRecord): boolean =>
     leaseSeconds !== undefined && renewsAt - verifiedAt > rules.maxRenewalSeconds * 1000;
@@ -26,7 +27,7 @@ export function withMaxRenewal(record: SubscriptionRecord, { random, rules }: Tr
   return { ...record, grants };
 }
 
-/** Not every renewal that came due meanwhile is to be asked for at the same moment (PROTOCOL L4). */
+/** Spreads overdue renewals, so that they are not all requested at once (PROTOCOL L4). */
 export function spreadOverdueRenewals(record: SubscriptionRecord, context: TransitionContext): SubscriptionRecord {
   const { now, random } = context;
   return {
@@ -39,10 +40,10 @@ export function spreadOverdueRenewals(record: SubscriptionRecord, context: Trans
   };
 }
 
-/** Renewals that were owed when the process ended are spread over this many milliseconds (PROTOCOL C7). */
+/** Renewals still owed after a restart are spread over this many milliseconds (PROTOCOL C7). */
 const OWED_SPREAD_MS = 600_000;
 
-/** The record with the renewals scheduled that are owed for refused content, where none comes sooner. */
+/** Schedules the renewals that are owed for refused content, unless they are planned sooner. */
 export function withOwedRenewal(
   record: SubscriptionRecord,
   { now, random }: Pick<TransitionContext, 'now' | 'random'>,

@@ -1,28 +1,27 @@
 import type { TransitionContext } from '../events.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 
-/** How a hub is to be left alone for a topic. */
+/** The wait before a hub is requested again for a topic. */
 export interface Cooldown {
-  /** Epoch milliseconds; 0 where it may be asked. */
+  /** Epoch milliseconds; 0 if the hub may be requested now. */
   readonly until: number;
   /** Denials and refusals in a row. */
   readonly refusals: number;
 }
 
-/** A hub and a topic. */
 type HubTopicPair = Pick<GrantRecord, 'advertisedHub' | 'topic'>;
 
 /**
- * How long a hub is not to be asked after its denials and refusals, for whichever grant they came (PROTOCOL N2). Answers for
- * callbacks that are no longer ours do not count.
+ * The cooldown of a hub after its denials and refusals, across all grants (PROTOCOL N2). Answers for callbacks that are
+ * no longer ours do not count.
  */
 export function cooldownOf(
   { grants }: SubscriptionRecord,
-  place: HubTopicPair,
+  pair: HubTopicPair,
   { callbackOf }: Pick<TransitionContext, 'callbackOf'>,
 ): Cooldown {
   const refused = grants.filter(
-    (grant) => isSameHubTopic(grant, place) && hasRefused(grant) && grant.callback === callbackOf(grant.path),
+    (grant) => isSameHubTopic(grant, pair) && hasRefused(grant) && grant.callback === callbackOf(grant.path),
   );
   return {
     until: Math.max(0, ...refused.map(({ notBefore = 0 }) => notBefore)),
@@ -30,7 +29,7 @@ export function cooldownOf(
   };
 }
 
-/** Denials and refusals in a row at the hub of a grant, with one more for this grant. */
+/** Denials and refusals in a row at the hub of a grant, plus a new one for this grant. */
 export function nextRefusalCount(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -40,12 +39,12 @@ export function nextRefusalCount(
   return Math.max(grant.refusals ?? 0, cooldownOf({ ...record, grants: others }, grant, context).refusals) + 1;
 }
 
-/** The grant with a denial counted that its open request was to fail by. */
+/** The grant with the denial of its open request counted, if it was denied. */
 export function withDenialCounted(grant: GrantRecord): GrantRecord {
   return grant.pending?.denied === true ? { ...grant, refusals: refusalsOf(grant), isDenied: true } : grant;
 }
 
-/** A grant that never worked, as it is kept because its hub denied or refused it; undefined where it did neither. */
+/** A grant that never worked, as stored because its hub denied or refused it. Undefined if the hub did neither. */
 export function coolingDownGrant(grant: GrantRecord): GrantRecord | undefined {
   const refused = withDenialCounted(grant);
   if (!hasRefused(refused)) return undefined;
@@ -53,22 +52,22 @@ export function coolingDownGrant(grant: GrantRecord): GrantRecord | undefined {
   return { ...refused, ...idle, state: 'failed' };
 }
 
-/** The record when a hub has granted what it was asked for: nothing is held against it there any more. */
-export function withoutRefusals(record: SubscriptionRecord, place: HubTopicPair): SubscriptionRecord {
-  return changeRefusedGrants(record, place, (grant) => ({ ...grant, refusals: undefined, notBefore: undefined }));
+/** The record after a hub granted a request: its earlier refusals no longer count. */
+export function withoutRefusals(record: SubscriptionRecord, pair: HubTopicPair): SubscriptionRecord {
+  return changeRefusedGrants(record, pair, (grant) => ({ ...grant, refusals: undefined, notBefore: undefined }));
 }
 
-/** The record when a hub is to be asked at once; if it refuses again, the next wait is longer all the same. */
-export function withoutCooldown(record: SubscriptionRecord, place: HubTopicPair): SubscriptionRecord {
-  return changeRefusedGrants(record, place, (grant) => ({ ...grant, notBefore: undefined }));
+/** The record without the cooldown of a hub, for a request now. If the hub refuses again, the next wait still grows. */
+export function withoutCooldown(record: SubscriptionRecord, pair: HubTopicPair): SubscriptionRecord {
+  return changeRefusedGrants(record, pair, (grant) => ({ ...grant, notBefore: undefined }));
 }
 
 function changeRefusedGrants(
   record: SubscriptionRecord,
-  place: HubTopicPair,
+  pair: HubTopicPair,
   change: (grant: GrantRecord) => GrantRecord,
 ): SubscriptionRecord {
-  const isAffected = (grant: GrantRecord): boolean => isSameHubTopic(grant, place) && hasRefused(grant);
+  const isAffected = (grant: GrantRecord): boolean => isSameHubTopic(grant, pair) && hasRefused(grant);
   if (!record.grants.some(isAffected)) return record;
   return { ...record, grants: record.grants.map((grant) => (isAffected(grant) ? change(grant) : grant)) };
 }
@@ -81,6 +80,6 @@ function refusalsOf({ refusals = 0, pending }: GrantRecord): number {
   return pending?.denied === true ? refusals + 1 : refusals;
 }
 
-function isSameHubTopic({ advertisedHub, topic }: HubTopicPair, place: HubTopicPair): boolean {
-  return advertisedHub === place.advertisedHub && topic === place.topic;
+function isSameHubTopic({ advertisedHub, topic }: HubTopicPair, pair: HubTopicPair): boolean {
+  return advertisedHub === pair.advertisedHub && topic === pair.topic;
 }

@@ -4,7 +4,7 @@ import { isCurrent } from './current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { hasUnsolicitedDenial, isLive, isOver } from '../state.js';
 
-/** The grant to go on with at a hub: its callback is known there, if only from a request. */
+/** The grant to continue with at a hub. The hub knows its callback, if only from a request. */
 export function reusableGrantAt(
   { grants, topic }: SubscriptionRecord,
   hub: string,
@@ -13,18 +13,18 @@ export function reusableGrantAt(
   const isUsable = (grant: GrantRecord): boolean => {
     const { state, verifiedAt, superseded, deniedAt } = grant;
     if (superseded === true) return false;
-    // Somebody who should not may know its callback.
+    // A stranger may know its callback.
     if (hasUnsolicitedDenial(grant) && !hasFixedCallback(grant, { hasOneCallback })) return false;
     if (isOver(grant) && deniedAt !== undefined) return false;
     if (isLive(grant)) return grant.callback === callbackOf(grant.path);
     return state !== 'unsubscribed' || verifiedAt !== undefined;
   };
   const usable = grants.filter((grant) => grant.advertisedHub === hub && grant.topic === topic && isUsable(grant));
-  // One that has ended is taken up again only where there is no other: both would be asked for.
+  // A grant that is over is reused only if there is no other. Otherwise both would be requested.
   return usable.findLast((grant) => !isOver(grant)) ?? usable.at(-1);
 }
 
-/** Whether there is no other callback that a grant could be given. */
+/** Whether the grant cannot get another callback. */
 export function hasFixedCallback(
   { path }: GrantRecord,
   { hasOneCallback }: Pick<TransitionContext, 'hasOneCallback'>,
@@ -32,22 +32,22 @@ export function hasFixedCallback(
   return hasOneCallback === true || !endsWithCallbackToken(path);
 }
 
-/** A new grant under a callback that another one had: what the hub of that one still sends is heard. */
-export function withTakenOverCallback(grant: GrantRecord, before: GrantRecord): GrantRecord {
-  if (before.verifiedAt === undefined || isOver(before)) return grant;
-  const { verifiedAt, expiresAt, secrets } = before;
+/** A new grant under the callback of a previous grant. Content that the previous hub still sends is accepted. */
+export function withTakenOverCallback(grant: GrantRecord, previous: GrantRecord): GrantRecord {
+  if (previous.verifiedAt === undefined || isOver(previous)) return grant;
+  const { verifiedAt, expiresAt, secrets } = previous;
   return { ...grant, state: 'expired', verifiedAt, expiresAt, secrets };
 }
 
-/** What is kept of a grant when its callback is given to another hub: until when its own hub is not to be asked. */
+/** The grant to keep when its callback goes to another hub. It stores when its own hub may be requested again. */
 export function keptForCooldown(
   record: SubscriptionRecord,
-  before: GrantRecord,
+  previous: GrantRecord,
   context: Pick<TransitionContext, 'callbackOf'>,
 ): readonly GrantRecord[] {
-  const { pending, refusals = 0, notBefore } = before;
-  if (notBefore === undefined || isOver(before) || !isCurrent(record, before, context)) return [];
-  const { verifiedAt: _verifiedAt, expiresAt: _expiresAt, renewsAt: _renewsAt, ...known } = before;
+  const { pending, refusals = 0, notBefore } = previous;
+  if (notBefore === undefined || isOver(previous) || !isCurrent(record, previous, context)) return [];
+  const { verifiedAt: _verifiedAt, expiresAt: _expiresAt, renewsAt: _renewsAt, ...known } = previous;
   return [
     {
       ...known,
@@ -56,8 +56,8 @@ export function keptForCooldown(
       pending: undefined,
       nextAttemptAt: undefined,
       deniedUnsolicited: undefined,
-      refusals: pending?.denied === true ? refusals + 1 : before.refusals,
-      isDenied: pending?.denied === true ? true : before.isDenied,
+      refusals: pending?.denied === true ? refusals + 1 : previous.refusals,
+      isDenied: pending?.denied === true ? true : previous.isDenied,
     },
   ];
 }

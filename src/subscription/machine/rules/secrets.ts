@@ -2,14 +2,14 @@ import type { SecretRecord } from '../../record/record.js';
 
 const DAY_MS = 86_400_000;
 
-/** How soon a hub is asked for a secret that is accepted, in milliseconds: whoever verified may not be the hub. */
+/** Milliseconds until a renewal when no secret is accepted. The verification may not have come from the hub. */
 const NO_SECRET_RETRY_MS = 60_000;
 
 /**
- * The secrets after a request that carries `value` (null: none): pending, and accepted from now on for a day; so is the
- * one that was pending before, which a hub may have taken already (PROTOCOL V6).
+ * The secrets after a request that carries `value` (null: none). It is pending, and accepted for a day from now. The
+ * secret that was pending before is also accepted for a day: the hub may already use it (PROTOCOL V6).
  *
- * Quirk(Switchboard): signs with the new secret from the request on, even when that renewal is then refused. We accept a
+ * Quirk(Switchboard): signs with the new secret from the request on, even if it then refuses that renewal. We accept a
  * pending secret until a later one is verified or a day has passed.
  */
 export function withPendingSecret(
@@ -30,8 +30,8 @@ export function withPendingSecret(
 }
 
 /**
- * The secrets after a verification whose request is still open: if that fails, the hub may sign with the pending secret all
- * the same, so it is accepted until the lease ends.
+ * The secrets after a verification whose request is still open. Even if that request fails, the hub may sign with the
+ * pending secret. It is therefore accepted until the lease ends.
  *
  * @param expiresAt epoch milliseconds
  */
@@ -44,7 +44,9 @@ export function withPendingSecretForLease(
   );
 }
 
-/** The secrets after a verification: the pending one is current, the one before it is accepted for another day. */
+/**
+ * The secrets after a verification. The pending one becomes current, and the one before it is accepted for another day.
+ */
 export function withVerifiedSecret(secrets: readonly SecretRecord[], now: number): readonly SecretRecord[] {
   const pending = secrets.find((secret) => secret.role === 'pending');
   if (pending === undefined) return secrets.filter((secret) => isAccepted(secret, now));
@@ -57,8 +59,8 @@ export function withVerifiedSecret(secrets: readonly SecretRecord[], now: number
 }
 
 /**
- * By when a hub is to be asked again, if it may have taken a secret that is still pending; Infinity where there is none. Where
- * no secret is accepted any more, that is in a minute: what its hub sends is refused until then.
+ * The latest time to renew a grant whose hub may use a pending secret. Infinity if no secret is pending. If no secret
+ * is accepted any more, that is in a minute: until then content from the hub is rejected.
  *
  * @returns epoch milliseconds
  */
@@ -68,14 +70,14 @@ export function renewBeforeSecretLapse(secrets: readonly SecretRecord[], now: nu
   return pending?.acceptedUntil === undefined ? Infinity : Math.max(now, pending.acceptedUntil - DAY_MS / 2);
 }
 
-/** Whether content may be signed with it now. */
+/** Whether content may be signed with the secret now. */
 function isAccepted(secret: SecretRecord, now: number): boolean {
   return secret.acceptedUntil === undefined || secret.acceptedUntil > now;
 }
 
 /**
- * The values content may be signed with now, newest first. It may come unsigned where that holds for one of them, or
- * where nothing was ever asked for.
+ * The secrets that content may be signed with now, newest first. Content may be unsigned if one of the accepted secrets
+ * is null, or if there never was a secret.
  */
 export function acceptedSecrets(
   secrets: readonly SecretRecord[],
@@ -89,16 +91,16 @@ export function acceptedSecrets(
 }
 
 /**
- * Until when the same secrets are accepted as now.
+ * How long the set of accepted secrets stays as it is now.
  *
- * @returns epoch milliseconds; Infinity where none of them lapses
+ * @returns epoch milliseconds; Infinity if none of them lapses
  */
 export function acceptedSecretsUntil(secrets: readonly SecretRecord[], now: number): number {
   const lapses = secrets.map((secret) => (isAccepted(secret, now) ? (secret.acceptedUntil ?? Infinity) : Infinity));
   return Math.min(...lapses);
 }
 
-/** The secret that the hub was last given and that a request repeats; undefined where none was. */
+/** The secret that the hub got last and that a request repeats. Undefined if it got none. */
 export function latestSecret(secrets: readonly SecretRecord[]): string | undefined {
   const latestOf = (role: SecretRecord['role']): string | undefined =>
     secrets.findLast((secret) => secret.role === role && secret.value !== null)?.value ?? undefined;

@@ -5,7 +5,7 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { coolingDownGrant } from './refusal-cooldown.js';
 import { isWorking } from '../state.js';
 
-/** The grant that works and whose place another one was to take, where that one was never verified. */
+/** The working grant that an unverified successor would replace. */
 export function predecessorOf(
   { grants }: SubscriptionRecord,
   { replaces, verifiedAt }: GrantRecord,
@@ -14,8 +14,8 @@ export function predecessorOf(
 }
 
 /**
- * The hub denied or refused the grant that was to take another's place. It is forgotten, and the other one goes on: a
- * refusal of the same hub all the same, which is not asked before `again` (PROTOCOL N2).
+ * The hub denied or refused the successor of a working grant. The successor is removed, and the working grant
+ * continues. The refusal still counts for the hub, which is not requested before `retryAt` (PROTOCOL N2).
  */
 export function withoutSuccessor(
   record: SubscriptionRecord,
@@ -24,7 +24,7 @@ export function withoutSuccessor(
   retryAt: number,
   { callbackOf }: Pick<TransitionContext, 'callbackOf'>,
 ): SubscriptionRecord {
-  // The refusals for a callback that is no longer ours do not count: the successor keeps them then.
+  // Refusals stored on a grant whose callback is no longer ours do not count. Then the successor is kept to store them.
   const isOurs = predecessor.callback === callbackOf(predecessor.path);
   const kept = isOurs ? undefined : coolingDownGrant({ ...successor, notBefore: retryAt, replaces: undefined });
   const grants = record.grants.flatMap((grant) => (grant.id === successor.id ? (kept ?? []) : grant));
@@ -35,8 +35,8 @@ export function withoutSuccessor(
 }
 
 /**
- * The request for a grant failed or waits. Working grants whose renewal waited for it are renewed on their own, so their next
- * attempt is planned and no longer a guard.
+ * The request for a grant failed or is deferred. Working grants whose renewal waited for it are renewed on their own.
+ * Their next attempt is then planned and no longer a guard.
  */
 export function withoutWaitingRenewals(
   record: SubscriptionRecord,
@@ -54,7 +54,7 @@ export function withoutWaitingRenewals(
   return { ...record, grants };
 }
 
-/** Puts the renewal of a working grant off until a time. */
+/** Postpones the renewal of a working grant until a time. */
 export function postponeRenewal(record: SubscriptionRecord, working: GrantRecord, time: number): SubscriptionRecord {
   const planned = working.nextAttemptAt ?? working.renewsAt ?? time;
   const nextAttemptAt = planned < time ? time : working.nextAttemptAt;

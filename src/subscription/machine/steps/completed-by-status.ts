@@ -1,17 +1,14 @@
 import { isAlreadyEnded } from '../../../protocol/hub-status.js';
 import { onAnswered, onVerified } from './on-verified.js';
 import { andThen, unchanged } from '../changes.js';
-import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
 import type { PendingRequest, SubscriptionRecord } from '../../record/record.js';
 
-type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
-
 /**
- * A 204 says that the hub has done what it was asked for: it ended the subscription, or subscribes us without having called
- * the callback (PROTOCOL S3, S4).
+ * A 204 means success: the hub ended the subscription, or subscribed us without calling the callback (PROTOCOL S3, S4).
  *
- * Quirk(PubSubHubbub 0.3): `sync` hubs answer 204 when they have verified, and some never call the callback. If none came, we
- * take the 204 as the verification.
+ * Quirk(PubSubHubbub 0.3): `sync` hubs answer 204 after they verified, and some never call the callback. If no
+ * verification came, we take the 204 as one.
  */
 export function completeByStatus(
   record: SubscriptionRecord,
@@ -33,8 +30,8 @@ export function completeByStatus(
     context,
   );
   if (granted.record === record) return granted;
-  // There is no answer that the hub may have missed.
-  const settled = andThen(granted, (reached) => onAnswered(reached, { type: 'answered', grantId }));
+  // The hub waits for no answer to a verification.
+  const settled = andThen(granted, (updated) => onAnswered(updated, { type: 'answered', grantId }));
   if (grant.verifiedAt !== undefined) return settled;
   const warning: Effect = {
     type: 'warn',
@@ -44,12 +41,14 @@ export function completeByStatus(
   return { record: settled.record, effects: [...settled.effects, warning] };
 }
 
-/** Whether the hub came to the callback for it, and what it was told counts. */
+/** Whether a call to the callback has already decided the request. */
 function isDecided({ cameBack, verified, denied }: PendingRequest): boolean {
   return cameBack === true || verified === true || denied === true;
 }
 
-/** A refusal to end a subscription says that there is none where the hub has reason to think so (PROTOCOL S3). */
+/**
+ * Ends the grant if a refused unsubscribe request means that no subscription exists (PROTOCOL S3). Undefined otherwise.
+ */
 export function endByRefusal(
   record: SubscriptionRecord,
   event: EventOf<'refused'> | EventOf<'unreachable'>,

@@ -1,16 +1,14 @@
 import { unchanged } from '../changes.js';
-import type { SubscriptionEvent, Transition, TransitionContext } from '../events.js';
+import type { EventOf, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
 import type { SubscriptionRecord } from '../../record/record.js';
 import { isEnabled, isWorking } from '../state.js';
 
-type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
-
-/** A hub that failed for a shorter time, while no lease ran out, comes again with what it has by itself. */
+/** After a shorter outage without an expired lease, the hub delivers again what it has. In milliseconds. */
 const MIN_OUTAGE_MS = 60_000;
 
 /**
- * Notes since when news may have been missed (PROTOCOL L3): no hub delivers any more, or the hub that does has begun to
- * fail. It is caught up with when a lease has run out, and when a hub delivers again.
+ * Stores since when events may have been missed (PROTOCOL L3): no hub delivers any more, or the delivering hub starts
+ * to fail. Catch-up starts when a lease has expired, and when a hub delivers again.
  */
 export function withGap(
   before: SubscriptionRecord,
@@ -34,7 +32,10 @@ export function withGap(
   };
 }
 
-/** Notes when a hub first verified the subscription. A grant verified before belongs to a record of 0.1.0: too late for it. */
+/**
+ * Stores when a hub first verified the subscription. Records of 0.1.0 lack the time. If one of their grants is verified
+ * already, it is too late to store it.
+ */
 export function withFirstVerification(before: SubscriptionRecord, next: Transition): Transition {
   const { record } = next;
   if (record === before || record.firstVerifiedAt !== undefined || verificationsOf(before).length > 0) return next;
@@ -46,7 +47,10 @@ function verificationsOf({ grants }: SubscriptionRecord): readonly number[] {
   return grants.flatMap(({ verifiedAt }) => verifiedAt ?? []);
 }
 
-/** Whether a hub said that it delivers from now on: on the callback, or by its answer to the request (PROTOCOL S4). */
+/**
+ * Whether a hub confirmed that it delivers from now on: by a verification, or by its answer to the request (PROTOCOL
+ * S4).
+ */
 function isVerification(
   before: SubscriptionRecord,
   event: SubscriptionEvent,
@@ -60,7 +64,7 @@ function isVerification(
   return record.grants.some((grant) => grant.id === event.grantId && isWorking(grant) && grant.verifiedAt === now);
 }
 
-/** What may have been missed is to be made up for, whatever becomes of this process. */
+/** Stores that events may have been missed, so that a catch-up follows even after a restart. */
 export function onMissed(record: SubscriptionRecord, { since, isRenewalOwed = false }: EventOf<'missed'>): Transition {
   const { gapSince = Infinity, renewalOwed = false } = record;
   const isNoted = since >= gapSince && (renewalOwed || !isRenewalOwed);
@@ -72,29 +76,29 @@ export function onMissed(record: SubscriptionRecord, { since, isRenewalOwed = fa
   });
 }
 
-/** The topic was fetched, and what is new of it is kept for the handler: nothing before that is missing. */
+/** The topic was fetched, and its new content is stored for the handler. Nothing from before the fetch is missing. */
 export function onFetched(record: SubscriptionRecord, { since, beganAt, fetched }: EventOf<'fetched'>): Transition {
   const gapSince = gapAfter(record, since, beganAt);
   const isSame = gapSince === record.gapSince && JSON.stringify(fetched) === JSON.stringify(record.fetched);
-  return unchanged(isSame ? record : { ...record, gapSince, fetched: fetched });
+  return unchanged(isSame ? record : { ...record, gapSince, fetched });
 }
 
 function gapAfter(record: SubscriptionRecord, since: number | undefined, beganAt: number): number | undefined {
   const { gapSince } = record;
   if (gapSince === undefined || since === undefined || since > gapSince) return gapSince;
   const verifiedAt = record.grants.flatMap((grant) => (isWorking(grant) ? (grant.verifiedAt ?? 0) : []));
-  // What came out between the fetch and the moment a hub was to deliver is not in either; nor is what a hub that fails still
-  // does not deliver.
+  // The gap closes only if a hub was verified before the fetch and none is failing. Otherwise content published after
+  // the fetch may be missing.
   const isClosed = record.attempts === 0 && verifiedAt.some((at) => at <= beganAt);
   return isClosed ? undefined : Math.max(gapSince, beganAt);
 }
 
-/** Whether the request that was accepted had been verified while it was open. */
+/** Whether the accepted request was verified while it was in flight. */
 function wasVerifiedInFlight({ grants }: SubscriptionRecord, { grantId, requestId }: EventOf<'accepted'>): boolean {
   return grants.some(({ id, pending }) => id === grantId && pending?.id === requestId && pending.verified === true);
 }
 
-/** A hub delivers again. */
+/** A hub delivers again: starts a catch-up if a lease had expired or the outage was long. */
 function startCatchUp(before: SubscriptionRecord, next: Transition, { now }: TransitionContext): Transition {
   const { record, effects } = next;
   if (record.gapSince === undefined || !isReceiving(record)) return next;
@@ -118,16 +122,16 @@ function gapBetween(
     return Math.min(now, Math.max(...lapses));
   }
   const hasBegunToFail = before.attempts === 0 && after.attempts > 0;
-  // With several hubs, one that fails is no gap while another one delivers.
+  // With several hubs, a failing hub causes no gap while another one delivers.
   return hasBegunToFail && (rules.hubs === 'failover' || !isStillReceiving) ? now : undefined;
 }
 
-/** Whether news is not wanted any more, by whoever could want it. */
-function isContentUnwanted({ desired, stoppedBecause: hold }: SubscriptionRecord): boolean {
-  return desired === 'unsubscribed' || hold === 'handler-refused';
+/** Whether content is no longer wanted, by the user or by the handler of the service. */
+function isContentUnwanted({ desired, stoppedBecause }: SubscriptionRecord): boolean {
+  return desired === 'unsubscribed' || stoppedBecause === 'handler-refused';
 }
 
-/** Whether some hub is to deliver. */
+/** Whether some hub is expected to deliver. */
 function isReceiving({ grants }: SubscriptionRecord): boolean {
   return grants.some(isWorking);
 }

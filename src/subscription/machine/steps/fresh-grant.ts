@@ -6,7 +6,7 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { cooldownOf } from '../rules/refusal-cooldown.js';
 import { isOver, isWorking } from '../state.js';
 
-/** Whether a grant's hub can be asked under another callback, and is not yet. */
+/** Whether the hub of a grant can be requested under another callback, and is not yet. */
 export function canRequestFreshGrant(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -20,7 +20,10 @@ export function canRequestFreshGrant(
   return !hasFixedCallback(grant, context) && !isInProgress && isCurrent(record, grant, context);
 }
 
-/** Asks a hub under a callback of a new grant; `successorOf` is the grant at the same hub whose place it is to take. */
+/**
+ * Requests a hub under the callback of a new grant. `successorOf` is the grant at the same hub that the new one
+ * replaces.
+ */
 export function requestFreshGrant(
   record: SubscriptionRecord,
   hub: string,
@@ -31,7 +34,7 @@ export function requestFreshGrant(
   const { refusals = 0 } = successorOf ?? reusableGrantAt(record, hub, context) ?? {};
   const known = successorOf === undefined ? cooldownOf(record, { advertisedHub: hub, topic }, context).refusals : 0;
   const { id, path, verifyToken } = context.newGrantIdentity();
-  // The limit on renewals that verifications bring forward also holds after a hub was left and is used again.
+  // The limit on renewals that verifications bring forward also applies when a hub was left and is used again.
   const last = record.grants.findLast((other) => other.advertisedHub === hub && other.topic === topic);
   const grant: GrantRecord = {
     id,
@@ -58,12 +61,12 @@ export function requestFreshGrant(
   };
   const isStale = (other: GrantRecord): boolean =>
     other.verifiedAt === undefined && !isOver(other) && !isCurrent(record, other, context);
-  // A callback serves one grant: where there is only one to give, the new grant takes it over.
-  const before = record.grants.findLast((other) => other.path === path);
+  // A callback serves one grant. If there is only one callback, the new grant takes it over.
+  const previous = record.grants.findLast((other) => other.path === path);
   const grants = record.grants.flatMap((other) => {
     if (isStale(other) || (other.path === path && other.advertisedHub === hub)) return [];
-    return other === before ? keptForCooldown(record, before, context) : other;
+    return other === previous ? keptForCooldown(record, previous, context) : other;
   });
-  grants.push(before === undefined ? grant : withTakenOverCallback(grant, before));
+  grants.push(previous === undefined ? grant : withTakenOverCallback(grant, previous));
   return startRequest({ ...record, grants }, id, 'subscribe', context.now);
 }

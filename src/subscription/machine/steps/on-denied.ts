@@ -1,7 +1,7 @@
 import { failOver } from './on-discovered.js';
 import { withAttemptCounted, withFailure, unchanged, withGrant } from '../changes.js';
 import { refusalWaitMs } from '../../retry-policy.js';
-import type { SubscriptionEvent, Transition, TransitionContext } from '../events.js';
+import type { EventOf, Transition, TransitionContext } from '../events.js';
 import { reusableGrantAt, hasFixedCallback } from '../rules/reusable-grant.js';
 import { isCurrent, isSatisfied } from '../rules/current-grants.js';
 import { postponeRenewal, predecessorOf, withoutSuccessor } from '../rules/successor.js';
@@ -17,15 +17,13 @@ import {
   isWorking,
 } from '../state.js';
 
-type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
-
-/** Within so many milliseconds of a denial, another one for the same grant changes nothing. */
+/** Milliseconds after a denial in which another one for the same grant changes nothing. */
 const SAME_DENIAL_MS = 60_000;
 
-/** With a single callback, unasked denials lead to at most one request per this many milliseconds. */
+/** With a single callback, unsolicited denials lead to at most one request per this many milliseconds. */
 const DENIAL_CHECK_INTERVAL_MS = 3_600_000;
 
-/** How long content is accepted after an unasked denial where the grant has no lease, in milliseconds. */
+/** Milliseconds content is accepted after an unsolicited denial if the grant has no lease. */
 const WITHOUT_LEASE_MS = 86_400_000;
 
 /** Whether a denial of a grant says anything that was not said in the last minute. */
@@ -37,15 +35,16 @@ export function isNewDenial(grant: GrantRecord, now: number): boolean {
 }
 
 /**
- * The hub denied, or somebody who knows the callback says so (PROTOCOL N1). A request that is open fails at its deadline
- * unless it is verified until then. A denial that answers no request of ours is checked first.
+ * The hub denied, or someone who knows the callback pretends so (PROTOCOL N1). An open request fails at its deadline
+ * unless it is verified before. A denial that answers no request is checked first.
  */
 export function onDenied(record: SubscriptionRecord, event: EventOf<'denied'>, context: TransitionContext): Transition {
   const { now } = context;
   const { grantId, failure } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined || !isNewDenial(grant, now)) return unchanged(record);
-  // A hub that is left says nothing of what is wanted; that it denied matters for how it answers.
+  // The hub is being left, so its denial does not affect the subscription. It decides how the hub's answer to the
+  // unsubscribe request is read.
   if (grant.superseded === true || grant.state === 'unsubscribing') {
     return unchanged(withGrant(record, grantId, () => ({ ...grant, deniedAt: now })));
   }
@@ -54,15 +53,15 @@ export function onDenied(record: SubscriptionRecord, event: EventOf<'denied'>, c
     effects: [{ type: 'hook', name: 'denied', grantId, failure }],
   };
   const next = isVerificationExpected(grant, now) ? onRequestDenied : onUnsolicitedDenial;
-  const reached = next(withHook.record, grant, context);
-  return { record: reached.record, effects: [...withHook.effects, ...reached.effects] };
+  const updated = next(withHook.record, grant, context);
+  return { record: updated.record, effects: [...withHook.effects, ...updated.effects] };
 }
 
 /**
- * A request of ours is open. What works goes on; where nothing does, the next advertised hub is asked.
+ * A request is open. A working grant continues. If none works, the next advertised hub is requested.
  *
- * Quirk(websubhub.com): denies when its verification met a 502. We keep the grant that works, and the request open until its
- * deadline (PROTOCOL N1).
+ * Quirk(websubhub.com): denies when its verification met a 502. We keep the working grant, and the request open until
+ * its deadline (PROTOCOL N1).
  */
 function onRequestDenied(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
   const { now, random } = context;
@@ -78,18 +77,18 @@ function onRequestDenied(record: SubscriptionRecord, grant: GrantRecord, context
     pending: { ...pending, denied: true },
   }));
   const predecessor = predecessorOf(waiting, grant);
-  const reached = predecessor === undefined ? waiting : postponeRenewal(waiting, predecessor, requestAt);
-  return shouldStayWithHub(reached, context) ? unchanged(reached) : failOver(reached, grant.advertisedHub, context);
+  const updated = predecessor === undefined ? waiting : postponeRenewal(waiting, predecessor, requestAt);
+  return shouldStayWithHub(updated, context) ? unchanged(updated) : failOver(updated, grant.advertisedHub, context);
 }
 
-/** Whether no other hub is to be asked instead. */
+/** Whether no other hub is requested instead. */
 function shouldStayWithHub(record: SubscriptionRecord, context: TransitionContext): boolean {
-  // With several hubs, each has a schedule of its own.
+  // With several hubs, each has its own schedule.
   const isNoneInstead = context.rules.hubs === 'all' || !isEnabled(record);
   return isNoneInstead || record.grants.some(isWorking) || isSatisfied(record, context);
 }
 
-/** The attempt has failed already: this was the hub's late answer to it. */
+/** The attempt has failed already. This is the hub's late answer to it. */
 function onLateDenial(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -97,9 +96,9 @@ function onLateDenial(
   context: TransitionContext,
 ): Transition {
   const { now, rules } = context;
-  const { requestedAt: askedAt = 0, deniedAt = -Infinity } = grant;
-  // It has said so of this request before.
-  if (deniedAt >= askedAt) return unchanged(withGrant(record, grant.id, () => ({ ...grant, deniedAt: now })));
+  const { requestedAt = 0, deniedAt = -Infinity } = grant;
+  // The hub has already denied this request.
+  if (deniedAt >= requestedAt) return unchanged(withGrant(record, grant.id, () => ({ ...grant, deniedAt: now })));
   const refused = {
     ...grant,
     deniedAt: now,
@@ -108,21 +107,21 @@ function onLateDenial(
     unanswered: undefined,
     notBefore: Math.max(grant.notBefore ?? 0, retryAt),
   };
-  const reached = withGrant(record, grant.id, () => refused);
-  const predecessor = predecessorOf(reached, refused);
-  if (predecessor !== undefined) return unchanged(withoutSuccessor(reached, refused, predecessor, retryAt, context));
-  if (shouldStop(reached, context)) return unchanged(stopAsDenied(reached));
+  const updated = withGrant(record, grant.id, () => refused);
+  const predecessor = predecessorOf(updated, refused);
+  if (predecessor !== undefined) return unchanged(withoutSuccessor(updated, refused, predecessor, retryAt, context));
+  if (shouldStop(updated, context)) return unchanged(stopAsDenied(updated));
   if (isWorking(refused) || rules.hubs === 'all') {
     const { nextAttemptAt = 0 } = refused;
-    return unchanged(scheduleRequest(reached, refused, Math.max(nextAttemptAt, retryAt)));
+    return unchanged(scheduleRequest(updated, refused, Math.max(nextAttemptAt, retryAt)));
   }
   const until = Math.max(refused.notBefore, refused.nextAttemptAt ?? 0);
-  const waiting = withGrant(reached, grant.id, (one) => ({ ...one, notBefore: until, nextAttemptAt: undefined }));
+  const waiting = withGrant(updated, grant.id, (one) => ({ ...one, notBefore: until, nextAttemptAt: undefined }));
   if (!isEnabled(waiting) || isSatisfied(waiting, context)) return unchanged(waiting);
   return failOver(waiting, grant.advertisedHub, context);
 }
 
-/** The deadline of a request that was denied has come, and no verification. */
+/** The deadline of a denied request has passed without a verification. */
 export function failDeniedRequest(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -140,16 +139,16 @@ export function failDeniedRequest(
     refusals,
     state: state === 'verifying' || state === 'requested' ? 'failed' : state,
   };
-  const reached = withGrant(record, grant.id, () => failed);
-  const predecessor = predecessorOf(reached, failed);
-  if (predecessor !== undefined) return unchanged(withoutSuccessor(reached, failed, predecessor, retryAt, context));
-  if (shouldStop(reached, context)) {
-    return unchanged(stopAsDenied(withAttemptCounted(reached, { ...rules, maxAttempts: Infinity })));
+  const updated = withGrant(record, grant.id, () => failed);
+  const predecessor = predecessorOf(updated, failed);
+  if (predecessor !== undefined) return unchanged(withoutSuccessor(updated, failed, predecessor, retryAt, context));
+  if (shouldStop(updated, context)) {
+    return unchanged(stopAsDenied(withAttemptCounted(updated, { ...rules, maxAttempts: Infinity })));
   }
-  // Quirk(Ballerina, WSO2): deny every renewal with "already registered". We keep the grant, count no failed attempt and ask no
-  // other hub (PROTOCOL N1).
-  if (isWorking(failed)) return unchanged(scheduleRequest(reached, failed, retryAt));
-  const counted = withAttemptCounted(reached, rules, grant.id);
+  // Quirk(Ballerina, WSO2): deny every renewal with "already registered". We keep the grant, count no failed attempt
+  // and try no other hub (PROTOCOL N1).
+  if (isWorking(failed)) return unchanged(scheduleRequest(updated, failed, retryAt));
+  const counted = withAttemptCounted(updated, rules, grant.id);
   if (!isEnabled(counted) || !isCurrent(counted, failed, context)) return unchanged(counted);
   if (rules.hubs === 'all') return unchanged(scheduleRequest(counted, failed, retryAt));
   const kept = withGrant(counted, grant.id, (one) => ({ ...one, notBefore: retryAt }));
@@ -158,7 +157,7 @@ export function failDeniedRequest(
 }
 
 function scheduleRequest(record: SubscriptionRecord, { id }: GrantRecord, nextAttemptAt: number): SubscriptionRecord {
-  // A renewal that is being discovered for waits, too.
+  // A renewal that waits for discovery is postponed, too.
   return withGrant(record, id, (grant) => ({
     ...grant,
     nextAttemptAt,
@@ -167,7 +166,7 @@ function scheduleRequest(record: SubscriptionRecord, { id }: GrantRecord, nextAt
   }));
 }
 
-/** `afterDenial: 'stop'`: whether every advertised hub has denied, and the subscription is not held for another reason. */
+/** `afterDenial: 'stop'`: whether every advertised hub has denied, and the subscription is not stopped yet. */
 function shouldStop(record: SubscriptionRecord, context: TransitionContext): boolean {
   if (context.rules.afterDenial !== 'stop' || !isEnabled(record)) return false;
   const hasDenied = (hub: string): boolean => {
@@ -177,7 +176,7 @@ function shouldStop(record: SubscriptionRecord, context: TransitionContext): boo
   return record.hubs.length > 0 && record.hubs.every(hasDenied);
 }
 
-/** `afterDenial: 'stop'`: nothing is asked before `retry(id)`. What works goes on until its lease ends. */
+/** `afterDenial: 'stop'`: nothing is requested before `retry(id)`. A working grant continues until its lease ends. */
 function stopAsDenied(record: SubscriptionRecord): SubscriptionRecord {
   const grants = record.grants.map((grant) =>
     grant.state === 'unsubscribing' ? grant : { ...grant, nextAttemptAt: undefined, freshCallbackAt: undefined },
@@ -186,8 +185,8 @@ function stopAsDenied(record: SubscriptionRecord): SubscriptionRecord {
 }
 
 /**
- * Nothing is open, so anyone who knows the callback may have sent it: content is still accepted, and the hub is asked
- * under another callback, which only it will know.
+ * No request is open, so anyone who knows the callback may have sent the denial. Content is still accepted. The hub is
+ * requested under another callback, which only the hub will know.
  */
 export function onUnsolicitedDenial(
   record: SubscriptionRecord,
@@ -200,14 +199,14 @@ export function onUnsolicitedDenial(
   }
   const canCheckDenial = isEnabled(record) && isCurrent(record, grant, context);
   const check = canCheckDenial ? denialCheck(record, grant, context) : undefined;
-  const reached = withGrant(record, grant.id, () => ({
+  const updated = withGrant(record, grant.id, () => ({
     ...grant,
     deniedAt: now,
     deniedUnsolicited: true,
     denialAnswered: undefined,
-    // Without another callback the renewal is the question.
+    // Without another callback, the renewal itself checks the denial.
     renewalDue: hasFixedCallback(grant, context) ? grant.renewalDue : undefined,
-    // How long its hub is left alone is to be known should the denial be undone.
+    // The hub keeps its wait if the denial is undone later.
     notBefore: isWaitingToRetry(grant) ? grant.nextAttemptAt : grant.notBefore,
     nextAttemptAt: undefined,
     expiresAt: grant.expiresAt ?? now + WITHOUT_LEASE_MS,
@@ -216,34 +215,34 @@ export function onUnsolicitedDenial(
   const retryAt = now + refusalWaitMs(1, random);
   const predecessor = record.grants.find(({ id }) => id === grant.replaces);
   if (predecessor !== undefined && isWorking(predecessor)) {
-    // The predecessor's renewal waited for this grant, and may be overdue. It is put off once.
+    // The predecessor's renewal waited for this grant, and may be overdue. It is postponed once.
     const isPlanned = predecessor.nextAttemptAt !== undefined;
-    return unchanged(isPlanned ? reached : postponeRenewal(reached, predecessor, retryAt));
+    return unchanged(isPlanned ? updated : postponeRenewal(updated, predecessor, retryAt));
   }
-  return isEnabled(reached) && !canCheckDenial && !isSatisfied(reached, context)
-    ? unchanged({ ...reached, nextAttemptAt: reached.nextAttemptAt ?? Math.max(retryAt, backoffUntil(record, grant)) })
-    : unchanged(reached);
+  return isEnabled(updated) && !canCheckDenial && !isSatisfied(updated, context)
+    ? unchanged({ ...updated, nextAttemptAt: updated.nextAttemptAt ?? Math.max(retryAt, backoffUntil(record, grant)) })
+    : unchanged(updated);
 }
 
-/** When and how its hub is asked what it means; undefined where that is under way. */
+/** When and how to check a denial with the hub. Undefined if a check is already in progress. */
 export function denialCheck(
   record: SubscriptionRecord,
   grant: GrantRecord,
   context: TransitionContext,
 ): Partial<GrantRecord> | undefined {
   const { now, random } = context;
-  // A hub that fails or refuses is not asked sooner because somebody denied.
+  // A denial must not lead to an earlier request at a hub that fails or refuses.
   const waitsUntil = Math.max(backoffUntil(record, grant), cooldownOf(record, grant, context).until);
   const at = Math.max(now + refusalWaitMs(1, random), waitsUntil);
   if (hasFixedCallback(grant, context)) {
     const checkAt = Math.max(at, (grant.denialCheckedAt ?? -Infinity) + DENIAL_CHECK_INTERVAL_MS);
-    // A request that was planned earlier is not put off.
+    // A request that was planned earlier is not postponed.
     return { nextAttemptAt: Math.min(checkAt, grant.nextAttemptAt ?? grant.renewsAt ?? Infinity) };
   }
   return hasOtherCallback(record, grant, context) ? undefined : { freshCallbackAt: grant.freshCallbackAt ?? at };
 }
 
-/** The latest time at which a grant at this hub was to be tried again after failures (epoch milliseconds); 0 if none was. */
+/** The latest planned retry after failures among the grants at this hub (epoch milliseconds); 0 if there is none. */
 function backoffUntil({ grants }: SubscriptionRecord, { advertisedHub }: GrantRecord): number {
   const failing = grants.filter((grant) => {
     const isHere = grant.advertisedHub === advertisedHub;
@@ -253,7 +252,7 @@ function backoffUntil({ grants }: SubscriptionRecord, { advertisedHub }: GrantRe
   return Math.max(0, ...failing.flatMap(({ nextAttemptAt = 0, notBefore = 0 }) => [nextAttemptAt, notBefore]));
 }
 
-/** Whether its hub grants, or is being asked, under another callback already. */
+/** Whether the hub has granted another callback already, or is requested under one. */
 function hasOtherCallback(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): boolean {
   const { id, advertisedHub } = grant;
   return record.grants.some((other) => {

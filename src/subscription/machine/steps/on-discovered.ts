@@ -9,7 +9,7 @@ import {
   unchanged,
   withGrant,
 } from '../changes.js';
-import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
 import { reusableGrantAt } from '../rules/reusable-grant.js';
 import { inFlightGuard, NOTHING_PLANNED } from '../rules/in-flight-guard.js';
 import { verifyTimeoutMs } from '../rules/lease.js';
@@ -26,9 +26,7 @@ import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { cooldownOf } from '../rules/refusal-cooldown.js';
 import { isEnabled, isLive, isOver, isWorking } from '../state.js';
 
-type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
-
-/** What discovery found is asked for where it is not there yet, and what works is renewed where it is found (PROTOCOL D10). */
+/** Requests what discovery found and is not granted yet, and renews working grants there (PROTOCOL D10). */
 export function onDiscovered(
   record: SubscriptionRecord,
   { topic, hubs, feed }: EventOf<'discovered'>,
@@ -43,7 +41,7 @@ export function onDiscovered(
   );
 }
 
-/** Without discovery, what is known from the last one has to do: what works is renewed where it is. */
+/** Discovery failed, so the result of the last one is used. Working grants are renewed where they are. */
 export function onDiscoveryFailed(
   record: SubscriptionRecord,
   { failure, retryAfter }: EventOf<'discovery-failed'>,
@@ -68,21 +66,37 @@ export function onDiscoveryFailed(
   });
 }
 
-/** Asks the hubs that are to grant it and do not, by the service's rule. */
+/**
+ * The publisher's `Retry-After` forbids discovery now (PROTOCOL D13), so the hubs and the topic of the last one are used. If
+ * there was none, discovery starts when the wait is over.
+ */
+export function onDiscoveryDeferred(
+  record: SubscriptionRecord,
+  { until }: EventOf<'discovery-deferred'>,
+  context: TransitionContext,
+): Transition {
+  const ended = { ...record, ...NOTHING_PLANNED };
+  if (!isEnabled(ended)) return unchanged(ended);
+  const isUnknown = ended.topic === undefined && !isSatisfied(ended, context);
+  const requested = isUnknown ? unchanged({ ...ended, nextAttemptAt: until }) : requestMissing(ended, context);
+  return andThen(requested, (next) => requestDueRenewals(next, context));
+}
+
+/** Requests the hubs that should grant the subscription and do not: one or all, by the `hubs` option. */
 export function requestMissing(record: SubscriptionRecord, context: TransitionContext): Transition {
   if (!isEnabled(record) || isSatisfied(record, context)) return unchanged(record);
   return context.rules.hubs === 'all' ? requestFromAllHubs(record, context) : requestFromNextHub(record, context);
 }
 
 /**
- * Asks the next advertised hub that has not been passed over in this round, nor is to be left alone; when the round is
- * over, it begins again later.
+ * Requests the next advertised hub that was not passed over in this round and has no wait. When the round is over, the
+ * next one begins later.
  */
 export function requestFromNextHub(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, callbackReservedUntil } = context;
   if (callbackReservedUntil !== undefined) return unchanged({ ...record, nextAttemptAt: callbackReservedUntil });
   const hubs = hubsToRequest(record, context);
-  // What works, if badly, is renewed by its own schedule.
+  // The remaining hubs have working grants, if unreliable ones. Those are renewed by their own schedule.
   if (hubs.length === 0 && remainingHubs(record).length > 0) return unchanged({ ...record, passedOver: [] });
   if (hubs.length === 0) return retryLater({ ...record, passedOver: [] }, context);
   const hub = hubs.find((each) => (readyAt(record, each, context) ?? now) <= now);
@@ -90,14 +104,14 @@ export function requestFromNextHub(record: SubscriptionRecord, context: Transiti
   return requestFromHub({ ...record, grants: record.grants.map(withoutSchedule) }, hub, context);
 }
 
-/** When a hub may be asked again, by what it answered last (epoch milliseconds); undefined where nothing speaks against it. */
+/** When a hub may be requested again after its last answers (epoch milliseconds). Undefined if it has no wait. */
 function readyAt(record: SubscriptionRecord, hub: string, context: TransitionContext): number | undefined {
   const { notBefore = 0 } = reusableGrantAt(record, hub, context) ?? {};
   const at = Math.max(notBefore, cooldownOf(record, { advertisedHub: hub, topic: record.topic ?? '' }, context).until);
   return at === 0 ? undefined : at;
 }
 
-/** Whether another hub may be asked again before a time. */
+/** Whether the wait of another hub ends before a time. Hubs without a wait do not count. */
 export function isOtherHubSooner(
   record: SubscriptionRecord,
   hub: string,
@@ -107,7 +121,7 @@ export function isOtherHubSooner(
   return record.hubs.some((other) => other !== hub && (readyAt(record, other, context) ?? Infinity) < at);
 }
 
-/** No hub is left to ask in this round: the next one begins when the first of them may be asked again. */
+/** No hub is left in this round. The next round begins when the first of them may be requested again. */
 function nextRound(record: SubscriptionRecord, context: TransitionContext): Transition {
   const hubs = hubsToRequest({ ...record, passedOver: [] }, context);
   const begun = { ...record, passedOver: record.passedOver.filter((hub) => !hubs.includes(hub)) };
@@ -116,13 +130,13 @@ function nextRound(record: SubscriptionRecord, context: TransitionContext): Tran
   return unchanged({ ...begun, nextAttemptAt: Math.max(context.now, Math.min(...waits)) });
 }
 
-/** The advertised hubs that may be asked in this round, in their order. */
+/** The advertised hubs that may be requested in this round, in document order. */
 export function remainingHubs(record: SubscriptionRecord): readonly string[] {
   const silent = silentHubs(record);
   return record.hubs.filter((hub) => !record.passedOver.includes(hub) && !silent.includes(hub));
 }
 
-/** Those of them where nothing works that is renewed by its own schedule. */
+/** The remaining hubs without a working grant. A working grant is renewed by its own schedule. */
 export function hubsToRequest(record: SubscriptionRecord, context: TransitionContext): readonly string[] {
   return remainingHubs(record).filter((hub) => {
     const known = reusableGrantAt(record, hub, context);
@@ -131,8 +145,8 @@ export function hubsToRequest(record: SubscriptionRecord, context: TransitionCon
 }
 
 /**
- * A hub is not to be asked now: the next advertised one is. Where there is none in this round, the first of them that may be
- * asked again is waited for.
+ * Passes a hub over and requests the next advertised one. If none is left in this round, waits for the first that may
+ * be requested again.
  */
 export function failOver(record: SubscriptionRecord, hub: string, context: TransitionContext): Transition {
   const { now, random } = context;
@@ -140,67 +154,70 @@ export function failOver(record: SubscriptionRecord, hub: string, context: Trans
   if (hubsToRequest(passed, context).length === 0) return nextRound(passed, context);
   const further = passed.passedOver.length - IMMEDIATE_FAILOVERS;
   if (further > 0) {
-    // A long list of hubs that refuse is not gone through in one go: the publisher may have written anything into it.
+    // A long list of refusing hubs is not tried all at once: the publisher may have written anything into it.
     return unchanged({ ...passed, nextAttemptAt: now + retryWaitMs(further, random, HUB_UNREACHABLE) });
   }
   return requestFromNextHub(passed, context);
 }
 
-/** Asks every advertised hub that neither grants it nor is being asked; each is asked again by its own schedule. */
+/**
+ * Requests every advertised hub that neither grants the subscription nor has a request in progress. Each is retried by
+ * its own schedule.
+ */
 function requestFromAllHubs(record: SubscriptionRecord, context: TransitionContext): Transition {
   let current = unchanged(record);
   for (const hub of record.hubs) {
-    current = andThen(current, (reached) => {
-      const known = reusableGrantAt(reached, hub, context);
-      const isHere = (grant: GrantRecord): boolean => grant.advertisedHub === hub && isCurrent(reached, grant, context);
-      if (reached.grants.some((grant) => isHere(grant) && isLiveOrRequested(grant, context.now)))
-        return unchanged(reached);
-      const notBefore = readyAt(reached, hub, context);
-      if (notBefore === undefined || notBefore <= context.now) return requestFromHub(reached, hub, context);
-      // A grant that is over has no schedule of its own.
+    current = andThen(current, (updated) => {
+      const known = reusableGrantAt(updated, hub, context);
+      const isHere = (grant: GrantRecord): boolean => grant.advertisedHub === hub && isCurrent(updated, grant, context);
+      if (updated.grants.some((grant) => isHere(grant) && isLiveOrRequested(grant, context.now)))
+        return unchanged(updated);
+      const notBefore = readyAt(updated, hub, context);
+      if (notBefore === undefined || notBefore <= context.now) return requestFromHub(updated, hub, context);
+      // A grant that is over has no schedule.
       if (known !== undefined && !isOver(known))
-        return unchanged(withGrant(reached, known.id, (grant) => ({ ...grant, nextAttemptAt: notBefore })));
-      return unchanged({ ...reached, nextAttemptAt: Math.min(reached.nextAttemptAt ?? Infinity, notBefore) });
+        return unchanged(withGrant(updated, known.id, (grant) => ({ ...grant, nextAttemptAt: notBefore })));
+      return unchanged({ ...updated, nextAttemptAt: Math.min(updated.nextAttemptAt ?? Infinity, notBefore) });
     });
   }
   return current;
 }
 
 /**
- * Renewals that came due are asked for. What has moved is renewed where it was only if it cannot be had at its new place,
- * and left where it is had there already.
+ * Requests the renewals that are due. If the hub or topic has moved, the grant is left once the new place has granted.
+ * It is renewed at the old place only if the new one fails.
  */
 export function requestDueRenewals(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   let current = unchanged(record);
   for (const { id } of record.grants.filter(isRenewalDue)) {
-    current = andThen(current, (reached) => {
-      const grant = reached.grants.find((each) => each.id === id);
-      if (grant === undefined || !isWorking(grant)) return unchanged(reached);
-      const isElsewhere = !isCurrent(reached, grant, context);
-      if (isElsewhere && isFullyGranted(reached, context)) {
-        const unsubscribing = withGrant(reached, id, () => unsubscribingGrant(grant, now, true));
+    current = andThen(current, (updated) => {
+      const grant = updated.grants.find((each) => each.id === id);
+      if (grant === undefined || !isWorking(grant)) return unchanged(updated);
+      const isElsewhere = !isCurrent(updated, grant, context);
+      if (isElsewhere && isFullyGranted(updated, context)) {
+        const unsubscribing = withGrant(updated, id, () => unsubscribingGrant(grant, now, true));
         return { record: unsubscribing, effects: [{ type: 'request', grantId: id, mode: 'unsubscribe' }] };
       }
-      const isMoving = isElsewhere && isFirstAttempt(reached, context);
+      const isMoving = isElsewhere && isFirstAttempt(updated, context);
       const isRotating = !isElsewhere && rules.rotateCallback === 'renewal' && hasNotFailed(grant);
-      if (isRotating && canRequestFreshGrant(reached, grant, context))
-        return startCallbackRotation(reached, grant, context);
+      if (isRotating && canRequestFreshGrant(updated, grant, context))
+        return startCallbackRotation(updated, grant, context);
       if (!isMoving)
-        return startRequest(withFreshSecret(withAdvertisedHub(reached, grant), grant, context), id, 'subscribe', now);
+        return startRequest(withFreshSecret(withAdvertisedHub(updated, grant), grant, context), id, 'subscribe', now);
       const guard = inFlightGuard(now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds));
-      return unchanged(withGrant(reached, id, (one) => ({ ...one, renewalDue: undefined, ...guard })));
+      return unchanged(withGrant(updated, id, (one) => ({ ...one, renewalDue: undefined, ...guard })));
     });
   }
   return current;
 }
 
-/** Whether this is the first try of a renewal: further ones ask for no more than the hub granted before. */
+/** Whether this is the first try of a renewal. Further tries request nothing new. */
 function hasNotFailed({ attempts, refusals = 0 }: GrantRecord): boolean {
   return attempts + refusals === 0;
 }
 
-/** `rotateSecret: 'renewal'`: the first request of each renewal carries another secret, further ones repeat it. */
+/** `rotateSecret: 'renewal'`: the first request of each renewal carries a new secret. Retries repeat it. */
 function withFreshSecret(
   record: SubscriptionRecord,
   known: GrantRecord,
@@ -210,9 +227,9 @@ function withFreshSecret(
   return withGrant(record, known.id, (grant) => ({ ...grant, freshSecret: true }));
 }
 
-/** Whether a present grant is being asked for, and nothing speaks against it yet. */
+/** Whether a current grant is requested, and nothing has failed yet. */
 function isFirstAttempt(record: SubscriptionRecord, context: TransitionContext): boolean {
-  // With several hubs, a success at one of them says nothing of the others.
+  // With several hubs, the subscription's `attempts` say nothing about a single hub.
   if (context.rules.hubs === 'failover' && record.attempts > 0) return false;
   const isBegun = (grant: GrantRecord): boolean =>
     hasNotFailed(grant) && grant.deferredUntil === undefined && (grant.pending ?? grant.nextAttemptAt) !== undefined;
@@ -223,7 +240,7 @@ function isRenewalDue({ renewalDue }: GrantRecord): boolean {
   return renewalDue === true;
 }
 
-/** Where a hub moved to, or its https form, does not answer: it is looked for again where the publisher says it is. */
+/** Falls back to the advertised URL when a moved hub, or its https form, does not answer. */
 function withAdvertisedHub(
   record: SubscriptionRecord,
   { id, attempts, advertisedHub }: GrantRecord,
@@ -258,7 +275,7 @@ function requestFromHub(record: SubscriptionRecord, hub: string, context: Transi
   return startRequest(withAdvertisedHub(again, known), known.id, 'subscribe', context.now);
 }
 
-/** The hub is asked to deliver to another callback; should it not verify that in time, the grant is renewed as it is. */
+/** Requests delivery to another callback. If the hub does not verify it in time, the grant is renewed as it is. */
 function startCallbackRotation(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   const guard = inFlightGuard(now + verifyTimeoutMs(rules.verifyTimeoutSeconds, grant.leaseSeconds));

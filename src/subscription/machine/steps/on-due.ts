@@ -22,7 +22,7 @@ import {
   plannedAttemptAt,
 } from '../state.js';
 
-/** When something is next to be done about a subscription, in epoch milliseconds; undefined where nothing is. */
+/** When the subscription next needs work, in epoch milliseconds. Undefined if it needs none. */
 export function dueAt(record: SubscriptionRecord): number | undefined {
   const times = record.grants.flatMap((grant) => grantDueTimes(record, grant));
   if (isEnabled(record) && record.nextAttemptAt !== undefined) times.push(record.nextAttemptAt);
@@ -41,8 +41,8 @@ function grantDueTimes(record: SubscriptionRecord, grant: GrantRecord): number[]
 function nextRequestAt(record: SubscriptionRecord, grant: GrantRecord): number | undefined {
   if (grant.state === 'unsubscribing') return grant.nextAttemptAt;
   if (!isEnabled(record) || isOver(grant) || grant.superseded === true) return undefined;
-  // A grant with an unasked denial is not renewed: its hub is asked under a fresh callback, also if signed content has refuted
-  // the denial since.
+  // A grant with an unsolicited denial is not renewed: its hub is requested under a fresh callback. That holds even if
+  // signed content has refuted the denial since.
   const isFreshCallbackPlanned = grant.freshCallbackAt !== undefined || isBeingReplaced(record, grant);
   if (hasUnsolicitedDenial(grant) || isFreshCallbackPlanned) return grant.nextAttemptAt;
   if (grant.nextAttemptAt !== undefined) return grant.nextAttemptAt;
@@ -51,63 +51,63 @@ function nextRequestAt(record: SubscriptionRecord, grant: GrantRecord): number |
 }
 
 /**
- * When a hub may next be asked for what is wanted, or come back to what it was asked; undefined where neither is to be
- * expected.
+ * When a hub may next be requested, or may answer a request. Undefined if neither is expected.
  *
- * @returns epoch milliseconds; 0 where a verification is waited for
+ * @returns epoch milliseconds; 0 if a verification is expected
  */
 export function nextHubContactAt(record: SubscriptionRecord): number | undefined {
   if (!isEnabled(record)) return undefined;
   const times = record.grants.flatMap((grant) => {
     if (isOver(grant) || grant.superseded === true || grant.state === 'unsubscribing') return [];
-    const { pending, notBefore, freshCallbackAt: askAfreshAt } = grant;
+    const { pending, notBefore, freshCallbackAt } = grant;
     const next = pending === undefined ? nextRequestAt(record, grant) : pending.denied === true ? notBefore : 0;
-    return [next, askAfreshAt].filter((at) => at !== undefined);
+    return [next, freshCallbackAt].filter((at) => at !== undefined);
   });
   if (record.nextAttemptAt !== undefined) times.push(record.nextAttemptAt);
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-/** Does what has come due: gives up waiting for a verification, ends leases, renews, asks again. */
+/** Does all due work: fails requests that were not verified, ends leases, renews and retries. */
 export function onDue(before: SubscriptionRecord, context: TransitionContext): Transition {
   const record = withClockSetBackCorrected(before, context);
   let current = unchanged(record);
   for (const { id } of record.grants) {
-    for (const step of [verificationMissing, leaseEnded, freshCallbackDue, requestDue]) {
-      current = andThen(current, (reached) => {
-        const grant = reached.grants.find((each) => each.id === id);
-        return (grant && step(reached, grant, context)) ?? unchanged(reached);
+    for (const step of [failUnverifiedRequest, endLease, startDueFreshCallback, startDueRequest]) {
+      current = andThen(current, (updated) => {
+        const grant = updated.grants.find((each) => each.id === id);
+        return (grant && step(updated, grant, context)) ?? unchanged(updated);
       });
     }
   }
-  return andThen(current, (reached) => {
-    const isDue = reached.nextAttemptAt !== undefined && reached.nextAttemptAt <= context.now;
-    return isDue && isEnabled(reached) ? startDiscovery(reached, context) : unchanged(reached);
+  return andThen(current, (updated) => {
+    const isDue = updated.nextAttemptAt !== undefined && updated.nextAttemptAt <= context.now;
+    return isDue && isEnabled(updated) ? startDiscovery(updated, context) : unchanged(updated);
   });
 }
 
-function verificationMissing(
+function failUnverifiedRequest(
   record: SubscriptionRecord,
   grant: GrantRecord,
   context: TransitionContext,
 ): Transition | undefined {
   const { pending } = grant;
   if (pending === undefined || pending.deadline > context.now) return undefined;
-  // Quirk(Switchboard): answers 200 with an error text to a request it refuses. Only the missing verification tells us.
-  // Quirk(thylacine): never denies, and says nothing about a topic it dropped. We count the missing verification as a failure.
+  // Quirk(Switchboard): answers 200 with an error text to a request it refuses. Only the missing verification shows it.
+  // Quirk(thylacine): never denies, and does not report a topic that it dropped. We count the missing verification as a
+  // failure.
   const isExpected = pending.mode === 'subscribe' && pending.accepted;
   const lateUntil = isExpected
     ? pending.deadline + lateVerificationMs(context.rules.verifyTimeoutSeconds, leaseForRetries(grant, context.rules))
     : undefined;
   const waiting = { ...grant, lateUntil };
-  const reached = withGrant(record, grant.id, () => waiting);
-  if (pending.denied === true) return failDeniedRequest(reached, waiting, context);
-  return failRequest(reached, grant.id, { failure: missingFailure(grant, pending, context.now) }, context);
+  const updated = withGrant(record, grant.id, () => waiting);
+  if (pending.denied === true) return failDeniedRequest(updated, waiting, context);
+  return failRequest(updated, grant.id, { failure: unverifiedFailure(grant, pending, context.now) }, context);
 }
 
-function missingFailure(
+function unverifiedFailure(
   { hub, topic }: GrantRecord,
-  { mode, accepted, verified, problem: wrong }: PendingRequest,
+  { mode, accepted, verified, problem }: PendingRequest,
   at: number,
 ): FailureRecord {
   const isSubscribing = mode === 'subscribe';
@@ -117,8 +117,8 @@ function missingFailure(
     const message = `Hub ${hub} was sent the subscription to ${topic} and verified it, but did not answer the request.`;
     return { cause: 'unreachable', code, message, at };
   }
-  if (wrong !== undefined) {
-    const message = `Hub ${hub} ${request} but what it came back with could not be confirmed: ${wrong}.`;
+  if (problem !== undefined) {
+    const message = `Hub ${hub} ${request} but what it came back with could not be confirmed: ${problem}.`;
     return { cause: 'verification-wrong', code, message, at };
   }
   const message =
@@ -128,18 +128,14 @@ function missingFailure(
   return { cause: 'verification-missing', code, message, at };
 }
 
-function leaseEnded(
-  record: SubscriptionRecord,
-  grant: GrantRecord,
-  context: TransitionContext,
-): Transition | undefined {
+function endLease(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition | undefined {
   const { now } = context;
   if (!isLive(grant) || grant.expiresAt === undefined || grant.expiresAt > now) return undefined;
   if (grant.pending?.denied === true) {
-    // It fails with the lease, and its hub is asked again at once (PROTOCOL N1).
+    // The request fails with the lease, and its hub is requested again at once (PROTOCOL N1).
     return andThen(failDeniedRequest(record, grant, context), (failed) => {
       const remaining = failed.grants.find(({ id }) => id === grant.id);
-      return (remaining && leaseEnded(failed, remaining, context)) ?? unchanged(failed);
+      return (remaining && endLease(failed, remaining, context)) ?? unchanged(failed);
     });
   }
   if (record.desired === 'unsubscribed' || grant.superseded === true) {
@@ -156,14 +152,14 @@ function leaseEnded(
   const freed = isWaiting ? record : withoutCooldown(withoutSuccessorWaits(record, grant), grant);
   const next = isEnded && isWaiting ? { nextAttemptAt: freed.nextAttemptAt ?? grant.freshCallbackAt ?? planned } : {};
   const expired = { ...withGrant(freed, grant.id, over), ...next };
-  return andThen({ record: expired, effects: [hook] }, (reached) =>
-    isEnabled(reached) && !isWaiting && !isSatisfied(reached, context)
-      ? startDiscovery(reached, context)
-      : unchanged(reached),
+  return andThen({ record: expired, effects: [hook] }, (updated) =>
+    isEnabled(updated) && !isWaiting && !isSatisfied(updated, context)
+      ? startDiscovery(updated, context)
+      : unchanged(updated),
   );
 }
 
-/** The record with no wait left of grants that were to take the place of one that has run out: its hub is asked at once. */
+/** The record without the waits of the successors of an expired grant: its hub is requested at once. */
 function withoutSuccessorWaits(record: SubscriptionRecord, { id }: GrantRecord): SubscriptionRecord {
   const isIdle = (grant: GrantRecord): boolean =>
     grant.replaces === id && grant.pending === undefined && !isLive(grant) && !isOver(grant);
@@ -172,7 +168,7 @@ function withoutSuccessorWaits(record: SubscriptionRecord, { id }: GrantRecord):
   return { ...record, grants: record.grants.map((grant) => (isIdle(grant) ? { ...grant, ...free } : grant)) };
 }
 
-/** The hub of a grant that ran out is asked at once, whatever it said before (PROTOCOL N2). */
+/** The hub of an expired grant is requested at once, whatever it answered before (PROTOCOL N2). */
 function expiredGrant(grant: GrantRecord): GrantRecord {
   const isRefused = grant.deniedAt !== undefined || (grant.refusals ?? 0) > 0;
   return {
@@ -184,41 +180,41 @@ function expiredGrant(grant: GrantRecord): GrantRecord {
     deniedUnsolicited: undefined,
     denialAnswered: undefined,
     freshCallbackAt: undefined,
-    // A verification that came while the request was open has lapsed with its lease: another one is waited for.
+    // A verification during the open request has lapsed with its lease, so another one is expected.
     pending: grant.pending?.mode === 'subscribe' ? { ...grant.pending, verified: undefined } : undefined,
     nextAttemptAt: undefined,
     renewalDue: undefined,
   };
 }
 
-/** The hub of a grant whose lease was nobody's to give is asked when that was planned (PROTOCOL V9). */
+/** The lease may have been forged, so the hub is requested when that was planned, not at once (PROTOCOL V9). */
 function waitingGrant(grant: GrantRecord, nextAttemptAt: number): GrantRecord {
   const { notBefore, renewalDue } = grant;
   return { ...expiredGrant(grant), nextAttemptAt, notBefore, renewalDue };
 }
 
-/** Asks the hub under another callback, once, whatever came meanwhile. */
-function freshCallbackDue(
+/** Requests the hub under another callback, once, whatever happened meanwhile. */
+function startDueFreshCallback(
   record: SubscriptionRecord,
   grant: GrantRecord,
   context: TransitionContext,
 ): Transition | undefined {
   const { now, rules } = context;
-  const { freshCallbackAt: askAfreshAt, leaseSeconds } = grant;
-  if (askAfreshAt === undefined || askAfreshAt > now || !isEnabled(record)) return undefined;
+  const { freshCallbackAt, leaseSeconds } = grant;
+  if (freshCallbackAt === undefined || freshCallbackAt > now || !isEnabled(record)) return undefined;
   const cleared = withGrant(record, grant.id, (one) => ({ ...one, freshCallbackAt: undefined }));
-  // Its own renewal begins only if the other callback is not verified in time.
+  // Its own renewal starts only if the other callback is not verified in time.
   const timeoutMs = verifyTimeoutMs(rules.verifyTimeoutSeconds, leaseSeconds);
   const isRenewed = isWorking(grant) && grant.pending === undefined;
-  const reached = isRenewed
+  const updated = isRenewed
     ? postponeRenewal(cleared, { ...grant, freshCallbackAt: undefined }, now + timeoutMs)
     : cleared;
-  if (canRequestFreshGrant(reached, grant, context))
-    return requestFreshGrant(reached, grant.advertisedHub, context, grant);
-  return isSatisfied(reached, context) ? unchanged(reached) : startDiscovery(reached, context);
+  if (canRequestFreshGrant(updated, grant, context))
+    return requestFreshGrant(updated, grant.advertisedHub, context, grant);
+  return isSatisfied(updated, context) ? unchanged(updated) : startDiscovery(updated, context);
 }
 
-function requestDue(
+function startDueRequest(
   record: SubscriptionRecord,
   grant: GrantRecord,
   context: TransitionContext,

@@ -1,18 +1,16 @@
 import { unchanged, withGrant } from '../changes.js';
-import type { SubscriptionEvent, Transition, TransitionContext } from '../events.js';
+import type { EventOf, Transition, TransitionContext } from '../events.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { hasUnsolicitedDenial } from '../state.js';
 
-type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
-
-/** The answer to a denial has left. */
+/** The answer to a denial was sent. */
 export function onDenialAnswered(record: SubscriptionRecord, { grantId }: EventOf<'denial-answered'>): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined || !hasUnsolicitedDenial(grant) || grant.denialAnswered === true) return unchanged(record);
   return unchanged(withGrant(record, grantId, () => ({ ...grant, denialAnswered: true })));
 }
 
-/** The hub delivers. If it was signed, it was not the hub that denied; it is asked all the same, as was planned. */
+/** The hub delivers. Signed content proves that the hub did not deny. It is still requested as planned. */
 export function onHubDelivered(
   record: SubscriptionRecord,
   { grantId, isSigned }: EventOf<'hub-delivered'>,
@@ -20,11 +18,11 @@ export function onHubDelivered(
 ): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined || !isHubRecovery(grant, isSigned)) return unchanged(record);
-  const reached = isDenialRefuted(grant, isSigned) ? withoutDenial(grant, now) : grant;
-  return unchanged(withGrant(record, grantId, () => ({ ...reached, silentAt: undefined })));
+  const updated = isDenialRefuted(grant, isSigned) ? withoutDenial(grant, now) : grant;
+  return unchanged(withGrant(record, grantId, () => ({ ...updated, silentAt: undefined })));
 }
 
-/** Whether genuine content of a grant says anything about its hub that is not known. */
+/** Whether genuine content of a grant says anything new about its hub. */
 export function isHubRecovery(grant: GrantRecord, isSigned: boolean): boolean {
   return grant.silentAt !== undefined || isDenialRefuted(grant, isSigned);
 }
@@ -33,7 +31,7 @@ function isDenialRefuted({ denialAnswered, state }: GrantRecord, isSigned: boole
   return isSigned && denialAnswered === true && state === 'active';
 }
 
-/** The grant as it was before an unasked denial: its hub is left alone for as long as it was to be. */
+/** The grant without its unsolicited denial. The hub keeps the wait it had before. */
 export function withoutDenial(grant: GrantRecord, now: number): GrantRecord {
   const { nextAttemptAt, notBefore = 0, refusals = 0 } = grant;
   const hasPostponedAttempt = hasUnsolicitedDenial(grant) && nextAttemptAt === undefined && notBefore > now;
@@ -43,7 +41,7 @@ export function withoutDenial(grant: GrantRecord, now: number): GrantRecord {
     deniedUnsolicited: undefined,
     denialAnswered: undefined,
     nextAttemptAt: hasPostponedAttempt ? notBefore : nextAttemptAt,
-    // The wait after a failure ends with the lease, the one after a refusal with the lease or a grant.
+    // A wait after a failure must end with the lease, so it moves to `nextAttemptAt`. One after a refusal stays.
     notBefore: hasPostponedAttempt && refusals === 0 ? undefined : grant.notBefore,
   };
 }

@@ -1,14 +1,14 @@
 import { MIN_WAIT_MS } from '../../retry-policy.js';
 import { unchanged, withGrant } from '../changes.js';
-import type { SubscriptionEvent, Transition, TransitionContext } from '../events.js';
+import type { EventOf, Transition, TransitionContext } from '../events.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { failRequest } from './on-request-result.js';
 import { hasPendingSubscribe, isWaitingToRetry, isWorking } from '../state.js';
 
-/** A hub error within so many milliseconds of a verification undoes it (PROTOCOL N3). */
+/** A hub error within this many milliseconds after a verification undoes it (PROTOCOL N3). */
 const AFTER_VERIFICATION_MS = 60_000;
 
-/** Whether a hub error at this time makes a failed attempt of the verification before it. Once a verification. */
+/** Whether a hub error now turns the last verification into a failed attempt. At most once per verification. */
 export function isVerificationUndone(grant: GrantRecord, now: number): boolean {
   const { grantedAt = -Infinity, hubErrorAt = -Infinity } = grant;
   const sinceThen = now - grantedAt;
@@ -22,31 +22,31 @@ export function isVerificationUndone(grant: GrantRecord, now: number): boolean {
 }
 
 /**
- * The hub verified a request of ours, and then could not serve it: it is asked again, and its content accepted meanwhile.
+ * The hub verified a request and then could not serve it. It is requested again, and its content is still accepted.
  *
- * Quirk(Ballerina): reports an error with `hub.mode=hub-error`, an extension. Soon after a verification we count that as a
- * failed attempt (PROTOCOL N3).
+ * Quirk(Ballerina): reports an error with `hub.mode=hub-error`, an extension. Soon after a verification we count that
+ * as a failed attempt (PROTOCOL N3).
  */
 export function onHubErrorReported(
   record: SubscriptionRecord,
-  { grantId, failure }: Extract<SubscriptionEvent, { type: 'hub-error' }>,
+  { grantId, failure }: EventOf<'hub-error'>,
   context: TransitionContext,
 ): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant === undefined || !isVerificationUndone(grant, context.now)) return unchanged(record);
   const reported = withGrant(record, grantId, (one) => ({ ...one, hubErrorAt: context.now }));
-  // Anyone who knows the callback may have sent it: that is no reason to give up, now or later.
+  // Anyone who knows the callback may have sent the error. It must never make us give up.
   const attemptsKept = (record.attemptsKept ?? 0) + 1;
   const unlimited = { ...context, rules: { ...context.rules, maxAttempts: Infinity } };
   const { record: failed, effects } = failRequest({ ...reported, attemptsKept }, grantId, { failure }, unlimited);
-  // A longer wait, as after a refused renewal, is kept. A planned renewal is not put off.
+  // A longer wait, as after a refused renewal, is kept. A planned renewal is not postponed.
   const earliest = isWaitingToRetry(grant) ? (grant.nextAttemptAt ?? 0) : 0;
   const isPlanned = grant.nextAttemptAt === undefined && grant.freshCallbackAt === undefined;
   const latest = isPlanned ? Math.max(grant.renewsAt ?? Infinity, context.now + MIN_WAIT_MS) : Infinity;
-  const reached = withGrant(failed, grantId, (one) =>
+  const updated = withGrant(failed, grantId, (one) =>
     one.nextAttemptAt === undefined
       ? one
       : { ...one, nextAttemptAt: Math.max(Math.min(one.nextAttemptAt, latest), earliest) },
   );
-  return { record: reached, effects };
+  return { record: updated, effects };
 }

@@ -10,7 +10,7 @@ import {
   UNSUBSCRIBE_REFUSED,
 } from '../../retry-policy.js';
 import { andThen, withFailedAttempt, withFailure, unchanged, withGrant } from '../changes.js';
-import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
 import { NOTHING_PLANNED } from '../rules/in-flight-guard.js';
 import { isCurrent, isSatisfied } from '../rules/current-grants.js';
 import type { FailureRecord, GrantRecord, SubscriptionRecord } from '../../record/record.js';
@@ -21,9 +21,10 @@ import { withPendingSecret } from '../rules/secrets.js';
 import { completeByStatus, endByRefusal } from './completed-by-status.js';
 import { hasPendingLeaseExpired, isEnabled, isLive, isOver, isWorking } from '../state.js';
 
-type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
-
-/** The request is stored as pending before it leaves. Nothing changes, and nothing is to leave, where it is unwanted by now. */
+/**
+ * Stores the request as pending before it is sent. If it is no longer wanted, the record stays unchanged and nothing
+ * may be sent.
+ */
 export function onRequested(
   record: SubscriptionRecord,
   event: EventOf<'requested'>,
@@ -34,7 +35,7 @@ export function onRequested(
   const { now } = context;
   const until = Math.max(cooldownOf(record, grant, context).until, grant.notBefore ?? 0);
   if (event.mode === 'subscribe' && until > now && event.insteadOf === undefined) {
-    // Its hub refused another callback meanwhile, or this request waited in a queue while one before it failed.
+    // The hub refused another callback meanwhile, or an earlier request failed while this one was queued.
     const waiting = { renewalDue: undefined, nextAttemptAt: until, guardedUntil: undefined };
     return unchanged(withGrant(record, grant.id, (one) => ({ ...one, ...waiting })));
   }
@@ -42,7 +43,7 @@ export function onRequested(
     ...grant,
     state: grant.state === 'requested' || grant.state === 'failed' ? 'verifying' : grant.state,
     ...(event.mode === 'subscribe' ? { requestedAt: now, notBefore: undefined } : {}),
-    // Another form of an open request asks for the same as that.
+    // Another form of an open request repeats its parameters, so later changes are still outstanding.
     ...(event.mode === 'subscribe' && event.insteadOf === undefined
       ? { freshSecret: undefined, isOutdated: undefined }
       : {}),
@@ -59,17 +60,17 @@ export function onRequested(
 }
 
 function canSend(record: SubscriptionRecord, grant: GrantRecord, { mode, insteadOf }: EventOf<'requested'>): boolean {
-  // One that had to wait for its turn may be overtaken by another one, which will do.
+  // Another request may have overtaken this one in the queue. It is enough.
   const isOpen = grant.pending !== undefined && grant.pending.mode === mode;
   if (insteadOf === undefined ? isOpen : grant.pending?.id !== insteadOf) return false;
   const isUnsubscribing = grant.state === 'unsubscribing';
   if (mode === 'unsubscribe') return isUnsubscribing;
-  // Neither scheduled nor open: it was withdrawn, and another hub may be asked by now.
+  // Neither scheduled nor open: the request was withdrawn, and another hub may be requested by now.
   const isWithdrawn = grant.nextAttemptAt === undefined && grant.pending === undefined;
   return isEnabled(record) && !isUnsubscribing && !isOver(grant) && grant.superseded !== true && !isWithdrawn;
 }
 
-/** The hub took the request; its verification may have come before, or is yet to come. */
+/** The hub accepted the request. Its verification came already, or follows. */
 export function onAccepted(
   record: SubscriptionRecord,
   event: EventOf<'accepted'>,
@@ -80,7 +81,7 @@ export function onAccepted(
   const next = withGrant(record, grantId, (grant) => {
     const known = { ...grant, hub, hubSettled: true, verifyForm: verifyForm ?? grant.verifyForm };
     if (grant.pending?.id !== requestId) return known;
-    // A request that was denied fails when it was to, and is asked again after that.
+    // A denied request keeps its deadline. It fails then and is retried.
     const deadline = grant.pending.denied === true ? grant.pending.deadline : deadlineOf(grant, context);
     const verified = hasPendingLeaseExpired(grant, context.now) ? undefined : grant.pending.verified;
     return { ...known, pending: { ...grant.pending, accepted: true, deadline, verified } };
@@ -89,25 +90,25 @@ export function onAccepted(
   const grant = next.grants.find(({ id }) => id === grantId);
   const isVerified = grant?.pending?.verified === true && grant.pending.denied !== true;
   if (grant?.pending?.id !== requestId || !isVerified) {
-    return andThen(withHook, (reached) => completeByStatus(reached, event, context));
+    return andThen(withHook, (updated) => completeByStatus(updated, event, context));
   }
-  // It was verified while the request was open: nothing else is to come.
+  // It was verified while in flight, so nothing else is expected.
   const isAnswered = grant.unanswered !== true;
   const done = { ...grant, nextAttemptAt: isAnswered ? undefined : grant.nextAttemptAt };
-  return andThen(withHook, (reached) => completeRequest(reached, done, context));
+  return andThen(withHook, (updated) => completeRequest(updated, done, context));
 }
 
-/** How a request came to nothing. */
+/** How a request failed. */
 export interface FailedRequest {
   readonly failure: FailureRecord;
-  /** The hub said no for good, rather than not now. */
-  readonly refused?: boolean;
+  /** Whether the hub refused for good, rather than for now. @default false */
+  readonly isRefused?: boolean;
   readonly retryAfterSeconds?: number | undefined;
-  /** The HTTP status, where there was an answer. */
+  /** The HTTP status, if the hub answered. */
   readonly status?: number | undefined;
 }
 
-/** An answer counts for the request it belongs to; one that was verified or given up meanwhile is settled already. */
+/** An answer counts only for its own request. A request that was verified or given up meanwhile is settled already. */
 export function onRefusedOrUnreachable(
   record: SubscriptionRecord,
   event: EventOf<'refused'> | EventOf<'unreachable'>,
@@ -116,21 +117,21 @@ export function onRefusedOrUnreachable(
   const { grantId, requestId, failure, retryAfterSeconds, status } = event;
   const isOpen = record.grants.some((grant) => grant.id === grantId && grant.pending?.id === requestId);
   if (!isOpen) return unchanged(record);
-  const refused = event.type === 'refused';
+  const isRefused = event.type === 'refused';
   return (
     endByRefusal(record, event, context) ??
-    failRequest(record, grantId, { failure, retryAfterSeconds, refused, status }, context)
+    failRequest(record, grantId, { failure, retryAfterSeconds, isRefused, status }, context)
   );
 }
 
 /**
- * A request came to nothing. A grant that works goes on working and is renewed later; otherwise the same hub is asked
- * again, or another advertised one.
+ * A request failed. A working grant continues and is renewed later. Otherwise the same hub is retried, or another
+ * advertised one is tried.
  */
 export function failRequest(
   record: SubscriptionRecord,
   grantId: string,
-  { failure, refused = false, retryAfterSeconds = 0, status }: FailedRequest,
+  { failure, isRefused = false, retryAfterSeconds = 0, status }: FailedRequest,
   context: TransitionContext,
 ): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
@@ -138,25 +139,25 @@ export function failRequest(
   const { now, random } = context;
   const isDenied = grant.pending?.denied === true;
   const isUnsubscribing = grant.state === 'unsubscribing';
-  // `notBefore` was set while the request was open. It holds if another callback was refused, but not if this request was
-  // denied: a hub that cannot be reached did not deny.
+  // `notBefore` was set while the request was open. It holds if another callback was refused. It does not hold if this
+  // request was denied: a hub that cannot be reached did not deny.
   const remainingMs = isDenied || isUnsubscribing ? 0 : Math.max(0, (grant.notBefore ?? 0) - now);
   const retryAfterMs = Math.max(remainingMs, Math.min(retryAfterSeconds * 1000, MAX_RETRY_AFTER_MS));
-  const refusals = refused && !isUnsubscribing ? nextRefusalCount(record, grant, context) : grant.refusals;
-  const cooldownMs = refused && !isUnsubscribing ? refusalWaitMs(refusals ?? 1, random) : 0;
+  const refusals = isRefused && !isUnsubscribing ? nextRefusalCount(record, grant, context) : grant.refusals;
+  const cooldownMs = isRefused && !isUnsubscribing ? refusalWaitMs(refusals ?? 1, random) : 0;
   const waitMs = Math.max(retryAfterMs, cooldownMs);
   const failed: GrantRecord = {
     ...grant,
     attempts: grant.attempts + 1,
     refusals,
-    // A hub that cannot be reached did not deny: that was somebody else.
-    deniedAt: isDenied || refused ? undefined : grant.deniedAt,
+    // A hub that cannot be reached did not deny. Someone else sent the denial.
+    deniedAt: isDenied || isRefused ? undefined : grant.deniedAt,
     pending: undefined,
     isDenied: undefined,
-    // It is asked again, whether or not it was told that its verification was confirmed.
+    // The hub is requested again, whether or not it got the answer to its verification.
     unanswered: undefined,
     ...NOTHING_PLANNED,
-    // Also kept if it is given up: should somebody verify it all the same, its hub is not asked sooner.
+    // Kept even if the request is given up: if someone verifies it anyway, the hub is not requested sooner.
     notBefore: isUnsubscribing ? grant.notBefore : waitMs > 0 ? now + waitMs : undefined,
     state: grant.state === 'verifying' || grant.state === 'requested' ? 'failed' : grant.state,
   };
@@ -166,77 +167,77 @@ export function failRequest(
     context,
   );
   const hook: Effect = { type: 'hook', name: 'failed', grantId, failure };
-  const withHook = (reached: SubscriptionRecord): Transition => ({ record: reached, effects: [hook] });
+  const withHook = (updated: SubscriptionRecord): Transition => ({ record: updated, effects: [hook] });
   const isSpread = status === 429 && retryAfterMs > 0 && !isUnsubscribing;
   const spreadMs = isSpread ? Math.floor(random * RETRY_AFTER_SPREAD_MS) : 0;
-  const attempt = { failure, refused, retryAfterMs: retryAfterMs + spreadMs };
+  const attempt = { failure, isRefused, retryAfterMs: retryAfterMs + spreadMs };
   if (isUnsubscribing) return withHook(retryUnsubscribe(next, failed, attempt, context));
   if (!isLive(grant) && !isCurrent(record, grant, context) && isSatisfied(next, context))
     return withHook(withFailure(next, failure));
   const predecessor = predecessorOf(next, failed);
   if (predecessor !== undefined)
     return withHook(retrySuccessor(withFailure(next, failure), failed, predecessor, attempt, context));
-  const reached = withFailedAttempt(next, failure, context.rules, grantId);
-  return isEnabled(reached)
-    ? andThen(withHook(reached), (at) => retryOrFailOver(at, failed, attempt, context))
-    : withHook(reached);
+  const updated = withFailedAttempt(next, failure, context.rules, grantId);
+  return isEnabled(updated)
+    ? andThen(withHook(updated), (next) => retryOrFailOver(next, failed, attempt, context))
+    : withHook(updated);
 }
 
 interface FailedAttempt {
   readonly failure: FailureRecord;
-  readonly refused: boolean;
+  readonly isRefused: boolean;
   readonly retryAfterMs: number;
 }
 
-/** How often a hub would not let go says nothing of how often it was asked for what is wanted. */
+/** Failed unsubscribe requests do not count as failed attempts to subscribe. */
 function retryUnsubscribe(
   record: SubscriptionRecord,
   { id, superseded, attempts }: GrantRecord,
-  { failure, refused, retryAfterMs }: FailedAttempt,
+  { failure, isRefused, retryAfterMs }: FailedAttempt,
   { now, random }: TransitionContext,
 ): SubscriptionRecord {
-  // What is left behind hurts nobody, and its hub may be gone for good.
-  const policy = refused || superseded === true ? UNSUBSCRIBE_REFUSED : HUB_UNREACHABLE;
+  // A superseded grant does no harm, and its hub may be gone for good.
+  const policy = isRefused || superseded === true ? UNSUBSCRIBE_REFUSED : HUB_UNREACHABLE;
   const nextAttemptAt = now + Math.max(retryWaitMs(attempts, random, policy), retryAfterMs);
   const scheduled = withGrant(record, id, (grant) => ({ ...grant, nextAttemptAt }));
   return superseded === true ? scheduled : withFailure(scheduled, failure);
 }
 
-/** Only the move to another callback has failed: the working grant goes on, and no other hub is asked. */
+/** Only the move to another callback failed. The working grant continues, and no other hub is tried. */
 function retrySuccessor(
   record: SubscriptionRecord,
   failed: GrantRecord,
   predecessor: GrantRecord,
-  { refused, retryAfterMs }: FailedAttempt,
+  { isRefused, retryAfterMs }: FailedAttempt,
   context: TransitionContext,
 ): SubscriptionRecord {
   const { now, random } = context;
   const { id, attempts, refusals = 1 } = failed;
-  const backoff = refused ? refusalWaitMs(refusals, random) : retryWaitMs(attempts, random, HUB_UNREACHABLE);
+  const backoff = isRefused ? refusalWaitMs(refusals, random) : retryWaitMs(attempts, random, HUB_UNREACHABLE);
   const retryAt = now + Math.max(backoff, retryAfterMs);
-  if (refused) return withoutSuccessor(record, failed, predecessor, retryAt, context);
+  if (isRefused) return withoutSuccessor(record, failed, predecessor, retryAt, context);
   return withGrant(record, id, (grant) => ({ ...grant, nextAttemptAt: retryAt }));
 }
 
-/** The same hub is asked again later, or the next advertised one now, by the service's rule. */
+/** Retries the same hub later, or requests the next advertised one now, by the `hubs` option. */
 function retryOrFailOver(
   record: SubscriptionRecord,
   grant: GrantRecord,
-  { refused, retryAfterMs }: FailedAttempt,
+  { isRefused, retryAfterMs }: FailedAttempt,
   context: TransitionContext,
 ): Transition {
   const { now, random, rules } = context;
   const isAll = rules.hubs === 'all';
-  const backoff = refused
+  const backoff = isRefused
     ? refusalWaitMs(grant.refusals ?? 1, random)
     : retryWaitMs(isAll ? grant.attempts : record.attempts, random, HUB_UNREACHABLE);
   const nextAttemptAt = now + Math.max(backoff, retryAfterMs);
-  // A hub that wants to be left alone is not waited for where another one may be asked before.
+  // No wait for `Retry-After` if the wait of another hub ends sooner.
   const isLeftAlone = retryAfterMs > 0 && isOtherHubSooner(record, grant.advertisedHub, nextAttemptAt, context);
-  const shouldFailOver = refused || isLeftAlone || grant.attempts >= FAILOVER_AFTER;
+  const shouldFailOver = isRefused || isLeftAlone || grant.attempts >= FAILOVER_AFTER;
   const scheduled = withGrant(record, grant.id, (one) => ({ ...one, nextAttemptAt }));
   const waiting = withGrant(record, grant.id, (one) => ({ ...one, notBefore: nextAttemptAt }));
-  // It denied before its request failed, and another one is being asked since.
+  // The hub denied before its request failed, and another hub has been requested since.
   if (!isAll && !isLive(grant) && isSatisfied(record, context)) return unchanged(waiting);
   if (isAll || !shouldFailOver) return unchanged(scheduled);
   return isLive(grant)
@@ -244,7 +245,7 @@ function retryOrFailOver(
     : failOver(waiting, grant.advertisedHub, context);
 }
 
-/** A hub does not renew what works: another one is asked meanwhile, under a callback of its own. */
+/** A hub does not renew a working grant. Another hub is requested meanwhile, under its own callback. */
 function requestFromOtherHub(record: SubscriptionRecord, grant: GrantRecord, context: TransitionContext): Transition {
   const { advertisedHub } = grant;
   const isOtherRequested = record.grants.some((one) => one.id !== grant.id && (isWorking(one) || isWaiting(one)));

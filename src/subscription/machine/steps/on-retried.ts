@@ -1,15 +1,13 @@
 import { startOutstanding } from './on-wanted.js';
 import { andThen, startRenewal, unchanged, withGrant } from '../changes.js';
 import { onDue } from './on-due.js';
-import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
 import { hasChangedOverrides, mergedOverrides } from '../../record/overrides.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { withoutCooldown } from '../rules/refusal-cooldown.js';
 import { isEnabled, hasUnsolicitedDenial, isVerificationExpected, isOver, isWorking } from '../state.js';
 
-type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
-
-/** Nothing holds it any more, and it starts afresh. */
+/** Clears the stop reason and all failures, and starts again. */
 export function onRetried(
   record: SubscriptionRecord,
   { overrides: newOverrides, metadata = record.metadata }: EventOf<'retried'>,
@@ -21,11 +19,11 @@ export function onRetried(
   const reset: SubscriptionRecord = { ...withCountersReset(record, context.now, isAnyGrant), ...user, ...enabled };
   const done = startOutstanding(reset, context);
   if (!hasChangedOverrides(overrides, record.overrides)) return done;
-  // The hub is to know at once what is asked of it otherwise, not at the next renewal.
-  return andThen(done, (reached) => startRenewals(withOutdatedRequests(reached, context), done.effects, context));
+  // The hub should get the changed parameters at once, not at the next renewal.
+  return andThen(done, (updated) => startRenewals(withOutdatedRequests(updated, context), done.effects, context));
 }
 
-/** Open requests ask for what was wanted before, so their grants are renewed once they are verified, which may be late. */
+/** Open requests carry the previous parameters. Their grants are renewed once they are verified, which may be late. */
 function withOutdatedRequests(record: SubscriptionRecord, { now }: TransitionContext): SubscriptionRecord {
   if (!record.grants.some((grant) => isVerificationExpected(grant, now))) return record;
   const grants = record.grants.map((grant) =>
@@ -34,7 +32,7 @@ function withOutdatedRequests(record: SubscriptionRecord, { now }: TransitionCon
   return { ...record, grants };
 }
 
-/** Renews working grants now, but for those with a request in flight. */
+/** Renews working grants now, except those with a request in flight. */
 export function onRenewalWanted(
   before: SubscriptionRecord,
   { isOwed = false }: EventOf<'renewal-wanted'>,
@@ -45,32 +43,32 @@ export function onRenewalWanted(
   return startRenewals(isOwed ? record : withoutHubCooldowns(record), [], context);
 }
 
-/** The record without the waits at the hubs of working grants: the user wants them asked now. */
+/** The record without waits at the hubs of working grants: the user wants them requested now. */
 function withoutHubCooldowns(record: SubscriptionRecord): SubscriptionRecord {
   const idle = record.grants.filter((grant) => isWorking(grant) && grant.pending === undefined);
-  const clear = (reached: SubscriptionRecord, grant: GrantRecord): SubscriptionRecord =>
+  const clear = (updated: SubscriptionRecord, grant: GrantRecord): SubscriptionRecord =>
     withoutCooldown(
       grant.notBefore === undefined
-        ? reached
-        : withGrant(reached, grant.id, (one) => ({ ...one, notBefore: undefined })),
+        ? updated
+        : withGrant(updated, grant.id, (one) => ({ ...one, notBefore: undefined })),
       grant,
     );
   return idle.reduce(clear, record);
 }
 
-/** Renews working grants with another secret, or asks their hubs to deliver to another callback. */
+/** Renews working grants with a new secret, or requests delivery to a new callback. */
 export function onRotationWanted(
   record: SubscriptionRecord,
-  { what }: EventOf<'rotation-wanted'>,
+  { rotate }: EventOf<'rotation-wanted'>,
   context: TransitionContext,
 ): Transition {
   if (!isEnabled(record)) return unchanged(record);
   const marked = record.grants.map((grant) => {
     if (!isWorking(grant)) return grant;
-    return what === 'secret' ? { ...grant, freshSecret: true } : { ...grant, freshCallbackAt: context.now };
+    return rotate === 'secret' ? { ...grant, freshSecret: true } : { ...grant, freshCallbackAt: context.now };
   });
-  const reached = withoutHubCooldowns({ ...record, grants: marked });
-  return what === 'secret' ? startRenewals(reached, [], context) : onDue(reached, context);
+  const updated = withoutHubCooldowns({ ...record, grants: marked });
+  return rotate === 'secret' ? startRenewals(updated, [], context) : onDue(updated, context);
 }
 
 function startRenewals(record: SubscriptionRecord, started: readonly Effect[], context: TransitionContext): Transition {
@@ -79,12 +77,15 @@ function startRenewals(record: SubscriptionRecord, started: readonly Effect[], c
     const isRequested = started.some((effect) => effect.type === 'request' && effect.grantId === grant.id);
     const isInProgress = isRequested || grant.pending !== undefined || grant.renewalDue === true;
     if (isWorking(grant) && !isInProgress)
-      current = andThen(current, (reached) => startRenewal(reached, grant.id, context));
+      current = andThen(current, (updated) => startRenewal(updated, grant.id, context));
   }
   return current;
 }
 
-/** Failures are counted from nothing, and what waits because of them is tried now; what holds for other reasons still does. */
+/**
+ * Failures are counted from zero, `gave-up` ends, and retries that wait because of failures happen now. Other stop
+ * reasons and waits stay.
+ */
 export function onCountersReset(record: SubscriptionRecord, context: TransitionContext): Transition {
   const stopReason = record.stoppedBecause === 'gave-up' ? undefined : record.stoppedBecause;
   const reset = { ...withCountersReset(record, context.now, hasNotRefused), stoppedBecause: stopReason };
@@ -93,12 +94,12 @@ export function onCountersReset(record: SubscriptionRecord, context: TransitionC
 
 const isAnyGrant = (): boolean => true;
 
-/** Whether a grant waits for no denial or refusal: those waits outlast a reset of the counters (PROTOCOL N2). */
+/** Whether a grant waits for no denial or refusal. Those waits outlast a reset of the counters (PROTOCOL N2). */
 function hasNotRefused({ state, deniedAt, refusals = 0 }: GrantRecord): boolean {
   return state === 'unsubscribing' || (deniedAt === undefined && refusals === 0);
 }
 
-/** Nothing has failed so far, and no hub is left alone for it. */
+/** The record without failures, and without the waits that they caused. */
 function withCountersReset(
   record: SubscriptionRecord,
   now: number,
@@ -120,20 +121,20 @@ function withCountersReset(
         ...grant,
         attempts: 0,
         refusals: undefined,
-        // A stranger may know the callback of a grant that a denial ended: no hub is given it again.
+        // A stranger may know the callback of a grant that ended with a denial. No hub gets it again.
         deniedAt: isDenied || isOver(grant) ? grant.deniedAt : undefined,
-        // A question that a denial led to is asked now.
+        // A planned check of a denial happens now.
         freshCallbackAt: grant.freshCallbackAt === undefined ? undefined : now,
         nextAttemptAt: isDenied && grant.nextAttemptAt !== undefined ? now : nextAttemptAfterReset(grant, now),
         notBefore: undefined,
-        // A request that was denied would be in the way of the next one until its deadline.
+        // A denied request would block the next one until its deadline.
         pending: grant.pending?.denied === true ? undefined : grant.pending,
       };
     }),
   };
 }
 
-/** A renewal that has begun goes on; one that failed or was denied, and what a hub would not end, is asked for again. */
+/** A started renewal continues. A failed or denied renewal, and a failed unsubscribe, are retried now. */
 function nextAttemptAfterReset(
   { state, pending, renewalDue, nextAttemptAt, attempts, refusals = 0 }: GrantRecord,
   now: number,

@@ -9,7 +9,7 @@ import {
   withGrant,
 } from '../changes.js';
 import { withoutDenial } from './on-hub-delivered.js';
-import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
 import { inFlightGuard } from '../rules/in-flight-guard.js';
 import { grantedLease, renewalTime } from '../rules/lease.js';
 import { isCurrent, isUnreliable } from '../rules/current-grants.js';
@@ -26,18 +26,17 @@ import {
   isWorking,
 } from '../state.js';
 
-type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
 type ConfirmContext = Pick<TransitionContext, 'callbackOf' | 'rules'>;
 
-/** Grants that are over are kept for their answer, 410: so many of one subscription, the latest. */
+/** How many ended grants a subscription keeps, the latest ones. They answer content with 410. */
 const MAX_TOMBSTONES = 16;
 
-/** For how long a hub's error after a verification is remembered, in milliseconds (PROTOCOL N3). */
+/** Milliseconds a hub's error after a verification is remembered (PROTOCOL N3). */
 const HUB_ERROR_MEMORY_MS = 3_600_000;
 
 /**
- * Whether a verification by the hub of this grant may be confirmed: a subscription that is still wanted, also late
- * (PROTOCOL V4), or an unsubscription that was asked for (V3).
+ * Whether a verification from the hub of this grant may be confirmed. A subscribe must still be wanted, and may be late
+ * (PROTOCOL V4). An unsubscribe must have been requested (V3).
  */
 export function canConfirm(
   record: SubscriptionRecord,
@@ -54,7 +53,7 @@ export function canConfirm(
   );
 }
 
-/** Whether another grant works in the place of one whose hub comes late. */
+/** Whether another grant works in place of one whose hub verifies late. */
 function isPreferred(
   record: SubscriptionRecord,
   other: GrantRecord,
@@ -67,7 +66,7 @@ function isPreferred(
   return isCurrent(record, other, context) ? !isUnreliable(record, other) : !isCurrent(record, grant, context);
 }
 
-/** The hub verified, and the answer is the challenge. */
+/** The hub verified. If it may be confirmed, the answer is the challenge. */
 export function onVerified(
   record: SubscriptionRecord,
   event: EventOf<'verified'>,
@@ -75,7 +74,7 @@ export function onVerified(
 ): Transition {
   const grant = record.grants.find(({ id }) => id === event.grantId);
   if (grant === undefined || !canConfirm(record, grant, event.mode, context)) return unchanged(record);
-  // Quirk(thylacine, Flask-WebSub): send `hub.lease_seconds` also when they verify an unsubscription. We ignore it.
+  // Quirk(thylacine, Flask-WebSub): send `hub.lease_seconds` also when they verify an unsubscribe. We ignore it.
   if (event.mode === 'unsubscribe') return endUnsubscribedGrant(record, grant, context.now);
   return isVerificationExpected(grant, context.now)
     ? applyVerification(record, grant, event, context)
@@ -83,8 +82,8 @@ export function onVerified(
 }
 
 /**
- * The hub verified a request of ours. Where that is still open the grant works at once, and how the request ends decides
- * the rest: the verification may be forged (PROTOCOL V9).
+ * The hub verified an open request. If that request is still in flight, the grant works at once, but the end of the
+ * request decides the rest: the verification may be forged (PROTOCOL V9).
  */
 function applyVerification(
   record: SubscriptionRecord,
@@ -107,7 +106,7 @@ function applyVerification(
     ...lease,
     state: 'active',
     verifiedAt: now,
-    // If the process ends before the answer has left, the hub does not know, and has to be asked again.
+    // If the process ends before the answer is sent, the hub does not know and has to be requested again.
     unanswered: true,
     ...inFlightGuard(now + SAFETY_DELAY_MS),
     renewalDue: undefined,
@@ -117,26 +116,26 @@ function applyVerification(
     pending: isRequestInFlight ? { ...pending, verified: true, leaseSeconds, renewsAt, denied: undefined } : undefined,
     endedAt: undefined,
   };
-  const reached = withGrant(record, grant.id, () => active);
+  const updated = withGrant(record, grant.id, () => active);
   const effects: readonly Effect[] = [
     { type: 'hook', name: isWorking(grant) ? 'renewed' : 'verified', grantId: grant.id },
   ];
-  if (isRequestInFlight) return { record: { ...reached, stoppedBecause: stopReasonOnceVerified(record) }, effects };
-  return andThen({ record: reached, effects }, (next) => completeRequest(next, active, context));
+  if (isRequestInFlight) return { record: { ...updated, stoppedBecause: stopReasonOnceVerified(record) }, effects };
+  return andThen({ record: updated, effects }, (next) => completeRequest(next, active, context));
 }
 
-/** A lease that a hub grants, from when it verified. */
+/** A lease that a hub grants, starting when it verified. */
 function leaseFrom(at: number, leaseSeconds: number, { random, rules }: TransitionContext): Lease {
   return { leaseSeconds, expiresAt: at + leaseSeconds * 1000, renewsAt: renewalTime(at, leaseSeconds, rules, random) };
 }
 
-/** The lease of a request that was verified while it was open: its renewal stays as announced then. */
+/** The lease of a request that was verified in flight. Its renewal time stays as snapshots showed it. */
 function verifiedLease(at: number, { leaseSeconds = 0, renewsAt }: PendingRequest, context: TransitionContext): Lease {
   const lease = leaseFrom(at, leaseSeconds, context);
   return renewsAt === undefined ? lease : { ...lease, renewsAt };
 }
 
-/** The hub took the request and verified it: nothing is open any more, and one grant is enough. */
+/** The hub accepted and verified the request. Nothing is open any more, and one grant is enough. */
 export function completeRequest(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -144,7 +143,8 @@ export function completeRequest(
 ): Transition {
   const { now, rules } = context;
   const { pending, verifiedAt = now } = grant;
-  // Quirk(Ballerina): verifies, then reports `hub-error`, time and again. We keep counting its failed attempts (PROTOCOL N3).
+  // Quirk(Ballerina): verifies and then reports `hub-error`, again and again. We keep counting its failed attempts
+  // (PROTOCOL N3).
   const sinceError = now - (grant.hubErrorAt ?? -Infinity);
   const isHubFailing = sinceError >= 0 && sinceError < HUB_ERROR_MEMORY_MS;
   const known: GrantRecord =
@@ -157,58 +157,58 @@ export function completeRequest(
     refusals: undefined,
     isDenied: undefined,
     attempts: isHubFailing ? grant.attempts : 0,
-    // Another secret, or other terms, were wanted while the request was open.
+    // While the request was open, a new secret or other parameters were requested.
     renewsAt: (grant.freshSecret ?? grant.isOutdated) === true ? now : known.renewsAt,
     secrets: withVerifiedSecret(grant.secrets, now),
   };
-  const reached = withoutRefusals(
+  const updated = withoutRefusals(
     withGrant(record, grant.id, () => active),
     active,
   );
-  // What is not what would be asked for today says nothing of what is.
-  if (grant.superseded === true || !isCurrent(reached, active, context)) return unchanged(reached);
+  // A grant that is not current says nothing about the ones that are.
+  if (grant.superseded === true || !isCurrent(updated, active, context)) return unchanged(updated);
   const next: SubscriptionRecord = {
-    ...reached,
-    stoppedBecause: stopReasonOnceVerified(reached),
+    ...updated,
+    stoppedBecause: stopReasonOnceVerified(updated),
     attempts: active.attempts,
     attemptsKept: active.attempts === 0 ? undefined : active.attempts,
-    // With several hubs, each has a schedule of its own.
-    nextAttemptAt: rules.hubs === 'all' ? reached.nextAttemptAt : undefined,
-    lastError: stopReasonOnceVerified(reached) === undefined ? undefined : reached.lastError,
+    // With several hubs, each has its own schedule.
+    nextAttemptAt: rules.hubs === 'all' ? updated.nextAttemptAt : undefined,
+    lastError: stopReasonOnceVerified(updated) === undefined ? undefined : updated.lastError,
     passedOver: [],
   };
   return replaceOtherGrants(next, active, context);
 }
 
 /**
- * One grant is enough, at each hub with `hubs: 'all'`: those that work are left by asking their hub, those that never
- * worked are forgotten, and those that did are kept as tombstones.
+ * Keeps one grant, or one at each hub with `hubs: 'all'`. Replaced grants that work are unsubscribed at their hub.
+ * Those that never worked are removed, and those that did are kept as tombstones.
  */
 function replaceOtherGrants(record: SubscriptionRecord, active: GrantRecord, context: TransitionContext): Transition {
   const { now, rules } = context;
   const effects: Effect[] = [];
-  const leave = (grant: GrantRecord): readonly GrantRecord[] => {
+  const retire = (grant: GrantRecord): readonly GrantRecord[] => {
     if (grant.id === active.id || isOver(grant) || grant.superseded === true) return [grant];
-    // Its hub is asked to deliver there instead: that goes on.
+    // Its hub is requested to deliver there instead. That continues.
     if (grant.replaces === active.id && (grant.pending ?? grant.nextAttemptAt) !== undefined) return [grant];
     if (rules.hubs === 'all' && !isReplaced(record, grant, active, context)) return [grant];
     if (grant.state !== 'active' && grant.state !== 'unsubscribing') {
       // With a single callback for all grants, the active grant has it now.
-      const rest = grant.path === active.path ? undefined : coolingDownGrant(grant);
-      const kept = grant.verifiedAt === undefined ? rest : endedGrant(grant, now);
+      const cooling = grant.path === active.path ? undefined : coolingDownGrant(grant);
+      const kept = grant.verifiedAt === undefined ? cooling : endedGrant(grant, now);
       return kept === undefined ? [] : [kept];
     }
-    // Its unsubscription is under way already: it is only marked as replaced.
+    // Its unsubscribe is already in progress: it is only marked as replaced.
     if (grant.state === 'unsubscribing') return [{ ...grant, superseded: true }];
     effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
     return [unsubscribingGrant(grant, now, true)];
   };
-  const grants = record.grants.flatMap(leave);
-  const forgotten = new Set(grants.filter(isOver).slice(0, -MAX_TOMBSTONES));
-  return { record: { ...record, grants: grants.filter((grant) => !forgotten.has(grant)) }, effects };
+  const grants = record.grants.flatMap(retire);
+  const dropped = new Set(grants.filter(isOver).slice(0, -MAX_TOMBSTONES));
+  return { record: { ...record, grants: grants.filter((grant) => !dropped.has(grant)) }, effects };
 }
 
-/** Whether a grant at one of several hubs has had its day: the same hub has granted another, or it is no longer advertised. */
+/** Whether a grant at one of several hubs is replaced: its hub has granted another one, or is no longer advertised. */
 function isReplaced(
   record: SubscriptionRecord,
   grant: GrantRecord,
@@ -219,7 +219,7 @@ function isReplaced(
   return !isCurrent(record, grant, context) && !record.hubs.includes(grant.advertisedHub);
 }
 
-/** The hub knows what it was answered: the next thing is the renewal as it was planned. */
+/** The hub got the answer. The next step is the renewal as planned. */
 export function onAnswered(record: SubscriptionRecord, { grantId }: EventOf<'answered'>): Transition {
   const grant = record.grants.find(({ id }) => id === grantId);
   if (grant?.unanswered !== true) return unchanged(record);
@@ -228,13 +228,13 @@ export function onAnswered(record: SubscriptionRecord, { grantId }: EventOf<'ans
   return unchanged(withGrant(record, grantId, () => ({ ...grant, unanswered: undefined, nextAttemptAt })));
 }
 
-/** Whether the open request of a grant is not known to have met a problem of the same weight. */
+/** Whether the open request has no stored problem of the same weight yet. */
 export function isNewProblem({ pending }: GrantRecord, { isNotice = false }: { readonly isNotice?: boolean }): boolean {
   if (pending === undefined) return false;
   return pending.problem === undefined || (!isNotice && pending.cameBack !== true);
 }
 
-/** A verification came that could not be confirmed: should no other come, that is why. */
+/** A verification could not be confirmed. If no other one comes, this is the reason for the failure. */
 export function onVerificationWrong(record: SubscriptionRecord, event: EventOf<'verification-wrong'>): Transition {
   const { grantId, problem, isNotice = false } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
@@ -252,8 +252,8 @@ function endUnsubscribedGrant(record: SubscriptionRecord, grant: GrantRecord, no
 }
 
 /**
- * The service's handler refused. A subscription is not asked for any more, and a grant that works goes on until its lease
- * ends; where it was about to end, it stays.
+ * The service's handler refused. After a refused subscribe, nothing more is requested, and a working grant continues
+ * until its lease ends. After a refused unsubscribe, the grant stays.
  */
 export function onHandlerRefused(
   record: SubscriptionRecord,
@@ -262,10 +262,10 @@ export function onHandlerRefused(
 ): Transition {
   const { failure, grantId, mode } = event;
   const grant = record.grants.find(({ id }) => id === grantId);
-  // While the handler thought about it, something else may have been decided.
+  // The grant may have changed while the handler was running.
   if (grant === undefined || isOver(grant) || !canConfirm(record, grant, mode, context)) return unchanged(record);
   const isKept = mode === 'unsubscribe';
-  // Nobody asked for it: anybody may have sent it (PROTOCOL V9).
+  // The verification was unsolicited: anyone may have sent it (PROTOCOL V9).
   if (!isKept && !isVerificationExpected(grant, context.now)) return unchanged(record);
   const stopped = withGrant(record, grantId, () => ({
     ...grant,
@@ -275,7 +275,7 @@ export function onHandlerRefused(
     state: isKept ? 'active' : grant.state === 'verifying' ? 'failed' : grant.state,
   }));
   const effects: readonly Effect[] = [{ type: 'hook', name: 'failed', grantId, failure }];
-  // What another grant has replaced goes on until its lease ends, and nothing else changes.
+  // A superseded grant continues until its lease ends, and nothing else changes.
   if (isKept && grant.superseded === true) return { record: withFailure(stopped, failure), effects };
   const stopReason = isKept ? (record.desired === 'subscribed' ? record.stoppedBecause : undefined) : 'handler-refused';
   return {

@@ -15,16 +15,14 @@ import {
 } from '../changes.js';
 import { denialCheck } from './on-denied.js';
 import { onDue } from './on-due.js';
-import type { Effect, SubscriptionEvent, Transition, TransitionContext } from '../events.js';
+import type { Effect, EventOf, Transition, TransitionContext } from '../events.js';
 import { inFlightGuard } from '../rules/in-flight-guard.js';
 import { isCurrent, isSatisfied, isLiveOrRequested } from '../rules/current-grants.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { withoutCooldown } from '../rules/refusal-cooldown.js';
 import { isEnabled, hasUnsolicitedDenial, isLive, isOver, isScheduled, isWorking } from '../state.js';
 
-type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
-
-/** Makes what is wanted happen, unless it is held, under way, or scheduled. */
+/** Starts all outstanding work of a wanted subscription, unless it is stopped, in progress or scheduled. */
 export function onWanted(before: SubscriptionRecord, context: TransitionContext): Transition {
   const record = enableStoppedByVersion1(before, context);
   if (!isEnabled(record)) return unchanged(record);
@@ -32,11 +30,11 @@ export function onWanted(before: SubscriptionRecord, context: TransitionContext)
     const known = withOwedRenewal(withMaxRenewal(current, context), context);
     const isLate = known.grants.some((grant) => isOverdue(known, grant, context));
     const done = startOutstanding(isLate ? spreadOverdueRenewals(known, context) : known, context);
-    return andThen(done, (reached) => restartInterrupted(reached, context));
+    return andThen(done, (updated) => restartInterrupted(updated, context));
   });
 }
 
-/** Asks again for subscriptions that version 1 held as denied, as after a denial now (PROTOCOL N2). */
+/** Enables subscriptions that version 1 stopped as denied, with the wait of a denial now (PROTOCOL N2). */
 function enableStoppedByVersion1(record: SubscriptionRecord, context: TransitionContext): SubscriptionRecord {
   if (record.stoppedByVersion1 !== true || record.stoppedBecause !== 'denied') return record;
   const at = context.now + refusalWaitMs(1, context.random);
@@ -50,9 +48,9 @@ function enableStoppedByVersion1(record: SubscriptionRecord, context: Transition
 }
 
 /**
- * A hub that was given a callback which is not ours any more (another public URL, say) has to be asked again. What works
- * goes on meanwhile, and is left when another grant has taken its place (PROTOCOL L6), unless its callback is fixed: there
- * can be no second one beside it.
+ * Hubs with a callback that is no longer ours (after a new public URL, for example) are requested again. A working
+ * grant continues meanwhile, and is left when another grant has replaced it (PROTOCOL L6). A grant with a fixed
+ * callback is rewritten instead: it cannot have a second one beside it.
  */
 function withCurrentCallbacks(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { callbackOf, hasOneCallback = false } = context;
@@ -97,8 +95,8 @@ function withCurrentCallbacks(record: SubscriptionRecord, context: TransitionCon
 }
 
 /**
- * A request without an answer, and an answer to a verification, may not have left before the process ended; and what was
- * being discovered for a renewal is not known.
+ * Restarts work that was in progress when the process ended. A request, or the answer to a verification, may not have
+ * been sent. The discovery of a renewal is lost as well.
  */
 function restartInterrupted(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now } = context;
@@ -106,18 +104,18 @@ function restartInterrupted(record: SubscriptionRecord, context: TransitionConte
   for (const grant of record.grants) {
     const { id, pending } = grant;
     if (pending?.mode === 'subscribe' && !pending.accepted && pending.denied !== true) {
-      current = andThen(current, (reached) => {
-        const closed = withGrant(reached, id, (one) => ({ ...one, pending: undefined }));
+      current = andThen(current, (updated) => {
+        const closed = withGrant(updated, id, (one) => ({ ...one, pending: undefined }));
         return startRequest(closed, id, 'subscribe', now);
       });
     } else if (isWorking(grant) && (grant.unanswered ?? grant.renewalDue) === true && pending === undefined) {
-      current = andThen(current, (reached) => startRenewal(reached, id, context));
+      current = andThen(current, (updated) => startRenewal(updated, id, context));
     }
   }
   return current;
 }
 
-/** What has come due is done, and what then is neither under way nor scheduled is begun. */
+/** Does all due work, then starts what is neither in progress nor scheduled. */
 export function startOutstanding(record: SubscriptionRecord, context: TransitionContext): Transition {
   const isUnsubscribing = record.grants.some(
     ({ state, superseded }) => state === 'unsubscribing' && superseded !== true,
@@ -125,15 +123,15 @@ export function startOutstanding(record: SubscriptionRecord, context: Transition
   if (isUnsubscribing) return undoUnsubscribe(record, context);
   const done = onDue(record, context);
   if (!isEnabled(done.record) || isEverythingStarted(done, context) || isSatisfied(done.record, context)) return done;
-  // Without a failure the schedule is a safety net only: what it was set for was lost with its process. With several hubs,
-  // that one of them waits says nothing of the others.
+  // Without a failure, the schedule is only a guard, and the work it guards was lost with its process. With several
+  // hubs, the wait of one says nothing about the others.
   const isScheduledNow =
     context.rules.hubs === 'all' ? done.record.nextAttemptAt !== undefined : isScheduled(done.record);
   if (done.record.attempts > 0 && isScheduledNow) return done;
-  return andThen(done, (reached) => startDiscovery(reached, context));
+  return andThen(done, (updated) => startDiscovery(updated, context));
 }
 
-/** Whether what was due has begun all that is to be asked for. */
+/** Whether the due work has requested everything that is needed. */
 function isEverythingStarted({ record, effects }: Transition, context: TransitionContext): boolean {
   if (effects.some(isDiscovery)) return true;
   const requested = effects.flatMap((effect) =>
@@ -146,7 +144,7 @@ function isEverythingStarted({ record, effects }: Transition, context: Transitio
   return requested.length > 0 && record.hubs.every((hub) => current.some((grant) => grant.advertisedHub === hub));
 }
 
-/** An unsubscription that was not finished is taken back by subscribing again under the same callback. */
+/** Undoes an unfinished unsubscribe by subscribing again under the same callback. */
 function undoUnsubscribe(record: SubscriptionRecord, context: TransitionContext): Transition {
   const { now } = context;
   const effects: Effect[] = [];
@@ -160,12 +158,12 @@ function undoUnsubscribe(record: SubscriptionRecord, context: TransitionContext)
   });
   const unsubscribing = record.grants.filter(({ state }) => state === 'unsubscribing');
   const cleared = unsubscribing.reduce(withoutCooldown, { ...record, grants });
-  return andThen({ record: cleared, effects }, (reached) =>
-    isSatisfied(reached, context) ? unchanged(reached) : startDiscovery(reached, context),
+  return andThen({ record: cleared, effects }, (updated) =>
+    isSatisfied(updated, context) ? unchanged(updated) : startDiscovery(updated, context),
   );
 }
 
-/** Ends what is held by asking its hub; what is not held ends by itself. At a shutdown only what is held ends. */
+/** Unsubscribes active grants at their hub. Other grants end at once, except at a shutdown. */
 export function onUnwanted(
   record: SubscriptionRecord,
   { why }: EventOf<'unwanted'>,
@@ -177,7 +175,7 @@ export function onUnwanted(
       effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
       return unsubscribingGrant(grant, now, false);
     }
-    // What its hub would not end before is asked for once more: after the stop there may be nobody who does.
+    // Retries a failed unsubscribe now: after a shutdown nobody may be left to retry it.
     if (why === 'shutdown' && grant.state === 'unsubscribing' && grant.pending === undefined && !grant.superseded) {
       effects.push({ type: 'request', grantId: grant.id, mode: 'unsubscribe' });
       return unsubscribingGrant(grant, now, false);

@@ -1,6 +1,6 @@
 import { SAFETY_DELAY_MS, withGrant } from '../changes.js';
 import { withoutDenial } from './on-hub-delivered.js';
-import type { SubscriptionEvent, Transition, TransitionContext } from '../events.js';
+import type { EventOf, Transition, TransitionContext } from '../events.js';
 import { grantedLease, renewalTime } from '../rules/lease.js';
 import type { GrantRecord, SubscriptionRecord } from '../../record/record.js';
 import { cooldownOf } from '../rules/refusal-cooldown.js';
@@ -8,14 +8,15 @@ import { renewBeforeSecretLapse } from '../rules/secrets.js';
 import { predecessorOf } from '../rules/successor.js';
 import { stopReasonOnceVerified, hasUnsolicitedDenial, isOver, isWorking, plannedAttemptAt } from '../state.js';
 
-type EventOf<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>;
-
-/** A verification that nobody asked for brings a renewal forward once in so many milliseconds (PROTOCOL V4). */
+/** An unsolicited verification brings a renewal forward at most once per this many milliseconds (PROTOCOL V4). */
 const BROUGHT_FORWARD_EVERY_MS = 3_600_000;
 
 export type Lease = Pick<GrantRecord, 'leaseSeconds' | 'expiresAt' | 'renewsAt'>;
 
-/** A lease after a verification that may be forged: it never ends earlier, nor later than the one last granted would. */
+/**
+ * The lease after a verification that may be forged. It never ends earlier, nor later than the last granted lease
+ * would.
+ */
 export function extendedLease(grant: GrantRecord, newSeconds: number, { now, rules }: TransitionContext): Lease {
   const { leaseSeconds = grantedLease(undefined, rules.leaseSeconds, rules), expiresAt = 0, renewsAt } = grant;
   const seconds = Math.min(newSeconds, leaseSeconds);
@@ -23,7 +24,7 @@ export function extendedLease(grant: GrantRecord, newSeconds: number, { now, rul
 }
 
 /**
- * A verification that nobody asked for may be forged: it never moves the expiry earlier, nor puts off what is planned, and
+ * An unsolicited verification may be forged. It never moves the expiry earlier, postpones nothing that is planned, and
  * changes neither attempts nor secrets (PROTOCOL V4).
  */
 export function onUnsolicitedVerification(
@@ -40,12 +41,12 @@ export function onUnsolicitedVerification(
   const planned = renewalTime(now, Math.min(newSeconds, leaseSeconds), rules, random);
   const sinceThen = now - (grant.broughtForwardAt ?? -Infinity);
   const wasLately = sinceThen >= 0 && sinceThen < BROUGHT_FORWARD_EVERY_MS;
-  // Its hub may be asked under another callback already, by a schedule of that grant's.
+  // The hub may already be requested under another callback, on the schedule of that grant.
   const successor = record.grants.find((other) => other.replaces === grant.id && !isOver(other));
   const mayRenewSooner = isActive && !wasLately && successor === undefined;
   const isSooner = mayRenewSooner && planned < (grant.renewsAt ?? Infinity) && newSeconds < leaseSeconds;
   const nextRenewal = isSooner ? planned : (grant.renewsAt ?? planned);
-  // A grant that works again is not renewed at once, nor before the one whose place it was to take: a forger may want that.
+  // A grant that works again is not renewed at once, nor before its predecessor: a forger may want that.
   const { renewsAt: notSooner = 0 } = predecessorOf(record, { ...grant, verifiedAt: undefined }) ?? {};
   const renewsAt = isActive ? nextRenewal : Math.max(planned, now + SAFETY_DELAY_MS, notSooner);
   const active: GrantRecord = {
@@ -54,7 +55,7 @@ export function onUnsolicitedVerification(
     state: 'active',
     provisional: isActive ? grant.provisional : true,
     verifiedAt: now,
-    // The hub may sign with a pending secret: it is asked before that lapses.
+    // The hub may sign with a pending secret, so it is requested before that lapses.
     renewsAt: Math.min(renewsAt, renewBeforeSecretLapse(grant.secrets, now)),
     broughtForwardAt: isSooner ? now : grant.broughtForwardAt,
     nextAttemptAt: isActive
@@ -69,8 +70,8 @@ export function onUnsolicitedVerification(
 }
 
 /**
- * When the hub of an active grant is asked next; undefined if that is the renewal as planned. After a denial that is a minute
- * later at the earliest, and after a refusal when its wait is over. A grant that was given up waits a minute as well.
+ * When the hub of an active grant is requested next; undefined for the renewal as planned. After a denial that is at
+ * least a minute later, and after a refusal when its wait is over. Once stopped, it is at least a minute as well.
  */
 function nextAttemptAfterVerification(
   record: SubscriptionRecord,

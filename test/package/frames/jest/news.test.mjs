@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { defineSubscriber, startService } from 'websub-subscriber';
 import { TestHub } from 'websub-subscriber/testing';
 
-// Many entries are parsed in a thread.
+// This many entries are parsed in a worker thread.
 const entries = Array.from({ length: 2_000 }, (_, id) => `<entry><id>${id}</id></entry>`).join('');
 
 test('an event reaches the handler, and its entries are parsed', async () => {

@@ -14,7 +14,7 @@ import { NewsModule } from './news.js';
 
 const { FEED = '', PLATFORM = '', PORT = '', WEBSUB_PUBLIC_URL = '' } = process.env;
 
-/** Refuses everything but two routes. */
+/** Rejects every route but two. */
 @Injectable()
 class Refuse implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

@@ -4,7 +4,7 @@ import { HOST, MANUAL, news, PORT, REST } from './news.js';
 
 const app = Fastify();
 const runtime = await startService(news, MANUAL);
-// A hook runs before Fastify looks at the content type and reads the body.
+// A hook runs before Fastify checks the content type and reads the body.
 app.addHook('onRequest', (request, reply, done) => {
   runtime.nodeHandler(request.raw, reply.raw, done);
 });

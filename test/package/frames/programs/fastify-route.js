@@ -2,7 +2,7 @@ import Fastify from 'fastify';
 import { startService } from 'websub-subscriber';
 import { HOST, MANUAL, news, PORT, REST } from './news.js';
 
-// The obvious mount, which does not work: Fastify parses the body before the route runs.
+// The obvious mount does not work: Fastify parses the body before the route runs.
 const app = Fastify();
 const runtime = await startService(news, MANUAL);
 app.all('/websub/*', (request, reply) => {

@@ -1,6 +1,6 @@
 import { defineSubscriber } from 'websub-subscriber';
 
-/** Prints each event with the bytes as received. */
+/** Prints each event with its raw bytes. */
 export const news = defineSubscriber(
   { name: 'news', target: process.env.FEED },
   {
@@ -12,7 +12,7 @@ export const news = defineSubscriber(
 
 export const HOST = '127.0.0.1';
 export const PORT = Number(process.env.PORT);
-/** For callbacks that are mounted by hand: hubs are asked once the program listens. */
+/** Options for manually mounted callbacks. `begin()` starts requests to hubs once the program listens. */
 export const MANUAL = {
   manual: true,
   deferRequests: true,

@@ -12,11 +12,11 @@ describe('nearestName', () => {
     ['secrets', 'secret'],
     ['path', undefined],
     ['', undefined],
-  ])('takes %j for %j', (name, meant) => {
-    expect(nearestName(name, known)).toBe(meant);
+  ])('finds for %j: %j', (name, expected) => {
+    expect(nearestName(name, known)).toBe(expected);
   });
 
-  it('knows no name where there are none', () => {
+  it('finds nothing without known names', () => {
     expect(nearestName('target', [])).toBeUndefined();
   });
 });

@@ -12,7 +12,7 @@ function problem(config: unknown): string {
   throw new Error('The configuration was accepted.');
 }
 
-describe('what is wrong with a request is refused, and may be a credential, so that it is not shown:', () => {
+describe('an invalid request option is refused, and not shown, because it may be a credential:', () => {
   it.each<[config: object, message: string]>([
     [{ httpConfig: 'hush' }, 'httpConfig is a string; it must be an object.'],
     [
@@ -83,7 +83,7 @@ describe('what is wrong with a request is refused, and may be a credential, so t
     },
   );
 
-  it("a parameter that PubSubHubbub 0.3 sets, though WebSub's hubs may be sent it", () => {
+  it('a parameter that PubSubHubbub 0.3 sets; with WebSub it is allowed', () => {
     const customParams = { 'hub.verify': 'sync' };
     expect(checkServiceConfig('News', { customParams }).customParams).toEqual(customParams);
     expect(problem({ customParams, protocol: 'pubsubhubbub-0.3' })).toMatch(

@@ -4,31 +4,31 @@ import { ConfigurationError, type SecurityOptions } from 'websub-subscriber';
 import { checkOptions } from '../../../../src/runtime/config/check-options.js';
 import { keyText, sealKey } from '../../../store/sealing/seal-keys.js';
 
-const idsOf = (given: SecurityOptions['sealKey'], env: NodeJS.ProcessEnv = {}): readonly string[] =>
-  checkOptions({ security: { sealKey: given } }, env).sealKeys.map(({ id }) => id);
+const idsOf = (keys: SecurityOptions['sealKey'], env: NodeJS.ProcessEnv = {}): readonly string[] =>
+  checkOptions({ security: { sealKey: keys } }, env).sealKeys.map(({ id }) => id);
 
-function refusal(given: unknown, env: NodeJS.ProcessEnv = {}): string {
+function refusal(keys: unknown, env: NodeJS.ProcessEnv = {}): string {
   try {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- whoever has no compiler may hand over anything
-    idsOf(given as string, env);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without the compiler, a caller may pass any value
+    idsOf(keys as string, env);
   } catch (error) {
     if (error instanceof ConfigurationError) return error.message;
     throw error;
   }
-  throw new Error('it was taken');
+  throw new Error('The keys were accepted.');
 }
 
 const [one, two] = [sealKey(1).id, sealKey(2).id];
 
 describe('security.sealKey', () => {
-  it('is a key, or several in their order', () => {
+  it('is one key, or several keys in order', () => {
     expect(idsOf(keyText(1))).toEqual([one]);
     expect(idsOf(`${keyText(1)}\n`)).toEqual([one]);
     expect(idsOf([keyText(2), Buffer.alloc(32, 1).toString('base64url')])).toEqual([two, one]);
     expect(idsOf(undefined)).toEqual([]);
   });
 
-  it('is taken from the environment where it is left open: keys between commas or spaces', () => {
+  it('defaults to the keys in the environment, separated by commas or spaces', () => {
     const [first, second] = [keyText(1), keyText(2)];
     for (const text of [`${first},${second}`, `${first} ${second}`, ` ${first} ,\n${second}, `]) {
       expect(idsOf(undefined, { WEBSUB_SEAL_KEY: text })).toEqual([one, two]);
@@ -48,22 +48,22 @@ describe('security.sealKey', () => {
     [32, 'security.sealKey is a number'],
     [null, 'security.sealKey is null'],
     [[Buffer.alloc(32, 7)], 'security.sealKey[0] is an object'],
-  ])('refuses %j, says how a key is made, and shows nothing of it', (given, message) => {
-    const said = refusal(given);
-    expect(said).toContain(`startService: ${message}; it must be 32 random bytes in base64`);
-    expect(said).toContain(`node -e "console.log(require('node:crypto').randomBytes(32).toString('base64'))"`);
-    const texts = [given].flat().filter((text) => typeof text === 'string' && text !== '');
-    expect(texts.filter((text) => said.includes(String(text)))).toEqual([]);
+  ])('cannot be %j, and the error says how to create a key without showing this one', (keys, message) => {
+    const error = refusal(keys);
+    expect(error).toContain(`startService: ${message}; it must be 32 random bytes in base64`);
+    expect(error).toContain(`node -e "console.log(require('node:crypto').randomBytes(32).toString('base64'))"`);
+    const texts = [keys].flat().filter((text) => typeof text === 'string' && text !== '');
+    expect(texts.filter((text) => error.includes(String(text)))).toEqual([]);
   });
 
-  it('refuses the environment by its name', () => {
+  it('names the environment variable if its value is invalid', () => {
     expect(refusal(undefined, { WEBSUB_SEAL_KEY: 'wrong' })).toMatch(
       /^The environment: WEBSUB_SEAL_KEY is a string of 5/,
     );
     expect(refusal(undefined, { WEBSUB_SEAL_KEY: `${keyText(1)} wrong` })).toMatch(/WEBSUB_SEAL_KEY\[1\] is a string/);
   });
 
-  it('is in nothing that the checked options show', () => {
+  it('does not appear when the checked options are printed', () => {
     const checked = checkOptions({ security: { sealKey: keyText(1) } }, {});
     expect(checked.security).not.toHaveProperty('sealKey');
     const shown = `${JSON.stringify(checked)}${inspect(checked, { depth: Infinity, showHidden: true })}`;

@@ -16,7 +16,7 @@ describe('targets', () => {
     [{ target: { hub, topic: 'fdb2f928-5546' } }, [{ hub, topic: 'fdb2f928-5546' }]],
     [{ targets: [] }, []],
     [{ target: 'HTTPS://Example.COM' }, ['HTTPS://Example.COM']],
-  ])('are taken from %j, as they were written', (config, targets) => {
+  ])('are accepted from %j, and stay unchanged', (config, targets) => {
     expect(check(config)).toMatchObject({ targets });
   });
 
@@ -44,11 +44,11 @@ describe('targets', () => {
     [{ targets: a }, `targets is "${a}"; it must be a list of URLs and { hub, topic }.`],
     [{ targets: [a, 'b'] }, 'targets[1] "b" is not an absolute URL'],
     [{ targets: [[hub, a]] }, 'targets[0] is an array; it must be a URL as a string, or { hub, topic }.'],
-  ])('are refused where they are wrong: %j', (config, message) => {
+  ])('are refused if they are invalid: %j', (config, message) => {
     expect(() => check(config)).toThrow(`Service "News": ${message}`);
   });
 
-  it.each(['target', 'targets'])('are refused where %s is there and undefined', (field) => {
+  it.each(['target', 'targets'])('are refused if %s is present but undefined', (field) => {
     expect(() => check({ [field]: undefined })).toThrow(
       `Service "News": ${field} is undefined. Check that the environment variable it is read from is set. ` +
         'To subscribe later with runtime.subscribe(), leave the field out.',
@@ -61,7 +61,7 @@ describe('targets', () => {
     { target: 'https://hush@example.com/ a' },
     { target: { hub: 'https://user:hush@example.com/', topic: a } },
     { target: { hub, topic: 'https://user:hush@example.com/' } },
-  ])('are refused with credentials, which are not shown: %j', (config) => {
+  ])('are refused with credentials, and the error does not show them: %j', (config) => {
     expect(() => check(config)).toThrow(/^Service "News": target[^:]*"https:\/\/example\.com\/.*$/);
   });
 
@@ -71,9 +71,9 @@ describe('targets', () => {
     [{ target: [hub, 'x'], targets: [{ hub, topic: 'x' }] }, `x at ${hub}`],
     [{ target: 'https://example.com', targets: ['https://EXAMPLE.com/'] }, 'https://EXAMPLE.com/'],
     [{ target: [hub, a], targets: [{ hub: 'https://hub.example', topic: a }] }, `${a} at https://hub.example`],
-  ])('are refused where one is named twice: %j', (config, named) => {
+  ])('are refused if two are equal: %j', (config, duplicate) => {
     expect(() => check(config)).toThrow(
-      `Service "News": targets names ${named} twice, target included; name each once.`,
+      `Service "News": targets names ${duplicate} twice, target included; name each once.`,
     );
   });
 });

@@ -9,8 +9,8 @@ describe('servicePath', () => {
     ['/news/latest/', 'news/latest'],
     ['v1.0/~me/a_b-c', 'v1.0/~me/a_b-c'],
     ['...', '...'],
-  ])('%j is used as %j', (servicePath, used) => {
-    expect(checkServiceConfig('News', { servicePath }).servicePath).toBe(used);
+  ])('%j is normalized to %j', (servicePath, expected) => {
+    expect(checkServiceConfig('News', { servicePath }).servicePath).toBe(expected);
   });
 
   it.each(['', '/', '//news', 'a//b', '.', '..', 'a/../b', 'a/.', 'a?b', 'a#b', 'a b', 'a%2Fb', 'é', 'a\\b', 'a\n'])(
@@ -22,7 +22,7 @@ describe('servicePath', () => {
     },
   );
 
-  it('is refused where it is no string', () => {
+  it('is refused if it is not a string', () => {
     expect(() => Reflect.apply(checkServiceConfig, undefined, ['News', { servicePath: 1 }])).toThrow(
       'servicePath is 1; it must be path segments',
     );

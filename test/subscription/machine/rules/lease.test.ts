@@ -11,21 +11,22 @@ describe('V2 hub.lease_seconds decides the lease', () => {
     ['10', 10],
     ['31536000', 31_536_000],
     ['007', 10],
-  ])('%s is taken as it is, whatever was asked for', (given, seconds) => {
-    for (const asked of [undefined, 60, 10_000_000]) expect(grantedLease(given, asked, BOUNDS)).toBe(seconds);
+  ])('%s is used, whatever was requested', (leaseParam, seconds) => {
+    for (const requested of [undefined, 60, 10_000_000])
+      expect(grantedLease(leaseParam, requested, BOUNDS)).toBe(seconds);
   });
 
   test.each([undefined, '', '0', '000', '-60', '1e3', 'ten days', '3600.5', ' 60'])(
-    '%s is taken as what was asked for, and as the default where that is shorter or nothing was',
-    (given) => {
-      expect(grantedLease(given, 60, BOUNDS)).toBe(60);
-      expect(grantedLease(given, TEN_DAYS, BOUNDS)).toBe(86_400);
-      expect(grantedLease(given, undefined, BOUNDS)).toBe(86_400);
+    '%s counts as the requested lease, or as the default if that is shorter or nothing was requested',
+    (leaseParam) => {
+      expect(grantedLease(leaseParam, 60, BOUNDS)).toBe(60);
+      expect(grantedLease(leaseParam, TEN_DAYS, BOUNDS)).toBe(86_400);
+      expect(grantedLease(leaseParam, undefined, BOUNDS)).toBe(86_400);
     },
   );
 
-  test.each(['31536001', '315360000', '9'.repeat(400)])('%s is cut to the cap', (given) => {
-    expect(grantedLease(given, 60, BOUNDS)).toBe(31_536_000);
+  test.each(['31536001', '315360000', '9'.repeat(400)])('%s is cut to the maximum', (leaseParam) => {
+    expect(grantedLease(leaseParam, 60, BOUNDS)).toBe(31_536_000);
   });
 });
 
@@ -39,7 +40,7 @@ describe('L1 the renewal', () => {
     expect(renewalAfter(TEN_DAYS, 1)).toBeCloseTo(0.9 * TEN_DAYS * 1000, -1);
   });
 
-  test('V2 lies where that of ten days would, for a lease of a year or of ten', () => {
+  test('V2 lies at the point for ten days if the lease is a year or ten', () => {
     for (const years of [1, 10]) {
       for (const random of [0, 0.5, 1]) {
         expect(renewalAfter(years * 31_536_000, random)).toBe(renewalAfter(TEN_DAYS, random));
@@ -54,7 +55,7 @@ describe('L1 the renewal', () => {
     expect(renewalAfter(10, 0)).toBe(5_000);
   });
 
-  test('fits with its tries into any lease from 10 seconds to a year', () => {
+  test('leaves room for its tries in any lease from 10 seconds to a year', () => {
     const lease = fc.integer({ min: 10, max: 31_536_000 });
     const timeout = fc.integer({ min: 1, max: 600 });
     const random = fc.double({ min: 0, max: 1, noNaN: true });
@@ -72,8 +73,8 @@ describe('L1 the renewal', () => {
   });
 });
 
-describe('L1 the time a hub has for verifying', () => {
-  test('is what is configured, also where no lease is known', () => {
+describe('L1 the time a hub has to verify', () => {
+  test('is the configured one, even if no lease is known', () => {
     expect(verifyTimeoutMs(60, undefined)).toBe(60_000);
     expect(verifyTimeoutMs(60, 864_000)).toBe(60_000);
   });

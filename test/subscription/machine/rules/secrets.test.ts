@@ -10,7 +10,7 @@ import { active, DAY, START, type Life } from '../life.js';
 
 const HOUR = 3_600_000;
 
-/** The secrets after requests with these secrets and, where it says `verified`, verifications: one each hour. */
+/** The secrets after requests with these secrets. A step `'verified'` is a verification. One step an hour. */
 function secretsAfter(...steps: readonly (string | null)[]): readonly SecretRecord[] {
   return steps.reduce<readonly SecretRecord[]>(
     (secrets, step, index) =>
@@ -29,17 +29,17 @@ describe('V6 the secret of a request', () => {
     expect(values(secretsAfter('a'), START)).toEqual(['a']);
   });
 
-  test('is accepted beside the one that holds until the renewal is verified', () => {
+  test('is accepted beside the current one until the renewal is verified', () => {
     expect(values(secretsAfter('a', 'verified', 'b'), START + 3 * HOUR)).toEqual(['b', 'a']);
   });
 
-  test('is accepted for a day where nothing comes of the request', () => {
+  test('is accepted for a day if the request fails', () => {
     const secrets = secretsAfter('a', 'verified', 'b');
     expect(values(secrets, START + 2 * HOUR + DAY - 1)).toEqual(['b', 'a']);
     expect(values(secrets, START + 2 * HOUR + DAY)).toEqual(['a']);
   });
 
-  test('is accepted without an end once it is verified, also late', () => {
+  test('is accepted without limit once it is verified, even late', () => {
     const secrets = withVerifiedSecret(secretsAfter('a'), START + 2 * DAY);
     expect(values(secrets, START + 365 * DAY)).toEqual(['a']);
   });
@@ -52,20 +52,20 @@ describe('V6 a replaced secret', () => {
     expect(values(secrets, START + 3 * HOUR + DAY)).toEqual(['b']);
   });
 
-  test('is accepted for another day also where it was pending: a hub may have taken it at its request', () => {
-    const asked = withPendingSecret(secretsAfter('a'), 'b', START + 23 * HOUR);
-    const secrets = withVerifiedSecret(asked, START + 24 * HOUR);
+  test('is accepted for another day even if it was only pending, because a hub may use it from the request on', () => {
+    const requested = withPendingSecret(secretsAfter('a'), 'b', START + 23 * HOUR);
+    const secrets = withVerifiedSecret(requested, START + 24 * HOUR);
     expect(values(secrets, START + 47 * HOUR - 1)).toEqual(['b', 'a']);
     expect(values(secrets, START + 47 * HOUR)).toEqual(['b']);
   });
 
-  test('is forgotten when its day is over', () => {
+  test('is dropped when its day is over', () => {
     expect(withVerifiedSecret(secretsAfter('a', 'verified', 'b', 'verified'), START + 3 * DAY)).toEqual([
       { value: 'b', role: 'current' },
     ]);
   });
 
-  test('holds again when it is asked for again', () => {
+  test('is current again when it is requested again', () => {
     const secrets = secretsAfter('a', 'verified', 'b', 'a');
     expect(secrets.filter(({ value }) => value === 'a')).toEqual([{ value: 'a', role: 'current' }]);
     expect(values(secrets, START + 3 * HOUR)).toContain('b');
@@ -73,7 +73,7 @@ describe('V6 a replaced secret', () => {
 });
 
 describe('content without a signature', () => {
-  test('is accepted where nothing was asked for, or no secret was', () => {
+  test('is accepted if nothing was requested, or no secret was', () => {
     expect(acceptedSecrets([], START).unsigned).toBe(true);
     expect(acceptedSecrets(secretsAfter(null), START)).toEqual({ values: [], unsigned: true });
   });
@@ -84,14 +84,14 @@ describe('content without a signature', () => {
     expect(acceptedSecrets(secrets, START + 3 * HOUR + DAY).unsigned).toBe(false);
   });
 
-  test('C2 is not accepted where there is a secret, nor where the only one is out of date', () => {
+  test('C2 is not accepted if there is a secret, even an outdated one', () => {
     expect(acceptedSecrets(secretsAfter('a'), START).unsigned).toBe(false);
     expect(acceptedSecrets(secretsAfter('a'), START + 2 * DAY)).toEqual({ values: [], unsigned: false });
   });
 });
 
 describe('the secret that a request repeats', () => {
-  test('is the one the hub was given last', () => {
+  test('is the one the hub got last', () => {
     expect(latestSecret([])).toBeUndefined();
     expect(latestSecret(secretsAfter(null))).toBeUndefined();
     expect(latestSecret(secretsAfter('a'))).toBe('a');
@@ -99,21 +99,21 @@ describe('the secret that a request repeats', () => {
     expect(latestSecret(secretsAfter('a', 'verified', 'b'))).toBe('b');
   });
 
-  test('S7 is not another at each try of a hub that is asked over https with a secret, then over http without', () => {
+  test('S7 stays the same across tries over https with the secret and over http without', () => {
     const secrets = secretsAfter('a', null, 'a', null);
     expect(latestSecret(secrets)).toBe('a');
     expect(secrets).toHaveLength(2);
   });
 });
 
-describe('V4 a verification that nobody asked for', () => {
+describe('V4 an unsolicited verification', () => {
   const renewing = (): Life =>
     active()
       .due(9 * DAY)
       .discovered()
       .requested({ requestId: 'r2', secret: 'another' });
 
-  test('does not make current what a refused renewal carried: the hub may never have taken it', () => {
+  test('does not make the secret of a refused renewal current, because the hub may not have stored it', () => {
     const life = renewing();
     life.apply({
       type: 'refused',
@@ -123,28 +123,28 @@ describe('V4 a verification that nobody asked for', () => {
     });
     const { secrets } = life.grant;
     life.after(HOUR).verified();
-    expect(life.asked).toEqual(['tell renewed']);
+    expect(life.actions).toEqual(['hook renewed']);
     expect(life.grant.secrets).toEqual(secrets);
     expect(values(life.grant.secrets, life.now + 5 * DAY)).toEqual(['a secret']);
   });
 
-  test('has the hub asked again before a secret is not accepted any more that it may have taken', () => {
+  test('leads to a request before a secret lapses that the hub may use', () => {
     const life = active().after(DAY).apply({ type: 'renewal-wanted' }).discovered().requested({ secret: 'another' });
     life.unwanted('unsubscribed');
     const failure = { cause: 'handler-refused', code: 'ERR_WEBSUB', message: 'no', at: life.now } as const;
     life.apply({ type: 'handler-refused', grantId: life.grant.id, mode: 'unsubscribe', failure });
     life.verified();
-    expect(life.due(DAY / 2).asked).toEqual(['discover']);
+    expect(life.due(DAY / 2).actions).toEqual(['discover']);
     expect(values(life.grant.secrets, life.now)).toEqual(['another', 'a secret']);
   });
 
-  test('leaves both acceptable where it is hours late, and the next try makes the new one current', () => {
+  test('keeps both secrets accepted if it is hours late, and the next try makes the new one current', () => {
     const life = renewing().accepted({ requestId: 'r2' }).due(60_000);
-    expect(life.asked).toEqual(['tell failed']);
+    expect(life.actions).toEqual(['hook failed']);
     life.after(HOUR).verified();
     expect(values(life.grant.secrets, life.now + DAY - HOUR - 2 * 60_000)).toEqual(['another', 'a secret']);
     life.due(1_000).discovered();
-    expect(life.asked).toEqual(['subscribe']);
+    expect(life.actions).toEqual(['subscribe']);
     life.requested({ requestId: 'r3', secret: latestSecret(life.grant.secrets) ?? null }).verified();
     expect(values(life.grant.secrets, life.now + DAY - 1)).toEqual(['another', 'a secret']);
     expect(values(life.grant.secrets, life.now + 5 * DAY)).toEqual(['another']);

@@ -7,55 +7,55 @@ import { active, DAY, failure, HUB, Life, SECOND_HUB, TOPIC, verifying } from '.
 const dueIn = (life: Life): number => (dueAt(life.record) ?? Infinity) - life.now;
 
 describe('D8 of several advertised hubs', () => {
-  test('the first is asked, under a callback of its own', () => {
+  test('the first is requested, under its own callback', () => {
     const life = verifying(HUB, SECOND_HUB);
     expect(life.record.grants).toHaveLength(1);
     expect(life.grant).toMatchObject({ advertisedHub: HUB, hub: HUB, topic: TOPIC, state: 'verifying' });
   });
 
-  test('the next is asked at once where the first refuses, under another callback', () => {
+  test('the next is requested at once under another callback when the first refuses', () => {
     const life = verifying(HUB, SECOND_HUB).refused();
-    expect(life.asked).toEqual(['tell failed', 'subscribe']);
+    expect(life.actions).toEqual(['hook failed', 'subscribe']);
     expect(life.grant.advertisedHub).toBe(SECOND_HUB);
     expect(life.grant.callback).not.toBe(life.grantAt(HUB).callback);
     expect(life.grantAt(HUB)).toMatchObject({ state: 'failed', nextAttemptAt: undefined });
   });
 
-  test('the next is asked where the first could not be reached three times', () => {
+  test('the next is requested when the first could not be reached three times', () => {
     const life = verifying(HUB, SECOND_HUB).unreachable();
-    expect(life.asked).toEqual(['tell failed']);
+    expect(life.actions).toEqual(['hook failed']);
     life.due(dueIn(life)).requested().unreachable();
-    expect(life.asked).toEqual(['tell failed']);
+    expect(life.actions).toEqual(['hook failed']);
     life.due(dueIn(life)).requested().unreachable();
-    expect(life.asked).toEqual(['tell failed', 'subscribe']);
+    expect(life.actions).toEqual(['hook failed', 'subscribe']);
     expect(life.grant.advertisedHub).toBe(SECOND_HUB);
   });
 
-  test('the next is asked where the first has not verified three times', () => {
+  test('the next is requested when the first did not verify three times', () => {
     const life = verifying(HUB, SECOND_HUB).accepted();
     for (let time = 1; time < FAILOVER_AFTER; time += 1) {
       life.due(60_000);
-      expect(life.asked).toEqual(['tell failed']);
+      expect(life.actions).toEqual(['hook failed']);
       life.due(dueIn(life)).requested().accepted();
     }
     life.due(60_000);
-    expect(life.asked).toEqual(['tell failed', 'subscribe']);
+    expect(life.actions).toEqual(['hook failed', 'subscribe']);
     expect(life.grant.advertisedHub).toBe(SECOND_HUB);
     expect(life.record.lastError?.cause).toBe('verification-missing');
   });
 
-  test('the round begins again later, with discovery, where none could be reached', () => {
+  test('the round begins again later, with discovery, when none could be reached', () => {
     const life = verifying(HUB, SECOND_HUB).refused().requested().refused();
-    expect(life.asked).toEqual(['tell failed']);
+    expect(life.actions).toEqual(['hook failed']);
     expect(dueIn(life)).toBeGreaterThanOrEqual(1_000);
-    expect(life.due(dueIn(life)).asked).toEqual(['discover']);
-    expect(life.discovered(HUB, SECOND_HUB).asked).toEqual(['subscribe']);
+    expect(life.due(dueIn(life)).actions).toEqual(['discover']);
+    expect(life.discovered(HUB, SECOND_HUB).actions).toEqual(['subscribe']);
     const [first, second] = life.record.grants;
     expect([first?.advertisedHub, first?.nextAttemptAt === undefined]).toEqual([HUB, false]);
     expect([second?.advertisedHub, second?.nextAttemptAt]).toEqual([SECOND_HUB, undefined]);
   });
 
-  test('one that has moved or is gone is looked for again where the publisher says it is', () => {
+  test('one that has moved or is gone is requested again at its advertised URL', () => {
     const life = verifying().accepted({ hub: 'https://moved.example/', moved: true });
     expect(life.grant).toMatchObject({ hub: 'https://moved.example/', hubSettled: true });
     life.due(60_000).due(dueIn(life)).requested().unreachable();
@@ -64,7 +64,7 @@ describe('D8 of several advertised hubs', () => {
     expect(life.grant).toMatchObject({ advertisedHub: HUB, hub: HUB, hubSettled: false });
   });
 
-  test('one that is not advertised any more is forgotten if it never worked', () => {
+  test('one that is no longer advertised is removed if it never worked', () => {
     const life = verifying(HUB).unreachable();
     for (let time = 1; time < FAILOVER_AFTER; time += 1) life.due(dueIn(life)).requested().unreachable();
     life.due(dueIn(life)).discovered(SECOND_HUB);
@@ -73,7 +73,7 @@ describe('D8 of several advertised hubs', () => {
 });
 
 describe('the wait after a failure', () => {
-  test('L2 grows with each, to an hour', () => {
+  test('L2 grows with each failure, up to an hour', () => {
     const life = verifying();
     life.random = 1;
     const waits: number[] = [];
@@ -81,14 +81,14 @@ describe('the wait after a failure', () => {
       life.unreachable();
       waits.push(dueIn(life));
       life.due(dueIn(life));
-      if (life.asked.includes('discover')) life.discovered();
+      if (life.actions.includes('discover')) life.discovered();
       life.requested();
     }
     expect(waits.slice(0, 4)).toEqual([2_000, 4_000, 8_000, 16_000]);
     expect(waits.at(-1)).toBe(3_600_000);
   });
 
-  test('S3 N2 grows to a day where the hub refuses, also through other failures', () => {
+  test('S3 N2 grows to a day when the hub refuses, also through other failures', () => {
     const life = verifying();
     life.random = 1;
     const waits: number[] = [];
@@ -97,7 +97,7 @@ describe('the wait after a failure', () => {
       waits.push(dueIn(life) / 60_000);
       life.due(dueIn(life)).discovered().requested();
       life.unreachable().due(dueIn(life));
-      if (life.asked.includes('discover')) life.discovered();
+      if (life.actions.includes('discover')) life.discovered();
       life.requested();
     }
     expect(waits).toEqual([2, 15, 30, 60, 120, 240, 480, 960, 1440, 1440, 1440, 1440]);
@@ -109,77 +109,77 @@ describe('the wait after a failure', () => {
     expect(verifying()[how](10_000_000).grant.notBefore).toBe(life.now + DAY);
   });
 
-  test('S3 Retry-After holds for its hub while another is asked', () => {
+  test('S3 keeps the Retry-After of one hub while another is requested', () => {
     const life = verifying(HUB, SECOND_HUB).refused(7_200).requested().refused();
-    // Not later than the second hub is worth a try, and then it is that one.
+    // Not later than the next try of the second hub, and then that one is requested.
     expect(dueIn(life)).toBe(90_000);
     life.due(dueIn(life)).discovered(HUB, SECOND_HUB);
-    expect(life.asked).toEqual(['subscribe']);
+    expect(life.actions).toEqual(['subscribe']);
     expect(life.grantAt(SECOND_HUB).nextAttemptAt).toBeDefined();
     expect(life.grantAt(HUB).nextAttemptAt).toBeUndefined();
   });
 
-  test('S3 Retry-After is waited for where no other hub is left', () => {
+  test('S3 waits for the Retry-After if no other hub is left', () => {
     const life = active('600').due(300_000).requested().unreachable(7_200);
     life.due(300_000);
-    expect(life.asked).toEqual(['tell expired', 'discover', 'catch up']);
-    expect(life.discovered().asked).toEqual([]);
+    expect(life.actions).toEqual(['hook expired', 'discover', 'catch up']);
+    expect(life.discovered().actions).toEqual([]);
     expect(dueIn(life)).toBe(7_200_000 - 300_000);
-    expect(life.due(dueIn(life)).discovered().asked).toEqual(['subscribe']);
+    expect(life.due(dueIn(life)).discovered().actions).toEqual(['subscribe']);
   });
 });
 
-describe('discovery that fails', () => {
-  test('is tried again later where nothing is known', () => {
+describe('a failed discovery', () => {
+  test('is retried later if nothing is known', () => {
     const life = new Life()
       .apply({ type: 'wanted' })
       .apply({ type: 'discovery-failed', failure: failure('discovery') });
     expect(stateOf(life.record)).toBe('failed');
     expect(life.record).toMatchObject({ attempts: 1, lastError: { cause: 'discovery' } });
     expect(dueIn(life)).toBe(1_000);
-    expect(life.due(1_000).asked).toEqual(['discover']);
+    expect(life.due(1_000).actions).toEqual(['discover']);
   });
 
-  test('is made up for by what is known', () => {
+  test('is replaced by the result of the last one', () => {
     const life = active()
       .due(10 * DAY)
       .apply({ type: 'discovery-failed', failure: failure('discovery') });
-    expect(life.asked).toEqual(['tell failed', 'subscribe']);
+    expect(life.actions).toEqual(['hook failed', 'subscribe']);
     expect(life.grant).toMatchObject({ state: 'expired', hub: HUB, topic: TOPIC });
   });
 
-  test('V6 does not touch a grant that came meanwhile', () => {
+  test('V6 does not affect a grant that was verified meanwhile', () => {
     const life = verifying().accepted().due(60_000).due(DAY).requested().accepted().due(60_000);
     life.due(dueIn(life)).requested().accepted().due(60_000).due(DAY);
-    expect(life.asked).toEqual(['discover']);
+    expect(life.actions).toEqual(['discover']);
     life.after(-DAY).verified().after(DAY);
     life.apply({ type: 'discovery-failed', failure: failure('discovery') });
-    expect(life.asked).toEqual([]);
+    expect(life.actions).toEqual([]);
     expect(life.record).toMatchObject({ attempts: 0, lastError: undefined, nextAttemptAt: undefined });
     expect(life.grant.state).toBe('active');
   });
 
-  test('V9 has the hub asked all the same that verified meanwhile what it had refused', () => {
+  test('V9 still leads to a request at a hub that first refused and verified meanwhile', () => {
     const life = verifying().refused();
     life.due(dueIn(life));
-    expect(life.asked).toEqual(['discover']);
+    expect(life.actions).toEqual(['discover']);
     life.verified();
     expect(stateOf(life.record)).toBe('active');
     life.apply({ type: 'discovery-failed', failure: failure('discovery') });
-    expect(life.asked).toEqual([]);
+    expect(life.actions).toEqual([]);
     expect(life.record).toMatchObject({ attempts: 1, lastError: { cause: 'refused' } });
     expect(dueIn(life)).toBeLessThanOrEqual(60_000);
   });
 
-  test('is of no interest to what is unwanted', () => {
+  test('is ignored if the subscription is unwanted', () => {
     const life = new Life().apply({ type: 'wanted' }).unwanted('unsubscribed');
     life.apply({ type: 'discovery-failed', failure: failure('discovery') });
-    expect(life.asked).toEqual([]);
+    expect(life.actions).toEqual([]);
     expect(stateOf(life.record)).toBe('unsubscribed');
   });
 });
 
-test('maxAttempts ends the asking, whatever failed, until it is retried', () => {
+test('maxAttempts ends the requests, whatever failed, until a retry', () => {
   const life = new Life().apply({ type: 'wanted' });
   life.rules = { ...life.rules, maxAttempts: 2 };
   life.apply({ type: 'discovery-failed', failure: failure('discovery') });
@@ -187,12 +187,12 @@ test('maxAttempts ends the asking, whatever failed, until it is retried', () => 
   expect(stateOf(life.record)).toBe('failed');
   expect(life.record.stoppedBecause).toBe('gave-up');
   expect(dueAt(life.record)).toBeUndefined();
-  expect(life.apply({ type: 'wanted' }).asked).toEqual([]);
-  expect(life.apply({ type: 'retried' }).asked).toEqual(['discover']);
+  expect(life.apply({ type: 'wanted' }).actions).toEqual([]);
+  expect(life.apply({ type: 'retried' }).actions).toEqual(['discover']);
   expect(life.record).toMatchObject({ attempts: 0, stoppedBecause: undefined });
 });
 
-test('V6 maxAttempts of a renewal leaves the grant active until its lease ends', () => {
+test('V6 maxAttempts leaves the grant active until its lease ends when a renewal fails', () => {
   const life = active();
   life.rules = { ...life.rules, maxAttempts: 1 };
   life
@@ -202,12 +202,12 @@ test('V6 maxAttempts of a renewal leaves the grant active until its lease ends',
     .unreachable();
   expect(stateOf(life.record)).toBe('active');
   life.due(1 * DAY);
-  expect(life.asked).toEqual(['tell expired']);
+  expect(life.actions).toEqual(['hook expired']);
   expect(stateOf(life.record)).toBe('failed');
   expect(dueAt(life.record)).toBeUndefined();
 });
 
-test('a subscription that is asked for again uses its grant, one that moved to another topic a new one', () => {
+test('a subscription reuses its grant when it is requested again, and gets a new one for another topic', () => {
   const life = active().due(10 * DAY);
   const { callback } = life.grant;
   expect(life.discovered().grant.callback).toBe(callback);
@@ -217,13 +217,13 @@ test('a subscription that is asked for again uses its grant, one that moved to a
   expect(life.grant.callback).not.toBe(callback);
 });
 
-test('where there is one callback only, a new grant takes it over', () => {
+test('a new grant takes over the only callback', () => {
   const life = verifying(HUB, SECOND_HUB);
   const { path } = life.grant;
   Object.defineProperty(life, 'context', {
     value: { ...life.context, hasOneCallback: true, newGrantIdentity: () => ({ id: 'second', path }) },
   });
   life.refused();
-  // Of the one before is known how long its hub is left alone.
+  // The previous grant stores how long its hub has to wait.
   expect(life.record.grants).toMatchObject([{ id: 'g1', advertisedHub: HUB, refusals: 1 }, { id: 'second' }]);
 });

@@ -7,11 +7,11 @@ import { active, DAY, failure, HUB, SECOND_HUB, verifying, type Life } from '../
 const handlerRefuses = (life: Life, mode: 'subscribe' | 'unsubscribe'): Life =>
   life.apply({ type: 'handler-refused', grantId: life.grant.id, mode, failure: failure('handler-refused') });
 
-const unsubscriptionVerified = (life: Life): Life =>
+const unsubscribeVerified = (life: Life): Life =>
   life.apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
 
 describe('a verification', () => {
-  test('V2 begins the lease when it comes, and plans the renewal', () => {
+  test('V2 starts the lease when it comes, and plans the renewal', () => {
     const life = verifying().accepted().after(5_000).verified('1000');
     expect(life.grant).toMatchObject({
       state: 'active',
@@ -23,22 +23,22 @@ describe('a verification', () => {
     expect(dueAt(life.record)).toBe(life.now + 700_000);
   });
 
-  test.each([undefined, '-1', '0', 'soon'])('V2 with the lease %s has the one asked for', (given) => {
+  test.each([undefined, '-1', '0', 'soon'])('V2 with the lease %s gets the requested lease', (leaseParam) => {
     const life = verifying();
     life.rules = { ...life.rules, leaseSeconds: 60 };
-    life.accepted().verified(given ?? '');
-    expect(life.asked).toEqual(['tell verified']);
+    life.accepted().verified(leaseParam ?? '');
+    expect(life.actions).toEqual(['hook verified']);
     expect(life.grant).toMatchObject({ leaseSeconds: 60, expiresAt: life.now + 60_000 });
-    expect(verifying().verified(given ?? '').grant.leaseSeconds).toBe(86_400);
+    expect(verifying().verified(leaseParam ?? '').grant.leaseSeconds).toBe(86_400);
   });
 
-  test('V2 with a lease of ten years is renewed as with one of ten days', () => {
+  test('V2 with a lease of ten years is renewed as with ten days', () => {
     const life = verifying().accepted().verified('315360000');
     expect(life.grant).toMatchObject({ leaseSeconds: 31_536_000, expiresAt: life.now + 365 * DAY });
     expect(dueAt(life.record)).toBe(life.now + 8 * DAY);
   });
 
-  test('V4 that nobody asked for does not put off a renewal that is tried again', () => {
+  test('V4 does not postpone a retried renewal if it is unsolicited', () => {
     const life = active()
       .due(9 * DAY)
       .discovered()
@@ -48,21 +48,21 @@ describe('a verification', () => {
     expect(dueAt(life.verified('31536000').record)).toBe(again);
   });
 
-  test('V4 that is late every time is the answer to the renewal all the same', () => {
+  test('V4 answers the renewal even if it is late every time', () => {
     const life = active()
       .due(9 * DAY)
       .discovered()
       .requested()
       .accepted()
       .due(60_000);
-    expect(life.asked).toEqual(['tell failed']);
+    expect(life.actions).toEqual(['hook failed']);
     life.after(500).verified();
-    expect(life.asked).toEqual(['tell renewed']);
+    expect(life.actions).toEqual(['hook renewed']);
     expect(life.grant).toMatchObject({ attempts: 0, nextAttemptAt: undefined });
     expect(dueAt(life.record)).toBe(life.now + 8 * DAY);
   });
 
-  test('V4 that nobody asked for puts off no renewal because one was late, hours ago', () => {
+  test('V4 does not postpone a renewal hours after a late request if it is unsolicited', () => {
     const life = active()
       .due(9 * DAY)
       .discovered()
@@ -73,7 +73,7 @@ describe('a verification', () => {
     expect(dueAt(life.after(3_600_000).verified().record)).toBe(again);
   });
 
-  test('L2 that nobody asked for leaves the failures counted: what fails is not to be tried faster for it', () => {
+  test('L2 keeps the failure count if it is unsolicited, so that retries do not speed up', () => {
     const life = active()
       .due(9 * DAY)
       .discovered()
@@ -84,7 +84,7 @@ describe('a verification', () => {
     expect(life.record.attempts).toBe(1);
   });
 
-  test('V4 that comes after renewing was given up is the answer to it, while it is open', () => {
+  test('V4 answers a renewal that was given up, while that is open', () => {
     const gaveUp = (): Life => {
       const life = active();
       life.rules = { ...life.rules, maxAttempts: 1 };
@@ -106,32 +106,32 @@ describe('a verification', () => {
     expect(late.record.stoppedBecause).toBeUndefined();
     expect(late.grant.secrets.at(-1)).toMatchObject({ value: 'another', role: 'pending' });
     expect(late.record.attempts).toBe(1);
-    // The pending secret is only accepted for a day: the hub is asked before.
+    // The pending secret is accepted for a day only, so the hub is requested before.
     expect(dueAt(late.record)).toBeLessThan(late.now + DAY);
   });
 
-  test('V4 is welcome after asking was given up', () => {
+  test('V4 is accepted after the service gave up', () => {
     const life = verifying();
     life.rules = { ...life.rules, maxAttempts: 1 };
     life.due(60_000);
     expect(life.record.stoppedBecause).toBe('gave-up');
-    expect(life.verified().asked).toEqual(['tell verified']);
+    expect(life.verified().actions).toEqual(['hook verified']);
     expect(life.record.stoppedBecause).toBeUndefined();
   });
 
-  test('V4 of a hub that was passed over is welcome while none has granted, and the other is dropped', () => {
+  test('V4 of a hub that was passed over is accepted while none has granted, and the other grant is removed', () => {
     const life = verifying(HUB, SECOND_HUB);
     const { id } = life.grant;
     for (let time = 0; time < 3; time += 1) {
       life.accepted().due(60_000);
       if (time < 2) life.due((dueAt(life.record) ?? 0) - life.now).requested();
     }
-    expect(life.asked).toEqual(['tell failed', 'subscribe']);
+    expect(life.actions).toEqual(['hook failed', 'subscribe']);
     life.requested().verified('600', id);
     expect(life.record.grants.map(({ advertisedHub, state }) => [advertisedHub, state])).toEqual([[HUB, 'active']]);
   });
 
-  test('V9 of a hub that refused was not asked for: it works, and the other hub is asked all the same', () => {
+  test('V9 of a hub that refused is unsolicited: the grant works, and the other hub is still requested', () => {
     const life = verifying(HUB, SECOND_HUB);
     const { id } = life.grant;
     life.refused().requested();
@@ -139,7 +139,7 @@ describe('a verification', () => {
     life.verified('600', id);
     expect(stateOf(life.record)).toBe('active');
     expect(life.grantAt(SECOND_HUB).pending?.deadline).toBe(deadline);
-    // Its hub is asked when it would be by its refusal.
+    // Its hub is requested when the refusal allows it.
     expect(life.grantAt(HUB).nextAttemptAt).toBe(life.now + 90_000);
     life.accepted().verified();
     expect(life.record.grants.map(({ advertisedHub, state }) => [advertisedHub, state])).toEqual([
@@ -148,7 +148,7 @@ describe('a verification', () => {
     ]);
   });
 
-  test('V1 of a hub that was passed over is refused when another has granted', () => {
+  test('V1 of a hub that was passed over is refused when another one has granted', () => {
     const life = verifying(HUB, SECOND_HUB);
     life.due(60_000).due(2_000).requested().verified();
     expect(life.grant.advertisedHub).toBe(HUB);
@@ -162,33 +162,33 @@ describe('a verification', () => {
     expect(canConfirm(expired.record, expired.grantAt(HUB), 'subscribe', expired)).toBe(false);
   });
 
-  test('V1 while another grant is being unsubscribed is refused', () => {
+  test('V1 is refused while another grant is unsubscribed', () => {
     const life = verifying(HUB, SECOND_HUB).refused().requested().verified().unwanted('shutdown');
     const failed = { ...life.grantAt(SECOND_HUB), id: 'other', state: 'failed' } as const;
     const record = { ...life.record, grants: [...life.record.grants, failed] };
     expect(canConfirm(record, failed, 'subscribe', life)).toBe(false);
   });
 
-  test('V3 of an unsubscription that is repeated is confirmed again, and changes nothing', () => {
-    const life = unsubscriptionVerified(active().unwanted('unsubscribed').requested());
+  test('V3 of a repeated unsubscribe is confirmed again, and changes nothing', () => {
+    const life = unsubscribeVerified(active().unwanted('unsubscribed').requested());
     const before = life.record;
     expect(canConfirm(life.record, life.grant, 'unsubscribe', life)).toBe(true);
-    expect(unsubscriptionVerified(life).record).toBe(before);
+    expect(unsubscribeVerified(life).record).toBe(before);
   });
 });
 
 describe('V7 a handler that refuses a subscription', () => {
-  test('ends the asking, until it is retried', () => {
+  test('ends the requests until a retry', () => {
     const life = handlerRefuses(verifying(HUB, SECOND_HUB), 'subscribe');
     expect(stateOf(life.record)).toBe('failed');
     expect(life.record).toMatchObject({ stoppedBecause: 'handler-refused', lastError: { cause: 'handler-refused' } });
     expect(dueAt(life.record)).toBeUndefined();
-    expect(life.apply({ type: 'wanted' }).asked).toEqual([]);
+    expect(life.apply({ type: 'wanted' }).actions).toEqual([]);
     expect(canConfirm(life.record, life.grant, 'subscribe', life)).toBe(false);
-    expect(life.apply({ type: 'retried' }).asked).toEqual(['discover']);
+    expect(life.apply({ type: 'retried' }).actions).toEqual(['discover']);
   });
 
-  test('V6 of a renewal leaves the grant until its lease ends', () => {
+  test('V6 leaves the grant until its lease ends if it refuses a renewal', () => {
     const life = handlerRefuses(
       active()
         .due(9 * DAY)
@@ -197,37 +197,40 @@ describe('V7 a handler that refuses a subscription', () => {
       'subscribe',
     );
     expect(life.grant).toMatchObject({ state: 'active', pending: undefined });
-    expect(life.due(DAY).asked).toEqual(['tell expired']);
+    expect(life.due(DAY).actions).toEqual(['hook expired']);
     expect(stateOf(life.record)).toBe('failed');
   });
 
-  test.each(['unsubscribed', 'deleted'] as const)('does not make it wanted again that was %s meanwhile', (why) => {
-    const life = verifying();
-    const { id } = life.grant;
-    life.unwanted(why).apply({
-      type: 'handler-refused',
-      grantId: id,
-      mode: 'subscribe',
-      failure: failure('handler-refused'),
-    });
-    expect(life.record).toMatchObject({ desired: 'unsubscribed', stoppedBecause: why });
-  });
+  test.each(['unsubscribed', 'deleted'] as const)(
+    'does not make a subscription wanted again that was %s meanwhile',
+    (why) => {
+      const life = verifying();
+      const { id } = life.grant;
+      life.unwanted(why).apply({
+        type: 'handler-refused',
+        grantId: id,
+        mode: 'subscribe',
+        failure: failure('handler-refused'),
+      });
+      expect(life.record).toMatchObject({ desired: 'unsubscribed', stoppedBecause: why });
+    },
+  );
 });
 
-describe('a handler that refuses an unsubscription', () => {
-  test('stays subscribed, and is renewed', () => {
+describe('a handler that refuses an unsubscribe', () => {
+  test('keeps the subscription, which is renewed', () => {
     const life = handlerRefuses(active().unwanted('unsubscribed').requested(), 'unsubscribe');
     expect(life.record).toMatchObject({ desired: 'subscribed', stoppedBecause: undefined });
     expect(stateOf(life.record)).toBe('active');
     expect(dueAt(life.record)).toBe(life.grant.renewsAt);
   });
 
-  test('when it is too late changes nothing: the hub has let go', () => {
-    const life = unsubscriptionVerified(active().unwanted('unsubscribed').requested());
+  test('changes nothing when it is too late, because the hub has ended it', () => {
+    const life = unsubscribeVerified(active().unwanted('unsubscribed').requested());
     expect(stateOf(handlerRefuses(life, 'unsubscribe').record)).toBe('unsubscribed');
   });
 
-  test('at a shutdown keeps what held the subscription', () => {
+  test('keeps the stop reason at a shutdown', () => {
     const life = handlerRefuses(
       active()
         .due(9 * DAY)
@@ -240,20 +243,20 @@ describe('a handler that refuses an unsubscription', () => {
   });
 });
 
-describe('V9 a handler that refuses what nobody asked for', () => {
+describe('V9 a handler that refuses an unsolicited verification', () => {
   test.each([
     ['while it works', () => active().after(DAY)],
     ['while it waits after a failure', () => verifying().unreachable()],
     ['when its lease ran out', () => active().due(11 * DAY)],
     ['after a denial', () => active().denied()],
-  ])('changes nothing: %s', (_what, at) => {
+  ])('changes nothing: %s', (_name, at) => {
     const life = at();
     const { record } = life;
     expect(handlerRefuses(life, 'subscribe').record).toBe(record);
-    expect(life.asked).toEqual([]);
+    expect(life.actions).toEqual([]);
   });
 
-  test('and ends the asking where it was asked for, also late', () => {
+  test('ends the requests if the verification was requested, even a late one', () => {
     const life = handlerRefuses(verifying().accepted().due(60_000), 'subscribe');
     expect(life.record.stoppedBecause).toBe('handler-refused');
   });
@@ -265,7 +268,7 @@ describe('V1 an answer to a verification', () => {
     return life.apply({ type: 'verified', grantId: life.grant.id, mode: 'subscribe', leaseSeconds: '864000' });
   };
 
-  test('that has left lets the renewal be as it was planned', () => {
+  test('leaves the renewal as planned once it was sent', () => {
     const life = confirmed().apply({ type: 'answered', grantId: 'g1' });
     expect(life.grant).toMatchObject({ unanswered: undefined, nextAttemptAt: undefined });
     expect(dueAt(life.record)).toBe(life.grant.renewsAt);
@@ -273,25 +276,25 @@ describe('V1 an answer to a verification', () => {
     expect(life.apply({ type: 'answered', grantId: 'g1' }).record).toBe(record);
   });
 
-  test('of which nothing is known has the hub asked again within a minute', () => {
-    expect(confirmed().due(60_000).asked).toEqual(['discover']);
+  test('leads to a request within a minute if nobody knows whether it was sent', () => {
+    expect(confirmed().due(60_000).actions).toEqual(['discover']);
   });
 
-  test('that has left late does not put off what has begun meanwhile', () => {
+  test('does not postpone work that started before it was sent', () => {
     const life = confirmed().due(60_000).discovered().requested({ requestId: 'r2' });
     life.apply({ type: 'answered', grantId: 'g1' });
     expect(life.grant.pending).toMatchObject({ id: 'r2' });
   });
 });
 
-describe('V4 a verification that nobody asked for', () => {
+describe('V4 an unsolicited verification', () => {
   const LEASE = 10 * DAY;
 
-  test('moves the expiry later by the lease granted at most, and does not put the renewal off', () => {
+  test('moves the expiry later by the granted lease at most, and does not postpone the renewal', () => {
     const life = active();
     const { renewsAt } = life.grant;
     life.after(3 * DAY).verified('31536000');
-    expect(life.asked).toEqual(['tell renewed']);
+    expect(life.actions).toEqual(['hook renewed']);
     expect(life.grant).toMatchObject({ renewsAt, leaseSeconds: 864_000, expiresAt: life.now + LEASE });
   });
 
@@ -302,24 +305,28 @@ describe('V4 a verification that nobody asked for', () => {
       expect(life.after(60_000).verified(lease).grant.expiresAt).toBe(expiresAt);
   });
 
-  test('with a shorter lease brings the renewal forward', () => {
+  test('brings the renewal forward if its lease is shorter', () => {
     const life = active().after(DAY).verified('600');
     expect(life.grant).toMatchObject({ renewsAt: life.now + 300_000, broughtForwardAt: life.now });
   });
 
-  test.each(['1', '10', '600'])('with a lease of %s s, time and again, brings it forward once an hour', (lease) => {
-    const life = active().after(DAY);
-    const asked: number[] = [];
-    const end = life.now + 6 * 3_600_000;
-    while (life.now < end) {
-      life.after(1_000).verified(lease).due();
-      if (!life.asked.includes('discover')) continue;
-      asked.push(life.now);
-      life.discovered().requested().accepted().verified();
-    }
-    expect(asked.length).toBeLessThanOrEqual(6);
-    for (const [index, at] of asked.slice(1).entries()) expect(at - (asked[index] ?? 0)).toBeGreaterThan(3_590_000);
-  });
+  test.each(['1', '10', '600'])(
+    'brings the renewal forward once an hour when it repeats with a lease of %s s',
+    (lease) => {
+      const life = active().after(DAY);
+      const requestTimes: number[] = [];
+      const end = life.now + 6 * 3_600_000;
+      while (life.now < end) {
+        life.after(1_000).verified(lease).due();
+        if (!life.actions.includes('discover')) continue;
+        requestTimes.push(life.now);
+        life.discovered().requested().accepted().verified();
+      }
+      expect(requestTimes.length).toBeLessThanOrEqual(6);
+      for (const [index, at] of requestTimes.slice(1).entries())
+        expect(at - (requestTimes[index] ?? 0)).toBeGreaterThan(3_590_000);
+    },
+  );
 
   test('changes neither attempts nor secrets', () => {
     const life = active()
@@ -334,7 +341,7 @@ describe('V4 a verification that nobody asked for', () => {
     expect(life.record).toMatchObject({ attempts: 1, lastError: { cause: 'unreachable' } });
   });
 
-  test('is confirmed while it is wanted, and after a hub was given up', () => {
+  test('is confirmed while the subscription is wanted, and after a hub was given up', () => {
     for (const life of [active(), verifying().unreachable(), active().due(11 * DAY)]) {
       expect(canConfirm(life.record, life.grant, 'subscribe', life)).toBe(true);
     }
@@ -342,7 +349,7 @@ describe('V4 a verification that nobody asked for', () => {
     expect(canConfirm(life.record, life.grant, 'subscribe', life)).toBe(false);
   });
 
-  test('leaves no other grant', () => {
+  test('replaces no other grant', () => {
     const life = verifying(HUB, SECOND_HUB)
       .accepted()
       .verified()
@@ -350,59 +357,59 @@ describe('V4 a verification that nobody asked for', () => {
       .discovered(HUB, SECOND_HUB)
       .requested()
       .refused();
-    expect(life.asked).toEqual(['tell failed', 'subscribe']);
+    expect(life.actions).toEqual(['hook failed', 'subscribe']);
     life.verified('864000', life.grantAt(HUB).id);
     expect(life.record.grants).toHaveLength(2);
   });
 });
 
-/** The grant whose hub the last event has asked. */
-const subscribes = ({ effects }: Life): string | undefined =>
+/** The grant whose hub the last event requested. */
+const requestedGrant = ({ effects }: Life): string | undefined =>
   effects.flatMap((effect) => (effect.type === 'request' && effect.mode === 'subscribe' ? effect.grantId : []))[0];
 
 describe('V9 a verification while the POST is open', () => {
   const inPost = (...hubs: readonly string[]): Life => verifying(...hubs).verifiedInPost();
 
-  test('counts at once: active, told, its content accepted', () => {
+  test('counts at once: the grant is active, the hook is called, content is accepted', () => {
     const life = inPost();
-    expect(life.asked).toEqual(['tell verified']);
+    expect(life.actions).toEqual(['hook verified']);
     expect(stateOf(life.record)).toBe('active');
     expect(life.grant).toMatchObject({ expiresAt: life.now + 10 * DAY, pending: { accepted: false, verified: true } });
     life.accepted();
-    expect(life.asked).toEqual([]);
+    expect(life.actions).toEqual([]);
     expect(life.grant).toMatchObject({ pending: undefined, attempts: 0, nextAttemptAt: undefined });
     expect(life.grant.secrets).toEqual([{ value: 'a secret', role: 'current' }]);
     expect(dueAt(life.record)).toBe(life.grant.renewsAt);
   });
 
   test.each(['unreachable', 'refused'] as const)(
-    'and a POST that is %s leaves the grant, and has the hub asked again',
+    'keeps the grant if the POST is %s, and the hub is requested again',
     (how) => {
       const life = inPost()[how]();
-      expect(life.asked).toEqual(['tell failed']);
+      expect(life.actions).toEqual(['hook failed']);
       expect(stateOf(life.record)).toBe('active');
       expect(life.record).toMatchObject({ attempts: 1, grants: [{ attempts: 1, pending: undefined }] });
       expect(dueAt(life.record)).toBe(life.now + (how === 'refused' ? 90_000 : 1_000));
     },
   );
 
-  test('and a POST that is not answered by the deadline does, too', () => {
+  test('keeps the grant if the POST is not answered by the deadline, and the hub is requested again', () => {
     const life = inPost().due(60_000);
-    expect(life.asked).toEqual(['tell failed']);
+    expect(life.actions).toEqual(['hook failed']);
     expect(life.record.lastError).toMatchObject({ cause: 'unreachable' });
     expect(life.record.lastError?.message).toContain('did not answer the request');
     expect(dueAt(life.record)).toBe(life.now + 1_000);
   });
 
-  test('whose answer is noted after the POST has failed does not put the next try off', () => {
+  test('does not postpone the next try if its answer is stored after the POST has failed', () => {
     const life = verifying();
     life.apply({ type: 'verified', grantId: 'g1', mode: 'subscribe', leaseSeconds: '864000' }).unreachable();
     life.apply({ type: 'answered', grantId: 'g1' });
     expect(dueAt(life.record)).toBe(life.now + 1_000);
   });
 
-  test('by a stranger while the hub is down changes nothing in what is asked', () => {
-    const asked = (isForged: boolean, hubs: readonly string[]): readonly string[] => {
+  test('changes no requests if a stranger sent it while the hub is down', () => {
+    const requestLog = (isForged: boolean, hubs: readonly string[]): readonly string[] => {
       const life = verifying(...hubs);
       const log: string[] = [];
       for (let time = 0; time < 6; time += 1) {
@@ -410,33 +417,33 @@ describe('V9 a verification while the POST is open', () => {
         if (isForged) life.verifiedInPost('31536000', id);
         life.apply({ type: 'unreachable', grantId: id, requestId: 'r1', failure: failure('unreachable', life.now) });
         log.push(`${advertisedHub} ${life.now}`);
-        let asked = subscribes(life);
+        let grantId = requestedGrant(life);
         if (isForged) life.verifiedInPost('31536000', id);
-        for (let step = 0; step < 5 && asked === undefined; step += 1) {
+        for (let step = 0; step < 5 && grantId === undefined; step += 1) {
           life.due(Math.max(0, (dueAt(life.record) ?? 0) - life.now));
-          if (life.asked.includes('discover')) life.discovered(...hubs);
-          asked = subscribes(life);
+          if (life.actions.includes('discover')) life.discovered(...hubs);
+          grantId = requestedGrant(life);
         }
-        life.requested({ grantId: asked ?? 'none' });
+        life.requested({ grantId: grantId ?? 'none' });
       }
       return log;
     };
-    expect(asked(true, [HUB])).toEqual(asked(false, [HUB]));
-    // The next advertised hub is asked as soon; the first one goes on being asked by its own backoff.
+    expect(requestLog(true, [HUB])).toEqual(requestLog(false, [HUB]));
+    // The next advertised hub is requested as soon, and the first one continues with its own backoff.
     const both = [HUB, SECOND_HUB];
-    expect(asked(true, both).slice(0, 4)).toEqual(asked(false, both).slice(0, 4));
+    expect(requestLog(true, both).slice(0, 4)).toEqual(requestLog(false, both).slice(0, 4));
   });
 
-  test('with a lease that ends before the POST does is waited for again, and asked again', () => {
+  test('is expected again, and requested again, if its lease ends before the POST', () => {
     const life = verifying().verifiedInPost('1').due(10_000);
-    expect(life.asked).toEqual(['tell expired', 'catch up']);
+    expect(life.actions).toEqual(['hook expired', 'catch up']);
     life.accepted();
     expect(life.grant).toMatchObject({ state: 'expired', pending: { accepted: true } });
-    expect(life.due((dueAt(life.record) ?? Infinity) - life.now).asked).toEqual(['tell failed']);
+    expect(life.due((dueAt(life.record) ?? Infinity) - life.now).actions).toEqual(['hook failed']);
     expect(dueAt(life.record)).toBe(life.now + 1_000);
   });
 
-  test('of a renewal plans the next one by the new lease', () => {
+  test('plans the next renewal by the new lease if it answers a renewal', () => {
     const life = active()
       .due(8 * DAY)
       .discovered(HUB)
@@ -448,17 +455,17 @@ describe('V9 a verification while the POST is open', () => {
     expect(dueAt(life.record)).toBe(life.grant.renewsAt);
   });
 
-  test('leaves no other grant before the POST has ended', () => {
+  test('replaces no other grant before the POST has ended', () => {
     const life = active()
       .due(8 * DAY)
       .discovered(SECOND_HUB)
       .requested()
       .verifiedInPost();
     expect(life.record.grants.map(({ state }) => state)).toEqual(['active', 'active']);
-    expect(life.accepted().asked).toEqual(['unsubscribe']);
+    expect(life.accepted().actions).toEqual(['unsubscribe']);
   });
 
-  test('L4 has the hub asked again where the process ended before the POST did', () => {
-    expect(inPost().apply({ type: 'wanted' }).asked).toEqual(['subscribe']);
+  test('L4 leads to another request if the process ended before the POST', () => {
+    expect(inPost().apply({ type: 'wanted' }).actions).toEqual(['subscribe']);
   });
 });

@@ -13,23 +13,23 @@ const handlerRefused = (life: Life): Life =>
 
 const started = (life: Life, milliseconds = 0): Life => life.after(milliseconds).apply({ type: 'wanted' });
 
-describe('a start finds', () => {
-  test('L4 what is leased, and leaves it alone', () => {
+describe('a start', () => {
+  test('L4 leaves a leased grant alone', () => {
     const life = active();
     const before = life.record;
     expect(started(life, DAY).record).toBe(before);
-    expect(life.asked).toEqual([]);
+    expect(life.actions).toEqual([]);
   });
 
-  test('L4 a verification whose answer may not have left, and asks again', () => {
+  test('L4 requests again after a verification whose answer may not have been sent', () => {
     const life = verifying().accepted();
     life.apply({ type: 'verified', grantId: life.grant.id, mode: 'subscribe', leaseSeconds: '864000' });
-    expect(started(life, 1_000).asked).toEqual(['discover']);
-    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(started(life, 1_000).actions).toEqual(['discover']);
+    expect(life.discovered().actions).toEqual(['subscribe']);
     expect(life.grant.state).toBe('active');
   });
 
-  test('L4 renewals that came due meanwhile, and spreads them', () => {
+  test('L4 spreads renewals that came due meanwhile', () => {
     const spread = [0, 0.5, 0.999].map((random) => {
       const life = active();
       life.after(9 * DAY).random = random;
@@ -40,119 +40,119 @@ describe('a start finds', () => {
     expect(spread[2]).toBeLessThan(30_000);
   });
 
-  test('L4 a renewal that came due meanwhile, early enough for its lease', () => {
+  test('L4 spreads an overdue renewal early enough for its lease', () => {
     const life = active('10');
     life.random = 0.999;
     started(life, 6_000);
     expect((dueAt(life.record) ?? 0) - life.now).toBeLessThan(1_000);
-    expect(life.due(1_000).asked).toEqual(['discover']);
+    expect(life.due(1_000).actions).toEqual(['discover']);
   });
 
-  test('L3 a lease that ran out meanwhile, and subscribes again at once', () => {
+  test('L3 subscribes again at once after a lease that ended meanwhile', () => {
     const life = started(active(), 11 * DAY);
-    expect(life.asked).toEqual(['tell expired', 'discover']);
+    expect(life.actions).toEqual(['hook expired', 'discover']);
     expect(stateOf(life.record)).toBe('expired');
   });
 
-  test('a discovery that was cut off, and begins again', () => {
-    expect(started(new Life().apply({ type: 'wanted' }), 2_000).asked).toEqual(['discover']);
+  test('restarts an interrupted discovery', () => {
+    expect(started(new Life().apply({ type: 'wanted' }), 2_000).actions).toEqual(['discover']);
   });
 
-  test('a grant whose request did not get as far as being stored, and asks for it', () => {
+  test('requests a grant whose request was never stored', () => {
     const life = new Life().apply({ type: 'wanted' }).discovered();
-    expect(started(life, 2_000).asked).toEqual(['discover']);
-    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(started(life, 2_000).actions).toEqual(['discover']);
+    expect(life.discovered().actions).toEqual(['subscribe']);
   });
 
-  test('S2 a request without an answer, and sends it again; it may not have left', () => {
+  test('S2 sends a request without an answer again, because it may not have been sent', () => {
     const life = started(verifying(), 2_000);
-    expect(life.asked).toEqual(['subscribe']);
+    expect(life.actions).toEqual(['subscribe']);
     expect(life.requested({ requestId: 'r2' }).grant.pending).toMatchObject({ id: 'r2', deadline: life.now + 60_000 });
   });
 
-  test('a request that was accepted, and waits for its verification', () => {
+  test('waits for the verification of an accepted request', () => {
     const life = started(verifying().accepted(), 2_000);
-    expect(life.asked).toEqual([]);
-    expect(life.due(60_000).asked).toEqual(['tell failed']);
+    expect(life.actions).toEqual([]);
+    expect(life.due(60_000).actions).toEqual(['hook failed']);
   });
 
-  test('a request whose time ran out meanwhile, and counts it', () => {
+  test('counts the failure of a request whose deadline passed meanwhile', () => {
     const life = started(verifying().accepted(), DAY);
-    expect(life.asked).toEqual(['tell failed']);
+    expect(life.actions).toEqual(['hook failed']);
     expect(dueAt(life.record)).toBe(life.now + 1_000);
   });
 
-  test('L2 a wait after a failure, and goes on waiting', () => {
+  test('L2 keeps a wait after a failure', () => {
     const life = verifying().unreachable(3_600);
     const again = dueAt(life.record);
-    expect(started(life, 60_000).asked).toEqual([]);
+    expect(started(life, 60_000).actions).toEqual([]);
     expect(dueAt(life.record)).toBe(again);
   });
 
-  test('L2 a wait that is over, and asks', () => {
-    expect(started(verifying().unreachable(), DAY).asked).toEqual(['subscribe']);
+  test('L2 sends a request when the wait is over', () => {
+    expect(started(verifying().unreachable(), DAY).actions).toEqual(['subscribe']);
   });
 
-  test('S6 an unsubscription that was cut off by the stop, and subscribes again under the same callback', () => {
+  test('S6 subscribes again under the same callback after an unsubscribe that the shutdown interrupted', () => {
     const life = active();
     const { id, callback } = life.grant;
     started(life.unwanted('shutdown').requested(), 2_000);
-    expect(life.asked).toEqual(['subscribe']);
+    expect(life.actions).toEqual(['subscribe']);
     expect(life.grant).toMatchObject({ id, callback, state: 'active', pending: undefined });
-    expect(life.requested({ requestId: 'r2' }).verified().asked).toEqual(['tell renewed']);
+    expect(life.requested({ requestId: 'r2' }).verified().actions).toEqual(['hook renewed']);
   });
 
-  test('an unsubscription that was cut off by the stop, its lease over, and begins again', () => {
+  test('starts again after an interrupted unsubscribe whose lease is over', () => {
     const life = started(active().unwanted('shutdown').requested(), 11 * DAY);
-    expect(life.asked).toEqual(['discover']);
+    expect(life.actions).toEqual(['discover']);
     expect(stateOf(life.record)).toBe('expired');
   });
 
-  test('what was unsubscribed by the stop, and subscribes again under the same callback', () => {
+  test('subscribes again under the same callback after the shutdown unsubscribed it', () => {
     const life = active();
     const { callback } = life.grant;
     life.unwanted('shutdown').requested();
     life.apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
     expect(stateOf(life.record)).toBe('unsubscribed');
-    expect(started(life, DAY).asked).toEqual(['discover']);
+    expect(started(life, DAY).actions).toEqual(['discover']);
     expect(stateOf(life.record)).toBe('requested');
-    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.discovered().actions).toEqual(['subscribe']);
     expect(life.grant).toMatchObject({ callback, endedAt: undefined });
   });
 
-  test.each(['unsubscribed', 'deleted'] as const)('what was %s, and leaves it so', (why) => {
-    expect(started(active().unwanted(why).requested(), 2_000).asked).toEqual([]);
-    expect(started(verifying().unwanted(why), 2_000).asked).toEqual([]);
+  test.each(['unsubscribed', 'deleted'] as const)('leaves a subscription alone that was %s', (why) => {
+    expect(started(active().unwanted(why).requested(), 2_000).actions).toEqual([]);
+    expect(started(verifying().unwanted(why), 2_000).actions).toEqual([]);
   });
 });
 
-describe('what is not wanted any more', () => {
+describe('a subscription that is no longer wanted', () => {
   test.each(['unsubscribed', 'deleted'] as const)(
-    'is asked to end where it is held, and told once it has: %s',
+    'is unsubscribed at its hub if it is live, and triggers its hook afterwards: %s',
     (why) => {
       const life = active().unwanted(why);
-      expect(life.asked).toEqual(['unsubscribe']);
+      expect(life.actions).toEqual(['unsubscribe']);
       life.requested().apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
-      expect(life.asked).toEqual(['tell unsubscribed']);
+      expect(life.actions).toEqual(['hook unsubscribed']);
       expect(life.record).toMatchObject({ desired: 'unsubscribed', stoppedBecause: why });
       expect(dueAt(life.record)).toBeUndefined();
     },
   );
 
-  test('ends by itself where nothing is held, and is told at once, and once', () => {
+  test('ends at once if nothing is live, and triggers its hook once', () => {
     const life = verifying().unwanted('unsubscribed');
     expect(life.effects).toEqual([{ type: 'hook', name: 'unsubscribed', grantId: life.grant.id }]);
     expect(life.grant).toMatchObject({ state: 'unsubscribed', pending: undefined, endedAt: life.now });
-    expect(life.unwanted('unsubscribed').asked).toEqual([]);
+    expect(life.unwanted('unsubscribed').actions).toEqual([]);
     expect(new Life().unwanted('unsubscribed').effects).toEqual([{ type: 'hook', name: 'unsubscribed' }]);
   });
 
-  test('may be wanted again, while the hub is asked to end it and after', () => {
-    const leaving = active().unwanted('unsubscribed').requested();
-    expect(leaving.apply({ type: 'retried' }).asked).toEqual(['subscribe']);
-    const left = active().unwanted('unsubscribed').requested();
-    left.apply({ type: 'verified', grantId: left.grant.id, mode: 'unsubscribe' });
-    expect(left.apply({ type: 'retried' }).asked).toEqual(['discover']);
+  test('may be wanted again while the unsubscribe is in progress and afterwards', () => {
+    const unsubscribing = active().unwanted('unsubscribed').requested();
+    expect(unsubscribing.apply({ type: 'retried' }).actions).toEqual(['subscribe']);
+    const unsubscribed = active().unwanted('unsubscribed').requested();
+    unsubscribed.apply({ type: 'verified', grantId: unsubscribed.grant.id, mode: 'unsubscribe' });
+    expect(unsubscribed.apply({ type: 'retried' }).actions).toEqual(['discover']);
   });
 
   test('S8 gets another callback when it is wanted again before a hub ever granted it', () => {
@@ -163,22 +163,22 @@ describe('what is not wanted any more', () => {
     expect(life.record.grants).toHaveLength(2);
   });
 
-  test('S6 is asked to end once more at a shutdown, where its hub would not before', () => {
+  test('S6 is unsubscribed once more at a shutdown if its hub did not comply before', () => {
     const life = active().unwanted('unsubscribed').requested().unreachable();
-    expect(life.asked).toEqual(['tell failed']);
-    expect(life.unwanted('shutdown').asked).toEqual(['unsubscribe']);
+    expect(life.actions).toEqual(['hook failed']);
+    expect(life.unwanted('shutdown').actions).toEqual(['unsubscribe']);
     expect(life.grant.attempts).toBe(0);
-    expect(life.requested().unwanted('shutdown').asked).toEqual([]);
+    expect(life.requested().unwanted('shutdown').actions).toEqual([]);
   });
 
-  test('at a shutdown is so only until the next start', () => {
+  test('is unwanted only until the next start after a shutdown', () => {
     const life = active().unwanted('shutdown');
-    expect(life.asked).toEqual(['unsubscribe']);
+    expect(life.actions).toEqual(['unsubscribe']);
     expect(life.record).toMatchObject({ desired: 'subscribed', stoppedBecause: undefined });
     expect(verifying().unwanted('shutdown').grant.state).toBe('verifying');
   });
 
-  test('counts the failures of its unsubscription from nothing', () => {
+  test('counts the failures of its unsubscribe requests from zero', () => {
     const life = active()
       .due(9 * DAY)
       .discovered()
@@ -190,38 +190,38 @@ describe('what is not wanted any more', () => {
 });
 
 describe('a retry', () => {
-  test('L1 renews at once what waits after a renewal that failed', () => {
+  test('L1 renews at once a grant that waits after a failed renewal', () => {
     const life = active()
       .due(9 * DAY)
       .discovered()
       .requested()
       .unreachable(3_600);
-    expect(life.after(1_000).apply({ type: 'retried' }).asked).toEqual(['discover']);
+    expect(life.after(1_000).apply({ type: 'retried' }).actions).toEqual(['discover']);
   });
 
-  test.each(['retried', 'counters-reset'] as const)('%s takes up a renewal that was wanted and failed', (type) => {
+  test.each(['retried', 'counters-reset'] as const)('%s resumes a wanted renewal that failed', (type) => {
     const life = active().after(DAY).apply({ type: 'renewal-wanted' }).discovered().requested({ requestId: 'r1' });
-    expect(life.unreachable(3_600).apply({ type }).asked).toEqual(['discover']);
+    expect(life.unreachable(3_600).apply({ type }).actions).toEqual(['discover']);
   });
 
   test('S3 does not wait for a Retry-After', () => {
     const life = verifying().unreachable(3_600).apply({ type: 'retried' });
-    expect(life.asked).toEqual(['discover']);
-    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.actions).toEqual(['discover']);
+    expect(life.discovered().actions).toEqual(['subscribe']);
   });
 
-  test('lets a renewal go on that has begun: its hub is to know what is asked of it otherwise', () => {
+  test('continues a started renewal, so that the hub gets the changed parameters', () => {
     const life = active().apply({ type: 'retried', overrides: { secret: 'another' } });
-    expect(life.asked).toEqual(['discover']);
+    expect(life.actions).toEqual(['discover']);
     life.apply({ type: 'retried' });
-    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.discovered().actions).toEqual(['subscribe']);
   });
 
-  test('leaves alone what is being asked', () => {
-    expect(verifying().apply({ type: 'retried' }).asked).toEqual([]);
+  test('leaves a pending request alone', () => {
+    expect(verifying().apply({ type: 'retried' }).actions).toEqual([]);
   });
 
-  test('takes other terms where they are given, and keeps those it has', () => {
+  test('takes new overrides if there are any, and keeps those it has', () => {
     const life = verifying().apply({ type: 'retried', overrides: { leaseSeconds: 60 } });
     expect(life.record.overrides).toEqual({ leaseSeconds: 60 });
     expect(life.apply({ type: 'retried' }).record.overrides).toEqual({ leaseSeconds: 60 });
@@ -232,37 +232,37 @@ describe('a retry', () => {
     { secret: 'another' },
     { secret: false as const },
     { customParams: { tenant: 'a' } },
-  ])('with other terms for what is held tells the hub at once: %j', (overrides) => {
+  ])('with new overrides renews a live grant at once: %j', (overrides) => {
     const life = active().after(DAY).apply({ type: 'retried', overrides });
-    expect(life.asked).toEqual(['discover']);
+    expect(life.actions).toEqual(['discover']);
     expect(life.grant.state).toBe('active');
     life.discovered().requested({ requestId: 'r2' }).verified();
-    expect(life.apply({ type: 'retried', overrides }).asked).toEqual([]);
+    expect(life.apply({ type: 'retried', overrides }).actions).toEqual([]);
   });
 
-  test('with other terms replaces those that are given, and keeps the others', () => {
+  test('with new overrides replaces those that are set, and keeps the others', () => {
     const life = active().apply({ type: 'retried', overrides: { leaseSeconds: 60, customParams: { a: '1', b: '2' } } });
     life.discovered().requested({ requestId: 'r2' }).verified();
-    expect(life.apply({ type: 'retried', overrides: { customParams: { c: '3' } } }).asked).toEqual(['discover']);
+    expect(life.apply({ type: 'retried', overrides: { customParams: { c: '3' } } }).actions).toEqual(['discover']);
     expect(life.record.overrides).toEqual({ leaseSeconds: 60, customParams: { c: '3' } });
   });
 
-  test('with the same parameters in another order asks nothing', () => {
+  test('with the same parameters in another order requests nothing', () => {
     const life = active().apply({ type: 'retried', overrides: { customParams: { a: '1', b: '2' } } });
     life.discovered().requested({ requestId: 'r2' }).verified();
-    expect(life.apply({ type: 'retried', overrides: { customParams: { b: '2', a: '1' } } }).asked).toEqual([]);
-    expect(life.apply({ type: 'retried', overrides: { customParams: { b: '2', a: '1', c: '3' } } }).asked).toEqual([
+    expect(life.apply({ type: 'retried', overrides: { customParams: { b: '2', a: '1' } } }).actions).toEqual([]);
+    expect(life.apply({ type: 'retried', overrides: { customParams: { b: '2', a: '1', c: '3' } } }).actions).toEqual([
       'discover',
     ]);
   });
 
-  test('with other terms while a request is in flight renews once that is verified, and only once', () => {
+  test('with new overrides during a request renews once that is verified, and only once', () => {
     const life = verifying().apply({ type: 'retried', overrides: { customParams: { a: '1' } } });
-    expect(life.asked).toEqual([]);
+    expect(life.actions).toEqual([]);
     life.accepted().verified();
     expect(dueAt(life.record)).toBe(life.now);
-    expect(life.due().asked).toEqual(['discover']);
-    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.due().actions).toEqual(['discover']);
+    expect(life.discovered().actions).toEqual(['subscribe']);
     life.requested({ requestId: 'r2' }).verified();
     expect(dueAt(life.record)).toBeGreaterThan(life.now + DAY);
   });
@@ -277,14 +277,17 @@ describe('a retry', () => {
         .requested()
         .accepted(),
     ],
-  ])('with other terms renews once %s is verified late, as that asked for the terms before', (_what, life) => {
-    life.due(dueIn(life)).apply({ type: 'retried', overrides: { customParams: { a: '1' } } });
-    life.verified().discovered();
-    expect(life.asked).toEqual([]);
-    expect(dueAt(life.record)).toBe(life.now);
-  });
+  ])(
+    'with new overrides renews once %s is verified late, because that request had the previous overrides',
+    (_name, life) => {
+      life.due(dueIn(life)).apply({ type: 'retried', overrides: { customParams: { a: '1' } } });
+      life.verified().discovered();
+      expect(life.actions).toEqual([]);
+      expect(dueAt(life.record)).toBe(life.now);
+    },
+  );
 
-  test('with another secret while a request is in flight renews also where that is made once more in another form', () => {
+  test('with a new secret during a request renews, even if the request is repeated in another form', () => {
     const life = verifying().apply({ type: 'retried', overrides: { secret: 'another' } });
     life.requested({ requestId: 'r2', insteadOf: 'r1' }).verified();
     expect(dueAt(life.record)).toBe(life.now);
@@ -292,28 +295,28 @@ describe('a retry', () => {
     expect(dueAt(life.record)).toBeGreaterThan(life.now + DAY);
   });
 
-  test('with other terms for what is renewed at the same time asks once', () => {
+  test('with new overrides during a failed renewal sends one request', () => {
     const life = active()
       .due(9 * DAY)
       .discovered()
       .requested()
       .unreachable(3_600);
-    expect(life.apply({ type: 'retried', overrides: { leaseSeconds: 60 } }).asked).toEqual(['discover']);
+    expect(life.apply({ type: 'retried', overrides: { leaseSeconds: 60 } }).actions).toEqual(['discover']);
   });
 });
 
-describe('a renewal that is wanted', () => {
-  test('D10 begins at once, with discovery', () => {
+describe('a renewal that the user wants', () => {
+  test('D10 starts at once, with discovery', () => {
     const life = active().after(DAY).apply({ type: 'renewal-wanted' });
-    expect(life.asked).toEqual(['discover']);
-    expect(life.discovered().asked).toEqual(['subscribe']);
-    expect(life.requested({ requestId: 'r2' }).verified().asked).toEqual(['tell renewed']);
+    expect(life.actions).toEqual(['discover']);
+    expect(life.discovered().actions).toEqual(['subscribe']);
+    expect(life.requested({ requestId: 'r2' }).verified().actions).toEqual(['hook renewed']);
   });
 
-  test('is not begun twice, nor for what is not held', () => {
+  test('does not start twice, nor for a grant that does not work', () => {
     const life = active().after(DAY).apply({ type: 'renewal-wanted' });
-    expect(life.apply({ type: 'renewal-wanted' }).asked).toEqual([]);
-    expect(life.discovered().requested().apply({ type: 'renewal-wanted' }).asked).toEqual([]);
+    expect(life.apply({ type: 'renewal-wanted' }).actions).toEqual([]);
+    expect(life.discovered().requested().apply({ type: 'renewal-wanted' }).actions).toEqual([]);
     for (const other of [verifying(), active().denied(), active().unwanted('unsubscribed')]) {
       const { record } = other;
       expect(other.apply({ type: 'renewal-wanted' }).record).toBe(record);
@@ -322,37 +325,37 @@ describe('a renewal that is wanted', () => {
 });
 
 describe('a reset of the counters', () => {
-  test('forgets what went wrong, by cause, and tries at once what waits because of it', () => {
+  test('forgets failures by cause, and retries at once what waits because of them', () => {
     const life = verifying().unreachable(3_600);
     expect(life.record.failures).toMatchObject({ unreachable: { count: 1 } });
     life.apply({ type: 'counters-reset' });
     expect(life.record).toMatchObject({ attempts: 0, failures: undefined, grants: [{ attempts: 0 }] });
-    expect(life.asked).toEqual(['discover']);
+    expect(life.actions).toEqual(['discover']);
   });
 
-  test('S6 has a hub asked again at once to end what is not wanted', () => {
+  test('S6 retries a failed unsubscribe at once', () => {
     const life = active().unwanted('unsubscribed').requested().refused();
     expect(life.apply({ type: 'counters-reset' }).grant.attempts).toBe(0);
-    expect(life.due().asked).toEqual(['unsubscribe']);
+    expect(life.due().actions).toEqual(['unsubscribe']);
   });
 
-  test('releases what was given up, and nothing that was said', () => {
+  test('enables a subscription that gave up, and keeps other stop reasons', () => {
     const gaveUp = verifying();
     gaveUp.rules = { ...gaveUp.rules, maxAttempts: 1 };
     expect(gaveUp.unreachable().record.stoppedBecause).toBe('gave-up');
     expect(gaveUp.apply({ type: 'counters-reset' }).record.stoppedBecause).toBeUndefined();
-    expect(gaveUp.asked).toEqual(['discover']);
+    expect(gaveUp.actions).toEqual(['discover']);
     const refused = handlerRefused(verifying());
     expect(refused.apply({ type: 'counters-reset' }).record.stoppedBecause).toBe('handler-refused');
-    expect(refused.asked).toEqual([]);
+    expect(refused.actions).toEqual([]);
   });
 
-  test.each(['denied', 'refused'] as const)('N2 does not have a hub asked sooner that has %s', (how) => {
+  test.each(['denied', 'refused'] as const)('N2 does not lead to an earlier request at a hub that has %s', (how) => {
     const life = verifying().accepted()[how]();
     const at = life.grant.notBefore ?? life.record.nextAttemptAt ?? 0;
     life.after(1_000).apply({ type: 'counters-reset' });
-    expect(life.asked).toEqual(['discover']);
-    expect(life.discovered().asked).toEqual([]);
+    expect(life.actions).toEqual(['discover']);
+    expect(life.discovered().actions).toEqual([]);
     expect(life.record.nextAttemptAt).toBe(at);
     const renewal = active()
       .due(9 * DAY)
@@ -362,15 +365,15 @@ describe('a reset of the counters', () => {
     renewal[how]();
     const next = dueAt(renewal.record);
     expect(dueAt(renewal.apply({ type: 'counters-reset' }).record)).toBe(next);
-    expect(renewal.asked).toEqual([]);
+    expect(renewal.actions).toEqual([]);
   });
 
-  test('leaves what works and is not due as it is', () => {
-    expect(active().after(DAY).apply({ type: 'counters-reset' }).asked).toEqual([]);
+  test('leaves a working grant that is not due as it is', () => {
+    expect(active().after(DAY).apply({ type: 'counters-reset' }).actions).toEqual([]);
   });
 });
 
-test('what could not be trusted is noted, and changes nothing else', () => {
+test('rejected content is stored as the last error, and changes nothing else', () => {
   const life = active();
   life.apply({ type: 'content-rejected', failure: failure('unsigned') });
   expect(life.record.lastError?.cause).toBe('unsigned');
@@ -384,41 +387,41 @@ describe('a start under another public URL', () => {
     return started(life, 1_000);
   };
 
-  test('L6 asks with the present callback, leaves what works as it is meanwhile, and the old callback afterwards', () => {
+  test('L6 requests the current callback, keeps the working grant meanwhile, and leaves the old callback afterwards', () => {
     const life = active();
     const [before] = life.record.grants;
     moved(life);
-    expect(life.asked).toEqual(['warn', 'discover']);
+    expect(life.actions).toEqual(['warn', 'discover']);
     expect(life.record.grants).toEqual([before]);
-    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.discovered().actions).toEqual(['subscribe']);
     expect(life.grant.callback).toMatch(/^https:\/\/elsewhere\.example\//);
-    expect(life.requested().verified().asked).toEqual(['tell verified', 'unsubscribe']);
+    expect(life.requested().verified().actions).toEqual(['hook verified', 'unsubscribe']);
     expect(life.record.grants).toMatchObject([
       { callback: before?.callback, topic: TOPIC, hub: HUB, state: 'unsubscribing', superseded: true },
       { state: 'active' },
     ]);
   });
 
-  test('L6 where the callback is fixed, claims no grant before the hub has verified it', () => {
+  test('L6 expects no grant under a fixed callback before the hub has verified it', () => {
     const life = active();
     life.record = { ...life.record, grants: life.record.grants.map((grant) => ({ ...grant, path: 'news' })) };
     moved(life);
-    expect(life.asked).toEqual(['warn', 'discover']);
+    expect(life.actions).toEqual(['warn', 'discover']);
     expect(stateOf(life.record)).toBe('expired');
-    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.discovered().actions).toEqual(['subscribe']);
     expect(life.grant.callback).toBe('https://elsewhere.example/websub/news');
     expect(life.requested().verified().grant.state).toBe('active');
   });
 
-  test('L6 finds what was being unsubscribed only for the stop, and leaves that to its end', () => {
+  test('L6 lets an unsubscribe that only the shutdown wanted continue', () => {
     const life = moved(active().unwanted('shutdown').requested());
-    expect(life.asked).toEqual(['warn', 'discover']);
-    expect(life.discovered().asked).toEqual(['subscribe']);
+    expect(life.actions).toEqual(['warn', 'discover']);
+    expect(life.discovered().actions).toEqual(['subscribe']);
     life.requested().verified();
     expect(life.record.grants.map(({ state }) => state)).toEqual(['unsubscribing', 'active']);
   });
 
-  test('L6 does so for what was not verified yet, and not for what is over', () => {
+  test('L6 rewrites a grant that was not verified yet, and leaves one that is over', () => {
     expect(moved(verifying()).grant).toMatchObject({ state: 'requested', pending: undefined });
     const over = active()
       .after(9 * DAY)
@@ -429,25 +432,25 @@ describe('a start under another public URL', () => {
   });
 });
 
-describe('S8 of several grants at one hub', () => {
-  const asked = ({ effects }: Life): readonly string[] =>
+describe('S8 with several grants at one hub', () => {
+  const requestedGrants = ({ effects }: Life): readonly string[] =>
     effects.flatMap((effect) => (effect.type === 'request' ? effect.grantId : []));
 
-  test('the one that was to be asked for is, and one that has ended is not', () => {
+  test('the grant that was planned is requested, and one that is over is not', () => {
     const life = active();
     life.callbackOf = (path) => `https://other.example/${path}`;
     started(life).unwanted('shutdown').discovered();
     const { id } = life.grant;
     life.apply({ type: 'verified', grantId: life.record.grants[0]?.id ?? '', mode: 'unsubscribe' });
-    expect(asked(started(life, 1_000).discovered())).toEqual([id]);
+    expect(requestedGrants(started(life, 1_000).discovered())).toEqual([id]);
   });
 
-  test('of those that have ended the latest is asked for again', () => {
+  test('the latest of those that are over is requested again', () => {
     const life = active().unwanted('shutdown');
     life.apply({ type: 'verified', grantId: life.grant.id, mode: 'unsubscribe' });
     const earlier = { ...life.grant, id: 'earlier', path: 'earlier', callback: life.callbackOf('earlier') };
     const { id } = life.grant;
     life.record = { ...life.record, grants: [earlier, ...life.record.grants] };
-    expect(asked(started(life).discovered())).toEqual([id]);
+    expect(requestedGrants(started(life).discovered())).toEqual([id]);
   });
 });

@@ -6,35 +6,35 @@ import { latestSecret } from '../subscription/machine/rules/secrets.js';
 import { isEnabled, isWorking, stateOf } from '../subscription/machine/state.js';
 import { isLiteralCallback } from './callback-paths.js';
 import { forEachSubscription } from './each-subscription.js';
-import { TargetIndex } from './known-targets.js';
+import { TargetIndex } from './target-index.js';
 import { reconcileStored, addDeclared, type ReconcileOptions } from './reconcile.js';
 import { callbackRotationProblem, secretRotationProblem } from './rotation-checks.js';
 import type { DeclaredService } from './declared-service.js';
 import { targetName } from '../subscription/record/target.js';
 
-/** Dependencies of deciding about subscriptions. */
+/** Dependencies of {@link DesiredSubscriptions}. */
 export interface DesiredSubscriptionsOptions extends Omit<ReconcileOptions, 'targetIndex' | 'isRequested'> {
   readonly engine: Engine;
-  /** Throws a ConfigurationError for a target that the service's options rule out. */
+  /** Throws a ConfigurationError if the service's options do not allow the target. */
   readonly checkTarget: (service: string, target: SubscriptionTarget) => void;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
 
-/** The arguments of `subscribe()`, checked. Undefined `overrides` or `metadata`: those of an earlier call stay. */
+/** The checked arguments of `subscribe()`. Undefined `overrides` or `metadata` keep those of an earlier call. */
 export interface CheckedSubscribeOptions {
   readonly target: SubscriptionTarget;
   readonly overrides: SubscriptionOverrides | undefined;
   readonly metadata: SubscriptionMetadata | undefined;
 }
 
-/** Which subscriptions there are to be: one for each service and target, declared or asked for. */
+/** Decides which subscriptions should exist: one for each service and target, declared or from `subscribe()`. */
 export class DesiredSubscriptions {
   readonly #options: DesiredSubscriptionsOptions;
   readonly #targetIndex: TargetIndex;
-  /** Those that another one for the same target stands for. */
+  /** Subscriptions whose service has an older one for the same target. */
   #duplicateSubscriptions: readonly SubscriptionRecord[] = [];
-  /** Asked for by this process already. */
+  /** Ids of subscriptions that `subscribe()` was called for in this process. */
   readonly #requestedIds = new Set<string>();
 
   constructor(options: DesiredSubscriptionsOptions) {
@@ -42,12 +42,12 @@ export class DesiredSubscriptions {
     this.#targetIndex = new TargetIndex(options.registry, options.now);
   }
 
-  /** Takes in what the registry has read from the store. */
+  /** Indexes the subscriptions of the registry. */
   async load(): Promise<void> {
     this.#duplicateSubscriptions = await this.#targetIndex.load();
   }
 
-  /** Every declared target of these services gets its subscription, and every subscription that is wanted is asked for. */
+  /** Creates missing subscriptions for the services' declared targets, and requests every wanted subscription. */
   async reconcile(configs: readonly DeclaredService[]): Promise<void> {
     const options = {
       ...this.#options,
@@ -70,7 +70,8 @@ export class DesiredSubscriptions {
 
   /**
    * @returns the subscription's id
-   * @throws ConfigurationError where the service's callback can serve no second subscription, or cannot poll the topic
+   * @throws ConfigurationError if the runtime does not run the service, if its callback cannot serve a second subscription, or
+   * if its options do not allow the target
    */
   async subscribe(service: string, { target, overrides, metadata }: CheckedSubscribeOptions): Promise<string> {
     const { registry, configOf, checkTarget } = this.#options;
@@ -79,7 +80,7 @@ export class DesiredSubscriptions {
       throw new ConfigurationError(`Service "${service}" is not one of this runtime's services: start it as well.`);
     }
     checkTarget(service, target);
-    // One at a time for each service: two calls with one target are about one subscription.
+    // One call at a time per service: two calls with the same target must find the same subscription.
     return this.#withServiceLock(service, async () => {
       const existingId = this.#targetIndex.idOf(service, target);
       this.#refuseSharedCallback(config, existingId);
@@ -103,7 +104,7 @@ export class DesiredSubscriptions {
     });
   }
 
-  /** @throws WebSubError for a subscription that is not there, or whose service is not */
+  /** @throws WebSubError if there is no such subscription, or its service does not run */
   async unsubscribe(id: string): Promise<void> {
     this.#require(id);
     await this.#options.registry.apply(id, { type: 'unwanted', why: 'unsubscribed' });
@@ -111,10 +112,10 @@ export class DesiredSubscriptions {
 
   /**
    * @returns the subscription's id
-   * @throws WebSubError where the service has no subscription to the target, or does not run
+   * @throws WebSubError if the service has no subscription to the target, or does not run
    */
   async unsubscribeFrom(service: string, target: SubscriptionTarget): Promise<string> {
-    // After a subscribe() that was called before it.
+    // Runs after an earlier call of subscribe().
     return this.#withServiceLock(service, async () => {
       const id = this.#targetIndex.idOf(service, target);
       if (id === undefined) {
@@ -126,8 +127,10 @@ export class DesiredSubscriptions {
   }
 
   /**
-   * @throws WebSubError for a subscription that is not there, or whose service is not
-   * @throws ConfigurationError where its callback serves another subscription by now
+   * Retries one subscription, or without an id all that are stopped, failing or denied.
+   *
+   * @throws WebSubError if there is no such subscription, or its service does not run
+   * @throws ConfigurationError if its literal callback now serves another subscription
    */
   async retry(id: string | undefined): Promise<void> {
     const { registry } = this.#options;
@@ -140,52 +143,56 @@ export class DesiredSubscriptions {
     const { record, config } = this.#require(id);
     await this.#withServiceLock(record.service, async () => {
       this.#refuseSharedCallback(config, id);
-      await registry.apply(id, { type: 'retried', atOnce: true });
+      await registry.apply(id, { type: 'retried', isImmediate: true });
     });
   }
 
-  /** @throws WebSubError for a subscription that is not there or not active, or whose service is not there */
+  /** @throws WebSubError if there is no such subscription, it is not active, or its service does not run */
   async renew(id: string): Promise<void> {
     const { record } = this.#require(id);
     const state = stateOf(record);
     if (state !== 'active' || !isEnabled(record)) {
-      const what = state === 'active' ? `held (${record.stoppedBecause})` : state;
+      const status = state === 'active' ? `held (${record.stoppedBecause})` : state;
       throw new WebSubError(
-        `Subscription ${id} is ${what}: there is nothing to renew; use retry(id) to have it asked for.`,
+        `Subscription ${id} is ${status}: there is nothing to renew; use retry(id) to have it asked for.`,
       );
     }
     await this.#options.registry.apply(id, { type: 'renewal-wanted' });
   }
 
   /**
-   * @throws WebSubError for a subscription that is not there or not active, or whose service is not there
-   * @throws ConfigurationError where its secret or callback is fixed
+   * @throws WebSubError if there is no such subscription, it is not active, or its service does not run
+   * @throws ConfigurationError if its secret or callback cannot be rotated
    */
-  async rotate(id: string, what: 'secret' | 'callback'): Promise<void> {
+  async rotate(id: string, part: 'secret' | 'callback'): Promise<void> {
     const { record, config } = this.#require(id);
     const problem =
-      what === 'secret'
+      part === 'secret'
         ? secretRotationProblem({ secret: record.overrides?.secret ?? config.secret })
         : callbackRotationProblem(config);
     if (problem !== undefined)
       throw new ConfigurationError(`Subscription ${id} of service "${config.name}": ${problem}`);
     if (stateOf(record) !== 'active' || !isEnabled(record)) {
       throw new WebSubError(
-        `Subscription ${id} is ${stateOf(record)}, so its ${what} cannot be rotated: use retry(id) to subscribe again.`,
+        `Subscription ${id} is ${stateOf(record)}, so its ${part} cannot be rotated: use retry(id) to subscribe again.`,
       );
     }
     if (
-      what === 'secret' &&
+      part === 'secret' &&
       !record.grants.some((grant) => isWorking(grant) && latestSecret(grant.secrets) !== undefined)
     ) {
       throw new ConfigurationError(
         `Subscription ${id} of service "${config.name}" has no secret to rotate: set secret to 'auto', and renew(id).`,
       );
     }
-    await this.#options.registry.apply(id, { type: 'rotation-wanted', what });
+    await this.#options.registry.apply(id, { type: 'rotation-wanted', rotate: part });
   }
 
-  /** @throws WebSubError for a subscription that is not there, or whose service is not */
+  /**
+   * Resets the failure counters of one subscription, or without an id of all that have failures.
+   *
+   * @throws WebSubError if there is no such subscription, or its service does not run
+   */
   async resetCounters(id: string | undefined): Promise<void> {
     const { registry } = this.#options;
     if (id !== undefined) {
@@ -198,7 +205,7 @@ export class DesiredSubscriptions {
     );
   }
 
-  /** @throws ConfigurationError where the service's callback serves another wanted subscription */
+  /** @throws ConfigurationError if the service's callback is literal and serves another wanted subscription */
   #refuseSharedCallback(config: DeclaredService, id: string | undefined): void {
     if (!isLiteralCallback(config)) return;
     for (const { record } of this.#options.registry.all()) {
@@ -229,18 +236,18 @@ export class DesiredSubscriptions {
   }
 }
 
-/** Whether it is wanted, and does not come about as it should. */
+/** Whether a wanted subscription is stopped, failing or denied. */
 function isStuck(record: SubscriptionRecord): boolean {
-  const { desired, stoppedBecause: hold, attempts } = record;
-  return desired === 'subscribed' && (hold !== undefined || attempts > 0 || stateOf(record) === 'denied');
+  const { desired, stoppedBecause, attempts } = record;
+  return desired === 'subscribed' && (stoppedBecause !== undefined || attempts > 0 || stateOf(record) === 'denied');
 }
 
 function hasGrantFailure({ attempts, refusals = 0, notBefore }: GrantRecord): boolean {
   return attempts + refusals > 0 || notBefore !== undefined;
 }
 
-/** Whether any failure is counted, or waited for. */
-function hasFailures({ attempts, failures, stoppedBecause: hold, passedOver, grants }: SubscriptionRecord): boolean {
-  const counts = attempts > 0 || failures !== undefined || passedOver.length > 0 || hold === 'gave-up';
-  return counts || grants.some(hasGrantFailure);
+/** Whether any failure is counted, or delays a request. */
+function hasFailures({ attempts, failures, stoppedBecause, passedOver, grants }: SubscriptionRecord): boolean {
+  const isCounted = attempts > 0 || failures !== undefined || passedOver.length > 0 || stoppedBecause === 'gave-up';
+  return isCounted || grants.some(hasGrantFailure);
 }

@@ -5,14 +5,17 @@ import type { Registry } from '../subscription/registry/registry.js';
 import type { SubscriptionTarget } from '../subscription/record/snapshot.js';
 import { targetKey } from '../subscription/record/target.js';
 
-/** What makes a subscription: the rest of it follows. */
+/** The fields of a new subscription that its creator decides. */
 export type NewSubscriptionFields = Omit<NewSubscription, 'id' | 'createdAt'>;
 
-/** Which subscription a service has for a target: one for each. */
+/** Finds a service's subscription for a target. A service has at most one for each target. */
 export class TargetIndex {
   readonly #registry: Registry;
   readonly #now: () => number;
-  /** By service, hub where it is given, and topic or URL: with a hundred thousand of them, keys of their own would add up. */
+  /**
+   * Ids by service, hub (empty if discovered), and topic or URL. Nested maps need no combined key string for each of 100,000
+   * subscriptions.
+   */
   readonly #ids = new Map<string, Map<string, Map<string, string>>>();
 
   /** @param now epoch milliseconds */
@@ -22,17 +25,17 @@ export class TargetIndex {
   }
 
   /**
-   * Takes in what the registry has read from the store. Of two for one target the older one is it: the other was made while
-   * that could not be read.
+   * Indexes the subscriptions of the registry. If two have the same target, the older one counts: the other one was created
+   * while the older record could not be read.
    *
-   * @returns the others
+   * @returns the younger ones of such pairs
    */
   async load(): Promise<readonly SubscriptionRecord[]> {
     const duplicates: SubscriptionRecord[] = [];
     for await (const slice of slices(this.#registry.all())) {
       for (const { record } of slice) {
-        const known = this.idOf(record.service, record.target);
-        const other = known === undefined ? undefined : this.#registry.get(known)?.record;
+        const otherId = this.idOf(record.service, record.target);
+        const other = otherId === undefined ? undefined : this.#registry.get(otherId)?.record;
         const isOlder = other === undefined || record.createdAt < other.createdAt;
         if (isOlder) this.#index(record.service, record.target, record.id);
         if (other !== undefined) duplicates.push(isOlder ? other : record);
@@ -41,7 +44,7 @@ export class TargetIndex {
     return duplicates;
   }
 
-  /** The id of what is stored for a target; what was swept away is not there any more. */
+  /** The id of the subscription for a target. Undefined if there is none, or if it was swept. */
   idOf(service: string, target: SubscriptionTarget): string | undefined {
     const { hub, name } = targetKey(target);
     const id = this.#ids.get(service)?.get(hub)?.get(name);
@@ -53,17 +56,17 @@ export class TargetIndex {
    *
    * @returns its id
    */
-  async add(wanted: NewSubscriptionFields): Promise<string> {
+  async add(fields: NewSubscriptionFields): Promise<string> {
     const id = randomUUID();
-    await this.#registry.add(newSubscription({ ...wanted, id, createdAt: this.#now() }));
-    this.#index(wanted.service, wanted.target, id);
+    await this.#registry.add(newSubscription({ ...fields, id, createdAt: this.#now() }));
+    this.#index(fields.service, fields.target, id);
     return id;
   }
 
   #index(service: string, target: SubscriptionTarget, id: string): void {
     const { hub, name } = targetKey(target);
-    const ofService = this.#ids.get(service) ?? new Map<string, Map<string, string>>();
-    const atHub = ofService.get(hub) ?? new Map<string, string>();
-    this.#ids.set(service, ofService.set(hub, atHub.set(name, id)));
+    const idsByHub = this.#ids.get(service) ?? new Map<string, Map<string, string>>();
+    const idsByName = idsByHub.get(hub) ?? new Map<string, string>();
+    this.#ids.set(service, idsByHub.set(hub, idsByName.set(name, id)));
   }
 }

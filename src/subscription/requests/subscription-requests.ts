@@ -1,0 +1,211 @@
+import { randomUUID } from 'node:crypto';
+import type { TopicContentSink } from '../../hub/discovery/buffered-document.js';
+import type { HubClient } from '../../hub/hub-client.js';
+import { isBearerTokenError } from '../../hub/http/bearer-token.js';
+import { RateLimitedError, type OutgoingRequest, type OriginRateLimits } from '../../hub/pacing/origin-rate-limits.js';
+import { hubCandidates, isHubMissing } from '../../hub/request/hub-candidates.js';
+import type { HubAcceptance } from '../../hub/request/hub-request.js';
+import type { Logger } from '../../logger.js';
+import type { SubscriptionEvent } from '../machine/events.js';
+import { publisherRetryAt, publisherRetryAfterOf } from '../machine/rules/publisher-retry-after.js';
+import { isWorking } from '../machine/state.js';
+import { failureOf } from '../record/failure.js';
+import { withCustomParams } from '../record/overrides.js';
+import type { GrantRecord, SubscriptionRecord } from '../record/record.js';
+import type { RequestPolicy } from '../request-policy.js';
+import { requestFailureEvent, withTopicOrigin } from './request-failure-event.js';
+import { requestSecrets } from './request-secret.js';
+import { rememberedVerifyForm, shouldRetryWithVerify } from './verify-form.js';
+
+/** Milliseconds that a request may take if `httpConfig.timeoutMs` is not set. */
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+type Mode = 'subscribe' | 'unsubscribe';
+
+/** Dependencies of requests for subscriptions. */
+export interface SubscriptionRequestsOptions {
+  readonly client: HubClient;
+  /** Applies an event to a subscription, and resolves with the stored record. */
+  readonly apply: (id: string, event: SubscriptionEvent) => Promise<SubscriptionRecord>;
+  readonly logger: Logger;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** Origins that answered 429. Subscribe requests to them are deferred. */
+  readonly rateLimits: Pick<OriginRateLimits, 'deferUntil' | 'wouldDefer'>;
+  /** The receiver of topic content that discovery reads. Undefined: nobody needs it. */
+  readonly contentSinkOf: (record: SubscriptionRecord) => TopicContentSink | undefined;
+  /** Aborted when the runtime stops. Results after that are dropped. */
+  readonly signal: AbortSignal;
+}
+
+/** Performs the two effects of a transition that use the network. Each reports its result as an event. */
+export interface SubscriptionRequests {
+  /** Discovers the hubs of the subscription's target. */
+  discover(record: SubscriptionRecord, policy: RequestPolicy): Promise<void>;
+  /** Sends a request to the grant's hub. Defers it if the hub's origin is rate limited. */
+  request(record: SubscriptionRecord, grantId: string, mode: Mode, policy: RequestPolicy): Promise<void>;
+  /** Whether a subscribe request would be deferred. */
+  wouldDefer(record: SubscriptionRecord, grantId: string): boolean;
+}
+
+/** A request to one of the hub's URLs. */
+interface RequestAttempt {
+  readonly record: SubscriptionRecord;
+  readonly grant: GrantRecord;
+  readonly mode: Mode;
+  readonly policy: RequestPolicy;
+  readonly url: string;
+  /** Whether the hub has no other URL to try. */
+  readonly isLastUrl: boolean;
+  /** The id of the pending request that this one replaces. */
+  readonly insteadOf?: string | undefined;
+  /** The failure of the same request without `hub.verify`, if the hub answered it with 400. */
+  readonly firstFailure?: FailedSend | undefined;
+}
+
+interface FailedSend {
+  readonly error: unknown;
+  readonly secret: string | null | undefined;
+}
+
+/** Creates the requests of a runtime's subscriptions. */
+export function subscriptionRequests(options: SubscriptionRequestsOptions): SubscriptionRequests {
+  const { client, apply, logger, now, rateLimits, contentSinkOf, signal } = options;
+  const secretFor = requestSecrets(logger);
+  return {
+    async discover(record, policy) {
+      const { id, target, service, feed: lastFeed } = record;
+      if (typeof target !== 'string') return;
+      const until = publisherRetryAt(record, target, now()) ?? (lastFeed && publisherRetryAt(record, lastFeed, now()));
+      if (typeof until === 'number') {
+        await apply(id, { type: 'discovery-deferred', until });
+        return;
+      }
+      const { discoveryConfig: config, allowPrivateNetworks } = policy;
+      let discovery;
+      try {
+        const contentSink = contentSinkOf(record);
+        const owner = { subscription: id, service };
+        discovery = await client.discover({ ...owner, target, config, allowPrivateNetworks, lastFeed, contentSink });
+      } catch (error) {
+        if (signal.aborted) return;
+        const retryAfter = publisherRetryAfterOf(error, target, now());
+        const cause = isBearerTokenError(error) ? 'configuration' : 'discovery';
+        await apply(id, { type: 'discovery-failed', failure: failureOf(error, cause, now()), retryAfter });
+        return;
+      }
+      if (signal.aborted) return;
+      for (const warning of discovery.warnings ?? []) logger.warn({ subscription: id, target }, warning);
+      await apply(id, { type: 'discovered', topic: discovery.topic, hubs: discovery.hubs, feed: discovery.feed });
+    },
+
+    async request(record, grantId, mode, policy) {
+      const grant = grantOf(record, grantId);
+      if (grant === undefined) return;
+      const [url, fallback] = urlsOf(grant);
+      const isLastUrl = fallback === undefined;
+      const failedRequestId = await sendAttempt({ record, grant, mode, policy, url, isLastUrl });
+      if (failedRequestId === undefined || isLastUrl) return;
+      await sendAttempt({ record, grant, mode, policy, url: fallback, isLastUrl: true, insteadOf: failedRequestId });
+    },
+
+    wouldDefer(record, grantId) {
+      const grant = grantOf(record, grantId);
+      return grant !== undefined && rateLimits.wouldDefer(urlsOf(grant)[0], limitedRequest(record, grant));
+    },
+  };
+
+  /** @returns the id of the failed request if the hub's other URL is to be tried; else undefined */
+  async function sendAttempt(attempt: RequestAttempt): Promise<string | undefined> {
+    const { record, grant, mode, policy, url, isLastUrl, insteadOf, firstFailure } = attempt;
+    const failureEvent = (failure: unknown, request: string): SubscriptionEvent => {
+      const explained = mode === 'subscribe' ? withTopicOrigin(failure, record.target) : failure;
+      return requestFailureEvent(explained, grant.id, request, now());
+    };
+    const { id } = record;
+    const grantId = grant.id;
+    if (mode === 'subscribe' && firstFailure === undefined) {
+      const until = rateLimits.deferUntil(url, limitedRequest(record, grant));
+      if (until !== undefined) {
+        await apply(id, { type: 'request-deferred', grantId, until, requestId: insteadOf });
+        return undefined;
+      }
+    }
+    const requestId = randomUUID();
+    const secret =
+      mode === 'unsubscribe' ? undefined : firstFailure ? firstFailure.secret : secretFor(record, grant, url, policy);
+    // Quirk(websub.rocks, PubSubHubbub 0.3): they verify while the subscribe request is still open. We store the request
+    // before it leaves (PROTOCOL S2).
+    const before = await apply(id, { type: 'requested', grantId, requestId, mode, secret, insteadOf });
+    const pendingGrant = grantOf(before, grantId);
+    if (pendingGrant?.pending?.id !== requestId) return undefined;
+    const effectivePolicy = withCustomParams(policy, before);
+    const verify = firstFailure === undefined ? rememberedVerifyForm(pendingGrant, effectivePolicy) : 'async';
+    const result = await send({ ...attempt, policy: effectivePolicy }, before, pendingGrant, { secret, verify });
+    if (signal.aborted) return undefined;
+    if ('hub' in result) {
+      const { hub, moved, status } = result;
+      const isDone = status === 204 && (mode === 'unsubscribe' || verify === 'async' || policy.protocol !== 'websub');
+      await apply(id, { type: 'accepted', grantId, requestId, hub, moved, isDone, verifyForm: verify ?? 'none' });
+      return undefined;
+    }
+    const { error } = result;
+    if (firstFailure !== undefined) {
+      await apply(id, failureEvent(firstFailure.error, requestId));
+    } else if (error instanceof RateLimitedError) {
+      await apply(id, { type: 'request-deferred', grantId, until: error.until, requestId });
+    } else if (!isLastUrl && isHubMissing(error)) {
+      return requestId;
+    } else if (mode === 'subscribe' && shouldRetryWithVerify(error, pendingGrant, effectivePolicy)) {
+      await sendAttempt({ ...attempt, insteadOf: requestId, firstFailure: { error, secret } });
+    } else {
+      await apply(id, failureEvent(error, requestId));
+    }
+    return undefined;
+  }
+
+  async function send(
+    { record, grant, mode, policy, url }: RequestAttempt,
+    { id, service, target, overrides }: SubscriptionRecord,
+    { advertisedHub, topic, callback, verifyToken, pending, secrets }: GrantRecord,
+    { secret, verify }: { readonly secret: string | null | undefined; readonly verify: 'async' | undefined },
+  ): Promise<HubAcceptance | { readonly error: unknown }> {
+    const { protocol, customParams, customHeaders, httpConfig, allowPrivateNetworks, allowInsecureSecret } = policy;
+    const leaseSeconds = overrides?.leaseSeconds ?? policy.rules.leaseSeconds;
+    const subscribeParams = mode === 'subscribe' ? { leaseSeconds, secret: secret ?? undefined } : {};
+    const common = { mode, topic, callback, protocol, verifyToken, verify, customParams, customHeaders };
+    // A request open past the verification deadline would block the next attempt.
+    const deadline = mode === 'unsubscribe' ? Infinity : (pending?.deadline ?? Infinity);
+    const timeoutMs = Math.min(httpConfig.timeoutMs ?? DEFAULT_TIMEOUT_MS, Math.max(1, deadline - now()));
+    try {
+      return await client.send({
+        subscription: id,
+        service,
+        url,
+        advertisedHub,
+        configuredUrl: typeof target === 'string' ? target : target.hub,
+        form: { ...common, ...subscribeParams },
+        httpConfig: { ...httpConfig, timeoutMs },
+        allowPrivateNetworks,
+        allowInsecureSecret,
+        extraSecrets: secrets.flatMap(({ value }) => value ?? []),
+        limited: mode === 'unsubscribe' ? undefined : limitedRequest(record, grant),
+      });
+    } catch (error) {
+      return { error };
+    }
+  }
+}
+
+function grantOf({ grants }: SubscriptionRecord, grantId: string): GrantRecord | undefined {
+  return grants.find(({ id }) => id === grantId);
+}
+
+/** The URLs to send the grant's requests to, in order (PROTOCOL S7). */
+function urlsOf({ hub, hubSettled }: GrantRecord): readonly [first: string, fallback?: string] {
+  return hubSettled ? [hub] : hubCandidates(hub);
+}
+
+function limitedRequest({ id }: SubscriptionRecord, grant: GrantRecord): OutgoingRequest {
+  return { subscriptionId: id, grantId: grant.id, expiresAt: isWorking(grant) ? grant.expiresAt : undefined };
+}
